@@ -1,0 +1,60 @@
+//! What a client and a tracker say to each other: wire types, error codes and limits.
+//!
+//! Serde only. Neither half imports the other; what both must agree on stands here. Field names
+//! are those on the wire (snake_case JSON). The protocol is that of the Python library
+//! `distcompute-client`, with the additions that `docs/protocol.md` marks as ours.
+
+mod error;
+mod payload;
+mod stage;
+mod wire;
+
+pub use error::{ERROR_HEADER, ErrorCode};
+pub use payload::{JSON_MARK, json_part};
+pub use stage::{Stage, StageError};
+pub use wire::{
+    CompleteJob, FlagInvalidData, NewJob, NewWorker, OK_TEXT, ParameterFault, ParameterFaults,
+    TokenBody, UpdateProgress,
+};
+
+/// The longest nickname, in characters (Unicode scalar values).
+pub const MAX_NICKNAME: usize = 128;
+
+/// The longest progress line, in characters; a tracker cuts what is longer and marks the cut.
+pub const MAX_PROGRESS: usize = 255;
+
+/// Who has not said a name.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// Cuts `text` to at most `limit` characters; what was cut ends in `…`.
+#[must_use]
+pub fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let mut kept: String = text.chars().take(limit.saturating_sub(1)).collect();
+    if limit > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_within_the_limit_is_left_alone() {
+        assert_eq!(cut("ärger", 5), "ärger");
+    }
+
+    #[test]
+    fn a_longer_text_is_cut_at_a_character_and_marked() {
+        assert_eq!(cut("ärgerlich", 5), "ärge…");
+        assert_eq!(
+            cut(&"x".repeat(300), MAX_PROGRESS).chars().count(),
+            MAX_PROGRESS
+        );
+        assert_eq!(cut("x", 0), "");
+    }
+}
