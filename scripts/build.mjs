@@ -1,0 +1,167 @@
+// `npm run build`: the npm package, the sample's kernel and the tracker. Cargo decides what is
+// fresh; wasm-pack would optimise again each time, so its packages carry a stamp of their inputs.
+
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join, relative } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+
+import { Failure, isMain, runMain } from "./failure.mjs";
+import { root, toolEnv, which } from "./places.mjs";
+import { answer, endOnSignals, must } from "./process.mjs";
+import { cargoNotes, progress } from "./progress.mjs";
+import { hashOf, isStamped, writeStamp } from "./stamp.mjs";
+import { ensureBuildTools, ensureWasmOpt } from "./tools.mjs";
+
+export const targets = ["web", "bundler", "nodejs"];
+
+const usage = `npm run build [-- options]
+
+Builds the npm package into pkg/, the sample's kernel and the tracker.
+
+  --target NAME     the package for web (default), bundler or nodejs, and nothing else
+  --out-dir FOLDER  where that package goes (default pkg)
+  --help            this text`;
+
+/** The package that is published. Resolves to its folder. */
+export function buildPackage({ target = "web", outDir = join(root, "pkg") } = {}) {
+  return wasmPack({
+    what: `the npm package (${target})`,
+    crate: root,
+    target,
+    outDir,
+    inputs: ["src", "crates/protocol", "Cargo.toml", "README.md"],
+    about: "1 to 2 minutes the first time",
+  });
+}
+
+/** The sample's kernel, which the volunteer page's workers import. Resolves to its folder. */
+export function buildKernel() {
+  const crate = join(root, "examples", "mandelbrot");
+  return wasmPack({
+    what: "the sample's kernel",
+    crate,
+    target: "web",
+    outDir: join(crate, "pkg"),
+    inputs: ["examples/mandelbrot", "crates/protocol", "Cargo.toml"],
+    about: "30 s the first time",
+    // All current engines have these instructions, and a kernel is what they are for.
+    env: { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: "-C target-feature=+simd128" },
+  });
+}
+
+async function wasmPack({ what, crate, target, outDir, inputs, about, env = {} }) {
+  const hash = await inputHash(inputs, [target, JSON.stringify(env)]);
+  // Beside the folder: wasm-pack empties the folder, and npm would pack the stamp.
+  const stamp = join(root, "target", "stamps", relative(root, outDir).replaceAll(/\W+/g, "-"));
+  if (isStamped(stamp, hash) && existsSync(join(outDir, "package.json"))) return outDir;
+  // Not what an interrupted build left behind.
+  rmSync(stamp, { force: true });
+  const args = ["build", crate, "--target", target, "--out-dir", outDir, "--mode", "no-install"];
+  await progress({ what: `building ${what}`, about }, (note) =>
+    must(which("wasm-pack"), args, {
+      cwd: crate,
+      env: toolEnv(env),
+      onLine: cargoNotes(note),
+      remedy: "see the compiler's messages above",
+    }),
+  );
+  writeStamp(stamp, hash);
+  return outDir;
+}
+
+async function inputHash(inputs, words) {
+  const files = [...inputs, "Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE"];
+  const tools = [
+    await answer("rustc", ["--version"]),
+    await answer(which("wasm-bindgen"), ["--version"]),
+    await ensureWasmOpt(),
+  ];
+  return hashOf(
+    files.map((file) => join(root, file)),
+    [...words, ...tools],
+  );
+}
+
+/**
+ * Builds programs of the workspace and resolves to where they are, by name. Cargo itself says
+ * where: CARGO_TARGET_DIR and configuration files may move them.
+ *
+ * @param {{ what: string, args: string[], about?: string }} wanted
+ * @returns {Promise<Record<string, string>>}
+ */
+export function buildPrograms({ what, args, about }) {
+  const call = ["build", "--message-format", "json-render-diagnostics", ...args];
+  return progress({ what: `building ${what}`, about }, async (note) => {
+    const { stdout } = await must("cargo", call, {
+      onLine: cargoNotes(note),
+      remedy: "see the compiler's messages above",
+    });
+    return executables(stdout);
+  });
+}
+
+/** The programs that cargo's JSON messages name. */
+export function executables(messages) {
+  const found = messages
+    .split("\n")
+    .filter((line) => line.includes('"executable":"'))
+    .map((line) => JSON.parse(line))
+    .map((message) => [message.target.name, message.executable]);
+  return Object.fromEntries(found);
+}
+
+/** The tracker, and the program that makes the sample's jobs; both at full speed. */
+export function buildTracker() {
+  return buildPrograms({
+    what: "the tracker",
+    args: ["--profile", "serve", "-p", "distcompute-tracker", "-p", "mandelbrot", "--bins"],
+    about: "3 minutes the first time",
+  });
+}
+
+/** What a browser has to download: the wasm as it is, and as servers compress it. */
+export function packageSizes(folder) {
+  const { name } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const file = join(folder, `${name.replaceAll("-", "_")}_bg.wasm`);
+  if (!existsSync(file)) {
+    throw new Failure(`The package has no ${relative(root, file)}.`, {
+      why: "wasm-pack should have written it.",
+      remedy: `delete ${relative(root, folder)} and build again`,
+    });
+  }
+  const wasm = readFileSync(file);
+  return { raw: wasm.length, gz: gzipSync(wasm).length, br: brotliCompressSync(wasm).length };
+}
+
+export function sizesText({ raw, gz, br }) {
+  const kb = (bytes) => (bytes / 1000).toFixed(1);
+  return `the package's wasm: ${kb(raw)} KB, ${kb(gz)} KB gzip, ${kb(br)} KB brotli`;
+}
+
+/** @returns {{ target?: string, outDir?: string, help?: boolean }} */
+export function readArguments(args) {
+  const options = {};
+  const rest = [...args];
+  while (rest.length > 0) {
+    const flag = rest.shift();
+    if (flag === "--help") options.help = true;
+    else if (flag === "--target" && targets.includes(rest[0])) options.target = rest.shift();
+    else if (flag === "--out-dir" && rest[0]) options.outDir = join(process.cwd(), rest.shift());
+    else throw new Failure(`Not understood: ${[flag, ...rest].join(" ")}`, { remedy: usage });
+  }
+  return options;
+}
+
+async function main(args) {
+  const { help, target, outDir } = readArguments(args);
+  if (help) return console.log(usage);
+  endOnSignals();
+  await ensureBuildTools();
+  const only = target !== undefined || outDir !== undefined;
+  console.log(sizesText(packageSizes(await buildPackage({ target, outDir }))));
+  if (only) return;
+  await buildKernel();
+  await buildTracker();
+}
+
+if (isMain(import.meta.url)) await runMain(main);

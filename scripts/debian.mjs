@@ -1,0 +1,45 @@
+// Installing what only the operating system can provide, where that is possible without asking
+// anybody: on Debian and its relatives, as root.
+
+import { existsSync } from "node:fs";
+
+import { Failure } from "./failure.mjs";
+import { progress } from "./progress.mjs";
+import { must } from "./process.mjs";
+import { which } from "./places.mjs";
+
+export function isRoot() {
+  return process.getuid?.() === 0;
+}
+
+/** Whether `apt-get install` is there and allowed. */
+export function canInstall() {
+  return isRoot() && existsSync("/etc/debian_version") && which("apt-get") !== undefined;
+}
+
+/** The command that a person would type for it. */
+export function aptRemedy(packages) {
+  return `on Debian or Ubuntu: sudo apt-get install ${packages.join(" ")}`;
+}
+
+let updated = false;
+
+/** Installs packages, after bringing the list of packages up to date once in a run. */
+export async function aptInstall(packages, why) {
+  const remedy = aptRemedy(packages);
+  if (!canInstall()) {
+    throw new Failure(`${packages.join(", ")} cannot be installed from here.`, { why, remedy });
+  }
+  const what = `installing ${packages.join(" ")}`;
+  await progress({ what, why, about: "1 minute" }, async (note) => {
+    const options = {
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+      onLine: (line) => /^(Get|Unpacking|Setting up)/.test(line) && note(line),
+      why,
+      remedy,
+    };
+    if (!updated) await must("apt-get", ["update", "-qq"], options);
+    updated = true;
+    await must("apt-get", ["install", "-y", "--no-install-recommends", ...packages], options);
+  });
+}

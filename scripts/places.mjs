@@ -1,0 +1,68 @@
+// Where things are: the folders of this repository, and the PATH with which its tools are called.
+// Nothing here runs a program or changes a file.
+
+import { existsSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Tools that were made for this repository alone; deleting it makes the next run set them up again. */
+export const toolsDir = join(root, ".tools");
+
+/** What the programs of npm's packages are called by. */
+export const npmBin = join(root, "node_modules", ".bin");
+
+const isWindows = process.platform === "win32";
+
+/** Windows calls it `Path`, and two entries that differ in case would both be handed on. */
+function pathKey(env) {
+  return Object.keys(env).find((key) => key.toUpperCase() === "PATH") ?? "PATH";
+}
+
+/**
+ * The environment for the programs that scripts call: our own tools come first, so that they win
+ * over another version on PATH. Cargo's folder comes last, for a shell that was opened before
+ * rustup was installed.
+ */
+export function toolEnv(extra = {}, env = process.env) {
+  const key = pathKey(env);
+  const cargoBin = join(env.CARGO_HOME ?? join(homedir(), ".cargo"), "bin");
+  const path = [join(toolsDir, "bin"), npmBin, env[key] ?? "", cargoBin].join(delimiter);
+  return { ...env, [key]: path, ...extra };
+}
+
+/** The file that `name` would start, or undefined. */
+export function which(name, env = toolEnv()) {
+  const folders = (env[pathKey(env)] ?? "").split(delimiter).filter(Boolean);
+  const endings = isWindows ? (env.PATHEXT ?? ".EXE;.CMD;.BAT;.COM").split(";") : [""];
+  for (const folder of folders) {
+    for (const ending of endings) {
+      const file = join(folder, name + ending);
+      if (isProgram(file)) return file;
+    }
+  }
+  return undefined;
+}
+
+function isProgram(file) {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (!stat?.isFile()) return false;
+  return isWindows || (stat.mode & 0o111) !== 0;
+}
+
+/**
+ * The arguments that start npm by way of Node: on Windows npm is a `.cmd`, which cannot be started
+ * without a shell.
+ */
+export function npmCommand(env = process.env) {
+  const beside = dirname(process.execPath);
+  const candidates = [
+    env.npm_execpath,
+    join(beside, "node_modules", "npm", "bin", "npm-cli.js"),
+    join(beside, "..", "lib", "node_modules", "npm", "bin", "npm-cli.js"),
+  ];
+  const cli = candidates.find((file) => file?.endsWith("npm-cli.js") && existsSync(file));
+  return cli ? [process.execPath, cli] : ["npm"];
+}

@@ -1,0 +1,71 @@
+// Python for the conformance tests: an environment of its own in .tools/python, so that nothing
+// is installed into the system's.
+
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { aptInstall, aptRemedy, canInstall } from "./debian.mjs";
+import { Failure } from "./failure.mjs";
+import { root, toolsDir, which } from "./places.mjs";
+import { answer, must, run } from "./process.mjs";
+import { progress } from "./progress.mjs";
+import { hashOf, isStamped, writeStamp } from "./stamp.mjs";
+import { atLeast, versionIn } from "./version.mjs";
+
+const why = "The real Python client is run against the tracker to show that both agree.";
+const least = "3.8.0";
+const requirements = join(root, "tests", "python", "requirements.txt");
+const folder = join(toolsDir, "python");
+
+function programIn(environment) {
+  return process.platform === "win32"
+    ? join(environment, "Scripts", "python.exe")
+    : join(environment, "bin", "python");
+}
+
+/** Resolves to a Python that has what tests/python/requirements.txt asks for. */
+export async function ensurePython() {
+  const python = programIn(folder);
+  const system = await ensureSystemPython();
+  const hash = hashOf([requirements], [system.version]);
+  const stamp = join(folder, "distcompute.stamp");
+  if (isStamped(stamp, hash) && (await answer(python, ["--version"]))) return python;
+  rmSync(folder, { recursive: true, force: true });
+  await makeEnvironment(system.command);
+  const install = ["-m", "pip", "install", "--quiet", "-r", requirements];
+  await progress({ what: "installing the Python client", why, about: "20 s" }, () =>
+    must(python, install, { why, remedy: "see pip's message above" }),
+  );
+  writeStamp(stamp, hash);
+  return python;
+}
+
+async function findPython() {
+  for (const command of [["python3"], ["python"], ["py", "-3"]]) {
+    const [program, ...first] = command;
+    const version = which(program) && versionIn(await answer(program, [...first, "--version"]));
+    if (atLeast(version || undefined, least)) return { command, version };
+  }
+  return undefined;
+}
+
+async function ensureSystemPython() {
+  const found = await findPython();
+  if (found) return found;
+  const packages = ["python3", "python3-venv"];
+  const remedy = `install Python ${least} or later; ${aptRemedy(packages)}`;
+  if (canInstall()) await aptInstall(packages, why);
+  const installed = await findPython();
+  if (installed) return installed;
+  throw new Failure(`There is no Python ${least} or later here.`, { why, remedy });
+}
+
+/** Debian has Python's `venv` in a package of its own, and without it this step fails. */
+async function makeEnvironment([program, ...first]) {
+  const make = [...first, "-m", "venv", folder];
+  const tried = await run(program, make);
+  if (tried.code === 0 && existsSync(programIn(folder))) return;
+  const packages = ["python3-venv"];
+  if (canInstall()) await aptInstall(packages, why);
+  await must(program, [...make, "--clear"], { why, remedy: aptRemedy(packages) });
+}
