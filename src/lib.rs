@@ -1,1 +1,23 @@
-//! placeholder
+//! Turns a web page into a node of a volunteer-computing project.
+//!
+//! The rules of the job protocol's client side are plain Rust: no I/O, no clock, no randomness of
+//! their own. What happened goes in with its time, what to do next comes out, so they are tested
+//! natively. `web`, which exists in WebAssembly only, is the thin shell around them: `fetch`,
+//! timers and the classes and functions that JavaScript sees.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`address`] | where a tracker is: checking and joining its URL |
+//! | [`call`] | the eight calls: what each sends, and what each answer means |
+//! | [`exchange`] | one call from its first attempt to its end: retries, backoff, time limits |
+//! | [`fault`] | everything that can go wrong, with its name and stable code |
+//! | [`session`] | one registered worker and the job that it holds; saving and restoring it |
+
+pub mod address;
+pub mod call;
+pub mod exchange;
+pub mod fault;
+pub mod session;
+
+#[cfg(target_family = "wasm")]
+pub mod web;

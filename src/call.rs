@@ -1,0 +1,517 @@
+//! The eight calls of the protocol: what each sends, and what each answer means.
+//!
+//! When to try again is [`crate::exchange`]'s business.
+
+use crate::address::encode;
+use crate::fault::{Code, Fault, Kind};
+use distcompute_protocol::{
+    CompleteJob, ErrorCode, FlagInvalidData, OK_TEXT, Stage, TokenBody, UpdateProgress,
+};
+use serde::Serialize;
+
+/// Which call it is. The same status means different things to different calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// Registers a worker.
+    New,
+    /// Asks whether the tracker still knows the worker.
+    ValidateWorker,
+    /// Asks how many jobs are open.
+    JobCount,
+    /// Takes a job.
+    NewJob,
+    /// Sends the progress line.
+    UpdateProgress,
+    /// Hands in a result.
+    CompleteJob,
+    /// Says that the job's input is bad.
+    FlagInvalidData,
+    /// Leaves.
+    Bye,
+}
+
+/// The body of a request, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "each names the wire type that it holds")]
+pub enum Body {
+    Token(TokenBody),
+    Progress(UpdateProgress),
+    Complete(CompleteJob),
+    Flag(FlagInvalidData),
+}
+
+/// What is sent: a GET where there is no body, else a POST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Which call it is.
+    pub call: Call,
+    /// Path and query, to be put behind the tracker's address.
+    pub path: String,
+    /// The JSON body.
+    pub body: Option<Body>,
+}
+
+impl Request {
+    fn get(call: Call, path: String) -> Self {
+        Self {
+            call,
+            path,
+            body: None,
+        }
+    }
+
+    fn post(call: Call, path: &str, body: Body) -> Self {
+        Self {
+            call,
+            path: path.to_owned(),
+            body: Some(body),
+        }
+    }
+
+    /// Registers a worker.
+    #[must_use]
+    pub fn new_worker(nickname: &str, stage: Stage) -> Self {
+        let path = format!("/api/new?nickname={}&stage={stage}", encode(nickname));
+        Self::get(Call::New, path)
+    }
+
+    /// Asks how many jobs are open at `stage`.
+    #[must_use]
+    pub fn job_count(stage: Stage) -> Self {
+        Self::get(Call::JobCount, format!("/api/jobCount?stage={stage}"))
+    }
+
+    /// Asks whether the tracker still knows the worker.
+    #[must_use]
+    pub fn validate_worker(token: String) -> Self {
+        let body = Body::Token(TokenBody { token });
+        Self::post(Call::ValidateWorker, "/api/validateWorker", body)
+    }
+
+    /// Takes a job.
+    #[must_use]
+    pub fn new_job(token: String) -> Self {
+        let body = Body::Token(TokenBody { token });
+        Self::post(Call::NewJob, "/api/newJob", body)
+    }
+
+    /// Sends the progress line.
+    #[must_use]
+    pub fn update_progress(token: String, progress: String) -> Self {
+        let body = Body::Progress(UpdateProgress { token, progress });
+        Self::post(Call::UpdateProgress, "/api/updateProgress", body)
+    }
+
+    /// Hands in the output of job `number`. The number keeps a request that was delayed past the
+    /// next `newJob` from closing the wrong job; a tracker of the first protocol ignores it.
+    #[must_use]
+    pub fn complete_job(token: String, number: u64, data: String) -> Self {
+        let body = Body::Complete(CompleteJob {
+            token,
+            data,
+            number: Some(number),
+        });
+        Self::post(Call::CompleteJob, "/api/completeJob", body)
+    }
+
+    /// Says that the input of job `number` is bad.
+    #[must_use]
+    pub fn flag_invalid_data(token: String, number: u64) -> Self {
+        let body = Body::Flag(FlagInvalidData {
+            token,
+            number: Some(number),
+        });
+        Self::post(Call::FlagInvalidData, "/api/flagInvalidData", body)
+    }
+
+    /// Leaves.
+    #[must_use]
+    pub fn bye(token: String) -> Self {
+        Self::post(Call::Bye, "/api/bye", Body::Token(TokenBody { token }))
+    }
+}
+
+/// An answer, of whatever sits at the tracker's address.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `Distcompute-Error`, where there is one and it is known.
+    pub code: Option<ErrorCode>,
+    /// The header `Retry-After` in milliseconds, where there is one in seconds.
+    pub retry_after_ms: Option<u32>,
+    /// The body as text.
+    pub body: String,
+}
+
+/// What an answer means to the call that it answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// It worked; what came back is in the answer's body.
+    Done,
+    /// An earlier attempt, whose answer was lost, had already worked.
+    DoneBefore,
+    /// Not now: the same request may go through later. The fault is for when time runs out.
+    Later(Fault),
+    /// It failed.
+    Failed(Fault),
+}
+
+impl Call {
+    /// What `answer` means to this call. `repeated` says that an earlier attempt of the same call
+    /// may have reached the tracker without its answer reaching us.
+    #[must_use]
+    pub fn meaning(self, answer: &Answer, repeated: bool) -> Meaning {
+        let failed = |kind, code, message: String| {
+            Meaning::Failed(Fault::new(kind, code, message).with_status(answer.status))
+        };
+        let told = || answer.body.trim().to_owned();
+        if looks_like_a_page(&answer.body) && !is_temporary(answer.status) {
+            return failed(Kind::Server, Code::NotATracker, page_text(answer.status));
+        }
+        match (answer.status, self) {
+            (200, _) if self.body_fits(&answer.body) => Meaning::Done,
+            (200, _) => failed(
+                Kind::Server,
+                Code::BadAnswer,
+                format!(
+                    "The tracker's answer cannot be read: {}",
+                    excerpt(&answer.body)
+                ),
+            ),
+            (status, _) if is_temporary(status) => Meaning::Later(
+                Fault::new(
+                    Kind::Server,
+                    Code::Tracker(ErrorCode::Unavailable),
+                    format!("The tracker cannot answer just now (status {status})."),
+                )
+                .with_status(status),
+            ),
+            (400, _) => {
+                let by_text = if answer.body.contains("is disabled") {
+                    ErrorCode::StageDisabled
+                } else {
+                    ErrorCode::StageInvalid
+                };
+                let code = answer.code.unwrap_or(by_text);
+                failed(Kind::InvalidArgument, Code::Tracker(code), told())
+            }
+            (403, Self::NewJob) => failed(
+                Kind::ZeroJob,
+                Code::Tracker(ErrorCode::NoJobs),
+                "No job is open at this stage just now. Wait and ask again.".to_owned(),
+            ),
+            // A tracker of the first protocol says 403 to a completion that it has already taken;
+            // one of ours says 200, and names the reason of a real refusal in the header.
+            (403, Self::CompleteJob | Self::FlagInvalidData)
+                if repeated && answer.code.is_none() =>
+            {
+                Meaning::DoneBefore
+            }
+            (403, Self::CompleteJob | Self::FlagInvalidData) => {
+                let by_text = [ErrorCode::AlreadyCompleted, ErrorCode::NotWorking]
+                    .into_iter()
+                    .find(|code| code.text() == Some(answer.body.trim()))
+                    .unwrap_or(ErrorCode::NoOpenJob);
+                let fault = Fault::no_open_job(answer.code.unwrap_or(by_text));
+                Meaning::Failed(fault.with_status(403))
+            }
+            (404, Self::New | Self::JobCount) => failed(
+                Kind::InvalidUrl,
+                Code::NotATracker,
+                "There is no tracker at this address (status 404). Is the URL right?".to_owned(),
+            ),
+            (404, _) if answer.code == Some(ErrorCode::NotFound) || told() == "Not Found" => {
+                failed(
+                    Kind::Server,
+                    Code::NotATracker,
+                    "There is no tracker at this address any more (status 404).".to_owned(),
+                )
+            }
+            (404, _) => failed(
+                Kind::WorkerTimedOut,
+                Code::Tracker(ErrorCode::WorkerUnknown),
+                "The tracker does not know this worker, or no longer. Register again with init()."
+                    .to_owned(),
+            ),
+            (413, _) => failed(
+                Kind::InvalidArgument,
+                Code::Tracker(ErrorCode::TooLarge),
+                "The data is larger than this tracker takes (status 413).".to_owned(),
+            ),
+            (422, _) => failed(
+                Kind::InvalidArgument,
+                Code::Tracker(ErrorCode::InvalidRequest),
+                format!(
+                    "The tracker refuses the request (status 422): {}",
+                    excerpt(&answer.body)
+                ),
+            ),
+            (status, _) => failed(
+                Kind::Server,
+                Code::Tracker(answer.code.unwrap_or(ErrorCode::Internal)),
+                format!(
+                    "The tracker answered with status {status}: {}",
+                    excerpt(&answer.body)
+                ),
+            ),
+        }
+    }
+
+    /// Whether the body of a 200 is what this call's should be. A captive portal's page, or a
+    /// proxy's empty answer, must not pass for "your result is in the books".
+    fn body_fits(self, body: &str) -> bool {
+        match self {
+            // JSON, which only the shell can read.
+            Self::New | Self::NewJob => true,
+            Self::ValidateWorker => read_alive(body).is_some(),
+            Self::JobCount => read_count(body).is_some(),
+            Self::UpdateProgress | Self::CompleteJob | Self::FlagInvalidData | Self::Bye => {
+                unquoted(body) == OK_TEXT
+            }
+        }
+    }
+}
+
+/// Reads the answer of `jobCount`.
+#[must_use]
+pub fn read_count(body: &str) -> Option<u64> {
+    unquoted(body).parse().ok()
+}
+
+/// Reads the answer of `validateWorker`.
+#[must_use]
+pub fn read_alive(body: &str) -> Option<bool> {
+    match unquoted(body) {
+        "True" | "true" => Some(true),
+        "False" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// Reads the header `Retry-After`, where it is a number of seconds; a date is not used.
+#[must_use]
+pub fn read_retry_after(header: &str) -> Option<u32> {
+    header
+        .trim()
+        .parse::<u32>()
+        .ok()
+        .map(|s| s.saturating_mul(1000))
+}
+
+/// Some trackers send their plain texts as JSON strings.
+fn unquoted(body: &str) -> &str {
+    let text = body.trim();
+    text.strip_prefix('"')
+        .and_then(|t| t.strip_suffix('"'))
+        .unwrap_or(text)
+}
+
+fn looks_like_a_page(body: &str) -> bool {
+    body.trim_start().starts_with('<')
+}
+
+fn page_text(status: u16) -> String {
+    format!(
+        "A web page came instead of the tracker's answer (status {status}). Is the URL that of a \
+         tracker? On a public network, has its login page been passed?"
+    )
+}
+
+/// The statuses of a server, or a proxy before it, that is overloaded or being restarted.
+fn is_temporary(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 502 | 503 | 504)
+}
+
+fn excerpt(body: &str) -> String {
+    let text = body.trim();
+    if text.is_empty() {
+        "(an empty body)".to_owned()
+    } else {
+        distcompute_protocol::cut(text, 300)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Call; 8] = [
+        Call::New,
+        Call::ValidateWorker,
+        Call::JobCount,
+        Call::NewJob,
+        Call::UpdateProgress,
+        Call::CompleteJob,
+        Call::FlagInvalidData,
+        Call::Bye,
+    ];
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            body: body.to_owned(),
+            ..Answer::default()
+        }
+    }
+
+    fn fault(call: Call, status: u16, body: &str) -> (Kind, &'static str) {
+        match call.meaning(&answer(status, body), false) {
+            Meaning::Failed(fault) => {
+                assert_eq!(fault.status, Some(status));
+                (fault.kind, fault.code.as_str())
+            }
+            other => panic!("{call:?} {status}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_403_means_what_the_call_makes_of_it() {
+        let t5 = "You do not have an open job.";
+        let t6 = "This job has already been marked as completed.";
+        let t7 = "This worker is not currently working on a job.";
+        assert_eq!(fault(Call::NewJob, 403, "any"), (Kind::ZeroJob, "no_jobs"));
+        assert_eq!(
+            fault(Call::CompleteJob, 403, t5),
+            (Kind::NoOpenJob, "no_open_job")
+        );
+        assert_eq!(
+            fault(Call::CompleteJob, 403, t6),
+            (Kind::NoOpenJob, "already_completed")
+        );
+        assert_eq!(
+            fault(Call::FlagInvalidData, 403, t7),
+            (Kind::NoOpenJob, "not_working")
+        );
+        assert_eq!(fault(Call::JobCount, 403, "").0, Kind::Server);
+    }
+
+    #[test]
+    fn a_completion_whose_first_answer_was_lost_is_done_and_not_an_error() {
+        for call in [Call::CompleteJob, Call::FlagInvalidData] {
+            let refused = answer(403, "This job has already been marked as completed.");
+            assert_eq!(call.meaning(&refused, true), Meaning::DoneBefore);
+            let by_ours = Answer {
+                code: Some(ErrorCode::WrongJob),
+                ..refused
+            };
+            assert!(matches!(call.meaning(&by_ours, true), Meaning::Failed(f)
+                if f.code == Code::Tracker(ErrorCode::WrongJob)));
+        }
+    }
+
+    #[test]
+    fn a_404_of_a_registration_is_a_wrong_address_and_of_a_worker_that_it_is_gone() {
+        assert_eq!(
+            fault(Call::New, 404, "Not Found"),
+            (Kind::InvalidUrl, "not_a_tracker")
+        );
+        let t3 = "The server could not find this worker. Did the worker time out?";
+        for call in [Call::NewJob, Call::CompleteJob, Call::UpdateProgress] {
+            assert_eq!(
+                fault(call, 404, t3),
+                (Kind::WorkerTimedOut, "worker_unknown")
+            );
+            assert_eq!(
+                fault(call, 404, "Not Found"),
+                (Kind::Server, "not_a_tracker")
+            );
+        }
+    }
+
+    #[test]
+    fn a_stage_that_is_wrong_or_disabled_is_the_callers_fault() {
+        assert_eq!(
+            fault(Call::New, 400, "The worker stage 'c' is disabled."),
+            (Kind::InvalidArgument, "stage_disabled")
+        );
+        assert_eq!(
+            fault(Call::JobCount, 400, "Invalid worker stage: 'x'."),
+            (Kind::InvalidArgument, "stage_invalid")
+        );
+    }
+
+    #[test]
+    fn a_web_page_is_never_taken_for_an_answer() {
+        for call in ALL {
+            for status in [200, 403, 404, 500] {
+                let page = fault(call, status, " <!DOCTYPE html><html></html>");
+                assert_eq!(page, (Kind::Server, "not_a_tracker"), "{call:?} {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_200_counts_only_with_the_body_that_the_call_should_get() {
+        for call in [Call::CompleteJob, Call::UpdateProgress, Call::Bye] {
+            assert_eq!(call.meaning(&answer(200, "200 OK"), false), Meaning::Done);
+            assert_eq!(
+                call.meaning(&answer(200, "\"200 OK\""), false),
+                Meaning::Done
+            );
+            assert_eq!(fault(call, 200, ""), (Kind::Server, "bad_answer"));
+        }
+        assert_eq!(
+            Call::JobCount.meaning(&answer(200, "12"), false),
+            Meaning::Done
+        );
+        assert_eq!(fault(Call::JobCount, 200, "-1").1, "bad_answer");
+        assert_eq!(fault(Call::ValidateWorker, 200, "maybe").1, "bad_answer");
+    }
+
+    #[test]
+    fn an_overloaded_server_is_asked_again_whatever_its_proxy_says() {
+        for call in ALL {
+            for status in [408, 429, 502, 503, 504] {
+                let meaning = call.meaning(&answer(status, "<html>busy</html>"), false);
+                assert!(matches!(meaning, Meaning::Later(_)), "{call:?} {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_status_is_a_server_error_that_says_what_came() {
+        assert_eq!(
+            fault(Call::NewJob, 500, "Internal Server Error"),
+            (Kind::Server, "internal")
+        );
+        assert_eq!(
+            fault(Call::CompleteJob, 422, "{}"),
+            (Kind::InvalidArgument, "invalid_request")
+        );
+        assert_eq!(
+            fault(Call::CompleteJob, 413, ""),
+            (Kind::InvalidArgument, "too_large")
+        );
+        let Meaning::Failed(fault) = Call::NewJob.meaning(&answer(418, "teapot"), false) else {
+            panic!("not a failure");
+        };
+        assert!(fault.message.contains("418") && fault.message.contains("teapot"));
+    }
+
+    #[test]
+    fn requests_carry_the_number_of_their_job() {
+        let Some(Body::Complete(body)) = Request::complete_job("t".into(), 7, "out".into()).body
+        else {
+            panic!("no body");
+        };
+        assert_eq!((body.number, body.data.as_str()), (Some(7), "out"));
+        let Some(Body::Flag(body)) = Request::flag_invalid_data("t".into(), 7).body else {
+            panic!("no body");
+        };
+        assert_eq!(body.number, Some(7));
+        assert_eq!(
+            Request::new_worker("a b&c", Stage::B).path,
+            "/api/new?nickname=a%20b%26c&stage=b"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds() {
+        assert_eq!(read_retry_after(" 3 "), Some(3000));
+        assert_eq!(read_retry_after("4294967295"), Some(u32::MAX));
+        assert_eq!(read_retry_after("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        assert_eq!(read_retry_after("-1"), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! One call from its first attempt to its end: when to try again, how long to wait, when to stop.
+//!
+//! Time is in milliseconds since any fixed moment; it and the random numbers come from the caller.
+
+use crate::call::{Answer, Call, Meaning};
+use crate::fault::{Code, Fault, Kind};
+
+/// How long a call may take in all, unless the caller says otherwise.
+pub const DEFAULT_TIMEOUT_MS: u32 = 120_000;
+
+/// How long [`Call::Bye`] may take: nobody waits for a goodbye, and the tracker needs none.
+pub const BYE_TIMEOUT_MS: u32 = 10_000;
+
+/// The wait before the second attempt is random below this; it doubles with each attempt.
+pub const BACKOFF_BASE_MS: u32 = 500;
+
+/// No wait is random above this, however many attempts there were.
+pub const BACKOFF_CEILING_MS: u32 = 30_000;
+
+/// How long to wait before attempt `attempt + 1`, counted from 0: exponential with full jitter
+/// and a ceiling, and never sooner than the server asked. `random` is in `[0, 1)`.
+///
+/// Full jitter (a wait between nothing and the limit) spreads ten thousand browsers that lost
+/// the same tracker at the same moment better than any other; see "Exponential Backoff and
+/// Jitter", AWS Architecture Blog, 2015.
+#[must_use]
+pub fn backoff_ms(attempt: u32, random: f64, retry_after_ms: Option<u32>) -> u32 {
+    let limit = BACKOFF_BASE_MS
+        .saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX))
+        .min(BACKOFF_CEILING_MS);
+    // The product lies in [0, limit], so nothing is lost but the fraction.
+    let jitter = (f64::from(limit) * random.clamp(0.0, 1.0)) as u32;
+    retry_after_ms.unwrap_or(0).saturating_add(jitter)
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The call is done; the answer's body holds what it brought.
+    Done,
+    /// The call was done by an earlier attempt.
+    DoneBefore,
+    /// Wait this many milliseconds, then send the same request again.
+    Wait(u32),
+    /// The call has failed.
+    Fail(Fault),
+}
+
+/// The course of one call.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    call: Call,
+    deadline_ms: f64,
+    longest_attempt_ms: f64,
+    attempts: u32,
+    /// An attempt may have reached the tracker without its answer reaching us.
+    unanswered: bool,
+}
+
+impl Exchange {
+    /// Begins a call at `now_ms` that may take `timeout_ms` in all. One attempt may take half of
+    /// that, so that a connection that hangs leaves time for a fresh one.
+    #[must_use]
+    pub fn begin(call: Call, now_ms: f64, timeout_ms: u32) -> Self {
+        Self {
+            call,
+            deadline_ms: now_ms + f64::from(timeout_ms),
+            longest_attempt_ms: f64::from(timeout_ms.div_ceil(2)),
+            attempts: 0,
+            unanswered: false,
+        }
+    }
+
+    /// How long the attempt that begins at `now_ms` may take.
+    #[must_use]
+    pub fn attempt_limit_ms(&self, now_ms: f64) -> u32 {
+        let left = (self.deadline_ms - now_ms).max(0.0);
+        left.min(self.longest_attempt_ms) as u32
+    }
+
+    /// An answer came.
+    pub fn answered(&mut self, now_ms: f64, random: f64, answer: &Answer) -> Step {
+        match self.call.meaning(answer, self.unanswered) {
+            Meaning::Done => Step::Done,
+            Meaning::DoneBefore => Step::DoneBefore,
+            Meaning::Failed(fault) => Step::Fail(fault),
+            Meaning::Later(fault) => self.again(now_ms, random, answer.retry_after_ms, fault),
+        }
+    }
+
+    /// The request failed below HTTP; `what` is the browser's word for it.
+    pub fn not_reached(&mut self, now_ms: f64, random: f64, url: &str, what: &str) -> Step {
+        self.unanswered = true;
+        let fault = Fault::new(
+            Kind::Unreachable,
+            Code::Unreachable,
+            format!(
+                "The tracker cannot be reached at {url} ({what}). This is one of three things: \
+                 this device has no network, the tracker is down or its address is wrong, or \
+                 the tracker does not allow calls from this page's origin (CORS). A browser \
+                 does not tell which."
+            ),
+        );
+        self.again(now_ms, random, None, fault)
+    }
+
+    /// No answer came within [`Self::attempt_limit_ms`].
+    pub fn timed_out(&mut self, now_ms: f64, random: f64, url: &str) -> Step {
+        self.unanswered = true;
+        let fault = Fault::new(
+            Kind::Timeout,
+            Code::Timeout,
+            format!(
+                "No answer came from the tracker at {url} in the time given. It may be \
+                 overloaded, or the connection hangs."
+            ),
+        );
+        self.again(now_ms, random, None, fault)
+    }
+
+    fn again(
+        &mut self,
+        now_ms: f64,
+        random: f64,
+        retry_after_ms: Option<u32>,
+        fault: Fault,
+    ) -> Step {
+        let wait = backoff_ms(self.attempts, random, retry_after_ms);
+        self.attempts = self.attempts.saturating_add(1);
+        // Waiting past the end would only delay the same bad news.
+        if now_ms + f64::from(wait) >= self.deadline_ms {
+            Step::Fail(fault)
+        } else {
+            Step::Wait(wait)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "http://t.example";
+
+    fn busy(retry_after_ms: Option<u32>) -> Answer {
+        Answer {
+            status: 503,
+            retry_after_ms,
+            ..Answer::default()
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_the_ceiling_and_are_fully_jittered() {
+        assert_eq!(backoff_ms(0, 1.0, None), 500);
+        assert_eq!(backoff_ms(3, 1.0, None), 4000);
+        assert_eq!(backoff_ms(6, 1.0, None), BACKOFF_CEILING_MS);
+        assert_eq!(backoff_ms(u32::MAX, 1.0, None), BACKOFF_CEILING_MS);
+        assert_eq!(backoff_ms(3, 0.25, None), 1000);
+        assert_eq!(backoff_ms(3, 0.0, None), 0);
+        assert_eq!(backoff_ms(3, f64::NAN, None), 0);
+    }
+
+    #[test]
+    fn the_server_says_how_soon_and_jitter_comes_on_top() {
+        assert_eq!(backoff_ms(0, 0.5, Some(7000)), 7250);
+        assert_eq!(backoff_ms(0, 1.0, Some(u32::MAX)), u32::MAX);
+    }
+
+    #[test]
+    fn a_lost_network_is_tried_again_until_time_runs_out() {
+        let mut exchange = Exchange::begin(Call::NewJob, 1000.0, 10_000);
+        let mut now = 1000.0;
+        let mut attempts = 0;
+        let fault = loop {
+            attempts += 1;
+            assert!(attempts < 100, "never gave up");
+            match exchange.not_reached(now, 0.99, URL, "Failed to fetch") {
+                Step::Wait(ms) => now += f64::from(ms),
+                Step::Fail(fault) => break fault,
+                step => panic!("{step:?}"),
+            }
+        };
+        assert!(attempts > 3, "gave up after {attempts}");
+        assert!(now < 11_000.0);
+        assert_eq!(fault.kind, Kind::Unreachable);
+        for thing in ["no network", "address is wrong", "CORS", URL] {
+            assert!(fault.message.contains(thing), "{}", fault.message);
+        }
+    }
+
+    #[test]
+    fn a_server_that_asks_for_more_time_than_there_is_fails_at_once() {
+        let mut exchange = Exchange::begin(Call::NewJob, 0.0, 10_000);
+        let step = exchange.answered(0.0, 0.5, &busy(Some(60_000)));
+        assert!(matches!(step, Step::Fail(f) if f.status == Some(503)));
+    }
+
+    #[test]
+    fn a_busy_server_is_asked_again_after_the_time_it_named() {
+        let mut exchange = Exchange::begin(Call::NewJob, 0.0, 10_000);
+        assert_eq!(
+            exchange.answered(0.0, 0.0, &busy(Some(2000))),
+            Step::Wait(2000)
+        );
+    }
+
+    #[test]
+    fn only_an_attempt_without_an_answer_makes_a_refused_completion_a_success() {
+        let refused = Answer {
+            status: 403,
+            body: "You do not have an open job.".into(),
+            ..Answer::default()
+        };
+        let mut lost = Exchange::begin(Call::CompleteJob, 0.0, 60_000);
+        assert!(matches!(
+            lost.not_reached(0.0, 0.5, URL, "reset"),
+            Step::Wait(_)
+        ));
+        assert_eq!(lost.answered(1.0, 0.5, &refused), Step::DoneBefore);
+
+        let mut answered = Exchange::begin(Call::CompleteJob, 0.0, 60_000);
+        assert!(matches!(
+            answered.answered(0.0, 0.5, &busy(None)),
+            Step::Wait(_)
+        ));
+        assert!(matches!(
+            answered.answered(1.0, 0.5, &refused),
+            Step::Fail(_)
+        ));
+    }
+
+    #[test]
+    fn a_hanging_connection_leaves_time_for_a_fresh_one() {
+        let mut exchange = Exchange::begin(Call::NewJob, 0.0, 10_000);
+        assert_eq!(exchange.attempt_limit_ms(0.0), 5000);
+        assert_eq!(exchange.timed_out(5000.0, 0.0, URL), Step::Wait(0));
+        assert_eq!(exchange.attempt_limit_ms(9000.0), 1000);
+        assert!(matches!(exchange.timed_out(10_000.0, 0.0, URL),
+            Step::Fail(f) if f.kind == Kind::Timeout));
+        assert_eq!(exchange.attempt_limit_ms(20_000.0), 0);
+    }
+}

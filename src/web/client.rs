@@ -1,0 +1,519 @@
+//! `init`, `load` and the class `Client`: the Python library's calls, for JavaScript.
+//!
+//! Every exported method takes any value at all, works on a clone of what the class holds, and
+//! keeps no borrow across an await: two calls at once, and `free()` during a call, are safe.
+
+use super::http::{Failure, Terms, send, until_aborted};
+use super::options::{CallOptions, InitOptions, string};
+use super::turn::Turns;
+use super::{error, json};
+use crate::call::{Request, read_alive, read_count};
+use crate::exchange::BYE_TIMEOUT_MS;
+use crate::fault::{Code, Fault, Kind};
+use crate::session::{Dump, Registration, Session, bad_dump, check_output, check_progress};
+use core::cell::RefCell;
+use core::future::Future;
+use distcompute_protocol::{ErrorCode, NewJob, NewWorker};
+use js_sys::Promise;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** Anything that JSON can hold. */
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+
+/** A job's input: the text, or what the JSON in it says. Trackers of old may hand out `null`. */
+export type JobData = string | JsonValue[] | { [key: string]: JsonValue } | null;
+
+/** A job's output: a text, an array or a plain object. */
+export type JobOutput = string | readonly unknown[] | object;
+
+/** What `init` takes. */
+export interface InitOptions {
+  /** The tracker's address in full, for example `"https://tracker.example.com"`. */
+  url: string;
+  /** The stage to work at, `"a"` to `"e"`; of a longer word the first letter counts. */
+  stage: string;
+  /** Your public name on the leaderboard, at most 128 characters. Default `"anonymous"`. */
+  nickname?: string;
+  /** Whether to write what happens to the console. Default `true`. */
+  verbose?: boolean;
+}
+
+/** A session as plain JSON. It contains the worker's token, which is a secret. */
+export interface ClientDump {
+  version: number;
+  url: string;
+  stage: string;
+  nickname: string;
+  verbose: boolean;
+  token: string;
+  displayName: string;
+  project: string;
+  stageName: string;
+  jobId: number | null;
+  jobData: string | null;
+}
+
+/**
+ * Registers a worker at the tracker.
+ *
+ * Rejects with `InvalidArgumentError` or `InvalidURLError` where the options are wrong or there is
+ * no tracker at the address, and with `UnreachableError` where nothing answers.
+ */
+export function init(options: InitOptions, callOptions?: CallOptions): Promise<Client>;
+
+/**
+ * Goes on with a session that `dump()` saved, with the same worker and the same job. Asks nobody:
+ * whether the tracker still knows the worker, `isAlive()` tells.
+ *
+ * Throws `DumpError` where `dump` is not what `dump()` returned.
+ */
+export function load(dump: ClientDump): Client;
+"#;
+
+/// `init` as JavaScript calls it.
+pub async fn init(options: JsValue, call_options: JsValue) -> Result<JsValue, JsValue> {
+    let asked = InitOptions::read(&options).map_err(Failure::from)?;
+    let call = CallOptions::read(&call_options).map_err(Failure::from)?;
+    Ok(register(asked, call).await?.into())
+}
+
+async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failure> {
+    let registration = Registration::check(&asked.url, &asked.stage, &asked.nickname)?;
+    let url = registration.url.clone();
+    // The rules know what a tracker's address is; the browser knows what a URL is.
+    web_sys::Url::new(url.as_str()).map_err(|_| {
+        Fault::new(
+            Kind::InvalidUrl,
+            Code::InvalidUrl,
+            format!("The browser cannot read the tracker's URL: {url:?}."),
+        )
+    })?;
+    let say = |text: &str| say(asked.verbose, None, text);
+    say("connecting to tracker...");
+    let on_retry = |what: &str| say(&format!("retrying request after {what}..."));
+    let request = Request::new_worker(&registration.nickname, registration.stage);
+    let answer = send(&url, &request, &Terms::new(&call, &on_retry)).await?;
+    let worker: NewWorker = read_answer(answer)?;
+    let session = Session {
+        registration,
+        worker,
+        job: None,
+        verbose: asked.verbose,
+    };
+    let client = Client::new(session, JsValue::NULL);
+    client
+        .0
+        .say(&format!("joined as {}", client.display_name()));
+    client
+        .0
+        .say(&format!("this worker's page: {}", client.worker_url()));
+    Ok(client)
+}
+
+/// `load` as JavaScript calls it.
+pub fn load(dump: &JsValue) -> Result<JsValue, JsValue> {
+    restore(dump)
+        .map(JsValue::from)
+        .map_err(|fault| error::to_js(&fault))
+}
+
+fn restore(dump: &JsValue) -> Result<Client, Fault> {
+    // Through JSON, which a dump is by definition: no getter of a stranger runs after this line.
+    let text = json::text_of(dump).map_err(|why| bad_dump(&why))?;
+    let text = text
+        .filter(|t| t.starts_with('{'))
+        .ok_or_else(|| bad_dump(&format!("it is {} and not an object", json::kind_of(dump))))?;
+    let dump: Dump = json::read(&text).map_err(|why| bad_dump(&why))?;
+    let session = Session::restore(dump)?;
+    let data = session.job.as_ref().and_then(|job| job.data.as_deref());
+    let job = json::job_data(data).unwrap_or_else(|_| data.into());
+    Ok(Client::new(session, job))
+}
+
+/// One worker, registered at a tracker by `init`: takes jobs, hands in results.
+///
+/// Calls that change which job it holds run one after the other, in the order in which they were
+/// made. The last argument of each call may be `{ signal, timeoutMs }`. A network that fails and
+/// a tracker that is overloaded are asked again, with growing random waits, until time runs out.
+#[wasm_bindgen]
+pub struct Client(Rc<Inner>);
+
+struct Inner {
+    session: RefCell<Session>,
+    /// The job's data as JavaScript sees it; made once, so that `client.job === client.job`.
+    job: RefCell<JsValue>,
+    turns: Turns,
+}
+
+impl Inner {
+    fn read<T>(&self, read: impl FnOnce(&Session) -> T) -> T {
+        read(&self.session.borrow())
+    }
+
+    fn token(&self) -> String {
+        self.read(|s| s.worker.token.clone())
+    }
+
+    fn hold(&self, job: Option<NewJob>, data: JsValue) {
+        self.session.borrow_mut().job = job;
+        self.job.replace(data);
+    }
+
+    fn say(&self, text: &str) {
+        self.read(|s| say(s.verbose, Some(&s.worker.project), text));
+    }
+
+    async fn call(
+        &self,
+        request: &Request,
+        options: &CallOptions,
+    ) -> Result<Option<String>, Failure> {
+        let on_retry = |what: &str| self.say(&format!("retrying request after {what}..."));
+        let url = self.read(|s| s.registration.url.clone());
+        let answer = send(&url, request, &Terms::new(options, &on_retry)).await?;
+        Ok(answer.map(|answer| answer.body))
+    }
+
+    async fn job_count(&self, options: CallOptions) -> Result<JsValue, Failure> {
+        let request = self.read(|s| Request::job_count(s.registration.stage));
+        let body = self.call(&request, &options).await?.unwrap_or_default();
+        let count = read_count(&body).ok_or_else(|| Fault::bad_answer(body))?;
+        self.say(&format!("jobs remaining: {count}"));
+        // A count that a float cannot hold exactly would take longer than the Earth has.
+        Ok(JsValue::from_f64(count as f64))
+    }
+
+    async fn new_job(&self, options: CallOptions) -> Result<JsValue, Failure> {
+        let mut turn = self.turns.queue();
+        until_aborted(options.signal.as_ref(), turn.begin()).await?;
+        self.say("looking for new job...");
+        let request = Request::new_job(self.token());
+        // Asking for a job puts back the one that is held, also where there is no other.
+        let body = self.settle(&request, &options).await?;
+        let job: NewJob = read_body(&body.unwrap_or_default())?;
+        let number = job.number;
+        match json::job_data(job.data.as_deref()) {
+            Ok(data) => {
+                self.hold(Some(job), data.clone());
+                self.say(&format!("received new job #{number}"));
+                Ok(data)
+            }
+            // The job is held all the same, so that its input can be flagged.
+            Err(why) => {
+                let text = job.data.as_deref().into();
+                self.hold(Some(job), text);
+                Err(Fault::new(
+                    Kind::Server,
+                    Code::BadJobData,
+                    format!(
+                        "Job {number} is held, but its data says that it is JSON and is not \
+                         ({why}). Call flagInvalidData() to have it made again."
+                    ),
+                )
+                .into())
+            }
+        }
+    }
+
+    async fn complete_job(&self, data: String, options: CallOptions) -> Result<JsValue, Failure> {
+        let mut turn = self.turns.queue();
+        until_aborted(options.signal.as_ref(), turn.begin()).await?;
+        let number = self.held(ErrorCode::NoOpenJob)?;
+        let request = Request::complete_job(self.token(), number, data);
+        self.settle(&request, &options).await?;
+        self.say(&format!("marked job #{number} as complete"));
+        Ok(JsValue::UNDEFINED)
+    }
+
+    async fn flag_invalid_data(&self, options: CallOptions) -> Result<JsValue, Failure> {
+        let mut turn = self.turns.queue();
+        until_aborted(options.signal.as_ref(), turn.begin()).await?;
+        let number = self.held(ErrorCode::NotWorking)?;
+        let request = Request::flag_invalid_data(self.token(), number);
+        self.settle(&request, &options).await?;
+        self.say(&format!("flagged the data of job #{number} as invalid"));
+        Ok(JsValue::UNDEFINED)
+    }
+
+    fn held(&self, otherwise: ErrorCode) -> Result<u64, Fault> {
+        self.read(Session::job_number)
+            .ok_or_else(|| Fault::no_open_job(otherwise))
+    }
+
+    /// Sends what ends the job that is held, and lets go of it where the tracker's answer says
+    /// that this worker holds it no longer.
+    async fn settle(
+        &self,
+        request: &Request,
+        options: &CallOptions,
+    ) -> Result<Option<String>, Failure> {
+        let result = self.call(request, options).await;
+        if result.as_ref().map_or_else(Failure::ends_job, |_| true) {
+            self.hold(None, JsValue::NULL);
+        }
+        result
+    }
+
+    async fn log(&self, progress: String, options: CallOptions) -> Result<JsValue, Failure> {
+        let progress = check_progress(&progress)?;
+        self.say(&format!("logged new progress data: {progress}"));
+        let request = Request::update_progress(self.token(), progress);
+        self.call(&request, &options).await?;
+        Ok(JsValue::UNDEFINED)
+    }
+
+    async fn is_alive(&self, options: CallOptions) -> Result<JsValue, Failure> {
+        let request = Request::validate_worker(self.token());
+        let body = self.call(&request, &options).await?.unwrap_or_default();
+        let alive = read_alive(&body).ok_or_else(|| Fault::bad_answer(body))?;
+        Ok(JsValue::from_bool(alive))
+    }
+
+    async fn bye(&self, options: CallOptions) {
+        let leave = async {
+            let mut turn = self.turns.queue();
+            turn.begin().await;
+            let url = self.read(|s| s.registration.url.clone());
+            let terms = Terms {
+                options: &options,
+                default_timeout_ms: BYE_TIMEOUT_MS,
+                on_retry: &|_| (),
+            };
+            // The worker may be gone already; if not, the tracker will notice by itself.
+            let _ = send(&url, &Request::bye(self.token()), &terms).await;
+        };
+        let _ = until_aborted(options.signal.as_ref(), leave).await;
+        self.hold(None, JsValue::NULL);
+        self.say("closed worker");
+    }
+}
+
+/// Runs a call on a clone of what the class holds, its options read first.
+fn start<F>(
+    client: &Client,
+    options: &JsValue,
+    call: impl FnOnce(Rc<Inner>, CallOptions) -> F + 'static,
+) -> Promise
+where
+    F: Future<Output = Result<JsValue, Failure>> + 'static,
+{
+    let inner = Rc::clone(&client.0);
+    let options = CallOptions::read(options);
+    future_to_promise(async move {
+        let options = options.map_err(Failure::from)?;
+        Ok(call(inner, options).await?)
+    })
+}
+
+impl Client {
+    fn new(session: Session, job: JsValue) -> Self {
+        Self(Rc::new(Inner {
+            session: RefCell::new(session),
+            job: RefCell::new(job),
+            turns: Turns::new(),
+        }))
+    }
+}
+
+#[wasm_bindgen]
+impl Client {
+    /// The number of jobs that are open at this stage: neither taken nor done.
+    #[wasm_bindgen(js_name = jobCount, unchecked_return_type = "Promise<number>")]
+    pub fn job_count(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
+    ) -> Promise {
+        start(self, options, |inner, options| async move {
+            inner.job_count(options).await
+        })
+    }
+
+    /// Takes a job, puts it in `job` and `jobId`, and resolves to its data. A job that is still
+    /// held is put back first.
+    ///
+    /// Rejects with `ZeroJobError` when no job is open at this stage; wait and ask again, this is
+    /// not a fault. Rejects with `WorkerTimedOutError` when the tracker has forgotten this worker;
+    /// register again with `init`. Rejects with `ServerError` and the code `bad_job_data` when the
+    /// job's data says that it is JSON and is not; the job is held then, so that it can be flagged.
+    #[wasm_bindgen(js_name = newJob, unchecked_return_type = "Promise<JobData>")]
+    pub fn new_job(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
+    ) -> Promise {
+        start(self, options, |inner, options| async move {
+            inner.new_job(options).await
+        })
+    }
+
+    /// Hands in the output of the job that is held: it becomes the next stage's input, or the job
+    /// is closed. Resolves once the tracker has it, and clears `job`.
+    ///
+    /// The job stays held, so that the call can be repeated, until the tracker has answered: after
+    /// `AbortError`, `TimeoutError`, `UnreachableError`, `ServerError` and `InvalidArgumentError`.
+    /// Rejects with `NoOpenJobError` when this worker does not hold the job (any more).
+    #[wasm_bindgen(js_name = completeJob, unchecked_return_type = "Promise<void>")]
+    pub fn complete_job(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "JobOutput")] data: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
+    ) -> Promise {
+        // Read before the first await: the caller may change the object afterwards.
+        let data = json::output(data).and_then(check_output);
+        start(self, options, |inner, options| async move {
+            inner.complete_job(data?, options).await
+        })
+    }
+
+    /// Sends the progress line, which the dashboard shows, for example `"12 / 100 images"`. What
+    /// is longer than 255 characters is cut. It also tells the tracker that this worker is alive.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn log(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] progress: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
+    ) -> Promise {
+        let progress = string(progress, "progress");
+        start(self, options, |inner, options| async move {
+            inner.log(progress?, options).await
+        })
+    }
+
+    /// Whether the tracker still knows this worker. It forgets one that has not been heard from
+    /// for the project's idle timeout.
+    #[wasm_bindgen(js_name = isAlive, unchecked_return_type = "Promise<boolean>")]
+    pub fn is_alive(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
+    ) -> Promise {
+        start(self, options, |inner, options| async move {
+            inner.is_alive(options).await
+        })
+    }
+
+    /// Says that the input of the job that is held is bad, and clears `job`. When enough
+    /// volunteers say so, the previous stage makes it again.
+    ///
+    /// Rejects with `NoOpenJobError` when this worker holds no job.
+    #[wasm_bindgen(js_name = flagInvalidData, unchecked_return_type = "Promise<void>")]
+    pub fn flag_invalid_data(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
+    ) -> Promise {
+        start(self, options, |inner, options| async move {
+            inner.flag_invalid_data(options).await
+        })
+    }
+
+    /// Leaves: the tracker puts a job that is held back for others. Never rejects, takes ten
+    /// seconds at most unless `timeoutMs` says otherwise, and is safe to call twice.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn bye(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
+    ) -> Promise {
+        let inner = Rc::clone(&self.0);
+        let options = CallOptions::read(options).unwrap_or_default();
+        future_to_promise(async move {
+            inner.bye(options).await;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// The session as plain JSON, for `load()`: a page that is loaded again goes on with the same
+    /// worker and job. It contains the worker's token, which is a secret.
+    #[wasm_bindgen(unchecked_return_type = "ClientDump")]
+    pub fn dump(&self) -> Result<JsValue, JsValue> {
+        json::to_value(&self.0.read(Session::dump)).map_err(|why| error::to_js(&bad_dump(&why)))
+    }
+
+    /// The data of the job that is held, or `null`.
+    #[wasm_bindgen(getter, unchecked_return_type = "JobData")]
+    pub fn job(&self) -> JsValue {
+        self.0.job.borrow().clone()
+    }
+
+    /// The number of the job that is held, counted from 1, or `null`.
+    #[wasm_bindgen(getter, js_name = jobId, unchecked_return_type = "number | null")]
+    pub fn job_id(&self) -> JsValue {
+        self.0
+            .read(Session::job_number)
+            .map_or(JsValue::NULL, |number| JsValue::from_f64(number as f64))
+    }
+
+    /// This worker's public name, for example `"hematin-hanking-71"`.
+    #[wasm_bindgen(getter, js_name = displayName)]
+    pub fn display_name(&self) -> String {
+        self.0.read(|s| s.worker.display_name.clone())
+    }
+
+    /// The project's name, for example `"LAION-5B"`.
+    #[wasm_bindgen(getter)]
+    pub fn project(&self) -> String {
+        self.0.read(|s| s.worker.project.clone())
+    }
+
+    /// The project's name: the same as `project`.
+    #[wasm_bindgen(getter, js_name = projectName)]
+    pub fn project_name(&self) -> String {
+        self.project()
+    }
+
+    /// The stage, `"a"` to `"e"`.
+    #[wasm_bindgen(
+        getter,
+        unchecked_return_type = "\"a\" | \"b\" | \"c\" | \"d\" | \"e\""
+    )]
+    pub fn stage(&self) -> String {
+        self.0.read(|s| s.registration.stage.letter().to_owned())
+    }
+
+    /// What the project calls the stage, for example `"Scraper"`.
+    #[wasm_bindgen(getter, js_name = stageName)]
+    pub fn stage_name(&self) -> String {
+        self.0.read(|s| s.worker.stage_name.clone())
+    }
+
+    /// The public name that this worker's results are credited to.
+    #[wasm_bindgen(getter)]
+    pub fn nickname(&self) -> String {
+        self.0.read(|s| s.registration.nickname.clone())
+    }
+
+    /// The tracker's address, without a slash at its end.
+    #[wasm_bindgen(getter)]
+    pub fn url(&self) -> String {
+        self.0.read(|s| s.registration.url.as_str().to_owned())
+    }
+
+    /// The address of this worker's page at the tracker, for people.
+    #[wasm_bindgen(getter, js_name = workerUrl)]
+    pub fn worker_url(&self) -> String {
+        self.0.read(Session::worker_url)
+    }
+}
+
+fn read_answer<T: serde::de::DeserializeOwned>(
+    answer: Option<crate::call::Answer>,
+) -> Result<T, Fault> {
+    read_body(&answer.unwrap_or_default().body)
+}
+
+fn read_body<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, Fault> {
+    json::read(body)
+        .map_err(|why| Fault::bad_answer(format!("The tracker's answer cannot be read: {why}")))
+}
+
+/// Writes to the console as the Python library does.
+fn say(verbose: bool, project: Option<&str>, text: &str) {
+    if verbose {
+        let line = match project {
+            None => format!("[distcompute-client] - {text}"),
+            Some(project) => format!("[distcompute-client] - {project} - {text}"),
+        };
+        web_sys::console::log_1(&line.into());
+    }
+}

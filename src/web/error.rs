@@ -1,0 +1,67 @@
+//! Faults as real JavaScript errors.
+
+use super::face::make_error;
+use crate::fault::Fault;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** The stable codes: branch on these. Messages are for people and may change. */
+export type ErrorCode =
+  | "no_jobs" | "worker_unknown"
+  | "no_open_job" | "already_completed" | "not_working" | "wrong_job"
+  | "stage_invalid" | "stage_disabled" | "invalid_request" | "too_large" | "not_allowed"
+  | "not_found" | "method_not_allowed" | "internal" | "unavailable"
+  | "not_a_tracker" | "bad_answer" | "bad_job_data"
+  | "invalid_url" | "invalid_dump" | "invalid_argument"
+  | "unreachable" | "timeout" | "aborted" | "not_loaded";
+
+/** What every call of this library throws or rejects with. */
+export class DistcomputeError extends Error {
+  private constructor();
+  /** Which error it is; stable between versions. */
+  readonly code: ErrorCode;
+  /** The HTTP status, where the tracker answered. */
+  readonly status?: number;
+  /** What the browser or your signal said, where there was such a thing. */
+  readonly cause?: unknown;
+}
+/** No job is open at this stage. Not a fault: wait and ask again. Code `no_jobs`. */
+export class ZeroJobError extends DistcomputeError {}
+/** The tracker does not know this worker, or no longer: register again with `init`. */
+export class WorkerTimedOutError extends DistcomputeError {}
+/** This worker does not hold the job that the call is about. */
+export class NoOpenJobError extends DistcomputeError {}
+/** The tracker, or what sits at its address, answered with something that it should not. */
+export class ServerError extends DistcomputeError {}
+/** The address is not one, or there is no tracker at it. */
+export class InvalidURLError extends DistcomputeError {}
+/** What was given to `load` is not a dump; the message names the field. */
+export class DumpError extends DistcomputeError {}
+/** An argument that the call, or this tracker, does not take. */
+export class InvalidArgumentError extends DistcomputeError {}
+/** No answer: no network, a tracker that is down or elsewhere, or no permission (CORS). */
+export class UnreachableError extends DistcomputeError {}
+/** `timeoutMs` ran out while the tracker did not answer. */
+export class TimeoutError extends DistcomputeError {}
+/** Your `signal` said stop; `cause` is its reason. */
+export class AbortError extends DistcomputeError {}
+/** The package's loader has not run yet. */
+export class NotLoadedError extends DistcomputeError {}
+"#;
+
+/// The fault as an instance of its class.
+pub(crate) fn to_js(fault: &Fault) -> JsValue {
+    to_js_with_cause(fault, &JsValue::UNDEFINED)
+}
+
+/// The same with what caused it.
+pub(crate) fn to_js_with_cause(fault: &Fault, cause: &JsValue) -> JsValue {
+    make_error(
+        fault.kind.name(),
+        fault.code.as_str(),
+        &fault.message,
+        fault.status,
+        cause,
+    )
+}

@@ -1,0 +1,71 @@
+// The part of the package's face that must be JavaScript: the error classes, which wasm-bindgen
+// cannot subclass, and the functions as they are before the wasm is loaded. No rule belongs here.
+
+/** The base of all errors of this library. */
+export class DistcomputeError extends Error {
+  constructor(code, message, status, cause) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    if (status !== undefined) this.status = status;
+  }
+}
+
+// On the prototype, as the names of the built-in errors are.
+function named(name, type) {
+  Object.defineProperty(type.prototype, "name", { value: name, configurable: true });
+  return type;
+}
+
+export const ZeroJobError = named("ZeroJobError", class extends DistcomputeError {});
+export const WorkerTimedOutError = named("WorkerTimedOutError", class extends DistcomputeError {});
+export const NoOpenJobError = named("NoOpenJobError", class extends DistcomputeError {});
+export const ServerError = named("ServerError", class extends DistcomputeError {});
+export const InvalidURLError = named("InvalidURLError", class extends DistcomputeError {});
+export const DumpError = named("DumpError", class extends DistcomputeError {});
+export const InvalidArgumentError = named("InvalidArgumentError", class extends DistcomputeError {});
+export const UnreachableError = named("UnreachableError", class extends DistcomputeError {});
+export const TimeoutError = named("TimeoutError", class extends DistcomputeError {});
+export const AbortError = named("AbortError", class extends DistcomputeError {});
+export const NotLoadedError = named("NotLoadedError", class extends DistcomputeError {});
+
+const kinds = {
+  ZeroJobError,
+  WorkerTimedOutError,
+  NoOpenJobError,
+  ServerError,
+  InvalidURLError,
+  DumpError,
+  InvalidArgumentError,
+  UnreachableError,
+  TimeoutError,
+  AbortError,
+};
+
+export function makeError(name, code, message, status, cause) {
+  return new kinds[name](code, message, status, cause);
+}
+
+let loaded;
+
+/** Called by the wasm when it starts. */
+export function install(functions) {
+  loaded = functions;
+}
+
+function notLoaded(name) {
+  return new NotLoadedError(
+    "not_loaded",
+    `${name}() was called before the WebAssembly was loaded. First: ` +
+      `import loadWasm from "distcompute-client"; await loadWasm();`,
+  );
+}
+
+export async function init(options, callOptions) {
+  if (!loaded) throw notLoaded("init");
+  return loaded.init(options, callOptions);
+}
+
+export function load(dump) {
+  if (!loaded) throw notLoaded("load");
+  return loaded.load(dump);
+}

@@ -1,0 +1,81 @@
+//! The bridge to `face.js`: what it is given, and what the package hands on from it.
+
+use super::client;
+use js_sys::{Object, Promise, Reflect};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
+
+#[wasm_bindgen(module = "/src/web/face.js")]
+extern "C" {
+    fn install(functions: &JsValue);
+
+    #[wasm_bindgen(js_name = makeError)]
+    pub(crate) fn make_error(
+        name: &str,
+        code: &str,
+        message: &str,
+        status: Option<u16>,
+        cause: &JsValue,
+    ) -> JsValue;
+}
+
+/// Members of the package that stand in `face.js`. Only their names cross here: wasm-bindgen types
+/// a re-exported class as `unknown`, but hands on a function that it need not type as it is. Their
+/// types stand in `client.rs` and `error.rs`.
+#[wasm_bindgen(module = "/src/web/face.js")]
+#[allow(
+    dead_code,
+    non_snake_case,
+    reason = "handed on to JavaScript, never called from Rust"
+)]
+extern "C" {
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn init();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn load();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn DistcomputeError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn ZeroJobError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn WorkerTimedOutError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn NoOpenJobError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn ServerError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn InvalidURLError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn DumpError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn InvalidArgumentError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn UnreachableError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn TimeoutError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn AbortError();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn NotLoadedError();
+}
+
+/// Runs when the wasm is loaded: from now on `init` and `load` work.
+#[wasm_bindgen(start, skip_typescript)]
+fn loaded() {
+    std::panic::set_hook(Box::new(|panic| {
+        web_sys::console::error_1(&panic.to_string().into());
+    }));
+    type Init = dyn Fn(JsValue, JsValue) -> Promise;
+    type Load = dyn Fn(JsValue) -> Result<JsValue, JsValue>;
+    let init: Box<Init> = Box::new(|options, call| future_to_promise(client::init(options, call)));
+    let load: Box<Load> = Box::new(|dump| client::load(&dump));
+    let functions = Object::new();
+    for (name, function) in [
+        ("init", Closure::wrap(init).into_js_value()),
+        ("load", Closure::wrap(load).into_js_value()),
+    ] {
+        // Setting a property of a fresh object does not fail.
+        let _ = Reflect::set(&functions, &name.into(), &function);
+    }
+    install(&functions);
+}
