@@ -19,7 +19,7 @@ impl Address {
                 Kind::InvalidUrl,
                 Code::InvalidUrl,
                 format!(
-                    "{why}: {text:?}. Give the tracker's address in full, for example \
+                    "{why}: \"{text}\". Give the tracker's address in full, for example \
                      \"https://tracker.example.com\"."
                 ),
             ))

@@ -38,10 +38,10 @@ impl Registration {
 
 /// The first letter counts, small or capital, as in the Python library.
 fn check_stage(text: &str) -> Result<Stage, Fault> {
-    let letter: String = text.trim().to_lowercase().chars().take(1).collect();
+    let letter: String = text.trim().to_ascii_lowercase().chars().take(1).collect();
     letter.parse().map_err(|_| {
         Fault::argument(format!(
-            "stage is {text:?}; it must be one of \"a\", \"b\", \"c\", \"d\", \"e\"."
+            "stage is \"{text}\"; it must be one of \"a\", \"b\", \"c\", \"d\", \"e\"."
         ))
     })
 }
@@ -114,7 +114,7 @@ impl Session {
     pub fn worker_url(&self) -> String {
         self.registration.url.join(&format!(
             "/worker/{}/{}",
-            encode(&self.worker.stage_name.to_lowercase()),
+            encode(&self.worker.stage_name.to_ascii_lowercase()),
             encode(&self.worker.display_name)
         ))
     }

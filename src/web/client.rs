@@ -12,7 +12,8 @@ use crate::exchange::BYE_TIMEOUT_MS;
 use crate::fault::{Code, Fault, Kind};
 use crate::session::{Dump, Registration, Session, bad_dump, check_output, check_progress};
 use core::cell::RefCell;
-use core::future::Future;
+use core::future::{Future, ready};
+use core::pin::Pin;
 use distcompute_protocol::{ErrorCode, NewJob, NewWorker};
 use js_sys::Promise;
 use std::rc::Rc;
@@ -75,10 +76,12 @@ export function load(dump: ClientDump): Client;
 "#;
 
 /// `init` as JavaScript calls it.
-pub async fn init(options: JsValue, call_options: JsValue) -> Result<JsValue, JsValue> {
-    let asked = InitOptions::read(&options).map_err(Failure::from)?;
-    let call = CallOptions::read(&call_options).map_err(Failure::from)?;
-    Ok(register(asked, call).await?.into())
+pub fn init(options: &JsValue, call_options: &JsValue) -> Promise {
+    let asked = InitOptions::read(options);
+    let call = CallOptions::read(call_options);
+    promise(Box::pin(async move {
+        Ok(register(asked?, call?).await?.into())
+    }))
 }
 
 async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failure> {
@@ -89,7 +92,10 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failu
         Fault::new(
             Kind::InvalidUrl,
             Code::InvalidUrl,
-            format!("The browser cannot read the tracker's URL: {url:?}."),
+            format!(
+                "The browser cannot read the tracker's URL: {}",
+                url.as_str()
+            ),
         )
     })?;
     let say = |text: &str| say(asked.verbose, None, text);
@@ -292,21 +298,27 @@ impl Inner {
     }
 }
 
-/// Runs a call on a clone of what the class holds, its options read first.
+/// A call under way. Boxed, so that turning it into a promise is compiled once and not per call.
+type Running = Pin<Box<dyn Future<Output = Result<JsValue, Failure>>>>;
+
+/// Starts a call on a clone of what the class holds, its options read first.
 fn start<F>(
     client: &Client,
     options: &JsValue,
-    call: impl FnOnce(Rc<Inner>, CallOptions) -> F + 'static,
+    call: impl FnOnce(Rc<Inner>, CallOptions) -> F,
 ) -> Promise
 where
     F: Future<Output = Result<JsValue, Failure>> + 'static,
 {
-    let inner = Rc::clone(&client.0);
-    let options = CallOptions::read(options);
-    future_to_promise(async move {
-        let options = options.map_err(Failure::from)?;
-        Ok(call(inner, options).await?)
-    })
+    let running: Running = match CallOptions::read(options) {
+        Ok(options) => Box::pin(call(Rc::clone(&client.0), options)),
+        Err(fault) => Box::pin(ready(Err(fault.into()))),
+    };
+    promise(running)
+}
+
+fn promise(running: Running) -> Promise {
+    future_to_promise(async move { Ok(running.await?) })
 }
 
 impl Client {
@@ -417,10 +429,10 @@ impl Client {
     ) -> Promise {
         let inner = Rc::clone(&self.0);
         let options = CallOptions::read(options).unwrap_or_default();
-        future_to_promise(async move {
+        promise(Box::pin(async move {
             inner.bye(options).await;
             Ok(JsValue::UNDEFINED)
-        })
+        }))
     }
 
     /// The session as plain JSON, for `load()`: a page that is loaded again goes on with the same

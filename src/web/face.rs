@@ -3,7 +3,6 @@
 use super::client;
 use js_sys::{Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 
 #[wasm_bindgen(module = "/src/web/face.js")]
 extern "C" {
@@ -67,7 +66,7 @@ fn loaded() {
     }));
     type Init = dyn Fn(JsValue, JsValue) -> Promise;
     type Load = dyn Fn(JsValue) -> Result<JsValue, JsValue>;
-    let init: Box<Init> = Box::new(|options, call| future_to_promise(client::init(options, call)));
+    let init: Box<Init> = Box::new(|options, call| client::init(&options, &call));
     let load: Box<Load> = Box::new(|dump| client::load(&dump));
     let functions = Object::new();
     for (name, function) in [
