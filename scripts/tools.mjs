@@ -34,6 +34,24 @@ export async function ensureRust() {
   });
 }
 
+/** The formatter and the linter, which rustup's minimal profile leaves out. */
+export async function ensureRustComponents() {
+  await ensureRust();
+  const missing = [];
+  for (const [component, program] of Object.entries({ rustfmt: "fmt", clippy: "clippy" })) {
+    if (!(await answer("cargo", [program, "--version"]))) missing.push(component);
+  }
+  if (missing.length === 0) return;
+  const args = ["component", "add", ...missing];
+  const why = "The checks look at how the Rust code is formatted and written.";
+  const remedy = `rustup ${args.join(" ")}`;
+  if (!which("rustup"))
+    throw new Failure(`${missing.join(" and ")} cannot be run.`, { why, remedy });
+  await progress({ what: `adding Rust's ${missing.join(" and ")}`, why, about: "10 s" }, () =>
+    must("rustup", args, { why, remedy }),
+  );
+}
+
 /** Rust's standard library for wasm lies in the compiler's own folder. */
 async function hasWasmTarget() {
   const folder = await answer("rustc", ["--print", "target-libdir", "--target", wasmTarget]);

@@ -1,0 +1,77 @@
+// `npm run check`: what can be said about the code without running it. Each check counts as one.
+
+import { join } from "node:path";
+
+import { isMain, runMain } from "./failure.mjs";
+import { root, toolEnv } from "./places.mjs";
+import { endOnSignals, run } from "./process.mjs";
+import { cargoNotes, progress } from "./progress.mjs";
+import { chosen, report } from "./report.mjs";
+import { ensureNpmPackages, ensureRustComponents, ensureWasmTarget } from "./tools.mjs";
+
+const prettier = join(root, "node_modules", "prettier", "bin", "prettier.cjs");
+const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+const rust = [ensureRustComponents];
+const rustForWasm = [ensureRustComponents, ensureWasmTarget];
+const npm = [ensureNpmPackages];
+const denyWarnings = ["--", "-D", "warnings"];
+
+const checks = [
+  {
+    name: "check:rustfmt",
+    what: "Rust is formatted (npm run format does it)",
+    needs: rust,
+    command: ["cargo", "fmt", "--all", "--", "--check", "-l"],
+  },
+  {
+    name: "check:clippy",
+    what: "clippy finds nothing in the workspace",
+    needs: rust,
+    command: ["cargo", "clippy", "--workspace", "--all-targets", ...denyWarnings],
+  },
+  {
+    name: "check:clippy-wasm",
+    what: "clippy finds nothing in what runs in browsers",
+    needs: rustForWasm,
+    command: [
+      ...["cargo", "clippy", "--target", "wasm32-unknown-unknown"],
+      ...["-p", "distcompute-client", "-p", "mandelbrot", "--lib", "--tests", ...denyWarnings],
+    ],
+  },
+  {
+    name: "check:doc",
+    what: "the documentation has no broken links",
+    needs: rust,
+    command: ["cargo", "doc", "--workspace", "--no-deps", "--document-private-items"],
+    env: { RUSTDOCFLAGS: "-D warnings" },
+  },
+  {
+    name: "check:prettier",
+    what: "everything else is formatted (npm run format does it)",
+    needs: npm,
+    command: [process.execPath, prettier, "--check", "."],
+  },
+  {
+    name: "check:types",
+    what: "the types of the page's scripts agree",
+    needs: npm,
+    command: [process.execPath, tsc, "--project", join("www", "tsconfig.json")],
+  },
+];
+
+/** @type {import("./report.mjs").Step[]} */
+export const checkSteps = checks.map((check) => ({ ...check, run: () => runCheck(check) }));
+
+async function runCheck({ what, command: [program, ...args], env }) {
+  const { code, output } = await progress({ what }, (note) =>
+    run(program, args, { env: toolEnv(env), onLine: cargoNotes(note) }),
+  );
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, output };
+}
+
+async function main(args) {
+  endOnSignals();
+  await report({ steps: chosen(checkSteps, args), command: "npm run check --" });
+}
+
+if (isMain(import.meta.url)) await runMain(main);

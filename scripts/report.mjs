@@ -1,0 +1,101 @@
+// Running the steps of a test run one after the other and saying how they went. What the steps
+// need is set up first, so that nobody waits ten minutes to hear that a browser is missing. A step
+// that fails does not stop the next one, and the last line is always the total.
+
+import { Failure, failureText, lastLines } from "./failure.mjs";
+import { sum } from "./counts.mjs";
+import { duration, secondsSince } from "./progress.mjs";
+
+/**
+ * @typedef {import("./counts.mjs").Counts & { output?: string }} Outcome
+ * @typedef {() => Promise<any>} Need makes sure of a tool, and resolves to what the step wants to
+ *   know of it
+ * @typedef {{ name: string, what: string, needs: Need[],
+ *   run: (of: (need: Need) => any) => Promise<Outcome> }} Step
+ */
+
+/**
+ * The steps whose names match one of the words, all of them if there are no words.
+ *
+ * @param {Step[]} steps
+ * @param {string[]} words
+ */
+export function chosen(steps, words) {
+  const matching = (word) => steps.filter(({ name }) => name.includes(word));
+  const unknown = words.find((word) => matching(word).length === 0);
+  if (unknown !== undefined) {
+    throw new Failure(`No step is called ${unknown}.`, {
+      remedy: `choose from: ${steps.map(({ name }) => name).join(", ")}`,
+    });
+  }
+  return words.length === 0
+    ? steps
+    : steps.filter((step) => words.some((word) => step.name.includes(word)));
+}
+
+/** Exactly how a run ends. */
+export function lastLine({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+/**
+ * Runs the steps and prints the report; sets the exit code if anything failed.
+ *
+ * @param {{ steps: Step[], command: string }} what `command` is how a person runs one step again
+ */
+export async function report({ steps, command }) {
+  const ready = await setUp(steps);
+  const outcomes = [];
+  for (const step of steps) outcomes.push(await runStep(step, ready));
+  console.log("");
+  const failed = outcomes.filter((outcome) => outcome.failed > 0);
+  for (const { name } of failed)
+    console.log(`Failed: ${name}. Only this again: ${command} ${name}`);
+  const total = sum(outcomes);
+  if (total.failed > 0) process.exitCode = 1;
+  console.log(lastLine(total));
+}
+
+/** Tries everything that any of the steps needs, once. */
+async function setUp(steps) {
+  const ready = new Map();
+  for (const need of new Set(steps.flatMap(({ needs }) => needs))) {
+    try {
+      ready.set(need, { value: await need() });
+    } catch (error) {
+      console.log(`\n${failureText(error)}\n`);
+      ready.set(need, { error });
+    }
+  }
+  return ready;
+}
+
+async function runStep({ name, what, needs, run }, ready) {
+  const since = performance.now();
+  console.log(`\n== ${name}: ${what}`);
+  const outcome = await attempt(needs, run, ready);
+  if (outcome.failed > 0 && outcome.output)
+    console.log(lastLines(withoutNoise(outcome.output), 200));
+  console.log(`== ${name}: ${lastLine(outcome)} (${duration(secondsSince(since))})`);
+  return { ...outcome, name };
+}
+
+/** Cargo names each crate that it builds, and none of those lines says what went wrong. */
+export function withoutNoise(output) {
+  const noise =
+    /^\s*(Compiling|Checking|Documenting|Download(ing|ed)|Updating|Locking|Adding) \S.*/;
+  const lines = output.split("\n").filter((line) => !noise.test(line));
+  return lines.join("\n");
+}
+
+async function attempt(needs, run, ready) {
+  try {
+    for (const need of needs) {
+      const { error } = ready.get(need);
+      if (error) throw error;
+    }
+    return await run((need) => ready.get(need).value);
+  } catch (error) {
+    return { passed: 0, failed: 1, skipped: 0, output: failureText(error) };
+  }
+}

@@ -1,0 +1,79 @@
+// The servers that the wasm tests talk to: two trackers and one that misbehaves. Their addresses
+// are written where the test runner serves them, so a test learns them with one fetch.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { startFaultyServer } from "../tests/faulty/server.mjs";
+import { buildPrograms } from "./build.mjs";
+import { root } from "./places.mjs";
+import { must, serve } from "./process.mjs";
+import { listeningOn } from "./start.mjs";
+
+/** Fetched by tests as `/target/test-servers.json`: the runner serves the crate's folder. */
+const addresses = join(root, "target", "test-servers.json");
+
+let debugTracker;
+
+/** The tracker as `cargo test` has just built it, so that tests do not wait for another build. */
+export function testTracker() {
+  debugTracker ??= buildPrograms({
+    what: "the tracker for tests",
+    args: ["--workspace", "--bins"],
+    about: "2 minutes the first time",
+  }).then((programs) => programs["distcompute-tracker"]);
+  return debugTracker;
+}
+
+/** A line a job, in turn text and an object: both kinds of data that the protocol has. */
+function jobLines(count) {
+  const job = (number) => (number % 2 === 1 ? `shard_${number}.tar` : { shard: number });
+  return Array.from({ length: count }, (_, index) => `${JSON.stringify(job(index + 1))}\n`).join(
+    "",
+  );
+}
+
+/**
+ * A tracker with stages a (CPU) and b (GPU) and a database of its own.
+ *
+ * @param {{ project: string, jobs: number, extraArgs?: string[] }} wanted
+ * @returns {Promise<{ url: string, stop: () => Promise<void> }>}
+ */
+export async function startTestTracker({ project, jobs, extraArgs = [] }) {
+  const program = await testTracker();
+  const folder = mkdtempSync(join(tmpdir(), "distcompute-tracker-"));
+  const database = `sqlite:${join(folder, "jobs.db")}`;
+  const lines = join(folder, "jobs.jsonl");
+  writeFileSync(lines, jobLines(jobs));
+  await must(program, ["import", "--database", database, "--jsonl", lines]);
+  const args = [
+    ...["serve", "--listen", "127.0.0.1:0", "--database", database, "--project", project],
+    ...["--stage", "a=CPU", "--stage", "b=GPU", ...extraArgs],
+  ];
+  const server = await serve(program, args, { ready: listeningOn });
+  const stop = async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { url: server.found, stop };
+}
+
+/** Calls `work` while the servers run. */
+export async function withTestServers(work) {
+  const running = [];
+  const add = async (server) => (running.push(await server), running.at(-1).url);
+  try {
+    const urls = {
+      tracker: await add(startTestTracker({ project: "Wasm tests", jobs: 1000 })),
+      trackerB: await add(startTestTracker({ project: "Wasm tests, elsewhere", jobs: 1000 })),
+      faulty: await add(startFaultyServer()),
+    };
+    mkdirSync(join(root, "target"), { recursive: true });
+    writeFileSync(addresses, JSON.stringify(urls));
+    return await work();
+  } finally {
+    rmSync(addresses, { force: true });
+    await Promise.all(running.map(({ stop }) => stop()));
+  }
+}

@@ -1,0 +1,113 @@
+// `npm test`: everything that any machine with Rust, Node and a browser can show. It sets up what
+// is missing. `npm test -- e2e` runs only the steps whose names contain the word.
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { ensureChromium } from "./browsers.mjs";
+import { checkSteps } from "./check.mjs";
+import { judged, libtest, nodeTest, python } from "./counts.mjs";
+import { isMain, runMain } from "./failure.mjs";
+import { root, toolEnv } from "./places.mjs";
+import { endOnSignals, run } from "./process.mjs";
+import { cargoNotes, progress } from "./progress.mjs";
+import { ensurePython } from "./python.mjs";
+import { chosen, report } from "./report.mjs";
+import { testTracker } from "./servers.mjs";
+import { ensureBuildTools, ensureNpmPackages, ensureRust } from "./tools.mjs";
+import { wasmStep } from "./wasm.mjs";
+
+/** A step that takes longer than this hangs. */
+const stepMs = 25 * 60_000;
+
+/** @type {import("./report.mjs").Step[]} */
+const steps = [
+  ...checkSteps,
+  {
+    name: "native",
+    what: "the rules, the tracker and the kernel, natively",
+    needs: [ensureRust],
+    run: nativeTests,
+  },
+  {
+    name: "scripts",
+    what: "these scripts and the server that misbehaves",
+    needs: [],
+    run: () => nodeTests({ folders: ["tests/scripts", "tests/faulty"] }),
+  },
+  {
+    name: "page",
+    what: "the volunteer page's own rules",
+    needs: [],
+    run: () => nodeTests({ folders: ["tests/page"] }),
+  },
+  wasmStep("chromium"),
+  {
+    name: "python",
+    what: "the Python client against the tracker",
+    needs: [ensureRust, ensurePython],
+    run: (of) => pythonTests(of(ensurePython)),
+  },
+  {
+    name: "e2e",
+    what: "a small poster, painted in Chromium by way of npm start",
+    needs: [ensureNpmPackages, ensureBuildTools, ensureChromium],
+    run: (of) => {
+      const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
+      // One at a time: each of them computes on all cores.
+      return nodeTests({ folders: ["tests/e2e"], env, args: ["--test-concurrency=1"] });
+    },
+  },
+];
+
+async function nativeTests() {
+  const args = ["test", "--workspace", "--no-fail-fast"];
+  const heading = { what: "building and running the native tests", about: "3 minutes at first" };
+  const { code, output } = await progress(heading, (note) =>
+    run("cargo", args, { onLine: cargoNotes(note), timeoutMs: stepMs }),
+  );
+  return { ...judged(libtest(output), code), output };
+}
+
+/**
+ * Runs the `*.test.mjs` of folders with Node's own runner.
+ *
+ * @param {{ folders: string[], env?: object, args?: string[] }} wanted
+ */
+export async function nodeTests({ folders, env = {}, args = [] }) {
+  const files = folders.flatMap(testFiles);
+  const command = ["--test", "--test-reporter=spec", ...args, ...files];
+  if (files.length === 0) {
+    const output = `There is no *.test.mjs in ${folders.join(" or ")}.`;
+    return { passed: 0, failed: 1, skipped: 0, output };
+  }
+  const heading = { what: `running ${files.join(", ")}` };
+  const { code, output } = await progress(heading, (note) =>
+    run(process.execPath, command, { env: toolEnv(env), onLine: note, timeoutMs: stepMs }),
+  );
+  return { ...judged(nodeTest(output), code), output };
+}
+
+function testFiles(folder) {
+  if (!existsSync(join(root, folder))) return [];
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".test.mjs"));
+  return names.sort().map((name) => `${folder}/${name}`);
+}
+
+async function pythonTests(program) {
+  const folder = join(root, "tests", "python");
+  const usesPytest = /^pytest\b/m.test(readFileSync(join(folder, "requirements.txt"), "utf8"));
+  const args = usesPytest ? ["-m", "pytest", folder] : ["-m", "unittest", "discover", "-s", folder];
+  const env = toolEnv({ DISTCOMPUTE_TRACKER_BIN: await testTracker() });
+  const { code, output } = await progress({ what: "running tests/python" }, (note) =>
+    run(program, args, { env, onLine: note, timeoutMs: stepMs }),
+  );
+  return { ...judged(python(output), code), output };
+}
+
+async function main(args) {
+  endOnSignals();
+  await report({ steps: chosen(steps, args), command: "npm test --" });
+}
+
+if (isMain(import.meta.url)) await runMain(main);
