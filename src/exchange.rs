@@ -71,6 +71,14 @@ impl Exchange {
         }
     }
 
+    /// The same for a call that was made before and never answered: what an earlier call sent
+    /// counts as an earlier attempt of this one.
+    #[must_use]
+    pub fn after_unanswered(mut self, unanswered: bool) -> Self {
+        self.unanswered |= unanswered;
+        self
+    }
+
     /// How long the attempt that begins at `now_ms` may take.
     #[must_use]
     pub fn attempt_limit_ms(&self, now_ms: f64) -> u32 {
@@ -228,6 +236,19 @@ mod tests {
             answered.answered(1.0, 0.5, &refused),
             Step::Fail(_)
         ));
+    }
+
+    #[test]
+    fn a_call_that_was_aborted_and_is_made_again_may_have_succeeded_the_first_time() {
+        let refused = Answer {
+            status: 403,
+            body: "This job has already been marked as completed.".into(),
+            ..Answer::default()
+        };
+        let mut again = Exchange::begin(Call::CompleteJob, 0.0, 60_000).after_unanswered(true);
+        assert_eq!(again.answered(1.0, 0.5, &refused), Step::DoneBefore);
+        let mut first = Exchange::begin(Call::CompleteJob, 0.0, 60_000).after_unanswered(false);
+        assert!(matches!(first.answered(1.0, 0.5, &refused), Step::Fail(_)));
     }
 
     #[test]

@@ -108,6 +108,7 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failu
         registration,
         worker,
         job: None,
+        unsettled: false,
         verbose: asked.verbose,
     };
     let client = Client::new(session, JsValue::NULL);
@@ -165,7 +166,7 @@ impl Inner {
     }
 
     fn hold(&self, job: Option<NewJob>, data: JsValue) {
-        self.session.borrow_mut().job = job;
+        self.session.borrow_mut().hold(job);
         self.job.replace(data);
     }
 
@@ -179,8 +180,12 @@ impl Inner {
         options: &CallOptions,
     ) -> Result<Option<String>, Failure> {
         let on_retry = |what: &str| self.say(&format!("retrying request after {what}..."));
-        let url = self.read(|s| s.registration.url.clone());
-        let answer = send(&url, request, &Terms::new(options, &on_retry)).await?;
+        let (url, unsettled) = self.read(|s| (s.registration.url.clone(), s.unsettled));
+        let terms = Terms {
+            unanswered_before: unsettled,
+            ..Terms::new(options, &on_retry)
+        };
+        let answer = send(&url, request, &terms).await?;
         Ok(answer.map(|answer| answer.body))
     }
 
@@ -199,7 +204,9 @@ impl Inner {
         self.say("looking for new job...");
         let request = Request::new_job(self.token());
         // Asking for a job puts back the one that is held, also where there is no other.
-        let body = self.settle(&request, &options).await?;
+        let answer = self.call(&request, &options).await;
+        self.let_go_if(answer.as_ref().is_err_and(Failure::ends_job));
+        let body = answer?;
         let job: NewJob = read_body(&body.unwrap_or_default())?;
         let number = job.number;
         match json::job_data(job.data.as_deref()) {
@@ -252,16 +259,18 @@ impl Inner {
 
     /// Sends what ends the job that is held, and lets go of it where the tracker's answer says
     /// that this worker holds it no longer.
-    async fn settle(
-        &self,
-        request: &Request,
-        options: &CallOptions,
-    ) -> Result<Option<String>, Failure> {
-        let result = self.call(request, options).await;
-        if result.as_ref().map_or_else(Failure::ends_job, |_| true) {
+    async fn settle(&self, request: &Request, options: &CallOptions) -> Result<(), Failure> {
+        let answer = self.call(request, options).await;
+        let answered = answer.as_ref().map_or_else(Failure::is_answer, |_| true);
+        self.session.borrow_mut().unsettled = !answered;
+        self.let_go_if(answer.as_ref().map_or_else(Failure::ends_job, |_| true));
+        answer.map(|_| ())
+    }
+
+    fn let_go_if(&self, ended: bool) {
+        if ended {
             self.hold(None, JsValue::NULL);
         }
-        result
     }
 
     async fn log(&self, progress: String, options: CallOptions) -> Result<JsValue, Failure> {
@@ -285,9 +294,8 @@ impl Inner {
             turn.begin().await;
             let url = self.read(|s| s.registration.url.clone());
             let terms = Terms {
-                options: &options,
                 default_timeout_ms: BYE_TIMEOUT_MS,
-                on_retry: &|_| (),
+                ..Terms::new(&options, &|_| ())
             };
             // The worker may be gone already; if not, the tracker will notice by itself.
             let _ = send(&url, &Request::bye(self.token()), &terms).await;

@@ -31,6 +31,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Whether the tracker answered.
+    pub(crate) fn is_answer(&self) -> bool {
+        self.fault.status.is_some()
+    }
+
     /// Whether the worker holds its job no longer.
     pub(crate) fn ends_job(&self) -> bool {
         self.fault.ends_job()
@@ -54,6 +59,8 @@ impl From<Failure> for JsValue {
 pub(crate) struct Terms<'a> {
     pub(crate) options: &'a CallOptions,
     pub(crate) default_timeout_ms: u32,
+    /// The same was sent before, in another call, and never answered.
+    pub(crate) unanswered_before: bool,
     /// Told before each wait for another attempt.
     pub(crate) on_retry: &'a dyn Fn(&str),
 }
@@ -63,6 +70,7 @@ impl<'a> Terms<'a> {
         Self {
             options,
             default_timeout_ms: DEFAULT_TIMEOUT_MS,
+            unanswered_before: false,
             on_retry,
         }
     }
@@ -90,17 +98,22 @@ pub(crate) async fn until_aborted<T>(
     let Some(signal) = signal else {
         return Ok(work.await);
     };
+    // Before anything is sent.
+    if signal.aborted() {
+        return Err(aborted(signal));
+    }
     let watch = AbortWatch::new(signal);
     match race(watch.aborted(), work).await {
-        First::Left(()) => Err(Failure {
-            fault: Fault::new(
-                Kind::Abort,
-                Code::Aborted,
-                "The call was aborted by its signal.",
-            ),
-            cause: signal.reason(),
-        }),
+        First::Left(()) => Err(aborted(signal)),
         First::Right(done) => Ok(done),
+    }
+}
+
+fn aborted(signal: &AbortSignal) -> Failure {
+    let message = "The call was aborted by its signal.";
+    Failure {
+        fault: Fault::new(Kind::Abort, Code::Aborted, message),
+        cause: signal.reason(),
     }
 }
 
@@ -112,7 +125,8 @@ async fn drive(
     let url = address.join(&request.path);
     let body = request.body.as_ref().map(write_body).transpose()?;
     let timeout_ms = terms.options.timeout_ms.unwrap_or(terms.default_timeout_ms);
-    let mut exchange = Exchange::begin(request.call, now_ms(), timeout_ms);
+    let mut exchange = Exchange::begin(request.call, now_ms(), timeout_ms)
+        .after_unanswered(terms.unanswered_before);
     loop {
         let limit_ms = exchange.attempt_limit_ms(now_ms());
         let outcome = attempt(&url, body.as_deref(), limit_ms).await;
@@ -218,9 +232,6 @@ impl<'a> AbortWatch<'a> {
         let listener = listener.expect_throw("a promise calls its executor at once");
         // Adding a listener to a real signal does not fail, and the signal was checked to be one.
         let _ = signal.add_event_listener_with_callback("abort", &listener);
-        if signal.aborted() {
-            let _ = listener.call0(&JsValue::UNDEFINED);
-        }
         Self {
             signal,
             promise,
