@@ -6,11 +6,13 @@
 
 mod error;
 mod payload;
+mod project;
 mod stage;
 mod wire;
 
 pub use error::{ERROR_HEADER, ErrorCode};
 pub use payload::{JSON_MARK, json_part};
+pub use project::{ProjectInfo, ResultLine, StageInfo, StageStatus, StatusInfo};
 pub use stage::{Stage, StageError};
 pub use wire::{
     CompleteJob, FlagInvalidData, NewJob, NewWorker, OK_TEXT, ParameterFault, ParameterFaults,

@@ -1,2 +1,49 @@
-//! The tracker.
-fn main() {}
+//! The program: reads the command line, starts the logs, runs the command, says why it failed.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+use clap::Parser as _;
+use distcompute_tracker::{
+    cli::{Cli, Command},
+    config::Settings,
+    export, import, serve,
+};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("The runtime does not start: {error}."))
+        .and_then(|runtime| runtime.block_on(run(cli.command)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            // Nothing can be done where even standard error is gone.
+            let _ = writeln!(std::io::stderr(), "distcompute-tracker: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), String> {
+    match command {
+        Command::Serve(args) => {
+            let settings = Settings::gather(&args)?;
+            let filter = EnvFilter::try_new(&settings.log)
+                .map_err(|error| format!("The log filter {:?}: {error}.", settings.log))?;
+            tracing_subscriber::fmt()
+                .with_env_filter(filter)
+                .with_writer(std::io::stderr)
+                .with_ansi(std::io::stderr().is_terminal())
+                .init();
+            serve::run(settings).await
+        }
+        Command::Import(args) => import::run(&args).await,
+        Command::Export(args) => export::run(&args).await,
+    }
+}

@@ -1,0 +1,72 @@
+//! What a tracker says of the project: additions of ours, which older trackers do not have.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Stage;
+
+/// Answer of `GET /api/project`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectInfo {
+    /// The project's name.
+    pub project: String,
+    /// What it is about, as plain text; may be empty.
+    pub description: String,
+    /// The enabled stages, in the order of the work.
+    pub stages: Vec<StageInfo>,
+}
+
+/// An enabled stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageInfo {
+    /// Its letter.
+    pub stage: Stage,
+    /// What the project calls it.
+    pub name: String,
+}
+
+/// Answer of `GET /api/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusInfo {
+    /// The project's name.
+    pub project: String,
+    /// All jobs.
+    pub jobs: u64,
+    /// Jobs that went through all stages.
+    pub closed: u64,
+    /// Jobs that wait for the operator.
+    pub set_aside: u64,
+    /// Seconds until all is done at the present pace; `None` where nobody can say.
+    pub estimate_s: Option<u64>,
+    /// The enabled stages, in the order of the work.
+    pub stages: Vec<StageStatus>,
+}
+
+/// The counters of one stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageStatus {
+    /// Its letter.
+    pub stage: Stage,
+    /// What the project calls it.
+    pub name: String,
+    /// Jobs that anybody may take.
+    pub open: u64,
+    /// Jobs that a worker holds.
+    pub held: u64,
+    /// Outputs of this stage that count.
+    pub done: u64,
+    /// Jobs that wait for the operator.
+    pub set_aside: u64,
+    /// Connected workers.
+    pub workers: u64,
+}
+
+/// A line of the answer of `GET /api/results?stage=…&after=…&limit=…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultLine {
+    /// Its place in the order of completion, for the next call's `after`.
+    pub cursor: u64,
+    /// The job's number.
+    pub number: u64,
+    /// The output, as the worker handed it in.
+    pub data: String,
+}

@@ -1,0 +1,163 @@
+//! The command line. What stands here is parsed and described; what it means is in `config`,
+//! `serve`, `import` and `export`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The tracker of a volunteer-computing project.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API and the pages until told to stop
+    Serve(Box<ServeArgs>),
+    /// Add jobs; works while the tracker runs
+    Import(ImportArgs),
+    /// Write the results of a stage as JSON lines; works while the tracker runs
+    Export(ExportArgs),
+}
+
+/// Flags of `serve`. A list in an environment variable is separated by `;`.
+#[derive(Debug, Default, Parser)]
+pub struct ServeArgs {
+    /// A configuration file; flags and environment variables go before it
+    #[arg(long, env = "DISTCOMPUTE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, env = "DISTCOMPUTE_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// The database [default: sqlite:jobs.db]
+    #[arg(long, env = "DISTCOMPUTE_DATABASE", value_name = "sqlite:FILE")]
+    pub database: Option<String>,
+    /// The project's name
+    #[arg(long, env = "DISTCOMPUTE_PROJECT", value_name = "NAME")]
+    pub project: Option<String>,
+    /// What the project is about, as plain text for the dashboard
+    #[arg(long, env = "DISTCOMPUTE_DESCRIPTION", value_name = "TEXT")]
+    pub description: Option<String>,
+    /// A stage and its name; repeat for each, from a on without a gap [default: a=CPU]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_STAGE",
+        value_name = "LETTER=NAME",
+        value_delimiter = ';'
+    )]
+    pub stage: Vec<String>,
+    /// How many distinct volunteers must call a job's input bad until it is made again [default: 5]
+    #[arg(long, env = "DISTCOMPUTE_INVALID_AFTER", value_name = "COUNT")]
+    pub invalid_after: Option<u32>,
+    /// A folder to serve and where; repeat for more, the longest address wins
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_FILES",
+        value_name = "/PATH=FOLDER",
+        value_delimiter = ';'
+    )]
+    pub files: Vec<String>,
+    /// The address of the volunteer page on this tracker
+    #[arg(long, env = "DISTCOMPUTE_VOLUNTEER_PAGE", value_name = "/PATH")]
+    pub volunteer_page: Option<String>,
+    /// The address of a page on this tracker that shows the results so far
+    #[arg(long, env = "DISTCOMPUTE_PREVIEW", value_name = "/PATH")]
+    pub preview: Option<String>,
+    /// Let anybody fetch results [default: false]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_PUBLIC_RESULTS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub public_results: Option<bool>,
+    /// An origin whose pages may call the API, or * for all; repeat for more [default: *]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_CORS_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ';'
+    )]
+    pub cors_origin: Vec<String>,
+    /// Seconds without a word after which a worker is forgotten [default: 7200]
+    #[arg(long, env = "DISTCOMPUTE_IDLE_TIMEOUT_S", value_name = "SECONDS")]
+    pub idle_timeout_s: Option<u64>,
+    /// Seconds between two looks for such workers [default: 300]
+    #[arg(long, env = "DISTCOMPUTE_SWEEP_INTERVAL_S", value_name = "SECONDS")]
+    pub sweep_interval_s: Option<u64>,
+    /// The largest body that a request may have, in bytes [default: 16777216]
+    #[arg(long, env = "DISTCOMPUTE_MAX_BODY", value_name = "BYTES")]
+    pub max_body: Option<u64>,
+    /// What is logged: error, warn, info, debug, trace, or a filter [default: info]
+    #[arg(long, env = "DISTCOMPUTE_LOG", value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+/// Where the jobs are, for commands that work on them.
+#[derive(Debug, Args)]
+pub struct DatabaseArg {
+    /// The database
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_DATABASE",
+        value_name = "sqlite:FILE",
+        default_value = "sqlite:jobs.db"
+    )]
+    pub database: String,
+}
+
+/// Flags of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Where the jobs go
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// Where they come from
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Forget all jobs, results, workers and the leaderboard first
+    #[arg(long)]
+    pub reset: bool,
+    /// Do not ask whether --reset is meant
+    #[arg(long, requires = "reset")]
+    pub yes: bool,
+}
+
+/// Where jobs come from: exactly one of these. A file called `-` is standard input.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct SourceArgs {
+    /// A JSON list of jobs: strings, objects or lists
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// A job a line, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub jsonl: Option<PathBuf>,
+    /// A job a line, as text
+    #[arg(long, value_name = "FILE")]
+    pub txt: Option<PathBuf>,
+    /// A pattern, as "shard_{000..999}.tar"
+    #[arg(long, value_name = "PATTERN")]
+    pub brace: Option<String>,
+}
+
+/// Flags of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Where the jobs are
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// The stage whose outputs are written
+    #[arg(long, value_name = "LETTER")]
+    pub stage: String,
+    /// The file to write; without it, standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}

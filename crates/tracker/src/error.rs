@@ -1,0 +1,99 @@
+//! The one place where a refusal or a fault becomes an HTTP answer: status, text, and the header
+//! `Distcompute-Error`. What went wrong inside is logged here and never sent.
+
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use distcompute_protocol::{ERROR_HEADER, ErrorCode, ParameterFault, ParameterFaults};
+
+use crate::store::StoreError;
+
+/// Seconds after which a client may ask again when the database is away.
+const RETRY_AFTER: &str = "5";
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub enum ApiError {
+    /// Refused with the text that the protocol fixes for this code.
+    Refused(ErrorCode),
+    /// Refused with a sentence of its own.
+    Said(ErrorCode, String),
+    /// The parameters or the body are not what the call takes.
+    Faults(Vec<ParameterFault>),
+    /// The database is away, or something is broken. The text is for the log.
+    Store(StoreError),
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(code) => Self::Refused(code),
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<(ErrorCode, String)> for ApiError {
+    fn from((code, sentence): (ErrorCode, String)) -> Self {
+        Self::Said(code, sentence)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (code, text) = match self {
+            Self::Refused(code) => (code, code.text().unwrap_or(code.as_str()).to_owned()),
+            Self::Said(code, sentence) => (code, sentence),
+            Self::Faults(detail) => return faults(ParameterFaults { detail }),
+            Self::Store(StoreError::Unavailable(why)) => {
+                tracing::warn!(%why, "the database is not available");
+                (
+                    ErrorCode::Unavailable,
+                    "The tracker cannot reach its database just now. Try again.".to_owned(),
+                )
+            }
+            Self::Store(error) => {
+                tracing::error!(%error, "internal error");
+                (
+                    ErrorCode::Internal,
+                    ErrorCode::Internal.text().unwrap_or_default().to_owned(),
+                )
+            }
+        };
+        let mut answer = (
+            status(code),
+            [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+            text,
+        )
+            .into_response();
+        mark(&mut answer, code);
+        if code == ErrorCode::Unavailable {
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        answer
+    }
+}
+
+fn faults(faults: ParameterFaults) -> Response {
+    let code = ErrorCode::InvalidRequest;
+    let mut answer = (status(code), axum::Json(faults)).into_response();
+    mark(&mut answer, code);
+    answer
+}
+
+fn status(code: ErrorCode) -> StatusCode {
+    StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn mark(answer: &mut Response, code: ErrorCode) {
+    let name = HeaderName::from_static(ERROR_HEADER);
+    answer
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(code.as_str()));
+    answer
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}

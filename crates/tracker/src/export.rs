@@ -1,0 +1,110 @@
+//! `export`: the outputs of a stage as JSON lines, a page of the database at a time.
+
+use std::{
+    fs::File,
+    io::{BufWriter, ErrorKind, Write},
+    sync::Arc,
+};
+
+use distcompute_protocol::{Stage, json_part};
+use serde_json::value::RawValue;
+
+use crate::{
+    cli::ExportArgs,
+    clock::SystemClock,
+    config::database_path,
+    import::ANY_RULES,
+    store::{Output, Store, sqlite::SqliteStore},
+};
+
+/// Outputs that are read at a time.
+const PAGE: u32 = 1_000;
+
+/// Writes what the flags ask for.
+///
+/// # Errors
+/// A sentence that says why it did not go through.
+pub async fn run(args: &ExportArgs) -> Result<(), String> {
+    let stage: Stage = args.stage.parse().map_err(|error| format!("{error}"))?;
+    let path = database_path(&args.database.database)?;
+    let store = SqliteStore::open(&path, false, ANY_RULES, Arc::new(SystemClock))
+        .await
+        .map_err(|error| format!("The database cannot be opened: {error}."))?;
+    let out: Box<dyn Write + Send> = match &args.output {
+        Some(path) => Box::new(
+            File::create(path)
+                .map_err(|error| format!("{} cannot be written: {error}.", path.display()))?,
+        ),
+        None => Box::new(std::io::stdout()),
+    };
+    let written = write(&store, stage, BufWriter::new(out)).await;
+    store.close().await;
+    written
+}
+
+async fn write(
+    store: &dyn Store,
+    stage: Stage,
+    mut out: BufWriter<Box<dyn Write + Send>>,
+) -> Result<(), String> {
+    let mut after = 0;
+    loop {
+        let outputs = store
+            .results(stage, after, PAGE)
+            .await
+            .map_err(|error| format!("The results cannot be read: {error}."))?;
+        let Some(last) = outputs.last() else { break };
+        after = last.cursor;
+        for output in &outputs {
+            match writeln!(out, "{}", line(output)) {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+                written => written.map_err(|error| format!("Writing failed: {error}."))?,
+            }
+        }
+    }
+    out.flush()
+        .map_err(|error| format!("Writing failed: {error}."))
+}
+
+/// One output: JSON as JSON, other text as a string. What only claims to be JSON is text too.
+fn line(output: &Output) -> String {
+    let document = json_part(&output.data)
+        .and_then(|json| serde_json::from_str::<&RawValue>(json).ok())
+        // A document with line breaks in it would not be one line.
+        .map(|raw| crate::import::compact(raw.get()));
+    let data = document
+        .or_else(|| serde_json::to_string(&output.data).ok())
+        .unwrap_or_default();
+    format!("{{\"number\":{},\"data\":{data}}}", output.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exported(data: &str) -> String {
+        line(&Output {
+            cursor: 9,
+            number: 7,
+            data: data.to_owned(),
+        })
+    }
+
+    #[test]
+    fn json_comes_out_as_json_and_text_as_a_string() {
+        assert_eq!(
+            exported("<!json!>{\"a\": [1]}"),
+            r#"{"number":7,"data":{"a":[1]}}"#
+        );
+        assert_eq!(exported("[1] \"x\""), r#"{"number":7,"data":"[1] \"x\""}"#);
+    }
+
+    #[test]
+    fn each_output_is_one_line_of_valid_json() {
+        assert_eq!(exported("<!json!>[1,\n 2]"), r#"{"number":7,"data":[1,2]}"#);
+        assert_eq!(
+            exported("<!json!>[NaN]"),
+            r#"{"number":7,"data":"<!json!>[NaN]"}"#
+        );
+    }
+}

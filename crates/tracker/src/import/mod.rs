@@ -1,0 +1,306 @@
+//! `import`: checks all of a source, then puts it in, batch by batch. What a source may look like
+//! is in `read`.
+
+mod read;
+
+use std::{
+    fs::File,
+    io::{self, BufReader, IsTerminal as _, Seek as _, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use distcompute_protocol::Stage;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+
+pub use self::read::compact;
+use self::read::{Fault, Format, read};
+use crate::{
+    cli::{ImportArgs, SourceArgs},
+    clock::SystemClock,
+    config::database_path,
+    rules::brace::Pattern,
+    store::{
+        Added, Store, StoreError, StoreRules,
+        sqlite::{ServeLock, SqliteStore},
+    },
+};
+
+/// Import and export decide nothing about jobs, so any rules do.
+pub(crate) const ANY_RULES: StoreRules = StoreRules {
+    last_stage: Stage::E,
+    invalid_after: 1,
+};
+
+/// A batch is one transaction. A running tracker waits for it, so it is short.
+const BATCH_JOBS: usize = 5_000;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// How often a batch is tried again when the database is busy, and the first pause.
+const TRIES: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Where jobs come from.
+enum Source {
+    File {
+        name: String,
+        file: File,
+        format: Format,
+    },
+    Brace(Pattern),
+}
+
+/// Imports what the flags name.
+///
+/// # Errors
+/// A sentence that says what was refused, or why it did not go through.
+pub async fn run(args: &ImportArgs) -> Result<(), String> {
+    let path = database_path(&args.database.database)?;
+    let source = open(&args.source)?;
+    let (source, count) = in_background(move || check(source)).await?;
+    if args.reset && !args.yes && !confirmed(&path)? {
+        return Err("Nothing was changed.".to_owned());
+    }
+    let store = SqliteStore::open(&path, true, ANY_RULES, Arc::new(SystemClock))
+        .await
+        .map_err(|error| format!("The database cannot be opened: {error}."))?;
+    if args.reset {
+        store
+            .wipe()
+            .await
+            .map_err(|error| format!("The database was not wiped: {error}."))?;
+    }
+    let outcome = insert(&store, source, count, &path).await;
+    store.close().await;
+    let said = match outcome? {
+        Some(Added { first, last }) => {
+            format!(
+                "imported {} jobs, numbers {first} to {last}",
+                last - first + 1
+            )
+        }
+        None => "imported 0 jobs: the source is empty".to_owned(),
+    };
+    writeln!(io::stdout(), "{said}").map_err(|error| error.to_string())
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| error.to_string())?
+}
+
+fn open(args: &SourceArgs) -> Result<Source, String> {
+    if let Some(pattern) = &args.brace {
+        return pattern.parse().map(Source::Brace);
+    }
+    let given = [
+        (&args.json, Format::Json),
+        (&args.jsonl, Format::JsonLines),
+        (&args.txt, Format::Text),
+    ];
+    let Some((path, format)) = given
+        .into_iter()
+        .find_map(|(path, format)| Some((path.as_ref()?, format)))
+    else {
+        return Err("Nothing to import is named.".to_owned());
+    };
+    if path == Path::new("-") {
+        return Ok(Source::File {
+            name: "standard input".to_owned(),
+            file: spooled()?,
+            format,
+        });
+    }
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| format!("{name} cannot be read: {error}."))?;
+    Ok(Source::File { name, file, format })
+}
+
+/// Standard input in a file: it is read twice, once to check it.
+fn spooled() -> Result<File, String> {
+    let failed = |error| format!("Standard input cannot be kept for checking: {error}.");
+    let mut file = tempfile::tempfile().map_err(failed)?;
+    io::copy(&mut io::stdin().lock(), &mut file).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    Ok(file)
+}
+
+/// Reads all of the source and counts its jobs.
+fn check(source: Source) -> Result<(Source, u64), String> {
+    match source {
+        Source::Brace(pattern) => {
+            let count = pattern.count();
+            Ok((Source::Brace(pattern), count))
+        }
+        Source::File {
+            name,
+            mut file,
+            format,
+        } => {
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            let bar = bar(size, "checking  {wide_bar} {percent}% {eta}");
+            let mut count = 0;
+            read(bar.wrap_read(&file), format, &mut |_| {
+                count += 1;
+                Ok(())
+            })
+            .map_err(|fault| sentence(&name, fault))?;
+            bar.finish_and_clear();
+            file.rewind().map_err(|error| {
+                format!("{name} cannot be read twice, which checking it needs: {error}.")
+            })?;
+            Ok((Source::File { name, file, format }, count))
+        }
+    }
+}
+
+fn sentence(name: &str, fault: Fault) -> String {
+    match fault {
+        Fault::Bad { line, why } => format!("{name}, line {line}: {why} Nothing was imported."),
+        Fault::Unreadable(error) => format!("{name} cannot be read: {error}."),
+        Fault::Stopped => "The import was stopped.".to_owned(),
+    }
+}
+
+fn bar(length: u64, template: &str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style)
+}
+
+fn confirmed(path: &PathBuf) -> Result<bool, String> {
+    if !io::stdin().is_terminal() {
+        return Err("--reset forgets all jobs and results. Add --yes if that is meant.".to_owned());
+    }
+    let ask = || -> io::Result<String> {
+        let mut err = io::stderr();
+        write!(
+            err,
+            "Forget all jobs and results in {}? Type yes: ",
+            path.display()
+        )?;
+        err.flush()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        Ok(answer)
+    };
+    ask()
+        .map(|answer| answer.trim() == "yes")
+        .map_err(|error| error.to_string())
+}
+
+/// Reads the source again in a thread of its own while batches go into the database.
+async fn insert(
+    store: &dyn Store,
+    source: Source,
+    count: u64,
+    path: &Path,
+) -> Result<Option<Added>, String> {
+    let (sender, batches) = mpsc::channel::<Vec<String>>(2);
+    let reader = in_background(move || {
+        let mut batch = Batch {
+            sender,
+            jobs: Vec::new(),
+            bytes: 0,
+        };
+        match source {
+            Source::Brace(pattern) => {
+                pattern
+                    .iter()
+                    .try_for_each(|job| batch.push(job))
+                    .map_err(|f| sentence("", f))?;
+            }
+            Source::File { name, file, format } => {
+                read(BufReader::new(file), format, &mut |job| batch.push(job))
+                    .map_err(|fault| sentence(&name, fault))?;
+            }
+        }
+        batch.send().map_err(|fault| sentence("", fault))
+    });
+    let bar = bar(
+        count,
+        "importing {wide_bar} {pos}/{len} jobs {per_sec} {eta}",
+    );
+    let mut interrupted = Box::pin(tokio::signal::ctrl_c());
+    let inserting = async move {
+        // Owned here: when this ends, the reader has nobody to read for and stops.
+        let mut batches = batches;
+        let mut all: Option<Added> = None;
+        loop {
+            let batch = tokio::select! {
+                batch = batches.recv() => batch,
+                _ = &mut interrupted => {
+                    let so_far = all.map_or(0, |all| all.last - all.first + 1);
+                    return Err(format!("Interrupted: {so_far} of {count} jobs were imported."));
+                }
+            };
+            let Some(batch) = batch else { break };
+            let started = Instant::now();
+            if let Some(added) = add(store, &batch).await? {
+                let first = all.map_or(added.first, |all| all.first);
+                all = Some(Added {
+                    first,
+                    last: added.last,
+                });
+            }
+            bar.inc(batch.len() as u64);
+            if ServeLock::is_held(path) {
+                // SQLite lets whoever asks first write next: without a pause that would always
+                // be this process, and the tracker's volunteers would wait.
+                tokio::time::sleep(started.elapsed()).await;
+            }
+        }
+        bar.finish_and_clear();
+        Ok(all)
+    };
+    let (inserted, read) = tokio::join!(inserting, reader);
+    let inserted = inserted?;
+    read?;
+    Ok(inserted)
+}
+
+async fn add(store: &dyn Store, batch: &[String]) -> Result<Option<Added>, String> {
+    let mut pause = PAUSE;
+    for _ in 1..TRIES {
+        match store.add_jobs(batch).await {
+            Err(StoreError::Unavailable(_)) => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            done => return done.map_err(|error| format!("The import failed: {error}.")),
+        }
+    }
+    store
+        .add_jobs(batch)
+        .await
+        .map_err(|error| format!("The import failed: {error}."))
+}
+
+/// Jobs on their way to the database.
+struct Batch {
+    sender: mpsc::Sender<Vec<String>>,
+    jobs: Vec<String>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, job: String) -> Result<(), Fault> {
+        self.bytes += job.len();
+        self.jobs.push(job);
+        if self.jobs.len() >= BATCH_JOBS || self.bytes >= BATCH_BYTES {
+            self.send()?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<(), Fault> {
+        self.bytes = 0;
+        let jobs = std::mem::take(&mut self.jobs);
+        self.sender.blocking_send(jobs).map_err(|_| Fault::Stopped)
+    }
+}

@@ -1,0 +1,294 @@
+//! What an imported file may look like: each job is found, checked and handed on, one at a time,
+//! so that a file of any size takes the memory of one job.
+
+use std::{
+    fmt,
+    io::{self, BufRead, BufReader, Read},
+};
+
+use distcompute_protocol::{JSON_MARK, json_part};
+use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
+use serde_json::{Value, value::RawValue};
+
+use crate::rules::names;
+
+/// How a file holds its jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// One JSON list.
+    Json,
+    /// A JSON value a line.
+    JsonLines,
+    /// A text a line.
+    Text,
+}
+
+/// Why reading ended.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// A job that cannot be one; `why` is a sentence.
+    Bad { line: u64, why: String },
+    /// The file cannot be read.
+    Unreadable(io::Error),
+    /// Nobody takes the jobs any more.
+    Stopped,
+}
+
+/// Hands each job of the source to `take`. Blank lines are passed over.
+pub(super) fn read(
+    source: impl Read,
+    format: Format,
+    take: &mut dyn FnMut(String) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut source = BufReader::with_capacity(1 << 16, source);
+    skip_mark(&mut source).map_err(Fault::Unreadable)?;
+    match format {
+        Format::Json => read_list(source, take),
+        Format::JsonLines => read_lines(source, take, json_job),
+        Format::Text => read_lines(source, take, |line| text_job(line.to_owned())),
+    }
+}
+
+/// Some editors begin a file with U+FEFF; it is no part of the first job.
+fn skip_mark(source: &mut impl BufRead) -> io::Result<()> {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if source.fill_buf()?.starts_with(MARK) {
+        source.consume(MARK.len());
+    }
+    Ok(())
+}
+
+fn read_lines(
+    mut source: impl BufRead,
+    take: &mut dyn FnMut(String) -> Result<(), Fault>,
+    job: fn(&str) -> Result<String, String>,
+) -> Result<(), Fault> {
+    let mut buffer = Vec::new();
+    let mut line = 0;
+    loop {
+        buffer.clear();
+        if source
+            .read_until(b'\n', &mut buffer)
+            .map_err(Fault::Unreadable)?
+            == 0
+        {
+            return Ok(());
+        }
+        line += 1;
+        let text = str::from_utf8(&buffer).map_err(|_| Fault::Bad {
+            line,
+            why: "This is not UTF-8.".to_owned(),
+        })?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.trim().is_empty() {
+            continue;
+        }
+        take(job(text).map_err(|why| Fault::Bad { line, why })?)?;
+    }
+}
+
+fn read_list(
+    source: impl BufRead,
+    take: &mut dyn FnMut(String) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut reader = serde_json::Deserializer::from_reader(source);
+    let mut fault = None;
+    let list = List {
+        take,
+        fault: &mut fault,
+    };
+    let read = reader.deserialize_any(list).and_then(|()| reader.end());
+    match (fault, read) {
+        (Some(fault), _) => Err(fault),
+        (None, Ok(())) => Ok(()),
+        (None, Err(error)) if error.is_io() => Err(Fault::Unreadable(error.into())),
+        (None, Err(error)) => {
+            let why = error.to_string();
+            // The position is said in front; serde_json appends it.
+            let why = why.split(" at line ").next().unwrap_or(&why);
+            Err(Fault::Bad {
+                line: error.line() as u64,
+                why: format!("{why}."),
+            })
+        }
+    }
+}
+
+struct List<'a> {
+    take: &'a mut dyn FnMut(String) -> Result<(), Fault>,
+    fault: &'a mut Option<Fault>,
+}
+
+impl<'de> Visitor<'de> for List<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of jobs")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        loop {
+            let Some(raw) = list.next_element::<Box<RawValue>>()? else {
+                return Ok(());
+            };
+            // The reader adds the line to an error that has none.
+            let job = json_job(raw.get())
+                .map_err(|why| A::Error::custom(why.strip_suffix('.').unwrap_or(&why)))?;
+            if let Err(fault) = (self.take)(job) {
+                *self.fault = Some(fault);
+                return Err(A::Error::custom("stopped"));
+            }
+        }
+    }
+}
+
+/// The text of a job that is given as JSON.
+fn json_job(json: &str) -> Result<String, String> {
+    let json = json.trim();
+    // Parsed in full even where only the text is kept: a lone surrogate, for example, is
+    // syntactically fine and yet no text.
+    let value: Value = serde_json::from_str(json).map_err(|error| {
+        let why = error.to_string();
+        format!(
+            "This is not JSON: {}.",
+            why.split(" at line ").next().unwrap_or(&why)
+        )
+    })?;
+    match value {
+        Value::String(text) => text_job(text),
+        Value::Array(_) | Value::Object(_) => Ok(format!("{JSON_MARK}{}", compact(json))),
+        Value::Null => Err(not_a_job("null")),
+        Value::Bool(_) => Err(not_a_job("true or false")),
+        Value::Number(_) => Err(not_a_job("a number")),
+    }
+}
+
+fn not_a_job(what: &str) -> String {
+    format!("A job is a string, an object or a list, not {what}.")
+}
+
+/// The text of a job that is given as text.
+fn text_job(text: String) -> Result<String, String> {
+    names::no_nul(&text)?;
+    if let Some(json) = json_part(&text) {
+        // Clients take the mark at its word.
+        let document = serde_json::from_str::<Value>(json);
+        if !document.is_ok_and(|value| value.is_array() || value.is_object()) {
+            return Err(format!(
+                "After {JSON_MARK} there must be a JSON object or list."
+            ));
+        }
+    }
+    Ok(text)
+}
+
+/// A JSON document without the white space between its parts, otherwise exactly as it was:
+/// parsing and writing it again would round large numbers and sort keys.
+#[must_use]
+pub fn compact(json: &str) -> String {
+    let mut compacted = String::with_capacity(json.len());
+    let (mut in_text, mut escaped) = (false, false);
+    for c in json.chars() {
+        if in_text {
+            in_text = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else if matches!(c, ' ' | '\t' | '\n' | '\r') {
+            continue;
+        } else {
+            in_text = c == '"';
+        }
+        compacted.push(c);
+    }
+    compacted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs(format: Format, file: &[u8]) -> Result<Vec<String>, (u64, String)> {
+        let mut jobs = Vec::new();
+        let read = read(file, format, &mut |job| {
+            jobs.push(job);
+            Ok(())
+        });
+        match read {
+            Ok(()) => Ok(jobs),
+            Err(Fault::Bad { line, why }) => Err((line, why)),
+            Err(fault) => panic!("{fault:?}"),
+        }
+    }
+
+    #[test]
+    fn a_line_of_text_is_a_job_whatever_its_line_end() {
+        assert_eq!(
+            jobs(Format::Text, b"a b\r\n\n c\nlast"),
+            Ok(vec!["a b".into(), " c".into(), "last".into()])
+        );
+        assert_eq!(
+            jobs(Format::Text, "\u{feff}a\n".as_bytes()),
+            Ok(vec!["a".into()])
+        );
+        assert_eq!(jobs(Format::Text, b""), Ok(vec![]));
+    }
+
+    #[test]
+    fn strings_become_text_and_documents_keep_their_numbers_and_the_order_of_their_keys() {
+        let file =
+            b"\"a\\n\\\"b\"\n{\"z\": 12345678901234567890123, \"a\" : \"x \\\" y\"}\n[ 1.10 ]\n";
+        assert_eq!(
+            jobs(Format::JsonLines, file),
+            Ok(vec![
+                "a\n\"b".into(),
+                r#"<!json!>{"z":12345678901234567890123,"a":"x \" y"}"#.into(),
+                "<!json!>[1.10]".into(),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_bad_line_is_named_by_its_number() {
+        for (bad, word) in [
+            (&b"7"[..], "a number"),
+            (b"null", "null"),
+            (b"true", "true or false"),
+            (b"{\"a\":", "not JSON"),
+            (b"\"a\" \"b\"", "not JSON"),
+            (b"\"\\ud800\"", "not JSON"),
+            (b"[\"\\ud800\"]", "not JSON"),
+            (b"\"a\\u0000\"", "U+0000"),
+            (b"\"<!json!>7\"", "object or list"),
+            (b"\"\xff\"", "UTF-8"),
+        ] {
+            let file = [b"\"fine\"\n\n", bad, b"\n"].concat();
+            let (line, why) = jobs(Format::JsonLines, &file).expect_err("refused");
+            assert_eq!(line, 3, "{why}");
+            assert!(why.contains(word), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_read_item_by_item_and_a_bad_one_is_named_by_its_line() {
+        let list = b"[\n \"a\",\n {\"b\": 1},\n [2]\n]\n";
+        assert_eq!(
+            jobs(Format::Json, list),
+            Ok(vec![
+                "a".into(),
+                "<!json!>{\"b\":1}".into(),
+                "<!json!>[2]".into()
+            ])
+        );
+        let (line, why) = jobs(Format::Json, b"[\n\"a\",\n7\n]").expect_err("a number");
+        assert_eq!(
+            (line, why.as_str()),
+            (3, "A job is a string, an object or a list, not a number.")
+        );
+        let (line, _) = jobs(Format::Json, b"[\"a\",\n\"b\"\n\"c\"]").expect_err("no comma");
+        assert_eq!(line, 3);
+        assert!(jobs(Format::Json, b"{\"a\": 1}").is_err());
+        assert!(jobs(Format::Json, b"[\"a\"] 1").is_err());
+        assert!(jobs(Format::Json, b"[\"a\"").is_err());
+        assert!(jobs(Format::Json, b"").is_err());
+    }
+}

@@ -1,0 +1,18 @@
+//! The tracker of a volunteer-computing project: its job list, its pages, its command line.
+//!
+//! `rules` decides, `store` keeps, `routes` speaks HTTP; `serve`, `import` and `export` are the
+//! commands. A library, so that tests and simulations can use each part; `main.rs` only starts it.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod export;
+pub mod import;
+pub mod random;
+pub mod request;
+pub mod routes;
+pub mod rules;
+pub mod serve;
+pub mod store;

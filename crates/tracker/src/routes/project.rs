@@ -1,0 +1,84 @@
+//! What the project is and how far it has come, for pages that show it.
+
+use axum::{Json, Router, extract::State, routing::get};
+use distcompute_protocol::{ProjectInfo, StageInfo, StageStatus, StatusInfo};
+
+use crate::{
+    app::App,
+    config::Settings,
+    error::ApiError,
+    rules::estimate::{StageLoad, seconds_left},
+    store::Status,
+};
+
+/// The routes that describe the project.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/api/project", get(project))
+        .route("/api/status", get(status))
+}
+
+async fn project(State(app): State<App>) -> Json<ProjectInfo> {
+    let settings = &app.settings;
+    let stages = settings.stages.iter();
+    Json(ProjectInfo {
+        project: settings.project.clone(),
+        description: settings.description.clone(),
+        stages: stages
+            .map(|(stage, name)| StageInfo {
+                stage,
+                name: name.to_owned(),
+            })
+            .collect(),
+    })
+}
+
+async fn status(State(app): State<App>) -> Result<Json<StatusInfo>, ApiError> {
+    let status = app.store.status().await?;
+    Ok(Json(info(&app.settings, &status)))
+}
+
+/// The counters of the enabled stages, with what follows from them.
+#[must_use]
+pub fn info(settings: &Settings, status: &Status) -> StatusInfo {
+    let stages: Vec<_> = settings
+        .stages
+        .iter()
+        .map(|(stage, name)| {
+            let counts = status.stages[stage.index()];
+            StageStatus {
+                stage,
+                name: name.to_owned(),
+                open: counts.open,
+                held: counts.held,
+                done: counts.done,
+                set_aside: counts.aside,
+                workers: counts.workers,
+            }
+        })
+        .collect();
+    let set_aside = stages.iter().map(|stage| stage.set_aside).sum();
+    StatusInfo {
+        project: settings.project.clone(),
+        jobs: status.jobs,
+        closed: status.closed,
+        set_aside,
+        estimate_s: seconds_left(&loads(&stages, status), status.window_s),
+        stages,
+    }
+}
+
+/// What each stage has before it: all jobs but those that it did and those that will not come.
+fn loads(stages: &[StageStatus], status: &Status) -> Vec<StageLoad> {
+    let mut lost = 0;
+    stages
+        .iter()
+        .map(|stage| {
+            lost += stage.set_aside;
+            StageLoad {
+                remaining: status.jobs.saturating_sub(lost).saturating_sub(stage.done),
+                recent: status.stages[stage.stage.index()].recent,
+            }
+        })
+        .collect()
+}

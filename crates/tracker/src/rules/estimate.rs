@@ -1,0 +1,104 @@
+//! How far a project is and how long it will still take.
+
+/// How much of the recent past the estimate looks at, in minutes.
+pub const WINDOW_MINUTES: i64 = 15;
+
+/// The shortest time that a rate is taken from: less says nothing.
+const MIN_WINDOW_S: u64 = 30;
+
+/// What one stage has before it and what it did of late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageLoad {
+    /// Outputs that are still to be made.
+    pub remaining: u64,
+    /// Outputs made in the window.
+    pub recent: u64,
+}
+
+/// Seconds until the slowest stage is through, at the pace of the last `window_s` seconds.
+/// `None` where nobody can say: a stage with work left made nothing in that time.
+#[must_use]
+pub fn seconds_left(stages: &[StageLoad], window_s: u64) -> Option<u64> {
+    let window = window_s.max(MIN_WINDOW_S);
+    let mut longest = 0;
+    for stage in stages.iter().filter(|stage| stage.remaining > 0) {
+        if stage.recent == 0 {
+            return None;
+        }
+        let seconds = u128::from(stage.remaining) * u128::from(window) / u128::from(stage.recent);
+        longest = longest.max(u64::try_from(seconds).unwrap_or(u64::MAX));
+    }
+    Some(longest)
+}
+
+/// How much is done, in hundredths of a percent; never full while something is missing.
+#[must_use]
+pub fn completion(done: u64, all: u64) -> u32 {
+    if all == 0 {
+        return 0;
+    }
+    let share = u128::from(done.min(all)) * 10_000 / u128::from(all);
+    u32::try_from(share).unwrap_or(10_000)
+}
+
+/// A duration as people say it, no more precise than an estimate is.
+#[must_use]
+pub fn in_words(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..60 => return "less than a minute".to_owned(),
+        60..5_400 => ((seconds + 30) / 60, "minute"),
+        5_400..129_600 => ((seconds + 1_800) / 3_600, "hour"),
+        129_600..63_072_000 => ((seconds + 43_200) / 86_400, "day"),
+        _ => return "more than two years".to_owned(),
+    };
+    if count == 1 {
+        format!("about 1 {unit}")
+    } else {
+        format!("about {count} {unit}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(remaining: u64, recent: u64) -> StageLoad {
+        StageLoad { remaining, recent }
+    }
+
+    #[test]
+    fn the_slowest_stage_decides() {
+        assert_eq!(seconds_left(&[load(100, 10), load(10, 10)], 60), Some(600));
+        assert_eq!(seconds_left(&[load(0, 10), load(30, 10)], 60), Some(180));
+    }
+
+    #[test]
+    fn nothing_left_takes_no_time_and_a_stage_that_stands_still_is_unknown() {
+        assert_eq!(seconds_left(&[load(0, 0)], 60), Some(0));
+        assert_eq!(seconds_left(&[load(1, 0), load(5, 5)], 60), None);
+    }
+
+    #[test]
+    fn a_rate_is_not_taken_from_a_moment() {
+        assert_eq!(seconds_left(&[load(10, 1)], 0), Some(300));
+        assert_eq!(seconds_left(&[load(u64::MAX, 1)], 900), Some(u64::MAX));
+    }
+
+    #[test]
+    fn completion_is_full_only_when_nothing_is_missing() {
+        assert_eq!(completion(0, 0), 0);
+        assert_eq!(completion(1, 3), 3_333);
+        assert_eq!(completion(99_999_999, 100_000_000), 9_999);
+        assert_eq!(completion(5, 5), 10_000);
+    }
+
+    #[test]
+    fn durations_are_said_in_round_words() {
+        assert_eq!(in_words(0), "less than a minute");
+        assert_eq!(in_words(60), "about 1 minute");
+        assert_eq!(in_words(3_600), "about 60 minutes");
+        assert_eq!(in_words(7_200), "about 2 hours");
+        assert_eq!(in_words(86_400 * 3), "about 3 days");
+        assert_eq!(in_words(u64::MAX), "more than two years");
+    }
+}

@@ -1,0 +1,159 @@
+//! `serve`: opens the store, listens, sweeps, and stops without dropping what is under way.
+
+use std::{future::Future, io::Write as _, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, time};
+
+use crate::{
+    app::{self, App},
+    clock::{Millis, SystemClock},
+    config::Settings,
+    random::ThreadRandom,
+    store::{
+        Store,
+        sqlite::{ServeLock, SqliteStore},
+    },
+};
+
+/// How long requests in flight may take once the tracker was told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Serves until the process is told to stop.
+///
+/// # Errors
+/// A sentence that says why it cannot serve.
+pub async fn run(settings: Settings) -> Result<(), String> {
+    let name = settings.database.display();
+    let lock = ServeLock::take(&settings.database)
+        .await
+        .map_err(|error| format!("The database {name} cannot be locked: {error}."))?
+        .ok_or_else(|| {
+            format!("Another tracker serves {name}. One SQLite file is served by one tracker.")
+        })?;
+    let store = SqliteStore::open(
+        &settings.database,
+        true,
+        settings.store_rules(),
+        Arc::new(SystemClock),
+    )
+    .await
+    .map_err(|error| format!("The database {name} cannot be opened: {error}."))?;
+    let listener = TcpListener::bind(&settings.listen)
+        .await
+        .map_err(|error| format!("Cannot listen on {}: {error}.", settings.listen))?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    warn_of_unreachable_jobs(&settings, store.as_ref()).await;
+    let app = App {
+        store: Arc::clone(&store),
+        settings: Arc::new(settings),
+        random: Arc::new(ThreadRandom),
+    };
+    announce(&listener).map_err(|error| format!("Cannot say where it listens: {error}."))?;
+    let served = serve(app, listener, told_to_stop()).await;
+    store.close().await;
+    drop(lock);
+    served
+}
+
+/// Serves on a listener until `stop` is done, then finishes what is in flight, within bounds.
+///
+/// # Errors
+/// A sentence that says why it cannot serve.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), String> {
+    let sweeper = tokio::spawn(sweep(app.clone()));
+    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let router = app::router(app)?;
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+        stop.await;
+        tracing::info!("stopping: finishing the requests in flight");
+        stopping.send_replace(true);
+    });
+    let out_of_time = async move {
+        // An error means that the server ended by itself; then there is nothing to wait for.
+        if stopped.wait_for(|stopping| *stopping).await.is_ok() {
+            time::sleep(GRACE).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let served = tokio::select! {
+        served = server => served.map_err(|error| format!("Serving ended: {error}.")),
+        () = out_of_time => {
+            tracing::warn!("some requests did not finish in time");
+            Ok(())
+        }
+    };
+    sweeper.abort();
+    served
+}
+
+/// Says on standard output where the tracker listens: scripts wait for this line.
+fn announce(listener: &TcpListener) -> std::io::Result<()> {
+    let address = listener.local_addr()?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")?;
+    out.flush()
+}
+
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut interrupt), Ok(mut terminate)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
+            tracing::error!("cannot listen for signals; end the process to stop the tracker");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Forgets workers that are not heard from. The first look comes after one interval: when the
+/// tracker was away, its workers get the time to say that they are still there.
+async fn sweep(app: App) {
+    let interval = Duration::from_secs(app.settings.sweep_interval_s);
+    let idle = Millis::try_from(app.settings.idle_timeout_s.saturating_mul(1_000));
+    let idle = idle.unwrap_or(Millis::MAX / 2);
+    let mut ticks = time::interval(interval);
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        loop {
+            match app.store.drop_idle(idle).await {
+                Ok(0) => break,
+                Ok(count) => tracing::info!(count, "forgot workers that were not heard from"),
+                Err(error) => {
+                    tracing::warn!(%error, "could not look for idle workers");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Jobs that wait at a stage which is not enabled any more are never handed out.
+async fn warn_of_unreachable_jobs(settings: &Settings, store: &dyn Store) {
+    let Ok(status) = store.status().await else {
+        return;
+    };
+    for stage in distcompute_protocol::Stage::ALL {
+        let waiting = status.stages[stage.index()].open + status.stages[stage.index()].held;
+        if settings.stages.name(stage).is_none() && waiting > 0 {
+            tracing::warn!(%stage, waiting, "jobs wait at a stage that is not enabled");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What is read: by pages, by `jobCount`, by those who fetch results. Nothing here counts rows.
+
+use distcompute_protocol::Stage;
+use futures_util::TryStreamExt as _;
+use sqlx::SqlitePool;
+
+use super::{column, unsigned};
+use crate::{
+    clock::Millis,
+    rules::estimate::WINDOW_MINUTES,
+    store::{AsideRow, Output, Page, Rank, StageCounts, Status, StoreError, WorkerRow},
+};
+
+/// How much text one call for results gathers before it says "that is enough for now".
+const RESULT_BYTES: usize = 8 << 20;
+
+const MINUTE: Millis = 60_000;
+
+pub(super) async fn knows(pool: &SqlitePool, token: &str) -> Result<bool, StoreError> {
+    Ok(
+        sqlx::query_scalar("select exists (select 1 from workers where token = ?)")
+            .bind(token)
+            .fetch_one(pool)
+            .await?,
+    )
+}
+
+pub(super) async fn open_jobs(pool: &SqlitePool, stage: Stage) -> Result<u64, StoreError> {
+    let open: i64 = sqlx::query_scalar("select open from stage_counters where stage = ?")
+        .bind(column(stage))
+        .fetch_one(pool)
+        .await?;
+    Ok(unsigned(open))
+}
+
+pub(super) async fn status(pool: &SqlitePool, now: Millis) -> Result<Status, StoreError> {
+    // One transaction, so that the numbers belong together.
+    let mut reading = pool.begin().await?;
+    let (jobs, closed): (i64, i64) = sqlx::query_as("select jobs, closed from totals where id = 1")
+        .fetch_one(&mut *reading)
+        .await?;
+    let counters: Vec<(i64, i64, i64, i64, i64)> = sqlx::query_as(
+        "select open, held, done, aside, workers from stage_counters order by stage",
+    )
+    .fetch_all(&mut *reading)
+    .await?;
+    let since = now.div_euclid(MINUTE) - WINDOW_MINUTES;
+    let recent: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "select stage, sum(done), min(minute) from throughput where minute >= ? group by stage",
+    )
+    .bind(since)
+    .fetch_all(&mut *reading)
+    .await?;
+    reading.commit().await?;
+
+    let mut stages = [StageCounts::default(); 5];
+    for (counts, (open, held, done, aside, workers)) in stages.iter_mut().zip(counters) {
+        *counts = StageCounts {
+            open: unsigned(open),
+            held: unsigned(held),
+            done: unsigned(done),
+            aside: unsigned(aside),
+            workers: unsigned(workers),
+            recent: 0,
+        };
+    }
+    let mut start = now;
+    for (stage, done, minute) in recent {
+        if let Some(counts) = usize::try_from(stage)
+            .ok()
+            .and_then(|stage| stages.get_mut(stage))
+        {
+            counts.recent = unsigned(done);
+        }
+        start = start.min(minute * MINUTE);
+    }
+    Ok(Status {
+        now,
+        jobs: unsigned(jobs),
+        closed: unsigned(closed),
+        stages,
+        window_s: unsigned((now - start) / 1_000),
+    })
+}
+
+type WorkerColumns = (String, String, Option<i64>, String, i64, i64, i64);
+
+fn worker_row(columns: WorkerColumns) -> WorkerRow {
+    let (display_name, nickname, job, progress, completed, first_seen, last_seen) = columns;
+    WorkerRow {
+        display_name,
+        nickname,
+        job: job.map(unsigned),
+        progress,
+        completed: unsigned(completed),
+        first_seen,
+        last_seen,
+    }
+}
+
+pub(super) async fn workers(
+    pool: &SqlitePool,
+    stage: Stage,
+    page: Page,
+) -> Result<Vec<WorkerRow>, StoreError> {
+    let rows: Vec<WorkerColumns> = sqlx::query_as(
+        "select display_name, nickname, \
+         (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+         progress, completed, first_seen, last_seen \
+         from workers w where stage = ? order by id desc limit ? offset ?",
+    )
+    .bind(column(stage))
+    .bind(page.limit)
+    .bind(super::signed(page.offset))
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(worker_row).collect())
+}
+
+pub(super) async fn worker(
+    pool: &SqlitePool,
+    stage: Stage,
+    name: &str,
+) -> Result<Option<WorkerRow>, StoreError> {
+    let row: Option<WorkerColumns> = sqlx::query_as(
+        "select display_name, nickname, \
+         (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+         progress, completed, first_seen, last_seen \
+         from workers w where stage = ? and display_name = ? order by id desc limit 1",
+    )
+    .bind(column(stage))
+    .bind(name)
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(worker_row))
+}
+
+pub(super) async fn leaderboard(pool: &SqlitePool, page: Page) -> Result<Vec<Rank>, StoreError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "select nickname, completed from leaderboard \
+         order by completed desc, nickname limit ? offset ?",
+    )
+    .bind(page.limit)
+    .bind(super::signed(page.offset))
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(nickname, completed)| Rank {
+            nickname,
+            completed: unsigned(completed),
+        })
+        .collect())
+}
+
+pub(super) async fn set_aside(pool: &SqlitePool, page: Page) -> Result<Vec<AsideRow>, StoreError> {
+    let rows: Vec<(i64, i64, Option<String>)> = sqlx::query_as(
+        "select number, stage, reason from jobs where state = 'aside' \
+         order by number limit ? offset ?",
+    )
+    .bind(page.limit)
+    .bind(super::signed(page.offset))
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(number, stage, reason)| {
+            let stage = *Stage::ALL.get(usize::try_from(stage).ok()?)?;
+            Some(AsideRow {
+                number: unsigned(number),
+                stage,
+                reason: reason.unwrap_or_default(),
+            })
+        })
+        .collect())
+}
+
+pub(super) async fn results(
+    pool: &SqlitePool,
+    stage: Stage,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Output>, StoreError> {
+    let mut rows = sqlx::query_as::<_, (i64, i64, String)>(
+        "select cursor, number, data from inputs where stage = ? and cursor > ? \
+         order by cursor limit ?",
+    )
+    .bind(column(stage) + 1)
+    .bind(after)
+    .bind(limit)
+    .fetch(pool);
+    let mut outputs = Vec::new();
+    let mut bytes = 0;
+    while let Some((cursor, number, data)) = rows.try_next().await? {
+        bytes += data.len();
+        outputs.push(Output {
+            cursor: unsigned(cursor),
+            number: unsigned(number),
+            data,
+        });
+        if bytes >= RESULT_BYTES {
+            break;
+        }
+    }
+    Ok(outputs)
+}
