@@ -159,10 +159,9 @@ pub enum Meaning {
 }
 
 impl Call {
-    /// What `answer` means to this call. `repeated` says that an earlier attempt of the same call
-    /// may have reached the tracker without its answer reaching us.
+    /// What `answer` means to this call.
     #[must_use]
-    pub fn meaning(self, answer: &Answer, repeated: bool) -> Meaning {
+    pub fn meaning(self, answer: &Answer) -> Meaning {
         let failed = |kind, code, message: String| {
             Meaning::Failed(Fault::new(kind, code, message).with_status(answer.status))
         };
@@ -202,21 +201,11 @@ impl Call {
                 Code::Tracker(ErrorCode::NoJobs),
                 "No job is open at this stage just now. Wait and ask again.".to_owned(),
             ),
-            // A tracker of the first protocol says 403 to a completion that it has already taken;
-            // one of ours says 200, and names the reason of a real refusal in the header.
-            (403, Self::CompleteJob | Self::FlagInvalidData)
-                if repeated && answer.code.is_none() =>
-            {
-                Meaning::DoneBefore
-            }
-            (403, Self::CompleteJob | Self::FlagInvalidData) => {
-                let by_text = [ErrorCode::AlreadyCompleted, ErrorCode::NotWorking]
-                    .into_iter()
-                    .find(|code| code.text() == Some(answer.body.trim()))
-                    .unwrap_or(ErrorCode::NoOpenJob);
-                let fault = Fault::no_open_job(answer.code.unwrap_or(by_text));
-                Meaning::Failed(fault.with_status(403))
-            }
+            (403, Self::CompleteJob | Self::FlagInvalidData) => match answer.code {
+                Some(code) => Meaning::Failed(Fault::no_open_job(code).with_status(403)),
+                None if REFUSED_REPEATS.contains(&answer.body.trim()) => Meaning::DoneBefore,
+                None => failed(Kind::Server, Code::Tracker(ErrorCode::NotAllowed), told()),
+            },
             (404, Self::New | Self::JobCount) => failed(
                 Kind::InvalidUrl,
                 Code::NotATracker,
@@ -273,6 +262,18 @@ impl Call {
         }
     }
 }
+
+/// What a tracker of the first protocol says to a worker that ends a job a second time.
+///
+/// Our client asks only for a job that the tracker gave it and that it has not ended, so the first
+/// time worked and its answer was lost: browsers send a POST again by themselves when a connection
+/// breaks, and tell nobody. (Our tracker answers such a repetition like the first time, and names
+/// a real refusal in the header.)
+const REFUSED_REPEATS: [&str; 3] = [
+    "You do not have an open job.",
+    "This job has already been marked as completed.",
+    "This worker is not currently working on a job.",
+];
 
 /// Reads the answer of `jobCount`.
 #[must_use]
@@ -357,7 +358,7 @@ mod tests {
     }
 
     fn fault(call: Call, status: u16, body: &str) -> (Kind, &'static str) {
-        match call.meaning(&answer(status, body), false) {
+        match call.meaning(&answer(status, body)) {
             Meaning::Failed(fault) => {
                 assert_eq!(fault.status, Some(status));
                 (fault.kind, fault.code.as_str())
@@ -368,36 +369,33 @@ mod tests {
 
     #[test]
     fn a_403_means_what_the_call_makes_of_it() {
-        let t5 = "You do not have an open job.";
-        let t6 = "This job has already been marked as completed.";
-        let t7 = "This worker is not currently working on a job.";
         assert_eq!(fault(Call::NewJob, 403, "any"), (Kind::ZeroJob, "no_jobs"));
         assert_eq!(
-            fault(Call::CompleteJob, 403, t5),
-            (Kind::NoOpenJob, "no_open_job")
-        );
-        assert_eq!(
-            fault(Call::CompleteJob, 403, t6),
-            (Kind::NoOpenJob, "already_completed")
-        );
-        assert_eq!(
-            fault(Call::FlagInvalidData, 403, t7),
-            (Kind::NoOpenJob, "not_working")
+            fault(Call::CompleteJob, 403, "Forbidden"),
+            (Kind::Server, "not_allowed")
         );
         assert_eq!(fault(Call::JobCount, 403, "").0, Kind::Server);
+        let by_ours = Answer {
+            code: Some(ErrorCode::WrongJob),
+            ..answer(403, "This job has already been marked as completed.")
+        };
+        for call in [Call::CompleteJob, Call::FlagInvalidData] {
+            assert!(matches!(call.meaning(&by_ours), Meaning::Failed(f)
+                if f.kind == Kind::NoOpenJob && f.code == Code::Tracker(ErrorCode::WrongJob)));
+        }
     }
 
     #[test]
-    fn a_completion_whose_first_answer_was_lost_is_done_and_not_an_error() {
-        for call in [Call::CompleteJob, Call::FlagInvalidData] {
-            let refused = answer(403, "This job has already been marked as completed.");
-            assert_eq!(call.meaning(&refused, true), Meaning::DoneBefore);
-            let by_ours = Answer {
-                code: Some(ErrorCode::WrongJob),
-                ..refused
-            };
-            assert!(matches!(call.meaning(&by_ours, true), Meaning::Failed(f)
-                if f.code == Code::Tracker(ErrorCode::WrongJob)));
+    fn a_completion_whose_answer_was_lost_is_done_and_not_an_error() {
+        for code in [
+            ErrorCode::NoOpenJob,
+            ErrorCode::AlreadyCompleted,
+            ErrorCode::NotWorking,
+        ] {
+            let refused = answer(403, code.text().expect("the protocol fixes it"));
+            for call in [Call::CompleteJob, Call::FlagInvalidData] {
+                assert_eq!(call.meaning(&refused), Meaning::DoneBefore);
+            }
         }
     }
 
@@ -445,17 +443,11 @@ mod tests {
     #[test]
     fn a_200_counts_only_with_the_body_that_the_call_should_get() {
         for call in [Call::CompleteJob, Call::UpdateProgress, Call::Bye] {
-            assert_eq!(call.meaning(&answer(200, "200 OK"), false), Meaning::Done);
-            assert_eq!(
-                call.meaning(&answer(200, "\"200 OK\""), false),
-                Meaning::Done
-            );
+            assert_eq!(call.meaning(&answer(200, "200 OK")), Meaning::Done);
+            assert_eq!(call.meaning(&answer(200, "\"200 OK\"")), Meaning::Done);
             assert_eq!(fault(call, 200, ""), (Kind::Server, "bad_answer"));
         }
-        assert_eq!(
-            Call::JobCount.meaning(&answer(200, "12"), false),
-            Meaning::Done
-        );
+        assert_eq!(Call::JobCount.meaning(&answer(200, "12")), Meaning::Done);
         assert_eq!(fault(Call::JobCount, 200, "-1").1, "bad_answer");
         assert_eq!(fault(Call::ValidateWorker, 200, "maybe").1, "bad_answer");
     }
@@ -464,7 +456,7 @@ mod tests {
     fn an_overloaded_server_is_asked_again_whatever_its_proxy_says() {
         for call in ALL {
             for status in [408, 429, 502, 503, 504] {
-                let meaning = call.meaning(&answer(status, "<html>busy</html>"), false);
+                let meaning = call.meaning(&answer(status, "<html>busy</html>"));
                 assert!(matches!(meaning, Meaning::Later(_)), "{call:?} {status}");
             }
         }
@@ -484,7 +476,7 @@ mod tests {
             fault(Call::CompleteJob, 413, ""),
             (Kind::InvalidArgument, "too_large")
         );
-        let Meaning::Failed(fault) = Call::NewJob.meaning(&answer(418, "teapot"), false) else {
+        let Meaning::Failed(fault) = Call::NewJob.meaning(&answer(418, "teapot")) else {
             panic!("not a failure");
         };
         assert!(fault.message.contains("418") && fault.message.contains("teapot"));

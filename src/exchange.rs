@@ -17,6 +17,9 @@ pub const BACKOFF_BASE_MS: u32 = 500;
 /// No wait is random above this, however many attempts there were.
 pub const BACKOFF_CEILING_MS: u32 = 30_000;
 
+/// One attempt may always take this long, if the call may.
+pub const PATIENCE_MS: u32 = 20_000;
+
 /// How long to wait before attempt `attempt + 1`, counted from 0: exponential with full jitter
 /// and a ceiling, and never sooner than the server asked. `random` is in `[0, 1)`.
 ///
@@ -53,30 +56,19 @@ pub struct Exchange {
     deadline_ms: f64,
     longest_attempt_ms: f64,
     attempts: u32,
-    /// An attempt may have reached the tracker without its answer reaching us.
-    unanswered: bool,
 }
 
 impl Exchange {
-    /// Begins a call at `now_ms` that may take `timeout_ms` in all. One attempt may take half of
-    /// that, so that a connection that hangs leaves time for a fresh one.
+    /// Begins a call at `now_ms` that may take `timeout_ms` in all. Where that is long, one attempt
+    /// may take half of it, so that a connection that hangs leaves time for a fresh one.
     #[must_use]
     pub fn begin(call: Call, now_ms: f64, timeout_ms: u32) -> Self {
         Self {
             call,
             deadline_ms: now_ms + f64::from(timeout_ms),
-            longest_attempt_ms: f64::from(timeout_ms.div_ceil(2)),
+            longest_attempt_ms: f64::from(PATIENCE_MS.max(timeout_ms / 2)),
             attempts: 0,
-            unanswered: false,
         }
-    }
-
-    /// The same for a call that was made before and never answered: what an earlier call sent
-    /// counts as an earlier attempt of this one.
-    #[must_use]
-    pub fn after_unanswered(mut self, unanswered: bool) -> Self {
-        self.unanswered |= unanswered;
-        self
     }
 
     /// How long the attempt that begins at `now_ms` may take.
@@ -88,7 +80,7 @@ impl Exchange {
 
     /// An answer came.
     pub fn answered(&mut self, now_ms: f64, random: f64, answer: &Answer) -> Step {
-        match self.call.meaning(answer, self.unanswered) {
+        match self.call.meaning(answer) {
             Meaning::Done => Step::Done,
             Meaning::DoneBefore => Step::DoneBefore,
             Meaning::Failed(fault) => Step::Fail(fault),
@@ -98,7 +90,6 @@ impl Exchange {
 
     /// The request failed below HTTP; `what` is the browser's word for it.
     pub fn not_reached(&mut self, now_ms: f64, random: f64, url: &str, what: &str) -> Step {
-        self.unanswered = true;
         let fault = Fault::new(
             Kind::Unreachable,
             Code::Unreachable,
@@ -114,7 +105,6 @@ impl Exchange {
 
     /// No answer came within [`Self::attempt_limit_ms`].
     pub fn timed_out(&mut self, now_ms: f64, random: f64, url: &str) -> Step {
-        self.unanswered = true;
         let fault = Fault::new(
             Kind::Timeout,
             Code::Timeout,
@@ -214,51 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn only_an_attempt_without_an_answer_makes_a_refused_completion_a_success() {
-        let refused = Answer {
-            status: 403,
-            body: "You do not have an open job.".into(),
-            ..Answer::default()
-        };
-        let mut lost = Exchange::begin(Call::CompleteJob, 0.0, 60_000);
-        assert!(matches!(
-            lost.not_reached(0.0, 0.5, URL, "reset"),
-            Step::Wait(_)
-        ));
-        assert_eq!(lost.answered(1.0, 0.5, &refused), Step::DoneBefore);
-
-        let mut answered = Exchange::begin(Call::CompleteJob, 0.0, 60_000);
-        assert!(matches!(
-            answered.answered(0.0, 0.5, &busy(None)),
-            Step::Wait(_)
-        ));
-        assert!(matches!(
-            answered.answered(1.0, 0.5, &refused),
-            Step::Fail(_)
-        ));
-    }
-
-    #[test]
-    fn a_call_that_was_aborted_and_is_made_again_may_have_succeeded_the_first_time() {
-        let refused = Answer {
-            status: 403,
-            body: "This job has already been marked as completed.".into(),
-            ..Answer::default()
-        };
-        let mut again = Exchange::begin(Call::CompleteJob, 0.0, 60_000).after_unanswered(true);
-        assert_eq!(again.answered(1.0, 0.5, &refused), Step::DoneBefore);
-        let mut first = Exchange::begin(Call::CompleteJob, 0.0, 60_000).after_unanswered(false);
-        assert!(matches!(first.answered(1.0, 0.5, &refused), Step::Fail(_)));
-    }
-
-    #[test]
     fn a_hanging_connection_leaves_time_for_a_fresh_one() {
-        let mut exchange = Exchange::begin(Call::NewJob, 0.0, 10_000);
-        assert_eq!(exchange.attempt_limit_ms(0.0), 5000);
-        assert_eq!(exchange.timed_out(5000.0, 0.0, URL), Step::Wait(0));
-        assert_eq!(exchange.attempt_limit_ms(9000.0), 1000);
-        assert!(matches!(exchange.timed_out(10_000.0, 0.0, URL),
+        let mut exchange = Exchange::begin(Call::NewJob, 0.0, 100_000);
+        assert_eq!(exchange.attempt_limit_ms(0.0), 50_000);
+        assert_eq!(exchange.timed_out(50_000.0, 0.0, URL), Step::Wait(0));
+        assert_eq!(exchange.attempt_limit_ms(90_000.0), 10_000);
+        assert!(matches!(exchange.timed_out(100_000.0, 0.0, URL),
             Step::Fail(f) if f.kind == Kind::Timeout));
-        assert_eq!(exchange.attempt_limit_ms(20_000.0), 0);
+        assert_eq!(exchange.attempt_limit_ms(200_000.0), 0);
+    }
+
+    #[test]
+    fn a_short_time_limit_is_given_to_the_first_attempt_whole() {
+        let exchange = Exchange::begin(Call::NewJob, 0.0, 300);
+        assert_eq!(exchange.attempt_limit_ms(0.0), 300);
     }
 }

@@ -98,8 +98,6 @@ pub struct Session {
     pub worker: NewWorker,
     /// The job that the worker holds.
     pub job: Option<NewJob>,
-    /// A request that ends this job was sent and not answered: the tracker may have taken it.
-    pub unsettled: bool,
     /// Whether to write what happens to the console.
     pub verbose: bool,
 }
@@ -109,12 +107,6 @@ impl Session {
     #[must_use]
     pub fn job_number(&self) -> Option<u64> {
         self.job.as_ref().map(|job| job.number)
-    }
-
-    /// Takes hold of a job, or of none.
-    pub fn hold(&mut self, job: Option<NewJob>) {
-        self.job = job;
-        self.unsettled = false;
     }
 
     /// The address of this worker's page, for people.
@@ -143,7 +135,6 @@ impl Session {
             stage_name: worker.stage_name,
             job_id: self.job_number(),
             job_data: self.job.as_ref().and_then(|job| job.data.clone()),
-            unsettled: self.unsettled,
         }
     }
 
@@ -184,7 +175,6 @@ impl Session {
                 number,
                 data: dump.job_data,
             }),
-            unsettled: dump.unsettled,
             verbose: dump.verbose,
         })
     }
@@ -219,8 +209,6 @@ pub struct Dump {
     pub stage_name: String,
     pub job_id: Option<u64>,
     pub job_data: Option<String>,
-    #[serde(default)]
-    pub unsettled: bool,
 }
 
 #[cfg(test)]
@@ -241,7 +229,6 @@ mod tests {
                 number: 7,
                 data: Some("<!json!>[1]".into()),
             }),
-            unsettled: true,
             verbose: false,
         }
     }

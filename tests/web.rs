@@ -335,6 +335,8 @@ async fn an_error_answer_to_a_completion_keeps_the_job_and_says_what_it_is() {
         ("500", "ServerError", "internal"),
         ("422", "InvalidArgumentError", "invalid_request"),
         ("413", "InvalidArgumentError", "too_large"),
+        ("403", "ServerError", "not_allowed"),
+        ("404", "ServerError", "not_a_tracker"),
     ] {
         let tracker = Faulty::at(&format!("fail/completeJob/{status}")).await;
         let client = join(&tracker.url()).await;
@@ -346,15 +348,17 @@ async fn an_error_answer_to_a_completion_keeps_the_job_and_says_what_it_is() {
         assert_eq!(fault(refused), named(name, code));
         assert!(!get(&client, "job").is_null());
     }
-    for (status, name, code) in [
-        ("403", "NoOpenJobError", "no_open_job"),
-        ("404", "WorkerTimedOutError", "worker_unknown"),
-    ] {
-        let tracker = Faulty::at(&format!("fail/completeJob/{status}")).await;
-        let client = join(&tracker.url()).await;
+}
+
+#[test]
+async fn a_worker_that_the_tracker_has_forgotten_lets_go_of_its_job() {
+    for url in [server("tracker").await, Faulty::at("old").await.url()] {
+        let client = join(&url).await;
         call(&client, "newJob", &[]).await.expect("a job");
-        let refused = call(&client, "completeJob", &["x".into()]).await;
-        assert_eq!(fault(refused), named(name, code));
+        let same = client::load(&start(&client, "dump", &[]).expect("dumps")).expect("loads");
+        call(&same, "bye", &[]).await.expect("leaves");
+        let late = call(&client, "completeJob", &["x".into()]).await;
+        assert_eq!(fault(late), named("WorkerTimedOutError", "worker_unknown"));
         assert!(get(&client, "job").is_null());
     }
 }

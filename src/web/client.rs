@@ -108,7 +108,6 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failu
         registration,
         worker,
         job: None,
-        unsettled: false,
         verbose: asked.verbose,
     };
     let client = Client::new(session, JsValue::NULL);
@@ -166,7 +165,7 @@ impl Inner {
     }
 
     fn hold(&self, job: Option<NewJob>, data: JsValue) {
-        self.session.borrow_mut().hold(job);
+        self.session.borrow_mut().job = job;
         self.job.replace(data);
     }
 
@@ -180,12 +179,8 @@ impl Inner {
         options: &CallOptions,
     ) -> Result<Option<String>, Failure> {
         let on_retry = |what: &str| self.say(&format!("retrying request after {what}..."));
-        let (url, unsettled) = self.read(|s| (s.registration.url.clone(), s.unsettled));
-        let terms = Terms {
-            unanswered_before: unsettled,
-            ..Terms::new(options, &on_retry)
-        };
-        let answer = send(&url, request, &terms).await?;
+        let url = self.read(|s| s.registration.url.clone());
+        let answer = send(&url, request, &Terms::new(options, &on_retry)).await?;
         Ok(answer.map(|answer| answer.body))
     }
 
@@ -261,8 +256,6 @@ impl Inner {
     /// that this worker holds it no longer.
     async fn settle(&self, request: &Request, options: &CallOptions) -> Result<(), Failure> {
         let answer = self.call(request, options).await;
-        let answered = answer.as_ref().map_or_else(Failure::is_answer, |_| true);
-        self.session.borrow_mut().unsettled = !answered;
         self.let_go_if(answer.as_ref().map_or_else(Failure::ends_job, |_| true));
         answer.map(|_| ())
     }

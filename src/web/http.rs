@@ -31,11 +31,6 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Whether the tracker answered.
-    pub(crate) fn is_answer(&self) -> bool {
-        self.fault.status.is_some()
-    }
-
     /// Whether the worker holds its job no longer.
     pub(crate) fn ends_job(&self) -> bool {
         self.fault.ends_job()
@@ -59,8 +54,6 @@ impl From<Failure> for JsValue {
 pub(crate) struct Terms<'a> {
     pub(crate) options: &'a CallOptions,
     pub(crate) default_timeout_ms: u32,
-    /// The same was sent before, in another call, and never answered.
-    pub(crate) unanswered_before: bool,
     /// Told before each wait for another attempt.
     pub(crate) on_retry: &'a dyn Fn(&str),
 }
@@ -70,7 +63,6 @@ impl<'a> Terms<'a> {
         Self {
             options,
             default_timeout_ms: DEFAULT_TIMEOUT_MS,
-            unanswered_before: false,
             on_retry,
         }
     }
@@ -125,8 +117,7 @@ async fn drive(
     let url = address.join(&request.path);
     let body = request.body.as_ref().map(write_body).transpose()?;
     let timeout_ms = terms.options.timeout_ms.unwrap_or(terms.default_timeout_ms);
-    let mut exchange = Exchange::begin(request.call, now_ms(), timeout_ms)
-        .after_unanswered(terms.unanswered_before);
+    let mut exchange = Exchange::begin(request.call, now_ms(), timeout_ms);
     loop {
         let limit_ms = exchange.attempt_limit_ms(now_ms());
         let outcome = attempt(&url, body.as_deref(), limit_ms).await;

@@ -14,10 +14,12 @@ extern "C" {
     fn fetch(url: &str) -> Promise;
     #[wasm_bindgen(js_namespace = location, js_name = origin, thread_local_v2)]
     static ORIGIN: String;
-    #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    pub(crate) fn now_ms() -> f64;
     #[wasm_bindgen(js_namespace = crypto, js_name = randomUUID)]
     fn random_uuid() -> String;
+}
+
+pub(crate) fn now_ms() -> f64 {
+    js_sys::Date::now()
 }
 
 /// Gets a JSON document.
