@@ -44,13 +44,11 @@ export function buildKernel() {
     outDir: join(crate, "pkg"),
     inputs: ["examples/mandelbrot", "crates/protocol", "Cargo.toml"],
     about: "30 s the first time",
-    // All current engines have these instructions, and a kernel is what they are for.
-    env: { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: "-C target-feature=+simd128" },
   });
 }
 
-async function wasmPack({ what, crate, target, outDir, inputs, about, env = {} }) {
-  const hash = await inputHash(inputs, [target, JSON.stringify(env)]);
+async function wasmPack({ what, crate, target, outDir, inputs, about }) {
+  const hash = await inputHash(inputs, [target]);
   // Beside the folder: wasm-pack empties the folder, and npm would pack the stamp.
   const stamp = join(root, "target", "stamps", relative(root, outDir).replaceAll(/\W+/g, "-"));
   if (isStamped(stamp, hash) && existsSync(join(outDir, "package.json"))) return outDir;
@@ -60,7 +58,7 @@ async function wasmPack({ what, crate, target, outDir, inputs, about, env = {} }
   await progress({ what: `building ${what}`, about }, (note) =>
     must(which("wasm-pack"), args, {
       cwd: crate,
-      env: toolEnv(env),
+      env: toolEnv(),
       onLine: cargoNotes(note),
       remedy: "see the compiler's messages above",
     }),
@@ -93,6 +91,7 @@ export function buildPrograms({ what, args, about }) {
   const call = ["build", "--message-format", "json-render-diagnostics", ...args];
   return progress({ what: `building ${what}`, about }, async (note) => {
     const { stdout } = await must("cargo", call, {
+      blame: "stderr",
       onLine: cargoNotes(note),
       remedy: "see the compiler's messages above",
     });

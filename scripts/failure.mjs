@@ -21,7 +21,14 @@ export class Failure extends Error {
 export function failureText(error) {
   if (!(error instanceof Failure)) return error?.stack ?? String(error);
   const output = error.output?.trim();
-  return output ? `${lastLines(output, 60)}\n\n${error.message}` : error.message;
+  return output ? `${lastLines(withoutNoise(output), 60)}\n\n${error.message}` : error.message;
+}
+
+/** Cargo names each crate that it builds, and none of those lines says what went wrong. */
+export function withoutNoise(output) {
+  const noise = /^\s*(Compiling|Checking|Documenting|Download(ing|ed)|Updating|Locking|Adding) \S/;
+  const lines = output.split("\n").filter((line) => !noise.test(line));
+  return lines.join("\n");
 }
 
 /** The end of a long text, which is where programs say what went wrong. */

@@ -97,15 +97,18 @@ function tooLong(child, text, timeoutMs) {
   endGroup(child, "SIGKILL");
 }
 
-/** Runs a program that must succeed, and resolves to what it wrote. */
-export async function must(command, args, { why, remedy, ...options } = {}) {
+/**
+ * Runs a program that must succeed, and resolves to what it wrote. `blame` is where it says what
+ * went wrong, if standard output is data.
+ */
+export async function must(command, args, { why, remedy, blame = "output", ...options } = {}) {
   const result = await run(command, args, options);
   if (result.code !== 0) {
     const call = [command, ...args].join(" ");
     throw new Failure(`This failed (exit code ${result.code}): ${call}`, {
       why,
       remedy,
-      output: result.output,
+      output: result[blame],
     });
   }
   return result;

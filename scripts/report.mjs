@@ -2,7 +2,7 @@
 // need is set up first, so that nobody waits ten minutes to hear that a browser is missing. A step
 // that fails does not stop the next one, and the last line is always the total.
 
-import { Failure, failureText, lastLines } from "./failure.mjs";
+import { Failure, failureText, lastLines, withoutNoise } from "./failure.mjs";
 import { sum } from "./counts.mjs";
 import { duration, secondsSince } from "./progress.mjs";
 
@@ -15,22 +15,21 @@ import { duration, secondsSince } from "./progress.mjs";
  */
 
 /**
- * The steps whose names match one of the words, all of them if there are no words.
+ * The steps that the words name, all of them if there are no words: `wasm:chromium` is one step,
+ * `check` all those whose names begin with `check:`.
  *
  * @param {Step[]} steps
  * @param {string[]} words
  */
 export function chosen(steps, words) {
-  const matching = (word) => steps.filter(({ name }) => name.includes(word));
-  const unknown = words.find((word) => matching(word).length === 0);
+  const named = (word) => (step) => step.name === word || step.name.startsWith(`${word}:`);
+  const unknown = words.find((word) => !steps.some(named(word)));
   if (unknown !== undefined) {
     throw new Failure(`No step is called ${unknown}.`, {
       remedy: `choose from: ${steps.map(({ name }) => name).join(", ")}`,
     });
   }
-  return words.length === 0
-    ? steps
-    : steps.filter((step) => words.some((word) => step.name.includes(word)));
+  return steps.filter((step) => words.length === 0 || words.some((word) => named(word)(step)));
 }
 
 /** Exactly how a run ends. */
@@ -78,14 +77,6 @@ async function runStep({ name, what, needs, run }, ready) {
     console.log(lastLines(withoutNoise(outcome.output), 200));
   console.log(`== ${name}: ${lastLine(outcome)} (${duration(secondsSince(since))})`);
   return { ...outcome, name };
-}
-
-/** Cargo names each crate that it builds, and none of those lines says what went wrong. */
-export function withoutNoise(output) {
-  const noise =
-    /^\s*(Compiling|Checking|Documenting|Download(ing|ed)|Updating|Locking|Adding) \S.*/;
-  const lines = output.split("\n").filter((line) => !noise.test(line));
-  return lines.join("\n");
 }
 
 async function attempt(needs, run, ready) {

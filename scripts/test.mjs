@@ -1,5 +1,5 @@
 // `npm test`: everything that any machine with Rust, Node and a browser can show. It sets up what
-// is missing. `npm test -- e2e` runs only the steps whose names contain the word.
+// is missing. `npm test -- e2e` runs only the steps of that name.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,0 +1,60 @@
+// Projects such as users of the package have, made in a temporary folder: the package is packed as
+// npm would publish it, installed, and built by a bundler.
+
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { buildPackage } from "../../scripts/build.mjs";
+import { npmCommand, root } from "../../scripts/places.mjs";
+import { must } from "../../scripts/process.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** The archive that `npm publish` would send, of the package for one target. */
+async function pack(target, into) {
+  const own = target === "web" ? undefined : join(root, "target", "packages", target);
+  const folder = await buildPackage({ target, outDir: own });
+  const { stdout } = await npm(["pack", folder, "--json", "--pack-destination", into], into);
+  return JSON.parse(stdout)[0].filename;
+}
+
+function npm(args, cwd) {
+  const [program, ...first] = npmCommand();
+  const remedy = "see npm's message above; it needs its registry";
+  return must(program, [...first, ...args], { cwd, remedy });
+}
+
+/**
+ * Makes a project from a folder beside this file, with the package installed.
+ *
+ * @param {{ template: string, target: string, files?: Record<string, string> }} wanted `files` are
+ *   further ones of this folder, by the name that they get in the project
+ * @returns {Promise<{ folder: string, remove: () => void }>}
+ */
+export async function makeProject({ template, target, files = {} }) {
+  const folder = mkdtempSync(join(tmpdir(), `distcompute-${template}-`));
+  cpSync(join(here, template), folder, { recursive: true });
+  for (const [name, from] of Object.entries(files)) cpSync(join(here, from), join(folder, name));
+  const archive = await pack(target, folder);
+  const manifest = readManifest(folder);
+  manifest.dependencies = { "distcompute-client": `file:./${archive}` };
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+  await npm(["install", "--no-audit", "--no-fund"], folder);
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+function readManifest(folder) {
+  try {
+    return JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  } catch (error) {
+    if (error.code === "ENOENT") return { private: true };
+    throw error;
+  }
+}
+
+/** Runs a program that the project has installed, by the path of its script. */
+export function runInstalled(folder, script, args) {
+  return must(process.execPath, [join(folder, "node_modules", script), ...args], { cwd: folder });
+}

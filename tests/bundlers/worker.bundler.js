@@ -1,0 +1,6 @@
+// The worker with the package for bundlers, which loads its wasm by itself.
+
+import { init } from "distcompute-client";
+import { answerPage } from "./page.js";
+
+answerPage(async () => init);
