@@ -202,7 +202,7 @@ fn mounts(given: Vec<(String, String)>) -> Result<Vec<Mount>, String> {
             ));
         }
         let own = |own: &&str| path == **own || path.starts_with(&format!("{own}/"));
-        if OWN_PATHS.iter().any(|path| own(&path)) {
+        if OWN_PATHS.iter().any(own) {
             return Err(format!(
                 "Files cannot be served under {path}: the tracker answers there."
             ));

@@ -86,7 +86,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let declared = request.headers().get(header::CONTENT_TYPE).cloned();
-        let bytes = Bytes::from_request(request, state).await.map_err(unread)?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| unread(&rejection))?;
         let object = "Input should be a valid dictionary or object to extract fields from";
         let is_json = declared.is_none_or(|kind| kind.to_str().is_ok_and(is_json_type));
         if !is_json {
@@ -135,7 +137,7 @@ fn is_json_type(kind: &str) -> bool {
         .is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
 }
 
-fn unread(rejection: BytesRejection) -> ApiError {
+fn unread(rejection: &BytesRejection) -> ApiError {
     if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
         let sentence = "The body is larger than this tracker takes.".to_owned();
         return ApiError::Said(ErrorCode::TooLarge, sentence);

@@ -6,7 +6,7 @@ mod read;
 use std::{
     fs::File,
     io::{self, BufReader, IsTerminal as _, Seek as _, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -173,7 +173,7 @@ fn bar(length: u64, template: &str) -> ProgressBar {
     ProgressBar::new(length).with_style(style)
 }
 
-fn confirmed(path: &PathBuf) -> Result<bool, String> {
+fn confirmed(path: &Path) -> Result<bool, String> {
     if !io::stdin().is_terminal() {
         return Err("--reset forgets all jobs and results. Add --yes if that is meant.".to_owned());
     }

@@ -2,8 +2,10 @@
 //! so that a file of any size takes the memory of one job.
 
 use std::{
+    cell::Cell,
     fmt,
     io::{self, BufRead, BufReader, Read},
+    rc::Rc,
 };
 
 use distcompute_protocol::{JSON_MARK, json_part};
@@ -92,11 +94,17 @@ fn read_list(
     source: impl BufRead,
     take: &mut dyn FnMut(String) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut reader = serde_json::Deserializer::from_reader(source);
+    let position = Rc::new(Cell::new(Position::default()));
+    let counted = Counted {
+        source,
+        position: Rc::clone(&position),
+    };
+    let mut reader = serde_json::Deserializer::from_reader(counted);
     let mut fault = None;
     let list = List {
         take,
         fault: &mut fault,
+        position: Rc::clone(&position),
     };
     let read = reader.deserialize_any(list).and_then(|()| reader.end());
     match (fault, read) {
@@ -108,16 +116,53 @@ fn read_list(
             // The position is said in front; serde_json appends it.
             let why = why.split(" at line ").next().unwrap_or(&why);
             Err(Fault::Bad {
-                line: error.line() as u64,
+                line: position.get().line(),
                 why: format!("{why}."),
             })
         }
     }
 }
 
+/// How far a list was read. serde_json counts lines too, but it looks one byte ahead: after a bad
+/// item that ends its line, its count is one too high.
+#[derive(Debug, Clone, Copy, Default)]
+struct Position {
+    ended_lines: u64,
+    at_line_end: bool,
+}
+
+impl Position {
+    fn line(self) -> u64 {
+        self.ended_lines + 1 - u64::from(self.at_line_end)
+    }
+}
+
+struct Counted<R> {
+    source: R,
+    position: Rc<Cell<Position>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // serde_json asks for one byte at a time, so this is where it stands.
+        let read = self.source.read(buffer)?;
+        for byte in &buffer[..read] {
+            let Position { ended_lines, .. } = self.position.get();
+            let at_line_end = *byte == b'\n';
+            let ended_lines = ended_lines + u64::from(at_line_end);
+            self.position.set(Position {
+                ended_lines,
+                at_line_end,
+            });
+        }
+        Ok(read)
+    }
+}
+
 struct List<'a> {
     take: &'a mut dyn FnMut(String) -> Result<(), Fault>,
     fault: &'a mut Option<Fault>,
+    position: Rc<Cell<Position>>,
 }
 
 impl<'de> Visitor<'de> for List<'_> {
@@ -132,10 +177,14 @@ impl<'de> Visitor<'de> for List<'_> {
             let Some(raw) = list.next_element::<Box<RawValue>>()? else {
                 return Ok(());
             };
-            // The reader adds the line to an error that has none.
-            let job = json_job(raw.get())
-                .map_err(|why| A::Error::custom(why.strip_suffix('.').unwrap_or(&why)))?;
-            if let Err(fault) = (self.take)(job) {
+            let taken = json_job(raw.get())
+                .map_err(|why| Fault::Bad {
+                    line: self.position.get().line(),
+                    why,
+                })
+                .and_then(|job| (self.take)(job));
+            if let Err(fault) = taken {
+                // Kept aside: on its way out serde_json reads on and would say another line.
                 *self.fault = Some(fault);
                 return Err(A::Error::custom("stopped"));
             }

@@ -41,6 +41,16 @@ pub fn completion(done: u64, all: u64) -> u32 {
     u32::try_from(share).unwrap_or(10_000)
 }
 
+/// Jobs an hour of a worker, from its first moment to its last in milliseconds. `None` where it
+/// was there too short a time to tell.
+#[must_use]
+pub fn per_hour(completed: u64, first_seen: i64, last_seen: i64) -> Option<u64> {
+    let present = u64::try_from(last_seen - first_seen)
+        .ok()
+        .filter(|ms| *ms >= 60_000)?;
+    u64::try_from(u128::from(completed) * 3_600_000 / u128::from(present)).ok()
+}
+
 /// A duration as people say it, no more precise than an estimate is.
 #[must_use]
 pub fn in_words(seconds: u64) -> String {
@@ -90,6 +100,13 @@ mod tests {
         assert_eq!(completion(1, 3), 3_333);
         assert_eq!(completion(99_999_999, 100_000_000), 9_999);
         assert_eq!(completion(5, 5), 10_000);
+    }
+
+    #[test]
+    fn a_pace_is_told_after_a_minute() {
+        assert_eq!(per_hour(3, 0, 59_999), None);
+        assert_eq!(per_hour(3, 0, 60_000), Some(180));
+        assert_eq!(per_hour(0, 5_000, 0), None);
     }
 
     #[test]

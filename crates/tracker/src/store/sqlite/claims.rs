@@ -336,25 +336,20 @@ async fn repeated(
 ) -> Result<(), StoreError> {
     let refused = match number {
         Some(number) => {
-            let leases: Vec<(i64, Option<String>, Option<i64>, Option<String>)> = sqlx::query_as(
-                "select l.stage, l.outcome, j.stage, j.state \
-                 from leases l left join jobs j on j.number = l.number \
+            let (by_this_one, by_another): (bool, bool) = sqlx::query_as(
+                "select coalesce(max(l.outcome = 'completed'), 0), \
+                 coalesce(max(j.state = 'closed' or j.stage > l.stage), 0) \
+                 from leases l join jobs j on j.number = l.number \
                  where l.number = ? and l.worker = ?",
             )
             .bind(number)
             .bind(worker.id)
-            .fetch_all(&mut unit.connection)
+            .fetch_one(&mut unit.connection)
             .await?;
-            if leases
-                .iter()
-                .any(|(_, outcome, ..)| outcome.as_deref() == Some("completed"))
-            {
+            if by_this_one {
                 return Ok(());
             }
-            let done_by_another = leases.iter().any(|(at, _, now_at, state)| {
-                state.as_deref() == Some("closed") || now_at.is_some_and(|now_at| now_at > *at)
-            });
-            match (done_by_another, &worker.lease) {
+            match (by_another, &worker.lease) {
                 (true, _) => ErrorCode::AlreadyCompleted,
                 (false, Some(_)) => ErrorCode::WrongJob,
                 (false, None) => ErrorCode::NoOpenJob,

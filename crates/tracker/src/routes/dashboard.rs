@@ -1,0 +1,266 @@
+//! The dashboard: how far the project is and who works on it.
+
+use axum::{Router, extract::State, http::HeaderMap, response::Response, routing::get};
+use distcompute_protocol::{StageStatus, StatusInfo};
+use maud::{Markup, html};
+
+use super::{
+    page::{self, PER_PAGE, Place, grouped, moment, page_number, pager, worker_address},
+    project,
+};
+use crate::{
+    app::App,
+    error::ApiError,
+    request::Query,
+    rules::estimate,
+    store::{AsideRow, Page, WorkerRow},
+};
+
+/// The route of the dashboard.
+pub fn router() -> Router<App> {
+    Router::new().route("/", get(dashboard))
+}
+
+/// A part of a list, and whether there is more behind it.
+struct Part<T> {
+    rows: Vec<T>,
+    number: u64,
+    more: bool,
+}
+
+impl<T> Part<T> {
+    /// One row more than is shown was asked for: it says that there is a next page.
+    fn new(mut rows: Vec<T>, number: u64) -> Self {
+        let more = rows.len() as u64 > PER_PAGE;
+        rows.truncate(usize::try_from(PER_PAGE).unwrap_or(usize::MAX));
+        Self { rows, number, more }
+    }
+}
+
+/// What to ask the store for, to show this page.
+fn asked(number: u64) -> Page {
+    Page {
+        offset: (number - 1) * PER_PAGE,
+        limit: u32::try_from(PER_PAGE + 1).unwrap_or(u32::MAX),
+    }
+}
+
+async fn dashboard(
+    State(app): State<App>,
+    query: Query,
+    request: HeaderMap,
+) -> Result<Response, ApiError> {
+    let info = project::info(&app.settings, &app.store.status().await?);
+    let mut workers = Vec::new();
+    for stage in &info.stages {
+        let number = page_number(query.get(stage.stage.letter()));
+        let rows = app.store.workers(stage.stage, asked(number)).await?;
+        workers.push(Part::new(rows, number));
+    }
+    let number = page_number(query.get("aside"));
+    let aside = if info.set_aside > 0 {
+        app.store.set_aside(asked(number)).await?
+    } else {
+        Vec::new()
+    };
+    let aside = Part::new(aside, number);
+
+    // Turning the pages of one table leaves the others where they are.
+    let link = |what: &str, to: u64| {
+        let shown = info.stages.iter().map(|stage| stage.stage.letter());
+        let numbers = workers.iter().map(|part| part.number).chain([aside.number]);
+        let pairs: Vec<_> = shown
+            .chain(["aside"])
+            .zip(numbers)
+            .map(|(name, number)| (name, if name == what { to } else { number }))
+            .filter(|(_, number)| *number > 1)
+            .map(|(name, number)| format!("{name}={number}"))
+            .collect();
+        let query = if pairs.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", pairs.join("&"))
+        };
+        let anchor = if what == "aside" {
+            what.to_owned()
+        } else {
+            format!("stage-{what}")
+        };
+        format!("/{query}#{anchor}")
+    };
+    let main = html! {
+        (overview(&app, &info))
+        (stages(&info.stages))
+        @if let Some(path) = &app.settings.preview {
+            section aria-labelledby="preview-title" {
+                h2 #preview-title { "Results so far" }
+                iframe.preview src=(path) title="Results so far" loading="lazy" data-fixed="" {}
+            }
+        }
+        @for (stage, part) in info.stages.iter().zip(&workers) {
+            (connected(stage, part, &|to| link(stage.stage.letter(), to)))
+        }
+        @if info.set_aside > 0 {
+            (set_aside(&info, &aside, &|to| link("aside", to)))
+        }
+    };
+    Ok(page::page(
+        &app,
+        &request,
+        Place::Dashboard,
+        "Dashboard",
+        &main,
+    ))
+}
+
+fn overview(app: &App, info: &StatusInfo) -> Markup {
+    let done: u64 = info.stages.iter().map(|stage| stage.done).sum();
+    let share = estimate::completion(done, info.jobs * info.stages.len() as u64);
+    let percent = format!("{}.{:02}", share / 100, share % 100);
+    let workers: u64 = info.stages.iter().map(|stage| stage.workers).sum();
+    let left = if info.jobs == 0 {
+        "no jobs yet".to_owned()
+    } else if info.jobs == info.closed {
+        "all done".to_owned()
+    } else {
+        info.estimate_s
+            .map_or_else(|| "not known yet".to_owned(), estimate::in_words)
+    };
+    html! {
+        section.overview aria-labelledby="project-title" {
+            h1 #project-title { (info.project) }
+            @if !app.settings.description.is_empty() {
+                p.description { (app.settings.description) }
+            }
+            @if let Some(path) = &app.settings.volunteer_page {
+                p { a.button.large href=(path) { "Volunteer your computer" } }
+            }
+            div.completion {
+                p.percent #percent { strong { (percent) " %" } " complete" }
+                progress max="10000" value=(share) aria-labelledby="percent" {}
+            }
+            dl.figures {
+                (figure("Jobs finished", &html! { (grouped(info.closed)) small { " of " (grouped(info.jobs)) } }))
+                (figure("Time left", &html! { (left) }))
+                (figure("Workers connected", &html! { (grouped(workers)) }))
+                @if info.set_aside > 0 {
+                    (figure("Set aside", &html! { a href="#aside" { (grouped(info.set_aside)) } }))
+                }
+            }
+        }
+    }
+}
+
+fn figure(name: &str, value: &Markup) -> Markup {
+    html! { div data-key=(name) { dt { (name) } dd { (value) } } }
+}
+
+fn stages(stages: &[StageStatus]) -> Markup {
+    html! {
+        section aria-labelledby="stages-title" {
+            h2 #stages-title { "Stages" }
+            div.scroll tabindex="0" role="region" aria-labelledby="stages-title" {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Stage" }
+                            th.number scope="col" { "Open jobs" }
+                            th.number scope="col" { "Being worked on" }
+                            th.number scope="col" { "Done" }
+                            th.number scope="col" { "Workers" }
+                        }
+                    }
+                    tbody {
+                        @for stage in stages {
+                            tr data-key=(stage.stage) {
+                                th scope="row" { span.letter { (stage.stage) } " " (stage.name) }
+                                td.number { (grouped(stage.open)) }
+                                td.number { (grouped(stage.held)) }
+                                td.number { (grouped(stage.done)) }
+                                td.number { (grouped(stage.workers)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn connected(stage: &StageStatus, part: &Part<WorkerRow>, link: &dyn Fn(u64) -> String) -> Markup {
+    let title = format!("stage-{}-title", stage.stage);
+    html! {
+        section id=(format!("stage-{}", stage.stage)) aria-labelledby=(title) {
+            h2 id=(title) {
+                "Workers at " span.letter { (stage.stage) } " " (stage.name) " "
+                small.count { (grouped(stage.workers)) }
+            }
+            @if part.rows.is_empty() {
+                p.quiet { "No workers here at the moment." }
+            } @else {
+                div.scroll tabindex="0" role="region" aria-labelledby=(title) {
+                    table.workers {
+                        thead {
+                            tr {
+                                th scope="col" { "Worker" }
+                                th scope="col" { "Nickname" }
+                                th.number scope="col" { "Job" }
+                                th scope="col" { "Progress" }
+                                th.number scope="col" { "Jobs done" }
+                                th scope="col" { "Last seen" }
+                            }
+                        }
+                        tbody { @for row in &part.rows { (worker(&stage.name, row)) } }
+                    }
+                }
+            }
+            (pager(&format!("workers at {}", stage.name), part.number, part.more, link))
+        }
+    }
+}
+
+fn worker(stage_name: &str, row: &WorkerRow) -> Markup {
+    html! {
+        // Names are not unique; a name with its first moment is, near enough for a key.
+        tr data-key=(format!("{}@{}", row.display_name, row.first_seen)) {
+            th scope="row" {
+                a href=(worker_address(stage_name, &row.display_name)) { (row.display_name) }
+            }
+            td.name { bdi { (row.nickname) } }
+            td.number { @if let Some(job) = row.job { "#" (job) } @else { span.quiet { "–" } } }
+            td.progress { bdi { (row.progress) } }
+            td.number { (grouped(row.completed)) }
+            td.when { (moment(row.last_seen)) }
+        }
+    }
+}
+
+fn set_aside(info: &StatusInfo, part: &Part<AsideRow>, link: &dyn Fn(u64) -> String) -> Markup {
+    html! {
+        section #aside aria-labelledby="aside-title" {
+            h2 #aside-title { "Set aside " small.count { (grouped(info.set_aside)) } }
+            p.quiet { "These jobs are not handed out any more; they wait for whoever runs the project." }
+            div.scroll tabindex="0" role="region" aria-labelledby="aside-title" {
+                table {
+                    thead {
+                        tr {
+                            th.number scope="col" { "Job" }
+                            th scope="col" { "Stage" }
+                            th scope="col" { "Why" }
+                        }
+                    }
+                    tbody {
+                        @for row in &part.rows {
+                            tr data-key=(row.number) {
+                                th.number scope="row" { "#" (row.number) }
+                                td { span.letter { (row.stage) } }
+                                td { (row.reason) }
+                            }
+                        }
+                    }
+                }
+            }
+            (pager("jobs set aside", part.number, part.more, link))
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What all pages have in common: the frame, the headers, how numbers and times are written.
+//! A page is complete without its script; the script only keeps it fresh.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use maud::{DOCTYPE, Markup, html};
+
+use crate::{app::App, clock::Millis};
+
+/// Lines of a table on one page.
+pub const PER_PAGE: u64 = 50;
+
+/// Pages that can be turned to: passing over rows costs, and nobody reads that far.
+const MAX_PAGE: u64 = 20_000;
+
+/// Nothing but what this tracker serves; frames for the operator's own preview.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; frame-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'self'";
+
+/// Where one is, for the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The dashboard.
+    Dashboard,
+    /// The leaderboard.
+    Leaderboard,
+    /// Anywhere else.
+    Elsewhere,
+}
+
+/// A whole page, or "not modified" if the reader has it already.
+#[must_use]
+pub fn page(app: &App, request: &HeaderMap, place: Place, title: &str, main: &Markup) -> Response {
+    let settings = &app.settings;
+    let current = |here: Place| (here == place).then_some("page");
+    let html = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · " (settings.project) }
+                link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+                link rel="stylesheet" href="/assets/style.css";
+                script type="module" src="/assets/live.js" {}
+            }
+            body {
+                a.skip href="#main" { "Skip to content" }
+                header.top {
+                    a.project href="/" { (settings.project) }
+                    nav aria-label="Pages" {
+                        a href="/" aria-current=[current(Place::Dashboard)] { "Dashboard" }
+                        a href="/leaderboard" aria-current=[current(Place::Leaderboard)] {
+                            "Leaderboard"
+                        }
+                        @if let Some(path) = &settings.volunteer_page {
+                            a.button href=(path) { "Volunteer" }
+                        }
+                    }
+                }
+                main #main { (main) }
+                footer {
+                    p #freshness data-fixed="" { "This page does not refresh itself without JavaScript." }
+                }
+            }
+        }
+    };
+    conditional(request, "text/html; charset=utf-8", html.into_string())
+}
+
+/// An answer with a tag, left out if the reader has that version.
+#[must_use]
+pub fn conditional(request: &HeaderMap, kind: &'static str, body: String) -> Response {
+    let tag = tag(&body);
+    let known = request
+        .get(header::IF_NONE_MATCH)
+        .and_then(|tags| tags.to_str().ok())
+        .is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag));
+    let mut answer = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, kind)], body).into_response()
+    };
+    let headers = answer.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(POLICY),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
+    answer
+}
+
+/// A weak tag: what it names may be compressed on its way.
+fn tag(body: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    format!("W/\"{:016x}\"", hasher.finish())
+}
+
+/// A number with its thousands apart.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A moment. The script says it as "12 s ago"; without it, it stands in UTC.
+#[must_use]
+pub fn moment(at: Millis) -> Markup {
+    let (date, clock) = utc(at);
+    html! { time datetime=(format!("{date}T{clock}Z")) { (date) " " (clock) " UTC" } }
+}
+
+/// Date and time of day in UTC.
+fn utc(at: Millis) -> (String, String) {
+    let seconds = at.div_euclid(1_000);
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Howard Hinnant's `civil_from_days`: years begin in March, so that the leap day is last.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    (
+        format!("{year:04}-{month:02}-{day:02}"),
+        format!(
+            "{:02}:{:02}:{:02}",
+            second / 3_600,
+            second / 60 % 60,
+            second % 60
+        ),
+    )
+}
+
+/// The page that a query names, from 1 on; what is no page is the first.
+#[must_use]
+pub fn page_number(text: Option<&str>) -> u64 {
+    text.and_then(|text| text.parse().ok())
+        .unwrap_or(1)
+        .clamp(1, MAX_PAGE)
+}
+
+/// Links to the pages before and behind this one, if there are any.
+#[must_use]
+pub fn pager(what: &str, current: u64, more: bool, link: &dyn Fn(u64) -> String) -> Markup {
+    html! {
+        @if current > 1 || more {
+            nav.pager aria-label=(format!("Pages of {what}")) {
+                @if current > 1 {
+                    a rel="prev" href=(link(current - 1)) { "← Previous" }
+                }
+                span { "Page " (grouped(current)) }
+                @if more && current < MAX_PAGE {
+                    a rel="next" href=(link(current + 1)) { "Next →" }
+                }
+            }
+        }
+    }
+}
+
+/// The address of a worker's page.
+#[must_use]
+pub fn worker_address(stage_name: &str, display_name: &str) -> String {
+    format!(
+        "/worker/{}/{}",
+        encoded(&stage_name.to_lowercase()),
+        encoded(display_name)
+    )
+}
+
+/// A text as one segment of an address.
+fn encoded(text: &str) -> String {
+    let mut segment = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            segment.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn a_moment_is_written_in_utc() {
+        let written = |at| utc(at);
+        assert_eq!(written(0), ("1970-01-01".into(), "00:00:00".into()));
+        assert_eq!(
+            written(951_782_400_000),
+            ("2000-02-29".into(), "00:00:00".into())
+        );
+        assert_eq!(
+            written(1_795_440_139_999),
+            ("2026-11-23".into(), "13:22:19".into())
+        );
+    }
+
+    #[test]
+    fn a_worker_address_holds_any_name() {
+        assert_eq!(
+            worker_address("GPU Farm", "calm-fox-7"),
+            "/worker/gpu%20farm/calm-fox-7"
+        );
+        assert_eq!(worker_address("Größe", "a"), "/worker/gr%C3%B6%C3%9Fe/a");
+    }
+
+    #[test]
+    fn what_is_no_page_number_is_the_first_page() {
+        for (text, page) in [(None, 1), (Some("x"), 1), (Some("0"), 1), (Some("7"), 7)] {
+            assert_eq!(page_number(text), page);
+        }
+        assert_eq!(page_number(Some("18446744073709551615")), MAX_PAGE);
+    }
+}
