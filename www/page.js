@@ -45,7 +45,6 @@ window.addEventListener("pagehide", () => {
 });
 window.addEventListener("pageshow", (event) => {
   if (event.persisted && resume) begin();
-  else if (event.persisted && state === "stopping") setState("stopped");
 });
 setInterval(() => {
   crew.tick();
@@ -95,6 +94,8 @@ function show() {
   const sum = totals(crew.cores);
   say("rendered", String(sum.rendered));
   say("checked", String(sum.checked));
+  say("flagged", String(sum.flagged));
+  element("flagged-row", HTMLElement).hidden = sum.flagged === 0;
   say("time", duration(sum.ms));
   element("cores-section", HTMLElement).hidden = state === "idle";
   cards.show(crew.cores, now);

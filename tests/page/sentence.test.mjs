@@ -45,7 +45,8 @@ test("every state has a sentence", () => {
     ...["starting", "asking", "working", "sending", "waiting"],
     ...["stopping", "stopped", "broken"],
   ];
-  for (const state of states) assert.match(coreSentence(core({ state }), now), /^[A-Z].*\.$/);
+  for (const state of states)
+    assert.match(coreSentence(core({ state, stageName: "Render" }), now), /^[A-Z].*\.$/);
   for (const state of ["idle", "running", "stopping", "stopped", "finished"]) {
     assert.match(crewSentence({ state, cores: [core({})] }, now), /^[A-Z].*[.!]$/);
   }

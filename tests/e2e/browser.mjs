@@ -1,0 +1,105 @@
+// A Chromium for the tests, and pages in it that remember everything they asked for and complained
+// about.
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+import { chromiumArgs, ensureChromium } from "../../scripts/browsers.mjs";
+
+/** Whoever does not answer within this does not answer. */
+export const patienceMs = 120_000;
+
+/**
+ * @param {import("node:test").TestContext} t closes it at the end
+ */
+export async function openBrowser(t) {
+  const browser = await chromium.launch({
+    executablePath: await ensureChromium(),
+    // No name is found but this machine's own: what a page asks of another host shows as a failure.
+    args: [...chromiumArgs(), "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+  });
+  t.after(() => browser.close());
+  return browser;
+}
+
+/**
+ * A page, opened at `url` in a browser profile of its own.
+ *
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} url
+ */
+export async function openPage(browser, url) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(patienceMs);
+  const asked = [];
+  const complaints = [];
+  context.on("request", (request) => asked.push(`${request.method()} ${request.url()}`));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  await page.goto(url);
+  return { page, asked, complaints };
+}
+
+/**
+ * The volunteer page, ready to be started.
+ *
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} url
+ */
+export async function openVolunteerPage(browser, url) {
+  const opened = await openPage(browser, url);
+  await opened.page.waitForSelector("body[data-state=idle]");
+  return opened;
+}
+
+/**
+ * Until the page's sentence fits.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {RegExp} sentence
+ */
+export async function untilStatus(page, sentence) {
+  const { source } = sentence;
+  await page.waitForFunction(
+    (pattern) => new RegExp(pattern).test(document.querySelector("#status").textContent),
+    source,
+  );
+}
+
+/**
+ * The canvas as rows of red, green and blue, in the form in which a native render is compared.
+ *
+ * @param {import("playwright-core").Page} page
+ */
+export async function canvasPixels(page) {
+  const { width, height, text } = await page.evaluate(() => {
+    const canvas = document.querySelector("canvas");
+    const { data, width, height } = canvas
+      .getContext("2d")
+      .getImageData(0, 0, canvas.width, canvas.height);
+    let text = "";
+    for (let at = 0; at < data.length; at += 4) {
+      text += String.fromCharCode(data[at], data[at + 1], data[at + 2]);
+    }
+    return { width, height, text: btoa(text) };
+  });
+  return { width, height, pixels: Buffer.from(text, "base64") };
+}
+
+/**
+ * @param {{ width: number, height: number, pixels: Buffer }} actual
+ * @param {{ width: number, height: number, pixels: Buffer }} expected
+ */
+export function assertSamePicture(actual, expected) {
+  assert.deepEqual([actual.width, actual.height], [expected.width, expected.height]);
+  let wrong = 0;
+  for (let at = 0; at < expected.pixels.length; at += 1) {
+    if (actual.pixels[at] !== expected.pixels[at]) wrong += 1;
+  }
+  assert.equal(wrong, 0, `${wrong} of ${expected.pixels.length} channels differ`);
+  const colours = new Set(expected.pixels);
+  assert.ok(colours.size > 20, "a picture of one colour would prove nothing");
+}

@@ -1,0 +1,64 @@
+// Somebody hands in tiles that were never computed.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { assertSamePicture, canvasPixels, openBrowser, openVolunteerPage } from "./browser.mjs";
+import { nativeRender, startSample } from "./sample.mjs";
+
+/** The job protocol by hand. */
+async function register(url, nickname) {
+  const query = new URLSearchParams({ nickname, stage: "a" });
+  const { token } = await (await fetch(`${url}/api/new?${query}`)).json();
+  return async (call, body = {}) => {
+    const answer = await fetch(`${url}/api/${call}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ token, ...body }),
+    });
+    assert.equal(answer.status, 200, `${call}: ${await answer.clone().text()}`);
+    return answer;
+  };
+}
+
+/** What stage a handed in for each job, as it stands now. */
+async function rendered(url) {
+  const answer = await fetch(`${url}/api/results?stage=a&limit=1000`);
+  const lines = (await answer.text()).split("\n").filter(Boolean);
+  return new Map(lines.map((line) => JSON.parse(line)).map(({ number, data }) => [number, data]));
+}
+
+const times = (count) => Buffer.alloc(count * 2, 7).toString("base64");
+
+/** What a cheater may write instead of the times of a tile. */
+const lies = [
+  ({ tile, width, height }) => ({ tile, times: times(width * height) }),
+  ({ tile, width, height }) => ({ tile: tile + 1, times: times(width * height) }),
+  ({ tile }) => ({ tile, times: times(3) }),
+  () => ["nothing", { of: "the sort" }],
+];
+
+test("wrong tiles are sent back and painted again", async (t) => {
+  const { url, volunteerUrl } = await startSample(t, { poster: "small.json", invalidAfter: 1 });
+  const call = await register(url, "Mallory");
+  const handedIn = new Map();
+  for (const lie of lies) {
+    const { number, data } = await (await call("newJob")).json();
+    const text = `<!json!>${JSON.stringify(lie(JSON.parse(data.slice(8))))}`;
+    await call("completeJob", { data: text, number });
+    handedIn.set(number, text);
+  }
+  assert.deepEqual(await rendered(url), handedIn, "the tracker took the lies");
+
+  const { page, complaints } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
+  await page.fill("#nickname", "Ada");
+  await page.click("#start");
+  await page.waitForSelector("body[data-state=finished]");
+
+  assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
+  assert.equal(await page.textContent("#flagged"), String(lies.length));
+  assert.equal(await page.textContent("#rendered"), "12", "Mallory's tiles were painted again");
+  const now = await rendered(url);
+  for (const [number, lie] of handedIn) assert.notEqual(now.get(number), lie);
+  assert.deepEqual(complaints, []);
+});

@@ -1,0 +1,83 @@
+// Whoever leaves in the middle of a job puts it back: by Stop, by closing the page, by going
+// elsewhere and coming back.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { openBrowser, openVolunteerPage } from "./browser.mjs";
+import { held, isDeserted, startSample, untilTracker } from "./sample.mjs";
+
+/** A tile of this poster takes longer than any of these tests. */
+const poster = "slow.json";
+
+/** A page in the middle of a job. */
+async function workingPage(t) {
+  const { url, volunteerUrl } = await startSample(t, { poster });
+  const opened = await openVolunteerPage(await openBrowser(t), volunteerUrl);
+  await opened.page.click("#start");
+  await untilTracker(url, "working on a job", (now) => held(now) > 0);
+  await opened.page.waitForFunction(() => document.querySelector(".card progress").value > 0);
+  return { ...opened, url };
+}
+
+const nothingLost = ({ stages: [render, check] }) =>
+  render.open === 2 && render.done === 0 && check.open === 0;
+
+describe("leaving in the middle of a job", () => {
+  test("Stop puts it back, says so, and Start begins anew", async (t) => {
+    const { page, url, complaints } = await workingPage(t);
+    await page.click("#stop");
+    await page.waitForSelector("body[data-state=stopped]");
+    assert.match(await page.textContent("#status"), /put back/);
+    const now = await untilTracker(url, "deserted after Stop", isDeserted);
+    assert.ok(nothingLost(now), JSON.stringify(now));
+    await page.click("#start");
+    await untilTracker(url, "working again", (now) => held(now) > 0);
+    assert.deepEqual(complaints, []);
+  });
+
+  test("closing the page puts it back", async (t) => {
+    const { page, url } = await workingPage(t);
+    await page.close({ runBeforeUnload: false });
+    const now = await untilTracker(url, "deserted after the page was closed", isDeserted);
+    assert.ok(nothingLost(now), JSON.stringify(now));
+  });
+
+  test("going to another page puts it back", async (t) => {
+    const { page, url } = await workingPage(t);
+    await page.goto(`${url}/volunteer/icon.svg`);
+    const now = await untilTracker(url, "deserted after going elsewhere", isDeserted);
+    assert.ok(nothingLost(now), JSON.stringify(now));
+  });
+
+  test("a page that is only hidden goes on", async (t) => {
+    const { page, url } = await workingPage(t);
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { value: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    const value = () => page.evaluate(() => document.querySelector(".card progress").value);
+    const then = await value();
+    await page.waitForFunction(
+      (then) => document.querySelector(".card progress").value > then,
+      then,
+    );
+    assert.equal(await page.getAttribute("body", "data-state"), "running");
+    await untilTracker(url, "still working", (now) => held(now) > 0);
+  });
+
+  test("a page that comes back from the browser's memory goes on", async (t) => {
+    const { page, url } = await workingPage(t);
+    // As the browser does it: the page is told that it is kept, and later that it is shown again.
+    const tell = (type) =>
+      page.evaluate(
+        (type) => window.dispatchEvent(new PageTransitionEvent(type, { persisted: true })),
+        type,
+      );
+    await tell("pagehide");
+    await untilTracker(url, "deserted while it is kept", isDeserted);
+    await tell("pageshow");
+    await untilTracker(url, "working again", (now) => held(now) > 0);
+    assert.equal(await page.getAttribute("body", "data-state"), "running");
+  });
+});

@@ -1,0 +1,47 @@
+// The tracker goes away while volunteers work, and comes back.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  assertSamePicture,
+  canvasPixels,
+  openBrowser,
+  openVolunteerPage,
+  untilStatus,
+} from "./browser.mjs";
+import { nativeRender, startSample, status, untilTracker } from "./sample.mjs";
+
+test("a page says that the tracker is away, and goes on when it is back", async (t) => {
+  const sample = await startSample(t, { poster: "small.json" });
+  const { page } = await openVolunteerPage(await openBrowser(t), sample.volunteerUrl);
+  // Slow enough that the tracker can be stopped in the middle of the poster.
+  await page.context().route("**/api/completeJob", async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await route.continue().catch(() => {});
+  });
+  await page.click("#start");
+  await untilTracker(sample.url, "begun", ({ stages: [render] }) => render.done >= 2);
+  await sample.stop();
+
+  await untilStatus(page, /^The tracker cannot be reached\. Trying again (in \d+ s|now)\.$/);
+  assert.equal(await page.textContent("#status-spoken"), "The tracker cannot be reached.");
+  assert.equal(await page.getAttribute("body", "data-state"), "running");
+
+  await sample.restart();
+  await page.waitForSelector("body[data-state=finished]");
+  assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
+  const { closed, jobs } = await status(sample.url);
+  assert.deepEqual([closed, jobs], [12, 12]);
+});
+
+test("a page that was stopped while the tracker is away stops all the same", async (t) => {
+  const sample = await startSample(t, { poster: "slow.json" });
+  const { page } = await openVolunteerPage(await openBrowser(t), sample.volunteerUrl);
+  await page.click("#start");
+  await page.waitForFunction(() => document.querySelector(".card progress")?.value > 0);
+  await sample.stop();
+  await page.click("#stop");
+  await page.waitForSelector("body[data-state=stopped]", { timeout: 10_000 });
+  assert.equal(await page.isEnabled("#start"), true);
+});

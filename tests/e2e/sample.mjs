@@ -1,0 +1,107 @@
+// The sample project as `npm start` sets it up, in a folder of its own, with a poster of the test's;
+// and what is asked of its tracker.
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+import { buildTracker } from "../../scripts/build.mjs";
+import { root } from "../../scripts/places.mjs";
+import { must } from "../../scripts/process.mjs";
+import { start } from "../../scripts/start.mjs";
+import { patienceMs } from "./browser.mjs";
+
+/** A poster's parameter file in this folder. */
+export const posterFile = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+/** Where pictures for people are kept. */
+export function screenshotFile(name) {
+  const folder = join(root, "target", "e2e");
+  mkdirSync(folder, { recursive: true });
+  return join(folder, name);
+}
+
+/**
+ * @param {import("node:test").TestContext} t ends it with the test
+ * @param {{ poster: string, invalidAfter?: number }} options
+ */
+export async function startSample(t, { poster, ...options }) {
+  const dataDir = mkdtempSync(join(tmpdir(), "distcompute-e2e-"));
+  const quiet = { say: () => {}, onLog: () => {} };
+  const all = { ...options, ...quiet, dataDir, poster: posterFile(poster) };
+  let running = await start({ ...all, port: 0 });
+  const { url, volunteerUrl, dashboardUrl } = running;
+  t.after(async () => {
+    await running.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  return {
+    url,
+    volunteerUrl,
+    dashboardUrl,
+    stop: () => running.stop(),
+    restart: async () => {
+      running = await start({ ...all, port: Number(new URL(url).port) });
+      assert.equal(running.url, url, "the tracker came back elsewhere");
+    },
+  };
+}
+
+/** @param {string} url */
+export async function status(url) {
+  const answer = await fetch(`${url}/api/status`);
+  assert.equal(answer.status, 200);
+  return await answer.json();
+}
+
+/**
+ * Asks for the tracker's counters until they fit.
+ *
+ * @param {string} url
+ * @param {string} what
+ * @param {(status: any) => boolean} fits
+ */
+export async function untilTracker(url, what, fits) {
+  const deadline = Date.now() + patienceMs;
+  for (;;) {
+    const now = await status(url);
+    if (fits(now)) return now;
+    assert.ok(Date.now() < deadline, `not ${what}: ${JSON.stringify(now)}`);
+    await sleep(100);
+  }
+}
+
+/** The jobs that volunteers hold, and the volunteers, at all stages together. */
+export const held = ({ stages }) => stages.reduce((sum, stage) => sum + stage.held, 0);
+export const workers = ({ stages }) => stages.reduce((sum, stage) => sum + stage.workers, 0);
+
+/** Nobody holds anything and nobody is there. */
+export const isDeserted = (now) => held(now) === 0 && workers(now) === 0;
+
+/**
+ * What this machine paints from the same parameters without browser and tracker.
+ *
+ * @param {string} poster
+ */
+export async function nativeRender(poster) {
+  const { poster: program } = await buildTracker();
+  const folder = mkdtempSync(join(tmpdir(), "distcompute-render-"));
+  try {
+    const out = join(folder, "picture.ppm");
+    await must(program, ["render", posterFile(poster), "--out", out]);
+    return readPpm(readFileSync(out));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @param {Buffer} file */
+function readPpm(file) {
+  const header = /^P6\n(\d+) (\d+)\n255\n/.exec(file.subarray(0, 64).toString("latin1"));
+  assert.ok(header, "not a picture");
+  const pixels = file.subarray(header[0].length);
+  return { width: Number(header[1]), height: Number(header[2]), pixels };
+}
