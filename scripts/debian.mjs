@@ -22,24 +22,33 @@ export function aptRemedy(packages) {
   return `on Debian or Ubuntu: sudo apt-get install ${packages.join(" ")}`;
 }
 
-let updated = false;
+/** PATHs whose package list was brought up to date; once in a run is enough. */
+const updated = new Set();
 
-/** Installs packages, after bringing the list of packages up to date once in a run. */
-export async function aptInstall(packages, why) {
+/**
+ * Installs packages.
+ *
+ * @param {string[]} packages
+ * @param {string} why
+ * @param {{ allowed?: boolean, env?: object }} [machine] another than this one, in tests
+ */
+export async function aptInstall(packages, why, { allowed = canInstall(), env } = {}) {
   const remedy = aptRemedy(packages);
-  if (!canInstall()) {
+  if (!allowed) {
     throw new Failure(`${packages.join(", ")} cannot be installed from here.`, { why, remedy });
   }
   const what = `installing ${packages.join(" ")}`;
   await progress({ what, why, about: "1 minute" }, async (note) => {
     const options = {
-      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+      // It would ask questions otherwise, and wait for answers.
+      env: { ...(env ?? process.env), DEBIAN_FRONTEND: "noninteractive" },
       onLine: (line) => /^(Get|Unpacking|Setting up)/.test(line) && note(line),
       why,
       remedy,
     };
-    if (!updated) await must("apt-get", ["update", "-qq"], options);
-    updated = true;
+    const { PATH } = options.env;
+    if (!updated.has(PATH)) await must("apt-get", ["update", "-qq"], options);
+    updated.add(PATH);
     await must("apt-get", ["install", "-y", "--no-install-recommends", ...packages], options);
   });
 }

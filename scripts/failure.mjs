@@ -13,7 +13,8 @@ export class Failure extends Error {
    */
   constructor(what, { why, remedy, output } = {}) {
     super([what, why, remedy && `What to do: ${remedy}`].filter(Boolean).join("\n  "));
-    this.output = output;
+    // Hidden, so that a test runner that shows all of an error does not print it as one long line.
+    Object.defineProperty(this, "output", { value: output });
   }
 }
 

@@ -83,9 +83,19 @@ export async function nodeTests({ folders, env = {}, args = [] }) {
   }
   const heading = { what: `running ${files.join(", ")}` };
   const { code, output } = await progress(heading, (note) =>
-    run(process.execPath, command, { env: toolEnv(env), onLine: note, timeoutMs: stepMs }),
+    run(process.execPath, command, {
+      env: toolEnv(env),
+      onLine: (line) => /^[✔✖]/.test(line) && note(line),
+      timeoutMs: stepMs,
+    }),
   );
-  return { ...judged(nodeTest(output), code), output };
+  return { ...judged(nodeTest(output), code), output: failingOnly(output) };
+}
+
+/** Node's runner repeats at its end what failed, and that is enough to read. */
+function failingOnly(output) {
+  const from = output.indexOf("✖ failing tests:");
+  return from < 0 ? output : output.slice(from);
 }
 
 function testFiles(folder) {

@@ -6,10 +6,9 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { must } from "../../scripts/process.mjs";
 import { root } from "../../scripts/places.mjs";
 import { startTestTracker } from "../../scripts/servers.mjs";
-import { makeProject, runInstalled } from "./project.mjs";
+import { makeProject, runIn, runInstalled } from "./project.mjs";
 import { outcomeOf, serveFolder } from "./site.mjs";
 
 const jobs = 100;
@@ -87,7 +86,7 @@ test("no bundler, published package; what is used before the loader says so", ()
 test("published package, imported where there is neither window nor document", () =>
   inProject({ template: "node", target: "web" }, async (folder) => {
     const script = 'import("distcompute-client").then((all) => console.log(typeof all.init))';
-    const { stdout } = await must(process.execPath, ["--eval", script], { cwd: folder });
+    const { stdout } = await runIn(folder, process.execPath, ["--eval", script]);
     assert.equal(stdout.trim(), "function");
   }));
 
@@ -97,7 +96,7 @@ test("Node, package for Node", () =>
     async (folder) => {
       const handedIn = await openAt("b");
       const script = join(folder, "main.cjs");
-      const { stdout } = await must(process.execPath, [script, tracker.url], { cwd: folder });
+      const { stdout } = await runIn(folder, process.execPath, [script, tracker.url]);
       isJob(JSON.parse(stdout));
       assert.equal(await openAt("b"), handedIn + 1);
     },
@@ -110,6 +109,6 @@ for (const target of ["web", "bundler", "nodejs"]) {
       const files = target === "web" ? ["members.ts", "loader.ts"] : ["members.ts"];
       const config = join(folder, "tsconfig.json");
       writeFileSync(config, JSON.stringify({ ...JSON.parse(readFileSync(config, "utf8")), files }));
-      await must(process.execPath, [tsc, "--project", config], { cwd: folder });
+      await runIn(folder, process.execPath, [tsc, "--project", config]);
     }));
 }

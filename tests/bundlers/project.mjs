@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { buildPackage } from "../../scripts/build.mjs";
+import { failureText } from "../../scripts/failure.mjs";
 import { npmCommand, root } from "../../scripts/places.mjs";
 import { must } from "../../scripts/process.mjs";
 
@@ -22,8 +23,16 @@ async function pack(target, into) {
 
 function npm(args, cwd) {
   const [program, ...first] = npmCommand();
-  const remedy = "see npm's message above; it needs its registry";
-  return must(program, [...first, ...args], { cwd, remedy });
+  return runIn(cwd, program, [...first, ...args]);
+}
+
+/** Runs a program in a project; what it wrote is in the error if it fails. */
+export async function runIn(cwd, program, args) {
+  try {
+    return await must(program, args, { cwd });
+  } catch (error) {
+    throw new Error(failureText(error));
+  }
 }
 
 /**
@@ -56,5 +65,5 @@ function readManifest(folder) {
 
 /** Runs a program that the project has installed, by the path of its script. */
 export function runInstalled(folder, script, args) {
-  return must(process.execPath, [join(folder, "node_modules", script), ...args], { cwd: folder });
+  return runIn(folder, process.execPath, [join(folder, "node_modules", script), ...args]);
 }

@@ -1,0 +1,68 @@
+// What `npm start` and `npm run build` understand and say. Whether it works, the end-to-end tests
+// show.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { executables, readArguments as readBuild, sizesText } from "../../scripts/build.mjs";
+import { listeningOn, reachableUrls, readArguments } from "../../scripts/start.mjs";
+import { requireMode } from "../../scripts/wasm.mjs";
+
+test("start: its flags, and no others", () => {
+  assert.deepEqual(readArguments([]), {});
+  const given = ["--port", "9000", "--listen", "0.0.0.0", "--reset"];
+  assert.deepEqual(readArguments(given), { port: 9000, host: "0.0.0.0", reset: true });
+  assert.deepEqual(readArguments(["--help"]), { help: true });
+  for (const wrong of [["--port"], ["--port", "x"], ["--port", "70000"], ["--prot", "1"], ["x"]]) {
+    assert.throws(() => readArguments(wrong), /Not understood[^]*--listen HOST/);
+  }
+});
+
+test("build: its flags, and no others", () => {
+  assert.deepEqual(readBuild(["--target", "nodejs"]), { target: "nodejs" });
+  assert.throws(() => readBuild(["--target", "deno"]), /Not understood: --target deno/);
+});
+
+test("the tracker's first line is its address", () => {
+  assert.equal(listeningOn("listening on http://127.0.0.1:8080"), "http://127.0.0.1:8080");
+  assert.equal(listeningOn("listening on http://[::1]:8080/"), "http://[::1]:8080");
+  assert.equal(listeningOn("something else"), undefined);
+});
+
+test("a tracker that listens everywhere is named by the addresses that others can open", () => {
+  const interfaces = {
+    lo: [{ family: "IPv4", internal: true, address: "127.0.0.1" }],
+    eth0: [
+      { family: "IPv4", internal: false, address: "192.0.2.7" },
+      { family: "IPv6", internal: false, address: "2001:db8::7" },
+    ],
+  };
+  assert.deepEqual(reachableUrls("http://0.0.0.0:8080", interfaces), [
+    "http://127.0.0.1:8080",
+    "http://192.0.2.7:8080",
+  ]);
+  assert.deepEqual(reachableUrls("http://127.0.0.1:8080", interfaces), ["http://127.0.0.1:8080"]);
+});
+
+test("programs are found in cargo's own messages", () => {
+  const messages = [
+    '{"reason":"compiler-artifact","target":{"name":"serde"},"executable":null}',
+    '{"reason":"compiler-artifact","target":{"name":"poster"},"executable":"/t/serve/poster"}',
+    '{"reason":"build-finished","success":true}',
+    "",
+  ];
+  assert.deepEqual(executables(messages.join("\n")), { poster: "/t/serve/poster" });
+});
+
+test("sizes are said in thousands of bytes", () => {
+  const text = sizesText({ raw: 119_000, gz: 53_210, br: 46_000 });
+  assert.equal(text, "the package's wasm: 119.0 KB, 53.2 KB gzip, 46.0 KB brotli");
+});
+
+test("a wasm test file that chooses no mode is refused, also if only a comment does", () => {
+  const chosen = "wasm_bindgen_test_configure!(run_in_dedicated_worker);";
+  requireMode("web.rs", `use x;\n\n${chosen}\n`);
+  requireMode("web.rs", "wasm_bindgen_test_configure!(run_in_browser);");
+  assert.throws(() => requireMode("web.rs", `// ${chosen}\n`), /does not say where its tests run/);
+  assert.throws(() => requireMode("web.rs", "#[wasm_bindgen_test] fn a() {}"), /pass over it/);
+});
