@@ -126,19 +126,20 @@ export async function answer(command, args, options = {}) {
 
 /**
  * Starts a program that goes on running, and resolves when `ready` has found what it waits for in
- * a line of standard output.
+ * a line of standard output. If it ends before that, what it wrote is in the error.
  *
  * @param {(line: string) => any} ready returns something truthy for the line that says it runs
+ * @param {(line: string, from: "stdout" | "stderr") => void} [onLine] gets what comes after that
  * @returns {Promise<{ found: any, stop: () => Promise<number>, exited: Promise<number> }>}
  */
-export function serve(command, args, { ready, onLine, startMs = 30_000, ...options }) {
+export function serve(command, args, { ready, onLine, startMs = 30_000, remedy, ...options }) {
   const child = spawnChild(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const exited = new Promise((resolve) => child.once("close", (code) => resolve(code ?? 1)));
   let output = "";
   return new Promise((resolve, reject) => {
     const fail = (what) => {
       endGroup(child, "SIGKILL");
-      reject(new Failure(`${command} ${what}`, { output }));
+      reject(new Failure(`${command} ${what}`, { remedy, output }));
     };
     const timer = setTimeout(() => fail(`did not start within ${startMs / 1000} s.`), startMs);
     child.once("error", (error) => fail(`cannot be started: ${error.message}`));
@@ -146,11 +147,9 @@ export function serve(command, args, { ready, onLine, startMs = 30_000, ...optio
     let found;
     for (const from of ["stdout", "stderr"]) {
       createInterface({ input: child[from], crlfDelay: Infinity }).on("line", (line) => {
-        // Only the beginning says why a server did not start; later lines are not kept.
-        if (output.length < 100_000) output += `${line}\n`;
-        onLine?.(line, from);
-        if (from === "stderr" || found) return;
-        found = ready(line);
+        if (found) return onLine?.(line, from);
+        output += `${line}\n`;
+        if (from === "stdout") found = ready(line);
         if (!found) return;
         clearTimeout(timer);
         resolve({ found, stop: () => stopChild(child, exited), exited });

@@ -161,6 +161,7 @@ async function startTracker(wanted, programs, places) {
   const args = trackerArguments(wanted, address, places);
   const { found, stop, exited } = await serve(programs["distcompute-tracker"], args, {
     ready: listeningOn,
+    remedy: "if npm start runs here already, use the addresses that it printed, or end it first",
     onLine: (line, from) => from === "stderr" && onLog(line),
   });
   return {
