@@ -55,6 +55,9 @@ export function endOnSignals() {
   return () => signals.forEach((signal) => process.off(signal, end));
 }
 
+// A test that is broken off shall leave no server behind either; Node's runner sends it a signal.
+if (process.env.NODE_TEST_CONTEXT) endOnSignals();
+
 /**
  * Runs a program to its end. Resolves whatever its exit code is; rejects only if it cannot be
  * started at all.

@@ -78,9 +78,14 @@ function dataPlaces({ dataDir }) {
   };
 }
 
-/** Fills the database, unless an earlier run has. */
-async function importJobs(wanted, programs) {
-  const { poster, reset, say } = wanted;
+/**
+ * Fills the database, unless an earlier run has. Resolves to where things are.
+ *
+ * @param {typeof defaults} wanted
+ * @param {Record<string, string>} programs
+ */
+export async function importJobs(wanted, programs) {
+  const { poster, reset = false, say } = wanted;
   const places = dataPlaces(wanted);
   const { database, imported, unfinished } = places;
   if (!existsSync(poster)) {

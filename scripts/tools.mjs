@@ -2,7 +2,7 @@
 // npm's packages and wasm-opt. Each function makes sure of one tool, says what it does and why
 // before it takes time, and throws a Failure with its remedy. Browsers are in browsers.mjs.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { Failure } from "./failure.mjs";
@@ -157,17 +157,22 @@ export async function ensureRustTool({ tool, programs, version, why, about }) {
   await progress({ what: `compiling ${tool} ${version}`, why: reason, about }, (note) =>
     compile(tool, version, why, note),
   );
-  if (await havePrograms(programs, version)) return;
+  if (await havePrograms(programs, version)) {
+    rmSync(buildFolder(tool), { recursive: true, force: true });
+    return;
+  }
   throw new Failure(`${tool} ${version} was installed, but does not answer with that version.`, {
     why: `It is needed because ${why}.`,
     remedy: `delete ${join(".tools", "bin")} and try again`,
   });
 }
 
+/** Cargo's own folder for it is temporary; one of ours lets a run that was broken off go on. */
+const buildFolder = (tool) => join(toolsDir, "target", tool);
+
 async function compile(tool, version, why, note) {
   const args = ["install", tool, "--version", version, "--root", toolsDir, "--force"];
-  // Cargo's own folder for it is temporary; one of ours lets a run that was broken off go on.
-  const env = toolEnv({ CARGO_TARGET_DIR: join(toolsDir, "target", tool) });
+  const env = toolEnv({ CARGO_TARGET_DIR: buildFolder(tool) });
   const options = { env, onLine: cargoNotes(note) };
   const locked = await run("cargo", [...args, "--locked"], options);
   if (locked.code === 0) return;

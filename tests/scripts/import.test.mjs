@@ -1,0 +1,81 @@
+// When `npm start` imports the sample's jobs, and when it goes on with what is there. The tracker
+// and the generator are scripts that write down how they were called.
+
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, test } from "node:test";
+
+import { importJobs } from "../../scripts/start.mjs";
+
+const onUnix = { skip: process.platform === "win32" && "the programs are shell scripts" };
+
+let folder, wanted, programs, said;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "distcompute-import-"));
+  said = [];
+  const program = (name, script) => {
+    const file = join(folder, name);
+    writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return file;
+  };
+  const say = (line) => said.push(line);
+  wanted = { poster: join(folder, "poster.json"), dataDir: join(folder, "data"), say };
+  writeFileSync(wanted.poster, '{"width": 1}');
+  programs = {
+    poster: program("poster", 'cat "$2"; echo'),
+    "distcompute-tracker": program(
+      "tracker",
+      'test ! -e "$0.broken" || exit 1\necho "$1 $2 $4" >> "$0.log"\ncat "$5" >> "${3#sqlite:}"',
+    ),
+  };
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const database = () => readFileSync(join(wanted.dataDir, "poster.db"), "utf8");
+
+test("jobs go in once, with the parameters beside them", onUnix, async () => {
+  const places = await importJobs(wanted, programs);
+  assert.equal(database(), '{"width": 1}\n');
+  assert.equal(readFileSync(places.imported, "utf8"), '{"width": 1}');
+  assert.equal(existsSync(places.jobs), false);
+  await importJobs(wanted, programs);
+  assert.equal(database(), '{"width": 1}\n');
+  assert.equal(readFileSync(join(folder, "tracker.log"), "utf8"), "import --database --jsonl\n");
+  assert.deepEqual(said, []);
+});
+
+test("changed parameters are said, and change nothing unless asked to", onUnix, async () => {
+  await importJobs(wanted, programs);
+  writeFileSync(wanted.poster, '{"width": 2}');
+  const { imported } = await importJobs(wanted, programs);
+  assert.match(said.join("\n"), /has changed since[^]*npm start -- --reset/);
+  assert.equal(database(), '{"width": 1}\n');
+  assert.equal(readFileSync(imported, "utf8"), '{"width": 1}');
+  await importJobs({ ...wanted, reset: true }, programs);
+  assert.equal(database(), '{"width": 2}\n');
+  assert.equal(readFileSync(imported, "utf8"), '{"width": 2}');
+});
+
+test("an import that was broken off is done again from the beginning", onUnix, async () => {
+  writeFileSync(join(folder, "tracker.broken"), "");
+  await assert.rejects(importJobs(wanted, programs), /exit code 1/);
+  writeFileSync(join(wanted.dataDir, "poster.db"), "half of the");
+  rmSync(join(folder, "tracker.broken"));
+  await importJobs(wanted, programs);
+  assert.equal(database(), '{"width": 1}\n');
+});
+
+test("a database that somebody else made is not touched", onUnix, async () => {
+  await importJobs(wanted, programs);
+  rmSync(join(wanted.dataDir, "poster"), { recursive: true });
+  await assert.rejects(importJobs(wanted, programs), /was not made by npm start[^]*--reset/);
+  assert.equal(database(), '{"width": 1}\n');
+});
+
+test("a missing parameter file is a sentence with a remedy", async () => {
+  const missing = { ...wanted, poster: join(folder, "nothing.json") };
+  await assert.rejects(importJobs(missing, programs), /There is no parameter file/);
+});
