@@ -85,7 +85,21 @@ impl SqliteStore {
         })
     }
 
-    /// The connections that read, for tests that look at query plans.
+    /// What volunteers and pages wait for again and again, for the test that looks at its plans.
+    #[doc(hidden)]
+    pub const HOT_STATEMENTS: [&str; 9] = [
+        claims::QUEUE_HEAD,
+        claims::QUEUE_AHEAD,
+        claims::WORKER,
+        claims::ENQUEUE,
+        claims::REPEATED,
+        claims::LAST_OUTPUT,
+        books::WORKERS,
+        books::LEADERBOARD,
+        books::RESULTS,
+    ];
+
+    /// The connections that read, for that test.
     #[doc(hidden)]
     #[must_use]
     pub fn readers(&self) -> &SqlitePool {

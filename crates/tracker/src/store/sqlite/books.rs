@@ -98,22 +98,31 @@ fn worker_row(columns: WorkerColumns) -> WorkerRow {
     }
 }
 
+/// A page of the workers of a stage.
+pub(super) const WORKERS: &str = "select display_name, nickname, \
+     (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+     progress, completed, first_seen, last_seen \
+     from workers w where stage = ? order by id desc limit ? offset ?";
+
+/// A page of the leaderboard.
+pub(super) const LEADERBOARD: &str = "select nickname, completed from leaderboard \
+     order by completed desc, nickname limit ? offset ?";
+
+/// A page of the outputs of a stage.
+pub(super) const RESULTS: &str = "select cursor, number, data from inputs \
+     where stage = ? and cursor > ? order by cursor limit ?";
+
 pub(super) async fn workers(
     pool: &SqlitePool,
     stage: Stage,
     page: Page,
 ) -> Result<Vec<WorkerRow>, StoreError> {
-    let rows: Vec<WorkerColumns> = sqlx::query_as(
-        "select display_name, nickname, \
-         (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
-         progress, completed, first_seen, last_seen \
-         from workers w where stage = ? order by id desc limit ? offset ?",
-    )
-    .bind(column(stage))
-    .bind(page.limit)
-    .bind(super::signed(page.offset))
-    .fetch_all(pool)
-    .await?;
+    let rows: Vec<WorkerColumns> = sqlx::query_as(WORKERS)
+        .bind(column(stage))
+        .bind(page.limit)
+        .bind(super::signed(page.offset))
+        .fetch_all(pool)
+        .await?;
     Ok(rows.into_iter().map(worker_row).collect())
 }
 
@@ -136,14 +145,11 @@ pub(super) async fn worker(
 }
 
 pub(super) async fn leaderboard(pool: &SqlitePool, page: Page) -> Result<Vec<Rank>, StoreError> {
-    let rows: Vec<(String, i64)> = sqlx::query_as(
-        "select nickname, completed from leaderboard \
-         order by completed desc, nickname limit ? offset ?",
-    )
-    .bind(page.limit)
-    .bind(super::signed(page.offset))
-    .fetch_all(pool)
-    .await?;
+    let rows: Vec<(String, i64)> = sqlx::query_as(LEADERBOARD)
+        .bind(page.limit)
+        .bind(super::signed(page.offset))
+        .fetch_all(pool)
+        .await?;
     Ok(rows
         .into_iter()
         .map(|(nickname, completed)| Rank {
@@ -181,14 +187,11 @@ pub(super) async fn results(
     after: i64,
     limit: u32,
 ) -> Result<Vec<Output>, StoreError> {
-    let mut rows = sqlx::query_as::<_, (i64, i64, String)>(
-        "select cursor, number, data from inputs where stage = ? and cursor > ? \
-         order by cursor limit ?",
-    )
-    .bind(column(stage) + 1)
-    .bind(after)
-    .bind(limit)
-    .fetch(pool);
+    let mut rows = sqlx::query_as::<_, (i64, i64, String)>(RESULTS)
+        .bind(column(stage) + 1)
+        .bind(after)
+        .bind(limit)
+        .fetch(pool);
     let mut outputs = Vec::new();
     let mut bytes = 0;
     while let Some((cursor, number, data)) = rows.try_next().await? {

@@ -49,19 +49,20 @@ fn stage_of(index: i64) -> Result<Stage, StoreError> {
         .ok_or_else(|| StoreError::Failed(format!("there is no stage {index}")))
 }
 
+/// A worker and the job that it holds.
+pub(super) const WORKER: &str = "select w.id, w.nickname, w.stage, l.id, l.number, l.stage, \
+     l.attempt, l.nickname, l.volunteer, j.sent_back \
+     from workers w left join leases l on l.worker = w.id and l.ended_at is null \
+     left join jobs j on j.number = l.number \
+     where w.token = ? limit 1";
+
 async fn worker(unit: &mut Unit, token: &str) -> Result<Worker, StoreError> {
     use sqlx::Row as _;
-    let row = sqlx::query(
-        "select w.id, w.nickname, w.stage, l.id, l.number, l.stage, l.attempt, l.nickname, \
-         l.volunteer, j.sent_back \
-         from workers w left join leases l on l.worker = w.id and l.ended_at is null \
-         left join jobs j on j.number = l.number \
-         where w.token = ? limit 1",
-    )
-    .bind(token)
-    .fetch_optional(&mut unit.connection)
-    .await?
-    .ok_or(StoreError::Refused(ErrorCode::WorkerUnknown))?;
+    let row = sqlx::query(WORKER)
+        .bind(token)
+        .fetch_optional(&mut unit.connection)
+        .await?
+        .ok_or(StoreError::Refused(ErrorCode::WorkerUnknown))?;
     let lease = match row.try_get::<Option<i64>, _>(3)? {
         None => None,
         Some(id) => Some(Lease {
@@ -224,6 +225,11 @@ async fn end_lease(unit: &mut Unit, lease: &Lease, outcome: &str) -> Result<(), 
     Ok(())
 }
 
+/// Moves a job behind all others that are open at a stage.
+pub(super) const ENQUEUE: &str = "update jobs set stage = ?1, state = 'open', attempt = ?2, \
+     position = (select coalesce(max(position), 0) + 1 from jobs \
+     where stage = ?1 and state = 'open') where number = ?3";
+
 /// Queues a job last at a stage.
 async fn enqueue(
     unit: &mut Unit,
@@ -231,16 +237,12 @@ async fn enqueue(
     stage: Stage,
     attempt: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "update jobs set stage = ?1, state = 'open', attempt = ?2, position = \
-         (select coalesce(max(position), 0) + 1 from jobs where stage = ?1 and state = 'open') \
-         where number = ?3",
-    )
-    .bind(column(stage))
-    .bind(attempt)
-    .bind(number)
-    .execute(&mut unit.connection)
-    .await?;
+    sqlx::query(ENQUEUE)
+        .bind(column(stage))
+        .bind(attempt)
+        .bind(number)
+        .execute(&mut unit.connection)
+        .await?;
     unit.tally.stage(stage).open += 1;
     Ok(())
 }
@@ -326,6 +328,16 @@ async fn accept(
     Ok(())
 }
 
+/// Whether a job was completed by this worker, and whether by another after this one had it.
+pub(super) const REPEATED: &str = "select coalesce(max(l.outcome = 'completed'), 0), \
+     coalesce(max(j.state = 'closed' or j.stage > l.stage), 0) \
+     from leases l join jobs j on j.number = l.number where l.number = ? and l.worker = ?";
+
+/// Whether the worker's last job was completed with this output.
+pub(super) const LAST_OUTPUT: &str = "select last.outcome = 'completed' and i.data = ?2 from \
+     (select number, stage, outcome from leases where worker = ?1 order by id desc limit 1) \
+     as last join inputs i on i.number = last.number and i.stage = last.stage + 1";
+
 /// A completion of what the worker does not hold: fine if it is one that was already accepted and
 /// whose answer was lost, refused otherwise.
 async fn repeated(
@@ -336,16 +348,11 @@ async fn repeated(
 ) -> Result<(), StoreError> {
     let refused = match number {
         Some(number) => {
-            let (by_this_one, by_another): (bool, bool) = sqlx::query_as(
-                "select coalesce(max(l.outcome = 'completed'), 0), \
-                 coalesce(max(j.state = 'closed' or j.stage > l.stage), 0) \
-                 from leases l join jobs j on j.number = l.number \
-                 where l.number = ? and l.worker = ?",
-            )
-            .bind(number)
-            .bind(worker.id)
-            .fetch_one(&mut unit.connection)
-            .await?;
+            let (by_this_one, by_another): (bool, bool) = sqlx::query_as(REPEATED)
+                .bind(number)
+                .bind(worker.id)
+                .fetch_one(&mut unit.connection)
+                .await?;
             if by_this_one {
                 return Ok(());
             }
@@ -356,16 +363,11 @@ async fn repeated(
             }
         }
         None => {
-            let same: Option<bool> = sqlx::query_scalar(
-                "select last.outcome = 'completed' and i.data = ?2 from \
-                 (select number, stage, outcome from leases where worker = ?1 \
-                  order by id desc limit 1) as last \
-                 join inputs i on i.number = last.number and i.stage = last.stage + 1",
-            )
-            .bind(worker.id)
-            .bind(data)
-            .fetch_optional(&mut unit.connection)
-            .await?;
+            let same: Option<bool> = sqlx::query_scalar(LAST_OUTPUT)
+                .bind(worker.id)
+                .bind(data)
+                .fetch_optional(&mut unit.connection)
+                .await?;
             if same == Some(true) {
                 return Ok(());
             }

@@ -1,0 +1,196 @@
+//! A tracker without a socket, on a database that goes away with it.
+
+#![allow(dead_code)] // Each test program uses its own part of this.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use clap::Parser as _;
+use distcompute_tracker::{
+    app::{App, router},
+    cli::ServeArgs,
+    clock::ManualClock,
+    config::Settings,
+    random::Random,
+    store::{Store, sqlite::SqliteStore},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+/// Some moment in November 2026.
+pub(crate) const NOW: i64 = 1_795_440_000_000;
+
+/// Numbers that differ, and the same ones in each run.
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Random for Counting {
+    fn bits(&self) -> u128 {
+        let count = u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + 1;
+        count.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+    }
+}
+
+pub(crate) struct Tracker {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) settings: Arc<Settings>,
+    router: Router,
+    folder: TempDir,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> &str {
+        str::from_utf8(&self.bytes).expect("text")
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).expect("JSON")
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("a plain header"))
+    }
+
+    /// Status, code and text: all that a refusal says.
+    pub(crate) fn refusal(&self) -> (u16, Option<&str>, &str) {
+        (
+            self.status.as_u16(),
+            self.header("distcompute-error"),
+            self.text(),
+        )
+    }
+}
+
+impl Tracker {
+    /// Two stages, and what the flags say.
+    pub(crate) async fn start(flags: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a folder"), flags).await
+    }
+
+    pub(crate) async fn start_in(folder: TempDir, flags: &[&str]) -> Self {
+        let stages = [
+            "serve",
+            "--project",
+            "Test & Co",
+            "--stage",
+            "a=CPU",
+            "--stage",
+            "b=GPU Farm",
+        ];
+        let args = ServeArgs::parse_from(stages.iter().chain(flags));
+        let settings = Arc::new(Settings::gather(&args).expect("settings"));
+        let clock = Arc::new(ManualClock::new(NOW));
+        let path = folder.path().join("jobs.db");
+        let store = SqliteStore::open(&path, true, settings.store_rules(), clock.clone())
+            .await
+            .expect("a store");
+        let store: Arc<dyn Store> = Arc::new(store);
+        let app = App {
+            store: Arc::clone(&store),
+            settings: Arc::clone(&settings),
+            random: Arc::new(Counting::default()),
+        };
+        Self {
+            store,
+            clock,
+            settings,
+            router: router(app).expect("a router"),
+            folder,
+        }
+    }
+
+    pub(crate) async fn with_jobs(self, jobs: &[&str]) -> Self {
+        let jobs: Vec<String> = jobs.iter().map(|job| (*job).to_owned()).collect();
+        self.store.add_jobs(&jobs).await.expect("jobs");
+        self
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let answer = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("an answer");
+        let (head, body) = answer.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX)
+            .await
+            .expect("a body")
+            .to_vec();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            bytes,
+        }
+    }
+
+    pub(crate) async fn get(&self, address: &str) -> Answer {
+        self.send(
+            Request::get(address)
+                .body(Body::empty())
+                .expect("a request"),
+        )
+        .await
+    }
+
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        address: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(address);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).expect("a request"))
+            .await
+    }
+
+    pub(crate) async fn post(&self, call: &str, body: Value) -> Answer {
+        self.post_raw(call, "application/json", body.to_string().into_bytes())
+            .await
+    }
+
+    pub(crate) async fn post_raw(&self, call: &str, kind: &str, body: Vec<u8>) -> Answer {
+        let request = Request::post(format!("/api/{call}")).header(header::CONTENT_TYPE, kind);
+        self.send(request.body(Body::from(body)).expect("a request"))
+            .await
+    }
+
+    /// Registers a worker; its token.
+    pub(crate) async fn join(&self, stage: &str, nickname: &str) -> String {
+        let answer = self
+            .get(&format!("/api/new?nickname={nickname}&stage={stage}"))
+            .await;
+        answer.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Takes a job; its number.
+    pub(crate) async fn take(&self, token: &str) -> u64 {
+        let answer = self.post("newJob", json!({ "token": token })).await;
+        answer.json()["number"].as_u64().expect("a job")
+    }
+
+    pub(crate) async fn hand_in(&self, token: &str, data: &str) -> Answer {
+        self.post("completeJob", json!({ "token": token, "data": data }))
+            .await
+    }
+}
