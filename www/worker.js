@@ -21,7 +21,8 @@ const { signal } = stopping;
 const clients = {};
 /** Inputs that this core has flagged, by job: a second opinion must be somebody else's. */
 const flagged = new Map();
-let said = 0;
+/** When the tracker last heard a progress line, and when it last heard that this core waits. */
+const heard = { progress: 0, waiting: 0 };
 
 /** @param {import("./messages.js").FromWorker} message */
 const post = (message) => postMessage(message);
@@ -126,14 +127,13 @@ function ifLost(error) {
  */
 function reporter(client) {
   let shown = performance.now();
-  let sent = shown;
   return async (/** @type {number} */ done, /** @type {number} */ total) => {
     const now = performance.now();
     if (now - shown < 40) return;
     shown = now;
     post({ type: "progress", done, total });
-    if (now - sent > 4000) {
-      sent = now;
+    if (now - heard.progress > 4000) {
+      heard.progress = now;
       client.log(`${done} of ${total}`, { timeoutMs: 4000 }).catch(() => {});
     }
     await nextTask();
@@ -161,8 +161,8 @@ async function patiently(call) {
 
 /** Asking for jobs does not count as being heard from; a progress line does. */
 async function stayKnown() {
-  if (performance.now() - said < 60_000) return;
-  said = performance.now();
+  if (performance.now() - heard.waiting < 60_000) return;
+  heard.waiting = performance.now();
   const line = "Waiting for a job";
   await Promise.allSettled(
     Object.values(clients).map((client) => client.log(line, { signal, timeoutMs: 4000 })),

@@ -86,7 +86,15 @@ export const isDeserted = (now) => held(now) === 0 && workers(now) === 0;
  *
  * @param {string} poster
  */
-export async function nativeRender(poster) {
+export function nativeRender(poster) {
+  renders[poster] ??= render(poster);
+  return renders[poster];
+}
+
+const renders = {};
+
+/** @param {string} poster */
+async function render(poster) {
   const { poster: program } = await buildTracker();
   const folder = mkdtempSync(join(tmpdir(), "distcompute-render-"));
   try {
