@@ -30,6 +30,9 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         .ok_or_else(|| {
             format!("Another tracker serves {name}. One SQLite file is served by one tracker.")
         })?;
+    let listener = TcpListener::bind(&settings.listen)
+        .await
+        .map_err(|error| format!("Cannot listen on {}: {error}.", settings.listen))?;
     let store = SqliteStore::open(
         &settings.database,
         true,
@@ -38,9 +41,6 @@ pub async fn run(settings: Settings) -> Result<(), String> {
     )
     .await
     .map_err(|error| format!("The database {name} cannot be opened: {error}."))?;
-    let listener = TcpListener::bind(&settings.listen)
-        .await
-        .map_err(|error| format!("Cannot listen on {}: {error}.", settings.listen))?;
     let store: Arc<dyn Store> = Arc::new(store);
     warn_of_unreachable_jobs(&settings, store.as_ref()).await;
     let app = App {

@@ -1,12 +1,21 @@
 //! The operator's folders: the volunteer page, the client, the sample's kernel.
 
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
 use axum::{
     Router,
+    extract::{OriginalUri, Request, State},
     handler::HandlerWithoutStateExt as _,
     http::{HeaderValue, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Redirect, Response},
     routing::any_service,
 };
 use distcompute_protocol::ErrorCode;
+use percent_encoding::percent_decode_str;
 use tower_http::{
     compression::CompressionLayer, services::ServeDir, set_header::SetResponseHeaderLayer,
 };
@@ -21,7 +30,11 @@ pub fn router(mounts: &[Mount]) -> Router<App> {
             .html_as_default_extension(false)
             .redirect_path_prefix(&mount.path)
             .fallback(missing.into_service());
-        router = router.nest_service(&mount.path, any_service(files));
+        let guarded = any_service(files).layer(middleware::from_fn_with_state(
+            Arc::new(mount.clone()),
+            guard,
+        ));
+        router = router.nest_service(&mount.path, guarded);
     }
     router
         // Asked again each time, answered "not modified" mostly: a page and the modules that it
@@ -35,4 +48,39 @@ pub fn router(mounts: &[Mount]) -> Router<App> {
 
 async fn missing() -> ApiError {
     ApiError::Refused(ErrorCode::NotFound)
+}
+
+/// Sends the folder's bare address to the one with a `/`, which relative addresses in its page
+/// need, and keeps links on the disk from leading out of the folder.
+async fn guard(
+    State(mount): State<Arc<Mount>>,
+    OriginalUri(asked): OriginalUri,
+    request: Request,
+    next: Next,
+) -> Response {
+    if asked.path() == mount.path {
+        let query = asked
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        return Redirect::temporary(&format!("{}/{query}", mount.path)).into_response();
+    }
+    if leads_out(&mount.folder, request.uri().path()).await {
+        return ApiError::Refused(ErrorCode::NotFound).into_response();
+    }
+    next.run(request).await
+}
+
+async fn leads_out(folder: &Path, address: &str) -> bool {
+    let decoded = percent_decode_str(address.trim_start_matches('/')).decode_utf8_lossy();
+    let target = folder.join(PathBuf::from(decoded.as_ref()));
+    let (root, target) = tokio::join!(
+        tokio::fs::canonicalize(folder),
+        tokio::fs::canonicalize(target)
+    );
+    match (root, target) {
+        (Ok(root), Ok(target)) => !target.starts_with(root),
+        // What is not there leads nowhere; the file service says so.
+        _ => false,
+    }
 }

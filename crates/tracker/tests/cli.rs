@@ -1,0 +1,355 @@
+//! The program as scripts and operators use it: its commands, what it prints, how it ends.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// Longer than anything here takes; a test that needs it has failed.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_distcompute-tracker"));
+    command.current_dir(folder);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DISTCOMPUTE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs a command to its end with this on its standard input.
+fn run(folder: &Path, flags: &[&str], input: &str) -> Output {
+    let mut child = program(folder)
+        .args(flags)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    // A program that refuses its flags does not read.
+    let _ = child
+        .stdin
+        .take()
+        .expect("standard input")
+        .write_all(input.as_bytes());
+    child.wait_with_output().expect("an end")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("text")
+}
+
+fn imported(folder: &Path, flags: &[&str], input: &str) -> String {
+    let done = run(folder, &[&["import"], flags].concat(), input);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    text(&done.stdout).trim().to_owned()
+}
+
+/// Why an import was refused.
+fn refused(folder: &Path, flags: &[&str], input: &str) -> String {
+    let done = run(folder, &[&["import"], flags].concat(), input);
+    assert!(!done.status.success());
+    text(&done.stderr).trim().to_owned()
+}
+
+/// A tracker that is ended with the test.
+struct Serving {
+    child: Child,
+    address: String,
+}
+
+impl Serving {
+    fn start(folder: &Path, flags: &[&str]) -> Self {
+        let mut child = program(folder)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a process");
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().expect("standard output"));
+        out.read_line(&mut line).expect("a line");
+        let address = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .map(str::to_owned);
+        Self {
+            address: address.unwrap_or_else(|| panic!("it said {line:?}")),
+            child,
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).expect("a connection");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+        stream
+    }
+
+    fn send(&self, head: &str, body: &str) -> String {
+        let mut stream = self.connect();
+        let length = body.len();
+        write!(
+            stream,
+            "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    fn get(&self, address: &str) -> String {
+        self.send(&format!("GET {address}"), "")
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &id])
+                .status()
+                .expect("kill")
+                .success()
+        );
+    }
+
+    /// The exit code, or a failed test if it does not end.
+    fn wait(&mut self) -> Option<i32> {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a status") {
+                return status.code();
+            }
+            assert!(begun.elapsed() < DEADLINE, "it does not end");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It has ended already where the test went through.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+#[test]
+fn all_forms_of_jobs_are_imported_and_numbered_on() {
+    let folder = folder();
+    let at = folder.path();
+    assert_eq!(
+        imported(at, &["--txt", "-"], "a\nb\n"),
+        "imported 2 jobs, numbers 1 to 2"
+    );
+    std::fs::write(at.join("list.json"), "[\"c\",\n{\"d\": 1}]").expect("a file");
+    assert_eq!(
+        imported(at, &["--json", "list.json"], ""),
+        "imported 2 jobs, numbers 3 to 4"
+    );
+    assert_eq!(
+        imported(at, &["--jsonl", "-"], "[5]\n"),
+        "imported 1 jobs, numbers 5 to 5"
+    );
+    let brace = imported(at, &["--brace", "s_{000..12000}.tar"], "");
+    assert_eq!(brace, "imported 12001 jobs, numbers 6 to 12006");
+    assert_eq!(
+        imported(at, &["--txt", "-"], ""),
+        "imported 0 jobs: the source is empty"
+    );
+}
+
+#[test]
+fn a_bad_line_is_named_and_nothing_is_imported() {
+    let folder = folder();
+    let at = folder.path();
+    let lines = "\"fine\"\n".repeat(20_000);
+    std::fs::write(at.join("jobs.jsonl"), format!("{lines}7\n\"fine\"\n")).expect("a file");
+    let why = refused(at, &["--jsonl", "jobs.jsonl"], "");
+    assert!(
+        why.contains("jobs.jsonl, line 20001: A job is a string"),
+        "{why}"
+    );
+    let why = refused(at, &["--jsonl", "-"], "\"fine\"\n{");
+    assert!(why.contains("standard input, line 2:"), "{why}");
+    assert!(refused(at, &["--txt", "none.txt"], "").contains("none.txt cannot be read"));
+    assert!(refused(at, &["--brace", "plain"], "").contains("no braces"));
+    assert!(!refused(at, &["--txt", "-", "--brace", "{1..2}"], "").is_empty());
+    assert!(!refused(at, &[], "").is_empty());
+    assert_eq!(
+        imported(at, &["--txt", "-"], "x"),
+        "imported 1 jobs, numbers 1 to 1"
+    );
+}
+
+#[test]
+fn a_reset_must_be_confirmed() {
+    let folder = folder();
+    let at = folder.path();
+    imported(at, &["--txt", "-"], "a\nb\n");
+    std::fs::write(at.join("one.txt"), "c\n").expect("a file");
+    let why = refused(at, &["--txt", "one.txt", "--reset"], "yes\n");
+    assert!(why.contains("--yes"), "{why}");
+    assert_eq!(
+        imported(at, &["--txt", "-"], "x"),
+        "imported 1 jobs, numbers 3 to 3"
+    );
+    let done = imported(at, &["--txt", "one.txt", "--reset", "--yes"], "");
+    assert_eq!(done, "imported 1 jobs, numbers 1 to 1");
+}
+
+#[cfg(unix)]
+#[test]
+fn it_serves_while_jobs_come_in_and_results_go_out() {
+    let folder = folder();
+    let at = folder.path();
+    let mut tracker = Serving::start(at, &["--stage", "a=CPU"]);
+    assert!(tracker.get("/api/jobCount?stage=a").ends_with("\r\n\r\n0"));
+    let jobs = "{\"n\": 1}\n".repeat(30_000);
+    imported(at, &["--jsonl", "-"], &jobs);
+    assert!(
+        tracker
+            .get("/api/jobCount?stage=a")
+            .ends_with("\r\n\r\n30000")
+    );
+
+    let answer = tracker.get("/api/new?nickname=x&stage=a");
+    let token = answer.split('"').nth(3).expect("a token");
+    let job = tracker.send("POST /api/newJob", &format!("{{\"token\":\"{token}\"}}"));
+    assert!(
+        job.ends_with(r#"{"data":"<!json!>{\"n\":1}","number":1}"#),
+        "{job}"
+    );
+    let done = format!(r#"{{"token":"{token}","data":"<!json!>[1, 2]"}}"#);
+    assert!(
+        tracker
+            .send("POST /api/completeJob", &done)
+            .ends_with("200 OK")
+    );
+    let exported = run(at, &["export", "--stage", "a"], "");
+    assert_eq!(text(&exported.stdout), "{\"number\":1,\"data\":[1,2]}\n");
+    let to_file = run(at, &["export", "--stage", "a", "--output", "out.jsonl"], "");
+    assert!(to_file.status.success());
+    assert_eq!(
+        std::fs::read(at.join("out.jsonl")).expect("a file"),
+        exported.stdout
+    );
+
+    tracker.signal("-TERM");
+    assert_eq!(tracker.wait(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn told_to_stop_it_finishes_the_request_in_flight() {
+    let folder = folder();
+    imported(folder.path(), &["--txt", "-"], "a\n");
+    let mut tracker = Serving::start(folder.path(), &[]);
+    let answer = tracker.get("/api/new?nickname=x&stage=a");
+    let token = answer.split('"').nth(3).expect("a token");
+    let body = format!("{{\"token\":\"{token}\"}}");
+    let (first, rest) = body.split_at(5);
+    let mut stream = tracker.connect();
+    let length = body.len();
+    // `100-continue` makes the server say when it has begun with the request.
+    write!(
+        stream,
+        "POST /api/newJob HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         expect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+    )
+    .expect("sent");
+    let mut begun = [0; 12];
+    stream.read_exact(&mut begun).expect("an interim answer");
+    assert_eq!(&begun, b"HTTP/1.1 100");
+    write!(stream, "{first}").expect("sent");
+    tracker.signal("-INT");
+    // It takes no new connections from now on.
+    let begun = Instant::now();
+    while TcpStream::connect(&tracker.address).is_ok() {
+        assert!(begun.elapsed() < DEADLINE, "it still takes connections");
+        std::thread::yield_now();
+    }
+    write!(stream, "{rest}").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(
+        answer.contains("HTTP/1.1 200 OK") && answer.contains("\"number\":1"),
+        "{answer}"
+    );
+    assert_eq!(tracker.wait(), Some(0));
+}
+
+#[test]
+fn a_second_tracker_on_the_same_file_is_refused() {
+    let folder = folder();
+    let _first = Serving::start(folder.path(), &[]);
+    let second = run(folder.path(), &["serve", "--listen", "127.0.0.1:0"], "");
+    assert!(!second.status.success());
+    assert!(text(&second.stderr).contains("Another tracker serves jobs.db."));
+    assert_eq!(text(&second.stdout), "");
+}
+
+#[test]
+fn a_taken_port_is_an_error_with_a_sentence() {
+    let folder = folder();
+    let first = Serving::start(folder.path(), &[]);
+    let flags = [
+        "serve",
+        "--listen",
+        &first.address,
+        "--database",
+        "sqlite:other.db",
+    ];
+    let second = run(folder.path(), &flags, "");
+    assert!(!second.status.success());
+    let why = text(&second.stderr);
+    assert!(
+        why.contains(&format!("Cannot listen on {}", first.address)),
+        "{why}"
+    );
+    assert!(!folder.path().join("other.db").exists());
+}
+
+#[test]
+fn flags_go_before_the_environment_and_that_before_the_file() {
+    let folder = folder();
+    let file = "project = 'file'\ndescription = 'file'\ninvalid_after = 3\n";
+    std::fs::write(folder.path().join("tracker.toml"), file).expect("a file");
+    let mut child = program(folder.path())
+        .args(["serve", "--listen", "127.0.0.1:0", "--project", "flag"])
+        .args(["--config", "tracker.toml"])
+        .env("DISTCOMPUTE_PROJECT", "environment")
+        .env("DISTCOMPUTE_DESCRIPTION", "environment")
+        .env("DISTCOMPUTE_STAGE", "a=One;b=Two")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a process");
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().expect("standard output"));
+    out.read_line(&mut line).expect("a line");
+    let address = line
+        .trim()
+        .trim_start_matches("listening on http://")
+        .to_owned();
+    let tracker = Serving { child, address };
+    let project = tracker.get("/api/project");
+    assert!(
+        project.ends_with(
+            r#"{"project":"flag","description":"environment","stages":[{"stage":"a","name":"One"},{"stage":"b","name":"Two"}]}"#
+        ),
+        "{project}"
+    );
+}

@@ -1,0 +1,291 @@
+//! The pages and the operator's files, without a socket.
+
+mod support;
+
+use axum::http::Method;
+use serde_json::json;
+use support::Tracker;
+
+/// A text that is markup wherever it is not escaped.
+const EVIL: &str = "<img src=x onerror=alert(1)>\"'&";
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test]
+async fn what_a_volunteer_typed_is_never_markup() {
+    let tracker = Tracker::start(&["--description", EVIL, "--invalid-after", "1"])
+        .await
+        .with_jobs(&["1", "2"])
+        .await;
+    let answer = tracker
+        .get(&format!("/api/new?stage=a&nickname={}", encoded(EVIL)))
+        .await;
+    let worker = answer.json();
+    let token = worker["token"].as_str().expect("a token");
+    tracker.take(token).await;
+    tracker.hand_in(token, EVIL).await;
+    tracker
+        .post("updateProgress", json!({"token": token, "progress": EVIL}))
+        .await;
+    let name = worker["display_name"].as_str().expect("a name");
+    for page in [
+        "/".to_owned(),
+        "/leaderboard".to_owned(),
+        format!("/worker/cpu/{name}"),
+    ] {
+        let answer = tracker.get(&page).await;
+        assert_eq!(answer.status, 200, "{page}");
+        assert!(
+            answer.text().contains("&lt;img src=x onerror=alert(1)&gt;"),
+            "{page}"
+        );
+        assert!(!answer.text().contains("<img"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn pages_ask_no_other_host_and_run_no_script_but_their_own() {
+    let tracker = Tracker::start(&["--volunteer-page", "/v/", "--preview", "/v/p.html"]).await;
+    for page in ["/", "/leaderboard"] {
+        let answer = tracker.get(page).await;
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"));
+        assert!(!policy.contains("unsafe"), "{policy}");
+        for mark in ["http://", "https://", "//", "onclick", "style=", "<style"] {
+            assert!(!answer.text().contains(mark), "{page} contains {mark}");
+        }
+        let scripts = answer.text().matches("<script").count();
+        assert_eq!(
+            scripts,
+            answer.text().matches("src=\"/assets/live.js\"").count()
+        );
+    }
+    for asset in ["/assets/style.css", "/assets/live.js", "/assets/icon.svg"] {
+        assert_eq!(tracker.get(asset).await.status, 200, "{asset}");
+    }
+    let script = tracker.get("/assets/live.js").await;
+    assert_eq!(
+        script.header("content-type"),
+        Some("text/javascript; charset=utf-8")
+    );
+}
+
+#[tokio::test]
+async fn the_dashboard_leads_to_the_volunteer_page_and_shows_the_preview() {
+    let with = Tracker::start(&["--volunteer-page", "/v/", "--preview", "/v/p.html"]).await;
+    let page = with.get("/").await;
+    assert!(page.text().contains(r#"href="/v/">Volunteer"#));
+    assert!(
+        page.text()
+            .contains(r#"<iframe class="preview" src="/v/p.html" title="Results so far""#)
+    );
+    let without = Tracker::start(&[]).await;
+    let page = without.get("/").await;
+    assert!(!page.text().contains("Volunteer") && !page.text().contains("<iframe"));
+}
+
+#[tokio::test]
+async fn a_page_that_has_not_changed_is_not_sent_again() {
+    let tracker = Tracker::start(&[]).await;
+    let first = tracker.get("/").await;
+    let tag = first.header("etag").expect("a tag");
+    let again = tracker
+        .request(Method::GET, "/", &[("if-none-match", tag)])
+        .await;
+    assert_eq!((again.status.as_u16(), again.bytes.len()), (304, 0));
+    tracker.clock.advance(5_000);
+    let later = tracker
+        .request(Method::GET, "/", &[("if-none-match", tag)])
+        .await;
+    assert_eq!(later.status, 304, "time alone changes nothing");
+    tracker.join("a", "Ann").await;
+    let changed = tracker
+        .request(Method::GET, "/", &[("if-none-match", tag)])
+        .await;
+    assert_eq!(changed.status, 200);
+}
+
+#[tokio::test]
+async fn the_dashboard_shows_fifty_workers_a_page_and_turns_each_table_by_itself() {
+    let tracker = Tracker::start(&[]).await;
+    for n in 0..51 {
+        tracker.join("a", &format!("first-{n}")).await;
+        tracker.join("b", &format!("second-{n}")).await;
+    }
+    let page = tracker.get("/").await;
+    assert_eq!(page.text().matches("<bdi>first-").count(), 50);
+    assert!(page.text().contains(r##"href="/?a=2#stage-a">Next"##));
+    let page = tracker.get("/?a=2").await;
+    assert_eq!(page.text().matches("<bdi>first-").count(), 1);
+    assert_eq!(page.text().matches("<bdi>second-").count(), 50);
+    assert!(
+        page.text()
+            .contains(r##"href="/?a=2&amp;b=2#stage-b">Next"##)
+    );
+    assert!(page.text().contains(r##"href="/#stage-a">← Previous"##));
+}
+
+#[tokio::test]
+async fn jobs_set_aside_are_listed_with_the_reason() {
+    let tracker = Tracker::start(&["--invalid-after", "1"])
+        .await
+        .with_jobs(&["1"])
+        .await;
+    assert!(!tracker.get("/").await.text().contains("Set aside"));
+    let token = tracker.join("a", "Ann").await;
+    tracker.take(&token).await;
+    tracker
+        .post("flagInvalidData", json!({ "token": token }))
+        .await;
+    let page = tracker.get("/").await;
+    assert!(
+        page.text()
+            .contains("One volunteer called its imported input bad.")
+    );
+}
+
+#[tokio::test]
+async fn a_workers_page_is_found_by_the_stage_in_small_letters() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["1", "2"]).await;
+    let worker = tracker.get("/api/new?stage=a&nickname=Ann").await.json();
+    let token = worker["token"].as_str().expect("a token");
+    let name = worker["display_name"].as_str().expect("a name");
+    tracker.take(token).await;
+    tracker.clock.advance(120_000);
+    tracker.hand_in(token, "x").await;
+    tracker.take(token).await;
+    let page = tracker.get(&format!("/worker/cpu/{name}")).await;
+    for fact in [
+        "<bdi>Ann</bdi>",
+        "#2",
+        "<dd>30</dd>",
+        "T13:20:00Z",
+        "T13:22:00Z",
+    ] {
+        assert!(page.text().contains(fact), "{fact}: {}", page.text());
+    }
+    assert_eq!(
+        tracker.get(&format!("/worker/CPU/{name}")).await.refusal(),
+        (400, Some("stage_invalid"), "Invalid worker stage.")
+    );
+    for missing in ["/worker/cpu/nobody-here-1", "/worker/cpu/%ff"] {
+        let answer = tracker.get(missing).await;
+        assert_eq!(
+            answer.refusal(),
+            (404, Some("not_found"), "Worker not found.")
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_leaderboard_ranks_by_jobs_and_goes_on_behind_fifty() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["x"; 53]).await;
+    assert!(
+        tracker
+            .get("/leaderboard")
+            .await
+            .text()
+            .contains("Nobody has finished a job yet.")
+    );
+    for n in 0..52 {
+        let token = tracker.join("a", &format!("v{n:02}")).await;
+        for _ in 0..=u64::from(n == 7) {
+            tracker.take(&token).await;
+            tracker.hand_in(&token, "x").await;
+        }
+    }
+    let page = tracker.get("/leaderboard").await;
+    let first = page.text().find("v07").expect("the first");
+    assert!(first < page.text().find("v00").expect("the second"));
+    let page = tracker.get("/leaderboard?page=2").await;
+    assert!(page.text().contains(r#"<td class="number">52</td>"#));
+    assert_eq!(page.text().matches("<bdi>").count(), 2);
+}
+
+/// A folder with a page, a script, a wasm file and a folder in it, and a secret beside it.
+fn site() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let www = folder.path().join("www");
+    std::fs::create_dir_all(www.join("deep")).expect("folders");
+    std::fs::create_dir_all(folder.path().join("pkg")).expect("folders");
+    for (name, text) in [
+        ("www/index.html", "<!doctype html>page"),
+        ("www/page.js", "export {};"),
+        ("www/pkg", "hidden by the longer address"),
+        ("www/deep/index.html", "<!doctype html>deep"),
+        ("pkg/x_bg.wasm", "\0asm"),
+        ("secret", "secret"),
+    ] {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    }
+    folder
+}
+
+async fn serving(site: &tempfile::TempDir) -> Tracker {
+    let mount = |path: &str, name| format!("{path}={}", site.path().join(name).display());
+    let (page, package) = (mount("/volunteer", "www"), mount("/volunteer/pkg", "pkg"));
+    Tracker::start(&["--files", &page, "--files", &package]).await
+}
+
+#[tokio::test]
+async fn files_come_with_their_type_and_the_longest_address_wins() {
+    let site = site();
+    let tracker = serving(&site).await;
+    for (address, kind, text) in [
+        ("/volunteer/", "text/html", "<!doctype html>page"),
+        ("/volunteer/deep/", "text/html", "<!doctype html>deep"),
+        ("/volunteer/page.js", "text/javascript", "export {};"),
+        ("/volunteer/pkg/x_bg.wasm", "application/wasm", "\0asm"),
+    ] {
+        let answer = tracker.get(address).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text()),
+            (200, text),
+            "{address}"
+        );
+        assert_eq!(answer.header("content-type"), Some(kind), "{address}");
+        assert_eq!(answer.header("cache-control"), Some("no-cache"));
+        let tag = answer.header("etag").expect("a tag");
+        let again = tracker
+            .request(Method::GET, address, &[("if-none-match", tag)])
+            .await;
+        assert_eq!(again.status, 304, "{address}");
+    }
+    let answer = tracker.get("/volunteer/deep").await;
+    assert!(answer.status.is_redirection());
+    assert_eq!(answer.header("location"), Some("/volunteer/deep/"));
+    let answer = tracker.get("/volunteer").await;
+    assert_eq!(answer.header("location"), Some("/volunteer/"));
+}
+
+#[tokio::test]
+async fn nothing_outside_the_folder_is_served_and_no_folder_is_listed() {
+    let site = site();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(site.path().join("secret"), site.path().join("www/link"))
+        .expect("a link");
+    let tracker = serving(&site).await;
+    for address in [
+        "/volunteer/../secret",
+        "/volunteer/%2e%2e/secret",
+        "/volunteer/..%2fsecret",
+        "/volunteer/deep/../../secret",
+        "/volunteer/..%5csecret",
+        "/volunteer//secret",
+        "/volunteer/link",
+        "/volunteer/missing.js",
+        "/volunteer/pkg/",
+        "/volunteer/pkg",
+        "/volunteer/%00",
+    ] {
+        let answer = tracker.get(address).await;
+        assert!(!answer.text().contains("secret"), "{address}");
+        assert!(
+            answer.status == 404 || answer.status.is_redirection(),
+            "{address}: {}",
+            answer.status
+        );
+    }
+}
