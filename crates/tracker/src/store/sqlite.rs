@@ -1,9 +1,10 @@
 //! The store on SQLite: opening the file, the lock against a second tracker, and the trait, whose
-//! operations stand in the files beside this one: `claims` what workers do with jobs, `books` what
+//! operations stand in the files beside this one: `claims` and `flags` what workers do with jobs, `books` what
 //! pages and the operator read, `jobs` what the operator puts in.
 
 mod books;
 mod claims;
+mod flags;
 mod jobs;
 mod tally;
 mod writer;
@@ -238,7 +239,7 @@ impl Store for SqliteStore {
         let token = token.to_owned();
         let number = number.map(signed);
         self.writer
-            .run(move |unit| Box::pin(claims::flag(unit, token, number)))
+            .run(move |unit| Box::pin(flags::flag(unit, token, number)))
             .await
     }
 

@@ -1,11 +1,11 @@
-//! What workers do: register, take jobs, hand results in, flag, leave.
+//! What workers do: register, take jobs, hand results in, leave. What a flag does is in `flags`.
 
 use distcompute_protocol::{ErrorCode, Stage};
 
 use super::{column, unsigned, writer::Unit};
 use crate::{
     clock::Millis,
-    rules::{flags, names, stages},
+    rules::{names, stages},
     store::{Claimed, NewWorker, StoreError},
 };
 
@@ -17,11 +17,11 @@ const LOOK_AHEAD: i64 = 256;
 const SWEEP: i64 = 200;
 
 /// A worker and what it holds.
-struct Worker {
-    id: i64,
-    nickname: String,
-    stage: Stage,
-    lease: Option<Lease>,
+pub(super) struct Worker {
+    pub(super) id: i64,
+    pub(super) nickname: String,
+    pub(super) stage: Stage,
+    pub(super) lease: Option<Lease>,
 }
 
 impl Worker {
@@ -31,15 +31,15 @@ impl Worker {
 }
 
 /// A job in a worker's hands.
-struct Lease {
-    id: i64,
-    number: i64,
+pub(super) struct Lease {
+    pub(super) id: i64,
+    pub(super) number: i64,
     /// The stage at which the job was handed out.
-    stage: Stage,
-    attempt: i64,
-    nickname: String,
-    volunteer: String,
-    sent_back: i64,
+    pub(super) stage: Stage,
+    pub(super) attempt: i64,
+    pub(super) nickname: String,
+    pub(super) volunteer: String,
+    pub(super) sent_back: i64,
 }
 
 fn stage_of(index: i64) -> Result<Stage, StoreError> {
@@ -56,7 +56,7 @@ pub(super) const WORKER: &str = "select w.id, w.nickname, w.stage, l.id, l.numbe
      left join jobs j on j.number = l.number \
      where w.token = ? limit 1";
 
-async fn worker(unit: &mut Unit, token: &str) -> Result<Worker, StoreError> {
+pub(super) async fn worker(unit: &mut Unit, token: &str) -> Result<Worker, StoreError> {
     use sqlx::Row as _;
     let row = sqlx::query(WORKER)
         .bind(token)
@@ -204,7 +204,7 @@ async fn next_job(
     Ok(ahead.or(Some((number, attempt))))
 }
 
-async fn seen(unit: &mut Unit, worker: i64, now: Millis) -> Result<(), StoreError> {
+pub(super) async fn seen(unit: &mut Unit, worker: i64, now: Millis) -> Result<(), StoreError> {
     sqlx::query("update workers set last_seen = ? where id = ?")
         .bind(now)
         .bind(worker)
@@ -213,7 +213,11 @@ async fn seen(unit: &mut Unit, worker: i64, now: Millis) -> Result<(), StoreErro
     Ok(())
 }
 
-async fn end_lease(unit: &mut Unit, lease: &Lease, outcome: &str) -> Result<(), StoreError> {
+pub(super) async fn end_lease(
+    unit: &mut Unit,
+    lease: &Lease,
+    outcome: &str,
+) -> Result<(), StoreError> {
     let now = unit.clock.now();
     sqlx::query("update leases set ended_at = ?, outcome = ? where id = ?")
         .bind(now)
@@ -231,7 +235,7 @@ pub(super) const ENQUEUE: &str = "update jobs set stage = ?1, state = 'open', at
      where stage = ?1 and state = 'open') where number = ?3";
 
 /// Queues a job last at a stage.
-async fn enqueue(
+pub(super) async fn enqueue(
     unit: &mut Unit,
     number: i64,
     stage: Stage,
@@ -247,7 +251,7 @@ async fn enqueue(
     Ok(())
 }
 
-async fn avoid(unit: &mut Unit, number: i64, volunteer: &str) -> Result<(), StoreError> {
+pub(super) async fn avoid(unit: &mut Unit, number: i64, volunteer: &str) -> Result<(), StoreError> {
     sqlx::query("insert into avoided (number, volunteer) values (?, ?) on conflict do nothing")
         .bind(number)
         .bind(volunteer)
@@ -256,7 +260,7 @@ async fn avoid(unit: &mut Unit, number: i64, volunteer: &str) -> Result<(), Stor
     Ok(())
 }
 
-async fn forget_avoided(unit: &mut Unit, number: i64) -> Result<(), StoreError> {
+pub(super) async fn forget_avoided(unit: &mut Unit, number: i64) -> Result<(), StoreError> {
     sqlx::query("delete from avoided where number = ?")
         .bind(number)
         .execute(&mut unit.connection)
@@ -265,7 +269,11 @@ async fn forget_avoided(unit: &mut Unit, number: i64) -> Result<(), StoreError> 
 }
 
 /// Ends a lease and opens its job for others, for its volunteer last.
-async fn put_back(unit: &mut Unit, lease: &Lease, outcome: &str) -> Result<(), StoreError> {
+pub(super) async fn put_back(
+    unit: &mut Unit,
+    lease: &Lease,
+    outcome: &str,
+) -> Result<(), StoreError> {
     end_lease(unit, lease, outcome).await?;
     avoid(unit, lease.number, &lease.volunteer).await?;
     enqueue(unit, lease.number, lease.stage, lease.attempt).await
@@ -375,123 +383,6 @@ async fn repeated(
         }
     };
     Err(StoreError::Refused(refused))
-}
-
-pub(super) async fn flag(
-    unit: &mut Unit,
-    token: String,
-    number: Option<i64>,
-) -> Result<(), StoreError> {
-    let worker = worker(unit, &token).await?;
-    let lease = match &worker.lease {
-        Some(lease) if number.is_none_or(|number| number == lease.number) => lease,
-        held => {
-            let code = match held {
-                Some(_) => ErrorCode::WrongJob,
-                None => ErrorCode::NotWorking,
-            };
-            return flagged_before(unit, &worker, number, code).await;
-        }
-    };
-    let now = unit.clock.now();
-    seen(unit, worker.id, now).await?;
-    sqlx::query(
-        "insert into flags (number, stage, volunteer, flagged_at) values (?, ?, ?, ?) \
-         on conflict do nothing",
-    )
-    .bind(lease.number)
-    .bind(column(lease.stage))
-    .bind(&lease.volunteer)
-    .bind(now)
-    .execute(&mut unit.connection)
-    .await?;
-    let (total, sent_back, distinct): (u32, u32, u32) = sqlx::query_as(
-        "update jobs set flagged = flagged + 1 where number = ?1 returning flagged, sent_back, \
-         (select count(*) from flags where number = ?1 and stage = ?2)",
-    )
-    .bind(lease.number)
-    .bind(column(lease.stage))
-    .fetch_one(&mut unit.connection)
-    .await?;
-    let flagged = flags::Flagged {
-        stage: lease.stage,
-        distinct,
-        total,
-        sent_back,
-    };
-    match flags::verdict(flagged, unit.rules.invalid_after) {
-        flags::Verdict::PutBack => put_back(unit, lease, "flagged").await,
-        flags::Verdict::SendBack(previous) => send_back(unit, lease, previous).await,
-        flags::Verdict::SetAside(reason) => set_aside(unit, lease, &reason).await,
-    }
-}
-
-/// A flag whose answer was lost and that is sent again by number counts once.
-async fn flagged_before(
-    unit: &mut Unit,
-    worker: &Worker,
-    number: Option<i64>,
-    otherwise: ErrorCode,
-) -> Result<(), StoreError> {
-    let known: bool = sqlx::query_scalar(
-        "select exists (select 1 from leases \
-         where number = ? and worker = ? and outcome = 'flagged')",
-    )
-    .bind(number)
-    .bind(worker.id)
-    .fetch_one(&mut unit.connection)
-    .await?;
-    if known {
-        Ok(())
-    } else {
-        Err(StoreError::Refused(otherwise))
-    }
-}
-
-/// Opens a job at the stage before, from the input that that stage had.
-async fn send_back(unit: &mut Unit, lease: &Lease, previous: Stage) -> Result<(), StoreError> {
-    end_lease(unit, lease, "flagged").await?;
-    for statement in [
-        "delete from flags where number = ? and stage = ?",
-        // The bad output: it is no result any more.
-        "delete from inputs where number = ? and stage = ?",
-    ] {
-        sqlx::query(statement)
-            .bind(lease.number)
-            .bind(column(lease.stage))
-            .execute(&mut unit.connection)
-            .await?;
-    }
-    sqlx::query("update jobs set sent_back = sent_back + 1 where number = ?")
-        .bind(lease.number)
-        .execute(&mut unit.connection)
-        .await?;
-    forget_avoided(unit, lease.number).await?;
-    // Who made it wrong is the last who should make it again.
-    let maker: Option<String> = sqlx::query_scalar(
-        "select volunteer from leases \
-         where number = ? and stage = ? and outcome = 'completed' order by id desc limit 1",
-    )
-    .bind(lease.number)
-    .bind(column(previous))
-    .fetch_optional(&mut unit.connection)
-    .await?;
-    if let Some(maker) = maker {
-        avoid(unit, lease.number, &maker).await?;
-    }
-    unit.tally.stage(previous).done -= 1;
-    enqueue(unit, lease.number, previous, 0).await
-}
-
-async fn set_aside(unit: &mut Unit, lease: &Lease, reason: &str) -> Result<(), StoreError> {
-    end_lease(unit, lease, "flagged").await?;
-    sqlx::query("update jobs set state = 'aside', reason = ? where number = ?")
-        .bind(reason)
-        .bind(lease.number)
-        .execute(&mut unit.connection)
-        .await?;
-    unit.tally.stage(lease.stage).aside += 1;
-    Ok(())
 }
 
 pub(super) async fn leave(unit: &mut Unit, token: String) -> Result<(), StoreError> {
