@@ -19,8 +19,10 @@ const { signal } = stopping;
 
 /** @type {Partial<Record<Stage, Client>>} */
 const clients = {};
-/** Inputs that this core has flagged, by job: a second opinion must be somebody else's. */
+/** Inputs that this browser has flagged, by job: a second opinion must be somebody else's. */
 const flagged = new Map();
+const otherCores = new BroadcastChannel("flagged inputs");
+otherCores.onmessage = ({ data: { number, input } }) => flagged.set(number, input);
 /** When the tracker last heard a progress line, and when it last heard that this core waits. */
 const heard = { progress: 0, waiting: 0 };
 
@@ -102,7 +104,9 @@ async function work(client, project) {
     post({ type: "done", stage, ms: performance.now() - begun });
   } catch (error) {
     if (error instanceof InvalidInput) {
-      flagged.set(number, JSON.stringify(data));
+      const input = JSON.stringify(data);
+      flagged.set(number, input);
+      otherCores.postMessage({ number, input });
       await patiently((options) => client.flagInvalidData(options)).catch(ifLost);
       post({ type: "flagged", reason: error.message });
     } else ifLost(error);
@@ -134,7 +138,7 @@ function reporter(client) {
     post({ type: "progress", done, total });
     if (now - heard.progress > 4000) {
       heard.progress = now;
-      client.log(`${done} of ${total}`, { timeoutMs: 4000 }).catch(() => {});
+      client.log(`${Math.round((100 * done) / total)} %`, { timeoutMs: 4000 }).catch(() => {});
     }
     await nextTask();
     signal.throwIfAborted();

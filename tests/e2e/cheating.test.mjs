@@ -3,8 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertSamePicture, canvasPixels, openBrowser, openVolunteerPage } from "./browser.mjs";
-import { nativeRender, startSample } from "./sample.mjs";
+import {
+  assertSamePicture,
+  canvasPixels,
+  openBrowser,
+  openVolunteerPage,
+  untilStatus,
+} from "./browser.mjs";
+import { nativeRender, startSample, status, untilTrue } from "./sample.mjs";
 
 /** The job protocol by hand. */
 async function register(url, nickname) {
@@ -38,8 +44,8 @@ const lies = [
   () => ["nothing", { of: "the sort" }],
 ];
 
-test("wrong tiles are sent back and painted again", async (t) => {
-  const { url, volunteerUrl } = await startSample(t, { poster: "small.json", invalidAfter: 1 });
+/** Hands in each of `lies` for a tile; resolves to what was written, by job. */
+async function cheat(url, lies) {
   const call = await register(url, "Mallory");
   const handedIn = new Map();
   for (const lie of lies) {
@@ -49,6 +55,12 @@ test("wrong tiles are sent back and painted again", async (t) => {
     handedIn.set(number, text);
   }
   assert.deepEqual(await rendered(url), handedIn, "the tracker took the lies");
+  return handedIn;
+}
+
+test("wrong tiles are sent back and painted again", async (t) => {
+  const { url, volunteerUrl } = await startSample(t, { poster: "small.json", invalidAfter: 1 });
+  const handedIn = await cheat(url, lies);
 
   const { page, complaints } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await page.fill("#nickname", "Ada");
@@ -61,4 +73,32 @@ test("wrong tiles are sent back and painted again", async (t) => {
   const now = await rendered(url);
   for (const [number, lie] of handedIn) assert.notEqual(now.get(number), lie);
   assert.deepEqual(complaints, []);
+});
+
+test("where two must agree, one volunteer flags once and waits for another", async (t) => {
+  const { url, volunteerUrl } = await startSample(t, { poster: "small.json", invalidAfter: 2 });
+  await cheat(url, lies.slice(0, 1));
+  const browser = await openBrowser(t);
+
+  const { page: ada } = await openVolunteerPage(browser, volunteerUrl);
+  await ada.fill("#nickname", "Ada");
+  await ada.locator("#cores").press("End");
+  await ada.click("#start");
+  await ada.waitForFunction(() => /11 of 12/.test(document.body.innerText));
+  await untilStatus(ada, /^No open jobs/);
+  // It asks again and gets the same tile, and must not call that a second opinion.
+  let asked = 0;
+  ada.context().on("request", (request) => (asked += request.url().endsWith("/api/newJob")));
+  await untilTrue(() => asked >= 6);
+  assert.equal(await ada.textContent("#flagged"), "1");
+  assert.equal((await status(url)).set_aside, 0);
+
+  const { page: grace } = await openVolunteerPage(browser, volunteerUrl);
+  await grace.fill("#nickname", "Grace");
+  await grace.click("#start");
+  await grace.waitForSelector("body[data-state=finished]");
+  await ada.waitForSelector("body[data-state=finished]");
+  const expected = await nativeRender("small.json");
+  assertSamePicture(await canvasPixels(ada), expected);
+  assertSamePicture(await canvasPixels(grace), expected);
 });

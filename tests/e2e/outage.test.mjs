@@ -1,4 +1,5 @@
-// The tracker goes away while volunteers work, and comes back.
+// What fails while volunteers work is said, and made good: the tracker goes away and comes back, a
+// worker dies and is replaced.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -44,4 +45,17 @@ test("a page that was stopped while the tracker is away stops all the same", asy
   await page.click("#stop");
   await page.waitForSelector("body[data-state=stopped]", { timeout: 10_000 });
   assert.equal(await page.isEnabled("#start"), true);
+});
+
+test("a worker that cannot be loaded or fails is said, and replaced", async (t) => {
+  const sample = await startSample(t, { poster: "small.json" });
+  const { page } = await openVolunteerPage(await openBrowser(t), sample.volunteerUrl);
+  const faults = ["**/worker.js", "**/mandelbrot_bg.wasm"];
+  for (const fault of faults) await page.route(fault, (route) => route.abort(), { times: 1 });
+  await page.click("#start");
+  await untilStatus(page, /^This core's worker failed\. Starting it again (in \d+ s|now)\.$/);
+  assert.match(await page.textContent(".card .note"), /could not be loaded/);
+  await page.waitForFunction(() => /fetch/.test(document.querySelector(".card .note").textContent));
+  await page.waitForSelector("body[data-state=finished]");
+  assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
 });

@@ -65,11 +65,22 @@ export async function status(url) {
  * @param {(status: any) => boolean} fits
  */
 export async function untilTracker(url, what, fits) {
+  let now;
+  await untilTrue(
+    async () => fits((now = await status(url))),
+    () => `not ${what}: ${JSON.stringify(now)}`,
+  );
+  return now;
+}
+
+/**
+ * @param {() => boolean | Promise<boolean>} fits
+ * @param {() => string} [why]
+ */
+export async function untilTrue(fits, why) {
   const deadline = Date.now() + patienceMs;
-  for (;;) {
-    const now = await status(url);
-    if (fits(now)) return now;
-    assert.ok(Date.now() < deadline, `not ${what}: ${JSON.stringify(now)}`);
+  while (!(await fits())) {
+    assert.ok(Date.now() < deadline, why?.());
     await sleep(100);
   }
 }
