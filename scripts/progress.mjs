@@ -25,7 +25,9 @@ export function secondsSince(since) {
  */
 export async function progress({ what, why, about }, work) {
   const since = performance.now();
-  const reasons = [why?.replace(/\.$/, ""), about && `takes about ${about}`].filter(Boolean).join("; ");
+  const reasons = [why?.replace(/\.$/, ""), about && `takes about ${about}`]
+    .filter(Boolean)
+    .join("; ");
   console.error(`· ${what}${reasons ? ` (${reasons})` : ""}`);
   let note = "";
   const timer = setInterval(() => show(since, note), everyMs);
