@@ -2,12 +2,18 @@
 
 import { join } from "node:path";
 
+import { buildKernel, buildPackage } from "./build.mjs";
 import { isMain, runMain } from "./failure.mjs";
 import { root, toolEnv } from "./places.mjs";
 import { endOnSignals, run } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
 import { chosen, report } from "./report.mjs";
-import { ensureNpmPackages, ensureRustComponents, ensureWasmTarget } from "./tools.mjs";
+import {
+  ensureBuildTools,
+  ensureNpmPackages,
+  ensureRustComponents,
+  ensureWasmTarget,
+} from "./tools.mjs";
 
 const prettier = join(root, "node_modules", "prettier", "bin", "prettier.cjs");
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
@@ -53,8 +59,10 @@ const checks = [
   },
   {
     name: "check:types",
-    what: "the types of the page's scripts agree",
-    needs: npm,
+    what: "the types of the page's scripts agree, also with the package and the kernel",
+    needs: [ensureBuildTools],
+    // They import both by their addresses, and the types of both are generated.
+    first: [buildPackage, buildKernel],
     command: [process.execPath, tsc, "--project", join("www", "tsconfig.json")],
   },
 ];
@@ -62,7 +70,8 @@ const checks = [
 /** @type {import("./report.mjs").Step[]} */
 export const checkSteps = checks.map((check) => ({ ...check, run: () => runCheck(check) }));
 
-async function runCheck({ what, command: [program, ...args], env }) {
+async function runCheck({ what, command: [program, ...args], env, first = [] }) {
+  for (const build of first) await build();
   const { code, output } = await progress({ what }, (note) =>
     run(program, args, { env: toolEnv(env), onLine: cargoNotes(note) }),
   );
