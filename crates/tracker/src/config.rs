@@ -97,19 +97,19 @@ impl Settings {
     }
 
     fn merge(args: &ServeArgs, file: ConfigFile) -> Result<Self, String> {
-        let pairs = |given: &[String],
-                     what: &str|
-         -> Result<Option<Vec<(String, String)>>, String> {
-            let pairs: Result<Vec<_>, String> = given.iter().map(|text| pair(text, what)).collect();
-            Ok(Some(pairs?).filter(|pairs| !pairs.is_empty()))
-        };
+        let pairs =
+            |given: &[String], what: &str| -> Result<Option<Vec<(String, String)>>, String> {
+                let pairs: Result<Vec<_>, String> =
+                    given_ones(given).map(|text| pair(text, what)).collect();
+                Ok(Some(pairs?).filter(|pairs| !pairs.is_empty()))
+            };
         let stages = pairs(&args.stage, "--stage a=CPU")?
             .or_else(|| file.stages.map(|stages| stages.into_iter().collect()))
             .unwrap_or_else(|| vec![("a".to_owned(), "CPU".to_owned())]);
         let files = pairs(&args.files, "--files /path=folder")?
             .or_else(|| file.files.map(|files| files.into_iter().collect()))
             .unwrap_or_default();
-        let cors_origin = Some(args.cors_origin.clone())
+        let cors_origin = Some(given_ones(&args.cors_origin).cloned().collect::<Vec<_>>())
             .filter(|origins| !origins.is_empty())
             .or(file.cors_origin)
             .unwrap_or_else(|| vec!["*".to_owned()]);
@@ -172,6 +172,11 @@ impl Settings {
 
 fn parse(text: &str) -> Result<ConfigFile, String> {
     toml::from_str(text).map_err(|error| error.to_string())
+}
+
+/// An environment variable that is set to nothing says nothing.
+fn given_ones(list: &[String]) -> impl Iterator<Item = &String> {
+    list.iter().filter(|text| !text.is_empty())
 }
 
 fn pair(text: &str, example: &str) -> Result<(String, String), String> {
@@ -328,5 +333,14 @@ mod tests {
             assert!(sentence.contains(word), "{flags:?}: {sentence}");
         }
         assert!(merge(&[], "invalid_afther = 5").is_err());
+    }
+
+    #[test]
+    fn a_list_that_is_set_to_nothing_is_not_set() {
+        let flags = ["--stage=", "--files=", "--cors-origin="];
+        assert_eq!(
+            merge(&flags, "").expect("settings"),
+            merge(&[], "").expect("defaults")
+        );
     }
 }

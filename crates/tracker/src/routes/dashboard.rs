@@ -164,8 +164,8 @@ fn stages(stages: &[StageStatus]) -> Markup {
                     thead {
                         tr {
                             th scope="col" { "Stage" }
-                            th.number scope="col" { "Open jobs" }
-                            th.number scope="col" { "Being worked on" }
+                            th.number scope="col" { "Open" }
+                            th.number scope="col" { "In work" }
                             th.number scope="col" { "Done" }
                             th.number scope="col" { "Workers" }
                         }
