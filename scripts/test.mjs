@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { ensureChromium } from "./browsers.mjs";
+import { buildKernel, buildPackage, buildTracker } from "./build.mjs";
 import { checkSteps } from "./check.mjs";
 import { judged, libtest, nodeTest, python } from "./counts.mjs";
 import { isMain, runMain } from "./failure.mjs";
@@ -52,11 +53,7 @@ const steps = [
     name: "e2e",
     what: "a small poster, painted in Chromium by way of npm start",
     needs: [ensureNpmPackages, ensureBuildTools, ensureChromium],
-    run: (of) => {
-      const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
-      // One at a time: each of them computes on all cores.
-      return nodeTests({ folders: ["tests/e2e"], env, args: ["--test-concurrency=1"] });
-    },
+    run: (of) => endToEndTests(of(ensureChromium)),
   },
 ];
 
@@ -113,6 +110,16 @@ async function pythonTests(program) {
     run(program, args, { env, onLine: note, timeoutMs: stepMs }),
   );
   return { ...judged(python(output), code), output };
+}
+
+async function endToEndTests(chromium) {
+  // `start` does this too; here a person sees what takes so long.
+  await buildPackage();
+  await buildKernel();
+  await buildTracker();
+  const env = { DISTCOMPUTE_CHROMIUM: chromium };
+  // One at a time: each of them computes on all cores.
+  return await nodeTests({ folders: ["tests/e2e"], env, args: ["--test-concurrency=1"] });
 }
 
 async function main(args) {
