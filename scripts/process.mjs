@@ -129,13 +129,18 @@ export async function answer(command, args, options = {}) {
 
 /**
  * Starts a program that goes on running, and resolves when `ready` has found what it waits for in
- * a line of standard output. If it ends before that, what it wrote is in the error.
+ * a line of its output. If it ends before that, what it wrote is in the error.
  *
  * @param {(line: string) => any} ready returns something truthy for the line that says it runs
+ * @param {"stdout" | "stderr"} [says] where that line comes
  * @param {(line: string, from: "stdout" | "stderr") => void} [onLine] gets what comes after that
  * @returns {Promise<{ found: any, stop: () => Promise<number>, exited: Promise<number> }>}
  */
-export function serve(command, args, { ready, onLine, startMs = 30_000, remedy, ...options }) {
+export function serve(
+  command,
+  args,
+  { ready, says = "stdout", onLine, startMs = 30_000, remedy, ...options },
+) {
   const child = spawnChild(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const exited = new Promise((resolve) => child.once("close", (code) => resolve(code ?? 1)));
   let output = "";
@@ -152,7 +157,7 @@ export function serve(command, args, { ready, onLine, startMs = 30_000, remedy, 
       createInterface({ input: child[from], crlfDelay: Infinity }).on("line", (line) => {
         if (found) return onLine?.(line, from);
         output += `${line}\n`;
-        if (from === "stdout") found = ready(line);
+        if (from === says) found = ready(line);
         if (!found) return;
         clearTimeout(timer);
         resolve({ found, stop: () => stopChild(child, exited), exited });
