@@ -49,6 +49,8 @@ codes! {
     InvalidRequest = "invalid_request", 422;
     /// The body is larger than the tracker takes.
     TooLarge = "too_large", 413;
+    /// The body came so slowly that the tracker did not wait for its end.
+    TooSlow = "too_slow", 408;
     /// What was asked for needs a right that the caller has not shown.
     NotAllowed = "not_allowed", 401;
     /// There is nothing at this address.

@@ -1,10 +1,13 @@
 //! What the routes share, and the router that they make together.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -12,13 +15,26 @@ use axum::{
 use distcompute_protocol::{ERROR_HEADER, ErrorCode};
 use tower_http::{
     cors::{AllowOrigin, CorsLayer},
+    timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer},
     trace::TraceLayer,
 };
 
-use crate::{config::Settings, error::ApiError, random::Random, routes, store::Store};
+use crate::{
+    config::Settings,
+    error::ApiError,
+    listen::Limits,
+    metrics::Metrics,
+    random::Random,
+    request_id::{self, RequestId},
+    routes,
+    store::Store,
+};
 
 /// How long a browser may remember the answer to a preflight: the longest that Chromium grants.
-const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(7_200);
+const PREFLIGHT_AGE: Duration = Duration::from_secs(7_200);
+
+/// Answers that bring no policy of their own are no pages.
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// What the routes share.
 #[derive(Clone)]
@@ -29,6 +45,10 @@ pub struct App {
     pub settings: Arc<Settings>,
     /// Where tokens come from.
     pub random: Arc<dyn Random>,
+    /// What was served so far.
+    pub metrics: Arc<Metrics>,
+    /// How long clients may take.
+    pub limits: Limits,
 }
 
 /// All routes.
@@ -46,16 +66,44 @@ pub fn router(app: App) -> Result<Router, String> {
         .merge(routes::leaderboard::router())
         .merge(routes::worker::router())
         .merge(routes::assets::router())
-        .merge(routes::files::router(&app.settings.files))
+        .merge(routes::health::router())
+        .merge(routes::files::router(&app.settings))
         .fallback(|| async { ApiError::Refused(ErrorCode::NotFound) })
         .method_not_allowed_fallback(|| async { ApiError::Refused(ErrorCode::MethodNotAllowed) })
         .layer(DefaultBodyLimit::max(limit))
         .layer(middleware::from_fn_with_state(app.clone(), housekeeping))
         .layer(cors)
         .layer(middleware::from_fn(only_real_preflights))
-        .layer(TraceLayer::new_for_http())
+        .layer(RequestBodyTimeoutLayer::new(app.limits.pause))
+        .layer(RequestBodyDeadlineLayer::new(app.limits.body))
+        .layer(middleware::from_fn_with_state(app.clone(), measure))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(middleware::from_fn(request_id::name))
         .with_state(app);
     Ok(router)
+}
+
+/// What the lines of the log that belong to a request begin with, at every level of logging.
+fn span(request: &Request) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>();
+    tracing::error_span!(
+        "request",
+        id = id.map_or("", RequestId::as_str),
+        method = %request.method(),
+        path = request.uri().path(),
+    )
+}
+
+async fn measure(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let answer = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let status = answer.status().as_u16();
+    app.metrics
+        .served(method.as_str(), route, status, started.elapsed());
+    answer
 }
 
 /// Answers of the API are never kept by caches, and `HEAD` is no method of the API: a `HEAD` of
@@ -71,6 +119,9 @@ async fn housekeeping(State(_): State<App>, request: Request, next: Next) -> Res
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(NO_PAGE));
     if api {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

@@ -19,6 +19,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve the API and the pages until told to stop
     Serve(Box<ServeArgs>),
+    /// Say everything that is wrong with the configuration of `serve`
+    CheckConfig(Box<ServeArgs>),
     /// Add jobs; works while the tracker runs
     Import(ImportArgs),
     /// Write the results of a stage as JSON lines; works while the tracker runs
@@ -86,6 +88,24 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub cors_origin: Vec<String>,
+    /// A secret of at least 16 characters for the operator's calls; better kept in a file, since a
+    /// command line can be read by everybody on the machine
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_ADMIN_TOKEN",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub admin_token: Option<String>,
+    /// A file that holds this secret
+    #[arg(long, env = "DISTCOMPUTE_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
+    /// Who may read /metrics: token, loopback or public [default: token]
+    #[arg(long, env = "DISTCOMPUTE_METRICS", value_name = "WHO")]
+    pub metrics: Option<String>,
+    /// The Content-Security-Policy of what --files serves; empty for none
+    #[arg(long, env = "DISTCOMPUTE_FILES_POLICY", value_name = "POLICY")]
+    pub files_policy: Option<String>,
     /// Seconds without a word after which a worker is forgotten [default: 7200]
     #[arg(long, env = "DISTCOMPUTE_IDLE_TIMEOUT_S", value_name = "SECONDS")]
     pub idle_timeout_s: Option<u64>,

@@ -9,10 +9,31 @@ use std::{
 use distcompute_protocol::Stage;
 use serde::Deserialize;
 
+pub use self::admin::{AdminToken, MetricsFor};
 use crate::{cli::ServeArgs, rules::stages::Stages, store::StoreRules};
 
+mod admin;
+mod surroundings;
+
 /// Addresses under which the tracker itself answers.
-const OWN_PATHS: [&str; 4] = ["/api", "/assets", "/leaderboard", "/worker"];
+const OWN_PATHS: [&str; 7] = [
+    "/api",
+    "/assets",
+    "/healthz",
+    "/leaderboard",
+    "/metrics",
+    "/readyz",
+    "/worker",
+];
+
+/// What pages that the operator serves may do, unless told otherwise: what a volunteer page with
+/// WebAssembly in workers needs. `blob:` is how a busy worker is told to stop.
+const FILES_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
+     worker-src 'self'; connect-src 'self' blob:; img-src 'self' data: blob:; \
+     object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
+
+/// The largest `max_body`: a body is held in memory.
+const MOST_BODY: u64 = 1 << 30;
 
 /// A folder of the operator's that is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +75,12 @@ pub struct Settings {
     pub sweep_interval_s: u64,
     /// The largest body that is taken, in bytes.
     pub max_body: u64,
+    /// What the operator's calls are let in by, if they are at all.
+    pub admin_token: Option<AdminToken>,
+    /// Who may read the metrics.
+    pub metrics: MetricsFor,
+    /// The content security policy of the served folders, if there is one.
+    pub files_policy: Option<String>,
     /// What is logged: a level, or a filter as the tracing crates have it.
     pub log: String,
 }
@@ -76,37 +103,69 @@ struct ConfigFile {
     idle_timeout_s: Option<u64>,
     sweep_interval_s: Option<u64>,
     max_body: Option<u64>,
+    admin_token: Option<String>,
+    admin_token_file: Option<PathBuf>,
+    metrics: Option<String>,
+    files_policy: Option<String>,
     log: Option<String>,
+}
+
+/// Everything that is wrong, each as a sentence.
+#[derive(Debug, Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    /// What was found, or notes the sentence and goes on with what stands in for it.
+    fn or<T>(&mut self, found: Result<T, String>, stand_in: impl FnOnce() -> T) -> T {
+        found.unwrap_or_else(|sentence| {
+            self.0.push(sentence);
+            stand_in()
+        })
+    }
+
+    fn note(&mut self, sentences: impl IntoIterator<Item = String>) {
+        self.0.extend(sentences);
+    }
 }
 
 impl Settings {
     /// Puts together what was given; flags and environment come in `args`.
     ///
     /// # Errors
-    /// A sentence that says what cannot work.
-    pub fn gather(args: &ServeArgs) -> Result<Self, String> {
-        let file = match &args.config {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| format!("{} cannot be read: {error}.", path.display()))?;
-                parse(&text).map_err(|error| format!("{}: {error}", path.display()))?
-            }
-            None => ConfigFile::default(),
-        };
-        Self::merge(args, file)
+    /// Everything that cannot work, each as a sentence.
+    pub fn gather(args: &ServeArgs) -> Result<Self, Vec<String>> {
+        let mut faults = Faults::default();
+        let file = args.config.as_ref().map(|path| {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("{} cannot be read: {error}.", path.display()))?;
+            parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+        });
+        let file = faults.or(
+            file.unwrap_or_else(|| Ok(ConfigFile::default())),
+            ConfigFile::default,
+        );
+        let settings = Self::merge(args, file, &mut faults);
+        faults.note(settings.faults());
+        faults.note(surroundings::faults(&settings));
+        if faults.0.is_empty() {
+            Ok(settings)
+        } else {
+            Err(faults.0)
+        }
     }
 
-    fn merge(args: &ServeArgs, file: ConfigFile) -> Result<Self, String> {
-        let pairs =
-            |given: &[String], what: &str| -> Result<Option<Vec<(String, String)>>, String> {
-                let pairs: Result<Vec<_>, String> =
-                    given_ones(given).map(|text| pair(text, what)).collect();
-                Ok(Some(pairs?).filter(|pairs| !pairs.is_empty()))
-            };
-        let stages = pairs(&args.stage, "--stage a=CPU")?
+    fn merge(args: &ServeArgs, file: ConfigFile, faults: &mut Faults) -> Self {
+        let mut pairs = |given: &[String], what: &str| {
+            let pairs: Vec<_> = given_ones(given)
+                .map(|text| faults.or(pair(text, what).map(Some), || None))
+                .collect();
+            // None given, and none that could be read, are two things: the latter is no default.
+            (!pairs.is_empty()).then(|| pairs.into_iter().flatten().collect::<Vec<_>>())
+        };
+        let stages = pairs(&args.stage, "--stage a=CPU")
             .or_else(|| file.stages.map(|stages| stages.into_iter().collect()))
             .unwrap_or_else(|| vec![("a".to_owned(), "CPU".to_owned())]);
-        let files = pairs(&args.files, "--files /path=folder")?
+        let files = pairs(&args.files, "--files /path=folder")
             .or_else(|| file.files.map(|files| files.into_iter().collect()))
             .unwrap_or_default();
         let cors_origin = Some(given_ones(&args.cors_origin).cloned().collect::<Vec<_>>())
@@ -116,20 +175,29 @@ impl Settings {
         let text = |flag: &Option<String>, key: Option<String>, otherwise: &str| {
             flag.clone().or(key).unwrap_or_else(|| otherwise.to_owned())
         };
-        let settings = Self {
+        let database = text(&args.database, file.database, "sqlite:jobs.db");
+        let metrics = text(&args.metrics, file.metrics, "token");
+        let token = args.admin_token.clone().or(file.admin_token);
+        let token_file = args.admin_token_file.clone().or(file.admin_token_file);
+        let (files, wrong) = mounts(files);
+        faults.note(wrong);
+        Self {
             listen: text(&args.listen, file.listen, "127.0.0.1:8080"),
-            database: database_path(&text(&args.database, file.database, "sqlite:jobs.db"))?,
+            database: faults.or(database_path(&database), || PathBuf::from("jobs.db")),
             project: text(&args.project, file.project, "Unnamed project")
                 .trim()
                 .to_owned(),
             description: text(&args.description, file.description, "")
                 .trim()
                 .to_owned(),
-            stages: named_stages(stages)?,
+            stages: faults.or(named_stages(stages), Stages::default),
             invalid_after: args.invalid_after.or(file.invalid_after).unwrap_or(5),
-            files: mounts(files)?,
-            volunteer_page: page(text(&args.volunteer_page, file.volunteer_page, ""))?,
-            preview: page(text(&args.preview, file.preview, ""))?,
+            files,
+            volunteer_page: faults.or(
+                page(text(&args.volunteer_page, file.volunteer_page, "")),
+                || None,
+            ),
+            preview: faults.or(page(text(&args.preview, file.preview, "")), || None),
             public_results: args.public_results.or(file.public_results).unwrap_or(false),
             cors_origin,
             idle_timeout_s: args.idle_timeout_s.or(file.idle_timeout_s).unwrap_or(7_200),
@@ -138,15 +206,19 @@ impl Settings {
                 .or(file.sweep_interval_s)
                 .unwrap_or(300),
             max_body: args.max_body.or(file.max_body).unwrap_or(16 << 20),
+            admin_token: faults.or(AdminToken::gather(token, token_file), || None),
+            metrics: faults.or(metrics.parse(), MetricsFor::default),
+            files_policy: Some(text(&args.files_policy, file.files_policy, FILES_POLICY))
+                .filter(|policy| !policy.trim().is_empty()),
             log: text(&args.log, file.log, "info"),
-        };
-        settings.check()?;
-        Ok(settings)
+        }
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// What is wrong with the values themselves.
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
         if self.project.is_empty() {
-            return Err("The project has no name: --project.".to_owned());
+            faults.push("The project has no name: --project.".to_owned());
         }
         let positive = [
             ("invalid_after", u64::from(self.invalid_after)),
@@ -154,10 +226,34 @@ impl Settings {
             ("sweep_interval_s", self.sweep_interval_s),
             ("max_body", self.max_body),
         ];
-        match positive.iter().find(|(_, value)| *value == 0) {
-            Some((key, _)) => Err(format!("{key} must be at least 1.")),
-            None => Ok(()),
+        let none = positive.iter().filter(|(_, value)| *value == 0);
+        faults.extend(none.map(|(key, _)| format!("{key} must be at least 1.")));
+        if self.max_body > MOST_BODY {
+            faults.push(format!("max_body must be at most {MOST_BODY}."));
         }
+        let port = self
+            .listen
+            .rsplit_once(':')
+            .map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            faults.push(format!(
+                "Cannot listen on {:?}: it must be ADDRESS:PORT, as 127.0.0.1:8080 is.",
+                self.listen
+            ));
+        }
+        let bad = self.cors_origin.iter().filter(|origin| !is_origin(origin));
+        faults.extend(bad.map(|origin| {
+            format!("{origin:?} is no origin: it must be \"*\" or look like https://example.org, without a path.")
+        }));
+        if let Some(policy) = &self.files_policy
+            && axum::http::HeaderValue::from_str(policy).is_err()
+        {
+            faults.push("files_policy holds a character that no header takes.".to_owned());
+        }
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log) {
+            faults.push(format!("The log filter {:?}: {error}.", self.log));
+        }
+        faults
     }
 
     /// What the store goes by.
@@ -185,6 +281,18 @@ fn pair(text: &str, example: &str) -> Result<(String, String), String> {
         .ok_or_else(|| format!("{text:?} is not of the form {example}."))
 }
 
+/// `*`, or a scheme and a host, with a port perhaps, and nothing behind them.
+fn is_origin(text: &str) -> bool {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    text == "*"
+        || host.is_some_and(|host| {
+            !host.contains(['/', '@', '?', '#', '*'])
+                && host.parse::<axum::http::uri::Authority>().is_ok()
+        })
+}
+
 fn named_stages(given: Vec<(String, String)>) -> Result<Stages, String> {
     let stages: Result<Vec<(Stage, String)>, String> = given
         .into_iter()
@@ -193,37 +301,44 @@ fn named_stages(given: Vec<(String, String)>) -> Result<Stages, String> {
     Stages::new(stages?)
 }
 
-fn mounts(given: Vec<(String, String)>) -> Result<Vec<Mount>, String> {
+/// The folders that can be served, and what is wrong with the others.
+fn mounts(given: Vec<(String, String)>) -> (Vec<Mount>, Vec<String>) {
     let mut mounts: Vec<Mount> = Vec::new();
+    let mut faults = Vec::new();
     for (path, folder) in given {
-        let path = path.trim_end_matches('/').to_owned();
-        let folder = PathBuf::from(folder);
-        let plain = path
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c));
-        if !path.starts_with('/') || path.contains("//") || !plain {
-            return Err(format!(
-                "Files cannot be served under {path:?}: it must begin with '/' and have a name of letters, digits, '-', '_', '.' or '~'."
-            ));
+        match mount(&mounts, &path, PathBuf::from(folder)) {
+            Ok(mount) => mounts.push(mount),
+            Err(sentence) => faults.push(sentence),
         }
-        let own = |own: &&str| path == **own || path.starts_with(&format!("{own}/"));
-        if OWN_PATHS.iter().any(own) {
-            return Err(format!(
-                "Files cannot be served under {path}: the tracker answers there."
-            ));
-        }
-        if mounts.iter().any(|mount| mount.path == path) {
-            return Err(format!("Two folders are to be served under {path}."));
-        }
-        if !folder.is_dir() {
-            return Err(format!(
-                "{}, to be served under {path}, is no folder.",
-                folder.display()
-            ));
-        }
-        mounts.push(Mount { path, folder });
     }
-    Ok(mounts)
+    (mounts, faults)
+}
+
+fn mount(others: &[Mount], path: &str, folder: PathBuf) -> Result<Mount, String> {
+    let path = path.trim_end_matches('/').to_owned();
+    let plain = path
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c));
+    if !path.starts_with('/') || path.contains("//") || !plain {
+        return Err(format!(
+            "Files cannot be served under {path:?}: it must begin with '/' and have a name of letters, digits, '-', '_', '.' or '~'."
+        ));
+    }
+    let own = |own: &&str| path == **own || path.starts_with(&format!("{own}/"));
+    if OWN_PATHS.iter().any(own) {
+        return Err(format!(
+            "Files cannot be served under {path}: the tracker answers there."
+        ));
+    }
+    if others.iter().any(|mount| mount.path == path) {
+        return Err(format!("Two folders are to be served under {path}."));
+    }
+    let place = format!("{}, to be served under {path},", folder.display());
+    if !folder.is_dir() {
+        return Err(format!("{place} is no folder."));
+    }
+    std::fs::read_dir(&folder).map_err(|error| format!("{place} cannot be read: {error}."))?;
+    Ok(Mount { path, folder })
 }
 
 /// The address of a page on this tracker; none if it is empty.
@@ -266,7 +381,14 @@ mod tests {
 
     fn merge(flags: &[&str], file: &str) -> Result<Settings, String> {
         let args = ServeArgs::parse_from(["serve"].iter().chain(flags));
-        Settings::merge(&args, parse(file)?)
+        let mut faults = Faults::default();
+        let settings = Settings::merge(&args, parse(file)?, &mut faults);
+        faults.note(settings.faults());
+        if faults.0.is_empty() {
+            Ok(settings)
+        } else {
+            Err(faults.0.join("\n"))
+        }
     }
 
     #[test]
@@ -294,6 +416,10 @@ mod tests {
             idle_timeout_s: Some(_),
             sweep_interval_s: Some(_),
             max_body: Some(_),
+            admin_token: Some(_),
+            admin_token_file: Some(_),
+            metrics: Some(_),
+            files_policy: Some(_),
             log: Some(_),
         } = parse(EXAMPLE).expect("example")
         else {
@@ -328,11 +454,44 @@ mod tests {
             (["--invalid-after", "0"], "at least 1"),
             (["--project", " "], "no name"),
             (["--preview", "https://elsewhere"], "on this tracker"),
+            (["--listen", "8080"], "ADDRESS:PORT"),
+            (["--listen", "127.0.0.1:99999"], "ADDRESS:PORT"),
+            (["--cors-origin", "example.org"], "is no origin"),
+            (["--cors-origin", "https://example.org/"], "is no origin"),
+            (["--cors-origin", "https://*.example.org"], "is no origin"),
+            (["--admin-token", "fifteen-letters"], "at least 16"),
+            (["--admin-token-file", "/no/such/file"], "cannot be read"),
+            (["--metrics", "everybody"], "loopback"),
+            (["--files-policy", "a\nb"], "no header takes"),
+            (["--log", "loud=very"], "log filter"),
+            (["--max-body", "9999999999"], "at most"),
         ] {
             let sentence = merge(&flags, "").expect_err("refused");
             assert!(sentence.contains(word), "{flags:?}: {sentence}");
         }
         assert!(merge(&[], "invalid_afther = 5").is_err());
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let flags = ["--stage", "b=GPU", "--files", "/x=/no/such/folder"];
+        let more = ["--cors-origin", "nowhere", "--admin-token", "short"];
+        let sentences = merge(&[flags, more].concat(), "max_body = 0").expect_err("refused");
+        assert_eq!(sentences.lines().count(), 5, "{sentences}");
+        assert!(
+            !sentences.contains("short"),
+            "a token is never shown: {sentences}"
+        );
+    }
+
+    #[test]
+    fn the_token_is_never_shown() {
+        let settings = merge(&["--admin-token", "correct horse battery"], "").expect("settings");
+        let token = settings.admin_token.as_ref().expect("a token");
+        assert!(token.is("correct horse battery"));
+        assert!(!token.is("correct horse batterz"));
+        assert!(!token.is(""));
+        assert!(!format!("{settings:?}").contains("horse"));
     }
 
     #[test]

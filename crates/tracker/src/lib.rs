@@ -1,8 +1,9 @@
 //! The tracker of a volunteer-computing project: its job list, its pages, its command line.
 //!
 //! `rules` decides, `store` keeps, `routes` speaks HTTP; `serve`, `import` and `export` are the
-//! commands. A library, so that tests and simulations can use each part; `main.rs` only starts it.
+//! commands, `listen` the connections. A library, so that tests and simulations can use each part; `main.rs` only starts it.
 
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -10,8 +11,11 @@ pub mod config;
 pub mod error;
 pub mod export;
 pub mod import;
+pub mod listen;
+pub mod metrics;
 pub mod random;
 pub mod request;
+pub mod request_id;
 pub mod routes;
 pub mod rules;
 pub mod serve;

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Parser as _;
 use distcompute_tracker::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, ServeArgs},
     config::Settings,
     export, import, serve,
 };
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> Result<(), String> {
     match command {
         Command::Serve(args) => {
-            let settings = Settings::gather(&args)?;
+            let settings = gathered(&args)?;
             let filter = EnvFilter::try_new(&settings.log)
                 .map_err(|error| format!("The log filter {:?}: {error}.", settings.log))?;
             tracing_subscriber::fmt()
@@ -43,7 +43,26 @@ async fn run(command: Command) -> Result<(), String> {
                 .init();
             serve::run(settings).await
         }
+        Command::CheckConfig(args) => {
+            gathered(&args)?;
+            writeln!(std::io::stdout(), "the configuration is fine")
+                .map_err(|error| error.to_string())
+        }
         Command::Import(args) => import::run(&args).await,
         Command::Export(args) => export::run(&args).await,
     }
+}
+
+/// The settings, or all that is wrong with them, a line each.
+fn gathered(args: &ServeArgs) -> Result<Settings, String> {
+    Settings::gather(args).map_err(|mut sentences| {
+        if sentences.len() == 1 {
+            return sentences.remove(0);
+        }
+        format!(
+            "{} things are wrong:\n- {}",
+            sentences.len(),
+            sentences.join("\n- ")
+        )
+    })
 }

@@ -142,8 +142,24 @@ fn unread(rejection: &BytesRejection) -> ApiError {
         let sentence = "The body is larger than this tracker takes.".to_owned();
         return ApiError::Said(ErrorCode::TooLarge, sentence);
     }
+    if timed_out(rejection) {
+        let sentence = "The body came too slowly; the tracker did not wait for its end.".to_owned();
+        return ApiError::Said(ErrorCode::TooSlow, sentence);
+    }
     let message = format!("The body could not be read: {}", rejection.body_text());
     ApiError::Faults(vec![fault("body_unreadable", &["body"], &message, None)])
+}
+
+/// Whether a time limit ended the reading, somewhere below.
+pub(crate) fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<tower_http::timeout::TimeoutError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl Body {

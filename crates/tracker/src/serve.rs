@@ -8,15 +8,14 @@ use crate::{
     app::{self, App},
     clock::{Millis, SystemClock},
     config::Settings,
+    listen::{self, Limits},
+    metrics::Metrics,
     random::ThreadRandom,
     store::{
         Store,
         sqlite::{ServeLock, SqliteStore},
     },
 };
-
-/// How long requests in flight may take once the tracker was told to stop.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves until the process is told to stop.
 ///
@@ -47,6 +46,8 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         store: Arc::clone(&store),
         settings: Arc::new(settings),
         random: Arc::new(ThreadRandom),
+        metrics: Arc::new(Metrics::default()),
+        limits: Limits::default(),
     };
     announce(&listener).map_err(|error| format!("Cannot say where it listens: {error}."))?;
     let served = serve(app, listener, told_to_stop()).await;
@@ -64,31 +65,12 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), String> {
-    let sweeper = tokio::spawn(sweep(app.clone()));
-    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    let router = app::router(app)?;
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
-        stop.await;
-        tracing::info!("stopping: finishing the requests in flight");
-        stopping.send_replace(true);
-    });
-    let out_of_time = async move {
-        // An error means that the server ended by itself; then there is nothing to wait for.
-        if stopped.wait_for(|stopping| *stopping).await.is_ok() {
-            time::sleep(GRACE).await;
-        } else {
-            std::future::pending::<()>().await;
-        }
-    };
-    let served = tokio::select! {
-        served = server => served.map_err(|error| format!("Serving ended: {error}.")),
-        () = out_of_time => {
-            tracing::warn!("some requests did not finish in time");
-            Ok(())
-        }
-    };
+    let limits = app.limits;
+    let router = app::router(app.clone())?;
+    let sweeper = tokio::spawn(sweep(app));
+    listen::serve(listener, router, limits, stop).await;
     sweeper.abort();
-    served
+    Ok(())
 }
 
 /// Says on standard output where the tracker listens: scripts wait for this line.

@@ -292,6 +292,38 @@ fn told_to_stop_it_finishes_the_request_in_flight() {
 }
 
 #[test]
+fn all_that_is_wrong_with_a_configuration_is_said_at_once() {
+    let folder = folder();
+    let at = folder.path();
+    let fine = run(at, &["check-config"], "");
+    assert_eq!(fine.status.code(), Some(0));
+    assert_eq!(text(&fine.stdout), "the configuration is fine\n");
+    assert!(!at.join("jobs.db").exists(), "looking changes nothing");
+    let flags = [
+        "--stage=b=GPU",
+        "--cors-origin=nowhere",
+        "--admin-token=short",
+        "--database=sqlite:no/such/jobs.db",
+        "--files=/x=missing",
+    ];
+    for command in ["check-config", "serve"] {
+        let wrong = run(at, &[&[command], &flags[..]].concat(), "");
+        assert_eq!(wrong.status.code(), Some(1));
+        let why = text(&wrong.stderr);
+        for word in [
+            "5 things",
+            "stage a is not",
+            "\"nowhere\" is no origin",
+            "at least 16",
+            "does not exist",
+            "no folder",
+        ] {
+            assert!(why.contains(word), "{command}, {word}: {why}");
+        }
+    }
+}
+
+#[test]
 fn a_second_tracker_on_the_same_file_is_refused() {
     let folder = folder();
     let _first = Serving::start(folder.path(), &[]);

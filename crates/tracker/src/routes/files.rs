@@ -20,12 +20,16 @@ use tower_http::{
     compression::CompressionLayer, services::ServeDir, set_header::SetResponseHeaderLayer,
 };
 
-use crate::{app::App, config::Mount, error::ApiError};
+use crate::{
+    app::App,
+    config::{Mount, Settings},
+    error::ApiError,
+};
 
 /// A route for each folder; the longest address wins.
-pub fn router(mounts: &[Mount]) -> Router<App> {
+pub fn router(settings: &Settings) -> Router<App> {
     let mut router = Router::new();
-    for mount in mounts {
+    for mount in &settings.files {
         let files = ServeDir::new(&mount.folder)
             .html_as_default_extension(false)
             .redirect_path_prefix(&mount.path)
@@ -35,6 +39,15 @@ pub fn router(mounts: &[Mount]) -> Router<App> {
             guard,
         ));
         router = router.nest_service(&mount.path, guarded);
+    }
+    // A header rather than a line in each page: workers obey that of their own script's answer.
+    if let Some(policy) = &settings.files_policy
+        && let Ok(policy) = HeaderValue::from_str(policy)
+    {
+        router = router.layer(SetResponseHeaderLayer::overriding(
+            header::CONTENT_SECURITY_POLICY,
+            policy,
+        ));
     }
     router
         // Asked again each time, answered "not modified" mostly: a page and the modules that it

@@ -4,6 +4,7 @@
 pub mod assets;
 pub mod dashboard;
 pub mod files;
+pub mod health;
 pub mod leaderboard;
 pub mod page;
 pub mod project;

@@ -11,6 +11,14 @@ pub struct Stages {
     names: Vec<String>,
 }
 
+impl Default for Stages {
+    fn default() -> Self {
+        Self {
+            names: vec!["CPU".to_owned()],
+        }
+    }
+}
+
 impl Stages {
     /// Checks stages as the operator gave them, in any order. The error is a sentence.
     ///

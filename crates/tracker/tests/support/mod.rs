@@ -2,9 +2,13 @@
 
 #![allow(dead_code)] // Each test program uses its own part of this.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
@@ -18,15 +22,25 @@ use distcompute_tracker::{
     cli::ServeArgs,
     clock::ManualClock,
     config::Settings,
+    listen::{self, Limits},
     random::Random,
     store::{Store, sqlite::SqliteStore},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tower::ServiceExt as _;
 
 /// Some moment in November 2026.
 pub(crate) const NOW: i64 = 1_795_440_000_000;
+
+/// Short enough to be waited for.
+const LIMITS: Limits = Limits {
+    head: Duration::from_millis(300),
+    pause: Duration::from_millis(300),
+    body: Duration::from_secs(1),
+    grace: Duration::from_secs(5),
+};
 
 /// Numbers that differ, and the same ones in each run.
 #[derive(Default)]
@@ -45,6 +59,13 @@ pub(crate) struct Tracker {
     pub(crate) settings: Arc<Settings>,
     router: Router,
     folder: TempDir,
+}
+
+/// A tracker on a socket.
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    pub(crate) stop: oneshot::Sender<()>,
+    pub(crate) task: JoinHandle<()>,
 }
 
 pub(crate) struct Answer {
@@ -106,6 +127,8 @@ impl Tracker {
             store: Arc::clone(&store),
             settings: Arc::clone(&settings),
             random: Arc::new(Counting::default()),
+            metrics: Arc::default(),
+            limits: LIMITS,
         };
         Self {
             store,
@@ -138,6 +161,22 @@ impl Tracker {
             status: head.status,
             headers: head.headers,
             bytes,
+        }
+    }
+
+    /// Serves on a port of its own until the receiver of the stop is told or dropped.
+    pub(crate) async fn listen(&self) -> Served {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = self.router.clone();
+        let task = tokio::spawn(listen::serve(listener, router, LIMITS, async move {
+            let _ = stopped.await;
+        }));
+        Served {
+            address,
+            stop,
+            task,
         }
     }
 

@@ -1,0 +1,89 @@
+//! Who may do what only the operator does: whoever shows the admin token.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, header, request::Parts},
+};
+use distcompute_protocol::ErrorCode;
+
+use crate::{
+    app::App,
+    config::{MetricsFor, Settings},
+    error::ApiError,
+};
+
+/// Headers by which a proxy says that it is one.
+const PROXIED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
+/// Somebody who has shown the admin token.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Where the call came from, for the audit log.
+    pub who: String,
+}
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        if is_admin(&app.settings, &parts.headers) {
+            let who = peer(parts).map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+            return Ok(Self { who });
+        }
+        Err(refusal(&app.settings))
+    }
+}
+
+/// Somebody who may read the metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct Observer;
+
+impl FromRequestParts<App> for Observer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let allowed = match app.settings.metrics {
+            MetricsFor::Public => true,
+            MetricsFor::Loopback => {
+                let proxied = PROXIED.iter().any(|name| parts.headers.contains_key(*name));
+                !proxied && peer(parts).is_some_and(|peer| peer.to_canonical().is_loopback())
+            }
+            MetricsFor::Token => false,
+        };
+        if allowed || is_admin(&app.settings, &parts.headers) {
+            return Ok(Self);
+        }
+        Err(refusal(&app.settings))
+    }
+}
+
+/// Whether the request shows the token.
+#[must_use]
+pub fn is_admin(settings: &Settings, headers: &HeaderMap) -> bool {
+    let shown = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    match (&settings.admin_token, shown) {
+        (Some(token), Some(shown)) => token.is(shown),
+        _ => false,
+    }
+}
+
+fn refusal(settings: &Settings) -> ApiError {
+    let sentence = if settings.admin_token.is_some() {
+        "This needs the admin token: \"Authorization: Bearer SECRET\"."
+    } else {
+        "This needs the admin token, and this tracker has none: its operator sets admin_token."
+    };
+    ApiError::Said(ErrorCode::NotAllowed, sentence.to_owned())
+}
+
+fn peer(parts: &Parts) -> Option<IpAddr> {
+    let ConnectInfo(address) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(address.ip())
+}

@@ -1,0 +1,59 @@
+//! What is wrong around the tracker: things that no setting shows, and that would otherwise come
+//! out when the first volunteer does.
+
+use std::{
+    fs::{self, OpenOptions},
+    path::{Path, PathBuf},
+};
+
+use super::Settings;
+
+/// Everything that is wrong, each as a sentence.
+pub(super) fn faults(settings: &Settings) -> Vec<String> {
+    database(&settings.database).err().into_iter().collect()
+}
+
+/// SQLite keeps two more files beside the database: the folder must be writable too.
+fn database(path: &Path) -> Result<(), String> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let place = folder.display();
+    if !folder.is_dir() {
+        return Err(format!(
+            "The folder {place} of the database {} does not exist.",
+            path.display()
+        ));
+    }
+    tempfile::tempfile_in(&folder).map_err(|error| {
+        format!("The folder {place}, where the database is kept, cannot be written: {error}.")
+    })?;
+    if fs::exists(path).unwrap_or(true) {
+        OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(|error| {
+                format!(
+                    "The database {} cannot be written: {error}.",
+                    path.display()
+                )
+            })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_needs_a_folder_that_can_be_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(database(&folder.path().join("jobs.db")), Ok(()));
+        let missing = database(&folder.path().join("no/jobs.db")).expect_err("no folder");
+        assert!(missing.contains("does not exist"), "{missing}");
+        let taken = database(folder.path()).expect_err("a folder is no file");
+        assert!(taken.contains("cannot be written"), "{taken}");
+    }
+}

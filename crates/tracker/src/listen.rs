@@ -1,0 +1,118 @@
+//! Connections: taken, served, given up on when a client does not say what it wants, and finished
+//! when the tracker stops.
+//!
+//! This is `axum::serve` with a time limit for the head of a request, which that does not set: a
+//! client that sends a byte now and then would hold a connection for ever.
+
+use std::{convert::Infallible, future::Future, net::SocketAddr, time::Duration};
+
+use axum::{Router, body::Body, extract::ConnectInfo};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time,
+};
+use tower::Service as _;
+
+/// How long to wait when the system has no more connections to give.
+const EXHAUSTED: Duration = Duration::from_millis(200);
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For the head of a request, from the end of the request before: also how long a connection
+    /// may be idle, so it is longer than the pauses of clients that call now and then.
+    pub head: Duration,
+    /// For a pause within a body.
+    pub pause: Duration,
+    /// For a whole body.
+    pub body: Duration,
+    /// For the requests in flight once the tracker was told to stop.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(75),
+            pause: Duration::from_secs(30),
+            // 16 MB at a quarter of a megabit a second.
+            body: Duration::from_secs(600),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves until `stop` is done, then finishes what is in flight, within bounds.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    let connections = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    time::sleep(EXHAUSTED).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        let connection = connections.watch(converse(stream, peer, router.clone(), limits.head));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, %peer, "a connection ended early");
+            }
+        });
+    }
+    // Nobody new: a load balancer goes elsewhere.
+    drop(listener);
+    tracing::info!(
+        connections = connections.count(),
+        "stopping: finishing the requests in flight"
+    );
+    if time::timeout(limits.grace, connections.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+/// A connection with its requests.
+fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    head: Duration,
+) -> http1::Connection<
+    TokioIo<TcpStream>,
+    impl hyper::service::Service<
+        hyper::Request<Incoming>,
+        Response = axum::response::Response,
+        Error = Infallible,
+        Future: Send,
+    > + Send,
+> {
+    // Answers are small and somebody waits for each. Without it they are only slower.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().call(request)
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head)
+        .serve_connection(TokioIo::new(stream), service)
+}

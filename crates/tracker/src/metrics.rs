@@ -1,0 +1,182 @@
+//! What the operator's monitoring reads. What this process did is counted here; what the project's
+//! jobs are is read from the database's counters when somebody asks, so that several trackers on
+//! one database say the same.
+
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::{Duration, Instant},
+};
+
+use distcompute_protocol::Stage;
+use prometheus_client::{
+    encoding::{
+        EncodeLabelSet,
+        text::{encode_eof, encode_registry},
+    },
+    metrics::{family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+
+use crate::store::Status;
+
+/// What the text is, for those who fetch it.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper ends of the duration classes, in seconds.
+const SECONDS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
+
+type Seconds = Gauge<f64, AtomicU64>;
+type Count = Gauge<i64, AtomicI64>;
+
+/// A served request. Every value comes from a short list: addresses as they were typed would make
+/// a series each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Served {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfStage {
+    stage: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InState {
+    stage: &'static str,
+    state: &'static str,
+}
+
+/// What this process has served.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Served, Histogram, fn() -> Histogram>,
+    uptime: Seconds,
+    started: Instant,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("distcompute");
+        let requests: Family<Served, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(SECONDS));
+        registry.register_with_unit(
+            "http_request_duration",
+            "Requests by what they asked and how they were answered, and how long that took",
+            Unit::Seconds,
+            requests.clone(),
+        );
+        let uptime = Seconds::default();
+        registry.register_with_unit(
+            "uptime",
+            "How long this tracker has been running",
+            Unit::Seconds,
+            uptime.clone(),
+        );
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "Which tracker this is", version);
+        Self {
+            registry,
+            requests,
+            uptime,
+            started: Instant::now(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Notes a served request; `route` is the pattern that it matched.
+    pub fn served(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let method = ["GET", "POST", "HEAD", "OPTIONS"]
+            .into_iter()
+            .find(|known| *known == method)
+            .unwrap_or("other");
+        let served = Served {
+            method,
+            route: route.to_owned(),
+            status,
+        };
+        self.requests
+            .get_or_create(&served)
+            .observe(took.as_secs_f64());
+    }
+
+    /// Everything as text; without a status, the database is away.
+    ///
+    /// # Errors
+    /// None that could be foreseen; the writer of text may fail in principle.
+    pub fn text(&self, status: Option<&Status>) -> Result<String, std::fmt::Error> {
+        self.uptime.set(self.started.elapsed().as_secs_f64());
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &project(status))?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+/// The state of the project. A registry of its own each time: it is as it was just read.
+fn project(status: Option<&Status>) -> Registry {
+    let mut registry = Registry::with_prefix("distcompute");
+    let up = Count::default();
+    up.set(i64::from(status.is_some()));
+    registry.register("database_up", "Whether the database answers", up);
+    let Some(status) = status else {
+        return registry;
+    };
+    let jobs: Family<InState, Count> = Family::default();
+    let workers: Family<OfStage, Count> = Family::default();
+    for stage in Stage::ALL {
+        let counts = status.stages[stage.index()];
+        for (state, count) in [
+            ("open", counts.open),
+            ("held", counts.held),
+            ("aside", counts.aside),
+        ] {
+            let stage = stage.letter();
+            jobs.get_or_create(&InState { stage, state })
+                .set(signed(count));
+        }
+        let stage = stage.letter();
+        workers
+            .get_or_create(&OfStage { stage })
+            .set(signed(counts.workers));
+    }
+    registry.register(
+        "jobs",
+        "Unfinished jobs of the project, by stage and state",
+        jobs,
+    );
+    registry.register("workers", "Connected workers of the project", workers);
+    let closed = Count::default();
+    closed.set(signed(status.closed));
+    registry.register("jobs_closed", "Jobs that went through all stages", closed);
+    let all = Count::default();
+    all.set(signed(status.jobs));
+    registry.register("jobs_all", "All jobs of the project", all);
+    registry
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_nobody_knows_makes_no_series_of_its_own() {
+        let metrics = Metrics::default();
+        metrics.served("BREW", "/pot", 405, Duration::from_millis(3));
+        metrics.served("STIR", "/pot", 405, Duration::from_millis(3));
+        let text = metrics.text(None).expect("text");
+        let line = "distcompute_http_request_duration_seconds_count{method=\"other\",route=\"/pot\",status=\"405\"} 2";
+        assert!(text.contains(line), "{text}");
+        assert!(text.contains("distcompute_database_up 0\n"), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+}

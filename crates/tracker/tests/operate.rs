@@ -1,0 +1,208 @@
+//! What an operator relies on: health, metrics, request ids, the admin token, time limits, headers.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use axum::http::Method;
+use serde_json::json;
+use support::Tracker;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+const TOKEN: &str = "a secret of some length";
+const SHOWN: (&str, &str) = ("authorization", "Bearer a secret of some length");
+
+#[tokio::test]
+async fn health_and_readiness_are_told_apart() {
+    let tracker = Tracker::start(&[]).await;
+    assert_eq!(tracker.get("/healthz").await.text(), "alive");
+    assert_eq!(tracker.get("/readyz").await.text(), "ready");
+    tracker.store.close().await;
+    assert_eq!(tracker.get("/healthz").await.text(), "alive");
+    let answer = tracker.get("/readyz").await;
+    assert_eq!(answer.refusal().0, 503);
+    assert_eq!(answer.refusal().1, Some("unavailable"));
+    assert_eq!(answer.header("retry-after"), Some("5"));
+}
+
+#[tokio::test]
+async fn metrics_are_for_those_who_show_the_token() {
+    let tracker = Tracker::start(&["--admin-token", TOKEN])
+        .await
+        .with_jobs(&["1", "2", "3"])
+        .await;
+    let token = tracker.join("a", "Ann").await;
+    tracker.take(&token).await;
+    tracker.get("/no/such/page").await;
+    assert_eq!(tracker.get("/metrics").await.refusal().0, 401);
+    let wrong = [("authorization", "Bearer a secret of some lengtH")];
+    let answer = tracker.request(Method::GET, "/metrics", &wrong).await;
+    assert_eq!(answer.refusal().1, Some("not_allowed"));
+    let answer = tracker.request(Method::GET, "/metrics", &[SHOWN]).await;
+    let kind = answer.header("content-type").expect("a type");
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    for line in [
+        "distcompute_jobs{stage=\"a\",state=\"open\"} 2",
+        "distcompute_jobs{stage=\"a\",state=\"held\"} 1",
+        "distcompute_workers{stage=\"a\"} 1",
+        "distcompute_database_up 1",
+        "distcompute_http_request_duration_seconds_count{method=\"POST\",route=\"/api/newJob\",status=\"200\"} 1",
+        "distcompute_http_request_duration_seconds_count{method=\"GET\",route=\"none\",status=\"404\"} 1",
+        "distcompute_http_request_duration_seconds_count{method=\"GET\",route=\"/metrics\",status=\"401\"} 2",
+    ] {
+        assert!(
+            answer.text().lines().any(|other| other == line),
+            "{line}:\n{}",
+            answer.text()
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_there_is_no_admin() {
+    let tracker = Tracker::start(&[]).await;
+    for shown in ["Bearer ", "Bearer", "bearer x", "Basic x"] {
+        let headers = [("authorization", shown)];
+        let answer = tracker.request(Method::GET, "/metrics", &headers).await;
+        assert_eq!(answer.refusal().0, 401, "{shown:?}");
+        assert!(answer.text().contains("has none"), "{}", answer.text());
+    }
+}
+
+/// Status line and the rest of an answer to `request`, until the other side closes.
+async fn talk(stream: &mut TcpStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    answer
+}
+
+#[tokio::test]
+async fn loopback_reads_metrics_where_that_is_wanted_but_not_through_a_proxy() {
+    let ask = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    for (who, direct, proxied) in [("loopback", "200", "401"), ("token", "401", "401")] {
+        let tracker = Tracker::start(&["--metrics", who]).await;
+        let served = tracker.listen().await;
+        for (more, status) in [("", direct), ("x-forwarded-for: 127.0.0.1\r\n", proxied)] {
+            let mut stream = TcpStream::connect(served.address).await.expect("connected");
+            let answer = talk(&mut stream, &format!("{ask}{more}\r\n")).await;
+            let line = answer.lines().next().unwrap_or_default();
+            assert!(line.contains(status), "{who} {more:?}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_name_or_gets_one() {
+    let tracker = Tracker::start(&[]).await;
+    let named = [("x-request-id", "abc-123")];
+    let answer = tracker.request(Method::GET, "/healthz", &named).await;
+    assert_eq!(answer.header("x-request-id"), Some("abc-123"));
+    let odd = [("x-request-id", "<script> level=error")];
+    let first = tracker.request(Method::GET, "/nowhere", &odd).await;
+    let second = tracker.get("/healthz").await;
+    let ids = [&first, &second].map(|answer| answer.header("x-request-id").expect("an id"));
+    assert!(ids.iter().all(|id| id.len() == 36), "{ids:?}");
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn every_answer_says_what_it_may_do_in_a_browser() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("worker.js"), "1").expect("a script");
+    let files = format!("/v={}", folder.path().display());
+    let tracker = Tracker::start(&["--files", &files]).await;
+    for (address, word) in [
+        ("/v/worker.js", "worker-src 'self'"),
+        ("/v/worker.js", "script-src 'self' 'wasm-unsafe-eval'"),
+        ("/v/nothing", "frame-ancestors 'self'"),
+        ("/", "script-src 'self'"),
+        ("/api/project", "default-src 'none'"),
+        ("/nowhere", "default-src 'none'"),
+    ] {
+        let answer = tracker.get(address).await;
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(policy.contains(word), "{address}: {policy}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    }
+    let tracker = Tracker::start(&["--files", &files, "--files-policy", "img-src *"]).await;
+    let answer = tracker.get("/v/worker.js").await;
+    assert_eq!(answer.header("content-security-policy"), Some("img-src *"));
+}
+
+#[tokio::test]
+async fn whoever_does_not_say_what_it_wants_is_left() {
+    let tracker = Tracker::start(&[]).await;
+    let served = tracker.listen().await;
+    let mut silent = TcpStream::connect(served.address).await.expect("connected");
+    let mut slow = TcpStream::connect(served.address).await.expect("connected");
+    let started = Instant::now();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: ")
+        .await
+        .expect("sent");
+    // A byte now and then does not help: the limit is for the whole head.
+    let (mut reads, mut writes) = slow.split();
+    let trickle = async {
+        while writes.write_all(b"a").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let mut answer = Vec::new();
+    tokio::select! {
+        read = reads.read_to_end(&mut answer) => {
+            // Some systems say "reset" rather than "closed"; either way it is over.
+            assert!(read.is_err() || !answer.starts_with(b"HTTP/1.1 200"));
+        }
+        () = trickle => {}
+    }
+    let mut nothing = Vec::new();
+    silent.read_to_end(&mut nothing).await.expect("closed");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let tracker = Tracker::start(&[]).await;
+    let served = tracker.listen().await;
+    let mut stream = TcpStream::connect(served.address).await.expect("connected");
+    let head = "POST /api/bye HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    let answer = talk(&mut stream, head).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("distcompute-error: too_slow"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_finished_when_the_tracker_stops() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["1"]).await;
+    let token = tracker.join("a", "Ann").await;
+    tracker.take(&token).await;
+    let served = tracker.listen().await;
+    let body = json!({ "token": token, "data": "done" }).to_string();
+    let (first, rest) = body.split_at(10);
+    let mut stream = TcpStream::connect(served.address).await.expect("connected");
+    let mut idle = TcpStream::connect(served.address).await.expect("connected");
+    let head = format!(
+        "POST /api/completeJob HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    // "Continue" comes when the handler reads: now the request is in flight.
+    let mut word = [0; 12];
+    stream.read_exact(&mut word).await.expect("continue");
+    assert_eq!(&word, b"HTTP/1.1 100");
+    stream.write_all(first.as_bytes()).await.expect("sent");
+    served.stop.send(()).expect("told to stop");
+    let mut nothing = Vec::new();
+    idle.read_to_end(&mut nothing).await.expect("closed");
+    let answer = talk(&mut stream, rest).await;
+    assert!(answer.contains("HTTP/1.1 200"), "{answer}");
+    served.task.await.expect("stopped");
+    assert_eq!(
+        tracker.store.status().await.expect("a status").stages[0].done,
+        1
+    );
+}
