@@ -1,4 +1,5 @@
-// The tests that run inside wasm in a real browser (tests/web*.rs), in each of three engines.
+// The tests that run inside wasm in a real browser: the client's (tests/web*.rs) and the sample
+// kernel's, in each of three engines.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -26,6 +27,12 @@ const stepMs = 20 * 60_000;
 
 /** The runner takes the first of these that is set, whichever engine was meant. */
 const driverVariables = ["GECKODRIVER", "SAFARIDRIVER", "CHROMEDRIVER", "MSEDGEDRIVER"];
+
+/** The crates that are tested inside wasm, and which of their test programs are. */
+const crates = [
+  { name: "distcompute-client", folder: "tests", files: /^web.*\.rs$/ },
+  { name: "mandelbrot", folder: "examples/mandelbrot/tests", files: /\.rs$/ },
+];
 
 /** What each engine needs, and the driver, its settings and the program around the tests. */
 const engines = {
@@ -73,16 +80,17 @@ export function wasmStep(engine) {
   const { needs, setting } = engines[engine];
   return {
     name: `wasm:${engine}`,
-    what: `the client's tests inside ${engine}, against a live tracker`,
+    what: `the client, against a live tracker, and the kernel inside ${engine}`,
     needs: [ensureWasmTarget, ensureWasmBindgen, ...needs],
     run: (of) => withTestServers(() => runTests(engine, setting(of))),
   };
 }
 
 async function runTests(engine, { env, capabilities, around = [] }) {
-  const names = testNames(join(root, "tests"));
+  const names = crates.flatMap(testNames);
   const cargo = [
     ...["cargo", "test", "--target", "wasm32-unknown-unknown", "--no-fail-fast"],
+    ...crates.flatMap(({ name }) => ["--package", name]),
     ...names.flatMap((name) => ["--test", name]),
   ];
   const [program, ...args] = [...around, ...cargo];
@@ -100,22 +108,24 @@ async function runTests(engine, { env, capabilities, around = [] }) {
   return { ...judged(libtest(output), code), output };
 }
 
-/** The test programs, after making sure that each of them says where it runs. */
-export function testNames(folder) {
-  const files = readdirSync(folder).filter((name) => /^web.*\.rs$/.test(name));
-  if (files.length === 0) {
-    throw new Failure("There is no tests/web*.rs.", {
-      why: "The client's wasm tests stand there.",
+/** The test programs of a crate, after making sure that each of them says where it runs. */
+function testNames({ folder, files }) {
+  const found = readdirSync(join(root, folder)).filter((name) => files.test(name));
+  if (found.length === 0) {
+    throw new Failure(`There is no test in ${folder} whose name fits ${files}.`, {
+      why: "What this crate does inside wasm would go untested.",
     });
   }
-  for (const file of files) requireMode(file, readFileSync(join(folder, file), "utf8"));
-  return files.map((file) => basename(file, ".rs")).sort();
+  for (const file of found) {
+    requireMode(`${folder}/${file}`, readFileSync(join(root, folder, file), "utf8"));
+  }
+  return found.map((file) => basename(file, ".rs")).sort();
 }
 
 /** The runner passes over a file that chooses no mode, and reports success. */
 export function requireMode(file, source) {
   if (/^wasm_bindgen_test_configure!\(\s*run_in_\w+\s*\);/m.test(source)) return;
-  throw new Failure(`tests/${file} does not say where its tests run.`, {
+  throw new Failure(`${file} does not say where its tests run.`, {
     why: "The runner would pass over it without running a single test.",
     remedy: "write wasm_bindgen_test_configure!(run_in_dedicated_worker); at its top",
   });

@@ -18,7 +18,7 @@ export type ErrorCode =
 
 /** What every call of this library throws or rejects with. */
 export class DistcomputeError extends Error {
-  private constructor();
+  protected constructor();
   /** Which error it is; stable between versions. */
   readonly code: ErrorCode;
   /** The HTTP status, where the tracker answered. */

@@ -22,7 +22,10 @@ export const NoOpenJobError = named("NoOpenJobError", class extends DistcomputeE
 export const ServerError = named("ServerError", class extends DistcomputeError {});
 export const InvalidURLError = named("InvalidURLError", class extends DistcomputeError {});
 export const DumpError = named("DumpError", class extends DistcomputeError {});
-export const InvalidArgumentError = named("InvalidArgumentError", class extends DistcomputeError {});
+export const InvalidArgumentError = named(
+  "InvalidArgumentError",
+  class extends DistcomputeError {},
+);
 export const UnreachableError = named("UnreachableError", class extends DistcomputeError {});
 export const TimeoutError = named("TimeoutError", class extends DistcomputeError {});
 export const AbortError = named("AbortError", class extends DistcomputeError {});

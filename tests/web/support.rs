@@ -25,6 +25,11 @@ pub(crate) fn now_ms() -> f64 {
 /// Gets a JSON document.
 pub(crate) async fn get_json(url: &str) -> JsValue {
     let response = JsFuture::from(fetch(url)).await.expect("fetch");
+    let found = get(&response, "ok").is_truthy();
+    assert!(
+        found,
+        "there is no {url}: `npm test -- wasm` starts the servers that these tests need"
+    );
     let text = call(&response, "text", &[]).await.expect("text");
     let text = text.as_string().expect("a text");
     js_sys::JSON::parse(&text).unwrap_or_else(|_| panic!("{url} is not JSON: {text}"))

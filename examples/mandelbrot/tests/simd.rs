@@ -3,9 +3,9 @@
 #![cfg(target_family = "wasm")]
 
 use mandelbrot::{INSIDE, Tile, escape_time};
-use wasm_bindgen_test::wasm_bindgen_test;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 #[wasm_bindgen_test]
 fn two_points_at_once_are_each_alone_to_the_last_bit() {
