@@ -65,14 +65,16 @@ if (process.env.NODE_TEST_CONTEXT) endOnSignals();
  * @param {string} command
  * @param {string[]} args
  * @param {{ cwd?: string, env?: object, input?: string, timeoutMs?: number,
+ *   onStart?: (pid: number) => void,
  *   onLine?: (line: string, from: "stdout" | "stderr") => void }} [options]
  * @returns {Promise<{ code: number, stdout: string, stderr: string, output: string }>}
  */
 export function run(command, args, options = {}) {
-  const { onLine, input, timeoutMs } = options;
+  const { onLine, onStart, input, timeoutMs } = options;
   return new Promise((resolve, reject) => {
     const stdin = input === undefined ? "ignore" : "pipe";
     const child = spawnChild(command, args, { ...options, stdio: [stdin, "pipe", "pipe"] });
+    if (child.pid !== undefined) onStart?.(child.pid);
     const text = { stdout: "", stderr: "", output: "" };
     for (const from of ["stdout", "stderr"]) {
       createInterface({ input: child[from], crlfDelay: Infinity }).on("line", (line) => {
@@ -134,7 +136,8 @@ export async function answer(command, args, options = {}) {
  * @param {(line: string) => any} ready returns something truthy for the line that says it runs
  * @param {"stdout" | "stderr"} [says] where that line comes
  * @param {(line: string, from: "stdout" | "stderr") => void} [onLine] gets what comes after that
- * @returns {Promise<{ found: any, stop: () => Promise<number>, exited: Promise<number> }>}
+ * @returns {Promise<{ found: any, pid: number, exited: Promise<number>,
+ *   stop: () => Promise<number>, kill: () => Promise<number> }>} `kill` does not ask
  */
 export function serve(
   command,
@@ -160,7 +163,9 @@ export function serve(
         if (from === says) found = ready(line);
         if (!found) return;
         clearTimeout(timer);
-        resolve({ found, stop: () => stopChild(child, exited), exited });
+        const stop = () => stopChild(child, exited);
+        const kill = () => (endGroup(child, "SIGKILL"), exited);
+        resolve({ found, pid: child.pid, exited, stop, kill });
       });
     }
     exited.finally(() => clearTimeout(timer));

@@ -14,16 +14,21 @@ import { listeningOn } from "./start.mjs";
 /** Fetched by tests as `/target/test-servers.json`: the runner serves the crate's folder. */
 const addresses = join(root, "target", "test-servers.json");
 
-let debugTracker;
+let debugPrograms;
 
-/** The tracker as `cargo test` has just built it, so that tests do not wait for another build. */
-export function testTracker() {
-  debugTracker ??= buildPrograms({
+/** Programs as `cargo test` has just built them, so that tests do not wait for another build. */
+export function testPrograms() {
+  debugPrograms ??= buildPrograms({
     what: "the tracker for tests",
     args: ["--workspace", "--bins"],
     about: "2 minutes the first time",
-  }).then((programs) => programs["distcompute-tracker"]);
-  return debugTracker;
+  });
+  return debugPrograms;
+}
+
+/** The tracker among them. */
+export async function testTracker() {
+  return (await testPrograms())["distcompute-tracker"];
 }
 
 /** A line a job, in turn text and an object: both kinds of data that the protocol has. */

@@ -50,6 +50,12 @@ const steps = [
     run: (of) => pythonTests(of(ensurePython)),
   },
   {
+    name: "crash",
+    what: "a tracker on SQLite that is killed at work, again and again",
+    needs: [ensureRust],
+    run: () => nodeTests({ folders: ["tests/crash"] }),
+  },
+  {
     name: "e2e",
     what: "a small poster, painted in Chromium by way of npm start",
     needs: [ensureNpmPackages, ensureBuildTools, ensureChromium],

@@ -1,0 +1,155 @@
+// A tracker that is killed again and again while many volunteers work, and the comparison of what
+// they were told with what is in its books afterwards. Nothing of it knows which store it is.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { must, run, serve } from "../../scripts/process.mjs";
+import { testPrograms } from "../../scripts/servers.mjs";
+import { listeningOn } from "../../scripts/start.mjs";
+
+const stages = ["a", "b"];
+
+/** Nobody waits longer than this for a result: the tracker is never away for more than a moment. */
+const patienceS = 30;
+
+/** A kill comes this long after the result that it waited for, so that it hits any moment. */
+const latestMs = 20;
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {{ database: (folder: string) => string, jobs: number, kills: number }} wanted
+ */
+export async function surviveKills(t, { database, jobs, kills }) {
+  const folder = mkdtempSync(join(tmpdir(), "distcompute-crash-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const random = seeded(t);
+  const tracker = await killable(t, database(folder), jobsFile(folder, jobs));
+  const total = jobs * stages.length;
+  const record = join(folder, "taken.jsonl");
+
+  let taken = 0;
+  const load = startLoad({ urls: [tracker.url], total, record }, (now) => (taken = now));
+  let loading = true;
+  load.finally(() => (loading = false)).catch(() => {});
+  for (let killed = 0; killed < kills; killed++) {
+    // Spread over the whole work, and never before the tracker is at work again.
+    const mark = Math.max(((killed + random()) / (kills + 1)) * total, taken + 1);
+    while (loading && taken < mark) await sleep(2);
+    assert.ok(loading, `the work ended before kill ${killed + 1} of ${kills}`);
+    await sleep(random() * latestMs);
+    await tracker.killAndRestart();
+  }
+
+  const { code, stderr } = await load;
+  assert.equal(code, 0, stderr);
+  await assertCounted(tracker.url, jobs);
+  for (const stage of stages) assertSame(stage, told(record, stage), await tracker.results(stage));
+}
+
+/** Numbers from 0 to 1 that another run can repeat. */
+function seeded(t) {
+  const seed = Number(process.env.DISTCOMPUTE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  t.diagnostic(`DISTCOMPUTE_SEED=${seed}`);
+  let state = seed;
+  // The generator of Park and Miller; products stay below 2^53.
+  return () => (state = (state * 48_271 + 11) % 2_147_483_647) / 2_147_483_647;
+}
+
+function jobsFile(folder, jobs) {
+  const file = join(folder, "jobs.txt");
+  writeFileSync(file, Array.from({ length: jobs }, (_, index) => `shard_${index + 1}\n`).join(""));
+  return file;
+}
+
+/** A tracker with jobs that comes back at the same address. */
+async function killable(t, database, file) {
+  const { "distcompute-tracker": program } = await testPrograms();
+  await must(program, ["import", "--database", database, "--txt", file]);
+  const names = stages.flatMap((stage) => ["--stage", `${stage}=Stage ${stage}`]);
+  const begin = (listen) => {
+    const args = ["serve", "--listen", listen, "--database", database, "--log", "warn", ...names];
+    return serve(program, args, { ready: listeningOn });
+  };
+  let running = await begin("127.0.0.1:0");
+  t.after(() => running.stop());
+  const url = running.found;
+  return {
+    url,
+    async killAndRestart() {
+      await running.kill();
+      running = await begin(new URL(url).host);
+    },
+    async results(stage) {
+      const { stdout } = await must(program, ["export", "--database", database, "--stage", stage]);
+      return lines(stdout).map(({ number, data }) => [number, JSON.stringify(data)]);
+    },
+  };
+}
+
+/**
+ * Volunteers at all stages, who repeat what was not answered, until all results were taken.
+ *
+ * @param {{ urls: string[], total: number, record: string }} work
+ * @param {(taken: number) => void} onTaken
+ */
+export async function startLoad({ urls, total, record }, onTaken) {
+  const { "distcompute-load": program } = await testPrograms();
+  const args = [
+    ...urls.flatMap((url) => ["--url", url]),
+    ...["--connections", "32", "--stage", stages.join(",")],
+    ...["--drain", String(total), "--patience-s", String(patienceS), "--record", record],
+  ];
+  const onLine = (line, from) => {
+    const count = from === "stdout" ? JSON.parse(line).taken : undefined;
+    if (count !== undefined) onTaken(count);
+  };
+  return await run(program, args, { onLine });
+}
+
+/** What volunteers were told that it was taken, as pairs of a job's number and its output. */
+function told(record, stage) {
+  const mark = "<!json!>";
+  return lines(readFileSync(record, "utf8"))
+    .filter((line) => line.stage === stage)
+    .map(({ number, data }) => {
+      assert.ok(data.startsWith(mark), data);
+      return [number, data.slice(mark.length)];
+    });
+}
+
+function lines(text) {
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+/** The counters say that each job was done once at each stage, and nothing else. */
+async function assertCounted(url, jobs) {
+  const status = await (await fetch(`${url}/api/status`)).json();
+  const done = status.stages.map(({ open, held, done, set_aside }) => [
+    open,
+    held,
+    done,
+    set_aside,
+  ]);
+  const expected = stages.map(() => [0, 0, jobs, 0]);
+  assert.deepEqual([status.jobs, status.closed, done], [jobs, jobs, expected]);
+  const page = await (await fetch(`${url}/leaderboard`)).text();
+  const credit = /data-key="load".*?([\d,. \u00a0\u202f]+)<\/td><\/tr>/s.exec(page)?.[1];
+  assert.equal(Number(credit?.replaceAll(/\D/g, "")), jobs * stages.length, "the leaderboard");
+}
+
+/** Both lists say the same of the same jobs, and neither names a job twice. */
+function assertSame(stage, fromVolunteers, fromTracker) {
+  const [told, kept] = [new Map(fromVolunteers), new Map(fromTracker)];
+  assert.equal(told.size, fromVolunteers.length, `stage ${stage}: a job was taken twice`);
+  assert.equal(kept.size, fromTracker.length, `stage ${stage}: a job was exported twice`);
+  const wrong = [...told].filter(([number, data]) => kept.get(number) !== data);
+  assert.deepEqual(wrong.slice(0, 3), [], `stage ${stage}: ${wrong.length} results are not there`);
+  assert.equal(kept.size, told.size, `stage ${stage}: results that nobody was told of`);
+}
