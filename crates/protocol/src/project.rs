@@ -6,6 +6,7 @@ use crate::Stage;
 
 /// Answer of `GET /api/project`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProjectInfo {
     /// The project's name.
     pub project: String,
@@ -17,6 +18,7 @@ pub struct ProjectInfo {
 
 /// An enabled stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StageInfo {
     /// Its letter.
     pub stage: Stage,
@@ -26,6 +28,7 @@ pub struct StageInfo {
 
 /// Answer of `GET /api/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatusInfo {
     /// The project's name.
     pub project: String,
@@ -43,6 +46,7 @@ pub struct StatusInfo {
 
 /// The counters of one stage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StageStatus {
     /// Its letter.
     pub stage: Stage,
@@ -62,6 +66,7 @@ pub struct StageStatus {
 
 /// A line of the answer of `GET /api/results?stage=…&after=…&limit=…`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResultLine {
     /// Its place in the order of completion, for the next call's `after`.
     pub cursor: u64,

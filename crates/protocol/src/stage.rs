@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A stage of the work, `a` to `e`: the output of one is the input of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// The first stage, always enabled; its input is what the project owner imported.

@@ -7,6 +7,7 @@ pub const OK_TEXT: &str = "200 OK";
 
 /// Answer of `GET /api/new?nickname=…&stage=…`: a registration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewWorker {
     /// The worker's secret, a UUID: it alone is the right to act as this worker.
     pub token: String,
@@ -20,6 +21,7 @@ pub struct NewWorker {
 
 /// Body of `POST /api/validateWorker`, `/api/newJob` and `/api/bye`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TokenBody {
     /// The worker's secret.
     pub token: String,
@@ -27,6 +29,7 @@ pub struct TokenBody {
 
 /// Answer of `POST /api/newJob`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewJob {
     /// The job's input at this stage. An older tracker may say `null`.
     pub data: Option<String>,
@@ -36,6 +39,7 @@ pub struct NewJob {
 
 /// Body of `POST /api/updateProgress`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UpdateProgress {
     /// The worker's secret.
     pub token: String,
@@ -45,6 +49,7 @@ pub struct UpdateProgress {
 
 /// Body of `POST /api/completeJob`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CompleteJob {
     /// The worker's secret.
     pub token: String,
@@ -57,6 +62,7 @@ pub struct CompleteJob {
 
 /// Body of `POST /api/flagInvalidData`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FlagInvalidData {
     /// The worker's secret.
     pub token: String,
@@ -67,6 +73,7 @@ pub struct FlagInvalidData {
 
 /// One fault of a request's parameters, in the 422 answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ParameterFault {
     /// The kind of fault, for example `missing` or `string_type`.
     #[serde(rename = "type")]
@@ -81,6 +88,7 @@ pub struct ParameterFault {
 
 /// The body of a 422 answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ParameterFaults {
     /// Each fault.
     pub detail: Vec<ParameterFault>,

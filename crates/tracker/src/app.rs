@@ -59,9 +59,7 @@ pub fn router(app: App) -> Result<Router, String> {
     let cors = cors(&app.settings.cors_origin)?;
     let limit = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
     let router = Router::new()
-        .merge(routes::volunteer::router())
-        .merge(routes::project::router())
-        .merge(routes::results::router())
+        .merge(axum::Router::from(routes::api()))
         .merge(routes::dashboard::router())
         .merge(routes::leaderboard::router())
         .merge(routes::worker::router())

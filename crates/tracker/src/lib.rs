@@ -13,6 +13,7 @@ pub mod export;
 pub mod import;
 pub mod listen;
 pub mod metrics;
+pub mod openapi;
 pub mod random;
 pub mod request;
 pub mod request_id;

@@ -2,6 +2,7 @@
 //! is in `read`.
 
 mod read;
+pub mod upload;
 
 use std::{
     fs::File,
@@ -15,8 +16,8 @@ use distcompute_protocol::Stage;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
-pub use self::read::compact;
-use self::read::{Fault, Format, read};
+pub use self::read::{Fault, compact};
+use self::read::{Format, read};
 use crate::{
     cli::{ImportArgs, SourceArgs},
     clock::SystemClock,
@@ -203,11 +204,7 @@ async fn insert(
 ) -> Result<Option<Added>, String> {
     let (sender, batches) = mpsc::channel::<Vec<String>>(2);
     let reader = in_background(move || {
-        let mut batch = Batch {
-            sender,
-            jobs: Vec::new(),
-            bytes: 0,
-        };
+        let mut batch = Batch::new(sender);
         match source {
             Source::Brace(pattern) => {
                 pattern
@@ -289,6 +286,14 @@ struct Batch {
 }
 
 impl Batch {
+    fn new(sender: mpsc::Sender<Vec<String>>) -> Self {
+        Self {
+            sender,
+            jobs: Vec::new(),
+            bytes: 0,
+        }
+    }
+
     fn push(&mut self, job: String) -> Result<(), Fault> {
         self.bytes += job.len();
         self.jobs.push(job);

@@ -16,7 +16,7 @@ use crate::rules::names;
 
 /// How a file holds its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// One JSON list.
     Json,
     /// A JSON value a line.
@@ -27,9 +27,14 @@ pub(super) enum Format {
 
 /// Why reading ended.
 #[derive(Debug)]
-pub(super) enum Fault {
-    /// A job that cannot be one; `why` is a sentence.
-    Bad { line: u64, why: String },
+pub enum Fault {
+    /// A job that cannot be one.
+    Bad {
+        /// Counted from 1.
+        line: u64,
+        /// A sentence.
+        why: String,
+    },
     /// The file cannot be read.
     Unreadable(io::Error),
     /// Nobody takes the jobs any more.

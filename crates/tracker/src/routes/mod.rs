@@ -5,9 +5,25 @@ pub mod assets;
 pub mod dashboard;
 pub mod files;
 pub mod health;
+pub mod jobs;
 pub mod leaderboard;
 pub mod page;
 pub mod project;
 pub mod results;
 pub mod volunteer;
 pub mod worker;
+
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{app::App, openapi::Document};
+
+/// The API, which describes itself.
+#[must_use]
+pub fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(volunteer::router())
+        .merge(project::router())
+        .merge(results::router())
+        .merge(jobs::router())
+}

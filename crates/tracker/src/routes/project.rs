@@ -1,23 +1,40 @@
 //! What the project is and how far it has come, for pages that show it.
 
-use axum::{Json, Router, extract::State, routing::get};
+use std::sync::LazyLock;
+
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
 use distcompute_protocol::{ProjectInfo, StageInfo, StageStatus, StatusInfo};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
     config::Settings,
     error::ApiError,
+    openapi::Away,
     rules::estimate::{StageLoad, seconds_left},
     store::Status,
 };
 
 /// The routes that describe the project.
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/api/project", get(project))
-        .route("/api/status", get(status))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(project))
+        .routes(routes!(status))
+        .routes(routes!(document))
 }
 
+/// What the project is
+#[utoipa::path(
+    get,
+    path = "/api/project",
+    tag = "project",
+    responses((status = 200, body = ProjectInfo))
+)]
 async fn project(State(app): State<App>) -> Json<ProjectInfo> {
     let settings = &app.settings;
     let stages = settings.stages.iter();
@@ -33,9 +50,31 @@ async fn project(State(app): State<App>) -> Json<ProjectInfo> {
     })
 }
 
+/// How far it has come
+#[utoipa::path(
+    get,
+    path = "/api/status",
+    tag = "project",
+    responses((status = 200, body = StatusInfo), Away)
+)]
 async fn status(State(app): State<App>) -> Result<Json<StatusInfo>, ApiError> {
     let status = app.store.status().await?;
     Ok(Json(info(&app.settings, &status)))
+}
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    tag = "project",
+    responses((status = 200, body = Object, content_type = "application/json"))
+)]
+async fn document() -> Response {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let document = super::api().into_openapi();
+        document.to_json().unwrap_or_default()
+    });
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
 }
 
 /// The counters of the enabled stages, with what follows from them.

@@ -1,15 +1,14 @@
 //! The outputs of a stage, for whoever puts the picture together.
 
 use axum::{
-    Router,
     extract::State,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
-use distcompute_protocol::{ErrorCode, ResultLine};
+use distcompute_protocol::{ErrorCode, ResultLine, Stage};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, error::ApiError, request::Query};
+use crate::{admin::is_admin, app::App, error::ApiError, openapi::ResultRefusals, request::Query};
 
 /// Lines that one answer holds at most.
 const MAX_LINES: u64 = 10_000;
@@ -18,14 +17,31 @@ const MAX_LINES: u64 = 10_000;
 const LINES: u64 = 1_000;
 
 /// The route that gives results out.
-pub fn router() -> Router<App> {
-    Router::new().route("/api/results", get(results))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(results))
 }
 
-async fn results(State(app): State<App>, query: Query) -> Result<Response, ApiError> {
-    if !app.settings.public_results {
-        let sentence = "The results of this project are not public. Its operator makes them \
-                        public with --public-results.";
+/// The outputs of a stage as JSON lines, in the order in which they were made; an empty answer is the end
+#[utoipa::path(
+    get,
+    path = "/api/results",
+    tag = "project",
+    params(
+        ("stage" = Stage, Query),
+        ("after" = Option<u64>, Query, description = "The cursor of the last line that is known"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 10_000, description = "Lines at most; fewer may come although there are more")
+    ),
+    security((), ("admin" = [])),
+    responses((status = 200, body = ResultLine, content_type = "application/x-ndjson"), ResultRefusals)
+)]
+async fn results(
+    State(app): State<App>,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if !app.settings.public_results && !is_admin(&app.settings, &headers) {
+        let sentence = "The results of this project are not public: show the admin token. Its \
+                        operator makes them public with --public-results.";
         return Err(ApiError::Said(ErrorCode::NotAllowed, sentence.to_owned()));
     }
     let [letter] = query.all(["stage"])?;

@@ -1,33 +1,48 @@
 //! The calls of the job protocol that volunteers make.
 
-use axum::{
-    Json, Router,
-    extract::State,
-    routing::{get, post},
+use axum::{Json, extract::State};
+use distcompute_protocol::{
+    CompleteJob, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT, Stage, TokenBody,
+    UpdateProgress, cut,
 };
-use distcompute_protocol::{MAX_PROGRESS, NewJob, NewWorker, OK_TEXT, Stage, cut};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
     error::ApiError,
+    openapi::{
+        BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals, NewRefusals,
+        WorkerRefusals,
+    },
     request::{Body, Query, fault, quoted},
     rules::names,
     store,
 };
 
 /// The routes under `/api/` that volunteers call.
-pub fn router() -> Router<App> {
-    Router::new()
-        .route("/api/new", get(new))
-        .route("/api/validateWorker", post(validate_worker))
-        .route("/api/jobCount", get(job_count))
-        .route("/api/newJob", post(new_job))
-        .route("/api/updateProgress", post(update_progress))
-        .route("/api/completeJob", post(complete_job))
-        .route("/api/flagInvalidData", post(flag_invalid_data))
-        .route("/api/bye", post(bye))
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(new))
+        .routes(routes!(validate_worker))
+        .routes(routes!(job_count))
+        .routes(routes!(new_job))
+        .routes(routes!(update_progress))
+        .routes(routes!(complete_job))
+        .routes(routes!(flag_invalid_data))
+        .routes(routes!(bye))
 }
 
+/// Registers a worker at a stage
+#[utoipa::path(
+    get,
+    path = "/api/new",
+    tag = "volunteer",
+    params(
+        ("nickname" = String, Query, max_length = 128, description = "Whose worker it is"),
+        ("stage" = Stage, Query, description = "Where it works")
+    ),
+    responses((status = 200, body = NewWorker), NewRefusals)
+)]
 async fn new(State(app): State<App>, query: Query) -> Result<Json<NewWorker>, ApiError> {
     let [typed, letter] = query.all(["nickname", "stage"])?;
     let nickname = names::nickname(typed).map_err(|sentence| {
@@ -62,6 +77,14 @@ async fn new(State(app): State<App>, query: Query) -> Result<Json<NewWorker>, Ap
     }))
 }
 
+/// Says whether the tracker knows the worker: `True` or `False`
+#[utoipa::path(
+    post,
+    path = "/api/validateWorker",
+    tag = "volunteer",
+    request_body = TokenBody,
+    responses((status = 200, body = String, content_type = "text/plain"), BodyRefusals)
+)]
 async fn validate_worker(State(app): State<App>, mut body: Body) -> Result<&'static str, ApiError> {
     let [token] = body.texts(["token"])?;
     Ok(if app.store.knows(&token).await? {
@@ -71,6 +94,14 @@ async fn validate_worker(State(app): State<App>, mut body: Body) -> Result<&'sta
     })
 }
 
+/// Says how many jobs are open at a stage
+#[utoipa::path(
+    get,
+    path = "/api/jobCount",
+    tag = "volunteer",
+    params(("stage" = Stage, Query)),
+    responses((status = 200, body = String, content_type = "text/plain"), CountRefusals)
+)]
 async fn job_count(State(app): State<App>, query: Query) -> Result<String, ApiError> {
     let [letter] = query.all(["stage"])?;
     let stage: Stage = letter.parse().map_err(|error| {
@@ -85,6 +116,14 @@ async fn job_count(State(app): State<App>, query: Query) -> Result<String, ApiEr
     Ok(app.store.open_jobs(stage).await?.to_string())
 }
 
+/// Puts back what the worker holds and hands it another job
+#[utoipa::path(
+    post,
+    path = "/api/newJob",
+    tag = "volunteer",
+    request_body = TokenBody,
+    responses((status = 200, body = NewJob), ClaimRefusals)
+)]
 async fn new_job(State(app): State<App>, mut body: Body) -> Result<Json<NewJob>, ApiError> {
     let [token] = body.texts(["token"])?;
     let secret = names::lease_secret(app.random.bits());
@@ -95,6 +134,14 @@ async fn new_job(State(app): State<App>, mut body: Body) -> Result<Json<NewJob>,
     }))
 }
 
+/// Stores the worker's progress line
+#[utoipa::path(
+    post,
+    path = "/api/updateProgress",
+    tag = "volunteer",
+    request_body = UpdateProgress,
+    responses((status = 200, body = String, content_type = "text/plain"), WorkerRefusals)
+)]
 async fn update_progress(State(app): State<App>, mut body: Body) -> Result<&'static str, ApiError> {
     let [token, progress] = body.texts(["token", "progress"])?;
     app.store
@@ -103,12 +150,28 @@ async fn update_progress(State(app): State<App>, mut body: Body) -> Result<&'sta
     Ok(OK_TEXT)
 }
 
+/// Takes the output of the worker's job
+#[utoipa::path(
+    post,
+    path = "/api/completeJob",
+    tag = "volunteer",
+    request_body = CompleteJob,
+    responses((status = 200, body = String, content_type = "text/plain"), CompleteRefusals)
+)]
 async fn complete_job(State(app): State<App>, mut body: Body) -> Result<&'static str, ApiError> {
     let [token, data] = body.texts(["token", "data"])?;
     app.store.complete(&token, body.job_number()?, data).await?;
     Ok(OK_TEXT)
 }
 
+/// Notes that the input of the worker's job is bad, and puts it back
+#[utoipa::path(
+    post,
+    path = "/api/flagInvalidData",
+    tag = "volunteer",
+    request_body = FlagInvalidData,
+    responses((status = 200, body = String, content_type = "text/plain"), FlagRefusals)
+)]
 async fn flag_invalid_data(
     State(app): State<App>,
     mut body: Body,
@@ -118,6 +181,14 @@ async fn flag_invalid_data(
     Ok(OK_TEXT)
 }
 
+/// Forgets the worker and puts its job back
+#[utoipa::path(
+    post,
+    path = "/api/bye",
+    tag = "volunteer",
+    request_body = TokenBody,
+    responses((status = 200, body = String, content_type = "text/plain"), WorkerRefusals)
+)]
 async fn bye(State(app): State<App>, mut body: Body) -> Result<&'static str, ApiError> {
     let [token] = body.texts(["token"])?;
     app.store.leave(&token).await?;

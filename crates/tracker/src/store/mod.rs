@@ -156,6 +156,14 @@ pub struct Added {
     pub last: u64,
 }
 
+impl Added {
+    /// How many jobs.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.last - self.first + 1
+    }
+}
+
 /// The jobs, the workers and the books.
 ///
 /// A `token` that is not that of a worker is refused with [`ErrorCode::WorkerUnknown`] wherever

@@ -1,0 +1,118 @@
+//! The document that describes the API: made of the handlers' own declarations, so that a route
+//! cannot be forgotten. What stands here is what they have in common: how errors look.
+
+use std::collections::BTreeMap;
+
+use distcompute_protocol::{ERROR_HEADER, ErrorCode, ParameterFaults};
+use utoipa::{
+    IntoResponses, Modify, OpenApi, ToSchema as _,
+    openapi::{
+        self, Content, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder,
+        schema::{ObjectBuilder, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+/// The part of the document that no handler declares.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "distcompute tracker",
+        description = "The job protocol, and what pages and operators ask of a tracker. Errors are text for people; the header Distcompute-Error carries a stable code."
+    ),
+    tags(
+        (name = "volunteer", description = "The calls of the job protocol"),
+        (name = "project", description = "What the project is and how far it has come"),
+        (name = "operator", description = "Calls that need the admin token")
+    ),
+    components(schemas(ParameterFaults)),
+    modifiers(&Secured)
+)]
+pub struct Document;
+
+struct Secured;
+
+impl Modify for Secured {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The admin token."))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("admin", SecurityScheme::Http(bearer));
+    }
+}
+
+/// How these codes are answered: one response a status, which names the codes that it may carry.
+fn responses(codes: &[ErrorCode]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.status()).or_default().push(*code);
+    }
+    by_status
+        .into_iter()
+        .map(|(status, codes)| (status.to_string(), RefOr::T(response(&codes))))
+        .collect()
+}
+
+fn response(codes: &[ErrorCode]) -> Response {
+    let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
+    let header = HeaderBuilder::new()
+        .description(Some("Which of the codes it is"))
+        .schema(Some(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .enum_values(Some(names.clone())),
+        ))
+        .build();
+    let (kind, schema) = if codes == [ErrorCode::InvalidRequest] {
+        let schema = Ref::from_schema_name(ParameterFaults::name());
+        ("application/json", RefOr::Ref(schema))
+    } else {
+        let text = ObjectBuilder::new().schema_type(Type::String).build();
+        ("text/plain", RefOr::T(text.into()))
+    };
+    ResponseBuilder::new()
+        .description(names.join(", "))
+        .header(ERROR_HEADER, header)
+        .content(kind, Content::new(Some(schema)))
+        .build()
+}
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident: $($code:ident)*;)*) => {
+        $($(#[$doc])*
+        pub struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                responses(&[$(ErrorCode::$code,)*])
+            }
+        })*
+    };
+}
+
+refusals! {
+    /// The database is away.
+    Away: Unavailable;
+    /// Of `new`.
+    NewRefusals: StageInvalid StageDisabled InvalidRequest Unavailable;
+    /// Of `jobCount`.
+    CountRefusals: StageInvalid InvalidRequest Unavailable;
+    /// Of a call with a body that changes nothing of a job.
+    BodyRefusals: TooSlow TooLarge InvalidRequest Unavailable;
+    /// Of a call by a worker that the tracker must know.
+    WorkerRefusals: WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
+    /// Of `newJob`.
+    ClaimRefusals: NoJobs WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
+    /// Of `completeJob`.
+    CompleteRefusals: NoOpenJob AlreadyCompleted WrongJob WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
+    /// Of `flagInvalidData`.
+    FlagRefusals: NotWorking WrongJob WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
+    /// Of `results`.
+    ResultRefusals: StageInvalid StageDisabled NotAllowed InvalidRequest Unavailable;
+    /// Of calls of the operator with a body.
+    AdminRefusals: NotAllowed TooSlow InvalidRequest Unavailable;
+}

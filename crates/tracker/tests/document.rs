@@ -1,0 +1,288 @@
+//! The OpenAPI document: that it names every route, and that the tracker answers as it says.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::{
+    body::Body,
+    http::{Method, Request},
+};
+use serde_json::{Value, json};
+use support::{Answer, Tracker};
+
+const TOKEN: &str = "Bearer a secret of some length";
+const FLAG: &str = "--admin-token=a secret of some length";
+
+/// Statuses by "METHOD /path".
+type Statuses = BTreeMap<String, BTreeSet<String>>;
+
+async fn document(tracker: &Tracker) -> Value {
+    let answer = tracker.get("/api/openapi.json").await;
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    answer.json()
+}
+
+fn operations(document: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    paths.iter().flat_map(|(path, item)| {
+        let methods = item.as_object().expect("methods").iter();
+        methods.map(move |(method, operation)| {
+            (format!("{} {path}", method.to_uppercase()), operation)
+        })
+    })
+}
+
+#[tokio::test]
+async fn every_route_of_the_api_describes_itself() {
+    let tracker = Tracker::start(&[]).await;
+    let document = document(&tracker).await;
+    assert!(
+        document["openapi"]
+            .as_str()
+            .expect("a version")
+            .starts_with("3.1")
+    );
+    let named: Vec<_> = operations(&document).map(|(name, _)| name).collect();
+    for name in ["GET /api/new", "POST /api/completeJob", "POST /api/jobs"] {
+        assert!(named.iter().any(|other| other == name), "{name}: {named:?}");
+    }
+    // A route that is made by hand would be missing: only `routes!` adds to the document.
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/routes");
+    for file in std::fs::read_dir(folder).expect("routes") {
+        let path = file.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("text");
+        let by_hand = text.split(".route(").skip(1);
+        for rest in by_hand {
+            let address = rest.trim_start().trim_start_matches('"');
+            assert!(
+                !address.starts_with("/api"),
+                "{}: {address:.40}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_says_its_code_and_every_reference_leads_somewhere() {
+    let tracker = Tracker::start(&[]).await;
+    let document = document(&tracker).await;
+    for (name, operation) in operations(&document) {
+        for (status, response) in operation["responses"].as_object().expect("responses") {
+            if status != "200" {
+                let codes = &response["headers"]["distcompute-error"]["schema"]["enum"];
+                assert!(
+                    !codes.as_array().expect(&name).is_empty(),
+                    "{name} {status}"
+                );
+            }
+        }
+    }
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().expect("a pointer");
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+}
+
+/// What was asked and how it was answered.
+struct Log<'a> {
+    tracker: &'a Tracker,
+    seen: Statuses,
+}
+
+impl Log<'_> {
+    fn note(&mut self, method: &str, address: &str, answer: &Answer) {
+        let path = address.split('?').next().expect("a path");
+        let name = format!("{method} {path}");
+        let status = answer.status.as_u16().to_string();
+        self.seen.entry(name).or_default().insert(status);
+    }
+
+    async fn get(&mut self, address: &str) -> Answer {
+        let answer = self.tracker.get(address).await;
+        self.note("GET", address, &answer);
+        answer
+    }
+
+    async fn post(&mut self, call: &str, body: Value) {
+        let answer = self.tracker.post(call, body).await;
+        self.note("POST", &format!("/api/{call}"), &answer);
+    }
+
+    /// A body that stops coming.
+    async fn stall(&mut self, call: &str) {
+        let chunks = futures_util::stream::once(async { Ok::<_, std::io::Error>("{") });
+        let never = futures_util::StreamExt::chain(chunks, futures_util::stream::pending());
+        self.raw(call, Body::from_stream(never)).await;
+    }
+
+    async fn raw(&mut self, call: &str, body: Body) {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("/api/{call}"))
+            .header("content-type", "application/json")
+            .header("authorization", TOKEN);
+        let answer = self
+            .tracker
+            .send(request.body(body).expect("a request"))
+            .await;
+        self.note("POST", &format!("/api/{call}"), &answer);
+    }
+}
+
+const CALLS: [&str; 6] = [
+    "validateWorker",
+    "newJob",
+    "updateProgress",
+    "completeJob",
+    "flagInvalidData",
+    "bye",
+];
+
+#[tokio::test]
+async fn what_is_documented_occurs_and_nothing_else() {
+    let tracker = Tracker::start(&[FLAG, "--max-body=1000", "--public-results"])
+        .await
+        .with_jobs(&["1", "2", "3"])
+        .await;
+    let hidden = Tracker::start(&[]).await;
+    let document = document(&tracker).await;
+    let [ann, bob] = [
+        tracker.join("a", "Ann").await,
+        tracker.join("b", "Bob").await,
+    ];
+    let mut log = Log {
+        tracker: &tracker,
+        seen: Statuses::new(),
+    };
+    for address in ["/api/project", "/api/status", "/api/openapi.json"] {
+        log.get(address).await;
+    }
+    for call in ["/api/new?nickname=x&", "/api/jobCount?", "/api/results?"] {
+        for query in ["stage=a", "stage=x", "stage=e", ""] {
+            log.get(&format!("{call}{query}")).await;
+        }
+    }
+    let answer = hidden.get("/api/results?stage=a").await;
+    log.note("GET", "/api/results", &answer);
+    log.post("newJob", json!({ "token": ann })).await;
+    log.post("newJob", json!({ "token": bob })).await;
+    log.post("updateProgress", json!({ "token": ann, "progress": "1" }))
+        .await;
+    log.post("validateWorker", json!({ "token": ann })).await;
+    log.post("completeJob", json!({ "token": ann, "data": "1" }))
+        .await;
+    log.post("completeJob", json!({ "token": bob, "data": "1" }))
+        .await;
+    log.post("flagInvalidData", json!({ "token": ann })).await;
+    log.post("newJob", json!({ "token": ann })).await;
+    log.post("flagInvalidData", json!({ "token": ann })).await;
+    log.post("bye", json!({ "token": ann })).await;
+    for call in CALLS {
+        let unknown = json!({ "token": "nobody", "progress": "", "data": "" });
+        log.post(call, unknown).await;
+        log.post(call, json!({})).await;
+        log.post(call, json!({ "token": "x".repeat(1_000) })).await;
+        log.stall(call).await;
+    }
+    log.raw("jobs", Body::from("\"one\"\n{\"two\": 2}\n")).await;
+    log.raw("jobs", Body::from("nonsense")).await;
+    log.stall("jobs").await;
+    log.post("jobs", json!("no token")).await;
+    tracker.store.close().await;
+    for call in CALLS {
+        let body = json!({ "token": "x", "progress": "", "data": "" });
+        log.post(call, body).await;
+    }
+    log.raw("jobs", Body::from("\"one\"")).await;
+    for address in [
+        "/api/status",
+        "/api/new?nickname=x&stage=a",
+        "/api/jobCount?stage=a",
+        "/api/results?stage=a",
+    ] {
+        log.get(address).await;
+    }
+    let documented: Statuses = operations(&document)
+        .map(|(name, operation)| {
+            let statuses = operation["responses"].as_object().expect("responses");
+            (name, statuses.keys().cloned().collect())
+        })
+        .collect();
+    for (name, statuses) in &documented {
+        assert_eq!(Some(statuses), log.seen.get(name), "{name}");
+    }
+    assert_eq!(documented.len(), log.seen.len());
+}
+
+#[tokio::test]
+async fn jobs_are_added_whole_or_not_at_all() {
+    let tracker = Tracker::start(&[FLAG]).await;
+    let send = async |body: &'static [u8]| {
+        let request = Request::post("/api/jobs").header("authorization", TOKEN);
+        tracker
+            .send(request.body(Body::from(body)).expect("a request"))
+            .await
+    };
+    let answer = send(b"\"one\"\r\n\n[\"two\"]\n{\"three\":  3}").await;
+    let numbers = json!({ "added": 3, "numbers": [{ "first": 1, "last": 3 }] });
+    assert_eq!(answer.json(), numbers);
+    for (body, line) in [
+        (&b"\"fine\"\n\n7\n"[..], "line 3"),
+        (b"\"fine\"\n\"\xff\"", "line 2"),
+        (b"{\"a\":", "line 1"),
+        (b"\"a\\u0000b\"", "line 1"),
+    ] {
+        let answer = send(body).await;
+        assert_eq!(answer.refusal().0, 422);
+        assert_eq!(answer.json()["detail"][0]["loc"], json!(["body", line]));
+    }
+    let status = tracker.store.status().await.expect("a status");
+    assert_eq!((status.jobs, status.stages[0].open), (3, 3));
+    let token = tracker.join("a", "Ann").await;
+    let job = tracker
+        .post("newJob", json!({ "token": token }))
+        .await
+        .json();
+    assert_eq!(job, json!({ "number": 1, "data": "one" }));
+    let answer = send(b"").await;
+    assert_eq!(answer.json(), json!({ "added": 0, "numbers": [] }));
+    let job = tracker
+        .post("newJob", json!({ "token": token }))
+        .await
+        .json();
+    assert_eq!(job["data"], "<!json!>[\"two\"]");
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_jobs_come_in_one_request() {
+    let tracker = Tracker::start(&[FLAG]).await;
+    let lines = futures_util::stream::iter((0..100).map(|part| {
+        let jobs = (0..1_000).map(|job| format!("\"job {part} {job}\"\n"));
+        Ok::<_, std::io::Error>(jobs.collect::<String>())
+    }));
+    let request = Request::post("/api/jobs").header("authorization", TOKEN);
+    let body = Body::from_stream(lines);
+    let answer = tracker.send(request.body(body).expect("a request")).await;
+    let numbers = json!({ "added": 100_000, "numbers": [{ "first": 1, "last": 100_000 }] });
+    assert_eq!(answer.json(), numbers);
+}
+
+#[tokio::test]
+async fn the_operator_fetches_results_that_are_not_public() {
+    let tracker = Tracker::start(&[FLAG]).await.with_jobs(&["in"]).await;
+    let token = tracker.join("a", "Ann").await;
+    tracker.take(&token).await;
+    tracker.hand_in(&token, "out").await;
+    let address = "/api/results?stage=a";
+    assert_eq!(tracker.get(address).await.refusal().0, 401);
+    let shown = [("authorization", TOKEN)];
+    let answer = tracker.request(Method::GET, address, &shown).await;
+    assert!(
+        answer.text().contains("\"data\":\"out\""),
+        "{}",
+        answer.text()
+    );
+}
