@@ -13,9 +13,10 @@ import { hashOf, isStamped, writeStamp } from "./stamp.mjs";
 import { atLeast, versionIn } from "./version.mjs";
 
 const why = "The real Python client is run against the tracker to show that both agree.";
-const least = "3.8.0";
-const requirements = join(root, "tests", "python", "requirements.txt");
-const folder = join(toolsDir, "python");
+
+/** What an environment holds: the folder in tests/ that says so, and the Python that it needs. */
+const client = { tests: "python", least: "3.8.0", what: "the Python client" };
+const schemathesis = { tests: "schema", least: "3.11.0", what: "Schemathesis" };
 
 function programIn(environment) {
   return process.platform === "win32"
@@ -24,23 +25,30 @@ function programIn(environment) {
 }
 
 /** Resolves to a Python that has what tests/python/requirements.txt asks for. */
-export async function ensurePython() {
+export const ensurePython = () => ensureEnvironment(client);
+
+/** Resolves to a Python that has what tests/schema/requirements.txt asks for. */
+export const ensureSchemathesis = () => ensureEnvironment(schemathesis);
+
+async function ensureEnvironment({ tests, least, what }) {
+  const folder = join(toolsDir, tests);
+  const requirements = join(root, "tests", tests, "requirements.txt");
   const python = programIn(folder);
-  const system = await ensureSystemPython();
+  const system = await ensureSystemPython(least);
   const hash = hashOf([requirements], [system.version]);
   const stamp = join(folder, "distcompute.stamp");
   if (isStamped(stamp, hash) && (await answer(python, ["--version"]))) return python;
   rmSync(folder, { recursive: true, force: true });
-  await makeEnvironment(system.command);
+  await makeEnvironment(system.command, folder);
   const install = ["-m", "pip", "install", "--quiet", "-r", requirements];
-  await progress({ what: "installing the Python client", why, about: "20 s" }, () =>
+  await progress({ what: `installing ${what}`, why, about: "20 s" }, () =>
     must(python, install, { why, remedy: "see pip's message above" }),
   );
   writeStamp(stamp, hash);
   return python;
 }
 
-async function findPython() {
+async function findPython(least) {
   for (const command of [["python3"], ["python"], ["py", "-3"]]) {
     const [program, ...first] = command;
     const version = which(program) && versionIn(await answer(program, [...first, "--version"]));
@@ -49,19 +57,19 @@ async function findPython() {
   return undefined;
 }
 
-async function ensureSystemPython() {
-  const found = await findPython();
+async function ensureSystemPython(least) {
+  const found = await findPython(least);
   if (found) return found;
   const packages = ["python3", "python3-venv"];
   const remedy = `install Python ${least} or later; ${aptRemedy(packages)}`;
   if (canInstall()) await aptInstall(packages, why);
-  const installed = await findPython();
+  const installed = await findPython(least);
   if (installed) return installed;
   throw new Failure(`There is no Python ${least} or later here.`, { why, remedy });
 }
 
 /** Debian has Python's `venv` in a package of its own, and without it this step fails. */
-async function makeEnvironment([program, ...first]) {
+async function makeEnvironment([program, ...first], folder) {
   const make = [...first, "-m", "venv", folder];
   const tried = await run(program, make);
   if (tried.code === 0 && existsSync(programIn(folder))) return;

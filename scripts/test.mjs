@@ -47,7 +47,7 @@ const steps = [
     name: "python",
     what: "the Python client against the tracker",
     needs: [ensureRust, ensurePython],
-    run: (of) => pythonTests(of(ensurePython)),
+    run: (of) => pythonTests(of(ensurePython), "python"),
   },
   {
     name: "crash",
@@ -107,12 +107,13 @@ function testFiles(folder) {
   return names.sort().map((name) => `${folder}/${name}`);
 }
 
-async function pythonTests(program) {
-  const folder = join(root, "tests", "python");
+/** The tests of a folder in tests/, by the Python that has what they need. */
+export async function pythonTests(program, tests) {
+  const folder = join(root, "tests", tests);
   const usesPytest = /^pytest\b/m.test(readFileSync(join(folder, "requirements.txt"), "utf8"));
   const args = usesPytest ? ["-m", "pytest", folder] : ["-m", "unittest", "discover", "-s", folder];
   const env = toolEnv({ DISTCOMPUTE_TRACKER_BIN: await testTracker() });
-  const { code, output } = await progress({ what: "running tests/python" }, (note) =>
+  const { code, output } = await progress({ what: `running tests/${tests}` }, (note) =>
     run(program, args, { env, onLine: note, timeoutMs: stepMs }),
   );
   return { ...judged(python(output), code), output };
