@@ -22,6 +22,7 @@ use tower_http::{
 use crate::{
     config::Settings,
     error::ApiError,
+    glance::Glances,
     listen::Limits,
     metrics::Metrics,
     random::Random,
@@ -47,6 +48,8 @@ pub struct App {
     pub random: Arc<dyn Random>,
     /// What was served so far.
     pub metrics: Arc<Metrics>,
+    /// The dashboard as somebody saw it a moment ago.
+    pub glances: Arc<Glances>,
     /// How long clients may take.
     pub limits: Limits,
 }

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod export;
+pub mod glance;
 pub mod import;
 pub mod listen;
 pub mod metrics;

@@ -21,7 +21,7 @@ use tower::Service as _;
 /// How long to wait when the system has no more connections to give.
 const EXHAUSTED: Duration = Duration::from_millis(200);
 
-/// How long a client may take.
+/// How long things may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// For the head of a request, from the end of the request before: also how long a connection
@@ -33,6 +33,8 @@ pub struct Limits {
     pub body: Duration,
     /// For the requests in flight once the tracker was told to stop.
     pub grace: Duration,
+    /// How old a page may be that is shared by all who look at it.
+    pub glance: Duration,
 }
 
 impl Default for Limits {
@@ -43,6 +45,7 @@ impl Default for Limits {
             // 16 MB at a quarter of a megabit a second.
             body: Duration::from_secs(600),
             grace: Duration::from_secs(10),
+            glance: Duration::from_millis(500),
         }
     }
 }

@@ -47,6 +47,7 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         settings: Arc::new(settings),
         random: Arc::new(ThreadRandom),
         metrics: Arc::new(Metrics::default()),
+        glances: Arc::default(),
         limits: Limits::default(),
     };
     announce(&listener).map_err(|error| format!("Cannot say where it listens: {error}."))?;

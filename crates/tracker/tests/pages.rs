@@ -289,3 +289,27 @@ async fn nothing_outside_the_folder_is_served_and_no_folder_is_listed() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_last_hour_is_drawn_and_told() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["1", "2", "3"]).await;
+    let page = tracker.get("/").await;
+    assert!(page.text().contains("No results in the last hour."));
+    let token = tracker.join("a", "Ann").await;
+    tracker.take(&token).await;
+    tracker.hand_in(&token, "x").await;
+    tracker.clock.advance(59 * 60_000);
+    for _ in 0..2 {
+        tracker.take(&token).await;
+        tracker.hand_in(&token, "x").await;
+    }
+    let page = tracker.get("/").await;
+    let told = "3 results in the last hour, at most 2 in a minute.";
+    assert!(page.text().contains(told), "{}", page.text());
+    assert_eq!(page.text().matches("<rect").count(), 60);
+    assert!(page.text().contains("1 59 min ago"), "{}", page.text());
+    assert!(page.text().contains("2 this minute"), "{}", page.text());
+    tracker.clock.advance(60_000);
+    let page = tracker.get("/").await;
+    assert!(page.text().contains("2 results in the last hour"));
+}

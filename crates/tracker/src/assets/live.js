@@ -2,7 +2,8 @@
 // different, so that the place on the page, the focus and what is selected stay as they are.
 // A hidden page asks nothing.
 
-const INTERVAL_MS = 2000;
+// With the half second that a page may be old, a change is seen within two.
+const INTERVAL_MS = 1000;
 const LONGEST_MS = 60000;
 
 const freshness = document.getElementById("freshness");

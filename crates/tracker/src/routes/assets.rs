@@ -15,15 +15,15 @@ pub fn router() -> Router<App> {
 
 async fn style(request: HeaderMap) -> Response {
     let text = include_str!("../assets/style.css");
-    conditional(&request, "text/css; charset=utf-8", text.to_owned())
+    conditional(&request, "text/css; charset=utf-8", text)
 }
 
 async fn script(request: HeaderMap) -> Response {
     let text = include_str!("../assets/live.js");
-    conditional(&request, "text/javascript; charset=utf-8", text.to_owned())
+    conditional(&request, "text/javascript; charset=utf-8", text)
 }
 
 async fn icon(request: HeaderMap) -> Response {
     let text = include_str!("../assets/icon.svg");
-    conditional(&request, "image/svg+xml", text.to_owned())
+    conditional(&request, "image/svg+xml", text)
 }

@@ -12,9 +12,18 @@ use crate::{
     app::App,
     error::ApiError,
     request::Query,
-    rules::estimate,
+    rules::{
+        estimate,
+        pace::{self, Pace},
+    },
     store::{AsideRow, Page, WorkerRow},
 };
+
+/// The height of the chart, in its own units.
+const CHART: u32 = 100;
+
+/// The minutes that the chart shows.
+const MINUTES: u32 = pace::MINUTES as u32;
 
 /// The route of the dashboard.
 pub fn router() -> Router<App> {
@@ -45,25 +54,49 @@ fn asked(number: u64) -> Page {
     }
 }
 
+/// Which page of each table is looked at.
+struct Turned {
+    /// Of the workers, by stage.
+    workers: Vec<u64>,
+    aside: u64,
+}
+
 async fn dashboard(
     State(app): State<App>,
     query: Query,
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let info = project::info(&app.settings, &app.store.status().await?);
+    let stages = app.settings.stages.iter();
+    let turned = Turned {
+        workers: stages
+            .map(|(stage, _)| page_number(query.get(stage.letter())))
+            .collect(),
+        aside: page_number(query.get("aside")),
+    };
+    let name = format!("{:?} {}", turned.workers, turned.aside);
+    let made = app
+        .glances
+        .get(name, app.limits.glance, make(&app, &turned));
+    Ok(page::answer(&request, &made.await?))
+}
+
+async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
+    let status = app.store.status().await?;
+    let info = project::info(&app.settings, &status);
+    let made = app.store.pace(MINUTES).await?;
+    let made = made.iter().map(|row| (row.minute, row.done));
+    let pace = Pace::new(status.now.div_euclid(60_000), made);
     let mut workers = Vec::new();
-    for stage in &info.stages {
-        let number = page_number(query.get(stage.stage.letter()));
-        let rows = app.store.workers(stage.stage, asked(number)).await?;
-        workers.push(Part::new(rows, number));
+    for (stage, number) in info.stages.iter().zip(&turned.workers) {
+        let rows = app.store.workers(stage.stage, asked(*number)).await?;
+        workers.push(Part::new(rows, *number));
     }
-    let number = page_number(query.get("aside"));
     let aside = if info.set_aside > 0 {
-        app.store.set_aside(asked(number)).await?
+        app.store.set_aside(asked(turned.aside)).await?
     } else {
         Vec::new()
     };
-    let aside = Part::new(aside, number);
+    let aside = Part::new(aside, turned.aside);
 
     // Turning the pages of one table leaves the others where they are.
     let link = |what: &str, to: u64| {
@@ -89,7 +122,8 @@ async fn dashboard(
         format!("/{query}#{anchor}")
     };
     let main = html! {
-        (overview(&app, &info))
+        (overview(app, &info))
+        (throughput(&pace))
         (stages(&info.stages))
         @if let Some(path) = &app.settings.preview {
             section aria-labelledby="preview-title" {
@@ -104,13 +138,7 @@ async fn dashboard(
             (set_aside(&info, &aside, &|to| link("aside", to)))
         }
     };
-    Ok(page::page(
-        &app,
-        &request,
-        Place::Dashboard,
-        "Dashboard",
-        &main,
-    ))
+    Ok(page::html(app, Place::Dashboard, "Dashboard", &main))
 }
 
 fn overview(app: &App, info: &StatusInfo) -> Markup {
@@ -147,6 +175,41 @@ fn overview(app: &App, info: &StatusInfo) -> Markup {
                     (figure("Set aside", &html! { a href="#aside" { (grouped(info.set_aside)) } }))
                 }
             }
+        }
+    }
+}
+
+/// The last hour, a bar a minute. Drawn with attributes and classes alone: the page allows no
+/// inline style, and the colours are those of the reader's theme.
+fn throughput(pace: &Pace) -> Markup {
+    let (sum, most) = (pace.sum(), pace.most());
+    let told = if sum == 0 {
+        "No results in the last hour.".to_owned()
+    } else {
+        format!(
+            "{} results in the last hour, at most {} in a minute.",
+            grouped(sum),
+            grouped(most)
+        )
+    };
+    html! {
+        section.throughput aria-labelledby="throughput-title" {
+            h2 #throughput-title { "The last hour" }
+            p.quiet #throughput-told { (told) }
+            svg.chart viewBox=(format!("0 0 {} {CHART}", 10 * MINUTES)) preserveAspectRatio="none"
+                role="img" aria-labelledby="throughput-title throughput-told" {
+                line.ground x1="0" x2=(10 * MINUTES) y1=(CHART) y2=(CHART) {}
+                @for (at, (height, made)) in pace.bars(CHART).zip(pace.minutes()).enumerate() {
+                    @let ago = pace.minutes().len() - 1 - at;
+                    rect.bar x=(10 * at + 1) y=(CHART - height) width="8" height=(height) {
+                        title {
+                            (grouped(*made)) " "
+                            @if ago == 0 { "this minute" } @else { (ago) " min ago" }
+                        }
+                    }
+                }
+            }
+            p.axis aria-hidden="true" { span { "an hour ago" } span { "now" } }
         }
     }
 }

@@ -36,6 +36,18 @@ pub enum Place {
 /// A whole page, or "not modified" if the reader has it already.
 #[must_use]
 pub fn page(app: &App, request: &HeaderMap, place: Place, title: &str, main: &Markup) -> Response {
+    answer(request, &html(app, place, title, main))
+}
+
+/// The answer that brings a whole page.
+#[must_use]
+pub fn answer(request: &HeaderMap, html: &str) -> Response {
+    conditional(request, "text/html; charset=utf-8", html)
+}
+
+/// A whole page.
+#[must_use]
+pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
     let settings = &app.settings;
     let current = |here: Place| (here == place).then_some("page");
     let html = html! {
@@ -71,13 +83,13 @@ pub fn page(app: &App, request: &HeaderMap, place: Place, title: &str, main: &Ma
             }
         }
     };
-    conditional(request, "text/html; charset=utf-8", html.into_string())
+    html.into_string()
 }
 
 /// An answer with a tag, left out if the reader has that version.
 #[must_use]
-pub fn conditional(request: &HeaderMap, kind: &'static str, body: String) -> Response {
-    let tag = tag(&body);
+pub fn conditional(request: &HeaderMap, kind: &'static str, body: &str) -> Response {
+    let tag = tag(body);
     let known = request
         .get(header::IF_NONE_MATCH)
         .and_then(|tags| tags.to_str().ok())
@@ -85,7 +97,7 @@ pub fn conditional(request: &HeaderMap, kind: &'static str, body: String) -> Res
     let mut answer = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(header::CONTENT_TYPE, kind)], body).into_response()
+        ([(header::CONTENT_TYPE, kind)], body.to_owned()).into_response()
     };
     let headers = answer.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&tag) {

@@ -5,4 +5,5 @@ pub mod brace;
 pub mod estimate;
 pub mod flags;
 pub mod names;
+pub mod pace;
 pub mod stages;

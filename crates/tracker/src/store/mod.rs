@@ -88,6 +88,17 @@ pub struct Status {
     pub window_s: u64,
 }
 
+/// Outputs that a stage made in one minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinuteRow {
+    /// The minute, counted from 1970.
+    pub minute: i64,
+    /// The stage.
+    pub stage: Stage,
+    /// How many.
+    pub done: u64,
+}
+
 /// A connected worker, as pages show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerRow {
@@ -207,6 +218,10 @@ pub trait Store: Send + Sync {
 
     /// The counters.
     async fn status(&self) -> Result<Status, StoreError>;
+
+    /// What was made in each of the last minutes, this one included, by minute and stage; minutes
+    /// in which a stage made nothing are left out.
+    async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError>;
 
     /// The workers of a stage, newest first.
     async fn workers(&self, stage: Stage, page: Page) -> Result<Vec<WorkerRow>, StoreError>;

@@ -6,6 +6,7 @@ mod books;
 mod claims;
 mod flags;
 mod jobs;
+mod pace;
 mod tally;
 mod writer;
 
@@ -25,8 +26,8 @@ use sqlx::{
 
 use self::writer::Writer;
 use super::{
-    Added, AsideRow, Claimed, NewWorker, Output, Page, Rank, Status, Store, StoreError, StoreRules,
-    WorkerRow,
+    Added, AsideRow, Claimed, MinuteRow, NewWorker, Output, Page, Rank, Status, Store, StoreError,
+    StoreRules, WorkerRow,
 };
 use crate::clock::{Clock, Millis};
 
@@ -258,6 +259,10 @@ impl Store for SqliteStore {
 
     async fn status(&self) -> Result<Status, StoreError> {
         books::status(&self.readers, self.clock.now()).await
+    }
+
+    async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {
+        pace::pace(&self.readers, self.clock.now(), minutes).await
     }
 
     async fn workers(&self, stage: Stage, page: Page) -> Result<Vec<WorkerRow>, StoreError> {

@@ -40,6 +40,8 @@ const LIMITS: Limits = Limits {
     pause: Duration::from_millis(300),
     body: Duration::from_secs(1),
     grace: Duration::from_secs(5),
+    // Tests look at once at what they did.
+    glance: Duration::ZERO,
 };
 
 /// Numbers that differ, and the same ones in each run.
@@ -128,6 +130,7 @@ impl Tracker {
             settings: Arc::clone(&settings),
             random: Arc::new(Counting::default()),
             metrics: Arc::default(),
+            glances: Arc::default(),
             limits: LIMITS,
         };
         Self {

@@ -1,0 +1,82 @@
+//! The throughput of the last hour, as a chart draws it and as a sentence says it.
+
+/// How many minutes a chart covers.
+pub const MINUTES: usize = 60;
+
+/// What was made in each of the last minutes, oldest first; the last one is not over yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace([u64; MINUTES]);
+
+impl Pace {
+    /// From pairs of a minute and a count, in any order; `now` is the minute that it is.
+    #[must_use]
+    pub fn new(now: i64, made: impl IntoIterator<Item = (i64, u64)>) -> Self {
+        let mut minutes = [0_u64; MINUTES];
+        for (minute, count) in made {
+            // Clocks of several trackers differ a little: what comes from the future is from now.
+            let age = usize::try_from((now - minute).max(0)).unwrap_or(MINUTES);
+            if let Some(sum) = MINUTES.checked_sub(age + 1).map(|at| &mut minutes[at]) {
+                *sum = sum.saturating_add(count);
+            }
+        }
+        Self(minutes)
+    }
+
+    /// The minutes, oldest first.
+    #[must_use]
+    pub fn minutes(&self) -> &[u64; MINUTES] {
+        &self.0
+    }
+
+    /// The most that was made in a minute.
+    #[must_use]
+    pub fn most(&self) -> u64 {
+        self.0.iter().copied().max().unwrap_or(0)
+    }
+
+    /// All that was made in the hour.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.0.iter().fold(0, |sum, made| sum.saturating_add(*made))
+    }
+
+    /// The height of each minute's bar where the highest has `height`: anything but nothing can be
+    /// seen.
+    pub fn bars(&self, height: u32) -> impl Iterator<Item = u32> {
+        let most = self.most().max(1);
+        self.0.into_iter().map(move |made| {
+            let share = u128::from(made) * u128::from(height) / u128::from(most);
+            let share = u32::try_from(share).unwrap_or(height);
+            if made > 0 { share.max(1) } else { 0 }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_are_put_in_their_place_and_old_ones_left_out() {
+        let made = [
+            (1_000, 5),
+            (1_000, 2),
+            (999, 1),
+            (941, 3),
+            (940, 9),
+            (1_001, 4),
+        ];
+        let pace = Pace::new(1_000, made);
+        let minutes = pace.minutes();
+        assert_eq!((minutes[0], minutes[58], minutes[59]), (3, 1, 11));
+        assert_eq!((pace.sum(), pace.most()), (15, 11));
+    }
+
+    #[test]
+    fn the_highest_bar_is_full_and_the_smallest_can_be_seen() {
+        let pace = Pace::new(59, [(59, 1_000_000), (58, 500_000), (57, 1)]);
+        let bars: Vec<_> = pace.bars(40).collect();
+        assert_eq!(bars[56..], [0, 1, 20, 40]);
+        assert!(Pace::new(0, []).bars(40).all(|bar| bar == 0));
+    }
+}
