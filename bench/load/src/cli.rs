@@ -20,6 +20,9 @@ pub(crate) struct Cli {
     /// Which calls they make
     #[arg(long, value_enum, default_value_t = Calls::Old)]
     pub(crate) calls: Calls,
+    /// How many jobs a sync asks for
+    #[arg(long, default_value_t = 16)]
+    pub(crate) batch: u32,
     /// The stages that they register at, in turn
     #[arg(long, value_delimiter = ',', default_value = "a")]
     pub(crate) stage: Vec<Stage>,
@@ -51,6 +54,8 @@ pub(crate) struct Cli {
 pub(crate) enum Calls {
     /// newJob and completeJob, once a job
     Old,
+    /// sync, which hands in what the last one gave and takes as many again
+    Sync,
 }
 
 /// Seconds of the command line, as far as a duration can hold them.

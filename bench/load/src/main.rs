@@ -4,6 +4,7 @@ mod cli;
 mod connection;
 mod measure;
 mod record;
+mod sync;
 mod volunteer;
 
 use std::{cell::RefCell, io::Write as _, process::ExitCode, rc::Rc, time::Duration};
@@ -19,7 +20,7 @@ use crate::{
     connection::Connection,
     measure::Measure,
     record::Record,
-    volunteer::{Crowd, Volunteer},
+    volunteer::{Crowd, Manner, Volunteer},
 };
 
 /// Registrations that are under way at a time: a listening socket has a short queue.
@@ -85,9 +86,13 @@ async fn gather(cli: &Cli, crowd: &Rc<RefCell<Crowd>>) -> Result<Vec<Volunteer>,
         let mut volunteer = Volunteer::new(
             Connection::new(url)?,
             Rc::clone(crowd),
-            (cli.calls, stage),
-            cli.drain.is_some(),
-            index,
+            Manner {
+                calls: cli.calls,
+                batch: cli.batch,
+                stage,
+                insists: cli.drain.is_some(),
+                index,
+            },
         );
         arriving.spawn_local(async move { volunteer.register().await.map(|()| volunteer) });
     }
@@ -115,7 +120,7 @@ async fn work(mut volunteer: Volunteer, first: Duration, every: Duration) -> Res
             time::sleep_until(next).await;
             next += every;
         }
-        if volunteer.turn().await? == 0 && every.is_zero() {
+        if !volunteer.turn().await? && every.is_zero() {
             time::sleep(NO_JOBS).await;
         }
     }

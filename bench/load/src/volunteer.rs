@@ -1,6 +1,10 @@
 //! One volunteer: registered once, then turn after turn of taking jobs and handing results in.
 
-use std::{cell::RefCell, rc::Rc, time::Instant};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 use distcompute_protocol::{CompleteJob, NewJob, NewWorker, Stage, TokenBody};
 use hyper::{Method, StatusCode, body::Bytes};
@@ -11,6 +15,7 @@ use crate::{
     connection::{Answer, Connection},
     measure::Measure,
     record::Record,
+    sync,
 };
 
 /// What all volunteers share.
@@ -19,91 +24,128 @@ pub(crate) struct Crowd {
     pub(crate) record: Record,
 }
 
+/// How one of them goes about it.
+pub(crate) struct Manner {
+    pub(crate) calls: Calls,
+    /// How many jobs a sync asks for.
+    pub(crate) batch: u32,
+    pub(crate) stage: Stage,
+    /// Whether requests are repeated until a tracker answers them.
+    pub(crate) insists: bool,
+    /// Which of them this is; every second one names the job in `completeJob`.
+    pub(crate) index: usize,
+}
+
 /// One of them.
 pub(crate) struct Volunteer {
     connection: Connection,
     crowd: Rc<RefCell<Crowd>>,
-    calls: Calls,
-    stage: Stage,
-    /// Whether requests are repeated until a tracker answers them.
-    insists: bool,
-    /// Which of them this is; every second one names the job in `completeJob`.
-    index: usize,
+    manner: Manner,
     token: String,
     turns: u64,
+    /// Of the last sync.
+    seq: u64,
+    /// Results that the next sync hands in.
+    done: Vec<sync::Done>,
 }
 
 impl Volunteer {
-    pub(crate) fn new(
-        connection: Connection,
-        crowd: Rc<RefCell<Crowd>>,
-        (calls, stage): (Calls, Stage),
-        insists: bool,
-        index: usize,
-    ) -> Self {
+    pub(crate) fn new(connection: Connection, crowd: Rc<RefCell<Crowd>>, manner: Manner) -> Self {
         Self {
             connection,
             crowd,
-            calls,
-            stage,
-            insists,
-            index,
+            manner,
             token: String::new(),
             turns: 0,
+            seq: 0,
+            done: Vec::new(),
         }
     }
 
     /// Opens the connection and registers.
     pub(crate) async fn register(&mut self) -> Result<(), String> {
-        let path = format!("/api/new?nickname=load&stage={}", self.stage);
+        let path = format!("/api/new?nickname=load&stage={}", self.manner.stage);
         let answer = self.request(Method::GET, &path, Bytes::new()).await?;
-        let worker: NewWorker = self.read(&path, answer)?;
+        let worker: NewWorker = read(&path, answer)?;
         self.token = worker.token;
         Ok(())
     }
 
-    /// Takes jobs and hands results in. Says how many results were taken.
-    pub(crate) async fn turn(&mut self) -> Result<u64, String> {
+    /// Takes jobs and hands results in. Says whether there was anything to do.
+    pub(crate) async fn turn(&mut self) -> Result<bool, String> {
         self.turns += 1;
-        match self.calls {
+        match self.manner.calls {
             Calls::Old => self.old_turn().await,
+            Calls::Sync => self.sync_turn().await,
         }
     }
 
-    async fn old_turn(&mut self) -> Result<u64, String> {
+    async fn old_turn(&mut self) -> Result<bool, String> {
         let token = TokenBody {
             token: self.token.clone(),
         };
-        let (status, body) = self.post("/api/newJob", &token).await?;
-        if status == StatusCode::FORBIDDEN {
-            return Ok(0);
+        let answer = self.post("/api/newJob", &token).await?;
+        if answer.0 == StatusCode::FORBIDDEN {
+            return Ok(false);
         }
-        let job: NewJob = self.read("/api/newJob", (status, body))?;
-        let output = self.output(job.number);
+        let job: NewJob = read("/api/newJob", answer)?;
         let done = CompleteJob {
             token: token.token,
-            number: (self.index % 2 == 1).then_some(job.number),
-            data: output,
+            number: (self.manner.index % 2 == 1).then_some(job.number),
+            data: self.output(job.number),
         };
         let (status, body) = self.post("/api/completeJob", &done).await?;
         if status != StatusCode::OK {
             return Err(unexpected("/api/completeJob", status, &body));
         }
+        self.taken(job.number, &done.data)?;
+        Ok(true)
+    }
+
+    async fn sync_turn(&mut self) -> Result<bool, String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_millis());
+        self.seq = u64::try_from(now).unwrap_or(u64::MAX).max(self.seq + 1);
+        let request = serde_json::to_vec(&sync::Request {
+            token: &self.token,
+            seq: self.seq,
+            holding: [],
+            done: &self.done,
+            want: self.manner.batch,
+        });
+        let request = request.map_err(|error| error.to_string())?;
+        let answer = self.request(Method::POST, "/api/sync", request.into());
+        let answer: sync::Answer = read("/api/sync", answer.await?)?;
+        let done = std::mem::take(&mut self.done);
+        for result in &done {
+            if !answer.accepted.contains(&result.lease) {
+                return Err(format!(
+                    "The result of job {} was not taken.",
+                    result.number
+                ));
+            }
+            self.taken(result.number, &result.data)?;
+        }
+        let outputs = answer.jobs.into_iter().map(|job| sync::Done {
+            data: self.output(job.number),
+            lease: job.lease,
+            number: job.number,
+        });
+        self.done = outputs.collect();
+        Ok(!(done.is_empty() && self.done.is_empty()))
+    }
+
+    fn taken(&self, number: u64, data: &str) -> Result<(), String> {
         let mut crowd = self.crowd.borrow_mut();
-        crowd.record.taken(self.stage, job.number, &done.data)?;
         crowd.measure.completed(1);
-        Ok(1)
+        crowd.record.taken(self.manner.stage, number, data)
     }
 
     /// What this volunteer makes of a job; no two results of a run are the same.
     fn output(&self, number: u64) -> String {
-        let Self {
-            stage,
-            index,
-            turns,
-            ..
-        } = self;
-        format!(r#"<!json!>{{"stage":"{stage}","job":{number},"by":{index},"turn":{turns}}}"#)
+        let Manner { stage, index, .. } = self.manner;
+        let turn = self.turns;
+        format!(r#"<!json!>{{"stage":"{stage}","job":{number},"by":{index},"turn":{turn}}}"#)
     }
 
     async fn post(&mut self, path: &str, body: &impl Serialize) -> Result<Answer, String> {
@@ -113,7 +155,7 @@ impl Volunteer {
 
     async fn request(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, String> {
         let since = Instant::now();
-        let answer = if self.insists {
+        let answer = if self.manner.insists {
             self.connection.insist(method, path, body).await
         } else {
             self.connection.call(method, path, body).await?
@@ -121,13 +163,13 @@ impl Volunteer {
         self.crowd.borrow_mut().measure.call(since.elapsed());
         Ok(answer)
     }
+}
 
-    fn read<T: DeserializeOwned>(&self, path: &str, (status, body): Answer) -> Result<T, String> {
-        if status != StatusCode::OK {
-            return Err(unexpected(path, status, &body));
-        }
-        serde_json::from_slice(&body).map_err(|error| format!("{path}: {error}"))
+fn read<T: DeserializeOwned>(path: &str, (status, body): Answer) -> Result<T, String> {
+    if status != StatusCode::OK {
+        return Err(unexpected(path, status, &body));
     }
+    serde_json::from_slice(&body).map_err(|error| format!("{path}: {error}"))
 }
 
 fn unexpected(path: &str, status: StatusCode, body: &Bytes) -> String {

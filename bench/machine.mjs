@@ -1,0 +1,68 @@
+// What a figure depends on besides the code: the machine, and what a process takes of it.
+
+import { closeSync, fdatasyncSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { cpus, totalmem, type } from "node:os";
+import { join } from "node:path";
+
+import { answer } from "../scripts/process.mjs";
+import { median } from "./figures.mjs";
+
+/** Facts without names: what somebody else needs to judge the figures. */
+export async function machineFacts({ folder, postgres }) {
+  const processors = cpus();
+  const version = (program) => answer(program, ["--version"]);
+  const facts = [
+    `${processors.length} cores (${processors[0]?.model.trim() || "unknown model"})`,
+    `${Math.round(totalmem() / 2 ** 30)} GB of memory`,
+    type(),
+    `a flush of 4 KB to this disk takes ${flushMs(folder).toFixed(2)} ms (median)`,
+    await version("rustc"),
+    `Node ${process.version}`,
+  ];
+  if (postgres) facts.push(await version(join(postgres, "postgres")));
+  return facts.filter(Boolean);
+}
+
+/** How long the disk takes to say that something is on it. */
+function flushMs(folder) {
+  const file = join(folder, "flush");
+  const page = Buffer.alloc(4096, 1);
+  const descriptor = openSync(file, "w");
+  const times = Array.from({ length: 50 }, () => {
+    const since = performance.now();
+    writeSync(descriptor, page);
+    fdatasyncSync(descriptor);
+    return performance.now() - since;
+  });
+  closeSync(descriptor);
+  unlinkSync(file);
+  return median(times);
+}
+
+/** The most memory that a process ever had, in MB; undefined where there is no /proc. */
+export function peakMb(pid) {
+  const kb = /^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1];
+  return kb === undefined ? undefined : Math.round(Number(kb) / 102.4) / 10;
+}
+
+/** The processor time that a process has used, in seconds; undefined where there is no /proc. */
+export function processorSeconds(pid) {
+  // The program's name comes second, in brackets, and may contain anything.
+  const fields = read(`/proc/${pid}/stat`).split(") ").at(-1).split(" ");
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  return Number.isNaN(ticks) ? undefined : ticks / 100;
+}
+
+/** How many files and connections a process started from here may have open. */
+export function openFiles() {
+  const limit = /^Max open files\s+(\S+)/m.exec(read("/proc/self/limits"))?.[1];
+  return limit === "unlimited" || limit === undefined ? Infinity : Number(limit);
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,25 @@
+// `npm run bench -- NAME`: finds the benchmark of that name in bench/ and runs it.
+
+import { Failure, isMain, runMain } from "./failure.mjs";
+import { endOnSignals } from "./process.mjs";
+
+/** What can be measured; each module says `usage` and does `main(args)`. */
+const benchmarks = { tracker: "../bench/tracker.mjs" };
+
+const usage = `npm run bench -- NAME [options]
+
+  tracker   how many jobs a second the tracker hands out and takes back, on each store
+
+npm run bench -- NAME --help says what may be asked of it.`;
+
+async function main([name, ...args]) {
+  if (name === undefined || name === "--help") return console.log(usage);
+  const module = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
+  if (!module) throw new Failure(`There is no benchmark ${name}.`, { remedy: usage });
+  endOnSignals();
+  const benchmark = await import(module);
+  if (args.includes("--help")) return console.log(benchmark.usage);
+  await benchmark.main(args);
+}
+
+if (isMain(import.meta.url)) await runMain(main);
