@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { buildPrograms } from "../scripts/build.mjs";
+import { buildPrograms, buildTracker } from "../scripts/build.mjs";
 import { Failure } from "../scripts/failure.mjs";
 import { root } from "../scripts/places.mjs";
 import { ensurePostgres } from "../scripts/postgres.mjs";
@@ -67,11 +67,8 @@ function isList(name, text = "") {
 export async function main(args) {
   const wanted = readArguments(args);
   const bin = wanted.store.includes("postgres") ? await ensurePostgres() : undefined;
-  const programs = await buildPrograms({
-    what: "the tracker and the load generator",
-    args: ["--profile", "serve", "-p", "distcompute-tracker", "-p", "distcompute-load", "--bins"],
-    about: "3 minutes the first time",
-  });
+  // Not in one call: the tracker is the very one that `npm start` runs.
+  const programs = { ...(await buildTracker()), ...(await buildLoad()) };
   const folder = mkdtempSync(join(tmpdir(), "distcompute-bench-"));
   const stores = [];
   try {
@@ -84,6 +81,14 @@ export async function main(args) {
     for (const store of stores) await store.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function buildLoad() {
+  return buildPrograms({
+    what: "the load generator",
+    args: ["--profile", "serve", "-p", "distcompute-load", "--bins"],
+    about: "1 minute the first time",
+  });
 }
 
 async function measureAll({ wanted, programs, folder, stores }) {
