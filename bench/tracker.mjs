@@ -94,7 +94,8 @@ function buildLoad() {
 async function measureAll({ wanted, programs, folder, stores }) {
   const rounds = [];
   const add = (figure) => (rounds.push(figure), say(figure));
-  for (const jobs of wanted.jobs) {
+  const comparesOnly = wanted.calls.every((calls) => calls === "random");
+  for (const jobs of comparesOnly ? [] : wanted.jobs) {
     for (const store of stores) {
       const figure = await fill(programs, store, linesFile(folder, jobs), jobs);
       if (wanted.calls.includes("import")) add(figure);

@@ -1,0 +1,70 @@
+// The benchmark's arithmetic and its report: from what was measured to what is published.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { grouped, judged, median, report, summary } from "../../bench/figures.mjs";
+import { readTps } from "../../bench/random-claim.mjs";
+import { readArguments } from "../../bench/tracker.mjs";
+
+const round = (jobs_per_s, more = {}) => ({
+  ...{ store: "sqlite", jobs: 1_000_000, calls: "old", jobs_per_s },
+  ...{ p50_ms: 3, p99_ms: 9, rss_mb: 20, ...more },
+});
+
+test("the median is the middle one, or between the two middle ones", () => {
+  assert.equal(median([9, 1, 5]), 5);
+  assert.equal(median([10, 1, 9, 2]), 5.5);
+});
+
+test("rounds of one kind become one figure: medians, and the most memory", () => {
+  const others = [round(9, { jobs: 10_000 }), round(8, { store: "postgres", p99_ms: undefined })];
+  const rounds = [round(100), round(300, { rss_mb: 40 }), round(200, { p50_ms: 7 }), ...others];
+  assert.deepEqual(summary(rounds), [
+    round(200, { rss_mb: 40 }),
+    round(9, { jobs: 10_000 }),
+    round(8, { store: "postgres", p99_ms: null }),
+  ]);
+});
+
+test("a goal is judged where it was measured, and nowhere else", () => {
+  const verdict = (figures) => judged(figures).map(({ value, met }) => [value, met]);
+  assert.deepEqual(verdict([]), []);
+  assert.deepEqual(verdict([round(4_000)]), [[4_000, true]]);
+  const slower = [round(3_999), round(5_000, { jobs: 10_000 })];
+  assert.deepEqual(verdict(slower), [
+    [3_999, false],
+    [3_999 / 5_000, false],
+  ]);
+  const crowd = round(999, { calls: "volunteers", p99_ms: 50, rss_mb: 199 });
+  assert.deepEqual(verdict([crowd]), [
+    [50, false],
+    [199, true],
+  ]);
+});
+
+test("the report compares with the random claim of as many jobs", () => {
+  const claim = { ...round(1.25), store: "postgres", calls: "random claim", p50_ms: null };
+  const text = report({ figures: [round(5_000), claim], facts: ["2 cores"], how: ["so"] });
+  assert.match(text, /^\| old +\| sqlite +\| 1,000,000 \| +5,000 \| +4,000 \| +3 \| +9 \| +20 \|$/m);
+  assert.match(text, /jobs\/s \| +≥ 4,000 \| +5,000 \| +met \|$/m);
+  assert.match(text, /^- The machine: 2 cores\.$/m);
+});
+
+test("digits are grouped before the point alone", () => {
+  assert.equal(grouped(1_234_567.125), "1,234,567.125");
+  assert.equal(grouped(999), "999");
+});
+
+test("what pgbench says is read, and its silence is an error", () => {
+  assert.equal(readTps("latency = 3 ms\ntps = 43.625 (without initial connection time)\n"), 43.625);
+  assert.throws(() => readTps("pgbench: error"), /did not say/);
+});
+
+test("only a run of everything is published", () => {
+  assert.equal(readArguments([]).everything, true);
+  const part = readArguments(["--store", "sqlite", "--jobs", "10000,500", "--seconds", "2"]);
+  assert.deepEqual([part.everything, part.store, part.jobs], [false, ["sqlite"], [10_000, 500]]);
+  assert.throws(() => readArguments(["--store", "mysql"]), /Not understood: --store mysql/);
+  assert.throws(() => readArguments(["--rounds", "-1"]), /Not understood/);
+});
