@@ -46,7 +46,10 @@ test("a goal is judged where it was measured, and nowhere else", () => {
 test("the report compares with the random claim of as many jobs", () => {
   const claim = { ...round(1.25), store: "postgres", calls: "random claim", p50_ms: null };
   const text = report({ figures: [round(5_000), claim], facts: ["2 cores"], how: ["so"] });
-  assert.match(text, /^\| old +\| sqlite +\| 1,000,000 \| +5,000 \| +4,000 \| +3 \| +9 \| +20 \|$/m);
+  assert.match(
+    text,
+    /^\| old +\| sqlite +\| 1,000,000 \| +5,000 \| +4,000 \| +3 \| +9 \| +20 \|$/m,
+  );
   assert.match(text, /jobs\/s \| +≥ 4,000 \| +5,000 \| +met \|$/m);
   assert.match(text, /^- The machine: 2 cores\.$/m);
 });
