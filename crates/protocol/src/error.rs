@@ -45,6 +45,8 @@ codes! {
     NotWorking = "not_working", 403;
     /// The call names another job than the one that the worker holds.
     WrongJob = "wrong_job", 403;
+    /// A later sync of the same token was handled before this one: another client uses the token.
+    Superseded = "superseded", 409;
     /// A parameter or the body is missing or malformed.
     InvalidRequest = "invalid_request", 422;
     /// The body is larger than the tracker takes.

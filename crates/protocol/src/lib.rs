@@ -8,15 +8,20 @@ mod error;
 mod payload;
 mod project;
 mod stage;
+mod sync;
 mod wire;
 
 pub use error::{ERROR_HEADER, ErrorCode};
 pub use payload::{JSON_MARK, json_part};
 pub use project::{ProjectInfo, ResultLine, StageInfo, StageStatus, StatusInfo};
 pub use stage::{Stage, StageError};
+pub use sync::{
+    Done, Failed, Granted, Invalid, MAX_REASON, MAX_SYNC_ITEMS, MAX_SYNC_WANT, Progress, Rejected,
+    RejectedWhy, SYNC_EXTENSION, SyncAnswer, SyncRequest,
+};
 pub use wire::{
     CompleteJob, FlagInvalidData, NewJob, NewWorker, OK_TEXT, ParameterFault, ParameterFaults,
-    TokenBody, UpdateProgress,
+    Registration, TokenBody, UpdateProgress,
 };
 
 /// The longest nickname, in characters (Unicode scalar values).

@@ -19,6 +19,26 @@ pub struct NewWorker {
     pub stage_name: String,
 }
 
+/// Answer of `GET /api/new` with what ours adds, for clients that know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// What every tracker says.
+    #[serde(flatten)]
+    pub worker: NewWorker,
+    /// What this tracker can do beyond the first protocol: `sync`.
+    #[serde(default)]
+    pub extensions: Vec<String>,
+    /// Seconds after which a lease ends unless a sync holds it.
+    #[serde(default)]
+    pub lease_s: u32,
+    /// The largest body that a request may have, in bytes.
+    #[serde(default)]
+    pub max_body: u64,
+    /// Changes when clients should load their worker script anew.
+    #[serde(default)]
+    pub app_version: String,
+}
+
 /// Body of `POST /api/validateWorker`, `/api/newJob` and `/api/bye`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -56,6 +56,15 @@ pub struct ServeArgs {
     /// How many distinct volunteers must call a job's input bad until it is made again [default: 5]
     #[arg(long, env = "DISTCOMPUTE_INVALID_AFTER", value_name = "COUNT")]
     pub invalid_after: Option<u32>,
+    /// Failures and lost leases after which a job is set aside [default: 5]
+    #[arg(long, env = "DISTCOMPUTE_MAX_ATTEMPTS", value_name = "COUNT")]
+    pub max_attempts: Option<u32>,
+    /// Seconds after which a lease ends unless a sync holds it [default: 300]
+    #[arg(long, env = "DISTCOMPUTE_LEASE_S", value_name = "SECONDS")]
+    pub lease_s: Option<u32>,
+    /// A text of your own: when it changes, clients load their worker script anew
+    #[arg(long, env = "DISTCOMPUTE_APP_VERSION", value_name = "TEXT")]
+    pub app_version: Option<String>,
     /// A folder to serve and where; repeat for more, the longest address wins
     #[arg(
         long,

@@ -59,6 +59,12 @@ pub struct Settings {
     pub stages: Stages,
     /// Flags by distinct volunteers that send a job back.
     pub invalid_after: u32,
+    /// Failures after which a job is set aside.
+    pub max_attempts: u32,
+    /// Seconds after which a lease ends that no sync holds.
+    pub lease_s: u32,
+    /// Changes when clients should load their worker script anew.
+    pub app_version: String,
     /// Folders that are served.
     pub files: Vec<Mount>,
     /// The address of the volunteer page, if there is one.
@@ -95,6 +101,9 @@ struct ConfigFile {
     description: Option<String>,
     stages: Option<BTreeMap<String, String>>,
     invalid_after: Option<u32>,
+    max_attempts: Option<u32>,
+    lease_s: Option<u32>,
+    app_version: Option<String>,
     files: Option<BTreeMap<String, String>>,
     volunteer_page: Option<String>,
     preview: Option<String>,
@@ -192,6 +201,9 @@ impl Settings {
                 .to_owned(),
             stages: faults.or(named_stages(stages), Stages::default),
             invalid_after: args.invalid_after.or(file.invalid_after).unwrap_or(5),
+            max_attempts: args.max_attempts.or(file.max_attempts).unwrap_or(5),
+            lease_s: args.lease_s.or(file.lease_s).unwrap_or(300),
+            app_version: text(&args.app_version, file.app_version, ""),
             files,
             volunteer_page: faults.or(
                 page(text(&args.volunteer_page, file.volunteer_page, "")),
@@ -222,6 +234,8 @@ impl Settings {
         }
         let positive = [
             ("invalid_after", u64::from(self.invalid_after)),
+            ("max_attempts", u64::from(self.max_attempts)),
+            ("lease_s", u64::from(self.lease_s)),
             ("idle_timeout_s", self.idle_timeout_s),
             ("sweep_interval_s", self.sweep_interval_s),
             ("max_body", self.max_body),
@@ -262,6 +276,8 @@ impl Settings {
         StoreRules {
             last_stage: self.stages.last(),
             invalid_after: self.invalid_after,
+            max_attempts: self.max_attempts,
+            lease_s: self.lease_s,
         }
     }
 }
@@ -408,6 +424,9 @@ mod tests {
             description: Some(_),
             stages: Some(_),
             invalid_after: Some(_),
+            max_attempts: Some(_),
+            lease_s: Some(_),
+            app_version: Some(_),
             files: Some(_),
             volunteer_page: Some(_),
             preview: Some(_),

@@ -1,6 +1,6 @@
 //! The tracker of a volunteer-computing project: its job list, its pages, its command line.
 //!
-//! `rules` decides, `store` keeps, `routes` speaks HTTP; `serve`, `import` and `export` are the
+//! `rules` and `ledger` decide, `store` keeps, `routes` speaks HTTP; `serve`, `import` and `export` are the
 //! commands, `listen` the connections. A library, so that tests and simulations can use each part; `main.rs` only starts it.
 
 pub mod admin;
@@ -12,6 +12,7 @@ pub mod error;
 pub mod export;
 pub mod glance;
 pub mod import;
+pub mod ledger;
 pub mod listen;
 pub mod metrics;
 pub mod openapi;

@@ -33,6 +33,8 @@ use crate::{
 pub(crate) const ANY_RULES: StoreRules = StoreRules {
     last_stage: Stage::E,
     invalid_after: 1,
+    max_attempts: 5,
+    lease_s: 300,
 };
 
 /// A batch is one transaction. A running tracker waits for it, so it is short.

@@ -1,15 +1,22 @@
 //! What the tracker keeps, behind one trait. SQL stands here and nowhere else.
 //!
-//! An operation is one transaction: it happens as a whole or not at all, and when it has returned
-//! `Ok` it is on disk. What an operation decides follows `rules`; times come from the store's own
-//! clock, so that several trackers on one database agree on them.
+//! An operation happens as a whole or not at all, and when it has returned `Ok` it is on disk. What
+//! it does is decided by the `ledger`; a store reads and writes for it ([`Database`]) and answers
+//! questions. Times come from the database's clock, so that several trackers on one database agree.
 
+mod database;
 pub mod sqlite;
+mod writer;
 
 use async_trait::async_trait;
-use distcompute_protocol::{ErrorCode, Stage};
+use distcompute_protocol::{ErrorCode, Stage, SyncRequest};
 
-use crate::clock::Millis;
+pub use self::{database::Database, writer::Writer};
+pub use crate::ledger::{Failure, NewWorker, Requeued, Rules as StoreRules, SyncReply};
+use crate::{
+    clock::Millis,
+    ledger::{Operation, Reply},
+};
 
 /// Why an operation did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -23,28 +30,6 @@ pub enum StoreError {
     /// A fault of the database or of this program.
     #[error("the database failed: {0}")]
     Failed(String),
-}
-
-/// What the store must know of the project's rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoreRules {
-    /// The last enabled stage: its output closes the job.
-    pub last_stage: Stage,
-    /// Flags by distinct volunteers that send a job back.
-    pub invalid_after: u32,
-}
-
-/// A registration.
-#[derive(Debug, Clone)]
-pub struct NewWorker {
-    /// The secret that the worker will be known by.
-    pub token: String,
-    /// Its public name.
-    pub display_name: String,
-    /// Its owner's name.
-    pub nickname: String,
-    /// Where it works.
-    pub stage: Stage,
 }
 
 /// A job that was handed out.
@@ -71,6 +56,16 @@ pub struct StageCounts {
     pub workers: u64,
     /// Outputs that were made in the window of the estimate.
     pub recent: u64,
+    /// Leases that were ever granted.
+    pub granted: u64,
+    /// Results that were ever accepted, those that were called bad later among them.
+    pub accepted: u64,
+    /// Results that were not wanted.
+    pub rejected: u64,
+    /// Leases that ended because nothing was heard of their holder.
+    pub lapsed: u64,
+    /// Failures that were reported.
+    pub failed: u64,
 }
 
 /// The state of the project, read from counters.
@@ -106,7 +101,7 @@ pub struct WorkerRow {
     pub display_name: String,
     /// Its owner's name.
     pub nickname: String,
-    /// The job that it holds.
+    /// The job that it holds; of several, the lowest number.
     pub job: Option<u64>,
     /// Its last progress line.
     pub progress: String,
@@ -136,6 +131,22 @@ pub struct AsideRow {
     pub stage: Stage,
     /// Why.
     pub reason: String,
+    /// What went wrong of late, oldest first.
+    pub errors: Vec<Failure>,
+}
+
+/// Which jobs are to be worked on again. What is named must all be true of a job; without a
+/// nickname or numbers, these are jobs that are set aside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequeueFilter {
+    /// Jobs that are set aside, or held: those, with nothing counted against them.
+    pub numbers: Vec<u64>,
+    /// Jobs that wait at this stage; with a nickname, results of this stage.
+    pub stage: Option<Stage>,
+    /// Jobs that have not changed for so long.
+    pub older_than: Option<Millis>,
+    /// Jobs whose latest result came from this nickname: back to the stage that made it.
+    pub nickname: Option<String>,
 }
 
 /// An output of a stage.
@@ -175,27 +186,51 @@ impl Added {
     }
 }
 
+/// Jobs that are looked at and put back in one go.
+const REQUEUED_AT_ONCE: u32 = 256;
+
 /// The jobs, the workers and the books.
 ///
 /// A `token` that is not that of a worker is refused with [`ErrorCode::WorkerUnknown`] wherever
 /// nothing else is said.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// The way to the task that writes, for the operations below.
+    fn writer(&self) -> &Writer;
+
     /// Registers a worker.
-    async fn register(&self, worker: NewWorker) -> Result<(), StoreError>;
-
-    /// Whether there is a worker with this token.
-    async fn knows(&self, token: &str) -> Result<bool, StoreError>;
-
-    /// How many jobs are open at a stage.
-    async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError>;
+    async fn register(&self, worker: NewWorker) -> Result<(), StoreError> {
+        self.writer().settle(Operation::Register(worker)).await?;
+        Ok(())
+    }
 
     /// Puts back what the worker holds and hands it the next job, under a new lease with this
     /// secret. Jobs that its volunteer gave back come last. Refused with `NoJobs` if none is open.
-    async fn claim(&self, token: &str, lease_secret: String) -> Result<Claimed, StoreError>;
+    async fn claim(&self, token: &str, secret: String) -> Result<Claimed, StoreError> {
+        let token = token.to_owned();
+        match self
+            .writer()
+            .settle(Operation::Claim { token, secret })
+            .await?
+        {
+            Reply::Granted(lease) => Ok(Claimed {
+                number: unsigned(lease.number),
+                data: lease.data,
+            }),
+            other => Err(StoreError::Failed(format!(
+                "no answer to a claim: {other:?}"
+            ))),
+        }
+    }
 
     /// Stores the worker's progress line.
-    async fn note_progress(&self, token: &str, progress: String) -> Result<(), StoreError>;
+    async fn note_progress(&self, token: &str, text: String) -> Result<(), StoreError> {
+        let token = token.to_owned();
+        self.writer()
+            .settle(Operation::Progress { token, text })
+            .await?;
+        Ok(())
+    }
 
     /// Takes the output of the worker's job, which must be job `number` if that is given.
     /// Repeating a completion is accepted and counts once.
@@ -204,17 +239,105 @@ pub trait Store: Send + Sync {
         token: &str,
         number: Option<u64>,
         data: String,
-    ) -> Result<(), StoreError>;
+    ) -> Result<(), StoreError> {
+        let (token, number) = (token.to_owned(), number.map(signed));
+        self.writer()
+            .settle(Operation::Complete {
+                token,
+                number,
+                data,
+            })
+            .await?;
+        Ok(())
+    }
 
     /// Notes that the input of the worker's job is bad, and lets go of the job.
-    async fn flag(&self, token: &str, number: Option<u64>) -> Result<(), StoreError>;
+    async fn flag(&self, token: &str, number: Option<u64>) -> Result<(), StoreError> {
+        let (token, number) = (token.to_owned(), number.map(signed));
+        self.writer()
+            .settle(Operation::Flag { token, number })
+            .await?;
+        Ok(())
+    }
 
     /// Forgets the worker and puts its job back.
-    async fn leave(&self, token: &str) -> Result<(), StoreError>;
+    async fn leave(&self, token: &str) -> Result<(), StoreError> {
+        let token = token.to_owned();
+        self.writer().settle(Operation::Leave { token }).await?;
+        Ok(())
+    }
+
+    /// Makes the books agree with what a worker says. The secrets are for new leases: it gets no
+    /// more jobs than there are. Refused with `Superseded` if a later one was handled before.
+    async fn sync(
+        &self,
+        request: SyncRequest,
+        secrets: Vec<String>,
+    ) -> Result<SyncReply, StoreError> {
+        match self
+            .writer()
+            .settle(Operation::Sync { request, secrets })
+            .await?
+        {
+            Reply::Sync(reply) => Ok(reply),
+            other => Err(StoreError::Failed(format!(
+                "no answer to a sync: {other:?}"
+            ))),
+        }
+    }
 
     /// Forgets workers that were not heard from for this long and puts their jobs back; at most
     /// a few hundred at a time, so that others get their turn. Says how many.
-    async fn drop_idle(&self, idle: Millis) -> Result<u64, StoreError>;
+    async fn drop_idle(&self, idle: Millis) -> Result<u64, StoreError> {
+        self.count(Operation::DropIdle(idle)).await
+    }
+
+    /// Ends the leases of workers that hold them by sync and did not sync for this long; a few
+    /// hundred workers at a time. Says how many workers.
+    async fn end_leases(&self, lease: Millis) -> Result<u64, StoreError> {
+        self.count(Operation::EndLeases(lease)).await
+    }
+
+    /// Has jobs worked on again, with nothing counted against them. Says how many.
+    async fn requeue(&self, filter: &RequeueFilter) -> Result<u64, StoreError> {
+        let (mut after, mut requeued) = (0, 0);
+        loop {
+            let found = self.to_requeue(filter, after, REQUEUED_AT_ONCE).await?;
+            let Some((cursor, _)) = found.last() else {
+                return Ok(requeued);
+            };
+            after = *cursor;
+            let list = found.into_iter().map(|(_, one)| one).collect();
+            requeued += self.count(Operation::Requeue(list)).await?;
+        }
+    }
+
+    /// Does something to some, and says to how many.
+    async fn count(&self, operation: Operation) -> Result<u64, StoreError> {
+        match self.writer().settle(operation).await? {
+            Reply::Count(count) => Ok(count),
+            other => Err(StoreError::Failed(format!("no count: {other:?}"))),
+        }
+    }
+
+    /// Adds jobs at stage `a`, numbered on from the last one. `None` if there were none to add.
+    async fn add_jobs(&self, inputs: &[String]) -> Result<Option<Added>, StoreError> {
+        if inputs.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.writer().add(inputs.to_vec()).await?))
+    }
+
+    /// Forgets everything.
+    async fn wipe(&self) -> Result<(), StoreError> {
+        self.writer().wipe().await
+    }
+
+    /// Whether there is a worker with this token.
+    async fn knows(&self, token: &str) -> Result<bool, StoreError>;
+
+    /// How many jobs are open at a stage.
+    async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError>;
 
     /// The counters.
     async fn status(&self) -> Result<Status, StoreError>;
@@ -244,12 +367,37 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Output>, StoreError>;
 
-    /// Adds jobs at stage `a`, numbered on from the last one. `None` if there were none to add.
-    async fn add_jobs(&self, inputs: &[String]) -> Result<Option<Added>, StoreError>;
-
-    /// Forgets everything.
-    async fn wipe(&self) -> Result<(), StoreError>;
+    /// A page of the jobs that a filter means, each with a cursor for the next page's `after`.
+    async fn to_requeue(
+        &self,
+        filter: &RequeueFilter,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Requeued)>, StoreError>;
 
     /// Finishes what was begun and closes the database.
     async fn close(&self);
+}
+
+/// How a stage stands in the tables.
+fn column(stage: Stage) -> i64 {
+    i64::try_from(stage.index()).unwrap_or(0)
+}
+
+/// What a stage of the tables is.
+fn stage_of(index: i64) -> Result<Stage, StoreError> {
+    usize::try_from(index)
+        .ok()
+        .and_then(|index| Stage::ALL.get(index).copied())
+        .ok_or_else(|| StoreError::Failed(format!("there is no stage {index}")))
+}
+
+/// A count or number as the rest of the program has it; the tables hold none below zero.
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// A number from outside as the tables have it; none is too large to be simply unknown.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

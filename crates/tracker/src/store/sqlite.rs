@@ -1,14 +1,14 @@
-//! The store on SQLite: opening the file, the lock against a second tracker, and the trait, whose
-//! operations stand in the files beside this one: `claims` and `flags` what workers do with jobs, `books` what
-//! pages and the operator read, `jobs` what the operator puts in.
+//! The store on SQLite: opening the file, the lock against a second tracker, and the trait. Beside
+//! this file: `load` and `save` do what the ledger needs, `books` what pages and the operator read,
+//! `jobs` what the operator puts in.
 
 mod books;
-mod claims;
-mod flags;
 mod jobs;
+mod load;
 mod pace;
-mod tally;
-mod writer;
+mod rows;
+mod save;
+mod tables;
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -24,15 +24,22 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use self::writer::Writer;
+use self::tables::Tables;
 use super::{
-    Added, AsideRow, Claimed, MinuteRow, NewWorker, Output, Page, Rank, Status, Store, StoreError,
-    StoreRules, WorkerRow,
+    AsideRow, MinuteRow, Output, Page, Rank, RequeueFilter, Requeued, Status, Store, StoreError,
+    StoreRules, WorkerRow, Writer, signed,
 };
-use crate::clock::{Clock, Millis};
+use crate::clock::Clock;
 
 /// How long a statement waits for another process, an import say, to finish its transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Statements that are kept ready on the connection that writes: each at three sizes.
+const STATEMENTS: usize = 256;
+
+/// How much of the file that connection keeps in memory, in KiB: the upper levels of the indexes
+/// of millions of jobs.
+const CACHE_KIB: i64 = 64 << 10;
 
 /// Connections that read. They never wait for the writer, nor it for them.
 const READERS: u32 = 4;
@@ -70,7 +77,11 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
-        let mut connection = options.connect().await?;
+        let writing = options
+            .clone()
+            .statement_cache_capacity(STATEMENTS)
+            .pragma("cache_size", format!("-{CACHE_KIB}"));
+        let mut connection = writing.connect().await?;
         sqlx::migrate!("migrations/sqlite")
             .run_direct(None, &mut connection, false)
             .await
@@ -79,7 +90,11 @@ impl SqliteStore {
             .max_connections(READERS)
             .acquire_timeout(BUSY_TIMEOUT)
             .connect_lazy_with(options.pragma("query_only", "on"));
-        let writer = Writer::start(connection, rules, Arc::clone(&clock));
+        let tables = Tables {
+            connection,
+            clock: Arc::clone(&clock),
+        };
+        let writer = Writer::start(tables, rules);
         Ok(Self {
             writer,
             readers,
@@ -89,13 +104,17 @@ impl SqliteStore {
 
     /// What volunteers and pages wait for again and again, for the test that looks at its plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 9] = [
-        claims::QUEUE_HEAD,
-        claims::QUEUE_AHEAD,
-        claims::WORKER,
-        claims::ENQUEUE,
-        claims::REPEATED,
-        claims::LAST_OUTPUT,
+    pub const HOT_STATEMENTS: [&str; 13] = [
+        load::HEADS,
+        load::WORKERS_BY_TOKEN,
+        load::WORKERS_BY_ID,
+        load::IDLE,
+        load::LAPSED,
+        load::HELD,
+        load::LEASES_BY_ID,
+        load::PAST,
+        load::JOBS,
+        load::INPUTS,
         books::WORKERS,
         books::LEADERBOARD,
         books::RESULTS,
@@ -178,27 +197,10 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// How a stage stands in the tables.
-fn column(stage: Stage) -> i64 {
-    i64::try_from(stage.index()).unwrap_or(0)
-}
-
-/// A count or number as the rest of the program has it; the tables hold none below zero.
-fn unsigned(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
-}
-
-/// A number from outside as the tables have it; none is too large to be simply unknown.
-fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
 #[async_trait]
 impl Store for SqliteStore {
-    async fn register(&self, worker: NewWorker) -> Result<(), StoreError> {
-        self.writer
-            .run(move |unit| Box::pin(claims::register(unit, worker)))
-            .await
+    fn writer(&self) -> &Writer {
+        &self.writer
     }
 
     async fn knows(&self, token: &str) -> Result<bool, StoreError> {
@@ -207,54 +209,6 @@ impl Store for SqliteStore {
 
     async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError> {
         books::open_jobs(&self.readers, stage).await
-    }
-
-    async fn claim(&self, token: &str, lease_secret: String) -> Result<Claimed, StoreError> {
-        let token = token.to_owned();
-        self.writer
-            .run(move |unit| Box::pin(claims::claim(unit, token, lease_secret)))
-            .await
-    }
-
-    async fn note_progress(&self, token: &str, progress: String) -> Result<(), StoreError> {
-        let token = token.to_owned();
-        self.writer
-            .run(move |unit| Box::pin(claims::note_progress(unit, token, progress)))
-            .await
-    }
-
-    async fn complete(
-        &self,
-        token: &str,
-        number: Option<u64>,
-        data: String,
-    ) -> Result<(), StoreError> {
-        let token = token.to_owned();
-        let number = number.map(signed);
-        self.writer
-            .run(move |unit| Box::pin(claims::complete(unit, token, number, data)))
-            .await
-    }
-
-    async fn flag(&self, token: &str, number: Option<u64>) -> Result<(), StoreError> {
-        let token = token.to_owned();
-        let number = number.map(signed);
-        self.writer
-            .run(move |unit| Box::pin(flags::flag(unit, token, number)))
-            .await
-    }
-
-    async fn leave(&self, token: &str) -> Result<(), StoreError> {
-        let token = token.to_owned();
-        self.writer
-            .run(move |unit| Box::pin(claims::leave(unit, token)))
-            .await
-    }
-
-    async fn drop_idle(&self, idle: Millis) -> Result<u64, StoreError> {
-        self.writer
-            .run(move |unit| Box::pin(claims::drop_idle(unit, idle)))
-            .await
     }
 
     async fn status(&self) -> Result<Status, StoreError> {
@@ -290,22 +244,13 @@ impl Store for SqliteStore {
         books::results(&self.readers, stage, signed(after), limit).await
     }
 
-    async fn add_jobs(&self, inputs: &[String]) -> Result<Option<Added>, StoreError> {
-        if inputs.is_empty() {
-            return Ok(None);
-        }
-        let count = inputs.len();
-        let list =
-            serde_json::to_string(inputs).map_err(|error| StoreError::Failed(error.to_string()))?;
-        let added = self
-            .writer
-            .run(move |unit| Box::pin(jobs::add(unit, list, count)))
-            .await?;
-        Ok(Some(added))
-    }
-
-    async fn wipe(&self) -> Result<(), StoreError> {
-        self.writer.run(|unit| Box::pin(jobs::wipe(unit))).await
+    async fn to_requeue(
+        &self,
+        filter: &RequeueFilter,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Requeued)>, StoreError> {
+        books::to_requeue(&self.readers, self.clock.now(), filter, after, limit).await
     }
 
     async fn close(&self) {

@@ -28,6 +28,8 @@ pub(crate) struct Given {
 pub(crate) const RULES: StoreRules = StoreRules {
     last_stage: Stage::B,
     invalid_after: 2,
+    max_attempts: 5,
+    lease_s: 300,
 };
 
 /// Makes the test functions of a store out of the contract.

@@ -2,13 +2,16 @@
 
 use distcompute_protocol::Stage;
 use futures_util::TryStreamExt as _;
-use sqlx::SqlitePool;
+use sqlx::{Row as _, SqlitePool};
 
-use super::{column, unsigned};
+use super::rows;
 use crate::{
     clock::Millis,
     rules::estimate::WINDOW_MINUTES,
-    store::{AsideRow, Output, Page, Rank, StageCounts, Status, StoreError, WorkerRow},
+    store::{
+        AsideRow, Output, Page, Rank, RequeueFilter, Requeued, StageCounts, Status, StoreError,
+        WorkerRow, column, signed, stage_of, unsigned,
+    },
 };
 
 /// How much text one call for results gathers before it says "that is enough for now".
@@ -39,8 +42,9 @@ pub(super) async fn status(pool: &SqlitePool, now: Millis) -> Result<Status, Sto
     let (jobs, closed): (i64, i64) = sqlx::query_as("select jobs, closed from totals where id = 1")
         .fetch_one(&mut *reading)
         .await?;
-    let counters: Vec<(i64, i64, i64, i64, i64)> = sqlx::query_as(
-        "select open, held, done, aside, workers from stage_counters order by stage",
+    let counters = sqlx::query(
+        "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed \
+         from stage_counters order by stage",
     )
     .fetch_all(&mut *reading)
     .await?;
@@ -54,14 +58,20 @@ pub(super) async fn status(pool: &SqlitePool, now: Millis) -> Result<Status, Sto
     reading.commit().await?;
 
     let mut stages = [StageCounts::default(); 5];
-    for (counts, (open, held, done, aside, workers)) in stages.iter_mut().zip(counters) {
+    for (counts, row) in stages.iter_mut().zip(&counters) {
+        let number = |at: usize| row.try_get(at).map(unsigned);
         *counts = StageCounts {
-            open: unsigned(open),
-            held: unsigned(held),
-            done: unsigned(done),
-            aside: unsigned(aside),
-            workers: unsigned(workers),
+            open: number(0)?,
+            held: number(1)?,
+            done: number(2)?,
+            aside: number(3)?,
+            workers: number(4)?,
             recent: 0,
+            granted: number(5)?,
+            accepted: number(6)?,
+            rejected: number(7)?,
+            lapsed: number(8)?,
+            failed: number(9)?,
         };
     }
     let mut start = now;
@@ -120,7 +130,7 @@ pub(super) async fn workers(
     let rows: Vec<WorkerColumns> = sqlx::query_as(WORKERS)
         .bind(column(stage))
         .bind(page.limit)
-        .bind(super::signed(page.offset))
+        .bind(signed(page.offset))
         .fetch_all(pool)
         .await?;
     Ok(rows.into_iter().map(worker_row).collect())
@@ -147,7 +157,7 @@ pub(super) async fn worker(
 pub(super) async fn leaderboard(pool: &SqlitePool, page: Page) -> Result<Vec<Rank>, StoreError> {
     let rows: Vec<(String, i64)> = sqlx::query_as(LEADERBOARD)
         .bind(page.limit)
-        .bind(super::signed(page.offset))
+        .bind(signed(page.offset))
         .fetch_all(pool)
         .await?;
     Ok(rows
@@ -160,24 +170,67 @@ pub(super) async fn leaderboard(pool: &SqlitePool, page: Page) -> Result<Vec<Ran
 }
 
 pub(super) async fn set_aside(pool: &SqlitePool, page: Page) -> Result<Vec<AsideRow>, StoreError> {
-    let rows: Vec<(i64, i64, Option<String>)> = sqlx::query_as(
-        "select number, stage, reason from jobs where state = 'aside' \
+    let rows = sqlx::query(
+        "select number, stage, reason, errors from jobs where state = 'aside' \
          order by number limit ? offset ?",
     )
     .bind(page.limit)
-    .bind(super::signed(page.offset))
+    .bind(signed(page.offset))
     .fetch_all(pool)
     .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(number, stage, reason)| {
-            let stage = *Stage::ALL.get(usize::try_from(stage).ok()?)?;
-            Some(AsideRow {
-                number: unsigned(number),
-                stage,
-                reason: reason.unwrap_or_default(),
+    rows.iter()
+        .map(|row| {
+            Ok(AsideRow {
+                number: unsigned(row.try_get(0)?),
+                stage: stage_of(row.try_get(1)?)?,
+                reason: row.try_get::<Option<String>, _>(2)?.unwrap_or_default(),
+                errors: rows::failures(row.try_get(3)?),
             })
         })
+        .collect()
+}
+
+/// A page of the jobs that a filter means. The operator's call, and rare: results by nickname are
+/// found by looking through the leases.
+pub(super) async fn to_requeue(
+    pool: &SqlitePool,
+    now: Millis,
+    filter: &RequeueFilter,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<(i64, Requeued)>, StoreError> {
+    let statement = if filter.nickname.is_some() {
+        "select l.id, j.number, l.id from leases l cross join jobs j on j.number = l.number \
+         where l.id > ?1 and l.nickname = ?6 and l.outcome = 'completed' and l.round = j.round \
+         and j.stage = l.stage + (j.state <> 'closed') and (?3 is null or l.stage = ?3) \
+         and (?4 is null or j.changed_at <= ?4) \
+         and (?5 is null or j.number in (select value from json_each(?5))) \
+         order by l.id limit ?2"
+    } else {
+        "select j.number, j.number, null from jobs j where j.number > ?1 \
+         and (j.state = 'aside' or (?5 is not null and j.state = 'held')) \
+         and (?3 is null or j.stage = ?3) and (?4 is null or j.changed_at <= ?4) \
+         and (?5 is null or j.number in (select value from json_each(?5))) \
+         order by j.number limit ?2"
+    };
+    let numbers = (!filter.numbers.is_empty()).then(|| serde_json::to_string(&filter.numbers));
+    let numbers = numbers
+        .transpose()
+        .map_err(|error| StoreError::Failed(error.to_string()))?;
+    let query = sqlx::query_as::<_, (i64, i64, Option<i64>)>(statement)
+        .bind(after)
+        .bind(limit)
+        .bind(filter.stage.map(column))
+        .bind(filter.older_than.map(|age| now.saturating_sub(age)))
+        .bind(numbers);
+    let query = match &filter.nickname {
+        Some(nickname) => query.bind(nickname),
+        None => query,
+    };
+    let rows = query.fetch_all(pool).await?;
+    let found = rows.into_iter();
+    Ok(found
+        .map(|(cursor, number, lease)| (cursor, Requeued { number, lease }))
         .collect())
 }
 

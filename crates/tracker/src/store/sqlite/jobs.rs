@@ -1,21 +1,26 @@
 //! What the operator puts in and takes away.
 
-use distcompute_protocol::Stage;
+use sqlx::SqliteConnection;
 
-use super::{unsigned, writer::Unit};
-use crate::store::{Added, StoreError};
+use crate::store::{Added, StoreError, unsigned};
 
-/// Adds `count` jobs, whose inputs are the strings of the JSON list.
+/// Adds jobs with these inputs, at least one.
 ///
 /// One list in one statement, rather than a row of parameters for each job: it is several times
 /// as fast and has no limit on their number.
-pub(super) async fn add(unit: &mut Unit, list: String, count: usize) -> Result<Added, StoreError> {
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    let last: i64 = sqlx::query_scalar(
-        "update totals set last_number = last_number + ? where id = 1 returning last_number",
+pub(super) async fn add(
+    connection: &mut SqliteConnection,
+    inputs: &[String],
+) -> Result<Added, StoreError> {
+    let count = i64::try_from(inputs.len()).unwrap_or(i64::MAX);
+    let list =
+        serde_json::to_string(inputs).map_err(|error| StoreError::Failed(error.to_string()))?;
+    let (last, tail): (i64, i64) = sqlx::query_as(
+        "update totals set jobs = jobs + ?1, last_number = last_number + ?1, \
+         last_position = last_position + ?1 where id = 1 returning last_number, last_position",
     )
     .bind(count)
-    .fetch_one(&mut unit.connection)
+    .fetch_one(&mut *connection)
     .await?;
     let first = last - count + 1;
     sqlx::query(
@@ -23,12 +28,7 @@ pub(super) async fn add(unit: &mut Unit, list: String, count: usize) -> Result<A
     )
     .bind(first)
     .bind(list)
-    .execute(&mut unit.connection)
-    .await?;
-    let tail: i64 = sqlx::query_scalar(
-        "select coalesce(max(position), 0) from jobs where stage = 0 and state = 'open'",
-    )
-    .fetch_one(&mut unit.connection)
+    .execute(&mut *connection)
     .await?;
     sqlx::query(
         "with recursive added (n) as (select 1 union all select n + 1 from added where n < ?1) \
@@ -36,11 +36,13 @@ pub(super) async fn add(unit: &mut Unit, list: String, count: usize) -> Result<A
     )
     .bind(count)
     .bind(first)
-    .bind(tail)
-    .execute(&mut unit.connection)
+    .bind(tail - count)
+    .execute(&mut *connection)
     .await?;
-    unit.tally.jobs += count;
-    unit.tally.stage(Stage::A).open += count;
+    sqlx::query("update stage_counters set open = open + ? where stage = 0")
+        .bind(count)
+        .execute(&mut *connection)
+        .await?;
     Ok(Added {
         first: unsigned(first),
         last: unsigned(last),
@@ -48,7 +50,7 @@ pub(super) async fn add(unit: &mut Unit, list: String, count: usize) -> Result<A
 }
 
 /// Forgets everything.
-pub(super) async fn wipe(unit: &mut Unit) -> Result<(), StoreError> {
+pub(super) async fn wipe(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     for statement in [
         "delete from jobs",
         "delete from inputs",
@@ -58,12 +60,13 @@ pub(super) async fn wipe(unit: &mut Unit) -> Result<(), StoreError> {
         "delete from avoided",
         "delete from leaderboard",
         "delete from throughput",
-        "update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0",
-        "update totals set jobs = 0, closed = 0, last_number = 0, last_cursor = 0",
+        "update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0, \
+         granted = 0, accepted = 0, rejected = 0, lapsed = 0, failed = 0",
+        // Not the ids of workers and leases: one of before must never fit something new.
+        "update totals set jobs = 0, closed = 0, last_number = 0, last_cursor = 0, \
+         last_position = 0",
     ] {
-        sqlx::query(statement).execute(&mut unit.connection).await?;
+        sqlx::query(statement).execute(&mut *connection).await?;
     }
-    // What the operations before this one in the group have summed up is gone with the rest.
-    unit.tally = super::tally::Tally::default();
     Ok(())
 }

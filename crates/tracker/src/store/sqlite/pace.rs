@@ -4,7 +4,7 @@
 use distcompute_protocol::Stage;
 use sqlx::SqlitePool;
 
-use super::unsigned;
+use crate::store::unsigned;
 use crate::{
     clock::Millis,
     store::{MinuteRow, StoreError},

@@ -1,0 +1,157 @@
+//! `POST /api/sync`: one call that carries everything that a browser with many cores has to say.
+//!
+//! It is reconciling: the tracker makes its books agree with what the client says it holds, so that
+//! an answer that was lost heals at the next call. How, `docs/protocol.md` says.
+
+use serde::{Deserialize, Serialize};
+
+/// How a tracker announces in its answer to `new` that it takes `sync`.
+pub const SYNC_EXTENSION: &str = "sync";
+
+/// How many entries all lists of one sync may have together.
+pub const MAX_SYNC_ITEMS: usize = 4096;
+
+/// How many jobs one sync is handed at most, whatever it wants.
+pub const MAX_SYNC_WANT: u32 = 512;
+
+/// The longest reason or error text, in characters; what is longer is cut.
+pub const MAX_REASON: usize = 1000;
+
+/// Body of `POST /api/sync`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SyncRequest {
+    /// The worker's secret.
+    pub token: String,
+    /// Grows with every new sync of a token: `max(last + 1, now in ms)`. The same number means the
+    /// same sync, sent again.
+    pub seq: u64,
+    /// The leases that this client believes are its own and unfinished.
+    #[serde(default)]
+    pub holding: Vec<String>,
+    /// Results.
+    #[serde(default)]
+    pub done: Vec<Done>,
+    /// Leases whose input is bad.
+    #[serde(default)]
+    pub invalid: Vec<Invalid>,
+    /// Leases that are given back unfinished.
+    #[serde(default)]
+    pub released: Vec<String>,
+    /// Leases whose work failed.
+    #[serde(default)]
+    pub failed: Vec<Failed>,
+    /// Progress lines.
+    #[serde(default)]
+    pub progress: Vec<Progress>,
+    /// How many more jobs this client could start.
+    #[serde(default)]
+    pub want: u32,
+}
+
+impl SyncRequest {
+    /// How many entries its lists have together.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.holding.len()
+            + self.done.len()
+            + self.invalid.len()
+            + self.released.len()
+            + self.failed.len()
+            + self.progress.len()
+    }
+}
+
+/// A result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// The lease under which the job was worked on.
+    pub lease: String,
+    /// The output, which is the next stage's input.
+    pub data: String,
+}
+
+/// A bad input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invalid {
+    /// The lease under which the job was handed out.
+    pub lease: String,
+    /// What is wrong with the input, for people.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A failure of the work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The lease under which the job was worked on.
+    pub lease: String,
+    /// What happened, for people.
+    #[serde(default)]
+    pub error: String,
+}
+
+/// A progress line of one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The lease under which the job is worked on.
+    pub lease: String,
+    /// One line for people.
+    pub text: String,
+}
+
+/// Answer of `POST /api/sync`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncAnswer {
+    /// Jobs that this client now holds and did not say that it holds.
+    pub jobs: Vec<Granted>,
+    /// Leases of `done` whose results are in the books.
+    pub accepted: Vec<String>,
+    /// Leases of `done` whose results are not wanted.
+    pub rejected: Vec<Rejected>,
+    /// Leases of `holding` whose jobs somebody else has, or has finished.
+    pub lost: Vec<String>,
+    /// How many jobs are open at the worker's stage.
+    pub open: u64,
+    /// After how many seconds to ask again. A client with something to hand in need not wait.
+    pub wait_s: u32,
+    /// Changes when clients should load their worker script anew.
+    pub app_version: String,
+}
+
+/// A job that was handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// The job's number, counted from 1.
+    pub number: u64,
+    /// The job's input at this stage.
+    pub data: Option<String>,
+    /// The right to hand its result in: unguessable, for this job, stage and attempt alone.
+    pub lease: String,
+    /// Seconds until the lease ends, unless a sync holds it.
+    pub lease_s: u32,
+    /// How often the job was handed out at this stage, this time included.
+    pub attempt: u32,
+}
+
+/// A result that is not wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// The lease.
+    pub lease: String,
+    /// Why.
+    pub why: RejectedWhy,
+}
+
+/// Why a result is not wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectedWhy {
+    /// There is no such lease, or no longer.
+    Unknown,
+    /// Somebody else's result was first.
+    Finished,
+    /// The job has gone back, or its input was called bad: it is done again from another input.
+    Moved,
+    /// The data holds U+0000, which cannot be stored. It counts as a failure.
+    Invalid,
+}

@@ -1,0 +1,163 @@
+//! The calls of the first protocol: they know tokens and numbers of jobs, not leases.
+
+use distcompute_protocol::{ErrorCode, RejectedWhy};
+
+use super::{
+    books::{Books, Place},
+    operation::{NewWorker, Reply},
+    rows::{End, State, Worker},
+};
+
+impl Books {
+    pub(super) fn register(&mut self, new: NewWorker) -> Result<Reply, ErrorCode> {
+        self.add_worker(Worker {
+            id: 0,
+            token: new.token,
+            display_name: new.display_name,
+            nickname: new.nickname,
+            stage: new.stage,
+            progress: String::new(),
+            completed: 0,
+            first_seen: self.now,
+            last_seen: self.now,
+            seq: -1,
+            synced_at: None,
+            last_lease: None,
+        });
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn claim(&mut self, token: &str, secret: String) -> Result<Reply, ErrorCode> {
+        let worker = self.worker_id(token)?;
+        for lease in self.held(worker) {
+            self.put_back(lease, End::Released, Place::Last);
+        }
+        let lease = self.grant(worker, secret, None);
+        let granted = lease.and_then(|lease| self.granted(lease));
+        let granted = granted.ok_or(ErrorCode::NoJobs)?;
+        self.seen(worker);
+        // Who takes jobs like this does not sync, so the lease must not end for want of that.
+        self.with_worker(worker, |worker| worker.synced_at = None);
+        Ok(Reply::Granted(granted))
+    }
+
+    pub(super) fn note_progress(&mut self, token: &str, text: String) -> Result<Reply, ErrorCode> {
+        let worker = self.worker_id(token)?;
+        self.with_worker(worker, |worker| worker.progress = text);
+        self.seen(worker);
+        Ok(Reply::Done)
+    }
+
+    /// The one lease that a call means. Naming none means the only one.
+    fn meant(&self, worker: i64, number: Option<i64>) -> Result<Option<i64>, ErrorCode> {
+        let held = self.held(worker);
+        let Some(number) = number else {
+            return match held[..] {
+                [] => Ok(None),
+                [lease] => Ok(Some(lease)),
+                _ => Err(ErrorCode::WrongJob),
+            };
+        };
+        Ok(held.into_iter().find(|lease| {
+            self.leases
+                .get(lease)
+                .is_some_and(|lease| lease.number == number)
+        }))
+    }
+
+    pub(super) fn complete(
+        &mut self,
+        token: &str,
+        number: Option<i64>,
+        data: String,
+    ) -> Result<Reply, ErrorCode> {
+        let worker = self.worker_id(token)?;
+        let Some(lease) = self.meant(worker, number)? else {
+            return self.repeated(worker, number, &data);
+        };
+        match self.accept(lease, data) {
+            Ok(()) => {
+                self.seen(worker);
+                Ok(Reply::Done)
+            }
+            Err(RejectedWhy::Finished) => Err(ErrorCode::AlreadyCompleted),
+            Err(_) => Err(ErrorCode::NoOpenJob),
+        }
+    }
+
+    /// A completion of what the worker does not hold: fine if it is one that was already accepted
+    /// and whose answer was lost, refused otherwise.
+    fn repeated(&self, worker: i64, number: Option<i64>, data: &str) -> Result<Reply, ErrorCode> {
+        let Some(number) = number else {
+            let last = self
+                .workers
+                .get(&worker)
+                .and_then(|worker| worker.last_lease);
+            let last = last.and_then(|id| self.leases.get(&id));
+            let same = last.is_some_and(|lease| {
+                matches!(lease.ended, Some((_, End::Completed)))
+                    && self
+                        .outputs
+                        .get(&(lease.number, lease.stage))
+                        .is_some_and(|output| output == data)
+            });
+            return if same {
+                Ok(Reply::Done)
+            } else {
+                Err(ErrorCode::NoOpenJob)
+            };
+        };
+        let mut by_another = false;
+        for lease in self.leases.values() {
+            if lease.worker != worker || lease.number != number {
+                continue;
+            }
+            if matches!(lease.ended, Some((_, End::Completed))) {
+                return Ok(Reply::Done);
+            }
+            by_another |= self
+                .jobs
+                .get(&number)
+                .is_some_and(|job| job.state == State::Closed || job.stage > lease.stage);
+        }
+        Err(if by_another {
+            ErrorCode::AlreadyCompleted
+        } else if self.held(worker).is_empty() {
+            ErrorCode::NoOpenJob
+        } else {
+            ErrorCode::WrongJob
+        })
+    }
+
+    pub(super) fn flag(&mut self, token: &str, number: Option<i64>) -> Result<Reply, ErrorCode> {
+        let worker = self.worker_id(token)?;
+        if let Some(lease) = self.meant(worker, number)? {
+            self.seen(worker);
+            self.call_bad(lease, "");
+            return Ok(Reply::Done);
+        }
+        // A flag whose answer was lost and that is sent again by number counts once.
+        let before = number.is_some_and(|number| {
+            self.leases.values().any(|lease| {
+                (lease.worker, lease.number) == (worker, number)
+                    && matches!(lease.ended, Some((_, End::Flagged)))
+            })
+        });
+        if before {
+            Ok(Reply::Done)
+        } else if self.held(worker).is_empty() {
+            Err(ErrorCode::NotWorking)
+        } else {
+            Err(ErrorCode::WrongJob)
+        }
+    }
+
+    pub(super) fn leave(&mut self, token: &str) -> Result<Reply, ErrorCode> {
+        let worker = self.worker_id(token)?;
+        for lease in self.held(worker) {
+            self.put_back(lease, End::Left, Place::Last);
+        }
+        self.forget_worker(worker);
+        Ok(Reply::Done)
+    }
+}

@@ -1,0 +1,55 @@
+//! What happens to jobs, leases and workers: the one place where that is decided.
+//!
+//! A group of operations is settled in three steps. The database reads what the group wants
+//! ([`Wanted`] to [`Snapshot`]), [`settle`] applies the operations to that one after the other and
+//! says what each is answered and what is to be written ([`Changes`]), and the database writes it.
+//! There is no I/O here, no clock and no randomness: the time and the ids come with the snapshot,
+//! secrets with the operations. So any database, and a simulator, can stand behind it.
+
+mod books;
+mod calls;
+mod operation;
+mod rows;
+mod sweep;
+mod sync;
+
+pub use self::{
+    operation::{GrantedLease, NewWorker, Operation, Reply, Requeued, SyncReply, group_wants},
+    rows::{
+        Changes, End, Failure, Job, JobChange, LOOK_AHEAD, Lease, Output, Queue, SPARE, SWEEP,
+        Snapshot, StageChange, State, Wanted, Worker,
+    },
+};
+
+use distcompute_protocol::{ErrorCode, Stage};
+
+use self::books::Books;
+
+/// What the ledger must know of the project's rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// The last enabled stage: its output closes the job.
+    pub last_stage: Stage,
+    /// Flags by distinct volunteers that send a job back.
+    pub invalid_after: u32,
+    /// Failures at a stage after which a job is set aside.
+    pub max_attempts: u32,
+    /// Seconds without a sync after which the leases that syncs hold end.
+    pub lease_s: u32,
+}
+
+/// Applies operations in their order. A refused one may have changed something too: a worker that
+/// asks for a job and gets none has given back what it held.
+#[must_use]
+pub fn settle(
+    snapshot: Snapshot,
+    operations: Vec<Operation>,
+    rules: Rules,
+) -> (Vec<Result<Reply, ErrorCode>>, Changes) {
+    let mut books = Books::new(snapshot, rules);
+    let replies = operations
+        .into_iter()
+        .map(|operation| books.apply(operation))
+        .collect();
+    (replies, books.changes())
+}

@@ -1,0 +1,255 @@
+//! What can be asked of the ledger, what it answers, and what must be read for that.
+
+use distcompute_protocol::{Rejected, Stage, SyncRequest};
+
+use super::rows::Wanted;
+use crate::clock::Millis;
+
+/// A registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewWorker {
+    /// The secret that the worker will be known by.
+    pub token: String,
+    /// Its public name.
+    pub display_name: String,
+    /// Its owner's name.
+    pub nickname: String,
+    /// Where it works.
+    pub stage: Stage,
+}
+
+/// A job that the operator wants worked on again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requeued {
+    /// The job: one that is set aside, or held.
+    pub number: i64,
+    /// The lease whose result is not to be trusted, if that is why: the job goes back to that
+    /// lease's stage, wherever it is now, if that is its latest result.
+    pub lease: Option<i64>,
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Registers a worker.
+    Register(NewWorker),
+    /// Puts back what the worker holds and hands it one job, under a lease with this secret.
+    Claim {
+        /// The worker.
+        token: String,
+        /// For the lease.
+        secret: String,
+    },
+    /// Takes the output of the worker's job.
+    Complete {
+        /// The worker.
+        token: String,
+        /// Its job, if it says which.
+        number: Option<i64>,
+        /// The output.
+        data: String,
+    },
+    /// Calls the input of the worker's job bad.
+    Flag {
+        /// The worker.
+        token: String,
+        /// Its job, if it says which.
+        number: Option<i64>,
+    },
+    /// Notes what a worker says of itself.
+    Progress {
+        /// The worker.
+        token: String,
+        /// One line.
+        text: String,
+    },
+    /// Forgets a worker and puts back what it holds.
+    Leave {
+        /// The worker.
+        token: String,
+    },
+    /// Makes the books agree with what a worker says.
+    Sync {
+        /// What it says.
+        request: SyncRequest,
+        /// For new leases: no more jobs are granted than there are secrets.
+        secrets: Vec<String>,
+    },
+    /// Forgets workers that were not heard from for so long.
+    DropIdle(Millis),
+    /// Ends leases that no sync held for the time of a lease.
+    EndLeases(Millis),
+    /// Has jobs worked on again.
+    Requeue(Vec<Requeued>),
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// This job was handed out.
+    Granted(GrantedLease),
+    /// The answer of a sync.
+    Sync(SyncReply),
+    /// It was done to so many.
+    Count(u64),
+}
+
+/// The answer of a sync.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncReply {
+    /// Jobs that this worker holds and did not say that it holds.
+    pub granted: Vec<GrantedLease>,
+    /// Leases whose results are in the books.
+    pub accepted: Vec<String>,
+    /// Leases whose results are not wanted.
+    pub rejected: Vec<Rejected>,
+    /// Leases that the client need not work on any more.
+    pub lost: Vec<String>,
+    /// Open jobs at the worker's stage.
+    pub open: u64,
+    /// Seconds after which to ask again.
+    pub wait_s: u32,
+}
+
+/// A job that is handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantedLease {
+    /// The lease as it stands on the wire.
+    pub lease: String,
+    /// The job.
+    pub number: i64,
+    /// The stage whose input goes with it.
+    pub stage: Stage,
+    /// How often it was handed out at this stage.
+    pub attempt: i64,
+    /// That input. The ledger never sees it: whoever writes the changes reads it afterwards.
+    pub data: Option<String>,
+}
+
+impl Reply {
+    /// The jobs that are handed out, whose inputs are to be read.
+    pub fn granted(&mut self) -> &mut [GrantedLease] {
+        match self {
+            Self::Granted(lease) => std::slice::from_mut(lease),
+            Self::Sync(reply) => &mut reply.granted,
+            Self::Done | Self::Count(_) => &mut [],
+        }
+    }
+}
+
+/// The wire name of a lease: its row, so that looking it up needs no index of random texts, and
+/// its secret.
+#[must_use]
+pub(super) fn lease_name(id: i64, secret: &str) -> String {
+    format!("{id}-{secret}")
+}
+
+/// The two parts of a lease's wire name.
+pub(super) fn lease_parts(name: &str) -> Option<(i64, &str)> {
+    let (id, secret) = name.split_once('-')?;
+    // One spelling only: "+7" and "007" are no leases.
+    let canonical = id.bytes().all(|byte| byte.is_ascii_digit()) && !id.starts_with('0');
+    let id = id.parse().ok().filter(|_| canonical)?;
+    Some((id, secret))
+}
+
+impl Operation {
+    /// Adds what this operation must know.
+    fn wants(&self, wanted: &mut Wanted) {
+        let mut worker = |token: &String, jobs: usize| {
+            *wanted.workers.entry(token.clone()).or_default() += jobs;
+        };
+        match self {
+            Self::Register(_) => wanted.registrations += 1,
+            Self::Claim { token, .. } => worker(token, 1),
+            Self::Progress { token, .. } | Self::Leave { token } => worker(token, 0),
+            Self::Complete { token, number, .. } => {
+                worker(token, 0);
+                match number {
+                    Some(number) => {
+                        wanted.past.insert((token.clone(), *number));
+                    }
+                    None => {
+                        wanted.repeats.insert(token.clone());
+                    }
+                }
+            }
+            Self::Flag { token, number } => {
+                worker(token, 0);
+                wanted.flags = true;
+                if let Some(number) = number {
+                    wanted.past.insert((token.clone(), *number));
+                }
+            }
+            Self::Sync { request, secrets } => {
+                worker(&request.token, secrets.len());
+                wanted.flags |= !request.invalid.is_empty();
+                let done = request.done.iter().map(|done| &done.lease);
+                let invalid = request.invalid.iter().map(|invalid| &invalid.lease);
+                let failed = request.failed.iter().map(|failed| &failed.lease);
+                let progress = request.progress.iter().map(|progress| &progress.lease);
+                let plain = request.holding.iter().chain(&request.released);
+                let names = plain
+                    .chain(done)
+                    .chain(invalid)
+                    .chain(failed)
+                    .chain(progress);
+                let ids = names.filter_map(|name| lease_parts(name).map(|(id, _)| id));
+                wanted.leases.extend(ids);
+            }
+            Self::DropIdle(age) => wanted.idle = Some(*age),
+            Self::EndLeases(age) => wanted.lapsed = Some(*age),
+            Self::Requeue(list) => {
+                wanted.jobs.extend(list.iter().map(|one| one.number));
+                wanted
+                    .leases
+                    .extend(list.iter().filter_map(|one| one.lease));
+            }
+        }
+    }
+
+    /// How much it asks of a transaction, against one call of the first protocol.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Sync { request, secrets } => 1 + secrets.len() + request.items(),
+            Self::Requeue(list) => 1 + list.len(),
+            Self::DropIdle(_) | Self::EndLeases(_) => super::SWEEP,
+            _ => 1,
+        }
+    }
+}
+
+/// What a group of operations must know.
+#[must_use]
+pub fn group_wants<'o>(operations: impl IntoIterator<Item = &'o Operation>) -> Wanted {
+    let mut wanted = Wanted::default();
+    for operation in operations {
+        operation.wants(&mut wanted);
+    }
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_has_one_spelling() {
+        assert_eq!(lease_parts(&lease_name(7, "ab-c")), Some((7, "ab-c")));
+        for name in [
+            "",
+            "7",
+            "-7-x",
+            "+7-x",
+            "07-x",
+            "x-7",
+            "99999999999999999999-x",
+            "٣-x",
+        ] {
+            assert_eq!(lease_parts(name), None, "{name}");
+        }
+    }
+}

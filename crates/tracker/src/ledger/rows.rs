@@ -1,0 +1,405 @@
+//! What the ledger knows of the tables: rows as they are read, what a group of operations wants to
+//! have read, and what is to be written in the end. A database does nothing but fill and empty these.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use distcompute_protocol::Stage;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+
+/// Workers that one sweep takes: others must get their turn.
+pub const SWEEP: usize = 200;
+
+/// How many more jobs than are asked for are read from the head of a queue, because an operation
+/// before may take one out of its order.
+pub const SPARE: usize = 32;
+
+/// How far from its head a queue is searched for a job that the volunteer did not give back. Those
+/// jobs go to the tail, so this is only ever reached where little else is left.
+pub const LOOK_AHEAD: usize = 256;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// How it stands in the tables.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// What a word of the tables means.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+words! {
+    /// Where a job is.
+    State {
+        /// Anybody may take it.
+        Open = "open",
+        /// A worker holds it.
+        Held = "held",
+        /// All stages are done.
+        Closed = "closed",
+        /// It waits for the operator.
+        Aside = "aside",
+    }
+}
+
+words! {
+    /// How a lease ended.
+    End {
+        /// Its result is in the books.
+        Completed = "completed",
+        /// Its holder called the input bad.
+        Flagged = "flagged",
+        /// Its holder could not do the work.
+        Failed = "failed",
+        /// Its holder gave it back, or does not know of it.
+        Released = "released",
+        /// Its holder said goodbye.
+        Left = "left",
+        /// Its holder was not heard from for the idle timeout.
+        Idle = "idle",
+        /// No sync held it for the time of a lease.
+        Lapsed = "lapsed",
+        /// An earlier lease's result came after all.
+        Overtaken = "overtaken",
+        /// The operator took it back.
+        Requeued = "requeued",
+    }
+}
+
+/// A failure of a job, kept for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// When.
+    pub at: Millis,
+    /// Under whose name.
+    pub nickname: String,
+    /// What happened.
+    pub text: String,
+}
+
+/// A worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// Its row.
+    pub id: i64,
+    /// Its secret.
+    pub token: String,
+    /// Its public name.
+    pub display_name: String,
+    /// Its owner's name.
+    pub nickname: String,
+    /// Where it works.
+    pub stage: Stage,
+    /// What it says of itself.
+    pub progress: String,
+    /// Results of its that count.
+    pub completed: i64,
+    /// When it registered.
+    pub first_seen: Millis,
+    /// When it was last heard from.
+    pub last_seen: Millis,
+    /// Its last sync; -1: there was none.
+    pub seq: i64,
+    /// When its last sync was. `None`: none of its leases ends for want of a sync.
+    pub synced_at: Option<Millis>,
+    /// The newest lease that it was granted.
+    pub last_lease: Option<i64>,
+}
+
+/// A lease: the right to hand in one job's result at one stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Its row, and the public part of its name on the wire.
+    pub id: i64,
+    /// The secret part.
+    pub secret: String,
+    /// The job.
+    pub number: i64,
+    /// The stage at which it was granted.
+    pub stage: Stage,
+    /// The job's round then.
+    pub round: i64,
+    /// How often the job was handed out at this stage, this time included.
+    pub attempt: i64,
+    /// The worker that holds it, or held it last.
+    pub worker: i64,
+    /// Who gets the credit.
+    pub nickname: String,
+    /// Who counts as the volunteer.
+    pub volunteer: String,
+    /// When it was granted.
+    pub granted_at: Millis,
+    /// The sync that granted it. `None`: a call of the first protocol did.
+    pub seq: Option<i64>,
+    /// How and when it ended. `None`: it has not.
+    pub ended: Option<(Millis, End)>,
+}
+
+/// A job, without its texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its number.
+    pub number: i64,
+    /// Where it waits.
+    pub stage: Stage,
+    /// Whether it is open.
+    pub state: State,
+    /// How often it was handed out at this stage.
+    pub attempt: i64,
+    /// How often it was ever flagged.
+    pub flagged: i64,
+    /// How often it went back to the stage before.
+    pub sent_back: i64,
+    /// Grows when earlier leases are to count no more.
+    pub round: i64,
+    /// Failures at this stage.
+    pub failures: i64,
+    /// The last of them.
+    pub errors: Vec<Failure>,
+    /// Why it was set aside.
+    pub reason: Option<String>,
+    /// The lease under which it is held.
+    pub lease: Option<i64>,
+    /// When it last changed.
+    pub changed_at: Millis,
+}
+
+impl Job {
+    /// Whether anybody may have had reason to give it back at this stage: if not, nobody is to be
+    /// offered it last, and the database need not be asked.
+    #[must_use]
+    pub fn has_past(&self) -> bool {
+        self.attempt > 0 || self.sent_back > 0
+    }
+}
+
+/// What a group of operations has to know. The database adds what follows from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Workers by token, with the leases that they hold and their jobs, and how many more jobs
+    /// each may be handed: so many are read from the heads of their stages.
+    pub workers: BTreeMap<String, usize>,
+    /// Leases by id, with their workers, their jobs, and the leases that hold these.
+    pub leases: BTreeSet<i64>,
+    /// Jobs by number, with the leases that hold them.
+    pub jobs: BTreeSet<i64>,
+    /// Leases that a worker had of a job, if it does not hold that job now.
+    pub past: BTreeSet<(String, i64)>,
+    /// Workers whose newest lease and its output matter, if they hold nothing now.
+    pub repeats: BTreeSet<String>,
+    /// Whether flags and makers of the jobs matter (not of those at the heads of queues).
+    pub flags: bool,
+    /// Workers that were not heard from for so long, at most [`SWEEP`].
+    pub idle: Option<Millis>,
+    /// Workers that hold leases by sync and did not sync for so long, at most [`SWEEP`].
+    pub lapsed: Option<Millis>,
+    /// How many workers may be registered: so many ids are given.
+    pub registrations: usize,
+}
+
+impl Wanted {
+    /// How many jobs may be handed out: so many ids of leases are given.
+    #[must_use]
+    pub fn grants(&self) -> usize {
+        self.workers.values().sum()
+    }
+}
+
+/// The head of a stage's queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Open jobs in their order.
+    pub numbers: Vec<i64>,
+    /// Whether this is the whole queue.
+    pub whole: bool,
+}
+
+/// What was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The time by the database's clock.
+    pub now: Millis,
+    /// Workers that were asked for, swept, or hold leases that were asked for.
+    pub workers: Vec<Worker>,
+    /// Workers that are to be swept for being idle.
+    pub idle: Vec<i64>,
+    /// Workers whose leases are to be swept.
+    pub lapsed: Vec<i64>,
+    /// Leases that were asked for or are held by the workers.
+    pub leases: Vec<Lease>,
+    /// Their jobs, and those at the heads of queues.
+    pub jobs: Vec<Job>,
+    /// The heads of the queues that jobs are asked from.
+    pub queues: [Queue; 5],
+    /// Open jobs at each stage.
+    pub open: [i64; 5],
+    /// Jobs in queues with volunteers of these workers that should rather not have them.
+    pub avoided: Vec<(i64, String)>,
+    /// Who called the input of a job bad, at a stage.
+    pub flags: Vec<(i64, Stage, String)>,
+    /// Who made the input that a job has at its stage.
+    pub makers: Vec<(i64, String)>,
+    /// Outputs that may be sent again: a job, the stage that made it, the text.
+    pub outputs: Vec<(i64, Stage, String)>,
+    /// Ids for new workers and new leases.
+    pub worker_ids: Vec<i64>,
+    /// Ids for new leases.
+    pub lease_ids: Vec<i64>,
+}
+
+/// A job after the operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobChange {
+    /// Its row.
+    pub job: Job,
+    /// It is queued last: its place among those that this group queues, from 1. `None`: it keeps
+    /// its place.
+    pub queued: Option<i64>,
+}
+
+/// A new result: the input of the stage after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The job.
+    pub number: i64,
+    /// The stage that made it.
+    pub stage: Stage,
+    /// Its place among the outputs of this group, from 1.
+    pub order: i64,
+    /// The text.
+    pub data: String,
+}
+
+/// Changes of one stage's counters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // They are the columns, and described there.
+pub struct StageChange {
+    pub open: i64,
+    pub held: i64,
+    pub done: i64,
+    pub aside: i64,
+    pub workers: i64,
+    pub granted: i64,
+    pub accepted: i64,
+    pub rejected: i64,
+    pub lapsed: i64,
+    pub failed: i64,
+}
+
+/// What is to be written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Jobs in the order of their numbers.
+    pub jobs: Vec<JobChange>,
+    /// How many places at the ends of queues are given.
+    pub queued: i64,
+    /// How many places among the outputs are given; not all may be taken in the end.
+    pub ordered: i64,
+    /// Leases that are granted.
+    pub new_leases: Vec<Lease>,
+    /// Leases that were there before: holder and end may differ, nothing else.
+    pub leases: Vec<Lease>,
+    /// Workers that register.
+    pub new_workers: Vec<Worker>,
+    /// Workers that were there before.
+    pub workers: Vec<Worker>,
+    /// Workers that are forgotten.
+    pub gone_workers: Vec<i64>,
+    /// Outputs that are no results any more: to be deleted before `outputs` are written.
+    pub gone_outputs: Vec<(i64, Stage)>,
+    /// Results, in order. One that is there already is replaced.
+    pub outputs: Vec<Output>,
+    /// Flags to be forgotten, before `flags` are written: a job and a stage.
+    pub gone_flags: Vec<(i64, Stage)>,
+    /// Who called an input bad. One that is there already stays.
+    pub flags: Vec<(i64, Stage, String)>,
+    /// Jobs that nobody avoids any more, before `avoided` is written.
+    pub gone_avoided: Vec<i64>,
+    /// Who should be offered a job last. One that is there already stays.
+    pub avoided: Vec<(i64, String)>,
+    /// The counters.
+    pub stages: [StageChange; 5],
+    /// Jobs that went through all stages.
+    pub closed: i64,
+    /// Results by nickname.
+    pub credits: BTreeMap<String, i64>,
+    /// Results by stage.
+    pub made: [i64; 5],
+    /// The time by the database's clock.
+    pub now: Millis,
+}
+
+/// The second step of reading: what follows from the workers and the leases that they hold.
+impl Snapshot {
+    /// How many jobs to read from the head of each stage's queue.
+    #[must_use]
+    pub fn demand(&self, wanted: &Wanted) -> [usize; 5] {
+        let mut demand = [0; 5];
+        for worker in &self.workers {
+            let count = wanted.workers.get(&worker.token).copied().unwrap_or(0);
+            demand[worker.stage.index()] += count;
+        }
+        demand.map(|count| if count == 0 { 0 } else { count + SPARE })
+    }
+
+    /// The past leases to read: a worker and a job that it does not hold.
+    #[must_use]
+    pub fn past(&self, wanted: &Wanted) -> Vec<(i64, i64)> {
+        let asked = wanted.past.iter();
+        asked
+            .filter_map(|(token, number)| {
+                let worker = self.workers.iter().find(|w| w.token == *token)?;
+                let held = self.held_by(worker.id).any(|l| l.number == *number);
+                (!held).then_some((worker.id, *number))
+            })
+            .collect()
+    }
+
+    /// The newest leases to read with their outputs: of workers that hold nothing.
+    #[must_use]
+    pub fn repeats(&self, wanted: &Wanted) -> Vec<i64> {
+        let asked = wanted.repeats.iter();
+        asked
+            .filter_map(|token| {
+                let worker = self.workers.iter().find(|w| w.token == *token)?;
+                worker
+                    .last_lease
+                    .filter(|_| self.held_by(worker.id).next().is_none())
+            })
+            .collect()
+    }
+
+    /// Workers of leases that were read and that were not read themselves.
+    #[must_use]
+    pub fn missing_workers(&self) -> BTreeSet<i64> {
+        let known: BTreeSet<i64> = self.workers.iter().map(|worker| worker.id).collect();
+        let held = self.leases.iter().map(|lease| lease.worker);
+        held.filter(|id| !known.contains(id)).collect()
+    }
+
+    /// Leases that hold jobs that were read, and were not read themselves.
+    #[must_use]
+    pub fn missing_leases(&self) -> BTreeSet<i64> {
+        let known: BTreeSet<i64> = self.leases.iter().map(|lease| lease.id).collect();
+        let holding = self.jobs.iter().filter_map(|job| job.lease);
+        holding.filter(|id| !known.contains(id)).collect()
+    }
+
+    fn held_by(&self, worker: i64) -> impl Iterator<Item = &Lease> {
+        let leases = self.leases.iter();
+        leases.filter(move |lease| lease.worker == worker && lease.ended.is_none())
+    }
+}

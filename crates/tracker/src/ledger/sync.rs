@@ -1,0 +1,294 @@
+//! A sync: the books are made to agree with what a client says that it holds. That is what heals
+//! lost answers; what makes it sound is the order by `seq` and leases that nobody can guess.
+
+use std::collections::{BTreeSet, HashSet};
+
+use distcompute_protocol::{
+    Done, ErrorCode, MAX_PROGRESS, Progress, Rejected, RejectedWhy, SyncRequest, cut,
+};
+
+use super::{
+    books::{Books, Place},
+    operation::{GrantedLease, Reply, SyncReply, lease_name, lease_parts},
+    rows::End,
+};
+use crate::rules::names;
+
+/// Seconds after which a client asks again that wants jobs where none are open.
+const WAIT_EMPTY_S: u32 = 15;
+
+/// The same where some are open: they came while it asked.
+const WAIT_OPEN_S: u32 = 2;
+
+/// The longest and the shortest time between two syncs of a client that lacks nothing.
+const WAIT_S: (u32, u32) = (5, 60);
+
+/// When to ask again: a client that lacks nothing early enough that two syncs may get lost before
+/// its leases end, one that lacks jobs sooner, but not so soon that waiting costs the tracker more
+/// than work does.
+fn wait_s(lacks_jobs: bool, open: i64, lease_s: u32) -> u32 {
+    let content = (lease_s / 3).clamp(WAIT_S.0, WAIT_S.1);
+    match (lacks_jobs, open > 0) {
+        (false, _) => content,
+        (true, true) => WAIT_OPEN_S,
+        (true, false) => WAIT_EMPTY_S.min(content),
+    }
+}
+
+impl Books {
+    /// The lease of this wire name, if the secret is right.
+    fn by_name(&self, name: &str) -> Option<i64> {
+        let (id, secret) = lease_parts(name)?;
+        self.leases
+            .get(&id)
+            .filter(|lease| lease.secret == secret)?;
+        Some(id)
+    }
+
+    pub(super) fn sync(
+        &mut self,
+        request: SyncRequest,
+        secrets: Vec<String>,
+    ) -> Result<Reply, ErrorCode> {
+        let worker = self.worker_id(&request.token)?;
+        let seq = i64::try_from(request.seq).map_err(|_| ErrorCode::InvalidRequest)?;
+        let last = self.workers.get(&worker).map_or(-1, |worker| worker.seq);
+        if seq < last {
+            return Err(ErrorCode::Superseded);
+        }
+        let wants = usize::try_from(request.want)
+            .unwrap_or(usize::MAX)
+            .min(secrets.len());
+        let mut reply = if seq == last {
+            self.answer_again(worker, seq, &request)
+        } else {
+            self.reconcile(worker, seq, last, request, secrets)
+        };
+        let now = self.now;
+        let holds = !self.held(worker).is_empty();
+        self.with_worker(worker, |worker| {
+            worker.seq = seq;
+            worker.last_seen = now;
+            worker.synced_at = holds.then_some(now);
+        });
+        let open = self
+            .workers
+            .get(&worker)
+            .map_or(0, |w| self.open[w.stage.index()]);
+        reply.open = u64::try_from(open).unwrap_or(0);
+        reply.wait_s = wait_s(reply.granted.len() < wants, open, self.rules.lease_s);
+        Ok(Reply::Sync(reply))
+    }
+
+    fn reconcile(
+        &mut self,
+        worker: i64,
+        seq: i64,
+        last: i64,
+        request: SyncRequest,
+        secrets: Vec<String>,
+    ) -> SyncReply {
+        let mut reply = SyncReply::default();
+        // Before anything moves: whose they are is the client's word for it.
+        self.note_lines(worker, &request.progress);
+        // Leases that the request says something more about than that they are held.
+        let mut told = BTreeSet::new();
+        self.take_results(request.done, &mut reply, &mut told);
+        for invalid in &request.invalid {
+            if let Some(lease) = self.by_name(&invalid.lease)
+                && told.insert(lease)
+            {
+                self.call_bad(lease, &tidy(&invalid.reason));
+            }
+        }
+        for failed in &request.failed {
+            if let Some(lease) = self.by_name(&failed.lease)
+                && told.insert(lease)
+            {
+                self.fail(lease, End::Failed, &tidy(&failed.error));
+            }
+        }
+        for released in &request.released {
+            if let Some(lease) = self.by_name(released)
+                && told.insert(lease)
+            {
+                self.put_back(lease, End::Released, Place::Last);
+            }
+        }
+        let mut kept = BTreeSet::new();
+        let mut lost = HashSet::new();
+        for name in request.holding {
+            match self.by_name(&name) {
+                Some(lease) if told.contains(&lease) || kept.contains(&lease) => {}
+                Some(lease) if self.keep(lease, worker) => {
+                    kept.insert(lease);
+                }
+                _ => {
+                    if lost.insert(name.clone()) {
+                        reply.lost.push(name);
+                    }
+                }
+            }
+        }
+        for lease in self.held(worker) {
+            if kept.contains(&lease) {
+                continue;
+            }
+            // Granted by the sync before this one and unknown to the client: that answer was lost,
+            // and nobody has worked on the job.
+            let granted = self.leases.get(&lease).and_then(|lease| lease.seq);
+            let unheard_of = granted == Some(last) && !told.contains(&lease);
+            let place = if unheard_of { Place::Kept } else { Place::Last };
+            self.put_back(lease, End::Released, place);
+        }
+        let want = usize::try_from(request.want).unwrap_or(usize::MAX);
+        for secret in secrets.into_iter().take(want) {
+            let Some(lease) = self.grant(worker, secret, Some(seq)) else {
+                break;
+            };
+            reply.granted.extend(self.granted(lease));
+        }
+        reply
+    }
+
+    /// The answer to a sync that was already handled: nothing changes, and the leases tell what
+    /// was answered.
+    fn answer_again(&mut self, worker: i64, seq: i64, request: &SyncRequest) -> SyncReply {
+        let mut reply = SyncReply::default();
+        let mut answered = HashSet::new();
+        for done in &request.done {
+            if !answered.insert(done.lease.clone()) {
+                continue;
+            }
+            let lease = self
+                .by_name(&done.lease)
+                .and_then(|id| self.leases.get(&id));
+            match lease {
+                Some(lease) if matches!(lease.ended, Some((_, End::Completed))) => {
+                    reply.accepted.push(done.lease.clone());
+                }
+                _ => {
+                    let why = lease.map_or(Some(RejectedWhy::Unknown), |_| self.unwanted(done));
+                    // One that would be taken was not in the request when it was handled: it is
+                    // neither accepted nor rejected, and the next sync will bring it.
+                    reply.rejected.extend(why.map(|why| Rejected {
+                        lease: done.lease.clone(),
+                        why,
+                    }));
+                }
+            }
+        }
+        let told = self.told(request);
+        let mut lost = HashSet::new();
+        for name in &request.holding {
+            let lease = self.by_name(name);
+            let kept = lease.is_some_and(|id| self.is_unfinished(id) || told.contains(&id));
+            if !kept && lost.insert(name) {
+                reply.lost.push(name.clone());
+            }
+        }
+        for lease in self.held(worker) {
+            if self
+                .leases
+                .get(&lease)
+                .is_some_and(|lease| lease.seq == Some(seq))
+            {
+                reply.granted.extend(self.granted(lease));
+            }
+        }
+        reply
+    }
+
+    /// Leases that a request says something more about than that they are held.
+    fn told(&self, request: &SyncRequest) -> BTreeSet<i64> {
+        let done = request.done.iter().map(|done| &done.lease);
+        let invalid = request.invalid.iter().map(|invalid| &invalid.lease);
+        let failed = request.failed.iter().map(|failed| &failed.lease);
+        let names = done.chain(invalid).chain(failed).chain(&request.released);
+        names.filter_map(|name| self.by_name(name)).collect()
+    }
+
+    fn take_results(&mut self, list: Vec<Done>, reply: &mut SyncReply, told: &mut BTreeSet<i64>) {
+        let mut answered = HashSet::new();
+        for done in list {
+            // Named twice in one request, the first one counts.
+            if !answered.insert(done.lease.clone()) {
+                continue;
+            }
+            let lease = self.by_name(&done.lease);
+            told.extend(lease);
+            let outcome = match lease {
+                None => Err(RejectedWhy::Unknown),
+                Some(lease) if names::no_nul(&done.data).is_err() && !self.is_completed(lease) => {
+                    // A job whose output can never be stored must not go round for ever.
+                    self.fail(lease, End::Failed, "The output held U+0000.");
+                    Err(RejectedWhy::Invalid)
+                }
+                Some(lease) => self.accept(lease, done.data),
+            };
+            match outcome {
+                Ok(()) => reply.accepted.push(done.lease),
+                Err(why) => {
+                    if let Some(stage) = lease.and_then(|id| Some(self.leases.get(&id)?.stage)) {
+                        self.count_rejected(stage);
+                    }
+                    reply.rejected.push(Rejected {
+                        lease: done.lease,
+                        why,
+                    });
+                }
+            }
+        }
+    }
+
+    fn is_completed(&self, id: i64) -> bool {
+        let lease = self.leases.get(&id);
+        lease.is_some_and(|lease| matches!(lease.ended, Some((_, End::Completed))))
+    }
+
+    fn unwanted(&self, done: &Done) -> Option<RejectedWhy> {
+        if names::no_nul(&done.data).is_err() {
+            return Some(RejectedWhy::Invalid);
+        }
+        self.refusal(self.by_name(&done.lease)?)
+    }
+
+    pub(super) fn granted(&self, id: i64) -> Option<GrantedLease> {
+        let lease = self.leases.get(&id)?;
+        Some(GrantedLease {
+            lease: lease_name(id, &lease.secret),
+            number: lease.number,
+            stage: lease.stage,
+            attempt: lease.attempt,
+            data: None,
+        })
+    }
+
+    /// A worker has one line on the dashboard: what was said of one job, or of each with its number.
+    fn note_lines(&mut self, worker: i64, list: &[Progress]) {
+        let lines: Vec<(i64, String)> = list
+            .iter()
+            .filter_map(|progress| {
+                let lease = self.leases.get(&self.by_name(&progress.lease)?)?;
+                Some((lease.number, tidy(&progress.text)))
+            })
+            .collect();
+        let line = match &lines[..] {
+            [] => return,
+            [(_, text)] => text.clone(),
+            several => {
+                let parts: Vec<_> = several
+                    .iter()
+                    .map(|(n, text)| format!("#{n}: {text}"))
+                    .collect();
+                parts.join(" · ")
+            }
+        };
+        self.with_worker(worker, |worker| worker.progress = cut(&line, MAX_PROGRESS));
+    }
+}
+
+/// A text for people, without what no database column takes.
+fn tidy(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

@@ -1,0 +1,65 @@
+//! `POST /api/sync`: one call for everything that a browser with many cores has to say.
+
+use axum::{Json, extract::State};
+use distcompute_protocol::{
+    Granted, MAX_SYNC_ITEMS, MAX_SYNC_WANT, SyncAnswer, SyncRequest,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::App,
+    error::ApiError,
+    openapi::SyncRefusals,
+    request::{Body, fault},
+    rules::names,
+};
+
+/// The largest `seq`: what JavaScript's numbers count to without a gap.
+const MAX_SEQ: u64 = (1 << 53) - 1;
+
+/// The route of `sync`.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(sync))
+}
+
+/// Takes and gives everything that one client has to say
+#[utoipa::path(
+    post,
+    path = "/api/sync",
+    tag = "volunteer",
+    request_body = SyncRequest,
+    responses((status = 200, body = SyncAnswer), SyncRefusals)
+)]
+async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, ApiError> {
+    let request: SyncRequest = body.read()?;
+    if request.items() > MAX_SYNC_ITEMS {
+        let message = format!("All lists together have at most {MAX_SYNC_ITEMS} entries");
+        return Err(ApiError::Faults(vec![fault("too_long", &["body"], &message, None)]));
+    }
+    if request.seq > MAX_SEQ {
+        let given = Some(request.seq.to_string());
+        let message = format!("Input should be at most {MAX_SEQ}");
+        let fault = fault("less_than_equal", &["body", "seq"], &message, given);
+        return Err(ApiError::Faults(vec![fault]));
+    }
+    let secrets = (0..request.want.min(MAX_SYNC_WANT))
+        .map(|_| names::lease_secret(app.random.bits()))
+        .collect();
+    let reply = app.store.sync(request, secrets).await?;
+    let jobs = reply.granted.into_iter().map(|lease| Granted {
+        number: u64::try_from(lease.number).unwrap_or(0),
+        data: lease.data,
+        lease: lease.lease,
+        lease_s: app.settings.lease_s,
+        attempt: u32::try_from(lease.attempt).unwrap_or(u32::MAX),
+    });
+    Ok(Json(SyncAnswer {
+        jobs: jobs.collect(),
+        accepted: reply.accepted,
+        rejected: reply.rejected,
+        lost: reply.lost,
+        open: reply.open,
+        wait_s: reply.wait_s,
+        app_version: app.settings.app_version.clone(),
+    }))
+}
