@@ -206,3 +206,71 @@ async fn a_request_in_flight_is_finished_when_the_tracker_stops() {
         1
     );
 }
+
+#[tokio::test]
+async fn what_no_client_sends_is_refused_exactly() {
+    let tracker = Tracker::start(&["--max-body", "2000000"])
+        .await
+        .with_jobs(&["1"])
+        .await;
+    let token = tracker.join("a", "Ann").await;
+    tracker.take(&token).await;
+    let json = "application/json";
+    let deep = format!(
+        "{{\"token\":{}1{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    let items: Vec<_> = (0..10_000).map(|item| json!({ "lease": item })).collect();
+    let many = json!({ "token": items }).to_string();
+    let cases: [(&str, Vec<u8>, u16); 8] = [
+        (json, b"{\"token\":\"\xff\xfe\"}".to_vec(), 422),
+        (json, deep.into_bytes(), 422),
+        (json, many.into_bytes(), 422),
+        (json, b"{\"token\":\"\\ud800\"}".to_vec(), 422),
+        (json, b"{\"token\":1e999}".to_vec(), 422),
+        (json, vec![b' '; 2_000_001], 413),
+        ("text/plain", b"{\"token\":\"x\"}".to_vec(), 422),
+        (
+            json,
+            b"{\"data\":\"\",\"token\":\"x\",\"token\":\"y\"}".to_vec(),
+            404,
+        ),
+    ];
+    for (kind, body, status) in cases {
+        let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
+        let answer = tracker.post_raw("completeJob", kind, body).await;
+        assert_eq!(answer.status, status, "{shown}: {}", answer.text());
+        assert!(answer.header("distcompute-error").is_some(), "{shown}");
+        assert!(
+            answer.bytes.len() < 2_000,
+            "{shown}: what was sent is not sent back"
+        );
+    }
+    for address in [
+        "/api/new?nickname=%ff%fe&stage=a",
+        "/api/new?nickname=x&stage=%00",
+    ] {
+        let status = tracker.get(address).await.status.as_u16();
+        assert!((200..500).contains(&status), "{address}: {status}");
+    }
+    for number in ["-1", "1.5", "\"1\"", "18446744073709551616", "[]"] {
+        let body = format!("{{\"token\":\"{token}\",\"data\":\"x\",\"number\":{number}}}");
+        let answer = tracker
+            .post_raw("completeJob", json, body.into_bytes())
+            .await;
+        assert_eq!(answer.refusal().0, 422, "{number}");
+    }
+    let answer = tracker
+        .post(
+            "completeJob",
+            json!({ "token": token, "data": "x", "number": u64::MAX }),
+        )
+        .await;
+    assert_eq!(answer.refusal().1, Some("wrong_job"));
+    assert_eq!(
+        tracker.hand_in(&token, "good").await.status,
+        200,
+        "nothing was lost"
+    );
+}

@@ -1,0 +1,165 @@
+//! A disk that fills up while volunteers hand results in: they are told to come again, what was
+//! accepted stays, and when there is room the work goes on.
+#![cfg(unix)]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_distcompute-tracker");
+
+/// What a file may grow to, in units of 1,024 bytes: a write behind it fails as on a full disk.
+const ROOM: &str = "3000";
+
+/// An output that fills the disk after a few times.
+const OUTPUT: usize = 200_000;
+
+struct Serving {
+    child: Child,
+    address: String,
+}
+
+impl Serving {
+    /// `trap` and not the tracker decides what the signal does: a write that fails is the point.
+    fn start(folder: &Path, room: &str) -> Self {
+        let script = format!("trap '' XFSZ; ulimit -f {room}; exec \"$0\" \"$@\"");
+        let mut child = Command::new("bash")
+            .args(["-c", &script, PROGRAM])
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--database",
+                "sqlite:jobs.db",
+            ])
+            .current_dir(folder)
+            .env_remove("DISTCOMPUTE_CONFIG")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("bash");
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().expect("standard output"));
+        out.read_line(&mut line).expect("a line");
+        let address = line.trim().strip_prefix("listening on http://");
+        let address = address.expect("an address").to_owned();
+        Self { child, address }
+    }
+
+    /// Status, head and body of the answer.
+    fn ask(&self, request: &str, body: &str) -> (u16, String, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("connected");
+        let head = format!(
+            "{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream.write_all(body.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        (
+            status.expect("a status"),
+            head.to_lowercase(),
+            body.to_owned(),
+        )
+    }
+
+    fn call(&self, call: &str, body: &Value) -> (u16, String, String) {
+        self.ask(&format!("POST /api/{call}"), &body.to_string())
+    }
+
+    fn join(&self) -> String {
+        let (_, _, body) = self.ask("GET /api/new?nickname=Ann&stage=a", "");
+        let worker: Value = serde_json::from_str(&body).expect("a worker");
+        worker["token"].as_str().expect("a token").to_owned()
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_str(&self.ask("GET /api/status", "").2).expect("a status")
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(folder: &Path, flags: &[&str]) -> String {
+    let done = Command::new(PROGRAM)
+        .args(flags)
+        .args(["--database", "sqlite:jobs.db"])
+        .current_dir(folder)
+        .output()
+        .expect("a process");
+    assert!(done.status.success(), "{flags:?}");
+    String::from_utf8(done.stdout).expect("text")
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    run(at, &["import", "--brace", "job {1..60}"]);
+    let tracker = Serving::start(at, ROOM);
+    let token = tracker.join();
+    let mut accepted = Vec::new();
+    let refused = loop {
+        let (status, head, body) = tracker.call("newJob", &json!({ "token": token }));
+        if status != 200 {
+            break (status, head);
+        }
+        let job: Value = serde_json::from_str(&body).expect("a job");
+        let data = "x".repeat(OUTPUT);
+        let done = json!({ "token": token, "number": job["number"], "data": data });
+        let (status, head, _) = tracker.call("completeJob", &done);
+        if status != 200 {
+            break (status, head);
+        }
+        accepted.push(job["number"].as_u64().expect("a number"));
+        assert!(accepted.len() < 60, "the disk never filled up");
+    };
+    assert_eq!(refused.0, 503, "{}", refused.1);
+    assert!(refused.1.contains("retry-after: 5"), "{}", refused.1);
+    assert!(
+        refused.1.contains("distcompute-error: unavailable"),
+        "{}",
+        refused.1
+    );
+    assert!(!accepted.is_empty(), "there was room for some");
+    // Reading goes on, and says what is true.
+    let done = &tracker.status()["stages"][0]["done"];
+    assert_eq!(done, &json!(accepted.len()));
+    assert_eq!(tracker.ask("GET /", "").0, 200);
+    drop(tracker);
+
+    // Room again: what was accepted is there, and the rest can be done.
+    let tracker = Serving::start(at, "unlimited");
+    let exported = run(at, &["export", "--stage", "a"]);
+    let exported: Vec<u64> = exported
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line"))
+        .map(|line| line["number"].as_u64().expect("a number"))
+        .collect();
+    assert_eq!(exported, accepted);
+    let token = tracker.join();
+    let stage = &tracker.status()["stages"][0];
+    let count = |key: &str| stage[key].as_u64().expect("a count");
+    assert_eq!(count("open") + count("held") + count("done"), 60);
+    let (status, _, _) = tracker.call("newJob", &json!({ "token": token }));
+    assert_eq!(status, 200);
+    let data = "x".repeat(OUTPUT);
+    let (status, _, _) = tracker.call("completeJob", &json!({ "token": token, "data": data }));
+    assert_eq!(status, 200);
+}
