@@ -25,6 +25,10 @@ pub enum Command {
     Import(ImportArgs),
     /// Write the results of a stage as JSON lines; works while the tracker runs
     Export(ExportArgs),
+    /// Delete the texts of finished jobs that were exported; works while the tracker runs
+    Prune(PruneArgs),
+    /// Say what the operator did: imports, exports, prunes, resets
+    Audit(AuditArgs),
 }
 
 /// Flags of `serve`. A list in an environment variable is separated by `;`.
@@ -189,4 +193,26 @@ pub struct ExportArgs {
     /// The file to write; without it, standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Flags of `prune`.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Where the jobs are
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// The stage whose results were exported
+    #[arg(long, value_name = "LETTER")]
+    pub stage: String,
+    /// Prune jobs whose result has a lower cursor than this; `export` says which
+    #[arg(long, value_name = "CURSOR")]
+    pub before: u64,
+}
+
+/// Flags of `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Where the log is
+    #[command(flatten)]
+    pub database: DatabaseArg,
 }

@@ -3,18 +3,16 @@
 use std::{
     fs::File,
     io::{BufWriter, ErrorKind, Write},
-    sync::Arc,
 };
 
 use distcompute_protocol::{Stage, json_part};
 use serde_json::value::RawValue;
 
 use crate::{
+    audit::COMMAND_LINE,
     cli::ExportArgs,
-    clock::SystemClock,
-    config::database_path,
-    import::ANY_RULES,
-    store::{Output, Store, sqlite::SqliteStore},
+    import::open_store,
+    store::{Action, Output, Store},
 };
 
 /// Outputs that are read at a time.
@@ -26,10 +24,16 @@ const PAGE: u32 = 1_000;
 /// A sentence that says why it did not go through.
 pub async fn run(args: &ExportArgs) -> Result<(), String> {
     let stage: Stage = args.stage.parse().map_err(|error| format!("{error}"))?;
-    let path = database_path(&args.database.database)?;
-    let store = SqliteStore::open(&path, false, ANY_RULES, Arc::new(SystemClock))
+    let store = open_store(&args.database.database, false).await?;
+    let action = Action {
+        who: COMMAND_LINE.to_owned(),
+        action: "export",
+        detail: format!("results of stage {stage}"),
+    };
+    store
+        .note_action(&action)
         .await
-        .map_err(|error| format!("The database cannot be opened: {error}."))?;
+        .map_err(|error| format!("The export cannot be written down: {error}."))?;
     let out: Box<dyn Write + Send> = match &args.output {
         Some(path) => Box::new(
             File::create(path)
@@ -37,7 +41,7 @@ pub async fn run(args: &ExportArgs) -> Result<(), String> {
         ),
         None => Box::new(std::io::stdout()),
     };
-    let written = write(&store, stage, BufWriter::new(out)).await;
+    let written = write(store.as_ref(), stage, BufWriter::new(out)).await;
     store.close().await;
     written
 }
@@ -47,7 +51,7 @@ async fn write(
     stage: Stage,
     mut out: BufWriter<Box<dyn Write + Send>>,
 ) -> Result<(), String> {
-    let mut after = 0;
+    let (mut after, mut count) = (0, 0_u64);
     loop {
         let outputs = store
             .results(stage, after, PAGE)
@@ -55,6 +59,7 @@ async fn write(
             .map_err(|error| format!("The results cannot be read: {error}."))?;
         let Some(last) = outputs.last() else { break };
         after = last.cursor;
+        count += outputs.len() as u64;
         for output in &outputs {
             match writeln!(out, "{}", line(output)) {
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
@@ -63,7 +68,16 @@ async fn write(
         }
     }
     out.flush()
-        .map_err(|error| format!("Writing failed: {error}."))
+        .map_err(|error| format!("Writing failed: {error}."))?;
+    if count > 0 {
+        // Standard output may be the results themselves. Nothing is lost where nobody reads this.
+        let _ = writeln!(
+            std::io::stderr(),
+            "exported {count} results; to delete what they leave: prune --stage {stage} --before {}",
+            after + 1
+        );
+    }
+    Ok(())
 }
 
 /// One output: JSON as JSON, other text as a string. What only claims to be JSON is text too.

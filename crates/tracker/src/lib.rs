@@ -1,10 +1,12 @@
 //! The tracker of a volunteer-computing project: its job list, its pages, its command line.
 //!
-//! `rules` and `ledger` decide, `store` keeps, `routes` speaks HTTP; `serve`, `import` and `export` are the
-//! commands, `listen` the connections. A library, so that tests and simulations can use each part; `main.rs` only starts it.
+//! `rules` and `ledger` decide, `store` keeps, `routes` speaks HTTP, `listen` holds the connections;
+//! `serve`, `import`, `export`, `prune` and `audit` are the commands. A library, so that tests and
+//! simulations can use each part; `main.rs` only starts it.
 
 pub mod admin;
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -16,6 +18,7 @@ pub mod ledger;
 pub mod listen;
 pub mod metrics;
 pub mod openapi;
+pub mod prune;
 pub mod random;
 pub mod request;
 pub mod request_id;

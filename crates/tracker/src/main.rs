@@ -7,9 +7,10 @@ use std::{
 
 use clap::Parser as _;
 use distcompute_tracker::{
+    audit,
     cli::{Cli, Command, ServeArgs},
     config::Settings,
-    export, import, serve,
+    export, import, prune, serve,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -50,6 +51,8 @@ async fn run(command: Command) -> Result<(), String> {
         }
         Command::Import(args) => import::run(&args).await,
         Command::Export(args) => export::run(&args).await,
+        Command::Prune(args) => prune::run(&args).await,
+        Command::Audit(args) => audit::run(&args).await,
     }
 }
 

@@ -115,4 +115,6 @@ refusals! {
     ResultRefusals: StageInvalid StageDisabled NotAllowed InvalidRequest Unavailable;
     /// Of calls of the operator with a body.
     AdminRefusals: NotAllowed TooSlow InvalidRequest Unavailable;
+    /// Of `prune`.
+    PruneRefusals: StageInvalid StageDisabled NotAllowed TooSlow TooLarge InvalidRequest Unavailable;
 }

@@ -205,12 +205,20 @@ impl Body {
     /// # Errors
     /// It is not a whole number from 0 on.
     pub fn job_number(&self) -> Result<Option<u64>, ApiError> {
-        match self.0.get("number") {
+        self.whole_number("number")
+    }
+
+    /// A whole number from 0 on, if it is given.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn whole_number(&self, name: &str) -> Result<Option<u64>, ApiError> {
+        match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => value.as_u64().map(Some).ok_or_else(|| {
                 let given = Some(quoted(&value.to_string()));
                 let message = "Input should be a valid integer";
-                ApiError::Faults(vec![fault("int_type", &["body", "number"], message, given)])
+                ApiError::Faults(vec![fault("int_type", &["body", name], message, given)])
             }),
         }
     }

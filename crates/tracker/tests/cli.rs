@@ -292,6 +292,44 @@ fn told_to_stop_it_finishes_the_request_in_flight() {
 }
 
 #[test]
+fn what_the_operator_did_is_written_down_and_outlives_a_reset() {
+    let folder = folder();
+    let at = folder.path();
+    imported(at, &["--brace", "job {1..3}"], "");
+    run(at, &["export", "--stage", "a"], "");
+    let pruned = run(at, &["prune", "--stage", "a", "--before", "9"], "");
+    assert_eq!(text(&pruned.stdout), "pruned 0 jobs\n");
+    imported(at, &["--txt", "-", "--reset", "--yes"], "one\n");
+    let audit = run(at, &["audit"], "");
+    assert!(audit.status.success());
+    let lines: Vec<Vec<&str>> = text(&audit.stdout)
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    let told: Vec<_> = lines.iter().map(|line| (line[2], line[3])).collect();
+    assert_eq!(
+        told,
+        [
+            ("import", "3 jobs from a pattern"),
+            ("import", "numbers 1 to 3 were imported"),
+            ("export", "results of stage a"),
+            ("prune", "results of stage a before cursor 9"),
+            ("prune", "0 jobs were pruned"),
+            ("reset", "all jobs and results are forgotten"),
+            ("import", "1 jobs from standard input"),
+            ("import", "numbers 1 to 1 were imported"),
+        ]
+    );
+    assert!(
+        lines
+            .iter()
+            .all(|line| line[1] == "command line" && line[0].ends_with('Z'))
+    );
+    let none = run(at, &["audit", "--database", "sqlite:none.db"], "");
+    assert!(text(&none.stderr).contains("there is no file"));
+}
+
+#[test]
 fn all_that_is_wrong_with_a_configuration_is_said_at_once() {
     let folder = folder();
     let at = folder.path();

@@ -190,6 +190,17 @@ async fn what_is_documented_occurs_and_nothing_else() {
     log.raw("jobs", Body::from("\"one\"\n{\"two\": 2}\n")).await;
     log.raw("jobs", Body::from("nonsense")).await;
     log.stall("jobs").await;
+    for body in [
+        r#"{"stage":"a","before":1}"#,
+        r#"{"stage":"x","before":1}"#,
+        r#"{"stage":"e","before":1}"#,
+        "{}",
+    ] {
+        log.raw("prune", Body::from(body)).await;
+    }
+    log.raw("prune", Body::from("x".repeat(2_000))).await;
+    log.stall("prune").await;
+    log.post("prune", json!("no token")).await;
     log.post("jobs", json!("no token")).await;
     tracker.store.close().await;
     for call in CALLS {
@@ -197,6 +208,8 @@ async fn what_is_documented_occurs_and_nothing_else() {
         log.post(call, body).await;
     }
     log.raw("jobs", Body::from("\"one\"")).await;
+    log.raw("prune", Body::from(r#"{"stage":"a","before":1}"#))
+        .await;
     for address in [
         "/api/status",
         "/api/new?nickname=x&stage=a",
@@ -284,5 +297,64 @@ async fn the_operator_fetches_results_that_are_not_public() {
         answer.text().contains("\"data\":\"out\""),
         "{}",
         answer.text()
+    );
+}
+
+#[tokio::test]
+async fn what_was_exported_is_pruned_and_the_books_stay_right() {
+    let tracker = Tracker::start(&[FLAG])
+        .await
+        .with_jobs(&["1", "2", "3", "4"])
+        .await;
+    let [ann, bob] = [
+        tracker.join("a", "Ann").await,
+        tracker.join("b", "Bob").await,
+    ];
+    for _ in 0..3 {
+        tracker.take(&ann).await;
+        tracker.hand_in(&ann, "middle").await;
+    }
+    for _ in 0..2 {
+        tracker.take(&bob).await;
+        tracker.hand_in(&bob, "end").await;
+    }
+    let before = tracker.store.status().await.expect("a status");
+    let prune = async |stage: &str, before: u64| {
+        let request = Request::post("/api/prune").header("authorization", TOKEN);
+        let body = json!({ "stage": stage, "before": before }).to_string();
+        tracker
+            .send(request.body(Body::from(body)).expect("a request"))
+            .await
+            .json()
+    };
+    // Job 3 is not finished: its first result stays, as the input of the next stage.
+    assert_eq!(prune("a", 2).await, json!({ "pruned": 1 }));
+    assert_eq!(prune("a", 100).await, json!({ "pruned": 1 }));
+    assert_eq!(prune("b", 100).await, json!({ "pruned": 0 }));
+    assert_eq!(tracker.store.status().await.expect("a status"), before);
+    let results = async |stage| {
+        let left = tracker.store.results(stage, 0, 10).await.expect("results");
+        left.into_iter()
+            .map(|output| output.number)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(results(distcompute_protocol::Stage::A).await, [3]);
+    assert_eq!(results(distcompute_protocol::Stage::B).await, [0; 0]);
+    let job = tracker.post("newJob", json!({ "token": bob })).await.json();
+    assert_eq!(job, json!({ "number": 3, "data": "middle" }));
+    assert_eq!(tracker.hand_in(&bob, "end").await.status, 200);
+    let ranks = tracker.get("/leaderboard").await;
+    assert!(ranks.text().contains("Ann") && ranks.text().contains("Bob"));
+    let actions = tracker.store.actions(0, 100).await.expect("a log");
+    let told: Vec<_> = actions
+        .iter()
+        .map(|row| (row.action.as_str(), row.detail.as_str()))
+        .collect();
+    assert_eq!(
+        told[..2],
+        [
+            ("prune", "results of stage a before cursor 2"),
+            ("prune", "1 jobs were pruned")
+        ]
     );
 }

@@ -19,12 +19,13 @@ use tokio::sync::mpsc;
 pub use self::read::{Fault, compact};
 use self::read::{Format, read};
 use crate::{
+    audit::COMMAND_LINE,
     cli::{ImportArgs, SourceArgs},
     clock::SystemClock,
     config::database_path,
     rules::brace::Pattern,
     store::{
-        Added, Store, StoreError, StoreRules,
+        Action, Added, Store, StoreError, StoreRules,
         sqlite::{ServeLock, SqliteStore},
     },
 };
@@ -66,16 +67,29 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
     if args.reset && !args.yes && !confirmed(&path)? {
         return Err("Nothing was changed.".to_owned());
     }
-    let store = SqliteStore::open(&path, true, ANY_RULES, Arc::new(SystemClock))
-        .await
-        .map_err(|error| format!("The database cannot be opened: {error}."))?;
+    let store = open_store(&args.database.database, true).await?;
+    let note = async |action, detail| {
+        let who = COMMAND_LINE.to_owned();
+        let action = Action {
+            who,
+            action,
+            detail,
+        };
+        let noted = store.note_action(&action).await;
+        noted.map_err(|error| format!("The import cannot be written down: {error}."))
+    };
     if args.reset {
+        note("reset", "all jobs and results are forgotten".to_owned()).await?;
         store
             .wipe()
             .await
             .map_err(|error| format!("The database was not wiped: {error}."))?;
     }
-    let outcome = insert(&store, source, count, &path).await;
+    note("import", format!("{count} jobs from {}", source.name())).await?;
+    let outcome = insert(store.as_ref(), source, count, &path).await;
+    if let Ok(Some(Added { first, last })) = &outcome {
+        note("import", format!("numbers {first} to {last} were imported")).await?;
+    }
     store.close().await;
     let said = match outcome? {
         Some(Added { first, last }) => {
@@ -87,6 +101,28 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
         None => "imported 0 jobs: the source is empty".to_owned(),
     };
     writeln!(io::stdout(), "{said}").map_err(|error| error.to_string())
+}
+
+/// The store that a command works on; it may be served meanwhile.
+///
+/// # Errors
+/// A sentence that says why it cannot be opened.
+pub async fn open_store(database: &str, create: bool) -> Result<Box<dyn Store>, String> {
+    let path = database_path(database)?;
+    let store = SqliteStore::open(&path, create, ANY_RULES, Arc::new(SystemClock))
+        .await
+        .map_err(|error| format!("The database cannot be opened: {error}."))?;
+    Ok(Box::new(store))
+}
+
+impl Source {
+    /// What the log of actions calls it.
+    fn name(&self) -> &str {
+        match self {
+            Self::File { name, .. } => name,
+            Self::Brace(_) => "a pattern",
+        }
+    }
 }
 
 async fn in_background<T: Send + 'static>(

@@ -1,7 +1,8 @@
-//! Jobs that a running project adds.
+//! What the operator does with jobs while the project runs: adding them, and pruning what was
+//! exported.
 
 use axum::{Json, body::Body, extract::State};
-use distcompute_protocol::ErrorCode;
+use distcompute_protocol::{ErrorCode, Stage};
 use futures_util::StreamExt as _;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
@@ -13,14 +14,17 @@ use crate::{
     app::App,
     error::ApiError,
     import::{Fault, upload},
-    openapi::AdminRefusals,
+    openapi::{AdminRefusals, PruneRefusals},
+    prune::prune,
     request::{fault, timed_out},
-    store::{Added, StoreError},
+    store::{Action, Added, StoreError},
 };
 
-/// The route that takes jobs.
+/// The routes.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(add))
+    OpenApiRouter::new()
+        .routes(routes!(add))
+        .routes(routes!(remove))
 }
 
 /// What was added.
@@ -60,12 +64,27 @@ async fn add(
 ) -> Result<Json<AddedJobs>, ApiError> {
     let file = spooled(body).await?;
     let (file, count) = upload::check(file).await.map_err(refused)?;
+    let note = async |detail| {
+        let action = Action {
+            who: admin.who.clone(),
+            action: "jobs",
+            detail,
+        };
+        app.store.note_action(&action).await
+    };
+    note(format!("{count} jobs")).await?;
     let (added, outcome) = upload::add(app.store.as_ref(), file).await;
     let so_far: u64 = added.iter().map(Added::count).sum();
     if let Err(error) = outcome {
         if so_far == 0 {
             return Err(error.into());
         }
+        note(format!(
+            "numbers {}; then the database failed",
+            in_words(&added)
+        ))
+        .await
+        .unwrap_or_else(|error| tracing::error!(%error, "and that cannot be written down"));
         tracing::error!(%error, "not all jobs were added");
         let sentence = format!(
             "The database failed after the first {so_far} of {count} jobs, which were added: \
@@ -74,7 +93,7 @@ async fn add(
         );
         return Err(ApiError::Said(ErrorCode::Unavailable, sentence));
     }
-    tracing::info!(who = %admin.who, added = so_far, "jobs were added");
+    note(format!("numbers {} were added", in_words(&added))).await?;
     let numbers = added
         .iter()
         .map(|added| Numbers {
@@ -86,6 +105,47 @@ async fn add(
         added: so_far,
         numbers,
     }))
+}
+
+/// Which results were exported.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code)] // Describes a body that is read field by field, for exact refusals.
+struct PruneBody {
+    /// The stage whose results were exported.
+    stage: Stage,
+    /// Jobs whose result has a lower cursor than this are pruned.
+    before: u64,
+}
+
+/// What was pruned.
+#[derive(Debug, Serialize, ToSchema)]
+struct PrunedJobs {
+    /// How many jobs.
+    pruned: u64,
+}
+
+/// Deletes the texts and leases of finished jobs whose results were exported
+#[utoipa::path(
+    post,
+    path = "/api/prune",
+    tag = "operator",
+    security(("admin" = [])),
+    request_body = PruneBody,
+    responses((status = 200, body = PrunedJobs), PruneRefusals)
+)]
+async fn remove(
+    admin: Admin,
+    State(app): State<App>,
+    mut body: crate::request::Body,
+) -> Result<Json<PrunedJobs>, ApiError> {
+    let [letter] = body.texts(["stage"])?;
+    let stage = app.settings.stages.enabled(&letter)?;
+    let before = body.whole_number("before")?.ok_or_else(|| {
+        let loc = ["body", "before"];
+        ApiError::Faults(vec![fault("missing", &loc, "Field required", None)])
+    })?;
+    let pruned = prune(app.store.as_ref(), stage, before, &admin.who).await?;
+    Ok(Json(PrunedJobs { pruned }))
 }
 
 fn in_words(added: &[Added]) -> String {

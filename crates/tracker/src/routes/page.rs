@@ -144,7 +144,8 @@ pub fn moment(at: Millis) -> Markup {
 }
 
 /// Date and time of day in UTC.
-fn utc(at: Millis) -> (String, String) {
+#[must_use]
+pub fn utc(at: Millis) -> (String, String) {
     let seconds = at.div_euclid(1_000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Howard Hinnant's `civil_from_days`: years begin in March, so that the leap day is last.

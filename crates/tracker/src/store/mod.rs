@@ -178,6 +178,41 @@ pub struct Added {
     pub last: u64,
 }
 
+/// Something that the operator did, before it is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// From where: an address, or the command line.
+    pub who: String,
+    /// Which: `import`, `jobs`, `export`, `requeue`, `prune` or `reset`.
+    pub action: &'static str,
+    /// A sentence on what it concerned.
+    pub detail: String,
+}
+
+/// Something that the operator did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionRow {
+    /// Its place in the log.
+    pub id: u64,
+    /// When.
+    pub at: Millis,
+    /// From where.
+    pub who: String,
+    /// Which.
+    pub action: String,
+    /// What it concerned.
+    pub detail: String,
+}
+
+/// A part of the results that was looked at, to be pruned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Jobs whose data was deleted.
+    pub jobs: u64,
+    /// The cursor of the last result that was looked at; `None`: there was none left.
+    pub last: Option<u64>,
+}
+
 impl Added {
     /// How many jobs.
     #[must_use]
@@ -374,6 +409,23 @@ pub trait Store: Send + Sync {
         after: i64,
         limit: u32,
     ) -> Result<Vec<(i64, Requeued)>, StoreError>;
+
+    /// Deletes the texts and the leases of closed jobs whose result at this stage has a cursor
+    /// behind `after` and before `before`; looks at `limit` results at most. The jobs themselves
+    /// stay, and so do the counters and the leaderboard.
+    async fn prune(
+        &self,
+        stage: Stage,
+        after: u64,
+        before: u64,
+        limit: u32,
+    ) -> Result<Pruned, StoreError>;
+
+    /// Writes down what the operator does.
+    async fn note_action(&self, action: &Action) -> Result<(), StoreError>;
+
+    /// What the operator did, oldest first, behind the place `after`.
+    async fn actions(&self, after: u64, limit: u32) -> Result<Vec<ActionRow>, StoreError>;
 
     /// Finishes what was begun and closes the database.
     async fn close(&self);

@@ -2,6 +2,7 @@
 //! this file: `load` and `save` do what the ledger needs, `books` what pages and the operator read,
 //! `jobs` what the operator puts in.
 
+mod admin;
 mod books;
 mod jobs;
 mod load;
@@ -26,8 +27,8 @@ use sqlx::{
 
 use self::tables::Tables;
 use super::{
-    AsideRow, MinuteRow, Output, Page, Rank, RequeueFilter, Requeued, Status, Store, StoreError,
-    StoreRules, WorkerRow, Writer, signed,
+    Action, ActionRow, AsideRow, MinuteRow, Output, Page, Pruned, Rank, RequeueFilter, Requeued,
+    Status, Store, StoreError, StoreRules, WorkerRow, Writer, signed,
 };
 use crate::clock::Clock;
 
@@ -52,6 +53,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(25);
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    /// One connection, for the operator.
+    admin: SqlitePool,
     clock: Arc<dyn Clock>,
 }
 
@@ -89,7 +92,11 @@ impl SqliteStore {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY_TIMEOUT)
-            .connect_lazy_with(options.pragma("query_only", "on"));
+            .connect_lazy_with(options.clone().pragma("query_only", "on"));
+        let admin = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(BUSY_TIMEOUT)
+            .connect_lazy_with(options);
         let tables = Tables {
             connection,
             clock: Arc::clone(&clock),
@@ -98,6 +105,7 @@ impl SqliteStore {
         Ok(Self {
             writer,
             readers,
+            admin,
             clock,
         })
     }
@@ -253,8 +261,27 @@ impl Store for SqliteStore {
         books::to_requeue(&self.readers, self.clock.now(), filter, after, limit).await
     }
 
+    async fn prune(
+        &self,
+        stage: Stage,
+        after: u64,
+        before: u64,
+        limit: u32,
+    ) -> Result<Pruned, StoreError> {
+        admin::prune(&self.admin, stage, after, before, limit).await
+    }
+
+    async fn note_action(&self, action: &Action) -> Result<(), StoreError> {
+        admin::note(&self.admin, self.clock.now(), action).await
+    }
+
+    async fn actions(&self, after: u64, limit: u32) -> Result<Vec<ActionRow>, StoreError> {
+        admin::list(&self.readers, after, limit).await
+    }
+
     async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
+        self.admin.close().await;
     }
 }

@@ -1,0 +1,48 @@
+//! `audit`: what the operator did, a line an action, oldest first.
+
+use std::io::{ErrorKind, Write as _};
+
+use crate::{cli::AuditArgs, import::open_store, routes::page, store::Store};
+
+/// Who acts where a command does.
+pub const COMMAND_LINE: &str = "command line";
+
+/// Actions that are read at a time.
+const PAGE: u32 = 1_000;
+
+/// Prints the log.
+///
+/// # Errors
+/// A sentence that says why it cannot be read.
+pub async fn run(args: &AuditArgs) -> Result<(), String> {
+    let store = open_store(&args.database.database, false).await?;
+    let printed = print(store.as_ref()).await;
+    store.close().await;
+    printed
+}
+
+async fn print(store: &dyn Store) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    let mut after = 0;
+    loop {
+        let actions = store
+            .actions(after, PAGE)
+            .await
+            .map_err(|error| format!("The log cannot be read: {error}."))?;
+        let Some(last) = actions.last() else {
+            return Ok(());
+        };
+        after = last.id;
+        for row in &actions {
+            let (date, clock) = page::utc(row.at);
+            let line = format!(
+                "{date}T{clock}Z\t{}\t{}\t{}",
+                row.who, row.action, row.detail
+            );
+            match writeln!(out, "{line}") {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+                written => written.map_err(|error| error.to_string())?,
+            }
+        }
+    }
+}
