@@ -21,25 +21,28 @@ const latestMs = 20;
 
 /**
  * @param {import("node:test").TestContext} t
- * @param {{ database: (folder: string) => string, jobs: number, kills: number }} wanted
+ * @param {{ database: (folder: string) => string, calls: string, jobs: number, kills: number }}
+ *   wanted
  */
-export async function surviveKills(t, { database, jobs, kills }) {
+export async function surviveKills(t, { database, calls, jobs, kills }) {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-crash-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const random = seeded(t);
-  const tracker = await killable(t, database(folder), jobsFile(folder, jobs));
+  const books = await filled(database(folder), jobsFile(folder, jobs));
+  const tracker = await killable(t, books);
   const total = jobs * stages.length;
   const record = join(folder, "taken.jsonl");
 
   let taken = 0;
-  const load = startLoad({ urls: [tracker.url], total, record }, (now) => (taken = now));
+  const work = { url: tracker.url, calls, total, record };
+  const load = startLoad(work, (now) => (taken = now));
   let loading = true;
   load.finally(() => (loading = false)).catch(() => {});
   for (let killed = 0; killed < kills; killed++) {
     // Spread over the whole work, and never before the tracker is at work again.
     const mark = Math.max(((killed + random()) / (kills + 1)) * total, taken + 1);
     while (loading && taken < mark) await sleep(2);
-    assert.ok(loading, `the work ended before kill ${killed + 1} of ${kills}`);
+    if (!loading) assert.fail(`ended after ${killed} of ${kills} kills: ${(await load).stderr}`);
     await sleep(random() * latestMs);
     await tracker.killAndRestart();
   }
@@ -47,7 +50,7 @@ export async function surviveKills(t, { database, jobs, kills }) {
   const { code, stderr } = await load;
   assert.equal(code, 0, stderr);
   await assertCounted(tracker.url, jobs);
-  for (const stage of stages) assertSame(stage, told(record, stage), await tracker.results(stage));
+  for (const stage of stages) assertSame(stage, told(record, stage), await books.results(stage));
 }
 
 /** Numbers from 0 to 1 that another run can repeat. */
@@ -65,10 +68,22 @@ function jobsFile(folder, jobs) {
   return file;
 }
 
-/** A tracker with jobs that comes back at the same address. */
-async function killable(t, database, file) {
+/** A database with jobs, and its results by way of `export`. */
+async function filled(database, file) {
   const { "distcompute-tracker": program } = await testPrograms();
   await must(program, ["import", "--database", database, "--txt", file]);
+  return {
+    database,
+    async results(stage) {
+      const { stdout } = await must(program, ["export", "--database", database, "--stage", stage]);
+      return lines(stdout).map(({ number, data }) => [number, JSON.stringify(data)]);
+    },
+  };
+}
+
+/** A tracker that comes back at the same address. */
+async function killable(t, { database }) {
+  const { "distcompute-tracker": program } = await testPrograms();
   const names = stages.flatMap((stage) => ["--stage", `${stage}=Stage ${stage}`]);
   const begin = (listen) => {
     const args = ["serve", "--listen", listen, "--database", database, "--log", "warn", ...names];
@@ -83,24 +98,19 @@ async function killable(t, database, file) {
       await running.kill();
       running = await begin(new URL(url).host);
     },
-    async results(stage) {
-      const { stdout } = await must(program, ["export", "--database", database, "--stage", stage]);
-      return lines(stdout).map(({ number, data }) => [number, JSON.stringify(data)]);
-    },
   };
 }
 
 /**
- * Volunteers at all stages, who repeat what was not answered, until all results were taken.
+ * Volunteers who repeat what was not answered, until all results were taken.
  *
- * @param {{ urls: string[], total: number, record: string }} work
+ * @param {{ url: string, calls: string, total: number, record: string }} work
  * @param {(taken: number) => void} onTaken
  */
-export async function startLoad({ urls, total, record }, onTaken) {
+async function startLoad({ url, calls, total, record }, onTaken) {
   const { "distcompute-load": program } = await testPrograms();
   const args = [
-    ...urls.flatMap((url) => ["--url", url]),
-    ...["--connections", "32", "--stage", stages.join(",")],
+    ...["--url", url, "--connections", "32", "--calls", calls, "--stage", stages.join(",")],
     ...["--drain", String(total), "--patience-s", String(patienceS), "--record", record],
   ];
   const onLine = (line, from) => {
@@ -131,14 +141,10 @@ function lines(text) {
 /** The counters say that each job was done once at each stage, and nothing else. */
 async function assertCounted(url, jobs) {
   const status = await (await fetch(`${url}/api/status`)).json();
-  const done = status.stages.map(({ open, held, done, set_aside }) => [
-    open,
-    held,
-    done,
-    set_aside,
-  ]);
+  const { jobs: known, closed, stages: counted } = status;
+  const done = counted.map(({ open, held, done, set_aside }) => [open, held, done, set_aside]);
   const expected = stages.map(() => [0, 0, jobs, 0]);
-  assert.deepEqual([status.jobs, status.closed, done], [jobs, jobs, expected]);
+  assert.deepEqual([known, closed, done], [jobs, jobs, expected]);
   const page = await (await fetch(`${url}/leaderboard`)).text();
   const credit = /data-key="load".*?([\d,. \u00a0\u202f]+)<\/td><\/tr>/s.exec(page)?.[1];
   assert.equal(Number(credit?.replaceAll(/\D/g, "")), jobs * stages.length, "the leaderboard");
