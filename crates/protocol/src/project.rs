@@ -62,6 +62,16 @@ pub struct StageStatus {
     pub set_aside: u64,
     /// Connected workers.
     pub workers: u64,
+    /// Leases that were ever granted: how often a job was handed out.
+    pub granted: u64,
+    /// Results that were ever accepted, those that were called bad later among them.
+    pub accepted: u64,
+    /// Results that were not wanted.
+    pub rejected: u64,
+    /// Leases that ended because nothing was heard of their holder.
+    pub lost: u64,
+    /// Failures that were reported.
+    pub failed: u64,
 }
 
 /// A line of the answer of `GET /api/results?stage=…&after=…&limit=…`.

@@ -13,11 +13,11 @@ use prometheus_client::{
         EncodeLabelSet,
         text::{encode_eof, encode_registry},
     },
-    metrics::{family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
-use crate::store::Status;
+use crate::store::{StageCounts, Status};
 
 /// What the text is, for those who fetch it.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -118,6 +118,36 @@ impl Metrics {
     }
 }
 
+/// A counter of the project: its name, what it counts, where it stands.
+type ProjectCounter = (&'static str, &'static str, fn(&StageCounts) -> u64);
+
+/// What happened since the project began.
+const COUNTERS: [ProjectCounter; 5] = [
+    (
+        "leases_granted",
+        "How often a job was handed out",
+        |counts| counts.granted,
+    ),
+    ("results_accepted", "Results that were accepted", |counts| {
+        counts.accepted
+    }),
+    (
+        "results_rejected",
+        "Results that were not wanted",
+        |counts| counts.rejected,
+    ),
+    (
+        "leases_lost",
+        "Leases whose holder was not heard from",
+        |counts| counts.lapsed,
+    ),
+    (
+        "failures_reported",
+        "Failures that workers reported",
+        |counts| counts.failed,
+    ),
+];
+
 /// The state of the project. A registry of its own each time: it is as it was just read.
 fn project(status: Option<&Status>) -> Registry {
     let mut registry = Registry::with_prefix("distcompute");
@@ -144,6 +174,15 @@ fn project(status: Option<&Status>) -> Registry {
         workers
             .get_or_create(&OfStage { stage })
             .set(signed(counts.workers));
+    }
+    for (name, help, count) in COUNTERS {
+        let counters: Family<OfStage, Counter> = Family::default();
+        for stage in Stage::ALL {
+            let counted = count(&status.stages[stage.index()]);
+            let stage = stage.letter();
+            counters.get_or_create(&OfStage { stage }).inc_by(counted);
+        }
+        registry.register(name, help, counters);
     }
     registry.register(
         "jobs",

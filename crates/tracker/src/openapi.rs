@@ -115,6 +115,8 @@ refusals! {
     ResultRefusals: StageInvalid StageDisabled NotAllowed InvalidRequest Unavailable;
     /// Of calls of the operator with a body.
     AdminRefusals: NotAllowed TooSlow InvalidRequest Unavailable;
+    /// Of calls of the operator with a small body.
+    OperatorRefusals: NotAllowed TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `prune`.
     PruneRefusals: StageInvalid StageDisabled NotAllowed TooSlow TooLarge InvalidRequest Unavailable;
 }

@@ -163,6 +163,17 @@ pub(crate) fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 impl Body {
+    /// Reads the body as what the call takes.
+    ///
+    /// # Errors
+    /// A field is missing or of another type.
+    pub fn read<T: serde::de::DeserializeOwned>(self) -> Result<T, ApiError> {
+        serde_json::from_value(Value::Object(self.0)).map_err(|error| {
+            let message = error.to_string();
+            ApiError::Faults(vec![fault("value_error", &["body"], &message, None)])
+        })
+    }
+
     /// Takes texts that must be there, and that the database can keep, out of the body.
     ///
     /// # Errors

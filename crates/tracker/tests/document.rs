@@ -202,7 +202,14 @@ async fn what_is_documented_occurs_and_nothing_else() {
     log.stall("prune").await;
     log.post("prune", json!("no token")).await;
     log.post("jobs", json!("no token")).await;
+    for body in ["{}", r#"{"stage":"x"}"#] {
+        log.raw("requeue", Body::from(body)).await;
+    }
+    log.raw("requeue", Body::from("x".repeat(2_000))).await;
+    log.stall("requeue").await;
+    log.post("requeue", json!("no token")).await;
     tracker.store.close().await;
+    log.raw("requeue", Body::from("{}")).await;
     for call in CALLS {
         let body = json!({ "token": "x", "progress": "", "data": "" });
         log.post(call, body).await;
@@ -356,5 +363,42 @@ async fn what_was_exported_is_pruned_and_the_books_stay_right() {
             ("prune", "results of stage a before cursor 2"),
             ("prune", "1 jobs were pruned")
         ]
+    );
+}
+
+#[tokio::test]
+async fn a_job_that_was_set_aside_is_requeued() {
+    let tracker = Tracker::start(&[FLAG, "--invalid-after=1"])
+        .await
+        .with_jobs(&["1"])
+        .await;
+    let ann = tracker.join("a", "Ann").await;
+    tracker.take(&ann).await;
+    tracker
+        .post("flagInvalidData", json!({ "token": ann }))
+        .await;
+    let stage = async || tracker.store.status().await.expect("a status").stages[0];
+    assert_eq!((stage().await.aside, stage().await.open), (1, 0));
+    let requeue = async |body: &'static str| {
+        let request = Request::post("/api/requeue").header("authorization", TOKEN);
+        tracker
+            .send(request.body(Body::from(body)).expect("a request"))
+            .await
+    };
+    let requeued = async |body| requeue(body).await.json()["requeued"].as_u64();
+    assert_eq!(requeued(r#"{"numbers":[7]}"#).await, Some(0));
+    assert_eq!(requeued(r#"{"stage":"b"}"#).await, Some(0));
+    assert_eq!(
+        requeued(r#"{"older_than_s":18446744073709551615}"#).await,
+        Some(0)
+    );
+    assert_eq!(requeue(r#"{"number":[1]}"#).await.refusal().0, 422);
+    assert_eq!(requeued(r#"{"stage":"a","numbers":[1]}"#).await, Some(1));
+    assert_eq!((stage().await.aside, stage().await.open), (0, 1));
+    let actions = tracker.store.actions(0, 100).await.expect("a log");
+    let last = actions.last().expect("an action");
+    assert_eq!(
+        (last.action.as_str(), last.detail.as_str()),
+        ("requeue", "1 jobs were requeued")
     );
 }

@@ -49,6 +49,8 @@ async fn metrics_are_for_those_who_show_the_token() {
         "distcompute_jobs{stage=\"a\",state=\"held\"} 1",
         "distcompute_workers{stage=\"a\"} 1",
         "distcompute_database_up 1",
+        "distcompute_leases_granted_total{stage=\"a\"} 1",
+        "distcompute_results_accepted_total{stage=\"a\"} 0",
         "distcompute_http_request_duration_seconds_count{method=\"POST\",route=\"/api/newJob\",status=\"200\"} 1",
         "distcompute_http_request_duration_seconds_count{method=\"GET\",route=\"none\",status=\"404\"} 1",
         "distcompute_http_request_duration_seconds_count{method=\"GET\",route=\"/metrics\",status=\"401\"} 2",

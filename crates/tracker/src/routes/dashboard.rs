@@ -134,6 +134,7 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
         @for (stage, part) in info.stages.iter().zip(&workers) {
             (connected(stage, part, &|to| link(stage.stage.letter(), to)))
         }
+        (books(&info.stages))
         @if info.set_aside > 0 {
             (set_aside(&info, &aside, &|to| link("aside", to)))
         }
@@ -245,6 +246,23 @@ fn stages(stages: &[StageStatus]) -> Markup {
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// What became of all that was handed out, since the project began.
+fn books(stages: &[StageStatus]) -> Markup {
+    let sum = |count: fn(&StageStatus) -> u64| grouped(stages.iter().map(count).sum());
+    html! {
+        section aria-labelledby="books-title" {
+            h2 #books-title { "Since the project began" }
+            dl.figures {
+                (figure("Jobs handed out", &html! { (sum(|stage| stage.granted)) }))
+                (figure("Results accepted", &html! { (sum(|stage| stage.accepted)) }))
+                (figure("Results not wanted", &html! { (sum(|stage| stage.rejected)) }))
+                (figure("Lost with their worker", &html! { (sum(|stage| stage.lost)) }))
+                (figure("Failures reported", &html! { (sum(|stage| stage.failed)) }))
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod leaderboard;
 pub mod page;
 pub mod project;
+pub mod requeue;
 pub mod results;
 pub mod volunteer;
 pub mod worker;
@@ -26,4 +27,5 @@ pub fn api() -> OpenApiRouter<App> {
         .merge(project::router())
         .merge(results::router())
         .merge(jobs::router())
+        .merge(requeue::router())
 }

@@ -93,6 +93,11 @@ pub fn info(settings: &Settings, status: &Status) -> StatusInfo {
                 done: counts.done,
                 set_aside: counts.aside,
                 workers: counts.workers,
+                granted: counts.granted,
+                accepted: counts.accepted,
+                rejected: counts.rejected,
+                lost: counts.lapsed,
+                failed: counts.failed,
             }
         })
         .collect();
