@@ -1,12 +1,13 @@
 // `npm run test:more`: what needs Debian, root or the registries: Firefox, WebKit, bundlers,
-// Schemathesis. It too sets up what is missing, and fails on what it cannot set up.
+// Schemathesis, PostgreSQL. It too sets up what is missing, and fails on what it cannot set up.
 
 import { ensureChromium } from "./browsers.mjs";
 import { isMain, runMain } from "./failure.mjs";
+import { ensurePostgres, withPostgres } from "./postgres.mjs";
 import { endOnSignals } from "./process.mjs";
-import { ensureSchemathesis } from "./python.mjs";
+import { ensurePython, ensureSchemathesis } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
-import { nodeTests, pythonTests } from "./test.mjs";
+import { nativeTests, nodeTests, pythonTests } from "./test.mjs";
 import { ensureBuildTools, ensureRust } from "./tools.mjs";
 import { wasmStep } from "./wasm.mjs";
 
@@ -29,7 +30,34 @@ const steps = [
       return nodeTests({ folders: ["tests/bundlers"], env });
     },
   },
+  {
+    name: "postgres:store",
+    what: "what every store must do, on PostgreSQL",
+    needs: [ensureRust, ensurePostgres],
+    run: (of) => {
+      const args = ["-p", "distcompute-tracker", "--test", "postgres"];
+      return onPostgres(of(ensurePostgres), (env) => nativeTests({ args, env }));
+    },
+  },
+  {
+    name: "postgres:trackers",
+    what: "several trackers on one PostgreSQL, which goes away and comes back",
+    needs: [ensureRust, ensurePostgres],
+    run: () => nodeTests({ folders: ["tests/postgres"], args: ["--test-concurrency=1"] }),
+  },
+  {
+    name: "postgres:python",
+    what: "the Python client against a tracker on PostgreSQL",
+    needs: [ensureRust, ensurePython, ensurePostgres],
+    run: (of) =>
+      onPostgres(of(ensurePostgres), (env) => pythonTests(of(ensurePython), "python", env)),
+  },
 ];
+
+/** Runs tests that find the address of a database of their own in their environment. */
+function onPostgres(bin, work) {
+  return withPostgres(bin, ({ url }) => work({ DISTCOMPUTE_TEST_POSTGRES: url }));
+}
 
 async function main(args) {
   endOnSignals();

@@ -28,7 +28,7 @@ const steps = [
     name: "native",
     what: "the rules, the tracker and the kernel, natively",
     needs: [ensureRust],
-    run: nativeTests,
+    run: () => nativeTests(),
   },
   {
     name: "scripts",
@@ -67,11 +67,20 @@ const steps = [
   },
 ];
 
-async function nativeTests() {
-  const args = ["test", "--workspace", "--no-fail-fast"];
+/**
+ * Runs `cargo test`, of the whole workspace if nothing else is wanted.
+ *
+ * @param {{ args?: string[], env?: object }} [wanted]
+ */
+export async function nativeTests({ args = ["--workspace"], env = {} } = {}) {
+  const command = ["test", "--no-fail-fast", ...args];
   const heading = { what: "building and running the native tests", about: "3 minutes at first" };
   const { code, output } = await progress(heading, (note) =>
-    run("cargo", args, { onLine: cargoNotes(note), timeoutMs: stepMs }),
+    run("cargo", command, {
+      env: toolEnv(env),
+      onLine: cargoNotes(note),
+      timeoutMs: stepMs,
+    }),
   );
   return { ...judged(libtest(output), code), output };
 }
@@ -111,12 +120,18 @@ function testFiles(folder) {
   return names.sort().map((name) => `${folder}/${name}`);
 }
 
-/** The tests of a folder in tests/, by the Python that has what they need. */
-export async function pythonTests(program, tests) {
+/**
+ * The tests of a folder in tests/, by the Python that has what they need.
+ *
+ * @param {string} program Python
+ * @param {string} tests
+ * @param {object} [more] what they find in their environment besides
+ */
+export async function pythonTests(program, tests, more = {}) {
   const folder = join(root, "tests", tests);
   const usesPytest = /^pytest\b/m.test(readFileSync(join(folder, "requirements.txt"), "utf8"));
   const args = usesPytest ? ["-m", "pytest", folder] : ["-m", "unittest", "discover", "-s", folder];
-  const env = toolEnv({ DISTCOMPUTE_TRACKER_BIN: await testTracker() });
+  const env = toolEnv({ DISTCOMPUTE_TRACKER_BIN: await testTracker(), ...more });
   const { code, output } = await progress({ what: `running tests/${tests}` }, (note) =>
     run(program, args, { env, onLine: note, timeoutMs: stepMs }),
   );

@@ -1,7 +1,8 @@
 """Runs the Python package `distcompute-client`, unchanged, against a tracker of its own.
 
-The tracker's program is taken from DISTCOMPUTE_TRACKER_BIN, or from target/debug. Run with
-`python -m unittest discover -s tests/python`.
+The tracker's program is taken from DISTCOMPUTE_TRACKER_BIN, or from target/debug. It keeps its jobs
+in a file, or in the PostgreSQL database of which DISTCOMPUTE_TEST_POSTGRES is the address: what is
+there is forgotten. Run with `python -m unittest discover -s tests/python`.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get(
     "DISTCOMPUTE_TRACKER_BIN", str(ROOT / "target" / "debug" / "distcompute-tracker")
 )
+POSTGRES = os.environ.get("DISTCOMPUTE_TEST_POSTGRES")
 READY = "listening on "
 
 
@@ -31,11 +33,12 @@ class Tracker:
 
     def __init__(self, jobs, *flags):
         self.folder = tempfile.TemporaryDirectory()
-        self.database = "sqlite:" + os.path.join(self.folder.name, "jobs.db")
+        self.database = POSTGRES or "sqlite:" + os.path.join(self.folder.name, "jobs.db")
         self.log = open(os.path.join(self.folder.name, "log"), "w+", encoding="utf-8")
         # What is set for another tracker must not reach this one.
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("DISTCOMPUTE_")}
-        self.run("import", "--jsonl", "-", stdin="\n".join(json.dumps(job) for job in jobs))
+        lines = "\n".join(json.dumps(job) for job in jobs)
+        self.run("import", "--reset", "--yes", "--jsonl", "-", stdin=lines)
         command = [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--database", self.database]
         command += ["--project", "Conformance", "--stage", "a=CPU", "--stage", "b=GPU Farm"]
         self.process = subprocess.Popen(

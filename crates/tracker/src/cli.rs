@@ -40,8 +40,8 @@ pub struct ServeArgs {
     /// Address and port; port 0 picks a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "DISTCOMPUTE_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// The database [default: sqlite:jobs.db]
-    #[arg(long, env = "DISTCOMPUTE_DATABASE", value_name = "sqlite:FILE")]
+    /// The database: sqlite:FILE or postgres://USER@HOST/NAME [default: sqlite:jobs.db]
+    #[arg(long, env = "DISTCOMPUTE_DATABASE", value_name = "URL")]
     pub database: Option<String>,
     /// The project's name
     #[arg(long, env = "DISTCOMPUTE_PROJECT", value_name = "NAME")]
@@ -136,11 +136,11 @@ pub struct ServeArgs {
 /// Where the jobs are, for commands that work on them.
 #[derive(Debug, Args)]
 pub struct DatabaseArg {
-    /// The database
+    /// The database: sqlite:FILE or postgres://USER@HOST/NAME
     #[arg(
         long,
         env = "DISTCOMPUTE_DATABASE",
-        value_name = "sqlite:FILE",
+        value_name = "URL",
         default_value = "sqlite:jobs.db"
     )]
     pub database: String,

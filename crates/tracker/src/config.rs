@@ -1,16 +1,13 @@
 //! How the operator wants it: flags before environment before file before defaults, checked once
 //! at the start, with a sentence for each thing that cannot work.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use distcompute_protocol::Stage;
 use serde::Deserialize;
 
 pub use self::admin::{AdminToken, MetricsFor};
-use crate::{cli::ServeArgs, rules::stages::Stages, store::StoreRules};
+use crate::{cli::ServeArgs, database::Database, rules::stages::Stages, store::StoreRules};
 
 mod admin;
 mod surroundings;
@@ -49,8 +46,8 @@ pub struct Mount {
 pub struct Settings {
     /// Address and port; port 0 picks one.
     pub listen: String,
-    /// The database file.
-    pub database: PathBuf,
+    /// Where the jobs are.
+    pub database: Database,
     /// The project's name.
     pub project: String,
     /// What it is about.
@@ -192,7 +189,9 @@ impl Settings {
         faults.note(wrong);
         Self {
             listen: text(&args.listen, file.listen, "127.0.0.1:8080"),
-            database: faults.or(database_path(&database), || PathBuf::from("jobs.db")),
+            database: faults.or(database.parse(), || {
+                Database::Sqlite(PathBuf::from("jobs.db"))
+            }),
             project: text(&args.project, file.project, "Unnamed project")
                 .trim()
                 .to_owned(),
@@ -370,24 +369,6 @@ fn page(path: String) -> Result<Option<String>, String> {
     Ok(Some(path))
 }
 
-/// The file that `sqlite:FILE` names.
-///
-/// # Errors
-/// It names something else, as a sentence.
-pub fn database_path(text: &str) -> Result<PathBuf, String> {
-    let name = text
-        .strip_prefix("sqlite:")
-        .map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-    match name {
-        Some(name) if !name.is_empty() && !name.starts_with(":memory:") => {
-            Ok(Path::new(name).to_owned())
-        }
-        _ => Err(format!(
-            "The database {text:?} must be given as sqlite:FILE."
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -464,7 +445,7 @@ mod tests {
             (["--stage", "b=GPU"], "stage a"),
             (["--stage", "CPU"], "a=CPU"),
             (["--stage", "x=GPU"], "'x'"),
-            (["--database", "postgres://db/x"], "sqlite:FILE"),
+            (["--database", "mysql://db/x"], "sqlite:FILE or postgres"),
             (["--database", "sqlite:"], "sqlite:FILE"),
             (["--files", "/x=/no/such/folder"], "no folder"),
             (["--files", "/api/x=."], "tracker answers"),

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod database;
 pub mod error;
 pub mod export;
 pub mod glance;

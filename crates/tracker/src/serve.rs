@@ -6,15 +6,12 @@ use tokio::{net::TcpListener, time};
 
 use crate::{
     app::{self, App},
-    clock::{Millis, SystemClock},
+    clock::Millis,
     config::Settings,
     listen::{self, Limits},
     metrics::Metrics,
     random::ThreadRandom,
-    store::{
-        Store,
-        sqlite::{ServeLock, SqliteStore},
-    },
+    store::Store,
 };
 
 /// Serves until the process is told to stop.
@@ -22,25 +19,11 @@ use crate::{
 /// # Errors
 /// A sentence that says why it cannot serve.
 pub async fn run(settings: Settings) -> Result<(), String> {
-    let name = settings.database.display();
-    let lock = ServeLock::take(&settings.database)
-        .await
-        .map_err(|error| format!("The database {name} cannot be locked: {error}."))?
-        .ok_or_else(|| {
-            format!("Another tracker serves {name}. One SQLite file is served by one tracker.")
-        })?;
+    let lock = settings.database.lock().await?;
     let listener = TcpListener::bind(&settings.listen)
         .await
         .map_err(|error| format!("Cannot listen on {}: {error}.", settings.listen))?;
-    let store = SqliteStore::open(
-        &settings.database,
-        true,
-        settings.store_rules(),
-        Arc::new(SystemClock),
-    )
-    .await
-    .map_err(|error| format!("The database {name} cannot be opened: {error}."))?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = settings.database.open(true, settings.store_rules()).await?;
     warn_of_unreachable_jobs(&settings, store.as_ref()).await;
     let app = App {
         store: Arc::clone(&store),

@@ -372,6 +372,32 @@ fn a_second_tracker_on_the_same_file_is_refused() {
 }
 
 #[test]
+fn a_database_that_cannot_be_had_is_refused_without_its_password() {
+    let folder = folder();
+    let jobs = ["--brace", "shard_{0..9}.tar"];
+    let import = |database| {
+        refused(
+            folder.path(),
+            &[&["--database", database], &jobs[..]].concat(),
+            "",
+        )
+    };
+    // Nobody listens on port 1 of this machine.
+    let away = import("postgres://ann:secret@127.0.0.1:1/jobs");
+    assert!(
+        away.contains("postgres://ann@127.0.0.1:1/jobs cannot be opened"),
+        "{away}"
+    );
+    assert!(!away.contains("secret"), "{away}");
+    let unknown = import("mysql://ann:secret@db/jobs");
+    assert!(
+        unknown.contains("sqlite:FILE or postgres://USER@HOST/NAME"),
+        "{unknown}"
+    );
+    assert!(!unknown.contains("secret"), "{unknown}");
+}
+
+#[test]
 fn a_taken_port_is_an_error_with_a_sentence() {
     let folder = folder();
     let first = Serving::start(folder.path(), &[]);

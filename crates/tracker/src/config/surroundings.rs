@@ -7,14 +7,19 @@ use std::{
 };
 
 use super::Settings;
+use crate::database::Database;
 
 /// Everything that is wrong, each as a sentence.
 pub(super) fn faults(settings: &Settings) -> Vec<String> {
-    database(&settings.database).err().into_iter().collect()
+    match &settings.database {
+        Database::Sqlite(path) => file(path).err().into_iter().collect(),
+        // Whether it can be reached is seen by reaching for it, when the tracker starts.
+        Database::Postgres(_) => Vec::new(),
+    }
 }
 
 /// SQLite keeps two more files beside the database: the folder must be writable too.
-fn database(path: &Path) -> Result<(), String> {
+fn file(path: &Path) -> Result<(), String> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
@@ -50,10 +55,10 @@ mod tests {
     #[test]
     fn a_database_needs_a_folder_that_can_be_written() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(database(&folder.path().join("jobs.db")), Ok(()));
-        let missing = database(&folder.path().join("no/jobs.db")).expect_err("no folder");
+        assert_eq!(file(&folder.path().join("jobs.db")), Ok(()));
+        let missing = file(&folder.path().join("no/jobs.db")).expect_err("no folder");
         assert!(missing.contains("does not exist"), "{missing}");
-        let taken = database(folder.path()).expect_err("a folder is no file");
+        let taken = file(folder.path()).expect_err("a folder is no file");
         assert!(taken.contains("cannot be written"), "{taken}");
     }
 }

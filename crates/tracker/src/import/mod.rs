@@ -21,13 +21,9 @@ use self::read::{Format, read};
 use crate::{
     audit::COMMAND_LINE,
     cli::{ImportArgs, SourceArgs},
-    clock::SystemClock,
-    config::database_path,
+    database::Database,
     rules::brace::Pattern,
-    store::{
-        Action, Added, Store, StoreError, StoreRules,
-        sqlite::{ServeLock, SqliteStore},
-    },
+    store::{Action, Added, Store, StoreError, StoreRules},
 };
 
 /// Import and export decide nothing about jobs, so any rules do.
@@ -61,13 +57,13 @@ enum Source {
 /// # Errors
 /// A sentence that says what was refused, or why it did not go through.
 pub async fn run(args: &ImportArgs) -> Result<(), String> {
-    let path = database_path(&args.database.database)?;
+    let database: Database = args.database.database.parse()?;
     let source = open(&args.source)?;
     let (source, count) = in_background(move || check(source)).await?;
-    if args.reset && !args.yes && !confirmed(&path)? {
+    if args.reset && !args.yes && !confirmed(&database)? {
         return Err("Nothing was changed.".to_owned());
     }
-    let store = open_store(&args.database.database, true).await?;
+    let store = database.open(true, ANY_RULES).await?;
     let note = async |action, detail| {
         let who = COMMAND_LINE.to_owned();
         let action = Action {
@@ -86,7 +82,7 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
             .map_err(|error| format!("The database was not wiped: {error}."))?;
     }
     note("import", format!("{count} jobs from {}", source.name())).await?;
-    let outcome = insert(store.as_ref(), source, count, &path).await;
+    let outcome = insert(store.as_ref(), source, count, &database).await;
     if let Ok(Some(Added { first, last })) = &outcome {
         note("import", format!("numbers {first} to {last} were imported")).await?;
     }
@@ -107,12 +103,9 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
 ///
 /// # Errors
 /// A sentence that says why it cannot be opened.
-pub async fn open_store(database: &str, create: bool) -> Result<Box<dyn Store>, String> {
-    let path = database_path(database)?;
-    let store = SqliteStore::open(&path, create, ANY_RULES, Arc::new(SystemClock))
-        .await
-        .map_err(|error| format!("The database cannot be opened: {error}."))?;
-    Ok(Box::new(store))
+pub async fn open_store(database: &str, create: bool) -> Result<Arc<dyn Store>, String> {
+    let database: Database = database.parse()?;
+    database.open(create, ANY_RULES).await
 }
 
 impl Source {
@@ -212,17 +205,13 @@ fn bar(length: u64, template: &str) -> ProgressBar {
     ProgressBar::new(length).with_style(style)
 }
 
-fn confirmed(path: &Path) -> Result<bool, String> {
+fn confirmed(database: &Database) -> Result<bool, String> {
     if !io::stdin().is_terminal() {
         return Err("--reset forgets all jobs and results. Add --yes if that is meant.".to_owned());
     }
     let ask = || -> io::Result<String> {
         let mut err = io::stderr();
-        write!(
-            err,
-            "Forget all jobs and results in {}? Type yes: ",
-            path.display()
-        )?;
+        write!(err, "Forget all jobs and results in {database}? Type yes: ")?;
         err.flush()?;
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
@@ -238,7 +227,7 @@ async fn insert(
     store: &dyn Store,
     source: Source,
     count: u64,
-    path: &Path,
+    database: &Database,
 ) -> Result<Option<Added>, String> {
     let (sender, batches) = mpsc::channel::<Vec<String>>(2);
     let reader = in_background(move || {
@@ -284,7 +273,7 @@ async fn insert(
                 });
             }
             bar.inc(batch.len() as u64);
-            if ServeLock::is_held(path) {
+            if database.is_contended() {
                 // SQLite lets whoever asks first write next: without a pause that would always
                 // be this process, and the tracker's volunteers would wait.
                 tokio::time::sleep(started.elapsed()).await;

@@ -5,6 +5,8 @@
 //! questions. Times come from the database's clock, so that several trackers on one database agree.
 
 mod database;
+mod fault;
+pub mod postgres;
 pub mod sqlite;
 mod writer;
 

@@ -182,29 +182,6 @@ fn lock_path(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Primary result codes of SQLite that mean "not now" rather than "wrong": busy, locked, no
-/// memory, read-only, I/O error, full, cannot open.
-const NOT_NOW: [u32; 7] = [5, 6, 7, 8, 10, 13, 14];
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        let not_now = match &error {
-            sqlx::Error::Database(fault) => fault
-                .code()
-                .and_then(|code| code.parse::<u32>().ok())
-                // The low byte is the primary code.
-                .is_some_and(|code| NOT_NOW.contains(&(code & 0xff))),
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-            _ => false,
-        };
-        if not_now {
-            Self::Unavailable(error.to_string())
-        } else {
-            Self::Failed(error.to_string())
-        }
-    }
-}
-
 #[async_trait]
 impl Store for SqliteStore {
     fn writer(&self) -> &Writer {

@@ -1,0 +1,170 @@
+//! The store on PostgreSQL: opening the database, and the trait. Beside this file, as for SQLite:
+//! `load` and `save` do what the ledger needs, `books` what pages and the operator read, `jobs` what
+//! the operator puts in.
+//!
+//! Any number of trackers share one database: nothing that another needs is kept in the process,
+//! and times are the database's clock.
+
+mod address;
+mod admin;
+mod books;
+mod connection;
+mod jobs;
+mod load;
+mod pace;
+mod rows;
+mod save;
+mod tables;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use distcompute_protocol::Stage;
+use sqlx::PgPool;
+
+pub use self::address::Address;
+use self::tables::Tables;
+use super::{
+    Action, ActionRow, AsideRow, MinuteRow, Output, Page, Pruned, Rank, RequeueFilter, Requeued,
+    Status, Store, StoreError, StoreRules, WorkerRow, Writer, signed,
+};
+use crate::clock::{Clock, Millis};
+
+/// The jobs and the books in one PostgreSQL database.
+pub struct PostgresStore {
+    writer: Writer,
+    readers: PgPool,
+    /// One connection, for the operator.
+    admin: PgPool,
+    /// In tests; otherwise the time is the database's.
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl PostgresStore {
+    /// Opens the database and brings its tables up to date. It goes by its own clock, unless a
+    /// test hands in another.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or comes from a later version.
+    pub async fn open(
+        address: &Address,
+        rules: StoreRules,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Result<Self, StoreError> {
+        let mut connection = connection::connect(address).await?;
+        connection::prepare(&mut connection).await?;
+        let tables = Tables::new(address.clone(), connection, clock.clone());
+        Ok(Self {
+            writer: Writer::start(tables, rules),
+            readers: connection::pool(address, connection::READERS),
+            admin: connection::pool(address, 1),
+            clock,
+        })
+    }
+
+    /// What volunteers and pages wait for again and again, for the test that looks at its plans.
+    #[doc(hidden)]
+    pub const HOT_STATEMENTS: [&str; 9] = [
+        load::QUEUE,
+        load::WORKERS,
+        load::JOBS,
+        load::LEASES,
+        load::PAST,
+        load::INPUTS,
+        books::WORKERS,
+        books::LEADERBOARD,
+        books::RESULTS,
+    ];
+
+    /// The connections that read, for that test.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn readers(&self) -> &PgPool {
+        &self.readers
+    }
+
+    fn now(&self) -> Option<Millis> {
+        self.clock.as_ref().map(|clock| clock.now())
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    async fn knows(&self, token: &str) -> Result<bool, StoreError> {
+        books::knows(&self.readers, token).await
+    }
+
+    async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError> {
+        books::open_jobs(&self.readers, stage).await
+    }
+
+    async fn status(&self) -> Result<Status, StoreError> {
+        books::status(&self.readers, self.now()).await
+    }
+
+    async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {
+        pace::pace(&self.readers, self.now(), minutes).await
+    }
+
+    async fn workers(&self, stage: Stage, page: Page) -> Result<Vec<WorkerRow>, StoreError> {
+        books::workers(&self.readers, stage, page).await
+    }
+
+    async fn worker(&self, stage: Stage, name: &str) -> Result<Option<WorkerRow>, StoreError> {
+        books::worker(&self.readers, stage, name).await
+    }
+
+    async fn leaderboard(&self, page: Page) -> Result<Vec<Rank>, StoreError> {
+        books::leaderboard(&self.readers, page).await
+    }
+
+    async fn set_aside(&self, page: Page) -> Result<Vec<AsideRow>, StoreError> {
+        books::set_aside(&self.readers, page).await
+    }
+
+    async fn results(
+        &self,
+        stage: Stage,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Output>, StoreError> {
+        books::results(&self.readers, stage, signed(after), limit).await
+    }
+
+    async fn to_requeue(
+        &self,
+        filter: &RequeueFilter,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Requeued)>, StoreError> {
+        books::to_requeue(&self.readers, self.now(), filter, after, limit).await
+    }
+
+    async fn prune(
+        &self,
+        stage: Stage,
+        after: u64,
+        before: u64,
+        limit: u32,
+    ) -> Result<Pruned, StoreError> {
+        admin::prune(&self.admin, stage, after, before, limit).await
+    }
+
+    async fn note_action(&self, action: &Action) -> Result<(), StoreError> {
+        admin::note(&self.admin, self.now(), action).await
+    }
+
+    async fn actions(&self, after: u64, limit: u32) -> Result<Vec<ActionRow>, StoreError> {
+        admin::list(&self.readers, after, limit).await
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+        self.admin.close().await;
+    }
+}

@@ -1,0 +1,103 @@
+//! What the operator does beside the work of the volunteers: pruning, and the log of actions.
+//!
+//! A connection of its own, like that of an import in another process: a prune must not hold up the
+//! group of volunteers' calls that the writer has collected.
+
+use distcompute_protocol::Stage;
+use sqlx::PgPool;
+
+use crate::{
+    clock::Millis,
+    store::{Action, ActionRow, Pruned, StoreError, column, signed, unsigned},
+};
+
+pub(super) async fn prune(
+    pool: &PgPool,
+    stage: Stage,
+    after: u64,
+    before: u64,
+    limit: u32,
+) -> Result<Pruned, StoreError> {
+    let mut unit = pool.begin().await?;
+    let found: Vec<(i64, i64)> = sqlx::query_as(
+        "select cursor, number from inputs \
+         where stage = $1 and cursor > $2 and cursor < $3 order by cursor limit $4",
+    )
+    .bind(column(stage) + 1)
+    .bind(signed(after))
+    .bind(signed(before))
+    .bind(i64::from(limit))
+    .fetch_all(&mut *unit)
+    .await?;
+    let Some((last, _)) = found.last() else {
+        return Ok(Pruned::default());
+    };
+    let last = Some(unsigned(*last));
+    let numbers: Vec<i64> = found.into_iter().map(|(_, number)| number).collect();
+    // In the order in which everybody locks jobs; none of them can be requeued meanwhile.
+    let closed: Vec<i64> = sqlx::query_scalar(
+        "select number from jobs where number = any($1) and state = 'closed' \
+         order by number for update",
+    )
+    .bind(&numbers)
+    .fetch_all(&mut *unit)
+    .await?;
+    for statement in [
+        "delete from inputs where number = any($1)",
+        "delete from leases where number = any($1)",
+        "delete from flags where number = any($1)",
+        "delete from avoided where number = any($1)",
+    ] {
+        sqlx::query(statement)
+            .bind(&closed)
+            .execute(&mut *unit)
+            .await?;
+    }
+    unit.commit().await?;
+    Ok(Pruned {
+        jobs: closed.len() as u64,
+        last,
+    })
+}
+
+pub(super) async fn note(
+    pool: &PgPool,
+    now: Option<Millis>,
+    action: &Action,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into actions (at, who, action, detail) \
+         values (coalesce($1, tracker_now()), $2, $3, $4)",
+    )
+    .bind(now)
+    .bind(&action.who)
+    .bind(action.action)
+    .bind(&action.detail)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn list(
+    pool: &PgPool,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<ActionRow>, StoreError> {
+    let rows: Vec<(i64, Millis, String, String, String)> = sqlx::query_as(
+        "select id, at, who, action, detail from actions where id > $1 order by id limit $2",
+    )
+    .bind(signed(after))
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, at, who, action, detail)| ActionRow {
+            id: unsigned(id),
+            at,
+            who,
+            action,
+            detail,
+        })
+        .collect())
+}

@@ -1,0 +1,273 @@
+//! What is read: by pages, by `jobCount`, by those who fetch results. Nothing here counts rows.
+
+use distcompute_protocol::Stage;
+use futures_util::TryStreamExt as _;
+use sqlx::{PgPool, Row as _};
+
+use super::rows;
+
+use crate::{
+    clock::Millis,
+    rules::estimate::WINDOW_MINUTES,
+    store::{
+        AsideRow, Output, Page, Rank, RequeueFilter, Requeued, StageCounts, Status, StoreError,
+        WorkerRow, column, signed, stage_of, unsigned,
+    },
+};
+
+/// How much text one call for results gathers before it says "that is enough for now".
+const RESULT_BYTES: usize = 8 << 20;
+
+const MINUTE: Millis = 60_000;
+
+pub(super) async fn knows(pool: &PgPool, token: &str) -> Result<bool, StoreError> {
+    Ok(
+        sqlx::query_scalar("select exists (select 1 from workers where token = $1)")
+            .bind(token)
+            .fetch_one(pool)
+            .await?,
+    )
+}
+
+pub(super) async fn open_jobs(pool: &PgPool, stage: Stage) -> Result<u64, StoreError> {
+    let open: i64 = sqlx::query_scalar("select open from stage_counters where stage = $1")
+        .bind(column(stage))
+        .fetch_one(pool)
+        .await?;
+    Ok(unsigned(open))
+}
+
+pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status, StoreError> {
+    // One snapshot, so that the numbers belong together.
+    let mut reading = pool
+        .begin_with("begin transaction isolation level repeatable read read only")
+        .await?;
+    let (now, jobs, closed): (i64, i64, i64) =
+        sqlx::query_as("select coalesce($1, tracker_now()), jobs, closed from totals where id = 1")
+            .bind(now)
+            .fetch_one(&mut *reading)
+            .await?;
+    let counters = sqlx::query(
+        "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed \
+         from stage_counters order by stage",
+    )
+    .fetch_all(&mut *reading)
+    .await?;
+    let since = now.div_euclid(MINUTE) - WINDOW_MINUTES;
+    let recent: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "select stage, sum(done)::bigint, min(minute) from throughput where minute >= $1 \
+         group by stage",
+    )
+    .bind(since)
+    .fetch_all(&mut *reading)
+    .await?;
+    reading.commit().await?;
+
+    let mut stages = [StageCounts::default(); 5];
+    for (counts, row) in stages.iter_mut().zip(&counters) {
+        let number = |at: usize| row.try_get(at).map(unsigned);
+        *counts = StageCounts {
+            open: number(0)?,
+            held: number(1)?,
+            done: number(2)?,
+            aside: number(3)?,
+            workers: number(4)?,
+            recent: 0,
+            granted: number(5)?,
+            accepted: number(6)?,
+            rejected: number(7)?,
+            lapsed: number(8)?,
+            failed: number(9)?,
+        };
+    }
+    let mut start = now;
+    for (stage, done, minute) in recent {
+        if let Some(counts) = usize::try_from(stage)
+            .ok()
+            .and_then(|stage| stages.get_mut(stage))
+        {
+            counts.recent = unsigned(done);
+        }
+        start = start.min(minute * MINUTE);
+    }
+    Ok(Status {
+        now,
+        jobs: unsigned(jobs),
+        closed: unsigned(closed),
+        stages,
+        window_s: unsigned((now - start) / 1_000),
+    })
+}
+
+type WorkerColumns = (String, String, Option<i64>, String, i64, i64, i64);
+
+fn worker_row(columns: WorkerColumns) -> WorkerRow {
+    let (display_name, nickname, job, progress, completed, first_seen, last_seen) = columns;
+    WorkerRow {
+        display_name,
+        nickname,
+        job: job.map(unsigned),
+        progress,
+        completed: unsigned(completed),
+        first_seen,
+        last_seen,
+    }
+}
+
+/// A page of the workers of a stage.
+pub(super) const WORKERS: &str = "select display_name, nickname, \
+     (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+     progress, completed, first_seen, last_seen \
+     from workers w where stage = $1 order by id desc limit $2 offset $3";
+
+/// A page of the leaderboard.
+pub(super) const LEADERBOARD: &str = "select nickname, completed from leaderboard \
+     order by completed desc, nickname limit $1 offset $2";
+
+/// A page of the outputs of a stage.
+pub(super) const RESULTS: &str = "select cursor, number, data from inputs \
+     where stage = $1 and cursor > $2 order by cursor limit $3";
+
+pub(super) async fn workers(
+    pool: &PgPool,
+    stage: Stage,
+    page: Page,
+) -> Result<Vec<WorkerRow>, StoreError> {
+    let rows: Vec<WorkerColumns> = sqlx::query_as(WORKERS)
+        .bind(column(stage))
+        .bind(i64::from(page.limit))
+        .bind(signed(page.offset))
+        .fetch_all(pool)
+        .await?;
+    Ok(rows.into_iter().map(worker_row).collect())
+}
+
+pub(super) async fn worker(
+    pool: &PgPool,
+    stage: Stage,
+    name: &str,
+) -> Result<Option<WorkerRow>, StoreError> {
+    let row: Option<WorkerColumns> = sqlx::query_as(
+        "select display_name, nickname, \
+         (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+         progress, completed, first_seen, last_seen \
+         from workers w where stage = $1 and display_name = $2 order by id desc limit 1",
+    )
+    .bind(column(stage))
+    .bind(name)
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(worker_row))
+}
+
+pub(super) async fn leaderboard(pool: &PgPool, page: Page) -> Result<Vec<Rank>, StoreError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(LEADERBOARD)
+        .bind(i64::from(page.limit))
+        .bind(signed(page.offset))
+        .fetch_all(pool)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(nickname, completed)| Rank {
+            nickname,
+            completed: unsigned(completed),
+        })
+        .collect())
+}
+
+pub(super) async fn set_aside(pool: &PgPool, page: Page) -> Result<Vec<AsideRow>, StoreError> {
+    let rows = sqlx::query(
+        "select number, stage, reason, errors from jobs where state = 'aside' \
+         order by number limit $1 offset $2",
+    )
+    .bind(i64::from(page.limit))
+    .bind(signed(page.offset))
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(AsideRow {
+                number: unsigned(row.try_get(0)?),
+                stage: stage_of(row.try_get(1)?)?,
+                reason: row.try_get::<Option<String>, _>(2)?.unwrap_or_default(),
+                errors: rows::failures(row.try_get(3)?),
+            })
+        })
+        .collect()
+}
+
+/// A page of the jobs that a filter means. The operator's call, and rare: results by nickname are
+/// found by looking through the leases.
+pub(super) async fn to_requeue(
+    pool: &PgPool,
+    now: Option<Millis>,
+    filter: &RequeueFilter,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<(i64, Requeued)>, StoreError> {
+    let statement = if filter.nickname.is_some() {
+        "select l.id, j.number, l.id from leases l join jobs j on j.number = l.number \
+         where l.id > $1 and l.nickname = $7 and l.outcome = 'completed' and l.round = j.round \
+         and j.stage = l.stage + (j.state <> 'closed')::int and ($3::bigint is null or l.stage = $3) \
+         and ($4::bigint is null or j.changed_at <= coalesce($5, tracker_now()) - $4) \
+         and ($6::bigint[] is null or j.number = any($6)) \
+         order by l.id limit $2"
+    } else {
+        "select j.number, j.number, null::bigint from jobs j where j.number > $1 \
+         and (j.state = 'aside' or ($6::bigint[] is not null and j.state = 'held')) \
+         and ($3::bigint is null or j.stage = $3) \
+         and ($4::bigint is null or j.changed_at <= coalesce($5, tracker_now()) - $4) \
+         and ($6::bigint[] is null or j.number = any($6)) \
+         order by j.number limit $2"
+    };
+    let numbers: Option<Vec<i64>> = (!filter.numbers.is_empty()).then(|| {
+        filter
+            .numbers
+            .iter()
+            .map(|number| signed(*number))
+            .collect()
+    });
+    let query = sqlx::query_as::<_, (i64, i64, Option<i64>)>(statement)
+        .bind(after)
+        .bind(i64::from(limit))
+        .bind(filter.stage.map(column))
+        .bind(filter.older_than)
+        .bind(now)
+        .bind(numbers);
+    let query = match &filter.nickname {
+        Some(nickname) => query.bind(nickname),
+        None => query,
+    };
+    let rows = query.fetch_all(pool).await?;
+    let found = rows.into_iter();
+    Ok(found
+        .map(|(cursor, number, lease)| (cursor, Requeued { number, lease }))
+        .collect())
+}
+
+pub(super) async fn results(
+    pool: &PgPool,
+    stage: Stage,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Output>, StoreError> {
+    let mut rows = sqlx::query_as::<_, (i64, i64, String)>(RESULTS)
+        .bind(column(stage) + 1)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch(pool);
+    let mut outputs = Vec::new();
+    let mut bytes = 0;
+    while let Some((cursor, number, data)) = rows.try_next().await? {
+        bytes += data.len();
+        outputs.push(Output {
+            cursor: unsigned(cursor),
+            number: unsigned(number),
+            data,
+        });
+        if bytes >= RESULT_BYTES {
+            break;
+        }
+    }
+    Ok(outputs)
+}

@@ -1,0 +1,69 @@
+//! What the operator puts in and takes away.
+
+use distcompute_protocol::Stage;
+use sqlx::PgConnection;
+
+use crate::store::{Added, StoreError, column, unsigned};
+
+/// Adds jobs with these inputs.
+///
+/// One array in one statement, rather than a row of parameters for each job: it is several times
+/// as fast and has no limit on their number.
+pub(super) async fn add(
+    connection: &mut PgConnection,
+    inputs: &[String],
+) -> Result<Added, StoreError> {
+    let count = i64::try_from(inputs.len()).unwrap_or(i64::MAX);
+    // Whoever adds jobs at the same time waits here, so that numbers have no gaps. No tracker that
+    // hands jobs out looks at this row.
+    let last: i64 = sqlx::query_scalar(
+        "update numbering set last_number = last_number + $1 where id = 1 returning last_number",
+    )
+    .bind(count)
+    .fetch_one(&mut *connection)
+    .await?;
+    let first = last - count + 1;
+    sqlx::query(
+        "insert into inputs (number, stage, data) select $1 + ordinality - 1, 0, data \
+         from unnest($2::text[]) with ordinality as given (data, ordinality)",
+    )
+    .bind(first)
+    .bind(inputs)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "insert into jobs (number, stage, position) \
+         select number, 0, nextval('queue_positions') from generate_series($1, $2) as number",
+    )
+    .bind(first)
+    .bind(last)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("update totals set jobs = jobs + $1 where id = 1")
+        .bind(count)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("update stage_counters set open = open + $1 where stage = $2")
+        .bind(count)
+        .bind(column(Stage::A))
+        .execute(&mut *connection)
+        .await?;
+    Ok(Added {
+        first: unsigned(first),
+        last: unsigned(last),
+    })
+}
+
+/// Forgets everything.
+pub(super) async fn wipe(connection: &mut PgConnection) -> Result<(), StoreError> {
+    // In an instant and in constant space, however much it is; waits until nobody reads or writes.
+    sqlx::raw_sql(
+        "truncate jobs, inputs, workers, leases, flags, avoided, leaderboard, throughput;
+         update numbering set last_number = 0;
+         update totals set jobs = 0, closed = 0, last_cursor = 0;
+         update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0;",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

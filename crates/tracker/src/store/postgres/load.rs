@@ -1,0 +1,389 @@
+//! What a group of operations wants to know, read from the tables and locked until the transaction
+//! ends. How much is read depends on the group, never on the tables.
+//!
+//! Locks are taken in one order, so that trackers on one database never wait for each other in a
+//! circle: workers by id, jobs by number, then what can be had without waiting (heads of queues,
+//! silent workers), and the counters last of all, in `save`. What hangs on a locked row is read by a
+//! later statement than the one that locked it: a statement sees what was committed before it
+//! began, and it may have waited.
+
+use std::collections::BTreeSet;
+
+use distcompute_protocol::Stage;
+use sqlx::PgConnection;
+
+use super::rows::{job, job_columns, lease, lease_columns, worker, worker_columns};
+use crate::{
+    clock::Millis,
+    ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, Wanted, Worker},
+    rules::names,
+    store::{StoreError, column, stage_of},
+};
+
+/// Workers by token, and those of leases and of the leases that hold jobs.
+pub(super) const WORKERS: &str = concat!(
+    "select ",
+    worker_columns!(),
+    " from workers w where w.id in ( \
+         select id from workers where token = any($1) \
+         union select worker from leases where id = any($2) \
+         union select h.worker from leases l join jobs j on j.number = l.number \
+             join leases h on h.id = j.lease where l.id = any($2) \
+         union select h.worker from jobs j join leases h on h.id = j.lease \
+             where j.number = any($3)) \
+     order by w.id for update"
+);
+
+/// The time, ids for new rows, and how many jobs are open.
+const GIVEN: &str = "select coalesce($1, tracker_now()), \
+     array(select nextval('worker_ids') from generate_series(1, $2)), \
+     array(select nextval('lease_ids') from generate_series(1, $3)), \
+     array(select open from stage_counters order by stage)";
+
+/// Workers that fell silent. One that another transaction has is heard from, or being swept.
+const IDLE: &str = concat!(
+    "select ",
+    worker_columns!(),
+    " from workers w where w.last_seen < $1 order by w.last_seen limit $2 \
+     for update skip locked"
+);
+
+/// Workers whose leases no sync held.
+const LAPSED: &str = concat!(
+    "select ",
+    worker_columns!(),
+    " from workers w where w.synced_at < $1 order by w.synced_at limit $2 \
+     for update skip locked"
+);
+
+/// Jobs by number, of leases, and in the hands of workers.
+pub(super) const JOBS: &str = concat!(
+    "select ",
+    job_columns!(),
+    " from jobs j where j.number in ( \
+         select unnest($1::bigint[]) \
+         union select number from leases where id = any($2) \
+         union select number from leases where worker = any($3) and ended_at is null) \
+     order by j.number for update"
+);
+
+/// Leases by id, in the hands of workers, and those that hold jobs.
+pub(super) const LEASES: &str = concat!(
+    "select ",
+    lease_columns!(),
+    " from leases l where l.id in ( \
+         select unnest($1::bigint[]) \
+         union select id from leases where worker = any($2) and ended_at is null)"
+);
+
+/// What workers had of jobs.
+pub(super) const PAST: &str = concat!(
+    "select ",
+    lease_columns!(),
+    " from leases l join unnest($1::bigint[], $2::bigint[]) as past (worker, number) \
+         on l.number = past.number and l.worker = past.worker"
+);
+
+/// The head of a queue. What another transaction is about to take is passed over.
+pub(super) const QUEUE: &str = concat!(
+    "select ",
+    job_columns!(),
+    " from jobs j where j.stage = $1 and j.state = 'open' \
+     order by j.position limit $2 for update skip locked"
+);
+
+/// A number of rows as a statement takes it.
+fn limit(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Reads what is wanted. `now` is given in tests; otherwise it is the database's.
+pub(super) async fn load(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    now: Option<Millis>,
+) -> Result<Snapshot, StoreError> {
+    let mut read = Snapshot::default();
+    let tokens: Vec<&str> = wanted.workers.keys().map(String::as_str).collect();
+    let lease_ids: Vec<i64> = wanted.leases.iter().copied().collect();
+    let numbers: Vec<i64> = wanted.jobs.iter().copied().collect();
+    if !(tokens.is_empty() && lease_ids.is_empty() && numbers.is_empty()) {
+        let rows = sqlx::query(WORKERS)
+            .bind(&tokens)
+            .bind(&lease_ids)
+            .bind(&numbers)
+            .fetch_all(&mut *connection)
+            .await?;
+        read.workers = rows.iter().map(worker).collect::<Result<_, _>>()?;
+    }
+    let open: Vec<i64>;
+    (read.now, read.worker_ids, read.lease_ids, open) = sqlx::query_as(GIVEN)
+        .bind(now)
+        .bind(limit(wanted.registrations))
+        .bind(limit(wanted.grants()))
+        .fetch_one(&mut *connection)
+        .await?;
+    for (stage, open) in read.open.iter_mut().zip(open) {
+        *stage = open;
+    }
+    silent(connection, wanted, &mut read).await?;
+    jobs_and_leases(connection, wanted, &mut read, &lease_ids, &numbers).await?;
+    repeated(connection, wanted, &mut read).await?;
+    if wanted.flags {
+        flags(connection, &mut read).await?;
+    }
+    queues(connection, wanted, &mut read).await?;
+    avoided(connection, &mut read).await?;
+    Ok(read)
+}
+
+/// The workers that are to be swept.
+async fn silent(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    for (statement, age) in [(IDLE, wanted.idle), (LAPSED, wanted.lapsed)] {
+        let Some(age) = age else { continue };
+        let rows = sqlx::query(statement)
+            .bind(read.now - age)
+            .bind(limit(SWEEP))
+            .fetch_all(&mut *connection)
+            .await?;
+        let swept: Vec<Worker> = rows.iter().map(worker).collect::<Result<_, _>>()?;
+        let ids = swept.iter().map(|worker| worker.id).collect();
+        if statement == IDLE {
+            read.idle = ids;
+        } else {
+            read.lapsed = ids;
+        }
+        add_workers(read, swept);
+    }
+    Ok(())
+}
+
+fn add_workers(read: &mut Snapshot, more: Vec<Worker>) {
+    let known: BTreeSet<i64> = read.workers.iter().map(|worker| worker.id).collect();
+    let more = more.into_iter();
+    read.workers
+        .extend(more.filter(|worker| !known.contains(&worker.id)));
+}
+
+async fn jobs_and_leases(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+    lease_ids: &[i64],
+    numbers: &[i64],
+) -> Result<(), StoreError> {
+    let workers: Vec<i64> = read.workers.iter().map(|worker| worker.id).collect();
+    if workers.is_empty() && lease_ids.is_empty() && numbers.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(JOBS)
+        .bind(numbers)
+        .bind(lease_ids)
+        .bind(&workers)
+        .fetch_all(&mut *connection)
+        .await?;
+    read.jobs = rows.iter().map(job).collect::<Result<_, _>>()?;
+    let holding = read.jobs.iter().filter_map(|job| job.lease);
+    let ids: Vec<i64> = holding.chain(lease_ids.iter().copied()).collect();
+    let rows = sqlx::query(LEASES)
+        .bind(&ids)
+        .bind(&workers)
+        .fetch_all(&mut *connection)
+        .await?;
+    read.leases = rows.iter().map(lease).collect::<Result<_, _>>()?;
+
+    // Only where a lease changed hands between two of these statements. It breaks the order of the
+    // locks; should that close a circle, the group is done again.
+    let missing: Vec<i64> = read.missing_workers().into_iter().collect();
+    if !missing.is_empty() {
+        let rows = sqlx::query(concat!(
+            "select ",
+            worker_columns!(),
+            " from workers w where w.id = any($1) order by w.id for update"
+        ))
+        .bind(&missing)
+        .fetch_all(&mut *connection)
+        .await?;
+        let more = rows.iter().map(worker).collect::<Result<_, _>>()?;
+        add_workers(read, more);
+    }
+
+    let (holders, numbers): (Vec<i64>, Vec<i64>) = read.past(wanted).into_iter().unzip();
+    if !numbers.is_empty() {
+        let rows = sqlx::query(PAST)
+            .bind(&holders)
+            .bind(&numbers)
+            .fetch_all(&mut *connection)
+            .await?;
+        let past: Vec<Lease> = rows.iter().map(lease).collect::<Result<_, _>>()?;
+        // What became of these jobs is only looked at, so they are not locked.
+        let rows = sqlx::query(concat!(
+            "select ",
+            job_columns!(),
+            " from jobs j where j.number = any($1)"
+        ))
+        .bind(&numbers)
+        .fetch_all(&mut *connection)
+        .await?;
+        let jobs = rows.iter().map(job).collect::<Result<_, _>>()?;
+        add_leases(read, past);
+        add_jobs(read, jobs);
+    }
+    Ok(())
+}
+
+fn add_leases(read: &mut Snapshot, more: Vec<Lease>) {
+    let known: BTreeSet<i64> = read.leases.iter().map(|lease| lease.id).collect();
+    let more = more.into_iter();
+    read.leases
+        .extend(more.filter(|lease| !known.contains(&lease.id)));
+}
+
+fn add_jobs(read: &mut Snapshot, more: Vec<Job>) {
+    let known: BTreeSet<i64> = read.jobs.iter().map(|job| job.number).collect();
+    let more = more.into_iter();
+    read.jobs
+        .extend(more.filter(|job| !known.contains(&job.number)));
+}
+
+/// The newest leases of workers that hold nothing, with their outputs.
+async fn repeated(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    let repeats = read.repeats(wanted);
+    if repeats.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(LEASES)
+        .bind(&repeats)
+        .bind(Vec::<i64>::new())
+        .fetch_all(&mut *connection)
+        .await?;
+    let leases = rows.iter().map(lease).collect::<Result<_, _>>()?;
+    add_leases(read, leases);
+    let rows: Vec<(i64, i64, String)> = sqlx::query_as(
+        "select l.number, l.stage, i.data from leases l \
+         join inputs i on i.number = l.number and i.stage = l.stage + 1 where l.id = any($1)",
+    )
+    .bind(&repeats)
+    .fetch_all(&mut *connection)
+    .await?;
+    for (number, stage, data) in rows {
+        read.outputs.push((number, stage_of(stage)?, data));
+    }
+    Ok(())
+}
+
+/// Who called inputs bad, and who made them.
+async fn flags(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(), StoreError> {
+    let numbers: Vec<i64> = read.jobs.iter().map(|job| job.number).collect();
+    let rows: Vec<(i64, i64, String)> =
+        sqlx::query_as("select number, stage, volunteer from flags where number = any($1)")
+            .bind(&numbers)
+            .fetch_all(&mut *connection)
+            .await?;
+    for (number, stage, volunteer) in rows {
+        read.flags.push((number, stage_of(stage)?, volunteer));
+    }
+    read.makers = sqlx::query_as(
+        "select distinct on (l.number) l.number, l.volunteer \
+         from jobs j join leases l on l.number = j.number and l.stage = j.stage - 1 \
+         where j.number = any($1) and l.outcome = 'completed' order by l.number, l.id desc",
+    )
+    .bind(&numbers)
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// The heads of the queues that jobs are asked from.
+async fn queues(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    let demand = read.demand(wanted);
+    for stage in Stage::ALL {
+        let asked = demand[stage.index()];
+        if asked == 0 {
+            continue;
+        }
+        let mut jobs = head(connection, stage, asked).await?;
+        let mut whole = jobs.len() < asked;
+        if !whole && jobs.iter().any(Job::has_past) {
+            // Some of them may have been given back by those who ask now.
+            jobs = head(connection, stage, asked + LOOK_AHEAD).await?;
+            whole = jobs.len() < asked + LOOK_AHEAD;
+        }
+        read.queues[stage.index()] = Queue {
+            numbers: jobs.iter().map(|job| job.number).collect(),
+            whole,
+        };
+        add_jobs(read, jobs);
+    }
+    Ok(())
+}
+
+async fn head(
+    connection: &mut PgConnection,
+    stage: Stage,
+    count: usize,
+) -> Result<Vec<Job>, StoreError> {
+    let rows = sqlx::query(QUEUE)
+        .bind(column(stage))
+        .bind(limit(count))
+        .fetch_all(&mut *connection)
+        .await?;
+    rows.iter().map(job).collect()
+}
+
+/// Whom the jobs that may be handed out are to be offered last.
+async fn avoided(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(), StoreError> {
+    let past = read.jobs.iter().filter(|job| job.has_past());
+    let numbers: Vec<i64> = past.map(|job| job.number).collect();
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let volunteers: Vec<String> = read
+        .workers
+        .iter()
+        .map(|worker| names::volunteer(&worker.nickname, worker.id))
+        .collect();
+    read.avoided = sqlx::query_as(
+        "select number, volunteer from avoided where number = any($1) and volunteer = any($2)",
+    )
+    .bind(&numbers)
+    .bind(&volunteers)
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// The inputs of jobs at stages.
+pub(super) const INPUTS: &str = "select i.number, i.stage, i.data from inputs i \
+     join unnest($1::bigint[], $2::bigint[]) as w (number, stage) \
+         on w.number = i.number and w.stage = i.stage";
+
+pub(super) async fn inputs(
+    connection: &mut PgConnection,
+    of: &[(i64, Stage)],
+) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+    let (numbers, stages): (Vec<i64>, Vec<i64>) = of
+        .iter()
+        .map(|(number, stage)| (*number, column(*stage)))
+        .unzip();
+    let rows: Vec<(i64, i64, String)> = sqlx::query_as(INPUTS)
+        .bind(&numbers)
+        .bind(&stages)
+        .fetch_all(&mut *connection)
+        .await?;
+    rows.into_iter()
+        .map(|(number, stage, data)| Ok((number, stage_of(stage)?, data)))
+        .collect()
+}

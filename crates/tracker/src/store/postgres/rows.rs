@@ -1,0 +1,96 @@
+//! Rows of the tables as the ledger has them.
+
+use sqlx::{Row as _, postgres::PgRow};
+
+use crate::{
+    ledger::{End, Failure, Job, Lease, State, Worker},
+    store::{StoreError, stage_of},
+};
+
+/// The columns of a worker `w`, in the order of [`worker`].
+macro_rules! worker_columns {
+    () => {
+        "w.id, w.token, w.display_name, w.nickname, w.stage, w.progress, w.completed, \
+         w.first_seen, w.last_seen, w.seq, w.synced_at, w.last_lease"
+    };
+}
+
+/// The columns of a lease `l`, in the order of [`lease`].
+macro_rules! lease_columns {
+    () => {
+        "l.id, l.secret, l.number, l.stage, l.round, l.attempt, l.worker, l.nickname, \
+         l.volunteer, l.granted_at, l.seq, l.ended_at, l.outcome"
+    };
+}
+
+/// The columns of a job `j`, in the order of [`job`].
+macro_rules! job_columns {
+    () => {
+        "j.number, j.stage, j.state, j.attempt, j.flagged, j.sent_back, j.round, j.failures, \
+         j.errors, j.reason, j.lease, j.changed_at"
+    };
+}
+
+pub(super) use {job_columns, lease_columns, worker_columns};
+
+pub(super) fn worker(row: &PgRow) -> Result<Worker, StoreError> {
+    Ok(Worker {
+        id: row.try_get(0)?,
+        token: row.try_get(1)?,
+        display_name: row.try_get(2)?,
+        nickname: row.try_get(3)?,
+        stage: stage_of(row.try_get(4)?)?,
+        progress: row.try_get(5)?,
+        completed: row.try_get(6)?,
+        first_seen: row.try_get(7)?,
+        last_seen: row.try_get(8)?,
+        seq: row.try_get(9)?,
+        synced_at: row.try_get(10)?,
+        last_lease: row.try_get(11)?,
+    })
+}
+
+pub(super) fn lease(row: &PgRow) -> Result<Lease, StoreError> {
+    let ended_at: Option<i64> = row.try_get(11)?;
+    let outcome: Option<&str> = row.try_get(12)?;
+    Ok(Lease {
+        id: row.try_get(0)?,
+        secret: row.try_get(1)?,
+        number: row.try_get(2)?,
+        stage: stage_of(row.try_get(3)?)?,
+        round: row.try_get(4)?,
+        attempt: row.try_get(5)?,
+        worker: row.try_get(6)?,
+        nickname: row.try_get(7)?,
+        volunteer: row.try_get(8)?,
+        granted_at: row.try_get(9)?,
+        seq: row.try_get(10)?,
+        ended: ended_at.zip(outcome.and_then(End::from_word)),
+    })
+}
+
+pub(super) fn job(row: &PgRow) -> Result<Job, StoreError> {
+    let state: &str = row.try_get(2)?;
+    let state = State::from_word(state)
+        .ok_or_else(|| StoreError::Failed(format!("there is no state {state}")))?;
+    Ok(Job {
+        number: row.try_get(0)?,
+        stage: stage_of(row.try_get(1)?)?,
+        state,
+        attempt: row.try_get(3)?,
+        flagged: row.try_get(4)?,
+        sent_back: row.try_get(5)?,
+        round: row.try_get(6)?,
+        failures: row.try_get(7)?,
+        errors: failures(row.try_get(8)?),
+        reason: row.try_get(9)?,
+        lease: row.try_get(10)?,
+        changed_at: row.try_get(11)?,
+    })
+}
+
+/// The failures that a job's column holds. What cannot be read is no reason to stop.
+pub(super) fn failures(text: Option<&str>) -> Vec<Failure> {
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}

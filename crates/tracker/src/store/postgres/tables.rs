@@ -1,0 +1,156 @@
+//! The connection that writes: a transaction is begun, filled and ended on it. When it breaks, the
+//! next transaction makes another.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use distcompute_protocol::Stage;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+use super::{Address, connection, jobs, load, save};
+use crate::{
+    clock::Clock,
+    ledger::{Changes, Snapshot, Wanted},
+    store::{Added, Database, StoreError},
+};
+
+/// How long a step of a transaction may take. A server that does not answer for so long is given
+/// up, and with it the connection; what it did not commit it undoes.
+const STEP: Duration = Duration::from_secs(30);
+
+/// Isolation is said here because a server may have another default. The statements of `load` rely
+/// on seeing what was committed while they waited for a lock.
+const BEGIN: &str = "begin isolation level read committed";
+
+/// A connection to the tables that writes.
+pub(super) struct Tables {
+    address: Address,
+    connection: Option<PgConnection>,
+    /// In tests; otherwise the time is the database's.
+    clock: Option<Arc<dyn Clock>>,
+    /// The counters' changes of this transaction: their rows are everybody's, so they are touched
+    /// when nothing but the commit is left to do.
+    last: Option<Changes>,
+}
+
+impl Tables {
+    pub(super) fn new(
+        address: Address,
+        connection: PgConnection,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Self {
+        Self {
+            address,
+            connection: Some(connection),
+            clock,
+            last: None,
+        }
+    }
+
+    fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
+        let gone = || StoreError::Unavailable("there is no connection".to_owned());
+        self.connection.as_mut().ok_or_else(gone)
+    }
+
+    async fn begin_on(&mut self) -> Result<(), StoreError> {
+        let connection = self.connection()?;
+        step(async { Ok(connection.execute(BEGIN).await?) }).await?;
+        Ok(())
+    }
+
+    /// Ends a transaction of an operation that is not settled by the ledger.
+    async fn end<T>(&mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        let outcome = match outcome {
+            Ok(done) => self.commit().await.map(|()| done),
+            Err(fault) => Err(fault),
+        };
+        if outcome.is_err() {
+            self.rollback().await;
+        }
+        outcome
+    }
+}
+
+/// A step of a transaction, within bounds.
+async fn step<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = |_| StoreError::Unavailable("the server does not answer".to_owned());
+    tokio::time::timeout(STEP, work).await.map_err(late)?
+}
+
+#[async_trait]
+impl Database for Tables {
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        self.last = None;
+        if self.connection.is_some() {
+            match self.begin_on().await {
+                // The server was started anew since the last transaction, say.
+                Err(StoreError::Unavailable(_)) => self.connection = None,
+                done => return done,
+            }
+        }
+        self.connection = Some(connection::connect(&self.address).await?);
+        self.begin_on().await
+    }
+
+    async fn load(&mut self, wanted: &Wanted) -> Result<Snapshot, StoreError> {
+        let now = self.clock.as_ref().map(|clock| clock.now());
+        step(load::load(self.connection()?, wanted, now)).await
+    }
+
+    async fn store(&mut self, changes: Changes) -> Result<(), StoreError> {
+        step(save::save(self.connection()?, &changes)).await?;
+        self.last = Some(changes);
+        Ok(())
+    }
+
+    async fn inputs(
+        &mut self,
+        of: &[(i64, Stage)],
+    ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+        step(load::inputs(self.connection()?, of)).await
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        let last = self.last.take();
+        let connection = self.connection()?;
+        step(async {
+            if let Some(changes) = last {
+                save::counters(connection, &changes).await?;
+            }
+            connection.execute("commit").await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn rollback(&mut self) {
+        self.last = None;
+        let Ok(connection) = self.connection() else {
+            return;
+        };
+        let undone = step(async { Ok(connection.execute("rollback").await?) }).await;
+        if undone.is_err() {
+            self.connection = None;
+        }
+    }
+
+    async fn add(&mut self, inputs: &[String]) -> Result<Added, StoreError> {
+        self.begin().await?;
+        let added = step(jobs::add(self.connection()?, inputs)).await;
+        self.end(added).await
+    }
+
+    async fn wipe(&mut self) -> Result<(), StoreError> {
+        self.begin().await?;
+        let wiped = jobs::wipe(self.connection()?).await;
+        self.end(wiped).await
+    }
+
+    async fn close(mut self) {
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "closing the database");
+        }
+    }
+}

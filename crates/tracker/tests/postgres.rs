@@ -1,0 +1,319 @@
+//! The store on PostgreSQL: the contract of all stores, and what is PostgreSQL's own. The database
+//! is the one that DISTCOMPUTE_TEST_POSTGRES names; each test has a schema of its own in it.
+
+mod contract;
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use contract::{Given, NOW, contract};
+use distcompute_protocol::{ErrorCode, Stage};
+use distcompute_tracker::{
+    clock::ManualClock,
+    store::{
+        NewWorker, Page, Store, StoreError, StoreRules,
+        postgres::{Address, PostgresStore},
+    },
+};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+fn url() -> String {
+    std::env::var("DISTCOMPUTE_TEST_POSTGRES").expect(
+        "DISTCOMPUTE_TEST_POSTGRES must be the address of a PostgreSQL database that tests may \
+         fill; `npm run test:more -- postgres` makes one",
+    )
+}
+
+async fn connected() -> PgConnection {
+    PgConnection::connect(&url()).await.expect("a connection")
+}
+
+/// A place where nothing is.
+async fn fresh() -> String {
+    let mut connection = connected().await;
+    let schema: String =
+        sqlx::query_scalar("select 't' || replace(gen_random_uuid()::text, '-', '')")
+            .fetch_one(&mut connection)
+            .await
+            .expect("a name");
+    let create = sqlx::AssertSqlSafe(format!("create schema {schema}"));
+    connection.execute(create).await.expect("a schema");
+    format!("{}?options[search_path]={schema}", url())
+}
+
+fn parsed(address: &str) -> Address {
+    address.parse().expect("an address")
+}
+
+async fn open(address: &str) -> Arc<PostgresStore> {
+    let store = PostgresStore::open(&parsed(address), contract::RULES, None).await;
+    Arc::new(store.expect("a store"))
+}
+
+async fn make(rules: StoreRules) -> Given {
+    let clock = Arc::new(ManualClock::new(NOW));
+    let store = PostgresStore::open(&parsed(&fresh().await), rules, Some(clock.clone()))
+        .await
+        .expect("a store");
+    Given {
+        store: Arc::new(store),
+        clock,
+        keep: Box::new(()),
+    }
+}
+
+contract! { make:
+    jobs_are_numbered_on_and_handed_out_in_that_order
+    inputs_come_back_as_they_were
+    an_output_is_the_next_stages_input_and_the_last_one_closes_the_job
+    a_repeated_completion_is_accepted_and_counts_once
+    a_completion_of_another_job_is_refused_and_changes_nothing
+    a_job_is_offered_last_to_who_gave_it_back
+    flags_of_distinct_volunteers_send_a_job_back
+    each_anonymous_worker_is_a_volunteer_of_its_own
+    a_job_that_is_always_bad_does_not_go_round_for_ever
+    leaving_puts_the_job_back_and_ends_the_token
+    only_what_succeeds_counts_as_being_heard_from
+    a_redone_output_appears_again_under_a_new_cursor
+    workers_ranks_and_results_come_in_pages
+    the_newest_worker_of_a_name_is_found
+    concurrent_claims_never_hand_a_job_out_twice
+    the_same_completion_sent_many_times_at_once_counts_once
+    wiping_forgets_everything
+}
+
+async fn join(store: &dyn Store, token: &str, stage: Stage) {
+    let worker = NewWorker {
+        token: token.to_owned(),
+        display_name: format!("name-{token}"),
+        nickname: format!("nick-{token}"),
+        stage,
+    };
+    store.register(worker).await.expect("a worker");
+}
+
+fn jobs(count: usize) -> Vec<String> {
+    (1..=count)
+        .map(|number| format!("input {number}"))
+        .collect()
+}
+
+/// Works until nothing is open at a stage; the numbers of the jobs that were done.
+async fn work(store: Arc<PostgresStore>, token: String, stage: Stage) -> Vec<u64> {
+    join(store.as_ref(), &token, stage).await;
+    let mut done = Vec::new();
+    loop {
+        match store.claim(&token, "secret".to_owned()).await {
+            Ok(job) => {
+                let output = format!("output {}", job.number);
+                store
+                    .complete(&token, Some(job.number), output)
+                    .await
+                    .expect("accepted");
+                done.push(job.number);
+            }
+            Err(StoreError::Refused(ErrorCode::NoJobs)) => {
+                // The last few may be passed over while another has their rows.
+                if store.open_jobs(stage).await.expect("a count") == 0 {
+                    return done;
+                }
+                tokio::task::yield_now().await;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn trackers_on_one_database_share_the_jobs_and_no_reader_misses_a_result() {
+    const JOBS: usize = 2_000;
+    let address = fresh().await;
+    let stores = [
+        open(&address).await,
+        open(&address).await,
+        open(&address).await,
+    ];
+    stores[0].add_jobs(&jobs(JOBS)).await.expect("jobs");
+    let reader = {
+        let store = open(&address).await;
+        tokio::spawn(async move {
+            let (mut after, mut seen) = (0, BTreeSet::new());
+            while seen.len() < JOBS {
+                for output in store.results(Stage::A, after, 100).await.expect("results") {
+                    assert!(output.cursor > after);
+                    after = output.cursor;
+                    assert!(seen.insert(output.number), "{} came twice", output.number);
+                }
+            }
+        })
+    };
+    let workers: Vec<_> = (0..24)
+        .map(|n| tokio::spawn(work(Arc::clone(&stores[n % 3]), format!("t{n}"), Stage::A)))
+        .collect();
+    let mut all = Vec::new();
+    for worker in workers {
+        all.extend(worker.await.expect("a worker"));
+    }
+    let distinct: BTreeSet<u64> = all.iter().copied().collect();
+    assert_eq!((all.len(), distinct.len()), (JOBS, JOBS));
+    tokio::time::timeout(Duration::from_secs(30), reader)
+        .await
+        .expect("every result behind a cursor that was read on from")
+        .expect("a reader");
+    let status = stores[1].status().await.expect("status");
+    assert_eq!(
+        (status.stages[0].done, status.stages[0].held),
+        (JOBS as u64, 0)
+    );
+    assert_eq!(status.stages[1].open, JOBS as u64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn trackers_that_sweep_at_once_forget_each_worker_once() {
+    let address = fresh().await;
+    let stores = [open(&address).await, open(&address).await];
+    stores[0].add_jobs(&jobs(60)).await.expect("jobs");
+    for n in 0..60 {
+        let token = format!("t{n}");
+        join(stores[0].as_ref(), &token, Stage::A).await;
+        stores[0]
+            .claim(&token, "secret".to_owned())
+            .await
+            .expect("a job");
+    }
+    // Silent for less than no time: everybody is.
+    let (one, two) = tokio::join!(stores[0].drop_idle(-1_000), stores[1].drop_idle(-1_000));
+    assert_eq!(one.expect("a sweep") + two.expect("a sweep"), 60);
+    let counts = stores[0].status().await.expect("status").stages[0];
+    assert_eq!((counts.open, counts.held, counts.workers), (60, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn trackers_that_start_at_once_make_the_tables_once() {
+    let address = fresh().await;
+    let opened = (0..6).map(|_| {
+        let address = parsed(&address);
+        tokio::spawn(async move { PostgresStore::open(&address, contract::RULES, None).await })
+    });
+    for store in opened.collect::<Vec<_>>() {
+        let store = store.await.expect("a task").expect("a store");
+        assert_eq!(store.status().await.expect("status").jobs, 0);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn times_are_those_of_the_database() {
+    let store = open(&fresh().await).await;
+    let mut connection = connected().await;
+    let now = "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
+    let before: i64 = sqlx::query_scalar(now)
+        .fetch_one(&mut connection)
+        .await
+        .expect("a time");
+    join(store.as_ref(), "t", Stage::A).await;
+    let after: i64 = sqlx::query_scalar(now)
+        .fetch_one(&mut connection)
+        .await
+        .expect("a time");
+    let all = Page {
+        offset: 0,
+        limit: 10,
+    };
+    let seen = store.workers(Stage::A, all).await.expect("workers")[0].first_seen;
+    assert!((before..=after).contains(&seen), "{before} {seen} {after}");
+}
+
+#[tokio::test]
+async fn a_connection_that_broke_is_made_again() {
+    let address = fresh().await;
+    // What is asked for by name shows in the list of connections, and no other test has this one.
+    let name = "to-be-broken";
+    let store = open(&format!("{address}&application_name={name}")).await;
+    join(store.as_ref(), "t", Stage::A).await;
+    assert!(store.knows("t").await.expect("an answer"));
+    let mut connection = connected().await;
+    let ended: Vec<bool> = sqlx::query_scalar(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1",
+    )
+    .bind(name)
+    .fetch_all(&mut connection)
+    .await
+    .expect("ended");
+    assert_eq!(
+        ended,
+        [true, true],
+        "one connection that writes and one that reads"
+    );
+    store
+        .note_progress("t", "50%".to_owned())
+        .await
+        .expect("noted");
+    assert!(store.knows("t").await.expect("an answer"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_refused_with_a_sentence_and_without_the_password() {
+    // Port 1 of this machine: nobody listens there.
+    for (address, word) in [
+        ("postgres://ann:secret@127.0.0.1:1/x".to_owned(), "refused"),
+        (url() + "_that_nobody_made", "does not exist"),
+    ] {
+        let started = Instant::now();
+        let fault = PostgresStore::open(&parsed(&address), contract::RULES, None)
+            .await
+            .err()
+            .expect("a fault")
+            .to_string();
+        assert!(fault.contains(word), "{fault}");
+        assert!(!fault.contains("secret"), "{fault}");
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+}
+
+/// How PostgreSQL would run a statement whatever its parameters are.
+async fn plan(connection: &mut PgConnection, statement: &str) -> String {
+    let run = |text: String| sqlx::AssertSqlSafe(text);
+    connection
+        .execute("deallocate all")
+        .await
+        .expect("forgotten");
+    connection
+        .execute(run(format!("prepare hot as {statement}")))
+        .await
+        .expect("prepared");
+    let count = (1..=9)
+        .filter(|n| statement.contains(&format!("${n}")))
+        .count();
+    let nulls = vec!["null"; count].join(", ");
+    let steps: Vec<String> = sqlx::raw_sql(run(format!("explain execute hot({nulls})")))
+        .fetch_all(connection)
+        .await
+        .expect("a plan")
+        .iter()
+        .map(|row| sqlx::Row::get::<String, _>(row, 0))
+        .collect();
+    steps.join("\n")
+}
+
+#[tokio::test]
+async fn what_volunteers_wait_for_neither_scans_a_table_nor_sorts_a_queue() {
+    let address = fresh().await;
+    let store = open(&address).await;
+    let mut connection = store.readers().acquire().await.expect("a connection");
+    // The tables are empty, and so small that scanning them would be right.
+    connection
+        .execute("set enable_seqscan = off; set plan_cache_mode = force_generic_plan")
+        .await
+        .expect("set");
+    for statement in PostgresStore::HOT_STATEMENTS {
+        let plan = plan(&mut connection, statement).await;
+        assert!(!plan.contains("Seq Scan"), "scans: {statement}\n{plan}");
+    }
+    let queue = plan(&mut connection, PostgresStore::HOT_STATEMENTS[0]).await;
+    assert!(queue.contains("Index Scan using jobs_queue"), "{queue}");
+    assert!(!queue.contains("Sort"), "{queue}");
+}
