@@ -145,6 +145,17 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// Whether this is the tracker's own word for `code`: in the header, where the tracker is one
+    /// of ours, or else by the text that the protocol fixes.
+    fn says(&self, code: ErrorCode) -> bool {
+        match self.code {
+            Some(said) => said == code,
+            None => code.text() == Some(unquoted(&self.body)),
+        }
+    }
+}
+
 /// What an answer means to the call that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
@@ -165,7 +176,18 @@ impl Call {
         let failed = |kind, code, message: String| {
             Meaning::Failed(Fault::new(kind, code, message).with_status(answer.status))
         };
-        let told = || answer.body.trim().to_owned();
+        let told = || excerpt(&answer.body);
+        let not_allowed = || {
+            failed(
+                Kind::Server,
+                Code::Tracker(ErrorCode::NotAllowed),
+                format!(
+                    "Something before the tracker refuses the call (status {}): {}",
+                    answer.status,
+                    told()
+                ),
+            )
+        };
         if looks_like_a_page(&answer.body) && !is_temporary(answer.status) {
             return failed(Kind::Server, Code::NotATracker, page_text(answer.status));
         }
@@ -196,7 +218,7 @@ impl Call {
                 let code = answer.code.unwrap_or(by_text);
                 failed(Kind::InvalidArgument, Code::Tracker(code), told())
             }
-            (403, Self::NewJob) => failed(
+            (403, Self::NewJob) if answer.says(ErrorCode::NoJobs) => failed(
                 Kind::ZeroJob,
                 Code::Tracker(ErrorCode::NoJobs),
                 "No job is open at this stage just now. Wait and ask again.".to_owned(),
@@ -204,25 +226,28 @@ impl Call {
             (403, Self::CompleteJob | Self::FlagInvalidData) => match answer.code {
                 Some(code) => Meaning::Failed(Fault::no_open_job(code).with_status(403)),
                 None if REFUSED_REPEATS.contains(&answer.body.trim()) => Meaning::DoneBefore,
-                None => failed(Kind::Server, Code::Tracker(ErrorCode::NotAllowed), told()),
+                None => not_allowed(),
             },
+            (401 | 403, _) => not_allowed(),
             (404, Self::New | Self::JobCount) => failed(
                 Kind::InvalidUrl,
                 Code::NotATracker,
                 "There is no tracker at this address (status 404). Is the URL right?".to_owned(),
             ),
-            (404, _) if answer.code == Some(ErrorCode::NotFound) || told() == "Not Found" => {
-                failed(
-                    Kind::Server,
-                    Code::NotATracker,
-                    "There is no tracker at this address any more (status 404).".to_owned(),
-                )
-            }
-            (404, _) => failed(
+            (404, _) if answer.says(ErrorCode::WorkerUnknown) => failed(
                 Kind::WorkerTimedOut,
                 Code::Tracker(ErrorCode::WorkerUnknown),
                 "The tracker does not know this worker, or no longer. Register again with init()."
                     .to_owned(),
+            ),
+            // A proxy's, while the tracker moves house: nothing that was computed is given up.
+            (404, _) => failed(
+                Kind::Server,
+                Code::NotATracker,
+                format!(
+                    "There is no tracker at this address just now (status 404): {}",
+                    told()
+                ),
             ),
             (413, _) => failed(
                 Kind::InvalidArgument,
@@ -320,9 +345,13 @@ fn page_text(status: u16) -> String {
     )
 }
 
-/// The statuses of a server, or a proxy before it, that is overloaded or being restarted.
+/// The statuses of a server, or a proxy before it, that is overloaded or being restarted. Those
+/// from 520 on are of large networks of proxies.
 fn is_temporary(status: u16) -> bool {
-    matches!(status, 408 | 425 | 429 | 502 | 503 | 504)
+    matches!(
+        status,
+        408 | 425 | 429 | 502 | 503 | 504 | 520..=524 | 529 | 530
+    )
 }
 
 fn excerpt(body: &str) -> String {
@@ -369,12 +398,16 @@ mod tests {
 
     #[test]
     fn a_403_means_what_the_call_makes_of_it() {
-        assert_eq!(fault(Call::NewJob, 403, "any"), (Kind::ZeroJob, "no_jobs"));
+        let no_jobs = ErrorCode::NoJobs.text().expect("the protocol fixes it");
         assert_eq!(
-            fault(Call::CompleteJob, 403, "Forbidden"),
-            (Kind::Server, "not_allowed")
+            fault(Call::NewJob, 403, no_jobs),
+            (Kind::ZeroJob, "no_jobs")
         );
-        assert_eq!(fault(Call::JobCount, 403, "").0, Kind::Server);
+        for call in [Call::NewJob, Call::CompleteJob, Call::JobCount, Call::Bye] {
+            for text in ["Forbidden", "error code: 1020", ""] {
+                assert_eq!(fault(call, 403, text), (Kind::Server, "not_allowed"));
+            }
+        }
         let by_ours = Answer {
             code: Some(ErrorCode::WrongJob),
             ..answer(403, "This job has already been marked as completed.")
@@ -411,10 +444,14 @@ mod tests {
                 fault(call, 404, t3),
                 (Kind::WorkerTimedOut, "worker_unknown")
             );
-            assert_eq!(
-                fault(call, 404, "Not Found"),
-                (Kind::Server, "not_a_tracker")
-            );
+            for foreign in [
+                "Not Found",
+                "404 page not found",
+                r#"{"detail":"Not Found"}"#,
+                "",
+            ] {
+                assert_eq!(fault(call, 404, foreign), (Kind::Server, "not_a_tracker"));
+            }
         }
     }
 
@@ -455,7 +492,7 @@ mod tests {
     #[test]
     fn an_overloaded_server_is_asked_again_whatever_its_proxy_says() {
         for call in ALL {
-            for status in [408, 429, 502, 503, 504] {
+            for status in [408, 429, 502, 503, 504, 522, 530] {
                 let meaning = call.meaning(&answer(status, "<html>busy</html>"));
                 assert!(matches!(meaning, Meaning::Later(_)), "{call:?} {status}");
             }

@@ -5,11 +5,15 @@
 use crate::call::{Answer, Call, Meaning};
 use crate::fault::{Code, Fault, Kind};
 
-/// How long a call may take in all, unless the caller says otherwise.
-pub const DEFAULT_TIMEOUT_MS: u32 = 120_000;
-
-/// How long [`Call::Bye`] may take: nobody waits for a goodbye, and the tracker needs none.
-pub const BYE_TIMEOUT_MS: u32 = 10_000;
+/// How long a call may take in all, in milliseconds: what the caller asked for, or else two
+/// minutes. Nobody waits that long for a goodbye, and the tracker needs none.
+#[must_use]
+pub fn timeout_ms(call: Call, asked: Option<u32>) -> u32 {
+    asked.unwrap_or(match call {
+        Call::Bye => 10_000,
+        _ => 120_000,
+    })
+}
 
 /// The wait before the second attempt is random below this; it doubles with each attempt.
 pub const BACKOFF_BASE_MS: u32 = 500;
@@ -54,28 +58,43 @@ pub enum Step {
 pub struct Exchange {
     call: Call,
     deadline_ms: f64,
-    longest_attempt_ms: f64,
+    longest_attempt_ms: u32,
     attempts: u32,
 }
 
 impl Exchange {
-    /// Begins a call at `now_ms` that may take `timeout_ms` in all. Where that is long, one attempt
-    /// may take half of it, so that a connection that hangs leaves time for a fresh one.
+    /// A call that was made at `made_ms` and may take `timeout_ms` in all. Where that is long, one
+    /// attempt may take half of it, so that a connection that hangs leaves time for a fresh one.
     #[must_use]
-    pub fn begin(call: Call, now_ms: f64, timeout_ms: u32) -> Self {
+    pub fn begin(call: Call, made_ms: f64, timeout_ms: u32) -> Self {
         Self {
             call,
-            deadline_ms: now_ms + f64::from(timeout_ms),
-            longest_attempt_ms: f64::from(PATIENCE_MS.max(timeout_ms / 2)),
+            deadline_ms: made_ms + f64::from(timeout_ms),
+            longest_attempt_ms: PATIENCE_MS.max(timeout_ms / 2),
             attempts: 0,
         }
+    }
+
+    /// How long there is left at `now_ms`.
+    #[must_use]
+    pub fn left_ms(&self, now_ms: f64) -> u32 {
+        (self.deadline_ms - now_ms).clamp(0.0, f64::from(i32::MAX)) as u32
+    }
+
+    /// The call has spent its time behind others of this client, and was not sent.
+    #[must_use]
+    pub fn queued_too_long(&self) -> Fault {
+        Fault::new(
+            Kind::Timeout,
+            Code::Timeout,
+            "The time given has passed while an earlier call of this client was still running.",
+        )
     }
 
     /// How long the attempt that begins at `now_ms` may take.
     #[must_use]
     pub fn attempt_limit_ms(&self, now_ms: f64) -> u32 {
-        let left = (self.deadline_ms - now_ms).max(0.0);
-        left.min(self.longest_attempt_ms) as u32
+        self.left_ms(now_ms).min(self.longest_attempt_ms)
     }
 
     /// An answer came.
@@ -212,6 +231,16 @@ mod tests {
         assert!(matches!(exchange.timed_out(100_000.0, 0.0, URL),
             Step::Fail(f) if f.kind == Kind::Timeout));
         assert_eq!(exchange.attempt_limit_ms(200_000.0), 0);
+    }
+
+    #[test]
+    fn waiting_behind_other_calls_counts() {
+        let exchange = Exchange::begin(Call::NewJob, 0.0, 1000);
+        assert_eq!(exchange.left_ms(400.0), 600);
+        assert_eq!(exchange.left_ms(5000.0), 0);
+        assert_eq!(exchange.queued_too_long().kind, Kind::Timeout);
+        assert_eq!(timeout_ms(Call::Bye, None), 10_000);
+        assert_eq!(timeout_ms(Call::Bye, Some(5)), 5);
     }
 
     #[test]

@@ -143,13 +143,9 @@ impl Fault {
 
     /// Whether a call that would have ended the job that the worker holds has, by failing so,
     /// shown that the worker holds it no longer. After any other fault the call can be repeated.
-    /// (Asking for a job ends the one that is held, also where no other is open.)
     #[must_use]
     pub fn ends_job(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::ZeroJob | Kind::NoOpenJob | Kind::WorkerTimedOut
-        )
+        matches!(self.kind, Kind::NoOpenJob | Kind::WorkerTimedOut)
     }
 
     /// The same fault with the status of the answer that it was read from.

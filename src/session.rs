@@ -2,7 +2,7 @@
 
 use crate::address::{Address, encode};
 use crate::fault::{Code, Fault, Kind};
-use distcompute_protocol::{MAX_NICKNAME, MAX_PROGRESS, NewJob, NewWorker, Stage, cut};
+use distcompute_protocol::{JSON_MARK, MAX_NICKNAME, MAX_PROGRESS, NewJob, NewWorker, Stage, cut};
 use serde::{Deserialize, Serialize};
 
 /// The format of [`Dump`]; it changes when an older library could not read a newer dump.
@@ -75,11 +75,11 @@ pub fn check_progress(text: &str) -> Result<String, Fault> {
     Ok(cut(text, MAX_PROGRESS))
 }
 
-/// Checks the text of an output.
+/// Checks the text of an output that is a string.
 ///
 /// # Errors
 /// `InvalidArgumentError` for a text with U+0000.
-pub fn check_output(text: String) -> Result<String, Fault> {
+pub fn text_output(text: String) -> Result<String, Fault> {
     if text.contains('\0') {
         return Err(Fault::argument(
             "data contains the character U+0000, which trackers cannot store. Encode binary \
@@ -87,6 +87,66 @@ pub fn check_output(text: String) -> Result<String, Fault> {
         ));
     }
     Ok(text)
+}
+
+/// Marks the JSON of an output. `None` is what has no JSON, for example a function.
+///
+/// # Errors
+/// `InvalidArgumentError` for anything but an object or an array.
+pub fn json_output(json: Option<&str>) -> Result<String, Fault> {
+    match json {
+        Some(json) if json.starts_with(['{', '[']) => Ok(format!("{JSON_MARK}{json}")),
+        _ => Err(Fault::argument(
+            "data must be a string, or something whose JSON is an object or an array.",
+        )),
+    }
+}
+
+/// A job whose data says that it is JSON and is not.
+#[must_use]
+pub fn bad_job_data(number: u64, why: &str) -> Fault {
+    Fault::new(
+        Kind::Server,
+        Code::BadJobData,
+        format!(
+            "Job {number} is held, but its data says that it is JSON and is not ({why}). Call \
+             flagInvalidData() to have it made again."
+        ),
+    )
+}
+
+/// Checks a registration that the tracker answered with.
+///
+/// # Errors
+/// A token that [`Session::restore`] would not take back.
+pub fn check_worker(worker: NewWorker) -> Result<NewWorker, Fault> {
+    if is_token(&worker.token) {
+        Ok(worker)
+    } else {
+        Err(Fault::bad_answer("The tracker's answer holds no token."))
+    }
+}
+
+/// Checks a job that the tracker answered with.
+///
+/// # Errors
+/// A number that [`Session::restore`] would not take back.
+pub fn check_job(job: NewJob) -> Result<NewJob, Fault> {
+    if is_job_number(job.number) {
+        Ok(job)
+    } else {
+        Err(Fault::bad_answer(
+            "The tracker's answer holds no job's number.",
+        ))
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    (1..=256).contains(&text.len())
+}
+
+fn is_job_number(number: u64) -> bool {
+    (1..=LARGEST_NUMBER).contains(&number)
 }
 
 /// One registered worker.
@@ -109,12 +169,13 @@ impl Session {
         self.job.as_ref().map(|job| job.number)
     }
 
-    /// The address of this worker's page, for people.
+    /// The address of this worker's page, for people. `stage_name` is the stage's name in lower
+    /// case: the browser knows how to, and the tables that Rust would need are large.
     #[must_use]
-    pub fn worker_url(&self) -> String {
+    pub fn worker_url(&self, stage_name: &str) -> String {
         self.registration.url.join(&format!(
             "/worker/{}/{}",
-            encode(&self.worker.stage_name.to_ascii_lowercase()),
+            encode(stage_name),
             encode(&self.worker.display_name)
         ))
     }
@@ -149,13 +210,10 @@ impl Session {
                 dump.version
             )));
         }
-        if dump.token.is_empty() || dump.token.len() > 256 {
+        if !is_token(&dump.token) {
             return Err(bad_dump("its token is not one"));
         }
-        if dump
-            .job_id
-            .is_some_and(|id| !(1..=LARGEST_NUMBER).contains(&id))
-        {
+        if dump.job_id.is_some_and(|id| !is_job_number(id)) {
             return Err(bad_dump("its jobId is not the number of a job"));
         }
         if dump.job_id.is_none() && dump.job_data.is_some() {
@@ -256,15 +314,37 @@ mod tests {
         let line = check_progress(&"x".repeat(10_000)).expect("cut");
         assert_eq!(line.chars().count(), 255);
         assert!(check_progress("a\0").is_err());
-        assert!(check_output("a\0".into()).is_err());
+        assert!(text_output("a\0".into()).is_err());
+        assert_eq!(json_output(Some("[1]")), Ok("<!json!>[1]".into()));
+        for no_output in [None, Some("7"), Some("null"), Some("\"text\"")] {
+            assert!(json_output(no_output).is_err(), "{no_output:?}");
+        }
     }
 
     #[test]
     fn the_workers_page_is_where_the_tracker_has_it() {
         assert_eq!(
-            session().worker_url(),
-            "https://t.example/worker/big%20gpu/hematin-hanking-71"
+            session().worker_url("große gpu"),
+            "https://t.example/worker/gro%C3%9Fe%20gpu/hematin-hanking-71"
         );
+    }
+
+    #[test]
+    fn what_could_not_be_restored_is_not_taken_from_a_tracker_either() {
+        let worker = session().worker;
+        assert_eq!(check_worker(worker.clone()), Ok(worker.clone()));
+        for token in [String::new(), "x".repeat(257)] {
+            assert!(
+                check_worker(NewWorker {
+                    token,
+                    ..worker.clone()
+                })
+                .is_err()
+            );
+        }
+        for number in [0, 1 << 53] {
+            assert!(check_job(NewJob { number, data: None }).is_err());
+        }
     }
 
     #[test]

@@ -374,6 +374,199 @@ async fn a_job_without_data_is_a_job_whose_data_is_null() {
 }
 
 #[test]
+async fn data_that_is_nested_beyond_measure_is_a_bad_answer_and_nothing_breaks() {
+    let client = join(&Faulty::at("deep-data").await.url()).await;
+    for _ in 0..2 {
+        let outcome = call(&client, "newJob", &[]).await;
+        assert_eq!(fault(outcome), named("ServerError", "bad_answer"));
+    }
+    let deep = evaluate("let a = []; for (let i = 0; i < 4000; i++) a = [a]; a");
+    let dump = start(&client, "dump", &[]).expect("dumps");
+    Reflect::set(&dump, &"token".into(), &deep).expect("set");
+    assert_eq!(
+        fault(client::load(&dump)),
+        named("DumpError", "invalid_dump")
+    );
+    call(&client, "bye", &[]).await.expect("leaves");
+}
+
+#[test]
+async fn a_call_for_another_job_lets_go_of_the_one_before_whatever_comes_of_it() {
+    let slow = Faulty::at("slow/300").await;
+    let client = join(&slow.url()).await;
+    call(&client, "newJob", &[]).await.expect("a job");
+    let late = call(&client, "newJob", &[within(100)]).await;
+    assert_eq!(fault(late), named("TimeoutError", "timeout"));
+    // Which job the tracker means by now, nobody knows: no result may go to the wrong one.
+    assert!(get(&client, "jobId").is_null());
+    let outcome = call(&client, "completeJob", &["x".into()]).await;
+    assert_eq!(fault(outcome), named("NoOpenJobError", "no_open_job"));
+    assert_eq!(slow.seen("completeJob").await.len(), 0);
+}
+
+#[test]
+async fn waiting_for_the_call_before_is_within_the_time_limit() {
+    let hang = Faulty::at("hang").await;
+    let client = join(&hang.url()).await;
+    let controller = AbortController::new().expect("a controller");
+    let before = start(&client, "newJob", &[until(&controller)]).expect("runs");
+    let began = now_ms();
+    let late = call(&client, "newJob", &[within(200)]).await;
+    assert_eq!(fault(late), named("TimeoutError", "timeout"));
+    call(&client, "bye", &[within(200)]).await.expect("leaves");
+    assert!(now_ms() - began < 5000.0);
+    controller.abort();
+    assert_eq!(fault(settled(before).await), named("AbortError", "aborted"));
+}
+
+/// Runs `work` with a global replaced by what `code` evaluates to.
+async fn with_global<T>(path: &[&str], code: &str, work: impl Future<Output = T>) -> T {
+    let (name, owners) = path.split_last().expect("a path");
+    let owner = owners
+        .iter()
+        .fold(js_sys::global().into(), |owner, name| get(&owner, name));
+    let before = get(&owner, name);
+    let set = |value: &JsValue| {
+        let property = object(&[
+            ("value", value.clone()),
+            ("configurable", true.into()),
+            ("writable", true.into()),
+        ]);
+        js_sys::Reflect::define_property(&owner.clone().into(), &(*name).into(), &property.into())
+            .expect("defines");
+    };
+    set(&evaluate(code));
+    let done = work.await;
+    set(&before);
+    done
+}
+
+#[test]
+async fn a_page_that_has_replaced_fetch_gets_errors_and_breaks_nothing() {
+    let client = join(&server("tracker").await).await;
+    for fetch in [
+        "() => Promise.reject('text')",
+        "() => Promise.reject(undefined)",
+        "() => Promise.reject(new Proxy(new Error('x'), { get() { throw 1 } }))",
+        "() => { throw new Error('at once') }",
+        "() => undefined",
+        "async () => ({})",
+        "async () => new Proxy({}, { get() { throw 'no' } })",
+        "7",
+    ] {
+        let soon = [within(50)];
+        let outcome = with_global(&["fetch"], fetch, call(&client, "newJob", &soon)).await;
+        let (name, _) = fault(outcome);
+        assert!(
+            ["UnreachableError", "TimeoutError"].contains(&name.as_str()),
+            "{fetch}: {name}"
+        );
+    }
+    call(&client, "newJob", &[]).await.expect("a job");
+}
+
+#[test]
+async fn a_console_that_throws_and_a_missing_clock_do_no_harm() {
+    let url = server("tracker").await;
+    let throws = "() => { throw new Error('no console') }";
+    let options = [("url", url.as_str().into()), ("stage", "a".into())];
+    let client = with_global(&["console", "log"], throws, async {
+        let client = init(&options).await.expect("joins");
+        call(&client, "newJob", &[]).await.expect("a job");
+        client
+    })
+    .await;
+    with_global(&["performance"], "undefined", async {
+        call(&client, "completeJob", &["x".into()])
+            .await
+            .expect("done");
+    })
+    .await;
+}
+
+#[test]
+async fn verbose_says_what_happens_and_quiet_says_nothing() {
+    let url = server("tracker").await;
+    let lines = Array::new();
+    let listen = Function::new_with_args("lines", "return line => lines.push(line)")
+        .call1(&JsValue::UNDEFINED, &lines)
+        .expect("a listener");
+    Reflect::set(&js_sys::global(), &"listen".into(), &listen).expect("set");
+    with_global(&["console", "log"], "listen", async {
+        join(&url).await;
+        assert_eq!(lines.length(), 0);
+        let options = [("url", url.as_str().into()), ("stage", "a".into())];
+        let client = init(&options).await.expect("joins");
+        let worker = text(&client, "workerUrl");
+        let said: Vec<String> = lines.iter().filter_map(|line| line.as_string()).collect();
+        assert!(said[0].starts_with("[distcompute-client] - connecting"));
+        assert!(said.iter().any(|line| line.ends_with(&worker)), "{said:?}");
+    })
+    .await;
+}
+
+#[test]
+async fn signals_that_only_pretend_are_refused_and_those_of_the_platform_work() {
+    let client = join(&server("tracker").await).await;
+    let pretends = [
+        "new Proxy(new AbortController().signal, {})",
+        "Object.create(AbortSignal.prototype)",
+        "({ aborted: false })",
+        "new Proxy({}, { get() { throw 1 } })",
+    ];
+    for pretend in pretends {
+        let options = object(&[("signal", evaluate(pretend))]);
+        let outcome = call(&client, "newJob", &[options]).await;
+        assert_eq!(
+            fault(outcome),
+            named("InvalidArgumentError", "invalid_argument"),
+            "{pretend}"
+        );
+    }
+    let any = "AbortSignal.any([AbortSignal.timeout(1e6), new AbortController().signal])";
+    let options = object(&[("signal", evaluate(any))]);
+    call(&client, "newJob", &[options]).await.expect("a job");
+    let stop = object(&[("signal", evaluate("AbortSignal.timeout(0)"))]);
+    let hang = join(&Faulty::at("hang").await.url()).await;
+    let outcome = call(&hang, "newJob", &[stop]).await;
+    let reason = get(outcome.as_ref().expect_err("aborted"), "cause");
+    assert_eq!(text(&reason, "name"), "TimeoutError");
+    assert_eq!(fault(outcome), named("AbortError", "aborted"));
+}
+
+#[test]
+async fn calls_with_a_signal_leave_nothing_behind() {
+    let client = join(&server("tracker").await).await;
+    let controller = AbortController::new().expect("a controller");
+    let options = [until(&controller)];
+    let mut before = 0;
+    for round in 0..60 {
+        if round == 10 {
+            before = wasm_bindgen::externref_heap_live_count();
+        }
+        call(&client, "newJob", &options).await.expect("a job");
+    }
+    let after = wasm_bindgen::externref_heap_live_count();
+    assert!(after < before + 25, "{before} values held, then {after}");
+}
+
+#[test]
+async fn what_is_too_long_for_any_tracker_is_refused_before_it_fills_the_memory() {
+    let client = join(&server("tracker").await).await;
+    call(&client, "newJob", &[]).await.expect("a job");
+    for huge in ["'x'.repeat(2 ** 26 + 1)", "['x'.repeat(2 ** 26)]"] {
+        let outcome = call(&client, "completeJob", &[evaluate(huge)]).await;
+        assert_eq!(
+            fault(outcome),
+            named("InvalidArgumentError", "invalid_argument")
+        );
+    }
+    call(&client, "completeJob", &["x".into()])
+        .await
+        .expect("done");
+}
+
+#[test]
 async fn data_that_only_claims_to_be_json_can_be_flagged() {
     let client = join(&Faulty::at("bad-json-data").await.url()).await;
     let outcome = call(&client, "newJob", &[]).await;
@@ -544,6 +737,7 @@ async fn calls_refuse_what_they_cannot_take_and_keep_the_job() {
         "new Uint8Array(3)",
         "new Date(0)",
         "new Proxy({}, { ownKeys() { throw 1 }, get() { throw 2 } })",
+        "const { proxy, revoke } = Proxy.revocable([], {}); revoke(); proxy",
         "'zero \\0 byte'",
     ] {
         let outcome = call(&client, "completeJob", &[evaluate(bad)]).await;

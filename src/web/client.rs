@@ -3,19 +3,21 @@
 //! Every exported method takes any value at all, works on a clone of what the class holds, and
 //! keeps no borrow across an await: two calls at once, and `free()` during a call, are safe.
 
-use super::http::{Failure, Terms, send, until_aborted};
-use super::options::{CallOptions, InitOptions, string};
-use super::turn::Turns;
+use super::face::say;
+use super::http::{Failure, Terms};
+use super::options::{CallOptions, InitOptions};
+use super::turn::{Turn, Turns};
 use super::{error, json};
-use crate::call::{Request, read_alive, read_count};
-use crate::exchange::BYE_TIMEOUT_MS;
+use crate::call::{Call, Request, read_alive, read_count};
 use crate::fault::{Code, Fault, Kind};
-use crate::session::{Dump, Registration, Session, bad_dump, check_output, check_progress};
+use crate::session::{
+    Dump, Registration, Session, bad_dump, bad_job_data, check_job, check_progress, check_worker,
+};
 use core::cell::RefCell;
 use core::future::{Future, ready};
 use core::pin::Pin;
-use distcompute_protocol::{ErrorCode, NewJob, NewWorker};
-use js_sys::Promise;
+use distcompute_protocol::{ErrorCode, NewJob};
+use js_sys::{JsString, Promise};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -98,12 +100,13 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failu
             ),
         )
     })?;
-    let say = |text: &str| say(asked.verbose, None, text);
-    say("connecting to tracker...");
-    let on_retry = |what: &str| say(&format!("retrying request after {what}..."));
+    let tell = |text: &str| tell(asked.verbose, None, text);
+    tell("connecting to tracker...");
+    let on_retry = |what: &str| tell(&format!("retrying request after {what}..."));
     let request = Request::new_worker(&registration.nickname, registration.stage);
-    let answer = send(&url, &request, &Terms::new(&call, &on_retry)).await?;
-    let worker: NewWorker = read_answer(answer)?;
+    let terms = Terms::new(request.call, &call, &on_retry);
+    let answer = terms.send(&url, &request).await?.unwrap_or_default();
+    let worker = check_worker(read_body(&answer.body, &NEW_WORKER)?)?;
     let session = Session {
         registration,
         worker,
@@ -111,12 +114,9 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failu
         verbose: asked.verbose,
     };
     let client = Client::new(session, JsValue::NULL);
-    client
-        .0
-        .say(&format!("joined as {}", client.display_name()));
-    client
-        .0
-        .say(&format!("this worker's page: {}", client.worker_url()));
+    let inner = &client.0;
+    inner.tell(&format!("joined as {}", client.display_name()));
+    inner.tell(&format!("this worker's page: {}", client.worker_url()));
     Ok(client)
 }
 
@@ -130,10 +130,8 @@ pub fn load(dump: &JsValue) -> Result<JsValue, JsValue> {
 fn restore(dump: &JsValue) -> Result<Client, Fault> {
     // Through JSON, which a dump is by definition: no getter of a stranger runs after this line.
     let text = json::text_of(dump).map_err(|why| bad_dump(&why))?;
-    let text = text
-        .filter(|t| t.starts_with('{'))
-        .ok_or_else(|| bad_dump(&format!("it is {} and not an object", json::kind_of(dump))))?;
-    let dump: Dump = json::read(&text).map_err(|why| bad_dump(&why))?;
+    let text = text.ok_or_else(|| bad_dump(&format!("it is {}", json::kind_of(dump))))?;
+    let dump: Dump = json::read(&text, &DUMP).map_err(|why| bad_dump(&why))?;
     let session = Session::restore(dump)?;
     let data = session.job.as_ref().and_then(|job| job.data.as_deref());
     let job = json::job_data(data).unwrap_or_else(|_| data.into());
@@ -169,8 +167,17 @@ impl Inner {
         self.job.replace(data);
     }
 
-    fn say(&self, text: &str) {
-        self.read(|s| say(s.verbose, Some(&s.worker.project), text));
+    fn tell(&self, text: &str) {
+        let (verbose, project) = self.read(|s| (s.verbose, s.worker.project.clone()));
+        tell(verbose, Some(&project), text);
+    }
+
+    /// Waits for this call's turn.
+    async fn turn(&self, call: Call, options: &CallOptions) -> Result<Turn, Failure> {
+        let mut turn = self.turns.queue();
+        let terms = Terms::new(call, options, &|_| ());
+        terms.wait_for(&mut turn).await?;
+        Ok(turn)
     }
 
     async fn call(
@@ -178,9 +185,10 @@ impl Inner {
         request: &Request,
         options: &CallOptions,
     ) -> Result<Option<String>, Failure> {
-        let on_retry = |what: &str| self.say(&format!("retrying request after {what}..."));
+        let on_retry = |what: &str| self.tell(&format!("retrying request after {what}..."));
         let url = self.read(|s| s.registration.url.clone());
-        let answer = send(&url, request, &Terms::new(options, &on_retry)).await?;
+        let terms = Terms::new(request.call, options, &on_retry);
+        let answer = terms.send(&url, request).await?;
         Ok(answer.map(|answer| answer.body))
     }
 
@@ -188,62 +196,49 @@ impl Inner {
         let request = self.read(|s| Request::job_count(s.registration.stage));
         let body = self.call(&request, &options).await?.unwrap_or_default();
         let count = read_count(&body).ok_or_else(|| Fault::bad_answer(body))?;
-        self.say(&format!("jobs remaining: {count}"));
+        self.tell(&format!("jobs remaining: {count}"));
         // A count that a float cannot hold exactly would take longer than the Earth has.
         Ok(JsValue::from_f64(count as f64))
     }
 
     async fn new_job(&self, options: CallOptions) -> Result<JsValue, Failure> {
-        let mut turn = self.turns.queue();
-        until_aborted(options.signal.as_ref(), turn.begin()).await?;
-        self.say("looking for new job...");
+        let _turn = self.turn(Call::NewJob, &options).await?;
+        self.tell("looking for new job...");
         let request = Request::new_job(self.token());
-        // Asking for a job puts back the one that is held, also where there is no other.
-        let answer = self.call(&request, &options).await;
-        self.let_go_if(answer.as_ref().is_err_and(Failure::ends_job));
-        let body = answer?;
-        let job: NewJob = read_body(&body.unwrap_or_default())?;
+        // Asking for a job puts back the one that is held. Whether it has, and which other was
+        // given, nobody knows until the answer is here.
+        self.hold(None, JsValue::NULL);
+        let body = self.call(&request, &options).await?.unwrap_or_default();
+        let job: NewJob = check_job(read_body(&body, &NEW_JOB)?)?;
         let number = job.number;
-        match json::job_data(job.data.as_deref()) {
-            Ok(data) => {
-                self.hold(Some(job), data.clone());
-                self.say(&format!("received new job #{number}"));
-                Ok(data)
-            }
+        let (data, fault) = match json::job_data(job.data.as_deref()) {
+            Ok(data) => (data, None),
             // The job is held all the same, so that its input can be flagged.
-            Err(why) => {
-                let text = job.data.as_deref().into();
-                self.hold(Some(job), text);
-                Err(Fault::new(
-                    Kind::Server,
-                    Code::BadJobData,
-                    format!(
-                        "Job {number} is held, but its data says that it is JSON and is not \
-                         ({why}). Call flagInvalidData() to have it made again."
-                    ),
-                )
-                .into())
-            }
-        }
+            Err(why) => (
+                JsValue::from(job.data.as_deref()),
+                Some(bad_job_data(number, &why)),
+            ),
+        };
+        self.hold(Some(job), data.clone());
+        self.tell(&format!("received new job #{number}"));
+        fault.map_or(Ok(data), |fault| Err(fault.into()))
     }
 
     async fn complete_job(&self, data: String, options: CallOptions) -> Result<JsValue, Failure> {
-        let mut turn = self.turns.queue();
-        until_aborted(options.signal.as_ref(), turn.begin()).await?;
+        let _turn = self.turn(Call::CompleteJob, &options).await?;
         let number = self.held(ErrorCode::NoOpenJob)?;
         let request = Request::complete_job(self.token(), number, data);
         self.settle(&request, &options).await?;
-        self.say(&format!("marked job #{number} as complete"));
+        self.tell(&format!("marked job #{number} as complete"));
         Ok(JsValue::UNDEFINED)
     }
 
     async fn flag_invalid_data(&self, options: CallOptions) -> Result<JsValue, Failure> {
-        let mut turn = self.turns.queue();
-        until_aborted(options.signal.as_ref(), turn.begin()).await?;
+        let _turn = self.turn(Call::FlagInvalidData, &options).await?;
         let number = self.held(ErrorCode::NotWorking)?;
         let request = Request::flag_invalid_data(self.token(), number);
         self.settle(&request, &options).await?;
-        self.say(&format!("flagged the data of job #{number} as invalid"));
+        self.tell(&format!("flagged the data of job #{number} as invalid"));
         Ok(JsValue::UNDEFINED)
     }
 
@@ -256,19 +251,15 @@ impl Inner {
     /// that this worker holds it no longer.
     async fn settle(&self, request: &Request, options: &CallOptions) -> Result<(), Failure> {
         let answer = self.call(request, options).await;
-        self.let_go_if(answer.as_ref().map_or_else(Failure::ends_job, |_| true));
-        answer.map(|_| ())
-    }
-
-    fn let_go_if(&self, ended: bool) {
-        if ended {
+        if answer.as_ref().map_or_else(Failure::ends_job, |_| true) {
             self.hold(None, JsValue::NULL);
         }
+        answer.map(|_| ())
     }
 
     async fn log(&self, progress: String, options: CallOptions) -> Result<JsValue, Failure> {
         let progress = check_progress(&progress)?;
-        self.say(&format!("logged new progress data: {progress}"));
+        self.tell(&format!("logged new progress data: {progress}"));
         let request = Request::update_progress(self.token(), progress);
         self.call(&request, &options).await?;
         Ok(JsValue::UNDEFINED)
@@ -282,20 +273,13 @@ impl Inner {
     }
 
     async fn bye(&self, options: CallOptions) {
-        let leave = async {
-            let mut turn = self.turns.queue();
-            turn.begin().await;
-            let url = self.read(|s| s.registration.url.clone());
-            let terms = Terms {
-                default_timeout_ms: BYE_TIMEOUT_MS,
-                ..Terms::new(&options, &|_| ())
-            };
-            // The worker may be gone already; if not, the tracker will notice by itself.
-            let _ = send(&url, &Request::bye(self.token()), &terms).await;
-        };
-        let _ = until_aborted(options.signal.as_ref(), leave).await;
+        // Whatever goes wrong: the worker may be gone already, and if not, the tracker will notice
+        // by itself.
+        if let Ok(_turn) = self.turn(Call::Bye, &options).await {
+            let _ = self.call(&Request::bye(self.token()), &options).await;
+        }
         self.hold(None, JsValue::NULL);
-        self.say("closed worker");
+        self.tell("closed worker");
     }
 }
 
@@ -346,7 +330,7 @@ impl Client {
     }
 
     /// Takes a job, puts it in `job` and `jobId`, and resolves to its data. A job that is still
-    /// held is put back first.
+    /// held is put back first, and let go of whether the call then works or not.
     ///
     /// Rejects with `ZeroJobError` when no job is open at this stage; wait and ask again, this is
     /// not a fault. Rejects with `WorkerTimedOutError` when the tracker has forgotten this worker;
@@ -375,7 +359,7 @@ impl Client {
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
     ) -> Promise {
         // Read before the first await: the caller may change the object afterwards.
-        let data = json::output(data).and_then(check_output);
+        let data = json::output(data);
         start(self, options, |inner, options| async move {
             inner.complete_job(data?, options).await
         })
@@ -389,7 +373,7 @@ impl Client {
         #[wasm_bindgen(unchecked_param_type = "string")] progress: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
     ) -> Promise {
-        let progress = string(progress, "progress");
+        let progress = json::text(progress, "progress");
         start(self, options, |inner, options| async move {
             inner.log(progress?, options).await
         })
@@ -505,28 +489,39 @@ impl Client {
     /// The address of this worker's page at the tracker, for people.
     #[wasm_bindgen(getter, js_name = workerUrl)]
     pub fn worker_url(&self) -> String {
-        self.0.read(Session::worker_url)
+        let stage_name = JsString::from(self.stage_name()).to_lower_case();
+        self.0.read(|s| s.worker_url(&String::from(stage_name)))
     }
 }
 
-fn read_answer<T: serde::de::DeserializeOwned>(
-    answer: Option<crate::call::Answer>,
-) -> Result<T, Fault> {
-    read_body(&answer.unwrap_or_default().body)
-}
+/// The fields of the answers, and of a dump, that are read.
+const NEW_WORKER: [&str; 4] = ["token", "display_name", "project", "stage_name"];
+const NEW_JOB: [&str; 2] = ["data", "number"];
+const DUMP: [&str; 11] = [
+    "version",
+    "url",
+    "stage",
+    "nickname",
+    "verbose",
+    "token",
+    "displayName",
+    "project",
+    "stageName",
+    "jobId",
+    "jobData",
+];
 
-fn read_body<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, Fault> {
-    json::read(body)
+fn read_body<T: serde::de::DeserializeOwned>(body: &str, fields: &[&str]) -> Result<T, Fault> {
+    json::read(body, fields)
         .map_err(|why| Fault::bad_answer(format!("The tracker's answer cannot be read: {why}")))
 }
 
 /// Writes to the console as the Python library does.
-fn say(verbose: bool, project: Option<&str>, text: &str) {
+fn tell(verbose: bool, project: Option<&str>, text: &str) {
     if verbose {
-        let line = match project {
+        say(&match project {
             None => format!("[distcompute-client] - {text}"),
             Some(project) => format!("[distcompute-client] - {project} - {text}"),
-        };
-        web_sys::console::log_1(&line.into());
+        });
     }
 }

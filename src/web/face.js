@@ -48,6 +48,48 @@ export function makeError(name, code, message, status, cause) {
   return new kinds[name](code, message, status, cause);
 }
 
+// What the page has replaced may throw or give anything. Nothing of that may unwind through the
+// wasm, whose promises would never settle: here it becomes an Error, or nothing.
+
+/** Writes a line to the console. */
+export function say(line) {
+  try {
+    console.log(line);
+  } catch {
+    // A console that throws has no reader.
+  }
+}
+
+/** Milliseconds that only grow, where there is such a clock. */
+export function now() {
+  try {
+    return performance.now();
+  } catch {
+    return Date.now();
+  }
+}
+
+/** Sends a request and reads the whole answer: [status, error code, Retry-After, body]. */
+export async function send(request, longest) {
+  try {
+    const response = await fetch(request);
+    const header = (name) => response.headers.get(name) ?? undefined;
+    const body = String(await response.text());
+    if (body.length > longest) throw new RangeError("the answer is too long");
+    return [Number(response.status), header("distcompute-error"), header("retry-after"), body];
+  } catch (error) {
+    throw isError(error) ? error : new Error("fetch failed with something that is no error");
+  }
+}
+
+function isError(value) {
+  try {
+    return value instanceof Error && typeof value.message === "string";
+  } catch {
+    return false;
+  }
+}
+
 let loaded;
 
 /** Called by the wasm when it starts. */

@@ -16,6 +16,13 @@ extern "C" {
         status: Option<u16>,
         cause: &JsValue,
     ) -> JsValue;
+
+    pub(crate) fn say(line: &str);
+
+    pub(crate) fn now() -> f64;
+
+    #[wasm_bindgen(catch)]
+    pub(crate) async fn send(request: &web_sys::Request, longest: u32) -> Result<JsValue, JsValue>;
 }
 
 /// Members of the package that stand in `face.js`. Only their names cross here: wasm-bindgen types
@@ -59,7 +66,7 @@ extern "C" {
 }
 
 /// Runs when the wasm is loaded: from now on `init` and `load` work.
-#[wasm_bindgen(start, skip_typescript)]
+#[wasm_bindgen(start, private)]
 fn loaded() {
     std::panic::set_hook(Box::new(|panic| {
         web_sys::console::error_1(&panic.to_string().into());

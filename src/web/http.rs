@@ -1,28 +1,23 @@
 //! One exchange over `fetch`: sends, waits and stops as [`Exchange`] says.
 
+use super::face::{now, send};
 use super::options::CallOptions;
+use super::turn::Turn;
 use super::{error, json};
 use crate::address::Address;
-use crate::call::{Answer, Body, Request, read_retry_after};
-use crate::exchange::{DEFAULT_TIMEOUT_MS, Exchange, Step};
+use crate::call::{Answer, Body, Call, Request, read_retry_after};
+use crate::exchange::{Exchange, Step, timeout_ms};
 use crate::fault::{Code, Fault, Kind};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
-use distcompute_protocol::{ERROR_HEADER, ErrorCode};
+use distcompute_protocol::ErrorCode;
 use gloo_net::http::{Method, RequestBuilder};
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Function, Promise};
+use js_sys::{Array, Function, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, AbortSignal, RequestCache};
-
-#[wasm_bindgen]
-extern "C" {
-    // Monotonic, unlike the date, which people set; there in windows, workers and Node.
-    #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    fn now_ms() -> f64;
-}
 
 /// A fault and the JavaScript value that caused it.
 pub(crate) struct Failure {
@@ -50,40 +45,87 @@ impl From<Failure> for JsValue {
     }
 }
 
-/// What a call may take, and who wants to hear of it.
+/// One call of JavaScript's: when it was made, what it may take, and who wants to hear of it.
 pub(crate) struct Terms<'a> {
-    pub(crate) options: &'a CallOptions,
-    pub(crate) default_timeout_ms: u32,
+    signal: Option<&'a AbortSignal>,
+    exchange: Exchange,
+    call: Call,
     /// Told before each wait for another attempt.
-    pub(crate) on_retry: &'a dyn Fn(&str),
+    on_retry: &'a dyn Fn(&str),
 }
 
 impl<'a> Terms<'a> {
-    pub(crate) fn new(options: &'a CallOptions, on_retry: &'a dyn Fn(&str)) -> Self {
+    pub(crate) fn new(call: Call, options: &'a CallOptions, on_retry: &'a dyn Fn(&str)) -> Self {
+        let limit = timeout_ms(call, options.timeout_ms);
         Self {
-            options,
-            default_timeout_ms: DEFAULT_TIMEOUT_MS,
+            signal: options.signal.as_ref(),
+            exchange: Exchange::begin(call, options.made_ms, limit),
+            call,
             on_retry,
+        }
+    }
+
+    /// Waits until the calls of this client that were made before are done.
+    pub(crate) async fn wait_for(&self, turn: &mut Turn) -> Result<(), Failure> {
+        let left = TimeoutFuture::new(self.exchange.left_ms(now()));
+        match until_aborted(self.signal, race(turn.begin(), left)).await? {
+            First::Left(()) => Ok(()),
+            First::Right(()) => Err(self.exchange.queued_too_long().into()),
+        }
+    }
+
+    /// Sends `request` until it is answered, failed, out of time or aborted. `None` where an
+    /// earlier sending whose answer was lost had already worked.
+    pub(crate) async fn send(
+        &self,
+        address: &Address,
+        request: &Request,
+    ) -> Result<Option<Answer>, Failure> {
+        debug_assert_eq!(self.call, request.call);
+        until_aborted(self.signal, self.drive(address, request)).await?
+    }
+
+    async fn drive(&self, address: &Address, request: &Request) -> Result<Option<Answer>, Failure> {
+        let url = address.join(&request.path);
+        let body = request.body.as_ref().map(write_body).transpose()?;
+        let mut exchange = self.exchange.clone();
+        loop {
+            let limit_ms = exchange.attempt_limit_ms(now());
+            let outcome = attempt(&url, body.as_deref(), limit_ms).await;
+            let (now, random) = (now(), js_sys::Math::random());
+            let base = address.as_str();
+            let mut cause = JsValue::UNDEFINED;
+            let (step, answer, what) = match outcome {
+                Outcome::Answered(answer) => {
+                    let step = exchange.answered(now, random, &answer);
+                    let what = format!("status {}", answer.status);
+                    (step, Some(answer), what)
+                }
+                Outcome::NotReached(thrown) => {
+                    let what = json::says(&thrown);
+                    cause = thrown;
+                    (exchange.not_reached(now, random, base, &what), None, what)
+                }
+                Outcome::TimedOut => {
+                    let step = exchange.timed_out(now, random, base);
+                    (step, None, "no answer in time".to_owned())
+                }
+            };
+            match step {
+                Step::Done => return Ok(answer),
+                Step::DoneBefore => return Ok(None),
+                Step::Fail(fault) => return Err(Failure { fault, cause }),
+                Step::Wait(ms) => {
+                    (self.on_retry)(&what);
+                    TimeoutFuture::new(ms).await;
+                }
+            }
         }
     }
 }
 
-/// Sends `request` until it is answered, failed, out of time or aborted. `None` where an earlier
-/// attempt whose answer was lost had already worked.
-pub(crate) async fn send(
-    address: &Address,
-    request: &Request,
-    terms: &Terms<'_>,
-) -> Result<Option<Answer>, Failure> {
-    until_aborted(
-        terms.options.signal.as_ref(),
-        drive(address, request, terms),
-    )
-    .await?
-}
-
 /// Runs `work` until the caller's signal says stop.
-pub(crate) async fn until_aborted<T>(
+async fn until_aborted<T>(
     signal: Option<&AbortSignal>,
     work: impl Future<Output = T>,
 ) -> Result<T, Failure> {
@@ -91,7 +133,7 @@ pub(crate) async fn until_aborted<T>(
         return Ok(work.await);
     };
     // Before anything is sent.
-    if signal.aborted() {
+    if property(signal, "aborted").is_truthy() {
         return Err(aborted(signal));
     }
     let watch = AbortWatch::new(signal);
@@ -105,48 +147,13 @@ fn aborted(signal: &AbortSignal) -> Failure {
     let message = "The call was aborted by its signal.";
     Failure {
         fault: Fault::new(Kind::Abort, Code::Aborted, message),
-        cause: signal.reason(),
+        cause: property(signal, "reason"),
     }
 }
 
-async fn drive(
-    address: &Address,
-    request: &Request,
-    terms: &Terms<'_>,
-) -> Result<Option<Answer>, Failure> {
-    let url = address.join(&request.path);
-    let body = request.body.as_ref().map(write_body).transpose()?;
-    let timeout_ms = terms.options.timeout_ms.unwrap_or(terms.default_timeout_ms);
-    let mut exchange = Exchange::begin(request.call, now_ms(), timeout_ms);
-    loop {
-        let limit_ms = exchange.attempt_limit_ms(now_ms());
-        let outcome = attempt(&url, body.as_deref(), limit_ms).await;
-        let (now, random) = (now_ms(), js_sys::Math::random());
-        let base = address.as_str();
-        let (step, answer, what) = match outcome {
-            Outcome::Answered(answer) => {
-                let step = exchange.answered(now, random, &answer);
-                let what = format!("status {}", answer.status);
-                (step, Some(answer), what)
-            }
-            Outcome::NotReached(what) => {
-                (exchange.not_reached(now, random, base, &what), None, what)
-            }
-            Outcome::TimedOut => {
-                let step = exchange.timed_out(now, random, base);
-                (step, None, "no answer in time".to_owned())
-            }
-        };
-        match step {
-            Step::Done => return Ok(answer),
-            Step::DoneBefore => return Ok(None),
-            Step::Fail(fault) => return Err(fault.into()),
-            Step::Wait(ms) => {
-                (terms.on_retry)(&what);
-                TimeoutFuture::new(ms).await;
-            }
-        }
-    }
+/// A property of the caller's signal, whose getter the caller may have replaced.
+fn property(signal: &AbortSignal, name: &str) -> JsValue {
+    js_sys::Reflect::get(signal, &name.into()).unwrap_or(JsValue::UNDEFINED)
 }
 
 fn write_body(body: &Body) -> Result<String, Fault> {
@@ -155,12 +162,11 @@ fn write_body(body: &Body) -> Result<String, Fault> {
 
 enum Outcome {
     Answered(Answer),
-    NotReached(String),
+    NotReached(JsValue),
     TimedOut,
 }
 
 /// Ends its request when it is dropped; one that has been answered does not notice.
-/// Aborted without a reason of ours: gloo-net takes a rejection by anything but an `Error` badly.
 struct Running(AbortController);
 
 impl Drop for Running {
@@ -170,14 +176,14 @@ impl Drop for Running {
 }
 
 async fn attempt(url: &str, body: Option<&str>, limit_ms: u32) -> Outcome {
-    let Ok(controller) = AbortController::new() else {
-        return Outcome::NotReached("this environment has no AbortController".to_owned());
+    let running = match AbortController::new() {
+        Ok(controller) => Running(controller),
+        Err(thrown) => return Outcome::NotReached(thrown),
     };
-    let running = Running(controller);
     let exchange = fetch(url, body, &running.0);
     match race(exchange, TimeoutFuture::new(limit_ms)).await {
         First::Left(Ok(answer)) => Outcome::Answered(answer),
-        First::Left(Err(what)) => Outcome::NotReached(what.to_string()),
+        First::Left(Err(thrown)) => Outcome::NotReached(thrown),
         First::Right(()) => Outcome::TimedOut,
     }
 }
@@ -186,26 +192,27 @@ async fn fetch(
     url: &str,
     body: Option<&str>,
     controller: &AbortController,
-) -> Result<Answer, gloo_net::Error> {
+) -> Result<Answer, JsValue> {
     let builder = RequestBuilder::new(url)
         .cache(RequestCache::NoStore)
         .abort_signal(Some(&controller.signal()));
     let request = match body {
-        None => builder.build()?,
+        None => builder.build(),
         Some(text) => builder
             .method(Method::POST)
             .header("content-type", "application/json")
-            .body(text)?,
+            .body(text),
     };
-    let response = request.send().await?;
-    let header = |name: &str| response.headers().get(name);
-    let code = header(ERROR_HEADER).and_then(|code| ErrorCode::from_code(&code));
-    let retry_after_ms = header("retry-after").and_then(|text| read_retry_after(&text));
+    let request = request.map_err(|error| js_sys::Error::new(&error.to_string()))?;
+    // gloo-net builds the request; sending it is face.js's, which bears a `fetch` that the page has
+    // replaced: what is thrown there must not unwind through here.
+    let answer = Array::from(&send(&request.into(), json::LONGEST).await?);
+    let text = |index: u32| answer.get(index).as_string();
     Ok(Answer {
-        status: response.status(),
-        code,
-        retry_after_ms,
-        body: response.text().await?,
+        status: answer.get(0).as_f64().unwrap_or(0.0) as u16,
+        code: text(1).and_then(|code| ErrorCode::from_code(&code)),
+        retry_after_ms: text(2).and_then(|header| read_retry_after(&header)),
+        body: text(3).unwrap_or_default(),
     })
 }
 
@@ -241,6 +248,8 @@ impl Drop for AbortWatch<'_> {
         let _ = self
             .signal
             .remove_event_listener_with_callback("abort", &self.listener);
+        // What waits for a promise is freed when the promise is kept.
+        let _ = self.listener.call0(&JsValue::UNDEFINED);
     }
 }
 

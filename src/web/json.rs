@@ -1,20 +1,31 @@
 //! JavaScript values as wire types and back, by the browser's own JSON.
 
 use crate::fault::Fault;
-use distcompute_protocol::{JSON_MARK, json_part};
-use js_sys::JSON;
+use crate::session::{json_output, text_output};
+use distcompute_protocol::json_part;
+use js_sys::{JSON, JsString};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
 
-/// Reads a JSON text.
-pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let value = JSON::parse(text).map_err(|e| says(&e))?;
-    from_value(value)
-}
+/// The longest text that crosses the boundary, in UTF-16 units. A larger one would exhaust the
+/// wasm's memory, or the browser's longest string, half-way.
+pub(crate) const LONGEST: u32 = 64 << 20;
 
-/// Reads a plain value: one that came out of `JSON.parse`, so that no getter of a stranger runs.
-pub(crate) fn from_value<T: DeserializeOwned>(value: JsValue) -> Result<T, String> {
-    serde_wasm_bindgen::from_value(value).map_err(|e| e.to_string())
+/// Reads a JSON text whose `fields` are texts, numbers or truth values: all that the protocol has.
+pub(crate) fn read<T: DeserializeOwned>(text: &str, fields: &[&str]) -> Result<T, String> {
+    let value = JSON::parse(text).map_err(|e| says(&e))?;
+    if !value.is_object() {
+        return Err(format!("it is {} and not an object", kind_of(&value)));
+    }
+    for field in fields {
+        // Describing one that is nested thousands deep, as the deserializer would, ends the stack.
+        let found = js_sys::Reflect::get(&value, &JsValue::from_str(field));
+        if found.map_or(true, |found| found.is_object()) {
+            return Err(format!("its {field} is neither text nor number"));
+        }
+    }
+    serde_wasm_bindgen::from_value(value)
+        .map_err(|e| distcompute_protocol::cut(&e.to_string(), 300))
 }
 
 /// Makes a plain value.
@@ -46,25 +57,41 @@ pub(crate) fn job_data(data: Option<&str>) -> Result<JsValue, String> {
 
 /// An output as the wire has it.
 pub(crate) fn output(data: &JsValue) -> Result<String, Fault> {
-    if let Some(text) = data.as_string() {
-        return Ok(text);
+    if data.is_string() {
+        return text_output(text(data, "data")?);
     }
     // A Map or a typed array would be written as an object that has lost what it holds.
-    let is_json = js_sys::Array::is_array(data) || tag(data) == "[object Object]";
-    if !is_json || data.is_function() {
+    if !["[object Array]", "[object Object]"].contains(&kind_of(data).as_str()) {
         return Err(Fault::argument(format!(
             "data must be a string, an array or a plain object; it is {}.",
             kind_of(data)
         )));
     }
-    let text = text_of(data)
-        .map_err(|why| Fault::argument(format!("data cannot be written as JSON: {why}")))?;
-    match text {
-        Some(text) if text.starts_with(['{', '[']) => Ok(format!("{JSON_MARK}{text}")),
-        _ => Err(Fault::argument(
-            "data cannot be written as JSON: its toJSON() yields neither an object nor an array.",
-        )),
+    let json = JSON::stringify(data).map_err(|thrown| {
+        Fault::argument(format!("data cannot be written as JSON: {}", says(&thrown)))
+    })?;
+    let json: JsValue = json.into();
+    if json.is_string() {
+        json_output(Some(&text(&json, "data")?))
+    } else {
+        json_output(None)
     }
+}
+
+/// A text from JavaScript.
+pub(crate) fn text(value: &JsValue, name: &str) -> Result<String, Fault> {
+    let Some(string) = value.dyn_ref::<JsString>() else {
+        return Err(Fault::argument(format!(
+            "{name} must be a string; it is {}.",
+            kind_of(value)
+        )));
+    };
+    if string.length() > LONGEST {
+        return Err(Fault::argument(format!(
+            "{name} is longer than {LONGEST} characters. Store it elsewhere and hand in where."
+        )));
+    }
+    Ok(String::from(string))
 }
 
 /// What a value is, for a message to people.
@@ -86,10 +113,11 @@ pub(crate) fn says(thrown: &JsValue) -> String {
             .and_then(|v| v.as_string())
             .filter(|text| !text.is_empty())
     };
-    thrown
+    let said = thrown
         .as_string()
         .or_else(|| thrown.is_object().then(|| property("message")).flatten())
-        .unwrap_or_else(|| kind_of(thrown))
+        .unwrap_or_else(|| kind_of(thrown));
+    distcompute_protocol::cut(&said, 300)
 }
 
 /// `Object.prototype.toString` of a value, which a proxy or a getter can make throw.

@@ -1,6 +1,7 @@
 //! Reading the arguments that JavaScript gave: any value at all may come.
 
-use super::json::kind_of;
+use super::face::now;
+use super::json::{kind_of, text};
 use crate::fault::Fault;
 use js_sys::Reflect;
 use wasm_bindgen::prelude::*;
@@ -10,18 +11,32 @@ use web_sys::AbortSignal;
 const TYPES: &str = r#"
 /** The last argument of every call. */
 export interface CallOptions {
-  /** Aborting it rejects the call with `AbortError`; the client stays usable, the job held. */
-  signal?: AbortSignal;
-  /** How long the call may take in all, retries included, in milliseconds. Default 120,000. */
-  timeoutMs?: number;
+  /** Aborting it rejects the call with `AbortError`; the client stays usable. */
+  signal?: AbortSignal | undefined;
+  /**
+   * How long the call may take in all, in milliseconds: waiting behind other calls of this client
+   * and trying again included. Default 120,000.
+   */
+  timeoutMs?: number | undefined;
 }
 "#;
 
 /// The last argument of every call.
-#[derive(Default)]
 pub(crate) struct CallOptions {
+    /// When the call was made, by [`now`].
+    pub(crate) made_ms: f64,
     pub(crate) signal: Option<AbortSignal>,
     pub(crate) timeout_ms: Option<u32>,
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        Self {
+            made_ms: now(),
+            signal: None,
+            timeout_ms: None,
+        }
+    }
 }
 
 impl CallOptions {
@@ -40,17 +55,25 @@ impl CallOptions {
             timeout_ms: get(value, "timeoutMs")?
                 .map(|v| timeout_ms(&v))
                 .transpose()?,
+            ..Self::default()
         })
     }
 }
 
+/// Also one of another window, which is no instance of this one's class; but none that throws when
+/// it is asked, as a proxy of a signal does.
 fn signal(value: JsValue) -> Result<AbortSignal, Fault> {
-    value.dyn_into().map_err(|value| {
-        Fault::argument(format!(
+    let is_signal = value.is_object()
+        && get(&value, "aborted").is_ok_and(|v| v.is_some_and(|v| v.as_bool().is_some()))
+        && get(&value, "addEventListener").is_ok_and(|v| v.is_some_and(|v| v.is_function()));
+    if is_signal {
+        Ok(value.unchecked_into())
+    } else {
+        Err(Fault::argument(format!(
             "signal must be an AbortSignal; it is {}.",
             kind_of(&value)
-        ))
-    })
+        )))
+    }
 }
 
 fn timeout_ms(value: &JsValue) -> Result<u32, Fault> {
@@ -90,26 +113,16 @@ impl InitOptions {
             stage: required(value, "stage")?,
             nickname: match get(value, "nickname")? {
                 None => distcompute_protocol::ANONYMOUS.to_owned(),
-                Some(v) => string(&v, "nickname")?,
+                Some(v) => text(&v, "nickname")?,
             },
             verbose,
         })
     }
 }
 
-/// A string argument.
-pub(crate) fn string(value: &JsValue, name: &str) -> Result<String, Fault> {
-    value.as_string().ok_or_else(|| {
-        Fault::argument(format!(
-            "{name} must be a string; it is {}.",
-            kind_of(value)
-        ))
-    })
-}
-
 fn required(object: &JsValue, name: &str) -> Result<String, Fault> {
     let value = get(object, name)?;
-    string(&value.unwrap_or(JsValue::UNDEFINED), name)
+    text(&value.unwrap_or(JsValue::UNDEFINED), name)
 }
 
 /// A property, or `None` where it is missing; a getter may throw.

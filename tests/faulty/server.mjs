@@ -15,6 +15,7 @@
 //   /garbage             answers everything with 200 and something that is not JSON
 //   /null-data           /old, but the data of each job is null
 //   /bad-json-data       /old, but the data of each job is marked as JSON and is none
+//   /deep-data           /old, but the data of each job is a list in a list, 4,000 deep
 //
 // `/s/ID` after it (/flaky/2/s/my-test) gives a test a tracker and a log of its own.
 // `GET /log?base=/old/s/ID` answers a list of the requests seen there, preflights left out:
@@ -30,6 +31,12 @@ import { json, OldTracker, text } from "./tracker.mjs";
 const page = "<!doctype html><title>A router</title><h1>Please log in</h1>";
 const html = { status: 200, type: "text/html; charset=utf-8", body: page };
 const garbage = { status: 200, type: "application/json", body: "}} this is not JSON {{" };
+
+function deepList() {
+  let list = [];
+  for (let depth = 0; depth < 4000; depth += 1) list = [list];
+  return list;
+}
 
 /** Instead of an answer: the connection is broken, or left waiting. */
 const broken = Symbol("broken");
@@ -75,6 +82,11 @@ const behaviours = {
   "null-data": {
     args: 0,
     dataOf: () => null,
+    handle: ({ tracker, request }) => tracker.answer(request),
+  },
+  "deep-data": {
+    args: 0,
+    dataOf: deepList,
     handle: ({ tracker, request }) => tracker.answer(request),
   },
   "bad-json-data": {
