@@ -19,6 +19,7 @@ pub const MAX_REASON: usize = 1000;
 
 /// Body of `POST /api/sync`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SyncRequest {
     /// The worker's secret.
     pub token: String,
@@ -63,6 +64,7 @@ impl SyncRequest {
 
 /// A result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Done {
     /// The lease under which the job was worked on.
     pub lease: String,
@@ -72,6 +74,7 @@ pub struct Done {
 
 /// A bad input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Invalid {
     /// The lease under which the job was handed out.
     pub lease: String,
@@ -82,6 +85,7 @@ pub struct Invalid {
 
 /// A failure of the work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Failed {
     /// The lease under which the job was worked on.
     pub lease: String,
@@ -92,6 +96,7 @@ pub struct Failed {
 
 /// A progress line of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Progress {
     /// The lease under which the job is worked on.
     pub lease: String,
@@ -101,6 +106,7 @@ pub struct Progress {
 
 /// Answer of `POST /api/sync`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SyncAnswer {
     /// Jobs that this client now holds and did not say that it holds.
     pub jobs: Vec<Granted>,
@@ -120,6 +126,7 @@ pub struct SyncAnswer {
 
 /// A job that was handed out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Granted {
     /// The job's number, counted from 1.
     pub number: u64,
@@ -135,6 +142,7 @@ pub struct Granted {
 
 /// A result that is not wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rejected {
     /// The lease.
     pub lease: String,
@@ -144,6 +152,7 @@ pub struct Rejected {
 
 /// Why a result is not wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RejectedWhy {
     /// There is no such lease, or no longer.
@@ -154,4 +163,28 @@ pub enum RejectedWhy {
     Moved,
     /// The data holds U+0000, which cannot be stored. It counts as a failure.
     Invalid,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_a_client_has_nothing_for_may_be_left_out() {
+        let request: SyncRequest =
+            serde_json::from_str(r#"{"token":"t","seq":7,"done":[{"lease":"1-x","data":"d"}]}"#)
+                .expect("a sync");
+        assert_eq!((request.seq, request.want, request.items()), (7, 0, 1));
+        assert_eq!(request.done[0].data, "d");
+    }
+
+    #[test]
+    fn a_refusal_says_why_in_one_word() {
+        let rejected = Rejected {
+            lease: "1-x".to_owned(),
+            why: RejectedWhy::Finished,
+        };
+        let text = serde_json::to_string(&rejected).expect("JSON");
+        assert_eq!(text, r#"{"lease":"1-x","why":"finished"}"#);
+    }
 }

@@ -21,6 +21,7 @@ pub struct NewWorker {
 
 /// Answer of `GET /api/new` with what ours adds, for clients that know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Registration {
     /// What every tracker says.
     #[serde(flatten)]

@@ -29,6 +29,8 @@ pub enum Command {
     Prune(PruneArgs),
     /// Say what the operator did: imports, exports, prunes, resets
     Audit(AuditArgs),
+    /// Have jobs that were set aside, or were done badly, worked on again; works while the tracker runs
+    Requeue(RequeueArgs),
 }
 
 /// Flags of `serve`. A list in an environment variable is separated by `;`.
@@ -179,6 +181,29 @@ pub struct SourceArgs {
     /// A pattern, as "shard_{000..999}.tar"
     #[arg(long, value_name = "PATTERN")]
     pub brace: Option<String>,
+}
+
+/// Flags of `requeue`. What is named must all be true of a job.
+#[derive(Debug, Args)]
+pub struct RequeueArgs {
+    /// Where the jobs are
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// A job that is set aside or held, by its number; repeat for more
+    #[arg(long, value_name = "NUMBER")]
+    pub job: Vec<u64>,
+    /// Only jobs at this stage; with a nickname, only results of this stage
+    #[arg(long, value_name = "LETTER")]
+    pub stage: Option<String>,
+    /// Only jobs that have not changed for so long: 90s, 15m, 1h, 2d
+    #[arg(long, value_name = "DURATION")]
+    pub older_than: Option<String>,
+    /// Jobs whose latest result came from this nickname, back to the stage that made it
+    #[arg(long, value_name = "NAME")]
+    pub nickname: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Flags of `export`.

@@ -23,6 +23,7 @@ pub mod prune;
 pub mod random;
 pub mod request;
 pub mod request_id;
+pub mod requeue;
 pub mod routes;
 pub mod rules;
 pub mod serve;

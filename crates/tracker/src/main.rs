@@ -10,7 +10,7 @@ use distcompute_tracker::{
     audit,
     cli::{Cli, Command, ServeArgs},
     config::Settings,
-    export, import, prune, serve,
+    export, import, prune, requeue, serve,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -53,6 +53,7 @@ async fn run(command: Command) -> Result<(), String> {
         Command::Export(args) => export::run(&args).await,
         Command::Prune(args) => prune::run(&args).await,
         Command::Audit(args) => audit::run(&args).await,
+        Command::Requeue(args) => requeue::run(&args).await,
     }
 }
 

@@ -111,6 +111,8 @@ refusals! {
     CompleteRefusals: NoOpenJob AlreadyCompleted WrongJob WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `flagInvalidData`.
     FlagRefusals: NotWorking WrongJob WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
+    /// Of `sync`.
+    SyncRefusals: WorkerUnknown Superseded TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `results`.
     ResultRefusals: StageInvalid StageDisabled NotAllowed InvalidRequest Unavailable;
     /// Of calls of the operator with a body.

@@ -1,16 +1,13 @@
 //! `requeue`: has jobs worked on again.
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    sync::Arc,
-};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::{
+    audit::COMMAND_LINE,
     cli::RequeueArgs,
-    clock::{Millis, SystemClock},
-    config::database_path,
-    import::ANY_RULES,
-    store::{RequeueFilter, Store as _, sqlite::SqliteStore},
+    clock::Millis,
+    import::open_store,
+    store::{Action, RequeueFilter, Store, StoreError},
 };
 
 /// Requeues what the flags name.
@@ -18,7 +15,6 @@ use crate::{
 /// # Errors
 /// A sentence that says what was not understood, or why it did not go through.
 pub async fn run(args: &RequeueArgs) -> Result<(), String> {
-    let path = database_path(&args.database.database)?;
     let filter = RequeueFilter {
         numbers: args.job.clone(),
         stage: match &args.stage {
@@ -31,14 +27,48 @@ pub async fn run(args: &RequeueArgs) -> Result<(), String> {
     if !args.yes && !confirmed(&filter)? {
         return Err("Nothing was changed.".to_owned());
     }
-    let store = SqliteStore::open(&path, false, ANY_RULES, Arc::new(SystemClock))
-        .await
-        .map_err(|error| format!("The database cannot be opened: {error}."))?;
-    let outcome = store.requeue(&filter).await;
+    let store = open_store(&args.database.database, false).await?;
+    let outcome = requeue(store.as_ref(), &filter, COMMAND_LINE).await;
     store.close().await;
     let count = outcome.map_err(|error| format!("Requeueing failed: {error}."))?;
     let jobs = if count == 1 { "job" } else { "jobs" };
     writeln!(io::stdout(), "requeued {count} {jobs}").map_err(|error| error.to_string())
+}
+
+/// Requeues and writes it down. Says how many jobs.
+///
+/// # Errors
+/// The database failed; what was requeued before stays so.
+pub async fn requeue(
+    store: &dyn Store,
+    filter: &RequeueFilter,
+    who: &str,
+) -> Result<u64, StoreError> {
+    let note = |detail: String| Action {
+        who: who.to_owned(),
+        action: "requeue",
+        detail,
+    };
+    // Written down before it is done: a log that lacks something is worse than one that says more.
+    store.note_action(&note(meant(filter))).await?;
+    let count = store.requeue(filter).await?;
+    store
+        .note_action(&note(format!("{count} jobs were requeued")))
+        .await?;
+    Ok(count)
+}
+
+/// What a filter means, for people.
+fn meant(filter: &RequeueFilter) -> String {
+    let mut parts = vec![match &filter.nickname {
+        Some(nickname) => format!("the latest results of {nickname:?}"),
+        None if filter.numbers.is_empty() => "all jobs that are set aside".to_owned(),
+        None => format!("jobs {:?}", filter.numbers),
+    }];
+    parts.extend(filter.stage.map(|stage| format!("at stage {stage}")));
+    let age = filter.older_than.map(|age| age / 1_000);
+    parts.extend(age.map(|age| format!("unchanged for {age} s")));
+    parts.join(", ")
 }
 
 /// A duration as `90s`, `15m`, `1h` or `2d`, in milliseconds.
@@ -61,20 +91,17 @@ fn confirmed(filter: &RequeueFilter) -> Result<bool, String> {
     if !io::stdin().is_terminal() {
         return Err("Requeueing changes jobs. Add --yes if that is meant.".to_owned());
     }
-    let what = match &filter.nickname {
-        Some(nickname) => format!("forget the latest results of {nickname:?} and have them made again"),
-        None if filter.numbers.is_empty() => "open set-aside jobs again".to_owned(),
-        None => format!("open {} jobs again", filter.numbers.len()),
-    };
     let ask = || -> io::Result<String> {
         let mut err = io::stderr();
-        write!(err, "This will {what}. Type yes: ")?;
+        write!(err, "Have worked on again: {}? Type yes: ", meant(filter))?;
         err.flush()?;
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
         Ok(answer)
     };
-    ask().map(|answer| answer.trim() == "yes").map_err(|error| error.to_string())
+    ask()
+        .map(|answer| answer.trim() == "yes")
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -85,7 +112,16 @@ mod tests {
     fn a_duration_is_a_number_and_a_unit() {
         assert_eq!(duration("90s"), Ok(90_000));
         assert_eq!(duration("2d"), Ok(172_800_000));
-        for bad in ["", "h", "1", "-1h", "1.5h", "1 h", "99999999999999999d", "1é"] {
+        for bad in [
+            "",
+            "h",
+            "1",
+            "-1h",
+            "1.5h",
+            "1 h",
+            "99999999999999999d",
+            "1é",
+        ] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     listen::{self, Limits},
     metrics::Metrics,
     random::ThreadRandom,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// Serves until the process is told to stop.
@@ -87,26 +87,54 @@ async fn told_to_stop() {
     }
 }
 
-/// Forgets workers that are not heard from. The first look comes after one interval: when the
-/// tracker was away, its workers get the time to say that they are still there.
+/// How often it is looked for leases that ended, in parts of a lease, and the bounds of that.
+const LEASE_PARTS: u64 = 10;
+const LEASE_LOOK_S: (u64, u64) = (1, 30);
+
+/// Looks after those who are not heard from: whole workers, and the leases that syncs hold. When
+/// the tracker was away, they first get the time to say that they are still there.
 async fn sweep(app: App) {
-    let interval = Duration::from_secs(app.settings.sweep_interval_s);
-    let idle = Millis::try_from(app.settings.idle_timeout_s.saturating_mul(1_000));
-    let idle = idle.unwrap_or(Millis::MAX / 2);
-    let mut ticks = time::interval(interval);
-    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-    ticks.tick().await;
+    let (idle_s, lease_s) = (app.settings.idle_timeout_s, u64::from(app.settings.lease_s));
+    let idle_every = Duration::from_secs(app.settings.sweep_interval_s);
+    let (shortest, longest) = LEASE_LOOK_S;
+    let lease_every = Duration::from_secs((lease_s / LEASE_PARTS).clamp(shortest, longest));
+    let mut idle_looks = looks(idle_every, idle_every);
+    let mut lease_looks = looks(Duration::from_secs(lease_s), lease_every);
     loop {
-        ticks.tick().await;
-        loop {
-            match app.store.drop_idle(idle).await {
-                Ok(0) => break,
-                Ok(count) => tracing::info!(count, "forgot workers that were not heard from"),
-                Err(error) => {
-                    tracing::warn!(%error, "could not look for idle workers");
-                    break;
-                }
+        tokio::select! {
+            _ = idle_looks.tick() => {
+                let what = "forgot workers that were not heard from";
+                while more(app.store.drop_idle(millis(idle_s)).await, what) {}
             }
+            _ = lease_looks.tick() => {
+                let what = "ended the leases of workers that do not sync";
+                while more(app.store.end_leases(millis(lease_s)).await, what) {}
+            }
+        }
+    }
+}
+
+fn looks(first: Duration, every: Duration) -> time::Interval {
+    let mut ticks = time::interval_at(time::Instant::now() + first, every);
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    ticks
+}
+
+fn millis(seconds: u64) -> Millis {
+    Millis::try_from(seconds.saturating_mul(1_000)).unwrap_or(Millis::MAX / 2)
+}
+
+/// Whether there may be more of what was looked for.
+fn more(found: Result<u64, StoreError>, what: &str) -> bool {
+    match found {
+        Ok(0) => false,
+        Ok(count) => {
+            tracing::info!(count, "{what}");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "could not look for those who are gone");
+            false
         }
     }
 }

@@ -443,3 +443,94 @@ async fn an_estimate_is_given_once_every_stage_has_a_pace() {
     // One in sixty seconds at each stage, three to go.
     assert_eq!(tracker.get("/api/status").await.json()["estimate_s"], 180);
 }
+
+#[tokio::test]
+async fn a_registration_announces_sync_and_a_sync_does_everything_at_once() {
+    let flags = ["--app-version=v7", "--lease-s=60", "--max-body=70000"];
+    let tracker = Tracker::start(&flags)
+        .await
+        .with_jobs(&["1", "2", "3"])
+        .await;
+    let worker = tracker.get("/api/new?nickname=Ann&stage=a").await.json();
+    assert_eq!(worker["extensions"], json!(["sync"]));
+    assert_eq!(
+        (&worker["lease_s"], &worker["max_body"]),
+        (&json!(60), &json!(70_000))
+    );
+    assert_eq!(worker["app_version"], "v7");
+    let token = &worker["token"];
+    let asked = tracker
+        .post("sync", json!({ "token": token, "seq": 5, "want": 2 }))
+        .await
+        .json();
+    let jobs = asked["jobs"].as_array().expect("jobs");
+    assert_eq!(
+        (jobs.len(), &jobs[1]["data"], &jobs[1]["attempt"]),
+        (2, &json!("2"), &json!(1))
+    );
+    assert_eq!(
+        (&jobs[0]["lease_s"], &asked["open"]),
+        (&json!(60), &json!(1))
+    );
+    let lease = &jobs[0]["lease"];
+    let done = json!({
+        "token": token, "seq": 6, "want": 9,
+        "done": [{ "lease": lease, "data": "out" }, { "lease": "no\0lease", "data": "x" }],
+        "holding": [jobs[1]["lease"], "5-gone"],
+        "progress": [{ "lease": jobs[1]["lease"], "text": "half" }],
+    });
+    let answer = tracker.post("sync", done).await.json();
+    assert_eq!(answer["accepted"], json!([lease]));
+    assert_eq!(
+        answer["rejected"],
+        json!([{ "lease": "no\0lease", "why": "unknown" }])
+    );
+    assert_eq!(answer["lost"], json!(["5-gone"]));
+    assert_eq!(
+        (&answer["jobs"][0]["number"], &answer["app_version"]),
+        (&json!(3), &json!("v7"))
+    );
+    let late = tracker
+        .post("sync", json!({ "token": token, "seq": 5 }))
+        .await;
+    assert_eq!(
+        (late.status.as_u16(), late.header("distcompute-error")),
+        (409, Some("superseded"))
+    );
+    let unknown = tracker
+        .post("sync", json!({ "token": "x", "seq": 5 }))
+        .await;
+    assert_eq!(unknown.refusal(), (404, Some("worker_unknown"), UNKNOWN));
+}
+
+#[tokio::test]
+async fn a_sync_that_cannot_be_is_refused_with_a_sentence() {
+    let tracker = Tracker::start(&[]).await;
+    let token = tracker.join("a", "Ann").await;
+    let many = vec!["1-x"; 4_097];
+    for body in [
+        json!({ "token": token, "seq": 1, "holding": many }),
+        json!({ "token": token, "seq": u64::MAX }),
+        json!({ "token": token, "seq": -1 }),
+        json!({ "token": token }),
+        json!({ "token": null, "seq": 1 }),
+        json!({ "token": token, "seq": 1, "done": [{ "lease": "1-x" }] }),
+        json!({ "token": token, "seq": 1, "holding": [7] }),
+    ] {
+        let answer = tracker.post("sync", body).await;
+        assert_eq!(answer.header("distcompute-error"), Some("invalid_request"));
+        assert_eq!(answer.status.as_u16(), 422);
+        assert!(
+            answer.json()["detail"][0]["msg"]
+                .as_str()
+                .is_some_and(|msg| !msg.is_empty())
+        );
+    }
+    assert_eq!(
+        tracker
+            .post("sync", json!({ "token": token, "seq": 1 }))
+            .await
+            .status,
+        200
+    );
+}

@@ -132,14 +132,20 @@ impl Log<'_> {
     }
 }
 
-const CALLS: [&str; 6] = [
+const CALLS: [&str; 7] = [
     "validateWorker",
     "newJob",
     "updateProgress",
     "completeJob",
     "flagInvalidData",
     "bye",
+    "sync",
 ];
+
+/// A line of one worker, or the lines of a sync.
+fn progress_for(call: &str) -> Value {
+    if call == "sync" { json!([]) } else { json!("") }
+}
 
 #[tokio::test]
 async fn what_is_documented_occurs_and_nothing_else() {
@@ -179,9 +185,13 @@ async fn what_is_documented_occurs_and_nothing_else() {
     log.post("flagInvalidData", json!({ "token": ann })).await;
     log.post("newJob", json!({ "token": ann })).await;
     log.post("flagInvalidData", json!({ "token": ann })).await;
+    for seq in [2, 1] {
+        log.post("sync", json!({ "token": ann, "seq": seq })).await;
+    }
     log.post("bye", json!({ "token": ann })).await;
     for call in CALLS {
-        let unknown = json!({ "token": "nobody", "progress": "", "data": "" });
+        let mut unknown = json!({ "token": "nobody", "data": "", "seq": 1 });
+        unknown["progress"] = progress_for(call);
         log.post(call, unknown).await;
         log.post(call, json!({})).await;
         log.post(call, json!({ "token": "x".repeat(1_000) })).await;
@@ -211,7 +221,8 @@ async fn what_is_documented_occurs_and_nothing_else() {
     tracker.store.close().await;
     log.raw("requeue", Body::from("{}")).await;
     for call in CALLS {
-        let body = json!({ "token": "x", "progress": "", "data": "" });
+        let mut body = json!({ "token": "x", "data": "", "seq": 1 });
+        body["progress"] = progress_for(call);
         log.post(call, body).await;
     }
     log.raw("jobs", Body::from("\"one\"")).await;

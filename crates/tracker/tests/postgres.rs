@@ -83,6 +83,17 @@ contract! { make:
     concurrent_claims_never_hand_a_job_out_twice
     the_same_completion_sent_many_times_at_once_counts_once
     wiping_forgets_everything
+    a_sync_is_ordered_by_its_number_and_repeated_without_change
+    a_lease_is_the_right_to_hand_in_whoever_asks
+    a_lease_ends_unless_a_sync_holds_it
+    a_job_that_fails_again_and_again_is_set_aside_until_it_is_requeued
+    results_of_a_nickname_are_made_again
+    several_leases_and_the_calls_of_one_job_get_along
+}
+
+#[test]
+fn any_interleaving_leaves_the_books_right() {
+    contract::syncs::any_interleaving_leaves_the_books_right(16, || make(contract::RULES));
 }
 
 async fn join(store: &dyn Store, token: &str, stage: Stage) {

@@ -46,6 +46,65 @@ contract! { make:
     concurrent_claims_never_hand_a_job_out_twice
     the_same_completion_sent_many_times_at_once_counts_once
     wiping_forgets_everything
+    a_sync_is_ordered_by_its_number_and_repeated_without_change
+    a_lease_is_the_right_to_hand_in_whoever_asks
+    a_lease_ends_unless_a_sync_holds_it
+    a_job_that_fails_again_and_again_is_set_aside_until_it_is_requeued
+    results_of_a_nickname_are_made_again
+    several_leases_and_the_calls_of_one_job_get_along
+}
+
+#[test]
+fn any_interleaving_leaves_the_books_right() {
+    contract::syncs::any_interleaving_leaves_the_books_right(32, || make(contract::RULES));
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_goes_on_where_it_was() {
+    use sqlx::Executor as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("jobs.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options)
+        .await
+        .expect("a file");
+    let mut first = sqlx::migrate!("migrations/sqlite");
+    first
+        .migrations
+        .to_mut()
+        .retain(|migration| migration.version == 1);
+    first.run(&pool).await.expect("the first schema");
+    pool.execute(include_str!("first.sql"))
+        .await
+        .expect("its data");
+    pool.close().await;
+    let clock = Arc::new(ManualClock::new(NOW));
+    let store = SqliteStore::open(&path, false, contract::RULES, clock.clone())
+        .await
+        .expect("today's schema");
+    let given = Given {
+        store: Arc::new(store),
+        clock,
+        keep: Box::new(folder),
+    };
+    contract::the_books_agree(given.store.as_ref()).await;
+    given
+        .store
+        .complete("token-1", Some(2), "late".to_owned())
+        .await
+        .expect("still held");
+    let job = given
+        .store
+        .claim("token-1", String::new())
+        .await
+        .expect("a job");
+    assert_eq!((job.number, job.data.as_deref()), (3, Some("three")));
+    given.store.leave("token-1").await.expect("left");
+    contract::the_books_agree(given.store.as_ref()).await;
+    let stage = given.store.status().await.expect("status").stages[0];
+    assert_eq!((stage.granted, stage.accepted, stage.done), (3, 2, 2));
 }
 
 /// How SQLite would run a statement.

@@ -308,7 +308,7 @@ fn worker(stage_name: &str, row: &WorkerRow) -> Markup {
                 a href=(worker_address(stage_name, &row.display_name)) { (row.display_name) }
             }
             td.name { bdi { (row.nickname) } }
-            td.number { @if let Some(job) = row.job { "#" (job) } @else { span.quiet { "–" } } }
+            td.number { @if let Some(job) = row.job { "#" (job) @if row.held > 1 { " + " (row.held - 1) } } @else { span.quiet { "–" } } }
             td.progress { bdi { (row.progress) } }
             td.number { (grouped(row.completed)) }
             td.when { (moment(row.last_seen)) }
@@ -335,7 +335,22 @@ fn set_aside(info: &StatusInfo, part: &Part<AsideRow>, link: &dyn Fn(u64) -> Str
                             tr data-key=(row.number) {
                                 th.number scope="row" { "#" (row.number) }
                                 td { span.letter { (row.stage) } }
-                                td { (row.reason) }
+                                td {
+                                    (row.reason)
+                                    @if !row.errors.is_empty() {
+                                        details {
+                                            summary { "What went wrong" }
+                                            ul {
+                                                @for error in &row.errors {
+                                                    li {
+                                                        (moment(error.at)) ", " bdi { (error.nickname) } ": "
+                                                        bdi { (error.text) }
+                                                    }
+                                                }
+                                            }
+                                        }
+                                    }
+                                }
                             }
                         }
                     }

@@ -11,6 +11,7 @@ pub mod page;
 pub mod project;
 pub mod requeue;
 pub mod results;
+pub mod sync;
 pub mod volunteer;
 pub mod worker;
 
@@ -24,6 +25,7 @@ use crate::{app::App, openapi::Document};
 pub fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(volunteer::router())
+        .merge(sync::router())
         .merge(project::router())
         .merge(results::router())
         .merge(jobs::router())

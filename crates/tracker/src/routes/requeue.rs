@@ -7,18 +7,13 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    admin::Admin,
-    app::App,
-    clock::Millis,
-    error::ApiError,
-    openapi::OperatorRefusals,
-    request::Body,
-    store::{Action, RequeueFilter},
+    admin::Admin, app::App, clock::Millis, error::ApiError, openapi::OperatorRefusals,
+    request::Body, requeue, store::RequeueFilter,
 };
 
 /// The route.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(requeue))
+    OpenApiRouter::new().routes(routes!(again))
 }
 
 /// Which jobs. What is named must all be true of a job; without a nickname or numbers, these are
@@ -52,13 +47,12 @@ struct RequeuedJobs {
     request_body = RequeueBody,
     responses((status = 200, body = RequeuedJobs), OperatorRefusals)
 )]
-async fn requeue(
+async fn again(
     admin: Admin,
     State(app): State<App>,
     body: Body,
 ) -> Result<Json<RequeuedJobs>, ApiError> {
     let body: RequeueBody = body.read()?;
-    let detail = format!("{body:?}");
     let older = |seconds: u64| Millis::try_from(seconds.saturating_mul(1_000));
     let filter = RequeueFilter {
         numbers: body.numbers,
@@ -69,16 +63,6 @@ async fn requeue(
             .map(|seconds| older(seconds).unwrap_or(Millis::MAX / 2)),
         nickname: body.nickname,
     };
-    let note = async |detail| {
-        let action = Action {
-            who: admin.who.clone(),
-            action: "requeue",
-            detail,
-        };
-        app.store.note_action(&action).await
-    };
-    note(detail).await?;
-    let requeued = app.store.requeue(&filter).await?;
-    note(format!("{requeued} jobs were requeued")).await?;
+    let requeued = requeue::requeue(app.store.as_ref(), &filter, &admin.who).await?;
     Ok(Json(RequeuedJobs { requeued }))
 }

@@ -1,9 +1,7 @@
 //! `POST /api/sync`: one call for everything that a browser with many cores has to say.
 
 use axum::{Json, extract::State};
-use distcompute_protocol::{
-    Granted, MAX_SYNC_ITEMS, MAX_SYNC_WANT, SyncAnswer, SyncRequest,
-};
+use distcompute_protocol::{Granted, MAX_SYNC_ITEMS, MAX_SYNC_WANT, SyncAnswer, SyncRequest};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -34,7 +32,12 @@ async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, Ap
     let request: SyncRequest = body.read()?;
     if request.items() > MAX_SYNC_ITEMS {
         let message = format!("All lists together have at most {MAX_SYNC_ITEMS} entries");
-        return Err(ApiError::Faults(vec![fault("too_long", &["body"], &message, None)]));
+        return Err(ApiError::Faults(vec![fault(
+            "too_long",
+            &["body"],
+            &message,
+            None,
+        )]));
     }
     if request.seq > MAX_SEQ {
         let given = Some(request.seq.to_string());

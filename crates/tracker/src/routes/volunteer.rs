@@ -2,8 +2,8 @@
 
 use axum::{Json, extract::State};
 use distcompute_protocol::{
-    CompleteJob, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT, Stage, TokenBody,
-    UpdateProgress, cut,
+    CompleteJob, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT, Registration,
+    SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -41,9 +41,9 @@ pub fn router() -> OpenApiRouter<App> {
         ("nickname" = String, Query, max_length = 128, description = "Whose worker it is"),
         ("stage" = Stage, Query, description = "Where it works")
     ),
-    responses((status = 200, body = NewWorker), NewRefusals)
+    responses((status = 200, body = Registration), NewRefusals)
 )]
-async fn new(State(app): State<App>, query: Query) -> Result<Json<NewWorker>, ApiError> {
+async fn new(State(app): State<App>, query: Query) -> Result<Json<Registration>, ApiError> {
     let [typed, letter] = query.all(["nickname", "stage"])?;
     let nickname = names::nickname(typed).map_err(|sentence| {
         let input = Some(quoted(typed));
@@ -64,7 +64,7 @@ async fn new(State(app): State<App>, query: Query) -> Result<Json<NewWorker>, Ap
         stage,
     };
     app.store.register(worker).await?;
-    Ok(Json(NewWorker {
+    let worker = NewWorker {
         token,
         display_name,
         project: app.settings.project.clone(),
@@ -74,6 +74,13 @@ async fn new(State(app): State<App>, query: Query) -> Result<Json<NewWorker>, Ap
             .name(stage)
             .unwrap_or_default()
             .to_owned(),
+    };
+    Ok(Json(Registration {
+        worker,
+        extensions: vec![SYNC_EXTENSION.to_owned()],
+        lease_s: app.settings.lease_s,
+        max_body: app.settings.max_body,
+        app_version: app.settings.app_version.clone(),
     }))
 }
 

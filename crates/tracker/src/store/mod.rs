@@ -105,6 +105,8 @@ pub struct WorkerRow {
     pub nickname: String,
     /// The job that it holds; of several, the lowest number.
     pub job: Option<u64>,
+    /// How many it holds.
+    pub held: u64,
     /// Its last progress line.
     pub progress: String,
     /// Jobs that it completed.

@@ -1,12 +1,14 @@
 //! What every store must do, written against the trait. A store's own test program hands in how
 //! to make one and lists these by name.
 
+pub(crate) mod syncs;
+
 use std::{any::Any, collections::BTreeSet, sync::Arc};
 
-use distcompute_protocol::{ErrorCode, Stage};
+use distcompute_protocol::{Done, ErrorCode, Failed, RejectedWhy, Stage, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
-    store::{NewWorker, Page, Status, Store, StoreError, StoreRules},
+    store::{NewWorker, Page, RequeueFilter, Status, Store, StoreError, StoreRules, SyncReply},
 };
 
 /// Some moment in November 2026.
@@ -103,16 +105,18 @@ pub(crate) async fn the_books_agree(store: &dyn Store) {
         .map(|s| s.open + s.held + s.aside)
         .sum();
     assert_eq!(alive + status.closed, status.jobs, "{status:?}");
+    let mut held = 0;
     for stage in Stage::ALL {
         let counts = status.stages[stage.index()];
         let workers = store.workers(stage, ALL).await.expect("workers");
         assert_eq!(workers.len() as u64, counts.workers, "workers at {stage}");
-        let held = workers.iter().filter(|worker| worker.job.is_some()).count();
-        assert_eq!(held as u64, counts.held, "held at {stage}");
+        held += workers.iter().map(|worker| worker.held).sum::<u64>();
         let outputs = store.results(stage, 0, 1_000).await.expect("results");
         assert_eq!(outputs.len() as u64, counts.done, "outputs of {stage}");
         assert_eq!(store.open_jobs(stage).await.expect("open"), counts.open);
     }
+    // A worker may hold a job of another stage, granted before it registered anew.
+    assert_eq!(held, status.stages.iter().map(|s| s.held).sum::<u64>());
     let aside: u64 = status.stages.iter().map(|s| s.aside).sum();
     assert_eq!(
         store.set_aside(ALL).await.expect("aside").len() as u64,
@@ -589,4 +593,226 @@ pub(crate) async fn wiping_forgets_everything(given: &Given) {
     given.jobs(1).await;
     given.join("u", "Bob", Stage::A).await;
     assert_eq!(given.take("u").await, 1);
+}
+
+impl Given {
+    async fn sync(&self, request: SyncRequest) -> Result<SyncReply, StoreError> {
+        let secrets = (0..request.want)
+            .map(|n| format!("{}{}{n}", request.token, request.seq))
+            .collect();
+        self.store.sync(request, secrets).await
+    }
+}
+
+fn asks(token: &str, seq: u64, want: u32) -> SyncRequest {
+    SyncRequest {
+        token: token.to_owned(),
+        seq,
+        want,
+        ..SyncRequest::default()
+    }
+}
+
+fn hands_in(token: &str, seq: u64, lease: &str, data: &str) -> SyncRequest {
+    SyncRequest {
+        done: vec![Done {
+            lease: lease.to_owned(),
+            data: data.to_owned(),
+        }],
+        ..asks(token, seq, 0)
+    }
+}
+
+fn holds(token: &str, seq: u64, leases: &[&str]) -> SyncRequest {
+    SyncRequest {
+        holding: leases.iter().map(|lease| (*lease).to_owned()).collect(),
+        ..asks(token, seq, 0)
+    }
+}
+
+pub(crate) async fn a_sync_is_ordered_by_its_number_and_repeated_without_change(given: &Given) {
+    given.jobs(5).await;
+    given.join("t", "Ann", Stage::A).await;
+    let first = given.sync(asks("t", 7, 2)).await.expect("two jobs");
+    let numbers: Vec<_> = first.granted.iter().map(|job| job.number).collect();
+    assert_eq!((numbers.as_slice(), first.open), (&[1, 2][..], 3));
+    assert_eq!(first.granted[0].data.as_deref(), Some("input 1"));
+    assert_eq!(given.sync(asks("t", 7, 2)).await.expect("again"), first);
+    assert_eq!(
+        code(given.sync(asks("t", 6, 2)).await),
+        ErrorCode::Superseded
+    );
+    assert_eq!(given.status().await.stages[0].held, 2);
+    assert_eq!(
+        code(given.sync(asks("nobody", 8, 1)).await),
+        ErrorCode::WorkerUnknown
+    );
+    // The first answer never arrived: what it granted comes again, as new leases.
+    let second = given.sync(asks("t", 8, 2)).await.expect("two jobs");
+    let again: Vec<_> = second.granted.iter().map(|job| job.number).collect();
+    assert_eq!(BTreeSet::from_iter(again), BTreeSet::from([1, 2]));
+    assert_ne!(second.granted[0].lease, first.granted[0].lease);
+    let kept = holds("t", 9, &[&second.granted[0].lease, "1-made-up", "nonsense"]);
+    let third = given.sync(kept).await.expect("kept");
+    assert_eq!(third.lost, ["1-made-up", "nonsense"]);
+    assert_eq!(given.status().await.stages[0].held, 1);
+}
+
+pub(crate) async fn a_lease_is_the_right_to_hand_in_whoever_asks(given: &Given) {
+    given.jobs(2).await;
+    given.join("t", "Ann", Stage::A).await;
+    let granted = given.sync(asks("t", 1, 2)).await.expect("jobs").granted;
+    let (one, two) = (granted[0].lease.as_str(), granted[1].lease.as_str());
+    given.store.leave("t").await.expect("left");
+    given.join("u", "Bob", Stage::A).await;
+    // One was taken by somebody else meanwhile and is overtaken; two nobody took.
+    given.join("v", "Cleo", Stage::A).await;
+    assert_eq!(given.take("v").await, 1);
+    let late = given
+        .sync(hands_in("u", 1, one, "late"))
+        .await
+        .expect("taken");
+    assert_eq!(late.accepted, [one]);
+    let again = given
+        .sync(hands_in("u", 2, one, "late"))
+        .await
+        .expect("taken");
+    assert_eq!(again.accepted, [one]);
+    assert_eq!(code(given.hand_in("v", "mine").await), ErrorCode::NoOpenJob);
+    let ranks = given.store.leaderboard(ALL).await.expect("ranks");
+    assert_eq!(
+        (ranks.len(), ranks[0].nickname.as_str(), ranks[0].completed),
+        (1, "Ann", 1)
+    );
+    let back = given.sync(holds("u", 3, &[two, one])).await.expect("held");
+    assert_eq!(back.lost, [one]);
+    let worker = given
+        .store
+        .worker(Stage::A, "name-u")
+        .await
+        .expect("an answer");
+    assert_eq!(worker.expect("a worker").job, Some(2));
+    let unknown = given
+        .sync(hands_in("u", 4, "2-wrong", "x"))
+        .await
+        .expect("an answer");
+    assert_eq!(unknown.rejected[0].why, RejectedWhy::Unknown);
+    assert_eq!(given.results(Stage::A).await, [(1, "late".to_owned())]);
+}
+
+pub(crate) async fn a_lease_ends_unless_a_sync_holds_it(given: &Given) {
+    given.jobs(1).await;
+    given.join("t", "Ann", Stage::A).await;
+    let granted = given.sync(asks("t", 1, 1)).await.expect("a job").granted;
+    let lease = granted[0].lease.as_str();
+    given.clock.advance(200_000);
+    given.sync(holds("t", 2, &[lease])).await.expect("held");
+    given.clock.advance(200_000);
+    assert_eq!(given.store.end_leases(300_000).await.expect("a sweep"), 0);
+    given.clock.advance(100_001);
+    assert_eq!(given.store.end_leases(300_000).await.expect("a sweep"), 1);
+    assert_eq!(given.status().await.stages[0].open, 1);
+    // It woke up, and nobody has taken the job.
+    let woken = given.sync(holds("t", 3, &[lease])).await.expect("held");
+    assert_eq!(
+        (woken.lost.len(), given.status().await.stages[0].held),
+        (0, 1)
+    );
+    let done = given
+        .sync(hands_in("t", 4, lease, "x"))
+        .await
+        .expect("taken");
+    assert_eq!(done.accepted, [lease]);
+}
+
+pub(crate) async fn a_job_that_fails_again_and_again_is_set_aside_until_it_is_requeued(
+    given: &Given,
+) {
+    given.jobs(1).await;
+    given.join("t", "Ann", Stage::A).await;
+    for round in 0..5 {
+        let granted = given
+            .sync(asks("t", 2 * round, 1))
+            .await
+            .expect("a job")
+            .granted;
+        let failed = SyncRequest {
+            failed: vec![Failed {
+                lease: granted[0].lease.clone(),
+                error: format!("boom {round} \0{}", "x".repeat(2_000)),
+            }],
+            ..asks("t", 2 * round + 1, 0)
+        };
+        given.sync(failed).await.expect("noted");
+    }
+    let aside = given.store.set_aside(ALL).await.expect("aside");
+    assert_eq!((aside.len(), aside[0].errors.len()), (1, 5));
+    assert!(aside[0].reason.contains("5 times"), "{}", aside[0].reason);
+    assert!(aside[0].errors[4].text.starts_with("boom 4"));
+    assert_eq!(aside[0].errors[4].nickname, "Ann");
+    assert!(aside[0].errors[4].text.chars().count() <= 1_000);
+    let other = RequeueFilter {
+        numbers: vec![2],
+        ..RequeueFilter::default()
+    };
+    assert_eq!(given.store.requeue(&other).await.expect("requeued"), 0);
+    let young = RequeueFilter {
+        older_than: Some(1),
+        ..RequeueFilter::default()
+    };
+    assert_eq!(given.store.requeue(&young).await.expect("requeued"), 0);
+    let all = RequeueFilter::default();
+    assert_eq!(given.store.requeue(&all).await.expect("requeued"), 1);
+    let again = given.sync(asks("t", 20, 1)).await.expect("a job").granted;
+    assert_eq!((again.len(), again[0].attempt), (1, 1));
+}
+
+pub(crate) async fn results_of_a_nickname_are_made_again(given: &Given) {
+    given.jobs(3).await;
+    given.join("bad", "Bad", Stage::A).await;
+    given.join("good", "Good", Stage::A).await;
+    given.join("next", "Next", Stage::B).await;
+    for (token, data) in [("bad", "wrong"), ("good", "right"), ("bad", "wrong")] {
+        given.take(token).await;
+        given.hand_in(token, data).await.expect("accepted");
+    }
+    // Job 1 is held at the next stage, job 3 waits there.
+    assert_eq!(given.take("next").await, 1);
+    let bad = RequeueFilter {
+        nickname: Some("Bad".to_owned()),
+        ..RequeueFilter::default()
+    };
+    assert_eq!(given.store.requeue(&bad).await.expect("requeued"), 2);
+    assert_eq!(given.results(Stage::A).await, [(2, "right".to_owned())]);
+    assert_eq!(code(given.hand_in("next", "x").await), ErrorCode::NoOpenJob);
+    let job = given
+        .store
+        .claim("good", String::new())
+        .await
+        .expect("a job");
+    assert_eq!((job.number, job.data.as_deref()), (1, Some("input 1")));
+}
+
+pub(crate) async fn several_leases_and_the_calls_of_one_job_get_along(given: &Given) {
+    given.jobs(3).await;
+    given.join("t", "Ann", Stage::A).await;
+    let granted = given.sync(asks("t", 1, 2)).await.expect("jobs").granted;
+    assert_eq!(granted.len(), 2);
+    assert_eq!(code(given.hand_in("t", "x").await), ErrorCode::WrongJob);
+    given
+        .store
+        .complete("t", Some(2), "x".to_owned())
+        .await
+        .expect("accepted");
+    given.take("t").await;
+    assert_eq!(
+        given.status().await.stages[0].held,
+        1,
+        "newJob gave back the rest"
+    );
+    let bad = given
+        .sync(hands_in("t", 2, &granted[0].lease, "nul \0"))
+        .await
+        .expect("answered");
+    assert_eq!(bad.rejected[0].why, RejectedWhy::Invalid);
 }

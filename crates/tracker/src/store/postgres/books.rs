@@ -99,14 +99,15 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
     })
 }
 
-type WorkerColumns = (String, String, Option<i64>, String, i64, i64, i64);
+type WorkerColumns = (String, String, Option<i64>, i64, String, i64, i64, i64);
 
 fn worker_row(columns: WorkerColumns) -> WorkerRow {
-    let (display_name, nickname, job, progress, completed, first_seen, last_seen) = columns;
+    let (display_name, nickname, job, held, progress, completed, first_seen, last_seen) = columns;
     WorkerRow {
         display_name,
         nickname,
         job: job.map(unsigned),
+        held: unsigned(held),
         progress,
         completed: unsigned(completed),
         first_seen,
@@ -117,6 +118,7 @@ fn worker_row(columns: WorkerColumns) -> WorkerRow {
 /// A page of the workers of a stage.
 pub(super) const WORKERS: &str = "select display_name, nickname, \
      (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+     (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
      progress, completed, first_seen, last_seen \
      from workers w where stage = $1 order by id desc limit $2 offset $3";
 
@@ -150,6 +152,7 @@ pub(super) async fn worker(
     let row: Option<WorkerColumns> = sqlx::query_as(
         "select display_name, nickname, \
          (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+     (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
          progress, completed, first_seen, last_seen \
          from workers w where stage = $1 and display_name = $2 order by id desc limit 1",
     )

@@ -93,14 +93,15 @@ pub(super) async fn status(pool: &SqlitePool, now: Millis) -> Result<Status, Sto
     })
 }
 
-type WorkerColumns = (String, String, Option<i64>, String, i64, i64, i64);
+type WorkerColumns = (String, String, Option<i64>, i64, String, i64, i64, i64);
 
 fn worker_row(columns: WorkerColumns) -> WorkerRow {
-    let (display_name, nickname, job, progress, completed, first_seen, last_seen) = columns;
+    let (display_name, nickname, job, held, progress, completed, first_seen, last_seen) = columns;
     WorkerRow {
         display_name,
         nickname,
         job: job.map(unsigned),
+        held: unsigned(held),
         progress,
         completed: unsigned(completed),
         first_seen,
@@ -111,6 +112,7 @@ fn worker_row(columns: WorkerColumns) -> WorkerRow {
 /// A page of the workers of a stage.
 pub(super) const WORKERS: &str = "select display_name, nickname, \
      (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+     (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
      progress, completed, first_seen, last_seen \
      from workers w where stage = ? order by id desc limit ? offset ?";
 
@@ -144,6 +146,7 @@ pub(super) async fn worker(
     let row: Option<WorkerColumns> = sqlx::query_as(
         "select display_name, nickname, \
          (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+     (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
          progress, completed, first_seen, last_seen \
          from workers w where stage = ? and display_name = ? order by id desc limit 1",
     )
