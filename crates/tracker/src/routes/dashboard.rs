@@ -125,6 +125,7 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
         (overview(app, &info))
         (throughput(&pace))
         (stages(&info.stages))
+        (books(&info.stages))
         @if let Some(path) = &app.settings.preview {
             section aria-labelledby="preview-title" {
                 h2 #preview-title { "Results so far" }
@@ -134,7 +135,6 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
         @for (stage, part) in info.stages.iter().zip(&workers) {
             (connected(stage, part, &|to| link(stage.stage.letter(), to)))
         }
-        (books(&info.stages))
         @if info.set_aside > 0 {
             (set_aside(&info, &aside, &|to| link("aside", to)))
         }
@@ -197,20 +197,22 @@ fn throughput(pace: &Pace) -> Markup {
         section.throughput aria-labelledby="throughput-title" {
             h2 #throughput-title { "The last hour" }
             p.quiet #throughput-told { (told) }
-            svg.chart viewBox=(format!("0 0 {} {CHART}", 10 * MINUTES)) preserveAspectRatio="none"
-                role="img" aria-labelledby="throughput-title throughput-told" {
-                line.ground x1="0" x2=(10 * MINUTES) y1=(CHART) y2=(CHART) {}
-                @for (at, (height, made)) in pace.bars(CHART).zip(pace.minutes()).enumerate() {
-                    @let ago = pace.minutes().len() - 1 - at;
-                    rect.bar x=(10 * at + 1) y=(CHART - height) width="8" height=(height) {
-                        title {
-                            (grouped(*made)) " "
-                            @if ago == 0 { "this minute" } @else { (ago) " min ago" }
+            @if sum > 0 {
+                svg.chart viewBox=(format!("0 0 {} {CHART}", 10 * MINUTES)) preserveAspectRatio="none"
+                    role="img" aria-labelledby="throughput-title throughput-told" {
+                    line.ground x1="0" x2=(10 * MINUTES) y1=(CHART) y2=(CHART) {}
+                    @for (at, (height, made)) in pace.bars(CHART).zip(pace.minutes()).enumerate() {
+                        @let ago = pace.minutes().len() - 1 - at;
+                        rect.bar x=(10 * at + 1) y=(CHART - height) width="8" height=(height) {
+                            title {
+                                (grouped(*made)) " "
+                                @if ago == 0 { "this minute" } @else { (ago) " min ago" }
+                            }
                         }
                     }
                 }
+                p.axis aria-hidden="true" { span { "an hour ago" } span { "now" } }
             }
-            p.axis aria-hidden="true" { span { "an hour ago" } span { "now" } }
         }
     }
 }
