@@ -14,7 +14,7 @@ before(
     await importJobs(postgres.url, 200);
     tracker = await startTracker(postgres.url);
   },
-  { timeout: 240_000 },
+  { timeout: 600_000 },
 );
 after(async () => {
   await tracker?.stop();
