@@ -68,10 +68,10 @@ function jobsFile(folder, jobs) {
   return file;
 }
 
-/** A database with jobs, and its results by way of `export`. */
+/** A database with these jobs and no others, and its results by way of `export`. */
 async function filled(database, file) {
   const { "distcompute-tracker": program } = await testPrograms();
-  await must(program, ["import", "--database", database, "--txt", file]);
+  await must(program, ["import", "--database", database, "--reset", "--yes", "--txt", file]);
   return {
     database,
     async results(stage) {

@@ -66,6 +66,7 @@ test("what pgbench says is read, and its silence is an error", () => {
 
 test("only a run of everything is published", () => {
   assert.equal(readArguments([]).everything, true);
+  assert.equal(readArguments(["--rounds", "2", "--seconds", "3"]).everything, true);
   const part = readArguments(["--store", "sqlite", "--jobs", "10000,500", "--seconds", "2"]);
   assert.deepEqual([part.everything, part.store, part.jobs], [false, ["sqlite"], [10_000, 500]]);
   assert.throws(() => readArguments(["--store", "mysql"]), /Not understood: --store mysql/);
