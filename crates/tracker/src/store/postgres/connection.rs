@@ -37,8 +37,8 @@ const SESSION: &str = "select \
 /// else, so its plans are made once, and are not those of the small tables that it may have begun
 /// with. Compiling a plan would take longer than running it.
 const WRITING: &str = "select set_config('plan_cache_mode', 'force_generic_plan', false), \
-     set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), \
-     set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false)";
+     set_config('enable_seqscan', 'off', false), set_config('enable_mergejoin', 'off', false), \
+     set_config('jit', 'off', false)";
 
 fn options(address: &Address) -> PgConnectOptions {
     let options = address.options().disable_statement_logging();

@@ -71,9 +71,9 @@ pub(super) const JOBS: &str = concat!(
 pub(super) const LEASES: &str = concat!(
     "select ",
     lease_columns!(),
-    " from leases l where l.id in ( \
-         select unnest($1::bigint[]) \
-         union select id from leases where worker = any($2) and ended_at is null)"
+    " from leases l where l.id = any($1) union all select ",
+    lease_columns!(),
+    " from leases l where l.worker = any($2) and l.ended_at is null and l.id <> all($1)"
 );
 
 /// What workers had of jobs.

@@ -29,7 +29,8 @@ pub(super) async fn save(
 }
 
 /// What nearly every group changes, in one statement rather than four: between two statements
-/// nothing happens but that the network is waited for.
+/// nothing happens but that the network is waited for. Each table is also given its keys as a list:
+/// a plan that was made while it was empty would otherwise begin with all of its rows.
 const ROWS: &str = "\
 with places as materialized ( \
     select queued, nextval('queue_positions') as position from generate_series(1, $1) as queued \
@@ -44,7 +45,7 @@ with places as materialized ( \
         as c (number, stage, state, queued, attempt, flagged, sent_back, round, failures, errors, \
             reason, lease, changed_at) \
     left join places on places.queued = c.queued \
-    where j.number = c.number \
+    where j.number = c.number and j.number = any($2) \
 ), leases_granted as ( \
     insert into leases (id, secret, number, stage, round, attempt, worker, nickname, volunteer, \
         granted_at, seq, ended_at, outcome) \
@@ -55,14 +56,14 @@ with places as materialized ( \
     update leases l set worker = c.worker, ended_at = c.ended_at, outcome = c.outcome \
     from unnest($28::bigint[], $29::bigint[], $30::bigint[], $31::text[]) \
         as c (id, worker, ended_at, outcome) \
-    where l.id = c.id \
+    where l.id = c.id and l.id = any($28) \
 ) \
 update workers w set progress = c.progress, completed = c.completed, last_seen = c.last_seen, \
     seq = c.seq, synced_at = c.synced_at, last_lease = c.last_lease \
 from unnest($32::bigint[], $33::text[], $34::bigint[], $35::bigint[], $36::bigint[], \
     $37::bigint[], $38::bigint[]) \
     as c (id, progress, completed, last_seen, seq, synced_at, last_lease) \
-where w.id = c.id";
+where w.id = c.id and w.id = any($32)";
 
 async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     let touched = changes.jobs.len() + changes.leases.len() + changes.workers.len();
