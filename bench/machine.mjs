@@ -1,7 +1,7 @@
 // What a figure depends on besides the code: the machine, and what a process takes of it.
 
 import { closeSync, fdatasyncSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
-import { cpus, totalmem, type } from "node:os";
+import { cpus, loadavg, totalmem, type } from "node:os";
 import { join } from "node:path";
 
 import { answer } from "../scripts/process.mjs";
@@ -15,6 +15,8 @@ export async function machineFacts({ folder, postgres }) {
     `${processors.length} cores (${processors[0]?.model.trim() || "unknown model"})`,
     `${Math.round(totalmem() / 2 ** 30)} GB of memory`,
     type(),
+    // What others took of it: 0 is a quiet machine.
+    `${loadavg()[0].toFixed(1)} processes wanted a core before it began`,
     `a flush of 4 KB to this disk takes ${flushMs(folder).toFixed(2)} ms (median)`,
     await version("rustc"),
     `Node ${process.version}`,
