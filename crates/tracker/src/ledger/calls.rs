@@ -3,7 +3,8 @@
 use distcompute_protocol::{ErrorCode, RejectedWhy};
 
 use super::{
-    books::{Books, Place},
+    books::Books,
+    moves::Place,
     operation::{NewWorker, Reply},
     rows::{End, State, Worker},
 };

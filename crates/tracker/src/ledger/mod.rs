@@ -8,6 +8,7 @@
 
 mod books;
 mod calls;
+mod moves;
 mod operation;
 mod rows;
 mod sweep;
@@ -53,3 +54,6 @@ pub fn settle(
         .collect();
     (replies, books.changes())
 }
+
+#[cfg(test)]
+mod tests;

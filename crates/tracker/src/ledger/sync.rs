@@ -8,7 +8,8 @@ use distcompute_protocol::{
 };
 
 use super::{
-    books::{Books, Place},
+    books::Books,
+    moves::Place,
     operation::{GrantedLease, Reply, SyncReply, lease_name, lease_parts},
     rows::End,
 };
