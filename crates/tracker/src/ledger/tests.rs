@@ -148,3 +148,46 @@ fn a_job_of_a_lost_answer_returns_to_its_place() {
     assert_eq!(second.granted[0].number, 1);
     assert!(changes.jobs.iter().all(|change| change.queued.is_none()));
 }
+
+/// Both workers have worked on job 1: the first under lease 1, which ended, the second under 2.
+fn handed_out_twice() -> Vec<Operation> {
+    vec![
+        sync("t1", 1, 1, &[], &[]),
+        sync("t1", 2, 0, &[], &[]),
+        sync("t2", 1, 1, &[], &[]),
+    ]
+}
+
+#[test]
+fn the_first_of_two_results_wins_whoever_brings_it() {
+    let first = |t: &'static str, lease: &'static str| sync(t, 3, 0, &[], &[lease]);
+    for (winner, loser, credited) in [
+        (("t2", "2-s"), ("t1", "1-s"), "n2"),
+        // Late, but nobody was faster: it ends the other lease.
+        (("t1", "1-s"), ("t2", "2-s"), "n1"),
+    ] {
+        for last_stage in [Stage::A, Stage::B] {
+            let mut operations = handed_out_twice();
+            operations.push(first(winner.0, winner.1));
+            operations.push(first(loser.0, loser.1));
+            let rules = Rules {
+                last_stage,
+                ..RULES
+            };
+            let (replies, changes) = settle(books(), operations, rules);
+            let [Ok(Reply::Sync(won)), Ok(Reply::Sync(lost))] = &replies[3..] else {
+                panic!("not answered: {replies:?}");
+            };
+            assert_eq!(won.accepted, [winner.1]);
+            assert_eq!(lost.rejected[0].why, RejectedWhy::Finished);
+            assert!(lost.accepted.is_empty());
+            // Not as the next stage's output either.
+            assert_eq!(changes.outputs.len(), 1);
+            assert_eq!(changes.outputs[0].stage, Stage::A);
+            assert_eq!(changes.closed, i64::from(last_stage == Stage::A));
+            assert_eq!(changes.credits.len(), 1);
+            assert_eq!(changes.credits.get(credited), Some(&1));
+            assert_eq!(changes.stages[0].held, 0);
+        }
+    }
+}
