@@ -10,13 +10,23 @@ const SQLITE_NOT_NOW: [u32; 7] = [5, 6, 7, 8, 10, 13, 14];
 
 /// Classes and codes of PostgreSQL that mean "not now": the connection broke, nothing is left of
 /// some resource (connections, disk), the server is going down or coming up, the system failed
-/// it; the transaction lost against another, a statement took too long, the server is a standby.
-const POSTGRES_NOT_NOW: [&str; 9] = [
-    "08", "53", "57P", "58", "40001", "40P01", "55P03", "57014", "25006",
-];
+/// it; a lock or a statement took too long, the server is a standby.
+const POSTGRES_NOT_NOW: [&str; 7] = ["08", "53", "57P", "58", "55P03", "57014", "25006"];
+
+/// Codes of PostgreSQL that mean "undone for the sake of another": a serialization failure, and a
+/// circle of transactions that waited for each other.
+const POSTGRES_CONFLICT: [&str; 2] = ["40001", "40P01"];
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::Database(fault) = &error
+            && fault.try_downcast_ref::<PgDatabaseError>().is_some()
+            && fault
+                .code()
+                .is_some_and(|code| POSTGRES_CONFLICT.contains(&code.as_ref()))
+        {
+            return Self::Conflict(error.to_string());
+        }
         let not_now = match &error {
             sqlx::Error::Database(fault) => {
                 let code = fault.code().unwrap_or_default();

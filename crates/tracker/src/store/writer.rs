@@ -3,7 +3,8 @@
 //! What is waiting is settled as one group, in one transaction, and answered when that is on disk,
 //! so that many callers share a dozen statements and one wait for the disk. An operation that is
 //! refused does not disturb the others. A fault of the database undoes the whole group, and each
-//! caller is told. A caller that goes away does not interrupt its operation.
+//! caller is told; a group that only lost against another transaction is done once more first. A
+//! caller that goes away does not interrupt its operation.
 
 use std::{collections::HashMap, sync::Mutex};
 
@@ -163,6 +164,21 @@ async fn transact(
     rules: Rules,
     group: Vec<Operation>,
 ) -> Result<Replies, StoreError> {
+    match attempt(database, rules, group.clone()).await {
+        // The other has had its way by now.
+        Err(StoreError::Conflict(why)) => {
+            tracing::warn!(%why, "a group of operations is done once more");
+            attempt(database, rules, group).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn attempt(
+    database: &mut impl Database,
+    rules: Rules,
+    group: Vec<Operation>,
+) -> Result<Replies, StoreError> {
     let outcome = in_transaction(database, rules, group).await;
     if outcome.is_err() {
         database.rollback().await;
@@ -205,4 +221,113 @@ async fn fill(database: &mut impl Database, replies: &mut Replies) -> Result<(),
         lease.data = inputs.get(&(lease.number, lease.stage)).cloned();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use async_trait::async_trait;
+    use distcompute_protocol::Stage;
+
+    use super::*;
+    use crate::ledger::{Changes, Snapshot, Wanted};
+
+    /// A database of nothing, which fails a number of times when it is to commit.
+    struct Faulty {
+        faults: Vec<StoreError>,
+        open: bool,
+        commits: Arc<AtomicU32>,
+    }
+
+    #[async_trait]
+    impl Database for Faulty {
+        async fn begin(&mut self) -> Result<(), StoreError> {
+            assert!(!self.open, "a transaction within another");
+            self.open = true;
+            Ok(())
+        }
+
+        async fn load(&mut self, _: &Wanted) -> Result<Snapshot, StoreError> {
+            Ok(Snapshot::default())
+        }
+
+        async fn store(&mut self, _: Changes) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn inputs(
+            &mut self,
+            _: &[(i64, Stage)],
+        ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn commit(&mut self) -> Result<(), StoreError> {
+            self.commits.fetch_add(1, Ordering::SeqCst);
+            match self.faults.pop() {
+                Some(fault) => Err(fault),
+                None => {
+                    self.open = false;
+                    Ok(())
+                }
+            }
+        }
+
+        async fn rollback(&mut self) {
+            self.open = false;
+        }
+
+        async fn add(&mut self, _: &[String]) -> Result<Added, StoreError> {
+            unreachable!("nobody adds jobs here")
+        }
+
+        async fn wipe(&mut self) -> Result<(), StoreError> {
+            unreachable!("nobody wipes here")
+        }
+
+        async fn close(self) {}
+    }
+
+    const RULES: Rules = Rules {
+        last_stage: Stage::A,
+        invalid_after: 2,
+        max_attempts: 2,
+        lease_s: 300,
+    };
+
+    /// What a caller is told if the database fails so, and how often it was asked to commit.
+    async fn told(faults: Vec<StoreError>) -> (Result<Reply, StoreError>, u32) {
+        let commits = Arc::<AtomicU32>::default();
+        let database = Faulty {
+            faults,
+            open: false,
+            commits: Arc::clone(&commits),
+        };
+        let writer = Writer::start(database, RULES);
+        let answer = writer.settle(Operation::DropIdle(0)).await;
+        writer.close().await;
+        (answer, commits.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn a_group_that_lost_against_another_transaction_is_done_once_more_and_no_other_is() {
+        let conflict = || StoreError::Conflict("deadlock detected".to_owned());
+        let (answer, commits) = told(vec![conflict()]).await;
+        assert!(matches!(answer, Ok(Reply::Count(0))), "{answer:?}");
+        assert_eq!(commits, 2);
+        let (answer, commits) = told(vec![conflict(), conflict()]).await;
+        assert!(matches!(answer, Err(StoreError::Conflict(_))), "{answer:?}");
+        assert_eq!(commits, 2);
+        // Whether that transaction was committed, nobody knows.
+        let (answer, commits) = told(vec![StoreError::Unavailable("gone".to_owned())]).await;
+        assert!(
+            matches!(answer, Err(StoreError::Unavailable(_))),
+            "{answer:?}"
+        );
+        assert_eq!(commits, 1);
+    }
 }
