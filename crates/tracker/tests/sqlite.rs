@@ -56,7 +56,16 @@ contract! { make:
 
 #[test]
 fn any_interleaving_leaves_the_books_right() {
-    contract::syncs::any_interleaving_leaves_the_books_right(32, || make(contract::RULES));
+    contract::syncs::any_interleaving_leaves_the_books_right(32, || async {
+        make(contract::RULES).await.alone()
+    });
+}
+
+#[test]
+fn syncs_at_once_leave_the_books_right() {
+    contract::syncs::syncs_at_once_leave_the_books_right(32, || async {
+        make(contract::RULES).await.alone()
+    });
 }
 
 #[tokio::test]
