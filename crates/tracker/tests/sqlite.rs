@@ -56,15 +56,15 @@ contract! { make:
 
 #[test]
 fn any_interleaving_leaves_the_books_right() {
-    contract::syncs::any_interleaving_leaves_the_books_right(32, || async {
-        make(contract::RULES).await.alone()
+    contract::syncs::any_interleaving_leaves_the_books_right(32, |rules| async move {
+        make(rules).await.alone()
     });
 }
 
 #[test]
 fn syncs_at_once_leave_the_books_right() {
-    contract::syncs::syncs_at_once_leave_the_books_right(32, || async {
-        make(contract::RULES).await.alone()
+    contract::syncs::syncs_at_once_leave_the_books_right(32, |rules| async move {
+        make(rules).await.alone()
     });
 }
 

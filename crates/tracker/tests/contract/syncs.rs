@@ -12,13 +12,13 @@ use std::{
 use distcompute_protocol::{
     Done, ErrorCode, Failed, Invalid, MAX_SYNC_WANT, RejectedWhy, Stage, SyncRequest,
 };
-use distcompute_tracker::store::{RequeueFilter, Store, StoreError, SyncReply};
+use distcompute_tracker::store::{RequeueFilter, Store, StoreError, StoreRules, SyncReply};
 use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 
 use super::{ALL, Given, RULES, the_books_agree};
 
 const JOBS: usize = 7;
-const CLIENTS: usize = 3;
+const CLIENTS: usize = 4;
 const LEASE_MS: i64 = 300_000;
 const IDLE_MS: i64 = 7_200_000;
 
@@ -47,6 +47,8 @@ enum Step {
     HandsInLate {
         client: usize,
         which: Index,
+        /// Also what was accepted before.
+        any: bool,
     },
     Claim {
         client: usize,
@@ -68,6 +70,11 @@ enum Step {
     },
     Sweep,
     Requeue,
+}
+
+/// The last stage: with only one, a result closes its job.
+fn last_stage() -> impl Strategy<Value = Stage> {
+    prop_oneof![2 => Just(Stage::B), 1 => Just(Stage::A)]
 }
 
 /// Steps, each with the tracker that it goes to.
@@ -105,8 +112,8 @@ fn steps() -> impl Strategy<Value = Vec<(Index, Step)>> {
     let step = prop_oneof![
         12 => sync,
         2 => Just(Step::DelayedArrives),
-        4 => (client.clone(), any::<Index>())
-            .prop_map(|(client, which)| Step::HandsInLate { client, which }),
+        4 => (client.clone(), any::<Index>(), any::<bool>())
+            .prop_map(|(client, which, any)| Step::HandsInLate { client, which, any }),
         2 => client.clone().prop_map(|client| Step::Claim { client }),
         2 => client.clone().prop_map(|client| Step::Complete { client }),
         1 => client.clone().prop_map(|client| Step::Flag { client }),
@@ -376,13 +383,16 @@ impl World<'_> {
                     self.send(&request).await;
                 }
             }
-            Step::HandsInLate { client, which } => {
+            Step::HandsInLate { client, which, any } => {
                 // A lease of whenever and whoever, under whatever registration it has now; and never
                 // the same text, so that it shows which one is kept.
-                if self.known.is_empty() {
+                let leases = self.known.iter();
+                let leases = leases.filter(|lease| any || !self.accepted.contains(*lease));
+                let leases: Vec<String> = leases.cloned().collect();
+                if leases.is_empty() {
                     return;
                 }
-                let lease = which.get(&self.known).clone();
+                let lease = which.get(&leases).clone();
                 self.secrets += 1;
                 let data = format!("late {} under {lease}", self.secrets);
                 let one = &mut self.clients[client];
@@ -490,7 +500,7 @@ impl World<'_> {
 }
 
 /// Whatever has happened, the jobs can be finished.
-async fn finish(given: &Given) {
+async fn finish(given: &Given, jobs: usize) {
     let store = &given.store;
     given.clock.advance(IDLE_MS + 1);
     store.end_leases(LEASE_MS).await.expect("a sweep");
@@ -507,7 +517,7 @@ async fn finish(given: &Given) {
         }
     }
     let status = given.status().await;
-    assert_eq!(status.closed, JOBS as u64, "a job was lost: {status:?}");
+    assert_eq!(status.closed, jobs as u64, "a job was lost: {status:?}");
     the_books_agree(store.as_ref()).await;
 }
 
@@ -537,11 +547,11 @@ async fn play(given: Given, stores: Vec<Arc<dyn Store>>, steps: Vec<(Index, Step
         world.step(step).await;
         world.check_books().await;
     }
-    finish(&given).await;
+    finish(&given, JOBS).await;
 }
 
 /// Plays so many cases on databases that `make` gives, by way of all the stores that it has on each.
-fn cases<S, P, M, R>(count: u32, steps: S, make: impl Fn() -> M, play: P)
+fn cases<S, P, M, R>(count: u32, steps: S, make: impl Fn(StoreRules) -> M, play: P)
 where
     S: Strategy,
     M: Future<Output = (Given, Vec<Arc<dyn Store>>)>,
@@ -559,9 +569,13 @@ where
     };
     assert_eq!(RULES.lease_s, 300);
     TestRunner::new(config)
-        .run(&steps, |steps| {
+        .run(&(last_stage(), steps), |(last_stage, steps)| {
             runtime.block_on(async {
-                let (given, stores) = make().await;
+                let (given, stores) = make(StoreRules {
+                    last_stage,
+                    ..RULES
+                })
+                .await;
                 play(given, stores.clone(), steps).await;
                 for store in stores {
                     store.close().await;
@@ -572,12 +586,15 @@ where
         .expect("the books are right");
 }
 
-pub(crate) fn any_interleaving_leaves_the_books_right<M>(count: u32, make: impl Fn() -> M)
+pub(crate) fn any_interleaving_leaves_the_books_right<M>(count: u32, make: impl Fn(StoreRules) -> M)
 where
     M: Future<Output = (Given, Vec<Arc<dyn Store>>)>,
 {
     cases(count, steps(), make, play);
 }
+
+/// So few jobs that everybody has had each of them.
+const FEW: usize = 3;
 
 /// A sync of a client that does not wait for the others.
 #[derive(Debug, Clone)]
@@ -602,7 +619,7 @@ fn turns() -> impl Strategy<Value = Vec<Vec<Turn>>> {
         sometimes(),
         0..3_usize,
         sometimes(),
-        proptest::option::weighted(0.5, any::<Index>()),
+        proptest::option::weighted(0.7, any::<Index>()),
         0..4_u32,
     )
         .prop_map(
@@ -719,7 +736,7 @@ async fn take_turns(
 }
 
 async fn play_at_once(given: Given, stores: Vec<Arc<dyn Store>>, turns: Vec<Vec<Turn>>) {
-    given.jobs(JOBS).await;
+    given.jobs(FEW).await;
     let told = Arc::<Mutex<Told>>::default();
     let mut clients = Vec::new();
     for (client, turns) in turns.into_iter().enumerate() {
@@ -751,12 +768,12 @@ async fn play_at_once(given: Given, stores: Vec<Arc<dyn Store>>, turns: Vec<Vec<
         }
         assert!(books.keys().eq(first.keys()), "{books:?} {first:?}");
     }
-    finish(&given).await;
+    finish(&given, FEW).await;
 }
 
 /// The same with clients that do not wait for each other. What each is to be told is not known then,
 /// but what must hold of all the answers together is.
-pub(crate) fn syncs_at_once_leave_the_books_right<M>(count: u32, make: impl Fn() -> M)
+pub(crate) fn syncs_at_once_leave_the_books_right<M>(count: u32, make: impl Fn(StoreRules) -> M)
 where
     M: Future<Output = (Given, Vec<Arc<dyn Store>>)>,
 {
