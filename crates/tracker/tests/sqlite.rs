@@ -56,7 +56,7 @@ contract! { make:
 
 #[test]
 fn any_interleaving_leaves_the_books_right() {
-    contract::syncs::any_interleaving_leaves_the_books_right(32, |rules| async move {
+    contract::syncs::any_interleaving_leaves_the_books_right(40, |rules| async move {
         make(rules).await.alone()
     });
 }
