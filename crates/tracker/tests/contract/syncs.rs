@@ -751,9 +751,9 @@ async fn play_at_once(given: Given, stores: Vec<Arc<dyn Store>>, turns: Vec<Vec<
     for store in &stores {
         the_books_agree(store.as_ref()).await;
     }
+    let books: BTreeMap<u64, String> = given.results(Stage::A).await.into_iter().collect();
     {
         let told = told.lock().expect("unharmed");
-        let books: BTreeMap<u64, String> = given.results(Stage::A).await.into_iter().collect();
         let mut first: BTreeMap<u64, &String> = BTreeMap::new();
         for (number, lease) in &told.accepted {
             let other = first.insert(*number, lease);
