@@ -9,8 +9,9 @@ use std::{collections::HashMap, sync::Mutex};
 
 use distcompute_protocol::ErrorCode;
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::{self, JoinHandle},
 };
 
 use super::{Added, StoreError, database::Database};
@@ -42,10 +43,22 @@ pub struct Writer {
 impl Writer {
     /// Starts the task, which owns the database from then on.
     pub fn start(database: impl Database, rules: Rules) -> Self {
+        Self::new(|queue| task::spawn(write(database, rules, queue)))
+    }
+
+    /// Starts the task on a thread of its own, for a database that is waited for by standing still.
+    pub fn start_on_a_thread(database: impl Database, rules: Rules) -> Self {
+        Self::new(|queue| {
+            let here = Handle::current();
+            task::spawn_blocking(move || here.block_on(write(database, rules, queue)))
+        })
+    }
+
+    fn new(start: impl FnOnce(mpsc::Receiver<Work>) -> JoinHandle<()>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         Self {
             queue: Mutex::new(Some(sender)),
-            task: tokio::sync::Mutex::new(Some(tokio::spawn(write(database, rules, receiver)))),
+            task: tokio::sync::Mutex::new(Some(start(receiver))),
         }
     }
 
