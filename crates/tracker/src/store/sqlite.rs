@@ -35,9 +35,10 @@ use super::{
 };
 use crate::clock::Clock;
 
-/// How much of the file that connection keeps in memory, in KiB: the upper levels of the indexes
-/// of millions of jobs.
-const CACHE_KIB: i64 = 64 << 10;
+/// How much of the file that connection keeps in memory, in KiB: what a group touches, and the upper
+/// levels of the indexes of millions of jobs. More is slower, because each commit walks through it,
+/// and what is not there comes from the system's own cache.
+const CACHE_KIB: i64 = 8 << 10;
 
 /// Connections that read. They never wait for the writer, nor it for them.
 const READERS: u32 = 4;

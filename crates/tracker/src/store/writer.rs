@@ -1,9 +1,9 @@
 //! The task that writes, and the queue in front of it.
 //!
 //! What is waiting is settled as one group, in one transaction, and answered when that is on disk,
-//! so that many callers share a dozen statements and one wait for the disk. An operation that is
-//! refused does not disturb the others. A fault of the database undoes the whole group, and each
-//! caller is told. A caller that goes away does not interrupt its operation.
+//! so that many callers share one wait for the disk. An operation that is refused does not disturb
+//! the others. A fault of the database undoes the whole group, and each caller is told. A caller that
+//! goes away does not interrupt its operation.
 
 use std::{collections::HashMap, sync::Mutex};
 
