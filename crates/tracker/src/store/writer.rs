@@ -1,17 +1,18 @@
 //! The task that writes, and the queue in front of it.
 //!
 //! What is waiting is settled as one group, in one transaction, and answered when that is on disk,
-//! so that many callers share a dozen statements and one wait for the disk. An operation that is
-//! refused does not disturb the others. A fault of the database undoes the whole group, and each
-//! caller is told; a group that only lost against another transaction is done once more first. A
-//! caller that goes away does not interrupt its operation.
+//! so that many callers share one wait for the disk. An operation that is refused does not disturb
+//! the others. A fault of the database undoes the whole group, and each caller is told; a group that
+//! only lost against another transaction is done once more first. A caller that goes away does not
+//! interrupt its operation.
 
 use std::{collections::HashMap, sync::Mutex};
 
 use distcompute_protocol::ErrorCode;
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::{self, JoinHandle},
 };
 
 use super::{Added, StoreError, database::Database};
@@ -43,10 +44,22 @@ pub struct Writer {
 impl Writer {
     /// Starts the task, which owns the database from then on.
     pub fn start(database: impl Database, rules: Rules) -> Self {
+        Self::new(|queue| task::spawn(write(database, rules, queue)))
+    }
+
+    /// Starts the task on a thread of its own, for a database that is waited for by standing still.
+    pub fn start_on_a_thread(database: impl Database, rules: Rules) -> Self {
+        Self::new(|queue| {
+            let here = Handle::current();
+            task::spawn_blocking(move || here.block_on(write(database, rules, queue)))
+        })
+    }
+
+    fn new(start: impl FnOnce(mpsc::Receiver<Work>) -> JoinHandle<()>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         Self {
             queue: Mutex::new(Some(sender)),
-            task: tokio::sync::Mutex::new(Some(tokio::spawn(write(database, rules, receiver)))),
+            task: tokio::sync::Mutex::new(Some(start(receiver))),
         }
     }
 
@@ -159,18 +172,19 @@ fn answer(outcome: Result<Replies, StoreError>, callers: Vec<Caller<Reply>>) {
     }
 }
 
-async fn transact(
-    database: &mut impl Database,
+async fn transact<D: Database>(
+    database: &mut D,
     rules: Rules,
     group: Vec<Operation>,
 ) -> Result<Replies, StoreError> {
-    match attempt(database, rules, group.clone()).await {
+    let again = D::CONFLICTS.then(|| group.clone());
+    match (attempt(database, rules, group).await, again) {
         // The other has had its way by now.
-        Err(StoreError::Conflict(why)) => {
+        (Err(StoreError::Conflict(why)), Some(group)) => {
             tracing::warn!(%why, "a group of operations is done once more");
             attempt(database, rules, group).await
         }
-        outcome => outcome,
+        (outcome, _) => outcome,
     }
 }
 
@@ -245,6 +259,8 @@ mod tests {
 
     #[async_trait]
     impl Database for Faulty {
+        const CONFLICTS: bool = true;
+
         async fn begin(&mut self) -> Result<(), StoreError> {
             assert!(!self.open, "a transaction within another");
             self.open = true;
