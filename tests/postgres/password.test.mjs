@@ -37,5 +37,5 @@ test("a wrong password is refused with a sentence that says so, and the right on
   assert.doesNotMatch(stderr, /wr0ng/);
 
   const tracker = await startTracker(as("right"));
-  await tracker.stop();
+  assert.equal(await tracker.stop(), 0);
 });

@@ -33,8 +33,9 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         glances: Arc::default(),
         limits: Limits::default(),
     };
+    let stop = told_to_stop();
     announce(&listener).map_err(|error| format!("Cannot say where it listens: {error}."))?;
-    let served = serve(app, listener, told_to_stop()).await;
+    let served = serve(app, listener, stop).await;
     store.close().await;
     drop(lock);
     served
@@ -65,25 +66,32 @@ fn announce(listener: &TcpListener) -> std::io::Result<()> {
     out.flush()
 }
 
-async fn told_to_stop() {
+/// Ends when the process is told to stop. Listens for that from the call on, not from the first poll:
+/// whoever has read the address may stop the tracker at once.
+fn told_to_stop() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut interrupt), Ok(mut terminate)) = (
+        let signals = (
             signal(SignalKind::interrupt()),
             signal(SignalKind::terminate()),
-        ) else {
-            tracing::error!("cannot listen for signals; end the process to stop the tracker");
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        );
+        async move {
+            let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+                tracing::error!("cannot listen for signals; end the process to stop the tracker");
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
         }
     }
     #[cfg(not(unix))]
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+    async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

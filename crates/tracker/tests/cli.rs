@@ -253,6 +253,18 @@ fn it_serves_while_jobs_come_in_and_results_go_out() {
 
 #[cfg(unix)]
 #[test]
+fn who_has_read_the_address_may_stop_it_at_once() {
+    let folder = folder();
+    imported(folder.path(), &["--txt", "-"], "a\n");
+    for _ in 0..10 {
+        let mut tracker = Serving::start(folder.path(), &[]);
+        tracker.signal("-TERM");
+        assert_eq!(tracker.wait(), Some(0));
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn told_to_stop_it_finishes_the_request_in_flight() {
     let folder = folder();
     imported(folder.path(), &["--txt", "-"], "a\n");
