@@ -15,6 +15,7 @@
 
 pub mod address;
 pub mod call;
+pub mod engine;
 pub mod exchange;
 pub mod fault;
 pub mod session;

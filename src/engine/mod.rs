@@ -1,0 +1,19 @@
+//! The rules of the volunteer engine: which job goes to which core, when to ask the tracker, what to
+//! do when something is silent, and whether this browser may compute now.
+//!
+//! Nothing here reads a clock, sends a request or rolls dice: what happened goes in with its time,
+//! what to do comes out. `web` carries it out.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`clock`] | what time it is, by two clocks |
+//! | [`settings`] | what the volunteer and the project's owner have asked for |
+//! | [`governor`] | whether this browser may compute now, and why not |
+//! | [`reason`] | why it computes or does not, as a code with parameters |
+//! | [`duty`] | a core's own account: how much it works and how much it rests |
+
+pub mod clock;
+pub mod duty;
+pub mod governor;
+pub mod reason;
+pub mod settings;
