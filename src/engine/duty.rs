@@ -20,6 +20,9 @@ const SLICE_MS: f64 = 250.0;
 /// progress, would owe beyond that is forgiven: nobody wants a core that idles for an hour.
 const MOST_MS: f64 = 60_000.0;
 
+/// Stops the job that runs: what a tower says besides the levels.
+pub const STOP: u8 = 11;
+
 /// How often a busy core looks up.
 const POLL_MS: f64 = 250.0;
 
@@ -212,7 +215,7 @@ pub struct Stops {
 }
 
 impl Stops {
-    /// A message says stop. It names its job, so it needs no answer.
+    /// A message says stop, as the tower does. It names its job, so it needs no answer.
     pub fn by_message(&mut self) {
         self.by_message += 1;
     }
@@ -222,6 +225,20 @@ impl Stops {
         self.by_tower += 1;
         self.by_tower > self.by_message
     }
+}
+
+/// Whether to say `level` to a busy core that has last heard `was`, where only `left` more things
+/// can be said before it is idle again. Whoever is paused must be able to hear that it may go on,
+/// and everybody that they shall stop; how hard to work can be said a little later.
+#[must_use]
+pub fn worth_saying(left: usize, was: u8, level: u8) -> bool {
+    let kept = match (was, level) {
+        (_, STOP) => 0,
+        (PAUSED, _) => 1,
+        (_, PAUSED) => 2,
+        _ => 6,
+    };
+    level != was && left > kept
 }
 
 #[cfg(test)]
@@ -271,7 +288,7 @@ mod tests {
     #[test]
     fn a_core_works_the_share_of_time_that_is_wanted() {
         for level in 1..=10 {
-            for longest_step in [0.1, 3.0, 40.0, 1_000.0] {
+            for longest_step in [0.1_f64, 3.0, 40.0, 1_000.0] {
                 let wanted = f64::from(level) / 10.0;
                 let total_ms = (longest_step * 600.0).max(30_000.0);
                 let got = share(level, longest_step, total_ms);
@@ -394,5 +411,20 @@ mod tests {
         assert!(stops.by_tower());
         stops.by_message();
         assert!(stops.by_tower());
+    }
+
+    #[test]
+    fn a_core_that_was_paused_at_the_last_can_still_go_on_and_be_stopped() {
+        let (mut left, mut was, mut said) = (16, 10, Vec::new());
+        for level in [9, 8, 7, 6, 5, 4, 3, 2, 1, 9, 8, 7, 0, 5, 0, 5, 0, 5, STOP] {
+            if worth_saying(left, was, level) {
+                said.push(level);
+                left -= 1;
+                was = if level == STOP { was } else { level };
+            }
+        }
+        assert_eq!(said, [9, 8, 7, 6, 5, 4, 3, 2, 1, 9, 0, 5, 0, 5, STOP]);
+        assert!(!worth_saying(16, 5, 5));
+        assert!(!worth_saying(0, 5, STOP));
     }
 }
