@@ -4,18 +4,26 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`client`] | `init`, `load` and the class `Client` |
+//! | [`compute`] | a compute worker: the owner's handler |
 //! | [`error`] | faults as real JavaScript errors |
 //! | [`face`] | the bridge to `face.js` |
+//! | [`hub`] | the hub worker |
 //! | [`http`] | one exchange over `fetch` |
 //! | [`json`] | JavaScript values as wire types and back |
 //! | [`options`] | reading the arguments that JavaScript gave |
+//! | [`tower`] | what a busy worker hears, and how it sleeps |
 //! | [`turn`] | one call at a time |
+//! | [`work`] | `work`, which makes a worker a hub or a compute worker |
 //! | `face.js` | the error classes, and the answer to a call before the wasm is loaded |
 
 pub mod client;
+pub mod compute;
 mod error;
 mod face;
 mod http;
+mod hub;
 mod json;
 mod options;
+pub mod tower;
 mod turn;
+pub mod work;
