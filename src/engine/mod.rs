@@ -10,10 +10,14 @@
 //! | [`settings`] | what the volunteer and the project's owner have asked for |
 //! | [`governor`] | whether this browser may compute now, and why not |
 //! | [`reason`] | why it computes or does not, as a code with parameters |
+//! | [`status`] | what a page sees of it all |
+//! | [`house`] | the page's part: its workers, its tabs, and who is replaced when |
 //! | [`duty`] | a core's own account: how much it works and how much it rests |
 
 pub mod clock;
 pub mod duty;
 pub mod governor;
+pub mod house;
 pub mod reason;
 pub mod settings;
+pub mod status;
