@@ -114,3 +114,9 @@ export function load(dump) {
   if (!loaded) throw notLoaded("load");
   return loaded.load(dump);
 }
+
+/** What stands behind a `Volunteer`: a function that is told things. */
+export function open(options) {
+  if (!loaded) throw notLoaded("new Volunteer");
+  return loaded.open(options);
+}

@@ -1,7 +1,8 @@
 //! The bridge to `face.js`: what it is given, and what the package hands on from it.
 
-use super::client;
-use js_sys::{Object, Promise, Reflect};
+use super::object::object;
+use super::{client, volunteer};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web/face.js")]
@@ -65,7 +66,7 @@ extern "C" {
     fn NotLoadedError();
 }
 
-/// Runs when the wasm is loaded: from now on `init` and `load` work.
+/// Runs when the wasm is loaded: from now on `init`, `load` and `Volunteer` work.
 #[wasm_bindgen(start, private)]
 fn loaded() {
     std::panic::set_hook(Box::new(|panic| {
@@ -75,13 +76,10 @@ fn loaded() {
     type Load = dyn Fn(JsValue) -> Result<JsValue, JsValue>;
     let init: Box<Init> = Box::new(|options, call| client::init(&options, &call));
     let load: Box<Load> = Box::new(|dump| client::load(&dump));
-    let functions = Object::new();
-    for (name, function) in [
+    let open: Box<Load> = Box::new(|options| volunteer::open(&options));
+    install(&object(&[
         ("init", Closure::wrap(init).into_js_value()),
         ("load", Closure::wrap(load).into_js_value()),
-    ] {
-        // Setting a property of a fresh object does not fail.
-        let _ = Reflect::set(&functions, &name.into(), &function);
-    }
-    install(&functions);
+        ("open", Closure::wrap(open).into_js_value()),
+    ]));
 }
