@@ -540,12 +540,18 @@ impl House {
         let connected = place.worker.as_ref().is_some_and(|w| w.connected);
         place.lost(now, random);
         out.push(Action::End(id));
-        let message = if said.is_empty() && !was_ready {
-            "A worker's script cannot be loaded. Check the address that spawn gives to \
-             new Worker(), and what the page's Content-Security-Policy allows."
-                .to_owned()
-        } else {
+        let message = if was_ready {
             said
+        } else {
+            let what = if said.is_empty() {
+                "its script cannot be loaded"
+            } else {
+                &said
+            };
+            format!(
+                "A worker did not start: {what}. Check the address that spawn gives to \
+                 new Worker(), and what the page's Content-Security-Policy allows."
+            )
         };
         self.problem = Some(message.clone());
         match core {
@@ -585,7 +591,7 @@ impl House {
             }
         }
         for id in late {
-            let message = "A worker has not called work() within a minute.".to_owned();
+            let message = "it has not called work() within a minute".to_owned();
             self.died(now, random, id, message, out);
         }
         if let Some(leaving) = &mut self.leaving {

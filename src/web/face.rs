@@ -72,6 +72,11 @@ fn loaded() {
     std::panic::set_hook(Box::new(|panic| {
         web_sys::console::error_1(&panic.to_string().into());
     }));
+    hand_over();
+}
+
+/// Gives `face.js` what stands behind its functions.
+pub(crate) fn hand_over() {
     type Init = dyn Fn(JsValue, JsValue) -> Promise;
     type Load = dyn Fn(JsValue) -> Result<JsValue, JsValue>;
     let init: Box<Init> = Box::new(|options, call| client::init(&options, &call));

@@ -4,7 +4,7 @@
 //! Anything may call back while it is called: no borrow is kept over a call into JavaScript, and
 //! what the rules say while something is being done is done after it.
 
-use super::face::now;
+use super::face::{hand_over, now};
 use super::json::{kind_of, says};
 use super::object::{field, flag, number, object, small, text};
 use super::options::VolunteerOptions;
@@ -115,8 +115,9 @@ extern "C" {
     static CLASS: JsValue;
 }
 
-/// The class `Volunteer`, as JavaScript gets it.
+/// The class `Volunteer`, as JavaScript has it once the wasm is loaded.
 pub fn class() -> JsValue {
+    hand_over();
     CLASS.with(Clone::clone)
 }
 
