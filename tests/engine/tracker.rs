@@ -11,7 +11,7 @@ use distcompute_protocol::{
 
 /// A request as a tracker gets it.
 #[derive(Debug, Clone)]
-pub enum Asked {
+pub(crate) enum Asked {
     Register { nickname: String, stage: Stage },
     Sync(SyncRequest),
     NewJob(String),
@@ -24,13 +24,13 @@ pub enum Asked {
 
 /// An answer, with what a client reads in it.
 #[derive(Debug, Clone)]
-pub struct Said {
-    pub answer: Answer,
-    pub content: Content,
+pub(crate) struct Said {
+    pub(crate) answer: Answer,
+    pub(crate) content: Content,
 }
 
 #[derive(Debug, Clone)]
-pub enum Content {
+pub(crate) enum Content {
     Nothing,
     Hello(Hello),
     Sync(SyncAnswer),
@@ -39,17 +39,21 @@ pub enum Content {
 }
 
 /// What any tracker is to the world: the model, or a real one.
-pub trait Tracker {
+pub(crate) trait Tracker {
     /// Handles a request at `now`, in milliseconds of its own clock.
     fn call(&mut self, now: f64, asked: &Asked) -> Said;
     /// How many jobs are open at `stage`.
     fn open(&self, stage: Stage) -> usize;
+    /// Whether any is.
+    fn is_open(&self, stage: Stage) -> bool {
+        self.open(stage) > 0
+    }
     /// Whether every job has gone through all of its stages.
     fn is_finished(&self) -> bool;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Completed,
     Released,
     Expired,
@@ -58,34 +62,34 @@ pub enum End {
 }
 
 #[derive(Debug, Clone)]
-pub struct Lease {
-    pub job: usize,
-    pub stage: Stage,
+pub(crate) struct Lease {
+    pub(crate) job: usize,
+    pub(crate) stage: Stage,
     round: u32,
     attempt: u32,
     token: String,
     seq: Option<u64>,
     until: f64,
-    pub ended: Option<End>,
+    pub(crate) ended: Option<End>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Job {
+pub(crate) struct Job {
     /// `None`: closed.
-    pub stage: Option<Stage>,
-    pub inputs: BTreeMap<Stage, String>,
+    pub(crate) stage: Option<Stage>,
+    pub(crate) inputs: BTreeMap<Stage, String>,
     /// How often a result was taken, by stage.
-    pub taken: BTreeMap<Stage, u32>,
+    pub(crate) taken: BTreeMap<Stage, u32>,
     holder: Option<String>,
     place: u64,
     round: u32,
     attempt: u32,
-    pub failures: u32,
-    pub flags: u32,
+    pub(crate) failures: u32,
+    pub(crate) flags: u32,
 }
 
 #[derive(Debug, Clone)]
-pub struct Worker {
+pub(crate) struct Worker {
     stage: Stage,
     seq: Option<u64>,
     seen: f64,
@@ -95,32 +99,38 @@ pub struct Worker {
 
 /// The model.
 #[derive(Debug, Clone)]
-pub struct Model {
-    pub stages: Vec<Stage>,
-    pub syncs: bool,
+pub(crate) struct Model {
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) syncs: bool,
     /// Codes in headers, and completions that name their job.
-    pub ours: bool,
-    pub lease_ms: f64,
-    pub idle_ms: f64,
-    pub max_body: usize,
-    pub app_version: String,
-    pub jobs: Vec<Job>,
-    pub leases: BTreeMap<String, Lease>,
-    pub workers: BTreeMap<String, Worker>,
+    pub(crate) ours: bool,
+    pub(crate) lease_ms: f64,
+    pub(crate) idle_ms: f64,
+    pub(crate) max_body: usize,
+    pub(crate) app_version: String,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) leases: BTreeMap<String, Lease>,
+    pub(crate) workers: BTreeMap<String, Worker>,
+    /// Open jobs in the order in which they are handed out, leases that hold, jobs that are closed.
+    queue: BTreeSet<(Stage, u64, usize)>,
+    live: BTreeSet<String>,
+    closed: usize,
     names: u64,
     places: u64,
     /// Requests by their call.
-    pub calls: BTreeMap<&'static str, u32>,
+    pub(crate) calls: BTreeMap<&'static str, u32>,
     /// Lines that were heard.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// The most jobs that were held at once.
-    pub most_held: usize,
-    pub most_items: usize,
-    pub refused_bodies: u32,
+    pub(crate) most_held: usize,
+    pub(crate) most_items: usize,
+    pub(crate) refused_bodies: u32,
+    /// Says this instead of what it should.
+    pub(crate) says_wait_s: Option<u32>,
 }
 
 impl Model {
-    pub fn new(stages: &[Stage], jobs: usize, syncs: bool) -> Self {
+    pub(crate) fn new(stages: &[Stage], jobs: usize, syncs: bool) -> Self {
         let mut model = Self {
             stages: stages.to_vec(),
             syncs,
@@ -132,6 +142,9 @@ impl Model {
             jobs: Vec::new(),
             leases: BTreeMap::new(),
             workers: BTreeMap::new(),
+            queue: BTreeSet::new(),
+            live: BTreeSet::new(),
+            closed: 0,
             names: 0,
             places: 0,
             calls: BTreeMap::new(),
@@ -139,16 +152,18 @@ impl Model {
             most_held: 0,
             most_items: 0,
             refused_bodies: 0,
+            says_wait_s: None,
         };
         model.add(jobs);
         model
     }
 
-    pub fn add(&mut self, jobs: usize) {
+    pub(crate) fn add(&mut self, jobs: usize) {
         for _ in 0..jobs {
             self.places += 1;
             let number = self.jobs.len() + 1;
             let first = self.stages[0];
+            self.queue.insert((first, self.places, number - 1));
             self.jobs.push(Job {
                 stage: Some(first),
                 inputs: BTreeMap::from([(first, format!("in {number}"))]),
@@ -163,16 +178,16 @@ impl Model {
         }
     }
 
-    pub fn closed(&self) -> usize {
-        self.jobs.iter().filter(|job| job.stage.is_none()).count()
+    pub(crate) fn closed(&self) -> usize {
+        self.closed
     }
 
-    pub fn held(&self) -> usize {
-        self.jobs.iter().filter(|job| job.holder.is_some()).count()
+    pub(crate) fn held(&self) -> usize {
+        self.live.len()
     }
 
     /// The tracker forgets all registrations, as after two hours without a word.
-    pub fn forget_workers(&mut self) {
+    pub(crate) fn forget_workers(&mut self) {
         let tokens: Vec<String> = self.workers.keys().cloned().collect();
         for token in tokens {
             self.bye(&token);
@@ -180,8 +195,11 @@ impl Model {
     }
 
     /// What must hold at any time. Panics otherwise.
-    pub fn check(&self) {
-        for (at, job) in self.jobs.iter().enumerate() {
+    pub(crate) fn check(&self) {
+        let open = self.queue.len();
+        assert_eq!(open + self.live.len() + self.closed, self.jobs.len());
+        // All of them each time would take too long.
+        for (at, job) in self.jobs.iter().enumerate().take(300) {
             if let Some(name) = &job.holder {
                 let lease = &self.leases[name];
                 assert!(lease.ended.is_none() && lease.job == at, "a held job's lease");
@@ -199,9 +217,8 @@ impl Model {
     }
 
     fn sweep(&mut self, now: f64) {
-        let over = |lease: &Lease| lease.ended.is_none() && lease.until <= now;
-        let over = self.leases.iter().filter(|(_, lease)| over(lease));
-        let over: Vec<String> = over.map(|(name, _)| name.clone()).collect();
+        let over = self.live.iter().filter(|name| self.leases[*name].until <= now);
+        let over: Vec<String> = over.cloned().collect();
         for name in over {
             self.jobs[self.leases[&name].job].failures += 1;
             self.put_back(&name, End::Expired, true);
@@ -222,9 +239,9 @@ impl Model {
     }
 
     fn held_by(&self, token: &str) -> Vec<String> {
-        let held = self.leases.iter();
-        let held = held.filter(|(_, lease)| lease.ended.is_none() && lease.token == token);
-        held.map(|(name, _)| name.clone()).collect()
+        let held = self.live.iter();
+        let held = held.filter(|name| self.leases[*name].token == token);
+        held.cloned().collect()
     }
 
     fn put_back(&mut self, name: &str, end: End, last: bool) {
@@ -233,19 +250,22 @@ impl Model {
             return;
         }
         lease.ended = Some(end);
-        let job = &mut self.jobs[lease.job];
+        self.live.remove(name);
+        let at = lease.job;
+        let job = &mut self.jobs[at];
         job.holder = None;
         if last {
             self.places += 1;
             job.place = self.places;
         }
+        self.queue.extend(job.stage.map(|stage| (stage, job.place, at)));
     }
 
     fn grant(&mut self, now: f64, token: &str, seq: Option<u64>) -> Option<String> {
         let stage = self.workers[token].stage;
-        let open = self.jobs.iter().enumerate();
-        let open = open.filter(|(_, job)| job.stage == Some(stage) && job.holder.is_none());
-        let at = open.min_by_key(|(_, job)| job.place)?.0;
+        let first = *self.queue.range((stage, 0, 0)..).next().filter(|it| it.0 == stage)?;
+        self.queue.remove(&first);
+        let at = first.2;
         let name = self.name("lease");
         let job = &mut self.jobs[at];
         job.attempt += 1;
@@ -263,6 +283,7 @@ impl Model {
             ended: None,
         };
         self.leases.insert(name.clone(), lease);
+        self.live.insert(name.clone());
         self.most_held = self.most_held.max(self.held());
         Some(name)
     }
@@ -296,10 +317,16 @@ impl Model {
         let expected = format!("out {} {stage}", at + 1);
         assert!(data.starts_with(&expected), "{expected:?} got {data:?}");
         let job = &mut self.jobs[at];
-        if let Some(other) = job.holder.take().filter(|other| other != name)
-            && let Some(other) = self.leases.get_mut(&other)
-        {
-            other.ended = Some(End::Released);
+        match job.holder.take() {
+            Some(holder) => {
+                self.live.remove(&holder);
+                if let Some(other) = self.leases.get_mut(&holder).filter(|_| holder != name) {
+                    other.ended = Some(End::Released);
+                }
+            }
+            None => {
+                self.queue.remove(&(stage, job.place, at));
+            }
         }
         *job.taken.entry(stage).or_default() += 1;
         let next = self.stages.iter().position(|s| *s == stage).map(|i| i + 1);
@@ -308,6 +335,9 @@ impl Model {
             job.inputs.insert(next, data.to_owned());
             self.places += 1;
             job.place = self.places;
+            self.queue.insert((next, job.place, at));
+        } else {
+            self.closed += 1;
         }
         None
     }
@@ -342,6 +372,8 @@ impl Model {
                 return false;
             }
             lease.ended = None;
+            self.live.insert(name.to_owned());
+            self.queue.remove(&(lease.stage, job.place, lease.job));
             job.holder = Some(name.to_owned());
         }
         lease.token = token.to_owned();
@@ -456,7 +488,24 @@ impl Model {
             (true, true) => 2,
             (true, false) => content.min(15),
         };
+        said.wait_s = self.says_wait_s.unwrap_or(said.wait_s);
         fine("{}", Content::Sync(said))
+    }
+
+    /// The operator takes a job back.
+    pub(crate) fn end_lease_of(&mut self, number: usize, end: End) {
+        if let Some(name) = self.jobs[number - 1].holder.clone() {
+            self.put_back(&name, end, true);
+        }
+    }
+
+    /// Somebody else has finished a job that is open.
+    pub(crate) fn close(&mut self, number: usize) {
+        let job = &mut self.jobs[number - 1];
+        let stage = job.stage.take().expect("it is open");
+        self.queue.remove(&(stage, job.place, number - 1));
+        job.taken.insert(stage, 1);
+        self.closed += 1;
     }
 
     fn refuse(&self, status: u16, code: ErrorCode) -> Said {
@@ -580,8 +629,11 @@ impl Tracker for Model {
     }
 
     fn open(&self, stage: Stage) -> usize {
-        let open = |job: &&Job| job.stage == Some(stage) && job.holder.is_none();
-        self.jobs.iter().filter(open).count()
+        self.queue.range((stage, 0, 0)..).take_while(|job| job.0 == stage).count()
+    }
+
+    fn is_open(&self, stage: Stage) -> bool {
+        self.queue.range((stage, 0, 0)..).next().is_some_and(|job| job.0 == stage)
     }
 
     fn is_finished(&self) -> bool {

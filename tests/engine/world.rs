@@ -34,11 +34,11 @@ const EPOCH_MS: f64 = 1_795_564_800_000.0;
 
 /// Dice with a seed.
 #[derive(Debug, Clone)]
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     /// In `[0, 1)`.
-    pub fn roll(&mut self) -> f64 {
+    pub(crate) fn roll(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -49,22 +49,22 @@ impl Dice {
 
 /// How often each fault happens, as a share of requests.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Faults {
-    pub request_lost: f64,
-    pub answer_lost: f64,
-    pub hangs: f64,
-    pub doubled: f64,
-    pub delayed: f64,
-    pub busy: f64,
-    pub broken: f64,
-    pub portal: f64,
+pub(crate) struct Faults {
+    pub(crate) request_lost: f64,
+    pub(crate) answer_lost: f64,
+    pub(crate) hangs: f64,
+    pub(crate) doubled: f64,
+    pub(crate) delayed: f64,
+    pub(crate) busy: f64,
+    pub(crate) broken: f64,
+    pub(crate) portal: f64,
     /// Nothing gets through.
-    pub down: bool,
+    pub(crate) down: bool,
 }
 
 /// How a job ends in its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     Done,
     Throws,
     Flags,
@@ -78,26 +78,26 @@ pub enum Fate {
 
 /// What a job is to a handler.
 #[derive(Debug, Clone, Copy)]
-pub struct Work {
-    pub ms: f64,
-    pub fate: Fate,
+pub(crate) struct Work {
+    pub(crate) ms: f64,
+    pub(crate) fate: Fate,
     /// Blocks its thread.
-    pub blocks: bool,
+    pub(crate) blocks: bool,
     /// Calls `progress` so often, in milliseconds of work.
-    pub progress_ms: Option<f64>,
-    pub checkpoint: bool,
+    pub(crate) progress_ms: Option<f64>,
+    pub(crate) checkpoint: bool,
     /// Bytes of output beyond a name.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Work {
-    pub fn of(ms: f64) -> Self {
+    pub(crate) fn of(ms: f64) -> Self {
         Self { ms, fate: Fate::Done, blocks: true, progress_ms: None, checkpoint: false, bytes: 0 }
     }
 }
 
-/// What a handler makes of job `number` in its attempt `attempt`.
-pub type Handler = Box<dyn Fn(u64, u32) -> Work>;
+/// What a handler makes of job `number` when it is begun here for the nth time, counted from 1.
+pub(crate) type Handler = Box<dyn Fn(u64, u32) -> Work>;
 
 #[derive(Debug, Clone)]
 struct Run {
@@ -114,7 +114,7 @@ struct Run {
 
 #[derive(Debug, Clone)]
 enum ToCore {
-    Jobs(Vec<(Key, u64, u32, Stage, bool)>),
+    Jobs(Vec<(Key, u64, Stage, bool)>),
     Recall,
     Stop(Key),
     Level(u8),
@@ -126,7 +126,7 @@ struct Core {
     up: bool,
     broken: bool,
     level: u8,
-    queue: VecDeque<(Key, u64, u32, Stage, bool)>,
+    queue: VecDeque<(Key, u64, Stage, bool)>,
     running: Option<Run>,
     inbox: Vec<ToCore>,
     said: f64,
@@ -174,17 +174,18 @@ enum KeptOutcome {
     Other(Outcome),
 }
 
-pub struct World<T> {
-    pub tracker: T,
-    pub hub: Scheduler,
-    pub handler: Handler,
-    pub faults: Faults,
-    pub delay_ms: f64,
-    pub dice: Dice,
+pub(crate) struct World<T> {
+    pub(crate) tracker: T,
+    pub(crate) hub: Scheduler,
+    pub(crate) handler: Handler,
+    pub(crate) faults: Faults,
+    pub(crate) delay_ms: f64,
+    pub(crate) dice: Dice,
     /// Setups fail while this is true.
-    pub setup_fails: bool,
+    pub(crate) setup_fails: bool,
+    pub(crate) retry_after_ms: Option<u32>,
     /// What is checked beyond what always holds.
-    pub patience_ms: f64,
+    pub(crate) patience_ms: f64,
     stages: Vec<Stage>,
     settings: Settings,
     limits: Limits,
@@ -207,28 +208,28 @@ pub struct World<T> {
     idle: BTreeMap<u32, f64>,
     idle_ticks: u32,
     wants: u32,
-    pub stopped: bool,
-    pub renews: bool,
-    pub fatal: Option<String>,
+    pub(crate) stopped: bool,
+    pub(crate) renews: bool,
+    pub(crate) fatal: Option<String>,
     /// When requests were sent.
-    pub sent: Vec<f64>,
-    pub asked: Vec<&'static str>,
+    pub(crate) sent: Vec<f64>,
+    pub(crate) asked: Vec<&'static str>,
     /// What all cores have worked, in milliseconds.
-    pub worked_ms: f64,
-    pub replaced: u32,
-    pub begun: BTreeMap<u64, u32>,
-    pub begun_at: Vec<f64>,
-    pub given_at: Vec<f64>,
-    pub resumed: u32,
-    pub most_ahead: usize,
+    pub(crate) worked_ms: f64,
+    pub(crate) replaced: u32,
+    pub(crate) begun: BTreeMap<u64, u32>,
+    pub(crate) begun_at: Vec<f64>,
+    pub(crate) given_at: Vec<f64>,
+    pub(crate) resumed: u32,
+    pub(crate) most_ahead: usize,
     /// Look for what `due_ms` sleeps through, at every so-manieth step.
-    pub probe: u64,
+    pub(crate) probe: u64,
     steps: u64,
-    pub trace: bool,
+    pub(crate) trace: bool,
 }
 
 impl<T: Tracker> World<T> {
-    pub fn new(tracker: T, stages: &[Stage], cores: u32, seed: u64) -> Self {
+    pub(crate) fn new(tracker: T, stages: &[Stage], cores: u32, seed: u64) -> Self {
         let settings = Settings { cores, intensity: 10, ..Settings::default() };
         let limits = Limits::default();
         let mut world = Self {
@@ -239,6 +240,7 @@ impl<T: Tracker> World<T> {
             delay_ms: 20.0,
             dice: Dice(seed),
             setup_fails: false,
+            retry_after_ms: Some(2_000),
             patience_ms: 80_000.0,
             stages: stages.to_vec(),
             settings,
@@ -281,38 +283,38 @@ impl<T: Tracker> World<T> {
         world
     }
 
-    pub fn with_limits(mut self, limits: Limits) -> Self {
+    pub(crate) fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self.hub = Scheduler::new(&self.stages, "Cluster 2", self.settings, limits);
         self
     }
 
-    pub fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         Now { mono: self.t, wall: EPOCH_MS + self.t + self.slept + self.set }
     }
 
     /// Time as it passes for everybody.
-    pub fn time(&self) -> f64 {
+    pub(crate) fn time(&self) -> f64 {
         self.t + self.slept
     }
 
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         self.hub.reason(self.now())
     }
 
-    pub fn is_computing(&self) -> bool {
+    pub(crate) fn is_computing(&self) -> bool {
         self.cores.values().any(|core| core.running.is_some())
     }
 
-    pub fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         self.cores.values().filter(|core| core.running.is_some()).count()
     }
 
-    pub fn workers(&self) -> usize {
+    pub(crate) fn workers(&self) -> usize {
         self.cores.len()
     }
 
-    pub fn stored(&self) -> usize {
+    pub(crate) fn stored(&self) -> usize {
         self.store.len()
     }
 
@@ -325,7 +327,7 @@ impl<T: Tracker> World<T> {
 
     // What people do.
 
-    pub fn tell(&mut self, event: Event) {
+    pub(crate) fn tell(&mut self, event: Event) {
         match &event {
             Event::Settings(settings) => self.settings = *settings,
             Event::Around(around) => self.around = *around,
@@ -335,14 +337,14 @@ impl<T: Tracker> World<T> {
         self.happen(event);
     }
 
-    pub fn settings(&mut self, change: impl Fn(&mut Settings)) {
+    pub(crate) fn settings(&mut self, change: impl Fn(&mut Settings)) {
         let mut settings = self.settings;
         change(&mut settings);
         self.tell(Event::Settings(settings));
     }
 
     /// The machine sleeps: nothing runs, connections break, and one of its clocks may stand still.
-    pub fn sleep(&mut self, ms: f64) {
+    pub(crate) fn sleep(&mut self, ms: f64) {
         self.slept += ms;
         for (request, life) in self.flights.clone() {
             self.plan(0.0, Happens::Heard(request, life, Box::new(Heard::NotReached)));
@@ -350,12 +352,12 @@ impl<T: Tracker> World<T> {
     }
 
     /// Somebody sets the clock.
-    pub fn set_clock(&mut self, by_ms: f64) {
+    pub(crate) fn set_clock(&mut self, by_ms: f64) {
         self.set += by_ms;
     }
 
     /// The page is closed: its last words, if any, then nothing. Storage stays.
-    pub fn close(&mut self, farewell: bool) {
+    pub(crate) fn close(&mut self, farewell: bool) {
         if farewell {
             for wire in self.hub.farewell(self.now()) {
                 let asked = self.asked_by(&wire);
@@ -378,7 +380,7 @@ impl<T: Tracker> World<T> {
     }
 
     /// The page is opened again.
-    pub fn open(&mut self) {
+    pub(crate) fn open(&mut self) {
         self.stopped = false;
         self.renews = false;
         self.wants = 0;
@@ -402,8 +404,27 @@ impl<T: Tracker> World<T> {
         }
     }
 
+    pub(crate) fn forget_sessions(&mut self) {
+        self.sessions.clear();
+    }
+
+    /// Results of an earlier visit that were not delivered.
+    pub(crate) fn leave_results(&mut self, leases: Vec<(String, u64, Stage)>) {
+        for (lease, number, stage) in leases {
+            let kept = Kept {
+                stage,
+                number,
+                attempt: 1,
+                ticket: Ticket::Lease(lease.clone()),
+                input: None,
+                outcome: Some(KeptOutcome::Done(format!("out {number} {stage}"))),
+            };
+            self.store.insert(lease, kept);
+        }
+    }
+
     /// A worker vanishes.
-    pub fn kill_core(&mut self, at: u32) {
+    pub(crate) fn kill_core(&mut self, at: u32) {
         if self.cores.remove(&at).is_some() {
             self.hub_hears(MESSAGE_MS, Event::CoreDied(at, "unreachable executed".to_owned()));
             self.spawn(at, 1_000.0);
@@ -413,12 +434,12 @@ impl<T: Tracker> World<T> {
     // The course of things.
 
     /// Goes on for so long.
-    pub fn run(&mut self, ms: f64) {
+    pub(crate) fn run(&mut self, ms: f64) {
         self.run_until(ms, |_| false);
     }
 
     /// Goes on until something is so; `false`: it was not within `ms`.
-    pub fn run_until(&mut self, ms: f64, is: impl Fn(&Self) -> bool) -> bool {
+    pub(crate) fn run_until(&mut self, ms: f64, is: impl Fn(&Self) -> bool) -> bool {
         let end = self.t + ms;
         loop {
             if is(self) {
@@ -579,14 +600,14 @@ impl<T: Tracker> World<T> {
                 let mut jobs = Vec::new();
                 for key in keys {
                     let job = self.hub.desk().get(key).expect("a job that is given is there");
-                    let (number, attempt, resume) = (job.number, job.attempt, job.resumable);
+                    let (number, resume) = (job.number, job.resumable);
                     let stage = self.hub.stage_of(job).expect("its stage is known").0;
                     for (at, other) in &self.cores {
                         let has = other.queue.iter().any(|job| job.0 == key)
                             || other.running.as_ref().is_some_and(|run| run.key == key);
                         assert!(!has, "job {key} is given to {core} while {at} has it");
                     }
-                    jobs.push((key, number, attempt, stage, resume));
+                    jobs.push((key, number, stage, resume));
                 }
                 self.say(core, ToCore::Jobs(jobs));
             }
@@ -735,7 +756,7 @@ impl<T: Tracker> World<T> {
             let (there, back) = (self.dice.roll() * 25_000.0, self.dice.roll() * 25_000.0);
             self.plan(there, arrives(Some(back)));
         } else if is(faults.busy) {
-            let retry_after_ms = (self.dice.roll() < 0.5).then_some(2_000);
+            let retry_after_ms = self.retry_after_ms.filter(|_| self.dice.roll() < 0.5);
             let answer = Answer { status: 503, retry_after_ms, ..Answer::default() };
             let said = Said { answer, content: Content::Nothing };
             self.plan(self.delay_ms, heard(Heard::Said(said)));
@@ -888,13 +909,14 @@ impl<T: Tracker> World<T> {
                     self.report(at);
                     return;
                 }
-                let Some((key, number, attempt, stage, resume)) = core.queue.pop_front() else {
+                let Some((key, number, stage, resume)) = core.queue.pop_front() else {
                     self.report(at);
                     return;
                 };
-                let work = (self.handler)(number, attempt);
+                let begun = self.begun.entry(number).or_default();
+                *begun += 1;
+                let work = (self.handler)(number, *begun);
                 self.resumed += u32::from(resume);
-                *self.begun.entry(number).or_default() += 1;
                 self.begun_at.push(time);
                 let step = work.progress_ms.map_or(work.ms, |ms| ms.min(work.ms));
                 let (since, deaf_until) = (self.t, self.t + POLL_MS);
@@ -1015,7 +1037,7 @@ impl<T: Tracker> World<T> {
     }
 
     /// No text is left that the desk does not need.
-    pub fn check_texts(&self) {
+    pub(crate) fn check_texts(&self) {
         let desk = self.hub.desk();
         let needed = desk.iter().map(|job| {
             let done = matches!(job.outcome(), Some(Outcome::Done(_)));
@@ -1030,7 +1052,7 @@ impl<T: Tracker> World<T> {
             self.reason(),
             Reason::Computing | Reason::NoJobs { .. } | Reason::Starting
         );
-        let open = self.stages.iter().any(|stage| self.tracker.open(*stage) > 0);
+        let open = self.stages.iter().any(|stage| self.tracker.is_open(*stage));
         let reached = !self.faults.down;
         for (at, core) in &self.cores {
             let free = core.up && core.running.is_none() && !core.broken && core.level > 0;
