@@ -29,6 +29,9 @@ const STOP_MS: f64 = 6_000.0;
 /// A core that was told to finish may take as long as it wants, its results not.
 const DELIVER_MS: f64 = 15_000.0;
 
+/// While a core works time is entered at least so often.
+const BEAT_MS: f64 = 10_000.0;
+
 /// Results that have waited so long are written to storage.
 const STORE_MS: f64 = 1_000.0;
 
@@ -143,10 +146,11 @@ struct Core {
     level: Option<u8>,
     running: Option<Key>,
     progress: Option<Progress>,
-    /// When progress was reported last, and whether the tracker has not been told.
-    reported: Option<Now>,
+    /// The reading of the scheduler's `work_ms` when its job began, and when progress was reported.
+    began: f64,
+    reported: Option<f64>,
+    /// Whether the tracker has not been told.
     untold: bool,
-    told: Option<Now>,
     /// A job that it was told to stop, and since when.
     stopping: Option<(Key, Now)>,
     recalled: bool,
@@ -158,15 +162,20 @@ struct Core {
 }
 
 impl Core {
+    /// Whether it works, or will as far as is known.
+    fn is_able(&self) -> bool {
+        self.health == Health::Up || (self.health == Health::Starting && self.setups == 0)
+    }
+
     fn new(now: Now) -> Self {
         Self {
             health: Health::Starting,
             level: None,
             running: None,
             progress: None,
+            began: 0.0,
             reported: None,
             untold: false,
-            told: None,
             stopping: None,
             recalled: false,
             jobs: 0,
@@ -221,6 +230,14 @@ pub struct Scheduler {
     counts: Counts,
     told_fatal: bool,
     renewing: bool,
+    /// Whether it is known what storage had; nothing is done before.
+    restored: bool,
+    /// What the cores could have worked, in milliseconds, and up to when: limits count neither
+    /// pauses nor rests nor the machine's sleep.
+    work_ms: f64,
+    entered: Option<Now>,
+    /// When progress was told last.
+    told: Option<Now>,
 }
 
 impl Scheduler {
@@ -243,6 +260,10 @@ impl Scheduler {
             counts: Counts::default(),
             told_fatal: false,
             renewing: false,
+            restored: false,
+            work_ms: 0.0,
+            entered: None,
+            told: None,
         }
     }
 
@@ -270,12 +291,29 @@ impl Scheduler {
         hello.map_or("", |hello| hello.project.as_str())
     }
 
-    /// Something happened at `now`. `random` is in `[0, 1)`.
+    /// Something happened at `now`. `random` is in `[0, 1)`. Nothing is done before
+    /// [`Event::Restored`].
     pub fn handle(&mut self, now: Now, random: f64, event: Event) -> Vec<Action> {
         let mut out = Vec::new();
+        self.enter(now);
+        self.restored |= matches!(event, Event::Restored { .. });
         self.take(now, random, event, &mut out);
-        self.pump(now, &mut out);
+        if self.restored {
+            self.pump(now, &mut out);
+        }
         out
+    }
+
+    /// Enters the time in which cores could work. A gap without a tick is a sleep, whatever the
+    /// clocks say.
+    fn enter(&mut self, now: Now) {
+        if let Some(entered) = self.entered
+            && self.resting.is_none()
+        {
+            let passed = (now.mono - entered.mono).clamp(0.0, 2.0 * BEAT_MS);
+            self.work_ms += passed * f64::from(self.settings.intensity) / 10.0;
+        }
+        self.entered = Some(now);
     }
 
     fn take(&mut self, now: Now, random: f64, event: Event, out: &mut Vec<Action>) {
@@ -314,7 +352,7 @@ impl Scheduler {
                 let mut got = Some(got);
                 for link in &mut self.links {
                     let Some(untaken) = got.take() else { break };
-                    got = link.answered(now, random, id, untaken, &mut self.desk, out);
+                    got = link.answered(now, random, id, untaken, &mut self.desk);
                 }
             }
             Event::Settings(settings) => self.settings = settings,
@@ -380,26 +418,27 @@ impl Scheduler {
             (core.jobs, core.busy_ms) = (before.jobs, before.busy_ms);
             core.setups = before.setups;
         }
-        self.empty_queue(at);
+        self.empty(at);
         self.cores.insert(at, core);
     }
 
-    /// What a core had queued goes back to the desk.
-    fn empty_queue(&mut self, core: u32) {
+    /// What a core had goes back to the desk.
+    fn empty(&mut self, at: u32) {
         for job in self.desk.iter_mut() {
-            if job.place == (Place::Queued { core }) {
+            if job.core() == Some(at) {
                 job.place = Place::Ahead;
             }
         }
     }
 
     fn core_died(&mut self, now: Now, at: u32, why: &str) {
-        self.empty_queue(at);
-        for key in self.desk.keys(|job| job.core() == Some(at)) {
+        let running = self.cores.get(&at).and_then(|core| core.running);
+        if let Some(key) = running.filter(|key| self.runs(at, *key)) {
             self.counts.failed += 1;
             let why = format!("The worker died: {why}");
             self.desk.end(key, Outcome::Failed(why), now);
         }
+        self.empty(at);
         if let Some(core) = self.cores.get_mut(&at) {
             let fresh = Core::new(now);
             *core = Core {
@@ -411,10 +450,20 @@ impl Scheduler {
         }
     }
 
+    /// Whether a core works on a job that it was given.
+    fn runs(&self, at: u32, key: Key) -> bool {
+        let job = self.desk.get(key);
+        job.is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == at))
+    }
+
     fn report(&mut self, now: Now, at: u32, report: Report, out: &mut Vec<Action>) {
         let Some(core) = self.cores.get_mut(&at) else {
+            for ended in report.results {
+                self.desk.end(ended.key, ended.outcome, now);
+            }
             return;
         };
+        let mut trapped = false;
         for ended in report.results {
             core.busy_ms += ended.ms;
             self.counts.compute_ms += ended.ms;
@@ -440,22 +489,33 @@ impl Scheduler {
                 Outcome::Failed(_) => self.counts.failed += 1,
                 Outcome::Released => {}
             }
-            self.desk.end(ended.key, ended.outcome, now);
+            let has = self
+                .desk
+                .get(ended.key)
+                .is_some_and(|job| job.core() == Some(at));
+            // A worker that was given up may still speak; its results are as good as any.
+            if has || matches!(ended.outcome, Outcome::Done(_)) {
+                self.desk.end(ended.key, ended.outcome, now);
+            }
             if ended.fatal {
                 let why = "Its WebAssembly trapped.".to_owned();
                 core.health = Health::Starting;
+                trapped = true;
                 out.push(Action::Replace { core: at, why });
             }
         }
-        if let Some(key) = report.started
-            && let Some(job) = self.desk.get_mut(key)
-            && job.outcome().is_none()
-        {
-            job.place = Place::Running {
-                core: at,
-                since: now,
-            };
+        if let Some(key) = report.started {
+            if let Some(job) = self.desk.get_mut(key)
+                && job.place == (Place::Queued { core: at })
+            {
+                job.place = Place::Running {
+                    core: at,
+                    since: now,
+                };
+            }
+            // Even if it is not its job any more: then it is told to stop.
             core.running = Some(key);
+            core.began = self.work_ms;
             core.progress = None;
             core.reported = None;
         }
@@ -463,7 +523,7 @@ impl Scheduler {
             && core.running == Some(progress.key)
         {
             core.progress = Some(progress);
-            core.reported = Some(now);
+            core.reported = Some(self.work_ms);
             core.untold = true;
         }
         if let Some(key) = report.checkpoint
@@ -472,6 +532,9 @@ impl Scheduler {
         {
             job.resumable = true;
             out.push(Action::Store(Write::Job(key)));
+        }
+        if trapped {
+            self.empty(at);
         }
     }
 
@@ -489,7 +552,9 @@ impl Scheduler {
         };
         self.renewing |= self.links.iter().any(|link| link.common.renewed);
         self.end_what_hangs(now, out);
-        if self.may_begin(now) {
+        let may = self.may_begin();
+        self.recall(!may, out);
+        if may {
             self.levels(self.settings.intensity, out);
             self.share_out(now, out);
         } else {
@@ -498,9 +563,9 @@ impl Scheduler {
             self.put_back(now, out);
         }
         self.size(out);
-        let hurry = !self.may_begin(now) || !self.is_working();
+        let hurry = !self.may_begin() || !self.is_working();
         self.ask(now, hurry, out);
-        self.keep(now, out);
+        self.keep(now, STORE_MS, out);
         self.finish(now, out);
         self.tell_fatal(out);
         out.extend(self.desk.freed.drain(..).map(Action::Free));
@@ -510,8 +575,12 @@ impl Scheduler {
     }
 
     /// Whether jobs may be begun.
-    fn may_begin(&self, _now: Now) -> bool {
-        self.mode == Mode::Run && self.resting.is_none() && !self.renewing && !self.told_fatal
+    fn may_begin(&self) -> bool {
+        self.mode == Mode::Run
+            && self.resting.is_none()
+            && !self.renewing
+            && !self.told_fatal
+            && (self.cores.is_empty() || self.cores.values().any(Core::is_able))
     }
 
     fn is_working(&self) -> bool {
@@ -601,22 +670,6 @@ impl Scheduler {
             }
             self.desk.end(key, Outcome::Released, now);
         }
-        let queued = |at: u32| {
-            let mut jobs = self.desk.iter();
-            jobs.any(|job| job.place == (Place::Queued { core: at }))
-        };
-        let recall: Vec<u32> = self
-            .cores
-            .iter()
-            .filter(|(at, core)| !core.recalled && queued(**at))
-            .map(|(at, _)| *at)
-            .collect();
-        for at in recall {
-            if let Some(core) = self.cores.get_mut(&at) {
-                core.recalled = true;
-            }
-            out.push(Action::Recall(at));
-        }
         if self.overdue(now) || matches!(self.mode, Mode::Stop { finish: false, .. }) {
             for (at, core) in &mut self.cores {
                 if let Some(key) = core.running
@@ -625,6 +678,20 @@ impl Scheduler {
                     core.stopping = Some((key, now));
                     out.push(Action::StopJob { core: *at, key });
                 }
+            }
+        }
+    }
+
+    /// Has cores that shall begin nothing give back what they have queued.
+    fn recall(&mut self, all: bool, out: &mut Vec<Action>) {
+        for (at, core) in &mut self.cores {
+            let place = Place::Queued { core: *at };
+            if (all || *at >= self.settings.cores)
+                && !core.recalled
+                && self.desk.iter().any(|job| job.place == place)
+            {
+                core.recalled = true;
+                out.push(Action::Recall(*at));
             }
         }
     }
@@ -658,18 +725,23 @@ impl Scheduler {
                 continue;
             }
             let Some(key) = core.running else { continue };
-            let Some(job) = self.desk.get(key) else {
+            let job = self.desk.get(key);
+            if !job
+                .is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == *at))
+            {
+                // Somebody else has it.
+                core.stopping = Some((key, now));
+                out.push(Action::StopJob { core: *at, key });
                 continue;
-            };
-            let Place::Running { since, .. } = job.place else {
-                continue;
-            };
+            }
             let limit = self.limits.job_timeout_ms.unwrap_or(f64::INFINITY);
-            let stalled = core.reported.map_or(0.0, |reported| now.since(reported));
+            let stalled = core
+                .reported
+                .map_or(0.0, |reported| self.work_ms - reported);
             if resting {
                 continue;
             }
-            if now.since(since) >= limit {
+            if self.work_ms - core.began >= limit {
                 let why = "The job took longer than its owner allows (jobTimeoutMs).".to_owned();
                 over.push((*at, key, Outcome::Failed(why.clone()), why));
             } else if stalled >= self.limits.stall_ms {
@@ -681,8 +753,10 @@ impl Scheduler {
             if matches!(outcome, Outcome::Failed(_)) {
                 self.counts.failed += 1;
             }
-            self.desk.end(key, outcome, now);
-            self.empty_queue(at);
+            if self.runs(at, key) {
+                self.desk.end(key, outcome, now);
+            }
+            self.empty(at);
             if let Some(core) = self.cores.get_mut(&at) {
                 *core = Core {
                     jobs: core.jobs,
@@ -697,8 +771,10 @@ impl Scheduler {
     /// Says how many workers there should be.
     fn size(&mut self, out: &mut Vec<Action>) {
         // One too many goes when its job is done.
-        let busy = self.cores.iter().filter(|(_, core)| core.running.is_some());
-        let busy = busy.map(|(at, _)| at + 1).max().unwrap_or(0);
+        let running = self.cores.iter().filter(|(_, core)| core.running.is_some());
+        let running = running.map(|(at, _)| at + 1);
+        let queued = self.desk.iter().filter_map(|job| Some(job.core()? + 1));
+        let busy = running.chain(queued).max().unwrap_or(0);
         let wanted = match self.mode {
             Mode::Run if self.resting.is_some() => busy.max(if self.cores.is_empty() {
                 0
@@ -717,13 +793,13 @@ impl Scheduler {
 
     /// Has the links ask for jobs and hand in outcomes.
     fn ask(&mut self, now: Now, hurry: bool, out: &mut Vec<Action>) {
-        let may = self.may_begin(now);
-        let ready =
-            |(at, core): &(&u32, &Core)| core.health != Health::Broken && self.is_wanted(**at);
+        let may = self.may_begin();
+        let ready = |(at, core): &(&u32, &Core)| core.is_able() && self.is_wanted(**at);
         let cores = self.cores.iter().filter(ready).count();
-        let idle = self.cores.iter().filter(|(at, core)| {
-            core.running.is_none() && core.health != Health::Broken && self.is_wanted(**at)
-        });
+        let idle = self
+            .cores
+            .iter()
+            .filter(|(at, core)| core.running.is_none() && core.is_able() && self.is_wanted(**at));
         let idle = idle.count();
         let spare = self
             .desk
@@ -757,12 +833,15 @@ impl Scheduler {
     fn due_progress(&mut self, now: Now, link: usize) -> Vec<(Key, String)> {
         let interval = self.limits.progress_interval_ms;
         let mut lines = Vec::new();
-        if !self.links[link].may_speak(now) {
+        // All cores tell theirs together, so that they share a request.
+        let due = self
+            .told
+            .is_none_or(|told| now.since(told) >= interval || told == now);
+        if !due || !self.links[link].may_speak(now) {
             return lines;
         }
         for core in self.cores.values_mut() {
-            let due = core.told.is_none_or(|told| now.since(told) >= interval);
-            let Some(progress) = core.progress.as_ref().filter(|_| core.untold && due) else {
+            let Some(progress) = core.progress.as_ref().filter(|_| core.untold) else {
                 continue;
             };
             if self
@@ -772,14 +851,14 @@ impl Scheduler {
             {
                 lines.push((progress.key, line(progress)));
                 core.untold = false;
-                core.told = Some(now);
+                self.told = Some(now);
             }
         }
         lines
     }
 
     /// Writes outcomes that wait to storage.
-    fn keep(&mut self, now: Now, out: &mut Vec<Action>) {
+    fn keep(&mut self, now: Now, after_ms: f64, out: &mut Vec<Action>) {
         for job in self.desk.iter_mut() {
             let key = job.key;
             if let Place::Ended {
@@ -790,7 +869,7 @@ impl Scheduler {
             } = &mut job.place
                 && !*stored
                 && *outcome != Outcome::Released
-                && now.since(*since) >= STORE_MS
+                && now.since(*since) >= after_ms
             {
                 *stored = true;
                 out.push(Action::Store(Write::Outcome(key)));
@@ -801,7 +880,11 @@ impl Scheduler {
     /// What follows when everything is done.
     fn finish(&mut self, now: Now, out: &mut Vec<Action>) {
         let busy = self.cores.values().any(|core| core.running.is_some());
-        let undelivered = self.desk.iter().next().is_some();
+        // What has a checkpoint is in storage, for whoever comes next.
+        let undelivered = self
+            .desk
+            .count(|job| !(job.resumable && job.place == Place::Ahead))
+            > 0;
         let in_flight = self.links.iter().any(Link::is_busy);
         match self.mode {
             Mode::Run => {
@@ -810,19 +893,26 @@ impl Scheduler {
                     out.push(Action::Renew);
                 }
             }
+            Mode::Stop { finish: true, .. } if busy => {
+                // Results have their time from when the last one is there.
+                self.mode = Mode::Stop {
+                    since: now,
+                    finish: true,
+                };
+            }
             Mode::Stop { since, finish } => {
                 let limit = if finish { DELIVER_MS } else { STOP_MS };
-                let late = !busy && now.since(since) >= limit && self.is_away();
-                let late = late || (!finish && now.since(since) >= limit);
+                let late = now.since(since) >= limit && (!finish || self.is_away());
                 if late || (!busy && !undelivered && !in_flight) {
                     self.mode = Mode::Leave { since: now };
+                    self.keep(now, 0.0, out);
                     self.finish(now, out);
                 }
             }
             Mode::Leave { since } => {
                 let mut left = false;
                 for link in &mut self.links {
-                    left |= link.leave(now, &mut self.ids, out);
+                    left |= link.leave(now, &self.desk, &mut self.ids, out);
                 }
                 if !left || now.since(since) >= STOP_MS || self.is_away() {
                     self.mode = Mode::Over;
@@ -870,15 +960,19 @@ impl Scheduler {
         for core in self.cores.values() {
             due.extend(core.retry.map(|retry| retry.left_ms(now)));
             due.extend(core.stopping.map(|(_, since)| GRACE_MS - now.since(since)));
-            let running = core.running.and_then(|key| self.desk.get(key));
-            if let (Some(limit), Some(Place::Running { since, .. })) =
-                (self.limits.job_timeout_ms, running.map(|job| &job.place))
-            {
-                due.push(limit - now.since(*since));
+            if core.running.is_some() && self.resting.is_none() {
+                let limit = self.limits.job_timeout_ms;
+                let limit = limit.map(|limit| limit - (self.work_ms - core.began));
+                let stall = core.reported;
+                let stall = stall.map(|at| self.limits.stall_ms - (self.work_ms - at));
+                let share = f64::from(self.settings.intensity) / 10.0;
+                let entered = self.entered.map_or(0.0, |entered| now.mono - entered.mono);
+                let limits = [limit, stall].into_iter().flatten();
+                due.extend(limits.map(|ms| ms / share - entered));
+                due.push(BEAT_MS - entered);
             }
-            due.extend(core.reported.map(|at| self.limits.stall_ms - now.since(at)));
             if core.untold {
-                let told = core.told.map_or(0.0, |told| now.since(told));
+                let told = self.told.map_or(0.0, |told| now.since(told));
                 due.push(self.limits.progress_interval_ms - told);
             }
         }
@@ -906,11 +1000,9 @@ impl Scheduler {
 
     /// The last requests of a page that goes.
     #[must_use]
-    pub fn farewell(&self, now: Now) -> Vec<Wire> {
+    pub fn farewell(&self, _now: Now) -> Vec<Wire> {
         let links = self.links.iter();
-        links
-            .flat_map(|link| link.farewell(now, &self.desk))
-            .collect()
+        links.flat_map(|link| link.farewell(&self.desk)).collect()
     }
 
     /// Why it computes, or does not.

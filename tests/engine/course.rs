@@ -14,8 +14,10 @@ const HOUR: f64 = 3_600_000.0;
 
 fn world(syncs: bool, jobs: usize, cores: u32, job_ms: f64) -> World<Model> {
     let mut world = World::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], cores, 7);
-    world.handler =
-        Box::new(move |_, _| Work { progress_ms: Some(200.0_f64.min(job_ms)), ..Work::of(job_ms) });
+    world.handler = Box::new(move |_, _| Work {
+        progress_ms: Some(200.0_f64.min(job_ms)),
+        ..Work::of(job_ms)
+    });
     world.probe = 7;
     world
 }
@@ -29,7 +31,12 @@ fn both(scenario: impl Fn(bool)) {
 
 fn finishes(world: &mut World<Model>, within: f64) {
     let finished = world.run_until(within, |world| world.tracker.is_finished());
-    assert!(finished, "{} of {}", world.tracker.closed(), world.tracker.jobs.len());
+    assert!(
+        finished,
+        "{} of {}",
+        world.tracker.closed(),
+        world.tracker.jobs.len()
+    );
     world.run(5_000.0);
     world.check_texts();
     assert_eq!(world.hub.desk().iter().count(), 0);
@@ -58,7 +65,10 @@ fn jobs_of_changing_length_leave_no_core_idle() {
         let mut world = world(syncs, 1_500, 4, 1.0);
         world.handler = Box::new(|number, _| {
             let ms = [0.5, 2_000.0, 30.0, 0.1, 400.0][(number as usize / 40) % 5];
-            Work { progress_ms: Some(100.0), ..Work::of(ms) }
+            Work {
+                progress_ms: Some(100.0),
+                ..Work::of(ms)
+            }
         });
         finishes(&mut world, 1_800_000.0);
         assert!(world.begun.values().all(|begun| *begun == 1));
@@ -80,7 +90,11 @@ fn a_pause_puts_back_what_was_not_begun_and_keeps_what_was_for_a_lease() {
         assert_eq!(world.tracker.held(), 2, "kept alive meanwhile");
         world.tell(Event::Wish(Wish::Run));
         finishes(&mut world, 400_000.0);
-        assert!(world.begun.values().all(|begun| *begun == 1), "{:?}", world.begun);
+        assert!(
+            world.begun.values().all(|begun| *begun == 1),
+            "{:?}",
+            world.begun
+        );
     });
 }
 
@@ -117,7 +131,10 @@ fn a_paused_handler_that_hears_nothing_is_ended_after_a_lease() {
     world.run(10_000.0);
     pause(&mut world);
     world.run(310_000.0);
-    assert_eq!((world.tracker.held(), world.running(), world.replaced), (0, 0, 2));
+    assert_eq!(
+        (world.tracker.held(), world.running(), world.replaced),
+        (0, 0, 2)
+    );
     world.tell(Event::Wish(Wish::Run));
     world.run(10_000.0);
     assert!(world.tracker.closed() > 0);
@@ -144,7 +161,11 @@ fn stop_and_finish_hands_in_what_was_begun() {
         world.run(30_000.0);
         world.tell(Event::Stop { finish: true });
         world.run(500.0);
-        assert_eq!(world.tracker.held(), 3, "what is not begun goes back at once");
+        assert_eq!(
+            world.tracker.held(),
+            3,
+            "what is not begun goes back at once"
+        );
         assert!(world.run_until(25_000.0, |world| world.stopped));
         assert_eq!(world.tracker.closed(), world.begun.len());
         assert_eq!((world.tracker.held(), world.tracker.workers.len()), (0, 0));
@@ -220,10 +241,19 @@ fn battery_and_hidden_pages_pause() {
             settings.background = false;
         });
         world.run(5_000.0);
-        let calm = Surroundings { on_battery: Some(false), ..Surroundings::default() };
+        let calm = Surroundings {
+            on_battery: Some(false),
+            ..Surroundings::default()
+        };
         for around in [
-            Surroundings { on_battery: Some(true), ..calm },
-            Surroundings { hidden: true, ..calm },
+            Surroundings {
+                on_battery: Some(true),
+                ..calm
+            },
+            Surroundings {
+                hidden: true,
+                ..calm
+            },
         ] {
             world.tell(Event::Around(around));
             world.run(2_000.0);
@@ -258,7 +288,10 @@ fn after_a_sleep_a_sync_comes_before_the_next_job() {
             world.sleep(ms);
             let (given, syncs) = (world.given_at.len(), world.tracker.calls["sync"]);
             assert!(world.run_until(60_000.0, |world| world.given_at.len() > given));
-            assert!(world.tracker.calls["sync"] > syncs, "a sync before the next job");
+            assert!(
+                world.tracker.calls["sync"] > syncs,
+                "a sync before the next job"
+            );
             // Nobody took the jobs meanwhile: none is done twice.
             finishes(&mut world, 600_000.0);
             assert!(world.begun.values().all(|begun| *begun == 1));
@@ -298,7 +331,11 @@ fn a_clock_that_is_set_back_or_forward_hurts_nobody() {
 #[test]
 fn limits_count_work_and_neither_pauses_nor_sleep_nor_rests() {
     both(|syncs| {
-        let limits = Limits { job_timeout_ms: Some(20_000.0), stall_ms: 15_000.0, ..Limits::default() };
+        let limits = Limits {
+            job_timeout_ms: Some(20_000.0),
+            stall_ms: 15_000.0,
+            ..Limits::default()
+        };
         let mut world = world(syncs, 4, 2, 12_000.0).with_limits(limits);
         world.run(5_000.0);
         pause(&mut world);
@@ -318,8 +355,18 @@ fn limits_count_work_and_neither_pauses_nor_sleep_nor_rests() {
 fn a_second_hub_under_the_same_token_ends_the_first() {
     let mut world = world(true, 100, 2, 500.0);
     world.run(10_000.0);
-    let token = world.tracker.workers.keys().next().cloned().unwrap_or_default();
-    let sync = SyncRequest { token, seq: u64::MAX >> 4, ..SyncRequest::default() };
+    let token = world
+        .tracker
+        .workers
+        .keys()
+        .next()
+        .cloned()
+        .unwrap_or_default();
+    let sync = SyncRequest {
+        token,
+        seq: u64::MAX >> 4,
+        ..SyncRequest::default()
+    };
     world.tracker.call(world.time(), &Asked::Sync(sync));
     assert!(world.run_until(70_000.0, |world| world.stopped));
     assert_eq!(world.fatal.as_deref(), Some("superseded"));
@@ -339,7 +386,11 @@ fn a_new_version_comes_after_the_running_jobs_and_once() {
         if syncs {
             assert!(world.run_until(80_000.0, |world| world.renews));
             assert_eq!((world.running(), world.tracker.held()), (0, 0));
-            assert_eq!(world.tracker.closed(), world.begun.len(), "all is delivered");
+            assert_eq!(
+                world.tracker.closed(),
+                world.begun.len(),
+                "all is delivered"
+            );
             world.open();
         }
         finishes(&mut world, 600_000.0);
@@ -384,15 +435,27 @@ fn what_came_too_late_is_counted() {
     let stored = world.stored();
     assert!(stored >= 2);
     // Somebody else does all of them.
-    let hello = world.tracker.call(world.time(), &Asked::Register {
-        nickname: "Cluster 3".to_owned(),
-        stage: Stage::A,
-    });
-    let Content::Hello(hello) = hello.content else { panic!("{hello:?}") };
+    let hello = world.tracker.call(
+        world.time(),
+        &Asked::Register {
+            nickname: "Cluster 3".to_owned(),
+            stage: Stage::A,
+        },
+    );
+    let Content::Hello(hello) = hello.content else {
+        panic!("{hello:?}")
+    };
     world.run(400_000.0);
-    let mut sync = SyncRequest { token: hello.token, seq: 1, want: 6, ..SyncRequest::default() };
+    let mut sync = SyncRequest {
+        token: hello.token,
+        seq: 1,
+        want: 6,
+        ..SyncRequest::default()
+    };
     let said = world.tracker.call(world.time(), &Asked::Sync(sync.clone()));
-    let Content::Sync(said) = said.content else { panic!("{said:?}") };
+    let Content::Sync(said) = said.content else {
+        panic!("{said:?}")
+    };
     assert_eq!(said.jobs.len(), 6);
     sync.seq = 2;
     sync.done = said
@@ -440,7 +503,11 @@ fn the_last_words_put_back_what_cannot_be_resumed() {
         world.run(5_000.0);
         world.close(true);
         world.run(2_000.0);
-        assert_eq!(world.tracker.held(), world.stored(), "what is stored stays ours");
+        assert_eq!(
+            world.tracker.held(),
+            world.stored(),
+            "what is stored stays ours"
+        );
         assert!(world.stored() > 0);
         world.run(5_000.0);
         world.open();
@@ -451,7 +518,10 @@ fn the_last_words_put_back_what_cannot_be_resumed() {
 #[test]
 fn the_last_words_fit_what_a_browser_lets_outlive_a_page() {
     let mut world = world(true, 6, 2, 300.0);
-    world.handler = Box::new(|_, _| Work { bytes: 90_000, ..Work::of(1_000.0) });
+    world.handler = Box::new(|_, _| Work {
+        bytes: 90_000,
+        ..Work::of(1_000.0)
+    });
     world.run(1_500.0);
     world.close(true);
     world.run(2_000.0);
@@ -477,7 +547,11 @@ fn results_are_split_to_fit_and_one_that_never_fits_has_failed() {
         let mut world = world(syncs, 60, 4, 100.0);
         world.tracker.max_body = 20_000;
         world.handler = Box::new(|number, begun| Work {
-            bytes: if number == 30 && begun == 1 { 25_000 } else { 4_000 },
+            bytes: if number == 30 && begun == 1 {
+                25_000
+            } else {
+                4_000
+            },
             ..Work::of(100.0)
         });
         finishes(&mut world, 200_000.0);
@@ -492,7 +566,11 @@ fn results_are_split_to_fit_and_one_that_never_fits_has_failed() {
 fn a_body_that_is_refused_is_halved_and_no_further_than_need_be() {
     let mut world = world(true, 800, 2, 20.0);
     world.handler = Box::new(|number, begun| Work {
-        bytes: if number % 50 == 0 && begun == 1 { 90_000 } else { 1_000 },
+        bytes: if number % 50 == 0 && begun == 1 {
+            90_000
+        } else {
+            1_000
+        },
         ..Work::of(20.0)
     });
     world.run(100.0);
@@ -508,19 +586,34 @@ fn a_body_that_is_refused_is_halved_and_no_further_than_need_be() {
 #[test]
 fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
     let mut world = world(true, 6_000, 2, 20_000.0);
-    let hello = Asked::Register { nickname: "Cluster 2".to_owned(), stage: Stage::A };
+    let hello = Asked::Register {
+        nickname: "Cluster 2".to_owned(),
+        stage: Stage::A,
+    };
     let hello = world.tracker.call(0.0, &hello);
-    let Content::Hello(hello) = hello.content else { panic!("{hello:?}") };
+    let Content::Hello(hello) = hello.content else {
+        panic!("{hello:?}")
+    };
     let mut leases = Vec::new();
-    let mut sync = SyncRequest { token: hello.token, want: 500, ..SyncRequest::default() };
+    let mut sync = SyncRequest {
+        token: hello.token,
+        want: 500,
+        ..SyncRequest::default()
+    };
     for seq in 1..=10 {
         sync.seq = seq;
         let said = world.tracker.call(0.0, &Asked::Sync(sync.clone()));
-        let Content::Sync(said) = said.content else { break };
+        let Content::Sync(said) = said.content else {
+            break;
+        };
         for job in said.jobs {
             leases.push((job.lease.clone(), job.number, Stage::A));
         }
-        sync.holding = leases.iter().map(|lease| lease.0.clone()).take(3_000).collect();
+        sync.holding = leases
+            .iter()
+            .map(|lease| lease.0.clone())
+            .take(3_000)
+            .collect();
     }
     let count = leases.len();
     assert_eq!(count, 5_000);
@@ -528,7 +621,11 @@ fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
     world.open();
     world.run(60_000.0);
     assert_eq!(world.hub.status(world.now()).jobs_rejected, 0);
-    assert!(world.tracker.closed() >= 4_999, "{}", world.tracker.closed());
+    assert!(
+        world.tracker.closed() >= 4_999,
+        "{}",
+        world.tracker.closed()
+    );
     assert!(world.tracker.most_items <= 4_096);
     let begun = world.begun.values();
     assert!(begun.max() <= Some(&1), "what runs is not put back");
@@ -537,32 +634,66 @@ fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
 #[test]
 fn bad_jobs_are_reported_and_the_core_goes_on() {
     both(|syncs| {
-        let limits = Limits { job_timeout_ms: Some(5_000.0), ..Limits::default() };
-        let fates =
-            [Fate::Throws, Fate::Flags, Fate::Hangs, Fate::Traps, Fate::Dies, Fate::Done];
+        let limits = Limits {
+            job_timeout_ms: Some(5_000.0),
+            ..Limits::default()
+        };
+        let fates = [
+            Fate::Throws,
+            Fate::Flags,
+            Fate::Hangs,
+            Fate::Traps,
+            Fate::Dies,
+            Fate::Done,
+        ];
         let mut world = world(syncs, 60, 3, 300.0).with_limits(limits);
         world.handler = Box::new(move |number, begun| {
-            let fate = if begun == 1 { fates[number as usize % 6] } else { Fate::Done };
-            Work { fate, ..Work::of(300.0) }
+            let fate = if begun == 1 {
+                fates[number as usize % 6]
+            } else {
+                Fate::Done
+            };
+            Work {
+                fate,
+                ..Work::of(300.0)
+            }
         });
         finishes(&mut world, 2_000_000.0);
         let status = world.hub.status(world.now());
         assert_eq!(status.jobs_invalid, 10);
         assert_eq!(status.jobs_failed, 40);
         if syncs {
-            assert_eq!(world.tracker.jobs.iter().map(|job| job.failures).sum::<u32>(), 40);
+            assert_eq!(
+                world
+                    .tracker
+                    .jobs
+                    .iter()
+                    .map(|job| job.failures)
+                    .sum::<u32>(),
+                40
+            );
         }
-        assert_eq!(world.tracker.jobs.iter().map(|job| job.flags).sum::<u32>(), 10);
+        assert_eq!(
+            world.tracker.jobs.iter().map(|job| job.flags).sum::<u32>(),
+            10
+        );
     });
 }
 
 #[test]
 fn a_job_that_stalls_is_ended() {
     both(|syncs| {
-        let limits = Limits { stall_ms: 60_000.0, ..Limits::default() };
+        let limits = Limits {
+            stall_ms: 60_000.0,
+            ..Limits::default()
+        };
         let mut world = world(syncs, 3, 2, 3_000.0).with_limits(limits);
         world.handler = Box::new(|number, begun| Work {
-            fate: if number == 1 && begun == 1 { Fate::Hangs } else { Fate::Done },
+            fate: if number == 1 && begun == 1 {
+                Fate::Hangs
+            } else {
+                Fate::Done
+            },
             progress_ms: Some(100.0),
             ..Work::of(3_000.0)
         });
@@ -570,7 +701,10 @@ fn a_job_that_stalls_is_ended() {
         assert_eq!(world.replaced, 1);
         // One that has never told its progress may take for ever.
         let mut world = self::world(syncs, 1, 1, 3_000.0).with_limits(limits);
-        world.handler = Box::new(|_, _| Work { progress_ms: None, ..Work::of(900_000.0) });
+        world.handler = Box::new(|_, _| Work {
+            progress_ms: None,
+            ..Work::of(900_000.0)
+        });
         finishes(&mut world, 1_000_000.0);
         assert_eq!(world.replaced, 0);
     });
@@ -601,7 +735,11 @@ fn a_setup_that_fails_is_tried_again() {
         world.run(100_000.0);
         assert_eq!(world.hub.reason(world.now()).code(), "setup_failed");
         assert!((4..24).contains(&world.replaced), "{}", world.replaced);
-        assert_eq!(world.tracker.held(), 0, "nobody holds jobs for cores that cannot work");
+        assert_eq!(
+            world.tracker.held(),
+            0,
+            "nobody holds jobs for cores that cannot work"
+        );
         world.setup_fails = false;
         finishes(&mut world, 120_000.0);
     });

@@ -10,8 +10,10 @@ use crate::{
 
 fn world(syncs: bool, jobs: usize, job_ms: f64) -> World<Model> {
     let mut world = World::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], 3, 11);
-    world.handler =
-        Box::new(move |_, _| Work { progress_ms: Some(200.0_f64.min(job_ms)), ..Work::of(job_ms) });
+    world.handler = Box::new(move |_, _| Work {
+        progress_ms: Some(200.0_f64.min(job_ms)),
+        ..Work::of(job_ms)
+    });
     world.probe = 13;
     // A request that hangs takes its 20 s, and may hang again.
     world.patience_ms = 400_000.0;
@@ -20,7 +22,12 @@ fn world(syncs: bool, jobs: usize, job_ms: f64) -> World<Model> {
 
 fn finishes(world: &mut World<Model>, within: f64) {
     let finished = world.run_until(within, |world| world.tracker.is_finished());
-    assert!(finished, "{} of {}", world.tracker.closed(), world.tracker.jobs.len());
+    assert!(
+        finished,
+        "{} of {}",
+        world.tracker.closed(),
+        world.tracker.jobs.len()
+    );
     world.run(100_000.0);
     world.check_texts();
     assert_eq!(world.hub.desk().iter().count(), 0);
@@ -29,14 +36,38 @@ fn finishes(world: &mut World<Model>, within: f64) {
 #[test]
 fn a_faulty_network_loses_nothing() {
     let faults = [
-        Faults { request_lost: 0.3, ..Faults::default() },
-        Faults { answer_lost: 0.3, ..Faults::default() },
-        Faults { hangs: 0.2, ..Faults::default() },
-        Faults { doubled: 0.4, ..Faults::default() },
-        Faults { delayed: 0.2, ..Faults::default() },
-        Faults { busy: 0.4, ..Faults::default() },
-        Faults { broken: 0.4, ..Faults::default() },
-        Faults { portal: 0.4, ..Faults::default() },
+        Faults {
+            request_lost: 0.3,
+            ..Faults::default()
+        },
+        Faults {
+            answer_lost: 0.3,
+            ..Faults::default()
+        },
+        Faults {
+            hangs: 0.2,
+            ..Faults::default()
+        },
+        Faults {
+            doubled: 0.4,
+            ..Faults::default()
+        },
+        Faults {
+            delayed: 0.2,
+            ..Faults::default()
+        },
+        Faults {
+            busy: 0.4,
+            ..Faults::default()
+        },
+        Faults {
+            broken: 0.4,
+            ..Faults::default()
+        },
+        Faults {
+            portal: 0.4,
+            ..Faults::default()
+        },
         Faults {
             request_lost: 0.05,
             answer_lost: 0.05,
@@ -78,7 +109,10 @@ fn without_network_work_goes_on_and_nothing_is_lost() {
         let begun = world.begun.len();
         world.run(60_000.0);
         assert!(world.begun.len() > begun);
-        assert!(matches!(world.reason(), Reason::Unreachable { .. } | Reason::Computing));
+        assert!(matches!(
+            world.reason(),
+            Reason::Unreachable { .. } | Reason::Computing
+        ));
         let begun = world.begun.len();
         assert!(!world.hub.status(world.now()).online);
         world.faults.down = false;
@@ -96,7 +130,11 @@ fn a_day_offline_with_open_results_is_no_loss() {
     world.run(24.0 * 3_600_000.0);
     let begun = world.begun.len();
     assert!(world.tracker.closed() < begun);
-    assert!(world.sent.len() < 24 * 60 * 60, "{} requests", world.sent.len());
+    assert!(
+        world.sent.len() < 24 * 60 * 60,
+        "{} requests",
+        world.sent.len()
+    );
     world.faults.down = false;
     world.run(60_000.0);
     assert!(world.tracker.closed() >= begun);
@@ -123,7 +161,13 @@ fn a_tracker_that_forgets_its_workers_costs_at_most_a_registration() {
 fn a_tracker_of_the_first_protocol_that_names_no_codes() {
     for faults in [
         Faults::default(),
-        Faults { request_lost: 0.2, answer_lost: 0.2, busy: 0.1, portal: 0.1, ..Faults::default() },
+        Faults {
+            request_lost: 0.2,
+            answer_lost: 0.2,
+            busy: 0.1,
+            portal: 0.1,
+            ..Faults::default()
+        },
     ] {
         let mut world = world(false, 200, 300.0);
         world.tracker.ours = false;
@@ -148,7 +192,10 @@ fn an_old_tracker_that_forgets_during_a_long_job_is_found_out() {
     world.run(60_000.0);
     world.tracker.forget_workers();
     world.run(2_000_000.0);
-    assert_eq!(world.begun[&1], 2, "it was begun again, under another registration");
+    assert_eq!(
+        world.begun[&1], 2,
+        "it was begun again, under another registration"
+    );
 }
 
 #[test]
@@ -161,7 +208,15 @@ fn a_tracker_that_says_wait_a_year_or_not_at_all_is_asked_all_the_same() {
         world.run(600_000.0);
         let sent = world.sent.len() - sent;
         assert!((least..most).contains(&sent), "{sent}");
-        assert_eq!(world.tracker.jobs.iter().map(|job| job.failures).sum::<u32>(), 0);
+        assert_eq!(
+            world
+                .tracker
+                .jobs
+                .iter()
+                .map(|job| job.failures)
+                .sum::<u32>(),
+            0
+        );
     }
 }
 

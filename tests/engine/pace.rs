@@ -63,9 +63,11 @@ fn the_number_of_requests_depends_on_time_and_not_on_jobs() {
 
 #[test]
 fn what_is_held_ahead_can_be_done_in_a_quarter_of_a_lease() {
-    for (lease_ms, job_ms, delay_ms) in
-        [(20_000.0, 1_000.0, 4_000.0), (10_000.0, 100.0, 3_000.0), (300_000.0, 60_000.0, 100.0)]
-    {
+    for (lease_ms, job_ms, delay_ms) in [
+        (20_000.0, 1_000.0, 4_000.0),
+        (10_000.0, 100.0, 3_000.0),
+        (300_000.0, 60_000.0, 100.0),
+    ] {
         let mut model = Model::new(&[Stage::A], 3_000, true);
         model.lease_ms = lease_ms;
         let mut world = World::new(model, &[Stage::A], 4, 1);
@@ -75,8 +77,20 @@ fn what_is_held_ahead_can_be_done_in_a_quarter_of_a_lease() {
         let quarter = (4.0 * lease_ms / 4.0 / job_ms).ceil() as usize;
         // And what each core is handed at once.
         let most = quarter.max(1) + 4;
-        assert!(world.most_ahead <= most, "{} ahead of {most}", world.most_ahead);
-        assert_eq!(world.tracker.jobs.iter().map(|job| job.failures).sum::<u32>(), 0);
+        assert!(
+            world.most_ahead <= most,
+            "{} ahead of {most}",
+            world.most_ahead
+        );
+        assert_eq!(
+            world
+                .tracker
+                .jobs
+                .iter()
+                .map(|job| job.failures)
+                .sum::<u32>(),
+            0
+        );
     }
 }
 
@@ -97,7 +111,11 @@ fn while_no_job_is_open_requests_are_no_oftener_than_the_tracker_said() {
             // The first protocol's registrations let themselves be heard of, one by one.
             assert!(gap >= wait || !syncs, "after {gap} ms");
         }
-        assert!(idle.len() as f64 <= (world.time() - before) / wait + 20.0, "{}", idle.len());
+        assert!(
+            idle.len() as f64 <= (world.time() - before) / wait + 20.0,
+            "{}",
+            idle.len()
+        );
         assert!(idle.len() >= 8);
         // And work that comes is found.
         world.tracker.add(40);
@@ -109,19 +127,29 @@ fn while_no_job_is_open_requests_are_no_oftener_than_the_tracker_said() {
 fn a_core_that_is_busy_keeps_its_idle_neighbour_from_asking_oftener() {
     let model = Model::new(&[Stage::A], 1, true);
     let mut world = World::new(model, &[Stage::A], 2, 1);
-    world.handler = Box::new(|_, _| Work { progress_ms: Some(500.0), ..Work::of(900_000.0) });
+    world.handler = Box::new(|_, _| Work {
+        progress_ms: Some(500.0),
+        ..Work::of(900_000.0)
+    });
     world.run(60_000.0);
     let sent = world.sent.len();
     world.run(600_000.0);
     // Progress each 10 s, and asking each 15 s.
-    assert!(world.sent.len() - sent <= 110, "{}", world.sent.len() - sent);
+    assert!(
+        world.sent.len() - sent <= 110,
+        "{}",
+        world.sent.len() - sent
+    );
 }
 
 #[test]
 fn progress_of_many_cores_shares_a_request() {
     let model = Model::new(&[Stage::A], 16, true);
     let mut world = World::new(model, &[Stage::A], 16, 1);
-    world.handler = Box::new(|_, _| Work { progress_ms: Some(130.0), ..Work::of(300_000.0) });
+    world.handler = Box::new(|_, _| Work {
+        progress_ms: Some(130.0),
+        ..Work::of(300_000.0)
+    });
     world.run(30_000.0);
     let (sent, lines) = (world.sent.len(), world.tracker.lines.len());
     world.run(200_000.0);

@@ -79,16 +79,18 @@ fn course() -> impl Strategy<Value = Course> {
         any::<u64>(),
         prop::collection::vec((pause, step()), 0..12),
     )
-        .prop_map(|(syncs, two_stages, cores, job_ms, checkpoints, faults, seed, steps)| Course {
-            syncs,
-            two_stages,
-            cores,
-            job_ms,
-            checkpoints,
-            faults,
-            seed,
-            steps,
-        })
+        .prop_map(
+            |(syncs, two_stages, cores, job_ms, checkpoints, faults, seed, steps)| Course {
+                syncs,
+                two_stages,
+                cores,
+                job_ms,
+                checkpoints,
+                faults,
+                seed,
+                steps,
+            },
+        )
 }
 
 fn go(course: &Course) {
@@ -99,9 +101,12 @@ fn go(course: &Course) {
     };
     let jobs = (60_000.0 / course.job_ms).clamp(10.0, 300.0) as usize;
     let model = Model::new(&tracker_stages, jobs, course.syncs);
-    let limits = Limits { job_timeout_ms: Some(150_000.0), stall_ms: 90_000.0, ..Limits::default() };
-    let mut world =
-        World::new(model, &hub_stages, course.cores, course.seed).with_limits(limits);
+    let limits = Limits {
+        job_timeout_ms: Some(150_000.0),
+        stall_ms: 90_000.0,
+        ..Limits::default()
+    };
+    let mut world = World::new(model, &hub_stages, course.cores, course.seed).with_limits(limits);
     let (job_ms, checkpoint, seed) = (course.job_ms, course.checkpoints, course.seed);
     world.handler = Box::new(move |number, begun| {
         let mut dice = Dice(seed ^ (number << 20) ^ u64::from(begun));
@@ -190,7 +195,9 @@ fn go(course: &Course) {
     world.settings(|settings| settings.intensity = 10);
     for _ in 0..20 {
         // Two hours are what the first protocol needs to miss somebody.
-        world.run_until(8_000_000.0, |world| world.tracker.is_finished() || world.renews);
+        world.run_until(8_000_000.0, |world| {
+            world.tracker.is_finished() || world.renews
+        });
         if !world.renews {
             break;
         }
@@ -198,13 +205,22 @@ fn go(course: &Course) {
     }
     assert!(world.fatal.is_none(), "{:?}", world.fatal);
     let done = world.tracker.closed();
-    assert!(world.tracker.is_finished(), "{done} of {}", world.tracker.jobs.len());
+    assert!(
+        world.tracker.is_finished(),
+        "{done} of {}",
+        world.tracker.jobs.len()
+    );
     world.run(100_000.0);
     if world.renews {
         world.open();
     }
-    world.tell(Event::Stop { finish: course.seed % 2 == 0 });
-    assert!(world.run_until(20_000.0, |world| world.stopped), "it does not stop");
+    world.tell(Event::Stop {
+        finish: course.seed % 2 == 0,
+    });
+    assert!(
+        world.run_until(20_000.0, |world| world.stopped),
+        "it does not stop"
+    );
     assert_eq!(world.stored(), 0);
 }
 

@@ -12,11 +12,21 @@ use distcompute_protocol::{
 /// A request as a tracker gets it.
 #[derive(Debug, Clone)]
 pub(crate) enum Asked {
-    Register { nickname: String, stage: Stage },
+    Register {
+        nickname: String,
+        stage: Stage,
+    },
     Sync(SyncRequest),
     NewJob(String),
-    Complete { token: String, number: u64, data: String },
-    Flag { token: String, number: u64 },
+    Complete {
+        token: String,
+        number: u64,
+        data: String,
+    },
+    Flag {
+        token: String,
+        number: u64,
+    },
     Progress(String),
     Validate(String),
     Bye(String),
@@ -202,7 +212,10 @@ impl Model {
         for (at, job) in self.jobs.iter().enumerate().take(300) {
             if let Some(name) = &job.holder {
                 let lease = &self.leases[name];
-                assert!(lease.ended.is_none() && lease.job == at, "a held job's lease");
+                assert!(
+                    lease.ended.is_none() && lease.job == at,
+                    "a held job's lease"
+                );
                 assert_eq!(Some(lease.stage), job.stage);
             }
             for (stage, count) in &job.taken {
@@ -217,7 +230,10 @@ impl Model {
     }
 
     fn sweep(&mut self, now: f64) {
-        let over = self.live.iter().filter(|name| self.leases[*name].until <= now);
+        let over = self
+            .live
+            .iter()
+            .filter(|name| self.leases[*name].until <= now);
         let over: Vec<String> = over.cloned().collect();
         for name in over {
             self.jobs[self.leases[&name].job].failures += 1;
@@ -245,7 +261,9 @@ impl Model {
     }
 
     fn put_back(&mut self, name: &str, end: End, last: bool) {
-        let Some(lease) = self.leases.get_mut(name) else { return };
+        let Some(lease) = self.leases.get_mut(name) else {
+            return;
+        };
         if lease.ended.is_some() {
             return;
         }
@@ -258,12 +276,17 @@ impl Model {
             self.places += 1;
             job.place = self.places;
         }
-        self.queue.extend(job.stage.map(|stage| (stage, job.place, at)));
+        self.queue
+            .extend(job.stage.map(|stage| (stage, job.place, at)));
     }
 
     fn grant(&mut self, now: f64, token: &str, seq: Option<u64>) -> Option<String> {
         let stage = self.workers[token].stage;
-        let first = *self.queue.range((stage, 0, 0)..).next().filter(|it| it.0 == stage)?;
+        let first = *self
+            .queue
+            .range((stage, 0, 0)..)
+            .next()
+            .filter(|it| it.0 == stage)?;
         self.queue.remove(&first);
         let at = first.2;
         let name = self.name("lease");
@@ -271,7 +294,11 @@ impl Model {
         job.attempt += 1;
         job.holder = Some(name.clone());
         // The first protocol knows no leases: only silence of two hours ends them.
-        let until = if seq.is_some() { now + self.lease_ms } else { f64::INFINITY };
+        let until = if seq.is_some() {
+            now + self.lease_ms
+        } else {
+            f64::INFINITY
+        };
         let lease = Lease {
             job: at,
             stage,
@@ -361,7 +388,9 @@ impl Model {
 
     fn keep(&mut self, now: f64, name: &str, token: &str) -> bool {
         let lease_ms = self.lease_ms;
-        let Some(lease) = self.leases.get_mut(name) else { return false };
+        let Some(lease) = self.leases.get_mut(name) else {
+            return false;
+        };
         let job = &mut self.jobs[lease.job];
         if lease.ended.is_some() {
             let waits = job.holder.is_none()
@@ -409,7 +438,10 @@ impl Model {
             wait_s: 0,
             app_version: self.app_version.clone(),
         };
-        let reject = |lease: &str, why| Rejected { lease: lease.to_owned(), why };
+        let reject = |lease: &str, why| Rejected {
+            lease: lease.to_owned(),
+            why,
+        };
         let want = ask.want.min(MAX_SYNC_WANT) as usize;
         if last == Some(ask.seq) {
             for done in &ask.done {
@@ -421,7 +453,11 @@ impl Model {
                 }
             }
             for name in &ask.holding {
-                if self.leases.get(name).is_none_or(|lease| lease.ended.is_some()) {
+                if self
+                    .leases
+                    .get(name)
+                    .is_none_or(|lease| lease.ended.is_some())
+                {
                     said.lost.push(name.clone());
                 }
             }
@@ -476,7 +512,9 @@ impl Model {
                 self.lines.push(line.text.clone());
             }
             for _ in 0..want {
-                let Some(name) = self.grant(now, &ask.token, Some(ask.seq)) else { break };
+                let Some(name) = self.grant(now, &ask.token, Some(ask.seq)) else {
+                    break;
+                };
                 said.jobs.push(self.granted(&name));
             }
         }
@@ -511,8 +549,16 @@ impl Model {
     fn refuse(&self, status: u16, code: ErrorCode) -> Said {
         let body = code.text().unwrap_or("No.").to_owned();
         let code = self.ours.then_some(code);
-        let answer = Answer { status, code, retry_after_ms: None, body };
-        Said { answer, content: Content::Nothing }
+        let answer = Answer {
+            status,
+            code,
+            retry_after_ms: None,
+            body,
+        };
+        Said {
+            answer,
+            content: Content::Nothing,
+        }
     }
 
     /// The job that a worker of the first protocol holds.
@@ -535,10 +581,18 @@ impl Model {
         };
         let done_before = self.ours && worker.last == Some(number);
         let Some(name) = self.holds(token) else {
-            return if done_before { ok() } else { self.refuse(403, none) };
+            return if done_before {
+                ok()
+            } else {
+                self.refuse(403, none)
+            };
         };
         if self.ours && self.leases[&name].job as u64 + 1 != number {
-            return if done_before { ok() } else { self.refuse(403, ErrorCode::WrongJob) };
+            return if done_before {
+                ok()
+            } else {
+                self.refuse(403, ErrorCode::WrongJob)
+            };
         }
         match data {
             Some(data) => {
@@ -577,26 +631,32 @@ impl Tracker for Model {
         let said = match asked {
             Asked::Register { stage, .. } => {
                 let token = self.name("token");
-                let worker = Worker { stage: *stage, seq: None, seen: now, last: None };
+                let worker = Worker {
+                    stage: *stage,
+                    seq: None,
+                    seen: now,
+                    last: None,
+                };
                 self.workers.insert(token.clone(), worker);
-                fine("{}", Content::Hello(Hello {
-                    token,
-                    display_name: "brave-otter-7".to_owned(),
-                    project: "LAION-5B".to_owned(),
-                    stage_name: "CPU".to_owned(),
-                    syncs: self.syncs,
-                    lease_ms: self.lease_ms,
-                    max_body: self.max_body as f64,
-                    app_version: self.app_version.clone(),
-                }))
+                fine(
+                    "{}",
+                    Content::Hello(Hello {
+                        token,
+                        display_name: "brave-otter-7".to_owned(),
+                        project: "LAION-5B".to_owned(),
+                        stage_name: "CPU".to_owned(),
+                        syncs: self.syncs,
+                        lease_ms: self.lease_ms,
+                        max_body: self.max_body as f64,
+                        app_version: self.app_version.clone(),
+                    }),
+                )
             }
             Asked::Sync(ask) => self.sync(now, ask),
             Asked::NewJob(_) | Asked::Bye(_) if !known => {
                 self.refuse(404, ErrorCode::WorkerUnknown)
             }
-            Asked::Progress(_) if !known && self.ours => {
-                self.refuse(404, ErrorCode::WorkerUnknown)
-            }
+            Asked::Progress(_) if !known && self.ours => self.refuse(404, ErrorCode::WorkerUnknown),
             Asked::NewJob(token) => {
                 for name in self.held_by(token) {
                     self.put_back(&name, End::Released, true);
@@ -609,7 +669,11 @@ impl Tracker for Model {
                     None => self.refuse(403, ErrorCode::NoJobs),
                 }
             }
-            Asked::Complete { token, number, data } => self.end_job(token, *number, Some(data)),
+            Asked::Complete {
+                token,
+                number,
+                data,
+            } => self.end_job(token, *number, Some(data)),
             Asked::Flag { token, number } => self.end_job(token, *number, None),
             Asked::Progress(_) => {
                 self.lines.push(String::new());
@@ -629,11 +693,17 @@ impl Tracker for Model {
     }
 
     fn open(&self, stage: Stage) -> usize {
-        self.queue.range((stage, 0, 0)..).take_while(|job| job.0 == stage).count()
+        self.queue
+            .range((stage, 0, 0)..)
+            .take_while(|job| job.0 == stage)
+            .count()
     }
 
     fn is_open(&self, stage: Stage) -> bool {
-        self.queue.range((stage, 0, 0)..).next().is_some_and(|job| job.0 == stage)
+        self.queue
+            .range((stage, 0, 0)..)
+            .next()
+            .is_some_and(|job| job.0 == stage)
     }
 
     fn is_finished(&self) -> bool {
@@ -646,6 +716,10 @@ fn ok() -> Said {
 }
 
 fn fine(body: &str, content: Content) -> Said {
-    let answer = Answer { status: 200, body: body.to_owned(), ..Answer::default() };
+    let answer = Answer {
+        status: 200,
+        body: body.to_owned(),
+        ..Answer::default()
+    };
     Said { answer, content }
 }

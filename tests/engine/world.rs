@@ -92,7 +92,14 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn of(ms: f64) -> Self {
-        Self { ms, fate: Fate::Done, blocks: true, progress_ms: None, checkpoint: false, bytes: 0 }
+        Self {
+            ms,
+            fate: Fate::Done,
+            blocks: true,
+            progress_ms: None,
+            checkpoint: false,
+            bytes: 0,
+        }
     }
 }
 
@@ -146,7 +153,12 @@ enum Happens {
     Flush(u32, u64),
     Up(u32, u64),
     /// A request reaches the tracker; the answer is to be heard so much later, or never.
-    Arrives { request: u32, hub: u64, asked: Asked, back_ms: Option<f64> },
+    Arrives {
+        request: u32,
+        hub: u64,
+        asked: Asked,
+        back_ms: Option<f64>,
+    },
     Heard(u32, u64, Box<Heard>),
 }
 
@@ -230,7 +242,11 @@ pub(crate) struct World<T> {
 
 impl<T: Tracker> World<T> {
     pub(crate) fn new(tracker: T, stages: &[Stage], cores: u32, seed: u64) -> Self {
-        let settings = Settings { cores, intensity: 10, ..Settings::default() };
+        let settings = Settings {
+            cores,
+            intensity: 10,
+            ..Settings::default()
+        };
         let limits = Limits::default();
         let mut world = Self {
             tracker,
@@ -279,7 +295,16 @@ impl<T: Tracker> World<T> {
             steps: 0,
             trace: false,
         };
-        world.plan(0.0, Happens::Hub(0, Event::Restored { sessions: Vec::new(), jobs: Vec::new() }));
+        world.plan(
+            0.0,
+            Happens::Hub(
+                0,
+                Event::Restored {
+                    sessions: Vec::new(),
+                    jobs: Vec::new(),
+                },
+            ),
+        );
         world
     }
 
@@ -290,7 +315,10 @@ impl<T: Tracker> World<T> {
     }
 
     pub(crate) fn now(&self) -> Now {
-        Now { mono: self.t, wall: EPOCH_MS + self.t + self.slept + self.set }
+        Now {
+            mono: self.t,
+            wall: EPOCH_MS + self.t + self.slept + self.set,
+        }
     }
 
     /// Time as it passes for everybody.
@@ -307,7 +335,10 @@ impl<T: Tracker> World<T> {
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.cores.values().filter(|core| core.running.is_some()).count()
+        self.cores
+            .values()
+            .filter(|core| core.running.is_some())
+            .count()
     }
 
     pub(crate) fn workers(&self) -> usize {
@@ -347,7 +378,10 @@ impl<T: Tracker> World<T> {
     pub(crate) fn sleep(&mut self, ms: f64) {
         self.slept += ms;
         for (request, life) in self.flights.clone() {
-            self.plan(0.0, Happens::Heard(request, life, Box::new(Heard::NotReached)));
+            self.plan(
+                0.0,
+                Happens::Heard(request, life, Box::new(Heard::NotReached)),
+            );
         }
     }
 
@@ -366,7 +400,12 @@ impl<T: Tracker> World<T> {
                     _ => 0,
                 };
                 assert!(body < 64_000, "browsers let 64 KiB outlive a page");
-                let arrives = Happens::Arrives { request: 0, hub: 0, asked, back_ms: None };
+                let arrives = Happens::Arrives {
+                    request: 0,
+                    hub: 0,
+                    asked,
+                    back_ms: None,
+                };
                 self.plan(self.delay_ms / 2.0, arrives);
             }
         }
@@ -395,7 +434,14 @@ impl<T: Tracker> World<T> {
                 KeptOutcome::Other(outcome) => outcome,
             });
             let (stage, number, attempt) = (kept.stage, kept.number, kept.attempt);
-            jobs.push(Stored { stage, number, attempt, ticket: kept.ticket, input, outcome });
+            jobs.push(Stored {
+                stage,
+                number,
+                attempt,
+                ticket: kept.ticket,
+                input,
+                outcome,
+            });
         }
         self.happen(Event::Restored { sessions, jobs });
         self.happen(Event::Around(self.around));
@@ -426,7 +472,10 @@ impl<T: Tracker> World<T> {
     /// A worker vanishes.
     pub(crate) fn kill_core(&mut self, at: u32) {
         if self.cores.remove(&at).is_some() {
-            self.hub_hears(MESSAGE_MS, Event::CoreDied(at, "unreachable executed".to_owned()));
+            self.hub_hears(
+                MESSAGE_MS,
+                Event::CoreDied(at, "unreachable executed".to_owned()),
+            );
             self.spawn(at, 1_000.0);
         }
     }
@@ -445,7 +494,9 @@ impl<T: Tracker> World<T> {
             if is(self) {
                 return true;
             }
-            let Some(next) = self.queue.first_key_value().map(|(at, _)| *at) else { break };
+            let Some(next) = self.queue.first_key_value().map(|(at, _)| *at) else {
+                break;
+            };
             let at = next.0 as f64 / 1000.0;
             if at > end {
                 break;
@@ -494,10 +545,18 @@ impl<T: Tracker> World<T> {
                     self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
                 }
             }
-            Happens::Arrives { request, hub, asked, back_ms } => {
+            Happens::Arrives {
+                request,
+                hub,
+                asked,
+                back_ms,
+            } => {
                 let said = self.tracker.call(self.time(), &asked);
                 if let Some(back_ms) = back_ms {
-                    self.plan(back_ms, Happens::Heard(request, hub, Box::new(Heard::Said(said))));
+                    self.plan(
+                        back_ms,
+                        Happens::Heard(request, hub, Box::new(Heard::Said(said))),
+                    );
                 }
             }
             Happens::Heard(request, life, heard) => {
@@ -519,7 +578,10 @@ impl<T: Tracker> World<T> {
         self.last_text += 1;
         let bytes = text.len() as u32 + 2;
         self.texts.insert(self.last_text, text);
-        Text { id: self.last_text, bytes }
+        Text {
+            id: self.last_text,
+            bytes,
+        }
     }
 
     fn read(&mut self, said: Said) -> Got {
@@ -536,7 +598,12 @@ impl<T: Tracker> World<T> {
                 for job in sync.jobs {
                     let data = job.data.map(|data| self.keep(data));
                     let (number, lease, attempt) = (job.number, job.lease, job.attempt);
-                    jobs.push(Granted { number, data, lease, attempt });
+                    jobs.push(Granted {
+                        number,
+                        data,
+                        lease,
+                        attempt,
+                    });
                 }
                 Parsed::Sync(Synced {
                     jobs,
@@ -571,7 +638,12 @@ impl<T: Tracker> World<T> {
         let actions = self.hub.handle(now, random, event);
         if tick && actions.is_empty() {
             self.idle_ticks += 1;
-            assert!(self.idle_ticks < 60, "a busy loop at {}: {:?}", self.t, self.hub.due_ms(now));
+            assert!(
+                self.idle_ticks < 60,
+                "a busy loop at {}: {:?}",
+                self.t,
+                self.hub.due_ms(now)
+            );
         } else {
             self.idle_ticks = 0;
         }
@@ -599,7 +671,11 @@ impl<T: Tracker> World<T> {
                 self.given_at.push(self.t);
                 let mut jobs = Vec::new();
                 for key in keys {
-                    let job = self.hub.desk().get(key).expect("a job that is given is there");
+                    let job = self
+                        .hub
+                        .desk()
+                        .get(key)
+                        .expect("a job that is given is there");
                     let (number, resume) = (job.number, job.resumable);
                     let stage = self.hub.stage_of(job).expect("its stage is known").0;
                     for (at, other) in &self.cores {
@@ -629,7 +705,11 @@ impl<T: Tracker> World<T> {
                 self.spawn(core, SPAWN_MS);
             }
             Action::Free(text) => {
-                assert!(self.texts.remove(&text.id).is_some(), "text {} freed twice", text.id);
+                assert!(
+                    self.texts.remove(&text.id).is_some(),
+                    "text {} freed twice",
+                    text.id
+                );
             }
             Action::Store(write) => self.write(write),
             Action::Renew => {
@@ -653,7 +733,9 @@ impl<T: Tracker> World<T> {
                 assert!(self.store.remove(&name).is_some(), "{name} is not stored");
             }
             Write::Job(key) | Write::Outcome(key) => {
-                let Some(job) = self.hub.desk().get(key) else { return };
+                let Some(job) = self.hub.desk().get(key) else {
+                    return;
+                };
                 let text = |text: &Text| self.texts[&text.id].clone();
                 let kept = Kept {
                     stage: self.hub.stage_of(job).expect("its stage is known").0,
@@ -672,13 +754,24 @@ impl<T: Tracker> World<T> {
     }
 
     fn asked_by(&self, wire: &Wire) -> Asked {
-        let text = |text: &Text| self.texts.get(&text.id).expect("a text that is sent").clone();
+        let text = |text: &Text| {
+            self.texts
+                .get(&text.id)
+                .expect("a text that is sent")
+                .clone()
+        };
         match wire.clone() {
             Wire::Register { nickname, stage } => Asked::Register { nickname, stage },
             Wire::NewJob { token } => Asked::NewJob(token),
-            Wire::Complete { token, number, data } => {
-                Asked::Complete { token, number, data: text(&data) }
-            }
+            Wire::Complete {
+                token,
+                number,
+                data,
+            } => Asked::Complete {
+                token,
+                number,
+                data: text(&data),
+            },
             Wire::Flag { token, number } => Asked::Flag { token, number },
             Wire::Progress { token, .. } => Asked::Progress(token),
             Wire::Validate { token } => Asked::Validate(token),
@@ -690,7 +783,10 @@ impl<T: Tracker> World<T> {
                 done: sync
                     .done
                     .iter()
-                    .map(|(lease, data)| Done { lease: lease.clone(), data: text(data) })
+                    .map(|(lease, data)| Done {
+                        lease: lease.clone(),
+                        data: text(data),
+                    })
                     .collect(),
                 invalid: sync
                     .invalid
@@ -728,7 +824,10 @@ impl<T: Tracker> World<T> {
             Wire::Bye { .. } => "bye",
         });
         let life = self.life;
-        assert!(self.flights.insert(id, life).is_none(), "request {id} sent twice");
+        assert!(
+            self.flights.insert(id, life).is_none(),
+            "request {id} sent twice"
+        );
         let limit = f64::from(limit_ms);
         let heard = |heard| Happens::Heard(id, life, Box::new(heard));
         self.plan(limit, heard(Heard::TimedOut));
@@ -739,7 +838,12 @@ impl<T: Tracker> World<T> {
             dice -= share;
             dice < 0.0
         };
-        let arrives = |back_ms| Happens::Arrives { request: id, hub: life, asked, back_ms };
+        let arrives = |back_ms| Happens::Arrives {
+            request: id,
+            hub: life,
+            asked,
+            back_ms,
+        };
         if faults.down || is(faults.request_lost) {
             self.plan(half, heard(Heard::NotReached));
         } else if is(faults.answer_lost) {
@@ -757,18 +861,39 @@ impl<T: Tracker> World<T> {
             self.plan(there, arrives(Some(back)));
         } else if is(faults.busy) {
             let retry_after_ms = self.retry_after_ms.filter(|_| self.dice.roll() < 0.5);
-            let answer = Answer { status: 503, retry_after_ms, ..Answer::default() };
-            let said = Said { answer, content: Content::Nothing };
+            let answer = Answer {
+                status: 503,
+                retry_after_ms,
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Nothing,
+            };
             self.plan(self.delay_ms, heard(Heard::Said(said)));
         } else if is(faults.broken) {
             let body = "Internal Server Error".to_owned();
-            let answer = Answer { status: 500, body, ..Answer::default() };
-            let said = Said { answer, content: Content::Nothing };
+            let answer = Answer {
+                status: 500,
+                body,
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Nothing,
+            };
             self.plan(self.delay_ms, heard(Heard::Said(said)));
         } else if is(faults.portal) {
             let body = "<!doctype html><title>Hotel Wi-Fi</title>".to_owned();
-            let answer = Answer { status: 200, body, ..Answer::default() };
-            let said = Said { answer, content: Content::Nothing };
+            let answer = Answer {
+                status: 200,
+                body,
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Nothing,
+            };
             self.plan(self.delay_ms, heard(Heard::Said(said)));
         } else {
             self.plan(half, arrives(Some(half)));
@@ -817,7 +942,9 @@ impl<T: Tracker> World<T> {
     }
 
     fn core_hears(&mut self, at: u32, word: ToCore) {
-        let Some(core) = self.cores.get_mut(&at) else { return };
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
         core.inbox.push(word);
         let blocked = core.running.as_ref().is_some_and(|run| run.work.blocks);
         if !blocked {
@@ -830,10 +957,14 @@ impl<T: Tracker> World<T> {
     /// Enters the work that was done up to now.
     fn settle(&mut self, at: u32) {
         let now = self.t;
-        let Some(core) = self.cores.get_mut(&at) else { return };
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
         let level = f64::from(core.level);
         if let Some(run) = &mut core.running {
-            let done = ((now - run.since) * level / 10.0).min(run.step - run.spent).max(0.0);
+            let done = ((now - run.since) * level / 10.0)
+                .min(run.step - run.spent)
+                .max(0.0);
             run.spent += done;
             run.since = now;
             self.worked_ms += done;
@@ -842,10 +973,14 @@ impl<T: Tracker> World<T> {
 
     /// Takes the messages that have come; a busy thread hears only what the tower says.
     fn listen(&mut self, at: u32, busy: bool) {
-        let Some(core) = self.cores.get_mut(&at) else { return };
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
         let mut later = Vec::new();
         for word in std::mem::take(&mut core.inbox) {
-            let Some(core) = self.cores.get_mut(&at) else { return };
+            let Some(core) = self.cores.get_mut(&at) else {
+                return;
+            };
             match word {
                 ToCore::Level(level) => core.level = level,
                 ToCore::Stop(key) => {
@@ -868,7 +1003,9 @@ impl<T: Tracker> World<T> {
     }
 
     fn report(&mut self, at: u32) {
-        let Some(core) = self.cores.get_mut(&at) else { return };
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
         let report = std::mem::take(&mut core.unsaid);
         if report != Report::default() {
             core.said = self.t;
@@ -878,13 +1015,27 @@ impl<T: Tracker> World<T> {
 
     /// Ends the running job.
     fn end(&mut self, at: u32, outcome: Outcome, fatal: bool) {
-        let Some(core) = self.cores.get_mut(&at) else { return };
-        let Some(run) = core.running.take() else { return };
-        if core.unsaid.progress.as_ref().is_some_and(|said| said.key == run.key) {
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        let Some(run) = core.running.take() else {
+            return;
+        };
+        if core
+            .unsaid
+            .progress
+            .as_ref()
+            .is_some_and(|said| said.key == run.key)
+        {
             core.unsaid.progress = None;
         }
         core.plan += 1;
-        let ended = Ended { key: run.key, outcome, ms: run.spent, fatal };
+        let ended = Ended {
+            key: run.key,
+            outcome,
+            ms: run.spent,
+            fatal,
+        };
         core.unsaid.results.push(ended);
         core.broken |= fatal;
         if core.queue.is_empty() || fatal {
@@ -896,14 +1047,18 @@ impl<T: Tracker> World<T> {
     fn go_on(&mut self, at: u32) {
         let time = self.time();
         loop {
-            let Some(core) = self.cores.get_mut(&at) else { return };
+            let Some(core) = self.cores.get_mut(&at) else {
+                return;
+            };
             if core.broken {
                 return;
             }
             if core.running.is_none() {
                 self.listen(at, false);
             }
-            let Some(core) = self.cores.get_mut(&at) else { return };
+            let Some(core) = self.cores.get_mut(&at) else {
+                return;
+            };
             let Some(run) = &core.running else {
                 if core.level == 0 {
                     self.report(at);
@@ -920,8 +1075,16 @@ impl<T: Tracker> World<T> {
                 self.begun_at.push(time);
                 let step = work.progress_ms.map_or(work.ms, |ms| ms.min(work.ms));
                 let (since, deaf_until) = (self.t, self.t + POLL_MS);
-                let run =
-                    Run { key, number, stage, work, spent: 0.0, step, since, deaf_until };
+                let run = Run {
+                    key,
+                    number,
+                    stage,
+                    work,
+                    spent: 0.0,
+                    step,
+                    since,
+                    deaf_until,
+                };
                 core.running = Some(run);
                 core.unsaid.started = Some(key);
                 let life = core.life;
@@ -956,7 +1119,9 @@ impl<T: Tracker> World<T> {
     fn step(&mut self, at: u32) {
         self.settle(at);
         let now = self.t;
-        let Some(core) = self.cores.get_mut(&at) else { return };
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
         let Some(run) = &mut core.running else { return };
         let over = run.spent + 1e-6 >= run.work.ms;
         let name = format!("out {} {}", run.number, run.stage);
@@ -969,7 +1134,12 @@ impl<T: Tracker> World<T> {
                     core.shown = now;
                     let (key, done, total) = (run.key, run.spent, run.work.ms);
                     let text = String::new();
-                    core.unsaid.progress = Some(Progress { key, done, total, text });
+                    core.unsaid.progress = Some(Progress {
+                        key,
+                        done,
+                        total,
+                        text,
+                    });
                     if run.work.checkpoint {
                         core.unsaid.checkpoint = Some(key);
                     }
@@ -1059,7 +1229,11 @@ impl<T: Tracker> World<T> {
             if free && computes && open && reached {
                 let since = *self.idle.entry(*at).or_insert(self.t);
                 let idle = self.t - since;
-                assert!(idle < self.patience_ms, "core {at} idle for {idle} ms at {}", self.t);
+                assert!(
+                    idle < self.patience_ms,
+                    "core {at} idle for {idle} ms at {}",
+                    self.t
+                );
             } else {
                 self.idle.remove(at);
             }
@@ -1069,15 +1243,26 @@ impl<T: Tracker> World<T> {
     /// Whether something is due before `due_ms` says so.
     fn look_for_what_is_slept_through(&self) {
         let now = self.now();
-        let due = self.hub.due_ms(now).unwrap_or(100_000_000.0).min(100_000_000.0);
+        let due = self
+            .hub
+            .due_ms(now)
+            .unwrap_or(100_000_000.0)
+            .min(100_000_000.0);
         for share in [0.3, 0.999] {
             let ms = (due * share).min(due - 1.0);
             if ms <= 0.0 {
                 continue;
             }
-            let then = Now { mono: now.mono + ms, wall: now.wall + ms };
+            let then = Now {
+                mono: now.mono + ms,
+                wall: now.wall + ms,
+            };
             let actions = self.hub.clone().handle(then, 0.5, Event::Tick);
-            assert!(actions.is_empty(), "slept through at {}+{ms} of {due}: {actions:?}", self.t);
+            assert!(
+                actions.is_empty(),
+                "slept through at {}+{ms} of {due}: {actions:?}",
+                self.t
+            );
         }
     }
 }

@@ -76,12 +76,9 @@ impl Calls {
         Self::default()
     }
 
-    pub(super) fn add(&mut self, token: String) {
-        self.seats.push(Seat {
-            token,
-            heard: Now::default(),
-            told: false,
-        });
+    pub(super) fn add(&mut self, token: String, heard: Now) {
+        let told = false;
+        self.seats.push(Seat { token, heard, told });
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -177,7 +174,13 @@ impl Calls {
             if let Ticket::Token(token) = &job.ticket
                 && self.seats.iter().all(|seat| seat.token != *token)
             {
-                self.add(token.clone());
+                // The tracker may have forgotten it meanwhile, so that is asked first.
+                let (token, heard) = (token.clone(), Now::default());
+                self.seats.push(Seat {
+                    token,
+                    heard,
+                    told: true,
+                });
             }
         }
     }
@@ -224,7 +227,7 @@ impl Calls {
                 (What::Bye(Some(key)), Wire::Bye { token })
             }
         };
-        if !matches!(what, What::Settle(_)) || matches!(outcome, Outcome::Invalid(_)) {
+        if matches!(outcome, Outcome::Failed(_) | Outcome::Invalid(_)) {
             self.refuse(number);
         }
         self.fly(now, &token, what, wire, ids, out);
@@ -289,7 +292,6 @@ impl Calls {
         id: u32,
         got: Got,
         desk: &mut Desk,
-        out: &mut Vec<Action>,
     ) -> Option<Got> {
         let Some(at) = self.flights.iter().position(|flight| flight.id == id) else {
             return Some(got);
@@ -300,11 +302,7 @@ impl Calls {
         let call = match what {
             What::Register => {
                 if let Some(hello) = common.registered(now, random, sent, got) {
-                    self.seats.push(Seat {
-                        token: hello.token,
-                        heard: now,
-                        told: false,
-                    });
+                    self.add(hello.token, now);
                 }
                 return None;
             }
@@ -341,7 +339,7 @@ impl Calls {
                 key.map(|key| desk.remove(key));
             }
             (Word::Refused(fault), _) if is_unknown(&fault) => {
-                self.forget(common, &token, desk, out);
+                self.forget(common, &token, desk);
             }
             (word, What::NewJob) => {
                 self.new_job(common, now, random, sent, &token, word, desk);
@@ -350,7 +348,7 @@ impl Calls {
                 Self::settled(common, now, sent, key, word, desk);
                 self.heard(&token, now);
             }
-            (Word::Done(Parsed::Alive(false)), _) => self.forget(common, &token, desk, out),
+            (Word::Done(Parsed::Alive(false)), _) => self.forget(common, &token, desk),
             _ => common.answered(now, sent),
         }
         None
@@ -380,17 +378,11 @@ impl Calls {
     }
 
     /// The tracker does not know this worker, or no longer: what it held is somebody else's.
-    fn forget(&mut self, common: &mut Common, token: &str, desk: &mut Desk, out: &mut Vec<Action>) {
+    fn forget(&mut self, common: &mut Common, token: &str, desk: &mut Desk) {
         self.seats.retain(|seat| seat.token != token);
-        let Some(key) = desk.by_ticket(token) else {
-            return;
-        };
-        if let Some(core) = desk.get(key).and_then(Job::core) {
-            out.push(Action::StopJob { core, key });
-        }
-        if desk.remove(key).is_some_and(|job| job.outcome().is_some()) {
-            common.rejected += 1;
-        }
+        let job = desk.by_ticket(token).and_then(|key| desk.remove(key));
+        let done = |job: Job| matches!(job.outcome(), Some(Outcome::Done(_)));
+        common.rejected += u32::from(job.is_some_and(done));
     }
 
     #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
@@ -410,7 +402,9 @@ impl Calls {
                 self.heard(token, now);
                 let ticket = Ticket::Token(token.to_owned());
                 let key = desk.add(common.index, number, 1, ticket, data);
-                if self.refused.contains(&number) {
+                if let Some(at) = self.refused.iter().position(|of| *of == number) {
+                    // Once; then there is nobody else who would take it.
+                    self.refused.remove(at);
                     desk.end(key, Outcome::Released, now);
                     self.wait(common, now, random);
                 } else {
@@ -476,11 +470,18 @@ impl Calls {
         seats.map(bye).collect()
     }
 
-    pub(super) fn leave(&mut self, now: Now, ids: &mut Ids, out: &mut Vec<Action>) -> bool {
+    pub(super) fn leave(
+        &mut self,
+        now: Now,
+        desk: &Desk,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) -> bool {
         self.left = true;
         let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
         for token in tokens {
-            if !self.is_flying(&token) {
+            // One whose result was not taken may take it at the next visit.
+            if !self.is_flying(&token) && desk.by_ticket(&token).is_none() {
                 let wire = Wire::Bye {
                     token: token.clone(),
                 };
