@@ -144,7 +144,13 @@ enum Health {
 struct Core {
     health: Health,
     level: Option<u8>,
+    /// What it was given and has not begun, in this order.
+    queue: Vec<Key>,
+    /// What it works on: the first that it was given, whether it has said so or not. A handler that
+    /// blocks its thread may say nothing before its end.
     running: Option<Key>,
+    /// Whether it has said so.
+    said: bool,
     progress: Option<Progress>,
     /// The reading of the scheduler's `work_ms` when its job began, and when progress was reported.
     began: f64,
@@ -167,11 +173,23 @@ impl Core {
         self.health == Health::Up || (self.health == Health::Starting && self.setups == 0)
     }
 
+    fn begin(&mut self, key: Key, work_ms: f64) {
+        if self.running != Some(key) {
+            self.running = Some(key);
+            self.began = work_ms;
+            self.said = false;
+            self.progress = None;
+            self.reported = None;
+        }
+    }
+
     fn new(now: Now) -> Self {
         Self {
             health: Health::Starting,
             level: None,
+            queue: Vec::new(),
             running: None,
+            said: false,
             progress: None,
             began: 0.0,
             reported: None,
@@ -336,15 +354,19 @@ impl Scheduler {
             }
             Event::CoreDied(core, why) => self.core_died(now, core, &why),
             Event::Report(core, report) => self.report(now, core, report, out),
-            Event::Recalled(core, keys) => {
-                if let Some(core) = self.cores.get_mut(&core) {
+            Event::Recalled(at, keys) => {
+                if let Some(core) = self.cores.get_mut(&at) {
                     core.recalled = false;
                 }
                 for key in keys {
                     if let Some(job) = self.desk.get_mut(key)
-                        && job.place == (Place::Queued { core })
+                        && job.core() == Some(at)
                     {
                         job.place = Place::Ahead;
+                    }
+                    if let Some(core) = self.cores.get_mut(&at) {
+                        core.queue.retain(|queued| *queued != key);
+                        core.running = core.running.filter(|running| *running != key);
                     }
                 }
             }
@@ -450,6 +472,20 @@ impl Scheduler {
         }
     }
 
+    /// Cores take what they were given in order, and say so later.
+    fn begin_next(&mut self, now: Now) {
+        for (at, core) in &mut self.cores {
+            if core.running.is_none() && !core.queue.is_empty() {
+                let key = core.queue.remove(0);
+                core.begin(key, self.work_ms);
+                if let Some(job) = self.desk.get_mut(key).filter(|job| job.core() == Some(*at)) {
+                    let (core, since) = (*at, now);
+                    job.place = Place::Running { core, since };
+                }
+            }
+        }
+    }
+
     /// Whether a core works on a job that it was given.
     fn runs(&self, at: u32, key: Key) -> bool {
         let job = self.desk.get(key);
@@ -467,6 +503,7 @@ impl Scheduler {
         for ended in report.results {
             core.busy_ms += ended.ms;
             self.counts.compute_ms += ended.ms;
+            core.queue.retain(|queued| *queued != ended.key);
             if core.running == Some(ended.key) {
                 core.running = None;
                 core.progress = None;
@@ -505,19 +542,14 @@ impl Scheduler {
             }
         }
         if let Some(key) = report.started {
-            if let Some(job) = self.desk.get_mut(key)
-                && job.place == (Place::Queued { core: at })
-            {
-                job.place = Place::Running {
-                    core: at,
-                    since: now,
-                };
-            }
             // Even if it is not its job any more: then it is told to stop.
-            core.running = Some(key);
-            core.began = self.work_ms;
-            core.progress = None;
-            core.reported = None;
+            core.queue.retain(|queued| *queued != key);
+            core.begin(key, self.work_ms);
+            core.said = true;
+            if let Some(job) = self.desk.get_mut(key).filter(|job| job.core() == Some(at)) {
+                let (core, since) = (at, now);
+                job.place = Place::Running { core, since };
+            }
         }
         if let Some(progress) = report.progress
             && core.running == Some(progress.key)
@@ -534,6 +566,8 @@ impl Scheduler {
             out.push(Action::Store(Write::Job(key)));
         }
         if trapped {
+            core.queue.clear();
+            core.running = None;
             self.empty(at);
         }
     }
@@ -552,11 +586,13 @@ impl Scheduler {
         };
         self.renewing |= self.links.iter().any(|link| link.common.renewed);
         self.end_what_hangs(now, out);
+        self.begin_next(now);
         let may = self.may_begin();
         self.recall(!may, out);
         if may {
             self.levels(self.settings.intensity, out);
             self.share_out(now, out);
+            self.begin_next(now);
         } else {
             let level = if rest { 0 } else { self.settings.intensity };
             self.levels(level, out);
@@ -566,12 +602,12 @@ impl Scheduler {
         let hurry = !self.may_begin() || !self.is_working();
         self.ask(now, hurry, out);
         self.keep(now, STORE_MS, out);
-        self.finish(now, out);
-        self.tell_fatal(out);
         out.extend(self.desk.freed.drain(..).map(Action::Free));
         for name in self.desk.forgotten.drain(..) {
             out.push(Action::Store(Write::Delete(name)));
         }
+        self.finish(now, out);
+        self.tell_fatal(out);
     }
 
     /// Whether jobs may be begun.
@@ -657,6 +693,9 @@ impl Scheduler {
             given.entry(core).or_default().push(key);
         }
         for (core, keys) in given {
+            if let Some(core) = self.cores.get_mut(&core) {
+                core.queue.extend(&keys);
+            }
             out.push(Action::Give { core, keys });
         }
     }
@@ -685,11 +724,8 @@ impl Scheduler {
     /// Has cores that shall begin nothing give back what they have queued.
     fn recall(&mut self, all: bool, out: &mut Vec<Action>) {
         for (at, core) in &mut self.cores {
-            let place = Place::Queued { core: *at };
-            if (all || *at >= self.settings.cores)
-                && !core.recalled
-                && self.desk.iter().any(|job| job.place == place)
-            {
+            let unbegun = !core.queue.is_empty() || (core.running.is_some() && !core.said);
+            if (all || *at >= self.settings.cores) && !core.recalled && unbegun {
                 core.recalled = true;
                 out.push(Action::Recall(*at));
             }

@@ -219,6 +219,7 @@ pub(crate) struct World<T> {
     /// Why cores have been idle, and since when.
     idle: BTreeMap<u32, f64>,
     idle_ticks: u32,
+    idle_since: f64,
     wants: u32,
     pub(crate) stopped: bool,
     pub(crate) renews: bool,
@@ -278,6 +279,7 @@ impl<T: Tracker> World<T> {
             sessions: BTreeMap::new(),
             idle: BTreeMap::new(),
             idle_ticks: 0,
+            idle_since: 0.0,
             wants: 0,
             stopped: false,
             renews: false,
@@ -637,6 +639,9 @@ impl<T: Tracker> World<T> {
         }
         let actions = self.hub.handle(now, random, event);
         if tick && actions.is_empty() {
+            if self.t - self.idle_since > 3_000.0 {
+                (self.idle_since, self.idle_ticks) = (self.t, 0);
+            }
             self.idle_ticks += 1;
             assert!(
                 self.idle_ticks < 60,
@@ -652,9 +657,9 @@ impl<T: Tracker> World<T> {
                 println!("{:>10.1}    {action:?}", self.t);
             }
             self.act(action);
-        }
-        if self.stopped {
-            return;
+            if self.stopped {
+                return;
+            }
         }
         self.check();
         self.timer += 1;

@@ -493,6 +493,7 @@ impl Calls {
 
     pub(super) fn due_ms(&self, now: Now) -> Option<f64> {
         let silent = |seat: &Seat| ALIVE_MS - now.since(seat.heard);
-        self.seats.iter().map(silent).reduce(f64::min)
+        let due = self.seats.iter().map(silent).filter(|ms| *ms > 0.0);
+        due.reduce(f64::min)
     }
 }

@@ -146,7 +146,8 @@ fn word(call: Call, got: Got) -> Word {
 }
 
 fn is_passing(fault: &Fault) -> bool {
-    matches!(fault.kind, Kind::Server | Kind::Unreachable | Kind::Timeout)
+    let kind = matches!(fault.kind, Kind::Server | Kind::Unreachable | Kind::Timeout);
+    (kind && fault.code != Code::Tracker(ErrorCode::Superseded))
         || matches!(fault.code, Code::NotATracker)
 }
 

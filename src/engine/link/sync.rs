@@ -230,7 +230,8 @@ impl Syncs {
         for job in unfinished().filter(|job| job.resumable || !goodbye) {
             sync.holding.push(job.name());
         }
-        let mut bytes = AROUND * sync.holding.len() as f64;
+        let names = sync.holding.iter().map(|name| name.len() + 4);
+        let mut bytes = names.sum::<usize>() as f64;
         let mut keys = Vec::new();
         for job in mine() {
             let Some(outcome) = job.outcome() else {
