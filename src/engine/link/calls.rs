@@ -18,6 +18,9 @@ const SEATS_LEAST: f64 = 2.0;
 /// And at most: a browser opens six connections to one host.
 const SEATS_MOST: f64 = 4.0;
 
+/// How long it takes until a core's result, or its next job, has come over.
+const REPORT_MS: f64 = 15.0;
+
 /// Registrations in all.
 const SEATS_IN_ALL: usize = 64;
 
@@ -92,7 +95,7 @@ impl Calls {
     /// How many registrations serve so many cores: while one job runs, others are handed in and
     /// fetched, which takes an answer each.
     fn seats_for(common: &Common, cores: usize) -> usize {
-        let answers = 2.0 * common.answer_ms.get().unwrap_or(0.0);
+        let answers = 2.0 * (common.answer_ms.get().unwrap_or(0.0) + REPORT_MS);
         let each = match common.job_ms.get() {
             Some(job_ms) => (1.0 + answers / job_ms.max(1.0)).ceil(),
             None => SEATS_LEAST,
@@ -406,7 +409,7 @@ impl Calls {
                     // Once; then there is nobody else who would take it.
                     self.refused.remove(at);
                     desk.end(key, Outcome::Released, now);
-                    self.wait(common, now, random);
+                    common.dry = Some(Due::after(now, DRY_MS.0));
                 } else {
                     common.dry = None;
                     self.dry_s = 0;
