@@ -500,6 +500,7 @@ impl Scheduler {
             return;
         };
         let mut trapped = false;
+        let over: Vec<Key> = report.results.iter().map(|ended| ended.key).collect();
         for ended in report.results {
             core.busy_ms += ended.ms;
             self.counts.compute_ms += ended.ms;
@@ -541,7 +542,8 @@ impl Scheduler {
                 out.push(Action::Replace { core: at, why });
             }
         }
-        if let Some(key) = report.started {
+        // What began and ended since the last report is named twice.
+        if let Some(key) = report.started.filter(|key| !over.contains(key)) {
             // Even if it is not its job any more: then it is told to stop.
             core.queue.retain(|queued| *queued != key);
             core.begin(key, self.work_ms);

@@ -200,7 +200,7 @@ fn an_old_tracker_that_forgets_during_a_long_job_is_found_out() {
 
 #[test]
 fn a_tracker_that_says_wait_a_year_or_not_at_all_is_asked_all_the_same() {
-    for (wait, least, most) in [(u32::MAX, 4, 40), (0, 100, 700)] {
+    for (wait, least, most) in [(u32::MAX, 4, 80), (0, 100, 700)] {
         let mut world = world(true, 2, 3_600_000.0);
         world.tracker.says_wait_s = Some(wait);
         world.run(30_000.0);

@@ -260,7 +260,7 @@ impl Calls {
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) else {
             return false;
         };
-        let silent = now.since(seat.heard) > ALIVE_MS;
+        let silent = now.since(seat.heard) >= ALIVE_MS;
         if line.is_none() && !silent {
             return false;
         }
