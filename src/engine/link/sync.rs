@@ -32,7 +32,7 @@ const FAREWELL_BODY: f64 = 48_000.0;
 const WAIT_MS: f64 = 60_000.0;
 
 /// The least of what it may say.
-const LEAST_WAIT_MS: f64 = 1_000.0;
+const LEAST_WAIT_MS: f64 = 2_000.0;
 
 /// The request under way.
 #[derive(Debug, Clone, PartialEq)]
