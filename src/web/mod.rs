@@ -11,10 +11,11 @@
 //! | [`http`] | one exchange over `fetch` |
 //! | [`json`] | JavaScript values as wire types and back |
 //! | [`options`] | reading the arguments that JavaScript gave |
-//! | [`tower`] | what a busy worker hears, and how it sleeps |
+//! | [`tower`] | what a busy worker hears |
 //! | [`turn`] | one call at a time |
 //! | [`work`] | `work`, which makes a worker a hub or a compute worker |
 //! | `face.js` | the error classes, and the answer to a call before the wasm is loaded |
+//! | `work.js`, `compute.js`, `tower.js` | what the modules of the same name need of JavaScript |
 
 pub mod client;
 pub mod compute;

@@ -126,7 +126,7 @@ fn required(object: &JsValue, name: &str) -> Result<String, Fault> {
 }
 
 /// A property, or `None` where it is missing; a getter may throw.
-pub(crate) fn get(object: &JsValue, name: &str) -> Result<Option<JsValue>, Fault> {
+fn get(object: &JsValue, name: &str) -> Result<Option<JsValue>, Fault> {
     match Reflect::get(object, &JsValue::from_str(name)) {
         Ok(value) if value.is_undefined() || value.is_null() => Ok(None),
         Ok(value) => Ok(Some(value)),
