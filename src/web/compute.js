@@ -127,6 +127,8 @@ export class Core {
   }
 
   #listen(port) {
+    // What the former hub has sent is for nobody any more.
+    this.#port?.close();
     this.#port = port;
     port.onmessage = ({ data }) => this.#hear(data);
   }
