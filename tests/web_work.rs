@@ -516,9 +516,13 @@ async fn a_paused_handler_whose_hub_is_gone_does_not_sleep_for_ever() {
     let hub = Hub::of(handler).await;
     hub.hand_out(&[""]);
     hub.wait_for("report").await;
+    let mut tower = Tower::new(0);
+    let epochs = tower.top_up().expect("epochs");
+    hub.send("tower", &[("epochs", epochs.into())]);
     hub.send("pace", &[("level", 0.into())]);
     hub.send("recall", &[]);
     hub.wait_for("recalled").await;
+    drop(tower);
     start(&gate, "open", &[]).expect("opens");
     let result = hub.results(1).await.remove(0);
     let took = &text(&result, "data")[8..];

@@ -4,18 +4,18 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`client`] | `init`, `load` and the class `Client` |
-//! | [`compute`] | a compute worker: the owner's handler |
+//! | [`compute`] | what a compute worker asks of the rules |
 //! | [`error`] | faults as real JavaScript errors |
 //! | [`face`] | the bridge to `face.js` |
 //! | [`hub`] | the hub worker |
 //! | [`http`] | one exchange over `fetch` |
 //! | [`json`] | JavaScript values as wire types and back |
 //! | [`options`] | reading the arguments that JavaScript gave |
-//! | [`tower`] | what a busy worker hears |
+//! | [`tower`] | what the hub says to a busy worker |
 //! | [`turn`] | one call at a time |
 //! | [`work`] | `work`, which makes a worker a hub or a compute worker |
 //! | `face.js` | the error classes, and the answer to a call before the wasm is loaded |
-//! | `work.js`, `compute.js`, `tower.js` | what the modules of the same name need of JavaScript |
+//! | `work.js`, `compute.js`, `tower.js` | the worker's own thread: what the owner has written is called there |
 
 pub mod client;
 pub mod compute;
