@@ -39,6 +39,11 @@ pub enum Reason {
         /// Milliseconds since 1970.
         until: f64,
     },
+    /// Workers cannot be started, or die at once; tried again at this time.
+    WorkerFailed {
+        /// Milliseconds since 1970.
+        until: f64,
+    },
     /// The volunteer said stop; running jobs are being finished.
     Finishing,
     /// The volunteer said stop; jobs are being put back.
@@ -66,6 +71,7 @@ impl Reason {
             Self::Hidden => "hidden",
             Self::AnotherTab => "another_tab",
             Self::SetupFailed { .. } => "setup_failed",
+            Self::WorkerFailed { .. } => "worker_failed",
             Self::Finishing => "finishing",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
@@ -81,7 +87,8 @@ impl Reason {
             Self::NoJobs { until }
             | Self::Unreachable { until }
             | Self::OutsideHours { until }
-            | Self::SetupFailed { until } => Some(until),
+            | Self::SetupFailed { until }
+            | Self::WorkerFailed { until } => Some(until),
             Self::Paused { until } => until,
             _ => None,
         }

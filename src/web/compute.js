@@ -3,7 +3,7 @@
 // throw or call back. No rule belongs here.
 
 import { makeError, now } from "./face.js";
-import { listen, nap } from "./tower.js";
+import { heard, nap } from "./tower.js";
 
 function isPlain(done, total, text) {
   return (
@@ -17,6 +17,10 @@ function isPlain(done, total, text) {
 
 function argument(message) {
   return makeError("InvalidArgumentError", "invalid_argument", message);
+}
+
+export function listen(port, hear) {
+  port.onmessage = ({ data }) => hear(data);
 }
 
 /** A job under way. */
@@ -130,7 +134,7 @@ export class Core {
     // What the former hub has sent is for nobody any more.
     this.#port?.close();
     this.#port = port;
-    port.onmessage = ({ data }) => this.#hear(data);
+    listen(port, (message) => this.#hear(message));
   }
 
   #hear(message) {
@@ -153,6 +157,7 @@ export class Core {
         break;
       case "stop":
         if (message.said) this.#rules.heardStop();
+        this.#queue = this.#queue.filter(({ key }) => key !== message.key);
         if (this.#run?.key === message.key) this.#run?.stop();
         break;
     }
@@ -276,7 +281,7 @@ export class Core {
     const rules = this.#rules;
     for (;;) {
       if (rules.poll(now())) {
-        for (const said of listen(this.#epochs)) {
+        for (const said of heard(this.#epochs)) {
           if (rules.heard(now(), said)) this.#run.stop();
         }
       }

@@ -16,7 +16,7 @@ export function revoke(url) {
 }
 
 /** What was said in these epochs, which are taken away. */
-export function listen(epochs) {
+export function heard(epochs) {
   const said = [];
   while (epochs.length > 0 && isRevoked(epochs[0][0])) {
     const [, ...bits] = epochs.shift();

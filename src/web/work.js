@@ -1,12 +1,7 @@
 // `work` as the owner's worker script calls it: its argument, and what the page makes of the
 // worker. No rule belongs here.
 
-import { makeError } from "./face.js";
-
-function isWorker() {
-  const { DedicatedWorkerGlobalScope: Scope } = globalThis;
-  return Scope !== undefined && globalThis instanceof Scope;
-}
+import { isWorker, makeError, tellPage } from "./face.js";
 
 /** The owner's functions and their `this`; undefined where they are none. */
 function read(parts) {
@@ -23,8 +18,8 @@ function read(parts) {
 let called = false;
 
 /**
- * Becomes what the page says: `hub(setup)` makes this worker the hub, `compute(parts, port)` one
- * that computes.
+ * Becomes what the page says: `hub(setup)` makes this worker the hub and returns what hears
+ * the page from then on, `compute(parts, port)` makes it one that computes.
  */
 export function begin(given, hub, compute) {
   const parts = read(given);
@@ -34,26 +29,22 @@ export function begin(given, hub, compute) {
       ? "work() takes a function, or an object { setup?, handler } of functions."
       : called && "work() was called before in this worker.";
   if (wrong) {
-    tellPage("error", wrong);
+    tellPage("error", { message: wrong });
     throw makeError("InvalidArgumentError", "invalid_argument", wrong);
   }
   called = true;
-  let isHub = false;
-  let core;
+  let core, hear;
   addEventListener("message", ({ data }) => {
-    if (data?.dc !== 1 || isHub) return;
-    if (data.t === "compute") {
+    if (data?.dc !== 1) return;
+    if (hear) hear(data);
+    else if (data.t === "compute") {
       // A second one: the hub has died, and another wants to know how far this worker is.
       if (core) core.meet(data.port);
       else core = compute(parts, data.port);
     } else if (data.t === "hub" && !core) {
-      isHub = true;
-      hub(data.setup);
+      // One that could not begin hears nothing more.
+      hear = hub(data.setup) ?? (() => {});
     }
   });
   tellPage("ready");
-}
-
-function tellPage(t, message) {
-  if (isWorker()) postMessage({ dc: 1, t, message });
 }

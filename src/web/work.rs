@@ -1,6 +1,7 @@
 //! `work`: what the owner's worker script calls. What becomes of that worker, `work.js` sees to.
 
-use super::{compute, hub};
+use super::compute;
+use super::hub::Hub;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -92,9 +93,15 @@ extern "C" {
 
 /// `work` as JavaScript calls it.
 pub fn work(parts: &JsValue) -> Result<(), JsValue> {
-    type Hub = dyn Fn(JsValue);
+    type Begin = dyn Fn(JsValue) -> JsValue;
     type Compute = dyn Fn(JsValue, JsValue) -> JsValue;
-    let hub: Box<Hub> = Box::new(|setup| hub::run(&setup));
+    let hub: Box<Begin> = Box::new(|setup| {
+        let Some(hub) = Hub::begin(&setup) else {
+            return JsValue::UNDEFINED;
+        };
+        let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| hub.hear(&message));
+        Closure::wrap(hear).into_js_value()
+    });
     let compute: Box<Compute> = Box::new(|parts, port| compute::start(&parts, &port).into());
     begin(
         parts,
