@@ -90,18 +90,10 @@ function isError(value) {
   }
 }
 
-function isWorker() {
+/** Whether this is a worker of a page. */
+export function isWorker() {
   const { DedicatedWorkerGlobalScope: Scope } = globalThis;
   return Scope !== undefined && globalThis instanceof Scope;
-}
-
-/** Has `hear` told what the page says to this library; false where this is no page's worker. */
-export function hearPage(hear) {
-  if (!isWorker()) return false;
-  addEventListener("message", ({ data }) => {
-    if (data?.dc === 1) hear(data);
-  });
-  return true;
 }
 
 /** Says something to the page whose worker this is. */

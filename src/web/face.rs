@@ -22,9 +22,6 @@ extern "C" {
 
     pub(crate) fn now() -> f64;
 
-    #[wasm_bindgen(js_name = hearPage)]
-    pub(crate) fn hear_page(hear: &JsValue) -> bool;
-
     #[wasm_bindgen(js_name = tellPage)]
     pub(crate) fn tell_page(t: &str, fields: &JsValue);
 
