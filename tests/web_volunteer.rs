@@ -709,18 +709,22 @@ async fn what_other_workers_and_tabs_say_is_taken_for_what_it_is() {
     for message in [
         "undefined",
         "7",
-        "({ t: 'stop me' })",
-        "({ t: 'settings', settings: 7 })",
-        "({ t: 'settings', settings: { cores: 0 } })",
+        "({ t: 'word', word: 'no word' })",
+        "({ t: 'word', word: 'set', given: 7 })",
+        "({ t: 'word', word: 'set', given: { cores: 0 } })",
         "({ t: 'status', status: null })",
     ] {
         call(&channel, "postMessage", &[evaluate(message)])
             .await
             .expect("posts");
     }
-    call(&channel, "postMessage", &[evaluate("({ t: 'pause' })")])
-        .await
-        .expect("posts");
+    call(
+        &channel,
+        "postMessage",
+        &[evaluate("({ t: 'word', word: 'pause' })")],
+    )
+    .await
+    .expect("posts");
     tab.crew.heard(0, "pause", 1).await.expect("the pause");
     tab.says(0, "({ t: 'status', status: { jobsDone: 9 } })");
     tab.reaches("s => s.jobsDone === 9").await;

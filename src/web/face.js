@@ -115,8 +115,8 @@ export function load(dump) {
   return loaded.load(dump);
 }
 
-/** What stands behind a `Volunteer`: a function that is told things. */
-export function open(options) {
+/** What stands behind the `Volunteer` of a page: a function that is told what happens. */
+export function open(options, page) {
   if (!loaded) throw notLoaded("new Volunteer");
-  return loaded.open(options);
+  return loaded.open(options, page);
 }
