@@ -86,6 +86,7 @@ export class Volunteer {
 
 #[wasm_bindgen(module = "/src/web/volunteer.js")]
 extern "C" {
+    /// A page, as `volunteer.js` has it.
     #[derive(Clone)]
     pub type Page;
     /// Has the page do something; never throws.
