@@ -167,7 +167,7 @@ async fn nothing_starts_before_start_and_then_each_worker_gets_its_part() {
     let around = get(&setup, "surroundings");
     assert!(get(&around, "hidden").as_bool().is_some());
     assert!(get(&around, "utcOffsetMin").as_f64().is_some());
-    assert!(!text(&setup, "instance").is_empty());
+    assert_eq!(text(&setup, "instance"), "", "all tabs share what is kept");
 
     tab.says(0, "({ t: 'cores', want: 2 })");
     for core in [0, 1] {
@@ -432,9 +432,23 @@ async fn without_locks_every_tab_computes() {
         for tab in &tabs {
             tab.does("start", &[]);
         }
+        let mut marks = Vec::new();
         for tab in &tabs {
-            tab.crew.heard(0, "hub", 1).await.expect("a hub each");
+            let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub each");
+            marks.push(text(&get(&hub, "setup"), "instance"));
         }
+        assert!(marks[0] != marks[1] && !marks.contains(&String::new()));
+        // After a reload a tab finds what it has kept.
+        drop(tabs);
+        let tab = Tab::at(&url);
+        tab.does("start", &[]);
+        let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub");
+        let mark = text(&get(&hub, "setup"), "instance");
+        page_event("pagehide", false);
+        let tab = Tab::at(&url);
+        tab.does("start", &[]);
+        let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub");
+        assert_eq!(text(&get(&hub, "setup"), "instance"), mark);
         back.call0(&JsValue::UNDEFINED).expect("put back");
     }
 }

@@ -97,7 +97,7 @@ class Page {
 
   open(spawn, setup, blank) {
     this.make = spawn;
-    this.setup = { ...setup, instance: String(Math.random()) };
+    this.setup = { ...setup, instance: "" };
     this.blank = blank;
     this.settings = blank.settings;
     this.name = "distcompute " + setup.url;
@@ -106,7 +106,7 @@ class Page {
   listen() {
     const look = () => this.look();
     attempt(() => this.on(document, "visibilitychange", look));
-    attempt(() => this.on(globalThis, "pagehide", () => this.tell("left")));
+    attempt(() => this.on(globalThis, "pagehide", () => this.leave()));
     attempt(() => this.on(globalThis, "pageshow", (e) => e.persisted && this.tell("returned")));
     attempt(() =>
       navigator.getBattery().then((battery) => {
@@ -125,6 +125,21 @@ class Page {
 
   on(target, type, listener) {
     target.addEventListener(type, listener, { signal: this.ended.signal });
+  }
+
+  leave() {
+    const { instance } = this.setup;
+    attempt(() => instance && sessionStorage.setItem(this.name, instance));
+    this.tell("left");
+  }
+
+  /**
+   * Without locks each tab keeps what is its own, and finds it again after a reload. It takes its
+   * mark out while it lives: a copy of the tab must not find it.
+   */
+  mark() {
+    this.setup.instance ||= attempt(() => sessionStorage.getItem(this.name)) ?? "#" + Math.random();
+    attempt(() => sessionStorage.removeItem(this.name));
   }
 
   /** What the volunteer says here goes for all tabs. */
@@ -207,16 +222,20 @@ class Page {
       this.tell("granted");
       return held;
     };
+    // Where locks are refused, each tab computes, as where there are none.
+    const refused = () => {
+      if (!released) this.mark();
+      return grant();
+    };
     const ask = (options, granted) =>
-      // Where locks are refused, each tab computes, as where there are none.
-      navigator.locks.request(this.name, options, granted).catch(grant);
+      navigator.locks.request(this.name, options, granted).catch(refused);
     const wait = (lock) => {
       if (lock || released) return grant();
       this.tell("taken");
       ask({ signal: controller.signal }, grant);
       return undefined;
     };
-    if (!attempt(() => ask({ ifAvailable: true }, wait))) grant();
+    if (!attempt(() => ask({ ifAvailable: true }, wait))) refused();
   }
 
   spawn(id) {
@@ -356,7 +375,7 @@ class Page {
       await idle;
       const signal = attempt(() => AbortSignal.timeout(30_000));
       await navigator.locks?.request(this.name, { signal }, Object);
-      await forget(this.setup.url);
+      await forget(this.setup.url + this.setup.instance);
     } catch (error) {
       const message =
         "What this browser keeps could not be deleted. Close its other tabs of this project and " +
