@@ -28,6 +28,8 @@ pub enum Call {
     FlagInvalidData,
     /// Leaves.
     Bye,
+    /// Says and asks everything at once, where the tracker can.
+    Sync,
 }
 
 /// The body of a request, as JSON.
@@ -249,6 +251,11 @@ impl Call {
                     told()
                 ),
             ),
+            (409, Self::Sync) => failed(
+                Kind::Server,
+                Code::Tracker(ErrorCode::Superseded),
+                "Another page works under this registration.".to_owned(),
+            ),
             (413, _) => failed(
                 Kind::InvalidArgument,
                 Code::Tracker(ErrorCode::TooLarge),
@@ -278,7 +285,7 @@ impl Call {
     fn body_fits(self, body: &str) -> bool {
         match self {
             // JSON, which only the shell can read.
-            Self::New | Self::NewJob => true,
+            Self::New | Self::NewJob | Self::Sync => true,
             Self::ValidateWorker => read_alive(body).is_some(),
             Self::JobCount => read_count(body).is_some(),
             Self::UpdateProgress | Self::CompleteJob | Self::FlagInvalidData | Self::Bye => {
@@ -367,7 +374,7 @@ fn excerpt(body: &str) -> String {
 mod tests {
     use super::*;
 
-    const ALL: [Call; 8] = [
+    const ALL: [Call; 9] = [
         Call::New,
         Call::ValidateWorker,
         Call::JobCount,
@@ -376,6 +383,7 @@ mod tests {
         Call::CompleteJob,
         Call::FlagInvalidData,
         Call::Bye,
+        Call::Sync,
     ];
 
     fn answer(status: u16, body: &str) -> Answer {

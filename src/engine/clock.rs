@@ -22,6 +22,33 @@ impl Now {
     }
 }
 
+/// A moment to come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Due {
+    set: Now,
+    ms: f64,
+}
+
+impl Due {
+    /// `ms` after `now`.
+    #[must_use]
+    pub fn after(now: Now, ms: f64) -> Self {
+        Self { set: now, ms }
+    }
+
+    /// Whether it has come.
+    #[must_use]
+    pub fn is_over(self, now: Now) -> bool {
+        self.left_ms(now) <= 0.0
+    }
+
+    /// How long it still takes, in milliseconds.
+    #[must_use]
+    pub fn left_ms(self, now: Now) -> f64 {
+        (self.ms - now.since(self.set)).max(0.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

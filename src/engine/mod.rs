@@ -6,6 +6,11 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`scheduler`] | the hub's brain: events in, actions out |
+//! | [`action`] | what comes out: requests, words to cores, what to store |
+//! | [`desk`] | the jobs in this browser, from grant to delivery |
+//! | [`link`] | how one stage's jobs come and go, in two dialects |
+//! | [`pace`] | how fast jobs and answers are, and how many jobs to hold therefore |
 //! | [`clock`] | what time it is, by two clocks |
 //! | [`settings`] | what the volunteer and the project's owner have asked for |
 //! | [`governor`] | whether this browser may compute now, and why not |
@@ -14,10 +19,15 @@
 //! | [`house`] | the page's part: its workers, its tabs, and who is replaced when |
 //! | [`duty`] | a core's own account: how much it works and how much it rests |
 
+pub mod action;
 pub mod clock;
+pub mod desk;
 pub mod duty;
 pub mod governor;
 pub mod house;
+pub mod link;
+pub mod pace;
 pub mod reason;
+pub mod scheduler;
 pub mod settings;
 pub mod status;

@@ -90,6 +90,25 @@ function isError(value) {
   }
 }
 
+function isWorker() {
+  const { DedicatedWorkerGlobalScope: Scope } = globalThis;
+  return Scope !== undefined && globalThis instanceof Scope;
+}
+
+/** Has `hear` told what the page says to this library; false where this is no page's worker. */
+export function hearPage(hear) {
+  if (!isWorker()) return false;
+  addEventListener("message", ({ data }) => {
+    if (data?.dc === 1) hear(data);
+  });
+  return true;
+}
+
+/** Says something to the page whose worker this is. */
+export function tellPage(t, fields) {
+  if (isWorker()) postMessage({ dc: 1, t, ...fields });
+}
+
 let loaded;
 
 /** Called by the wasm when it starts. */
@@ -113,6 +132,11 @@ export async function init(options, callOptions) {
 export function load(dump) {
   if (!loaded) throw notLoaded("load");
   return loaded.load(dump);
+}
+
+export function work(parts) {
+  if (!loaded) throw notLoaded("work");
+  loaded.work(parts);
 }
 
 /** What stands behind the `Volunteer` of a page: a function that is told what happens. */
