@@ -131,8 +131,8 @@ export function work(parts) {
   loaded.work(parts);
 }
 
-/** What stands behind a `Volunteer`: a function that is told things. */
-export function open(options) {
+/** What stands behind the `Volunteer` of a page: a function that is told what happens. */
+export function open(options, page) {
   if (!loaded) throw notLoaded("new Volunteer");
-  return loaded.open(options);
+  return loaded.open(options, page);
 }
