@@ -355,10 +355,10 @@ impl Scheduler {
             Event::CoreDied(core, why) => self.core_died(now, core, &why),
             Event::Report(core, report) => self.report(now, core, report, out),
             Event::Recalled(at, keys) => {
-                if let Some(core) = self.cores.get_mut(&at) {
-                    core.recalled = false;
-                }
-                for key in keys {
+                // What a worker says that was given up is not of the one in its place.
+                let core = self.cores.get_mut(&at);
+                let asked = core.is_some_and(|core| std::mem::take(&mut core.recalled));
+                for key in keys.into_iter().filter(|_| asked) {
                     if let Some(job) = self.desk.get_mut(key)
                         && job.core() == Some(at)
                     {

@@ -318,6 +318,14 @@ impl Calls {
             What::Validate => Call::ValidateWorker,
             What::Bye(_) => Call::Bye,
         };
+        if what == What::NewJob
+            && let Some(at) = self.seats.iter().position(|seat| seat.token == token)
+        {
+            // Each asks in turn: one whose answer was lost may hold a job without knowing it, and
+            // asking again puts that back.
+            let seat = self.seats.remove(at);
+            self.seats.push(seat);
+        }
         match (word(call, got), what) {
             (
                 Word::Later {

@@ -433,16 +433,13 @@ impl Syncs {
     }
 
     pub(super) fn due_ms(&self, now: Now, index: usize, desk: &Desk) -> Option<f64> {
-        let mut due: Option<f64> = None;
-        for job in desk.iter().filter(|job| job.link == index) {
-            let ms = match &job.place {
-                Place::Ended { since, .. } => LINGER_MS - now.since(*since),
-                _ => self.wait_ms - now.since(self.heard()),
-            };
-            if ms > 0.0 {
-                due = Some(due.map_or(ms, |due| due.min(ms)));
-            }
-        }
+        let silent = self.wait_ms - now.since(self.heard());
+        let jobs = desk.iter().filter(|job| job.link == index);
+        let due = jobs.flat_map(|job| match &job.place {
+            Place::Ended { since, .. } => [LINGER_MS - now.since(*since), silent],
+            _ => [silent; 2],
+        });
+        let due = due.filter(|ms| *ms > 0.0).reduce(f64::min);
         due.filter(|_| self.flight.is_none())
     }
 }
