@@ -15,6 +15,7 @@ use crate::engine::{
     desk::{Key, Outcome, Text, Ticket},
     duty::{FULL, STOP},
     governor::{Surroundings, Wish},
+    keyed::Keyed,
     scheduler::{Ended, Event, Progress, Report, Scheduler, Stored},
     settings::Settings,
 };
@@ -23,7 +24,6 @@ use core::cell::{Cell, RefCell};
 use distcompute_protocol::Stage;
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, JsString};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -82,9 +82,9 @@ impl Drop for Place {
 pub(crate) struct Hub {
     scheduler: RefCell<Scheduler>,
     texts: RefCell<Texts>,
-    places: RefCell<BTreeMap<u32, Place>>,
+    places: RefCell<Keyed<Place>>,
     /// The last checkpoint of each job that is here.
-    states: RefCell<BTreeMap<Key, JsValue>>,
+    states: RefCell<Keyed<JsValue>>,
     url: Address,
     site: String,
     /// What waits to be written to storage.
@@ -105,7 +105,7 @@ pub(crate) struct Hub {
 /// The texts of jobs, as they came and as they will go.
 #[derive(Default)]
 pub(super) struct Texts {
-    all: BTreeMap<u32, JsString>,
+    all: Keyed<JsString>,
     last: u32,
 }
 
@@ -122,7 +122,7 @@ impl Texts {
 
     pub(super) fn get(&self, text: Text) -> JsValue {
         self.all
-            .get(&text.id)
+            .get(text.id)
             .map_or(JsValue::NULL, |text| text.clone().into())
     }
 }
@@ -291,16 +291,16 @@ impl Hub {
                 self.post(core, &object(&level));
             }
             Action::Cores(want) => {
-                self.places.borrow_mut().retain(|core, _| *core < want);
+                self.places.borrow_mut().retain(|core| core < want);
                 tell_page("cores", &object(&[("want", want.into())]));
             }
             Action::Replace { core, why } => {
-                self.places.borrow_mut().remove(&core);
+                self.places.borrow_mut().remove(core);
                 let replace = [("core", core.into()), ("reason", why.into())];
                 tell_page("replace", &object(&replace));
             }
             Action::Free(text) => {
-                self.texts.borrow_mut().all.remove(&text.id);
+                self.texts.borrow_mut().all.remove(text.id);
             }
             Action::Store(write) => self.store(write),
             Action::Renew => say_page("renew"),
@@ -316,12 +316,12 @@ impl Hub {
     fn say(&self, core: u32, said: u8) -> bool {
         let mut places = self.places.borrow_mut();
         places
-            .get_mut(&core)
+            .get_mut(core)
             .is_some_and(|place| place.tower.say(said))
     }
 
     fn post(&self, core: u32, message: &JsValue) {
-        if let Some(place) = self.places.borrow().get(&core) {
+        if let Some(place) = self.places.borrow().get(core) {
             place.port.post(message);
         }
     }
@@ -347,7 +347,7 @@ impl Hub {
                 ("stage", stage.letter().into()),
                 ("stageName", stage_name.into()),
                 ("data", data),
-                ("resume", states.get(key).cloned().unwrap_or_default()),
+                ("resume", states.get(*key).cloned().unwrap_or_default()),
             ]));
         }
         let project = scheduler.project().into();
@@ -395,7 +395,7 @@ impl Hub {
                 let Some((stage, _)) = scheduler.stage_of(job) else {
                     return;
                 };
-                let state = self.states.borrow().get(&key).cloned().unwrap_or_default();
+                let state = self.states.borrow().get(key).cloned().unwrap_or_default();
                 wire::write_job(job, stage, &self.texts.borrow(), &state)
             }
         };
@@ -412,7 +412,7 @@ impl Hub {
         let _ = write_entries(&self.site, &writes);
         let scheduler = self.scheduler.borrow();
         let mut states = self.states.borrow_mut();
-        states.retain(|key, _| scheduler.desk().get(*key).is_some());
+        states.retain(|key| scheduler.desk().get(key).is_some());
     }
 
     /// Tells the page what has changed, not too often, and sets the timer for what is due next.
@@ -484,7 +484,7 @@ impl Hub {
                 Event::CoreHere(core())
             }
             "died" => {
-                self.places.borrow_mut().remove(&core());
+                self.places.borrow_mut().remove(core());
                 Event::CoreDied(core(), text(message, "message").unwrap_or_default())
             }
             "settings" => {
@@ -562,7 +562,7 @@ impl Hub {
             .desk()
             .by_ticket(stored.ticket.text());
         let mut states = self.states.borrow_mut();
-        if let Some(state) = known.and_then(|known| states.remove(&known)) {
+        if let Some(state) = known.and_then(|known| states.remove(known)) {
             states.insert(key, state);
         }
         Some((key, stored))
@@ -571,7 +571,7 @@ impl Hub {
     /// Gives a worker that hears messages fresh epochs to listen to.
     fn top_up(&self, core: u32) {
         let mut places = self.places.borrow_mut();
-        let Some(place) = places.get_mut(&core) else {
+        let Some(place) = places.get_mut(core) else {
             return;
         };
         if let Some(epochs) = place.tower.top_up() {
