@@ -15,7 +15,8 @@
 //! | [`settings`] | what the volunteer and the project's owner have asked for |
 //! | [`governor`] | whether this browser may compute now, and why not |
 //! | [`reason`] | why it computes or does not, as a code with parameters |
-//! | [`status`] | what a page sees of all that |
+//! | [`status`] | what a page sees of it all |
+//! | [`house`] | the page's part: its workers, its tabs, and who is replaced when |
 //! | [`duty`] | a core's own account: how much it works and how much it rests |
 
 pub mod action;
@@ -23,6 +24,7 @@ pub mod clock;
 pub mod desk;
 pub mod duty;
 pub mod governor;
+pub mod house;
 pub mod link;
 pub mod pace;
 pub mod reason;

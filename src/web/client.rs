@@ -5,13 +5,13 @@
 
 use super::face::say;
 use super::http::{Failure, Terms};
-use super::options::{CallOptions, InitOptions};
+use super::options::{CallOptions, InitOptions, check};
 use super::turn::{Turn, Turns};
 use super::{error, json};
 use crate::call::{Call, Request, read_alive, read_count};
-use crate::fault::{Code, Fault, Kind};
+use crate::fault::Fault;
 use crate::session::{
-    Dump, Registration, Session, bad_dump, bad_job_data, check_job, check_progress, check_worker,
+    Dump, Session, bad_dump, bad_job_data, check_job, check_progress, check_worker,
 };
 use core::cell::RefCell;
 use core::future::{Future, ready};
@@ -87,19 +87,8 @@ pub fn init(options: &JsValue, call_options: &JsValue) -> Promise {
 }
 
 async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failure> {
-    let registration = Registration::check(&asked.url, &asked.stage, &asked.nickname)?;
+    let registration = check(&asked.url, &asked.stage, &asked.nickname)?;
     let url = registration.url.clone();
-    // The rules know what a tracker's address is; the browser knows what a URL is.
-    web_sys::Url::new(url.as_str()).map_err(|_| {
-        Fault::new(
-            Kind::InvalidUrl,
-            Code::InvalidUrl,
-            format!(
-                "The browser cannot read the tracker's URL: {}",
-                url.as_str()
-            ),
-        )
-    })?;
     let tell = |text: &str| tell(asked.verbose, None, text);
     tell("connecting to tracker...");
     let on_retry = |what: &str| tell(&format!("retrying request after {what}..."));

@@ -231,6 +231,7 @@ impl Core {
                 if message.said() {
                     state.stops.by_message();
                 }
+                state.queue.retain(|task| task.key() != message.key());
                 let runs = (state.running.as_ref()).is_some_and(|run| run.key() == message.key());
                 drop(state);
                 if runs {

@@ -105,8 +105,8 @@ export function hearPage(hear) {
 }
 
 /** Says something to the page whose worker this is. */
-export function tellPage(t, message) {
-  if (isWorker()) postMessage({ dc: 1, t, message });
+export function tellPage(t, fields) {
+  if (isWorker()) postMessage({ dc: 1, t, ...fields });
 }
 
 let loaded;
@@ -137,4 +137,10 @@ export function load(dump) {
 export function work(parts) {
   if (!loaded) throw notLoaded("work");
   loaded.work(parts);
+}
+
+/** What stands behind a `Volunteer`: a function that is told things. */
+export function open(options) {
+  if (!loaded) throw notLoaded("new Volunteer");
+  return loaded.open(options);
 }

@@ -1,7 +1,8 @@
 //! The bridge to `face.js`: what it is given, and what the package hands on from it.
 
-use super::{client, work};
-use js_sys::{Object, Promise, Reflect};
+use super::object::object;
+use super::{client, volunteer, work};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web/face.js")]
@@ -25,7 +26,7 @@ extern "C" {
     pub(crate) fn hear_page(hear: &JsValue) -> bool;
 
     #[wasm_bindgen(js_name = tellPage)]
-    pub(crate) fn tell_page(t: &str, message: &str);
+    pub(crate) fn tell_page(t: &str, fields: &JsValue);
 
     #[wasm_bindgen(catch)]
     pub(crate) async fn send(request: &web_sys::Request, longest: u32) -> Result<JsValue, JsValue>;
@@ -73,26 +74,28 @@ extern "C" {
     fn NotLoadedError();
 }
 
-/// Runs when the wasm is loaded: from now on `init`, `load` and `work` do.
+/// Runs when the wasm is loaded: from now on `init`, `load`, `work` and `Volunteer` work.
 #[wasm_bindgen(start, private)]
 fn loaded() {
     std::panic::set_hook(Box::new(|panic| {
         web_sys::console::error_1(&panic.to_string().into());
     }));
+    hand_over();
+}
+
+/// Gives `face.js` what stands behind its functions.
+pub(crate) fn hand_over() {
     type Init = dyn Fn(JsValue, JsValue) -> Promise;
     type Load = dyn Fn(JsValue) -> Result<JsValue, JsValue>;
     let init: Box<Init> = Box::new(|options, call| client::init(&options, &call));
     let load: Box<Load> = Box::new(|dump| client::load(&dump));
     type Work = dyn Fn(JsValue) -> Result<(), JsValue>;
+    let open: Box<Load> = Box::new(|options| volunteer::open(&options));
     let work: Box<Work> = Box::new(|parts| work::work(&parts));
-    let functions = Object::new();
-    for (name, function) in [
+    install(&object(&[
         ("init", Closure::wrap(init).into_js_value()),
         ("load", Closure::wrap(load).into_js_value()),
+        ("open", Closure::wrap(open).into_js_value()),
         ("work", Closure::wrap(work).into_js_value()),
-    ] {
-        // Setting a property of a fresh object does not fail.
-        let _ = Reflect::set(&functions, &name.into(), &function);
-    }
-    install(&functions);
+    ]));
 }

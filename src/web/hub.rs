@@ -37,15 +37,21 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/web/compute.js")]
 extern "C" {
-    fn listen(port: &JsValue, hear: &JsValue);
-    fn post(port: &JsValue, message: &JsValue);
-    fn shut(port: &JsValue);
+    fn listen(port: &Port, hear: &JsValue);
 }
 
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = Date, js_name = now)]
     fn wall_clock() -> f64;
+
+    /// The way to a compute worker.
+    #[wasm_bindgen(typescript_type = "MessagePort")]
+    type Port;
+    #[wasm_bindgen(method, structural, js_name = postMessage)]
+    fn post(this: &Port, message: &JsValue);
+    #[wasm_bindgen(method, structural)]
+    fn close(this: &Port);
 }
 
 /// How often the page hears of the hub, though nothing has changed.
@@ -59,13 +65,13 @@ const LONGEST_MS: f64 = 30_000.0;
 
 /// A compute worker as the hub reaches it.
 struct Place {
-    port: JsValue,
+    port: Port,
     tower: Tower,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        shut(&self.port);
+        self.port.close();
     }
 }
 
@@ -122,29 +128,17 @@ fn clock() -> Now {
     }
 }
 
-/// Becomes the hub, as the page's message says.
-pub(crate) fn run(setup: &JsValue) -> Option<Rc<Hub>> {
-    match Hub::new(setup) {
-        Ok(hub) => {
-            let hub = Rc::new(hub);
-            let begun = Rc::clone(&hub);
-            spawn_local(async move { begun.restore().await });
-            Some(hub)
-        }
-        Err(fault) => {
-            tell_fatal(&fault);
-            None
-        }
-    }
-}
-
 fn tell_fatal(fault: &Fault) {
     let error = object(&[
         ("name", fault.kind.name().into()),
         ("code", fault.code.as_str().into()),
         ("message", fault.message.as_str().into()),
     ]);
-    tell_page(&object(&[("t", "fatal".into()), ("error", error)]));
+    tell_page("fatal", &object(&[("error", error)]));
+}
+
+fn say_page(t: &str) {
+    tell_page(t, &JsValue::UNDEFINED);
 }
 
 fn word(t: &str) -> JsValue {
@@ -152,6 +146,22 @@ fn word(t: &str) -> JsValue {
 }
 
 impl Hub {
+    /// Becomes the hub, as the page's message says.
+    pub(crate) fn begin(setup: &JsValue) -> Option<Rc<Self>> {
+        match Self::new(setup) {
+            Ok(hub) => {
+                let hub = Rc::new(hub);
+                let begun = Rc::clone(&hub);
+                spawn_local(async move { begun.restore().await });
+                Some(hub)
+            }
+            Err(fault) => {
+                tell_fatal(&fault);
+                None
+            }
+        }
+    }
+
     fn new(setup: &JsValue) -> Result<Self, Fault> {
         let url = Address::parse(&text(setup, "url").unwrap_or_default())?;
         let stages = list(setup, "stages");
@@ -258,7 +268,10 @@ impl Hub {
             Action::StopJob { core, key } => {
                 let said = self.say(core, STOP);
                 let (said, key) = (said.into(), key.into());
-                self.post(core, &object(&[("t", "stop".into()), ("key", key), ("said", said)]));
+                self.post(
+                    core,
+                    &object(&[("t", "stop".into()), ("key", key), ("said", said)]),
+                );
             }
             Action::Level { core, level } => {
                 let said = self.say(core, level);
@@ -268,20 +281,19 @@ impl Hub {
             }
             Action::Cores(want) => {
                 self.places.borrow_mut().retain(|core, _| *core < want);
-                tell_page(&object(&[("t", "cores".into()), ("want", want.into())]));
+                tell_page("cores", &object(&[("want", want.into())]));
             }
             Action::Replace { core, why } => {
                 self.places.borrow_mut().remove(&core);
-                let (core, reason) = (core.into(), why.into());
-                let replace = [("t", "replace".into()), ("core", core), ("reason", reason)];
-                tell_page(&object(&replace));
+                let replace = [("core", core.into()), ("reason", why.into())];
+                tell_page("replace", &object(&replace));
             }
             Action::Free(text) => {
                 self.texts.borrow_mut().all.remove(&text.id);
             }
             Action::Store(write) => self.store(write),
-            Action::Renew => tell_page(&word("renew")),
-            Action::Stopped => tell_page(&word("stopped")),
+            Action::Renew => say_page("renew"),
+            Action::Stopped => say_page("stopped"),
             Action::Fatal(fault) => tell_fatal(&fault),
         }
     }
@@ -295,7 +307,7 @@ impl Hub {
 
     fn post(&self, core: u32, message: &JsValue) {
         if let Some(place) = self.places.borrow().get(&core) {
-            post(&place.port, message);
+            place.port.post(message);
         }
     }
 
@@ -322,7 +334,11 @@ impl Hub {
             ]));
         }
         let project = scheduler.project().into();
-        let give = [("t", "jobs".into()), ("jobs", jobs.into()), ("project", project)];
+        let give = [
+            ("t", "jobs".into()),
+            ("jobs", jobs.into()),
+            ("project", project),
+        ];
         self.post(core, &object(&give));
     }
 
@@ -366,9 +382,7 @@ impl Hub {
                 wire::write_job(job, stage, &self.texts.borrow(), &state)
             }
         };
-        self.writes
-            .borrow()
-            .push(&Array::of2(&name.into(), &value));
+        self.writes.borrow().push(&Array::of2(&name.into(), &value));
     }
 
     /// Hands over what is to be written, all at once. Nobody waits for it.
@@ -391,7 +405,11 @@ impl Hub {
         if silent >= BEAT_MS || (self.changed.get() && silent >= STATUS_MS) {
             self.tell_now(at);
         }
-        let beat = if self.changed.get() { STATUS_MS } else { BEAT_MS };
+        let beat = if self.changed.get() {
+            STATUS_MS
+        } else {
+            BEAT_MS
+        };
         let beat = beat - (at.mono - self.told.get());
         let due = self.scheduler.borrow().due_ms(at).unwrap_or(LONGEST_MS);
         // A timer may come a little early, and one that is due at once must not starve messages.
@@ -406,8 +424,7 @@ impl Hub {
         let at = clock();
         let random = js_sys::Math::random();
         let actions = self.scheduler.borrow_mut().handle(at, random, Event::Tick);
-        self.changed
-            .set(self.changed.get() || !actions.is_empty());
+        self.changed.set(self.changed.get() || !actions.is_empty());
         for action in actions {
             self.act(action);
         }
@@ -419,7 +436,7 @@ impl Hub {
         let mut all = self.scheduler.borrow().status(at);
         (all.bytes_sent, all.bytes_received) = (self.sent.get(), self.received.get());
         let status = status::write(&all);
-        tell_page(&object(&[("t", "status".into()), ("status", status)]));
+        tell_page("status", &object(&[("status", status)]));
         self.told.set(at.mono);
         self.changed.set(false);
         if at.mono - self.said_farewell.get() >= BEAT_MS {
@@ -432,8 +449,7 @@ impl Hub {
                 let url = self.url.join(&path).into();
                 requests.push(&object(&[("url", url), ("body", body)]));
             }
-            let farewell = [("t", "farewell".into()), ("requests", requests.into())];
-            tell_page(&object(&farewell));
+            tell_page("farewell", &object(&[("requests", requests.into())]));
         }
     }
 
@@ -445,7 +461,7 @@ impl Hub {
                 let Some(port) = field(message, "port") else {
                     return;
                 };
-                self.meet(core(), port);
+                self.meet(core(), port.unchecked_into());
                 Event::CoreHere(core())
             }
             "died" => {
@@ -479,7 +495,7 @@ impl Hub {
     }
 
     /// A compute worker is here.
-    fn meet(self: &Rc<Self>, core: u32, port: JsValue) {
+    fn meet(self: &Rc<Self>, core: u32, port: Port) {
         let hub = Rc::clone(self);
         let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| hub.hear_core(core, &message));
         listen(&port, &Closure::wrap(hear).into_js_value());
@@ -489,7 +505,7 @@ impl Hub {
         };
         if let Some(epochs) = place.tower.top_up() {
             let tower = [("t", "tower".into()), ("epochs", epochs.into())];
-            post(&place.port, &object(&tower));
+            place.port.post(&object(&tower));
         }
         self.places.borrow_mut().insert(core, place);
     }
@@ -522,7 +538,7 @@ impl Hub {
         };
         if let Some(epochs) = place.tower.top_up() {
             let tower = [("t", "tower".into()), ("epochs", epochs.into())];
-            post(&place.port, &object(&tower));
+            place.port.post(&object(&tower));
         }
     }
 

@@ -10,11 +10,18 @@
 //! | [`hub`] | the hub worker |
 //! | [`http`] | one exchange over `fetch` |
 //! | [`json`] | JavaScript values as wire types and back |
+//! | [`object`] | plain objects, made and read field by field |
 //! | [`options`] | reading the arguments that JavaScript gave |
+//! | [`settings`] | what volunteer and owner ask for, read and written |
+//! | [`status`] | the status, written |
 //! | [`tower`] | what a busy worker hears, and how it sleeps |
 //! | [`turn`] | one call at a time |
+//! | [`volunteer`] | what stands behind the class `Volunteer` |
+//! | [`wire`] | what the rules say as requests and stored things, and back |
 //! | [`work`] | `work`, which makes a worker a hub or a compute worker |
 //! | `face.js` | the error classes, and the answer to a call before the wasm is loaded |
+//! | `volunteer.js` | the class `Volunteer`, and what it calls of the browser |
+//! | `storage.js` | what a browser keeps between visits |
 
 pub mod client;
 pub mod compute;
@@ -23,7 +30,12 @@ mod face;
 mod http;
 mod hub;
 mod json;
+mod object;
 mod options;
+mod settings;
+mod status;
 pub mod tower;
 mod turn;
+pub mod volunteer;
+mod wire;
 pub mod work;

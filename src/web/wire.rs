@@ -118,7 +118,10 @@ fn hello(json: &JsValue) -> Option<Hello> {
         project: text(json, "project").unwrap_or_default(),
         stage_name: text(json, "stage_name").unwrap_or_default(),
         syncs: extensions.iter().any(syncs),
-        lease_ms: 1_000.0 * number(json, "lease_s").filter(|s| *s > 0.0).unwrap_or(300.0),
+        lease_ms: 1_000.0
+            * number(json, "lease_s")
+                .filter(|s| *s > 0.0)
+                .unwrap_or(300.0),
         max_body: number(json, "max_body").unwrap_or_default(),
         app_version: text(json, "app_version").unwrap_or_default(),
     })
@@ -146,7 +149,10 @@ fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
     Some(Synced {
         jobs,
         accepted: names("accepted"),
-        rejected: rejected.iter().filter_map(|one| text(one, "lease")).collect(),
+        rejected: rejected
+            .iter()
+            .filter_map(|one| text(one, "lease"))
+            .collect(),
         lost: names("lost"),
         wait_ms: 1_000.0 * wait_s.clamp(1.0, 3_600.0),
         app_version: text(json, "app_version").unwrap_or_default(),

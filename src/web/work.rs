@@ -2,11 +2,14 @@
 
 use super::compute::{Core, Parts, Port};
 use super::face::{hear_page, tell_page};
+use super::hub::Hub;
 use super::json::kind_of;
-use super::{error, hub, options};
+use super::object::object;
+use super::{error, options};
 use crate::fault::Fault;
 use core::cell::{Cell, OnceCell};
 use js_sys::Function;
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -96,7 +99,10 @@ thread_local! {
 /// `work` as JavaScript calls it.
 pub fn work(parts: &JsValue) -> Result<(), JsValue> {
     begin(parts).map_err(|fault| {
-        tell_page("error", &fault.message);
+        tell_page(
+            "error",
+            &object(&[("message", fault.message.as_str().into())]),
+        );
         error::to_js(&fault)
     })
 }
@@ -107,8 +113,13 @@ fn begin(parts: &JsValue) -> Result<(), Fault> {
         return Err(Fault::argument("work() was called before in this worker."));
     }
     let (parts, core) = (Cell::new(Some(parts)), OnceCell::<Core>::new());
+    let hub = OnceCell::<Rc<Hub>>::new();
     let hear = move |message: Message| match (message.t().as_str(), parts.take()) {
-        ("hub", Some(_)) => hub::run(&message.setup()),
+        ("hub", Some(_)) => {
+            if let Some(begun) = Hub::begin(&message.setup()) {
+                let _ = hub.set(begun);
+            }
+        }
         ("compute", Some(parts)) => {
             let _ = core.set(Core::start(parts, &message.port()));
         }
@@ -118,7 +129,12 @@ fn begin(parts: &JsValue) -> Result<(), Fault> {
                 core.meet(message.port());
             }
         }
-        (_, unused) => parts.set(unused),
+        (_, unused) => {
+            parts.set(unused);
+            if let Some(hub) = hub.get() {
+                hub.hear(&message);
+            }
+        }
     };
     let hear: Box<dyn Fn(Message)> = Box::new(hear);
     if !hear_page(&Closure::wrap(hear).into_js_value()) {
@@ -127,7 +143,7 @@ fn begin(parts: &JsValue) -> Result<(), Fault> {
         ));
     }
     CALLED.set(true);
-    tell_page("ready", "");
+    tell_page("ready", &JsValue::UNDEFINED);
     Ok(())
 }
 
