@@ -3,10 +3,10 @@
 use crate::address::{Address, encode};
 use crate::fault::{Code, Fault, Kind};
 use distcompute_protocol::{JSON_MARK, MAX_NICKNAME, MAX_PROGRESS, NewJob, NewWorker, Stage, cut};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The format of [`Dump`]; it changes when an older library could not read a newer dump.
-pub const DUMP_VERSION: u32 = 1;
+pub const DUMP_VERSION: u64 = 1;
 
 /// A number that JavaScript holds exactly: 2^53 - 1.
 const LARGEST_NUMBER: u64 = (1 << 53) - 1;
@@ -249,14 +249,14 @@ pub fn bad_dump(why: &str) -> Fault {
 }
 
 /// A session as plain data: what `dump()` returns and `load()` takes, named as JavaScript names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(
     missing_docs,
     reason = "each field is the member of Client with that name"
 )]
 pub struct Dump {
-    pub version: u32,
+    pub version: u64,
     pub url: String,
     pub stage: String,
     pub nickname: String,

@@ -5,6 +5,7 @@
 
 use super::face::say;
 use super::http::{Failure, Terms};
+use super::json::Fields;
 use super::options::{CallOptions, InitOptions, check};
 use super::turn::{Turn, Turns};
 use super::{error, json};
@@ -16,7 +17,7 @@ use crate::session::{
 use core::cell::RefCell;
 use core::future::{Future, ready};
 use core::pin::Pin;
-use distcompute_protocol::{ErrorCode, NewJob};
+use distcompute_protocol::{ErrorCode, NewJob, NewWorker};
 use js_sys::{JsString, Promise};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -95,7 +96,7 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failu
     let request = Request::new_worker(&registration.nickname, registration.stage);
     let terms = Terms::new(request.call, &call, &on_retry);
     let answer = terms.send(&url, &request).await?.unwrap_or_default();
-    let worker = check_worker(read_body(&answer.body, &NEW_WORKER)?)?;
+    let worker = check_worker(read_body(&answer.body, read_worker)?)?;
     let session = Session {
         registration,
         worker,
@@ -120,8 +121,8 @@ fn restore(dump: &JsValue) -> Result<Client, Fault> {
     // Through JSON, which a dump is by definition: no getter of a stranger runs after this line.
     let text = json::text_of(dump).map_err(|why| bad_dump(&why))?;
     let text = text.ok_or_else(|| bad_dump(&format!("it is {}", json::kind_of(dump))))?;
-    let dump: Dump = json::read(&text, &DUMP).map_err(|why| bad_dump(&why))?;
-    let session = Session::restore(dump)?;
+    let dump = Fields::parse(&text).and_then(|fields| read_dump(&fields));
+    let session = Session::restore(dump.map_err(|why| bad_dump(&why))?)?;
     let data = session.job.as_ref().and_then(|job| job.data.as_deref());
     let job = json::job_data(data).unwrap_or_else(|_| data.into());
     Ok(Client::new(session, job))
@@ -198,7 +199,7 @@ impl Inner {
         // given, nobody knows until the answer is here.
         self.hold(None, JsValue::NULL);
         let body = self.call(&request, &options).await?.unwrap_or_default();
-        let job: NewJob = check_job(read_body(&body, &NEW_JOB)?)?;
+        let job = check_job(read_body(&body, read_job)?)?;
         let number = job.number;
         let (data, fault) = match json::job_data(job.data.as_deref()) {
             Ok(data) => (data, None),
@@ -483,26 +484,42 @@ impl Client {
     }
 }
 
-/// The fields of the answers, and of a dump, that are read.
-const NEW_WORKER: [&str; 4] = ["token", "display_name", "project", "stage_name"];
-const NEW_JOB: [&str; 2] = ["data", "number"];
-const DUMP: [&str; 11] = [
-    "version",
-    "url",
-    "stage",
-    "nickname",
-    "verbose",
-    "token",
-    "displayName",
-    "project",
-    "stageName",
-    "jobId",
-    "jobData",
-];
+/// What the fields of an answer say.
+fn read_worker(fields: &Fields) -> Result<NewWorker, String> {
+    Ok(NewWorker {
+        token: fields.text("token")?,
+        display_name: fields.text("display_name")?,
+        project: fields.text("project")?,
+        stage_name: fields.text("stage_name")?,
+    })
+}
 
-fn read_body<T: serde::de::DeserializeOwned>(body: &str, fields: &[&str]) -> Result<T, Fault> {
-    json::read(body, fields)
-        .map_err(|why| Fault::bad_answer(format!("The tracker's answer cannot be read: {why}")))
+fn read_job(fields: &Fields) -> Result<NewJob, String> {
+    Ok(NewJob {
+        data: fields.or_null("data", Fields::text)?,
+        number: fields.number("number")?,
+    })
+}
+
+fn read_dump(fields: &Fields) -> Result<Dump, String> {
+    Ok(Dump {
+        version: fields.number("version")?,
+        url: fields.text("url")?,
+        stage: fields.text("stage")?,
+        nickname: fields.text("nickname")?,
+        verbose: fields.truth("verbose")?,
+        token: fields.text("token")?,
+        display_name: fields.text("displayName")?,
+        project: fields.text("project")?,
+        stage_name: fields.text("stageName")?,
+        job_id: fields.or_null("jobId", Fields::number)?,
+        job_data: fields.or_null("jobData", Fields::text)?,
+    })
+}
+
+fn read_body<T>(body: &str, read: impl FnOnce(&Fields) -> Result<T, String>) -> Result<T, Fault> {
+    let found = Fields::parse(body).and_then(|fields| read(&fields));
+    found.map_err(|why| Fault::bad_answer(format!("The tracker's answer cannot be read: {why}")))
 }
 
 /// Writes to the console as the Python library does.

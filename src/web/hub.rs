@@ -174,14 +174,11 @@ impl Hub {
         let settings = field(setup, "settings").unwrap_or_default();
         let settings = read_settings(&settings, &Settings::default())?;
         let limits = read_limits(&field(setup, "limits").unwrap_or_default())?;
-        let mut scheduler = Scheduler::new(&stages, &nickname, settings, limits);
-        if let Some(around) = field(setup, "surroundings") {
-            scheduler.handle(clock(), 0.5, Event::Around(surroundings(&around)));
-        }
+        let around = surroundings(&field(setup, "surroundings").unwrap_or_default());
         // Without locks each tab is a volunteer of its own, which keeps what is its own.
         let site = format!("{}{instance}", url.as_str());
         Ok(Self {
-            scheduler: RefCell::new(scheduler),
+            scheduler: RefCell::new(Scheduler::new(&stages, &nickname, settings, limits)),
             texts: RefCell::default(),
             places: RefCell::default(),
             states: RefCell::default(),
@@ -194,7 +191,7 @@ impl Hub {
             told: Cell::new(f64::NEG_INFINITY),
             said_farewell: Cell::new(f64::NEG_INFINITY),
             changed: Cell::new(true),
-            early: RefCell::new(Some(Vec::new())),
+            early: RefCell::new(Some(vec![Event::Around(around)])),
         })
     }
 

@@ -35,9 +35,14 @@ pub(crate) fn number(of: &JsValue, name: &str) -> Option<f64> {
 
 /// A field that is a whole number from 0 to 2^53.
 pub(crate) fn whole(of: &JsValue, name: &str) -> Option<u64> {
-    number(of, name)
-        .filter(|n| *n >= 0.0 && *n < 9_007_199_254_740_992.0 && n.trunc() == *n)
-        .map(|n| n as u64)
+    as_whole(&field(of, name)?)
+}
+
+/// A whole number from 0 to 2^53.
+pub(crate) fn as_whole(value: &JsValue) -> Option<u64> {
+    let number = value.as_f64()?;
+    let is_whole = number >= 0.0 && number < 9_007_199_254_740_992.0 && number.trunc() == number;
+    is_whole.then_some(number as u64)
 }
 
 /// A field that is a small whole number.
