@@ -167,7 +167,7 @@ async fn nothing_starts_before_start_and_then_each_worker_gets_its_part() {
     let around = get(&setup, "surroundings");
     assert!(get(&around, "hidden").as_bool().is_some());
     assert!(get(&around, "utcOffsetMin").as_f64().is_some());
-    assert!(!text(&setup, "instance").is_empty());
+    assert_eq!(text(&setup, "instance"), "", "all tabs share what is kept");
 
     tab.says(0, "({ t: 'cores', want: 2 })");
     for core in [0, 1] {
@@ -432,9 +432,23 @@ async fn without_locks_every_tab_computes() {
         for tab in &tabs {
             tab.does("start", &[]);
         }
+        let mut marks = Vec::new();
         for tab in &tabs {
-            tab.crew.heard(0, "hub", 1).await.expect("a hub each");
+            let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub each");
+            marks.push(text(&get(&hub, "setup"), "instance"));
         }
+        assert!(marks[0] != marks[1] && !marks.contains(&String::new()));
+        // After a reload a tab finds what it has kept.
+        drop(tabs);
+        let tab = Tab::at(&url);
+        tab.does("start", &[]);
+        let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub");
+        let mark = text(&get(&hub, "setup"), "instance");
+        page_event("pagehide", false);
+        let tab = Tab::at(&url);
+        tab.does("start", &[]);
+        let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub");
+        assert_eq!(text(&get(&hub, "setup"), "instance"), mark);
         back.call0(&JsValue::UNDEFINED).expect("put back");
     }
 }
@@ -709,18 +723,22 @@ async fn what_other_workers_and_tabs_say_is_taken_for_what_it_is() {
     for message in [
         "undefined",
         "7",
-        "({ t: 'stop me' })",
-        "({ t: 'settings', settings: 7 })",
-        "({ t: 'settings', settings: { cores: 0 } })",
+        "({ t: 'word', word: 'no word' })",
+        "({ t: 'word', word: 'set', given: 7 })",
+        "({ t: 'word', word: 'set', given: { cores: 0 } })",
         "({ t: 'status', status: null })",
     ] {
         call(&channel, "postMessage", &[evaluate(message)])
             .await
             .expect("posts");
     }
-    call(&channel, "postMessage", &[evaluate("({ t: 'pause' })")])
-        .await
-        .expect("posts");
+    call(
+        &channel,
+        "postMessage",
+        &[evaluate("({ t: 'word', word: 'pause' })")],
+    )
+    .await
+    .expect("posts");
     tab.crew.heard(0, "pause", 1).await.expect("the pause");
     tab.says(0, "({ t: 'status', status: { jobsDone: 9 } })");
     tab.reaches("s => s.jobsDone === 9").await;

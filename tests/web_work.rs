@@ -7,7 +7,7 @@
 mod support;
 
 use distcompute_client::engine::duty::STOP;
-use distcompute_client::web::compute::{Core, Parts};
+use distcompute_client::web::compute::{self, Core};
 use distcompute_client::web::tower::Tower;
 use distcompute_client::web::work::work;
 use js_sys::{Array, Function, Object, Reflect};
@@ -56,12 +56,10 @@ impl Hub {
 
     fn start(setup: Option<&str>, handler: &str) -> Self {
         let js = channel();
-        let parts = Parts {
-            owner: JsValue::UNDEFINED,
-            setup: setup.map(Function::new_no_args),
-            handler: Function::new_with_args("job, context", handler),
-        };
-        let core = Core::start(parts, &get(&js, "theirs").unchecked_into());
+        let setup = setup.map_or(JsValue::UNDEFINED, |s| Function::new_no_args(s).into());
+        let handler = Function::new_with_args("job, context", handler).into();
+        let parts = object(&[("setup", setup), ("handler", handler)]);
+        let core = compute::start(&parts, &get(&js, "theirs"));
         Self { js, core }
     }
 
@@ -170,7 +168,7 @@ async fn a_setup_that_fails_is_said_to_whoever_becomes_the_hub() {
     let broken = hub.wait_for("broken").await;
     assert_eq!(text(&broken, "message"), "no such model");
     let other = channel();
-    hub.core.meet(get(&other, "theirs").unchecked_into());
+    hub.core.meet(&get(&other, "theirs"));
     call(&other, "said", &["broken".into()])
         .await
         .expect("said");
@@ -207,26 +205,11 @@ async fn whatever_a_handler_does_the_next_job_is_done() {
         ("text", "plainly"),
         ("proxy", "an object"),
         ("getter", "[object Object]"),
-        (
-            "cycle",
-            "What the handler returned is no output: data cannot",
-        ),
-        (
-            "nothing",
-            "What the handler returned is no output: data must be",
-        ),
-        (
-            "number",
-            "What the handler returned is no output: data must be",
-        ),
-        (
-            "zero",
-            "What the handler returned is no output: data contains",
-        ),
-        (
-            "map",
-            "What the handler returned is no output: data must be",
-        ),
+        ("cycle", "the output cannot be handed in: data cannot"),
+        ("nothing", "the output cannot be handed in: data must be"),
+        ("number", "the output cannot be handed in: data must be"),
+        ("zero", "the output cannot be handed in: data contains"),
+        ("map", "the output cannot be handed in: data must be"),
         ("then", "a getter"),
         ("constructor", "a getter"),
         ("rejects", "undefined"),
@@ -533,9 +516,13 @@ async fn a_paused_handler_whose_hub_is_gone_does_not_sleep_for_ever() {
     let hub = Hub::of(handler).await;
     hub.hand_out(&[""]);
     hub.wait_for("report").await;
+    let mut tower = Tower::new(0);
+    let epochs = tower.top_up().expect("epochs");
+    hub.send("tower", &[("epochs", epochs.into())]);
     hub.send("pace", &[("level", 0.into())]);
     hub.send("recall", &[]);
     hub.wait_for("recalled").await;
+    drop(tower);
     start(&gate, "open", &[]).expect("opens");
     let result = hub.results(1).await.remove(0);
     let took = &text(&result, "data")[8..];
@@ -565,7 +552,7 @@ async fn another_hub_hears_what_runs_and_gets_its_result() {
     hub.hand_out(&[""]);
     hub.wait_for("report").await;
     let other = channel();
-    hub.core.meet(get(&other, "theirs").unchecked_into());
+    hub.core.meet(&get(&other, "theirs"));
     call(&other, "said", &["report".into()])
         .await
         .expect("said");

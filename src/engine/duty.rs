@@ -136,7 +136,7 @@ impl Duty {
     }
 
     /// How long to rest now; 0 where it is not worth it yet.
-    pub fn owed(&mut self, now: f64) -> f64 {
+    fn owed(&mut self, now: f64) -> f64 {
         self.settle(now);
         if self.owed < LEAST_MS { 0.0 } else { self.owed }
     }
@@ -161,9 +161,20 @@ impl Duty {
         due(&mut self.shown, now, SHOW_MS)
     }
 
-    /// Whether to let messages in before the next job. If so, it has been done.
-    pub fn yield_now(&mut self, now: f64) -> bool {
-        due(&mut self.yielded, now, YIELD_MS)
+    /// How long to wait now that no job runs, unless a message comes: 0 until those that have come
+    /// are heard, `None` not at all, so that the next job begins.
+    pub fn wait(&mut self, now: f64, has_jobs: bool) -> Option<f64> {
+        let rest = if has_jobs && !self.is_paused() {
+            self.owed(now)
+        } else {
+            f64::INFINITY
+        };
+        if rest > 0.0 {
+            self.rest(now);
+            Some(rest)
+        } else {
+            due(&mut self.yielded, now, YIELD_MS).then_some(0.0)
+        }
     }
 
     /// Whether what there is to say must be said before anything that may take long.
@@ -307,10 +318,8 @@ mod tests {
             now += ms;
             worked += ms;
             assert!((duty.end_job(now) - ms).abs() < 1e-6);
-            let owed = duty.owed(now);
-            if owed > 0.0 {
-                duty.rest(now);
-                now += owed;
+            while let Some(wait) = duty.wait(now, true) {
+                now += wait;
             }
         }
         assert!((worked / now - 0.3).abs() < 0.01);
@@ -367,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_core_looks_up_tells_and_yields_at_its_intervals() {
+    fn a_busy_core_looks_up_and_speaks_at_its_intervals() {
         let mut duty = Duty::new(0.0, 10);
         assert!(!duty.poll(200.0));
         // A sleep of 250 ms by a coarse clock.
@@ -376,15 +385,31 @@ mod tests {
         assert!(duty.show(300.0));
         assert!(!duty.show(499.0));
         assert!(duty.show(500.0));
-        assert!(!duty.yield_now(49.0));
-        assert!(duty.yield_now(50.0));
-        assert!(!duty.yield_now(99.0));
         assert!(duty.flush(0.0));
         duty.sent(0.0);
         assert!(!duty.flush(9.0));
         assert_eq!(duty.flush_in(4.0), 6.0);
         assert!(duty.flush(10.0));
         assert_eq!(duty.flush_in(14.0), 0.0);
+    }
+
+    #[test]
+    fn between_jobs_a_core_rests_hears_or_begins_the_next() {
+        let mut duty = Duty::new(0.0, 5);
+        assert_eq!(duty.wait(0.0, false), Some(f64::INFINITY));
+        assert_eq!(duty.wait(49.0, true), None);
+        duty.begin_job(49.0);
+        duty.end_job(60.0);
+        assert_eq!(duty.wait(60.0, true), Some(0.0));
+        assert_eq!(duty.wait(60.0, true), None);
+        duty.begin_job(60.0);
+        duty.end_job(90.0);
+        // Eleven and thirty, less the bit that it had rested for beforehand.
+        assert_eq!(duty.wait(90.0, true), Some(21.0));
+        assert_eq!(duty.wait(111.0, true), Some(0.0));
+        assert_eq!(duty.wait(111.0, true), None);
+        duty.set_level(111.0, PAUSED);
+        assert_eq!(duty.wait(111.0, true), Some(f64::INFINITY));
     }
 
     #[test]

@@ -163,8 +163,6 @@ pub enum Action {
     Tell(Id, Order),
     /// Send the requests that say goodbye.
     Farewell,
-    /// Say it to the other tabs.
-    Repeat(Word),
     /// Tell the other tabs that this one does not compute any more.
     Gone,
     /// Let go of everything: nothing will happen any more.
@@ -213,6 +211,10 @@ impl Place {
         self.worker.is_none() && !waits
     }
 
+    fn is_connected(&self) -> bool {
+        self.worker.as_ref().is_some_and(|worker| worker.connected)
+    }
+
     /// Its worker is gone.
     fn lost(&mut self, now: Now, random: f64) {
         let ready = self.worker.take().and_then(|worker| worker.ready);
@@ -248,9 +250,10 @@ pub struct House {
     heirs: bool,
     /// Ticks since another tab said that it computes.
     elsewhere: Option<u32>,
-    hub: Place,
-    cores: Vec<Place>,
-    wanted: usize,
+    /// The hub's place, and then the cores'.
+    places: Vec<Place>,
+    /// How many cores the hub wants.
+    wanted: u32,
     /// Whether the hub has said how things are.
     spoken: bool,
     /// Ticks since the hub was heard.
@@ -277,8 +280,7 @@ impl House {
             key: Key::None,
             heirs: false,
             elsewhere: None,
-            hub: Place::default(),
-            cores: Vec::new(),
+            places: vec![Place::default()],
             wanted: 0,
             spoken: false,
             quiet: 0,
@@ -305,13 +307,7 @@ impl House {
     /// The hub, where it can be told something.
     #[must_use]
     pub fn hub(&self) -> Option<Id> {
-        self.hub.ready()
-    }
-
-    /// Whether this tab shows what another says of itself.
-    #[must_use]
-    pub fn is_elsewhere(&self) -> bool {
-        self.reason() == Some(Reason::AnotherTab)
+        self.places[0].ready()
     }
 
     /// Why it computes or does not; `None` where that is for the hub to say.
@@ -344,9 +340,10 @@ impl House {
 
     /// When the next worker is tried, where none can do anything.
     fn trouble(&self) -> Option<f64> {
-        self.hub.trouble().or_else(|| {
+        let (hub, cores) = self.places.split_first()?;
+        hub.trouble().or_else(|| {
             let mut soonest = None;
-            for core in &self.cores {
+            for core in cores {
                 let until = core.trouble()?;
                 soonest = Some(soonest.map_or(until, |other: f64| other.min(until)));
             }
@@ -359,21 +356,10 @@ impl House {
         let mut out = Vec::new();
         match event {
             _ if self.freed && matches!(event, Event::Said(_) | Event::Heard(_)) => {}
-            Event::Said(word) => {
-                // Who starts a second tab wants it to compute, wherever that is.
-                let heard = if word == Word::Start {
-                    Word::Resume
-                } else {
-                    word
-                };
-                out.push(Action::Repeat(heard));
-                self.apply(word, &mut out);
-            }
-            Event::Heard(word) => {
-                if matches!(word, Word::Set(_)) || (self.running && word != Word::Start) {
-                    self.apply(word, &mut out);
-                }
-            }
+            Event::Said(word) => self.apply(word, &mut out),
+            // One that was not started is not; one that was goes on, wherever that is said.
+            Event::Heard(Word::Start) if !self.running => {}
+            Event::Heard(word) => self.apply(word, &mut out),
             Event::Freed => {
                 self.freed = true;
                 self.elsewhere = None;
@@ -392,7 +378,7 @@ impl House {
                 self.problem = Some(format!("spawn must return a Worker. It returned {what}."));
                 self.fail(&mut out);
             }
-            Event::Hub(id, word) if self.hub.ready() == Some(id) => {
+            Event::Hub(id, word) if self.hub() == Some(id) => {
                 self.quiet = 0;
                 self.obey(now, random, word, &mut out);
             }
@@ -417,7 +403,7 @@ impl House {
             Word::Start => {
                 self.running = true;
                 self.failed = false;
-                for place in self.cores.iter_mut().chain([&mut self.hub]) {
+                for place in &mut self.places {
                     place.waits = None;
                 }
                 self.apply(Word::Resume, out);
@@ -449,7 +435,7 @@ impl House {
     }
 
     fn tell(&self, order: Order, out: &mut Vec<Action>) {
-        if let Some(hub) = self.hub.ready() {
+        if let Some(hub) = self.hub() {
             out.push(Action::Tell(hub, order));
         }
     }
@@ -457,13 +443,14 @@ impl House {
     fn obey(&mut self, now: Now, random: f64, word: HubWord, out: &mut Vec<Action>) {
         match word {
             HubWord::Status => self.spoken = true,
-            HubWord::Cores(wanted) => self.wanted = wanted.min(MOST_CORES) as usize,
+            HubWord::Cores(wanted) => self.wanted = wanted.min(MOST_CORES),
             HubWord::Replace(core) => {
-                if let Some(place) = self.cores.get_mut(core as usize) {
-                    if let Some(worker) = &place.worker {
-                        out.push(Action::End(worker.id));
-                        place.lost(now, random);
-                    }
+                let place = self.places.get_mut(core.saturating_add(1) as usize);
+                if let Some(place) = place
+                    && let Some(worker) = &place.worker
+                {
+                    out.push(Action::End(worker.id));
+                    place.lost(now, random);
                     self.problem = Some("A worker had to be ended again and again.".to_owned());
                 }
             }
@@ -473,11 +460,11 @@ impl House {
                 self.clear(false, out);
             }
             HubWord::Renew => {
-                let mut hub = core::mem::take(&mut self.hub);
+                let mut hub = core::mem::take(&mut self.places[0]);
                 out.extend(hub.ready().map(Action::End));
                 hub.lost(now, random);
                 self.end_all(out);
-                self.hub = hub;
+                self.places[0] = hub;
                 self.spoken = false;
                 self.problem = Some("The project was renewed again and again.".to_owned());
             }
@@ -488,19 +475,19 @@ impl House {
         }
     }
 
+    fn place_of(&self, id: Id) -> Option<usize> {
+        self.places.iter().position(|place| place.is(id))
+    }
+
     fn is_ready(&mut self, now: Now, id: Id, out: &mut Vec<Action>) {
-        let is_hub = self.hub.is(id);
-        let news = self
-            .cores
-            .iter_mut()
-            .chain([&mut self.hub])
-            .filter_map(|place| place.worker.as_mut())
-            .find(|worker| worker.id == id)
-            .is_some_and(|worker| worker.ready.replace(now).is_none());
-        if !news {
+        let Some(index) = self.place_of(id) else {
+            return;
+        };
+        let worker = self.places[index].worker.as_mut();
+        if worker.is_some_and(|worker| worker.ready.replace(now).is_some()) {
             return;
         }
-        if is_hub {
+        if index == 0 {
             self.quiet = 0;
             out.push(Action::Hub(id));
             if let Some(until) = self.pause
@@ -509,62 +496,52 @@ impl House {
                 self.tell(Order::Pause { until }, out);
             }
         }
-        let Some(hub) = self.hub.ready() else {
+        let Some(hub) = self.hub() else {
             return;
         };
-        for (core, place) in self.cores.iter_mut().enumerate() {
+        for (core, place) in (0..).zip(&mut self.places[1..]) {
             if let Some(worker) = &mut place.worker
                 && worker.ready.is_some()
-                && (is_hub || worker.id == id)
+                && (index == 0 || worker.id == id)
             {
                 worker.connected = true;
-                out.push(Action::Connect {
-                    hub,
-                    worker: worker.id,
-                    core: core as u32,
-                });
+                let worker = worker.id;
+                out.push(Action::Connect { hub, worker, core });
             }
         }
-        if is_hub && self.leaving.is_some() {
+        if index == 0 && self.leaving.is_some() {
             self.tell(Order::Stop { finish: true }, out);
         }
     }
 
     fn died(&mut self, now: Now, random: f64, id: Id, said: String, out: &mut Vec<Action>) {
-        let core = self.cores.iter().position(|place| place.is(id));
-        if core.is_none() && !self.hub.is(id) {
+        let Some(index) = self.place_of(id) else {
             return;
-        }
-        let place = core.map_or(&mut self.hub, |core| &mut self.cores[core]);
+        };
+        let place = &mut self.places[index];
         let was_ready = place.ready().is_some();
-        let connected = place.worker.as_ref().is_some_and(|w| w.connected);
+        let connected = place.is_connected();
         place.lost(now, random);
         out.push(Action::End(id));
         let message = if was_ready {
             said
         } else {
-            let what = if said.is_empty() {
-                "its script cannot be loaded"
-            } else {
-                &said
-            };
-            format!(
-                "A worker did not start: {what}. Check the address that spawn gives to \
-                 new Worker(), and what the page's Content-Security-Policy allows."
-            )
+            let nothing = "its script cannot be loaded";
+            [
+                "A worker did not start: ",
+                if said.is_empty() { nothing } else { &said },
+                ". Check the address that spawn gives to new Worker(), and what the page's \
+                 Content-Security-Policy allows.",
+            ]
+            .concat()
         };
         self.problem = Some(message.clone());
-        match core {
-            Some(core) if connected => {
-                let core = core as u32;
-                self.tell(Order::Died { core, message }, out);
-            }
-            Some(_) => {}
-            None => {
-                if self.leaving.as_ref().is_some_and(|leaving| !leaving.finish) {
-                    self.clear(true, out);
-                }
-            }
+        if connected {
+            let core = index as u32 - 1;
+            self.tell(Order::Died { core, message }, out);
+        }
+        if index == 0 && self.leaving.as_ref().is_some_and(|leaving| !leaving.finish) {
+            self.clear(true, out);
         }
     }
 
@@ -573,7 +550,7 @@ impl House {
             .elsewhere
             .map(|ticks| ticks + 1)
             .filter(|ticks| *ticks < FORGOTTEN_AFTER);
-        if let Some(hub) = self.hub.ready() {
+        if let Some(hub) = self.hub() {
             self.quiet += 1;
             if self.quiet == ASK_AFTER {
                 self.tell(Order::Ping, out);
@@ -582,17 +559,17 @@ impl House {
                 self.died(now, random, hub, message, out);
             }
         }
-        let mut late = Vec::new();
-        let places = self.cores.iter_mut().chain([&mut self.hub]);
-        for worker in places.filter_map(|place| place.worker.as_mut()) {
+        let mut late = None;
+        for worker in self.places.iter_mut().filter_map(|p| p.worker.as_mut()) {
             worker.ticks += 1;
             if worker.ready.is_none() && worker.ticks >= READY_WITHIN {
-                late.push(worker.id);
+                late = Some(worker.id);
             }
         }
-        for id in late {
-            let message = "it has not called work() within a minute".to_owned();
-            self.died(now, random, id, message, out);
+        // One a tick is soon enough.
+        if let Some(id) = late {
+            let what = "it has not called work() within a minute".to_owned();
+            self.died(now, random, id, what, out);
         }
         if let Some(leaving) = &mut self.leaving {
             leaving.ticks += 1;
@@ -604,11 +581,8 @@ impl House {
 
     /// Has the hub finish or put back its jobs; without a hub there is nobody to do it.
     fn leave(&mut self, finish: bool, out: &mut Vec<Action>) {
-        let works = self
-            .cores
-            .iter()
-            .any(|place| place.worker.as_ref().is_some_and(|w| w.connected));
-        if self.hub.ready().is_some() || (finish && works) {
+        let works = self.places.iter().any(Place::is_connected);
+        if self.hub().is_some() || (finish && works) {
             self.tell(Order::Stop { finish }, out);
             self.leaving = Some(Leaving { finish, ticks: 0 });
         } else {
@@ -623,12 +597,16 @@ impl House {
     }
 
     fn end_all(&mut self, out: &mut Vec<Action>) {
-        let places = self.cores.drain(..).chain([core::mem::take(&mut self.hub)]);
-        out.extend(
-            places
-                .filter_map(|place| place.worker)
-                .map(|worker| Action::End(worker.id)),
-        );
+        self.shrink(0, out);
+        self.places.push(Place::default());
+    }
+
+    /// Leaves so many places.
+    fn shrink(&mut self, places: usize, out: &mut Vec<Action>) {
+        while self.places.len() > places {
+            let worker = self.places.pop().and_then(|place| place.worker);
+            out.extend(worker.map(|worker| Action::End(worker.id)));
+        }
     }
 
     /// Ends everything, and lets another tab compute.
@@ -682,15 +660,12 @@ impl House {
 
     /// Fills the places that are due, and ends who is not wanted.
     fn people(&mut self, now: Now, out: &mut Vec<Action>) {
-        for place in self.cores.drain(self.wanted.min(self.cores.len())..) {
-            if let Some(worker) = place.worker {
-                out.push(Action::End(worker.id));
-            }
-        }
-        self.cores.resize_with(self.wanted, Place::default);
-        let waits = !self.hub.is_due(now) && self.hub.worker.is_none();
-        for place in [&mut self.hub].into_iter().chain(&mut self.cores) {
-            // All run one script: where the hub's worker fails, the cores' would.
+        let places = self.wanted as usize + 1;
+        self.shrink(places, out);
+        self.places.resize_with(places, Place::default);
+        // All run one script: where the hub's worker fails, those of the cores would.
+        let waits = self.places[0].worker.is_none() && !self.places[0].is_due(now);
+        for place in &mut self.places {
             if place.is_due(now) && !waits {
                 self.last += 1;
                 place.worker = Some(Worker {
@@ -782,10 +757,7 @@ mod tests {
         assert_eq!(page.reason(), Some(Reason::Stopped));
         assert_eq!(page.does(Event::Hidden(true)), []);
         assert_eq!(page.does(Event::Hidden(false)), []);
-        assert_eq!(
-            page.does(Event::Said(Word::Start)),
-            [Action::Repeat(Word::Resume), Action::Lock(true)]
-        );
+        assert_eq!(page.does(Event::Said(Word::Start)), [Action::Lock(true)]);
         let granted = page.does(Event::Granted);
         assert_eq!(granted, [Action::Spawn(1), Action::Ticks(true)]);
         assert_eq!(page.does(Event::Ready(1)), [Action::Hub(1)]);
@@ -921,7 +893,7 @@ mod tests {
         assert_eq!(until, page.now.wall + 2_000.0);
         // Start again means now.
         let again = page.does(Event::Said(Word::Start));
-        assert_eq!(again, [Action::Repeat(Word::Resume), Action::Spawn(3)]);
+        assert_eq!(again, [Action::Spawn(3)]);
         page.does(Event::Ready(3));
         assert_eq!(page.reason(), Some(Reason::Starting));
     }
@@ -946,10 +918,7 @@ mod tests {
         let mut page = Page::computing(1);
         assert_eq!(
             page.does(Event::Said(FINISH)),
-            [
-                Action::Repeat(FINISH),
-                Action::Tell(1, Order::Stop { finish: true })
-            ]
+            [Action::Tell(1, Order::Stop { finish: true })]
         );
         assert_eq!(page.reason(), Some(Reason::Finishing));
         // The hub falls silent; there is no hurry.
@@ -967,8 +936,8 @@ mod tests {
         assert_eq!(ready, [Action::Hub(3), connect(3, 2, 0), last]);
         // Enough of that.
         let stop = page.does(Event::Said(STOP));
-        assert_eq!(stop, [Action::Repeat(STOP), Action::Tell(3, PUT_BACK)]);
-        assert_eq!(page.does(Event::Said(FINISH)).len(), 1, "no way back");
+        assert_eq!(stop, [Action::Tell(3, PUT_BACK)]);
+        assert_eq!(page.does(Event::Said(FINISH)), [], "no way back");
         assert_eq!(page.reason(), Some(Reason::Stopping));
         assert_eq!(
             page.does(Event::Hub(3, HubWord::Stopped)),
@@ -1061,7 +1030,7 @@ mod tests {
         assert_eq!(page.does(Event::Taken), []);
         assert_eq!(page.reason(), Some(Reason::AnotherTab));
         let pause = Word::Pause { until: None };
-        assert_eq!(page.does(Event::Said(pause)), [Action::Repeat(pause)]);
+        assert_eq!(page.does(Event::Said(pause)), []);
         // The first closes: the pause that was said is still on.
         page.does(Event::Granted);
         assert_eq!(
@@ -1173,7 +1142,7 @@ mod tests {
         let set = Word::Set(settings);
         assert_eq!(
             page.does(Event::Said(set)),
-            [Action::Repeat(set), Action::Tell(1, Order::Settings)]
+            [Action::Tell(1, Order::Settings)]
         );
         assert_eq!(*page.house.settings(), settings);
         // Also where nothing runs: all tabs of a browser have the same.

@@ -29,6 +29,9 @@ const STOP_MS: f64 = 6_000.0;
 /// A core that was told to finish may take as long as it wants, its results not.
 const DELIVER_MS: f64 = 15_000.0;
 
+/// While a core works time is entered at least so often.
+const BEAT_MS: f64 = 10_000.0;
+
 /// Results that have waited so long are written to storage.
 const STORE_MS: f64 = 1_000.0;
 
@@ -141,12 +144,19 @@ enum Health {
 struct Core {
     health: Health,
     level: Option<u8>,
+    /// What it was given and has not begun, in this order.
+    queue: Vec<Key>,
+    /// What it works on: the first that it was given, whether it has said so or not. A handler that
+    /// blocks its thread may say nothing before its end.
     running: Option<Key>,
+    /// Whether it has said so.
+    said: bool,
     progress: Option<Progress>,
-    /// When progress was reported last, and whether the tracker has not been told.
-    reported: Option<Now>,
+    /// The reading of the scheduler's `work_ms` when its job began, and when progress was reported.
+    began: f64,
+    reported: Option<f64>,
+    /// Whether the tracker has not been told.
     untold: bool,
-    told: Option<Now>,
     /// A job that it was told to stop, and since when.
     stopping: Option<(Key, Now)>,
     recalled: bool,
@@ -158,15 +168,32 @@ struct Core {
 }
 
 impl Core {
+    /// Whether it works, or will as far as is known.
+    fn is_able(&self) -> bool {
+        self.health == Health::Up || (self.health == Health::Starting && self.setups == 0)
+    }
+
+    fn begin(&mut self, key: Key, work_ms: f64) {
+        if self.running != Some(key) {
+            self.running = Some(key);
+            self.began = work_ms;
+            self.said = false;
+            self.progress = None;
+            self.reported = None;
+        }
+    }
+
     fn new(now: Now) -> Self {
         Self {
             health: Health::Starting,
             level: None,
+            queue: Vec::new(),
             running: None,
+            said: false,
             progress: None,
+            began: 0.0,
             reported: None,
             untold: false,
-            told: None,
             stopping: None,
             recalled: false,
             jobs: 0,
@@ -221,6 +248,14 @@ pub struct Scheduler {
     counts: Counts,
     told_fatal: bool,
     renewing: bool,
+    /// Whether it is known what storage had; nothing is done before.
+    restored: bool,
+    /// What the cores could have worked, in milliseconds, and up to when: limits count neither
+    /// pauses nor rests nor the machine's sleep.
+    work_ms: f64,
+    entered: Option<Now>,
+    /// When progress was told last.
+    told: Option<Now>,
 }
 
 impl Scheduler {
@@ -243,6 +278,10 @@ impl Scheduler {
             counts: Counts::default(),
             told_fatal: false,
             renewing: false,
+            restored: false,
+            work_ms: 0.0,
+            entered: None,
+            told: None,
         }
     }
 
@@ -270,12 +309,29 @@ impl Scheduler {
         hello.map_or("", |hello| hello.project.as_str())
     }
 
-    /// Something happened at `now`. `random` is in `[0, 1)`.
+    /// Something happened at `now`. `random` is in `[0, 1)`. Nothing is done before
+    /// [`Event::Restored`].
     pub fn handle(&mut self, now: Now, random: f64, event: Event) -> Vec<Action> {
         let mut out = Vec::new();
+        self.enter(now);
+        self.restored |= matches!(event, Event::Restored { .. });
         self.take(now, random, event, &mut out);
-        self.pump(now, &mut out);
+        if self.restored {
+            self.pump(now, &mut out);
+        }
         out
+    }
+
+    /// Enters the time in which cores could work. A gap without a tick is a sleep, whatever the
+    /// clocks say.
+    fn enter(&mut self, now: Now) {
+        if let Some(entered) = self.entered
+            && self.resting.is_none()
+        {
+            let passed = (now.mono - entered.mono).clamp(0.0, 2.0 * BEAT_MS);
+            self.work_ms += passed * f64::from(self.settings.intensity) / 10.0;
+        }
+        self.entered = Some(now);
     }
 
     fn take(&mut self, now: Now, random: f64, event: Event, out: &mut Vec<Action>) {
@@ -298,15 +354,19 @@ impl Scheduler {
             }
             Event::CoreDied(core, why) => self.core_died(now, core, &why),
             Event::Report(core, report) => self.report(now, core, report, out),
-            Event::Recalled(core, keys) => {
-                if let Some(core) = self.cores.get_mut(&core) {
-                    core.recalled = false;
-                }
-                for key in keys {
+            Event::Recalled(at, keys) => {
+                // What a worker says that was given up is not of the one in its place.
+                let core = self.cores.get_mut(&at);
+                let asked = core.is_some_and(|core| std::mem::take(&mut core.recalled));
+                for key in keys.into_iter().filter(|_| asked) {
                     if let Some(job) = self.desk.get_mut(key)
-                        && job.place == (Place::Queued { core })
+                        && job.core() == Some(at)
                     {
                         job.place = Place::Ahead;
+                    }
+                    if let Some(core) = self.cores.get_mut(&at) {
+                        core.queue.retain(|queued| *queued != key);
+                        core.running = core.running.filter(|running| *running != key);
                     }
                 }
             }
@@ -314,7 +374,7 @@ impl Scheduler {
                 let mut got = Some(got);
                 for link in &mut self.links {
                     let Some(untaken) = got.take() else { break };
-                    got = link.answered(now, random, id, untaken, &mut self.desk, out);
+                    got = link.answered(now, random, id, untaken, &mut self.desk);
                 }
             }
             Event::Settings(settings) => self.settings = settings,
@@ -380,26 +440,27 @@ impl Scheduler {
             (core.jobs, core.busy_ms) = (before.jobs, before.busy_ms);
             core.setups = before.setups;
         }
-        self.empty_queue(at);
+        self.empty(at);
         self.cores.insert(at, core);
     }
 
-    /// What a core had queued goes back to the desk.
-    fn empty_queue(&mut self, core: u32) {
+    /// What a core had goes back to the desk.
+    fn empty(&mut self, at: u32) {
         for job in self.desk.iter_mut() {
-            if job.place == (Place::Queued { core }) {
+            if job.core() == Some(at) {
                 job.place = Place::Ahead;
             }
         }
     }
 
     fn core_died(&mut self, now: Now, at: u32, why: &str) {
-        self.empty_queue(at);
-        for key in self.desk.keys(|job| job.core() == Some(at)) {
+        let running = self.cores.get(&at).and_then(|core| core.running);
+        if let Some(key) = running.filter(|key| self.runs(at, *key)) {
             self.counts.failed += 1;
             let why = format!("The worker died: {why}");
             self.desk.end(key, Outcome::Failed(why), now);
         }
+        self.empty(at);
         if let Some(core) = self.cores.get_mut(&at) {
             let fresh = Core::new(now);
             *core = Core {
@@ -411,13 +472,39 @@ impl Scheduler {
         }
     }
 
+    /// Cores take what they were given in order, and say so later.
+    fn begin_next(&mut self, now: Now) {
+        for (at, core) in &mut self.cores {
+            if core.running.is_none() && !core.queue.is_empty() {
+                let key = core.queue.remove(0);
+                core.begin(key, self.work_ms);
+                if let Some(job) = self.desk.get_mut(key).filter(|job| job.core() == Some(*at)) {
+                    let (core, since) = (*at, now);
+                    job.place = Place::Running { core, since };
+                }
+            }
+        }
+    }
+
+    /// Whether a core works on a job that it was given.
+    fn runs(&self, at: u32, key: Key) -> bool {
+        let job = self.desk.get(key);
+        job.is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == at))
+    }
+
     fn report(&mut self, now: Now, at: u32, report: Report, out: &mut Vec<Action>) {
         let Some(core) = self.cores.get_mut(&at) else {
+            for ended in report.results {
+                self.desk.end(ended.key, ended.outcome, now);
+            }
             return;
         };
+        let mut trapped = false;
+        let over: Vec<Key> = report.results.iter().map(|ended| ended.key).collect();
         for ended in report.results {
             core.busy_ms += ended.ms;
             self.counts.compute_ms += ended.ms;
+            core.queue.retain(|queued| *queued != ended.key);
             if core.running == Some(ended.key) {
                 core.running = None;
                 core.progress = None;
@@ -440,30 +527,37 @@ impl Scheduler {
                 Outcome::Failed(_) => self.counts.failed += 1,
                 Outcome::Released => {}
             }
-            self.desk.end(ended.key, ended.outcome, now);
+            let has = self
+                .desk
+                .get(ended.key)
+                .is_some_and(|job| job.core() == Some(at));
+            // A worker that was given up may still speak; its results are as good as any.
+            if has || matches!(ended.outcome, Outcome::Done(_)) {
+                self.desk.end(ended.key, ended.outcome, now);
+            }
             if ended.fatal {
                 let why = "Its WebAssembly trapped.".to_owned();
                 core.health = Health::Starting;
+                trapped = true;
                 out.push(Action::Replace { core: at, why });
             }
         }
-        if let Some(key) = report.started
-            && let Some(job) = self.desk.get_mut(key)
-            && job.outcome().is_none()
-        {
-            job.place = Place::Running {
-                core: at,
-                since: now,
-            };
-            core.running = Some(key);
-            core.progress = None;
-            core.reported = None;
+        // What began and ended since the last report is named twice.
+        if let Some(key) = report.started.filter(|key| !over.contains(key)) {
+            // Even if it is not its job any more: then it is told to stop.
+            core.queue.retain(|queued| *queued != key);
+            core.begin(key, self.work_ms);
+            core.said = true;
+            if let Some(job) = self.desk.get_mut(key).filter(|job| job.core() == Some(at)) {
+                let (core, since) = (at, now);
+                job.place = Place::Running { core, since };
+            }
         }
         if let Some(progress) = report.progress
             && core.running == Some(progress.key)
         {
             core.progress = Some(progress);
-            core.reported = Some(now);
+            core.reported = Some(self.work_ms);
             core.untold = true;
         }
         if let Some(key) = report.checkpoint
@@ -472,6 +566,11 @@ impl Scheduler {
         {
             job.resumable = true;
             out.push(Action::Store(Write::Job(key)));
+        }
+        if trapped {
+            core.queue.clear();
+            core.running = None;
+            self.empty(at);
         }
     }
 
@@ -489,29 +588,37 @@ impl Scheduler {
         };
         self.renewing |= self.links.iter().any(|link| link.common.renewed);
         self.end_what_hangs(now, out);
-        if self.may_begin(now) {
+        self.begin_next(now);
+        let may = self.may_begin();
+        self.recall(!may, out);
+        if may {
             self.levels(self.settings.intensity, out);
             self.share_out(now, out);
+            self.begin_next(now);
         } else {
             let level = if rest { 0 } else { self.settings.intensity };
             self.levels(level, out);
             self.put_back(now, out);
         }
         self.size(out);
-        let hurry = !self.may_begin(now) || !self.is_working();
+        let hurry = !self.may_begin() || !self.is_working();
         self.ask(now, hurry, out);
-        self.keep(now, out);
-        self.finish(now, out);
-        self.tell_fatal(out);
+        self.keep(now, STORE_MS, out);
         out.extend(self.desk.freed.drain(..).map(Action::Free));
         for name in self.desk.forgotten.drain(..) {
             out.push(Action::Store(Write::Delete(name)));
         }
+        self.finish(now, out);
+        self.tell_fatal(out);
     }
 
     /// Whether jobs may be begun.
-    fn may_begin(&self, _now: Now) -> bool {
-        self.mode == Mode::Run && self.resting.is_none() && !self.renewing && !self.told_fatal
+    fn may_begin(&self) -> bool {
+        self.mode == Mode::Run
+            && self.resting.is_none()
+            && !self.renewing
+            && !self.told_fatal
+            && (self.cores.is_empty() || self.cores.values().any(Core::is_able))
     }
 
     fn is_working(&self) -> bool {
@@ -588,6 +695,9 @@ impl Scheduler {
             given.entry(core).or_default().push(key);
         }
         for (core, keys) in given {
+            if let Some(core) = self.cores.get_mut(&core) {
+                core.queue.extend(&keys);
+            }
             out.push(Action::Give { core, keys });
         }
     }
@@ -601,22 +711,6 @@ impl Scheduler {
             }
             self.desk.end(key, Outcome::Released, now);
         }
-        let queued = |at: u32| {
-            let mut jobs = self.desk.iter();
-            jobs.any(|job| job.place == (Place::Queued { core: at }))
-        };
-        let recall: Vec<u32> = self
-            .cores
-            .iter()
-            .filter(|(at, core)| !core.recalled && queued(**at))
-            .map(|(at, _)| *at)
-            .collect();
-        for at in recall {
-            if let Some(core) = self.cores.get_mut(&at) {
-                core.recalled = true;
-            }
-            out.push(Action::Recall(at));
-        }
         if self.overdue(now) || matches!(self.mode, Mode::Stop { finish: false, .. }) {
             for (at, core) in &mut self.cores {
                 if let Some(key) = core.running
@@ -625,6 +719,17 @@ impl Scheduler {
                     core.stopping = Some((key, now));
                     out.push(Action::StopJob { core: *at, key });
                 }
+            }
+        }
+    }
+
+    /// Has cores that shall begin nothing give back what they have queued.
+    fn recall(&mut self, all: bool, out: &mut Vec<Action>) {
+        for (at, core) in &mut self.cores {
+            let unbegun = !core.queue.is_empty() || (core.running.is_some() && !core.said);
+            if (all || *at >= self.settings.cores) && !core.recalled && unbegun {
+                core.recalled = true;
+                out.push(Action::Recall(*at));
             }
         }
     }
@@ -658,18 +763,23 @@ impl Scheduler {
                 continue;
             }
             let Some(key) = core.running else { continue };
-            let Some(job) = self.desk.get(key) else {
+            let job = self.desk.get(key);
+            if !job
+                .is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == *at))
+            {
+                // Somebody else has it.
+                core.stopping = Some((key, now));
+                out.push(Action::StopJob { core: *at, key });
                 continue;
-            };
-            let Place::Running { since, .. } = job.place else {
-                continue;
-            };
+            }
             let limit = self.limits.job_timeout_ms.unwrap_or(f64::INFINITY);
-            let stalled = core.reported.map_or(0.0, |reported| now.since(reported));
+            let stalled = core
+                .reported
+                .map_or(0.0, |reported| self.work_ms - reported);
             if resting {
                 continue;
             }
-            if now.since(since) >= limit {
+            if self.work_ms - core.began >= limit {
                 let why = "The job took longer than its owner allows (jobTimeoutMs).".to_owned();
                 over.push((*at, key, Outcome::Failed(why.clone()), why));
             } else if stalled >= self.limits.stall_ms {
@@ -681,8 +791,10 @@ impl Scheduler {
             if matches!(outcome, Outcome::Failed(_)) {
                 self.counts.failed += 1;
             }
-            self.desk.end(key, outcome, now);
-            self.empty_queue(at);
+            if self.runs(at, key) {
+                self.desk.end(key, outcome, now);
+            }
+            self.empty(at);
             if let Some(core) = self.cores.get_mut(&at) {
                 *core = Core {
                     jobs: core.jobs,
@@ -697,8 +809,10 @@ impl Scheduler {
     /// Says how many workers there should be.
     fn size(&mut self, out: &mut Vec<Action>) {
         // One too many goes when its job is done.
-        let busy = self.cores.iter().filter(|(_, core)| core.running.is_some());
-        let busy = busy.map(|(at, _)| at + 1).max().unwrap_or(0);
+        let running = self.cores.iter().filter(|(_, core)| core.running.is_some());
+        let running = running.map(|(at, _)| at + 1);
+        let queued = self.desk.iter().filter_map(|job| Some(job.core()? + 1));
+        let busy = running.chain(queued).max().unwrap_or(0);
         let wanted = match self.mode {
             Mode::Run if self.resting.is_some() => busy.max(if self.cores.is_empty() {
                 0
@@ -717,13 +831,13 @@ impl Scheduler {
 
     /// Has the links ask for jobs and hand in outcomes.
     fn ask(&mut self, now: Now, hurry: bool, out: &mut Vec<Action>) {
-        let may = self.may_begin(now);
-        let ready =
-            |(at, core): &(&u32, &Core)| core.health != Health::Broken && self.is_wanted(**at);
+        let may = self.may_begin();
+        let ready = |(at, core): &(&u32, &Core)| core.is_able() && self.is_wanted(**at);
         let cores = self.cores.iter().filter(ready).count();
-        let idle = self.cores.iter().filter(|(at, core)| {
-            core.running.is_none() && core.health != Health::Broken && self.is_wanted(**at)
-        });
+        let idle = self
+            .cores
+            .iter()
+            .filter(|(at, core)| core.running.is_none() && core.is_able() && self.is_wanted(**at));
         let idle = idle.count();
         let spare = self
             .desk
@@ -757,12 +871,15 @@ impl Scheduler {
     fn due_progress(&mut self, now: Now, link: usize) -> Vec<(Key, String)> {
         let interval = self.limits.progress_interval_ms;
         let mut lines = Vec::new();
-        if !self.links[link].may_speak(now) {
+        // All cores tell theirs together, so that they share a request.
+        let due = self
+            .told
+            .is_none_or(|told| now.since(told) >= interval || told == now);
+        if !due || !self.links[link].may_speak(now) {
             return lines;
         }
         for core in self.cores.values_mut() {
-            let due = core.told.is_none_or(|told| now.since(told) >= interval);
-            let Some(progress) = core.progress.as_ref().filter(|_| core.untold && due) else {
+            let Some(progress) = core.progress.as_ref().filter(|_| core.untold) else {
                 continue;
             };
             if self
@@ -772,14 +889,14 @@ impl Scheduler {
             {
                 lines.push((progress.key, line(progress)));
                 core.untold = false;
-                core.told = Some(now);
+                self.told = Some(now);
             }
         }
         lines
     }
 
     /// Writes outcomes that wait to storage.
-    fn keep(&mut self, now: Now, out: &mut Vec<Action>) {
+    fn keep(&mut self, now: Now, after_ms: f64, out: &mut Vec<Action>) {
         for job in self.desk.iter_mut() {
             let key = job.key;
             if let Place::Ended {
@@ -790,7 +907,7 @@ impl Scheduler {
             } = &mut job.place
                 && !*stored
                 && *outcome != Outcome::Released
-                && now.since(*since) >= STORE_MS
+                && now.since(*since) >= after_ms
             {
                 *stored = true;
                 out.push(Action::Store(Write::Outcome(key)));
@@ -801,7 +918,11 @@ impl Scheduler {
     /// What follows when everything is done.
     fn finish(&mut self, now: Now, out: &mut Vec<Action>) {
         let busy = self.cores.values().any(|core| core.running.is_some());
-        let undelivered = self.desk.iter().next().is_some();
+        // What has a checkpoint is in storage, for whoever comes next.
+        let undelivered = self
+            .desk
+            .count(|job| !(job.resumable && job.place == Place::Ahead))
+            > 0;
         let in_flight = self.links.iter().any(Link::is_busy);
         match self.mode {
             Mode::Run => {
@@ -810,19 +931,26 @@ impl Scheduler {
                     out.push(Action::Renew);
                 }
             }
+            Mode::Stop { finish: true, .. } if busy => {
+                // Results have their time from when the last one is there.
+                self.mode = Mode::Stop {
+                    since: now,
+                    finish: true,
+                };
+            }
             Mode::Stop { since, finish } => {
                 let limit = if finish { DELIVER_MS } else { STOP_MS };
-                let late = !busy && now.since(since) >= limit && self.is_away();
-                let late = late || (!finish && now.since(since) >= limit);
+                let late = now.since(since) >= limit && (!finish || self.is_away());
                 if late || (!busy && !undelivered && !in_flight) {
                     self.mode = Mode::Leave { since: now };
+                    self.keep(now, 0.0, out);
                     self.finish(now, out);
                 }
             }
             Mode::Leave { since } => {
                 let mut left = false;
                 for link in &mut self.links {
-                    left |= link.leave(now, &mut self.ids, out);
+                    left |= link.leave(now, &self.desk, &mut self.ids, out);
                 }
                 if !left || now.since(since) >= STOP_MS || self.is_away() {
                     self.mode = Mode::Over;
@@ -870,15 +998,19 @@ impl Scheduler {
         for core in self.cores.values() {
             due.extend(core.retry.map(|retry| retry.left_ms(now)));
             due.extend(core.stopping.map(|(_, since)| GRACE_MS - now.since(since)));
-            let running = core.running.and_then(|key| self.desk.get(key));
-            if let (Some(limit), Some(Place::Running { since, .. })) =
-                (self.limits.job_timeout_ms, running.map(|job| &job.place))
-            {
-                due.push(limit - now.since(*since));
+            if core.running.is_some() && self.resting.is_none() {
+                let limit = self.limits.job_timeout_ms;
+                let limit = limit.map(|limit| limit - (self.work_ms - core.began));
+                let stall = core.reported;
+                let stall = stall.map(|at| self.limits.stall_ms - (self.work_ms - at));
+                let share = f64::from(self.settings.intensity) / 10.0;
+                let entered = self.entered.map_or(0.0, |entered| now.mono - entered.mono);
+                let limits = [limit, stall].into_iter().flatten();
+                due.extend(limits.map(|ms| ms / share - entered));
+                due.push(BEAT_MS - entered);
             }
-            due.extend(core.reported.map(|at| self.limits.stall_ms - now.since(at)));
             if core.untold {
-                let told = core.told.map_or(0.0, |told| now.since(told));
+                let told = self.told.map_or(0.0, |told| now.since(told));
                 due.push(self.limits.progress_interval_ms - told);
             }
         }
@@ -906,11 +1038,9 @@ impl Scheduler {
 
     /// The last requests of a page that goes.
     #[must_use]
-    pub fn farewell(&self, now: Now) -> Vec<Wire> {
+    pub fn farewell(&self, _now: Now) -> Vec<Wire> {
         let links = self.links.iter();
-        links
-            .flat_map(|link| link.farewell(now, &self.desk))
-            .collect()
+        links.flat_map(|link| link.farewell(&self.desk)).collect()
     }
 
     /// Why it computes, or does not.

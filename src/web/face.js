@@ -90,18 +90,10 @@ function isError(value) {
   }
 }
 
-function isWorker() {
+/** Whether this is a worker of a page. */
+export function isWorker() {
   const { DedicatedWorkerGlobalScope: Scope } = globalThis;
   return Scope !== undefined && globalThis instanceof Scope;
-}
-
-/** Has `hear` told what the page says to this library; false where this is no page's worker. */
-export function hearPage(hear) {
-  if (!isWorker()) return false;
-  addEventListener("message", ({ data }) => {
-    if (data?.dc === 1) hear(data);
-  });
-  return true;
 }
 
 /** Says something to the page whose worker this is. */
@@ -139,8 +131,8 @@ export function work(parts) {
   loaded.work(parts);
 }
 
-/** What stands behind a `Volunteer`: a function that is told things. */
-export function open(options) {
+/** What stands behind the `Volunteer` of a page: a function that is told what happens. */
+export function open(options, page) {
   if (!loaded) throw notLoaded("new Volunteer");
-  return loaded.open(options);
+  return loaded.open(options, page);
 }

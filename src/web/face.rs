@@ -22,9 +22,6 @@ extern "C" {
 
     pub(crate) fn now() -> f64;
 
-    #[wasm_bindgen(js_name = hearPage)]
-    pub(crate) fn hear_page(hear: &JsValue) -> bool;
-
     #[wasm_bindgen(js_name = tellPage)]
     pub(crate) fn tell_page(t: &str, fields: &JsValue);
 
@@ -87,10 +84,11 @@ fn loaded() {
 pub(crate) fn hand_over() {
     type Init = dyn Fn(JsValue, JsValue) -> Promise;
     type Load = dyn Fn(JsValue) -> Result<JsValue, JsValue>;
+    type Open = dyn Fn(JsValue, volunteer::Page) -> Result<JsValue, JsValue>;
     let init: Box<Init> = Box::new(|options, call| client::init(&options, &call));
     let load: Box<Load> = Box::new(|dump| client::load(&dump));
     type Work = dyn Fn(JsValue) -> Result<(), JsValue>;
-    let open: Box<Load> = Box::new(|options| volunteer::open(&options));
+    let open: Box<Open> = Box::new(|options, page| volunteer::open(&options, page));
     let work: Box<Work> = Box::new(|parts| work::work(&parts));
     install(&object(&[
         ("init", Closure::wrap(init).into_js_value()),

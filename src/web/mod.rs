@@ -4,7 +4,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`client`] | `init`, `load` and the class `Client` |
-//! | [`compute`] | a compute worker: the owner's handler |
+//! | [`compute`] | what a compute worker asks of the rules |
 //! | [`error`] | faults as real JavaScript errors |
 //! | [`face`] | the bridge to `face.js` |
 //! | [`hub`] | the hub worker |
@@ -14,12 +14,13 @@
 //! | [`options`] | reading the arguments that JavaScript gave |
 //! | [`settings`] | what volunteer and owner ask for, read and written |
 //! | [`status`] | the status, written |
-//! | [`tower`] | what a busy worker hears, and how it sleeps |
+//! | [`tower`] | what the hub says to a busy worker |
 //! | [`turn`] | one call at a time |
 //! | [`volunteer`] | what stands behind the class `Volunteer` |
 //! | [`wire`] | what the rules say as requests and stored things, and back |
 //! | [`work`] | `work`, which makes a worker a hub or a compute worker |
 //! | `face.js` | the error classes, and the answer to a call before the wasm is loaded |
+//! | `work.js`, `compute.js`, `tower.js` | the worker's own thread: what the owner has written is called there |
 //! | `volunteer.js` | the class `Volunteer`, and what it calls of the browser |
 //! | `storage.js` | what a browser keeps between visits |
 

@@ -15,8 +15,21 @@ export function revoke(url) {
   URL.revokeObjectURL(url);
 }
 
+/** What was said in these epochs, which are taken away. */
+export function heard(epochs) {
+  const said = [];
+  while (epochs.length > 0 && isRevoked(epochs[0][0])) {
+    const [, ...bits] = epochs.shift();
+    const word = bits.reduce((sum, url, bit) => sum + (isRevoked(url) << bit), 0);
+    // Everything: whoever made them is gone, or the page's security policy forbids them.
+    if (word === 15) epochs.length = 0;
+    else said.push(word);
+  }
+  return said;
+}
+
 /** Whether a blob URL has been revoked: the one thing that a busy worker can hear. */
-export function isRevoked(url) {
+function isRevoked(url) {
   try {
     const request = new XMLHttpRequest();
     request.open("GET", url, false);

@@ -1,5 +1,5 @@
 //! What a worker hears that is so busy that no message reaches it: blob URLs, which the hub revokes
-//! and the worker tries to read. Both ends, and how a busy worker sleeps.
+//! and the worker tries to read. The hub's end; the worker's is in `tower.js`.
 //!
 //! An epoch is five URLs: one that says that something was said, and four bits that say what. Each
 //! thing said takes the next epoch.
@@ -14,19 +14,10 @@ extern "C" {
     fn make_epochs(count: u32) -> Array;
 
     fn revoke(url: &JsValue);
-
-    #[wasm_bindgen(js_name = isRevoked)]
-    fn is_revoked(url: &JsValue) -> bool;
-
-    /// Sleeps without giving the thread up. Whether that is possible here.
-    pub(crate) fn nap(ms: f64) -> bool;
 }
 
 /// How many things can be said to a worker before it is idle again.
 const EPOCHS: u32 = 16;
-
-/// Everything revoked: whoever made the URLs is gone, or the page's security policy forbids them.
-const ALL: u8 = 15;
 
 /// The hub's end, one for each compute worker.
 pub struct Tower {
@@ -85,41 +76,5 @@ impl Drop for Tower {
                 revoke(&url);
             }
         }
-    }
-}
-
-/// The compute worker's end.
-#[derive(Default)]
-pub(crate) struct Ear(Array);
-
-impl Ear {
-    /// Listens to these epochs from now on. What was said in others has come by message too.
-    pub(crate) fn listen_to(&mut self, epochs: Array) {
-        self.0 = epochs;
-    }
-
-    /// Whether there is anything to listen to.
-    pub(crate) fn is_deaf(&self) -> bool {
-        self.0.length() == 0
-    }
-
-    /// What was said since it was last asked, one after the other.
-    pub(crate) fn next(&mut self) -> Option<u8> {
-        if self.is_deaf() {
-            return None;
-        }
-        let epoch = Array::from(&self.0.get(0));
-        if !is_revoked(&epoch.get(0)) {
-            return None;
-        }
-        let said = (0..4).fold(0, |said, bit| {
-            said | u8::from(is_revoked(&epoch.get(bit + 1))) << bit
-        });
-        self.0.shift();
-        if said == ALL {
-            self.0 = Array::new();
-            return None;
-        }
-        Some(said)
     }
 }

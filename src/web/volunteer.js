@@ -2,49 +2,52 @@
 // what is missing and is not swept away while its workers run, and the calls of what the page may
 // have replaced or the browser may not have. No rule belongs here.
 
-import { open } from "./face.js";
+import { makeError, open } from "./face.js";
+import { forget } from "./storage.js";
 
 export class Volunteer {
-  #tell;
+  #page = new Page();
 
   constructor(options) {
-    this.#tell = open(options);
+    this.#page.tell = open(options, this.#page);
+    this.#page.listen();
   }
 
   get status() {
-    return this.#tell("view");
+    return this.#page.status();
   }
 
   subscribe(listener) {
-    return this.#tell("subscribe", listener);
+    return this.#page.subscribe(listener);
   }
 
   start() {
-    this.#tell("start");
+    this.#page.say("start");
   }
 
   pause(forMs) {
-    this.#tell("pause", forMs);
+    this.#page.say("pause", forMs);
   }
 
   resume() {
-    this.#tell("resume");
+    this.#page.say("resume");
   }
 
   stop(options) {
-    this.#tell("stop", options);
+    this.#page.say("stop", options);
   }
 
   set(settings) {
-    this.#tell("set", settings);
+    this.#page.say("set", settings);
   }
 
   async forget() {
-    return this.#tell("forget");
+    await this.#page.forget();
   }
 
   free() {
-    this.#tell("free");
+    this.#page.listeners.clear();
+    this.#page.tell("free");
   }
 }
 
@@ -68,22 +71,42 @@ function freeze(value) {
 /** What an error, or whatever was thrown, says of itself. */
 const said = (error) => attempt(() => String(error?.message ?? error)) ?? "";
 
-/** How many cores the browser says there are. */
-export const cores = () => attempt(() => Number(navigator.hardwareConcurrency)) || 1;
+/** What the orders to a hub carry. */
+const carries = { died: "core", pause: "until", stop: "finish", settings: "settings" };
 
-/** A page: its workers, its tab, its listeners. Tells `tell` what happens and does what it is told. */
-export class Page {
-  constructor(spawn, tell, name) {
+/** A page: tells what happens to it, and does what it is told. */
+class Page {
+  /** Replaced when the wasm listens, and again when it does not any more. */
+  tell = Object;
+  workers = new Map();
+  listeners = new Set();
+  idlers = [];
+  ended = new AbortController();
+  requests = [];
+  /** What other tabs say of themselves, and what the rules say over what the hub says. */
+  there = {};
+  over = [];
+
+  perform(what, ...given) {
+    return attempt(() => this[what](...given));
+  }
+
+  cores() {
+    return Number(navigator.hardwareConcurrency) || 1;
+  }
+
+  open(spawn, setup, blank) {
     this.make = spawn;
-    this.tell = tell;
-    this.name = name;
-    this.workers = new Map();
-    this.listeners = new Set();
-    this.idlers = [];
-    this.ended = new AbortController();
+    this.setup = { ...setup, instance: "" };
+    this.blank = blank;
+    this.settings = blank.settings;
+    this.name = "distcompute " + setup.url;
+  }
+
+  listen() {
     const look = () => this.look();
     attempt(() => this.on(document, "visibilitychange", look));
-    attempt(() => this.on(globalThis, "pagehide", () => this.tell("left")));
+    attempt(() => this.on(globalThis, "pagehide", () => this.leave()));
     attempt(() => this.on(globalThis, "pageshow", (e) => e.persisted && this.tell("returned")));
     attempt(() =>
       navigator.getBattery().then((battery) => {
@@ -93,27 +116,68 @@ export class Page {
       }, Object),
     );
     attempt(() => {
-      this.channel = new BroadcastChannel(name);
-      this.on(this.channel, "message", ({ data }) => this.tell("tab", data));
-      this.on(this.channel, "messageerror", Object);
-      this.say({ t: "hello" });
+      this.channel = new BroadcastChannel(this.name);
+      this.on(this.channel, "message", ({ data }) => attempt(() => this.hear(data)));
+      this.post({ t: "hello" });
     });
+    look();
   }
 
   on(target, type, listener) {
     target.addEventListener(type, listener, { signal: this.ended.signal });
   }
 
-  /** Does what it is told; never throws. */
-  perform(what, ...given) {
-    return attempt(() => this[what](...given));
+  leave() {
+    const { instance } = this.setup;
+    attempt(() => instance && sessionStorage.setItem(this.name, instance));
+    this.tell("left");
+  }
+
+  /**
+   * Without locks each tab keeps what is its own, and finds it again after a reload. It takes its
+   * mark out while it lives: a copy of the tab must not find it.
+   */
+  mark() {
+    this.setup.instance ||= attempt(() => sessionStorage.getItem(this.name)) ?? "#" + Math.random();
+    attempt(() => sessionStorage.removeItem(this.name));
+  }
+
+  /** What the volunteer says here goes for all tabs. */
+  say(word, given) {
+    this.tell(word, given);
+    this.post({ t: "word", word, given });
+  }
+
+  post(message) {
+    attempt(() => this.channel.postMessage(message));
+  }
+
+  hear({ t, status, word, given }) {
+    if (t === "word") this.tell("heard", word, given);
+    else if (t === "gone") this.tell("elsewhere", false);
+    else if (t === "status") {
+      this.there = Object(status);
+      this.changed = true;
+      this.tell("elsewhere", true);
+    } else if (t === "hello") this.postStatus();
+  }
+
+  gone() {
+    this.requests = [];
+    this.post({ t: "gone" });
+  }
+
+  postStatus() {
+    if (this.over[0]) this.post({ t: "status", status: this.status() });
   }
 
   look() {
     const around = this.surroundings();
     const seen = JSON.stringify(around);
-    if (seen !== this.seen) this.tell("around", around);
+    if (seen === this.seen) return;
     this.seen = seen;
+    this.send(this.hub, { t: "surroundings", surroundings: around });
+    this.tell("hidden", around.hidden);
   }
 
   surroundings() {
@@ -128,7 +192,7 @@ export class Page {
     clearInterval(this.timer);
     if (!on) return;
     this.timer = setInterval(() => {
-      attempt(() => this.look());
+      this.look();
       attempt(() => this.askForHeirs());
       this.tell("tick");
     }, 1000);
@@ -136,10 +200,8 @@ export class Page {
 
   askForHeirs() {
     const isOurs = ({ name }) => name === this.name;
-    navigator.locks
-      .query()
-      .then(({ pending }) => this.tell("heirs", pending.some(isOurs)))
-      .catch(Object);
+    const answer = ({ pending }) => this.tell("heirs", pending.some(isOurs));
+    navigator.locks.query().then(answer).catch(Object);
   }
 
   lock(on) {
@@ -160,33 +222,52 @@ export class Page {
       this.tell("granted");
       return held;
     };
+    // Where locks are refused, each tab computes, as where there are none.
+    const refused = () => {
+      if (!released) this.mark();
+      return grant();
+    };
     const ask = (options, granted) =>
-      // Where locks are refused, each tab computes, as where there are none.
-      navigator.locks.request(this.name, options, granted).catch(grant);
+      navigator.locks.request(this.name, options, granted).catch(refused);
     const wait = (lock) => {
       if (lock || released) return grant();
       this.tell("taken");
       ask({ signal: controller.signal }, grant);
       return undefined;
     };
-    if (!attempt(() => ask({ ifAvailable: true }, wait))) grant();
+    if (!attempt(() => ask({ ifAvailable: true }, wait))) refused();
   }
 
   spawn(id) {
     let worker;
+    const died = (error) => this.tell("died", id, said(error));
     try {
       worker = this.make();
       if (typeof worker?.terminate !== "function") return this.tell("useless", worker);
       const on = (type, listener) =>
         this.on(worker, type, (event) => this.workers.get(id) === worker && listener(event));
-      on("message", ({ data }) => attempt(() => data.dc === 1) && this.tell("message", id, data));
-      on("error", (event) => this.tell("died", id, said(event.message ?? "")));
-      on("messageerror", () => this.tell("died", id, "its message could not be read"));
+      on("message", ({ data }) => attempt(() => data.dc === 1 && this.receive(id, data)));
+      on("error", ({ message }) => died(message ?? ""));
+      on("messageerror", () => died("its message could not be read"));
       this.workers.set(id, worker);
     } catch (error) {
       attempt(() => worker.terminate());
-      return this.tell("died", id, "spawn threw: " + said(error));
+      died("spawn threw: " + said(error));
     }
+  }
+
+  receive(id, { t, status, want, core, requests, error, message }) {
+    if (t === "ready") this.tell(t, id);
+    else if (t === "error") this.tell("died", id, message);
+    const number = want ?? core;
+    if (id !== this.hub || (["cores", "replace"].includes(t) && !(number >= 0))) return;
+    if (t === "farewell") this.requests = requests;
+    else if (t === "fatal") this.fatal = error;
+    else if (t === "status") {
+      this.latest = status;
+      this.changed = true;
+    }
+    this.tell("hub:" + t, id, number);
   }
 
   end(id) {
@@ -195,40 +276,84 @@ export class Page {
     worker?.terminate();
   }
 
-  post(id, message, ports = []) {
-    this.workers.get(id)?.postMessage(message, ports);
+  send(id, message, ports = []) {
+    attempt(() => this.workers.get(id)?.postMessage({ dc: 1, ...message }, ports));
+  }
+
+  lead(id) {
+    this.hub = id;
+    const { settings, setup } = this;
+    const surroundings = this.surroundings();
+    this.send(id, { t: "hub", setup: { ...setup, settings, surroundings } });
   }
 
   connect(hub, worker, core) {
     const { port1, port2 } = new MessageChannel();
-    this.post(worker, { dc: 1, t: "compute", port: port1, core }, [port1]);
-    this.post(hub, { dc: 1, t: "core", port: port2, core }, [port2]);
+    this.send(worker, { t: "compute", port: port1, core }, [port1]);
+    this.send(hub, { t: "core", port: port2, core }, [port2]);
   }
 
-  say(message) {
-    this.channel?.postMessage(message);
+  order(id, t, given = this.settings, message) {
+    this.send(id, carries[t] ? { t, [carries[t]]: given, message } : { t });
+  }
+
+  keep(settings) {
+    this.settings = settings;
   }
 
   /** Requests of a page outlive it, where those of a worker often do not. */
-  farewell(requests) {
+  farewell() {
     const headers = { "content-type": "application/json" };
-    for (const { url, body } of requests) {
+    for (const { url, body } of this.requests) {
       attempt(() => fetch(url, { method: "POST", keepalive: true, headers, body }).catch(Object));
     }
   }
 
-  merge(base, own) {
-    return freeze({ ...base, ...own });
+  /** Whether there is anything new since it was asked before. */
+  view(...over) {
+    if (!over[0]) this.idlers.splice(0).forEach((resolve) => resolve());
+    const seen = JSON.stringify([over, this.settings]);
+    this.viewed ??= seen;
+    const changed = this.changed || seen !== this.viewed;
+    if (changed) this.current = undefined;
+    this.viewed = seen;
+    this.over = over;
+    this.changed = false;
+    return changed;
+  }
+
+  status() {
+    this.current ??= freeze(this.made());
+    return this.current;
+  }
+
+  made() {
+    const [computes, state, reason, problem] = this.over;
+    const isElsewhere = state === "elsewhere";
+    const base = isElsewhere ? this.there : this.latest;
+    const elsewhere = isElsewhere ? { state: base.state, reason: base.reason } : null;
+    const status = { ...this.blank, ...base, settings: this.settings, elsewhere };
+    if (!isElsewhere && !computes) status.cores = [];
+    if (!state) return status;
+    const error = { name: "WorkerError", code: "worker_failed", message: problem };
+    const fatal = reason.code === "failed" ? this.fatal : null;
+    return { ...status, state, reason, error: problem ? error : fatal };
   }
 
   subscribe(listener) {
+    if (typeof listener !== "function") {
+      const message = "subscribe takes a function.";
+      throw makeError("InvalidArgumentError", "invalid_argument", message);
+    }
     // Not the function itself, which may be given twice.
     const entry = { listener };
     this.listeners.add(entry);
     return () => void this.listeners.delete(entry);
   }
 
-  show(status) {
+  show() {
+    this.postStatus();
+    const status = this.status();
     for (const { listener } of [...this.listeners]) {
       try {
         listener(status);
@@ -238,27 +363,28 @@ export class Page {
     }
   }
 
-  hush() {
-    this.listeners.clear();
-  }
-
   later(ms) {
     setTimeout(() => this.tell("later"), ms);
   }
 
-  /** Resolves when no tab computes, this one included. */
-  async alone() {
-    await new Promise((resolve) => this.idlers.push(resolve));
-    const signal = attempt(() => AbortSignal.timeout(30_000));
-    await navigator.locks?.request(this.name, { signal }, Object);
-  }
-
-  idle() {
-    for (const resolve of this.idlers.splice(0)) resolve();
+  /** Once no tab computes. */
+  async forget() {
+    try {
+      const idle = new Promise((resolve) => this.idlers.push(resolve));
+      this.say("stop");
+      await idle;
+      const signal = attempt(() => AbortSignal.timeout(30_000));
+      await navigator.locks?.request(this.name, { signal }, Object);
+      await forget(this.setup.url + this.setup.instance);
+    } catch (error) {
+      const message =
+        "What this browser keeps could not be deleted. Close its other tabs of this project and " +
+        "try again.";
+      throw makeError("TimeoutError", "timeout", message, undefined, error);
+    }
   }
 
   close() {
-    this.idle();
     this.tell = Object;
     this.ended.abort();
     this.channel?.close();

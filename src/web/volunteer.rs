@@ -6,24 +6,19 @@
 
 use super::face::{hand_over, now};
 use super::json::{kind_of, says};
-use super::object::{field, flag, number, object, small, text};
+use super::object::object;
 use super::options::VolunteerOptions;
-use super::settings::{read_settings, truth, write_limits, write_settings};
-use super::status::{write, write_reason};
-use super::{error, settings};
+use super::settings::{read_settings, require_object, truth, write_limits, write_settings};
+use super::{error, status};
 use crate::engine::clock::Now;
-use crate::engine::house::{Action, Event, House, HubWord, Id, Order, Word};
+use crate::engine::house::{Action, Event, House, HubWord, Order, Word};
 use crate::engine::reason::Reason;
-use crate::engine::settings::Settings;
 use crate::engine::status::{State, Status, Tell, Telling};
-use crate::fault::{Code, Fault, Kind};
+use crate::fault::Fault;
 use core::cell::{Cell, RefCell};
-use distcompute_protocol::Stage;
-use js_sys::{Array, Promise};
+use js_sys::Array;
 use std::collections::VecDeque;
-use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -91,14 +86,19 @@ export class Volunteer {
 
 #[wasm_bindgen(module = "/src/web/volunteer.js")]
 extern "C" {
+    /// A page, as `volunteer.js` has it.
     #[derive(Clone)]
-    type Page;
-    #[wasm_bindgen(constructor)]
-    fn new(spawn: &JsValue, tell: &JsValue, name: &str) -> Page;
+    pub type Page;
+    /// Has the page do something; never throws.
     #[wasm_bindgen(method)]
-    fn perform(this: &Page, what: &str, a: &JsValue, b: &JsValue, c: &JsValue) -> JsValue;
-
-    fn cores() -> u32;
+    fn perform(
+        this: &Page,
+        what: &str,
+        a: &JsValue,
+        b: &JsValue,
+        c: &JsValue,
+        d: &JsValue,
+    ) -> JsValue;
 }
 
 /// The class itself stands in `volunteer.js`, and its types above.
@@ -115,236 +115,136 @@ extern "C" {
     static CLASS: JsValue;
 }
 
+/// What `volunteer.js` imports itself; named here so that it is in the package.
+#[wasm_bindgen(module = "/src/web/storage.js")]
+#[allow(dead_code, reason = "called by volunteer.js")]
+extern "C" {
+    fn forget(site: &str);
+}
+
 /// The class `Volunteer`, as JavaScript has it once the wasm is loaded.
 pub fn class() -> JsValue {
     hand_over();
     CLASS.with(Clone::clone)
 }
 
-#[wasm_bindgen(module = "/src/web/storage.js")]
-extern "C" {
-    #[wasm_bindgen(catch)]
-    async fn forget(site: &str) -> Result<JsValue, JsValue>;
+/// What a page tells, and what it is told back.
+type Ear = dyn Fn(String, JsValue, JsValue) -> Result<(), JsValue>;
+
+/// What stands behind the `Volunteer` of a page: a function that is told what happens.
+pub fn open(options: &JsValue, page: Page) -> Result<JsValue, JsValue> {
+    let cores = page.perform("cores", &U, &U, &U, &U).as_f64();
+    let cores = cores.unwrap_or(1.0) as u32;
+    let options = VolunteerOptions::read(options, cores).map_err(|fault| error::to_js(&fault))?;
+    let stages = options
+        .stages
+        .iter()
+        .map(|stage| JsValue::from_str(stage.letter()));
+    let setup = object(&[
+        ("url", options.url.as_str().into()),
+        ("stages", stages.collect::<Array>().into()),
+        ("nickname", options.nickname.into()),
+        ("limits", write_limits(&options.limits)),
+    ]);
+    let settings = options.settings;
+    let blank = status::write(&Status::new(Reason::Stopped, settings));
+    page.perform("open", &options.spawn, &setup, &blank, &U);
+    let inner = Inner {
+        house: RefCell::new(House::new(settings, false)),
+        actions: RefCell::default(),
+        acting: Cell::new(false),
+        page: RefCell::new(Some(page)),
+        untold: Cell::new(false),
+        telling: Cell::default(),
+    };
+    // Freed with the page that holds it, as soon as `inner` has let go of that.
+    let ear: Box<Ear> = Box::new(move |what, a, b| {
+        let told = inner.told(&what, &a, &b);
+        told.map_err(|fault| error::to_js(&fault))
+    });
+    Ok(Closure::wrap(ear).into_js_value())
 }
 
-/// What a `Volunteer` tells, and what it gets back.
-type Ear = dyn Fn(String, JsValue, JsValue) -> Result<JsValue, JsValue>;
-
-/// What stands behind a `Volunteer`: a function that is told things.
-pub fn open(options: &JsValue) -> Result<JsValue, JsValue> {
-    let options = VolunteerOptions::read(options, cores()).map_err(|fault| error::to_js(&fault))?;
-    Ok(Inner::open(options))
-}
+const U: JsValue = JsValue::UNDEFINED;
 
 struct Inner {
-    url: String,
-    stages: Vec<Stage>,
-    nickname: String,
-    limits: JsValue,
-    /// Tells this page's workers from those of other pages, also after a hub was replaced.
-    instance: String,
     house: RefCell<House>,
     /// What is to be done, in this order, and whether somebody is doing it.
     actions: RefCell<VecDeque<Action>>,
     acting: Cell<bool>,
     /// `None` once it was let go of.
     page: RefCell<Option<Page>>,
-    /// What the hub said last, and what another tab did.
-    latest: RefCell<JsValue>,
-    there: RefCell<JsValue>,
-    /// Why the hub cannot go on.
-    fatal: RefCell<JsValue>,
-    farewell: RefCell<JsValue>,
-    /// What the page's part of the status was made from, and the status.
-    view: RefCell<Option<View>>,
-    status: RefCell<Option<JsValue>>,
+    /// Whether the page's listeners are to hear of a change.
     untold: Cell<bool>,
     telling: Cell<Telling>,
 }
 
-#[derive(PartialEq)]
-struct View {
-    reason: Option<Reason>,
-    problem: Option<String>,
-    settings: Settings,
-}
-
 impl Inner {
-    fn open(options: VolunteerOptions) -> JsValue {
-        let status = write(&Status::new(Reason::Stopped, options.settings));
-        let url = options.url.as_str().to_owned();
-        let name = format!("distcompute {url}");
-        let inner = Rc::new(Self {
-            url,
-            stages: options.stages,
-            nickname: options.nickname,
-            limits: write_limits(&options.limits),
-            instance: (js_sys::Math::random() * 9e15).to_string(),
-            house: RefCell::new(House::new(options.settings, false)),
-            actions: RefCell::default(),
-            acting: Cell::new(false),
-            page: RefCell::new(None),
-            latest: RefCell::new(status.clone()),
-            there: RefCell::new(status),
-            fatal: RefCell::new(JsValue::NULL),
-            farewell: RefCell::new(JsValue::UNDEFINED),
-            view: RefCell::new(None),
-            status: RefCell::new(None),
-            untold: Cell::new(false),
-            telling: Cell::default(),
-        });
-        let told = Rc::clone(&inner);
-        let ear: Box<Ear> = Box::new(move |what, a, b| {
-            let answer = told.told(&what, &a, &b);
-            answer.map_err(|fault| error::to_js(&fault))
-        });
-        // Freed with the page that holds it, as soon as `inner` has let go of that.
-        let ear = Closure::wrap(ear).into_js_value();
-        let page = Page::new(&options.spawn, &ear, &name);
-        inner.page.replace(Some(page));
-        inner.view.replace(Some(inner.view()));
-        inner.perform("look", &[]);
-        ear
-    }
-
-    /// What JavaScript tells.
-    fn told(self: &Rc<Self>, what: &str, a: &JsValue, b: &JsValue) -> Result<JsValue, Fault> {
-        let id = || a.as_f64().unwrap_or_default() as Id;
-        let event = match what {
-            "view" => return Ok(self.status()),
-            "subscribe" => {
-                if !a.is_function() {
-                    let kind = kind_of(a);
-                    let message = format!("subscribe takes a function; it was given {kind}.");
-                    return Err(Fault::argument(message));
-                }
-                return Ok(self.perform("subscribe", &[a]));
-            }
-            "start" => Event::Said(Word::Start),
-            "pause" => Event::Said(Word::Pause {
-                until: until(a, js_sys::Date::now())?,
-            }),
-            "resume" => Event::Said(Word::Resume),
-            "stop" => Event::Said(Word::Stop { finish: finish(a)? }),
-            "set" => {
-                let base = *self.house.borrow().settings();
-                settings::require_object(a, "settings")?;
-                Event::Said(Word::Set(read_settings(a, &base)?))
-            }
-            "forget" => return Ok(self.forget().into()),
-            "free" => {
-                self.perform("hush", &[]);
-                Event::Freed
-            }
+    /// What the page tells.
+    fn told(&self, what: &str, a: &JsValue, b: &JsValue) -> Result<(), Fault> {
+        let number = |value: &JsValue| value.as_f64().unwrap_or(-1.0) as u32;
+        let id = number(a);
+        self.happened(match what {
+            "free" => Event::Freed,
             "granted" => Event::Granted,
             "taken" => Event::Taken,
-            "heirs" => Event::Heirs(a.is_truthy()),
             "tick" => Event::Tick,
             "left" => Event::Left,
             "returned" => Event::Returned,
-            "around" => {
-                self.tell_hub("surroundings", &[("surroundings", a.clone())]);
-                Event::Hidden(flag(a, "hidden"))
-            }
-            "died" => Event::Died(id(), says(b)),
+            "heirs" => Event::Heirs(a.is_truthy()),
+            "elsewhere" => Event::Elsewhere(a.is_truthy()),
+            "hidden" => Event::Hidden(a.is_truthy()),
+            "ready" => Event::Ready(id),
+            "died" => Event::Died(id, says(b)),
             "useless" => Event::Useless(kind_of(a)),
-            "message" => match self.message(id(), b) {
-                Some(event) => event,
-                None => return Ok(JsValue::UNDEFINED),
-            },
-            "tab" => match self.tab(a) {
-                Some(event) => event,
-                None => return Ok(JsValue::UNDEFINED),
-            },
-            // "later"
-            _ => {
+            "hub:status" => Event::Hub(id, HubWord::Status),
+            "hub:cores" => Event::Hub(id, HubWord::Cores(number(b))),
+            "hub:replace" => Event::Hub(id, HubWord::Replace(number(b))),
+            "hub:stopped" => Event::Hub(id, HubWord::Stopped),
+            "hub:renew" => Event::Hub(id, HubWord::Renew),
+            "hub:fatal" => Event::Hub(id, HubWord::Fatal),
+            "heard" => Event::Heard(self.word(&a.as_string().unwrap_or_default(), b)?),
+            "later" => {
                 let mut telling = self.telling.get();
                 telling.came_back();
                 self.telling.set(telling);
                 self.show();
-                return Ok(JsValue::UNDEFINED);
+                return Ok(());
             }
-        };
-        self.happened(event);
-        Ok(JsValue::UNDEFINED)
+            _ => Event::Said(self.word(what, a)?),
+        });
+        Ok(())
     }
 
-    /// What a worker says.
-    fn message(&self, id: Id, message: &JsValue) -> Option<Event> {
-        let kind = text(message, "t")?;
-        match kind.as_str() {
-            "ready" => return Some(Event::Ready(id)),
-            "error" => {
-                return Some(Event::Died(
-                    id,
-                    text(message, "message").unwrap_or_default(),
-                ));
-            }
-            _ => {}
-        }
-        if self.house.borrow().hub() != Some(id) {
-            return None;
-        }
-        let word = match kind.as_str() {
-            "status" => {
-                self.latest.replace(field(message, "status")?);
-                self.changed();
-                HubWord::Status
-            }
-            "farewell" => {
-                self.farewell.replace(field(message, "requests")?);
-                return None;
-            }
-            "cores" => HubWord::Cores(small(message, "want")?),
-            "replace" => HubWord::Replace(small(message, "core")?),
-            "stopped" => HubWord::Stopped,
-            "renew" => HubWord::Renew,
-            "fatal" => {
-                self.fatal.replace(field(message, "error")?);
-                HubWord::Fatal
-            }
-            _ => return None,
-        };
-        Some(Event::Hub(id, word))
-    }
-
-    /// What another tab says.
-    fn tab(&self, message: &JsValue) -> Option<Event> {
-        let word = match text(message, "t")?.as_str() {
-            "hello" => {
-                self.say_status();
-                return None;
-            }
-            "status" => {
-                self.there.replace(field(message, "status")?);
-                self.changed();
-                return Some(Event::Elsewhere(true));
-            }
-            "gone" => return Some(Event::Elsewhere(false)),
-            "pause" => Word::Pause {
-                until: number(message, "until"),
-            },
+    /// What the volunteer says, here or in another tab.
+    fn word(&self, what: &str, given: &JsValue) -> Result<Word, Fault> {
+        Ok(match what {
+            "start" => Word::Start,
             "resume" => Word::Resume,
-            "stop" => Word::Stop {
-                finish: flag(message, "finish"),
+            "pause" => Word::Pause {
+                until: until(given, js_sys::Date::now())?,
             },
-            "settings" => {
+            "stop" => Word::Stop {
+                finish: finish(given)?,
+            },
+            "set" => {
                 let base = *self.house.borrow().settings();
-                Word::Set(read_settings(&field(message, "settings")?, &base).ok()?)
+                require_object(given, "settings")?;
+                let settings = read_settings(given, &base)?;
+                self.perform("keep", &write_settings(&settings), &U, &U, &U);
+                Word::Set(settings)
             }
-            _ => return None,
-        };
-        Some(Event::Heard(word))
+            _ => return Err(Fault::argument("There is no such word.")),
+        })
     }
 
     fn happened(&self, event: Event) {
-        let wall = js_sys::Date::now();
-        let mono = now();
+        let now = Now {
+            mono: now(),
+            wall: js_sys::Date::now(),
+        };
         let random = js_sys::Math::random();
-        let actions = self
-            .house
-            .borrow_mut()
-            .handle(Now { mono, wall }, random, event);
+        let actions = self.house.borrow_mut().handle(now, random, event);
         self.actions.borrow_mut().extend(actions);
         if self.acting.replace(true) {
             return;
@@ -357,127 +257,61 @@ impl Inner {
             }
         }
         self.acting.set(false);
-        if !self.house.borrow().computes() {
-            self.perform("idle", &[]);
-        }
         self.show();
     }
 
     fn act(&self, action: Action) {
-        match action {
-            Action::Lock(on) => self.perform("lock", &[&on.into()]),
-            Action::Ticks(on) => self.perform("ticks", &[&on.into()]),
-            Action::Spawn(id) => self.perform("spawn", &[&id.into()]),
-            Action::End(id) => self.perform("end", &[&id.into()]),
-            Action::Hub(id) => self.post(id, "hub", &[("setup", self.setup())]),
+        let (what, a, b, c, d): (_, JsValue, JsValue, JsValue, JsValue) = match action {
+            Action::Lock(on) => ("lock", on.into(), U, U, U),
+            Action::Ticks(on) => ("ticks", on.into(), U, U, U),
+            Action::Spawn(id) => ("spawn", id.into(), U, U, U),
+            Action::End(id) => ("end", id.into(), U, U, U),
+            Action::Hub(id) => ("lead", id.into(), U, U, U),
             Action::Connect { hub, worker, core } => {
-                self.perform("connect", &[&hub.into(), &worker.into(), &core.into()])
+                ("connect", hub.into(), worker.into(), core.into(), U)
             }
-            Action::Tell(id, order) => match order {
-                Order::Died { core, message } => self.post(
-                    id,
-                    "died",
-                    &[("core", core.into()), ("message", message.into())],
-                ),
-                Order::Settings => {
-                    let settings = write_settings(self.house.borrow().settings());
-                    self.post(id, "settings", &[("settings", settings)])
-                }
-                Order::Pause { until } => self.post(id, "pause", &[("until", or_null(until))]),
-                Order::Resume => self.post(id, "resume", &[]),
-                Order::Stop { finish } => self.post(id, "stop", &[("finish", finish.into())]),
-                Order::Ping => self.post(id, "ping", &[]),
-            },
-            Action::Farewell => {
-                let requests = self.farewell.replace(JsValue::UNDEFINED);
-                self.perform("farewell", &[&requests])
+            Action::Tell(id, order) => {
+                let (kind, given, message) = match order {
+                    Order::Died { core, message } => ("died", core.into(), message.into()),
+                    Order::Settings => ("settings", U, U),
+                    Order::Pause { until } => ("pause", or_null(until), U),
+                    Order::Resume => ("resume", U, U),
+                    Order::Stop { finish } => ("stop", finish.into(), U),
+                    Order::Ping => ("ping", U, U),
+                };
+                ("order", id.into(), kind.into(), given, message)
             }
-            Action::Repeat(word) => self.say(&write_word(&word)),
-            Action::Gone => {
-                self.farewell.replace(JsValue::UNDEFINED);
-                self.say(&[("t", "gone".into())])
-            }
-            Action::Close => {
-                self.perform("close", &[]);
-                self.page.replace(None);
-                JsValue::UNDEFINED
-            }
+            Action::Farewell => ("farewell", U, U, U, U),
+            Action::Gone => ("gone", U, U, U, U),
+            Action::Close => ("close", U, U, U, U),
         };
+        self.perform(what, &a, &b, &c, &d);
+        if what == "close" {
+            self.page.replace(None);
+        }
     }
 
-    fn setup(&self) -> JsValue {
-        let stages: Array = self
-            .stages
-            .iter()
-            .map(|s| JsValue::from_str(s.letter()))
-            .collect();
-        let settings = write_settings(self.house.borrow().settings());
-        object(&[
-            ("url", self.url.as_str().into()),
-            ("stages", stages.into()),
-            ("nickname", self.nickname.as_str().into()),
-            ("limits", self.limits.clone()),
-            ("settings", settings),
-            ("surroundings", self.perform("surroundings", &[])),
-            ("instance", self.instance.as_str().into()),
-        ])
-    }
-
-    /// Has the page do something.
-    fn perform(&self, what: &str, given: &[&JsValue]) -> JsValue {
+    fn perform(&self, what: &str, a: &JsValue, b: &JsValue, c: &JsValue, d: &JsValue) -> JsValue {
         let page = self.page.borrow().clone();
-        let Some(page) = page else {
-            return JsValue::UNDEFINED;
-        };
-        let nothing = JsValue::UNDEFINED;
-        let given = |index: usize| given.get(index).copied().unwrap_or(&nothing);
-        page.perform(what, given(0), given(1), given(2))
-    }
-
-    fn post(&self, id: Id, kind: &str, fields: &[(&str, JsValue)]) -> JsValue {
-        let mut all = vec![("dc", JsValue::from(1)), ("t", kind.into())];
-        all.extend_from_slice(fields);
-        self.perform("post", &[&id.into(), &object(&all)])
-    }
-
-    fn tell_hub(&self, kind: &str, fields: &[(&str, JsValue)]) {
-        let hub = self.house.borrow().hub();
-        if let Some(hub) = hub {
-            self.post(hub, kind, fields);
-        }
-    }
-
-    fn say(&self, fields: &[(&str, JsValue)]) -> JsValue {
-        self.perform("say", &[&object(fields)])
-    }
-
-    fn say_status(&self) {
-        let computes = self.house.borrow().computes();
-        if computes {
-            self.say(&[("t", "status".into()), ("status", self.status())]);
-        }
-    }
-
-    fn view(&self) -> View {
-        let house = self.house.borrow();
-        View {
-            reason: house.reason(),
-            problem: house.problem().map(str::to_owned),
-            settings: *house.settings(),
-        }
-    }
-
-    fn changed(&self) {
-        self.status.replace(None);
-        self.untold.set(true);
+        page.map_or(U, |page| page.perform(what, a, b, c, d))
     }
 
     /// Tells listeners and other tabs, where something has changed and it is time.
     fn show(&self) {
-        let view = Some(self.view());
-        if *self.view.borrow() != view {
-            self.view.replace(view);
-            self.changed();
+        let (computes, reason, problem) = {
+            let house = self.house.borrow();
+            let problem = house.problem().map(JsValue::from_str);
+            (house.computes(), house.reason(), problem)
+        };
+        // What the page knows better than the hub, or the other tab.
+        let (state, reason) = reason.map_or((U, U), |reason| {
+            let state = State::of(&reason).as_str();
+            (state.into(), status::write_reason(&reason))
+        });
+        let problem = problem.unwrap_or(U);
+        let changed = self.perform("view", &computes.into(), &state, &reason, &problem);
+        if changed.is_truthy() {
+            self.untold.set(true);
         }
         if !self.untold.get() {
             return;
@@ -488,78 +322,13 @@ impl Inner {
         match tell {
             Tell::Now => {
                 self.untold.set(false);
-                self.say_status();
-                self.perform("show", &[&self.status()]);
+                self.perform("show", &U, &U, &U, &U);
             }
             Tell::After(ms) => {
-                self.perform("later", &[&ms.into()]);
+                self.perform("later", &ms.into(), &U, &U, &U);
             }
             Tell::Soon => {}
         }
-    }
-
-    /// What the hub says, or the other tab, and over it what the page knows better.
-    fn status(&self) -> JsValue {
-        if let Some(status) = self.status.borrow().clone() {
-            return status;
-        }
-        let (view, elsewhere, computes) = {
-            let house = self.house.borrow();
-            (self.view(), house.is_elsewhere(), house.computes())
-        };
-        let source = if elsewhere { &self.there } else { &self.latest };
-        let base = source.borrow().clone();
-        let mut own = vec![("settings", write_settings(&view.settings))];
-        let mut there = JsValue::NULL;
-        if elsewhere {
-            let said = |name| field(&base, name).unwrap_or(JsValue::NULL);
-            there = object(&[("state", said("state")), ("reason", said("reason"))]);
-        } else if !computes {
-            own.push(("cores", Array::new().into()));
-        }
-        own.push(("elsewhere", there));
-        if let Some(reason) = view.reason {
-            own.push(("state", State::of(&reason).as_str().into()));
-            own.push(("reason", write_reason(&reason)));
-            own.push((
-                "error",
-                match view.problem {
-                    Some(problem) => object(&[
-                        ("name", "WorkerError".into()),
-                        ("code", "worker_failed".into()),
-                        ("message", problem.into()),
-                    ]),
-                    None if reason == Reason::Failed => self.fatal.borrow().clone(),
-                    None => JsValue::NULL,
-                },
-            ));
-        }
-        let status = self.perform("merge", &[&base, &object(&own)]);
-        self.status.replace(Some(status.clone()));
-        status
-    }
-
-    /// Stops in all tabs, and deletes what is kept once none computes.
-    fn forget(self: &Rc<Self>) -> Promise {
-        let alone = self.perform("alone", &[]);
-        self.happened(Event::Said(Word::Stop { finish: false }));
-        let url = self.url.clone();
-        future_to_promise(async move {
-            let alone = JsFuture::from(Promise::resolve(&alone));
-            let done = match alone.await {
-                Ok(_) => forget(&url).await,
-                Err(thrown) => Err(thrown),
-            };
-            done.map(|_| JsValue::UNDEFINED).map_err(|thrown| {
-                let why = says(&thrown);
-                let message = format!(
-                    "What this browser keeps could not be deleted ({why}). Close its other tabs \
-                     of this project and try again."
-                );
-                let fault = Fault::new(Kind::Timeout, Code::Timeout, message);
-                error::to_js_with_cause(&fault, &thrown)
-            })
-        })
     }
 }
 
@@ -581,19 +350,8 @@ fn finish(options: &JsValue) -> Result<bool, Fault> {
     if options.is_undefined() || options.is_null() {
         return Ok(false);
     }
-    settings::require_object(options, "the options of stop")?;
+    require_object(options, "the options of stop")?;
     Ok(truth(options, "finish")?.unwrap_or(false))
-}
-
-/// A word as it goes to other tabs.
-fn write_word(word: &Word) -> Vec<(&'static str, JsValue)> {
-    let kind = |kind: &str| ("t", JsValue::from_str(kind));
-    match word {
-        Word::Pause { until } => vec![kind("pause"), ("until", or_null(*until))],
-        Word::Start | Word::Resume => vec![kind("resume")],
-        Word::Stop { finish } => vec![kind("stop"), ("finish", (*finish).into())],
-        Word::Set(settings) => vec![kind("settings"), ("settings", write_settings(settings))],
-    }
 }
 
 fn or_null(number: Option<f64>) -> JsValue {

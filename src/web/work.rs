@@ -1,15 +1,7 @@
-//! `work`: what the owner's worker script calls, and what becomes of that worker.
+//! `work`: what the owner's worker script calls. What becomes of that worker, `work.js` sees to.
 
-use super::compute::{Core, Parts, Port};
-use super::face::{hear_page, tell_page};
+use super::compute;
 use super::hub::Hub;
-use super::json::kind_of;
-use super::object::object;
-use super::{error, options};
-use crate::fault::Fault;
-use core::cell::{Cell, OnceCell};
-use js_sys::Function;
-use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -43,7 +35,8 @@ export interface WorkContext<Setup = undefined> {
   readonly signal: AbortSignal;
   /**
    * Says that the job's data is bad, so that the stage before makes it again, and ends the job:
-   * it throws, and whatever the handler does then is not handed in.
+   * it throws, and whatever the handler does then is not handed in. TypeScript sees that nothing
+   * comes after it in `return invalid("no such shard")`.
    */
   invalid(reason?: string): never;
   /**
@@ -92,103 +85,27 @@ export function work(handler: WorkHandler): void;
 export function work<Setup>(parts: WorkParts<Setup>): void;
 "#;
 
-thread_local! {
-    static CALLED: Cell<bool> = const { Cell::new(false) };
+#[wasm_bindgen(module = "/src/web/work.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn begin(parts: &JsValue, hub: &JsValue, compute: &JsValue) -> Result<(), JsValue>;
 }
 
 /// `work` as JavaScript calls it.
 pub fn work(parts: &JsValue) -> Result<(), JsValue> {
-    begin(parts).map_err(|fault| {
-        tell_page(
-            "error",
-            &object(&[("message", fault.message.as_str().into())]),
-        );
-        error::to_js(&fault)
-    })
-}
-
-fn begin(parts: &JsValue) -> Result<(), Fault> {
-    let parts = read(parts)?;
-    if CALLED.get() {
-        return Err(Fault::argument("work() was called before in this worker."));
-    }
-    let (parts, core) = (Cell::new(Some(parts)), OnceCell::<Core>::new());
-    let hub = OnceCell::<Rc<Hub>>::new();
-    let hear = move |message: Message| match (message.t().as_str(), parts.take()) {
-        ("hub", Some(_)) => {
-            if let Some(begun) = Hub::begin(&message.setup()) {
-                let _ = hub.set(begun);
-            }
-        }
-        ("compute", Some(parts)) => {
-            let _ = core.set(Core::start(parts, &message.port()));
-        }
-        // The hub has died, and another wants to know how far this one is.
-        ("compute", None) => {
-            if let Some(core) = core.get() {
-                core.meet(message.port());
-            }
-        }
-        (_, unused) => {
-            parts.set(unused);
-            if let Some(hub) = hub.get() {
-                hub.hear(&message);
-            }
-        }
-    };
-    let hear: Box<dyn Fn(Message)> = Box::new(hear);
-    if !hear_page(&Closure::wrap(hear).into_js_value()) {
-        return Err(Fault::argument(
-            "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts.",
-        ));
-    }
-    CALLED.set(true);
-    tell_page("ready", &JsValue::UNDEFINED);
-    Ok(())
-}
-
-fn read(value: &JsValue) -> Result<Parts, Fault> {
-    if let Some(handler) = value.dyn_ref::<Function>() {
-        return Ok(Parts {
-            owner: JsValue::UNDEFINED,
-            setup: None,
-            handler: handler.clone(),
-        });
-    }
-    if !value.is_object() {
-        return Err(Fault::argument(format!(
-            "work takes a function, or an object {{ setup?, handler }}; it was given {}.",
-            kind_of(value)
-        )));
-    }
-    let function = |name: &str| match options::get(value, name)? {
-        None => Ok(None),
-        Some(found) => found.dyn_into().map(Some).map_err(|found| {
-            Fault::argument(format!(
-                "{name} must be a function; it is {}.",
-                kind_of(&found)
-            ))
-        }),
-    };
-    Ok(Parts {
-        owner: value.clone(),
-        setup: function("setup")?,
-        handler: function("handler")?
-            .ok_or_else(|| Fault::argument("work was given an object without a handler."))?,
-    })
-}
-
-#[wasm_bindgen]
-extern "C" {
-    /// A message of the page.
-    type Message;
-
-    #[wasm_bindgen(method, getter, structural)]
-    fn t(this: &Message) -> String;
-
-    #[wasm_bindgen(method, getter, structural)]
-    fn setup(this: &Message) -> JsValue;
-
-    #[wasm_bindgen(method, getter, structural)]
-    fn port(this: &Message) -> Port;
+    type Begin = dyn Fn(JsValue) -> JsValue;
+    type Compute = dyn Fn(JsValue, JsValue) -> JsValue;
+    let hub: Box<Begin> = Box::new(|setup| {
+        let Some(hub) = Hub::begin(&setup) else {
+            return JsValue::UNDEFINED;
+        };
+        let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| hub.hear(&message));
+        Closure::wrap(hear).into_js_value()
+    });
+    let compute: Box<Compute> = Box::new(|parts, port| compute::start(&parts, &port).into());
+    begin(
+        parts,
+        &Closure::wrap(hub).into_js_value(),
+        &Closure::wrap(compute).into_js_value(),
+    )
 }

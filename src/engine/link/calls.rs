@@ -18,6 +18,9 @@ const SEATS_LEAST: f64 = 2.0;
 /// And at most: a browser opens six connections to one host.
 const SEATS_MOST: f64 = 4.0;
 
+/// How long it takes until a core's result, or its next job, has come over.
+const REPORT_MS: f64 = 15.0;
+
 /// Registrations in all.
 const SEATS_IN_ALL: usize = 64;
 
@@ -76,12 +79,9 @@ impl Calls {
         Self::default()
     }
 
-    pub(super) fn add(&mut self, token: String) {
-        self.seats.push(Seat {
-            token,
-            heard: Now::default(),
-            told: false,
-        });
+    pub(super) fn add(&mut self, token: String, heard: Now) {
+        let told = false;
+        self.seats.push(Seat { token, heard, told });
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -95,7 +95,7 @@ impl Calls {
     /// How many registrations serve so many cores: while one job runs, others are handed in and
     /// fetched, which takes an answer each.
     fn seats_for(common: &Common, cores: usize) -> usize {
-        let answers = 2.0 * common.answer_ms.get().unwrap_or(0.0);
+        let answers = 2.0 * (common.answer_ms.get().unwrap_or(0.0) + REPORT_MS);
         let each = match common.job_ms.get() {
             Some(job_ms) => (1.0 + answers / job_ms.max(1.0)).ceil(),
             None => SEATS_LEAST,
@@ -177,7 +177,13 @@ impl Calls {
             if let Ticket::Token(token) = &job.ticket
                 && self.seats.iter().all(|seat| seat.token != *token)
             {
-                self.add(token.clone());
+                // The tracker may have forgotten it meanwhile, so that is asked first.
+                let (token, heard) = (token.clone(), Now::default());
+                self.seats.push(Seat {
+                    token,
+                    heard,
+                    told: true,
+                });
             }
         }
     }
@@ -224,7 +230,7 @@ impl Calls {
                 (What::Bye(Some(key)), Wire::Bye { token })
             }
         };
-        if !matches!(what, What::Settle(_)) || matches!(outcome, Outcome::Invalid(_)) {
+        if matches!(outcome, Outcome::Failed(_) | Outcome::Invalid(_)) {
             self.refuse(number);
         }
         self.fly(now, &token, what, wire, ids, out);
@@ -254,7 +260,7 @@ impl Calls {
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) else {
             return false;
         };
-        let silent = now.since(seat.heard) > ALIVE_MS;
+        let silent = now.since(seat.heard) >= ALIVE_MS;
         if line.is_none() && !silent {
             return false;
         }
@@ -289,7 +295,6 @@ impl Calls {
         id: u32,
         got: Got,
         desk: &mut Desk,
-        out: &mut Vec<Action>,
     ) -> Option<Got> {
         let Some(at) = self.flights.iter().position(|flight| flight.id == id) else {
             return Some(got);
@@ -300,11 +305,7 @@ impl Calls {
         let call = match what {
             What::Register => {
                 if let Some(hello) = common.registered(now, random, sent, got) {
-                    self.seats.push(Seat {
-                        token: hello.token,
-                        heard: now,
-                        told: false,
-                    });
+                    self.add(hello.token, now);
                 }
                 return None;
             }
@@ -317,6 +318,14 @@ impl Calls {
             What::Validate => Call::ValidateWorker,
             What::Bye(_) => Call::Bye,
         };
+        if what == What::NewJob
+            && let Some(at) = self.seats.iter().position(|seat| seat.token == token)
+        {
+            // Each asks in turn: one whose answer was lost may hold a job without knowing it, and
+            // asking again puts that back.
+            let seat = self.seats.remove(at);
+            self.seats.push(seat);
+        }
         match (word(call, got), what) {
             (
                 Word::Later {
@@ -341,7 +350,7 @@ impl Calls {
                 key.map(|key| desk.remove(key));
             }
             (Word::Refused(fault), _) if is_unknown(&fault) => {
-                self.forget(common, &token, desk, out);
+                self.forget(common, &token, desk);
             }
             (word, What::NewJob) => {
                 self.new_job(common, now, random, sent, &token, word, desk);
@@ -350,7 +359,7 @@ impl Calls {
                 Self::settled(common, now, sent, key, word, desk);
                 self.heard(&token, now);
             }
-            (Word::Done(Parsed::Alive(false)), _) => self.forget(common, &token, desk, out),
+            (Word::Done(Parsed::Alive(false)), _) => self.forget(common, &token, desk),
             _ => common.answered(now, sent),
         }
         None
@@ -380,17 +389,11 @@ impl Calls {
     }
 
     /// The tracker does not know this worker, or no longer: what it held is somebody else's.
-    fn forget(&mut self, common: &mut Common, token: &str, desk: &mut Desk, out: &mut Vec<Action>) {
+    fn forget(&mut self, common: &mut Common, token: &str, desk: &mut Desk) {
         self.seats.retain(|seat| seat.token != token);
-        let Some(key) = desk.by_ticket(token) else {
-            return;
-        };
-        if let Some(core) = desk.get(key).and_then(Job::core) {
-            out.push(Action::StopJob { core, key });
-        }
-        if desk.remove(key).is_some_and(|job| job.outcome().is_some()) {
-            common.rejected += 1;
-        }
+        let job = desk.by_ticket(token).and_then(|key| desk.remove(key));
+        let done = |job: Job| matches!(job.outcome(), Some(Outcome::Done(_)));
+        common.rejected += u32::from(job.is_some_and(done));
     }
 
     #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
@@ -410,9 +413,11 @@ impl Calls {
                 self.heard(token, now);
                 let ticket = Ticket::Token(token.to_owned());
                 let key = desk.add(common.index, number, 1, ticket, data);
-                if self.refused.contains(&number) {
+                if let Some(at) = self.refused.iter().position(|of| *of == number) {
+                    // Once; then there is nobody else who would take it.
+                    self.refused.remove(at);
                     desk.end(key, Outcome::Released, now);
-                    self.wait(common, now, random);
+                    common.dry = Some(Due::after(now, DRY_MS.0));
                 } else {
                     common.dry = None;
                     self.dry_s = 0;
@@ -476,11 +481,18 @@ impl Calls {
         seats.map(bye).collect()
     }
 
-    pub(super) fn leave(&mut self, now: Now, ids: &mut Ids, out: &mut Vec<Action>) -> bool {
+    pub(super) fn leave(
+        &mut self,
+        now: Now,
+        desk: &Desk,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) -> bool {
         self.left = true;
         let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
         for token in tokens {
-            if !self.is_flying(&token) {
+            // One whose result was not taken may take it at the next visit.
+            if !self.is_flying(&token) && desk.by_ticket(&token).is_none() {
                 let wire = Wire::Bye {
                     token: token.clone(),
                 };
@@ -492,6 +504,7 @@ impl Calls {
 
     pub(super) fn due_ms(&self, now: Now) -> Option<f64> {
         let silent = |seat: &Seat| ALIVE_MS - now.since(seat.heard);
-        self.seats.iter().map(silent).reduce(f64::min)
+        let due = self.seats.iter().map(silent).filter(|ms| *ms > 0.0);
+        due.reduce(f64::min)
     }
 }

@@ -22,6 +22,9 @@ pub use self::retry::Retry;
 /// How long an answer may take.
 pub const PATIENCE_MS: u32 = 20_000;
 
+/// No tracker means a shorter lease.
+const LEAST_LEASE_MS: f64 = 5_000.0;
+
 /// What the scheduler would have a link do.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ask {
@@ -56,6 +59,8 @@ pub struct Common {
     pub dry: Option<Due>,
     /// Whether the tracker answers, and when it is tried again if not.
     pub retry: Retry,
+    /// The version that was named first: that of the script that runs, which has just been loaded.
+    pub version: Option<String>,
     /// The tracker has named another version than at first.
     pub renewed: bool,
     /// Results that the tracker took.
@@ -141,7 +146,8 @@ fn word(call: Call, got: Got) -> Word {
 }
 
 fn is_passing(fault: &Fault) -> bool {
-    matches!(fault.kind, Kind::Server | Kind::Unreachable | Kind::Timeout)
+    let kind = matches!(fault.kind, Kind::Server | Kind::Unreachable | Kind::Timeout);
+    (kind && fault.code != Code::Tracker(ErrorCode::Superseded))
         || matches!(fault.code, Code::NotATracker)
 }
 
@@ -177,12 +183,21 @@ impl Common {
 
     fn answered(&mut self, now: Now, sent: Now) {
         self.retry.worked();
-        self.answer_ms.add(now.since(sent), 1);
+        let ms = now.since(sent);
+        // Longer than anybody waits is a sleep, or a clock that was set.
+        if ms <= f64::from(PATIENCE_MS) {
+            self.answer_ms.add(ms, 1);
+        }
     }
 
     fn version(&mut self, version: &str) {
-        let first = self.hello.as_ref().map(|hello| hello.app_version.as_str());
-        self.renewed |= first.is_some_and(|first| first != version);
+        let first = self.version.get_or_insert_with(|| version.to_owned());
+        self.renewed |= first.as_str() != version;
+    }
+
+    fn lease_ms(&self) -> f64 {
+        let said = self.hello.as_ref().map_or(0.0, |hello| hello.lease_ms);
+        said.max(LEAST_LEASE_MS)
     }
 
     /// Whether jobs may be asked for, as far as the tracker has said.
@@ -206,6 +221,7 @@ impl Link {
                 job_ms: Mean::default(),
                 dry: None,
                 retry: Retry::default(),
+                version: None,
                 renewed: false,
                 accepted: 0,
                 rejected: 0,
@@ -235,7 +251,7 @@ impl Link {
     #[must_use]
     pub fn lease_ms(&self) -> f64 {
         match (&self.dialect, &self.common.hello) {
-            (Dialect::Sync(_), Some(hello)) => hello.lease_ms,
+            (Dialect::Sync(_), Some(_)) => self.common.lease_ms(),
             // Longer than any job is fetched ahead for.
             _ => 7_200_000.0,
         }
@@ -289,7 +305,8 @@ impl Link {
         match &mut self.dialect {
             Dialect::Unknown { flight: Some(_) } => {}
             Dialect::Unknown { flight } => {
-                if ask.want > 0 {
+                // What storage had is delivered whether jobs are wanted or not.
+                if ask.want > 0 || desk.iter().any(|job| job.link == common.index) {
                     *flight = Some((ids.send(register(common), out), now));
                 }
             }
@@ -306,7 +323,6 @@ impl Link {
         id: u32,
         got: Got,
         desk: &mut Desk,
-        out: &mut Vec<Action>,
     ) -> Option<Got> {
         let common = &mut self.common;
         match &mut self.dialect {
@@ -318,16 +334,16 @@ impl Link {
                         Dialect::Sync(Syncs::new(hello.token, now))
                     } else {
                         let mut calls = Calls::new();
-                        calls.add(hello.token);
+                        calls.add(hello.token, now);
                         Dialect::Calls(calls)
                     };
                 }
             },
             Dialect::Sync(syncs) => {
-                return syncs.answered(common, now, random, id, got, desk, out);
+                return syncs.answered(common, now, random, id, got, desk);
             }
             Dialect::Calls(calls) => {
-                return calls.answered(common, now, random, id, got, desk, out);
+                return calls.answered(common, now, random, id, got, desk);
             }
         }
         None
@@ -335,27 +351,30 @@ impl Link {
 
     /// The last requests of a page that goes: what is `resumable` stays ours, the rest is put back.
     #[must_use]
-    pub fn farewell(&self, now: Now, desk: &Desk) -> Vec<Wire> {
+    pub fn farewell(&self, desk: &Desk) -> Vec<Wire> {
         match &self.dialect {
             Dialect::Unknown { .. } => Vec::new(),
-            Dialect::Sync(syncs) => syncs.farewell(&self.common, now, desk),
+            Dialect::Sync(syncs) => syncs.farewell(&self.common, desk),
             Dialect::Calls(calls) => calls.farewell(desk),
         }
     }
 
     /// Says goodbye for every registration, after everything else. `false`: there is nothing left
     /// to say.
-    pub fn leave(&mut self, now: Now, ids: &mut Ids, out: &mut Vec<Action>) -> bool {
+    pub fn leave(&mut self, now: Now, desk: &Desk, ids: &mut Ids, out: &mut Vec<Action>) -> bool {
         match &mut self.dialect {
             Dialect::Unknown { .. } => false,
             Dialect::Sync(syncs) => syncs.leave(now, ids, out),
-            Dialect::Calls(calls) => calls.leave(now, ids, out),
+            Dialect::Calls(calls) => calls.leave(now, desk, ids, out),
         }
     }
 
     /// When something is due though nothing happens, in milliseconds from `now`.
     #[must_use]
     pub fn due_ms(&self, now: Now, desk: &Desk) -> Option<f64> {
+        if self.common.fatal.is_some() {
+            return None;
+        }
         // Where the tracker is away, nothing else is due before it is tried again.
         if let Some(retry) = self.common.retry.left_ms(now).filter(|ms| *ms > 0.0) {
             return Some(retry);

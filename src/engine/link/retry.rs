@@ -7,6 +7,9 @@ use crate::fault::Fault;
 /// The sooner of all waits: full jitter may say nothing at all.
 const LEAST_MS: f64 = 200.0;
 
+/// The longest, whatever a server asks for.
+const MOST_MS: f64 = 600_000.0;
+
 /// The state of a connection.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Retry {
@@ -26,7 +29,7 @@ impl Retry {
     pub fn failed(&mut self, now: Now, random: f64, retry_after_ms: Option<u32>, fault: Fault) {
         let wait = f64::from(backoff_ms(self.attempts, random, retry_after_ms));
         self.attempts = self.attempts.saturating_add(1);
-        self.due = Some(Due::after(now, wait.max(LEAST_MS)));
+        self.due = Some(Due::after(now, wait.clamp(LEAST_MS, MOST_MS)));
         self.fault = Some(fault);
     }
 

@@ -22,11 +22,17 @@ const AROUND: f64 = 200.0;
 /// The largest body where the tracker does not say.
 const MAX_BODY: f64 = 1_000_000.0;
 
+/// Entries of a request, progress not counted.
+const MOST_ITEMS: usize = MAX_SYNC_ITEMS - 512;
+
 /// What a goodbye may carry: browsers let 64 KiB outlive a page.
 const FAREWELL_BODY: f64 = 48_000.0;
 
-/// How long a core waits for outcomes to be taken by a tracker that says little.
+/// When to ask again where the tracker has not said.
 const WAIT_MS: f64 = 60_000.0;
+
+/// The least of what it may say.
+const LEAST_WAIT_MS: f64 = 2_000.0;
 
 /// The request under way.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +46,6 @@ struct Flight {
 enum What {
     Register,
     Sync {
-        seq: u64,
         /// Outcomes that it carries.
         keys: Vec<Key>,
         want: u32,
@@ -167,8 +172,7 @@ impl Syncs {
         ids: &mut Ids,
         out: &mut Vec<Action>,
     ) {
-        let limit = self.max_body(common);
-        let mut sync = self.fill(common.index, limit, desk);
+        let (mut sync, keys) = self.fill(common.index, self.max_body(common), false, desk);
         let mut room = MAX_SYNC_ITEMS.saturating_sub(sync.items());
         for (key, text) in &ask.progress {
             let Some(job) = desk.get(*key).filter(|job| job.link == common.index) else {
@@ -185,18 +189,12 @@ impl Syncs {
                 .unwrap_or(u32::MAX)
                 .min(MAX_SYNC_WANT);
         }
-        self.seq = (self.seq + 1).max(now.wall.max(0.0) as u64);
+        // One is left out for a goodbye, which a page says that may come back.
+        self.seq = (self.seq + 2).max(now.wall.max(0.0) as u64);
         sync.seq = self.seq;
-        let mut keys = Vec::new();
-        for job in desk.iter_mut().filter(|job| job.link == common.index) {
-            let name = job.ticket.text();
-            if let Place::Ended { sent, outcome, .. } = &mut job.place {
-                // A result that did not fit is still held.
-                *sent = !matches!(outcome, Outcome::Done(_))
-                    || sync.done.iter().any(|(lease, _)| lease == name);
-                if *sent {
-                    keys.push(job.key);
-                }
+        for key in &keys {
+            if let Some(Place::Ended { sent, .. }) = desk.get_mut(*key).map(|job| &mut job.place) {
+                *sent = true;
             }
         }
         if let Some(hello) = &common.hello {
@@ -208,7 +206,6 @@ impl Syncs {
             })));
         }
         let what = What::Sync {
-            seq: self.seq,
             keys,
             want: sync.want,
             done: sync.done.len(),
@@ -221,36 +218,46 @@ impl Syncs {
         });
     }
 
-    /// A request that says all there is to say, with as many results as fit.
-    fn fill(&self, index: usize, limit: f64, desk: &Desk) -> Sync {
+    /// A request that says all there is to say, with as many outcomes as fit, and whose those are.
+    /// What a goodbye does not name goes back.
+    fn fill(&self, index: usize, limit: f64, goodbye: bool, desk: &Desk) -> (Sync, Vec<Key>) {
         let mut sync = Sync {
             token: self.token.clone().unwrap_or_default(),
             ..Sync::default()
         };
-        let mut bytes = 0.0;
-        for job in desk.iter().filter(|job| job.link == index) {
-            if sync.items() >= MAX_SYNC_ITEMS - 512 {
+        let mine = || desk.iter().filter(|job| job.link == index);
+        let unfinished = || mine().filter(|job| job.outcome().is_none());
+        for job in unfinished().filter(|job| job.resumable || !goodbye) {
+            sync.holding.push(job.name());
+        }
+        let names = sync.holding.iter().map(|name| name.len() + 4);
+        let mut bytes = names.sum::<usize>() as f64;
+        let mut keys = Vec::new();
+        for job in mine() {
+            let Some(outcome) = job.outcome() else {
+                continue;
+            };
+            if sync.items() >= MOST_ITEMS {
                 break;
             }
             let name = job.name();
-            bytes += AROUND;
-            match job.outcome() {
-                None => sync.holding.push(name),
-                Some(Outcome::Done(text)) => {
-                    let fits = bytes + f64::from(text.bytes) <= limit || sync.done.is_empty();
-                    if fits {
-                        bytes += f64::from(text.bytes);
-                        sync.done.push((name, *text));
-                    } else {
-                        sync.holding.push(name);
-                    }
-                }
-                Some(Outcome::Invalid(why)) => sync.invalid.push((name, why.clone())),
-                Some(Outcome::Failed(why)) => sync.failed.push((name, why.clone())),
-                Some(Outcome::Released) => sync.released.push(name),
+            let size = size(outcome);
+            // One that never fits is for the tracker to refuse; but a goodbye must arrive.
+            if bytes + size > limit && (goodbye || !keys.is_empty()) {
+                // It is still held.
+                sync.holding.push(name);
+                continue;
             }
+            bytes += size;
+            match outcome {
+                Outcome::Done(text) => sync.done.push((name, *text)),
+                Outcome::Invalid(why) => sync.invalid.push((name, why.clone())),
+                Outcome::Failed(why) => sync.failed.push((name, why.clone())),
+                Outcome::Released => sync.released.push(name),
+            }
+            keys.push(job.key);
         }
-        sync
+        (sync, keys)
     }
 
     #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
@@ -262,7 +269,6 @@ impl Syncs {
         id: u32,
         got: Got,
         desk: &mut Desk,
-        out: &mut Vec<Action>,
     ) -> Option<Got> {
         let Some(flight) = self.flight.take_if(|flight| flight.id == id) else {
             return Some(got);
@@ -279,15 +285,13 @@ impl Syncs {
                 }
             }
             What::Bye => {}
-            What::Sync {
-                keys, want, done, ..
-            } => match word(Call::Sync, got) {
+            What::Sync { keys, want, done } => match word(Call::Sync, got) {
                 Word::Done(Parsed::Sync(synced)) => {
                     common.answered(now, flight.sent);
                     common.version(&synced.app_version);
                     self.heard = Some(flight.sent);
                     self.synced = true;
-                    self.take(common, now, random, keys, want, synced, desk, out);
+                    self.take(common, now, random, keys, want, synced, desk);
                 }
                 Word::Done(_) | Word::DoneBefore => {
                     unsend(desk, &keys);
@@ -327,23 +331,18 @@ impl Syncs {
             self.token = None;
         } else if superseded {
             common.fatal = Some(fault);
-        } else if fault.code == Code::Tracker(ErrorCode::TooLarge) && done > 0 {
-            if done == 1 {
-                let is_done = |key: &&Key| {
-                    let outcome = desk.get(**key).and_then(Job::outcome);
-                    matches!(outcome, Some(Outcome::Done(_)))
-                };
-                if let Some(key) = keys.iter().find(is_done).copied()
-                    && let Some(job) = desk.get_mut(key)
-                    && let Place::Ended { outcome, .. } = &mut job.place
-                {
-                    let why = "The output is larger than the tracker takes.".to_owned();
-                    if let Outcome::Done(text) = std::mem::replace(outcome, Outcome::Failed(why)) {
-                        desk.freed.push(text);
-                    }
+        } else if fault.code == Code::Tracker(ErrorCode::TooLarge) && keys.len() > 1 {
+            // It takes less than it has said.
+            let sizes = keys.iter().filter_map(|key| desk.get(*key)?.outcome());
+            self.body = sizes.map(size).sum::<f64>().min(self.max_body(common)) / 2.0;
+        } else if fault.code == Code::Tracker(ErrorCode::TooLarge) && done == 1 {
+            let place = desk.get_mut(keys[0]).map(|job| &mut job.place);
+            if let Some(Place::Ended { outcome, .. }) = place {
+                let why = "The output is larger than the tracker takes.".to_owned();
+                if let Outcome::Done(text) = std::mem::replace(outcome, Outcome::Failed(why)) {
+                    desk.freed.push(text);
                 }
             }
-            self.body = self.max_body(common) / 2.0;
         } else {
             common.retry.failed(now, random, None, fault);
         }
@@ -359,21 +358,28 @@ impl Syncs {
         want: u32,
         synced: Synced,
         desk: &mut Desk,
-        out: &mut Vec<Action>,
     ) {
         common.accepted += count(synced.accepted.len());
         common.rejected += count(synced.rejected.len());
+        unsend(desk, &keys);
         for key in keys {
-            desk.remove(key);
+            // A result of which the answer says nothing was not in the request that it answers.
+            let is_settled = desk.get(key).is_some_and(|job| {
+                let is = |lease: &String| lease == job.ticket.text();
+                !matches!(job.outcome(), Some(Outcome::Done(_)))
+                    || synced.accepted.iter().any(is)
+                    || synced.rejected.iter().any(is)
+            });
+            if is_settled {
+                desk.remove(key);
+            }
         }
         for lease in &synced.lost {
-            let Some(key) = desk.by_ticket(lease) else {
-                continue;
-            };
-            if let Some(core) = desk.get(key).and_then(Job::core) {
-                out.push(Action::StopJob { core, key });
+            if let Some(key) = desk.by_ticket(lease)
+                && desk.get(key).is_some_and(|job| job.outcome().is_none())
+            {
+                desk.remove(key);
             }
-            desk.remove(key);
         }
         let granted = count(synced.jobs.len());
         for job in synced.jobs {
@@ -384,29 +390,27 @@ impl Syncs {
             let ticket = Ticket::Lease(job.lease);
             desk.add(common.index, job.number, job.attempt, ticket, job.data);
         }
-        self.wait_ms = synced.wait_ms;
-        common.dry = (granted < want).then(|| {
+        // Whatever it says, not all the time, and soon enough for the leases.
+        self.wait_ms = synced.wait_ms.clamp(LEAST_WAIT_MS, common.lease_ms() / 3.0);
+        if granted < want {
             // Volunteers who were told so together do not come back together.
-            Due::after(now, synced.wait_ms * (1.0 + 0.2 * random))
-        });
+            common.dry = Some(Due::after(now, self.wait_ms * (1.0 + 0.2 * random)));
+        } else if want > 0 {
+            common.dry = None;
+        }
     }
 
-    pub(super) fn farewell(&self, common: &Common, now: Now, desk: &Desk) -> Vec<Wire> {
+    pub(super) fn farewell(&self, common: &Common, desk: &Desk) -> Vec<Wire> {
         let Some(token) = self.token.clone().filter(|_| !self.left) else {
             return Vec::new();
         };
-        let mut sync = self.fill(common.index, FAREWELL_BODY, desk);
-        // What is not named goes back.
+        let (mut sync, _) = self.fill(common.index, FAREWELL_BODY, true, desk);
         sync.released.clear();
-        sync.holding.retain(|name| {
-            let job = desk.by_ticket(name).and_then(|key| desk.get(key));
-            job.is_some_and(|job| job.resumable || job.outcome().is_some())
-        });
         if sync.items() == 0 {
             return vec![Wire::Bye { token }];
         }
-        // Past the one that may be under way.
-        sync.seq = (self.seq + 1).max(now.wall.max(0.0) as u64);
+        // Past the one that may be under way, before the next.
+        sync.seq = self.seq + 1;
         vec![Wire::Sync(sync)]
     }
 
@@ -429,16 +433,13 @@ impl Syncs {
     }
 
     pub(super) fn due_ms(&self, now: Now, index: usize, desk: &Desk) -> Option<f64> {
-        let mut due: Option<f64> = None;
-        for job in desk.iter().filter(|job| job.link == index) {
-            let ms = match &job.place {
-                Place::Ended { since, .. } => LINGER_MS - now.since(*since),
-                _ => self.wait_ms - now.since(self.heard()),
-            };
-            if ms > 0.0 {
-                due = Some(due.map_or(ms, |due| due.min(ms)));
-            }
-        }
+        let silent = self.wait_ms - now.since(self.heard());
+        let jobs = desk.iter().filter(|job| job.link == index);
+        let due = jobs.flat_map(|job| match &job.place {
+            Place::Ended { since, .. } => [LINGER_MS - now.since(*since), silent],
+            _ => [silent; 2],
+        });
+        let due = due.filter(|ms| *ms > 0.0).reduce(f64::min);
         due.filter(|_| self.flight.is_none())
     }
 }
@@ -447,7 +448,8 @@ impl Syncs {
 fn size(outcome: &Outcome) -> f64 {
     match outcome {
         Outcome::Done(text) => AROUND + f64::from(text.bytes),
-        _ => AROUND,
+        Outcome::Invalid(why) | Outcome::Failed(why) => AROUND + why.len() as f64,
+        Outcome::Released => AROUND,
     }
 }
 
