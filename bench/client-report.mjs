@@ -5,8 +5,9 @@ import { grouped, middle, page, sameKinds, shown, table, verdicts, write } from 
 /**
  * @typedef {{ contender: string, job_ms: number, delay_ms: number, workers: number,
  *   efficiency: number | null, jobs_per_s: number, requests_per_job: number | null }} Figure
- * @typedef {{ took_ms: number, browser: number, tracker: number, proxy: number }} Cost `took_ms` is
- *   what a job really took its worker; the others are shares of a core, in percent
+ * @typedef {{ took_ms: number, browser: number, tracker: number, proxy: number,
+ *   others: number }} Cost `took_ms` is what a job really took its worker; what follows are shares
+ *   of a core, in percent
  * @typedef {{ core_percent: number, every_s: number, wait_s: number }} Idle
  */
 
@@ -37,6 +38,7 @@ export function summary(rounds) {
       browser: middle(same, "browser", 0),
       tracker: middle(same, "tracker", 0),
       proxy: middle(same, "proxy", 0),
+      others: middle(same, "others", 0),
     };
   });
 }
@@ -117,11 +119,11 @@ export function judged({ figures, ...rest }) {
 export function report(found) {
   const { figures, facts, how } = found;
   const heads = ["contender", "job ms", "delay ms", "workers", "efficiency", "jobs/s"];
-  const costs = ["requests a job", "took ms", "browser %", "tracker %", "proxy %"];
+  const costs = ["requests a job", "took ms", "browser %", "tracker %", "proxy %", "others %"];
   const rows = figures.map((one) => [
     ...[one.contender, grouped(one.job_ms), grouped(one.delay_ms), grouped(one.workers)],
     ...[one.efficiency, one.jobs_per_s, one.requests_per_job].map(shown),
-    ...[one.took_ms, one.browser, one.tracker, one.proxy].map(shown),
+    ...[one.took_ms, one.browser, one.tracker, one.proxy, one.others].map(shown),
   ]);
   const tables = [table([...heads, ...costs], rows, 1)];
   const title = "How fast the client is";

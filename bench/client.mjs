@@ -10,7 +10,7 @@ import { readArguments as read } from "./arguments.mjs";
 import { openSetting, withPage } from "./browser.mjs";
 import { contenders, publish, summary } from "./client-report.mjs";
 import { grouped, median } from "./figures.mjs";
-import { machineFacts, processesBelow, processorSeconds } from "./machine.mjs";
+import { busySeconds, machineFacts, processesBelow, processorSeconds } from "./machine.mjs";
 
 /** What is computed. The longest jobs are there for the requests, and have twice the workers. */
 const rows = [
@@ -142,21 +142,27 @@ function measure(setting, { name, job_ms, delay_ms, crowd, turns, seconds, ...wa
 
 /** @typedef {{ at: number, jobs: number }} Look how many jobs were done by then */
 
-/** The tracker's own count of results, asked for behind the proxy's back. */
-const lookAtTracker = {
-  everyMs: 50,
-  jobs: async ({ tracker }) => {
-    const { closed, stages } = await (await fetch(`${tracker.url}/api/status`)).json();
-    if (stages[0].open === 0) throw new Failure("The tracker ran out of jobs.");
-    return closed;
-  },
-};
+/** Looking costs as much as a request, and the cores are wanted: no more often than this. */
+const lookEveryMs = 250;
+
+/**
+ * The tracker's own count of results, asked for behind the proxy's back. It changes when the tracker
+ * answers somebody, and that moment is known exactly.
+ */
+async function lookAtTracker({ tracker, proxy }) {
+  const answered = await Promise.race([proxy.answer(), sleep(1000)]);
+  const at = answered ?? performance.now();
+  const { closed, stages } = await (await fetch(`${tracker.url}/api/status`)).json();
+  if (stages[0].open === 0) throw new Failure("The tracker ran out of jobs.");
+  return { at, jobs: closed };
+}
 
 /** What workers that have no tracker say themselves. */
-const lookAtWorkers = {
-  everyMs: 500,
-  jobs: async ({ page }) => total(await page.evaluate(() => window.told()), "jobs"),
-};
+async function lookAtWorkers({ page }) {
+  return { at: performance.now(), jobs: total(await workersOf(page), "jobs") };
+}
+
+const workersOf = (page) => page.evaluate(() => window.told());
 
 /** Nothing takes longer than this to come. */
 const patienceMs = 60_000;
@@ -166,17 +172,17 @@ const patienceMs = 60_000;
  *
  * @returns {Promise<Look[]>}
  */
-async function watch(place, { everyMs, jobs }, enough) {
+async function watch(place, look, enough) {
   const looks = [];
   for (;;) {
-    looks.push({ jobs: await jobs(place), at: performance.now() });
+    looks.push(await look(place));
     const ms = looks.at(-1).at - looks[0].at;
     if (enough({ looks, ms })) return looks;
     if (place.faults.length > 0) throw new Failure(`The page says: ${place.faults.join("; ")}`);
     const last = heaps(looks).at(-1) ?? looks[0];
     if (looks.at(-1).at - last.at > patienceMs)
       throw new Failure(`No result came for ${patienceMs / 1000} s.`);
-    await sleep(everyMs);
+    await sleep(lookEveryMs);
   }
 }
 
@@ -213,7 +219,8 @@ async function spent({ page, tracker }) {
   const { user, system } = process.cpuUsage();
   return {
     at: performance.now(),
-    workers: await page.evaluate(() => window.told()),
+    workers: await workersOf(page),
+    machine: busySeconds(),
     browser: sum(others.map(({ pid }) => processorSeconds(pid) ?? 0)),
     tracker: processorSeconds(tracker.pid) ?? 0,
     proxy: (user + system) / 1e6,
@@ -224,8 +231,9 @@ async function spent({ page, tracker }) {
 function cost(before, after) {
   const more = (name) => total(after.workers, name) - total(before.workers, name);
   const share = (who) => (100 * (after[who] - before[who])) / ((after.at - before.at) / 1000);
-  const shares = { browser: share("browser"), tracker: share("tracker"), proxy: share("proxy") };
-  return { took_ms: more("busyMs") / more("jobs"), ...shares };
+  const [browser, tracker, proxy, all] = ["browser", "tracker", "proxy", "machine"].map(share);
+  const others = Math.max(0, all - browser - tracker - proxy);
+  return { took_ms: more("busyMs") / more("jobs"), browser, tracker, proxy, others };
 }
 
 const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
@@ -280,7 +288,9 @@ function say({ contender, job_ms, delay_ms, jobs_per_s, efficiency, requests_per
   if (efficiency != null) parts.push(`efficiency ${efficiency.toFixed(3)}`);
   if (requests_per_job != null) parts.push(`${requests_per_job.toFixed(3)} requests a job`);
   parts.push(`a job took ${rest.took_ms.toFixed(2)} ms`);
-  const shares = ["browser", "tracker", "proxy"].map((who) => `${who} ${rest[who].toFixed(0)} %`);
+  const shares = ["browser", "tracker", "proxy", "others"].map(
+    (who) => `${who} ${rest[who].toFixed(0)} %`,
+  );
   const what = `${contender}, jobs of ${job_ms} ms, delay ${delay_ms} ms`;
   console.log(`${what}: ${[...parts, ...shares].join(", ")}`);
 }
@@ -288,8 +298,8 @@ function say({ contender, job_ms, delay_ms, jobs_per_s, efficiency, requests_per
 function howText({ rounds, seconds, idleSeconds }) {
   return [
     "Browser, tracker, proxy and benchmark share one machine and its cores; `browser %`, " +
-      "`tracker %` and `proxy %` are what each took, in percent of a core (the proxy with the " +
-      "benchmark itself).",
+      "`tracker %`, `proxy %` (with the benchmark itself) and `others %` (everything else on the " +
+      "machine) are what each took, in percent of a core.",
     `${warmupS} s of warm-up after the first result, then at least ${seconds} s and 20 jobs a ` +
       `worker; medians of ${rounds} rounds that take turns. Jobs are counted by the tracker, but ` +
       "for `memory`, which has none.",

@@ -68,6 +68,13 @@ export function processorSeconds(pid) {
   return Number.isNaN(ticks) ? undefined : ticks / 100;
 }
 
+/** The processor time that all processes of the machine have used, in seconds. */
+export function busySeconds() {
+  const times = cpus().map(({ times }) => times);
+  const busy = ({ user, nice, sys, irq }) => user + nice + sys + irq;
+  return times.reduce((sum, core) => sum + busy(core), 0) / 1000;
+}
+
 /**
  * The processes that a process has started, and those that they have.
  *

@@ -14,7 +14,8 @@ const notFound =
  * @param {{ url: string, delayMs?: number, old?: boolean }} to `url` is the tracker's; `old` hides
  *   what it has beyond the first protocol
  * @returns {Promise<{ url: string, asked: { at: number, path: string }[],
- *   stop: () => Promise<void> }>} `asked` grows by each call of the API, `at` in ms as of
+ *   answer: () => Promise<number>, stop: () => Promise<void> }>} `asked` grows by each call of the
+ *   API, and `answer` resolves when the tracker has answered the next one; times are those of
  *   `performance.now()`
  */
 export function startProxy({ url, delayMs = 0, old = false }) {
@@ -22,6 +23,7 @@ export function startProxy({ url, delayMs = 0, old = false }) {
   const later = delayMs > 0 ? (act) => setTimeout(act, delayMs) : (act) => act();
   const asked = [];
   const open = new Set();
+  const waiting = [];
   const server = createServer({ noDelay: true }, (volunteer) => {
     const tracker = connect({ host, port: Number(port), noDelay: true });
     // Of the request that has no answer yet.
@@ -36,6 +38,7 @@ export function startProxy({ url, delayMs = 0, old = false }) {
     });
     tracker.on("data", (chunk) => {
       const answer = old && path === "/api/new" ? withoutOurs(chunk) : chunk;
+      if (path?.startsWith("/api/")) for (const tell of waiting.splice(0)) tell(performance.now());
       path = undefined;
       later(() => volunteer.write(answer));
     });
@@ -51,6 +54,7 @@ export function startProxy({ url, delayMs = 0, old = false }) {
       one.on("close", () => open.delete(one));
     }
   });
+  const answer = () => new Promise((tell) => waiting.push(tell));
   const stop = () =>
     new Promise((ended) => {
       server.close(() => ended());
@@ -59,7 +63,7 @@ export function startProxy({ url, delayMs = 0, old = false }) {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () =>
-      resolve({ url: `http://127.0.0.1:${server.address().port}`, asked, stop }),
+      resolve({ url: `http://127.0.0.1:${server.address().port}`, asked, answer, stop }),
     );
   });
 }

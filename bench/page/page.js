@@ -42,9 +42,7 @@ window.begin = async ({ script, turns, workers }) => {
       ...{ pauseOnBattery: false, hours: null },
     },
   });
-  volunteer.subscribe(({ state, problem }) => {
-    if (state === "failed") console.error(problem ?? state);
-  });
+  volunteer.subscribe(({ error }) => error && console.error(error.message));
   volunteer.start();
 };
 
