@@ -44,7 +44,8 @@ export function readArguments(args) {
   const lists = { jobs: { all: every.jobs }, contenders: { all: every.contenders } };
   const numbers = { rounds: 3, seconds: 10, "idle-seconds": 60, workers: 2 };
   const quick = { rounds: 1, seconds: 2, "idle-seconds": 20 };
-  const wanted = read(args, { usage, lists, numbers, quick });
+  const harmless = ["rounds", "seconds", "idle-seconds"];
+  const wanted = read(args, { usage, lists, numbers, quick, harmless });
   return { ...wanted, jobs: wanted.jobs.map(Number), idleSeconds: wanted["idle-seconds"] };
 }
 

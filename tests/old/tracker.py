@@ -357,7 +357,7 @@ class Handler(BaseHTTPRequestHandler):
                 continue
             file = (folder / path[len(prefix) :].lstrip("/")).resolve()
             file = file / "index.html" if file.is_dir() else file
-            if file.is_relative_to(folder) and file.is_file():
+            if folder in file.parents and file.is_file():
                 kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
                 return self.send(200, file.read_bytes(), kind)
         return self.send(404, "Not Found")
@@ -432,7 +432,8 @@ def read_arguments():
 def main():
     given = read_arguments()
     # Systems differ in what they know.
-    mimetypes.add_type("text/javascript", ".js")
+    for ending in (".js", ".mjs"):
+        mimetypes.add_type("text/javascript", ending)
     mimetypes.add_type("application/wasm", ".wasm")
     if given.jsonl:
         lines = given.jsonl.read_text(encoding="utf-8").splitlines()
