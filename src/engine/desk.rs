@@ -169,6 +169,19 @@ impl Desk {
         key
     }
 
+    /// Keys from here on are larger: no two hubs of a page may call their jobs the same.
+    pub fn count_from(&mut self, first: Key) {
+        self.last = first;
+    }
+
+    /// A job becomes known by another key, one that somebody else has given it.
+    pub fn rename(&mut self, from: Key, to: Key) {
+        if let Some(mut job) = self.jobs.remove(&from) {
+            job.key = to;
+            self.jobs.insert(to, job);
+        }
+    }
+
     /// A job.
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&Job> {

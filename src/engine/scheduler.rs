@@ -32,6 +32,9 @@ const DELIVER_MS: f64 = 15_000.0;
 /// While a core works time is entered at least so often.
 const BEAT_MS: f64 = 10_000.0;
 
+/// How long cores that have worked for another hub may take to say at what.
+const MEETING_MS: f64 = 1_000.0;
+
 /// Results that have waited so long are written to storage.
 const STORE_MS: f64 = 1_000.0;
 
@@ -103,7 +106,11 @@ pub enum Event {
         sessions: Vec<Session>,
         /// Jobs.
         jobs: Vec<Stored>,
+        /// So many compute workers have worked for another hub, and will say at what.
+        cores: u32,
     },
+    /// A compute worker of another hub works on this job, if any, under the key that that gave it.
+    Met(u32, Option<(Key, Stored)>),
     /// A compute worker exists at this place; it sets itself up.
     CoreHere(u32),
     /// It is ready for jobs.
@@ -250,6 +257,9 @@ pub struct Scheduler {
     renewing: bool,
     /// Whether it is known what storage had; nothing is done before.
     restored: bool,
+    /// How many cores have not said yet what they do for another hub, and since when: before that
+    /// the tracker must not be told what is held.
+    meeting: Option<(u32, Now)>,
     /// What the cores could have worked, in milliseconds, and up to when: limits count neither
     /// pauses nor rests nor the machine's sleep.
     work_ms: f64,
@@ -279,10 +289,18 @@ impl Scheduler {
             told_fatal: false,
             renewing: false,
             restored: false,
+            meeting: None,
             work_ms: 0.0,
             entered: None,
             told: None,
         }
+    }
+
+    /// The same hub with keys that no other hub of this page has given.
+    #[must_use]
+    pub fn with_keys_from(mut self, first: Key) -> Self {
+        self.desk.count_from(first);
+        self
     }
 
     /// The jobs.
@@ -336,7 +354,15 @@ impl Scheduler {
 
     fn take(&mut self, now: Now, random: f64, event: Event, out: &mut Vec<Action>) {
         match event {
-            Event::Restored { sessions, jobs } => self.restore(now, sessions, jobs),
+            Event::Restored {
+                sessions,
+                jobs,
+                cores,
+            } => {
+                self.meeting = Some((cores, now));
+                self.restore(now, sessions, jobs);
+            }
+            Event::Met(core, job) => self.meet(now, core, job),
             Event::CoreHere(core) => self.core_here(now, core),
             Event::CoreUp(core) => {
                 if let Some(core) = self.cores.get_mut(&core) {
@@ -402,26 +428,13 @@ impl Scheduler {
                 link.restore(session);
             }
         }
-        for stored in jobs {
-            let index = self
-                .links
-                .iter()
-                .position(|l| l.common.stage == stored.stage);
-            let Some(index) = index else {
-                // A stage that this page does not work at any more: its lease will end.
-                self.desk.freed.extend(stored.input);
-                self.desk.forgotten.push(stored.ticket.text().to_owned());
+        for mut stored in jobs {
+            let outcome = stored.outcome.take();
+            let Some(job) = self.add(stored).and_then(|key| self.desk.get_mut(key)) else {
                 continue;
             };
-            let (number, attempt) = (stored.number, stored.attempt);
-            let key = self
-                .desk
-                .add(index, number, attempt, stored.ticket, stored.input);
-            let Some(job) = self.desk.get_mut(key) else {
-                continue;
-            };
-            job.resumable = stored.outcome.is_none();
-            if let Some(outcome) = stored.outcome {
+            job.resumable = outcome.is_none();
+            if let Some(outcome) = outcome {
                 self.counts.restored += 1;
                 job.place = Place::Ended {
                     outcome,
@@ -431,6 +444,53 @@ impl Scheduler {
                 };
             }
         }
+    }
+
+    /// Puts a job that came another way than from the tracker on the desk.
+    fn add(&mut self, stored: Stored) -> Option<Key> {
+        let mut links = self.links.iter();
+        let Some(index) = links.position(|l| l.common.stage == stored.stage) else {
+            // A stage that this page does not work at any more: its lease will end.
+            self.desk.freed.extend(stored.input);
+            self.desk.forgotten.push(stored.ticket.text().to_owned());
+            return None;
+        };
+        let (number, attempt) = (stored.number, stored.attempt);
+        let add = |desk: &mut Desk| desk.add(index, number, attempt, stored.ticket, stored.input);
+        Some(add(&mut self.desk))
+    }
+
+    /// A core that has worked for another hub says what it does.
+    fn meet(&mut self, now: Now, at: u32, job: Option<(Key, Stored)>) {
+        if let Some((cores, _)) = &mut self.meeting {
+            *cores = cores.saturating_sub(1);
+        }
+        let Some((key, stored)) = job else { return };
+        // It may have a checkpoint, and so have come from storage too.
+        let known = self.desk.by_ticket(stored.ticket.text());
+        if let Some(known) = known {
+            self.desk.freed.extend(stored.input);
+            self.desk.rename(known, key);
+        } else if let Some(new) = self.add(stored) {
+            self.desk.rename(new, key);
+        }
+        let work_ms = self.work_ms;
+        let core = self.cores.get_mut(&at);
+        if let (Some(core), Some(job)) = (core, self.desk.get_mut(key))
+            && job.outcome().is_none()
+        {
+            core.begin(key, work_ms);
+            job.place = Place::Running {
+                core: at,
+                since: now,
+            };
+        }
+    }
+
+    /// Whether all cores have said what they do, or had time enough to.
+    fn has_met(&self, now: Now) -> bool {
+        self.meeting
+            .is_none_or(|(cores, since)| cores == 0 || now.since(since) >= MEETING_MS)
     }
 
     fn core_here(&mut self, now: Now, at: u32) {
@@ -602,7 +662,9 @@ impl Scheduler {
         }
         self.size(out);
         let hurry = !self.may_begin() || !self.is_working();
-        self.ask(now, hurry, out);
+        if self.has_met(now) {
+            self.ask(now, hurry, out);
+        }
         self.keep(now, STORE_MS, out);
         out.extend(self.desk.freed.drain(..).map(Action::Free));
         for name in self.desk.forgotten.drain(..) {
@@ -980,6 +1042,9 @@ impl Scheduler {
             return None;
         }
         let mut due: Vec<f64> = Vec::new();
+        if let Some((_, since)) = self.meeting.filter(|_| !self.has_met(now)) {
+            due.push(MEETING_MS - now.since(since));
+        }
         due.extend(
             self.links
                 .iter()

@@ -37,6 +37,7 @@ class Run {
   /** `look(done, total, text)` returns when it wants to be called again. */
   constructor(task, data, project, setup, look, save) {
     const run = this;
+    this.task = task;
     this.key = task.key;
     this.job = { id: task.number, data, attempt: task.attempt, stage: task.stage };
     this.context = {
@@ -121,10 +122,16 @@ export class Core {
     this.#work().catch(reportError);
   }
 
-  /** Another hub is there, which wants to know how far this worker is. */
+  /**
+   * Another hub is there, which wants to know what this worker does. It takes over the job that
+   * runs; what only waits here comes again.
+   */
   meet(port) {
     this.#listen(port);
     this.#hear({ t: "tower", epochs: [] });
+    this.#queue = [];
+    const task = this.#run?.task;
+    port.postMessage({ t: "met", task: task && { ...task, kind: "job", input: task.data } });
     if (this.#up) port.postMessage(this.#up);
     this.#begun = this.#run?.key;
     this.#flush(now());

@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::engine::{
     action::{Action, Got, Outgoing, Write},
     clock::Now,
-    desk::{Key, Outcome, Text},
+    desk::{Key, Outcome, Text, Ticket},
     duty::{FULL, STOP},
     governor::{Surroundings, Wish},
     scheduler::{Ended, Event, Progress, Report, Scheduler, Stored},
@@ -60,6 +60,9 @@ const BEAT_MS: f64 = 1_000.0;
 /// How often it hears of changes, at most.
 const STATUS_MS: f64 = 100.0;
 
+/// Keys of a hub's jobs begin somewhere below this.
+const FIRST_KEY: f64 = 2_000_000_000.0;
+
 /// No timer is set for longer: a machine that slept looks up soon after.
 const LONGEST_MS: f64 = 30_000.0;
 
@@ -92,6 +95,8 @@ pub(crate) struct Hub {
     told: Cell<f64>,
     said_farewell: Cell<f64>,
     changed: Cell<bool>,
+    /// How many compute workers have worked for a hub before this one.
+    cores: u32,
     /// What is said before storage has been read.
     early: RefCell<Option<Vec<Event>>>,
 }
@@ -178,7 +183,11 @@ impl Hub {
         // Without locks each tab is a volunteer of its own, which keeps what is its own.
         let site = format!("{}{instance}", url.as_str());
         Ok(Self {
-            scheduler: RefCell::new(Scheduler::new(&stages, &nickname, settings, limits)),
+            scheduler: RefCell::new(
+                Scheduler::new(&stages, &nickname, settings, limits)
+                    .with_keys_from((js_sys::Math::random() * FIRST_KEY) as Key),
+            ),
+            cores: small(setup, "cores").unwrap_or_default(),
             texts: RefCell::default(),
             places: RefCell::default(),
             states: RefCell::default(),
@@ -224,7 +233,11 @@ impl Hub {
             .collect();
         let mut over = over.iter();
         jobs.retain(|_| over.next() != Some(&true));
-        self.handle(Event::Restored { sessions, jobs });
+        self.handle(Event::Restored {
+            sessions,
+            jobs,
+            cores: self.cores,
+        });
         for (ticket, state) in states {
             let key = self.scheduler.borrow().desk().by_ticket(&ticket);
             key.map(|key| self.states.borrow_mut().insert(key, state));
@@ -324,6 +337,8 @@ impl Hub {
                 ("key", (*key).into()),
                 ("number", (job.number as f64).into()),
                 ("attempt", job.attempt.into()),
+                ("ticket", job.ticket.text().into()),
+                ("lease", matches!(job.ticket, Ticket::Lease(_)).into()),
                 ("stage", stage.letter().into()),
                 ("stageName", stage_name.into()),
                 ("data", data),
@@ -518,6 +533,7 @@ impl Hub {
                 Event::Recalled(core, keys.iter().filter_map(key).collect())
             }
             "report" => Event::Report(core, self.report(message)),
+            "met" => Event::Met(core, self.met(message)),
             _ => return,
         };
         let idle = matches!(&event, Event::Report(_, report) if report.started.is_none());
@@ -525,6 +541,24 @@ impl Hub {
         if idle {
             self.top_up(core);
         }
+    }
+
+    /// What a compute worker does for another hub.
+    fn met(&self, message: &JsValue) -> Option<(Key, Stored)> {
+        let task = field(message, "task")?;
+        let key = small(&task, "key")?;
+        let stored = wire::stored(&task, &mut self.texts.borrow_mut())?;
+        // Its checkpoint may have come from storage, under another key.
+        let known = self
+            .scheduler
+            .borrow()
+            .desk()
+            .by_ticket(stored.ticket.text());
+        let mut states = self.states.borrow_mut();
+        if let Some(state) = known.and_then(|known| states.remove(&known)) {
+            states.insert(key, state);
+        }
+        Some((key, stored))
     }
 
     /// Gives a worker that hears messages fresh epochs to listen to.

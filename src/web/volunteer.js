@@ -83,6 +83,8 @@ class Page {
   idlers = [];
   ended = new AbortController();
   requests = [];
+  /** The workers that were made compute workers. */
+  computing = new Set();
   /** What other tabs say of themselves, and what the rules say over what the hub says. */
   there = {};
   over = [];
@@ -273,6 +275,7 @@ class Page {
   end(id) {
     const worker = this.workers.get(id);
     this.workers.delete(id);
+    this.computing.delete(id);
     worker?.terminate();
   }
 
@@ -284,11 +287,14 @@ class Page {
     this.hub = id;
     const { settings, setup } = this;
     const surroundings = this.surroundings();
-    this.send(id, { t: "hub", setup: { ...setup, settings, surroundings } });
+    // Those that worked for the hub before will say at what.
+    const cores = [...this.workers.keys()].filter((id) => this.computing.has(id)).length;
+    this.send(id, { t: "hub", setup: { ...setup, settings, surroundings, cores } });
   }
 
   connect(hub, worker, core) {
     const { port1, port2 } = new MessageChannel();
+    this.computing.add(worker);
     this.send(worker, { t: "compute", port: port1, core }, [port1]);
     this.send(hub, { t: "core", port: port2, core }, [port2]);
   }

@@ -304,6 +304,7 @@ impl<T: Tracker> World<T> {
                 Event::Restored {
                     sessions: Vec::new(),
                     jobs: Vec::new(),
+                    cores: 0,
                 },
             ),
         );
@@ -445,7 +446,12 @@ impl<T: Tracker> World<T> {
                 outcome,
             });
         }
-        self.happen(Event::Restored { sessions, jobs });
+        let cores = 0;
+        self.happen(Event::Restored {
+            sessions,
+            jobs,
+            cores,
+        });
         self.happen(Event::Around(self.around));
         if self.wish != Wish::Run {
             self.happen(Event::Wish(self.wish));
