@@ -303,7 +303,11 @@ impl Hub {
             }
             Action::Store(write) => self.store(write),
             Action::Renew => say_page("renew"),
-            Action::Stopped => say_page("stopped"),
+            Action::Stopped => {
+                // What came last counts too.
+                self.tell_now(clock());
+                say_page("stopped");
+            }
             Action::Fatal(fault) => tell_fatal(&fault),
         }
     }

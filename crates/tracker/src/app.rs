@@ -72,7 +72,7 @@ pub fn router(app: App) -> Result<Router, String> {
         .fallback(|| async { ApiError::Refused(ErrorCode::NotFound) })
         .method_not_allowed_fallback(|| async { ApiError::Refused(ErrorCode::MethodNotAllowed) })
         .layer(DefaultBodyLimit::max(limit))
-        .layer(middleware::from_fn_with_state(app.clone(), housekeeping))
+        .layer(middleware::from_fn(housekeeping))
         .layer(cors)
         .layer(middleware::from_fn(only_real_preflights))
         .layer(RequestBodyTimeoutLayer::new(app.limits.pause))
@@ -109,7 +109,7 @@ async fn measure(State(app): State<App>, request: Request, next: Next) -> Respon
 
 /// Answers of the API are never kept by caches, and `HEAD` is no method of the API: a `HEAD` of
 /// `/api/new` would register a worker that nobody knows.
-async fn housekeeping(State(_): State<App>, request: Request, next: Next) -> Response {
+async fn housekeeping(request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with("/api/");
     if api && request.method() == Method::HEAD {
         return ApiError::Refused(ErrorCode::MethodNotAllowed).into_response();

@@ -46,7 +46,7 @@ impl IntoResponse for ApiError {
             Self::Refused(code) => (code, code.text().unwrap_or(code.as_str()).to_owned()),
             Self::Said(code, sentence) => (code, sentence),
             Self::Faults(detail) => return faults(ParameterFaults { detail }),
-            Self::Store(StoreError::Unavailable(why)) => {
+            Self::Store(StoreError::Unavailable(why) | StoreError::Conflict(why)) => {
                 tracing::warn!(%why, "the database is not available");
                 (
                     ErrorCode::Unavailable,

@@ -2,7 +2,7 @@
 
 mod contract;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use contract::{Given, NOW, contract};
 use distcompute_tracker::{
@@ -12,6 +12,7 @@ use distcompute_tracker::{
         sqlite::{ServeLock, SqliteStore},
     },
 };
+use rusqlite::Connection;
 
 async fn make(rules: StoreRules) -> Given {
     let folder = tempfile::tempdir().expect("a folder");
@@ -56,34 +57,64 @@ contract! { make:
 
 #[test]
 fn any_interleaving_leaves_the_books_right() {
-    contract::syncs::any_interleaving_leaves_the_books_right(32, || make(contract::RULES));
+    contract::syncs::any_interleaving_leaves_the_books_right(40, |rules| async move {
+        make(rules).await.alone()
+    });
+}
+
+#[test]
+fn syncs_at_once_leave_the_books_right() {
+    contract::syncs::syncs_at_once_leave_the_books_right(32, |rules| async move {
+        make(rules).await.alone()
+    });
+}
+
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/sqlite/0001_jobs_workers_leases.sql"),
+    include_str!("../migrations/sqlite/0002_rounds_failures_syncs.sql"),
+    include_str!("../migrations/sqlite/0003_actions.sql"),
+];
+
+/// A file with a few jobs, as a tracker left it that let sqlx keep the version of the tables.
+fn kept_by_sqlx(path: &Path, version: usize) -> Connection {
+    let file = Connection::open(path).expect("a file");
+    file.execute_batch(include_str!("sqlx.sql"))
+        .expect("a list");
+    for (index, migration) in MIGRATIONS.iter().enumerate().take(version) {
+        file.execute_batch(migration).expect("a migration");
+        if index == 0 {
+            file.execute_batch(include_str!("first.sql"))
+                .expect("its data");
+        }
+        note_migration(&file, index + 1);
+    }
+    file
+}
+
+fn note_migration(file: &Connection, version: usize) {
+    let note = "insert into _sqlx_migrations \
+                (version, description, success, checksum, execution_time) \
+                values (?, 'some', true, x'00', 1)";
+    let version = i64::try_from(version).expect("few");
+    file.execute(note, [version]).expect("noted");
 }
 
 #[tokio::test]
-async fn a_database_of_the_first_schema_goes_on_where_it_was() {
-    use sqlx::Executor as _;
-    let folder = tempfile::tempdir().expect("a folder");
+async fn a_database_of_any_earlier_version_goes_on_where_it_was() {
+    for version in 1..=MIGRATIONS.len() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("jobs.db");
+        drop(kept_by_sqlx(&path, version));
+        goes_on(folder, version).await;
+    }
+}
+
+async fn goes_on(folder: tempfile::TempDir, version: usize) {
     let path = folder.path().join("jobs.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(&path)
-        .create_if_missing(true);
-    let pool = sqlx::SqlitePool::connect_with(options)
-        .await
-        .expect("a file");
-    let mut first = sqlx::migrate!("migrations/sqlite");
-    first
-        .migrations
-        .to_mut()
-        .retain(|migration| migration.version == 1);
-    first.run(&pool).await.expect("the first schema");
-    pool.execute(include_str!("first.sql"))
-        .await
-        .expect("its data");
-    pool.close().await;
     let clock = Arc::new(ManualClock::new(NOW));
     let store = SqliteStore::open(&path, false, contract::RULES, clock.clone())
         .await
-        .expect("today's schema");
+        .unwrap_or_else(|error| panic!("from version {version}: {error}"));
     let given = Given {
         store: Arc::new(store),
         clock,
@@ -105,16 +136,45 @@ async fn a_database_of_the_first_schema_goes_on_where_it_was() {
     contract::the_books_agree(given.store.as_ref()).await;
     let stage = given.store.status().await.expect("status").stages[0];
     assert_eq!((stage.granted, stage.accepted, stage.done), (3, 2, 2));
+    given.store.close().await;
+    let again = SqliteStore::open(&path, false, contract::RULES, given.clock).await;
+    let again = again.expect("the same file").status().await;
+    assert_eq!(again.expect("status").stages[0], stage);
+}
+
+#[tokio::test]
+async fn a_file_of_a_later_version_is_refused_and_left_as_it_is() {
+    let later = MIGRATIONS.len() + 1;
+    for by_sqlx in [false, true] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("jobs.db");
+        let file = kept_by_sqlx(&path, MIGRATIONS.len());
+        if by_sqlx {
+            note_migration(&file, later);
+        } else {
+            file.execute_batch(&format!("pragma user_version = {later}"))
+                .expect("a version");
+        }
+        drop(file);
+        let before = std::fs::read(&path).expect("the file");
+        let clock = Arc::new(ManualClock::new(NOW));
+        let refused = SqliteStore::open(&path, false, contract::RULES, clock).await;
+        let sentence = refused.err().expect("refused").to_string();
+        assert!(sentence.contains("version 4"), "{sentence}");
+        let tables = |bytes: &[u8]| bytes[100..].to_vec();
+        let after = std::fs::read(&path).expect("the file");
+        assert_eq!(tables(&before), tables(&after), "behind the file's header");
+    }
 }
 
 /// How SQLite would run a statement.
-async fn plan(store: &SqliteStore, statement: &str) -> String {
-    let explained = sqlx::AssertSqlSafe(format!("explain query plan {statement}"));
-    let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained)
-        .fetch_all(store.readers())
-        .await
-        .expect("a plan");
-    steps.into_iter().map(|(.., step)| step + "\n").collect()
+fn plan(file: &Connection, statement: &str) -> String {
+    let mut explained = file
+        .prepare(&format!("explain query plan {statement}"))
+        .expect("a statement");
+    let steps = explained.raw_query().mapped(|row| row.get(3));
+    let steps: Result<Vec<String>, _> = steps.collect();
+    steps.expect("a plan").join("\n") + "\n"
 }
 
 #[tokio::test]
@@ -122,11 +182,11 @@ async fn what_volunteers_wait_for_neither_scans_a_table_nor_sorts() {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Arc::new(ManualClock::new(NOW));
     let path = folder.path().join("jobs.db");
-    let store = SqliteStore::open(&path, true, contract::RULES, clock)
-        .await
-        .expect("a store");
+    let store = SqliteStore::open(&path, true, contract::RULES, clock).await;
+    store.expect("a store").close().await;
+    let file = Connection::open(&path).expect("the file");
     for statement in SqliteStore::HOT_STATEMENTS {
-        let plan = plan(&store, statement).await;
+        let plan = plan(&file, statement);
         assert!(!plan.contains("TEMP B-TREE"), "sorts: {statement}\n{plan}");
         for table in ["jobs", "inputs", "workers", "leases", "w", "l", "j", "i"] {
             assert!(
@@ -135,7 +195,7 @@ async fn what_volunteers_wait_for_neither_scans_a_table_nor_sorts() {
             );
         }
     }
-    let plan = plan(&store, SqliteStore::HOT_STATEMENTS[0]).await;
+    let plan = plan(&file, SqliteStore::HOT_STATEMENTS[0]);
     assert!(
         plan.contains("SEARCH j USING INDEX jobs_queue (stage=?)"),
         "{plan}"

@@ -292,7 +292,7 @@ async fn add(store: &dyn Store, batch: &[String]) -> Result<Option<Added>, Strin
     let mut pause = PAUSE;
     for _ in 1..TRIES {
         match store.add_jobs(batch).await {
-            Err(StoreError::Unavailable(_)) => {
+            Err(StoreError::Unavailable(_) | StoreError::Conflict(_)) => {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }

@@ -13,6 +13,9 @@ use crate::ledger::{Changes, Snapshot, Wanted};
 /// numbers, so that [`store`](Self::store) writes over nothing that it has not seen.
 #[async_trait]
 pub trait Database: Send + 'static {
+    /// Whether a transaction can lose against another ([`StoreError::Conflict`]).
+    const CONFLICTS: bool;
+
     /// Begins a transaction.
     async fn begin(&mut self) -> Result<(), StoreError>;
 

@@ -29,6 +29,9 @@ pub enum StoreError {
     /// The database cannot be written or read just now. The same call may go through later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// It lost against what somebody else did at the same time, and changed nothing.
+    #[error("the database preferred another transaction: {0}")]
+    Conflict(String),
     /// A fault of the database or of this program.
     #[error("the database failed: {0}")]
     Failed(String),

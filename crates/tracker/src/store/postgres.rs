@@ -62,19 +62,26 @@ impl PostgresStore {
         })
     }
 
-    /// What volunteers and pages wait for again and again, for the test that looks at its plans.
+    /// What volunteers wait for again and again, for the test that looks at its plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 9] = [
+    pub const WRITER_STATEMENTS: [&str; 8] = [
         load::QUEUE,
         load::WORKERS,
         load::JOBS,
         load::LEASES,
         load::PAST,
         load::INPUTS,
-        books::WORKERS,
-        books::LEADERBOARD,
-        books::RESULTS,
+        save::ROWS,
+        save::COUNTERS,
     ];
+
+    /// What they run under.
+    #[doc(hidden)]
+    pub const WRITER_SETTINGS: &str = connection::WRITING;
+
+    /// What pages wait for, for the same test.
+    #[doc(hidden)]
+    pub const READER_STATEMENTS: [&str; 3] = [books::WORKERS, books::LEADERBOARD, books::RESULTS];
 
     /// The connections that read, for that test.
     #[doc(hidden)]

@@ -1,11 +1,15 @@
 //! The store on SQLite: opening the file, the lock against a second tracker, and the trait. Beside
 //! this file: `load` and `save` do what the ledger needs, `books` what pages and the operator read,
 //! `jobs` what the operator puts in.
+//!
+//! SQLite is called on threads that may wait: the writer has one, readers borrow one.
 
 mod admin;
 mod books;
+mod connection;
 mod jobs;
 mod load;
+mod migrations;
 mod pace;
 mod rows;
 mod save;
@@ -20,27 +24,21 @@ use std::{
 
 use async_trait::async_trait;
 use distcompute_protocol::Stage;
-use sqlx::{
-    ConnectOptions as _, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
 
-use self::tables::Tables;
+use self::{
+    connection::{Pool, Use},
+    tables::Tables,
+};
 use super::{
     Action, ActionRow, AsideRow, MinuteRow, Output, Page, Pruned, Rank, RequeueFilter, Requeued,
     Status, Store, StoreError, StoreRules, WorkerRow, Writer, signed,
 };
 use crate::clock::Clock;
 
-/// How long a statement waits for another process, an import say, to finish its transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Statements that are kept ready on the connection that writes: each at three sizes.
-const STATEMENTS: usize = 256;
-
-/// How much of the file that connection keeps in memory, in KiB: the upper levels of the indexes
-/// of millions of jobs.
-const CACHE_KIB: i64 = 64 << 10;
+/// How much of the file that connection keeps in memory, in KiB: what a group touches, and the upper
+/// levels of the indexes of millions of jobs. More is slower, because each commit walks through it,
+/// and what is not there comes from the system's own cache.
+const CACHE_KIB: i64 = 8 << 10;
 
 /// Connections that read. They never wait for the writer, nor it for them.
 const READERS: u32 = 4;
@@ -52,9 +50,9 @@ const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// The jobs and the books in one SQLite file.
 pub struct SqliteStore {
     writer: Writer,
-    readers: SqlitePool,
+    readers: Pool,
     /// One connection, for the operator.
-    admin: SqlitePool,
+    admin: Pool,
     clock: Arc<dyn Clock>,
 }
 
@@ -73,39 +71,24 @@ impl SqliteStore {
             let path = path.display();
             return Err(StoreError::Unavailable(format!("there is no file {path}")));
         }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(create)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .disable_statement_logging();
-        let writing = options
-            .clone()
-            .statement_cache_capacity(STATEMENTS)
-            .pragma("cache_size", format!("-{CACHE_KIB}"));
-        let mut connection = writing.connect().await?;
-        sqlx::migrate!("migrations/sqlite")
-            .run_direct(None, &mut connection, false)
+        let file = path.to_owned();
+        let opening = tokio::task::spawn_blocking(move || {
+            let mut connection = connection::open(&file, create, Use::Write)?;
+            connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+            migrations::run(&mut connection)?;
+            Ok::<_, StoreError>(connection)
+        });
+        let connection = opening
             .await
-            .map_err(|error| StoreError::Failed(error.to_string()))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(BUSY_TIMEOUT)
-            .connect_lazy_with(options.clone().pragma("query_only", "on"));
-        let admin = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(BUSY_TIMEOUT)
-            .connect_lazy_with(options);
+            .map_err(|error| StoreError::Failed(error.to_string()))??;
         let tables = Tables {
             connection,
             clock: Arc::clone(&clock),
         };
-        let writer = Writer::start(tables, rules);
         Ok(Self {
-            writer,
-            readers,
-            admin,
+            writer: Writer::start_on_a_thread(tables, rules),
+            readers: Pool::new(path, Use::Read, READERS),
+            admin: Pool::new(path, Use::Write, 1),
             clock,
         })
     }
@@ -114,26 +97,19 @@ impl SqliteStore {
     #[doc(hidden)]
     pub const HOT_STATEMENTS: [&str; 13] = [
         load::HEADS,
-        load::WORKERS_BY_TOKEN,
-        load::WORKERS_BY_ID,
+        load::WORKER_BY_TOKEN,
+        load::WORKER_BY_ID,
         load::IDLE,
         load::LAPSED,
         load::HELD,
-        load::LEASES_BY_ID,
+        load::LEASE_BY_ID,
         load::PAST,
-        load::JOBS,
-        load::INPUTS,
+        load::JOB,
+        load::INPUT,
         books::WORKERS,
         books::LEADERBOARD,
         books::RESULTS,
     ];
-
-    /// The connections that read, for that test.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn readers(&self) -> &SqlitePool {
-        &self.readers
-    }
 }
 
 /// The right to serve a database file, held until it is dropped or the process ends.
@@ -189,35 +165,51 @@ impl Store for SqliteStore {
     }
 
     async fn knows(&self, token: &str) -> Result<bool, StoreError> {
-        books::knows(&self.readers, token).await
+        let token = token.to_owned();
+        self.readers.with(move |on| books::knows(on, &token)).await
     }
 
     async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError> {
-        books::open_jobs(&self.readers, stage).await
+        self.readers
+            .with(move |on| books::open_jobs(on, stage))
+            .await
     }
 
     async fn status(&self) -> Result<Status, StoreError> {
-        books::status(&self.readers, self.clock.now()).await
+        let now = self.clock.now();
+        self.readers.with(move |on| books::status(on, now)).await
     }
 
     async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {
-        pace::pace(&self.readers, self.clock.now(), minutes).await
+        let now = self.clock.now();
+        self.readers
+            .with(move |on| pace::pace(on, now, minutes))
+            .await
     }
 
     async fn workers(&self, stage: Stage, page: Page) -> Result<Vec<WorkerRow>, StoreError> {
-        books::workers(&self.readers, stage, page).await
+        self.readers
+            .with(move |on| books::workers(on, stage, page))
+            .await
     }
 
     async fn worker(&self, stage: Stage, name: &str) -> Result<Option<WorkerRow>, StoreError> {
-        books::worker(&self.readers, stage, name).await
+        let name = name.to_owned();
+        self.readers
+            .with(move |on| books::worker(on, stage, &name))
+            .await
     }
 
     async fn leaderboard(&self, page: Page) -> Result<Vec<Rank>, StoreError> {
-        books::leaderboard(&self.readers, page).await
+        self.readers
+            .with(move |on| books::leaderboard(on, page))
+            .await
     }
 
     async fn set_aside(&self, page: Page) -> Result<Vec<AsideRow>, StoreError> {
-        books::set_aside(&self.readers, page).await
+        self.readers
+            .with(move |on| books::set_aside(on, page))
+            .await
     }
 
     async fn results(
@@ -226,7 +218,9 @@ impl Store for SqliteStore {
         after: u64,
         limit: u32,
     ) -> Result<Vec<Output>, StoreError> {
-        books::results(&self.readers, stage, signed(after), limit).await
+        self.readers
+            .with(move |on| books::results(on, stage, signed(after), limit))
+            .await
     }
 
     async fn to_requeue(
@@ -235,7 +229,10 @@ impl Store for SqliteStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<(i64, Requeued)>, StoreError> {
-        books::to_requeue(&self.readers, self.clock.now(), filter, after, limit).await
+        let (now, filter) = (self.clock.now(), filter.clone());
+        self.readers
+            .with(move |on| books::to_requeue(on, now, &filter, after, limit))
+            .await
     }
 
     async fn prune(
@@ -245,15 +242,22 @@ impl Store for SqliteStore {
         before: u64,
         limit: u32,
     ) -> Result<Pruned, StoreError> {
-        admin::prune(&self.admin, stage, after, before, limit).await
+        self.admin
+            .with(move |on| admin::prune(on, stage, after, before, limit))
+            .await
     }
 
     async fn note_action(&self, action: &Action) -> Result<(), StoreError> {
-        admin::note(&self.admin, self.clock.now(), action).await
+        let (now, action) = (self.clock.now(), action.clone());
+        self.admin
+            .with(move |on| admin::note(on, now, &action))
+            .await
     }
 
     async fn actions(&self, after: u64, limit: u32) -> Result<Vec<ActionRow>, StoreError> {
-        admin::list(&self.readers, after, limit).await
+        self.readers
+            .with(move |on| admin::list(on, after, limit))
+            .await
     }
 
     async fn close(&self) {

@@ -1,16 +1,18 @@
 //! The task that writes, and the queue in front of it.
 //!
 //! What is waiting is settled as one group, in one transaction, and answered when that is on disk,
-//! so that many callers share a dozen statements and one wait for the disk. An operation that is
-//! refused does not disturb the others. A fault of the database undoes the whole group, and each
-//! caller is told. A caller that goes away does not interrupt its operation.
+//! so that many callers share one wait for the disk. An operation that is refused does not disturb
+//! the others. A fault of the database undoes the whole group, and each caller is told; a group that
+//! only lost against another transaction is done once more first. A caller that goes away does not
+//! interrupt its operation.
 
 use std::{collections::HashMap, sync::Mutex};
 
 use distcompute_protocol::ErrorCode;
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::{self, JoinHandle},
 };
 
 use super::{Added, StoreError, database::Database};
@@ -42,10 +44,22 @@ pub struct Writer {
 impl Writer {
     /// Starts the task, which owns the database from then on.
     pub fn start(database: impl Database, rules: Rules) -> Self {
+        Self::new(|queue| task::spawn(write(database, rules, queue)))
+    }
+
+    /// Starts the task on a thread of its own, for a database that is waited for by standing still.
+    pub fn start_on_a_thread(database: impl Database, rules: Rules) -> Self {
+        Self::new(|queue| {
+            let here = Handle::current();
+            task::spawn_blocking(move || here.block_on(write(database, rules, queue)))
+        })
+    }
+
+    fn new(start: impl FnOnce(mpsc::Receiver<Work>) -> JoinHandle<()>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         Self {
             queue: Mutex::new(Some(sender)),
-            task: tokio::sync::Mutex::new(Some(tokio::spawn(write(database, rules, receiver)))),
+            task: tokio::sync::Mutex::new(Some(start(receiver))),
         }
     }
 
@@ -158,7 +172,23 @@ fn answer(outcome: Result<Replies, StoreError>, callers: Vec<Caller<Reply>>) {
     }
 }
 
-async fn transact(
+async fn transact<D: Database>(
+    database: &mut D,
+    rules: Rules,
+    group: Vec<Operation>,
+) -> Result<Replies, StoreError> {
+    let again = D::CONFLICTS.then(|| group.clone());
+    match (attempt(database, rules, group).await, again) {
+        // The other has had its way by now.
+        (Err(StoreError::Conflict(why)), Some(group)) => {
+            tracing::warn!(%why, "a group of operations is done once more");
+            attempt(database, rules, group).await
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+async fn attempt(
     database: &mut impl Database,
     rules: Rules,
     group: Vec<Operation>,
@@ -205,4 +235,115 @@ async fn fill(database: &mut impl Database, replies: &mut Replies) -> Result<(),
         lease.data = inputs.get(&(lease.number, lease.stage)).cloned();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use async_trait::async_trait;
+    use distcompute_protocol::Stage;
+
+    use super::*;
+    use crate::ledger::{Changes, Snapshot, Wanted};
+
+    /// A database of nothing, which fails a number of times when it is to commit.
+    struct Faulty {
+        faults: Vec<StoreError>,
+        open: bool,
+        commits: Arc<AtomicU32>,
+    }
+
+    #[async_trait]
+    impl Database for Faulty {
+        const CONFLICTS: bool = true;
+
+        async fn begin(&mut self) -> Result<(), StoreError> {
+            assert!(!self.open, "a transaction within another");
+            self.open = true;
+            Ok(())
+        }
+
+        async fn load(&mut self, _: &Wanted) -> Result<Snapshot, StoreError> {
+            Ok(Snapshot::default())
+        }
+
+        async fn store(&mut self, _: Changes) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn inputs(
+            &mut self,
+            _: &[(i64, Stage)],
+        ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn commit(&mut self) -> Result<(), StoreError> {
+            self.commits.fetch_add(1, Ordering::SeqCst);
+            match self.faults.pop() {
+                Some(fault) => Err(fault),
+                None => {
+                    self.open = false;
+                    Ok(())
+                }
+            }
+        }
+
+        async fn rollback(&mut self) {
+            self.open = false;
+        }
+
+        async fn add(&mut self, _: &[String]) -> Result<Added, StoreError> {
+            unreachable!("nobody adds jobs here")
+        }
+
+        async fn wipe(&mut self) -> Result<(), StoreError> {
+            unreachable!("nobody wipes here")
+        }
+
+        async fn close(self) {}
+    }
+
+    const RULES: Rules = Rules {
+        last_stage: Stage::A,
+        invalid_after: 2,
+        max_attempts: 2,
+        lease_s: 300,
+    };
+
+    /// What a caller is told if the database fails so, and how often it was asked to commit.
+    async fn told(faults: Vec<StoreError>) -> (Result<Reply, StoreError>, u32) {
+        let commits = Arc::<AtomicU32>::default();
+        let database = Faulty {
+            faults,
+            open: false,
+            commits: Arc::clone(&commits),
+        };
+        let writer = Writer::start(database, RULES);
+        let answer = writer.settle(Operation::DropIdle(0)).await;
+        writer.close().await;
+        (answer, commits.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn a_group_that_lost_against_another_transaction_is_done_once_more_and_no_other_is() {
+        let conflict = || StoreError::Conflict("deadlock detected".to_owned());
+        let (answer, commits) = told(vec![conflict()]).await;
+        assert!(matches!(answer, Ok(Reply::Count(0))), "{answer:?}");
+        assert_eq!(commits, 2);
+        let (answer, commits) = told(vec![conflict(), conflict()]).await;
+        assert!(matches!(answer, Err(StoreError::Conflict(_))), "{answer:?}");
+        assert_eq!(commits, 2);
+        // Whether that transaction was committed, nobody knows.
+        let (answer, commits) = told(vec![StoreError::Unavailable("gone".to_owned())]).await;
+        assert!(
+            matches!(answer, Err(StoreError::Unavailable(_))),
+            "{answer:?}"
+        );
+        assert_eq!(commits, 1);
+    }
 }

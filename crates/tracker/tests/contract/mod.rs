@@ -49,6 +49,12 @@ macro_rules! contract {
 pub(crate) use contract;
 
 impl Given {
+    /// With the only store that there is on its database.
+    pub(crate) fn alone(self) -> (Self, Vec<Arc<dyn Store>>) {
+        let stores = vec![Arc::clone(&self.store)];
+        (self, stores)
+    }
+
     async fn jobs(&self, count: usize) {
         let inputs: Vec<String> = (1..=count).map(|n| format!("input {n}")).collect();
         self.store.add_jobs(&inputs).await.expect("jobs");

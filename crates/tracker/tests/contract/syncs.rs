@@ -1,17 +1,24 @@
 //! Any interleaving of what clients and the network do leaves the books right: syncs whose answers
 //! are lost, that are doubled, that are delayed past later ones, that two hubs send with one token,
-//! mixed with calls of the first protocol, while leases end and workers vanish.
+//! results that come when somebody else has finished the job, all mixed with calls of the first
+//! protocol, while leases end and workers vanish. Where trackers share a database, each step goes to
+//! one of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+};
 
-use distcompute_protocol::{Done, ErrorCode, Failed, Invalid, MAX_SYNC_WANT, Stage, SyncRequest};
-use distcompute_tracker::store::{RequeueFilter, StoreError, SyncReply};
-use proptest::{prelude::*, test_runner::TestRunner};
+use distcompute_protocol::{
+    Done, ErrorCode, Failed, Invalid, MAX_SYNC_WANT, RejectedWhy, Stage, SyncRequest,
+};
+use distcompute_tracker::store::{RequeueFilter, Store, StoreError, StoreRules, SyncReply};
+use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 
 use super::{ALL, Given, RULES, the_books_agree};
 
-const JOBS: usize = 7;
-const CLIENTS: usize = 3;
+const JOBS: usize = 5;
+const CLIENTS: usize = 4;
 const LEASE_MS: i64 = 300_000;
 const IDLE_MS: i64 = 7_200_000;
 
@@ -37,8 +44,11 @@ enum Step {
         want: u32,
     },
     DelayedArrives,
-    OldHandsIn {
+    HandsInLate {
         client: usize,
+        which: Index,
+        /// Also what was accepted before.
+        any: bool,
     },
     Claim {
         client: usize,
@@ -62,7 +72,13 @@ enum Step {
     Requeue,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+/// The last stage: with only one, a result closes its job.
+fn last_stage() -> impl Strategy<Value = Stage> {
+    prop_oneof![Just(Stage::B), Just(Stage::A)]
+}
+
+/// Steps, each with the tracker that it goes to.
+fn steps() -> impl Strategy<Value = Vec<(Index, Step)>> {
     let client = 0..CLIENTS;
     let fate = prop_oneof![
         4 => Just(Fate::Arrives),
@@ -96,7 +112,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         12 => sync,
         2 => Just(Step::DelayedArrives),
-        2 => client.clone().prop_map(|client| Step::OldHandsIn { client }),
+        6 => (client.clone(), any::<Index>(), any::<bool>())
+            .prop_map(|(client, which, any)| Step::HandsInLate { client, which, any }),
         2 => client.clone().prop_map(|client| Step::Claim { client }),
         2 => client.clone().prop_map(|client| Step::Complete { client }),
         1 => client.clone().prop_map(|client| Step::Flag { client }),
@@ -107,7 +124,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Sweep),
         1 => Just(Step::Requeue),
     ];
-    prop::collection::vec(step, 1..40)
+    prop::collection::vec((any::<Index>(), step), 1..40)
 }
 
 /// A job as a client has it.
@@ -123,23 +140,47 @@ struct Client {
     stage: usize,
     seq: u64,
     holds: Vec<Held>,
-    /// Every lease that it ever saw, to hand in late.
-    seen: Vec<Held>,
+}
+
+/// A lease as it was granted.
+#[derive(Debug)]
+struct Granted {
+    token: String,
+    seq: u64,
+    number: u64,
+    stage: Stage,
+}
+
+/// The result that counts of a stage's work on a job: the first.
+#[derive(Debug)]
+struct Made {
+    data: String,
+    /// The lease that it came under. `None`: a call of the first protocol handed it in, and whether
+    /// its worker knows the lease by name is yet to be seen.
+    lease: Option<String>,
 }
 
 struct World<'g> {
     given: &'g Given,
+    /// Every tracker of the database.
+    stores: Vec<Arc<dyn Store>>,
+    /// The one that this step goes to.
+    store: Arc<dyn Store>,
     clients: Vec<Client>,
     delayed: Vec<(usize, SyncRequest)>,
     registrations: usize,
     secrets: u64,
-    /// Who was told of a lease, by which sync.
-    granted: HashMap<String, (String, u64)>,
-    /// Leases whose results were accepted, with job and output.
-    accepted: BTreeMap<String, (u64, String)>,
-    old_completions: u64,
-    /// Whether results may have been taken back.
-    undone: bool,
+    granted: HashMap<String, Granted>,
+    /// Every lease that anybody was told of, to hand in late.
+    known: Vec<String>,
+    /// Leases whose results were accepted.
+    accepted: BTreeSet<String>,
+    /// What the books must hold.
+    made: BTreeMap<(u64, Stage), Made>,
+    /// Jobs whose results may have been taken back, so that leases of before count no more.
+    moved: BTreeSet<u64>,
+    /// Whether this step may take results back.
+    undoes: bool,
 }
 
 impl World<'_> {
@@ -162,7 +203,8 @@ impl World<'_> {
                 format!("{:032x}", self.secrets)
             })
             .collect();
-        match self.given.store.sync(request.clone(), secrets).await {
+        self.undoes |= !request.invalid.is_empty();
+        match self.store.sync(request.clone(), secrets).await {
             Ok(reply) => {
                 self.check(request, &reply);
                 Some(reply)
@@ -176,31 +218,57 @@ impl World<'_> {
     fn check(&mut self, request: &SyncRequest, reply: &SyncReply) {
         for job in &reply.granted {
             assert!(job.data.is_some(), "a job without its input");
-            let to = (request.token.clone(), request.seq);
-            let before = self.granted.insert(job.lease.clone(), to.clone());
-            assert!(
-                before.is_none_or(|before| before == to),
-                "one lease for two"
-            );
+            let granted = Granted {
+                token: request.token.clone(),
+                seq: request.seq,
+                number: u64::try_from(job.number).expect("a number"),
+                stage: job.stage,
+            };
+            if let Some(before) = self.granted.get(&job.lease) {
+                let to = (&before.token, before.seq);
+                assert_eq!(to, (&granted.token, granted.seq), "one lease for two");
+            } else {
+                self.known.push(job.lease.clone());
+                self.granted.insert(job.lease.clone(), granted);
+            }
         }
-        let asked: BTreeSet<_> = request.done.iter().map(|done| &done.lease).collect();
-        for lease in &reply.accepted {
-            assert!(asked.contains(lease), "accepted what was not handed in");
-            let done = request
-                .done
-                .iter()
-                .find(|done| done.lease == *lease)
-                .expect("asked");
-            let number = done.data.split(' ').nth(1).and_then(|n| n.parse().ok());
-            self.accepted
-                .entry(lease.clone())
-                .or_insert((number.expect("a number"), done.data.clone()));
+        let answered = reply.accepted.len() + reply.rejected.len();
+        assert_eq!(answered, request.done.len(), "an answer for each result");
+        for done in &request.done {
+            let why = reply.rejected.iter().find(|one| one.lease == done.lease);
+            assert_ne!(reply.accepted.contains(&done.lease), why.is_some());
+            self.judge(done, why.map(|rejected| rejected.why));
         }
-        for rejected in &reply.rejected {
-            assert!(
-                !self.accepted.contains_key(&rejected.lease),
-                "a result that was accepted is rejected when it is sent again"
-            );
+    }
+
+    /// The first of two results wins, and whatever was accepted once is accepted again.
+    fn judge(&mut self, done: &Done, rejected: Option<RejectedWhy>) {
+        let Granted { number, stage, .. } = self.granted[&done.lease];
+        let moved = self.moved.contains(&number);
+        let made = self.made.get_mut(&(number, stage));
+        match rejected {
+            None if self.accepted.insert(done.lease.clone()) => match made {
+                Some(made) => {
+                    let first = made.lease.get_or_insert_with(|| done.lease.clone());
+                    assert!(
+                        *first == done.lease || moved,
+                        "a second result was accepted"
+                    );
+                }
+                None => {
+                    let (data, lease) = (done.data.clone(), Some(done.lease.clone()));
+                    self.made.insert((number, stage), Made { data, lease });
+                }
+            },
+            None => {}
+            Some(_) if self.accepted.contains(&done.lease) => {
+                panic!("a result that was accepted is rejected when it is sent again")
+            }
+            Some(RejectedWhy::Finished) => {
+                assert!(made.is_some() || moved, "finished, but by nobody");
+            }
+            Some(RejectedWhy::Moved) => assert!(moved, "moved, but by nobody"),
+            Some(why) => panic!("{why:?}: {done:?}"),
         }
     }
 
@@ -221,7 +289,6 @@ impl World<'_> {
                 lease: job.lease.clone(),
                 number: u64::try_from(job.number).expect("a number"),
             };
-            one.seen.push(held.clone());
             if one.holds.iter().all(|other| other.lease != held.lease) {
                 one.holds.push(held);
             }
@@ -276,7 +343,6 @@ impl World<'_> {
             request.released.push(held.lease);
         }
         if invalid && let Some(held) = rest.pop() {
-            self.undone = true;
             request.invalid.push(Invalid {
                 lease: held.lease,
                 reason: "odd".to_owned(),
@@ -309,7 +375,7 @@ impl World<'_> {
     }
 
     async fn step(&mut self, step: &Step) {
-        let store = &self.given.store;
+        let store = Arc::clone(&self.store);
         match *step {
             Step::Sync { client, fate, .. } => self.sync(step, client, fate).await,
             Step::DelayedArrives => {
@@ -317,22 +383,25 @@ impl World<'_> {
                     self.send(&request).await;
                 }
             }
-            Step::OldHandsIn { client } => {
-                // A lease of whenever, under whatever registration it has now.
-                let one = &mut self.clients[client];
-                let Some(held) = one.seen.first().cloned() else {
+            Step::HandsInLate { client, which, any } => {
+                // A lease of whenever and whoever, under whatever registration it has now; and never
+                // the same text, so that it shows which one is kept.
+                let leases = self.known.iter();
+                let leases = leases.filter(|lease| any || !self.accepted.contains(*lease));
+                let leases: Vec<String> = leases.cloned().collect();
+                if leases.is_empty() {
                     return;
-                };
+                }
+                let lease = which.get(&leases).clone();
+                self.secrets += 1;
+                let data = format!("late {} under {lease}", self.secrets);
+                let one = &mut self.clients[client];
                 one.seq += 1;
-                let data = Self::output(&held, one.stage);
                 let request = SyncRequest {
                     token: one.token.clone(),
                     seq: one.seq,
                     holding: one.holds.iter().map(|held| held.lease.clone()).collect(),
-                    done: vec![Done {
-                        lease: held.lease,
-                        data,
-                    }],
+                    done: vec![Done { lease, data }],
                     ..SyncRequest::default()
                 };
                 if let Some(reply) = self.send(&request).await {
@@ -346,18 +415,22 @@ impl World<'_> {
             }
             Step::Complete { client } => {
                 let data = format!("old {}", self.secrets);
-                let before = self.credits().await;
-                if self
-                    .given
-                    .hand_in(&self.clients[client].token, &data)
-                    .await
-                    .is_ok()
-                {
-                    self.old_completions += self.credits().await - before;
+                let token = &self.clients[client].token;
+                if store.complete(token, None, data.clone()).await.is_ok() {
+                    // Which job that was, the books tell.
+                    for (key, kept) in self.books().await {
+                        let made = Made {
+                            data: kept,
+                            lease: None,
+                        };
+                        if made.data == data {
+                            self.made.entry(key).or_insert(made);
+                        }
+                    }
                 }
             }
             Step::Flag { client } => {
-                self.undone |= store.flag(&self.clients[client].token, None).await.is_ok();
+                self.undoes |= store.flag(&self.clients[client].token, None).await.is_ok();
             }
             Step::Leave { client } => {
                 let _ = store.leave(&self.clients[client].token).await;
@@ -374,99 +447,116 @@ impl World<'_> {
                     nickname: Some("nick 0".to_owned()),
                     ..RequeueFilter::default()
                 };
-                self.undone |= store.requeue(&filter).await.expect("requeued") > 0;
+                self.undoes |= store.requeue(&filter).await.expect("requeued") > 0;
                 let aside = RequeueFilter::default();
                 store.requeue(&aside).await.expect("requeued");
             }
         }
     }
 
-    async fn credits(&self) -> u64 {
-        let ranks = self.given.store.leaderboard(ALL).await.expect("ranks");
-        ranks.iter().map(|rank| rank.completed).sum()
+    /// All results, by job and stage.
+    async fn books(&self) -> BTreeMap<(u64, Stage), String> {
+        let mut books = BTreeMap::new();
+        for stage in [Stage::A, Stage::B] {
+            let results = self.given.results(stage).await.into_iter();
+            books.extend(results.map(|(number, data)| ((number, stage), data)));
+        }
+        books
     }
 
-    async fn check_books(&self) {
-        the_books_agree(self.given.store.as_ref()).await;
-        let credits = self.credits().await;
+    async fn check_books(&mut self) {
+        for store in &self.stores {
+            the_books_agree(store.as_ref()).await;
+        }
+        let ranks = self.given.store.leaderboard(ALL).await.expect("ranks");
+        let credits: u64 = ranks.iter().map(|rank| rank.completed).sum();
         let stages = self.given.status().await.stages;
         let accepted: u64 = stages.iter().map(|stage| stage.accepted).sum();
         assert_eq!(accepted, credits, "each accepted result has one credit");
-        // A lease that a call of the first protocol finished is accepted by a sync again.
-        let told = self.accepted.len() as u64 + self.old_completions;
-        assert!(credits <= told, "a credit for what nobody was told of");
-        if !self.undone {
-            let done: u64 = stages.iter().map(|stage| stage.done).sum();
-            assert_eq!(done, credits, "each output counts once");
+        let books = self.books().await;
+        if self.undoes {
+            let aside = self.given.store.set_aside(ALL).await.expect("aside");
+            self.moved.extend(aside.iter().map(|row| row.number));
+            let gone = self.made.keys().filter(|key| !books.contains_key(key));
+            self.moved.extend(gone.map(|(number, _)| *number));
         }
-        let mut outputs = BTreeSet::new();
-        for stage in [Stage::A, Stage::B] {
-            outputs.extend(self.given.results(stage).await);
+        // Of those that moved, only the counters are known.
+        self.made
+            .retain(|(number, _), _| !self.moved.contains(number));
+        let made = self.made.iter().map(|(key, made)| (*key, &made.data));
+        let kept = books
+            .iter()
+            .filter(|((number, _), _)| !self.moved.contains(number))
+            .map(|(key, data)| (*key, data));
+        assert!(
+            made.eq(kept),
+            "{:?}\nbut the books say\n{books:?}",
+            self.made
+        );
+        if self.moved.is_empty() {
+            assert_eq!(books.len() as u64, credits, "each output counts once");
         }
-        if !self.undone {
-            for (number, data) in self.accepted.values() {
-                // A call of the first protocol may have finished that lease, with its own output.
-                let kept = outputs.iter().any(|(of, output)| {
-                    of == number && (output == data || output.starts_with("old "))
-                });
-                assert!(kept, "an accepted result vanished: {data}");
-            }
-        }
-    }
-
-    /// Whatever has happened, the jobs can be finished.
-    async fn finish(&mut self) {
-        let store = &self.given.store;
-        self.given.clock.advance(IDLE_MS + 1);
-        store.end_leases(LEASE_MS).await.expect("a sweep");
-        store.drop_idle(IDLE_MS).await.expect("a sweep");
-        store
-            .requeue(&RequeueFilter::default())
-            .await
-            .expect("requeued");
-        for stage in [Stage::A, Stage::B] {
-            let token = format!("finisher {stage}");
-            self.given.join(&token, "finisher", stage).await;
-            while store.claim(&token, String::new()).await.is_ok() {
-                self.given
-                    .hand_in(&token, "finished")
-                    .await
-                    .expect("accepted");
-            }
-        }
-        let status = self.given.status().await;
-        assert_eq!(status.closed, JOBS as u64, "a job was lost: {status:?}");
-        the_books_agree(self.given.store.as_ref()).await;
     }
 }
 
-async fn play(given: &Given, steps: &[Step]) {
+/// Whatever has happened, the jobs can be finished.
+async fn finish(given: &Given, jobs: usize) {
+    let store = &given.store;
+    given.clock.advance(IDLE_MS + 1);
+    store.end_leases(LEASE_MS).await.expect("a sweep");
+    store.drop_idle(IDLE_MS).await.expect("a sweep");
+    store
+        .requeue(&RequeueFilter::default())
+        .await
+        .expect("requeued");
+    for stage in [Stage::A, Stage::B] {
+        let token = format!("finisher {stage}");
+        given.join(&token, "finisher", stage).await;
+        while store.claim(&token, String::new()).await.is_ok() {
+            given.hand_in(&token, "finished").await.expect("accepted");
+        }
+    }
+    let status = given.status().await;
+    assert_eq!(status.closed, jobs as u64, "a job was lost: {status:?}");
+    the_books_agree(store.as_ref()).await;
+}
+
+async fn play(given: Given, stores: Vec<Arc<dyn Store>>, steps: Vec<(Index, Step)>) {
     given.jobs(JOBS).await;
     let mut world = World {
-        given,
+        given: &given,
+        store: Arc::clone(&given.store),
+        stores,
         clients: (0..CLIENTS).map(|_| Client::default()).collect(),
         delayed: Vec::new(),
         registrations: 0,
         secrets: 0,
         granted: HashMap::new(),
-        accepted: BTreeMap::new(),
-        old_completions: 0,
-        undone: false,
+        known: Vec::new(),
+        accepted: BTreeSet::new(),
+        made: BTreeMap::new(),
+        moved: BTreeSet::new(),
+        undoes: false,
     };
     for client in 0..CLIENTS {
         world.join(client).await;
     }
-    for step in steps {
+    for (at, step) in &steps {
+        world.store = Arc::clone(at.get(&world.stores));
+        world.undoes = false;
         world.step(step).await;
         world.check_books().await;
     }
-    world.finish().await;
+    finish(&given, JOBS).await;
 }
 
-/// Plays so many cases on stores that `make` gives.
-pub(crate) fn any_interleaving_leaves_the_books_right<M>(cases: u32, make: impl Fn() -> M)
+/// Plays so many cases on databases that `make` gives, by way of all the stores that it has on each.
+fn cases<S, P, M, R>(count: u32, steps: S, make: impl Fn(StoreRules) -> M, play: P)
 where
-    M: Future<Output = Given>,
+    S: Strategy,
+    M: Future<Output = (Given, Vec<Arc<dyn Store>>)>,
+    P: Fn(Given, Vec<Arc<dyn Store>>, S::Value) -> R,
+    R: Future<Output = ()>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -475,17 +565,217 @@ where
         .expect("a runtime");
     let config = ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
+        ..ProptestConfig::with_cases(count)
     };
     assert_eq!(RULES.lease_s, 300);
     TestRunner::new(config)
-        .run(&steps(), |steps| {
+        .run(&(last_stage(), steps), |(last_stage, steps)| {
             runtime.block_on(async {
-                let given = make().await;
-                play(&given, &steps).await;
-                given.store.close().await;
+                let (given, stores) = make(StoreRules {
+                    last_stage,
+                    ..RULES
+                })
+                .await;
+                play(given, stores.clone(), steps).await;
+                for store in stores {
+                    store.close().await;
+                }
             });
             Ok(())
         })
         .expect("the books are right");
+}
+
+pub(crate) fn any_interleaving_leaves_the_books_right<M>(count: u32, make: impl Fn(StoreRules) -> M)
+where
+    M: Future<Output = (Given, Vec<Arc<dyn Store>>)>,
+{
+    cases(count, steps(), make, play);
+}
+
+/// So few jobs that everybody has had each of them.
+const FEW: usize = 3;
+
+/// A sync of a client that does not wait for the others.
+#[derive(Debug, Clone)]
+struct Turn {
+    /// The tracker that it goes to.
+    to: Index,
+    /// Whether another tracker gets it at the same moment.
+    doubled: bool,
+    answer_lost: bool,
+    done: usize,
+    released: bool,
+    /// A lease that anybody was told of, whose result it hands in too.
+    late: Option<Index>,
+    want: u32,
+}
+
+fn turns() -> impl Strategy<Value = Vec<Vec<Turn>>> {
+    let sometimes = || proptest::bool::weighted(0.3);
+    let turn = (
+        any::<Index>(),
+        sometimes(),
+        sometimes(),
+        0..3_usize,
+        sometimes(),
+        proptest::option::weighted(0.7, any::<Index>()),
+        0..4_u32,
+    )
+        .prop_map(
+            |(to, doubled, answer_lost, done, released, late, want)| Turn {
+                to,
+                doubled,
+                answer_lost,
+                done,
+                released,
+                late,
+                want,
+            },
+        );
+    prop::collection::vec(prop::collection::vec(turn, 1..20), 2..6)
+}
+
+/// What all clients were told together.
+#[derive(Default)]
+struct Told {
+    /// Leases in the order in which somebody heard of them.
+    known: Vec<Held>,
+    /// By lease: the only token that was ever told of it as granted.
+    holders: HashMap<String, String>,
+    /// Leases whose results were accepted, by job.
+    accepted: BTreeSet<(u64, String)>,
+    /// By job, everything that was sent for it.
+    sent: HashMap<u64, Vec<(String, String)>>,
+}
+
+async fn take_turns(
+    stores: Vec<Arc<dyn Store>>,
+    told: Arc<Mutex<Told>>,
+    token: String,
+    turns: Vec<Turn>,
+) {
+    let mut holds: Vec<Held> = Vec::new();
+    for (turn, seq) in turns.into_iter().zip(1..) {
+        let mut request = SyncRequest {
+            token: token.clone(),
+            seq,
+            want: turn.want,
+            ..SyncRequest::default()
+        };
+        let mut rest = holds.clone();
+        let mut done: Vec<Held> = rest.drain(..turn.done.min(rest.len())).collect();
+        if turn.released {
+            request.released.extend(rest.pop().map(|held| held.lease));
+        }
+        request.holding = rest.iter().map(|held| held.lease.clone()).collect();
+        {
+            let mut told = told.lock().expect("unharmed");
+            let late = turn.late.filter(|_| !told.known.is_empty());
+            let late = late.map(|late| late.get(&told.known).clone());
+            let new = late.filter(|late| done.iter().all(|held| held.lease != late.lease));
+            done.extend(new);
+            for held in &done {
+                let data = format!("{} by {token} in {seq}", held.lease);
+                let sent = told.sent.entry(held.number).or_default();
+                sent.push((held.lease.clone(), data.clone()));
+                let lease = held.lease.clone();
+                request.done.push(Done { lease, data });
+            }
+        }
+        let secrets = |to: usize| {
+            let each = 0..request.want;
+            let named = each.map(|n| format!("{token} {seq} {n} {to}").replace(' ', "-"));
+            named.collect::<Vec<_>>()
+        };
+        let at = turn.to.index(stores.len());
+        let other = (at + 1) % stores.len();
+        let first = stores[at].sync(request.clone(), secrets(at));
+        let (first, second) = if turn.doubled {
+            let second = stores[other].sync(request.clone(), secrets(other));
+            let (first, second) = tokio::join!(first, second);
+            (first.expect("answered"), Some(second.expect("answered")))
+        } else {
+            (first.await.expect("answered"), None)
+        };
+        if let Some(second) = &second {
+            assert_eq!(first.granted, second.granted, "two answers to one sync");
+            assert_eq!(first.accepted, second.accepted, "two answers to one sync");
+        }
+        let mut told = told.lock().expect("unharmed");
+        for lease in &first.accepted {
+            let held = done.iter().find(|held| held.lease == *lease);
+            let number = held.expect("what was handed in").number;
+            told.accepted.insert((number, lease.clone()));
+        }
+        let answered = first.accepted.len() + first.rejected.len();
+        assert_eq!(answered, request.done.len(), "an answer for each result");
+        let finished = |why| why == RejectedWhy::Finished;
+        assert!(first.rejected.iter().all(|one| finished(one.why)));
+        for job in &first.granted {
+            let before = told.holders.insert(job.lease.clone(), token.clone());
+            assert!(
+                before.is_none_or(|before| before == token),
+                "one lease for two"
+            );
+        }
+        if turn.answer_lost {
+            continue;
+        }
+        holds = rest;
+        holds.retain(|held| !first.lost.contains(&held.lease));
+        for job in first.granted {
+            let held = Held {
+                lease: job.lease,
+                number: u64::try_from(job.number).expect("a number"),
+            };
+            told.known.push(held.clone());
+            holds.push(held);
+        }
+    }
+}
+
+async fn play_at_once(given: Given, stores: Vec<Arc<dyn Store>>, turns: Vec<Vec<Turn>>) {
+    given.jobs(FEW).await;
+    let told = Arc::<Mutex<Told>>::default();
+    let mut clients = Vec::new();
+    for (client, turns) in turns.into_iter().enumerate() {
+        let token = format!("token {client}");
+        given.join(&token, "nick", Stage::A).await;
+        let (stores, told) = (stores.clone(), Arc::clone(&told));
+        clients.push(tokio::spawn(take_turns(stores, told, token, turns)));
+    }
+    for client in clients {
+        client.await.expect("a client");
+    }
+    for store in &stores {
+        the_books_agree(store.as_ref()).await;
+    }
+    let books: BTreeMap<u64, String> = given.results(Stage::A).await.into_iter().collect();
+    {
+        let told = told.lock().expect("unharmed");
+        let mut first: BTreeMap<u64, &String> = BTreeMap::new();
+        for (number, lease) in &told.accepted {
+            let other = first.insert(*number, lease);
+            assert_eq!(other, None, "two results of job {number} were accepted");
+            let kept = &books[number];
+            let sent = told.sent[number].iter();
+            let of_this = sent.filter(|(under, _)| under == lease);
+            assert!(
+                of_this.into_iter().any(|(_, data)| data == kept),
+                "job {number}: accepted under {lease}, and the books say {kept}"
+            );
+        }
+        assert!(books.keys().eq(first.keys()), "{books:?} {first:?}");
+    }
+    finish(&given, FEW).await;
+}
+
+/// The same with clients that do not wait for each other. What each is to be told is not known then,
+/// but what must hold of all the answers together is.
+pub(crate) fn syncs_at_once_leave_the_books_right<M>(count: u32, make: impl Fn(StoreRules) -> M)
+where
+    M: Future<Output = (Given, Vec<Arc<dyn Store>>)>,
+{
+    cases(count, turns(), make, play_at_once);
 }

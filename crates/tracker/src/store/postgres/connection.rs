@@ -34,10 +34,15 @@ const SESSION: &str = "select \
         else current_setting('synchronous_commit') end, false)";
 
 /// What the connection that writes goes by besides: it looks up rows by their keys and does nothing
-/// else, so its plans are made once, and are not those of the small tables that it may have begun
-/// with. Compiling a plan would take longer than running it.
-const WRITING: &str = "select set_config('plan_cache_mode', 'force_generic_plan', false), \
-     set_config('enable_seqscan', 'off', false), set_config('enable_mergejoin', 'off', false), \
+/// else, so its plans are made once, and must be right however the tables grow. What is read by its
+/// key is matched with what is to be written by hashing: of two lists, of which one is thought to be
+/// short, a nested loop would compare each with each. A bitmap would visit the dead entries of an
+/// index again and again, where a plain scan remembers them. Compiling a plan would take longer than
+/// running it.
+pub(super) const WRITING: &str = "select \
+     set_config('plan_cache_mode', 'force_generic_plan', false), \
+     set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), \
+     set_config('enable_mergejoin', 'off', false), set_config('enable_nestloop', 'off', false), \
      set_config('jit', 'off', false)";
 
 fn options(address: &Address) -> PgConnectOptions {

@@ -6,6 +6,11 @@
 //! silent workers), and the counters last of all, in `save`. What hangs on a locked row is read by a
 //! later statement than the one that locked it: a statement sees what was committed before it
 //! began, and it may have waited.
+//!
+//! Every table is asked for a list of keys, `= any(…)`, and lists lead from one table to the next
+//! instead of joins. Then there is one way to run a statement, by the index, whatever the server
+//! believes about the size of a table; and it believes that a table is empty which was so when it
+//! last looked.
 
 use std::collections::BTreeSet;
 
@@ -24,13 +29,11 @@ use crate::{
 pub(super) const WORKERS: &str = concat!(
     "select ",
     worker_columns!(),
-    " from workers w where w.id in ( \
+    " from workers w where w.id = any(array( \
          select id from workers where token = any($1) \
-         union select worker from leases where id = any($2) \
-         union select h.worker from leases l join jobs j on j.number = l.number \
-             join leases h on h.id = j.lease where l.id = any($2) \
-         union select h.worker from jobs j join leases h on h.id = j.lease \
-             where j.number = any($3)) \
+         union all select worker from leases where id = any($2::bigint[] || array( \
+             select lease from jobs where number = any($3::bigint[] || array( \
+                 select number from leases where id = any($2))))))) \
      order by w.id for update"
 );
 
@@ -60,10 +63,9 @@ const LAPSED: &str = concat!(
 pub(super) const JOBS: &str = concat!(
     "select ",
     job_columns!(),
-    " from jobs j where j.number in ( \
-         select unnest($1::bigint[]) \
-         union select number from leases where id = any($2) \
-         union select number from leases where worker = any($3) and ended_at is null) \
+    " from jobs j where j.number = any($1::bigint[] || array( \
+         select number from leases where id = any($2) \
+         union all select number from leases where worker = any($3) and ended_at is null)) \
      order by j.number for update"
 );
 
@@ -81,7 +83,8 @@ pub(super) const PAST: &str = concat!(
     "select ",
     lease_columns!(),
     " from leases l join unnest($1::bigint[], $2::bigint[]) as past (worker, number) \
-         on l.number = past.number and l.worker = past.worker"
+         on l.number = past.number and l.worker = past.worker \
+     where l.number = any($2)"
 );
 
 /// The head of a queue. What another transaction is about to take is passed over.
@@ -265,18 +268,14 @@ async fn repeated(
         .bind(Vec::<i64>::new())
         .fetch_all(&mut *connection)
         .await?;
-    let leases = rows.iter().map(lease).collect::<Result<_, _>>()?;
-    add_leases(read, leases);
-    let rows: Vec<(i64, i64, String)> = sqlx::query_as(
-        "select l.number, l.stage, i.data from leases l \
-         join inputs i on i.number = l.number and i.stage = l.stage + 1 where l.id = any($1)",
-    )
-    .bind(&repeats)
-    .fetch_all(&mut *connection)
-    .await?;
-    for (number, stage, data) in rows {
-        read.outputs.push((number, stage_of(stage)?, data));
+    let leases: Vec<Lease> = rows.iter().map(lease).collect::<Result<_, _>>()?;
+    let made = leases
+        .iter()
+        .map(|lease| (lease.number, column(lease.stage) + 1));
+    for (number, stage, data) in texts(connection, made.collect()).await? {
+        read.outputs.push((number, stage_of(stage - 1)?, data));
     }
+    add_leases(read, leases);
     Ok(())
 }
 
@@ -294,7 +293,8 @@ async fn flags(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(),
     read.makers = sqlx::query_as(
         "select distinct on (l.number) l.number, l.volunteer \
          from jobs j join leases l on l.number = j.number and l.stage = j.stage - 1 \
-         where j.number = any($1) and l.outcome = 'completed' order by l.number, l.id desc",
+         where j.number = any($1) and l.number = any($1) and l.outcome = 'completed' \
+         order by l.number, l.id desc",
     )
     .bind(&numbers)
     .fetch_all(&mut *connection)
@@ -365,25 +365,32 @@ async fn avoided(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(
     Ok(())
 }
 
-/// The inputs of jobs at stages.
+/// The texts of jobs under stages.
 pub(super) const INPUTS: &str = "select i.number, i.stage, i.data from inputs i \
      join unnest($1::bigint[], $2::bigint[]) as w (number, stage) \
-         on w.number = i.number and w.stage = i.stage";
+         on w.number = i.number and w.stage = i.stage \
+     where i.number = any($1) and i.stage = any($2)";
 
-pub(super) async fn inputs(
+async fn texts(
     connection: &mut PgConnection,
-    of: &[(i64, Stage)],
-) -> Result<Vec<(i64, Stage, String)>, StoreError> {
-    let (numbers, stages): (Vec<i64>, Vec<i64>) = of
-        .iter()
-        .map(|(number, stage)| (*number, column(*stage)))
-        .unzip();
-    let rows: Vec<(i64, i64, String)> = sqlx::query_as(INPUTS)
+    of: Vec<(i64, i64)>,
+) -> Result<Vec<(i64, i64, String)>, StoreError> {
+    let (numbers, stages): (Vec<i64>, Vec<i64>) = of.into_iter().unzip();
+    let rows = sqlx::query_as(INPUTS)
         .bind(&numbers)
         .bind(&stages)
         .fetch_all(&mut *connection)
         .await?;
-    rows.into_iter()
-        .map(|(number, stage, data)| Ok((number, stage_of(stage)?, data)))
+    Ok(rows)
+}
+
+/// The inputs of jobs at stages.
+pub(super) async fn inputs(
+    connection: &mut PgConnection,
+    of: &[(i64, Stage)],
+) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+    let of = of.iter().map(|(number, stage)| (*number, column(*stage)));
+    let rows = texts(connection, of.collect()).await?.into_iter();
+    rows.map(|(number, stage, data)| Ok((number, stage_of(stage)?, data)))
         .collect()
 }

@@ -29,9 +29,9 @@ pub(super) async fn save(
 }
 
 /// What nearly every group changes, in one statement rather than four: between two statements
-/// nothing happens but that the network is waited for. Each table is also given its keys as a list:
-/// a plan that was made while it was empty would otherwise begin with all of its rows.
-const ROWS: &str = "\
+/// nothing happens but that the network is waited for. Each table is also given its keys as a list,
+/// for the reason that `load` gives.
+pub(super) const ROWS: &str = "\
 with places as materialized ( \
     select queued, nextval('queue_positions') as position from generate_series(1, $1) as queued \
 ), jobs_changed as ( \
@@ -174,7 +174,7 @@ async fn notes(connection: &mut PgConnection, changes: &Changes) -> Result<(), S
         let (numbers, stages) = at_stages(&changes.gone_outputs);
         sqlx::query(
             "delete from inputs i using unnest($1::bigint[], $2::bigint[]) as g (number, stage) \
-             where i.number = g.number and i.stage = g.stage + 1",
+             where i.number = g.number and i.stage = g.stage + 1 and i.number = any($1)",
         )
         .bind(numbers)
         .bind(stages)
@@ -185,7 +185,7 @@ async fn notes(connection: &mut PgConnection, changes: &Changes) -> Result<(), S
         let (numbers, stages) = at_stages(&changes.gone_flags);
         sqlx::query(
             "delete from flags f using unnest($1::bigint[], $2::bigint[]) as g (number, stage) \
-             where f.number = g.number and f.stage = g.stage",
+             where f.number = g.number and f.stage = g.stage and f.number = any($1)",
         )
         .bind(numbers)
         .bind(stages)
@@ -239,7 +239,7 @@ async fn notes(connection: &mut PgConnection, changes: &Changes) -> Result<(), S
 }
 
 /// Everybody's rows, in one statement, so that they are held for no round trip more than needed.
-const COUNTERS: &str = "\
+pub(super) const COUNTERS: &str = "\
 with total as ( \
     update totals set closed = closed + $1, last_cursor = last_cursor + $2 where id = 1 \
     returning last_cursor - $2 as cursor \

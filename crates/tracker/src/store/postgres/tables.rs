@@ -79,6 +79,8 @@ async fn step<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T,
 
 #[async_trait]
 impl Database for Tables {
+    const CONFLICTS: bool = true;
+
     async fn begin(&mut self) -> Result<(), StoreError> {
         self.last = None;
         if self.connection.is_some() {

@@ -4,94 +4,74 @@
 //! group of volunteers' calls that the writer has collected.
 
 use distcompute_protocol::Stage;
-use sqlx::SqlitePool;
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{
     clock::Millis,
     store::{Action, ActionRow, Pruned, StoreError, column, signed, unsigned},
 };
 
-pub(super) async fn prune(
-    pool: &SqlitePool,
+pub(super) fn prune(
+    on: &mut Connection,
     stage: Stage,
     after: u64,
     before: u64,
     limit: u32,
 ) -> Result<Pruned, StoreError> {
-    let mut unit = pool.begin_with("begin immediate").await?;
-    let found: Vec<(i64, i64, String)> = sqlx::query_as(
-        "select i.cursor, i.number, j.state from inputs i join jobs j on j.number = i.number \
+    let unit = on.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut statement = unit.prepare_cached(
+        "select i.cursor, i.number, j.state = 'closed' from inputs i \
+         join jobs j on j.number = i.number \
          where i.stage = ? and i.cursor > ? and i.cursor < ? order by i.cursor limit ?",
-    )
-    .bind(column(stage) + 1)
-    .bind(signed(after))
-    .bind(signed(before))
-    .bind(limit)
-    .fetch_all(&mut *unit)
-    .await?;
+    )?;
+    let bounds = (column(stage) + 1, signed(after), signed(before), limit);
+    let found: Vec<(i64, i64, bool)> = statement
+        .query_map(bounds, |row| row.try_into())?
+        .collect::<Result<_, _>>()?;
+    drop(statement);
     let Some((last, _, _)) = found.last() else {
         return Ok(Pruned::default());
     };
     let last = Some(unsigned(*last));
-    let closed: Vec<i64> = found
-        .into_iter()
-        .filter(|(_, _, state)| state == "closed")
-        .map(|(_, number, _)| number)
-        .collect();
-    let list = serde_json::to_string(&closed).map_err(|e| StoreError::Failed(e.to_string()))?;
+    let closed = found.into_iter().filter(|(_, _, closed)| *closed);
+    let closed: Vec<i64> = closed.map(|(_, number, _)| number).collect();
     for statement in [
-        "delete from inputs where number in (select value from json_each(?))",
-        "delete from leases where number in (select value from json_each(?))",
-        "delete from flags where number in (select value from json_each(?))",
-        "delete from avoided where number in (select value from json_each(?))",
+        "delete from inputs where number = ?",
+        "delete from leases where number = ?",
+        "delete from flags where number = ?",
+        "delete from avoided where number = ?",
     ] {
-        sqlx::query(statement)
-            .bind(&list)
-            .execute(&mut *unit)
-            .await?;
+        let mut statement = unit.prepare_cached(statement)?;
+        for number in &closed {
+            statement.execute([number])?;
+        }
     }
-    unit.commit().await?;
+    unit.commit()?;
     Ok(Pruned {
         jobs: closed.len() as u64,
         last,
     })
 }
 
-pub(super) async fn note(
-    pool: &SqlitePool,
-    now: Millis,
-    action: &Action,
-) -> Result<(), StoreError> {
-    sqlx::query("insert into actions (at, who, action, detail) values (?, ?, ?, ?)")
-        .bind(now)
-        .bind(&action.who)
-        .bind(action.action)
-        .bind(&action.detail)
-        .execute(pool)
-        .await?;
+pub(super) fn note(on: &Connection, now: Millis, action: &Action) -> Result<(), StoreError> {
+    on.prepare_cached("insert into actions (at, who, action, detail) values (?, ?, ?, ?)")?
+        .execute((now, &action.who, action.action, &action.detail))?;
     Ok(())
 }
 
-pub(super) async fn list(
-    pool: &SqlitePool,
-    after: u64,
-    limit: u32,
-) -> Result<Vec<ActionRow>, StoreError> {
-    let rows: Vec<(i64, Millis, String, String, String)> = sqlx::query_as(
+pub(super) fn list(on: &Connection, after: u64, limit: u32) -> Result<Vec<ActionRow>, StoreError> {
+    let mut statement = on.prepare_cached(
         "select id, at, who, action, detail from actions where id > ? order by id limit ?",
-    )
-    .bind(signed(after))
-    .bind(limit)
-    .fetch_all(pool)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, at, who, action, detail)| ActionRow {
-            id: unsigned(id),
-            at,
-            who,
-            action,
-            detail,
-        })
-        .collect())
+    )?;
+    statement
+        .query_and_then((signed(after), limit), |row| {
+            Ok(ActionRow {
+                id: unsigned(row.get(0)?),
+                at: row.get(1)?,
+                who: row.get(2)?,
+                action: row.get(3)?,
+                detail: row.get(4)?,
+            })
+        })?
+        .collect()
 }

@@ -1,8 +1,7 @@
 //! What is read: by pages, by `jobCount`, by those who fetch results. Nothing here counts rows.
 
 use distcompute_protocol::Stage;
-use futures_util::TryStreamExt as _;
-use sqlx::{Row as _, SqlitePool};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::rows;
 use crate::{
@@ -19,69 +18,42 @@ const RESULT_BYTES: usize = 8 << 20;
 
 const MINUTE: Millis = 60_000;
 
-pub(super) async fn knows(pool: &SqlitePool, token: &str) -> Result<bool, StoreError> {
-    Ok(
-        sqlx::query_scalar("select exists (select 1 from workers where token = ?)")
-            .bind(token)
-            .fetch_one(pool)
-            .await?,
-    )
+pub(super) fn knows(on: &Connection, token: &str) -> Result<bool, StoreError> {
+    Ok(on
+        .prepare_cached("select exists (select 1 from workers where token = ?)")?
+        .query_row([token], |row| row.get(0))?)
 }
 
-pub(super) async fn open_jobs(pool: &SqlitePool, stage: Stage) -> Result<u64, StoreError> {
-    let open: i64 = sqlx::query_scalar("select open from stage_counters where stage = ?")
-        .bind(column(stage))
-        .fetch_one(pool)
-        .await?;
+pub(super) fn open_jobs(on: &Connection, stage: Stage) -> Result<u64, StoreError> {
+    let open = on
+        .prepare_cached("select open from stage_counters where stage = ?")?
+        .query_row([column(stage)], |row| row.get(0))?;
     Ok(unsigned(open))
 }
 
-pub(super) async fn status(pool: &SqlitePool, now: Millis) -> Result<Status, StoreError> {
+pub(super) fn status(on: &mut Connection, now: Millis) -> Result<Status, StoreError> {
     // One transaction, so that the numbers belong together.
-    let mut reading = pool.begin().await?;
-    let (jobs, closed): (i64, i64) = sqlx::query_as("select jobs, closed from totals where id = 1")
-        .fetch_one(&mut *reading)
-        .await?;
-    let counters = sqlx::query(
+    let reading = on.transaction()?;
+    let (jobs, closed): (i64, i64) = reading
+        .prepare_cached("select jobs, closed from totals where id = 1")?
+        .query_row((), |row| row.try_into())?;
+    let mut stages: [StageCounts; 5] = Default::default();
+    let mut counters = reading.prepare_cached(
         "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed \
          from stage_counters order by stage",
-    )
-    .fetch_all(&mut *reading)
-    .await?;
-    let since = now.div_euclid(MINUTE) - WINDOW_MINUTES;
-    let recent: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "select stage, sum(done), min(minute) from throughput where minute >= ? group by stage",
-    )
-    .bind(since)
-    .fetch_all(&mut *reading)
-    .await?;
-    reading.commit().await?;
-
-    let mut stages = [StageCounts::default(); 5];
-    for (counts, row) in stages.iter_mut().zip(&counters) {
-        let number = |at: usize| row.try_get(at).map(unsigned);
-        *counts = StageCounts {
-            open: number(0)?,
-            held: number(1)?,
-            done: number(2)?,
-            aside: number(3)?,
-            workers: number(4)?,
-            recent: 0,
-            granted: number(5)?,
-            accepted: number(6)?,
-            rejected: number(7)?,
-            lapsed: number(8)?,
-            failed: number(9)?,
-        };
+    )?;
+    for (counts, read) in stages.iter_mut().zip(counters.query_map((), stage_counts)?) {
+        *counts = read?;
     }
+    let since = now.div_euclid(MINUTE) - WINDOW_MINUTES;
     let mut start = now;
-    for (stage, done, minute) in recent {
-        if let Some(counts) = usize::try_from(stage)
-            .ok()
-            .and_then(|stage| stages.get_mut(stage))
-        {
-            counts.recent = unsigned(done);
-        }
+    let mut recent = reading.prepare_cached(
+        "select stage, sum(done), min(minute) from throughput where minute >= ? group by stage",
+    )?;
+    let mut recent = recent.query([since])?;
+    while let Some(row) = recent.next()? {
+        let (stage, done, minute): (i64, i64, i64) = row.try_into()?;
+        stages[stage_of(stage)?.index()].recent = unsigned(done);
         start = start.min(minute * MINUTE);
     }
     Ok(Status {
@@ -93,28 +65,38 @@ pub(super) async fn status(pool: &SqlitePool, now: Millis) -> Result<Status, Sto
     })
 }
 
-type WorkerColumns = (String, String, Option<i64>, i64, String, i64, i64, i64);
+fn stage_counts(row: &Row<'_>) -> rusqlite::Result<StageCounts> {
+    let number = |at: usize| row.get(at).map(unsigned);
+    Ok(StageCounts {
+        open: number(0)?,
+        held: number(1)?,
+        done: number(2)?,
+        aside: number(3)?,
+        workers: number(4)?,
+        recent: 0,
+        granted: number(5)?,
+        accepted: number(6)?,
+        rejected: number(7)?,
+        lapsed: number(8)?,
+        failed: number(9)?,
+    })
+}
 
-fn worker_row(columns: WorkerColumns) -> WorkerRow {
-    let (display_name, nickname, job, held, progress, completed, first_seen, last_seen) = columns;
-    WorkerRow {
-        display_name,
-        nickname,
-        job: job.map(unsigned),
-        held: unsigned(held),
-        progress,
-        completed: unsigned(completed),
-        first_seen,
-        last_seen,
-    }
+/// A worker as pages show it.
+macro_rules! shown {
+    () => {
+        "select display_name, nickname, \
+         (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+         (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
+         progress, completed, first_seen, last_seen from workers w "
+    };
 }
 
 /// A page of the workers of a stage.
-pub(super) const WORKERS: &str = "select display_name, nickname, \
-     (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
-     (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
-     progress, completed, first_seen, last_seen \
-     from workers w where stage = ? order by id desc limit ? offset ?";
+pub(super) const WORKERS: &str = concat!(
+    shown!(),
+    "where stage = ? order by id desc limit ? offset ?"
+);
 
 /// A page of the leaderboard.
 pub(super) const LEADERBOARD: &str = "select nickname, completed from leaderboard \
@@ -124,79 +106,78 @@ pub(super) const LEADERBOARD: &str = "select nickname, completed from leaderboar
 pub(super) const RESULTS: &str = "select cursor, number, data from inputs \
      where stage = ? and cursor > ? order by cursor limit ?";
 
-pub(super) async fn workers(
-    pool: &SqlitePool,
+fn worker_row(row: &Row<'_>) -> rusqlite::Result<WorkerRow> {
+    Ok(WorkerRow {
+        display_name: row.get(0)?,
+        nickname: row.get(1)?,
+        job: row.get::<_, Option<i64>>(2)?.map(unsigned),
+        held: unsigned(row.get(3)?),
+        progress: row.get(4)?,
+        completed: unsigned(row.get(5)?),
+        first_seen: row.get(6)?,
+        last_seen: row.get(7)?,
+    })
+}
+
+pub(super) fn workers(
+    on: &Connection,
     stage: Stage,
     page: Page,
 ) -> Result<Vec<WorkerRow>, StoreError> {
-    let rows: Vec<WorkerColumns> = sqlx::query_as(WORKERS)
-        .bind(column(stage))
-        .bind(page.limit)
-        .bind(signed(page.offset))
-        .fetch_all(pool)
-        .await?;
-    Ok(rows.into_iter().map(worker_row).collect())
+    let which = (column(stage), page.limit, signed(page.offset));
+    let mut statement = on.prepare_cached(WORKERS)?;
+    let rows = statement.query_map(which, worker_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) async fn worker(
-    pool: &SqlitePool,
+pub(super) fn worker(
+    on: &Connection,
     stage: Stage,
     name: &str,
 ) -> Result<Option<WorkerRow>, StoreError> {
-    let row: Option<WorkerColumns> = sqlx::query_as(
-        "select display_name, nickname, \
-         (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
-     (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
-         progress, completed, first_seen, last_seen \
-         from workers w where stage = ? and display_name = ? order by id desc limit 1",
-    )
-    .bind(column(stage))
-    .bind(name)
-    .fetch_optional(pool)
-    .await?;
-    Ok(row.map(worker_row))
+    let newest = concat!(
+        shown!(),
+        "where stage = ? and display_name = ? order by id desc limit 1"
+    );
+    Ok(on
+        .prepare_cached(newest)?
+        .query_row((column(stage), name), worker_row)
+        .optional()?)
 }
 
-pub(super) async fn leaderboard(pool: &SqlitePool, page: Page) -> Result<Vec<Rank>, StoreError> {
-    let rows: Vec<(String, i64)> = sqlx::query_as(LEADERBOARD)
-        .bind(page.limit)
-        .bind(signed(page.offset))
-        .fetch_all(pool)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(nickname, completed)| Rank {
-            nickname,
-            completed: unsigned(completed),
-        })
-        .collect())
+pub(super) fn leaderboard(on: &Connection, page: Page) -> Result<Vec<Rank>, StoreError> {
+    let mut statement = on.prepare_cached(LEADERBOARD)?;
+    statement
+        .query_and_then((page.limit, signed(page.offset)), |row| {
+            Ok(Rank {
+                nickname: row.get(0)?,
+                completed: unsigned(row.get(1)?),
+            })
+        })?
+        .collect()
 }
 
-pub(super) async fn set_aside(pool: &SqlitePool, page: Page) -> Result<Vec<AsideRow>, StoreError> {
-    let rows = sqlx::query(
+pub(super) fn set_aside(on: &Connection, page: Page) -> Result<Vec<AsideRow>, StoreError> {
+    let mut statement = on.prepare_cached(
         "select number, stage, reason, errors from jobs where state = 'aside' \
          order by number limit ? offset ?",
-    )
-    .bind(page.limit)
-    .bind(signed(page.offset))
-    .fetch_all(pool)
-    .await?;
-    rows.iter()
-        .map(|row| {
+    )?;
+    statement
+        .query_and_then((page.limit, signed(page.offset)), |row| {
             Ok(AsideRow {
-                number: unsigned(row.try_get(0)?),
-                stage: stage_of(row.try_get(1)?)?,
-                reason: row.try_get::<Option<String>, _>(2)?.unwrap_or_default(),
-                errors: rows::failures(row.try_get(3)?),
+                number: unsigned(row.get(0)?),
+                stage: stage_of(row.get(1)?)?,
+                reason: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                errors: rows::failures(row, 3)?,
             })
-        })
+        })?
         .collect()
 }
 
 /// A page of the jobs that a filter means. The operator's call, and rare: results by nickname are
 /// found by looking through the leases.
-pub(super) async fn to_requeue(
-    pool: &SqlitePool,
+pub(super) fn to_requeue(
+    on: &Connection,
     now: Millis,
     filter: &RequeueFilter,
     after: i64,
@@ -210,7 +191,7 @@ pub(super) async fn to_requeue(
          and (?5 is null or j.number in (select value from json_each(?5))) \
          order by l.id limit ?2"
     } else {
-        "select j.number, j.number, null from jobs j where j.number > ?1 \
+        "select j.number, j.number, null from jobs j where j.number > ?1 and ?6 is null \
          and (j.state = 'aside' or (?5 is not null and j.state = 'held')) \
          and (?3 is null or j.stage = ?3) and (?4 is null or j.changed_at <= ?4) \
          and (?5 is null or j.number in (select value from json_each(?5))) \
@@ -220,46 +201,43 @@ pub(super) async fn to_requeue(
     let numbers = numbers
         .transpose()
         .map_err(|error| StoreError::Failed(error.to_string()))?;
-    let query = sqlx::query_as::<_, (i64, i64, Option<i64>)>(statement)
-        .bind(after)
-        .bind(limit)
-        .bind(filter.stage.map(column))
-        .bind(filter.older_than.map(|age| now.saturating_sub(age)))
-        .bind(numbers);
-    let query = match &filter.nickname {
-        Some(nickname) => query.bind(nickname),
-        None => query,
-    };
-    let rows = query.fetch_all(pool).await?;
-    let found = rows.into_iter();
-    Ok(found
-        .map(|(cursor, number, lease)| (cursor, Requeued { number, lease }))
-        .collect())
+    let which = (
+        after,
+        limit,
+        filter.stage.map(column),
+        filter.older_than.map(|age| now.saturating_sub(age)),
+        numbers,
+        &filter.nickname,
+    );
+    let mut statement = on.prepare_cached(statement)?;
+    statement
+        .query_and_then(which, |row| {
+            let (cursor, number, lease) = row.try_into()?;
+            Ok((cursor, Requeued { number, lease }))
+        })?
+        .collect()
 }
 
-pub(super) async fn results(
-    pool: &SqlitePool,
+pub(super) fn results(
+    on: &Connection,
     stage: Stage,
     after: i64,
     limit: u32,
 ) -> Result<Vec<Output>, StoreError> {
-    let mut rows = sqlx::query_as::<_, (i64, i64, String)>(RESULTS)
-        .bind(column(stage) + 1)
-        .bind(after)
-        .bind(limit)
-        .fetch(pool);
+    let mut statement = on.prepare_cached(RESULTS)?;
+    let mut rows = statement.query((column(stage) + 1, after, limit))?;
     let mut outputs = Vec::new();
     let mut bytes = 0;
-    while let Some((cursor, number, data)) = rows.try_next().await? {
+    while bytes < RESULT_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let data: String = row.get(2)?;
         bytes += data.len();
         outputs.push(Output {
-            cursor: unsigned(cursor),
-            number: unsigned(number),
+            cursor: unsigned(row.get(0)?),
+            number: unsigned(row.get(1)?),
             data,
         });
-        if bytes >= RESULT_BYTES {
-            break;
-        }
     }
     Ok(outputs)
 }

@@ -1,48 +1,33 @@
 //! What the operator puts in and takes away.
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
-use crate::store::{Added, StoreError, unsigned};
+use crate::store::{Added, StoreError, signed, unsigned};
 
 /// Adds jobs with these inputs, at least one.
-///
-/// One list in one statement, rather than a row of parameters for each job: it is several times
-/// as fast and has no limit on their number.
-pub(super) async fn add(
-    connection: &mut SqliteConnection,
-    inputs: &[String],
-) -> Result<Added, StoreError> {
-    let count = i64::try_from(inputs.len()).unwrap_or(i64::MAX);
-    let list =
-        serde_json::to_string(inputs).map_err(|error| StoreError::Failed(error.to_string()))?;
-    let (last, tail): (i64, i64) = sqlx::query_as(
-        "update totals set jobs = jobs + ?1, last_number = last_number + ?1, \
-         last_position = last_position + ?1 where id = 1 returning last_number, last_position",
-    )
-    .bind(count)
-    .fetch_one(&mut *connection)
-    .await?;
+pub(super) fn add(on: &Connection, inputs: &[String]) -> Result<Added, StoreError> {
+    let count = signed(inputs.len() as u64);
+    let (last, tail): (i64, i64) = on
+        .prepare_cached(
+            "update totals set jobs = jobs + ?1, last_number = last_number + ?1, \
+             last_position = last_position + ?1 where id = 1 \
+             returning last_number, last_position",
+        )?
+        .query_row([count], |row| row.try_into())?;
     let first = last - count + 1;
-    sqlx::query(
-        "insert into inputs (number, stage, data) select ?1 + key, 0, value from json_each(?2)",
-    )
-    .bind(first)
-    .bind(list)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "with recursive added (n) as (select 1 union all select n + 1 from added where n < ?1) \
-         insert into jobs (number, stage, position) select ?2 + n - 1, 0, ?3 + n from added",
-    )
-    .bind(count)
-    .bind(first)
-    .bind(tail - count)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query("update stage_counters set open = open + ? where stage = 0")
-        .bind(count)
-        .execute(&mut *connection)
-        .await?;
+    let places = (first..).zip(tail - count + 1..);
+    // One table after the other: each grows at its end.
+    let mut add = on.prepare_cached("insert into inputs (number, stage, data) values (?, 0, ?)")?;
+    for ((number, _), data) in places.clone().zip(inputs) {
+        add.execute((number, data))?;
+    }
+    let mut add =
+        on.prepare_cached("insert into jobs (number, stage, position) values (?, 0, ?)")?;
+    for (place, _) in places.zip(inputs) {
+        add.execute(place)?;
+    }
+    on.prepare_cached("update stage_counters set open = open + ? where stage = 0")?
+        .execute([count])?;
     Ok(Added {
         first: unsigned(first),
         last: unsigned(last),
@@ -50,23 +35,21 @@ pub(super) async fn add(
 }
 
 /// Forgets everything.
-pub(super) async fn wipe(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    for statement in [
-        "delete from jobs",
-        "delete from inputs",
-        "delete from workers",
-        "delete from leases",
-        "delete from flags",
-        "delete from avoided",
-        "delete from leaderboard",
-        "delete from throughput",
-        "update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0, \
-         granted = 0, accepted = 0, rejected = 0, lapsed = 0, failed = 0",
-        // Not the ids of workers and leases: one of before must never fit something new.
-        "update totals set jobs = 0, closed = 0, last_number = 0, last_cursor = 0, \
-         last_position = 0",
-    ] {
-        sqlx::query(statement).execute(&mut *connection).await?;
-    }
+pub(super) fn wipe(on: &Connection) -> Result<(), StoreError> {
+    on.execute_batch(
+        "delete from jobs;
+         delete from inputs;
+         delete from workers;
+         delete from leases;
+         delete from flags;
+         delete from avoided;
+         delete from leaderboard;
+         delete from throughput;
+         update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0,
+         granted = 0, accepted = 0, rejected = 0, lapsed = 0, failed = 0;
+         -- Not the ids of workers and leases: one of before must never fit something new.
+         update totals set jobs = 0, closed = 0, last_number = 0, last_cursor = 0,
+         last_position = 0;",
+    )?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Rows of the tables as the ledger has them.
 
-use sqlx::{Row as _, sqlite::SqliteRow};
+use rusqlite::Row;
 
 use crate::{
     ledger::{End, Failure, Job, Lease, State, Worker},
@@ -33,64 +33,69 @@ macro_rules! job_columns {
 
 pub(super) use {job_columns, lease_columns, worker_columns};
 
-pub(super) fn worker(row: &SqliteRow) -> Result<Worker, StoreError> {
+pub(super) fn worker(row: &Row<'_>) -> Result<Worker, StoreError> {
     Ok(Worker {
-        id: row.try_get(0)?,
-        token: row.try_get(1)?,
-        display_name: row.try_get(2)?,
-        nickname: row.try_get(3)?,
-        stage: stage_of(row.try_get(4)?)?,
-        progress: row.try_get(5)?,
-        completed: row.try_get(6)?,
-        first_seen: row.try_get(7)?,
-        last_seen: row.try_get(8)?,
-        seq: row.try_get(9)?,
-        synced_at: row.try_get(10)?,
-        last_lease: row.try_get(11)?,
+        id: row.get(0)?,
+        token: row.get(1)?,
+        display_name: row.get(2)?,
+        nickname: row.get(3)?,
+        stage: stage_of(row.get(4)?)?,
+        progress: row.get(5)?,
+        completed: row.get(6)?,
+        first_seen: row.get(7)?,
+        last_seen: row.get(8)?,
+        seq: row.get(9)?,
+        synced_at: row.get(10)?,
+        last_lease: row.get(11)?,
     })
 }
 
-pub(super) fn lease(row: &SqliteRow) -> Result<Lease, StoreError> {
-    let ended_at: Option<i64> = row.try_get(11)?;
-    let outcome: Option<&str> = row.try_get(12)?;
+pub(super) fn lease(row: &Row<'_>) -> Result<Lease, StoreError> {
+    let ended_at: Option<i64> = row.get(11)?;
+    let outcome = row
+        .get_ref(12)?
+        .as_str_or_null()
+        .map_err(rusqlite::Error::from)?;
     Ok(Lease {
-        id: row.try_get(0)?,
-        secret: row.try_get(1)?,
-        number: row.try_get(2)?,
-        stage: stage_of(row.try_get(3)?)?,
-        round: row.try_get(4)?,
-        attempt: row.try_get(5)?,
-        worker: row.try_get(6)?,
-        nickname: row.try_get(7)?,
-        volunteer: row.try_get(8)?,
-        granted_at: row.try_get(9)?,
-        seq: row.try_get(10)?,
+        id: row.get(0)?,
+        secret: row.get(1)?,
+        number: row.get(2)?,
+        stage: stage_of(row.get(3)?)?,
+        round: row.get(4)?,
+        attempt: row.get(5)?,
+        worker: row.get(6)?,
+        nickname: row.get(7)?,
+        volunteer: row.get(8)?,
+        granted_at: row.get(9)?,
+        seq: row.get(10)?,
         ended: ended_at.zip(outcome.and_then(End::from_word)),
     })
 }
 
-pub(super) fn job(row: &SqliteRow) -> Result<Job, StoreError> {
-    let state: &str = row.try_get(2)?;
+pub(super) fn job(row: &Row<'_>) -> Result<Job, StoreError> {
+    let state = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
     let state = State::from_word(state)
         .ok_or_else(|| StoreError::Failed(format!("there is no state {state}")))?;
     Ok(Job {
-        number: row.try_get(0)?,
-        stage: stage_of(row.try_get(1)?)?,
+        number: row.get(0)?,
+        stage: stage_of(row.get(1)?)?,
         state,
-        attempt: row.try_get(3)?,
-        flagged: row.try_get(4)?,
-        sent_back: row.try_get(5)?,
-        round: row.try_get(6)?,
-        failures: row.try_get(7)?,
-        errors: failures(row.try_get(8)?),
-        reason: row.try_get(9)?,
-        lease: row.try_get(10)?,
-        changed_at: row.try_get(11)?,
+        attempt: row.get(3)?,
+        flagged: row.get(4)?,
+        sent_back: row.get(5)?,
+        round: row.get(6)?,
+        failures: row.get(7)?,
+        errors: failures(row, 8)?,
+        reason: row.get(9)?,
+        lease: row.get(10)?,
+        changed_at: row.get(11)?,
     })
 }
 
 /// The failures that a job's column holds. What cannot be read is no reason to stop.
-pub(super) fn failures(text: Option<&str>) -> Vec<Failure> {
-    text.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
+pub(super) fn failures(row: &Row<'_>, at: usize) -> Result<Vec<Failure>, StoreError> {
+    let text = row.get_ref(at)?.as_str_or_null().unwrap_or_default();
+    Ok(text
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default())
 }

@@ -1,207 +1,160 @@
-//! Writes what the ledger has decided: a statement for each kind of change, with many rows each.
+//! Writes what the ledger has decided: one statement for each kind of change, run for each row.
 
 use distcompute_protocol::Stage;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
+use rusqlite::{Connection, Params};
 
 use crate::{
     clock::Millis,
-    ledger::{Changes, Failure, JobChange, StageChange, Worker},
+    ledger::{Changes, Failure, JobChange, StageChange},
     store::{StoreError, column},
 };
 
 const MINUTE: Millis = 60_000;
 
-/// Rows that one statement takes. Few sizes, so that each statement is prepared once and kept.
-const SIZES: [usize; 3] = [64, 8, 1];
-
-type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
-
-/// Runs `before values (?, …), (?, …) after` over rows.
-async fn each<T>(
-    connection: &mut SqliteConnection,
-    before: &str,
-    columns: usize,
-    after: &str,
-    mut rows: &[T],
-    bind: impl for<'q> Fn(Bound<'q>, &'q T) -> Bound<'q>,
+/// Runs a statement for each of the rows.
+fn each<'r, T, P: Params>(
+    on: &Connection,
+    statement: &'static str,
+    rows: &'r [T],
+    bind: impl Fn(&'r T) -> P,
 ) -> Result<(), StoreError> {
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    for size in SIZES {
-        if rows.len() < size {
-            continue;
-        }
-        let statement = format!(
-            "{before} values {} {after}",
-            vec![row.as_str(); size].join(", ")
-        );
-        while rows.len() >= size {
-            let (now, later) = rows.split_at(size);
-            rows = later;
-            let query = sqlx::query(AssertSqlSafe(statement.as_str()));
-            let query = now.iter().fold(query, &bind);
-            query.execute(&mut *connection).await?;
-        }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut statement = on.prepare_cached(statement)?;
+    for row in rows {
+        statement.execute(bind(row))?;
     }
     Ok(())
 }
 
-pub(super) async fn save(
-    connection: &mut SqliteConnection,
-    changes: Changes,
-) -> Result<(), StoreError> {
-    let on = connection;
-    workers(on, &changes).await?;
-    leases(on, &changes).await?;
+pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    workers(on, changes)?;
+    leases(on, changes)?;
     // What was forgotten may have come anew after it in the same group.
-    let gone = "delete from flags where (number, stage) in (";
-    each(
-        on,
-        gone,
-        2,
-        ")",
-        &changes.gone_flags,
-        |q, (number, stage)| q.bind(*number).bind(column(*stage)),
-    )
-    .await?;
-    let added = "insert into flags (number, stage, volunteer, flagged_at)";
-    each(
-        on,
-        added,
-        4,
-        "on conflict do nothing",
-        &changes.flags,
-        |q, (number, stage, who)| {
-            q.bind(*number)
-                .bind(column(*stage))
-                .bind(who)
-                .bind(changes.now)
-        },
-    )
-    .await?;
-    let gone = "delete from avoided where number in (";
-    each(on, gone, 1, ")", &changes.gone_avoided, |q, number| {
-        q.bind(*number)
-    })
-    .await?;
-    let added = "insert into avoided (number, volunteer)";
-    each(
-        on,
-        added,
-        2,
-        "on conflict do nothing",
-        &changes.avoided,
-        |q, (number, who)| q.bind(*number).bind(who),
-    )
-    .await?;
-    jobs(on, &changes).await?;
-    outputs(on, &changes).await?;
-    counters(on, &changes).await
+    let gone = "delete from flags where number = ? and stage = ?";
+    each(on, gone, &changes.gone_flags, |(number, stage)| {
+        (number, column(*stage))
+    })?;
+    let added = "insert into flags (number, stage, volunteer, flagged_at) values (?, ?, ?, ?) \
+                 on conflict do nothing";
+    each(on, added, &changes.flags, |(number, stage, who)| {
+        (number, column(*stage), who, changes.now)
+    })?;
+    let gone = "delete from avoided where number = ?";
+    each(on, gone, &changes.gone_avoided, |number| [number])?;
+    let added = "insert into avoided (number, volunteer) values (?, ?) on conflict do nothing";
+    each(on, added, &changes.avoided, |(number, who)| (number, who))?;
+    jobs(on, changes)?;
+    outputs(on, changes)?;
+    counters(on, changes)
 }
 
-fn bind_worker<'q>(query: Bound<'q>, worker: &'q Worker) -> Bound<'q> {
-    query
-        .bind(worker.id)
-        .bind(&worker.progress)
-        .bind(worker.completed)
-        .bind(worker.last_seen)
-        .bind(worker.seq)
-        .bind(worker.synced_at)
-        .bind(worker.last_lease)
-}
-
-async fn workers(on: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
+fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let added = "insert into workers (id, progress, completed, last_seen, seq, synced_at, \
-                 last_lease, token, display_name, nickname, stage, first_seen)";
-    each(on, added, 12, "", &changes.new_workers, |q, worker| {
-        bind_worker(q, worker)
-            .bind(&worker.token)
-            .bind(&worker.display_name)
-            .bind(&worker.nickname)
-            .bind(column(worker.stage))
-            .bind(worker.first_seen)
-    })
-    .await?;
-    let changed = "update workers set progress = c.column2, completed = c.column3, \
-                   last_seen = c.column4, seq = c.column5, synced_at = c.column6, \
-                   last_lease = c.column7 from (";
-    let which = ") as c where workers.id = c.column1";
-    each(on, changed, 7, which, &changes.workers, bind_worker).await?;
-    let gone = "delete from workers where id in (";
-    each(on, gone, 1, ")", &changes.gone_workers, |q, id| q.bind(*id)).await
+                 last_lease, token, display_name, nickname, stage, first_seen) \
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    each(on, added, &changes.new_workers, |worker| {
+        (
+            worker.id,
+            &worker.progress,
+            worker.completed,
+            worker.last_seen,
+            worker.seq,
+            worker.synced_at,
+            worker.last_lease,
+            &worker.token,
+            &worker.display_name,
+            &worker.nickname,
+            column(worker.stage),
+            worker.first_seen,
+        )
+    })?;
+    let changed = "update workers set progress = ?, completed = ?, last_seen = ?, seq = ?, \
+                   synced_at = ?, last_lease = ? where id = ?";
+    each(on, changed, &changes.workers, |worker| {
+        (
+            &worker.progress,
+            worker.completed,
+            worker.last_seen,
+            worker.seq,
+            worker.synced_at,
+            worker.last_lease,
+            worker.id,
+        )
+    })?;
+    let gone = "delete from workers where id = ?";
+    each(on, gone, &changes.gone_workers, |id| [id])
 }
 
-async fn leases(on: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
+fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let added = "insert into leases (id, secret, number, stage, round, attempt, worker, \
-                 nickname, volunteer, granted_at, seq, ended_at, outcome)";
-    each(on, added, 13, "", &changes.new_leases, |q, lease| {
-        q.bind(lease.id)
-            .bind(&lease.secret)
-            .bind(lease.number)
-            .bind(column(lease.stage))
-            .bind(lease.round)
-            .bind(lease.attempt)
-            .bind(lease.worker)
-            .bind(&lease.nickname)
-            .bind(&lease.volunteer)
-            .bind(lease.granted_at)
-            .bind(lease.seq)
-            .bind(lease.ended.map(|(at, _)| at))
-            .bind(lease.ended.map(|(_, end)| end.word()))
+                 nickname, volunteer, granted_at, seq, ended_at, outcome) \
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    each(on, added, &changes.new_leases, |lease| {
+        (
+            lease.id,
+            &lease.secret,
+            lease.number,
+            column(lease.stage),
+            lease.round,
+            lease.attempt,
+            lease.worker,
+            &lease.nickname,
+            &lease.volunteer,
+            lease.granted_at,
+            lease.seq,
+            lease.ended.map(|(at, _)| at),
+            lease.ended.map(|(_, end)| end.word()),
+        )
+    })?;
+    let changed = "update leases set worker = ?, ended_at = ?, outcome = ? where id = ?";
+    each(on, changed, &changes.leases, |lease| {
+        (
+            lease.worker,
+            lease.ended.map(|(at, _)| at),
+            lease.ended.map(|(_, end)| end.word()),
+            lease.id,
+        )
     })
-    .await?;
-    let changed = "update leases set worker = c.column2, ended_at = c.column3, \
-                   outcome = c.column4 from (";
-    let which = ") as c where leases.id = c.column1";
-    each(on, changed, 4, which, &changes.leases, |q, lease| {
-        q.bind(lease.id)
-            .bind(lease.worker)
-            .bind(lease.ended.map(|(at, _)| at))
-            .bind(lease.ended.map(|(_, end)| end.word()))
-    })
-    .await
 }
 
-async fn jobs(on: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
-    let first: i64 = if changes.queued == 0 {
+/// Raises a number of the totals, and says what it was.
+fn raise(on: &Connection, statement: &'static str, by: i64) -> Result<i64, StoreError> {
+    let now: i64 = on
+        .prepare_cached(statement)?
+        .query_row([by], |row| row.get(0))?;
+    Ok(now - by)
+}
+
+fn jobs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    let first = if changes.queued == 0 {
         0
     } else {
-        sqlx::query_scalar(
-            "update totals set last_position = last_position + ? where id = 1 \
-             returning last_position",
+        let tail = "update totals set last_position = last_position + ? where id = 1 \
+                    returning last_position";
+        raise(on, tail, changes.queued)?
+    };
+    let changed = "update jobs set stage = ?, state = ?, position = coalesce(?, position), \
+                   attempt = ?, flagged = ?, sent_back = ?, round = ?, failures = ?, \
+                   errors = ?, reason = ?, lease = ?, changed_at = ? where number = ?";
+    each(on, changed, &changes.jobs, |JobChange { job, queued }| {
+        (
+            column(job.stage),
+            job.state.word(),
+            queued.map(|place| first + place),
+            job.attempt,
+            job.flagged,
+            job.sent_back,
+            job.round,
+            job.failures,
+            failures(&job.errors),
+            &job.reason,
+            job.lease,
+            job.changed_at,
+            job.number,
         )
-        .bind(changes.queued)
-        .fetch_one(&mut *on)
-        .await?
-    } - changes.queued;
-    let changed = "update jobs set stage = c.column2, state = c.column3, \
-                   position = coalesce(c.column4, position), attempt = c.column5, \
-                   flagged = c.column6, sent_back = c.column7, round = c.column8, \
-                   failures = c.column9, errors = c.column10, reason = c.column11, \
-                   lease = c.column12, changed_at = c.column13 from (";
-    let which = ") as c where jobs.number = c.column1";
-    each(
-        on,
-        changed,
-        13,
-        which,
-        &changes.jobs,
-        |q, JobChange { job, queued }| {
-            q.bind(job.number)
-                .bind(column(job.stage))
-                .bind(job.state.word())
-                .bind(queued.map(|place| first + place))
-                .bind(job.attempt)
-                .bind(job.flagged)
-                .bind(job.sent_back)
-                .bind(job.round)
-                .bind(job.failures)
-                .bind(failures(&job.errors))
-                .bind(&job.reason)
-                .bind(job.lease)
-                .bind(job.changed_at)
-        },
-    )
-    .await
+    })
 }
 
 fn failures(list: &[Failure]) -> Option<String> {
@@ -211,95 +164,78 @@ fn failures(list: &[Failure]) -> Option<String> {
     serde_json::to_string(list).ok()
 }
 
-async fn outputs(on: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
-    let gone = "delete from inputs where (number, stage) in (";
-    each(
-        on,
-        gone,
-        2,
-        ")",
-        &changes.gone_outputs,
-        |q, (number, stage)| q.bind(*number).bind(column(*stage) + 1),
-    )
-    .await?;
+fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    let gone = "delete from inputs where number = ? and stage = ?";
+    each(on, gone, &changes.gone_outputs, |(number, stage)| {
+        (number, column(*stage) + 1)
+    })?;
     if changes.outputs.is_empty() {
         return Ok(());
     }
-    let last: i64 = sqlx::query_scalar(
-        "update totals set last_cursor = last_cursor + ? where id = 1 returning last_cursor",
-    )
-    .bind(changes.ordered)
-    .fetch_one(&mut *on)
-    .await?;
-    let first = last - changes.ordered;
-    let added = "insert into inputs (number, stage, cursor, data)";
-    let again = "on conflict (number, stage) do update \
+    let last = "update totals set last_cursor = last_cursor + ? where id = 1 \
+                returning last_cursor";
+    let first = raise(on, last, changes.ordered)?;
+    let added = "insert into inputs (number, stage, cursor, data) values (?, ?, ?, ?) \
+                 on conflict (number, stage) do update \
                  set cursor = excluded.cursor, data = excluded.data";
-    each(on, added, 4, again, &changes.outputs, |q, output| {
-        q.bind(output.number)
-            .bind(column(output.stage) + 1)
-            .bind(first + output.order)
-            .bind(&output.data)
+    each(on, added, &changes.outputs, |output| {
+        (
+            output.number,
+            column(output.stage) + 1,
+            first + output.order,
+            &output.data,
+        )
     })
-    .await
 }
 
-async fn counters(on: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
+fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let stages: Vec<(Stage, StageChange)> = Stage::ALL
         .into_iter()
         .zip(changes.stages)
         .filter(|(_, change)| *change != StageChange::default())
         .collect();
-    let changed = "update stage_counters set open = open + c.column2, held = held + c.column3, \
-                   done = done + c.column4, aside = aside + c.column5, \
-                   workers = workers + c.column6, granted = granted + c.column7, \
-                   accepted = accepted + c.column8, rejected = rejected + c.column9, \
-                   lapsed = lapsed + c.column10, failed = failed + c.column11 from (";
-    let which = ") as c where stage_counters.stage = c.column1";
-    each(on, changed, 11, which, &stages, |q, (stage, change)| {
-        q.bind(column(*stage))
-            .bind(change.open)
-            .bind(change.held)
-            .bind(change.done)
-            .bind(change.aside)
-            .bind(change.workers)
-            .bind(change.granted)
-            .bind(change.accepted)
-            .bind(change.rejected)
-            .bind(change.lapsed)
-            .bind(change.failed)
-    })
-    .await?;
+    let changed = "update stage_counters set open = open + ?, held = held + ?, done = done + ?, \
+                   aside = aside + ?, workers = workers + ?, granted = granted + ?, \
+                   accepted = accepted + ?, rejected = rejected + ?, lapsed = lapsed + ?, \
+                   failed = failed + ? where stage = ?";
+    each(on, changed, &stages, |(stage, change)| {
+        (
+            change.open,
+            change.held,
+            change.done,
+            change.aside,
+            change.workers,
+            change.granted,
+            change.accepted,
+            change.rejected,
+            change.lapsed,
+            change.failed,
+            column(*stage),
+        )
+    })?;
     let worker = changes.new_workers.iter().map(|worker| worker.id).max();
     let lease = changes.new_leases.iter().map(|lease| lease.id).max();
     if changes.closed != 0 || worker.is_some() || lease.is_some() {
-        sqlx::query(
-            "update totals set closed = closed + ?, last_worker = coalesce(?, last_worker), \
-             last_lease = coalesce(?, last_lease) where id = 1",
-        )
-        .bind(changes.closed)
-        .bind(worker)
-        .bind(lease)
-        .execute(&mut *on)
-        .await?;
+        let changed = "update totals set closed = closed + ?, \
+                       last_worker = coalesce(?, last_worker), \
+                       last_lease = coalesce(?, last_lease) where id = 1";
+        each(on, changed, &[()], |()| (changes.closed, worker, lease))?;
     }
     let credits: Vec<_> = changes.credits.iter().collect();
-    let added = "insert into leaderboard (nickname, completed)";
-    let again = "on conflict (nickname) do update set completed = completed + excluded.completed";
-    each(on, added, 2, again, &credits, |q, (nickname, count)| {
-        q.bind(*nickname).bind(**count)
-    })
-    .await?;
+    let added = "insert into leaderboard (nickname, completed) values (?, ?) \
+                 on conflict (nickname) do update set completed = completed + excluded.completed";
+    each(on, added, &credits, |(nickname, count)| {
+        (*nickname, **count)
+    })?;
     let made: Vec<(Stage, i64)> = Stage::ALL
         .into_iter()
         .zip(changes.made)
         .filter(|(_, made)| *made != 0)
         .collect();
     let minute = changes.now.div_euclid(MINUTE);
-    let added = "insert into throughput (minute, stage, done)";
-    let again = "on conflict (minute, stage) do update set done = done + excluded.done";
-    each(on, added, 3, again, &made, |q, (stage, made)| {
-        q.bind(minute).bind(column(*stage)).bind(*made)
+    let added = "insert into throughput (minute, stage, done) values (?, ?, ?) \
+                 on conflict (minute, stage) do update set done = done + excluded.done";
+    each(on, added, &made, |(stage, made)| {
+        (minute, column(*stage), made)
     })
-    .await
 }

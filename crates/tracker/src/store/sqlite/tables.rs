@@ -1,10 +1,11 @@
-//! The connection that writes, as the ledger's writer uses it.
+//! The connection that writes, as the ledger's writer uses it. Nothing here waits for another task:
+//! the writer has a thread for it.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use distcompute_protocol::Stage;
-use sqlx::{Connection as _, Executor as _, SqliteConnection};
+use rusqlite::Connection;
 
 use super::{jobs, load, save};
 use crate::{
@@ -14,64 +15,16 @@ use crate::{
 };
 
 pub(super) struct Tables {
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: Connection,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-#[async_trait]
-impl Database for Tables {
-    async fn begin(&mut self) -> Result<(), StoreError> {
-        // `immediate`: a transaction that turns from reading to writing could not wait for its
-        // turn. It is also the lock on all that is read.
-        self.connection.execute("begin immediate").await?;
-        Ok(())
-    }
-
-    async fn load(&mut self, wanted: &Wanted) -> Result<Snapshot, StoreError> {
-        load::load(&mut self.connection, self.clock.now(), wanted).await
-    }
-
-    async fn store(&mut self, changes: Changes) -> Result<(), StoreError> {
-        save::save(&mut self.connection, changes).await
-    }
-
-    async fn inputs(
-        &mut self,
-        of: &[(i64, Stage)],
-    ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
-        load::inputs(&mut self.connection, of).await
-    }
-
-    async fn commit(&mut self) -> Result<(), StoreError> {
-        self.connection.execute("commit").await?;
-        Ok(())
-    }
-
-    async fn rollback(&mut self) {
-        // SQLite may have ended the transaction by itself, so an error here says nothing.
-        let _ = self.connection.execute("rollback").await;
-    }
-
-    async fn add(&mut self, inputs: &[String]) -> Result<Added, StoreError> {
-        self.begin().await?;
-        let added = jobs::add(&mut self.connection, inputs).await;
-        self.finish(added).await
-    }
-
-    async fn wipe(&mut self) -> Result<(), StoreError> {
-        self.begin().await?;
-        let wiped = jobs::wipe(&mut self.connection).await;
-        self.finish(wiped).await
-    }
-
-    async fn close(self) {
-        if let Err(error) = self.connection.close().await {
-            tracing::warn!(%error, "closing the database");
-        }
-    }
-}
-
 impl Tables {
+    fn run(&self, statement: &str) -> Result<(), StoreError> {
+        self.connection.prepare_cached(statement)?.execute(())?;
+        Ok(())
+    }
+
     async fn finish<T>(&mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         let committed = match outcome {
             Ok(done) => self.commit().await.map(|()| done),
@@ -81,5 +34,59 @@ impl Tables {
             self.rollback().await;
         }
         committed
+    }
+}
+
+#[async_trait]
+impl Database for Tables {
+    // Whoever writes has the database for itself.
+    const CONFLICTS: bool = false;
+
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        // `immediate`: a transaction that turns from reading to writing could not wait for its
+        // turn. It is also the lock on all that is read.
+        self.run("begin immediate")
+    }
+
+    async fn load(&mut self, wanted: &Wanted) -> Result<Snapshot, StoreError> {
+        load::load(&self.connection, self.clock.now(), wanted)
+    }
+
+    async fn store(&mut self, changes: Changes) -> Result<(), StoreError> {
+        save::save(&self.connection, &changes)
+    }
+
+    async fn inputs(
+        &mut self,
+        of: &[(i64, Stage)],
+    ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+        load::inputs(&self.connection, of)
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        self.run("commit")
+    }
+
+    async fn rollback(&mut self) {
+        // SQLite may have ended the transaction by itself, so an error here says nothing.
+        let _ = self.run("rollback");
+    }
+
+    async fn add(&mut self, inputs: &[String]) -> Result<Added, StoreError> {
+        self.begin().await?;
+        let added = jobs::add(&self.connection, inputs);
+        self.finish(added).await
+    }
+
+    async fn wipe(&mut self) -> Result<(), StoreError> {
+        self.begin().await?;
+        let wiped = jobs::wipe(&self.connection);
+        self.finish(wiped).await
+    }
+
+    async fn close(self) {
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "closing the database");
+        }
     }
 }

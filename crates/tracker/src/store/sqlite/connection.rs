@@ -1,0 +1,110 @@
+//! Connections to the file: how each is set up, and those that several share.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use crate::store::StoreError;
+
+/// How long a statement waits for another process, an import say, to finish its transaction; and a
+/// caller for a connection.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Statements that are kept ready: all that there are.
+const STATEMENTS: usize = 128;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Of another's transaction it sees what was there before.
+    Read,
+    /// As it takes turns with others that write.
+    Write,
+}
+
+/// Opens the file, making it if `create` says so.
+pub(super) fn open(path: &Path, create: bool, to: Use) -> Result<Connection, StoreError> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "query_only", to == Use::Read)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// A few connections that many share; made when they are needed. What is done on one is done on a
+/// thread where waiting for the disk holds up nobody else.
+#[derive(Clone)]
+pub(super) struct Pool(Arc<Shared>);
+
+struct Shared {
+    path: PathBuf,
+    to: Use,
+    free: Mutex<Vec<Connection>>,
+    turns: Arc<Semaphore>,
+    connections: u32,
+}
+
+impl Pool {
+    pub(super) fn new(path: &Path, to: Use, connections: u32) -> Self {
+        Self(Arc::new(Shared {
+            path: path.to_owned(),
+            to,
+            free: Mutex::default(),
+            turns: Arc::new(Semaphore::new(connections as usize)),
+            connections,
+        }))
+    }
+
+    /// Does something on a connection. A caller that goes away does not interrupt it.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = Arc::clone(&self.0.turns).acquire_owned();
+        let turn = tokio::time::timeout(BUSY_TIMEOUT, turn)
+            .await
+            .map_err(|_| StoreError::Unavailable("no connection is free".to_owned()))?
+            .map_err(|_| StoreError::Unavailable("the tracker is stopping".to_owned()))?;
+        let shared = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || {
+            let mut connection = match shared.take() {
+                Some(connection) => connection,
+                None => open(&shared.path, false, shared.to)?,
+            };
+            let done = work(&mut connection);
+            shared.free().push(connection);
+            drop(turn);
+            done
+        });
+        done.await
+            .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
+    }
+
+    /// Waits for those who have a connection, lets nobody have one any more, and closes them.
+    pub(super) async fn close(&self) {
+        let all = self.0.turns.acquire_many(self.0.connections).await;
+        self.0.turns.close();
+        drop(all);
+        self.0.free().clear();
+    }
+}
+
+impl Shared {
+    fn take(&self) -> Option<Connection> {
+        self.free().pop()
+    }
+
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        // Whole connections go in and out; nobody can leave the list half changed.
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,49 @@
+//! Bringing the tables up to date. The version of a file is how many migrations it has seen; SQLite
+//! keeps a number for that.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::store::{StoreError, signed};
+
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../../migrations/sqlite/0001_jobs_workers_leases.sql"),
+    include_str!("../../../migrations/sqlite/0002_rounds_failures_syncs.sql"),
+    include_str!("../../../migrations/sqlite/0003_actions.sql"),
+];
+
+/// Does what is missing, all of it or nothing. A file of a later version is refused.
+pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
+    if version(connection)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let unit = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been quicker.
+    let version = version(&unit)?;
+    let missing = MIGRATIONS.get(version..).ok_or_else(|| {
+        let known = MIGRATIONS.len();
+        StoreError::Failed(format!(
+            "its tables are of version {version}, and this tracker knows those up to {known}"
+        ))
+    })?;
+    for migration in missing {
+        unit.execute_batch(migration)?;
+    }
+    unit.execute_batch("drop table if exists _sqlx_migrations")?;
+    let version = signed(MIGRATIONS.len() as u64);
+    unit.pragma_update(None, "user_version", version)?;
+    unit.commit()?;
+    Ok(())
+}
+
+/// How many migrations a file has seen.
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    let mut version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 && connection.table_exists(None, "_sqlx_migrations")? {
+        // Trackers up to November 2026 kept a list; it stays until there is something to do, so that
+        // one of these can still open the file.
+        let last = "select coalesce(max(version), 0) from _sqlx_migrations";
+        version = connection.query_row(last, (), |row| row.get(0))?;
+    }
+    usize::try_from(version)
+        .map_err(|_| StoreError::Failed(format!("its tables are of version {version}")))
+}

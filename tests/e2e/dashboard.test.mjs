@@ -1,0 +1,59 @@
+// The tracker's dashboard keeps itself up to date while somebody looks, and asks for nothing else.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { startTestTracker } from "../../scripts/servers.mjs";
+import { openBrowser, openPage } from "./browser.mjs";
+
+/** A change is to be seen within this. */
+const promisedMs = 2_000;
+
+/** @param {string} url */
+async function post(url, body) {
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+  assert.equal(answer.status, 200, url);
+  return await answer.text();
+}
+
+/** How often the tracker has answered a request for the dashboard, by its own count. */
+async function asked(url) {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  const line =
+    /^distcompute_http_request_duration_seconds_count\{method="GET",route="\/",.* (\d+)$/gm;
+  return [...metrics.matchAll(line)].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+test("a finished job shows on the open dashboard within two seconds", async (t) => {
+  const extraArgs = ["--metrics", "loopback"];
+  const { url, stop } = await startTestTracker({ project: "Watched", jobs: 3, extraArgs });
+  t.after(stop);
+  const { page, complaints } = await openPage(await openBrowser(t), `${url}/`);
+  const counts = () => page.locator('tr[data-key="a"] td').allTextContents();
+  assert.deepEqual(await counts(), ["3", "0", "0", "0"], "open, in work, done, workers");
+  // The same nodes later: the page is changed where it differs and never loaded anew.
+  await page.evaluate(() => (window.wasHere = true));
+
+  const { token } = await (await fetch(`${url}/api/new?nickname=Ann&stage=a`)).json();
+  await post(`${url}/api/newJob`, { token });
+  await post(`${url}/api/completeJob`, { token, data: "done" });
+  const shows = () => document.querySelector('tr[data-key="a"]').cells[3].textContent === "1";
+  await page.waitForFunction(shows, undefined, { timeout: promisedMs });
+  assert.deepEqual(await counts(), ["2", "0", "1", "1"]);
+  assert.equal(await page.evaluate(() => window.wasHere), true);
+
+  // What has not changed is asked for all the same.
+  const before = await asked(url);
+  const again = () => page.waitForResponse((answer) => answer.status() === 304);
+  await again();
+  assert.ok((await asked(url)) > before);
+
+  await page.close();
+  const closed = await asked(url);
+  await sleep(2 * promisedMs);
+  // One may have been on its way.
+  assert.ok((await asked(url)) <= closed + 1, "somebody refreshes a page that is closed");
+  assert.deepEqual(complaints, []);
+});
