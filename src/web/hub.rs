@@ -241,7 +241,9 @@ impl Hub {
         });
         for (ticket, state) in states {
             let key = self.scheduler.borrow().desk().by_ticket(&ticket);
-            key.map(|key| self.states.borrow_mut().insert(key, state));
+            if let Some(key) = key {
+                self.states.borrow_mut().insert(key, state);
+            }
         }
         for event in self.early.take().unwrap_or_default() {
             self.handle(event);
