@@ -28,6 +28,9 @@ const MOST_ITEMS: usize = MAX_SYNC_ITEMS - 512;
 /// What a goodbye may carry: browsers let 64 KiB outlive a page.
 const FAREWELL_BODY: f64 = 48_000.0;
 
+/// Jobs that are remembered as flagged.
+const FLAGGED: usize = 256;
+
 /// When to ask again where the tracker has not said.
 const WAIT_MS: f64 = 60_000.0;
 
@@ -68,6 +71,8 @@ pub(super) struct Syncs {
     wait_ms: f64,
     /// A body that is known to be accepted, in bytes; shrinks where the tracker refuses a larger one.
     body: f64,
+    /// Jobs whose input this browser has called bad, and the attempt at which it did.
+    flagged: Vec<(u64, u32)>,
     left: bool,
 }
 
@@ -88,6 +93,7 @@ impl Syncs {
             heard: None,
             wait_ms: WAIT_MS,
             body: f64::INFINITY,
+            flagged: Vec::new(),
             left: false,
         }
     }
@@ -363,6 +369,14 @@ impl Syncs {
         common.rejected += count(synced.rejected.len());
         unsend(desk, &keys);
         for key in keys {
+            if let Some(job) = desk.get(key)
+                && matches!(job.outcome(), Some(Outcome::Invalid(_)))
+            {
+                if self.flagged.len() >= FLAGGED {
+                    self.flagged.remove(0);
+                }
+                self.flagged.push((job.number, job.attempt));
+            }
             // A result of which the answer says nothing was not in the request that it answers.
             let is_settled = desk.get(key).is_some_and(|job| {
                 let is = |lease: &String| lease == job.ticket.text();
@@ -381,14 +395,18 @@ impl Syncs {
                 desk.remove(key);
             }
         }
-        let granted = count(synced.jobs.len());
+        let mut granted = count(synced.jobs.len());
         for job in synced.jobs {
             if desk.by_ticket(&job.lease).is_some() {
                 desk.freed.extend(job.data);
                 continue;
             }
             let ticket = Ticket::Lease(job.lease);
-            desk.add(common.index, job.number, job.attempt, ticket, job.data);
+            let key = desk.add(common.index, job.number, job.attempt, ticket, job.data);
+            if self.has_flagged(job.number, job.attempt) {
+                desk.end(key, Outcome::Released, now);
+                granted -= 1;
+            }
         }
         // Whatever it says, not all the time, and soon enough for the leases.
         let longest = common.lease_ms() / 3.0;
@@ -399,6 +417,13 @@ impl Syncs {
         } else if want > 0 {
             common.dry = None;
         }
+    }
+
+    /// Whether this is an input that this browser has called bad: a second opinion must be somebody
+    /// else's. Attempts count anew when an input was made again.
+    fn has_flagged(&self, number: u64, attempt: u32) -> bool {
+        let mut flagged = self.flagged.iter();
+        flagged.any(|(of, at)| *of == number && attempt > *at)
     }
 
     pub(super) fn farewell(&self, common: &Common, desk: &Desk) -> Vec<Wire> {
