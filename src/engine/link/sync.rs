@@ -434,14 +434,23 @@ impl Syncs {
     }
 
     pub(super) fn due_ms(&self, now: Now, index: usize, desk: &Desk) -> Option<f64> {
+        if self.flight.is_some() {
+            return None;
+        }
         let silent = self.wait_ms - now.since(self.heard());
-        let jobs = desk.iter().filter(|job| job.link == index);
-        let due = jobs.flat_map(|job| match &job.place {
-            Place::Ended { since, .. } => [LINGER_MS - now.since(*since), silent],
-            _ => [silent; 2],
-        });
-        let due = due.filter(|ms| *ms > 0.0).reduce(f64::min);
-        due.filter(|_| self.flight.is_none())
+        let mut due = f64::INFINITY;
+        for job in desk.iter().filter(|job| job.link == index) {
+            let lingers = match &job.place {
+                Place::Ended { since, .. } => LINGER_MS - now.since(*since),
+                _ => silent,
+            };
+            for ms in [silent, lingers] {
+                if ms > 0.0 {
+                    due = due.min(ms);
+                }
+            }
+        }
+        due.is_finite().then_some(due)
     }
 }
 
