@@ -1,7 +1,7 @@
 // `npm run build`: the npm package, the sample's kernel and the tracker. Cargo decides what is
 // fresh; wasm-pack would optimise again each time, so its packages carry a stamp of their inputs.
 
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
@@ -137,11 +137,25 @@ export function buildTracker() {
   });
 }
 
-/** What a browser has to download, as it is and as servers compress it. */
+/** What a browser has to download, all of it: as it is, and as servers compress it. */
 export function packageSizes(folder) {
-  const files = filesIn(folder, /\.(wasm|js)$/).map((file) => readFileSync(file));
-  const sum = (size) => files.reduce((all, file) => all + size(file).length, 0);
-  return { raw: sum((file) => file), gz: sum(gzipSync), br: sum(brotliCompressSync) };
+  const names = readdirSync(folder, { recursive: true }).filter((name) =>
+    /\.(wasm|js)$/.test(name),
+  );
+  if (!names.some((name) => name.endsWith(".wasm"))) {
+    throw new Failure(`There is no wasm in ${relative(root, folder)}.`, {
+      why: "wasm-pack should have written it.",
+      remedy: `delete ${relative(root, folder)} and build again`,
+    });
+  }
+  const files = names.map((name) => readFileSync(join(folder, name)));
+  const all = (size) => files.reduce((sum, file) => sum + size(file), 0);
+  const size = ({ length }) => length;
+  return {
+    raw: all(size),
+    gz: all((file) => size(gzipSync(file))),
+    br: all((file) => size(brotliCompressSync(file))),
+  };
 }
 
 export function sizesText({ raw, gz, br }) {

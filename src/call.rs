@@ -1,4 +1,4 @@
-//! The eight calls of the protocol: what each sends, and what each answer means.
+//! The calls of the protocol: what each sends, and what each answer means.
 //!
 //! When to try again is [`crate::exchange`]'s business.
 

@@ -1167,7 +1167,11 @@ impl Scheduler {
             all.cores.push(self.core_status(now, at, core));
         }
         let commons = || self.links.iter().map(|link| &link.common);
-        all.jobs_done = commons().map(|common| u64::from(common.accepted)).sum();
+        for common in commons() {
+            let done = u64::from(common.accepted);
+            all.jobs_done += done;
+            all.jobs_by_stage.push((common.stage, done));
+        }
         let rejected: u32 = commons().map(|common| common.rejected).sum();
         all.jobs_rejected = u64::from(rejected);
         all.not_delivered = u64::from(rejected.min(self.counts.restored));

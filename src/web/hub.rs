@@ -93,7 +93,8 @@ pub(crate) struct Hub {
     received: Cell<f64>,
     timer: RefCell<Option<Timeout>>,
     told: Cell<f64>,
-    said_farewell: Cell<f64>,
+    /// When the page was told how to say goodbye, and in how many requests.
+    said_farewell: Cell<(f64, usize)>,
     changed: Cell<bool>,
     /// How many compute workers have worked for a hub before this one.
     cores: u32,
@@ -198,7 +199,7 @@ impl Hub {
             received: Cell::new(0.0),
             timer: RefCell::new(None),
             told: Cell::new(f64::NEG_INFINITY),
-            said_farewell: Cell::new(f64::NEG_INFINITY),
+            said_farewell: Cell::new((f64::NEG_INFINITY, 0)),
             changed: Cell::new(true),
             early: RefCell::new(Some(vec![Event::Around(around)])),
         })
@@ -240,7 +241,9 @@ impl Hub {
         });
         for (ticket, state) in states {
             let key = self.scheduler.borrow().desk().by_ticket(&ticket);
-            key.map(|key| self.states.borrow_mut().insert(key, state));
+            if let Some(key) = key {
+                self.states.borrow_mut().insert(key, state);
+            }
         }
         for event in self.early.take().unwrap_or_default() {
             self.handle(event);
@@ -455,9 +458,11 @@ impl Hub {
         tell_page("status", &object(&[("status", status)]));
         self.told.set(at.mono);
         self.changed.set(false);
-        if at.mono - self.said_farewell.get() >= BEAT_MS {
-            self.said_farewell.set(at.mono);
-            let wires = self.scheduler.borrow().farewell(at);
+        let wires = self.scheduler.borrow().farewell(at);
+        let (said, count) = self.said_farewell.get();
+        // A page may be closed soon after Start: a new registration is told at once.
+        if at.mono - said >= BEAT_MS || wires.len() != count {
+            self.said_farewell.set((at.mono, wires.len()));
             let requests = Array::new();
             for wire in &wires {
                 let (path, body) = wire::request(wire, &self.texts.borrow());
