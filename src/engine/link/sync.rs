@@ -28,8 +28,9 @@ const MOST_ITEMS: usize = MAX_SYNC_ITEMS - 512;
 /// What a goodbye may carry: browsers let 64 KiB outlive a page.
 const FAREWELL_BODY: f64 = 48_000.0;
 
-/// Jobs that are remembered as flagged.
+/// Jobs that are remembered as flagged, and for how long: so long others have to look at them first.
 const FLAGGED: usize = 256;
+const FLAGGED_MS: f64 = 120_000.0;
 
 /// When to ask again where the tracker has not said.
 const WAIT_MS: f64 = 60_000.0;
@@ -71,8 +72,8 @@ pub(super) struct Syncs {
     wait_ms: f64,
     /// A body that is known to be accepted, in bytes; shrinks where the tracker refuses a larger one.
     body: f64,
-    /// Jobs whose input this browser has called bad, and the attempt at which it did.
-    flagged: Vec<(u64, u32)>,
+    /// Jobs whose input this browser has called bad, at which attempt, and when.
+    flagged: Vec<(u64, u32, Now)>,
     left: bool,
 }
 
@@ -375,7 +376,7 @@ impl Syncs {
                 if self.flagged.len() >= FLAGGED {
                     self.flagged.remove(0);
                 }
-                self.flagged.push((job.number, job.attempt));
+                self.flagged.push((job.number, job.attempt, now));
             }
             // A result of which the answer says nothing was not in the request that it answers.
             let is_settled = desk.get(key).is_some_and(|job| {
@@ -403,7 +404,7 @@ impl Syncs {
             }
             let ticket = Ticket::Lease(job.lease);
             let key = desk.add(common.index, job.number, job.attempt, ticket, job.data);
-            if self.has_flagged(job.number, job.attempt) {
+            if self.has_flagged(now, job.number, job.attempt) {
                 desk.end(key, Outcome::Released, now);
                 granted -= 1;
             }
@@ -419,11 +420,12 @@ impl Syncs {
         }
     }
 
-    /// Whether this is an input that this browser has called bad: a second opinion must be somebody
-    /// else's. Attempts count anew when an input was made again.
-    fn has_flagged(&self, number: u64, attempt: u32) -> bool {
+    /// Whether this is an input that this browser has just called bad: a second opinion should be
+    /// somebody else's. Attempts count anew when an input was made again.
+    fn has_flagged(&self, now: Now, number: u64, attempt: u32) -> bool {
         let mut flagged = self.flagged.iter();
-        flagged.any(|(of, at)| *of == number && attempt > *at)
+        flagged
+            .any(|(of, at, since)| *of == number && attempt > *at && now.since(*since) < FLAGGED_MS)
     }
 
     pub(super) fn farewell(&self, common: &Common, desk: &Desk) -> Vec<Wire> {
@@ -459,14 +461,23 @@ impl Syncs {
     }
 
     pub(super) fn due_ms(&self, now: Now, index: usize, desk: &Desk) -> Option<f64> {
+        if self.flight.is_some() {
+            return None;
+        }
         let silent = self.wait_ms - now.since(self.heard());
-        let jobs = desk.iter().filter(|job| job.link == index);
-        let due = jobs.flat_map(|job| match &job.place {
-            Place::Ended { since, .. } => [LINGER_MS - now.since(*since), silent],
-            _ => [silent; 2],
-        });
-        let due = due.filter(|ms| *ms > 0.0).reduce(f64::min);
-        due.filter(|_| self.flight.is_none())
+        let mut due = f64::INFINITY;
+        for job in desk.iter().filter(|job| job.link == index) {
+            let lingers = match &job.place {
+                Place::Ended { since, .. } => LINGER_MS - now.since(*since),
+                _ => silent,
+            };
+            for ms in [silent, lingers] {
+                if ms > 0.0 {
+                    due = due.min(ms);
+                }
+            }
+        }
+        due.is_finite().then_some(due)
     }
 }
 
