@@ -1,4 +1,4 @@
-//! The eight calls of the protocol: what each sends, and what each answer means.
+//! The calls of the protocol: what each sends, and what each answer means.
 //!
 //! When to try again is [`crate::exchange`]'s business.
 
@@ -28,6 +28,8 @@ pub enum Call {
     FlagInvalidData,
     /// Leaves.
     Bye,
+    /// Says and asks everything at once, where the tracker can.
+    Sync,
 }
 
 /// The body of a request, as JSON.
@@ -210,7 +212,8 @@ impl Call {
                 .with_status(status),
             ),
             (400, _) => {
-                let by_text = if answer.body.contains("is disabled") {
+                let mut words = answer.body.as_bytes().windows(DISABLED.len());
+                let by_text = if words.any(|words| words == DISABLED) {
                     ErrorCode::StageDisabled
                 } else {
                     ErrorCode::StageInvalid
@@ -225,7 +228,7 @@ impl Call {
             ),
             (403, Self::CompleteJob | Self::FlagInvalidData) => match answer.code {
                 Some(code) => Meaning::Failed(Fault::no_open_job(code).with_status(403)),
-                None if REFUSED_REPEATS.contains(&answer.body.trim()) => Meaning::DoneBefore,
+                None if REFUSED_REPEATS.contains(&answer.body.trim_ascii()) => Meaning::DoneBefore,
                 None => not_allowed(),
             },
             (401 | 403, _) => not_allowed(),
@@ -248,6 +251,11 @@ impl Call {
                     "There is no tracker at this address just now (status 404): {}",
                     told()
                 ),
+            ),
+            (409, Self::Sync) => failed(
+                Kind::Server,
+                Code::Tracker(ErrorCode::Superseded),
+                "Another page works under this registration.".to_owned(),
             ),
             (413, _) => failed(
                 Kind::InvalidArgument,
@@ -278,7 +286,7 @@ impl Call {
     fn body_fits(self, body: &str) -> bool {
         match self {
             // JSON, which only the shell can read.
-            Self::New | Self::NewJob => true,
+            Self::New | Self::NewJob | Self::Sync => true,
             Self::ValidateWorker => read_alive(body).is_some(),
             Self::JobCount => read_count(body).is_some(),
             Self::UpdateProgress | Self::CompleteJob | Self::FlagInvalidData | Self::Bye => {
@@ -287,6 +295,9 @@ impl Call {
         }
     }
 }
+
+/// What a tracker says of a stage that takes no workers now.
+const DISABLED: &[u8] = b"is disabled";
 
 /// What a tracker of the first protocol says to a worker that ends a job a second time.
 ///
@@ -320,7 +331,7 @@ pub fn read_alive(body: &str) -> Option<bool> {
 #[must_use]
 pub fn read_retry_after(header: &str) -> Option<u32> {
     header
-        .trim()
+        .trim_ascii()
         .parse::<u32>()
         .ok()
         .map(|s| s.saturating_mul(1000))
@@ -328,14 +339,14 @@ pub fn read_retry_after(header: &str) -> Option<u32> {
 
 /// Some trackers send their plain texts as JSON strings.
 fn unquoted(body: &str) -> &str {
-    let text = body.trim();
+    let text = body.trim_ascii();
     text.strip_prefix('"')
         .and_then(|t| t.strip_suffix('"'))
         .unwrap_or(text)
 }
 
 fn looks_like_a_page(body: &str) -> bool {
-    body.trim_start().starts_with('<')
+    body.trim_ascii_start().starts_with('<')
 }
 
 fn page_text(status: u16) -> String {
@@ -355,7 +366,7 @@ fn is_temporary(status: u16) -> bool {
 }
 
 fn excerpt(body: &str) -> String {
-    let text = body.trim();
+    let text = body.trim_ascii();
     if text.is_empty() {
         "(an empty body)".to_owned()
     } else {
@@ -367,7 +378,7 @@ fn excerpt(body: &str) -> String {
 mod tests {
     use super::*;
 
-    const ALL: [Call; 8] = [
+    const ALL: [Call; 9] = [
         Call::New,
         Call::ValidateWorker,
         Call::JobCount,
@@ -376,6 +387,7 @@ mod tests {
         Call::CompleteJob,
         Call::FlagInvalidData,
         Call::Bye,
+        Call::Sync,
     ];
 
     fn answer(status: u16, body: &str) -> Answer {

@@ -14,7 +14,7 @@ export type ErrorCode =
   | "not_found" | "method_not_allowed" | "internal" | "unavailable"
   | "not_a_tracker" | "bad_answer" | "bad_job_data"
   | "invalid_url" | "invalid_dump" | "invalid_argument"
-  | "unreachable" | "timeout" | "aborted" | "not_loaded";
+  | "unreachable" | "timeout" | "aborted" | "not_loaded" | "worker_failed";
 
 /** What every call of this library throws or rejects with. */
 export class DistcomputeError extends Error {

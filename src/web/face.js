@@ -90,6 +90,17 @@ function isError(value) {
   }
 }
 
+/** Whether this is a worker of a page. */
+export function isWorker() {
+  const { DedicatedWorkerGlobalScope: Scope } = globalThis;
+  return Scope !== undefined && globalThis instanceof Scope;
+}
+
+/** Says something to the page whose worker this is. */
+export function tellPage(t, fields) {
+  if (isWorker()) postMessage({ dc: 1, t, ...fields });
+}
+
 let loaded;
 
 /** Called by the wasm when it starts. */
@@ -113,4 +124,15 @@ export async function init(options, callOptions) {
 export function load(dump) {
   if (!loaded) throw notLoaded("load");
   return loaded.load(dump);
+}
+
+export function work(parts) {
+  if (!loaded) throw notLoaded("work");
+  loaded.work(parts);
+}
+
+/** What stands behind the `Volunteer` of a page: a function that is told what happens. */
+export function open(options, page) {
+  if (!loaded) throw notLoaded("new Volunteer");
+  return loaded.open(options, page);
 }

@@ -1,7 +1,8 @@
 //! The bridge to `face.js`: what it is given, and what the package hands on from it.
 
-use super::client;
-use js_sys::{Object, Promise, Reflect};
+use super::object::object;
+use super::{client, volunteer, work};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web/face.js")]
@@ -21,13 +22,16 @@ extern "C" {
 
     pub(crate) fn now() -> f64;
 
+    #[wasm_bindgen(js_name = tellPage)]
+    pub(crate) fn tell_page(t: &str, fields: &JsValue);
+
     #[wasm_bindgen(catch)]
     pub(crate) async fn send(request: &web_sys::Request, longest: u32) -> Result<JsValue, JsValue>;
 }
 
 /// Members of the package that stand in `face.js`. Only their names cross here: wasm-bindgen types
 /// a re-exported class as `unknown`, but hands on a function that it need not type as it is. Their
-/// types stand in `client.rs` and `error.rs`.
+/// types stand in `client.rs`, `error.rs` and `work.rs`.
 #[wasm_bindgen(module = "/src/web/face.js")]
 #[allow(
     dead_code,
@@ -39,6 +43,8 @@ extern "C" {
     fn init();
     #[wasm_bindgen(reexport, skip_typescript)]
     fn load();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn work();
     #[wasm_bindgen(reexport, skip_typescript)]
     fn DistcomputeError();
     #[wasm_bindgen(reexport, skip_typescript)]
@@ -65,23 +71,29 @@ extern "C" {
     fn NotLoadedError();
 }
 
-/// Runs when the wasm is loaded: from now on `init` and `load` work.
+/// Runs when the wasm is loaded: from now on `init`, `load`, `work` and `Volunteer` work.
 #[wasm_bindgen(start, private)]
 fn loaded() {
     std::panic::set_hook(Box::new(|panic| {
         web_sys::console::error_1(&panic.to_string().into());
     }));
+    hand_over();
+}
+
+/// Gives `face.js` what stands behind its functions.
+pub(crate) fn hand_over() {
     type Init = dyn Fn(JsValue, JsValue) -> Promise;
     type Load = dyn Fn(JsValue) -> Result<JsValue, JsValue>;
+    type Open = dyn Fn(JsValue, volunteer::Page) -> Result<JsValue, JsValue>;
     let init: Box<Init> = Box::new(|options, call| client::init(&options, &call));
     let load: Box<Load> = Box::new(|dump| client::load(&dump));
-    let functions = Object::new();
-    for (name, function) in [
+    type Work = dyn Fn(JsValue) -> Result<(), JsValue>;
+    let open: Box<Open> = Box::new(|options, page| volunteer::open(&options, page));
+    let work: Box<Work> = Box::new(|parts| work::work(&parts));
+    install(&object(&[
         ("init", Closure::wrap(init).into_js_value()),
         ("load", Closure::wrap(load).into_js_value()),
-    ] {
-        // Setting a property of a fresh object does not fail.
-        let _ = Reflect::set(&functions, &name.into(), &function);
-    }
-    install(&functions);
+        ("open", Closure::wrap(open).into_js_value()),
+        ("work", Closure::wrap(work).into_js_value()),
+    ]));
 }

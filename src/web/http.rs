@@ -14,7 +14,7 @@ use core::task::Poll;
 use distcompute_protocol::ErrorCode;
 use gloo_net::http::{Method, RequestBuilder};
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Array, Function, Promise};
+use js_sys::{Array, Function, JsString, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, AbortSignal, RequestCache};
@@ -91,12 +91,13 @@ impl<'a> Terms<'a> {
         let mut exchange = self.exchange.clone();
         loop {
             let limit_ms = exchange.attempt_limit_ms(now());
-            let outcome = attempt(&url, body.as_deref(), limit_ms).await;
+            let outcome = attempt(&url, body.as_ref(), limit_ms).await;
             let (now, random) = (now(), js_sys::Math::random());
             let base = address.as_str();
             let mut cause = JsValue::UNDEFINED;
             let (step, answer, what) = match outcome {
-                Outcome::Answered(answer) => {
+                Outcome::Answered(reply) => {
+                    let answer = reply.whole();
                     let step = exchange.answered(now, random, &answer);
                     let what = format!("status {}", answer.status);
                     (step, Some(answer), what)
@@ -156,14 +157,48 @@ fn property(signal: &AbortSignal, name: &str) -> JsValue {
     js_sys::Reflect::get(signal, &name.into()).unwrap_or(JsValue::UNDEFINED)
 }
 
-fn write_body(body: &Body) -> Result<String, Fault> {
-    json::write(body).map_err(Fault::argument)
+fn write_body(body: &Body) -> Result<JsString, Fault> {
+    let text = json::write(body).map_err(Fault::argument)?;
+    Ok(text.into())
 }
 
-enum Outcome {
-    Answered(Answer),
+pub(crate) enum Outcome {
+    Answered(Reply),
     NotReached(JsValue),
     TimedOut,
+}
+
+/// An answer whose body has not crossed the boundary: it may be large, and JavaScript reads it.
+pub(crate) struct Reply {
+    status: u16,
+    code: Option<ErrorCode>,
+    retry_after_ms: Option<u32>,
+    pub(crate) body: JsString,
+}
+
+/// So much of a body tells what it is.
+const BEGINNING: u32 = 1_000;
+
+impl Reply {
+    /// The answer with all of its body.
+    fn whole(self) -> Answer {
+        let body = String::from(&self.body);
+        self.with(body)
+    }
+
+    /// The answer with the beginning of its body.
+    pub(crate) fn beginning(&self) -> Answer {
+        self.with(String::from(&self.body.substring(0, BEGINNING)))
+    }
+
+    fn with(&self, body: String) -> Answer {
+        Answer {
+            status: self.status,
+            code: self.code,
+            retry_after_ms: self.retry_after_ms,
+            body,
+        }
+    }
 }
 
 /// Ends its request when it is dropped; one that has been answered does not notice.
@@ -175,7 +210,8 @@ impl Drop for Running {
     }
 }
 
-async fn attempt(url: &str, body: Option<&str>, limit_ms: u32) -> Outcome {
+/// Sends a request once: a GET where there is no body, else a POST of JSON.
+pub(crate) async fn attempt(url: &str, body: Option<&JsString>, limit_ms: u32) -> Outcome {
     let running = match AbortController::new() {
         Ok(controller) => Running(controller),
         Err(thrown) => return Outcome::NotReached(thrown),
@@ -190,9 +226,9 @@ async fn attempt(url: &str, body: Option<&str>, limit_ms: u32) -> Outcome {
 
 async fn fetch(
     url: &str,
-    body: Option<&str>,
+    body: Option<&JsString>,
     controller: &AbortController,
-) -> Result<Answer, JsValue> {
+) -> Result<Reply, JsValue> {
     let builder = RequestBuilder::new(url)
         .cache(RequestCache::NoStore)
         .abort_signal(Some(&controller.signal()));
@@ -201,18 +237,18 @@ async fn fetch(
         Some(text) => builder
             .method(Method::POST)
             .header("content-type", "application/json")
-            .body(text),
+            .body(text.clone()),
     };
     let request = request.map_err(|error| js_sys::Error::new(&error.to_string()))?;
     // gloo-net builds the request; sending it is face.js's, which bears a `fetch` that the page has
     // replaced: what is thrown there must not unwind through here.
     let answer = Array::from(&send(&request.into(), json::LONGEST).await?);
     let text = |index: u32| answer.get(index).as_string();
-    Ok(Answer {
+    Ok(Reply {
         status: answer.get(0).as_f64().unwrap_or(0.0) as u16,
         code: text(1).and_then(|code| ErrorCode::from_code(&code)),
         retry_after_ms: text(2).and_then(|header| read_retry_after(&header)),
-        body: text(3).unwrap_or_default(),
+        body: answer.get(3).unchecked_into(),
     })
 }
 

@@ -4,18 +4,39 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`client`] | `init`, `load` and the class `Client` |
+//! | [`compute`] | what a compute worker asks of the rules |
 //! | [`error`] | faults as real JavaScript errors |
 //! | [`face`] | the bridge to `face.js` |
+//! | [`hub`] | the hub worker |
 //! | [`http`] | one exchange over `fetch` |
 //! | [`json`] | JavaScript values as wire types and back |
+//! | [`object`] | plain objects, made and read field by field |
 //! | [`options`] | reading the arguments that JavaScript gave |
+//! | [`settings`] | what volunteer and owner ask for, read and written |
+//! | [`status`] | the status, written |
+//! | [`tower`] | what the hub says to a busy worker |
 //! | [`turn`] | one call at a time |
+//! | [`volunteer`] | what stands behind the class `Volunteer` |
+//! | [`wire`] | what the rules say as requests and stored things, and back |
+//! | [`work`] | `work`, which makes a worker a hub or a compute worker |
 //! | `face.js` | the error classes, and the answer to a call before the wasm is loaded |
+//! | `work.js`, `compute.js`, `tower.js` | the worker's own thread: what the owner has written is called there |
+//! | `volunteer.js` | the class `Volunteer`, and what it calls of the browser |
+//! | `storage.js` | what a browser keeps between visits |
 
 pub mod client;
+pub mod compute;
 mod error;
 mod face;
 mod http;
+mod hub;
 mod json;
+mod object;
 mod options;
+mod settings;
+mod status;
+pub mod tower;
 mod turn;
+pub mod volunteer;
+mod wire;
+pub mod work;

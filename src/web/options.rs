@@ -2,7 +2,12 @@
 
 use super::face::now;
 use super::json::{kind_of, text};
-use crate::fault::Fault;
+use super::settings::{number, read_limits, read_settings, truth};
+use crate::address::Address;
+use crate::engine::settings::{Limits, Settings};
+use crate::fault::{Code, Fault, Kind};
+use crate::session::Registration;
+use distcompute_protocol::Stage;
 use js_sys::Reflect;
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
@@ -102,20 +107,11 @@ impl InitOptions {
                 kind_of(value)
             )));
         }
-        let verbose = match get(value, "verbose")? {
-            None => true,
-            Some(v) => v
-                .as_bool()
-                .ok_or_else(|| Fault::argument("verbose must be true or false."))?,
-        };
         Ok(Self {
             url: required(value, "url")?,
             stage: required(value, "stage")?,
-            nickname: match get(value, "nickname")? {
-                None => distcompute_protocol::ANONYMOUS.to_owned(),
-                Some(v) => text(&v, "nickname")?,
-            },
-            verbose,
+            nickname: nickname(value)?,
+            verbose: truth(value, "verbose")?.unwrap_or(true),
         })
     }
 }
@@ -125,8 +121,94 @@ fn required(object: &JsValue, name: &str) -> Result<String, Fault> {
     text(&value.unwrap_or(JsValue::UNDEFINED), name)
 }
 
+/// What `new Volunteer` was given.
+pub(crate) struct VolunteerOptions {
+    pub(crate) url: Address,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) nickname: String,
+    pub(crate) spawn: JsValue,
+    pub(crate) settings: Settings,
+    pub(crate) limits: Limits,
+}
+
+impl VolunteerOptions {
+    /// Reads the options of a browser that says it has this many cores.
+    pub(crate) fn read(value: &JsValue, cores: u32) -> Result<Self, Fault> {
+        if !value.is_object() {
+            return Err(Fault::argument(format!(
+                "new Volunteer takes an object {{ url, stage, spawn, nickname?, settings?, \
+                 limits? }}; it was given {}.",
+                kind_of(value)
+            )));
+        }
+        let url = required(value, "url")?;
+        let nickname = nickname(value)?;
+        let mut stages = Vec::new();
+        let mut add = |stage: &str| {
+            let stage = check(&url, stage, &nickname)?.stage;
+            if stages.contains(&stage) {
+                return Err(Fault::argument("stages must name each stage once."));
+            }
+            stages.push(stage);
+            Ok(())
+        };
+        match get(value, "stages")? {
+            None => add(&required(value, "stage")?)?,
+            Some(list) => {
+                let wrong = "of stages, 1 to 5; stages is an array of letters";
+                let many = number(&list, "length", wrong, 1.0, 5.0)?;
+                for index in 0..many.unwrap_or(1.0) as u32 {
+                    add(&required(&list, &index.to_string())?)?;
+                }
+            }
+        }
+        let spawn = get(value, "spawn")?.unwrap_or(JsValue::UNDEFINED);
+        if !spawn.is_function() {
+            return Err(Fault::argument(format!(
+                "spawn must be a function that returns a new Worker; it is {}.",
+                kind_of(&spawn)
+            )));
+        }
+        let spare = Settings {
+            cores: cores.saturating_sub(1).max(1),
+            ..Settings::default()
+        };
+        let given = |name| Ok(get(value, name)?.unwrap_or(JsValue::UNDEFINED));
+        Ok(Self {
+            url: Address::parse(&url)?,
+            stages,
+            nickname,
+            spawn,
+            settings: read_settings(&given("settings")?, &spare)?,
+            limits: read_limits(&given("limits")?)?,
+        })
+    }
+}
+
+/// Checks where to register. The rules know what a tracker's address is; the browser knows what a
+/// URL is.
+pub(crate) fn check(url: &str, stage: &str, nickname: &str) -> Result<Registration, Fault> {
+    let registration = Registration::check(url, stage, nickname)?;
+    let url = registration.url.as_str();
+    web_sys::Url::new(url).map_err(|_| {
+        Fault::new(
+            Kind::InvalidUrl,
+            Code::InvalidUrl,
+            format!("The browser cannot read the tracker's URL: {url}"),
+        )
+    })?;
+    Ok(registration)
+}
+
+fn nickname(options: &JsValue) -> Result<String, Fault> {
+    match get(options, "nickname")? {
+        None => Ok(distcompute_protocol::ANONYMOUS.to_owned()),
+        Some(value) => text(&value, "nickname"),
+    }
+}
+
 /// A property, or `None` where it is missing; a getter may throw.
-fn get(object: &JsValue, name: &str) -> Result<Option<JsValue>, Fault> {
+pub(crate) fn get(object: &JsValue, name: &str) -> Result<Option<JsValue>, Fault> {
     match Reflect::get(object, &JsValue::from_str(name)) {
         Ok(value) if value.is_undefined() || value.is_null() => Ok(None),
         Ok(value) => Ok(Some(value)),

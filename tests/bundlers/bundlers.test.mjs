@@ -78,9 +78,9 @@ test("no bundler, published package; what is used before the loader says so", ()
   inProject({ template: "plain", target: "web", files: shared }, async (folder) => {
     const installed = join(folder, "node_modules", "distcompute-client");
     cpSync(installed, join(folder, "package"), { recursive: true });
-    const { early, earlyLoad } = await doesTwoJobs(folder, ["early", "earlyLoad"]);
-    assert.equal(early, "not_loaded");
-    assert.equal(earlyLoad, "not_loaded");
+    const calls = ["early", "earlyLoad", "earlyVolunteer", "earlyWork"];
+    const codes = await doesTwoJobs(folder, calls);
+    for (const call of calls) assert.equal(codes[call], "not_loaded", call);
   }));
 
 test("published package, imported where there is neither window nor document", () =>

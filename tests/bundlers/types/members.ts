@@ -1,8 +1,17 @@
 // Every member of the package with the type that its documentation promises. It is compiled and
 // never run: an error here is a promise that the package's .d.ts does not keep.
 
-import { init, load } from "distcompute-client";
-import type { Client, ClientDump, ErrorCode, JobData, ZeroJobError } from "distcompute-client";
+import { init, load, work } from "distcompute-client";
+import type {
+  Client,
+  ClientDump,
+  ErrorCode,
+  Job,
+  JobData,
+  WorkContext,
+  WorkHandler,
+  ZeroJobError,
+} from "distcompute-client";
 
 const options = { signal: new AbortController().signal, timeoutMs: 1000 };
 
@@ -41,6 +50,43 @@ export async function everyMember(): Promise<void> {
 export function isNoJob(error: ZeroJobError): boolean {
   const code: ErrorCode = error.code;
   return code === "no_jobs" && error instanceof Error && error.name === "ZeroJobError";
+}
+
+export function everyWayToWork(): void {
+  const handler: WorkHandler = (job, context) => {
+    const data: JobData = job.data;
+    const numbers: number[] = [job.id, job.attempt];
+    context.progress(1, 2);
+    context.progress(1, 2, "line");
+    context.checkpoint({ row: 1 });
+    const row: number = context.resume?.row ?? 0;
+    const aborted: boolean = context.signal.aborted;
+    const names: string[] = [job.stage, context.stage, context.stageName, context.project];
+    if (data === null) return context.invalid("no data");
+    if (aborted) context.invalid();
+    void [numbers, row, names];
+    return data;
+  };
+  work(handler);
+  work(async () => ({ found: 1 }));
+  work({ handler: () => "text" });
+  work({
+    setup: async () => ({ kernel: (n: number) => [n] }),
+    handler: (job, { setup }) => setup.kernel(job.id),
+  });
+  const apart = (job: Job, { setup }: WorkContext<number>): string => `${job.id + setup}`;
+  work({ setup: () => 5, handler: apart });
+}
+
+export function mistakesAtWork(): void {
+  // @ts-expect-error an output is a text, an array or an object
+  work(() => 5);
+  // @ts-expect-error a handler is needed
+  work({ setup: () => 5 });
+  // @ts-expect-error setup is what it returned
+  work({ setup: () => 5, handler: (_, { setup }) => setup.kernel() });
+  // @ts-expect-error progress is told in numbers
+  work((_, { progress }) => (progress("1", 2), ""));
 }
 
 export async function mistakes(client: Client): Promise<void> {

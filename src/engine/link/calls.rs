@@ -1,0 +1,510 @@
+//! The dialect of the first protocol: a registration holds one job at most, and each call is about
+//! one. So a core needs several registrations, to fetch and hand in with while it works.
+
+use distcompute_protocol::{ErrorCode, MAX_PROGRESS, cut};
+
+use super::{Ask, Common, Ids, Word, is_unknown, register, word};
+use crate::call::Call;
+use crate::engine::{
+    action::{Action, Got, Parsed, Wire},
+    clock::{Due, Now},
+    desk::{Desk, Job, Key, Outcome, Place, Ticket},
+};
+use crate::fault::{Code, Fault};
+
+/// Registrations that a core has at least: one that works and one to fetch ahead with.
+const SEATS_LEAST: f64 = 2.0;
+
+/// And at most: a browser opens six connections to one host.
+const SEATS_MOST: f64 = 4.0;
+
+/// How long it takes until a core's result, or its next job, has come over.
+const REPORT_MS: f64 = 15.0;
+
+/// Registrations in all.
+const SEATS_IN_ALL: usize = 64;
+
+/// The first wait where no job is open, and the longest.
+const DRY_MS: (f64, f64) = (3_000.0, 60_000.0);
+
+/// How often a worker that waits or works long lets itself be heard of, and is asked for: the tracker
+/// forgets those that it has not heard of for two hours.
+const ALIVE_MS: f64 = 600_000.0;
+
+/// Numbers of jobs that are remembered as not for this browser.
+const REFUSED: usize = 256;
+
+#[derive(Debug, Clone, PartialEq)]
+struct Seat {
+    token: String,
+    /// When it was last heard of.
+    heard: Now,
+    /// Whether that was a word of progress; then it is the turn of a question.
+    told: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Flight {
+    id: u32,
+    sent: Now,
+    token: String,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum What {
+    Register,
+    NewJob,
+    /// `completeJob` or `flagInvalidData`.
+    Settle(Key),
+    Progress,
+    Validate,
+    /// With the job that it puts back.
+    Bye(Option<Key>),
+}
+
+/// The state of the dialect.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Calls {
+    seats: Vec<Seat>,
+    flights: Vec<Flight>,
+    dry_s: i32,
+    refused: Vec<u64>,
+    failed: Option<Now>,
+    left: bool,
+}
+
+impl Calls {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn add(&mut self, token: String, heard: Now) {
+        let told = false;
+        self.seats.push(Seat { token, heard, told });
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.flights.is_empty()
+    }
+
+    fn is_flying(&self, token: &str) -> bool {
+        self.flights.iter().any(|flight| flight.token == token)
+    }
+
+    /// How many registrations serve so many cores: while one job runs, others are handed in and
+    /// fetched, which takes an answer each.
+    fn seats_for(common: &Common, cores: usize) -> usize {
+        let answers = 2.0 * (common.answer_ms.get().unwrap_or(0.0) + REPORT_MS);
+        let each = match common.job_ms.get() {
+            Some(job_ms) => (1.0 + answers / job_ms.max(1.0)).ceil(),
+            None => SEATS_LEAST,
+        };
+        let each = each.clamp(SEATS_LEAST, SEATS_MOST) as usize;
+        (cores * each).min(SEATS_IN_ALL)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
+    fn fly(
+        &mut self,
+        now: Now,
+        token: &str,
+        what: What,
+        wire: Wire,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) {
+        let id = ids.send(wire, out);
+        self.flights.push(Flight {
+            id,
+            sent: now,
+            token: token.to_owned(),
+            what,
+        });
+    }
+
+    pub(super) fn pump(
+        &mut self,
+        common: &Common,
+        now: Now,
+        ask: &Ask,
+        desk: &mut Desk,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) {
+        if self.left {
+            return;
+        }
+        self.know_tokens(common, desk);
+        let asking = |flight: &&Flight| matches!(flight.what, What::NewJob | What::Register);
+        let mut want = ask
+            .want
+            .saturating_sub(self.flights.iter().filter(asking).count());
+        // After a "no" one asks for all.
+        let once = common.dry.is_some();
+        if !common.may_ask(now) || (once && self.flights.iter().any(|f| asking(&f))) {
+            want = 0;
+        }
+        let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
+        for token in tokens {
+            if self.is_flying(&token) {
+                continue;
+            }
+            let key = desk.by_ticket(&token);
+            let settles = key.is_some_and(|key| self.settle(now, &token, key, desk, ids, out));
+            if settles || self.speak(now, &token, key, ask, ids, out) {
+                continue;
+            }
+            if key.is_none() && want > 0 {
+                want = if once { 0 } else { want - 1 };
+                let wire = Wire::NewJob {
+                    token: token.clone(),
+                };
+                self.fly(now, &token, What::NewJob, wire, ids, out);
+            }
+        }
+        let registering = |f: &&Flight| f.what == What::Register;
+        let registering = self.flights.iter().filter(registering).count();
+        let wanted = Self::seats_for(common, ask.cores);
+        if want > 0 && registering == 0 && self.seats.len() < wanted {
+            self.fly(now, "", What::Register, register(common), ids, out);
+        }
+    }
+
+    /// Jobs that come from storage name registrations that this hub has not made.
+    fn know_tokens(&mut self, common: &Common, desk: &Desk) {
+        for job in desk.iter().filter(|job| job.link == common.index) {
+            if let Ticket::Token(token) = &job.ticket
+                && self.seats.iter().all(|seat| seat.token != *token)
+            {
+                // The tracker may have forgotten it meanwhile, so that is asked first.
+                let (token, heard) = (token.clone(), Now::default());
+                self.seats.push(Seat {
+                    token,
+                    heard,
+                    told: true,
+                });
+            }
+        }
+    }
+
+    /// Hands in what became of a job.
+    fn settle(
+        &mut self,
+        now: Now,
+        token: &str,
+        key: Key,
+        desk: &mut Desk,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let Some(job) = desk.get_mut(key) else {
+            return false;
+        };
+        let number = job.number;
+        let Place::Ended { outcome, sent, .. } = &mut job.place else {
+            return false;
+        };
+        *sent = true;
+        let token = token.to_owned();
+        let (what, wire) = match outcome {
+            Outcome::Done(data) => {
+                let data = *data;
+                let token = token.clone();
+                (
+                    What::Settle(key),
+                    Wire::Complete {
+                        token,
+                        number,
+                        data,
+                    },
+                )
+            }
+            Outcome::Invalid(_) => {
+                let token = token.clone();
+                (What::Settle(key), Wire::Flag { token, number })
+            }
+            // There is no call for it; forgetting the worker puts its job back.
+            Outcome::Failed(_) | Outcome::Released => {
+                let token = token.clone();
+                (What::Bye(Some(key)), Wire::Bye { token })
+            }
+        };
+        if matches!(outcome, Outcome::Failed(_) | Outcome::Invalid(_)) {
+            self.refuse(number);
+        }
+        self.fly(now, &token, what, wire, ids, out);
+        true
+    }
+
+    /// A job that should not come again at once: an old tracker may hand it out to whoever has just
+    /// put it back.
+    fn refuse(&mut self, number: u64) {
+        if self.refused.len() >= REFUSED {
+            self.refused.remove(0);
+        }
+        self.refused.push(number);
+    }
+
+    /// Sends progress, or lets the tracker hear of a worker that has long been silent.
+    fn speak(
+        &mut self,
+        now: Now,
+        token: &str,
+        key: Option<Key>,
+        ask: &Ask,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let line = ask.progress.iter().find(|(of, _)| Some(*of) == key);
+        let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) else {
+            return false;
+        };
+        let silent = now.since(seat.heard) >= ALIVE_MS;
+        if line.is_none() && !silent {
+            return false;
+        }
+        seat.heard = now;
+        let token = token.to_owned();
+        let (what, wire) = if silent && seat.told && key.is_some() {
+            // An old tracker takes progress of a worker that it has forgotten.
+            seat.told = false;
+            let of = token.clone();
+            (What::Validate, Wire::Validate { token: of })
+        } else {
+            seat.told = true;
+            let said = match (line, key) {
+                (Some((_, text)), _) => text.as_str(),
+                (None, Some(_)) => "Working",
+                (None, None) => "Waiting for a job",
+            };
+            let text = cut(said, MAX_PROGRESS);
+            let of = token.clone();
+            (What::Progress, Wire::Progress { token: of, text })
+        };
+        self.fly(now, &token, what, wire, ids, out);
+        true
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
+    pub(super) fn answered(
+        &mut self,
+        common: &mut Common,
+        now: Now,
+        random: f64,
+        id: u32,
+        got: Got,
+        desk: &mut Desk,
+    ) -> Option<Got> {
+        let Some(at) = self.flights.iter().position(|flight| flight.id == id) else {
+            return Some(got);
+        };
+        let Flight {
+            sent, token, what, ..
+        } = self.flights.remove(at);
+        let call = match what {
+            What::Register => {
+                if let Some(hello) = common.registered(now, random, sent, got) {
+                    self.add(hello.token, now);
+                }
+                return None;
+            }
+            What::NewJob => Call::NewJob,
+            What::Settle(key) => match desk.get(key).and_then(Job::outcome) {
+                Some(Outcome::Invalid(_)) => Call::FlagInvalidData,
+                _ => Call::CompleteJob,
+            },
+            What::Progress => Call::UpdateProgress,
+            What::Validate => Call::ValidateWorker,
+            What::Bye(_) => Call::Bye,
+        };
+        if what == What::NewJob
+            && let Some(at) = self.seats.iter().position(|seat| seat.token == token)
+        {
+            // Each asks in turn: one whose answer was lost may hold a job without knowing it, and
+            // asking again puts that back.
+            let seat = self.seats.remove(at);
+            self.seats.push(seat);
+        }
+        match (word(call, got), what) {
+            (
+                Word::Later {
+                    fault,
+                    retry_after_ms,
+                },
+                _,
+            ) => {
+                self.failed(common, now, random, sent, retry_after_ms, fault);
+                if let What::Settle(key) | What::Bye(Some(key)) = what
+                    && let Some(job) = desk.get_mut(key)
+                    && let Place::Ended { sent, .. } = &mut job.place
+                {
+                    *sent = false;
+                }
+            }
+            (word, What::Bye(key)) => {
+                if !matches!(word, Word::Refused(_)) {
+                    common.answered(now, sent);
+                }
+                self.seats.retain(|seat| seat.token != token);
+                key.map(|key| desk.remove(key));
+            }
+            (Word::Refused(fault), _) if is_unknown(&fault) => {
+                self.forget(common, &token, desk);
+            }
+            (word, What::NewJob) => {
+                self.new_job(common, now, random, sent, &token, word, desk);
+            }
+            (word, What::Settle(key)) => {
+                Self::settled(common, now, sent, key, word, desk);
+                self.heard(&token, now);
+            }
+            (Word::Done(Parsed::Alive(false)), _) => self.forget(common, &token, desk),
+            _ => common.answered(now, sent),
+        }
+        None
+    }
+
+    fn heard(&mut self, token: &str, now: Now) {
+        if let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) {
+            seat.heard = now;
+        }
+    }
+
+    fn failed(
+        &mut self,
+        common: &mut Common,
+        now: Now,
+        random: f64,
+        sent: Now,
+        retry_after_ms: Option<u32>,
+        fault: Fault,
+    ) {
+        // Requests that were under way together fail together, which is one failure.
+        if self.failed.is_some_and(|failed| sent.since(failed) <= 0.0) {
+            return;
+        }
+        self.failed = Some(now);
+        common.retry.failed(now, random, retry_after_ms, fault);
+    }
+
+    /// The tracker does not know this worker, or no longer: what it held is somebody else's.
+    fn forget(&mut self, common: &mut Common, token: &str, desk: &mut Desk) {
+        self.seats.retain(|seat| seat.token != token);
+        let job = desk.by_ticket(token).and_then(|key| desk.remove(key));
+        let done = |job: Box<Job>| matches!(job.outcome(), Some(Outcome::Done(_)));
+        common.rejected += u32::from(job.is_some_and(done));
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
+    fn new_job(
+        &mut self,
+        common: &mut Common,
+        now: Now,
+        random: f64,
+        sent: Now,
+        token: &str,
+        word: Word,
+        desk: &mut Desk,
+    ) {
+        match word {
+            Word::Done(Parsed::Job { number, data }) => {
+                common.answered(now, sent);
+                self.heard(token, now);
+                let ticket = Ticket::Token(token.to_owned());
+                let key = desk.add(common.index, number, 1, ticket, data);
+                if let Some(at) = self.refused.iter().position(|of| *of == number) {
+                    // Once; then there is nobody else who would take it.
+                    self.refused.remove(at);
+                    desk.end(key, Outcome::Released, now);
+                    common.dry = Some(Due::after(now, DRY_MS.0));
+                } else {
+                    common.dry = None;
+                    self.dry_s = 0;
+                }
+            }
+            Word::Refused(fault) if fault.code == Code::Tracker(ErrorCode::NoJobs) => {
+                common.answered(now, sent);
+                self.wait(common, now, random);
+            }
+            Word::Refused(fault) => common.retry.failed(now, random, None, fault),
+            _ => {
+                let fault = Fault::bad_answer("The tracker's answer to newJob holds no job.");
+                common.retry.failed(now, random, None, fault);
+            }
+        }
+    }
+
+    fn wait(&mut self, common: &mut Common, now: Now, random: f64) {
+        let wait = (DRY_MS.0 * 1.5_f64.powi(self.dry_s.min(20))).min(DRY_MS.1);
+        self.dry_s += 1;
+        common.dry = Some(Due::after(now, wait * (0.6 + 0.4 * random)));
+    }
+
+    fn settled(common: &mut Common, now: Now, sent: Now, key: Key, word: Word, desk: &mut Desk) {
+        common.answered(now, sent);
+        match word {
+            Word::Refused(fault) => {
+                if matches!(
+                    fault.code,
+                    Code::Tracker(ErrorCode::TooLarge | ErrorCode::InvalidRequest)
+                ) && let Some(job) = desk.get_mut(key)
+                    && let Place::Ended { outcome, sent, .. } = &mut job.place
+                    && !matches!(outcome, Outcome::Failed(_))
+                {
+                    // The tracker will never take this.
+                    *sent = false;
+                    let failed = Outcome::Failed(fault.message);
+                    if let Outcome::Done(text) = std::mem::replace(outcome, failed) {
+                        desk.freed.push(text);
+                    }
+                    return;
+                }
+                common.rejected += 1;
+            }
+            _ => {
+                let outcome = desk.get(key).and_then(Job::outcome);
+                common.accepted += u32::from(matches!(outcome, Some(Outcome::Done(_))));
+            }
+        }
+        desk.remove(key);
+    }
+
+    pub(super) fn farewell(&self, desk: &Desk) -> Vec<Wire> {
+        let seats = self.seats.iter().filter(|seat| {
+            let job = desk.by_ticket(&seat.token).and_then(|key| desk.get(key));
+            job.is_none_or(|job| !job.resumable && job.outcome().is_none())
+        });
+        let bye = |seat: &Seat| Wire::Bye {
+            token: seat.token.clone(),
+        };
+        seats.map(bye).collect()
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        now: Now,
+        desk: &Desk,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        self.left = true;
+        let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
+        for token in tokens {
+            // One whose result was not taken may take it at the next visit.
+            if !self.is_flying(&token) && desk.by_ticket(&token).is_none() {
+                let wire = Wire::Bye {
+                    token: token.clone(),
+                };
+                self.fly(now, &token, What::Bye(None), wire, ids, out);
+            }
+        }
+        self.is_busy()
+    }
+
+    pub(super) fn due_ms(&self, now: Now) -> Option<f64> {
+        let silent = |seat: &Seat| ALIVE_MS - now.since(seat.heard);
+        let due = self.seats.iter().map(silent).filter(|ms| *ms > 0.0);
+        due.reduce(f64::min)
+    }
+}

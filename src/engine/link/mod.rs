@@ -1,0 +1,404 @@
+//! How one stage's jobs come and go. Two dialects, one interface: `sync`, and the calls of the first
+//! protocol for trackers that know no other.
+
+mod calls;
+mod retry;
+mod sync;
+
+use distcompute_protocol::{ErrorCode, Stage};
+
+use self::{calls::Calls, sync::Syncs};
+use super::{
+    action::{Action, Got, Hello, Outgoing, Parsed, Session, Wire},
+    clock::{Due, Now},
+    desk::{Desk, Key},
+    pace::Mean,
+};
+use crate::call::{Call, Meaning};
+use crate::fault::{Code, Fault, Kind};
+
+pub use self::retry::Retry;
+
+/// How long an answer may take.
+pub const PATIENCE_MS: u32 = 20_000;
+
+/// No tracker means a shorter lease.
+const LEAST_LEASE_MS: f64 = 5_000.0;
+
+/// What the scheduler would have a link do.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ask {
+    /// How many more jobs could be held.
+    pub want: usize,
+    /// Whether jobs run out so soon that they must be asked for now.
+    pub low: bool,
+    /// Whether outcomes should go out at once.
+    pub hurry: bool,
+    /// How many cores work for this link at most.
+    pub cores: usize,
+    /// Progress that is due, by job.
+    pub progress: Vec<(Key, String)>,
+}
+
+/// What every dialect knows of its tracker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Common {
+    /// Its place among the links.
+    pub index: usize,
+    /// The stage.
+    pub stage: Stage,
+    /// Under which name.
+    pub nickname: String,
+    /// What the tracker said last when it registered a worker.
+    pub hello: Option<Hello>,
+    /// How long answers take.
+    pub answer_ms: Mean,
+    /// How long jobs take.
+    pub job_ms: Mean,
+    /// No job was open; not asked before this.
+    pub dry: Option<Due>,
+    /// Whether the tracker answers, and when it is tried again if not.
+    pub retry: Retry,
+    /// The version that was named first: that of the script that runs, which has just been loaded.
+    pub version: Option<String>,
+    /// The tracker has named another version than at first.
+    pub renewed: bool,
+    /// Results that the tracker took.
+    pub accepted: u32,
+    /// Results that it did not want.
+    pub rejected: u32,
+    /// What ended the link for good.
+    pub fatal: Option<Fault>,
+}
+
+/// One stage's way to the tracker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Link {
+    /// What both dialects know.
+    pub common: Common,
+    dialect: Dialect,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Dialect {
+    /// Nobody has registered yet.
+    Unknown {
+        flight: Option<(u32, Now)>,
+    },
+    Sync(Syncs),
+    Calls(Calls),
+}
+
+/// Numbers for requests.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ids(u32);
+
+impl Ids {
+    fn send(&mut self, wire: Wire, out: &mut Vec<Action>) -> u32 {
+        self.0 = self.0.wrapping_add(1);
+        let id = self.0;
+        let limit_ms = PATIENCE_MS;
+        out.push(Action::Send(Outgoing { id, wire, limit_ms }));
+        id
+    }
+}
+
+/// What an answer comes to.
+enum Word {
+    /// It worked, and this is in it.
+    Done(Parsed),
+    /// It had worked before.
+    DoneBefore,
+    /// Not now.
+    Later {
+        fault: Fault,
+        retry_after_ms: Option<u32>,
+    },
+    /// The tracker refuses.
+    Refused(Fault),
+}
+
+/// What came of a request of this kind.
+fn word(call: Call, got: Got) -> Word {
+    let later = |code, text: String| Word::Later {
+        fault: Fault::new(Kind::Unreachable, code, text),
+        retry_after_ms: None,
+    };
+    match got {
+        Got::NotReached(what) => later(Code::Unreachable, what),
+        Got::TimedOut => later(Code::Timeout, "No answer came in time.".to_owned()),
+        Got::Answered(answer, parsed) => match (call.meaning(&answer), parsed) {
+            (Meaning::Done, Parsed::Unreadable(why)) => later(Code::BadAnswer, why),
+            (Meaning::Done, parsed) => Word::Done(parsed),
+            (Meaning::DoneBefore, _) => Word::DoneBefore,
+            (Meaning::Later(fault), _) => Word::Later {
+                fault,
+                retry_after_ms: answer.retry_after_ms,
+            },
+            // A captive portal, a proxy, a tracker that moves house: nothing is given up for it.
+            (Meaning::Failed(fault), _) if is_passing(&fault) => Word::Later {
+                fault,
+                retry_after_ms: answer.retry_after_ms,
+            },
+            (Meaning::Failed(fault), _) => Word::Refused(fault),
+        },
+    }
+}
+
+fn is_passing(fault: &Fault) -> bool {
+    let kind = matches!(fault.kind, Kind::Server | Kind::Unreachable | Kind::Timeout);
+    (kind && fault.code != Code::Tracker(ErrorCode::Superseded))
+        || matches!(fault.code, Code::NotATracker)
+}
+
+impl Common {
+    /// A registration was answered. `None`: it has to be asked again.
+    fn registered(&mut self, now: Now, random: f64, sent: Now, got: Got) -> Option<Hello> {
+        match word(Call::New, got) {
+            Word::Done(Parsed::Hello(hello)) => {
+                self.answered(now, sent);
+                self.version(&hello.app_version);
+                self.hello = Some(hello.clone());
+                Some(hello)
+            }
+            Word::Done(_) | Word::DoneBefore => {
+                let text = "The tracker's answer to a registration holds none.";
+                self.retry
+                    .failed(now, random, None, Fault::bad_answer(text));
+                None
+            }
+            Word::Later {
+                fault,
+                retry_after_ms,
+            } => {
+                self.retry.failed(now, random, retry_after_ms, fault);
+                None
+            }
+            Word::Refused(fault) => {
+                self.fatal = Some(fault);
+                None
+            }
+        }
+    }
+
+    fn answered(&mut self, now: Now, sent: Now) {
+        self.retry.worked();
+        let ms = now.since(sent);
+        // Longer than anybody waits is a sleep, or a clock that was set.
+        if ms <= f64::from(PATIENCE_MS) {
+            self.answer_ms.add(ms, 1);
+        }
+    }
+
+    fn version(&mut self, version: &str) {
+        let first = self.version.get_or_insert_with(|| version.to_owned());
+        self.renewed |= first.as_str() != version;
+    }
+
+    fn lease_ms(&self) -> f64 {
+        let said = self.hello.as_ref().map_or(0.0, |hello| hello.lease_ms);
+        said.max(LEAST_LEASE_MS)
+    }
+
+    /// Whether jobs may be asked for, as far as the tracker has said.
+    #[must_use]
+    pub fn may_ask(&self, now: Now) -> bool {
+        self.dry.is_none_or(|dry| dry.is_over(now))
+    }
+}
+
+impl Link {
+    /// A link that has not registered yet.
+    #[must_use]
+    pub fn new(index: usize, stage: Stage, nickname: String) -> Self {
+        Self {
+            common: Common {
+                index,
+                stage,
+                nickname,
+                hello: None,
+                answer_ms: Mean::default(),
+                job_ms: Mean::default(),
+                dry: None,
+                retry: Retry::default(),
+                version: None,
+                renewed: false,
+                accepted: 0,
+                rejected: 0,
+                fatal: None,
+            },
+            dialect: Dialect::Unknown { flight: None },
+        }
+    }
+
+    /// Goes on with a registration that was stored.
+    pub fn restore(&mut self, session: Session) {
+        let hello = session.hello;
+        self.dialect = if hello.syncs {
+            // Another name is another registration; leases are good under any.
+            let same = session.nickname == self.common.nickname;
+            Dialect::Sync(Syncs::restored(
+                same.then(|| hello.token.clone()),
+                session.seq,
+            ))
+        } else {
+            Dialect::Calls(Calls::new())
+        };
+        self.common.hello = Some(hello);
+    }
+
+    /// How long a lease lasts, in milliseconds.
+    #[must_use]
+    pub fn lease_ms(&self) -> f64 {
+        match (&self.dialect, &self.common.hello) {
+            (Dialect::Sync(_), Some(_)) => self.common.lease_ms(),
+            // Longer than any job is fetched ahead for.
+            _ => 7_200_000.0,
+        }
+    }
+
+    /// Whether what is held ahead may be begun: not where the tracker was not heard from for so
+    /// long that somebody else may have it.
+    #[must_use]
+    pub fn is_fresh(&self, now: Now) -> bool {
+        match &self.dialect {
+            Dialect::Unknown { .. } => false,
+            Dialect::Sync(syncs) => now.since(syncs.heard()) < 0.8 * self.lease_ms(),
+            Dialect::Calls(_) => true,
+        }
+    }
+
+    /// Whether a request is under way.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        match &self.dialect {
+            Dialect::Unknown { flight } => flight.is_some(),
+            Dialect::Sync(syncs) => syncs.is_busy(),
+            Dialect::Calls(calls) => calls.is_busy(),
+        }
+    }
+
+    /// Whether a word of progress would go out now.
+    #[must_use]
+    pub fn may_speak(&self, now: Now) -> bool {
+        let free = match &self.dialect {
+            Dialect::Unknown { .. } => false,
+            Dialect::Sync(syncs) => !syncs.is_busy(),
+            Dialect::Calls(_) => true,
+        };
+        free && self.common.retry.may_try(now)
+    }
+
+    /// Sends what is to be sent.
+    pub fn pump(
+        &mut self,
+        now: Now,
+        ask: &Ask,
+        desk: &mut Desk,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) {
+        if self.common.fatal.is_some() || !self.common.retry.may_try(now) {
+            return;
+        }
+        let common = &mut self.common;
+        match &mut self.dialect {
+            Dialect::Unknown { flight: Some(_) } => {}
+            Dialect::Unknown { flight } => {
+                // What storage had is delivered whether jobs are wanted or not.
+                if ask.want > 0 || desk.iter().any(|job| job.link == common.index) {
+                    *flight = Some((ids.send(register(common), out), now));
+                }
+            }
+            Dialect::Sync(syncs) => syncs.pump(common, now, ask, desk, ids, out),
+            Dialect::Calls(calls) => calls.pump(common, now, ask, desk, ids, out),
+        }
+    }
+
+    /// Takes an answer, if it is to one of this link's requests; gives it back otherwise.
+    pub fn answered(
+        &mut self,
+        now: Now,
+        random: f64,
+        id: u32,
+        got: Got,
+        desk: &mut Desk,
+    ) -> Option<Got> {
+        let common = &mut self.common;
+        match &mut self.dialect {
+            Dialect::Unknown { flight } => match flight.take_if(|(of, _)| *of == id) {
+                None => return Some(got),
+                Some((_, sent)) => {
+                    let hello = common.registered(now, random, sent, got)?;
+                    self.dialect = if hello.syncs {
+                        Dialect::Sync(Syncs::new(hello.token, now))
+                    } else {
+                        let mut calls = Calls::new();
+                        calls.add(hello.token, now);
+                        Dialect::Calls(calls)
+                    };
+                }
+            },
+            Dialect::Sync(syncs) => {
+                return syncs.answered(common, now, random, id, got, desk);
+            }
+            Dialect::Calls(calls) => {
+                return calls.answered(common, now, random, id, got, desk);
+            }
+        }
+        None
+    }
+
+    /// The last requests of a page that goes: what is `resumable` stays ours, the rest is put back.
+    #[must_use]
+    pub fn farewell(&self, desk: &Desk) -> Vec<Wire> {
+        match &self.dialect {
+            Dialect::Unknown { .. } => Vec::new(),
+            Dialect::Sync(syncs) => syncs.farewell(&self.common, desk),
+            Dialect::Calls(calls) => calls.farewell(desk),
+        }
+    }
+
+    /// Says goodbye for every registration, after everything else. `false`: there is nothing left
+    /// to say.
+    pub fn leave(&mut self, now: Now, desk: &Desk, ids: &mut Ids, out: &mut Vec<Action>) -> bool {
+        match &mut self.dialect {
+            Dialect::Unknown { .. } => false,
+            Dialect::Sync(syncs) => syncs.leave(now, ids, out),
+            Dialect::Calls(calls) => calls.leave(now, desk, ids, out),
+        }
+    }
+
+    /// When something is due though nothing happens, in milliseconds from `now`.
+    #[must_use]
+    pub fn due_ms(&self, now: Now, desk: &Desk) -> Option<f64> {
+        if self.common.fatal.is_some() {
+            return None;
+        }
+        // Where the tracker is away, nothing else is due before it is tried again.
+        if let Some(retry) = self.common.retry.left_ms(now).filter(|ms| *ms > 0.0) {
+            return Some(retry);
+        }
+        let own = match &self.dialect {
+            Dialect::Unknown { .. } => None,
+            Dialect::Sync(syncs) => syncs.due_ms(now, self.common.index, desk),
+            Dialect::Calls(calls) => calls.due_ms(now),
+        };
+        let dry = self.common.dry.map(|dry| dry.left_ms(now));
+        // What is over has been looked at, and nothing came of it.
+        let due = [own, dry].into_iter().flatten().filter(|ms| *ms > 0.0);
+        due.reduce(f64::min)
+    }
+}
+
+fn register(common: &Common) -> Wire {
+    Wire::Register {
+        nickname: common.nickname.clone(),
+        stage: common.stage,
+    }
+}
+
+/// Whether a refusal says that the tracker does not know the token.
+fn is_unknown(fault: &Fault) -> bool {
+    fault.code == Code::Tracker(ErrorCode::WorkerUnknown)
+}

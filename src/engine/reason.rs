@@ -1,0 +1,96 @@
+//! Why this browser computes or does not, and until when: a code with parameters, so that a page
+//! can say it in any language.
+
+/// Why.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reason {
+    /// It computes.
+    Computing,
+    /// Workers and the tracker are being started.
+    Starting,
+    /// No job is open; asked again at this time.
+    NoJobs {
+        /// Milliseconds since 1970.
+        until: f64,
+    },
+    /// The tracker does not answer; tried again at this time.
+    Unreachable {
+        /// Milliseconds since 1970.
+        until: f64,
+    },
+    /// The volunteer said pause.
+    Paused {
+        /// Milliseconds since 1970; `None`: until they say go on.
+        until: Option<f64>,
+    },
+    /// The machine runs on its battery.
+    OnBattery,
+    /// It is not one of the hours that the volunteer chose.
+    OutsideHours {
+        /// When they begin, milliseconds since 1970.
+        until: f64,
+    },
+    /// The page is hidden, and the volunteer said: not in the background.
+    Hidden,
+    /// Another tab of this browser computes for this tracker.
+    AnotherTab,
+    /// The owner's `setup` fails in every core; tried again at this time.
+    SetupFailed {
+        /// Milliseconds since 1970.
+        until: f64,
+    },
+    /// Workers cannot be started, or die at once; tried again at this time.
+    WorkerFailed {
+        /// Milliseconds since 1970.
+        until: f64,
+    },
+    /// The volunteer said stop; running jobs are being finished.
+    Finishing,
+    /// The volunteer said stop; jobs are being put back.
+    Stopping,
+    /// Nothing runs: it has not been started, or it was stopped.
+    Stopped,
+    /// The project has a new version, which is taken when the running jobs are done.
+    Updating,
+    /// Something that does not mend itself; the status's `error` says what.
+    Failed,
+}
+
+impl Reason {
+    /// The code as JavaScript sees it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Computing => "computing",
+            Self::Starting => "starting",
+            Self::NoJobs { .. } => "no_jobs",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Paused { .. } => "paused",
+            Self::OnBattery => "on_battery",
+            Self::OutsideHours { .. } => "outside_hours",
+            Self::Hidden => "hidden",
+            Self::AnotherTab => "another_tab",
+            Self::SetupFailed { .. } => "setup_failed",
+            Self::WorkerFailed { .. } => "worker_failed",
+            Self::Finishing => "finishing",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Updating => "updating",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Until when, where that is known: milliseconds since 1970.
+    #[must_use]
+    pub fn until(&self) -> Option<f64> {
+        match *self {
+            Self::NoJobs { until }
+            | Self::Unreachable { until }
+            | Self::OutsideHours { until }
+            | Self::SetupFailed { until }
+            | Self::WorkerFailed { until } => Some(until),
+            Self::Paused { until } => until,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,1246 @@
+//! The hub's brain: events go in with their time, actions come out.
+//!
+//! It shares the jobs on the desk out among the cores, has each link ask for more before they run
+//! out, keeps leases alive, ends what hangs, and carries out what the governor says. It knows no
+//! core's thread and no browser: whoever runs it does as it says.
+
+use distcompute_protocol::Stage;
+
+use super::{
+    action::{Action, Got, Session, Wire, Write},
+    clock::{Due, Now},
+    desk::{Desk, Job, Key, Outcome, Place, Text, Ticket},
+    governor::{Surroundings, Verdict, Wish, govern},
+    keyed::Keyed,
+    link::{Ask, Ids, Link},
+    pace::Speed,
+    reason::Reason,
+    settings::{Limits, Settings},
+    status,
+};
+
+/// How long a core that was told to stop a job may take to hear it.
+const GRACE_MS: f64 = 1_500.0;
+
+/// How long a stop may take in all: for a tracker that does not answer nobody waits.
+const STOP_MS: f64 = 6_000.0;
+
+/// A core that was told to finish may take as long as it wants, its results not.
+const DELIVER_MS: f64 = 15_000.0;
+
+/// While a core works time is entered at least so often.
+const BEAT_MS: f64 = 10_000.0;
+
+/// How long cores that have worked for another hub may take to say at what.
+const MEETING_MS: f64 = 1_000.0;
+
+/// Results that have waited so long are written to storage.
+const STORE_MS: f64 = 1_000.0;
+
+/// The first wait before a core whose setup failed is tried again, and the longest.
+const SETUP_MS: (f64, f64) = (2_000.0, 60_000.0);
+
+/// What a core's worker has said.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// It has begun this job.
+    pub started: Option<Key>,
+    /// How far a job is.
+    pub progress: Option<Progress>,
+    /// Jobs that have ended.
+    pub results: Vec<Ended>,
+    /// This job's state was handed over, to be stored.
+    pub checkpoint: Option<Key>,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// The job.
+    pub key: Key,
+    /// So much of `total`.
+    pub done: f64,
+    /// 0: not known.
+    pub total: f64,
+    /// A word on it.
+    pub text: String,
+}
+
+/// How a job has ended in its core.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// The job.
+    pub key: Key,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How long it was worked on, in milliseconds, rests not counted.
+    pub ms: f64,
+    /// The core's worker is not to be trusted any more.
+    pub fatal: bool,
+}
+
+/// A job or an outcome that was stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// The stage.
+    pub stage: Stage,
+    /// Its number.
+    pub number: u64,
+    /// How often it was handed out.
+    pub attempt: u32,
+    /// The right to hand its result in.
+    pub ticket: Ticket,
+    /// Its input.
+    pub input: Option<Text>,
+    /// What became of it. `None`: it was being worked on, and has a checkpoint.
+    pub outcome: Option<Outcome>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// What storage had, once, before anything else.
+    Restored {
+        /// Registrations.
+        sessions: Vec<Session>,
+        /// Jobs.
+        jobs: Vec<Stored>,
+        /// So many compute workers have worked for another hub, and will say at what.
+        cores: u32,
+    },
+    /// A compute worker of another hub works on this job, if any, under the key that that gave it.
+    Met(u32, Option<(Key, Stored)>),
+    /// A compute worker exists at this place; it sets itself up.
+    CoreHere(u32),
+    /// It is ready for jobs.
+    CoreUp(u32),
+    /// Its setup failed.
+    CoreBroken(u32, String),
+    /// Its worker is gone.
+    CoreDied(u32, String),
+    /// It has said something.
+    Report(u32, Report),
+    /// These jobs it gives back unstarted.
+    Recalled(u32, Vec<Key>),
+    /// A request was answered, or not.
+    Answered(u32, Got),
+    /// The volunteer has other settings.
+    Settings(Settings),
+    /// The page sees other surroundings.
+    Around(Surroundings),
+    /// The volunteer's wish.
+    Wish(Wish),
+    /// The volunteer says stop.
+    Stop {
+        /// Running jobs are finished first.
+        finish: bool,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Starting,
+    Up,
+    Broken,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Core {
+    health: Health,
+    level: Option<u8>,
+    /// What it was given and has not begun, in this order.
+    queue: Vec<Key>,
+    /// What it works on: the first that it was given, whether it has said so or not. A handler that
+    /// blocks its thread may say nothing before its end.
+    running: Option<Key>,
+    /// Whether it has said so.
+    said: bool,
+    progress: Option<Progress>,
+    /// The reading of the scheduler's `work_ms` when its job began, and when progress was reported.
+    began: f64,
+    reported: Option<f64>,
+    /// Whether the tracker has not been told.
+    untold: bool,
+    /// A job that it was told to stop, and since when.
+    stopping: Option<(Key, Now)>,
+    recalled: bool,
+    jobs: u64,
+    busy_ms: f64,
+    since: Now,
+    setups: i32,
+    retry: Option<Due>,
+}
+
+impl Core {
+    /// Whether it works, or will as far as is known.
+    fn is_able(&self) -> bool {
+        self.health == Health::Up || (self.health == Health::Starting && self.setups == 0)
+    }
+
+    fn begin(&mut self, key: Key, work_ms: f64) {
+        if self.running != Some(key) {
+            self.running = Some(key);
+            self.began = work_ms;
+            self.said = false;
+            self.progress = None;
+            self.reported = None;
+        }
+    }
+
+    fn new(now: Now) -> Self {
+        Self {
+            health: Health::Starting,
+            level: None,
+            queue: Vec::new(),
+            running: None,
+            said: false,
+            progress: None,
+            began: 0.0,
+            reported: None,
+            untold: false,
+            stopping: None,
+            recalled: false,
+            jobs: 0,
+            busy_ms: 0.0,
+            since: now,
+            setups: 0,
+            retry: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mode {
+    Run,
+    /// Since when; `finish`: what runs is finished first.
+    Stop {
+        since: Now,
+        finish: bool,
+    },
+    /// Everything is delivered; the registrations are given up.
+    Leave {
+        since: Now,
+    },
+    Over,
+}
+
+/// What is counted since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Counts {
+    invalid: u64,
+    failed: u64,
+    compute_ms: f64,
+    /// Results that storage had.
+    restored: u32,
+}
+
+/// The state of the hub.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scheduler {
+    desk: Desk,
+    links: Vec<Link>,
+    cores: Keyed<Core>,
+    ids: Ids,
+    settings: Settings,
+    limits: Limits,
+    around: Surroundings,
+    wish: Wish,
+    mode: Mode,
+    /// Since when the governor says rest.
+    resting: Option<Now>,
+    wanted: Option<u32>,
+    counts: Counts,
+    told_fatal: bool,
+    renewing: bool,
+    /// Whether it is known what storage had; nothing is done before.
+    restored: bool,
+    /// How many cores have not said yet what they do for another hub, and since when: before that
+    /// the tracker must not be told what is held.
+    meeting: Option<(u32, Now)>,
+    /// What the cores could have worked, in milliseconds, and up to when: limits count neither
+    /// pauses nor rests nor the machine's sleep.
+    work_ms: f64,
+    entered: Option<Now>,
+    /// When progress was told last.
+    told: Option<Now>,
+}
+
+impl Scheduler {
+    /// A hub for these stages, in order of preference.
+    #[must_use]
+    pub fn new(stages: &[Stage], nickname: &str, settings: Settings, limits: Limits) -> Self {
+        let link = |(index, stage): (usize, &Stage)| Link::new(index, *stage, nickname.to_owned());
+        Self {
+            desk: Desk::default(),
+            links: stages.iter().enumerate().map(link).collect(),
+            cores: Keyed::default(),
+            ids: Ids::default(),
+            settings,
+            limits,
+            around: Surroundings::default(),
+            wish: Wish::Run,
+            mode: Mode::Run,
+            resting: None,
+            wanted: None,
+            counts: Counts::default(),
+            told_fatal: false,
+            renewing: false,
+            restored: false,
+            meeting: None,
+            work_ms: 0.0,
+            entered: None,
+            told: None,
+        }
+    }
+
+    /// The same hub with keys that no other hub of this page has given.
+    #[must_use]
+    pub fn with_keys_from(mut self, first: Key) -> Self {
+        self.desk.count_from(first);
+        self
+    }
+
+    /// The jobs.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The stage that a job came by, and its name.
+    #[must_use]
+    pub fn stage_of(&self, job: &Job) -> Option<(Stage, &str)> {
+        let common = &self.links.get(job.link)?.common;
+        let name = common.hello.as_ref().map(|hello| hello.stage_name.as_str());
+        Some((common.stage, name.unwrap_or_default()))
+    }
+
+    /// The project's name, when it is known.
+    #[must_use]
+    pub fn project(&self) -> &str {
+        let hello = self
+            .links
+            .iter()
+            .find_map(|link| link.common.hello.as_ref());
+        hello.map_or("", |hello| hello.project.as_str())
+    }
+
+    /// Something happened at `now`. `random` is in `[0, 1)`. Nothing is done before
+    /// [`Event::Restored`].
+    pub fn handle(&mut self, now: Now, random: f64, event: Event) -> Vec<Action> {
+        let mut out = Vec::new();
+        self.enter(now);
+        self.restored |= matches!(event, Event::Restored { .. });
+        self.take(now, random, event, &mut out);
+        if self.restored {
+            self.pump(now, &mut out);
+        }
+        out
+    }
+
+    /// Enters the time in which cores could work. A gap without a tick is a sleep, whatever the
+    /// clocks say.
+    fn enter(&mut self, now: Now) {
+        if let Some(entered) = self.entered
+            && self.resting.is_none()
+        {
+            let passed = (now.mono - entered.mono).clamp(0.0, 2.0 * BEAT_MS);
+            self.work_ms += passed * f64::from(self.settings.intensity) / 10.0;
+        }
+        self.entered = Some(now);
+    }
+
+    fn take(&mut self, now: Now, random: f64, event: Event, out: &mut Vec<Action>) {
+        match event {
+            Event::Restored {
+                sessions,
+                jobs,
+                cores,
+            } => {
+                self.meeting = Some((cores, now));
+                self.restore(now, sessions, jobs);
+            }
+            Event::Met(core, job) => self.meet(now, core, job),
+            Event::CoreHere(core) => self.core_here(now, core),
+            Event::CoreUp(core) => {
+                if let Some(core) = self.cores.get_mut(core) {
+                    core.health = Health::Up;
+                    core.setups = 0;
+                }
+            }
+            Event::CoreBroken(core, _) => {
+                if let Some(core) = self.cores.get_mut(core) {
+                    core.health = Health::Broken;
+                    let wait = (SETUP_MS.0 * 2.0_f64.powi(core.setups.min(20))).min(SETUP_MS.1);
+                    core.setups += 1;
+                    core.retry = Some(Due::after(now, wait * (0.8 + 0.2 * random)));
+                }
+            }
+            Event::CoreDied(core, why) => self.core_died(now, core, &why),
+            Event::Report(core, report) => self.report(now, core, report, out),
+            Event::Recalled(at, keys) => {
+                // What a worker says that was given up is not of the one in its place.
+                let core = self.cores.get_mut(at);
+                let asked = core.is_some_and(|core| std::mem::take(&mut core.recalled));
+                for key in keys.into_iter().filter(|_| asked) {
+                    if let Some(job) = self.desk.get_mut(key)
+                        && job.core() == Some(at)
+                    {
+                        job.place = Place::Ahead;
+                    }
+                    if let Some(core) = self.cores.get_mut(at) {
+                        core.queue.retain(|queued| *queued != key);
+                        core.running = core.running.filter(|running| *running != key);
+                    }
+                }
+            }
+            Event::Answered(id, got) => {
+                let mut got = Some(got);
+                let mut filled = None;
+                for link in &mut self.links {
+                    let Some(untaken) = got.take() else { break };
+                    let before = link.common.accepted;
+                    got = link.answered(now, random, id, untaken, &mut self.desk);
+                    if link.common.accepted > before {
+                        filled = link.common.stage.next();
+                    }
+                }
+                // What one stage made is the next one's to take.
+                for link in &mut self.links {
+                    if Some(link.common.stage) == filled {
+                        link.common.dry = None;
+                    }
+                }
+            }
+            Event::Settings(settings) => self.settings = settings,
+            Event::Around(around) => self.around = around,
+            Event::Wish(wish) => self.wish = wish,
+            Event::Stop { finish } => match self.mode {
+                Mode::Run => self.mode = Mode::Stop { since: now, finish },
+                // Twice means at once.
+                Mode::Stop { finish: true, .. } if !finish => {
+                    self.mode = Mode::Stop { since: now, finish };
+                }
+                _ => {}
+            },
+            Event::Tick => {}
+        }
+    }
+
+    fn restore(&mut self, now: Now, sessions: Vec<Session>, jobs: Vec<Stored>) {
+        for session in sessions {
+            let link = self
+                .links
+                .iter_mut()
+                .find(|l| l.common.stage == session.stage);
+            if let Some(link) = link {
+                link.restore(session);
+            }
+        }
+        for mut stored in jobs {
+            let outcome = stored.outcome.take();
+            let Some(job) = self.add(stored).and_then(|key| self.desk.get_mut(key)) else {
+                continue;
+            };
+            job.resumable = outcome.is_none();
+            if let Some(outcome) = outcome {
+                self.counts.restored += 1;
+                job.place = Place::Ended {
+                    outcome,
+                    since: now,
+                    sent: false,
+                    stored: true,
+                };
+            }
+        }
+    }
+
+    /// Puts a job that came another way than from the tracker on the desk.
+    fn add(&mut self, stored: Stored) -> Option<Key> {
+        let mut links = self.links.iter();
+        let Some(index) = links.position(|l| l.common.stage == stored.stage) else {
+            // A stage that this page does not work at any more: its lease will end.
+            self.desk.freed.extend(stored.input);
+            self.desk.forgotten.push(stored.ticket.text().to_owned());
+            return None;
+        };
+        let (number, attempt) = (stored.number, stored.attempt);
+        let add = |desk: &mut Desk| desk.add(index, number, attempt, stored.ticket, stored.input);
+        Some(add(&mut self.desk))
+    }
+
+    /// A core that has worked for another hub says what it does.
+    fn meet(&mut self, now: Now, at: u32, job: Option<(Key, Stored)>) {
+        if let Some((cores, _)) = &mut self.meeting {
+            *cores = cores.saturating_sub(1);
+        }
+        let Some((key, stored)) = job else { return };
+        // It may have a checkpoint, and so have come from storage too.
+        let known = self.desk.by_ticket(stored.ticket.text());
+        if let Some(known) = known {
+            self.desk.freed.extend(stored.input);
+            self.desk.rename(known, key);
+        } else if let Some(new) = self.add(stored) {
+            self.desk.rename(new, key);
+        }
+        let work_ms = self.work_ms;
+        let core = self.cores.get_mut(at);
+        if let (Some(core), Some(job)) = (core, self.desk.get_mut(key))
+            && job.outcome().is_none()
+        {
+            core.begin(key, work_ms);
+            job.place = Place::Running {
+                core: at,
+                since: now,
+            };
+        }
+    }
+
+    /// Whether all cores have said what they do, or had time enough to.
+    fn has_met(&self, now: Now) -> bool {
+        self.meeting
+            .is_none_or(|(cores, since)| cores == 0 || now.since(since) >= MEETING_MS)
+    }
+
+    fn core_here(&mut self, now: Now, at: u32) {
+        // A new hub is told of running cores too; so what an old worker had is asked for again.
+        let mut core = Core::new(now);
+        if let Some(before) = self.cores.get(at) {
+            (core.jobs, core.busy_ms) = (before.jobs, before.busy_ms);
+            core.setups = before.setups;
+        }
+        self.empty(at);
+        self.cores.insert(at, core);
+    }
+
+    /// What a core had goes back to the desk.
+    fn empty(&mut self, at: u32) {
+        for job in self.desk.iter_mut() {
+            if job.core() == Some(at) {
+                job.place = Place::Ahead;
+            }
+        }
+    }
+
+    fn core_died(&mut self, now: Now, at: u32, why: &str) {
+        let running = self.cores.get(at).and_then(|core| core.running);
+        if let Some(key) = running.filter(|key| self.runs(at, *key)) {
+            self.counts.failed += 1;
+            let why = format!("The worker died: {why}");
+            self.desk.end(key, Outcome::Failed(why), now);
+        }
+        self.empty(at);
+        if let Some(core) = self.cores.get_mut(at) {
+            let fresh = Core::new(now);
+            *core = Core {
+                jobs: core.jobs,
+                busy_ms: core.busy_ms,
+                setups: core.setups,
+                ..fresh
+            };
+        }
+    }
+
+    /// Cores take what they were given in order, and say so later.
+    fn begin_next(&mut self, now: Now) {
+        for (at, core) in self.cores.iter_mut() {
+            if core.running.is_none() && !core.queue.is_empty() {
+                let key = core.queue.remove(0);
+                core.begin(key, self.work_ms);
+                if let Some(job) = self.desk.get_mut(key).filter(|job| job.core() == Some(at)) {
+                    let (core, since) = (at, now);
+                    job.place = Place::Running { core, since };
+                }
+            }
+        }
+    }
+
+    /// Whether a core works on a job that it was given.
+    fn runs(&self, at: u32, key: Key) -> bool {
+        let job = self.desk.get(key);
+        job.is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == at))
+    }
+
+    fn report(&mut self, now: Now, at: u32, report: Report, out: &mut Vec<Action>) {
+        let Some(core) = self.cores.get_mut(at) else {
+            for ended in report.results {
+                self.desk.end(ended.key, ended.outcome, now);
+            }
+            return;
+        };
+        let mut trapped = false;
+        let over: Vec<Key> = report.results.iter().map(|ended| ended.key).collect();
+        for ended in report.results {
+            core.busy_ms += ended.ms;
+            self.counts.compute_ms += ended.ms;
+            core.queue.retain(|queued| *queued != ended.key);
+            if core.running == Some(ended.key) {
+                core.running = None;
+                core.progress = None;
+                core.reported = None;
+                core.untold = false;
+            }
+            if core.stopping.is_some_and(|(key, _)| key == ended.key) {
+                core.stopping = None;
+                // The tower has said "stop" to it, which is no level.
+                core.level = None;
+            }
+            let link = self.desk.get(ended.key).map(|job| job.link);
+            let finished = !matches!(ended.outcome, Outcome::Released);
+            if finished && let Some(link) = link.and_then(|link| self.links.get_mut(link)) {
+                link.common.job_ms.add(ended.ms, 1);
+            }
+            match ended.outcome {
+                Outcome::Done(_) => core.jobs += 1,
+                Outcome::Invalid(_) => self.counts.invalid += 1,
+                Outcome::Failed(_) => self.counts.failed += 1,
+                Outcome::Released => {}
+            }
+            let has = self
+                .desk
+                .get(ended.key)
+                .is_some_and(|job| job.core() == Some(at));
+            // A worker that was given up may still speak; its results are as good as any.
+            if has || matches!(ended.outcome, Outcome::Done(_)) {
+                self.desk.end(ended.key, ended.outcome, now);
+            }
+            if ended.fatal {
+                let why = "Its WebAssembly trapped.".to_owned();
+                core.health = Health::Starting;
+                trapped = true;
+                out.push(Action::Replace { core: at, why });
+            }
+        }
+        // What began and ended since the last report is named twice.
+        if let Some(key) = report.started.filter(|key| !over.contains(key)) {
+            // Even if it is not its job any more: then it is told to stop.
+            core.queue.retain(|queued| *queued != key);
+            core.begin(key, self.work_ms);
+            core.said = true;
+            if let Some(job) = self.desk.get_mut(key).filter(|job| job.core() == Some(at)) {
+                let (core, since) = (at, now);
+                job.place = Place::Running { core, since };
+            }
+        }
+        if let Some(progress) = report.progress
+            && core.running == Some(progress.key)
+        {
+            core.progress = Some(progress);
+            core.reported = Some(self.work_ms);
+            core.untold = true;
+        }
+        if let Some(key) = report.checkpoint
+            && let Some(job) = self.desk.get_mut(key)
+            && job.outcome().is_none()
+        {
+            job.resumable = true;
+            out.push(Action::Store(Write::Job(key)));
+        }
+        if trapped {
+            core.queue.clear();
+            core.running = None;
+            self.empty(at);
+        }
+    }
+
+    /// Does everything that is to be done now.
+    fn pump(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.mode == Mode::Over {
+            return;
+        }
+        let verdict = govern(now, self.wish, &self.settings, &self.around);
+        let rest = verdict.rest.is_some();
+        self.resting = match (rest, self.resting) {
+            (true, None) => Some(now),
+            (true, since) => since,
+            (false, _) => None,
+        };
+        self.renewing |= self.links.iter().any(|link| link.common.renewed);
+        self.end_what_hangs(now, out);
+        self.begin_next(now);
+        let may = self.may_begin();
+        self.recall(!may, out);
+        if may {
+            self.levels(self.settings.intensity, out);
+            self.share_out(now, out);
+            self.begin_next(now);
+        } else {
+            let level = if rest { 0 } else { self.settings.intensity };
+            self.levels(level, out);
+            self.put_back(now, out);
+        }
+        self.size(out);
+        let hurry = !self.may_begin() || !self.is_working();
+        if self.has_met(now) {
+            self.ask(now, hurry, out);
+        }
+        self.keep(now, STORE_MS, out);
+        out.extend(self.desk.freed.drain(..).map(Action::Free));
+        for name in self.desk.forgotten.drain(..) {
+            out.push(Action::Store(Write::Delete(name)));
+        }
+        self.finish(now, out);
+        self.tell_fatal(out);
+    }
+
+    /// Whether jobs may be begun.
+    fn may_begin(&self) -> bool {
+        self.mode == Mode::Run
+            && self.resting.is_none()
+            && !self.renewing
+            && !self.told_fatal
+            && (self.cores.is_empty() || self.cores.values().any(Core::is_able))
+    }
+
+    fn is_working(&self) -> bool {
+        self.cores.values().any(|core| core.running.is_some())
+            || self
+                .desk
+                .iter()
+                .any(|job| matches!(job.place, Place::Queued { .. }))
+    }
+
+    /// Whether a core is one of those that the volunteer wants.
+    fn is_wanted(&self, at: u32) -> bool {
+        at < self.settings.cores
+    }
+
+    fn speed(&self, link: &Link) -> Speed {
+        let rest = 10.0 / f64::from(self.settings.intensity.clamp(1, 10));
+        Speed {
+            job_ms: link.common.job_ms.get().map(|ms| ms * rest),
+            answer_ms: link.common.answer_ms.get().unwrap_or(100.0),
+            lease_ms: link.lease_ms(),
+            cores: self.settings.cores.max(1),
+        }
+    }
+
+    fn levels(&mut self, level: u8, out: &mut Vec<Action>) {
+        for (at, core) in self.cores.iter_mut() {
+            if core.level != Some(level) && core.stopping.is_none() {
+                core.level = Some(level);
+                out.push(Action::Level { core: at, level });
+            }
+        }
+    }
+
+    /// Gives free cores their next jobs.
+    fn share_out(&mut self, now: Now, out: &mut Vec<Action>) {
+        let fresh: Vec<bool> = self.links.iter().map(|link| link.is_fresh(now)).collect();
+        let depth: Vec<usize> = self.links.iter().map(|l| self.speed(l).queue()).collect();
+        // Running cores first by how little they have, so that none starves while another hoards.
+        let mut cores: Vec<(usize, u32)> = Vec::new();
+        for (at, core) in self.cores.iter() {
+            if core.health == Health::Up && self.is_wanted(at) && !core.recalled {
+                cores.push((usize::from(core.running.is_some()), at));
+            }
+        }
+        for job in self.desk.iter() {
+            if let Place::Queued { core } = job.place
+                && let Some(load) = cores.iter_mut().find(|(_, at)| *at == core)
+            {
+                load.0 += 1;
+            }
+        }
+        let mut ahead: Vec<(bool, usize, Key)> = Vec::new();
+        for job in self.desk.iter() {
+            if job.place == Place::Ahead && fresh.get(job.link) == Some(&true) {
+                let rank = (!job.resumable, job.link, job.key);
+                // Mostly the last: the desk is in the order of keys.
+                ahead.insert(ahead.partition_point(|before| *before < rank), rank);
+            }
+        }
+        let mut given: Keyed<Vec<Key>> = Keyed::default();
+        for (_, link, key) in ahead {
+            let Some(free) = cores.iter_mut().min_by_key(|(load, _)| *load) else {
+                break;
+            };
+            let most = 1 + depth.get(link).copied().unwrap_or(0);
+            if free.0 >= most {
+                break;
+            }
+            free.0 += 1;
+            let core = free.1;
+            if let Some(job) = self.desk.get_mut(key) {
+                job.place = Place::Queued { core };
+            }
+            match given.get_mut(core) {
+                Some(keys) => keys.push(key),
+                None => given.insert(core, vec![key]),
+            }
+        }
+        for (at, keys) in given.iter_mut() {
+            let (core, keys) = (at, std::mem::take(keys));
+            if let Some(core) = self.cores.get_mut(at) {
+                core.queue.extend(&keys);
+            }
+            out.push(Action::Give { core, keys });
+        }
+    }
+
+    /// Gives up what was not begun; and what was, where that has been so for long.
+    fn put_back(&mut self, now: Now, out: &mut Vec<Action>) {
+        for key in self.desk.keys(|job| job.place == Place::Ahead) {
+            let keep = self.desk.get(key).is_some_and(|job| job.resumable);
+            if keep && matches!(self.mode, Mode::Run) && !self.overdue(now) {
+                continue;
+            }
+            self.desk.end(key, Outcome::Released, now);
+        }
+        if self.overdue(now) || matches!(self.mode, Mode::Stop { finish: false, .. }) {
+            for (at, core) in self.cores.iter_mut() {
+                if let Some(key) = core.running
+                    && core.stopping.is_none()
+                {
+                    core.stopping = Some((key, now));
+                    out.push(Action::StopJob { core: at, key });
+                }
+            }
+        }
+    }
+
+    /// Has cores that shall begin nothing give back what they have queued.
+    fn recall(&mut self, all: bool, out: &mut Vec<Action>) {
+        for (at, core) in self.cores.iter_mut() {
+            let unbegun = !core.queue.is_empty() || (core.running.is_some() && !core.said);
+            if (all || at >= self.settings.cores) && !core.recalled && unbegun {
+                core.recalled = true;
+                out.push(Action::Recall(at));
+            }
+        }
+    }
+
+    /// Whether the rest has lasted for a lease: then somebody else may have what was begun.
+    fn overdue(&self, now: Now) -> bool {
+        let lease = self
+            .links
+            .iter()
+            .map(Link::lease_ms)
+            .fold(f64::INFINITY, f64::min);
+        self.resting.is_some_and(|since| now.since(since) >= lease)
+    }
+
+    /// Jobs that take too long, that have stalled, and cores that do not hear "stop".
+    fn end_what_hangs(&mut self, now: Now, out: &mut Vec<Action>) {
+        let resting = self.resting.is_some();
+        let mut over: Vec<(u32, Key, Outcome, String)> = Vec::new();
+        for (at, core) in self.cores.iter_mut() {
+            if core.retry.is_some_and(|retry| retry.is_over(now)) {
+                core.retry = None;
+                core.health = Health::Starting;
+                let why = "Its setup failed.".to_owned();
+                out.push(Action::Replace { core: at, why });
+            }
+            if let Some((key, since)) = core.stopping {
+                if now.since(since) >= GRACE_MS {
+                    let why = "It did not hear that it should stop.".to_owned();
+                    over.push((at, key, Outcome::Released, why));
+                }
+                continue;
+            }
+            let Some(key) = core.running else { continue };
+            let job = self.desk.get(key);
+            if !job
+                .is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == at))
+            {
+                // Somebody else has it.
+                core.stopping = Some((key, now));
+                out.push(Action::StopJob { core: at, key });
+                continue;
+            }
+            let limit = self.limits.job_timeout_ms.unwrap_or(f64::INFINITY);
+            let stalled = core
+                .reported
+                .map_or(0.0, |reported| self.work_ms - reported);
+            if resting {
+                continue;
+            }
+            if self.work_ms - core.began >= limit {
+                let why = "The job took longer than its owner allows (jobTimeoutMs).".to_owned();
+                over.push((at, key, Outcome::Failed(why.clone()), why));
+            } else if stalled >= self.limits.stall_ms {
+                let why = "The job has stalled: no progress for longer than stallMs.".to_owned();
+                over.push((at, key, Outcome::Failed(why.clone()), why));
+            }
+        }
+        for (at, key, outcome, why) in over {
+            if matches!(outcome, Outcome::Failed(_)) {
+                self.counts.failed += 1;
+            }
+            if self.runs(at, key) {
+                self.desk.end(key, outcome, now);
+            }
+            self.empty(at);
+            if let Some(core) = self.cores.get_mut(at) {
+                *core = Core {
+                    jobs: core.jobs,
+                    busy_ms: core.busy_ms,
+                    ..Core::new(now)
+                };
+            }
+            out.push(Action::Replace { core: at, why });
+        }
+    }
+
+    /// Says how many workers there should be.
+    fn size(&mut self, out: &mut Vec<Action>) {
+        // One too many goes when its job is done.
+        let running = self.cores.iter().filter(|(_, core)| core.running.is_some());
+        let running = running.map(|(at, _)| at + 1);
+        let queued = self.desk.iter().filter_map(|job| Some(job.core()? + 1));
+        let busy = running.chain(queued).max().unwrap_or(0);
+        let wanted = match self.mode {
+            Mode::Run if self.resting.is_some() => busy.max(if self.cores.is_empty() {
+                0
+            } else {
+                self.settings.cores
+            }),
+            Mode::Run => self.settings.cores.max(busy),
+            _ => busy,
+        };
+        if self.wanted != Some(wanted) {
+            self.wanted = Some(wanted);
+            self.cores.retain(|at| at < wanted);
+            out.push(Action::Cores(wanted));
+        }
+    }
+
+    /// Has the links ask for jobs and hand in outcomes.
+    fn ask(&mut self, now: Now, hurry: bool, out: &mut Vec<Action>) {
+        let may = self.may_begin();
+        let (mut cores, mut idle) = (0, 0);
+        for (at, core) in self.cores.iter() {
+            if core.is_able() && self.is_wanted(at) {
+                cores += 1;
+                idle += usize::from(core.running.is_none());
+            }
+        }
+        let spare = self
+            .desk
+            .count(|job| matches!(job.place, Place::Ahead | Place::Queued { .. }));
+        let mut first = true;
+        for index in 0..self.links.len() {
+            let speed = self.speed(&self.links[index]);
+            let target = idle + speed.ahead();
+            let want = if may && first && cores > 0 {
+                target.saturating_sub(spare)
+            } else {
+                0
+            };
+            let low = spare < idle || speed.is_low(spare.saturating_sub(idle));
+            let progress = self.due_progress(now, index);
+            let link = &mut self.links[index];
+            let asked = Ask {
+                want,
+                low,
+                hurry,
+                cores,
+                progress,
+            };
+            link.pump(now, &asked, &mut self.desk, &mut self.ids, out);
+            // Only where the stages before have nothing is a later one asked.
+            first &= !link.common.may_ask(now) || link.common.retry.is_away();
+        }
+    }
+
+    /// Progress lines that the tracker should hear, and notes that it does.
+    fn due_progress(&mut self, now: Now, link: usize) -> Vec<(Key, String)> {
+        let interval = self.limits.progress_interval_ms;
+        let mut lines = Vec::new();
+        // All cores tell theirs together, so that they share a request.
+        let due = self
+            .told
+            .is_none_or(|told| now.since(told) >= interval || told == now);
+        if !due || !self.links[link].may_speak(now) {
+            return lines;
+        }
+        for (_, core) in self.cores.iter_mut() {
+            let Some(progress) = core.progress.as_ref().filter(|_| core.untold) else {
+                continue;
+            };
+            if self
+                .desk
+                .get(progress.key)
+                .is_some_and(|job| job.link == link)
+            {
+                lines.push((progress.key, line(progress)));
+                core.untold = false;
+                self.told = Some(now);
+            }
+        }
+        lines
+    }
+
+    /// Writes outcomes that wait to storage.
+    fn keep(&mut self, now: Now, after_ms: f64, out: &mut Vec<Action>) {
+        for job in self.desk.iter_mut() {
+            let key = job.key;
+            if let Place::Ended {
+                outcome,
+                since,
+                stored,
+                ..
+            } = &mut job.place
+                && !*stored
+                && *outcome != Outcome::Released
+                && now.since(*since) >= after_ms
+            {
+                *stored = true;
+                out.push(Action::Store(Write::Outcome(key)));
+            }
+        }
+    }
+
+    /// What follows when everything is done.
+    fn finish(&mut self, now: Now, out: &mut Vec<Action>) {
+        let busy = self.cores.values().any(|core| core.running.is_some());
+        // What has a checkpoint is in storage, for whoever comes next.
+        let undelivered = self
+            .desk
+            .count(|job| !(job.resumable && job.place == Place::Ahead))
+            > 0;
+        let in_flight = self.links.iter().any(Link::is_busy);
+        match self.mode {
+            Mode::Run => {
+                if self.renewing && !busy && !undelivered && !in_flight {
+                    self.mode = Mode::Over;
+                    out.push(Action::Renew);
+                }
+            }
+            Mode::Stop { finish: true, .. } if busy => {
+                // Results have their time from when the last one is there.
+                self.mode = Mode::Stop {
+                    since: now,
+                    finish: true,
+                };
+            }
+            Mode::Stop { since, finish } => {
+                let limit = if finish { DELIVER_MS } else { STOP_MS };
+                let late = now.since(since) >= limit && (!finish || self.is_away());
+                if late || (!busy && !undelivered && !in_flight) {
+                    self.mode = Mode::Leave { since: now };
+                    self.keep(now, 0.0, out);
+                    self.finish(now, out);
+                }
+            }
+            Mode::Leave { since } => {
+                let mut left = false;
+                for link in &mut self.links {
+                    left |= link.leave(now, &self.desk, &mut self.ids, out);
+                }
+                if !left || now.since(since) >= STOP_MS || self.is_away() {
+                    self.mode = Mode::Over;
+                    out.push(Action::Stopped);
+                }
+            }
+            Mode::Over => {}
+        }
+    }
+
+    fn is_away(&self) -> bool {
+        self.links.iter().any(|link| link.common.retry.is_away())
+    }
+
+    fn tell_fatal(&mut self, out: &mut Vec<Action>) {
+        let fault = self.links.iter().find_map(|link| link.common.fatal.clone());
+        if let Some(fault) = fault.filter(|_| !self.told_fatal) {
+            self.told_fatal = true;
+            out.push(Action::Fatal(fault));
+        }
+    }
+
+    /// In how many milliseconds [`Event::Tick`] is due, if nothing happens before.
+    #[must_use]
+    pub fn due_ms(&self, now: Now) -> Option<f64> {
+        if self.mode == Mode::Over {
+            return None;
+        }
+        let mut due: Vec<f64> = Vec::new();
+        if let Some((_, since)) = self.meeting.filter(|_| !self.has_met(now)) {
+            due.push(MEETING_MS - now.since(since));
+        }
+        due.extend(
+            self.links
+                .iter()
+                .filter_map(|link| link.due_ms(now, &self.desk)),
+        );
+        let verdict: Verdict = govern(now, self.wish, &self.settings, &self.around);
+        due.extend(verdict.look_again.map(|at| at - now.wall));
+        if let Some(since) = self.resting {
+            let lease = self
+                .links
+                .iter()
+                .map(Link::lease_ms)
+                .fold(f64::INFINITY, f64::min);
+            due.push(lease - now.since(since));
+        }
+        for core in self.cores.values() {
+            due.extend(core.retry.map(|retry| retry.left_ms(now)));
+            due.extend(core.stopping.map(|(_, since)| GRACE_MS - now.since(since)));
+            if core.running.is_some() && self.resting.is_none() {
+                let limit = self.limits.job_timeout_ms;
+                let limit = limit.map(|limit| limit - (self.work_ms - core.began));
+                let stall = core.reported;
+                let stall = stall.map(|at| self.limits.stall_ms - (self.work_ms - at));
+                let share = f64::from(self.settings.intensity) / 10.0;
+                let entered = self.entered.map_or(0.0, |entered| now.mono - entered.mono);
+                let limits = [limit, stall].into_iter().flatten();
+                due.extend(limits.map(|ms| ms / share - entered));
+                due.push(BEAT_MS - entered);
+            }
+            if core.untold {
+                let told = self.told.map_or(0.0, |told| now.since(told));
+                due.push(self.limits.progress_interval_ms - told);
+            }
+        }
+        for job in self.desk.iter() {
+            if let Place::Ended {
+                since,
+                stored: false,
+                ..
+            } = &job.place
+            {
+                due.push(STORE_MS - now.since(*since));
+            }
+        }
+        match self.mode {
+            Mode::Stop { since, finish } => {
+                let limit = if finish { DELIVER_MS } else { STOP_MS };
+                due.push(limit - now.since(since));
+            }
+            Mode::Leave { since } => due.push(STOP_MS - now.since(since)),
+            _ => {}
+        }
+        // What is over was looked at when it was; what it waits for is an event.
+        due.into_iter().filter(|ms| *ms > 0.0).reduce(f64::min)
+    }
+
+    /// The last requests of a page that goes.
+    #[must_use]
+    pub fn farewell(&self, _now: Now) -> Vec<Wire> {
+        let links = self.links.iter();
+        links.flat_map(|link| link.farewell(&self.desk)).collect()
+    }
+
+    /// Why it computes, or does not.
+    #[must_use]
+    pub fn reason(&self, now: Now) -> Reason {
+        if self.told_fatal {
+            return Reason::Failed;
+        }
+        match self.mode {
+            Mode::Stop { finish: true, .. } => return Reason::Finishing,
+            Mode::Stop { .. } | Mode::Leave { .. } => return Reason::Stopping,
+            Mode::Over if !self.renewing => return Reason::Stopped,
+            _ => {}
+        }
+        if let Some(rest) = govern(now, self.wish, &self.settings, &self.around).rest {
+            return rest;
+        }
+        if self.renewing {
+            return Reason::Updating;
+        }
+        if self.is_working() {
+            return Reason::Computing;
+        }
+        let until = |ms: f64| now.wall + ms;
+        let broken = |core: &Core| core.health == Health::Broken;
+        if !self.cores.is_empty() && self.cores.values().all(broken) {
+            let retry = self.cores.values().filter_map(|core| core.retry);
+            let ms = retry.map(|retry| retry.left_ms(now)).reduce(f64::min);
+            return Reason::SetupFailed {
+                until: until(ms.unwrap_or(0.0)),
+            };
+        }
+        let away = self
+            .links
+            .iter()
+            .filter_map(|l| l.common.retry.left_ms(now));
+        if let Some(ms) = away.reduce(f64::min) {
+            return Reason::Unreachable { until: until(ms) };
+        }
+        let mut dry = self.links.iter().map(|link| link.common.dry);
+        if dry.clone().all(|dry| dry.is_some()) {
+            let left = dry.by_ref().flatten().map(|dry| dry.left_ms(now));
+            return Reason::NoJobs {
+                until: until(left.reduce(f64::min).unwrap_or(0.0)),
+            };
+        }
+        Reason::Starting
+    }
+
+    /// What a page shows. Bytes are the shell's to count.
+    #[must_use]
+    pub fn status(&self, now: Now) -> status::Status {
+        let mut all = status::Status::new(self.reason(now), self.settings);
+        for (at, core) in self.cores.iter() {
+            all.cores.push(self.core_status(now, at, core));
+        }
+        let commons = || self.links.iter().map(|link| &link.common);
+        for common in commons() {
+            let done = u64::from(common.accepted);
+            all.jobs_done += done;
+            all.jobs_by_stage.push((common.stage, done));
+        }
+        let rejected: u32 = commons().map(|common| common.rejected).sum();
+        all.jobs_rejected = u64::from(rejected);
+        all.not_delivered = u64::from(rejected.min(self.counts.restored));
+        all.jobs_invalid = self.counts.invalid;
+        all.jobs_failed = self.counts.failed;
+        all.compute_ms = self.counts.compute_ms;
+        let done = |job: &Job| matches!(job.outcome(), Some(Outcome::Done(_)));
+        all.waiting = self.desk.count(done) as u64;
+        all.online = !self.is_away();
+        self.project().clone_into(&mut all.project);
+        for common in commons() {
+            if let Some(hello) = &common.hello {
+                all.stage_names
+                    .push((common.stage, hello.stage_name.clone()));
+                if all.display_name.is_empty() {
+                    all.display_name.clone_from(&hello.display_name);
+                }
+            }
+        }
+        all
+    }
+
+    fn core_status(&self, now: Now, at: u32, core: &Core) -> status::Core {
+        let job = core.running.and_then(|key| self.desk.get(key));
+        let progress = core.progress.as_ref();
+        let minutes = now.since(core.since).max(1_000.0) / 60_000.0;
+        status::Core {
+            core: at,
+            state: match (core.health, &job) {
+                (Health::Up, Some(_)) if core.level == Some(0) => status::CoreState::Paused,
+                (Health::Up, Some(_)) => status::CoreState::Working,
+                (Health::Up, None) => status::CoreState::Idle,
+                _ => status::CoreState::Starting,
+            },
+            job: job.and_then(|job| {
+                Some(status::CoreJob {
+                    number: job.number,
+                    stage: self.stage_of(job)?.0,
+                    attempt: job.attempt,
+                    done: progress.map_or(0.0, |progress| progress.done),
+                    total: progress.map_or(0.0, |progress| progress.total),
+                    text: progress.map_or_else(String::new, |progress| progress.text.clone()),
+                })
+            }),
+            jobs: core.jobs,
+            jobs_per_minute: core.jobs as f64 / minutes,
+        }
+    }
+}
+
+/// One line for people.
+fn line(progress: &Progress) -> String {
+    let share = progress.done / progress.total;
+    let percent = (share.is_finite() && progress.total > 0.0)
+        .then(|| format!("{} %", (100.0 * share).clamp(0.0, 100.0) as u32));
+    match (percent, progress.text.as_str()) {
+        (Some(percent), "") => percent,
+        (Some(percent), text) => format!("{text} ({percent})"),
+        (None, text) => text.to_owned(),
+    }
+}

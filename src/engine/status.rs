@@ -1,0 +1,262 @@
+//! What a page sees of the volunteer: the shape of the status, and how often it is told.
+
+use super::{reason::Reason, settings::Settings};
+use distcompute_protocol::Stage;
+
+/// Listeners are told at most once in so many milliseconds.
+pub const INTERVAL_MS: f64 = 100.0;
+
+/// What the volunteer does, in a word; why, the reason says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing runs.
+    Stopped,
+    /// Workers are being started.
+    Starting,
+    /// It computes.
+    Computing,
+    /// It would compute, but has nothing to work on.
+    Waiting,
+    /// It may not compute now.
+    Paused,
+    /// Jobs are being finished or put back.
+    Stopping,
+    /// Another tab computes.
+    Elsewhere,
+    /// It cannot compute.
+    Failed,
+}
+
+impl State {
+    /// The state that a reason stands for.
+    #[must_use]
+    pub fn of(reason: &Reason) -> Self {
+        match reason {
+            Reason::Computing | Reason::Updating => Self::Computing,
+            Reason::Starting => Self::Starting,
+            Reason::NoJobs { .. } | Reason::Unreachable { .. } => Self::Waiting,
+            Reason::Paused { .. }
+            | Reason::OnBattery
+            | Reason::OutsideHours { .. }
+            | Reason::Hidden => Self::Paused,
+            Reason::AnotherTab => Self::Elsewhere,
+            Reason::SetupFailed { .. } | Reason::WorkerFailed { .. } | Reason::Failed => {
+                Self::Failed
+            }
+            Reason::Finishing | Reason::Stopping => Self::Stopping,
+            Reason::Stopped => Self::Stopped,
+        }
+    }
+
+    /// The word as JavaScript sees it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Starting => "starting",
+            Self::Computing => "computing",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Elsewhere => "elsewhere",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What one core does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoreState {
+    /// Its worker is being started, or sets itself up.
+    Starting,
+    /// It works on a job.
+    Working,
+    /// It has a job and rests, because it may not work now.
+    Paused,
+    /// It has no job.
+    Idle,
+}
+
+impl CoreState {
+    /// The word as JavaScript sees it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Working => "working",
+            Self::Paused => "paused",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+/// The job that a core works on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CoreJob {
+    /// Its number.
+    pub number: u64,
+    /// The stage that it is at.
+    pub stage: Stage,
+    /// How many times it has been handed out, counted from 1.
+    pub attempt: u32,
+    /// How much of it is done, of `total`, as the handler says.
+    pub done: f64,
+    /// 0 where the handler has not said.
+    pub total: f64,
+    /// What the handler says about it.
+    pub text: String,
+}
+
+/// One core.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Core {
+    /// Its place, counted from 0.
+    pub core: u32,
+    /// What it does.
+    pub state: CoreState,
+    /// What it works on.
+    pub job: Option<CoreJob>,
+    /// Jobs that it has done since the start.
+    pub jobs: u64,
+    /// How many it does in a minute.
+    pub jobs_per_minute: f64,
+}
+
+/// Everything that a page shows. Counters count since the start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Why it computes or does not; the state follows from it.
+    pub reason: Reason,
+    /// By place.
+    pub cores: Vec<Core>,
+    /// Jobs whose results the tracker has.
+    pub jobs_done: u64,
+    /// The same by stage.
+    pub jobs_by_stage: Vec<(Stage, u64)>,
+    /// Jobs whose inputs were flagged as invalid.
+    pub jobs_invalid: u64,
+    /// Jobs that failed here.
+    pub jobs_failed: u64,
+    /// Results that the tracker did not take.
+    pub jobs_rejected: u64,
+    /// Results of an earlier visit that the tracker no longer wanted.
+    pub not_delivered: u64,
+    /// What the cores have worked, in milliseconds; rests are not counted.
+    pub compute_ms: f64,
+    /// Bytes of requests, without headers.
+    pub bytes_sent: f64,
+    /// Bytes of answers, without headers.
+    pub bytes_received: f64,
+    /// Results that wait to be sent.
+    pub waiting: u64,
+    /// Whether the tracker answers.
+    pub online: bool,
+    /// The project's name; empty until it is known.
+    pub project: String,
+    /// The public name of this browser's worker; empty until it is known.
+    pub display_name: String,
+    /// What the project calls its stages.
+    pub stage_names: Vec<(Stage, String)>,
+    /// The volunteer's settings.
+    pub settings: Settings,
+}
+
+impl Status {
+    /// Nothing has happened.
+    #[must_use]
+    pub fn new(reason: Reason, settings: Settings) -> Self {
+        Self {
+            reason,
+            cores: Vec::new(),
+            jobs_done: 0,
+            jobs_by_stage: Vec::new(),
+            jobs_invalid: 0,
+            jobs_failed: 0,
+            jobs_rejected: 0,
+            not_delivered: 0,
+            compute_ms: 0.0,
+            bytes_sent: 0.0,
+            bytes_received: 0.0,
+            waiting: 0,
+            online: true,
+            project: String::new(),
+            display_name: String::new(),
+            stage_names: Vec::new(),
+            settings,
+        }
+    }
+}
+
+/// When listeners are told: at once where that is not too often, otherwise as soon as it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Telling {
+    last_ms: Option<f64>,
+    waiting: bool,
+}
+
+/// What to do about a change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Tell {
+    /// Tell it now.
+    Now,
+    /// Come back after so many milliseconds.
+    After(f64),
+    /// Somebody will come back already.
+    Soon,
+}
+
+impl Telling {
+    /// Something has changed.
+    pub fn changed(&mut self, now_ms: f64) -> Tell {
+        let wait = self.last_ms.map_or(0.0, |last| last + INTERVAL_MS - now_ms);
+        if wait <= 0.0 {
+            self.last_ms = Some(now_ms);
+            Tell::Now
+        } else if self.waiting {
+            Tell::Soon
+        } else {
+            self.waiting = true;
+            Tell::After(wait)
+        }
+    }
+
+    /// The wait is over; there is a change to tell, unless it was told meanwhile.
+    pub fn came_back(&mut self) {
+        self.waiting = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_hear_at_once_and_then_ten_times_a_second() {
+        let mut telling = Telling::default();
+        assert_eq!(telling.changed(5.0), Tell::Now);
+        assert_eq!(telling.changed(6.0), Tell::After(99.0));
+        assert_eq!(telling.changed(50.0), Tell::Soon);
+        telling.came_back();
+        assert_eq!(telling.changed(105.0), Tell::Now);
+        // A timer that comes a hair too early is asked to come again.
+        assert_eq!(telling.changed(204.0), Tell::After(1.0));
+        telling.came_back();
+        assert_eq!(telling.changed(204.5), Tell::After(0.5));
+        // Timers of a hidden page come late; what happens meanwhile is told all the same.
+        assert_eq!(telling.changed(300.0), Tell::Now);
+    }
+
+    #[test]
+    fn what_the_volunteer_does_follows_from_the_reason() {
+        for (reason, state) in [
+            (Reason::Updating, "computing"),
+            (Reason::NoJobs { until: 1.0 }, "waiting"),
+            (Reason::Paused { until: None }, "paused"),
+            (Reason::AnotherTab, "elsewhere"),
+            (Reason::WorkerFailed { until: 1.0 }, "failed"),
+            (Reason::Finishing, "stopping"),
+        ] {
+            assert_eq!(State::of(&reason).as_str(), state);
+        }
+    }
+}

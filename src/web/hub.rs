@@ -1,0 +1,642 @@
+//! The hub worker: carries out what the scheduler says. All requests, timers and writes to storage
+//! of a volunteer are made here; nothing is decided, and nothing is computed.
+
+use super::face::{now, tell_page};
+use super::http::{Outcome as Came, attempt};
+use super::json;
+use super::object::{field, flag, list, number, object, small, text};
+use super::settings::{read_limits, read_settings};
+use super::tower::Tower;
+use super::{status, wire};
+use crate::address::Address;
+use crate::engine::{
+    action::{Action, Got, Outgoing, Wire, Write},
+    clock::Now,
+    desk::{Key, Outcome, Text, Ticket},
+    duty::{FULL, STOP},
+    governor::{Surroundings, Wish},
+    keyed::Keyed,
+    scheduler::{Ended, Event, Progress, Report, Scheduler, Stored},
+    settings::Settings,
+};
+use crate::fault::Fault;
+use core::cell::{Cell, RefCell};
+use distcompute_protocol::Stage;
+use gloo_timers::callback::Timeout;
+use js_sys::{Array, JsString};
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+
+#[wasm_bindgen(module = "/src/web/storage.js")]
+extern "C" {
+    async fn read(site: &str) -> JsValue;
+    #[wasm_bindgen(js_name = write)]
+    fn write_entries(site: &str, entries: &Array) -> js_sys::Promise;
+}
+
+#[wasm_bindgen(module = "/src/web/compute.js")]
+extern "C" {
+    fn listen(port: &Port, hear: &JsValue);
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = Date, js_name = now)]
+    fn wall_clock() -> f64;
+
+    /// The way to a compute worker.
+    #[wasm_bindgen(typescript_type = "MessagePort")]
+    type Port;
+    #[wasm_bindgen(method, structural, js_name = postMessage)]
+    fn post(this: &Port, message: &JsValue);
+    #[wasm_bindgen(method, structural)]
+    fn close(this: &Port);
+}
+
+/// How often the page hears of the hub, though nothing has changed.
+const BEAT_MS: f64 = 1_000.0;
+
+/// How often it hears of changes, at most.
+const STATUS_MS: f64 = 100.0;
+
+/// Keys of a hub's jobs begin somewhere below this.
+const FIRST_KEY: f64 = 2_000_000_000.0;
+
+/// No timer is set for longer: a machine that slept looks up soon after.
+const LONGEST_MS: f64 = 30_000.0;
+
+/// A compute worker as the hub reaches it.
+struct Place {
+    port: Port,
+    tower: Tower,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.port.close();
+    }
+}
+
+/// The hub.
+pub(crate) struct Hub {
+    scheduler: RefCell<Scheduler>,
+    texts: RefCell<Texts>,
+    places: RefCell<Keyed<Place>>,
+    /// The last checkpoint of each job that is here.
+    states: RefCell<Keyed<JsValue>>,
+    url: Address,
+    site: String,
+    /// What waits to be written to storage.
+    writes: RefCell<Array>,
+    sent: Cell<f64>,
+    received: Cell<f64>,
+    timer: RefCell<Option<Timeout>>,
+    told: Cell<f64>,
+    /// When the page was told how to say goodbye, and in how many requests.
+    said_farewell: Cell<(f64, usize)>,
+    changed: Cell<bool>,
+    /// How many compute workers have worked for a hub before this one.
+    cores: u32,
+    /// What is said before storage has been read.
+    early: RefCell<Option<Vec<Event>>>,
+}
+
+/// The texts of jobs, as they came and as they will go.
+#[derive(Default)]
+pub(super) struct Texts {
+    all: Keyed<JsString>,
+    last: u32,
+}
+
+impl Texts {
+    pub(super) fn keep(&mut self, text: JsString) -> Text {
+        self.last = self.last.wrapping_add(1);
+        let id = self.last;
+        // In a request quotes and the like take two bytes; where that is too little, the tracker
+        // says so and less is sent.
+        let bytes = text.length().saturating_mul(2);
+        self.all.insert(id, text);
+        Text { id, bytes }
+    }
+
+    pub(super) fn get(&self, text: Text) -> JsValue {
+        self.all
+            .get(text.id)
+            .map_or(JsValue::NULL, |text| text.clone().into())
+    }
+}
+
+fn clock() -> Now {
+    Now {
+        mono: now(),
+        wall: wall_clock(),
+    }
+}
+
+fn tell_fatal(fault: &Fault) {
+    let error = object(&[
+        ("name", fault.kind.name().into()),
+        ("code", fault.code.as_str().into()),
+        ("message", fault.message.as_str().into()),
+    ]);
+    tell_page("fatal", &object(&[("error", error)]));
+}
+
+fn say_page(t: &str) {
+    tell_page(t, &JsValue::UNDEFINED);
+}
+
+fn word(t: &str) -> JsValue {
+    object(&[("t", t.into())])
+}
+
+impl Hub {
+    /// Becomes the hub, as the page's message says.
+    pub(crate) fn begin(setup: &JsValue) -> Option<Rc<Self>> {
+        match Self::new(setup) {
+            Ok(hub) => {
+                let hub = Rc::new(hub);
+                let begun = Rc::clone(&hub);
+                spawn_local(async move { begun.restore().await });
+                Some(hub)
+            }
+            Err(fault) => {
+                tell_fatal(&fault);
+                None
+            }
+        }
+    }
+
+    fn new(setup: &JsValue) -> Result<Self, Fault> {
+        let url = Address::parse(&text(setup, "url").unwrap_or_default())?;
+        let stages = list(setup, "stages");
+        let stages: Vec<Stage> = stages
+            .iter()
+            .filter_map(|stage| stage.as_string()?.parse().ok())
+            .collect();
+        let nickname = text(setup, "nickname").unwrap_or_default();
+        let instance = text(setup, "instance").unwrap_or_default();
+        let settings = field(setup, "settings").unwrap_or_default();
+        let settings = read_settings(&settings, &Settings::default())?;
+        let limits = read_limits(&field(setup, "limits").unwrap_or_default())?;
+        let around = surroundings(&field(setup, "surroundings").unwrap_or_default());
+        // Without locks each tab is a volunteer of its own, which keeps what is its own.
+        let site = format!("{}{instance}", url.as_str());
+        Ok(Self {
+            scheduler: RefCell::new(
+                Scheduler::new(&stages, &nickname, settings, limits)
+                    .with_keys_from((js_sys::Math::random() * FIRST_KEY) as Key),
+            ),
+            cores: small(setup, "cores").unwrap_or_default(),
+            texts: RefCell::default(),
+            places: RefCell::default(),
+            states: RefCell::default(),
+            url,
+            site,
+            writes: RefCell::default(),
+            sent: Cell::new(0.0),
+            received: Cell::new(0.0),
+            timer: RefCell::new(None),
+            told: Cell::new(f64::NEG_INFINITY),
+            said_farewell: Cell::new((f64::NEG_INFINITY, 0)),
+            changed: Cell::new(true),
+            early: RefCell::new(Some(vec![Event::Around(around)])),
+        })
+    }
+
+    /// Begins with what an earlier visit has left.
+    async fn restore(self: Rc<Self>) {
+        let kept = read(&self.site).await;
+        let (mut sessions, mut jobs) = (Vec::new(), Vec::new());
+        let mut states: Vec<(String, JsValue)> = Vec::new();
+        let entries: Vec<JsValue> = kept
+            .dyn_into::<Array>()
+            .map_or_else(|_| Vec::new(), |entries| entries.to_vec());
+        for entry in &entries {
+            if let Some(session) = wire::session(entry) {
+                sessions.push(session);
+            } else if let Some(stored) = wire::stored(entry, &mut self.texts.borrow_mut()) {
+                if let Some(state) = field(entry, "state") {
+                    states.push((stored.ticket.text().to_owned(), state));
+                }
+                jobs.push(stored);
+            }
+        }
+        // A job whose outcome is stored too has ended.
+        let ended = |jobs: &[Stored], ticket: &str| {
+            let mut jobs = jobs.iter().filter(|job| job.outcome.is_some());
+            jobs.any(|job| job.ticket.text() == ticket)
+        };
+        let over: Vec<bool> = jobs
+            .iter()
+            .map(|job| job.outcome.is_none() && ended(&jobs, job.ticket.text()))
+            .collect();
+        let mut over = over.iter();
+        jobs.retain(|_| over.next() != Some(&true));
+        self.handle(Event::Restored {
+            sessions,
+            jobs,
+            cores: self.cores,
+        });
+        for (ticket, state) in states {
+            let key = self.scheduler.borrow().desk().by_ticket(&ticket);
+            if let Some(key) = key {
+                self.states.borrow_mut().insert(key, state);
+            }
+        }
+        for event in self.early.take().unwrap_or_default() {
+            self.handle(event);
+        }
+    }
+
+    /// Something happened.
+    fn event(self: &Rc<Self>, event: Event) {
+        if let Some(early) = &mut *self.early.borrow_mut() {
+            early.push(event);
+            return;
+        }
+        self.handle(event);
+    }
+
+    fn handle(self: &Rc<Self>, event: Event) {
+        let random = js_sys::Math::random();
+        let actions = self.scheduler.borrow_mut().handle(clock(), random, event);
+        for action in actions {
+            self.act(action);
+        }
+        self.flush();
+        self.changed.set(true);
+        self.tell();
+    }
+
+    fn act(self: &Rc<Self>, action: Action) {
+        match action {
+            Action::Send(outgoing) => {
+                if matches!(outgoing.wire, Wire::Sync(_)) {
+                    // The goodbye that the page has is an older word now, and would not be heard.
+                    self.said_farewell.set((f64::NEG_INFINITY, 0));
+                    self.told.set(f64::NEG_INFINITY);
+                }
+                let hub = Rc::clone(self);
+                spawn_local(async move { hub.send(outgoing).await });
+            }
+            Action::Give { core, keys } => self.give(core, &keys),
+            Action::Recall(core) => self.post(core, &word("recall")),
+            Action::StopJob { core, key } => {
+                let said = self.say(core, STOP);
+                let (said, key) = (said.into(), key.into());
+                self.post(
+                    core,
+                    &object(&[("t", "stop".into()), ("key", key), ("said", said)]),
+                );
+            }
+            Action::Level { core, level } => {
+                let said = self.say(core, level);
+                let (said, level) = (said.into(), level.into());
+                let level = [("t", "pace".into()), ("level", level), ("said", said)];
+                self.post(core, &object(&level));
+            }
+            Action::Cores(want) => {
+                self.places.borrow_mut().retain(|core| core < want);
+                tell_page("cores", &object(&[("want", want.into())]));
+            }
+            Action::Replace { core, why } => {
+                self.places.borrow_mut().remove(core);
+                let replace = [("core", core.into()), ("reason", why.into())];
+                tell_page("replace", &object(&replace));
+            }
+            Action::Free(text) => {
+                self.texts.borrow_mut().all.remove(text.id);
+            }
+            Action::Store(write) => self.store(write),
+            Action::Renew => say_page("renew"),
+            Action::Stopped => {
+                // What came last counts too.
+                self.tell_now(clock());
+                say_page("stopped");
+            }
+            Action::Fatal(fault) => tell_fatal(&fault),
+        }
+    }
+
+    fn say(&self, core: u32, said: u8) -> bool {
+        let mut places = self.places.borrow_mut();
+        places
+            .get_mut(core)
+            .is_some_and(|place| place.tower.say(said))
+    }
+
+    fn post(&self, core: u32, message: &JsValue) {
+        if let Some(place) = self.places.borrow().get(core) {
+            place.port.post(message);
+        }
+    }
+
+    fn give(&self, core: u32, keys: &[Key]) {
+        let scheduler = self.scheduler.borrow();
+        let (texts, states) = (self.texts.borrow(), self.states.borrow());
+        let jobs = Array::new();
+        for key in keys {
+            let Some(job) = scheduler.desk().get(*key) else {
+                continue;
+            };
+            let Some((stage, stage_name)) = scheduler.stage_of(job) else {
+                continue;
+            };
+            let data = job.input.map_or(JsValue::NULL, |input| texts.get(input));
+            jobs.push(&object(&[
+                ("key", (*key).into()),
+                ("number", (job.number as f64).into()),
+                ("attempt", job.attempt.into()),
+                ("ticket", job.ticket.text().into()),
+                ("lease", matches!(job.ticket, Ticket::Lease(_)).into()),
+                ("stage", stage.letter().into()),
+                ("stageName", stage_name.into()),
+                ("data", data),
+                ("resume", states.get(*key).cloned().unwrap_or_default()),
+            ]));
+        }
+        let project = scheduler.project().into();
+        let give = [
+            ("t", "jobs".into()),
+            ("jobs", jobs.into()),
+            ("project", project),
+        ];
+        self.post(core, &object(&give));
+    }
+
+    async fn send(self: Rc<Self>, outgoing: Outgoing) {
+        let Outgoing { id, wire, limit_ms } = outgoing;
+        let (path, body) = wire::request(&wire, &self.texts.borrow());
+        let url = self.url.join(&path);
+        let length = body.as_ref().map_or(0, |body| body.length());
+        self.sent.set(self.sent.get() + f64::from(length));
+        let got = match attempt(&url, body.as_ref(), limit_ms).await {
+            Came::Answered(reply) => {
+                self.received
+                    .set(self.received.get() + f64::from(reply.body.length()));
+                let answer = reply.beginning();
+                let parsed = wire::parsed(&wire, &answer, &reply.body, &self.texts);
+                Got::Answered(answer, parsed)
+            }
+            Came::NotReached(thrown) => Got::NotReached(json::says(&thrown)),
+            Came::TimedOut => Got::TimedOut,
+        };
+        self.handle(Event::Answered(id, got));
+    }
+
+    fn store(&self, write: Write) {
+        let scheduler = self.scheduler.borrow();
+        let (name, value) = match write {
+            Write::Session(session) => wire::write_session(&session),
+            Write::Delete(name) => {
+                let entry = Array::of2(&format!("outcome {name}").into(), &JsValue::UNDEFINED);
+                self.writes.borrow().push(&entry);
+                (format!("job {name}"), JsValue::UNDEFINED)
+            }
+            Write::Job(key) | Write::Outcome(key) => {
+                let Some(job) = scheduler.desk().get(key) else {
+                    return;
+                };
+                let Some((stage, _)) = scheduler.stage_of(job) else {
+                    return;
+                };
+                let state = self.states.borrow().get(key).cloned().unwrap_or_default();
+                wire::write_job(job, stage, &self.texts.borrow(), &state)
+            }
+        };
+        self.writes.borrow().push(&Array::of2(&name.into(), &value));
+    }
+
+    /// Hands over what is to be written, all at once. Nobody waits for it.
+    fn flush(&self) {
+        if self.writes.borrow().length() == 0 {
+            return;
+        }
+        let writes = self.writes.take();
+        // It resolves to whether it worked; what did not is still here, and delivered from here.
+        let _ = write_entries(&self.site, &writes);
+        let scheduler = self.scheduler.borrow();
+        let mut states = self.states.borrow_mut();
+        states.retain(|key| scheduler.desk().get(key).is_some());
+    }
+
+    /// Tells the page what has changed, not too often, and sets the timer for what is due next.
+    fn tell(self: &Rc<Self>) {
+        let at = clock();
+        let silent = at.mono - self.told.get();
+        if silent >= BEAT_MS || (self.changed.get() && silent >= STATUS_MS) {
+            self.tell_now(at);
+        }
+        let beat = if self.changed.get() {
+            STATUS_MS
+        } else {
+            BEAT_MS
+        };
+        let beat = beat - (at.mono - self.told.get());
+        let due = self.scheduler.borrow().due_ms(at).unwrap_or(LONGEST_MS);
+        // A timer may come a little early, and one that is due at once must not starve messages.
+        let wait = due.min(beat).clamp(1.0, LONGEST_MS).ceil() as u32;
+        let hub = Rc::clone(self);
+        let timer = Timeout::new(wait, move || hub.wake());
+        // The one before is cancelled.
+        self.timer.replace(Some(timer));
+    }
+
+    fn wake(self: &Rc<Self>) {
+        let at = clock();
+        let random = js_sys::Math::random();
+        let actions = self.scheduler.borrow_mut().handle(at, random, Event::Tick);
+        self.changed.set(self.changed.get() || !actions.is_empty());
+        for action in actions {
+            self.act(action);
+        }
+        self.flush();
+        self.tell();
+    }
+
+    fn tell_now(&self, at: Now) {
+        let mut all = self.scheduler.borrow().status(at);
+        (all.bytes_sent, all.bytes_received) = (self.sent.get(), self.received.get());
+        let status = status::write(&all);
+        tell_page("status", &object(&[("status", status)]));
+        self.told.set(at.mono);
+        self.changed.set(false);
+        let wires = self.scheduler.borrow().farewell(at);
+        let (said, count) = self.said_farewell.get();
+        // A page may be closed soon after Start: a new registration is told at once.
+        if at.mono - said >= BEAT_MS || wires.len() != count {
+            self.said_farewell.set((at.mono, wires.len()));
+            let requests = Array::new();
+            for wire in &wires {
+                let (path, body) = wire::request(wire, &self.texts.borrow());
+                let body = body.map_or(JsValue::NULL, JsValue::from);
+                let url = self.url.join(&path).into();
+                requests.push(&object(&[("url", url), ("body", body)]));
+            }
+            tell_page("farewell", &object(&[("requests", requests.into())]));
+        }
+    }
+
+    /// What the page says.
+    pub(crate) fn hear(self: &Rc<Self>, message: &JsValue) {
+        let core = || small(message, "core").unwrap_or_default();
+        let event = match text(message, "t").unwrap_or_default().as_str() {
+            "core" => {
+                let Some(port) = field(message, "port") else {
+                    return;
+                };
+                self.meet(core(), port.unchecked_into());
+                Event::CoreHere(core())
+            }
+            "died" => {
+                self.places.borrow_mut().remove(core());
+                Event::CoreDied(core(), text(message, "message").unwrap_or_default())
+            }
+            "settings" => {
+                let settings = field(message, "settings").unwrap_or_default();
+                let base = Settings::default();
+                Event::Settings(read_settings(&settings, &base).unwrap_or(base))
+            }
+            "surroundings" => {
+                let around = field(message, "surroundings").unwrap_or_default();
+                Event::Around(surroundings(&around))
+            }
+            "pause" => {
+                let until = number(message, "until");
+                Event::Wish(Wish::Pause { until })
+            }
+            "resume" => Event::Wish(Wish::Run),
+            "stop" => Event::Stop {
+                finish: flag(message, "finish"),
+            },
+            "ping" => {
+                self.told.set(f64::NEG_INFINITY);
+                Event::Tick
+            }
+            _ => return,
+        };
+        self.event(event);
+    }
+
+    /// A compute worker is here.
+    fn meet(self: &Rc<Self>, core: u32, port: Port) {
+        let hub = Rc::clone(self);
+        let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| hub.hear_core(core, &message));
+        listen(&port, &Closure::wrap(hear).into_js_value());
+        let mut place = Place {
+            port,
+            tower: Tower::new(FULL),
+        };
+        if let Some(epochs) = place.tower.top_up() {
+            let tower = [("t", "tower".into()), ("epochs", epochs.into())];
+            place.port.post(&object(&tower));
+        }
+        self.places.borrow_mut().insert(core, place);
+    }
+
+    /// What a compute worker says.
+    fn hear_core(self: &Rc<Self>, core: u32, message: &JsValue) {
+        let event = match text(message, "t").unwrap_or_default().as_str() {
+            "up" => Event::CoreUp(core),
+            "broken" => Event::CoreBroken(core, text(message, "message").unwrap_or_default()),
+            "recalled" => {
+                let keys = list(message, "keys");
+                let key = |key: &JsValue| key.as_f64().map(|key| key as Key);
+                Event::Recalled(core, keys.iter().filter_map(key).collect())
+            }
+            "report" => Event::Report(core, self.report(message)),
+            "met" => Event::Met(core, self.met(message)),
+            _ => return,
+        };
+        let idle = matches!(&event, Event::Report(_, report) if report.started.is_none());
+        self.event(event);
+        if idle {
+            self.top_up(core);
+        }
+    }
+
+    /// What a compute worker does for another hub.
+    fn met(&self, message: &JsValue) -> Option<(Key, Stored)> {
+        let task = field(message, "task")?;
+        let key = small(&task, "key")?;
+        let stored = wire::stored(&task, &mut self.texts.borrow_mut())?;
+        // Its checkpoint may have come from storage, under another key.
+        let known = self
+            .scheduler
+            .borrow()
+            .desk()
+            .by_ticket(stored.ticket.text());
+        let mut states = self.states.borrow_mut();
+        if let Some(state) = known.and_then(|known| states.remove(known)) {
+            states.insert(key, state);
+        }
+        Some((key, stored))
+    }
+
+    /// Gives a worker that hears messages fresh epochs to listen to.
+    fn top_up(&self, core: u32) {
+        let mut places = self.places.borrow_mut();
+        let Some(place) = places.get_mut(core) else {
+            return;
+        };
+        if let Some(epochs) = place.tower.top_up() {
+            let tower = [("t", "tower".into()), ("epochs", epochs.into())];
+            place.port.post(&object(&tower));
+        }
+    }
+
+    fn report(&self, message: &JsValue) -> Report {
+        let mut results = Vec::new();
+        for result in list(message, "results") {
+            let Some(key) = small(&result, "key") else {
+                continue;
+            };
+            let said = || text(&result, "message").unwrap_or_default();
+            let outcome = match text(&result, "kind").unwrap_or_default().as_str() {
+                "done" => match field(&result, "data").map(JsCast::dyn_into::<JsString>) {
+                    Some(Ok(data)) => Outcome::Done(self.texts.borrow_mut().keep(data)),
+                    _ => Outcome::Failed("The worker handed in no text.".to_owned()),
+                },
+                "invalid" => Outcome::Invalid(said()),
+                "failed" => Outcome::Failed(said()),
+                _ => Outcome::Released,
+            };
+            results.push(Ended {
+                key,
+                outcome,
+                ms: number(&result, "ms").unwrap_or_default(),
+                fatal: flag(&result, "fatal"),
+            });
+        }
+        let progress = field(message, "progress").and_then(|progress| {
+            Some(Progress {
+                key: small(&progress, "key")?,
+                done: number(&progress, "done").unwrap_or_default(),
+                total: number(&progress, "total").unwrap_or_default(),
+                text: text(&progress, "text").unwrap_or_default(),
+            })
+        });
+        let checkpoint = field(message, "checkpoint").and_then(|checkpoint| {
+            let key = small(&checkpoint, "key")?;
+            let state = field(&checkpoint, "state").unwrap_or(JsValue::NULL);
+            self.states.borrow_mut().insert(key, state);
+            Some(key)
+        });
+        Report {
+            started: small(message, "started"),
+            progress,
+            results,
+            checkpoint,
+        }
+    }
+}
+
+fn surroundings(of: &JsValue) -> Surroundings {
+    Surroundings {
+        hidden: flag(of, "hidden"),
+        on_battery: field(of, "onBattery").map(|value| value.is_truthy()),
+        utc_offset_min: number(of, "utcOffsetMin").unwrap_or_default() as i32,
+    }
+}

@@ -1,0 +1,163 @@
+//! What the volunteer and the project's owner have asked for, as JavaScript has it: in the options
+//! of `Volunteer` and in the messages between a page and its workers.
+
+use super::json::kind_of;
+use super::object::object;
+use super::options::get;
+use crate::engine::settings::{Hours, Limits, Settings};
+use crate::fault::Fault;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = r#"
+/** What the volunteer wants. All of it may change at any time. */
+export interface VolunteerSettings {
+  /** Workers that compute, 1 to 1024. Default: one less than the browser says there are cores. */
+  cores: number;
+  /** The share of time that each core works, in percent, 10 to 100 in steps of ten. Default 80. */
+  intensity: number;
+  /** Whether to rest while the machine runs on its battery, where the browser tells. Default `true`. */
+  pauseOnBattery: boolean;
+  /** Whether to go on while the page is hidden. Default `true`. */
+  background: boolean;
+  /**
+   * When to work, in minutes after midnight, local time, 0 to 1439; `from` after `to` is over
+   * midnight, equal ones are the whole day. Default `null`: at any hour.
+   */
+  hours: { from: number; to: number } | null;
+}
+
+/** What the project's owner wants; a missing one has its default. Milliseconds. */
+export interface VolunteerLimits {
+  /** A job that takes longer is ended and has failed. Default: it may take for ever. */
+  jobTimeoutMs?: number | null | undefined;
+  /** A job that has reported progress and then none for so long has stalled. Default 600,000. */
+  stallMs?: number | undefined;
+  /** How often progress is sent to the tracker, at most. Default 10,000. */
+  progressIntervalMs?: number | undefined;
+}
+"#;
+
+const LAST_MINUTE: f64 = 1_439.0;
+
+/// The settings with what `value` changes of them.
+pub(crate) fn read_settings(value: &JsValue, base: &Settings) -> Result<Settings, Fault> {
+    let mut settings = *base;
+    if value.is_undefined() {
+        return Ok(settings);
+    }
+    require_object(value, "settings")?;
+    if let Some(cores) = number(value, "cores", "from 1 to 1024", 1.0, 1_024.0)? {
+        settings.cores = cores as u32;
+    }
+    if let Some(percent) = number(value, "intensity", "from 10 to 100", 10.0, 100.0)? {
+        settings.intensity = (percent / 10.0).round() as u8;
+    }
+    if let Some(pause) = truth(value, "pauseOnBattery")? {
+        settings.pause_on_battery = pause;
+    }
+    if let Some(background) = truth(value, "background")? {
+        settings.background = background;
+    }
+    match property(value, "hours")? {
+        hours if hours.is_undefined() => {}
+        hours if hours.is_null() => settings.hours = None,
+        hours => {
+            require_object(&hours, "hours")?;
+            let minute = |name| {
+                let minute = number(&hours, name, "of minutes from 0 to 1439", 0.0, LAST_MINUTE)?;
+                minute.map(|minute| minute as u16).ok_or_else(|| {
+                    Fault::argument("hours must have from and to, in minutes after midnight.")
+                })
+            };
+            let (from, to) = (minute("from")?, minute("to")?);
+            settings.hours = Some(Hours { from, to });
+        }
+    }
+    Ok(settings)
+}
+
+/// The settings as JavaScript has them.
+pub(crate) fn write_settings(settings: &Settings) -> JsValue {
+    let hours = settings.hours.map_or(JsValue::NULL, |hours| {
+        object(&[("from", hours.from.into()), ("to", hours.to.into())])
+    });
+    object(&[
+        ("cores", settings.cores.into()),
+        ("intensity", (settings.intensity * 10).into()),
+        ("pauseOnBattery", settings.pause_on_battery.into()),
+        ("background", settings.background.into()),
+        ("hours", hours),
+    ])
+}
+
+/// The owner's limits.
+pub(crate) fn read_limits(value: &JsValue) -> Result<Limits, Fault> {
+    let mut limits = Limits::default();
+    if value.is_undefined() {
+        return Ok(limits);
+    }
+    require_object(value, "limits")?;
+    let ms = |name| number(value, name, "of milliseconds, 1 or more", 1.0, f64::MAX);
+    limits.job_timeout_ms = ms("jobTimeoutMs")?;
+    limits.stall_ms = ms("stallMs")?.unwrap_or(limits.stall_ms);
+    limits.progress_interval_ms = ms("progressIntervalMs")?.unwrap_or(limits.progress_interval_ms);
+    Ok(limits)
+}
+
+/// The limits as JavaScript has them.
+pub(crate) fn write_limits(limits: &Limits) -> JsValue {
+    object(&[
+        ("jobTimeoutMs", limits.job_timeout_ms.into()),
+        ("stallMs", limits.stall_ms.into()),
+        ("progressIntervalMs", limits.progress_interval_ms.into()),
+    ])
+}
+
+pub(crate) fn require_object(value: &JsValue, name: &str) -> Result<(), Fault> {
+    if value.is_object() {
+        return Ok(());
+    }
+    Err(Fault::argument(format!(
+        "{name} must be an object; it is {}.",
+        kind_of(value)
+    )))
+}
+
+/// A property, where the difference between missing and `null` matters.
+fn property(object: &JsValue, name: &str) -> Result<JsValue, Fault> {
+    match get(object, name)? {
+        Some(value) => Ok(value),
+        None => Ok(js_sys::Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED)),
+    }
+}
+
+/// A number, or `None` where it is missing.
+pub(crate) fn number(
+    object: &JsValue,
+    name: &str,
+    what: &str,
+    least: f64,
+    most: f64,
+) -> Result<Option<f64>, Fault> {
+    let Some(value) = get(object, name)? else {
+        return Ok(None);
+    };
+    match value.as_f64() {
+        Some(number) if number >= least && number <= most => Ok(Some(number)),
+        _ => Err(Fault::argument(format!(
+            "{name} must be a number {what}; it is {}.",
+            kind_of(&value)
+        ))),
+    }
+}
+
+pub(crate) fn truth(object: &JsValue, name: &str) -> Result<Option<bool>, Fault> {
+    let Some(value) = get(object, name)? else {
+        return Ok(None);
+    };
+    value
+        .as_bool()
+        .map(Some)
+        .ok_or_else(|| Fault::argument(format!("{name} must be true or false.")))
+}

@@ -1,0 +1,50 @@
+// `work` as the owner's worker script calls it: its argument, and what the page makes of the
+// worker. No rule belongs here.
+
+import { isWorker, makeError, tellPage } from "./face.js";
+
+/** The owner's functions and their `this`; undefined where they are none. */
+function read(parts) {
+  if (typeof parts === "function") return { handler: parts };
+  try {
+    const { setup, handler } = parts;
+    const fits = typeof handler === "function" && (!setup || typeof setup === "function");
+    return fits ? { owner: parts, setup, handler } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+let called = false;
+
+/**
+ * Becomes what the page says: `hub(setup)` makes this worker the hub and returns what hears
+ * the page from then on, `compute(parts, port)` makes it one that computes.
+ */
+export function begin(given, hub, compute) {
+  const parts = read(given);
+  const wrong = !isWorker()
+    ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts."
+    : !parts
+      ? "work() takes a function, or an object { setup?, handler } of functions."
+      : called && "work() was called before in this worker.";
+  if (wrong) {
+    tellPage("error", { message: wrong });
+    throw makeError("InvalidArgumentError", "invalid_argument", wrong);
+  }
+  called = true;
+  let core, hear;
+  addEventListener("message", ({ data }) => {
+    if (data?.dc !== 1) return;
+    if (hear) hear(data);
+    else if (data.t === "compute") {
+      // A second one: the hub has died, and another wants to know how far this worker is.
+      if (core) core.meet(data.port);
+      else core = compute(parts, data.port);
+    } else if (data.t === "hub" && !core) {
+      // One that could not begin hears nothing more.
+      hear = hub(data.setup) ?? (() => {});
+    }
+  });
+  tellPage("ready");
+}

@@ -1,0 +1,766 @@
+//! What a volunteer's day brings: pauses, stops, other settings, sleep, a closed tab, a new version.
+
+use distcompute_client::engine::{
+    desk::Place, governor::Surroundings, governor::Wish, scheduler::Event, settings::Limits,
+};
+use distcompute_protocol::{Stage, SyncRequest};
+
+use crate::{
+    tracker::{Asked, Content, End, Model, Tracker},
+    world::{Fate, Work, World},
+};
+
+const HOUR: f64 = 3_600_000.0;
+
+fn world(syncs: bool, jobs: usize, cores: u32, job_ms: f64) -> World<Model> {
+    let mut world = World::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], cores, 7);
+    world.handler = Box::new(move |_, _| Work {
+        progress_ms: Some(200.0_f64.min(job_ms)),
+        ..Work::of(job_ms)
+    });
+    world.probe = 7;
+    world
+}
+
+fn both(scenario: impl Fn(bool)) {
+    for syncs in [true, false] {
+        eprintln!("sync: {syncs}");
+        scenario(syncs);
+    }
+}
+
+fn finishes(world: &mut World<Model>, within: f64) {
+    let finished = world.run_until(within, |world| world.tracker.is_finished());
+    assert!(
+        finished,
+        "{} of {}",
+        world.tracker.closed(),
+        world.tracker.jobs.len()
+    );
+    world.run(5_000.0);
+    world.check_texts();
+    assert_eq!(world.hub.desk().iter().count(), 0);
+}
+
+/// Every job that was begun was begun so often.
+fn begun(world: &World<Model>, times: u32) {
+    for (number, begun) in &world.begun {
+        assert_eq!(*begun, times, "job {number}");
+    }
+}
+
+fn pause(world: &mut World<Model>) {
+    world.tell(Event::Wish(Wish::Pause { until: None }));
+}
+
+#[test]
+fn every_job_is_done_once() {
+    both(|syncs| {
+        for job_ms in [0.2, 5.0, 300.0, 5_000.0] {
+            let mut world = world(syncs, 60, 3, job_ms);
+            finishes(&mut world, 200_000.0);
+            begun(&world, 1);
+            assert_eq!(world.hub.status(world.now()).jobs_done, 60);
+            assert_eq!(world.tracker.held(), 0);
+        }
+    });
+}
+
+#[test]
+fn jobs_of_changing_length_leave_no_core_idle() {
+    both(|syncs| {
+        let mut world = world(syncs, 1_500, 4, 1.0);
+        world.handler = Box::new(|number, _| {
+            let ms = [0.5, 2_000.0, 30.0, 0.1, 400.0][(number as usize / 40) % 5];
+            Work {
+                progress_ms: Some(100.0),
+                ..Work::of(ms)
+            }
+        });
+        finishes(&mut world, 1_800_000.0);
+        begun(&world, 1);
+    });
+}
+
+#[test]
+fn a_pause_puts_back_what_was_not_begun_and_keeps_what_was_for_a_lease() {
+    both(|syncs| {
+        let mut world = world(syncs, 100, 2, 3_000.0);
+        world.run(10_000.0);
+        pause(&mut world);
+        world.run(3_000.0);
+        assert!(world.running() > 0 && !world.hub.status(world.now()).cores.is_empty());
+        assert_eq!(world.tracker.held(), world.running());
+        let worked = world.worked_ms;
+        world.run(60_000.0);
+        assert!(world.worked_ms - worked < 1.0, "a pause is a pause");
+        assert_eq!(world.tracker.held(), 2, "kept alive meanwhile");
+        world.tell(Event::Wish(Wish::Run));
+        finishes(&mut world, 400_000.0);
+        assert!(
+            world.begun.values().all(|begun| *begun == 1),
+            "{:?}",
+            world.begun
+        );
+    });
+}
+
+#[test]
+fn a_pause_longer_than_a_lease_puts_back_everything() {
+    let mut world = world(true, 40, 2, 3_000.0);
+    world.run(10_000.0);
+    let until = Some(world.now().wall + 3.0 * HOUR);
+    world.tell(Event::Wish(Wish::Pause { until }));
+    world.run(330_000.0);
+    assert_eq!((world.tracker.held(), world.running()), (0, 0));
+    let sent = world.sent.len();
+    world.run(2.0 * HOUR);
+    assert!(world.sent.len() - sent <= 1, "nothing to say in a pause");
+    world.run(1.1 * HOUR);
+    finishes(&mut world, 400_000.0);
+}
+
+#[test]
+fn a_pause_on_an_old_tracker_ends_too() {
+    let mut world = world(false, 40, 2, 3_000.0);
+    world.run(10_000.0);
+    pause(&mut world);
+    world.run(5.0 * HOUR);
+    assert_eq!((world.tracker.held(), world.running()), (0, 0));
+    world.tell(Event::Wish(Wish::Run));
+    finishes(&mut world, 400_000.0);
+}
+
+#[test]
+fn a_paused_handler_that_hears_nothing_is_ended_after_a_lease() {
+    let mut world = world(true, 4, 2, 9_000_000.0);
+    world.handler = Box::new(|number, begun| {
+        Work::of(if begun == 1 && number < 3 {
+            9_000_000.0
+        } else {
+            100.0
+        })
+    });
+    world.run(10_000.0);
+    pause(&mut world);
+    world.run(310_000.0);
+    assert_eq!(
+        (world.tracker.held(), world.running(), world.replaced),
+        (0, 0, 2)
+    );
+    world.tell(Event::Wish(Wish::Run));
+    world.run(10_000.0);
+    assert!(world.tracker.closed() > 0);
+}
+
+#[test]
+fn stop_puts_everything_back_and_leaves() {
+    both(|syncs| {
+        for job_ms in [20.0, 3_000.0] {
+            let mut world = world(syncs, 4_000, 3, job_ms);
+            world.run(10_000.0);
+            world.tell(Event::Stop { finish: false });
+            assert!(world.run_until(3_000.0, |world| world.stopped));
+            assert_eq!((world.tracker.held(), world.tracker.workers.len()), (0, 0));
+            assert_eq!(world.stored(), 0);
+        }
+    });
+}
+
+#[test]
+fn stop_and_finish_hands_in_what_was_begun() {
+    both(|syncs| {
+        let mut world = world(syncs, 400, 3, 20_000.0);
+        world.run(30_000.0);
+        world.tell(Event::Stop { finish: true });
+        world.run(500.0);
+        assert_eq!(
+            world.tracker.held(),
+            3,
+            "what is not begun goes back at once"
+        );
+        assert!(world.run_until(25_000.0, |world| world.stopped));
+        assert_eq!(world.tracker.closed(), world.begun.len());
+        assert_eq!((world.tracker.held(), world.tracker.workers.len()), (0, 0));
+    });
+}
+
+#[test]
+fn what_a_stop_cannot_deliver_is_stored_and_delivered_at_the_next_visit() {
+    both(|syncs| {
+        for finish in [true, false] {
+            let mut world = world(syncs, 30, 3, 10_000.0);
+            world.run(5_000.0);
+            world.tell(Event::Stop { finish: true });
+            world.faults.down = true;
+            // They end in the moment in which nobody waits any longer.
+            world.run(5_300.0);
+            if !finish {
+                world.tell(Event::Stop { finish });
+            }
+            assert!(world.run_until(60_000.0, |world| world.stopped));
+            assert_eq!(world.stored(), 3, "finish {finish}");
+            world.faults.down = false;
+            world.open();
+            finishes(&mut world, 300_000.0);
+            begun(&world, 1);
+        }
+    });
+}
+
+#[test]
+fn stop_waits_for_no_tracker() {
+    both(|syncs| {
+        for hangs in [0.0, 1.0] {
+            let mut world = world(syncs, 30, 3, 500.0);
+            world.run(5_000.0);
+            world.faults.down = hangs == 0.0;
+            world.faults.hangs = hangs;
+            world.run(500.0);
+            world.tell(Event::Stop { finish: false });
+            assert!(world.run_until(15_000.0, |world| world.stopped));
+        }
+    });
+}
+
+#[test]
+fn settings_may_change_at_any_time() {
+    both(|syncs| {
+        for job_ms in [50.0, 2_000.0] {
+            let mut world = world(syncs, 40_000, 1, job_ms);
+            for cores in [4, 1, 8, 2, 3, 1, 6] {
+                world.settings(|settings| settings.cores = cores);
+                world.run(4_500.0);
+                let worked = world.worked_ms;
+                world.run(4_000.0);
+                let share = (world.worked_ms - worked) / (4_000.0 * f64::from(cores));
+                assert_eq!(world.workers(), cores as usize);
+                assert!((0.95..1.01).contains(&share), "{share} of {cores} cores");
+            }
+            world.settings(|settings| settings.intensity = 2);
+            world.run(1_000.0);
+            let worked = world.worked_ms;
+            world.run(10_000.0);
+            let share = (world.worked_ms - worked) / 60_000.0;
+            assert!((0.15..0.25).contains(&share), "{share}");
+            begun(&world, 1);
+        }
+    });
+}
+
+#[test]
+fn battery_and_hidden_pages_pause() {
+    both(|syncs| {
+        let mut world = world(syncs, 50, 2, 1_000.0);
+        world.settings(|settings| {
+            settings.pause_on_battery = true;
+            settings.background = false;
+        });
+        world.run(5_000.0);
+        let calm = Surroundings {
+            on_battery: Some(false),
+            ..Surroundings::default()
+        };
+        for around in [
+            Surroundings {
+                on_battery: Some(true),
+                ..calm
+            },
+            Surroundings {
+                hidden: true,
+                ..calm
+            },
+        ] {
+            world.tell(Event::Around(around));
+            world.run(2_000.0);
+            let worked = world.worked_ms;
+            world.run(30_000.0);
+            assert_eq!(world.worked_ms, worked);
+            world.tell(Event::Around(calm));
+            world.run(2_000.0);
+            assert!(world.worked_ms > worked);
+        }
+        finishes(&mut world, 120_000.0);
+    });
+}
+
+#[test]
+fn a_page_that_begins_paused_starts_no_worker() {
+    let mut world = world(true, 5, 2, 1_000.0);
+    pause(&mut world);
+    world.run(60_000.0);
+    assert_eq!((world.workers(), world.sent.len()), (0, 0));
+    world.tell(Event::Wish(Wish::Run));
+    finishes(&mut world, 60_000.0);
+}
+
+#[test]
+fn after_a_sleep_a_sync_comes_before_the_next_job() {
+    for ms in [600_000.0, 3.0 * HOUR] {
+        for at in [10_000.0, 10_700.0, 11_930.0, 12_345.0] {
+            let mut world = world(true, 400, 2, 1_500.0);
+            world.run(at);
+            assert!(world.hub.desk().count(|job| job.place == Place::Ahead) > 0);
+            world.sleep(ms);
+            let (given, syncs) = (world.given_at.len(), world.tracker.calls["sync"]);
+            assert!(world.run_until(60_000.0, |world| world.given_at.len() > given));
+            assert!(
+                world.tracker.calls["sync"] > syncs,
+                "a sync before the next job"
+            );
+            // Nobody took the jobs meanwhile: none is done twice.
+            finishes(&mut world, 600_000.0);
+            begun(&world, 1);
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_a_sleep_delayed_does_not_count_as_slow() {
+    both(|syncs| {
+        let mut world = world(syncs, 4_000, 2, 100.0);
+        for _ in 0..20 {
+            world.run(3_000.0);
+            world.set_clock(2.0 * HOUR);
+        }
+        world.run(10_000.0);
+        world.most_ahead = 0;
+        world.run(20_000.0);
+        assert!(world.most_ahead < 60, "{} ahead", world.most_ahead);
+    });
+}
+
+#[test]
+fn a_clock_that_is_set_back_or_forward_hurts_nobody() {
+    both(|syncs| {
+        let mut world = world(syncs, 300, 2, 700.0);
+        for by in [-5.0, 3.0, -48.0, 0.2, 700.0, -700.0] {
+            world.run(8_000.0);
+            world.set_clock(by * HOUR);
+        }
+        assert_eq!(world.fatal, None);
+        finishes(&mut world, 300_000.0);
+        begun(&world, 1);
+    });
+}
+
+#[test]
+fn limits_count_work_and_neither_pauses_nor_sleep_nor_rests() {
+    both(|syncs| {
+        let limits = Limits {
+            job_timeout_ms: Some(20_000.0),
+            stall_ms: 15_000.0,
+            ..Limits::default()
+        };
+        let mut world = world(syncs, 4, 2, 12_000.0).with_limits(limits);
+        world.run(5_000.0);
+        pause(&mut world);
+        world.run(60_000.0);
+        world.tell(Event::Wish(Wish::Run));
+        world.run(2_000.0);
+        world.sleep(HOUR);
+        world.run(2_000.0);
+        world.settings(|settings| settings.intensity = 2);
+        world.run(10_000.0);
+        finishes(&mut world, 400_000.0);
+        assert_eq!(world.replaced, 0);
+    });
+}
+
+#[test]
+fn a_second_hub_under_the_same_token_ends_the_first() {
+    let mut world = world(true, 100, 2, 500.0);
+    world.run(10_000.0);
+    let token = world
+        .tracker
+        .workers
+        .keys()
+        .next()
+        .cloned()
+        .unwrap_or_default();
+    let sync = SyncRequest {
+        token,
+        seq: u64::MAX >> 4,
+        ..SyncRequest::default()
+    };
+    world.tracker.call(world.time(), &Asked::Sync(sync));
+    assert!(world.run_until(70_000.0, |world| world.stopped));
+    assert_eq!(world.fatal.as_deref(), Some("superseded"));
+}
+
+#[test]
+fn a_new_version_comes_after_the_running_jobs_and_once() {
+    both(|syncs| {
+        let mut world = world(syncs, 100, 2, 8_000.0);
+        world.handler = Box::new(|_, _| Work {
+            progress_ms: Some(300.0),
+            checkpoint: true,
+            ..Work::of(8_000.0)
+        });
+        world.run(20_000.0);
+        world.tracker.app_version = "2".to_owned();
+        if syncs {
+            assert!(world.run_until(80_000.0, |world| world.renews));
+            assert_eq!((world.running(), world.tracker.held()), (0, 0));
+            assert_eq!(
+                world.tracker.closed(),
+                world.begun.len(),
+                "all is delivered"
+            );
+            world.open();
+        }
+        finishes(&mut world, 600_000.0);
+        assert!(!world.renews, "and not again");
+        begun(&world, 1);
+    });
+}
+
+#[test]
+fn a_crash_loses_neither_results_nor_checkpoints() {
+    both(|syncs| {
+        let mut world = world(syncs, 12, 2, 5_000.0);
+        world.handler = Box::new(|number, _| Work {
+            progress_ms: Some(300.0),
+            checkpoint: number > 4,
+            ..Work::of(5_000.0)
+        });
+        world.run(6_000.0);
+        world.faults.down = true;
+        world.run(10_000.0);
+        assert!(world.stored() >= 2);
+        let (stored, done) = (world.stored(), world.begun.len());
+        world.close(false);
+        world.run(60_000.0);
+        world.faults.down = false;
+        world.open();
+        finishes(&mut world, 300_000.0);
+        assert!(world.resumed > 0 && stored > 0 && done > 0);
+        assert_eq!(world.stored(), 0);
+        let status = world.hub.status(world.now());
+        assert_eq!((status.jobs_rejected, status.not_delivered), (0, 0));
+    });
+}
+
+#[test]
+fn what_came_too_late_is_counted() {
+    let mut world = world(true, 6, 2, 3_000.0);
+    world.run(2_000.0);
+    world.faults.down = true;
+    world.run(6_000.0);
+    world.close(false);
+    let stored = world.stored();
+    assert!(stored >= 2);
+    // Somebody else does all of them.
+    let hello = world.tracker.call(world.time(), &Asked::Register(Stage::A));
+    let Content::Hello(hello) = hello.content else {
+        panic!("{hello:?}")
+    };
+    world.run(400_000.0);
+    let mut sync = SyncRequest {
+        token: hello.token,
+        seq: 1,
+        want: 6,
+        ..SyncRequest::default()
+    };
+    let said = world.tracker.call(world.time(), &Asked::Sync(sync.clone()));
+    let Content::Sync(said) = said.content else {
+        panic!("{said:?}")
+    };
+    assert_eq!(said.jobs.len(), 6);
+    sync.seq = 2;
+    sync.done = said
+        .jobs
+        .iter()
+        .map(|job| distcompute_protocol::Done {
+            lease: job.lease.clone(),
+            data: format!("out {} a", job.number),
+        })
+        .collect();
+    world.tracker.call(world.time(), &Asked::Sync(sync));
+    world.faults.down = false;
+    world.open();
+    world.run(10_000.0);
+    let status = world.hub.status(world.now());
+    assert_eq!((status.not_delivered, status.jobs_done), (stored as u64, 0));
+    assert_eq!(world.stored(), 0);
+}
+
+#[test]
+fn results_of_an_earlier_visit_are_delivered_even_if_nobody_may_compute() {
+    let mut world = world(true, 3, 2, 3_000.0);
+    world.run(2_000.0);
+    world.faults.down = true;
+    world.run(6_000.0);
+    world.close(false);
+    assert!(world.stored() >= 2);
+    world.faults.down = false;
+    pause(&mut world);
+    world.forget_sessions();
+    world.open();
+    world.run(10_000.0);
+    assert_eq!((world.stored(), world.running()), (0, 0));
+}
+
+#[test]
+fn the_last_words_put_back_what_cannot_be_resumed() {
+    both(|syncs| {
+        let mut world = world(syncs, 100, 2, 3_000.0);
+        world.handler = Box::new(|number, _| Work {
+            progress_ms: Some(300.0),
+            checkpoint: number % 2 == 0,
+            ..Work::of(3_000.0)
+        });
+        world.run(5_000.0);
+        world.close(true);
+        world.run(2_000.0);
+        assert!(world.tracker.held() > 0, "what has a checkpoint stays ours");
+        assert!(world.tracker.held() <= world.stored());
+        assert!(world.stored() > 0);
+        world.run(5_000.0);
+        world.open();
+        finishes(&mut world, 400_000.0);
+    });
+}
+
+#[test]
+fn the_last_words_fit_what_a_browser_lets_outlive_a_page() {
+    let mut world = world(true, 6, 2, 300.0);
+    world.handler = Box::new(|_, _| Work {
+        bytes: 90_000,
+        ..Work::of(1_000.0)
+    });
+    world.run(1_500.0);
+    world.close(true);
+    world.run(2_000.0);
+    assert_eq!(world.fatal, None);
+}
+
+#[test]
+fn stages_are_served_in_the_order_of_preference() {
+    both(|syncs| {
+        let model = Model::new(&[Stage::A, Stage::B], 200, syncs);
+        let mut world = World::new(model, &[Stage::B, Stage::A], 3, 3);
+        world.handler = Box::new(|_, _| Work::of(150.0));
+        finishes(&mut world, 400_000.0);
+        assert!(world.tracker.jobs.iter().all(|job| job.taken.len() == 2));
+        // Finished parts come long before all first parts are done.
+        begun(&world, 2);
+    });
+}
+
+#[test]
+fn results_are_split_to_fit_and_one_that_never_fits_has_failed() {
+    both(|syncs| {
+        let mut world = world(syncs, 60, 4, 100.0);
+        world.tracker.max_body = 20_000;
+        world.handler = Box::new(|number, begun| Work {
+            bytes: if number == 30 && begun == 1 {
+                25_000
+            } else {
+                4_000
+            },
+            ..Work::of(100.0)
+        });
+        finishes(&mut world, 200_000.0);
+        assert_eq!(world.begun[&30], 2);
+        let others = world.begun.iter().filter(|(number, _)| **number != 30);
+        assert!(others.map(|(_, begun)| *begun).max() == Some(1));
+        assert!(world.tracker.refused_bodies <= 2);
+    });
+}
+
+#[test]
+fn a_body_that_is_refused_is_halved_and_no_further_than_need_be() {
+    let mut world = world(true, 800, 2, 20.0);
+    world.handler = Box::new(|number, begun| Work {
+        bytes: if number % 50 == 0 && begun == 1 {
+            90_000
+        } else {
+            1_000
+        },
+        ..Work::of(20.0)
+    });
+    world.run(100.0);
+    // Smaller than it has announced.
+    world.tracker.max_body = 60_000;
+    finishes(&mut world, 300_000.0);
+    let sent = world.sent.len();
+    world.tracker.add(400);
+    finishes(&mut world, 300_000.0);
+    assert!(world.sent.len() - sent < 60, "{}", world.sent.len() - sent);
+}
+
+#[test]
+fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
+    let mut world = world(true, 6_000, 2, 20_000.0);
+    let mut leases = Vec::new();
+    for _ in 0..2 {
+        let hello = world.tracker.call(0.0, &Asked::Register(Stage::A));
+        let Content::Hello(hello) = hello.content else {
+            panic!("{hello:?}")
+        };
+        let mut sync = SyncRequest {
+            token: hello.token,
+            want: 500,
+            ..SyncRequest::default()
+        };
+        for seq in 1..=5 {
+            sync.seq = seq;
+            let said = world.tracker.call(0.0, &Asked::Sync(sync.clone()));
+            let Content::Sync(said) = said.content else {
+                panic!("{said:?}")
+            };
+            for job in said.jobs {
+                sync.holding.push(job.lease.clone());
+                leases.push((job.lease, job.number, Stage::A));
+            }
+        }
+    }
+    let count = leases.len();
+    assert_eq!(count, 5_000);
+    world.leave_results(leases);
+    world.open();
+    world.run(60_000.0);
+    assert_eq!(world.hub.status(world.now()).jobs_rejected, 0);
+    assert!(
+        world.tracker.closed() >= 4_999,
+        "{}",
+        world.tracker.closed()
+    );
+    assert!(world.tracker.most_items <= 4_096);
+    let begun = world.begun.values();
+    assert!(begun.max() <= Some(&1), "what runs is not put back");
+}
+
+#[test]
+fn bad_jobs_are_reported_and_the_core_goes_on() {
+    both(|syncs| {
+        let limits = Limits {
+            job_timeout_ms: Some(5_000.0),
+            ..Limits::default()
+        };
+        let fates = [
+            Fate::Throws,
+            Fate::Flags,
+            Fate::Hangs,
+            Fate::Traps,
+            Fate::Dies,
+            Fate::Done,
+        ];
+        let mut world = world(syncs, 60, 3, 300.0).with_limits(limits);
+        world.patience_ms = 150_000.0;
+        world.handler = Box::new(move |number, begun| {
+            let fate = if begun == 1 {
+                fates[number as usize % 6]
+            } else {
+                Fate::Done
+            };
+            Work {
+                fate,
+                ..Work::of(300.0)
+            }
+        });
+        finishes(&mut world, 2_000_000.0);
+        let status = world.hub.status(world.now());
+        assert_eq!(status.jobs_invalid, 10);
+        // A worker that dies takes along what it had not said yet: then another job is blamed.
+        assert!(
+            (30..=40).contains(&status.jobs_failed),
+            "{}",
+            status.jobs_failed
+        );
+        if syncs {
+            assert_eq!(
+                world
+                    .tracker
+                    .jobs
+                    .iter()
+                    .map(|job| job.failures)
+                    .sum::<u32>() as u64,
+                status.jobs_failed
+            );
+        }
+        assert_eq!(
+            world.tracker.jobs.iter().map(|job| job.flags).sum::<u32>(),
+            10
+        );
+    });
+}
+
+#[test]
+fn a_job_that_stalls_is_ended() {
+    both(|syncs| {
+        let limits = Limits {
+            stall_ms: 60_000.0,
+            ..Limits::default()
+        };
+        let mut world = world(syncs, 3, 2, 3_000.0).with_limits(limits);
+        world.handler = Box::new(|number, begun| Work {
+            fate: if number == 1 && begun == 1 {
+                Fate::Hangs
+            } else {
+                Fate::Done
+            },
+            progress_ms: Some(100.0),
+            ..Work::of(3_000.0)
+        });
+        finishes(&mut world, 200_000.0);
+        assert_eq!(world.replaced, 1);
+        // One that has never told its progress may take for ever.
+        let mut world = self::world(syncs, 1, 1, 3_000.0).with_limits(limits);
+        world.handler = Box::new(|_, _| Work {
+            progress_ms: None,
+            ..Work::of(900_000.0)
+        });
+        finishes(&mut world, 1_000_000.0);
+        assert_eq!(world.replaced, 0);
+    });
+}
+
+#[test]
+fn a_job_that_somebody_else_has_is_stopped_even_in_a_deaf_handler() {
+    for progress_ms in [Some(200.0), None] {
+        let mut world = world(true, 1, 1, 1.0);
+        world.handler = Box::new(move |number, _| Work {
+            progress_ms,
+            ..Work::of(if number == 1 { 90.0 * HOUR } else { 100.0 })
+        });
+        world.run(20_000.0);
+        world.tracker.end_lease_of(1, End::Flagged);
+        world.tracker.close(1);
+        world.tracker.add(1);
+        finishes(&mut world, 100_000.0);
+        assert_eq!(world.replaced, u32::from(progress_ms.is_none()));
+    }
+}
+
+#[test]
+fn a_setup_that_fails_is_tried_again() {
+    both(|syncs| {
+        let mut world = world(syncs, 5, 2, 100.0);
+        world.setup_fails = true;
+        world.run(100_000.0);
+        assert_eq!(world.hub.reason(world.now()).code(), "setup_failed");
+        assert!((4..24).contains(&world.replaced), "{}", world.replaced);
+        assert_eq!(
+            world.tracker.held(),
+            0,
+            "nobody holds jobs for cores that cannot work"
+        );
+        world.setup_fails = false;
+        finishes(&mut world, 120_000.0);
+    });
+}
+
+#[test]
+fn cores_that_die_are_replaced() {
+    both(|syncs| {
+        let mut world = world(syncs, 300, 3, 400.0);
+        world.patience_ms = 150_000.0;
+        for at in 0..30 {
+            world.run(777.0);
+            world.kill_core(at % 3);
+        }
+        finishes(&mut world, 1_000_000.0);
+    });
+}

@@ -1,0 +1,233 @@
+//! Networks that lose, double and delay, and what sits between a browser and its tracker.
+
+use distcompute_client::engine::reason::Reason;
+use distcompute_protocol::Stage;
+
+use crate::{
+    tracker::{Model, Tracker},
+    world::{Faults, Work, World},
+};
+
+fn world(syncs: bool, jobs: usize, job_ms: f64) -> World<Model> {
+    let mut world = World::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], 3, 11);
+    world.handler = Box::new(move |_, _| Work {
+        progress_ms: Some(200.0_f64.min(job_ms)),
+        ..Work::of(job_ms)
+    });
+    world.probe = 13;
+    // A request that hangs takes its 20 s, and may hang again.
+    world.patience_ms = 400_000.0;
+    world
+}
+
+fn finishes(world: &mut World<Model>, within: f64) {
+    let finished = world.run_until(within, |world| world.tracker.is_finished());
+    assert!(
+        finished,
+        "{} of {}",
+        world.tracker.closed(),
+        world.tracker.jobs.len()
+    );
+    world.run(100_000.0);
+    world.check_texts();
+    assert_eq!(world.hub.desk().iter().count(), 0);
+}
+
+#[test]
+fn a_faulty_network_loses_nothing() {
+    let faults = [
+        Faults {
+            request_lost: 0.3,
+            ..Faults::default()
+        },
+        Faults {
+            answer_lost: 0.3,
+            ..Faults::default()
+        },
+        Faults {
+            hangs: 0.2,
+            ..Faults::default()
+        },
+        Faults {
+            doubled: 0.4,
+            ..Faults::default()
+        },
+        Faults {
+            delayed: 0.2,
+            ..Faults::default()
+        },
+        Faults {
+            busy: 0.4,
+            ..Faults::default()
+        },
+        Faults {
+            broken: 0.4,
+            ..Faults::default()
+        },
+        Faults {
+            portal: 0.4,
+            ..Faults::default()
+        },
+        Faults {
+            request_lost: 0.05,
+            answer_lost: 0.05,
+            hangs: 0.05,
+            doubled: 0.05,
+            delayed: 0.05,
+            busy: 0.05,
+            broken: 0.05,
+            portal: 0.05,
+            down: false,
+        },
+    ];
+    for (at, faults) in faults.into_iter().enumerate() {
+        for syncs in [true, false] {
+            for job_ms in [30.0, 1_500.0] {
+                eprintln!("fault {at}, sync {syncs}, jobs of {job_ms} ms");
+                let mut world = world(syncs, 200, job_ms);
+                world.faults = faults;
+                world.run(60_000.0);
+                assert_eq!(world.fatal, None);
+                world.faults = Faults::default();
+                finishes(&mut world, 2_000_000.0);
+                let status = world.hub.status(world.now());
+                if syncs {
+                    assert_eq!(status.jobs_rejected, 0);
+                    assert_eq!(status.jobs_done, 200);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_network_work_goes_on_and_nothing_is_lost() {
+    for syncs in [true, false] {
+        let mut world = world(syncs, 2_000, 4_000.0);
+        world.run(20_000.0);
+        world.faults.down = true;
+        let begun = world.begun.len();
+        world.run(60_000.0);
+        assert!(world.begun.len() > begun);
+        assert!(matches!(
+            world.reason(),
+            Reason::Unreachable { .. } | Reason::Computing
+        ));
+        let begun = world.begun.len();
+        assert!(!world.hub.status(world.now()).online);
+        world.faults.down = false;
+        world.run(40_000.0);
+        assert!(world.tracker.closed() >= begun);
+        assert!(world.begun.values().all(|begun| *begun == 1));
+    }
+}
+
+#[test]
+fn a_day_offline_with_open_results_is_no_loss() {
+    let mut world = world(true, 2_000, 100.0);
+    world.run(20_000.0);
+    world.faults.down = true;
+    world.run(24.0 * 3_600_000.0);
+    let begun = world.begun.len();
+    assert!(world.tracker.closed() < begun);
+    assert!(
+        world.sent.len() < 24 * 60 * 60,
+        "{} requests",
+        world.sent.len()
+    );
+    world.faults.down = false;
+    world.run(60_000.0);
+    assert!(world.tracker.closed() >= begun);
+    assert!(world.begun.values().all(|begun| *begun == 1));
+}
+
+#[test]
+fn a_tracker_that_forgets_its_workers_costs_at_most_a_registration() {
+    for syncs in [true, false] {
+        let mut world = world(syncs, 300, 900.0);
+        for _ in 0..8 {
+            world.run(6_000.0);
+            world.tracker.forget_workers();
+        }
+        finishes(&mut world, 400_000.0);
+        if syncs {
+            // Leases are good under any registration.
+            assert!(world.begun.values().all(|begun| *begun == 1));
+        }
+    }
+}
+
+#[test]
+fn a_tracker_of_the_first_protocol_that_names_no_codes() {
+    for faults in [
+        Faults::default(),
+        Faults {
+            request_lost: 0.2,
+            answer_lost: 0.2,
+            busy: 0.1,
+            portal: 0.1,
+            ..Faults::default()
+        },
+    ] {
+        let mut world = world(false, 200, 300.0);
+        world.tracker.ours = false;
+        world.faults = faults;
+        world.run(30_000.0);
+        // Progress does not tell that it has forgotten.
+        world.tracker.forget_workers();
+        world.run(30_000.0);
+        world.faults = Faults::default();
+        finishes(&mut world, 1_000_000.0);
+    }
+}
+
+#[test]
+fn an_old_tracker_that_forgets_during_a_long_job_is_found_out() {
+    let mut world = world(false, 1, 1.0);
+    world.tracker.ours = false;
+    world.handler = Box::new(|_, begun| Work {
+        progress_ms: Some(500.0),
+        ..Work::of(if begun < 3 { 36_000_000.0 } else { 1_000.0 })
+    });
+    world.run(60_000.0);
+    world.tracker.forget_workers();
+    world.run(2_000_000.0);
+    assert_eq!(
+        world.begun[&1], 2,
+        "it was begun again, under another registration"
+    );
+}
+
+#[test]
+fn a_tracker_that_says_wait_a_year_or_not_at_all_is_asked_all_the_same() {
+    for (wait, least, most) in [(u32::MAX, 4, 80), (0, 100, 700)] {
+        let mut world = world(true, 2, 3_600_000.0);
+        world.tracker.says_wait_s = Some(wait);
+        world.run(30_000.0);
+        let sent = world.sent.len();
+        world.run(600_000.0);
+        let sent = world.sent.len() - sent;
+        assert!((least..most).contains(&sent), "{sent}");
+        assert_eq!(
+            world
+                .tracker
+                .jobs
+                .iter()
+                .map(|job| job.failures)
+                .sum::<u32>(),
+            0
+        );
+    }
+}
+
+#[test]
+fn a_retry_after_of_a_year_is_not_believed() {
+    for syncs in [true, false] {
+        let mut world = world(syncs, 20, 300.0);
+        world.retry_after_ms = Some(u32::MAX);
+        world.faults.busy = 1.0;
+        world.run(2_000.0);
+        world.faults.busy = 0.0;
+        finishes(&mut world, 2_000_000.0);
+    }
+}

@@ -1,0 +1,234 @@
+//! Courses of events that nobody thought of.
+
+use distcompute_client::engine::{
+    governor::{Surroundings, Wish},
+    scheduler::Event,
+    settings::Limits,
+};
+use distcompute_protocol::Stage;
+use proptest::prelude::*;
+
+use crate::{
+    tracker::{Model, Tracker},
+    world::{Dice, Fate, Faults, Work, World},
+};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Pause,
+    PauseFor(f64),
+    Resume,
+    Cores(u32),
+    Intensity(u8),
+    Battery(bool),
+    Hidden(bool),
+    Sleep(f64),
+    Clock(f64),
+    Down(bool),
+    Kill(u32),
+    Forget,
+    /// Whether the page says goodbye, and how long it is closed.
+    Reload(bool, f64),
+    Add(usize),
+    Version,
+    Setup(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        Just(Step::Pause),
+        (0.0..600_000.0).prop_map(Step::PauseFor),
+        Just(Step::Resume),
+        (1_u32..6).prop_map(Step::Cores),
+        (1_u8..=10).prop_map(Step::Intensity),
+        any::<bool>().prop_map(Step::Battery),
+        any::<bool>().prop_map(Step::Hidden),
+        (1_000.0..20_000_000.0).prop_map(Step::Sleep),
+        (-9_000_000.0..9_000_000.0).prop_map(Step::Clock),
+        any::<bool>().prop_map(Step::Down),
+        (0_u32..5).prop_map(Step::Kill),
+        Just(Step::Forget),
+        (any::<bool>(), 0.0..900_000.0).prop_map(|(bye, ms)| Step::Reload(bye, ms)),
+        (1_usize..30).prop_map(Step::Add),
+        Just(Step::Version),
+        any::<bool>().prop_map(Step::Setup),
+    ]
+}
+
+#[derive(Debug, Clone)]
+struct Course {
+    syncs: bool,
+    two_stages: bool,
+    cores: u32,
+    job_ms: f64,
+    checkpoints: bool,
+    faults: f64,
+    seed: u64,
+    steps: Vec<(f64, Step)>,
+}
+
+fn course() -> impl Strategy<Value = Course> {
+    let pause = prop_oneof![0.0..300.0, 0.0..20_000.0, 0.0..400_000.0];
+    (
+        any::<bool>(),
+        any::<bool>(),
+        1_u32..5,
+        prop_oneof![1.0..60.0, 50.0..3_000.0, 2_000.0..60_000.0],
+        any::<bool>(),
+        prop_oneof![Just(0.0), 0.0..0.05],
+        any::<u64>(),
+        prop::collection::vec((pause, step()), 0..12),
+    )
+        .prop_map(
+            |(syncs, two_stages, cores, job_ms, checkpoints, faults, seed, steps)| Course {
+                syncs,
+                two_stages,
+                cores,
+                job_ms,
+                checkpoints,
+                faults,
+                seed,
+                steps,
+            },
+        )
+}
+
+fn go(course: &Course) {
+    let (tracker_stages, hub_stages) = if course.two_stages {
+        (vec![Stage::A, Stage::B], vec![Stage::B, Stage::A])
+    } else {
+        (vec![Stage::A], vec![Stage::A])
+    };
+    let jobs = (60_000.0 / course.job_ms).clamp(10.0, 300.0) as usize;
+    let model = Model::new(&tracker_stages, jobs, course.syncs);
+    let limits = Limits {
+        job_timeout_ms: Some(150_000.0),
+        stall_ms: 90_000.0,
+        ..Limits::default()
+    };
+    let mut world = World::new(model, &hub_stages, course.cores, course.seed).with_limits(limits);
+    let (job_ms, checkpoint, seed) = (course.job_ms, course.checkpoints, course.seed);
+    world.handler = Box::new(move |number, begun| {
+        let mut dice = Dice(seed ^ (number << 20) ^ u64::from(begun));
+        let fate = match (dice.roll() * 40.0) as u32 {
+            _ if begun > 3 => Fate::Done,
+            0 => Fate::Throws,
+            1 => Fate::Flags,
+            2 => Fate::Hangs,
+            3 => Fate::Traps,
+            4 => Fate::Dies,
+            _ => Fate::Done,
+        };
+        Work {
+            ms: job_ms * (0.2 + 1.6 * dice.roll()),
+            fate,
+            blocks: dice.roll() < 0.7,
+            progress_ms: (dice.roll() < 0.7).then_some(200.0),
+            checkpoint,
+            bytes: 0,
+        }
+    });
+    world.probe = 5;
+    // Requests may hang for 20 s, several times; the first protocol's waits grow to a minute.
+    world.patience_ms = 600_000.0;
+    let rate = course.faults;
+    let faults = Faults {
+        request_lost: rate,
+        answer_lost: rate,
+        hangs: rate,
+        doubled: rate,
+        delayed: rate,
+        busy: rate,
+        broken: rate,
+        portal: rate,
+        down: false,
+    };
+    world.faults = faults;
+    let mut around = Surroundings::default();
+    for (ms, step) in &course.steps {
+        world.run(*ms);
+        assert!(world.fatal.is_none(), "{:?}", world.fatal);
+        if world.renews {
+            world.open();
+        }
+        match *step {
+            Step::Pause => world.tell(Event::Wish(Wish::Pause { until: None })),
+            Step::PauseFor(ms) => {
+                let until = Some(world.now().wall + ms);
+                world.tell(Event::Wish(Wish::Pause { until }));
+            }
+            Step::Resume => world.tell(Event::Wish(Wish::Run)),
+            Step::Cores(cores) => world.settings(|settings| settings.cores = cores),
+            Step::Intensity(share) => world.settings(|settings| settings.intensity = share),
+            Step::Battery(on) => {
+                around.on_battery = Some(on);
+                world.tell(Event::Around(around));
+            }
+            Step::Hidden(hidden) => {
+                around.hidden = hidden;
+                world.settings(|settings| settings.background = false);
+                world.tell(Event::Around(around));
+            }
+            Step::Sleep(ms) => world.sleep(ms),
+            Step::Clock(by) => world.set_clock(by),
+            Step::Down(down) => world.faults.down = down,
+            Step::Kill(core) => world.kill_core(core),
+            Step::Forget => world.tracker.forget_workers(),
+            Step::Reload(bye, ms) => {
+                world.close(bye);
+                world.run(ms);
+                world.open();
+            }
+            Step::Add(jobs) => world.tracker.add(jobs),
+            Step::Version => world.tracker.app_version.push('+'),
+            Step::Setup(fails) => world.setup_fails = fails,
+        }
+    }
+    // Calm.
+    world.faults = Faults::default();
+    world.setup_fails = false;
+    if world.renews {
+        world.open();
+    }
+    world.tell(Event::Wish(Wish::Run));
+    world.tell(Event::Around(Surroundings::default()));
+    world.settings(|settings| settings.intensity = 10);
+    for _ in 0..20 {
+        // Two hours are what the first protocol needs to miss somebody.
+        world.run_until(8_000_000.0, |world| {
+            world.tracker.is_finished() || world.renews
+        });
+        if !world.renews {
+            break;
+        }
+        world.open();
+    }
+    assert!(world.fatal.is_none(), "{:?}", world.fatal);
+    let done = world.tracker.closed();
+    assert!(
+        world.tracker.is_finished(),
+        "{done} of {}",
+        world.tracker.jobs.len()
+    );
+    world.run(100_000.0);
+    if world.renews {
+        world.open();
+    }
+    world.tell(Event::Stop {
+        finish: course.seed.is_multiple_of(2),
+    });
+    assert!(
+        world.run_until(20_000.0, |world| world.stopped),
+        "it does not stop"
+    );
+    assert_eq!(world.stored(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_every_job_is_done_once_and_nothing_waits_for_ever(course in course()) {
+        go(&course);
+    }
+}

@@ -1,0 +1,1271 @@
+//! A small world for one browser: a clock that only the world moves, a network with faults, compute
+//! workers, storage, and the scheduler that is to be proved. It knows a tracker only as a
+//! [`Tracker`]. After every step it checks what must always hold.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use distcompute_client::{
+    call::Answer,
+    engine::{
+        action::{Action, Got, Granted, Outgoing, Parsed, Session, Synced, Wire, Write},
+        clock::Now,
+        desk::{Key, Outcome, Place, Text, Ticket},
+        governor::{Surroundings, Wish},
+        reason::Reason,
+        scheduler::{Ended, Event, Progress, Report, Scheduler, Stored},
+        settings::{Limits, Settings},
+    },
+};
+use distcompute_protocol::{Done, Failed, Invalid, Progress as Line, Stage, SyncRequest};
+
+use crate::tracker::{Asked, Content, Said, Tracker};
+
+/// A message between two threads takes so long.
+const MESSAGE_MS: f64 = 1.0;
+/// The page starts a worker within this.
+const SPAWN_MS: f64 = 30.0;
+const SETUP_MS: f64 = 20.0;
+/// What compute workers do by the engine's agreement.
+const REPORT_MS: f64 = 10.0;
+const POLL_MS: f64 = 250.0;
+const SHOW_MS: f64 = 200.0;
+/// 2026-11-25.
+const EPOCH_MS: f64 = 1_795_564_800_000.0;
+
+/// Dice with a seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    /// In `[0, 1)`.
+    pub(crate) fn roll(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// How often each fault happens, as a share of requests.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    pub(crate) request_lost: f64,
+    pub(crate) answer_lost: f64,
+    pub(crate) hangs: f64,
+    pub(crate) doubled: f64,
+    pub(crate) delayed: f64,
+    pub(crate) busy: f64,
+    pub(crate) broken: f64,
+    pub(crate) portal: f64,
+    /// Nothing gets through.
+    pub(crate) down: bool,
+}
+
+/// How a job ends in its handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Done,
+    Throws,
+    Flags,
+    /// It never returns, and hears nothing.
+    Hangs,
+    /// Its WebAssembly traps.
+    Traps,
+    /// Its worker is gone.
+    Dies,
+}
+
+/// What a job is to a handler.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Work {
+    pub(crate) ms: f64,
+    pub(crate) fate: Fate,
+    /// Blocks its thread.
+    pub(crate) blocks: bool,
+    /// Calls `progress` so often, in milliseconds of work.
+    pub(crate) progress_ms: Option<f64>,
+    pub(crate) checkpoint: bool,
+    /// Bytes of output beyond a name.
+    pub(crate) bytes: usize,
+}
+
+impl Work {
+    pub(crate) fn of(ms: f64) -> Self {
+        Self {
+            ms,
+            fate: Fate::Done,
+            blocks: true,
+            progress_ms: None,
+            checkpoint: false,
+            bytes: 0,
+        }
+    }
+}
+
+/// What a handler makes of job `number` when it is begun here for the nth time, counted from 1.
+pub(crate) type Handler = Box<dyn Fn(u64, u32) -> Work>;
+
+#[derive(Debug, Clone)]
+struct Run {
+    key: Key,
+    number: u64,
+    stage: Stage,
+    work: Work,
+    /// Work that was done, and work that is done at the next step.
+    spent: f64,
+    step: f64,
+    since: f64,
+    deaf_until: f64,
+}
+
+#[derive(Debug, Clone)]
+enum ToCore {
+    Jobs(Vec<(Key, u64, Stage, bool)>),
+    Recall,
+    Stop(Key),
+    Level(u8),
+}
+
+#[derive(Debug, Clone)]
+struct Core {
+    life: u64,
+    up: bool,
+    broken: bool,
+    level: u8,
+    queue: VecDeque<(Key, u64, Stage, bool)>,
+    running: Option<Run>,
+    inbox: Vec<ToCore>,
+    said: f64,
+    shown: f64,
+    unsaid: Report,
+    /// Steps that were planned before this are not taken.
+    plan: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Happens {
+    /// To the hub, of this life.
+    Hub(u64, Event),
+    Timer(u64),
+    ToCore(u32, u64, ToCore),
+    Step(u32, u64, u64),
+    Flush(u32, u64),
+    Up(u32, u64),
+    /// A request reaches the tracker; the answer is to be heard so much later, or never.
+    Arrives {
+        request: u32,
+        hub: u64,
+        asked: Asked,
+        back_ms: Option<f64>,
+    },
+    Heard(u32, u64, Box<Heard>),
+}
+
+#[derive(Debug, Clone)]
+enum Heard {
+    NotReached,
+    TimedOut,
+    Said(Said),
+}
+
+/// What storage keeps of a job.
+#[derive(Debug, Clone)]
+struct Kept {
+    stage: Stage,
+    number: u64,
+    attempt: u32,
+    ticket: Ticket,
+    input: Option<String>,
+    outcome: Option<KeptOutcome>,
+}
+
+#[derive(Debug, Clone)]
+enum KeptOutcome {
+    Done(String),
+    Other(Outcome),
+}
+
+pub(crate) struct World<T> {
+    pub(crate) tracker: T,
+    pub(crate) hub: Scheduler,
+    pub(crate) handler: Handler,
+    pub(crate) faults: Faults,
+    pub(crate) delay_ms: f64,
+    pub(crate) dice: Dice,
+    /// Setups fail while this is true.
+    pub(crate) setup_fails: bool,
+    pub(crate) retry_after_ms: Option<u32>,
+    /// What is checked beyond what always holds.
+    pub(crate) patience_ms: f64,
+    stages: Vec<Stage>,
+    settings: Settings,
+    limits: Limits,
+    around: Surroundings,
+    wish: Wish,
+    t: f64,
+    slept: f64,
+    set: f64,
+    queue: BTreeMap<(u64, u64), Happens>,
+    ticket: u64,
+    life: u64,
+    timer: u64,
+    cores: BTreeMap<u32, Core>,
+    texts: BTreeMap<u32, String>,
+    last_text: u32,
+    flights: BTreeMap<u32, u64>,
+    store: BTreeMap<String, Kept>,
+    sessions: BTreeMap<Stage, Session>,
+    /// Why cores have been idle, and since when.
+    idle: BTreeMap<u32, f64>,
+    idle_ticks: u32,
+    idle_since: f64,
+    wants: u32,
+    pub(crate) stopped: bool,
+    pub(crate) renews: bool,
+    pub(crate) fatal: Option<String>,
+    /// When requests were sent.
+    pub(crate) sent: Vec<f64>,
+    pub(crate) asked: Vec<&'static str>,
+    /// What all cores have worked, in milliseconds.
+    pub(crate) worked_ms: f64,
+    pub(crate) replaced: u32,
+    pub(crate) begun: BTreeMap<u64, u32>,
+    pub(crate) begun_at: Vec<f64>,
+    pub(crate) given_at: Vec<f64>,
+    pub(crate) resumed: u32,
+    pub(crate) most_ahead: usize,
+    /// Look for what `due_ms` sleeps through, at every so-manieth step.
+    pub(crate) probe: u64,
+    steps: u64,
+    pub(crate) trace: bool,
+}
+
+impl<T: Tracker> World<T> {
+    pub(crate) fn new(tracker: T, stages: &[Stage], cores: u32, seed: u64) -> Self {
+        let settings = Settings {
+            cores,
+            intensity: 10,
+            ..Settings::default()
+        };
+        let limits = Limits::default();
+        let mut world = Self {
+            tracker,
+            hub: Scheduler::new(stages, "Cluster 2", settings, limits),
+            handler: Box::new(|_, _| Work::of(100.0)),
+            faults: Faults::default(),
+            delay_ms: 20.0,
+            dice: Dice(seed),
+            setup_fails: false,
+            retry_after_ms: Some(2_000),
+            patience_ms: 80_000.0,
+            stages: stages.to_vec(),
+            settings,
+            limits,
+            around: Surroundings::default(),
+            wish: Wish::Run,
+            t: 1_000.0,
+            slept: 0.0,
+            set: 0.0,
+            queue: BTreeMap::new(),
+            ticket: 0,
+            life: 0,
+            timer: 0,
+            cores: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            last_text: 0,
+            flights: BTreeMap::new(),
+            store: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            idle_ticks: 0,
+            idle_since: 0.0,
+            wants: 0,
+            stopped: false,
+            renews: false,
+            fatal: None,
+            sent: Vec::new(),
+            asked: Vec::new(),
+            worked_ms: 0.0,
+            replaced: 0,
+            begun: BTreeMap::new(),
+            begun_at: Vec::new(),
+            given_at: Vec::new(),
+            resumed: 0,
+            most_ahead: 0,
+            probe: 0,
+            steps: 0,
+            trace: false,
+        };
+        world.plan(
+            0.0,
+            Happens::Hub(
+                0,
+                Event::Restored {
+                    sessions: Vec::new(),
+                    jobs: Vec::new(),
+                    cores: 0,
+                },
+            ),
+        );
+        world
+    }
+
+    pub(crate) fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self.hub = Scheduler::new(&self.stages, "Cluster 2", self.settings, limits);
+        self
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            mono: self.t,
+            wall: EPOCH_MS + self.t + self.slept + self.set,
+        }
+    }
+
+    /// Time as it passes for everybody.
+    pub(crate) fn time(&self) -> f64 {
+        self.t + self.slept
+    }
+
+    pub(crate) fn reason(&self) -> Reason {
+        self.hub.reason(self.now())
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.cores
+            .values()
+            .filter(|core| core.running.is_some())
+            .count()
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.cores.len()
+    }
+
+    pub(crate) fn stored(&self) -> usize {
+        self.store.len()
+    }
+
+    fn plan(&mut self, after: f64, what: Happens) {
+        self.ticket += 1;
+        // Microseconds, so that time has an order.
+        let at = ((self.t + after.max(0.0)) * 1000.0).ceil() as u64;
+        self.queue.insert((at, self.ticket), what);
+    }
+
+    // What people do.
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        match &event {
+            Event::Settings(settings) => self.settings = *settings,
+            Event::Around(around) => self.around = *around,
+            Event::Wish(wish) => self.wish = *wish,
+            _ => {}
+        }
+        self.happen(event);
+    }
+
+    pub(crate) fn settings(&mut self, change: impl Fn(&mut Settings)) {
+        let mut settings = self.settings;
+        change(&mut settings);
+        self.tell(Event::Settings(settings));
+    }
+
+    /// The machine sleeps: nothing runs, connections break, and one of its clocks may stand still.
+    pub(crate) fn sleep(&mut self, ms: f64) {
+        self.slept += ms;
+        for (request, life) in self.flights.clone() {
+            self.plan(
+                0.0,
+                Happens::Heard(request, life, Box::new(Heard::NotReached)),
+            );
+        }
+    }
+
+    /// Somebody sets the clock.
+    pub(crate) fn set_clock(&mut self, by_ms: f64) {
+        self.set += by_ms;
+    }
+
+    /// The page is closed: its last words, if any, then nothing. Storage stays.
+    pub(crate) fn close(&mut self, farewell: bool) {
+        if farewell {
+            for wire in self.hub.farewell(self.now()) {
+                let asked = self.asked_by(&wire);
+                let body = match &asked {
+                    Asked::Sync(sync) => sync.done.iter().map(|done| done.data.len()).sum(),
+                    _ => 0,
+                };
+                assert!(body < 64_000, "browsers let 64 KiB outlive a page");
+                let arrives = Happens::Arrives {
+                    request: 0,
+                    hub: 0,
+                    asked,
+                    back_ms: None,
+                };
+                self.plan(self.delay_ms / 2.0, arrives);
+            }
+        }
+        self.cores.clear();
+        self.texts.clear();
+        self.flights.clear();
+        self.idle.clear();
+        self.life += 1;
+        self.timer += 1;
+        self.stopped = true;
+    }
+
+    /// The page is opened again.
+    pub(crate) fn open(&mut self) {
+        self.stopped = false;
+        self.renews = false;
+        self.wants = 0;
+        self.hub = Scheduler::new(&self.stages, "Cluster 2", self.settings, self.limits);
+        let sessions = self.sessions.values().cloned().collect();
+        let store: Vec<Kept> = self.store.values().cloned().collect();
+        let mut jobs = Vec::new();
+        for kept in store {
+            let input = kept.input.map(|text| self.keep(text));
+            let outcome = kept.outcome.map(|outcome| match outcome {
+                KeptOutcome::Done(text) => Outcome::Done(self.keep(text)),
+                KeptOutcome::Other(outcome) => outcome,
+            });
+            let (stage, number, attempt) = (kept.stage, kept.number, kept.attempt);
+            jobs.push(Stored {
+                stage,
+                number,
+                attempt,
+                ticket: kept.ticket,
+                input,
+                outcome,
+            });
+        }
+        let cores = 0;
+        self.happen(Event::Restored {
+            sessions,
+            jobs,
+            cores,
+        });
+        self.happen(Event::Around(self.around));
+        if self.wish != Wish::Run {
+            self.happen(Event::Wish(self.wish));
+        }
+    }
+
+    pub(crate) fn forget_sessions(&mut self) {
+        self.sessions.clear();
+    }
+
+    /// Results of an earlier visit that were not delivered.
+    pub(crate) fn leave_results(&mut self, leases: Vec<(String, u64, Stage)>) {
+        for (lease, number, stage) in leases {
+            let kept = Kept {
+                stage,
+                number,
+                attempt: 1,
+                ticket: Ticket::Lease(lease.clone()),
+                input: None,
+                outcome: Some(KeptOutcome::Done(format!("out {number} {stage}"))),
+            };
+            self.store.insert(lease, kept);
+        }
+    }
+
+    /// A worker vanishes.
+    pub(crate) fn kill_core(&mut self, at: u32) {
+        if self.cores.remove(&at).is_some() {
+            self.hub_hears(
+                MESSAGE_MS,
+                Event::CoreDied(at, "unreachable executed".to_owned()),
+            );
+            self.spawn(at, 1_000.0);
+        }
+    }
+
+    // The course of things.
+
+    /// Goes on for so long.
+    pub(crate) fn run(&mut self, ms: f64) {
+        self.run_until(ms, |_| false);
+    }
+
+    /// Goes on until something is so; `false`: it was not within `ms`.
+    pub(crate) fn run_until(&mut self, ms: f64, is: impl Fn(&Self) -> bool) -> bool {
+        let end = self.t + ms;
+        loop {
+            if is(self) {
+                return true;
+            }
+            let Some(next) = self.queue.first_key_value().map(|(at, _)| *at) else {
+                break;
+            };
+            let at = next.0 as f64 / 1000.0;
+            if at > end {
+                break;
+            }
+            self.t = self.t.max(at);
+            let what = self.queue.remove(&next);
+            if let Some(what) = what {
+                self.take(what);
+            }
+        }
+        self.t = self.t.max(end);
+        is(self)
+    }
+
+    fn take(&mut self, what: Happens) {
+        match what {
+            Happens::Hub(life, event) if life == self.life => self.happen(event),
+            Happens::Timer(timer) if timer == self.timer => self.happen(Event::Tick),
+            Happens::ToCore(at, life, word) if self.lives(at, life) => {
+                self.core_hears(at, word);
+            }
+            Happens::Step(at, life, plan)
+                if self.lives(at, life) && self.cores[&at].plan == plan =>
+            {
+                self.step(at);
+            }
+            Happens::Flush(at, life) if self.lives(at, life) => {
+                let core = &self.cores[&at];
+                // A blocked thread has no timers.
+                let free = core.running.as_ref().is_none_or(|run| !run.work.blocks);
+                if free && self.t - core.said >= REPORT_MS {
+                    self.report(at);
+                }
+            }
+            Happens::Up(at, life) if self.lives(at, life) => {
+                if self.setup_fails {
+                    self.hub_hears(MESSAGE_MS, Event::CoreBroken(at, "no model".to_owned()));
+                    return;
+                }
+                if let Some(core) = self.cores.get_mut(&at) {
+                    core.up = true;
+                }
+                self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
+            }
+            Happens::Arrives {
+                request,
+                hub,
+                asked,
+                back_ms,
+            } => {
+                let said = self.tracker.call(self.time(), &asked);
+                if let Some(back_ms) = back_ms {
+                    self.plan(
+                        back_ms,
+                        Happens::Heard(request, hub, Box::new(Heard::Said(said))),
+                    );
+                }
+            }
+            Happens::Heard(request, life, heard) => {
+                if life != self.life || self.flights.remove(&request).is_none() {
+                    return;
+                }
+                let got = match *heard {
+                    Heard::NotReached => Got::NotReached("Failed to fetch".to_owned()),
+                    Heard::TimedOut => Got::TimedOut,
+                    Heard::Said(said) => self.read(said),
+                };
+                self.happen(Event::Answered(request, got));
+            }
+            _ => {}
+        }
+    }
+
+    fn keep(&mut self, text: String) -> Text {
+        self.last_text += 1;
+        let bytes = text.len() as u32 + 2;
+        self.texts.insert(self.last_text, text);
+        Text {
+            id: self.last_text,
+            bytes,
+        }
+    }
+
+    fn read(&mut self, said: Said) -> Got {
+        let parsed = match said.content {
+            Content::Nothing => Parsed::Nothing,
+            Content::Hello(hello) => Parsed::Hello(hello),
+            Content::Alive(alive) => Parsed::Alive(alive),
+            Content::Job { number, data } => {
+                let data = data.map(|data| self.keep(data));
+                Parsed::Job { number, data }
+            }
+            Content::Sync(sync) => {
+                let mut jobs = Vec::new();
+                for job in sync.jobs {
+                    let data = job.data.map(|data| self.keep(data));
+                    let (number, lease, attempt) = (job.number, job.lease, job.attempt);
+                    jobs.push(Granted {
+                        number,
+                        data,
+                        lease,
+                        attempt,
+                    });
+                }
+                Parsed::Sync(Synced {
+                    jobs,
+                    accepted: sync.accepted,
+                    rejected: sync.rejected.into_iter().map(|it| it.lease).collect(),
+                    lost: sync.lost,
+                    wait_ms: f64::from(sync.wait_s) * 1000.0,
+                    app_version: sync.app_version,
+                })
+            }
+        };
+        let parsed = match (said.answer.status, parsed) {
+            (200, Parsed::Nothing) if said.answer.body.starts_with("<!doctype") => {
+                Parsed::Unreadable("It is no JSON.".to_owned())
+            }
+            (_, parsed) => parsed,
+        };
+        Got::Answered(said.answer, parsed)
+    }
+
+    /// Something happens to the hub.
+    fn happen(&mut self, event: Event) {
+        if self.stopped {
+            return;
+        }
+        let tick = event == Event::Tick;
+        let random = self.dice.roll();
+        let now = self.now();
+        if self.trace && !tick {
+            eprintln!("{:>10.1} -> {event:?}", self.t);
+        }
+        let actions = self.hub.handle(now, random, event);
+        if tick && actions.is_empty() {
+            if self.t - self.idle_since > 3_000.0 {
+                (self.idle_since, self.idle_ticks) = (self.t, 0);
+            }
+            self.idle_ticks += 1;
+            assert!(
+                self.idle_ticks < 60,
+                "a busy loop at {}: {:?}",
+                self.t,
+                self.hub.due_ms(now)
+            );
+        } else {
+            self.idle_ticks = 0;
+        }
+        for action in actions {
+            if self.trace {
+                eprintln!("{:>10.1}    {action:?}", self.t);
+            }
+            self.act(action);
+            if self.stopped {
+                return;
+            }
+        }
+        self.check();
+        self.timer += 1;
+        if let Some(due) = self.hub.due_ms(now) {
+            // As a browser does it.
+            self.plan(due.clamp(1.0, 2e9).ceil(), Happens::Timer(self.timer));
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Send(outgoing) => self.send(outgoing),
+            Action::Give { core, keys } => {
+                self.given_at.push(self.t);
+                let mut jobs = Vec::new();
+                for key in keys {
+                    let job = self
+                        .hub
+                        .desk()
+                        .get(key)
+                        .expect("a job that is given is there");
+                    let (number, resume) = (job.number, job.resumable);
+                    let stage = self.hub.stage_of(job).expect("its stage is known").0;
+                    for (at, other) in &self.cores {
+                        let has = other.queue.iter().any(|job| job.0 == key)
+                            || other.running.as_ref().is_some_and(|run| run.key == key);
+                        assert!(!has, "job {key} is given to {core} while {at} has it");
+                    }
+                    jobs.push((key, number, stage, resume));
+                }
+                self.say(core, ToCore::Jobs(jobs));
+            }
+            Action::Recall(core) => self.say(core, ToCore::Recall),
+            Action::StopJob { core, key } => self.say(core, ToCore::Stop(key)),
+            Action::Level { core, level } => self.say(core, ToCore::Level(level)),
+            Action::Cores(want) => {
+                self.wants = want;
+                self.cores.retain(|at, _| *at < want);
+                for at in 0..want {
+                    if !self.cores.contains_key(&at) {
+                        self.spawn(at, SPAWN_MS);
+                    }
+                }
+            }
+            Action::Replace { core, .. } => {
+                self.replaced += 1;
+                self.cores.remove(&core);
+                self.spawn(core, SPAWN_MS);
+            }
+            Action::Free(text) => {
+                assert!(
+                    self.texts.remove(&text.id).is_some(),
+                    "text {} freed twice",
+                    text.id
+                );
+            }
+            Action::Store(write) => self.write(write),
+            Action::Renew => {
+                self.renews = true;
+                self.close(false);
+            }
+            Action::Stopped => self.close(false),
+            Action::Fatal(fault) => {
+                self.fatal = Some(fault.code.as_str().to_owned());
+                self.close(false);
+            }
+        }
+    }
+
+    fn write(&mut self, write: Write) {
+        match write {
+            Write::Session(session) => {
+                self.sessions.insert(session.stage, session);
+            }
+            Write::Delete(name) => {
+                assert!(self.store.remove(&name).is_some(), "{name} is not stored");
+            }
+            Write::Job(key) | Write::Outcome(key) => {
+                let Some(job) = self.hub.desk().get(key) else {
+                    return;
+                };
+                let text = |text: &Text| self.texts[&text.id].clone();
+                let kept = Kept {
+                    stage: self.hub.stage_of(job).expect("its stage is known").0,
+                    number: job.number,
+                    attempt: job.attempt,
+                    ticket: job.ticket.clone(),
+                    input: job.input.as_ref().map(text),
+                    outcome: job.outcome().map(|outcome| match outcome {
+                        Outcome::Done(data) => KeptOutcome::Done(text(data)),
+                        other => KeptOutcome::Other(other.clone()),
+                    }),
+                };
+                self.store.insert(job.name(), kept);
+            }
+        }
+    }
+
+    fn asked_by(&self, wire: &Wire) -> Asked {
+        let text = |text: &Text| {
+            self.texts
+                .get(&text.id)
+                .expect("a text that is sent")
+                .clone()
+        };
+        match wire.clone() {
+            Wire::Register { stage, .. } => Asked::Register(stage),
+            Wire::NewJob { token } => Asked::NewJob(token),
+            Wire::Complete {
+                token,
+                number,
+                data,
+            } => Asked::Complete {
+                token,
+                number,
+                data: text(&data),
+            },
+            Wire::Flag { token, number } => Asked::Flag { token, number },
+            Wire::Progress { token, .. } => Asked::Progress(token),
+            Wire::Validate { token } => Asked::Validate(token),
+            Wire::Bye { token } => Asked::Bye(token),
+            Wire::Sync(sync) => Asked::Sync(SyncRequest {
+                token: sync.token,
+                seq: sync.seq,
+                holding: sync.holding,
+                done: sync
+                    .done
+                    .iter()
+                    .map(|(lease, data)| Done {
+                        lease: lease.clone(),
+                        data: text(data),
+                    })
+                    .collect(),
+                invalid: sync
+                    .invalid
+                    .into_iter()
+                    .map(|(lease, reason)| Invalid { lease, reason })
+                    .collect(),
+                released: sync.released,
+                failed: sync
+                    .failed
+                    .into_iter()
+                    .map(|(lease, error)| Failed { lease, error })
+                    .collect(),
+                progress: sync
+                    .progress
+                    .into_iter()
+                    .map(|(lease, text)| Line { lease, text })
+                    .collect(),
+                want: sync.want,
+            }),
+        }
+    }
+
+    fn send(&mut self, outgoing: Outgoing) {
+        let Outgoing { id, wire, limit_ms } = outgoing;
+        let asked = self.asked_by(&wire);
+        self.sent.push(self.time());
+        self.asked.push(match wire {
+            Wire::Register { .. } => "new",
+            Wire::Sync(_) => "sync",
+            Wire::NewJob { .. } => "newJob",
+            Wire::Complete { .. } => "completeJob",
+            Wire::Flag { .. } => "flagInvalidData",
+            Wire::Progress { .. } => "updateProgress",
+            Wire::Validate { .. } => "validateWorker",
+            Wire::Bye { .. } => "bye",
+        });
+        let life = self.life;
+        assert!(
+            self.flights.insert(id, life).is_none(),
+            "request {id} sent twice"
+        );
+        let limit = f64::from(limit_ms);
+        let heard = |heard| Happens::Heard(id, life, Box::new(heard));
+        self.plan(limit, heard(Heard::TimedOut));
+        let faults = self.faults;
+        let half = self.delay_ms / 2.0;
+        let mut dice = self.dice.roll();
+        let mut is = |share: f64| {
+            dice -= share;
+            dice < 0.0
+        };
+        let arrives = |back_ms| Happens::Arrives {
+            request: id,
+            hub: life,
+            asked,
+            back_ms,
+        };
+        if faults.down || is(faults.request_lost) {
+            self.plan(half, heard(Heard::NotReached));
+        } else if is(faults.answer_lost) {
+            self.plan(half, arrives(None));
+            self.plan(self.delay_ms, heard(Heard::NotReached));
+        } else if is(faults.hangs) {
+            // Nothing comes until the limit.
+        } else if is(faults.doubled) {
+            let again = arrives.clone()(None);
+            self.plan(half, arrives(Some(half)));
+            let later = self.dice.roll() * 10_000.0;
+            self.plan(half + later, again);
+        } else if is(faults.delayed) {
+            let (there, back) = (self.dice.roll() * 25_000.0, self.dice.roll() * 25_000.0);
+            self.plan(there, arrives(Some(back)));
+        } else if is(faults.busy) {
+            let retry_after_ms = self.retry_after_ms.filter(|_| self.dice.roll() < 0.5);
+            let answer = Answer {
+                status: 503,
+                retry_after_ms,
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Nothing,
+            };
+            self.plan(self.delay_ms, heard(Heard::Said(said)));
+        } else if is(faults.broken) {
+            let body = "Internal Server Error".to_owned();
+            let answer = Answer {
+                status: 500,
+                body,
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Nothing,
+            };
+            self.plan(self.delay_ms, heard(Heard::Said(said)));
+        } else if is(faults.portal) {
+            let body = "<!doctype html><title>Hotel Wi-Fi</title>".to_owned();
+            let answer = Answer {
+                status: 200,
+                body,
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Nothing,
+            };
+            self.plan(self.delay_ms, heard(Heard::Said(said)));
+        } else {
+            self.plan(half, arrives(Some(half)));
+        }
+    }
+
+    // Compute workers.
+
+    fn spawn(&mut self, at: u32, after: f64) {
+        if at >= self.wants {
+            return;
+        }
+        self.ticket += 1;
+        let life = self.ticket;
+        let core = Core {
+            life,
+            up: false,
+            broken: false,
+            level: 10,
+            queue: VecDeque::new(),
+            running: None,
+            inbox: Vec::new(),
+            said: f64::NEG_INFINITY,
+            shown: f64::NEG_INFINITY,
+            unsaid: Report::default(),
+            plan: 0,
+        };
+        self.cores.insert(at, core);
+        self.hub_hears(after, Event::CoreHere(at));
+        self.plan(after + SETUP_MS, Happens::Up(at, life));
+    }
+
+    fn lives(&self, at: u32, life: u64) -> bool {
+        self.cores.get(&at).is_some_and(|core| core.life == life)
+    }
+
+    fn hub_hears(&mut self, after: f64, event: Event) {
+        self.plan(after, Happens::Hub(self.life, event));
+    }
+
+    fn say(&mut self, at: u32, word: ToCore) {
+        if let Some(core) = self.cores.get(&at) {
+            let life = core.life;
+            self.plan(MESSAGE_MS, Happens::ToCore(at, life, word));
+        }
+    }
+
+    fn core_hears(&mut self, at: u32, word: ToCore) {
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        core.inbox.push(word);
+        let blocked = core.running.as_ref().is_some_and(|run| run.work.blocks);
+        if !blocked {
+            self.settle(at);
+            self.listen(at, false);
+            self.go_on(at);
+        }
+    }
+
+    /// Enters the work that was done up to now.
+    fn settle(&mut self, at: u32) {
+        let now = self.t;
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        let level = f64::from(core.level);
+        if let Some(run) = &mut core.running {
+            let done = ((now - run.since) * level / 10.0)
+                .min(run.step - run.spent)
+                .max(0.0);
+            run.spent += done;
+            run.since = now;
+            self.worked_ms += done;
+        }
+    }
+
+    /// Takes the messages that have come; a busy thread hears only what the tower says.
+    fn listen(&mut self, at: u32, busy: bool) {
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        let mut later = Vec::new();
+        for word in std::mem::take(&mut core.inbox) {
+            let Some(core) = self.cores.get_mut(&at) else {
+                return;
+            };
+            match word {
+                ToCore::Level(level) => core.level = level,
+                ToCore::Stop(key) => {
+                    if core.running.as_ref().is_some_and(|run| run.key == key) {
+                        self.end(at, Outcome::Released, false);
+                    }
+                }
+                word if busy => later.push(word),
+                ToCore::Jobs(jobs) => core.queue.extend(jobs),
+                ToCore::Recall => {
+                    let keys = core.queue.drain(..).map(|job| job.0).collect();
+                    self.hub_hears(MESSAGE_MS, Event::Recalled(at, keys));
+                }
+            }
+        }
+        if let Some(core) = self.cores.get_mut(&at) {
+            later.append(&mut core.inbox);
+            core.inbox = later;
+        }
+    }
+
+    fn report(&mut self, at: u32) {
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        let report = std::mem::take(&mut core.unsaid);
+        if report != Report::default() {
+            core.said = self.t;
+            self.hub_hears(MESSAGE_MS, Event::Report(at, report));
+        }
+    }
+
+    /// Ends the running job.
+    fn end(&mut self, at: u32, outcome: Outcome, fatal: bool) {
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        let Some(run) = core.running.take() else {
+            return;
+        };
+        if core
+            .unsaid
+            .progress
+            .as_ref()
+            .is_some_and(|said| said.key == run.key)
+        {
+            core.unsaid.progress = None;
+        }
+        core.plan += 1;
+        let ended = Ended {
+            key: run.key,
+            outcome,
+            ms: run.spent,
+            fatal,
+        };
+        core.unsaid.results.push(ended);
+        core.broken |= fatal;
+        if core.queue.is_empty() || fatal {
+            self.report(at);
+        }
+    }
+
+    /// Begins the next job, or plans the next step of the one that runs.
+    fn go_on(&mut self, at: u32) {
+        let time = self.time();
+        loop {
+            let Some(core) = self.cores.get_mut(&at) else {
+                return;
+            };
+            if core.broken {
+                return;
+            }
+            if core.running.is_none() {
+                self.listen(at, false);
+            }
+            let Some(core) = self.cores.get_mut(&at) else {
+                return;
+            };
+            let Some(run) = &core.running else {
+                if core.level == 0 {
+                    self.report(at);
+                    return;
+                }
+                let Some((key, number, stage, resume)) = core.queue.pop_front() else {
+                    self.report(at);
+                    return;
+                };
+                let begun = self.begun.entry(number).or_default();
+                *begun += 1;
+                let work = (self.handler)(number, *begun);
+                self.resumed += u32::from(resume);
+                self.begun_at.push(time);
+                let step = work.progress_ms.map_or(work.ms, |ms| ms.min(work.ms));
+                let (since, deaf_until) = (self.t, self.t + POLL_MS);
+                let run = Run {
+                    key,
+                    number,
+                    stage,
+                    work,
+                    spent: 0.0,
+                    step,
+                    since,
+                    deaf_until,
+                };
+                core.running = Some(run);
+                core.unsaid.started = Some(key);
+                let life = core.life;
+                let wait = core.said + REPORT_MS - self.t;
+                if wait <= 0.0 {
+                    self.report(at);
+                } else {
+                    self.plan(wait, Happens::Flush(at, life));
+                }
+                continue;
+            };
+            core.plan += 1;
+            let (life, plan) = (core.life, core.plan);
+            let level = core.level;
+            let left = (run.step - run.spent).max(0.0);
+            let (polls, hangs) = (run.work.progress_ms.is_some(), run.work.fate == Fate::Hangs);
+            if hangs && run.spent >= run.work.ms {
+                return;
+            }
+            let wait = match level {
+                // A handler that sleeps looks up four times a second; others only hear messages.
+                0 if polls => POLL_MS,
+                0 => return,
+                _ => left * 10.0 / f64::from(level),
+            };
+            self.plan(wait, Happens::Step(at, life, plan));
+            return;
+        }
+    }
+
+    /// The running job has come to its next step.
+    fn step(&mut self, at: u32) {
+        self.settle(at);
+        let now = self.t;
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        let Some(run) = &mut core.running else { return };
+        let over = run.spent + 1e-6 >= run.work.ms;
+        let name = format!("out {} {}", run.number, run.stage);
+        if !over || run.work.fate == Fate::Hangs {
+            if let Some(every) = run.work.progress_ms {
+                if run.spent + 1e-6 >= run.step {
+                    run.step = (run.step + every).min(run.work.ms);
+                }
+                if now - core.shown >= SHOW_MS {
+                    core.shown = now;
+                    let (key, done, total) = (run.key, run.spent, run.work.ms);
+                    let text = String::new();
+                    core.unsaid.progress = Some(Progress {
+                        key,
+                        done,
+                        total,
+                        text,
+                    });
+                    if run.work.checkpoint {
+                        core.unsaid.checkpoint = Some(key);
+                    }
+                }
+                let polls = now >= run.deaf_until;
+                if polls {
+                    run.deaf_until = now + POLL_MS;
+                }
+                if now - core.said >= REPORT_MS {
+                    self.report(at);
+                }
+                if polls {
+                    self.listen(at, true);
+                }
+            }
+            self.go_on(at);
+            return;
+        }
+        match run.work.fate {
+            Fate::Done => {
+                let output = self.cores[&at].running.as_ref().map(|run| run.work.bytes);
+                let output = name + &"x".repeat(output.unwrap_or(0));
+                // The hub keeps it when the report comes; the world does so at once.
+                let text = self.keep(output);
+                self.end(at, Outcome::Done(text), false);
+            }
+            Fate::Throws => self.end(at, Outcome::Failed("no such shard".to_owned()), false),
+            Fate::Flags => self.end(at, Outcome::Invalid("not an image".to_owned()), false),
+            Fate::Traps => self.end(at, Outcome::Failed("unreachable".to_owned()), true),
+            Fate::Dies => {
+                self.kill_core(at);
+                return;
+            }
+            Fate::Hangs => {}
+        }
+        self.go_on(at);
+    }
+
+    // What always holds.
+
+    fn check(&mut self) {
+        self.steps += 1;
+        let desk = self.hub.desk();
+        let ahead = desk.count(|job| matches!(job.place, Place::Ahead | Place::Queued { .. }));
+        self.most_ahead = self.most_ahead.max(ahead);
+        // Texts: what the desk needs, and what workers have on the way to it.
+        if self.steps.is_multiple_of(16) {
+            let mut needed: BTreeSet<u32> = BTreeSet::new();
+            for job in desk.iter() {
+                needed.extend(job.input.map(|text| text.id));
+                if let Some(Outcome::Done(text)) = job.outcome() {
+                    needed.insert(text.id);
+                }
+            }
+            for id in &needed {
+                assert!(self.texts.contains_key(id), "text {id} freed too early");
+            }
+            let on_the_way = self.texts.len() - needed.len();
+            assert!(on_the_way < 600, "{on_the_way} texts leak");
+        }
+        self.check_idle();
+        if self.probe > 0 && self.steps.is_multiple_of(self.probe) {
+            self.look_for_what_is_slept_through();
+        }
+    }
+
+    /// No text is left that the desk does not need.
+    pub(crate) fn check_texts(&self) {
+        let desk = self.hub.desk();
+        let needed = desk.iter().map(|job| {
+            let done = matches!(job.outcome(), Some(Outcome::Done(_)));
+            usize::from(job.input.is_some()) + usize::from(done)
+        });
+        assert_eq!(self.texts.len(), needed.sum::<usize>(), "texts leak");
+    }
+
+    /// No core that may work is idle for long while there is something to do.
+    fn check_idle(&mut self) {
+        let computes = matches!(
+            self.reason(),
+            Reason::Computing | Reason::NoJobs { .. } | Reason::Starting
+        );
+        let open = self.stages.iter().any(|stage| self.tracker.is_open(*stage));
+        let reached = !self.faults.down;
+        for (at, core) in &self.cores {
+            let free = core.up && core.running.is_none() && !core.broken && core.level > 0;
+            if free && computes && open && reached {
+                let since = *self.idle.entry(*at).or_insert(self.t);
+                let idle = self.t - since;
+                assert!(
+                    idle < self.patience_ms,
+                    "core {at} idle for {idle} ms at {}",
+                    self.t
+                );
+            } else {
+                self.idle.remove(at);
+            }
+        }
+    }
+
+    /// Whether something is due before `due_ms` says so.
+    fn look_for_what_is_slept_through(&self) {
+        let now = self.now();
+        let due = self
+            .hub
+            .due_ms(now)
+            .unwrap_or(100_000_000.0)
+            .min(100_000_000.0);
+        for share in [0.3, 0.999] {
+            let ms = (due * share).min(due - 1.0);
+            if ms <= 0.0 {
+                continue;
+            }
+            let then = Now {
+                mono: now.mono + ms,
+                wall: now.wall + ms,
+            };
+            let actions = self.hub.clone().handle(then, 0.5, Event::Tick);
+            assert!(
+                actions.is_empty(),
+                "slept through at {}+{ms} of {due}: {actions:?}",
+                self.t
+            );
+        }
+    }
+}

@@ -1,0 +1,747 @@
+//! `Volunteer` in a real page, with workers that only speak the engine's messages: who gets which
+//! part, who is replaced, which tab computes, and what the page is told.
+
+#![cfg(target_family = "wasm")]
+
+#[allow(dead_code, reason = "shared with the tests that need servers")]
+#[path = "web/support.rs"]
+mod support;
+
+use distcompute_client::web::volunteer;
+use js_sys::{Array, Function, JSON, Object, Reflect};
+use support::*;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+#[wasm_bindgen(module = "/tests/web/crew.js")]
+extern "C" {
+    type Crew;
+    #[wasm_bindgen(constructor)]
+    fn new() -> Crew;
+    #[wasm_bindgen(method, getter)]
+    fn spawn(this: &Crew) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn workers(this: &Crew) -> Array;
+    #[wasm_bindgen(method, getter)]
+    fn tricks(this: &Crew) -> Array;
+    #[wasm_bindgen(method, catch)]
+    async fn heard(this: &Crew, index: u32, kind: &str, count: u32) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    async fn ended(this: &Crew, index: u32) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method)]
+    fn say(this: &Crew, index: u32, message: &JsValue);
+    #[wasm_bindgen(method)]
+    fn flood(this: &Crew, index: u32, messages: &JsValue);
+    #[wasm_bindgen(method)]
+    fn kill(this: &Crew, index: u32, error: &str);
+
+    #[wasm_bindgen(catch)]
+    async fn reach(volunteer: &JsValue, test: &JsValue) -> Result<JsValue, JsValue>;
+    fn replace(owner: &JsValue, name: &str, value: &JsValue) -> Function;
+}
+
+/// A volunteer and its workers; ended with the test.
+struct Tab {
+    crew: Crew,
+    volunteer: JsValue,
+}
+
+impl Drop for Tab {
+    fn drop(&mut self) {
+        let _ = start(&self.volunteer, "free", &[]);
+    }
+}
+
+/// An address that no other test has: locks and channels go by it.
+fn somewhere() -> String {
+    format!("http://127.0.0.1:9/{}", js_sys::Math::random())
+}
+
+fn construct(options: &JsValue) -> Outcome {
+    let class: Function = volunteer::class().unchecked_into();
+    Reflect::construct(&class, &Array::of1(options))
+}
+
+impl Tab {
+    fn at(url: &str) -> Self {
+        Self::with(url, &[])
+    }
+
+    fn with(url: &str, more: &[(&str, JsValue)]) -> Self {
+        let crew = Crew::new();
+        let mut options = vec![
+            ("url", url.into()),
+            ("stage", "a".into()),
+            ("spawn", crew.spawn()),
+        ];
+        options.extend_from_slice(more);
+        let volunteer = construct(&object(&options)).expect("a volunteer");
+        Self { crew, volunteer }
+    }
+
+    /// Computes: worker 0 is the hub, the next ones are the cores.
+    async fn computing(url: &str, cores: u32) -> Self {
+        let tab = Self::at(url);
+        tab.does("start", &[]);
+        tab.crew.heard(0, "hub", 1).await.expect("the hub's part");
+        tab.says(
+            0,
+            "({ t: 'status', status: { state: 'computing', jobsDone: 7, \
+                 reason: { code: 'computing', until: null }, cores: [{ core: 0 }] } })",
+        );
+        tab.says(0, &format!("({{ t: 'cores', want: {cores} }})"));
+        for core in 0..cores {
+            tab.crew.heard(0, "core", core + 1).await.expect("a core");
+        }
+        tab.reaches("s => s.state === 'computing'").await;
+        tab
+    }
+
+    fn does(&self, name: &str, args: &[JsValue]) -> JsValue {
+        start(&self.volunteer, name, args).unwrap_or_else(|e| panic!("{name}: {e:?}"))
+    }
+
+    fn says(&self, index: u32, message: &str) {
+        self.crew.say(index, &evaluate(message));
+    }
+
+    fn status(&self) -> JsValue {
+        get(&self.volunteer, "status")
+    }
+
+    fn state(&self) -> String {
+        text(&self.status(), "state")
+    }
+
+    async fn reaches(&self, test: &str) -> JsValue {
+        let reached = reach(&self.volunteer, &evaluate(test)).await;
+        reached.unwrap_or_else(|e| panic!("{e:?}"))
+    }
+}
+
+fn evaluate(code: &str) -> JsValue {
+    Function::new_no_args(&format!("return ({code})"))
+        .call0(&JsValue::UNDEFINED)
+        .unwrap_or_else(|e| panic!("{code}: {e:?}"))
+}
+
+fn json(value: &JsValue) -> String {
+    JSON::stringify(value).expect("JSON").into()
+}
+
+#[test]
+async fn nothing_starts_before_start_and_then_each_worker_gets_its_part() {
+    let limits = object(&[("jobTimeoutMs", 5_000.into())]);
+    let settings = object(&[("cores", 2.into()), ("intensity", 50.into())]);
+    let more = [
+        ("nickname", "Pod 3".into()),
+        ("stage", JsValue::UNDEFINED),
+        ("stages", evaluate("['b', 'A stage']")),
+        ("limits", limits),
+        ("settings", settings),
+    ];
+    let url = somewhere();
+    let tab = Tab::with(&format!("{url}/"), &more);
+    assert_eq!(tab.state(), "stopped");
+    let locks = call(&evaluate("navigator.locks"), "query", &[]).await;
+    assert!(!json(&locks.expect("locks")).contains(&url));
+    assert_eq!(tab.crew.workers().length(), 0);
+
+    tab.does("start", &[]);
+    assert_eq!(tab.state(), "starting");
+    let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub");
+    let setup = get(&hub, "setup");
+    assert_eq!(text(&setup, "url"), url);
+    assert_eq!(json(&get(&setup, "stages")), r#"["b","a"]"#);
+    assert_eq!(text(&setup, "nickname"), "Pod 3");
+    assert_eq!(
+        json(&get(&setup, "limits")),
+        r#"{"jobTimeoutMs":5000,"stallMs":600000,"progressIntervalMs":10000}"#
+    );
+    assert_eq!(
+        json(&get(&setup, "settings")),
+        r#"{"cores":2,"intensity":50,"pauseOnBattery":true,"background":true,"hours":null}"#
+    );
+    let around = get(&setup, "surroundings");
+    assert!(get(&around, "hidden").as_bool().is_some());
+    assert!(get(&around, "utcOffsetMin").as_f64().is_some());
+    assert_eq!(text(&setup, "instance"), "", "all tabs share what is kept");
+
+    tab.says(0, "({ t: 'cores', want: 2 })");
+    for core in [0, 1] {
+        let compute = tab
+            .crew
+            .heard(core + 1, "compute", 1)
+            .await
+            .expect("a core");
+        assert_eq!(get(&compute, "core"), core);
+        assert_eq!(get(&compute, "hasPort"), true);
+        let up = tab.crew.heard(0, "port", core + 1).await.expect("its word");
+        assert_eq!(text(&up, "said"), "up");
+    }
+    tab.says(0, "({ t: 'cores', want: 1 })");
+    tab.crew.ended(2).await.expect("the second core is ended");
+    assert_eq!(tab.crew.workers().length(), 3);
+}
+
+#[test]
+async fn listeners_get_frozen_statuses_at_most_ten_times_a_second_and_the_last_one_in_the_end() {
+    let tab = Tab::computing(&somewhere(), 0).await;
+    let seen = Array::new();
+    let listen = Function::new_with_args(
+        "seen, volunteer",
+        "return status => { seen.push([performance.now(), status]); \
+         if (status !== volunteer.status) throw new Error('another object'); }",
+    );
+    let listener = listen
+        .call2(&JsValue::UNDEFINED, &seen, &tab.volunteer)
+        .expect("a listener");
+    let end = tab.does("subscribe", &[listener]);
+    // One that throws is no harm to the others.
+    tab.does("subscribe", &[evaluate("() => { throw undefined }")]);
+    let many = evaluate(
+        "Array.from({ length: 400 }, (_, i) => ({ t: 'status', status: \
+         { state: 'computing', jobsDone: i, reason: { code: 'computing' }, cores: [{ core: i }] } }))",
+    );
+    tab.crew.flood(0, &many);
+    let last = tab.reaches("s => s.jobsDone === 399").await;
+    let frozen =
+        evaluate("s => [s, s.reason, s.cores, s.cores[0], s.settings].every(Object.isFrozen)");
+    let frozen: Function = frozen.unchecked_into();
+    assert_eq!(frozen.call1(&JsValue::NULL, &last), Ok(JsValue::TRUE));
+
+    for count in 400..404 {
+        let status = object(&[("jobsDone", count.into()), ("cores", Array::new().into())]);
+        let message = object(&[("t", "status".into()), ("status", status)]);
+        tab.crew.say(0, &message);
+        tab.reaches(&format!("s => s.jobsDone === {count}")).await;
+    }
+    let times: Vec<f64> = seen
+        .iter()
+        .map(|entry| Array::from(&entry).get(0).as_f64().expect("a time"))
+        .collect();
+    assert!(times.len() >= 3, "{times:?}");
+    for pair in times.windows(2) {
+        assert!(pair[1] - pair[0] >= 99.0, "{times:?}");
+    }
+
+    end.unchecked_into::<Function>()
+        .call0(&JsValue::UNDEFINED)
+        .expect("ends");
+    let heard = seen.length();
+    tab.does("stop", &[]);
+    tab.reaches("s => s.state === 'stopped'").await;
+    assert_eq!(seen.length(), heard, "it has unsubscribed");
+    let status = tab.status();
+    assert!(
+        Object::is(&status, &tab.status()),
+        "the same until it changes"
+    );
+    assert_eq!(get(&status, "jobsDone"), 403, "still to be seen");
+    assert_eq!(json(&get(&status, "cores")), "[]");
+}
+
+#[test]
+async fn a_hub_that_dies_is_replaced_and_gets_the_cores_that_run() {
+    let tab = Tab::computing(&somewhere(), 2).await;
+    tab.does("pause", &[]);
+    tab.crew.heard(0, "pause", 1).await.expect("a pause");
+    tab.crew.kill(0, "unreachable executed");
+    let failed = tab.reaches("s => s.state === 'failed'").await;
+    assert_eq!(text(&get(&failed, "reason"), "code"), "worker_failed");
+    assert!(get(&get(&failed, "reason"), "until").as_f64().is_some());
+    let message = text(&get(&failed, "error"), "message");
+    assert!(message.contains("unreachable executed"), "{message}");
+
+    tab.crew.heard(3, "hub", 1).await.expect("a new hub");
+    tab.crew.heard(3, "pause", 1).await.expect("the pause");
+    for core in [0, 1] {
+        tab.crew.heard(core + 1, "compute", 2).await.expect("told");
+        let up = tab.crew.heard(3, "port", core + 1).await.expect("joined");
+        assert_eq!(text(&up, "said"), "up");
+    }
+    for index in [1, 2] {
+        let ended = get(&tab.crew.workers().get(index), "ended");
+        assert_eq!(ended, false, "running jobs go on");
+    }
+}
+
+#[test]
+async fn a_core_that_dies_is_reported_and_replaced() {
+    let tab = Tab::computing(&somewhere(), 2).await;
+    tab.crew.kill(2, "unreachable executed");
+    let died = tab.crew.heard(0, "died", 1).await.expect("a report");
+    assert_eq!(get(&died, "core"), 1);
+    assert!(text(&died, "message").contains("unreachable executed"));
+    tab.crew.ended(2).await.expect("ended");
+    let compute = tab.crew.heard(3, "compute", 1).await.expect("another");
+    assert_eq!(get(&compute, "core"), 1);
+    tab.crew.heard(0, "core", 3).await.expect("and its port");
+    // The hub may want it too, and is not told what it knows.
+    tab.says(0, "({ t: 'replace', core: 0, reason: 'stalled' })");
+    tab.crew.ended(1).await.expect("ended");
+    tab.crew.heard(4, "compute", 1).await.expect("another");
+    let hub = get(&tab.crew.workers().get(0), "heard");
+    assert_eq!(json(&hub).matches("died").count(), 1);
+}
+
+#[test]
+async fn a_new_version_replaces_all_workers() {
+    let tab = Tab::computing(&somewhere(), 1).await;
+    tab.says(0, "({ t: 'renew' })");
+    for index in [0, 1] {
+        tab.crew.ended(index).await.expect("ended");
+    }
+    tab.crew.heard(2, "hub", 1).await.expect("a new hub");
+    tab.crew.heard(3, "compute", 1).await.expect("a new core");
+}
+
+#[test]
+async fn a_spawn_that_throws_or_whose_script_is_not_there_is_tried_again_and_said() {
+    for (trick, word) in [
+        (
+            "() => { throw new Error('no more workers') }",
+            "no more workers",
+        ),
+        ("() => { throw Object.create(null) }", "spawn threw"),
+        (
+            "() => new Worker('/not/there.js')",
+            "A worker did not start",
+        ),
+        (
+            "() => new Worker('/not/there.js', { type: 'module' })",
+            "A worker did not start",
+        ),
+    ] {
+        let tab = Tab::at(&somewhere());
+        tab.crew.tricks().push(&evaluate(trick));
+        tab.does("start", &[]);
+        let failed = tab.reaches("s => s.state === 'failed'").await;
+        let error = get(&failed, "error");
+        assert_eq!(text(&error, "name"), "WorkerError");
+        assert_eq!(text(&error, "code"), "worker_failed");
+        assert!(text(&error, "message").contains(word), "{}", json(&error));
+        tab.crew.heard(0, "hub", 1).await.expect("the second try");
+        assert_eq!(tab.state(), "starting");
+        assert!(get(&tab.status(), "error").is_null());
+    }
+}
+
+#[test]
+async fn a_spawn_that_gives_no_worker_fails_until_it_is_mended() {
+    for nonsense in [
+        "undefined",
+        "null",
+        "7",
+        "({})",
+        "Promise.resolve()",
+        "'worker.js'",
+    ] {
+        let tab = Tab::at(&somewhere());
+        tab.crew
+            .tricks()
+            .push(&evaluate(&format!("() => {nonsense}")));
+        tab.does("start", &[]);
+        let failed = tab.reaches("s => s.state === 'failed'").await;
+        assert_eq!(text(&get(&failed, "reason"), "code"), "failed");
+        let message = text(&get(&failed, "error"), "message");
+        assert!(message.contains("must return a Worker"), "{message}");
+        tab.does("start", &[]);
+        tab.crew.heard(0, "hub", 1).await.expect("mended");
+    }
+}
+
+#[test]
+async fn what_the_hub_cannot_do_is_said_with_its_error() {
+    let tab = Tab::computing(&somewhere(), 1).await;
+    tab.says(
+        0,
+        "({ t: 'fatal', error: { name: 'InvalidArgumentError', code: 'stage_disabled', \
+             message: 'No such stage.' } })",
+    );
+    let failed = tab.reaches("s => s.state === 'failed'").await;
+    assert_eq!(text(&get(&failed, "error"), "code"), "stage_disabled");
+    tab.crew.ended(0).await.expect("ended");
+    tab.crew.ended(1).await.expect("ended");
+}
+
+#[test]
+async fn one_tab_computes_the_other_shows_and_controls_it_and_takes_over() {
+    let url = somewhere();
+    let first = Tab::computing(&url, 1).await;
+    let second = Tab::at(&url);
+    // Also before it is started.
+    let shown = second.reaches("s => s.state === 'elsewhere'").await;
+    assert_eq!(get(&shown, "jobsDone"), 7);
+    second.does("start", &[]);
+    let shown = second.reaches("s => s.reason.code === 'another_tab'").await;
+    assert_eq!(text(&get(&shown, "elsewhere"), "state"), "computing");
+    assert_eq!(json(&get(&shown, "cores")), r#"[{"core":0}]"#);
+
+    second.does("set", &[object(&[("cores", 3.into())])]);
+    let told = first.crew.heard(0, "settings", 1).await.expect("settings");
+    assert_eq!(get(&get(&told, "settings"), "cores"), 3);
+    second.does("pause", &[60_000.into()]);
+    let told = first.crew.heard(0, "pause", 1).await.expect("a pause");
+    let left = get(&told, "until").as_f64().expect("a time") - now_ms();
+    assert!((50_000.0..=60_000.0).contains(&left), "{left}");
+    second.does("resume", &[]);
+    first.crew.heard(0, "resume", 1).await.expect("goes on");
+    assert_eq!(second.crew.workers().length(), 0);
+
+    let began = now_ms();
+    drop(first);
+    second.crew.heard(0, "hub", 1).await.expect("takes over");
+    let took = now_ms() - began;
+    assert!(took < 1_000.0, "{took} ms");
+    assert_eq!(get(&get(&second.status(), "settings"), "cores"), 3);
+}
+
+#[test]
+async fn stop_in_any_tab_stops_all() {
+    let url = somewhere();
+    let first = Tab::computing(&url, 1).await;
+    let second = Tab::at(&url);
+    second.does("start", &[]);
+    second.reaches("s => s.state === 'elsewhere'").await;
+    second.does("stop", &[object(&[("finish", true.into())])]);
+    let told = first.crew.heard(0, "stop", 1).await.expect("told");
+    assert_eq!(get(&told, "finish"), true);
+    first.reaches("s => s.state === 'stopped'").await;
+    second.reaches("s => s.state === 'stopped'").await;
+    for index in [0, 1] {
+        first.crew.ended(index).await.expect("ended");
+    }
+    let locks = call(&evaluate("navigator.locks"), "query", &[]).await;
+    assert!(!json(&locks.expect("locks")).contains(&url));
+    assert_eq!(second.crew.workers().length(), 0);
+}
+
+#[test]
+async fn without_locks_every_tab_computes() {
+    for locks in [
+        "undefined",
+        "({ request() { throw new Error('no') } })",
+        "({ request: async () => { throw new DOMException('no', 'SecurityError') } })",
+    ] {
+        let back = replace(&evaluate("navigator"), "locks", &evaluate(locks));
+        let url = somewhere();
+        let tabs = [Tab::at(&url), Tab::at(&url)];
+        for tab in &tabs {
+            tab.does("start", &[]);
+        }
+        let mut marks = Vec::new();
+        for tab in &tabs {
+            let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub each");
+            marks.push(text(&get(&hub, "setup"), "instance"));
+        }
+        assert!(marks[0] != marks[1] && !marks.contains(&String::new()));
+        // After a reload a tab finds what it has kept.
+        drop(tabs);
+        let tab = Tab::at(&url);
+        tab.does("start", &[]);
+        let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub");
+        let mark = text(&get(&hub, "setup"), "instance");
+        page_event("pagehide", false);
+        let tab = Tab::at(&url);
+        tab.does("start", &[]);
+        let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub");
+        assert_eq!(text(&get(&hub, "setup"), "instance"), mark);
+        back.call0(&JsValue::UNDEFINED).expect("put back");
+    }
+}
+
+#[test]
+async fn a_browser_that_has_nothing_to_tell_computes_all_the_same() {
+    let throws = evaluate("() => { throw new Error('not here') }");
+    let global: JsValue = js_sys::global().into();
+    let navigator = evaluate("navigator");
+    let back = [
+        replace(&navigator, "getBattery", &throws),
+        replace(&navigator, "hardwareConcurrency", &JsValue::UNDEFINED),
+        replace(&global, "BroadcastChannel", &throws),
+        replace(&global, "reportError", &throws),
+    ];
+    let tab = Tab::computing(&somewhere(), 1).await;
+    let cores = get(&get(&tab.status(), "settings"), "cores");
+    assert_eq!(cores, 1);
+    for back in back {
+        back.call0(&JsValue::UNDEFINED).expect("put back");
+    }
+}
+
+/// What `fetch` was called with while `work` ran.
+fn fetched(work: impl FnOnce()) -> Vec<(String, JsValue)> {
+    let calls = Array::new();
+    let mock = Function::new_with_args(
+        "calls",
+        "return async (url, init) => { calls.push([url, init]); throw new Error('offline'); }",
+    );
+    let mock = mock.call1(&JsValue::UNDEFINED, &calls).expect("a mock");
+    let back = replace(&js_sys::global().into(), "fetch", &mock);
+    work();
+    back.call0(&JsValue::UNDEFINED).expect("put back");
+    calls
+        .iter()
+        .map(|call| {
+            let call = Array::from(&call);
+            (call.get(0).as_string().expect("a URL"), call.get(1))
+        })
+        .collect()
+}
+
+fn page_event(kind: &str, persisted: bool) {
+    evaluate(&format!(
+        "dispatchEvent(new PageTransitionEvent('{kind}', {{ persisted: {persisted} }}))"
+    ));
+}
+
+#[test]
+async fn leaving_the_page_says_goodbye_with_keepalive_and_coming_back_goes_on() {
+    let tab = Tab::computing(&somewhere(), 1).await;
+    tab.says(
+        0,
+        "({ t: 'farewell', requests: [{ url: 'http://127.0.0.1:9/bye', body: '{\"a\":1}' }, \
+             { url: 'http://127.0.0.1:9/too', body: '{}' }] })",
+    );
+    tab.says(0, "({ t: 'status', status: { jobsDone: 8 } })");
+    tab.reaches("s => s.jobsDone === 8").await;
+
+    evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    let calls = fetched(|| page_event("pagehide", true));
+    let urls: Vec<&str> = calls.iter().map(|(url, _)| url.as_str()).collect();
+    assert_eq!(urls, ["http://127.0.0.1:9/bye", "http://127.0.0.1:9/too"]);
+    let init = &calls[0].1;
+    assert_eq!(text(init, "method"), "POST");
+    assert_eq!(get(init, "keepalive"), true);
+    assert_eq!(text(init, "body"), r#"{"a":1}"#);
+    assert_eq!(
+        text(&get(init, "headers"), "content-type"),
+        "application/json"
+    );
+    for index in [0, 1] {
+        tab.crew.ended(index).await.expect("ended");
+    }
+    page_event("pageshow", false);
+    assert_eq!(tab.crew.workers().length(), 2);
+    page_event("pageshow", true);
+    tab.crew.heard(2, "hub", 1).await.expect("goes on");
+    assert_eq!(fetched(|| page_event("pagehide", false)).len(), 0, "once");
+}
+
+#[test]
+async fn a_page_whose_heir_waits_says_no_goodbye() {
+    let url = somewhere();
+    let first = Tab::computing(&url, 0).await;
+    let second = Tab::at(&url);
+    second.does("start", &[]);
+    second.reaches("s => s.state === 'elsewhere'").await;
+    first.says(
+        0,
+        "({ t: 'farewell', requests: [{ url: 'http://127.0.0.1:9/bye', body: '{}' }] })",
+    );
+    // The page asks for heirs before it asks a silent hub whether it lives.
+    first.crew.heard(0, "ping", 1).await.expect("time passes");
+    assert_eq!(fetched(|| page_event("pagehide", false)).len(), 0);
+}
+
+#[test]
+async fn a_silent_hub_is_asked_whether_it_lives() {
+    let tab = Tab::computing(&somewhere(), 0).await;
+    tab.crew.heard(0, "ping", 2).await.expect("asked twice");
+    assert_eq!(tab.crew.workers().length(), 1, "it answered");
+}
+
+#[test]
+async fn forget_stops_first_and_free_is_safe_at_any_time() {
+    let tab = Tab::computing(&somewhere(), 1).await;
+    call(&tab.volunteer, "forget", &[]).await.expect("forgets");
+    assert_eq!(tab.state(), "stopped");
+    call(&tab.volunteer, "forget", &[]).await.expect("again");
+    tab.does("start", &[]);
+    tab.crew.heard(2, "hub", 1).await.expect("starts again");
+    let seen = Array::new();
+    let listener = Function::new_with_args("seen", "return s => seen.push(s)")
+        .call1(&JsValue::UNDEFINED, &seen)
+        .expect("a listener");
+    tab.does("subscribe", &[listener]);
+    tab.does("free", &[]);
+    tab.does("free", &[]);
+    tab.crew.heard(2, "stop", 1).await.expect("puts jobs back");
+    tab.crew.ended(2).await.expect("ended");
+    for name in ["start", "pause", "resume", "stop", "set", "status"] {
+        if name == "status" {
+            tab.status();
+        } else {
+            tab.does(name, &[Object::new().into()][..usize::from(name == "set")]);
+        }
+    }
+    assert_eq!(seen.length(), 0);
+    assert_eq!(tab.crew.workers().length(), 3);
+}
+
+#[test]
+async fn a_listener_may_do_anything() {
+    let tab = Tab::computing(&somewhere(), 1).await;
+    let listen = Function::new_with_args(
+        "volunteer",
+        "return () => { volunteer.set({ cores: 2 }); volunteer.stop(); volunteer.free(); }",
+    );
+    let listener = listen
+        .call1(&JsValue::UNDEFINED, &tab.volunteer)
+        .expect("a listener");
+    tab.does("subscribe", &[listener]);
+    tab.does("pause", &[]);
+    tab.crew.ended(0).await.expect("ended");
+    tab.crew.ended(1).await.expect("ended");
+}
+
+#[test]
+async fn what_a_volunteer_cannot_take_is_refused_with_a_code() {
+    let argument = named("InvalidArgumentError", "invalid_argument");
+    let good = |more: &str| {
+        format!(
+            "({{ url: 'http://127.0.0.1:9/', stage: 'a', \
+             spawn: () => {{ throw new Error('never called') }}, {more} }})"
+        )
+    };
+    construct(&evaluate(&good(""))).expect("good options");
+    for options in [
+        "undefined",
+        "null",
+        "7",
+        "'text'",
+        "Symbol()",
+        "({})",
+        "[]",
+        "new Proxy({}, { get() { throw undefined } })",
+    ] {
+        assert_eq!(fault(construct(&evaluate(options))), argument, "{options}");
+    }
+    for more in [
+        "url: 5",
+        "get url() { throw 'no' }",
+        "stage: 'z'",
+        "stage: null",
+        "stages: []",
+        "stages: 'f'",
+        "stages: ['a', 'a']",
+        "stages: ['a', 5]",
+        "stages: [,]",
+        "stages: {}",
+        "stages: { length: 1e9 }",
+        "stages: new Proxy([], { get() { throw 1 } })",
+        "nickname: 5",
+        "nickname: 'x'.repeat(1000)",
+        "spawn: undefined",
+        "spawn: {}",
+        "spawn: 'worker.js'",
+        "settings: 5",
+        "settings: { cores: 0 }",
+        "settings: { cores: NaN }",
+        "settings: { cores: '2' }",
+        "settings: { intensity: 0.8 }",
+        "settings: { intensity: 101 }",
+        "settings: { pauseOnBattery: 'yes' }",
+        "settings: { background: 1 }",
+        "settings: { hours: 5 }",
+        "settings: { hours: {} }",
+        "settings: { hours: { from: 60 } }",
+        "settings: { hours: { from: -1, to: 5 } }",
+        "settings: { get cores() { throw 1 } }",
+        "limits: 'none'",
+        "limits: { jobTimeoutMs: 0 }",
+        "limits: { stallMs: 'long' }",
+        "limits: { progressIntervalMs: NaN }",
+        "limits: { stallMs: 10n }",
+    ] {
+        assert_eq!(fault(construct(&evaluate(&good(more)))), argument, "{more}");
+    }
+    for url in ["''", "'/here'", "'ftp://x'", "'http://['"] {
+        let options = good(&format!("url: {url}"));
+        let invalid = named("InvalidURLError", "invalid_url");
+        assert_eq!(fault(construct(&evaluate(&options))), invalid, "{url}");
+    }
+    let tab = Tab::at(&somewhere());
+    for (method, bad) in [
+        ("subscribe", "undefined"),
+        ("subscribe", "({})"),
+        ("pause", "'long'"),
+        ("pause", "-1"),
+        ("pause", "NaN"),
+        ("pause", "({})"),
+        ("stop", "true"),
+        ("stop", "({ finish: 1 })"),
+        ("stop", "new Proxy({}, { get() { throw 1 } })"),
+        ("set", "undefined"),
+        ("set", "null"),
+        ("set", "7"),
+        ("set", "({ cores: 1e6 })"),
+        ("set", "({ hours: [] })"),
+    ] {
+        let outcome = start(&tab.volunteer, method, &[evaluate(bad)]);
+        assert_eq!(fault(outcome), argument, "{method}({bad})");
+    }
+    assert_eq!(tab.state(), "stopped");
+    tab.does(
+        "set",
+        &[evaluate("({ cores: 2, hours: { from: 1320, to: 360 } })")],
+    );
+    tab.does("set", &[evaluate("({ intensity: 36 })")]);
+    assert_eq!(
+        json(&get(&tab.status(), "settings")),
+        r#"{"cores":2,"intensity":40,"pauseOnBattery":true,"background":true,"hours":{"from":1320,"to":360}}"#
+    );
+    tab.does("set", &[evaluate("({ hours: null })")]);
+    assert!(get(&get(&tab.status(), "settings"), "hours").is_null());
+}
+
+#[test]
+async fn what_other_workers_and_tabs_say_is_taken_for_what_it_is() {
+    let url = somewhere();
+    let tab = Tab::computing(&url, 1).await;
+    for message in [
+        "({ t: 'cores', want: 'many' })",
+        "({ t: 'cores' })",
+        "({ t: 5 })",
+        "({})",
+        "({ t: 'replace', core: -1 })",
+        "({ t: 'status', status: 7 })",
+        "({ t: 'status' })",
+        "({ t: 'unheard of' })",
+        "({ t: 'ready' })",
+    ] {
+        tab.says(0, message);
+    }
+    // A core is no hub, and what has no mark is the owner's own.
+    tab.says(1, "({ t: 'stopped' })");
+    tab.says(1, "({ t: 'cores', want: 9 })");
+    tab.says(0, "({ t: 'stopped', dc: 2 })");
+    let channel = evaluate(&format!("new BroadcastChannel('distcompute {url}')"));
+    for message in [
+        "undefined",
+        "7",
+        "({ t: 'word', word: 'no word' })",
+        "({ t: 'word', word: 'set', given: 7 })",
+        "({ t: 'word', word: 'set', given: { cores: 0 } })",
+        "({ t: 'status', status: null })",
+    ] {
+        call(&channel, "postMessage", &[evaluate(message)])
+            .await
+            .expect("posts");
+    }
+    call(
+        &channel,
+        "postMessage",
+        &[evaluate("({ t: 'word', word: 'pause' })")],
+    )
+    .await
+    .expect("posts");
+    tab.crew.heard(0, "pause", 1).await.expect("the pause");
+    tab.says(0, "({ t: 'status', status: { jobsDone: 9 } })");
+    tab.reaches("s => s.jobsDone === 9").await;
+    assert_eq!(tab.crew.workers().length(), 2);
+    call(&channel, "close", &[]).await.expect("closes");
+}

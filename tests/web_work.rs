@@ -1,0 +1,620 @@
+//! The worker script's side in a real browser: `work`, and a compute worker whose hub is the test.
+
+#![cfg(target_family = "wasm")]
+
+#[path = "web/support.rs"]
+#[allow(dead_code, reason = "what the other browser tests need besides")]
+mod support;
+
+use distcompute_client::engine::duty::STOP;
+use distcompute_client::web::compute::{self, Core};
+use distcompute_client::web::tower::Tower;
+use distcompute_client::web::work::work;
+use js_sys::{Array, Function, Object, Reflect};
+use support::*;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+/// Both ends of a channel: what comes to the hub's is kept, in order.
+const CHANNEL: &str = r#"
+    const { port1, port2 } = new MessageChannel();
+    const seen = [];
+    let check = () => {};
+    port1.onmessage = ({ data }) => { seen.push(data); check(); };
+    const until = (test) => new Promise((resolve) => {
+        check = () => test() && resolve();
+        check();
+    });
+    const results = () => seen.flatMap((message) => message.results ?? []);
+    return {
+        theirs: port2,
+        seen,
+        send: (message) => port1.postMessage(message),
+        said: (t) => until(() => seen.some((message) => message.t === t)),
+        done: async (count) => {
+            await until(() => results().length >= count);
+            return results();
+        },
+    };
+"#;
+
+/// The hub of one compute worker.
+struct Hub {
+    js: JsValue,
+    core: Core,
+}
+
+impl Hub {
+    /// A compute worker with this handler, which is up.
+    async fn of(handler: &str) -> Self {
+        let hub = Self::start(None, handler);
+        hub.wait_for("up").await;
+        hub
+    }
+
+    fn start(setup: Option<&str>, handler: &str) -> Self {
+        let js = channel();
+        let setup = setup.map_or(JsValue::UNDEFINED, |s| Function::new_no_args(s).into());
+        let handler = Function::new_with_args("job, context", handler).into();
+        let parts = object(&[("setup", setup), ("handler", handler)]);
+        let core = compute::start(&parts, &get(&js, "theirs"));
+        Self { js, core }
+    }
+
+    async fn wait_for(&self, t: &str) -> JsValue {
+        call(&self.js, "said", &[t.into()]).await.expect("said");
+        let seen = self.seen().into_iter();
+        let mut fitting = seen.filter(|message| text(message, "t") == t);
+        fitting.next().expect("it was said")
+    }
+
+    fn seen(&self) -> Vec<JsValue> {
+        Array::from(&get(&self.js, "seen")).to_vec()
+    }
+
+    fn send(&self, t: &str, entries: &[(&str, JsValue)]) {
+        let entries = [&[("t", t.into())], entries].concat();
+        start(&self.js, "send", &[object(&entries)]).expect("sends");
+    }
+
+    /// Hands out one job for each of `data`; their keys count from 0.
+    fn hand_out(&self, data: &[&str]) {
+        let jobs = data.iter().enumerate().map(|(key, data)| job(key, data));
+        let jobs: Array = jobs.collect();
+        self.send(
+            "jobs",
+            &[("jobs", jobs.into()), ("project", "Wasm tests".into())],
+        );
+    }
+
+    async fn results(&self, count: u32) -> Vec<JsValue> {
+        let done = call(&self.js, "done", &[count.into()]).await;
+        Array::from(&done.expect("results")).to_vec()
+    }
+
+    /// What became of the only job.
+    async fn only(&self, data: &str) -> JsValue {
+        self.hand_out(&[data]);
+        self.results(1).await.remove(0)
+    }
+}
+
+fn channel() -> JsValue {
+    run(CHANNEL)
+}
+
+fn run(script: &str) -> JsValue {
+    Function::new_no_args(script)
+        .call0(&JsValue::UNDEFINED)
+        .expect("it runs")
+}
+
+fn job(key: usize, data: &str) -> JsValue {
+    object(&[
+        ("key", JsValue::from(key as u32)),
+        ("number", JsValue::from(key as u32 + 100)),
+        ("attempt", 2.into()),
+        ("stage", "b".into()),
+        ("stageName", "Check".into()),
+        ("data", data.into()),
+    ])
+}
+
+/// What the handlers that wait for `gate` wait for.
+fn gate() -> JsValue {
+    run("let open; globalThis.gate = new Promise((r) => (open = r)); return { open }")
+}
+
+fn number(value: &JsValue, name: &str) -> f64 {
+    let property = get(value, name);
+    property
+        .as_f64()
+        .unwrap_or_else(|| panic!("{name} is {property:?}"))
+}
+
+/// The kind of a result and its message.
+fn kind(result: &JsValue) -> (String, String) {
+    (text(result, "kind"), text(result, "message"))
+}
+
+#[test]
+async fn a_handler_gets_its_job_and_its_output_is_handed_in() {
+    let hub = Hub::start(
+        Some("return Promise.resolve({ kernel: 7 })"),
+        "const { setup, stage, stageName, project, resume } = context;
+         return [job.id, job.data, job.attempt, job.stage, setup, stage, stageName, project, resume]",
+    );
+    hub.wait_for("up").await;
+    hub.hand_out(&["<!json!>{\"shard\":1}", "ä text"]);
+    let results = hub.results(2).await;
+    let outputs: Vec<_> = results.iter().map(|r| text(r, "data")).collect();
+    let rest = r#"2,"b",{"kernel":7},"b","Check","Wasm tests",null]"#;
+    assert_eq!(
+        outputs,
+        [
+            format!("<!json!>[100,{{\"shard\":1}},{rest}"),
+            format!("<!json!>[101,\"ä text\",{rest}"),
+        ]
+    );
+    assert_eq!(number(&results[1], "key"), 1.0);
+    assert!(number(&results[0], "ms") >= 0.0);
+}
+
+#[test]
+async fn a_setup_that_fails_is_said_to_whoever_becomes_the_hub() {
+    let hub = Hub::start(Some("throw new Error('no such model')"), "return ''");
+    let broken = hub.wait_for("broken").await;
+    assert_eq!(text(&broken, "message"), "no such model");
+    let other = channel();
+    hub.core.meet(&get(&other, "theirs"));
+    call(&other, "said", &["broken".into()])
+        .await
+        .expect("said");
+}
+
+#[test]
+async fn whatever_a_handler_does_the_next_job_is_done() {
+    let handler = "
+        const bad = () => { throw new Error('a getter'); };
+        switch (job.data) {
+            case 'null': throw null;
+            case 'text': throw 'plainly';
+            case 'proxy': throw new Proxy({}, { get: bad, getPrototypeOf: bad });
+            case 'getter': throw { get message() { return bad(); } };
+            case 'cycle': { const cycle = {}; cycle.self = cycle; return cycle; }
+            case 'nothing': return;
+            case 'number': return 5;
+            case 'zero': return 'a\\0b';
+            case 'map': return new Map();
+            case 'then': return { get then() { return bad(); } };
+            case 'constructor': {
+                const promise = Promise.resolve('late');
+                Object.defineProperty(promise, 'constructor', { get: bad });
+                return promise;
+            }
+            case 'rejects': return Promise.reject(undefined);
+            case 'thenable': return { then: (resolve) => resolve(['later']) };
+            case 'toJSON': return { toJSON() { context.progress(1, 2); return [1]; } };
+            case 'async': return (async () => { await null; return {}; })();
+        }";
+    let hub = Hub::of(handler).await;
+    let failing = [
+        ("null", "null"),
+        ("text", "plainly"),
+        ("proxy", "an object"),
+        ("getter", "[object Object]"),
+        ("cycle", "the output cannot be handed in: data cannot"),
+        ("nothing", "the output cannot be handed in: data must be"),
+        ("number", "the output cannot be handed in: data must be"),
+        ("zero", "the output cannot be handed in: data contains"),
+        ("map", "the output cannot be handed in: data must be"),
+        ("then", "a getter"),
+        ("constructor", "a getter"),
+        ("rejects", "undefined"),
+    ];
+    let working = [
+        ("thenable", "<!json!>[\"later\"]"),
+        ("toJSON", "<!json!>[1]"),
+        ("async", "<!json!>{}"),
+    ];
+    let jobs: Vec<_> = failing
+        .iter()
+        .chain(&working)
+        .map(|(data, _)| *data)
+        .collect();
+    hub.hand_out(&jobs);
+    let results = hub.results(jobs.len() as u32).await;
+    for ((data, wanted), result) in failing.iter().zip(&results) {
+        let (kind, message) = kind(result);
+        assert_eq!(kind, "failed", "{data}");
+        assert!(message.starts_with(wanted), "{data}: {message}");
+        assert!(!get(result, "fatal").is_truthy(), "{data}");
+    }
+    for ((data, wanted), result) in working.iter().zip(&results[failing.len()..]) {
+        assert_eq!(text(result, "kind"), "done", "{data}");
+        assert_eq!(text(result, "data"), *wanted);
+    }
+}
+
+#[test]
+async fn a_trap_is_fatal() {
+    let handler = "
+        const trap = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102,
+            0, 0, 10, 5, 1, 3, 0, 0, 11];
+        const module = new WebAssembly.Module(new Uint8Array(trap));
+        new WebAssembly.Instance(module).exports.f();";
+    let hub = Hub::of(handler).await;
+    let result = hub.only("").await;
+    assert_eq!(text(&result, "kind"), "failed");
+    assert_eq!(get(&result, "fatal"), JsValue::TRUE);
+}
+
+#[test]
+async fn data_that_is_flagged_or_is_not_the_json_that_it_claims_is_invalid() {
+    let handler = "
+        if (job.data === 'caught') { try { context.invalid('really'); } catch { return 'fine'; } }
+        if (job.data === 'odd') context.invalid({ toString() { throw 1; } });
+        context.invalid('no such shard');";
+    let hub = Hub::of(handler).await;
+    hub.hand_out(&["", "caught", "odd", "<!json!>{"]);
+    let results = hub.results(4).await;
+    let kinds: Vec<_> = results.iter().map(kind).collect();
+    let invalid = |message: &str| ("invalid".to_owned(), message.to_owned());
+    assert_eq!(
+        kinds[..3],
+        [
+            invalid("no such shard"),
+            invalid("really"),
+            invalid("the handler found it invalid"),
+        ]
+    );
+    assert_eq!(kinds[3].0, "invalid");
+    assert!(kinds[3].1.starts_with("the data says that it is JSON"));
+}
+
+#[test]
+async fn a_checkpoint_comes_at_once_and_what_cannot_be_cloned_is_a_wrong_argument() {
+    let handler = "
+        context.checkpoint({ row: (context.resume?.row ?? 0) + 1 });
+        const told = [() => {}, { get x() { context.progress(1, 2); throw new Error('odd'); } }];
+        return told.map((state) => {
+            try { context.checkpoint(state); } catch (error) { return error.name; }
+        });";
+    let hub = Hub::of(handler).await;
+    let first = job(0, "");
+    let second = job(1, "");
+    Reflect::set(&second, &"resume".into(), &object(&[("row", 41.into())])).expect("set");
+    hub.send("jobs", &[("jobs", Array::of2(&first, &second).into())]);
+    let results = hub.results(2).await;
+    let wrong = "<!json!>[\"InvalidArgumentError\",\"InvalidArgumentError\"]";
+    for result in &results {
+        assert_eq!(text(result, "data"), wrong);
+    }
+    let seen = hub.seen().into_iter().map(|m| get(&m, "checkpoint"));
+    let saved: Vec<_> = seen
+        .filter(JsValue::is_object)
+        .map(|checkpoint| {
+            (
+                number(&checkpoint, "key"),
+                number(&get(&checkpoint, "state"), "row"),
+            )
+        })
+        .collect();
+    assert_eq!(saved, [(0.0, 1.0), (1.0, 42.0)]);
+}
+
+#[test]
+async fn progress_takes_numbers_and_text_and_nothing_after_the_end() {
+    let handler = "
+        if (job.data === 'late') return globalThis.former.progress('anything') ?? 'ignored';
+        globalThis.former = context;
+        const { progress } = context;
+        progress(0, 10);
+        const wrong = [[], ['1', 2], [NaN, 2], [1, Infinity], [-1, 2], [1, 2, 3], [1, 2, 'a\\0']];
+        return wrong.map((given) => {
+            try { progress(...given); } catch (error) { return error.code; }
+        });";
+    let hub = Hub::of(handler).await;
+    hub.hand_out(&["", "late"]);
+    let results = hub.results(2).await;
+    let codes = ["\"invalid_argument\""; 7].join(",");
+    assert_eq!(text(&results[0], "data"), format!("<!json!>[{codes}]"));
+    assert_eq!(text(&results[1], "data"), "ignored");
+}
+
+#[test]
+async fn a_busy_handler_says_its_beginning_and_now_and_then_its_last_progress() {
+    let handler = "
+        const begun = performance.now();
+        for (let calls = 0; ; calls += 1) {
+            if (performance.now() - begun > 900) return [calls];
+            context.progress(calls, 1e9, 'line');
+        }";
+    let hub = Hub::of(handler).await;
+    let result = hub.only("").await;
+    let calls = text(&result, "data");
+    let calls: f64 = calls
+        .trim_start_matches("<!json!>[")
+        .trim_end_matches(']')
+        .parse()
+        .expect("a number");
+    let seen = hub.seen();
+    assert!(seen.iter().any(|m| get(m, "started").as_f64() == Some(0.0)));
+    let progress = seen.iter().map(|m| get(m, "progress"));
+    let progress: Vec<_> = progress.filter(JsValue::is_object).collect();
+    assert!((4..=6).contains(&progress.len()), "{}", progress.len());
+    let done: Vec<_> = progress.iter().map(|p| number(p, "done")).collect();
+    assert!(done.is_sorted() && done[0] == 0.0 && done[done.len() - 1] < calls);
+    assert_eq!(text(&progress[1], "text"), "line");
+    assert_eq!(number(&progress[1], "total"), 1e9);
+}
+
+#[test]
+async fn small_jobs_share_their_reports() {
+    let hub = Hub::of("return ''").await;
+    let begun = now_ms();
+    hub.hand_out(&[""; 2_000]);
+    let results = hub.results(2_000).await;
+    let most = ((now_ms() - begun) / 10.0) as usize + 3;
+    let keys: Vec<_> = results.iter().map(|r| number(r, "key")).collect();
+    assert!(keys.is_sorted());
+    let reports = hub.seen().len();
+    assert!(reports <= most, "{reports} reports, {most} at most");
+}
+
+#[test]
+async fn intensity_holds_inside_a_synchronous_handler_and_between_jobs() {
+    let handler = "
+        const now = () => performance.now();
+        let worked = 0;
+        const work = (ms) => { const begun = now(); while (now() - begun < ms); worked += now() - begun; };
+        if (job.data === 'short') { work(7); return [worked]; }
+        const begun = now();
+        while (now() - begun < 4000) { work(3); context.progress(now() - begun, 4000); }
+        return [worked, now() - begun];";
+    let hub = Hub::of(handler).await;
+    hub.send("pace", &[("level", 3.into())]);
+    let result = hub.only("long").await;
+    let said = js_sys::JSON::parse(&text(&result, "data")[8..]).expect("JSON");
+    let said = Array::from(&said);
+    let (worked, passed) = (said.get(0).as_f64(), said.get(1).as_f64());
+    let (worked, passed) = (worked.expect("a number"), passed.expect("a number"));
+    let share = worked / passed;
+    assert!((share - 0.3).abs() < 0.05, "in the handler: {share}");
+    // Sleeps do not count as work.
+    let ms = number(&result, "ms");
+    assert!((ms - worked).abs() < 0.05 * passed, "{ms} of {worked} ms");
+
+    let begun = now_ms();
+    hub.hand_out(&["short"; 60]);
+    let results = hub.results(61).await;
+    let worked: f64 = results[1..].iter().map(|r| number(r, "ms")).sum();
+    let share = worked / (now_ms() - begun);
+    assert!((share - 0.3).abs() < 0.05, "between jobs: {share}");
+}
+
+#[test]
+async fn a_busy_handler_hears_stop_from_the_tower_once() {
+    let handler = "
+        if (job.data === 'next') { work(600); return 'went on'; }
+        const { signal } = context;
+        work(400);
+        say_stop();
+        try { work(10000); } catch (error) {
+            if (signal.reason !== error) throw new Error('another reason');
+            throw error;
+        }
+        function work(ms) {
+            const begun = performance.now();
+            while (performance.now() - begun < ms) context.progress(0, 1);
+        }";
+    let hub = Hub::of(handler).await;
+    let mut tower = Tower::new(10);
+    let epochs = tower.top_up().expect("epochs");
+    assert_eq!(epochs.length(), 16);
+    assert!(tower.top_up().is_none());
+    hub.send("tower", &[("epochs", epochs.into())]);
+    let said_at = now_ms();
+    let say: Box<dyn FnMut() -> bool> = Box::new(move || tower.say(3) && tower.say(STOP));
+    let say = Closure::wrap(say);
+    Reflect::set(&js_sys::global(), &"say_stop".into(), say.as_ref()).expect("set");
+    hub.hand_out(&["", "next"]);
+    let stopped = hub.results(1).await.remove(0);
+    assert_eq!(text(&stopped, "kind"), "stopped");
+    let took = now_ms() - said_at;
+    assert!((400.0..3_000.0).contains(&took), "{took} ms");
+    // The message that goes with it comes later, and is for nobody any more.
+    hub.send("stop", &[("key", 0.into()), ("said", true.into())]);
+    let results = hub.results(2).await;
+    assert_eq!(text(&results[1], "data"), "went on");
+    // The level that was said before the stop was heard too.
+    assert!(number(&results[1], "ms") < 400.0);
+}
+
+#[test]
+async fn an_async_handler_hears_stop_by_message_and_not_again_from_the_tower() {
+    let handler = "
+        if (job.data === 'next') {
+            const begun = performance.now();
+            while (performance.now() - begun < 600) context.progress(0, 1);
+            return 'went on';
+        }
+        return new Promise((_, reject) => {
+            context.signal.addEventListener('abort', () => {
+                try { context.progress(1, 2); } catch (error) { reject(error); }
+            });
+        });";
+    let hub = Hub::of(handler).await;
+    let mut tower = Tower::new(10);
+    let epochs = tower.top_up().expect("epochs");
+    hub.send("tower", &[("epochs", epochs.into())]);
+    hub.hand_out(&["", "next"]);
+    let report = hub.wait_for("report").await;
+    assert_eq!(get(&report, "started").as_f64(), Some(0.0));
+    assert!(tower.say(STOP));
+    hub.send("stop", &[("key", 0.into()), ("said", true.into())]);
+    let results = hub.results(2).await;
+    assert_eq!(text(&results[0], "kind"), "stopped");
+    assert_eq!(text(&results[1], "data"), "went on");
+}
+
+/// A hub in a thread of its own, which makes a tower and says pause after 200 ms, go on after 1.4 s.
+/// It needs no further message: those of a worker that is blocked do not always leave it.
+const OTHER_THREAD: &str = r#"
+    const script = `
+        const url = () => URL.createObjectURL(new Blob(["1"]));
+        const epochs = Array.from({ length: 4 }, () => Array.from({ length: 5 }, url));
+        postMessage(epochs);
+        const say = (said) => {
+            const [changed, ...bits] = epochs.shift();
+            bits.filter((_, bit) => (said >> bit) & 1).forEach((url) => URL.revokeObjectURL(url));
+            URL.revokeObjectURL(changed);
+        };
+        setTimeout(say, 200, 0);
+        setTimeout(say, 1400, 10);
+    `;
+    const worker = new Worker(URL.createObjectURL(new Blob([script])));
+    const epochs = new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+    return { epochs: () => epochs, end: () => worker.terminate() };
+"#;
+
+#[test]
+async fn a_paused_handler_sleeps_until_another_thread_says_go_on() {
+    let handler = "
+        const begun = performance.now();
+        let longest = 0;
+        for (let last = begun; last - begun < 2000; ) {
+            context.progress(0, 1);
+            const now = performance.now();
+            longest = Math.max(longest, now - last);
+            last = now;
+        }
+        return [longest]";
+    let hub = Hub::of(handler).await;
+    let other = run(OTHER_THREAD);
+    let epochs = call(&other, "epochs", &[]).await.expect("epochs");
+    hub.send("tower", &[("epochs", epochs)]);
+    let result = hub.only("").await;
+    let longest = &text(&result, "data")[8..];
+    let longest: f64 = longest.trim_matches(['[', ']']).parse().expect("a number");
+    assert!((600.0..1_900.0).contains(&longest), "{longest} ms");
+    assert!(number(&result, "ms") < 1_600.0);
+    start(&other, "end", &[]).expect("ends");
+}
+
+#[test]
+async fn a_paused_handler_whose_hub_is_gone_does_not_sleep_for_ever() {
+    let handler = "
+        return gate.then(() => {
+            const begun = performance.now();
+            for (let call = 0; call < 2; call += 1) context.progress(call, 2);
+            return [performance.now() - begun];
+        });";
+    let gate = gate();
+    let hub = Hub::of(handler).await;
+    hub.hand_out(&[""]);
+    hub.wait_for("report").await;
+    let mut tower = Tower::new(0);
+    let epochs = tower.top_up().expect("epochs");
+    hub.send("tower", &[("epochs", epochs.into())]);
+    hub.send("pace", &[("level", 0.into())]);
+    hub.send("recall", &[]);
+    hub.wait_for("recalled").await;
+    drop(tower);
+    start(&gate, "open", &[]).expect("opens");
+    let result = hub.results(1).await.remove(0);
+    let took = &text(&result, "data")[8..];
+    let took: f64 = took.trim_matches(['[', ']']).parse().expect("a number");
+    assert!((400.0..5_000.0).contains(&took), "{took} ms");
+}
+
+#[test]
+async fn what_is_recalled_is_not_done_and_a_paused_core_begins_nothing() {
+    let hub = Hub::of("return job.data").await;
+    hub.send("pace", &[("level", 0.into())]);
+    hub.hand_out(&["a", "b"]);
+    hub.send("recall", &[]);
+    let recalled = hub.wait_for("recalled").await;
+    let keys = Array::from(&get(&recalled, "keys"));
+    assert_eq!(keys.join(",").as_string(), Some("0,1".to_owned()));
+    hub.hand_out(&["c"]);
+    hub.send("pace", &[("level", 10.into())]);
+    let results = hub.results(1).await;
+    assert_eq!(text(&results[0], "data"), "c");
+}
+
+#[test]
+async fn another_hub_hears_what_runs_and_gets_its_result() {
+    let gate = gate();
+    let hub = Hub::of("return gate.then(() => 'through')").await;
+    hub.hand_out(&["held", "waits"]);
+    hub.wait_for("report").await;
+    let other = channel();
+    hub.core.meet(&get(&other, "theirs"));
+    call(&other, "said", &["report".into()])
+        .await
+        .expect("said");
+    let seen = Array::from(&get(&other, "seen"));
+    // As it is stored, so that a hub can take it over; what only waits comes again.
+    let task = get(&seen.get(0), "task");
+    assert_eq!(get(&task, "key").as_f64(), Some(0.0));
+    assert_eq!(text(&task, "kind"), "job");
+    assert_eq!(text(&task, "input"), "held");
+    assert_eq!(text(&seen.get(1), "t"), "up");
+    assert_eq!(get(&seen.get(2), "started").as_f64(), Some(0.0));
+    start(&gate, "open", &[]).expect("opens");
+    let results = call(&other, "done", &[1.into()]).await.expect("results");
+    let results = Array::from(&results);
+    assert_eq!(text(&results.get(0), "data"), "through");
+    assert_eq!(results.length(), 1);
+}
+
+#[test]
+async fn work_takes_a_handler_once_and_then_hears_the_page() {
+    let wrong = run("return [
+        undefined, null, 5, 'text', {}, { handler: 1 }, { handler() {}, setup: 1 },
+        { get handler() { throw new Error('odd'); } },
+        new Proxy({}, { get() { throw null; } }),
+    ]");
+    for given in Array::from(&wrong).iter() {
+        let outcome = work(&given).map(|()| given);
+        assert_eq!(
+            fault(outcome),
+            named("InvalidArgumentError", "invalid_argument")
+        );
+    }
+    let parts = run("return { base: 'from setup', setup() { return this.base; },
+        handler(job, { setup }) { return setup + ' ' + this.base; } }");
+    work(&parts).expect("a handler");
+    let again = work(&parts).map(|()| JsValue::NULL);
+    assert_eq!(
+        fault(again),
+        named("InvalidArgumentError", "invalid_argument")
+    );
+    let page = Function::new_with_args(
+        "data",
+        "dispatchEvent(new MessageEvent('message', { data }))",
+    );
+    let says = |data: JsValue| page.call1(&JsValue::UNDEFINED, &data).expect("dispatched");
+    let hub = channel();
+    let port = get(&hub, "theirs");
+    for foreign in [JsValue::NULL, "compute".into(), Object::new().into()] {
+        says(foreign);
+    }
+    says(object(&[("t", "compute".into()), ("port", 5.into())]));
+    says(object(&[
+        ("dc", 1.into()),
+        ("t", "compute".into()),
+        ("port", port),
+        ("core", 0.into()),
+    ]));
+    call(&hub, "said", &["up".into()]).await.expect("said");
+    let jobs = Array::of1(&job(0, ""));
+    let message = object(&[("t", "jobs".into()), ("jobs", jobs.into())]);
+    start(&hub, "send", &[message]).expect("sends");
+    let results = call(&hub, "done", &[1.into()]).await.expect("results");
+    let result = Array::from(&results).get(0);
+    assert_eq!(text(&result, "data"), "from setup from setup");
+}
