@@ -1,6 +1,14 @@
 // What a figure depends on besides the code: the machine, and what a process takes of it.
 
-import { closeSync, fdatasyncSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fdatasyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { cpus, loadavg, totalmem, type } from "node:os";
 import { join } from "node:path";
 
@@ -47,12 +55,49 @@ export function peakMb(pid) {
   return kb === undefined ? undefined : Math.round(Number(kb) / 102.4) / 10;
 }
 
+/** What the system says of a process, from its parent's number on; nothing where there is no /proc. */
+function stat(pid) {
+  // The program's name comes second, in brackets, and may contain anything.
+  return read(`/proc/${pid}/stat`).split(") ").at(-1).split(" ").slice(1);
+}
+
 /** The processor time that a process has used, in seconds; undefined where there is no /proc. */
 export function processorSeconds(pid) {
-  // The program's name comes second, in brackets, and may contain anything.
-  const fields = read(`/proc/${pid}/stat`).split(") ").at(-1).split(" ");
-  const ticks = Number(fields[11]) + Number(fields[12]);
+  const fields = stat(pid);
+  const ticks = Number(fields[10]) + Number(fields[11]);
   return Number.isNaN(ticks) ? undefined : ticks / 100;
+}
+
+/** The processor time that all processes of the machine have used, in seconds. */
+export function busySeconds() {
+  const times = cpus().map(({ times }) => times);
+  const busy = ({ user, nice, sys, irq }) => user + nice + sys + irq;
+  return times.reduce((sum, core) => sum + busy(core), 0) / 1000;
+}
+
+/**
+ * The processes that a process has started, and those that they have.
+ *
+ * @returns {{ pid: number, command: string }[]} `command` with its arguments
+ */
+export function processesBelow(ancestor) {
+  const parents = new Map(processes().map((pid) => [pid, Number(stat(pid)[0])]));
+  const isBelow = (pid) => {
+    const parent = parents.get(pid);
+    return parent !== undefined && (parent === ancestor || isBelow(parent));
+  };
+  return [...parents.keys()].filter(isBelow).map((pid) => {
+    const command = read(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
+    return { pid, command };
+  });
+}
+
+function processes() {
+  try {
+    return readdirSync("/proc").map(Number).filter(Boolean);
+  } catch {
+    return [];
+  }
 }
 
 /** How many files and connections a process started from here may have open. */

@@ -1,20 +1,21 @@
 // `npm run bench -- tracker`: the tracker on each store, driven over HTTP from another process,
 // beside the claim query that people would otherwise have.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { buildPrograms, buildTracker } from "../scripts/build.mjs";
 import { Failure } from "../scripts/failure.mjs";
-import { root } from "../scripts/places.mjs";
 import { ensurePostgres } from "../scripts/postgres.mjs";
 import { must, serve } from "../scripts/process.mjs";
 import { listeningOn } from "../scripts/start.mjs";
-import { grouped, report, summary } from "./figures.mjs";
+import { readArguments as read } from "./arguments.mjs";
+import { grouped } from "./figures.mjs";
 import { machineFacts, openFiles, peakMb, processorSeconds } from "./machine.mjs";
 import { randomClaim } from "./random-claim.mjs";
 import { postgresStore, sqliteStore } from "./stores.mjs";
+import { publish, summary } from "./tracker-report.mjs";
 
 const every = {
   store: ["sqlite", "postgres"],
@@ -42,26 +43,16 @@ const spareFiles = 200;
 
 /** @param {string[]} args */
 export function readArguments(args) {
-  const wanted = { ...every, rounds: 3, seconds: 6, volunteers: 10_000, everything: true };
-  const rest = [...args];
-  while (rest.length > 0) {
-    const flag = rest.shift();
-    const name = flag.replace(/^--/, "");
-    // Shorter or longer is still everything, and the report says how long.
-    wanted.everything &&= ["--rounds", "--seconds"].includes(flag);
-    if (flag === "--quick") Object.assign(wanted, { jobs: ["10000"], rounds: 1, seconds: 2 });
-    else if (flag.startsWith("--") && Array.isArray(every[name]) && isList(name, rest[0]))
-      wanted[name] = rest.shift().split(",");
-    else if (/^--(rounds|seconds|volunteers)$/.test(flag) && Number(rest[0]) > 0)
-      wanted[name] = Number(rest.shift());
-    else throw new Failure(`Not understood: ${[flag, ...rest].join(" ")}`, { remedy: usage });
-  }
+  const { store, jobs, calls } = every;
+  const lists = {
+    store: { all: store },
+    jobs: { all: jobs, takes: (word) => Number(word) > 0 },
+    calls: { all: calls },
+  };
+  const numbers = { rounds: 3, seconds: 6, volunteers: 10_000 };
+  const quick = { jobs: ["10000"], rounds: 1, seconds: 2 };
+  const wanted = read(args, { usage, lists, numbers, quick });
   return { ...wanted, jobs: wanted.jobs.map(Number) };
-}
-
-function isList(name, text = "") {
-  const good = (word) => (name === "jobs" ? Number(word) > 0 : every[name].includes(word));
-  return text !== "" && text.split(",").every(good);
 }
 
 /** @param {string[]} args */
@@ -77,7 +68,8 @@ export async function main(args) {
     if (bin) stores.push(await postgresStore(bin));
     const facts = await machineFacts({ folder, postgres: bin });
     const rounds = await measureAll({ wanted, programs, folder, stores });
-    write({ figures: summary(rounds), facts, how: howText(wanted) }, wanted.everything);
+    const { everything } = wanted;
+    publish({ figures: summary(rounds), facts, how: howText(wanted), everything });
   } finally {
     for (const store of stores) await store.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -208,13 +200,4 @@ function howText({ rounds, seconds, volunteers: count }) {
     "`random claim` is the claim query of the tracker that LAION used, without its web framework, " +
       "run by pgbench on the same PostgreSQL: see the README.",
   ];
-}
-
-function write(found, everything) {
-  const folder = join(root, ...(everything ? ["bench", "results"] : ["target", "bench"]));
-  mkdirSync(folder, { recursive: true });
-  const text = report(found);
-  writeFileSync(join(folder, "tracker.json"), `${JSON.stringify(found.figures, null, 2)}\n`);
-  writeFileSync(join(folder, "tracker.md"), text);
-  console.log(`\n${text}`);
 }

@@ -1,7 +1,7 @@
 // `npm run build`: the npm package, the sample's kernel and the tracker. Cargo decides what is
 // fresh; wasm-pack would optimise again each time, so its packages carry a stamp of their inputs.
 
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
@@ -118,23 +118,30 @@ export function buildTracker() {
   });
 }
 
-/** What a browser has to download: the wasm as it is, and as servers compress it. */
+/** What a browser has to download, all of it: as it is, and as servers compress it. */
 export function packageSizes(folder) {
-  const { name } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  const file = join(folder, `${name.replaceAll("-", "_")}_bg.wasm`);
-  if (!existsSync(file)) {
-    throw new Failure(`The package has no ${relative(root, file)}.`, {
+  const names = readdirSync(folder, { recursive: true }).filter((name) =>
+    /\.(wasm|js)$/.test(name),
+  );
+  if (!names.some((name) => name.endsWith(".wasm"))) {
+    throw new Failure(`There is no wasm in ${relative(root, folder)}.`, {
       why: "wasm-pack should have written it.",
       remedy: `delete ${relative(root, folder)} and build again`,
     });
   }
-  const wasm = readFileSync(file);
-  return { raw: wasm.length, gz: gzipSync(wasm).length, br: brotliCompressSync(wasm).length };
+  const files = names.map((name) => readFileSync(join(folder, name)));
+  const all = (size) => files.reduce((sum, file) => sum + size(file), 0);
+  const size = ({ length }) => length;
+  return {
+    raw: all(size),
+    gz: all((file) => size(gzipSync(file))),
+    br: all((file) => size(brotliCompressSync(file))),
+  };
 }
 
 export function sizesText({ raw, gz, br }) {
   const kb = (bytes) => (bytes / 1000).toFixed(1);
-  return `the package's wasm: ${kb(raw)} KB, ${kb(gz)} KB gzip, ${kb(br)} KB brotli`;
+  return `the package: ${kb(raw)} KB, ${kb(gz)} KB gzip, ${kb(br)} KB brotli`;
 }
 
 /** @returns {{ target?: string, outDir?: string, help?: boolean }} */

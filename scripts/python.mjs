@@ -34,7 +34,7 @@ async function ensureEnvironment({ tests, least, what }) {
   const folder = join(toolsDir, tests);
   const requirements = join(root, "tests", tests, "requirements.txt");
   const python = programIn(folder);
-  const system = await ensureSystemPython(least);
+  const system = await systemPython(least);
   const hash = hashOf([requirements], [system.version]);
   const stamp = join(folder, "distcompute.stamp");
   if (isStamped(stamp, hash) && (await answer(python, ["--version"]))) return python;
@@ -57,7 +57,12 @@ async function findPython(least) {
   return undefined;
 }
 
-async function ensureSystemPython(least) {
+/** Resolves to the command, a program and its first arguments, of a Python without any packages. */
+export async function ensureSystemPython(least = client.least) {
+  return (await systemPython(least)).command;
+}
+
+async function systemPython(least) {
   const found = await findPython(least);
   if (found) return found;
   const packages = ["python3", "python3-venv"];

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { grouped, judged, median, report, summary } from "../../bench/figures.mjs";
+import { grouped, median } from "../../bench/figures.mjs";
 import { readTps } from "../../bench/random-claim.mjs";
+import { judged, report, summary } from "../../bench/tracker-report.mjs";
 import { readArguments } from "../../bench/tracker.mjs";
 
 const round = (jobs_per_s, more = {}) => ({

@@ -56,7 +56,7 @@ test("programs are found in cargo's own messages", () => {
 
 test("sizes are said in thousands of bytes", () => {
   const text = sizesText({ raw: 119_000, gz: 53_210, br: 46_000 });
-  assert.equal(text, "the package's wasm: 119.0 KB, 53.2 KB gzip, 46.0 KB brotli");
+  assert.equal(text, "the package: 119.0 KB, 53.2 KB gzip, 46.0 KB brotli");
 });
 
 test("a wasm test file that chooses no mode is refused, also if only a comment does", () => {

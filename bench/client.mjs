@@ -1,0 +1,311 @@
+// `npm run bench -- client`: how much of a browser's cores goes into jobs, by the engine and by loops
+// that people would write themselves, on the same jobs in the same run.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { packageSizes } from "../scripts/build.mjs";
+import { Failure } from "../scripts/failure.mjs";
+import { ensureBuildTools } from "../scripts/tools.mjs";
+import { readArguments as read } from "./arguments.mjs";
+import { openSetting, withPage } from "./browser.mjs";
+import { contenders, publish, summary } from "./client-report.mjs";
+import { grouped, median } from "./figures.mjs";
+import { busySeconds, machineFacts, processesBelow, processorSeconds } from "./machine.mjs";
+
+/** What is computed. The longest jobs are there for the requests, and have twice the workers. */
+const rows = [
+  { job_ms: 100, delay_ms: 100, crowd: 1 },
+  { job_ms: 10, delay_ms: 100, crowd: 1 },
+  { job_ms: 1, delay_ms: 0, crowd: 1 },
+  { job_ms: 0, delay_ms: 0, crowd: 1 },
+  { job_ms: 1000, delay_ms: 0, crowd: 2 },
+];
+
+const every = {
+  jobs: rows.map(({ job_ms }) => String(job_ms)),
+  contenders: [...Object.keys(contenders), "idle"],
+};
+
+export const usage = `npm run bench -- client [options]
+
+  --jobs LIST        how long a job takes, in ms: ${every.jobs}
+  --contenders LIST  ${every.contenders}
+  --rounds N         how often each is measured; medians count (3)
+  --seconds N        how long each measurement is at least (10)
+  --idle-seconds N   how long the engine waits for jobs that do not come (60)
+  --workers N        how many compute at once, and twice as many for jobs of 1 s (2)
+  --quick            one round of 2 s, and 20 s for idle
+
+A run of all jobs and contenders with two workers writes bench/results/; any other writes
+target/bench/. Without memory there is no efficiency.`;
+
+/** @param {string[]} args */
+export function readArguments(args) {
+  const lists = { jobs: { all: every.jobs }, contenders: { all: every.contenders } };
+  const numbers = { rounds: 3, seconds: 10, "idle-seconds": 60, workers: 2 };
+  const quick = { rounds: 1, seconds: 2, "idle-seconds": 20 };
+  const harmless = ["rounds", "seconds", "idle-seconds"];
+  const wanted = read(args, { usage, lists, numbers, quick, harmless });
+  return { ...wanted, jobs: wanted.jobs.map(Number), idleSeconds: wanted["idle-seconds"] };
+}
+
+/** More jobs than the fastest contender does in a measurement. */
+const manyJobs = 500_000;
+
+/** @param {string[]} args */
+export async function main(args) {
+  const wanted = readArguments(args);
+  await ensureBuildTools();
+  const setting = await openSetting({ jobs: manyJobs });
+  try {
+    const facts = [...(await machineFacts(setting)), `Chromium ${setting.browser.version()}`];
+    const turns = await calibrate(setting, wanted.workers);
+    const figures = summary(await measureAll(setting, { ...wanted, turns }));
+    const idle = wanted.contenders.includes("idle") ? await wait(setting, wanted) : undefined;
+    const packageBytes = packageSizes(setting.packageDir).br;
+    const { everything } = wanted;
+    publish({ figures, idle, packageBytes, facts, how: howText(wanted), everything });
+  } finally {
+    await setting.close();
+  }
+}
+
+/** How many turns of arithmetic are a millisecond of work, where all workers compute. */
+export async function calibrate(setting, workers) {
+  const speeds = await withPage(setting, { jobs: "empty" }, ({ page }) =>
+    page.evaluate((count) => window.calibrate(count), workers),
+  );
+  console.log(`1 ms of work is ${grouped(Math.round(median(speeds)))} turns of arithmetic`);
+  return median(speeds);
+}
+
+/**
+ * All contenders take turns, at one length of jobs after the other.
+ *
+ * @param {Awaited<ReturnType<typeof openSetting>>} setting
+ * @param {ReturnType<typeof readArguments> & { turns: number }} wanted
+ */
+export async function measureAll(setting, wanted) {
+  const names = Object.keys(contenders).filter((name) => wanted.contenders.includes(name));
+  const rounds = [];
+  for (let round = 0; round < wanted.rounds; round++) {
+    for (const row of rows.filter(({ job_ms }) => wanted.jobs.includes(job_ms))) {
+      let yardstick;
+      for (const name of names) {
+        const figure = await measure(setting, { ...wanted, ...row, name });
+        if (name === "memory") yardstick = figure.jobs_per_s;
+        rounds.push({ ...figure, efficiency: yardstick ? figure.jobs_per_s / yardstick : null });
+        say(rounds.at(-1));
+      }
+    }
+  }
+  return rounds;
+}
+
+const scripts = {
+  memory: "memory.js",
+  five: "five-calls.js",
+  two: "two-calls.js",
+  sync: "engine.js",
+  old: "engine.js",
+};
+
+/** From its first result on a contender has so long to find its pace. */
+const warmupS = 3;
+
+/** One contender at work in its steady state. */
+function measure(setting, { name, job_ms, delay_ms, crowd, turns, seconds, ...wanted }) {
+  const workers = crowd * wanted.workers;
+  const order = { script: scripts[name], turns: Math.round(job_ms * turns), workers };
+  const at = { delayMs: delay_ms, old: name === "old" };
+  return withPage(setting, at, async (place) => {
+    await place.page.evaluate((wanted) => window.begin(wanted), order);
+    const look = name === "memory" ? lookAtWorkers : lookAtTracker;
+    await watch(place, look, ({ looks }) => looks.at(-1).jobs > 0);
+    await watch(place, look, ({ ms }) => ms >= 1000 * Math.min(warmupS, seconds));
+    const leastMs = Math.max(1000 * seconds, 20 * job_ms);
+    const before = await spent(place);
+    // Results may come a heap at a time: what counts lies between the first heap and the last.
+    const looks = await watch(
+      place,
+      look,
+      ({ looks, ms }) => ms >= leastMs && heaps(looks).length >= 3,
+    );
+    const after = await spent(place);
+    const own = name === "memory" ? told(before, after) : accepted(looks, place.proxy.asked);
+    return {
+      ...{ contender: contenders[name], job_ms, delay_ms, workers },
+      ...own,
+      ...cost(before, after),
+    };
+  });
+}
+
+/** @typedef {{ at: number, jobs: number }} Look how many jobs were done by then */
+
+/** Looking costs as much as a request, and the cores are wanted: no more often than this. */
+const lookEveryMs = 250;
+
+/**
+ * The tracker's own count of results, asked for behind the proxy's back. It changes when the tracker
+ * answers somebody, and that moment is known exactly.
+ */
+async function lookAtTracker({ tracker, proxy }) {
+  const answered = await Promise.race([proxy.answer(), sleep(1000)]);
+  const at = answered ?? performance.now();
+  const { closed, stages } = await (await fetch(`${tracker.url}/api/status`)).json();
+  if (stages[0].open === 0) throw new Failure("The tracker ran out of jobs.");
+  return { at, jobs: closed };
+}
+
+/** What workers that have no tracker say themselves. */
+async function lookAtWorkers({ page }) {
+  return { at: performance.now(), jobs: total(await workersOf(page), "jobs") };
+}
+
+const workersOf = (page) => page.evaluate(() => window.told());
+
+/** Nothing takes longer than this to come. */
+const patienceMs = 60_000;
+
+/**
+ * Looks again and again until it has seen enough.
+ *
+ * @returns {Promise<Look[]>}
+ */
+async function watch(place, look, enough) {
+  const looks = [];
+  for (;;) {
+    looks.push(await look(place));
+    const ms = looks.at(-1).at - looks[0].at;
+    if (enough({ looks, ms })) return looks;
+    if (place.faults.length > 0) throw new Failure(`The page says: ${place.faults.join("; ")}`);
+    const last = heaps(looks).at(-1) ?? looks[0];
+    if (looks.at(-1).at - last.at > patienceMs)
+      throw new Failure(`No result came for ${patienceMs / 1000} s.`);
+    await sleep(lookEveryMs);
+  }
+}
+
+/** The looks that saw more than the one before. */
+function heaps(looks) {
+  return looks.filter(({ jobs }, index) => index > 0 && jobs > looks[index - 1].jobs);
+}
+
+/**
+ * What the tracker took, from the moment after one heap of results to that after the last.
+ *
+ * @param {Look[]} looks
+ * @param {{ at: number }[]} asked
+ */
+export function accepted(looks, asked) {
+  const [from, to] = [heaps(looks)[0], heaps(looks).at(-1)];
+  const jobs = to.jobs - from.jobs;
+  const requests = asked.filter(({ at }) => at > from.at && at <= to.at).length;
+  return { jobs_per_s: jobs / ((to.at - from.at) / 1000), requests_per_job: requests / jobs };
+}
+
+/** What workers say that they did, each between two ends of jobs of its own. */
+export function told({ workers: before }, { workers: after }) {
+  const rates = after.map((now, core) => {
+    const then = before[core];
+    return (now.jobs - then.jobs) / ((now.at - then.at) / 1000);
+  });
+  return { jobs_per_s: sum(rates), requests_per_job: null };
+}
+
+/** What was used up by now: seconds of processor, and what the workers say. */
+async function spent({ page, tracker }) {
+  const others = processesBelow(process.pid).filter(({ pid }) => pid !== tracker.pid);
+  const { user, system } = process.cpuUsage();
+  return {
+    at: performance.now(),
+    workers: await workersOf(page),
+    machine: busySeconds(),
+    browser: sum(others.map(({ pid }) => processorSeconds(pid) ?? 0)),
+    tracker: processorSeconds(tracker.pid) ?? 0,
+    proxy: (user + system) / 1e6,
+  };
+}
+
+/** What a job took, and shares of a core in percent. */
+function cost(before, after) {
+  const more = (name) => total(after.workers, name) - total(before.workers, name);
+  const share = (who) => (100 * (after[who] - before[who])) / ((after.at - before.at) / 1000);
+  const [browser, tracker, proxy, all] = ["browser", "tracker", "proxy", "machine"].map(share);
+  const others = Math.max(0, all - browser - tracker - proxy);
+  return { took_ms: more("busyMs") / more("jobs"), browser, tracker, proxy, others };
+}
+
+const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
+const total = (objects, name) => sum(objects.map((one) => one[name]));
+
+/** From its first request on, the engine has so long to come to rest. */
+const settleMs = 5000;
+
+/** The engine where no jobs are open. */
+async function wait(setting, { idleSeconds, workers }) {
+  const wait_s = await withPage(setting, { jobs: "empty" }, ({ tracker }) => waitOf(tracker.url));
+  return await withPage(setting, { jobs: "empty" }, async ({ page, proxy, faults }) => {
+    await page.evaluate((order) => window.begin(order), { script: "engine.js", turns: 0, workers });
+    const since = performance.now();
+    while (!proxy.asked.some(({ path }) => path === "/api/sync")) {
+      if (performance.now() - since > patienceMs || faults.length > 0)
+        throw new Failure(`The engine does not ask for jobs. ${faults.join("; ")}`);
+      await sleep(50);
+    }
+    await sleep(settleMs);
+    const renderers = processesBelow(process.pid).filter(isRenderer);
+    const used = () => sum(renderers.map(({ pid }) => processorSeconds(pid) ?? 0));
+    const before = { at: performance.now(), used: used() };
+    await sleep(1000 * idleSeconds);
+    const seconds = (performance.now() - before.at) / 1000;
+    const core_percent = (100 * (used() - before.used)) / seconds;
+    const times = proxy.asked.map(({ at }) => at).filter((at) => at > before.at);
+    const every_s = times.length < 2 ? seconds : meanGap(times) / 1000;
+    console.log(
+      `idle: ${core_percent.toFixed(2)} % of a core, a request every ${every_s.toFixed(1)} s`,
+    );
+    return { core_percent, every_s, wait_s };
+  });
+}
+
+const isRenderer = ({ command }) => command.includes("--type=renderer");
+const meanGap = (times) => (times.at(-1) - times[0]) / (times.length - 1);
+
+/** What a tracker without jobs says when it is asked for some: when to ask again. */
+async function waitOf(url) {
+  const { token } = await (await fetch(`${url}/api/new?stage=a&nickname=bench`)).json();
+  const answer = await fetch(`${url}/api/sync`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ token, seq: 1, want: 1 }),
+  });
+  return (await answer.json()).wait_s;
+}
+
+function say({ contender, job_ms, delay_ms, jobs_per_s, efficiency, requests_per_job, ...rest }) {
+  const parts = [`${grouped(Number(jobs_per_s.toFixed(1)))} jobs/s`];
+  if (efficiency != null) parts.push(`efficiency ${efficiency.toFixed(3)}`);
+  if (requests_per_job != null) parts.push(`${requests_per_job.toFixed(3)} requests a job`);
+  parts.push(`a job took ${rest.took_ms.toFixed(2)} ms`);
+  const shares = ["browser", "tracker", "proxy", "others"].map(
+    (who) => `${who} ${rest[who].toFixed(0)} %`,
+  );
+  const what = `${contender}, jobs of ${job_ms} ms, delay ${delay_ms} ms`;
+  console.log(`${what}: ${[...parts, ...shares].join(", ")}`);
+}
+
+function howText({ rounds, seconds, idleSeconds }) {
+  return [
+    "Browser, tracker, proxy and benchmark share one machine and its cores; `browser %`, " +
+      "`tracker %`, `proxy %` (with the benchmark itself) and `others %` (everything else on the " +
+      "machine) are what each took, in percent of a core.",
+    `${warmupS} s of warm-up after the first result, then at least ${seconds} s and 20 jobs a ` +
+      `worker; medians of ${rounds} rounds that take turns. Jobs are counted by the tracker, but ` +
+      "for `memory`, which has none.",
+    "A job is a fixed number of turns of arithmetic, calibrated once for all contenders; `took ms` " +
+      "is what it really took. Four workers share two cores.",
+    `Idle is measured for ${idleSeconds} s, on the browser's renderer processes.`,
+  ];
+}

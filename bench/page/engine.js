@@ -1,0 +1,7 @@
+// The engine: all that a project owner writes.
+
+import loadWasm, { work } from "/pkg/distcompute_client.js";
+import { work as handle } from "./job.js";
+
+await loadWasm();
+work((job) => handle(job.data));

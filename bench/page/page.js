@@ -1,0 +1,61 @@
+// The page of a contender: makes its workers and keeps what they tell. The benchmark calls what
+// stands on `window`.
+
+/** What each worker told last: jobs that it worked on, for how many ms in all, at what time. */
+const told = new Map();
+
+/**
+ * @param {string} script in this folder
+ * @param {number} turns how much arithmetic a job is
+ */
+function spawn(script, turns) {
+  const worker = new Worker(`${script}?turns=${turns}`, { type: "module" });
+  worker.addEventListener("message", ({ data }) => {
+    if (data.jobs !== undefined) told.set(worker, data);
+    if (data.fault !== undefined) console.error(data.fault);
+  });
+  worker.addEventListener("error", ({ message }) =>
+    console.error(message || `${script} is broken`),
+  );
+  return worker;
+}
+
+/**
+ * Begins to work, and does not end.
+ *
+ * @param {{ script: string, turns: number, workers: number }} wanted
+ */
+window.begin = async ({ script, turns, workers }) => {
+  if (script !== "engine.js") {
+    for (let core = 0; core < workers; core++) spawn(script, turns);
+    return;
+  }
+  const { default: loadWasm, Volunteer } = await import("/pkg/distcompute_client.js");
+  await loadWasm();
+  const volunteer = new Volunteer({
+    url: location.origin,
+    stage: "a",
+    nickname: "engine",
+    spawn: () => spawn(script, turns),
+    settings: {
+      ...{ cores: workers, intensity: 100, background: true },
+      ...{ pauseOnBattery: false, hours: null },
+    },
+  });
+  volunteer.subscribe(({ error }) => error && console.error(error.message));
+  volunteer.start();
+};
+
+window.told = () => [...told.values()];
+
+/** How many turns of arithmetic each of some workers does in 1 ms, while all of them do. */
+window.calibrate = (workers) => {
+  const speeds = Array.from({ length: workers }, () => {
+    const worker = new Worker("calibrate.js", { type: "module" });
+    return new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => (worker.terminate(), resolve(data));
+      worker.onerror = ({ message }) => reject(new Error(message));
+    });
+  });
+  return Promise.all(speeds);
+};

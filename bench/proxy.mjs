@@ -1,0 +1,84 @@
+// What stands between volunteers and a tracker in a benchmark: it delays each answer, counts what is
+// asked, and can make a tracker look like one of the first protocol. It passes bytes on and reads
+// first lines only, because it shares the machine with what is measured: a browser asks one thing at
+// a time on a connection, so what comes after an answer begins a new request.
+
+import { connect, createServer } from "node:net";
+
+/** What a tracker says to a path that it does not know. */
+const notFound =
+  "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n" +
+  "Content-Length: 9\r\nConnection: close\r\n\r\nNot Found";
+
+/**
+ * @param {{ url: string, delayMs?: number, old?: boolean }} to `url` is the tracker's; `old` hides
+ *   what it has beyond the first protocol
+ * @returns {Promise<{ url: string, asked: { at: number, path: string }[],
+ *   answer: () => Promise<number>, stop: () => Promise<void> }>} `asked` grows by each call of the
+ *   API, and `answer` resolves when the tracker has answered the next one; times are those of
+ *   `performance.now()`
+ */
+export function startProxy({ url, delayMs = 0, old = false }) {
+  const { hostname: host, port } = new URL(url);
+  const later = delayMs > 0 ? (act) => setTimeout(act, delayMs) : (act) => act();
+  const asked = [];
+  const open = new Set();
+  const waiting = [];
+  const server = createServer({ noDelay: true }, (volunteer) => {
+    const tracker = connect({ host, port: Number(port), noDelay: true });
+    // Of the request that has no answer yet.
+    let path;
+    volunteer.on("data", (chunk) => {
+      if (path === undefined) {
+        path = pathIn(chunk);
+        if (path.startsWith("/api/")) asked.push({ at: performance.now(), path });
+      }
+      if (old && path === "/api/sync") later(() => volunteer.end(notFound));
+      else tracker.write(chunk);
+    });
+    tracker.on("data", (chunk) => {
+      const answer = old && path === "/api/new" ? withoutOurs(chunk) : chunk;
+      if (path?.startsWith("/api/")) for (const tell of waiting.splice(0)) tell(performance.now());
+      path = undefined;
+      later(() => volunteer.write(answer));
+    });
+    volunteer.on("end", () => tracker.end());
+    tracker.on("end", () => later(() => volunteer.end()));
+    for (const [one, other] of [
+      [volunteer, tracker],
+      [tracker, volunteer],
+    ]) {
+      open.add(one);
+      // A page that is closed resets its connections; that is its right.
+      one.on("error", () => other.destroy());
+      one.on("close", () => open.delete(one));
+    }
+  });
+  const answer = () => new Promise((tell) => waiting.push(tell));
+  const stop = () =>
+    new Promise((ended) => {
+      server.close(() => ended());
+      for (const socket of open) socket.destroy();
+    });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () =>
+      resolve({ url: `http://127.0.0.1:${server.address().port}`, asked, answer, stop }),
+    );
+  });
+}
+
+/** The path in the first line of a request. */
+function pathIn(chunk) {
+  const line = chunk.latin1Slice(0, Math.min(chunk.length, 200));
+  return line.split(/[ ?]/, 2)[1] ?? "";
+}
+
+/** The answer of `/api/new` as the first protocol has it, with spaces instead, so as long as before. */
+function withoutOurs(answer) {
+  const blank = (ours) => " ".repeat(ours.length);
+  return Buffer.from(
+    answer.toString("latin1").replace(/,"extensions":.*(?=\}$)/s, blank),
+    "latin1",
+  );
+}
