@@ -3,11 +3,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 import { chromiumArgs, ensureChromium } from "../scripts/browsers.mjs";
 import { buildPackage, buildTracker } from "../scripts/build.mjs";
+import { Failure } from "../scripts/failure.mjs";
 import { must, serve } from "../scripts/process.mjs";
 import { listeningOn } from "../scripts/start.mjs";
 import { startProxy } from "./proxy.mjs";
@@ -46,27 +48,82 @@ export async function openSetting({ jobs }) {
  * @template T
  * @param {Awaited<ReturnType<typeof openSetting>>} setting
  * @param {{ jobs?: "full" | "empty", delayMs?: number, old?: boolean }} wanted
- * @param {(place: { page: import("playwright-core").Page, faults: string[],
- *   tracker: { url: string, pid: number },
- *   proxy: Awaited<ReturnType<typeof startProxy>> }) => Promise<T>} work `faults` grows by what
- *   went wrong on the page and in its workers
+ * @param {(place: { page: Page, tracker: { url: string, pid: number },
+ *   proxy: Awaited<ReturnType<typeof startProxy>> }) => Promise<T>} work
  * @returns {Promise<T>}
  */
 export async function withPage(setting, { jobs = "full", delayMs, old }, work) {
   const tracker = await startTracker(setting, await setting.databases[jobs]());
   const proxy = await startProxy({ url: tracker.url, delayMs, old });
-  const context = await setting.browser.newContext();
-  const faults = [];
+  const page = await Page.open(setting.browser, `${proxy.url}/bench/`);
   try {
-    const page = await context.newPage();
-    page.on("pageerror", (error) => faults.push(String(error)));
-    page.on("console", (said) => said.type() === "error" && faults.push(said.text()));
-    await page.goto(`${proxy.url}/bench/`);
-    return await work({ page, faults, tracker, proxy });
+    return await work({ page, tracker, proxy });
   } finally {
-    await context.close();
+    await page.close();
     await proxy.stop();
     await tracker.stop();
+  }
+}
+
+/** How long a page may take to open. */
+const openMs = 30_000;
+
+/**
+ * A page that Playwright does not look into: what it wants to know of each request costs as much
+ * again as the request.
+ */
+class Page {
+  #answers = new Map();
+  #last = 0;
+
+  /** @param {import("playwright-core").Browser} browser */
+  static async open(browser, url) {
+    const page = new Page();
+    page.devtools = await browser.newBrowserCDPSession();
+    page.devtools.on("Target.receivedMessageFromTarget", ({ message }) => page.#receive(message));
+    const { browserContextId } = await page.devtools.send("Target.createBrowserContext");
+    page.profile = { browserContextId };
+    const { targetId } = await page.devtools.send("Target.createTarget", { url, browserContextId });
+    const { sessionId } = await page.devtools.send("Target.attachToTarget", { targetId });
+    page.sessionId = sessionId;
+    const deadline = performance.now() + openMs;
+    while (!(await page.call("() => document.readyState === 'complete' && !!window.begin"))) {
+      if (performance.now() > deadline) throw new Failure(`${url} does not open.`);
+      await sleep(20);
+    }
+    return page;
+  }
+
+  #receive(message) {
+    const { id, ...answer } = JSON.parse(message);
+    this.#answers.get(id)?.(answer);
+    this.#answers.delete(id);
+  }
+
+  /** Calls a function in the page, given as a text, and resolves to what it resolves to. */
+  async call(source, argument) {
+    const id = ++this.#last;
+    const expression = `(${source})(${JSON.stringify(argument) ?? ""})`;
+    const params = { expression, awaitPromise: true, returnByValue: true };
+    const message = JSON.stringify({ id, method: "Runtime.evaluate", params });
+    const answer = new Promise((resolve) => this.#answers.set(id, resolve));
+    await this.devtools.send("Target.sendMessageToTarget", { sessionId: this.sessionId, message });
+    const { result, error } = await answer;
+    const fault = error?.message ?? result.exceptionDetails?.exception?.description;
+    if (fault) throw new Failure(`The page says: ${fault}`);
+    return result.result.value;
+  }
+
+  /** What the workers have told, and throws where something went wrong. */
+  async workers() {
+    const { workers, faults } = await this.call("told");
+    if (faults.length > 0) throw new Failure(`The page says: ${faults.join("; ")}`);
+    return workers;
+  }
+
+  async close() {
+    await this.devtools.send("Target.disposeBrowserContext", this.profile);
+    await this.devtools.detach();
   }
 }
 

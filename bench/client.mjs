@@ -73,7 +73,7 @@ export async function main(args) {
 /** How many turns of arithmetic are a millisecond of work, where all workers compute. */
 export async function calibrate(setting, workers) {
   const speeds = await withPage(setting, { jobs: "empty" }, ({ page }) =>
-    page.evaluate((count) => window.calibrate(count), workers),
+    page.call("calibrate", workers),
   );
   console.log(`1 ms of work is ${grouped(Math.round(median(speeds)))} turns of arithmetic`);
   return median(speeds);
@@ -116,10 +116,10 @@ const warmupS = 3;
 /** One contender at work in its steady state. */
 function measure(setting, { name, job_ms, delay_ms, crowd, turns, seconds, ...wanted }) {
   const workers = crowd * wanted.workers;
-  const order = { script: scripts[name], turns: Math.round(job_ms * turns), workers };
+  const order = { script: scripts[name], turns: Math.round(job_ms * turns), cores: workers };
   const at = { delayMs: delay_ms, old: name === "old" };
   return withPage(setting, at, async (place) => {
-    await place.page.evaluate((wanted) => window.begin(wanted), order);
+    await place.page.call("begin", order);
     const look = name === "memory" ? lookAtWorkers : lookAtTracker;
     await watch(place, look, ({ looks }) => looks.at(-1).jobs > 0);
     await watch(place, look, ({ ms }) => ms >= 1000 * Math.min(warmupS, seconds));
@@ -150,8 +150,9 @@ const lookEveryMs = 250;
  * The tracker's own count of results, asked for behind the proxy's back. It changes when the tracker
  * answers somebody, and that moment is known exactly.
  */
-async function lookAtTracker({ tracker, proxy }) {
+async function lookAtTracker({ tracker, proxy, page }) {
   const answered = await Promise.race([proxy.answer(), sleep(1000)]);
+  if (answered === undefined) await page.workers();
   const at = answered ?? performance.now();
   const { closed, stages } = await (await fetch(`${tracker.url}/api/status`)).json();
   if (stages[0].open === 0) throw new Failure("The tracker ran out of jobs.");
@@ -160,10 +161,8 @@ async function lookAtTracker({ tracker, proxy }) {
 
 /** What workers that have no tracker say themselves. */
 async function lookAtWorkers({ page }) {
-  return { at: performance.now(), jobs: total(await workersOf(page), "jobs") };
+  return { at: performance.now(), jobs: total(await page.workers(), "jobs") };
 }
-
-const workersOf = (page) => page.evaluate(() => window.told());
 
 /** Nothing takes longer than this to come. */
 const patienceMs = 60_000;
@@ -179,7 +178,6 @@ async function watch(place, look, enough) {
     looks.push(await look(place));
     const ms = looks.at(-1).at - looks[0].at;
     if (enough({ looks, ms })) return looks;
-    if (place.faults.length > 0) throw new Failure(`The page says: ${place.faults.join("; ")}`);
     const last = heaps(looks).at(-1) ?? looks[0];
     if (looks.at(-1).at - last.at > patienceMs)
       throw new Failure(`No result came for ${patienceMs / 1000} s.`);
@@ -220,7 +218,7 @@ async function spent({ page, tracker }) {
   const { user, system } = process.cpuUsage();
   return {
     at: performance.now(),
-    workers: await workersOf(page),
+    workers: await page.workers(),
     machine: busySeconds(),
     browser: sum(others.map(({ pid }) => processorSeconds(pid) ?? 0)),
     tracker: processorSeconds(tracker.pid) ?? 0,
@@ -246,12 +244,12 @@ const settleMs = 5000;
 /** The engine where no jobs are open. */
 async function wait(setting, { idleSeconds, workers }) {
   const wait_s = await withPage(setting, { jobs: "empty" }, ({ tracker }) => waitOf(tracker.url));
-  return await withPage(setting, { jobs: "empty" }, async ({ page, proxy, faults }) => {
-    await page.evaluate((order) => window.begin(order), { script: "engine.js", turns: 0, workers });
+  return await withPage(setting, { jobs: "empty" }, async ({ page, proxy }) => {
+    await page.call("begin", { script: "engine.js", turns: 0, cores: workers });
     const since = performance.now();
     while (!proxy.asked.some(({ path }) => path === "/api/sync")) {
-      if (performance.now() - since > patienceMs || faults.length > 0)
-        throw new Failure(`The engine does not ask for jobs. ${faults.join("; ")}`);
+      if (performance.now() - since > patienceMs) throw new Failure("Nobody asks for jobs.");
+      await page.workers();
       await sleep(50);
     }
     await sleep(settleMs);

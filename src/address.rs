@@ -24,11 +24,14 @@ impl Address {
                 ),
             ))
         };
-        let trimmed = text.trim();
+        let trimmed = text.trim_ascii();
         if trimmed.is_empty() {
             return refuse("The tracker's URL is empty");
         }
-        let Some((scheme, rest)) = trimmed.split_once("://") else {
+        let parts = trimmed.split_once(':');
+        let Some((scheme, rest)) =
+            parts.and_then(|(scheme, rest)| Some((scheme, rest.strip_prefix("//")?)))
+        else {
             return refuse("The tracker's URL has no scheme");
         };
         let scheme = scheme.to_ascii_lowercase();

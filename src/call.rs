@@ -1,4 +1,4 @@
-//! The eight calls of the protocol: what each sends, and what each answer means.
+//! The calls of the protocol: what each sends, and what each answer means.
 //!
 //! When to try again is [`crate::exchange`]'s business.
 
@@ -212,7 +212,8 @@ impl Call {
                 .with_status(status),
             ),
             (400, _) => {
-                let by_text = if answer.body.contains("is disabled") {
+                let mut words = answer.body.as_bytes().windows(DISABLED.len());
+                let by_text = if words.any(|words| words == DISABLED) {
                     ErrorCode::StageDisabled
                 } else {
                     ErrorCode::StageInvalid
@@ -227,7 +228,7 @@ impl Call {
             ),
             (403, Self::CompleteJob | Self::FlagInvalidData) => match answer.code {
                 Some(code) => Meaning::Failed(Fault::no_open_job(code).with_status(403)),
-                None if REFUSED_REPEATS.contains(&answer.body.trim()) => Meaning::DoneBefore,
+                None if REFUSED_REPEATS.contains(&answer.body.trim_ascii()) => Meaning::DoneBefore,
                 None => not_allowed(),
             },
             (401 | 403, _) => not_allowed(),
@@ -295,6 +296,9 @@ impl Call {
     }
 }
 
+/// What a tracker says of a stage that takes no workers now.
+const DISABLED: &[u8] = b"is disabled";
+
 /// What a tracker of the first protocol says to a worker that ends a job a second time.
 ///
 /// Our client asks only for a job that the tracker gave it and that it has not ended, so the first
@@ -327,7 +331,7 @@ pub fn read_alive(body: &str) -> Option<bool> {
 #[must_use]
 pub fn read_retry_after(header: &str) -> Option<u32> {
     header
-        .trim()
+        .trim_ascii()
         .parse::<u32>()
         .ok()
         .map(|s| s.saturating_mul(1000))
@@ -335,14 +339,14 @@ pub fn read_retry_after(header: &str) -> Option<u32> {
 
 /// Some trackers send their plain texts as JSON strings.
 fn unquoted(body: &str) -> &str {
-    let text = body.trim();
+    let text = body.trim_ascii();
     text.strip_prefix('"')
         .and_then(|t| t.strip_suffix('"'))
         .unwrap_or(text)
 }
 
 fn looks_like_a_page(body: &str) -> bool {
-    body.trim_start().starts_with('<')
+    body.trim_ascii_start().starts_with('<')
 }
 
 fn page_text(status: u16) -> String {
@@ -362,7 +366,7 @@ fn is_temporary(status: u16) -> bool {
 }
 
 fn excerpt(body: &str) -> String {
-    let text = body.trim();
+    let text = body.trim_ascii();
     if text.is_empty() {
         "(an empty body)".to_owned()
     } else {

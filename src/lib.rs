@@ -8,7 +8,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`address`] | where a tracker is: checking and joining its URL |
-//! | [`call`] | the eight calls: what each sends, and what each answer means |
+//! | [`call`] | the calls: what each sends, and what each answer means |
 //! | [`exchange`] | one call from its first attempt to its end: retries, backoff, time limits |
 //! | [`fault`] | everything that can go wrong, with its name and stable code |
 //! | [`session`] | one registered worker and the job that it holds; saving and restoring it |

@@ -38,7 +38,12 @@ impl Registration {
 
 /// The first letter counts, small or capital, as in the Python library.
 fn check_stage(text: &str) -> Result<Stage, Fault> {
-    let letter: String = text.trim().to_ascii_lowercase().chars().take(1).collect();
+    let letter: String = text
+        .trim_ascii()
+        .to_ascii_lowercase()
+        .chars()
+        .take(1)
+        .collect();
     letter.parse().map_err(|_| {
         Fault::argument(format!(
             "stage is \"{text}\"; it must be one of \"a\", \"b\", \"c\", \"d\", \"e\"."
@@ -47,7 +52,7 @@ fn check_stage(text: &str) -> Result<Stage, Fault> {
 }
 
 fn check_nickname(text: &str) -> Result<String, Fault> {
-    if text.contains('\0') {
+    if text.as_bytes().contains(&0) {
         return Err(Fault::argument(
             "nickname contains the character U+0000, which trackers cannot store.",
         ));
@@ -67,7 +72,7 @@ fn check_nickname(text: &str) -> Result<String, Fault> {
 /// # Errors
 /// `InvalidArgumentError` for a text with U+0000.
 pub fn check_progress(text: &str) -> Result<String, Fault> {
-    if text.contains('\0') {
+    if text.as_bytes().contains(&0) {
         return Err(Fault::argument(
             "progress contains the character U+0000, which trackers cannot store.",
         ));
@@ -80,7 +85,7 @@ pub fn check_progress(text: &str) -> Result<String, Fault> {
 /// # Errors
 /// `InvalidArgumentError` for a text with U+0000.
 pub fn text_output(text: String) -> Result<String, Fault> {
-    if text.contains('\0') {
+    if text.as_bytes().contains(&0) {
         return Err(Fault::argument(
             "data contains the character U+0000, which trackers cannot store. Encode binary \
              data, for example as base64.",

@@ -2,47 +2,43 @@
 // the picture that it is working on.
 
 import { make, write } from "./element.js";
-import { coreSentence, count } from "./sentence.js";
+import { coreRecord, coreSentence } from "./sentence.js";
 import { frame } from "./tile.js";
 
 /**
- * @typedef {import("./core.js").Core} Core
- * @typedef {import("./messages.js").Parameters} Parameters
+ * @typedef {import("./pkg/distcompute_client.js").VolunteerStatus} Status
+ * @typedef {import("./pkg/distcompute_client.js").CoreStatus} Core
+ * @typedef {import("./tile.js").Parameters} Parameters
  */
 
 class Card {
-  #title;
-  #badge = make("span", "badge");
   #bar = make("progress", "");
   #text = make("p", "doing");
   #note = make("p", "note");
   brush = make("div", "brush");
   element;
 
-  /** @param {number} index */
-  constructor(index) {
-    this.#title = make("h3", "", `Core ${index + 1}`);
-    this.#title.id = `core-${index + 1}`;
-    this.#bar.setAttribute("aria-labelledby", this.#title.id);
-    const head = make("div", "card-head", this.#title, this.#badge);
-    this.element = make("li", "card", head, this.#bar, this.#text, this.#note);
+  /** @param {number} place */
+  constructor(place) {
+    const title = make("h3", "", `Core ${place + 1}`);
+    title.id = `core-${place + 1}`;
+    this.#bar.setAttribute("aria-labelledby", title.id);
+    const head = make("div", "card-head", title, this.#note);
+    this.element = make("li", "card", head, this.#bar, this.#text);
   }
 
   /**
    * @param {Core} core
-   * @param {number} now
+   * @param {Status["stageNames"]} names
    * @param {Parameters} poster
    */
-  show(core, now, poster) {
-    const jobs = Object.values(core.finished).reduce((sum, each) => sum + each, 0);
-    const busy = core.state === "working" || core.state === "sending";
+  show(core, names, poster) {
     this.element.dataset.state = core.state;
-    this.#bar.max = core.total;
-    this.#bar.value = busy ? core.done : 0;
-    write(this.#badge, `${count(jobs, "job")} done`);
-    write(this.#text, coreSentence(core, now));
-    write(this.#note, core.note);
-    this.#showBrush(busy ? frame(poster, core.number - 1) : undefined, poster);
+    this.#bar.max = core.total || 1;
+    this.#bar.value = core.done;
+    write(this.#note, coreRecord(core));
+    write(this.#text, coreSentence(core, names));
+    this.#showBrush(core.job === null ? undefined : frame(poster, core.job - 1), poster);
   }
 
   /**
@@ -79,19 +75,16 @@ export class Cards {
     this.#poster = poster;
   }
 
-  /**
-   * @param {Core[]} cores
-   * @param {number} now
-   */
-  show(cores, now) {
+  /** @param {Status} status */
+  show({ cores, stageNames }) {
     if (this.#cards.length !== cores.length) {
-      this.#cards = cores.map((_, index) => new Card(index));
+      this.#cards = cores.map(({ core }) => new Card(core));
       this.#list.replaceChildren(...this.#cards.map((card) => card.element));
       this.#brushes.replaceChildren(...this.#cards.map((card) => card.brush));
     }
     this.#cards.forEach((card, index) => {
       const core = cores[index];
-      if (core) card.show(core, now, this.#poster);
+      if (core) card.show(core, stageNames, this.#poster);
     });
   }
 }

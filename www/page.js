@@ -1,104 +1,164 @@
-// The volunteer page: what the visitor does goes to the crew, what crew and picture know is shown.
-// Nothing is computed here, and nothing runs before Start.
+// The volunteer page: what the visitor does goes to the volunteer, what volunteer and picture know is
+// shown. Nothing is computed here, and nothing runs before Start.
 
+import { Awake } from "./awake.js";
 import { Cards } from "./cards.js";
-import { totals } from "./core.js";
-import { Crew } from "./crew.js";
+import * as controls from "./controls.js";
 import { element, write } from "./element.js";
 import { Picture, follow } from "./picture.js";
-import { crewSentence, duration, pictureSentence, withoutCountdown } from "./sentence.js";
-import { browserStorage, readSettings, writeSettings } from "./settings.js";
+import loadClient, { Volunteer } from "./pkg/distcompute_client.js";
+import * as sentence from "./sentence.js";
+import * as memory from "./settings.js";
+
+/** @typedef {import("./pkg/distcompute_client.js").VolunteerStatus} Status */
 
 const tracker = new URL("../", document.baseURI);
 const hardware = navigator.hardwareConcurrency;
-const storage = browserStorage();
+const storage = memory.browserStorage();
+const awake = new Awake();
 
-const nickname = element("nickname", HTMLInputElement);
-const cores = element("cores", HTMLInputElement);
-const start = element("start", HTMLButtonElement);
-const stop = element("stop", HTMLButtonElement);
 /** @type {(id: string, text: string) => void} */
 const say = (id, text) => write(element(id, HTMLElement), text);
+/** @type {(id: string, shown: boolean) => void} */
+const reveal = (id, shown) => void (element(id, HTMLElement).hidden = !shown);
+/** @type {(id: string, pressed: () => void) => void} */
+const onPress = (id, pressed) => element(id, HTMLButtonElement).addEventListener("click", pressed);
 
-/** @type {import("./sentence.js").Crew["state"]} */
-let state = "idle";
-/** Goes on when the page comes back from the browser's memory of visited pages. */
-let resume = false;
+let settings = memory.readSettings(storage, hardware);
+/** Whether Start was ever pressed here, and whether this tab computes or waits for its turn. */
+let begun = false;
+let wanted = false;
 
-fillSettings();
+controls.fill(settings, hardware);
 showProject().catch(() => say("description", "The tracker cannot be reached."));
-const parameters = await fetchParameters();
+const parameters = await patiently(async () => {
+  await loadClient();
+  return getJson(new URL("poster/poster.json", document.baseURI));
+});
 const picture = new Picture(element("picture", HTMLCanvasElement), parameters);
 const cards = new Cards(element("cards", HTMLElement), element("brushes", HTMLElement), parameters);
-const crew = new Crew({ spawn, farewell, changed: show, now: Date.now });
+/** Under which name `volunteer` works: it keeps that. */
+let named = "";
+let volunteer = makeVolunteer();
 
 element("settings", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
-  begin();
+  // Enter in a field is no second Start.
+  if (!wanted) start();
 });
-stop.addEventListener("click", () => end("stopped"));
-cores.addEventListener("input", showCores);
-window.addEventListener("pagehide", () => {
-  // Not when the page is only hidden: then it goes on.
-  resume = state === "running";
-  crew.leave();
-});
-window.addEventListener("pageshow", (event) => {
-  if (event.persisted && resume) begin();
-});
-setInterval(() => {
-  crew.tick();
+controls.onChange(() => {
+  settings = controls.read(settings);
+  memory.writeSettings(storage, settings);
+  volunteer.set(memory.volunteerSettings(settings));
   show();
-}, 1000);
-setState("idle");
+});
+onPress("stop", () => volunteer.stop());
+onPress("finish", () => volunteer.stop({ finish: true }));
+onPress("resume", () => volunteer.resume());
+for (const minutes of [30, 60, 120]) {
+  onPress(`pause-${minutes}`, () => volunteer.pause(minutes * 60_000));
+}
+element("awake", HTMLInputElement).addEventListener("change", show);
+reveal("awake-row", Awake.isPossible);
+onPress("forget", () => askToForget(true));
+onPress("forget-not", () => askToForget(false));
+onPress("forget-sure", forget);
+
+// The countdowns.
+setInterval(show, 1000);
 showPicture();
 follow(picture, tracker, showPicture);
 
-function begin() {
-  if (state === "stopping") return;
-  const settings = { nickname: nickname.value.trim(), cores: Number(cores.value) };
-  writeSettings(storage, settings);
-  crew.start(settings.cores, {
+function makeVolunteer() {
+  const made = new Volunteer({
     url: tracker.href,
+    // Checks come first: a tile is finished before a new one is begun.
+    stages: ["b", "a"],
     nickname: settings.nickname || "anonymous",
-    parameters,
+    spawn: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" }),
+    settings: memory.volunteerSettings(settings),
   });
-  setState("running");
-  stop.focus();
+  made.subscribe(show);
+  named = settings.nickname;
+  return made;
 }
 
-/** @param {"stopped" | "finished"} as */
-async function end(as) {
-  setState("stopping");
-  await crew.stop();
-  setState(as);
-  if (as === "stopped") start.focus();
-}
-
-/** @param {typeof state} next */
-function setState(next) {
-  state = next;
-  const resting = state !== "running" && state !== "stopping";
-  nickname.disabled = cores.disabled = !resting;
-  start.disabled = !resting || state === "finished";
-  stop.disabled = state !== "running";
-  document.body.dataset.state = state;
+function start() {
+  if (named !== settings.nickname) {
+    volunteer.free();
+    volunteer = makeVolunteer();
+  }
+  begun = wanted = true;
+  volunteer.start();
   show();
+  element("stop", HTMLButtonElement).focus();
 }
 
 function show() {
-  const now = Date.now();
-  const sentence = crewSentence({ state, cores: crew.cores }, now);
-  say("status", sentence);
-  say("status-spoken", withoutCountdown(sentence));
-  const sum = totals(crew.cores);
-  say("rendered", String(sum.rendered));
-  say("checked", String(sum.checked));
-  say("flagged", String(sum.flagged));
-  element("flagged-row", HTMLElement).hidden = sum.flagged === 0;
-  say("time", duration(sum.ms));
-  element("cores-section", HTMLElement).hidden = state === "idle";
-  cards.show(crew.cores, now);
+  const { status } = volunteer;
+  const { code } = status.reason;
+  if (code === "stopped" || code === "failed") wanted = false;
+  const { finished } = picture;
+  const told = sentence.statusSentence(status, { finished, begun, wanted, now: Date.now() });
+  say("status", told);
+  say("status-spoken", sentence.withoutCountdown(told));
+  say("advice", sentence.advice(status));
+  document.body.dataset.state = finished && !sentence.isBusy(status) ? "finished" : status.state;
+  showControls(status);
+  showCounts(status);
+  cards.show(status);
+  reveal("cores-section", status.cores.length > 0);
+}
+
+/** @param {Status} status */
+function showControls(status) {
+  // In another tab's stead: what is pressed here goes for it too.
+  const { state, reason } = status.elsewhere ?? status;
+  const runs = reason.code !== "stopped" && reason.code !== "failed";
+  const goes = runs && state !== "stopping";
+  const focused = document.activeElement;
+  reveal("start", !wanted);
+  element("start", HTMLButtonElement).disabled = picture.finished;
+  say("start", status.state === "elsewhere" ? "Take over when it closes" : "Start");
+  reveal("stop", runs);
+  reveal("finish", goes);
+  reveal("pause", goes && reason.code !== "paused");
+  reveal("resume", goes && reason.code === "paused");
+  controls.fixName(wanted);
+  keepFocus(focused);
+  awake.want(element("awake", HTMLInputElement).checked && runs);
+  // Set in another tab.
+  if (!memory.isSame(status.settings, memory.volunteerSettings(settings))) {
+    settings = memory.withVolunteer(settings, status.settings);
+    controls.fill(settings, hardware);
+  }
+}
+
+/**
+ * Who has pressed a button that is gone goes on at the one that stands for it now.
+ *
+ * @param {Element | null} focused
+ */
+function keepFocus(focused) {
+  if (!(focused instanceof HTMLElement) || focused.offsetParent) return;
+  const next = ["stop", "start"].find((id) => !element(id, HTMLElement).hidden);
+  if (focused instanceof HTMLButtonElement && next) element(next, HTMLElement).focus();
+}
+
+/** @param {Status} status */
+function showCounts(status) {
+  say("rendered", String(status.jobsByStage.a ?? 0));
+  say("checked", String(status.jobsByStage.b ?? 0));
+  const { jobsInvalid, jobsFailed, jobsRejected } = status;
+  for (const [id, number] of Object.entries({ jobsInvalid, jobsFailed, jobsRejected })) {
+    say(id, String(number));
+    reveal(`${id}-row`, number > 0);
+  }
+  say("time", sentence.duration(status.computeMs));
+  say("sent", sentence.size(status.bytesSent));
+  say("received", sentence.size(status.bytesReceived));
+  say("waiting", String(status.waiting));
+  say("connection", sentence.connection(status));
 }
 
 /** @param {unknown} [error] */
@@ -108,22 +168,34 @@ function showPicture(error) {
   progress.max = tiles;
   progress.value = checked;
   const old = error ? " This is an older state: the tracker cannot be reached." : "";
-  say("picture-text", pictureSentence(picture.counts) + old);
-  if (!picture.finished) return;
-  if (state === "running") end("finished");
-  else if (state === "idle") setState("finished");
+  say("picture-text", sentence.pictureSentence(picture.counts) + old);
+  if (picture.finished && wanted) volunteer.stop();
+  show();
 }
 
-function fillSettings() {
-  const settings = readSettings(storage, hardware);
-  nickname.value = settings.nickname;
-  cores.max = String(Math.max(1, hardware || 1));
-  cores.value = String(settings.cores);
-  showCores();
+/** @param {boolean} asking */
+function askToForget(asking) {
+  reveal("forget", !asking);
+  reveal("forget-question", asking);
+  element(asking ? "forget-not" : "forget", HTMLElement).focus();
 }
 
-function showCores() {
-  say("cores-text", `${cores.value} of ${cores.max}`);
+async function forget() {
+  say("forgotten", "Deleting …");
+  askToForget(false);
+  try {
+    await volunteer.forget();
+    memory.forgetSettings(storage);
+    settings = memory.readSettings(storage, hardware);
+    controls.fill(settings, hardware);
+    volunteer.free();
+    volunteer = makeVolunteer();
+    begun = false;
+    say("forgotten", "Forgotten: this browser keeps nothing of you.");
+  } catch (error) {
+    say("forgotten", error instanceof Error ? error.message : String(error));
+  }
+  show();
 }
 
 async function showProject() {
@@ -133,11 +205,16 @@ async function showProject() {
   say("description", description);
 }
 
-/** @returns {Promise<import("./messages.js").Parameters>} */
-async function fetchParameters() {
+/**
+ * Repeats it for as long as the tracker is away, and says so.
+ *
+ * @template T
+ * @param {() => Promise<T>} attempt
+ */
+async function patiently(attempt) {
   for (;;) {
     try {
-      return await getJson(new URL("poster/poster.json", document.baseURI));
+      return await attempt();
     } catch {
       say("status", "The tracker cannot be reached. Trying again in a few seconds.");
       await new Promise((resolve) => setTimeout(resolve, 4000 + 4000 * Math.random()));
@@ -150,18 +227,4 @@ async function getJson(url) {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
   return await answer.json();
-}
-
-function spawn() {
-  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-}
-
-/** @param {string} token */
-function farewell(token) {
-  const body = JSON.stringify({ token });
-  const headers = { "content-type": "application/json" };
-  // Never depended on: what does not arrive is put back when the tracker hears nothing for long.
-  fetch(new URL("api/bye", tracker), { method: "POST", keepalive: true, headers, body }).catch(
-    () => {},
-  );
 }

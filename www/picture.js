@@ -4,7 +4,7 @@
 import { decodeBytes, decodeTimes, frame, tileCount } from "./tile.js";
 
 /**
- * @typedef {import("./messages.js").Parameters} Parameters
+ * @typedef {import("./tile.js").Parameters} Parameters
  * @typedef {{ number: number, data: string }} Result
  */
 

@@ -1,77 +1,142 @@
 // The sentences that people read. Pure: states and numbers in, plain words out.
 
-/** @typedef {import("./core.js").Core} Core */
+/**
+ * @typedef {import("./pkg/distcompute_client.js").VolunteerStatus} Status
+ * @typedef {import("./pkg/distcompute_client.js").VolunteerReason} Reason
+ * @typedef {import("./pkg/distcompute_client.js").CoreStatus} Core
+ */
 
 /**
- * What the page as a whole is doing.
+ * What the page as a whole is about, besides its volunteer.
  *
- * @typedef {object} Crew
- * @property {"idle" | "running" | "stopping" | "stopped" | "finished"} state
- * @property {Core[]} cores
+ * @typedef {object} Affair
+ * @property {boolean} finished there is nothing left to paint
+ * @property {boolean} begun Start was ever pressed here
+ * @property {boolean} wanted this tab computes, or waits for its turn
+ * @property {number} now milliseconds of the clock
  */
 
+/** Each reason in words. `until` is a moment; `left` is how long that is, for things tried again. */
+const reasons = {
+  /** @param {Told} told */
+  computing: ({ status }) => {
+    const cores = status.cores.filter(({ state }) => state === "working").length;
+    const share = status.settings.intensity;
+    const gently = share < 100 ? `, ${share} % of the time` : "";
+    const away = status.connection === "unreachable";
+    const kept = away ? " The tracker cannot be reached for now: results are kept." : "";
+    return `Working on ${count(cores, "core")}${gently}.${kept}`;
+  },
+  starting: () => "Starting: your cores are getting ready.",
+  /** @param {Told} told */
+  no_jobs: (told) => `No open jobs. ${again("Asking", told)}`,
+  /** @param {Told} told */
+  unreachable: (told) => `The tracker cannot be reached. ${again("Trying", told)}`,
+  /** @param {Told} told */
+  paused: ({ until }) =>
+    until === null
+      ? "Paused until you press Resume."
+      : `Paused until ${timeOfDay(until)}, as you asked.`,
+  on_battery: () => "Paused while this computer runs on its battery, until it is plugged in.",
+  /** @param {Told} told */
+  outside_hours: ({ until }) => `Paused until ${timeOfDay(until)}, when the hours you chose begin.`,
+  hidden: () => "Paused while this page is in the background, until you look at it again.",
+  /** @param {Told} told */
+  another_tab: (told) => `Another tab of this browser does it${there(told)}`,
+  /** @param {Told} told */
+  setup_failed: (told) => `The project's program could not be loaded. ${again("Trying", told)}`,
+  /** @param {Told} told */
+  worker_failed: (told) => `Your cores could not be started. ${again("Trying", told)}`,
+  finishing: () => "Finishing what was begun. No new jobs are taken.",
+  stopping: () => "Stopping: unfinished jobs are being put back.",
+  /** @param {Told} told */
+  /** @param {Told} told */
+  stopped: ({ begun }) =>
+    begun
+      ? "Stopped. Unfinished jobs were put back for others."
+      : "Nothing runs until you press Start.",
+  updating: () => "The project has a new version, which is loaded when the running jobs are done.",
+  failed: () => "This cannot go on by itself. Press Start to try again.",
+};
+
+/** @typedef {Affair & { status: Status, until: number | null }} Told */
+
 /**
- * @param {Crew} crew
- * @param {number} now milliseconds of the clock
+ * Why it computes or does not, and until when.
+ *
+ * @param {Status} status
+ * @param {Affair} affair
+ * @returns {string}
  */
-export function crewSentence({ state, cores }, now) {
-  switch (state) {
-    case "idle":
-      return "Nothing runs until you press Start.";
-    case "stopping":
-      return "Stopping: unfinished jobs are being put back.";
-    case "stopped":
-      return "Stopped. Unfinished jobs were put back for others.";
-    case "finished":
-      return "The poster is finished. Thank you!";
-    default:
-      return runningSentence(cores, now);
-  }
+export function statusSentence(status, affair) {
+  if (affair.finished && !isBusy(status)) return "The poster is finished. Thank you!";
+  const { code, until } = status.reason;
+  return reasons[code]({ ...affair, status, until });
 }
 
 /**
- * @param {Core[]} cores
- * @param {number} now
+ * Whether anything runs or is about to, here.
+ *
+ * @param {Status} status
  */
-function runningSentence(cores, now) {
-  const waiting = cores.filter((core) => core.state === "waiting");
-  const away = waiting.filter((core) => core.why === "unreachable");
-  // Once one core cannot hand in, people should know, though others may still be computing.
-  if (away.length > 0) return coreSentence(soonest(away), now);
-  const busy = cores.filter((core) => isBusy(core)).length;
-  if (busy > 0) return `Working on ${count(busy, "core")}.`;
-  if (waiting.length > 0) return coreSentence(soonest(waiting), now);
-  const hurt = cores.filter((core) => core.state === "broken");
-  if (hurt.length > 0) return coreSentence(soonest(hurt), now);
-  return `Starting ${count(cores.length, "core")}.`;
+export function isBusy({ state }) {
+  return state !== "stopped" && state !== "failed" && state !== "elsewhere";
+}
+
+/**
+ * What the other tab says of itself. Who pressed Start here wants to know what that will lead to.
+ *
+ * @param {Told} told
+ */
+function there({ status, wanted, ...affair }) {
+  const next = wanted ? " When it is closed, this one takes over." : "";
+  const { reason } = status.elsewhere ?? {};
+  if (!reason || reason.code === "another_tab") return `.${next}`;
+  const sentence = reasons[reason.code]({ ...affair, status, wanted, until: reason.until });
+  return `: ${sentence}${next}`;
+}
+
+/**
+ * What went wrong, and what to do about it; empty where nothing did.
+ *
+ * @param {Status} status
+ */
+export function advice({ reason, error }) {
+  const remedies = {
+    setup_failed: "If it goes on like this, reload this page.",
+    worker_failed: "If it goes on like this, reload this page.",
+    failed: "If that does not help, reload this page, or come back later.",
+  };
+  const remedy = Object.entries(remedies).find(([code]) => code === reason.code)?.[1] ?? "";
+  return remedy && error ? `${remedy} What happened: ${error.message}` : remedy;
+}
+
+/** @param {Status} status */
+export function connection({ state, connection }) {
+  if (state === "stopped" || state === "failed") return "none";
+  return connection === "online" ? "good" : "cannot be reached";
 }
 
 /**
  * @param {Core} core
- * @param {number} now
+ * @param {Status["stageNames"]} names
  */
-export function coreSentence(core, now) {
-  const left = Math.ceil((core.until - now) / 1000);
-  switch (core.state) {
-    case "starting":
-      return "Getting ready.";
-    case "asking":
-      return "Asking for a job.";
-    case "working":
-      return `${doing(core.stageName)} job ${core.number}.`;
-    case "sending":
-      return `Handing in job ${core.number}.`;
-    case "waiting":
-      return core.why === "no_jobs"
-        ? `No open jobs. ${again("Asking", left)}`
-        : `The tracker cannot be reached. ${again("Trying", left)}`;
-    case "stopping":
-      return "Putting its job back.";
-    case "stopped":
-      return "Stopped.";
-    case "broken":
-      return `This core's worker failed. ${again("Starting it", left)}`;
-  }
+export function coreSentence({ state, job, stage }, names) {
+  const name = names[stage ?? ""] ?? "";
+  const doing = { Render: "Rendering", Check: "Checking" }[name] ?? "Working on";
+  if (state === "starting") return "Getting ready.";
+  if (job === null) return "Waiting for a job.";
+  return state === "paused" ? `Resting in the middle of job ${job}.` : `${doing} job ${job}.`;
+}
+
+/**
+ * What a core has done so far, and how fast.
+ *
+ * @param {Core} core
+ */
+export function coreRecord({ jobs, jobsPerMinute }) {
+  const speed = jobsPerMinute < 10 ? jobsPerMinute.toFixed(1) : String(Math.round(jobsPerMinute));
+  return jobs === 0 ? "No job done yet" : `${jobs} done, ${speed} a minute`;
 }
 
 /**
@@ -80,30 +145,16 @@ export function coreSentence(core, now) {
  * @param {string} sentence
  */
 export function withoutCountdown(sentence) {
-  return sentence.replace(/ (Asking|Trying|Starting it) again (in \d+ s|now)\.$/, "");
+  return sentence.replace(/ (Asking|Trying) again (in \d+ s|now)\./, "");
 }
 
 /**
  * @param {string} what
- * @param {number} left
+ * @param {{ until: number | null, now: number }} when
  */
-function again(what, left) {
+function again(what, { until, now }) {
+  const left = Math.ceil(((until ?? now) - now) / 1000);
   return left > 0 ? `${what} again in ${left} s.` : `${what} again now.`;
-}
-
-/** @param {Core} core */
-function isBusy({ state }) {
-  return state === "working" || state === "sending" || state === "asking";
-}
-
-/** @param {string} stageName */
-function doing(stageName) {
-  return { Render: "Rendering", Check: "Checking" }[stageName] ?? `${stageName}:`;
-}
-
-/** @param {Core[]} cores */
-function soonest(cores) {
-  return cores.reduce((best, core) => (core.until < best.until ? core : best));
 }
 
 /**
@@ -136,4 +187,24 @@ export function duration(ms) {
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+/**
+ * An amount of data, roughly.
+ *
+ * @param {number} bytes
+ */
+export function size(bytes) {
+  if (bytes < 1e6) return `${Math.ceil(bytes / 1e3)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+/**
+ * The clock's time of a moment, as people write it here.
+ *
+ * @param {number | null} moment milliseconds since 1970
+ */
+export function timeOfDay(moment) {
+  const time = new Date(moment ?? Date.now());
+  return time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 }

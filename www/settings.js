@@ -1,8 +1,16 @@
 // What the visitor chose, remembered in this browser, and what holds until then.
 
 const key = "distcompute-volunteer";
+const lastMinute = 24 * 60 - 1;
 
-/** @typedef {{ nickname: string, cores: number }} Settings */
+/** @typedef {import("./pkg/distcompute_client.js").VolunteerSettings} VolunteerSettings */
+
+/**
+ * The hours are remembered also while they are not minded.
+ *
+ * @typedef {Omit<VolunteerSettings, "hours"> & { nickname: string, mindHours: boolean,
+ *   hours: { from: number, to: number } }} Settings
+ */
 
 /**
  * One core is left to the person at the machine. Browsers may not say how many there are.
@@ -19,12 +27,33 @@ export function defaultCores(hardware) {
  * @returns {Settings}
  */
 export function readSettings(storage, hardware) {
-  const most = Math.max(1, hardware || 1);
-  const { nickname, cores } = remembered(storage);
+  const found = remembered(storage);
+  const { from, to } = Object(found.hours);
+  /** @type {(value: unknown, otherwise: boolean) => boolean} */
+  const truth = (value, otherwise) => (typeof value === "boolean" ? value : otherwise);
+  const cores = whole(found.cores, 1, Infinity) ?? defaultCores(hardware);
   return {
-    nickname: typeof nickname === "string" ? nickname.slice(0, 128) : "",
-    cores: Number.isInteger(cores) && cores > 0 ? Math.min(cores, most) : defaultCores(hardware),
+    nickname: typeof found.nickname === "string" ? found.nickname.slice(0, 128) : "",
+    cores: Math.min(cores, Math.max(1, hardware || 1)),
+    intensity: Math.round((whole(found.intensity, 10, 100) ?? 80) / 10) * 10,
+    pauseOnBattery: truth(found.pauseOnBattery, true),
+    background: truth(found.background, true),
+    mindHours: truth(found.mindHours, false),
+    hours: {
+      from: whole(from, 0, lastMinute) ?? 22 * 60,
+      to: whole(to, 0, lastMinute) ?? 6 * 60,
+    },
   };
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} least
+ * @param {number} most
+ */
+function whole(value, least, most) {
+  const fits = typeof value === "number" && Number.isInteger(value);
+  return fits && value >= least && value <= most ? value : undefined;
 }
 
 /** @param {Pick<Storage, "getItem"> | undefined} storage */
@@ -34,6 +63,38 @@ function remembered(storage) {
   } catch {
     return {};
   }
+}
+
+/**
+ * What of it concerns the volunteer.
+ *
+ * @param {Settings} settings
+ * @returns {VolunteerSettings}
+ */
+export function volunteerSettings({ nickname, mindHours, hours, ...settings }) {
+  return { ...settings, hours: mindHours ? hours : null };
+}
+
+/**
+ * The settings with what the volunteer has, which another tab may have changed.
+ *
+ * @param {Settings} settings
+ * @param {VolunteerSettings} volunteer
+ * @returns {Settings}
+ */
+export function withVolunteer(settings, { hours, ...volunteer }) {
+  return { ...settings, ...volunteer, mindHours: hours !== null, hours: hours ?? settings.hours };
+}
+
+/**
+ * @param {VolunteerSettings} one
+ * @param {VolunteerSettings} other
+ */
+export function isSame(one, other) {
+  /** @param {VolunteerSettings} settings */
+  const all = ({ cores, intensity, pauseOnBattery, background, hours }) =>
+    [cores, intensity, pauseOnBattery, background, hours?.from, hours?.to].join();
+  return all(one) === all(other);
 }
 
 /**
@@ -48,6 +109,15 @@ export function writeSettings(storage, settings) {
   }
 }
 
+/** @param {Pick<Storage, "removeItem"> | undefined} storage */
+export function forgetSettings(storage) {
+  try {
+    storage?.removeItem(key);
+  } catch {
+    // What could not be written is not there either.
+  }
+}
+
 /** Undefined where the browser forbids it, which it says by throwing. */
 export function browserStorage() {
   try {
@@ -55,4 +125,25 @@ export function browserStorage() {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Minutes after midnight as time fields have them, for example `"06:30"`.
+ *
+ * @param {number} minutes
+ */
+export function clockText(minutes) {
+  /** @type {(number: number) => string} */
+  const two = (number) => String(number).padStart(2, "0");
+  return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+}
+
+/**
+ * The minutes after midnight of a time field; undefined while it is not filled in.
+ *
+ * @param {string} text
+ */
+export function clockMinutes(text) {
+  const [, hours, minutes] = /^(\d\d):(\d\d)/.exec(text) ?? [];
+  return hours && minutes ? Number(hours) * 60 + Number(minutes) : undefined;
 }

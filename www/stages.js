@@ -6,12 +6,16 @@ import { decodeTimes, encodeBytes, encodeTimes } from "./tile.js";
 /**
  * @typedef {typeof import("./kernel/mandelbrot.js")} Kernel
  * @typedef {import("./kernel/mandelbrot.js").Poster} Poster
- * @typedef {{ number: number, data: unknown }} Job
- * @typedef {(done: number, total: number) => Promise<void> | void} Progress
+ * @typedef {import("./pkg/distcompute_client.js").Job} Job
  */
 
-/** The job's input cannot be right: it goes back to the stage that made it. */
-export class InvalidInput extends Error {}
+/**
+ * @template Setup
+ * @typedef {import("./pkg/distcompute_client.js").WorkContext<Setup>} Context
+ */
+
+/** So much work at most is lost by a reload, in milliseconds. */
+const keepEvery = 10_000;
 
 /**
  * How many of a tile's samples a check computes again. One that is wrong in every twentieth sample
@@ -22,16 +26,21 @@ const checked = 64;
 /**
  * Stage a, Render: how long each sample of a tile takes to escape.
  *
- * @param {{ Tile: Kernel["Tile"] }} project
  * @param {Job} job
- * @param {Progress} progress
+ * @param {Context<{ Tile: Kernel["Tile"] }>} context
  */
-async function render({ Tile }, job, progress) {
-  const tile = valid(() => new Tile(job.data));
+function render(job, { setup: { Tile }, progress, invalid, checkpoint, resume }) {
+  const tile = valid(() => new Tile(job.data), invalid);
   const times = new Uint16Array(tile.width * tile.height);
-  for (let row = 0; row < tile.height; row += 1) {
+  let kept = performance.now();
+  // What an earlier attempt has got, in this browser.
+  times.set(resume ?? []);
+  for (let row = (resume?.length ?? 0) / tile.width; row < tile.height; row += 1) {
     times.set(tile.row(row), row * tile.width);
-    await progress(row + 1, tile.height);
+    progress(row + 1, tile.height);
+    if (performance.now() - kept < keepEvery) continue;
+    kept = performance.now();
+    checkpoint(times.slice(0, (row + 1) * tile.width));
   }
   return { tile: tile.index, times: encodeTimes(times) };
 }
@@ -40,22 +49,21 @@ async function render({ Tile }, job, progress) {
  * Stage b, Check: believes nothing that stage a says. Which tile it is follows from the job's
  * number, what the tile is from the poster's own parameters, and a random sample is computed again.
  *
- * @param {{ poster: Poster }} project
  * @param {Job} job
- * @param {Progress} progress
+ * @param {Context<{ poster: Poster }>} context
  */
-async function check({ poster }, job, progress) {
-  const index = job.number - 1;
-  const tile = valid(() => poster.tile(index));
+function check(job, { setup: { poster }, progress, invalid }) {
+  const index = job.id - 1;
+  const tile = valid(() => poster.tile(index), invalid);
   const { tile: claimed, times: text } = Object(job.data);
   const times = decodeTimes(text);
-  if (claimed !== index) throw new InvalidInput(`this is not tile ${index}`);
-  if (!times) throw new InvalidInput("the times cannot be read");
-  if (times.length !== tile.width * tile.height) throw new InvalidInput("not one time a sample");
+  if (claimed !== index) return invalid(`this is not tile ${index}`);
+  if (!times) return invalid("the times cannot be read");
+  if (times.length !== tile.width * tile.height) return invalid("not one time a sample");
   for (let count = 1; count <= checked; count += 1) {
     const sample = Math.floor(Math.random() * times.length);
-    if (tile.sample(sample) !== times[sample]) throw new InvalidInput(`sample ${sample} is wrong`);
-    await progress(count, checked);
+    if (tile.sample(sample) !== times[sample]) invalid(`sample ${sample} is wrong`);
+    progress(count, checked);
   }
   return { tile: index, rgb: encodeBytes(poster.colour(index, times)) };
 }
@@ -63,13 +71,20 @@ async function check({ poster }, job, progress) {
 /**
  * @template T
  * @param {() => T} read
+ * @param {(reason: string) => never} invalid
  */
-function valid(read) {
+function valid(read, invalid) {
   try {
     return read();
   } catch (error) {
-    throw new InvalidInput(error instanceof Error ? error.message : String(error));
+    return invalid(error instanceof Error ? error.message : String(error));
   }
 }
 
-export const stages = { a: render, b: check };
+/**
+ * @param {Job} job
+ * @param {Context<{ Tile: Kernel["Tile"], poster: Poster }>} context
+ */
+export function handler(job, context) {
+  return job.stage === "a" ? render(job, context) : check(job, context);
+}

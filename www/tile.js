@@ -1,7 +1,16 @@
 // Where a tile lies in the poster, and what its results say: numbers to text and back. Used by the
 // workers and by the picture; knows nothing of either.
 
-/** @typedef {import("./messages.js").Parameters} Parameters */
+/**
+ * What of the poster's parameter file the page itself reads; the kernel reads all of it.
+ *
+ * @typedef {object} Parameters
+ * @property {number} width
+ * @property {number} height
+ * @property {number} tile
+ * @property {number} samples
+ * @property {{ inside: string, colours: string[], turns: number, start: number }} palette
+ */
 
 /**
  * Where tile `index` lies, in pixels; undefined where there is no such tile.

@@ -2,7 +2,8 @@
 // stands on `window`.
 
 /** What each worker told last: jobs that it worked on, for how many ms in all, at what time. */
-const told = new Map();
+const workers = new Map();
+const faults = [];
 
 /**
  * @param {string} script in this folder
@@ -11,8 +12,8 @@ const told = new Map();
 function spawn(script, turns) {
   const worker = new Worker(`${script}?turns=${turns}`, { type: "module" });
   worker.addEventListener("message", ({ data }) => {
-    if (data.jobs !== undefined) told.set(worker, data);
-    if (data.fault !== undefined) console.error(data.fault);
+    if (data.jobs !== undefined) workers.set(worker, data);
+    if (data.fault !== undefined) faults.push(data.fault);
   });
   worker.addEventListener("error", ({ message }) =>
     console.error(message || `${script} is broken`),
@@ -23,11 +24,11 @@ function spawn(script, turns) {
 /**
  * Begins to work, and does not end.
  *
- * @param {{ script: string, turns: number, workers: number }} wanted
+ * @param {{ script: string, turns: number, cores: number }} wanted
  */
-window.begin = async ({ script, turns, workers }) => {
+window.begin = async ({ script, turns, cores }) => {
   if (script !== "engine.js") {
-    for (let core = 0; core < workers; core++) spawn(script, turns);
+    for (let core = 0; core < cores; core++) spawn(script, turns);
     return;
   }
   const { default: loadWasm, Volunteer } = await import("/pkg/distcompute_client.js");
@@ -38,19 +39,19 @@ window.begin = async ({ script, turns, workers }) => {
     nickname: "engine",
     spawn: () => spawn(script, turns),
     settings: {
-      ...{ cores: workers, intensity: 100, background: true },
+      ...{ cores, intensity: 100, background: true },
       ...{ pauseOnBattery: false, hours: null },
     },
   });
-  volunteer.subscribe(({ error }) => error && console.error(error.message));
+  volunteer.subscribe(({ error }) => error && faults.push(error.message));
   volunteer.start();
 };
 
-window.told = () => [...told.values()];
+window.told = () => ({ workers: [...workers.values()], faults });
 
 /** How many turns of arithmetic each of some workers does in 1 ms, while all of them do. */
-window.calibrate = (workers) => {
-  const speeds = Array.from({ length: workers }, () => {
+window.calibrate = (cores) => {
+  const speeds = Array.from({ length: cores }, () => {
     const worker = new Worker("calibrate.js", { type: "module" });
     return new Promise((resolve, reject) => {
       worker.onmessage = ({ data }) => (worker.terminate(), resolve(data));

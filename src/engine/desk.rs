@@ -1,9 +1,7 @@
 //! The jobs in this browser, each from the moment when it was granted until the tracker has taken
 //! what became of it. Texts are kept by whoever runs these rules; here they have a number and a size.
 
-use std::collections::BTreeMap;
-
-use super::clock::Now;
+use super::{clock::Now, keyed::Keyed};
 
 /// A job in this browser. Never used twice.
 pub type Key = u32;
@@ -135,7 +133,8 @@ impl Job {
 /// All jobs in this browser.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Desk {
-    jobs: BTreeMap<Key, Job>,
+    /// Boxed, so that little is moved when an old one goes.
+    jobs: Keyed<Box<Job>>,
     last: Key,
     /// Texts that nobody needs any more, and stored jobs that are over.
     pub freed: Vec<Text>,
@@ -165,7 +164,7 @@ impl Desk {
             place: Place::Ahead,
             resumable: false,
         };
-        self.jobs.insert(key, job);
+        self.jobs.insert(key, Box::new(job));
         key
     }
 
@@ -176,7 +175,7 @@ impl Desk {
 
     /// A job becomes known by another key, one that somebody else has given it.
     pub fn rename(&mut self, from: Key, to: Key) {
-        if let Some(mut job) = self.jobs.remove(&from) {
+        if let Some(mut job) = self.jobs.remove(from) {
             job.key = to;
             self.jobs.insert(to, job);
         }
@@ -185,39 +184,39 @@ impl Desk {
     /// A job.
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&Job> {
-        self.jobs.get(&key)
+        self.jobs.get(key).map(Box::as_ref)
     }
 
     /// A job, to be changed.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut Job> {
-        self.jobs.get_mut(&key)
+        self.jobs.get_mut(key).map(Box::as_mut)
     }
 
     /// All jobs, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.values()
+        self.jobs.values().map(Box::as_ref)
     }
 
     /// All jobs, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Job> {
-        self.jobs.values_mut()
+        self.jobs.iter_mut().map(|(_, job)| job.as_mut())
     }
 
     /// The keys of the jobs of which `which` is true, oldest first.
     pub fn keys(&self, which: impl Fn(&Job) -> bool) -> Vec<Key> {
-        let jobs = self.jobs.values().filter(|job| which(job));
+        let jobs = self.iter().filter(|job| which(job));
         jobs.map(|job| job.key).collect()
     }
 
     /// How many jobs are as `which` says.
     pub fn count(&self, which: impl Fn(&Job) -> bool) -> usize {
-        self.jobs.values().filter(|job| which(job)).count()
+        self.iter().filter(|job| which(job)).count()
     }
 
     /// The job whose right is `ticket`.
     #[must_use]
     pub fn by_ticket(&self, ticket: &str) -> Option<Key> {
-        let mut jobs = self.jobs.values();
+        let mut jobs = self.iter();
         jobs.find(|job| job.ticket.text() == ticket)
             .map(|job| job.key)
     }
@@ -226,7 +225,7 @@ impl Desk {
     /// then the oldest.
     #[must_use]
     pub fn next(&self) -> Option<Key> {
-        let ahead = self.jobs.values().filter(|job| job.place == Place::Ahead);
+        let ahead = self.iter().filter(|job| job.place == Place::Ahead);
         ahead
             .min_by_key(|job| (!job.resumable, job.link, job.key))
             .map(|job| job.key)
@@ -234,7 +233,7 @@ impl Desk {
 
     /// The work on a job has ended. What has ended before stays as it ended.
     pub fn end(&mut self, key: Key, outcome: Outcome, now: Now) {
-        let Some(job) = self.jobs.get_mut(&key) else {
+        let Some(job) = self.jobs.get_mut(key) else {
             self.free(&outcome);
             return;
         };
@@ -251,8 +250,8 @@ impl Desk {
     }
 
     /// A job of whose outcome nobody need hear any more.
-    pub fn remove(&mut self, key: Key) -> Option<Job> {
-        let job = self.jobs.remove(&key)?;
+    pub fn remove(&mut self, key: Key) -> Option<Box<Job>> {
+        let job = self.jobs.remove(key)?;
         self.freed.extend(job.input);
         let mut stored = job.resumable;
         if let Place::Ended {

@@ -6,8 +6,8 @@ use super::{
     settings::{Hours, Settings},
 };
 
-const MINUTE_MS: f64 = 60_000.0;
-const DAY_MS: f64 = 24.0 * 60.0 * MINUTE_MS;
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
 /// What the page sees of its surroundings. What a browser does not tell is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -77,12 +77,13 @@ pub fn govern(now: Now, wish: Wish, settings: &Settings, around: &Surroundings) 
 
 /// Whether it is one of the `hours`, and when that changes; `None` where they are the whole day.
 fn next_turn(now: Now, hours: Hours, utc_offset_min: i32) -> Option<(bool, f64)> {
-    let local = now.wall + f64::from(utc_offset_min) * MINUTE_MS;
+    // In whole milliseconds: the remainder of floats would link a kilobyte.
+    let local = now.wall as i64 + i64::from(utc_offset_min) * MINUTE_MS;
     // From now to the next time that local clocks show this minute; a whole day, where it is now.
-    let until = |minute: u16| DAY_MS - (local - f64::from(minute) * MINUTE_MS).rem_euclid(DAY_MS);
+    let until = |minute: u16| DAY_MS - (local - i64::from(minute) * MINUTE_MS).rem_euclid(DAY_MS);
     let (begin, end) = (until(hours.from), until(hours.to));
     // Inside, they end before they begin again.
-    (begin != end).then(|| (end < begin, now.wall + begin.min(end)))
+    (begin != end).then(|| (end < begin, now.wall.trunc() + begin.min(end) as f64))
 }
 
 #[cfg(test)]
@@ -95,7 +96,7 @@ mod tests {
     fn at(hour: f64) -> Now {
         Now {
             mono: 0.0,
-            wall: MIDNIGHT + hour * 60.0 * MINUTE_MS,
+            wall: MIDNIGHT + hour * 60.0 * MINUTE_MS as f64,
         }
     }
 

@@ -17,6 +17,7 @@
 //! | [`reason`] | why it computes or does not, as a code with parameters |
 //! | [`status`] | what a page sees of it all |
 //! | [`house`] | the page's part: its workers, its tabs, and who is replaced when |
+//! | [`keyed`] | things by number |
 //! | [`duty`] | a core's own account: how much it works and how much it rests |
 
 pub mod action;
@@ -25,6 +26,7 @@ pub mod desk;
 pub mod duty;
 pub mod governor;
 pub mod house;
+pub mod keyed;
 pub mod link;
 pub mod pace;
 pub mod reason;

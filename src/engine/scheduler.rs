@@ -4,8 +4,6 @@
 //! out, keeps leases alive, ends what hangs, and carries out what the governor says. It knows no
 //! core's thread and no browser: whoever runs it does as it says.
 
-use std::collections::BTreeMap;
-
 use distcompute_protocol::Stage;
 
 use super::{
@@ -13,6 +11,7 @@ use super::{
     clock::{Due, Now},
     desk::{Desk, Job, Key, Outcome, Place, Text, Ticket},
     governor::{Surroundings, Verdict, Wish, govern},
+    keyed::Keyed,
     link::{Ask, Ids, Link},
     pace::Speed,
     reason::Reason,
@@ -242,7 +241,7 @@ struct Counts {
 pub struct Scheduler {
     desk: Desk,
     links: Vec<Link>,
-    cores: BTreeMap<u32, Core>,
+    cores: Keyed<Core>,
     ids: Ids,
     settings: Settings,
     limits: Limits,
@@ -276,7 +275,7 @@ impl Scheduler {
         Self {
             desk: Desk::default(),
             links: stages.iter().enumerate().map(link).collect(),
-            cores: BTreeMap::new(),
+            cores: Keyed::default(),
             ids: Ids::default(),
             settings,
             limits,
@@ -365,13 +364,13 @@ impl Scheduler {
             Event::Met(core, job) => self.meet(now, core, job),
             Event::CoreHere(core) => self.core_here(now, core),
             Event::CoreUp(core) => {
-                if let Some(core) = self.cores.get_mut(&core) {
+                if let Some(core) = self.cores.get_mut(core) {
                     core.health = Health::Up;
                     core.setups = 0;
                 }
             }
             Event::CoreBroken(core, _) => {
-                if let Some(core) = self.cores.get_mut(&core) {
+                if let Some(core) = self.cores.get_mut(core) {
                     core.health = Health::Broken;
                     let wait = (SETUP_MS.0 * 2.0_f64.powi(core.setups.min(20))).min(SETUP_MS.1);
                     core.setups += 1;
@@ -382,7 +381,7 @@ impl Scheduler {
             Event::Report(core, report) => self.report(now, core, report, out),
             Event::Recalled(at, keys) => {
                 // What a worker says that was given up is not of the one in its place.
-                let core = self.cores.get_mut(&at);
+                let core = self.cores.get_mut(at);
                 let asked = core.is_some_and(|core| std::mem::take(&mut core.recalled));
                 for key in keys.into_iter().filter(|_| asked) {
                     if let Some(job) = self.desk.get_mut(key)
@@ -390,7 +389,7 @@ impl Scheduler {
                     {
                         job.place = Place::Ahead;
                     }
-                    if let Some(core) = self.cores.get_mut(&at) {
+                    if let Some(core) = self.cores.get_mut(at) {
                         core.queue.retain(|queued| *queued != key);
                         core.running = core.running.filter(|running| *running != key);
                     }
@@ -475,7 +474,7 @@ impl Scheduler {
             self.desk.rename(new, key);
         }
         let work_ms = self.work_ms;
-        let core = self.cores.get_mut(&at);
+        let core = self.cores.get_mut(at);
         if let (Some(core), Some(job)) = (core, self.desk.get_mut(key))
             && job.outcome().is_none()
         {
@@ -496,7 +495,7 @@ impl Scheduler {
     fn core_here(&mut self, now: Now, at: u32) {
         // A new hub is told of running cores too; so what an old worker had is asked for again.
         let mut core = Core::new(now);
-        if let Some(before) = self.cores.get(&at) {
+        if let Some(before) = self.cores.get(at) {
             (core.jobs, core.busy_ms) = (before.jobs, before.busy_ms);
             core.setups = before.setups;
         }
@@ -514,14 +513,14 @@ impl Scheduler {
     }
 
     fn core_died(&mut self, now: Now, at: u32, why: &str) {
-        let running = self.cores.get(&at).and_then(|core| core.running);
+        let running = self.cores.get(at).and_then(|core| core.running);
         if let Some(key) = running.filter(|key| self.runs(at, *key)) {
             self.counts.failed += 1;
             let why = format!("The worker died: {why}");
             self.desk.end(key, Outcome::Failed(why), now);
         }
         self.empty(at);
-        if let Some(core) = self.cores.get_mut(&at) {
+        if let Some(core) = self.cores.get_mut(at) {
             let fresh = Core::new(now);
             *core = Core {
                 jobs: core.jobs,
@@ -534,12 +533,12 @@ impl Scheduler {
 
     /// Cores take what they were given in order, and say so later.
     fn begin_next(&mut self, now: Now) {
-        for (at, core) in &mut self.cores {
+        for (at, core) in self.cores.iter_mut() {
             if core.running.is_none() && !core.queue.is_empty() {
                 let key = core.queue.remove(0);
                 core.begin(key, self.work_ms);
-                if let Some(job) = self.desk.get_mut(key).filter(|job| job.core() == Some(*at)) {
-                    let (core, since) = (*at, now);
+                if let Some(job) = self.desk.get_mut(key).filter(|job| job.core() == Some(at)) {
+                    let (core, since) = (at, now);
                     job.place = Place::Running { core, since };
                 }
             }
@@ -553,7 +552,7 @@ impl Scheduler {
     }
 
     fn report(&mut self, now: Now, at: u32, report: Report, out: &mut Vec<Action>) {
-        let Some(core) = self.cores.get_mut(&at) else {
+        let Some(core) = self.cores.get_mut(at) else {
             for ended in report.results {
                 self.desk.end(ended.key, ended.outcome, now);
             }
@@ -707,10 +706,10 @@ impl Scheduler {
     }
 
     fn levels(&mut self, level: u8, out: &mut Vec<Action>) {
-        for (at, core) in &mut self.cores {
+        for (at, core) in self.cores.iter_mut() {
             if core.level != Some(level) && core.stopping.is_none() {
                 core.level = Some(level);
-                out.push(Action::Level { core: *at, level });
+                out.push(Action::Level { core: at, level });
             }
         }
     }
@@ -721,9 +720,9 @@ impl Scheduler {
         let depth: Vec<usize> = self.links.iter().map(|l| self.speed(l).queue()).collect();
         // Running cores first by how little they have, so that none starves while another hoards.
         let mut cores: Vec<(usize, u32)> = Vec::new();
-        for (at, core) in &self.cores {
-            if core.health == Health::Up && self.is_wanted(*at) && !core.recalled {
-                cores.push((usize::from(core.running.is_some()), *at));
+        for (at, core) in self.cores.iter() {
+            if core.health == Health::Up && self.is_wanted(at) && !core.recalled {
+                cores.push((usize::from(core.running.is_some()), at));
             }
         }
         for job in self.desk.iter() {
@@ -733,14 +732,15 @@ impl Scheduler {
                 load.0 += 1;
             }
         }
-        let mut ahead: Vec<(bool, usize, Key)> = self
-            .desk
-            .iter()
-            .filter(|job| job.place == Place::Ahead && fresh.get(job.link) == Some(&true))
-            .map(|job| (!job.resumable, job.link, job.key))
-            .collect();
-        ahead.sort_unstable();
-        let mut given: BTreeMap<u32, Vec<Key>> = BTreeMap::new();
+        let mut ahead: Vec<(bool, usize, Key)> = Vec::new();
+        for job in self.desk.iter() {
+            if job.place == Place::Ahead && fresh.get(job.link) == Some(&true) {
+                let rank = (!job.resumable, job.link, job.key);
+                // Mostly the last: the desk is in the order of keys.
+                ahead.insert(ahead.partition_point(|before| *before < rank), rank);
+            }
+        }
+        let mut given: Keyed<Vec<Key>> = Keyed::default();
         for (_, link, key) in ahead {
             let Some(free) = cores.iter_mut().min_by_key(|(load, _)| *load) else {
                 break;
@@ -754,10 +754,14 @@ impl Scheduler {
             if let Some(job) = self.desk.get_mut(key) {
                 job.place = Place::Queued { core };
             }
-            given.entry(core).or_default().push(key);
+            match given.get_mut(core) {
+                Some(keys) => keys.push(key),
+                None => given.insert(core, vec![key]),
+            }
         }
-        for (core, keys) in given {
-            if let Some(core) = self.cores.get_mut(&core) {
+        for (at, keys) in given.iter_mut() {
+            let (core, keys) = (at, std::mem::take(keys));
+            if let Some(core) = self.cores.get_mut(at) {
                 core.queue.extend(&keys);
             }
             out.push(Action::Give { core, keys });
@@ -774,12 +778,12 @@ impl Scheduler {
             self.desk.end(key, Outcome::Released, now);
         }
         if self.overdue(now) || matches!(self.mode, Mode::Stop { finish: false, .. }) {
-            for (at, core) in &mut self.cores {
+            for (at, core) in self.cores.iter_mut() {
                 if let Some(key) = core.running
                     && core.stopping.is_none()
                 {
                     core.stopping = Some((key, now));
-                    out.push(Action::StopJob { core: *at, key });
+                    out.push(Action::StopJob { core: at, key });
                 }
             }
         }
@@ -787,11 +791,11 @@ impl Scheduler {
 
     /// Has cores that shall begin nothing give back what they have queued.
     fn recall(&mut self, all: bool, out: &mut Vec<Action>) {
-        for (at, core) in &mut self.cores {
+        for (at, core) in self.cores.iter_mut() {
             let unbegun = !core.queue.is_empty() || (core.running.is_some() && !core.said);
-            if (all || *at >= self.settings.cores) && !core.recalled && unbegun {
+            if (all || at >= self.settings.cores) && !core.recalled && unbegun {
                 core.recalled = true;
-                out.push(Action::Recall(*at));
+                out.push(Action::Recall(at));
             }
         }
     }
@@ -810,28 +814,28 @@ impl Scheduler {
     fn end_what_hangs(&mut self, now: Now, out: &mut Vec<Action>) {
         let resting = self.resting.is_some();
         let mut over: Vec<(u32, Key, Outcome, String)> = Vec::new();
-        for (at, core) in &mut self.cores {
+        for (at, core) in self.cores.iter_mut() {
             if core.retry.is_some_and(|retry| retry.is_over(now)) {
                 core.retry = None;
                 core.health = Health::Starting;
                 let why = "Its setup failed.".to_owned();
-                out.push(Action::Replace { core: *at, why });
+                out.push(Action::Replace { core: at, why });
             }
             if let Some((key, since)) = core.stopping {
                 if now.since(since) >= GRACE_MS {
                     let why = "It did not hear that it should stop.".to_owned();
-                    over.push((*at, key, Outcome::Released, why));
+                    over.push((at, key, Outcome::Released, why));
                 }
                 continue;
             }
             let Some(key) = core.running else { continue };
             let job = self.desk.get(key);
             if !job
-                .is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == *at))
+                .is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == at))
             {
                 // Somebody else has it.
                 core.stopping = Some((key, now));
-                out.push(Action::StopJob { core: *at, key });
+                out.push(Action::StopJob { core: at, key });
                 continue;
             }
             let limit = self.limits.job_timeout_ms.unwrap_or(f64::INFINITY);
@@ -843,10 +847,10 @@ impl Scheduler {
             }
             if self.work_ms - core.began >= limit {
                 let why = "The job took longer than its owner allows (jobTimeoutMs).".to_owned();
-                over.push((*at, key, Outcome::Failed(why.clone()), why));
+                over.push((at, key, Outcome::Failed(why.clone()), why));
             } else if stalled >= self.limits.stall_ms {
                 let why = "The job has stalled: no progress for longer than stallMs.".to_owned();
-                over.push((*at, key, Outcome::Failed(why.clone()), why));
+                over.push((at, key, Outcome::Failed(why.clone()), why));
             }
         }
         for (at, key, outcome, why) in over {
@@ -857,7 +861,7 @@ impl Scheduler {
                 self.desk.end(key, outcome, now);
             }
             self.empty(at);
-            if let Some(core) = self.cores.get_mut(&at) {
+            if let Some(core) = self.cores.get_mut(at) {
                 *core = Core {
                     jobs: core.jobs,
                     busy_ms: core.busy_ms,
@@ -886,7 +890,7 @@ impl Scheduler {
         };
         if self.wanted != Some(wanted) {
             self.wanted = Some(wanted);
-            self.cores.retain(|at, _| *at < wanted);
+            self.cores.retain(|at| at < wanted);
             out.push(Action::Cores(wanted));
         }
     }
@@ -894,13 +898,13 @@ impl Scheduler {
     /// Has the links ask for jobs and hand in outcomes.
     fn ask(&mut self, now: Now, hurry: bool, out: &mut Vec<Action>) {
         let may = self.may_begin();
-        let ready = |(at, core): &(&u32, &Core)| core.is_able() && self.is_wanted(**at);
-        let cores = self.cores.iter().filter(ready).count();
-        let idle = self
-            .cores
-            .iter()
-            .filter(|(at, core)| core.running.is_none() && core.is_able() && self.is_wanted(**at));
-        let idle = idle.count();
+        let (mut cores, mut idle) = (0, 0);
+        for (at, core) in self.cores.iter() {
+            if core.is_able() && self.is_wanted(at) {
+                cores += 1;
+                idle += usize::from(core.running.is_none());
+            }
+        }
         let spare = self
             .desk
             .count(|job| matches!(job.place, Place::Ahead | Place::Queued { .. }));
@@ -940,7 +944,7 @@ impl Scheduler {
         if !due || !self.links[link].may_speak(now) {
             return lines;
         }
-        for core in self.cores.values_mut() {
+        for (_, core) in self.cores.iter_mut() {
             let Some(progress) = core.progress.as_ref().filter(|_| core.untold) else {
                 continue;
             };
@@ -1159,11 +1163,15 @@ impl Scheduler {
     #[must_use]
     pub fn status(&self, now: Now) -> status::Status {
         let mut all = status::Status::new(self.reason(now), self.settings);
-        for (at, core) in &self.cores {
-            all.cores.push(self.core_status(now, *at, core));
+        for (at, core) in self.cores.iter() {
+            all.cores.push(self.core_status(now, at, core));
         }
         let commons = || self.links.iter().map(|link| &link.common);
-        all.jobs_done = commons().map(|common| u64::from(common.accepted)).sum();
+        for common in commons() {
+            let done = u64::from(common.accepted);
+            all.jobs_done += done;
+            all.jobs_by_stage.push((common.stage, done));
+        }
         let rejected: u32 = commons().map(|common| common.rejected).sum();
         all.jobs_rejected = u64::from(rejected);
         all.not_delivered = u64::from(rejected.min(self.counts.restored));

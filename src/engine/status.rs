@@ -131,6 +131,8 @@ pub struct Status {
     pub cores: Vec<Core>,
     /// Jobs whose results the tracker has.
     pub jobs_done: u64,
+    /// The same by stage.
+    pub jobs_by_stage: Vec<(Stage, u64)>,
     /// Jobs whose inputs were flagged as invalid.
     pub jobs_invalid: u64,
     /// Jobs that failed here.
@@ -167,6 +169,7 @@ impl Status {
             reason,
             cores: Vec::new(),
             jobs_done: 0,
+            jobs_by_stage: Vec::new(),
             jobs_invalid: 0,
             jobs_failed: 0,
             jobs_rejected: 0,

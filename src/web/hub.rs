@@ -15,6 +15,7 @@ use crate::engine::{
     desk::{Key, Outcome, Text, Ticket},
     duty::{FULL, STOP},
     governor::{Surroundings, Wish},
+    keyed::Keyed,
     scheduler::{Ended, Event, Progress, Report, Scheduler, Stored},
     settings::Settings,
 };
@@ -23,7 +24,6 @@ use core::cell::{Cell, RefCell};
 use distcompute_protocol::Stage;
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, JsString};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -82,9 +82,9 @@ impl Drop for Place {
 pub(crate) struct Hub {
     scheduler: RefCell<Scheduler>,
     texts: RefCell<Texts>,
-    places: RefCell<BTreeMap<u32, Place>>,
+    places: RefCell<Keyed<Place>>,
     /// The last checkpoint of each job that is here.
-    states: RefCell<BTreeMap<Key, JsValue>>,
+    states: RefCell<Keyed<JsValue>>,
     url: Address,
     site: String,
     /// What waits to be written to storage.
@@ -93,7 +93,8 @@ pub(crate) struct Hub {
     received: Cell<f64>,
     timer: RefCell<Option<Timeout>>,
     told: Cell<f64>,
-    said_farewell: Cell<f64>,
+    /// When the page was told how to say goodbye, and in how many requests.
+    said_farewell: Cell<(f64, usize)>,
     changed: Cell<bool>,
     /// How many compute workers have worked for a hub before this one.
     cores: u32,
@@ -104,7 +105,7 @@ pub(crate) struct Hub {
 /// The texts of jobs, as they came and as they will go.
 #[derive(Default)]
 pub(super) struct Texts {
-    all: BTreeMap<u32, JsString>,
+    all: Keyed<JsString>,
     last: u32,
 }
 
@@ -121,7 +122,7 @@ impl Texts {
 
     pub(super) fn get(&self, text: Text) -> JsValue {
         self.all
-            .get(&text.id)
+            .get(text.id)
             .map_or(JsValue::NULL, |text| text.clone().into())
     }
 }
@@ -198,7 +199,7 @@ impl Hub {
             received: Cell::new(0.0),
             timer: RefCell::new(None),
             told: Cell::new(f64::NEG_INFINITY),
-            said_farewell: Cell::new(f64::NEG_INFINITY),
+            said_farewell: Cell::new((f64::NEG_INFINITY, 0)),
             changed: Cell::new(true),
             early: RefCell::new(Some(vec![Event::Around(around)])),
         })
@@ -240,7 +241,9 @@ impl Hub {
         });
         for (ticket, state) in states {
             let key = self.scheduler.borrow().desk().by_ticket(&ticket);
-            key.map(|key| self.states.borrow_mut().insert(key, state));
+            if let Some(key) = key {
+                self.states.borrow_mut().insert(key, state);
+            }
         }
         for event in self.early.take().unwrap_or_default() {
             self.handle(event);
@@ -290,16 +293,16 @@ impl Hub {
                 self.post(core, &object(&level));
             }
             Action::Cores(want) => {
-                self.places.borrow_mut().retain(|core, _| *core < want);
+                self.places.borrow_mut().retain(|core| core < want);
                 tell_page("cores", &object(&[("want", want.into())]));
             }
             Action::Replace { core, why } => {
-                self.places.borrow_mut().remove(&core);
+                self.places.borrow_mut().remove(core);
                 let replace = [("core", core.into()), ("reason", why.into())];
                 tell_page("replace", &object(&replace));
             }
             Action::Free(text) => {
-                self.texts.borrow_mut().all.remove(&text.id);
+                self.texts.borrow_mut().all.remove(text.id);
             }
             Action::Store(write) => self.store(write),
             Action::Renew => say_page("renew"),
@@ -315,12 +318,12 @@ impl Hub {
     fn say(&self, core: u32, said: u8) -> bool {
         let mut places = self.places.borrow_mut();
         places
-            .get_mut(&core)
+            .get_mut(core)
             .is_some_and(|place| place.tower.say(said))
     }
 
     fn post(&self, core: u32, message: &JsValue) {
-        if let Some(place) = self.places.borrow().get(&core) {
+        if let Some(place) = self.places.borrow().get(core) {
             place.port.post(message);
         }
     }
@@ -346,7 +349,7 @@ impl Hub {
                 ("stage", stage.letter().into()),
                 ("stageName", stage_name.into()),
                 ("data", data),
-                ("resume", states.get(key).cloned().unwrap_or_default()),
+                ("resume", states.get(*key).cloned().unwrap_or_default()),
             ]));
         }
         let project = scheduler.project().into();
@@ -394,7 +397,7 @@ impl Hub {
                 let Some((stage, _)) = scheduler.stage_of(job) else {
                     return;
                 };
-                let state = self.states.borrow().get(&key).cloned().unwrap_or_default();
+                let state = self.states.borrow().get(key).cloned().unwrap_or_default();
                 wire::write_job(job, stage, &self.texts.borrow(), &state)
             }
         };
@@ -411,7 +414,7 @@ impl Hub {
         let _ = write_entries(&self.site, &writes);
         let scheduler = self.scheduler.borrow();
         let mut states = self.states.borrow_mut();
-        states.retain(|key, _| scheduler.desk().get(*key).is_some());
+        states.retain(|key| scheduler.desk().get(key).is_some());
     }
 
     /// Tells the page what has changed, not too often, and sets the timer for what is due next.
@@ -455,9 +458,11 @@ impl Hub {
         tell_page("status", &object(&[("status", status)]));
         self.told.set(at.mono);
         self.changed.set(false);
-        if at.mono - self.said_farewell.get() >= BEAT_MS {
-            self.said_farewell.set(at.mono);
-            let wires = self.scheduler.borrow().farewell(at);
+        let wires = self.scheduler.borrow().farewell(at);
+        let (said, count) = self.said_farewell.get();
+        // A page may be closed soon after Start: a new registration is told at once.
+        if at.mono - said >= BEAT_MS || wires.len() != count {
+            self.said_farewell.set((at.mono, wires.len()));
             let requests = Array::new();
             for wire in &wires {
                 let (path, body) = wire::request(wire, &self.texts.borrow());
@@ -481,7 +486,7 @@ impl Hub {
                 Event::CoreHere(core())
             }
             "died" => {
-                self.places.borrow_mut().remove(&core());
+                self.places.borrow_mut().remove(core());
                 Event::CoreDied(core(), text(message, "message").unwrap_or_default())
             }
             "settings" => {
@@ -559,7 +564,7 @@ impl Hub {
             .desk()
             .by_ticket(stored.ticket.text());
         let mut states = self.states.borrow_mut();
-        if let Some(state) = known.and_then(|known| states.remove(&known)) {
+        if let Some(state) = known.and_then(|known| states.remove(known)) {
             states.insert(key, state);
         }
         Some((key, stored))
@@ -568,7 +573,7 @@ impl Hub {
     /// Gives a worker that hears messages fresh epochs to listen to.
     fn top_up(&self, core: u32) {
         let mut places = self.places.borrow_mut();
-        let Some(place) = places.get_mut(&core) else {
+        let Some(place) = places.get_mut(core) else {
             return;
         };
         if let Some(epochs) = place.tower.top_up() {

@@ -41,7 +41,7 @@ pub(crate) fn whole(of: &JsValue, name: &str) -> Option<u64> {
 /// A whole number from 0 to 2^53.
 pub(crate) fn as_whole(value: &JsValue) -> Option<u64> {
     let number = value.as_f64()?;
-    let is_whole = number >= 0.0 && number < 9_007_199_254_740_992.0 && number.trunc() == number;
+    let is_whole = (0.0..9_007_199_254_740_992.0).contains(&number) && number.trunc() == number;
     is_whole.then_some(number as u64)
 }
 

@@ -65,6 +65,8 @@ export interface VolunteerStatus {
   readonly cores: readonly Readonly<CoreStatus>[];
   /** Jobs whose results the tracker has. Counters count since the start. */
   readonly jobsDone: number;
+  /** The same by stage. */
+  readonly jobsByStage: Readonly<Record<string, number>>;
   /** Jobs whose inputs were flagged as invalid. */
   readonly jobsInvalid: number;
   /** Jobs that failed here. */
@@ -99,6 +101,11 @@ pub(crate) fn write(status: &Status) -> JsValue {
         .iter()
         .map(|(stage, name)| (stage.letter(), JsValue::from_str(name)))
         .collect();
+    let by_stage: Vec<(&str, JsValue)> = status
+        .jobs_by_stage
+        .iter()
+        .map(|(stage, done)| (stage.letter(), count(*done)))
+        .collect();
     let connection = if status.online {
         "online"
     } else {
@@ -111,6 +118,7 @@ pub(crate) fn write(status: &Status) -> JsValue {
         ("elsewhere", JsValue::NULL),
         ("cores", cores.into()),
         ("jobsDone", count(status.jobs_done)),
+        ("jobsByStage", object(&by_stage)),
         ("jobsInvalid", count(status.jobs_invalid)),
         ("jobsFailed", count(status.jobs_failed)),
         ("jobsRejected", count(status.jobs_rejected)),

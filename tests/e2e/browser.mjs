@@ -53,8 +53,34 @@ export async function openPage(browser, url) {
  */
 export async function openVolunteerPage(browser, url) {
   const opened = await openPage(browser, url);
-  await opened.page.waitForSelector("body[data-state=idle]");
+  await opened.page.waitForSelector("body[data-state=stopped]");
   return opened;
+}
+
+/**
+ * Another tab of the same browser profile.
+ *
+ * @param {import("playwright-core").Page} page
+ */
+export async function openTab(page) {
+  const tab = await page.context().newPage();
+  tab.setDefaultTimeout(patienceMs);
+  await tab.goto(page.url());
+  await tab.waitForSelector("body[data-state]");
+  return tab;
+}
+
+/**
+ * Answers of the tracker to volunteers take so long, so that something can happen meanwhile.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {number} ms
+ */
+export async function delayAnswers(page, ms) {
+  await page.context().route("**/api/sync", async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    await route.continue().catch(() => {});
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { openBrowser, openPage, openVolunteerPage } from "./browser.mjs";
+import { delayAnswers, openBrowser, openPage, openVolunteerPage } from "./browser.mjs";
 import { held, startSample, status, untilTracker } from "./sample.mjs";
 
 const typed = `<img src=x onerror="document.title='owned'"><b>Eve</b>`;
@@ -25,10 +25,7 @@ test("markup typed as a nickname stays text", async (t) => {
   const browser = await openBrowser(t);
   const { page, complaints } = await openVolunteerPage(browser, volunteerUrl);
   // Slow enough for the dashboard to be read while the volunteer works.
-  await page.context().route("**/api/completeJob", async (route) => {
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    await route.continue().catch(() => {});
-  });
+  await delayAnswers(page, 500);
   await page.fill("#nickname", typed);
   await page.click("#start");
   await untilTracker(url, "a job done", (now) => now.stages[0].done > 0 && held(now) > 0);

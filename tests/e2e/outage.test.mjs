@@ -7,6 +7,7 @@ import { test } from "node:test";
 import {
   assertSamePicture,
   canvasPixels,
+  delayAnswers,
   openBrowser,
   openVolunteerPage,
   untilStatus,
@@ -17,17 +18,15 @@ test("a page says that the tracker is away, and goes on when it is back", async 
   const sample = await startSample(t, { poster: "small.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), sample.volunteerUrl);
   // Slow enough that the tracker can be stopped in the middle of the poster.
-  await page.context().route("**/api/completeJob", async (route) => {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    await route.continue().catch(() => {});
-  });
+  await delayAnswers(page, 300);
   await page.click("#start");
   await untilTracker(sample.url, "begun", ({ stages: [render] }) => render.done >= 2);
   await sample.stop();
 
   await untilStatus(page, /^The tracker cannot be reached\. Trying again (in \d+ s|now)\.$/);
   assert.equal(await page.textContent("#status-spoken"), "The tracker cannot be reached.");
-  assert.equal(await page.getAttribute("body", "data-state"), "running");
+  assert.equal(await page.getAttribute("body", "data-state"), "waiting");
+  assert.equal(await page.textContent("#connection"), "cannot be reached");
 
   await sample.restart();
   await page.waitForSelector("body[data-state=finished]");
@@ -47,15 +46,18 @@ test("a page that was stopped while the tracker is away stops all the same", asy
   assert.equal(await page.isEnabled("#start"), true);
 });
 
-test("a worker that cannot be loaded or fails is said, and replaced", async (t) => {
+test("workers that cannot be loaded, and a program that cannot, are said and tried again", async (t) => {
   const sample = await startSample(t, { poster: "small.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), sample.volunteerUrl);
   const faults = ["**/worker.js", "**/mandelbrot_bg.wasm"];
-  for (const fault of faults) await page.route(fault, (route) => route.abort(), { times: 1 });
+  await Promise.all(faults.map((fault) => page.route(fault, (route) => route.abort())));
   await page.click("#start");
-  await untilStatus(page, /^This core's worker failed\. Starting it again (in \d+ s|now)\.$/);
-  assert.match(await page.textContent(".card .note"), /could not be loaded/);
-  await page.waitForFunction(() => /fetch/.test(document.querySelector(".card .note").textContent));
+  await untilStatus(page, /^Your cores could not be started\. Trying again (in \d+ s|now)\.$/);
+  assert.match(await page.textContent("#advice"), /reload this page\. .*script cannot be loaded/);
+  assert.equal(await page.getAttribute("body", "data-state"), "failed");
+  await page.unroute(faults[0]);
+  await untilStatus(page, /^The project's program could not be loaded\. Trying again/);
+  await page.unroute(faults[1]);
   await page.waitForSelector("body[data-state=finished]");
   assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
 });

@@ -18,7 +18,7 @@ test("a page on plain http of another name paints the poster too", async (t) => 
   assert.deepEqual(complaints, []);
 });
 
-test("keys are enough: name, cores, Start, Stop", async (t) => {
+test("keys are enough: name, cores, intensity, Start, Stop", async (t) => {
   const { volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   const focused = () => page.evaluate(() => document.activeElement.id);
@@ -33,10 +33,14 @@ test("keys are enough: name, cores, Start, Stop", async (t) => {
   });
   assert.equal(value, max);
   await page.keyboard.press("Tab");
+  assert.equal(await focused(), "intensity");
+  await page.keyboard.press("Home");
+  assert.equal(await page.textContent("#intensity-text"), "10 %");
+  await page.keyboard.press("Tab");
   assert.equal(await focused(), "start");
   await page.keyboard.press("Enter");
-  await page.waitForSelector("body[data-state=running]");
-  assert.equal(await focused(), "stop", "the focus is not lost with the disabled button");
+  await page.waitForSelector("body[data-state=computing]");
+  assert.equal(await focused(), "stop", "the focus is not lost with the button");
   await page.keyboard.press("Enter");
   await page.waitForSelector("body[data-state=stopped]");
   assert.equal(await focused(), "start");

@@ -1,5 +1,5 @@
-// The worker script of README.md runs as it stands there. Only what a bundler would do is done here:
-// the package's name becomes an address.
+// The scripts of README.md run as they stand there. Only what a bundler would do is done here: the
+// package's name becomes an address.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { test } from "node:test";
 
 import { root } from "../../scripts/places.mjs";
 import { openBrowser, openPage } from "./browser.mjs";
-import { startSample, untilTracker } from "./sample.mjs";
+import { startSample, status, untilTracker } from "./sample.mjs";
 
 /** The code block of README.md that begins with this line. */
 function codeBlock(firstLine) {
@@ -18,29 +18,48 @@ function codeBlock(firstLine) {
   return code.split("\n```")[0];
 }
 
-test("the loop of the README empties a stage and waits for more", async (t) => {
+/** A page of its own with a button, and with the README's scripts; `run` is the one that it loads. */
+async function openReadme(t, run) {
   const { url } = await startSample(t, { poster: "small.json" });
   const browser = await openBrowser(t);
-  const { page, complaints } = await openPage(browser, `${url}/volunteer/`);
-
   const name = '"distcompute-client"';
-  const worker = codeBlock("// worker.js");
-  assert.ok(worker.includes(name));
-  await page.context().route("**/readme/*.js", (route) => {
-    const asked = new URL(route.request().url()).pathname;
-    const body = asked.endsWith("/worker.js")
-      ? worker.replace(name, '"/volunteer/pkg/distcompute_client.js"')
-      : codeBlock("// page.js");
+  const html = `<!doctype html><title>README</title><button>Start</button>
+    <script type="module" src="${run}"></script>`;
+  const { page, complaints } = await openPage(browser, "about:blank");
+  await page.context().route("**/readme/**", (route) => {
+    const asked = new URL(route.request().url()).pathname.split("/").at(-1);
+    if (asked === "") return route.fulfill({ contentType: "text/html", body: html });
+    const code = codeBlock(`// ${asked}`);
+    assert.ok(code.includes(name));
+    const body = code.replace(name, '"/volunteer/pkg/distcompute_client.js"');
     return route.fulfill({ contentType: "text/javascript", body });
   });
-  const asks = page.waitForRequest((request) => request.url().endsWith("/api/newJob"));
-  await page.evaluate(() => import("/readme/page.js"));
-  await asks;
+  await page.goto(`${url}/readme/`);
+  return { url, page, complaints };
+}
 
-  const now = await untilTracker(url, "all of stage a done", ({ stages }) => stages[0].open === 0);
-  assert.equal(now.stages[0].done, 12);
+async function firstResult(url) {
   const results = await (await fetch(`${url}/api/results?stage=a`)).text();
-  assert.match(JSON.parse(results.split("\n")[0]).data, /^<!json!>\{"letters":\d+\}$/);
+  return JSON.parse(results.split("\n")[0]).data;
+}
+
+test("the worker and the page of the README empty a stage, once the button is pressed", async (t) => {
+  const { url, page, complaints } = await openReadme(t, "page.js");
+  await page.waitForFunction(() => document.querySelector("button").onclick !== null);
+  assert.equal((await status(url)).stages[0].workers, 0, "nothing starts by itself");
+  await page.click("button");
+  const now = await untilTracker(url, "all of stage a done", ({ stages }) => stages[0].open === 0);
+  await untilTracker(url, "handed in", ({ stages }) => stages[0].done === 12);
+  assert.equal(now.jobs, 12);
+  assert.match(await firstResult(url), /^<!json!>\{"vowels":\d+\}$/);
+  await page.waitForFunction(() => document.title === "waiting, 12 jobs done");
+  assert.deepEqual(complaints, []);
+});
+
+test("the loop of the README empties a stage and waits for more", async (t) => {
+  const { url, page, complaints } = await openReadme(t, "loop.js");
+  await untilTracker(url, "all of stage a done", ({ stages }) => stages[0].done === 12);
+  assert.match(await firstResult(url), /^<!json!>\{"letters":\d+\}$/);
 
   // It asks on, and is still known: a stage without jobs did not end it.
   const again = page.waitForResponse((answer) => answer.url().endsWith("/api/newJob"));

@@ -83,7 +83,7 @@ fn a_faulty_network_loses_nothing() {
     for (at, faults) in faults.into_iter().enumerate() {
         for syncs in [true, false] {
             for job_ms in [30.0, 1_500.0] {
-                println!("fault {at}, sync {syncs}, jobs of {job_ms} ms");
+                eprintln!("fault {at}, sync {syncs}, jobs of {job_ms} ms");
                 let mut world = world(syncs, 200, job_ms);
                 world.faults = faults;
                 world.run(60_000.0);

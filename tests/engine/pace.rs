@@ -32,7 +32,7 @@ fn figures(syncs: bool, job_ms: f64, delay_ms: f64, cores: u32) -> Figures {
         requests_per_job: (world.sent.len() - before.1) as f64 / jobs,
         most_ahead: world.most_ahead,
     };
-    println!(
+    eprintln!(
         "sync {syncs}, jobs of {job_ms} ms, answers after {delay_ms} ms, {cores} cores: busy {:.1} %, \
          {:.4} requests a job, at most {} ahead",
         figures.busy * 100.0,

@@ -215,7 +215,7 @@ fn go(course: &Course) {
         world.open();
     }
     world.tell(Event::Stop {
-        finish: course.seed % 2 == 0,
+        finish: course.seed.is_multiple_of(2),
     });
     assert!(
         world.run_until(20_000.0, |world| world.stopped),

@@ -12,10 +12,7 @@ use distcompute_protocol::{
 /// A request as a tracker gets it.
 #[derive(Debug, Clone)]
 pub(crate) enum Asked {
-    Register {
-        nickname: String,
-        stage: Stage,
-    },
+    Register(Stage),
     Sync(SyncRequest),
     NewJob(String),
     Complete {
@@ -611,7 +608,7 @@ impl Tracker for Model {
     fn call(&mut self, now: f64, asked: &Asked) -> Said {
         self.sweep(now);
         let (call, token) = match asked {
-            Asked::Register { .. } => ("new", None),
+            Asked::Register(_) => ("new", None),
             Asked::Sync(ask) => ("sync", Some(&ask.token)),
             Asked::NewJob(token) => ("newJob", Some(token)),
             Asked::Complete { token, .. } => ("completeJob", Some(token)),
@@ -629,7 +626,7 @@ impl Tracker for Model {
             worker.seen = now;
         }
         let said = match asked {
-            Asked::Register { stage, .. } => {
+            Asked::Register(stage) => {
                 let token = self.name("token");
                 let worker = Worker {
                     stage: *stage,

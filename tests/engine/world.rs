@@ -333,10 +333,6 @@ impl<T: Tracker> World<T> {
         self.hub.reason(self.now())
     }
 
-    pub(crate) fn is_computing(&self) -> bool {
-        self.cores.values().any(|core| core.running.is_some())
-    }
-
     pub(crate) fn running(&self) -> usize {
         self.cores
             .values()
@@ -511,7 +507,9 @@ impl<T: Tracker> World<T> {
             }
             self.t = self.t.max(at);
             let what = self.queue.remove(&next);
-            what.map(|what| self.take(what));
+            if let Some(what) = what {
+                self.take(what);
+            }
         }
         self.t = self.t.max(end);
         is(self)
@@ -521,37 +519,31 @@ impl<T: Tracker> World<T> {
         match what {
             Happens::Hub(life, event) if life == self.life => self.happen(event),
             Happens::Timer(timer) if timer == self.timer => self.happen(Event::Tick),
-            Happens::ToCore(at, life, word) => {
-                if self.lives(at, life) {
-                    self.core_hears(at, word);
+            Happens::ToCore(at, life, word) if self.lives(at, life) => {
+                self.core_hears(at, word);
+            }
+            Happens::Step(at, life, plan)
+                if self.lives(at, life) && self.cores[&at].plan == plan =>
+            {
+                self.step(at);
+            }
+            Happens::Flush(at, life) if self.lives(at, life) => {
+                let core = &self.cores[&at];
+                // A blocked thread has no timers.
+                let free = core.running.as_ref().is_none_or(|run| !run.work.blocks);
+                if free && self.t - core.said >= REPORT_MS {
+                    self.report(at);
                 }
             }
-            Happens::Step(at, life, plan) => {
-                if self.lives(at, life) && self.cores[&at].plan == plan {
-                    self.step(at);
+            Happens::Up(at, life) if self.lives(at, life) => {
+                if self.setup_fails {
+                    self.hub_hears(MESSAGE_MS, Event::CoreBroken(at, "no model".to_owned()));
+                    return;
                 }
-            }
-            Happens::Flush(at, life) => {
-                if self.lives(at, life) {
-                    let core = &self.cores[&at];
-                    // A blocked thread has no timers.
-                    let free = core.running.as_ref().is_none_or(|run| !run.work.blocks);
-                    if free && self.t - core.said >= REPORT_MS {
-                        self.report(at);
-                    }
+                if let Some(core) = self.cores.get_mut(&at) {
+                    core.up = true;
                 }
-            }
-            Happens::Up(at, life) => {
-                if self.lives(at, life) {
-                    if self.setup_fails {
-                        self.hub_hears(MESSAGE_MS, Event::CoreBroken(at, "no model".to_owned()));
-                        return;
-                    }
-                    if let Some(core) = self.cores.get_mut(&at) {
-                        core.up = true;
-                    }
-                    self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
-                }
+                self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
             }
             Happens::Arrives {
                 request,
@@ -641,7 +633,7 @@ impl<T: Tracker> World<T> {
         let random = self.dice.roll();
         let now = self.now();
         if self.trace && !tick {
-            println!("{:>10.1} -> {event:?}", self.t);
+            eprintln!("{:>10.1} -> {event:?}", self.t);
         }
         let actions = self.hub.handle(now, random, event);
         if tick && actions.is_empty() {
@@ -660,7 +652,7 @@ impl<T: Tracker> World<T> {
         }
         for action in actions {
             if self.trace {
-                println!("{:>10.1}    {action:?}", self.t);
+                eprintln!("{:>10.1}    {action:?}", self.t);
             }
             self.act(action);
             if self.stopped {
@@ -772,7 +764,7 @@ impl<T: Tracker> World<T> {
                 .clone()
         };
         match wire.clone() {
-            Wire::Register { nickname, stage } => Asked::Register { nickname, stage },
+            Wire::Register { stage, .. } => Asked::Register(stage),
             Wire::NewJob { token } => Asked::NewJob(token),
             Wire::Complete {
                 token,
@@ -1197,7 +1189,7 @@ impl<T: Tracker> World<T> {
         let ahead = desk.count(|job| matches!(job.place, Place::Ahead | Place::Queued { .. }));
         self.most_ahead = self.most_ahead.max(ahead);
         // Texts: what the desk needs, and what workers have on the way to it.
-        if self.steps % 16 == 0 {
+        if self.steps.is_multiple_of(16) {
             let mut needed: BTreeSet<u32> = BTreeSet::new();
             for job in desk.iter() {
                 needed.extend(job.input.map(|text| text.id));
@@ -1212,7 +1204,7 @@ impl<T: Tracker> World<T> {
             assert!(on_the_way < 600, "{on_the_way} texts leak");
         }
         self.check_idle();
-        if self.probe > 0 && self.steps % self.probe == 0 {
+        if self.probe > 0 && self.steps.is_multiple_of(self.probe) {
             self.look_for_what_is_slept_through();
         }
     }

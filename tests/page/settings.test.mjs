@@ -1,35 +1,100 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { defaultCores, readSettings, writeSettings } from "../../www/settings.js";
+import {
+  clockMinutes,
+  clockText,
+  defaultCores,
+  forgetSettings,
+  isSame,
+  readSettings,
+  volunteerSettings,
+  withVolunteer,
+  writeSettings,
+} from "../../www/settings.js";
 
 function memory(text) {
-  return { getItem: () => text ?? null, setItem: (_, value) => (text = value) };
+  return {
+    getItem: () => text ?? null,
+    setItem: (_, value) => (text = value),
+    removeItem: () => (text = undefined),
+  };
 }
+
+const untouched = {
+  nickname: "",
+  cores: 3,
+  intensity: 80,
+  pauseOnBattery: true,
+  background: true,
+  mindHours: false,
+  hours: { from: 22 * 60, to: 6 * 60 },
+};
+const chosen = {
+  nickname: "Ada",
+  cores: 2,
+  intensity: 30,
+  pauseOnBattery: false,
+  background: false,
+  mindHours: true,
+  hours: { from: 0, to: 1439 },
+};
 
 test("all cores but one, at least one, also where the browser does not say", () => {
   assert.deepEqual([8, 2, 1, 0, undefined].map(defaultCores), [7, 1, 1, 1, 1]);
 });
 
-test("what was chosen is remembered", () => {
+test("until something is chosen the machine is spared", () => {
+  assert.deepEqual(readSettings(memory(), 4), untouched);
+});
+
+test("what was chosen is remembered, until it is forgotten", () => {
   const storage = memory();
-  writeSettings(storage, { nickname: "Ada", cores: 3 });
-  assert.deepEqual(readSettings(storage, 8), { nickname: "Ada", cores: 3 });
+  writeSettings(storage, chosen);
+  assert.deepEqual(readSettings(storage, 8), chosen);
+  forgetSettings(storage);
+  assert.deepEqual(readSettings(storage, 4), untouched);
 });
 
 test("a memory of another machine, or none, gives what holds here", () => {
   const remembered = memory('{"nickname":"Ada","cores":64}');
-  assert.equal(readSettings(remembered, 4).cores, 4);
-  for (const text of ["", "{", "null", "7", '{"nickname":7,"cores":-1}', '{"cores":1.5}']) {
-    assert.deepEqual(readSettings(memory(text), 4), { nickname: "", cores: 3 }, text);
-  }
-  assert.deepEqual(readSettings(undefined, 4), { nickname: "", cores: 3 });
+  assert.deepEqual(readSettings(remembered, 4), { ...untouched, nickname: "Ada", cores: 4 });
+  const spoilt = [
+    ...["", "{", "null", "7", '{"nickname":7,"cores":-1}', '{"cores":1.5,"intensity":0}'],
+    ...['{"intensity":"30","background":1,"hours":{"from":1440,"to":-1}}', '{"hours":null}'],
+  ];
+  for (const text of spoilt) assert.deepEqual(readSettings(memory(text), 4), untouched, text);
+  assert.deepEqual(readSettings(undefined, 4), untouched);
 });
 
 test("a browser that refuses to remember is no fault", () => {
   const refuses = () => {
     throw new Error("QuotaExceededError");
   };
-  writeSettings({ setItem: refuses }, { nickname: "Ada", cores: 3 });
-  assert.deepEqual(readSettings({ getItem: refuses }, 2), { nickname: "", cores: 1 });
+  writeSettings({ setItem: refuses }, chosen);
+  forgetSettings({ removeItem: refuses });
+  assert.deepEqual(readSettings({ getItem: refuses }, 4), untouched);
+});
+
+test("the volunteer gets hours only while they are minded", () => {
+  const { nickname, mindHours, ...minded } = chosen;
+  assert.deepEqual(volunteerSettings(chosen), minded);
+  assert.deepEqual(volunteerSettings({ ...chosen, mindHours: false }), { ...minded, hours: null });
+});
+
+test("what another tab has set is taken over, and unminded hours are kept", () => {
+  const there = { ...volunteerSettings(chosen), cores: 7, hours: null };
+  const here = withVolunteer(chosen, there);
+  assert.deepEqual(here, { ...chosen, cores: 7, mindHours: false });
+  assert.ok(isSame(volunteerSettings(here), there));
+  assert.ok(!isSame(volunteerSettings(chosen), there));
+  const other = { ...there, hours: { from: 1, to: 2 } };
+  assert.deepEqual(withVolunteer(here, other).hours, { from: 1, to: 2 });
+  assert.ok(!isSame(other, { ...other, hours: { from: 1, to: 3 } }));
+});
+
+test("times of day are minutes after midnight", () => {
+  for (const minutes of [0, 59, 390, 1439]) assert.equal(clockMinutes(clockText(minutes)), minutes);
+  assert.equal(clockText(390), "06:30");
+  assert.equal(clockMinutes(""), undefined);
 });

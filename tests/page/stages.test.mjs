@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { InvalidInput, stages } from "../../www/stages.js";
+import { handler } from "../../www/stages.js";
 import { encodeTimes } from "../../www/tile.js";
 
 /** A kernel whose arithmetic can be followed by eye: a sample's time is its place in the tile. */
@@ -23,78 +23,99 @@ const poster = {
   tile: (index) => new Tile({ tile: index }),
   colour: (_, times) => Uint8Array.from(times, (time) => time % 256),
 };
-const project = { Tile, poster };
 const rightTimes = Uint16Array.from({ length: 800 }, (_, at) => at);
 
-async function refused(job) {
-  await assert.rejects(
-    stages.b(project, job, () => {}),
-    InvalidInput,
+class InvalidInput extends Error {}
+
+/** Does a job as a worker would. */
+function run(stage, id, data, changes = {}) {
+  return handler(
+    { id, data, stage },
+    {
+      setup: { Tile, poster },
+      progress: () => {},
+      checkpoint: () => assert.fail("no job here takes so long"),
+      invalid: (reason) => {
+        throw new InvalidInput(reason);
+      },
+      ...changes,
+    },
   );
 }
 
-test("render puts the rows together and tells how far it is", async () => {
+function refuses(stage, id, data) {
+  assert.throws(() => run(stage, id, data), InvalidInput);
+}
+
+test("render puts the rows together and tells how far it is", () => {
   const told = [];
-  const output = await stages.a(project, { number: 3, data: { tile: 2 } }, (...so) => {
-    told.push(so);
-  });
+  const output = run("a", 3, { tile: 2 }, { progress: (...so) => told.push(so) });
   assert.deepEqual(output, { tile: 2, times: encodeTimes(rightTimes) });
   assert.equal(told.length, 20);
   assert.deepEqual(told.at(-1), [20, 20]);
 });
 
-test("render refuses a job that is none", async () => {
-  const job = { number: 3, data: { tile: 9 } };
-  await assert.rejects(
-    stages.a(project, job, () => {}),
-    InvalidInput,
+test("render goes on where a long job was left, and keeps that now and then", (t) => {
+  let now = 0;
+  t.mock.method(performance, "now", () => (now += 3000));
+  const kept = [];
+  run("a", 3, { tile: 2 }, { checkpoint: (state) => kept.push(state) });
+  assert.deepEqual(
+    kept.map(({ length }) => length / 40),
+    [4, 8, 12, 16, 20],
   );
+  assert.deepEqual(kept[1], rightTimes.slice(0, 320));
+  const told = [];
+  const changes = { resume: kept[1], progress: (done) => told.push(done), checkpoint: () => {} };
+  assert.deepEqual(run("a", 3, { tile: 2 }, changes), { tile: 2, times: encodeTimes(rightTimes) });
+  assert.equal(told[0], 9);
 });
 
-test("check hands a right tile on in colour", async () => {
-  const job = { number: 3, data: { tile: 2, times: encodeTimes(rightTimes) } };
-  const { tile, rgb } = await stages.b(project, job, () => {});
+test("render refuses a job that is none", () => {
+  refuses("a", 3, { tile: 9 });
+});
+
+test("check hands a right tile on in colour", () => {
+  const { tile, rgb } = run("b", 3, { tile: 2, times: encodeTimes(rightTimes) });
   assert.equal(tile, 2);
   assert.equal(Buffer.from(rgb, "base64").length, 800);
 });
 
-test("check takes the tile from the job's number, not from what stage a claims", async () => {
-  await refused({ number: 2, data: { tile: 2, times: encodeTimes(rightTimes) } });
+test("check takes the tile from the job's number, not from what stage a claims", () => {
+  refuses("b", 2, { tile: 2, times: encodeTimes(rightTimes) });
 });
 
-test("check refuses what is not a tile's result at all", async () => {
+test("check refuses what is not a tile's result at all", () => {
   const datas = [null, "text", 7, [], {}, { tile: 2 }, { tile: 2, times: "***" }];
-  for (const data of datas) await refused({ number: 3, data });
-  await refused({ number: 99, data: { tile: 98, times: encodeTimes(rightTimes) } });
+  for (const data of datas) refuses("b", 3, data);
+  refuses("b", 99, { tile: 98, times: encodeTimes(rightTimes) });
 });
 
-test("check refuses too few and too many times", async () => {
+test("check refuses too few and too many times", () => {
   for (const length of [0, 799, 801]) {
-    const times = encodeTimes(Uint16Array.from({ length }, (_, at) => at));
-    await refused({ number: 3, data: { tile: 2, times } });
+    refuses("b", 3, { tile: 2, times: encodeTimes(Uint16Array.from({ length }, (_, at) => at)) });
   }
 });
 
-test("check finds a tile of which a third is wrong", async () => {
+test("check finds a tile of which a third is wrong", () => {
   // 64 samples all miss the wrong third once in 200,000,000,000 times.
   const times = encodeTimes(rightTimes.map((time, at) => (at % 3 === 0 ? time + 1 : time)));
-  await refused({ number: 3, data: { tile: 2, times } });
+  refuses("b", 3, { tile: 2, times });
 });
 
-test("check looks somewhere else each time", async () => {
+test("check looks somewhere else each time", () => {
   const seen = new Set();
   const watched = {
-    Tile,
-    poster: {
-      ...poster,
-      tile: (index) => {
-        const tile = new Tile({ tile: index });
-        tile.sample = (at) => (seen.add(at), at);
-        return tile;
-      },
+    ...poster,
+    tile: (index) => {
+      const tile = new Tile({ tile: index });
+      tile.sample = (at) => (seen.add(at), at);
+      return tile;
     },
   };
-  const job = { number: 3, data: { tile: 2, times: encodeTimes(rightTimes) } };
-  for (let round = 0; round < 20; round += 1) await stages.b(watched, job, () => {});
+  const setup = { Tile, poster: watched };
+  for (let round = 0; round < 20; round += 1) {
+    run("b", 3, { tile: 2, times: encodeTimes(rightTimes) }, { setup });
+  }
   assert.ok(seen.size > 300, `${seen.size} of 800 samples in 20 checks`);
 });

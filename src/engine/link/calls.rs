@@ -392,7 +392,7 @@ impl Calls {
     fn forget(&mut self, common: &mut Common, token: &str, desk: &mut Desk) {
         self.seats.retain(|seat| seat.token != token);
         let job = desk.by_ticket(token).and_then(|key| desk.remove(key));
-        let done = |job: Job| matches!(job.outcome(), Some(Outcome::Done(_)));
+        let done = |job: Box<Job>| matches!(job.outcome(), Some(Outcome::Done(_)));
         common.rejected += u32::from(job.is_some_and(done));
     }
 

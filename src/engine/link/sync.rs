@@ -391,7 +391,8 @@ impl Syncs {
             desk.add(common.index, job.number, job.attempt, ticket, job.data);
         }
         // Whatever it says, not all the time, and soon enough for the leases.
-        self.wait_ms = synced.wait_ms.clamp(LEAST_WAIT_MS, common.lease_ms() / 3.0);
+        let longest = common.lease_ms() / 3.0;
+        self.wait_ms = synced.wait_ms.max(LEAST_WAIT_MS).min(longest);
         if granted < want {
             // Volunteers who were told so together do not come back together.
             common.dry = Some(Due::after(now, self.wait_ms * (1.0 + 0.2 * random)));

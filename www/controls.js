@@ -1,0 +1,73 @@
+// The settings that the visitor sees: from the page's fields to what is remembered, and back.
+
+import { element, write } from "./element.js";
+import { clockMinutes, clockText } from "./settings.js";
+
+/** @typedef {import("./settings.js").Settings} Settings */
+
+const form = element("settings", HTMLFormElement);
+const nickname = element("nickname", HTMLInputElement);
+const cores = element("cores", HTMLInputElement);
+const intensity = element("intensity", HTMLInputElement);
+const battery = element("battery", HTMLInputElement);
+const background = element("background", HTMLInputElement);
+const mindHours = element("mind-hours", HTMLInputElement);
+const from = element("from", HTMLInputElement);
+const to = element("to", HTMLInputElement);
+
+/**
+ * @param {Settings} settings
+ * @param {number | undefined} hardware how many cores there are
+ */
+export function fill(settings, hardware) {
+  cores.max = String(Math.max(1, hardware || 1));
+  nickname.value = settings.nickname;
+  cores.value = String(settings.cores);
+  intensity.value = String(settings.intensity);
+  battery.checked = settings.pauseOnBattery;
+  background.checked = settings.background;
+  mindHours.checked = settings.mindHours;
+  from.value = clockText(settings.hours.from);
+  to.value = clockText(settings.hours.to);
+  tell();
+}
+
+/**
+ * What the fields say; where one says nothing, `before` holds.
+ *
+ * @param {Settings} before
+ * @returns {Settings}
+ */
+export function read(before) {
+  return {
+    nickname: nickname.value.trim(),
+    cores: Number(cores.value),
+    intensity: Number(intensity.value),
+    pauseOnBattery: battery.checked,
+    background: background.checked,
+    mindHours: mindHours.checked,
+    hours: {
+      from: clockMinutes(from.value) ?? before.hours.from,
+      to: clockMinutes(to.value) ?? before.hours.to,
+    },
+  };
+}
+
+/** @param {() => void} changed called at each change of a field */
+export function onChange(changed) {
+  form.addEventListener("input", () => {
+    tell();
+    changed();
+  });
+}
+
+/** The name cannot change while jobs are done under it. @param {boolean} fixed */
+export function fixName(fixed) {
+  nickname.disabled = fixed;
+}
+
+function tell() {
+  write(element("cores-text", HTMLElement), `${cores.value} of ${cores.max}`);
+  write(element("intensity-text", HTMLElement), `${intensity.value} %`);
+  from.disabled = to.disabled = !mindHours.checked;
+}
