@@ -23,6 +23,8 @@ export function chromiumArgs(asRoot = isRoot()) {
     "--disable-quic",
     "--disable-background-networking",
     "--disable-component-update",
+    // Where there is none to speak of, Chromium may wait for it for ever.
+    "--disable-gpu",
   ];
 }
 

@@ -1,7 +1,7 @@
 // `npm run build`: the npm package, the sample's kernel and the tracker. Cargo decides what is
 // fresh; wasm-pack would optimise again each time, so its packages carry a stamp of their inputs.
 
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
@@ -29,6 +29,8 @@ export function buildPackage({ target = "web", outDir = join(root, "pkg") } = {}
     crate: root,
     target,
     outDir,
+    // Nobody downloads what Node.js runs, and its scripts are no modules.
+    finish: target === "nodejs" ? undefined : minify,
     inputs: ["src", "crates/protocol", "Cargo.toml", "README.md"],
     about: "1 to 2 minutes the first time",
   });
@@ -47,8 +49,24 @@ export function buildKernel() {
   });
 }
 
-async function wasmPack({ what, crate, target, outDir, inputs, about }) {
-  const hash = await inputHash(inputs, [target]);
+/** Takes comments and long names out of the scripts: a third of what they are. */
+async function minify(folder) {
+  const { transform } = await import("esbuild");
+  for (const file of filesIn(folder, /\.js$/)) {
+    const { code } = await transform(readFileSync(file, "utf8"), { minify: true, format: "esm" });
+    writeFileSync(file, code);
+  }
+}
+
+function filesIn(folder, names) {
+  return readdirSync(folder, { recursive: true })
+    .filter((file) => names.test(file))
+    .map((file) => join(folder, file));
+}
+
+async function wasmPack({ what, crate, target, outDir, inputs, about, finish }) {
+  // This script says what is done to the package in the end.
+  const hash = await inputHash([...inputs, "scripts/build.mjs", "package-lock.json"], [target]);
   // Beside the folder: wasm-pack empties the folder, and npm would pack the stamp.
   const stamp = join(root, "target", "stamps", relative(root, outDir).replaceAll(/\W+/g, "-"));
   if (isStamped(stamp, hash) && existsSync(join(outDir, "package.json"))) return outDir;
@@ -63,6 +81,7 @@ async function wasmPack({ what, crate, target, outDir, inputs, about }) {
       remedy: "see the compiler's messages above",
     }),
   );
+  await finish?.(outDir);
   writeStamp(stamp, hash);
   return outDir;
 }
@@ -120,23 +139,16 @@ export function buildTracker() {
 
 /** What a browser has to download, all of it: as it is, and as servers compress it. */
 export function packageSizes(folder) {
-  const names = readdirSync(folder, { recursive: true }).filter((name) =>
-    /\.(wasm|js)$/.test(name),
-  );
+  const names = filesIn(folder, /\.(wasm|js)$/);
   if (!names.some((name) => name.endsWith(".wasm"))) {
     throw new Failure(`There is no wasm in ${relative(root, folder)}.`, {
       why: "wasm-pack should have written it.",
       remedy: `delete ${relative(root, folder)} and build again`,
     });
   }
-  const files = names.map((name) => readFileSync(join(folder, name)));
-  const all = (size) => files.reduce((sum, file) => sum + size(file), 0);
-  const size = ({ length }) => length;
-  return {
-    raw: all(size),
-    gz: all((file) => size(gzipSync(file))),
-    br: all((file) => size(brotliCompressSync(file))),
-  };
+  const files = names.map((name) => readFileSync(name));
+  const sum = (size) => files.reduce((all, file) => all + size(file).length, 0);
+  return { raw: sum((file) => file), gz: sum(gzipSync), br: sum(brotliCompressSync) };
 }
 
 export function sizesText({ raw, gz, br }) {

@@ -38,14 +38,15 @@ impl Address {
         if scheme != "http" && scheme != "https" {
             return refuse("The tracker's URL must begin with http:// or https://");
         }
-        if rest.contains(['?', '#']) {
+        if rest.bytes().any(|byte| b"?#".contains(&byte)) {
             return refuse("The tracker's URL must have no ? and no #");
         }
-        if rest.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
+        let is_foreign = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+        if rest.chars().any(is_foreign) {
             return refuse("The tracker's URL contains a character that no URL has");
         }
         let authority = rest.split('/').next().unwrap_or_default();
-        if authority.contains('@') {
+        if authority.as_bytes().contains(&b'@') {
             return refuse("The tracker's URL must not contain a user name or password");
         }
         if authority.is_empty() || authority.starts_with(':') {

@@ -410,9 +410,20 @@ impl Scheduler {
             }
             Event::Answered(id, got) => {
                 let mut got = Some(got);
+                let mut filled = None;
                 for link in &mut self.links {
                     let Some(untaken) = got.take() else { break };
+                    let before = link.common.accepted;
                     got = link.answered(now, random, id, untaken, &mut self.desk);
+                    if link.common.accepted > before {
+                        filled = link.common.stage.next();
+                    }
+                }
+                // What one stage made is the next one's to take.
+                for link in &mut self.links {
+                    if Some(link.common.stage) == filled {
+                        link.common.dry = None;
+                    }
                 }
             }
             Event::Settings(settings) => self.settings = settings,

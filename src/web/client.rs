@@ -7,15 +7,15 @@ use super::face::say;
 use super::http::{Failure, Terms};
 use super::json::Fields;
 use super::options::{CallOptions, InitOptions, check};
-use super::turn::{Turn, Turns};
+use super::turn::Turns;
 use super::{error, json};
-use crate::call::{Call, Request, read_alive, read_count};
+use crate::call::{Answer, Call, Request, read_alive, read_count};
 use crate::fault::Fault;
 use crate::session::{
     Dump, Session, bad_dump, bad_job_data, check_job, check_progress, check_worker,
 };
 use core::cell::RefCell;
-use core::future::{Future, ready};
+use core::future::Future;
 use core::pin::Pin;
 use distcompute_protocol::{ErrorCode, NewJob, NewWorker};
 use js_sys::{JsString, Promise};
@@ -148,10 +148,6 @@ impl Inner {
         read(&self.session.borrow())
     }
 
-    fn token(&self) -> String {
-        self.read(|s| s.worker.token.clone())
-    }
-
     fn hold(&self, job: Option<NewJob>, data: JsValue) {
         self.session.borrow_mut().job = job;
         self.job.replace(data);
@@ -162,44 +158,102 @@ impl Inner {
         tell(verbose, Some(&project), text);
     }
 
-    /// Waits for this call's turn.
-    async fn turn(&self, call: Call, options: &CallOptions) -> Result<Turn, Failure> {
-        let mut turn = self.turns.queue();
-        let terms = Terms::new(call, options, &|_| ());
-        terms.wait_for(&mut turn).await?;
-        Ok(turn)
-    }
-
-    async fn call(
-        &self,
-        request: &Request,
-        options: &CallOptions,
-    ) -> Result<Option<String>, Failure> {
+    /// One call from its turn to its end. There is one function for all of them: each that is async
+    /// would be one more machine in the package.
+    async fn run(&self, asked: Asked, options: &CallOptions) -> Result<JsValue, Failure> {
+        let call = asked.call();
         let on_retry = |what: &str| self.tell(&format!("retrying request after {what}..."));
         let url = self.read(|s| s.registration.url.clone());
-        let terms = Terms::new(request.call, options, &on_retry);
-        let answer = terms.send(&url, request).await?;
-        Ok(answer.map(|answer| answer.body))
+        let terms = Terms::new(call, options, &on_retry);
+        let mut turn = asked.takes_turns().then(|| self.turns.queue());
+        let mut answer = Ok(None);
+        if let Some(turn) = &mut turn {
+            answer = terms.wait_for(turn).await.map(|()| None);
+        }
+        if answer.is_ok() {
+            answer = match self.request(asked) {
+                Ok(request) => terms.send(&url, &request).await,
+                Err(fault) => Err(fault.into()),
+            };
+        }
+        self.conclude(call, answer)
     }
 
-    async fn job_count(&self, options: CallOptions) -> Result<JsValue, Failure> {
-        let request = self.read(|s| Request::job_count(s.registration.stage));
-        let body = self.call(&request, &options).await?.unwrap_or_default();
-        let count = read_count(&body).ok_or_else(|| Fault::bad_answer(body))?;
-        self.tell(&format!("jobs remaining: {count}"));
-        // A count that a float cannot hold exactly would take longer than the Earth has.
-        Ok(JsValue::from_f64(count as f64))
+    fn request(&self, asked: Asked) -> Result<Request, Fault> {
+        let token = self.read(|s| s.worker.token.clone());
+        Ok(match asked {
+            Asked::JobCount => Request::job_count(self.read(|s| s.registration.stage)),
+            Asked::NewJob => {
+                self.tell("looking for new job...");
+                // Asking for a job puts back the one that is held. Whether it has, and which other
+                // was given, nobody knows until the answer is here.
+                self.hold(None, JsValue::NULL);
+                Request::new_job(token)
+            }
+            Asked::CompleteJob(data) => {
+                Request::complete_job(token, self.held(ErrorCode::NoOpenJob)?, data)
+            }
+            Asked::FlagInvalidData => {
+                Request::flag_invalid_data(token, self.held(ErrorCode::NotWorking)?)
+            }
+            Asked::Log(progress) => {
+                self.tell(&format!("logged new progress data: {progress}"));
+                Request::update_progress(token, progress)
+            }
+            Asked::IsAlive => Request::validate_worker(token),
+            Asked::Bye => Request::bye(token),
+        })
     }
 
-    async fn new_job(&self, options: CallOptions) -> Result<JsValue, Failure> {
-        let _turn = self.turn(Call::NewJob, &options).await?;
-        self.tell("looking for new job...");
-        let request = Request::new_job(self.token());
-        // Asking for a job puts back the one that is held. Whether it has, and which other was
-        // given, nobody knows until the answer is here.
-        self.hold(None, JsValue::NULL);
-        let body = self.call(&request, &options).await?.unwrap_or_default();
-        let job = check_job(read_body(&body, read_job)?)?;
+    fn held(&self, otherwise: ErrorCode) -> Result<u64, Fault> {
+        self.read(Session::job_number)
+            .ok_or_else(|| Fault::no_open_job(otherwise))
+    }
+
+    /// Takes in what came of a call.
+    fn conclude(
+        &self,
+        call: Call,
+        answer: Result<Option<Answer>, Failure>,
+    ) -> Result<JsValue, Failure> {
+        let number = self.read(Session::job_number).unwrap_or_default();
+        let settles = matches!(call, Call::CompleteJob | Call::FlagInvalidData);
+        // Lets go of the job where the tracker's answer says that this worker holds it no longer.
+        if settles && answer.as_ref().map_or_else(Failure::ends_job, |_| true) {
+            self.hold(None, JsValue::NULL);
+        }
+        if call == Call::Bye {
+            // Whatever went wrong: the worker may be gone already, and if not, the tracker will
+            // notice by itself.
+            self.hold(None, JsValue::NULL);
+            self.tell("closed worker");
+            return Ok(JsValue::UNDEFINED);
+        }
+        let body = answer?.map(|answer| answer.body).unwrap_or_default();
+        match call {
+            Call::JobCount => {
+                let count = read_count(&body).ok_or_else(|| Fault::bad_answer(body))?;
+                self.tell(&format!("jobs remaining: {count}"));
+                // A count that a float cannot hold exactly would take longer than the Earth has.
+                return Ok(JsValue::from_f64(count as f64));
+            }
+            Call::NewJob => return self.take(&body),
+            Call::ValidateWorker => {
+                let alive = read_alive(&body).ok_or_else(|| Fault::bad_answer(body))?;
+                return Ok(JsValue::from_bool(alive));
+            }
+            Call::CompleteJob => self.tell(&format!("marked job #{number} as complete")),
+            Call::FlagInvalidData => {
+                self.tell(&format!("flagged the data of job #{number} as invalid"));
+            }
+            _ => {}
+        }
+        Ok(JsValue::UNDEFINED)
+    }
+
+    /// Takes the job that an answer holds.
+    fn take(&self, body: &str) -> Result<JsValue, Failure> {
+        let job = check_job(read_body(body, read_job)?)?;
         let number = job.number;
         let (data, fault) = match json::job_data(job.data.as_deref()) {
             Ok(data) => (data, None),
@@ -213,84 +267,40 @@ impl Inner {
         self.tell(&format!("received new job #{number}"));
         fault.map_or(Ok(data), |fault| Err(fault.into()))
     }
+}
 
-    async fn complete_job(&self, data: String, options: CallOptions) -> Result<JsValue, Failure> {
-        let _turn = self.turn(Call::CompleteJob, &options).await?;
-        let number = self.held(ErrorCode::NoOpenJob)?;
-        let request = Request::complete_job(self.token(), number, data);
-        self.settle(&request, &options).await?;
-        self.tell(&format!("marked job #{number} as complete"));
-        Ok(JsValue::UNDEFINED)
-    }
+/// What is asked of a client.
+enum Asked {
+    JobCount,
+    NewJob,
+    CompleteJob(String),
+    FlagInvalidData,
+    Log(String),
+    IsAlive,
+    Bye,
+}
 
-    async fn flag_invalid_data(&self, options: CallOptions) -> Result<JsValue, Failure> {
-        let _turn = self.turn(Call::FlagInvalidData, &options).await?;
-        let number = self.held(ErrorCode::NotWorking)?;
-        let request = Request::flag_invalid_data(self.token(), number);
-        self.settle(&request, &options).await?;
-        self.tell(&format!("flagged the data of job #{number} as invalid"));
-        Ok(JsValue::UNDEFINED)
-    }
-
-    fn held(&self, otherwise: ErrorCode) -> Result<u64, Fault> {
-        self.read(Session::job_number)
-            .ok_or_else(|| Fault::no_open_job(otherwise))
-    }
-
-    /// Sends what ends the job that is held, and lets go of it where the tracker's answer says
-    /// that this worker holds it no longer.
-    async fn settle(&self, request: &Request, options: &CallOptions) -> Result<(), Failure> {
-        let answer = self.call(request, options).await;
-        if answer.as_ref().map_or_else(Failure::ends_job, |_| true) {
-            self.hold(None, JsValue::NULL);
+impl Asked {
+    fn call(&self) -> Call {
+        match self {
+            Self::JobCount => Call::JobCount,
+            Self::NewJob => Call::NewJob,
+            Self::CompleteJob(_) => Call::CompleteJob,
+            Self::FlagInvalidData => Call::FlagInvalidData,
+            Self::Log(_) => Call::UpdateProgress,
+            Self::IsAlive => Call::ValidateWorker,
+            Self::Bye => Call::Bye,
         }
-        answer.map(|_| ())
     }
 
-    async fn log(&self, progress: String, options: CallOptions) -> Result<JsValue, Failure> {
-        let progress = check_progress(&progress)?;
-        self.tell(&format!("logged new progress data: {progress}"));
-        let request = Request::update_progress(self.token(), progress);
-        self.call(&request, &options).await?;
-        Ok(JsValue::UNDEFINED)
-    }
-
-    async fn is_alive(&self, options: CallOptions) -> Result<JsValue, Failure> {
-        let request = Request::validate_worker(self.token());
-        let body = self.call(&request, &options).await?.unwrap_or_default();
-        let alive = read_alive(&body).ok_or_else(|| Fault::bad_answer(body))?;
-        Ok(JsValue::from_bool(alive))
-    }
-
-    async fn bye(&self, options: CallOptions) {
-        // Whatever goes wrong: the worker may be gone already, and if not, the tracker will notice
-        // by itself.
-        if let Ok(_turn) = self.turn(Call::Bye, &options).await {
-            let _ = self.call(&Request::bye(self.token()), &options).await;
-        }
-        self.hold(None, JsValue::NULL);
-        self.tell("closed worker");
+    /// Whether it changes which job is held: such calls run one after the other.
+    fn takes_turns(&self) -> bool {
+        !matches!(self, Self::JobCount | Self::Log(_) | Self::IsAlive)
     }
 }
 
 /// A call under way. Boxed, so that turning it into a promise is compiled once and not per call.
 type Running = Pin<Box<dyn Future<Output = Result<JsValue, Failure>>>>;
-
-/// Starts a call on a clone of what the class holds, its options read first.
-fn start<F>(
-    client: &Client,
-    options: &JsValue,
-    call: impl FnOnce(Rc<Inner>, CallOptions) -> F,
-) -> Promise
-where
-    F: Future<Output = Result<JsValue, Failure>> + 'static,
-{
-    let running: Running = match CallOptions::read(options) {
-        Ok(options) => Box::pin(call(Rc::clone(&client.0), options)),
-        Err(fault) => Box::pin(ready(Err(fault.into()))),
-    };
-    promise(running)
-}
 
 fn promise(running: Running) -> Promise {
     future_to_promise(async move { Ok(running.await?) })
@@ -304,6 +314,15 @@ impl Client {
             turns: Turns::new(),
         }))
     }
+
+    /// Starts a call on a clone of what the class holds.
+    fn start(&self, asked: Result<Asked, Fault>, options: Result<CallOptions, Fault>) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(Box::pin(async move {
+            let options = options?;
+            inner.run(asked?, &options).await
+        }))
+    }
 }
 
 #[wasm_bindgen]
@@ -314,9 +333,7 @@ impl Client {
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
     ) -> Promise {
-        start(self, options, |inner, options| async move {
-            inner.job_count(options).await
-        })
+        self.start(Ok(Asked::JobCount), CallOptions::read(options))
     }
 
     /// Takes a job, puts it in `job` and `jobId`, and resolves to its data. A job that is still
@@ -331,9 +348,7 @@ impl Client {
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
     ) -> Promise {
-        start(self, options, |inner, options| async move {
-            inner.new_job(options).await
-        })
+        self.start(Ok(Asked::NewJob), CallOptions::read(options))
     }
 
     /// Hands in the output of the job that is held: it becomes the next stage's input, or the job
@@ -349,10 +364,8 @@ impl Client {
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
     ) -> Promise {
         // Read before the first await: the caller may change the object afterwards.
-        let data = json::output(data);
-        start(self, options, |inner, options| async move {
-            inner.complete_job(data?, options).await
-        })
+        let asked = json::output(data).map(Asked::CompleteJob);
+        self.start(asked, CallOptions::read(options))
     }
 
     /// Sends the progress line, which the dashboard shows, for example `"12 / 100 images"`. What
@@ -363,10 +376,8 @@ impl Client {
         #[wasm_bindgen(unchecked_param_type = "string")] progress: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
     ) -> Promise {
-        let progress = json::text(progress, "progress");
-        start(self, options, |inner, options| async move {
-            inner.log(progress?, options).await
-        })
+        let progress = json::text(progress, "progress").and_then(|text| check_progress(&text));
+        self.start(progress.map(Asked::Log), CallOptions::read(options))
     }
 
     /// Whether the tracker still knows this worker. It forgets one that has not been heard from
@@ -376,9 +387,7 @@ impl Client {
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
     ) -> Promise {
-        start(self, options, |inner, options| async move {
-            inner.is_alive(options).await
-        })
+        self.start(Ok(Asked::IsAlive), CallOptions::read(options))
     }
 
     /// Says that the input of the job that is held is bad, and clears `job`. When enough
@@ -390,9 +399,7 @@ impl Client {
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
     ) -> Promise {
-        start(self, options, |inner, options| async move {
-            inner.flag_invalid_data(options).await
-        })
+        self.start(Ok(Asked::FlagInvalidData), CallOptions::read(options))
     }
 
     /// Leaves: the tracker puts a job that is held back for others. Never rejects, takes ten
@@ -402,12 +409,8 @@ impl Client {
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
     ) -> Promise {
-        let inner = Rc::clone(&self.0);
         let options = CallOptions::read(options).unwrap_or_default();
-        promise(Box::pin(async move {
-            inner.bye(options).await;
-            Ok(JsValue::UNDEFINED)
-        }))
+        self.start(Ok(Asked::Bye), Ok(options))
     }
 
     /// The session as plain JSON, for `load()`: a page that is loaded again goes on with the same

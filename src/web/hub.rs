@@ -10,7 +10,7 @@ use super::tower::Tower;
 use super::{status, wire};
 use crate::address::Address;
 use crate::engine::{
-    action::{Action, Got, Outgoing, Write},
+    action::{Action, Got, Outgoing, Wire, Write},
     clock::Now,
     desk::{Key, Outcome, Text, Ticket},
     duty::{FULL, STOP},
@@ -273,6 +273,11 @@ impl Hub {
     fn act(self: &Rc<Self>, action: Action) {
         match action {
             Action::Send(outgoing) => {
+                if matches!(outgoing.wire, Wire::Sync(_)) {
+                    // The goodbye that the page has is an older word now, and would not be heard.
+                    self.said_farewell.set((f64::NEG_INFINITY, 0));
+                    self.told.set(f64::NEG_INFINITY);
+                }
                 let hub = Rc::clone(self);
                 spawn_local(async move { hub.send(outgoing).await });
             }

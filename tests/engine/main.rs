@@ -6,6 +6,7 @@ mod tracker;
 mod world;
 
 mod course;
+mod exchanges;
 mod faults;
 mod pace;
 mod random;

@@ -28,6 +28,10 @@ const MOST_ITEMS: usize = MAX_SYNC_ITEMS - 512;
 /// What a goodbye may carry: browsers let 64 KiB outlive a page.
 const FAREWELL_BODY: f64 = 48_000.0;
 
+/// Jobs that are remembered as flagged, and for how long: so long others have to look at them first.
+const FLAGGED: usize = 256;
+const FLAGGED_MS: f64 = 120_000.0;
+
 /// When to ask again where the tracker has not said.
 const WAIT_MS: f64 = 60_000.0;
 
@@ -68,6 +72,8 @@ pub(super) struct Syncs {
     wait_ms: f64,
     /// A body that is known to be accepted, in bytes; shrinks where the tracker refuses a larger one.
     body: f64,
+    /// Jobs whose input this browser has called bad, at which attempt, and when.
+    flagged: Vec<(u64, u32, Now)>,
     left: bool,
 }
 
@@ -88,6 +94,7 @@ impl Syncs {
             heard: None,
             wait_ms: WAIT_MS,
             body: f64::INFINITY,
+            flagged: Vec::new(),
             left: false,
         }
     }
@@ -367,6 +374,14 @@ impl Syncs {
         common.rejected += count(synced.rejected.len());
         unsend(desk, &keys);
         for key in keys {
+            if let Some(job) = desk.get(key)
+                && matches!(job.outcome(), Some(Outcome::Invalid(_)))
+            {
+                if self.flagged.len() >= FLAGGED {
+                    self.flagged.remove(0);
+                }
+                self.flagged.push((job.number, job.attempt, now));
+            }
             // A result of which the answer says nothing was not in the request that it answers.
             let is_settled = desk.get(key).is_some_and(|job| {
                 let is = |lease: &String| lease == job.ticket.text();
@@ -385,14 +400,18 @@ impl Syncs {
                 desk.remove(key);
             }
         }
-        let granted = count(synced.jobs.len());
+        let mut granted = count(synced.jobs.len());
         for job in synced.jobs {
             if desk.by_ticket(&job.lease).is_some() {
                 desk.freed.extend(job.data);
                 continue;
             }
             let ticket = Ticket::Lease(job.lease);
-            desk.add(common.index, job.number, job.attempt, ticket, job.data);
+            let key = desk.add(common.index, job.number, job.attempt, ticket, job.data);
+            if self.has_flagged(now, job.number, job.attempt) {
+                desk.end(key, Outcome::Released, now);
+                granted -= 1;
+            }
         }
         // Whatever it says, not all the time, and soon enough for the leases.
         let longest = common.lease_ms() / 3.0;
@@ -403,6 +422,14 @@ impl Syncs {
         } else if want > 0 {
             common.dry = None;
         }
+    }
+
+    /// Whether this is an input that this browser has just called bad: a second opinion should be
+    /// somebody else's. Attempts count anew when an input was made again.
+    fn has_flagged(&self, now: Now, number: u64, attempt: u32) -> bool {
+        let mut flagged = self.flagged.iter();
+        flagged
+            .any(|(of, at, since)| *of == number && attempt > *at && now.since(*since) < FLAGGED_MS)
     }
 
     pub(super) fn farewell(&self, common: &Common, desk: &Desk) -> Vec<Wire> {
@@ -438,14 +465,23 @@ impl Syncs {
     }
 
     pub(super) fn due_ms(&self, now: Now, index: usize, desk: &Desk) -> Option<f64> {
+        if self.flight.is_some() {
+            return None;
+        }
         let silent = self.wait_ms - now.since(self.heard());
-        let jobs = desk.iter().filter(|job| job.link == index);
-        let due = jobs.flat_map(|job| match &job.place {
-            Place::Ended { since, .. } => [LINGER_MS - now.since(*since), silent],
-            _ => [silent; 2],
-        });
-        let due = due.filter(|ms| *ms > 0.0).reduce(f64::min);
-        due.filter(|_| self.flight.is_none())
+        let mut due = f64::INFINITY;
+        for job in desk.iter().filter(|job| job.link == index) {
+            let lingers = match &job.place {
+                Place::Ended { since, .. } => LINGER_MS - now.since(*since),
+                _ => silent,
+            };
+            for ms in [silent, lingers] {
+                if ms > 0.0 {
+                    due = due.min(ms);
+                }
+            }
+        }
+        due.is_finite().then_some(due)
     }
 }
 
