@@ -12,7 +12,7 @@ import { isMain, runMain } from "./failure.mjs";
 import { root, toolEnv } from "./places.mjs";
 import { endOnSignals, run } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
-import { ensurePython } from "./python.mjs";
+import { ensurePython, ensureSystemPython } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
 import { testTracker } from "./servers.mjs";
 import { ensureBuildTools, ensureNpmPackages, ensureRust } from "./tools.mjs";
@@ -64,6 +64,12 @@ const steps = [
     what: "a small poster, painted in Chromium by way of npm start",
     needs: [ensureNpmPackages, ensureBuildTools, ensureChromium],
     run: (of) => endToEndTests(of(ensureChromium)),
+  },
+  {
+    name: "engine",
+    what: "volunteers in Chromium whose network, tracker, tab or workers fail",
+    needs: [ensureNpmPackages, ensureBuildTools, ensureChromium, ensureSystemPython],
+    run: (of) => engineTests(of(ensureChromium)),
   },
 ];
 
@@ -146,6 +152,14 @@ async function endToEndTests(chromium) {
   const env = { DISTCOMPUTE_CHROMIUM: chromium };
   // One at a time: each of them computes on all cores.
   return await nodeTests({ folders: ["tests/e2e"], env, args: ["--test-concurrency=1"] });
+}
+
+async function engineTests(chromium) {
+  await buildPackage();
+  await testTracker();
+  const env = { DISTCOMPUTE_CHROMIUM: chromium };
+  const args = ["--test-concurrency=1"];
+  return await nodeTests({ folders: ["tests/e2e/engine"], env, args });
 }
 
 async function main(args) {

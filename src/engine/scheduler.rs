@@ -110,6 +110,8 @@ pub enum Event {
     },
     /// A compute worker of another hub works on this job, if any, under the key that that gave it.
     Met(u32, Option<(Key, Stored)>),
+    /// A job that ended in a compute worker, of which the hub before may not have heard.
+    Made(Stored),
     /// A compute worker exists at this place; it sets itself up.
     CoreHere(u32),
     /// It is ready for jobs.
@@ -259,6 +261,8 @@ pub struct Scheduler {
     /// How many cores have not said yet what they do for another hub, and since when: before that
     /// the tracker must not be told what is held.
     meeting: Option<(u32, Now)>,
+    /// Whether the registration of the hub before was given up.
+    parted: bool,
     /// What the cores could have worked, in milliseconds, and up to when: limits count neither
     /// pauses nor rests nor the machine's sleep.
     work_ms: f64,
@@ -289,6 +293,7 @@ impl Scheduler {
             renewing: false,
             restored: false,
             meeting: None,
+            parted: false,
             work_ms: 0.0,
             entered: None,
             told: None,
@@ -362,6 +367,14 @@ impl Scheduler {
                 self.restore(now, sessions, jobs);
             }
             Event::Met(core, job) => self.meet(now, core, job),
+            Event::Made(mut stored) => {
+                let outcome = stored.outcome.take();
+                let known = self.desk.by_ticket(stored.ticket.text());
+                let key = known.or_else(|| self.add(stored));
+                if let (Some(key), Some(outcome)) = (key, outcome) {
+                    self.desk.end(key, outcome, now);
+                }
+            }
             Event::CoreHere(core) => self.core_here(now, core),
             Event::CoreUp(core) => {
                 if let Some(core) = self.cores.get_mut(core) {
@@ -503,6 +516,22 @@ impl Scheduler {
             .is_none_or(|(cores, since)| cores == 0 || now.since(since) >= MEETING_MS)
     }
 
+    /// Whether a core has not said yet what it does for the hub before.
+    fn is_meeting(&self) -> bool {
+        self.meeting.is_some_and(|(cores, _)| cores > 0)
+    }
+
+    /// A core that did not say in time what it does is busy. A sync that does not name its job would
+    /// put that back, but not under another registration; leases are good under any.
+    fn part(&mut self) {
+        if self.is_meeting() && !self.parted {
+            self.parted = true;
+            for link in &mut self.links {
+                link.part();
+            }
+        }
+    }
+
     fn core_here(&mut self, now: Now, at: u32) {
         // A new hub is told of running cores too; so what an old worker had is asked for again.
         let mut core = Core::new(now);
@@ -532,6 +561,11 @@ impl Scheduler {
         }
         self.empty(at);
         if let Some(core) = self.cores.get_mut(at) {
+            if core.health == Health::Starting
+                && let Some((cores, _)) = &mut self.meeting
+            {
+                *cores = cores.saturating_sub(1);
+            }
             let fresh = Core::new(now);
             *core = Core {
                 jobs: core.jobs,
@@ -673,6 +707,7 @@ impl Scheduler {
         self.size(out);
         let hurry = !self.may_begin() || !self.is_working();
         if self.has_met(now) {
+            self.part();
             self.ask(now, hurry, out);
         }
         self.keep(now, STORE_MS, out);
@@ -744,8 +779,11 @@ impl Scheduler {
             }
         }
         let mut ahead: Vec<(bool, usize, Key)> = Vec::new();
+        let meeting = self.is_meeting();
         for job in self.desk.iter() {
-            if job.place == Place::Ahead && fresh.get(job.link) == Some(&true) {
+            // What storage had, a core that has not spoken may be working on.
+            let known = !(meeting && job.resumable);
+            if job.place == Place::Ahead && known && fresh.get(job.link) == Some(&true) {
                 let rank = (!job.resumable, job.link, job.key);
                 // Mostly the last: the desk is in the order of keys.
                 ahead.insert(ahead.partition_point(|before| *before < rank), rank);

@@ -107,7 +107,9 @@ export class Core {
   #run;
   /** The job whose beginning was not said yet. */
   #begun;
-  #results = [];
+  /** What was not said yet of jobs that have ended: `{ task, result }` each; and what was said last. */
+  #ended = [];
+  #said = [];
   #flushing = false;
   #bell = new MessageChannel();
   #ring = () => {};
@@ -130,8 +132,14 @@ export class Core {
     this.#listen(port);
     this.#hear({ t: "tower", epochs: [] });
     this.#queue = [];
+    // The former hub may have died before it heard of them.
+    const over = [...this.#said, ...this.#ended].map(({ task, result }) => {
+      const { kind, data: output, message: said } = result;
+      return { ...task, kind, output, said };
+    });
+    this.#ended = [];
     const task = this.#run?.task;
-    port.postMessage({ t: "met", task: task && { ...task, kind: "job", input: task.data } });
+    port.postMessage({ t: "met", task: task && { ...task, kind: "job", input: task.data }, over });
     if (this.#up) port.postMessage(this.#up);
     this.#begun = this.#run?.key;
     this.#flush(now());
@@ -207,7 +215,7 @@ export class Core {
       if (data?.startsWith(mark)) data = JSON.parse(data.slice(mark.length));
     } catch (thrown) {
       const message = `the data says that it is JSON and is not: ${this.#rules.says(thrown)}`;
-      this.#results.push({ key: task.key, kind: "invalid", message, ms: 0 });
+      this.#ended.push({ task, result: { key: task.key, kind: "invalid", message, ms: 0 } });
       return undefined;
     }
     const look = (done, total, text) => this.#look(done, total, text);
@@ -255,20 +263,23 @@ export class Core {
     }
     this.#run = undefined;
     this.#begun = undefined;
-    this.#results.push(result);
+    this.#ended.push({ task: run.task, result });
   }
 
   get #hasNews() {
-    return this.#begun !== undefined || this.#results.length > 0;
+    return this.#begun !== undefined || this.#ended.length > 0;
   }
 
   /** Says what there is to say, if anything. */
   #flush(at, progress) {
     if (!progress && !this.#hasNews) return;
     const report = { t: "report", started: this.#begun, progress };
-    if (this.#results.length > 0) report.results = this.#results;
+    if (this.#ended.length > 0) {
+      report.results = this.#ended.map(({ result }) => result);
+      this.#said = this.#ended;
+      this.#ended = [];
+    }
     this.#begun = undefined;
-    this.#results = [];
     this.#port.postMessage(report);
     this.#rules.sent(at);
   }

@@ -547,7 +547,15 @@ impl Hub {
                 Event::Recalled(core, keys.iter().filter_map(key).collect())
             }
             "report" => Event::Report(core, self.report(message)),
-            "met" => Event::Met(core, self.met(message)),
+            "met" => {
+                for over in list(message, "over") {
+                    let stored = wire::stored(&over, &mut self.texts.borrow_mut());
+                    if let Some(stored) = stored {
+                        self.event(Event::Made(stored));
+                    }
+                }
+                Event::Met(core, self.met(message))
+            }
             _ => return,
         };
         let idle = matches!(&event, Event::Report(_, report) if report.started.is_none());

@@ -1,7 +1,13 @@
 //! What a volunteer's day brings: pauses, stops, other settings, sleep, a closed tab, a new version.
 
 use distcompute_client::engine::{
-    desk::Place, governor::Surroundings, governor::Wish, scheduler::Event, settings::Limits,
+    action::{Action, Hello, Session, Wire},
+    clock::Now,
+    desk::Place,
+    governor::Surroundings,
+    governor::Wish,
+    scheduler::{Event, Scheduler},
+    settings::{Limits, Settings},
 };
 use distcompute_protocol::{Stage, SyncRequest};
 
@@ -763,4 +769,45 @@ fn cores_that_die_are_replaced() {
         }
         finishes(&mut world, 1_000_000.0);
     });
+}
+
+#[test]
+fn a_hub_whose_cores_are_too_busy_to_say_at_what_puts_nothing_of_theirs_back() {
+    let session = Session {
+        stage: Stage::A,
+        nickname: "Ada".to_owned(),
+        seq: 7,
+        hello: Hello {
+            token: "of the hub before".to_owned(),
+            syncs: true,
+            lease_ms: 300_000.0,
+            ..Hello::default()
+        },
+    };
+    for busy in [true, false] {
+        let settings = Settings::default();
+        let mut hub = Scheduler::new(&[Stage::A], "Ada", settings, Limits::default());
+        let mut at = |ms: f64, event| {
+            let now = Now {
+                mono: ms,
+                wall: 1e12 + ms,
+            };
+            let mut actions = hub.handle(now, 0.5, event);
+            actions.retain(|action| matches!(action, Action::Send(_)));
+            actions
+        };
+        let restored = Event::Restored {
+            sessions: vec![session.clone()],
+            jobs: Vec::new(),
+            cores: 1,
+        };
+        assert_eq!(at(0.0, restored), []);
+        assert_eq!(at(1.0, Event::CoreHere(0)), []);
+        if !busy {
+            at(2.0, Event::Met(0, None));
+        }
+        let sent = at(1_001.0, Event::Tick);
+        let registers = |action: &Action| matches!(action, Action::Send(out) if matches!(out.wire, Wire::Register { .. }));
+        assert_eq!(sent.iter().any(registers), busy, "{sent:?}");
+    }
 }

@@ -147,6 +147,8 @@ struct Core {
 enum Happens {
     /// To the hub, of this life.
     Hub(u64, Event),
+    /// The hub, of this life, gets the channel to a compute worker, of that life.
+    Here(u64, u32, u64),
     Timer(u64),
     ToCore(u32, u64, ToCore),
     Step(u32, u64, u64),
@@ -211,6 +213,8 @@ pub(crate) struct World<T> {
     life: u64,
     timer: u64,
     cores: BTreeMap<u32, Core>,
+    /// The life of the worker that the hub has a channel to.
+    channels: BTreeMap<u32, u64>,
     texts: BTreeMap<u32, String>,
     last_text: u32,
     flights: BTreeMap<u32, u64>,
@@ -272,6 +276,7 @@ impl<T: Tracker> World<T> {
             life: 0,
             timer: 0,
             cores: BTreeMap::new(),
+            channels: BTreeMap::new(),
             texts: BTreeMap::new(),
             last_text: 0,
             flights: BTreeMap::new(),
@@ -518,6 +523,10 @@ impl<T: Tracker> World<T> {
     fn take(&mut self, what: Happens) {
         match what {
             Happens::Hub(life, event) if life == self.life => self.happen(event),
+            Happens::Here(hub, at, life) if hub == self.life => {
+                self.channels.insert(at, life);
+                self.happen(Event::CoreHere(at));
+            }
             Happens::Timer(timer) if timer == self.timer => self.happen(Event::Tick),
             Happens::ToCore(at, life, word) if self.lives(at, life) => {
                 self.core_hears(at, word);
@@ -925,7 +934,7 @@ impl<T: Tracker> World<T> {
             plan: 0,
         };
         self.cores.insert(at, core);
-        self.hub_hears(after, Event::CoreHere(at));
+        self.plan(after, Happens::Here(self.life, at, life));
         self.plan(after + SETUP_MS, Happens::Up(at, life));
     }
 
@@ -938,9 +947,9 @@ impl<T: Tracker> World<T> {
     }
 
     fn say(&mut self, at: u32, word: ToCore) {
-        if let Some(core) = self.cores.get(&at) {
-            let life = core.life;
-            self.plan(MESSAGE_MS, Happens::ToCore(at, life, word));
+        // A worker that is gone hears nothing, and nor does the one in its place.
+        if let Some(life) = self.channels.get(&at) {
+            self.plan(MESSAGE_MS, Happens::ToCore(at, *life, word));
         }
     }
 

@@ -247,6 +247,13 @@ impl Link {
         self.common.hello = Some(hello);
     }
 
+    /// Gives the registration up without a word, so that what it holds stays held.
+    pub fn part(&mut self) {
+        if let Dialect::Sync(syncs) = &mut self.dialect {
+            syncs.part();
+        }
+    }
+
     /// How long a lease lasts, in milliseconds.
     #[must_use]
     pub fn lease_ms(&self) -> f64 {

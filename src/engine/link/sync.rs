@@ -99,6 +99,10 @@ impl Syncs {
         }
     }
 
+    pub(super) fn part(&mut self) {
+        self.token = None;
+    }
+
     pub(super) fn heard(&self) -> Now {
         // Before anything was heard, the beginning of time: nothing may be begun.
         self.heard.unwrap_or(Now {

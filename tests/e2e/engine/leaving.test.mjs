@@ -1,0 +1,165 @@
+// What becomes of jobs when a volunteer pauses, stops, closes the tab, or loses it.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { chromium } from "playwright-core";
+
+import { chromiumArgs, ensureChromium } from "../../../scripts/browsers.mjs";
+import { openBrowser } from "../browser.mjs";
+import {
+  allDoneOnce,
+  begin,
+  jobs,
+  notesOf,
+  nothingBegunTwice,
+  openTab,
+  shortLeaseS,
+  startSetting,
+  statusOf,
+  until,
+  untilBooks,
+  untilKept,
+} from "./setting.mjs";
+
+/** A browser whose profile outlives it. */
+async function openProfile(t) {
+  const profile = mkdtempSync(join(tmpdir(), "distcompute-profile-"));
+  t.after(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  const executablePath = await ensureChromium();
+  return async () => {
+    const context = await chromium.launchPersistentContext(profile, {
+      executablePath,
+      args: chromiumArgs(),
+    });
+    t.after(() => context.close());
+    return context;
+  };
+}
+
+test("a job of a tab that has crashed goes on from its checkpoint", async (t) => {
+  const list = [{ act: "steps", ms: 4000 }];
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+  const open = await openProfile(t);
+  const options = { url: proxy.url };
+  const first = await open();
+  const page = await openTab(first, { site, ...options });
+  // What is kept is behind what was said.
+  await untilKept(page, (kept) => kept.some(({ state }) => state >= 1000));
+  const crashed = page.waitForEvent("crash");
+  const devtools = await first.newCDPSession(page);
+  devtools.send("Page.crash").catch(() => {});
+  await crashed;
+  await first.close();
+  assert.equal((await tracker.books()).held, 1, "nobody has put it back");
+
+  const again = await openTab(await open(), { site, ...options });
+  const [{ output }] = await allDoneOnce(tracker, 1);
+  assert.ok(output.from >= 1000, `from ${output.from}`);
+  const [{ resume }] = await notesOf(again, "begin");
+  assert.equal(resume, output.from);
+  await until(again, () => window.volunteer.status.jobsDone === 1);
+});
+
+test("a job of a tab that was closed goes on from its checkpoint, others are put back", async (t) => {
+  const list = [
+    { act: "steps", ms: 3000 },
+    { act: "busy", ms: 30_000 },
+  ];
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+  const context = await (await openBrowser(t)).newContext();
+  const options = { url: proxy.url };
+  const page = await openTab(context, { site, ...options });
+  await untilKept(page, (kept) => kept.some(({ state }) => state >= 1000));
+  // The goodbye is made ready once a second.
+  await until(
+    page,
+    () => window.volunteer.status.cores.filter(({ done }) => done > 1200).length === 2,
+  );
+  await page.goto("about:blank");
+  // At once, not when the lease ends.
+  await untilBooks(tracker, ({ held, open }) => held === 1 && open === 1, 5000);
+
+  const settings = { cores: 1 };
+  await page.goto(site);
+  await begin(page, { ...options, settings });
+  await untilBooks(tracker, ({ done }) => done === 1);
+  const [{ number, output }] = await tracker.results();
+  assert.equal(number, 1);
+  assert.ok(output.from >= 1000, `from ${output.from}`);
+});
+
+test("a pause puts back what was not begun at once, and the rest after a lease", async (t) => {
+  const list = jobs(40, { act: "busy", ms: 500 });
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list, leaseS: shortLeaseS });
+  const context = await (await openBrowser(t)).newContext();
+  const page = await openTab(context, { site, url: proxy.url });
+  await untilBooks(tracker, ({ done, held }) => done >= 6 && held > 2);
+  await page.evaluate(() => window.volunteer.pause());
+  // What the two cores had begun, and no more.
+  const since = Date.now();
+  await untilBooks(tracker, ({ held }) => held <= 2, 2500);
+  assert.equal((await statusOf(page)).reason.code, "paused");
+  // They stay theirs for a lease, and go then.
+  await untilBooks(tracker, ({ held }) => held === 0, 2 * shortLeaseS * 1000);
+  const kept = Date.now() - since;
+  t.diagnostic(`put back after ${kept} ms`);
+  assert.ok(kept >= 0.9 * shortLeaseS * 1000);
+  const before = await tracker.books();
+  await page.evaluate(() => window.volunteer.resume());
+  const { lost, failed, rejected } = await untilBooks(tracker, ({ done }) => done === 40);
+  assert.deepEqual({ lost, failed, rejected }, { lost: 0, failed: 0, rejected: 0 });
+  assert.ok(before.done < 40);
+});
+
+test("stop puts everything back at once", async (t) => {
+  const list = [...jobs(6, { act: "busy", ms: 50 }), ...jobs(4, { act: "busy", ms: 60_000 })];
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+  const context = await (await openBrowser(t)).newContext();
+  const page = await openTab(context, { site, url: proxy.url });
+  await until(
+    page,
+    () => window.volunteer.status.cores.filter(({ done }) => done > 300).length === 2,
+  );
+  await page.evaluate(() => window.volunteer.stop());
+  await until(page, () => window.volunteer.status.state === "stopped", undefined, 10_000);
+  const { open, held, workers, done, lost } = await tracker.books();
+  assert.deepEqual(
+    { open, held, workers, done, lost },
+    { open: 4, held: 0, workers: 0, done: 6, lost: 0 },
+  );
+  assert.equal(await page.evaluate(() => window.crew.every(({ ended }) => ended)), true);
+});
+
+test("finish and stop does what was begun and puts back the rest", async (t) => {
+  const list = jobs(30, { act: "busy", ms: 1000 });
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+  const context = await (await openBrowser(t)).newContext();
+  const page = await openTab(context, { site, url: proxy.url });
+  await untilBooks(tracker, ({ done, held }) => done >= 2 && held > 2);
+  await page.evaluate(() => window.volunteer.stop({ finish: true }));
+  await until(page, () => window.volunteer.status.state === "stopped");
+  const { held, workers, done, open } = await tracker.books();
+  assert.deepEqual({ held, workers, all: done + open }, { held: 0, workers: 0, all: 30 });
+  const begun = (await notesOf(page, "begin")).map(({ job }) => job);
+  const finished = (await tracker.results()).map(({ number }) => number);
+  const sorted = (list) => list.toSorted((a, b) => a - b);
+  assert.deepEqual(sorted(finished), sorted(begun));
+  assert.ok((await page.evaluate(() => window.reasons)).includes("finishing"));
+});
+
+test("forget leaves nothing in the browser, and the tracker nothing to wait for", async (t) => {
+  const list = jobs(2, { act: "steps", ms: 30_000 });
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+  const context = await (await openBrowser(t)).newContext();
+  const page = await openTab(context, { site, url: proxy.url });
+  await untilKept(page, (kept) => kept.filter(({ state }) => state).length === 2);
+  await page.evaluate(() => window.volunteer.forget());
+  assert.deepEqual(await page.evaluate(() => window.kept()), []);
+  const { held, workers, open } = await tracker.books();
+  assert.deepEqual({ held, workers, open }, { held: 0, workers: 0, open: 2 });
+  assert.equal((await statusOf(page)).state, "stopped");
+  await nothingBegunTwice(page);
+});

@@ -1,0 +1,61 @@
+// Trackers of the first protocol: ours with all that it has beyond it hidden, and one in Python that
+// shares no line with it.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { startOldTracker } from "../../old/tracker.mjs";
+import { openBrowser } from "../browser.mjs";
+import { untilTrue } from "../sample.mjs";
+import { startProxy } from "./proxy.mjs";
+import {
+  allDoneOnce,
+  jobs,
+  nothingBegunTwice,
+  openTab,
+  startSetting,
+  startSite,
+  until,
+} from "./setting.mjs";
+
+const list = [...jobs(4, { act: "wait", ms: 1000 }), ...jobs(36, { act: "busy", ms: 100 })];
+
+test("our tracker without sync has each job done once", async (t) => {
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list, old: true });
+  const context = await (await openBrowser(t)).newContext();
+  const page = await openTab(context, { site, url: proxy.url });
+  await until(page, () => window.volunteer.status.jobsDone >= 8);
+  // Results arrive of which nobody hears that they have, and jobs that nobody knows to be theirs.
+  proxy.network = "deaf";
+  await until(page, () => window.volunteer.status.connection === "unreachable");
+  proxy.network = "on";
+  await allDoneOnce(tracker, 40);
+  await nothingBegunTwice(page);
+  assert.ok(!proxy.asked.some(({ path }) => path === "/api/sync"), "it was never asked to sync");
+  await page.evaluate(() => window.volunteer.stop());
+  await until(page, () => window.volunteer.status.state === "stopped");
+  assert.equal((await tracker.books()).workers, 0);
+});
+
+test("a tracker in Python has each job done once", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "distcompute-old-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const jsonl = join(folder, "jobs.jsonl");
+  writeFileSync(jsonl, list.map((job) => `${JSON.stringify(job)}\n`).join(""));
+  const tracker = await startOldTracker({ jsonl, cors: true, stages: { a: "Work" } });
+  t.after(() => tracker.stop());
+  const proxy = await startProxy(t, { url: tracker.url });
+  const context = await (await openBrowser(t)).newContext();
+  const page = await openTab(context, { site: await startSite(t), url: proxy.url });
+  await until(page, () => window.volunteer.status.jobsDone === 40);
+  const { jobs: books } = await tracker.state();
+  assert.ok(books.every(({ closed }) => closed));
+  const completed = proxy.asked.filter(({ path }) => path === "/api/completeJob");
+  assert.equal(completed.length, 40, "each was handed in once");
+  await nothingBegunTwice(page);
+  await page.evaluate(() => window.volunteer.stop());
+  await untilTrue(async () => (await tracker.state()).workers.length === 0);
+});

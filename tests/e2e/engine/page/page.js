@@ -1,0 +1,61 @@
+// A page with a volunteer. The tests call what stands on `window`.
+
+import loadWasm, { Volunteer } from "/pkg/distcompute_client.js";
+
+await loadWasm();
+
+/** All workers that were ever made here, each with its part: "hub" or "compute". */
+window.crew = [];
+
+/** What the handlers have told of their jobs. */
+window.notes = [];
+
+/** The codes of all reasons, in the order in which they came. */
+window.reasons = [];
+
+function spawn() {
+  const worker = new Worker("worker.js", { type: "module" });
+  const member = { worker, part: undefined, ended: false };
+  const { postMessage, terminate } = Worker.prototype;
+  worker.postMessage = (message, ports) => {
+    if (["hub", "compute"].includes(message.t)) member.part ??= message.t;
+    postMessage.call(worker, message, ports);
+  };
+  worker.terminate = () => {
+    member.ended = true;
+    terminate.call(worker);
+  };
+  worker.addEventListener("message", ({ data }) => data.note && window.notes.push(data));
+  window.crew.push(member);
+  return worker;
+}
+
+window.begin = (options) => {
+  const settings = { cores: 2, intensity: 100, pauseOnBattery: false, ...options.settings };
+  const volunteer = new Volunteer({ stage: "a", nickname: "Ada", ...options, settings, spawn });
+  volunteer.subscribe(({ reason }) => {
+    if (window.reasons.at(-1) !== reason.code) window.reasons.push(reason.code);
+  });
+  window.volunteer = volunteer;
+  volunteer.start();
+};
+
+/** The workers of a part that live. */
+window.living = (part) => window.crew.filter((one) => one.part === part && !one.ended);
+
+window.ready = true;
+
+/** All that this browser keeps, in the library's own database. */
+window.kept = () =>
+  new Promise((resolve, reject) => {
+    const opening = indexedDB.open("distcompute", 1);
+    // Where nothing was ever written, there shall be no database now either.
+    let isNew = false;
+    opening.onupgradeneeded = () => (isNew = true) && opening.transaction.abort();
+    opening.onerror = () => (isNew ? resolve([]) : reject(opening.error));
+    opening.onsuccess = () => {
+      const asked = opening.result.transaction("kept").objectStore("kept").getAll();
+      asked.onerror = () => reject(asked.error);
+      asked.onsuccess = () => (opening.result.close(), resolve(asked.result));
+    };
+  });

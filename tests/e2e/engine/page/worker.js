@@ -1,0 +1,89 @@
+// The worker script of the tests: each job says what is to be done with it.
+
+import loadWasm, { work } from "/pkg/distcompute_client.js";
+
+await loadWasm();
+
+/** A hub has no handler: the page makes it fail by a word of its own. */
+addEventListener("message", ({ data }) => {
+  if (data.fail) throw new Error("a hub that fails");
+});
+
+/** A module whose one function executes `unreachable`. */
+const trap = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0],
+  ...[10, 5, 1, 3, 0, 0, 11],
+);
+
+/** Milliseconds by a clock that all workers of a machine share. */
+const clock = () => performance.timeOrigin + performance.now();
+
+const note = (what, job, more) => postMessage({ note: what, job: job.id, at: clock(), ...more });
+
+/** Keeps the thread busy. Returns for how long. */
+function spin(ms) {
+  const since = performance.now();
+  let passed = 0;
+  while (passed < ms) passed = performance.now() - since;
+  return passed;
+}
+
+/** Arithmetic that no compiler can leave out. */
+function turn(turns) {
+  let state = 1;
+  for (let at = 0; at < turns; at++) state = (Math.imul(state, 1664525) + 1013904223) | 0;
+  return state;
+}
+
+const sleep = (ms, signal) =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)));
+  });
+
+const acts = {
+  /** Works so long and tells how far it is, without ever giving its thread up. */
+  busy({ data: { ms } }, { progress }) {
+    let worked = 0;
+    while (worked < ms) {
+      worked += spin(5);
+      progress(Math.min(worked, ms), ms, "busy");
+    }
+    return { worked };
+  },
+  /** The same, but goes on from where it was. */
+  steps({ id, data: { ms } }, { progress, checkpoint, resume = 0 }) {
+    for (let at = resume; at < ms; at += 100) {
+      spin(100);
+      progress(at + 100, ms);
+      checkpoint(at + 100);
+      note("step", { id }, { done: at + 100 });
+    }
+    return { from: resume };
+  },
+  /** Waits, as for a download. */
+  wait: async ({ data: { ms } }, { signal }) => {
+    await sleep(ms, signal);
+    return { waited: ms };
+  },
+  /** So much arithmetic, whatever the clock says. */
+  turns: ({ data: { turns } }) => ({ state: turn(turns) }),
+  trap: () => new WebAssembly.Instance(new WebAssembly.Module(trap)).exports.f(),
+  /** Never ends, and says nothing. */
+  hang() {
+    for (;;) spin(100);
+  },
+  /** Says something once and nothing after that. */
+  stall(_job, { progress }) {
+    progress(1, 2, "stalls");
+    for (;;) spin(100);
+  },
+};
+
+work((job, context) => {
+  note("begin", job, { resume: context.resume });
+  const output = acts[job.data.act](job, context);
+  const end = (output) => (note("end", job, Object(output)), output);
+  // Those that keep their thread busy return what they make, not a promise.
+  return output instanceof Promise ? output.then(end) : end(output);
+});

@@ -1,0 +1,83 @@
+// The network between a browser and a tracker, with all that it may do: cut lines, say nothing,
+// be overloaded. It can also make our tracker look like one of the first protocol.
+
+import { createServer, request } from "node:http";
+
+const away = {
+  "access-control-allow-origin": "*",
+  "access-control-expose-headers": "Retry-After",
+  "retry-after": "1",
+};
+
+/**
+ * @param {import("node:test").TestContext} t ends it with the test
+ * @param {{ url: string, old?: boolean }} to `url` is the tracker's; `old` hides what it has beyond
+ *   the first protocol
+ */
+export async function startProxy(t, { url, old = false }) {
+  const { hostname, port } = new URL(url);
+  const proxy = {
+    url: "",
+    /**
+     * "on"; "off" breaks connections, "silent" never answers, "busy" answers 503, and "deaf" passes
+     * requests on and breaks the connection instead of answering.
+     *
+     * @type {"on" | "off" | "silent" | "busy" | "deaf"}
+     */
+    network: "on",
+    /** The requests that came, preflights left out: { path, body, at }. */
+    asked: [],
+  };
+  const server = createServer(async (incoming, outgoing) => {
+    const chunks = [];
+    for await (const chunk of incoming) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    const { method, headers, url: path } = incoming;
+    const call = path.split("?")[0];
+    if (method !== "OPTIONS") {
+      proxy.asked.push({ path: call, body: body.toString(), at: Date.now() });
+    }
+    if (proxy.network === "off") return void incoming.socket.destroy();
+    if (proxy.network === "silent") return;
+    if (proxy.network === "busy") return void outgoing.writeHead(503, away).end("Busy");
+    if (old && call === "/api/sync") return void outgoing.writeHead(404, away).end("Not Found");
+    const from = await pass({ hostname, port, method, path, headers }, body).catch(() => undefined);
+    if (!from || proxy.network !== "on") return void incoming.socket.destroy();
+    const answer = old && call === "/api/new" ? withoutOurs(from.body) : from.body;
+    const { "content-length": _, "transfer-encoding": __, ...rest } = from.headers;
+    outgoing.writeHead(from.status, { ...rest, "content-length": answer.length }).end(answer);
+  });
+  const sockets = new Set();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {}).on("close", () => sockets.delete(socket));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  proxy.url = `http://127.0.0.1:${server.address().port}`;
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return proxy;
+}
+
+function pass(to, body) {
+  return new Promise((resolve, reject) => {
+    const ask = request({ ...to, agent: false }, async (incoming) => {
+      try {
+        const chunks = [];
+        for await (const chunk of incoming) chunks.push(chunk);
+        const { statusCode: status, headers } = incoming;
+        resolve({ status, headers, body: Buffer.concat(chunks) });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    ask.on("error", reject).end(body);
+  });
+}
+
+function withoutOurs(body) {
+  const { token, display_name, project, stage_name } = JSON.parse(body.toString());
+  return Buffer.from(JSON.stringify({ token, display_name, project, stage_name }));
+}
