@@ -158,7 +158,7 @@ fn an_input_that_this_browser_has_flagged_is_somebody_elses_to_judge() {
     assert_eq!(sync.invalid.len(), 1);
     // Put back, and handed to whoever asks: the same input once more.
     talk.answers(id, granted(vec![job(7, 2, "again")]));
-    assert_eq!(talk.given(), []);
+    assert!(talk.given().is_empty());
     talk.passes(5_000.0);
     let (id, sync) = talk.sync();
     assert_eq!(sync.released, ["again"]);
