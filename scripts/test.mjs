@@ -33,7 +33,7 @@ const steps = [
   {
     name: "scripts",
     what: "these scripts and the server that misbehaves",
-    needs: [],
+    needs: [ensureNpmPackages],
     run: () => nodeTests({ folders: ["tests/scripts", "tests/faulty"] }),
   },
   {

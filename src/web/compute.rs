@@ -7,7 +7,7 @@ use crate::engine::duty::{Duty, FULL, STOP, Stops};
 use distcompute_protocol::JSON_MARK;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/web/compute.js")]
+#[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
     /// A compute worker at work.
     pub type Core;

@@ -5,7 +5,7 @@ use super::{client, volunteer, work};
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/web/face.js")]
+#[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
     fn install(functions: &JsValue);
 
@@ -32,7 +32,7 @@ extern "C" {
 /// Members of the package that stand in `face.js`. Only their names cross here: wasm-bindgen types
 /// a re-exported class as `unknown`, but hands on a function that it need not type as it is. Their
 /// types stand in `client.rs`, `error.rs` and `work.rs`.
-#[wasm_bindgen(module = "/src/web/face.js")]
+#[wasm_bindgen(module = "/src/web/shell.js")]
 #[allow(
     dead_code,
     non_snake_case,

@@ -28,14 +28,14 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
-#[wasm_bindgen(module = "/src/web/storage.js")]
+#[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
     async fn read(site: &str) -> JsValue;
     #[wasm_bindgen(js_name = write)]
     fn write_entries(site: &str, entries: &Array) -> js_sys::Promise;
 }
 
-#[wasm_bindgen(module = "/src/web/compute.js")]
+#[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
     fn listen(port: &Port, hear: &JsValue);
 }

@@ -23,6 +23,7 @@
 //! | `work.js`, `compute.js`, `tower.js` | the worker's own thread: what the owner has written is called there |
 //! | `volunteer.js` | the class `Volunteer`, and what it calls of the browser |
 //! | `storage.js` | what a browser keeps between visits |
+//! | `shell.js` | all these scripts in one, made by `npm run shell` |
 
 pub mod client;
 pub mod compute;

@@ -8,7 +8,7 @@ use crate::engine::duty::{STOP, worth_saying};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/web/tower.js")]
+#[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
     #[wasm_bindgen(js_name = makeEpochs)]
     fn make_epochs(count: u32) -> Array;

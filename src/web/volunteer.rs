@@ -84,7 +84,7 @@ export class Volunteer {
 }
 "#;
 
-#[wasm_bindgen(module = "/src/web/volunteer.js")]
+#[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
     /// A page, as `volunteer.js` has it.
     #[derive(Clone)]
@@ -102,7 +102,7 @@ extern "C" {
 }
 
 /// The class itself stands in `volunteer.js`, and its types above.
-#[wasm_bindgen(module = "/src/web/volunteer.js")]
+#[wasm_bindgen(module = "/src/web/shell.js")]
 #[allow(
     dead_code,
     non_snake_case,
@@ -116,7 +116,7 @@ extern "C" {
 }
 
 /// What `volunteer.js` imports itself; named here so that it is in the package.
-#[wasm_bindgen(module = "/src/web/storage.js")]
+#[wasm_bindgen(module = "/src/web/shell.js")]
 #[allow(dead_code, reason = "called by volunteer.js")]
 extern "C" {
     fn forget(site: &str);

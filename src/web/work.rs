@@ -85,7 +85,7 @@ export function work(handler: WorkHandler): void;
 export function work<Setup>(parts: WorkParts<Setup>): void;
 "#;
 
-#[wasm_bindgen(module = "/src/web/work.js")]
+#[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
     fn begin(parts: &JsValue, hub: &JsValue, compute: &JsValue) -> Result<(), JsValue>;

@@ -1,0 +1,8 @@
+// What goes into shell.js, which `npm run shell` makes.
+
+export * from "./face.js";
+export * from "./tower.js";
+export * from "./storage.js";
+export * from "./compute.js";
+export * from "./work.js";
+export * from "./volunteer.js";

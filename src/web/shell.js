@@ -1,0 +1,909 @@
+// All scripts of this folder in one, made by `npm run shell`: one file is one request of a browser. Change the others.
+
+// src/web/face.js
+var DistcomputeError = class extends Error {
+  constructor(code, message, status, cause) {
+    super(message, cause === void 0 ? void 0 : { cause });
+    this.code = code;
+    if (status !== void 0) this.status = status;
+  }
+};
+function named(name, type) {
+  Object.defineProperty(type.prototype, "name", { value: name, configurable: true });
+  return type;
+}
+var ZeroJobError = named("ZeroJobError", class extends DistcomputeError {
+});
+var WorkerTimedOutError = named("WorkerTimedOutError", class extends DistcomputeError {
+});
+var NoOpenJobError = named("NoOpenJobError", class extends DistcomputeError {
+});
+var ServerError = named("ServerError", class extends DistcomputeError {
+});
+var InvalidURLError = named("InvalidURLError", class extends DistcomputeError {
+});
+var DumpError = named("DumpError", class extends DistcomputeError {
+});
+var InvalidArgumentError = named(
+  "InvalidArgumentError",
+  class extends DistcomputeError {
+  }
+);
+var UnreachableError = named("UnreachableError", class extends DistcomputeError {
+});
+var TimeoutError = named("TimeoutError", class extends DistcomputeError {
+});
+var AbortError = named("AbortError", class extends DistcomputeError {
+});
+var NotLoadedError = named("NotLoadedError", class extends DistcomputeError {
+});
+var kinds = {
+  ZeroJobError,
+  WorkerTimedOutError,
+  NoOpenJobError,
+  ServerError,
+  InvalidURLError,
+  DumpError,
+  InvalidArgumentError,
+  UnreachableError,
+  TimeoutError,
+  AbortError
+};
+function makeError(name, code, message, status, cause) {
+  return new kinds[name](code, message, status, cause);
+}
+function say(line) {
+  try {
+    console.log(line);
+  } catch {
+  }
+}
+function now() {
+  try {
+    return performance.now();
+  } catch {
+    return Date.now();
+  }
+}
+async function send(request, longest) {
+  try {
+    const response = await fetch(request);
+    const header = (name) => response.headers.get(name) ?? void 0;
+    const body = String(await response.text());
+    if (body.length > longest) throw new RangeError("the answer is too long");
+    return [Number(response.status), header("distcompute-error"), header("retry-after"), body];
+  } catch (error) {
+    throw isError(error) ? error : new Error("fetch failed with something that is no error");
+  }
+}
+function isError(value) {
+  try {
+    return value instanceof Error && typeof value.message === "string";
+  } catch {
+    return false;
+  }
+}
+function isWorker() {
+  const { DedicatedWorkerGlobalScope: Scope } = globalThis;
+  return Scope !== void 0 && globalThis instanceof Scope;
+}
+function tellPage(t, fields) {
+  if (isWorker()) postMessage({ dc: 1, t, ...fields });
+}
+var loaded;
+function install(functions) {
+  loaded = functions;
+}
+function notLoaded(name) {
+  return new NotLoadedError(
+    "not_loaded",
+    `${name}() was called before the WebAssembly was loaded. First: import loadWasm from "distcompute-client"; await loadWasm();`
+  );
+}
+async function init(options, callOptions) {
+  if (!loaded) throw notLoaded("init");
+  return loaded.init(options, callOptions);
+}
+function load(dump) {
+  if (!loaded) throw notLoaded("load");
+  return loaded.load(dump);
+}
+function work(parts) {
+  if (!loaded) throw notLoaded("work");
+  loaded.work(parts);
+}
+function open(options, page) {
+  if (!loaded) throw notLoaded("new Volunteer");
+  return loaded.open(options, page);
+}
+
+// src/web/tower.js
+function makeEpochs(count) {
+  try {
+    const blob = new Blob(["1"]);
+    const url = () => URL.createObjectURL(blob);
+    return Array.from({ length: count }, () => Array.from({ length: 5 }, url));
+  } catch {
+    return [];
+  }
+}
+function revoke(url) {
+  URL.revokeObjectURL(url);
+}
+function heard(epochs) {
+  const said2 = [];
+  while (epochs.length > 0 && isRevoked(epochs[0][0])) {
+    const [, ...bits] = epochs.shift();
+    const word = bits.reduce((sum, url, bit) => sum + (isRevoked(url) << bit), 0);
+    if (word === 15) epochs.length = 0;
+    else said2.push(word);
+  }
+  return said2;
+}
+function isRevoked(url) {
+  try {
+    const request = new XMLHttpRequest();
+    request.open("GET", url, false);
+    request.send();
+    return request.status !== 200;
+  } catch {
+    return true;
+  }
+}
+var pillow;
+function nap(ms) {
+  try {
+    pillow ??= new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    return Atomics.wait(new Int32Array(pillow.buffer), 0, 0, ms) === "timed-out";
+  } catch {
+    return false;
+  }
+}
+
+// src/web/storage.js
+var store = "kept";
+var opened;
+function open2() {
+  opened ??= new Promise((resolve, reject) => {
+    const request = indexedDB.open("distcompute", 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(store);
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      request.result.onversionchange = () => close(request.result);
+      request.result.onclose = () => opened = void 0;
+      resolve(request.result);
+    };
+  });
+  opened.catch(() => opened = void 0);
+  return opened;
+}
+function close(database) {
+  opened = void 0;
+  database.close();
+}
+async function transact(mode, work2) {
+  const database = await open2();
+  return new Promise((resolve, reject) => {
+    const transaction = database.transaction(store, mode);
+    const request = work2(transaction.objectStore(store));
+    transaction.oncomplete = () => resolve(request?.result);
+    transaction.onabort = () => reject(transaction.error);
+  });
+}
+var all = (site) => IDBKeyRange.bound([site], [site, []]);
+async function read(site) {
+  try {
+    return await transact("readonly", (kept) => kept.getAll(all(site)));
+  } catch {
+    return [];
+  }
+}
+async function write(site, entries) {
+  try {
+    await transact("readwrite", (kept) => {
+      for (const [name, value] of entries) {
+        if (value === void 0) kept.delete([site, name]);
+        else kept.put(value, [site, name]);
+      }
+    });
+    return true;
+  } catch {
+    return false;
+  }
+}
+async function forget(site) {
+  await transact("readwrite", (kept) => {
+    kept.delete(all(site));
+  });
+}
+
+// src/web/compute.js
+function isPlain(done, total, text) {
+  return Number.isFinite(done) && done >= 0 && Number.isFinite(total) && total >= 0 && (text === void 0 || typeof text === "string" && !text.includes("\0"));
+}
+function argument(message) {
+  return makeError("InvalidArgumentError", "invalid_argument", message);
+}
+function listen(port, hear) {
+  port.onmessage = ({ data }) => hear(data);
+}
+var Run = class {
+  /** Until when `progress` need not be listened to. */
+  #due = -Infinity;
+  #over = false;
+  #controller;
+  /** Why the job was stopped: an AbortError. */
+  reason;
+  /** What the handler says is wrong with the data. */
+  flaw;
+  /** `look(done, total, text)` returns when it wants to be called again. */
+  constructor(task, data, project, setup, look, save) {
+    const run = this;
+    this.task = task;
+    this.key = task.key;
+    this.job = { id: task.number, data, attempt: task.attempt, stage: task.stage };
+    this.context = {
+      progress(done, total, text) {
+        if (run.#over) return;
+        if (!isPlain(done, total, text)) {
+          throw argument("progress takes two numbers, 0 or more, and a text without U+0000.");
+        }
+        if (now() >= run.#due) run.#due = look(done, total, text);
+      },
+      get signal() {
+        if (!run.#controller) {
+          run.#controller = new AbortController();
+          if (run.reason) run.#controller.abort(run.reason);
+        }
+        return run.#controller.signal;
+      },
+      invalid(reason) {
+        const flaw = typeof reason === "string" ? reason : "the handler found it invalid";
+        if (!run.#over) run.flaw ??= flaw;
+        throw new Error(flaw);
+      },
+      checkpoint(state) {
+        if (!run.#over) save(state);
+      },
+      resume: task.resume,
+      setup,
+      stage: task.stage,
+      stageName: task.stageName,
+      project
+    };
+  }
+  stop() {
+    const message = "The job shall stop: let this error pass.";
+    this.reason ??= makeError("AbortError", "aborted", message);
+    this.#due = -Infinity;
+    this.#controller?.abort(this.reason);
+  }
+  end() {
+    this.#over = true;
+  }
+};
+function isTrap(thrown) {
+  try {
+    return thrown instanceof WebAssembly.RuntimeError;
+  } catch {
+    return false;
+  }
+}
+var Core = class {
+  #parts;
+  #rules;
+  /** What a job's data begins with that is JSON. */
+  #mark;
+  #port;
+  #setup;
+  /** What became of `setup`, as a message for the hub. */
+  #up;
+  #epochs = [];
+  #project;
+  #queue = [];
+  #run;
+  /** The job whose beginning was not said yet. */
+  #begun;
+  /** What was not said yet of jobs that have ended: `{ task, result }` each; and what was said last. */
+  #ended = [];
+  #said = [];
+  #flushing = false;
+  #bell = new MessageChannel();
+  #ring = () => {
+  };
+  constructor(parts, port, rules) {
+    this.#parts = parts;
+    this.#rules = rules;
+    this.#mark = rules.mark;
+    this.#bell.port1.onmessage = () => this.#ring();
+    this.#listen(port);
+    this.#work().catch(reportError);
+  }
+  /**
+   * Another hub is there, which wants to know what this worker does. It takes over the job that
+   * runs; what only waits here comes again.
+   */
+  meet(port) {
+    this.#listen(port);
+    this.#hear({ t: "tower", epochs: [] });
+    this.#queue = [];
+    const over = [...this.#said, ...this.#ended].map(({ task: task2, result }) => {
+      const { kind, data: output, message: said2 } = result;
+      return { ...task2, kind, output, said: said2 };
+    });
+    this.#ended = [];
+    const task = this.#run?.task;
+    port.postMessage({ t: "met", task: task && { ...task, kind: "job", input: task.data }, over });
+    if (this.#up) port.postMessage(this.#up);
+    this.#begun = this.#run?.key;
+    this.#flush(now());
+  }
+  #listen(port) {
+    this.#port?.close();
+    this.#port = port;
+    listen(port, (message) => this.#hear(message));
+  }
+  #hear(message) {
+    switch (message.t) {
+      case "jobs":
+        this.#project = message.project;
+        this.#queue = this.#queue.concat(message.jobs);
+        break;
+      case "recall":
+        this.#port.postMessage({ t: "recalled", keys: this.#queue.map(({ key }) => key) });
+        this.#queue = [];
+        break;
+      case "pace":
+        this.#rules.heard(now(), message.level);
+        break;
+      case "tower":
+        this.#epochs = message.epochs;
+        this.#rules.newTower();
+        break;
+      case "stop":
+        if (message.said) this.#rules.heardStop();
+        this.#queue = this.#queue.filter(({ key }) => key !== message.key);
+        if (this.#run?.key === message.key) this.#run?.stop();
+        break;
+    }
+    this.#ring();
+  }
+  /** Waits for a message; with 0 until those that have come are heard. */
+  #wait(ms) {
+    return new Promise((resolve) => {
+      this.#ring = resolve;
+      if (ms === 0) this.#bell.port2.postMessage(null);
+      else if (ms < Infinity) setTimeout(resolve, ms);
+    });
+  }
+  async #work() {
+    const { owner, setup } = this.#parts;
+    try {
+      this.#setup = await setup?.call(owner);
+      this.#up = { t: "up" };
+    } catch (thrown) {
+      this.#up = { t: "broken", message: this.#rules.says(thrown) };
+    }
+    this.#port.postMessage(this.#up);
+    while (this.#up.t === "up") {
+      const wait = this.#rules.wait(now(), this.#queue.length > 0);
+      const pending = wait === void 0 ? this.#begin(this.#queue.shift()) : this.#wait(wait);
+      if (wait > 0) this.#flush(now());
+      if (pending) await pending;
+    }
+  }
+  /** Does a job. Returns a promise of its end where the handler returned one. */
+  #begin(task) {
+    const { owner, handler } = this.#parts;
+    let { data } = task;
+    const mark = this.#mark;
+    try {
+      if (data?.startsWith(mark)) data = JSON.parse(data.slice(mark.length));
+    } catch (thrown) {
+      const message = `the data says that it is JSON and is not: ${this.#rules.says(thrown)}`;
+      this.#ended.push({ task, result: { key: task.key, kind: "invalid", message, ms: 0 } });
+      return void 0;
+    }
+    const look = (done, total, text) => this.#look(done, total, text);
+    const save = (state) => this.#save(state);
+    const run = new Run(task, data, this.#project, this.#setup, look, save);
+    this.#run = run;
+    this.#begun = run.key;
+    const begun = now();
+    if (this.#rules.begin(begun)) this.#flush(begun);
+    try {
+      const output = handler.call(owner, run.job, run.context);
+      if (typeof output?.then === "function") {
+        this.#flushSoon();
+        return new Promise((resolve) => resolve(output)).then(
+          (output2) => this.#finish(run, output2),
+          (thrown) => this.#finish(run, void 0, { thrown })
+        );
+      }
+      this.#finish(run, output);
+    } catch (thrown) {
+      this.#finish(run, void 0, { thrown });
+    }
+    return void 0;
+  }
+  #finish(run, output, failure) {
+    run.end();
+    const result = { key: run.key, kind: "done", ms: this.#rules.end(now()) };
+    if (failure && isTrap(failure.thrown)) result.fatal = true;
+    if (run.flaw !== void 0) {
+      result.kind = "invalid";
+      result.message = run.flaw;
+    } else if (failure) {
+      result.kind = run.reason ? "stopped" : "failed";
+      result.message = this.#rules.says(failure.thrown);
+    } else {
+      try {
+        result.data = this.#rules.output(output);
+      } catch (thrown) {
+        result.kind = "failed";
+        result.message = `the output cannot be handed in: ${this.#rules.says(thrown)}`;
+      }
+    }
+    this.#run = void 0;
+    this.#begun = void 0;
+    this.#ended.push({ task: run.task, result });
+  }
+  get #hasNews() {
+    return this.#begun !== void 0 || this.#ended.length > 0;
+  }
+  /** Says what there is to say, if anything. */
+  #flush(at, progress) {
+    if (!progress && !this.#hasNews) return;
+    const report = { t: "report", started: this.#begun, progress };
+    if (this.#ended.length > 0) {
+      report.results = this.#ended.map(({ result }) => result);
+      this.#said = this.#ended;
+      this.#ended = [];
+    }
+    this.#begun = void 0;
+    this.#port.postMessage(report);
+    this.#rules.sent(at);
+  }
+  /** Says it in a moment, while a handler waits for something. */
+  #flushSoon() {
+    if (this.#flushing || !this.#hasNews) return;
+    this.#flushing = true;
+    setTimeout(() => {
+      this.#flushing = false;
+      this.#flush(now());
+    }, this.#rules.flushIn(now()));
+  }
+  /** The handler tells its progress. */
+  #look(done, total, text) {
+    const rules = this.#rules;
+    for (; ; ) {
+      if (rules.poll(now())) {
+        for (const said2 of heard(this.#epochs)) {
+          if (rules.heard(now(), said2)) this.#run.stop();
+        }
+      }
+      if (this.#run.reason) throw this.#run.reason;
+      const before = now();
+      if (rules.show(before)) this.#flush(before, { key: this.#run.key, done, total, text });
+      else if (rules.flush(before)) this.#flush(before);
+      const ms = rules.nap(before);
+      const slept = ms > 0 && nap(ms);
+      rules.napped(before, now());
+      if (!slept || this.#epochs.length === 0 && rules.isPaused) {
+        return rules.nextLook(this.#hasNews);
+      }
+    }
+  }
+  /** The handler says what its job can go on from. */
+  #save(state) {
+    this.#flush(now());
+    try {
+      this.#port.postMessage({ t: "report", checkpoint: { key: this.#run.key, state } });
+    } catch (thrown) {
+      throw argument(`the checkpoint cannot be cloned: ${this.#rules.says(thrown)}`);
+    }
+  }
+};
+
+// src/web/work.js
+function read2(parts) {
+  if (typeof parts === "function") return { handler: parts };
+  try {
+    const { setup, handler } = parts;
+    const fits = typeof handler === "function" && (!setup || typeof setup === "function");
+    return fits ? { owner: parts, setup, handler } : void 0;
+  } catch {
+    return void 0;
+  }
+}
+var called = false;
+function begin(given, hub, compute) {
+  const parts = read2(given);
+  const wrong = !isWorker() ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts." : !parts ? "work() takes a function, or an object { setup?, handler } of functions." : called && "work() was called before in this worker.";
+  if (wrong) {
+    tellPage("error", { message: wrong });
+    throw makeError("InvalidArgumentError", "invalid_argument", wrong);
+  }
+  called = true;
+  let core, hear;
+  addEventListener("message", ({ data }) => {
+    if (data?.dc !== 1) return;
+    if (hear) hear(data);
+    else if (data.t === "compute") {
+      if (core) core.meet(data.port);
+      else core = compute(parts, data.port);
+    } else if (data.t === "hub" && !core) {
+      hear = hub(data.setup) ?? (() => {
+      });
+    }
+  });
+  tellPage("ready");
+}
+
+// src/web/volunteer.js
+var Volunteer = class {
+  #page = new Page();
+  constructor(options) {
+    this.#page.tell = open(options, this.#page);
+    this.#page.listen();
+  }
+  get status() {
+    return this.#page.status();
+  }
+  subscribe(listener) {
+    return this.#page.subscribe(listener);
+  }
+  start() {
+    this.#page.say("start");
+  }
+  pause(forMs) {
+    this.#page.say("pause", forMs);
+  }
+  resume() {
+    this.#page.say("resume");
+  }
+  stop(options) {
+    this.#page.say("stop", options);
+  }
+  set(settings) {
+    this.#page.say("set", settings);
+  }
+  async forget() {
+    await this.#page.forget();
+  }
+  free() {
+    this.#page.listeners.clear();
+    this.#page.tell("free");
+  }
+};
+if (Symbol.dispose) Volunteer.prototype[Symbol.dispose] = Volunteer.prototype.free;
+function attempt(work2) {
+  try {
+    return work2();
+  } catch {
+    return void 0;
+  }
+}
+function freeze(value) {
+  if (Object(value) !== value) return value;
+  Object.values(value).forEach(freeze);
+  return Object.freeze(value);
+}
+var said = (error) => attempt(() => String(error?.message ?? error)) ?? "";
+var carries = { died: "core", pause: "until", stop: "finish", settings: "settings" };
+var Page = class {
+  /** Replaced when the wasm listens, and again when it does not any more. */
+  tell = Object;
+  workers = /* @__PURE__ */ new Map();
+  listeners = /* @__PURE__ */ new Set();
+  idlers = [];
+  ended = new AbortController();
+  requests = [];
+  /** The workers that were made compute workers. */
+  computing = /* @__PURE__ */ new Set();
+  /** What other tabs say of themselves, and what the rules say over what the hub says. */
+  there = {};
+  over = [];
+  perform(what, ...given) {
+    return attempt(() => this[what](...given));
+  }
+  cores() {
+    return Number(navigator.hardwareConcurrency) || 1;
+  }
+  open(spawn, setup, blank) {
+    this.make = spawn;
+    this.setup = { ...setup, instance: "" };
+    this.blank = blank;
+    this.settings = blank.settings;
+    this.name = "distcompute " + setup.url;
+  }
+  listen() {
+    const look = () => this.look();
+    attempt(() => this.on(document, "visibilitychange", look));
+    attempt(() => this.on(globalThis, "pagehide", () => this.leave()));
+    attempt(() => this.on(globalThis, "pageshow", (e) => e.persisted && this.tell("returned")));
+    attempt(
+      () => navigator.getBattery().then((battery) => {
+        this.battery = battery;
+        this.on(battery, "chargingchange", look);
+        look();
+      }, Object)
+    );
+    attempt(() => {
+      this.channel = new BroadcastChannel(this.name);
+      this.on(this.channel, "message", ({ data }) => attempt(() => this.hear(data)));
+      this.post({ t: "hello" });
+    });
+    look();
+  }
+  on(target, type, listener) {
+    target.addEventListener(type, listener, { signal: this.ended.signal });
+  }
+  leave() {
+    const { instance } = this.setup;
+    attempt(() => instance && sessionStorage.setItem(this.name, instance));
+    this.tell("left");
+  }
+  /**
+   * Without locks each tab keeps what is its own, and finds it again after a reload. It takes its
+   * mark out while it lives: a copy of the tab must not find it.
+   */
+  mark() {
+    this.setup.instance ||= attempt(() => sessionStorage.getItem(this.name)) ?? "#" + Math.random();
+    attempt(() => sessionStorage.removeItem(this.name));
+  }
+  /** What the volunteer says here goes for all tabs. */
+  say(word, given) {
+    this.tell(word, given);
+    this.post({ t: "word", word, given });
+  }
+  post(message) {
+    attempt(() => this.channel.postMessage(message));
+  }
+  hear({ t, status, word, given }) {
+    if (t === "word") this.tell("heard", word, given);
+    else if (t === "gone") this.tell("elsewhere", false);
+    else if (t === "status") {
+      this.there = Object(status);
+      this.changed = true;
+      this.tell("elsewhere", true);
+    } else if (t === "hello") this.postStatus();
+  }
+  gone() {
+    this.requests = [];
+    this.post({ t: "gone" });
+  }
+  postStatus() {
+    if (this.over[0]) this.post({ t: "status", status: this.status() });
+  }
+  look() {
+    const around = this.surroundings();
+    const seen = JSON.stringify(around);
+    if (seen === this.seen) return;
+    this.seen = seen;
+    this.send(this.hub, { t: "surroundings", surroundings: around });
+    this.tell("hidden", around.hidden);
+  }
+  surroundings() {
+    return {
+      hidden: attempt(() => document.hidden) === true,
+      onBattery: this.battery ? !this.battery.charging : null,
+      utcOffsetMin: -(/* @__PURE__ */ new Date()).getTimezoneOffset()
+    };
+  }
+  ticks(on) {
+    clearInterval(this.timer);
+    if (!on) return;
+    this.timer = setInterval(() => {
+      this.look();
+      attempt(() => this.askForHeirs());
+      this.tell("tick");
+    }, 1e3);
+  }
+  askForHeirs() {
+    const isOurs = ({ name }) => name === this.name;
+    const answer = ({ pending }) => this.tell("heirs", pending.some(isOurs));
+    navigator.locks.query().then(answer).catch(Object);
+  }
+  lock(on) {
+    this.release?.();
+    this.release = void 0;
+    if (!on) return;
+    let released = false;
+    const controller = new AbortController();
+    const held = new Promise((resolve) => {
+      this.release = () => {
+        released = true;
+        controller.abort();
+        resolve();
+      };
+    });
+    const grant = () => {
+      if (released) return void 0;
+      this.tell("granted");
+      return held;
+    };
+    const refused = () => {
+      if (!released) this.mark();
+      return grant();
+    };
+    const ask = (options, granted) => navigator.locks.request(this.name, options, granted).catch(refused);
+    const wait = (lock) => {
+      if (lock || released) return grant();
+      this.tell("taken");
+      ask({ signal: controller.signal }, grant);
+      return void 0;
+    };
+    if (!attempt(() => ask({ ifAvailable: true }, wait))) refused();
+  }
+  spawn(id) {
+    let worker;
+    const died = (error) => this.tell("died", id, said(error));
+    try {
+      worker = this.make();
+      if (typeof worker?.terminate !== "function") return this.tell("useless", worker);
+      const on = (type, listener) => this.on(worker, type, (event) => this.workers.get(id) === worker && listener(event));
+      on("message", ({ data }) => attempt(() => data.dc === 1 && this.receive(id, data)));
+      on("error", ({ message }) => died(message ?? ""));
+      on("messageerror", () => died("its message could not be read"));
+      this.workers.set(id, worker);
+    } catch (error) {
+      attempt(() => worker.terminate());
+      died("spawn threw: " + said(error));
+    }
+  }
+  receive(id, { t, status, want, core, requests, error, message }) {
+    if (t === "ready") this.tell(t, id);
+    else if (t === "error") this.tell("died", id, message);
+    const number = want ?? core;
+    if (id !== this.hub || ["cores", "replace"].includes(t) && !(number >= 0)) return;
+    if (t === "farewell") this.requests = requests;
+    else if (t === "fatal") this.fatal = error;
+    else if (t === "status") {
+      this.latest = status;
+      this.changed = true;
+    }
+    this.tell("hub:" + t, id, number);
+  }
+  end(id) {
+    const worker = this.workers.get(id);
+    this.workers.delete(id);
+    this.computing.delete(id);
+    worker?.terminate();
+  }
+  send(id, message, ports = []) {
+    attempt(() => this.workers.get(id)?.postMessage({ dc: 1, ...message }, ports));
+  }
+  lead(id) {
+    this.hub = id;
+    const { settings, setup } = this;
+    const surroundings = this.surroundings();
+    const cores = [...this.workers.keys()].filter((id2) => this.computing.has(id2)).length;
+    this.send(id, { t: "hub", setup: { ...setup, settings, surroundings, cores } });
+  }
+  connect(hub, worker, core) {
+    const { port1, port2 } = new MessageChannel();
+    this.computing.add(worker);
+    this.send(worker, { t: "compute", port: port1, core }, [port1]);
+    this.send(hub, { t: "core", port: port2, core }, [port2]);
+  }
+  order(id, t, given = this.settings, message) {
+    this.send(id, carries[t] ? { t, [carries[t]]: given, message } : { t });
+  }
+  keep(settings) {
+    this.settings = settings;
+  }
+  /** Requests of a page outlive it, where those of a worker often do not. */
+  farewell() {
+    const headers = { "content-type": "application/json" };
+    for (const { url, body } of this.requests) {
+      attempt(() => fetch(url, { method: "POST", keepalive: true, headers, body }).catch(Object));
+    }
+  }
+  /** Whether there is anything new since it was asked before. */
+  view(...over) {
+    if (!over[0]) this.idlers.splice(0).forEach((resolve) => resolve());
+    const seen = JSON.stringify([over, this.settings]);
+    this.viewed ??= seen;
+    const changed = this.changed || seen !== this.viewed;
+    if (changed) this.current = void 0;
+    this.viewed = seen;
+    this.over = over;
+    this.changed = false;
+    return changed;
+  }
+  status() {
+    this.current ??= freeze(this.made());
+    return this.current;
+  }
+  made() {
+    const [computes, state, reason, problem] = this.over;
+    const isElsewhere = state === "elsewhere";
+    const base = isElsewhere ? this.there : this.latest;
+    const elsewhere = isElsewhere ? { state: base.state, reason: base.reason } : null;
+    const status = { ...this.blank, ...base, settings: this.settings, elsewhere };
+    if (!isElsewhere && !computes) status.cores = [];
+    if (!state) return status;
+    const error = { name: "WorkerError", code: "worker_failed", message: problem };
+    const fatal = reason.code === "failed" ? this.fatal : null;
+    return { ...status, state, reason, error: problem ? error : fatal };
+  }
+  subscribe(listener) {
+    if (typeof listener !== "function") {
+      const message = "subscribe takes a function.";
+      throw makeError("InvalidArgumentError", "invalid_argument", message);
+    }
+    const entry = { listener };
+    this.listeners.add(entry);
+    return () => void this.listeners.delete(entry);
+  }
+  show() {
+    this.postStatus();
+    const status = this.status();
+    for (const { listener } of [...this.listeners]) {
+      try {
+        listener(status);
+      } catch (error) {
+        attempt(() => reportError(error));
+      }
+    }
+  }
+  later(ms) {
+    setTimeout(() => this.tell("later"), ms);
+  }
+  /** Once no tab computes. */
+  async forget() {
+    try {
+      const idle = new Promise((resolve) => this.idlers.push(resolve));
+      this.say("stop");
+      await idle;
+      const signal = attempt(() => AbortSignal.timeout(3e4));
+      await navigator.locks?.request(this.name, { signal }, Object);
+      await forget(this.setup.url + this.setup.instance);
+    } catch (error) {
+      const message = "What this browser keeps could not be deleted. Close its other tabs of this project and try again.";
+      throw makeError("TimeoutError", "timeout", message, void 0, error);
+    }
+  }
+  close() {
+    this.tell = Object;
+    this.ended.abort();
+    this.channel?.close();
+  }
+};
+export {
+  AbortError,
+  Core,
+  DistcomputeError,
+  DumpError,
+  InvalidArgumentError,
+  InvalidURLError,
+  NoOpenJobError,
+  NotLoadedError,
+  ServerError,
+  TimeoutError,
+  UnreachableError,
+  Volunteer,
+  WorkerTimedOutError,
+  ZeroJobError,
+  begin,
+  forget,
+  heard,
+  init,
+  install,
+  isWorker,
+  listen,
+  load,
+  makeEpochs,
+  makeError,
+  nap,
+  now,
+  open,
+  read,
+  revoke,
+  say,
+  send,
+  tellPage,
+  work,
+  write
+};
