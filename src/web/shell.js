@@ -1,4 +1,4 @@
-// All scripts of this folder in one, made by `npm run shell`: one file is one request of a browser. Change the others.
+// All scripts of this folder in one, made by `npm run shell`. Change the others, not this one.
 
 // src/web/face.js
 var DistcomputeError = class extends Error {
