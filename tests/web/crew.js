@@ -21,7 +21,7 @@ const script = `
 const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
 
 /** How long anything may take that a test waits for. */
-const patienceMs = 10_000;
+const patienceMs = 40_000;
 
 /** Resolves to the first value but undefined and false that `look` gives; asked at each change. */
 function awaited(subscribe, look, describe) {
