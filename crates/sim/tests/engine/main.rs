@@ -1,9 +1,5 @@
 //! The volunteer engine's rules in a small world with virtual time: every scenario in both dialects,
 //! with a network that loses, doubles and delays, cores that die, and clocks that people set.
-#![cfg(not(target_family = "wasm"))]
-
-mod tracker;
-mod world;
 
 mod course;
 mod exchanges;

@@ -3,7 +3,7 @@
 use distcompute_client::engine::reason::Reason;
 use distcompute_protocol::Stage;
 
-use crate::{
+use sim::{
     tracker::{Model, Tracker},
     world::{Work, World},
 };

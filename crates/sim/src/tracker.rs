@@ -11,7 +11,7 @@ use distcompute_protocol::{
 
 /// A request as a tracker gets it.
 #[derive(Debug, Clone)]
-pub(crate) enum Asked {
+pub enum Asked {
     Register(Stage),
     Sync(SyncRequest),
     NewJob(String),
@@ -31,13 +31,13 @@ pub(crate) enum Asked {
 
 /// An answer, with what a client reads in it.
 #[derive(Debug, Clone)]
-pub(crate) struct Said {
-    pub(crate) answer: Answer,
-    pub(crate) content: Content,
+pub struct Said {
+    pub answer: Answer,
+    pub content: Content,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Content {
+pub enum Content {
     Nothing,
     Hello(Hello),
     Sync(SyncAnswer),
@@ -46,7 +46,7 @@ pub(crate) enum Content {
 }
 
 /// What any tracker is to the world: the model, or a real one.
-pub(crate) trait Tracker {
+pub trait Tracker {
     /// Handles a request at `now`, in milliseconds of its own clock.
     fn call(&mut self, now: f64, asked: &Asked) -> Said;
     /// How many jobs are open at `stage`.
@@ -60,7 +60,7 @@ pub(crate) trait Tracker {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     Completed,
     Released,
     Expired,
@@ -69,34 +69,34 @@ pub(crate) enum End {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Lease {
-    pub(crate) job: usize,
-    pub(crate) stage: Stage,
+pub struct Lease {
+    pub job: usize,
+    pub stage: Stage,
     round: u32,
     attempt: u32,
     token: String,
     seq: Option<u64>,
     until: f64,
-    pub(crate) ended: Option<End>,
+    pub ended: Option<End>,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Job {
+pub struct Job {
     /// `None`: closed.
-    pub(crate) stage: Option<Stage>,
-    pub(crate) inputs: BTreeMap<Stage, String>,
+    pub stage: Option<Stage>,
+    pub inputs: BTreeMap<Stage, String>,
     /// How often a result was taken, by stage.
-    pub(crate) taken: BTreeMap<Stage, u32>,
+    pub taken: BTreeMap<Stage, u32>,
     holder: Option<String>,
     place: u64,
     round: u32,
     attempt: u32,
-    pub(crate) failures: u32,
-    pub(crate) flags: u32,
+    pub failures: u32,
+    pub flags: u32,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Worker {
+pub struct Worker {
     stage: Stage,
     seq: Option<u64>,
     seen: f64,
@@ -106,18 +106,18 @@ pub(crate) struct Worker {
 
 /// The model.
 #[derive(Debug, Clone)]
-pub(crate) struct Model {
-    pub(crate) stages: Vec<Stage>,
-    pub(crate) syncs: bool,
+pub struct Model {
+    pub stages: Vec<Stage>,
+    pub syncs: bool,
     /// Codes in headers, and completions that name their job.
-    pub(crate) ours: bool,
-    pub(crate) lease_ms: f64,
-    pub(crate) idle_ms: f64,
-    pub(crate) max_body: usize,
-    pub(crate) app_version: String,
-    pub(crate) jobs: Vec<Job>,
-    pub(crate) leases: BTreeMap<String, Lease>,
-    pub(crate) workers: BTreeMap<String, Worker>,
+    pub ours: bool,
+    pub lease_ms: f64,
+    pub idle_ms: f64,
+    pub max_body: usize,
+    pub app_version: String,
+    pub jobs: Vec<Job>,
+    pub leases: BTreeMap<String, Lease>,
+    pub workers: BTreeMap<String, Worker>,
     /// Open jobs in the order in which they are handed out, leases that hold, jobs that are closed.
     queue: BTreeSet<(Stage, u64, usize)>,
     live: BTreeSet<String>,
@@ -125,19 +125,19 @@ pub(crate) struct Model {
     names: u64,
     places: u64,
     /// Requests by their call.
-    pub(crate) calls: BTreeMap<&'static str, u32>,
+    pub calls: BTreeMap<&'static str, u32>,
     /// Lines that were heard.
-    pub(crate) lines: Vec<String>,
+    pub lines: Vec<String>,
     /// The most jobs that were held at once.
-    pub(crate) most_held: usize,
-    pub(crate) most_items: usize,
-    pub(crate) refused_bodies: u32,
+    pub most_held: usize,
+    pub most_items: usize,
+    pub refused_bodies: u32,
     /// Says this instead of what it should.
-    pub(crate) says_wait_s: Option<u32>,
+    pub says_wait_s: Option<u32>,
 }
 
 impl Model {
-    pub(crate) fn new(stages: &[Stage], jobs: usize, syncs: bool) -> Self {
+    pub fn new(stages: &[Stage], jobs: usize, syncs: bool) -> Self {
         let mut model = Self {
             stages: stages.to_vec(),
             syncs,
@@ -165,7 +165,7 @@ impl Model {
         model
     }
 
-    pub(crate) fn add(&mut self, jobs: usize) {
+    pub fn add(&mut self, jobs: usize) {
         for _ in 0..jobs {
             self.places += 1;
             let number = self.jobs.len() + 1;
@@ -185,16 +185,16 @@ impl Model {
         }
     }
 
-    pub(crate) fn closed(&self) -> usize {
+    pub fn closed(&self) -> usize {
         self.closed
     }
 
-    pub(crate) fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.live.len()
     }
 
     /// The tracker forgets all registrations, as after two hours without a word.
-    pub(crate) fn forget_workers(&mut self) {
+    pub fn forget_workers(&mut self) {
         let tokens: Vec<String> = self.workers.keys().cloned().collect();
         for token in tokens {
             self.bye(&token);
@@ -202,7 +202,7 @@ impl Model {
     }
 
     /// What must hold at any time. Panics otherwise.
-    pub(crate) fn check(&self) {
+    pub fn check(&self) {
         let open = self.queue.len();
         assert_eq!(open + self.live.len() + self.closed, self.jobs.len());
         // All of them each time would take too long.
@@ -528,14 +528,14 @@ impl Model {
     }
 
     /// The operator takes a job back.
-    pub(crate) fn end_lease_of(&mut self, number: usize, end: End) {
+    pub fn end_lease_of(&mut self, number: usize, end: End) {
         if let Some(name) = self.jobs[number - 1].holder.clone() {
             self.put_back(&name, end, true);
         }
     }
 
     /// Somebody else has finished a job that is open.
-    pub(crate) fn close(&mut self, number: usize) {
+    pub fn close(&mut self, number: usize) {
         let job = &mut self.jobs[number - 1];
         let stage = job.stage.take().expect("it is open");
         self.queue.remove(&(stage, job.place, number - 1));

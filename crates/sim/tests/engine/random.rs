@@ -8,7 +8,7 @@ use distcompute_client::engine::{
 use distcompute_protocol::Stage;
 use proptest::prelude::*;
 
-use crate::{
+use sim::{
     tracker::{Model, Tracker},
     world::{Dice, Fate, Faults, Work, World},
 };

@@ -34,11 +34,11 @@ const EPOCH_MS: f64 = 1_795_564_800_000.0;
 
 /// Dice with a seed.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(pub(crate) u64);
+pub struct Dice(pub u64);
 
 impl Dice {
     /// In `[0, 1)`.
-    pub(crate) fn roll(&mut self) -> f64 {
+    pub fn roll(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -49,22 +49,22 @@ impl Dice {
 
 /// How often each fault happens, as a share of requests.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Faults {
-    pub(crate) request_lost: f64,
-    pub(crate) answer_lost: f64,
-    pub(crate) hangs: f64,
-    pub(crate) doubled: f64,
-    pub(crate) delayed: f64,
-    pub(crate) busy: f64,
-    pub(crate) broken: f64,
-    pub(crate) portal: f64,
+pub struct Faults {
+    pub request_lost: f64,
+    pub answer_lost: f64,
+    pub hangs: f64,
+    pub doubled: f64,
+    pub delayed: f64,
+    pub busy: f64,
+    pub broken: f64,
+    pub portal: f64,
     /// Nothing gets through.
-    pub(crate) down: bool,
+    pub down: bool,
 }
 
 /// How a job ends in its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub enum Fate {
     Done,
     Throws,
     Flags,
@@ -78,20 +78,20 @@ pub(crate) enum Fate {
 
 /// What a job is to a handler.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Work {
-    pub(crate) ms: f64,
-    pub(crate) fate: Fate,
+pub struct Work {
+    pub ms: f64,
+    pub fate: Fate,
     /// Blocks its thread.
-    pub(crate) blocks: bool,
+    pub blocks: bool,
     /// Calls `progress` so often, in milliseconds of work.
-    pub(crate) progress_ms: Option<f64>,
-    pub(crate) checkpoint: bool,
+    pub progress_ms: Option<f64>,
+    pub checkpoint: bool,
     /// Bytes of output beyond a name.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 impl Work {
-    pub(crate) fn of(ms: f64) -> Self {
+    pub fn of(ms: f64) -> Self {
         Self {
             ms,
             fate: Fate::Done,
@@ -104,7 +104,7 @@ impl Work {
 }
 
 /// What a handler makes of job `number` when it is begun here for the nth time, counted from 1.
-pub(crate) type Handler = Box<dyn Fn(u64, u32) -> Work>;
+pub type Handler = Box<dyn Fn(u64, u32) -> Work>;
 
 #[derive(Debug, Clone)]
 struct Run {
@@ -188,18 +188,18 @@ enum KeptOutcome {
     Other(Outcome),
 }
 
-pub(crate) struct World<T> {
-    pub(crate) tracker: T,
-    pub(crate) hub: Scheduler,
-    pub(crate) handler: Handler,
-    pub(crate) faults: Faults,
-    pub(crate) delay_ms: f64,
-    pub(crate) dice: Dice,
+pub struct World<T> {
+    pub tracker: T,
+    pub hub: Scheduler,
+    pub handler: Handler,
+    pub faults: Faults,
+    pub delay_ms: f64,
+    pub dice: Dice,
     /// Setups fail while this is true.
-    pub(crate) setup_fails: bool,
-    pub(crate) retry_after_ms: Option<u32>,
+    pub setup_fails: bool,
+    pub retry_after_ms: Option<u32>,
     /// What is checked beyond what always holds.
-    pub(crate) patience_ms: f64,
+    pub patience_ms: f64,
     stages: Vec<Stage>,
     settings: Settings,
     limits: Limits,
@@ -225,28 +225,28 @@ pub(crate) struct World<T> {
     idle_ticks: u32,
     idle_since: f64,
     wants: u32,
-    pub(crate) stopped: bool,
-    pub(crate) renews: bool,
-    pub(crate) fatal: Option<String>,
+    pub stopped: bool,
+    pub renews: bool,
+    pub fatal: Option<String>,
     /// When requests were sent.
-    pub(crate) sent: Vec<f64>,
-    pub(crate) asked: Vec<&'static str>,
+    pub sent: Vec<f64>,
+    pub asked: Vec<&'static str>,
     /// What all cores have worked, in milliseconds.
-    pub(crate) worked_ms: f64,
-    pub(crate) replaced: u32,
-    pub(crate) begun: BTreeMap<u64, u32>,
-    pub(crate) begun_at: Vec<f64>,
-    pub(crate) given_at: Vec<f64>,
-    pub(crate) resumed: u32,
-    pub(crate) most_ahead: usize,
+    pub worked_ms: f64,
+    pub replaced: u32,
+    pub begun: BTreeMap<u64, u32>,
+    pub begun_at: Vec<f64>,
+    pub given_at: Vec<f64>,
+    pub resumed: u32,
+    pub most_ahead: usize,
     /// Look for what `due_ms` sleeps through, at every so-manieth step.
-    pub(crate) probe: u64,
+    pub probe: u64,
     steps: u64,
-    pub(crate) trace: bool,
+    pub trace: bool,
 }
 
 impl<T: Tracker> World<T> {
-    pub(crate) fn new(tracker: T, stages: &[Stage], cores: u32, seed: u64) -> Self {
+    pub fn new(tracker: T, stages: &[Stage], cores: u32, seed: u64) -> Self {
         let settings = Settings {
             cores,
             intensity: 10,
@@ -316,13 +316,13 @@ impl<T: Tracker> World<T> {
         world
     }
 
-    pub(crate) fn with_limits(mut self, limits: Limits) -> Self {
+    pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self.hub = Scheduler::new(&self.stages, "Cluster 2", self.settings, limits);
         self
     }
 
-    pub(crate) fn now(&self) -> Now {
+    pub fn now(&self) -> Now {
         Now {
             mono: self.t,
             wall: EPOCH_MS + self.t + self.slept + self.set,
@@ -330,26 +330,26 @@ impl<T: Tracker> World<T> {
     }
 
     /// Time as it passes for everybody.
-    pub(crate) fn time(&self) -> f64 {
+    pub fn time(&self) -> f64 {
         self.t + self.slept
     }
 
-    pub(crate) fn reason(&self) -> Reason {
+    pub fn reason(&self) -> Reason {
         self.hub.reason(self.now())
     }
 
-    pub(crate) fn running(&self) -> usize {
+    pub fn running(&self) -> usize {
         self.cores
             .values()
             .filter(|core| core.running.is_some())
             .count()
     }
 
-    pub(crate) fn workers(&self) -> usize {
+    pub fn workers(&self) -> usize {
         self.cores.len()
     }
 
-    pub(crate) fn stored(&self) -> usize {
+    pub fn stored(&self) -> usize {
         self.store.len()
     }
 
@@ -362,7 +362,7 @@ impl<T: Tracker> World<T> {
 
     // What people do.
 
-    pub(crate) fn tell(&mut self, event: Event) {
+    pub fn tell(&mut self, event: Event) {
         match &event {
             Event::Settings(settings) => self.settings = *settings,
             Event::Around(around) => self.around = *around,
@@ -372,14 +372,14 @@ impl<T: Tracker> World<T> {
         self.happen(event);
     }
 
-    pub(crate) fn settings(&mut self, change: impl Fn(&mut Settings)) {
+    pub fn settings(&mut self, change: impl Fn(&mut Settings)) {
         let mut settings = self.settings;
         change(&mut settings);
         self.tell(Event::Settings(settings));
     }
 
     /// The machine sleeps: nothing runs, connections break, and one of its clocks may stand still.
-    pub(crate) fn sleep(&mut self, ms: f64) {
+    pub fn sleep(&mut self, ms: f64) {
         self.slept += ms;
         for (request, life) in self.flights.clone() {
             self.plan(
@@ -390,12 +390,12 @@ impl<T: Tracker> World<T> {
     }
 
     /// Somebody sets the clock.
-    pub(crate) fn set_clock(&mut self, by_ms: f64) {
+    pub fn set_clock(&mut self, by_ms: f64) {
         self.set += by_ms;
     }
 
     /// The page is closed: its last words, if any, then nothing. Storage stays.
-    pub(crate) fn close(&mut self, farewell: bool) {
+    pub fn close(&mut self, farewell: bool) {
         if farewell {
             for wire in self.hub.farewell(self.now()) {
                 let asked = self.asked_by(&wire);
@@ -423,7 +423,7 @@ impl<T: Tracker> World<T> {
     }
 
     /// The page is opened again.
-    pub(crate) fn open(&mut self) {
+    pub fn open(&mut self) {
         self.stopped = false;
         self.renews = false;
         self.wants = 0;
@@ -459,12 +459,12 @@ impl<T: Tracker> World<T> {
         }
     }
 
-    pub(crate) fn forget_sessions(&mut self) {
+    pub fn forget_sessions(&mut self) {
         self.sessions.clear();
     }
 
     /// Results of an earlier visit that were not delivered.
-    pub(crate) fn leave_results(&mut self, leases: Vec<(String, u64, Stage)>) {
+    pub fn leave_results(&mut self, leases: Vec<(String, u64, Stage)>) {
         for (lease, number, stage) in leases {
             let kept = Kept {
                 stage,
@@ -479,7 +479,7 @@ impl<T: Tracker> World<T> {
     }
 
     /// A worker vanishes.
-    pub(crate) fn kill_core(&mut self, at: u32) {
+    pub fn kill_core(&mut self, at: u32) {
         if self.cores.remove(&at).is_some() {
             self.hub_hears(
                 MESSAGE_MS,
@@ -492,12 +492,12 @@ impl<T: Tracker> World<T> {
     // The course of things.
 
     /// Goes on for so long.
-    pub(crate) fn run(&mut self, ms: f64) {
+    pub fn run(&mut self, ms: f64) {
         self.run_until(ms, |_| false);
     }
 
     /// Goes on until something is so; `false`: it was not within `ms`.
-    pub(crate) fn run_until(&mut self, ms: f64, is: impl Fn(&Self) -> bool) -> bool {
+    pub fn run_until(&mut self, ms: f64, is: impl Fn(&Self) -> bool) -> bool {
         let end = self.t + ms;
         loop {
             if is(self) {
@@ -1219,7 +1219,7 @@ impl<T: Tracker> World<T> {
     }
 
     /// No text is left that the desk does not need.
-    pub(crate) fn check_texts(&self) {
+    pub fn check_texts(&self) {
         let desk = self.hub.desk();
         let needed = desk.iter().map(|job| {
             let done = matches!(job.outcome(), Some(Outcome::Done(_)));

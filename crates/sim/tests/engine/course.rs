@@ -11,7 +11,7 @@ use distcompute_client::engine::{
 };
 use distcompute_protocol::{Stage, SyncRequest};
 
-use crate::{
+use sim::{
     tracker::{Asked, Content, End, Model, Tracker},
     world::{Fate, Work, World},
 };
