@@ -187,6 +187,24 @@ impl Status {
     }
 }
 
+/// What the page knows of a hub that holds jobs is no older.
+pub const BEAT_MS: f64 = 1_000.0;
+
+/// Where it holds none nothing changes by itself: it says that it lives, before the page asks.
+const IDLE_MS: f64 = 4_000.0;
+
+/// In how many milliseconds a hub tells its page how things are, if it told so `silent_ms` ago. 0 or
+/// less is now.
+#[must_use]
+pub fn tell_in(silent_ms: f64, changed: bool, holds_jobs: bool) -> f64 {
+    let interval = match (changed, holds_jobs) {
+        (true, _) => INTERVAL_MS,
+        (false, true) => BEAT_MS,
+        (false, false) => IDLE_MS,
+    };
+    interval - silent_ms
+}
+
 /// When listeners are told: at once where that is not too often, otherwise as soon as it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Telling {
@@ -229,6 +247,7 @@ impl Telling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::house::ASK_AFTER;
 
     #[test]
     fn listeners_hear_at_once_and_then_ten_times_a_second() {
@@ -244,6 +263,17 @@ mod tests {
         assert_eq!(telling.changed(204.5), Tell::After(0.5));
         // Timers of a hidden page come late; what happens meanwhile is told all the same.
         assert_eq!(telling.changed(300.0), Tell::Now);
+    }
+
+    #[test]
+    fn a_hub_without_jobs_speaks_seldom_but_before_it_is_asked() {
+        assert_eq!(tell_in(30.0, true, false), 70.0);
+        assert_eq!(tell_in(30.0, false, true), 970.0);
+        let idle = tell_in(0.0, false, false);
+        let asked = f64::from(ASK_AFTER - 1) * 1_000.0;
+        assert!(idle > 3.0 * BEAT_MS && idle <= asked);
+        // The page has never been told, or asks.
+        assert!(tell_in(f64::INFINITY, true, true) <= 0.0);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::engine::{
     keyed::Keyed,
     scheduler::{Ended, Event, Progress, Report, Scheduler, Stored},
     settings::Settings,
+    status::{BEAT_MS, tell_in},
 };
 use crate::fault::Fault;
 use core::cell::{Cell, RefCell};
@@ -54,12 +55,6 @@ extern "C" {
     fn close(this: &Port);
 }
 
-/// How often the page hears of the hub, though nothing has changed.
-const BEAT_MS: f64 = 1_000.0;
-
-/// How often it hears of changes, at most.
-const STATUS_MS: f64 = 100.0;
-
 /// Keys of a hub's jobs begin somewhere below this.
 const FIRST_KEY: f64 = 2_000_000_000.0;
 
@@ -93,8 +88,8 @@ pub(crate) struct Hub {
     received: Cell<f64>,
     timer: RefCell<Option<Timeout>>,
     told: Cell<f64>,
-    /// When the page was told how to say goodbye, and in how many requests.
-    said_farewell: Cell<(f64, usize)>,
+    /// When the page was told how to say goodbye, and how.
+    said_farewell: RefCell<(f64, Vec<Wire>)>,
     changed: Cell<bool>,
     /// How many compute workers have worked for a hub before this one.
     cores: u32,
@@ -199,7 +194,7 @@ impl Hub {
             received: Cell::new(0.0),
             timer: RefCell::new(None),
             told: Cell::new(f64::NEG_INFINITY),
-            said_farewell: Cell::new((f64::NEG_INFINITY, 0)),
+            said_farewell: RefCell::new((f64::NEG_INFINITY, Vec::new())),
             changed: Cell::new(true),
             early: RefCell::new(Some(vec![Event::Around(around)])),
         })
@@ -275,7 +270,7 @@ impl Hub {
             Action::Send(outgoing) => {
                 if matches!(outgoing.wire, Wire::Sync(_)) {
                     // The goodbye that the page has is an older word now, and would not be heard.
-                    self.said_farewell.set((f64::NEG_INFINITY, 0));
+                    self.said_farewell.borrow_mut().0 = f64::NEG_INFINITY;
                     self.told.set(f64::NEG_INFINITY);
                 }
                 let hub = Rc::clone(self);
@@ -425,35 +420,20 @@ impl Hub {
     /// Tells the page what has changed, not too often, and sets the timer for what is due next.
     fn tell(self: &Rc<Self>) {
         let at = clock();
-        let silent = at.mono - self.told.get();
-        if silent >= BEAT_MS || (self.changed.get() && silent >= STATUS_MS) {
+        let wait = || {
+            let holds = self.scheduler.borrow().desk().iter().next().is_some();
+            tell_in(at.mono - self.told.get(), self.changed.get(), holds)
+        };
+        if wait() <= 0.0 {
             self.tell_now(at);
         }
-        let beat = if self.changed.get() {
-            STATUS_MS
-        } else {
-            BEAT_MS
-        };
-        let beat = beat - (at.mono - self.told.get());
         let due = self.scheduler.borrow().due_ms(at).unwrap_or(LONGEST_MS);
         // A timer may come a little early, and one that is due at once must not starve messages.
-        let wait = due.min(beat).clamp(1.0, LONGEST_MS).ceil() as u32;
+        let wait = due.min(wait()).clamp(1.0, LONGEST_MS).ceil() as u32;
         let hub = Rc::clone(self);
-        let timer = Timeout::new(wait, move || hub.wake());
+        let timer = Timeout::new(wait, move || hub.handle(Event::Tick));
         // The one before is cancelled.
         self.timer.replace(Some(timer));
-    }
-
-    fn wake(self: &Rc<Self>) {
-        let at = clock();
-        let random = js_sys::Math::random();
-        let actions = self.scheduler.borrow_mut().handle(at, random, Event::Tick);
-        self.changed.set(self.changed.get() || !actions.is_empty());
-        for action in actions {
-            self.act(action);
-        }
-        self.flush();
-        self.tell();
     }
 
     fn tell_now(&self, at: Now) {
@@ -464,10 +444,10 @@ impl Hub {
         self.told.set(at.mono);
         self.changed.set(false);
         let wires = self.scheduler.borrow().farewell(at);
-        let (said, count) = self.said_farewell.get();
+        let mut said = self.said_farewell.borrow_mut();
         // A page may be closed soon after Start: a new registration is told at once.
-        if at.mono - said >= BEAT_MS || wires.len() != count {
-            self.said_farewell.set((at.mono, wires.len()));
+        let is_due = at.mono - said.0 >= BEAT_MS || wires.len() != said.1.len();
+        if is_due && wires != said.1 {
             let requests = Array::new();
             for wire in &wires {
                 let (path, body) = wire::request(wire, &self.texts.borrow());
@@ -476,6 +456,7 @@ impl Hub {
                 requests.push(&object(&[("url", url), ("body", body)]));
             }
             tell_page("farewell", &object(&[("requests", requests.into())]));
+            *said = (at.mono, wires);
         }
     }
 
