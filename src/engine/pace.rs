@@ -28,7 +28,7 @@ impl Mean {
 }
 
 /// How long an outcome waits for others to share its request with, where no core lacks work.
-pub const LINGER_MS: f64 = 2_000.0;
+pub const LINGER_MS: f64 = 3_000.0;
 
 /// Outcomes that are enough for a request of their own.
 pub const FULL: usize = 256;
@@ -117,8 +117,8 @@ mod tests {
 
     #[test]
     fn jobs_ahead_cover_a_round_trip_and_no_more_than_a_lease_allows() {
-        assert_eq!(speed(100.0, 100.0, 2).ahead(), 44);
-        assert!(speed(1_000.0, 100.0, 4).ahead() <= 9);
+        assert_eq!(speed(100.0, 100.0, 2).ahead(), 64);
+        assert_eq!(speed(1_000.0, 100.0, 4).ahead(), 13);
         assert_eq!(speed(0.1, 20.0, 8).ahead(), 1_024);
         assert_eq!(speed(60_000.0, 100.0, 4).ahead(), 1);
         // An hour: nobody holds such a job back for the sake of a tenth of a second.

@@ -54,7 +54,7 @@ fn no_core_waits_for_the_network() {
 
 #[test]
 fn the_number_of_requests_depends_on_time_and_not_on_jobs() {
-    assert!(figures(true, 1_000.0, 100.0, 4).requests_per_job <= 0.2);
+    assert!(figures(true, 1_000.0, 100.0, 4).requests_per_job <= 0.1);
     assert!(figures(true, 10.0, 100.0, 4).requests_per_job <= 0.02);
     assert!(figures(true, 1.0, 0.2, 2).requests_per_job <= 0.01);
     // One newJob and one completeJob, and now and then a bye.
