@@ -17,10 +17,8 @@ use super::{
 use crate::call::{Call, Meaning};
 use crate::fault::{Code, Fault, Kind};
 
+use self::retry::PATIENCE_MS;
 pub use self::retry::Retry;
-
-/// How long an answer may take.
-pub const PATIENCE_MS: u32 = 20_000;
 
 /// No tracker means a shorter lease.
 const LEAST_LEASE_MS: f64 = 5_000.0;
@@ -95,9 +93,13 @@ pub struct Ids(u32);
 
 impl Ids {
     fn send(&mut self, wire: Wire, out: &mut Vec<Action>) -> u32 {
+        self.send_within(PATIENCE_MS, wire, out)
+    }
+
+    fn send_within(&mut self, limit_ms: f64, wire: Wire, out: &mut Vec<Action>) -> u32 {
         self.0 = self.0.wrapping_add(1);
         let id = self.0;
-        let limit_ms = PATIENCE_MS;
+        let limit_ms = limit_ms as u32;
         out.push(Action::Send(Outgoing { id, wire, limit_ms }));
         id
     }
@@ -185,7 +187,7 @@ impl Common {
         self.retry.worked();
         let ms = now.since(sent);
         // Longer than anybody waits is a sleep, or a clock that was set.
-        if ms <= f64::from(PATIENCE_MS) {
+        if ms <= PATIENCE_MS {
             self.answer_ms.add(ms, 1);
         }
     }

@@ -221,7 +221,8 @@ impl Syncs {
             want: sync.want,
             done: sync.done.len(),
         };
-        let id = ids.send(Wire::Sync(sync), out);
+        let limit_ms = common.retry.patience_ms(common.lease_ms());
+        let id = ids.send_within(limit_ms, Wire::Sync(sync), out);
         self.flight = Some(Flight {
             id,
             sent: now,

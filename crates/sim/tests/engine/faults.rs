@@ -123,6 +123,23 @@ fn without_network_work_goes_on_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_request_that_hangs_costs_no_short_lease() {
+    let mut world = world(true, 400, 1_500.0);
+    world.tracker.lease_ms = 9_000.0;
+    for _ in 0..10 {
+        world.run(12_000.0);
+        let sent = world.sent.len();
+        world.faults.hangs = 1.0;
+        assert!(world.run_until(10_000.0, |world| world.sent.len() > sent));
+        world.faults.hangs = 0.0;
+    }
+    finishes(&mut world, 300_000.0);
+    assert!(world.begun.values().all(|begun| *begun == 1));
+    let failures = world.tracker.jobs.iter().map(|job| job.failures);
+    assert_eq!(failures.sum::<u32>(), 0);
+}
+
+#[test]
 fn a_day_offline_with_open_results_is_no_loss() {
     let mut world = world(true, 2_000, 100.0);
     world.run(20_000.0);
