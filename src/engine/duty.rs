@@ -32,6 +32,12 @@ const SHOW_MS: f64 = 200.0;
 /// How long it may keep to itself what it has to say.
 const FLUSH_MS: f64 = 10.0;
 
+/// What a job may take of which little is known.
+const UNKNOWN_MS: f64 = 100.0;
+
+/// What each job after a long one leaves of the fear that the next is as long.
+const FADES: f64 = 0.9;
+
 /// How long it works before it hears the messages that have come.
 const YIELD_MS: f64 = 50.0;
 
@@ -49,6 +55,9 @@ pub struct Duty {
     owed: f64,
     /// Work since the job began.
     spent: f64,
+    /// What the job at hand may take, as those of its stage lately did.
+    may_take: f64,
+    stage: Option<char>,
     polled: f64,
     shown: f64,
     sent: f64,
@@ -65,6 +74,8 @@ impl Duty {
             settled: now,
             owed: 0.0,
             spent: 0.0,
+            may_take: UNKNOWN_MS,
+            stage: None,
             polled: now,
             shown: f64::NEG_INFINITY,
             sent: f64::NEG_INFINITY,
@@ -111,15 +122,21 @@ impl Duty {
         }
     }
 
-    /// A job begins.
-    pub fn begin_job(&mut self, now: f64) {
+    /// A job of this stage begins. Whether what there is to say must be said before: nothing can be
+    /// while it keeps its thread busy, and that may be long.
+    pub fn begin_job(&mut self, now: f64, stage: char) -> bool {
         self.work(now);
         self.spent = 0.0;
+        if self.stage.replace(stage) != Some(stage) {
+            self.may_take = UNKNOWN_MS;
+        }
+        self.may_take >= FLUSH_MS || self.flush(now)
     }
 
     /// The job ends. Returns how long it was worked at.
     pub fn end_job(&mut self, now: f64) -> f64 {
         self.settle(now);
+        self.may_take = self.spent.max(self.may_take * FADES);
         self.spent
     }
 
@@ -177,7 +194,7 @@ impl Duty {
         }
     }
 
-    /// Whether what there is to say must be said before anything that may take long.
+    /// Whether something was last said so long ago that what there is to say must be said.
     #[must_use]
     pub fn flush(&self, now: f64) -> bool {
         now - self.sent >= FLUSH_MS
@@ -276,7 +293,7 @@ mod tests {
         let (mut now, mut worked) = (1e6, 0.0);
         let end = now + total_ms;
         let mut duty = Duty::new(now, level);
-        duty.begin_job(now);
+        duty.begin_job(now, 'a');
         while now < end {
             let step = dice.roll() * longest_step;
             now += step;
@@ -313,7 +330,7 @@ mod tests {
         let (mut now, mut worked) = (0.0, 0.0);
         let mut duty = Duty::new(now, 3);
         for job in 0..200 {
-            duty.begin_job(now);
+            duty.begin_job(now, 'a');
             let ms = f64::from(job % 7) * 3.0;
             now += ms;
             worked += ms;
@@ -398,11 +415,11 @@ mod tests {
         let mut duty = Duty::new(0.0, 5);
         assert_eq!(duty.wait(0.0, false), Some(f64::INFINITY));
         assert_eq!(duty.wait(49.0, true), None);
-        duty.begin_job(49.0);
+        duty.begin_job(49.0, 'a');
         duty.end_job(60.0);
         assert_eq!(duty.wait(60.0, true), Some(0.0));
         assert_eq!(duty.wait(60.0, true), None);
-        duty.begin_job(60.0);
+        duty.begin_job(60.0, 'a');
         duty.end_job(90.0);
         // Eleven and thirty, less the bit that it had rested for beforehand.
         assert_eq!(duty.wait(90.0, true), Some(21.0));
@@ -413,9 +430,44 @@ mod tests {
     }
 
     #[test]
+    fn what_there_is_to_say_is_said_before_a_job_that_may_be_long() {
+        let (mut now, mut duty) = (1e6, Duty::new(0.0, FULL));
+        let mut says = |ms: f64, stage| {
+            now += 1.0;
+            duty.sent(now);
+            let says = duty.begin_job(now, stage);
+            now += ms;
+            duty.end_job(now);
+            says
+        };
+        // One short job proves nothing about the next, many do.
+        assert!(says(0.1, 'a') && says(0.1, 'a'));
+        assert!((0..30).map(|_| says(0.1, 'a')).any(|says| !says));
+        assert!(!says(0.1, 'a') && !says(60_000.0, 'a'));
+        assert!((0..50).all(|_| says(0.1, 'a')));
+        assert!((0..50).map(|_| says(0.1, 'a')).any(|says| !says));
+        assert!(!says(0.1, 'a') && says(0.1, 'b'));
+    }
+
+    #[test]
+    fn time_in_progress_itself_is_no_work() {
+        let mut duty = Duty::new(0.0, 3);
+        duty.begin_job(0.0, 'a');
+        // Twice 100 ms of work, and each time 40 ms for looking up.
+        for now in [100.0, 240.0] {
+            duty.rest(now);
+            duty.poll(now);
+            duty.nap(now + 40.0);
+            duty.work(now + 40.0);
+        }
+        assert_eq!(duty.end_job(280.0), 200.0);
+        assert!((duty.owed(280.0) - (200.0 * 7.0 / 3.0 - 80.0)).abs() < 1e-9);
+    }
+
+    #[test]
     fn a_handler_is_not_listened_to_before_something_is_due() {
         let mut duty = Duty::new(0.0, 10);
-        duty.begin_job(0.0);
+        duty.begin_job(0.0, 'a');
         duty.show(0.0);
         duty.sent(0.0);
         assert_eq!(duty.next_look(false), 200.0);

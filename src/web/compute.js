@@ -224,7 +224,7 @@ export class Core {
     this.#run = run;
     this.#begun = run.key;
     const begun = now();
-    if (this.#rules.begin(begun)) this.#flush(begun);
+    if (this.#rules.begin(begun, task.stage)) this.#flush(begun);
     try {
       const output = handler.call(owner, run.job, run.context);
       if (typeof output?.then === "function") {
@@ -297,21 +297,26 @@ export class Core {
   /** The handler tells its progress. */
   #look(done, total, text) {
     const rules = this.#rules;
+    // What is done here is no work of the handler's.
+    rules.rest(now());
     for (;;) {
       if (rules.poll(now())) {
         for (const said of heard(this.#epochs)) {
           if (rules.heard(now(), said)) this.#run.stop();
         }
       }
-      if (this.#run.reason) throw this.#run.reason;
-      const before = now();
-      if (rules.show(before)) this.#flush(before, { key: this.#run.key, done, total, text });
-      else if (rules.flush(before)) this.#flush(before);
-      const ms = rules.nap(before);
+      if (this.#run.reason) {
+        rules.work(now());
+        throw this.#run.reason;
+      }
+      const at = now();
+      if (rules.show(at)) this.#flush(at, { key: this.#run.key, done, total, text });
+      else if (rules.flush(at)) this.#flush(at);
+      const ms = rules.nap(now());
       const slept = ms > 0 && nap(ms);
-      rules.napped(before, now());
       // Who can hear nothing must not sleep for ever.
       if (!slept || (this.#epochs.length === 0 && rules.isPaused)) {
+        rules.work(now());
         return rules.nextLook(this.#hasNews);
       }
     }

@@ -45,10 +45,9 @@ impl Rules {
         self.duty.wait(now, has_jobs)
     }
 
-    /// A job begins. Whether what there is to say must be said before.
-    pub fn begin(&mut self, now: f64) -> bool {
-        self.duty.begin_job(now);
-        self.duty.flush(now)
+    /// A job of this stage begins. Whether what there is to say must be said before.
+    pub fn begin(&mut self, now: f64, stage: char) -> bool {
+        self.duty.begin_job(now, stage)
     }
 
     /// It has ended. How long it was worked at.
@@ -81,10 +80,12 @@ impl Rules {
         self.duty.nap(now)
     }
 
-    /// It slept between these moments.
-    pub fn napped(&mut self, before: f64, after: f64) {
-        self.duty.rest(before);
-        self.duty.work(after);
+    pub fn rest(&mut self, now: f64) {
+        self.duty.rest(now);
+    }
+
+    pub fn work(&mut self, now: f64) {
+        self.duty.work(now);
     }
 
     #[wasm_bindgen(js_name = nextLook)]

@@ -410,7 +410,7 @@ var Core = class {
     this.#run = run;
     this.#begun = run.key;
     const begun = now();
-    if (this.#rules.begin(begun)) this.#flush(begun);
+    if (this.#rules.begin(begun, task.stage)) this.#flush(begun);
     try {
       const output = handler.call(owner, run.job, run.context);
       if (typeof output?.then === "function") {
@@ -476,20 +476,24 @@ var Core = class {
   /** The handler tells its progress. */
   #look(done, total, text) {
     const rules = this.#rules;
+    rules.rest(now());
     for (; ; ) {
       if (rules.poll(now())) {
         for (const said2 of heard(this.#epochs)) {
           if (rules.heard(now(), said2)) this.#run.stop();
         }
       }
-      if (this.#run.reason) throw this.#run.reason;
-      const before = now();
-      if (rules.show(before)) this.#flush(before, { key: this.#run.key, done, total, text });
-      else if (rules.flush(before)) this.#flush(before);
-      const ms = rules.nap(before);
+      if (this.#run.reason) {
+        rules.work(now());
+        throw this.#run.reason;
+      }
+      const at = now();
+      if (rules.show(at)) this.#flush(at, { key: this.#run.key, done, total, text });
+      else if (rules.flush(at)) this.#flush(at);
+      const ms = rules.nap(now());
       const slept = ms > 0 && nap(ms);
-      rules.napped(before, now());
       if (!slept || this.#epochs.length === 0 && rules.isPaused) {
+        rules.work(now());
         return rules.nextLook(this.#hasNews);
       }
     }
