@@ -172,6 +172,8 @@ struct Core {
     busy_ms: f64,
     since: Now,
     setups: i32,
+    /// What its setup has thrown.
+    why: String,
     retry: Option<Due>,
 }
 
@@ -208,6 +210,7 @@ impl Core {
             busy_ms: 0.0,
             since: now,
             setups: 0,
+            why: String::new(),
             retry: None,
         }
     }
@@ -382,9 +385,10 @@ impl Scheduler {
                     core.setups = 0;
                 }
             }
-            Event::CoreBroken(core, _) => {
+            Event::CoreBroken(core, why) => {
                 if let Some(core) = self.cores.get_mut(core) {
                     core.health = Health::Broken;
+                    core.why = why;
                     let wait = (SETUP_MS.0 * 2.0_f64.powi(core.setups.min(20))).min(SETUP_MS.1);
                     core.setups += 1;
                     core.retry = Some(Due::after(now, wait * (0.8 + 0.2 * random)));
@@ -1212,6 +1216,10 @@ impl Scheduler {
     #[must_use]
     pub fn status(&self, now: Now) -> status::Status {
         let mut all = status::Status::new(self.reason(now), self.settings);
+        if let Reason::SetupFailed { .. } = all.reason {
+            let first = self.cores.values().next();
+            all.problem = first.map_or_else(String::new, |core| core.why.clone());
+        }
         for (at, core) in self.cores.iter() {
             all.cores.push(self.core_status(now, at, core));
         }

@@ -127,6 +127,8 @@ pub struct Core {
 pub struct Status {
     /// Why it computes or does not; the state follows from it.
     pub reason: Reason,
+    /// What the owner's `setup` has thrown, where that is the reason.
+    pub problem: String,
     /// By place.
     pub cores: Vec<Core>,
     /// Jobs whose results the tracker has.
@@ -167,6 +169,7 @@ impl Status {
     pub fn new(reason: Reason, settings: Settings) -> Self {
         Self {
             reason,
+            problem: String::new(),
             cores: Vec::new(),
             jobs_done: 0,
             jobs_by_stage: Vec::new(),

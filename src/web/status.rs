@@ -111,10 +111,19 @@ pub(crate) fn write(status: &Status) -> JsValue {
     } else {
         "unreachable"
     };
+    let problem = status.problem.as_str();
+    let error = match status.reason {
+        Reason::SetupFailed { .. } => object(&[
+            ("name", "WorkerError".into()),
+            ("code", status.reason.code().into()),
+            ("message", format!("The setup failed: {problem}").into()),
+        ]),
+        _ => JsValue::NULL,
+    };
     object(&[
         ("state", State::of(&status.reason).as_str().into()),
         ("reason", write_reason(&status.reason)),
-        ("error", JsValue::NULL),
+        ("error", error),
         ("elsewhere", JsValue::NULL),
         ("cores", cores.into()),
         ("jobsDone", count(status.jobs_done)),

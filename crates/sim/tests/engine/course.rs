@@ -746,7 +746,9 @@ fn a_setup_that_fails_is_tried_again() {
         let mut world = world(syncs, 5, 2, 100.0);
         world.setup_fails = true;
         world.run(100_000.0);
-        assert_eq!(world.hub.reason(world.now()).code(), "setup_failed");
+        let status = world.hub.status(world.now());
+        assert_eq!(status.reason.code(), "setup_failed");
+        assert_eq!(status.problem, "no model");
         assert!((4..24).contains(&world.replaced), "{}", world.replaced);
         assert_eq!(
             world.tracker.held(),
