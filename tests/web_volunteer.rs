@@ -256,7 +256,9 @@ async fn a_hub_that_dies_is_replaced_and_gets_the_cores_that_run() {
     let message = text(&get(&failed, "error"), "message");
     assert!(message.contains("unreachable executed"), "{message}");
 
-    tab.crew.heard(3, "hub", 1).await.expect("a new hub");
+    let hub = tab.crew.heard(3, "hub", 1).await.expect("a new hub");
+    assert_eq!(json(&get(&get(&hub, "setup"), "cores")), "[0,1]");
+    assert_eq!(json(&get(&get(&hub, "setup"), "before")), r#"[{"core":0}]"#);
     tab.crew.heard(3, "pause", 1).await.expect("the pause");
     for core in [0, 1] {
         tab.crew.heard(core + 1, "compute", 2).await.expect("told");

@@ -96,6 +96,15 @@ pub struct Stored {
     pub outcome: Option<Outcome>,
 }
 
+/// A compute worker of the hub before, which says what it does as soon as it hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inherited {
+    /// Its place.
+    pub core: u32,
+    /// Whether the job that it had has told progress.
+    pub told: bool,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -105,8 +114,8 @@ pub enum Event {
         sessions: Vec<Session>,
         /// Jobs.
         jobs: Vec<Stored>,
-        /// So many compute workers have worked for another hub, and will say at what.
-        cores: u32,
+        /// These compute workers have worked for another hub, and will say at what.
+        cores: Vec<Inherited>,
     },
     /// A compute worker of another hub works on this job, if any, under the key that that gave it.
     Met(u32, Option<(Key, Stored)>),
@@ -261,9 +270,9 @@ pub struct Scheduler {
     renewing: bool,
     /// Whether it is known what storage had; nothing is done before.
     restored: bool,
-    /// How many cores have not said yet what they do for another hub, and since when: before that
+    /// The cores that have not said yet what they do for another hub, and since when: before that
     /// the tracker must not be told what is held.
-    meeting: Option<(u32, Now)>,
+    meeting: Option<(Vec<Inherited>, Now)>,
     /// Whether the registration of the hub before was given up.
     parted: bool,
     /// What the cores could have worked, in milliseconds, and up to when: limits count neither
@@ -489,9 +498,7 @@ impl Scheduler {
 
     /// A core that has worked for another hub says what it does.
     fn meet(&mut self, now: Now, at: u32, job: Option<(Key, Stored)>) {
-        if let Some((cores, _)) = &mut self.meeting {
-            *cores = cores.saturating_sub(1);
-        }
+        self.met(at);
         let Some((key, stored)) = job else { return };
         // It may have a checkpoint, and so have come from storage too.
         let known = self.desk.by_ticket(stored.ticket.text());
@@ -514,21 +521,39 @@ impl Scheduler {
         }
     }
 
-    /// Whether all cores have said what they do, or had time enough to.
-    fn has_met(&self, now: Now) -> bool {
-        self.meeting
-            .is_none_or(|(cores, since)| cores == 0 || now.since(since) >= MEETING_MS)
+    /// Nothing that a core has done for the hub before is unknown any more.
+    fn met(&mut self, at: u32) {
+        if let Some((cores, _)) = &mut self.meeting {
+            cores.retain(|inherited| inherited.core != at);
+        }
     }
 
-    /// Whether a core has not said yet what it does for the hub before.
-    fn is_meeting(&self) -> bool {
-        self.meeting.is_some_and(|(cores, _)| cores > 0)
+    /// The cores that have not said yet what they do for the hub before.
+    fn unmet(&self) -> &[Inherited] {
+        self.meeting.as_ref().map_or(&[], |(cores, _)| cores)
+    }
+
+    /// Whether all cores have said what they do, or had time enough to.
+    fn has_met(&self, now: Now) -> bool {
+        let since = self.meeting.as_ref().map(|(_, since)| *since);
+        self.unmet().is_empty() || since.is_some_and(|since| now.since(since) >= MEETING_MS)
+    }
+
+    /// How long a core of the hub before may say nothing, in time in which cores could work.
+    fn silence_ms(&self, inherited: Inherited) -> f64 {
+        let limit = self.limits.job_timeout_ms.unwrap_or(f64::INFINITY);
+        let stall = if inherited.told {
+            self.limits.stall_ms
+        } else {
+            f64::INFINITY
+        };
+        limit.min(stall)
     }
 
     /// A core that did not say in time what it does is busy. A sync that does not name its job would
     /// put that back, but not under another registration; leases are good under any.
     fn part(&mut self) {
-        if self.is_meeting() && !self.parted {
+        if !self.unmet().is_empty() && !self.parted {
             self.parted = true;
             for link in &mut self.links {
                 link.part();
@@ -564,12 +589,8 @@ impl Scheduler {
             self.desk.end(key, Outcome::Failed(why), now);
         }
         self.empty(at);
+        self.met(at);
         if let Some(core) = self.cores.get_mut(at) {
-            if core.health == Health::Starting
-                && let Some((cores, _)) = &mut self.meeting
-            {
-                *cores = cores.saturating_sub(1);
-            }
             let fresh = Core::new(now);
             *core = Core {
                 jobs: core.jobs,
@@ -783,7 +804,7 @@ impl Scheduler {
             }
         }
         let mut ahead: Vec<(bool, usize, Key)> = Vec::new();
-        let meeting = self.is_meeting();
+        let meeting = !self.unmet().is_empty();
         for job in self.desk.iter() {
             // What storage had, a core that has not spoken may be working on.
             let known = !(meeting && job.resumable);
@@ -905,6 +926,14 @@ impl Scheduler {
                 let why = "The job has stalled: no progress for longer than stallMs.".to_owned();
                 over.push((at, key, Outcome::Failed(why.clone()), why));
             }
+        }
+        let work_ms = self.work_ms;
+        let silent = |inherited: &&Inherited| work_ms >= self.silence_ms(**inherited);
+        let silent: Vec<Inherited> = self.unmet().iter().filter(silent).copied().collect();
+        for Inherited { core, .. } in silent.into_iter().filter(|_| !resting) {
+            self.met(core);
+            let why = "It was silent for longer than jobTimeoutMs or stallMs.".to_owned();
+            out.push(Action::Replace { core, why });
         }
         for (at, key, outcome, why) in over {
             if matches!(outcome, Outcome::Failed(_)) {
@@ -1099,8 +1128,8 @@ impl Scheduler {
             return None;
         }
         let mut due: Vec<f64> = Vec::new();
-        if let Some((_, since)) = self.meeting.filter(|_| !self.has_met(now)) {
-            due.push(MEETING_MS - now.since(since));
+        if let Some((_, since)) = self.meeting.as_ref().filter(|_| !self.has_met(now)) {
+            due.push(MEETING_MS - now.since(*since));
         }
         due.extend(
             self.links
@@ -1117,6 +1146,13 @@ impl Scheduler {
                 .fold(f64::INFINITY, f64::min);
             due.push(lease - now.since(since));
         }
+        let share = f64::from(self.settings.intensity) / 10.0;
+        let entered = self.entered.map_or(0.0, |entered| now.mono - entered.mono);
+        if !self.unmet().is_empty() && self.resting.is_none() {
+            let silences = self.unmet().iter().map(|core| self.silence_ms(*core));
+            due.extend(silences.map(|ms| (ms - self.work_ms) / share - entered));
+            due.push(BEAT_MS - entered);
+        }
         for core in self.cores.values() {
             due.extend(core.retry.map(|retry| retry.left_ms(now)));
             due.extend(core.stopping.map(|(_, since)| GRACE_MS - now.since(since)));
@@ -1125,8 +1161,6 @@ impl Scheduler {
                 let limit = limit.map(|limit| limit - (self.work_ms - core.began));
                 let stall = core.reported;
                 let stall = stall.map(|at| self.limits.stall_ms - (self.work_ms - at));
-                let share = f64::from(self.settings.intensity) / 10.0;
-                let entered = self.entered.map_or(0.0, |entered| now.mono - entered.mono);
                 let limits = [limit, stall].into_iter().flatten();
                 due.extend(limits.map(|ms| ms / share - entered));
                 due.push(BEAT_MS - entered);

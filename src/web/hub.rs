@@ -16,7 +16,7 @@ use crate::engine::{
     duty::{FULL, STOP},
     governor::{Surroundings, Wish},
     keyed::Keyed,
-    scheduler::{Ended, Event, Progress, Report, Scheduler, Stored},
+    scheduler::{Ended, Event, Inherited, Progress, Report, Scheduler, Stored},
     settings::Settings,
     status::{BEAT_MS, tell_in},
 };
@@ -91,8 +91,8 @@ pub(crate) struct Hub {
     /// When the page was told how to say goodbye, and how.
     said_farewell: RefCell<(f64, Vec<Wire>)>,
     changed: Cell<bool>,
-    /// How many compute workers have worked for a hub before this one.
-    cores: u32,
+    /// The compute workers that have worked for a hub before this one.
+    cores: Vec<Inherited>,
     /// What is said before storage has been read.
     early: RefCell<Option<Vec<Event>>>,
 }
@@ -183,7 +183,7 @@ impl Hub {
                 Scheduler::new(&stages, &nickname, settings, limits)
                     .with_keys_from((js_sys::Math::random() * FIRST_KEY) as Key),
             ),
-            cores: small(setup, "cores").unwrap_or_default(),
+            cores: inherited(setup),
             texts: RefCell::default(),
             places: RefCell::default(),
             states: RefCell::default(),
@@ -232,7 +232,7 @@ impl Hub {
         self.handle(Event::Restored {
             sessions,
             jobs,
-            cores: self.cores,
+            cores: self.cores.clone(),
         });
         for (ticket, state) in states {
             let key = self.scheduler.borrow().desk().by_ticket(&ticket);
@@ -620,6 +620,27 @@ impl Hub {
             checkpoint,
         }
     }
+}
+
+/// The page knows the places, and what the hub before has last said of them.
+fn inherited(setup: &JsValue) -> Vec<Inherited> {
+    let before = list(setup, "before");
+    let told = |core: f64| {
+        let mut before = before.iter();
+        let before = before.find(|before| number(before, "core") == Some(core));
+        before.is_some_and(|before| {
+            let more = |name| number(before, name).unwrap_or_default() > 0.0;
+            more("done") || more("total")
+        })
+    };
+    let cores = list(setup, "cores").into_iter();
+    let inherited = |core: f64| Inherited {
+        core: core as u32,
+        told: told(core),
+    };
+    cores
+        .filter_map(|core| core.as_f64().map(inherited))
+        .collect()
 }
 
 fn surroundings(of: &JsValue) -> Surroundings {

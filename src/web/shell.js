@@ -603,8 +603,8 @@ var Page = class {
   idlers = [];
   ended = new AbortController();
   requests = [];
-  /** The workers that were made compute workers. */
-  computing = /* @__PURE__ */ new Set();
+  /** The workers that were made compute workers, and their places. */
+  computing = /* @__PURE__ */ new Map();
   /** What other tabs say of themselves, and what the rules say over what the hub says. */
   there = {};
   over = [];
@@ -782,12 +782,13 @@ var Page = class {
     this.hub = id;
     const { settings, setup } = this;
     const surroundings = this.surroundings();
-    const cores = [...this.workers.keys()].filter((id2) => this.computing.has(id2)).length;
-    this.send(id, { t: "hub", setup: { ...setup, settings, surroundings, cores } });
+    const cores = [...this.computing.values()];
+    const before = this.latest?.cores;
+    this.send(id, { t: "hub", setup: { ...setup, settings, surroundings, cores, before } });
   }
   connect(hub, worker, core) {
     const { port1, port2 } = new MessageChannel();
-    this.computing.add(worker);
+    this.computing.set(worker, core);
     this.send(worker, { t: "compute", port: port1, core }, [port1]);
     this.send(hub, { t: "core", port: port2, core }, [port2]);
   }

@@ -83,8 +83,8 @@ class Page {
   idlers = [];
   ended = new AbortController();
   requests = [];
-  /** The workers that were made compute workers. */
-  computing = new Set();
+  /** The workers that were made compute workers, and their places. */
+  computing = new Map();
   /** What other tabs say of themselves, and what the rules say over what the hub says. */
   there = {};
   over = [];
@@ -288,13 +288,14 @@ class Page {
     const { settings, setup } = this;
     const surroundings = this.surroundings();
     // Those that worked for the hub before will say at what.
-    const cores = [...this.workers.keys()].filter((id) => this.computing.has(id)).length;
-    this.send(id, { t: "hub", setup: { ...setup, settings, surroundings, cores } });
+    const cores = [...this.computing.values()];
+    const before = this.latest?.cores;
+    this.send(id, { t: "hub", setup: { ...setup, settings, surroundings, cores, before } });
   }
 
   connect(hub, worker, core) {
     const { port1, port2 } = new MessageChannel();
-    this.computing.add(worker);
+    this.computing.set(worker, core);
     this.send(worker, { t: "compute", port: port1, core }, [port1]);
     this.send(hub, { t: "core", port: port2, core }, [port2]);
   }

@@ -309,7 +309,7 @@ impl<T: Tracker> World<T> {
                 Event::Restored {
                     sessions: Vec::new(),
                     jobs: Vec::new(),
-                    cores: 0,
+                    cores: Vec::new(),
                 },
             ),
         );
@@ -447,7 +447,7 @@ impl<T: Tracker> World<T> {
                 outcome,
             });
         }
-        let cores = 0;
+        let cores = Vec::new();
         self.happen(Event::Restored {
             sessions,
             jobs,

@@ -37,6 +37,20 @@ for (const act of ["wait", "busy"]) {
   });
 }
 
+test("a job that hangs is ended though the hub that gave it is dead", async (t) => {
+  const list = [{ act: "hang" }, ...jobs(10, { act: "busy", ms: 100 })];
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+  const context = await (await openBrowser(t)).newContext();
+  const limits = { jobTimeoutMs: 5000 };
+  const page = await openTab(context, { site, url: proxy.url, limits });
+  await untilBooks(tracker, ({ done }) => done === 10);
+  await page.evaluate(() => window.living("hub")[0].worker.postMessage({ fail: true }));
+  await until(page, () => window.living("hub").length === 1 && window.crew[0].ended);
+  await until(page, () => window.crew.length === 5 && window.living("compute").length === 2);
+  const crew = await page.evaluate(() => window.crew.map(({ part }) => part));
+  assert.deepEqual(crew, ["hub", "compute", "compute", "hub", "compute"]);
+});
+
 test("a new version of the project renews all workers when their jobs are done", async (t) => {
   const list = [...jobs(2, { act: "busy", ms: 4000 }), ...jobs(10, { act: "busy", ms: 100 })];
   const args = ["--app-version", "1"];

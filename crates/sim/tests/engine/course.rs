@@ -6,7 +6,7 @@ use distcompute_client::engine::{
     desk::Place,
     governor::Surroundings,
     governor::Wish,
-    scheduler::{Event, Scheduler},
+    scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored},
     settings::{Limits, Settings},
 };
 use distcompute_protocol::{Stage, SyncRequest};
@@ -32,6 +32,26 @@ fn both(scenario: impl Fn(bool)) {
     for syncs in [true, false] {
         eprintln!("sync: {syncs}");
         scenario(syncs);
+    }
+}
+
+/// The only core, which has worked for another hub.
+fn inherited(told: bool) -> Inherited {
+    Inherited { core: 0, told }
+}
+
+/// The registration of another hub.
+fn session() -> Session {
+    Session {
+        stage: Stage::A,
+        nickname: "Ada".to_owned(),
+        seq: 7,
+        hello: Hello {
+            token: "of the hub before".to_owned(),
+            syncs: true,
+            lease_ms: 300_000.0,
+            ..Hello::default()
+        },
     }
 }
 
@@ -801,7 +821,7 @@ fn a_hub_whose_cores_are_too_busy_to_say_at_what_puts_nothing_of_theirs_back() {
         let restored = Event::Restored {
             sessions: vec![session.clone()],
             jobs: Vec::new(),
-            cores: 1,
+            cores: vec![inherited(false)],
         };
         assert_eq!(at(0.0, restored), []);
         assert_eq!(at(1.0, Event::CoreHere(0)), []);
@@ -811,5 +831,48 @@ fn a_hub_whose_cores_are_too_busy_to_say_at_what_puts_nothing_of_theirs_back() {
         let sent = at(1_001.0, Event::Tick);
         let registers = |action: &Action| matches!(action, Action::Send(out) if matches!(out.wire, Wire::Register { .. }));
         assert_eq!(sent.iter().any(registers), busy, "{sent:?}");
+    }
+}
+
+#[test]
+fn limits_reach_a_core_that_says_nothing_to_its_new_hub() {
+    let limits = Limits {
+        job_timeout_ms: Some(60_000.0),
+        stall_ms: 20_000.0,
+        ..Limits::default()
+    };
+    for (told, says, limit_ms) in [
+        (false, false, Some(60_000.0)),
+        (true, false, Some(20_000.0)),
+        (true, true, None),
+    ] {
+        let settings = Settings {
+            intensity: 10,
+            ..Settings::default()
+        };
+        let mut hub = Scheduler::new(&[Stage::A], "Ada", settings, limits);
+        let mut now = Now {
+            mono: 0.0,
+            wall: 1e12,
+        };
+        let restored = Event::Restored {
+            sessions: vec![session()],
+            jobs: Vec::new(),
+            cores: vec![inherited(told)],
+        };
+        hub.handle(now, 0.5, restored);
+        hub.handle(now, 0.5, Event::CoreHere(0));
+        if says {
+            hub.handle(now, 0.5, Event::Met(0, None));
+        }
+        let mut ended = None;
+        while ended.is_none() && now.mono < 200_000.0 {
+            let due = hub.due_ms(now).unwrap_or(1_000.0).ceil();
+            (now.mono, now.wall) = (now.mono + due, now.wall + due);
+            let actions = hub.handle(now, 0.5, Event::Tick);
+            let replaces = |action: &Action| matches!(action, Action::Replace { core: 0, .. });
+            ended = actions.iter().any(replaces).then_some(now.mono);
+        }
+        assert_eq!(ended, limit_ms, "told {told}, says {says}");
     }
 }

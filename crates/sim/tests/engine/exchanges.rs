@@ -5,7 +5,7 @@ use distcompute_client::engine::{
     action::{Action, Got, Granted, Hello, Outgoing, Parsed, Sync, Synced, Wire},
     clock::Now,
     desk::{Key, Outcome, Place, Text, Ticket},
-    scheduler::{Ended, Event, Report, Scheduler, Stored},
+    scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored},
     settings::{Limits, Settings},
 };
 use distcompute_protocol::Stage;
@@ -34,10 +34,12 @@ impl Talk {
 
     /// The same, as a successor of `met` cores, with nothing in storage.
     fn begin(mut self, met: u32) -> Self {
+        let told = false;
+        let cores = (0..met).map(|core| Inherited { core, told }).collect();
         self.happens(Event::Restored {
             sessions: Vec::new(),
             jobs: Vec::new(),
-            cores: met,
+            cores,
         });
         self.happens(Event::CoreHere(0));
         self
