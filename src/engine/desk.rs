@@ -96,6 +96,10 @@ pub struct Job {
     pub place: Place,
     /// Whether it has a checkpoint in storage, so that it can go on later.
     pub resumable: bool,
+    /// Whether it is a result of an earlier visit.
+    pub restored: bool,
+    /// Whether it was taken out of a busy core, which may have begun it.
+    pub taken: bool,
 }
 
 impl Job {
@@ -163,6 +167,8 @@ impl Desk {
             input,
             place: Place::Ahead,
             resumable: false,
+            restored: false,
+            taken: false,
         };
         self.jobs.insert(key, Box::new(job));
         key

@@ -246,8 +246,6 @@ struct Counts {
     invalid: u64,
     failed: u64,
     compute_ms: f64,
-    /// Results that storage had.
-    restored: u32,
 }
 
 /// The state of the hub.
@@ -379,14 +377,7 @@ impl Scheduler {
                 self.restore(now, sessions, jobs);
             }
             Event::Met(core, job) => self.meet(now, core, job),
-            Event::Made(mut stored) => {
-                let outcome = stored.outcome.take();
-                let known = self.desk.by_ticket(stored.ticket.text());
-                let key = known.or_else(|| self.add(stored));
-                if let (Some(key), Some(outcome)) = (key, outcome) {
-                    self.desk.end(key, outcome, now);
-                }
-            }
+            Event::Made(stored) => self.made(now, stored),
             Event::CoreHere(core) => self.core_here(now, core),
             Event::CoreUp(core) => {
                 if let Some(core) = self.cores.get_mut(core) {
@@ -464,14 +455,14 @@ impl Scheduler {
                 link.restore(session);
             }
         }
-        for mut stored in jobs {
-            let outcome = stored.outcome.take();
+        for stored in jobs {
+            let outcome = stored.outcome.clone();
             let Some(job) = self.add(stored).and_then(|key| self.desk.get_mut(key)) else {
                 continue;
             };
             job.resumable = outcome.is_none();
+            job.restored = matches!(outcome, Some(Outcome::Done(_)));
             if let Some(outcome) = outcome {
-                self.counts.restored += 1;
                 job.place = Place::Ended {
                     outcome,
                     since: now,
@@ -487,13 +478,35 @@ impl Scheduler {
         let mut links = self.links.iter();
         let Some(index) = links.position(|l| l.common.stage == stored.stage) else {
             // A stage that this page does not work at any more: its lease will end.
-            self.desk.freed.extend(stored.input);
             self.desk.forgotten.push(stored.ticket.text().to_owned());
+            self.free(&stored);
             return None;
         };
         let (number, attempt) = (stored.number, stored.attempt);
         let add = |desk: &mut Desk| desk.add(index, number, attempt, stored.ticket, stored.input);
         Some(add(&mut self.desk))
+    }
+
+    fn free(&mut self, stored: &Stored) {
+        self.desk.freed.extend(stored.input);
+        if let Some(Outcome::Done(text)) = &stored.outcome {
+            self.desk.freed.push(*text);
+        }
+    }
+
+    /// A core that has worked for another hub has ended a job.
+    fn made(&mut self, now: Now, stored: Stored) {
+        let outcome = stored.outcome.clone();
+        let key = match self.desk.by_ticket(stored.ticket.text()) {
+            Some(known) => {
+                self.desk.freed.extend(stored.input);
+                Some(known)
+            }
+            None => self.add(stored),
+        };
+        if let (Some(key), Some(outcome)) = (key, outcome) {
+            self.desk.end(key, outcome, now);
+        }
     }
 
     /// A core that has worked for another hub says what it does.
@@ -1265,7 +1278,8 @@ impl Scheduler {
         }
         let rejected: u32 = commons().map(|common| common.rejected).sum();
         all.jobs_rejected = u64::from(rejected);
-        all.not_delivered = u64::from(rejected.min(self.counts.restored));
+        let undelivered: u32 = commons().map(|common| common.undelivered).sum();
+        all.not_delivered = u64::from(undelivered);
         all.jobs_invalid = self.counts.invalid;
         all.jobs_failed = self.counts.failed;
         all.compute_ms = self.counts.compute_ms;

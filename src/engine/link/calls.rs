@@ -392,8 +392,10 @@ impl Calls {
     fn forget(&mut self, common: &mut Common, token: &str, desk: &mut Desk) {
         self.seats.retain(|seat| seat.token != token);
         let job = desk.by_ticket(token).and_then(|key| desk.remove(key));
-        let done = |job: Box<Job>| matches!(job.outcome(), Some(Outcome::Done(_)));
-        common.rejected += u32::from(job.is_some_and(done));
+        if let Some(job) = job.filter(|job| matches!(job.outcome(), Some(Outcome::Done(_)))) {
+            common.rejected += 1;
+            common.undelivered += u32::from(job.restored);
+        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
@@ -461,6 +463,7 @@ impl Calls {
                     return;
                 }
                 common.rejected += 1;
+                common.undelivered += u32::from(desk.get(key).is_some_and(|job| job.restored));
             }
             _ => {
                 let outcome = desk.get(key).and_then(Job::outcome);

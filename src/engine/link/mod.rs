@@ -65,6 +65,8 @@ pub struct Common {
     pub accepted: u32,
     /// Results that it did not want.
     pub rejected: u32,
+    /// Those of them that were of an earlier visit.
+    pub undelivered: u32,
     /// What ended the link for good.
     pub fatal: Option<Fault>,
 }
@@ -227,6 +229,7 @@ impl Link {
                 renewed: false,
                 accepted: 0,
                 rejected: 0,
+                undelivered: 0,
                 fatal: None,
             },
             dialect: Dialect::Unknown { flight: None },

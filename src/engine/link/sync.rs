@@ -383,14 +383,13 @@ impl Syncs {
                 }
                 self.flagged.push((job.number, job.attempt, now));
             }
+            let Some(job) = desk.get(key) else { continue };
+            let is_in = |leases: &[String]| leases.iter().any(|lease| lease == job.ticket.text());
+            let rejected = is_in(&synced.rejected);
+            common.undelivered += u32::from(rejected && job.restored);
             // A result of which the answer says nothing was not in the request that it answers.
-            let is_settled = desk.get(key).is_some_and(|job| {
-                let is = |lease: &String| lease == job.ticket.text();
-                !matches!(job.outcome(), Some(Outcome::Done(_)))
-                    || synced.accepted.iter().any(is)
-                    || synced.rejected.iter().any(is)
-            });
-            if is_settled {
+            let is_result = matches!(job.outcome(), Some(Outcome::Done(_)));
+            if rejected || !is_result || is_in(&synced.accepted) {
                 desk.remove(key);
             }
         }

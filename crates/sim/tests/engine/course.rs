@@ -3,7 +3,7 @@
 use distcompute_client::engine::{
     action::{Action, Hello, Session, Wire},
     clock::Now,
-    desk::Place,
+    desk::{Outcome, Place, Text, Ticket},
     governor::Surroundings,
     governor::Wish,
     scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored},
@@ -512,6 +512,36 @@ fn what_came_too_late_is_counted() {
 }
 
 #[test]
+fn only_results_of_an_earlier_visit_count_as_not_delivered() {
+    both(|syncs| {
+        let mut world = world(syncs, 8, 2, 3_000.0);
+        world.run(2_000.0);
+        world.faults.down = true;
+        world.run(6_000.0);
+        world.close(false);
+        assert!(world.stored() >= 2);
+        world.faults.down = false;
+        world.open();
+        world.run(1_000.0);
+        let before = world.hub.status(world.now());
+        assert!(before.jobs_done >= 2, "{}", before.jobs_done);
+        let ended = |world: &World<Model>| {
+            let desk = world.hub.desk();
+            let mut ended = desk.iter().filter(|job| job.outcome().is_some());
+            ended.next().map(|job| job.number as usize)
+        };
+        assert!(world.run_until(20_000.0, |world| ended(world).is_some()));
+        // Before it is handed in, somebody else is faster.
+        let number = ended(&world).expect("it has just ended");
+        world.tracker.end_lease_of(number, End::Expired);
+        world.tracker.close(number);
+        finishes(&mut world, 300_000.0);
+        let status = world.hub.status(world.now());
+        assert_eq!((status.jobs_rejected, status.not_delivered), (1, 0));
+    });
+}
+
+#[test]
 fn results_of_an_earlier_visit_are_delivered_even_if_nobody_may_compute() {
     let mut world = world(true, 3, 2, 3_000.0);
     world.run(2_000.0);
@@ -794,18 +824,60 @@ fn cores_that_die_are_replaced() {
 }
 
 #[test]
-fn a_hub_whose_cores_are_too_busy_to_say_at_what_puts_nothing_of_theirs_back() {
-    let session = Session {
-        stage: Stage::A,
-        nickname: "Ada".to_owned(),
-        seq: 7,
-        hello: Hello {
-            token: "of the hub before".to_owned(),
-            syncs: true,
-            lease_ms: 300_000.0,
-            ..Hello::default()
-        },
+fn a_result_of_which_the_hub_before_may_not_have_heard_is_handed_in() {
+    let session = session();
+    let settings = Settings::default();
+    let mut hub = Scheduler::new(&[Stage::A], "Ada", settings, Limits::default());
+    let now = Now {
+        mono: 0.0,
+        wall: 1e12,
     };
+    let sessions = vec![session];
+    let (jobs, cores) = (Vec::new(), vec![inherited(false)]);
+    let restored = Event::Restored {
+        sessions,
+        jobs,
+        cores,
+    };
+    hub.handle(now, 0.5, restored);
+    hub.handle(now, 0.5, Event::CoreHere(0));
+    let data = Text { id: 5, bytes: 2 };
+    let made = Stored {
+        stage: Stage::A,
+        number: 8,
+        attempt: 1,
+        ticket: Ticket::Lease("lease of 8".to_owned()),
+        input: None,
+        outcome: Some(Outcome::Done(data)),
+    };
+    // Said by one core before it says what it does, and once more.
+    hub.handle(now, 0.5, Event::Made(made.clone()));
+    let again = Stored {
+        input: Some(Text { id: 6, bytes: 2 }),
+        outcome: Some(Outcome::Done(Text { id: 7, bytes: 2 })),
+        ..made
+    };
+    let mut actions = hub.handle(now, 0.5, Event::Made(again));
+    actions.extend(hub.handle(now, 0.5, Event::Met(0, None)));
+    let done = actions.iter().filter_map(|action| match action {
+        Action::Send(out) => match &out.wire {
+            Wire::Sync(sync) => Some(sync.done.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let expected = vec![("lease of 8".to_owned(), data)];
+    assert_eq!(done.collect::<Vec<_>>(), [expected]);
+    let freed = actions.iter().filter_map(|action| match action {
+        Action::Free(text) => Some(text.id),
+        _ => None,
+    });
+    assert_eq!(freed.collect::<Vec<_>>(), [6, 7]);
+}
+
+#[test]
+fn a_hub_whose_cores_are_too_busy_to_say_at_what_puts_nothing_of_theirs_back() {
+    let session = session();
     for busy in [true, false] {
         let settings = Settings::default();
         let mut hub = Scheduler::new(&[Stage::A], "Ada", settings, Limits::default());
