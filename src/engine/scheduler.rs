@@ -22,6 +22,12 @@ use super::{
 /// How long a core that was told to stop a job may take to hear it.
 const GRACE_MS: f64 = 1_500.0;
 
+/// A job that takes so long holds up those that are queued behind it.
+const LONG_MS: f64 = 1_000.0;
+
+/// A core that does not give back what it has queued within this is busy with its job.
+const RECALL_MS: f64 = 300.0;
+
 /// How long a stop may take in all: for a tracker that does not answer nobody waits.
 const STOP_MS: f64 = 6_000.0;
 
@@ -176,7 +182,8 @@ struct Core {
     untold: bool,
     /// A job that it was told to stop, and since when.
     stopping: Option<(Key, Now)>,
-    recalled: bool,
+    /// Since when it is to give back what it has queued.
+    recalled: Option<Now>,
     jobs: u64,
     busy_ms: f64,
     since: Now,
@@ -214,7 +221,7 @@ impl Core {
             reported: None,
             untold: false,
             stopping: None,
-            recalled: false,
+            recalled: None,
             jobs: 0,
             busy_ms: 0.0,
             since: now,
@@ -399,8 +406,8 @@ impl Scheduler {
             Event::Recalled(at, keys) => {
                 // What a worker says that was given up is not of the one in its place.
                 let core = self.cores.get_mut(at);
-                let asked = core.is_some_and(|core| std::mem::take(&mut core.recalled));
-                for key in keys.into_iter().filter(|_| asked) {
+                let asked = core.and_then(|core| core.recalled.take());
+                for key in keys.into_iter().filter(|_| asked.is_some()) {
                     if let Some(job) = self.desk.get_mut(key)
                         && job.core() == Some(at)
                     {
@@ -690,7 +697,12 @@ impl Scheduler {
             core.queue.retain(|queued| *queued != key);
             core.begin(key, self.work_ms);
             core.said = true;
-            if let Some(job) = self.desk.get_mut(key).filter(|job| job.core() == Some(at)) {
+            // What was taken out of it and has not been given to another.
+            let up = core.health == Health::Up;
+            let free = |job: &Job| {
+                job.core() == Some(at) || (up && job.taken && job.place == Place::Ahead)
+            };
+            if let Some(job) = self.desk.get_mut(key).filter(|job| free(job)) {
                 let (core, since) = (at, now);
                 job.place = Place::Running { core, since };
             }
@@ -732,7 +744,7 @@ impl Scheduler {
         self.end_what_hangs(now, out);
         self.begin_next(now);
         let may = self.may_begin();
-        self.recall(!may, out);
+        self.recall(now, !may, out);
         if may {
             self.levels(self.settings.intensity, out);
             self.share_out(now, out);
@@ -805,7 +817,8 @@ impl Scheduler {
         // Running cores first by how little they have, so that none starves while another hoards.
         let mut cores: Vec<(usize, u32)> = Vec::new();
         for (at, core) in self.cores.iter() {
-            if core.health == Health::Up && self.is_wanted(at) && !core.recalled {
+            let held_up = core.recalled.is_some() || self.runs_long(now, core);
+            if core.health == Health::Up && self.is_wanted(at) && !held_up {
                 cores.push((usize::from(core.running.is_some()), at));
             }
         }
@@ -876,13 +889,40 @@ impl Scheduler {
         }
     }
 
-    /// Has cores that shall begin nothing give back what they have queued.
-    fn recall(&mut self, all: bool, out: &mut Vec<Action>) {
+    /// How long a core has worked on its job; no core works while the machine sleeps.
+    fn runs_for(&self, now: Now, core: &Core) -> Option<f64> {
+        match self.desk.get(core.running?)?.place {
+            Place::Running { since, .. } => Some(now.mono - since.mono),
+            _ => None,
+        }
+    }
+
+    fn runs_long(&self, now: Now, core: &Core) -> bool {
+        self.runs_for(now, core).is_some_and(|ms| ms >= LONG_MS)
+    }
+
+    /// Has cores that shall begin nothing give back what they have queued, and those whose job takes
+    /// long. Out of one that is too busy to hear that it is taken.
+    fn recall(&mut self, now: Now, all: bool, out: &mut Vec<Action>) {
+        let long = |(_, core): &(u32, &Core)| self.runs_long(now, core) && !core.queue.is_empty();
+        let long: Vec<u32> = self.cores.iter().filter(long).map(|(at, _)| at).collect();
         for (at, core) in self.cores.iter_mut() {
             let unbegun = !core.queue.is_empty() || (core.running.is_some() && !core.said);
-            if (all || at >= self.settings.cores) && !core.recalled && unbegun {
-                core.recalled = true;
+            let shall = all || at >= self.settings.cores || long.contains(&at);
+            if shall && core.recalled.is_none() && unbegun {
+                core.recalled = Some(now);
                 out.push(Action::Recall(at));
+            }
+            let waited = core.recalled.map(|since| now.mono - since.mono);
+            if waited.is_some_and(|ms| ms >= RECALL_MS) {
+                core.queue.retain(|key| match self.desk.get_mut(*key) {
+                    // Once: the one that keeps the core busy, unsaid, might be among them.
+                    Some(job) if job.core() == Some(at) && !job.taken => {
+                        (job.place, job.taken) = (Place::Ahead, true);
+                        false
+                    }
+                    _ => true,
+                });
             }
         }
     }
@@ -1167,6 +1207,13 @@ impl Scheduler {
             due.push(BEAT_MS - entered);
         }
         for core in self.cores.values() {
+            if !core.queue.is_empty() {
+                let recalled = core
+                    .recalled
+                    .map(|since| RECALL_MS - (now.mono - since.mono));
+                let long = self.runs_for(now, core).map(|ms| LONG_MS - ms);
+                due.extend(recalled.or(long));
+            }
             due.extend(core.retry.map(|retry| retry.left_ms(now)));
             due.extend(core.stopping.map(|(_, since)| GRACE_MS - now.since(since)));
             if core.running.is_some() && self.resting.is_none() {

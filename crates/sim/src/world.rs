@@ -583,7 +583,8 @@ impl<T: Tracker> World<T> {
         }
     }
 
-    fn keep(&mut self, text: String) -> Text {
+    /// A text of a result, as a core's report brings it.
+    pub fn keep(&mut self, text: String) -> Text {
         self.last_text += 1;
         let bytes = text.len() as u32 + 2;
         self.texts.insert(self.last_text, text);
@@ -691,8 +692,11 @@ impl<T: Tracker> World<T> {
                     let (number, resume) = (job.number, job.resumable);
                     let stage = self.hub.stage_of(job).expect("its stage is known").0;
                     for (at, other) in &self.cores {
-                        let has = other.queue.iter().any(|job| job.0 == key)
-                            || other.running.as_ref().is_some_and(|run| run.key == key);
+                        // A busy one has not heard yet that it was taken from it.
+                        let recalled = |word| matches!(word, &ToCore::Recall);
+                        let has = !other.inbox.iter().any(recalled)
+                            && (other.queue.iter().any(|job| job.0 == key)
+                                || other.running.as_ref().is_some_and(|run| run.key == key));
                         assert!(!has, "job {key} is given to {core} while {at} has it");
                     }
                     jobs.push((key, number, stage, resume));

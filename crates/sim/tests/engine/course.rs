@@ -132,6 +132,84 @@ fn a_pause_puts_back_what_was_not_begun_and_keeps_what_was_for_a_lease() {
 }
 
 #[test]
+fn jobs_that_are_queued_behind_a_long_one_are_not_held_up() {
+    both(|syncs| {
+        let mut world = world(syncs, 60, 2, 50.0);
+        world.handler = Box::new(|number, _| Work::of(if number == 20 { 60_000.0 } else { 50.0 }));
+        assert!(world.run_until(10_000.0, |world| world.tracker.closed() == 59));
+        assert_eq!(world.running(), 1);
+        finishes(&mut world, 100_000.0);
+        begun(&world, 1);
+        assert_eq!(world.replaced, 0);
+    });
+}
+
+#[test]
+fn a_pause_takes_what_is_queued_out_of_a_busy_core() {
+    both(|syncs| {
+        let mut world = world(syncs, 60, 2, 50.0);
+        world.handler = Box::new(|number, _| Work::of(if number < 20 { 50.0 } else { 60_000.0 }));
+        assert!(world.run_until(10_000.0, |world| {
+            let desk = world.hub.desk();
+            let queued = desk.count(|job| matches!(job.place, Place::Queued { .. }));
+            world.running() == 2 && world.begun.len() > 20 && queued > 0
+        }));
+        pause(&mut world);
+        world.run(1_000.0);
+        assert_eq!((world.tracker.held(), world.running()), (2, 2));
+    });
+}
+
+#[test]
+fn of_two_results_of_a_job_that_was_taken_out_of_a_busy_core_the_first_counts() {
+    let mut world = world(true, 30, 2, 50.0);
+    world.handler = Box::new(|number, _| match number {
+        ..20 => Work::of(50.0),
+        20 => Work::of(60_000.0),
+        _ => Work {
+            progress_ms: Some(100.0),
+            ..Work::of(1_500.0)
+        },
+    });
+    let queued = |world: &World<Model>| {
+        let desk = world.hub.desk();
+        let mut all = desk.iter();
+        let from = all.find_map(|job| match job.place {
+            Place::Running { core, .. } if job.number == 20 => Some(core),
+            _ => None,
+        })?;
+        let behind = Place::Queued { core: from };
+        let job = desk.iter().find(|job| job.place == behind)?;
+        Some((job.key, job.number, from))
+    };
+    assert!(world.run_until(10_000.0, |world| queued(world).is_some()));
+    let (key, number, from) = queued(&world).expect("one is queued");
+    assert!(world.run_until(10_000.0, |world| {
+        let job = world.hub.desk().get(key).expect("it is here");
+        matches!(job.place, Place::Running { core, .. } if core != from)
+    }));
+    // The busy core had begun it, before it heard that it shall not, and is done.
+    let data = world.keep(format!("out {number} a"));
+    let ended = Ended {
+        key,
+        outcome: Outcome::Done(data),
+        ms: 5.0,
+        fatal: false,
+    };
+    let report = Report {
+        results: vec![ended],
+        ..Report::default()
+    };
+    world.tell(Event::Report(from, report));
+    let job = world.hub.desk().get(key).expect("it is here");
+    assert_eq!(job.outcome(), Some(&Outcome::Done(data)));
+    finishes(&mut world, 100_000.0);
+    let status = world.hub.status(world.now());
+    assert_eq!((status.jobs_done, status.jobs_rejected), (30, 0));
+    assert_eq!(world.replaced, 0, "the other is told to stop");
+}
+
+#[test]
 fn a_pause_longer_than_a_lease_puts_back_everything() {
     let mut world = world(true, 40, 2, 3_000.0);
     world.run(10_000.0);
@@ -704,7 +782,8 @@ fn bad_jobs_are_reported_and_the_core_goes_on() {
             Fate::Done,
         ];
         let mut world = world(syncs, 60, 3, 300.0).with_limits(limits);
-        world.patience_ms = 150_000.0;
+        // In the first protocol each of the fifty that failed is refused once, 3 s apart.
+        world.patience_ms = 200_000.0;
         world.handler = Box::new(move |number, begun| {
             let fate = if begun == 1 {
                 fates[number as usize % 6]
