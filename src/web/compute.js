@@ -229,7 +229,8 @@ export class Core {
       const output = handler.call(owner, run.job, run.context);
       if (typeof output?.then === "function") {
         this.#flushSoon();
-        return new Promise((resolve) => resolve(output)).then(
+        // `resolve(output)` never settles in WebKit where a promise's `constructor` throws.
+        return new Promise((resolve, reject) => output.then(resolve, reject)).then(
           (output) => this.#finish(run, output),
           (thrown) => this.#finish(run, undefined, { thrown }),
         );

@@ -415,7 +415,7 @@ var Core = class {
       const output = handler.call(owner, run.job, run.context);
       if (typeof output?.then === "function") {
         this.#flushSoon();
-        return new Promise((resolve) => resolve(output)).then(
+        return new Promise((resolve, reject) => output.then(resolve, reject)).then(
           (output2) => this.#finish(run, output2),
           (thrown) => this.#finish(run, void 0, { thrown })
         );
