@@ -56,8 +56,6 @@ const engines = {
   },
   webkit: {
     needs: [ensureWebKit],
-    // The volunteer engine's have not been seen to end there yet.
-    without: ["web_volunteer", "web_work"],
     setting: (of) => {
       const { driver, browser, xvfb } = of(ensureWebKit);
       const options = { binary: browser, args: ["--automation"] };
@@ -79,17 +77,17 @@ const engines = {
  * @returns {import("./report.mjs").Step}
  */
 export function wasmStep(engine) {
-  const { needs, setting, without = [] } = engines[engine];
+  const { needs, setting } = engines[engine];
   return {
     name: `wasm:${engine}`,
     what: `the client, against a live tracker, and the kernel inside ${engine}`,
     needs: [ensureWasmTarget, ensureWasmBindgen, ...needs],
-    run: (of) => withTestServers(() => runTests(engine, setting(of), without)),
+    run: (of) => withTestServers(() => runTests(engine, setting(of))),
   };
 }
 
-async function runTests(engine, { env, capabilities, around = [] }, without) {
-  const names = crates.flatMap(testNames).filter((name) => !without.includes(name));
+async function runTests(engine, { env, capabilities, around = [] }) {
+  const names = crates.flatMap(testNames);
   const cargo = [
     ...["cargo", "test", "--target", "wasm32-unknown-unknown", "--no-fail-fast"],
     ...crates.flatMap(({ name }) => ["--package", name]),
