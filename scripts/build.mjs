@@ -6,6 +6,7 @@ import { join, relative } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 import { Failure, isMain, runMain } from "./failure.mjs";
+import { shortenNames } from "./imports.mjs";
 import { root, toolEnv, which } from "./places.mjs";
 import { answer, endOnSignals, must } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
@@ -30,7 +31,7 @@ export function buildPackage({ target = "web", outDir = join(root, "pkg") } = {}
     target,
     outDir,
     // Nobody downloads what Node.js runs, and its scripts are no modules.
-    finish: target === "nodejs" ? undefined : minify,
+    finish: target === "nodejs" ? undefined : shorten,
     inputs: ["src", "crates/protocol", "Cargo.toml", "README.md"],
     about: "1 to 2 minutes the first time",
   });
@@ -49,8 +50,9 @@ export function buildKernel() {
   });
 }
 
-/** Takes comments and long names out of the scripts: a third of what they are. */
-async function minify(folder) {
+/** Takes comments and long names out: a tenth of the package. */
+async function shorten(folder) {
+  shortenNames(folder);
   const { transform } = await import("esbuild");
   for (const file of filesIn(folder, /\.js$/)) {
     const { code } = await transform(readFileSync(file, "utf8"), { minify: true, format: "esm" });
@@ -65,8 +67,11 @@ function filesIn(folder, names) {
 }
 
 async function wasmPack({ what, crate, target, outDir, inputs, about, finish }) {
-  // This script says what is done to the package in the end.
-  const hash = await inputHash([...inputs, "scripts/build.mjs", "package-lock.json"], [target]);
+  // These scripts say what is done to the package in the end.
+  const hash = await inputHash(
+    [...inputs, "scripts/build.mjs", "scripts/imports.mjs", "package-lock.json"],
+    [target],
+  );
   // Beside the folder: wasm-pack empties the folder, and npm would pack the stamp.
   const stamp = join(root, "target", "stamps", relative(root, outDir).replaceAll(/\W+/g, "-"));
   if (isStamped(stamp, hash) && existsSync(join(outDir, "package.json"))) return outDir;

@@ -41,3 +41,6 @@ mod turn;
 pub mod volunteer;
 mod wire;
 pub mod work;
+
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
