@@ -5,8 +5,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 
+import { processesBelow } from "../../../bench/machine.mjs";
 import { chromiumArgs, ensureChromium } from "../../../scripts/browsers.mjs";
 import { openBrowser } from "../browser.mjs";
 import {
@@ -24,25 +26,45 @@ import {
   untilKept,
 } from "./setting.mjs";
 
-/** A browser whose profile outlives it. */
+/** A browser whose profile outlives it, and how it is ended. */
 async function openProfile(t) {
   const profile = mkdtempSync(join(tmpdir(), "distcompute-profile-"));
   t.after(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
   const executablePath = await ensureChromium();
-  return async () => {
+  const open = async () => {
     const context = await chromium.launchPersistentContext(profile, {
       executablePath,
       args: chromiumArgs(),
     });
-    t.after(() => context.close());
+    t.after(() => end(context));
     return context;
   };
+  // With a tab that has crashed it does not always end by itself.
+  const end = async (context) => {
+    const closed = context.close();
+    const stuck = sleep(20_000, true, { ref: false });
+    if (await Promise.race([closed, stuck])) kill(profile);
+    await closed;
+  };
+  return { open, end };
+}
+
+/** Ends the browser that has this profile. */
+function kill(profile) {
+  const its = processesBelow(process.pid).filter(({ command }) => command.includes(profile));
+  for (const { pid } of its) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // With the browser its other processes end.
+    }
+  }
 }
 
 test("a job of a tab that has crashed goes on from its checkpoint", async (t) => {
   const list = [{ act: "steps", ms: 4000 }];
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
-  const open = await openProfile(t);
+  const { open, end } = await openProfile(t);
   const options = { url: proxy.url };
   const first = await open();
   const page = await openTab(first, { site, ...options });
@@ -52,7 +74,7 @@ test("a job of a tab that has crashed goes on from its checkpoint", async (t) =>
   const devtools = await first.newCDPSession(page);
   devtools.send("Page.crash").catch(() => {});
   await crashed;
-  await first.close();
+  await end(first);
   assert.equal((await tracker.books()).held, 1, "nobody has put it back");
 
   const again = await openTab(await open(), { site, ...options });
