@@ -29,6 +29,9 @@ const FILES_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-e
      worker-src 'self'; connect-src 'self' blob:; img-src 'self' data: blob:; \
      object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
 
+/// The longest `sweep_interval_s`: a day. Clocks cannot count to the end of time.
+const LONGEST_SWEEP_S: u64 = 86_400;
+
 /// The largest `max_body`: a body is held in memory.
 const MOST_BODY: u64 = 1 << 30;
 
@@ -241,9 +244,12 @@ impl Settings {
         ];
         let none = positive.iter().filter(|(_, value)| *value == 0);
         faults.extend(none.map(|(key, _)| format!("{key} must be at least 1.")));
-        if self.max_body > MOST_BODY {
-            faults.push(format!("max_body must be at most {MOST_BODY}."));
-        }
+        let bounded = [
+            ("max_body", self.max_body, MOST_BODY),
+            ("sweep_interval_s", self.sweep_interval_s, LONGEST_SWEEP_S),
+        ];
+        let over = bounded.iter().filter(|(_, value, most)| value > most);
+        faults.extend(over.map(|(key, _, most)| format!("{key} must be at most {most}.")));
         let port = self
             .listen
             .rsplit_once(':')
@@ -452,6 +458,10 @@ mod tests {
             (["--files", "/=."], "begin with '/'"),
             (["--files", "/{x}=."], "begin with '/'"),
             (["--invalid-after", "0"], "at least 1"),
+            (
+                ["--sweep-interval-s", "18446744073709551615"],
+                "at most 86400",
+            ),
             (["--project", " "], "no name"),
             (["--preview", "https://elsewhere"], "on this tracker"),
             (["--listen", "8080"], "ADDRESS:PORT"),

@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+/// The most digits of a number, with the zeros in front of it.
+const WIDEST: usize = 64;
+
 /// A pattern, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
@@ -119,6 +122,9 @@ fn numbers(from: &str, to: &str, step: &str) -> Result<Part, String> {
     } else {
         0
     };
+    if width > WIDEST {
+        return Err(format!("A number has at most {WIDEST} digits."));
+    }
     let step = number(step)?.unsigned_abs();
     if step == 0 {
         return Err("The step of a range must not be 0.".to_owned());
@@ -215,6 +221,8 @@ mod tests {
             "{1..2}}",
             "",
             "{0..4000000000}{0..4000000000}{0..4000000000}",
+            // Wider than the standard library can write.
+            &format!("{{{}1..2}}", "0".repeat(70_000)),
         ] {
             let sentence = bad.parse::<Pattern>().expect_err(bad);
             assert!(sentence.ends_with('.'), "{sentence}");

@@ -43,9 +43,11 @@ impl Stages {
                     "The name of stage {stage} must have 1 to {MAX_NAME} characters."
                 ));
             }
-            if name.chars().any(|c| c.is_control() || c == '/') {
+            // A browser takes "." and ".." for steps in the address.
+            let is_step = [".", ".."].contains(&name);
+            if is_step || name.chars().any(|c| c.is_control() || c == '/') {
                 return Err(format!(
-                    "The name of stage {stage}, {name:?}, must not contain '/' or control characters: it is part of the address of a worker's page."
+                    "The name of stage {stage}, {name:?}, must not be \".\" or \"..\" nor contain '/' or control characters: it is part of the address of a worker's page."
                 ));
             }
             if names
@@ -143,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_stage_name_can_stand_in_an_address() {
-        for bad in ["", "  ", "a/b", "a\nb", &"x".repeat(65)] {
+        for bad in ["", "  ", "a/b", "a\nb", ".", " .. ", &"x".repeat(65)] {
             assert!(stages(&[(Stage::A, bad)]).is_err(), "{bad:?}");
         }
         assert!(stages(&[(Stage::A, "CPU"), (Stage::B, "cpu")]).is_err());
