@@ -182,6 +182,8 @@ impl Desk {
     /// A job becomes known by another key, one that somebody else has given it.
     pub fn rename(&mut self, from: Key, to: Key) {
         if let Some(mut job) = self.jobs.remove(from) {
+            // No two hubs give the same key; whoever says so all the same takes it.
+            self.remove(to);
             job.key = to;
             self.jobs.insert(to, job);
         }

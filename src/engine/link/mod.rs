@@ -11,7 +11,7 @@ use self::{calls::Calls, sync::Syncs};
 use super::{
     action::{Action, Got, Hello, Outgoing, Parsed, Session, Wire},
     clock::{Due, Now},
-    desk::{Desk, Key},
+    desk::{Desk, Job, Key, Outcome, Ticket},
     pace::Mean,
 };
 use crate::call::{Call, Meaning};
@@ -204,6 +204,17 @@ impl Common {
         said.max(LEAST_LEASE_MS)
     }
 
+    /// Nothing can be handed in under a lease where the tracker, as it is now, knows none: nobody
+    /// waits for that.
+    fn drop_leases(&mut self, desk: &mut Desk) {
+        let is_lease = |job: &Job| job.link == self.index && matches!(job.ticket, Ticket::Lease(_));
+        for key in desk.keys(is_lease) {
+            let job = desk.remove(key);
+            let outcome = job.as_ref().and_then(|job| job.outcome());
+            self.rejected += u32::from(matches!(outcome, Some(Outcome::Done(_))));
+        }
+    }
+
     /// Whether jobs may be asked for, as far as the tracker has said.
     #[must_use]
     pub fn may_ask(&self, now: Now) -> bool {
@@ -323,7 +334,10 @@ impl Link {
                 }
             }
             Dialect::Sync(syncs) => syncs.pump(common, now, ask, desk, ids, out),
-            Dialect::Calls(calls) => calls.pump(common, now, ask, desk, ids, out),
+            Dialect::Calls(calls) => {
+                common.drop_leases(desk);
+                calls.pump(common, now, ask, desk, ids, out);
+            }
         }
     }
 
