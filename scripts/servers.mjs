@@ -64,8 +64,13 @@ export async function startTestTracker({ project, jobs, extraArgs = [] }) {
   return { url: server.found, stop };
 }
 
-/** Calls `work` while the servers run. */
-export async function withTestServers(work) {
+/**
+ * Calls `work` while the servers run.
+ *
+ * @param {() => Promise<any>} work
+ * @param {object} [more] what the tests find beside the addresses
+ */
+export async function withTestServers(work, more = {}) {
   const running = [];
   const add = async (server) => (running.push(await server), running.at(-1).url);
   try {
@@ -75,7 +80,7 @@ export async function withTestServers(work) {
       faulty: await add(startFaultyServer()),
     };
     mkdirSync(join(root, "target"), { recursive: true });
-    writeFileSync(addresses, JSON.stringify(urls));
+    writeFileSync(addresses, JSON.stringify({ ...urls, ...more }));
     return await work();
   } finally {
     rmSync(addresses, { force: true });

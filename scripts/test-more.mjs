@@ -13,8 +13,8 @@ import { wasmStep } from "./wasm.mjs";
 
 /** @type {import("./report.mjs").Step[]} */
 const steps = [
-  wasmStep("firefox"),
-  wasmStep("webkit"),
+  wasmStep("firefox", 20_000),
+  wasmStep("webkit", 20_000),
   {
     name: "schema",
     what: "the tracker against its own OpenAPI document, by Schemathesis",

@@ -42,7 +42,7 @@ const steps = [
     needs: [],
     run: () => nodeTests({ folders: ["tests/page"] }),
   },
-  wasmStep("chromium"),
+  wasmStep("chromium", 5_000),
   {
     name: "python",
     what: "the Python client against the tracker",

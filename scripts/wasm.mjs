@@ -4,6 +4,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
+import { buildPackage } from "./build.mjs";
 import {
   chromiumArgs,
   ensureChromedriver,
@@ -19,7 +20,7 @@ import { root, toolEnv, which } from "./places.mjs";
 import { run } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
 import { withTestServers } from "./servers.mjs";
-import { ensureWasmBindgen, ensureWasmTarget } from "./tools.mjs";
+import { ensureBuildTools, ensureWasmBindgen, ensureWasmTarget } from "./tools.mjs";
 
 /** For a whole test file: some tests wait for retries, and this machine may be slow. */
 const fileSeconds = 300;
@@ -74,15 +75,22 @@ const engines = {
  * The step of one engine.
  *
  * @param {keyof typeof engines} engine
+ * @param {number} fuzzMs how long each of tests/web_fuzz.rs looks for something that breaks
  * @returns {import("./report.mjs").Step}
  */
-export function wasmStep(engine) {
+export function wasmStep(engine, fuzzMs) {
   const { needs, setting } = engines[engine];
+  const { DISTCOMPUTE_FUZZ_SEED: seed = 1, DISTCOMPUTE_FUZZ_MS: ms = fuzzMs } = process.env;
+  const fuzz = { seed: Number(seed), ms: Number(ms) };
   return {
     name: `wasm:${engine}`,
     what: `the client, against a live tracker, and the kernel inside ${engine}`,
-    needs: [ensureWasmTarget, ensureWasmBindgen, ...needs],
-    run: (of) => withTestServers(() => runTests(engine, setting(of))),
+    needs: [ensureWasmTarget, ensureWasmBindgen, ensureBuildTools, ...needs],
+    run: async (of) => {
+      // What is fuzzed is the package as it is published.
+      await buildPackage();
+      return await withTestServers(() => runTests(engine, setting(of)), { fuzz });
+    },
   };
 }
 

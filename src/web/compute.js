@@ -20,7 +20,7 @@ function argument(message) {
 }
 
 export function listen(port, hear) {
-  port.onmessage = ({ data }) => hear(data);
+  port.onmessage = ({ data }) => hear(Object(data));
 }
 
 /** A job under way. */
@@ -156,18 +156,18 @@ export class Core {
     switch (message.t) {
       case "jobs":
         this.#project = message.project;
-        this.#queue = this.#queue.concat(message.jobs);
+        this.#queue = this.#queue.concat(message.jobs).filter((task) => task?.key >= 0);
         break;
       case "recall":
         this.#port.postMessage({ t: "recalled", keys: this.#queue.map(({ key }) => key) });
         this.#queue = [];
         break;
       case "pace":
-        this.#rules.heard(now(), message.level);
+        this.#rules.heard(now(), Number(message.level));
         break;
       case "tower":
         // What was said in the epochs before has come by message too.
-        this.#epochs = message.epochs;
+        this.#epochs = [].concat(message.epochs).filter(Array.isArray);
         this.#rules.newTower();
         break;
       case "stop":
@@ -224,7 +224,7 @@ export class Core {
     this.#run = run;
     this.#begun = run.key;
     const begun = now();
-    if (this.#rules.begin(begun, task.stage)) this.#flush(begun);
+    if (this.#rules.begin(begun, String(task.stage))) this.#flush(begun);
     try {
       const output = handler.call(owner, run.job, run.context);
       if (typeof output?.then === "function") {

@@ -11,6 +11,7 @@ export type ErrorCode =
   | "no_jobs" | "worker_unknown"
   | "no_open_job" | "already_completed" | "not_working" | "wrong_job"
   | "stage_invalid" | "stage_disabled" | "invalid_request" | "too_large" | "not_allowed"
+  | "superseded"
   | "not_found" | "method_not_allowed" | "internal" | "unavailable"
   | "not_a_tracker" | "bad_answer" | "bad_job_data"
   | "invalid_url" | "invalid_dump" | "invalid_argument"

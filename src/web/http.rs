@@ -158,8 +158,7 @@ fn property(signal: &AbortSignal, name: &str) -> JsValue {
 }
 
 fn write_body(body: &Body) -> Result<JsString, Fault> {
-    let text = json::write(body).map_err(Fault::argument)?;
-    Ok(text.into())
+    json::write(body).map_err(Fault::argument)
 }
 
 pub(crate) enum Outcome {

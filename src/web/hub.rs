@@ -4,7 +4,7 @@
 use super::face::{now, tell_page};
 use super::http::{Outcome as Came, attempt};
 use super::json;
-use super::object::{field, flag, list, number, object, small, text};
+use super::object::{amount, field, flag, list, number, object, small, text};
 use super::settings::{read_limits, read_settings};
 use super::tower::Tower;
 use super::{status, wire};
@@ -15,6 +15,7 @@ use crate::engine::{
     desk::{Key, Outcome, Text, Ticket},
     duty::{FULL, STOP},
     governor::{Surroundings, Wish},
+    house::MOST_CORES,
     keyed::Keyed,
     scheduler::{Ended, Event, Inherited, Progress, Report, Scheduler, Stored},
     settings::Settings,
@@ -47,7 +48,7 @@ extern "C" {
     fn wall_clock() -> f64;
 
     /// The way to a compute worker.
-    #[wasm_bindgen(typescript_type = "MessagePort")]
+    #[wasm_bindgen(js_name = MessagePort)]
     type Port;
     #[wasm_bindgen(method, structural, js_name = postMessage)]
     fn post(this: &Port, message: &JsValue);
@@ -462,18 +463,19 @@ impl Hub {
 
     /// What the page says.
     pub(crate) fn hear(self: &Rc<Self>, message: &JsValue) {
-        let core = || small(message, "core").unwrap_or_default();
+        // No page has more.
+        let core = small(message, "core").filter(|core| *core < MOST_CORES);
+        let core = core.unwrap_or_default();
         let event = match text(message, "t").unwrap_or_default().as_str() {
             "core" => {
-                let Some(port) = field(message, "port") else {
-                    return;
-                };
-                self.meet(core(), port.unchecked_into());
-                Event::CoreHere(core())
+                let port = field(message, "port").map(JsCast::dyn_into);
+                let Some(Ok(port)) = port else { return };
+                self.meet(core, port);
+                Event::CoreHere(core)
             }
             "died" => {
-                self.places.borrow_mut().remove(core());
-                Event::CoreDied(core(), text(message, "message").unwrap_or_default())
+                self.places.borrow_mut().remove(core);
+                Event::CoreDied(core, text(message, "message").unwrap_or_default())
             }
             "settings" => {
                 let settings = field(message, "settings").unwrap_or_default();
@@ -595,15 +597,15 @@ impl Hub {
             results.push(Ended {
                 key,
                 outcome,
-                ms: number(&result, "ms").unwrap_or_default(),
+                ms: amount(&result, "ms"),
                 fatal: flag(&result, "fatal"),
             });
         }
         let progress = field(message, "progress").and_then(|progress| {
             Some(Progress {
                 key: small(&progress, "key")?,
-                done: number(&progress, "done").unwrap_or_default(),
-                total: number(&progress, "total").unwrap_or_default(),
+                done: amount(&progress, "done"),
+                total: amount(&progress, "total"),
                 text: text(&progress, "text").unwrap_or_default(),
             })
         });

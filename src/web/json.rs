@@ -71,14 +71,18 @@ pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<JsValue, String> {
 }
 
 /// Writes a JSON text.
-pub(crate) fn write<T: Serialize>(value: &T) -> Result<String, String> {
-    text_of(&to_value(value)?)?.ok_or_else(|| "nothing to write".to_owned())
+pub(crate) fn write<T: Serialize>(value: &T) -> Result<JsString, String> {
+    JSON::stringify(&to_value(value)?).map_err(|e| says(&e))
 }
 
 /// `JSON.stringify`, or `None` where it yields `undefined`.
 pub(crate) fn text_of(value: &JsValue) -> Result<Option<String>, String> {
-    let text = JSON::stringify(value).map_err(|e| says(&e))?;
-    Ok(JsValue::from(text).as_string())
+    let text: JsValue = JSON::stringify(value).map_err(|e| says(&e))?.into();
+    if text.is_undefined() {
+        return Ok(None);
+    }
+    let text = self::text(&text, "its JSON").map_err(|fault| fault.message)?;
+    Ok(Some(text))
 }
 
 /// A job's data as JavaScript gets it: what follows the JSON mark, parsed, or the text itself.
@@ -145,23 +149,33 @@ pub(crate) fn says(thrown: &JsValue) -> String {
     let property = |name: &str| {
         js_sys::Reflect::get(thrown, &JsValue::from_str(name))
             .ok()
-            .and_then(|v| v.as_string())
+            .and_then(|v| beginning(&v))
             .filter(|text| !text.is_empty())
     };
-    let said = thrown
-        .as_string()
+    let said = beginning(thrown)
         .or_else(|| thrown.is_object().then(|| property("message")).flatten())
         .unwrap_or_else(|| kind_of(thrown));
-    distcompute_protocol::cut(&said, 300)
+    distcompute_protocol::cut(&said, SAID as usize)
+}
+
+/// So much of what somebody else says is repeated.
+const SAID: u32 = 300;
+
+/// The beginning of a text, which as a whole may be larger than any memory.
+fn beginning(text: &JsValue) -> Option<String> {
+    let text = text.dyn_ref::<JsString>()?;
+    Some(text.substring(0, 2 * SAID).into())
 }
 
 /// `Object.prototype.toString` of a value, which a proxy or a getter can make throw.
 fn tag(value: &JsValue) -> String {
-    object_to_string(value).unwrap_or_else(|_| "an object".to_owned())
+    let tag = object_to_string(value).ok();
+    tag.and_then(|tag| beginning(&tag))
+        .unwrap_or_else(|| "an object".to_owned())
 }
 
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(catch, js_namespace = ["Object", "prototype", "toString"], js_name = call)]
-    fn object_to_string(value: &JsValue) -> Result<String, JsValue>;
+    fn object_to_string(value: &JsValue) -> Result<JsValue, JsValue>;
 }

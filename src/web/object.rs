@@ -33,6 +33,12 @@ pub(crate) fn number(of: &JsValue, name: &str) -> Option<f64> {
     field(of, name)?.as_f64()
 }
 
+/// A field that is a number of things or milliseconds; 0 where it is none.
+pub(crate) fn amount(of: &JsValue, name: &str) -> f64 {
+    let number = number(of, name).filter(|number| (0.0..f64::MAX).contains(number));
+    number.unwrap_or_default()
+}
+
 /// A field that is a whole number from 0 to 2^53.
 pub(crate) fn whole(of: &JsValue, name: &str) -> Option<u64> {
     as_whole(&field(of, name)?)

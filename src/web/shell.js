@@ -202,8 +202,11 @@ async function write(site, entries) {
   try {
     await transact("readwrite", (kept) => {
       for (const [name, value] of entries) {
-        if (value === void 0) kept.delete([site, name]);
-        else kept.put(value, [site, name]);
+        try {
+          if (value === void 0) kept.delete([site, name]);
+          else kept.put(value, [site, name]);
+        } catch {
+        }
       }
     });
     return true;
@@ -225,7 +228,7 @@ function argument(message) {
   return makeError("InvalidArgumentError", "invalid_argument", message);
 }
 function listen(port, hear) {
-  port.onmessage = ({ data }) => hear(data);
+  port.onmessage = ({ data }) => hear(Object(data));
 }
 var Run = class {
   /** Until when `progress` need not be listened to. */
@@ -347,17 +350,17 @@ var Core = class {
     switch (message.t) {
       case "jobs":
         this.#project = message.project;
-        this.#queue = this.#queue.concat(message.jobs);
+        this.#queue = this.#queue.concat(message.jobs).filter((task) => task?.key >= 0);
         break;
       case "recall":
         this.#port.postMessage({ t: "recalled", keys: this.#queue.map(({ key }) => key) });
         this.#queue = [];
         break;
       case "pace":
-        this.#rules.heard(now(), message.level);
+        this.#rules.heard(now(), Number(message.level));
         break;
       case "tower":
-        this.#epochs = message.epochs;
+        this.#epochs = [].concat(message.epochs).filter(Array.isArray);
         this.#rules.newTower();
         break;
       case "stop":
@@ -410,7 +413,7 @@ var Core = class {
     this.#run = run;
     this.#begun = run.key;
     const begun = now();
-    if (this.#rules.begin(begun, task.stage)) this.#flush(begun);
+    if (this.#rules.begin(begun, String(task.stage))) this.#flush(begun);
     try {
       const output = handler.call(owner, run.job, run.context);
       if (typeof output?.then === "function") {
@@ -514,7 +517,7 @@ function read2(parts) {
   if (typeof parts === "function") return { handler: parts };
   try {
     const { setup, handler } = parts;
-    const fits = typeof handler === "function" && (!setup || typeof setup === "function");
+    const fits = [handler, setup ?? handler].every((given) => typeof given === "function");
     return fits ? { owner: parts, setup, handler } : void 0;
   } catch {
     return void 0;
@@ -589,9 +592,10 @@ function attempt(work2) {
   }
 }
 function freeze(value) {
-  if (Object(value) !== value) return value;
+  if (Object.isFrozen(value)) return value;
+  attempt(() => Object.freeze(value));
   Object.values(value).forEach(freeze);
-  return Object.freeze(value);
+  return value;
 }
 var said = (error) => attempt(() => String(error?.message ?? error)) ?? "";
 var carries = { died: "core", pause: "until", stop: "finish", settings: "settings" };
@@ -859,7 +863,10 @@ var Page = class {
   /** Once no tab computes. */
   async forget() {
     try {
-      const idle = new Promise((resolve) => this.idlers.push(resolve));
+      const idle = new Promise((resolve, reject) => {
+        this.idlers.push(resolve);
+        setTimeout(reject, 3e4);
+      });
       this.say("stop");
       await idle;
       const signal = attempt(() => AbortSignal.timeout(3e4));

@@ -57,8 +57,12 @@ export async function write(site, entries) {
   try {
     await transact("readwrite", (kept) => {
       for (const [name, value] of entries) {
-        if (value === undefined) kept.delete([site, name]);
-        else kept.put(value, [site, name]);
+        try {
+          if (value === undefined) kept.delete([site, name]);
+          else kept.put(value, [site, name]);
+        } catch {
+          // A checkpoint may be what no storage takes, as a compiled module is; the rest is kept.
+        }
       }
     });
     return true;

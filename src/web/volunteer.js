@@ -62,10 +62,12 @@ function attempt(work) {
   }
 }
 
+/** Freezes what a message may hold: also what is in itself, and what cannot be frozen. */
 function freeze(value) {
-  if (Object(value) !== value) return value;
+  if (Object.isFrozen(value)) return value;
+  attempt(() => Object.freeze(value));
   Object.values(value).forEach(freeze);
-  return Object.freeze(value);
+  return value;
 }
 
 /** What an error, or whatever was thrown, says of itself. */
@@ -377,7 +379,11 @@ class Page {
   /** Once no tab computes. */
   async forget() {
     try {
-      const idle = new Promise((resolve) => this.idlers.push(resolve));
+      // Whoever is started again meanwhile is never idle.
+      const idle = new Promise((resolve, reject) => {
+        this.idlers.push(resolve);
+        setTimeout(reject, 30_000);
+      });
       this.say("stop");
       await idle;
       const signal = attempt(() => AbortSignal.timeout(30_000));

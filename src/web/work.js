@@ -8,7 +8,7 @@ function read(parts) {
   if (typeof parts === "function") return { handler: parts };
   try {
     const { setup, handler } = parts;
-    const fits = typeof handler === "function" && (!setup || typeof setup === "function");
+    const fits = [handler, setup ?? handler].every((given) => typeof given === "function");
     return fits ? { owner: parts, setup, handler } : undefined;
   } catch {
     return undefined;

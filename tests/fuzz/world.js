@@ -1,0 +1,302 @@
+// The window in which one case runs, and what it gets there instead of the world: a clock that is
+// wound on when nothing else happens, so that hours pass in a moment; a tracker that is good until
+// told otherwise; and a package that nobody has used.
+
+const [realTimeout, realNow] = [setTimeout.bind(window), performance.now.bind(performance)];
+const realFetch = fetch.bind(window);
+
+/** Lets everything happen that is due. */
+const hop = (() => {
+  const { port1, port2 } = new MessageChannel();
+  const waiting = [];
+  port1.onmessage = () => waiting.shift()();
+  return () =>
+    new Promise((resolve) => {
+      waiting.push(resolve);
+      port2.postMessage(null);
+    });
+})();
+
+/** For what the browser does in its own time: storage. */
+const pause = () => new Promise((resolve) => realTimeout(resolve, 1));
+
+/** How long the browser may take for it. */
+const patienceMs = 10_000;
+
+/** The one lock of a world without other tabs, which is had in turns. */
+class Locks {
+  #held = false;
+  #waiting = [];
+
+  async request(name, ...rest) {
+    const granted = rest.pop();
+    const { ifAvailable, signal } = rest.pop() ?? {};
+    if (this.#held && ifAvailable) return await granted(null);
+    if (this.#held) {
+      await new Promise((resolve, reject) => {
+        this.#waiting.push(resolve);
+        signal?.addEventListener("abort", () => {
+          this.#waiting = this.#waiting.filter((waiting) => waiting !== resolve);
+          reject(signal.reason);
+        });
+      });
+    }
+    this.#held = true;
+    try {
+      return await granted({ name });
+    } finally {
+      const next = this.#waiting.shift();
+      // From hand to hand.
+      if (next) next();
+      else this.#held = false;
+    }
+  }
+
+  async query() {
+    return { held: [], pending: this.#waiting.map(() => ({})) };
+  }
+}
+
+/** So often timers come in a case at most: several times a second for hours. */
+const mostSteps = 40_000;
+
+export class World {
+  now = 1_000;
+  #timers = new Map();
+  #last = 0;
+  #reading = 0;
+  #steps = 0;
+  /** What nobody has caught. */
+  complaints = [];
+
+  constructor() {
+    const world = this;
+    const add = (work, ms, args, every) => {
+      const wait = Math.max(1, Number(ms) || 0);
+      world.#timers.set(++world.#last, { at: world.now + wait, work, args, every: every && wait });
+      return world.#last;
+    };
+    const began = Date.UTC(2026, 0, 1);
+    window.setTimeout = (work, ms, ...args) => add(work, ms, args, false);
+    window.setInterval = (work, ms, ...args) => add(work, ms, args, true);
+    window.clearTimeout = window.clearInterval = (id) => void world.#timers.delete(id);
+    AbortSignal.timeout = (ms) => {
+      const controller = new AbortController();
+      const late = new DOMException("signal timed out", "TimeoutError");
+      add(() => controller.abort(late), ms, [], false);
+      return controller.signal;
+    };
+    performance.now = () => world.now;
+    Date.now = () => began + world.now;
+    Object.defineProperty(navigator, "locks", { value: new Locks(), configurable: true });
+    console.log = () => {};
+    // Here the package says that it has panicked.
+    console.error = (...said) => world.complain(said.join(" "));
+    window.onerror = (message) => world.complain(message);
+    window.onunhandledrejection = ({ reason }) => world.complain(`unhandled: ${said(reason)}`);
+    // Bodies are read in the browser's own time.
+    for (const { prototype } of [Request, Response]) {
+      const { text } = (prototype.real ??= { text: prototype.text });
+      prototype.text = async function () {
+        world.#reading += 1;
+        try {
+          return await text.call(this);
+        } finally {
+          world.#reading -= 1;
+        }
+      };
+    }
+    window.reportError = (error) => world.complain(`reported: ${said(error)}`);
+  }
+
+  complain(what) {
+    this.complaints.push(String(what));
+  }
+
+  /** Lets what was promised to happen happen, and the next of what is due. */
+  async #step(end) {
+    await hop();
+    while (this.#reading > 0) await pause();
+    const due = [...this.#timers].reduce(
+      (first, entry) => (first && first[1].at <= entry[1].at ? first : entry),
+      undefined,
+    );
+    if (!due || due[1].at > end) return false;
+    this.#steps += 1;
+    if (this.#steps > mostSteps) throw new Error("its timers come all the time");
+    const [id, timer] = due;
+    this.now = timer.at;
+    if (timer.every) timer.at += timer.every;
+    else this.#timers.delete(id);
+    try {
+      timer.work(...timer.args);
+    } catch (thrown) {
+      this.complain(`a timer: ${said(thrown)}`);
+    }
+    return true;
+  }
+
+  /** Until `test` gives something, for up to `ms` by this world's clock. */
+  async until(test, ms) {
+    const end = this.now + ms;
+    do {
+      const found = test();
+      if (found) return found;
+    } while (await this.#step(end));
+    return test();
+  }
+
+  /** Until `test` gives something that the browser does in its own time. */
+  async really(test) {
+    for (const end = realNow() + patienceMs; realNow() < end; await pause()) {
+      const found = test();
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  async pass(ms) {
+    const end = this.now + ms;
+    while (await this.#step(end));
+    this.now = end;
+    await hop();
+  }
+
+  /** What a call comes to within `ms`: `{ value }` or `{ thrown }`; undefined where to nothing. */
+  async outcome(call, ms) {
+    let outcome;
+    try {
+      const value = call();
+      if (!(value instanceof Promise)) return { value };
+      value.then(
+        (value) => (outcome = { value }),
+        (thrown) => (outcome = { thrown, later: true }),
+      );
+    } catch (thrown) {
+      return { thrown };
+    }
+    await this.until(() => outcome, ms);
+    // Storage takes its own time.
+    return outcome ?? (await this.really(() => outcome));
+  }
+}
+
+/** What a thrown value says of itself. */
+export function said(thrown) {
+  try {
+    return `${thrown?.name}: ${thrown?.message ?? thrown}\n${thrown?.stack ?? ""}`;
+  } catch {
+    return "something that cannot be said";
+  }
+}
+
+const files = ["distcompute_client.js", "distcompute_client_bg.wasm"].map((name) => `/pkg/${name}`);
+let sources;
+
+async function text(url) {
+  return await (await realFetch(url)).text();
+}
+
+/** How the package's script names the other one. */
+const imported = /(?<=\bfrom\s*)["'](\.\/snippets\/[^"']+)["']/g;
+
+/** The package's texts, and its wasm, compiled once. */
+async function read() {
+  const [glue, wasm] = files;
+  const code = await text(glue);
+  const [[, shell]] = code.matchAll(imported);
+  const bytes = await (await realFetch(wasm)).arrayBuffer();
+  return {
+    code,
+    shellCode: await text(new URL(shell, new URL(glue, parent.location.href))),
+    compiled: await WebAssembly.compile(bytes),
+  };
+}
+
+const script = (code) => URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+
+/** The package as somebody has who has just loaded it: with a wasm and scripts of its own. */
+export async function freshPackage() {
+  sources ??= read();
+  const { code, shellCode, compiled } = await sources;
+  const shellUrl = script(shellCode);
+  const url = script(code.replaceAll(imported, JSON.stringify(shellUrl)));
+  const module = await import(url);
+  [shellUrl, url].forEach((url) => URL.revokeObjectURL(url));
+  await module.default({ module_or_path: compiled });
+  return module;
+}
+
+/** The package's own scripts alone. */
+export async function freshShell() {
+  sources ??= read();
+  return await import(script((await sources).shellCode));
+}
+
+/** The codes that the package's types name. */
+export async function knownCodes() {
+  const types = await text("/pkg/distcompute_client.d.ts");
+  const [, union] = /type ErrorCode =([^;]*);/.exec(types);
+  return new Set(union.match(/\w+/g));
+}
+
+/** A tracker that believes everything and has work for everybody. */
+export class Tracker {
+  jobs = 0;
+  /** The outputs that it has got. */
+  done = [];
+
+  constructor({ syncs } = {}) {
+    this.syncs = syncs;
+  }
+
+  /** What a good answer holds: `json`, or `text`. */
+  answer(path, body) {
+    const call = /\/api\/(\w+)/.exec(path)?.[1];
+    const data = `<!json!>{"shard":${this.jobs + 1}}`;
+    switch (call) {
+      case "new": {
+        const worker = {
+          ...{ token: "secret", display_name: "hematin-hanking-71" },
+          ...{ project: "LAION-5B", stage_name: "Big GPU" },
+        };
+        if (!this.syncs) return { json: worker };
+        const limits = { lease_s: 300, max_body: 1_000_000, app_version: "1" };
+        return { json: { ...worker, extensions: ["sync"], ...limits } };
+      }
+      case "sync": {
+        const { done = [], want = 0 } = Object(body);
+        this.done.push(...done.map(({ data }) => data));
+        const jobs = Array.from({ length: Math.min(want, 4) }, () => {
+          const number = ++this.jobs;
+          return { number, data, lease: `${number}-lease`, lease_s: 300, attempt: 1 };
+        });
+        const accepted = done.map(({ lease }) => lease);
+        const rest = { rejected: [], lost: [], open: 9, wait_s: 5, app_version: "1" };
+        return { json: { jobs, accepted, ...rest } };
+      }
+      case "newJob":
+        return { json: { number: ++this.jobs, data } };
+      case "jobCount":
+        return { text: "5" };
+      case "validateWorker":
+        return { text: "True" };
+      case "completeJob":
+        this.done.push(body?.data);
+        return { text: "200 OK" };
+      default:
+        return { text: "200 OK" };
+    }
+  }
+
+  /** Answers everything well. */
+  async fetch(request) {
+    const { json, text } = await this.good(request);
+    return new Response(text ?? JSON.stringify(json));
+  }
+
+  async good(request) {
+    const body = request.method === "POST" ? JSON.parse(await request.text()) : undefined;
+    return this.answer(request.url, body);
+  }
+}
