@@ -16,7 +16,7 @@ wasm_bindgen_test_configure!(run_in_browser);
             const { fuzzFor, mended } = await import('/tests/fuzz/run.js');
             return await (target ? fuzzFor(target) : mended());
         } catch (error) {
-            return error.stack ?? String(error);
+            return `${error}\\n${error.stack}`;
         }
     }
 ")]

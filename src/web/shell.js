@@ -863,10 +863,7 @@ var Page = class {
   /** Once no tab computes. */
   async forget() {
     try {
-      const idle = new Promise((resolve, reject) => {
-        this.idlers.push(resolve);
-        setTimeout(reject, 3e4);
-      });
+      const idle = new Promise((resolve) => this.idlers.push(resolve));
       this.say("stop");
       await idle;
       const signal = attempt(() => AbortSignal.timeout(3e4));

@@ -379,11 +379,7 @@ class Page {
   /** Once no tab computes. */
   async forget() {
     try {
-      // Whoever is started again meanwhile is never idle.
-      const idle = new Promise((resolve, reject) => {
-        this.idlers.push(resolve);
-        setTimeout(reject, 30_000);
-      });
+      const idle = new Promise((resolve) => this.idlers.push(resolve));
       this.say("stop");
       await idle;
       const signal = attempt(() => AbortSignal.timeout(30_000));

@@ -4,17 +4,6 @@ import { freshShell } from "./world.js";
 
 /** By what was wrong. Each throws where it is so again. */
 export const found = {
-  async "a forget() never ended where start() was called after it"(one, { makers }) {
-    const volunteer = await makers.Volunteer(one);
-    volunteer.start();
-    await one.world.really(() => volunteer.status.state === "starting");
-    await one.world.pass(100);
-    const outcome = one.world.outcome(() => volunteer.forget(), 60_000);
-    volunteer.start();
-    one.judge(await outcome, "forget", () => false);
-    volunteer.free();
-  },
-
   async "a status that holds itself, or what cannot be frozen, broke the page"(
     one,
     { makers, status },

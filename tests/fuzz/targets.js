@@ -123,10 +123,9 @@ function isStatus(status) {
   );
 }
 
-/** Whether a page can show it. What is in it beyond that, the hub has said. */
+/** Whether it is what the page itself knows. All else the hub has said. */
 function isShown(status) {
-  const { state, reason, settings } = status;
-  return Object.isFrozen(status) && typeof state === "string" && reason.code && settings.cores > 0;
+  return Object.isFrozen(status) && status.settings.cores > 0;
 }
 
 const isClass = (value) => typeof value === "function" && /^class\b/.test(String(value));
