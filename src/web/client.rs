@@ -1,14 +1,15 @@
 //! `init`, `load` and the class `Client`: the Python library's calls, for JavaScript.
 //!
-//! Every exported method takes any value at all, works on a clone of what the class holds, and
-//! keeps no borrow across an await: two calls at once, and `free()` during a call, are safe.
+//! The class itself stands in `client.js`. Every call takes any value at all, works on a clone of what
+//! is held here, and keeps no borrow across an await: two calls at once, and `free()` during a call,
+//! are safe.
 
-use super::face::say;
+use super::face::{door, say};
 use super::http::{Failure, Terms};
-use super::json::Fields;
+use super::json::{self, Fields};
+use super::object::object;
 use super::options::{CallOptions, InitOptions, check};
 use super::turn::Turns;
-use super::{error, json};
 use crate::call::{Answer, Call, Request, read_alive, read_count};
 use crate::fault::Fault;
 use crate::session::{
@@ -76,23 +77,102 @@ export function init(options: InitOptions, callOptions?: CallOptions): Promise<C
  * Throws `DumpError` where `dump` is not what `dump()` returned.
  */
 export function load(dump: ClientDump): Client;
+
+/**
+ * One worker, registered at a tracker by `init`: takes jobs, hands in results.
+ *
+ * Calls that change which job it holds run one after the other, in the order in which they were
+ * made. The last argument of each call may be `{ signal, timeoutMs }`. A network that fails and
+ * a tracker that is overloaded are asked again, with growing random waits, until time runs out.
+ */
+export class Client {
+  private constructor();
+  free(): void;
+  [Symbol.dispose](): void;
+  /**
+   * Leaves: the tracker puts a job that is held back for others. Never rejects, takes ten
+   * seconds at most unless `timeoutMs` says otherwise, and is safe to call twice.
+   */
+  bye(options?: CallOptions): Promise<void>;
+  /**
+   * Hands in the output of the job that is held: it becomes the next stage's input, or the job
+   * is closed. Resolves once the tracker has it, and clears `job`.
+   *
+   * The job stays held, so that the call can be repeated, until the tracker has answered: after
+   * `AbortError`, `TimeoutError`, `UnreachableError`, `ServerError` and `InvalidArgumentError`.
+   * Rejects with `NoOpenJobError` when this worker does not hold the job (any more).
+   */
+  completeJob(data: JobOutput, options?: CallOptions): Promise<void>;
+  /**
+   * The session as plain JSON, for `load()`: a page that is loaded again goes on with the same
+   * worker and job. It contains the worker's token, which is a secret.
+   */
+  dump(): ClientDump;
+  /**
+   * Says that the input of the job that is held is bad, and clears `job`. When enough
+   * volunteers say so, the previous stage makes it again.
+   *
+   * Rejects with `NoOpenJobError` when this worker holds no job.
+   */
+  flagInvalidData(options?: CallOptions): Promise<void>;
+  /**
+   * Whether the tracker still knows this worker. It forgets one that has not been heard from
+   * for the project's idle timeout.
+   */
+  isAlive(options?: CallOptions): Promise<boolean>;
+  /** The number of jobs that are open at this stage: neither taken nor done. */
+  jobCount(options?: CallOptions): Promise<number>;
+  /**
+   * Sends the progress line, which the dashboard shows, for example `"12 / 100 images"`. What
+   * is longer than 255 characters is cut. It also tells the tracker that this worker is alive.
+   */
+  log(progress: string, options?: CallOptions): Promise<void>;
+  /**
+   * Takes a job, puts it in `job` and `jobId`, and resolves to its data. A job that is still
+   * held is put back first, and let go of whether the call then works or not.
+   *
+   * Rejects with `ZeroJobError` when no job is open at this stage; wait and ask again, this is
+   * not a fault. Rejects with `WorkerTimedOutError` when the tracker has forgotten this worker;
+   * register again with `init`. Rejects with `ServerError` and the code `bad_job_data` when the
+   * job's data says that it is JSON and is not; the job is held then, so that it can be flagged.
+   */
+  newJob(options?: CallOptions): Promise<JobData>;
+  /** This worker's public name, for example `"hematin-hanking-71"`. */
+  readonly displayName: string;
+  /** The number of the job that is held, counted from 1, or `null`. */
+  readonly jobId: number | null;
+  /** The data of the job that is held, or `null`. */
+  readonly job: JobData;
+  /** The public name that this worker's results are credited to. */
+  readonly nickname: string;
+  /** The project's name: the same as `project`. */
+  readonly projectName: string;
+  /** The project's name, for example `"LAION-5B"`. */
+  readonly project: string;
+  /** What the project calls the stage, for example `"Scraper"`. */
+  readonly stageName: string;
+  /** The stage, `"a"` to `"e"`. */
+  readonly stage: "a" | "b" | "c" | "d" | "e";
+  /** The tracker's address, without a slash at its end. */
+  readonly url: string;
+  /** The address of this worker's page at the tracker, for people. */
+  readonly workerUrl: string;
+}
 "#;
 
 /// `init` as JavaScript calls it.
 pub fn init(options: &JsValue, call_options: &JsValue) -> Promise {
     let asked = InitOptions::read(options);
     let call = CallOptions::read(call_options);
-    promise(Box::pin(async move {
-        Ok(register(asked?, call?).await?.into())
-    }))
+    promise(Box::pin(async move { register(asked?, call?).await }))
 }
 
-async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failure> {
+async fn register(asked: InitOptions, call: CallOptions) -> Result<JsValue, Failure> {
     let registration = check(&asked.url, &asked.stage, &asked.nickname)?;
     let url = registration.url.clone();
-    let tell = |text: &str| tell(asked.verbose, None, text);
-    tell("connecting to tracker...");
-    let on_retry = |what: &str| tell(&format!("retrying request after {what}..."));
+    let say = |text: &str| tell(asked.verbose, None, text);
+    say("connecting to tracker...");
+    let on_retry = |what: &str| say(&format!("retrying request after {what}..."));
     let request = Request::new_worker(&registration.nickname, registration.stage);
     let terms = Terms::new(request.call, &call, &on_retry);
     let answer = terms.send(&url, &request).await?.unwrap_or_default();
@@ -103,21 +183,18 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<Client, Failu
         job: None,
         verbose: asked.verbose,
     };
-    let client = Client::new(session, JsValue::NULL);
-    let inner = &client.0;
-    inner.tell(&format!("joined as {}", client.display_name()));
-    inner.tell(&format!("this worker's page: {}", client.worker_url()));
-    Ok(client)
+    let say = |text: &str| tell(asked.verbose, Some(&session.worker.project), text);
+    say(&format!("joined as {}", session.worker.display_name));
+    say(&format!("this worker's page: {}", worker_url(&session)));
+    Ok(client(session, JsValue::NULL))
 }
 
 /// `load` as JavaScript calls it.
 pub fn load(dump: &JsValue) -> Result<JsValue, JsValue> {
-    restore(dump)
-        .map(JsValue::from)
-        .map_err(|fault| error::to_js(&fault))
+    Ok(restore(dump)?)
 }
 
-fn restore(dump: &JsValue) -> Result<Client, Fault> {
+fn restore(dump: &JsValue) -> Result<JsValue, Fault> {
     // Through JSON, which a dump is by definition: no getter of a stranger runs after this line.
     let text = json::text_of(dump).map_err(|why| bad_dump(&why))?;
     let text = text.ok_or_else(|| bad_dump(&format!("it is {}", json::kind_of(dump))))?;
@@ -125,17 +202,17 @@ fn restore(dump: &JsValue) -> Result<Client, Fault> {
     let session = Session::restore(dump.map_err(|why| bad_dump(&why))?)?;
     let data = session.job.as_ref().and_then(|job| job.data.as_deref());
     let job = json::job_data(data).unwrap_or_else(|_| data.into());
-    Ok(Client::new(session, job))
+    Ok(client(session, job))
 }
 
-/// One worker, registered at a tracker by `init`: takes jobs, hands in results.
-///
-/// Calls that change which job it holds run one after the other, in the order in which they were
-/// made. The last argument of each call may be `{ signal, timeoutMs }`. A network that fails and
-/// a tracker that is overloaded are asked again, with growing random waits, until time runs out.
-#[wasm_bindgen]
-pub struct Client(Rc<Inner>);
+#[wasm_bindgen(module = "/src/web/shell.js")]
+extern "C" {
+    /// The class `Client`, which stands in `client.js`: it asks `door`, and says `facts` itself.
+    #[wasm_bindgen(js_name = makeClient)]
+    fn make_client(door: &JsValue, facts: &JsValue) -> JsValue;
+}
 
+/// What stands behind a `Client`.
 struct Inner {
     session: RefCell<Session>,
     /// The job's data as JavaScript sees it; made once, so that `client.job === client.job`.
@@ -144,6 +221,43 @@ struct Inner {
 }
 
 impl Inner {
+    /// What a `Client` asks: its properties that change, and its calls.
+    fn answer(self: &Rc<Self>, word: &str, a: &JsValue, b: &JsValue) -> Result<JsValue, JsValue> {
+        let (asked, options) = match word {
+            "job" => return Ok(self.job.borrow().clone()),
+            "jobId" => {
+                let number = self.read(Session::job_number);
+                return Ok(number.map_or(JsValue::NULL, |number| JsValue::from_f64(number as f64)));
+            }
+            "dump" => {
+                let dump = json::to_value(&self.read(Session::dump));
+                return Ok(dump.map_err(|why| bad_dump(&why))?);
+            }
+            "jobCount" => (Ok(Asked::JobCount), a),
+            "newJob" => (Ok(Asked::NewJob), a),
+            // Read before the first await: the caller may change the object afterwards.
+            "completeJob" => (json::output(a).map(Asked::CompleteJob), b),
+            "log" => {
+                let progress = json::text(a, "progress").and_then(|text| check_progress(&text));
+                (progress.map(Asked::Log), b)
+            }
+            "isAlive" => (Ok(Asked::IsAlive), a),
+            "flagInvalidData" => (Ok(Asked::FlagInvalidData), a),
+            _ => (Ok(Asked::Bye), a),
+        };
+        let mut options = CallOptions::read(options);
+        if matches!(asked, Ok(Asked::Bye)) {
+            // It never rejects.
+            options = Ok(options.unwrap_or_default());
+        }
+        let inner = Rc::clone(self);
+        Ok(promise(Box::pin(async move {
+            let options = options?;
+            inner.run(asked?, &options).await
+        }))
+        .into())
+    }
+
     fn read<T>(&self, read: impl FnOnce(&Session) -> T) -> T {
         read(&self.session.borrow())
     }
@@ -306,185 +420,30 @@ fn promise(running: Running) -> Promise {
     future_to_promise(async move { Ok(running.await?) })
 }
 
-impl Client {
-    fn new(session: Session, job: JsValue) -> Self {
-        Self(Rc::new(Inner {
-            session: RefCell::new(session),
-            job: RefCell::new(job),
-            turns: Turns::new(),
-        }))
-    }
-
-    /// Starts a call on a clone of what the class holds.
-    fn start(&self, asked: Result<Asked, Fault>, options: Result<CallOptions, Fault>) -> Promise {
-        let inner = Rc::clone(&self.0);
-        promise(Box::pin(async move {
-            let options = options?;
-            inner.run(asked?, &options).await
-        }))
-    }
+/// The address of this worker's page at the tracker.
+fn worker_url(session: &Session) -> String {
+    let stage_name = JsString::from(session.worker.stage_name.as_str()).to_lower_case();
+    session.worker_url(&String::from(stage_name))
 }
 
-#[wasm_bindgen]
-impl Client {
-    /// The number of jobs that are open at this stage: neither taken nor done.
-    #[wasm_bindgen(js_name = jobCount, unchecked_return_type = "Promise<number>")]
-    pub fn job_count(
-        &self,
-        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
-    ) -> Promise {
-        self.start(Ok(Asked::JobCount), CallOptions::read(options))
-    }
-
-    /// Takes a job, puts it in `job` and `jobId`, and resolves to its data. A job that is still
-    /// held is put back first, and let go of whether the call then works or not.
-    ///
-    /// Rejects with `ZeroJobError` when no job is open at this stage; wait and ask again, this is
-    /// not a fault. Rejects with `WorkerTimedOutError` when the tracker has forgotten this worker;
-    /// register again with `init`. Rejects with `ServerError` and the code `bad_job_data` when the
-    /// job's data says that it is JSON and is not; the job is held then, so that it can be flagged.
-    #[wasm_bindgen(js_name = newJob, unchecked_return_type = "Promise<JobData>")]
-    pub fn new_job(
-        &self,
-        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
-    ) -> Promise {
-        self.start(Ok(Asked::NewJob), CallOptions::read(options))
-    }
-
-    /// Hands in the output of the job that is held: it becomes the next stage's input, or the job
-    /// is closed. Resolves once the tracker has it, and clears `job`.
-    ///
-    /// The job stays held, so that the call can be repeated, until the tracker has answered: after
-    /// `AbortError`, `TimeoutError`, `UnreachableError`, `ServerError` and `InvalidArgumentError`.
-    /// Rejects with `NoOpenJobError` when this worker does not hold the job (any more).
-    #[wasm_bindgen(js_name = completeJob, unchecked_return_type = "Promise<void>")]
-    pub fn complete_job(
-        &self,
-        #[wasm_bindgen(unchecked_param_type = "JobOutput")] data: &JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
-    ) -> Promise {
-        // Read before the first await: the caller may change the object afterwards.
-        let asked = json::output(data).map(Asked::CompleteJob);
-        self.start(asked, CallOptions::read(options))
-    }
-
-    /// Sends the progress line, which the dashboard shows, for example `"12 / 100 images"`. What
-    /// is longer than 255 characters is cut. It also tells the tracker that this worker is alive.
-    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    pub fn log(
-        &self,
-        #[wasm_bindgen(unchecked_param_type = "string")] progress: &JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
-    ) -> Promise {
-        let progress = json::text(progress, "progress").and_then(|text| check_progress(&text));
-        self.start(progress.map(Asked::Log), CallOptions::read(options))
-    }
-
-    /// Whether the tracker still knows this worker. It forgets one that has not been heard from
-    /// for the project's idle timeout.
-    #[wasm_bindgen(js_name = isAlive, unchecked_return_type = "Promise<boolean>")]
-    pub fn is_alive(
-        &self,
-        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
-    ) -> Promise {
-        self.start(Ok(Asked::IsAlive), CallOptions::read(options))
-    }
-
-    /// Says that the input of the job that is held is bad, and clears `job`. When enough
-    /// volunteers say so, the previous stage makes it again.
-    ///
-    /// Rejects with `NoOpenJobError` when this worker holds no job.
-    #[wasm_bindgen(js_name = flagInvalidData, unchecked_return_type = "Promise<void>")]
-    pub fn flag_invalid_data(
-        &self,
-        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
-    ) -> Promise {
-        self.start(Ok(Asked::FlagInvalidData), CallOptions::read(options))
-    }
-
-    /// Leaves: the tracker puts a job that is held back for others. Never rejects, takes ten
-    /// seconds at most unless `timeoutMs` says otherwise, and is safe to call twice.
-    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    pub fn bye(
-        &self,
-        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: &JsValue,
-    ) -> Promise {
-        let options = CallOptions::read(options).unwrap_or_default();
-        self.start(Ok(Asked::Bye), Ok(options))
-    }
-
-    /// The session as plain JSON, for `load()`: a page that is loaded again goes on with the same
-    /// worker and job. It contains the worker's token, which is a secret.
-    #[wasm_bindgen(unchecked_return_type = "ClientDump")]
-    pub fn dump(&self) -> Result<JsValue, JsValue> {
-        json::to_value(&self.0.read(Session::dump)).map_err(|why| error::to_js(&bad_dump(&why)))
-    }
-
-    /// The data of the job that is held, or `null`.
-    #[wasm_bindgen(getter, unchecked_return_type = "JobData")]
-    pub fn job(&self) -> JsValue {
-        self.0.job.borrow().clone()
-    }
-
-    /// The number of the job that is held, counted from 1, or `null`.
-    #[wasm_bindgen(getter, js_name = jobId, unchecked_return_type = "number | null")]
-    pub fn job_id(&self) -> JsValue {
-        self.0
-            .read(Session::job_number)
-            .map_or(JsValue::NULL, |number| JsValue::from_f64(number as f64))
-    }
-
-    /// This worker's public name, for example `"hematin-hanking-71"`.
-    #[wasm_bindgen(getter, js_name = displayName)]
-    pub fn display_name(&self) -> String {
-        self.0.read(|s| s.worker.display_name.clone())
-    }
-
-    /// The project's name, for example `"LAION-5B"`.
-    #[wasm_bindgen(getter)]
-    pub fn project(&self) -> String {
-        self.0.read(|s| s.worker.project.clone())
-    }
-
-    /// The project's name: the same as `project`.
-    #[wasm_bindgen(getter, js_name = projectName)]
-    pub fn project_name(&self) -> String {
-        self.project()
-    }
-
-    /// The stage, `"a"` to `"e"`.
-    #[wasm_bindgen(
-        getter,
-        unchecked_return_type = "\"a\" | \"b\" | \"c\" | \"d\" | \"e\""
-    )]
-    pub fn stage(&self) -> String {
-        self.0.read(|s| s.registration.stage.letter().to_owned())
-    }
-
-    /// What the project calls the stage, for example `"Scraper"`.
-    #[wasm_bindgen(getter, js_name = stageName)]
-    pub fn stage_name(&self) -> String {
-        self.0.read(|s| s.worker.stage_name.clone())
-    }
-
-    /// The public name that this worker's results are credited to.
-    #[wasm_bindgen(getter)]
-    pub fn nickname(&self) -> String {
-        self.0.read(|s| s.registration.nickname.clone())
-    }
-
-    /// The tracker's address, without a slash at its end.
-    #[wasm_bindgen(getter)]
-    pub fn url(&self) -> String {
-        self.0.read(|s| s.registration.url.as_str().to_owned())
-    }
-
-    /// The address of this worker's page at the tracker, for people.
-    #[wasm_bindgen(getter, js_name = workerUrl)]
-    pub fn worker_url(&self) -> String {
-        let stage_name = JsString::from(self.stage_name()).to_lower_case();
-        self.0.read(|s| s.worker_url(&String::from(stage_name)))
-    }
+/// A client that holds `data` of the session's job.
+fn client(session: Session, data: JsValue) -> JsValue {
+    let facts = object(&[
+        ("displayName", session.worker.display_name.as_str().into()),
+        ("project", session.worker.project.as_str().into()),
+        ("stage", session.registration.stage.letter().into()),
+        ("stageName", session.worker.stage_name.as_str().into()),
+        ("nickname", session.registration.nickname.as_str().into()),
+        ("url", session.registration.url.as_str().into()),
+        ("workerUrl", worker_url(&session).into()),
+    ]);
+    let inner = Rc::new(Inner {
+        session: RefCell::new(session),
+        job: RefCell::new(data),
+        turns: Turns::new(),
+    });
+    let door = door(Box::new(move |word, a, b| inner.answer(&word, &a, &b)));
+    make_client(&door, &facts)
 }
 
 /// What the fields of an answer say.

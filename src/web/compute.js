@@ -2,7 +2,7 @@
 // speak, the rules say, which are wasm; what the owner has written is called here, because it may
 // throw or call back. No rule belongs here.
 
-import { makeError, now } from "./face.js";
+import { makeError, now, wordOf } from "./face.js";
 import { heard, nap } from "./tower.js";
 
 function isPlain(done, total, text) {
@@ -19,8 +19,28 @@ function argument(message) {
   return makeError("InvalidArgumentError", "invalid_argument", message);
 }
 
+/** What the rules are asked, by number: the list is the same in compute.rs. */
+const [
+  WAIT,
+  BEGIN,
+  END,
+  POLL,
+  SHOW,
+  FLUSH,
+  FLUSH_IN,
+  SENT,
+  NAP,
+  REST,
+  WORK,
+  NEXT_LOOK,
+  IS_PAUSED,
+  HEARD,
+  HEARD_STOP,
+  NEW_TOWER,
+] = Array(16).keys();
+
 export function listen(port, hear) {
-  port.onmessage = ({ data }) => hear(Object(data));
+  port.onmessage = ({ data }) => hear(wordOf(data), Object(data));
 }
 
 /** A job under way. */
@@ -95,7 +115,7 @@ function isTrap(thrown) {
 export class Core {
   #parts;
   #rules;
-  /** What a job's data begins with that is JSON. */
+  #door;
   #mark;
   #port;
   #setup;
@@ -114,10 +134,15 @@ export class Core {
   #bell = new MessageChannel();
   #ring = () => {};
 
-  constructor(parts, port, rules) {
+  /**
+   * `rules(question, now, value)` answers with a number; `door` says what values are on the wire, and
+   * `mark` is what a job's data begins with that is JSON.
+   */
+  constructor(parts, port, rules, door, mark) {
     this.#parts = parts;
-    this.#rules = rules;
-    this.#mark = rules.mark;
+    this.#rules = (question, now = 0, value = 0) => rules(question, now, Number(value));
+    this.#door = door;
+    this.#mark = mark;
     this.#bell.port1.onmessage = () => this.#ring();
     this.#listen(port);
     // An error of our own reaches the page, which replaces this worker.
@@ -149,7 +174,7 @@ export class Core {
     // What the former hub has sent is for nobody any more.
     this.#port?.close();
     this.#port = port;
-    listen(port, (message) => this.#hear(message));
+    listen(port, (_, message) => this.#hear(message));
   }
 
   #hear(message) {
@@ -163,15 +188,15 @@ export class Core {
         this.#queue = [];
         break;
       case "pace":
-        this.#rules.heard(now(), Number(message.level));
+        this.#rules(HEARD, now(), message.level);
         break;
       case "tower":
         // What was said in the epochs before has come by message too.
         this.#epochs = [].concat(message.epochs).filter(Array.isArray);
-        this.#rules.newTower();
+        this.#rules(NEW_TOWER);
         break;
       case "stop":
-        if (message.said) this.#rules.heardStop();
+        if (message.said) this.#rules(HEARD_STOP);
         this.#queue = this.#queue.filter(({ key }) => key !== message.key);
         if (this.#run?.key === message.key) this.#run?.stop();
         break;
@@ -194,13 +219,13 @@ export class Core {
       this.#setup = await setup?.call(owner);
       this.#up = { t: "up" };
     } catch (thrown) {
-      this.#up = { t: "broken", message: this.#rules.says(thrown) };
+      this.#up = { t: "broken", message: this.#door("says", thrown) };
     }
     this.#port.postMessage(this.#up);
     while (this.#up.t === "up") {
-      const wait = this.#rules.wait(now(), this.#queue.length > 0);
+      const wait = this.#rules(WAIT, now(), this.#queue.length > 0);
       // Nobody waits for what is there already.
-      const pending = wait === undefined ? this.#begin(this.#queue.shift()) : this.#wait(wait);
+      const pending = wait < 0 ? this.#begin(this.#queue.shift()) : this.#wait(wait);
       if (wait > 0) this.#flush(now());
       if (pending) await pending;
     }
@@ -214,7 +239,7 @@ export class Core {
     try {
       if (data?.startsWith(mark)) data = JSON.parse(data.slice(mark.length));
     } catch (thrown) {
-      const message = `the data says that it is JSON and is not: ${this.#rules.says(thrown)}`;
+      const message = `the data says that it is JSON and is not: ${this.#door("says", thrown)}`;
       this.#ended.push({ task, result: { key: task.key, kind: "invalid", message, ms: 0 } });
       return undefined;
     }
@@ -224,7 +249,7 @@ export class Core {
     this.#run = run;
     this.#begun = run.key;
     const begun = now();
-    if (this.#rules.begin(begun, String(task.stage))) this.#flush(begun);
+    if (this.#rules(BEGIN, begun, String(task.stage).charCodeAt(0))) this.#flush(begun);
     try {
       const output = handler.call(owner, run.job, run.context);
       if (typeof output?.then === "function") {
@@ -244,7 +269,7 @@ export class Core {
 
   #finish(run, output, failure) {
     run.end();
-    const result = { key: run.key, kind: "done", ms: this.#rules.end(now()) };
+    const result = { key: run.key, kind: "done", ms: this.#rules(END, now()) };
     // The wasm that trapped, perhaps the rules', is not to be trusted any more.
     if (failure && isTrap(failure.thrown)) result.fatal = true;
     if (run.flaw !== undefined) {
@@ -252,14 +277,14 @@ export class Core {
       result.message = run.flaw;
     } else if (failure) {
       result.kind = run.reason ? "stopped" : "failed";
-      result.message = this.#rules.says(failure.thrown);
+      result.message = this.#door("says", failure.thrown);
     } else {
       try {
         // Calls the owner's `toJSON`.
-        result.data = this.#rules.output(output);
+        result.data = this.#door("output", output);
       } catch (thrown) {
         result.kind = "failed";
-        result.message = `the output cannot be handed in: ${this.#rules.says(thrown)}`;
+        result.message = `the output cannot be handed in: ${this.#door("says", thrown)}`;
       }
     }
     this.#run = undefined;
@@ -282,43 +307,46 @@ export class Core {
     }
     this.#begun = undefined;
     this.#port.postMessage(report);
-    this.#rules.sent(at);
+    this.#rules(SENT, at);
   }
 
   /** Says it in a moment, while a handler waits for something. */
   #flushSoon() {
     if (this.#flushing || !this.#hasNews) return;
     this.#flushing = true;
-    setTimeout(() => {
-      this.#flushing = false;
-      this.#flush(now());
-    }, this.#rules.flushIn(now()));
+    setTimeout(
+      () => {
+        this.#flushing = false;
+        this.#flush(now());
+      },
+      this.#rules(FLUSH_IN, now()),
+    );
   }
 
   /** The handler tells its progress. */
   #look(done, total, text) {
     const rules = this.#rules;
     // What is done here is no work of the handler's.
-    rules.rest(now());
+    rules(REST, now());
     for (;;) {
-      if (rules.poll(now())) {
+      if (rules(POLL, now())) {
         for (const said of heard(this.#epochs)) {
-          if (rules.heard(now(), said)) this.#run.stop();
+          if (rules(HEARD, now(), said)) this.#run.stop();
         }
       }
       if (this.#run.reason) {
-        rules.work(now());
+        rules(WORK, now());
         throw this.#run.reason;
       }
       const at = now();
-      if (rules.show(at)) this.#flush(at, { key: this.#run.key, done, total, text });
-      else if (rules.flush(at)) this.#flush(at);
-      const ms = rules.nap(now());
+      if (rules(SHOW, at)) this.#flush(at, { key: this.#run.key, done, total, text });
+      else if (rules(FLUSH, at)) this.#flush(at);
+      const ms = rules(NAP, now());
       const slept = ms > 0 && nap(ms);
       // Who can hear nothing must not sleep for ever.
-      if (!slept || (this.#epochs.length === 0 && rules.isPaused)) {
-        rules.work(now());
-        return rules.nextLook(this.#hasNews);
+      if (!slept || (this.#epochs.length === 0 && rules(IS_PAUSED))) {
+        rules(WORK, now());
+        return rules(NEXT_LOOK, now(), this.#hasNews);
       }
     }
   }
@@ -329,7 +357,7 @@ export class Core {
     try {
       this.#port.postMessage({ t: "report", checkpoint: { key: this.#run.key, state } });
     } catch (thrown) {
-      throw argument(`the checkpoint cannot be cloned: ${this.#rules.says(thrown)}`);
+      throw argument(`the checkpoint cannot be cloned: ${this.#door("says", thrown)}`);
     }
   }
 }

@@ -1,9 +1,9 @@
 //! What a compute worker asks: its core's account, and what the owner's values are on the wire.
 //! `compute.js` calls the handler, which may throw or call back.
 
-use super::face::now;
-use super::{error, json};
+use super::face::{main_door, now};
 use crate::engine::duty::{Duty, FULL, STOP, Stops};
+use core::cell::RefCell;
 use distcompute_protocol::JSON_MARK;
 use wasm_bindgen::prelude::*;
 
@@ -13,7 +13,7 @@ extern "C" {
     pub type Core;
 
     #[wasm_bindgen(constructor)]
-    fn new(parts: &JsValue, port: &JsValue, rules: Rules) -> Core;
+    fn new(parts: &JsValue, port: &JsValue, rules: &JsValue, door: &JsValue, mark: &str) -> Core;
 
     /// Another hub is at `port`.
     #[wasm_bindgen(method, structural)]
@@ -23,115 +23,86 @@ extern "C" {
 /// Becomes a compute worker with the owner's `{ owner?, setup?, handler }`, whose hub is at `port`.
 #[must_use]
 pub fn start(parts: &JsValue, port: &JsValue) -> Core {
-    let rules = Rules {
+    let rules = RefCell::new(Rules {
         duty: Duty::new(now(), FULL),
         stops: Stops::default(),
-    };
-    Core::new(parts, port, rules)
+    });
+    // No door: a word costs more than most of what is asked, and it is asked for each of many jobs.
+    let rules: Box<dyn Fn(u32, f64, f64) -> f64> =
+        Box::new(move |question, now, value| rules.borrow_mut().answer(question, now, value));
+    let rules = Closure::wrap(rules).into_js_value();
+    Core::new(parts, port, &rules, &main_door(), JSON_MARK)
 }
 
-/// The rules as `compute.js` sees them.
-#[wasm_bindgen(private, skip_typescript)]
+/// The rules as `compute.js` asks them.
 struct Rules {
     duty: Duty,
     stops: Stops,
 }
 
-#[wasm_bindgen]
-#[allow(unreachable_pub, reason = "wasm-bindgen takes nothing else")]
-impl Rules {
-    /// How long to wait before the next job; `undefined`: not at all.
-    pub fn wait(&mut self, now: f64, has_jobs: bool) -> Option<f64> {
-        self.duty.wait(now, has_jobs)
-    }
-
-    /// A job of this stage begins. Whether what there is to say must be said before.
-    pub fn begin(&mut self, now: f64, stage: char) -> bool {
-        self.duty.begin_job(now, stage)
-    }
-
+/// What `compute.js` asks, by its place in this list, which is the same there.
+#[derive(Clone, Copy)]
+enum Question {
+    /// How long to wait before the next job; -1: not at all. The value: whether there is one.
+    Wait,
+    /// A job of the stage whose letter is the value begins. Whether what there is to say must be said
+    /// before.
+    Begin,
     /// It has ended. How long it was worked at.
-    pub fn end(&mut self, now: f64) -> f64 {
-        self.duty.end_job(now)
-    }
-
-    pub fn poll(&mut self, now: f64) -> bool {
-        self.duty.poll(now)
-    }
-
-    pub fn show(&mut self, now: f64) -> bool {
-        self.duty.show(now)
-    }
-
-    pub fn flush(&self, now: f64) -> bool {
-        self.duty.flush(now)
-    }
-
-    #[wasm_bindgen(js_name = flushIn)]
-    pub fn flush_in(&self, now: f64) -> f64 {
-        self.duty.flush_in(now)
-    }
-
-    pub fn sent(&mut self, now: f64) {
-        self.duty.sent(now);
-    }
-
-    pub fn nap(&mut self, now: f64) -> f64 {
-        self.duty.nap(now)
-    }
-
-    pub fn rest(&mut self, now: f64) {
-        self.duty.rest(now);
-    }
-
-    pub fn work(&mut self, now: f64) {
-        self.duty.work(now);
-    }
-
-    #[wasm_bindgen(js_name = nextLook)]
-    pub fn next_look(&self, unsaid: bool) -> f64 {
-        self.duty.next_look(unsaid)
-    }
-
-    #[wasm_bindgen(getter, js_name = isPaused)]
-    pub fn is_paused(&self) -> bool {
-        self.duty.is_paused()
-    }
-
-    /// The hub says a level, or by its tower stop. Whether the job that runs must stop.
-    pub fn heard(&mut self, now: f64, said: u8) -> bool {
-        if said == STOP {
-            return self.stops.by_tower();
-        }
-        self.duty.set_level(now, said);
-        false
-    }
-
+    End,
+    Poll,
+    Show,
+    Flush,
+    FlushIn,
+    Sent,
+    Nap,
+    Rest,
+    Work,
+    /// The value: whether there is something to say.
+    NextLook,
+    IsPaused,
+    /// The hub says the value, a level, or by its tower stop. Whether the job that runs must stop.
+    Heard,
     /// The hub says stop by a message too.
-    #[wasm_bindgen(js_name = heardStop)]
-    pub fn heard_stop(&mut self) {
-        self.stops.by_message();
-    }
-
+    HeardStop,
     /// Nothing of what was said in the former tower will be heard there.
-    #[wasm_bindgen(js_name = newTower)]
-    pub fn new_tower(&mut self) {
-        self.stops = Stops::default();
-    }
+    NewTower,
+}
 
-    /// What a job's data begins with that is JSON.
-    #[wasm_bindgen(getter)]
-    pub fn mark(&self) -> String {
-        JSON_MARK.to_owned()
-    }
+use Question::{
+    Begin, End, Flush, FlushIn, Heard, HeardStop, IsPaused, Nap, NewTower, NextLook, Poll, Rest,
+    Sent, Show, Wait, Work,
+};
 
-    /// An output as the wire has it.
-    pub fn output(&self, output: &JsValue) -> Result<String, JsValue> {
-        json::output(output).map_err(|fault| error::to_js(&fault))
-    }
+const QUESTIONS: [Question; 16] = [
+    Wait, Begin, End, Poll, Show, Flush, FlushIn, Sent, Nap, Rest, Work, NextLook, IsPaused, Heard,
+    HeardStop, NewTower,
+];
 
-    /// What a thrown value says of itself.
-    pub fn says(&self, thrown: &JsValue) -> String {
-        json::says(thrown)
+impl Rules {
+    /// What they say at this moment; truths as 1 and 0.
+    fn answer(&mut self, question: u32, now: f64, value: f64) -> f64 {
+        let Self { duty, stops } = self;
+        let truth = |truth: bool| f64::from(u8::from(truth));
+        match QUESTIONS[question as usize] {
+            Wait => return duty.wait(now, value != 0.0).unwrap_or(-1.0),
+            Begin => return truth(duty.begin_job(now, char::from(value as u8))),
+            End => return duty.end_job(now),
+            Poll => return truth(duty.poll(now)),
+            Show => return truth(duty.show(now)),
+            Flush => return truth(duty.flush(now)),
+            FlushIn => return duty.flush_in(now),
+            Sent => duty.sent(now),
+            Nap => return duty.nap(now),
+            Rest => duty.rest(now),
+            Work => duty.work(now),
+            NextLook => return duty.next_look(value != 0.0),
+            IsPaused => return truth(duty.is_paused()),
+            Heard if value == f64::from(STOP) => return truth(stops.by_tower()),
+            Heard => duty.set_level(now, value as u8),
+            HeardStop => stops.by_message(),
+            NewTower => *stops = Stops::default(),
+        }
+        0.0
     }
 }

@@ -101,15 +101,23 @@ export function tellPage(t, fields) {
   if (isWorker()) postMessage({ dc: 1, t, ...fields });
 }
 
-let loaded;
-
-/** Called by the wasm when it starts. */
-export function install(functions) {
-  loaded = functions;
+/** What a message is about; nothing, where it is no message. */
+export function wordOf(message) {
+  const { t } = Object(message);
+  return typeof t === "string" ? t : "";
 }
 
-function notLoaded(name) {
-  return new NotLoadedError(
+let door;
+
+/** Called by the wasm when it starts: with the door to what stands behind these functions. */
+export function install(main) {
+  door = main;
+}
+
+/** Asks the wasm. `name` is for those who have not loaded it. */
+function ask(name, word, ...given) {
+  if (door) return door(word, ...given);
+  throw new NotLoadedError(
     "not_loaded",
     `${name}() was called before the WebAssembly was loaded. First: ` +
       `import loadWasm from "distcompute-client"; await loadWasm();`,
@@ -117,22 +125,18 @@ function notLoaded(name) {
 }
 
 export async function init(options, callOptions) {
-  if (!loaded) throw notLoaded("init");
-  return loaded.init(options, callOptions);
+  return ask("init", "init", options, callOptions);
 }
 
 export function load(dump) {
-  if (!loaded) throw notLoaded("load");
-  return loaded.load(dump);
+  return ask("load", "load", dump);
 }
 
 export function work(parts) {
-  if (!loaded) throw notLoaded("work");
-  loaded.work(parts);
+  ask("work", "work", parts);
 }
 
 /** What stands behind the `Volunteer` of a page: a function that is told what happens. */
 export function open(options, page) {
-  if (!loaded) throw notLoaded("new Volunteer");
-  return loaded.open(options, page);
+  return ask("new Volunteer", "open", options, page);
 }

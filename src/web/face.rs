@@ -1,13 +1,14 @@
 //! The bridge to `face.js`: what it is given, and what the package hands on from it.
 
-use super::object::object;
-use super::{client, volunteer, work};
-use js_sys::Promise;
+use super::compute;
+use super::hub::Hub;
+use super::{client, error, json, volunteer, work};
+use crate::fault::Fault;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
-    fn install(functions: &JsValue);
+    fn install(door: &JsValue);
 
     #[wasm_bindgen(js_name = makeError)]
     pub(crate) fn make_error(
@@ -39,6 +40,8 @@ extern "C" {
     reason = "handed on to JavaScript, never called from Rust"
 )]
 extern "C" {
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn Client();
     #[wasm_bindgen(reexport, skip_typescript)]
     fn init();
     #[wasm_bindgen(reexport, skip_typescript)]
@@ -80,20 +83,39 @@ fn loaded() {
     hand_over();
 }
 
-/// Gives `face.js` what stands behind its functions.
+/// What a door answers, or throws.
+pub(crate) type Answer = Result<JsValue, JsValue>;
+
+impl From<Fault> for JsValue {
+    fn from(fault: Fault) -> Self {
+        error::to_js(&fault)
+    }
+}
+
+/// A function by which JavaScript reaches something that lives here: it is told a word and up to two
+/// values. All of the boundary is this one kind of function, because each exported method and each
+/// other kind of closure costs glue on both sides. It is freed when JavaScript has forgotten it.
+pub(crate) fn door(answer: Box<dyn Fn(String, JsValue, JsValue) -> Answer>) -> JsValue {
+    Closure::wrap(answer).into_js_value()
+}
+
+/// Gives `face.js` the door that stands behind its functions.
 pub(crate) fn hand_over() {
-    type Init = dyn Fn(JsValue, JsValue) -> Promise;
-    type Load = dyn Fn(JsValue) -> Result<JsValue, JsValue>;
-    type Open = dyn Fn(JsValue, volunteer::Page) -> Result<JsValue, JsValue>;
-    let init: Box<Init> = Box::new(|options, call| client::init(&options, &call));
-    let load: Box<Load> = Box::new(|dump| client::load(&dump));
-    type Work = dyn Fn(JsValue) -> Result<(), JsValue>;
-    let open: Box<Open> = Box::new(|options, page| volunteer::open(&options, page));
-    let work: Box<Work> = Box::new(|parts| work::work(&parts));
-    install(&object(&[
-        ("init", Closure::wrap(init).into_js_value()),
-        ("load", Closure::wrap(load).into_js_value()),
-        ("open", Closure::wrap(open).into_js_value()),
-        ("work", Closure::wrap(work).into_js_value()),
-    ]));
+    install(&main_door());
+}
+
+/// The door to everything that is not there yet, and to what the owner's values are on the wire.
+pub(crate) fn main_door() -> JsValue {
+    door(Box::new(|word, a, b| match word.as_str() {
+        "init" => Ok(client::init(&a, &b).into()),
+        "load" => client::load(&a),
+        "open" => volunteer::open(&a, b.unchecked_into()),
+        "work" => work::work(&a).map(|()| JsValue::UNDEFINED),
+        "hub" => Ok(Hub::begin(&a)),
+        "compute" => Ok(JsValue::from(compute::start(&a, &b))),
+        // An output as the wire has it.
+        "output" => Ok(json::output(&a)?.into()),
+        // What a thrown value says of itself.
+        _ => Ok(json::says(&a).into()),
+    }))
 }

@@ -1,7 +1,7 @@
 //! The hub worker: carries out what the scheduler says. All requests, timers and writes to storage
 //! of a volunteer are made here; nothing is decided, and nothing is computed.
 
-use super::face::{now, tell_page};
+use super::face::{door, now, tell_page};
 use super::http::{Outcome as Came, attempt};
 use super::json;
 use super::object::{amount, field, flag, list, number, object, small, text};
@@ -148,18 +148,21 @@ fn word(t: &str) -> JsValue {
 }
 
 impl Hub {
-    /// Becomes the hub, as the page's message says.
-    pub(crate) fn begin(setup: &JsValue) -> Option<Rc<Self>> {
+    /// Becomes the hub, as the page's message says. The door takes what the page says from then on.
+    pub(crate) fn begin(setup: &JsValue) -> JsValue {
         match Self::new(setup) {
             Ok(hub) => {
                 let hub = Rc::new(hub);
                 let begun = Rc::clone(&hub);
                 spawn_local(async move { begun.restore().await });
-                Some(hub)
+                door(Box::new(move |word, message, _| {
+                    hub.hear(&word, &message);
+                    Ok(JsValue::UNDEFINED)
+                }))
             }
             Err(fault) => {
                 tell_fatal(&fault);
-                None
+                JsValue::UNDEFINED
             }
         }
     }
@@ -462,11 +465,11 @@ impl Hub {
     }
 
     /// What the page says.
-    pub(crate) fn hear(self: &Rc<Self>, message: &JsValue) {
+    fn hear(self: &Rc<Self>, word: &str, message: &JsValue) {
         // No page has more.
         let core = small(message, "core").filter(|core| *core < MOST_CORES);
         let core = core.unwrap_or_default();
-        let event = match text(message, "t").unwrap_or_default().as_str() {
+        let event = match word {
             "core" => {
                 let port = field(message, "port").map(JsCast::dyn_into);
                 let Some(Ok(port)) = port else { return };
@@ -506,8 +509,11 @@ impl Hub {
     /// A compute worker is here.
     fn meet(self: &Rc<Self>, core: u32, port: Port) {
         let hub = Rc::clone(self);
-        let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| hub.hear_core(core, &message));
-        listen(&port, &Closure::wrap(hear).into_js_value());
+        let hear = door(Box::new(move |word, message, _| {
+            hub.hear_core(core, &word, &message);
+            Ok(JsValue::UNDEFINED)
+        }));
+        listen(&port, &hear);
         let mut place = Place {
             port,
             tower: Tower::new(FULL),
@@ -520,8 +526,8 @@ impl Hub {
     }
 
     /// What a compute worker says.
-    fn hear_core(self: &Rc<Self>, core: u32, message: &JsValue) {
-        let event = match text(message, "t").unwrap_or_default().as_str() {
+    fn hear_core(self: &Rc<Self>, core: u32, word: &str, message: &JsValue) {
+        let event = match word {
             "up" => Event::CoreUp(core),
             "broken" => Event::CoreBroken(core, text(message, "message").unwrap_or_default()),
             "recalled" => {

@@ -3,6 +3,7 @@
 export * from "./face.js";
 export * from "./tower.js";
 export * from "./storage.js";
+export * from "./client.js";
 export * from "./compute.js";
 export * from "./work.js";
 export * from "./volunteer.js";

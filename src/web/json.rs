@@ -63,9 +63,17 @@ impl Fields {
     }
 }
 
-/// Makes a plain value.
+/// A struct as a map: for the names of a struct's fields serde-wasm-bindgen keeps a hash table, which
+/// is 1 KB of the compressed package.
+#[derive(Serialize)]
+struct Plain<'a, T: Serialize> {
+    #[serde(flatten)]
+    fields: &'a T,
+}
+
+/// Makes a plain value of a struct.
 pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<JsValue, String> {
-    value
+    Plain { fields: value }
         .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
         .map_err(|e| e.to_string())
 }

@@ -90,31 +90,32 @@ function isWorker() {
 function tellPage(t, fields) {
   if (isWorker()) postMessage({ dc: 1, t, ...fields });
 }
-var loaded;
-function install(functions) {
-  loaded = functions;
+function wordOf(message) {
+  const { t } = Object(message);
+  return typeof t === "string" ? t : "";
 }
-function notLoaded(name) {
-  return new NotLoadedError(
+var door;
+function install(main) {
+  door = main;
+}
+function ask(name, word, ...given) {
+  if (door) return door(word, ...given);
+  throw new NotLoadedError(
     "not_loaded",
     `${name}() was called before the WebAssembly was loaded. First: import loadWasm from "distcompute-client"; await loadWasm();`
   );
 }
 async function init(options, callOptions) {
-  if (!loaded) throw notLoaded("init");
-  return loaded.init(options, callOptions);
+  return ask("init", "init", options, callOptions);
 }
 function load(dump) {
-  if (!loaded) throw notLoaded("load");
-  return loaded.load(dump);
+  return ask("load", "load", dump);
 }
 function work(parts) {
-  if (!loaded) throw notLoaded("work");
-  loaded.work(parts);
+  ask("work", "work", parts);
 }
 function open(options, page) {
-  if (!loaded) throw notLoaded("new Volunteer");
-  return loaded.open(options, page);
+  return ask("new Volunteer", "open", options, page);
 }
 
 // src/web/tower.js
@@ -220,6 +221,79 @@ async function forget(site) {
   });
 }
 
+// src/web/client.js
+var Client = class {
+  #ask;
+  #facts;
+  /** `ask` is the door to what stands behind it; `facts` never change. */
+  constructor(ask2, facts) {
+    this.#ask = ask2;
+    this.#facts = facts;
+  }
+  jobCount(options) {
+    return this.#ask("jobCount", options);
+  }
+  newJob(options) {
+    return this.#ask("newJob", options);
+  }
+  completeJob(data, options) {
+    return this.#ask("completeJob", data, options);
+  }
+  log(progress, options) {
+    return this.#ask("log", progress, options);
+  }
+  isAlive(options) {
+    return this.#ask("isAlive", options);
+  }
+  flagInvalidData(options) {
+    return this.#ask("flagInvalidData", options);
+  }
+  bye(options) {
+    return this.#ask("bye", options);
+  }
+  dump() {
+    return this.#ask("dump");
+  }
+  get job() {
+    return this.#ask("job");
+  }
+  get jobId() {
+    return this.#ask("jobId");
+  }
+  get displayName() {
+    return this.#facts.displayName;
+  }
+  get project() {
+    return this.#facts.project;
+  }
+  get projectName() {
+    return this.#facts.project;
+  }
+  get stage() {
+    return this.#facts.stage;
+  }
+  get stageName() {
+    return this.#facts.stageName;
+  }
+  get nickname() {
+    return this.#facts.nickname;
+  }
+  get url() {
+    return this.#facts.url;
+  }
+  get workerUrl() {
+    return this.#facts.workerUrl;
+  }
+  /** Calls that run go on. */
+  free() {
+    this.#ask = this.#facts = void 0;
+  }
+};
+if (Symbol.dispose) Client.prototype[Symbol.dispose] = Client.prototype.free;
+function makeClient(ask2, facts) {
+  return new Client(ask2, facts);
+}
+
 // src/web/compute.js
 function isPlain(done, total, text) {
   return Number.isFinite(done) && done >= 0 && Number.isFinite(total) && total >= 0 && (text === void 0 || typeof text === "string" && !text.includes("\0"));
@@ -227,8 +301,26 @@ function isPlain(done, total, text) {
 function argument(message) {
   return makeError("InvalidArgumentError", "invalid_argument", message);
 }
+var [
+  WAIT,
+  BEGIN,
+  END,
+  POLL,
+  SHOW,
+  FLUSH,
+  FLUSH_IN,
+  SENT,
+  NAP,
+  REST,
+  WORK,
+  NEXT_LOOK,
+  IS_PAUSED,
+  HEARD,
+  HEARD_STOP,
+  NEW_TOWER
+] = Array(16).keys();
 function listen(port, hear) {
-  port.onmessage = ({ data }) => hear(Object(data));
+  port.onmessage = ({ data }) => hear(wordOf(data), Object(data));
 }
 var Run = class {
   /** Until when `progress` need not be listened to. */
@@ -295,7 +387,7 @@ function isTrap(thrown) {
 var Core = class {
   #parts;
   #rules;
-  /** What a job's data begins with that is JSON. */
+  #door;
   #mark;
   #port;
   #setup;
@@ -314,10 +406,15 @@ var Core = class {
   #bell = new MessageChannel();
   #ring = () => {
   };
-  constructor(parts, port, rules) {
+  /**
+   * `rules(question, now, value)` answers with a number; `door` says what values are on the wire, and
+   * `mark` is what a job's data begins with that is JSON.
+   */
+  constructor(parts, port, rules, door2, mark) {
     this.#parts = parts;
-    this.#rules = rules;
-    this.#mark = rules.mark;
+    this.#rules = (question, now2 = 0, value = 0) => rules(question, now2, Number(value));
+    this.#door = door2;
+    this.#mark = mark;
     this.#bell.port1.onmessage = () => this.#ring();
     this.#listen(port);
     this.#work().catch(reportError);
@@ -344,7 +441,7 @@ var Core = class {
   #listen(port) {
     this.#port?.close();
     this.#port = port;
-    listen(port, (message) => this.#hear(message));
+    listen(port, (_, message) => this.#hear(message));
   }
   #hear(message) {
     switch (message.t) {
@@ -357,14 +454,14 @@ var Core = class {
         this.#queue = [];
         break;
       case "pace":
-        this.#rules.heard(now(), Number(message.level));
+        this.#rules(HEARD, now(), message.level);
         break;
       case "tower":
         this.#epochs = [].concat(message.epochs).filter(Array.isArray);
-        this.#rules.newTower();
+        this.#rules(NEW_TOWER);
         break;
       case "stop":
-        if (message.said) this.#rules.heardStop();
+        if (message.said) this.#rules(HEARD_STOP);
         this.#queue = this.#queue.filter(({ key }) => key !== message.key);
         if (this.#run?.key === message.key) this.#run?.stop();
         break;
@@ -385,12 +482,12 @@ var Core = class {
       this.#setup = await setup?.call(owner);
       this.#up = { t: "up" };
     } catch (thrown) {
-      this.#up = { t: "broken", message: this.#rules.says(thrown) };
+      this.#up = { t: "broken", message: this.#door("says", thrown) };
     }
     this.#port.postMessage(this.#up);
     while (this.#up.t === "up") {
-      const wait = this.#rules.wait(now(), this.#queue.length > 0);
-      const pending = wait === void 0 ? this.#begin(this.#queue.shift()) : this.#wait(wait);
+      const wait = this.#rules(WAIT, now(), this.#queue.length > 0);
+      const pending = wait < 0 ? this.#begin(this.#queue.shift()) : this.#wait(wait);
       if (wait > 0) this.#flush(now());
       if (pending) await pending;
     }
@@ -403,7 +500,7 @@ var Core = class {
     try {
       if (data?.startsWith(mark)) data = JSON.parse(data.slice(mark.length));
     } catch (thrown) {
-      const message = `the data says that it is JSON and is not: ${this.#rules.says(thrown)}`;
+      const message = `the data says that it is JSON and is not: ${this.#door("says", thrown)}`;
       this.#ended.push({ task, result: { key: task.key, kind: "invalid", message, ms: 0 } });
       return void 0;
     }
@@ -413,7 +510,7 @@ var Core = class {
     this.#run = run;
     this.#begun = run.key;
     const begun = now();
-    if (this.#rules.begin(begun, String(task.stage))) this.#flush(begun);
+    if (this.#rules(BEGIN, begun, String(task.stage).charCodeAt(0))) this.#flush(begun);
     try {
       const output = handler.call(owner, run.job, run.context);
       if (typeof output?.then === "function") {
@@ -431,20 +528,20 @@ var Core = class {
   }
   #finish(run, output, failure) {
     run.end();
-    const result = { key: run.key, kind: "done", ms: this.#rules.end(now()) };
+    const result = { key: run.key, kind: "done", ms: this.#rules(END, now()) };
     if (failure && isTrap(failure.thrown)) result.fatal = true;
     if (run.flaw !== void 0) {
       result.kind = "invalid";
       result.message = run.flaw;
     } else if (failure) {
       result.kind = run.reason ? "stopped" : "failed";
-      result.message = this.#rules.says(failure.thrown);
+      result.message = this.#door("says", failure.thrown);
     } else {
       try {
-        result.data = this.#rules.output(output);
+        result.data = this.#door("output", output);
       } catch (thrown) {
         result.kind = "failed";
-        result.message = `the output cannot be handed in: ${this.#rules.says(thrown)}`;
+        result.message = `the output cannot be handed in: ${this.#door("says", thrown)}`;
       }
     }
     this.#run = void 0;
@@ -465,39 +562,42 @@ var Core = class {
     }
     this.#begun = void 0;
     this.#port.postMessage(report);
-    this.#rules.sent(at);
+    this.#rules(SENT, at);
   }
   /** Says it in a moment, while a handler waits for something. */
   #flushSoon() {
     if (this.#flushing || !this.#hasNews) return;
     this.#flushing = true;
-    setTimeout(() => {
-      this.#flushing = false;
-      this.#flush(now());
-    }, this.#rules.flushIn(now()));
+    setTimeout(
+      () => {
+        this.#flushing = false;
+        this.#flush(now());
+      },
+      this.#rules(FLUSH_IN, now())
+    );
   }
   /** The handler tells its progress. */
   #look(done, total, text) {
     const rules = this.#rules;
-    rules.rest(now());
+    rules(REST, now());
     for (; ; ) {
-      if (rules.poll(now())) {
+      if (rules(POLL, now())) {
         for (const said2 of heard(this.#epochs)) {
-          if (rules.heard(now(), said2)) this.#run.stop();
+          if (rules(HEARD, now(), said2)) this.#run.stop();
         }
       }
       if (this.#run.reason) {
-        rules.work(now());
+        rules(WORK, now());
         throw this.#run.reason;
       }
       const at = now();
-      if (rules.show(at)) this.#flush(at, { key: this.#run.key, done, total, text });
-      else if (rules.flush(at)) this.#flush(at);
-      const ms = rules.nap(now());
+      if (rules(SHOW, at)) this.#flush(at, { key: this.#run.key, done, total, text });
+      else if (rules(FLUSH, at)) this.#flush(at);
+      const ms = rules(NAP, now());
       const slept = ms > 0 && nap(ms);
-      if (!slept || this.#epochs.length === 0 && rules.isPaused) {
-        rules.work(now());
-        return rules.nextLook(this.#hasNews);
+      if (!slept || this.#epochs.length === 0 && rules(IS_PAUSED)) {
+        rules(WORK, now());
+        return rules(NEXT_LOOK, now(), this.#hasNews);
       }
     }
   }
@@ -507,7 +607,7 @@ var Core = class {
     try {
       this.#port.postMessage({ t: "report", checkpoint: { key: this.#run.key, state } });
     } catch (thrown) {
-      throw argument(`the checkpoint cannot be cloned: ${this.#rules.says(thrown)}`);
+      throw argument(`the checkpoint cannot be cloned: ${this.#door("says", thrown)}`);
     }
   }
 };
@@ -524,7 +624,7 @@ function read2(parts) {
   }
 }
 var called = false;
-function begin(given, hub, compute) {
+function begin(given, door2) {
   const parts = read2(given);
   const wrong = !isWorker() ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts." : !parts ? "work() takes a function, or an object { setup?, handler } of functions." : called && "work() was called before in this worker.";
   if (wrong) {
@@ -535,12 +635,12 @@ function begin(given, hub, compute) {
   let core, hear;
   addEventListener("message", ({ data }) => {
     if (data?.dc !== 1) return;
-    if (hear) hear(data);
+    if (hear) hear(wordOf(data), data);
     else if (data.t === "compute") {
       if (core) core.meet(data.port);
-      else core = compute(parts, data.port);
+      else core = door2("compute", parts, data.port);
     } else if (data.t === "hub" && !core) {
-      hear = hub(data.setup) ?? (() => {
+      hear = door2("hub", data.setup) ?? (() => {
       });
     }
   });
@@ -735,14 +835,14 @@ var Page = class {
       if (!released) this.mark();
       return grant();
     };
-    const ask = (options, granted) => navigator.locks.request(this.name, options, granted).catch(refused);
+    const ask2 = (options, granted) => navigator.locks.request(this.name, options, granted).catch(refused);
     const wait = (lock) => {
       if (lock || released) return grant();
       this.tell("taken");
-      ask({ signal: controller.signal }, grant);
+      ask2({ signal: controller.signal }, grant);
       return void 0;
     };
-    if (!attempt(() => ask({ ifAvailable: true }, wait))) refused();
+    if (!attempt(() => ask2({ ifAvailable: true }, wait))) refused();
   }
   spawn(id) {
     let worker;
@@ -882,6 +982,7 @@ var Page = class {
 };
 export {
   AbortError,
+  Client,
   Core,
   DistcomputeError,
   DumpError,
@@ -903,6 +1004,7 @@ export {
   isWorker,
   listen,
   load,
+  makeClient,
   makeEpochs,
   makeError,
   nap,
@@ -913,6 +1015,7 @@ export {
   say,
   send,
   tellPage,
+  wordOf,
   work,
   write
 };

@@ -4,12 +4,12 @@
 //! Anything may call back while it is called: no borrow is kept over a call into JavaScript, and
 //! what the rules say while something is being done is done after it.
 
-use super::face::{hand_over, now};
+use super::face::{door, hand_over, now};
 use super::json::{kind_of, says};
 use super::object::object;
 use super::options::VolunteerOptions;
 use super::settings::{read_settings, require_object, truth, write_limits, write_settings};
-use super::{error, status};
+use super::status;
 use crate::engine::clock::Now;
 use crate::engine::house::{Action, Event, House, HubWord, Order, Word};
 use crate::engine::reason::Reason;
@@ -128,14 +128,11 @@ pub fn class() -> JsValue {
     CLASS.with(Clone::clone)
 }
 
-/// What a page tells, and what it is told back.
-type Ear = dyn Fn(String, JsValue, JsValue) -> Result<(), JsValue>;
-
 /// What stands behind the `Volunteer` of a page: a function that is told what happens.
 pub fn open(options: &JsValue, page: Page) -> Result<JsValue, JsValue> {
     let cores = page.perform("cores", &U, &U, &U, &U).as_f64();
     let cores = cores.unwrap_or(1.0) as u32;
-    let options = VolunteerOptions::read(options, cores).map_err(|fault| error::to_js(&fault))?;
+    let options = VolunteerOptions::read(options, cores)?;
     let stages = options
         .stages
         .iter()
@@ -158,11 +155,10 @@ pub fn open(options: &JsValue, page: Page) -> Result<JsValue, JsValue> {
         telling: Cell::default(),
     };
     // Freed with the page that holds it, as soon as `inner` has let go of that.
-    let ear: Box<Ear> = Box::new(move |what, a, b| {
-        let told = inner.told(&what, &a, &b);
-        told.map_err(|fault| error::to_js(&fault))
-    });
-    Ok(Closure::wrap(ear).into_js_value())
+    Ok(door(Box::new(move |what, a, b| {
+        inner.told(&what, &a, &b)?;
+        Ok(U)
+    })))
 }
 
 const U: JsValue = JsValue::UNDEFINED;

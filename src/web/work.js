@@ -1,7 +1,7 @@
 // `work` as the owner's worker script calls it: its argument, and what the page makes of the
 // worker. No rule belongs here.
 
-import { isWorker, makeError, tellPage } from "./face.js";
+import { isWorker, makeError, tellPage, wordOf } from "./face.js";
 
 /** The owner's functions and their `this`; undefined where they are none. */
 function read(parts) {
@@ -18,10 +18,10 @@ function read(parts) {
 let called = false;
 
 /**
- * Becomes what the page says: `hub(setup)` makes this worker the hub and returns what hears
- * the page from then on, `compute(parts, port)` makes it one that computes.
+ * Becomes what the page says: the door's `hub` makes this worker the hub and answers what hears the
+ * page from then on, its `compute` makes it one that computes.
  */
-export function begin(given, hub, compute) {
+export function begin(given, door) {
   const parts = read(given);
   const wrong = !isWorker()
     ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts."
@@ -36,14 +36,14 @@ export function begin(given, hub, compute) {
   let core, hear;
   addEventListener("message", ({ data }) => {
     if (data?.dc !== 1) return;
-    if (hear) hear(data);
+    if (hear) hear(wordOf(data), data);
     else if (data.t === "compute") {
       // A second one: the hub has died, and another wants to know how far this worker is.
       if (core) core.meet(data.port);
-      else core = compute(parts, data.port);
+      else core = door("compute", parts, data.port);
     } else if (data.t === "hub" && !core) {
       // One that could not begin hears nothing more.
-      hear = hub(data.setup) ?? (() => {});
+      hear = door("hub", data.setup) ?? (() => {});
     }
   });
   tellPage("ready");

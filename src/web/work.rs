@@ -1,7 +1,6 @@
 //! `work`: what the owner's worker script calls. What becomes of that worker, `work.js` sees to.
 
-use super::compute;
-use super::hub::Hub;
+use super::face::main_door;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -88,24 +87,10 @@ export function work<Setup>(parts: WorkParts<Setup>): void;
 #[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
-    fn begin(parts: &JsValue, hub: &JsValue, compute: &JsValue) -> Result<(), JsValue>;
+    fn begin(parts: &JsValue, door: &JsValue) -> Result<(), JsValue>;
 }
 
 /// `work` as JavaScript calls it.
 pub fn work(parts: &JsValue) -> Result<(), JsValue> {
-    type Begin = dyn Fn(JsValue) -> JsValue;
-    type Compute = dyn Fn(JsValue, JsValue) -> JsValue;
-    let hub: Box<Begin> = Box::new(|setup| {
-        let Some(hub) = Hub::begin(&setup) else {
-            return JsValue::UNDEFINED;
-        };
-        let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| hub.hear(&message));
-        Closure::wrap(hear).into_js_value()
-    });
-    let compute: Box<Compute> = Box::new(|parts, port| compute::start(&parts, &port).into());
-    begin(
-        parts,
-        &Closure::wrap(hub).into_js_value(),
-        &Closure::wrap(compute).into_js_value(),
-    )
+    begin(parts, &main_door())
 }
