@@ -137,8 +137,7 @@ impl Job {
 /// All jobs in this browser.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Desk {
-    /// Boxed, so that little is moved when an old one goes.
-    jobs: Keyed<Box<Job>>,
+    jobs: Keyed<Job>,
     last: Key,
     /// Texts that nobody needs any more, and stored jobs that are over.
     pub freed: Vec<Text>,
@@ -170,7 +169,7 @@ impl Desk {
             restored: false,
             taken: false,
         };
-        self.jobs.insert(key, Box::new(job));
+        self.jobs.insert(key, job);
         key
     }
 
@@ -192,22 +191,22 @@ impl Desk {
     /// A job.
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&Job> {
-        self.jobs.get(key).map(Box::as_ref)
+        self.jobs.get(key)
     }
 
     /// A job, to be changed.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut Job> {
-        self.jobs.get_mut(key).map(Box::as_mut)
+        self.jobs.get_mut(key)
     }
 
     /// All jobs, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.values().map(Box::as_ref)
+        self.jobs.values()
     }
 
     /// All jobs, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Job> {
-        self.jobs.iter_mut().map(|(_, job)| job.as_mut())
+        self.jobs.iter_mut().map(|(_, job)| job)
     }
 
     /// The keys of the jobs of which `which` is true, oldest first.

@@ -2,9 +2,10 @@
 //! largest number, and the few hundred things that there are lie side by side. A tree of the
 //! standard library takes 6 KB of the package for each kind of thing.
 
-/// Things by number.
+/// Things by number. They are boxed, so that the code is the same for all kinds of things: the linker
+/// keeps it once.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Keyed<V>(Vec<(u32, V)>);
+pub struct Keyed<V>(Vec<(u32, Box<V>)>);
 
 impl<V> Default for Keyed<V> {
     fn default() -> Self {
@@ -28,24 +29,24 @@ impl<V> Keyed<V> {
     #[must_use]
     pub fn get(&self, key: u32) -> Option<&V> {
         let at = self.find(key).ok()?;
-        self.0.get(at).map(|(_, value)| value)
+        self.0.get(at).map(|(_, value)| &**value)
     }
 
     /// The thing of this number, to be changed.
     pub fn get_mut(&mut self, key: u32) -> Option<&mut V> {
         let at = self.find(key).ok()?;
-        self.0.get_mut(at).map(|(_, value)| value)
+        self.0.get_mut(at).map(|(_, value)| &mut **value)
     }
 
     /// Puts a thing in; what had its number is gone.
-    pub fn insert(&mut self, key: u32, value: V) {
+    pub fn insert(&mut self, key: u32, value: impl Into<Box<V>>) {
         self.remove(key);
         let (Ok(at) | Err(at)) = self.find(key);
-        self.0.insert(at, (key, value));
+        self.0.insert(at, (key, value.into()));
     }
 
     /// Takes a thing out.
-    pub fn remove(&mut self, key: u32) -> Option<V> {
+    pub fn remove(&mut self, key: u32) -> Option<Box<V>> {
         let at = self.find(key).ok()?;
         Some(self.0.remove(at).1)
     }
@@ -57,17 +58,17 @@ impl<V> Keyed<V> {
 
     /// All of them with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &V)> {
-        self.0.iter().map(|(key, value)| (*key, value))
+        self.0.iter().map(|(key, value)| (*key, &**value))
     }
 
     /// All of them with their numbers, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut V)> {
-        self.0.iter_mut().map(|(key, value)| (*key, value))
+        self.0.iter_mut().map(|(key, value)| (*key, &mut **value))
     }
 
     /// All of them.
     pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.0.iter().map(|(_, value)| value)
+        self.0.iter().map(|(_, value)| &**value)
     }
 }
 
@@ -91,7 +92,7 @@ mod tests {
     fn things_are_in_order_however_they_came() {
         let mut all = keyed(&[5, 1, 9, 3]);
         assert_eq!(keys(&all), [1, 3, 5, 9]);
-        assert_eq!(all.remove(5), Some('a'));
+        assert_eq!(all.remove(5), Some(Box::new('a')));
         assert_eq!(all.remove(5), None);
         assert_eq!(keys(&all), [1, 3, 9]);
         all.retain(|key| key > 1);

@@ -428,15 +428,15 @@ fn worker_url(session: &Session) -> String {
 
 /// A client that holds `data` of the session's job.
 fn client(session: Session, data: JsValue) -> JsValue {
-    let facts = object(&[
-        ("displayName", session.worker.display_name.as_str().into()),
-        ("project", session.worker.project.as_str().into()),
-        ("stage", session.registration.stage.letter().into()),
-        ("stageName", session.worker.stage_name.as_str().into()),
-        ("nickname", session.registration.nickname.as_str().into()),
-        ("url", session.registration.url.as_str().into()),
-        ("workerUrl", worker_url(&session).into()),
-    ]);
+    let facts = object()
+        .with("displayName", &session.worker.display_name)
+        .with("project", &session.worker.project)
+        .with("stage", session.registration.stage.letter())
+        .with("stageName", &session.worker.stage_name)
+        .with("nickname", &session.registration.nickname)
+        .with("url", session.registration.url.as_str())
+        .with("workerUrl", &worker_url(&session))
+        .done();
     let inner = Rc::new(Inner {
         session: RefCell::new(session),
         job: RefCell::new(data),

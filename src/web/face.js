@@ -107,6 +107,11 @@ export function wordOf(message) {
   return typeof t === "string" ? t : "";
 }
 
+/** Gives an object a field. */
+export function set(object, name, value) {
+  object[name] = value;
+}
+
 let door;
 
 /** Called by the wasm when it starts: with the door to what stands behind these functions. */

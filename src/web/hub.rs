@@ -4,7 +4,7 @@
 use super::face::{door, now, tell_page};
 use super::http::{Outcome as Came, attempt};
 use super::json;
-use super::object::{amount, field, flag, list, number, object, small, text};
+use super::object::{Made, amount, field, flag, list, number, object, small, text};
 use super::settings::{read_limits, read_settings};
 use super::tower::Tower;
 use super::{status, wire};
@@ -66,6 +66,16 @@ const LONGEST_MS: f64 = 30_000.0;
 struct Place {
     port: Port,
     tower: Tower,
+}
+
+impl Place {
+    /// Gives a worker that hears messages fresh epochs to listen to.
+    fn top_up(&mut self) {
+        if let Some(epochs) = self.tower.top_up() {
+            self.port
+                .post(&word("tower").with("epochs", &epochs).done());
+        }
+    }
 }
 
 impl Drop for Place {
@@ -131,20 +141,20 @@ fn clock() -> Now {
 }
 
 fn tell_fatal(fault: &Fault) {
-    let error = object(&[
-        ("name", fault.kind.name().into()),
-        ("code", fault.code.as_str().into()),
-        ("message", fault.message.as_str().into()),
-    ]);
-    tell_page("fatal", &object(&[("error", error)]));
+    let error = object()
+        .with("name", fault.kind.name())
+        .with("code", fault.code.as_str())
+        .with("message", &fault.message);
+    tell_page("fatal", &object().with("error", error).done());
 }
 
 fn say_page(t: &str) {
     tell_page(t, &JsValue::UNDEFINED);
 }
 
-fn word(t: &str) -> JsValue {
-    object(&[("t", t.into())])
+/// A message for a compute worker.
+fn word(t: &str) -> Made {
+    object().with("t", t)
 }
 
 impl Hub {
@@ -281,29 +291,24 @@ impl Hub {
                 spawn_local(async move { hub.send(outgoing).await });
             }
             Action::Give { core, keys } => self.give(core, &keys),
-            Action::Recall(core) => self.post(core, &word("recall")),
+            Action::Recall(core) => self.post(core, word("recall")),
             Action::StopJob { core, key } => {
                 let said = self.say(core, STOP);
-                let (said, key) = (said.into(), key.into());
-                self.post(
-                    core,
-                    &object(&[("t", "stop".into()), ("key", key), ("said", said)]),
-                );
+                self.post(core, word("stop").with("key", key).with("said", said));
             }
             Action::Level { core, level } => {
                 let said = self.say(core, level);
-                let (said, level) = (said.into(), level.into());
-                let level = [("t", "pace".into()), ("level", level), ("said", said)];
-                self.post(core, &object(&level));
+                let level = word("pace").with("level", u32::from(level));
+                self.post(core, level.with("said", said));
             }
             Action::Cores(want) => {
                 self.places.borrow_mut().retain(|core| core < want);
-                tell_page("cores", &object(&[("want", want.into())]));
+                tell_page("cores", &object().with("want", want).done());
             }
             Action::Replace { core, why } => {
                 self.places.borrow_mut().remove(core);
-                let replace = [("core", core.into()), ("reason", why.into())];
-                tell_page("replace", &object(&replace));
+                let replace = object().with("core", core).with("reason", &why);
+                tell_page("replace", &replace.done());
             }
             Action::Free(text) => {
                 self.texts.borrow_mut().all.remove(text.id);
@@ -326,9 +331,9 @@ impl Hub {
             .is_some_and(|place| place.tower.say(said))
     }
 
-    fn post(&self, core: u32, message: &JsValue) {
+    fn post(&self, core: u32, message: Made) {
         if let Some(place) = self.places.borrow().get(core) {
-            place.port.post(message);
+            place.port.post(&message.done());
         }
     }
 
@@ -343,26 +348,22 @@ impl Hub {
             let Some((stage, stage_name)) = scheduler.stage_of(job) else {
                 continue;
             };
-            let data = job.input.map_or(JsValue::NULL, |input| texts.get(input));
-            jobs.push(&object(&[
-                ("key", (*key).into()),
-                ("number", (job.number as f64).into()),
-                ("attempt", job.attempt.into()),
-                ("ticket", job.ticket.text().into()),
-                ("lease", matches!(job.ticket, Ticket::Lease(_)).into()),
-                ("stage", stage.letter().into()),
-                ("stageName", stage_name.into()),
-                ("data", data),
-                ("resume", states.get(*key).cloned().unwrap_or_default()),
-            ]));
+            let data = job.input.map(|input| texts.get(input));
+            let resume = states.get(*key).cloned().unwrap_or_default();
+            let job = object()
+                .with("key", *key)
+                .with("number", job.number)
+                .with("attempt", job.attempt)
+                .with("ticket", job.ticket.text())
+                .with("lease", matches!(job.ticket, Ticket::Lease(_)))
+                .with("stage", stage.letter())
+                .with("stageName", stage_name)
+                .with("data", data.as_ref())
+                .with("resume", &resume);
+            jobs.push(&job.done());
         }
-        let project = scheduler.project().into();
-        let give = [
-            ("t", "jobs".into()),
-            ("jobs", jobs.into()),
-            ("project", project),
-        ];
-        self.post(core, &object(&give));
+        let give = word("jobs").with("jobs", &jobs);
+        self.post(core, give.with("project", scheduler.project()));
     }
 
     async fn send(self: Rc<Self>, outgoing: Outgoing) {
@@ -444,7 +445,7 @@ impl Hub {
         let mut all = self.scheduler.borrow().status(at);
         (all.bytes_sent, all.bytes_received) = (self.sent.get(), self.received.get());
         let status = status::write(&all);
-        tell_page("status", &object(&[("status", status)]));
+        tell_page("status", &object().with("status", &status).done());
         self.told.set(at.mono);
         self.changed.set(false);
         let wires = self.scheduler.borrow().farewell(at);
@@ -455,11 +456,11 @@ impl Hub {
             let requests = Array::new();
             for wire in &wires {
                 let (path, body) = wire::request(wire, &self.texts.borrow());
-                let body = body.map_or(JsValue::NULL, JsValue::from);
-                let url = self.url.join(&path).into();
-                requests.push(&object(&[("url", url), ("body", body)]));
+                let body = body.map(JsValue::from);
+                let request = object().with("url", &self.url.join(&path));
+                requests.push(&request.with("body", body.as_ref()).done());
             }
-            tell_page("farewell", &object(&[("requests", requests.into())]));
+            tell_page("farewell", &object().with("requests", &requests).done());
             *said = (at.mono, wires);
         }
     }
@@ -518,10 +519,7 @@ impl Hub {
             port,
             tower: Tower::new(FULL),
         };
-        if let Some(epochs) = place.tower.top_up() {
-            let tower = [("t", "tower".into()), ("epochs", epochs.into())];
-            place.port.post(&object(&tower));
-        }
+        place.top_up();
         self.places.borrow_mut().insert(core, place);
     }
 
@@ -549,8 +547,10 @@ impl Hub {
         };
         let idle = matches!(&event, Event::Report(_, report) if report.started.is_none());
         self.event(event);
-        if idle {
-            self.top_up(core);
+        if let Some(place) = self.places.borrow_mut().get_mut(core)
+            && idle
+        {
+            place.top_up();
         }
     }
 
@@ -570,18 +570,6 @@ impl Hub {
             states.insert(key, state);
         }
         Some((key, stored))
-    }
-
-    /// Gives a worker that hears messages fresh epochs to listen to.
-    fn top_up(&self, core: u32) {
-        let mut places = self.places.borrow_mut();
-        let Some(place) = places.get_mut(core) else {
-            return;
-        };
-        if let Some(epochs) = place.tower.top_up() {
-            let tower = [("t", "tower".into()), ("epochs", epochs.into())];
-            place.port.post(&object(&tower));
-        }
     }
 
     fn report(&self, message: &JsValue) -> Report {

@@ -3,10 +3,10 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`client`] | `init`, `load` and the class `Client` |
+//! | [`client`] | `init`, `load` and what stands behind the class `Client` |
 //! | [`compute`] | what a compute worker asks of the rules |
 //! | [`error`] | faults as real JavaScript errors |
-//! | [`face`] | the bridge to `face.js` |
+//! | [`face`] | the bridge to `face.js`, and the doors by which JavaScript reaches what is here |
 //! | [`hub`] | the hub worker |
 //! | [`http`] | one exchange over `fetch` |
 //! | [`json`] | JavaScript values as wire types and back |
@@ -20,6 +20,7 @@
 //! | [`wire`] | what the rules say as requests and stored things, and back |
 //! | [`work`] | `work`, which makes a worker a hub or a compute worker |
 //! | `face.js` | the error classes, and the answer to a call before the wasm is loaded |
+//! | `client.js` | the class `Client` |
 //! | `work.js`, `compute.js`, `tower.js` | the worker's own thread: what the owner has written is called there |
 //! | `volunteer.js` | the class `Volunteer`, and what it calls of the browser |
 //! | `storage.js` | what a browser keeps between visits |

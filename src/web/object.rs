@@ -4,14 +4,117 @@
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
-/// An object with these fields.
-pub(crate) fn object(fields: &[(&str, JsValue)]) -> JsValue {
-    let object = Object::new();
-    for (name, value) in fields {
-        // Setting a field of a fresh object does not fail.
-        let _ = Reflect::set(&object, &JsValue::from_str(name), value);
+/// One function for each kind of value: a text or a number that is made a `JsValue` first has to be
+/// freed again, and there are a hundred fields.
+#[wasm_bindgen(module = "/src/web/shell.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = set)]
+    fn set_text(of: &JsValue, name: &str, value: &str);
+    #[wasm_bindgen(js_name = set)]
+    fn set_number(of: &JsValue, name: &str, value: f64);
+    #[wasm_bindgen(js_name = set)]
+    fn set_flag(of: &JsValue, name: &str, value: bool);
+    #[wasm_bindgen(js_name = set)]
+    fn set_value(of: &JsValue, name: &str, value: &JsValue);
+}
+
+/// A plain object, as it is made.
+pub(crate) struct Made(JsValue);
+
+/// A plain object without fields.
+pub(crate) fn object() -> Made {
+    Made(Object::new().into())
+}
+
+impl Made {
+    /// Gives it a field.
+    pub(crate) fn with(self, name: &str, value: impl Value) -> Self {
+        value.put(&self.0, name);
+        self
     }
-    object.into()
+
+    /// It is complete.
+    pub(crate) fn done(self) -> JsValue {
+        self.0
+    }
+}
+
+/// A list of these. (`collect` would link what js-sys has for lists whose length is known.)
+pub(crate) fn array(entries: impl Iterator<Item = JsValue>) -> Array {
+    let array = Array::new();
+    entries.for_each(|entry| {
+        array.push(&entry);
+    });
+    array
+}
+
+/// What a field can hold.
+pub(crate) trait Value {
+    fn put(self, of: &JsValue, name: &str);
+}
+
+impl Value for &str {
+    fn put(self, of: &JsValue, name: &str) {
+        set_text(of, name, self);
+    }
+}
+
+impl Value for &String {
+    fn put(self, of: &JsValue, name: &str) {
+        set_text(of, name, self);
+    }
+}
+
+impl Value for f64 {
+    fn put(self, of: &JsValue, name: &str) {
+        set_number(of, name, self);
+    }
+}
+
+impl Value for u32 {
+    fn put(self, of: &JsValue, name: &str) {
+        set_number(of, name, f64::from(self));
+    }
+}
+
+/// One that a float cannot hold exactly would take longer to count than the Earth has.
+impl Value for u64 {
+    fn put(self, of: &JsValue, name: &str) {
+        set_number(of, name, self as f64);
+    }
+}
+
+impl Value for bool {
+    fn put(self, of: &JsValue, name: &str) {
+        set_flag(of, name, self);
+    }
+}
+
+impl Value for &JsValue {
+    fn put(self, of: &JsValue, name: &str) {
+        set_value(of, name, self);
+    }
+}
+
+impl Value for &Array {
+    fn put(self, of: &JsValue, name: &str) {
+        set_value(of, name, self);
+    }
+}
+
+impl Value for Made {
+    fn put(self, of: &JsValue, name: &str) {
+        set_value(of, name, &self.0);
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    fn put(self, of: &JsValue, name: &str) {
+        match self {
+            Some(value) => value.put(of, name),
+            None => set_value(of, name, &JsValue::NULL),
+        }
+    }
 }
 
 /// A field.

@@ -79,16 +79,18 @@ pub(crate) fn read_settings(value: &JsValue, base: &Settings) -> Result<Settings
 
 /// The settings as JavaScript has them.
 pub(crate) fn write_settings(settings: &Settings) -> JsValue {
-    let hours = settings.hours.map_or(JsValue::NULL, |hours| {
-        object(&[("from", hours.from.into()), ("to", hours.to.into())])
+    let hours = settings.hours.map(|hours| {
+        object()
+            .with("from", u32::from(hours.from))
+            .with("to", u32::from(hours.to))
     });
-    object(&[
-        ("cores", settings.cores.into()),
-        ("intensity", (settings.intensity * 10).into()),
-        ("pauseOnBattery", settings.pause_on_battery.into()),
-        ("background", settings.background.into()),
-        ("hours", hours),
-    ])
+    object()
+        .with("cores", settings.cores)
+        .with("intensity", u32::from(settings.intensity) * 10)
+        .with("pauseOnBattery", settings.pause_on_battery)
+        .with("background", settings.background)
+        .with("hours", hours)
+        .done()
 }
 
 /// The owner's limits.
@@ -107,11 +109,11 @@ pub(crate) fn read_limits(value: &JsValue) -> Result<Limits, Fault> {
 
 /// The limits as JavaScript has them.
 pub(crate) fn write_limits(limits: &Limits) -> JsValue {
-    object(&[
-        ("jobTimeoutMs", limits.job_timeout_ms.into()),
-        ("stallMs", limits.stall_ms.into()),
-        ("progressIntervalMs", limits.progress_interval_ms.into()),
-    ])
+    object()
+        .with("jobTimeoutMs", limits.job_timeout_ms)
+        .with("stallMs", limits.stall_ms)
+        .with("progressIntervalMs", limits.progress_interval_ms)
+        .done()
 }
 
 pub(crate) fn require_object(value: &JsValue, name: &str) -> Result<(), Fault> {

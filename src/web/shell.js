@@ -94,6 +94,9 @@ function wordOf(message) {
   const { t } = Object(message);
   return typeof t === "string" ? t : "";
 }
+function set(object, name, value) {
+  object[name] = value;
+}
 var door;
 function install(main) {
   door = main;
@@ -1014,6 +1017,7 @@ export {
   revoke,
   say,
   send,
+  set,
   tellPage,
   wordOf,
   work,

@@ -1,10 +1,9 @@
 //! The status as JavaScript sees it.
 
-use super::object::object;
+use super::object::{Made, array, object};
 use super::settings::write_settings;
 use crate::engine::reason::Reason;
 use crate::engine::status::{Core, State, Status};
-use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -95,81 +94,70 @@ export interface VolunteerStatus {
 
 /// The status as a plain object.
 pub(crate) fn write(status: &Status) -> JsValue {
-    let cores: Array = status.cores.iter().map(write_core).collect();
-    let names: Vec<(&str, JsValue)> = status
-        .stage_names
-        .iter()
-        .map(|(stage, name)| (stage.letter(), JsValue::from_str(name)))
-        .collect();
-    let by_stage: Vec<(&str, JsValue)> = status
-        .jobs_by_stage
-        .iter()
-        .map(|(stage, done)| (stage.letter(), count(*done)))
-        .collect();
+    let cores = array(status.cores.iter().map(write_core));
+    let mut names = object();
+    for (stage, name) in &status.stage_names {
+        names = names.with(stage.letter(), name);
+    }
+    let mut by_stage = object();
+    for (stage, done) in &status.jobs_by_stage {
+        by_stage = by_stage.with(stage.letter(), *done);
+    }
     let connection = if status.online {
         "online"
     } else {
         "unreachable"
     };
-    let problem = status.problem.as_str();
-    let error = match status.reason {
-        Reason::SetupFailed { .. } => object(&[
-            ("name", "WorkerError".into()),
-            ("code", status.reason.code().into()),
-            ("message", format!("The setup failed: {problem}").into()),
-        ]),
-        _ => JsValue::NULL,
-    };
-    object(&[
-        ("state", State::of(&status.reason).as_str().into()),
-        ("reason", write_reason(&status.reason)),
-        ("error", error),
-        ("elsewhere", JsValue::NULL),
-        ("cores", cores.into()),
-        ("jobsDone", count(status.jobs_done)),
-        ("jobsByStage", object(&by_stage)),
-        ("jobsInvalid", count(status.jobs_invalid)),
-        ("jobsFailed", count(status.jobs_failed)),
-        ("jobsRejected", count(status.jobs_rejected)),
-        ("notDelivered", count(status.not_delivered)),
-        ("computeMs", status.compute_ms.into()),
-        ("bytesSent", status.bytes_sent.into()),
-        ("bytesReceived", status.bytes_received.into()),
-        ("waiting", count(status.waiting)),
-        ("connection", connection.into()),
-        ("project", status.project.as_str().into()),
-        ("displayName", status.display_name.as_str().into()),
-        ("stageNames", object(&names)),
-        ("settings", write_settings(&status.settings)),
-    ])
+    let error = matches!(status.reason, Reason::SetupFailed { .. }).then(|| {
+        let message = format!("The setup failed: {}", status.problem);
+        object()
+            .with("name", "WorkerError")
+            .with("code", status.reason.code())
+            .with("message", &message)
+    });
+    object()
+        .with("state", State::of(&status.reason).as_str())
+        .with("reason", write_reason(&status.reason))
+        .with("error", error)
+        .with("elsewhere", &JsValue::NULL)
+        .with("cores", &cores)
+        .with("jobsDone", status.jobs_done)
+        .with("jobsByStage", by_stage)
+        .with("jobsInvalid", status.jobs_invalid)
+        .with("jobsFailed", status.jobs_failed)
+        .with("jobsRejected", status.jobs_rejected)
+        .with("notDelivered", status.not_delivered)
+        .with("computeMs", status.compute_ms)
+        .with("bytesSent", status.bytes_sent)
+        .with("bytesReceived", status.bytes_received)
+        .with("waiting", status.waiting)
+        .with("connection", connection)
+        .with("project", &status.project)
+        .with("displayName", &status.display_name)
+        .with("stageNames", names)
+        .with("settings", &write_settings(&status.settings))
+        .done()
 }
 
 /// Why, as a plain object.
-pub(crate) fn write_reason(reason: &Reason) -> JsValue {
-    object(&[
-        ("code", reason.code().into()),
-        ("until", reason.until().map_or(JsValue::NULL, JsValue::from)),
-    ])
+pub(crate) fn write_reason(reason: &Reason) -> Made {
+    object()
+        .with("code", reason.code())
+        .with("until", reason.until())
 }
 
 fn write_core(core: &Core) -> JsValue {
     let job = core.job.as_ref();
-    let or_null = |value: Option<JsValue>| value.unwrap_or(JsValue::NULL);
-    object(&[
-        ("core", core.core.into()),
-        ("state", core.state.as_str().into()),
-        ("job", or_null(job.map(|job| count(job.number)))),
-        ("stage", or_null(job.map(|job| job.stage.letter().into()))),
-        ("attempt", or_null(job.map(|job| job.attempt.into()))),
-        ("done", job.map_or(0.0, |job| job.done).into()),
-        ("total", job.map_or(0.0, |job| job.total).into()),
-        ("text", job.map_or("", |job| &job.text).into()),
-        ("jobs", count(core.jobs)),
-        ("jobsPerMinute", core.jobs_per_minute.into()),
-    ])
-}
-
-/// A count that a float cannot hold exactly would take longer than the Earth has.
-fn count(number: u64) -> JsValue {
-    JsValue::from_f64(number as f64)
+    object()
+        .with("core", core.core)
+        .with("state", core.state.as_str())
+        .with("job", job.map(|job| job.number))
+        .with("stage", job.map(|job| job.stage.letter()))
+        .with("attempt", job.map(|job| job.attempt))
+        .with("done", job.map_or(0.0, |job| job.done))
+        .with("total", job.map_or(0.0, |job| job.total))
+        .with("text", job.map_or("", |job| &job.text))
+        .with("jobs", core.jobs)
+        .with("jobsPerMinute", core.jobs_per_minute)
+        .done()
 }

@@ -6,7 +6,7 @@
 
 use super::face::{door, hand_over, now};
 use super::json::{kind_of, says};
-use super::object::object;
+use super::object::{array, object};
 use super::options::VolunteerOptions;
 use super::settings::{read_settings, require_object, truth, write_limits, write_settings};
 use super::status;
@@ -16,8 +16,6 @@ use crate::engine::reason::Reason;
 use crate::engine::status::{State, Status, Tell, Telling};
 use crate::fault::Fault;
 use core::cell::{Cell, RefCell};
-use js_sys::Array;
-use std::collections::VecDeque;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -137,12 +135,12 @@ pub fn open(options: &JsValue, page: Page) -> Result<JsValue, JsValue> {
         .stages
         .iter()
         .map(|stage| JsValue::from_str(stage.letter()));
-    let setup = object(&[
-        ("url", options.url.as_str().into()),
-        ("stages", stages.collect::<Array>().into()),
-        ("nickname", options.nickname.into()),
-        ("limits", write_limits(&options.limits)),
-    ]);
+    let setup = object()
+        .with("url", options.url.as_str())
+        .with("stages", &array(stages))
+        .with("nickname", &options.nickname)
+        .with("limits", &write_limits(&options.limits))
+        .done();
     let settings = options.settings;
     let blank = status::write(&Status::new(Reason::Stopped, settings));
     page.perform("open", &options.spawn, &setup, &blank, &U);
@@ -166,7 +164,7 @@ const U: JsValue = JsValue::UNDEFINED;
 struct Inner {
     house: RefCell<House>,
     /// What is to be done, in this order, and whether somebody is doing it.
-    actions: RefCell<VecDeque<Action>>,
+    actions: RefCell<Vec<Action>>,
     acting: Cell<bool>,
     /// `None` once it was let go of.
     page: RefCell<Option<Page>>,
@@ -246,11 +244,14 @@ impl Inner {
             return;
         }
         loop {
-            let action = self.actions.borrow_mut().pop_front();
-            match action {
-                Some(action) => self.act(action),
-                None => break,
+            // What `act` calls may bring more.
+            let mut actions = self.actions.borrow_mut();
+            if actions.is_empty() {
+                break;
             }
+            let first = actions.remove(0);
+            drop(actions);
+            self.act(first);
         }
         self.acting.set(false);
         self.show();
@@ -302,7 +303,7 @@ impl Inner {
         // What the page knows better than the hub, or the other tab.
         let (state, reason) = reason.map_or((U, U), |reason| {
             let state = State::of(&reason).as_str();
-            (state.into(), status::write_reason(&reason))
+            (state.into(), status::write_reason(&reason).done())
         });
         let problem = problem.unwrap_or(U);
         let changed = self.perform("view", &computes.into(), &state, &reason, &problem);

@@ -2,7 +2,7 @@
 //! what is stored, and the status.
 
 use super::hub::Texts;
-use super::object::{field, flag, list, number, object, small, text, whole};
+use super::object::{Made, array, field, flag, list, number, object, small, text, whole};
 use crate::call::{Answer, Request, read_alive};
 use crate::engine::{
     action::{Granted, Hello, Parsed, Session, Sync, Synced, Wire},
@@ -16,62 +16,52 @@ use wasm_bindgen::prelude::*;
 
 /// The path and the body of a request.
 pub(super) fn request(wire: &Wire, texts: &Texts) -> (String, Option<JsString>) {
-    let token = |token: &String| ("token", JsValue::from_str(token));
-    let number = |number: &u64| ("number", JsValue::from_f64(*number as f64));
+    let of = |token: &String| object().with("token", token);
     let (path, body) = match wire {
         Wire::Register { nickname, stage } => {
             return (Request::new_worker(nickname, *stage).path, None);
         }
         Wire::Sync(sync) => ("/api/sync", sync_body(sync, texts)),
-        Wire::NewJob { token: of } => ("/api/newJob", object(&[token(of)])),
-        Wire::Validate { token: of } => ("/api/validateWorker", object(&[token(of)])),
-        Wire::Bye { token: of } => ("/api/bye", object(&[token(of)])),
-        Wire::Progress { token: of, text } => (
-            "/api/updateProgress",
-            object(&[token(of), ("progress", text.into())]),
-        ),
+        Wire::NewJob { token } => ("/api/newJob", of(token)),
+        Wire::Validate { token } => ("/api/validateWorker", of(token)),
+        Wire::Bye { token } => ("/api/bye", of(token)),
+        Wire::Progress { token, text } => ("/api/updateProgress", of(token).with("progress", text)),
         Wire::Complete {
-            token: of,
-            number: job,
+            token,
+            number,
             data,
-        } => (
-            "/api/completeJob",
-            object(&[token(of), number(job), ("data", texts.get(*data))]),
-        ),
-        Wire::Flag {
-            token: of,
-            number: job,
-        } => ("/api/flagInvalidData", object(&[token(of), number(job)])),
+        } => {
+            let body = of(token).with("number", *number);
+            ("/api/completeJob", body.with("data", &texts.get(*data)))
+        }
+        Wire::Flag { token, number } => ("/api/flagInvalidData", of(token).with("number", *number)),
     };
     // Plain objects of texts and numbers can always be written.
-    (path.to_owned(), JSON::stringify(&body).ok())
+    (path.to_owned(), JSON::stringify(&body.done()).ok())
 }
 
-fn sync_body(sync: &Sync, texts: &Texts) -> JsValue {
-    let plain = |names: &[String]| {
-        let names = names.iter().map(|name| JsValue::from_str(name));
-        JsValue::from(names.collect::<Array>())
-    };
+fn sync_body(sync: &Sync, texts: &Texts) -> Made {
+    let plain = |names: &[String]| array(names.iter().map(|name| JsValue::from_str(name)));
     let pairs = |pairs: &[(String, String)], name: &str| {
         let entry = |(lease, said): &(String, String)| {
-            object(&[("lease", lease.into()), (name, said.into())])
+            object().with("lease", lease).with(name, said).done()
         };
-        JsValue::from(pairs.iter().map(entry).collect::<Array>())
+        array(pairs.iter().map(entry))
     };
     let done = |(lease, data): &(String, Text)| {
-        object(&[("lease", lease.into()), ("data", texts.get(*data))])
+        let entry = object().with("lease", lease);
+        entry.with("data", &texts.get(*data)).done()
     };
-    object(&[
-        ("token", sync.token.as_str().into()),
-        ("seq", (sync.seq as f64).into()),
-        ("holding", plain(&sync.holding)),
-        ("done", sync.done.iter().map(done).collect::<Array>().into()),
-        ("invalid", pairs(&sync.invalid, "reason")),
-        ("released", plain(&sync.released)),
-        ("failed", pairs(&sync.failed, "error")),
-        ("progress", pairs(&sync.progress, "text")),
-        ("want", sync.want.into()),
-    ])
+    object()
+        .with("token", &sync.token)
+        .with("seq", sync.seq)
+        .with("holding", &plain(&sync.holding))
+        .with("done", &array(sync.done.iter().map(done)))
+        .with("invalid", &pairs(&sync.invalid, "reason"))
+        .with("released", &plain(&sync.released))
+        .with("failed", &pairs(&sync.failed, "error"))
+        .with("progress", &pairs(&sync.progress, "text"))
+        .with("want", sync.want)
 }
 
 /// What is in the body of an answer.
@@ -179,24 +169,21 @@ pub(super) fn write_session(session: &Session) -> (String, JsValue) {
         extensions.push(&SYNC_EXTENSION.into());
     }
     let stage = session.stage.letter();
-    let value = object(&[
-        ("stage", stage.into()),
-        ("nickname", session.nickname.as_str().into()),
-        ("seq", (session.seq as f64).into()),
-        (
-            "hello",
-            object(&[
-                ("token", hello.token.as_str().into()),
-                ("display_name", hello.display_name.as_str().into()),
-                ("project", hello.project.as_str().into()),
-                ("stage_name", hello.stage_name.as_str().into()),
-                ("extensions", extensions.into()),
-                ("lease_s", (hello.lease_ms / 1_000.0).into()),
-                ("max_body", hello.max_body.into()),
-                ("app_version", hello.app_version.as_str().into()),
-            ]),
-        ),
-    ]);
+    let stored = object()
+        .with("token", &hello.token)
+        .with("display_name", &hello.display_name)
+        .with("project", &hello.project)
+        .with("stage_name", &hello.stage_name)
+        .with("extensions", &extensions)
+        .with("lease_s", hello.lease_ms / 1_000.0)
+        .with("max_body", hello.max_body)
+        .with("app_version", &hello.app_version);
+    let value = object()
+        .with("stage", stage)
+        .with("nickname", &session.nickname)
+        .with("seq", session.seq)
+        .with("hello", stored)
+        .done();
     (format!("session {stage}"), value)
 }
 
@@ -243,21 +230,20 @@ pub(super) fn write_job(
         Some(Outcome::Failed(why)) => ("failed", JsValue::UNDEFINED, why.as_str()),
     };
     let is_lease = matches!(job.ticket, Ticket::Lease(_));
-    let mut fields = vec![
-        ("kind", kind.into()),
-        ("ticket", job.ticket.text().into()),
-        ("lease", is_lease.into()),
-        ("stage", stage.letter().into()),
-        ("number", (job.number as f64).into()),
-        ("attempt", job.attempt.into()),
-    ];
-    let under = if kind == "job" {
-        let input = job.input.map_or(JsValue::NULL, |input| texts.get(input));
-        fields.extend([("input", input), ("state", state.clone())]);
-        "job"
+    let value = object()
+        .with("kind", kind)
+        .with("ticket", job.ticket.text())
+        .with("lease", is_lease)
+        .with("stage", stage.letter())
+        .with("number", job.number)
+        .with("attempt", job.attempt);
+    let (under, value) = if kind == "job" {
+        let input = job.input.map(|input| texts.get(input));
+        let value = value.with("input", input.as_ref()).with("state", state);
+        ("job", value)
     } else {
-        fields.extend([("output", output), ("said", said.into())]);
-        "outcome"
+        let value = value.with("output", &output).with("said", said);
+        ("outcome", value)
     };
-    (format!("{under} {}", job.ticket.text()), object(&fields))
+    (format!("{under} {}", job.ticket.text()), value.done())
 }

@@ -253,7 +253,7 @@ proptest! {
                     keyed.insert(key, value);
                     map.insert(key, value);
                 }
-                2 => prop_assert_eq!(keyed.remove(key), map.remove(&key)),
+                2 => prop_assert_eq!(keyed.remove(key), map.remove(&key).map(Box::new)),
                 _ => {
                     keyed.retain(|of| of % 3 != key % 3);
                     map.retain(|of, _| of % 3 != key % 3);
