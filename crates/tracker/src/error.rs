@@ -9,7 +9,7 @@ use distcompute_protocol::{ERROR_HEADER, ErrorCode, ParameterFault, ParameterFau
 
 use crate::store::StoreError;
 
-/// Seconds after which a client may ask again when the database is away.
+/// Seconds after which a client may ask again when the database is away or busy.
 const RETRY_AFTER: &str = "5";
 
 /// Why a request was not served.
@@ -53,6 +53,11 @@ impl IntoResponse for ApiError {
                     "The tracker cannot reach its database just now. Try again.".to_owned(),
                 )
             }
+            // Said to many, and seen in the figures.
+            Self::Store(StoreError::Busy) => (
+                ErrorCode::Unavailable,
+                "More is asked of the tracker than it can do just now. Try again.".to_owned(),
+            ),
             Self::Store(error) => {
                 tracing::error!(%error, "internal error");
                 (

@@ -27,6 +27,8 @@ pub(super) struct Books {
     queues: [VecDeque<i64>; 5],
     whole: [bool; 5],
     pub(super) open: [i64; 5],
+    /// Workers at each stage.
+    pub(super) enrolled: [i64; 5],
     avoided: HashSet<(i64, String)>,
     pub(super) flags: HashMap<(i64, Stage), BTreeSet<String>>,
     pub(super) makers: HashMap<i64, String>,
@@ -71,6 +73,7 @@ impl Books {
             queues: read.queues.map(|queue| queue.numbers.into()),
             whole,
             open: read.open,
+            enrolled: read.enrolled,
             avoided: read.avoided.into_iter().collect(),
             flags,
             makers: read.makers.into_iter().collect(),
@@ -202,12 +205,17 @@ impl Books {
 
     // Workers.
 
+    fn enrol(&mut self, stage: Stage, change: i64) {
+        self.count(stage).workers += change;
+        self.enrolled[stage.index()] += change;
+    }
+
     pub(super) fn add_worker(&mut self, mut worker: Worker) {
         let Some(id) = self.worker_ids.pop_front() else {
             return;
         };
         worker.id = id;
-        self.count(worker.stage).workers += 1;
+        self.enrol(worker.stage, 1);
         self.by_token.insert(worker.token.clone(), id);
         self.workers.insert(id, worker);
         self.new_workers.insert(id);
@@ -216,7 +224,7 @@ impl Books {
     pub(super) fn forget_worker(&mut self, id: i64) {
         if let Some(worker) = self.workers.remove(&id) {
             self.by_token.remove(&worker.token);
-            self.count(worker.stage).workers -= 1;
+            self.enrol(worker.stage, -1);
             self.changed_workers.remove(&id);
             if !self.new_workers.remove(&id) {
                 self.changes.gone_workers.push(id);

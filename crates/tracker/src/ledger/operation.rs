@@ -210,6 +210,15 @@ impl Operation {
         }
     }
 
+    /// Whether a volunteer asks for it, who can ask again: not the clock, nor the operator.
+    #[must_use]
+    pub fn is_a_volunteers(&self) -> bool {
+        !matches!(
+            self,
+            Self::DropIdle(_) | Self::EndLeases(_) | Self::Requeue(_)
+        )
+    }
+
     /// How much it asks of a transaction, against one call of the first protocol.
     #[must_use]
     pub fn weight(&self) -> usize {

@@ -246,6 +246,8 @@ pub struct Snapshot {
     pub queues: [Queue; 5],
     /// Open jobs at each stage.
     pub open: [i64; 5],
+    /// Workers at each stage.
+    pub enrolled: [i64; 5],
     /// Jobs in queues with volunteers of these workers that should rather not have them.
     pub avoided: Vec<(i64, String)>,
     /// Who called the input of a job bad, at a stage.

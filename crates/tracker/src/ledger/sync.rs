@@ -13,28 +13,7 @@ use super::{
     operation::{GrantedLease, Reply, SyncReply, lease_name, lease_parts},
     rows::End,
 };
-use crate::rules::names;
-
-/// Seconds after which a client asks again that wants jobs where none are open.
-const WAIT_EMPTY_S: u32 = 15;
-
-/// The same where some are open: they came while it asked.
-const WAIT_OPEN_S: u32 = 2;
-
-/// The longest and the shortest time between two syncs of a client that lacks nothing.
-const WAIT_S: (u32, u32) = (5, 60);
-
-/// When to ask again: a client that lacks nothing early enough that two syncs may get lost before
-/// its leases end, one that lacks jobs sooner, but not so soon that waiting costs the tracker more
-/// than work does.
-fn wait_s(lacks_jobs: bool, open: i64, lease_s: u32) -> u32 {
-    let content = (lease_s / 3).clamp(WAIT_S.0, WAIT_S.1);
-    match (lacks_jobs, open > 0) {
-        (false, _) => content,
-        (true, true) => WAIT_OPEN_S,
-        (true, false) => WAIT_EMPTY_S.min(content),
-    }
-}
+use crate::rules::{names, wait::wait_s};
 
 impl Books {
     /// The lease of this wire name, if the secret is right.
@@ -72,12 +51,11 @@ impl Books {
             worker.last_seen = now;
             worker.synced_at = holds.then_some(now);
         });
-        let open = self
-            .workers
-            .get(&worker)
-            .map_or(0, |w| self.open[w.stage.index()]);
+        let stage = self.workers.get(&worker).map(|worker| worker.stage.index());
+        let (open, workers) = stage.map_or((0, 0), |at| (self.open[at], self.enrolled[at]));
         reply.open = u64::try_from(open).unwrap_or(0);
-        reply.wait_s = wait_s(reply.granted.len() < wants, open, self.rules.lease_s);
+        let lacks_jobs = reply.granted.len() < wants;
+        reply.wait_s = wait_s(lacks_jobs, open, workers, self.rules.lease_s);
         Ok(Reply::Sync(reply))
     }
 

@@ -7,3 +7,4 @@ pub mod flags;
 pub mod names;
 pub mod pace;
 pub mod stages;
+pub mod wait;

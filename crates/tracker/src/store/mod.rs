@@ -29,6 +29,9 @@ pub enum StoreError {
     /// The database cannot be written or read just now. The same call may go through later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// More is asked than can be done. The same call may go through later.
+    #[error("more is asked than can be done")]
+    Busy,
     /// It lost against what somebody else did at the same time, and changed nothing.
     #[error("the database preferred another transaction: {0}")]
     Conflict(String),

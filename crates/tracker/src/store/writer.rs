@@ -6,13 +6,14 @@
 //! only lost against another transaction is done once more first. A caller that goes away does not
 //! interrupt its operation.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use distcompute_protocol::ErrorCode;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
     task::{self, JoinHandle},
+    time::timeout,
 };
 
 use super::{Added, StoreError, database::Database};
@@ -20,6 +21,11 @@ use crate::ledger::{Operation, Reply, Rules, group_wants, settle};
 
 /// Operations that may wait before callers have to.
 const QUEUE: usize = 1_024;
+
+/// For how long they do, before they are told to come back later. Where more comes than can be done,
+/// everybody waits as long as anybody is ready to: clients give an answer 20 seconds, and to work on
+/// for those who have just left would be all that the tracker does.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Operations that share one transaction at most: an import must get its turn.
 const GROUP: usize = 128;
@@ -66,9 +72,11 @@ impl Writer {
     /// Queues an operation and waits until it is on disk.
     ///
     /// # Errors
-    /// It was refused, or the database failed.
+    /// It was refused, the database failed, or too many others wait.
     pub async fn settle(&self, operation: Operation) -> Result<Reply, StoreError> {
-        self.ask(|caller| Work::Settle(operation, caller)).await
+        let patience = operation.is_a_volunteers().then_some(PATIENCE);
+        self.ask(patience, |caller| Work::Settle(operation, caller))
+            .await
     }
 
     /// Adds jobs, at least one.
@@ -76,7 +84,7 @@ impl Writer {
     /// # Errors
     /// The database failed.
     pub async fn add(&self, inputs: Vec<String>) -> Result<Added, StoreError> {
-        self.ask(|caller| Work::Add(inputs, caller)).await
+        self.ask(None, |caller| Work::Add(inputs, caller)).await
     }
 
     /// Forgets everything.
@@ -84,10 +92,14 @@ impl Writer {
     /// # Errors
     /// The database failed.
     pub async fn wipe(&self) -> Result<(), StoreError> {
-        self.ask(Work::Wipe).await
+        self.ask(None, Work::Wipe).await
     }
 
-    async fn ask<T>(&self, work: impl FnOnce(Caller<T>) -> Work) -> Result<T, StoreError> {
+    async fn ask<T>(
+        &self,
+        patience: Option<Duration>,
+        work: impl FnOnce(Caller<T>) -> Work,
+    ) -> Result<T, StoreError> {
         let closed = || StoreError::Unavailable("the tracker is stopping".to_owned());
         let queue = self
             .queue
@@ -95,8 +107,15 @@ impl Writer {
             .map_or(None, |queue| queue.clone())
             .ok_or_else(closed)?;
         let (caller, answer) = oneshot::channel();
-        queue.send(work(caller)).await.map_err(|_| closed())?;
-        drop(queue);
+        let place = queue.reserve_owned();
+        let place = match patience {
+            None => place.await,
+            Some(patience) => timeout(patience, place)
+                .await
+                .map_err(|_| StoreError::Busy)?,
+        };
+        // What comes back could send more, and the task would not end.
+        drop(place.map_err(|_| closed())?.send(work(caller)));
         answer.await.map_err(|_| closed())?
     }
 
@@ -246,12 +265,14 @@ mod tests {
 
     use async_trait::async_trait;
     use distcompute_protocol::Stage;
+    use tokio::{sync::Semaphore, time};
 
     use super::*;
     use crate::ledger::{Changes, Snapshot, Wanted};
 
-    /// A database of nothing, which fails a number of times when it is to commit.
+    /// A database of nothing, which waits for leave to commit, and then fails a number of times.
     struct Faulty {
+        leave: Arc<Semaphore>,
         faults: Vec<StoreError>,
         open: bool,
         commits: Arc<AtomicU32>,
@@ -283,6 +304,7 @@ mod tests {
         }
 
         async fn commit(&mut self) -> Result<(), StoreError> {
+            drop(self.leave.acquire().await);
             self.commits.fetch_add(1, Ordering::SeqCst);
             match self.faults.pop() {
                 Some(fault) => Err(fault),
@@ -319,6 +341,7 @@ mod tests {
     async fn told(faults: Vec<StoreError>) -> (Result<Reply, StoreError>, u32) {
         let commits = Arc::<AtomicU32>::default();
         let database = Faulty {
+            leave: Arc::new(Semaphore::new(1)),
             faults,
             open: false,
             commits: Arc::clone(&commits),
@@ -345,5 +368,43 @@ mod tests {
             "{answer:?}"
         );
         assert_eq!(commits, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn volunteers_who_wait_too_long_for_their_turn_are_told_so_and_the_clock_is_not() {
+        let leave = Arc::new(Semaphore::new(0));
+        let database = Faulty {
+            leave: Arc::clone(&leave),
+            faults: Vec::new(),
+            open: false,
+            commits: Arc::default(),
+        };
+        let writer = Arc::new(Writer::start(database, RULES));
+        let ask = |operation| {
+            let writer = Arc::clone(&writer);
+            task::spawn(async move { writer.settle(operation).await })
+        };
+        let leaves = || Operation::Leave {
+            token: "t".to_owned(),
+        };
+        // One group waits for the database, and a queue behind it.
+        let volunteers: Vec<_> = (0..GROUP + QUEUE + 1).map(|_| ask(leaves())).collect();
+        let sweep = ask(Operation::DropIdle(0));
+        time::sleep(PATIENCE + Duration::from_secs(1)).await;
+        let told = volunteers.iter().filter(|asked| asked.is_finished());
+        assert!((1..=GROUP).contains(&told.count()));
+        assert!(!sweep.is_finished());
+        leave.add_permits(1);
+        let (mut busy, mut served) = (0, 0);
+        for asked in volunteers {
+            match asked.await {
+                Ok(Err(StoreError::Busy)) => busy += 1,
+                // The empty database knows nobody.
+                Ok(Err(StoreError::Refused(ErrorCode::WorkerUnknown))) => served += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(busy >= 1 && served >= QUEUE, "{busy} busy, {served} served");
+        assert!(matches!(sweep.await, Ok(Ok(Reply::Count(0)))));
     }
 }

@@ -37,11 +37,12 @@ pub(super) const WORKERS: &str = concat!(
      order by w.id for update"
 );
 
-/// The time, ids for new rows, and how many jobs are open.
+/// The time, ids for new rows, how many jobs are open, and how many workers there are.
 const GIVEN: &str = "select coalesce($1, tracker_now()), \
      array(select nextval('worker_ids') from generate_series(1, $2)), \
      array(select nextval('lease_ids') from generate_series(1, $3)), \
-     array(select open from stage_counters order by stage)";
+     array(select open from stage_counters order by stage), \
+     array(select workers from stage_counters order by stage)";
 
 /// Workers that fell silent. One that another transaction has is heard from, or being swept.
 const IDLE: &str = concat!(
@@ -119,15 +120,20 @@ pub(super) async fn load(
             .await?;
         read.workers = rows.iter().map(worker).collect::<Result<_, _>>()?;
     }
-    let open: Vec<i64>;
-    (read.now, read.worker_ids, read.lease_ids, open) = sqlx::query_as(GIVEN)
+    let (open, enrolled): (Vec<i64>, Vec<i64>);
+    (read.now, read.worker_ids, read.lease_ids, open, enrolled) = sqlx::query_as(GIVEN)
         .bind(now)
         .bind(limit(wanted.registrations))
         .bind(limit(wanted.grants()))
         .fetch_one(&mut *connection)
         .await?;
-    for (stage, open) in read.open.iter_mut().zip(open) {
-        *stage = open;
+    for (at, (open, enrolled)) in open
+        .into_iter()
+        .zip(enrolled)
+        .enumerate()
+        .take(Stage::ALL.len())
+    {
+        (read.open[at], read.enrolled[at]) = (open, enrolled);
     }
     silent(connection, wanted, &mut read).await?;
     jobs_and_leases(connection, wanted, &mut read, &lease_ids, &numbers).await?;

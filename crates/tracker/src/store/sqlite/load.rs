@@ -1,7 +1,7 @@
 //! Reads what a group of operations wants: one statement for each kind of rows, run for each of the
 //! keys. They are prepared once, and SQLite is a call away, so lists in a statement save nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use distcompute_protocol::Stage;
 use rusqlite::{Connection, Params, Row};
@@ -233,13 +233,15 @@ fn avoided(on: &Connection, jobs: &[Job]) -> Result<Vec<(i64, String)>, StoreErr
     )
 }
 
-/// How many are open, and the ids that come next. Nobody else gives ids meanwhile: whoever writes
+/// How many jobs are open, how many workers there are, and the ids that come next. Nobody else gives ids meanwhile: whoever writes
 /// has the database for itself.
 fn numbers_given(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
-    let open = "select stage, open from stage_counters";
-    let open: Vec<(i64, i64)> = each(on, open, [()], |row| Ok(row.try_into()?))?;
-    let open: BTreeMap<_, _> = open.into_iter().collect();
-    read.open = Stage::ALL.map(|stage| open.get(&column(stage)).copied().unwrap_or(0));
+    let counters = "select stage, open, workers from stage_counters";
+    let counters: Vec<(i64, i64, i64)> = each(on, counters, [()], |row| Ok(row.try_into()?))?;
+    for (at, open, workers) in counters {
+        let stage = stage_of(at)?.index();
+        (read.open[stage], read.enrolled[stage]) = (open, workers);
+    }
     let (worker, lease): (i64, i64) = on
         .prepare_cached("select last_worker, last_lease from totals where id = 1")?
         .query_row((), |row| row.try_into())?;

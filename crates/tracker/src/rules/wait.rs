@@ -1,0 +1,73 @@
+//! When a client that syncs is to ask again.
+
+/// What clients that bring nothing and get nothing may cost, in requests a second. A tracker on two
+/// cores takes several times as many, and has better things to do.
+const REQUESTS_PER_S: f64 = 2_000.0;
+
+/// Seconds that a client waits that wants jobs where none are open: at least, and at most.
+const EMPTY_S: (u32, u32) = (10, 600);
+
+/// The same where some are open: they came while it asked.
+const OPEN_S: u32 = 2;
+
+/// The shortest time between two syncs of a client that lacks nothing, and the longest where there
+/// are few of them.
+const CONTENT_S: (u32, u32) = (5, 60);
+
+/// Clients that lack nothing may ask again at a random moment between a half of the time that they were
+/// told and all of it; those that lack jobs between all of it and twice as much.
+const MEAN: (f64, f64) = (0.75, 1.5);
+
+/// When to ask again: a client that lacks nothing early enough that two syncs may get lost before
+/// its leases end, one that lacks jobs sooner. The more workers there are, the later, so that they
+/// do not cost more than work does.
+#[must_use]
+pub fn wait_s(lacks_jobs: bool, open: i64, workers: i64, lease_s: u32) -> u32 {
+    let crowd_s = |mean: f64| (workers as f64 / REQUESTS_PER_S / mean) as u32;
+    let third = (lease_s / 3).max(CONTENT_S.0);
+    match (lacks_jobs, open > 0) {
+        (false, _) => crowd_s(MEAN.0).clamp(CONTENT_S.1.min(third), third),
+        (true, true) => OPEN_S,
+        (true, false) => crowd_s(MEAN.1).clamp(EMPTY_S.0.min(third), EMPTY_S.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_workers_ask_often_enough_for_their_leases_and_for_jobs() {
+        assert_eq!(wait_s(false, 0, 100, 300), 60);
+        assert_eq!(wait_s(false, 0, 100, 30), 10);
+        assert_eq!(wait_s(false, 0, 100, 1), 5);
+        assert_eq!(wait_s(true, 0, 100, 300), 10);
+        assert_eq!(wait_s(true, 0, 100, 1), 5);
+        assert_eq!(wait_s(true, 7, 100, 300), 2);
+    }
+
+    #[test]
+    fn a_crowd_that_waits_costs_no_more_than_it_may() {
+        for workers in [20_000, 100_000, 1_000_000, 1_500_000] {
+            let per_s = workers as f64 / (MEAN.1 * f64::from(wait_s(true, 0, workers, 300)));
+            assert!(per_s <= 1.02 * REQUESTS_PER_S, "{workers}: {per_s}");
+        }
+        // Nobody waits for longer than this, however many they are.
+        assert_eq!(wait_s(true, 0, i64::MAX, 300), EMPTY_S.1);
+    }
+
+    #[test]
+    fn a_crowd_at_work_is_asked_to_speak_as_seldom_as_its_leases_allow() {
+        assert_eq!(wait_s(false, 0, 1_000_000, 300), 100);
+        assert_eq!(wait_s(false, 0, 1_000_000, 1_800), 600);
+        assert_eq!(wait_s(false, 0, 1_000_000, 7_200), 666);
+        for lease_s in [1, 60, 300, 7_200] {
+            let mut last = 0;
+            for workers in [0, 1_000, 100_000, 1_000_000, i64::MAX] {
+                let wait = wait_s(false, 0, workers, lease_s);
+                assert!(wait >= last && wait <= (lease_s / 3).max(CONTENT_S.0));
+                last = wait;
+            }
+        }
+    }
+}
