@@ -24,6 +24,12 @@ export function libtest(output) {
   );
 }
 
+/** The simulation: each world counts. */
+export function worlds(output) {
+  const found = /^(\d+) passed; (\d+) failed$/m.exec(output) ?? [];
+  return { passed: Number(found[1] ?? 0), failed: Number(found[2] ?? 0), skipped: 0 };
+}
+
 /** Node's runner, in its `spec` or its `tap` form. */
 export function nodeTest(output) {
   const count = (name) => {

@@ -5,9 +5,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { ensureChromium } from "./browsers.mjs";
-import { buildKernel, buildPackage, buildTracker } from "./build.mjs";
+import { buildKernel, buildPackage, buildPrograms, buildTracker } from "./build.mjs";
 import { checkSteps } from "./check.mjs";
-import { judged, libtest, nodeTest, python } from "./counts.mjs";
+import { judged, libtest, nodeTest, python, worlds } from "./counts.mjs";
 import { isMain, runMain } from "./failure.mjs";
 import { root, toolEnv } from "./places.mjs";
 import { endOnSignals, run } from "./process.mjs";
@@ -29,6 +29,12 @@ const steps = [
     what: "the rules, the tracker and the kernel, natively",
     needs: [ensureRust],
     run: () => nativeTests(),
+  },
+  {
+    name: "sim",
+    what: "120 projects in virtual time, in which everything goes wrong",
+    needs: [ensureRust],
+    run: () => simulate({ seeds: "0..120" }),
   },
   {
     name: "scripts",
@@ -89,6 +95,28 @@ export async function nativeTests({ args = ["--workspace"], env = {} } = {}) {
     }),
   );
   return { ...judged(libtest(output), code), output };
+}
+
+/**
+ * Lives through the worlds of a range of seeds.
+ *
+ * @param {{ seeds: string, about?: string }} wanted
+ */
+export async function simulate({ seeds, about = "2 minutes" }) {
+  const { sim } = await buildPrograms({
+    what: "the simulation",
+    args: ["--profile", "serve", "-p", "sim", "--bins"],
+    about: "3 minutes the first time",
+  });
+  const heading = { what: `living through the worlds of seeds ${seeds}`, about };
+  const { code, output } = await progress(heading, (note) =>
+    run(sim, ["--seeds", seeds], {
+      env: toolEnv(),
+      onLine: (line) => /^\d+ of \d+ worlds$/.test(line) && note(line),
+      timeoutMs: stepMs,
+    }),
+  );
+  return { ...judged(worlds(output), code), output };
 }
 
 /**

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { judged, libtest, nodeTest, python, sum } from "../../scripts/counts.mjs";
+import { judged, libtest, nodeTest, python, sum, worlds } from "../../scripts/counts.mjs";
 
 test("libtest: the counts of all test programs are added up", () => {
   const output = `
@@ -17,6 +17,11 @@ test("libtest: the browser runner's line has no `measured`", () => {
   const output =
     "test result: ok. 26 passed; 0 failed; 2 ignored; 0 filtered out; finished in 9.1s\n";
   assert.deepEqual(libtest(output), { passed: 26, failed: 0, skipped: 2 });
+});
+
+test("simulation: worlds, and what failed in others may be told before", () => {
+  const output = "seed 7: 3 passed; 1 failed of something\n998 passed; 2 failed\n";
+  assert.deepEqual(worlds(output), { passed: 998, failed: 2, skipped: 0 });
 });
 
 test("node: spec and tap, where cancelled counts as failed and todo as skipped", () => {

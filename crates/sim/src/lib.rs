@@ -2,12 +2,24 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`course`] | who is there, what goes wrong and when: drawn from a seed, and shrunk |
+//! | [`life`] | a whole world, one event after the other |
 //! | [`world`] | one browser: its clocks, network, compute workers, storage, and the real scheduler |
+//! | [`old`] | a client of the first protocol |
+//! | [`trackers`] | the real tracker, of one process or two, and how they die |
+//! | [`audit`] | what must hold of its books |
 //! | [`tracker`] | what a tracker is to a browser, and a model of one |
+//! | [`hunt`] | many seeds, and the shortest course that still fails |
 #![allow(
     missing_docs,
     reason = "it is not published, and its names say what they are"
 )]
 
+pub mod audit;
+pub mod course;
+pub mod hunt;
+pub mod life;
+pub mod old;
 pub mod tracker;
+pub mod trackers;
 pub mod world;

@@ -3,13 +3,15 @@
 use std::{
     io::{self, Write as _},
     ops::Range,
+    process::ExitCode,
 };
 
 use clap::Parser;
-use distcompute_protocol::Stage;
 use sim::{
-    tracker::{Model, Tracker as _},
-    world::World,
+    course::Course,
+    hunt::{hunt, shrink},
+    life::{Sabotage, live},
+    trackers::moment,
 };
 
 /// Simulates projects in virtual time, each from its seed.
@@ -20,8 +22,14 @@ struct Args {
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
     /// The worlds of these seeds
-    #[arg(long, value_name = "A..B", value_parser = range, default_value = "0..10")]
+    #[arg(long, value_name = "A..B", value_parser = range, default_value = "0..100")]
     seeds: Range<u64>,
+    /// Tell what happens, also where nothing goes wrong
+    #[arg(long, requires = "seed")]
+    story: bool,
+    /// Break this rule on purpose, to see whether it is noticed
+    #[arg(long = "break", value_name = "RULE")]
+    sabotage: Option<Sabotage>,
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {
@@ -31,15 +39,63 @@ fn range(text: &str) -> Result<Range<u64>, String> {
     Ok(number(from)?..number(to)?)
 }
 
-fn main() -> io::Result<()> {
+fn main() -> io::Result<ExitCode> {
     let args = Args::parse();
-    let seeds = args.seed.map_or(args.seeds, |seed| seed..seed + 1);
-    for seed in seeds {
-        let mut world = World::new(Model::new(&[Stage::A], 100, true), &[Stage::A], 2, seed);
-        let finished = world.run_until(600_000.0, |world| world.tracker.is_finished());
-        assert!(finished, "seed {seed} did not finish");
-        let ms = world.time();
-        writeln!(io::stdout(), "seed {seed}: all jobs are done after {ms} ms")?;
+    let mut out = io::stdout();
+    let failed = match args.seed {
+        Some(seed) if args.story => {
+            let course = Course::draw(seed);
+            writeln!(out, "{course:#?}")?;
+            let ended = live(&course, args.sabotage, true);
+            for line in ended.trace.story.iter().flatten() {
+                writeln!(out, "{line}")?;
+            }
+            writeln!(out, "{} {:?}", moment(ended.at), ended.fault)?;
+            ended.fault.is_some()
+        }
+        _ => {
+            let seeds = args.seed.map_or(args.seeds, |seed| seed..seed + 1);
+            let all = seeds.end - seeds.start;
+            let found = hunt(seeds, args.sabotage, |done| {
+                if done.is_multiple_of(100) {
+                    let _ = writeln!(io::stderr(), "{done} of {all} worlds");
+                }
+            });
+            for (seed, fault) in &found {
+                writeln!(out, "seed {seed}: {fault}")?;
+            }
+            if let Some((seed, _)) = found.first() {
+                writeln!(out)?;
+                tell_shortest(*seed, args.sabotage)?;
+            }
+            let failed = found.len() as u64;
+            writeln!(out, "{} passed; {failed} failed", all - failed)?;
+            failed > 0
+        }
+    };
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// The shortest story that ends as badly.
+fn tell_shortest(seed: u64, sabotage: Option<Sabotage>) -> io::Result<()> {
+    let mut out = io::stdout();
+    let (course, ended) = shrink(&Course::draw(seed), sabotage);
+    writeln!(
+        out,
+        "\nThe shortest course of seed {seed} that still fails:\n{course:#?}\n"
+    )?;
+    for line in ended.trace.story.iter().flatten() {
+        writeln!(out, "{line}")?;
     }
-    Ok(())
+    writeln!(
+        out,
+        "{}  {}\n",
+        moment(ended.at),
+        ended.fault.unwrap_or_default()
+    )?;
+    writeln!(out, "To see it again: cargo run -p sim -- --seed {seed}")
 }

@@ -12,7 +12,7 @@ use distcompute_protocol::{
 /// A request as a tracker gets it.
 #[derive(Debug, Clone)]
 pub enum Asked {
-    Register(Stage),
+    Register(Stage, String),
     Sync(SyncRequest),
     NewJob(String),
     Complete {
@@ -39,16 +39,21 @@ pub struct Said {
 #[derive(Debug, Clone)]
 pub enum Content {
     Nothing,
+    /// It is not what it should be.
+    Unreadable,
     Hello(Hello),
     Sync(SyncAnswer),
     Alive(bool),
-    Job { number: u64, data: Option<String> },
+    Job {
+        number: u64,
+        data: Option<String>,
+    },
 }
 
 /// What any tracker is to the world: the model, or a real one.
 pub trait Tracker {
-    /// Handles a request at `now`, in milliseconds of its own clock.
-    fn call(&mut self, now: f64, asked: &Asked) -> Said;
+    /// Handles a request at `now`, in milliseconds of its own clock. `None`: nobody answers.
+    fn call(&mut self, now: f64, asked: &Asked) -> Option<Said>;
     /// How many jobs are open at `stage`.
     fn open(&self, stage: Stage) -> usize;
     /// Whether any is.
@@ -57,6 +62,8 @@ pub trait Tracker {
     }
     /// Whether every job has gone through all of its stages.
     fn is_finished(&self) -> bool;
+    /// Whether the result of this lease was ever taken into the books.
+    fn has_taken(&self, lease: &str) -> bool;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -605,10 +612,10 @@ impl Model {
 }
 
 impl Tracker for Model {
-    fn call(&mut self, now: f64, asked: &Asked) -> Said {
+    fn call(&mut self, now: f64, asked: &Asked) -> Option<Said> {
         self.sweep(now);
         let (call, token) = match asked {
-            Asked::Register(_) => ("new", None),
+            Asked::Register(..) => ("new", None),
             Asked::Sync(ask) => ("sync", Some(&ask.token)),
             Asked::NewJob(token) => ("newJob", Some(token)),
             Asked::Complete { token, .. } => ("completeJob", Some(token)),
@@ -626,7 +633,7 @@ impl Tracker for Model {
             worker.seen = now;
         }
         let said = match asked {
-            Asked::Register(stage) => {
+            Asked::Register(stage, _) => {
                 let token = self.name("token");
                 let worker = Worker {
                     stage: *stage,
@@ -686,7 +693,7 @@ impl Tracker for Model {
             }
         };
         self.check();
-        said
+        Some(said)
     }
 
     fn open(&self, stage: Stage) -> usize {
@@ -705,6 +712,11 @@ impl Tracker for Model {
 
     fn is_finished(&self) -> bool {
         self.closed() == self.jobs.len()
+    }
+
+    fn has_taken(&self, lease: &str) -> bool {
+        let lease = self.leases.get(lease);
+        lease.is_some_and(|lease| lease.ended == Some(End::Completed))
     }
 }
 

@@ -12,7 +12,7 @@ use distcompute_client::{
         desk::{Key, Outcome, Place, Text, Ticket},
         governor::{Surroundings, Wish},
         reason::Reason,
-        scheduler::{Ended, Event, Progress, Report, Scheduler, Stored},
+        scheduler::{Ended, Event, Inherited, Progress, Report, Scheduler, Stored},
         settings::{Limits, Settings},
     },
 };
@@ -29,8 +29,14 @@ const SETUP_MS: f64 = 20.0;
 const REPORT_MS: f64 = 10.0;
 const POLL_MS: f64 = 250.0;
 const SHOW_MS: f64 = 200.0;
+const NICKNAME: &str = "Cluster 2";
+
 /// 2026-11-25.
 const EPOCH_MS: f64 = 1_795_564_800_000.0;
+
+/// What outputs begin with.
+pub const GOOD: &str = "out";
+pub const BAD: &str = "bad";
 
 /// Dice with a seed.
 #[derive(Debug, Clone)]
@@ -58,8 +64,32 @@ pub struct Faults {
     pub busy: f64,
     pub broken: f64,
     pub portal: f64,
+    /// An answer ends before its end.
+    pub cut: f64,
     /// Nothing gets through.
     pub down: bool,
+}
+
+impl Faults {
+    pub const RATES: usize = 9;
+
+    pub fn list(mut self) -> [f64; Self::RATES] {
+        self.list_mut().map(|rate| *rate)
+    }
+
+    pub fn list_mut(&mut self) -> [&mut f64; Self::RATES] {
+        [
+            &mut self.request_lost,
+            &mut self.answer_lost,
+            &mut self.hangs,
+            &mut self.doubled,
+            &mut self.delayed,
+            &mut self.busy,
+            &mut self.broken,
+            &mut self.portal,
+            &mut self.cut,
+        ]
+    }
 }
 
 /// How a job ends in its handler.
@@ -88,6 +118,8 @@ pub struct Work {
     pub checkpoint: bool,
     /// Bytes of output beyond a name.
     pub bytes: usize,
+    /// Its output is bad, as whoever gets it as input will see.
+    pub spoils: bool,
 }
 
 impl Work {
@@ -99,6 +131,7 @@ impl Work {
             progress_ms: None,
             checkpoint: false,
             bytes: 0,
+            spoils: false,
         }
     }
 }
@@ -106,11 +139,21 @@ impl Work {
 /// What a handler makes of job `number` when it is begun here for the nth time, counted from 1.
 pub type Handler = Box<dyn Fn(u64, u32) -> Work>;
 
+/// A job as a compute worker has it.
 #[derive(Debug, Clone)]
-struct Run {
+struct Task {
     key: Key,
     number: u64,
     stage: Stage,
+    attempt: u32,
+    ticket: Ticket,
+    input: Option<String>,
+    resume: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Run {
+    task: Task,
     work: Work,
     /// Work that was done, and work that is done at the next step.
     spent: f64,
@@ -121,7 +164,7 @@ struct Run {
 
 #[derive(Debug, Clone)]
 enum ToCore {
-    Jobs(Vec<(Key, u64, Stage, bool)>),
+    Jobs(Vec<Task>),
     Recall,
     Stop(Key),
     Level(u8),
@@ -133,12 +176,20 @@ struct Core {
     up: bool,
     broken: bool,
     level: u8,
-    queue: VecDeque<(Key, u64, Stage, bool)>,
+    queue: VecDeque<Task>,
     running: Option<Run>,
     inbox: Vec<ToCore>,
     said: f64,
     shown: f64,
     unsaid: Report,
+    /// What has ended since the report before the last one, for a hub that has not heard of it.
+    over: Vec<(Task, KeptOutcome)>,
+    /// How many of these were said.
+    told: usize,
+    /// The hub that it speaks to, by its life.
+    hub: u64,
+    /// Another hub wants to know what it does.
+    meets: bool,
     /// Steps that were planned before this are not taken.
     plan: u64,
 }
@@ -154,6 +205,10 @@ enum Happens {
     Step(u32, u64, u64),
     Flush(u32, u64),
     Up(u32, u64),
+    /// Another hub is there, of this life.
+    Successor(u64),
+    /// It asks a compute worker, of that life, what it does.
+    Meet(u64, u32, u64),
     /// A request reaches the tracker; the answer is to be heard so much later, or never.
     Arrives {
         request: u32,
@@ -201,6 +256,7 @@ pub struct World<T> {
     /// What is checked beyond what always holds.
     pub patience_ms: f64,
     stages: Vec<Stage>,
+    nickname: String,
     settings: Settings,
     limits: Limits,
     around: Surroundings,
@@ -243,6 +299,19 @@ pub struct World<T> {
     pub probe: u64,
     steps: u64,
     pub trace: bool,
+    /// Nothing can be written to storage.
+    pub full: bool,
+    /// Something could not be written, or was wiped.
+    lossy: bool,
+    sabotage: Option<Sabotage>,
+    dropped: BTreeSet<String>,
+}
+
+/// A rule that is broken on purpose, to see whether it is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// A result that cannot be stored is taken for delivered.
+    DropWhenFull,
 }
 
 impl<T: Tracker> World<T> {
@@ -255,7 +324,7 @@ impl<T: Tracker> World<T> {
         let limits = Limits::default();
         let mut world = Self {
             tracker,
-            hub: Scheduler::new(stages, "Cluster 2", settings, limits),
+            hub: Scheduler::new(stages, NICKNAME, settings, limits),
             handler: Box::new(|_, _| Work::of(100.0)),
             faults: Faults::default(),
             delay_ms: 20.0,
@@ -264,6 +333,7 @@ impl<T: Tracker> World<T> {
             retry_after_ms: Some(2_000),
             patience_ms: 80_000.0,
             stages: stages.to_vec(),
+            nickname: NICKNAME.to_owned(),
             settings,
             limits,
             around: Surroundings::default(),
@@ -301,6 +371,10 @@ impl<T: Tracker> World<T> {
             probe: 0,
             steps: 0,
             trace: false,
+            full: false,
+            lossy: false,
+            sabotage: None,
+            dropped: BTreeSet::new(),
         };
         world.plan(
             0.0,
@@ -318,7 +392,13 @@ impl<T: Tracker> World<T> {
 
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
-        self.hub = Scheduler::new(&self.stages, "Cluster 2", self.settings, limits);
+        self.hub = self.scheduler();
+        self
+    }
+
+    pub fn named(mut self, nickname: &str) -> Self {
+        nickname.clone_into(&mut self.nickname);
+        self.hub = self.scheduler();
         self
     }
 
@@ -351,6 +431,10 @@ impl<T: Tracker> World<T> {
 
     pub fn stored(&self) -> usize {
         self.store.len()
+    }
+
+    pub fn break_a_rule(&mut self, sabotage: Sabotage) {
+        self.sabotage = Some(sabotage);
     }
 
     fn plan(&mut self, after: f64, what: Happens) {
@@ -387,6 +471,27 @@ impl<T: Tracker> World<T> {
                 Happens::Heard(request, life, Box::new(Heard::NotReached)),
             );
         }
+    }
+
+    /// The page is frozen: clocks go on, and nothing runs. What comes meanwhile is heard afterwards.
+    pub fn freeze(&mut self, ms: f64) {
+        for at in self.cores.keys().copied().collect::<Vec<_>>() {
+            self.settle(at);
+        }
+        self.t += ms;
+        for core in self.cores.values_mut() {
+            if let Some(run) = &mut core.running {
+                run.since = self.t;
+            }
+        }
+        self.idle.clear();
+    }
+
+    /// Somebody clears the site's data.
+    pub fn wipe(&mut self) {
+        self.store.clear();
+        self.sessions.clear();
+        self.lossy = true;
     }
 
     /// Somebody sets the clock.
@@ -427,7 +532,12 @@ impl<T: Tracker> World<T> {
         self.stopped = false;
         self.renews = false;
         self.wants = 0;
-        self.hub = Scheduler::new(&self.stages, "Cluster 2", self.settings, self.limits);
+        self.hub = self.scheduler();
+        self.restore(Vec::new());
+    }
+
+    /// The hub begins with what storage has.
+    fn restore(&mut self, cores: Vec<Inherited>) {
         let sessions = self.sessions.values().cloned().collect();
         let store: Vec<Kept> = self.store.values().cloned().collect();
         let mut jobs = Vec::new();
@@ -447,7 +557,6 @@ impl<T: Tracker> World<T> {
                 outcome,
             });
         }
-        let cores = Vec::new();
         self.happen(Event::Restored {
             sessions,
             jobs,
@@ -478,6 +587,96 @@ impl<T: Tracker> World<T> {
         }
     }
 
+    /// The hub vanishes; its cores work on, and soon there is another.
+    pub fn kill_hub(&mut self) {
+        if self.stopped {
+            return;
+        }
+        self.life += 1;
+        self.timer += 1;
+        self.flights.clear();
+        self.channels.clear();
+        self.texts.clear();
+        self.idle.clear();
+        let first = (self.dice.roll() * 2e9) as Key;
+        self.hub = self.scheduler().with_keys_from(first);
+        for core in self.cores.values_mut() {
+            core.inbox.clear();
+        }
+        self.plan(SPAWN_MS, Happens::Successor(self.life));
+    }
+
+    fn scheduler(&self) -> Scheduler {
+        Scheduler::new(&self.stages, &self.nickname, self.settings, self.limits)
+    }
+
+    fn succeed(&mut self) {
+        // What the page knows of them.
+        let told = |core: &Core| core.shown > f64::NEG_INFINITY && core.running.is_some();
+        let cores = self.cores.iter().map(|(at, core)| Inherited {
+            core: *at,
+            told: told(core),
+        });
+        self.restore(cores.collect());
+        let lives: Vec<(u32, u64)> = self
+            .cores
+            .iter()
+            .map(|(at, core)| (*at, core.life))
+            .collect();
+        for (at, life) in lives {
+            self.plan(MESSAGE_MS, Happens::Here(self.life, at, life));
+            self.plan(2.0 * MESSAGE_MS, Happens::Meet(self.life, at, life));
+        }
+    }
+
+    /// A compute worker tells another hub what it does.
+    fn meet(&mut self, at: u32) {
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        core.meets = false;
+        core.hub = self.life;
+        core.queue.clear();
+        for ended in core.unsaid.results.drain(..) {
+            if let Outcome::Done(text) = ended.outcome {
+                self.texts.remove(&text.id);
+            }
+        }
+        core.told = 0;
+        let over = std::mem::take(&mut core.over);
+        let running = core.running.as_ref().map(|run| run.task.clone());
+        let up = core.up;
+        core.unsaid.started = running.as_ref().map(|task| task.key);
+        for (task, outcome) in over {
+            let made = self.stored_as(&task, Some(outcome));
+            self.hub_hears(MESSAGE_MS, Event::Made(made));
+        }
+        let met = running.map(|task| (task.key, self.stored_as(&task, None)));
+        self.hub_hears(MESSAGE_MS, Event::Met(at, met));
+        if up {
+            self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
+        }
+        self.report(at);
+    }
+
+    fn stored_as(&mut self, task: &Task, outcome: Option<KeptOutcome>) -> Stored {
+        let outcome = outcome.map(|outcome| match outcome {
+            KeptOutcome::Done(text) => Outcome::Done(self.keep(text)),
+            KeptOutcome::Other(outcome) => outcome,
+        });
+        // Of what has ended the input is not told.
+        let input = task.input.clone().filter(|_| outcome.is_none());
+        let input = input.map(|text| self.keep(text));
+        Stored {
+            stage: task.stage,
+            number: task.number,
+            attempt: task.attempt,
+            ticket: task.ticket.clone(),
+            input,
+            outcome,
+        }
+    }
+
     /// A worker vanishes.
     pub fn kill_core(&mut self, at: u32) {
         if self.cores.remove(&at).is_some() {
@@ -498,26 +697,37 @@ impl<T: Tracker> World<T> {
 
     /// Goes on until something is so; `false`: it was not within `ms`.
     pub fn run_until(&mut self, ms: f64, is: impl Fn(&Self) -> bool) -> bool {
-        let end = self.t + ms;
+        let end = self.time() + ms;
         loop {
             if is(self) {
                 return true;
             }
-            let Some(next) = self.queue.first_key_value().map(|(at, _)| *at) else {
-                break;
-            };
-            let at = next.0 as f64 / 1000.0;
-            if at > end {
+            if self.next().is_none_or(|at| at > end) {
                 break;
             }
-            self.t = self.t.max(at);
-            let what = self.queue.remove(&next);
-            if let Some(what) = what {
-                self.take(what);
-            }
+            self.step_on();
         }
-        self.t = self.t.max(end);
+        self.wait_until(end);
         is(self)
+    }
+
+    /// When something happens next, as [`time`](Self::time) has it.
+    pub fn next(&self) -> Option<f64> {
+        let (at, _) = self.queue.first_key_value()?;
+        Some((at.0 as f64 / 1000.0).max(self.t) + self.slept)
+    }
+
+    /// Does what happens next.
+    pub fn step_on(&mut self) {
+        if let Some(((at, _), what)) = self.queue.pop_first() {
+            self.t = self.t.max(at as f64 / 1000.0);
+            self.take(what);
+        }
+    }
+
+    /// Nothing happens until then.
+    pub fn wait_until(&mut self, time: f64) {
+        self.t = self.t.max(time - self.slept);
     }
 
     fn take(&mut self, what: Happens) {
@@ -551,8 +761,22 @@ impl<T: Tracker> World<T> {
                 }
                 if let Some(core) = self.cores.get_mut(&at) {
                     core.up = true;
+                    if core.hub == self.life {
+                        self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
+                    }
                 }
-                self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
+            }
+            Happens::Successor(life) if life == self.life && !self.stopped => self.succeed(),
+            Happens::Meet(hub, at, life) if hub == self.life && self.lives(at, life) => {
+                let core = &self.cores[&at];
+                let blocked = core.running.as_ref().is_some_and(|run| run.work.blocks);
+                if let Some(core) = self.cores.get_mut(&at) {
+                    core.meets = true;
+                }
+                if !blocked {
+                    self.meet(at);
+                    self.go_on(at);
+                }
             }
             Happens::Arrives {
                 request,
@@ -561,11 +785,9 @@ impl<T: Tracker> World<T> {
                 back_ms,
             } => {
                 let said = self.tracker.call(self.time(), &asked);
+                let heard = said.map_or(Heard::NotReached, Heard::Said);
                 if let Some(back_ms) = back_ms {
-                    self.plan(
-                        back_ms,
-                        Happens::Heard(request, hub, Box::new(Heard::Said(said))),
-                    );
+                    self.plan(back_ms, Happens::Heard(request, hub, Box::new(heard)));
                 }
             }
             Happens::Heard(request, life, heard) => {
@@ -603,7 +825,13 @@ impl<T: Tracker> World<T> {
                 let data = data.map(|data| self.keep(data));
                 Parsed::Job { number, data }
             }
-            Content::Sync(sync) => {
+            Content::Unreadable => Parsed::Unreadable("It is no JSON.".to_owned()),
+            Content::Sync(mut sync) => {
+                sync.accepted.extend(std::mem::take(&mut self.dropped));
+                for lease in &sync.accepted {
+                    let taken = self.tracker.has_taken(lease);
+                    assert!(taken, "lease {lease} is accepted and not in the books");
+                }
                 let mut jobs = Vec::new();
                 for job in sync.jobs {
                     let data = job.data.map(|data| self.keep(data));
@@ -624,12 +852,6 @@ impl<T: Tracker> World<T> {
                     app_version: sync.app_version,
                 })
             }
-        };
-        let parsed = match (said.answer.status, parsed) {
-            (200, Parsed::Nothing) if said.answer.body.starts_with("<!doctype") => {
-                Parsed::Unreadable("It is no JSON.".to_owned())
-            }
-            (_, parsed) => parsed,
         };
         Got::Answered(said.answer, parsed)
     }
@@ -689,17 +911,27 @@ impl<T: Tracker> World<T> {
                         .desk()
                         .get(key)
                         .expect("a job that is given is there");
-                    let (number, resume) = (job.number, job.resumable);
-                    let stage = self.hub.stage_of(job).expect("its stage is known").0;
+                    let task = Task {
+                        key,
+                        number: job.number,
+                        stage: self.hub.stage_of(job).expect("its stage is known").0,
+                        attempt: job.attempt,
+                        ticket: job.ticket.clone(),
+                        input: job.input.map(|text| self.texts[&text.id].clone()),
+                        resume: job.resumable,
+                    };
                     for (at, other) in &self.cores {
                         // A busy one has not heard yet that it was taken from it.
                         let recalled = |word| matches!(word, &ToCore::Recall);
                         let has = !other.inbox.iter().any(recalled)
-                            && (other.queue.iter().any(|job| job.0 == key)
-                                || other.running.as_ref().is_some_and(|run| run.key == key));
+                            && (other.queue.iter().any(|task| task.key == key)
+                                || other
+                                    .running
+                                    .as_ref()
+                                    .is_some_and(|run| run.task.key == key));
                         assert!(!has, "job {key} is given to {core} while {at} has it");
                     }
-                    jobs.push((key, number, stage, resume));
+                    jobs.push(task);
                 }
                 self.say(core, ToCore::Jobs(jobs));
             }
@@ -741,12 +973,23 @@ impl<T: Tracker> World<T> {
     }
 
     fn write(&mut self, write: Write) {
+        if self.full && !matches!(write, Write::Delete(_)) {
+            self.lossy = true;
+            if let (Some(Sabotage::DropWhenFull), Write::Outcome(key)) = (self.sabotage, &write)
+                && let Some(job) = self.hub.desk().get(*key)
+                && matches!(job.outcome(), Some(Outcome::Done(_)))
+            {
+                self.dropped.insert(job.name());
+            }
+            return;
+        }
         match write {
             Write::Session(session) => {
                 self.sessions.insert(session.stage, session);
             }
             Write::Delete(name) => {
-                assert!(self.store.remove(&name).is_some(), "{name} is not stored");
+                let was = self.store.remove(&name).is_some();
+                assert!(was || self.lossy, "{name} is not stored");
             }
             Write::Job(key) | Write::Outcome(key) => {
                 let Some(job) = self.hub.desk().get(key) else {
@@ -777,7 +1020,7 @@ impl<T: Tracker> World<T> {
                 .clone()
         };
         match wire.clone() {
-            Wire::Register { stage, .. } => Asked::Register(stage),
+            Wire::Register { stage, nickname } => Asked::Register(stage, nickname),
             Wire::NewJob { token } => Asked::NewJob(token),
             Wire::Complete {
                 token,
@@ -799,6 +1042,7 @@ impl<T: Tracker> World<T> {
                 done: sync
                     .done
                     .iter()
+                    .filter(|(lease, _)| !self.dropped.contains(lease))
                     .map(|(lease, data)| Done {
                         lease: lease.clone(),
                         data: text(data),
@@ -908,7 +1152,19 @@ impl<T: Tracker> World<T> {
             };
             let said = Said {
                 answer,
-                content: Content::Nothing,
+                content: Content::Unreadable,
+            };
+            self.plan(self.delay_ms, heard(Heard::Said(said)));
+        } else if is(faults.cut) {
+            self.plan(half, arrives(None));
+            let answer = Answer {
+                status: 200,
+                body: "{".to_owned(),
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Unreadable,
             };
             self.plan(self.delay_ms, heard(Heard::Said(said)));
         } else {
@@ -935,6 +1191,10 @@ impl<T: Tracker> World<T> {
             said: f64::NEG_INFINITY,
             shown: f64::NEG_INFINITY,
             unsaid: Report::default(),
+            over: Vec::new(),
+            told: 0,
+            hub: self.life,
+            meets: false,
             plan: 0,
         };
         self.cores.insert(at, core);
@@ -1000,14 +1260,15 @@ impl<T: Tracker> World<T> {
             match word {
                 ToCore::Level(level) => core.level = level,
                 ToCore::Stop(key) => {
-                    if core.running.as_ref().is_some_and(|run| run.key == key) {
+                    if core.running.as_ref().is_some_and(|run| run.task.key == key) {
                         self.end(at, Outcome::Released, false);
                     }
                 }
                 word if busy => later.push(word),
                 ToCore::Jobs(jobs) => core.queue.extend(jobs),
                 ToCore::Recall => {
-                    let keys = core.queue.drain(..).map(|job| job.0).collect();
+                    let keys = core.queue.drain(..).map(|task| task.key).collect();
+                    // Messages of the hub before are gone with it.
                     self.hub_hears(MESSAGE_MS, Event::Recalled(at, keys));
                 }
             }
@@ -1025,7 +1286,19 @@ impl<T: Tracker> World<T> {
         let report = std::mem::take(&mut core.unsaid);
         if report != Report::default() {
             core.said = self.t;
-            self.hub_hears(MESSAGE_MS, Event::Report(at, report));
+            if !report.results.is_empty() {
+                core.over.drain(..core.told);
+                core.told = core.over.len();
+            }
+            if core.hub == self.life {
+                self.hub_hears(MESSAGE_MS, Event::Report(at, report));
+                return;
+            }
+            for ended in report.results {
+                if let Outcome::Done(text) = ended.outcome {
+                    self.texts.remove(&text.id);
+                }
+            }
         }
     }
 
@@ -1041,13 +1314,18 @@ impl<T: Tracker> World<T> {
             .unsaid
             .progress
             .as_ref()
-            .is_some_and(|said| said.key == run.key)
+            .is_some_and(|said| said.key == run.task.key)
         {
             core.unsaid.progress = None;
         }
         core.plan += 1;
+        let kept = match &outcome {
+            Outcome::Done(text) => self.texts.get(&text.id).cloned().map(KeptOutcome::Done),
+            other => Some(KeptOutcome::Other(other.clone())),
+        };
+        core.over.extend(kept.map(|kept| (run.task.clone(), kept)));
         let ended = Ended {
-            key: run.key,
+            key: run.task.key,
             outcome,
             ms: run.spent,
             fatal,
@@ -1070,6 +1348,9 @@ impl<T: Tracker> World<T> {
                 return;
             }
             if core.running.is_none() {
+                if core.meets {
+                    self.meet(at);
+                }
                 self.listen(at, false);
             }
             let Some(core) = self.cores.get_mut(&at) else {
@@ -1080,21 +1361,27 @@ impl<T: Tracker> World<T> {
                     self.report(at);
                     return;
                 }
-                let Some((key, number, stage, resume)) = core.queue.pop_front() else {
+                let Some(task) = core.queue.pop_front() else {
                     self.report(at);
                     return;
                 };
-                let begun = self.begun.entry(number).or_default();
+                let begun = self.begun.entry(task.number).or_default();
                 *begun += 1;
-                let work = (self.handler)(number, *begun);
-                self.resumed += u32::from(resume);
+                let mut work = (self.handler)(task.number, *begun);
+                if task
+                    .input
+                    .as_ref()
+                    .is_some_and(|input| input.starts_with(BAD))
+                {
+                    work.fate = Fate::Flags;
+                }
+                self.resumed += u32::from(task.resume);
                 self.begun_at.push(time);
                 let step = work.progress_ms.map_or(work.ms, |ms| ms.min(work.ms));
                 let (since, deaf_until) = (self.t, self.t + POLL_MS);
+                let key = task.key;
                 let run = Run {
-                    key,
-                    number,
-                    stage,
+                    task,
                     work,
                     spent: 0.0,
                     step,
@@ -1117,7 +1404,7 @@ impl<T: Tracker> World<T> {
             let level = core.level;
             let left = (run.step - run.spent).max(0.0);
             let (polls, hangs) = (run.work.progress_ms.is_some(), run.work.fate == Fate::Hangs);
-            if hangs && run.spent >= run.work.ms {
+            if hangs && run.spent + 1e-6 >= run.work.ms {
                 return;
             }
             let wait = match level {
@@ -1140,7 +1427,8 @@ impl<T: Tracker> World<T> {
         };
         let Some(run) = &mut core.running else { return };
         let over = run.spent + 1e-6 >= run.work.ms;
-        let name = format!("out {} {}", run.number, run.stage);
+        let kind = if run.work.spoils { BAD } else { GOOD };
+        let name = format!("{kind} {} {}", run.task.number, run.task.stage);
         if !over || run.work.fate == Fate::Hangs {
             if let Some(every) = run.work.progress_ms {
                 if run.spent + 1e-6 >= run.step {
@@ -1148,7 +1436,7 @@ impl<T: Tracker> World<T> {
                 }
                 if now - core.shown >= SHOW_MS {
                     core.shown = now;
-                    let (key, done, total) = (run.key, run.spent, run.work.ms);
+                    let (key, done, total) = (run.task.key, run.spent, run.work.ms);
                     let text = String::new();
                     core.unsaid.progress = Some(Progress {
                         key,

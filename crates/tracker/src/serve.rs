@@ -1,6 +1,6 @@
 //! `serve`: opens the store, listens, sweeps, and stops without dropping what is under way.
 
-use std::{future::Future, io::Write as _, sync::Arc, time::Duration};
+use std::{future::Future, io::Write as _, sync::Arc};
 
 use tokio::{net::TcpListener, time};
 
@@ -11,6 +11,7 @@ use crate::{
     listen::{self, Limits},
     metrics::Metrics,
     random::ThreadRandom,
+    rules::sweeps::{self, Looks},
     store::{Store, StoreError},
 };
 
@@ -95,19 +96,11 @@ fn told_to_stop() -> impl Future<Output = ()> + Send + 'static {
     }
 }
 
-/// How often it is looked for leases that ended, in parts of a lease, and the bounds of that.
-const LEASE_PARTS: u64 = 10;
-const LEASE_LOOK_S: (u64, u64) = (1, 30);
-
-/// Looks after those who are not heard from: whole workers, and the leases that syncs hold. When
-/// the tracker was away, they first get the time to say that they are still there.
+/// Looks after those who are not heard from: whole workers, and the leases that syncs hold.
 async fn sweep(app: App) {
-    let (idle_s, lease_s) = (app.settings.idle_timeout_s, u64::from(app.settings.lease_s));
-    let idle_every = Duration::from_secs(app.settings.sweep_interval_s);
-    let (shortest, longest) = LEASE_LOOK_S;
-    let lease_every = Duration::from_secs((lease_s / LEASE_PARTS).clamp(shortest, longest));
-    let mut idle_looks = looks(idle_every, idle_every);
-    let mut lease_looks = looks(Duration::from_secs(lease_s), lease_every);
+    let (idle_s, lease_s) = (app.settings.idle_timeout_s, app.settings.lease_s);
+    let mut idle_looks = ticks(sweeps::for_workers(app.settings.sweep_interval_s));
+    let mut lease_looks = ticks(sweeps::for_leases(lease_s));
     loop {
         tokio::select! {
             _ = idle_looks.tick() => {
@@ -116,14 +109,14 @@ async fn sweep(app: App) {
             }
             _ = lease_looks.tick() => {
                 let what = "ended the leases of workers that do not sync";
-                while more(app.store.end_leases(millis(lease_s)).await, what) {}
+                while more(app.store.end_leases(millis(u64::from(lease_s))).await, what) {}
             }
         }
     }
 }
 
-fn looks(first: Duration, every: Duration) -> time::Interval {
-    let mut ticks = time::interval_at(time::Instant::now() + first, every);
+fn ticks(looks: Looks) -> time::Interval {
+    let mut ticks = time::interval_at(time::Instant::now() + looks.first, looks.every);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     ticks
 }

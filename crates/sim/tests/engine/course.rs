@@ -555,9 +555,11 @@ fn what_came_too_late_is_counted() {
     let stored = world.stored();
     assert!(stored >= 2);
     // Somebody else does all of them.
-    let hello = world.tracker.call(world.time(), &Asked::Register(Stage::A));
-    let Content::Hello(hello) = hello.content else {
-        panic!("{hello:?}")
+    let hello = world
+        .tracker
+        .call(world.time(), &Asked::Register(Stage::A, String::new()));
+    let Content::Hello(hello) = hello.expect("an answer").content else {
+        panic!("no registration")
     };
     world.run(400_000.0);
     let mut sync = SyncRequest {
@@ -567,8 +569,8 @@ fn what_came_too_late_is_counted() {
         ..SyncRequest::default()
     };
     let said = world.tracker.call(world.time(), &Asked::Sync(sync.clone()));
-    let Content::Sync(said) = said.content else {
-        panic!("{said:?}")
+    let Content::Sync(said) = said.expect("an answer").content else {
+        panic!("no sync")
     };
     assert_eq!(said.jobs.len(), 6);
     sync.seq = 2;
@@ -729,9 +731,11 @@ fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
     let mut world = world(true, 6_000, 2, 20_000.0);
     let mut leases = Vec::new();
     for _ in 0..2 {
-        let hello = world.tracker.call(0.0, &Asked::Register(Stage::A));
-        let Content::Hello(hello) = hello.content else {
-            panic!("{hello:?}")
+        let hello = world
+            .tracker
+            .call(0.0, &Asked::Register(Stage::A, String::new()));
+        let Content::Hello(hello) = hello.expect("an answer").content else {
+            panic!("no registration")
         };
         let mut sync = SyncRequest {
             token: hello.token,
@@ -741,8 +745,8 @@ fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
         for seq in 1..=5 {
             sync.seq = seq;
             let said = world.tracker.call(0.0, &Asked::Sync(sync.clone()));
-            let Content::Sync(said) = said.content else {
-                panic!("{said:?}")
+            let Content::Sync(said) = said.expect("an answer").content else {
+                panic!("no sync")
             };
             for job in said.jobs {
                 sync.holding.push(job.lease.clone());

@@ -69,6 +69,10 @@ fn a_faulty_network_loses_nothing() {
             ..Faults::default()
         },
         Faults {
+            cut: 0.4,
+            ..Faults::default()
+        },
+        Faults {
             request_lost: 0.05,
             answer_lost: 0.05,
             hangs: 0.05,
@@ -77,6 +81,7 @@ fn a_faulty_network_loses_nothing() {
             busy: 0.05,
             broken: 0.05,
             portal: 0.05,
+            cut: 0.05,
             down: false,
         },
     ];

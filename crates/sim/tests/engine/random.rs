@@ -126,6 +126,7 @@ fn go(course: &Course) {
             progress_ms: (dice.roll() < 0.7).then_some(200.0),
             checkpoint,
             bytes: 0,
+            spoils: false,
         }
     });
     world.probe = 5;
@@ -141,6 +142,7 @@ fn go(course: &Course) {
         busy: rate,
         broken: rate,
         portal: rate,
+        cut: rate,
         down: false,
     };
     world.faults = faults;

@@ -7,4 +7,5 @@ pub mod flags;
 pub mod names;
 pub mod pace;
 pub mod stages;
+pub mod sweeps;
 pub mod wait;

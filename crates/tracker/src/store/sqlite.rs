@@ -25,10 +25,8 @@ use std::{
 use async_trait::async_trait;
 use distcompute_protocol::Stage;
 
-use self::{
-    connection::{Pool, Use},
-    tables::Tables,
-};
+use self::connection::{Pool, Use};
+pub use self::tables::Tables;
 use super::{
     Action, ActionRow, AsideRow, MinuteRow, Output, Page, Pruned, Rank, RequeueFilter, Requeued,
     Status, Store, StoreError, StoreRules, WorkerRow, Writer, signed,
@@ -67,6 +65,21 @@ impl SqliteStore {
         rules: StoreRules,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
+        let start = |tables| Writer::start_on_a_thread(tables, rules);
+        Self::open_with(path, create, clock, start).await
+    }
+
+    /// The same with a writer that the caller starts: a simulation puts itself between the writer
+    /// and the tables.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open).
+    pub async fn open_with(
+        path: &Path,
+        create: bool,
+        clock: Arc<dyn Clock>,
+        start: impl FnOnce(Tables) -> Writer,
+    ) -> Result<Self, StoreError> {
         if !create && !path.exists() {
             let path = path.display();
             return Err(StoreError::Unavailable(format!("there is no file {path}")));
@@ -86,7 +99,7 @@ impl SqliteStore {
             clock: Arc::clone(&clock),
         };
         Ok(Self {
-            writer: Writer::start_on_a_thread(tables, rules),
+            writer: start(tables),
             readers: Pool::new(path, Use::Read, READERS),
             admin: Pool::new(path, Use::Write, 1),
             clock,

@@ -14,12 +14,19 @@ use crate::{
     store::{Added, Database, StoreError},
 };
 
-pub(super) struct Tables {
+/// The one connection that writes.
+pub struct Tables {
     pub(super) connection: Connection,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Tables {
+    /// The connection itself, for hooks of SQLite's own.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     fn run(&self, statement: &str) -> Result<(), StoreError> {
         self.connection.prepare_cached(statement)?.execute(())?;
         Ok(())

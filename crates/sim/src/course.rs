@@ -1,0 +1,348 @@
+//! The course of a world: who is there, what goes wrong how often, and what happens when. It is
+//! drawn from a seed, and then it is a list, of which things can be left out.
+
+use distcompute_protocol::ANONYMOUS;
+
+use crate::{
+    trackers::{Doom, Rules},
+    world::{Dice, Faults},
+};
+
+const SECOND: f64 = 1_000.0;
+const HOUR: f64 = 3_600.0 * SECOND;
+
+/// A volunteer's browser.
+#[derive(Debug, Clone)]
+pub struct Browser {
+    pub absent: bool,
+    pub born: f64,
+    pub cores: u32,
+    pub nickname: String,
+    /// In order of preference; `false`: from the last stage on.
+    pub forward: bool,
+    /// Speaks the first protocol's calls.
+    pub calls: bool,
+    pub delay_ms: f64,
+    pub job_ms: f64,
+    pub checkpoint: bool,
+    /// Finishes, throws, flags and so on as the dice say, so often.
+    pub mishaps: f64,
+    /// Hands in outputs that are bad, so often.
+    pub spoils: f64,
+    pub faults: Faults,
+}
+
+/// A client of the first protocol.
+#[derive(Debug, Clone)]
+pub struct Old {
+    pub absent: bool,
+    pub born: f64,
+    pub nickname: String,
+    pub stage: usize,
+    pub job_ms: f64,
+    pub flags: f64,
+    pub faults: Faults,
+    /// It is never heard of again from then on.
+    pub gone: f64,
+}
+
+/// What happens to a browser.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fate {
+    Sleep(f64),
+    Freeze(f64),
+    Clock(f64),
+    KillCore(u32),
+    KillHub,
+    /// With a goodbye or not, and how long it is closed.
+    Close(bool, f64),
+    Wipe,
+    Full(bool),
+    Pause(Option<f64>),
+    Resume,
+    Cores(u32),
+    Intensity(u8),
+    Battery(bool),
+    Hidden(bool),
+    Offline(f64),
+    SetupFails(f64),
+}
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Deed {
+    /// To a browser.
+    To(usize, Fate),
+    /// A tracker is killed, and comes back after so long.
+    Kill(usize, f64),
+    Doom(usize, Doom, f64),
+    TrackerClock(f64),
+    Import(usize),
+    /// What is set aside.
+    Requeue,
+    /// This job, if it is set aside or held.
+    RequeueJob(u64),
+    /// All results of this browser's nickname.
+    Distrust(usize),
+    NewVersion,
+}
+
+/// A course.
+#[derive(Debug, Clone)]
+pub struct Course {
+    pub seed: u64,
+    pub rules: Rules,
+    pub jobs: usize,
+    /// Jobs that nobody can do, so often.
+    pub impossible: f64,
+    pub browsers: Vec<Browser>,
+    pub olds: Vec<Old>,
+    pub deeds: Vec<(f64, Deed)>,
+    /// From then on nothing goes wrong any more.
+    pub calm: f64,
+}
+
+struct Draw(Dice);
+
+impl Draw {
+    fn chance(&mut self, share: f64) -> bool {
+        self.0.roll() < share
+    }
+
+    fn below(&mut self, count: usize) -> usize {
+        (self.0.roll() * count as f64) as usize
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())]
+    }
+
+    /// Of no particular magnitude.
+    fn between(&mut self, least: f64, most: f64) -> f64 {
+        least * (most / least).powf(self.0.roll())
+    }
+
+    fn either(&mut self, least: f64, most: f64) -> f64 {
+        let size = self.between(least, most);
+        if self.chance(0.5) { size } else { -size }
+    }
+
+    fn rate(&mut self, most: f64) -> f64 {
+        if self.chance(0.5) {
+            0.0
+        } else {
+            self.0.roll() * most
+        }
+    }
+
+    fn faults(&mut self) -> Faults {
+        let most = self.pick(&[0.0, 0.03, 0.08]);
+        Faults {
+            request_lost: self.rate(most),
+            answer_lost: self.rate(most),
+            hangs: self.rate(most),
+            doubled: self.rate(most),
+            delayed: self.rate(most),
+            busy: self.rate(most),
+            broken: self.rate(most),
+            portal: self.rate(most),
+            cut: self.rate(most),
+            down: false,
+        }
+    }
+
+    fn fate(&mut self) -> Fate {
+        match self.below(17) {
+            0 => Fate::Sleep(self.between(SECOND, 5.0 * HOUR)),
+            1 => {
+                let longest = if self.chance(0.1) { 72.0 } else { 2.0 };
+                Fate::Freeze(self.between(SECOND, longest * HOUR))
+            }
+            2 => Fate::Clock(self.either(SECOND, 3.0 * HOUR)),
+            3 => Fate::KillCore(self.below(4) as u32),
+            4 | 5 => Fate::KillHub,
+            6 => Fate::Close(self.chance(0.5), self.between(10.0, HOUR)),
+            7 => Fate::Wipe,
+            8 => Fate::Full(self.chance(0.7)),
+            9 => {
+                let until = self.between(SECOND, HOUR);
+                Fate::Pause(self.chance(0.5).then_some(until))
+            }
+            10 => Fate::Resume,
+            11 => Fate::Cores(1 + self.below(4) as u32),
+            12 => Fate::Intensity(1 + self.below(10) as u8),
+            13 => Fate::Battery(self.chance(0.5)),
+            14 => Fate::Hidden(self.chance(0.5)),
+            15 => Fate::Offline(self.between(SECOND, 2.0 * HOUR)),
+            _ => Fate::SetupFails(self.between(SECOND, 0.1 * HOUR)),
+        }
+    }
+
+    fn doom(&mut self) -> Doom {
+        match self.below(6) {
+            0 => Doom::Begun,
+            1 => Doom::Read,
+            2 => Doom::Written,
+            3 => Doom::Committed,
+            _ => Doom::Statement {
+                steps: self.between(1.0, 2_000.0) as u32,
+                dies: self.chance(0.5),
+            },
+        }
+    }
+
+    fn deed(&mut self, course: &Course) -> Deed {
+        let tracker = self.below(course.rules.processes);
+        let back = self.between(100.0, 0.3 * HOUR);
+        match self.below(24) {
+            0 => Deed::Kill(tracker, back),
+            1..=3 => Deed::Doom(tracker, self.doom(), back),
+            4 => Deed::TrackerClock(self.either(SECOND, HOUR)),
+            5 => Deed::Import(1 + self.below(20)),
+            6 => Deed::Requeue,
+            7 => Deed::RequeueJob(1 + self.below(course.jobs) as u64),
+            8 => Deed::Distrust(self.below(course.browsers.len())),
+            9 => Deed::NewVersion,
+            _ => Deed::To(self.below(course.browsers.len()), self.fate()),
+        }
+    }
+}
+
+impl Course {
+    /// The course that follows from a seed.
+    pub fn draw(seed: u64) -> Self {
+        let mut draw = Draw(Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x51));
+        let stages = draw.pick(&[1, 1, 2, 2, 3]);
+        let job_ms = draw.between(20.0, 100_000.0);
+        let idle_s = draw.pick(&[300, 600, 1_800]);
+        let rules = Rules {
+            stages,
+            lease_s: draw.pick(&[45, 120, 300]),
+            idle_s,
+            max_attempts: draw.pick(&[3, 5, 8]),
+            invalid_after: draw.pick(&[1, 2, 3]),
+            max_body: draw.pick(&[20_000, 100_000, 16_000_000]),
+            processes: draw.pick(&[1, 1, 2]),
+        };
+        let mut browsers = Vec::new();
+        for at in 0..1 + draw.below(5) {
+            let own = draw.between(0.3, 3.0);
+            browsers.push(Browser {
+                absent: false,
+                born: draw.rate(600.0) * SECOND,
+                cores: 1 + draw.below(4) as u32,
+                nickname: if draw.chance(0.8) {
+                    format!("Volunteer {at}")
+                } else {
+                    ANONYMOUS.to_owned()
+                },
+                forward: draw.chance(0.5),
+                calls: draw.chance(0.15),
+                delay_ms: draw.between(2.0, 2_000.0),
+                job_ms: job_ms * own,
+                checkpoint: draw.chance(0.5),
+                mishaps: draw.rate(0.3),
+                spoils: if draw.chance(0.2) {
+                    draw.rate(0.5)
+                } else {
+                    0.0
+                },
+                faults: draw.faults(),
+            });
+        }
+        let mut olds = Vec::new();
+        for at in 0..draw.below(3) {
+            olds.push(Old {
+                absent: false,
+                born: draw.rate(600.0) * SECOND,
+                nickname: format!("Python {at}"),
+                stage: draw.below(stages),
+                job_ms: job_ms * draw.between(0.3, 3.0),
+                flags: draw.rate(0.1),
+                faults: draw.faults(),
+                gone: if draw.chance(0.3) {
+                    draw.between(SECOND, HOUR)
+                } else {
+                    f64::INFINITY
+                },
+            });
+        }
+        let mut course = Self {
+            seed,
+            rules,
+            jobs: 3 + draw.below(40),
+            impossible: if draw.chance(0.3) { 0.05 } else { 0.0 },
+            browsers,
+            olds,
+            deeds: Vec::new(),
+            calm: 0.0,
+        };
+        // Most of what goes wrong should do so while there is work.
+        let cores: u32 = course.browsers.iter().map(|browser| browser.cores).sum();
+        let work = job_ms * (course.jobs * stages) as f64 / f64::from(cores);
+        course.calm = 60.0 * SECOND + work * draw.between(0.2, 2.0);
+        for _ in 0..draw.below(25) {
+            let at = draw.0.roll() * course.calm;
+            let deed = draw.deed(&course);
+            course.deeds.push((at, deed));
+        }
+        course.deeds.sort_by(|one, other| one.0.total_cmp(&other.0));
+        course
+    }
+
+    /// How much there is of what might be left out.
+    pub fn size(&self) -> usize {
+        let rates = self.browsers.iter().map(|it| &it.faults);
+        let rates = rates.chain(self.olds.iter().map(|it| &it.faults));
+        self.deeds.len() * 4
+            + self.jobs
+            + self.browsers.iter().filter(|it| !it.absent).count() * 10
+            + self.olds.iter().filter(|it| !it.absent).count() * 10
+            + rates
+                .map(|faults| faults.list().iter().filter(|rate| **rate > 0.0).count())
+                .sum::<usize>()
+    }
+
+    /// Courses with something left out, the boldest first.
+    pub fn smaller(&self) -> Vec<Self> {
+        let mut all = Vec::new();
+        let mut with = |change: &dyn Fn(&mut Self)| {
+            let mut course = self.clone();
+            change(&mut course);
+            let anybody = course.browsers.iter().any(|browser| !browser.absent);
+            if anybody && course.size() < self.size() {
+                all.push(course);
+            }
+        };
+        let half = self.deeds.len() / 2;
+        with(&|course| course.deeds.clear());
+        with(&|course| course.deeds.truncate(half));
+        with(&|course| drop(course.deeds.drain(..half)));
+        with(&|course| course.jobs /= 2);
+        with(&|course| course.jobs = course.jobs.saturating_sub(1).max(1));
+        for at in 0..self.browsers.len() {
+            with(&|course| course.browsers[at].absent = true);
+            with(&|course| course.browsers[at].faults = Faults::default());
+        }
+        for at in 0..self.olds.len() {
+            with(&|course| course.olds[at].absent = true);
+            with(&|course| course.olds[at].faults = Faults::default());
+        }
+        for at in 0..self.deeds.len() {
+            with(&|course| {
+                course.deeds.remove(at);
+            });
+        }
+        for at in 0..self.browsers.len() {
+            for rate in 0..Faults::RATES {
+                with(&|course| *course.browsers[at].faults.list_mut()[rate] = 0.0);
+            }
+        }
+        for at in 0..self.olds.len() {
+            for rate in 0..Faults::RATES {
+                with(&|course| *course.olds[at].faults.list_mut()[rate] = 0.0);
+            }
+        }
+        all
+    }
+}

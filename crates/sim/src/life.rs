@@ -1,0 +1,526 @@
+//! A whole world: browsers, old clients, trackers and their owner, one event after the other, and
+//! what must be so in the end.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    panic::{self, AssertUnwindSafe},
+    rc::Rc,
+    sync::Once,
+};
+
+use distcompute_client::engine::{
+    governor::{Surroundings, Wish},
+    scheduler::Event,
+    settings::Limits,
+};
+use distcompute_protocol::Stage;
+use distcompute_tracker::store::RequeueFilter;
+
+use crate::{
+    course::{Course, Deed, Fate},
+    old::Old,
+    tracker::{Asked, Content, Said, Tracker},
+    trackers::{self, Trace, Trackers, moment},
+    world::{self, Dice, Faults, Work, World},
+};
+
+const HOUR: f64 = 3_600_000.0;
+
+/// A rule that is broken on purpose, to see whether it is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Sabotage {
+    /// A lease is granted for a job that is held.
+    GrantTwice,
+    /// Syncs are handled in any order.
+    ForgetSeq,
+    /// Results count twice.
+    CountTwice,
+    /// A result that cannot be stored is taken for delivered.
+    DropWhenFull,
+}
+
+impl Sabotage {
+    pub const ALL: [Self; 4] = [
+        Self::GrantTwice,
+        Self::ForgetSeq,
+        Self::CountTwice,
+        Self::DropWhenFull,
+    ];
+
+    fn of_trackers(self) -> Option<trackers::Sabotage> {
+        match self {
+            Self::GrantTwice => Some(trackers::Sabotage::GrantTwice),
+            Self::ForgetSeq => Some(trackers::Sabotage::ForgetSeq),
+            Self::CountTwice => Some(trackers::Sabotage::CountTwice),
+            Self::DropWhenFull => None,
+        }
+    }
+}
+
+/// What came of a world.
+#[derive(Debug)]
+pub struct Ended {
+    /// What went wrong, if anything did.
+    pub fault: Option<String>,
+    /// When it ended.
+    pub at: f64,
+    /// Steps that it took.
+    pub steps: u64,
+    pub trace: Trace,
+}
+
+/// The way of a browser to the trackers.
+pub struct Port {
+    trackers: Rc<RefCell<Trackers>>,
+    who: String,
+    /// What the world's time is ahead of the browser's.
+    ahead: f64,
+    calls: bool,
+}
+
+impl Tracker for Port {
+    fn call(&mut self, now: f64, asked: &Asked) -> Option<Said> {
+        let mut trackers = self.trackers.borrow_mut();
+        let mut said = trackers.call(now + self.ahead, &self.who, asked)?;
+        if let Content::Hello(hello) = &mut said.content {
+            hello.syncs &= !self.calls;
+        }
+        Some(said)
+    }
+
+    fn open(&self, stage: Stage) -> usize {
+        self.trackers.borrow().open(stage)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.trackers.borrow().is_finished()
+    }
+
+    fn has_taken(&self, lease: &str) -> bool {
+        self.trackers.borrow().has_taken(lease)
+    }
+}
+
+struct Browser {
+    world: World<Port>,
+    nickname: String,
+    /// What the world's time is ahead of its own.
+    ahead: f64,
+    absent: bool,
+    /// When the page is opened again.
+    opens: f64,
+    around: Surroundings,
+}
+
+impl Browser {
+    fn next(&self) -> f64 {
+        if self.absent {
+            return f64::INFINITY;
+        }
+        let next = self
+            .world
+            .next()
+            .map_or(f64::INFINITY, |at| at + self.ahead);
+        next.min(self.opens)
+    }
+}
+
+struct Life {
+    course: Course,
+    trackers: Rc<RefCell<Trackers>>,
+    browsers: Vec<Browser>,
+    olds: Vec<Old>,
+    deeds: BTreeMap<(u64, usize), Deed>,
+    order: usize,
+    now: f64,
+    steps: u64,
+}
+
+/// Lives through a course.
+pub fn live(course: &Course, sabotage: Option<Sabotage>, story: bool) -> Ended {
+    catch_panics();
+    let mut trackers = Trackers::new(
+        course.seed,
+        course.rules.clone(),
+        sabotage.and_then(Sabotage::of_trackers),
+    );
+    trackers.trace.story = story.then(Vec::new);
+    let trackers = Rc::new(RefCell::new(trackers));
+    let mut life = Life::new(course, &trackers);
+    if sabotage == Some(Sabotage::DropWhenFull) {
+        for browser in &mut life.browsers {
+            browser.world.break_a_rule(world::Sabotage::DropWhenFull);
+        }
+    }
+    let lived = panic::catch_unwind(AssertUnwindSafe(|| life.go()));
+    let fault = lived.is_err().then(|| FAULT.take().unwrap_or_default());
+    let trace = trackers
+        .try_borrow_mut()
+        .map(|mut it| std::mem::take(&mut it.trace));
+    Ended {
+        fault,
+        at: life.now,
+        steps: life.steps,
+        trace: trace.unwrap_or_default(),
+    }
+}
+
+thread_local! {
+    static FAULT: RefCell<Option<String>> = const { RefCell::new(None) };
+    static CAUGHT: RefCell<bool> = const { RefCell::new(false) };
+}
+
+/// What breaks a rule panics; it is told where the world ends, not where it happens.
+fn catch_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !CAUGHT.with_borrow(|caught| *caught) {
+                before(info);
+                return;
+            }
+            let place = info.location().map(ToString::to_string).unwrap_or_default();
+            let said = info.payload_as_str().unwrap_or("something").to_owned();
+            FAULT.set(Some(format!("{said} ({place})")));
+        }));
+    });
+    CAUGHT.set(true);
+}
+
+impl Life {
+    fn new(course: &Course, trackers: &Rc<RefCell<Trackers>>) -> Self {
+        let enabled = course.rules.enabled();
+        let mut browsers = Vec::new();
+        for (at, plan) in course.browsers.iter().enumerate() {
+            let mut stages = enabled.to_vec();
+            if !plan.forward {
+                stages.reverse();
+            }
+            // A browser's own time begins at a second.
+            let ahead = plan.born - 1_000.0;
+            let port = Port {
+                trackers: Rc::clone(trackers),
+                who: format!("browser {at}"),
+                ahead,
+                calls: plan.calls,
+            };
+            let seed = course.seed ^ ((at as u64 + 1) << 48);
+            let limits = Limits {
+                job_timeout_ms: Some(plan.job_ms * 8.0 + 30_000.0),
+                stall_ms: plan.job_ms * 4.0 + 20_000.0,
+                ..Limits::default()
+            };
+            let mut world = World::new(port, &stages, plan.cores, seed)
+                .named(&plan.nickname)
+                .with_limits(limits);
+            world.faults = plan.faults;
+            world.delay_ms = plan.delay_ms;
+            world.probe = 97;
+            world.patience_ms = 900_000.0;
+            world.handler = handler(course, at);
+            browsers.push(Browser {
+                world,
+                nickname: plan.nickname.clone(),
+                ahead,
+                absent: plan.absent,
+                opens: f64::INFINITY,
+                around: Surroundings::default(),
+            });
+        }
+        let olds = course.olds.iter().enumerate();
+        let olds = olds
+            .map(|(at, plan)| Old::new(at, course.seed, plan))
+            .collect();
+        let mut life = Self {
+            course: course.clone(),
+            trackers: Rc::clone(trackers),
+            browsers,
+            olds,
+            deeds: BTreeMap::new(),
+            order: 0,
+            now: 0.0,
+            steps: 0,
+        };
+        for (at, deed) in &course.deeds {
+            life.plan(*at, *deed);
+        }
+        life
+    }
+
+    fn plan(&mut self, at: f64, deed: Deed) {
+        self.order += 1;
+        self.deeds
+            .insert(((at.max(self.now) * 1000.0) as u64, self.order), deed);
+    }
+
+    fn tell(&self, line: impl FnOnce() -> String) {
+        self.trackers.borrow_mut().trace.tell(self.now, line);
+    }
+
+    fn go(&mut self) {
+        let jobs = self.course.jobs;
+        self.trackers.borrow_mut().import(jobs);
+        self.run(self.course.calm, |_| false);
+        // Whoever sleeps or is frozen comes back to a calm world.
+        let awake = self.browsers.iter().filter(|browser| !browser.absent);
+        let awake = awake.map(|browser| browser.world.time() + browser.ahead);
+        let awake = awake.fold(self.now, f64::max);
+        self.run(awake, |_| false);
+        self.calm_down();
+        let bound = self.bound();
+        self.run(self.now + bound, |life| {
+            life.trackers.borrow().is_finished()
+        });
+        let finished = self.trackers.borrow().is_finished();
+        assert!(
+            finished,
+            "not every job is finished {} after the last fault",
+            moment(bound)
+        );
+        self.close_down();
+    }
+
+    /// Until when everything must be done once nothing goes wrong any more.
+    fn bound(&self) -> f64 {
+        let rules = &self.course.rules;
+        let slowest = self
+            .course
+            .browsers
+            .iter()
+            .map(|it| it.job_ms)
+            .fold(0.0, f64::max);
+        let tries = f64::from(rules.max_attempts) * self.course.rules.stages as f64 + 2.0;
+        let jobs = self.course.jobs as f64 + 100.0;
+        // Silent workers of the first protocol are missed after the idle timeout.
+        let idle = f64::from(rules.idle_s) * 1000.0 + 300_000.0;
+        (idle + slowest * 10.0 + 100_000.0) * tries + jobs * slowest * tries + 3.0 * HOUR
+    }
+
+    /// Goes on until `end`, or until it is so.
+    fn run(&mut self, end: f64, is: impl Fn(&Self) -> bool) {
+        while !is(self) {
+            self.steps += 1;
+            assert!(self.steps < 3_000_000, "the world never comes to rest");
+            let deed = self.deeds.first_key_value();
+            let deed = deed.map_or(f64::INFINITY, |(at, _)| at.0 as f64 / 1000.0);
+            let tracker = self.trackers.borrow().next();
+            let old = first(self.olds.iter().map(Old::next));
+            let browser = first(self.browsers.iter().map(Browser::next));
+            let next = deed.min(tracker).min(old.0).min(browser.0);
+            self.now = self.now.max(next.min(end));
+            if next > end {
+                break;
+            }
+            let now = self.now;
+            if deed <= next {
+                if let Some((_, deed)) = self.deeds.pop_first() {
+                    self.happen(deed);
+                }
+            } else if tracker <= next {
+                let mut trackers = self.trackers.borrow_mut();
+                trackers.pass_to(now);
+                trackers.go_on();
+            } else if old.0 <= next {
+                self.olds[old.1].go_on(now, &mut self.trackers.borrow_mut());
+            } else {
+                self.go_on(browser.1);
+            }
+        }
+    }
+
+    fn go_on(&mut self, at: usize) {
+        let now = self.now;
+        let browser = &mut self.browsers[at];
+        if browser.opens <= now {
+            browser.opens = f64::INFINITY;
+            browser.world.wait_until(now - browser.ahead);
+            browser.world.open();
+        } else {
+            browser.world.step_on();
+        }
+        let fatal = browser.world.fatal.take();
+        assert!(fatal.is_none(), "browser {at} cannot go on: {fatal:?}");
+        if browser.world.renews && browser.opens == f64::INFINITY {
+            browser.opens = now + 500.0;
+        }
+    }
+
+    fn happen(&mut self, deed: Deed) {
+        let now = self.now;
+        self.tell(|| format!("*** {deed:?}"));
+        self.trackers.borrow_mut().pass_to(now);
+        match deed {
+            Deed::To(at, fate) => self.befall(at, fate),
+            Deed::Kill(at, back) => {
+                let mut trackers = self.trackers.borrow_mut();
+                trackers.comes_back_after(at, back);
+                trackers.kill(at);
+            }
+            Deed::Doom(at, doom, back) => {
+                let mut trackers = self.trackers.borrow_mut();
+                trackers.comes_back_after(at, back);
+                trackers.doom(at, doom);
+            }
+            Deed::TrackerClock(by) => self.trackers.borrow_mut().set_clock(by as i64),
+            Deed::Import(jobs) => self.trackers.borrow_mut().import(jobs),
+            Deed::Requeue => self
+                .trackers
+                .borrow_mut()
+                .requeue(&RequeueFilter::default()),
+            Deed::RequeueJob(number) => self.trackers.borrow_mut().requeue(&RequeueFilter {
+                numbers: vec![number],
+                ..RequeueFilter::default()
+            }),
+            Deed::Distrust(at) => self.trackers.borrow_mut().requeue(&RequeueFilter {
+                nickname: Some(self.browsers[at].nickname.clone()),
+                ..RequeueFilter::default()
+            }),
+            Deed::NewVersion => self.trackers.borrow_mut().new_version(),
+        }
+    }
+
+    fn befall(&mut self, at: usize, fate: Fate) {
+        let now = self.now;
+        let browser = &mut self.browsers[at];
+        if browser.absent || browser.world.next().is_none() && browser.opens == f64::INFINITY {
+            return;
+        }
+        let world = &mut browser.world;
+        world.wait_until(now - browser.ahead);
+        let born = browser.ahead + 1_000.0 <= now;
+        if !born {
+            return;
+        }
+        let after = |ms: f64, fate: Fate| (now + ms, Deed::To(at, fate));
+        let mut later = None;
+        match fate {
+            Fate::Sleep(ms) => world.sleep(ms),
+            Fate::Freeze(ms) => world.freeze(ms),
+            Fate::Clock(by) => world.set_clock(by),
+            Fate::KillCore(core) => world.kill_core(core),
+            Fate::KillHub => world.kill_hub(),
+            Fate::Close(bye, ms) => {
+                if !world.stopped {
+                    world.close(bye);
+                    browser.opens = now + ms;
+                }
+            }
+            Fate::Wipe => world.wipe(),
+            Fate::Full(full) => world.full = full,
+            Fate::Pause(ms) => {
+                let until = ms.map(|ms| world.now().wall + ms);
+                world.tell(Event::Wish(Wish::Pause { until }));
+            }
+            Fate::Resume => world.tell(Event::Wish(Wish::Run)),
+            Fate::Cores(cores) => world.settings(|settings| settings.cores = cores),
+            Fate::Intensity(share) => world.settings(|settings| settings.intensity = share),
+            Fate::Battery(on) => {
+                browser.around.on_battery = Some(on);
+                world.tell(Event::Around(browser.around));
+            }
+            Fate::Hidden(hidden) => {
+                browser.around.hidden = hidden;
+                world.settings(|settings| settings.background = false);
+                world.tell(Event::Around(browser.around));
+            }
+            Fate::Offline(ms) => {
+                world.faults.down = ms > 0.0;
+                later = (ms > 0.0).then(|| after(ms, Fate::Offline(0.0)));
+            }
+            Fate::SetupFails(ms) => {
+                world.setup_fails = ms > 0.0;
+                later = (ms > 0.0).then(|| after(ms, Fate::SetupFails(0.0)));
+            }
+        }
+        if let Some((at, deed)) = later {
+            self.plan(at, deed);
+        }
+    }
+
+    /// Nothing goes wrong from here on.
+    fn calm_down(&mut self) {
+        let now = self.now;
+        self.tell(|| "*** calm".to_owned());
+        self.deeds.clear();
+        self.trackers.borrow_mut().pass_to(now);
+        for at in 0..self.course.rules.processes {
+            let mut trackers = self.trackers.borrow_mut();
+            trackers.undoom(at);
+            trackers.start(at);
+        }
+        for old in &mut self.olds {
+            old.faults = Faults::default();
+        }
+        for browser in self.browsers.iter_mut().filter(|browser| !browser.absent) {
+            let world = &mut browser.world;
+            world.wait_until(now - browser.ahead);
+            world.faults = Faults::default();
+            world.full = false;
+            world.setup_fails = false;
+            if world.stopped {
+                browser.opens = now;
+            }
+            world.tell(Event::Wish(Wish::Run));
+            world.tell(Event::Around(Surroundings::default()));
+            world.settings(|settings| settings.intensity = 10);
+        }
+    }
+
+    /// Everybody stops, and the books are looked through once more.
+    fn close_down(&mut self) {
+        let end = self.now + 200_000.0;
+        self.run(end, |_| false);
+        for at in 0..self.browsers.len() {
+            let browser = &mut self.browsers[at];
+            if browser.absent || browser.world.stopped {
+                continue;
+            }
+            let left = browser.world.hub.desk().iter().count();
+            assert_eq!(left, 0, "browser {at} has jobs where all are done");
+            browser.world.check_texts();
+        }
+        self.trackers.borrow_mut().recount();
+    }
+}
+
+fn first(times: impl Iterator<Item = f64>) -> (f64, usize) {
+    let mut least = (f64::INFINITY, 0);
+    for (at, time) in times.enumerate() {
+        if time < least.0 {
+            least = (time, at);
+        }
+    }
+    least
+}
+
+/// What jobs are to a browser.
+fn handler(course: &Course, at: usize) -> world::Handler {
+    let plan = course.browsers[at].clone();
+    let (seed, impossible) = (course.seed, course.impossible);
+    Box::new(move |number, begun| {
+        let mut dice = Dice(seed ^ (number << 20) ^ u64::from(begun) ^ ((at as u64) << 50));
+        let lost = Dice(seed ^ (number << 24)).roll() < impossible;
+        let mishap = dice.roll() < plan.mishaps && begun <= 3;
+        let fate = match (dice.roll() * 6.0) as u32 {
+            _ if lost => world::Fate::Throws,
+            _ if !mishap => world::Fate::Done,
+            0 => world::Fate::Throws,
+            1 | 2 => world::Fate::Flags,
+            3 => world::Fate::Hangs,
+            4 => world::Fate::Traps,
+            _ => world::Fate::Dies,
+        };
+        let ms = plan.job_ms * (0.2 + 1.6 * dice.roll());
+        Work {
+            ms,
+            fate,
+            blocks: dice.roll() < 0.7,
+            progress_ms: (dice.roll() < 0.7).then_some((ms / 8.0).max(200.0)),
+            checkpoint: plan.checkpoint,
+            bytes: if dice.roll() < 0.05 { 6_000 } else { 0 },
+            spoils: dice.roll() < plan.spoils,
+        }
+    })
+}

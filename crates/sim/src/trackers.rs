@@ -1,0 +1,836 @@
+//! The real tracker: its routes, its rules and its SQL, of one process or two on one database in
+//! memory. Their clocks stand still until they are moved, and they die when they are told to.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, header},
+};
+use clap::Parser as _;
+use distcompute_client::{
+    call::{self, Answer, read_alive, read_retry_after},
+    engine::action::Hello,
+};
+use distcompute_protocol::{
+    ERROR_HEADER, ErrorCode, Granted, NewJob, Registration, SYNC_EXTENSION, Stage, SyncAnswer,
+};
+use distcompute_tracker::{
+    app::{App, router},
+    cli::ServeArgs,
+    clock::{Clock, Millis},
+    config::Settings,
+    ledger::{Changes, Snapshot, State, Wanted},
+    listen::Limits,
+    random::Random,
+    rules::sweeps::{self, Looks},
+    store::{
+        Added, Database, RequeueFilter, Store, StoreError, Writer,
+        sqlite::{SqliteStore, Tables},
+    },
+};
+use tokio::runtime::Runtime;
+use tower::ServiceExt as _;
+
+use crate::{
+    audit::Audit,
+    tracker::{Asked, Content, Said},
+    world::Dice,
+};
+
+/// 2026-11-25, as a tracker has it at the beginning of the world.
+const EPOCH_MS: i64 = 1_795_564_800_000;
+
+/// After so many calls everything is counted.
+const RECOUNT: u64 = 32;
+
+/// How the project is run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rules {
+    /// Stages from `a` on.
+    pub stages: usize,
+    pub lease_s: u32,
+    pub idle_s: u32,
+    pub max_attempts: u32,
+    pub invalid_after: u32,
+    pub max_body: u32,
+    /// Processes on the database.
+    pub processes: usize,
+}
+
+impl Rules {
+    fn settings(&self, version: u32) -> Settings {
+        let mut flags: Vec<String> = ["serve", "--project", "Simulated"]
+            .map(str::to_owned)
+            .to_vec();
+        for stage in self.enabled() {
+            flags.extend(["--stage".to_owned(), format!("{stage}=Stage {stage}")]);
+        }
+        for (name, value) in [
+            ("--lease-s", self.lease_s),
+            ("--idle-timeout-s", self.idle_s),
+            ("--max-attempts", self.max_attempts),
+            ("--invalid-after", self.invalid_after),
+            ("--max-body", self.max_body),
+            ("--app-version", version),
+        ] {
+            flags.extend([name.to_owned(), value.to_string()]);
+        }
+        let args = ServeArgs::parse_from(flags);
+        Settings::gather(&args).expect("the settings are right")
+    }
+
+    pub fn enabled(&self) -> &'static [Stage] {
+        &Stage::ALL[..self.stages]
+    }
+}
+
+/// Where a tracker's process dies, or a statement fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doom {
+    Begun,
+    Read,
+    Written,
+    /// After so many steps of SQLite's machine. `dies`: the process; otherwise it only fails.
+    Statement {
+        steps: u32,
+        dies: bool,
+    },
+    /// The transaction is on disk, and nobody is told.
+    Committed,
+}
+
+/// A rule of the tracker that is broken on purpose, to see whether it is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    GrantTwice,
+    ForgetSeq,
+    CountTwice,
+}
+
+/// What stands between a process and its database.
+#[derive(Debug, Default)]
+struct Fuse {
+    doom: Mutex<Option<Doom>>,
+    dead: AtomicBool,
+    /// How often a doom came true.
+    blown: AtomicU64,
+}
+
+impl Fuse {
+    fn take(&self, which: impl Fn(Doom) -> bool) -> Option<Doom> {
+        let mut doom = self.doom.lock().unwrap_or_else(PoisonError::into_inner);
+        doom.take_if(|doom| which(*doom))
+    }
+
+    fn at(&self, point: Doom) -> Result<(), StoreError> {
+        if self.take(|doom| doom == point).is_some() {
+            self.dead.store(true, Ordering::SeqCst);
+            self.blown.fetch_add(1, Ordering::SeqCst);
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.dead.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the process is dead".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// The tables of a process that may die.
+struct Mortal {
+    tables: Tables,
+    fuse: Arc<Fuse>,
+    sabotage: Option<Sabotage>,
+}
+
+impl Mortal {
+    fn spoil(&self, read: &mut Snapshot) {
+        match self.sabotage {
+            Some(Sabotage::GrantTwice) => {
+                // Held jobs look as if they were open and next.
+                for job in &mut read.jobs {
+                    let queue = &mut read.queues[job.stage.index()];
+                    if job.state == State::Held && !queue.numbers.is_empty() {
+                        job.state = State::Open;
+                        queue.numbers.insert(0, job.number);
+                    }
+                }
+            }
+            Some(Sabotage::ForgetSeq) => {
+                for worker in &mut read.workers {
+                    worker.seq = -1;
+                }
+            }
+            Some(Sabotage::CountTwice) | None => {}
+        }
+    }
+}
+
+#[async_trait]
+impl Database for Mortal {
+    const CONFLICTS: bool = false;
+
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        self.fuse.check()?;
+        self.tables.begin().await?;
+        self.fuse.at(Doom::Begun)
+    }
+
+    async fn load(&mut self, wanted: &Wanted) -> Result<Snapshot, StoreError> {
+        let mut read = self.tables.load(wanted).await?;
+        self.spoil(&mut read);
+        self.fuse.at(Doom::Read)?;
+        Ok(read)
+    }
+
+    async fn store(&mut self, mut changes: Changes) -> Result<(), StoreError> {
+        if self.sabotage == Some(Sabotage::CountTwice) {
+            for (stage, made) in changes.stages.iter_mut().zip(changes.made) {
+                stage.done += made;
+            }
+        }
+        let doom = self
+            .fuse
+            .take(|doom| matches!(doom, Doom::Statement { .. }));
+        let Some(Doom::Statement { steps, dies }) = doom else {
+            self.tables.store(changes).await?;
+            return self.fuse.at(Doom::Written);
+        };
+        let steps = i32::try_from(steps.max(1)).unwrap_or(i32::MAX);
+        let connection = self.tables.connection();
+        connection.progress_handler(steps, Some(|| true))?;
+        let stored = self.tables.store(changes).await;
+        let connection = self.tables.connection();
+        connection.progress_handler(0, None::<fn() -> bool>)?;
+        if stored.is_err() {
+            self.fuse.blown.fetch_add(1, Ordering::SeqCst);
+            self.fuse.dead.store(dies, Ordering::SeqCst);
+        }
+        stored
+    }
+
+    async fn inputs(
+        &mut self,
+        of: &[(i64, Stage)],
+    ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+        self.tables.inputs(of).await
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        self.tables.commit().await?;
+        self.fuse.at(Doom::Committed)
+    }
+
+    async fn rollback(&mut self) {
+        self.tables.rollback().await;
+    }
+
+    async fn add(&mut self, inputs: &[String]) -> Result<Added, StoreError> {
+        self.fuse.check()?;
+        self.tables.add(inputs).await
+    }
+
+    async fn wipe(&mut self) -> Result<(), StoreError> {
+        self.fuse.check()?;
+        self.tables.wipe().await
+    }
+
+    async fn close(self) {
+        self.tables.close().await;
+    }
+}
+
+/// A clock that is set.
+#[derive(Debug, Default)]
+struct SetClock(AtomicI64);
+
+impl Clock for SetClock {
+    fn now(&self) -> Millis {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Numbers that follow from a seed.
+struct Seeded(Mutex<Dice>);
+
+impl Random for Seeded {
+    fn bits(&self) -> u128 {
+        let mut dice = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let half = |dice: &mut Dice| u128::from((dice.roll() * 2f64.powi(53)) as u64);
+        (half(&mut dice) << 75) ^ (half(&mut dice) << 40) ^ half(&mut dice)
+    }
+}
+
+/// Looks that are due now and then.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    looks: Looks,
+    at: f64,
+}
+
+impl Due {
+    fn begin(looks: Looks, now: f64) -> Self {
+        let at = now + looks.first.as_millis() as f64;
+        Self { looks, at }
+    }
+
+    fn next(&mut self, now: f64) -> bool {
+        let due = self.at <= now;
+        if due {
+            self.at = now + self.looks.every.as_millis() as f64;
+        }
+        due
+    }
+}
+
+struct Process {
+    store: Arc<SqliteStore>,
+    router: Router,
+    fuse: Arc<Fuse>,
+    clock: Arc<SetClock>,
+    idle: Due,
+    leases: Due,
+}
+
+/// All processes.
+pub struct Trackers {
+    runtime: Runtime,
+    rules: Rules,
+    sabotage: Option<Sabotage>,
+    path: PathBuf,
+    random: Arc<Seeded>,
+    dice: Dice,
+    processes: Vec<Option<Process>>,
+    /// What the clock of their machine is ahead, in milliseconds.
+    ahead: i64,
+    /// When those come back that are dead, and how long that takes them.
+    back: Vec<(f64, f64)>,
+    version: u32,
+    /// Counts what is in the tables.
+    pub audit: Audit,
+    jobs: usize,
+    taken: BTreeSet<String>,
+    open: [usize; 5],
+    finished: bool,
+    calls: u64,
+    pub now: f64,
+    pub trace: Trace,
+}
+
+/// What was said, as a fingerprint, and as a story if somebody wants to read it.
+#[derive(Debug, Default)]
+pub struct Trace {
+    pub hash: u64,
+    pub story: Option<Vec<String>>,
+}
+
+impl Trace {
+    /// Adds a line that is made only where it is read.
+    pub fn tell(&mut self, now: f64, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(format!("{}  {}", moment(now), line()));
+        }
+    }
+
+    fn mix(&mut self, bytes: &[u8]) {
+        // FNV-1a.
+        for byte in bytes {
+            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+/// A virtual time as people read it.
+pub fn moment(ms: f64) -> String {
+    let total = ms.max(0.0) as u64;
+    let (s, ms) = (total / 1000, total % 1000);
+    let (day, hour, minute, s) = (s / 86_400, s / 3600 % 24, s / 60 % 60, s % 60);
+    format!("{day}d {hour:02}:{minute:02}:{s:02}.{ms:03}")
+}
+
+/// A database has a name of its own in this program.
+static NAMES: AtomicU64 = AtomicU64::new(0);
+
+impl Trackers {
+    pub fn new(seed: u64, rules: Rules, sabotage: Option<Sabotage>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        let name = NAMES.fetch_add(1, Ordering::SeqCst);
+        let path = PathBuf::from(format!("file:/sim-{name}?vfs=memdb"));
+        let mut trackers = Self {
+            runtime,
+            sabotage,
+            random: Arc::new(Seeded(Mutex::new(Dice(seed ^ 0x7ac4_e75e)))),
+            dice: Dice(seed ^ 0x0b5e_55ed),
+            processes: Vec::new(),
+            ahead: 0,
+            back: vec![(0.0, 1_000.0); rules.processes],
+            version: 1,
+            audit: Audit::open(&path),
+            path,
+            rules,
+            jobs: 0,
+            taken: BTreeSet::new(),
+            open: [0; 5],
+            finished: false,
+            calls: 0,
+            now: 0.0,
+            trace: Trace::default(),
+        };
+        for at in 0..trackers.rules.processes {
+            trackers.processes.push(None);
+            trackers.start(at);
+        }
+        trackers
+    }
+
+    /// A process begins, where there is none.
+    pub fn start(&mut self, at: usize) {
+        if self.processes[at].is_some() {
+            return;
+        }
+        let settings = Arc::new(self.rules.settings(self.version));
+        let clock = Arc::new(SetClock::default());
+        clock
+            .0
+            .store(EPOCH_MS + self.now as i64 + self.ahead, Ordering::SeqCst);
+        let fuse = Arc::<Fuse>::default();
+        let (store_rules, sabotage) = (settings.store_rules(), self.sabotage);
+        let mortal = Arc::clone(&fuse);
+        let begin = move |tables| {
+            let tables = Mortal {
+                tables,
+                fuse: mortal,
+                sabotage,
+            };
+            Writer::start(tables, store_rules)
+        };
+        let opening = SqliteStore::open_with(&self.path, true, clock.clone(), begin);
+        let store = Arc::new(self.runtime.block_on(opening).expect("a store"));
+        let app = App {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            settings: Arc::clone(&settings),
+            random: Arc::clone(&self.random) as Arc<dyn Random>,
+            metrics: Arc::default(),
+            glances: Arc::default(),
+            limits: Limits::default(),
+        };
+        self.processes[at] = Some(Process {
+            store,
+            router: router(app).expect("a router"),
+            fuse,
+            clock,
+            idle: Due::begin(sweeps::for_workers(settings.sweep_interval_s), self.now),
+            leases: Due::begin(sweeps::for_leases(settings.lease_s), self.now),
+        });
+    }
+
+    /// A process ends at once, and comes back.
+    pub fn kill(&mut self, at: usize) {
+        self.back[at].0 = self.now + self.back[at].1;
+        if let Some(process) = self.processes[at].take() {
+            drop(process.router);
+            process.fuse.dead.store(true, Ordering::SeqCst);
+            self.runtime.block_on(process.store.close());
+        }
+    }
+
+    /// How long a process stays away that dies.
+    pub fn comes_back_after(&mut self, at: usize, ms: f64) {
+        self.back[at].1 = ms;
+    }
+
+    /// A process dies, or fails, when it next comes to this.
+    pub fn doom(&mut self, at: usize, doom: Doom) {
+        if let Some(process) = &self.processes[at] {
+            *process
+                .fuse
+                .doom
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(doom);
+        }
+    }
+
+    /// Nothing more happens to it.
+    pub fn undoom(&mut self, at: usize) {
+        if let Some(process) = &self.processes[at] {
+            process.fuse.take(|_| true);
+        }
+    }
+
+    pub fn set_clock(&mut self, by: i64) {
+        self.ahead += by;
+    }
+
+    /// Clients are to load their scripts anew.
+    pub fn new_version(&mut self) {
+        self.version += 1;
+        for at in 0..self.processes.len() {
+            if self.processes[at].is_some() {
+                self.kill(at);
+                self.start(at);
+            }
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.processes.iter().any(Option::is_some)
+    }
+
+    /// Time comes to `now`, at which sweeps may be due.
+    pub fn pass_to(&mut self, now: f64) {
+        self.now = now;
+        for process in self.processes.iter().flatten() {
+            let time = EPOCH_MS + now as i64 + self.ahead;
+            process.clock.0.store(time, Ordering::SeqCst);
+        }
+    }
+
+    /// When a sweep is due, or a process comes back.
+    pub fn next(&self) -> f64 {
+        let due = self
+            .processes
+            .iter()
+            .zip(&self.back)
+            .map(|(process, back)| {
+                process
+                    .as_ref()
+                    .map_or(back.0, |process| process.idle.at.min(process.leases.at))
+            });
+        due.fold(f64::INFINITY, f64::min)
+    }
+
+    /// Starts what comes back, and sweeps where it is time.
+    pub fn go_on(&mut self) {
+        for at in 0..self.processes.len() {
+            if self.processes[at].is_none() && self.back[at].0 <= self.now {
+                let now = self.now;
+                self.trace.tell(now, || format!("tracker {at} is back"));
+                self.start(at);
+            }
+        }
+        let (idle, lease) = (self.rules.idle_s, self.rules.lease_s);
+        for at in 0..self.processes.len() {
+            let Some(process) = &mut self.processes[at] else {
+                continue;
+            };
+            let store = Arc::clone(&process.store);
+            if process.idle.next(self.now) {
+                let age = i64::from(idle) * 1000;
+                while let Ok(1..) = self.runtime.block_on(store.drop_idle(age)) {}
+            }
+            if process.leases.next(self.now) {
+                let age = i64::from(lease) * 1000;
+                while let Ok(1..) = self.runtime.block_on(store.end_leases(age)) {}
+            }
+            self.bury();
+        }
+        self.look();
+    }
+
+    /// Lets go of processes that have died over what they did.
+    fn bury(&mut self) -> Vec<usize> {
+        let dead = |process: &Process| process.fuse.dead.load(Ordering::SeqCst);
+        let dead: Vec<usize> = (0..self.processes.len())
+            .filter(|at| self.processes[*at].as_ref().is_some_and(dead))
+            .collect();
+        for at in &dead {
+            let now = self.now;
+            self.trace.tell(now, || format!("tracker {at} dies"));
+            self.kill(*at);
+        }
+        dead
+    }
+
+    /// Looks at the books after something may have changed.
+    fn look(&mut self) {
+        let now = self.now;
+        let every = self.calls.is_multiple_of(RECOUNT);
+        let status = self.audit.look(now, self.rules.stages, every);
+        self.open = status.open;
+        self.finished = status.finished;
+    }
+
+    /// Counts everything.
+    pub fn recount(&mut self) {
+        self.audit.look(self.now, self.rules.stages, true);
+        for lease in &self.taken {
+            self.audit.assert_taken(lease);
+        }
+    }
+
+    // What the owner does.
+
+    fn anybody(&self) -> Option<Arc<SqliteStore>> {
+        let process = self.processes.iter().flatten().next()?;
+        Some(Arc::clone(&process.store))
+    }
+
+    pub fn import(&mut self, count: usize) {
+        let inputs: Vec<String> = (1..=count)
+            .map(|n| format!("in {}", self.jobs + n))
+            .collect();
+        if let Some(store) = self.anybody()
+            && self.runtime.block_on(store.add_jobs(&inputs)).is_ok()
+        {
+            self.jobs += count;
+        }
+        self.look();
+    }
+
+    pub fn requeue(&mut self, filter: &RequeueFilter) {
+        if let Some(store) = self.anybody() {
+            let done = self.runtime.block_on(store.requeue(filter));
+            let now = self.now;
+            self.trace.tell(now, || format!("requeued: {done:?}"));
+        }
+        self.bury();
+        self.look();
+    }
+
+    // What volunteers ask.
+
+    pub fn call(&mut self, now: f64, who: &str, asked: &Asked) -> Option<Said> {
+        self.pass_to(now);
+        let up: Vec<usize> = (0..self.processes.len())
+            .filter(|at| self.processes[*at].is_some())
+            .collect();
+        let roll = self.dice.roll();
+        let at = *up.get((roll * up.len() as f64) as usize)?;
+        let before = self.before(asked);
+        let process = self.processes[at].as_ref()?;
+        let request = request(asked);
+        let answering = async {
+            let answer = process.router.clone().oneshot(request).await;
+            let (head, body) = answer.unwrap_or_else(|never| match never {}).into_parts();
+            let body = to_bytes(body, usize::MAX).await.expect("a body");
+            (head, String::from_utf8(body.to_vec()).expect("a text"))
+        };
+        let (head, body) = self.runtime.block_on(answering);
+        let header = |name: &str| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
+        let code = header(ERROR_HEADER);
+        let code = code.and_then(|code| ErrorCode::ALL.iter().find(|it| it.as_str() == code));
+        let retry_after = header(header::RETRY_AFTER.as_str());
+        let answer = Answer {
+            status: head.status.as_u16(),
+            code: code.copied(),
+            retry_after_ms: retry_after.and_then(|text| read_retry_after(&text)),
+            body,
+        };
+        let died = !self.bury().is_empty();
+        self.calls += 1;
+        self.trace.mix(now.to_bits().to_le_bytes().as_slice());
+        self.trace.mix(who.as_bytes());
+        self.trace.mix(answer.body.as_bytes());
+        let said = read(asked, answer);
+        let idle = !died && is_idle(asked, &said);
+        if !idle {
+            self.trace.tell(now, || {
+                let lost = if died { ", and dies over it" } else { "" };
+                let (asked, heard) = (told(asked), heard(&said.answer));
+                format!("{who} → tracker {at}: {asked} ⇒ {heard}{lost}")
+            });
+        }
+        if !died && let Content::Sync(sync) = &said.content {
+            for lease in &sync.accepted {
+                self.audit.assert_taken(lease);
+                self.taken.insert(lease.clone());
+            }
+        }
+        if !idle || self.calls.is_multiple_of(RECOUNT) {
+            self.look();
+        }
+        if let Some(before) = before {
+            self.after(asked, &before, &said);
+        }
+        (!died).then_some(said)
+    }
+
+    /// What a worker holds before a sync, if that is an old one.
+    fn before(&self, asked: &Asked) -> Option<BTreeSet<i64>> {
+        let Asked::Sync(sync) = asked else {
+            return None;
+        };
+        let last = self.audit.last_seq(&sync.token)?;
+        (i64::try_from(sync.seq).ok()? <= last).then(|| self.audit.held_by(&sync.token))
+    }
+
+    /// An old word changes nothing.
+    fn after(&self, asked: &Asked, before: &BTreeSet<i64>, said: &Said) {
+        if let Asked::Sync(sync) = asked {
+            let held = self.audit.held_by(&sync.token);
+            assert!(
+                *before == held,
+                "sync {} was not the last word, and changed what its worker holds: {before:?} \
+                 became {held:?} ({})",
+                sync.seq,
+                said.answer.status
+            );
+        }
+    }
+
+    pub fn open(&self, stage: Stage) -> usize {
+        if self.is_up() {
+            self.open[stage.index()]
+        } else {
+            0
+        }
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    pub fn has_taken(&self, lease: &str) -> bool {
+        self.taken.contains(lease)
+    }
+}
+
+fn request(asked: &Asked) -> Request<Body> {
+    let post = |call: &str, body: String| {
+        Request::post(format!("/api/{call}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body))
+    };
+    let old = |request: call::Request| {
+        let body = request.body.map(|body| serde_json::to_string(&body));
+        let call = request.path.trim_start_matches("/api/");
+        post(call, body.and_then(Result::ok).unwrap_or_default())
+    };
+    let request = match asked.clone() {
+        Asked::Register(stage, nickname) => {
+            Request::get(call::Request::new_worker(&nickname, stage).path).body(Body::empty())
+        }
+        Asked::Sync(sync) => post("sync", serde_json::to_string(&sync).expect("JSON")),
+        Asked::NewJob(token) => old(call::Request::new_job(token)),
+        Asked::Complete {
+            token,
+            number,
+            data,
+        } => old(call::Request::complete_job(token, number, data)),
+        Asked::Flag { token, number } => old(call::Request::flag_invalid_data(token, number)),
+        Asked::Progress(token) => old(call::Request::update_progress(
+            token,
+            "half done".to_owned(),
+        )),
+        Asked::Validate(token) => old(call::Request::validate_worker(token)),
+        Asked::Bye(token) => old(call::Request::bye(token)),
+    };
+    request.expect("a request")
+}
+
+/// What a client reads in an answer.
+fn read(asked: &Asked, answer: Answer) -> Said {
+    let body = answer.body.as_str();
+    let content = match asked {
+        _ if answer.status != 200 => Content::Nothing,
+        Asked::Register(..) => serde_json::from_str(body).map_or(Content::Unreadable, |hello| {
+            Content::Hello(read_hello(hello))
+        }),
+        Asked::Sync(_) => serde_json::from_str(body).map_or(Content::Unreadable, Content::Sync),
+        Asked::NewJob(_) => serde_json::from_str(body)
+            .map_or(Content::Unreadable, |NewJob { number, data }| {
+                Content::Job { number, data }
+            }),
+        Asked::Validate(_) => read_alive(body).map_or(Content::Nothing, Content::Alive),
+        _ => Content::Nothing,
+    };
+    Said { answer, content }
+}
+
+fn read_hello(said: Registration) -> Hello {
+    Hello {
+        token: said.worker.token,
+        display_name: said.worker.display_name,
+        project: said.worker.project,
+        stage_name: said.worker.stage_name,
+        syncs: said.extensions.iter().any(|it| it == SYNC_EXTENSION),
+        lease_ms: f64::from(said.lease_s) * 1000.0,
+        max_body: said.max_body as f64,
+        app_version: said.app_version,
+    }
+}
+
+/// Whether nothing happened: worlds are full of that.
+fn is_idle(asked: &Asked, said: &Said) -> bool {
+    match (asked, &said.content) {
+        (Asked::Sync(asked), Content::Sync(said)) => {
+            asked.items() == asked.holding.len() && said.jobs.is_empty() && said.lost.is_empty()
+        }
+        _ => said.answer.code == Some(ErrorCode::NoJobs),
+    }
+}
+
+/// A request, for people.
+fn told(asked: &Asked) -> String {
+    let names = |leases: Vec<&str>| {
+        let ids = leases
+            .iter()
+            .map(|lease| lease.split('-').next().unwrap_or_default());
+        format!("[{}]", ids.collect::<Vec<_>>().join(" "))
+    };
+    match asked {
+        Asked::Register(stage, nickname) => format!("registers as {nickname} at {stage}"),
+        Asked::Sync(sync) => format!(
+            "syncs {}: holds {}, done {}, invalid {}, failed {}, released {}, wants {}",
+            sync.seq,
+            names(sync.holding.iter().map(String::as_str).collect()),
+            names(sync.done.iter().map(|it| it.lease.as_str()).collect()),
+            names(sync.invalid.iter().map(|it| it.lease.as_str()).collect()),
+            names(sync.failed.iter().map(|it| it.lease.as_str()).collect()),
+            names(sync.released.iter().map(String::as_str).collect()),
+            sync.want
+        ),
+        Asked::NewJob(_) => "newJob".to_owned(),
+        Asked::Complete { number, .. } => format!("completes job {number}"),
+        Asked::Flag { number, .. } => format!("flags job {number}"),
+        Asked::Progress(_) => "progress".to_owned(),
+        Asked::Validate(_) => "validates".to_owned(),
+        Asked::Bye(_) => "says goodbye".to_owned(),
+    }
+}
+
+/// An answer, for people.
+fn heard(answer: &Answer) -> String {
+    if answer.status != 200 {
+        return format!(
+            "{} {}",
+            answer.status,
+            answer.code.map_or("", ErrorCode::as_str)
+        );
+    }
+    let Ok(sync) = serde_json::from_str::<SyncAnswer>(&answer.body) else {
+        return cut_to(&answer.body);
+    };
+    let granted = |job: &Granted| {
+        let id = job.lease.split('-').next().unwrap_or_default();
+        format!("{id} of job {}", job.number)
+    };
+    let jobs: Vec<String> = sync.jobs.iter().map(granted).collect();
+    format!(
+        "granted [{}], accepted {}, rejected {:?}, lost {}, {} open",
+        jobs.join(", "),
+        sync.accepted.len(),
+        sync.rejected.iter().map(|it| it.why).collect::<Vec<_>>(),
+        sync.lost.len(),
+        sync.open
+    )
+}
+
+fn cut_to(text: &str) -> String {
+    distcompute_protocol::cut(text, 60)
+}
