@@ -20,6 +20,10 @@ pub struct Surroundings {
     pub utc_offset_min: i32,
 }
 
+/// Many say "from ten o'clock on", and all their clocks are right. So each begins up to so much later
+/// than it may, and ends as much sooner.
+const HOURS_SPREAD_MS: f64 = 300_000.0;
+
 /// The volunteer's word.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Wish {
@@ -42,9 +46,16 @@ pub struct Verdict {
 }
 
 /// The policy. What the volunteer said comes before what the machine says; of several reasons the
-/// first is told: paused, hidden, on battery, outside the hours.
+/// first is told: paused, hidden, on battery, outside the hours. `random` in `[0, 1)` is this browser's
+/// own and stays the same.
 #[must_use]
-pub fn govern(now: Now, wish: Wish, settings: &Settings, around: &Surroundings) -> Verdict {
+pub fn govern(
+    now: Now,
+    random: f64,
+    wish: Wish,
+    settings: &Settings,
+    around: &Surroundings,
+) -> Verdict {
     let rest = |reason: Reason| Verdict {
         rest: Some(reason),
         look_again: reason.until(),
@@ -62,7 +73,7 @@ pub fn govern(now: Now, wish: Wish, settings: &Settings, around: &Surroundings) 
     }
     let Some((inside, until)) = settings
         .hours
-        .and_then(|hours| next_turn(now, hours, around.utc_offset_min))
+        .and_then(|hours| next_turn(now, random, hours, around.utc_offset_min))
     else {
         return Verdict {
             rest: None,
@@ -76,12 +87,18 @@ pub fn govern(now: Now, wish: Wish, settings: &Settings, around: &Surroundings) 
 }
 
 /// Whether it is one of the `hours`, and when that changes; `None` where they are the whole day.
-fn next_turn(now: Now, hours: Hours, utc_offset_min: i32) -> Option<(bool, f64)> {
+fn next_turn(now: Now, random: f64, hours: Hours, utc_offset_min: i32) -> Option<(bool, f64)> {
     // In whole milliseconds: the remainder of floats would link a kilobyte.
     let local = now.wall as i64 + i64::from(utc_offset_min) * MINUTE_MS;
-    // From now to the next time that local clocks show this minute; a whole day, where it is now.
-    let until = |minute: u16| DAY_MS - (local - i64::from(minute) * MINUTE_MS).rem_euclid(DAY_MS);
-    let (begin, end) = (until(hours.from), until(hours.to));
+    let (from, to) = (
+        i64::from(hours.from) * MINUTE_MS,
+        i64::from(hours.to) * MINUTE_MS,
+    );
+    // Not so much that short hours are none.
+    let shift = ((HOURS_SPREAD_MS * random) as i64).min((to - from).rem_euclid(DAY_MS) / 4);
+    // From now to the next time that local clocks show this moment; a whole day, where it is now.
+    let until = |moment: i64| DAY_MS - (local - moment).rem_euclid(DAY_MS);
+    let (begin, end) = (until(from + shift), until(to - shift));
     // Inside, they end before they begin again.
     (begin != end).then(|| (end < begin, now.wall.trunc() + begin.min(end) as f64))
 }
@@ -111,7 +128,7 @@ mod tests {
     }
 
     fn ask(now: Now, settings: &Settings) -> Verdict {
-        govern(now, Wish::Run, settings, &Surroundings::default())
+        govern(now, 0.0, Wish::Run, settings, &Surroundings::default())
     }
 
     const GO: Verdict = Verdict {
@@ -128,7 +145,15 @@ mod tests {
     fn a_pause_ends_at_its_moment_or_never() {
         let until = at(2.0).wall;
         let wish = Wish::Pause { until: Some(until) };
-        let ask = |now, wish| govern(now, wish, &Settings::default(), &Surroundings::default());
+        let ask = |now, wish| {
+            govern(
+                now,
+                0.0,
+                wish,
+                &Settings::default(),
+                &Surroundings::default(),
+            )
+        };
         let rest = Verdict {
             rest: Some(Reason::Paused { until: Some(until) }),
             look_again: Some(until),
@@ -153,7 +178,7 @@ mod tests {
                 on_battery,
                 ..Surroundings::default()
             };
-            govern(at(0.0), Wish::Run, &settings, &around).rest
+            govern(at(0.0), 0.0, Wish::Run, &settings, &around).rest
         };
         assert_eq!(ask(Some(true), true), Some(Reason::OnBattery));
         assert_eq!(ask(Some(true), false), None);
@@ -172,7 +197,7 @@ mod tests {
                 hidden,
                 ..Surroundings::default()
             };
-            govern(at(0.0), Wish::Run, &settings, &around).rest
+            govern(at(0.0), 0.0, Wish::Run, &settings, &around).rest
         };
         assert_eq!(ask(true, false), Some(Reason::Hidden));
         assert_eq!(ask(true, true), None);
@@ -194,7 +219,7 @@ mod tests {
             until: Some(at(13.0).wall),
         };
         let code = |wish, settings: &Settings| {
-            let verdict = govern(at(12.0), wish, settings, &around);
+            let verdict = govern(at(12.0), 0.0, wish, settings, &around);
             verdict.rest.map(|reason| reason.code())
         };
         assert_eq!(code(pause, &settings), Some("paused"));
@@ -232,7 +257,7 @@ mod tests {
             utc_offset_min: 330,
             ..Surroundings::default()
         };
-        let verdict = govern(at(0.0), Wish::Run, &night, &around);
+        let verdict = govern(at(0.0), 0.0, Wish::Run, &night, &around);
         assert_eq!(verdict, inside(0.5));
     }
 
@@ -240,6 +265,26 @@ mod tests {
     fn equal_hours_are_the_whole_day() {
         assert_eq!(ask(at(8.0), &hours(8, 8)), GO);
         assert_eq!(ask(at(8.0), &hours(0, 24)), GO);
+    }
+
+    #[test]
+    fn browsers_begin_and_end_one_by_one_and_always_within_the_hours() {
+        let night = hours(22, 6);
+        let turns = |random, hour, settings: &Settings| {
+            let around = Surroundings::default();
+            govern(at(hour), random, Wish::Run, settings, &around).look_again
+        };
+        let minutes = |hour: f64, minutes: f64| Some(at(hour + minutes / 60.0).wall);
+        assert_eq!(turns(0.5, 21.0, &night), minutes(22.0, 2.5));
+        assert_eq!(turns(0.5, 23.0, &night), minutes(30.0, -2.5));
+        // Of a minute a half is left at least.
+        let hours = Some(Hours { from: 60, to: 61 });
+        let minute = Settings {
+            hours,
+            ..Settings::default()
+        };
+        assert_eq!(turns(0.999, 0.0, &minute), minutes(1.0, 0.25));
+        assert_eq!(turns(0.999, 1.01, &minute), minutes(1.0, 0.75));
     }
 
     /// Until the moment named nothing changes, and at that moment something does.
@@ -267,7 +312,7 @@ mod tests {
                             };
                             let ask = |wall| {
                                 let now = Now { wall, ..now };
-                                govern(now, wish, &settings, &around)
+                                govern(now, 0.0, wish, &settings, &around)
                             };
                             let verdict = ask(now.wall);
                             let Some(then) = verdict.look_again else {

@@ -27,9 +27,6 @@ impl Mean {
     }
 }
 
-/// How long an outcome waits for others to share its request with, where no core lacks work.
-pub const LINGER_MS: f64 = 3_000.0;
-
 /// Outcomes that are enough for a request of their own.
 pub const FULL: usize = 256;
 
@@ -60,6 +57,8 @@ pub struct Speed {
     pub answer_ms: f64,
     /// How long a lease lasts.
     pub lease_ms: f64,
+    /// How long outcomes wait for others to share a request with.
+    pub linger_ms: f64,
     /// How many cores work.
     pub cores: u32,
 }
@@ -72,7 +71,7 @@ impl Speed {
         if job_ms > self.answer_ms.max(10.0) * NOT_AHEAD {
             return 0;
         }
-        let horizon = (2.0 * self.answer_ms + LINGER_MS).min(self.lease_ms / 4.0);
+        let horizon = (2.0 * self.answer_ms + self.linger_ms).min(self.lease_ms / 4.0);
         let wanted = f64::from(self.cores) * horizon / job_ms.max(0.01);
         (wanted.ceil().clamp(1.0, MOST)) as usize
     }
@@ -111,6 +110,7 @@ mod tests {
             job_ms: Some(job_ms),
             answer_ms,
             lease_ms: 300_000.0,
+            linger_ms: 3_000.0,
             cores,
         }
     }

@@ -286,13 +286,17 @@ pub struct Scheduler {
     entered: Option<Now>,
     /// When progress was told last.
     told: Option<Now>,
+    /// A random number of this browser's own, drawn when it begins.
+    own: f64,
 }
 
 impl Scheduler {
     /// A hub for these stages, in order of preference.
     #[must_use]
     pub fn new(stages: &[Stage], nickname: &str, settings: Settings, limits: Limits) -> Self {
-        let link = |(index, stage): (usize, &Stage)| Link::new(index, *stage, nickname.to_owned());
+        let link = |(index, stage): (usize, &Stage)| {
+            Link::new(index, *stage, nickname.to_owned(), limits.linger_ms)
+        };
         Self {
             desk: Desk::default(),
             links: stages.iter().enumerate().map(link).collect(),
@@ -314,6 +318,7 @@ impl Scheduler {
             work_ms: 0.0,
             entered: None,
             told: None,
+            own: 0.0,
         }
     }
 
@@ -380,6 +385,7 @@ impl Scheduler {
                 jobs,
                 cores,
             } => {
+                self.own = random;
                 self.meeting = Some((cores, now));
                 self.restore(now, sessions, jobs);
             }
@@ -733,7 +739,7 @@ impl Scheduler {
         if self.mode == Mode::Over {
             return;
         }
-        let verdict = govern(now, self.wish, &self.settings, &self.around);
+        let verdict = self.verdict(now);
         let rest = verdict.rest.is_some();
         self.resting = match (rest, self.resting) {
             (true, None) => Some(now),
@@ -769,6 +775,10 @@ impl Scheduler {
         self.tell_fatal(out);
     }
 
+    fn verdict(&self, now: Now) -> Verdict {
+        govern(now, self.own, self.wish, &self.settings, &self.around)
+    }
+
     /// Whether jobs may be begun.
     fn may_begin(&self) -> bool {
         self.mode == Mode::Run
@@ -797,6 +807,7 @@ impl Scheduler {
             job_ms: link.common.job_ms.get().map(|ms| ms * rest),
             answer_ms: link.common.answer_ms.get().unwrap_or(100.0),
             lease_ms: link.lease_ms(),
+            linger_ms: self.limits.linger_ms,
             cores: self.settings.cores.max(1),
         }
     }
@@ -1189,7 +1200,7 @@ impl Scheduler {
                 .iter()
                 .filter_map(|link| link.due_ms(now, &self.desk)),
         );
-        let verdict: Verdict = govern(now, self.wish, &self.settings, &self.around);
+        let verdict = self.verdict(now);
         due.extend(verdict.look_again.map(|at| at - now.wall));
         if let Some(since) = self.resting {
             let lease = self
@@ -1221,9 +1232,11 @@ impl Scheduler {
                 let limit = limit.map(|limit| limit - (self.work_ms - core.began));
                 let stall = core.reported;
                 let stall = stall.map(|at| self.limits.stall_ms - (self.work_ms - at));
-                let limits = [limit, stall].into_iter().flatten();
-                due.extend(limits.map(|ms| ms / share - entered));
-                due.push(BEAT_MS - entered);
+                // Time that no limit counts need not be entered.
+                for ms in [limit, stall].into_iter().flatten() {
+                    due.push(ms / share - entered);
+                    due.push(BEAT_MS - entered);
+                }
             }
             if core.untold {
                 let told = self.told.map_or(0.0, |told| now.since(told));
@@ -1271,7 +1284,7 @@ impl Scheduler {
             Mode::Over if !self.renewing => return Reason::Stopped,
             _ => {}
         }
-        if let Some(rest) = govern(now, self.wish, &self.settings, &self.around).rest {
+        if let Some(rest) = self.verdict(now).rest {
             return rest;
         }
         if self.renewing {

@@ -47,6 +47,9 @@ pub struct Limits {
     pub stall_ms: f64,
     /// How often progress is sent, at most.
     pub progress_interval_ms: f64,
+    /// How long an outcome waits for others to share its request with, where no core lacks work; jobs
+    /// are held ahead for as long.
+    pub linger_ms: f64,
 }
 
 impl Default for Limits {
@@ -55,6 +58,7 @@ impl Default for Limits {
             job_timeout_ms: None,
             stall_ms: 600_000.0,
             progress_interval_ms: 10_000.0,
+            linger_ms: 3_000.0,
         }
     }
 }

@@ -487,6 +487,7 @@ proptest! {
             job_timeout_ms: Some(job),
             stall_ms: stall,
             progress_interval_ms: interval,
+            ..Limits::default()
         });
         let mut shell = Shell::new(limits);
         // Storage has each but once.

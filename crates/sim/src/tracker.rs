@@ -8,6 +8,7 @@ use distcompute_protocol::{
     ErrorCode, Granted, MAX_SYNC_ITEMS, MAX_SYNC_WANT, OK_TEXT, Rejected, RejectedWhy, Stage,
     SyncAnswer, SyncRequest,
 };
+use distcompute_tracker::rules::wait::wait_s;
 
 /// A request as a tracker gets it.
 #[derive(Debug, Clone)]
@@ -524,12 +525,8 @@ impl Model {
         }
         let open = self.open(stage);
         said.open = open as u64;
-        let content = ((self.lease_ms / 3000.0) as u32).clamp(5, 60);
-        said.wait_s = match (said.jobs.len() < want, open > 0) {
-            (false, _) => content,
-            (true, true) => 2,
-            (true, false) => content.min(15),
-        };
+        let (lacks_jobs, lease_s) = (said.jobs.len() < want, (self.lease_ms / 1_000.0) as u32);
+        said.wait_s = wait_s(lacks_jobs, open as i64, 1, lease_s);
         said.wait_s = self.says_wait_s.unwrap_or(said.wait_s);
         fine("{}", Content::Sync(said))
     }

@@ -385,7 +385,7 @@ impl Calls {
             return;
         }
         self.failed = Some(now);
-        common.retry.failed(now, random, retry_after_ms, fault);
+        common.failed(now, random, retry_after_ms, fault);
     }
 
     /// The tracker does not know this worker, or no longer: what it held is somebody else's.
@@ -429,10 +429,10 @@ impl Calls {
                 common.answered(now, sent);
                 self.wait(common, now, random);
             }
-            Word::Refused(fault) => common.retry.failed(now, random, None, fault),
+            Word::Refused(fault) => common.failed(now, random, None, fault),
             _ => {
                 let fault = Fault::bad_answer("The tracker's answer to newJob holds no job.");
-                common.retry.failed(now, random, None, fault);
+                common.failed(now, random, None, fault);
             }
         }
     }

@@ -17,8 +17,12 @@ use super::{
 use crate::call::{Call, Meaning};
 use crate::fault::{Code, Fault, Kind};
 
-use self::retry::PATIENCE_MS;
+use self::retry::{PATIENCE_MS, Usual, spread_ms};
+
 pub use self::retry::Retry;
+
+/// The longest usual time between two requests where the tracker has not said.
+const WAIT_MS: f64 = 60_000.0;
 
 /// No tracker means a shorter lease.
 const LEAST_LEASE_MS: f64 = 5_000.0;
@@ -47,12 +51,19 @@ pub struct Common {
     pub stage: Stage,
     /// Under which name.
     pub nickname: String,
+    /// How long an outcome waits for others to share its request with.
+    pub linger_ms: f64,
     /// What the tracker said last when it registered a worker.
     pub hello: Option<Hello>,
     /// How long answers take.
     pub answer_ms: Mean,
     /// How long jobs take.
     pub job_ms: Mean,
+    /// When the last request that was answered had been sent, the time between two of them, and the
+    /// longest that there should be.
+    asked: Option<Now>,
+    gap_ms: Mean,
+    longest_ms: f64,
     /// No job was open; not asked before this.
     pub dry: Option<Due>,
     /// Whether the tracker answers, and when it is tried again if not.
@@ -167,15 +178,14 @@ impl Common {
             }
             Word::Done(_) | Word::DoneBefore => {
                 let text = "The tracker's answer to a registration holds none.";
-                self.retry
-                    .failed(now, random, None, Fault::bad_answer(text));
+                self.failed(now, random, None, Fault::bad_answer(text));
                 None
             }
             Word::Later {
                 fault,
                 retry_after_ms,
             } => {
-                self.retry.failed(now, random, retry_after_ms, fault);
+                self.failed(now, random, retry_after_ms, fault);
                 None
             }
             Word::Refused(fault) => {
@@ -185,8 +195,19 @@ impl Common {
         }
     }
 
+    fn failed(&mut self, now: Now, random: f64, retry_after_ms: Option<u32>, fault: Fault) {
+        let longest_ms = self.longest_ms;
+        let gap_ms = self.gap_ms.get().unwrap_or(0.0);
+        let usual = Usual { gap_ms, longest_ms };
+        self.retry.failed(now, random, retry_after_ms, fault, usual);
+    }
+
     fn answered(&mut self, now: Now, sent: Now) {
         self.retry.worked();
+        if let Some(asked) = self.asked.replace(sent) {
+            // A pause says nothing of how often it asks.
+            self.gap_ms.add(sent.since(asked).min(self.longest_ms), 1);
+        }
         let ms = now.since(sent);
         // Longer than anybody waits is a sleep, or a clock that was set.
         if ms <= PATIENCE_MS {
@@ -225,15 +246,19 @@ impl Common {
 impl Link {
     /// A link that has not registered yet.
     #[must_use]
-    pub fn new(index: usize, stage: Stage, nickname: String) -> Self {
+    pub fn new(index: usize, stage: Stage, nickname: String, linger_ms: f64) -> Self {
         Self {
             common: Common {
                 index,
                 stage,
                 nickname,
+                linger_ms,
                 hello: None,
                 answer_ms: Mean::default(),
                 job_ms: Mean::default(),
+                asked: None,
+                gap_ms: Mean::default(),
+                longest_ms: WAIT_MS,
                 dry: None,
                 retry: Retry::default(),
                 version: None,
@@ -407,7 +432,7 @@ impl Link {
         }
         let own = match &self.dialect {
             Dialect::Unknown { .. } => None,
-            Dialect::Sync(syncs) => syncs.due_ms(now, self.common.index, desk),
+            Dialect::Sync(syncs) => syncs.due_ms(&self.common, now, desk),
             Dialect::Calls(calls) => calls.due_ms(now),
         };
         let dry = self.common.dry.map(|dry| dry.left_ms(now));

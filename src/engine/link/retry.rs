@@ -1,11 +1,18 @@
 //! Whether the tracker answers, and when it is tried again if it does not.
+//!
+//! A million browsers may lose the same tracker in the same minute. So that it does not drown when it
+//! comes back, none of them asks more often while it is away than while all is well, but for one
+//! repetition soon after the first failure, which mends most of what goes wrong; and each waits at
+//! random, the longest wait twice the shortest, which takes any lock-step apart.
 
 use crate::engine::clock::{Due, Now};
-use crate::exchange::backoff_ms;
 use crate::fault::Fault;
 
-/// The sooner of all waits: full jitter may say nothing at all.
-const LEAST_MS: f64 = 200.0;
+/// The wait for the repetition.
+const SOON_MS: f64 = 1_000.0;
+
+/// What is usual at least: where many requests follow each other, or nothing is known yet.
+const LEAST_GAP_MS: f64 = 500.0;
 
 /// The longest, whatever a server asks for.
 const MOST_MS: f64 = 600_000.0;
@@ -15,6 +22,20 @@ pub(super) const PATIENCE_MS: f64 = 20_000.0;
 
 /// Any network gets so long.
 const LEAST_PATIENCE_MS: f64 = 2_000.0;
+
+/// A random part of `longest_ms`, from a half of it on. `random` is in `[0, 1)`.
+pub(super) fn spread_ms(longest_ms: f64, random: f64) -> f64 {
+    longest_ms * (1.0 + random.clamp(0.0, 1.0)) / 2.0
+}
+
+/// How a link asks while all is well.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usual {
+    /// The mean time between two requests, in milliseconds.
+    pub gap_ms: f64,
+    /// The longest.
+    pub longest_ms: f64,
+}
 
 /// The state of a connection.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -32,10 +53,22 @@ impl Retry {
     }
 
     /// None came, or none that can be used.
-    pub fn failed(&mut self, now: Now, random: f64, retry_after_ms: Option<u32>, fault: Fault) {
-        let wait = f64::from(backoff_ms(self.attempts, random, retry_after_ms));
+    pub fn failed(
+        &mut self,
+        now: Now,
+        random: f64,
+        retry_after_ms: Option<u32>,
+        fault: Fault,
+        usual: Usual,
+    ) {
+        let limit = match i32::try_from(self.attempts.min(30)) {
+            Ok(attempts @ 1..) => usual.gap_ms.max(LEAST_GAP_MS) * 2.0_f64.powi(attempts),
+            _ => SOON_MS,
+        };
+        let jitter = spread_ms(limit.min(usual.longest_ms.max(SOON_MS)), random);
+        let wait = f64::from(retry_after_ms.unwrap_or(0)) + jitter;
         self.attempts = self.attempts.saturating_add(1);
-        self.due = Some(Due::after(now, wait.clamp(LEAST_MS, MOST_MS)));
+        self.due = Some(Due::after(now, wait.min(MOST_MS.max(jitter))));
         self.fault = Some(fault);
     }
 
@@ -79,10 +112,74 @@ mod tests {
         assert_eq!(retry.patience_ms(5_000.0), LEAST_PATIENCE_MS);
         for _ in 0..5 {
             let fault = Fault::new(Kind::Unreachable, Code::Timeout, "");
-            retry.failed(Now::default(), 0.5, None, fault);
+            let usual = Usual {
+                gap_ms: 500.0,
+                longest_ms: 60_000.0,
+            };
+            retry.failed(Now::default(), 0.5, None, fault, usual);
         }
         assert_eq!(retry.patience_ms(5_000.0), PATIENCE_MS);
         retry.worked();
         assert_eq!(retry.patience_ms(9_000.0), 3_000.0);
+    }
+
+    fn waits(usual: Usual, random: f64, retry_after_ms: Option<u32>) -> Vec<f64> {
+        let mut retry = Retry::default();
+        let now = Now::default();
+        let mut wait = || {
+            let fault = Fault::bad_answer("away");
+            retry.failed(now, random, retry_after_ms, fault, usual);
+            retry.left_ms(now).unwrap_or_default()
+        };
+        (0..40).map(|_| wait()).collect()
+    }
+
+    #[test]
+    fn after_one_repetition_nobody_asks_oftener_than_usual_or_waits_longer() {
+        for (gap_ms, longest_ms) in [
+            (2_000.0, 60_000.0),
+            (45_000.0, 60_000.0),
+            (500.0, 600_000.0),
+        ] {
+            let usual = Usual { gap_ms, longest_ms };
+            for random in [0.0, 0.5, 0.999] {
+                let waits = waits(usual, random, None);
+                assert!(waits[0] <= SOON_MS);
+                let least = gap_ms.min(longest_ms / 2.0);
+                assert!(
+                    waits[1..]
+                        .iter()
+                        .all(|ms| (least..=longest_ms).contains(ms))
+                );
+                assert!(waits[30] >= longest_ms / 2.0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_wait_is_twice_the_shortest() {
+        let usual = Usual {
+            gap_ms: 10_000.0,
+            longest_ms: 60_000.0,
+        };
+        let (short, long) = (waits(usual, 0.0, None), waits(usual, 1.0, None));
+        for (short, long) in short.iter().zip(long) {
+            assert_eq!(long, 2.0 * short);
+        }
+        assert_eq!(short[..5], [500.0, 10_000.0, 20_000.0, 30_000.0, 30_000.0]);
+    }
+
+    #[test]
+    fn a_server_says_how_soon_but_not_to_wait_for_a_year() {
+        let usual = Usual {
+            gap_ms: 500.0,
+            longest_ms: 60_000.0,
+        };
+        assert_eq!(waits(usual, 0.0, Some(7_000))[..2], [7_500.0, 7_500.0]);
+        assert!(
+            waits(usual, 1.0, Some(u32::MAX))
+                .iter()
+                .all(|ms| *ms == MOST_MS)
+        );
     }
 }

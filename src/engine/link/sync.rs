@@ -5,13 +5,13 @@
 
 use distcompute_protocol::{MAX_SYNC_ITEMS, MAX_SYNC_WANT};
 
-use super::{Ask, Common, Ids, Word, is_unknown, register, word};
+use super::{Ask, Common, Ids, WAIT_MS, Word, is_unknown, register, spread_ms, word};
 use crate::call::Call;
 use crate::engine::{
     action::{Action, Got, Parsed, Session, Sync, Synced, Wire, Write},
     clock::{Due, Now},
     desk::{Desk, Job, Key, Outcome, Place, Ticket},
-    pace::{FULL, LINGER_MS},
+    pace::FULL,
 };
 use crate::fault::{Code, Fault};
 use distcompute_protocol::ErrorCode;
@@ -32,11 +32,8 @@ const FAREWELL_BODY: f64 = 48_000.0;
 const FLAGGED: usize = 256;
 const FLAGGED_MS: f64 = 120_000.0;
 
-/// When to ask again where the tracker has not said.
-const WAIT_MS: f64 = 60_000.0;
-
-/// The least of what it may say.
-const LEAST_WAIT_MS: f64 = 2_000.0;
+/// The least and the most of what the tracker may say when to ask again.
+const TOLD_MS: (f64, f64) = (2_000.0, 600_000.0);
 
 /// The request under way.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +66,7 @@ pub(super) struct Syncs {
     flight: Option<Flight>,
     /// When the last request that was answered had been sent: leases count from then.
     heard: Option<Now>,
+    /// How long nothing need be said of what is held.
     wait_ms: f64,
     /// A body that is known to be accepted, in bytes; shrinks where the tracker refuses a larger one.
     body: f64,
@@ -171,7 +169,7 @@ impl Syncs {
             }
         }
         let full = count >= FULL || bytes >= self.max_body(common) / 2.0;
-        count > 0 && (full || ask.hurry || waited >= LINGER_MS)
+        count > 0 && (full || ask.hurry || waited >= common.linger_ms)
     }
 
     fn send(
@@ -308,14 +306,14 @@ impl Syncs {
                 Word::Done(_) | Word::DoneBefore => {
                     unsend(desk, &keys);
                     let fault = Fault::bad_answer("The tracker's answer to a sync holds none.");
-                    common.retry.failed(now, random, None, fault);
+                    common.failed(now, random, None, fault);
                 }
                 Word::Later {
                     fault,
                     retry_after_ms,
                 } => {
                     unsend(desk, &keys);
-                    common.retry.failed(now, random, retry_after_ms, fault);
+                    common.failed(now, random, retry_after_ms, fault);
                 }
                 Word::Refused(fault) => {
                     unsend(desk, &keys);
@@ -356,7 +354,7 @@ impl Syncs {
                 }
             }
         } else {
-            common.retry.failed(now, random, None, fault);
+            common.failed(now, random, None, fault);
         }
     }
 
@@ -413,12 +411,18 @@ impl Syncs {
                 granted -= 1;
             }
         }
-        // Whatever it says, not all the time, and soon enough for the leases.
-        let longest = common.lease_ms() / 3.0;
-        self.wait_ms = synced.wait_ms.max(LEAST_WAIT_MS).min(longest);
+        // Whatever it says, not all the time. Leases are kept sooner than it says, jobs asked for
+        // later, at random: those who were told so together do not come back together.
+        let told = synced.wait_ms.clamp(TOLD_MS.0, TOLD_MS.1);
+        let keep = told.min(common.lease_ms() / 3.0);
+        self.wait_ms = spread_ms(keep, random);
+        common.longest_ms = keep;
         if granted < want {
-            // Volunteers who were told so together do not come back together.
-            common.dry = Some(Due::after(now, self.wait_ms * (1.0 + 0.2 * random)));
+            let longest = 2.0 * told;
+            common.dry = Some(Due::after(now, spread_ms(longest, random)));
+            if !desk.iter().any(|job| job.link == common.index) {
+                common.longest_ms = longest;
+            }
         } else if want > 0 {
             common.dry = None;
         }
@@ -464,15 +468,15 @@ impl Syncs {
         true
     }
 
-    pub(super) fn due_ms(&self, now: Now, index: usize, desk: &Desk) -> Option<f64> {
+    pub(super) fn due_ms(&self, common: &Common, now: Now, desk: &Desk) -> Option<f64> {
         if self.flight.is_some() {
             return None;
         }
         let silent = self.wait_ms - now.since(self.heard());
         let mut due = f64::INFINITY;
-        for job in desk.iter().filter(|job| job.link == index) {
+        for job in desk.iter().filter(|job| job.link == common.index) {
             let lingers = match &job.place {
-                Place::Ended { since, .. } => LINGER_MS - now.since(*since),
+                Place::Ended { since, .. } => common.linger_ms - now.since(*since),
                 _ => silent,
             };
             for ms in [silent, lingers] {
