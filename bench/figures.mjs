@@ -116,12 +116,14 @@ export function grouped(value) {
 /**
  * Writes a benchmark's figures for programs and for people: published, if everything was measured.
  *
- * @param {{ name: string, figures: object[], text: string, everything: boolean }} found
+ * @param {{ name: string, figures: object[], text: string, everything: boolean,
+ *   files?: Record<string, string> }} found
  */
-export function write({ name, figures, text, everything }) {
+export function write({ name, figures, text, everything, files = {} }) {
   const folder = join(root, ...(everything ? ["bench", "results"] : ["target", "bench"]));
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(figures, null, 2)}\n`);
   writeFileSync(join(folder, `${name}.md`), text);
+  for (const [file, content] of Object.entries(files)) writeFileSync(join(folder, file), content);
   console.log(`\n${text}`);
 }

@@ -4,11 +4,16 @@ import { Failure, isMain, runMain } from "./failure.mjs";
 import { endOnSignals } from "./process.mjs";
 
 /** What can be measured; each module says `usage` and does `main(args)`. */
-const benchmarks = { client: "../bench/client.mjs", tracker: "../bench/tracker.mjs" };
+const benchmarks = {
+  client: "../bench/client.mjs",
+  scale: "../bench/scale.mjs",
+  tracker: "../bench/tracker.mjs",
+};
 
 const usage = `npm run bench -- NAME [options]
 
   client    how much of a browser's cores goes into jobs, by the engine and by loops of one's own
+  scale     how many requests a tracker gets of a million volunteers, on paper
   tracker   how many jobs a second the tracker hands out and takes back, on each store
 
 npm run bench -- NAME --help says what may be asked of it.`;

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`course`] | who is there, what goes wrong and when: drawn from a seed, and shrunk |
 //! | [`life`] | a whole world, one event after the other |
+//! | [`scale`] | a million browsers without faults, and what the tracker gets of them |
 //! | [`world`] | one browser: its clocks, network, compute workers, storage, and the real scheduler |
 //! | [`old`] | a client of the first protocol |
 //! | [`trackers`] | the real tracker, of one process or two, and how they die |
@@ -20,6 +21,7 @@ pub mod course;
 pub mod hunt;
 pub mod life;
 pub mod old;
+pub mod scale;
 pub mod tracker;
 pub mod trackers;
 pub mod world;

@@ -1,0 +1,116 @@
+// Charts of courses of time as one SVG that needs nothing else, light or dark as the reader has it.
+
+const width = 920;
+const panel = { height: 210, left: 84, right: 18, top: 46, bottom: 44 };
+
+/** As on the tracker's pages; what is drawn is told apart by more than its colour. */
+const style = `
+  svg { color-scheme: light dark; }
+  .ground { fill: #ffffff; } .text { fill: #16223a; } .quiet { fill: #5a6478; }
+  .grid { stroke: #e4dfd3; } .bound { stroke: #5a6478; stroke-dasharray: 6 4; }
+  .first { stroke: #b4560f; } .second { stroke: #1f5f8b; stroke-dasharray: 2 3; }
+  .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+  text { font: 13px system-ui, sans-serif; } .title { font-weight: 600; font-size: 15px; }
+  @media (prefers-color-scheme: dark) {
+    .ground { fill: #0c1220; } .text { fill: #e8ecf4; } .quiet { fill: #9aa6bd; }
+    .grid { stroke: #26314a; } .bound { stroke: #9aa6bd; }
+    .first { stroke: #f2b134; } .second { stroke: #7cc0ee; }
+  }`;
+
+/**
+ * Panels, one below the other. The time of a panel is in seconds and begins at `from_s`.
+ *
+ * @param {{ title: string, unit: string, step_s: number, from_s?: number, lines: { name: string, values: number[] }[],
+ *   bound?: { name: string, value: number } }[]} panels with at most two lines each
+ */
+export function chart(panels) {
+  const height = panels.length * panel.height;
+  const drawn = panels.map(
+    (one, at) => `<g transform="translate(0 ${at * panel.height})">${draw(one)}</g>`,
+  );
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(
+      panels.map(({ title }) => title).join("; "),
+    )}">`,
+    `<style>${style}\n</style>`,
+    `<rect class="ground" width="${width}" height="${height}"/>`,
+    ...drawn,
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+function draw({ title, unit, step_s, from_s = 0, lines, bound }) {
+  const length = Math.max(...lines.map(({ values }) => values.length));
+  const most = Math.max(bound?.value ?? 0, ...lines.flatMap(({ values }) => values));
+  const [seconds, top] = [length * step_s, nice(most)];
+  const [inner, tall] = [width - panel.left - panel.right, panel.height - panel.top - panel.bottom];
+  const x = (time) => round(panel.left + ((time - from_s) / seconds) * inner);
+  const y = (value) => round(panel.top + tall * (1 - value / top));
+  const parts = [`<text class="text title" x="${panel.left}" y="18">${escaped(title)}</text>`];
+  for (let step = 0; step <= 2; step++) {
+    const value = (top * step) / 2;
+    parts.push(
+      `<line class="grid" x1="${panel.left}" x2="${width - panel.right}" y1="${y(value)}" y2="${y(value)}"/>`,
+      label(panel.left - 8, y(value) + 4, "end", value.toLocaleString("en")),
+    );
+  }
+  const [every, divisor, name] = ticks(seconds);
+  for (let time = Math.ceil(from_s / every) * every; time <= from_s + seconds; time += every) {
+    const at = panel.height - panel.bottom;
+    parts.push(
+      `<line class="grid" x1="${x(time)}" x2="${x(time)}" y1="${at}" y2="${at + 5}"/>`,
+      label(x(time), at + 20, "middle", String(time / divisor)),
+    );
+  }
+  parts.push(label(width - panel.right, panel.height - 6, "end", name));
+  parts.push(label(panel.left, 36, "start", unit));
+  let right = width - panel.right;
+  const key = (kind, text) => {
+    parts.push(
+      label(right, 36, "end", text),
+      `<line class="line ${kind}" x1="${right - 6.6 * text.length - 34}" x2="${right - 6.6 * text.length - 8}" y1="32" y2="32"/>`,
+    );
+    right -= 6.6 * text.length + 50;
+  };
+  if (bound) {
+    parts.push(
+      `<line class="bound" x1="${panel.left}" x2="${width - panel.right}" y1="${y(bound.value)}" y2="${y(bound.value)}"/>`,
+    );
+    key("bound", bound.name);
+  }
+  const kinds = ["first", "second"];
+  for (const [at, { name, values }] of [...lines.entries()].reverse()) {
+    const points = values.map(
+      (value, place) => `${x(from_s + (place + 0.5) * step_s)},${y(value)}`,
+    );
+    parts.push(`<polyline class="line ${kinds[at]}" points="${points.join(" ")}"/>`);
+    if (lines.length > 1) key(kinds[at], name);
+  }
+  return parts.join("\n");
+}
+
+function label(x, y, anchor, text) {
+  return `<text class="quiet" x="${x}" y="${y}" text-anchor="${anchor}">${escaped(text)}</text>`;
+}
+
+/** Where ticks are, what a tick's number counts, and the name of that. */
+function ticks(seconds) {
+  if (seconds >= 12 * 3_600) return [3 * 3_600, 3_600, "hours"];
+  if (seconds < 1_800) return [180, 60, "minutes"];
+  return seconds > 3 * 3_600 ? [3_600, 3_600, "hours"] : [600, 60, "minutes"];
+}
+
+/** The next number that reads well. */
+function nice(value) {
+  const unit = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
+  return unit * [1, 2, 4, 6, 8, 10].find((step) => step * unit >= value);
+}
+
+function round(value) {
+  return Math.round(value * 10) / 10;
+}
+
+function escaped(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+}
