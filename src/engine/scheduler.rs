@@ -747,8 +747,9 @@ impl Scheduler {
             (false, _) => None,
         };
         self.renewing |= self.links.iter().any(|link| link.common.renewed);
-        self.end_what_hangs(now, out);
+        // What a core begins may not be its job any more.
         self.begin_next(now);
+        self.end_what_hangs(now, out);
         let may = self.may_begin();
         self.recall(now, !may, out);
         if may {
