@@ -637,16 +637,13 @@ impl<T: Tracker> World<T> {
         core.meets = false;
         core.hub = self.life;
         core.queue.clear();
-        for ended in core.unsaid.results.drain(..) {
-            if let Outcome::Done(text) = ended.outcome {
-                self.texts.remove(&text.id);
-            }
-        }
+        let unsaid = std::mem::take(&mut core.unsaid.results);
         core.told = 0;
         let over = std::mem::take(&mut core.over);
         let running = core.running.as_ref().map(|run| run.task.clone());
         let up = core.up;
         core.unsaid.started = running.as_ref().map(|task| task.key);
+        self.unmake(unsaid);
         for (task, outcome) in over {
             let made = self.stored_as(&task, Some(outcome));
             self.hub_hears(MESSAGE_MS, Event::Made(made));
@@ -679,7 +676,7 @@ impl<T: Tracker> World<T> {
 
     /// A worker vanishes.
     pub fn kill_core(&mut self, at: u32) {
-        if self.cores.remove(&at).is_some() {
+        if self.lose(at) {
             self.hub_hears(
                 MESSAGE_MS,
                 Event::CoreDied(at, "unreachable executed".to_owned()),
@@ -940,7 +937,9 @@ impl<T: Tracker> World<T> {
             Action::Level { core, level } => self.say(core, ToCore::Level(level)),
             Action::Cores(want) => {
                 self.wants = want;
-                self.cores.retain(|at, _| *at < want);
+                for core in self.cores.split_off(&want).into_values() {
+                    self.unmake(core.unsaid.results);
+                }
                 for at in 0..want {
                     if !self.cores.contains_key(&at) {
                         self.spawn(at, SPAWN_MS);
@@ -949,7 +948,7 @@ impl<T: Tracker> World<T> {
             }
             Action::Replace { core, .. } => {
                 self.replaced += 1;
-                self.cores.remove(&core);
+                self.lose(core);
                 self.spawn(core, SPAWN_MS);
             }
             Action::Free(text) => {
@@ -1294,12 +1293,25 @@ impl<T: Tracker> World<T> {
                 self.hub_hears(MESSAGE_MS, Event::Report(at, report));
                 return;
             }
-            for ended in report.results {
-                if let Outcome::Done(text) = ended.outcome {
-                    self.texts.remove(&text.id);
-                }
+            self.unmake(report.results);
+        }
+    }
+
+    /// Nobody hears of these results.
+    fn unmake(&mut self, results: Vec<Ended>) {
+        for ended in results {
+            if let Outcome::Done(text) = ended.outcome {
+                self.texts.remove(&text.id);
             }
         }
+    }
+
+    /// A compute worker is gone, and with it what it has not said. Whether there was one.
+    fn lose(&mut self, at: u32) -> bool {
+        let core = self.cores.remove(&at);
+        let is = core.is_some();
+        self.unmake(core.map_or_else(Vec::new, |core| core.unsaid.results));
+        is
     }
 
     /// Ends the running job.
