@@ -34,6 +34,21 @@ const ALIVE_MS: f64 = 600_000.0;
 /// Numbers of jobs that are remembered as not for this browser.
 const REFUSED: usize = 256;
 
+/// So often a job may fail here.
+const FAILURES: usize = 3;
+
+/// Adds the number of a job; the oldest one makes room.
+fn remember(numbers: &mut Vec<u64>, number: u64) {
+    if numbers.len() >= REFUSED {
+        numbers.remove(0);
+    }
+    numbers.push(number);
+}
+
+fn failures(failing: &[u64], number: u64) -> usize {
+    failing.iter().filter(|of| **of == number).count()
+}
+
 #[derive(Debug, Clone, PartialEq)]
 struct Seat {
     token: String,
@@ -70,6 +85,8 @@ pub(super) struct Calls {
     flights: Vec<Flight>,
     dry_s: i32,
     refused: Vec<u64>,
+    /// Numbers of jobs that failed here, once for each time.
+    failing: Vec<u64>,
     failed: Option<Now>,
     left: bool,
 }
@@ -224,26 +241,27 @@ impl Calls {
                 let token = token.clone();
                 (What::Settle(key), Wire::Flag { token, number })
             }
-            // There is no call for it; forgetting the worker puts its job back.
+            // There is no call for a failure, and forgetting the worker puts its job back. One that
+            // always fails would come and go for ever: its worker falls silent, which our trackers
+            // count, and which keeps the job from everybody for as long as a worker is waited for.
+            Outcome::Failed(_) if failures(&self.failing, number) + 1 >= FAILURES => {
+                self.seats.retain(|seat| seat.token != token);
+                desk.remove(key);
+                return true;
+            }
             Outcome::Failed(_) | Outcome::Released => {
                 let token = token.clone();
                 (What::Bye(Some(key)), Wire::Bye { token })
             }
         };
-        if matches!(outcome, Outcome::Failed(_) | Outcome::Invalid(_)) {
-            self.refuse(number);
+        if matches!(outcome, Outcome::Failed(_) | Outcome::Invalid(_))
+            && !self.refused.contains(&number)
+        {
+            // An old tracker may hand it out to whoever has just put it back.
+            remember(&mut self.refused, number);
         }
         self.fly(now, &token, what, wire, ids, out);
         true
-    }
-
-    /// A job that should not come again at once: an old tracker may hand it out to whoever has just
-    /// put it back.
-    fn refuse(&mut self, number: u64) {
-        if self.refused.len() >= REFUSED {
-            self.refused.remove(0);
-        }
-        self.refused.push(number);
     }
 
     /// Sends progress, or lets the tracker hear of a worker that has long been silent.
@@ -347,7 +365,12 @@ impl Calls {
                     common.answered(now, sent);
                 }
                 self.seats.retain(|seat| seat.token != token);
-                key.map(|key| desk.remove(key));
+                let job = key.and_then(|key| desk.remove(key));
+                if let Some(job) = job
+                    && matches!(job.outcome(), Some(Outcome::Failed(_)))
+                {
+                    remember(&mut self.failing, job.number);
+                }
             }
             (Word::Refused(fault), _) if is_unknown(&fault) => {
                 self.forget(common, &token, desk);

@@ -827,6 +827,26 @@ fn bad_jobs_are_reported_and_the_core_goes_on() {
 }
 
 #[test]
+fn a_job_that_always_fails_does_not_come_and_go_where_no_word_says_so() {
+    let mut world = world(false, 2, 1, 100.0);
+    world.handler = Box::new(|number, _| Work {
+        fate: if number == 1 {
+            Fate::Throws
+        } else {
+            Fate::Done
+        },
+        ..Work::of(100.0)
+    });
+    world.patience_ms = f64::INFINITY;
+    world.run(7_000_000.0);
+    assert_eq!(world.begun[&1], 3);
+    assert_eq!(world.tracker.closed(), 1);
+    // The tracker has missed its worker, and somebody else could have it.
+    world.run(7_300_000.0);
+    assert_eq!(world.begun[&1], 4);
+}
+
+#[test]
 fn a_job_that_stalls_is_ended() {
     both(|syncs| {
         let limits = Limits {

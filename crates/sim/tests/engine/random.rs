@@ -196,8 +196,8 @@ fn go(course: &Course) {
     world.tell(Event::Around(Surroundings::default()));
     world.settings(|settings| settings.intensity = 10);
     for _ in 0..20 {
-        // Two hours are what the first protocol needs to miss somebody.
-        world.run_until(8_000_000.0, |world| {
+        // Two hours are what the first protocol needs to miss somebody, or a job that failed thrice.
+        world.run_until(20_000_000.0, |world| {
             world.tracker.is_finished() || world.renews
         });
         if !world.renews {
