@@ -14,7 +14,8 @@ import { wasmStep } from "./wasm.mjs";
 /** @type {import("./report.mjs").Step[]} */
 const steps = [
   wasmStep("firefox", 20_000),
-  wasmStep("webkit", 20_000),
+  // After some hundreds of instances of the package WebKit makes no more.
+  wasmStep("webkit", 3_000),
   {
     name: "schema",
     what: "the tracker against its own OpenAPI document, by Schemathesis",

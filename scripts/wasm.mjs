@@ -26,6 +26,9 @@ import { ensureBuildTools, ensureWasmBindgen, ensureWasmTarget } from "./tools.m
 const fileSeconds = 300;
 const stepMs = 20 * 60_000;
 
+/** Each of tests/web_fuzz.rs tries so many cases, if there is time. */
+const fuzzCases = 400;
+
 /** The runner takes the first of these that is set, whichever engine was meant. */
 const driverVariables = ["GECKODRIVER", "SAFARIDRIVER", "CHROMEDRIVER", "MSEDGEDRIVER"];
 
@@ -75,13 +78,15 @@ const engines = {
  * The step of one engine.
  *
  * @param {keyof typeof engines} engine
- * @param {number} fuzzMs how long each of tests/web_fuzz.rs looks for something that breaks
+ * @param {number} fuzzMs how long each of tests/web_fuzz.rs looks for something that breaks at most
  * @returns {import("./report.mjs").Step}
  */
 export function wasmStep(engine, fuzzMs) {
   const { needs, setting } = engines[engine];
-  const { DISTCOMPUTE_FUZZ_SEED: seed = 1, DISTCOMPUTE_FUZZ_MS: ms = fuzzMs } = process.env;
-  const fuzz = { seed: Number(seed), ms: Number(ms) };
+  const { DISTCOMPUTE_FUZZ_SEED: seed = 1, DISTCOMPUTE_FUZZ_MS: ms } = process.env;
+  // The same cases on every machine, unless somebody looks for more.
+  const cases = ms === undefined ? fuzzCases : undefined;
+  const fuzz = { seed: Number(seed), ms: Number(ms ?? fuzzMs), cases };
   return {
     name: `wasm:${engine}`,
     what: `the client, against a live tracker, and the kernel inside ${engine}`,

@@ -450,7 +450,7 @@ var Core = class {
     switch (message.t) {
       case "jobs":
         this.#project = message.project;
-        this.#queue = this.#queue.concat(message.jobs).filter((task) => task?.key >= 0);
+        this.#queue = this.#queue.concat(message.jobs).filter((task) => Number.isFinite(task?.key));
         break;
       case "recall":
         this.#port.postMessage({ t: "recalled", keys: this.#queue.map(({ key }) => key) });

@@ -92,7 +92,7 @@ function broken(choices) {
   const some = "to.enqueue(new Uint8Array([123, 34]))";
   return choices.of([
     `new ReadableStream({ start(to) { ${some}; to.error(new TypeError("cut")) } })`,
-    `new ReadableStream({ start(to) { ${some}; to.error(hostile()) } })`,
+    `new ReadableStream({ start(to) { ${some}; to.error(hostile({}, excuse)) } })`,
     `new ReadableStream({ start(to) { ${some}; to.close() } })`,
   ]);
 }

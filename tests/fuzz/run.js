@@ -13,8 +13,10 @@ const shrinkMs = 30_000;
 async function open() {
   const frame = document.createElement("iframe");
   const ready = new Promise((...ways) => ([frame.begun, frame.failed] = ways));
+  // Where it is written itself, not all engines know where that is.
+  const targets = new URL("/tests/fuzz/targets.js", location.href);
   frame.srcdoc = `<script type="module">
-    import("/tests/fuzz/targets.js").then(frameElement.begun, frameElement.failed);
+    import("${targets}").then(frameElement.begun, frameElement.failed);
   </script>`;
   document.body.append(frame);
   const { failureOf, cases } = await ready;
@@ -52,13 +54,14 @@ export async function fuzzFor(target) {
  * Resolves to how many cases there were, none of which failed; rejects with the first that did.
  *
  * @param {string} target which of `targets.js`
- * @param {{ seed: number, ms: number }} how the first case's seed, and for how long
+ * @param {{ seed: number, ms: number, cases?: number }} how the first case's seed, and for how long
+ *   and how many of them at most
  */
-export async function fuzz(target, { seed, ms }) {
+export async function fuzz(target, { seed, ms, cases = Infinity }) {
   const end = performance.now() + ms;
   let count = 0;
   let opened;
-  while (count === 0 || performance.now() < end) {
+  while (count === 0 || (count < cases && performance.now() < end)) {
     if (count % batch === 0) {
       opened?.close();
       opened = await open();

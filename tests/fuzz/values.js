@@ -1,17 +1,22 @@
 // Values that nobody expects, as texts of JavaScript: what fails can be read, and pasted elsewhere.
 
+/** What a text has excused: in WebKit, a stream that breaks off with what throws rejects promises that
+ * only the engine has. */
+export const excused = new WeakSet();
+
 /** What every text here may use. */
 const helpers = {
+  excuse: (error) => (excused.add(error), error),
   /** Another window, whose objects are no instances of this one's classes. */
   elsewhere: parent,
   thrower: (thrown) => () => {
     throw thrown;
   },
   /** Everything that is done to it throws. */
-  hostile: (target = {}) =>
+  hostile: (target = {}, made = (error) => error) =>
     new Proxy(
       target,
-      new Proxy({}, { get: () => () => { throw new Error("hostile"); } }), // prettier-ignore
+      new Proxy({}, { get: () => () => { throw made(new Error("hostile")); } }), // prettier-ignore
     ),
   revoked: (target) => {
     const { proxy, revoke } = Proxy.revocable(target, {});
