@@ -264,7 +264,8 @@ class Page {
     if (t === "ready") this.tell(t, id);
     else if (t === "error") this.tell("died", id, message);
     const number = want ?? core;
-    if (id !== this.hub || (["cores", "replace"].includes(t) && !(number >= 0))) return;
+    if (id !== this.hub || (["cores", "replace"].includes(t) && !Number.isSafeInteger(number)))
+      return;
     if (t === "farewell") this.requests = requests;
     else if (t === "fatal") this.fatal = error;
     else if (t === "status") {
