@@ -119,6 +119,7 @@ function measure(setting, { name, job_ms, delay_ms, crowd, turns, seconds, ...wa
   const order = { script: scripts[name], turns: Math.round(job_ms * turns), cores: workers };
   const at = { delayMs: delay_ms, old: name === "old" };
   return withPage(setting, at, async (place) => {
+    place.seen = 0;
     await place.page.call("begin", order);
     const look = name === "memory" ? lookAtWorkers : lookAtTracker;
     await watch(place, look, ({ looks }) => looks.at(-1).jobs > 0);
@@ -148,15 +149,17 @@ const lookEveryMs = 250;
 
 /**
  * The tracker's own count of results, asked for behind the proxy's back. It changes when the tracker
- * answers somebody, and that moment is known exactly.
+ * answers somebody, and that moment is known exactly, also where it was not waited for.
  */
-async function lookAtTracker({ tracker, proxy, page }) {
-  const answered = await Promise.race([proxy.answer(), sleep(1000)]);
-  if (answered === undefined) await page.workers();
-  const at = answered ?? performance.now();
+async function lookAtTracker(place) {
+  const { tracker, proxy, page } = place;
+  if (proxy.answered.length === place.seen) await Promise.race([proxy.answer(), sleep(1000)]);
+  if (proxy.answered.length === place.seen) await page.workers();
   const { closed, stages } = await (await fetch(`${tracker.url}/api/status`)).json();
   if (stages[0].open === 0) throw new Failure("The tracker ran out of jobs.");
-  return { at, jobs: closed };
+  const isNew = proxy.answered.length !== place.seen;
+  place.seen = proxy.answered.length;
+  return { at: isNew ? proxy.answered.at(-1) : performance.now(), jobs: closed };
 }
 
 /** What workers that have no tracker say themselves. */

@@ -14,14 +14,15 @@ const notFound =
  * @param {{ url: string, delayMs?: number, old?: boolean }} to `url` is the tracker's; `old` hides
  *   what it has beyond the first protocol
  * @returns {Promise<{ url: string, asked: { at: number, path: string }[],
- *   answer: () => Promise<number>, stop: () => Promise<void> }>} `asked` grows by each call of the
- *   API, and `answer` resolves when the tracker has answered the next one; times are those of
- *   `performance.now()`
+ *   answered: number[], answer: () => Promise<void>, stop: () => Promise<void> }>} `asked` grows by
+ *   each call of the API and `answered` by the time when the tracker has answered one, for which
+ *   `answer` waits; times are those of `performance.now()`
  */
 export function startProxy({ url, delayMs = 0, old = false }) {
   const { hostname: host, port } = new URL(url);
   const later = delayMs > 0 ? (act) => setTimeout(act, delayMs) : (act) => act();
   const asked = [];
+  const answered = [];
   const open = new Set();
   const waiting = [];
   const server = createServer({ noDelay: true }, (volunteer) => {
@@ -38,7 +39,10 @@ export function startProxy({ url, delayMs = 0, old = false }) {
     });
     tracker.on("data", (chunk) => {
       const answer = old && path === "/api/new" ? withoutOurs(chunk) : chunk;
-      if (path?.startsWith("/api/")) for (const tell of waiting.splice(0)) tell(performance.now());
+      if (path?.startsWith("/api/")) {
+        answered.push(performance.now());
+        for (const tell of waiting.splice(0)) tell();
+      }
       path = undefined;
       later(() => volunteer.write(answer));
     });
@@ -63,7 +67,7 @@ export function startProxy({ url, delayMs = 0, old = false }) {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () =>
-      resolve({ url: `http://127.0.0.1:${server.address().port}`, asked, answer, stop }),
+      resolve({ url: `http://127.0.0.1:${server.address().port}`, asked, answered, answer, stop }),
     );
   });
 }
