@@ -133,9 +133,10 @@ export async function startPostgres({ bin, settings = [] } = {}) {
  * @template T
  * @param {string} bin
  * @param {(postgres: Awaited<ReturnType<typeof startPostgres>>) => Promise<T>} work
+ * @param {string[]} [settings] as `name=value`
  */
-export async function withPostgres(bin, work) {
-  const postgres = await startPostgres({ bin });
+export async function withPostgres(bin, work, settings) {
+  const postgres = await startPostgres({ bin, settings });
   try {
     return await work(postgres);
   } finally {

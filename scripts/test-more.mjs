@@ -1,5 +1,5 @@
-// `npm run test:more`: what needs Debian, root or the registries: Firefox, WebKit, bundlers,
-// Schemathesis, PostgreSQL. It too sets up what is missing, and fails on what it cannot set up.
+// `npm run test:more`: what takes long, or needs Debian, root or the registries: Firefox,
+// WebKit, bundlers, Schemathesis, PostgreSQL. It too sets up what is missing, and fails on what it cannot set up.
 
 import { ensureChromium } from "./browsers.mjs";
 import { isMain, runMain } from "./failure.mjs";
@@ -7,7 +7,7 @@ import { ensurePostgres, withPostgres } from "./postgres.mjs";
 import { endOnSignals } from "./process.mjs";
 import { ensurePython, ensureSchemathesis } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
-import { nativeTests, nodeTests, pythonTests } from "./test.mjs";
+import { nativeTests, nodeTests, pythonTests, simulate } from "./test.mjs";
 import { ensureBuildTools, ensureRust } from "./tools.mjs";
 import { wasmStep } from "./wasm.mjs";
 
@@ -16,6 +16,12 @@ const steps = [
   wasmStep("firefox", 20_000),
   // After some hundreds of instances of the package WebKit makes no more.
   wasmStep("webkit", 3_000),
+  {
+    name: "sim:10000",
+    what: "10,000 more of the projects in virtual time",
+    needs: [ensureRust],
+    run: () => simulate({ seeds: "1000..11000", about: "5 minutes" }),
+  },
   {
     name: "schema",
     what: "the tracker against its own OpenAPI document, by Schemathesis",
@@ -38,6 +44,17 @@ const steps = [
     run: (of) => {
       const args = ["-p", "distcompute-tracker", "--test", "postgres"];
       return onPostgres(of(ensurePostgres), (env) => nativeTests({ args, env }));
+    },
+  },
+  {
+    name: "postgres:worlds",
+    what: "60 of the projects in virtual time, with their books on PostgreSQL",
+    needs: [ensureRust, ensurePostgres],
+    run: (of) => {
+      const seeds = { seeds: "0..60", about: "3 minutes" };
+      const work = ({ url }) => simulate({ ...seeds, database: url });
+      // No power is cut there: the server need not wait for the disk.
+      return withPostgres(of(ensurePostgres), work, ["fsync=off"]);
     },
   },
   {

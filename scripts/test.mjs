@@ -32,9 +32,9 @@ const steps = [
   },
   {
     name: "sim",
-    what: "120 projects in virtual time, in which everything goes wrong",
+    what: "1,000 projects in virtual time, in which everything goes wrong",
     needs: [ensureRust],
-    run: () => simulate({ seeds: "0..120" }),
+    run: () => simulate({ seeds: "0..1000" }),
   },
   {
     name: "scripts",
@@ -100,9 +100,10 @@ export async function nativeTests({ args = ["--workspace"], env = {} } = {}) {
 /**
  * Lives through the worlds of a range of seeds.
  *
- * @param {{ seeds: string, about?: string }} wanted
+ * @param {{ seeds: string, about?: string, database?: string }} wanted the address of a PostgreSQL
+ *   for their books, which are in memory otherwise
  */
-export async function simulate({ seeds, about = "2 minutes" }) {
+export async function simulate({ seeds, about = "half a minute", database }) {
   const { sim } = await buildPrograms({
     what: "the simulation",
     args: ["--profile", "serve", "-p", "sim", "--bins"],
@@ -110,7 +111,7 @@ export async function simulate({ seeds, about = "2 minutes" }) {
   });
   const heading = { what: `living through the worlds of seeds ${seeds}`, about };
   const { code, output } = await progress(heading, (note) =>
-    run(sim, ["--seeds", seeds], {
+    run(sim, ["--seeds", seeds, ...(database ? ["--database", database] : [])], {
       env: toolEnv(),
       onLine: (line) => /^\d+ of \d+ worlds$/.test(line) && note(line),
       timeoutMs: stepMs,

@@ -1,17 +1,17 @@
 //! What must hold of a tracker's books, counted in its tables by nobody who has written them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    books::{Books, Columns, Of},
+    world::{BAD, GOOD},
 };
 
-use rusqlite::{Connection, Params, Row};
-
-use crate::world::{BAD, GOOD};
-
-/// A connection of its own, which also keeps a database in memory from going away.
+/// It looks at the tables by a connection of its own.
 pub struct Audit {
-    on: Connection,
+    pub books: Books,
+    /// What the database calls the tables as they were seen last.
+    seen: Option<i64>,
     /// What pruning has taken away: leases by stage and outcome, results by nickname.
     pruned: BTreeMap<(usize, String), i64>,
     pruned_by: BTreeMap<String, i64>,
@@ -46,58 +46,59 @@ struct Lease {
 }
 
 impl Audit {
-    pub fn open(path: &Path) -> Self {
+    pub fn new(books: Books) -> Self {
         Self {
-            on: Connection::open(path).expect("a database"),
+            books,
+            seen: None,
             pruned: BTreeMap::new(),
             pruned_by: BTreeMap::new(),
             pruned_jobs: BTreeSet::new(),
         }
     }
 
-    fn all<T>(
-        &self,
-        statement: &'static str,
-        with: impl Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Vec<T> {
-        let mut statement = self.on.prepare_cached(statement).expect("a statement");
-        let rows = statement.query_map(with, read).expect("rows");
-        rows.collect::<Result<_, _>>().expect("rows")
+    fn all<T>(&self, statement: &'static str, read: impl FnMut(&dyn Columns) -> T) -> Vec<T> {
+        self.books.all(statement, Of::All, read)
     }
 
     fn one(&self, statement: &'static str) -> i64 {
-        self.all(statement, (), |row| row.get(0))[0]
+        self.all(statement, |row| row.number(0))[0]
+    }
+
+    fn of(&self, statement: &'static str, id: i64) -> i64 {
+        self.books.all(statement, Of::Id(id), |row| row.number(0))[0]
     }
 
     fn jobs(&self) -> Vec<Job> {
         self.all(
             "select number, stage, state, round, lease, reason from jobs order by number",
-            (),
-            |row| {
-                Ok(Job {
-                    number: row.get(0)?,
-                    stage: row.get::<_, u32>(1)? as usize,
-                    state: row.get(2)?,
-                    round: row.get(3)?,
-                    lease: row.get(4)?,
-                    reason: row.get(5)?,
-                })
+            |row| Job {
+                number: row.number(0),
+                stage: row.number(1) as usize,
+                state: row.word(2),
+                round: row.number(3),
+                lease: row.int(4),
+                reason: row.text(5),
             },
         )
     }
 
     fn leases(&self, statement: &'static str) -> Vec<Lease> {
-        self.all(statement, (), |row| {
-            Ok(Lease {
-                id: row.get(0)?,
-                number: row.get(1)?,
-                stage: row.get::<_, u32>(2)? as usize,
-                round: row.get(3)?,
-                nickname: row.get(4)?,
-                outcome: row.get(5)?,
-            })
+        self.all(statement, |row| Lease {
+            id: row.number(0),
+            number: row.number(1),
+            stage: row.number(2) as usize,
+            round: row.number(3),
+            nickname: row.word(4),
+            outcome: row.text(5),
         })
+    }
+
+    /// Whether anybody has written since this was asked last.
+    pub fn is_news(&mut self) -> bool {
+        let version = self.books.version();
+        let news = version.is_none() || version != self.seen;
+        self.seen = version;
+        news
     }
 
     /// What must hold after every step; `all`: also what takes long to count.
@@ -147,7 +148,6 @@ impl Audit {
         let mut look = Look::default();
         let rows = self.all(
             "select stage, open, held, done, aside from stage_counters order by stage",
-            (),
             row_of::<5>,
         );
         for [stage, counted @ ..] in rows {
@@ -209,7 +209,6 @@ impl Audit {
         }
         let rows = self.all(
             "select stage, granted, accepted, lapsed, failed, workers from stage_counters",
-            (),
             row_of::<6>,
         );
         for row in rows {
@@ -234,48 +233,26 @@ impl Audit {
                 "{lapsed} lapsed at stage {at}: {}",
                 really[2]
             );
-            let throughput = self.all(
-                "select coalesce(sum(done), 0) from throughput where stage = ?",
-                [row[0]],
-                |row| row.get::<_, i64>(0),
-            )[0];
+            let throughput = self.of(
+                "select cast(coalesce(sum(done), 0) as bigint) from throughput where stage = $1",
+                row[0],
+            );
             assert!(
                 throughput <= accepted,
                 "what was made at stage {at} by the minute"
             );
-            let workers = self.all(
-                "select count(*) from workers where stage = ?",
-                [row[0]],
-                |row| row.get::<_, i64>(0),
-            )[0];
+            let workers = self.of("select count(*) from workers where stage = $1", row[0]);
             assert_eq!(row[5], workers, "workers of stage {at}");
         }
         let ranks: BTreeMap<String, i64> = self
-            .all("select nickname, completed from leaderboard", (), |row| {
-                Ok((row.get(0)?, row.get(1)?))
+            .all("select nickname, completed from leaderboard", |row| {
+                (row.word(0), row.number(1))
             })
             .into_iter()
             .collect();
         assert_eq!(ranks, credits, "the leaderboard and what was made");
         self.texts(jobs);
-        for (what, least) in [
-            (
-                "position",
-                "select max(last_position, 0) - coalesce((select max(position) from jobs), 0) from totals",
-            ),
-            (
-                "cursor",
-                "select last_cursor - coalesce((select max(cursor) from inputs), 0) from totals",
-            ),
-            (
-                "lease",
-                "select last_lease - coalesce((select max(id) from leases), 0) from totals",
-            ),
-            (
-                "worker",
-                "select last_worker - coalesce((select max(id) from workers), 0) from totals",
-            ),
-        ] {
+        for (what, least) in self.books.reserves() {
             assert!(self.one(least) >= 0, "the last {what} at {now}");
         }
     }
@@ -283,8 +260,8 @@ impl Audit {
     /// Every stage that a job has come through has left its text, and no other.
     fn texts(&self, jobs: &[Job]) {
         let texts: BTreeMap<(i64, usize), String> = self
-            .all("select number, stage, data from inputs", (), |row| {
-                Ok(((row.get(0)?, row.get::<_, u32>(1)? as usize), row.get(2)?))
+            .all("select number, stage, data from inputs", |row| {
+                ((row.number(0), row.number(1) as usize), row.word(2))
             })
             .into_iter()
             .collect();
@@ -322,13 +299,13 @@ impl Audit {
             .next()
             .and_then(|id| id.parse().ok())
             .expect("an id");
-        let found = self.all(
-            "select outcome, number from leases where id = ?",
-            [id],
-            |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?)),
+        let found = self.books.all(
+            "select outcome from leases where id = $1",
+            Of::Id(id),
+            |row| row.text(0),
         );
         match &found[..] {
-            [(Some(outcome), _)] if outcome == "completed" => {}
+            [Some(outcome)] if outcome == "completed" => {}
             [] if self.pruned.values().sum::<i64>() > 0 => {}
             other => panic!("lease {id} was accepted, and the books say {other:?}"),
         }
@@ -336,29 +313,26 @@ impl Audit {
 
     /// The last sync of a worker.
     pub fn last_seq(&self, token: &str) -> Option<i64> {
-        let seq = self.all("select seq from workers where token = ?", [token], |row| {
-            row.get(0)
-        });
+        let seq = self.books.all(
+            "select seq from workers where token = $1",
+            Of::Token(token),
+            |row| row.number(0),
+        );
         seq.into_iter().next().filter(|seq| *seq >= 0)
     }
 
     /// The leases that a worker holds.
     pub fn held_by(&self, token: &str) -> BTreeSet<i64> {
-        self.all(
+        let held = self.books.all(
             "select l.id from leases l join workers w on w.id = l.worker \
-             where w.token = ? and l.ended_at is null",
-            [token],
-            |row| row.get(0),
-        )
-        .into_iter()
-        .collect()
+             where w.token = $1 and l.ended_at is null",
+            Of::Token(token),
+            |row| row.number(0),
+        );
+        held.into_iter().collect()
     }
 }
 
-fn row_of<const N: usize>(row: &Row<'_>) -> rusqlite::Result<[i64; N]> {
-    let mut values = [0; N];
-    for (at, value) in values.iter_mut().enumerate() {
-        *value = row.get(at)?;
-    }
-    Ok(values)
+fn row_of<const N: usize>(row: &dyn Columns) -> [i64; N] {
+    std::array::from_fn(|at| row.number(at))
 }

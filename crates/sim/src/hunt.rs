@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    books::Place,
     course::Course,
     life::{Ended, Sabotage, live},
 };
@@ -18,6 +19,7 @@ const TRIES: usize = 3_000;
 /// done, now and then.
 pub fn hunt(
     seeds: Range<u64>,
+    place: &Place,
     sabotage: Option<Sabotage>,
     told: impl Fn(u64) + Sync,
 ) -> Vec<(u64, String)> {
@@ -30,7 +32,7 @@ pub fn hunt(
             if seed >= seeds.end {
                 return found;
             }
-            let ended = live(&Course::draw(seed), sabotage, false);
+            let ended = live(&Course::draw(seed), place, sabotage, false);
             found.extend(ended.fault.map(|fault| (seed, fault)));
             told(done.fetch_add(1, Ordering::SeqCst) + 1);
         }
@@ -61,8 +63,8 @@ fn kind(ended: &Ended) -> Option<String> {
 }
 
 /// Leaves out of a course whatever it fails without.
-pub fn shrink(course: &Course, sabotage: Option<Sabotage>) -> (Course, Ended) {
-    let mut best = (course.clone(), live(course, sabotage, true));
+pub fn shrink(course: &Course, place: &Place, sabotage: Option<Sabotage>) -> (Course, Ended) {
+    let mut best = (course.clone(), live(course, place, sabotage, true));
     let mut tries = 0;
     'again: loop {
         for smaller in best.0.smaller() {
@@ -70,7 +72,7 @@ pub fn shrink(course: &Course, sabotage: Option<Sabotage>) -> (Course, Ended) {
             if tries > TRIES {
                 break 'again;
             }
-            let ended = live(&smaller, sabotage, true);
+            let ended = live(&smaller, place, sabotage, true);
             if kind(&ended) == kind(&best.1) {
                 best = (smaller, ended);
                 continue 'again;

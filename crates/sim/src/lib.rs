@@ -8,6 +8,7 @@
 //! | [`world`] | one browser: its clocks, network, compute workers, storage, and the real scheduler |
 //! | [`old`] | a client of the first protocol |
 //! | [`trackers`] | the real tracker, of one process or two, and how they die |
+//! | [`books`] | where the tracker's tables are: in memory or on a PostgreSQL |
 //! | [`audit`] | what must hold of its books |
 //! | [`tracker`] | what a tracker is to a browser, and a model of one |
 //! | [`hunt`] | many seeds, and the shortest course that still fails |
@@ -17,6 +18,7 @@
 )]
 
 pub mod audit;
+pub mod books;
 pub mod course;
 pub mod hunt;
 pub mod life;

@@ -18,6 +18,7 @@ use distcompute_protocol::Stage;
 use distcompute_tracker::store::RequeueFilter;
 
 use crate::{
+    books::Place,
     course::{Course, Deed, Fate},
     old::Old,
     tracker::{Asked, Content, Said, Tracker},
@@ -138,11 +139,12 @@ struct Life {
 }
 
 /// Lives through a course.
-pub fn live(course: &Course, sabotage: Option<Sabotage>, story: bool) -> Ended {
+pub fn live(course: &Course, place: &Place, sabotage: Option<Sabotage>, story: bool) -> Ended {
     catch_panics();
     let mut trackers = Trackers::new(
         course.seed,
         course.rules.clone(),
+        place,
         sabotage.and_then(Sabotage::of_trackers),
     );
     trackers.trace.story = story.then(Vec::new);

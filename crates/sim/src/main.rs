@@ -8,11 +8,15 @@ use std::{
 
 use clap::Parser;
 use sim::{
+    books::{self, Place},
     course::Course,
     hunt::{hunt, shrink},
     life::{Sabotage, live},
     trackers::moment,
 };
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Simulates projects in virtual time, each from its seed.
 #[derive(Debug, Parser)]
@@ -30,6 +34,9 @@ struct Args {
     /// Break this rule on purpose, to see whether it is noticed
     #[arg(long = "break", value_name = "RULE")]
     sabotage: Option<Sabotage>,
+    /// Keep the books on this PostgreSQL (postgres://…), each world's in a schema of its own
+    #[arg(long, value_name = "ADDRESS", value_parser = books::place)]
+    database: Option<Place>,
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {
@@ -41,12 +48,13 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 
 fn main() -> io::Result<ExitCode> {
     let args = Args::parse();
+    let place = args.database.unwrap_or_default();
     let mut out = io::stdout();
     let failed = match args.seed {
         Some(seed) if args.story => {
             let course = Course::draw(seed);
             writeln!(out, "{course:#?}")?;
-            let ended = live(&course, args.sabotage, true);
+            let ended = live(&course, &place, args.sabotage, true);
             for line in ended.trace.story.iter().flatten() {
                 writeln!(out, "{line}")?;
             }
@@ -56,7 +64,7 @@ fn main() -> io::Result<ExitCode> {
         _ => {
             let seeds = args.seed.map_or(args.seeds, |seed| seed..seed + 1);
             let all = seeds.end - seeds.start;
-            let found = hunt(seeds, args.sabotage, |done| {
+            let found = hunt(seeds, &place, args.sabotage, |done| {
                 if done.is_multiple_of(100) {
                     let _ = writeln!(io::stderr(), "{done} of {all} worlds");
                 }
@@ -66,7 +74,7 @@ fn main() -> io::Result<ExitCode> {
             }
             if let Some((seed, _)) = found.first() {
                 writeln!(out)?;
-                tell_shortest(*seed, args.sabotage)?;
+                tell_shortest(*seed, &place, args.sabotage)?;
             }
             let failed = found.len() as u64;
             writeln!(out, "{} passed; {failed} failed", all - failed)?;
@@ -81,9 +89,9 @@ fn main() -> io::Result<ExitCode> {
 }
 
 /// The shortest story that ends as badly.
-fn tell_shortest(seed: u64, sabotage: Option<Sabotage>) -> io::Result<()> {
+fn tell_shortest(seed: u64, place: &Place, sabotage: Option<Sabotage>) -> io::Result<()> {
     let mut out = io::stdout();
-    let (course, ended) = shrink(&Course::draw(seed), sabotage);
+    let (course, ended) = shrink(&Course::draw(seed), place, sabotage);
     writeln!(
         out,
         "\nThe shortest course of seed {seed} that still fails:\n{course:#?}\n"

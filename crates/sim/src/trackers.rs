@@ -1,12 +1,12 @@
-//! The real tracker: its routes, its rules and its SQL, of one process or two on one database in
-//! memory. Their clocks stand still until they are moved, and they die when they are told to.
+//! The real tracker: its routes, its rules and its SQL, of one process or two on one database. Their
+//! clocks stand still until they are moved, and they die when they are told to.
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -29,20 +29,18 @@ use distcompute_tracker::{
     cli::ServeArgs,
     clock::{Clock, Millis},
     config::Settings,
-    ledger::{Changes, Snapshot, State, Wanted},
+    ledger::{self, Changes, Snapshot, State, Wanted},
     listen::Limits,
     random::Random,
     rules::sweeps::{self, Looks},
-    store::{
-        Added, Database, RequeueFilter, Store, StoreError, Writer,
-        sqlite::{SqliteStore, Tables},
-    },
+    store::{Added, Database, RequeueFilter, Store, StoreError, Writer},
 };
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
 use crate::{
     audit::Audit,
+    books::{Between, Books, Frail, Place},
     tracker::{Asked, Content, Said},
     world::Dice,
 };
@@ -100,7 +98,7 @@ pub enum Doom {
     Begun,
     Read,
     Written,
-    /// After so many steps of SQLite's machine. `dies`: the process; otherwise it only fails.
+    /// After so many steps, as [`Frail`] has them. `dies`: the process; otherwise it only fails.
     Statement {
         steps: u32,
         dies: bool,
@@ -122,8 +120,6 @@ pub enum Sabotage {
 struct Fuse {
     doom: Mutex<Option<Doom>>,
     dead: AtomicBool,
-    /// How often a doom came true.
-    blown: AtomicU64,
 }
 
 impl Fuse {
@@ -135,7 +131,6 @@ impl Fuse {
     fn at(&self, point: Doom) -> Result<(), StoreError> {
         if self.take(|doom| doom == point).is_some() {
             self.dead.store(true, Ordering::SeqCst);
-            self.blown.fetch_add(1, Ordering::SeqCst);
         }
         self.check()
     }
@@ -149,13 +144,31 @@ impl Fuse {
 }
 
 /// The tables of a process that may die.
-struct Mortal {
-    tables: Tables,
+struct Mortal<T> {
+    tables: T,
     fuse: Arc<Fuse>,
     sabotage: Option<Sabotage>,
 }
 
-impl Mortal {
+/// What makes them that.
+struct Mortality {
+    fuse: Arc<Fuse>,
+    sabotage: Option<Sabotage>,
+    rules: ledger::Rules,
+}
+
+impl Between for Mortality {
+    fn start(self, tables: impl Frail) -> Writer {
+        let tables = Mortal {
+            tables,
+            fuse: self.fuse,
+            sabotage: self.sabotage,
+        };
+        Writer::start(tables, self.rules)
+    }
+}
+
+impl<T> Mortal<T> {
     fn spoil(&self, read: &mut Snapshot) {
         match self.sabotage {
             Some(Sabotage::GrantTwice) => {
@@ -179,8 +192,8 @@ impl Mortal {
 }
 
 #[async_trait]
-impl Database for Mortal {
-    const CONFLICTS: bool = false;
+impl<T: Frail> Database for Mortal<T> {
+    const CONFLICTS: bool = T::CONFLICTS;
 
     async fn begin(&mut self) -> Result<(), StoreError> {
         self.fuse.check()?;
@@ -208,14 +221,8 @@ impl Database for Mortal {
             self.tables.store(changes).await?;
             return self.fuse.at(Doom::Written);
         };
-        let steps = i32::try_from(steps.max(1)).unwrap_or(i32::MAX);
-        let connection = self.tables.connection();
-        connection.progress_handler(steps, Some(|| true))?;
-        let stored = self.tables.store(changes).await;
-        let connection = self.tables.connection();
-        connection.progress_handler(0, None::<fn() -> bool>)?;
+        let stored = self.tables.store_badly(changes, steps).await;
         if stored.is_err() {
-            self.fuse.blown.fetch_add(1, Ordering::SeqCst);
             self.fuse.dead.store(dies, Ordering::SeqCst);
         }
         stored
@@ -296,7 +303,7 @@ impl Due {
 }
 
 struct Process {
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     router: Router,
     fuse: Arc<Fuse>,
     clock: Arc<SetClock>,
@@ -306,10 +313,9 @@ struct Process {
 
 /// All processes.
 pub struct Trackers {
-    runtime: Runtime,
+    runtime: Rc<Runtime>,
     rules: Rules,
     sabotage: Option<Sabotage>,
-    path: PathBuf,
     random: Arc<Seeded>,
     dice: Dice,
     processes: Vec<Option<Process>>,
@@ -360,17 +366,14 @@ pub fn moment(ms: f64) -> String {
     format!("{day}d {hour:02}:{minute:02}:{s:02}.{ms:03}")
 }
 
-/// A database has a name of its own in this program.
-static NAMES: AtomicU64 = AtomicU64::new(0);
-
 impl Trackers {
-    pub fn new(seed: u64, rules: Rules, sabotage: Option<Sabotage>) -> Self {
+    pub fn new(seed: u64, rules: Rules, place: &Place, sabotage: Option<Sabotage>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
+            .enable_all()
             .build()
             .expect("a runtime");
-        let name = NAMES.fetch_add(1, Ordering::SeqCst);
-        let path = PathBuf::from(format!("file:/sim-{name}?vfs=memdb"));
+        let runtime = Rc::new(runtime);
+        let audit = Audit::new(Books::open(place, &runtime));
         let mut trackers = Self {
             runtime,
             sabotage,
@@ -380,8 +383,7 @@ impl Trackers {
             ahead: 0,
             back: vec![(0.0, 1_000.0); rules.processes],
             version: 1,
-            audit: Audit::open(&path),
-            path,
+            audit,
             rules,
             jobs: 0,
             taken: BTreeSet::new(),
@@ -409,20 +411,15 @@ impl Trackers {
             .0
             .store(EPOCH_MS + self.now as i64 + self.ahead, Ordering::SeqCst);
         let fuse = Arc::<Fuse>::default();
-        let (store_rules, sabotage) = (settings.store_rules(), self.sabotage);
-        let mortal = Arc::clone(&fuse);
-        let begin = move |tables| {
-            let tables = Mortal {
-                tables,
-                fuse: mortal,
-                sabotage,
-            };
-            Writer::start(tables, store_rules)
+        let mortality = Mortality {
+            fuse: Arc::clone(&fuse),
+            sabotage: self.sabotage,
+            rules: settings.store_rules(),
         };
-        let opening = SqliteStore::open_with(&self.path, true, clock.clone(), begin);
-        let store = Arc::new(self.runtime.block_on(opening).expect("a store"));
+        let opening = self.audit.books.store(clock.clone(), mortality);
+        let store = self.runtime.block_on(opening).expect("a store");
         let app = App {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(&store),
             settings: Arc::clone(&settings),
             random: Arc::clone(&self.random) as Arc<dyn Random>,
             metrics: Arc::default(),
@@ -560,6 +557,9 @@ impl Trackers {
     fn look(&mut self) {
         let now = self.now;
         let every = self.calls.is_multiple_of(RECOUNT);
+        if !self.audit.is_news() && !every {
+            return;
+        }
         let status = self.audit.look(now, self.rules.stages, every);
         self.open = status.open;
         self.finished = status.finished;
@@ -575,7 +575,7 @@ impl Trackers {
 
     // What the owner does.
 
-    fn anybody(&self) -> Option<Arc<SqliteStore>> {
+    fn anybody(&self) -> Option<Arc<dyn Store>> {
         let process = self.processes.iter().flatten().next()?;
         Some(Arc::clone(&process.store))
     }

@@ -1,9 +1,11 @@
-//! Whole worlds: that they repeat, that broken rules are noticed, and the seeds that once failed.
+//! Whole worlds: that they repeat, that broken rules are noticed and told in the shortest way, and the
+//! seeds that once failed.
 //! Many more are lived through by `npm test -- sim`.
 
 use sim::{
-    course::Course,
-    hunt::hunt,
+    books::Place,
+    course::{Course, Deed, Fate},
+    hunt::{hunt, shrink},
     life::{Sabotage, live},
 };
 
@@ -14,7 +16,7 @@ const ONCE_FAILED: [u64; 1] = [1];
 fn the_same_seed_is_the_same_history() {
     for seed in 0..4 {
         let course = Course::draw(seed);
-        let [one, other] = [(); 2].map(|()| live(&course, None, true));
+        let [one, other] = [(); 2].map(|()| live(&course, &Place::Memory, None, true));
         assert_eq!(one.trace.hash, other.trace.hash);
         assert_eq!(one.trace.story, other.trace.story);
     }
@@ -23,7 +25,7 @@ fn the_same_seed_is_the_same_history() {
 #[test]
 fn what_once_failed_holds() {
     for seed in ONCE_FAILED {
-        let ended = live(&Course::draw(seed), None, false);
+        let ended = live(&Course::draw(seed), &Place::Memory, None, false);
         assert_eq!(ended.fault, None, "seed {seed}");
     }
 }
@@ -33,10 +35,59 @@ fn a_rule_that_is_broken_on_purpose_is_noticed_within_a_thousand_worlds() {
     for sabotage in Sabotage::ALL {
         let mut seeds = (0..1_000).step_by(10);
         let found = seeds.find_map(|from| {
-            let mut found = hunt(from..from + 10, Some(sabotage), |_| {});
+            let mut found = hunt(from..from + 10, &Place::Memory, Some(sabotage), |_| {});
             (!found.is_empty()).then(|| found.swap_remove(0))
         });
         let (seed, fault) = found.unwrap_or_else(|| panic!("{sabotage:?} goes unnoticed"));
         eprintln!("{sabotage:?}: seed {seed}: {fault}");
     }
+}
+
+/// One in which there is much to leave out, and one in which a storage is full when results come.
+const CROWDED: u64 = 44;
+const FULL: u64 = 78;
+
+/// Whether nothing goes wrong for those who are still there, but for what is done to them.
+fn is_faultless(course: &Course) -> bool {
+    let browsers = course.browsers.iter();
+    let mut browsers = browsers.filter(|browser| !browser.absent);
+    let mut olds = course.olds.iter().filter(|old| !old.absent);
+    let none = |rates: [f64; _]| rates.iter().all(|rate| *rate == 0.0);
+    browsers.all(|browser| none(browser.faults.list())) && olds.all(|old| none(old.faults.list()))
+}
+
+#[test]
+fn of_a_course_that_fails_only_that_is_left_over_which_it_fails() {
+    // Results count twice: it takes one browser with one job.
+    let course = Course::draw(CROWDED);
+    assert!(course.deeds.len() > 3 && course.jobs > 3 && course.browsers.len() > 1);
+    assert!(!is_faultless(&course));
+    let (shortest, ended) = shrink(&course, &Place::Memory, Some(Sabotage::CountTwice));
+    let fault = ended.fault.expect("it fails still");
+    assert!(fault.contains("the counters of stage 0"), "{fault}");
+    assert_eq!((shortest.jobs, &shortest.deeds[..]), (1, &[][..]));
+    let there = shortest.browsers.iter().filter(|it| !it.absent).count();
+    let olds = shortest.olds.iter().filter(|it| !it.absent).count();
+    assert_eq!((there, olds), (1, 0));
+    assert!(is_faultless(&shortest));
+    // What is told is what happened in that one.
+    let again = live(&shortest, &Place::Memory, Some(Sabotage::CountTwice), true);
+    assert_eq!(again.trace.story, ended.trace.story);
+}
+
+#[test]
+fn what_a_course_needs_to_fail_stays_in_it() {
+    // What cannot be stored is lost: somebody's storage must be full.
+    let course = Course::draw(FULL);
+    let (shortest, ended) = shrink(&course, &Place::Memory, Some(Sabotage::DropWhenFull));
+    let fault = ended.fault.expect("it fails still");
+    assert!(
+        fault.contains("is accepted and not in the books"),
+        "{fault}"
+    );
+    let fills = |(_, deed): &(f64, Deed)| matches!(deed, Deed::To(_, Fate::Full(true)));
+    assert!(
+        shortest.deeds.len() == 1 && shortest.deeds.iter().all(fills),
+        "{shortest:#?}"
+    );
 }

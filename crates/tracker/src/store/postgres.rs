@@ -22,8 +22,7 @@ use async_trait::async_trait;
 use distcompute_protocol::Stage;
 use sqlx::PgPool;
 
-pub use self::address::Address;
-use self::tables::Tables;
+pub use self::{address::Address, tables::Tables};
 use super::{
     Action, ActionRow, AsideRow, MinuteRow, Output, Page, Pruned, Rank, RequeueFilter, Requeued,
     Status, Store, StoreError, StoreRules, WorkerRow, Writer, signed,
@@ -51,11 +50,25 @@ impl PostgresStore {
         rules: StoreRules,
         clock: Option<Arc<dyn Clock>>,
     ) -> Result<Self, StoreError> {
+        let start = |tables| Writer::start(tables, rules);
+        Self::open_with(address, clock, start).await
+    }
+
+    /// The same with a writer that the caller starts: a simulation puts itself between the writer
+    /// and the tables.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open).
+    pub async fn open_with(
+        address: &Address,
+        clock: Option<Arc<dyn Clock>>,
+        start: impl FnOnce(Tables) -> Writer,
+    ) -> Result<Self, StoreError> {
         let mut connection = connection::connect(address).await?;
         connection::prepare(&mut connection).await?;
         let tables = Tables::new(address.clone(), connection, clock.clone());
         Ok(Self {
-            writer: Writer::start(tables, rules),
+            writer: start(tables),
             readers: connection::pool(address, connection::READERS),
             admin: connection::pool(address, 1),
             clock,

@@ -23,7 +23,7 @@ const STEP: Duration = Duration::from_secs(30);
 const BEGIN: &str = "begin isolation level read committed";
 
 /// A connection to the tables that writes.
-pub(super) struct Tables {
+pub struct Tables {
     address: Address,
     connection: Option<PgConnection>,
     /// In tests; otherwise the time is the database's.
@@ -47,7 +47,11 @@ impl Tables {
         }
     }
 
-    fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
+    /// The connection itself, for statements that are not the store's.
+    ///
+    /// # Errors
+    /// It broke, and nothing was begun since.
+    pub fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
         let gone = || StoreError::Unavailable("there is no connection".to_owned());
         self.connection.as_mut().ok_or_else(gone)
     }
