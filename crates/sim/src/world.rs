@@ -730,7 +730,8 @@ impl<T: Tracker> World<T> {
     fn take(&mut self, what: Happens) {
         match what {
             Happens::Hub(life, event) if life == self.life => self.happen(event),
-            Happens::Here(hub, at, life) if hub == self.life => {
+            // The page joins no worker to the hub that it has ended meanwhile.
+            Happens::Here(hub, at, life) if hub == self.life && self.lives(at, life) => {
                 self.channels.insert(at, life);
                 self.happen(Event::CoreHere(at));
             }

@@ -235,3 +235,37 @@ proptest! {
         go(&course);
     }
 }
+
+/// A course without faults.
+fn plain(cores: u32, job_ms: f64, seed: u64, steps: Vec<(f64, Step)>) -> Course {
+    Course {
+        syncs: false,
+        two_stages: false,
+        cores,
+        job_ms,
+        checkpoints: false,
+        faults: 0.0,
+        seed,
+        steps,
+    }
+}
+
+#[test]
+fn a_worker_that_was_ended_before_the_hub_met_it_is_not_met_later() {
+    // Core 2 dies, and the hub has it replaced before it hears of that.
+    let steps = vec![
+        (0.0, Step::Setup(true)),
+        (269.9, Step::Reload(false, 0.0)),
+        (348_298.0, Step::Pause),
+        (0.0, Step::Sleep(10_707_301.7)),
+        (0.0, Step::Kill(2)),
+    ];
+    go(&plain(3, 100.38, 1_973_032_641_423_003_127, steps));
+    let steps = vec![(175.139_072_945_567_42, Step::Kill(3))];
+    go(&plain(
+        4,
+        187.766_213_672_307_9,
+        824_266_509_889_297_452,
+        steps,
+    ));
+}
