@@ -256,6 +256,20 @@ impl Desk {
         };
     }
 
+    /// A job is put back, whatever became of it, unless that is being said already.
+    pub fn withdraw(&mut self, key: Key) {
+        let job = self.jobs.get_mut(key);
+        if let Some(Place::Ended {
+            outcome,
+            sent: false,
+            ..
+        }) = job.map(|job| &mut job.place)
+        {
+            let was = std::mem::replace(outcome, Outcome::Released);
+            self.free(&was);
+        }
+    }
+
     /// A job of whose outcome nobody need hear any more.
     pub fn remove(&mut self, key: Key) -> Option<Box<Job>> {
         let job = self.jobs.remove(key)?;

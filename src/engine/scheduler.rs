@@ -510,7 +510,20 @@ impl Scheduler {
     /// A core that has worked for another hub has ended a job.
     fn made(&mut self, now: Now, stored: Stored) {
         let outcome = stored.outcome.clone();
-        let key = match self.desk.by_ticket(stored.ticket.text()) {
+        let known = self.desk.by_ticket(stored.ticket.text());
+        if let Some(job) = known.and_then(|known| self.desk.get(known))
+            && job.number != stored.number
+        {
+            // A worker of the first protocol has one job after the other by the same token. What a
+            // core works on, or storage has, is the later one. Of two that have ended nobody knows.
+            let (key, either) = (job.key, job.outcome().is_some() && !job.restored);
+            self.free(&stored);
+            if either {
+                self.desk.withdraw(key);
+            }
+            return;
+        }
+        let key = match known {
             Some(known) => {
                 self.desk.freed.extend(stored.input);
                 Some(known)
@@ -527,7 +540,14 @@ impl Scheduler {
         self.met(at);
         let Some((key, stored)) = job else { return };
         // It may have a checkpoint, and so have come from storage too.
-        let known = self.desk.by_ticket(stored.ticket.text());
+        let mut known = self.desk.by_ticket(stored.ticket.text());
+        if let Some(job) = known.and_then(|known| self.desk.get(known))
+            && job.number != stored.number
+        {
+            // Its worker had that one before, and has handed it in.
+            self.desk.remove(job.key);
+            known = None;
+        }
         if let Some(known) = known {
             self.desk.freed.extend(stored.input);
             self.desk.rename(known, key);

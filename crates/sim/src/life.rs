@@ -287,17 +287,18 @@ impl Life {
     /// Until when everything must be done once nothing goes wrong any more.
     fn bound(&self) -> f64 {
         let rules = &self.course.rules;
-        let slowest = self
-            .course
-            .browsers
-            .iter()
-            .map(|it| it.job_ms)
-            .fold(0.0, f64::max);
+        let slowest = self.slowest();
         let tries = f64::from(rules.max_attempts) * self.course.rules.stages as f64 + 2.0;
         let jobs = self.course.jobs as f64 + 100.0;
         // Silent workers of the first protocol are missed after the idle timeout.
         let idle = f64::from(rules.idle_s) * 1000.0 + 300_000.0;
         (idle + slowest * 10.0 + 100_000.0) * tries + jobs * slowest * tries + 3.0 * HOUR
+    }
+
+    /// How long the slowest browser takes for a job.
+    fn slowest(&self) -> f64 {
+        let browsers = self.course.browsers.iter();
+        browsers.map(|it| it.job_ms).fold(0.0, f64::max)
     }
 
     /// Goes on until `end`, or until it is so.
@@ -474,6 +475,13 @@ impl Life {
     fn close_down(&mut self) {
         let end = self.now + 200_000.0;
         self.run(end, |_| false);
+        // In the first protocol nobody is told that others have done its job, and the handler may hang.
+        let last = self.now + 10.0 * self.slowest() + 100_000.0;
+        self.run(last, |life| {
+            let mut browsers = life.browsers.iter();
+            browsers
+                .all(|it| it.absent || it.world.stopped || it.world.hub.desk().iter().count() == 0)
+        });
         for at in 0..self.browsers.len() {
             let browser = &mut self.browsers[at];
             if browser.absent || browser.world.stopped {

@@ -174,6 +174,8 @@ enum ToCore {
 struct Core {
     life: u64,
     up: bool,
+    /// Its setup has failed.
+    unfit: bool,
     broken: bool,
     level: u8,
     queue: VecDeque<Task>,
@@ -641,7 +643,6 @@ impl<T: Tracker> World<T> {
         core.told = 0;
         let over = std::mem::take(&mut core.over);
         let running = core.running.as_ref().map(|run| run.task.clone());
-        let up = core.up;
         core.unsaid.started = running.as_ref().map(|task| task.key);
         self.unmake(unsaid);
         for (task, outcome) in over {
@@ -650,10 +651,18 @@ impl<T: Tracker> World<T> {
         }
         let met = running.map(|task| (task.key, self.stored_as(&task, None)));
         self.hub_hears(MESSAGE_MS, Event::Met(at, met));
-        if up {
-            self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
-        }
+        self.tell_of_setup(at);
         self.report(at);
+    }
+
+    /// A compute worker tells its hub what became of its setup, if that is over.
+    fn tell_of_setup(&mut self, at: u32) {
+        let core = &self.cores[&at];
+        if core.up {
+            self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
+        } else if core.unfit {
+            self.hub_hears(MESSAGE_MS, Event::CoreBroken(at, "no model".to_owned()));
+        }
     }
 
     fn stored_as(&mut self, task: &Task, outcome: Option<KeptOutcome>) -> Stored {
@@ -753,14 +762,11 @@ impl<T: Tracker> World<T> {
                 }
             }
             Happens::Up(at, life) if self.lives(at, life) => {
-                if self.setup_fails {
-                    self.hub_hears(MESSAGE_MS, Event::CoreBroken(at, "no model".to_owned()));
-                    return;
-                }
                 if let Some(core) = self.cores.get_mut(&at) {
-                    core.up = true;
+                    core.up = !self.setup_fails;
+                    core.unfit = self.setup_fails;
                     if core.hub == self.life {
-                        self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
+                        self.tell_of_setup(at);
                     }
                 }
             }
@@ -1183,6 +1189,7 @@ impl<T: Tracker> World<T> {
         let core = Core {
             life,
             up: false,
+            unfit: false,
             broken: false,
             level: 10,
             queue: VecDeque::new(),
