@@ -48,10 +48,10 @@ const steps = [
   },
   {
     name: "postgres:worlds",
-    what: "60 of the projects in virtual time, with their books on PostgreSQL",
+    what: "200 of the projects in virtual time, with their books on PostgreSQL",
     needs: [ensureRust, ensurePostgres],
     run: (of) => {
-      const seeds = { seeds: "0..60", about: "3 minutes" };
+      const seeds = { seeds: "0..200", about: "2 minutes" };
       const work = ({ url }) => simulate({ ...seeds, database: url });
       // No power is cut there: the server need not wait for the disk.
       return withPostgres(of(ensurePostgres), work, ["fsync=off"]);

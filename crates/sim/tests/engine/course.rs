@@ -978,6 +978,62 @@ fn a_result_of_which_the_hub_before_may_not_have_heard_is_handed_in() {
     assert_eq!(freed.collect::<Vec<_>>(), [6, 7]);
 }
 
+/// What a hub says of jobs that cores had by one token of the first protocol, once it has heard of them.
+fn of_one_token(heard: Vec<Event>) -> Vec<Wire> {
+    let mut session = session();
+    session.hello.syncs = false;
+    let settings = Settings::default();
+    let mut hub = Scheduler::new(&[Stage::A], "Ada", settings, Limits::default());
+    let now = Now {
+        mono: 0.0,
+        wall: 1e12,
+    };
+    let restored = Event::Restored {
+        sessions: vec![session],
+        jobs: Vec::new(),
+        cores: vec![inherited(false)],
+    };
+    let mut actions = Vec::new();
+    for event in [restored, Event::CoreHere(0)].into_iter().chain(heard) {
+        actions.extend(hub.handle(now, 0.5, event));
+    }
+    let said = actions.into_iter().filter_map(|action| match action {
+        Action::Send(out) => Some(out.wire),
+        _ => None,
+    });
+    let of_jobs = |wire: &Wire| matches!(wire, Wire::Complete { .. } | Wire::Bye { .. });
+    said.filter(of_jobs).collect()
+}
+
+#[test]
+fn a_result_is_not_handed_in_for_another_job_that_its_worker_of_the_first_protocol_has_now() {
+    let token = || "of both".to_owned();
+    let task = |number: u64, done: Option<u32>| Stored {
+        stage: Stage::A,
+        number,
+        attempt: 1,
+        ticket: Ticket::Token(token()),
+        input: None,
+        outcome: done.map(|id| Outcome::Done(Text { id, bytes: 2 })),
+    };
+    let made = |number, id| Event::Made(task(number, Some(id)));
+    let works = |number| Event::Met(0, Some((70, task(number, None))));
+    let completes = |number, id| Wire::Complete {
+        token: token(),
+        number,
+        data: Text { id, bytes: 2 },
+    };
+    // Alone it may not have been handed in.
+    let alone = of_one_token(vec![made(8, 1), Event::Met(0, None)]);
+    assert_eq!(alone, [completes(8, 1)]);
+    // Of the job that a core works on nothing is known yet, whichever is heard of first.
+    assert_eq!(of_one_token(vec![made(8, 1), works(9)]), []);
+    assert_eq!(of_one_token(vec![works(9), made(8, 1)]), []);
+    // Which of two was handed in nobody knows: the worker is given up, and the other put back.
+    let either = of_one_token(vec![made(8, 1), made(9, 2), Event::Met(0, None)]);
+    assert_eq!(either, [Wire::Bye { token: token() }]);
+}
+
 #[test]
 fn a_hub_whose_cores_are_too_busy_to_say_at_what_puts_nothing_of_theirs_back() {
     let session = session();
