@@ -1,5 +1,6 @@
-// `npm run test:more`: what takes long, or needs Debian, root or the registries: Firefox,
-// WebKit, bundlers, Schemathesis, PostgreSQL. It too sets up what is missing, and fails on what it cannot set up.
+// `npm run test:more`: what takes long, or needs Debian, root or the registries: Firefox, WebKit,
+// 10,000 worlds, bundlers, Schemathesis, PostgreSQL. It too sets up what is missing, and fails on what
+// it cannot set up.
 
 import { ensureChromium } from "./browsers.mjs";
 import { isMain, runMain } from "./failure.mjs";
