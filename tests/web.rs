@@ -739,6 +739,9 @@ async fn calls_refuse_what_they_cannot_take_and_keep_the_job() {
         "new Proxy({}, { ownKeys() { throw 1 }, get() { throw 2 } })",
         "const { proxy, revoke } = Proxy.revocable([], {}); revoke(); proxy",
         "'zero \\0 byte'",
+        "'a\\ud800b'",
+        "'<!json!>7'",
+        "'<!json!>[NaN]'",
     ] {
         let outcome = call(&client, "completeJob", &[evaluate(bad)]).await;
         assert_eq!(fault(outcome), argument, "{bad}");
@@ -760,7 +763,7 @@ async fn calls_refuse_what_they_cannot_take_and_keep_the_job() {
         let outcome = call(&client, "jobCount", &[evaluate(bad)]).await;
         assert_eq!(fault(outcome), argument, "{bad}");
     }
-    // A lone surrogate cannot travel as UTF-8: it arrives as U+FFFD, and nothing breaks.
+    // Half of a surrogate pair is no text, but JSON escapes it.
     let odd = evaluate("['\\ud800', 'ok']");
     call(&client, "completeJob", &[odd]).await.expect("done");
     call(&client, "bye", &[evaluate("({ timeoutMs: 'x' })")])

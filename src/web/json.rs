@@ -105,7 +105,7 @@ pub(crate) fn job_data(data: Option<&str>) -> Result<JsValue, String> {
 /// An output as the wire has it.
 pub(crate) fn output(data: &JsValue) -> Result<String, Fault> {
     if data.is_string() {
-        return text_output(text(data, "data")?);
+        return whole_text(data).and_then(text_output);
     }
     // A Map or a typed array would be written as an object that has lost what it holds.
     if !["[object Array]", "[object Object]"].contains(&kind_of(data).as_str()) {
@@ -123,6 +123,27 @@ pub(crate) fn output(data: &JsValue) -> Result<String, Fault> {
     } else {
         json_output(None)
     }
+}
+
+/// An output that is a text. Trackers refuse one that only claims to be JSON.
+fn whole_text(data: &JsValue) -> Result<String, Fault> {
+    let text = text(data, "data")?;
+    // On its way into the wasm, half of a surrogate pair silently becomes U+FFFD.
+    if text.contains('\u{fffd}') && JsValue::from_str(&text) != *data {
+        return Err(Fault::argument(
+            "data holds one half of a surrogate pair, which is no character and cannot be kept as \
+             text. Cut texts between characters, or encode binary data, for example as base64.",
+        ));
+    }
+    if let Some(json) = json_part(&text)
+        && !JSON::parse(json).is_ok_and(|value| value.is_object())
+    {
+        return Err(Fault::argument(
+            "data begins with the mark of JSON, <!json!>, and no object or list follows it. Hand \
+             in the object itself, or another text.",
+        ));
+    }
+    Ok(text)
 }
 
 /// A text from JavaScript.

@@ -161,7 +161,7 @@ pub enum RejectedWhy {
     Finished,
     /// The job has gone back, or its input was called bad: it is done again from another input.
     Moved,
-    /// The data holds U+0000, which cannot be stored. It counts as a failure.
+    /// The data holds U+0000, or begins with the JSON mark and is not JSON. It counts as a failure.
     Invalid,
 }
 

@@ -27,7 +27,7 @@ use crate::{
     metrics::Metrics,
     random::Random,
     request_id::{self, RequestId},
-    routes,
+    routes::{self, files::NoPolicy},
     store::Store,
 };
 
@@ -115,14 +115,17 @@ async fn housekeeping(request: Request, next: Next) -> Response {
         return ApiError::Refused(ErrorCode::MethodNotAllowed).into_response();
     }
     let mut answer = next.run(request).await;
+    let unrestricted = answer.extensions().get::<NoPolicy>().is_some();
     let headers = answer.headers_mut();
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    headers
-        .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static(NO_PAGE));
+    if !unrestricted {
+        headers
+            .entry(header::CONTENT_SECURITY_POLICY)
+            .or_insert(HeaderValue::from_static(NO_PAGE));
+    }
     if api {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

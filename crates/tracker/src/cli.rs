@@ -25,6 +25,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Write the results of a stage as JSON lines; works while the tracker runs
     Export(ExportArgs),
+    /// Write a whole copy of an SQLite database to a file; works while the tracker runs
+    Backup(BackupArgs),
     /// Delete the texts of finished jobs that were exported; works while the tracker runs
     Prune(PruneArgs),
     /// Say what the operator did: imports, exports, prunes, resets
@@ -175,6 +177,9 @@ pub struct SourceArgs {
     /// A job a line, as JSON
     #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
+    /// What `export` wrote: the data of each line becomes a job
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
     /// A job a line, as text
     #[arg(long, value_name = "FILE")]
     pub txt: Option<PathBuf>,
@@ -189,10 +194,11 @@ pub struct RequeueArgs {
     /// Where the jobs are
     #[command(flatten)]
     pub database: DatabaseArg,
-    /// A job that is set aside or held, by its number; repeat for more
+    /// A job by its number: one that is set aside or held, or a finished one, which goes back to the
+    /// stage that finished it; repeat for more
     #[arg(long, value_name = "NUMBER")]
     pub job: Vec<u64>,
-    /// Only jobs at this stage; with a nickname, only results of this stage
+    /// Only jobs at this stage; with a nickname or a text of the result, only results of this stage
     #[arg(long, value_name = "LETTER")]
     pub stage: Option<String>,
     /// Only jobs that have not changed for so long: 90s, 15m, 1h, 2d
@@ -201,6 +207,12 @@ pub struct RequeueArgs {
     /// Jobs whose latest result came from this nickname, back to the stage that made it
     #[arg(long, value_name = "NAME")]
     pub nickname: Option<String>,
+    /// Jobs whose latest result contains this text, back to the stage that made it
+    #[arg(long, value_name = "TEXT")]
+    pub result_contains: Option<String>,
+    /// Only say which jobs these are
+    #[arg(long)]
+    pub dry_run: bool,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
@@ -218,6 +230,17 @@ pub struct ExportArgs {
     /// The file to write; without it, standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Flags of `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// What is copied
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// The file to write; one that is there already is not written over
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
 }
 
 /// Flags of `prune`.

@@ -144,7 +144,10 @@ impl Settings {
     /// Everything that cannot work, each as a sentence.
     pub fn gather(args: &ServeArgs) -> Result<Self, Vec<String>> {
         let mut faults = Faults::default();
-        let file = args.config.as_ref().map(|path| {
+        // An environment variable that is set to nothing says nothing.
+        let path = args.config.as_ref();
+        let path = path.filter(|path| !path.as_os_str().is_empty());
+        let file = path.map(|path| {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| format!("{} cannot be read: {error}.", path.display()))?;
             parse(&text).map_err(|error| format!("{}: {error}", path.display()))
@@ -186,8 +189,11 @@ impl Settings {
         };
         let database = text(&args.database, file.database, "sqlite:jobs.db");
         let metrics = text(&args.metrics, file.metrics, "token");
-        let token = args.admin_token.clone().or(file.admin_token);
-        let token_file = args.admin_token_file.clone().or(file.admin_token_file);
+        let token = args.admin_token.clone().filter(|token| !token.is_empty());
+        let token = token.or(file.admin_token);
+        let token_file = args.admin_token_file.clone();
+        let token_file = token_file.filter(|path| !path.as_os_str().is_empty());
+        let token_file = token_file.or(file.admin_token_file);
         let (files, wrong) = mounts(files);
         faults.note(wrong);
         Self {
@@ -269,7 +275,11 @@ impl Settings {
         {
             faults.push("files_policy holds a character that no header takes.".to_owned());
         }
-        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log) {
+        if self.log.trim().is_empty() {
+            faults.push(
+                "log is empty: say what is logged, as info does; off logs nothing.".to_owned(),
+            );
+        } else if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log) {
             faults.push(format!("The log filter {:?}: {error}.", self.log));
         }
         faults
@@ -480,6 +490,48 @@ mod tests {
             assert!(sentence.contains(word), "{flags:?}: {sentence}");
         }
         assert!(merge(&[], "invalid_afther = 5").is_err());
+    }
+
+    /// What a key means that is set to nothing: as the example file says it, or a refusal.
+    #[test]
+    fn a_key_that_is_empty_means_none_or_is_refused() {
+        let empty = |key: &str| merge(&[], &format!("{key} = \"\""));
+        let settings = empty("description").expect("settings");
+        assert_eq!(settings.description, "");
+        assert_eq!(empty("app_version").expect("settings").app_version, "");
+        assert_eq!(
+            empty("volunteer_page").expect("settings").volunteer_page,
+            None
+        );
+        assert_eq!(empty("preview").expect("settings").preview, None);
+        assert_eq!(empty("files_policy").expect("settings").files_policy, None);
+        assert_eq!(empty("admin_token").expect("settings").admin_token, None);
+        assert_eq!(
+            empty("admin_token_file").expect("settings").admin_token,
+            None
+        );
+        for key in ["listen", "database", "project", "metrics", "log"] {
+            let sentence = empty(key).expect_err(key);
+            assert!(!sentence.is_empty(), "{key}");
+        }
+        let none = merge(&[], "cors_origin = []").expect("settings");
+        assert!(none.cors_origin.is_empty(), "no other origin may call");
+        assert!(merge(&[], "cors_origin = [\"\"]").is_err());
+        assert!(merge(&[], "[files]").expect("settings").files.is_empty());
+        for table in ["[stages]", "[stages]\na = \"\"", "[files]\n\"/x\" = \"\""] {
+            assert!(merge(&[], table).is_err(), "{table}");
+        }
+    }
+
+    #[test]
+    fn a_flag_that_is_set_to_nothing_leaves_the_token_of_the_file() {
+        let file = "admin_token = 'correct horse battery'";
+        let settings = merge(&["--admin-token", ""], file).expect("settings");
+        assert!(
+            settings
+                .admin_token
+                .is_some_and(|token| token.is("correct horse battery"))
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
     store::{
         Store, StoreError, StoreRules,
         postgres::{Address, PostgresStore},
-        sqlite::{ServeLock, SqliteStore},
+        sqlite::{self, ServeLock, SqliteStore},
     },
 };
 
@@ -92,6 +92,25 @@ impl Database {
                 format!("Another tracker serves {self}. One SQLite file is served by one tracker.")
             })?;
         Ok(Some(lock))
+    }
+
+    /// Copies all of it to a file that is not there yet, while others use it. Says how many bytes.
+    ///
+    /// # Errors
+    /// A sentence that says why there is no copy.
+    pub async fn backup(&self, to: &Path) -> Result<u64, String> {
+        match self {
+            Self::Sqlite(path) => {
+                let (from, to) = (path.clone(), to.to_owned());
+                tokio::task::spawn_blocking(move || sqlite::backup(&from, &to))
+                    .await
+                    .map_err(|error| error.to_string())?
+            }
+            Self::Postgres(address) => Err(format!(
+                "PostgreSQL has its own program for that: pg_dump --format=custom --file={} {address}",
+                to.display()
+            )),
+        }
     }
 
     /// Whether somebody who writes all the time would keep a tracker from writing.

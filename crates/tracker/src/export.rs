@@ -5,13 +5,13 @@ use std::{
     io::{BufWriter, ErrorKind, Write},
 };
 
-use distcompute_protocol::{Stage, json_part};
-use serde_json::value::RawValue;
+use distcompute_protocol::Stage;
 
 use crate::{
     audit::COMMAND_LINE,
     cli::ExportArgs,
     import::open_store,
+    rules::payload,
     store::{Action, Output, Store},
 };
 
@@ -52,6 +52,7 @@ async fn write(
     mut out: BufWriter<Box<dyn Write + Send>>,
 ) -> Result<(), String> {
     let (mut after, mut count) = (0, 0_u64);
+    let mut unreadable: Vec<u64> = Vec::new();
     loop {
         let outputs = store
             .results(stage, after, PAGE)
@@ -61,6 +62,9 @@ async fn write(
         after = last.cursor;
         count += outputs.len() as u64;
         for output in &outputs {
+            if payload::check(&output.data).is_err() {
+                unreadable.push(output.number);
+            }
             match writeln!(out, "{}", line(output)) {
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
                 written => written.map_err(|error| format!("Writing failed: {error}."))?,
@@ -69,6 +73,15 @@ async fn write(
     }
     out.flush()
         .map_err(|error| format!("Writing failed: {error}."))?;
+    if let Some(first) = unreadable.first() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "{} results, the first one of job {first}, begin with the JSON mark and are not JSON: a \
+             tracker of an earlier version accepted them. They were written as strings, and import \
+             will refuse them.",
+            unreadable.len()
+        );
+    }
     if count > 0 {
         // Standard output may be the results themselves. Nothing is lost where nobody reads this.
         let _ = writeln!(
@@ -82,13 +95,7 @@ async fn write(
 
 /// One output: JSON as JSON, other text as a string. What only claims to be JSON is text too.
 fn line(output: &Output) -> String {
-    let document = json_part(&output.data)
-        .and_then(|json| serde_json::from_str::<&RawValue>(json).ok())
-        // A document with line breaks in it would not be one line.
-        .map(|raw| crate::import::compact(raw.get()));
-    let data = document
-        .or_else(|| serde_json::to_string(&output.data).ok())
-        .unwrap_or_default();
+    let data = payload::to_json(&output.data);
     format!("{{\"number\":{},\"data\":{data}}}", output.number)
 }
 

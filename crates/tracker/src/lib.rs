@@ -1,12 +1,13 @@
 //! The tracker of a volunteer-computing project: its job list, its pages, its command line.
 //!
 //! `rules` and `ledger` decide, `store` keeps, `routes` speaks HTTP, `listen` holds the connections;
-//! `serve`, `import`, `export`, `prune` and `audit` are the commands. A library, so that tests and
+//! `serve`, `import`, `export`, `backup`, `prune` and `audit` are the commands. A library, so that tests and
 //! simulations can use each part; `main.rs` only starts it.
 
 pub mod admin;
 pub mod app;
 pub mod audit;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;

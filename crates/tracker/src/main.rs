@@ -7,7 +7,7 @@ use std::{
 
 use clap::Parser as _;
 use distcompute_tracker::{
-    audit,
+    audit, backup,
     cli::{Cli, Command, ServeArgs},
     config::Settings,
     export, import, prune, requeue, serve,
@@ -57,6 +57,7 @@ async fn run(command: Command) -> Result<(), String> {
         }
         Command::Import(args) => import::run(&args).await,
         Command::Export(args) => export::run(&args).await,
+        Command::Backup(args) => backup::run(&args).await,
         Command::Prune(args) => prune::run(&args).await,
         Command::Audit(args) => audit::run(&args).await,
         Command::Requeue(args) => requeue::run(&args).await,

@@ -7,7 +7,7 @@ use crate::{
     cli::RequeueArgs,
     clock::Millis,
     import::open_store,
-    store::{Action, RequeueFilter, Store, StoreError},
+    store::{Action, RequeueFilter, Store, StoreError, Whereabouts},
 };
 
 /// Requeues what the flags name.
@@ -23,19 +23,75 @@ pub async fn run(args: &RequeueArgs) -> Result<(), String> {
         },
         older_than: args.older_than.as_deref().map(duration).transpose()?,
         nickname: args.nickname.clone(),
+        result_contains: args.result_contains.clone(),
     };
+    if args.dry_run {
+        let store = open_store(&args.database.database, false).await?;
+        let found = would(store.as_ref(), &filter).await;
+        store.close().await;
+        let found = found.map_err(|error| format!("The jobs cannot be read: {error}."))?;
+        return say(&found, "would requeue");
+    }
     if !args.yes && !confirmed(&filter)? {
         return Err("Nothing was changed.".to_owned());
     }
     let store = open_store(&args.database.database, false).await?;
     let outcome = requeue(store.as_ref(), &filter, COMMAND_LINE).await;
     store.close().await;
-    let count = outcome.map_err(|error| format!("Requeueing failed: {error}."))?;
-    let jobs = if count == 1 { "job" } else { "jobs" };
-    writeln!(io::stdout(), "requeued {count} {jobs}").map_err(|error| error.to_string())
+    let outcome = outcome.map_err(|error| format!("Requeueing failed: {error}."))?;
+    say(&outcome, "requeued")
 }
 
-/// Requeues and writes it down. Says how many jobs.
+fn say(outcome: &Outcome, what: &str) -> Result<(), String> {
+    let count = outcome.requeued;
+    let jobs = if count == 1 { "job" } else { "jobs" };
+    let mut text = format!("{what} {count} {jobs}");
+    if let Some(numbers) = &outcome.numbers
+        && !numbers.is_empty()
+    {
+        let numbers: Vec<_> = numbers.iter().map(u64::to_string).collect();
+        text.push_str(&format!(": {}", numbers.join(", ")));
+    }
+    for left in &outcome.left {
+        text.push_str(&format!("\njob {}: {}", left.number, left.why));
+    }
+    writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
+}
+
+/// What became of a wish to have jobs worked on again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many jobs.
+    pub requeued: u64,
+    /// Which, where that was asked and nothing was changed.
+    pub numbers: Option<Vec<u64>>,
+    /// Jobs that were named by number and are not among them.
+    pub left: Vec<Left>,
+}
+
+/// A job that stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// The job.
+    pub number: u64,
+    /// Why, and what can be done, as a sentence.
+    pub why: String,
+}
+
+/// Says which jobs a filter means.
+///
+/// # Errors
+/// The database failed.
+pub async fn would(store: &dyn Store, filter: &RequeueFilter) -> Result<Outcome, StoreError> {
+    let numbers = store.meant(filter).await?;
+    Ok(Outcome {
+        requeued: numbers.len() as u64,
+        left: left(store, filter, &numbers).await?,
+        numbers: Some(numbers),
+    })
+}
+
+/// Requeues and writes it down.
 ///
 /// # Errors
 /// The database failed; what was requeued before stays so.
@@ -43,7 +99,7 @@ pub async fn requeue(
     store: &dyn Store,
     filter: &RequeueFilter,
     who: &str,
-) -> Result<u64, StoreError> {
+) -> Result<Outcome, StoreError> {
     let note = |detail: String| Action {
         who: who.to_owned(),
         action: "requeue",
@@ -51,20 +107,80 @@ pub async fn requeue(
     };
     // Written down before it is done: a log that lacks something is worse than one that says more.
     store.note_action(&note(meant(filter))).await?;
-    let count = store.requeue(filter).await?;
+    let named = if filter.numbers.is_empty() {
+        Vec::new()
+    } else {
+        store.meant(filter).await?
+    };
+    let left = left(store, filter, &named).await?;
+    let requeued = store.requeue(filter).await?;
     store
-        .note_action(&note(format!("{count} jobs were requeued")))
+        .note_action(&note(format!("{requeued} jobs were requeued")))
         .await?;
-    Ok(count)
+    Ok(Outcome {
+        requeued,
+        numbers: None,
+        left,
+    })
+}
+
+/// Why jobs that were named by number are not among those that the filter means.
+async fn left(
+    store: &dyn Store,
+    filter: &RequeueFilter,
+    meant: &[u64],
+) -> Result<Vec<Left>, StoreError> {
+    let mut others = filter.numbers.clone();
+    others.sort_unstable();
+    others.dedup();
+    others.retain(|number| !meant.contains(number));
+    let found = store.whereabouts(&others).await?;
+    let left = others.into_iter().map(|number| {
+        let job = found.iter().find(|job| job.number == number);
+        Left {
+            number,
+            why: why_not(job, filter),
+        }
+    });
+    Ok(left.collect())
+}
+
+fn why_not(job: Option<&Whereabouts>, filter: &RequeueFilter) -> String {
+    let Some(Whereabouts { stage, state, .. }) = job else {
+        return "There is no such job.".to_owned();
+    };
+    let narrowed = filter.is_by_result()
+        || filter.older_than.is_some()
+        || filter.stage.is_some_and(|of| of != *stage);
+    match state.as_str() {
+        "open" if !filter.is_by_result() => format!(
+            "It is open at stage {stage} and will be handed out. To have the stage before done again, \
+             name whose result it is, --nickname, or a part of the result, --result-contains."
+        ),
+        "closed" if !narrowed => "It is finished and its texts were pruned, so it cannot be done \
+                                  again. Import its input as a new job."
+            .to_owned(),
+        _ => format!("It is {state} at stage {stage}, and the other filters do not fit it."),
+    }
 }
 
 /// What a filter means, for people.
 fn meant(filter: &RequeueFilter) -> String {
     let mut parts = vec![match &filter.nickname {
         Some(nickname) => format!("the latest results of {nickname:?}"),
+        None if filter.result_contains.is_some() => "the latest results".to_owned(),
         None if filter.numbers.is_empty() => "all jobs that are set aside".to_owned(),
         None => format!("jobs {:?}", filter.numbers),
     }];
+    if filter.is_by_result() && !filter.numbers.is_empty() {
+        parts.push(format!("of jobs {:?}", filter.numbers));
+    }
+    parts.extend(
+        filter
+            .result_contains
+            .as_ref()
+            .map(|text| format!("containing {text:?}")),
+    );
     parts.extend(filter.stage.map(|stage| format!("at stage {stage}")));
     let age = filter.older_than.map(|age| age / 1_000);
     parts.extend(age.map(|age| format!("unchanged for {age} s")));

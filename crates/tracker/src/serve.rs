@@ -35,6 +35,7 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         limits: Limits::default(),
     };
     let stop = told_to_stop();
+    stay_on_hangup();
     announce(&listener).map_err(|error| format!("Cannot say where it listens: {error}."))?;
     let served = serve(app, listener, stop).await;
     store.close().await;
@@ -92,6 +93,30 @@ fn told_to_stop() -> impl Future<Output = ()> + Send + 'static {
     async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Ignores SIGHUP, which would end the process: tools for log files send it to have files opened
+/// anew. The tracker opens none, its log goes to standard error.
+fn stay_on_hangup() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::hangup()) {
+            Ok(mut hangup) => {
+                tokio::spawn(async move {
+                    while hangup.recv().await.is_some() {
+                        tracing::info!(
+                            "SIGHUP is ignored: the log goes to standard error, and a changed \
+                             configuration needs a restart"
+                        );
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for SIGHUP, which will stop the tracker");
+            }
         }
     }
 }

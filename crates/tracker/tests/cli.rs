@@ -251,6 +251,129 @@ fn it_serves_while_jobs_come_in_and_results_go_out() {
     assert_eq!(tracker.wait(), Some(0));
 }
 
+/// Hands a result in for the next job and says the status.
+fn handed_in(tracker: &Serving, token: &str, data: &str) -> String {
+    let body = format!("{{\"token\":\"{token}\"}}");
+    tracker.send("POST /api/newJob", &body);
+    let data = serde_json::to_string(data).expect("JSON");
+    let done = format!("{{\"token\":\"{token}\",\"data\":{data}}}");
+    let answer = tracker.send("POST /api/completeJob", &done);
+    answer.split(' ').nth(1).expect("a status").to_owned()
+}
+
+#[test]
+fn what_was_accepted_and_exported_can_be_imported_again() {
+    let folder = folder();
+    let at = folder.path();
+    imported(at, &["--brace", "job {1..20}"], "");
+    let tracker = Serving::start(at, &["--stage", "a=CPU"]);
+    let answer = tracker.get("/api/new?nickname=x&stage=a");
+    let token = answer.split('"').nth(3).expect("a token");
+    let deep = format!("<!json!>{}{}", "[".repeat(200), "]".repeat(200));
+    let accepted = [
+        "text",
+        "",
+        " \u{feff}\u{2028}\u{1}\n\"quoted\" ",
+        "[1, 2] without a mark",
+        "<!json!>[1e400]",
+        r#"<!json!>["a\ud800b", "\u0000"]"#,
+        "<!json!>{\"b\":1,\"a\":12345678901234567890123}",
+        &deep,
+    ];
+    for data in accepted {
+        assert_eq!(handed_in(&tracker, token, data), "200", "{data:.60}");
+    }
+    for data in [
+        "a\0b",
+        "<!json!>7",
+        "<!json!>[NaN]",
+        "<!json!>",
+        "<!json!>[1] x",
+    ] {
+        assert_eq!(handed_in(&tracker, token, data), "422", "{data:.60}");
+    }
+    let exported = run(at, &["export", "--stage", "a"], "");
+    let lines = text(&exported.stdout);
+    assert_eq!(lines.lines().count(), accepted.len());
+    let said = imported(
+        at,
+        &["--database", "sqlite:again.db", "--results", "-"],
+        lines,
+    );
+    assert_eq!(said, "imported 8 jobs, numbers 1 to 8");
+    drop(tracker);
+    // The same texts as jobs, but for the white space between the parts of a document.
+    let tracker = Serving::start(at, &["--database", "sqlite:again.db", "--stage", "a=CPU"]);
+    let answer = tracker.get("/api/new?nickname=x&stage=a");
+    let token = answer.split('"').nth(3).expect("a token");
+    for data in accepted {
+        let body = format!("{{\"token\":\"{token}\"}}");
+        let job = tracker.send("POST /api/newJob", &body);
+        let (_, job) = job.split_once("\r\n\r\n").expect("a body");
+        let job: serde_json::Value = serde_json::from_str(job).expect("a job");
+        let same = if data.starts_with("<!json!>") {
+            distcompute_tracker::rules::payload::compact(data)
+        } else {
+            data.to_owned()
+        };
+        assert_eq!(job["data"], same.as_str());
+        let done = format!("{{\"token\":\"{token}\",\"data\":\"\"}}");
+        tracker.send("POST /api/completeJob", &done);
+    }
+    // Each line as a whole is a job too.
+    let whole = imported(
+        at,
+        &["--database", "sqlite:whole.db", "--jsonl", "-"],
+        lines,
+    );
+    assert_eq!(whole, "imported 8 jobs, numbers 1 to 8");
+}
+
+#[test]
+fn a_finished_job_is_requeued_by_number_and_what_stays_is_explained() {
+    let folder = folder();
+    let at = folder.path();
+    imported(at, &["--brace", "job {1..4}"], "");
+    let tracker = Serving::start(at, &["--stage", "a=CPU"]);
+    let answer = tracker.get("/api/new?nickname=x&stage=a");
+    let token = answer.split('"').nth(3).expect("a token");
+    for data in ["right", "wrong 7", "right"] {
+        assert_eq!(handed_in(&tracker, token, data), "200");
+    }
+    let requeue = |flags: &[&str]| {
+        let done = run(at, &[&["requeue"], flags].concat(), "");
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        text(&done.stdout).to_owned()
+    };
+    assert_eq!(
+        requeue(&["--result-contains", "wrong", "--dry-run"]),
+        "would requeue 1 job: 2\n"
+    );
+    assert_eq!(
+        requeue(&["--job", "2", "--job", "1", "--dry-run"]),
+        "would requeue 2 jobs: 1, 2\n"
+    );
+    assert_eq!(
+        requeue(&["--result-contains", "wrong", "--yes"]),
+        "requeued 1 job\n"
+    );
+    assert_eq!(requeue(&["--job", "1", "--yes"]), "requeued 1 job\n");
+    let prune = run(at, &["prune", "--stage", "a", "--before", "1000"], "");
+    assert_eq!(text(&prune.stdout), "pruned 1 jobs\n");
+    let said = requeue(&["--job", "3", "--job", "4", "--job", "5", "--yes"]);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines[0], "requeued 0 jobs");
+    assert!(
+        lines[1].starts_with("job 3: It is finished and its texts were pruned"),
+        "{said}"
+    );
+    assert!(
+        lines[2].starts_with("job 4: It is open at stage a"),
+        "{said}"
+    );
+    assert_eq!(lines[3], "job 5: There is no such job.");
+}
+
 #[cfg(unix)]
 #[test]
 fn who_has_read_the_address_may_stop_it_at_once() {
@@ -261,6 +384,39 @@ fn who_has_read_the_address_may_stop_it_at_once() {
         tracker.signal("-TERM");
         assert_eq!(tracker.wait(), Some(0));
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hangup_is_ignored_and_said_in_the_log() {
+    let folder = folder();
+    let mut child = program(folder.path())
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().expect("standard output"));
+    out.read_line(&mut line).expect("a line");
+    let mut log = BufReader::new(child.stderr.take().expect("standard error"));
+    let id = child.id().to_string();
+    let hang_up = || {
+        Command::new("kill")
+            .args(["-HUP", &id])
+            .status()
+            .expect("kill")
+    };
+    // One at a time: signals that come at once are one.
+    for _ in 0..3 {
+        assert!(hang_up().success());
+        line.clear();
+        log.read_line(&mut line).expect("a line");
+        assert!(line.contains("SIGHUP is ignored"), "{line:?}");
+    }
+    assert_eq!(child.try_wait().expect("a status"), None, "it still runs");
+    child.kill().expect("ended");
+    child.wait().expect("an end");
 }
 
 #[cfg(unix)]
@@ -371,6 +527,119 @@ fn all_that_is_wrong_with_a_configuration_is_said_at_once() {
             assert!(why.contains(word), "{command}, {word}: {why}");
         }
     }
+}
+
+/// Jobs by number that the copy of a database says are done at stage a.
+fn done_in(folder: &Path, file: &str) -> std::collections::BTreeSet<u64> {
+    let database = format!("sqlite:{file}");
+    let flags = ["export", "--stage", "a", "--database", &database];
+    let exported = run(folder, &flags, "");
+    assert!(exported.status.success(), "{}", text(&exported.stderr));
+    text(&exported.stdout)
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line"))
+        .map(|line| line["number"].as_u64().expect("a number"))
+        .collect()
+}
+
+#[test]
+fn a_backup_is_whole_while_volunteers_hand_results_in_and_writes_over_nothing() {
+    let folder = folder();
+    let at = folder.path();
+    imported(at, &["--brace", "job {1..20000}"], "");
+    let tracker = Serving::start(at, &["--stage", "a=CPU"]);
+    let enough = std::sync::atomic::AtomicBool::new(false);
+    let accepted = std::sync::Mutex::new(std::collections::BTreeSet::new());
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let answer = tracker.get("/api/new?nickname=x&stage=a");
+                let token = answer.split('"').nth(3).expect("a token");
+                while !enough.load(std::sync::atomic::Ordering::SeqCst) {
+                    let body = format!("{{\"token\":\"{token}\"}}");
+                    let job = tracker.send("POST /api/newJob", &body);
+                    let number = job
+                        .rsplit(':')
+                        .next()
+                        .expect("a number")
+                        .trim_end_matches('}');
+                    let number: u64 = number.parse().expect("a number");
+                    let data = "x".repeat(2_000);
+                    let done = format!(
+                        "{{\"token\":\"{token}\",\"number\":{number},\"data\":\"{data}\"}}"
+                    );
+                    assert!(
+                        tracker
+                            .send("POST /api/completeJob", &done)
+                            .ends_with("200 OK")
+                    );
+                    accepted.lock().expect("a list").insert(number);
+                }
+            });
+        }
+        let known = || accepted.lock().expect("a list").clone();
+        while known().len() < 20 {
+            std::thread::yield_now();
+        }
+        for copy in ["one.db", "two.db", "three.db"] {
+            let before = known();
+            let done = run(at, &["backup", "--to", copy], "");
+            assert!(done.status.success(), "{}", text(&done.stderr));
+            assert!(text(&done.stdout).starts_with(&format!("wrote {copy}, ")));
+            let after = done_in(at, copy);
+            assert!(
+                before.is_subset(&after),
+                "what was accepted before is in the copy"
+            );
+        }
+        enough.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    drop(tracker);
+    assert!(done_in(at, "three.db").is_subset(&done_in(at, "jobs.db")));
+
+    let again = run(at, &["backup", "--to", "one.db"], "");
+    assert!(!again.status.success());
+    assert!(
+        text(&again.stderr).contains("not written over"),
+        "{}",
+        text(&again.stderr)
+    );
+    let nowhere = run(at, &["backup", "--to", "no/such/folder.db"], "");
+    assert!(text(&nowhere.stderr).contains("cannot be written"));
+    let nothing = run(
+        at,
+        &["backup", "--database", "sqlite:none.db", "--to", "x.db"],
+        "",
+    );
+    assert!(text(&nothing.stderr).contains("There is no database none.db"));
+    assert!(!at.join("none.db").exists() && !at.join("x.db").exists());
+    let server = run(
+        at,
+        &[
+            "backup",
+            "--database",
+            "postgres://ann:secret@db/x",
+            "--to",
+            "x",
+        ],
+        "",
+    );
+    assert!(
+        text(&server.stderr).contains("pg_dump"),
+        "{}",
+        text(&server.stderr)
+    );
+    assert!(!text(&server.stderr).contains("secret"));
+    let left = std::fs::read_dir(at)
+        .expect("a folder")
+        .filter_map(|entry| {
+            let name = entry.expect("an entry").file_name();
+            name.to_str()
+                .expect("a name")
+                .starts_with(".distcompute")
+                .then_some(name)
+        });
+    assert_eq!(left.count(), 0, "nothing of an unfinished copy is left");
 }
 
 #[test]

@@ -397,6 +397,21 @@ async fn a_job_that_was_set_aside_is_requeued() {
             .await
     };
     let requeued = async |body| requeue(body).await.json()["requeued"].as_u64();
+    let answer = requeue(r#"{"numbers":[1,7],"dry_run":true}"#).await.json();
+    assert_eq!(answer["requeued"], 1);
+    assert_eq!(answer["numbers"], json!([1]));
+    assert_eq!(answer["left"][0]["number"], 7);
+    assert_eq!(answer["left"][0]["why"], "There is no such job.");
+    assert_eq!(
+        (stage().await.aside, stage().await.open),
+        (1, 0),
+        "nothing changed"
+    );
+    assert_eq!(requeue(r#"{"nickname":"a\u0000"}"#).await.refusal().0, 422);
+    assert_eq!(
+        requeue(r#"{"result_contains":"\u0000"}"#).await.refusal().0,
+        422
+    );
     assert_eq!(requeued(r#"{"numbers":[7]}"#).await, Some(0));
     assert_eq!(requeued(r#"{"stage":"b"}"#).await, Some(0));
     assert_eq!(

@@ -136,6 +136,26 @@ async fn every_answer_says_what_it_may_do_in_a_browser() {
 }
 
 #[tokio::test]
+async fn an_empty_policy_means_no_such_header_on_files_and_nowhere_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("index.html"), "<p>").expect("a page");
+    let files = format!("/v={}", folder.path().display());
+    let tracker = Tracker::start(&["--files", &files, "--files-policy="]).await;
+    for address in ["/v/", "/v/index.html", "/v", "/v/nothing"] {
+        let answer = tracker.get(address).await;
+        assert_eq!(answer.header("content-security-policy"), None, "{address}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    }
+    for address in ["/", "/api/project", "/nowhere"] {
+        let answer = tracker.get(address).await;
+        assert!(
+            answer.header("content-security-policy").is_some(),
+            "{address}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn whoever_does_not_say_what_it_wants_is_left() {
     let tracker = Tracker::start(&[]).await;
     let served = tracker.listen().await;

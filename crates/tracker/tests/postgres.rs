@@ -90,6 +90,7 @@ contract! { make:
     a_lease_ends_unless_a_sync_holds_it
     a_job_that_fails_again_and_again_is_set_aside_until_it_is_requeued
     results_of_a_nickname_are_made_again
+    finished_jobs_and_results_that_contain_a_text_are_made_again
     several_leases_and_the_calls_of_one_job_get_along
 }
 

@@ -7,7 +7,6 @@ use distcompute_protocol::{
 };
 use distcompute_tracker::{
     database::Database,
-    import::compact,
     request::Query,
     rules::{
         brace::Pattern,
@@ -15,6 +14,7 @@ use distcompute_tracker::{
         flags::{Flagged, MAX_SENT_BACK, Verdict, verdict},
         names,
         pace::{MINUTES, Pace},
+        payload::{self, compact},
         stages::Stages,
     },
 };
@@ -46,6 +46,36 @@ fn json() -> impl Strategy<Value = Value> {
                 .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
+}
+
+/// JSON by its grammar, with what one reader or another cannot represent, and texts that only look
+/// like JSON.
+fn written() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        json().prop_map(|value| value.to_string()),
+        "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,9})?([eE][+-]?[0-9]{1,4})?",
+        "\"(\\\\u[dD][89a-fA-F][0-9a-f]{2}|\\\\u0000|\\\\n|[a-zé ]){0,5}\"",
+        "[\\[\\]{}:,\"\\\\a-z0-9 \n]{0,9}",
+        Just("NaN".to_owned()),
+        (0_usize..400).prop_map(|deep| format!("{}1{}", "[".repeat(deep), "]".repeat(deep))),
+    ];
+    prop::collection::vec((leaf, "[ \n\t]{0,2}"), 0..4).prop_map(|parts| {
+        let parts: Vec<_> = parts
+            .into_iter()
+            .map(|(part, space)| space + &part)
+            .collect();
+        format!("[{}]", parts.join(","))
+    })
+}
+
+/// What a volunteer may hand in.
+fn result() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        written(),
+        written().prop_map(|text| format!("<!json!>{text}")),
+        any::<String>().prop_map(|text| format!("<!json!>{text}")),
+    ]
 }
 
 /// A brace pattern's piece, and the texts that it makes.
@@ -224,6 +254,21 @@ proptest! {
         let compacted = compact(&text);
         prop_assert_eq!(&compacted, &serde_json::to_string(&value).expect("JSON"));
         prop_assert_eq!(compact(&compacted), compacted.clone());
+    }
+
+    #[test]
+    fn what_is_accepted_as_a_result_is_exported_and_imported_again_and_equal(text in result()) {
+        if payload::check(&text).is_ok() {
+            let line = payload::to_json(&text);
+            prop_assert!(!line.contains('\n'));
+            let again = payload::from_json(&line).map_err(TestCaseError::fail)?;
+            let same = text.strip_prefix("<!json!>").map_or(text.clone(), |json| {
+                format!("<!json!>{}", compact(json))
+            });
+            prop_assert_eq!(&again, &same);
+            prop_assert_eq!(payload::check(&again), Ok(()));
+            prop_assert_eq!(payload::to_json(&again), line);
+        }
     }
 
     #[test]

@@ -16,13 +16,13 @@ use distcompute_protocol::Stage;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
-pub use self::read::{Fault, compact};
+pub use self::read::Fault;
 use self::read::{Format, read};
 use crate::{
     audit::COMMAND_LINE,
     cli::{ImportArgs, SourceArgs},
     database::Database,
-    rules::brace::Pattern,
+    rules::{brace::Pattern, payload},
     store::{Action, Added, Store, StoreError, StoreRules},
 };
 
@@ -133,6 +133,7 @@ fn open(args: &SourceArgs) -> Result<Source, String> {
     let given = [
         (&args.json, Format::Json),
         (&args.jsonl, Format::JsonLines),
+        (&args.results, Format::Exported),
         (&args.txt, Format::Text),
     ];
     let Some((path, format)) = given
@@ -166,7 +167,12 @@ fn spooled() -> Result<File, String> {
 fn check(source: Source) -> Result<(Source, u64), String> {
     match source {
         Source::Brace(pattern) => {
-            let count = pattern.count();
+            let mut count = 0;
+            for job in pattern.iter() {
+                payload::check(&job)
+                    .map_err(|why| format!("{job:?}: {why} Nothing was imported."))?;
+                count += 1;
+            }
             Ok((Source::Brace(pattern), count))
         }
         Source::File {

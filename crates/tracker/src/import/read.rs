@@ -8,11 +8,13 @@ use std::{
     rc::Rc,
 };
 
-use distcompute_protocol::{JSON_MARK, json_part};
-use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
-use serde_json::{Value, value::RawValue};
+use serde::{
+    Deserialize,
+    de::{Deserializer as _, Error as _, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
-use crate::rules::names;
+use crate::rules::payload;
 
 /// How a file holds its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(crate) enum Format {
     Json,
     /// A JSON value a line.
     JsonLines,
+    /// What `export` wrote: a JSON object with the member `data` a line.
+    Exported,
     /// A text a line.
     Text,
 }
@@ -51,8 +55,9 @@ pub(super) fn read(
     skip_mark(&mut source).map_err(Fault::Unreadable)?;
     match format {
         Format::Json => read_list(source, take),
-        Format::JsonLines => read_lines(source, take, json_job),
-        Format::Text => read_lines(source, take, |line| text_job(line.to_owned())),
+        Format::JsonLines => read_lines(source, take, payload::from_json),
+        Format::Exported => read_lines(source, take, exported_job),
+        Format::Text => read_lines(source, take, text_job),
     }
 }
 
@@ -182,7 +187,7 @@ impl<'de> Visitor<'de> for List<'_> {
             let Some(raw) = list.next_element::<Box<RawValue>>()? else {
                 return Ok(());
             };
-            let taken = json_job(raw.get())
+            let taken = payload::from_json(raw.get())
                 .map_err(|why| Fault::Bad {
                     line: self.position.get().line(),
                     why,
@@ -197,64 +202,25 @@ impl<'de> Visitor<'de> for List<'_> {
     }
 }
 
-/// The text of a job that is given as JSON.
-fn json_job(json: &str) -> Result<String, String> {
-    let json = json.trim();
-    // Parsed in full even where only the text is kept: a lone surrogate, for example, is
-    // syntactically fine and yet no text.
-    let value: Value = serde_json::from_str(json).map_err(|error| {
-        let why = error.to_string();
-        format!(
-            "This is not JSON: {}.",
-            why.split(" at line ").next().unwrap_or(&why)
-        )
-    })?;
-    match value {
-        Value::String(text) => text_job(text),
-        Value::Array(_) | Value::Object(_) => Ok(format!("{JSON_MARK}{}", compact(json))),
-        Value::Null => Err(not_a_job("null")),
-        Value::Bool(_) => Err(not_a_job("true or false")),
-        Value::Number(_) => Err(not_a_job("a number")),
+/// The data of a line that `export` wrote.
+fn exported_job(line: &str) -> Result<String, String> {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        data: &'a RawValue,
     }
-}
-
-fn not_a_job(what: &str) -> String {
-    format!("A job is a string, an object or a list, not {what}.")
+    let line: Line<'_> = serde_json::from_str(line).map_err(|error| {
+        let why = error.to_string();
+        let why = why.split(" at line ").next().unwrap_or(&why);
+        format!("This is not a line of an export, {{\"number\":…,\"data\":…}}: {why}.")
+    })?;
+    payload::from_json(line.data.get())
 }
 
 /// The text of a job that is given as text.
-fn text_job(text: String) -> Result<String, String> {
-    names::no_nul(&text)?;
-    if let Some(json) = json_part(&text) {
-        // Clients take the mark at its word.
-        let document = serde_json::from_str::<Value>(json);
-        if !document.is_ok_and(|value| value.is_array() || value.is_object()) {
-            return Err(format!(
-                "After {JSON_MARK} there must be a JSON object or list."
-            ));
-        }
-    }
-    Ok(text)
-}
-
-/// A JSON document without the white space between its parts, otherwise exactly as it was:
-/// parsing and writing it again would round large numbers and sort keys.
-#[must_use]
-pub fn compact(json: &str) -> String {
-    let mut compacted = String::with_capacity(json.len());
-    let (mut in_text, mut escaped) = (false, false);
-    for c in json.chars() {
-        if in_text {
-            in_text = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-        } else if matches!(c, ' ' | '\t' | '\n' | '\r') {
-            continue;
-        } else {
-            in_text = c == '"';
-        }
-        compacted.push(c);
-    }
-    compacted
+fn text_job(text: &str) -> Result<String, String> {
+    payload::check(text)?;
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -309,8 +275,8 @@ mod tests {
             (b"true", "true or false"),
             (b"{\"a\":", "not JSON"),
             (b"\"a\" \"b\"", "not JSON"),
-            (b"\"\\ud800\"", "not JSON"),
-            (b"[\"\\ud800\"]", "not JSON"),
+            (b"\"\\ud800\"", "surrogate"),
+            (b"[\"\\ud8\"]", "not JSON"),
             (b"\"a\\u0000\"", "U+0000"),
             (b"\"<!json!>7\"", "object or list"),
             (b"\"\xff\"", "UTF-8"),
@@ -319,6 +285,18 @@ mod tests {
             let (line, why) = jobs(Format::JsonLines, &file).expect_err("refused");
             assert_eq!(line, 3, "{why}");
             assert!(why.contains(word), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_data_of_an_exported_line_is_a_job() {
+        let file = b"{\"number\":7,\"data\":[1e400,\"\\ud800\"]}\n{\"number\":8,\"data\":\"x\"}\n";
+        assert_eq!(
+            jobs(Format::Exported, file),
+            Ok(vec![r#"<!json!>[1e400,"\ud800"]"#.into(), "x".into()])
+        );
+        for bad in [&b"[1]"[..], b"{\"number\":7}", b"{\"data\":7}"] {
+            assert!(jobs(Format::Exported, bad).is_err());
         }
     }
 

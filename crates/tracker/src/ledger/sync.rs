@@ -13,7 +13,7 @@ use super::{
     operation::{GrantedLease, Reply, SyncReply, lease_name, lease_parts},
     rows::End,
 };
-use crate::rules::{names, wait::wait_s};
+use crate::rules::{payload, wait::wait_s};
 
 impl Books {
     /// The lease of this wire name, if the secret is right.
@@ -198,12 +198,18 @@ impl Books {
             told.extend(lease);
             let outcome = match lease {
                 None => Err(RejectedWhy::Unknown),
-                Some(lease) if names::no_nul(&done.data).is_err() && !self.is_completed(lease) => {
+                Some(lease) => match payload::check(&done.data) {
                     // A job whose output can never be stored must not go round for ever.
-                    self.fail(lease, End::Failed, "The output held U+0000.");
-                    Err(RejectedWhy::Invalid)
-                }
-                Some(lease) => self.accept(lease, done.data),
+                    Err(why) if !self.is_completed(lease) => {
+                        self.fail(
+                            lease,
+                            End::Failed,
+                            &format!("The output was refused: {why}"),
+                        );
+                        Err(RejectedWhy::Invalid)
+                    }
+                    _ => self.accept(lease, done.data),
+                },
             };
             match outcome {
                 Ok(()) => reply.accepted.push(done.lease),
@@ -226,7 +232,7 @@ impl Books {
     }
 
     fn unwanted(&self, done: &Done) -> Option<RejectedWhy> {
-        if names::no_nul(&done.data).is_err() {
+        if payload::check(&done.data).is_err() {
             return Some(RejectedWhy::Invalid);
         }
         self.refusal(self.by_name(&done.lease)?)

@@ -41,13 +41,13 @@ pub fn router(settings: &Settings) -> Router<App> {
         router = router.nest_service(&mount.path, guarded);
     }
     // A header rather than a line in each page: workers obey that of their own script's answer.
-    if let Some(policy) = &settings.files_policy
-        && let Ok(policy) = HeaderValue::from_str(policy)
-    {
-        router = router.layer(SetResponseHeaderLayer::overriding(
-            header::CONTENT_SECURITY_POLICY,
-            policy,
-        ));
+    let policy = settings.files_policy.as_deref();
+    match policy.and_then(|policy| HeaderValue::from_str(policy).ok()) {
+        Some(policy) => {
+            let name = header::CONTENT_SECURITY_POLICY;
+            router = router.layer(SetResponseHeaderLayer::overriding(name, policy));
+        }
+        None => router = router.layer(middleware::map_response(without_policy)),
     }
     router
         // Asked again each time, answered "not modified" mostly: a page and the modules that it
@@ -57,6 +57,15 @@ pub fn router(settings: &Settings) -> Router<App> {
             HeaderValue::from_static("no-cache"),
         ))
         .layer(CompressionLayer::new())
+}
+
+/// Marks an answer of a folder whose operator wants no content security policy.
+#[derive(Debug, Clone, Copy)]
+pub struct NoPolicy;
+
+async fn without_policy(mut answer: Response) -> Response {
+    answer.extensions_mut().insert(NoPolicy);
+    answer
 }
 
 async fn missing() -> ApiError {

@@ -7,8 +7,15 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    admin::Admin, app::App, clock::Millis, error::ApiError, openapi::OperatorRefusals,
-    request::Body, requeue, store::RequeueFilter,
+    admin::Admin,
+    app::App,
+    clock::Millis,
+    error::ApiError,
+    openapi::OperatorRefusals,
+    request::{Body, fault},
+    requeue,
+    rules::names,
+    store::RequeueFilter,
 };
 
 /// The route.
@@ -16,19 +23,23 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(again))
 }
 
-/// Which jobs. What is named must all be true of a job; without a nickname or numbers, these are
-/// jobs that are set aside.
+/// Which jobs. What is named must all be true of a job; without numbers, a nickname or a text, these
+/// are jobs that are set aside.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct RequeueBody {
-    /// Jobs that are set aside or held.
+    /// Jobs that are set aside or held; finished ones go back to the stage that finished them.
     numbers: Vec<u64>,
-    /// Jobs that wait at this stage; with a nickname, results of this stage.
+    /// Jobs that wait at this stage; with a nickname or a text, results of this stage.
     stage: Option<Stage>,
     /// Jobs that have not changed for so many seconds.
     older_than_s: Option<u64>,
     /// Jobs whose latest result came from this nickname: back to the stage that made it.
     nickname: Option<String>,
+    /// Jobs whose latest result contains this text: back to the stage that made it.
+    result_contains: Option<String>,
+    /// Only says which jobs these are.
+    dry_run: bool,
 }
 
 /// What was requeued.
@@ -36,6 +47,21 @@ struct RequeueBody {
 struct RequeuedJobs {
     /// How many jobs.
     requeued: u64,
+    /// Which, where that was asked and nothing was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    numbers: Option<Vec<u64>>,
+    /// Jobs that were named and stay as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left: Vec<LeftJob>,
+}
+
+/// A job that stays as it is.
+#[derive(Debug, Serialize, ToSchema)]
+struct LeftJob {
+    /// Its number.
+    number: u64,
+    /// Why, and what can be done.
+    why: String,
 }
 
 /// Has jobs worked on again, with nothing counted against them
@@ -53,6 +79,16 @@ async fn again(
     body: Body,
 ) -> Result<Json<RequeuedJobs>, ApiError> {
     let body: RequeueBody = body.read()?;
+    // PostgreSQL takes no such text, so nothing there contains it.
+    for (name, text) in [
+        ("nickname", &body.nickname),
+        ("result_contains", &body.result_contains),
+    ] {
+        if let Some(sentence) = text.as_deref().and_then(|text| names::no_nul(text).err()) {
+            let fault = fault("value_error", &["body", name], &sentence, None);
+            return Err(ApiError::Faults(vec![fault]));
+        }
+    }
     let older = |seconds: u64| Millis::try_from(seconds.saturating_mul(1_000));
     let filter = RequeueFilter {
         numbers: body.numbers,
@@ -62,7 +98,22 @@ async fn again(
             .older_than_s
             .map(|seconds| older(seconds).unwrap_or(Millis::MAX / 2)),
         nickname: body.nickname,
+        result_contains: body.result_contains,
     };
-    let requeued = requeue::requeue(app.store.as_ref(), &filter, &admin.who).await?;
-    Ok(Json(RequeuedJobs { requeued }))
+    let outcome = if body.dry_run {
+        requeue::would(app.store.as_ref(), &filter).await?
+    } else {
+        requeue::requeue(app.store.as_ref(), &filter, &admin.who).await?
+    };
+    let left = outcome.left.into_iter();
+    Ok(Json(RequeuedJobs {
+        requeued: outcome.requeued,
+        numbers: outcome.numbers,
+        left: left
+            .map(|left| LeftJob {
+                number: left.number,
+                why: left.why,
+            })
+            .collect(),
+    }))
 }

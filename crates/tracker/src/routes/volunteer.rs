@@ -15,7 +15,7 @@ use crate::{
         WorkerRefusals,
     },
     request::{Body, Query, fault, quoted},
-    rules::names,
+    rules::{names, payload},
     store,
 };
 
@@ -167,6 +167,11 @@ async fn update_progress(State(app): State<App>, mut body: Body) -> Result<&'sta
 )]
 async fn complete_job(State(app): State<App>, mut body: Body) -> Result<&'static str, ApiError> {
     let [token, data] = body.texts(["token", "data"])?;
+    payload::check(&data).map_err(|sentence| {
+        let given = Some(quoted(&data));
+        let loc = ["body", "data"];
+        ApiError::Faults(vec![fault("value_error", &loc, &sentence, given)])
+    })?;
     app.store.complete(&token, body.job_number()?, data).await?;
     Ok(OK_TEXT)
 }

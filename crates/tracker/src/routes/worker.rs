@@ -11,7 +11,11 @@ use distcompute_protocol::ErrorCode;
 use maud::html;
 
 use super::page::{self, Place, grouped, moment};
-use crate::{app::App, error::ApiError, rules::estimate::per_hour};
+use crate::{
+    app::App,
+    error::ApiError,
+    rules::{estimate::per_hour, names},
+};
 
 /// The route of a worker's page.
 pub fn router() -> Router<App> {
@@ -27,6 +31,9 @@ async fn worker(
     let Ok(Path((stage_name, display_name))) = path else {
         return Err(unknown());
     };
+    if names::no_nul(&display_name).is_err() {
+        return Err(unknown());
+    }
     let stage = app.settings.stages.by_address(&stage_name).ok_or_else(|| {
         ApiError::Said(ErrorCode::StageInvalid, "Invalid worker stage.".to_owned())
     })?;

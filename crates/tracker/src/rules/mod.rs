@@ -6,6 +6,7 @@ pub mod estimate;
 pub mod flags;
 pub mod names;
 pub mod pace;
+pub mod payload;
 pub mod stages;
 pub mod sweeps;
 pub mod wait;

@@ -145,18 +145,40 @@ pub struct AsideRow {
     pub errors: Vec<Failure>,
 }
 
-/// Which jobs are to be worked on again. What is named must all be true of a job; without a
-/// nickname or numbers, these are jobs that are set aside.
+/// Which jobs are to be worked on again. What is named must all be true of a job; without numbers,
+/// a nickname or a text, these are jobs that are set aside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequeueFilter {
-    /// Jobs that are set aside, or held: those, with nothing counted against them.
+    /// Jobs that are set aside, or held: those, with nothing counted against them. Closed ones go
+    /// back to the stage that closed them.
     pub numbers: Vec<u64>,
-    /// Jobs that wait at this stage; with a nickname, results of this stage.
+    /// Jobs that wait at this stage; with a nickname or a text, results of this stage.
     pub stage: Option<Stage>,
     /// Jobs that have not changed for so long.
     pub older_than: Option<Millis>,
     /// Jobs whose latest result came from this nickname: back to the stage that made it.
     pub nickname: Option<String>,
+    /// Jobs whose latest result contains this text: back to the stage that made it.
+    pub result_contains: Option<String>,
+}
+
+impl RequeueFilter {
+    /// Whether jobs are found by their latest result.
+    #[must_use]
+    pub fn is_by_result(&self) -> bool {
+        self.nickname.is_some() || self.result_contains.is_some()
+    }
+}
+
+/// Where a job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// The job's number.
+    pub number: u64,
+    /// The stage at which it waits or was closed.
+    pub stage: Stage,
+    /// `open`, `held`, `closed` or `aside`.
+    pub state: String,
 }
 
 /// An output of a stage.
@@ -343,6 +365,19 @@ pub trait Store: Send + Sync {
         self.count(Operation::EndLeases(lease)).await
     }
 
+    /// The jobs that a filter means, by number.
+    async fn meant(&self, filter: &RequeueFilter) -> Result<Vec<u64>, StoreError> {
+        let (mut after, mut numbers) = (0, std::collections::BTreeSet::new());
+        loop {
+            let found = self.to_requeue(filter, after, REQUEUED_AT_ONCE).await?;
+            let Some((cursor, _)) = found.last() else {
+                return Ok(numbers.into_iter().collect());
+            };
+            after = *cursor;
+            numbers.extend(found.into_iter().map(|(_, one)| unsigned(one.number)));
+        }
+    }
+
     /// Has jobs worked on again, with nothing counted against them. Says how many.
     async fn requeue(&self, filter: &RequeueFilter) -> Result<u64, StoreError> {
         let (mut after, mut requeued) = (0, 0);
@@ -419,6 +454,9 @@ pub trait Store: Send + Sync {
         after: i64,
         limit: u32,
     ) -> Result<Vec<(i64, Requeued)>, StoreError>;
+
+    /// Where these jobs are, by number; those that do not exist are left out.
+    async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError>;
 
     /// Deletes the texts and the leases of closed jobs whose result at this stage has a cursor
     /// behind `after` and before `before`; looks at `limit` results at most. The jobs themselves

@@ -25,7 +25,7 @@ use sqlx::PgPool;
 pub use self::{address::Address, tables::Tables};
 use super::{
     Action, ActionRow, AsideRow, MinuteRow, Output, Page, Pruned, Rank, RequeueFilter, Requeued,
-    Status, Store, StoreError, StoreRules, WorkerRow, Writer, signed,
+    Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow, Writer, signed,
 };
 use crate::clock::{Clock, Millis};
 
@@ -162,6 +162,10 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<Vec<(i64, Requeued)>, StoreError> {
         books::to_requeue(&self.readers, self.now(), filter, after, limit).await
+    }
+
+    async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError> {
+        books::whereabouts(&self.readers, numbers).await
     }
 
     async fn prune(

@@ -5,6 +5,7 @@
 //! SQLite is called on threads that may wait: the writer has one, readers borrow one.
 
 mod admin;
+mod backup;
 mod books;
 mod connection;
 mod jobs;
@@ -26,10 +27,10 @@ use async_trait::async_trait;
 use distcompute_protocol::Stage;
 
 use self::connection::{Pool, Use};
-pub use self::tables::Tables;
+pub use self::{backup::backup, tables::Tables};
 use super::{
     Action, ActionRow, AsideRow, MinuteRow, Output, Page, Pruned, Rank, RequeueFilter, Requeued,
-    Status, Store, StoreError, StoreRules, WorkerRow, Writer, signed,
+    Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow, Writer, signed,
 };
 use crate::clock::Clock;
 
@@ -245,6 +246,13 @@ impl Store for SqliteStore {
         let (now, filter) = (self.clock.now(), filter.clone());
         self.readers
             .with(move |on| books::to_requeue(on, now, &filter, after, limit))
+            .await
+    }
+
+    async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError> {
+        let numbers = numbers.to_vec();
+        self.readers
+            .with(move |on| books::whereabouts(on, &numbers))
             .await
     }
 

@@ -799,6 +799,78 @@ pub(crate) async fn results_of_a_nickname_are_made_again(given: &Given) {
     assert_eq!((job.number, job.data.as_deref()), (1, Some("input 1")));
 }
 
+pub(crate) async fn finished_jobs_and_results_that_contain_a_text_are_made_again(given: &Given) {
+    given.jobs(4).await;
+    given.join("ann", "Ann", Stage::A).await;
+    given.join("bob", "Bob", Stage::B).await;
+    for data in ["good", "50% _bad_ \u{1F980}", "good"] {
+        given.take("ann").await;
+        given.hand_in("ann", data).await.expect("accepted");
+    }
+    for data in ["end", "a bad end"] {
+        given.take("bob").await;
+        given.hand_in("bob", data).await.expect("accepted");
+    }
+    // Jobs 1 and 2 are finished, 3 waits at the second stage, 4 at the first.
+    let numbered = |numbers: &[u64]| RequeueFilter {
+        numbers: numbers.to_vec(),
+        ..RequeueFilter::default()
+    };
+    let containing = |text: &str| RequeueFilter {
+        result_contains: Some(text.to_owned()),
+        ..RequeueFilter::default()
+    };
+    let meant = async |filter| given.store.meant(&filter).await.expect("numbers");
+    assert_eq!(meant(numbered(&[1, 2, 3, 4, 9])).await, [1, 2]);
+    assert_eq!(
+        meant(containing("bad")).await,
+        [2],
+        "the latest result counts"
+    );
+    assert_eq!(meant(containing("_bad_")).await, [0; 0]);
+    assert_eq!(meant(containing("good")).await, [3], "at whatever stage");
+    let where_is = async |number| given.store.whereabouts(&[number]).await.expect("a job");
+    let found = where_is(1).await;
+    assert_eq!(
+        (found[0].stage, found[0].state.as_str()),
+        (Stage::B, "closed")
+    );
+    assert_eq!(where_is(9).await, []);
+
+    let requeued = given.store.requeue(&numbered(&[1, 3])).await;
+    assert_eq!(requeued.expect("requeued"), 1);
+    let found = where_is(1).await;
+    assert_eq!(
+        (found[0].stage, found[0].state.as_str()),
+        (Stage::B, "open")
+    );
+    assert_eq!(given.results(Stage::B).await, [(2, "a bad end".to_owned())]);
+    assert_eq!(given.status().await.closed, 1);
+    let requeued = given.store.requeue(&containing("bad end")).await;
+    assert_eq!(requeued.expect("requeued"), 1);
+    let found = where_is(2).await;
+    assert_eq!(
+        (found[0].stage, found[0].state.as_str()),
+        (Stage::B, "open")
+    );
+
+    // What was pruned cannot be done again.
+    given.take("bob").await;
+    given.hand_in("bob", "end").await.expect("accepted");
+    let closed = given.results(Stage::B).await;
+    given
+        .store
+        .prune(Stage::B, 0, 1_000, 100)
+        .await
+        .expect("pruned");
+    assert_eq!(meant(numbered(&[closed[0].0])).await, [0; 0]);
+    assert_eq!(given.results(Stage::B).await, []);
+    // Counters go on counting what was pruned, so the check of the books has to begin anew.
+    let again = given.status().await;
+    assert_eq!((again.closed, again.stages[1].done), (1, 1));
+    given.store.wipe().await.expect("wiped");
+}
+
 pub(crate) async fn several_leases_and_the_calls_of_one_job_get_along(given: &Given) {
     given.jobs(3).await;
     given.join("t", "Ann", Stage::A).await;

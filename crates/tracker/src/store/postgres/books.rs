@@ -11,7 +11,7 @@ use crate::{
     rules::estimate::WINDOW_MINUTES,
     store::{
         AsideRow, Output, Page, Rank, RequeueFilter, Requeued, StageCounts, Status, StoreError,
-        WorkerRow, column, signed, stage_of, unsigned,
+        Whereabouts, WorkerRow, column, signed, stage_of, unsigned,
     },
 };
 
@@ -199,6 +199,28 @@ pub(super) async fn set_aside(pool: &PgPool, page: Page) -> Result<Vec<AsideRow>
         .collect()
 }
 
+pub(super) async fn whereabouts(
+    pool: &PgPool,
+    numbers: &[u64],
+) -> Result<Vec<Whereabouts>, StoreError> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| signed(*number)).collect();
+    let rows: Vec<(i64, i64, String)> = sqlx::query_as(
+        "select number, stage, state from jobs where number = any($1) order by number",
+    )
+    .bind(numbers)
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|(number, stage, state)| {
+            Ok(Whereabouts {
+                number: unsigned(number),
+                stage: stage_of(stage)?,
+                state,
+            })
+        })
+        .collect()
+}
+
 /// A page of the jobs that a filter means. The operator's call, and rare: results by nickname are
 /// found by looking through the leases.
 pub(super) async fn to_requeue(
@@ -208,16 +230,24 @@ pub(super) async fn to_requeue(
     after: i64,
     limit: u32,
 ) -> Result<Vec<(i64, Requeued)>, StoreError> {
-    let statement = if filter.nickname.is_some() {
+    let statement = if filter.is_by_result() {
         "select l.id, j.number, l.id from leases l join jobs j on j.number = l.number \
-         where l.id > $1 and l.nickname = $7 and l.outcome = 'completed' and l.round = j.round \
+         where l.id > $1 and ($7::text is null or l.nickname = $7) \
+         and l.outcome = 'completed' and l.round = j.round \
          and j.stage = l.stage + (j.state <> 'closed')::int and ($3::bigint is null or l.stage = $3) \
          and ($4::bigint is null or j.changed_at <= coalesce($5, tracker_now()) - $4) \
          and ($6::bigint[] is null or j.number = any($6)) \
+         and ($8::text is null or exists (select 1 from inputs i where i.number = l.number \
+         and i.stage = l.stage + 1 and strpos(i.data, $8) > 0)) \
          order by l.id limit $2"
     } else {
-        "select j.number, j.number, null::bigint from jobs j where j.number > $1 \
-         and (j.state = 'aside' or ($6::bigint[] is not null and j.state = 'held')) \
+        "select j.number, j.number, case when j.state = 'closed' then (select max(l.id) \
+         from leases l where l.number = j.number and l.stage = j.stage and l.round = j.round \
+         and l.outcome = 'completed') end from jobs j \
+         where j.number > $1 and $7::text is null and $8::text is null \
+         and (j.state = 'aside' or ($6::bigint[] is not null and (j.state = 'held' \
+         or (j.state = 'closed' and exists (select 1 from leases l where l.number = j.number \
+         and l.stage = j.stage and l.round = j.round and l.outcome = 'completed'))))) \
          and ($3::bigint is null or j.stage = $3) \
          and ($4::bigint is null or j.changed_at <= coalesce($5, tracker_now()) - $4) \
          and ($6::bigint[] is null or j.number = any($6)) \
@@ -236,11 +266,9 @@ pub(super) async fn to_requeue(
         .bind(filter.stage.map(column))
         .bind(filter.older_than)
         .bind(now)
-        .bind(numbers);
-    let query = match &filter.nickname {
-        Some(nickname) => query.bind(nickname),
-        None => query,
-    };
+        .bind(numbers)
+        .bind(&filter.nickname)
+        .bind(&filter.result_contains);
     let rows = query.fetch_all(pool).await?;
     let found = rows.into_iter();
     Ok(found

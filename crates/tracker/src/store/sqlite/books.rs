@@ -9,7 +9,7 @@ use crate::{
     rules::estimate::WINDOW_MINUTES,
     store::{
         AsideRow, Output, Page, Rank, RequeueFilter, Requeued, StageCounts, Status, StoreError,
-        WorkerRow, column, signed, stage_of, unsigned,
+        Whereabouts, WorkerRow, column, signed, stage_of, unsigned,
     },
 };
 
@@ -174,6 +174,28 @@ pub(super) fn set_aside(on: &Connection, page: Page) -> Result<Vec<AsideRow>, St
         .collect()
 }
 
+pub(super) fn whereabouts(
+    on: &Connection,
+    numbers: &[u64],
+) -> Result<Vec<Whereabouts>, StoreError> {
+    let mut statement =
+        on.prepare_cached("select number, stage, state from jobs where number = ?")?;
+    let mut found = Vec::new();
+    for number in numbers {
+        let row = statement.query_row([signed(*number)], |row| row.try_into());
+        if let Some((number, stage, state)) = row.optional()? {
+            let stage = stage_of(stage)?;
+            let number = unsigned(number);
+            found.push(Whereabouts {
+                number,
+                stage,
+                state,
+            });
+        }
+    }
+    Ok(found)
+}
+
 /// A page of the jobs that a filter means. The operator's call, and rare: results by nickname are
 /// found by looking through the leases.
 pub(super) fn to_requeue(
@@ -183,16 +205,24 @@ pub(super) fn to_requeue(
     after: i64,
     limit: u32,
 ) -> Result<Vec<(i64, Requeued)>, StoreError> {
-    let statement = if filter.nickname.is_some() {
+    let statement = if filter.is_by_result() {
         "select l.id, j.number, l.id from leases l cross join jobs j on j.number = l.number \
-         where l.id > ?1 and l.nickname = ?6 and l.outcome = 'completed' and l.round = j.round \
+         where l.id > ?1 and (?6 is null or l.nickname = ?6) \
+         and l.outcome = 'completed' and l.round = j.round \
          and j.stage = l.stage + (j.state <> 'closed') and (?3 is null or l.stage = ?3) \
          and (?4 is null or j.changed_at <= ?4) \
          and (?5 is null or j.number in (select value from json_each(?5))) \
+         and (?7 is null or exists (select 1 from inputs i where i.number = l.number \
+         and i.stage = l.stage + 1 and instr(i.data, ?7) > 0)) \
          order by l.id limit ?2"
     } else {
-        "select j.number, j.number, null from jobs j where j.number > ?1 and ?6 is null \
-         and (j.state = 'aside' or (?5 is not null and j.state = 'held')) \
+        "select j.number, j.number, case when j.state = 'closed' then (select max(l.id) \
+         from leases l where l.number = j.number and l.stage = j.stage and l.round = j.round \
+         and l.outcome = 'completed') end from jobs j \
+         where j.number > ?1 and ?6 is null and ?7 is null \
+         and (j.state = 'aside' or (?5 is not null and (j.state = 'held' or (j.state = 'closed' \
+         and exists (select 1 from leases l where l.number = j.number and l.stage = j.stage \
+         and l.round = j.round and l.outcome = 'completed'))))) \
          and (?3 is null or j.stage = ?3) and (?4 is null or j.changed_at <= ?4) \
          and (?5 is null or j.number in (select value from json_each(?5))) \
          order by j.number limit ?2"
@@ -208,6 +238,7 @@ pub(super) fn to_requeue(
         filter.older_than.map(|age| now.saturating_sub(age)),
         numbers,
         &filter.nickname,
+        &filter.result_contains,
     );
     let mut statement = on.prepare_cached(statement)?;
     statement

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 
 /// How long a statement waits for another process, an import say, to finish its transaction; and a
 /// caller for a connection.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Statements that are kept ready: all that there are.
 const STATEMENTS: usize = 128;
@@ -41,6 +41,41 @@ pub(super) fn open(path: &Path, create: bool, to: Use) -> Result<Connection, Sto
     connection.pragma_update(None, "query_only", to == Use::Read)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
+}
+
+/// Opens a file that nobody may change, on a disk that is mounted read-only, say.
+///
+/// SQLite keeps notes beside a file that is being written, and cannot read it without them. Where
+/// they cannot be made and there are none, nobody writes: the file is read as it is.
+pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let attempt = |options: &str| {
+        let connection = Connection::open_with_flags(uri(path, options), flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.query_row("select count(*) from sqlite_schema", (), |_| Ok(()))?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    };
+    attempt("mode=ro").or_else(|error| {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        match std::fs::metadata(PathBuf::from(log)) {
+            // What it holds belongs to the database and would be missing.
+            Ok(log) if log.len() > 0 => Err(error),
+            _ => attempt("immutable=1"),
+        }
+    })
+}
+
+/// The file as a URI of SQLite's.
+fn uri(path: &Path, options: &str) -> String {
+    let path = percent_encoding::percent_encode(
+        path.as_os_str().as_encoded_bytes(),
+        percent_encoding::NON_ALPHANUMERIC,
+    );
+    format!("file:{path}?{options}")
 }
 
 /// A few connections that many share; made when they are needed. What is done on one is done on a

@@ -1,0 +1,72 @@
+//! A whole copy of the file while others write to it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::connection;
+
+/// Copies the database to a file that is not there yet, and says how large it became.
+///
+/// `vacuum into` reads one snapshot and holds up nobody. SQLite's backup interface begins anew
+/// whenever another process has written, so under load it never ends. The copy gets its name when
+/// it is complete and on disk: whoever finds the name finds a whole copy.
+///
+/// # Errors
+/// A sentence.
+pub fn backup(from: &Path, to: &Path) -> Result<u64, String> {
+    let (shown_from, shown_to) = (from.display(), to.display());
+    let unwritten = |error: io::Error| format!("{shown_to} cannot be written: {error}.");
+    if !from.exists() {
+        return Err(format!("There is no database {shown_from}."));
+    }
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(format!(
+            "{shown_to} is there already, and is not written over."
+        ));
+    }
+    let folder = match to.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let copy = tempfile::Builder::new()
+        .prefix(".distcompute-backup-")
+        .tempfile_in(&folder)
+        .map_err(unwritten)?;
+    into(from, copy.path())
+        .map_err(|error| format!("{shown_from} was not copied to {shown_to}: {error}."))?;
+    // The name of the copy says that it is complete, so its content has to be on disk before.
+    copy.as_file().sync_all().map_err(unwritten)?;
+    let permissions = fs::metadata(from).map_err(unwritten)?.permissions();
+    copy.as_file()
+        .set_permissions(permissions)
+        .map_err(unwritten)?;
+    let bytes = copy.as_file().metadata().map_err(unwritten)?.len();
+    copy.persist_noclobber(to)
+        .map_err(|error| unwritten(error.error))?;
+    #[cfg(unix)]
+    fs::File::open(&folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(unwritten)?;
+    Ok(bytes)
+}
+
+fn into(from: &Path, to: &Path) -> rusqlite::Result<()> {
+    // Neither made nor brought up to date: a copy is also taken before an upgrade.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let reading = Connection::open_with_flags(from, flags)
+        .and_then(|reading| {
+            reading.busy_timeout(connection::BUSY_TIMEOUT)?;
+            reading.query_row("select count(*) from sqlite_schema", (), |_| Ok(()))?;
+            Ok(reading)
+        })
+        .or_else(|_| connection::open_to_read(from))?;
+    let name = to
+        .to_str()
+        .ok_or_else(|| rusqlite::Error::InvalidPath(to.to_owned()))?;
+    reading.execute("vacuum into ?", [name])?;
+    Ok(())
+}
