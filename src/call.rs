@@ -172,28 +172,37 @@ pub enum Meaning {
 }
 
 impl Call {
-    /// What `answer` means to this call.
+    /// What `answer` means to this call. The status is looked at before the body: a proxy may
+    /// answer in the tracker's name, with a page, with nothing, or with JSON of its own. The whole
+    /// table stands in `docs/protocol.md`.
     #[must_use]
     pub fn meaning(self, answer: &Answer) -> Meaning {
+        let status = answer.status;
         let failed = |kind, code, message: String| {
-            Meaning::Failed(Fault::new(kind, code, message).with_status(answer.status))
+            Meaning::Failed(Fault::new(kind, code, message).with_status(status))
         };
-        let told = || excerpt(&answer.body);
-        let not_allowed = || {
+        let not_allowed = |why: &str| {
+            let code = Code::Tracker(ErrorCode::NotAllowed);
+            let said = excerpt(&answer.body);
             failed(
                 Kind::Server,
-                Code::Tracker(ErrorCode::NotAllowed),
-                format!(
-                    "Something before the tracker refuses the call (status {}): {}",
-                    answer.status,
-                    told()
-                ),
+                code,
+                format!("{why} (status {status}): {said}"),
             )
         };
-        if looks_like_a_page(&answer.body) && !is_temporary(answer.status) {
-            return failed(Kind::Server, Code::NotATracker, page_text(answer.status));
+        if is_temporary(status) {
+            let code = Code::Tracker(ErrorCode::Unavailable);
+            let text = format!("The tracker cannot answer just now (status {status}).");
+            return Meaning::Later(Fault::new(Kind::Server, code, text).with_status(status));
         }
-        match (answer.status, self) {
+        if let (400, Some(code)) = (status, stage_code(answer)) {
+            let said = excerpt(&answer.body);
+            return failed(Kind::InvalidArgument, Code::Tracker(code), said);
+        }
+        match (status, self) {
+            (200, _) if looks_like_a_page(&answer.body) => {
+                failed(Kind::Server, Code::NotATracker, page_text(status))
+            }
             (200, _) if self.body_fits(&answer.body) => Meaning::Done,
             (200, _) => failed(
                 Kind::Server,
@@ -203,24 +212,6 @@ impl Call {
                     excerpt(&answer.body)
                 ),
             ),
-            (status, _) if is_temporary(status) => Meaning::Later(
-                Fault::new(
-                    Kind::Server,
-                    Code::Tracker(ErrorCode::Unavailable),
-                    format!("The tracker cannot answer just now (status {status})."),
-                )
-                .with_status(status),
-            ),
-            (400, _) => {
-                let mut words = answer.body.as_bytes().windows(DISABLED.len());
-                let by_text = if words.any(|words| words == DISABLED) {
-                    ErrorCode::StageDisabled
-                } else {
-                    ErrorCode::StageInvalid
-                };
-                let code = answer.code.unwrap_or(by_text);
-                failed(Kind::InvalidArgument, Code::Tracker(code), told())
-            }
             (403, Self::NewJob) if answer.says(ErrorCode::NoJobs) => failed(
                 Kind::ZeroJob,
                 Code::Tracker(ErrorCode::NoJobs),
@@ -229,13 +220,12 @@ impl Call {
             (403, Self::CompleteJob | Self::FlagInvalidData) => match answer.code {
                 Some(code) => Meaning::Failed(Fault::no_open_job(code).with_status(403)),
                 None if REFUSED_REPEATS.contains(&answer.body.trim_ascii()) => Meaning::DoneBefore,
-                None => not_allowed(),
+                None => not_allowed(REFUSES),
             },
-            (401 | 403, _) => not_allowed(),
-            (404, Self::New | Self::JobCount) => failed(
+            (404 | 405 | 410, Self::New | Self::JobCount) => failed(
                 Kind::InvalidUrl,
                 Code::NotATracker,
-                "There is no tracker at this address (status 404). Is the URL right?".to_owned(),
+                format!("There is no tracker at this address (status {status}). Is the URL right?"),
             ),
             (404, _) if answer.says(ErrorCode::WorkerUnknown) => failed(
                 Kind::WorkerTimedOut,
@@ -243,26 +233,26 @@ impl Call {
                 "The tracker does not know this worker, or no longer. Register again with init()."
                     .to_owned(),
             ),
-            // A proxy's, while the tracker moves house: nothing that was computed is given up.
-            (404, _) => failed(
+            // A proxy's, while the tracker moves: nothing that was computed is given up.
+            (201..=399 | 404 | 405 | 410, _) => failed(
                 Kind::Server,
                 Code::NotATracker,
                 format!(
-                    "There is no tracker at this address just now (status 404): {}",
-                    told()
+                    "There is no tracker at this address just now (status {status}): {}",
+                    excerpt(&answer.body)
                 ),
             ),
-            (409, Self::Sync) => failed(
+            (409, Self::Sync) if !is_foreign(answer) => failed(
                 Kind::Server,
                 Code::Tracker(ErrorCode::Superseded),
                 "Another page works under this registration.".to_owned(),
             ),
-            (413, _) => failed(
+            (413, _) if !self.is_get() => failed(
                 Kind::InvalidArgument,
                 Code::Tracker(ErrorCode::TooLarge),
-                "The data is larger than this tracker takes (status 413).".to_owned(),
+                TOO_LARGE.to_owned(),
             ),
-            (422, _) => failed(
+            (422, _) if !is_foreign(answer) => failed(
                 Kind::InvalidArgument,
                 Code::Tracker(ErrorCode::InvalidRequest),
                 format!(
@@ -270,15 +260,23 @@ impl Call {
                     excerpt(&answer.body)
                 ),
             ),
-            (status, _) => failed(
-                Kind::Server,
-                Code::Tracker(answer.code.unwrap_or(ErrorCode::Internal)),
-                format!(
-                    "The tracker answered with status {status}: {}",
-                    excerpt(&answer.body)
+            (status, _) => match refusal(status) {
+                Some(why) => not_allowed(why),
+                None => failed(
+                    Kind::Server,
+                    Code::Tracker(answer.code.unwrap_or(ErrorCode::Internal)),
+                    format!(
+                        "The tracker, or a proxy before it, answered with status {status}: {}",
+                        excerpt(&answer.body)
+                    ),
                 ),
-            ),
+            },
         }
+    }
+
+    /// Whether it sends nothing but its address.
+    fn is_get(self) -> bool {
+        matches!(self, Self::New | Self::JobCount)
     }
 
     /// Whether the body of a 200 is what this call's should be. A captive portal's page, or a
@@ -296,8 +294,61 @@ impl Call {
     }
 }
 
-/// What a tracker says of a stage that takes no workers now.
+/// What a tracker says of a stage that takes no workers now, and of one that does not exist.
 const DISABLED: &[u8] = b"is disabled";
+const NO_STAGE: &[u8] = b"Invalid worker stage";
+
+/// Which of the two a 400 is about, if it is the tracker's own.
+fn stage_code(answer: &Answer) -> Option<ErrorCode> {
+    let has = |said: &[u8]| {
+        answer
+            .body
+            .as_bytes()
+            .windows(said.len())
+            .any(|w| w == said)
+    };
+    match answer.code {
+        Some(code) => Some(code),
+        None if looks_like_a_page(&answer.body) => None,
+        None if has(DISABLED) => Some(ErrorCode::StageDisabled),
+        None => has(NO_STAGE).then_some(ErrorCode::StageInvalid),
+    }
+}
+
+/// The message of a 413, to which the sizes are added where they are known.
+pub const TOO_LARGE: &str = "The data is larger than the tracker, or a proxy before it, takes \
+     (status 413).";
+
+const REFUSES: &str = "Something before the tracker refuses the call";
+
+/// What a refusal of somebody before the tracker says, by its status; `None` where it says nothing.
+fn refusal(status: u16) -> Option<&'static str> {
+    Some(match status {
+        401 => "Something before the tracker wants a login",
+        407 => "A proxy of this network wants a login",
+        414 => {
+            "Something before the tracker takes no address of this length. Choose a shorter nickname"
+        }
+        431 => {
+            "Something before the tracker takes no headers of this length. Delete the cookies of \
+             its site"
+        }
+        451 => "Something before the tracker refuses the call for legal reasons",
+        400 | 403 | 406 | 409 | 411 | 412 | 413 | 415 | 417 | 422 | 428 => REFUSES,
+        511 => "This network wants to be logged in to: open any page in a new tab and do so",
+        _ => return None,
+    })
+}
+
+/// Whether an answer is surely not the tracker's: that names the error, or says it in a sentence; and
+/// its 422 begins with `detail`.
+fn is_foreign(answer: &Answer) -> bool {
+    let body = answer.body.trim_ascii_start();
+    answer.code.is_none()
+        && (body.is_empty()
+            || looks_like_a_page(body)
+            || (body.starts_with(['{', '[']) && !body.starts_with("{\"detail\":[")))
+}
 
 /// What a tracker of the first protocol says to a worker that ends a job a second time.
 ///
@@ -357,11 +408,12 @@ fn page_text(status: u16) -> String {
 }
 
 /// The statuses of a server, or a proxy before it, that is overloaded or being restarted. Those
-/// from 520 on are of large networks of proxies.
+/// from 520 on are of large networks of proxies. 421 is a connection to the wrong server; the next
+/// one may be to the right one.
 fn is_temporary(status: u16) -> bool {
     matches!(
         status,
-        408 | 425 | 429 | 502 | 503 | 504 | 520..=524 | 529 | 530
+        408 | 421 | 425 | 429 | 502 | 503 | 504 | 520..=524 | 529 | 530
     )
 }
 
@@ -369,6 +421,8 @@ fn excerpt(body: &str) -> String {
     let text = body.trim_ascii();
     if text.is_empty() {
         "(an empty body)".to_owned()
+    } else if looks_like_a_page(text) {
+        "(a web page)".to_owned()
     } else {
         distcompute_protocol::cut(text, 300)
     }
@@ -416,7 +470,7 @@ mod tests {
             (Kind::ZeroJob, "no_jobs")
         );
         for call in [Call::NewJob, Call::CompleteJob, Call::JobCount, Call::Bye] {
-            for text in ["Forbidden", "error code: 1020", ""] {
+            for text in ["Forbidden", "error code: 1020", "", PAGE, THEIRS] {
                 assert_eq!(fault(call, 403, text), (Kind::Server, "not_allowed"));
             }
         }
@@ -479,12 +533,81 @@ mod tests {
         );
     }
 
+    /// What a proxy may send with any status.
+    const PAGE: &str = " <!DOCTYPE html><html><center>nginx</center></html>";
+    const THEIRS: &str = r#"{"error":{"code":1020,"message":"no"}}"#;
+
     #[test]
     fn a_web_page_is_never_taken_for_an_answer() {
         for call in ALL {
-            for status in [200, 403, 404, 500] {
-                let page = fault(call, status, " <!DOCTYPE html><html></html>");
-                assert_eq!(page, (Kind::Server, "not_a_tracker"), "{call:?} {status}");
+            assert_eq!(fault(call, 200, PAGE), (Kind::Server, "not_a_tracker"));
+            for status in [201, 204, 301, 302, 304, 404, 405, 410] {
+                let (_, code) = fault(call, status, PAGE);
+                assert_eq!(code, "not_a_tracker", "{call:?} {status}");
+            }
+        }
+    }
+
+    /// What each status of somebody before the tracker means: to calls with a body, and to those
+    /// without one.
+    #[test]
+    fn the_status_of_a_proxy_is_looked_at_before_its_body() {
+        const LATER: &str = "later";
+        let table = [
+            (400, "not_allowed", "not_allowed"),
+            (401, "not_allowed", "not_allowed"),
+            (403, "not_allowed", "not_allowed"),
+            (406, "not_allowed", "not_allowed"),
+            (407, "not_allowed", "not_allowed"),
+            (408, LATER, LATER),
+            (409, "not_allowed", "not_allowed"),
+            (413, "too_large", "not_allowed"),
+            (414, "not_allowed", "not_allowed"),
+            (421, LATER, LATER),
+            (422, "not_allowed", "not_allowed"),
+            (429, LATER, LATER),
+            (431, "not_allowed", "not_allowed"),
+            (451, "not_allowed", "not_allowed"),
+            (500, "internal", "internal"),
+            (501, "internal", "internal"),
+            (502, LATER, LATER),
+            (503, LATER, LATER),
+            (504, LATER, LATER),
+            (505, "internal", "internal"),
+            (511, "not_allowed", "not_allowed"),
+        ];
+        for (status, posted, got) in table {
+            for body in [PAGE, "", THEIRS, "[]"] {
+                for call in ALL {
+                    let expected = if call.is_get() { got } else { posted };
+                    let found = match call.meaning(&answer(status, body)) {
+                        Meaning::Later(fault) => {
+                            assert_eq!(fault.status, Some(status));
+                            LATER
+                        }
+                        Meaning::Failed(fault) => {
+                            assert_eq!(fault.status, Some(status));
+                            assert!(!fault.message.contains('<'), "{}", fault.message);
+                            // Only what is too large is the caller's fault.
+                            let its = fault.kind == Kind::InvalidArgument;
+                            assert_eq!(its, expected == "too_large", "{call:?} {status}");
+                            fault.code.as_str()
+                        }
+                        other => panic!("{call:?} {status} {body:?}: {other:?}"),
+                    };
+                    assert_eq!(found, expected, "{call:?} {status} {body:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_200_that_is_empty_or_somebody_elses_is_no_answer_that_a_text_could_be() {
+        for call in ALL {
+            let reads_json = matches!(call, Call::New | Call::NewJob | Call::Sync);
+            for body in ["", THEIRS, "[]", "null"] {
+                let done = call.meaning(&answer(200, body)) == Meaning::Done;
+                assert_eq!(done, reads_json, "{call:?} {body:?}");
             }
         }
     }
@@ -504,7 +627,7 @@ mod tests {
     #[test]
     fn an_overloaded_server_is_asked_again_whatever_its_proxy_says() {
         for call in ALL {
-            for status in [408, 429, 502, 503, 504, 522, 530] {
+            for status in [408, 421, 429, 502, 503, 504, 522, 530] {
                 let meaning = call.meaning(&answer(status, "<html>busy</html>"));
                 assert!(matches!(meaning, Meaning::Later(_)), "{call:?} {status}");
             }
@@ -518,7 +641,7 @@ mod tests {
             (Kind::Server, "internal")
         );
         assert_eq!(
-            fault(Call::CompleteJob, 422, "{}"),
+            fault(Call::CompleteJob, 422, r#"{"detail":[]}"#),
             (Kind::InvalidArgument, "invalid_request")
         );
         assert_eq!(

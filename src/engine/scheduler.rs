@@ -1362,7 +1362,8 @@ impl Scheduler {
         let undelivered: u32 = commons().map(|common| common.undelivered).sum();
         all.not_delivered = u64::from(undelivered);
         all.jobs_invalid = self.counts.invalid;
-        all.jobs_failed = self.counts.failed;
+        let unfit: u32 = commons().map(|common| common.unfit).sum();
+        all.jobs_failed = self.counts.failed + u64::from(unfit);
         all.compute_ms = self.counts.compute_ms;
         let done = |job: &Job| matches!(job.outcome(), Some(Outcome::Done(_)));
         all.waiting = self.desk.count(done) as u64;

@@ -3,7 +3,8 @@
 
 use distcompute_protocol::{ErrorCode, MAX_PROGRESS, cut};
 
-use super::{Ask, Common, Ids, Word, is_unknown, register, word};
+use super::refusals::{Blame, Refusals};
+use super::{Ask, Common, Ids, Word, is_unknown, register, too_large, word};
 use crate::call::Call;
 use crate::engine::{
     action::{Action, Got, Parsed, Wire},
@@ -88,6 +89,7 @@ pub(super) struct Calls {
     /// Numbers of jobs that failed here, once for each time.
     failing: Vec<u64>,
     failed: Option<Now>,
+    refusals: Refusals,
     left: bool,
 }
 
@@ -153,6 +155,7 @@ impl Calls {
             return;
         }
         self.know_tokens(common, desk);
+        self.refusals.retain(|key| desk.get(key).is_some());
         let asking = |flight: &&Flight| matches!(flight.what, What::NewJob | What::Register);
         let mut want = ask
             .want
@@ -218,6 +221,9 @@ impl Calls {
         let Some(job) = desk.get_mut(key) else {
             return false;
         };
+        if self.refusals.has(key) && self.refusals.due(now) != Some(key) {
+            return false;
+        }
         let number = job.number;
         let Place::Ended { outcome, sent, .. } = &mut job.place else {
             return false;
@@ -278,7 +284,11 @@ impl Calls {
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) else {
             return false;
         };
-        let silent = now.since(seat.heard) >= ALIVE_MS;
+        // Whether the tracker answers other calls than the one that was refused.
+        let unproven =
+            key.is_some_and(|key| self.refusals.has(key)) && self.refusals.are_unproven();
+        seat.told |= unproven;
+        let silent = unproven || now.since(seat.heard) >= ALIVE_MS;
         if line.is_none() && !silent {
             return false;
         }
@@ -344,21 +354,33 @@ impl Calls {
             let seat = self.seats.remove(at);
             self.seats.push(seat);
         }
-        match (word(call, got), what) {
+        let word = word(call, got);
+        if !matches!(word, Word::Later { .. }) {
+            self.refusals.answered();
+        }
+        match (word, what) {
             (
                 Word::Later {
                     fault,
                     retry_after_ms,
+                    blame,
                 },
                 _,
             ) => {
-                self.failed(common, now, random, sent, retry_after_ms, fault);
                 if let What::Settle(key) | What::Bye(Some(key)) = what
                     && let Some(job) = desk.get_mut(key)
                     && let Place::Ended { sent, .. } = &mut job.place
                 {
                     *sent = false;
                 }
+                if let What::Settle(key) = what
+                    && blame != Blame::None
+                    && self.refusals.add(now, key, blame)
+                {
+                    let why = format!("It was refused again and again: {}", fault.message);
+                    common.give_up(desk, key, &why);
+                }
+                self.failed(common, now, random, sent, retry_after_ms, fault);
             }
             (word, What::Bye(key)) => {
                 if !matches!(word, Word::Refused(_)) {
@@ -470,19 +492,17 @@ impl Calls {
         common.answered(now, sent);
         match word {
             Word::Refused(fault) => {
-                if matches!(
-                    fault.code,
-                    Code::Tracker(ErrorCode::TooLarge | ErrorCode::InvalidRequest)
-                ) && let Some(job) = desk.get_mut(key)
-                    && let Place::Ended { outcome, sent, .. } = &mut job.place
-                    && !matches!(outcome, Outcome::Failed(_))
-                {
-                    // The tracker will never take this.
-                    *sent = false;
-                    let failed = Outcome::Failed(fault.message);
-                    if let Outcome::Done(text) = std::mem::replace(outcome, failed) {
-                        desk.freed.push(text);
-                    }
+                let output = match desk.get(key).and_then(Job::outcome) {
+                    Some(Outcome::Done(text)) => Some(*text),
+                    _ => None,
+                };
+                // What the tracker will never take becomes a failure.
+                let why = match fault.code {
+                    Code::Tracker(ErrorCode::TooLarge) => Some(too_large(output, common)),
+                    Code::Tracker(ErrorCode::InvalidRequest) => Some(fault.message),
+                    _ => None,
+                };
+                if why.is_some_and(|why| common.give_up(desk, key, &why)) {
                     return;
                 }
                 common.rejected += 1;
@@ -531,6 +551,6 @@ impl Calls {
     pub(super) fn due_ms(&self, now: Now) -> Option<f64> {
         let silent = |seat: &Seat| ALIVE_MS - now.since(seat.heard);
         let due = self.seats.iter().map(silent).filter(|ms| *ms > 0.0);
-        due.reduce(f64::min)
+        due.chain(self.refusals.due_ms(now)).reduce(f64::min)
     }
 }

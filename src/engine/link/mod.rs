@@ -2,6 +2,7 @@
 //! protocol for trackers that know no other.
 
 mod calls;
+mod refusals;
 mod retry;
 mod sync;
 
@@ -11,13 +12,16 @@ use self::{calls::Calls, sync::Syncs};
 use super::{
     action::{Action, Got, Hello, Outgoing, Parsed, Session, Wire},
     clock::{Due, Now},
-    desk::{Desk, Job, Key, Outcome, Ticket},
+    desk::{Desk, Job, Key, Outcome, Place, Text, Ticket},
     pace::Mean,
 };
-use crate::call::{Call, Meaning};
+use crate::call::{Call, Meaning, TOO_LARGE};
 use crate::fault::{Code, Fault, Kind};
 
-use self::retry::{PATIENCE_MS, Usual, spread_ms};
+use self::{
+    refusals::Blame,
+    retry::{PATIENCE_MS, Usual, spread_ms},
+};
 
 pub use self::retry::Retry;
 
@@ -78,6 +82,8 @@ pub struct Common {
     pub rejected: u32,
     /// Those of them that were of an earlier visit.
     pub undelivered: u32,
+    /// Results that cannot be handed in: too large, or refused again and again.
+    pub unfit: u32,
     /// What ended the link for good.
     pub fatal: Option<Fault>,
 }
@@ -128,6 +134,8 @@ enum Word {
     Later {
         fault: Fault,
         retry_after_ms: Option<u32>,
+        /// Whether what it carried is the reason.
+        blame: Blame,
     },
     /// The tracker refuses.
     Refused(Fault),
@@ -138,6 +146,7 @@ fn word(call: Call, got: Got) -> Word {
     let later = |code, text: String| Word::Later {
         fault: Fault::new(Kind::Unreachable, code, text),
         retry_after_ms: None,
+        blame: Blame::None,
     };
     match got {
         Got::NotReached(what) => later(Code::Unreachable, what),
@@ -149,9 +158,21 @@ fn word(call: Call, got: Got) -> Word {
             (Meaning::Later(fault), _) => Word::Later {
                 fault,
                 retry_after_ms: answer.retry_after_ms,
+                // A tracker that is busy says so itself, or says when to come back.
+                blame: if answer.code.is_some() || answer.retry_after_ms.is_some() {
+                    Blame::None
+                } else {
+                    Blame::Maybe
+                },
             },
-            // A captive portal, a proxy, a tracker that moves house: nothing is given up for it.
+            // A captive portal, a proxy, a tracker that moves: nothing is given up for it at once.
             (Meaning::Failed(fault), _) if is_passing(&fault) => Word::Later {
+                // Whoever asks for a login asks whatever is sent.
+                blame: match answer.status {
+                    200 | 401 | 407 | 511 => Blame::None,
+                    500.. => Blame::Maybe,
+                    _ => Blame::Surely,
+                },
                 fault,
                 retry_after_ms: answer.retry_after_ms,
             },
@@ -184,6 +205,7 @@ impl Common {
             Word::Later {
                 fault,
                 retry_after_ms,
+                ..
             } => {
                 self.failed(now, random, retry_after_ms, fault);
                 None
@@ -236,6 +258,32 @@ impl Common {
         }
     }
 
+    /// An outcome that cannot be handed in becomes a failure with a reason. Whether there was more to
+    /// it than that.
+    fn give_up(&mut self, desk: &mut Desk, key: Key, why: &str) -> bool {
+        let place = desk.get_mut(key).map(|job| &mut job.place);
+        let Some(Place::Ended {
+            outcome,
+            sent,
+            stored,
+            ..
+        }) = place
+        else {
+            return false;
+        };
+        if matches!(outcome, Outcome::Failed(said) if said == why) || *outcome == Outcome::Released
+        {
+            return false;
+        }
+        (*sent, *stored) = (false, false);
+        let before = std::mem::replace(outcome, Outcome::Failed(why.to_owned()));
+        if let Outcome::Done(text) = before {
+            self.unfit += 1;
+            desk.freed.push(text);
+        }
+        true
+    }
+
     /// Whether jobs may be asked for, as far as the tracker has said.
     #[must_use]
     pub fn may_ask(&self, now: Now) -> bool {
@@ -266,6 +314,7 @@ impl Link {
                 accepted: 0,
                 rejected: 0,
                 undelivered: 0,
+                unfit: 0,
                 fatal: None,
             },
             dialect: Dialect::Unknown { flight: None },
@@ -447,6 +496,21 @@ fn register(common: &Common) -> Wire {
         nickname: common.nickname.clone(),
         stage: common.stage,
     }
+}
+
+/// Why an output was given up that is too large, with the sizes that are known.
+fn too_large(output: Option<Text>, common: &Common) -> String {
+    let kb = |bytes: f64| (bytes / 1_000.0).ceil() as u64;
+    let mut why = TOO_LARGE.to_owned();
+    if let Some(text) = output {
+        let size = kb(f64::from(text.bytes));
+        why = format!("{why} The output takes up to {size} kB in a request.");
+    }
+    let said = common.hello.as_ref().map_or(0.0, |hello| hello.max_body);
+    if said > 0.0 {
+        why = format!("{why} The tracker itself takes {} kB.", kb(said));
+    }
+    why
 }
 
 /// Whether a refusal says that the tracker does not know the token.

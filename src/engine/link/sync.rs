@@ -5,7 +5,8 @@
 
 use distcompute_protocol::{MAX_SYNC_ITEMS, MAX_SYNC_WANT};
 
-use super::{Ask, Common, Ids, WAIT_MS, Word, is_unknown, register, spread_ms, word};
+use super::refusals::{Blame, Refusals};
+use super::{Ask, Common, Ids, WAIT_MS, Word, is_unknown, register, spread_ms, too_large, word};
 use crate::call::Call;
 use crate::engine::{
     action::{Action, Got, Parsed, Session, Sync, Synced, Wire, Write},
@@ -27,6 +28,9 @@ const MOST_ITEMS: usize = MAX_SYNC_ITEMS - 512;
 
 /// What a goodbye may carry: browsers let 64 KiB outlive a page.
 const FAREWELL_BODY: f64 = 48_000.0;
+
+/// After a refusal so many times fewer outcomes go together: each step may wait for a retry.
+const PARTS: usize = 8;
 
 /// Jobs that are remembered as flagged, and for how long: so long others have to look at them first.
 const FLAGGED: usize = 256;
@@ -50,8 +54,6 @@ enum What {
         /// Outcomes that it carries.
         keys: Vec<Key>,
         want: u32,
-        /// How many results it carries.
-        done: usize,
     },
     Bye,
 }
@@ -70,6 +72,9 @@ pub(super) struct Syncs {
     wait_ms: f64,
     /// A body that is known to be accepted, in bytes; shrinks where the tracker refuses a larger one.
     body: f64,
+    /// So many outcomes are sent together: fewer after a refusal, to find the one that it is about.
+    together: usize,
+    refusals: Refusals,
     /// Jobs whose input this browser has called bad, at which attempt, and when.
     flagged: Vec<(u64, u32, Now)>,
     left: bool,
@@ -92,6 +97,8 @@ impl Syncs {
             heard: None,
             wait_ms: WAIT_MS,
             body: f64::INFINITY,
+            together: usize::MAX,
+            refusals: Refusals::default(),
             flagged: Vec::new(),
             left: false,
         }
@@ -145,8 +152,9 @@ impl Syncs {
             }
             return;
         }
+        self.refusals.retain(|key| desk.get(key).is_some());
         let asks = ask.low && ask.want > 0 && common.may_ask(now);
-        let keeps = any && self.is_silent(now);
+        let keeps = any && (self.is_silent(now) || self.refusals.are_unproven());
         if asks || keeps || !ask.progress.is_empty() || self.must_deliver(common, now, ask, desk) {
             self.send(common, now, ask, desk, ids, out);
         }
@@ -161,7 +169,8 @@ impl Syncs {
         let mut count = 0;
         let mut bytes = 0.0;
         let mut waited: f64 = 0.0;
-        for job in desk.iter().filter(|job| job.link == common.index) {
+        let ready = |job: &&Job| job.link == common.index && !self.refusals.has(job.key);
+        for job in desk.iter().filter(ready) {
             if let Place::Ended { outcome, since, .. } = &job.place {
                 count += 1;
                 bytes += size(outcome);
@@ -169,7 +178,8 @@ impl Syncs {
             }
         }
         let full = count >= FULL || bytes >= self.max_body(common) / 2.0;
-        count > 0 && (full || ask.hurry || waited >= common.linger_ms)
+        (count > 0 && (full || ask.hurry || waited >= common.linger_ms))
+            || self.refusals.due(now).is_some()
     }
 
     fn send(
@@ -181,8 +191,13 @@ impl Syncs {
         ids: &mut Ids,
         out: &mut Vec<Action>,
     ) {
-        let (mut sync, keys) = self.fill(common.index, self.max_body(common), false, desk);
+        let alone = self.refusals.due(now);
+        let (mut sync, keys) = self.fill(common.index, self.max_body(common), alone, false, desk);
         let mut room = MAX_SYNC_ITEMS.saturating_sub(sync.items());
+        if common.retry.is_away() || alone.is_some() {
+            // What can be done without is not to be what is refused.
+            room = 0;
+        }
         for (key, text) in &ask.progress {
             let Some(job) = desk.get(*key).filter(|job| job.link == common.index) else {
                 continue;
@@ -217,7 +232,6 @@ impl Syncs {
         let what = What::Sync {
             keys,
             want: sync.want,
-            done: sync.done.len(),
         };
         let limit_ms = common.retry.patience_ms(common.lease_ms());
         let id = ids.send_within(limit_ms, Wire::Sync(sync), out);
@@ -229,8 +243,15 @@ impl Syncs {
     }
 
     /// A request that says all there is to say, with as many outcomes as fit, and whose those are.
-    /// What a goodbye does not name goes back.
-    fn fill(&self, index: usize, limit: f64, goodbye: bool, desk: &Desk) -> (Sync, Vec<Key>) {
+    /// What a goodbye does not name goes back. An outcome that was refused goes `alone`, or not.
+    fn fill(
+        &self,
+        index: usize,
+        limit: f64,
+        alone: Option<Key>,
+        goodbye: bool,
+        desk: &Desk,
+    ) -> (Sync, Vec<Key>) {
         let mut sync = Sync {
             token: self.token.clone().unwrap_or_default(),
             ..Sync::default()
@@ -252,8 +273,13 @@ impl Syncs {
             }
             let name = job.name();
             let size = size(outcome);
+            let waits = match alone {
+                Some(key) => job.key != key,
+                None => self.refusals.has(job.key) || keys.len() >= self.together,
+            };
             // One that never fits is for the tracker to refuse; but a goodbye must arrive.
-            if bytes + size > limit && (goodbye || !keys.is_empty()) {
+            let fits = bytes + size <= limit || (!goodbye && keys.is_empty());
+            if waits || !fits {
                 // It is still held.
                 sync.holding.push(name);
                 continue;
@@ -295,12 +321,15 @@ impl Syncs {
                 }
             }
             What::Bye => {}
-            What::Sync { keys, want, done } => match word(Call::Sync, got) {
+            What::Sync { keys, want } => match word(Call::Sync, got) {
                 Word::Done(Parsed::Sync(synced)) => {
                     common.answered(now, flight.sent);
                     common.version(&synced.app_version);
                     self.heard = Some(flight.sent);
                     self.synced = true;
+                    self.together = self.together.saturating_mul(2);
+                    self.refusals.retain(|key| !keys.contains(&key));
+                    self.refusals.answered();
                     self.take(common, now, random, keys, want, synced, desk);
                 }
                 Word::Done(_) | Word::DoneBefore => {
@@ -311,13 +340,15 @@ impl Syncs {
                 Word::Later {
                     fault,
                     retry_after_ms,
+                    blame,
                 } => {
                     unsend(desk, &keys);
+                    self.doubt(common, now, &keys, blame, &fault, desk);
                     common.failed(now, random, retry_after_ms, fault);
                 }
                 Word::Refused(fault) => {
                     unsend(desk, &keys);
-                    self.refused(common, now, random, &keys, done, fault, desk);
+                    self.refused(common, now, random, &keys, fault, desk);
                 }
             },
         }
@@ -331,7 +362,6 @@ impl Syncs {
         now: Now,
         random: f64,
         keys: &[Key],
-        done: usize,
         fault: Fault,
         desk: &mut Desk,
     ) {
@@ -345,16 +375,45 @@ impl Syncs {
             // It takes less than it has said.
             let sizes = keys.iter().filter_map(|key| desk.get(*key)?.outcome());
             self.body = sizes.map(size).sum::<f64>().min(self.max_body(common)) / 2.0;
-        } else if fault.code == Code::Tracker(ErrorCode::TooLarge) && done == 1 {
-            let place = desk.get_mut(keys[0]).map(|job| &mut job.place);
-            if let Some(Place::Ended { outcome, .. }) = place {
-                let why = "The output is larger than the tracker takes.".to_owned();
-                if let Outcome::Done(text) = std::mem::replace(outcome, Outcome::Failed(why)) {
-                    desk.freed.push(text);
-                }
+        } else if fault.code == Code::Tracker(ErrorCode::TooLarge)
+            && let [key] = keys
+        {
+            let output = match desk.get(*key).and_then(Job::outcome) {
+                Some(Outcome::Done(text)) => Some(*text),
+                _ => None,
+            };
+            let why = too_large(output, common);
+            if !common.give_up(desk, *key, &why) {
+                // So it is not that which is too large.
+                common.failed(now, random, None, fault);
             }
         } else {
+            self.doubt(common, now, keys, Blame::Surely, &fault, desk);
             common.failed(now, random, None, fault);
+        }
+    }
+
+    /// A request failed that may have been refused for one of the outcomes in it: fewer go together,
+    /// until it is known which, and that one is set apart.
+    fn doubt(
+        &mut self,
+        common: &mut Common,
+        now: Now,
+        keys: &[Key],
+        blame: Blame,
+        fault: &Fault,
+        desk: &mut Desk,
+    ) {
+        match keys {
+            _ if blame == Blame::None => {}
+            [] => {}
+            [key] => {
+                if self.refusals.add(now, *key, blame) {
+                    let why = format!("It was refused again and again: {}", fault.message);
+                    common.give_up(desk, *key, &why);
+                }
+            }
+            more => self.together = (more.len() / PARTS).max(1),
         }
     }
 
@@ -440,7 +499,7 @@ impl Syncs {
         let Some(token) = self.token.clone().filter(|_| !self.left) else {
             return Vec::new();
         };
-        let (mut sync, _) = self.fill(common.index, FAREWELL_BODY, true, desk);
+        let (mut sync, _) = self.fill(common.index, FAREWELL_BODY, None, true, desk);
         sync.released.clear();
         if sync.items() == 0 {
             return vec![Wire::Bye { token }];
@@ -473,7 +532,7 @@ impl Syncs {
             return None;
         }
         let silent = self.wait_ms - now.since(self.heard());
-        let mut due = f64::INFINITY;
+        let mut due = self.refusals.due_ms(now).unwrap_or(f64::INFINITY);
         for job in desk.iter().filter(|job| job.link == common.index) {
             let lingers = match &job.place {
                 Place::Ended { since, .. } => common.linger_ms - now.since(*since),

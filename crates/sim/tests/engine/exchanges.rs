@@ -47,10 +47,7 @@ impl Talk {
 
     fn happens(&mut self, event: Event) {
         self.ms += 1.0;
-        let now = Now {
-            mono: self.ms,
-            wall: 1e12 + self.ms,
-        };
+        let now = self.now();
         self.said.extend(self.hub.handle(now, 0.5, event));
     }
 
@@ -78,11 +75,153 @@ impl Talk {
     }
 
     fn answers(&mut self, id: u32, parsed: Parsed) {
+        let body = match parsed {
+            Parsed::Alive(_) => "True",
+            _ => "200 OK",
+        };
         let ok = Answer {
             status: 200,
+            body: body.to_owned(),
             ..Answer::default()
         };
         self.happens(Event::Answered(id, Got::Answered(ok, parsed)));
+    }
+
+    /// Something before the tracker answers in its place.
+    fn is_refused(&mut self, id: u32, status: u16) {
+        let answer = Answer {
+            status,
+            body: "<html><center>nginx</center></html>".to_owned(),
+            ..Answer::default()
+        };
+        self.happens(Event::Answered(id, Got::Answered(answer, Parsed::Nothing)));
+    }
+
+    /// Takes so many jobs, whose results take so many bytes.
+    fn computes(&mut self, bytes: &[u32]) {
+        self.happens(Event::CoreUp(0));
+        self.registers();
+        let (id, _) = self.sync();
+        let jobs = (1..)
+            .zip(bytes)
+            .map(|(n, _)| job(n, 1, &format!("lease {n}")));
+        self.answers(id, granted(jobs.collect()));
+        for (id, bytes) in (1..).zip(bytes) {
+            let keys = self
+                .hub
+                .desk()
+                .iter()
+                .map(|job| job.key)
+                .collect::<Vec<_>>();
+            let key = keys[id as usize - 1];
+            let bytes = *bytes;
+            self.ends(key, Outcome::Done(Text { id, bytes }));
+        }
+    }
+
+    /// A tracker that takes what a proxy before it lets pass; `refuses` says its status. What was
+    /// accepted, what failed and why, and how many requests were refused.
+    fn is_served(
+        &mut self,
+        refuses: impl Fn(&Sync) -> Option<u16>,
+    ) -> (Vec<String>, Vec<(String, String)>, usize) {
+        let (mut accepted, mut failed, mut refused) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..10_000 {
+            let is_send = |action: &Action| matches!(action, Action::Send(_));
+            if self.said.iter().any(is_send) {
+                let (id, sync) = self.sync();
+                if let Some(status) = refuses(&sync) {
+                    refused += 1;
+                    self.is_refused(id, status);
+                    continue;
+                }
+                let taken: Vec<String> = sync.done.into_iter().map(|(lease, _)| lease).collect();
+                accepted.extend(taken.clone());
+                failed.extend(sync.failed);
+                let synced = Synced {
+                    accepted: taken,
+                    wait_ms: 15_000.0,
+                    ..Synced::default()
+                };
+                self.answers(id, Parsed::Sync(synced));
+                continue;
+            }
+            let left = self.hub.desk().count(|job| job.outcome().is_some());
+            let Some(ms) = self.hub.due_ms(self.now()).filter(|_| left > 0) else {
+                break;
+            };
+            self.passes(ms);
+        }
+        (accepted, failed, refused)
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            mono: self.ms,
+            wall: 1e12 + self.ms,
+        }
+    }
+
+    /// A tracker of the first protocol with jobs without end, behind a proxy that refuses the result
+    /// of job 2 with a status. How many results it took, and what became of job 2.
+    fn is_served_by_calls(&mut self, status: u16) -> (usize, Vec<Wire>) {
+        let (mut taken, mut after, mut workers, mut jobs) = (0, Vec::new(), 0, 0);
+        let mut holder = None;
+        self.happens(Event::CoreUp(0));
+        for _ in 0..10_000 {
+            let is_send = |action: &Action| matches!(action, Action::Send(_));
+            if !self.said.iter().any(is_send) {
+                for key in self.given() {
+                    let bytes = if jobs == 2 { 1_500_000 } else { 10 };
+                    self.ends(key, Outcome::Done(Text { id: key, bytes }));
+                }
+                if !self.said.iter().any(is_send) {
+                    let Some(ms) = self.hub.due_ms(self.now()) else {
+                        break;
+                    };
+                    self.passes(ms);
+                }
+                continue;
+            }
+            let Outgoing { id, wire, .. } = self.request();
+            let token = match &wire {
+                Wire::Bye { token } | Wire::Complete { token, .. } => Some(token.clone()),
+                _ => None,
+            };
+            match &wire {
+                Wire::Register { .. } => {
+                    workers += 1;
+                    let token = format!("worker {workers}");
+                    self.answers(
+                        id,
+                        Parsed::Hello(Hello {
+                            token,
+                            ..Hello::default()
+                        }),
+                    );
+                }
+                Wire::NewJob { .. } => {
+                    self.ms += 500.0;
+                    jobs += 1;
+                    let (number, data) = (jobs, None);
+                    self.answers(id, Parsed::Job { number, data });
+                }
+                Wire::Complete { number: 2, .. } => {
+                    holder = token;
+                    self.is_refused(id, status);
+                }
+                Wire::Validate { .. } => self.answers(id, Parsed::Alive(true)),
+                _ => {
+                    taken += usize::from(matches!(wire, Wire::Complete { .. }));
+                    if holder.is_some() && token == holder {
+                        after.push(wire);
+                        break;
+                    }
+                    self.answers(id, Parsed::Nothing);
+                }
+            }
+        }
+        (taken, after)
     }
 
     fn registers(&mut self) {
@@ -230,4 +369,70 @@ fn a_new_hub_takes_over_what_cores_work_on_before_it_says_what_it_holds() {
         sync.done,
         [("running".to_owned(), Text { id: 1, bytes: 1 })]
     );
+}
+
+#[test]
+fn a_result_that_a_proxy_finds_too_large_fails_with_its_sizes_and_the_others_arrive() {
+    let mut talk = Talk::new(&[Stage::A]).begin(0);
+    let mut sizes = vec![10_000; 20];
+    sizes[7] = 1_500_000;
+    talk.computes(&sizes);
+    let size = |sync: &Sync| sync.done.iter().map(|(_, text)| text.bytes).sum::<u32>();
+    let (accepted, failed, refused) =
+        talk.is_served(|sync| (size(sync) > 1_000_000).then_some(413));
+    assert_eq!(accepted.len(), 19);
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].0, "lease 8");
+    let why = &failed[0].1;
+    assert!(why.contains("413") && why.contains("1500 kB"), "{why}");
+    assert!(refused < 20, "{refused} requests were refused");
+    assert!(talk.ms < 60_000.0, "after {} ms", talk.ms);
+    assert_eq!(talk.hub.status(talk.now()).jobs_failed, 1);
+}
+
+#[test]
+fn a_result_that_a_proxy_refuses_again_and_again_fails_and_the_others_arrive() {
+    // As a firewall does that takes one text for an attack, and a tracker that fails at one result.
+    for (status, patience_ms) in [(403, 120_000.0), (400, 120_000.0), (500, 1_200_000.0)] {
+        let mut talk = Talk::new(&[Stage::A]).begin(0);
+        talk.computes(&[1_000; 20]);
+        let has = |sync: &Sync| sync.done.iter().any(|(lease, _)| lease == "lease 8");
+        let (accepted, failed, _) = talk.is_served(|sync| has(sync).then_some(status));
+        assert_eq!(accepted.len(), 19, "{status}");
+        assert_eq!(failed.len(), 1, "{status}");
+        assert!(failed[0].1.contains(&status.to_string()), "{}", failed[0].1);
+        assert!(talk.ms < patience_ms, "{status} after {} ms", talk.ms);
+    }
+}
+
+#[test]
+fn nothing_is_given_up_while_a_proxy_refuses_everything() {
+    let mut talk = Talk::new(&[Stage::A]).begin(0);
+    talk.computes(&[1_000; 20]);
+    let begun = talk.ms;
+    let refused = std::cell::Cell::new(0);
+    let status = [401, 403, 407, 404, 451, 500, 511];
+    let (accepted, failed, _) = talk.is_served(|_| {
+        refused.set(refused.get() + 1);
+        let at = refused.get();
+        (at <= 200).then(|| status[at % status.len()])
+    });
+    assert_eq!((accepted.len(), failed.len()), (20, 0));
+    assert!(talk.ms - begun > 1_800_000.0, "{}", talk.ms);
+}
+
+#[test]
+fn in_the_first_protocol_too_a_refused_result_fails_and_the_others_arrive() {
+    for (status, patience_ms) in [(413, 10_000.0), (403, 60_000.0), (502, 1_200_000.0)] {
+        let mut talk = Talk::new(&[Stage::A]).begin(0);
+        let (taken, after) = talk.is_served_by_calls(status);
+        assert!(taken > 1, "{status}: {taken} results arrived");
+        // There is no call for a failure: the worker puts its job back.
+        assert!(
+            matches!(after[..], [Wire::Bye { .. }]),
+            "{status}: {after:?}"
+        );
+        assert!(talk.ms < patience_ms, "{status} after {} ms", talk.ms);
+        assert_eq!(talk.hub.status(talk.now()).jobs_failed, 1);
+    }
 }
