@@ -82,6 +82,7 @@ pub struct ResultLine {
     pub cursor: u64,
     /// The job's number.
     pub number: u64,
-    /// The output, as the worker handed it in.
-    pub data: String,
+    /// The output, as the worker handed it in; not there where the call says `data=false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
 }

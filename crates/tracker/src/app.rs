@@ -71,6 +71,10 @@ pub fn router(app: App) -> Result<Router, String> {
         .merge(routes::files::router(&app.settings))
         .fallback(|| async { ApiError::Refused(ErrorCode::NotFound) })
         .method_not_allowed_fallback(|| async { ApiError::Refused(ErrorCode::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            routes::refusal::as_page,
+        ))
         .layer(DefaultBodyLimit::max(limit))
         .layer(middleware::from_fn(housekeeping))
         .layer(cors)

@@ -12,6 +12,10 @@ use crate::store::StoreError;
 /// Seconds after which a client may ask again when the database is away or busy.
 const RETRY_AFTER: &str = "5";
 
+/// What a refusal says, beside its answer, for those who write a page of it.
+#[derive(Debug, Clone)]
+pub struct Sentence(pub String);
+
 /// Why a request was not served.
 #[derive(Debug)]
 pub enum ApiError {
@@ -69,9 +73,10 @@ impl IntoResponse for ApiError {
         let mut answer = (
             status(code),
             [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
-            text,
+            text.clone(),
         )
             .into_response();
+        answer.extensions_mut().insert(Sentence(text));
         mark(&mut answer, code);
         if code == ErrorCode::Unavailable {
             answer

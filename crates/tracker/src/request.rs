@@ -78,6 +78,47 @@ impl Query {
     }
 }
 
+impl Query {
+    /// `true` or `false`, or `otherwise` if it is not given.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn truth(&self, name: &str, otherwise: bool) -> Result<bool, ApiError> {
+        let Some(text) = self.get(name) else {
+            return Ok(otherwise);
+        };
+        text.parse().map_err(|_| {
+            let input = Some(quoted(text));
+            let message = "Input should be true or false";
+            let fault = fault("bool_parsing", &["query", name], message, input);
+            ApiError::Faults(vec![fault])
+        })
+    }
+
+    /// Whole numbers separated by commas, at most so many; `None` if it is not given.
+    ///
+    /// # Errors
+    /// They are something else, or more.
+    pub fn numbers(&self, name: &str, most: usize) -> Result<Option<Vec<u64>>, ApiError> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        let numbers: Option<Vec<u64>> = text.split(',').map(|part| part.parse().ok()).collect();
+        let fits = numbers.filter(|numbers| numbers.len() <= most);
+        fits.map(Some).ok_or_else(|| {
+            let message =
+                format!("Input should be at most {most} whole numbers separated by commas");
+            let input = Some(quoted(text));
+            ApiError::Faults(vec![fault(
+                "value_error",
+                &["query", name],
+                &message,
+                input,
+            )])
+        })
+    }
+}
+
 /// A JSON object as the body.
 pub struct Body(Map<String, Value>);
 

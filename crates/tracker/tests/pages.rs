@@ -204,6 +204,131 @@ async fn the_leaderboard_ranks_by_jobs_and_goes_on_behind_fifty() {
     assert_eq!(page.text().matches("<bdi>").count(), 2);
 }
 
+#[tokio::test]
+async fn those_without_a_nickname_have_no_rank() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["x"; 4]).await;
+    for name in ["", "\u{3164}", "anonymous"] {
+        let token = tracker.join("a", &encoded(name)).await;
+        tracker.take(&token).await;
+        tracker.hand_in(&token, "x").await;
+    }
+    let page = tracker.get("/leaderboard").await;
+    let told = "Nobody with a nickname has finished a job yet.";
+    assert!(page.text().contains(told), "{}", page.text());
+    let token = tracker.join("a", "Ann").await;
+    tracker.take(&token).await;
+    tracker.hand_in(&token, "x").await;
+    let page = tracker.get("/leaderboard").await;
+    assert_eq!(page.text().matches("<bdi>").count(), 1, "{}", page.text());
+    let told = "3 jobs were done by volunteers without a nickname.";
+    assert!(page.text().contains(told), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_name_that_looks_like_an_older_one_is_shown_with_its_worker() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["x"; 9]).await;
+    // Two jobs for the imitator, so that it stands above.
+    let mut workers = Vec::new();
+    for (nickname, jobs) in [
+        ("Ann", 1),
+        ("\u{410}nn", 2),
+        ("Zoe\u{308}", 1),
+        ("B\u{7}ob", 1),
+    ] {
+        tracker.clock.advance(1_000);
+        let joined = format!("/api/new?stage=a&nickname={}", encoded(nickname));
+        let worker = tracker.get(&joined).await.json();
+        let token = worker["token"].as_str().expect("a token").to_owned();
+        for _ in 0..jobs {
+            tracker.take(&token).await;
+            tracker.hand_in(&token, "x").await;
+        }
+        workers.push(worker["display_name"].as_str().expect("a name").to_owned());
+    }
+    let alike = format!("<bdi>\u{410}nn</bdi> <small>({})</small>", workers[1]);
+    for page in ["/", "/leaderboard"] {
+        let page = tracker.get(page).await;
+        let text = page.text();
+        assert!(text.contains(&alike), "{text}");
+        assert_eq!(text.matches("</bdi> <small>").count(), 1, "{text}");
+        for name in ["<bdi>Ann</bdi>", "<bdi>Zo\u{eb}</bdi>", "<bdi>Bob</bdi>"] {
+            assert!(text.contains(name), "{name}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_browser_that_finds_nothing_finds_a_way_back() {
+    let site = site();
+    let tracker = serving(&site).await;
+    let browser = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    for address in [
+        "/nothing",
+        "/volunteer/missing.html",
+        "/worker/cpu/nobody-here-1",
+        "/deep/er/",
+    ] {
+        let page = tracker.request(Method::GET, address, &[browser]).await;
+        assert_eq!(page.status, 404, "{address}");
+        assert_eq!(
+            page.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
+        assert_eq!(page.header("distcompute-error"), Some("not_found"));
+        assert_eq!(page.header("cache-control"), Some("no-store"));
+        assert!(
+            page.header("content-security-policy")
+                .is_some_and(|policy| policy.contains("style-src"))
+        );
+        assert!(page.text().contains("To the dashboard of"), "{address}");
+        assert!(!page.text().contains("<script"), "nothing there changes");
+        let program = tracker.get(address).await;
+        assert_eq!(
+            program.header("content-type"),
+            Some("text/plain; charset=utf-8")
+        );
+    }
+    let call = tracker
+        .request(Method::GET, "/api/nothing", &[browser])
+        .await;
+    assert_eq!(
+        call.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+}
+
+#[tokio::test]
+async fn results_can_be_asked_for_without_their_data_and_by_number() {
+    let tracker = Tracker::start(&["--public-results"])
+        .await
+        .with_jobs(&["x"; 3])
+        .await;
+    let token = tracker.join("a", "Ann").await;
+    for data in ["one", "two", "three"] {
+        tracker.take(&token).await;
+        tracker.hand_in(&token, data).await;
+    }
+    let ask = async |query: &str| tracker.get(&format!("/api/results?stage=a&{query}")).await;
+    assert_eq!(
+        ask("data=false&after=1").await.text(),
+        "{\"cursor\":2,\"number\":2}\n{\"cursor\":3,\"number\":3}\n"
+    );
+    assert_eq!(
+        ask("numbers=3,1,77").await.text(),
+        "{\"cursor\":1,\"number\":1,\"data\":\"one\"}\n{\"cursor\":3,\"number\":3,\"data\":\"three\"}\n"
+    );
+    let many = vec!["1"; 101].join(",");
+    for bad in [
+        "data=no",
+        "numbers=",
+        "numbers=1,x",
+        "numbers=-1",
+        &format!("numbers={many}"),
+    ] {
+        assert_eq!(ask(bad).await.status, 422, "{bad}");
+    }
+}
+
 /// A folder with a page, a script, a wasm file and a folder in it, and a secret beside it.
 fn site() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");

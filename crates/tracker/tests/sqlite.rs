@@ -145,7 +145,7 @@ async fn goes_on(folder: tempfile::TempDir, version: usize) {
 
 #[tokio::test]
 async fn a_file_of_a_later_version_is_refused_and_left_as_it_is() {
-    let later = MIGRATIONS.len() + 1;
+    let later = 1_000;
     for by_sqlx in [false, true] {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("jobs.db");
@@ -161,7 +161,7 @@ async fn a_file_of_a_later_version_is_refused_and_left_as_it_is() {
         let clock = Arc::new(ManualClock::new(NOW));
         let refused = SqliteStore::open(&path, false, contract::RULES, clock).await;
         let sentence = refused.err().expect("refused").to_string();
-        assert!(sentence.contains("version 4"), "{sentence}");
+        assert!(sentence.contains("version 1000"), "{sentence}");
         let tables = |bytes: &[u8]| bytes[100..].to_vec();
         let after = std::fs::read(&path).expect("the file");
         assert_eq!(tables(&before), tables(&after), "behind the file's header");

@@ -17,8 +17,8 @@ mod sync;
 pub use self::{
     operation::{GrantedLease, NewWorker, Operation, Reply, Requeued, SyncReply, group_wants},
     rows::{
-        Changes, End, Failure, Job, JobChange, LOOK_AHEAD, Lease, Output, Queue, SPARE, SWEEP,
-        Snapshot, StageChange, State, Wanted, Worker,
+        Changes, Credit, End, Failure, Job, JobChange, LOOK_AHEAD, Lease, Output, Queue, SPARE,
+        SWEEP, Snapshot, StageChange, State, Wanted, Worker,
     },
 };
 

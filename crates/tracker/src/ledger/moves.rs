@@ -297,7 +297,12 @@ impl Books {
         count.done += 1;
         count.accepted += 1;
         self.changes.made[stage.index()] += 1;
-        *self.changes.credits.entry(lease.nickname).or_default() += 1;
+        let worker = self.workers.get(&lease.worker);
+        let credit = self.changes.credits.entry(lease.nickname).or_default();
+        credit.results += 1;
+        if credit.worker.is_none() {
+            credit.worker = worker.map(|worker| worker.display_name.clone());
+        }
         self.with_worker(lease.worker, |worker| worker.completed += 1);
         self.makers.insert(number, lease.volunteer);
         Ok(())

@@ -337,11 +337,20 @@ pub struct Changes {
     /// Jobs that went through all stages.
     pub closed: i64,
     /// Results by nickname.
-    pub credits: BTreeMap<String, i64>,
+    pub credits: BTreeMap<String, Credit>,
     /// Results by stage.
     pub made: [i64; 5],
     /// The time by the database's clock.
     pub now: Millis,
+}
+
+/// What a nickname has earned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credit {
+    /// How many results.
+    pub results: i64,
+    /// The public name of a worker that earned them; none where all of them are forgotten already.
+    pub worker: Option<String>,
 }
 
 /// The second step of reading: what follows from the workers and the leases that they hold.

@@ -122,7 +122,7 @@ fn a_result_counts_once_within_one_group_too() {
     let wrong = replies[3].as_ref().expect("answered");
     assert_eq!(wrong.rejected[0].why, RejectedWhy::Unknown);
     assert_eq!((changes.outputs.len(), changes.closed), (1, 1));
-    assert_eq!(changes.credits.get("n1"), Some(&1));
+    assert_eq!(changes.credits["n1"].results, 1);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn the_first_of_two_results_wins_whoever_brings_it() {
             assert_eq!(changes.outputs[0].stage, Stage::A);
             assert_eq!(changes.closed, i64::from(last_stage == Stage::A));
             assert_eq!(changes.credits.len(), 1);
-            assert_eq!(changes.credits.get(credited), Some(&1));
+            assert_eq!(changes.credits[credited].results, 1);
             assert_eq!(changes.stages[0].held, 0);
         }
     }

@@ -14,6 +14,7 @@ use crate::{
     request::Query,
     rules::{
         estimate,
+        names::{self, Looks},
         pace::{self, Pace},
     },
     store::{AsideRow, Page, WorkerRow},
@@ -91,6 +92,7 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
         let rows = app.store.workers(stage.stage, asked(*number)).await?;
         workers.push(Part::new(rows, *number));
     }
+    let looks = looks(app, &workers).await?;
     let aside = if info.set_aside > 0 {
         app.store.set_aside(asked(turned.aside)).await?
     } else {
@@ -133,7 +135,7 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
             }
         }
         @for (stage, part) in info.stages.iter().zip(&workers) {
-            (connected(stage, part, &|to| link(stage.stage.letter(), to)))
+            (connected(stage, part, &looks, &|to| link(stage.stage.letter(), to)))
         }
         @if info.set_aside > 0 {
             (set_aside(&info, &aside, &|to| link("aside", to)))
@@ -142,10 +144,20 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
     Ok(page::html(app, Place::Dashboard, "Dashboard", &main))
 }
 
+/// Who bore the names of these workers first: whoever stands in the leaderboard, then whoever of them
+/// registered first.
+async fn looks(app: &App, workers: &[Part<WorkerRow>]) -> Result<Looks, ApiError> {
+    let mut rows: Vec<_> = workers.iter().flat_map(|part| &part.rows).collect();
+    rows.sort_by_key(|row| row.first_seen);
+    let seen = rows.iter().map(|row| names::look(&row.nickname));
+    let mut looks = Looks::new(app.store.first_names(seen.collect()).await?);
+    looks.add(rows.iter().map(|row| row.nickname.as_str()));
+    Ok(looks)
+}
+
 fn overview(app: &App, info: &StatusInfo) -> Markup {
     let done: u64 = info.stages.iter().map(|stage| stage.done).sum();
     let share = estimate::completion(done, info.jobs * info.stages.len() as u64);
-    let percent = format!("{}.{:02}", share / 100, share % 100);
     let workers: u64 = info.stages.iter().map(|stage| stage.workers).sum();
     let left = if info.jobs == 0 {
         "no jobs yet".to_owned()
@@ -165,7 +177,7 @@ fn overview(app: &App, info: &StatusInfo) -> Markup {
                 p { a.button.large href=(path) { "Volunteer your computer" } }
             }
             div.completion {
-                p.percent #percent { strong { (percent) " %" } " complete" }
+                p.percent #percent { strong { (estimate::percent(share)) } " complete" }
                 progress max="10000" value=(share) aria-labelledby="percent" {}
             }
             dl.figures {
@@ -198,9 +210,13 @@ fn throughput(pace: &Pace) -> Markup {
             h2 #throughput-title { "The last hour" }
             p.quiet #throughput-told { (told) }
             @if sum > 0 {
+                div.plot {
+                p.scale aria-hidden="true" { span { (grouped(pace.most())) } span { "0" } }
                 svg.chart viewBox=(format!("0 0 {} {CHART}", 10 * MINUTES)) preserveAspectRatio="none"
                     role="img" aria-labelledby="throughput-title throughput-told" {
-                    line.ground x1="0" x2=(10 * MINUTES) y1=(CHART) y2=(CHART) {}
+                    @for height in [0, CHART] {
+                        line.ground x1="0" x2=(10 * MINUTES) y1=(height) y2=(height) {}
+                    }
                     @for (at, (height, made)) in pace.bars(CHART).zip(pace.minutes()).enumerate() {
                         @let ago = pace.minutes().len() - 1 - at;
                         rect.bar x=(10 * at + 1) y=(CHART - height) width="8" height=(height) {
@@ -211,7 +227,10 @@ fn throughput(pace: &Pace) -> Markup {
                         }
                     }
                 }
-                p.axis aria-hidden="true" { span { "an hour ago" } span { "now" } }
+                p.axis aria-hidden="true" {
+                    span { "an hour ago" } span { "results a minute" } span { "now" }
+                }
+                }
             }
         }
     }
@@ -225,7 +244,7 @@ fn stages(stages: &[StageStatus]) -> Markup {
     html! {
         section aria-labelledby="stages-title" {
             h2 #stages-title { "Stages" }
-            div.scroll tabindex="0" role="region" aria-labelledby="stages-title" {
+            div.scroll tabindex="0" role="group" aria-labelledby="stages-title" {
                 table {
                     thead {
                         tr {
@@ -270,7 +289,12 @@ fn books(stages: &[StageStatus]) -> Markup {
     }
 }
 
-fn connected(stage: &StageStatus, part: &Part<WorkerRow>, link: &dyn Fn(u64) -> String) -> Markup {
+fn connected(
+    stage: &StageStatus,
+    part: &Part<WorkerRow>,
+    looks: &Looks,
+    link: &dyn Fn(u64) -> String,
+) -> Markup {
     let title = format!("stage-{}-title", stage.stage);
     html! {
         section id=(format!("stage-{}", stage.stage)) aria-labelledby=(title) {
@@ -281,7 +305,7 @@ fn connected(stage: &StageStatus, part: &Part<WorkerRow>, link: &dyn Fn(u64) -> 
             @if part.rows.is_empty() {
                 p.quiet { "No workers here at the moment." }
             } @else {
-                div.scroll tabindex="0" role="region" aria-labelledby=(title) {
+                div.scroll tabindex="0" role="group" aria-labelledby=(title) {
                     table.workers {
                         thead {
                             tr {
@@ -293,7 +317,7 @@ fn connected(stage: &StageStatus, part: &Part<WorkerRow>, link: &dyn Fn(u64) -> 
                                 th scope="col" { "Last seen" }
                             }
                         }
-                        tbody { @for row in &part.rows { (worker(&stage.name, row)) } }
+                        tbody { @for row in &part.rows { (worker(&stage.name, row, looks)) } }
                     }
                 }
             }
@@ -302,15 +326,15 @@ fn connected(stage: &StageStatus, part: &Part<WorkerRow>, link: &dyn Fn(u64) -> 
     }
 }
 
-fn worker(stage_name: &str, row: &WorkerRow) -> Markup {
+fn worker(stage_name: &str, row: &WorkerRow, looks: &Looks) -> Markup {
     html! {
         // Names are not unique; a name with its first moment is, near enough for a key.
         tr data-key=(format!("{}@{}", row.display_name, row.first_seen)) {
             th scope="row" {
                 a href=(worker_address(stage_name, &row.display_name)) { (row.display_name) }
             }
-            td.name { bdi { (row.nickname) } }
-            td.number { @if let Some(job) = row.job { "#" (job) @if row.held > 1 { " + " (row.held - 1) } } @else { span.quiet { "–" } } }
+            td.name { (page::name(&row.nickname, Some(&row.display_name), looks)) }
+            td.number { @if let Some(job) = row.job { "#" (job) @if row.held > 1 { " and " (grouped(row.held - 1)) " more" } } @else { span.quiet { "–" } } }
             td.progress { bdi { (row.progress) } }
             td.number { (grouped(row.completed)) }
             td.when { (moment(row.last_seen)) }
@@ -323,7 +347,7 @@ fn set_aside(info: &StatusInfo, part: &Part<AsideRow>, link: &dyn Fn(u64) -> Str
         section #aside aria-labelledby="aside-title" {
             h2 #aside-title { "Set aside " small.count { (grouped(info.set_aside)) } }
             p.quiet { "These jobs are not handed out any more; they wait for whoever runs the project." }
-            div.scroll tabindex="0" role="region" aria-labelledby="aside-title" {
+            div.scroll tabindex="0" role="group" aria-labelledby="aside-title" {
                 table {
                     thead {
                         tr {
@@ -345,7 +369,7 @@ fn set_aside(info: &StatusInfo, part: &Part<AsideRow>, link: &dyn Fn(u64) -> Str
                                             ul {
                                                 @for error in &row.errors {
                                                     li {
-                                                        (moment(error.at)) ", " bdi { (error.nickname) } ": "
+                                                        (moment(error.at)) ", " bdi { (names::legible(&error.nickname)) } ": "
                                                         bdi { (error.text) }
                                                     }
                                                 }

@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod leaderboard;
 pub mod page;
 pub mod project;
+pub mod refusal;
 pub mod requeue;
 pub mod results;
 pub mod sync;

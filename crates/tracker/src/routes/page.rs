@@ -7,9 +7,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use distcompute_protocol::ANONYMOUS;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{app::App, clock::Millis};
+use crate::{
+    app::App,
+    clock::Millis,
+    rules::names::{self, Looks},
+};
 
 /// Lines of a table on one page.
 pub const PER_PAGE: u64 = 50;
@@ -31,6 +36,8 @@ pub enum Place {
     Leaderboard,
     /// Anywhere else.
     Elsewhere,
+    /// Where nothing could be shown.
+    Refusal,
 }
 
 /// A whole page, or "not modified" if the reader has it already.
@@ -60,7 +67,9 @@ pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
                 title { (title) " · " (settings.project) }
                 link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/assets/style.css";
-                script type="module" src="/assets/live.js" {}
+                @if place != Place::Refusal {
+                    script type="module" src="/assets/live.js" {}
+                }
             }
             body {
                 a.skip href="#main" { "Skip to content" }
@@ -71,14 +80,15 @@ pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
                         a href="/leaderboard" aria-current=[current(Place::Leaderboard)] {
                             "Leaderboard"
                         }
-                        @if let Some(path) = &settings.volunteer_page {
+                        // The dashboard has a larger one.
+                        @if let Some(path) = &settings.volunteer_page && place != Place::Dashboard {
                             a.button href=(path) { "Volunteer" }
                         }
                     }
                 }
                 main #main { (main) }
-                footer {
-                    p #freshness data-fixed="" { "This page does not refresh itself without JavaScript." }
+                @if place != Place::Refusal {
+                    footer { p #freshness data-fixed="" { "This page does not refresh itself without JavaScript." } }
                 }
             }
         }
@@ -195,6 +205,18 @@ pub fn pager(what: &str, current: u64, more: bool, link: &dyn Fn(u64) -> String)
                     a rel="next" href=(link(current + 1)) { "Next →" }
                 }
             }
+        }
+    }
+}
+
+/// A nickname as it is shown: one that could be taken for an older one with its worker's name.
+#[must_use]
+pub fn name(nickname: &str, worker: Option<&str>, looks: &Looks) -> Markup {
+    let legible = names::legible(nickname);
+    html! {
+        @if legible.is_empty() { bdi { (ANONYMOUS) } } @else { bdi { (legible) } }
+        @if looks.is_alike(nickname) {
+            " " small { "(" (worker.unwrap_or("resembles an older name")) ")" }
         }
     }
 }

@@ -8,10 +8,16 @@ use axum::{
 use distcompute_protocol::{ErrorCode, ResultLine, Stage};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{admin::is_admin, app::App, error::ApiError, openapi::ResultRefusals, request::Query};
+use crate::{
+    admin::is_admin, app::App, error::ApiError, openapi::ResultRefusals, request::Query,
+    store::Output,
+};
 
 /// Lines that one answer holds at most.
 const MAX_LINES: u64 = 10_000;
+
+/// Jobs whose outputs may be asked for by number in one call.
+const MAX_NUMBERS: usize = 100;
 
 /// Lines in an answer where nobody says how many.
 const LINES: u64 = 1_000;
@@ -29,7 +35,9 @@ pub fn router() -> OpenApiRouter<App> {
     params(
         ("stage" = Stage, Query),
         ("after" = Option<u64>, Query, description = "The cursor of the last line that is known"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 10_000, description = "Lines at most; fewer may come although there are more")
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 10_000, description = "Lines at most; fewer may come although there are more"),
+        ("data" = Option<bool>, Query, description = "`false`: the lines say which jobs have an output, and leave the outputs out"),
+        ("numbers" = Option<String>, Query, pattern = r"^[0-9]+(,[0-9]+)*$", description = "The outputs of these jobs alone, at most 100, separated by commas; those that there are. Then `after`, `limit` and `data` mean nothing")
     ),
     security((), ("admin" = [])),
     responses((status = 200, body = ResultLine, content_type = "application/x-ndjson"), ResultRefusals)
@@ -49,15 +57,35 @@ async fn results(
     let after = query.number("after", 0, 0, u64::MAX)?;
     let limit = query.number("limit", LINES, 1, MAX_LINES)?;
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-    let mut lines = String::new();
-    for output in app.store.results(stage, after, limit).await? {
-        let line = ResultLine {
-            cursor: output.cursor,
-            number: output.number,
-            data: output.data,
-        };
-        lines.push_str(&serde_json::to_string(&line).unwrap_or_default());
-        lines.push('\n');
+    let with_data = query.truth("data", true)?;
+    let found = if let Some(numbers) = query.numbers("numbers", MAX_NUMBERS)? {
+        lines(app.store.results_of(stage, &numbers).await?)
+    } else if with_data {
+        lines(app.store.results(stage, after, limit).await?)
+    } else {
+        let pairs = app.store.result_numbers(stage, after, limit).await?;
+        written(pairs.into_iter().map(|(cursor, number)| ResultLine {
+            cursor,
+            number,
+            data: None,
+        }))
+    };
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], found).into_response())
+}
+
+fn lines(outputs: Vec<Output>) -> String {
+    written(outputs.into_iter().map(|output| ResultLine {
+        cursor: output.cursor,
+        number: output.number,
+        data: Some(output.data),
+    }))
+}
+
+fn written(lines: impl Iterator<Item = ResultLine>) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&serde_json::to_string(&line).unwrap_or_default());
+        text.push('\n');
     }
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
+    text
 }

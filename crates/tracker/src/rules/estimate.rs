@@ -41,6 +41,17 @@ pub fn completion(done: u64, all: u64) -> u32 {
     u32::try_from(share).unwrap_or(10_000)
 }
 
+/// Such a share as people say it: no more digits than tell something.
+#[must_use]
+pub fn percent(share: u32) -> String {
+    match share {
+        0 => "0 %".to_owned(),
+        1..10 => "less than 0.1 %".to_owned(),
+        10..1_000 if share % 100 >= 10 => format!("{}.{} %", share / 100, share % 100 / 10),
+        _ => format!("{} %", share / 100),
+    }
+}
+
 /// Jobs an hour of a worker, from its first moment to its last in milliseconds. `None` where it
 /// was there too short a time to tell.
 #[must_use]
@@ -74,6 +85,22 @@ mod tests {
 
     fn load(remaining: u64, recent: u64) -> StageLoad {
         StageLoad { remaining, recent }
+    }
+
+    #[test]
+    fn a_share_is_said_with_the_digits_that_tell_something() {
+        for (share, text) in [
+            (0, "0 %"),
+            (9, "less than 0.1 %"),
+            (10, "0.1 %"),
+            (105, "1 %"),
+            (312, "3.1 %"),
+            (1_312, "13 %"),
+            (9_999, "99 %"),
+            (10_000, "100 %"),
+        ] {
+            assert_eq!(percent(share), text);
+        }
     }
 
     #[test]

@@ -1,18 +1,117 @@
 //! What people and machines are called: nicknames, display names, tokens, lease secrets.
 
-use distcompute_protocol::{ANONYMOUS, MAX_NICKNAME};
+use std::collections::HashMap;
 
-/// Reads a nickname as it was typed; an empty one is the anonymous one. The error is a sentence.
+use distcompute_protocol::{ANONYMOUS, MAX_NICKNAME};
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
+use unicode_security::confusable_detection::skeleton;
+
+/// Combining marks in a row that a nickname keeps. Languages need up to four; more of them cover
+/// the lines above and below.
+const MARKS: usize = 4;
+
+/// Reads a nickname as it was typed: composed (NFC), without characters that cannot be seen, its
+/// words separated by single spaces. One that shows nothing is the anonymous one. The error is a
+/// sentence.
 ///
 /// # Errors
 /// It is too long or contains U+0000, which no database column takes.
 pub fn nickname(typed: &str) -> Result<String, String> {
-    let name = typed.trim();
-    if name.chars().count() > MAX_NICKNAME {
+    no_nul(typed)?;
+    let name = legible(typed);
+    if [typed.trim(), &name]
+        .iter()
+        .any(|name| name.chars().count() > MAX_NICKNAME)
+    {
         return Err(format!("A nickname has at most {MAX_NICKNAME} characters."));
     }
-    no_nul(name)?;
-    Ok(if name.is_empty() { ANONYMOUS } else { name }.to_owned())
+    Ok(if name.is_empty() {
+        ANONYMOUS.to_owned()
+    } else {
+        name
+    })
+}
+
+/// A name as people can read it; empty where nothing of it can be seen. Also for names that were
+/// stored by trackers that took any.
+#[must_use]
+pub fn legible(name: &str) -> String {
+    let mut legible = String::with_capacity(name.len());
+    let mut marks = 0;
+    for letter in name.nfc() {
+        if letter.is_whitespace() {
+            if !legible.is_empty() && !legible.ends_with(' ') {
+                legible.push(' ');
+            }
+            marks = 0;
+            continue;
+        }
+        // A mark needs a letter to stand on.
+        let mark = is_combining_mark(letter);
+        let bare = mark && (legible.is_empty() || legible.ends_with(' '));
+        marks = if mark { marks + 1 } else { 0 };
+        if !bare && marks <= MARKS && !is_invisible(letter) {
+            legible.push(letter);
+        }
+    }
+    legible.truncate(legible.trim_end().len());
+    // What was left out may have stood between two characters that compose.
+    legible.nfc().collect()
+}
+
+/// Whether a character that is no white space shows nothing, or steers how others are shown.
+fn is_invisible(letter: char) -> bool {
+    let steers = matches!(
+        letter.general_category(),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::Surrogate
+            | GeneralCategory::PrivateUse
+    );
+    // A skeleton leaves out what Unicode calls "default ignorable", and makes blank glyphs spaces.
+    let mut text = [0; 4];
+    steers || skeleton(letter.encode_utf8(&mut text)).all(char::is_whitespace)
+}
+
+/// What a name looks like: names of one look are easily taken for each other. Letters of other
+/// scripts that look the same count as the same (Unicode's confusables), and so do capitals.
+#[must_use]
+pub fn look(name: &str) -> String {
+    let name = legible(name);
+    let letters: String = skeleton(&name)
+        .filter(|letter| !letter.is_whitespace())
+        .collect();
+    letters.to_lowercase().nfd().collect()
+}
+
+/// Who bore each look first: the names of later ones could be taken for theirs.
+#[derive(Debug, Clone, Default)]
+pub struct Looks(HashMap<String, String>);
+
+impl Looks {
+    /// `known` are pairs of a look and the name that had it first.
+    #[must_use]
+    pub fn new(known: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(known.into_iter().collect())
+    }
+
+    /// Adds names that may not be known yet, the older ones first.
+    pub fn add<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        for name in names {
+            let first = self.0.entry(look(name));
+            first.or_insert_with(|| name.to_owned());
+        }
+    }
+
+    /// Whether this name could be taken for an older one.
+    #[must_use]
+    pub fn is_alike(&self, name: &str) -> bool {
+        let look = look(name);
+        let first = self.0.get(&look).map(String::as_str);
+        name != ANONYMOUS
+            && (look == self::look(ANONYMOUS) || first.is_some_and(|first| first != name))
+    }
 }
 
 /// Refuses U+0000, which no database column takes. The error is a sentence.
@@ -96,6 +195,81 @@ mod tests {
     fn a_nickname_is_trimmed_and_none_is_anonymous() {
         assert_eq!(nickname("  Cluster 2 "), Ok("Cluster 2".to_owned()));
         assert_eq!(nickname("   "), Ok("anonymous".to_owned()));
+    }
+
+    #[test]
+    fn a_nickname_is_composed_and_has_nothing_that_cannot_be_seen() {
+        for (typed, name) in [
+            ("Zoe\u{308}", "Zo\u{eb}"),
+            ("A\u{200b}nn\u{feff}", "Ann"),
+            ("\u{202e}nnA", "nnA"),
+            ("A\u{7}n\u{85}n\u{9b}", "An n"),
+            ("Ann \t\r\n\u{a0}\u{3000}Lee\u{2028}", "Ann Lee"),
+            ("e\u{200d}\u{301}", "\u{e9}"),
+            ("\u{e000}x\u{e0041}", "x"),
+            (
+                "Z\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}!",
+                "Z\u{300}\u{301}\u{302}\u{303}!",
+            ),
+            (
+                "\u{5e9}\u{5dc}\u{5d5}\u{5dd}",
+                "\u{5e9}\u{5dc}\u{5d5}\u{5dd}",
+            ),
+            ("\u{1f680} Ann", "\u{1f680} Ann"),
+        ] {
+            assert_eq!(nickname(typed).as_deref(), Ok(name), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_nickname_that_shows_nothing_is_the_anonymous_one() {
+        for blank in [
+            "",
+            "\u{200b}",
+            "\u{3164}",
+            "\u{ffa0}",
+            "\u{115f}\u{1160}",
+            "\u{2800}",
+            "\u{ad}",
+            "\u{34f}",
+            "\u{fe0f}",
+            "\u{180e}",
+            "\u{2062} \u{2063}",
+            "\u{301}",
+            "\u{e0020}",
+            "\u{1b}",
+        ] {
+            assert_eq!(nickname(blank).as_deref(), Ok("anonymous"), "{blank:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_look_the_same_have_one_look() {
+        for (one, other) in [
+            ("Ann", "\u{410}nn"),
+            ("paypal", "p\u{430}yp\u{430}l"),
+            ("Bob", "B0b"),
+            ("lan", "Ian"),
+            ("Ann", "ANN"),
+            ("Ann", "A n n"),
+            ("modern", "modem"),
+            ("Zo\u{eb}", "Zoe\u{308}"),
+        ] {
+            assert_eq!(look(one), look(other), "{one} and {other}");
+        }
+        assert_ne!(look("Ann"), look("Anna"));
+        assert_ne!(look("Bob"), look("Rob"));
+    }
+
+    #[test]
+    fn the_later_one_of_two_that_look_the_same_is_alike() {
+        let (ann, other) = ("Ann", "\u{410}nn");
+        let mut looks = Looks::new([(look(ann), ann.to_owned())]);
+        looks.add([other, "Bob", "B0b"]);
+        assert!(looks.is_alike(other) && !looks.is_alike(ann));
+        assert!(looks.is_alike("B0b") && !looks.is_alike("Bob"));
+        assert!(!looks.is_alike("Cleo"));
+        assert!(looks.is_alike("\u{430}nonymous") && !looks.is_alike(ANONYMOUS));
     }
 
     #[test]

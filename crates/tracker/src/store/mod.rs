@@ -130,6 +130,8 @@ pub struct Rank {
     pub nickname: String,
     /// Jobs completed under it.
     pub completed: u64,
+    /// The first worker that completed one, if it is known.
+    pub worker: Option<String>,
 }
 
 /// A job that waits for the operator.
@@ -432,8 +434,15 @@ pub trait Store: Send + Sync {
     /// The newest worker of this name.
     async fn worker(&self, stage: Stage, name: &str) -> Result<Option<WorkerRow>, StoreError>;
 
-    /// The nicknames, by completed jobs.
+    /// The nicknames, by completed jobs; without the anonymous one.
     async fn leaderboard(&self, page: Page) -> Result<Vec<Rank>, StoreError>;
+
+    /// What was completed without a nickname.
+    async fn completed_unnamed(&self) -> Result<u64, StoreError>;
+
+    /// The nicknames of the leaderboard that had one of these looks first
+    /// ([`names::look`](crate::rules::names::look)), each with its look.
+    async fn first_names(&self, looks: Vec<String>) -> Result<Vec<(String, String)>, StoreError>;
 
     /// The jobs that wait for the operator, by number.
     async fn set_aside(&self, page: Page) -> Result<Vec<AsideRow>, StoreError>;
@@ -446,6 +455,18 @@ pub trait Store: Send + Sync {
         after: u64,
         limit: u32,
     ) -> Result<Vec<Output>, StoreError>;
+
+    /// The outputs of a stage for these jobs, those that there are, in the order of completion. Some
+    /// may be left out if they are large: the last ones.
+    async fn results_of(&self, stage: Stage, numbers: &[u64]) -> Result<Vec<Output>, StoreError>;
+
+    /// As [`results`](Self::results), but cursors and numbers alone.
+    async fn result_numbers(
+        &self,
+        stage: Stage,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, u64)>, StoreError>;
 
     /// A page of the jobs that a filter means, each with a cursor for the next page's `after`.
     async fn to_requeue(

@@ -142,8 +142,29 @@ impl Store for PostgresStore {
         books::leaderboard(&self.readers, page).await
     }
 
+    async fn completed_unnamed(&self) -> Result<u64, StoreError> {
+        books::completed_unnamed(&self.readers).await
+    }
+
+    async fn first_names(&self, looks: Vec<String>) -> Result<Vec<(String, String)>, StoreError> {
+        books::first_names(&self.readers, looks).await
+    }
+
     async fn set_aside(&self, page: Page) -> Result<Vec<AsideRow>, StoreError> {
         books::set_aside(&self.readers, page).await
+    }
+
+    async fn results_of(&self, stage: Stage, numbers: &[u64]) -> Result<Vec<Output>, StoreError> {
+        books::results_of(&self.readers, stage, numbers).await
+    }
+
+    async fn result_numbers(
+        &self,
+        stage: Stage,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, u64)>, StoreError> {
+        books::result_numbers(&self.readers, stage, signed(after), limit).await
     }
 
     async fn results(

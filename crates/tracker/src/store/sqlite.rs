@@ -220,9 +220,37 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn completed_unnamed(&self) -> Result<u64, StoreError> {
+        self.readers.with(|on| books::completed_unnamed(on)).await
+    }
+
+    async fn first_names(&self, looks: Vec<String>) -> Result<Vec<(String, String)>, StoreError> {
+        self.readers
+            .with(move |on| books::first_names(on, looks))
+            .await
+    }
+
     async fn set_aside(&self, page: Page) -> Result<Vec<AsideRow>, StoreError> {
         self.readers
             .with(move |on| books::set_aside(on, page))
+            .await
+    }
+
+    async fn results_of(&self, stage: Stage, numbers: &[u64]) -> Result<Vec<Output>, StoreError> {
+        let numbers = numbers.to_vec();
+        self.readers
+            .with(move |on| books::results_of(on, stage, &numbers))
+            .await
+    }
+
+    async fn result_numbers(
+        &self,
+        stage: Stage,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, u64)>, StoreError> {
+        self.readers
+            .with(move |on| books::result_numbers(on, stage, signed(after), limit))
             .await
     }
 

@@ -1,7 +1,7 @@
 //! What is read: by pages, by `jobCount`, by those who fetch results. Nothing here counts rows.
 
-use distcompute_protocol::Stage;
-use futures_util::TryStreamExt as _;
+use distcompute_protocol::{ANONYMOUS, Stage};
+use futures_util::{Stream, TryStreamExt as _};
 use sqlx::{PgPool, Row as _};
 
 use super::rows;
@@ -123,12 +123,27 @@ pub(super) const WORKERS: &str = "select display_name, nickname, \
      from workers w where stage = $1 order by id desc limit $2 offset $3";
 
 /// A page of the leaderboard.
-pub(super) const LEADERBOARD: &str = "select nickname, completed from leaderboard \
-     order by completed desc, nickname limit $1 offset $2";
+pub(super) const LEADERBOARD: &str = "select nickname, completed, worker from leaderboard \
+     where nickname <> $1 order by completed desc, nickname limit $2 offset $3";
+
+/// Who bore each look first.
+pub(super) const FIRST_NAMES: &str = "select wanted.look, first.nickname \
+     from unnest($1::text[]) as wanted (look) cross join lateral ( \
+         select nickname from leaderboard l where l.look = wanted.look \
+         order by since, nickname collate \"C\" limit 1 \
+     ) as first";
 
 /// A page of the outputs of a stage.
 pub(super) const RESULTS: &str = "select cursor, number, data from inputs \
      where stage = $1 and cursor > $2 order by cursor limit $3";
+
+/// A page of them without the outputs themselves.
+const RESULT_NUMBERS: &str = "select cursor, number from inputs \
+     where stage = $1 and cursor > $2 order by cursor limit $3";
+
+/// The outputs of a stage for some jobs.
+const RESULTS_OF: &str = "select cursor, number, data from inputs \
+     where number = any($1::bigint[]) and stage = $2 and cursor is not null order by cursor";
 
 pub(super) async fn workers(
     pool: &PgPool,
@@ -164,18 +179,37 @@ pub(super) async fn worker(
 }
 
 pub(super) async fn leaderboard(pool: &PgPool, page: Page) -> Result<Vec<Rank>, StoreError> {
-    let rows: Vec<(String, i64)> = sqlx::query_as(LEADERBOARD)
+    let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(LEADERBOARD)
+        .bind(ANONYMOUS)
         .bind(i64::from(page.limit))
         .bind(signed(page.offset))
         .fetch_all(pool)
         .await?;
     Ok(rows
         .into_iter()
-        .map(|(nickname, completed)| Rank {
+        .map(|(nickname, completed, worker)| Rank {
             nickname,
             completed: unsigned(completed),
+            worker,
         })
         .collect())
+}
+
+pub(super) async fn completed_unnamed(pool: &PgPool) -> Result<u64, StoreError> {
+    let completed: Option<i64> =
+        sqlx::query_scalar("select completed from leaderboard where nickname = $1")
+            .bind(ANONYMOUS)
+            .fetch_optional(pool)
+            .await?;
+    Ok(completed.map_or(0, unsigned))
+}
+
+pub(super) async fn first_names(
+    pool: &PgPool,
+    looks: Vec<String>,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let found = sqlx::query_as(FIRST_NAMES).bind(looks);
+    Ok(found.fetch_all(pool).await?)
 }
 
 pub(super) async fn set_aside(pool: &PgPool, page: Page) -> Result<Vec<AsideRow>, StoreError> {
@@ -282,11 +316,47 @@ pub(super) async fn results(
     after: i64,
     limit: u32,
 ) -> Result<Vec<Output>, StoreError> {
-    let mut rows = sqlx::query_as::<_, (i64, i64, String)>(RESULTS)
+    let query = sqlx::query_as(RESULTS)
+        .bind(column(stage) + 1)
+        .bind(after)
+        .bind(i64::from(limit));
+    gather(query.fetch(pool)).await
+}
+
+pub(super) async fn results_of(
+    pool: &PgPool,
+    stage: Stage,
+    numbers: &[u64],
+) -> Result<Vec<Output>, StoreError> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| signed(*number)).collect();
+    let query = sqlx::query_as(RESULTS_OF)
+        .bind(numbers)
+        .bind(column(stage) + 1);
+    gather(query.fetch(pool)).await
+}
+
+pub(super) async fn result_numbers(
+    pool: &PgPool,
+    stage: Stage,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<(u64, u64)>, StoreError> {
+    let rows: Vec<(i64, i64)> = sqlx::query_as(RESULT_NUMBERS)
         .bind(column(stage) + 1)
         .bind(after)
         .bind(i64::from(limit))
-        .fetch(pool);
+        .fetch_all(pool)
+        .await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|(cursor, number)| (unsigned(cursor), unsigned(number)))
+        .collect())
+}
+
+/// Outputs until it is enough text for one call.
+async fn gather(
+    mut rows: impl Stream<Item = Result<(i64, i64, String), sqlx::Error>> + Unpin,
+) -> Result<Vec<Output>, StoreError> {
     let mut outputs = Vec::new();
     let mut bytes = 0;
     while let Some((cursor, number, data)) = rows.try_next().await? {

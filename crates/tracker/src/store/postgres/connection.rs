@@ -8,7 +8,7 @@ use sqlx::{
 };
 
 use super::Address;
-use crate::store::StoreError;
+use crate::{rules::names, store::StoreError};
 
 /// How long a caller waits for a connection before it is told that there is none.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -107,5 +107,29 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), StoreEr
         .map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error) => error.into(),
             other => StoreError::Failed(other.to_string()),
-        })
+        })?;
+    fill_looks(connection).await
+}
+
+/// SQL cannot say what a nickname looks like. Trackers of an earlier version that run beside this one
+/// leave it open too.
+async fn fill_looks(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let nicknames: Vec<String> =
+        sqlx::query_scalar("select nickname from leaderboard where look is null order by nickname")
+            .fetch_all(&mut *connection)
+            .await?;
+    if nicknames.is_empty() {
+        return Ok(());
+    }
+    let looks: Vec<String> = nicknames.iter().map(|name| names::look(name)).collect();
+    sqlx::query(
+        "update leaderboard l set look = given.look \
+         from unnest($1::text[], $2::text[]) as given (nickname, look) \
+         where l.nickname = given.nickname",
+    )
+    .bind(nicknames)
+    .bind(looks)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 use crate::{
     clock::Millis,
     ledger::{Changes, Lease, StageChange},
+    rules::names,
     store::{StoreError, column},
 };
 
@@ -261,9 +262,11 @@ with total as ( \
         as c (stage, open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed) \
     where s.stage = c.stage \
 ), credited as ( \
-    insert into leaderboard (nickname, completed) \
-    select c.* from total, unnest($18::text[], $19::bigint[]) as c (nickname, completed) \
-    on conflict (nickname) do update set completed = leaderboard.completed + excluded.completed \
+    insert into leaderboard (nickname, completed, worker, look, since) \
+    select c.*, $23 from total, unnest($18::text[], $19::bigint[], $24::text[], $25::text[]) \
+        as c (nickname, completed, worker, look) \
+    on conflict (nickname) do update set completed = leaderboard.completed + excluded.completed, \
+        worker = coalesce(leaderboard.worker, excluded.worker) \
 ), timed as ( \
     insert into throughput (minute, stage, done) \
     select $20, m.* from total, unnest($21::bigint[], $22::bigint[]) as m (stage, done) \
@@ -297,6 +300,8 @@ pub(super) async fn counters(
             .map(|(_, change)| of(change))
             .collect::<Vec<_>>()
     };
+    let nicknames = || changes.credits.keys();
+    let earned = || changes.credits.values();
     sqlx::query(COUNTERS)
         .bind(changes.closed)
         .bind(last)
@@ -315,17 +320,14 @@ pub(super) async fn counters(
         .bind(count(|c| c.rejected))
         .bind(count(|c| c.lapsed))
         .bind(count(|c| c.failed))
-        .bind(
-            changes
-                .credits
-                .keys()
-                .map(String::as_str)
-                .collect::<Vec<_>>(),
-        )
-        .bind(changes.credits.values().copied().collect::<Vec<_>>())
+        .bind(nicknames().cloned().collect::<Vec<_>>())
+        .bind(earned().map(|c| c.results).collect::<Vec<_>>())
         .bind(changes.now.div_euclid(MINUTE))
         .bind(made.iter().map(|(stage, _)| *stage).collect::<Vec<_>>())
         .bind(made.iter().map(|(_, made)| *made).collect::<Vec<_>>())
+        .bind(changes.now)
+        .bind(earned().map(|c| c.worker.clone()).collect::<Vec<_>>())
+        .bind(nicknames().map(|n| names::look(n)).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     Ok(())

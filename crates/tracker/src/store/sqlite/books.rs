@@ -1,7 +1,7 @@
 //! What is read: by pages, by `jobCount`, by those who fetch results. Nothing here counts rows.
 
-use distcompute_protocol::Stage;
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use distcompute_protocol::{ANONYMOUS, Stage};
+use rusqlite::{Connection, OptionalExtension as _, Row, Rows};
 
 use super::rows;
 use crate::{
@@ -99,12 +99,25 @@ pub(super) const WORKERS: &str = concat!(
 );
 
 /// A page of the leaderboard.
-pub(super) const LEADERBOARD: &str = "select nickname, completed from leaderboard \
-     order by completed desc, nickname limit ? offset ?";
+pub(super) const LEADERBOARD: &str = "select nickname, completed, worker from leaderboard \
+     where nickname <> ? order by completed desc, nickname limit ? offset ?";
+
+/// Who bore a look first.
+pub(super) const FIRST_NAME: &str =
+    "select nickname from leaderboard where look = ? order by since, nickname limit 1";
 
 /// A page of the outputs of a stage.
 pub(super) const RESULTS: &str = "select cursor, number, data from inputs \
      where stage = ? and cursor > ? order by cursor limit ?";
+
+/// A page of them without the outputs themselves.
+pub(super) const RESULT_NUMBERS: &str = "select cursor, number from inputs \
+     where stage = ? and cursor > ? order by cursor limit ?";
+
+/// The outputs of a stage for some jobs, given as a JSON list.
+pub(super) const RESULTS_OF: &str = "select i.cursor, i.number, i.data \
+     from json_each(?) wanted cross join inputs i on i.number = wanted.value and i.stage = ? \
+     where i.cursor is not null order by i.cursor";
 
 fn worker_row(row: &Row<'_>) -> rusqlite::Result<WorkerRow> {
     Ok(WorkerRow {
@@ -148,13 +161,35 @@ pub(super) fn worker(
 pub(super) fn leaderboard(on: &Connection, page: Page) -> Result<Vec<Rank>, StoreError> {
     let mut statement = on.prepare_cached(LEADERBOARD)?;
     statement
-        .query_and_then((page.limit, signed(page.offset)), |row| {
+        .query_and_then((ANONYMOUS, page.limit, signed(page.offset)), |row| {
             Ok(Rank {
                 nickname: row.get(0)?,
                 completed: unsigned(row.get(1)?),
+                worker: row.get(2)?,
             })
         })?
         .collect()
+}
+
+pub(super) fn completed_unnamed(on: &Connection) -> Result<u64, StoreError> {
+    let completed: Option<i64> = on
+        .prepare_cached("select completed from leaderboard where nickname = ?")?
+        .query_row([ANONYMOUS], |row| row.get(0))
+        .optional()?;
+    Ok(completed.map_or(0, unsigned))
+}
+
+pub(super) fn first_names(
+    on: &Connection,
+    looks: Vec<String>,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let mut statement = on.prepare_cached(FIRST_NAME)?;
+    let mut found = Vec::new();
+    for look in looks {
+        let name = statement.query_row([&look], |row| row.get(0)).optional()?;
+        found.extend(name.map(|name| (look, name)));
+    }
+    Ok(found)
 }
 
 pub(super) fn set_aside(on: &Connection, page: Page) -> Result<Vec<AsideRow>, StoreError> {
@@ -256,7 +291,36 @@ pub(super) fn results(
     limit: u32,
 ) -> Result<Vec<Output>, StoreError> {
     let mut statement = on.prepare_cached(RESULTS)?;
-    let mut rows = statement.query((column(stage) + 1, after, limit))?;
+    gather(statement.query((column(stage) + 1, after, limit))?)
+}
+
+pub(super) fn results_of(
+    on: &Connection,
+    stage: Stage,
+    numbers: &[u64],
+) -> Result<Vec<Output>, StoreError> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| signed(*number)).collect();
+    let list = serde_json::to_string(&numbers).unwrap_or_default();
+    let mut statement = on.prepare_cached(RESULTS_OF)?;
+    gather(statement.query((list, column(stage) + 1))?)
+}
+
+pub(super) fn result_numbers(
+    on: &Connection,
+    stage: Stage,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<(u64, u64)>, StoreError> {
+    let mut statement = on.prepare_cached(RESULT_NUMBERS)?;
+    statement
+        .query_and_then((column(stage) + 1, after, limit), |row| {
+            Ok((unsigned(row.get(0)?), unsigned(row.get(1)?)))
+        })?
+        .collect()
+}
+
+/// Outputs until it is enough text for one call.
+fn gather(mut rows: Rows<'_>) -> Result<Vec<Output>, StoreError> {
     let mut outputs = Vec::new();
     let mut bytes = 0;
     while bytes < RESULT_BYTES

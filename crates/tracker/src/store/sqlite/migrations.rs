@@ -3,12 +3,16 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::store::{StoreError, signed};
+use crate::{
+    rules::names,
+    store::{StoreError, signed},
+};
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/sqlite/0001_jobs_workers_leases.sql"),
     include_str!("../../../migrations/sqlite/0002_rounds_failures_syncs.sql"),
     include_str!("../../../migrations/sqlite/0003_actions.sql"),
+    include_str!("../../../migrations/sqlite/0011_looks.sql"),
 ];
 
 /// Does what is missing, all of it or nothing. A file of a later version is refused.
@@ -28,10 +32,24 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
     for migration in missing {
         unit.execute_batch(migration)?;
     }
+    fill_looks(&unit)?;
     unit.execute_batch("drop table if exists _sqlx_migrations")?;
     let version = signed(MIGRATIONS.len() as u64);
     unit.pragma_update(None, "user_version", version)?;
     unit.commit()?;
+    Ok(())
+}
+
+/// SQL cannot say what a nickname looks like.
+fn fill_looks(on: &Connection) -> Result<(), StoreError> {
+    let mut unfilled = on.prepare("select nickname from leaderboard where look is null")?;
+    let nicknames: Vec<String> = unfilled
+        .query_map((), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut fill = on.prepare("update leaderboard set look = ? where nickname = ?")?;
+    for nickname in nicknames {
+        fill.execute((names::look(&nickname), nickname))?;
+    }
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use rusqlite::{Connection, Params};
 
 use crate::{
     clock::Millis,
-    ledger::{Changes, Failure, JobChange, StageChange},
+    ledger::{Changes, Credit, Failure, JobChange, StageChange},
+    rules::names,
     store::{StoreError, column},
 };
 
@@ -222,10 +223,19 @@ fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
         each(on, changed, &[()], |()| (changes.closed, worker, lease))?;
     }
     let credits: Vec<_> = changes.credits.iter().collect();
-    let added = "insert into leaderboard (nickname, completed) values (?, ?) \
-                 on conflict (nickname) do update set completed = completed + excluded.completed";
-    each(on, added, &credits, |(nickname, count)| {
-        (*nickname, **count)
+    let added = "insert into leaderboard (nickname, completed, worker, look, since) \
+                 values (?, ?, ?, ?, ?) \
+                 on conflict (nickname) do update set completed = completed + excluded.completed, \
+                 worker = coalesce(worker, excluded.worker)";
+    each(on, added, &credits, |(nickname, credit)| {
+        let Credit { results, worker } = credit;
+        (
+            *nickname,
+            *results,
+            worker,
+            names::look(nickname),
+            changes.now,
+        )
     })?;
     let made: Vec<(Stage, i64)> = Stage::ALL
         .into_iter()

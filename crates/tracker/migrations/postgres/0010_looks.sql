@@ -1,0 +1,8 @@
+-- What a nickname looks like, so that one that could be taken for an older one can be shown with the
+-- name of its worker. Nicknames of before are as old as each other; their looks are filled in when the
+-- database is opened.
+alter table leaderboard
+    add column worker text,
+    add column look text,
+    add column since bigint not null default 0;
+create index leaderboard_look on leaderboard (look, since, nickname collate "C");
