@@ -3,7 +3,12 @@
 //! It is reconciling: the tracker makes its books agree with what the client says it holds, so that
 //! an answer that was lost heals at the next call. How, `docs/protocol.md` says.
 
-use serde::{Deserialize, Serialize};
+use core::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
 
 /// How a tracker announces in its answer to `new` that it takes `sync`.
 pub const SYNC_EXTENSION: &str = "sync";
@@ -27,22 +32,22 @@ pub struct SyncRequest {
     /// same sync, sent again.
     pub seq: u64,
     /// The leases that this client believes are its own and unfinished.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     pub holding: Vec<String>,
     /// Results.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     pub done: Vec<Done>,
     /// Leases whose input is bad.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     pub invalid: Vec<Invalid>,
     /// Leases that are given back unfinished.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     pub released: Vec<String>,
     /// Leases whose work failed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     pub failed: Vec<Failed>,
     /// Progress lines.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     pub progress: Vec<Progress>,
     /// How many more jobs this client could start.
     #[serde(default)]
@@ -59,6 +64,33 @@ impl SyncRequest {
             + self.released.len()
             + self.failed.len()
             + self.progress.len()
+    }
+}
+
+/// Reads a list, of which no more is built than is needed to see that it is too long.
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(of: D) -> Result<Vec<T>, D::Error> {
+    of.deserialize_seq(Few(PhantomData))
+}
+
+struct Few<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut few = Vec::new();
+        while few.len() <= MAX_SYNC_ITEMS {
+            match list.next_element()? {
+                Some(item) => few.push(item),
+                None => return Ok(few),
+            }
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(few)
     }
 }
 

@@ -26,6 +26,7 @@ use distcompute_protocol::{
 };
 use distcompute_tracker::{
     app::{App, router},
+    bodies::Bodies,
     cli::ServeArgs,
     clock::{Clock, Millis},
     config::Settings,
@@ -420,6 +421,7 @@ impl Trackers {
         let store = self.runtime.block_on(opening).expect("a store");
         let app = App {
             store: Arc::clone(&store),
+            bodies: Arc::new(Bodies::new(settings.max_body)),
             settings: Arc::clone(&settings),
             random: Arc::clone(&self.random) as Arc<dyn Random>,
             metrics: Arc::default(),

@@ -20,12 +20,14 @@ use tower_http::{
 };
 
 use crate::{
+    bodies::Bodies,
     config::Settings,
     error::ApiError,
     glance::Glances,
     listen::Limits,
     metrics::Metrics,
     random::Random,
+    request::fault,
     request_id::{self, RequestId},
     routes::{self, files::NoPolicy},
     store::Store,
@@ -50,6 +52,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The dashboard as somebody saw it a moment ago.
     pub glances: Arc<Glances>,
+    /// The memory for the bodies of requests.
+    pub bodies: Arc<Bodies>,
     /// How long clients may take.
     pub limits: Limits,
 }
@@ -79,6 +83,7 @@ pub fn router(app: App) -> Result<Router, String> {
         .layer(middleware::from_fn(housekeeping))
         .layer(cors)
         .layer(middleware::from_fn(only_real_preflights))
+        .layer(middleware::from_fn(no_nul))
         .layer(RequestBodyTimeoutLayer::new(app.limits.pause))
         .layer(RequestBodyDeadlineLayer::new(app.limits.body))
         .layer(middleware::from_fn_with_state(app.clone(), measure))
@@ -140,6 +145,16 @@ async fn housekeeping(request: Request, next: Next) -> Response {
 async fn only_real_preflights(request: Request, next: Next) -> Response {
     if request.method() == Method::OPTIONS && !request.headers().contains_key(header::ORIGIN) {
         return ApiError::Refused(ErrorCode::MethodNotAllowed).into_response();
+    }
+    next.run(request).await
+}
+
+/// No database column takes U+0000, and nothing that can be asked for has it in its address.
+async fn no_nul(request: Request, next: Next) -> Response {
+    if request.uri().path().contains("%00") {
+        let message = "The address must not contain U+0000.";
+        let fault = fault("value_error", &["path"], message, None);
+        return ApiError::Faults(vec![fault]).into_response();
     }
     next.run(request).await
 }

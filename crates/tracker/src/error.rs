@@ -7,7 +7,7 @@ use axum::{
 };
 use distcompute_protocol::{ERROR_HEADER, ErrorCode, ParameterFault, ParameterFaults};
 
-use crate::store::StoreError;
+use crate::{request::fault, store::StoreError};
 
 /// Seconds after which a client may ask again when the database is away or busy.
 const RETRY_AFTER: &str = "5";
@@ -62,6 +62,13 @@ impl IntoResponse for ApiError {
                 ErrorCode::Unavailable,
                 "More is asked of the tracker than it can do just now. Try again.".to_owned(),
             ),
+            Self::Store(StoreError::BadData(why)) => {
+                tracing::warn!(%why, "the database does not take a value");
+                let message = "The database cannot keep this.";
+                return faults(ParameterFaults {
+                    detail: vec![fault("value_error", &["body"], message, None)],
+                });
+            }
             Self::Store(error) => {
                 tracing::error!(%error, "internal error");
                 (

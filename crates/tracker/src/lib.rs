@@ -8,6 +8,7 @@ pub mod admin;
 pub mod app;
 pub mod audit;
 pub mod backup;
+pub mod bodies;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,15 +1,20 @@
 //! Reads queries and JSON bodies, and says exactly what is wrong with them: one fault for each
 //! parameter, in the shape of the protocol's 422 answer.
 
+use std::{borrow::Cow, fmt};
+
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{header, request::Parts},
 };
-use distcompute_protocol::{ErrorCode, ParameterFault};
-use serde_json::{Map, Value};
+use distcompute_protocol::ParameterFault;
+use serde::de::{
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
+    Visitor,
+};
 
-use crate::{error::ApiError, rules::names};
+use crate::{app::App, bodies::Share, error::ApiError, rules::names, store::StoreError};
 
 /// How much of what was given is quoted back.
 const QUOTED: usize = 100;
@@ -119,23 +124,23 @@ impl Query {
     }
 }
 
-/// A JSON object as the body.
-pub struct Body(Map<String, Value>);
+/// A body that says that it is JSON, not parsed yet: what it is parsed into is the call's to say.
+///
+/// It holds its share of [`App::bodies`] until it is dropped.
+pub struct Body {
+    bytes: Bytes,
+    share: Share,
+}
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+impl FromRequest<App> for Body {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let declared = request.headers().get(header::CONTENT_TYPE).cloned();
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| unread(&rejection))?;
-        let object = "Input should be a valid dictionary or object to extract fields from";
+        let (bytes, share) = app.bodies.collect(request).await?;
         let is_json = declared.is_none_or(|kind| kind.to_str().is_ok_and(is_json_type));
         if !is_json {
-            let given = Some(quoted(&String::from_utf8_lossy(&bytes)));
-            let fault = fault("model_attributes_type", &["body"], object, given);
-            return Err(ApiError::Faults(vec![fault]));
+            return Err(no_object(&String::from_utf8_lossy(&bytes)));
         }
         if bytes.is_empty() {
             return Err(ApiError::Faults(vec![fault(
@@ -145,77 +150,129 @@ impl<S: Send + Sync> FromRequest<S> for Body {
                 None,
             )]));
         }
-        match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
-            Ok(other) => {
-                let given = Some(quoted(&other.to_string()));
-                let fault = fault("model_attributes_type", &["body"], object, given);
-                Err(ApiError::Faults(vec![fault]))
-            }
-            Err(error) => {
-                let message = format!("JSON decode error: {error}");
-                Err(ApiError::Faults(vec![fault(
-                    "json_invalid",
-                    &["body"],
-                    &message,
-                    None,
-                )]))
-            }
-        }
+        Ok(Self { bytes, share })
     }
-}
-
-/// Whether a content type is JSON: `application/json` or `application/…+json`.
-fn is_json_type(kind: &str) -> bool {
-    let essence = kind
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    essence
-        .strip_prefix("application/")
-        .is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
-}
-
-fn unread(rejection: &BytesRejection) -> ApiError {
-    if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
-        let sentence = "The body is larger than this tracker takes.".to_owned();
-        return ApiError::Said(ErrorCode::TooLarge, sentence);
-    }
-    if timed_out(rejection) {
-        let sentence = "The body came too slowly; the tracker did not wait for its end.".to_owned();
-        return ApiError::Said(ErrorCode::TooSlow, sentence);
-    }
-    let message = format!("The body could not be read: {}", rejection.body_text());
-    ApiError::Faults(vec![fault("body_unreadable", &["body"], &message, None)])
-}
-
-/// Whether a time limit ended the reading, somewhere below.
-pub(crate) fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<tower_http::timeout::TimeoutError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 impl Body {
-    /// Reads the body as what the call takes.
+    /// Parses the body into `T`. Fields that `T` does not have are passed over and not built.
     ///
     /// # Errors
-    /// A field is missing or of another type.
-    pub fn read<T: serde::de::DeserializeOwned>(self) -> Result<T, ApiError> {
-        serde_json::from_value(Value::Object(self.0)).map_err(|error| {
-            let message = error.to_string();
-            ApiError::Faults(vec![fault("value_error", &["body"], &message, None)])
+    /// The body is no JSON object, or a field is missing or of another type.
+    pub async fn read<T: DeserializeOwned + Send + 'static>(self) -> Result<Read<T>, ApiError> {
+        let Self { bytes, share } = self;
+        let value = off_the_reactor(bytes, |bytes| {
+            check_object(bytes)?;
+            serde_json::from_slice(bytes).map_err(|error| {
+                if error.is_data() {
+                    let message = error.to_string();
+                    ApiError::Faults(vec![fault("value_error", &["body"], &message, None)])
+                } else {
+                    not_json(&error)
+                }
+            })
+        })
+        .await?;
+        Ok(Read {
+            value,
+            _share: share,
         })
     }
 
-    /// Takes texts that must be there, and that the database can keep, out of the body.
+    /// Takes the fields of these names; all others are passed over and not built.
+    ///
+    /// # Errors
+    /// The body is no JSON object.
+    pub async fn fields(self, names: &'static [&'static str]) -> Result<Fields, ApiError> {
+        let Self { bytes, share } = self;
+        let found = off_the_reactor(bytes, |bytes| {
+            check_object(bytes)?;
+            let mut json = serde_json::Deserializer::from_slice(bytes);
+            let found = Wanted(names).deserialize(&mut json);
+            let found = found.and_then(|found| json.end().map(|()| found));
+            found.map_err(|error| not_json(&error))
+        })
+        .await?;
+        Ok(Fields {
+            found,
+            _share: share,
+        })
+    }
+}
+
+/// Larger bodies are parsed on a thread of their own, so that other connections go on meanwhile.
+const LARGE: usize = 64 * 1024;
+
+async fn off_the_reactor<T: Send + 'static>(
+    bytes: Bytes,
+    parse: impl FnOnce(&[u8]) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    if bytes.len() <= LARGE {
+        return parse(&bytes);
+    }
+    let parsed = tokio::task::spawn_blocking(move || parse(&bytes)).await;
+    parsed.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string()).into()))
+}
+
+/// Structs are also read from lists by serde, and the protocol takes only objects.
+fn check_object(bytes: &[u8]) -> Result<(), ApiError> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'{') {
+        return Ok(());
+    }
+    match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Ok(_) => Err(no_object(&String::from_utf8_lossy(bytes))),
+        Err(error) => Err(not_json(&error)),
+    }
+}
+
+fn no_object(given: &str) -> ApiError {
+    let message = "Input should be a valid dictionary or object to extract fields from";
+    let given = Some(quoted(given));
+    let fault = fault("model_attributes_type", &["body"], message, given);
+    ApiError::Faults(vec![fault])
+}
+
+fn not_json(error: &serde_json::Error) -> ApiError {
+    let message = format!("JSON decode error: {error}");
+    ApiError::Faults(vec![fault("json_invalid", &["body"], &message, None)])
+}
+
+/// A parsed body, which goes on holding its share of the memory for bodies.
+pub struct Read<T> {
+    /// What it says.
+    pub value: T,
+    _share: Share,
+}
+
+/// The fields that a call takes.
+pub struct Fields {
+    found: Vec<(&'static str, Field)>,
+    _share: Share,
+}
+
+/// What a field was found to be.
+enum Field {
+    Text(String),
+    Number(u64),
+    Null,
+    /// Something else, as it is quoted back.
+    Other(String),
+}
+
+impl Field {
+    fn quoted(&self) -> String {
+        match self {
+            Self::Text(text) => quoted(text),
+            Self::Number(number) => number.to_string(),
+            Self::Null => "null".to_owned(),
+            Self::Other(text) => text.clone(),
+        }
+    }
+}
+
+impl Fields {
+    /// Takes texts that must be there, and that the database can keep.
     ///
     /// # Errors
     /// One fault for each that is missing, of another type, or with U+0000 in it.
@@ -227,27 +284,30 @@ impl Body {
         if !faults.is_empty() {
             return Err(ApiError::Faults(faults));
         }
-        Ok(names.map(|name| match self.0.remove(name) {
-            Some(Value::String(text)) => text,
-            _ => String::new(),
+        Ok(names.map(|name| {
+            let field = self.found.iter_mut().find(|(of, _)| *of == name);
+            match field {
+                Some((_, Field::Text(text))) => std::mem::take(text),
+                _ => String::new(),
+            }
         }))
+    }
+
+    fn get(&self, name: &str) -> Option<&Field> {
+        let mut found = self.found.iter();
+        found.find(|(of, _)| *of == name).map(|(_, field)| field)
     }
 
     fn text_fault(&self, name: &str) -> Option<ParameterFault> {
         let loc = ["body", name];
-        match self.0.get(name) {
+        match self.get(name) {
             None => Some(fault("missing", &loc, "Field required", None)),
-            Some(Value::String(text)) => names::no_nul(text)
+            Some(Field::Text(text)) => names::no_nul(text)
                 .err()
                 .map(|sentence| fault("value_error", &loc, &sentence, Some(quoted(text)))),
             Some(other) => {
-                let given = Some(quoted(&other.to_string()));
-                Some(fault(
-                    "string_type",
-                    &loc,
-                    "Input should be a valid string",
-                    given,
-                ))
+                let message = "Input should be a valid string";
+                Some(fault("string_type", &loc, message, Some(other.quoted())))
             }
         }
     }
@@ -265,15 +325,124 @@ impl Body {
     /// # Errors
     /// It is something else.
     pub fn whole_number(&self, name: &str) -> Result<Option<u64>, ApiError> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => value.as_u64().map(Some).ok_or_else(|| {
-                let given = Some(quoted(&value.to_string()));
+        match self.get(name) {
+            None | Some(Field::Null) => Ok(None),
+            Some(Field::Number(number)) => Ok(Some(*number)),
+            Some(other) => {
                 let message = "Input should be a valid integer";
-                ApiError::Faults(vec![fault("int_type", &["body", name], message, given)])
-            }),
+                let given = Some(other.quoted());
+                Err(ApiError::Faults(vec![fault(
+                    "int_type",
+                    &["body", name],
+                    message,
+                    given,
+                )]))
+            }
         }
     }
+}
+
+/// Reads an object's fields of these names. Given twice, the last one counts.
+struct Wanted(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Wanted {
+    type Value = Vec<(&'static str, Field)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Wanted {
+    type Value = Vec<(&'static str, Field)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found: Self::Value = Vec::new();
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match self.0.iter().find(|name| **name == key) {
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Some(name) => {
+                    let field = map.next_value()?;
+                    found.retain(|(of, _)| of != name);
+                    found.push((name, field));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyField)
+    }
+}
+
+struct AnyField;
+
+impl<'de> Visitor<'de> for AnyField {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Field, E> {
+        Ok(Field::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Field, E> {
+        Ok(Field::Text(text))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
+        Ok(Field::Number(number))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Field, E> {
+        Ok(u64::try_from(number).map_or_else(|_| Field::Other(number.to_string()), Field::Number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Field, E> {
+        Ok(Field::Other(number.to_string()))
+    }
+
+    fn visit_bool<E>(self, yes: bool) -> Result<Field, E> {
+        Ok(Field::Other(yes.to_string()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Field, E> {
+        Ok(Field::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Field, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Field::Other("[…]".to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Other("{…}".to_owned()))
+    }
+}
+
+/// Whether a content type is JSON: `application/json` or `application/…+json`.
+fn is_json_type(kind: &str) -> bool {
+    let essence = kind
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    essence
+        .strip_prefix("application/")
+        .is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
 }
 
 /// A fault of one parameter.

@@ -6,6 +6,7 @@ use tokio::{net::TcpListener, time};
 
 use crate::{
     app::{self, App},
+    bodies::Bodies,
     clock::Millis,
     config::Settings,
     listen::{self, Limits},
@@ -28,6 +29,7 @@ pub async fn run(settings: Settings) -> Result<(), String> {
     warn_of_unreachable_jobs(&settings, store.as_ref()).await;
     let app = App {
         store: Arc::clone(&store),
+        bodies: Arc::new(Bodies::new(settings.max_body)),
         settings: Arc::new(settings),
         random: Arc::new(ThreadRandom),
         metrics: Arc::new(Metrics::default()),

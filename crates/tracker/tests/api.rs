@@ -534,3 +534,61 @@ async fn a_sync_that_cannot_be_is_refused_with_a_sentence() {
         200
     );
 }
+
+#[tokio::test]
+async fn u_0000_is_refused_before_it_meets_the_database() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["1"]).await;
+    let token = tracker.join("a", "Ann").await;
+    let answer = tracker
+        .post("sync", json!({ "token": "\0", "seq": 1 }))
+        .await;
+    assert_eq!(answer.status, 422);
+    assert_eq!(answer.header("distcompute-error"), Some("invalid_request"));
+    for call in ["validateWorker", "newJob", "bye", "flagInvalidData"] {
+        assert_eq!(
+            tracker.post(call, json!({ "token": "\0" })).await.status,
+            422,
+            "{call}"
+        );
+    }
+    for address in ["/worker/a/%00", "/api/%00", "/%00"] {
+        assert_eq!(tracker.get(address).await.status, 422, "{address}");
+    }
+    // An output is refused by itself, and the others of its request count.
+    let held = tracker
+        .post("sync", json!({ "token": token, "seq": 2, "want": 1 }))
+        .await
+        .json();
+    let lease = &held["jobs"][0]["lease"];
+    let done = json!([{ "lease": lease, "data": "\0" }]);
+    let answer = tracker
+        .post("sync", json!({ "token": token, "seq": 3, "done": done }))
+        .await;
+    assert_eq!(
+        answer.json()["rejected"],
+        json!([{ "lease": lease, "why": "invalid" }])
+    );
+}
+
+#[tokio::test]
+async fn fields_that_a_call_does_not_know_are_passed_over_and_calls_without_data_are_small() {
+    let tracker = Tracker::start(&[]).await;
+    let token = tracker.join("a", "Ann").await;
+    let body = format!(r#"{{"z":{{"a":[1,"x",null]}},"token":"t","token":"{token}","":0}}"#);
+    let answer = tracker
+        .post_raw("validateWorker", "application/json", body.into())
+        .await;
+    assert_eq!(answer.text(), "True");
+    let body = json!({ "token": token, "z": "x".repeat(64 * 1024) });
+    for call in [
+        "validateWorker",
+        "newJob",
+        "updateProgress",
+        "flagInvalidData",
+        "bye",
+    ] {
+        let answer = tracker.post(call, body.clone()).await;
+        assert_eq!(answer.status, 413, "{call}");
+        assert_eq!(answer.header("distcompute-error"), Some("too_large"));
+    }
+}

@@ -72,6 +72,7 @@ contract! { make:
     inputs_come_back_as_they_were
     an_output_is_the_next_stages_input_and_the_last_one_closes_the_job
     a_repeated_completion_is_accepted_and_counts_once
+    one_value_that_the_database_refuses_fails_nobody_else
     a_completion_of_another_job_is_refused_and_changes_nothing
     a_job_is_offered_last_to_who_gave_it_back
     flags_of_distinct_volunteers_send_a_job_back

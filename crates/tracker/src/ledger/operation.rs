@@ -219,6 +219,16 @@ impl Operation {
         )
     }
 
+    /// How many bytes of results it carries.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Complete { data, .. } => data.len(),
+            Self::Sync { request, .. } => request.done.iter().map(|done| done.data.len()).sum(),
+            _ => 0,
+        }
+    }
+
     /// How much it asks of a transaction, against one call of the first protocol.
     #[must_use]
     pub fn weight(&self) -> usize {

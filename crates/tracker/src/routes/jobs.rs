@@ -12,11 +12,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     admin::Admin,
     app::App,
+    bodies::timed_out,
     error::ApiError,
     import::{Fault, upload},
     openapi::{AdminRefusals, PruneRefusals},
     prune::prune,
-    request::{fault, timed_out},
+    request::fault,
     store::{Action, Added, StoreError},
 };
 
@@ -136,11 +137,12 @@ struct PrunedJobs {
 async fn remove(
     admin: Admin,
     State(app): State<App>,
-    mut body: crate::request::Body,
+    body: crate::request::Body,
 ) -> Result<Json<PrunedJobs>, ApiError> {
-    let [letter] = body.texts(["stage"])?;
+    let mut fields = body.fields(&["stage", "before"]).await?;
+    let [letter] = fields.texts(["stage"])?;
     let stage = app.settings.stages.enabled(&letter)?;
-    let before = body.whole_number("before")?.ok_or_else(|| {
+    let before = fields.whole_number("before")?.ok_or_else(|| {
         let loc = ["body", "before"];
         ApiError::Faults(vec![fault("missing", &loc, "Field required", None)])
     })?;

@@ -78,7 +78,7 @@ async fn again(
     State(app): State<App>,
     body: Body,
 ) -> Result<Json<RequeuedJobs>, ApiError> {
-    let body: RequeueBody = body.read()?;
+    let body = body.read::<RequeueBody>().await?.value;
     // PostgreSQL takes no such text, so nothing there contains it.
     for (name, text) in [
         ("nickname", &body.nickname),

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     error::ApiError,
     openapi::SyncRefusals,
-    request::{Body, fault},
+    request::{Body, fault, quoted},
     rules::names,
 };
 
@@ -31,7 +31,14 @@ pub fn router() -> OpenApiRouter<App> {
     responses((status = 200, body = SyncAnswer), SyncRefusals)
 )]
 async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, ApiError> {
-    let request: SyncRequest = body.read()?;
+    let body = body.read::<SyncRequest>().await?;
+    let request = body.value;
+    // Leases are looked up by their numbers alone, and texts for people are tidied.
+    if let Err(sentence) = names::no_nul(&request.token) {
+        let given = Some(quoted(&request.token));
+        let fault = fault("value_error", &["body", "token"], &sentence, given);
+        return Err(ApiError::Faults(vec![fault]));
+    }
     if request.items() > MAX_SYNC_ITEMS {
         let message = format!("All lists together have at most {MAX_SYNC_ITEMS} entries");
         return Err(ApiError::Faults(vec![fault(

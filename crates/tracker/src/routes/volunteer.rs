@@ -1,6 +1,9 @@
 //! The calls of the job protocol that volunteers make.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{DefaultBodyLimit, State},
+};
 use distcompute_protocol::{
     CompleteJob, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT, Registration,
     SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
@@ -19,6 +22,10 @@ use crate::{
     store,
 };
 
+/// The largest body of a call that carries no data, in bytes: a progress line of any length that a
+/// client is likely to send.
+const SMALL_BODY: usize = 64 * 1024;
+
 /// The routes under `/api/` that volunteers call.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -27,9 +34,11 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(job_count))
         .routes(routes!(new_job))
         .routes(routes!(update_progress))
-        .routes(routes!(complete_job))
         .routes(routes!(flag_invalid_data))
         .routes(routes!(bye))
+        .layer(DefaultBodyLimit::max(SMALL_BODY))
+        // Only this one carries data.
+        .routes(routes!(complete_job))
 }
 
 /// Registers a worker at a stage
@@ -92,8 +101,8 @@ async fn new(State(app): State<App>, query: Query) -> Result<Json<Registration>,
     request_body = TokenBody,
     responses((status = 200, body = String, content_type = "text/plain"), BodyRefusals)
 )]
-async fn validate_worker(State(app): State<App>, mut body: Body) -> Result<&'static str, ApiError> {
-    let [token] = body.texts(["token"])?;
+async fn validate_worker(State(app): State<App>, body: Body) -> Result<&'static str, ApiError> {
+    let [token] = body.fields(&["token"]).await?.texts(["token"])?;
     Ok(if app.store.knows(&token).await? {
         "True"
     } else {
@@ -131,8 +140,8 @@ async fn job_count(State(app): State<App>, query: Query) -> Result<String, ApiEr
     request_body = TokenBody,
     responses((status = 200, body = NewJob), ClaimRefusals)
 )]
-async fn new_job(State(app): State<App>, mut body: Body) -> Result<Json<NewJob>, ApiError> {
-    let [token] = body.texts(["token"])?;
+async fn new_job(State(app): State<App>, body: Body) -> Result<Json<NewJob>, ApiError> {
+    let [token] = body.fields(&["token"]).await?.texts(["token"])?;
     let secret = names::lease_secret(app.random.bits());
     let job = app.store.claim(&token, secret).await?;
     Ok(Json(NewJob {
@@ -149,8 +158,9 @@ async fn new_job(State(app): State<App>, mut body: Body) -> Result<Json<NewJob>,
     request_body = UpdateProgress,
     responses((status = 200, body = String, content_type = "text/plain"), WorkerRefusals)
 )]
-async fn update_progress(State(app): State<App>, mut body: Body) -> Result<&'static str, ApiError> {
-    let [token, progress] = body.texts(["token", "progress"])?;
+async fn update_progress(State(app): State<App>, body: Body) -> Result<&'static str, ApiError> {
+    let mut fields = body.fields(&["token", "progress"]).await?;
+    let [token, progress] = fields.texts(["token", "progress"])?;
     app.store
         .note_progress(&token, cut(&progress, MAX_PROGRESS))
         .await?;
@@ -165,14 +175,16 @@ async fn update_progress(State(app): State<App>, mut body: Body) -> Result<&'sta
     request_body = CompleteJob,
     responses((status = 200, body = String, content_type = "text/plain"), CompleteRefusals)
 )]
-async fn complete_job(State(app): State<App>, mut body: Body) -> Result<&'static str, ApiError> {
-    let [token, data] = body.texts(["token", "data"])?;
+async fn complete_job(State(app): State<App>, body: Body) -> Result<&'static str, ApiError> {
+    let mut fields = body.fields(&["token", "data", "number"]).await?;
+    let [token, data] = fields.texts(["token", "data"])?;
+    let number = fields.job_number()?;
     payload::check(&data).map_err(|sentence| {
         let given = Some(quoted(&data));
         let loc = ["body", "data"];
         ApiError::Faults(vec![fault("value_error", &loc, &sentence, given)])
     })?;
-    app.store.complete(&token, body.job_number()?, data).await?;
+    app.store.complete(&token, number, data).await?;
     Ok(OK_TEXT)
 }
 
@@ -184,12 +196,10 @@ async fn complete_job(State(app): State<App>, mut body: Body) -> Result<&'static
     request_body = FlagInvalidData,
     responses((status = 200, body = String, content_type = "text/plain"), FlagRefusals)
 )]
-async fn flag_invalid_data(
-    State(app): State<App>,
-    mut body: Body,
-) -> Result<&'static str, ApiError> {
-    let [token] = body.texts(["token"])?;
-    app.store.flag(&token, body.job_number()?).await?;
+async fn flag_invalid_data(State(app): State<App>, body: Body) -> Result<&'static str, ApiError> {
+    let mut fields = body.fields(&["token", "number"]).await?;
+    let [token] = fields.texts(["token"])?;
+    app.store.flag(&token, fields.job_number()?).await?;
     Ok(OK_TEXT)
 }
 
@@ -201,8 +211,8 @@ async fn flag_invalid_data(
     request_body = TokenBody,
     responses((status = 200, body = String, content_type = "text/plain"), WorkerRefusals)
 )]
-async fn bye(State(app): State<App>, mut body: Body) -> Result<&'static str, ApiError> {
-    let [token] = body.texts(["token"])?;
+async fn bye(State(app): State<App>, body: Body) -> Result<&'static str, ApiError> {
+    let [token] = body.fields(&["token"]).await?.texts(["token"])?;
     app.store.leave(&token).await?;
     Ok(OK_TEXT)
 }

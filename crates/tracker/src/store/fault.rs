@@ -13,14 +13,23 @@ const POSTGRES_NOT_NOW: [&str; 7] = ["08", "53", "57P", "58", "55P03", "57014", 
 /// circle of transactions that waited for each other.
 const POSTGRES_CONFLICT: [&str; 2] = ["40001", "40P01"];
 
+/// Classes of PostgreSQL that mean "this value cannot be kept": data exceptions, integrity
+/// constraints, more than the program can do.
+const POSTGRES_BAD_DATA: [&str; 3] = ["22", "23", "54"];
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if let sqlx::Error::Database(fault) = &error
-            && fault
-                .code()
-                .is_some_and(|code| POSTGRES_CONFLICT.contains(&code.as_ref()))
-        {
-            return Self::Conflict(error.to_string());
+        if let sqlx::Error::Database(fault) = &error {
+            let code = fault.code().unwrap_or_default();
+            if POSTGRES_CONFLICT.contains(&code.as_ref()) {
+                return Self::Conflict(error.to_string());
+            }
+            if POSTGRES_BAD_DATA
+                .iter()
+                .any(|class| code.starts_with(class))
+            {
+                return Self::BadData(error.to_string());
+            }
         }
         let not_now = match &error {
             sqlx::Error::Database(fault) => {

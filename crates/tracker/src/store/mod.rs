@@ -35,6 +35,9 @@ pub enum StoreError {
     /// It lost against what somebody else did at the same time, and changed nothing.
     #[error("the database preferred another transaction: {0}")]
     Conflict(String),
+    /// The database refuses a value: nothing changed, and nothing will by asking again.
+    #[error("the database does not take a value: {0}")]
+    BadData(String),
     /// A fault of the database or of this program.
     #[error("the database failed: {0}")]
     Failed(String),

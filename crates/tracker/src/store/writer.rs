@@ -3,7 +3,8 @@
 //! What is waiting is settled as one group, in one transaction, and answered when that is on disk,
 //! so that many callers share one wait for the disk. An operation that is refused does not disturb
 //! the others. A fault of the database undoes the whole group, and each caller is told; a group that
-//! only lost against another transaction is done once more first. A caller that goes away does not
+//! only lost against another transaction is done once more first, and one with a value that the
+//! database refuses is done again operation by operation. A caller that goes away does not
 //! interrupt its operation.
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
@@ -29,6 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Operations that share one transaction at most: an import must get its turn.
 const GROUP: usize = 128;
+
+/// The bytes of results that a group may carry before no more is added to it: a database takes only
+/// so much in one statement, and memory holds several copies of it.
+const BYTES: usize = 16 << 20;
 
 /// How much a group may weigh, by [`Operation::weight`], before no more is added to it.
 const WEIGHT: usize = 4_096;
@@ -151,12 +156,13 @@ async fn write(mut database: impl Database, rules: Rules, mut queue: mpsc::Recei
                 let _ = caller.send(database.wipe().await);
             }
             Work::Settle(operation, caller) => {
-                let mut weight = operation.weight();
+                let (mut weight, mut bytes) = (operation.weight(), operation.bytes());
                 let (mut group, mut callers) = (vec![operation], vec![caller]);
-                while group.len() < GROUP && weight < WEIGHT {
+                while group.len() < GROUP && weight < WEIGHT && bytes < BYTES {
                     match queue.try_recv() {
                         Ok(Work::Settle(operation, caller)) => {
                             weight += operation.weight();
+                            bytes += operation.bytes();
                             group.push(operation);
                             callers.push(caller);
                         }
@@ -174,13 +180,13 @@ async fn write(mut database: impl Database, rules: Rules, mut queue: mpsc::Recei
     database.close().await;
 }
 
-type Replies = Vec<Result<Reply, ErrorCode>>;
+type Replies = Vec<Result<Reply, StoreError>>;
 
 fn answer(outcome: Result<Replies, StoreError>, callers: Vec<Caller<Reply>>) {
     match outcome {
         Ok(replies) => {
             for (caller, reply) in callers.into_iter().zip(replies) {
-                let _ = caller.send(reply.map_err(StoreError::Refused));
+                let _ = caller.send(reply);
             }
         }
         Err(fault) => {
@@ -198,10 +204,21 @@ async fn transact<D: Database>(
 ) -> Result<Replies, StoreError> {
     let again = D::CONFLICTS.then(|| group.clone());
     match (attempt(database, rules, group).await, again) {
-        // The other has had its way by now.
+        // The conflicting transaction has ended by now.
         (Err(StoreError::Conflict(why)), Some(group)) => {
             tracing::warn!(%why, "a group of operations is done once more");
             attempt(database, rules, group).await
+        }
+        // One by one, so that only the operation fails whose value the database refuses.
+        (Err(StoreError::BadData(_)), Some(group)) if group.len() > 1 => {
+            let mut replies = Vec::with_capacity(group.len());
+            for operation in group {
+                replies.extend(match attempt(database, rules, vec![operation]).await {
+                    Ok(reply) => reply,
+                    Err(error) => vec![Err(error)],
+                });
+            }
+            Ok(replies)
         }
         (outcome, _) => outcome,
     }
@@ -230,11 +247,17 @@ async fn in_transaction(
     database.store(changes).await?;
     fill(database, &mut replies).await?;
     database.commit().await?;
-    Ok(replies)
+    let replies = replies.into_iter();
+    Ok(replies
+        .map(|reply| reply.map_err(StoreError::Refused))
+        .collect())
 }
 
 /// Reads the inputs of the jobs that are handed out.
-async fn fill(database: &mut impl Database, replies: &mut Replies) -> Result<(), StoreError> {
+async fn fill(
+    database: &mut impl Database,
+    replies: &mut [Result<Reply, ErrorCode>],
+) -> Result<(), StoreError> {
     let granted = replies.iter_mut().flatten().flat_map(Reply::granted);
     let mut granted: Vec<_> = granted.collect();
     let wanted: Vec<_> = granted

@@ -894,3 +894,42 @@ pub(crate) async fn several_leases_and_the_calls_of_one_job_get_along(given: &Gi
         .expect("answered");
     assert_eq!(bad.rejected[0].why, RejectedWhy::Invalid);
 }
+
+/// A value that a database refuses fails the operation that brings it and no other of its group.
+pub(crate) async fn one_value_that_the_database_refuses_fails_nobody_else(given: &Given) {
+    given.jobs(20).await;
+    let store = &given.store;
+    for n in 0..20 {
+        given.join(&format!("t{n}"), "Ann", Stage::A).await;
+    }
+    let sync = |token: String| {
+        let store = Arc::clone(store);
+        let request = SyncRequest {
+            token,
+            seq: 1,
+            want: 1,
+            ..SyncRequest::default()
+        };
+        tokio::spawn(async move { store.sync(request, vec!["s".to_owned()]).await })
+    };
+    let mut honest = Vec::new();
+    let mut hostile = Vec::new();
+    for n in 0..20 {
+        hostile.push(sync(format!("\0{n}")));
+        honest.push(sync(format!("t{n}")));
+    }
+    for asked in honest {
+        let reply = asked.await.expect("it ends").expect("it is served");
+        assert_eq!(reply.granted.len(), 1);
+    }
+    for asked in hostile {
+        let refused = asked.await.expect("it ends");
+        assert!(
+            matches!(
+                refused,
+                Err(StoreError::BadData(_) | StoreError::Refused(_))
+            ),
+            "{refused:?}"
+        );
+    }
+}

@@ -19,6 +19,7 @@ use axum::{
 use clap::Parser as _;
 use distcompute_tracker::{
     app::{App, router},
+    bodies::Bodies,
     cli::ServeArgs,
     clock::ManualClock,
     config::Settings,
@@ -127,6 +128,7 @@ impl Tracker {
         let store: Arc<dyn Store> = Arc::new(store);
         let app = App {
             store: Arc::clone(&store),
+            bodies: Arc::new(Bodies::new(settings.max_body)),
             settings: Arc::clone(&settings),
             random: Arc::new(Counting::default()),
             metrics: Arc::default(),
