@@ -194,7 +194,7 @@ async fn what_is_documented_occurs_and_nothing_else() {
         unknown["progress"] = progress_for(call);
         log.post(call, unknown).await;
         log.post(call, json!({})).await;
-        log.post(call, json!({ "token": "x".repeat(1_000) })).await;
+        log.post(call, json!({ "token": "x".repeat(70_000) })).await;
         log.stall(call).await;
     }
     log.raw("jobs", Body::from("\"one\"\n{\"two\": 2}\n")).await;
