@@ -11,6 +11,7 @@
 //! | [`call`] | the calls: what each sends, and what each answer means |
 //! | [`exchange`] | one call from its first attempt to its end: retries, backoff, time limits |
 //! | [`fault`] | everything that can go wrong, with its name and stable code |
+//! | [`nearest`] | which name was meant by a misspelt one |
 //! | [`session`] | one registered worker and the job that it holds; saving and restoring it |
 
 pub mod address;
@@ -18,6 +19,7 @@ pub mod call;
 pub mod engine;
 pub mod exchange;
 pub mod fault;
+pub mod nearest;
 pub mod session;
 
 #[cfg(target_family = "wasm")]

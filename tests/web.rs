@@ -691,6 +691,16 @@ async fn init_refuses_what_it_cannot_take_and_says_why() {
         options.push((name, value));
         assert_eq!(fault(init(&options).await), argument, "{name}");
     }
+    let misspelt = [
+        ("url", url.as_str().into()),
+        ("stage", "a".into()),
+        ("nicknam", "Ada".into()),
+    ];
+    let refused = init(&misspelt).await.expect_err("a typo");
+    assert_eq!(
+        text(&refused, "message"),
+        "unknown option 'nicknam'; did you mean 'nickname'?"
+    );
     for bad in [
         "",
         "tracker.example.com",
@@ -757,6 +767,8 @@ async fn calls_refuse_what_they_cannot_take_and_keep_the_job() {
         "({ timeoutMs: -1 })",
         "({ timeoutMs: NaN })",
         "({ timeoutMs: '5' })",
+        "({ timeout: 5 })",
+        "new AbortController().signal",
         "({ signal: {} })",
         "({ get signal() { throw 1 } })",
     ] {

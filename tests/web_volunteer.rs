@@ -198,7 +198,12 @@ async fn listeners_get_frozen_statuses_at_most_ten_times_a_second_and_the_last_o
     let listener = listen
         .call2(&JsValue::UNDEFINED, &seen, &tab.volunteer)
         .expect("a listener");
-    let end = tab.does("subscribe", &[listener]);
+    // As a store takes it: without the volunteer.
+    let unbound: Function = get(&tab.volunteer, "subscribe").unchecked_into();
+    let end = unbound
+        .call1(&JsValue::UNDEFINED, &listener)
+        .expect("subscribes");
+    assert_eq!(seen.length(), 1, "it is called at once");
     // One that throws is no harm to the others.
     tab.does("subscribe", &[evaluate("() => { throw undefined }")]);
     let many = evaluate(
@@ -218,8 +223,14 @@ async fn listeners_get_frozen_statuses_at_most_ten_times_a_second_and_the_last_o
         tab.crew.say(0, &message);
         tab.reaches(&format!("s => s.jobsDone === {count}")).await;
     }
+    let first = Array::from(&seen.get(0)).get(1);
+    assert!(
+        get(&first, "jobsDone") == 7,
+        "the first call comes at once, with what is known"
+    );
     let times: Vec<f64> = seen
         .iter()
+        .skip(1)
         .map(|entry| Array::from(&entry).get(0).as_f64().expect("a time"))
         .collect();
     assert!(times.len() >= 3, "{times:?}");
@@ -242,6 +253,30 @@ async fn listeners_get_frozen_statuses_at_most_ten_times_a_second_and_the_last_o
     );
     assert_eq!(get(&status, "jobsDone"), 403, "still to be seen");
     assert_eq!(json(&get(&status, "cores")), "[]");
+}
+
+#[test]
+async fn the_status_is_the_same_object_until_something_changes() {
+    let tab = Tab::computing(&somewhere(), 0).await;
+    let before = tab.status();
+    let seen = Array::new();
+    let listener = Function::new_with_args("seen", "return s => seen.push(s)")
+        .call1(&JsValue::UNDEFINED, &seen)
+        .expect("a listener");
+    tab.does("subscribe", &[listener]);
+    let same = "({ t: 'status', status: { state: 'computing', jobsDone: 7, \
+                 reason: { code: 'computing', until: null }, cores: [{ core: 0 }] } })";
+    for _ in 0..3 {
+        tab.says(0, same);
+    }
+    // What follows comes after these.
+    tab.says(0, "({ t: 'cores', want: 1 })");
+    tab.crew.heard(1, "compute", 1).await.expect("a core");
+    assert!(Object::is(&before, &tab.status()), "nothing has changed");
+    assert_eq!(seen.length(), 1, "and nobody is told");
+    tab.says(0, "({ t: 'status', status: { jobsDone: 8 } })");
+    let after = tab.reaches("s => s.jobsDone === 8").await;
+    assert!(!Object::is(&before, &after));
 }
 
 #[test]
@@ -588,7 +623,7 @@ async fn forget_stops_first_and_free_is_safe_at_any_time() {
             tab.does(name, &[Object::new().into()][..usize::from(name == "set")]);
         }
     }
-    assert_eq!(seen.length(), 0);
+    assert_eq!(seen.length(), 1, "no more than the call at once");
     assert_eq!(tab.crew.workers().length(), 3);
 }
 
@@ -660,7 +695,17 @@ async fn what_a_volunteer_cannot_take_is_refused_with_a_code() {
         "settings: { hours: {} }",
         "settings: { hours: { from: 60 } }",
         "settings: { hours: { from: -1, to: 5 } }",
+        "settings: { hours: { from: 1.5, to: 5 } }",
+        "settings: { hours: { from: 0, to: 1441 } }",
+        "settings: { hours: { from: 0, to: 5, till: 6 } }",
+        "settings: { cores: 1.5 }",
+        "settings: { intensity: 33.3 }",
+        "settings: { core: 1 }",
         "settings: { get cores() { throw 1 } }",
+        "nicknam: 'Ada'",
+        "get nicknam() { throw 1 }",
+        "limit: {}",
+        "limits: { jobTimeout: 5000 }",
         "limits: 'none'",
         "limits: { jobTimeoutMs: 0 }",
         "limits: { stallMs: 'long' }",
@@ -674,7 +719,42 @@ async fn what_a_volunteer_cannot_take_is_refused_with_a_code() {
         let invalid = named("InvalidURLError", "invalid_url");
         assert_eq!(fault(construct(&evaluate(&options))), invalid, "{url}");
     }
+    for (more, said) in [
+        (
+            "nicknam: 'Ada'",
+            "unknown option 'nicknam'; did you mean 'nickname'?",
+        ),
+        (
+            "settings: { core: 1 }",
+            "unknown setting 'core'; did you mean 'cores'?",
+        ),
+        (
+            "limits: { jobTimeout: 1 }",
+            "unknown limit 'jobTimeout'; did you mean 'jobTimeoutMs'?",
+        ),
+        (
+            "settings: { cores: 1025 }",
+            "cores must be a number from 1 to 1024; it is 1025.",
+        ),
+        (
+            "settings: { hours: { from: 1.5, to: 5 } }",
+            "from must be a whole number of minutes from 0 to 1440; it is 1.5.",
+        ),
+        (
+            "settings: { background: 'yes' }",
+            "background must be true or false; it is \"yes\".",
+        ),
+    ] {
+        let refused = construct(&evaluate(&good(more))).expect_err("a typo");
+        assert_eq!(text(&refused, "message"), said);
+    }
     let tab = Tab::at(&somewhere());
+    tab.does("set", &[evaluate("({ hours: { from: 1320, to: 1440 } })")]);
+    assert_eq!(
+        json(&get(&get(&tab.status(), "settings"), "hours")),
+        r#"{"from":1320,"to":1440}"#,
+        "to 24:00"
+    );
     for (method, bad) in [
         ("subscribe", "undefined"),
         ("subscribe", "({})"),
@@ -684,6 +764,8 @@ async fn what_a_volunteer_cannot_take_is_refused_with_a_code() {
         ("pause", "({})"),
         ("stop", "true"),
         ("stop", "({ finish: 1 })"),
+        ("stop", "({ finsh: true })"),
+        ("set", "({ core: 1 })"),
         ("stop", "new Proxy({}, { get() { throw 1 } })"),
         ("set", "undefined"),
         ("set", "null"),

@@ -17,6 +17,16 @@ use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
+#[wasm_bindgen(module = "/src/web/shell.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = countNested)]
+    fn count_nested();
+}
+
+async fn sleep(ms: u32) {
+    gloo_timers::future::TimeoutFuture::new(ms).await;
+}
+
 /// Both ends of a channel: what comes to the hub's is kept, in order.
 const CHANNEL: &str = r#"
     const { port1, port2 } = new MessageChannel();
@@ -32,6 +42,7 @@ const CHANNEL: &str = r#"
         theirs: port2,
         seen,
         send: (message) => port1.postMessage(message),
+        started: (key) => until(() => seen.some((message) => message.started === key)),
         said: (t) => until(() => seen.some((message) => message.t === t)),
         done: async (count) => {
             await until(() => results().length >= count);
@@ -87,6 +98,13 @@ impl Hub {
             "jobs",
             &[("jobs", jobs.into()), ("project", "Wasm tests".into())],
         );
+    }
+
+    /// A job has begun.
+    async fn started(&self, key: u32) {
+        call(&self.js, "started", &[key.into()])
+            .await
+            .expect("it begins");
     }
 
     async fn results(&self, count: u32) -> Vec<JsValue> {
@@ -543,6 +561,145 @@ async fn a_paused_handler_whose_hub_is_gone_does_not_sleep_for_ever() {
 }
 
 #[test]
+async fn what_a_handler_returns_after_it_was_told_to_stop_is_not_handed_in() {
+    // As the README invites: it looks at the signal, and returns what it has by then.
+    let handler = "
+        const { signal, progress } = context;
+        if (job.data === 'whole') return 'whole';
+        if (job.data === 'flags') {
+            return new Promise((resolve, reject) => signal.addEventListener('abort', () => {
+                try { context.invalid('looks odd'); } catch (error) { reject(error); }
+            }));
+        }
+        return new Promise((resolve) => {
+            signal.addEventListener('abort', () => resolve({ depth: 22 }));
+        });";
+    let hub = Hub::of(handler).await;
+    hub.hand_out(&["", "flags", "whole"]);
+    for key in [0, 1] {
+        hub.started(key).await;
+        hub.send("stop", &[("key", key.into()), ("said", false.into())]);
+    }
+    let results = hub.results(3).await;
+    let kinds: Vec<_> = results.iter().map(|result| text(result, "kind")).collect();
+    assert_eq!(kinds, ["stopped", "stopped", "done"]);
+    assert!(get(&results[0], "data").is_undefined());
+    assert!(!get(&results[0], "fatal").is_truthy());
+}
+
+#[test]
+async fn an_abort_that_nobody_catches_is_neither_an_error_nor_a_failure() {
+    // An engine that calls back: from a timer, from a message, and from a promise of its own.
+    let handler = "
+        return new Promise((resolve) => {
+            const { port1, port2 } = new MessageChannel();
+            port1.onmessage = () => { context.progress(1, 2); again(); };
+            const again = () => setTimeout(() => {
+                if (job.data === 'message') port2.postMessage(null);
+                else if (job.data === 'promise') Promise.resolve().then(() => port1.onmessage());
+                else port1.onmessage();
+            }, 10);
+            again();
+        });";
+    let errors = run("const seen = [];
+        addEventListener('error', (event) => event.defaultPrevented || seen.push(event.message));
+        addEventListener('unhandledrejection', (e) => e.defaultPrevented || seen.push(e.reason));
+        return seen;");
+    for data in ["timer", "message", "promise"] {
+        let hub = Hub::of(handler).await;
+        hub.hand_out(&[data]);
+        hub.started(0).await;
+        hub.send("stop", &[("key", 0.into()), ("said", false.into())]);
+        let result = hub.results(1).await.remove(0);
+        assert_eq!(text(&result, "kind"), "stopped", "{data}");
+        // Its handler may still be at work.
+        assert_eq!(get(&result, "fatal"), JsValue::TRUE, "{data}");
+    }
+    assert_eq!(Array::from(&errors).length(), 0, "{errors:?}");
+}
+
+#[test]
+async fn an_async_handler_is_told_of_a_pause_and_waits_for_its_end() {
+    let handler = "
+        const said = [context.paused];
+        await gate;
+        said.push(context.paused);
+        const begun = performance.now();
+        await context.ready();
+        return [...said, context.paused, performance.now() - begun > 300];";
+    let gate = gate();
+    let hub = Hub::of(&format!("return (async () => {{ {handler} }})()")).await;
+    hub.hand_out(&[""]);
+    hub.started(0).await;
+    hub.send("pace", &[("level", 0.into())]);
+    hub.send("recall", &[]);
+    hub.wait_for("recalled").await;
+    start(&gate, "open", &[]).expect("opens");
+    hub.wait_for("rests").await;
+    sleep(500).await;
+    hub.send("pace", &[("level", 10.into())]);
+    let result = hub.results(1).await.remove(0);
+    assert_eq!(text(&result, "data"), "<!json!>[false,true,false,true]");
+}
+
+#[test]
+async fn a_handler_that_waits_to_be_ready_hears_stop() {
+    let hub = Hub::of("return context.ready().then(() => 'went on')").await;
+    hub.hand_out(&[""]);
+    let first = hub.results(1).await.remove(0);
+    assert_eq!(text(&first, "data"), "went on");
+    let hub = Hub::of("return gate.then(() => context.ready()).then(() => 'went on')").await;
+    let gate = gate();
+    hub.hand_out(&[""]);
+    hub.started(0).await;
+    hub.send("pace", &[("level", 0.into())]);
+    hub.send("recall", &[]);
+    hub.wait_for("recalled").await;
+    start(&gate, "open", &[]).expect("opens");
+    hub.wait_for("rests").await;
+    hub.send("stop", &[("key", 0.into()), ("said", false.into())]);
+    let result = hub.results(1).await.remove(0);
+    assert_eq!(kind(&result).0, "stopped");
+}
+
+#[test]
+async fn a_paused_core_says_that_it_rests_only_where_that_is_so() {
+    // Awaits what uses no core here; computes in pieces; has a worker of its own.
+    let handler = "
+        return new Promise((resolve) => {
+            globalThis.end_job = () => resolve('');
+            globalThis.nested_worker = undefined;
+            if (job.data === 'pieces') {
+                const piece = () => {
+                    const begun = performance.now();
+                    while (performance.now() - begun < 30);
+                    if (globalThis.end_job) setTimeout(piece, 0);
+                };
+                piece();
+            }
+            if (job.data === 'nested') {
+                const url = URL.createObjectURL(new Blob(['for (;;);']));
+                globalThis.nested_worker = new Worker(url);
+            }
+        });";
+    count_nested();
+    for (data, rests) in [("idle", true), ("nested", false), ("pieces", false)] {
+        let hub = Hub::of(handler).await;
+        hub.hand_out(&[data]);
+        hub.started(0).await;
+        hub.send("pace", &[("level", 0.into())]);
+        if rests {
+            hub.wait_for("rests").await;
+        } else {
+            sleep(2_500).await;
+            let said = hub.seen().into_iter().filter(|m| text(m, "t") == "rests");
+            assert_eq!(said.count(), 0, "{data}");
+        }
+        run("nested_worker?.terminate(); end_job(); globalThis.end_job = undefined");
+    }
+}
+
+#[test]
 async fn what_is_recalled_is_not_done_and_a_paused_core_begins_nothing() {
     let hub = Hub::of("return job.data").await;
     hub.send("pace", &[("level", 0.into())]);
@@ -588,6 +745,7 @@ async fn work_takes_a_handler_once_and_then_hears_the_page() {
     let wrong = run("return [
         undefined, null, 5, 'text', {}, { handler: 1 }, { handler() {}, setup: 1 },
         { get handler() { throw new Error('odd'); } },
+        { setUp() {}, handler() {} }, { Handler() {} },
         new Proxy({}, { get() { throw null; } }),
     ]");
     for given in Array::from(&wrong).iter() {

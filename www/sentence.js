@@ -28,6 +28,7 @@ const reasons = {
     return `Working on ${count(cores, "core")}${gently}.${kept}`;
   },
   starting: () => "Starting: your cores are getting ready.",
+  fetching: () => "Waiting for the next jobs from the tracker.",
   /** @param {Told} told */
   no_jobs: (told) => `No open jobs. ${again("Asking", told)}`,
   /** @param {Told} told */
@@ -70,6 +71,10 @@ const reasons = {
  */
 export function statusSentence(status, affair) {
   if (affair.finished && !isBusy(status)) return "The poster is finished. Thank you!";
+  // A core is at rest when it says so, and that may take it some seconds.
+  if (status.state === "paused" && status.cores.some(({ state }) => state === "working")) {
+    return "Pausing: your cores come to rest at the next opportunity.";
+  }
   const { code, until } = status.reason;
   return reasons[code]({ ...affair, status, until });
 }

@@ -255,6 +255,35 @@ impl Stops {
     }
 }
 
+/// How a job has ended in its core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// What its handler returned is the output.
+    Done,
+    /// Its input is bad.
+    Invalid,
+    /// Its handler threw.
+    Failed,
+    /// It was stopped, and is given back.
+    Stopped,
+}
+
+/// How a job has ended: `aborted` where its handler was told to stop before it ended, whatever that
+/// was for (the volunteer's stop, a lease that is lost), `flagged` where it had called the input bad
+/// before it was told so, `threw` where it threw and did not return.
+///
+/// What a handler returns after it was told to stop is what it had by then: no output of the job. Who
+/// stops with `finish` aborts nothing, and gets whole outputs.
+#[must_use]
+pub fn ending(aborted: bool, flagged: bool, threw: bool) -> Ending {
+    match (flagged, aborted, threw) {
+        (true, _, _) => Ending::Invalid,
+        (false, true, _) => Ending::Stopped,
+        (false, false, true) => Ending::Failed,
+        (false, false, false) => Ending::Done,
+    }
+}
+
 /// Whether to say `level` to a busy core that has last heard `was`, where only `left` more things
 /// can be said before it is idle again. Whoever is paused must be able to hear that it may go on,
 /// and everybody that they shall stop; how hard to work can be said a little later.

@@ -8,6 +8,8 @@ pub enum Reason {
     Computing,
     /// Workers and the tracker are being started.
     Starting,
+    /// It has worked and waits for the next jobs, which the tracker has been asked for.
+    Fetching,
     /// No job is open; asked again at this time.
     NoJobs {
         /// Milliseconds since 1970.
@@ -63,6 +65,7 @@ impl Reason {
         match self {
             Self::Computing => "computing",
             Self::Starting => "starting",
+            Self::Fetching => "fetching",
             Self::NoJobs { .. } => "no_jobs",
             Self::Unreachable { .. } => "unreachable",
             Self::Paused { .. } => "paused",

@@ -22,6 +22,14 @@ use super::{
 /// How long a core that was told to stop a job may take to hear it.
 const GRACE_MS: f64 = 1_500.0;
 
+/// A core that has been told to rest in the middle of its job may take so long to do so, and may be
+/// silent about it for so long, before its worker is ended. Twice as long as a handler should let pass
+/// between two calls of `progress`, and some for a machine that is busy.
+const REST_GRACE_MS: f64 = 5_000.0;
+
+/// So often it is looked whether it rests. A longer gap is a sleep, of which no more is counted.
+const REST_LOOK_MS: f64 = 1_000.0;
+
 /// A job that takes so long holds up those that are queued behind it.
 const LONG_MS: f64 = 1_000.0;
 
@@ -39,6 +47,9 @@ const BEAT_MS: f64 = 10_000.0;
 
 /// How long cores that have worked for another hub may take to say at what.
 const MEETING_MS: f64 = 1_000.0;
+
+/// A core that has no job for a moment is still at work, as far as people are concerned.
+const BETWEEN_MS: f64 = 2_000.0;
 
 /// Results that have waited so long are written to storage.
 const STORE_MS: f64 = 1_000.0;
@@ -137,6 +148,8 @@ pub enum Event {
     CoreDied(u32, String),
     /// It has said something.
     Report(u32, Report),
+    /// It rests in the middle of its job, as it says at least every other second while it does.
+    Rests(u32),
     /// These jobs it gives back unstarted.
     Recalled(u32, Vec<Key>),
     /// A request was answered, or not.
@@ -184,6 +197,10 @@ struct Core {
     stopping: Option<(Key, Now)>,
     /// Since when it is to give back what it has queued.
     recalled: Option<Now>,
+    /// Whether it has said that it rests, since it was told to.
+    rests: bool,
+    /// For how long it has been told to rest and has not said that it does.
+    restless_ms: f64,
     jobs: u64,
     busy_ms: f64,
     since: Now,
@@ -199,8 +216,20 @@ impl Core {
         self.health == Health::Up || (self.health == Health::Starting && self.setups == 0)
     }
 
+    /// Whether it works on a job although it shall rest, as far as is known.
+    fn is_restless(&self) -> bool {
+        self.level == Some(0) && self.running.is_some() && self.stopping.is_none()
+    }
+
+    /// Whether it rests in the middle of its job, by its own word, which must be a fresh one.
+    fn is_at_rest(&self) -> bool {
+        self.rests && self.restless_ms < REST_GRACE_MS / 2.0
+    }
+
     fn begin(&mut self, key: Key, work_ms: f64) {
         if self.running != Some(key) {
+            self.rests = false;
+            self.restless_ms = 0.0;
             self.running = Some(key);
             self.began = work_ms;
             self.said = false;
@@ -222,6 +251,8 @@ impl Core {
             untold: false,
             stopping: None,
             recalled: None,
+            rests: false,
+            restless_ms: 0.0,
             jobs: 0,
             busy_ms: 0.0,
             since: now,
@@ -286,6 +317,8 @@ pub struct Scheduler {
     entered: Option<Now>,
     /// When progress was told last.
     told: Option<Now>,
+    /// When a core was last seen at work.
+    worked: Option<Now>,
     /// A random number of this browser's own, drawn when it begins.
     own: f64,
 }
@@ -318,6 +351,7 @@ impl Scheduler {
             work_ms: 0.0,
             entered: None,
             told: None,
+            worked: None,
             own: 0.0,
         }
     }
@@ -358,12 +392,20 @@ impl Scheduler {
     pub fn handle(&mut self, now: Now, random: f64, event: Event) -> Vec<Action> {
         let mut out = Vec::new();
         self.enter(now);
+        self.note_work(now);
         self.restored |= matches!(event, Event::Restored { .. });
         self.take(now, random, event, &mut out);
         if self.restored {
             self.pump(now, &mut out);
         }
+        self.note_work(now);
         out
+    }
+
+    fn note_work(&mut self, now: Now) {
+        if self.is_working() {
+            self.worked = Some(now);
+        }
     }
 
     /// Enters the time in which cores could work. A gap without a tick is a sleep, whatever the
@@ -374,6 +416,14 @@ impl Scheduler {
         {
             let passed = (now.mono - entered.mono).clamp(0.0, 2.0 * BEAT_MS);
             self.work_ms += passed * f64::from(self.settings.intensity) / 10.0;
+        }
+        if let Some(entered) = self.entered {
+            let passed = (now.mono - entered.mono).clamp(0.0, REST_LOOK_MS);
+            for (_, core) in self.cores.iter_mut() {
+                if core.is_restless() {
+                    core.restless_ms += passed;
+                }
+            }
         }
         self.entered = Some(now);
     }
@@ -409,6 +459,12 @@ impl Scheduler {
             }
             Event::CoreDied(core, why) => self.core_died(now, core, &why),
             Event::Report(core, report) => self.report(now, core, report, out),
+            Event::Rests(core) => {
+                if let Some(core) = self.cores.get_mut(core).filter(|core| core.is_restless()) {
+                    core.rests = true;
+                    core.restless_ms = 0.0;
+                }
+            }
             Event::Recalled(at, keys) => {
                 // What a worker says that was given up is not of the one in its place.
                 let core = self.cores.get_mut(at);
@@ -692,8 +748,8 @@ impl Scheduler {
                 core.level = None;
             }
             let link = self.desk.get(ended.key).map(|job| job.link);
-            let finished = !matches!(ended.outcome, Outcome::Released);
-            if finished && let Some(link) = link.and_then(|link| self.links.get_mut(link)) {
+            let released = matches!(ended.outcome, Outcome::Released);
+            if !released && let Some(link) = link.and_then(|link| self.links.get_mut(link)) {
                 link.common.job_ms.add(ended.ms, 1);
             }
             match ended.outcome {
@@ -711,7 +767,12 @@ impl Scheduler {
                 self.desk.end(ended.key, ended.outcome, now);
             }
             if ended.fatal {
-                let why = "Its WebAssembly trapped.".to_owned();
+                let why = if released {
+                    "Its handler went on after it was stopped."
+                } else {
+                    "Its WebAssembly trapped."
+                };
+                let why = why.to_owned();
                 core.health = Health::Starting;
                 trapped = true;
                 out.push(Action::Replace { core: at, why });
@@ -837,6 +898,8 @@ impl Scheduler {
         for (at, core) in self.cores.iter_mut() {
             if core.level != Some(level) && core.stopping.is_none() {
                 core.level = Some(level);
+                core.rests = false;
+                core.restless_ms = 0.0;
                 out.push(Action::Level { core: at, level });
             }
         }
@@ -973,6 +1036,7 @@ impl Scheduler {
     fn end_what_hangs(&mut self, now: Now, out: &mut Vec<Action>) {
         let resting = self.resting.is_some();
         let mut over: Vec<(u32, Key, Outcome, String)> = Vec::new();
+        let mut restless: Vec<u32> = Vec::new();
         for (at, core) in self.cores.iter_mut() {
             if core.retry.is_some_and(|retry| retry.is_over(now)) {
                 core.retry = None;
@@ -995,6 +1059,10 @@ impl Scheduler {
                 // Somebody else has it.
                 core.stopping = Some((key, now));
                 out.push(Action::StopJob { core: at, key });
+                continue;
+            }
+            if core.is_restless() && core.restless_ms >= REST_GRACE_MS {
+                restless.push(at);
                 continue;
             }
             let limit = self.limits.job_timeout_ms.unwrap_or(f64::INFINITY);
@@ -1020,6 +1088,12 @@ impl Scheduler {
             let why = "It was silent for longer than jobTimeoutMs or stallMs.".to_owned();
             out.push(Action::Replace { core, why });
         }
+        for at in restless {
+            // No failure: its job goes on from its checkpoint, or goes back where it has none.
+            self.renew_core(now, at);
+            let why = "It went on working while it was told to rest.".to_owned();
+            out.push(Action::Replace { core: at, why });
+        }
         for (at, key, outcome, why) in over {
             if matches!(outcome, Outcome::Failed(_)) {
                 self.counts.failed += 1;
@@ -1027,15 +1101,20 @@ impl Scheduler {
             if self.runs(at, key) {
                 self.desk.end(key, outcome, now);
             }
-            self.empty(at);
-            if let Some(core) = self.cores.get_mut(at) {
-                *core = Core {
-                    jobs: core.jobs,
-                    busy_ms: core.busy_ms,
-                    ..Core::new(now)
-                };
-            }
+            self.renew_core(now, at);
             out.push(Action::Replace { core: at, why });
+        }
+    }
+
+    /// A core's worker is to be replaced: what it had goes back to the desk.
+    fn renew_core(&mut self, now: Now, at: u32) {
+        self.empty(at);
+        if let Some(core) = self.cores.get_mut(at) {
+            *core = Core {
+                jobs: core.jobs,
+                busy_ms: core.busy_ms,
+                ..Core::new(now)
+            };
         }
     }
 
@@ -1248,6 +1327,9 @@ impl Scheduler {
             }
             due.extend(core.retry.map(|retry| retry.left_ms(now)));
             due.extend(core.stopping.map(|(_, since)| GRACE_MS - now.since(since)));
+            if core.is_restless() {
+                due.push((REST_GRACE_MS - core.restless_ms - entered).min(REST_LOOK_MS));
+            }
             if core.running.is_some() && self.resting.is_none() {
                 let limit = self.limits.job_timeout_ms;
                 let limit = limit.map(|limit| limit - (self.work_ms - core.began));
@@ -1314,6 +1396,10 @@ impl Scheduler {
         if self.is_working() {
             return Reason::Computing;
         }
+        // Between two short jobs, too.
+        if self.worked.is_some_and(|at| now.since(at) < BETWEEN_MS) && !self.is_dry() {
+            return Reason::Computing;
+        }
         let until = |ms: f64| now.wall + ms;
         let broken = |core: &Core| core.health == Health::Broken;
         if !self.cores.is_empty() && self.cores.values().all(broken) {
@@ -1331,13 +1417,23 @@ impl Scheduler {
             return Reason::Unreachable { until: until(ms) };
         }
         let mut dry = self.links.iter().map(|link| link.common.dry);
-        if dry.clone().all(|dry| dry.is_some()) {
+        if self.is_dry() {
             let left = dry.by_ref().flatten().map(|dry| dry.left_ms(now));
             return Reason::NoJobs {
                 until: until(left.reduce(f64::min).unwrap_or(0.0)),
             };
         }
-        Reason::Starting
+        let up = self.cores.values().any(|core| core.health == Health::Up);
+        if up && self.worked.is_some() {
+            Reason::Fetching
+        } else {
+            Reason::Starting
+        }
+    }
+
+    /// Whether no stage has a job.
+    fn is_dry(&self) -> bool {
+        self.links.iter().all(|link| link.common.dry.is_some())
     }
 
     /// What a page shows. Bytes are the shell's to count.
@@ -1385,10 +1481,13 @@ impl Scheduler {
         let job = core.running.and_then(|key| self.desk.get(key));
         let progress = core.progress.as_ref();
         let minutes = now.since(core.since).max(1_000.0) / 60_000.0;
+        let rate = core.jobs as f64 / minutes;
         status::Core {
             core: at,
             state: match (core.health, &job) {
-                (Health::Up, Some(_)) if core.level == Some(0) => status::CoreState::Paused,
+                (Health::Up, Some(_)) if core.level == Some(0) && core.is_at_rest() => {
+                    status::CoreState::Paused
+                }
                 (Health::Up, Some(_)) => status::CoreState::Working,
                 (Health::Up, None) => status::CoreState::Idle,
                 _ => status::CoreState::Starting,
@@ -1404,7 +1503,8 @@ impl Scheduler {
                 })
             }),
             jobs: core.jobs,
-            jobs_per_minute: core.jobs as f64 / minutes,
+            // Not more exactly: the status would be another one at each look.
+            jobs_per_minute: (rate * 10.0).round() / 10.0,
         }
     }
 }

@@ -34,7 +34,7 @@ impl State {
         match reason {
             Reason::Computing | Reason::Updating => Self::Computing,
             Reason::Starting => Self::Starting,
-            Reason::NoJobs { .. } | Reason::Unreachable { .. } => Self::Waiting,
+            Reason::Fetching | Reason::NoJobs { .. } | Reason::Unreachable { .. } => Self::Waiting,
             Reason::Paused { .. }
             | Reason::OnBattery
             | Reason::OutsideHours { .. }

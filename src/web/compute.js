@@ -3,7 +3,23 @@
 // throw or call back. No rule belongs here.
 
 import { makeError, now, wordOf } from "./face.js";
+import { hasNested } from "./nested.js";
 import { heard, nap } from "./tower.js";
+
+/** How often a worker whose thread is free looks whether it rests, and says so, in milliseconds. */
+const lookMs = 100;
+const sayMs = 1000;
+
+/**
+ * A thread is busy where a timer comes later than this, or where so many turns of its event loop take
+ * longer than that: a free thread needs a few milliseconds for them.
+ */
+const lateMs = 5;
+const manyTurns = 20;
+const turnsMs = 10;
+
+/** An async handler that was stopped, and whose error nobody caught, has so long to end. */
+const endMs = 300;
 
 function isPlain(done, total, text) {
   return (
@@ -37,7 +53,16 @@ const [
   HEARD,
   HEARD_STOP,
   NEW_TOWER,
-] = Array(16).keys();
+  ENDING,
+] = Array(17).keys();
+
+/** The answers to `ENDING`, as in `duty::Ending`. */
+const endings = ["done", "invalid", "failed", "stopped"];
+
+/** The errors that have told handlers to stop: nobody need catch them. */
+const aborts = new WeakSet();
+
+const isAbort = (thrown) => Object(thrown) === thrown && aborts.has(thrown);
 
 export function listen(port, hear) {
   port.onmessage = ({ data }) => hear(wordOf(data), Object(data));
@@ -47,15 +72,23 @@ export function listen(port, hear) {
 class Run {
   /** Until when `progress` need not be listened to. */
   #due = -Infinity;
-  #over = false;
   #controller;
+  #wakers = new Set();
+  over = false;
+  /** The handler has returned a promise: its thread is free while it waits. */
+  isAsync = false;
+  /** How many of its `ready` are waited for. */
+  waits = 0;
   /** Why the job was stopped: an AbortError. */
   reason;
   /** What the handler says is wrong with the data. */
   flaw;
 
-  /** `look(done, total, text)` returns when it wants to be called again. */
-  constructor(task, data, project, setup, look, save) {
+  /**
+   * Of the core: `look(done, total, text)` returns when it wants to be called again, `ready(run)` is
+   * a promise of the time when the handler may work, and `isPaused()` whether it may now.
+   */
+  constructor(task, data, project, setup, { look, save, ready, isPaused }) {
     const run = this;
     this.task = task;
     this.key = task.key;
@@ -63,12 +96,16 @@ class Run {
     this.context = {
       progress(done, total, text) {
         // What comes after the job has ended is nobody's progress.
-        if (run.#over) return;
+        if (run.over) return;
         if (!isPlain(done, total, text)) {
           throw argument("progress takes two numbers, 0 or more, and a text without U+0000.");
         }
         if (now() >= run.#due) run.#due = look(done, total, text);
       },
+      get paused() {
+        return isPaused();
+      },
+      ready: () => ready(run),
       get signal() {
         if (!run.#controller) {
           run.#controller = new AbortController();
@@ -78,11 +115,12 @@ class Run {
       },
       invalid(reason) {
         const flaw = typeof reason === "string" ? reason : "the handler found it invalid";
-        if (!run.#over) run.flaw ??= flaw;
+        // Whoever was told to stop judges nothing any more.
+        if (!run.over && !run.reason) run.flaw ??= flaw;
         throw new Error(flaw);
       },
       checkpoint(state) {
-        if (!run.#over) save(state);
+        if (!run.over) save(state);
       },
       resume: task.resume,
       setup,
@@ -95,12 +133,28 @@ class Run {
   stop() {
     const message = "The job shall stop: let this error pass.";
     this.reason ??= makeError("AbortError", "aborted", message);
+    aborts.add(this.reason);
     this.#due = -Infinity;
     this.#controller?.abort(this.reason);
+    this.wake();
   }
 
   end() {
-    this.#over = true;
+    this.over = true;
+    this.wake();
+  }
+
+  /** Resolves after so many milliseconds, or when it is woken. */
+  sleep(ms) {
+    return new Promise((resolve) => {
+      this.#wakers.add(resolve);
+      setTimeout(() => this.#wakers.delete(resolve) && resolve(), ms);
+    });
+  }
+
+  wake() {
+    for (const resolve of this.#wakers) resolve();
+    this.#wakers.clear();
   }
 }
 
@@ -131,6 +185,9 @@ export class Core {
   #ended = [];
   #said = [];
   #flushing = false;
+  /** When it was last said that this core rests in the middle of its job. */
+  #rested = -Infinity;
+  #watching = false;
   #bell = new MessageChannel();
   #ring = () => {};
 
@@ -144,6 +201,7 @@ export class Core {
     this.#door = door;
     this.#mark = mark;
     this.#bell.port1.onmessage = () => this.#ring();
+    this.#catchAborts();
     this.#listen(port);
     // An error of our own reaches the page, which replaces this worker.
     this.#work().catch(reportError);
@@ -189,6 +247,9 @@ export class Core {
         break;
       case "pace":
         this.#rules(HEARD, now(), message.level);
+        this.#rested = -Infinity;
+        this.#run?.wake();
+        this.#watch();
         break;
       case "tower":
         // What was said in the epochs before has come by message too.
@@ -243,9 +304,12 @@ export class Core {
       this.#ended.push({ task, result: { key: task.key, kind: "invalid", message, ms: 0 } });
       return undefined;
     }
-    const look = (done, total, text) => this.#look(done, total, text);
-    const save = (state) => this.#save(state);
-    const run = new Run(task, data, this.#project, this.#setup, look, save);
+    const run = new Run(task, data, this.#project, this.#setup, {
+      look: (done, total, text) => this.#look(done, total, text),
+      save: (state) => this.#save(state),
+      ready: (run) => this.#ready(run),
+      isPaused: () => this.#rules(IS_PAUSED) === 1,
+    });
     this.#run = run;
     this.#begun = run.key;
     const begun = now();
@@ -253,9 +317,14 @@ export class Core {
     try {
       const output = handler.call(owner, run.job, run.context);
       if (typeof output?.then === "function") {
+        run.isAsync = true;
         this.#flushSoon();
+        this.#watch();
         // `resolve(output)` never settles in WebKit where a promise's `constructor` throws.
-        return new Promise((resolve, reject) => output.then(resolve, reject)).then(
+        return new Promise((resolve, reject) => {
+          run.abandon = reject;
+          output.then(resolve, reject);
+        }).then(
           (output) => this.#finish(run, output),
           (thrown) => this.#finish(run, undefined, { thrown }),
         );
@@ -269,16 +338,16 @@ export class Core {
 
   #finish(run, output, failure) {
     run.end();
-    const result = { key: run.key, kind: "done", ms: this.#rules(END, now()) };
-    // The wasm that trapped, perhaps the rules', is not to be trusted any more.
-    if (failure && isTrap(failure.thrown)) result.fatal = true;
-    if (run.flaw !== undefined) {
-      result.kind = "invalid";
-      result.message = run.flaw;
-    } else if (failure) {
-      result.kind = run.reason ? "stopped" : "failed";
-      result.message = this.#door("says", failure.thrown);
-    } else {
+    const result = { key: run.key, ms: this.#rules(END, now()) };
+    // The wasm that trapped, perhaps the rules', is not to be trusted any more; nor is a worker in
+    // which a handler is still at work.
+    if (run.isAbandoned || (failure && isTrap(failure.thrown))) result.fatal = true;
+    const [aborted, flagged] = [run.reason !== undefined, run.flaw !== undefined];
+    // Three truths in one number.
+    result.kind = endings[this.#rules(ENDING, 0, aborted + 2 * flagged + 4 * Boolean(failure))];
+    if (result.kind === "invalid") result.message = run.flaw;
+    else if (failure) result.message = this.#door("says", failure.thrown);
+    else if (result.kind === "done") {
       try {
         // Calls the owner's `toJSON`.
         result.data = this.#door("output", output);
@@ -323,6 +392,87 @@ export class Core {
     );
   }
 
+  /**
+   * A handler may be told to stop where nobody catches it: in a timer, or in what an engine calls
+   * back. That is neither an error of the worker nor a failure of the job, which is given back; and
+   * where the handler does not end by itself, this worker is replaced.
+   */
+  #catchAborts() {
+    const swallow = (event, thrown) => {
+      if (!isAbort(thrown)) return;
+      event.preventDefault();
+      const run = this.#run;
+      if (thrown !== run?.reason || !run.abandon) return;
+      setTimeout(() => {
+        if (run.over) return;
+        run.isAbandoned = true;
+        run.abandon(thrown);
+      }, endMs);
+    };
+    addEventListener("error", (event) => swallow(event, event.error));
+    addEventListener("unhandledrejection", (event) => swallow(event, event.reason));
+  }
+
+  /** The handler waits until it may work. */
+  async #ready(run) {
+    for (;;) {
+      if (run.reason) throw run.reason;
+      const ms = run.over ? 0 : this.#rules(NAP, now());
+      if (ms === 0) return;
+      run.waits += 1;
+      this.#rules(REST, now());
+      await run.sleep(ms);
+      run.waits -= 1;
+      if (!run.over) this.#rules(WORK, now());
+    }
+  }
+
+  /** Says now and then that this core rests in the middle of its job. */
+  #sayRest() {
+    const at = now();
+    if (at - this.#rested < sayMs) return;
+    this.#rested = at;
+    this.#port.postMessage({ t: "rests" });
+  }
+
+  /**
+   * While it is paused, whether an async handler rests: it waits in `ready`, or its thread is free
+   * and it has no workers of its own, whose work cannot be seen from here.
+   */
+  #watch() {
+    if (this.#watching) return;
+    this.#watching = true;
+    const { port1, port2 } = new MessageChannel();
+    const turn = () =>
+      new Promise((resolve) => {
+        port1.onmessage = resolve;
+        port2.postMessage(null);
+      });
+    // The share of looks at which the thread was busy; as if it had been, to begin with.
+    let load = 1;
+    const look = async (due) => {
+      let isBusy = now() - due > lateMs;
+      const begun = now();
+      for (let turns = 0; turns < manyTurns; turns += 1) await turn();
+      isBusy ||= now() - begun > turnsMs;
+      load += 0.2 * (isBusy - load);
+      const run = this.#run;
+      if (!run?.isAsync || !this.#rules(IS_PAUSED)) {
+        this.#watching = false;
+        port1.close();
+        return;
+      }
+      if (run.waits > 0 || (load < 0.5 && !hasNested())) this.#sayRest();
+      next();
+    };
+    // At odd moments, or the looks might keep step with the handler's own timers.
+    const next = () => {
+      const ms = lookMs * (0.5 + Math.random());
+      setTimeout(look, ms, now() + ms);
+    };
+    next();
+  }
+
   /** The handler tells its progress. */
   #look(done, total, text) {
     const rules = this.#rules;
@@ -332,6 +482,7 @@ export class Core {
       if (rules(POLL, now())) {
         for (const said of heard(this.#epochs)) {
           if (rules(HEARD, now(), said)) this.#run.stop();
+          this.#rested = -Infinity;
         }
       }
       if (this.#run.reason) {
@@ -342,9 +493,16 @@ export class Core {
       if (rules(SHOW, at)) this.#flush(at, { key: this.#run.key, done, total, text });
       else if (rules(FLUSH, at)) this.#flush(at);
       const ms = rules(NAP, now());
+      const isPaused = rules(IS_PAUSED) === 1;
+      // To sleep here would keep a handler from telling its own workers to rest.
+      if (this.#run.isAsync && hasNested()) {
+        rules(WORK, now());
+        return rules(NEXT_LOOK, now(), this.#hasNews);
+      }
       const slept = ms > 0 && nap(ms);
+      if (isPaused && slept) this.#sayRest();
       // Who can hear nothing must not sleep for ever.
-      if (!slept || (this.#epochs.length === 0 && rules(IS_PAUSED))) {
+      if (!slept || (this.#epochs.length === 0 && isPaused)) {
         rules(WORK, now());
         return rules(NEXT_LOOK, now(), this.#hasNews);
       }

@@ -2,7 +2,7 @@
 //! `compute.js` calls the handler, which may throw or call back.
 
 use super::face::{main_door, now};
-use crate::engine::duty::{Duty, FULL, STOP, Stops};
+use crate::engine::duty::{Duty, FULL, STOP, Stops, ending};
 use core::cell::RefCell;
 use distcompute_protocol::JSON_MARK;
 use wasm_bindgen::prelude::*;
@@ -67,16 +67,19 @@ enum Question {
     HeardStop,
     /// Nothing of what was said in the former tower will be heard there.
     NewTower,
+    /// How a job has ended, as [`ending`] says. The value: 1 where it was aborted, 2 more where it was
+    /// flagged, 4 more where its handler threw.
+    Ending,
 }
 
 use Question::{
-    Begin, End, Flush, FlushIn, Heard, HeardStop, IsPaused, Nap, NewTower, NextLook, Poll, Rest,
-    Sent, Show, Wait, Work,
+    Begin, End, Ending, Flush, FlushIn, Heard, HeardStop, IsPaused, Nap, NewTower, NextLook, Poll,
+    Rest, Sent, Show, Wait, Work,
 };
 
-const QUESTIONS: [Question; 16] = [
+const QUESTIONS: [Question; 17] = [
     Wait, Begin, End, Poll, Show, Flush, FlushIn, Sent, Nap, Rest, Work, NextLook, IsPaused, Heard,
-    HeardStop, NewTower,
+    HeardStop, NewTower, Ending,
 ];
 
 impl Rules {
@@ -102,6 +105,10 @@ impl Rules {
             Heard => duty.set_level(now, value as u8),
             HeardStop => stops.by_message(),
             NewTower => *stops = Stops::default(),
+            Ending => {
+                let bits = value as u8;
+                return f64::from(ending(bits & 1 != 0, bits & 2 != 0, bits & 4 != 0) as u8);
+            }
         }
         0.0
     }

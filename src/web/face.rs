@@ -111,6 +111,7 @@ pub(crate) fn main_door() -> JsValue {
         "load" => client::load(&a),
         "open" => volunteer::open(&a, b.unchecked_into()),
         "work" => work::work(&a).map(|()| JsValue::UNDEFINED),
+        "misspelt" => Ok(work::misspelt(&a)),
         "hub" => Ok(Hub::begin(&a)),
         "compute" => Ok(JsValue::from(compute::start(&a, &b))),
         // An output as the wire has it.

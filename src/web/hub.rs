@@ -533,6 +533,7 @@ impl Hub {
                 let key = |key: &JsValue| key.as_f64().map(|key| key as Key);
                 Event::Recalled(core, keys.iter().filter_map(key).collect())
             }
+            "rests" => Event::Rests(core),
             "report" => Event::Report(core, self.report(message)),
             "met" => {
                 for over in list(message, "over") {

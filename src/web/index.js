@@ -2,6 +2,7 @@
 
 export * from "./face.js";
 export * from "./tower.js";
+export * from "./nested.js";
 export * from "./storage.js";
 export * from "./client.js";
 export * from "./compute.js";

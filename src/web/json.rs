@@ -151,7 +151,7 @@ pub(crate) fn text(value: &JsValue, name: &str) -> Result<String, Fault> {
     let Some(string) = value.dyn_ref::<JsString>() else {
         return Err(Fault::argument(format!(
             "{name} must be a string; it is {}.",
-            kind_of(value)
+            shown(value)
         )));
     };
     if string.length() > LONGEST {
@@ -172,6 +172,22 @@ pub(crate) fn kind_of(value: &JsValue) -> String {
         value.js_typeof().as_string().unwrap_or_default()
     }
 }
+
+/// A value as a message to people names it: itself where it is short, otherwise what it is.
+pub(crate) fn shown(value: &JsValue) -> String {
+    if let Some(text) = value.dyn_ref::<JsString>() {
+        let more = if text.length() > SHOWN { "…" } else { "" };
+        let beginning: String = text.substring(0, SHOWN).into();
+        return format!("\"{beginning}{more}\"");
+    }
+    if value.as_f64().is_some() || value.as_bool().is_some() {
+        return to_string(value);
+    }
+    kind_of(value)
+}
+
+/// So much of a text is shown.
+const SHOWN: u32 = 40;
 
 /// What a thrown value says of itself. It may be anything, even something that throws when asked.
 pub(crate) fn says(thrown: &JsValue) -> String {
@@ -205,6 +221,10 @@ fn tag(value: &JsValue) -> String {
 
 #[wasm_bindgen]
 extern "C" {
+    /// Of a number or a boolean it never throws. (Rust's printing of floats is 20 KB.)
+    #[wasm_bindgen(js_name = String)]
+    fn to_string(value: &JsValue) -> String;
+
     #[wasm_bindgen(catch, js_namespace = ["Object", "prototype", "toString"], js_name = call)]
     fn object_to_string(value: &JsValue) -> Result<JsValue, JsValue>;
 }

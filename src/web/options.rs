@@ -1,11 +1,12 @@
 //! Reading the arguments that JavaScript gave: any value at all may come.
 
 use super::face::now;
-use super::json::{kind_of, text};
-use super::settings::{number, read_limits, read_settings, truth};
+use super::json::{shown, text};
+use super::settings::{given_limits, given_settings, number, truth};
 use crate::address::Address;
 use crate::engine::settings::{Limits, Settings};
 use crate::fault::{Code, Fault, Kind};
+use crate::nearest::unknown;
 use crate::session::Registration;
 use distcompute_protocol::Stage;
 use js_sys::Reflect;
@@ -52,9 +53,16 @@ impl CallOptions {
         if !value.is_object() {
             return Err(Fault::argument(format!(
                 "the options must be an object {{ signal?, timeoutMs? }}; they are {}.",
-                kind_of(value)
+                shown(value)
             )));
         }
+        if signal(value.clone()).is_ok() {
+            return Err(Fault::argument(
+                "the options must be an object { signal?, timeoutMs? }; they are an AbortSignal. \
+                 Write { signal }.",
+            ));
+        }
+        known(value, "option", &["signal", "timeoutMs"])?;
         Ok(Self {
             signal: get(value, "signal")?.map(signal).transpose()?,
             timeout_ms: get(value, "timeoutMs")?
@@ -76,7 +84,7 @@ fn signal(value: JsValue) -> Result<AbortSignal, Fault> {
     } else {
         Err(Fault::argument(format!(
             "signal must be an AbortSignal; it is {}.",
-            kind_of(&value)
+            shown(&value)
         )))
     }
 }
@@ -85,9 +93,10 @@ fn timeout_ms(value: &JsValue) -> Result<u32, Fault> {
     match value.as_f64() {
         // A timer takes at most 2^31 - 1, and fires at once for more.
         Some(ms) if ms >= 0.0 => Ok(ms.min(f64::from(i32::MAX)) as u32),
-        _ => Err(Fault::argument(
-            "timeoutMs must be a number of milliseconds, 0 or more.",
-        )),
+        _ => Err(Fault::argument(format!(
+            "timeoutMs must be a number of milliseconds, 0 or more; it is {}.",
+            shown(value)
+        ))),
     }
 }
 
@@ -104,9 +113,10 @@ impl InitOptions {
         if !value.is_object() {
             return Err(Fault::argument(format!(
                 "init takes an object {{ url, stage, nickname?, verbose? }}; it was given {}.",
-                kind_of(value)
+                shown(value)
             )));
         }
+        known(value, "option", &["url", "stage", "nickname", "verbose"])?;
         Ok(Self {
             url: required(value, "url")?,
             stage: required(value, "stage")?,
@@ -120,6 +130,11 @@ fn required(object: &JsValue, name: &str) -> Result<String, Fault> {
     let value = get(object, name)?;
     text(&value.unwrap_or(JsValue::UNDEFINED), name)
 }
+
+/// The options of `Volunteer`.
+const VOLUNTEER: [&str; 7] = [
+    "url", "stage", "stages", "nickname", "spawn", "settings", "limits",
+];
 
 /// What `new Volunteer` was given.
 pub(crate) struct VolunteerOptions {
@@ -138,9 +153,10 @@ impl VolunteerOptions {
             return Err(Fault::argument(format!(
                 "new Volunteer takes an object {{ url, stage, spawn, nickname?, settings?, \
                  limits? }}; it was given {}.",
-                kind_of(value)
+                shown(value)
             )));
         }
+        known(value, "option", &VOLUNTEER)?;
         let url = required(value, "url")?;
         let nickname = nickname(value)?;
         let mut stages = Vec::new();
@@ -166,7 +182,7 @@ impl VolunteerOptions {
         if !spawn.is_function() {
             return Err(Fault::argument(format!(
                 "spawn must be a function that returns a new Worker; it is {}.",
-                kind_of(&spawn)
+                shown(&spawn)
             )));
         }
         let spare = Settings {
@@ -179,8 +195,8 @@ impl VolunteerOptions {
             stages,
             nickname,
             spawn,
-            settings: read_settings(&given("settings")?, &spare)?,
-            limits: read_limits(&given("limits")?)?,
+            settings: given_settings(&given("settings")?, &spare)?,
+            limits: given_limits(&given("limits")?)?,
         })
     }
 }
@@ -205,6 +221,22 @@ fn nickname(options: &JsValue) -> Result<String, Fault> {
         None => Ok(distcompute_protocol::ANONYMOUS.to_owned()),
         Some(value) => text(&value, "nickname"),
     }
+}
+
+/// Refuses a member that is none of the `names`: the misspelling of an option would pass unnoticed.
+/// Those that are inherited, or symbols, are the owner's own affair.
+pub(crate) fn known(object: &JsValue, what: &str, names: &[&str]) -> Result<(), Fault> {
+    let keys = Reflect::own_keys(object).map_err(|thrown| {
+        let thrown = super::json::says(&thrown);
+        Fault::argument(format!("the names of its members cannot be read: {thrown}"))
+    })?;
+    for key in keys.iter().filter(JsValue::is_string) {
+        let key = text(&key, "a name")?;
+        if !names.contains(&key.as_str()) {
+            return Err(unknown(what, &key, names));
+        }
+    }
+    Ok(())
 }
 
 /// A property, or `None` where it is missing; a getter may throw.

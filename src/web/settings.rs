@@ -1,9 +1,9 @@
 //! What the volunteer and the project's owner have asked for, as JavaScript has it: in the options
 //! of `Volunteer` and in the messages between a page and its workers.
 
-use super::json::kind_of;
+use super::json::shown;
 use super::object::object;
-use super::options::get;
+use super::options::{get, known};
 use crate::engine::settings::{Hours, Limits, Settings};
 use crate::fault::Fault;
 use wasm_bindgen::prelude::*;
@@ -21,8 +21,8 @@ export interface VolunteerSettings {
   /** Whether to go on while the page is hidden. Default `true`. */
   background: boolean;
   /**
-   * When to work, in minutes after midnight, local time, 0 to 1439; `from` after `to` is over
-   * midnight, equal ones are the whole day. Default `null`: at any hour.
+   * When to work, in whole minutes after midnight, local time, 0 to 1440 (24:00); `from` after `to`
+   * is over midnight, equal ones are the whole day. Default `null`: at any hour.
    */
   hours: { from: number; to: number } | null;
 }
@@ -38,7 +38,31 @@ export interface VolunteerLimits {
 }
 "#;
 
-const LAST_MINUTE: f64 = 1_439.0;
+/// 24:00.
+const LAST_MINUTE: f64 = 1_440.0;
+
+const SETTINGS: [&str; 5] = [
+    "cores",
+    "intensity",
+    "pauseOnBattery",
+    "background",
+    "hours",
+];
+
+const LIMITS: [&str; 3] = ["jobTimeoutMs", "stallMs", "progressIntervalMs"];
+
+/// As [`read_settings`], for what the page's owner has written: a misspelt name is refused. What
+/// another tab or the page says to its hub may come from another version of this package.
+pub(crate) fn given_settings(value: &JsValue, base: &Settings) -> Result<Settings, Fault> {
+    if value.is_object() {
+        known(value, "setting", &SETTINGS)?;
+        let hours = property(value, "hours")?;
+        if hours.is_object() {
+            known(&hours, "member of hours", &["from", "to"])?;
+        }
+    }
+    read_settings(value, base)
+}
 
 /// The settings with what `value` changes of them.
 pub(crate) fn read_settings(value: &JsValue, base: &Settings) -> Result<Settings, Fault> {
@@ -47,10 +71,10 @@ pub(crate) fn read_settings(value: &JsValue, base: &Settings) -> Result<Settings
         return Ok(settings);
     }
     require_object(value, "settings")?;
-    if let Some(cores) = number(value, "cores", "from 1 to 1024", 1.0, 1_024.0)? {
+    if let Some(cores) = whole(value, "cores", "from 1 to 1024", 1.0, 1_024.0)? {
         settings.cores = cores as u32;
     }
-    if let Some(percent) = number(value, "intensity", "from 10 to 100", 10.0, 100.0)? {
+    if let Some(percent) = whole(value, "intensity", "from 10 to 100", 10.0, 100.0)? {
         settings.intensity = (percent / 10.0).round() as u8;
     }
     if let Some(pause) = truth(value, "pauseOnBattery")? {
@@ -65,7 +89,8 @@ pub(crate) fn read_settings(value: &JsValue, base: &Settings) -> Result<Settings
         hours => {
             require_object(&hours, "hours")?;
             let minute = |name| {
-                let minute = number(&hours, name, "of minutes from 0 to 1439", 0.0, LAST_MINUTE)?;
+                let what = "of minutes from 0 to 1440";
+                let minute = whole(&hours, name, what, 0.0, LAST_MINUTE)?;
                 minute.map(|minute| minute as u16).ok_or_else(|| {
                     Fault::argument("hours must have from and to, in minutes after midnight.")
                 })
@@ -91,6 +116,14 @@ pub(crate) fn write_settings(settings: &Settings) -> JsValue {
         .with("background", settings.background)
         .with("hours", hours)
         .done()
+}
+
+/// As [`read_limits`]; a misspelt name is refused.
+pub(crate) fn given_limits(value: &JsValue) -> Result<Limits, Fault> {
+    if value.is_object() {
+        known(value, "limit", &LIMITS)?;
+    }
+    read_limits(value)
 }
 
 /// The owner's limits.
@@ -122,7 +155,7 @@ pub(crate) fn require_object(value: &JsValue, name: &str) -> Result<(), Fault> {
     }
     Err(Fault::argument(format!(
         "{name} must be an object; it is {}.",
-        kind_of(value)
+        shown(value)
     )))
 }
 
@@ -149,17 +182,35 @@ pub(crate) fn number(
         Some(number) if number >= least && number <= most => Ok(Some(number)),
         _ => Err(Fault::argument(format!(
             "{name} must be a number {what}; it is {}.",
-            kind_of(&value)
+            shown(&value)
         ))),
     }
+}
+
+/// A whole number, or `None` where it is missing.
+fn whole(
+    object: &JsValue,
+    name: &str,
+    what: &str,
+    least: f64,
+    most: f64,
+) -> Result<Option<f64>, Fault> {
+    let number = number(object, name, what, least, most)?;
+    if let Some(number) = number.filter(|number| number.trunc() != *number) {
+        return Err(Fault::argument(format!(
+            "{name} must be a whole number {what}; it is {}.",
+            shown(&number.into())
+        )));
+    }
+    Ok(number)
 }
 
 pub(crate) fn truth(object: &JsValue, name: &str) -> Result<Option<bool>, Fault> {
     let Some(value) = get(object, name)? else {
         return Ok(None);
     };
-    value
-        .as_bool()
-        .map(Some)
-        .ok_or_else(|| Fault::argument(format!("{name} must be true or false.")))
+    value.as_bool().map(Some).ok_or_else(|| {
+        let value = shown(&value);
+        Fault::argument(format!("{name} must be true or false; it is {value}."))
+    })
 }

@@ -164,6 +164,31 @@ function nap(ms) {
   }
 }
 
+// src/web/nested.js
+var alive = 0;
+var counts = false;
+function countNested() {
+  const { Worker } = globalThis;
+  if (counts || typeof Worker !== "function") return;
+  counts = true;
+  const construct = (target, given, newTarget) => {
+    const worker = Reflect.construct(target, given, newTarget);
+    let ended = false;
+    alive += 1;
+    worker.terminate = () => {
+      if (!ended) alive -= 1;
+      ended = true;
+      target.prototype.terminate.call(worker);
+    };
+    return worker;
+  };
+  try {
+    globalThis.Worker = new Proxy(Worker, { construct });
+  } catch {
+  }
+}
+var hasNested = () => alive > 0;
+
 // src/web/storage.js
 var store = "kept";
 var opened;
@@ -298,6 +323,12 @@ function makeClient(ask2, facts) {
 }
 
 // src/web/compute.js
+var lookMs = 100;
+var sayMs = 1e3;
+var lateMs = 5;
+var manyTurns = 20;
+var turnsMs = 10;
+var endMs = 300;
 function isPlain(done, total, text) {
   return Number.isFinite(done) && done >= 0 && Number.isFinite(total) && total >= 0 && (text === void 0 || typeof text === "string" && !text.includes("\0"));
 }
@@ -320,34 +351,50 @@ var [
   IS_PAUSED,
   HEARD,
   HEARD_STOP,
-  NEW_TOWER
-] = Array(16).keys();
+  NEW_TOWER,
+  ENDING
+] = Array(17).keys();
+var endings = ["done", "invalid", "failed", "stopped"];
+var aborts = /* @__PURE__ */ new WeakSet();
+var isAbort = (thrown) => Object(thrown) === thrown && aborts.has(thrown);
 function listen(port, hear) {
   port.onmessage = ({ data }) => hear(wordOf(data), Object(data));
 }
 var Run = class {
   /** Until when `progress` need not be listened to. */
   #due = -Infinity;
-  #over = false;
   #controller;
+  #wakers = /* @__PURE__ */ new Set();
+  over = false;
+  /** The handler has returned a promise: its thread is free while it waits. */
+  isAsync = false;
+  /** How many of its `ready` are waited for. */
+  waits = 0;
   /** Why the job was stopped: an AbortError. */
   reason;
   /** What the handler says is wrong with the data. */
   flaw;
-  /** `look(done, total, text)` returns when it wants to be called again. */
-  constructor(task, data, project, setup, look, save) {
+  /**
+   * Of the core: `look(done, total, text)` returns when it wants to be called again, `ready(run)` is
+   * a promise of the time when the handler may work, and `isPaused()` whether it may now.
+   */
+  constructor(task, data, project, setup, { look, save, ready, isPaused }) {
     const run = this;
     this.task = task;
     this.key = task.key;
     this.job = { id: task.number, data, attempt: task.attempt, stage: task.stage };
     this.context = {
       progress(done, total, text) {
-        if (run.#over) return;
+        if (run.over) return;
         if (!isPlain(done, total, text)) {
           throw argument("progress takes two numbers, 0 or more, and a text without U+0000.");
         }
         if (now() >= run.#due) run.#due = look(done, total, text);
       },
+      get paused() {
+        return isPaused();
+      },
+      ready: () => ready(run),
       get signal() {
         if (!run.#controller) {
           run.#controller = new AbortController();
@@ -357,11 +404,11 @@ var Run = class {
       },
       invalid(reason) {
         const flaw = typeof reason === "string" ? reason : "the handler found it invalid";
-        if (!run.#over) run.flaw ??= flaw;
+        if (!run.over && !run.reason) run.flaw ??= flaw;
         throw new Error(flaw);
       },
       checkpoint(state) {
-        if (!run.#over) save(state);
+        if (!run.over) save(state);
       },
       resume: task.resume,
       setup,
@@ -373,11 +420,25 @@ var Run = class {
   stop() {
     const message = "The job shall stop: let this error pass.";
     this.reason ??= makeError("AbortError", "aborted", message);
+    aborts.add(this.reason);
     this.#due = -Infinity;
     this.#controller?.abort(this.reason);
+    this.wake();
   }
   end() {
-    this.#over = true;
+    this.over = true;
+    this.wake();
+  }
+  /** Resolves after so many milliseconds, or when it is woken. */
+  sleep(ms) {
+    return new Promise((resolve) => {
+      this.#wakers.add(resolve);
+      setTimeout(() => this.#wakers.delete(resolve) && resolve(), ms);
+    });
+  }
+  wake() {
+    for (const resolve of this.#wakers) resolve();
+    this.#wakers.clear();
   }
 };
 function isTrap(thrown) {
@@ -406,6 +467,9 @@ var Core = class {
   #ended = [];
   #said = [];
   #flushing = false;
+  /** When it was last said that this core rests in the middle of its job. */
+  #rested = -Infinity;
+  #watching = false;
   #bell = new MessageChannel();
   #ring = () => {
   };
@@ -419,6 +483,7 @@ var Core = class {
     this.#door = door2;
     this.#mark = mark;
     this.#bell.port1.onmessage = () => this.#ring();
+    this.#catchAborts();
     this.#listen(port);
     this.#work().catch(reportError);
   }
@@ -458,6 +523,9 @@ var Core = class {
         break;
       case "pace":
         this.#rules(HEARD, now(), message.level);
+        this.#rested = -Infinity;
+        this.#run?.wake();
+        this.#watch();
         break;
       case "tower":
         this.#epochs = [].concat(message.epochs).filter(Array.isArray);
@@ -507,9 +575,12 @@ var Core = class {
       this.#ended.push({ task, result: { key: task.key, kind: "invalid", message, ms: 0 } });
       return void 0;
     }
-    const look = (done, total, text) => this.#look(done, total, text);
-    const save = (state) => this.#save(state);
-    const run = new Run(task, data, this.#project, this.#setup, look, save);
+    const run = new Run(task, data, this.#project, this.#setup, {
+      look: (done, total, text) => this.#look(done, total, text),
+      save: (state) => this.#save(state),
+      ready: (run2) => this.#ready(run2),
+      isPaused: () => this.#rules(IS_PAUSED) === 1
+    });
     this.#run = run;
     this.#begun = run.key;
     const begun = now();
@@ -517,8 +588,13 @@ var Core = class {
     try {
       const output = handler.call(owner, run.job, run.context);
       if (typeof output?.then === "function") {
+        run.isAsync = true;
         this.#flushSoon();
-        return new Promise((resolve, reject) => output.then(resolve, reject)).then(
+        this.#watch();
+        return new Promise((resolve, reject) => {
+          run.abandon = reject;
+          output.then(resolve, reject);
+        }).then(
           (output2) => this.#finish(run, output2),
           (thrown) => this.#finish(run, void 0, { thrown })
         );
@@ -531,15 +607,13 @@ var Core = class {
   }
   #finish(run, output, failure) {
     run.end();
-    const result = { key: run.key, kind: "done", ms: this.#rules(END, now()) };
-    if (failure && isTrap(failure.thrown)) result.fatal = true;
-    if (run.flaw !== void 0) {
-      result.kind = "invalid";
-      result.message = run.flaw;
-    } else if (failure) {
-      result.kind = run.reason ? "stopped" : "failed";
-      result.message = this.#door("says", failure.thrown);
-    } else {
+    const result = { key: run.key, ms: this.#rules(END, now()) };
+    if (run.isAbandoned || failure && isTrap(failure.thrown)) result.fatal = true;
+    const [aborted, flagged] = [run.reason !== void 0, run.flaw !== void 0];
+    result.kind = endings[this.#rules(ENDING, 0, aborted + 2 * flagged + 4 * Boolean(failure))];
+    if (result.kind === "invalid") result.message = run.flaw;
+    else if (failure) result.message = this.#door("says", failure.thrown);
+    else if (result.kind === "done") {
       try {
         result.data = this.#door("output", output);
       } catch (thrown) {
@@ -579,6 +653,80 @@ var Core = class {
       this.#rules(FLUSH_IN, now())
     );
   }
+  /**
+   * A handler may be told to stop where nobody catches it: in a timer, or in what an engine calls
+   * back. That is neither an error of the worker nor a failure of the job, which is given back; and
+   * where the handler does not end by itself, this worker is replaced.
+   */
+  #catchAborts() {
+    const swallow = (event, thrown) => {
+      if (!isAbort(thrown)) return;
+      event.preventDefault();
+      const run = this.#run;
+      if (thrown !== run?.reason || !run.abandon) return;
+      setTimeout(() => {
+        if (run.over) return;
+        run.isAbandoned = true;
+        run.abandon(thrown);
+      }, endMs);
+    };
+    addEventListener("error", (event) => swallow(event, event.error));
+    addEventListener("unhandledrejection", (event) => swallow(event, event.reason));
+  }
+  /** The handler waits until it may work. */
+  async #ready(run) {
+    for (; ; ) {
+      if (run.reason) throw run.reason;
+      const ms = run.over ? 0 : this.#rules(NAP, now());
+      if (ms === 0) return;
+      run.waits += 1;
+      this.#rules(REST, now());
+      await run.sleep(ms);
+      run.waits -= 1;
+      if (!run.over) this.#rules(WORK, now());
+    }
+  }
+  /** Says now and then that this core rests in the middle of its job. */
+  #sayRest() {
+    const at = now();
+    if (at - this.#rested < sayMs) return;
+    this.#rested = at;
+    this.#port.postMessage({ t: "rests" });
+  }
+  /**
+   * While it is paused, whether an async handler rests: it waits in `ready`, or its thread is free
+   * and it has no workers of its own, whose work cannot be seen from here.
+   */
+  #watch() {
+    if (this.#watching) return;
+    this.#watching = true;
+    const { port1, port2 } = new MessageChannel();
+    const turn = () => new Promise((resolve) => {
+      port1.onmessage = resolve;
+      port2.postMessage(null);
+    });
+    let load2 = 1;
+    const look = async (due) => {
+      let isBusy = now() - due > lateMs;
+      const begun = now();
+      for (let turns = 0; turns < manyTurns; turns += 1) await turn();
+      isBusy ||= now() - begun > turnsMs;
+      load2 += 0.2 * (isBusy - load2);
+      const run = this.#run;
+      if (!run?.isAsync || !this.#rules(IS_PAUSED)) {
+        this.#watching = false;
+        port1.close();
+        return;
+      }
+      if (run.waits > 0 || load2 < 0.5 && !hasNested()) this.#sayRest();
+      next();
+    };
+    const next = () => {
+      const ms = lookMs * (0.5 + Math.random());
+      setTimeout(look, ms, now() + ms);
+    };
+    next();
+  }
   /** The handler tells its progress. */
   #look(done, total, text) {
     const rules = this.#rules;
@@ -587,6 +735,7 @@ var Core = class {
       if (rules(POLL, now())) {
         for (const said2 of heard(this.#epochs)) {
           if (rules(HEARD, now(), said2)) this.#run.stop();
+          this.#rested = -Infinity;
         }
       }
       if (this.#run.reason) {
@@ -597,8 +746,14 @@ var Core = class {
       if (rules(SHOW, at)) this.#flush(at, { key: this.#run.key, done, total, text });
       else if (rules(FLUSH, at)) this.#flush(at);
       const ms = rules(NAP, now());
+      const isPaused = rules(IS_PAUSED) === 1;
+      if (this.#run.isAsync && hasNested()) {
+        rules(WORK, now());
+        return rules(NEXT_LOOK, now(), this.#hasNews);
+      }
       const slept = ms > 0 && nap(ms);
-      if (!slept || this.#epochs.length === 0 && rules(IS_PAUSED)) {
+      if (isPaused && slept) this.#sayRest();
+      if (!slept || this.#epochs.length === 0 && isPaused) {
         rules(WORK, now());
         return rules(NEXT_LOOK, now(), this.#hasNews);
       }
@@ -629,12 +784,13 @@ function read2(parts) {
 var called = false;
 function begin(given, door2) {
   const parts = read2(given);
-  const wrong = !isWorker() ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts." : !parts ? "work() takes a function, or an object { setup?, handler } of functions." : called && "work() was called before in this worker.";
+  const wrong = !isWorker() ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts." : door2("misspelt", given) ?? (parts ? called && "work() was called before in this worker." : "work() takes a function, or an object { setup?, handler } of functions.");
   if (wrong) {
     tellPage("error", { message: wrong });
     throw makeError("InvalidArgumentError", "invalid_argument", wrong);
   }
   called = true;
+  countNested();
   let core, hear;
   addEventListener("message", ({ data }) => {
     if (data?.dc !== 1) return;
@@ -656,6 +812,7 @@ var Volunteer = class {
   constructor(options) {
     this.#page.tell = open(options, this.#page);
     this.#page.listen();
+    for (const name of unbound) this[name] = this[name].bind(this);
   }
   get status() {
     return this.#page.status();
@@ -686,6 +843,7 @@ var Volunteer = class {
     this.#page.tell("free");
   }
 };
+var unbound = ["subscribe", "start", "pause", "resume", "stop", "set", "forget"];
 if (Symbol.dispose) Volunteer.prototype[Symbol.dispose] = Volunteer.prototype.free;
 function attempt(work2) {
   try {
@@ -699,6 +857,9 @@ function freeze(value) {
   attempt(() => Object.freeze(value));
   Object.values(value).forEach(freeze);
   return value;
+}
+function isSame(one, other) {
+  return attempt(() => JSON.stringify(one) === JSON.stringify(other)) === true;
 }
 var said = (error) => attempt(() => String(error?.message ?? error)) ?? "";
 var carries = { died: "core", pause: "until", stop: "finish", settings: "settings" };
@@ -775,8 +936,10 @@ var Page = class {
     if (t === "word") this.tell("heard", word, given);
     else if (t === "gone") this.tell("elsewhere", false);
     else if (t === "status") {
-      this.there = Object(status);
-      this.changed = true;
+      if (!isSame(this.there, Object(status))) {
+        this.there = Object(status);
+        this.changed = true;
+      }
       this.tell("elsewhere", true);
     } else if (t === "hello") this.postStatus();
   }
@@ -871,7 +1034,7 @@ var Page = class {
       return;
     if (t === "farewell") this.requests = requests;
     else if (t === "fatal") this.fatal = error;
-    else if (t === "status") {
+    else if (t === "status" && !isSame(this.latest, status)) {
       this.latest = status;
       this.changed = true;
     }
@@ -948,17 +1111,18 @@ var Page = class {
     }
     const entry = { listener };
     this.listeners.add(entry);
+    this.showTo(entry);
     return () => void this.listeners.delete(entry);
   }
   show() {
     this.postStatus();
-    const status = this.status();
-    for (const { listener } of [...this.listeners]) {
-      try {
-        listener(status);
-      } catch (error) {
-        attempt(() => reportError(error));
-      }
+    for (const entry of [...this.listeners]) this.showTo(entry);
+  }
+  showTo({ listener }) {
+    try {
+      listener(this.status());
+    } catch (error) {
+      attempt(() => reportError(error));
     }
   }
   later(ms) {
@@ -1001,7 +1165,9 @@ export {
   WorkerTimedOutError,
   ZeroJobError,
   begin,
+  countNested,
   forget,
+  hasNested,
   heard,
   init,
   install,

@@ -28,8 +28,8 @@ export type VolunteerState =
 /** Why it computes or does not, as a code that a page can translate. */
 export interface VolunteerReason {
   code:
-    | "computing" | "starting" | "no_jobs" | "unreachable" | "paused" | "on_battery"
-    | "outside_hours" | "hidden" | "another_tab" | "setup_failed" | "worker_failed" | "finishing"
+    | "computing" | "starting" | "fetching" | "no_jobs" | "unreachable" | "paused"
+    | "on_battery" | "outside_hours" | "hidden" | "another_tab" | "setup_failed" | "worker_failed" | "finishing"
     | "stopping" | "stopped" | "updating" | "failed";
   /** When that ends or is tried again, in milliseconds since 1970, where that is known. */
   until: number | null;

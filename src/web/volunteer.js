@@ -11,6 +11,8 @@ export class Volunteer {
   constructor(options) {
     this.#page.tell = open(options, this.#page);
     this.#page.listen();
+    // Stores and event listeners are handed the bare functions.
+    for (const name of unbound) this[name] = this[name].bind(this);
   }
 
   get status() {
@@ -51,6 +53,8 @@ export class Volunteer {
   }
 }
 
+const unbound = ["subscribe", "start", "pause", "resume", "stop", "set", "forget"];
+
 if (Symbol.dispose) Volunteer.prototype[Symbol.dispose] = Volunteer.prototype.free;
 
 /** What `work` gives, or nothing where it throws. */
@@ -68,6 +72,11 @@ function freeze(value) {
   attempt(() => Object.freeze(value));
   Object.values(value).forEach(freeze);
   return value;
+}
+
+/** Whether two messages hold the same; where that cannot be told, they do not. */
+function isSame(one, other) {
+  return attempt(() => JSON.stringify(one) === JSON.stringify(other)) === true;
 }
 
 /** What an error, or whatever was thrown, says of itself. */
@@ -160,8 +169,10 @@ class Page {
     if (t === "word") this.tell("heard", word, given);
     else if (t === "gone") this.tell("elsewhere", false);
     else if (t === "status") {
-      this.there = Object(status);
-      this.changed = true;
+      if (!isSame(this.there, Object(status))) {
+        this.there = Object(status);
+        this.changed = true;
+      }
       this.tell("elsewhere", true);
     } else if (t === "hello") this.postStatus();
   }
@@ -268,7 +279,7 @@ class Page {
       return;
     if (t === "farewell") this.requests = requests;
     else if (t === "fatal") this.fatal = error;
-    else if (t === "status") {
+    else if (t === "status" && !isSame(this.latest, status)) {
       this.latest = status;
       this.changed = true;
     }
@@ -358,18 +369,20 @@ class Page {
     // Not the function itself, which may be given twice.
     const entry = { listener };
     this.listeners.add(entry);
+    this.showTo(entry);
     return () => void this.listeners.delete(entry);
   }
 
   show() {
     this.postStatus();
-    const status = this.status();
-    for (const { listener } of [...this.listeners]) {
-      try {
-        listener(status);
-      } catch (error) {
-        attempt(() => reportError(error));
-      }
+    for (const entry of [...this.listeners]) this.showTo(entry);
+  }
+
+  showTo({ listener }) {
+    try {
+      listener(this.status());
+    } catch (error) {
+      attempt(() => reportError(error));
     }
   }
 

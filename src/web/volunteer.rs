@@ -5,10 +5,12 @@
 //! what the rules say while something is being done is done after it.
 
 use super::face::{door, hand_over, now};
-use super::json::{kind_of, says};
+use super::json::{kind_of, says, shown};
 use super::object::{array, object};
-use super::options::VolunteerOptions;
-use super::settings::{read_settings, require_object, truth, write_limits, write_settings};
+use super::options::{VolunteerOptions, known};
+use super::settings::{
+    given_settings, read_settings, require_object, truth, write_limits, write_settings,
+};
 use super::status;
 use crate::engine::clock::Now;
 use crate::engine::house::{Action, Event, House, HubWord, Order, Word};
@@ -46,7 +48,7 @@ export type VolunteerOptions = {
  * browsers have locks (not on plain `http`); the others have the state `"elsewhere"`, show its
  * status, and what is said in them goes for all tabs. When the page is left, jobs are put back.
  *
- * All methods throw `InvalidArgumentError` for what they do not take.
+ * All methods throw `InvalidArgumentError` for what they do not take, and need no `this`.
  */
 export class Volunteer {
   /** Throws `InvalidArgumentError`, `InvalidURLError`, or `NotLoadedError` before the wasm is loaded. */
@@ -54,8 +56,9 @@ export class Volunteer {
   /** How things are: the same object until they change. */
   readonly status: VolunteerStatus;
   /**
-   * Calls `listener` when the status has changed, at most ten times a second, from the next change
-   * on. Returns a function that ends that.
+   * Calls `listener` with the status, now and whenever it has changed, at most ten times a second.
+   * Returns a function that ends that. With `status` this is a store: Svelte takes the volunteer as
+   * it is, React by `useSyncExternalStore(volunteer.subscribe, () => volunteer.status)`.
    */
   subscribe(listener: (status: VolunteerStatus) => void): () => void;
   /** Computes, or goes on after a pause; after a failure it tries again. */
@@ -197,7 +200,7 @@ impl Inner {
             "hub:stopped" => Event::Hub(id, HubWord::Stopped),
             "hub:renew" => Event::Hub(id, HubWord::Renew),
             "hub:fatal" => Event::Hub(id, HubWord::Fatal),
-            "heard" => Event::Heard(self.word(&a.as_string().unwrap_or_default(), b)?),
+            "heard" => Event::Heard(self.word(&a.as_string().unwrap_or_default(), b, false)?),
             "later" => {
                 let mut telling = self.telling.get();
                 telling.came_back();
@@ -205,13 +208,13 @@ impl Inner {
                 self.show();
                 return Ok(());
             }
-            _ => Event::Said(self.word(what, a)?),
+            _ => Event::Said(self.word(what, a, true)?),
         });
         Ok(())
     }
 
-    /// What the volunteer says, here or in another tab.
-    fn word(&self, what: &str, given: &JsValue) -> Result<Word, Fault> {
+    /// What the volunteer says, `here` or in another tab, which may run another version of this.
+    fn word(&self, what: &str, given: &JsValue, here: bool) -> Result<Word, Fault> {
         Ok(match what {
             "start" => Word::Start,
             "resume" => Word::Resume,
@@ -224,7 +227,8 @@ impl Inner {
             "set" => {
                 let base = *self.house.borrow().settings();
                 require_object(given, "settings")?;
-                let settings = read_settings(given, &base)?;
+                let read = if here { given_settings } else { read_settings };
+                let settings = read(given, &base)?;
                 self.perform("keep", &write_settings(&settings), &U, &U, &U);
                 Word::Set(settings)
             }
@@ -336,9 +340,10 @@ fn until(for_ms: &JsValue, wall: f64) -> Result<Option<f64>, Fault> {
     }
     match for_ms.as_f64() {
         Some(ms) if ms >= 0.0 => Ok((ms < f64::INFINITY).then_some(wall + ms)),
-        _ => Err(Fault::argument(
-            "pause takes a number of milliseconds, 0 or more, or nothing.",
-        )),
+        _ => Err(Fault::argument(format!(
+            "pause takes a number of milliseconds, 0 or more, or nothing; it was given {}.",
+            shown(for_ms)
+        ))),
     }
 }
 
@@ -348,6 +353,7 @@ fn finish(options: &JsValue) -> Result<bool, Fault> {
         return Ok(false);
     }
     require_object(options, "the options of stop")?;
+    known(options, "option of stop", &["finish"])?;
     Ok(truth(options, "finish")?.unwrap_or(false))
 }
 

@@ -2,6 +2,7 @@
 // worker. No rule belongs here.
 
 import { isWorker, makeError, tellPage, wordOf } from "./face.js";
+import { countNested } from "./nested.js";
 
 /** The owner's functions and their `this`; undefined where they are none. */
 function read(parts) {
@@ -25,14 +26,16 @@ export function begin(given, door) {
   const parts = read(given);
   const wrong = !isWorker()
     ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts."
-    : !parts
-      ? "work() takes a function, or an object { setup?, handler } of functions."
-      : called && "work() was called before in this worker.";
+    : (door("misspelt", given) ??
+      (parts
+        ? called && "work() was called before in this worker."
+        : "work() takes a function, or an object { setup?, handler } of functions."));
   if (wrong) {
     tellPage("error", { message: wrong });
     throw makeError("InvalidArgumentError", "invalid_argument", wrong);
   }
   called = true;
+  countNested();
   let core, hear;
   addEventListener("message", ({ data }) => {
     if (data?.dc !== 1) return;

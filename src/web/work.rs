@@ -1,6 +1,7 @@
 //! `work`: what the owner's worker script calls. What becomes of that worker, `work.js` sees to.
 
 use super::face::main_door;
+use crate::nearest::{nearest, unknown};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -25,13 +26,35 @@ export interface WorkContext<Setup = undefined> {
    * word is sent, a few times a minute.
    *
    * Here a handler that keeps its thread busy also rests, as the volunteer's settings ask, and
-   * hears that it shall stop: then it throws `AbortError`, which you let pass.
+   * hears that it shall stop: then it throws `AbortError`, which you let pass. Where nobody catches
+   * that, as in a timer or in what an engine calls back, it does no harm: the job is given back.
+   *
+   * A handler whose work is done by workers of its own does not rest here: see `ready`.
    *
    * Throws `InvalidArgumentError` where an argument is none.
    */
   progress(done: number, total: number, text?: string): void;
-  /** Aborted when the job shall stop. For `fetch` and the like in an async handler. */
+  /**
+   * Aborted when the job shall stop: the volunteer has pressed Stop, or the job is somebody else's by
+   * now. For `fetch` and the like in an async handler. What a handler returns after that is not handed
+   * in, whole or not; the job is given back. `stop({ finish: true })` does not abort it.
+   */
   readonly signal: AbortSignal;
+  /**
+   * Whether the core shall rest: the volunteer has paused it, it runs on its battery, or the like. It
+   * changes while an async handler waits for something, and at each `progress`.
+   */
+  readonly paused: boolean;
+  /**
+   * Resolves when the handler may work: after a pause, and after the rests that the volunteer's
+   * `intensity` asks for. An async handler awaits it before each piece of work, or before each that it
+   * gives to workers of its own. Rejects with `AbortError` when the job shall stop.
+   *
+   * A worker whose handler goes on for five seconds while it is paused is ended, and its job goes on
+   * later from its last checkpoint. One that rests in `progress`, waits in `ready`, or waits for
+   * something and has no workers of its own, is left alone.
+   */
+  ready(): Promise<void>;
   /**
    * Says that the job's data is bad, so that the stage before makes it again, and ends the job:
    * it throws, and whatever the handler does then is not handed in. TypeScript sees that nothing
@@ -88,6 +111,32 @@ export function work<Setup>(parts: WorkParts<Setup>): void;
 extern "C" {
     #[wasm_bindgen(catch)]
     fn begin(parts: &JsValue, door: &JsValue) -> Result<(), JsValue>;
+}
+
+/// What is wrong with the names of the owner's `{ setup?, handler }`; `undefined` where nothing is.
+/// Other members are the owner's own, which both find in `this`: only a function whose name is nearly
+/// that of a missing one is refused, because it would never be called.
+pub(crate) fn misspelt(parts: &JsValue) -> JsValue {
+    const NAMES: [&str; 2] = ["setup", "handler"];
+    let keys = if parts.is_object() {
+        js_sys::Reflect::own_keys(parts).unwrap_or_default()
+    } else {
+        js_sys::Array::new()
+    };
+    let is_function =
+        |key: &JsValue| js_sys::Reflect::get(parts, key).is_ok_and(|v| v.is_function());
+    for key in keys.iter().filter(JsValue::is_string) {
+        let Ok(name) = super::json::text(&key, "a name") else {
+            continue;
+        };
+        let meant = nearest(&name, &NAMES).filter(|meant| !is_function(&JsValue::from_str(meant)));
+        if meant.is_some() && is_function(&key) {
+            return unknown("member of work's argument", &name, &NAMES)
+                .message
+                .into();
+        }
+    }
+    JsValue::UNDEFINED
 }
 
 /// `work` as JavaScript calls it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use distcompute_client::call::{Answer, Call};
 use distcompute_client::engine::{
     clock::{Due, Now},
-    duty::{Duty, FULL, PAUSED, STOP, worth_saying},
+    duty::{Duty, Ending, FULL, PAUSED, STOP, Stops, ending, worth_saying},
     governor::{Surroundings, Wish, govern},
     house::{Action, Event, House, HubWord, Word},
     keyed::Keyed,
@@ -45,6 +45,48 @@ fn settings() -> impl Strategy<Value = Settings> {
 
 proptest! {
     #![proptest_config(cases(300))]
+
+    /// A core's course: jobs begin, stops come by message and by tower in either order, handlers
+    /// return, throw or flag at any moment.
+    #[test]
+    fn what_was_aborted_is_never_handed_in(
+        events in prop::collection::vec((0_u8..4, any::<bool>(), any::<bool>()), 1..60),
+    ) {
+        let mut stops = Stops::default();
+        // Whether the running job was aborted, and whether its tower's word is still to come.
+        let (mut aborted, mut pending) = (false, 0_u32);
+        for (what, flagged, threw) in events {
+            match what {
+                0 => {
+                    stops.by_message();
+                    pending += 1;
+                    aborted = true;
+                }
+                1 if pending > 0 => {
+                    pending -= 1;
+                    prop_assert!(!stops.by_tower(), "the second word stops nothing");
+                }
+                2 => {
+                    // By tower first; its message follows at once.
+                    if pending == 0 {
+                        aborted |= stops.by_tower();
+                        stops.by_message();
+                    }
+                }
+                _ => {
+                    // Only what was flagged before the abort counts as a flag.
+                    let flagged = flagged && !aborted;
+                    let end = ending(aborted, flagged, threw);
+                    if aborted {
+                        prop_assert_eq!(end, Ending::Stopped);
+                    } else if !flagged && !threw {
+                        prop_assert_eq!(end, Ending::Done);
+                    }
+                    aborted = false;
+                }
+            }
+        }
+    }
 
     #[test]
     fn waits_grow_with_the_attempts_and_are_never_shorter_than_was_asked(

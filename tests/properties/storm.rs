@@ -35,6 +35,7 @@ enum Move {
         checkpoint: Option<Which>,
     },
     Recalled(u32, Vec<Which>),
+    Rests(u32),
     Met(u32, Option<(Which, Lease)>),
     Made(Lease, u8),
     Answered(Which, Reply),
@@ -143,6 +144,7 @@ fn step() -> impl Strategy<Value = Move> {
             core, started, progress, results, checkpoint,
         }),
         1 => (core(), prop::collection::vec(which(), 0..4)).prop_map(|(core, keys)| Move::Recalled(core, keys)),
+        1 => core().prop_map(Move::Rests),
         1 => (core(), prop::option::of((which(), lease()))).prop_map(|(core, job)| Move::Met(core, job)),
         1 => (lease(), 0_u8..4).prop_map(|(lease, kind)| Move::Made(lease, kind)),
         12 => (which(), reply()).prop_map(|(which, reply)| Move::Answered(which, reply)),
@@ -432,6 +434,7 @@ impl Shell {
                     },
                 )
             }
+            Move::Rests(core) => Event::Rests(core),
             Move::Recalled(core, keys) => {
                 let keys = keys.into_iter().map(|which| self.key(which));
                 Event::Recalled(core, keys.collect())

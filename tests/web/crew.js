@@ -26,16 +26,24 @@ const patienceMs = 40_000;
 /** Resolves to the first value but undefined and false that `look` gives; asked at each change. */
 function awaited(subscribe, look, describe) {
   return new Promise((resolve, reject) => {
-    const check = () => {
-      const found = look();
-      if (found === undefined || found === false) return;
+    let end = () => {};
+    let over = false;
+    const finish = () => {
+      over = true;
       clearTimeout(timer);
       end();
+    };
+    const check = () => {
+      if (over) return;
+      const found = look();
+      if (found === undefined || found === false) return;
+      finish();
       resolve(found);
     };
-    const timer = setTimeout(() => (end(), reject(new Error(describe()))), patienceMs);
-    const end = subscribe(check);
-    check();
+    const timer = setTimeout(() => (finish(), reject(new Error(describe()))), patienceMs);
+    end = subscribe(check);
+    if (over) end();
+    else check();
   });
 }
 

@@ -29,6 +29,7 @@ const SETUP_MS: f64 = 20.0;
 const REPORT_MS: f64 = 10.0;
 const POLL_MS: f64 = 250.0;
 const SHOW_MS: f64 = 200.0;
+const REST_MS: f64 = 1_000.0;
 const NICKNAME: &str = "Cluster 2";
 
 /// 2026-11-25.
@@ -183,6 +184,8 @@ struct Core {
     inbox: Vec<ToCore>,
     said: f64,
     shown: f64,
+    /// When it last said that it rests.
+    rested: f64,
     unsaid: Report,
     /// What has ended since the report before the last one, for a hub that has not heard of it.
     over: Vec<(Task, KeptOutcome)>,
@@ -1197,6 +1200,7 @@ impl<T: Tracker> World<T> {
             inbox: Vec::new(),
             said: f64::NEG_INFINITY,
             shown: f64::NEG_INFINITY,
+            rested: f64::NEG_INFINITY,
             unsaid: Report::default(),
             over: Vec::new(),
             told: 0,
@@ -1265,7 +1269,10 @@ impl<T: Tracker> World<T> {
                 return;
             };
             match word {
-                ToCore::Level(level) => core.level = level,
+                ToCore::Level(level) => {
+                    core.level = level;
+                    core.rested = f64::NEG_INFINITY;
+                }
                 ToCore::Stop(key) => {
                     if core.running.as_ref().is_some_and(|run| run.task.key == key) {
                         self.end(at, Outcome::Released, false);
@@ -1427,10 +1434,18 @@ impl<T: Tracker> World<T> {
             if hangs && run.spent + 1e-6 >= run.work.ms {
                 return;
             }
+            let (blocks, rested) = (run.work.blocks, core.rested);
+            if level == 0 && (polls || !blocks) && self.t - rested >= REST_MS {
+                core.rested = self.t;
+                if core.hub == self.life {
+                    self.hub_hears(MESSAGE_MS, Event::Rests(at));
+                }
+            }
             let wait = match level {
                 // A handler that sleeps looks up four times a second; others only hear messages.
                 0 if polls => POLL_MS,
-                0 => return,
+                0 if blocks => return,
+                0 => REST_MS,
                 _ => left * 10.0 / f64::from(level),
             };
             self.plan(wait, Happens::Step(at, life, plan));
@@ -1544,7 +1559,7 @@ impl<T: Tracker> World<T> {
     fn check_idle(&mut self) {
         let computes = matches!(
             self.reason(),
-            Reason::Computing | Reason::NoJobs { .. } | Reason::Starting
+            Reason::Computing | Reason::Fetching | Reason::NoJobs { .. } | Reason::Starting
         );
         let open = self.stages.iter().any(|stage| self.tracker.is_open(*stage));
         let reached = !self.faults.down;

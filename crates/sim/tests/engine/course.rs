@@ -1,13 +1,15 @@
 //! What a volunteer's day brings: pauses, stops, other settings, sleep, a closed tab, a new version.
 
+use distcompute_client::call::Answer;
 use distcompute_client::engine::{
-    action::{Action, Hello, Session, Wire},
+    action::{Action, Got, Hello, Parsed, Session, Synced, Wire},
     clock::Now,
     desk::{Outcome, Place, Text, Ticket},
     governor::Surroundings,
     governor::Wish,
     scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored},
     settings::{Limits, Settings},
+    status::{CoreState, State},
 };
 use distcompute_protocol::{Stage, SyncRequest};
 
@@ -129,6 +131,133 @@ fn a_pause_puts_back_what_was_not_begun_and_keeps_what_was_for_a_lease() {
             world.begun
         );
     });
+}
+
+#[test]
+fn a_worker_that_goes_on_in_a_pause_is_ended_and_its_job_is_no_failure() {
+    let mut world = world(true, 3, 1, 60_000.0);
+    // It never looks up.
+    world.handler = Box::new(|_, _| Work::of(60_000.0));
+    world.run(30_000.0);
+    assert_eq!(world.running(), 1);
+    pause(&mut world);
+    world.run(500.0);
+    let status = world.hub.status(world.now());
+    let state = status.cores[0].state;
+    assert_eq!(state, CoreState::Working, "nobody claims that it rests");
+    assert!(world.run_until(6_500.0, |world| world.running() == 0));
+    assert_eq!(world.replaced, 1);
+    world.run(1_000.0);
+    assert_eq!(
+        world.tracker.held(),
+        0,
+        "what has no checkpoint is put back"
+    );
+    assert_eq!(world.hub.status(world.now()).jobs_failed, 0);
+    world.tell(Event::Wish(Wish::Run));
+    finishes(&mut world, 400_000.0);
+}
+
+#[test]
+fn the_job_of_a_worker_that_was_ended_in_a_pause_goes_on_from_its_checkpoint() {
+    let settings = Settings::default();
+    let mut hub = Scheduler::new(&[Stage::A], "Ada", settings, Limits::default());
+    let mut now = Now::default();
+    let stored = Stored {
+        stage: Stage::A,
+        number: 5,
+        attempt: 1,
+        ticket: Ticket::Lease("1-a".to_owned()),
+        input: None,
+        outcome: None,
+    };
+    let restored = Event::Restored {
+        sessions: vec![session()],
+        jobs: vec![stored],
+        cores: Vec::new(),
+    };
+    hub.handle(now, 0.5, restored);
+    for core_is in [Event::CoreHere(0), Event::CoreUp(0)] {
+        hub.handle(now, 0.5, core_is);
+    }
+    // Its lease is confirmed, so that it may be begun.
+    let synced = Got::Answered(
+        Answer {
+            status: 200,
+            ..Answer::default()
+        },
+        Parsed::Sync(Synced {
+            wait_ms: 60_000.0,
+            ..Synced::default()
+        }),
+    );
+    let given = |actions: &[Action]| actions.iter().any(|a| matches!(a, Action::Give { .. }));
+    let mut id = 0;
+    let mut begun = false;
+    while !begun && id < 5 {
+        id += 1;
+        begun = given(&hub.handle(now, 0.5, Event::Answered(id, synced.clone())));
+    }
+    assert!(begun);
+    hub.handle(now, 0.5, Event::Wish(Wish::Pause { until: None }));
+    let mut replaced = 0;
+    for _ in 0..8 {
+        now.mono += 1_000.0;
+        now.wall += 1_000.0;
+        let actions = hub.handle(now, 0.5, Event::Tick);
+        let replaces = |action: &&Action| matches!(action, Action::Replace { core: 0, .. });
+        replaced += actions.iter().filter(replaces).count();
+    }
+    assert_eq!(replaced, 1);
+    let job = hub.desk().iter().next().expect("it is kept");
+    assert_eq!((job.number, &job.place), (5, &Place::Ahead));
+    for core_is in [Event::CoreHere(0), Event::CoreUp(0)] {
+        assert!(!given(&hub.handle(now, 0.5, core_is)), "it is still paused");
+    }
+    assert!(given(&hub.handle(now, 0.5, Event::Wish(Wish::Run))));
+}
+
+#[test]
+fn a_core_is_said_to_rest_once_it_has_said_so() {
+    let mut world = world(true, 3, 1, 60_000.0);
+    world.run(5_000.0);
+    let state = |world: &World<Model>| world.hub.status(world.now()).cores[0].state;
+    assert_eq!(state(&world), CoreState::Working);
+    pause(&mut world);
+    assert_eq!(
+        state(&world),
+        CoreState::Working,
+        "it has not heard of it yet"
+    );
+    world.run(1_000.0);
+    assert_eq!(state(&world), CoreState::Paused);
+    world.run(120_000.0);
+    assert_eq!((state(&world), world.replaced), (CoreState::Paused, 0));
+    world.tell(Event::Wish(Wish::Run));
+    assert_eq!(state(&world), CoreState::Working);
+    finishes(&mut world, 400_000.0);
+    begun(&world, 1);
+}
+
+#[test]
+fn between_short_jobs_it_computes_or_waits_and_never_starts_again() {
+    for (job_ms, delay_ms) in [(1.0, 20.0), (20.0, 300.0), (300.0, 1_000.0), (5.0, 4_000.0)] {
+        let mut world = world(true, 400, 2, job_ms);
+        world.delay_ms = delay_ms;
+        let seen = std::cell::RefCell::new(Vec::new());
+        world.run_until(2_000_000.0, |world| {
+            let state = State::of(&world.reason());
+            let mut seen = seen.borrow_mut();
+            if seen.last() != Some(&state) {
+                seen.push(state);
+            }
+            world.tracker.is_finished()
+        });
+        let seen = seen.into_inner();
+        assert!(world.tracker.is_finished());
+        assert_eq!(seen[..2], [State::Starting, State::Computing]);
+        assert!(!seen[1..].contains(&State::Starting), "{job_ms}: {seen:?}");
+    }
 }
 
 #[test]
