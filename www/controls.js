@@ -16,6 +16,34 @@ const from = element("from", HTMLInputElement);
 const to = element("to", HTMLInputElement);
 
 /**
+ * What was done before this script was there (early.js).
+ *
+ * @typedef {object} Early
+ * @property {boolean} pressed Start was pressed
+ * @property {Set<string>} edited ids of fields
+ * @property {() => void} end from here on others listen
+ */
+
+/**
+ * Takes over from early.js: fields that were filled in meanwhile stay, the others show what is
+ * remembered. Returns what holds now.
+ *
+ * @param {Settings} settings
+ * @param {number | undefined} hardware
+ * @param {Pick<Early, "edited">} early
+ * @returns {Settings}
+ */
+export function takeOver(settings, hardware, { edited }) {
+  const fields = [nickname, intensity, battery, background, mindHours, from, to];
+  const typed = fields.filter(({ id }) => edited.has(id));
+  const kept = typed.map((field) => ({ field, value: field.value, checked: field.checked }));
+  fill(settings, hardware);
+  for (const { field, ...state } of kept) Object.assign(field, state);
+  tell();
+  return read(settings);
+}
+
+/**
  * @param {Settings} settings
  * @param {number | undefined} hardware how many cores there are
  */

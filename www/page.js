@@ -5,10 +5,12 @@ import { Awake } from "./awake.js";
 import { Cards } from "./cards.js";
 import * as controls from "./controls.js";
 import { element, write } from "./element.js";
+import { getText, whyNot } from "./fetching.js";
 import { Picture, follow } from "./picture.js";
 import loadClient, { Volunteer } from "./pkg/distcompute_client.js";
 import * as sentence from "./sentence.js";
 import * as memory from "./settings.js";
+import { pictureShare } from "./share.js";
 
 /** @typedef {import("./pkg/distcompute_client.js").VolunteerStatus} Status */
 
@@ -24,17 +26,18 @@ const reveal = (id, shown) => void (element(id, HTMLElement).hidden = !shown);
 /** @type {(id: string, pressed: () => void) => void} */
 const onPress = (id, pressed) => element(id, HTMLButtonElement).addEventListener("click", pressed);
 
-let settings = memory.readSettings(storage, hardware);
+/** @type {import("./controls.js").Early} */
+const early = Object(window).early;
+
+let settings = controls.takeOver(memory.readSettings(storage, hardware), hardware, early);
 /** Whether Start was ever pressed here, and whether this tab computes or waits for its turn. */
 let begun = false;
 let wanted = false;
 
-controls.fill(settings, hardware);
-showProject().catch(() => say("description", "The tracker cannot be reached."));
-const parameters = await patiently(async () => {
-  await loadClient();
-  return getJson(new URL("poster/poster.json", document.baseURI));
-});
+const [parameters] = await Promise.all([
+  patiently(() => getJson(new URL("poster/poster.json", document.baseURI))),
+  patiently(() => loadClient()),
+]);
 const picture = new Picture(element("picture", HTMLCanvasElement), parameters);
 const cards = new Cards(element("cards", HTMLElement), element("brushes", HTMLElement), parameters);
 /** Under which name `volunteer` works: it keeps that. */
@@ -55,6 +58,7 @@ controls.onChange(() => {
 onPress("stop", () => volunteer.stop());
 onPress("finish", () => volunteer.stop({ finish: true }));
 onPress("resume", () => volunteer.resume());
+onPress("download", download);
 for (const minutes of [30, 60, 120]) {
   onPress(`pause-${minutes}`, () => volunteer.pause(minutes * 60_000));
 }
@@ -66,8 +70,16 @@ onPress("forget-sure", forget);
 
 // The countdowns.
 setInterval(show, 1000);
+early.end();
+if (early.edited.size > 0) memory.writeSettings(storage, settings);
 showPicture();
-follow(picture, tracker, showPicture);
+const following = follow(picture, {
+  tracker,
+  changed: showPicture,
+  share: () => pictureShare(volunteer.status, wanted),
+});
+if (early.pressed) start();
+patiently(showProject);
 
 function makeVolunteer() {
   const made = new Volunteer({
@@ -89,6 +101,7 @@ function start() {
     volunteer = makeVolunteer();
   }
   begun = wanted = true;
+  following.interrupt();
   volunteer.start();
   show();
   element("stop", HTMLButtonElement).focus();
@@ -117,13 +130,15 @@ function showControls(status) {
   const runs = reason.code !== "stopped" && reason.code !== "failed";
   const goes = runs && state !== "stopping";
   const focused = document.activeElement;
-  reveal("start", !wanted);
-  element("start", HTMLButtonElement).disabled = picture.finished;
+  const start = element("start", HTMLButtonElement);
+  reveal("start", !wanted && !picture.finished);
+  start.disabled = picture.finished;
   say("start", status.state === "elsewhere" ? "Take over when it closes" : "Start");
   reveal("stop", runs);
   reveal("finish", goes);
   reveal("pause", goes && reason.code !== "paused");
   reveal("resume", goes && reason.code === "paused");
+  reveal("download", picture.finished && !wanted);
   controls.fixName(wanted);
   keepFocus(focused);
   awake.want(element("awake", HTMLInputElement).checked && runs);
@@ -141,7 +156,7 @@ function showControls(status) {
  */
 function keepFocus(focused) {
   if (!(focused instanceof HTMLElement) || focused.offsetParent) return;
-  const next = ["stop", "start"].find((id) => !element(id, HTMLElement).hidden);
+  const next = ["stop", "start", "download"].find((id) => !element(id, HTMLElement).hidden);
   if (focused instanceof HTMLButtonElement && next) element(next, HTMLElement).focus();
 }
 
@@ -158,7 +173,11 @@ function showCounts(status) {
   say("sent", sentence.size(status.bytesSent));
   say("received", sentence.size(status.bytesReceived));
   say("waiting", String(status.waiting));
-  say("connection", sentence.connection(status));
+  const connection = sentence.connection(status);
+  say("connection", connection);
+  reveal("connection-row", connection !== "");
+  // Before the first job there is nothing to tell.
+  reveal("record", begun || status.computeMs > 0 || status.state === "elsewhere");
 }
 
 /** @param {unknown} [error] */
@@ -167,7 +186,7 @@ function showPicture(error) {
   const progress = element("tiles", HTMLProgressElement);
   progress.max = tiles;
   progress.value = checked;
-  const old = error ? " This is an older state: the tracker cannot be reached." : "";
+  const old = error ? ` This is an older state: ${whyNot(error)}.` : "";
   say("picture-text", sentence.pictureSentence(picture.counts) + old);
   if (picture.finished && wanted) volunteer.stop();
   show();
@@ -198,6 +217,14 @@ async function forget() {
   show();
 }
 
+async function download() {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await picture.toFile());
+  link.download = `${document.title.replace(/: volunteer$/, "")}.png`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 async function showProject() {
   const { project, description } = await getJson(new URL("api/project", tracker));
   document.title = `${project}: volunteer`;
@@ -206,7 +233,7 @@ async function showProject() {
 }
 
 /**
- * Repeats it for as long as the tracker is away, and says so.
+ * Repeats it for as long as it fails, and says why.
  *
  * @template T
  * @param {() => Promise<T>} attempt
@@ -215,8 +242,9 @@ async function patiently(attempt) {
   for (;;) {
     try {
       return await attempt();
-    } catch {
-      say("status", "The tracker cannot be reached. Trying again in a few seconds.");
+    } catch (error) {
+      if (!begun)
+        say("status", `Not all of this page has come: ${whyNot(error)}. Trying again soon.`);
       await new Promise((resolve) => setTimeout(resolve, 4000 + 4000 * Math.random()));
     }
   }
@@ -224,7 +252,5 @@ async function patiently(attempt) {
 
 /** @param {URL} url */
 async function getJson(url) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  return await answer.json();
+  return JSON.parse(await getText(url));
 }

@@ -1,18 +1,18 @@
 // The picture: paints results on a canvas as they come in from the tracker. Used by the volunteer
 // page and by the dashboard's preview. Results are strangers' text: what does not fit is not painted.
 
+import { getText } from "./fetching.js";
 import { decodeBytes, decodeTimes, frame, tileCount } from "./tile.js";
 
 /**
  * @typedef {import("./tile.js").Parameters} Parameters
- * @typedef {{ number: number, data: string }} Result
+ * @typedef {{ cursor: number, number: number, data?: string }} Result
+ * @typedef {"none" | "rendered" | "checked"} State
  */
 
 const jsonMark = "<!json!>";
 /** What stands for a sample that does not escape. */
 const inside = 0xffff;
-/** Results of a stage are fetched in portions, so that tiles appear as they arrive. */
-const portion = 20;
 
 /**
  * The fields of a result's text; an empty object where it is not JSON.
@@ -89,12 +89,17 @@ function brightness(colour) {
 }
 
 export class Picture {
+  #canvas;
   #context;
   #poster;
-  /** What each tile shows so far. @type {("none" | "rendered" | "checked")[]} */
-  #tiles;
+  /** How far each tile is, as the tracker says. @type {State[]} */
+  #known;
+  /** What each tile shows. @type {State[]} */
+  #painted;
   /** Behind which result each stage is asked for more. @type {Record<string, string>} */
   #cursors = { a: "", b: "" };
+  /** Whether somebody can see it. */
+  #isInView = true;
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -105,110 +110,208 @@ export class Picture {
     canvas.height = poster.height;
     const context = canvas.getContext("2d");
     if (!context) throw new Error("This browser cannot paint on a canvas.");
+    this.#canvas = canvas;
     this.#context = context;
     this.#poster = poster;
-    this.#tiles = Array.from({ length: tileCount(poster) }, () => "none");
+    this.#known = Array.from({ length: tileCount(poster) }, () => "none");
+    this.#painted = [...this.#known];
     this.#paintGrid();
+    // A little before it is scrolled to.
+    const seen = new IntersectionObserver(
+      (entries) => (this.#isInView = entries.at(-1)?.isIntersecting ?? true),
+      { rootMargin: "50%" },
+    );
+    seen.observe(canvas);
   }
 
   /** What is to be painted: an empty place for each tile. */
   #paintGrid() {
     this.#context.strokeStyle = "rgb(255 255 255 / 9%)";
-    for (let index = 0; index < this.#tiles.length; index += 1) {
+    for (let index = 0; index < this.#known.length; index += 1) {
       const place = frame(this.#poster, index);
       if (place) this.#context.strokeRect(place.x, place.y, place.width, place.height);
     }
   }
 
   get counts() {
-    /** @param {string} state */
-    const having = (state) => this.#tiles.filter((tile) => tile === state).length;
-    return { tiles: this.#tiles.length, checked: having("checked"), rendered: having("rendered") };
+    /** @param {State} state */
+    const having = (state) => this.#known.filter((tile) => tile === state).length;
+    return { tiles: this.#known.length, checked: having("checked"), rendered: having("rendered") };
   }
 
+  /** All tiles are checked, and whoever looks sees them. */
   get finished() {
-    return this.#tiles.every((tile) => tile === "checked");
+    const checked = this.#known.every((tile) => tile === "checked");
+    return checked && (!this.#isInView || this.isPainted);
+  }
+
+  /** It shows all that is known. */
+  get isPainted() {
+    return this.#known.every((tile, index) => tile === this.#painted[index]);
+  }
+
+  /** Whether there is something to fetch that somebody would see. */
+  get isBehind() {
+    return this.#isInView && !this.isPainted;
   }
 
   /**
-   * Fetches and paints what is new. Rejects where the tracker does not answer.
+   * Asks which tiles there are, without what they show. Rejects where the tracker does not answer.
    *
    * @param {URL} tracker
    * @param {AbortSignal} signal
-   * @param {() => void} painted called after each portion
    */
-  async update(tracker, signal, painted) {
+  async learn(tracker, signal) {
     for (const stage of /** @type {const} */ (["b", "a"])) {
-      // Checked tiles come first: with all of them there is nothing that the others could add.
-      while (!this.finished) {
-        const results = await this.#fetch(tracker, stage, signal);
-        for (const result of results) this.#paint(stage, result);
-        if (results.length === 0) break;
-        painted();
+      for (;;) {
+        const after = this.#cursors[stage];
+        const query = { stage, data: "false", limit: "10000", ...(after && { after }) };
+        const lines = await results(tracker, query, signal);
+        for (const { number } of lines) this.#note(stage, number - 1);
+        const last = lines.at(-1);
+        if (!last) break;
+        this.#cursors[stage] = String(last.cursor);
       }
     }
   }
 
   /**
-   * @param {URL} tracker
    * @param {"a" | "b"} stage
-   * @param {AbortSignal} signal
-   * @returns {Promise<Result[]>}
+   * @param {number} index
    */
-  async #fetch(tracker, stage, signal) {
-    const url = new URL("api/results", tracker);
-    const after = this.#cursors[stage];
-    url.search = String(
-      new URLSearchParams({ stage, limit: String(portion), ...(after && { after }) }),
-    );
-    const answer = await fetch(url, { signal });
-    if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
-    const lines = (await answer.text()).split("\n").filter(Boolean);
-    const results = lines.map((line) => JSON.parse(line));
-    const last = results.at(-1);
-    if (last) this.#cursors[stage] = String(last.cursor);
-    return results;
+  #note(stage, index) {
+    const known = this.#known[index];
+    if (known === undefined || (stage === "a" && known === "checked")) return;
+    this.#known[index] = stage === "b" ? "checked" : "rendered";
+    // A later result takes the place of an earlier one.
+    if (this.#painted[index] === this.#known[index]) this.#painted[index] = "none";
+  }
+
+  /**
+   * Fetches and paints some tiles: checked ones first, and those that are not checked yet only where
+   * nothing better is known.
+   *
+   * @param {URL} tracker
+   * @param {number} most how many
+   * @param {AbortSignal} signal
+   */
+  async paintSome(tracker, most, signal) {
+    const behind = this.#known.flatMap((tile, at) => (tile === this.#painted[at] ? [] : [at]));
+    const checked = behind.filter((at) => this.#known[at] === "checked");
+    const stage = checked.length > 0 ? "b" : "a";
+    const wanted = (stage === "b" ? checked : behind).slice(0, most);
+    const numbers = wanted.map((at) => at + 1).join();
+    for (const result of await results(tracker, { stage, numbers }, signal)) {
+      this.#paint(stage, result);
+    }
+    // What has gone or does not fit is not asked for again.
+    for (const at of wanted) this.#painted[at] = this.#known[at] ?? "none";
   }
 
   /**
    * @param {"a" | "b"} stage
    * @param {Result} result
    */
-  #paint(stage, { number, data }) {
-    const index = number - 1;
-    const place = frame(this.#poster, index);
-    if (!place || (stage === "a" && this.#tiles[index] === "checked")) return;
+  #paint(stage, { number, data = "" }) {
+    const place = frame(this.#poster, number - 1);
+    if (!place) return;
     const pixels =
       stage === "b" ? colouredPixels(place, data) : greyPixels(this.#poster, place, data);
     if (!pixels) return;
     this.#context.putImageData(new ImageData(pixels, place.width, place.height), place.x, place.y);
-    this.#tiles[index] = stage === "b" ? "checked" : "rendered";
+  }
+
+  /** The picture as a file. @returns {Promise<Blob>} */
+  async toFile() {
+    return await new Promise((resolve, reject) => {
+      const failed = new Error("This browser cannot make a file of the picture.");
+      this.#canvas.toBlob((file) => (file ? resolve(file) : reject(failed)), "image/png");
+    });
   }
 }
+
+/**
+ * Lines of the tracker's results.
+ *
+ * @param {URL} tracker
+ * @param {Record<string, string>} query
+ * @param {AbortSignal} signal
+ * @returns {Promise<Result[]>}
+ */
+async function results(tracker, query, signal) {
+  const url = new URL("api/results", tracker);
+  url.search = String(new URLSearchParams(query));
+  const text = await getText(url, { signal, priority: "low" });
+  const lines = text.split("\n").filter(Boolean);
+  return lines.map((line) => JSON.parse(line));
+}
+
+/** One request for tiles takes about so long, in milliseconds, on any line. */
+const steadily = 1000;
+const mostTiles = 20;
 
 /**
  * Keeps a picture up to date while somebody can see it, until it is finished.
  *
  * @param {Picture} picture
- * @param {URL} tracker
- * @param {(error?: unknown) => void} changed
+ * @param {object} options
+ * @param {URL} options.tracker
+ * @param {(error?: unknown) => void} options.changed
+ * @param {() => number} [options.share] which part of the time may go into fetching tiles, from 0 (none
+ *   for now) to 1
  */
-export async function follow(picture, tracker, changed) {
-  for (let quiet = 0; !picture.finished; quiet += 1) {
-    await untilVisible();
-    try {
-      const painted = () => {
-        quiet = 0;
-        changed();
-      };
-      await picture.update(tracker, AbortSignal.timeout(30_000), painted);
-    } catch (error) {
-      changed(error);
+export function follow(picture, { tracker, changed, share = () => 1 }) {
+  let portion = 2;
+  let transfer = new AbortController();
+
+  /** Fetches tiles until nothing is missing or other things come first. */
+  async function paint() {
+    while (picture.isBehind && share() > 0 && !document.hidden) {
+      const began = performance.now();
+      await picture.paintSome(tracker, portion, transfer.signal);
+      changed();
+      const took = Math.max(1, performance.now() - began);
+      portion = Math.max(
+        1,
+        Math.min(mostTiles, Math.round((portion * steadily) / took), 2 * portion),
+      );
+      const part = share();
+      if (part > 0 && part < 1) await pause(took * (1 / part - 1));
     }
-    // Slower and slower while nothing happens, and not all visitors at the same moment.
-    const ms = Math.min(15_000, 1500 * 1.2 ** quiet) * (0.75 + Math.random() / 2);
-    await new Promise((resolve) => setTimeout(resolve, ms));
   }
+
+  async function run() {
+    for (let quiet = 0; !picture.finished; quiet += 1) {
+      await untilVisible();
+      transfer = new AbortController();
+      const before = JSON.stringify(picture.counts);
+      try {
+        await picture.learn(tracker, transfer.signal);
+        changed();
+        await paint();
+      } catch (error) {
+        if (!transfer.signal.aborted) changed(error);
+      }
+      if (JSON.stringify(picture.counts) !== before) quiet = 0;
+      // Slower and slower while nothing happens, and not all visitors at the same moment.
+      await pause(Math.min(15_000, 1500 * 1.2 ** quiet) * (0.75 + Math.random() / 2));
+    }
+    changed();
+  }
+
+  run();
+  return {
+    /** Ends what is on its way: something else needs the line. */
+    interrupt: () => transfer.abort(),
+  };
+}
+
+/**
+ * @param {number} ms
+ * @returns {Promise<void>}
+ */
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** @returns {Promise<void>} */

@@ -1,6 +1,7 @@
 // The picture alone, for the dashboard to show: only looks, never computes.
 
 import { element } from "./element.js";
+import { getText, whyNot } from "./fetching.js";
 import { Picture, follow } from "./picture.js";
 import { pictureSentence } from "./sentence.js";
 
@@ -8,11 +9,11 @@ const tracker = new URL("../", document.baseURI);
 const text = element("picture-text", HTMLElement);
 
 try {
-  const answer = await fetch("./poster/poster.json");
-  const picture = new Picture(element("picture", HTMLCanvasElement), await answer.json());
+  const parameters = JSON.parse(await getText(new URL("poster/poster.json", document.baseURI)));
+  const picture = new Picture(element("picture", HTMLCanvasElement), parameters);
   const show = () => (text.textContent = pictureSentence(picture.counts));
   show();
-  await follow(picture, tracker, show);
-} catch {
-  text.textContent = "The picture cannot be shown: the tracker did not answer.";
+  follow(picture, { tracker, changed: show });
+} catch (error) {
+  text.textContent = `The picture cannot be shown: ${whyNot(error)}.`;
 }

@@ -116,9 +116,13 @@ export function advice({ reason, error }) {
   return remedy && error ? `${remedy} What happened: ${error.message}` : remedy;
 }
 
-/** @param {Status} status */
+/**
+ * Whether the tracker answers; empty while nobody asks it.
+ *
+ * @param {Status} status
+ */
 export function connection({ state, connection }) {
-  if (state === "stopped" || state === "failed") return "none";
+  if (state === "stopped" || state === "failed") return "";
   return connection === "online" ? "good" : "cannot be reached";
 }
 

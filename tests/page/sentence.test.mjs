@@ -133,7 +133,7 @@ test("what went wrong is told with what to do", () => {
 });
 
 test("only what runs has a connection, and is busy", () => {
-  assert.equal(connection({ state: "stopped", connection: "online" }), "none");
+  assert.equal(connection({ state: "stopped", connection: "online" }), "");
   assert.equal(connection({ state: "waiting", connection: "unreachable" }), "cannot be reached");
   assert.equal(connection({ state: "computing", connection: "online" }), "good");
   const busy = ["starting", "computing", "waiting", "paused", "stopping"];

@@ -7,6 +7,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use distcompute_protocol::ErrorCode;
 use maud::html;
 
 use super::page::{self, Place};
@@ -23,7 +24,11 @@ pub async fn as_page(State(app): State<App>, request: Request, next: Next) -> Re
     let main = html! {
         section aria-labelledby="refusal-title" {
             h1 #refusal-title { (title(status)) }
-            p { (sentence) }
+            @if Some(sentence.as_str()) == ErrorCode::NotFound.text() {
+                p { "This tracker has no page at this address." }
+            } @else {
+                p { (sentence) }
+            }
             p { a href="/" { "To the dashboard of " (app.settings.project) } }
             @if let Some(path) = &app.settings.volunteer_page {
                 p { a href=(path) { "To the volunteer page" } }
