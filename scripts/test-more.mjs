@@ -9,7 +9,7 @@ import { endOnSignals } from "./process.mjs";
 import { ensurePython, ensureSchemathesis } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
 import { nativeTests, nodeTests, pythonTests, simulate } from "./test.mjs";
-import { ensureBuildTools, ensureRust } from "./tools.mjs";
+import { ensureBuildTools, ensureNpmPackages, ensureRust } from "./tools.mjs";
 import { wasmStep } from "./wasm.mjs";
 
 /** @type {import("./report.mjs").Step[]} */
@@ -36,6 +36,15 @@ const steps = [
     run: (of) => {
       const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
       return nodeTests({ folders: ["tests/bundlers"], env });
+    },
+  },
+  {
+    name: "lighthouse",
+    what: "the volunteer page and the dashboard, as Lighthouse judges them on a phone",
+    needs: [ensureNpmPackages, ensureBuildTools, ensureChromium],
+    run: (of) => {
+      const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
+      return nodeTests({ folders: ["tests/lighthouse"], env });
     },
   },
   {

@@ -4,15 +4,16 @@
 
 /**
  * Which part of the time may go into fetching what the picture shows: nothing before the first job
- * has begun or while the tracker is not reached, a quarter while jobs are done, all of it otherwise.
+ * has begun, while jobs are being fetched or the tracker is not reached, a quarter while jobs are done,
+ * all of it otherwise.
  *
  * @param {Status} status
  * @param {boolean} wanted Start was pressed
  */
 export function pictureShare(status, wanted) {
   const { state, reason } = status.elsewhere ?? status;
-  if (state === "computing") return 0.25;
   const { code } = reason;
-  if (code === "unreachable") return 0;
+  if (code === "unreachable" || code === "fetching") return 0;
+  if (state === "computing") return 0.25;
   return wanted && (state === "starting" || code === "starting") ? 0 : 1;
 }

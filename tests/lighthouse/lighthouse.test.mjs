@@ -1,0 +1,76 @@
+// What Lighthouse says of the volunteer page and the dashboard, as on a phone.
+
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { chromiumArgs, ensureChromium } from "../../scripts/browsers.mjs";
+import { npmCommand } from "../../scripts/places.mjs";
+import { must } from "../../scripts/process.mjs";
+import { startSample } from "../e2e/sample.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const categories = ["performance", "accessibility", "best-practices"];
+
+/** What else the machine does counts in the performance: the best of so many runs is taken. */
+const runs = 4;
+
+/** Lighthouse in a folder of its own. Resolves to what runs it. */
+async function install(t) {
+  const folder = mkdtempSync(join(tmpdir(), "distcompute-lighthouse-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync(join(here, "package.json"), join(folder, "package.json"));
+  const [npm, ...first] = npmCommand();
+  await must(npm, [...first, "install", "--no-audit", "--no-fund"], { cwd: folder });
+  const chromium = await ensureChromium();
+  return async (url) => {
+    const report = join(folder, "report.json");
+    const program = join(folder, "node_modules", "lighthouse", "cli", "index.js");
+    const flags = [
+      ...[url, "--quiet", "--output=json", `--output-path=${report}`],
+      `--only-categories=${categories.join()}`,
+      `--chrome-flags=${["--headless=new", ...chromiumArgs()].join(" ")}`,
+      // Nothing is reported to anybody.
+      "--no-enable-error-reporting",
+    ];
+    await must(process.execPath, [program, ...flags], {
+      cwd: folder,
+      env: { ...process.env, CHROME_PATH: chromium },
+    });
+    return JSON.parse(readFileSync(report, "utf8"));
+  };
+}
+
+/** The audits of a category that are not passed. */
+function failed({ categories, audits }, category) {
+  return categories[category].auditRefs
+    .filter(({ id, weight }) => weight > 0 && audits[id].score !== null && audits[id].score < 1)
+    .map(({ id }) => `${id}: ${audits[id].displayValue ?? ""}`);
+}
+
+test("Lighthouse has nothing to say against the pages", async (t) => {
+  const lighthouse = await install(t);
+  const { volunteerUrl, dashboardUrl } = await startSample(t, { poster: "small.json" });
+  for (const url of [volunteerUrl, dashboardUrl]) {
+    await t.test(
+      url.endsWith("/volunteer/") ? "the volunteer page" : "the dashboard",
+      async (t) => {
+        let best = 0;
+        for (let run = 0; run < runs && best < 0.9; run += 1) {
+          const report = await lighthouse(url);
+          for (const category of ["accessibility", "best-practices"]) {
+            assert.deepEqual(failed(report, category), [], category);
+            assert.equal(report.categories[category].score, 1, category);
+          }
+          best = Math.max(best, report.categories.performance.score);
+          t.diagnostic(`performance ${report.categories.performance.score}`);
+          if (best < 0.9) t.diagnostic(failed(report, "performance").join("; "));
+        }
+        assert.ok(best >= 0.9, `performance is ${best}`);
+      },
+    );
+  }
+});
