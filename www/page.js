@@ -71,6 +71,7 @@ onPress("forget-sure", forget);
 // The countdowns.
 setInterval(show, 1000);
 early.end();
+volunteer.subscribe(show);
 if (early.edited.size > 0) memory.writeSettings(storage, settings);
 showPicture();
 const following = follow(picture, {
@@ -90,15 +91,20 @@ function makeVolunteer() {
     spawn: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" }),
     settings: memory.volunteerSettings(settings),
   });
-  made.subscribe(show);
   named = settings.nickname;
   return made;
 }
 
+/** Another in its place: one keeps its name. */
+function renewVolunteer() {
+  volunteer.free();
+  volunteer = makeVolunteer();
+  volunteer.subscribe(show);
+}
+
 function start() {
   if (named !== settings.nickname) {
-    volunteer.free();
-    volunteer = makeVolunteer();
+    renewVolunteer();
   }
   begun = wanted = true;
   following.interrupt();
@@ -207,8 +213,7 @@ async function forget() {
     memory.forgetSettings(storage);
     settings = memory.readSettings(storage, hardware);
     controls.fill(settings, hardware);
-    volunteer.free();
-    volunteer = makeVolunteer();
+    renewVolunteer();
     begun = false;
     say("forgotten", "Forgotten: this browser keeps nothing of you.");
   } catch (error) {

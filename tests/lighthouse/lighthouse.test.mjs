@@ -53,7 +53,9 @@ function failed({ categories, audits }, category) {
 
 test("Lighthouse has nothing to say against the pages", async (t) => {
   const lighthouse = await install(t);
-  const { volunteerUrl, dashboardUrl } = await startSample(t, { poster: "small.json" });
+  const { volunteerUrl, dashboardUrl } = await startSample(t, {
+    poster: "../../examples/mandelbrot/poster.json",
+  });
   for (const url of [volunteerUrl, dashboardUrl]) {
     await t.test(
       url.endsWith("/volunteer/") ? "the volunteer page" : "the dashboard",
