@@ -13,7 +13,9 @@ mod wire;
 
 pub use error::{ERROR_HEADER, ErrorCode};
 pub use payload::{JSON_MARK, json_part};
-pub use project::{ProjectInfo, ResultLine, StageInfo, StageStatus, StatusInfo};
+pub use project::{
+    DisabledStage, EstimateUnknown, ProjectInfo, ResultLine, StageInfo, StageStatus, StatusInfo,
+};
 pub use stage::{Stage, StageError};
 pub use sync::{
     Done, Failed, Granted, Invalid, MAX_REASON, MAX_SYNC_ITEMS, MAX_SYNC_WANT, Progress, Rejected,

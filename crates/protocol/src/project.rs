@@ -40,8 +40,43 @@ pub struct StatusInfo {
     pub set_aside: u64,
     /// Seconds until all is done at the present pace; `None` where nobody can say.
     pub estimate_s: Option<u64>,
+    /// Why nobody can say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_unknown: Option<EstimateUnknown>,
     /// The enabled stages, in the order of the work.
     pub stages: Vec<StageStatus>,
+    /// Stages that are not enabled although jobs wait at them.
+    #[serde(default)]
+    pub disabled: Vec<DisabledStage>,
+}
+
+/// Why nobody can say how long a project will still take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum EstimateUnknown {
+    /// Jobs wait at a stage that is not enabled.
+    StageDisabled,
+    /// No volunteers are there.
+    NoVolunteers,
+    /// All jobs that are left have failed before.
+    OnlyFailing,
+    /// All jobs that are left are set aside for the operator.
+    SetAside,
+    /// A stage with work left has finished nothing of late.
+    NoPace,
+}
+
+/// A stage that is not enabled although jobs wait at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DisabledStage {
+    /// Its letter.
+    pub stage: Stage,
+    /// How many jobs wait there: open, held or set aside.
+    pub jobs: u64,
+    /// What the operator can do, as a sentence.
+    pub remedy: String,
 }
 
 /// The counters of one stage.

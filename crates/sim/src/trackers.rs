@@ -34,7 +34,7 @@ use distcompute_tracker::{
     listen::Limits,
     random::Random,
     rules::sweeps::{self, Looks},
-    store::{Added, Database, RequeueFilter, Store, StoreError, Writer},
+    store::{Added, Database, ImportPart, RequeueFilter, Store, StoreError, Writer},
 };
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
@@ -245,14 +245,22 @@ impl<T: Frail> Database for Mortal<T> {
         self.tables.rollback().await;
     }
 
-    async fn add(&mut self, inputs: &[String]) -> Result<Added, StoreError> {
+    async fn add(
+        &mut self,
+        inputs: &[String],
+        part: Option<ImportPart>,
+    ) -> Result<Option<Added>, StoreError> {
         self.fuse.check()?;
-        self.tables.add(inputs).await
+        self.tables.add(inputs, part).await
     }
 
     async fn wipe(&mut self) -> Result<(), StoreError> {
         self.fuse.check()?;
         self.tables.wipe().await
+    }
+
+    async fn probe(&mut self) -> Result<(), StoreError> {
+        self.tables.probe().await
     }
 
     async fn close(self) {

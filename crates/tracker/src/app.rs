@@ -20,7 +20,9 @@ use tower_http::{
 };
 
 use crate::{
+    base_path,
     bodies::Bodies,
+    compression,
     config::Settings,
     error::ApiError,
     glance::Glances,
@@ -64,6 +66,7 @@ pub struct App {
 /// An origin cannot stand in a header, as a sentence.
 pub fn router(app: App) -> Result<Router, String> {
     let cors = cors(&app.settings.cors_origin)?;
+    let base = app.settings.base_path.clone();
     let limit = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
     let router = Router::new()
         .merge(axum::Router::from(routes::api()))
@@ -79,6 +82,12 @@ pub fn router(app: App) -> Result<Router, String> {
             app.clone(),
             routes::refusal::as_page,
         ))
+        .layer(middleware::from_fn(compression::mark_large))
+        .layer(compression::layer())
+        .layer(middleware::from_fn_with_state(
+            Arc::default(),
+            compression::once,
+        ))
         .layer(DefaultBodyLimit::max(limit))
         .layer(middleware::from_fn(housekeeping))
         .layer(cors)
@@ -90,7 +99,7 @@ pub fn router(app: App) -> Result<Router, String> {
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(middleware::from_fn(request_id::name))
         .with_state(app);
-    Ok(router)
+    Ok(base_path::under(&base, router))
 }
 
 /// What the lines of the log that belong to a request begin with, at every level of logging.

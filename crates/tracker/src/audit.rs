@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Write as _};
 
-use crate::{cli::AuditArgs, import::open_store, routes::page, store::Store};
+use crate::{cli::AuditArgs, import::open_to_read, routes::page, store::Store};
 
 /// Who acts where a command does.
 pub const COMMAND_LINE: &str = "command line";
@@ -15,7 +15,7 @@ const PAGE: u32 = 1_000;
 /// # Errors
 /// A sentence that says why it cannot be read.
 pub async fn run(args: &AuditArgs) -> Result<(), String> {
-    let store = open_store(&args.database.database, false).await?;
+    let store = open_to_read(&args.database.database).await?;
     let printed = print(store.as_ref()).await;
     store.close().await;
     printed
@@ -30,7 +30,7 @@ async fn print(store: &dyn Store) -> Result<(), String> {
             .await
             .map_err(|error| format!("The log cannot be read: {error}."))?;
         let Some(last) = actions.last() else {
-            return Ok(());
+            break;
         };
         after = last.id;
         for row in &actions {
@@ -45,4 +45,18 @@ async fn print(store: &dyn Store) -> Result<(), String> {
             }
         }
     }
+    let unfinished = store.unfinished_imports().await;
+    for row in unfinished.map_err(|error| format!("The imports cannot be read: {error}."))? {
+        let (date, clock) = page::utc(row.at);
+        let line = format!(
+            "{date}T{clock}Z\t{}\timport\tnot finished: {} of {} jobs from {} are there; where it is \
+             not under way, the same import again adds the rest",
+            row.who, row.done, row.jobs, row.source
+        );
+        match writeln!(out, "{line}") {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            written => written.map_err(|error| error.to_string())?,
+        }
+    }
+    Ok(())
 }

@@ -81,6 +81,9 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub files: Vec<String>,
+    /// The path under which a proxy that does not strip it makes the tracker known, as /tracker
+    #[arg(long, env = "DISTCOMPUTE_BASE_PATH", value_name = "/PATH")]
+    pub base_path: Option<String>,
     /// The address of the volunteer page on this tracker
     #[arg(long, env = "DISTCOMPUTE_VOLUNTEER_PAGE", value_name = "/PATH")]
     pub volunteer_page: Option<String>,

@@ -67,6 +67,8 @@ pub struct Settings {
     pub app_version: String,
     /// Folders that are served.
     pub files: Vec<Mount>,
+    /// What a proxy leaves in front of the addresses of this tracker; empty, or as `/tracker`.
+    pub base_path: String,
     /// The address of the volunteer page, if there is one.
     pub volunteer_page: Option<String>,
     /// The address of a page that shows the results so far, if there is one.
@@ -105,6 +107,7 @@ struct ConfigFile {
     lease_s: Option<u32>,
     app_version: Option<String>,
     files: Option<BTreeMap<String, String>>,
+    base_path: Option<String>,
     volunteer_page: Option<String>,
     preview: Option<String>,
     public_results: Option<bool>,
@@ -158,11 +161,24 @@ impl Settings {
         );
         let settings = Self::merge(args, file, &mut faults);
         faults.note(settings.faults());
-        faults.note(surroundings::faults(&settings));
+        if !settings.database.is_there() {
+            faults.note(surroundings::faults(&settings));
+        }
         if faults.0.is_empty() {
             Ok(settings)
         } else {
             Err(faults.0)
+        }
+    }
+
+    /// What keeps a database that is there from being written, each as a sentence: `serve` cannot do
+    /// without, and a configuration can be checked where there is a read-only copy.
+    #[must_use]
+    pub fn obstacles(&self) -> Vec<String> {
+        if self.database.is_there() {
+            surroundings::faults(self)
+        } else {
+            Vec::new()
         }
     }
 
@@ -213,6 +229,10 @@ impl Settings {
             lease_s: args.lease_s.or(file.lease_s).unwrap_or(300),
             app_version: text(&args.app_version, file.app_version, ""),
             files,
+            base_path: faults.or(
+                base_path(&text(&args.base_path, file.base_path, "")),
+                String::new,
+            ),
             volunteer_page: faults.or(
                 page(text(&args.volunteer_page, file.volunteer_page, "")),
                 || None,
@@ -347,10 +367,7 @@ fn mounts(given: Vec<(String, String)>) -> (Vec<Mount>, Vec<String>) {
 
 fn mount(others: &[Mount], path: &str, folder: PathBuf) -> Result<Mount, String> {
     let path = path.trim_end_matches('/').to_owned();
-    let plain = path
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c));
-    if !path.starts_with('/') || path.contains("//") || !plain {
+    if !path.starts_with('/') || path.contains("//") || !is_plain(&path) {
         return Err(format!(
             "Files cannot be served under {path:?}: it must begin with '/' and have a name of letters, digits, '-', '_', '.' or '~'."
         ));
@@ -370,6 +387,25 @@ fn mount(others: &[Mount], path: &str, folder: PathBuf) -> Result<Mount, String>
     }
     std::fs::read_dir(&folder).map_err(|error| format!("{place} cannot be read: {error}."))?;
     Ok(Mount { path, folder })
+}
+
+/// A path that begins with `/` and does not end with it; `/` alone is none.
+fn base_path(path: &str) -> Result<String, String> {
+    let path = path.trim_end_matches('/');
+    if path.is_empty() {
+        return Ok(String::new());
+    }
+    if !path.starts_with('/') || path.contains("//") || !is_plain(path) {
+        return Err(format!(
+            "base_path is {path:?}; it must begin with '/' and have a name of letters, digits, '-', '_', '.' or '~', as /tracker has."
+        ));
+    }
+    Ok(path.to_owned())
+}
+
+fn is_plain(path: &str) -> bool {
+    path.chars()
+        .all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c))
 }
 
 /// The address of a page on this tracker; none if it is empty.
@@ -397,6 +433,9 @@ mod tests {
         let mut faults = Faults::default();
         let settings = Settings::merge(&args, parse(file)?, &mut faults);
         faults.note(settings.faults());
+        if !settings.database.is_there() {
+            faults.note(surroundings::faults(&settings));
+        }
         if faults.0.is_empty() {
             Ok(settings)
         } else {
@@ -425,6 +464,7 @@ mod tests {
             lease_s: Some(_),
             app_version: Some(_),
             files: Some(_),
+            base_path: Some(_),
             volunteer_page: Some(_),
             preview: Some(_),
             public_results: Some(_),
@@ -474,6 +514,8 @@ mod tests {
             ),
             (["--project", " "], "no name"),
             (["--preview", "https://elsewhere"], "on this tracker"),
+            (["--base-path", "tracker"], "begin with '/'"),
+            (["--base-path", "/a b"], "begin with '/'"),
             (["--listen", "8080"], "ADDRESS:PORT"),
             (["--listen", "127.0.0.1:99999"], "ADDRESS:PORT"),
             (["--cors-origin", "example.org"], "is no origin"),
@@ -504,6 +546,7 @@ mod tests {
             None
         );
         assert_eq!(empty("preview").expect("settings").preview, None);
+        assert_eq!(empty("base_path").expect("settings").base_path, "");
         assert_eq!(empty("files_policy").expect("settings").files_policy, None);
         assert_eq!(empty("admin_token").expect("settings").admin_token, None);
         assert_eq!(

@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     clock::SystemClock,
+    import::ANY_RULES,
     store::{
         Store, StoreError, StoreRules,
         postgres::{Address, PostgresStore},
@@ -77,6 +78,27 @@ impl Database {
         opened.map_err(|error| format!("The database {self} cannot be opened: {error}."))
     }
 
+    /// Opens it to read what is there: brought up to date where it can be written, and as it is on
+    /// a read-only disk or copy.
+    ///
+    /// # Errors
+    /// A sentence that says why it cannot be opened.
+    pub async fn open_to_read(&self) -> Result<Arc<dyn Store>, String> {
+        let opened = self.open(false, ANY_RULES).await;
+        let (Self::Sqlite(path), Err(refusal)) = (self, &opened) else {
+            return opened;
+        };
+        if !path.exists() {
+            return opened;
+        }
+        match SqliteStore::open_to_read(path, Arc::new(SystemClock)).await {
+            Ok(store) => Ok(Arc::new(store)),
+            // A file that can be written and is damaged, say: the first attempt knows more.
+            Err(StoreError::Unavailable(_)) => Err(refusal.clone()),
+            Err(error) => Err(format!("The database {self} cannot be opened: {error}.")),
+        }
+    }
+
     /// Takes the right to serve it, where only one tracker may have that.
     ///
     /// # Errors
@@ -110,6 +132,15 @@ impl Database {
                 "PostgreSQL has its own program for that: pg_dump --format=custom --file={} {address}",
                 to.display()
             )),
+        }
+    }
+
+    /// Whether there is a database already, as far as can be seen without reaching for it.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        match self {
+            Self::Sqlite(path) => path.exists(),
+            Self::Postgres(_) => true,
         }
     }
 

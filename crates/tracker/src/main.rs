@@ -41,6 +41,10 @@ async fn run(command: Command) -> Result<(), String> {
     match command {
         Command::Serve(args) => {
             let settings = gathered(&args)?;
+            let obstacles = settings.obstacles();
+            if !obstacles.is_empty() {
+                return Err(said(&obstacles));
+            }
             let filter = EnvFilter::try_new(&settings.log)
                 .map_err(|error| format!("The log filter {:?}: {error}.", settings.log))?;
             tracing_subscriber::fmt()
@@ -51,9 +55,14 @@ async fn run(command: Command) -> Result<(), String> {
             serve::run(settings).await
         }
         Command::CheckConfig(args) => {
-            gathered(&args)?;
-            writeln!(std::io::stdout(), "the configuration is fine")
-                .map_err(|error| error.to_string())
+            let settings = gathered(&args)?;
+            let mut out = std::io::stdout();
+            writeln!(out, "the configuration is fine").map_err(|error| error.to_string())?;
+            for sentence in settings.obstacles() {
+                writeln!(out, "serve will refuse to start here: {sentence}")
+                    .map_err(|error| error.to_string())?;
+            }
+            Ok(())
         }
         Command::Import(args) => import::run(&args).await,
         Command::Export(args) => export::run(&args).await,
@@ -66,14 +75,16 @@ async fn run(command: Command) -> Result<(), String> {
 
 /// The settings, or all that is wrong with them, a line each.
 fn gathered(args: &ServeArgs) -> Result<Settings, String> {
-    Settings::gather(args).map_err(|mut sentences| {
-        if sentences.len() == 1 {
-            return sentences.remove(0);
-        }
-        format!(
-            "{} things are wrong:\n- {}",
-            sentences.len(),
-            sentences.join("\n- ")
-        )
-    })
+    Settings::gather(args).map_err(|sentences| said(&sentences))
+}
+
+fn said(sentences: &[String]) -> String {
+    if let [sentence] = sentences {
+        return sentence.clone();
+    }
+    format!(
+        "{} things are wrong:\n- {}",
+        sentences.len(),
+        sentences.join("\n- ")
+    )
 }

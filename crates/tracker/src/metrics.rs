@@ -108,11 +108,11 @@ impl Metrics {
     ///
     /// # Errors
     /// None that could be foreseen; the writer of text may fail in principle.
-    pub fn text(&self, status: Option<&Status>) -> Result<String, std::fmt::Error> {
+    pub fn text(&self, status: Option<&Status>, writable: bool) -> Result<String, std::fmt::Error> {
         self.uptime.set(self.started.elapsed().as_secs_f64());
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        encode_registry(&mut text, &project(status))?;
+        encode_registry(&mut text, &project(status, writable))?;
         encode_eof(&mut text)?;
         Ok(text)
     }
@@ -149,11 +149,18 @@ const COUNTERS: [ProjectCounter; 5] = [
 ];
 
 /// The state of the project. A registry of its own each time: it is as it was just read.
-fn project(status: Option<&Status>) -> Registry {
+fn project(status: Option<&Status>, writable: bool) -> Registry {
     let mut registry = Registry::with_prefix("distcompute");
     let up = Count::default();
     up.set(i64::from(status.is_some()));
     registry.register("database_up", "Whether the database answers", up);
+    let takes = Count::default();
+    takes.set(i64::from(writable));
+    registry.register(
+        "database_writable",
+        "Whether the database takes what it is given",
+        takes,
+    );
     let Some(status) = status else {
         return registry;
     };
@@ -212,7 +219,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.served("BREW", "/pot", 405, Duration::from_millis(3));
         metrics.served("STIR", "/pot", 405, Duration::from_millis(3));
-        let text = metrics.text(None).expect("text");
+        let text = metrics.text(None, false).expect("text");
         let line = "distcompute_http_request_duration_seconds_count{method=\"other\",route=\"/pot\",status=\"405\"} 2";
         assert!(text.contains(line), "{text}");
         assert!(text.contains("distcompute_database_up 0\n"), "{text}");

@@ -24,7 +24,13 @@ pub async fn run(args: &PruneArgs) -> Result<(), String> {
     let store = open_store(&args.database.database, false).await?;
     let outcome = prune(store.as_ref(), stage, args.before, COMMAND_LINE).await;
     store.close().await;
-    let pruned = outcome.map_err(|error| format!("Pruning failed: {error}."))?;
+    let pruned = outcome.map_err(|error| match error {
+        StoreError::Unavailable(why) => format!(
+            "Nothing more can be pruned just now: {why}. Where the disk is full to the last byte, \
+             free a few megabytes elsewhere on it and do it again: deleting is written to a log first."
+        ),
+        error => format!("Pruning failed: {error}."),
+    })?;
     writeln!(std::io::stdout(), "pruned {pruned} jobs").map_err(|error| error.to_string())
 }
 
@@ -44,17 +50,45 @@ pub async fn prune(
         detail,
     };
     // Written down before it is done: a log that lacks something is worse than one that says more.
+    // On a full disk it is written down when there is room.
     let begun = note(format!("results of stage {stage} before cursor {before}"));
-    store.note_action(&begun).await?;
-    let (mut after, mut jobs) = (0, 0);
+    let mut noted = noted(store, &begun).await?;
+    let (mut after, mut jobs, mut at_once) = (0, 0, AT_ONCE);
     loop {
-        let pruned = store.prune(stage, after, before, AT_ONCE).await?;
-        jobs += pruned.jobs;
-        let Some(last) = pruned.last else { break };
-        after = last;
+        match store.prune(stage, after, before, at_once).await {
+            Ok(pruned) => {
+                jobs += pruned.jobs;
+                let Some(last) = pruned.last else { break };
+                after = last;
+            }
+            // What is deleted is written to a log first, and a small part of it may have room where
+            // a large one has not. Each part that goes through makes more.
+            Err(StoreError::Unavailable(_)) if at_once > 1 => {
+                at_once = (at_once / 8).max(1);
+                // Where that fails too, the next attempt says what is the matter.
+                let _ = store.make_room().await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        if !noted {
+            noted = self::noted(store, &begun).await?;
+        }
+    }
+    if !noted {
+        store.note_action(&begun).await?;
     }
     store
         .note_action(&note(format!("{jobs} jobs were pruned")))
         .await?;
     Ok(jobs)
+}
+
+/// Writes an action down; `false` where nothing can be written just now.
+async fn noted(store: &dyn Store, action: &Action) -> Result<bool, StoreError> {
+    match store.note_action(action).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Unavailable(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

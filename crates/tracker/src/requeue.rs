@@ -6,7 +6,7 @@ use crate::{
     audit::COMMAND_LINE,
     cli::RequeueArgs,
     clock::Millis,
-    import::open_store,
+    import::{open_store, open_to_read},
     store::{Action, RequeueFilter, Store, StoreError, Whereabouts},
 };
 
@@ -26,7 +26,7 @@ pub async fn run(args: &RequeueArgs) -> Result<(), String> {
         result_contains: args.result_contains.clone(),
     };
     if args.dry_run {
-        let store = open_store(&args.database.database, false).await?;
+        let store = open_to_read(&args.database.database).await?;
         let found = would(store.as_ref(), &filter).await;
         store.close().await;
         let found = found.map_err(|error| format!("The jobs cannot be read: {error}."))?;

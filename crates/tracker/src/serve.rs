@@ -2,6 +2,7 @@
 
 use std::{future::Future, io::Write as _, sync::Arc};
 
+use distcompute_protocol::DisabledStage;
 use tokio::{net::TcpListener, time};
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     listen::{self, Limits},
     metrics::Metrics,
     random::ThreadRandom,
+    routes::project,
     rules::sweeps::{self, Looks},
     store::{Store, StoreError},
 };
@@ -172,10 +174,12 @@ async fn warn_of_unreachable_jobs(settings: &Settings, store: &dyn Store) {
     let Ok(status) = store.status().await else {
         return;
     };
-    for stage in distcompute_protocol::Stage::ALL {
-        let waiting = status.stages[stage.index()].open + status.stages[stage.index()].held;
-        if settings.stages.name(stage).is_none() && waiting > 0 {
-            tracing::warn!(%stage, waiting, "jobs wait at a stage that is not enabled");
-        }
+    for DisabledStage {
+        stage,
+        jobs,
+        remedy,
+    } in project::disabled(settings, &status)
+    {
+        tracing::warn!(%stage, jobs, "jobs wait at a stage that is not enabled. {remedy}");
     }
 }

@@ -442,6 +442,95 @@ async fn an_estimate_is_given_once_every_stage_has_a_pace() {
     tracker.clock.advance(60_000);
     // One in sixty seconds at each stage, three to go.
     assert_eq!(tracker.get("/api/status").await.json()["estimate_s"], 180);
+
+    // The last volunteer goes, and nobody can say any more.
+    let unknown = async || {
+        let status = tracker.get("/api/status").await.json();
+        assert_eq!(status["estimate_s"], Value::Null);
+        status["estimate_unknown"]
+            .as_str()
+            .expect("a reason")
+            .to_owned()
+    };
+    for token in [&first, &second] {
+        tracker.post("bye", json!({ "token": token })).await;
+    }
+    assert_eq!(unknown().await, "no_volunteers");
+    let page = tracker.get("/").await;
+    assert!(
+        page.text().contains("unknown: no volunteers are here"),
+        "{}",
+        page.text()
+    );
+
+    // Three jobs are left, and each fails whoever takes it.
+    let registered = tracker.get("/api/new?nickname=z&stage=a").await.json();
+    let token = registered["token"].as_str().expect("a token").to_owned();
+    let answer = tracker
+        .post("sync", json!({ "token": token, "seq": 1, "want": 3 }))
+        .await
+        .json();
+    let jobs = answer["jobs"].as_array().expect("jobs").clone();
+    assert_eq!(jobs.len(), 3);
+    assert_eq!(tracker.get("/api/status").await.json()["estimate_s"], 180);
+    let failed: Vec<_> = jobs
+        .iter()
+        .map(|job| json!({ "lease": job["lease"], "error": "boom" }))
+        .collect();
+    tracker
+        .post(
+            "sync",
+            json!({ "token": token, "seq": 2, "failed": failed }),
+        )
+        .await;
+    assert_eq!(unknown().await, "only_failing");
+}
+
+#[tokio::test]
+async fn jobs_at_a_stage_that_is_no_longer_enabled_are_shown_and_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tracker = Tracker::start_in(folder, &[])
+        .await
+        .with_jobs(&["1", "2", "3"])
+        .await;
+    let token = tracker.join("a", "Ann").await;
+    for _ in 0..2 {
+        tracker.take(&token).await;
+        tracker.hand_in(&token, "x").await;
+    }
+    assert_eq!(
+        tracker.get("/api/status").await.json()["disabled"],
+        json!([])
+    );
+    // The operator takes stage b out of the configuration.
+    let tracker = tracker.restarted(&["serve", "--stage", "a=CPU"]).await;
+    let status = tracker.get("/api/status").await.json();
+    assert_eq!(status["stages"].as_array().map(Vec::len), Some(1));
+    assert_eq!(status["disabled"][0]["stage"], "b");
+    assert_eq!(status["disabled"][0]["jobs"], 2);
+    let remedy = status["disabled"][0]["remedy"]
+        .as_str()
+        .expect("a sentence");
+    assert!(remedy.contains("Enable stage b again"), "{remedy}");
+    assert_eq!(status["estimate_s"], Value::Null);
+    assert_eq!(status["estimate_unknown"], "stage_disabled");
+    let page = tracker.get("/").await;
+    for text in [
+        "is not enabled, and 2 jobs wait at it.",
+        "Enable stage b again",
+        "unknown: jobs wait at a stage that is not enabled",
+    ] {
+        assert!(page.text().contains(text), "{text}: {}", page.text());
+    }
+    // And puts it back.
+    let tracker = tracker
+        .restarted(&["serve", "--stage", "a=CPU", "--stage", "b=GPU"])
+        .await;
+    let status = tracker.get("/api/status").await.json();
+    assert_eq!(
+        (&status["disabled"], &status["stages"][1]["open"]),
+        (&json!([]), &json!(2))
+    );
 }
 
 #[tokio::test]

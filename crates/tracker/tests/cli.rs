@@ -529,6 +529,199 @@ fn all_that_is_wrong_with_a_configuration_is_said_at_once() {
     }
 }
 
+/// Jobs in a database, and how many of their texts differ.
+fn jobs_in(folder: &Path) -> (u64, u64) {
+    let file = rusqlite::Connection::open(folder.join("jobs.db")).expect("the database");
+    let counts = "select count(*), count(distinct data) from inputs where stage = 0";
+    file.query_row(counts, (), |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+    })
+    .map(|(all, distinct)| (all.unsigned_abs(), distinct.unsigned_abs()))
+    .unwrap_or_default()
+}
+
+/// Waits until some of the jobs are there.
+fn wait_for_some(folder: &Path) -> u64 {
+    let begun = Instant::now();
+    loop {
+        let (jobs, _) = jobs_in(folder);
+        if jobs > 0 {
+            return jobs;
+        }
+        assert!(begun.elapsed() < DEADLINE, "nothing is imported");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn an_import_that_is_killed_and_repeated_doubles_no_jobs() {
+    let folder = folder();
+    let at = folder.path();
+    imported(at, &["--brace", "before {1..3}", "--reset", "--yes"], "");
+    imported(at, &["--txt", "-", "--reset", "--yes"], "");
+    let jobs: String = (0..50_000).map(|n| format!("job {n}\n")).collect();
+    std::fs::write(at.join("jobs.txt"), &jobs).expect("a file");
+    let mut killed = program(at)
+        .args(["import", "--txt", "jobs.txt"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a process");
+    wait_for_some(at);
+    killed.kill().expect("killed");
+    killed.wait().expect("an end");
+    let (there, _) = jobs_in(at);
+    assert!(
+        (1..50_000).contains(&there),
+        "it was killed half way: {there}"
+    );
+    let audit = run(at, &["audit"], "");
+    let said = format!("not finished: {there} of 50000 jobs from jobs.txt are there");
+    assert!(
+        text(&audit.stdout).contains(&said),
+        "{}",
+        text(&audit.stdout)
+    );
+
+    // The same jobs in another kind of file are the same import.
+    let list: Vec<String> = (0..50_000).map(|n| format!("\"job {n}\"")).collect();
+    std::fs::write(at.join("jobs.json"), format!("[{}]", list.join(",\n"))).expect("a file");
+    let rest = 50_000 - there;
+    let said = imported(at, &["--json", "jobs.json"], "");
+    assert_eq!(
+        said,
+        format!("imported {rest} jobs, numbers {} to 50000", there + 1)
+    );
+    assert_eq!(jobs_in(at), (50_000, 50_000));
+    let audit = run(at, &["audit"], "");
+    assert!(
+        !text(&audit.stdout).contains("not finished"),
+        "{}",
+        text(&audit.stdout)
+    );
+    assert!(text(&audit.stdout).contains(&format!("goes on after {there} jobs")));
+    // Once it is finished, the same file means the same jobs once more.
+    let said = imported(at, &["--txt", "jobs.txt"], "");
+    assert_eq!(said, "imported 50000 jobs, numbers 50001 to 100000");
+}
+
+#[test]
+fn jobs_that_were_sent_to_a_tracker_that_died_are_sent_again_and_doubled_by_nothing() {
+    let folder = folder();
+    let at = folder.path();
+    let flags = ["--admin-token", "a secret of some length"];
+    let jobs: String = (0..50_000).map(|n| format!("\"job {n}\"\n")).collect();
+    let head = "POST /api/jobs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                authorization: Bearer a secret of some length";
+    let mut tracker = Serving::start(at, &flags);
+    let mut stream = tracker.connect();
+    let length = jobs.len();
+    write!(stream, "{head}\r\ncontent-length: {length}\r\n\r\n{jobs}").expect("sent");
+    wait_for_some(at);
+    tracker.child.kill().expect("killed");
+    tracker.wait();
+    let (there, _) = jobs_in(at);
+    assert!(
+        (1..50_000).contains(&there),
+        "it was killed half way: {there}"
+    );
+    let tracker = Serving::start(at, &flags);
+    let mut stream = tracker.connect();
+    write!(stream, "{head}\r\ncontent-length: {length}\r\n\r\n{jobs}").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let added = format!("{{\"added\":{}", 50_000 - there);
+    assert!(answer.contains(&added), "{answer}");
+    assert_eq!(jobs_in(at), (50_000, 50_000));
+}
+
+/// Runs a command as somebody who may not write anything: root may write everywhere.
+#[cfg(unix)]
+fn run_unprivileged(folder: &Path, flags: &[&str]) -> Output {
+    use std::os::unix::process::CommandExt as _;
+    let who = Command::new("id").arg("-u").output().expect("id");
+    let mut command = program(folder);
+    if text(&who.stdout).trim() == "0" {
+        command.uid(65_534).gid(65_534);
+    }
+    command.args(flags).output().expect("an end")
+}
+
+#[cfg(unix)]
+#[test]
+fn what_only_reads_works_on_a_read_only_copy() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a mode");
+    };
+    let folder = folder();
+    let at = folder.path();
+    mode(at, 0o755);
+    imported(at, &["--brace", "job {1..3}"], "");
+    let tracker = Serving::start(at, &["--stage", "a=CPU"]);
+    let answer = tracker.get("/api/new?nickname=x&stage=a");
+    let token = answer.split('"').nth(3).expect("a token");
+    assert_eq!(handed_in(&tracker, token, "out"), "200");
+    let copies = at.join("copies");
+    std::fs::create_dir(&copies).expect("a folder");
+    assert!(
+        run(at, &["backup", "--to", "copies/backup.db"], "")
+            .status
+            .success()
+    );
+    drop(tracker);
+    // Closed by nobody, the file has its last transactions in a second one.
+    assert!(run(at, &["export", "--stage", "a"], "").status.success());
+    std::fs::copy(at.join("jobs.db"), copies.join("plain.db")).expect("a copy");
+    for file in ["backup.db", "plain.db"] {
+        mode(&copies.join(file), 0o444);
+    }
+    mode(&copies, 0o555);
+    for file in ["backup.db", "plain.db"] {
+        let database = format!("sqlite:copies/{file}");
+        let command = |flags: &[&str]| {
+            let done = run_unprivileged(at, &[flags, &["--database", &database]].concat());
+            assert!(
+                done.status.success(),
+                "{file} {flags:?}: {}",
+                text(&done.stderr)
+            );
+            done
+        };
+        let exported = command(&["export", "--stage", "a"]);
+        assert_eq!(
+            text(&exported.stdout),
+            "{\"number\":1,\"data\":\"out\"}\n",
+            "{file}"
+        );
+        assert!(text(&exported.stderr).contains("not in the log of actions"));
+        let audit = command(&["audit"]);
+        assert!(text(&audit.stdout).contains("numbers 1 to 3 were imported"));
+        let dry = command(&["requeue", "--job", "1", "--dry-run"]);
+        assert_eq!(text(&dry.stdout), "would requeue 1 job: 1\n");
+        let checked = command(&["check-config"]);
+        assert!(text(&checked.stdout).starts_with("the configuration is fine\n"));
+        assert!(
+            text(&checked.stdout).contains("cannot be written"),
+            "{}",
+            text(&checked.stdout)
+        );
+        // What writes says that it cannot, and `serve` refuses to start.
+        for flags in [
+            &["import", "--brace", "{1..2}"][..],
+            &["prune", "--stage", "a", "--before", "9"],
+            &["requeue", "--job", "1", "--yes"],
+            &["serve", "--listen", "127.0.0.1:0"],
+        ] {
+            let done = run_unprivileged(at, &[flags, &["--database", &database]].concat());
+            assert!(!done.status.success(), "{flags:?}");
+        }
+    }
+    let left = std::fs::read_dir(&copies).expect("a folder").count();
+    assert_eq!(left, 2, "nothing was written beside them");
+    mode(&copies, 0o755);
+}
+
 /// Jobs by number that the copy of a database says are done at stage a.
 fn done_in(folder: &Path, file: &str) -> std::collections::BTreeSet<u64> {
     let database = format!("sqlite:{file}");

@@ -6,7 +6,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -107,6 +107,69 @@ fn run(folder: &Path, flags: &[&str]) -> String {
     String::from_utf8(done.stdout).expect("text")
 }
 
+/// Runs a command that has no more room than the tracker.
+fn run_with_room(folder: &Path, room: &str, flags: &[&str]) -> Output {
+    let script = format!("trap '' XFSZ; ulimit -f {room}; exec \"$0\" \"$@\"");
+    Command::new("bash")
+        .args(["-c", &script, PROGRAM])
+        .args(flags)
+        .args(["--database", "sqlite:jobs.db"])
+        .current_dir(folder)
+        .output()
+        .expect("bash")
+}
+
+#[test]
+fn pruning_makes_room_on_a_full_disk() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    run(at, &["import", "--brace", "job {1..60}"]);
+    let tracker = Serving::start(at, ROOM);
+    let token = tracker.join();
+    let work = || {
+        let (status, _, body) = tracker.call("newJob", &json!({ "token": token }));
+        if status != 200 {
+            return status;
+        }
+        let job: Value = serde_json::from_str(&body).expect("a job");
+        let data = "x".repeat(OUTPUT);
+        let done = json!({ "token": token, "number": job["number"], "data": data });
+        tracker.call("completeJob", &done).0
+    };
+    let mut done = 0;
+    while work() == 200 {
+        done += 1;
+        assert!(done < 60, "the disk never filled up");
+    }
+    let exported = run_with_room(
+        at,
+        ROOM,
+        &["export", "--stage", "a", "--output", "out.jsonl"],
+    );
+    let said = String::from_utf8(exported.stderr).expect("text");
+    assert!(exported.status.success(), "{said}");
+    let before = said.trim().rsplit(' ').next().expect("a cursor").to_owned();
+    let pruned = run_with_room(at, ROOM, &["prune", "--stage", "a", "--before", &before]);
+    let said = String::from_utf8_lossy(&pruned.stderr);
+    assert!(pruned.status.success(), "{said}");
+    assert_eq!(
+        String::from_utf8_lossy(&pruned.stdout),
+        format!("pruned {done} jobs\n")
+    );
+    // There is room for as many again, for those who try again when they are told to.
+    let (mut again, mut attempts) = (0, 0);
+    while again < done {
+        attempts += 1;
+        assert!(attempts < 3 * done, "{again} of {done}");
+        again += usize::from(work() == 200);
+    }
+    let audit = run(at, &["audit"]);
+    assert!(
+        audit.contains(&format!("{done} jobs were pruned")),
+        "{audit}"
+    );
+}
+
 #[test]
 fn a_full_disk_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -138,6 +201,9 @@ fn a_full_disk_loses_nothing() {
         refused.1
     );
     assert!(!accepted.is_empty(), "there was room for some");
+    // Who asks whether it is ready is told, and the process lives.
+    assert_eq!(tracker.ask("GET /readyz", "").0, 503);
+    assert_eq!(tracker.ask("GET /healthz", "").0, 200);
     // Reading goes on, and says what is true.
     let done = &tracker.status()["stages"][0]["done"];
     assert_eq!(done, &json!(accepted.len()));
@@ -146,6 +212,7 @@ fn a_full_disk_loses_nothing() {
 
     // Room again: what was accepted is there, and the rest can be done.
     let tracker = Serving::start(at, "unlimited");
+    assert_eq!(tracker.ask("GET /readyz", "").0, 200);
     let exported = run(at, &["export", "--stage", "a"]);
     let exported: Vec<u64> = exported
         .lines()

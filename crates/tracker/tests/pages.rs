@@ -59,7 +59,7 @@ async fn pages_ask_no_other_host_and_run_no_script_but_their_own() {
         let scripts = answer.text().matches("<script").count();
         assert_eq!(
             scripts,
-            answer.text().matches("src=\"/assets/live.js\"").count()
+            answer.text().matches("src=\"./assets/live.js\"").count()
         );
     }
     for asset in ["/assets/style.css", "/assets/live.js", "/assets/icon.svg"] {
@@ -76,10 +76,10 @@ async fn pages_ask_no_other_host_and_run_no_script_but_their_own() {
 async fn the_dashboard_leads_to_the_volunteer_page_and_shows_the_preview() {
     let with = Tracker::start(&["--volunteer-page", "/v/", "--preview", "/v/p.html"]).await;
     let page = with.get("/").await;
-    assert!(page.text().contains(r#"href="/v/">Volunteer"#));
+    assert!(page.text().contains(r#"href="./v/">Volunteer"#));
     assert!(
         page.text()
-            .contains(r#"<iframe class="preview" src="/v/p.html" title="Results so far""#)
+            .contains(r#"<iframe class="preview" src="./v/p.html" title="Results so far""#)
     );
     let without = Tracker::start(&[]).await;
     let page = without.get("/").await;
@@ -116,15 +116,15 @@ async fn the_dashboard_shows_fifty_workers_a_page_and_turns_each_table_by_itself
     }
     let page = tracker.get("/").await;
     assert_eq!(page.text().matches("<bdi>first-").count(), 50);
-    assert!(page.text().contains(r##"href="/?a=2#stage-a">Next"##));
+    assert!(page.text().contains(r##"href="./?a=2#stage-a">Next"##));
     let page = tracker.get("/?a=2").await;
     assert_eq!(page.text().matches("<bdi>first-").count(), 1);
     assert_eq!(page.text().matches("<bdi>second-").count(), 50);
     assert!(
         page.text()
-            .contains(r##"href="/?a=2&amp;b=2#stage-b">Next"##)
+            .contains(r##"href="./?a=2&amp;b=2#stage-b">Next"##)
     );
-    assert!(page.text().contains(r##"href="/#stage-a">← Previous"##));
+    assert!(page.text().contains(r##"href="./#stage-a">← Previous"##));
 }
 
 #[tokio::test]
@@ -380,9 +380,238 @@ async fn files_come_with_their_type_and_the_longest_address_wins() {
     }
     let answer = tracker.get("/volunteer/deep").await;
     assert!(answer.status.is_redirection());
-    assert_eq!(answer.header("location"), Some("/volunteer/deep/"));
-    let answer = tracker.get("/volunteer").await;
-    assert_eq!(answer.header("location"), Some("/volunteer/"));
+    assert_eq!(answer.header("location"), Some("./deep/"));
+    let answer = tracker.get("/volunteer?x=1").await;
+    assert_eq!(answer.header("location"), Some("./volunteer/?x=1"));
+}
+
+/// What a page links to, as a browser resolves it: all attributes that hold addresses.
+fn links(page: &str, at: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for attribute in ["href=\"", "src=\""] {
+        for rest in page.split(attribute).skip(1) {
+            let target = rest.split('"').next().expect("an end");
+            let target = target.split(['#', '?']).next().expect("an address");
+            if target.is_empty() {
+                continue;
+            }
+            assert!(
+                !target.starts_with('/'),
+                "{target} leaves the folder of the tracker"
+            );
+            let folder = at.rsplit_once('/').expect("a folder").0;
+            let mut parts: Vec<&str> = folder.split('/').collect();
+            for part in target.split('/') {
+                match part {
+                    "." => {}
+                    ".." => {
+                        parts.pop();
+                    }
+                    part => parts.push(part),
+                }
+            }
+            let mut address = parts.join("/");
+            if target.ends_with("./") || target == "." {
+                address.push('/');
+            }
+            found.push(address.replace("//", "/"));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn behind_a_path_that_is_stripped_or_not_every_link_leads_to_the_tracker() {
+    let site = site();
+    let page = format!("/volunteer={}", site.path().join("www").display());
+    let flags = [
+        "--files",
+        &page,
+        "--volunteer-page",
+        "/volunteer/",
+        "--preview",
+        "/volunteer/deep/",
+    ];
+    for base in ["", "/tracker", "/deep/in/the.site"] {
+        let base_path = format!("--base-path={base}");
+        let tracker = Tracker::start(&[&flags[..], &[base_path.as_str()]].concat()).await;
+        let worker = tracker.get("/api/new?nickname=Ann&stage=b").await.json();
+        let name = worker["display_name"].as_str().expect("a name").to_owned();
+        for asked in ["/", "/leaderboard", &format!("/worker/gpu%20farm/{name}")] {
+            let at = format!("{base}{asked}");
+            let answer = tracker.get(&at).await;
+            assert_eq!(answer.status, 200, "{at}");
+            let links = links(answer.text(), &at);
+            assert!(links.len() >= 6, "{links:?}");
+            for link in links {
+                assert!(
+                    link.starts_with(&format!("{base}/")),
+                    "{at} leads to {link}"
+                );
+                assert_eq!(tracker.get(&link).await.status, 200, "{at} leads to {link}");
+            }
+            // Where the proxy strips the path, the same page is asked for without it.
+            assert_eq!(tracker.get(asked).await.bytes, answer.bytes, "{asked}");
+        }
+        for (asked, location) in [
+            ("/volunteer", "./volunteer/"),
+            ("/volunteer/deep", "./deep/"),
+        ] {
+            let answer = tracker.get(&format!("{base}{asked}")).await;
+            assert_eq!(answer.header("location"), Some(location), "{base}{asked}");
+        }
+        assert_eq!(
+            tracker.get(&format!("{base}/nothing")).await.refusal().1,
+            Some("not_found")
+        );
+        assert_eq!(
+            tracker.get(&format!("{base}/api/project")).await.status,
+            200
+        );
+        assert_eq!(
+            tracker.get(&format!("{base}/healthz")).await.text(),
+            "alive"
+        );
+    }
+    let tracker = Tracker::start(&["--base-path=/deep/tracker/"]).await;
+    let answer = tracker.get("/deep/tracker?a=2").await;
+    assert_eq!(answer.header("location"), Some("./tracker/?a=2"));
+    assert_eq!(tracker.get("/deep/trackers/").await.status, 404);
+}
+
+/// What came, as it was before it was compressed.
+fn plain(answer: &support::Answer) -> Vec<u8> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    match answer.header("content-encoding") {
+        None => bytes.clone_from(&answer.bytes),
+        Some("gzip") => {
+            flate2::read::GzDecoder::new(&answer.bytes[..])
+                .read_to_end(&mut bytes)
+                .expect("gzip");
+        }
+        Some("br") => {
+            brotli_decompressor::Decompressor::new(&answer.bytes[..], 4_096)
+                .read_to_end(&mut bytes)
+                .expect("brotli");
+        }
+        Some(other) => panic!("nobody asked for {other}"),
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn everything_is_compressed_for_those_who_accept_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "some words of a script that repeats itself\n".repeat(2_000);
+    for name in [
+        "page.html",
+        "script.js",
+        "style.css",
+        "x.wasm",
+        "x.json",
+        "x.svg",
+        "x.png",
+    ] {
+        std::fs::write(folder.path().join(name), &text).expect("a file");
+    }
+    std::fs::write(folder.path().join("small.js"), "export {};").expect("a file");
+    let files = format!("/v={}", folder.path().display());
+    let tracker = Tracker::start(&["--files", &files, "--public-results"])
+        .await
+        .with_jobs(&["1"])
+        .await;
+    let token = tracker.join("a", "Ann").await;
+    tracker.take(&token).await;
+    tracker.hand_in(&token, &text).await;
+    let ask = async |address: &str, headers: &[(&str, &str)]| {
+        tracker.request(Method::GET, address, headers).await
+    };
+    for (address, compressed) in [
+        ("/", true),
+        ("/leaderboard", true),
+        ("/assets/style.css", true),
+        ("/assets/live.js", true),
+        ("/api/openapi.json", true),
+        ("/api/results?stage=a", true),
+        ("/v/page.html", true),
+        ("/v/script.js", true),
+        ("/v/style.css", true),
+        ("/v/x.wasm", true),
+        ("/v/x.json", true),
+        ("/v/x.svg", true),
+        ("/v/x.png", false),
+        ("/v/small.js", false),
+        ("/api/project", false),
+        ("/healthz", false),
+    ] {
+        let whole = ask(address, &[]).await;
+        assert_eq!(whole.status, 200, "{address}");
+        assert_eq!(whole.header("content-encoding"), None, "{address}");
+        for (accepted, encoding) in [
+            ("gzip", "gzip"),
+            ("br", "br"),
+            ("gzip, deflate, br, zstd", "br"),
+            ("br;q=0.5, gzip;q=0.9", "gzip"),
+            ("*;q=0.1, gzip", "gzip"),
+            ("identity", ""),
+            ("gzip;q=0, br;q=0", ""),
+            ("deflate", ""),
+        ] {
+            // The second one of a kind comes from what the first one has left.
+            for _ in 0..2 {
+                let answer = ask(address, &[("accept-encoding", accepted)]).await;
+                assert_eq!(answer.status, 200, "{address} {accepted}");
+                let expected = (compressed && !encoding.is_empty()).then_some(encoding);
+                assert_eq!(
+                    answer.header("content-encoding"),
+                    expected,
+                    "{address} {accepted}"
+                );
+                assert_eq!(plain(&answer), whole.bytes, "{address} {accepted}");
+                let varies = answer.header("vary").unwrap_or_default().to_lowercase();
+                assert_eq!(
+                    varies.contains("accept-encoding"),
+                    compressed,
+                    "{address}: {varies}"
+                );
+                if expected.is_some() {
+                    assert!(
+                        answer.bytes.len() < whole.bytes.len(),
+                        "{address} {accepted}"
+                    );
+                    let length = answer.header("content-length");
+                    let right = answer.bytes.len().to_string();
+                    assert!(length.is_none_or(|length| length == right), "{address}");
+                }
+                // A tag names one sequence of bytes, unless it says that it is weak.
+                if let (Some(tag), true) = (answer.header("etag"), expected.is_some()) {
+                    assert!(tag.starts_with("W/"), "{address}: {tag}");
+                    let known = [("if-none-match", tag), ("accept-encoding", accepted)];
+                    assert_eq!(ask(address, &known).await.status, 304, "{address}");
+                }
+            }
+        }
+    }
+
+    // A part is a part of the file itself.
+    let part = [("range", "bytes=5-9"), ("accept-encoding", "gzip, br")];
+    let answer = ask("/v/script.js", &part).await;
+    assert_eq!(answer.status, 206);
+    assert_eq!(answer.header("content-encoding"), None);
+    assert_eq!(answer.text(), &text[5..10]);
+
+    // A file that has changed is not served as it was.
+    let accepted = [("accept-encoding", "br")];
+    std::fs::write(folder.path().join("script.js"), text.to_uppercase()).expect("a file");
+    assert_eq!(
+        plain(&ask("/v/script.js", &accepted).await),
+        text.to_uppercase().as_bytes()
+    );
+    let head = tracker
+        .request(Method::HEAD, "/v/script.js", &accepted)
+        .await;
+    assert_eq!((head.status.as_u16(), head.bytes.len()), (200, 0));
 }
 
 #[tokio::test]
@@ -408,7 +637,7 @@ async fn nothing_outside_the_folder_is_served_and_no_folder_is_listed() {
         let answer = tracker.get(address).await;
         assert!(!answer.text().contains("secret"), "{address}");
         assert!(
-            answer.status == 404 || answer.status.is_redirection(),
+            answer.status.is_client_error() || answer.status.is_redirection(),
             "{address}: {}",
             answer.status
         );

@@ -92,6 +92,7 @@ contract! { make:
     a_job_that_fails_again_and_again_is_set_aside_until_it_is_requeued
     results_of_a_nickname_are_made_again
     finished_jobs_and_results_that_contain_a_text_are_made_again
+    an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
     several_leases_and_the_calls_of_one_job_get_along
 }
 
@@ -500,4 +501,49 @@ async fn what_pages_wait_for_does_not_scan_a_table() {
         let plan = plan(&mut connection, statement).await;
         assert!(!plan.contains("Seq Scan"), "scans: {statement}\n{plan}");
     }
+}
+
+/// Kills an import half way, and repeats it.
+#[tokio::test]
+async fn an_import_that_is_killed_and_repeated_doubles_no_jobs() {
+    let address = fresh().await;
+    let store = open(&address).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("jobs.txt");
+    let jobs: String = (0..100_000).map(|n| format!("job {n}\n")).collect();
+    std::fs::write(&file, jobs).expect("a file");
+    let import = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_distcompute-tracker"));
+        command
+            .args(["import", "--database", &address, "--txt"])
+            .arg(&file);
+        command
+    };
+    let mut killed = import().spawn().expect("a process");
+    let there = loop {
+        let jobs = store.status().await.expect("a status").jobs;
+        if jobs > 0 {
+            break jobs;
+        }
+        tokio::task::yield_now().await;
+    };
+    killed.kill().expect("killed");
+    killed.wait().expect("an end");
+    assert!((1..100_000).contains(&there), "{there}");
+    let there = store.unfinished_imports().await.expect("a list")[0].done;
+    assert_eq!(store.status().await.expect("a status").jobs, there);
+    let done = import().output().expect("an end");
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let counts: (i64, i64) =
+        sqlx::query_as("select count(*), count(distinct data) from inputs where stage = 0")
+            .fetch_one(store.readers())
+            .await
+            .expect("counts");
+    assert_eq!(counts, (100_000, 100_000));
+    assert_eq!(store.unfinished_imports().await.expect("a list"), []);
+    store.close().await;
 }

@@ -54,6 +54,7 @@ contract! { make:
     a_job_that_fails_again_and_again_is_set_aside_until_it_is_requeued
     results_of_a_nickname_are_made_again
     finished_jobs_and_results_that_contain_a_text_are_made_again
+    an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
     several_leases_and_the_calls_of_one_job_get_along
 }
 

@@ -1,6 +1,7 @@
-//! `import`: checks all of a source, then puts it in, batch by batch. What a source may look like
-//! is in `read`.
+//! `import`: checks all of a source, then puts it in, part by part. What a source may look like is in
+//! `read`, how one goes on that was broken off in `part`.
 
+mod part;
 mod read;
 pub mod upload;
 
@@ -16,14 +17,17 @@ use distcompute_protocol::Stage;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
-pub use self::read::Fault;
-use self::read::{Format, read};
+pub use self::{part::Checked, read::Fault};
+use self::{
+    part::{Parts, Tally},
+    read::{Format, read},
+};
 use crate::{
     audit::COMMAND_LINE,
     cli::{ImportArgs, SourceArgs},
     database::Database,
     rules::{brace::Pattern, payload},
-    store::{Action, Added, Store, StoreError, StoreRules},
+    store::{Action, Added, Import, NewImport, Store, StoreError, StoreRules},
 };
 
 /// Import and export decide nothing about jobs, so any rules do.
@@ -34,11 +38,7 @@ pub(crate) const ANY_RULES: StoreRules = StoreRules {
     lease_s: 300,
 };
 
-/// A batch is one transaction. A running tracker waits for it, so it is short.
-const BATCH_JOBS: usize = 5_000;
-const BATCH_BYTES: usize = 1 << 20;
-
-/// How often a batch is tried again when the database is busy, and the first pause.
+/// How often a part is tried again when the database is busy, and the first pause.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -59,7 +59,8 @@ enum Source {
 pub async fn run(args: &ImportArgs) -> Result<(), String> {
     let database: Database = args.database.database.parse()?;
     let source = open(&args.source)?;
-    let (source, count) = in_background(move || check(source)).await?;
+    let (source, checked) = in_background(move || check(source)).await?;
+    let count = checked.jobs;
     if args.reset && !args.yes && !confirmed(&database)? {
         return Err("Nothing was changed.".to_owned());
     }
@@ -82,9 +83,39 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
             .map_err(|error| format!("The database was not wiped: {error}."))?;
     }
     note("import", format!("{count} jobs from {}", source.name())).await?;
-    let outcome = insert(store.as_ref(), source, count, &database).await;
-    if let Ok(Some(Added { first, last })) = &outcome {
-        note("import", format!("numbers {first} to {last} were imported")).await?;
+    let new = NewImport {
+        who: COMMAND_LINE.to_owned(),
+        source: source.name().to_owned(),
+        digest: checked.digest,
+        jobs: count,
+    };
+    let begun = store.begin_import(&new).await;
+    let import = begun.map_err(|error| format!("The import cannot be written down: {error}."))?;
+    if import.done > 0 {
+        let there = import.done;
+        note(
+            "import",
+            format!("goes on after {there} jobs, where it was broken off"),
+        )
+        .await?;
+        let _ = writeln!(
+            io::stderr(),
+            "an import of the same {count} jobs was broken off: {there} are there, the rest is added"
+        );
+    }
+    let outcome = insert(store.as_ref(), source, count, import, &database).await;
+    match &outcome {
+        Ok(added) => {
+            let ended = store.end_import(import.id).await;
+            ended.map_err(|error| format!("The end cannot be written down: {error}."))?;
+            if let Some(Added { first, last }) = added {
+                note("import", format!("numbers {first} to {last} were imported")).await?;
+            }
+        }
+        // It says itself, in the audit log, how far it came.
+        Err(why) => {
+            let _ = note("import", format!("broken off: {why}")).await;
+        }
     }
     store.close().await;
     let said = match outcome? {
@@ -94,9 +125,19 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
                 last - first + 1
             )
         }
+        None if count > 0 => "imported 0 jobs: all of them are there".to_owned(),
         None => "imported 0 jobs: the source is empty".to_owned(),
     };
     writeln!(io::stdout(), "{said}").map_err(|error| error.to_string())
+}
+
+/// The store that a command reads; it may be served meanwhile, or lie where nothing can be written.
+///
+/// # Errors
+/// A sentence that says why it cannot be opened.
+pub async fn open_to_read(database: &str) -> Result<Arc<dyn Store>, String> {
+    let database: Database = database.parse()?;
+    database.open_to_read().await
 }
 
 /// The store that a command works on; it may be served meanwhile.
@@ -164,16 +205,16 @@ fn spooled() -> Result<File, String> {
 }
 
 /// Reads all of the source and counts its jobs.
-fn check(source: Source) -> Result<(Source, u64), String> {
+fn check(source: Source) -> Result<(Source, Checked), String> {
+    let mut tally = Tally::default();
     match source {
         Source::Brace(pattern) => {
-            let mut count = 0;
             for job in pattern.iter() {
                 payload::check(&job)
                     .map_err(|why| format!("{job:?}: {why} Nothing was imported."))?;
-                count += 1;
+                tally.count(&job);
             }
-            Ok((Source::Brace(pattern), count))
+            Ok((Source::Brace(pattern), tally.finish()))
         }
         Source::File {
             name,
@@ -182,9 +223,8 @@ fn check(source: Source) -> Result<(Source, u64), String> {
         } => {
             let size = file.metadata().map_or(0, |metadata| metadata.len());
             let bar = bar(size, "checking  {wide_bar} {percent}% {eta}");
-            let mut count = 0;
-            read(bar.wrap_read(&file), format, &mut |_| {
-                count += 1;
+            read(bar.wrap_read(&file), format, &mut |job| {
+                tally.count(&job);
                 Ok(())
             })
             .map_err(|fault| sentence(&name, fault))?;
@@ -192,7 +232,7 @@ fn check(source: Source) -> Result<(Source, u64), String> {
             file.rewind().map_err(|error| {
                 format!("{name} cannot be read twice, which checking it needs: {error}.")
             })?;
-            Ok((Source::File { name, file, format }, count))
+            Ok((Source::File { name, file, format }, tally.finish()))
         }
     }
 }
@@ -228,57 +268,62 @@ fn confirmed(database: &Database) -> Result<bool, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Reads the source again in a thread of its own while batches go into the database.
+/// Reads the source again in a thread of its own while parts go into the database.
 async fn insert(
     store: &dyn Store,
     source: Source,
     count: u64,
+    import: Import,
     database: &Database,
 ) -> Result<Option<Added>, String> {
-    let (sender, batches) = mpsc::channel::<Vec<String>>(2);
+    let (sender, parts) = mpsc::channel(2);
     let reader = in_background(move || {
-        let mut batch = Batch::new(sender);
+        let mut parts = Parts::new(sender, import.done);
         match source {
             Source::Brace(pattern) => {
                 pattern
                     .iter()
-                    .try_for_each(|job| batch.push(job))
+                    .try_for_each(|job| parts.push(job))
                     .map_err(|f| sentence("", f))?;
             }
             Source::File { name, file, format } => {
-                read(BufReader::new(file), format, &mut |job| batch.push(job))
+                read(BufReader::new(file), format, &mut |job| parts.push(job))
                     .map_err(|fault| sentence(&name, fault))?;
             }
         }
-        batch.send().map_err(|fault| sentence("", fault))
+        parts.send().map_err(|fault| sentence("", fault))
     });
     let bar = bar(
         count,
         "importing {wide_bar} {pos}/{len} jobs {per_sec} {eta}",
     );
+    bar.set_position(import.done);
     let mut interrupted = Box::pin(tokio::signal::ctrl_c());
     let inserting = async move {
         // Owned here: when this ends, the reader has nobody to read for and stops.
-        let mut batches = batches;
+        let mut parts = parts;
         let mut all: Option<Added> = None;
         loop {
-            let batch = tokio::select! {
-                batch = batches.recv() => batch,
+            let part = tokio::select! {
+                part = parts.recv() => part,
                 _ = &mut interrupted => {
-                    let so_far = all.map_or(0, |all| all.last - all.first + 1);
-                    return Err(format!("Interrupted: {so_far} of {count} jobs were imported."));
+                    let there = bar.position();
+                    return Err(format!(
+                        "Interrupted: {there} of {count} jobs were imported. The same import again \
+                         adds the rest."
+                    ));
                 }
             };
-            let Some(batch) = batch else { break };
+            let Some(part) = part else { break };
             let started = Instant::now();
-            if let Some(added) = add(store, &batch).await? {
+            if let Some(added) = add(store, import.id, &part).await? {
                 let first = all.map_or(added.first, |all| all.first);
                 all = Some(Added {
                     first,
                     last: added.last,
                 });
             }
-            bar.inc(batch.len() as u64);
+            bar.inc(part.1.len() as u64);
             if database.is_contended() {
                 // SQLite lets whoever asks first write next: without a pause that would always
                 // be this process, and the tracker's volunteers would wait.
@@ -294,51 +339,26 @@ async fn insert(
     Ok(inserted)
 }
 
-async fn add(store: &dyn Store, batch: &[String]) -> Result<Option<Added>, String> {
+async fn add(
+    store: &dyn Store,
+    import: i64,
+    part: &(u64, Vec<String>),
+) -> Result<Option<Added>, String> {
     let mut pause = PAUSE;
     for _ in 1..TRIES {
-        match store.add_jobs(batch).await {
+        match part::add(store, import, part).await {
             Err(StoreError::Unavailable(_) | StoreError::Conflict(_)) => {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }
-            done => return done.map_err(|error| format!("The import failed: {error}.")),
+            done => return done.map_err(|error| broken_off(&error)),
         }
     }
-    store
-        .add_jobs(batch)
+    part::add(store, import, part)
         .await
-        .map_err(|error| format!("The import failed: {error}."))
+        .map_err(|error| broken_off(&error))
 }
 
-/// Jobs on their way to the database.
-struct Batch {
-    sender: mpsc::Sender<Vec<String>>,
-    jobs: Vec<String>,
-    bytes: usize,
-}
-
-impl Batch {
-    fn new(sender: mpsc::Sender<Vec<String>>) -> Self {
-        Self {
-            sender,
-            jobs: Vec::new(),
-            bytes: 0,
-        }
-    }
-
-    fn push(&mut self, job: String) -> Result<(), Fault> {
-        self.bytes += job.len();
-        self.jobs.push(job);
-        if self.jobs.len() >= BATCH_JOBS || self.bytes >= BATCH_BYTES {
-            self.send()?;
-        }
-        Ok(())
-    }
-
-    fn send(&mut self) -> Result<(), Fault> {
-        self.bytes = 0;
-        let jobs = std::mem::take(&mut self.jobs);
-        self.sender.blocking_send(jobs).map_err(|_| Fault::Stopped)
-    }
+fn broken_off(error: &StoreError) -> String {
+    format!("The import failed: {error}. The same import again adds what is missing.")
 }

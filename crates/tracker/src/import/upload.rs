@@ -1,4 +1,4 @@
-//! Jobs that come over HTTP, as JSON lines in a file: checked whole, then added batch by batch.
+//! Jobs that come over HTTP, as JSON lines in a file: checked whole, then added part by part.
 
 use std::{
     fs::File,
@@ -7,40 +7,49 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Batch, Fault, Format, read};
-use crate::store::{Added, Store, StoreError};
+use super::{
+    Checked, Fault, Format, part,
+    part::{Parts, Tally},
+    read,
+};
+use crate::store::{Added, Import, Store, StoreError};
 
 /// Reads all of the file and counts its jobs.
 ///
 /// # Errors
 /// A line that cannot be a job.
-pub async fn check(mut file: File) -> Result<(File, u64), Fault> {
+pub async fn check(mut file: File) -> Result<(File, Checked), Fault> {
     let checked = tokio::task::spawn_blocking(move || {
         file.rewind().map_err(Fault::Unreadable)?;
-        let mut count = 0;
-        read(BufReader::new(&file), Format::JsonLines, &mut |_| {
-            count += 1;
+        let mut tally = Tally::default();
+        read(BufReader::new(&file), Format::JsonLines, &mut |job| {
+            tally.count(&job);
             Ok(())
         })?;
         file.rewind().map_err(Fault::Unreadable)?;
-        Ok((file, count))
+        Ok((file, tally.finish()))
     });
     checked.await.unwrap_or(Err(Fault::Stopped))
 }
 
-/// Adds the jobs of a file that was checked. What was added stays, also where it ends in an error.
-pub async fn add(store: &dyn Store, file: File) -> (Vec<Added>, Result<(), StoreError>) {
-    let (sender, mut batches) = mpsc::channel::<Vec<String>>(2);
+/// Adds the jobs of a file that was checked, but for those that are there. What was added stays, also
+/// where it ends in an error.
+pub async fn add(
+    store: &dyn Store,
+    import: Import,
+    file: File,
+) -> (Vec<Added>, Result<(), StoreError>) {
+    let (sender, mut parts) = mpsc::channel(2);
     let reader = tokio::task::spawn_blocking(move || {
-        let mut batch = Batch::new(sender);
+        let mut parts = Parts::new(sender, import.done);
         read(BufReader::new(file), Format::JsonLines, &mut |job| {
-            batch.push(job)
+            parts.push(job)
         })?;
-        batch.send()
+        parts.send()
     });
     let mut all: Vec<Added> = Vec::new();
-    while let Some(batch) = batches.recv().await {
-        match store.add_jobs(&batch).await {
+    while let Some(part) = parts.recv().await {
+        match part::add(store, import.id, &part).await {
             Ok(None) => {}
             Ok(Some(added)) => match all.last_mut() {
                 Some(last) if last.last + 1 == added.first => last.last = added.last,

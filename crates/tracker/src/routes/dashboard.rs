@@ -121,17 +121,17 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
         } else {
             format!("stage-{what}")
         };
-        format!("/{query}#{anchor}")
+        format!("./{query}#{anchor}")
     };
     let main = html! {
         (overview(app, &info))
         (throughput(&pace))
-        (stages(&info.stages))
+        (stages(&info))
         (books(&info.stages))
         @if let Some(path) = &app.settings.preview {
             section aria-labelledby="preview-title" {
                 h2 #preview-title { "Results so far" }
-                iframe.preview src=(path) title="Results so far" loading="lazy" data-fixed="" {}
+                iframe.preview src=(page::link(Place::Dashboard, path)) title="Results so far" loading="lazy" data-fixed="" {}
             }
         }
         @for (stage, part) in info.stages.iter().zip(&workers) {
@@ -164,8 +164,11 @@ fn overview(app: &App, info: &StatusInfo) -> Markup {
     } else if info.jobs == info.closed {
         "all done".to_owned()
     } else {
-        info.estimate_s
-            .map_or_else(|| "not known yet".to_owned(), estimate::in_words)
+        match (info.estimate_s, info.estimate_unknown) {
+            (Some(seconds), _) => estimate::in_words(seconds),
+            (None, Some(why)) => format!("unknown: {}", estimate::why_unknown(why)),
+            (None, None) => "unknown".to_owned(),
+        }
     };
     html! {
         section.overview aria-labelledby="project-title" {
@@ -174,7 +177,7 @@ fn overview(app: &App, info: &StatusInfo) -> Markup {
                 p.description { (app.settings.description) }
             }
             @if let Some(path) = &app.settings.volunteer_page {
-                p { a.button.large href=(path) { "Volunteer your computer" } }
+                p { a.button.large href=(page::link(Place::Dashboard, path)) { "Volunteer your computer" } }
             }
             div.completion {
                 p.percent #percent { strong { (estimate::percent(share)) } " complete" }
@@ -240,7 +243,7 @@ fn figure(name: &str, value: &Markup) -> Markup {
     html! { div data-key=(name) { dt { (name) } dd { (value) } } }
 }
 
-fn stages(stages: &[StageStatus]) -> Markup {
+fn stages(info: &StatusInfo) -> Markup {
     html! {
         section aria-labelledby="stages-title" {
             h2 #stages-title { "Stages" }
@@ -256,7 +259,7 @@ fn stages(stages: &[StageStatus]) -> Markup {
                         }
                     }
                     tbody {
-                        @for stage in stages {
+                        @for stage in &info.stages {
                             tr data-key=(stage.stage) {
                                 th scope="row" { span.letter { (stage.stage) } " " (stage.name) }
                                 td.number { (grouped(stage.open)) }
@@ -266,6 +269,16 @@ fn stages(stages: &[StageStatus]) -> Markup {
                             }
                         }
                     }
+                }
+            }
+            @for stage in &info.disabled {
+                p data-key=(format!("disabled-{}", stage.stage)) {
+                    strong {
+                        "Stage " span.letter { (stage.stage) } " is not enabled, and "
+                        (grouped(stage.jobs)) @if stage.jobs == 1 { " job waits" } @else { " jobs wait" }
+                        " at it. "
+                    }
+                    (stage.remedy)
                 }
             }
         }

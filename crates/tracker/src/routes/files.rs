@@ -11,17 +11,16 @@ use axum::{
     handler::HandlerWithoutStateExt as _,
     http::{HeaderValue, header},
     middleware::{self, Next},
-    response::{IntoResponse as _, Redirect, Response},
+    response::{IntoResponse as _, Response},
     routing::any_service,
 };
 use distcompute_protocol::ErrorCode;
 use percent_encoding::percent_decode_str;
-use tower_http::{
-    compression::CompressionLayer, services::ServeDir, set_header::SetResponseHeaderLayer,
-};
+use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
 
 use crate::{
     app::App,
+    base_path::to_folder,
     config::{Mount, Settings},
     error::ApiError,
 };
@@ -32,7 +31,6 @@ pub fn router(settings: &Settings) -> Router<App> {
     for mount in &settings.files {
         let files = ServeDir::new(&mount.folder)
             .html_as_default_extension(false)
-            .redirect_path_prefix(&mount.path)
             .fallback(missing.into_service());
         let guarded = any_service(files).layer(middleware::from_fn_with_state(
             Arc::new(mount.clone()),
@@ -56,7 +54,6 @@ pub fn router(settings: &Settings) -> Router<App> {
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-cache"),
         ))
-        .layer(CompressionLayer::new())
 }
 
 /// Marks an answer of a folder whose operator wants no content security policy.
@@ -81,16 +78,17 @@ async fn guard(
     next: Next,
 ) -> Response {
     if asked.path() == mount.path {
-        let query = asked
-            .query()
-            .map(|query| format!("?{query}"))
-            .unwrap_or_default();
-        return Redirect::temporary(&format!("{}/{query}", mount.path)).into_response();
+        return to_folder(&asked);
     }
     if leads_out(&mount.folder, request.uri().path()).await {
         return ApiError::Refused(ErrorCode::NotFound).into_response();
     }
-    next.run(request).await
+    let answer = next.run(request).await;
+    // The file service sends the bare address of a folder within to an absolute one.
+    if answer.status().is_redirection() && answer.headers().contains_key(header::LOCATION) {
+        return to_folder(&asked);
+    }
+    answer
 }
 
 async fn leads_out(folder: &Path, address: &str) -> bool {

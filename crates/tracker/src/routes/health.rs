@@ -1,6 +1,6 @@
 //! What monitoring asks: does the process live, can it serve, and how does it do.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use axum::{
     Router,
@@ -35,10 +35,15 @@ async fn healthz() -> &'static str {
 }
 
 /// The store is opened, and its tables are brought up to date, before the first request: what is
-/// left to ask is whether the database still answers.
+/// left to ask is whether the database still answers, and takes what it is given.
 async fn readyz(State(app): State<App>) -> Result<&'static str, ApiError> {
     status(&app).await?;
+    writable(&app).await?;
     Ok("ready")
+}
+
+async fn writable(app: &App) -> Result<(), StoreError> {
+    in_time(app.store.writer().check()).await
 }
 
 async fn metrics(_: Observer, State(app): State<App>) -> Result<Response, ApiError> {
@@ -51,13 +56,17 @@ async fn metrics(_: Observer, State(app): State<App>) -> Result<Response, ApiErr
     };
     let text = app
         .metrics
-        .text(status.as_ref())
+        .text(status.as_ref(), writable(&app).await.is_ok())
         .map_err(|_| ApiError::Refused(ErrorCode::Internal))?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }
 
 async fn status(app: &App) -> Result<Status, StoreError> {
-    tokio::time::timeout(PATIENCE, app.store.status())
+    in_time(app.store.status()).await
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(PATIENCE, work)
         .await
         .unwrap_or_else(|_| {
             let why = "it does not answer in time";

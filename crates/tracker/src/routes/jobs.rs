@@ -18,7 +18,7 @@ use crate::{
     openapi::{AdminRefusals, PruneRefusals},
     prune::prune,
     request::fault,
-    store::{Action, Added, StoreError},
+    store::{Action, Added, NewImport, StoreError},
 };
 
 /// The routes.
@@ -31,7 +31,7 @@ pub fn router() -> OpenApiRouter<App> {
 /// What was added.
 #[derive(Debug, Serialize, ToSchema)]
 struct AddedJobs {
-    /// How many jobs.
+    /// How many jobs; fewer than there are lines where a call before was broken off.
     added: u64,
     /// The numbers that they were given, in the order of the lines. More than one range where
     /// somebody else added jobs at the same time.
@@ -49,7 +49,8 @@ struct Numbers {
 
 /// Adds a job for each line: a JSON string, object or list, as `import --jsonl` takes them
 ///
-/// All lines are checked before the first job is added; a bad line is named and nothing is added.
+/// All lines are checked before the first job is added; a bad line is named and nothing is added. A
+/// call that was broken off is made again with the same body, and adds what is missing.
 #[utoipa::path(
     post,
     path = "/api/jobs",
@@ -64,7 +65,8 @@ async fn add(
     body: Body,
 ) -> Result<Json<AddedJobs>, ApiError> {
     let file = spooled(body).await?;
-    let (file, count) = upload::check(file).await.map_err(refused)?;
+    let (file, checked) = upload::check(file).await.map_err(refused)?;
+    let count = checked.jobs;
     let note = async |detail| {
         let action = Action {
             who: admin.who.clone(),
@@ -74,7 +76,21 @@ async fn add(
         app.store.note_action(&action).await
     };
     note(format!("{count} jobs")).await?;
-    let (added, outcome) = upload::add(app.store.as_ref(), file).await;
+    let new = NewImport {
+        who: admin.who.clone(),
+        source: "a request".to_owned(),
+        digest: checked.digest,
+        jobs: count,
+    };
+    let import = app.store.begin_import(&new).await?;
+    if import.done > 0 {
+        let there = import.done;
+        note(format!(
+            "goes on after {there} jobs, where it was broken off"
+        ))
+        .await?;
+    }
+    let (added, outcome) = upload::add(app.store.as_ref(), import, file).await;
     let so_far: u64 = added.iter().map(Added::count).sum();
     if let Err(error) = outcome {
         if so_far == 0 {
@@ -88,12 +104,14 @@ async fn add(
         .unwrap_or_else(|error| tracing::error!(%error, "and that cannot be written down"));
         tracing::error!(%error, "not all jobs were added");
         let sentence = format!(
-            "The database failed after the first {so_far} of {count} jobs, which were added: \
-             numbers {}. Send the lines behind them again.",
+            "The database failed after the first {} of {count} jobs, which were added, now as \
+             numbers {}. Send the same again: it adds the rest.",
+            import.done + so_far,
             in_words(&added)
         );
         return Err(ApiError::Said(ErrorCode::Unavailable, sentence));
     }
+    app.store.end_import(import.id).await?;
     note(format!("numbers {} were added", in_words(&added))).await?;
     let numbers = added
         .iter()

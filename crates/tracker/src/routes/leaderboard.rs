@@ -68,7 +68,7 @@ async fn leaderboard(
                 " done by volunteers without a nickname."
             }
         }
-        (pager("the leaderboard", number, more, &|to| format!("/leaderboard?page={to}")))
+        (pager("the leaderboard", number, more, &|to| format!("./leaderboard?page={to}")))
     };
     Ok(page::page(
         &app,

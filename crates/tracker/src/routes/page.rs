@@ -34,10 +34,36 @@ pub enum Place {
     Dashboard,
     /// The leaderboard.
     Leaderboard,
-    /// Anywhere else.
-    Elsewhere,
-    /// Where nothing could be shown.
-    Refusal,
+    /// A page so many folders below the tracker's own.
+    Below(usize),
+    /// Where nothing could be shown, so many folders below.
+    Refusal(usize),
+}
+
+impl Place {
+    /// The tracker's own folder, as pages there link to it. Links are relative because the world may
+    /// know the tracker behind any path.
+    #[must_use]
+    pub fn root(self) -> String {
+        match self {
+            Self::Dashboard | Self::Leaderboard | Self::Below(0) | Self::Refusal(0) => {
+                "./".to_owned()
+            }
+            Self::Below(folders) | Self::Refusal(folders) => "../".repeat(folders),
+        }
+    }
+
+    /// Whether nothing could be shown.
+    #[must_use]
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Refusal(_))
+    }
+}
+
+/// An address on this tracker, which begins with `/`, as a page links to it.
+#[must_use]
+pub fn link(place: Place, address: &str) -> String {
+    place.root() + address.trim_start_matches('/')
 }
 
 /// A whole page, or "not modified" if the reader has it already.
@@ -57,6 +83,7 @@ pub fn answer(request: &HeaderMap, html: &str) -> Response {
 pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
     let settings = &app.settings;
     let current = |here: Place| (here == place).then_some("page");
+    let to = |address: &str| link(place, address);
     let html = html! {
         (DOCTYPE)
         html lang="en" {
@@ -65,29 +92,29 @@ pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · " (settings.project) }
-                link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
-                link rel="stylesheet" href="/assets/style.css";
-                @if place != Place::Refusal {
-                    script type="module" src="/assets/live.js" {}
+                link rel="icon" href=(to("/assets/icon.svg")) type="image/svg+xml";
+                link rel="stylesheet" href=(to("/assets/style.css"));
+                @if !place.is_refusal() {
+                    script type="module" src=(to("/assets/live.js")) {}
                 }
             }
             body {
                 a.skip href="#main" { "Skip to content" }
                 header.top {
-                    a.project href="/" { (settings.project) }
+                    a.project href=(to("/")) { (settings.project) }
                     nav aria-label="Pages" {
-                        a href="/" aria-current=[current(Place::Dashboard)] { "Dashboard" }
-                        a href="/leaderboard" aria-current=[current(Place::Leaderboard)] {
+                        a href=(to("/")) aria-current=[current(Place::Dashboard)] { "Dashboard" }
+                        a href=(to("/leaderboard")) aria-current=[current(Place::Leaderboard)] {
                             "Leaderboard"
                         }
                         // The dashboard has a larger one.
                         @if let Some(path) = &settings.volunteer_page && place != Place::Dashboard {
-                            a.button href=(path) { "Volunteer" }
+                            a.button href=(to(path)) { "Volunteer" }
                         }
                     }
                 }
                 main #main { (main) }
-                @if place != Place::Refusal {
+                @if !place.is_refusal() {
                     footer { p #freshness data-fixed="" { "This page does not refresh itself without JavaScript." } }
                 }
             }
@@ -221,11 +248,11 @@ pub fn name(nickname: &str, worker: Option<&str>, looks: &Looks) -> Markup {
     }
 }
 
-/// The address of a worker's page.
+/// The address of a worker's page, from the tracker's own folder.
 #[must_use]
 pub fn worker_address(stage_name: &str, display_name: &str) -> String {
     format!(
-        "/worker/{}/{}",
+        "./worker/{}/{}",
         encoded(&stage_name.to_lowercase()),
         encoded(display_name)
     )
@@ -278,9 +305,9 @@ mod tests {
     fn a_worker_address_holds_any_name() {
         assert_eq!(
             worker_address("GPU Farm", "calm-fox-7"),
-            "/worker/gpu%20farm/calm-fox-7"
+            "./worker/gpu%20farm/calm-fox-7"
         );
-        assert_eq!(worker_address("Größe", "a"), "/worker/gr%C3%B6%C3%9Fe/a");
+        assert_eq!(worker_address("Größe", "a"), "./worker/gr%C3%B6%C3%9Fe/a");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::{
     http::header,
     response::{IntoResponse as _, Response},
 };
-use distcompute_protocol::{ProjectInfo, StageInfo, StageStatus, StatusInfo};
+use distcompute_protocol::{DisabledStage, ProjectInfo, Stage, StageInfo, StageStatus, StatusInfo};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     config::Settings,
     error::ApiError,
     openapi::Away,
-    rules::estimate::{StageLoad, seconds_left},
+    rules::estimate::{StageLoad, Standing, time_left},
     store::Status,
 };
 
@@ -101,15 +101,60 @@ pub fn info(settings: &Settings, status: &Status) -> StatusInfo {
             }
         })
         .collect();
-    let set_aside = stages.iter().map(|stage| stage.set_aside).sum();
+    let disabled = disabled(settings, status);
+    let sum = |count: fn(&StageStatus) -> u64| stages.iter().map(count).sum();
+    let aside_at_disabled = Stage::ALL
+        .into_iter()
+        .filter(|stage| settings.stages.name(*stage).is_none());
+    let aside_at_disabled: u64 = aside_at_disabled
+        .map(|stage| status.stages[stage.index()].aside)
+        .sum();
+    let set_aside: u64 = sum(|stage| stage.set_aside);
+    let standing = Standing {
+        closed: status.closed,
+        jobs: status.jobs,
+        workers: sum(|stage| stage.workers),
+        waiting: sum(|stage| stage.open + stage.held),
+        failing: stages
+            .iter()
+            .map(|stage| status.stages[stage.stage.index()].failing)
+            .sum(),
+        disabled: disabled.iter().map(|stage| stage.jobs).sum(),
+    };
+    let left = time_left(standing, &loads(&stages, status), status.window_s);
     StatusInfo {
         project: settings.project.clone(),
         jobs: status.jobs,
         closed: status.closed,
-        set_aside,
-        estimate_s: seconds_left(&loads(&stages, status), status.window_s),
+        set_aside: set_aside + aside_at_disabled,
+        estimate_s: left.ok(),
+        estimate_unknown: left.err(),
         stages,
+        disabled,
     }
+}
+
+/// The stages that are not enabled although jobs wait at them: those jobs are never handed out.
+#[must_use]
+pub fn disabled(settings: &Settings, status: &Status) -> Vec<DisabledStage> {
+    let stages = Stage::ALL.into_iter();
+    stages
+        .filter(|stage| settings.stages.name(*stage).is_none())
+        .filter_map(|stage| {
+            let counts = status.stages[stage.index()];
+            let jobs = counts.open + counts.held + counts.aside;
+            let last = settings.stages.last();
+            (jobs > 0).then(|| DisabledStage {
+                stage,
+                jobs,
+                remedy: format!(
+                    "Enable stage {stage} again in the configuration to have them finished. Where \
+                     it is not wanted any more, nothing is lost: they are among the results of \
+                     stage {last}."
+                ),
+            })
+        })
+        .collect()
 }
 
 /// What each stage has before it: all jobs but those that it did and those that will not come.

@@ -16,6 +16,9 @@ use crate::{app::App, error::Sentence};
 /// Makes a page of a refusal that a person is to read.
 pub async fn as_page(State(app): State<App>, request: Request, next: Next) -> Response {
     let readable = is_for_people(&request);
+    // A browser resolves links from the folder that it asked for.
+    let folders = request.uri().path().matches('/').count().saturating_sub(1);
+    let place = Place::Refusal(folders);
     let refused = next.run(request).await;
     let Some(Sentence(sentence)) = refused.extensions().get().filter(|_| readable) else {
         return refused;
@@ -29,13 +32,13 @@ pub async fn as_page(State(app): State<App>, request: Request, next: Next) -> Re
             } @else {
                 p { (sentence) }
             }
-            p { a href="/" { "To the dashboard of " (app.settings.project) } }
+            p { a href=(page::link(place, "/")) { "To the dashboard of " (app.settings.project) } }
             @if let Some(path) = &app.settings.volunteer_page {
-                p { a href=(path) { "To the volunteer page" } }
+                p { a href=(page::link(place, path)) { "To the volunteer page" } }
             }
         }
     };
-    let html = page::html(&app, Place::Refusal, title(status), &main);
+    let html = page::html(&app, place, title(status), &main);
     let mut answer = page::answer(&HeaderMap::new(), &html);
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

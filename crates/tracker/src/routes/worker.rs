@@ -60,7 +60,7 @@ async fn worker(
     Ok(page::page(
         &app,
         &request,
-        Place::Elsewhere,
+        Place::Below(2),
         &row.display_name,
         &main,
     ))

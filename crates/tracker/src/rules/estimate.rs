@@ -1,5 +1,7 @@
 //! How far a project is and how long it will still take.
 
+use distcompute_protocol::EstimateUnknown;
+
 /// How much of the recent past the estimate looks at, in minutes.
 pub const WINDOW_MINUTES: i64 = 15;
 
@@ -13,6 +15,63 @@ pub struct StageLoad {
     pub remaining: u64,
     /// Outputs made in the window.
     pub recent: u64,
+}
+
+/// How a project stands, beside the pace of its stages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Jobs that went through all stages, and all jobs.
+    pub closed: u64,
+    /// All jobs.
+    pub jobs: u64,
+    /// Workers at enabled stages.
+    pub workers: u64,
+    /// Jobs that are open or held at enabled stages.
+    pub waiting: u64,
+    /// Those of them that have failed before.
+    pub failing: u64,
+    /// Jobs at stages that are not enabled.
+    pub disabled: u64,
+}
+
+/// Seconds until all is done, or why nobody can say.
+///
+/// # Errors
+/// What stands in the way of an estimate; of several reasons, the one that the operator has to do
+/// something about.
+pub fn time_left(
+    standing: Standing,
+    stages: &[StageLoad],
+    window_s: u64,
+) -> Result<u64, EstimateUnknown> {
+    if standing.closed >= standing.jobs {
+        return Ok(0);
+    }
+    if standing.disabled > 0 {
+        return Err(EstimateUnknown::StageDisabled);
+    }
+    if standing.waiting == 0 {
+        return Err(EstimateUnknown::SetAside);
+    }
+    if standing.workers == 0 {
+        return Err(EstimateUnknown::NoVolunteers);
+    }
+    if standing.failing >= standing.waiting {
+        return Err(EstimateUnknown::OnlyFailing);
+    }
+    seconds_left(stages, window_s).ok_or(EstimateUnknown::NoPace)
+}
+
+/// The reason for people, as it follows "unknown:".
+#[must_use]
+pub fn why_unknown(why: EstimateUnknown) -> &'static str {
+    match why {
+        EstimateUnknown::StageDisabled => "jobs wait at a stage that is not enabled",
+        EstimateUnknown::NoVolunteers => "no volunteers are here",
+        EstimateUnknown::OnlyFailing => "the jobs that are left have failed before",
+        EstimateUnknown::SetAside => "the jobs that are left are set aside",
+        EstimateUnknown::NoPace => "too little was finished of late",
+    }
 }
 
 /// Seconds until the slowest stage is through, at the pace of the last `window_s` seconds.
@@ -113,6 +172,40 @@ mod tests {
     fn nothing_left_takes_no_time_and_a_stage_that_stands_still_is_unknown() {
         assert_eq!(seconds_left(&[load(0, 0)], 60), Some(0));
         assert_eq!(seconds_left(&[load(1, 0), load(5, 5)], 60), None);
+    }
+
+    #[test]
+    fn what_cannot_be_estimated_says_why() {
+        let standing = Standing {
+            closed: 10,
+            jobs: 100,
+            workers: 2,
+            waiting: 90,
+            failing: 3,
+            disabled: 0,
+        };
+        let left = |standing| time_left(standing, &[load(90, 90)], 900);
+        assert_eq!(left(standing), Ok(900));
+        let with = |change: fn(&mut Standing)| {
+            let mut changed = standing;
+            change(&mut changed);
+            left(changed)
+        };
+        assert_eq!(with(|s| s.closed = 100), Ok(0));
+        assert_eq!(with(|s| s.jobs = 0), Ok(0));
+        for (outcome, why) in [
+            (with(|s| s.workers = 0), EstimateUnknown::NoVolunteers),
+            (with(|s| s.failing = 90), EstimateUnknown::OnlyFailing),
+            (with(|s| s.disabled = 1), EstimateUnknown::StageDisabled),
+            (with(|s| s.waiting = 0), EstimateUnknown::SetAside),
+            (
+                time_left(standing, &[load(90, 0)], 900),
+                EstimateUnknown::NoPace,
+            ),
+        ] {
+            assert_eq!(outcome, Err(why));
+            assert!(!why_unknown(why).is_empty());
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use distcompute_protocol::Stage;
 
-use super::{Added, StoreError};
+use super::{Added, ImportPart, StoreError};
 use crate::ledger::{Changes, Snapshot, Wanted};
 
 /// A connection to the tables that writes, with at most one transaction.
@@ -37,11 +37,19 @@ pub trait Database: Send + 'static {
     /// Undoes the transaction, if there is one.
     async fn rollback(&mut self);
 
-    /// Adds jobs at stage `a`, at least one, in a transaction of their own.
-    async fn add(&mut self, inputs: &[String]) -> Result<Added, StoreError>;
+    /// Adds jobs at stage `a`, at least one, in a transaction of their own; `None` where they are a
+    /// part of an import that is there already.
+    async fn add(
+        &mut self,
+        inputs: &[String],
+        part: Option<ImportPart>,
+    ) -> Result<Option<Added>, StoreError>;
 
     /// Forgets everything, in a transaction of its own.
     async fn wipe(&mut self) -> Result<(), StoreError>;
+
+    /// Writes something that nobody reads, in a transaction of its own: whether that works.
+    async fn probe(&mut self) -> Result<(), StoreError>;
 
     /// Lets go of the database.
     async fn close(self);

@@ -77,7 +77,13 @@ pub struct StageCounts {
     pub lapsed: u64,
     /// Failures that were reported.
     pub failed: u64,
+    /// Open and held jobs that have failed here before; counted up to [`MOST_FAILING`].
+    pub failing: u64,
 }
+
+/// Failing jobs of a stage that are counted. They are counted when somebody looks, and more of them
+/// are never all that is left of a project.
+pub const MOST_FAILING: u64 = 1_000;
 
 /// The state of the project, read from counters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,6 +219,97 @@ pub struct Added {
     pub first: u64,
     /// The last number.
     pub last: u64,
+}
+
+/// An import, before it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewImport {
+    /// From where: an address, or the command line.
+    pub who: String,
+    /// What the jobs come from, for people.
+    pub source: String,
+    /// Which jobs these are, in their order.
+    pub digest: String,
+    /// How many.
+    pub jobs: u64,
+}
+
+/// How far an import has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Import {
+    /// Which.
+    pub id: i64,
+    /// How many of its jobs are there already: it was broken off before.
+    pub done: u64,
+}
+
+/// The place of some jobs in an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportPart {
+    /// The import.
+    pub import: i64,
+    /// How many of its jobs come before these.
+    pub before: u64,
+}
+
+/// An import that was not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportRow {
+    /// When it began.
+    pub at: Millis,
+    /// From where.
+    pub who: String,
+    /// What the jobs come from.
+    pub source: String,
+    /// How many jobs.
+    pub jobs: u64,
+    /// How many of them are there.
+    pub done: u64,
+}
+
+/// What is to be done with a part of an import, of which so many jobs are there.
+#[must_use]
+pub fn place_of_part(done: Option<i64>, part: ImportPart, count: usize) -> PartPlace {
+    let (before, count) = (signed(part.before), signed(count as u64));
+    match done {
+        None => PartPlace::Gone,
+        Some(done) if done == before => PartPlace::Next,
+        // The answer of an earlier attempt was lost, or somebody imports the same at the same time.
+        Some(done) if done >= before + count => PartPlace::There,
+        Some(_) => PartPlace::Elsewhere,
+    }
+}
+
+/// See [`place_of_part`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartPlace {
+    /// It is added.
+    Next,
+    /// It was added before.
+    There,
+    /// The import is not there any more: everything was reset.
+    Gone,
+    /// The same import goes on elsewhere, in other parts.
+    Elsewhere,
+}
+
+impl PartPlace {
+    /// Whether the part is to be added.
+    ///
+    /// # Errors
+    /// It cannot be.
+    pub fn is_next(self) -> Result<bool, StoreError> {
+        match self {
+            Self::Next => Ok(true),
+            Self::There => Ok(false),
+            Self::Gone => Err(StoreError::Failed(
+                "all jobs were reset while these were imported".to_owned(),
+            )),
+            Self::Elsewhere => Err(StoreError::Failed(
+                "the same jobs are being imported by somebody else".to_owned(),
+            )),
+        }
+    }
 }
 
 /// Something that the operator did, before it is written down.
@@ -410,8 +507,30 @@ pub trait Store: Send + Sync {
         if inputs.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.writer().add(inputs.to_vec()).await?))
+        self.writer().add(inputs.to_vec(), None).await
     }
+
+    /// Adds a part of an import, and notes in the same transaction that it is there. `None` if there
+    /// was nothing to add: no jobs, or these were added before.
+    async fn add_part(
+        &self,
+        part: ImportPart,
+        inputs: &[String],
+    ) -> Result<Option<Added>, StoreError> {
+        if inputs.is_empty() {
+            return Ok(None);
+        }
+        self.writer().add(inputs.to_vec(), Some(part)).await
+    }
+
+    /// Begins an import, or goes on with an unfinished one of the same jobs.
+    async fn begin_import(&self, import: &NewImport) -> Result<Import, StoreError>;
+
+    /// Notes that an import is finished.
+    async fn end_import(&self, id: i64) -> Result<(), StoreError>;
+
+    /// Imports that were broken off or go on just now, oldest first.
+    async fn unfinished_imports(&self) -> Result<Vec<ImportRow>, StoreError>;
 
     /// Forgets everything.
     async fn wipe(&self) -> Result<(), StoreError> {
@@ -492,6 +611,11 @@ pub trait Store: Send + Sync {
         before: u64,
         limit: u32,
     ) -> Result<Pruned, StoreError>;
+
+    /// Gives back what the database needs for itself and can do without, where a disk is full.
+    async fn make_room(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Writes down what the operator does.
     async fn note_action(&self, action: &Action) -> Result<(), StoreError>;

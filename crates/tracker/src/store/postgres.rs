@@ -24,8 +24,9 @@ use sqlx::PgPool;
 
 pub use self::{address::Address, tables::Tables};
 use super::{
-    Action, ActionRow, AsideRow, MinuteRow, Output, Page, Pruned, Rank, RequeueFilter, Requeued,
-    Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow, Writer, signed,
+    Action, ActionRow, AsideRow, Import, ImportRow, MinuteRow, NewImport, Output, Page, Pruned,
+    Rank, RequeueFilter, Requeued, Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow,
+    Writer, signed,
 };
 use crate::clock::{Clock, Millis};
 
@@ -197,6 +198,18 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<Pruned, StoreError> {
         admin::prune(&self.admin, stage, after, before, limit).await
+    }
+
+    async fn begin_import(&self, import: &NewImport) -> Result<Import, StoreError> {
+        admin::begin_import(&self.admin, self.now(), import).await
+    }
+
+    async fn end_import(&self, id: i64) -> Result<(), StoreError> {
+        admin::end_import(&self.admin, self.now(), id).await
+    }
+
+    async fn unfinished_imports(&self) -> Result<Vec<ImportRow>, StoreError> {
+        admin::unfinished_imports(&self.readers).await
     }
 
     async fn note_action(&self, action: &Action) -> Result<(), StoreError> {

@@ -29,8 +29,9 @@ use distcompute_protocol::Stage;
 use self::connection::{Pool, Use};
 pub use self::{backup::backup, tables::Tables};
 use super::{
-    Action, ActionRow, AsideRow, MinuteRow, Output, Page, Pruned, Rank, RequeueFilter, Requeued,
-    Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow, Writer, signed,
+    Action, ActionRow, AsideRow, Import, ImportRow, MinuteRow, NewImport, Output, Page, Pruned,
+    Rank, RequeueFilter, Requeued, Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow,
+    Writer, signed,
 };
 use crate::clock::Clock;
 
@@ -68,6 +69,21 @@ impl SqliteStore {
     ) -> Result<Self, StoreError> {
         let start = |tables| Writer::start_on_a_thread(tables, rules);
         Self::open_with(path, create, clock, start).await
+    }
+
+    /// Opens a file that cannot be written, to look at it. What would change it is refused.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no database, or is not of this version.
+    pub async fn open_to_read(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let readers = Pool::new(path, Use::Look, READERS);
+        readers.with(|on| migrations::check(on)).await?;
+        Ok(Self {
+            writer: Writer::none(),
+            readers,
+            admin: Pool::new(path, Use::Look, 1),
+            clock,
+        })
     }
 
     /// The same with a writer that the caller starts: a simulation puts itself between the writer
@@ -109,7 +125,7 @@ impl SqliteStore {
 
     /// What volunteers and pages wait for again and again, for the test that looks at its plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 13] = [
+    pub const HOT_STATEMENTS: [&str; 14] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
@@ -123,6 +139,7 @@ impl SqliteStore {
         books::WORKERS,
         books::LEADERBOARD,
         books::RESULTS,
+        books::FAILING,
     ];
 }
 
@@ -294,6 +311,28 @@ impl Store for SqliteStore {
         self.admin
             .with(move |on| admin::prune(on, stage, after, before, limit))
             .await
+    }
+
+    async fn make_room(&self) -> Result<(), StoreError> {
+        self.admin.with(|on| admin::make_room(on)).await
+    }
+
+    async fn begin_import(&self, import: &NewImport) -> Result<Import, StoreError> {
+        let (now, import) = (self.clock.now(), import.clone());
+        self.admin
+            .with(move |on| admin::begin_import(on, now, &import))
+            .await
+    }
+
+    async fn end_import(&self, id: i64) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.admin
+            .with(move |on| admin::end_import(on, now, id))
+            .await
+    }
+
+    async fn unfinished_imports(&self) -> Result<Vec<ImportRow>, StoreError> {
+        self.readers.with(|on| admin::unfinished_imports(on)).await
     }
 
     async fn note_action(&self, action: &Action) -> Result<(), StoreError> {

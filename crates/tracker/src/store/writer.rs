@@ -7,7 +7,11 @@
 //! database refuses is done again operation by operation. A caller that goes away does not
 //! interrupt its operation.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use distcompute_protocol::ErrorCode;
 use tokio::{
@@ -17,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Added, StoreError, database::Database};
+use super::{Added, ImportPart, StoreError, database::Database};
 use crate::ledger::{Operation, Reply, Rules, group_wants, settle};
 
 /// Operations that may wait before callers have to.
@@ -42,35 +46,113 @@ type Caller<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Work {
     Settle(Operation, Caller<Reply>),
-    Add(Vec<String>, Caller<Added>),
+    Add(Vec<String>, Option<ImportPart>, Caller<Option<Added>>),
     Wipe(Caller<()>),
+    Probe(Caller<()>),
+}
+
+/// For how long an outcome says how the database is. Each probe is a write, and anybody may ask.
+const RECENT: Duration = Duration::from_secs(2);
+
+/// The same for a failure of what volunteers asked for: large results fail on a disk that still has
+/// room for a small probe.
+const FAILING: Duration = Duration::from_secs(10);
+
+/// What became of the last writes.
+#[derive(Default)]
+struct Health(Mutex<Option<Last>>);
+
+/// What became of a write.
+struct Last {
+    at: Instant,
+    of_volunteers: bool,
+    outcome: Result<(), StoreError>,
+}
+
+impl Health {
+    /// Notes an outcome; refusals and lost races say nothing about the database.
+    fn note<T>(&self, of_volunteers: bool, outcome: &Result<T, StoreError>) {
+        let outcome = match outcome {
+            Ok(_) => Ok(()),
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Failed(_))) => Err(error.clone()),
+            Err(_) => return,
+        };
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A probe that works does not undo that something larger failed a moment ago.
+        let outweighed = last.as_ref().is_some_and(|last| {
+            last.of_volunteers && last.outcome.is_err() && last.at.elapsed() < FAILING
+        });
+        if of_volunteers || !outweighed {
+            *last = Some(Last {
+                at: Instant::now(),
+                of_volunteers,
+                outcome,
+            });
+        }
+    }
+
+    fn recent(&self) -> Option<Result<(), StoreError>> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = last.as_ref()?;
+        let age = if last.of_volunteers && last.outcome.is_err() {
+            FAILING
+        } else {
+            RECENT
+        };
+        (last.at.elapsed() < age).then(|| last.outcome.clone())
+    }
 }
 
 /// The way to the writing task.
 pub struct Writer {
     queue: Mutex<Option<mpsc::Sender<Work>>>,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    health: Arc<Health>,
 }
 
 impl Writer {
     /// Starts the task, which owns the database from then on.
     pub fn start(database: impl Database, rules: Rules) -> Self {
-        Self::new(|queue| task::spawn(write(database, rules, queue)))
+        Self::new(|queue, health| task::spawn(write(database, rules, queue, health)))
     }
 
     /// Starts the task on a thread of its own, for a database that is waited for by standing still.
     pub fn start_on_a_thread(database: impl Database, rules: Rules) -> Self {
-        Self::new(|queue| {
+        Self::new(|queue, health| {
             let here = Handle::current();
-            task::spawn_blocking(move || here.block_on(write(database, rules, queue)))
+            task::spawn_blocking(move || here.block_on(write(database, rules, queue, health)))
         })
     }
 
-    fn new(start: impl FnOnce(mpsc::Receiver<Work>) -> JoinHandle<()>) -> Self {
+    /// Refuses everything, for a database that is only read.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            queue: Mutex::new(None),
+            task: tokio::sync::Mutex::new(None),
+            health: Arc::default(),
+        }
+    }
+
+    /// Whether the database can be written: it was a moment ago, or is now for the sake of this
+    /// question.
+    ///
+    /// # Errors
+    /// It cannot, or what volunteers handed in a moment ago could not be kept.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        if let Some(outcome) = self.health.recent() {
+            return outcome;
+        }
+        self.ask(Some(PATIENCE), Work::Probe).await
+    }
+
+    fn new(start: impl FnOnce(mpsc::Receiver<Work>, Arc<Health>) -> JoinHandle<()>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
+        let health = Arc::<Health>::default();
         Self {
             queue: Mutex::new(Some(sender)),
-            task: tokio::sync::Mutex::new(Some(start(receiver))),
+            task: tokio::sync::Mutex::new(Some(start(receiver, Arc::clone(&health)))),
+            health,
         }
     }
 
@@ -88,8 +170,13 @@ impl Writer {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn add(&self, inputs: Vec<String>) -> Result<Added, StoreError> {
-        self.ask(None, |caller| Work::Add(inputs, caller)).await
+    pub async fn add(
+        &self,
+        inputs: Vec<String>,
+        part: Option<ImportPart>,
+    ) -> Result<Option<Added>, StoreError> {
+        self.ask(None, |caller| Work::Add(inputs, part, caller))
+            .await
     }
 
     /// Forgets everything.
@@ -137,7 +224,12 @@ impl Writer {
     }
 }
 
-async fn write(mut database: impl Database, rules: Rules, mut queue: mpsc::Receiver<Work>) {
+async fn write(
+    mut database: impl Database,
+    rules: Rules,
+    mut queue: mpsc::Receiver<Work>,
+    health: Arc<Health>,
+) {
     let mut next = None;
     loop {
         let work = match next.take() {
@@ -149,11 +241,16 @@ async fn write(mut database: impl Database, rules: Rules, mut queue: mpsc::Recei
         };
         // The callers may have gone; what they asked for is done all the same.
         match work {
-            Work::Add(inputs, caller) => {
-                let _ = caller.send(database.add(&inputs).await);
+            Work::Add(inputs, part, caller) => {
+                let _ = caller.send(database.add(&inputs, part).await);
             }
             Work::Wipe(caller) => {
                 let _ = caller.send(database.wipe().await);
+            }
+            Work::Probe(caller) => {
+                let outcome = database.probe().await;
+                health.note(false, &outcome);
+                let _ = caller.send(outcome);
             }
             Work::Settle(operation, caller) => {
                 let (mut weight, mut bytes) = (operation.weight(), operation.bytes());
@@ -173,7 +270,9 @@ async fn write(mut database: impl Database, rules: Rules, mut queue: mpsc::Recei
                         Err(_) => break,
                     }
                 }
-                answer(transact(&mut database, rules, group).await, callers);
+                let outcome = transact(&mut database, rules, group).await;
+                health.note(true, &outcome);
+                answer(outcome, callers);
             }
         }
     }
@@ -342,12 +441,20 @@ mod tests {
             self.open = false;
         }
 
-        async fn add(&mut self, _: &[String]) -> Result<Added, StoreError> {
+        async fn add(
+            &mut self,
+            _: &[String],
+            _: Option<ImportPart>,
+        ) -> Result<Option<Added>, StoreError> {
             unreachable!("nobody adds jobs here")
         }
 
         async fn wipe(&mut self) -> Result<(), StoreError> {
             unreachable!("nobody wipes here")
+        }
+
+        async fn probe(&mut self) -> Result<(), StoreError> {
+            self.commit().await
         }
 
         async fn close(self) {}
@@ -391,6 +498,33 @@ mod tests {
             "{answer:?}"
         );
         assert_eq!(commits, 1);
+    }
+
+    #[tokio::test]
+    async fn whether_it_can_be_written_is_known_from_the_last_writes_or_tried() {
+        let full = || StoreError::Unavailable("the disk is full".to_owned());
+        let check = async |faults: Vec<StoreError>, settles: u32| {
+            let commits = Arc::<AtomicU32>::default();
+            let database = Faulty {
+                leave: Arc::new(Semaphore::new(1)),
+                faults,
+                open: false,
+                commits: Arc::clone(&commits),
+            };
+            let writer = Writer::start(database, RULES);
+            for _ in 0..settles {
+                let _ = writer.settle(Operation::DropIdle(0)).await;
+            }
+            let outcome = writer.check().await.is_ok();
+            writer.close().await;
+            (outcome, commits.load(Ordering::SeqCst))
+        };
+        assert_eq!(check(vec![], 0).await, (true, 1), "it is tried");
+        assert_eq!(check(vec![full()], 0).await, (false, 1));
+        assert_eq!(check(vec![], 1).await, (true, 1), "it is known");
+        assert_eq!(check(vec![full()], 1).await, (false, 1), "it is known");
+        assert_eq!(check(vec![full()], 2).await, (true, 2), "it was mended");
+        assert!(Writer::none().check().await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,10 @@ use std::{any::Any, collections::BTreeSet, sync::Arc};
 use distcompute_protocol::{Done, ErrorCode, Failed, RejectedWhy, Stage, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
-    store::{NewWorker, Page, RequeueFilter, Status, Store, StoreError, StoreRules, SyncReply},
+    store::{
+        ImportPart, NewImport, NewWorker, Page, RequeueFilter, Status, Store, StoreError,
+        StoreRules, SyncReply,
+    },
 };
 
 /// Some moment in November 2026.
@@ -869,6 +872,73 @@ pub(crate) async fn finished_jobs_and_results_that_contain_a_text_are_made_again
     let again = given.status().await;
     assert_eq!((again.closed, again.stages[1].done), (1, 1));
     given.store.wipe().await.expect("wiped");
+}
+
+pub(crate) async fn an_import_that_was_broken_off_goes_on_and_adds_nothing_twice(given: &Given) {
+    let store = &given.store;
+    let jobs: Vec<String> = (1..=5).map(|n| format!("input {n}")).collect();
+    let new = |digest: &str| NewImport {
+        who: "somebody".to_owned(),
+        source: "a file".to_owned(),
+        digest: digest.to_owned(),
+        jobs: 5,
+    };
+    let begin = async |digest| store.begin_import(&new(digest)).await.expect("begun");
+    let first = begin("one").await;
+    assert_eq!(first.done, 0);
+    let part = |before| ImportPart {
+        import: first.id,
+        before,
+    };
+    let added = store.add_part(part(0), &jobs[..2]).await.expect("added");
+    assert_eq!(added.map(|added| (added.first, added.last)), Some((1, 2)));
+    // The answer was lost: it is asked for again.
+    assert_eq!(
+        store.add_part(part(0), &jobs[..2]).await.expect("there"),
+        None
+    );
+    assert_eq!(
+        store.add_part(part(0), &jobs[..1]).await.expect("there"),
+        None
+    );
+    assert!(
+        store.add_part(part(1), &jobs[1..3]).await.is_err(),
+        "across its end"
+    );
+    assert!(
+        store.add_part(part(3), &jobs[3..]).await.is_err(),
+        "behind a gap"
+    );
+    assert_eq!(store.add_part(part(2), &[]).await.expect("nothing"), None);
+
+    let unfinished = store.unfinished_imports().await.expect("a list");
+    assert_eq!(unfinished.len(), 1);
+    let row = &unfinished[0];
+    assert_eq!((row.jobs, row.done, row.source.as_str()), (5, 2, "a file"));
+    let other = begin("two").await;
+    assert_ne!(other.id, first.id);
+    let again = begin("one").await;
+    assert_eq!((again.id, again.done), (first.id, 2));
+    let added = store.add_part(part(2), &jobs[2..]).await.expect("added");
+    assert_eq!(added.map(|added| (added.first, added.last)), Some((3, 5)));
+    store.end_import(first.id).await.expect("ended");
+    assert_eq!(given.status().await.jobs, 5);
+    let left = store.unfinished_imports().await.expect("a list");
+    assert_eq!(left.len(), 1, "the other one");
+    // What is finished is imported anew.
+    let anew = begin("one").await;
+    assert!(anew.id != first.id && anew.done == 0);
+    store.wipe().await.expect("wiped");
+    let gone = ImportPart {
+        import: anew.id,
+        before: 0,
+    };
+    assert!(
+        store.add_part(gone, &jobs).await.is_err(),
+        "it was reset meanwhile"
+    );
+    assert_eq!(store.unfinished_imports().await.expect("a list"), []);
+    assert_eq!(given.status().await.jobs, 0);
 }
 
 pub(crate) async fn several_leases_and_the_calls_of_one_job_get_along(given: &Given) {

@@ -118,7 +118,17 @@ impl Tracker {
             "--stage",
             "b=GPU Farm",
         ];
-        let args = ServeArgs::parse_from(stages.iter().chain(flags));
+        Self::started(folder, &[&stages, flags].concat()).await
+    }
+
+    /// Stops, and starts on the same database with other flags.
+    pub(crate) async fn restarted(self, flags: &[&str]) -> Self {
+        self.store.close().await;
+        Self::started(self.folder, flags).await
+    }
+
+    async fn started(folder: TempDir, flags: &[&str]) -> Self {
+        let args = ServeArgs::parse_from(flags);
         let settings = Arc::new(Settings::gather(&args).expect("settings"));
         let clock = Arc::new(ManualClock::new(NOW));
         let path = folder.path().join("jobs.db");

@@ -8,7 +8,10 @@ use sqlx::PgPool;
 
 use crate::{
     clock::Millis,
-    store::{Action, ActionRow, Pruned, StoreError, column, signed, unsigned},
+    store::{
+        Action, ActionRow, Import, ImportRow, NewImport, Pruned, StoreError, column, signed,
+        unsigned,
+    },
 };
 
 pub(super) async fn prune(
@@ -58,6 +61,75 @@ pub(super) async fn prune(
         jobs: closed.len() as u64,
         last,
     })
+}
+
+pub(super) async fn begin_import(
+    pool: &PgPool,
+    now: Option<Millis>,
+    new: &NewImport,
+) -> Result<Import, StoreError> {
+    let mut unit = pool.begin().await?;
+    // Two who import the same at once go on with one import.
+    sqlx::query("lock table imports in share row exclusive mode")
+        .execute(&mut *unit)
+        .await?;
+    let known: Option<(i64, i64)> = sqlx::query_as(
+        "select id, done from imports where digest = $1 and ended_at is null order by id limit 1",
+    )
+    .bind(&new.digest)
+    .fetch_optional(&mut *unit)
+    .await?;
+    let (id, done) = match known {
+        Some(known) => known,
+        None => {
+            let id = sqlx::query_scalar(
+                "insert into imports (at, who, source, digest, jobs) \
+                 values (coalesce($1, tracker_now()), $2, $3, $4, $5) returning id",
+            )
+            .bind(now)
+            .bind(&new.who)
+            .bind(&new.source)
+            .bind(&new.digest)
+            .bind(signed(new.jobs))
+            .fetch_one(&mut *unit)
+            .await?;
+            (id, 0)
+        }
+    };
+    unit.commit().await?;
+    let done = unsigned(done);
+    Ok(Import { id, done })
+}
+
+pub(super) async fn end_import(
+    pool: &PgPool,
+    now: Option<Millis>,
+    id: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("update imports set ended_at = coalesce($1, tracker_now()) where id = $2")
+        .bind(now)
+        .bind(id)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn unfinished_imports(pool: &PgPool) -> Result<Vec<ImportRow>, StoreError> {
+    let rows: Vec<(Millis, String, String, i64, i64)> = sqlx::query_as(
+        "select at, who, source, jobs, done from imports where ended_at is null order by id",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(at, who, source, jobs, done)| ImportRow {
+            at,
+            who,
+            source,
+            jobs: unsigned(jobs),
+            done: unsigned(done),
+        })
+        .collect())
 }
 
 pub(super) async fn note(

@@ -10,8 +10,8 @@ use crate::{
     clock::Millis,
     rules::estimate::WINDOW_MINUTES,
     store::{
-        AsideRow, Output, Page, Rank, RequeueFilter, Requeued, StageCounts, Status, StoreError,
-        Whereabouts, WorkerRow, column, signed, stage_of, unsigned,
+        AsideRow, MOST_FAILING, Output, Page, Rank, RequeueFilter, Requeued, StageCounts, Status,
+        StoreError, Whereabouts, WorkerRow, column, signed, stage_of, unsigned,
     },
 };
 
@@ -61,6 +61,10 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
     .bind(since)
     .fetch_all(&mut *reading)
     .await?;
+    let failing: Vec<(i64, i64)> = sqlx::query_as(FAILING)
+        .bind(signed(MOST_FAILING))
+        .fetch_all(&mut *reading)
+        .await?;
     reading.commit().await?;
 
     let mut stages = [StageCounts::default(); 5];
@@ -78,7 +82,11 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
             rejected: number(7)?,
             lapsed: number(8)?,
             failed: number(9)?,
+            failing: 0,
         };
+    }
+    for (stage, found) in failing {
+        stages[stage_of(stage)?.index()].failing = unsigned(found);
     }
     let mut start = now;
     for (stage, done, minute) in recent {
@@ -114,6 +122,11 @@ fn worker_row(columns: WorkerColumns) -> WorkerRow {
         last_seen,
     }
 }
+
+/// How many jobs of each stage have failed there and are worked on again, as far as that matters.
+pub(super) const FAILING: &str = "select s.stage, f.failing from stage_counters s, \
+     lateral (select count(*) failing from (select 1 from jobs j where j.stage = s.stage \
+     and j.failures > 0 and j.state in ('open', 'held') limit $1) some) f";
 
 /// A page of the workers of a stage.
 pub(super) const WORKERS: &str = "select display_name, nickname, \

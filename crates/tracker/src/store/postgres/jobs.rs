@@ -3,7 +3,7 @@
 use distcompute_protocol::Stage;
 use sqlx::PgConnection;
 
-use crate::store::{Added, StoreError, column, unsigned};
+use crate::store::{Added, ImportPart, StoreError, column, place_of_part, unsigned};
 
 /// Adds jobs with these inputs.
 ///
@@ -12,8 +12,23 @@ use crate::store::{Added, StoreError, column, unsigned};
 pub(super) async fn add(
     connection: &mut PgConnection,
     inputs: &[String],
-) -> Result<Added, StoreError> {
+    part: Option<ImportPart>,
+) -> Result<Option<Added>, StoreError> {
     let count = i64::try_from(inputs.len()).unwrap_or(i64::MAX);
+    if let Some(part) = part {
+        let done = sqlx::query_scalar("select done from imports where id = $1 for update")
+            .bind(part.import)
+            .fetch_optional(&mut *connection)
+            .await?;
+        if !place_of_part(done, part, inputs.len()).is_next()? {
+            return Ok(None);
+        }
+        sqlx::query("update imports set done = done + $1 where id = $2")
+            .bind(count)
+            .bind(part.import)
+            .execute(&mut *connection)
+            .await?;
+    }
     // Whoever adds jobs at the same time waits here, so that numbers have no gaps. No tracker that
     // hands jobs out looks at this row.
     let last: i64 = sqlx::query_scalar(
@@ -48,17 +63,17 @@ pub(super) async fn add(
         .bind(column(Stage::A))
         .execute(&mut *connection)
         .await?;
-    Ok(Added {
+    Ok(Some(Added {
         first: unsigned(first),
         last: unsigned(last),
-    })
+    }))
 }
 
 /// Forgets everything.
 pub(super) async fn wipe(connection: &mut PgConnection) -> Result<(), StoreError> {
     // In an instant and in constant space, however much it is; waits until nobody reads or writes.
     sqlx::raw_sql(
-        "truncate jobs, inputs, workers, leases, flags, avoided, leaderboard, throughput;
+        "truncate jobs, inputs, workers, leases, flags, avoided, leaderboard, throughput, imports;
          update numbering set last_number = 0;
          update totals set jobs = 0, closed = 0, last_cursor = 0;
          update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0;",

@@ -11,7 +11,7 @@ use super::{Address, connection, jobs, load, save};
 use crate::{
     clock::Clock,
     ledger::{Changes, Snapshot, Wanted},
-    store::{Added, Database, StoreError},
+    store::{Added, Database, ImportPart, StoreError},
 };
 
 /// How long a step of a transaction may take. A server that does not answer for so long is given
@@ -140,9 +140,13 @@ impl Database for Tables {
         }
     }
 
-    async fn add(&mut self, inputs: &[String]) -> Result<Added, StoreError> {
+    async fn add(
+        &mut self,
+        inputs: &[String],
+        part: Option<ImportPart>,
+    ) -> Result<Option<Added>, StoreError> {
         self.begin().await?;
-        let added = step(jobs::add(self.connection()?, inputs)).await;
+        let added = step(jobs::add(self.connection()?, inputs, part)).await;
         self.end(added).await
     }
 
@@ -150,6 +154,22 @@ impl Database for Tables {
         self.begin().await?;
         let wiped = jobs::wipe(self.connection()?).await;
         self.end(wiped).await
+    }
+
+    async fn probe(&mut self) -> Result<(), StoreError> {
+        self.begin().await?;
+        let connection = self.connection()?;
+        let written = step(async {
+            connection
+                .execute(
+                    "insert into probe (id, at) values (1, tracker_now()) \
+                     on conflict (id) do update set at = excluded.at",
+                )
+                .await?;
+            Ok(())
+        })
+        .await;
+        self.end(written).await
     }
 
     async fn close(mut self) {

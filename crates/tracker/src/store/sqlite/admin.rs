@@ -4,11 +4,14 @@
 //! group of volunteers' calls that the writer has collected.
 
 use distcompute_protocol::Stage;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::{
     clock::Millis,
-    store::{Action, ActionRow, Pruned, StoreError, column, signed, unsigned},
+    store::{
+        Action, ActionRow, Import, ImportRow, NewImport, Pruned, StoreError, column, signed,
+        unsigned,
+    },
 };
 
 pub(super) fn prune(
@@ -51,6 +54,63 @@ pub(super) fn prune(
         jobs: closed.len() as u64,
         last,
     })
+}
+
+/// Moves what stands in the write-ahead log into the file itself, and empties the log.
+pub(super) fn make_room(on: &Connection) -> Result<(), StoreError> {
+    on.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(()))?;
+    Ok(())
+}
+
+pub(super) fn begin_import(
+    on: &mut Connection,
+    now: Millis,
+    new: &NewImport,
+) -> Result<Import, StoreError> {
+    let unit = on.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let known = unit
+        .prepare_cached(
+            "select id, done from imports where digest = ? and ended_at is null \
+             order by id limit 1",
+        )?
+        .query_row([&new.digest], |row| row.try_into())
+        .optional()?;
+    let (id, done): (i64, i64) = match known {
+        Some(known) => known,
+        None => {
+            unit.prepare_cached(
+                "insert into imports (at, who, source, digest, jobs) values (?, ?, ?, ?, ?)",
+            )?
+            .execute((now, &new.who, &new.source, &new.digest, signed(new.jobs)))?;
+            (unit.last_insert_rowid(), 0)
+        }
+    };
+    unit.commit()?;
+    let done = unsigned(done);
+    Ok(Import { id, done })
+}
+
+pub(super) fn end_import(on: &Connection, now: Millis, id: i64) -> Result<(), StoreError> {
+    on.prepare_cached("update imports set ended_at = ? where id = ?")?
+        .execute((now, id))?;
+    Ok(())
+}
+
+pub(super) fn unfinished_imports(on: &Connection) -> Result<Vec<ImportRow>, StoreError> {
+    let mut statement = on.prepare_cached(
+        "select at, who, source, jobs, done from imports where ended_at is null order by id",
+    )?;
+    statement
+        .query_and_then((), |row| {
+            Ok(ImportRow {
+                at: row.get(0)?,
+                who: row.get(1)?,
+                source: row.get(2)?,
+                jobs: unsigned(row.get(3)?),
+                done: unsigned(row.get(4)?),
+            })
+        })?
+        .collect()
 }
 
 pub(super) fn note(on: &Connection, now: Millis, action: &Action) -> Result<(), StoreError> {

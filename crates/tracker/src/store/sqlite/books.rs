@@ -8,8 +8,8 @@ use crate::{
     clock::Millis,
     rules::estimate::WINDOW_MINUTES,
     store::{
-        AsideRow, Output, Page, Rank, RequeueFilter, Requeued, StageCounts, Status, StoreError,
-        Whereabouts, WorkerRow, column, signed, stage_of, unsigned,
+        AsideRow, MOST_FAILING, Output, Page, Rank, RequeueFilter, Requeued, StageCounts, Status,
+        StoreError, Whereabouts, WorkerRow, column, signed, stage_of, unsigned,
     },
 };
 
@@ -45,6 +45,11 @@ pub(super) fn status(on: &mut Connection, now: Millis) -> Result<Status, StoreEr
     for (counts, read) in stages.iter_mut().zip(counters.query_map((), stage_counts)?) {
         *counts = read?;
     }
+    let mut failing = reading.prepare_cached(FAILING)?;
+    for (stage, counts) in Stage::ALL.into_iter().zip(&mut stages) {
+        let found = failing.query_row((column(stage), signed(MOST_FAILING)), |row| row.get(0))?;
+        counts.failing = unsigned(found);
+    }
     let since = now.div_euclid(MINUTE) - WINDOW_MINUTES;
     let mut start = now;
     let mut recent = reading.prepare_cached(
@@ -79,6 +84,7 @@ fn stage_counts(row: &Row<'_>) -> rusqlite::Result<StageCounts> {
         rejected: number(7)?,
         lapsed: number(8)?,
         failed: number(9)?,
+        failing: 0,
     })
 }
 
@@ -91,6 +97,10 @@ macro_rules! shown {
          progress, completed, first_seen, last_seen from workers w "
     };
 }
+
+/// The jobs of a stage that have failed there and are worked on again, as many as matter.
+pub(super) const FAILING: &str = "select count(*) from (select 1 from jobs \
+     where stage = ? and failures > 0 and state in ('open', 'held') limit ?)";
 
 /// A page of the workers of a stage.
 pub(super) const WORKERS: &str = concat!(

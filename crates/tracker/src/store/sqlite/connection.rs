@@ -25,10 +25,15 @@ pub(super) enum Use {
     Read,
     /// As it takes turns with others that write.
     Write,
+    /// Nobody writes: the file, its disk or a folder is read-only.
+    Look,
 }
 
 /// Opens the file, making it if `create` says so.
 pub(super) fn open(path: &Path, create: bool, to: Use) -> Result<Connection, StoreError> {
+    if to == Use::Look {
+        return Ok(open_to_read(path)?);
+    }
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let connection = Connection::open_with_flags(path, flags)?;

@@ -1,12 +1,27 @@
 //! What the operator puts in and takes away.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::store::{Added, StoreError, signed, unsigned};
+use crate::store::{Added, ImportPart, StoreError, place_of_part, signed, unsigned};
 
 /// Adds jobs with these inputs, at least one.
-pub(super) fn add(on: &Connection, inputs: &[String]) -> Result<Added, StoreError> {
+pub(super) fn add(
+    on: &Connection,
+    inputs: &[String],
+    part: Option<ImportPart>,
+) -> Result<Option<Added>, StoreError> {
     let count = signed(inputs.len() as u64);
+    if let Some(part) = part {
+        let done = on
+            .prepare_cached("select done from imports where id = ?")?
+            .query_row([part.import], |row| row.get(0))
+            .optional()?;
+        if !place_of_part(done, part, inputs.len()).is_next()? {
+            return Ok(None);
+        }
+        on.prepare_cached("update imports set done = done + ? where id = ?")?
+            .execute((count, part.import))?;
+    }
     let (last, tail): (i64, i64) = on
         .prepare_cached(
             "update totals set jobs = jobs + ?1, last_number = last_number + ?1, \
@@ -28,10 +43,10 @@ pub(super) fn add(on: &Connection, inputs: &[String]) -> Result<Added, StoreErro
     }
     on.prepare_cached("update stage_counters set open = open + ? where stage = 0")?
         .execute([count])?;
-    Ok(Added {
+    Ok(Some(Added {
         first: unsigned(first),
         last: unsigned(last),
-    })
+    }))
 }
 
 /// Forgets everything.
@@ -43,6 +58,7 @@ pub(super) fn wipe(on: &Connection) -> Result<(), StoreError> {
          delete from leases;
          delete from flags;
          delete from avoided;
+         delete from imports;
          delete from leaderboard;
          delete from throughput;
          update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0,

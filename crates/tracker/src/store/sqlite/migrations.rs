@@ -8,10 +8,13 @@ use crate::{
     store::{StoreError, signed},
 };
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/sqlite/0001_jobs_workers_leases.sql"),
     include_str!("../../../migrations/sqlite/0002_rounds_failures_syncs.sql"),
     include_str!("../../../migrations/sqlite/0003_actions.sql"),
+    include_str!("../../../migrations/sqlite/0008_failing.sql"),
+    include_str!("../../../migrations/sqlite/0009_probe.sql"),
+    include_str!("../../../migrations/sqlite/0010_imports.sql"),
     include_str!("../../../migrations/sqlite/0011_looks.sql"),
 ];
 
@@ -51,6 +54,18 @@ fn fill_looks(on: &Connection) -> Result<(), StoreError> {
         fill.execute((names::look(&nickname), nickname))?;
     }
     Ok(())
+}
+
+/// Refuses a file that is not of this version, where nothing can be brought up to date.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    let (version, known) = (version(connection)?, MIGRATIONS.len());
+    if version == known {
+        return Ok(());
+    }
+    Err(StoreError::Failed(format!(
+        "its tables are of version {version}, this tracker reads version {known}, and they cannot be \
+         brought up to date where nothing can be written: copy the file elsewhere first"
+    )))
 }
 
 /// How many migrations a file has seen.

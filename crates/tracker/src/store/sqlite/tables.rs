@@ -11,7 +11,7 @@ use super::{jobs, load, save};
 use crate::{
     clock::Clock,
     ledger::{Changes, Snapshot, Wanted},
-    store::{Added, Database, StoreError},
+    store::{Added, Database, ImportPart, StoreError},
 };
 
 /// The one connection that writes.
@@ -77,11 +77,20 @@ impl Database for Tables {
     async fn rollback(&mut self) {
         // SQLite may have ended the transaction by itself, so an error here says nothing.
         let _ = self.run("rollback");
+        // Where the disk is full, the log may have no room left and the file itself some that was
+        // freed in it: what the log holds is moved there, and the log begins anew.
+        let _ = self
+            .connection
+            .query_row("pragma wal_checkpoint(passive)", (), |_| Ok(()));
     }
 
-    async fn add(&mut self, inputs: &[String]) -> Result<Added, StoreError> {
+    async fn add(
+        &mut self,
+        inputs: &[String],
+        part: Option<ImportPart>,
+    ) -> Result<Option<Added>, StoreError> {
         self.begin().await?;
-        let added = jobs::add(&self.connection, inputs);
+        let added = jobs::add(&self.connection, inputs, part);
         self.finish(added).await
     }
 
@@ -89,6 +98,15 @@ impl Database for Tables {
         self.begin().await?;
         let wiped = jobs::wipe(&self.connection);
         self.finish(wiped).await
+    }
+
+    async fn probe(&mut self) -> Result<(), StoreError> {
+        self.begin().await?;
+        let written = self.run(
+            "insert into probe (id, filler) values (1, zeroblob(65536)) \
+             on conflict (id) do update set filler = excluded.filler",
+        );
+        self.finish(written).await
     }
 
     async fn close(self) {
