@@ -69,6 +69,13 @@ const checks = [
     first: [buildPackage, buildKernel],
     command: [process.execPath, tsc, "--project", join("www", "tsconfig.json")],
   },
+  {
+    name: "check:types:package",
+    what: "the package's types take what its documentation promises, and refuse the rest",
+    needs: [ensureBuildTools],
+    first: [buildPackage],
+    command: [process.execPath, tsc, "--project", join("tests", "types", "tsconfig.json")],
+  },
 ];
 
 /** @type {import("./report.mjs").Step[]} */

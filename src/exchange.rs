@@ -4,6 +4,7 @@
 
 use crate::call::{Answer, Call, Meaning};
 use crate::fault::{Code, Fault, Kind};
+use crate::probe::{self, Finding};
 
 /// How long a call may take in all, in milliseconds: what the caller asked for, or else two
 /// minutes. Nobody waits that long for a goodbye, and the tracker needs none.
@@ -40,6 +41,9 @@ pub fn backoff_ms(attempt: u32, random: f64, retry_after_ms: Option<u32>) -> u32
     retry_after_ms.unwrap_or(0).saturating_add(jitter)
 }
 
+/// So often a registration finds that its origin is not let in before it gives up.
+const FORBIDDEN: u32 = 3;
+
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -60,6 +64,10 @@ pub struct Exchange {
     deadline_ms: f64,
     longest_attempt_ms: u32,
     attempts: u32,
+    /// How often it was found that this page's origin is not let in.
+    forbidden: u32,
+    /// What was found out last.
+    known: Option<Fault>,
 }
 
 impl Exchange {
@@ -72,6 +80,8 @@ impl Exchange {
             deadline_ms: made_ms + f64::from(timeout_ms),
             longest_attempt_ms: PATIENCE_MS.max(timeout_ms / 2),
             attempts: 0,
+            forbidden: 0,
+            known: None,
         }
     }
 
@@ -119,6 +129,42 @@ impl Exchange {
                  does not tell which."
             ),
         );
+        let fault = self.known.clone().unwrap_or(fault);
+        self.again(now_ms, random, None, fault)
+    }
+
+    /// Whether it is worth a request to find out why the attempt that has just failed was not
+    /// answered.
+    #[must_use]
+    pub fn shall_probe(&self) -> bool {
+        probe::is_due(self.attempts.saturating_add(1), false)
+    }
+
+    /// The request failed below HTTP, and it was found out why.
+    pub fn found(
+        &mut self,
+        now_ms: f64,
+        random: f64,
+        url: &str,
+        what: &str,
+        why: &Finding,
+    ) -> Step {
+        let Some(fault) = why.fault(url) else {
+            return self.not_reached(now_ms, random, url, what);
+        };
+        self.forbidden += u32::from(*why == Finding::Forbidden);
+        let hopeless = match why {
+            Finding::Moved(_) => true,
+            // Nothing is at stake yet.
+            Finding::NoTracker(_) => self.call == Call::New,
+            // A proxy says so too for a moment, while the tracker is being restarted.
+            Finding::Forbidden => self.call == Call::New && self.forbidden >= FORBIDDEN,
+            Finding::Here | Finding::Unknown => false,
+        };
+        if hopeless {
+            return Step::Fail(fault);
+        }
+        self.known = Some(fault.clone());
         self.again(now_ms, random, None, fault)
     }
 
@@ -203,6 +249,39 @@ mod tests {
         assert_eq!(fault.kind, Kind::Unreachable);
         for thing in ["no network", "address is wrong", "CORS", URL] {
             assert!(fault.message.contains(thing), "{}", fault.message);
+        }
+    }
+
+    #[test]
+    fn a_tracker_that_has_moved_is_not_waited_for() {
+        let moved = Finding::Moved("https://new.example".to_owned());
+        for call in [Call::New, Call::CompleteJob] {
+            let mut exchange = Exchange::begin(call, 0.0, 10_000);
+            assert!(exchange.shall_probe());
+            let step = exchange.found(0.0, 0.5, URL, "Failed to fetch", &moved);
+            assert!(matches!(step, Step::Fail(fault) if fault.code == Code::Moved));
+        }
+    }
+
+    #[test]
+    fn an_origin_that_is_not_let_in_is_told_soon_to_who_registers_and_others_wait() {
+        for (call, most) in [(Call::New, 3), (Call::CompleteJob, 1_000)] {
+            let mut exchange = Exchange::begin(call, 0.0, 120_000);
+            let mut now = 0.0;
+            let mut found = 0;
+            let fault = loop {
+                found += 1;
+                match exchange.found(now, 0.5, URL, "Failed to fetch", &Finding::Forbidden) {
+                    Step::Wait(ms) => now += f64::from(ms),
+                    Step::Fail(fault) => break fault,
+                    step => panic!("{step:?}"),
+                }
+            };
+            assert_eq!(fault.code, Code::OriginForbidden);
+            assert!(
+                found <= most && (call == Call::New || now > 60_000.0),
+                "{call:?} {now}"
+            );
         }
     }
 

@@ -66,6 +66,10 @@ pub enum Code {
     InvalidDump,
     /// The argument is not one that the call takes.
     InvalidArgument,
+    /// The tracker has another address now.
+    Moved,
+    /// Something answers, but lets no page of this origin read it.
+    OriginForbidden,
     /// No answer came.
     Unreachable,
     /// Time ran out.
@@ -86,6 +90,8 @@ impl Code {
             Self::InvalidUrl => "invalid_url",
             Self::InvalidDump => "invalid_dump",
             Self::InvalidArgument => "invalid_argument",
+            Self::Moved => "moved",
+            Self::OriginForbidden => "origin_forbidden",
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Aborted => "aborted",
@@ -104,6 +110,8 @@ pub struct Fault {
     pub message: String,
     /// The HTTP status, where the tracker answered.
     pub status: Option<u16>,
+    /// Where the tracker is now, where it has moved.
+    pub address: Option<String>,
 }
 
 impl Fault {
@@ -115,6 +123,7 @@ impl Fault {
             code,
             message: message.into(),
             status: None,
+            address: None,
         }
     }
 
@@ -146,6 +155,27 @@ impl Fault {
     #[must_use]
     pub fn ends_job(&self) -> bool {
         matches!(self.kind, Kind::NoOpenJob | Kind::WorkerTimedOut)
+    }
+
+    /// The same fault with the tracker's new address.
+    #[must_use]
+    pub fn with_address(mut self, address: &str) -> Self {
+        self.address = Some(address.to_owned());
+        self
+    }
+
+    /// Whether waiting is not what helps: there is no tracker that this page could use. It is tried
+    /// again all the same, since somebody may mend that.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(
+            self.code,
+            Code::NotATracker
+                | Code::BadAnswer
+                | Code::Moved
+                | Code::OriginForbidden
+                | Code::Tracker(ErrorCode::NotAllowed)
+        )
     }
 
     /// The same fault with the status of the answer that it was read from.

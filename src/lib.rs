@@ -12,6 +12,7 @@
 //! | [`exchange`] | one call from its first attempt to its end: retries, backoff, time limits |
 //! | [`fault`] | everything that can go wrong, with its name and stable code |
 //! | [`nearest`] | which name was meant by a misspelt one |
+//! | [`probe`] | why a call failed below HTTP |
 //! | [`session`] | one registered worker and the job that it holds; saving and restoring it |
 
 pub mod address;
@@ -20,6 +21,7 @@ pub mod engine;
 pub mod exchange;
 pub mod fault;
 pub mod nearest;
+pub mod probe;
 pub mod session;
 
 #[cfg(target_family = "wasm")]

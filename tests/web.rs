@@ -577,10 +577,82 @@ async fn data_that_only_claims_to_be_json_can_be_flagged() {
 }
 
 #[test]
-async fn a_redirect_is_followed() {
+async fn a_tracker_that_has_moved_is_named_and_gets_no_token() {
     let moved = Faulty::at("redirect").await;
-    let client = join(&moved.url()).await;
+    let new = moved.url().replace("/redirect/", "/old/");
+    let options = [
+        ("url", moved.url().into()),
+        ("stage", "a".into()),
+        ("verbose", false.into()),
+    ];
+    let outcome = init(&options).await;
+    let error = outcome.as_ref().expect_err("moved");
+    assert_eq!(text(error, "address"), new);
+    assert!(text(error, "message").contains(&new));
+    assert_eq!(fault(outcome), named("InvalidURLError", "moved"));
+
+    // It moves while a worker holds a job there.
+    let leaves = Faulty::at("leaves").await;
+    let client = join(&leaves.url()).await;
     call(&client, "newJob", &[]).await.expect("a job");
+    let outcome = call(&client, "completeJob", &["x".into()]).await;
+    let error = outcome.as_ref().expect_err("moved");
+    assert_eq!(
+        text(error, "address"),
+        leaves.url().replace("/leaves/", "/old/")
+    );
+    assert_eq!(fault(outcome), named("InvalidURLError", "moved"));
+    assert!(
+        !get(&client, "job").is_null(),
+        "the result can be handed in"
+    );
+    let there = leaves.elsewhere("/leaves/", "/old/");
+    assert_eq!(there.seen("completeJob").await.len(), 0);
+    assert_eq!(
+        there.seen("jobCount").await.len(),
+        1,
+        "asked without a token"
+    );
+}
+
+#[test]
+async fn an_origin_that_is_not_let_in_is_told_so() {
+    let tracker = Faulty::at("no-cors").await;
+    let options = [
+        ("url", tracker.url().into()),
+        ("stage", "a".into()),
+        ("verbose", false.into()),
+    ];
+    let outcome = init(&options).await;
+    assert_eq!(
+        fault(outcome),
+        named("UnreachableError", "origin_forbidden")
+    );
+}
+
+#[test]
+async fn what_json_would_lose_of_an_output_is_not_sent() {
+    let old = Faulty::at("old").await;
+    let client = join(&old.url()).await;
+    call(&client, "newJob", &[]).await.expect("a job");
+    for (code, wanted) in [
+        (
+            "({ pages: [1, 2, 3, { score: NaN }] })",
+            "result.pages[3].score is NaN",
+        ),
+        ("[new Map()]", "result[0] is a Map"),
+        ("({ a: 'x\\ud800y' })", "result.a has half a character"),
+    ] {
+        let data = js_sys::eval(code).expect("a value");
+        let outcome = call(&client, "completeJob", &[data]).await;
+        let message = text(outcome.as_ref().expect_err("refused"), "message");
+        assert!(message.starts_with(wanted), "{message}");
+        assert_eq!(
+            fault(outcome),
+            named("InvalidArgumentError", "invalid_argument")
+        );
+    }
+    assert_eq!(old.seen("completeJob").await.len(), 0);
 }
 
 #[test]

@@ -186,6 +186,88 @@ async fn nothing_starts_before_start_and_then_each_worker_gets_its_part() {
     assert_eq!(tab.crew.workers().length(), 3);
 }
 
+/// What answers nothing, for as long as it lives; then it is put back.
+struct Silent(Vec<Function>);
+
+impl Silent {
+    fn new(owner: &str, name: &str, value: &str) -> Self {
+        Self(vec![replace(&evaluate(owner), name, &evaluate(value))])
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        for back in &self.0 {
+            back.call0(&JsValue::UNDEFINED).expect("put back");
+        }
+    }
+}
+
+const NEVER: &str = "new Promise(() => {})";
+
+#[test]
+async fn locks_that_never_answer_are_done_without() {
+    let locks = format!("({{ request: () => {NEVER}, query: () => {NEVER} }})");
+    let silent = Silent::new("navigator", "locks", &locks);
+    let tab = Tab::at(&somewhere());
+    tab.does("start", &[]);
+    let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub");
+    // Each tab keeps what is its own.
+    assert!(text(&get(&hub, "setup"), "instance").starts_with('#'));
+    drop(silent);
+}
+
+#[test]
+async fn a_lock_that_comes_late_is_held_and_let_go_of() {
+    let late = "({ query: () => navigator.real.query(), \
+        request: (name, ...more) => new Promise((resolve) => setTimeout(resolve, 7000)) \
+            .then(() => navigator.real.request(name, ...more)) })";
+    let real = Silent::new("navigator", "real", "navigator.locks");
+    let silent = Silent::new("navigator", "locks", late);
+    let url = somewhere();
+    let tab = Tab::at(&url);
+    tab.does("start", &[]);
+    tab.crew.heard(0, "hub", 1).await.expect("a hub");
+    let held = "async (name) => { for (;;) { const { held } = await navigator.real.query(); \
+        if (held.some((lock) => lock.name.endsWith(name))) return held.length; \
+        await new Promise((resolve) => setTimeout(resolve, 50)); } }";
+    let held: Function = evaluate(held).unchecked_into();
+    let waits = held.call1(&JsValue::UNDEFINED, &(&url).into());
+    settled(waits.expect("waits")).await.expect("held");
+    assert_eq!(tab.crew.workers().length(), 1, "nothing was started twice");
+    drop(tab);
+    let free = "(name) => navigator.real.request('distcompute ' + name, () => true)";
+    let free: Function = evaluate(free).unchecked_into();
+    let freed = free.call1(&JsValue::UNDEFINED, &(&url).into());
+    settled(freed.expect("asks")).await.expect("let go of");
+    drop((silent, real));
+}
+
+#[test]
+async fn a_battery_and_a_channel_that_never_answer_are_done_without() {
+    let battery = Silent::new("navigator", "getBattery", &format!("() => {NEVER}"));
+    let channel = Silent::new(
+        "globalThis",
+        "BroadcastChannel",
+        "class { addEventListener() {} postMessage() {} close() {} }",
+    );
+    let tab = Tab::computing(&somewhere(), 1).await;
+    let hub = tab.crew.heard(0, "hub", 1).await.expect("a hub");
+    let around = get(&get(&hub, "setup"), "surroundings");
+    assert!(get(&around, "onBattery").is_null());
+    drop((battery, channel));
+}
+
+#[test]
+async fn forget_ends_where_storage_never_answers_and_works_once_it_does() {
+    let tab = Tab::at(&somewhere());
+    let silent = Silent::new("globalThis", "indexedDB", "({ open: () => ({}) })");
+    let outcome = call(&tab.volunteer, "forget", &[]).await;
+    assert_eq!(fault(outcome), named("TimeoutError", "timeout"));
+    drop(silent);
+    call(&tab.volunteer, "forget", &[]).await.expect("forgets");
+}
+
 #[test]
 async fn listeners_get_frozen_statuses_at_most_ten_times_a_second_and_the_last_one_in_the_end() {
     let tab = Tab::computing(&somewhere(), 0).await;

@@ -193,6 +193,119 @@ async fn a_setup_that_fails_is_said_to_whoever_becomes_the_hub() {
 }
 
 #[test]
+async fn what_json_would_lose_of_a_result_is_refused_with_its_path() {
+    // Each as JavaScript, and how the refusal begins; or what is handed in.
+    let refused = [
+        (
+            "{ pages: [1, 2, 3, { score: NaN }] }",
+            "result.pages[3].score is NaN",
+        ),
+        ("[[-Infinity]]", "result[0][0] is -Infinity"),
+        ("{ a: new Map([[1, 2]]) }", "result.a is a Map"),
+        ("[new Set([1])]", "result[0] is a Set"),
+        (
+            "{ a: { b: new Float32Array(2) } }",
+            "result.a.b is a Float32Array",
+        ),
+        ("{ a: new ArrayBuffer(2) }", "result.a is an ArrayBuffer"),
+        (
+            "{ a: new DataView(new ArrayBuffer(2)) }",
+            "result.a is a DataView",
+        ),
+        ("{ a: new Date() }", "result.a is a Date"),
+        ("{ a: /x/ }", "result.a is a RegExp"),
+        ("{ a: 5n }", "result.a is a BigInt"),
+        ("{ a: new Error('x') }", "result.a is an Error"),
+        ("{ a() {} }", "result.a is a function"),
+        ("{ a: Symbol('x') }", "result.a is a symbol"),
+        ("{ a: [1, undefined] }", "result.a[1] is undefined"),
+        ("[, 1]", "result[0] is undefined"),
+        ("{ a: Promise.resolve(1) }", "result.a is a Promise"),
+        ("{ a: new Number(NaN) }", "result.a is NaN"),
+        (
+            "{ a: new (class { #hidden = 1; })() }",
+            "result.a is an instance of a class",
+        ),
+        (
+            "{ a: new (class { b = 1; get c() { return 2; } })() }",
+            "result.a is an instance",
+        ),
+        ("{ 'a b': { c: NaN } }", "result[\"a b\"].c is NaN"),
+        ("{ a: 'x\\ud800y' }", "result.a has half a character"),
+        (
+            "{ 'k\\udc00': 1 }",
+            "result[\"k\\udc00\"] has half a character",
+        ),
+        (
+            "(() => { const a = [{}]; a[0].b = a; return { a }; })()",
+            "result.a[0].b contains itself",
+        ),
+        ("[{ toJSON: () => ({ a: NaN }) }]", "result[0].a is NaN"),
+        ("{ get a() { throw 1; } }", "result cannot be read"),
+        (
+            "{ a: Object.freeze(new Proxy({ b: NaN }, {})) }",
+            "result.a.b is NaN",
+        ),
+        (
+            "(() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return { a: proxy }; })()",
+            "result cannot be read",
+        ),
+        (
+            "(() => { let a = []; for (let n = 0; n < 5000; n++) a = [a]; return { a }; })()",
+            "result.a[0][0]",
+        ),
+        (
+            "(() => { const endless = () => ({ get a() { return endless(); } }); return endless(); })()",
+            "result.a.a",
+        ),
+    ];
+    let taken = [
+        ("{ a: undefined, b: 1 }", "{\"b\":1}"),
+        ("{ a: new (class { b = 1; })() }", "{\"a\":{\"b\":1}}"),
+        (
+            "{ a: new (class { #b = 1; toJSON() { return { b: this.#b }; } })() }",
+            "{\"a\":{\"b\":1}}",
+        ),
+        (
+            "{ a: new URL('http://a.example') }",
+            "{\"a\":\"http://a.example/\"}",
+        ),
+        (
+            "Object.assign(Object.create(null), { a: null })",
+            "{\"a\":null}",
+        ),
+        (
+            "['\\\\ud800', '\u{1F600}']",
+            "[\"\\\\ud800\",\"\u{1F600}\"]",
+        ),
+        ("[new String('a'), new Boolean(false)]", "[\"a\",false]"),
+    ];
+    let cases = refused.iter().chain(&taken);
+    let made: String = cases
+        .clone()
+        .enumerate()
+        .map(|(at, (code, _))| format!("case '{at}': return ({code});"))
+        .collect();
+    let hub = Hub::of(&format!("switch (job.data) {{ {made} }}")).await;
+    let jobs: Vec<String> = (0..cases.clone().count())
+        .map(|at| at.to_string())
+        .collect();
+    let jobs: Vec<&str> = jobs.iter().map(String::as_str).collect();
+    hub.hand_out(&jobs);
+    let results = hub.results(jobs.len() as u32).await;
+    for ((code, wanted), result) in refused.iter().zip(&results) {
+        let (kind, message) = kind(result);
+        assert_eq!(kind, "failed", "{code}");
+        let wanted = format!("the output cannot be handed in: {wanted}");
+        assert!(message.starts_with(&wanted), "{code}: {message}");
+    }
+    for ((code, wanted), result) in taken.iter().zip(&results[refused.len()..]) {
+        assert_eq!(text(result, "kind"), "done", "{code}: {result:?}");
+        assert_eq!(text(result, "data"), format!("<!json!>{wanted}"), "{code}");
+    }
+}
+
+#[test]
 async fn whatever_a_handler_does_the_next_job_is_done() {
     let handler = "
         const bad = () => { throw new Error('a getter'); };
@@ -223,7 +336,10 @@ async fn whatever_a_handler_does_the_next_job_is_done() {
         ("text", "plainly"),
         ("proxy", "an object"),
         ("getter", "[object Object]"),
-        ("cycle", "the output cannot be handed in: data cannot"),
+        (
+            "cycle",
+            "the output cannot be handed in: result.self contains itself",
+        ),
         ("nothing", "the output cannot be handed in: data must be"),
         ("number", "the output cannot be handed in: data must be"),
         ("zero", "the output cannot be handed in: data contains"),

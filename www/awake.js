@@ -2,6 +2,8 @@
 
 export class Awake {
   #wanted = false;
+  #asking = false;
+  #again = false;
   /** @type {WakeLockSentinel | undefined} */
   #lock;
 
@@ -23,6 +25,13 @@ export class Awake {
   }
 
   async #settle() {
+    // One request at a time, which may never be answered: nobody waits for it.
+    if (this.#asking) {
+      this.#again = true;
+      return;
+    }
+    this.#asking = true;
+    this.#again = false;
     try {
       if (!this.#wanted) await this.#lock?.release();
       else if (!document.hidden) {
@@ -32,6 +41,9 @@ export class Awake {
       }
     } catch {
       // Refused, as while the battery is low: then the screen goes dark, and that is all.
+    } finally {
+      this.#asking = false;
+      if (this.#again) this.#settle();
     }
   }
 }

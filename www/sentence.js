@@ -34,6 +34,8 @@ const reasons = {
   /** @param {Told} told */
   unreachable: (told) => `The tracker cannot be reached. ${again("Trying", told)}`,
   /** @param {Told} told */
+  no_tracker: (told) => `This page has no tracker that it can use. ${again("Trying", told)}`,
+  /** @param {Told} told */
   paused: ({ until }) =>
     until === null
       ? "Paused until you press Resume."
@@ -110,10 +112,21 @@ export function advice({ reason, error }) {
   const remedies = {
     setup_failed: "If it goes on like this, reload this page.",
     worker_failed: "If it goes on like this, reload this page.",
+    no_tracker: moved(error) ?? "If it goes on like this, tell whoever runs this page.",
     failed: "If that does not help, reload this page, or come back later.",
   };
   const remedy = Object.entries(remedies).find(([code]) => code === reason.code)?.[1] ?? "";
   return remedy && error ? `${remedy} What happened: ${error.message}` : remedy;
+}
+
+/**
+ * What to do where the tracker has moved.
+ *
+ * @param {Status["error"]} error
+ */
+function moved(error) {
+  const address = error?.code === "moved" ? error.address : undefined;
+  return address && `The project has moved: open ${address} instead.`;
 }
 
 /**

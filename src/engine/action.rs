@@ -5,6 +5,7 @@ use distcompute_protocol::Stage;
 use super::desk::{Key, Text};
 use crate::call::Answer;
 use crate::fault::Fault;
+use crate::probe::Finding;
 
 /// A request to the tracker.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Outgoing {
     pub wire: Wire,
     /// How long it may take, in milliseconds.
     pub limit_ms: u32,
+    /// Whether to find out why, if it fails below HTTP.
+    pub probe: bool,
 }
 
 /// What is asked of a tracker. Texts are put in by the shell, which keeps them.
@@ -70,6 +73,8 @@ pub struct Sync {
 pub enum Got {
     /// It failed below HTTP; the browser's word for it.
     NotReached(String),
+    /// The same, and why: a fault with the way to mend it.
+    Found(Finding, Fault),
     /// No answer came in time.
     TimedOut,
     /// An answer, and what is in its body if its status is 200.

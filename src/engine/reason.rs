@@ -20,6 +20,12 @@ pub enum Reason {
         /// Milliseconds since 1970.
         until: f64,
     },
+    /// There is no tracker that this page could use: it has moved, lets this page's origin not in, or
+    /// what answers is none; tried again at this time. The status's `error` says what to do.
+    NoTracker {
+        /// Milliseconds since 1970.
+        until: f64,
+    },
     /// The volunteer said pause.
     Paused {
         /// Milliseconds since 1970; `None`: until they say go on.
@@ -68,6 +74,7 @@ impl Reason {
             Self::Fetching => "fetching",
             Self::NoJobs { .. } => "no_jobs",
             Self::Unreachable { .. } => "unreachable",
+            Self::NoTracker { .. } => "no_tracker",
             Self::Paused { .. } => "paused",
             Self::OnBattery => "on_battery",
             Self::OutsideHours { .. } => "outside_hours",
@@ -89,6 +96,7 @@ impl Reason {
         match *self {
             Self::NoJobs { until }
             | Self::Unreachable { until }
+            | Self::NoTracker { until }
             | Self::OutsideHours { until }
             | Self::SetupFailed { until }
             | Self::WorkerFailed { until } => Some(until),

@@ -18,6 +18,7 @@ use super::{
     settings::{Limits, Settings},
     status,
 };
+use crate::fault::Fault;
 
 /// How long a core that was told to stop a job may take to hear it.
 const GRACE_MS: f64 = 1_500.0;
@@ -1414,7 +1415,11 @@ impl Scheduler {
             .iter()
             .filter_map(|l| l.common.retry.left_ms(now));
         if let Some(ms) = away.reduce(f64::min) {
-            return Reason::Unreachable { until: until(ms) };
+            let until = until(ms);
+            return match self.trouble() {
+                Some(_) => Reason::NoTracker { until },
+                None => Reason::Unreachable { until },
+            };
         }
         let mut dry = self.links.iter().map(|link| link.common.dry);
         if self.is_dry() {
@@ -1436,6 +1441,10 @@ impl Scheduler {
         self.links.iter().all(|link| link.common.dry.is_some())
     }
 
+    fn trouble(&self) -> Option<&Fault> {
+        self.links.iter().find_map(|link| link.common.trouble())
+    }
+
     /// What a page shows. Bytes are the shell's to count.
     #[must_use]
     pub fn status(&self, now: Now) -> status::Status {
@@ -1444,6 +1453,7 @@ impl Scheduler {
             let first = self.cores.values().next();
             all.problem = first.map_or_else(String::new, |core| core.why.clone());
         }
+        all.trouble = self.trouble().cloned();
         for (at, core) in self.cores.iter() {
             all.cores.push(self.core_status(now, at, core));
         }

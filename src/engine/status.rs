@@ -1,6 +1,7 @@
 //! What a page sees of the volunteer: the shape of the status, and how often it is told.
 
 use super::{reason::Reason, settings::Settings};
+use crate::fault::Fault;
 use distcompute_protocol::Stage;
 
 /// Listeners are told at most once in so many milliseconds.
@@ -40,9 +41,10 @@ impl State {
             | Reason::OutsideHours { .. }
             | Reason::Hidden => Self::Paused,
             Reason::AnotherTab => Self::Elsewhere,
-            Reason::SetupFailed { .. } | Reason::WorkerFailed { .. } | Reason::Failed => {
-                Self::Failed
-            }
+            Reason::SetupFailed { .. }
+            | Reason::WorkerFailed { .. }
+            | Reason::NoTracker { .. }
+            | Reason::Failed => Self::Failed,
             Reason::Finishing | Reason::Stopping => Self::Stopping,
             Reason::Stopped => Self::Stopped,
         }
@@ -129,6 +131,8 @@ pub struct Status {
     pub reason: Reason,
     /// What the owner's `setup` has thrown, where that is the reason.
     pub problem: String,
+    /// What keeps this page from its tracker, where waiting is not what helps.
+    pub trouble: Option<Fault>,
     /// By place.
     pub cores: Vec<Core>,
     /// Jobs whose results the tracker has.
@@ -170,6 +174,7 @@ impl Status {
         Self {
             reason,
             problem: String::new(),
+            trouble: None,
             cores: Vec::new(),
             jobs_done: 0,
             jobs_by_stage: Vec::new(),
@@ -286,6 +291,7 @@ mod tests {
             (Reason::NoJobs { until: 1.0 }, "waiting"),
             (Reason::Paused { until: None }, "paused"),
             (Reason::AnotherTab, "elsewhere"),
+            (Reason::NoTracker { until: 1.0 }, "failed"),
             (Reason::WorkerFailed { until: 1.0 }, "failed"),
             (Reason::Finishing, "stopping"),
         ] {

@@ -32,15 +32,45 @@ export type JsonValue = string | number | boolean | null | JsonValue[] | { [key:
 /** A job's input: the text, or what the JSON in it says. Trackers of old may hand out `null`. */
 export type JobData = string | JsonValue[] | { [key: string]: JsonValue } | null;
 
-/** A job's output: a text, an array or a plain object. */
-export type JobOutput = string | readonly unknown[] | object;
+/** An object that JSON writes whole: none of the kinds that it writes as `{}` or as a text. */
+type PlainObject = object & {
+  readonly [Symbol.toStringTag]?: undefined;
+  readonly [Symbol.toPrimitive]?: undefined;
+  readonly [Symbol.match]?: undefined;
+  readonly [Symbol.hasInstance]?: undefined;
+};
+
+/**
+ * A job's output: a text, an array or a plain object. Nothing in it is lost without a word: what JSON
+ * cannot hold (a `Map`, a typed array, a `Date`, `NaN`, a function, `undefined` in a list, a promise)
+ * is refused with its path, at any depth. Members of objects that are `undefined` are left out, and
+ * an object with `toJSON` is what that returns.
+ */
+export type JobOutput = string | readonly unknown[] | PlainObject;
+
+/** What JSON keeps of a value: `never` in the place of what it would lose. */
+type Kept<Value> =
+  unknown extends Value ? Value
+  : Value extends string | number | boolean | null ? Value
+  : Value extends bigint | symbol | undefined | Date ? never
+  : Value extends { toJSON(): unknown } ? Value
+  : Value extends readonly unknown[] ? { readonly [Key in keyof Value]: Kept<Value[Key]> }
+  : Value extends PlainObject ? {
+      [Key in keyof Value]: Key extends symbol ? never
+        : undefined extends Value[Key] ? Kept<Exclude<Value[Key], undefined>> | undefined
+        : Kept<Value[Key]>
+    }
+  : never;
+
+/** A stage: `"a"` to `"e"`, or a word that begins with one of these letters. */
+export type StageName = `${"a" | "b" | "c" | "d" | "e" | "A" | "B" | "C" | "D" | "E"}${string}`;
 
 /** What `init` takes. */
 export interface InitOptions {
   /** The tracker's address in full, for example `"https://tracker.example.com"`. */
   url: string;
   /** The stage to work at, `"a"` to `"e"`; of a longer word the first letter counts. */
-  stage: string;
+  stage: StageName;
   /** Your public name on the leaderboard, at most 128 characters. Default `"anonymous"`. */
   nickname?: string;
   /** Whether to write what happens to the console. Default `true`. */
@@ -102,7 +132,10 @@ export class Client {
    * `AbortError`, `TimeoutError`, `UnreachableError`, `ServerError` and `InvalidArgumentError`.
    * Rejects with `NoOpenJobError` when this worker does not hold the job (any more).
    */
-  completeJob(data: JobOutput, options?: CallOptions): Promise<void>;
+  completeJob<Output extends JobOutput>(
+    data: Output & Kept<Output>,
+    options?: CallOptions,
+  ): Promise<void>;
   /**
    * The session as plain JSON, for `load()`: a page that is loaded again goes on with the same
    * worker and job. It contains the worker's token, which is a secret.

@@ -15,7 +15,7 @@ export type ErrorCode =
   | "not_found" | "method_not_allowed" | "internal" | "unavailable"
   | "not_a_tracker" | "bad_answer" | "bad_job_data"
   | "invalid_url" | "invalid_dump" | "invalid_argument"
-  | "unreachable" | "timeout" | "aborted" | "not_loaded" | "worker_failed";
+  | "moved" | "origin_forbidden" | "unreachable" | "timeout" | "aborted" | "not_loaded" | "worker_failed";
 
 /** What every call of this library throws or rejects with. */
 export class DistcomputeError extends Error {
@@ -24,6 +24,8 @@ export class DistcomputeError extends Error {
   readonly code: ErrorCode;
   /** The HTTP status, where the tracker answered. */
   readonly status?: number;
+  /** The tracker's new address, where the code is `moved`. */
+  readonly address?: string;
   /** What the browser or your signal said, where there was such a thing. */
   readonly cause?: unknown;
 }
@@ -64,5 +66,6 @@ pub(crate) fn to_js_with_cause(fault: &Fault, cause: &JsValue) -> JsValue {
         &fault.message,
         fault.status,
         cause,
+        fault.address.clone(),
     )
 }

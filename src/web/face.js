@@ -3,10 +3,11 @@
 
 /** The base of all errors of this library. */
 export class DistcomputeError extends Error {
-  constructor(code, message, status, cause) {
+  constructor(code, message, status, cause, address) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     if (status !== undefined) this.status = status;
+    if (address !== undefined) this.address = address;
   }
 }
 
@@ -44,8 +45,8 @@ const kinds = {
   AbortError,
 };
 
-export function makeError(name, code, message, status, cause) {
-  return new kinds[name](code, message, status, cause);
+export function makeError(name, code, message, status, cause, address) {
+  return new kinds[name](code, message, status, cause, address);
 }
 
 // What the page has replaced may throw or give anything. Nothing of that may unwind through the
@@ -82,7 +83,55 @@ export async function send(request, longest) {
   }
 }
 
-function isError(value) {
+/**
+ * What answers at a tracker's address, asked without a token, redirects followed: ["tracker", the
+ * address that answered, the path that was asked for], ["other", status], ["forbidden"] where
+ * something answers that this page may not read, or [] where nothing does. Never rejects.
+ */
+export async function look(base) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), 10_000);
+  const options = {
+    cache: "no-store",
+    credentials: "omit",
+    referrerPolicy: "no-referrer",
+    signal: controller.signal,
+  };
+  let status;
+  // The second for trackers of the first protocol, which do not know the first.
+  const questions = [
+    ["/api/project", (body) => typeof JSON.parse(body)?.project === "string"],
+    ["/api/jobCount?stage=a", (body) => /^"?\d+"?$/.test(body.trim())],
+  ];
+  try {
+    for (const [path, fits] of questions) {
+      const response = await fetch(base + path, options);
+      status ??= String(response.status);
+      const body = await response.text();
+      try {
+        if (response.ok && fits(body)) {
+          return ["tracker", response.redirected ? response.url : "", path.split("?")[0]];
+        }
+      } catch {
+        // It is no JSON.
+      }
+    }
+    return ["other", status];
+  } catch {
+    if (status !== undefined) return ["other", status];
+    try {
+      await fetch(`${base}/api/project`, { ...options, mode: "no-cors" });
+      return ["forbidden"];
+    } catch {
+      return [];
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether a thrown value is an error that can be read. */
+export function isError(value) {
   try {
     return value instanceof Error && typeof value.message === "string";
   } catch {

@@ -17,6 +17,7 @@ extern "C" {
         message: &str,
         status: Option<u16>,
         cause: &JsValue,
+        address: Option<String>,
     ) -> JsValue;
 
     pub(crate) fn say(line: &str);
@@ -25,6 +26,9 @@ extern "C" {
 
     #[wasm_bindgen(js_name = tellPage)]
     pub(crate) fn tell_page(t: &str, fields: &JsValue);
+
+    /// What answers at a tracker's address: see `face.js`. Never rejects.
+    pub(crate) async fn look(base: &str) -> JsValue;
 
     #[wasm_bindgen(catch)]
     pub(crate) async fn send(request: &web_sys::Request, longest: u32) -> Result<JsValue, JsValue>;

@@ -1,6 +1,6 @@
 //! One exchange over `fetch`: sends, waits and stops as [`Exchange`] says.
 
-use super::face::{now, send};
+use super::face::{look, now, send};
 use super::options::CallOptions;
 use super::turn::Turn;
 use super::{error, json};
@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::call::{Answer, Body, Call, Request, read_retry_after};
 use crate::exchange::{Exchange, Step, timeout_ms};
 use crate::fault::{Code, Fault, Kind};
+use crate::probe::{Finding, base_of};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
@@ -17,7 +18,7 @@ use gloo_timers::future::TimeoutFuture;
 use js_sys::{Array, Function, JsString, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, AbortSignal, RequestCache};
+use web_sys::{AbortController, AbortSignal, RequestCache, RequestRedirect};
 
 /// A fault and the JavaScript value that caused it.
 pub(crate) struct Failure {
@@ -105,7 +106,17 @@ impl<'a> Terms<'a> {
                 Outcome::NotReached(thrown) => {
                     let what = json::says(&thrown);
                     cause = thrown;
-                    (exchange.not_reached(now, random, base, &what), None, what)
+                    let finding = if exchange.shall_probe() {
+                        find(address).await
+                    } else {
+                        Finding::Unknown
+                    };
+                    let now = self::now();
+                    (
+                        exchange.found(now, random, base, &what, &finding),
+                        None,
+                        what,
+                    )
                 }
                 Outcome::TimedOut => {
                     let step = exchange.timed_out(now, random, base);
@@ -230,6 +241,8 @@ async fn fetch(
 ) -> Result<Reply, JsValue> {
     let builder = RequestBuilder::new(url)
         .cache(RequestCache::NoStore)
+        // What carries a token goes where it was meant for; a POST would become a GET besides.
+        .redirect(RequestRedirect::Error)
         .abort_signal(Some(&controller.signal()));
     let request = match body {
         None => builder.build(),
@@ -249,6 +262,21 @@ async fn fetch(
         retry_after_ms: text(2).and_then(|header| read_retry_after(&header)),
         body: answer.get(3).unchecked_into(),
     })
+}
+
+/// Why a call to the tracker at `address` may have failed below HTTP.
+pub(crate) async fn find(address: &Address) -> Finding {
+    let found = Array::from(&look(address.as_str()).await);
+    let text = found.get(1).as_string().unwrap_or_default();
+    match found.get(0).as_string().unwrap_or_default().as_str() {
+        "tracker" => match base_of(&text, &found.get(2).as_string().unwrap_or_default()) {
+            Some(base) if base != address.as_str() => Finding::Moved(base.to_owned()),
+            _ => Finding::Here,
+        },
+        "forbidden" => Finding::Forbidden,
+        "other" => Finding::NoTracker(text.parse().unwrap_or_default()),
+        _ => Finding::Unknown,
+    }
 }
 
 /// Hears a signal's `abort` for as long as it lives.

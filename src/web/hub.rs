@@ -2,7 +2,7 @@
 //! of a volunteer are made here; nothing is decided, and nothing is computed.
 
 use super::face::{door, now, tell_page};
-use super::http::{Outcome as Came, attempt};
+use super::http::{Outcome as Came, attempt, find};
 use super::json;
 use super::object::{Made, amount, field, flag, list, number, object, small, text};
 use super::settings::{read_limits, read_settings};
@@ -22,6 +22,7 @@ use crate::engine::{
     status::{BEAT_MS, tell_in},
 };
 use crate::fault::Fault;
+use crate::probe::Finding;
 use core::cell::{Cell, RefCell};
 use distcompute_protocol::Stage;
 use gloo_timers::callback::Timeout;
@@ -32,7 +33,7 @@ use wasm_bindgen_futures::spawn_local;
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
-    async fn read(site: &str) -> JsValue;
+    async fn read(site: &str, late: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = write)]
     fn write_entries(site: &str, entries: &Array) -> js_sys::Promise;
 }
@@ -141,10 +142,7 @@ fn clock() -> Now {
 }
 
 fn tell_fatal(fault: &Fault) {
-    let error = object()
-        .with("name", fault.kind.name())
-        .with("code", fault.code.as_str())
-        .with("message", &fault.message);
+    let error = status::write_fault(fault);
     tell_page("fatal", &object().with("error", error).done());
 }
 
@@ -216,7 +214,12 @@ impl Hub {
 
     /// Begins with what an earlier visit has left.
     async fn restore(self: Rc<Self>) {
-        let kept = read(&self.site).await;
+        let hub = Rc::clone(&self);
+        let late = door(Box::new(move |_, kept, _| {
+            hub.restore_late(kept);
+            Ok(JsValue::UNDEFINED)
+        }));
+        let kept = read(&self.site, &late).await;
         let (mut sessions, mut jobs) = (Vec::new(), Vec::new());
         let mut states: Vec<(String, JsValue)> = Vec::new();
         let entries: Vec<JsValue> = kept
@@ -256,6 +259,21 @@ impl Hub {
         }
         for event in self.early.take().unwrap_or_default() {
             self.handle(event);
+        }
+    }
+
+    /// Storage has answered after all, when jobs were long begun without it: results that it has
+    /// are handed in.
+    fn restore_late(self: &Rc<Self>, kept: JsValue) {
+        let entries = kept
+            .dyn_into::<Array>()
+            .map_or_else(|_| Vec::new(), |kept| kept.to_vec());
+        let is_result = |entry: &&JsValue| text(entry, "kind").is_some_and(|kind| kind != "job");
+        for entry in entries.iter().filter(is_result) {
+            let stored = wire::stored(entry, &mut self.texts.borrow_mut());
+            if let Some(stored) = stored {
+                self.event(Event::Made(stored));
+            }
         }
     }
 
@@ -367,7 +385,12 @@ impl Hub {
     }
 
     async fn send(self: Rc<Self>, outgoing: Outgoing) {
-        let Outgoing { id, wire, limit_ms } = outgoing;
+        let Outgoing {
+            id,
+            wire,
+            limit_ms,
+            probe,
+        } = outgoing;
         let (path, body) = wire::request(&wire, &self.texts.borrow());
         let url = self.url.join(&path);
         let length = body.as_ref().map_or(0, |body| body.length());
@@ -380,7 +403,17 @@ impl Hub {
                 let parsed = wire::parsed(&wire, &answer, &reply.body, &self.texts);
                 Got::Answered(answer, parsed)
             }
-            Came::NotReached(thrown) => Got::NotReached(json::says(&thrown)),
+            Came::NotReached(thrown) => {
+                let finding = if probe {
+                    find(&self.url).await
+                } else {
+                    Finding::Unknown
+                };
+                match finding.fault(self.url.as_str()) {
+                    Some(fault) => Got::Found(finding, fault),
+                    None => Got::NotReached(json::says(&thrown)),
+                }
+            }
             Came::TimedOut => Got::TimedOut,
         };
         self.handle(Event::Answered(id, got));

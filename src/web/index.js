@@ -5,6 +5,8 @@ export * from "./tower.js";
 export * from "./nested.js";
 export * from "./storage.js";
 export * from "./client.js";
+export * from "./limit.js";
+export * from "./output.js";
 export * from "./compute.js";
 export * from "./work.js";
 export * from "./volunteer.js";

@@ -102,27 +102,32 @@ pub(crate) fn job_data(data: Option<&str>) -> Result<JsValue, String> {
     }
 }
 
-/// An output as the wire has it.
+/// An output as the wire has it. Nothing in it is lost without a word: see `output.js`.
 pub(crate) fn output(data: &JsValue) -> Result<String, Fault> {
     if data.is_string() {
         return whole_text(data).and_then(text_output);
     }
-    // A Map or a typed array would be written as an object that has lost what it holds.
     if !["[object Array]", "[object Object]"].contains(&kind_of(data).as_str()) {
         return Err(Fault::argument(format!(
             "data must be a string, an array or a plain object; it is {}.",
             kind_of(data)
         )));
     }
-    let json = JSON::stringify(data).map_err(|thrown| {
-        Fault::argument(format!("data cannot be written as JSON: {}", says(&thrown)))
-    })?;
-    let json: JsValue = json.into();
-    if json.is_string() {
-        json_output(Some(&text(&json, "data")?))
-    } else {
-        json_output(None)
+    let written = output_json(data);
+    if let Some(flaw) = object::text(&written, "flaw") {
+        return Err(Fault::argument(flaw));
     }
+    match object::field(&written, "text") {
+        Some(json) => json_output(Some(&text(&json, "data")?)),
+        None => json_output(None),
+    }
+}
+
+#[wasm_bindgen(module = "/src/web/shell.js")]
+extern "C" {
+    /// `{ text }` or `{ flaw }` of a value that is no text.
+    #[wasm_bindgen(js_name = outputJson)]
+    fn output_json(value: &JsValue) -> JsValue;
 }
 
 /// An output that is a text. Trackers refuse one that only claims to be JSON.

@@ -2,10 +2,11 @@
 
 // src/web/face.js
 var DistcomputeError = class extends Error {
-  constructor(code, message, status, cause) {
+  constructor(code, message, status, cause, address) {
     super(message, cause === void 0 ? void 0 : { cause });
     this.code = code;
     if (status !== void 0) this.status = status;
+    if (address !== void 0) this.address = address;
   }
 };
 function named(name, type) {
@@ -49,8 +50,8 @@ var kinds = {
   TimeoutError,
   AbortError
 };
-function makeError(name, code, message, status, cause) {
-  return new kinds[name](code, message, status, cause);
+function makeError(name, code, message, status, cause, address) {
+  return new kinds[name](code, message, status, cause, address);
 }
 function say(line) {
   try {
@@ -76,6 +77,45 @@ async function send(request, longest) {
     throw isError(error) ? error : new Error("fetch failed with something that is no error");
   }
 }
+async function look(base) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), 1e4);
+  const options = {
+    cache: "no-store",
+    credentials: "omit",
+    referrerPolicy: "no-referrer",
+    signal: controller.signal
+  };
+  let status;
+  const questions = [
+    ["/api/project", (body) => typeof JSON.parse(body)?.project === "string"],
+    ["/api/jobCount?stage=a", (body) => /^"?\d+"?$/.test(body.trim())]
+  ];
+  try {
+    for (const [path, fits] of questions) {
+      const response = await fetch(base + path, options);
+      status ??= String(response.status);
+      const body = await response.text();
+      try {
+        if (response.ok && fits(body)) {
+          return ["tracker", response.redirected ? response.url : "", path.split("?")[0]];
+        }
+      } catch {
+      }
+    }
+    return ["other", status];
+  } catch {
+    if (status !== void 0) return ["other", status];
+    try {
+      await fetch(`${base}/api/project`, { ...options, mode: "no-cors" });
+      return ["forbidden"];
+    } catch {
+      return [];
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
 function isError(value) {
   try {
     return value instanceof Error && typeof value.message === "string";
@@ -87,8 +127,8 @@ function isWorker() {
   const { DedicatedWorkerGlobalScope: Scope } = globalThis;
   return Scope !== void 0 && globalThis instanceof Scope;
 }
-function tellPage(t, fields) {
-  if (isWorker()) postMessage({ dc: 1, t, ...fields });
+function tellPage(t, fields2) {
+  if (isWorker()) postMessage({ dc: 1, t, ...fields2 });
 }
 function wordOf(message) {
   const { t } = Object(message);
@@ -135,14 +175,14 @@ function revoke(url) {
   URL.revokeObjectURL(url);
 }
 function heard(epochs) {
-  const said2 = [];
+  const said3 = [];
   while (epochs.length > 0 && isRevoked(epochs[0][0])) {
     const [, ...bits] = epochs.shift();
     const word = bits.reduce((sum, url, bit) => sum + (isRevoked(url) << bit), 0);
     if (word === 15) epochs.length = 0;
-    else said2.push(word);
+    else said3.push(word);
   }
-  return said2;
+  return said3;
 }
 function isRevoked(url) {
   try {
@@ -189,9 +229,23 @@ function countNested() {
 }
 var hasNested = () => alive > 0;
 
+// src/web/limit.js
+function within(promise, ms) {
+  let timer;
+  const over = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new Error("It did not answer in time.");
+      reject(Object.assign(error, { code: "timeout" }));
+    }, ms);
+  });
+  return Promise.race([promise, over]).finally(() => clearTimeout(timer));
+}
+
 // src/web/storage.js
 var store = "kept";
+var limits = { open: 3e3, read: 2e3, write: 3e4, forget: 1e4, again: 6e4 };
 var opened;
+var stuckUntil = -Infinity;
 function open2() {
   opened ??= new Promise((resolve, reject) => {
     const request = indexedDB.open("distcompute", 1);
@@ -210,6 +264,19 @@ function close(database) {
   opened = void 0;
   database.close();
 }
+async function limited(step, ms) {
+  try {
+    return await within(step, ms);
+  } catch (error) {
+    if (error?.code === "timeout") {
+      opened = void 0;
+      stuckUntil = now() + limits.again;
+      const over = () => stuckUntil = -Infinity;
+      step.then(over, over);
+    }
+    throw error;
+  }
+}
 async function transact(mode, work2) {
   const database = await open2();
   return new Promise((resolve, reject) => {
@@ -220,33 +287,43 @@ async function transact(mode, work2) {
   });
 }
 var all = (site) => IDBKeyRange.bound([site], [site, []]);
-async function read(site) {
+async function read(site, late) {
+  const step = transact("readonly", (kept) => kept.getAll(all(site)));
   try {
-    return await transact("readonly", (kept) => kept.getAll(all(site)));
-  } catch {
+    return await limited(step, limits.open + limits.read);
+  } catch (error) {
+    if (error?.code === "timeout")
+      step.then(
+        (kept) => late("late", kept),
+        () => {
+        }
+      );
     return [];
   }
 }
 async function write(site, entries) {
-  try {
-    await transact("readwrite", (kept) => {
-      for (const [name, value] of entries) {
-        try {
-          if (value === void 0) kept.delete([site, name]);
-          else kept.put(value, [site, name]);
-        } catch {
-        }
+  if (now() < stuckUntil) return false;
+  const step = transact("readwrite", (kept) => {
+    for (const [name, value] of entries) {
+      try {
+        if (value === void 0) kept.delete([site, name]);
+        else kept.put(value, [site, name]);
+      } catch {
       }
-    });
+    }
+  });
+  try {
+    await limited(step, limits.write);
     return true;
   } catch {
     return false;
   }
 }
 async function forget(site) {
-  await transact("readwrite", (kept) => {
+  const step = transact("readwrite", (kept) => {
     kept.delete(all(site));
   });
+  await limited(step, limits.forget);
 }
 
 // src/web/client.js
@@ -322,6 +399,164 @@ function makeClient(ask2, facts) {
   return new Client(ask2, facts);
 }
 
+// src/web/output.js
+var DEEPEST = 1e3;
+var toString = Object.prototype.toString;
+var advice = {
+  Map: "hand in Object.fromEntries(map) or [...map]",
+  Set: "hand in [...set]",
+  Date: "hand in date.toISOString() or date.getTime()",
+  Promise: "await it first",
+  BigInt: "hand in String(it)",
+  RegExp: "hand in String(it)",
+  Error: "hand in its message",
+  ArrayBuffer: "hand in [...new Uint8Array(buffer)], or a text, for example base64",
+  DataView: "hand in numbers, or a text, for example base64"
+};
+var typed = "hand in Array.from(it), or a text, for example base64";
+var fields = "give its class a toJSON(), or hand in a plain object";
+function flaw(what, help) {
+  return { what, help, path: [] };
+}
+function at(key, found) {
+  found.path.push(key);
+  return found;
+}
+function ofNumber(number) {
+  return flaw(`is ${number}`, "hand in null or a text, or leave it out");
+}
+function ofRest(value) {
+  switch (typeof value) {
+    case "number":
+      return ofNumber(value);
+    case "undefined":
+      return flaw("is undefined", "hand in null");
+    case "bigint":
+      return flaw("is a BigInt", advice.BigInt);
+    default:
+      return flaw(`is a ${typeof value}`, "leave it out");
+  }
+}
+function hasGetter(prototype) {
+  for (let of = prototype; of && Object.getPrototypeOf(of); of = Object.getPrototypeOf(of)) {
+    const properties = Object.values(Object.getOwnPropertyDescriptors(of));
+    if (properties.some(({ get }) => get)) return true;
+  }
+  return false;
+}
+function ofInstance(value, prototype) {
+  const kind = toString.call(value).slice(8, -1);
+  if (kind === "Number" && !Number.isFinite(Number(value))) return ofNumber(Number(value));
+  if (["Number", "String", "Boolean"].includes(kind)) return void 0;
+  if (kind !== "Object") {
+    const help = advice[kind] ?? (ArrayBuffer.isView(value) ? typed : fields);
+    return flaw(`is ${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`, help);
+  }
+  const has = Object.keys(value).length > 0;
+  if (has && !hasGetter(prototype)) return void 0;
+  return flaw("is an instance of a class, of which fields would be lost", fields);
+}
+function look2(value, depth, strings) {
+  if (typeof value === "string") return strings ? ofText(value) : void 0;
+  if (typeof value === "number") return value - value === 0 ? void 0 : ofNumber(value);
+  if (typeof value === "boolean" || value === null) return void 0;
+  if (typeof value !== "object") return ofRest(value);
+  if (depth > DEEPEST) return flaw(`is nested deeper than ${DEEPEST} levels`, "flatten it");
+  if (typeof value.toJSON === "function") {
+    if (toString.call(value) === "[object Date]") return flaw("is a Date", advice.Date);
+    const written = value.toJSON("");
+    return typeof written === "object" && written !== null && written !== value ? members(written, depth, strings) : written === void 0 || written === value ? void 0 : look2(written, depth, strings);
+  }
+  return members(value, depth, strings);
+}
+function members(value, depth, strings) {
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index += 1) {
+      const member = value[index];
+      if (typeof member === "number" && member - member === 0) continue;
+      const found = look2(member, depth + 1, strings);
+      if (found) return at(index, found);
+    }
+    return void 0;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    const found = ofInstance(value, prototype);
+    if (found) return found;
+  }
+  for (const key of Object.keys(value)) {
+    const member = value[key];
+    if (member === void 0 || typeof member === "number" && member - member === 0) {
+      if (!strings) continue;
+    }
+    const found = strings && ofText(key) || (member === void 0 ? void 0 : look2(member, depth + 1, strings));
+    if (found) return at(key, found);
+  }
+  return void 0;
+}
+var LONE = /\p{Cs}/u;
+function ofText(text) {
+  const found = LONE.exec(text);
+  if (!found) return void 0;
+  const what = `has half a character (a lone surrogate) at ${found.index}`;
+  return flaw(what, "hand in text.toWellFormed(), or bytes as base64");
+}
+function where(path) {
+  const part = (key) => {
+    if (typeof key === "number") return `[${key}]`;
+    if (/^[A-Za-z_$][\w$]{0,60}$/.test(key)) return `.${key}`;
+    return `[${JSON.stringify(key.length > 60 ? `${key.slice(0, 60)}\u2026` : key)}]`;
+  };
+  const parts = path.reverse().map(part);
+  const whole = `result${parts.join("")}`;
+  return whole.length <= 200 ? whole : `${whole.slice(0, 120)}\u2026${whole.slice(-60)}`;
+}
+function said({ what, help, path }) {
+  return `${where(path)} ${what}, which a result cannot hold: ${help}.`;
+}
+function ofThrown(value, thrown) {
+  const above = /* @__PURE__ */ new Set();
+  const find = (value2, depth) => {
+    if (typeof value2 !== "object" || value2 === null) {
+      return typeof value2 === "bigint" ? ofRest(value2) : void 0;
+    }
+    if (above.has(value2)) return flaw("contains itself", "break the circle");
+    if (depth > DEEPEST) return flaw(`is nested deeper than ${DEEPEST} levels`, "flatten it");
+    above.add(value2);
+    for (const key of Object.keys(value2)) {
+      const found2 = find(value2[key], depth + 1);
+      if (found2) return at(Array.isArray(value2) ? Number(key) : key, found2);
+    }
+    above.delete(value2);
+    return void 0;
+  };
+  const found = find(value, 0);
+  if (found) return said(found);
+  const why = isError(thrown) ? thrown.message : "it throws";
+  return `result cannot be written as JSON: ${why}`;
+}
+function refuse(value, thrown) {
+  try {
+    return ofThrown(value, thrown);
+  } catch {
+    return "result cannot be read: one of its getters throws.";
+  }
+}
+function outputJson(value) {
+  let text;
+  try {
+    text = JSON.stringify(value);
+  } catch (thrown) {
+    return { flaw: refuse(value, thrown) };
+  }
+  try {
+    const found = look2(value, 0, text?.includes("\\ud") === true);
+    return found ? { flaw: said(found) } : { text };
+  } catch (thrown) {
+    return { flaw: refuse(value, thrown) };
+  }
+}
+
 // src/web/compute.js
 var lookMs = 100;
 var sayMs = 1e3;
@@ -378,7 +613,7 @@ var Run = class {
    * Of the core: `look(done, total, text)` returns when it wants to be called again, `ready(run)` is
    * a promise of the time when the handler may work, and `isPaused()` whether it may now.
    */
-  constructor(task, data, project, setup, { look, save, ready, isPaused }) {
+  constructor(task, data, project, setup, { look: look3, save, ready, isPaused }) {
     const run = this;
     this.task = task;
     this.key = task.key;
@@ -389,7 +624,7 @@ var Run = class {
         if (!isPlain(done, total, text)) {
           throw argument("progress takes two numbers, 0 or more, and a text without U+0000.");
         }
-        if (now() >= run.#due) run.#due = look(done, total, text);
+        if (now() >= run.#due) run.#due = look3(done, total, text);
       },
       get paused() {
         return isPaused();
@@ -403,9 +638,9 @@ var Run = class {
         return run.#controller.signal;
       },
       invalid(reason) {
-        const flaw = typeof reason === "string" ? reason : "the handler found it invalid";
-        if (!run.over && !run.reason) run.flaw ??= flaw;
-        throw new Error(flaw);
+        const flaw2 = typeof reason === "string" ? reason : "the handler found it invalid";
+        if (!run.over && !run.reason) run.flaw ??= flaw2;
+        throw new Error(flaw2);
       },
       checkpoint(state) {
         if (!run.over) save(state);
@@ -496,8 +731,8 @@ var Core = class {
     this.#hear({ t: "tower", epochs: [] });
     this.#queue = [];
     const over = [...this.#said, ...this.#ended].map(({ task: task2, result }) => {
-      const { kind, data: output, message: said2 } = result;
-      return { ...task2, kind, output, said: said2 };
+      const { kind, data: output, message: said3 } = result;
+      return { ...task2, kind, output, said: said3 };
     });
     this.#ended = [];
     const task = this.#run?.task;
@@ -629,7 +864,7 @@ var Core = class {
     return this.#begun !== void 0 || this.#ended.length > 0;
   }
   /** Says what there is to say, if anything. */
-  #flush(at, progress) {
+  #flush(at2, progress) {
     if (!progress && !this.#hasNews) return;
     const report = { t: "report", started: this.#begun, progress };
     if (this.#ended.length > 0) {
@@ -639,7 +874,7 @@ var Core = class {
     }
     this.#begun = void 0;
     this.#port.postMessage(report);
-    this.#rules(SENT, at);
+    this.#rules(SENT, at2);
   }
   /** Says it in a moment, while a handler waits for something. */
   #flushSoon() {
@@ -688,9 +923,9 @@ var Core = class {
   }
   /** Says now and then that this core rests in the middle of its job. */
   #sayRest() {
-    const at = now();
-    if (at - this.#rested < sayMs) return;
-    this.#rested = at;
+    const at2 = now();
+    if (at2 - this.#rested < sayMs) return;
+    this.#rested = at2;
     this.#port.postMessage({ t: "rests" });
   }
   /**
@@ -706,7 +941,7 @@ var Core = class {
       port2.postMessage(null);
     });
     let load2 = 1;
-    const look = async (due) => {
+    const look3 = async (due) => {
       let isBusy = now() - due > lateMs;
       const begun = now();
       for (let turns = 0; turns < manyTurns; turns += 1) await turn();
@@ -723,7 +958,7 @@ var Core = class {
     };
     const next = () => {
       const ms = lookMs * (0.5 + Math.random());
-      setTimeout(look, ms, now() + ms);
+      setTimeout(look3, ms, now() + ms);
     };
     next();
   }
@@ -733,8 +968,8 @@ var Core = class {
     rules(REST, now());
     for (; ; ) {
       if (rules(POLL, now())) {
-        for (const said2 of heard(this.#epochs)) {
-          if (rules(HEARD, now(), said2)) this.#run.stop();
+        for (const said3 of heard(this.#epochs)) {
+          if (rules(HEARD, now(), said3)) this.#run.stop();
           this.#rested = -Infinity;
         }
       }
@@ -742,9 +977,9 @@ var Core = class {
         rules(WORK, now());
         throw this.#run.reason;
       }
-      const at = now();
-      if (rules(SHOW, at)) this.#flush(at, { key: this.#run.key, done, total, text });
-      else if (rules(FLUSH, at)) this.#flush(at);
+      const at2 = now();
+      if (rules(SHOW, at2)) this.#flush(at2, { key: this.#run.key, done, total, text });
+      else if (rules(FLUSH, at2)) this.#flush(at2);
       const ms = rules(NAP, now());
       const isPaused = rules(IS_PAUSED) === 1;
       if (this.#run.isAsync && hasNested()) {
@@ -807,6 +1042,7 @@ function begin(given, door2) {
 }
 
 // src/web/volunteer.js
+var limits2 = { lock: 5e3, idle: 6e4, letGo: 3e4 };
 var Volunteer = class {
   #page = new Page();
   constructor(options) {
@@ -861,7 +1097,7 @@ function freeze(value) {
 function isSame(one, other) {
   return attempt(() => JSON.stringify(one) === JSON.stringify(other)) === true;
 }
-var said = (error) => attempt(() => String(error?.message ?? error)) ?? "";
+var said2 = (error) => attempt(() => String(error?.message ?? error)) ?? "";
 var carries = { died: "core", pause: "until", stop: "finish", settings: "settings" };
 var Page = class {
   /** Replaced when the wasm listens, and again when it does not any more. */
@@ -890,15 +1126,15 @@ var Page = class {
     this.name = "distcompute " + setup.url;
   }
   listen() {
-    const look = () => this.look();
-    attempt(() => this.on(document, "visibilitychange", look));
+    const look3 = () => this.look();
+    attempt(() => this.on(document, "visibilitychange", look3));
     attempt(() => this.on(globalThis, "pagehide", () => this.leave()));
     attempt(() => this.on(globalThis, "pageshow", (e) => e.persisted && this.tell("returned")));
     attempt(
       () => navigator.getBattery().then((battery) => {
         this.battery = battery;
-        this.on(battery, "chargingchange", look);
-        look();
+        this.on(battery, "chargingchange", look3);
+        look3();
       }, Object)
     );
     attempt(() => {
@@ -906,7 +1142,7 @@ var Page = class {
       this.on(this.channel, "message", ({ data }) => attempt(() => this.hear(data)));
       this.post({ t: "hello" });
     });
-    look();
+    look3();
   }
   on(target, type, listener) {
     target.addEventListener(type, listener, { signal: this.ended.signal });
@@ -975,9 +1211,12 @@ var Page = class {
     }, 1e3);
   }
   askForHeirs() {
+    if (this.asking) return;
     const isOurs = ({ name }) => name === this.name;
     const answer = ({ pending }) => this.tell("heirs", pending.some(isOurs));
-    navigator.locks.query().then(answer).catch(Object);
+    const over = () => this.asking = false;
+    this.asking = true;
+    attempt(() => navigator.locks.query().then(answer).then(over, over)) ?? over();
   }
   lock(on) {
     this.release?.();
@@ -988,22 +1227,31 @@ var Page = class {
     const held = new Promise((resolve) => {
       this.release = () => {
         released = true;
+        clearTimeout(timer);
         controller.abort();
         resolve();
       };
     });
+    let granted = false;
     const grant = () => {
+      clearTimeout(timer);
       if (released) return void 0;
-      this.tell("granted");
+      if (!granted) {
+        granted = true;
+        this.tell("granted");
+      }
       return held;
     };
     const refused = () => {
-      if (!released) this.mark();
+      if (!released && !granted) this.mark();
       return grant();
     };
-    const ask2 = (options, granted) => navigator.locks.request(this.name, options, granted).catch(refused);
+    const timer = setTimeout(refused, limits2.lock);
+    const ask2 = (options, callback) => navigator.locks.request(this.name, options, callback).catch(refused);
     const wait = (lock) => {
+      clearTimeout(timer);
       if (lock || released) return grant();
+      if (granted) return void 0;
       this.tell("taken");
       ask2({ signal: controller.signal }, grant);
       return void 0;
@@ -1012,7 +1260,7 @@ var Page = class {
   }
   spawn(id) {
     let worker;
-    const died = (error) => this.tell("died", id, said(error));
+    const died = (error) => this.tell("died", id, said2(error));
     try {
       worker = this.make();
       if (typeof worker?.terminate !== "function") return this.tell("useless", worker);
@@ -1023,7 +1271,7 @@ var Page = class {
       this.workers.set(id, worker);
     } catch (error) {
       attempt(() => worker.terminate());
-      died("spawn threw: " + said(error));
+      died("spawn threw: " + said2(error));
     }
   }
   receive(id, { t, status, want, core, requests, error, message }) {
@@ -1073,7 +1321,8 @@ var Page = class {
   farewell() {
     const headers = { "content-type": "application/json" };
     for (const { url, body } of this.requests) {
-      attempt(() => fetch(url, { method: "POST", keepalive: true, headers, body }).catch(Object));
+      const options = { method: "POST", keepalive: true, redirect: "error", headers, body };
+      attempt(() => fetch(url, options).catch(Object));
     }
   }
   /** Whether there is anything new since it was asked before. */
@@ -1133,9 +1382,10 @@ var Page = class {
     try {
       const idle = new Promise((resolve) => this.idlers.push(resolve));
       this.say("stop");
-      await idle;
-      const signal = attempt(() => AbortSignal.timeout(3e4));
-      await navigator.locks?.request(this.name, { signal }, Object);
+      await within(idle, limits2.idle);
+      const signal = attempt(() => AbortSignal.timeout(limits2.letGo));
+      const free = navigator.locks?.request(this.name, { signal }, Object);
+      await within(Promise.resolve(free), limits2.letGo + 1e3);
       await forget(this.setup.url + this.setup.instance);
     } catch (error) {
       const message = "What this browser keeps could not be deleted. Close its other tabs of this project and try again.";
@@ -1171,21 +1421,25 @@ export {
   heard,
   init,
   install,
+  isError,
   isWorker,
   listen,
   load,
+  look,
   makeClient,
   makeEpochs,
   makeError,
   nap,
   now,
   open,
+  outputJson,
   read,
   revoke,
   say,
   send,
   set,
   tellPage,
+  within,
   wordOf,
   work,
   write

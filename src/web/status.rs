@@ -4,6 +4,7 @@ use super::object::{Made, array, object};
 use super::settings::write_settings;
 use crate::engine::reason::Reason;
 use crate::engine::status::{Core, State, Status};
+use crate::fault::Fault;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -28,7 +29,7 @@ export type VolunteerState =
 /** Why it computes or does not, as a code that a page can translate. */
 export interface VolunteerReason {
   code:
-    | "computing" | "starting" | "fetching" | "no_jobs" | "unreachable" | "paused"
+    | "computing" | "starting" | "fetching" | "no_jobs" | "unreachable" | "no_tracker" | "paused"
     | "on_battery" | "outside_hours" | "hidden" | "another_tab" | "setup_failed" | "worker_failed" | "finishing"
     | "stopping" | "stopped" | "updating" | "failed";
   /** When that ends or is tried again, in milliseconds since 1970, where that is known. */
@@ -57,8 +58,16 @@ export interface CoreStatus {
 export interface VolunteerStatus {
   readonly state: VolunteerState;
   readonly reason: Readonly<VolunteerReason>;
-  /** What went wrong and what to do, where the state is `"failed"`. */
-  readonly error: Readonly<{ name: string; code: string; message: string }> | null;
+  /**
+   * What went wrong and what to do, where the state is `"failed"`; also while jobs are still worked
+   * on, where there is no tracker to be used. `address` is the new one, where the code is `"moved"`.
+   */
+  readonly error: Readonly<{
+    name: string;
+    code: string;
+    message: string;
+    address?: string;
+  }> | null;
   /** What the tab that computes says of itself, where the state is `"elsewhere"`. */
   readonly elsewhere: Readonly<{ state: VolunteerState; reason: VolunteerReason }> | null;
   readonly cores: readonly Readonly<CoreStatus>[];
@@ -115,6 +124,8 @@ pub(crate) fn write(status: &Status) -> JsValue {
             .with("code", status.reason.code())
             .with("message", &message)
     });
+    let trouble = status.trouble.as_ref().map(write_fault);
+    let error = error.or(trouble);
     object()
         .with("state", State::of(&status.reason).as_str())
         .with("reason", write_reason(&status.reason))
@@ -137,6 +148,18 @@ pub(crate) fn write(status: &Status) -> JsValue {
         .with("stageNames", names)
         .with("settings", &write_settings(&status.settings))
         .done()
+}
+
+/// A fault, as a plain object.
+pub(crate) fn write_fault(fault: &Fault) -> Made {
+    let error = object()
+        .with("name", fault.kind.name())
+        .with("code", fault.code.as_str())
+        .with("message", &fault.message);
+    match &fault.address {
+        Some(address) => error.with("address", address),
+        None => error,
+    }
 }
 
 /// Why, as a plain object.

@@ -1,12 +1,21 @@
 // What this browser keeps for a tracker: registrations, results that wait, jobs that can go on. In
 // IndexedDB, the one storage that workers have. No rule belongs here: the scheduler says what to keep.
 //
-// Storage may be missing, full or wiped at any time. Whoever writes does not wait and is not told;
-// what is kept only helps after a reload.
+// Storage may be missing, full or wiped at any time, and it may never answer: in a broken profile, or
+// behind another tab that upgrades it. Whoever writes does not wait and is not told; what is kept only
+// helps after a reload. So each step has a time limit, and the work goes on without it.
+
+import { now } from "./face.js";
+import { within } from "./limit.js";
 
 const store = "kept";
 
+/** How long each step may take, in milliseconds. The page ends a hub that is silent for ten seconds. */
+const limits = { open: 3_000, read: 2_000, write: 30_000, forget: 10_000, again: 60_000 };
+
 let opened;
+/** Until when nothing is written, because a step before has not ended within its limit. */
+let stuckUntil = -Infinity;
 
 function open() {
   opened ??= new Promise((resolve, reject) => {
@@ -29,6 +38,21 @@ function close(database) {
   database.close();
 }
 
+/** Resolves as `step` does, or rejects after `ms`; the next one then opens the database anew. */
+async function limited(step, ms) {
+  try {
+    return await within(step, ms);
+  } catch (error) {
+    if (error?.code === "timeout") {
+      opened = undefined;
+      stuckUntil = now() + limits.again;
+      const over = () => (stuckUntil = -Infinity);
+      step.then(over, over);
+    }
+    throw error;
+  }
+}
+
 /** Runs `work` on the store; resolves, when it is on disk, to what its request brought. */
 async function transact(mode, work) {
   const database = await open();
@@ -43,28 +67,40 @@ async function transact(mode, work) {
 /** All that is kept at `site`. Array keys sort after texts, so this is the whole of it. */
 const all = (site) => IDBKeyRange.bound([site], [site, []]);
 
-/** Resolves to what is kept at `site`, as it was written; to nothing where there is no storage. */
-export async function read(site) {
+/**
+ * Resolves to what is kept at `site`, as it was written; to nothing where there is no storage, or none
+ * that answers in time. `late` is told what it has where that comes after all.
+ */
+export async function read(site, late) {
+  const step = transact("readonly", (kept) => kept.getAll(all(site)));
   try {
-    return await transact("readonly", (kept) => kept.getAll(all(site)));
-  } catch {
+    return await limited(step, limits.open + limits.read);
+  } catch (error) {
+    if (error?.code === "timeout")
+      step.then(
+        (kept) => late("late", kept),
+        () => {},
+      );
     return [];
   }
 }
 
 /** Writes `[name, value]` each, or deletes the name where there is no value, in one go. */
 export async function write(site, entries) {
-  try {
-    await transact("readwrite", (kept) => {
-      for (const [name, value] of entries) {
-        try {
-          if (value === undefined) kept.delete([site, name]);
-          else kept.put(value, [site, name]);
-        } catch {
-          // A checkpoint may be what no storage takes, as a compiled module is; the rest is kept.
-        }
+  // Entries that wait for storage that does not answer would fill the memory.
+  if (now() < stuckUntil) return false;
+  const step = transact("readwrite", (kept) => {
+    for (const [name, value] of entries) {
+      try {
+        if (value === undefined) kept.delete([site, name]);
+        else kept.put(value, [site, name]);
+      } catch {
+        // A checkpoint may be what no storage takes, as a compiled module is; the rest is kept.
       }
-    });
+    }
+  });
+  try {
+    await limited(step, limits.write);
     return true;
   } catch {
     return false;
@@ -73,7 +109,8 @@ export async function write(site, entries) {
 
 /** Deletes all that is kept at `site`. Rejects where that fails: somebody has asked for it. */
 export async function forget(site) {
-  await transact("readwrite", (kept) => {
+  const step = transact("readwrite", (kept) => {
     kept.delete(all(site));
   });
+  await limited(step, limits.forget);
 }

@@ -3,7 +3,11 @@
 // have replaced or the browser may not have. No rule belongs here.
 
 import { makeError, open } from "./face.js";
+import { within } from "./limit.js";
 import { forget } from "./storage.js";
+
+/** How long what a page can do without may take, in milliseconds. */
+const limits = { lock: 5_000, idle: 60_000, letGo: 30_000 };
 
 export class Volunteer {
   #page = new Page();
@@ -214,9 +218,13 @@ class Page {
   }
 
   askForHeirs() {
+    // One question at a time: they may never be answered.
+    if (this.asking) return;
     const isOurs = ({ name }) => name === this.name;
     const answer = ({ pending }) => this.tell("heirs", pending.some(isOurs));
-    navigator.locks.query().then(answer).catch(Object);
+    const over = () => (this.asking = false);
+    this.asking = true;
+    attempt(() => navigator.locks.query().then(answer).then(over, over)) ?? over();
   }
 
   lock(on) {
@@ -228,24 +236,35 @@ class Page {
     const held = new Promise((resolve) => {
       this.release = () => {
         released = true;
+        clearTimeout(timer);
         controller.abort();
         resolve();
       };
     });
+    let granted = false;
     const grant = () => {
+      clearTimeout(timer);
       if (released) return undefined;
-      this.tell("granted");
+      // One that comes late is held all the same.
+      if (!granted) {
+        granted = true;
+        this.tell("granted");
+      }
       return held;
     };
-    // Where locks are refused, each tab computes, as where there are none.
+    // Where locks are refused or do not answer, each tab computes, as where there are none.
     const refused = () => {
-      if (!released) this.mark();
+      if (!released && !granted) this.mark();
       return grant();
     };
-    const ask = (options, granted) =>
-      navigator.locks.request(this.name, options, granted).catch(refused);
+    const timer = setTimeout(refused, limits.lock);
+    const ask = (options, callback) =>
+      navigator.locks.request(this.name, options, callback).catch(refused);
     const wait = (lock) => {
+      clearTimeout(timer);
       if (lock || released) return grant();
+      // Too late: this tab computes already.
+      if (granted) return undefined;
       this.tell("taken");
       ask({ signal: controller.signal }, grant);
       return undefined;
@@ -326,7 +345,9 @@ class Page {
   farewell() {
     const headers = { "content-type": "application/json" };
     for (const { url, body } of this.requests) {
-      attempt(() => fetch(url, { method: "POST", keepalive: true, headers, body }).catch(Object));
+      // What carries a token follows no redirect.
+      const options = { method: "POST", keepalive: true, redirect: "error", headers, body };
+      attempt(() => fetch(url, options).catch(Object));
     }
   }
 
@@ -395,9 +416,10 @@ class Page {
     try {
       const idle = new Promise((resolve) => this.idlers.push(resolve));
       this.say("stop");
-      await idle;
-      const signal = attempt(() => AbortSignal.timeout(30_000));
-      await navigator.locks?.request(this.name, { signal }, Object);
+      await within(idle, limits.idle);
+      const signal = attempt(() => AbortSignal.timeout(limits.letGo));
+      const free = navigator.locks?.request(this.name, { signal }, Object);
+      await within(Promise.resolve(free), limits.letGo + 1_000);
       await forget(this.setup.url + this.setup.instance);
     } catch (error) {
       const message =

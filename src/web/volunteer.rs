@@ -37,8 +37,8 @@ export type VolunteerOptions = {
   settings?: Partial<VolunteerSettings> | undefined;
   limits?: VolunteerLimits | undefined;
 } & (
-  | { stage: string; stages?: undefined }
-  | { stages: readonly string[]; stage?: undefined }
+  | { stage: StageName; stages?: undefined }
+  | { stages: readonly [StageName, ...StageName[]]; stage?: undefined }
 );
 
 /**

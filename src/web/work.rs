@@ -80,20 +80,28 @@ export interface WorkContext<Setup = undefined> {
   readonly project: string;
 }
 
+/** What a handler returns. */
+type Returned = JobOutput | PromiseLike<JobOutput>;
+
+/** The same without what would be lost of it. */
+type Handed<Value> =
+  Value extends PromiseLike<infer Output> ? PromiseLike<Output & Kept<Output>>
+  : Value & Kept<Value>;
+
 /**
  * Does one job and returns its output, or a promise of it. May keep its thread busy for as long
  * as it takes. What it throws is reported as this job's failure, and the next job comes.
  */
-export type WorkHandler<Setup = undefined> = (
+export type WorkHandler<Setup = undefined, Output extends Returned = Returned> = (
   job: Job,
   context: WorkContext<Setup>,
-) => JobOutput | PromiseLike<JobOutput>;
+) => Output & Handed<Output>;
 
 /** A handler and what it needs beforehand. */
-export interface WorkParts<Setup> {
+export interface WorkParts<Setup, Output extends Returned = Returned> {
   /** Runs once in each worker that computes, before its first job: loads a kernel or a model. */
   setup?: () => Setup | PromiseLike<Setup>;
-  handler: WorkHandler<Setup>;
+  handler: WorkHandler<Setup, Output>;
 }
 
 /**
@@ -103,8 +111,8 @@ export interface WorkParts<Setup> {
  * Throws `InvalidArgumentError` where there is no handler, when it is called a second time, and
  * anywhere but in a dedicated worker.
  */
-export function work(handler: WorkHandler): void;
-export function work<Setup>(parts: WorkParts<Setup>): void;
+export function work<Output extends Returned>(handler: WorkHandler<undefined, Output>): void;
+export function work<Setup, Output extends Returned>(parts: WorkParts<Setup, Output>): void;
 "#;
 
 #[wasm_bindgen(module = "/src/web/shell.js")]

@@ -4,6 +4,7 @@
 //   /old                 a correct tracker of the old protocol (tracker.mjs)
 //   /no-cors             the same without CORS headers, as old trackers really are
 //   /redirect            sends everything on to /old
+//   /leaves              registers workers and gives jobs, and sends everything else on to /old
 //   /slow/MS             /old, but each answer takes MS milliseconds
 //   /hang                registers workers and never answers anything else
 //   /flaky/N             breaks the connection for the first N requests of each call, then /old
@@ -50,6 +51,13 @@ const behaviours = {
   old: { args: 0, handle: ({ tracker, request }) => tracker.answer(request) },
   "no-cors": { args: 0, cors: false, handle: ({ tracker, request }) => tracker.answer(request) },
   redirect: { args: 0, handle: redirect },
+  leaves: {
+    args: 0,
+    handle: (asked) =>
+      ["/api/new", "/api/newJob"].includes(asked.request.path)
+        ? asked.tracker.answer(asked.request)
+        : redirect(asked),
+  },
   slow: {
     args: 1,
     delay: ([ms]) => Number(ms),
@@ -97,7 +105,7 @@ const behaviours = {
 };
 
 function redirect({ base, request }) {
-  const target = base.replace("/redirect", "/old") + request.path + request.search;
+  const target = base.replace(/^\/(redirect|leaves)/, "/old") + request.path + request.search;
   // 307 keeps the method and the body.
   return { ...text(307, ""), headers: { Location: target } };
 }

@@ -42,6 +42,7 @@ test("each reason has its sentence: why, and until when", () => {
     ["computing", {}, "Working on 2 cores."],
     ["starting", {}, "Starting: your cores are getting ready."],
     ["no_jobs", till, "No open jobs. Asking again in 12 s."],
+    ["no_tracker", till, "This page has no tracker that it can use. Trying again in 12 s."],
     ["unreachable", till, "The tracker cannot be reached. Trying again in 12 s."],
     ["paused", { until: evening }, `Paused until ${timeOfDay(evening)}, as you asked.`],
     ["paused", {}, "Paused until you press Resume."],

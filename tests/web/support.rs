@@ -63,6 +63,14 @@ impl Faulty {
         format!("{}{}", self.server, self.base)
     }
 
+    /// The tracker that stands where this one is, with another part in its path.
+    pub(crate) fn elsewhere(&self, part: &str, other: &str) -> Self {
+        Self {
+            server: self.server.clone(),
+            base: self.base.replace(part, other),
+        }
+    }
+
     /// The bodies of the requests that it has seen of one call.
     pub(crate) async fn seen(&self, call: &str) -> Vec<JsValue> {
         let log = get_json(&format!("{}/log?base={}", self.server, self.base)).await;

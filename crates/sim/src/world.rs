@@ -1079,7 +1079,9 @@ impl<T: Tracker> World<T> {
     }
 
     fn send(&mut self, outgoing: Outgoing) {
-        let Outgoing { id, wire, limit_ms } = outgoing;
+        let Outgoing {
+            id, wire, limit_ms, ..
+        } = outgoing;
         let asked = self.asked_by(&wire);
         self.sent.push(self.time());
         self.asked.push(match wire {

@@ -4,7 +4,7 @@
 use distcompute_protocol::{ErrorCode, MAX_PROGRESS, cut};
 
 use super::refusals::{Blame, Refusals};
-use super::{Ask, Common, Ids, Word, is_unknown, register, too_large, word};
+use super::{Ask, Common, Ids, PATIENCE_MS, Word, is_unknown, register, too_large, word};
 use crate::call::Call;
 use crate::engine::{
     action::{Action, Got, Parsed, Wire},
@@ -31,6 +31,9 @@ const DRY_MS: (f64, f64) = (3_000.0, 60_000.0);
 /// How often a worker that waits or works long lets itself be heard of, and is asked for: the tracker
 /// forgets those that it has not heard of for two hours.
 const ALIVE_MS: f64 = 600_000.0;
+
+/// A result of so many bytes may fail for its size.
+const LARGE: u32 = 200_000;
 
 /// Numbers of jobs that are remembered as not for this browser.
 const REFUSED: usize = 256;
@@ -90,6 +93,8 @@ pub(super) struct Calls {
     failing: Vec<u64>,
     failed: Option<Now>,
     refusals: Refusals,
+    /// Whether to find out why a request was not answered.
+    probe: bool,
     left: bool,
 }
 
@@ -133,7 +138,9 @@ impl Calls {
         ids: &mut Ids,
         out: &mut Vec<Action>,
     ) {
-        let id = ids.send(wire, out);
+        let large = matches!(&wire, Wire::Complete { data, .. } if data.bytes >= LARGE);
+        let probe = large || self.probe;
+        let id = ids.send_within(PATIENCE_MS, probe, wire, out);
         self.flights.push(Flight {
             id,
             sent: now,
@@ -154,6 +161,7 @@ impl Calls {
         if self.left {
             return;
         }
+        self.probe = common.shall_probe() || self.refusals.are_unproven();
         self.know_tokens(common, desk);
         self.refusals.retain(|key| desk.get(key).is_some());
         let asking = |flight: &&Flight| matches!(flight.what, What::NewJob | What::Register);

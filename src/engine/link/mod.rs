@@ -17,6 +17,7 @@ use super::{
 };
 use crate::call::{Call, Meaning, TOO_LARGE};
 use crate::fault::{Code, Fault, Kind};
+use crate::probe::{self, Finding};
 
 use self::{
     refusals::Blame,
@@ -112,14 +113,25 @@ pub struct Ids(u32);
 
 impl Ids {
     fn send(&mut self, wire: Wire, out: &mut Vec<Action>) -> u32 {
-        self.send_within(PATIENCE_MS, wire, out)
+        self.send_within(PATIENCE_MS, false, wire, out)
     }
 
-    fn send_within(&mut self, limit_ms: f64, wire: Wire, out: &mut Vec<Action>) -> u32 {
+    fn send_within(
+        &mut self,
+        limit_ms: f64,
+        probe: bool,
+        wire: Wire,
+        out: &mut Vec<Action>,
+    ) -> u32 {
         self.0 = self.0.wrapping_add(1);
         let id = self.0;
         let limit_ms = limit_ms as u32;
-        out.push(Action::Send(Outgoing { id, wire, limit_ms }));
+        out.push(Action::Send(Outgoing {
+            id,
+            wire,
+            limit_ms,
+            probe,
+        }));
         id
     }
 }
@@ -150,6 +162,14 @@ fn word(call: Call, got: Got) -> Word {
     };
     match got {
         Got::NotReached(what) => later(Code::Unreachable, what),
+        Got::Found(finding, fault) => Word::Later {
+            fault,
+            retry_after_ms: None,
+            blame: match finding {
+                Finding::Here => Blame::Likely,
+                _ => Blame::None,
+            },
+        },
         Got::TimedOut => later(Code::Timeout, "No answer came in time.".to_owned()),
         Got::Answered(answer, parsed) => match (call.meaning(&answer), parsed) {
             (Meaning::Done, Parsed::Unreadable(why)) => later(Code::BadAnswer, why),
@@ -235,6 +255,23 @@ impl Common {
         if ms <= PATIENCE_MS {
             self.answer_ms.add(ms, 1);
         }
+    }
+
+    /// Whether to find out why, should the request that goes now not be answered.
+    fn shall_probe(&self) -> bool {
+        probe::is_due(
+            self.retry.failures().saturating_add(1),
+            self.hello.is_some(),
+        )
+    }
+
+    /// What keeps this page from its tracker, where waiting is not what helps.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&Fault> {
+        // One such answer may be a proxy's, while the tracker moves.
+        let sure = self.hello.is_none() || self.retry.failures() > 1;
+        let fault = self.retry.fault.as_ref();
+        fault.filter(|fault| sure && fault.is_lasting())
     }
 
     fn version(&mut self, version: &str) {
@@ -404,7 +441,9 @@ impl Link {
             Dialect::Unknown { flight } => {
                 // What storage had is delivered whether jobs are wanted or not.
                 if ask.want > 0 || desk.iter().any(|job| job.link == common.index) {
-                    *flight = Some((ids.send(register(common), out), now));
+                    let id =
+                        ids.send_within(PATIENCE_MS, common.shall_probe(), register(common), out);
+                    *flight = Some((id, now));
                 }
             }
             Dialect::Sync(syncs) => syncs.pump(common, now, ask, desk, ids, out),

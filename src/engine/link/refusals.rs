@@ -21,7 +21,6 @@ pub(super) enum Blame {
     /// It may have: the failure is one that servers and proxies also have for a while.
     Maybe,
     /// The connection failed, while the tracker could be reached without what was carried.
-    #[expect(dead_code, reason = "nobody looks yet")]
     Likely,
     /// It was refused by an answer that is no passing one.
     Surely,

@@ -6,7 +6,7 @@
 //! random, the longest wait twice the shortest, which takes any lock-step apart.
 
 use crate::engine::clock::{Due, Now};
-use crate::fault::Fault;
+use crate::fault::{Code, Fault};
 
 /// The wait for the repetition.
 const SOON_MS: f64 = 1_000.0;
@@ -69,7 +69,11 @@ impl Retry {
         let wait = f64::from(retry_after_ms.unwrap_or(0)) + jitter;
         self.attempts = self.attempts.saturating_add(1);
         self.due = Some(Due::after(now, wait.min(MOST_MS.max(jitter))));
-        self.fault = Some(fault);
+        // What was found out once is not forgotten when it is not looked for.
+        let known = self.fault.as_ref().is_some_and(Fault::is_lasting);
+        if !known || fault.code != Code::Unreachable {
+            self.fault = Some(fault);
+        }
     }
 
     /// How long the next answer may take where leases last for `lease_ms`: one that never comes must
@@ -92,6 +96,12 @@ impl Retry {
         self.due.is_some()
     }
 
+    /// How often in a row no answer came.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.attempts
+    }
+
     /// Milliseconds until it is tried again; `None`: it answers.
     #[must_use]
     pub fn left_ms(&self, now: Now) -> Option<f64> {
@@ -102,7 +112,7 @@ impl Retry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Code, Kind};
+    use crate::fault::Kind;
 
     #[test]
     fn a_short_lease_survives_a_request_that_hangs_and_a_slow_network_is_waited_for() {
@@ -167,6 +177,29 @@ mod tests {
             assert_eq!(long, 2.0 * short);
         }
         assert_eq!(short[..5], [500.0, 10_000.0, 20_000.0, 30_000.0, 30_000.0]);
+    }
+
+    #[test]
+    fn why_it_is_away_is_kept_until_something_else_is_found_out() {
+        let mut retry = Retry::default();
+        let usual = Usual {
+            gap_ms: 500.0,
+            longest_ms: 60_000.0,
+        };
+        let mut fails = |kind, code| {
+            retry.failed(Now::default(), 0.5, None, Fault::new(kind, code, ""), usual);
+            retry.fault.as_ref().map(|fault| fault.code)
+        };
+        let lost = (Kind::Unreachable, Code::Unreachable);
+        assert_eq!(fails(lost.0, lost.1), Some(Code::Unreachable));
+        assert_eq!(fails(Kind::InvalidUrl, Code::Moved), Some(Code::Moved));
+        assert_eq!(fails(lost.0, lost.1), Some(Code::Moved));
+        assert_eq!(
+            fails(Kind::Server, Code::NotATracker),
+            Some(Code::NotATracker)
+        );
+        retry.worked();
+        assert_eq!(retry.fault, None);
     }
 
     #[test]

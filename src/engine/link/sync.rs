@@ -6,7 +6,9 @@
 use distcompute_protocol::{MAX_SYNC_ITEMS, MAX_SYNC_WANT};
 
 use super::refusals::{Blame, Refusals};
-use super::{Ask, Common, Ids, WAIT_MS, Word, is_unknown, register, spread_ms, too_large, word};
+use super::{
+    Ask, Common, Ids, PATIENCE_MS, WAIT_MS, Word, is_unknown, register, spread_ms, too_large, word,
+};
 use crate::call::Call;
 use crate::engine::{
     action::{Action, Got, Parsed, Session, Sync, Synced, Wire, Write},
@@ -28,6 +30,9 @@ const MOST_ITEMS: usize = MAX_SYNC_ITEMS - 512;
 
 /// What a goodbye may carry: browsers let 64 KiB outlive a page.
 const FAREWELL_BODY: f64 = 48_000.0;
+
+/// A request with so many bytes of outcomes may fail for its size.
+const LARGE: f64 = 200_000.0;
 
 /// After a refusal so many times fewer outcomes go together: each step may wait for a retry.
 const PARTS: usize = 8;
@@ -142,7 +147,8 @@ impl Syncs {
         let any = desk.iter().any(|job| mine(&job));
         if self.token.is_none() {
             if any || ask.want > 0 {
-                let id = ids.send(register(common), out);
+                let probe = common.shall_probe();
+                let id = ids.send_within(PATIENCE_MS, probe, register(common), out);
                 let what = What::Register;
                 self.flight = Some(Flight {
                     id,
@@ -229,16 +235,16 @@ impl Syncs {
                 hello: hello.clone(),
             })));
         }
-        let what = What::Sync {
-            keys,
-            want: sync.want,
-        };
+        let want = sync.want;
         let limit_ms = common.retry.patience_ms(common.lease_ms());
-        let id = ids.send_within(limit_ms, Wire::Sync(sync), out);
+        // A proxy that refuses what is large may not let this page see that.
+        let large = keys_bytes(&keys, desk) >= LARGE;
+        let probe = common.shall_probe() || large || alone.is_some();
+        let id = ids.send_within(limit_ms, probe, Wire::Sync(sync), out);
         self.flight = Some(Flight {
             id,
             sent: now,
-            what,
+            what: What::Sync { keys, want },
         });
     }
 
@@ -555,6 +561,11 @@ fn size(outcome: &Outcome) -> f64 {
         Outcome::Invalid(why) | Outcome::Failed(why) => AROUND + why.len() as f64,
         Outcome::Released => AROUND,
     }
+}
+
+fn keys_bytes(keys: &[Key], desk: &Desk) -> f64 {
+    let outcomes = keys.iter().filter_map(|key| desk.get(*key)?.outcome());
+    outcomes.map(size).sum()
 }
 
 fn unsend(desk: &mut Desk, keys: &[Key]) {

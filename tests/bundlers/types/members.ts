@@ -1,7 +1,7 @@
 // Every member of the package with the type that its documentation promises. It is compiled and
 // never run: an error here is a promise that the package's .d.ts does not keep.
 
-import { init, load, work } from "distcompute-client";
+import { init, load, Volunteer, work } from "distcompute-client";
 import type {
   Client,
   ClientDump,
@@ -27,7 +27,7 @@ export async function everyMember(): Promise<void> {
   const alive: boolean = await client.isAlive();
   const nothing: void = await client.completeJob("text");
   await client.completeJob([1, "two", null], options);
-  await client.completeJob({ ok: true });
+  await client.completeJob({ ok: true, why: undefined });
   await client.flagInvalidData();
   await client.bye();
 
@@ -74,13 +74,66 @@ export function everyWayToWork(): void {
     setup: async () => ({ kernel: (n: number) => [n] }),
     handler: (job, { setup }) => setup.kernel(job.id),
   });
+  const either = (job: Job): string | { found: number } => (job.id > 1 ? "text" : { found: 1 });
+  work(either);
+  work((job) => (job.id > 1 ? [job.id] : { found: 1, why: undefined }));
+  interface Found {
+    score: number;
+    note?: string;
+    pages: { words: (string | null)[] }[];
+    at: Written;
+  }
+  work(async (): Promise<Found> => ({ score: 1, pages: [], at: new Written() }));
+  work(async (job) => JSON.parse(String(job.data)));
   const apart = (job: Job, { setup }: WorkContext<number>): string => `${job.id + setup}`;
   work({ setup: () => 5, handler: apart });
+}
+
+/** An object that says itself what it is in JSON. */
+class Written {
+  #text = "";
+  toJSON(): string {
+    return this.#text;
+  }
 }
 
 export function mistakesAtWork(): void {
   // @ts-expect-error an output is a text, an array or an object
   work(() => 5);
+  // @ts-expect-error or a promise of one
+  work(async () => 5);
+  // @ts-expect-error
+  work(() => undefined);
+  // @ts-expect-error what JSON would write as {} or as a text is no output
+  work(() => new Map());
+  // @ts-expect-error
+  work(async () => new Map<string, number>());
+  // @ts-expect-error
+  work(() => new Set([1]));
+  // @ts-expect-error
+  work(() => new Date());
+  // @ts-expect-error
+  work(() => new Float32Array(3));
+  // @ts-expect-error
+  work(() => new ArrayBuffer(3));
+  // @ts-expect-error
+  work(() => /x/);
+  // @ts-expect-error
+  work(() => () => "text");
+  // @ts-expect-error nor is it in one
+  work(() => ({ found: new Map() }));
+  // @ts-expect-error
+  work(async () => ({ pages: [{ at: new Date() }] }));
+  // @ts-expect-error
+  work(() => ({ count: 5n }));
+  // @ts-expect-error
+  work(() => ({ count: () => 5 }));
+  // @ts-expect-error
+  work(() => [undefined]);
+  // @ts-expect-error
+  work(() => ({ later: Promise.resolve(1) }));
+  // @ts-expect-error
+  work({ handler: () => ({ bytes: new Uint8Array(1) }) });
   // @ts-expect-error a handler is needed
   work({ setup: () => 5 });
   // @ts-expect-error setup is what it returned
@@ -89,9 +142,29 @@ export function mistakesAtWork(): void {
   work((_, { progress }) => (progress("1", 2), ""));
 }
 
+export function mistakesOfVolunteers(spawn: () => Worker): void {
+  const url = "http://127.0.0.1:8080";
+  new Volunteer({ url, stage: "a", spawn });
+  new Volunteer({ url, stages: ["b", "A stage"], spawn });
+  // @ts-expect-error there is no such stage
+  new Volunteer({ url, stage: "z", spawn });
+  // @ts-expect-error at least one stage is needed
+  new Volunteer({ url, stages: [], spawn });
+  // @ts-expect-error
+  new Volunteer({ url, stages: ["a", "z"], spawn });
+  // @ts-expect-error
+  new Volunteer({ url, spawn });
+}
+
 export async function mistakes(client: Client): Promise<void> {
   // @ts-expect-error a stage is needed
   await init({ url: "http://127.0.0.1:8080" });
+  // @ts-expect-error there is no such stage
+  await init({ url: "http://127.0.0.1:8080", stage: "z" });
+  // @ts-expect-error an output is nothing that JSON would lose
+  await client.completeJob(new Map());
+  // @ts-expect-error
+  await client.completeJob({ words: [undefined] });
   // @ts-expect-error an output is a text, an array or an object
   await client.completeJob(5);
   // @ts-expect-error an output is needed

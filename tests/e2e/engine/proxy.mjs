@@ -25,6 +25,13 @@ export async function startProxy(t, { url, old = false }) {
      * @type {"on" | "off" | "silent" | "busy" | "deaf"}
      */
     network: "on",
+    /**
+     * What the proxy answers itself: { status, location?, bare? }, with a page; `bare` leaves out what
+     * lets other origins read it.
+     *
+     * @type {(asked: { path: string, length: number }) => any}
+     */
+    refuses: () => false,
     /** The requests that came, preflights left out: { path, body, at }. */
     asked: [],
   };
@@ -40,6 +47,13 @@ export async function startProxy(t, { url, old = false }) {
     if (proxy.network === "off") return void incoming.socket.destroy();
     if (proxy.network === "silent") return;
     if (proxy.network === "busy") return void outgoing.writeHead(503, away).end("Busy");
+    const refusal = proxy.refuses({ path: call, length: body.length });
+    if (refusal && method !== "OPTIONS") {
+      const { status, location, bare } = refusal;
+      const head = { ...(bare ? {} : away), "content-type": "text/html" };
+      if (location) head.location = location + path;
+      return void outgoing.writeHead(status, head).end("<html><center>nginx</center></html>");
+    }
     if (old && call === "/api/sync") return void outgoing.writeHead(404, away).end("Not Found");
     const from = await pass({ hostname, port, method, path, headers }, body).catch(() => undefined);
     if (!from || proxy.network !== "on") return void incoming.socket.destroy();

@@ -66,6 +66,8 @@ const acts = {
     await sleep(ms, signal);
     return { waited: ms };
   },
+  /** A text of so many characters. */
+  text: ({ data: { size } }) => "x".repeat(size),
   /** So much arithmetic, whatever the clock says. */
   turns: ({ data: { turns } }) => ({ state: turn(turns) }),
   trap: () => new WebAssembly.Instance(new WebAssembly.Module(trap)).exports.f(),

@@ -1,0 +1,155 @@
+// What answers in the tracker's place, and what never answers: the rest of the work goes on.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { test } from "node:test";
+
+import { openBrowser } from "../browser.mjs";
+import {
+  begin,
+  jobs,
+  openTab,
+  startSetting,
+  startSite,
+  statusOf,
+  until,
+  untilBooks,
+} from "./setting.mjs";
+
+for (const [named, options] of [
+  ["", {}],
+  [", also where its answers may not be read", { bare: true }],
+  [", in the first protocol", { old: true }],
+]) {
+  test(`a result that a proxy finds too large fails, and the others arrive${named}`, async (t) => {
+    const { bare, old } = options;
+    const list = [...jobs(3, { act: "text", size: 1000 }), { act: "text", size: 1_500_000 }];
+    list.push(...jobs(3, { act: "text", size: 1000 }));
+    const { tracker, proxy, site } = await startSetting(t, { jobs: list, old });
+    // As nginx does it unless it is told otherwise.
+    proxy.refuses = ({ length }) => length > 1_000_000 && { status: 413, bare };
+    const context = await (await openBrowser(t)).newContext();
+    const page = await openTab(context, { site, url: proxy.url });
+    await untilBooks(tracker, ({ done }) => done === 6);
+    const { jobsFailed } = await until(
+      page,
+      () => window.volunteer.status.jobsFailed > 0 && window.volunteer.status,
+    );
+    assert.equal(jobsFailed, 1);
+    if (old) return;
+    const { failed, aside } = await untilBooks(tracker, (books) => books.failed === 1);
+    assert.deepEqual([failed, aside], [1, 1]);
+  });
+}
+
+test("a tracker that has moved is named, and its results wait", async (t) => {
+  const list = jobs(4, { act: "wait", ms: 1500 });
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+  const context = await (await openBrowser(t)).newContext();
+  const page = await openTab(context, { site, url: proxy.url });
+  await until(page, () => window.notes.some(({ note }) => note === "begin"));
+  proxy.refuses = () => ({ status: 301, location: tracker.url });
+  const { error, waiting } = await until(page, () => {
+    const { error, waiting, reason } = window.volunteer.status;
+    return error?.code === "moved" && reason.code === "no_tracker" && { error, waiting };
+  });
+  assert.equal(error.address, tracker.url);
+  assert.match(error.message, /moved/);
+  assert.ok(waiting >= 1);
+  // It heals where the redirect is taken away.
+  proxy.refuses = () => false;
+  await untilBooks(tracker, ({ done }) => done === 4);
+  await until(page, () => window.volunteer.status.error === null);
+});
+
+/** A server that answers each request so. */
+async function serverOf(t, answer) {
+  const server = createServer((_, outgoing) => answer(outgoing));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => (server.close(), server.closeAllConnections()));
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+const cors = { "access-control-allow-origin": "*" };
+
+test("an address without a tracker, a static site and a forbidden origin have a code each", async (t) => {
+  const site = await startSite(t);
+  const context = await (await openBrowser(t)).newContext();
+  const cases = [
+    ["not_a_tracker", (outgoing) => outgoing.writeHead(404, cors).end("Not Found")],
+    ["not_a_tracker", (outgoing) => outgoing.writeHead(200, cors).end("<!doctype html><p>Hi")],
+    ["bad_answer", (outgoing) => outgoing.writeHead(200, cors).end('{"hello":"world"}')],
+    ["origin_forbidden", (outgoing) => outgoing.writeHead(200).end("{}")],
+    ["not_allowed", (outgoing) => outgoing.writeHead(403, cors).end("<h1>No</h1>")],
+  ];
+  for (const [code, answer] of cases) {
+    const page = await openTab(context, { site, url: await serverOf(t, answer) });
+    const { error, reason, state } = await until(
+      page,
+      () => window.volunteer.status.error && window.volunteer.status,
+    );
+    assert.equal(error.code, code);
+    assert.deepEqual([state, reason.code], ["failed", "no_tracker"]);
+    assert.ok(error.message.length > 30 && reason.until > 0);
+    await page.close();
+  }
+});
+
+/** Has the workers of a page run this before their own script. */
+const inWorkers = (context, script) =>
+  context.route("**/page/worker.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${script}\n${await response.text()}` });
+  });
+
+test("storage that never answers is done without", async (t) => {
+  const { tracker, proxy, site } = await startSetting(t, {
+    jobs: jobs(6, { act: "wait", ms: 50 }),
+  });
+  const context = await (await openBrowser(t)).newContext();
+  await inWorkers(context, "IDBFactory.prototype.open = () => ({});");
+  const page = await openTab(context, { site, url: proxy.url });
+  await untilBooks(tracker, ({ done }) => done === 6);
+  // No hub was taken for dead.
+  const hubs = await page.evaluate(() => window.crew.filter(({ part }) => part === "hub").length);
+  assert.equal(hubs, 1);
+});
+
+test("storage that answers late is used from then on, and what it had is handed in", async (t) => {
+  const { tracker, proxy, site } = await startSetting(t, {
+    jobs: [...jobs(2, { act: "busy", ms: 500 }), ...jobs(4, { act: "wait", ms: 50 })],
+  });
+  const context = await (await openBrowser(t)).newContext();
+  const page = await openTab(context, { site, url: proxy.url });
+  // Results that could not be handed in are kept.
+  await until(page, () => window.notes.length >= 1);
+  proxy.network = "off";
+  await until(page, () => window.volunteer.status.waiting >= 1);
+  await until(page, async () => (await window.kept()).some(({ kind }) => kind === "done"));
+  await inWorkers(
+    context,
+    `const real = IDBFactory.prototype.open;
+     let first = true;
+     IDBFactory.prototype.open = function (...names) {
+       if (!first) return real.apply(this, names);
+       first = false;
+       const late = {};
+       setTimeout(() => {
+         const opening = real.apply(this, names);
+         for (const on of ["onupgradeneeded", "onerror", "onsuccess"])
+           opening[on] = (event) => {
+             late.result = opening.result;
+             late.error = opening.error;
+             late[on]?.(event);
+           };
+       }, 9000);
+       return late;
+     };`,
+  );
+  await page.reload();
+  proxy.network = "on";
+  await begin(page, { url: proxy.url });
+  await untilBooks(tracker, ({ done }) => done === 6);
+  const { jobsRejected } = await statusOf(page);
+  assert.equal(jobsRejected, 0);
+});
