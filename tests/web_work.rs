@@ -162,7 +162,7 @@ async fn a_handler_gets_its_job_and_its_output_is_handed_in() {
     let hub = Hub::start(
         Some("return Promise.resolve({ kernel: 7 })"),
         "const { setup, stage, stageName, project, resume } = context;
-         return [job.id, job.data, job.attempt, job.stage, setup, stage, stageName, project, resume]",
+         return [job.id, job.data, job.attempt, job.stage, setup, stage, stageName, project, resume ?? null]",
     );
     hub.wait_for("up").await;
     hub.hand_out(&["<!json!>{\"shard\":1}", "ä text"]);

@@ -106,8 +106,8 @@ export async function look(base) {
   try {
     for (const [path, fits] of questions) {
       const response = await fetch(base + path, options);
-      status ??= String(response.status);
       const body = await response.text();
+      status ??= String(response.status);
       try {
         if (response.ok && fits(body)) {
           return ["tracker", response.redirected ? response.url : "", path.split("?")[0]];
@@ -120,8 +120,8 @@ export async function look(base) {
   } catch {
     if (status !== undefined) return ["other", status];
     try {
-      await fetch(`${base}/api/project`, { ...options, mode: "no-cors" });
-      return ["forbidden"];
+      const { type } = await fetch(`${base}/api/project`, { ...options, mode: "no-cors" });
+      return type === "opaque" ? ["forbidden"] : [];
     } catch {
       return [];
     }

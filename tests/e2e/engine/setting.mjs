@@ -83,8 +83,9 @@ const types = { ".html": "text/html", ".js": "text/javascript", ".wasm": "applic
  * The folder `page` and the package, from an origin of their own.
  *
  * @param {import("node:test").TestContext} t
+ * @param {{ prelude?: () => string }} wanted `prelude` says what the worker script begins with
  */
-export async function startSite(t) {
+export async function startSite(t, { prelude = () => "" } = {}) {
   const folders = {
     pkg: await buildPackage(),
     page: fileURLToPath(new URL("page", import.meta.url)),
@@ -94,7 +95,9 @@ export async function startSite(t) {
     const name = rest.join("/") || "index.html";
     try {
       if (name.includes("..")) throw new Error("out of the folder");
-      const body = readFileSync(join(folders[folder], name));
+      const file = readFileSync(join(folders[folder], name));
+      // What a browser would have to be broken for, its workers are given.
+      const body = name === "worker.js" ? `${prelude()}\n${file}` : file;
       const type = types[extname(name)] ?? "text/plain";
       outgoing.writeHead(200, { "content-type": type, "cache-control": "no-store" }).end(body);
     } catch {
@@ -110,12 +113,12 @@ export async function startSite(t) {
  * All of it but the browser.
  *
  * @param {import("node:test").TestContext} t
- * @param {Parameters<typeof startTracker>[1] & { old?: boolean }} wanted
+ * @param {Parameters<typeof startTracker>[1] & { old?: boolean, prelude?: () => string }} wanted
  */
-export async function startSetting(t, { old, ...wanted }) {
+export async function startSetting(t, { old, prelude, ...wanted }) {
   const tracker = await startTracker(t, wanted);
   const proxy = await startProxy(t, { url: tracker.url, old });
-  return { tracker, proxy, site: await startSite(t) };
+  return { tracker, proxy, site: await startSite(t, { prelude }) };
 }
 
 /**
