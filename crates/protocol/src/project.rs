@@ -107,6 +107,10 @@ pub struct StageStatus {
     pub lost: u64,
     /// Failures that were reported.
     pub failed: u64,
+    /// Why no job of this stage is handed out until the operator has it go on: the error that its
+    /// volunteers share. `None`: it is not paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
 }
 
 /// A line of the answer of `GET /api/results?stage=…&after=…&limit=…`.

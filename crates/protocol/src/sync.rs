@@ -19,8 +19,9 @@ pub const MAX_SYNC_ITEMS: usize = 4096;
 /// How many jobs one sync is handed at most, whatever it wants.
 pub const MAX_SYNC_WANT: u32 = 512;
 
-/// The longest reason or error text, in characters; what is longer is cut.
-pub const MAX_REASON: usize = 1000;
+/// The longest reason or error text, in characters; what is longer is cut. An error's name, message and
+/// cause have room in it, and two thousand characters of its stack.
+pub const MAX_REASON: usize = 4000;
 
 /// Body of `POST /api/sync`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

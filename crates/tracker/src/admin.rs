@@ -10,6 +10,7 @@ use distcompute_protocol::ErrorCode;
 
 use crate::{
     app::App,
+    client_address::ClientAddress,
     config::{MetricsFor, Settings},
     error::ApiError,
 };
@@ -29,7 +30,13 @@ impl FromRequestParts<App> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         if is_admin(&app.settings, &parts.headers) {
-            let who = peer(parts).map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+            let client = parts.extensions.get::<ClientAddress>();
+            let who = client.map_or_else(String::new, |client| client.text());
+            let who = if who.is_empty() {
+                "unknown".to_owned()
+            } else {
+                who
+            };
             return Ok(Self { who });
         }
         Err(refusal(&app.settings))

@@ -22,6 +22,7 @@ use tower_http::{
 use crate::{
     base_path,
     bodies::Bodies,
+    client_address::{self, ClientAddress},
     compression,
     config::Settings,
     error::ApiError,
@@ -73,6 +74,7 @@ pub fn router(app: App) -> Result<Router, String> {
         .merge(routes::dashboard::router())
         .merge(routes::leaderboard::router())
         .merge(routes::worker::router())
+        .merge(routes::job::router())
         .merge(routes::assets::router())
         .merge(routes::health::router())
         .merge(routes::files::router(&app.settings))
@@ -97,6 +99,10 @@ pub fn router(app: App) -> Result<Router, String> {
         .layer(RequestBodyDeadlineLayer::new(app.limits.body))
         .layer(middleware::from_fn_with_state(app.clone(), measure))
         .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            client_address::find,
+        ))
         .layer(middleware::from_fn(request_id::name))
         .with_state(app);
     Ok(base_path::under(&base, router))
@@ -105,11 +111,13 @@ pub fn router(app: App) -> Result<Router, String> {
 /// What the lines of the log that belong to a request begin with, at every level of logging.
 fn span(request: &Request) -> tracing::Span {
     let id = request.extensions().get::<RequestId>();
+    let client = request.extensions().get::<ClientAddress>();
     tracing::error_span!(
         "request",
         id = id.map_or("", RequestId::as_str),
         method = %request.method(),
         path = request.uri().path(),
+        client = client.map_or_else(String::new, |client| client.text()),
     )
 }
 

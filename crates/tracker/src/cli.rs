@@ -33,6 +33,8 @@ pub enum Command {
     Audit(AuditArgs),
     /// Have jobs that were set aside, or were done badly, worked on again; works while the tracker runs
     Requeue(RequeueArgs),
+    /// Have stages go on that were paused because everything failed there; works while the tracker runs
+    Resume(ResumeArgs),
 }
 
 /// Flags of `serve`. A list in an environment variable is separated by `;`.
@@ -64,9 +66,13 @@ pub struct ServeArgs {
     /// How many distinct volunteers must call a job's input bad until it is made again [default: 5]
     #[arg(long, env = "DISTCOMPUTE_INVALID_AFTER", value_name = "COUNT")]
     pub invalid_after: Option<u32>,
-    /// Failures and lost leases after which a job is set aside [default: 5]
+    /// At how many distinct volunteers a job must fail to be set aside [default: 5]
     #[arg(long, env = "DISTCOMPUTE_MAX_ATTEMPTS", value_name = "COUNT")]
     pub max_attempts: Option<u32>,
+    /// At how many distinct volunteers everything must fail for a stage to be paused; 0 for never
+    /// [default: 3]
+    #[arg(long, env = "DISTCOMPUTE_PAUSE_AFTER", value_name = "COUNT")]
+    pub pause_after: Option<u32>,
     /// Seconds after which a lease ends unless a sync holds it [default: 300]
     #[arg(long, env = "DISTCOMPUTE_LEASE_S", value_name = "SECONDS")]
     pub lease_s: Option<u32>,
@@ -108,6 +114,15 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub cors_origin: Vec<String>,
+    /// The address or network of a proxy that is believed when it says who called it; repeat for more
+    /// [default: 127.0.0.0/8 and ::1]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_TRUSTED_PROXY",
+        value_name = "ADDRESS",
+        value_delimiter = ';'
+    )]
+    pub trusted_proxy: Vec<String>,
     /// A secret of at least 16 characters for the operator's calls; better kept in a file, since a
     /// command line can be read by everybody on the machine
     #[arg(
@@ -219,6 +234,17 @@ pub struct RequeueArgs {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+}
+
+/// Flags of `resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// Where the jobs are
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// Only this stage; without it, all
+    #[arg(long, value_name = "LETTER")]
+    pub stage: Option<String>,
 }
 
 /// Flags of `export`.

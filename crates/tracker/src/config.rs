@@ -7,16 +7,20 @@ use distcompute_protocol::Stage;
 use serde::Deserialize;
 
 pub use self::admin::{AdminToken, MetricsFor};
-use crate::{cli::ServeArgs, database::Database, rules::stages::Stages, store::StoreRules};
+use crate::{
+    cli::ServeArgs, client_address::Network, database::Database, rules::stages::Stages,
+    store::StoreRules,
+};
 
 mod admin;
 mod surroundings;
 
 /// Addresses under which the tracker itself answers.
-const OWN_PATHS: [&str; 7] = [
+const OWN_PATHS: [&str; 8] = [
     "/api",
     "/assets",
     "/healthz",
+    "/job",
     "/leaderboard",
     "/metrics",
     "/readyz",
@@ -28,6 +32,9 @@ const OWN_PATHS: [&str; 7] = [
 const FILES_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
      worker-src 'self'; connect-src 'self' blob:; img-src 'self' data: blob:; \
      object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
+
+/// Proxies on this machine.
+const TRUSTED_PROXIES: [&str; 2] = ["127.0.0.0/8", "::1"];
 
 /// The longest `sweep_interval_s`: a day. Clocks cannot count to the end of time.
 const LONGEST_SWEEP_S: u64 = 86_400;
@@ -59,8 +66,10 @@ pub struct Settings {
     pub stages: Stages,
     /// Flags by distinct volunteers that send a job back.
     pub invalid_after: u32,
-    /// Failures after which a job is set aside.
+    /// Distinct volunteers at whom a job must fail to be set aside.
     pub max_attempts: u32,
+    /// Distinct volunteers at whom everything must fail for a stage to be paused; 0: none ever is.
+    pub pause_after: u32,
     /// Seconds after which a lease ends that no sync holds.
     pub lease_s: u32,
     /// Changes when clients should load their worker script anew.
@@ -77,6 +86,8 @@ pub struct Settings {
     pub public_results: bool,
     /// Origins whose pages may call the API; `*` is all.
     pub cors_origin: Vec<String>,
+    /// Proxies that are believed when they say who called them.
+    pub trusted_proxies: Vec<Network>,
     /// After how long without a word a worker is forgotten.
     pub idle_timeout_s: u64,
     /// How often that is looked at.
@@ -104,6 +115,7 @@ struct ConfigFile {
     stages: Option<BTreeMap<String, String>>,
     invalid_after: Option<u32>,
     max_attempts: Option<u32>,
+    pause_after: Option<u32>,
     lease_s: Option<u32>,
     app_version: Option<String>,
     files: Option<BTreeMap<String, String>>,
@@ -112,6 +124,7 @@ struct ConfigFile {
     preview: Option<String>,
     public_results: Option<bool>,
     cors_origin: Option<Vec<String>>,
+    trusted_proxies: Option<Vec<String>>,
     idle_timeout_s: Option<u64>,
     sweep_interval_s: Option<u64>,
     max_body: Option<u64>,
@@ -200,6 +213,17 @@ impl Settings {
             .filter(|origins| !origins.is_empty())
             .or(file.cors_origin)
             .unwrap_or_else(|| vec!["*".to_owned()]);
+        let trusted_proxies = Some(given_ones(&args.trusted_proxy).cloned().collect::<Vec<_>>())
+            .filter(|proxies| !proxies.is_empty())
+            .or(file.trusted_proxies)
+            .unwrap_or_else(|| TRUSTED_PROXIES.map(str::to_owned).to_vec())
+            .iter()
+            .filter_map(|text| {
+                let network = text.parse().map(Some);
+                let network = network.map_err(|why| format!("trusted_proxies: {why}"));
+                faults.or(network, || None)
+            })
+            .collect();
         let text = |flag: &Option<String>, key: Option<String>, otherwise: &str| {
             flag.clone().or(key).unwrap_or_else(|| otherwise.to_owned())
         };
@@ -226,6 +250,7 @@ impl Settings {
             stages: faults.or(named_stages(stages), Stages::default),
             invalid_after: args.invalid_after.or(file.invalid_after).unwrap_or(5),
             max_attempts: args.max_attempts.or(file.max_attempts).unwrap_or(5),
+            pause_after: args.pause_after.or(file.pause_after).unwrap_or(3),
             lease_s: args.lease_s.or(file.lease_s).unwrap_or(300),
             app_version: text(&args.app_version, file.app_version, ""),
             files,
@@ -240,6 +265,7 @@ impl Settings {
             preview: faults.or(page(text(&args.preview, file.preview, "")), || None),
             public_results: args.public_results.or(file.public_results).unwrap_or(false),
             cors_origin,
+            trusted_proxies,
             idle_timeout_s: args.idle_timeout_s.or(file.idle_timeout_s).unwrap_or(7_200),
             sweep_interval_s: args
                 .sweep_interval_s
@@ -312,6 +338,7 @@ impl Settings {
             last_stage: self.stages.last(),
             invalid_after: self.invalid_after,
             max_attempts: self.max_attempts,
+            pause_after: self.pause_after,
             lease_s: self.lease_s,
         }
     }
@@ -461,6 +488,7 @@ mod tests {
             stages: Some(_),
             invalid_after: Some(_),
             max_attempts: Some(_),
+            pause_after: Some(_),
             lease_s: Some(_),
             app_version: Some(_),
             files: Some(_),
@@ -469,6 +497,7 @@ mod tests {
             preview: Some(_),
             public_results: Some(_),
             cors_origin: Some(_),
+            trusted_proxies: Some(_),
             idle_timeout_s: Some(_),
             sweep_interval_s: Some(_),
             max_body: Some(_),
@@ -524,6 +553,7 @@ mod tests {
             (["--admin-token", "fifteen-letters"], "at least 16"),
             (["--admin-token-file", "/no/such/file"], "cannot be read"),
             (["--metrics", "everybody"], "loopback"),
+            (["--trusted-proxy", "10.0.0.0/99"], "trusted_proxies"),
             (["--files-policy", "a\nb"], "no header takes"),
             (["--log", "loud=very"], "log filter"),
             (["--max-body", "9999999999"], "at most"),

@@ -10,7 +10,7 @@ use distcompute_tracker::{
     audit, backup,
     cli::{Cli, Command, ServeArgs},
     config::Settings,
-    export, import, prune, requeue, serve,
+    export, import, prune, requeue, resume, serve,
 };
 use mimalloc::MiMalloc;
 use tracing_subscriber::EnvFilter;
@@ -70,6 +70,7 @@ async fn run(command: Command) -> Result<(), String> {
         Command::Prune(args) => prune::run(&args).await,
         Command::Audit(args) => audit::run(&args).await,
         Command::Requeue(args) => requeue::run(&args).await,
+        Command::Resume(args) => resume::run(&args).await,
     }
 }
 

@@ -166,6 +166,7 @@ fn project(status: Option<&Status>, writable: bool) -> Registry {
     };
     let jobs: Family<InState, Count> = Family::default();
     let workers: Family<OfStage, Count> = Family::default();
+    let paused: Family<OfStage, Count> = Family::default();
     for stage in Stage::ALL {
         let counts = status.stages[stage.index()];
         for (state, count) in [
@@ -177,6 +178,11 @@ fn project(status: Option<&Status>, writable: bool) -> Registry {
             jobs.get_or_create(&InState { stage, state })
                 .set(signed(count));
         }
+        paused
+            .get_or_create(&OfStage {
+                stage: stage.letter(),
+            })
+            .set(i64::from(status.paused[stage.index()].is_some()));
         let stage = stage.letter();
         workers
             .get_or_create(&OfStage { stage })
@@ -197,6 +203,11 @@ fn project(status: Option<&Status>, writable: bool) -> Registry {
         jobs,
     );
     registry.register("workers", "Connected workers of the project", workers);
+    registry.register(
+        "stage_paused",
+        "Whether a stage is paused because everything failed there",
+        paused,
+    );
     let closed = Count::default();
     closed.set(signed(status.closed));
     registry.register("jobs_closed", "Jobs that went through all stages", closed);

@@ -667,3 +667,46 @@ async fn the_last_hour_is_drawn_and_told() {
     let page = tracker.get("/").await;
     assert!(page.text().contains("2 results in the last hour"));
 }
+
+#[tokio::test]
+async fn failures_are_shown_from_the_first_one_on_and_each_job_has_a_page() {
+    for public in [true, false] {
+        let flag = format!("--public-results={public}");
+        let tracker = Tracker::start(&[&flag])
+            .await
+            .with_jobs(&["<b>input</b>"])
+            .await;
+        let ann = tracker.join("a", "Ann <i>").await;
+        let answer = tracker
+            .post("sync", json!({ "token": ann, "seq": 1, "want": 1 }))
+            .await;
+        let lease = answer.json()["jobs"][0]["lease"].clone();
+        assert!(!tracker.get("/").await.text().contains("Latest failures"));
+        let error = "RangeError: bad <range>\n    at work.js:7";
+        tracker
+            .post(
+                "sync",
+                json!({ "token": ann, "seq": 2, "failed": [{ "lease": lease, "error": error }] }),
+            )
+            .await;
+        let dashboard = tracker.get("/").await;
+        for shown in [
+            "Latest failures",
+            "href=\"./job/1\"",
+            "RangeError: bad &lt;range&gt;",
+            "Ann &lt;i&gt;",
+        ] {
+            assert!(dashboard.text().contains(shown), "{shown}");
+        }
+        let page = tracker.get("/job/1").await;
+        assert_eq!(page.status, 200);
+        for shown in ["Job #1", "RangeError: bad &lt;range&gt;", "failed", "open"] {
+            assert!(page.text().contains(shown), "{shown}");
+        }
+        let input = "&lt;b&gt;input&lt;/b&gt;";
+        assert_eq!(page.text().contains(input), public);
+        for unknown in ["/job/2", "/job/x", "/job/18446744073709551615"] {
+            assert_eq!(tracker.get(unknown).await.status, 404, "{unknown}");
+        }
+    }
+}

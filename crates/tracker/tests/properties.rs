@@ -1,6 +1,8 @@
 //! What holds of the parsers and the rules whatever they are given: by an operator, by an imported
 //! file, by a volunteer.
 
+use std::net::Ipv4Addr;
+
 use axum::extract::FromRequestParts;
 use distcompute_protocol::{
     Done, Failed, Granted, Invalid, Progress, Rejected, RejectedWhy, Stage, SyncAnswer, SyncRequest,
@@ -153,13 +155,15 @@ proptest! {
     }
 
     #[test]
-    fn names_that_are_made_are_well_formed(bits in any::<u128>(), worker in any::<(i64, i64)>(), nickname in any::<String>()) {
+    fn names_that_are_made_are_well_formed(bits in any::<u128>(), addresses in any::<(u32, u32)>(), nickname in any::<String>()) {
         prop_assert!(uuid::Uuid::parse_str(&names::token(bits)).is_ok());
         prop_assert_eq!(u128::from_str_radix(&names::lease_secret(bits), 16), Ok(bits));
         prop_assert!(names::display_name(bits).chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
-        let (one, other) = worker;
-        let same = names::volunteer(&nickname, one) == names::volunteer(&nickname, other);
-        prop_assert_eq!(same, one == other || nickname != "anonymous");
+        let (one, other) = addresses;
+        let volunteer = |bits: u32| names::volunteer(&nickname, &Ipv4Addr::from(bits).to_string());
+        let here = one >> 24 == 127 && other >> 24 == 127;
+        let same = volunteer(one) == volunteer(other);
+        prop_assert_eq!(same, one == other || here || nickname != "anonymous");
     }
 
     #[test]
@@ -229,18 +233,18 @@ proptest! {
     #[test]
     fn a_flagged_job_moves_only_where_enough_agree_and_not_for_ever(
         stage in prop::sample::select(&Stage::ALL),
-        counts in (1_u32..20, 1_u32..100, 0_u32..6),
+        counts in (1_u32..20, 0_u32..6),
         invalid_after in 1_u32..10,
     ) {
-        let (distinct, total, sent_back) = counts;
-        let job = Flagged { stage, distinct, total, sent_back };
+        let (distinct, sent_back) = counts;
+        let job = Flagged { stage, distinct, sent_back };
         match verdict(job, invalid_after) {
             Verdict::SendBack(to) => {
                 prop_assert!(distinct >= invalid_after && sent_back < MAX_SENT_BACK);
                 prop_assert_eq!(Some(to), stage.previous());
             }
             Verdict::SetAside(why) => {
-                prop_assert!(distinct >= invalid_after || total >= 5 * invalid_after);
+                prop_assert!(distinct >= invalid_after);
                 prop_assert!(why.ends_with('.'));
             }
             Verdict::PutBack => prop_assert!(distinct < invalid_after),

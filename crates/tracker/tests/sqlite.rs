@@ -38,7 +38,9 @@ contract! { make:
     a_completion_of_another_job_is_refused_and_changes_nothing
     a_job_is_offered_last_to_who_gave_it_back
     flags_of_distinct_volunteers_send_a_job_back
-    each_anonymous_worker_is_a_volunteer_of_its_own
+    unnamed_workers_of_one_address_are_one_volunteer
+    failures_are_listed_and_a_stage_is_paused_until_it_is_resumed
+    a_job_goes_to_others_than_those_at_whom_it_failed
     a_job_that_is_always_bad_does_not_go_round_for_ever
     leaving_puts_the_job_back_and_ends_the_token
     only_what_succeeds_counts_as_being_heard_from

@@ -35,6 +35,7 @@ pub(crate) const ANY_RULES: StoreRules = StoreRules {
     last_stage: Stage::E,
     invalid_after: 1,
     max_attempts: 5,
+    pause_after: 3,
     lease_s: 300,
 };
 

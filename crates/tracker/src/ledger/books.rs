@@ -1,16 +1,21 @@
 //! The books while operations are applied to them: what was read, what has changed, and the queues.
 //! The moves that operations are made of stand in `moves`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use distcompute_protocol::{ErrorCode, Stage};
 
 use super::{
     Rules,
     operation::{Operation, Reply},
-    rows::{Changes, Job, JobChange, LOOK_AHEAD, Lease, Snapshot, StageChange, State, Worker},
+    rows::{
+        Changes, Job, JobChange, LOOK_AHEAD, Lease, Snapshot, StageChange, State, Volunteer, Worker,
+    },
 };
-use crate::{clock::Millis, rules::names};
+use crate::{
+    clock::Millis,
+    rules::{attempts::THERE, names},
+};
 
 /// The books.
 pub(super) struct Books {
@@ -29,7 +34,13 @@ pub(super) struct Books {
     pub(super) open: [i64; 5],
     /// Workers at each stage.
     pub(super) enrolled: [i64; 5],
-    avoided: HashSet<(i64, String)>,
+    /// `true`: the job failed there.
+    avoided: HashMap<(i64, String), bool>,
+    pub(super) paused: [bool; 5],
+    pub(super) may_fail: [bool; 5],
+    pub(super) volunteers: HashMap<(Stage, String), Volunteer>,
+    /// A job was not given to somebody who asked, so that others do it.
+    pub(super) withheld: bool,
     pub(super) flags: HashMap<(i64, Stage), BTreeSet<String>>,
     pub(super) makers: HashMap<i64, String>,
     /// Outputs that were read or made by this group.
@@ -74,7 +85,19 @@ impl Books {
             whole,
             open: read.open,
             enrolled: read.enrolled,
-            avoided: read.avoided.into_iter().collect(),
+            avoided: read
+                .avoided
+                .into_iter()
+                .map(|(number, volunteer, failed)| ((number, volunteer), failed))
+                .collect(),
+            paused: read.paused.map(|since| since.is_some()),
+            may_fail: read.failing,
+            volunteers: read
+                .volunteers
+                .into_iter()
+                .map(|one| ((one.stage, one.name.clone()), one))
+                .collect(),
+            withheld: false,
             flags,
             makers: read.makers.into_iter().collect(),
             outputs: outputs
@@ -110,6 +133,7 @@ impl Books {
             Operation::DropIdle(_) => Ok(self.drop_idle()),
             Operation::EndLeases(_) => Ok(self.end_leases()),
             Operation::Requeue(list) => Ok(self.requeue(&list)),
+            Operation::Resume(stages) => Ok(self.resume(&stages)),
         }
     }
 
@@ -153,7 +177,7 @@ impl Books {
     }
 
     pub(super) fn volunteer(worker: &Worker) -> String {
-        names::volunteer(&worker.nickname, worker.id)
+        names::volunteer(&worker.nickname, &worker.address)
     }
 
     // Marking.
@@ -265,27 +289,36 @@ impl Books {
         self.queues[stage.index()].push_front(number);
     }
 
-    pub(super) fn avoid(&mut self, number: i64, volunteer: &str) {
-        if self.avoided.insert((number, volunteer.to_owned())) {
-            self.changes.avoided.push((number, volunteer.to_owned()));
+    /// Has a job offered last to a volunteer, or, where it `failed` there, not while others are there.
+    pub(super) fn avoid(&mut self, number: i64, volunteer: &str, failed: bool) {
+        let key = (number, volunteer.to_owned());
+        let known = self.avoided.get(&key).copied();
+        if known.is_some_and(|before| before || !failed) {
+            return;
         }
+        self.avoided.insert(key, failed);
+        let change = (number, volunteer.to_owned(), failed);
+        self.changes.avoided.push(change);
     }
 
     pub(super) fn forget_avoided(&mut self, number: i64) {
-        self.avoided.retain(|(avoided, _)| *avoided != number);
+        self.avoided.retain(|(avoided, _), _| *avoided != number);
         self.changes
             .avoided
-            .retain(|(avoided, _)| *avoided != number);
+            .retain(|(avoided, ..)| *avoided != number);
         self.changes.gone_avoided.push(number);
     }
 
-    /// Takes the next job for a volunteer out of the queue: the first that it did not give back,
-    /// or else the first.
+    /// Takes the next job for a volunteer out of the queue: the first that it did not give back, or
+    /// else the first that is not to be left to others.
     pub(super) fn next_job(&mut self, stage: Stage, volunteer: &str) -> Option<i64> {
+        let now = self.now;
         let Self {
             queues,
             jobs,
             avoided,
+            volunteers,
+            withheld,
             ..
         } = self;
         let queue = &mut queues[stage.index()];
@@ -298,10 +331,33 @@ impl Books {
             queue.pop_front();
         }
         let mut key = (0, volunteer.to_owned());
-        let wanted = queue.iter().take(LOOK_AHEAD).position(|number| {
+        let mut wanted = None;
+        let mut last = None;
+        for (at, number) in queue.iter().take(LOOK_AHEAD).enumerate() {
+            if !open(number) {
+                continue;
+            }
             key.0 = *number;
-            open(number) && !avoided.contains(&key)
-        });
-        queue.remove(wanted.unwrap_or(0))
+            let failed = avoided.get(&key).copied();
+            if failed.is_none() {
+                wanted = Some(at);
+                break;
+            }
+            if last.is_some() {
+                continue;
+            }
+            let is_for_others = failed == Some(true)
+                && volunteers.values().any(|other| {
+                    let there = other.stage == stage && now - other.asked_at < THERE;
+                    let has_failed = || avoided.get(&(*number, other.name.clone())) == Some(&true);
+                    there && other.name != volunteer && !has_failed()
+                });
+            if is_for_others {
+                *withheld = true;
+            } else {
+                last = Some(at);
+            }
+        }
+        queue.remove(wanted.or(last)?)
     }
 }

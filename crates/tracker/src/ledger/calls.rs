@@ -16,6 +16,7 @@ impl Books {
             token: new.token,
             display_name: new.display_name,
             nickname: new.nickname,
+            address: new.address,
             stage: new.stage,
             progress: String::new(),
             completed: 0,
@@ -24,16 +25,28 @@ impl Books {
             seq: -1,
             synced_at: None,
             last_lease: None,
+            trouble: 0,
+            rest_until: 0,
+            noted_at: 0,
         });
         Ok(Reply::Done)
     }
 
     pub(super) fn claim(&mut self, token: &str, secret: String) -> Result<Reply, ErrorCode> {
         let worker = self.worker_id(token)?;
-        for lease in self.held(worker) {
-            self.put_back(lease, End::Released, Place::Last);
+        let held = self.held(worker);
+        for lease in &held {
+            self.put_back(*lease, End::Released, Place::Last);
         }
-        let lease = self.grant(worker, secret, None);
+        // This protocol has no call for a failure: who fails asks for another job.
+        self.weigh(worker, 0, held.len().min(1));
+        let first = self.has_had_nothing(worker);
+        let lease = if self.room(worker) > 0 {
+            self.grant(worker, secret, None)
+        } else {
+            None
+        };
+        self.note_presence(worker, true, first);
         let granted = lease.and_then(|lease| self.granted(lease));
         let granted = granted.ok_or(ErrorCode::NoJobs)?;
         self.seen(worker);
@@ -78,6 +91,7 @@ impl Books {
         };
         match self.accept(lease, data) {
             Ok(()) => {
+                self.weigh(worker, 1, 0);
                 self.seen(worker);
                 Ok(Reply::Done)
             }
@@ -135,6 +149,7 @@ impl Books {
         if let Some(lease) = self.meant(worker, number)? {
             self.seen(worker);
             self.call_bad(lease, "");
+            self.weigh(worker, 0, 1);
             return Ok(Reply::Done);
         }
         // A flag whose answer was lost and that is sent again by number counts once.
@@ -158,6 +173,7 @@ impl Books {
         for lease in self.held(worker) {
             self.put_back(lease, End::Left, Place::Last);
         }
+        self.note_goodbye(worker);
         self.forget_worker(worker);
         Ok(Reply::Done)
     }

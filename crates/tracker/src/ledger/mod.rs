@@ -13,12 +13,14 @@ mod operation;
 mod rows;
 mod sweep;
 mod sync;
+mod volunteers;
 
 pub use self::{
     operation::{GrantedLease, NewWorker, Operation, Reply, Requeued, SyncReply, group_wants},
     rows::{
-        Changes, Credit, End, Failure, Job, JobChange, LOOK_AHEAD, Lease, Output, Queue, SPARE,
-        SWEEP, Snapshot, StageChange, State, Wanted, Worker,
+        Changes, Credit, End, Failure, FailureNote, Job, JobChange, KEPT_NOTES, LOOK_AHEAD, Lease,
+        NOTED, News, Output, Queue, SPARE, SWEEP, Snapshot, StageChange, State, VOLUNTEERS,
+        Volunteer, VolunteerChange, Wanted, Worker,
     },
 };
 
@@ -33,8 +35,10 @@ pub struct Rules {
     pub last_stage: Stage,
     /// Flags by distinct volunteers that send a job back.
     pub invalid_after: u32,
-    /// Failures at a stage after which a job is set aside.
+    /// Distinct volunteers at whom a job must fail to be set aside.
     pub max_attempts: u32,
+    /// Distinct volunteers at whom everything must fail for a stage to be paused; 0: none ever is.
+    pub pause_after: u32,
     /// Seconds without a sync after which the leases that syncs hold end.
     pub lease_s: u32,
 }

@@ -1,15 +1,20 @@
 //! The moves that operations are made of: a job is granted, put back, failed, finished, called bad,
 //! made again. Each leaves the books whole, counters included.
 
+use std::collections::BTreeSet;
+
 use distcompute_protocol::{MAX_REASON, RejectedWhy, Stage, cut};
 
 use super::{
     books::Books,
-    rows::{End, Failure, Lease, Output, State},
+    rows::{End, Failure, FailureNote, Lease, NOTED, Output, State},
 };
-use crate::rules::{flags, stages};
+use crate::rules::{
+    attempts::{self, Tried},
+    flags, stages,
+};
 
-/// Failures that are kept with a job.
+/// Failures whose texts are kept with a job.
 const KEPT_FAILURES: usize = 5;
 
 /// Where a job goes that is put back.
@@ -26,6 +31,9 @@ impl Books {
     pub(super) fn grant(&mut self, worker: i64, secret: String, seq: Option<i64>) -> Option<i64> {
         let holder = self.workers.get(&worker)?;
         let (stage, nickname) = (holder.stage, holder.nickname.clone());
+        if self.paused[stage.index()] {
+            return None;
+        }
         let volunteer = Self::volunteer(holder);
         if self.lease_ids.is_empty() {
             return None;
@@ -135,62 +143,97 @@ impl Books {
         let Some(lease) = self.leases.get(&id).filter(|lease| lease.ended.is_none()) else {
             return;
         };
+        let failed = matches!(end, End::Failed | End::Flagged | End::Lapsed | End::Idle);
         let (number, volunteer) = (lease.number, lease.volunteer.clone());
         self.end(id, end);
         match place {
             Place::Kept => self.enqueue_where_it_was(number),
             Place::Last => {
-                self.avoid(number, &volunteer);
+                self.avoid(number, &volunteer, failed);
                 self.enqueue(number);
             }
         }
     }
 
-    /// Ends a lease as a failure, which counts on its job.
-    pub(super) fn fail(&mut self, id: i64, end: End, text: &str) {
+    /// Ends a lease as a failure, which counts on its job. `false`: it had ended before.
+    pub(super) fn fail(&mut self, id: i64, end: End, text: &str) -> bool {
         let Some(lease) = self.leases.get(&id).filter(|lease| lease.ended.is_none()) else {
-            return;
+            return false;
         };
-        let (number, stage) = (lease.number, lease.stage);
-        self.note_failure(id, text);
-        let mut failures = 0;
-        self.with_job(number, |job| {
-            job.failures += 1;
-            failures = job.failures;
-        });
+        let (number, stage, volunteer) = (lease.number, lease.stage, lease.volunteer.clone());
+        self.note_failure(id, end, text);
+        self.note_failing(stage, &volunteer, number, text);
+        self.with_job(number, |job| job.failures += 1);
         if end == End::Failed {
             self.count(stage).failed += 1;
         } else {
             self.count(stage).lapsed += 1;
         }
-        if failures < i64::from(self.rules.max_attempts) {
-            self.put_back(id, end, Place::Last);
-            return;
-        }
-        self.end(id, end);
-        let times = if failures == 1 {
-            "once".to_owned()
+        let tried = self.tried(number, stage);
+        if attempts::is_hopeless(tried, self.rules.max_attempts) {
+            self.end(id, end);
+            let reason = format!(
+                "It failed {} at this stage, at {}.",
+                times(tried.tries),
+                flags::volunteers(tried.volunteers)
+            );
+            self.set_aside(number, reason);
         } else {
-            format!("{failures} times")
-        };
-        self.set_aside(number, format!("It failed {times} at this stage."));
+            self.put_back(id, end, Place::Last);
+        }
+        self.consider_pause(stage);
+        true
     }
 
-    /// Keeps a text with the job, for the operator.
-    fn note_failure(&mut self, id: i64, text: &str) {
+    /// What is known of a job at which somebody has just failed.
+    fn tried(&self, number: i64, stage: Stage) -> Tried {
+        let job = self.jobs.get(&number);
+        let errors = job.map(|job| job.errors.as_slice()).unwrap_or_default();
+        let failed = errors.iter().filter(|failure| !failure.flagged);
+        let volunteers: BTreeSet<String> = failed.map(Failure::by).collect();
+        let working = self.working(stage);
+        Tried {
+            tries: u64::try_from(job.map_or(0, |job| job.failures)).unwrap_or(0),
+            untried: working.difference(&volunteers).count(),
+            working: working.len(),
+            volunteers: volunteers.len(),
+        }
+    }
+
+    /// Keeps a text with the job and in the log, for the operator.
+    fn note_failure(&mut self, id: i64, end: End, text: &str) {
         let Some(lease) = self.leases.get(&id) else {
             return;
         };
+        let (at, number, stage) = (self.now, lease.number, lease.stage);
+        let worker = self.workers.get(&lease.worker);
         let failure = Failure {
-            at: self.now,
+            at,
             nickname: lease.nickname.clone(),
             text: cut(text, MAX_REASON),
+            volunteer: lease.volunteer.clone(),
+            flagged: end == End::Flagged,
         };
-        let number = lease.number;
+        if self.changes.failures.len() < NOTED {
+            self.changes.failures.push(FailureNote {
+                at,
+                number,
+                stage,
+                nickname: failure.nickname.clone(),
+                worker: worker.map_or_else(String::new, |worker| worker.display_name.clone()),
+                end,
+                error: failure.text.clone(),
+            });
+        }
         self.with_job(number, |job| {
+            let is_same = |other: &Failure| {
+                other.flagged == failure.flagged && other.by() == failure.volunteer
+            };
+            job.errors.retain(|other| !is_same(other));
             job.errors.push(failure);
-            if job.errors.len() > KEPT_FAILURES {
-                job.errors.remove(0);
+            let old = job.errors.len().saturating_sub(KEPT_FAILURES);
+            for other in &mut job.errors[..old] {
+                other.text.clear();
             }
         });
     }
@@ -275,6 +318,7 @@ impl Books {
         if has_past {
             self.forget_avoided(number);
         }
+        self.calm(stage);
         let next = stages::after(stage, self.rules.last_stage);
         self.with_job(number, |job| {
             job.failures = 0;
@@ -309,14 +353,16 @@ impl Books {
     }
 
     /// Ends a lease because the job's input is bad, which may send the job back.
-    pub(super) fn call_bad(&mut self, id: i64, why: &str) {
+    ///
+    /// `false`: it had ended before.
+    pub(super) fn call_bad(&mut self, id: i64, why: &str) -> bool {
         let Some(lease) = self
             .leases
             .get(&id)
             .filter(|lease| lease.ended.is_none())
             .cloned()
         else {
-            return;
+            return false;
         };
         let (number, stage) = (lease.number, lease.stage);
         let flagged = self.flags.entry((number, stage)).or_default();
@@ -326,19 +372,16 @@ impl Books {
                 .push((number, stage, lease.volunteer.clone()));
         }
         let distinct = u32::try_from(flagged.len()).unwrap_or(u32::MAX);
-        if !why.is_empty() {
-            self.note_failure(id, why);
-        }
-        let mut counts = (0, 0);
+        self.note_failure(id, End::Flagged, why);
+        let mut sent_back = 0;
         self.with_job(number, |job| {
             job.flagged += 1;
-            counts = (job.flagged, job.sent_back);
+            sent_back = job.sent_back;
         });
         let flagged = flags::Flagged {
             stage,
             distinct,
-            total: u32::try_from(counts.0).unwrap_or(u32::MAX),
-            sent_back: u32::try_from(counts.1).unwrap_or(u32::MAX),
+            sent_back: u32::try_from(sent_back).unwrap_or(u32::MAX),
         };
         match flags::verdict(flagged, self.rules.invalid_after) {
             flags::Verdict::PutBack => self.put_back(id, End::Flagged, Place::Last),
@@ -356,6 +399,7 @@ impl Books {
                 self.set_aside(number, reason);
             }
         }
+        true
     }
 
     /// Opens a job, which is nowhere, at a stage before its own: the outputs from there on are
@@ -369,7 +413,7 @@ impl Books {
         self.outputs.remove(&(number, stage));
         self.forget_avoided(number);
         if let Some(maker) = maker {
-            self.avoid(number, &maker);
+            self.avoid(number, &maker, false);
         }
         self.count(stage).done -= 1;
         self.with_job(number, |job| {
@@ -444,5 +488,13 @@ impl Books {
             job.errors.clear();
             job.reason = None;
         });
+    }
+}
+
+fn times(count: u64) -> String {
+    if count == 1 {
+        "once".to_owned()
+    } else {
+        format!("{count} times")
     }
 }

@@ -1,5 +1,7 @@
 //! What can be asked of the ledger, what it answers, and what must be read for that.
 
+use std::collections::BTreeSet;
+
 use distcompute_protocol::{Rejected, Stage, SyncRequest};
 
 use super::rows::Wanted;
@@ -14,6 +16,8 @@ pub struct NewWorker {
     pub display_name: String,
     /// Its owner's name.
     pub nickname: String,
+    /// Where the call came from; empty where that is not known.
+    pub address: String,
     /// Where it works.
     pub stage: Stage,
 }
@@ -81,6 +85,8 @@ pub enum Operation {
     EndLeases(Millis),
     /// Has jobs worked on again.
     Requeue(Vec<Requeued>),
+    /// Has paused stages go on.
+    Resume(BTreeSet<Stage>),
 }
 
 /// What is answered.
@@ -179,6 +185,7 @@ impl Operation {
             Self::Flag { token, number } => {
                 worker(token, 0);
                 wanted.flags = true;
+                wanted.volunteers = true;
                 if let Some(number) = number {
                     wanted.past.insert((token.clone(), *number));
                 }
@@ -186,6 +193,8 @@ impl Operation {
             Self::Sync { request, secrets } => {
                 worker(&request.token, secrets.len());
                 wanted.flags |= !request.invalid.is_empty();
+                wanted.volunteers |= !request.invalid.is_empty() || !request.failed.is_empty();
+                wanted.volunteers |= request.done.iter().any(|done| done.data.contains('\0'));
                 let done = request.done.iter().map(|done| &done.lease);
                 let invalid = request.invalid.iter().map(|invalid| &invalid.lease);
                 let failed = request.failed.iter().map(|failed| &failed.lease);
@@ -199,8 +208,15 @@ impl Operation {
                 let ids = names.filter_map(|name| lease_parts(name).map(|(id, _)| id));
                 wanted.leases.extend(ids);
             }
-            Self::DropIdle(age) => wanted.idle = Some(*age),
-            Self::EndLeases(age) => wanted.lapsed = Some(*age),
+            Self::DropIdle(age) => {
+                wanted.idle = Some(*age);
+                wanted.volunteers = true;
+            }
+            Self::EndLeases(age) => {
+                wanted.lapsed = Some(*age);
+                wanted.volunteers = true;
+            }
+            Self::Resume(_) => {}
             Self::Requeue(list) => {
                 wanted.jobs.extend(list.iter().map(|one| one.number));
                 wanted
@@ -215,7 +231,7 @@ impl Operation {
     pub fn is_a_volunteers(&self) -> bool {
         !matches!(
             self,
-            Self::DropIdle(_) | Self::EndLeases(_) | Self::Requeue(_)
+            Self::DropIdle(_) | Self::EndLeases(_) | Self::Requeue(_) | Self::Resume(_)
         )
     }
 

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use distcompute_protocol::Stage;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Millis;
+use crate::{
+    clock::Millis,
+    rules::{attempts::Failing, names},
+};
 
 /// Workers that one sweep takes: others must get their turn.
 pub const SWEEP: usize = 200;
@@ -18,6 +21,14 @@ pub const SPARE: usize = 32;
 /// How far from its head a queue is searched for a job that the volunteer did not give back. Those
 /// jobs go to the tail, so this is only ever reached where little else is left.
 pub const LOOK_AHEAD: usize = 256;
+
+/// Volunteers of one stage that are read of each kind: the rules look at fewer.
+pub const VOLUNTEERS: usize = 256;
+
+/// Failures that are kept in the log of all jobs, and that one group writes at most.
+pub const KEPT_NOTES: i64 = 500;
+/// See [`KEPT_NOTES`].
+pub const NOTED: usize = 50;
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -79,15 +90,67 @@ words! {
     }
 }
 
-/// A failure of a job, kept for the operator.
+/// The last failure of a job at one volunteer, or why that volunteer called its input bad.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// When.
     pub at: Millis,
     /// Under whose name.
     pub nickname: String,
-    /// What happened.
+    /// What happened. Empty where many failed after it, so that a job's row stays small.
     pub text: String,
+    /// Who counts as the volunteer. Empty in what trackers up to November 2026 have written.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub volunteer: String,
+    /// It called the input bad, which does not count as a failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flagged: bool,
+}
+
+impl Failure {
+    /// Who counts as the volunteer.
+    #[must_use]
+    pub fn by(&self) -> String {
+        if self.volunteer.is_empty() {
+            names::volunteer(&self.nickname, "")
+        } else {
+            self.volunteer.clone()
+        }
+    }
+}
+
+/// A failure as the log of all jobs has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureNote {
+    /// When.
+    pub at: Millis,
+    /// The job.
+    pub number: i64,
+    /// Where it failed.
+    pub stage: Stage,
+    /// Under whose name.
+    pub nickname: String,
+    /// The public name of the worker; empty if that is gone.
+    pub worker: String,
+    /// How the lease ended.
+    pub end: End,
+    /// What happened.
+    pub error: String,
+}
+
+/// A volunteer at a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volunteer {
+    /// Where.
+    pub stage: Stage,
+    /// Who.
+    pub name: String,
+    /// When it last held a job there; 0: never.
+    pub worked_at: Millis,
+    /// When it last asked for one; 0: never, or it has said goodbye.
+    pub asked_at: Millis,
+    /// When it last failed, and what failed since the stage last made a result.
+    pub failing: Option<(Millis, Failing)>,
 }
 
 /// A worker.
@@ -101,6 +164,8 @@ pub struct Worker {
     pub display_name: String,
     /// Its owner's name.
     pub nickname: String,
+    /// Where it registered from; empty where that is not known.
+    pub address: String,
     /// Where it works.
     pub stage: Stage,
     /// What it says of itself.
@@ -117,6 +182,12 @@ pub struct Worker {
     pub synced_at: Option<Millis>,
     /// The newest lease that it was granted.
     pub last_lease: Option<i64>,
+    /// How badly its jobs go, by `rules::trouble`, and until when it is given none because of that.
+    pub trouble: i64,
+    /// See `trouble`.
+    pub rest_until: Millis,
+    /// When its volunteer's row was last brought up to date; 0: never.
+    pub noted_at: Millis,
 }
 
 /// A lease: the right to hand in one job's result at one stage.
@@ -165,9 +236,9 @@ pub struct Job {
     pub sent_back: i64,
     /// Grows when earlier leases are to count no more.
     pub round: i64,
-    /// Failures at this stage.
+    /// Failures at this stage, repeated ones included.
     pub failures: i64,
-    /// The last of them.
+    /// The last of each volunteer, oldest first, and why it called the input bad.
     pub errors: Vec<Failure>,
     /// Why it was set aside.
     pub reason: Option<String>,
@@ -202,6 +273,8 @@ pub struct Wanted {
     pub repeats: BTreeSet<String>,
     /// Whether flags and makers of the jobs matter (not of those at the heads of queues).
     pub flags: bool,
+    /// Whether it matters who works and fails at the stages of the workers.
+    pub volunteers: bool,
     /// Workers that were not heard from for so long, at most [`SWEEP`].
     pub idle: Option<Millis>,
     /// Workers that hold leases by sync and did not sync for so long, at most [`SWEEP`].
@@ -248,8 +321,14 @@ pub struct Snapshot {
     pub open: [i64; 5],
     /// Workers at each stage.
     pub enrolled: [i64; 5],
-    /// Jobs in queues with volunteers of these workers that should rather not have them.
-    pub avoided: Vec<(i64, String)>,
+    /// When a stage was paused, if it is.
+    pub paused: [Option<Millis>; 5],
+    /// Whether anybody may have failed at a stage since it last made a result.
+    pub failing: [bool; 5],
+    /// Volunteers that work at the stages where that matters, ask for jobs, or fail.
+    pub volunteers: Vec<Volunteer>,
+    /// Jobs in queues with volunteers that should rather not have them; `true`: it failed there.
+    pub avoided: Vec<(i64, String, bool)>,
     /// Who called the input of a job bad, at a stage.
     pub flags: Vec<(i64, Stage, String)>,
     /// Who made the input that a job has at its stage.
@@ -272,6 +351,17 @@ pub struct JobChange {
     pub queued: Option<i64>,
 }
 
+/// What has changed of a volunteer at a stage.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VolunteerChange {
+    /// When it last held a job.
+    pub worked_at: Option<Millis>,
+    /// When it last asked for one.
+    pub asked_at: Option<Millis>,
+    /// What failed there.
+    pub failing: Option<Failing>,
+}
+
 /// A new result: the input of the stage after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -289,6 +379,7 @@ pub struct Output {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // They are the columns, and described there.
 pub struct StageChange {
+    pub failing: i64,
     pub open: i64,
     pub held: i64,
     pub done: i64,
@@ -330,8 +421,21 @@ pub struct Changes {
     pub flags: Vec<(i64, Stage, String)>,
     /// Jobs that nobody avoids any more, before `avoided` is written.
     pub gone_avoided: Vec<i64>,
-    /// Who should be offered a job last. One that is there already stays.
-    pub avoided: Vec<(i64, String)>,
+    /// Who should be offered a job last; `true`: not while others are there. One that is there already
+    /// stays, and never becomes milder.
+    pub avoided: Vec<(i64, String, bool)>,
+    /// Stages that have made a result: no failure of before stands against anybody. To be written
+    /// before `volunteers`.
+    pub calmed: BTreeSet<Stage>,
+    /// Volunteers that were heard of, by stage and name. Times only grow, but for an `asked_at` of 0,
+    /// which is a goodbye; `None` leaves what is there.
+    pub volunteers: BTreeMap<(Stage, String), VolunteerChange>,
+    /// Volunteers that were not heard of since are forgotten.
+    pub forget_volunteers: Option<Millis>,
+    /// Failures for the log, in order: at most [`NOTED`].
+    pub failures: Vec<FailureNote>,
+    /// Stages that are paused, with the reason, or go on.
+    pub pauses: BTreeMap<Stage, Option<String>>,
     /// The counters.
     pub stages: [StageChange; 5],
     /// Jobs that went through all stages.
@@ -353,6 +457,39 @@ pub struct Credit {
     pub worker: Option<String>,
 }
 
+/// What the operator's log says of a group of operations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// When.
+    pub now: Millis,
+    /// What failed.
+    pub failures: Vec<FailureNote>,
+    /// What was set aside: a job, where, and why.
+    pub aside: Vec<(i64, Stage, String)>,
+    /// Stages that are paused, with the reason, or go on.
+    pub pauses: Vec<(Stage, Option<String>)>,
+}
+
+impl Changes {
+    /// What is worth a line in the log.
+    #[must_use]
+    pub fn news(&self) -> News {
+        let jobs = self.jobs.iter().map(|change| &change.job);
+        let aside = jobs.filter(|job| job.state == State::Aside);
+        let aside = aside.map(|job| {
+            let why = job.reason.clone().unwrap_or_default();
+            (job.number, job.stage, why)
+        });
+        let pauses = self.pauses.iter();
+        News {
+            now: self.now,
+            failures: self.failures.clone(),
+            aside: aside.collect(),
+            pauses: pauses.map(|(stage, why)| (*stage, why.clone())).collect(),
+        }
+    }
+}
+
 /// The second step of reading: what follows from the workers and the leases that they hold.
 impl Snapshot {
     /// How many jobs to read from the head of each stage's queue.
@@ -364,6 +501,25 @@ impl Snapshot {
             demand[worker.stage.index()] += count;
         }
         demand.map(|count| if count == 0 { 0 } else { count + SPARE })
+    }
+
+    /// The stages of which it matters who works and fails there.
+    #[must_use]
+    pub fn watched(&self, wanted: &Wanted) -> Vec<Stage> {
+        let mut stages = BTreeSet::new();
+        if wanted.volunteers {
+            stages.extend(self.workers.iter().map(|worker| worker.stage));
+            stages.extend(self.leases.iter().map(|lease| lease.stage));
+        }
+        // Who failed at a job is not offered it while others are there.
+        let failed = self.avoided.iter().filter(|(.., failed)| *failed);
+        let failed: BTreeSet<i64> = failed.map(|(number, ..)| *number).collect();
+        let queued = |stage: &Stage| {
+            let mut numbers = self.queues[stage.index()].numbers.iter();
+            numbers.any(|number| failed.contains(number))
+        };
+        stages.extend(Stage::ALL.into_iter().filter(queued));
+        stages.into_iter().collect()
     }
 
     /// The past leases to read: a worker and a job that it does not hold.

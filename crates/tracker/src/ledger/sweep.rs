@@ -1,11 +1,19 @@
 //! What nobody asks for but the clock and the operator: workers that fell silent, leases that no
 //! sync held, jobs that are to be worked on again.
 
+use std::collections::BTreeSet;
+
+use distcompute_protocol::Stage;
+
 use super::{
     books::Books,
     operation::{Reply, Requeued},
     rows::End,
 };
+use crate::clock::Millis;
+
+/// For how long a volunteer is remembered that was not heard of.
+const FORGET: Millis = 86_400_000;
 
 impl Books {
     /// Forgets the workers that were read as idle; that they never came back counts on their jobs.
@@ -24,6 +32,7 @@ impl Books {
             self.forget_worker(worker);
             dropped += 1;
         }
+        self.changes.forget_volunteers = Some(self.now - FORGET);
         Reply::Count(dropped)
     }
 
@@ -39,13 +48,22 @@ impl Books {
             if since.is_none_or(|since| since >= self.now) {
                 continue;
             }
-            for lease in self.held(worker) {
-                self.fail(lease, End::Lapsed, "The lease ended without a word.");
+            let held = self.held(worker);
+            for lease in &held {
+                self.fail(*lease, End::Lapsed, "The lease ended without a word.");
             }
+            // A machine that was put to sleep loses many at once, for one reason.
+            self.weigh(worker, 0, held.len().min(1));
             self.with_worker(worker, |worker| worker.synced_at = None);
             ended += 1;
         }
         Reply::Count(ended)
+    }
+
+    /// Has paused stages go on; says how many were paused.
+    pub(super) fn resume(&mut self, stages: &BTreeSet<Stage>) -> Reply {
+        let paused = stages.iter().filter(|stage| self.go_on(**stage));
+        Reply::Count(paused.count() as u64)
     }
 
     pub(super) fn requeue(&mut self, list: &[Requeued]) -> Reply {

@@ -36,6 +36,8 @@ impl Books {
         if seq < last {
             return Err(ErrorCode::Superseded);
         }
+        self.withheld = false;
+        let first = self.has_had_nothing(worker);
         let wants = usize::try_from(request.want)
             .unwrap_or(usize::MAX)
             .min(secrets.len());
@@ -44,6 +46,7 @@ impl Books {
         } else {
             self.reconcile(worker, seq, last, request, secrets)
         };
+        self.note_presence(worker, wants > 0, first);
         let now = self.now;
         let holds = !self.held(worker).is_empty();
         self.with_worker(worker, |worker| {
@@ -52,10 +55,24 @@ impl Books {
             worker.synced_at = holds.then_some(now);
         });
         let stage = self.workers.get(&worker).map(|worker| worker.stage.index());
-        let (open, workers) = stage.map_or((0, 0), |at| (self.open[at], self.enrolled[at]));
+        let (mut open, workers) = stage.map_or((0, 0), |at| (self.open[at], self.enrolled[at]));
+        let paused = stage.is_some_and(|at| self.paused[at]);
+        if paused {
+            open = 0;
+        }
         reply.open = u64::try_from(open).unwrap_or(0);
         let lacks_jobs = reply.granted.len() < wants;
+        // What is there is not for this one: it need not come back in a moment.
+        let rests = self.rests(worker);
+        if self.withheld || self.room(worker) == 0 {
+            open = 0;
+        }
         reply.wait_s = wait_s(lacks_jobs, open, workers, self.rules.lease_s);
+        if lacks_jobs {
+            let rest_s = u32::try_from(rests.div_euclid(1_000) + 1).unwrap_or(u32::MAX);
+            let at_least = if rests > 0 { rest_s } else { 0 };
+            reply.wait_s = reply.wait_s.max(at_least);
+        }
         Ok(Reply::Sync(reply))
     }
 
@@ -73,24 +90,33 @@ impl Books {
         // Leases that the request says something more about than that they are held.
         let mut told = BTreeSet::new();
         self.take_results(request.done, &mut reply, &mut told);
+        let good = reply.accepted.len();
+        let mut bad = reply
+            .rejected
+            .iter()
+            .filter(|one| one.why == RejectedWhy::Invalid)
+            .count();
         for invalid in &request.invalid {
             if let Some(lease) = self.by_name(&invalid.lease)
                 && told.insert(lease)
             {
-                self.call_bad(lease, &tidy(&invalid.reason));
+                bad += usize::from(self.call_bad(lease, &tidy(&invalid.reason)));
             }
         }
         for failed in &request.failed {
             if let Some(lease) = self.by_name(&failed.lease)
                 && told.insert(lease)
             {
-                self.fail(lease, End::Failed, &tidy(&failed.error));
+                bad += usize::from(self.fail(lease, End::Failed, &tidy(&failed.error)));
             }
         }
+        // However many, it is one occasion: a page was closed, an answer was lost.
+        let mut gave_back = false;
         for released in &request.released {
             if let Some(lease) = self.by_name(released)
                 && told.insert(lease)
             {
+                gave_back |= self.is_unfinished(lease);
                 self.put_back(lease, End::Released, Place::Last);
             }
         }
@@ -119,8 +145,11 @@ impl Books {
             let unheard_of = granted == Some(last) && !told.contains(&lease);
             let place = if unheard_of { Place::Kept } else { Place::Last };
             self.put_back(lease, End::Released, place);
+            gave_back = true;
         }
+        self.weigh(worker, good, bad + usize::from(gave_back));
         let want = usize::try_from(request.want).unwrap_or(usize::MAX);
+        let want = want.min(self.room(worker));
         for secret in secrets.into_iter().take(want) {
             let Some(lease) = self.grant(worker, secret, Some(seq)) else {
                 break;

@@ -1,15 +1,20 @@
 //! Decisions of the ledger, on books that were never in a database.
 
-use distcompute_protocol::{Done, ErrorCode, RejectedWhy, Stage, SyncRequest};
+use distcompute_protocol::{
+    ANONYMOUS, Done, ErrorCode, Failed, Invalid, RejectedWhy, Stage, SyncRequest,
+};
 
 use super::{
-    Changes, Job, Operation, Queue, Reply, Rules, Snapshot, State, SyncReply, Worker, settle,
+    Changes, GrantedLease, Job, Operation, Queue, Reply, Rules, Snapshot, State, SyncReply,
+    Volunteer, Worker, settle,
 };
+use crate::rules::trouble::MOST_HELD;
 
 const RULES: Rules = Rules {
     last_stage: Stage::A,
     invalid_after: 2,
     max_attempts: 2,
+    pause_after: 3,
     lease_s: 300,
 };
 
@@ -36,6 +41,7 @@ fn worker(id: i64) -> Worker {
         token: format!("t{id}"),
         display_name: String::new(),
         nickname: format!("n{id}"),
+        address: String::new(),
         stage: Stage::A,
         progress: String::new(),
         completed: 0,
@@ -44,6 +50,9 @@ fn worker(id: i64) -> Worker {
         seq: -1,
         synced_at: None,
         last_lease: None,
+        trouble: 0,
+        rest_until: 0,
+        noted_at: 0,
     }
 }
 
@@ -61,6 +70,360 @@ fn books() -> Snapshot {
         lease_ids: (1..10).collect(),
         ..Snapshot::default()
     }
+}
+
+/// A project of many jobs, in which operations follow each other without a database.
+struct Project {
+    now: i64,
+    seq: u64,
+    books: Snapshot,
+    rules: Rules,
+}
+
+impl Project {
+    fn new(jobs: i64, workers: Vec<Worker>) -> Self {
+        let mut books = books();
+        books.workers = workers;
+        books.jobs = (1..=jobs).map(job).collect();
+        books.queues[0].numbers = (1..=jobs).collect();
+        books.open[0] = jobs;
+        let rules = Rules {
+            max_attempts: 5,
+            ..RULES
+        };
+        Self {
+            now: 1_000_000,
+            seq: 0,
+            books,
+            rules,
+        }
+    }
+
+    /// Settles operations and takes the changes over, as a database does.
+    fn settle(&mut self, operations: Vec<Operation>) -> Vec<Result<Reply, ErrorCode>> {
+        let mut read = self.books.clone();
+        read.now = self.now;
+        let last = read.leases.iter().map(|lease| lease.id).max().unwrap_or(0);
+        read.lease_ids = (last + 1..last + 3_000).collect();
+        let (replies, changes) = settle(read, operations, self.rules);
+        for change in changes.jobs {
+            let number = change.job.number;
+            let queue = &mut self.books.queues[change.job.stage.index()].numbers;
+            queue.retain(|queued| *queued != number || change.queued.is_none());
+            if change.queued.is_some() {
+                queue.push(number);
+            }
+            let at = self.books.jobs.iter().position(|job| job.number == number);
+            self.books.jobs[at.expect("known")] = change.job;
+        }
+        let books = &mut self.books;
+        books.leases.extend(changes.new_leases);
+        for lease in changes.leases {
+            let at = books.leases.iter().position(|known| known.id == lease.id);
+            books.leases[at.expect("known")] = lease;
+        }
+        for worker in changes.workers {
+            let at = books.workers.iter().position(|known| known.id == worker.id);
+            books.workers[at.expect("known")] = worker;
+        }
+        for number in changes.gone_avoided {
+            books.avoided.retain(|(avoided, ..)| *avoided != number);
+        }
+        books.avoided.extend(changes.avoided);
+        books.flags.extend(changes.flags);
+        for volunteer in &mut books.volunteers {
+            if changes.calmed.contains(&volunteer.stage) {
+                volunteer.failing = None;
+            }
+        }
+        for ((stage, name), change) in changes.volunteers {
+            let known = books
+                .volunteers
+                .iter()
+                .position(|one| (one.stage, &one.name) == (stage, &name));
+            let at = known.unwrap_or_else(|| {
+                books.volunteers.push(Volunteer {
+                    stage,
+                    name,
+                    worked_at: 0,
+                    asked_at: 0,
+                    failing: None,
+                });
+                books.volunteers.len() - 1
+            });
+            let one = &mut books.volunteers[at];
+            one.worked_at = change.worked_at.unwrap_or(one.worked_at);
+            one.asked_at = change.asked_at.unwrap_or(one.asked_at);
+            one.failing = change
+                .failing
+                .map(|failing| (changes.now, failing))
+                .or(one.failing.take());
+        }
+        for (stage, why) in changes.pauses {
+            books.paused[stage.index()] = why.map(|_| changes.now);
+        }
+        for (at, change) in changes.stages.iter().enumerate() {
+            books.open[at] += change.open;
+            books.failing[at] |= change.failing > 0;
+        }
+        replies
+    }
+
+    fn sync(&mut self, mut request: SyncRequest, want: u32) -> SyncReply {
+        self.seq += 1;
+        request.seq = self.seq;
+        request.want = want;
+        let secrets = (0..want).map(|_| "s".to_owned()).collect();
+        match self
+            .settle(vec![Operation::Sync { request, secrets }])
+            .pop()
+        {
+            Some(Ok(Reply::Sync(reply))) => reply,
+            other => panic!("no sync: {other:?}"),
+        }
+    }
+
+    /// A client that does to everything what `end` does, and asks for `want` more. The numbers of the
+    /// jobs that it had.
+    fn turn(
+        &mut self,
+        token: &str,
+        held: &mut Vec<GrantedLease>,
+        want: u32,
+        end: Ends,
+    ) -> Vec<i64> {
+        let mut request = SyncRequest {
+            token: token.to_owned(),
+            ..SyncRequest::default()
+        };
+        let ended = std::mem::take(held);
+        for lease in &ended {
+            let name = lease.lease.clone();
+            match end {
+                Ends::Done => request.done.push(Done {
+                    lease: name,
+                    data: "out".to_owned(),
+                }),
+                Ends::Failed => request.failed.push(Failed {
+                    lease: name,
+                    error: "RangeError: bad range".to_owned(),
+                }),
+                Ends::Flagged => request.invalid.push(Invalid {
+                    lease: name,
+                    reason: "bad".to_owned(),
+                }),
+            }
+        }
+        let reply = self.sync(request, want);
+        held.extend(reply.granted);
+        ended.iter().map(|lease| lease.number).collect()
+    }
+
+    fn count(&self, state: State) -> usize {
+        self.books
+            .jobs
+            .iter()
+            .filter(|job| job.state == state)
+            .count()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Ends {
+    Done,
+    Failed,
+    Flagged,
+}
+
+#[test]
+fn three_good_volunteers_and_a_broken_one_do_every_job() {
+    let mut project = Project::new(100, (1..=4).map(worker).collect());
+    let mut held: Vec<Vec<GrantedLease>> = vec![Vec::new(); 4];
+    let mut failed = Vec::new();
+    // The broken one is faster than the others by far.
+    for _ in 0..60 {
+        for _ in 0..5 {
+            failed.extend(project.turn("t1", &mut held[0], 4, Ends::Failed));
+            project.now += 200;
+        }
+        for at in 1..4 {
+            let token = format!("t{}", at + 1);
+            project.turn(&token, &mut held[at], 2, Ends::Done);
+        }
+    }
+    assert_eq!(
+        (project.count(State::Aside), project.count(State::Closed)),
+        (0, 100)
+    );
+    let before = failed.len();
+    failed.sort_unstable();
+    failed.dedup();
+    assert_eq!(
+        failed.len(),
+        before,
+        "no job came back to the one it had failed at"
+    );
+    assert!(before < 40, "it was given fewer and fewer: {before}");
+}
+
+#[test]
+fn a_browser_at_which_everything_fails_sets_nothing_aside_and_is_slowed_down() {
+    for jobs in [60, 20_000] {
+        let mut project = Project::new(jobs, vec![worker(1), worker(2)]);
+        let mut good = Vec::new();
+        project.turn("t2", &mut good, 1, Ends::Done);
+        let mut held = Vec::new();
+        let mut had = 0;
+        // A minute, in which it asks for as much as it may twice a second.
+        for _ in 0..120 {
+            had += project.turn("t1", &mut held, 512, Ends::Failed).len();
+            project.now += 500;
+        }
+        assert_eq!(project.count(State::Aside), 0);
+        assert!(had <= 512 + 8, "{had} of {jobs}");
+        assert_eq!(project.books.paused[0], None, "the other may do better");
+    }
+}
+
+#[test]
+fn a_job_that_fails_everywhere_is_set_aside_in_large_projects_and_in_small_ones() {
+    for volunteers in [1, 2, 4, 5, 9] {
+        let mut project = Project::new(30, (1..=volunteers).map(worker).collect());
+        let mut held: Vec<Vec<GrantedLease>> = vec![Vec::new(); 9];
+        for _ in 0..400 {
+            for at in 0..usize::try_from(volunteers).expect("few") {
+                let token = format!("t{}", at + 1);
+                // Everything but job 7 succeeds.
+                let bad: Vec<_> = held[at].extract_if(.., |lease| lease.number == 7).collect();
+                let mut fails = bad.clone();
+                if !fails.is_empty() {
+                    project.turn(&token, &mut fails, 0, Ends::Failed);
+                }
+                project.turn(&token, &mut held[at], 1, Ends::Done);
+            }
+            project.now += 5_000;
+        }
+        assert_eq!(project.count(State::Closed), 29, "{volunteers} volunteers");
+        assert_eq!(project.count(State::Aside), 1, "{volunteers} volunteers");
+    }
+}
+
+#[test]
+fn where_everything_fails_the_stage_is_paused_with_nothing_set_aside_until_it_is_resumed() {
+    let mut project = Project::new(60, (1..=3).map(worker).collect());
+    let mut held: Vec<Vec<GrantedLease>> = vec![Vec::new(); 3];
+    for _ in 0..100 {
+        for at in 0..3 {
+            let token = format!("t{}", at + 1);
+            project.turn(&token, &mut held[at], 4, Ends::Failed);
+        }
+        project.now += 1_000;
+    }
+    assert_eq!(project.count(State::Aside), 0);
+    assert!(project.books.paused[0].is_some());
+    assert_eq!(project.count(State::Open), 60);
+    // Nobody is given anything, and nobody asks in vain every other second.
+    let reply = project.sync(
+        SyncRequest {
+            token: "t2".to_owned(),
+            ..SyncRequest::default()
+        },
+        4,
+    );
+    assert_eq!((reply.granted.len(), reply.open), (0, 0));
+    assert!(reply.wait_s >= 10, "{}", reply.wait_s);
+    let resumed = project.settle(vec![Operation::Resume([Stage::A].into())]);
+    assert_eq!(resumed, [Ok(Reply::Count(1))]);
+    project.now += 700_000;
+    project.turn("t2", &mut held[1], 4, Ends::Done);
+    assert_eq!(held[1].len(), 1, "one at a time, after so much trouble");
+    // With results, it is given as much as everybody again.
+    for _ in 0..4 {
+        project.turn("t2", &mut held[1], 8, Ends::Done);
+    }
+    assert_eq!(held[1].len(), 8);
+    assert_eq!(project.books.paused[0], None);
+}
+
+#[test]
+fn one_volunteer_that_flags_everything_sets_nothing_aside() {
+    let mut flaggers = vec![worker(1), worker(2), worker(3)];
+    // Three registrations of one volunteer, by name or by address.
+    for name in ["Ann", ANONYMOUS] {
+        for worker in &mut flaggers {
+            worker.nickname = name.to_owned();
+            worker.address = "192.0.2.7".to_owned();
+        }
+        let mut project = Project::new(20, flaggers.clone());
+        let mut held: Vec<Vec<GrantedLease>> = vec![Vec::new(); 3];
+        for _ in 0..200 {
+            for at in 0..3 {
+                let token = format!("t{}", at + 1);
+                project.turn(&token, &mut held[at], 20, Ends::Flagged);
+            }
+            project.now += 100;
+        }
+        assert_eq!(project.count(State::Aside), 0, "{name}");
+        assert_eq!(project.count(State::Open) + project.count(State::Held), 20);
+    }
+}
+
+#[test]
+fn unnamed_workers_of_one_address_are_one_volunteer_to_a_job_that_fails() {
+    let unnamed = |id, address: &str| Worker {
+        nickname: ANONYMOUS.to_owned(),
+        address: address.to_owned(),
+        ..worker(id)
+    };
+    // Eight registrations of one network, and somebody else.
+    let mut workers: Vec<Worker> = (1..=8)
+        .map(|id| unnamed(id, &format!("2001:db8::{id}")))
+        .collect();
+    workers.push(worker(9));
+    let mut project = Project::new(40, workers);
+    let mut good = Vec::new();
+    project.turn("t9", &mut good, 1, Ends::Done);
+    let mut held: Vec<Vec<GrantedLease>> = vec![Vec::new(); 8];
+    for _ in 0..100 {
+        for at in 0..8 {
+            let token = format!("t{}", at + 1);
+            project.turn(&token, &mut held[at], 4, Ends::Failed);
+        }
+        project.now += 1_000;
+    }
+    assert_eq!(project.count(State::Aside), 0);
+    assert!(project.books.jobs.iter().all(|job| job.failures <= 1));
+}
+
+#[test]
+fn one_registration_holds_a_bounded_number_of_jobs() {
+    let mut project = Project::new(5_000, vec![worker(1)]);
+    let mut holding = Vec::new();
+    for _ in 0..10 {
+        let request = SyncRequest {
+            token: "t1".to_owned(),
+            holding: holding.clone(),
+            ..SyncRequest::default()
+        };
+        let reply = project.sync(request, 512);
+        holding.extend(reply.granted.into_iter().map(|lease| lease.lease));
+    }
+    assert_eq!(holding.len(), MOST_HELD);
+}
+
+#[test]
+fn who_takes_jobs_and_names_them_no_more_is_given_fewer() {
+    let mut project = Project::new(5_000, vec![worker(1)]);
+    let mut granted = 0;
+    for _ in 0..100 {
+        let request = SyncRequest {
+            token: "t1".to_owned(),
+            ..SyncRequest::default()
+        };
+        granted += project.sync(request, 512).granted.len();
+        project.now += 100;
+    }
+    assert!(granted < 4 * 512, "{granted}");
 }
 
 fn sync(token: &str, seq: u64, want: u32, holding: &[&str], done: &[&str]) -> Operation {

@@ -5,6 +5,7 @@ use distcompute_protocol::{StageStatus, StatusInfo};
 use maud::{Markup, html};
 
 use super::{
+    job,
     page::{self, PER_PAGE, Place, grouped, moment, page_number, pager, worker_address},
     project,
 };
@@ -17,7 +18,7 @@ use crate::{
         names::{self, Looks},
         pace::{self, Pace},
     },
-    store::{AsideRow, Page, WorkerRow},
+    store::{AsideRow, FailureRow, Page, WorkerRow},
 };
 
 /// The height of the chart, in its own units.
@@ -25,6 +26,9 @@ const CHART: u32 = 100;
 
 /// The minutes that the chart shows.
 const MINUTES: u32 = pace::MINUTES as u32;
+
+/// Failures that the dashboard shows.
+const FAILURES: u32 = 20;
 
 /// The route of the dashboard.
 pub fn router() -> Router<App> {
@@ -93,6 +97,7 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
         workers.push(Part::new(rows, *number));
     }
     let looks = looks(app, &workers).await?;
+    let failures = app.store.failures(FAILURES).await?;
     let aside = if info.set_aside > 0 {
         app.store.set_aside(asked(turned.aside)).await?
     } else {
@@ -125,9 +130,13 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
     };
     let main = html! {
         (overview(app, &info))
+        (paused(&info.stages))
         (throughput(&pace))
         (stages(&info))
         (books(&info.stages))
+        @if !failures.is_empty() {
+            (latest_failures(&failures))
+        }
         @if let Some(path) = &app.settings.preview {
             section aria-labelledby="preview-title" {
                 h2 #preview-title { "Results so far" }
@@ -189,6 +198,62 @@ fn overview(app: &App, info: &StatusInfo) -> Markup {
                 (figure("Workers connected", &html! { (grouped(workers)) }))
                 @if info.set_aside > 0 {
                     (figure("Set aside", &html! { a href="#aside" { (grouped(info.set_aside)) } }))
+                }
+            }
+        }
+    }
+}
+
+/// Stages at which everything fails.
+fn paused(stages: &[StageStatus]) -> Markup {
+    html! {
+        @for stage in stages {
+            @if let Some(reason) = &stage.paused {
+                section aria-labelledby=(format!("paused-{}", stage.stage)) {
+                    h2 id=(format!("paused-{}", stage.stage)) {
+                        "Stage " span.letter { (stage.stage) } " " (stage.name) " is paused"
+                    }
+                    p { bdi { (reason) } }
+                    p.quiet { "No jobs are handed out there until whoever runs the project has it go on." }
+                }
+            }
+        }
+    }
+}
+
+/// What failed of late, from the first failure on.
+fn latest_failures(rows: &[FailureRow]) -> Markup {
+    html! {
+        section aria-labelledby="failures-title" {
+            h2 #failures-title { "Latest failures" }
+            div.scroll tabindex="0" role="region" aria-labelledby="failures-title" {
+                table {
+                    thead {
+                        tr {
+                            th.number scope="col" { "Job" }
+                            th scope="col" { "Stage" }
+                            th scope="col" { "Volunteer" }
+                            th scope="col" { "When" }
+                            th scope="col" { "What went wrong" }
+                        }
+                    }
+                    tbody {
+                        @for row in rows {
+                            tr data-key=(row.id) {
+                                th.number scope="row" { a href=(job::address(row.number)) { "#" (row.number) } }
+                                td { span.letter { (row.stage) } }
+                                td.name { bdi { (names::legible(&row.nickname)) } }
+                                td.when { (moment(row.at)) }
+                                td {
+                                    @if row.error.is_empty() {
+                                        @if let Some(end) = row.end { (job::ending(end)) }
+                                    } @else {
+                                        (job::error_text(&row.error))
+                                    }
+                                }
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -372,18 +437,18 @@ fn set_aside(info: &StatusInfo, part: &Part<AsideRow>, link: &dyn Fn(u64) -> Str
                     tbody {
                         @for row in &part.rows {
                             tr data-key=(row.number) {
-                                th.number scope="row" { "#" (row.number) }
+                                th.number scope="row" { a href=(job::address(row.number)) { "#" (row.number) } }
                                 td { span.letter { (row.stage) } }
                                 td {
                                     (row.reason)
-                                    @if !row.errors.is_empty() {
+                                    @if row.errors.iter().any(|error| !error.text.is_empty()) {
                                         details {
                                             summary { "What went wrong" }
                                             ul {
-                                                @for error in &row.errors {
+                                                @for error in row.errors.iter().filter(|error| !error.text.is_empty()) {
                                                     li {
                                                         (moment(error.at)) ", " bdi { (names::legible(&error.nickname)) } ": "
-                                                        bdi { (error.text) }
+                                                        (job::error_text(&error.text))
                                                     }
                                                 }
                                             }

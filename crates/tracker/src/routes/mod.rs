@@ -5,6 +5,7 @@ pub mod assets;
 pub mod dashboard;
 pub mod files;
 pub mod health;
+pub mod job;
 pub mod jobs;
 pub mod leaderboard;
 pub mod page;
@@ -12,6 +13,7 @@ pub mod project;
 pub mod refusal;
 pub mod requeue;
 pub mod results;
+pub mod resume;
 pub mod sync;
 pub mod volunteer;
 pub mod worker;
@@ -31,4 +33,5 @@ pub fn api() -> OpenApiRouter<App> {
         .merge(results::router())
         .merge(jobs::router())
         .merge(requeue::router())
+        .merge(resume::router())
 }

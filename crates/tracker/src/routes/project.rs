@@ -98,6 +98,9 @@ pub fn info(settings: &Settings, status: &Status) -> StatusInfo {
                 rejected: counts.rejected,
                 lost: counts.lapsed,
                 failed: counts.failed,
+                paused: status.paused[stage.index()]
+                    .as_ref()
+                    .map(|paused| paused.reason.clone()),
             }
         })
         .collect();

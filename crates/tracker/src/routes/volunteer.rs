@@ -12,6 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
+    client_address::ClientAddress,
     error::ApiError,
     openapi::{
         BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals, NewRefusals,
@@ -52,7 +53,11 @@ pub fn router() -> OpenApiRouter<App> {
     ),
     responses((status = 200, body = Registration), NewRefusals)
 )]
-async fn new(State(app): State<App>, query: Query) -> Result<Json<Registration>, ApiError> {
+async fn new(
+    State(app): State<App>,
+    client: ClientAddress,
+    query: Query,
+) -> Result<Json<Registration>, ApiError> {
     let [typed, letter] = query.all(["nickname", "stage"])?;
     let nickname = names::nickname(typed).map_err(|sentence| {
         let input = Some(quoted(typed));
@@ -70,6 +75,7 @@ async fn new(State(app): State<App>, query: Query) -> Result<Json<Registration>,
         token: token.clone(),
         display_name: display_name.clone(),
         nickname,
+        address: client.text(),
         stage,
     };
     app.store.register(worker).await?;

@@ -5,9 +5,6 @@ use distcompute_protocol::Stage;
 /// How often a job goes back to the stage before until it is set aside instead.
 pub const MAX_SENT_BACK: u32 = 3;
 
-/// How many times the flags that send a job back may come in altogether before it is set aside.
-const MAX_FLAGGED_FACTOR: u32 = 5;
-
 /// What is known of a job when a flag has just been counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flagged {
@@ -15,8 +12,6 @@ pub struct Flagged {
     pub stage: Stage,
     /// Distinct volunteers that flagged it at this stage since it came here, with this one.
     pub distinct: u32,
-    /// All flags that it ever got, with this one.
-    pub total: u32,
     /// How often it was sent back so far.
     pub sent_back: u32,
 }
@@ -32,32 +27,39 @@ pub enum Verdict {
     SetAside(String),
 }
 
-/// Decides on a flagged job. `invalid_after` is the number of distinct volunteers that must agree.
+/// Decides on a flagged job. `invalid_after` is the number of distinct volunteers that must agree: how
+/// often one of them says so changes nothing.
 #[must_use]
 pub fn verdict(job: Flagged, invalid_after: u32) -> Verdict {
     let agreed = job.distinct >= invalid_after;
     match job.stage.previous() {
         None if agreed => Verdict::SetAside(format!(
             "{} called its imported input bad.",
-            volunteers(job.distinct)
+            capital(&volunteers(job.distinct as usize))
         )),
         Some(_) if agreed && job.sent_back >= MAX_SENT_BACK => Verdict::SetAside(format!(
             "It was made again {} times, and the result was called bad each time.",
             job.sent_back
         )),
         Some(previous) if agreed => Verdict::SendBack(previous),
-        _ if job.total >= invalid_after.saturating_mul(MAX_FLAGGED_FACTOR) => {
-            Verdict::SetAside(format!("It was flagged {} times altogether.", job.total))
-        }
         _ => Verdict::PutBack,
     }
 }
 
-fn volunteers(count: u32) -> String {
+/// So many volunteers, in words.
+#[must_use]
+pub fn volunteers(count: usize) -> String {
     if count == 1 {
-        "One volunteer".to_owned()
+        "one volunteer".to_owned()
     } else {
         format!("{count} volunteers")
+    }
+}
+
+fn capital(text: &str) -> String {
+    match text.split_at_checked(1) {
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => text.to_owned(),
     }
 }
 
@@ -68,14 +70,12 @@ mod tests {
     const JOB: Flagged = Flagged {
         stage: Stage::B,
         distinct: 1,
-        total: 1,
         sent_back: 0,
     };
 
     #[test]
     fn a_flag_that_is_not_enough_puts_the_job_back() {
         assert_eq!(verdict(JOB, 2), Verdict::PutBack);
-        assert_eq!(verdict(Flagged { total: 9, ..JOB }, 2), Verdict::PutBack);
     }
 
     #[test]
@@ -84,7 +84,6 @@ mod tests {
         let job = Flagged {
             stage: Stage::E,
             distinct: 5,
-            total: 7,
             ..JOB
         };
         assert_eq!(verdict(job, 5), Verdict::SendBack(Stage::D));
@@ -95,28 +94,16 @@ mod tests {
         let job = Flagged {
             stage: Stage::A,
             distinct: 5,
-            total: 5,
             ..JOB
         };
         assert!(matches!(verdict(job, 5), Verdict::SetAside(_)));
-        assert_eq!(
-            verdict(
-                Flagged {
-                    distinct: 4,
-                    total: 4,
-                    ..job
-                },
-                5
-            ),
-            Verdict::PutBack
-        );
+        assert_eq!(verdict(Flagged { distinct: 4, ..job }, 5), Verdict::PutBack);
     }
 
     #[test]
     fn a_job_that_keeps_coming_back_is_set_aside() {
         let job = Flagged {
             distinct: 2,
-            total: 8,
             sent_back: 2,
             ..JOB
         };
@@ -126,14 +113,5 @@ mod tests {
             ..job
         };
         assert!(matches!(verdict(job, 2), Verdict::SetAside(_)));
-    }
-
-    #[test]
-    fn one_volunteer_alone_cannot_make_a_job_go_round_for_ever() {
-        assert_eq!(verdict(Flagged { total: 24, ..JOB }, 5), Verdict::PutBack);
-        assert!(matches!(
-            verdict(Flagged { total: 25, ..JOB }, 5),
-            Verdict::SetAside(_)
-        ));
     }
 }

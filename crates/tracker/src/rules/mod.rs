@@ -1,12 +1,15 @@
 //! The rules, free of I/O, clock and randomness: what a flag does, which stage comes next, what
 //! names look like, how long it will still take. The store and the routes ask them and obey.
 
+pub mod attempts;
 pub mod brace;
 pub mod estimate;
 pub mod flags;
+pub mod log_limit;
 pub mod names;
 pub mod pace;
 pub mod payload;
 pub mod stages;
 pub mod sweeps;
+pub mod trouble;
 pub mod wait;

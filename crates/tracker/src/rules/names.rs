@@ -1,6 +1,9 @@
 //! What people and machines are called: nicknames, display names, tokens, lease secrets.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use distcompute_protocol::{ANONYMOUS, MAX_NICKNAME};
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
@@ -125,14 +128,32 @@ pub fn no_nul(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Who counts as one volunteer: all registrations of one nickname, but each anonymous one alone.
+/// Who counts as one volunteer: all registrations of one nickname, and all unnamed ones of one group
+/// of addresses.
 #[must_use]
-pub fn volunteer(nickname: &str, worker: i64) -> String {
-    // The prefix keeps a nickname like "7" apart from worker 7.
+pub fn volunteer(nickname: &str, address: &str) -> String {
+    // The prefix keeps a nickname that looks like an address apart from that address.
     if nickname == ANONYMOUS {
-        format!("w:{worker}")
+        format!("a:{}", address_group(address))
     } else {
         format!("n:{nickname}")
+    }
+}
+
+/// Addresses that are one household's or one machine's: an IPv4 address, the /64 network of an IPv6
+/// address, and all addresses by which a machine calls itself.
+fn address_group(address: &str) -> String {
+    match address
+        .parse::<IpAddr>()
+        .map(|address| address.to_canonical())
+    {
+        Ok(address) if address.is_loopback() => "loopback".to_owned(),
+        Ok(IpAddr::V6(address)) => {
+            let network = u128::from(address) >> 64 << 64;
+            format!("{}/64", Ipv6Addr::from(network))
+        }
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => String::new(),
     }
 }
 
@@ -280,10 +301,39 @@ mod tests {
     }
 
     #[test]
-    fn a_nickname_is_one_volunteer_and_each_anonymous_worker_is_one() {
-        assert_eq!(volunteer("Ann", 1), volunteer("Ann", 2));
-        assert_ne!(volunteer("anonymous", 1), volunteer("anonymous", 2));
-        assert_ne!(volunteer("anonymous", 7), volunteer("7", 1));
+    fn a_nickname_is_one_volunteer_wherever_it_registers_from() {
+        assert_eq!(
+            volunteer("Ann", "192.0.2.1"),
+            volunteer("Ann", "198.51.100.2")
+        );
+        assert_ne!(
+            volunteer("anonymous", "192.0.2.1"),
+            volunteer("192.0.2.1", "")
+        );
+    }
+
+    #[test]
+    fn unnamed_workers_of_one_address_are_one_volunteer() {
+        let same = [
+            ("192.0.2.1", "::ffff:192.0.2.1"),
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"),
+            ("127.0.0.1", "::1"),
+            ("127.0.0.1", "127.8.8.8"),
+            ("", "not an address"),
+        ];
+        for (one, other) in same {
+            let (one, other) = (volunteer("anonymous", one), volunteer("anonymous", other));
+            assert_eq!(one, other);
+        }
+        let apart = [
+            ("192.0.2.1", "192.0.2.2"),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1"),
+            ("127.0.0.1", ""),
+        ];
+        for (one, other) in apart {
+            let (one, other) = (volunteer("anonymous", one), volunteer("anonymous", other));
+            assert_ne!(one, other);
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use distcompute_protocol::{ErrorCode, Stage, SyncRequest};
 
 pub use self::{database::Database, writer::Writer};
-pub use crate::ledger::{Failure, NewWorker, Requeued, Rules as StoreRules, SyncReply};
+pub use crate::ledger::{End, Failure, NewWorker, Requeued, Rules as StoreRules, State, SyncReply};
 use crate::{
     clock::Millis,
     ledger::{Operation, Reply},
@@ -98,6 +98,17 @@ pub struct Status {
     pub stages: [StageCounts; 5],
     /// How many seconds `recent` covers.
     pub window_s: u64,
+    /// The stages that are paused.
+    pub paused: [Option<Paused>; 5],
+}
+
+/// Why and since when a stage is paused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// Since when.
+    pub at: Millis,
+    /// The error that its volunteers share.
+    pub reason: String,
 }
 
 /// Outputs that a stage made in one minute.
@@ -154,6 +165,96 @@ pub struct AsideRow {
     pub reason: String,
     /// What went wrong of late, oldest first.
     pub errors: Vec<Failure>,
+}
+
+/// A failure, of whatever job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureRow {
+    /// Its place in the log.
+    pub id: u64,
+    /// When.
+    pub at: Millis,
+    /// The job.
+    pub number: u64,
+    /// Where it failed.
+    pub stage: Stage,
+    /// Under whose name.
+    pub nickname: String,
+    /// The public name of the worker; empty if nobody knows it any more.
+    pub worker: String,
+    /// How the lease ended; `None` where a later tracker has written something new.
+    pub end: Option<End>,
+    /// What happened.
+    pub error: String,
+}
+
+/// All that is known of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow {
+    /// Its number.
+    pub number: u64,
+    /// Where it waits, or was closed.
+    pub stage: Stage,
+    /// What became of it.
+    pub state: State,
+    /// How often it was handed out at this stage.
+    pub attempt: u64,
+    /// How often it failed at this stage.
+    pub failures: u64,
+    /// How often it went back to the stage before.
+    pub sent_back: u64,
+    /// Why it was set aside.
+    pub reason: Option<String>,
+    /// The last failures of each volunteer at this stage.
+    pub errors: Vec<Failure>,
+    /// When it last changed.
+    pub changed_at: Millis,
+    /// Its inputs, from that of stage `a` on; behind the last stage's, its result.
+    pub texts: Vec<JobText>,
+    /// Who had it, newest first, at most [`JOB_LEASES`].
+    pub leases: Vec<JobLease>,
+    /// Who called an input bad: the stage, the nickname, when.
+    pub flags: Vec<(Stage, String, Millis)>,
+}
+
+/// Leases of one job that a page shows.
+pub const JOB_LEASES: u32 = 100;
+
+/// How much of a text is read to be shown, in characters.
+pub const SHOWN_TEXT: u32 = 2_000;
+
+/// The beginning of a text of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobText {
+    /// Which stage's input it is, from 0; 5: the result of the last.
+    pub stage: u64,
+    /// At most [`SHOWN_TEXT`] characters of it.
+    pub text: String,
+    /// How many characters there are.
+    pub length: u64,
+}
+
+/// A time that a job was handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobLease {
+    /// Where.
+    pub stage: Stage,
+    /// To whom.
+    pub nickname: String,
+    /// The public name of the worker; empty if it is gone.
+    pub worker: String,
+    /// When.
+    pub granted_at: Millis,
+    /// When and how it ended.
+    pub ended: Option<(Millis, End)>,
+}
+
+/// The nickname of a volunteer as the tables name it: addresses are nobody's business.
+fn public_name(volunteer: &str) -> String {
+    volunteer
+        .strip_prefix("n:")
+        .unwrap_or(distcompute_protocol::ANONYMOUS)
+        .to_owned()
 }
 
 /// Which jobs are to be worked on again. What is named must all be true of a job; without numbers,
@@ -317,7 +418,7 @@ impl PartPlace {
 pub struct Action {
     /// From where: an address, or the command line.
     pub who: String,
-    /// Which: `import`, `jobs`, `export`, `requeue`, `prune` or `reset`.
+    /// Which: `import`, `jobs`, `export`, `requeue`, `resume`, `prune` or `reset`.
     pub action: &'static str,
     /// A sentence on what it concerned.
     pub detail: String,
@@ -494,6 +595,12 @@ pub trait Store: Send + Sync {
         }
     }
 
+    /// Has paused stages go on. Says how many were paused.
+    async fn resume(&self, stages: &[Stage]) -> Result<u64, StoreError> {
+        let stages = stages.iter().copied().collect();
+        self.count(Operation::Resume(stages)).await
+    }
+
     /// Does something to some, and says to how many.
     async fn count(&self, operation: Operation) -> Result<u64, StoreError> {
         match self.writer().settle(operation).await? {
@@ -568,6 +675,12 @@ pub trait Store: Send + Sync {
 
     /// The jobs that wait for the operator, by number.
     async fn set_aside(&self, page: Page) -> Result<Vec<AsideRow>, StoreError>;
+
+    /// The latest failures, newest first.
+    async fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, StoreError>;
+
+    /// All that is known of a job.
+    async fn job(&self, number: u64) -> Result<Option<JobRow>, StoreError>;
 
     /// Outputs of a stage in the order of completion, those behind the cursor `after`. Fewer than
     /// `limit` may come although there are more, if they are large; none means the end.

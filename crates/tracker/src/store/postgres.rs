@@ -24,9 +24,9 @@ use sqlx::PgPool;
 
 pub use self::{address::Address, tables::Tables};
 use super::{
-    Action, ActionRow, AsideRow, Import, ImportRow, MinuteRow, NewImport, Output, Page, Pruned,
-    Rank, RequeueFilter, Requeued, Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow,
-    Writer, signed,
+    Action, ActionRow, AsideRow, FailureRow, Import, ImportRow, JobRow, MinuteRow, NewImport,
+    Output, Page, Pruned, Rank, RequeueFilter, Requeued, Status, Store, StoreError, StoreRules,
+    Whereabouts, WorkerRow, Writer, signed,
 };
 use crate::clock::{Clock, Millis};
 
@@ -166,6 +166,14 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<Vec<(u64, u64)>, StoreError> {
         books::result_numbers(&self.readers, stage, signed(after), limit).await
+    }
+
+    async fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, StoreError> {
+        books::failures(&self.readers, limit).await
+    }
+
+    async fn job(&self, number: u64) -> Result<Option<JobRow>, StoreError> {
+        books::job(&self.readers, signed(number)).await
     }
 
     async fn results(

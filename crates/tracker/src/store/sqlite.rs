@@ -29,9 +29,9 @@ use distcompute_protocol::Stage;
 use self::connection::{Pool, Use};
 pub use self::{backup::backup, tables::Tables};
 use super::{
-    Action, ActionRow, AsideRow, Import, ImportRow, MinuteRow, NewImport, Output, Page, Pruned,
-    Rank, RequeueFilter, Requeued, Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow,
-    Writer, signed,
+    Action, ActionRow, AsideRow, FailureRow, Import, ImportRow, JobRow, MinuteRow, NewImport,
+    Output, Page, Pruned, Rank, RequeueFilter, Requeued, Status, Store, StoreError, StoreRules,
+    Whereabouts, WorkerRow, Writer, signed,
 };
 use crate::clock::Clock;
 
@@ -125,7 +125,7 @@ impl SqliteStore {
 
     /// What volunteers and pages wait for again and again, for the test that looks at its plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 14] = [
+    pub const HOT_STATEMENTS: [&str; 18] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
@@ -136,8 +136,12 @@ impl SqliteStore {
         load::PAST,
         load::JOB,
         load::INPUT,
+        load::WORKED,
+        load::ASKED,
+        load::FAILED,
         books::WORKERS,
         books::LEADERBOARD,
+        books::FAILURES,
         books::RESULTS,
         books::FAILING,
     ];
@@ -268,6 +272,18 @@ impl Store for SqliteStore {
     ) -> Result<Vec<(u64, u64)>, StoreError> {
         self.readers
             .with(move |on| books::result_numbers(on, stage, signed(after), limit))
+            .await
+    }
+
+    async fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, StoreError> {
+        self.readers
+            .with(move |on| books::failures(on, limit))
+            .await
+    }
+
+    async fn job(&self, number: u64) -> Result<Option<JobRow>, StoreError> {
+        self.readers
+            .with(move |on| books::job(on, signed(number)))
             .await
     }
 

@@ -22,7 +22,10 @@ use tokio::{
 };
 
 use super::{Added, ImportPart, StoreError, database::Database};
-use crate::ledger::{Operation, Reply, Rules, group_wants, settle};
+use crate::{
+    ledger::{News, Operation, Reply, Rules, group_wants, settle},
+    rules::log_limit::LogLimit,
+};
 
 /// Operations that may wait before callers have to.
 const QUEUE: usize = 1_024;
@@ -231,6 +234,7 @@ async fn write(
     health: Arc<Health>,
 ) {
     let mut next = None;
+    let mut log = Log::default();
     loop {
         let work = match next.take() {
             Some(work) => work,
@@ -272,7 +276,10 @@ async fn write(
                 }
                 let outcome = transact(&mut database, rules, group).await;
                 health.note(true, &outcome);
-                answer(outcome, callers);
+                if let Ok((_, news)) = &outcome {
+                    news.iter().for_each(|news| log.write(news));
+                }
+                answer(outcome.map(|(replies, _)| replies), callers);
             }
         }
     }
@@ -280,6 +287,51 @@ async fn write(
 }
 
 type Replies = Vec<Result<Reply, StoreError>>;
+
+/// What a group is answered, and what is worth a line in the log.
+type Done = (Replies, Vec<News>);
+
+/// What the operator reads of the work: a flood of failures must not hide the rest.
+#[derive(Default)]
+struct Log {
+    failures: LogLimit,
+    aside: LogLimit,
+}
+
+impl Log {
+    fn write(&mut self, news: &News) {
+        if let Some(count) = self.failures.left_out(news.now) {
+            tracing::info!(count, "more jobs failed than are named here");
+        }
+        for failure in &news.failures {
+            if self.failures.allows(news.now) {
+                tracing::info!(
+                    job = failure.number,
+                    stage = %failure.stage,
+                    nickname = ?failure.nickname,
+                    worker = failure.worker,
+                    end = failure.end.word(),
+                    error = ?failure.error.lines().next().unwrap_or_default(),
+                    "a job failed"
+                );
+            }
+        }
+        if let Some(count) = self.aside.left_out(news.now) {
+            tracing::info!(count, "more jobs were set aside than are named here");
+        }
+        for (job, stage, reason) in &news.aside {
+            if self.aside.allows(news.now) {
+                tracing::info!(job, %stage, reason, "a job was set aside");
+            }
+        }
+        for (stage, why) in &news.pauses {
+            match why {
+                Some(reason) => tracing::info!(%stage, ?reason, "the stage is paused"),
+                None => tracing::info!(%stage, "the stage goes on"),
+            }
+        }
+    }
+}
 
 fn answer(outcome: Result<Replies, StoreError>, callers: Vec<Caller<Reply>>) {
     match outcome {
@@ -300,7 +352,7 @@ async fn transact<D: Database>(
     database: &mut D,
     rules: Rules,
     group: Vec<Operation>,
-) -> Result<Replies, StoreError> {
+) -> Result<Done, StoreError> {
     let again = D::CONFLICTS.then(|| group.clone());
     match (attempt(database, rules, group).await, again) {
         // The conflicting transaction has ended by now.
@@ -310,14 +362,17 @@ async fn transact<D: Database>(
         }
         // One by one, so that only the operation fails whose value the database refuses.
         (Err(StoreError::BadData(_)), Some(group)) if group.len() > 1 => {
-            let mut replies = Vec::with_capacity(group.len());
+            let (mut replies, mut news) = (Vec::with_capacity(group.len()), Vec::new());
             for operation in group {
-                replies.extend(match attempt(database, rules, vec![operation]).await {
-                    Ok(reply) => reply,
-                    Err(error) => vec![Err(error)],
-                });
+                match attempt(database, rules, vec![operation]).await {
+                    Ok((reply, told)) => {
+                        replies.extend(reply);
+                        news.extend(told);
+                    }
+                    Err(error) => replies.push(Err(error)),
+                }
             }
-            Ok(replies)
+            Ok((replies, news))
         }
         (outcome, _) => outcome,
     }
@@ -327,7 +382,7 @@ async fn attempt(
     database: &mut impl Database,
     rules: Rules,
     group: Vec<Operation>,
-) -> Result<Replies, StoreError> {
+) -> Result<Done, StoreError> {
     let outcome = in_transaction(database, rules, group).await;
     if outcome.is_err() {
         database.rollback().await;
@@ -339,17 +394,18 @@ async fn in_transaction(
     database: &mut impl Database,
     rules: Rules,
     group: Vec<Operation>,
-) -> Result<Replies, StoreError> {
+) -> Result<Done, StoreError> {
     database.begin().await?;
     let snapshot = database.load(&group_wants(&group)).await?;
     let (mut replies, changes) = settle(snapshot, group, rules);
+    let news = changes.news();
     database.store(changes).await?;
     fill(database, &mut replies).await?;
     database.commit().await?;
-    let replies = replies.into_iter();
-    Ok(replies
-        .map(|reply| reply.map_err(StoreError::Refused))
-        .collect())
+    let replies = replies
+        .into_iter()
+        .map(|reply| reply.map_err(StoreError::Refused));
+    Ok((replies.collect(), vec![news]))
 }
 
 /// Reads the inputs of the jobs that are handed out.
@@ -464,6 +520,7 @@ mod tests {
         last_stage: Stage::A,
         invalid_after: 2,
         max_attempts: 2,
+        pause_after: 3,
         lease_s: 300,
     };
 

@@ -5,12 +5,13 @@ pub(crate) mod syncs;
 
 use std::{any::Any, collections::BTreeSet, sync::Arc};
 
-use distcompute_protocol::{Done, ErrorCode, Failed, RejectedWhy, Stage, SyncRequest};
+use distcompute_protocol::{Done, ErrorCode, Failed, MAX_REASON, RejectedWhy, Stage, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
+    ledger::GrantedLease,
     store::{
-        ImportPart, NewImport, NewWorker, Page, RequeueFilter, Status, Store, StoreError,
-        StoreRules, SyncReply,
+        End, ImportPart, NewImport, NewWorker, Page, RequeueFilter, State, Status, Store,
+        StoreError, StoreRules, SyncReply,
     },
 };
 
@@ -34,6 +35,7 @@ pub(crate) const RULES: StoreRules = StoreRules {
     last_stage: Stage::B,
     invalid_after: 2,
     max_attempts: 5,
+    pause_after: 3,
     lease_s: 300,
 };
 
@@ -68,6 +70,7 @@ impl Given {
             token: token.to_owned(),
             display_name: format!("name-{token}"),
             nickname: nickname.to_owned(),
+            address: format!("192.0.2.{}", token.len()),
             stage,
         };
         self.store.register(worker).await.expect("a worker");
@@ -313,9 +316,11 @@ pub(crate) async fn flags_of_distinct_volunteers_send_a_job_back(given: &Given) 
     assert_eq!(given.status().await.stages[1].open, 1);
 }
 
-pub(crate) async fn each_anonymous_worker_is_a_volunteer_of_its_own(given: &Given) {
+pub(crate) async fn unnamed_workers_of_one_address_are_one_volunteer(given: &Given) {
     given.jobs(1).await;
-    for token in ["x", "y"] {
+    // `join` gives tokens of the same length the same address.
+    for token in ["x", "y", "zz"] {
+        assert_eq!(given.status().await.stages[0].aside, 0);
         given.join(token, "anonymous", Stage::A).await;
         given.take(token).await;
         given.store.flag(token, None).await.expect("flagged");
@@ -510,6 +515,7 @@ pub(crate) async fn the_newest_worker_of_a_name_is_found(given: &Given) {
             token: token.to_owned(),
             display_name: "calm-fox-7".to_owned(),
             nickname: nickname.to_owned(),
+            address: String::new(),
             stage: Stage::A,
         };
         given.store.register(worker).await.expect("a worker");
@@ -748,18 +754,19 @@ pub(crate) async fn a_job_that_fails_again_and_again_is_set_aside_until_it_is_re
         let failed = SyncRequest {
             failed: vec![Failed {
                 lease: granted[0].lease.clone(),
-                error: format!("boom {round} \0{}", "x".repeat(2_000)),
+                error: format!("boom {round} \0{}", "x".repeat(9_000)),
             }],
             ..asks("t", 2 * round + 1, 0)
         };
         given.sync(failed).await.expect("noted");
     }
     let aside = given.store.set_aside(ALL).await.expect("aside");
-    assert_eq!((aside.len(), aside[0].errors.len()), (1, 5));
+    // The last failure of each volunteer is kept.
+    assert_eq!((aside.len(), aside[0].errors.len()), (1, 1));
     assert!(aside[0].reason.contains("5 times"), "{}", aside[0].reason);
-    assert!(aside[0].errors[4].text.starts_with("boom 4"));
-    assert_eq!(aside[0].errors[4].nickname, "Ann");
-    assert!(aside[0].errors[4].text.chars().count() <= 1_000);
+    assert!(aside[0].errors[0].text.starts_with("boom 4"));
+    assert_eq!(aside[0].errors[0].nickname, "Ann");
+    assert!(aside[0].errors[0].text.chars().count() <= MAX_REASON);
     let other = RequeueFilter {
         numbers: vec![2],
         ..RequeueFilter::default()
@@ -774,6 +781,125 @@ pub(crate) async fn a_job_that_fails_again_and_again_is_set_aside_until_it_is_re
     assert_eq!(given.store.requeue(&all).await.expect("requeued"), 1);
     let again = given.sync(asks("t", 20, 1)).await.expect("a job").granted;
     assert_eq!((again.len(), again[0].attempt), (1, 1));
+}
+
+/// A client fails at all that it holds and asks for more. What it is given.
+async fn fails_and_asks(
+    given: &Given,
+    token: &str,
+    seq: u64,
+    held: Vec<GrantedLease>,
+    want: u32,
+) -> Vec<GrantedLease> {
+    let failed = held.into_iter().map(|lease| Failed {
+        lease: lease.lease,
+        error: "Error: no such file".to_owned(),
+    });
+    let request = SyncRequest {
+        failed: failed.collect(),
+        ..asks(token, seq, want)
+    };
+    given.sync(request).await.expect("noted").granted
+}
+
+pub(crate) async fn failures_are_listed_and_a_stage_is_paused_until_it_is_resumed(given: &Given) {
+    given.jobs(20).await;
+    let mut held = Vec::new();
+    for name in ["Ann", "Bob", "Cleo"] {
+        given.join(name, name, Stage::A).await;
+        held.push(given.sync(asks(name, 1, 4)).await.expect("jobs").granted);
+    }
+    let first = held[0].remove(0);
+    fails_and_asks(given, "Ann", 2, vec![first.clone()], 0).await;
+    let failures = given.store.failures(10).await.expect("failures");
+    assert_eq!(failures.len(), 1);
+    let failure = &failures[0];
+    assert_eq!((failure.number, failure.stage), (1, Stage::A));
+    assert_eq!(
+        (failure.nickname.as_str(), failure.worker.as_str()),
+        ("Ann", "name-Ann")
+    );
+    assert_eq!(failure.error, "Error: no such file");
+    let job = given.store.job(1).await.expect("read").expect("a job");
+    assert_eq!((job.state, job.failures, job.attempt), (State::Open, 1, 1));
+    assert_eq!(job.texts[0].text, "input 1");
+    assert_eq!(job.leases[0].ended.map(|(_, end)| end), Some(End::Failed));
+    assert_eq!(job.leases[0].worker, "name-Ann");
+    assert_eq!(given.store.job(21).await.expect("read"), None);
+
+    // With a result in between, three volunteers that fail pause nothing.
+    let one = held[1].remove(0);
+    given
+        .sync(hands_in("Bob", 2, &one.lease, "out"))
+        .await
+        .expect("accepted");
+    for round in 3..6 {
+        for (at, name) in ["Ann", "Bob", "Cleo"].into_iter().enumerate() {
+            let lost = std::mem::take(&mut held[at]);
+            held[at] = fails_and_asks(given, name, round, lost, 2).await;
+        }
+        given.clock.advance(20_000);
+    }
+    let status = given.status().await;
+    let paused = status.paused[0].as_ref().expect("paused");
+    assert!(
+        paused.reason.contains("Error: no such file"),
+        "{}",
+        paused.reason
+    );
+    assert_eq!(status.stages[0].aside, 0);
+    assert_eq!(given.store.open_jobs(Stage::A).await.expect("counted"), 0);
+    given.join("Dan", "Dan", Stage::A).await;
+    assert_eq!(
+        code(given.store.claim("Dan", String::new()).await),
+        ErrorCode::NoJobs
+    );
+    assert_eq!(given.store.resume(&[Stage::B]).await.expect("resumed"), 0);
+    assert_eq!(given.store.resume(&Stage::ALL).await.expect("resumed"), 1);
+    assert_eq!(given.status().await.paused[0], None);
+    given.take("Dan").await;
+}
+
+pub(crate) async fn a_job_goes_to_others_than_those_at_whom_it_failed(given: &Given) {
+    given.jobs(1).await;
+    for name in ["Ann", "Bob"] {
+        given.join(name, name, Stage::A).await;
+    }
+    // Bob is there and lacks jobs.
+    let held = given.sync(asks("Ann", 1, 1)).await.expect("a job").granted;
+    assert!(
+        given
+            .sync(asks("Bob", 1, 1))
+            .await
+            .expect("none")
+            .granted
+            .is_empty()
+    );
+    assert!(fails_and_asks(given, "Ann", 2, held, 1).await.is_empty());
+    let reply = given.sync(asks("Ann", 3, 1)).await.expect("none");
+    assert!(
+        reply.granted.is_empty() && reply.wait_s >= 10,
+        "{}",
+        reply.wait_s
+    );
+    // It failed at both, so that neither has to leave it to the other.
+    let held = given.sync(asks("Bob", 2, 1)).await.expect("a job").granted;
+    assert_eq!(held.len(), 1);
+    fails_and_asks(given, "Bob", 3, held, 0).await;
+    let held = given.sync(asks("Ann", 4, 1)).await.expect("a job").granted;
+    assert_eq!(held.len(), 1);
+    fails_and_asks(given, "Ann", 5, held, 0).await;
+    // Whoever has said goodbye is not waited for.
+    given.store.leave("Bob").await.expect("gone");
+    assert_eq!(
+        given
+            .sync(asks("Ann", 6, 1))
+            .await
+            .expect("a job")
+            .granted
+            .len(),
+        1
+    );
 }
 
 pub(crate) async fn results_of_a_nickname_are_made_again(given: &Given) {

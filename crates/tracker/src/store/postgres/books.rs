@@ -10,8 +10,9 @@ use crate::{
     clock::Millis,
     rules::estimate::WINDOW_MINUTES,
     store::{
-        AsideRow, MOST_FAILING, Output, Page, Rank, RequeueFilter, Requeued, StageCounts, Status,
-        StoreError, Whereabouts, WorkerRow, column, signed, stage_of, unsigned,
+        AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, Output,
+        Page, Paused, Rank, RequeueFilter, Requeued, SHOWN_TEXT, StageCounts, Status, StoreError,
+        Whereabouts, WorkerRow, column, public_name, signed, stage_of, unsigned,
     },
 };
 
@@ -30,10 +31,13 @@ pub(super) async fn knows(pool: &PgPool, token: &str) -> Result<bool, StoreError
 }
 
 pub(super) async fn open_jobs(pool: &PgPool, stage: Stage) -> Result<u64, StoreError> {
-    let open: i64 = sqlx::query_scalar("select open from stage_counters where stage = $1")
-        .bind(column(stage))
-        .fetch_one(pool)
-        .await?;
+    let open: i64 = sqlx::query_scalar(
+        "select case when paused_at is null then open else 0 end from stage_counters \
+         where stage = $1",
+    )
+    .bind(column(stage))
+    .fetch_one(pool)
+    .await?;
     Ok(unsigned(open))
 }
 
@@ -48,8 +52,8 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
             .fetch_one(&mut *reading)
             .await?;
     let counters = sqlx::query(
-        "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed \
-         from stage_counters order by stage",
+        "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed, \
+         paused_at, paused_reason from stage_counters order by stage",
     )
     .fetch_all(&mut *reading)
     .await?;
@@ -88,6 +92,15 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
     for (stage, found) in failing {
         stages[stage_of(stage)?.index()].failing = unsigned(found);
     }
+    let mut paused: [Option<Paused>; 5] = Default::default();
+    for (paused, row) in paused.iter_mut().zip(&counters) {
+        let at: Option<Millis> = row.try_get(10)?;
+        let reason: Option<String> = row.try_get(11)?;
+        *paused = at.map(|at| Paused {
+            at,
+            reason: reason.unwrap_or_default(),
+        });
+    }
     let mut start = now;
     for (stage, done, minute) in recent {
         if let Some(counts) = usize::try_from(stage)
@@ -104,6 +117,7 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
         closed: unsigned(closed),
         stages,
         window_s: unsigned((now - start) / 1_000),
+        paused,
     })
 }
 
@@ -266,6 +280,116 @@ pub(super) async fn whereabouts(
             })
         })
         .collect()
+}
+
+/// The latest failures.
+pub(super) const FAILURES: &str = "select id, at, number, stage, nickname, worker, kind, error \
+     from failures order by id desc limit $1";
+
+pub(super) async fn failures(pool: &PgPool, limit: u32) -> Result<Vec<FailureRow>, StoreError> {
+    let rows = sqlx::query(FAILURES)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(FailureRow {
+                id: unsigned(row.try_get(0)?),
+                at: row.try_get(1)?,
+                number: unsigned(row.try_get(2)?),
+                stage: stage_of(row.try_get(3)?)?,
+                nickname: row.try_get(4)?,
+                worker: row.try_get(5)?,
+                end: End::from_word(row.try_get(6)?),
+                error: row.try_get(7)?,
+            })
+        })
+        .collect()
+}
+
+/// All that is known of a job.
+pub(super) async fn job(pool: &PgPool, number: i64) -> Result<Option<JobRow>, StoreError> {
+    // One snapshot, so that it belongs together.
+    let mut reading = pool
+        .begin_with("begin transaction isolation level repeatable read read only")
+        .await?;
+    let job = sqlx::query(concat!(
+        "select ",
+        rows::job_columns!(),
+        " from jobs j where j.number = $1"
+    ))
+    .bind(number)
+    .fetch_optional(&mut *reading)
+    .await?;
+    let Some(job) = job.as_ref().map(rows::job).transpose()? else {
+        return Ok(None);
+    };
+    let texts: Vec<(i64, String, i64)> = sqlx::query_as(
+        "select stage, left(data, $2), char_length(data)::bigint from inputs where number = $1 \
+         order by stage",
+    )
+    .bind(number)
+    .bind(i32::try_from(SHOWN_TEXT).unwrap_or(i32::MAX))
+    .fetch_all(&mut *reading)
+    .await?;
+    type Columns = (
+        i64,
+        String,
+        Option<String>,
+        Millis,
+        Option<Millis>,
+        Option<String>,
+    );
+    let leases: Vec<Columns> = sqlx::query_as(
+        "select l.stage, l.nickname, w.display_name, l.granted_at, l.ended_at, l.outcome \
+         from leases l left join workers w on w.id = l.worker where l.number = $1 \
+         order by l.id desc limit $2",
+    )
+    .bind(number)
+    .bind(i64::from(JOB_LEASES))
+    .fetch_all(&mut *reading)
+    .await?;
+    let flags: Vec<(i64, String, Millis)> = sqlx::query_as(
+        "select stage, volunteer, flagged_at from flags where number = $1 order by flagged_at",
+    )
+    .bind(number)
+    .fetch_all(&mut *reading)
+    .await?;
+    reading.commit().await?;
+    let texts = texts.into_iter().map(|(stage, text, length)| JobText {
+        stage: unsigned(stage),
+        text,
+        length: unsigned(length),
+    });
+    let leases =
+        leases
+            .into_iter()
+            .map(|(stage, nickname, worker, granted_at, ended_at, outcome)| {
+                Ok(JobLease {
+                    stage: stage_of(stage)?,
+                    nickname,
+                    worker: worker.unwrap_or_default(),
+                    granted_at,
+                    ended: ended_at.zip(outcome.as_deref().and_then(End::from_word)),
+                })
+            });
+    let flags = flags
+        .into_iter()
+        .map(|(stage, who, at)| Ok((stage_of(stage)?, public_name(&who), at)));
+    Ok(Some(JobRow {
+        number: unsigned(job.number),
+        stage: job.stage,
+        state: job.state,
+        attempt: unsigned(job.attempt),
+        failures: unsigned(job.failures),
+        sent_back: unsigned(job.sent_back),
+        reason: job.reason,
+        errors: job.errors,
+        changed_at: job.changed_at,
+        texts: texts.collect(),
+        leases: leases.collect::<Result<_, StoreError>>()?,
+        flags: flags.collect::<Result<_, StoreError>>()?,
+    }))
 }
 
 /// A page of the jobs that a filter means. The operator's call, and rare: results by nickname are

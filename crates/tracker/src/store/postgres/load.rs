@@ -17,11 +17,13 @@ use std::collections::BTreeSet;
 use distcompute_protocol::Stage;
 use sqlx::PgConnection;
 
-use super::rows::{job, job_columns, lease, lease_columns, worker, worker_columns};
+use super::rows::{
+    job, job_columns, lease, lease_columns, volunteer, volunteer_columns, worker, worker_columns,
+};
 use crate::{
     clock::Millis,
-    ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, Wanted, Worker},
-    rules::names,
+    ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
+    rules::attempts::{THERE, WORKING},
     store::{StoreError, column, stage_of},
 };
 
@@ -42,7 +44,33 @@ const GIVEN: &str = "select coalesce($1, tracker_now()), \
      array(select nextval('worker_ids') from generate_series(1, $2)), \
      array(select nextval('lease_ids') from generate_series(1, $3)), \
      array(select open from stage_counters order by stage), \
-     array(select workers from stage_counters order by stage)";
+     array(select workers from stage_counters order by stage), \
+     array(select failing from stage_counters order by stage), \
+     array(select paused_at from stage_counters order by stage)";
+
+/// Volunteers that worked at a stage of late.
+pub(super) const WORKED: &str = concat!(
+    "select ",
+    volunteer_columns!(),
+    " from volunteers v where v.stage = $1 and v.worked_at > $2 \
+     order by v.worked_at desc limit $3"
+);
+
+/// Volunteers that asked for jobs there.
+pub(super) const ASKED: &str = concat!(
+    "select ",
+    volunteer_columns!(),
+    " from volunteers v where v.stage = $1 and v.asked_at > $2 \
+     order by v.asked_at desc limit $3"
+);
+
+/// Volunteers that failed there since the stage last made a result.
+pub(super) const FAILED: &str = concat!(
+    "select ",
+    volunteer_columns!(),
+    " from volunteers v where v.stage = $1 and v.failed_at > $2 \
+     order by v.failed_at desc limit $3"
+);
 
 /// Workers that fell silent. One that another transaction has is heard from, or being swept.
 const IDLE: &str = concat!(
@@ -120,8 +148,16 @@ pub(super) async fn load(
             .await?;
         read.workers = rows.iter().map(worker).collect::<Result<_, _>>()?;
     }
-    let (open, enrolled): (Vec<i64>, Vec<i64>);
-    (read.now, read.worker_ids, read.lease_ids, open, enrolled) = sqlx::query_as(GIVEN)
+    let (open, enrolled, failing, paused): (Vec<i64>, Vec<i64>, Vec<i64>, Vec<Option<i64>>);
+    (
+        read.now,
+        read.worker_ids,
+        read.lease_ids,
+        open,
+        enrolled,
+        failing,
+        paused,
+    ) = sqlx::query_as(GIVEN)
         .bind(now)
         .bind(limit(wanted.registrations))
         .bind(limit(wanted.grants()))
@@ -135,6 +171,9 @@ pub(super) async fn load(
     {
         (read.open[at], read.enrolled[at]) = (open, enrolled);
     }
+    for (at, (failing, paused)) in failing.into_iter().zip(paused).enumerate().take(5) {
+        (read.failing[at], read.paused[at]) = (failing != 0, paused);
+    }
     silent(connection, wanted, &mut read).await?;
     jobs_and_leases(connection, wanted, &mut read, &lease_ids, &numbers).await?;
     repeated(connection, wanted, &mut read).await?;
@@ -143,6 +182,7 @@ pub(super) async fn load(
     }
     queues(connection, wanted, &mut read).await?;
     avoided(connection, &mut read).await?;
+    volunteers(connection, wanted, &mut read).await?;
     Ok(read)
 }
 
@@ -356,18 +396,43 @@ async fn avoided(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(
     if numbers.is_empty() {
         return Ok(());
     }
-    let volunteers: Vec<String> = read
-        .workers
-        .iter()
-        .map(|worker| names::volunteer(&worker.nickname, worker.id))
-        .collect();
-    read.avoided = sqlx::query_as(
-        "select number, volunteer from avoided where number = any($1) and volunteer = any($2)",
-    )
-    .bind(&numbers)
-    .bind(&volunteers)
-    .fetch_all(&mut *connection)
-    .await?;
+    read.avoided =
+        sqlx::query_as("select number, volunteer, failed <> 0 from avoided where number = any($1)")
+            .bind(&numbers)
+            .fetch_all(&mut *connection)
+            .await?;
+    Ok(())
+}
+
+/// Who works, asks for jobs and fails, at the stages where that matters. Nothing is locked: two
+/// trackers that count at the same time are one failure apart at most.
+async fn volunteers(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    let mut known = BTreeSet::new();
+    for stage in read.watched(wanted) {
+        let kinds = [
+            (WORKED, read.now - WORKING),
+            (ASKED, read.now - THERE),
+            (FAILED, read.now - WORKING),
+        ];
+        for (statement, since) in kinds {
+            let rows = sqlx::query(statement)
+                .bind(column(stage))
+                .bind(since)
+                .bind(limit(VOLUNTEERS))
+                .fetch_all(&mut *connection)
+                .await?;
+            for row in &rows {
+                let one = volunteer(row)?;
+                if known.insert((one.stage, one.name.clone())) {
+                    read.volunteers.push(one);
+                }
+            }
+        }
+    }
     Ok(())
 }
 

@@ -3,15 +3,17 @@
 use sqlx::{Row as _, postgres::PgRow};
 
 use crate::{
-    ledger::{End, Failure, Job, Lease, State, Worker},
-    store::{StoreError, stage_of},
+    ledger::{End, Failure, Job, Lease, State, Volunteer, Worker},
+    rules::attempts::Failing,
+    store::{StoreError, stage_of, unsigned},
 };
 
 /// The columns of a worker `w`, in the order of [`worker`].
 macro_rules! worker_columns {
     () => {
         "w.id, w.token, w.display_name, w.nickname, w.stage, w.progress, w.completed, \
-         w.first_seen, w.last_seen, w.seq, w.synced_at, w.last_lease"
+         w.first_seen, w.last_seen, w.seq, w.synced_at, w.last_lease, w.address, w.trouble, \
+         w.rest_until, w.noted_at"
     };
 }
 
@@ -31,7 +33,33 @@ macro_rules! job_columns {
     };
 }
 
-pub(super) use {job_columns, lease_columns, worker_columns};
+/// The columns of a volunteer `v`, in the order of [`volunteer`].
+macro_rules! volunteer_columns {
+    () => {
+        "v.stage, v.volunteer, v.worked_at, v.asked_at, v.failed_at, v.failed_jobs, v.tries, v.error"
+    };
+}
+
+pub(super) use {job_columns, lease_columns, volunteer_columns, worker_columns};
+
+pub(super) fn volunteer(row: &PgRow) -> Result<Volunteer, StoreError> {
+    let failed_at: Option<i64> = row.try_get(4)?;
+    let jobs: Option<&str> = row.try_get(5)?;
+    let failing = Failing {
+        jobs: jobs
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default(),
+        tries: unsigned(row.try_get(6)?),
+        error: row.try_get::<Option<String>, _>(7)?.unwrap_or_default(),
+    };
+    Ok(Volunteer {
+        stage: stage_of(row.try_get(0)?)?,
+        name: row.try_get(1)?,
+        worked_at: row.try_get(2)?,
+        asked_at: row.try_get(3)?,
+        failing: failed_at.map(|at| (at, failing)),
+    })
+}
 
 pub(super) fn worker(row: &PgRow) -> Result<Worker, StoreError> {
     Ok(Worker {
@@ -47,6 +75,10 @@ pub(super) fn worker(row: &PgRow) -> Result<Worker, StoreError> {
         seq: row.try_get(9)?,
         synced_at: row.try_get(10)?,
         last_lease: row.try_get(11)?,
+        address: row.try_get(12)?,
+        trouble: row.try_get(13)?,
+        rest_until: row.try_get(14)?,
+        noted_at: row.try_get(15)?,
     })
 }
 

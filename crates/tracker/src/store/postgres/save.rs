@@ -12,9 +12,9 @@ use sqlx::PgConnection;
 
 use crate::{
     clock::Millis,
-    ledger::{Changes, Lease, StageChange},
+    ledger::{Changes, KEPT_NOTES, Lease, StageChange, VolunteerChange},
     rules::names,
-    store::{StoreError, column},
+    store::{StoreError, column, signed},
 };
 
 const MINUTE: Millis = 60_000;
@@ -60,10 +60,12 @@ with places as materialized ( \
     where l.id = c.id and l.id = any($28) \
 ) \
 update workers w set progress = c.progress, completed = c.completed, last_seen = c.last_seen, \
-    seq = c.seq, synced_at = c.synced_at, last_lease = c.last_lease \
+    seq = c.seq, synced_at = c.synced_at, last_lease = c.last_lease, trouble = c.trouble, \
+    rest_until = c.rest_until, noted_at = c.noted_at \
 from unnest($32::bigint[], $33::text[], $34::bigint[], $35::bigint[], $36::bigint[], \
-    $37::bigint[], $38::bigint[]) \
-    as c (id, progress, completed, last_seen, seq, synced_at, last_lease) \
+    $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[]) \
+    as c (id, progress, completed, last_seen, seq, synced_at, last_lease, trouble, rest_until, \
+        noted_at) \
 where w.id = c.id and w.id = any($32)";
 
 async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
@@ -123,6 +125,9 @@ async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), St
         .bind(workers().map(|w| w.seq).collect::<Vec<_>>())
         .bind(workers().map(|w| w.synced_at).collect::<Vec<_>>())
         .bind(workers().map(|w| w.last_lease).collect::<Vec<_>>())
+        .bind(workers().map(|w| w.trouble).collect::<Vec<_>>())
+        .bind(workers().map(|w| w.rest_until).collect::<Vec<_>>())
+        .bind(workers().map(|w| w.noted_at).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     Ok(())
@@ -134,10 +139,12 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
         let each = || changes.new_workers.iter();
         sqlx::query(
             "insert into workers (id, token, display_name, nickname, stage, progress, completed, \
-             first_seen, last_seen, seq, synced_at, last_lease) \
+             first_seen, last_seen, seq, synced_at, last_lease, address, trouble, rest_until, \
+             noted_at) \
              select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], \
                  $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], \
-                 $10::bigint[], $11::bigint[], $12::bigint[])",
+                 $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], \
+                 $15::bigint[], $16::bigint[])",
         )
         .bind(each().map(|w| w.id).collect::<Vec<_>>())
         .bind(each().map(|w| w.token.as_str()).collect::<Vec<_>>())
@@ -151,6 +158,10 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
         .bind(each().map(|w| w.seq).collect::<Vec<_>>())
         .bind(each().map(|w| w.synced_at).collect::<Vec<_>>())
         .bind(each().map(|w| w.last_lease).collect::<Vec<_>>())
+        .bind(each().map(|w| w.address.as_str()).collect::<Vec<_>>())
+        .bind(each().map(|w| w.trouble).collect::<Vec<_>>())
+        .bind(each().map(|w| w.rest_until).collect::<Vec<_>>())
+        .bind(each().map(|w| w.noted_at).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     }
@@ -224,18 +235,166 @@ async fn notes(connection: &mut PgConnection, changes: &Changes) -> Result<(), S
     if !changes.avoided.is_empty() {
         let each = || changes.avoided.iter();
         sqlx::query(
-            "insert into avoided (number, volunteer) \
-             select * from unnest($1::bigint[], $2::text[]) on conflict do nothing",
+            // One statement may not change a row twice.
+            "insert into avoided (number, volunteer, failed) \
+             select number, volunteer, max(failed) \
+             from unnest($1::bigint[], $2::text[], $3::bigint[]) as a (number, volunteer, failed) \
+             group by number, volunteer order by number, volunteer \
+             on conflict (number, volunteer) do update \
+             set failed = greatest(avoided.failed, excluded.failed)",
         )
-        .bind(each().map(|(number, _)| *number).collect::<Vec<_>>())
+        .bind(each().map(|(number, ..)| *number).collect::<Vec<_>>())
         .bind(
             each()
-                .map(|(_, volunteer)| volunteer.as_str())
+                .map(|(_, volunteer, _)| volunteer.as_str())
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            each()
+                .map(|(.., failed)| i64::from(*failed))
                 .collect::<Vec<_>>(),
         )
         .execute(&mut *connection)
         .await?;
     }
+    volunteers(connection, changes).await?;
+    failures(connection, changes).await
+}
+
+/// Who was heard of, and what failed there. Rows are locked in one order, or passed over.
+async fn volunteers(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    if let Some(before) = changes.forget_volunteers {
+        sqlx::query(
+            "delete from volunteers v using ( \
+                 select stage, volunteer from volunteers \
+                 where greatest(worked_at, asked_at) < $1 for update skip locked) as old \
+             where v.stage = old.stage and v.volunteer = old.volunteer",
+        )
+        .bind(before)
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !changes.calmed.is_empty() {
+        let stages: Vec<i64> = changes.calmed.iter().map(|stage| column(*stage)).collect();
+        sqlx::query(
+            "update volunteers v set failed_at = null, failed_jobs = null, tries = 0, error = null \
+             from (select stage, volunteer from volunteers \
+                 where stage = any($1) and failed_at is not null for update skip locked) as c \
+             where v.stage = c.stage and v.volunteer = c.volunteer",
+        )
+        .bind(&stages)
+        .execute(&mut *connection)
+        .await?;
+    }
+    // Those that said goodbye apart: a statement cannot tell a time that is not given from none.
+    let left = |change: &VolunteerChange| change.asked_at == Some(0);
+    for goodbye in [false, true] {
+        let rows: Vec<_> = changes
+            .volunteers
+            .iter()
+            .filter(|(_, change)| left(change) == goodbye)
+            .collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let failing = || rows.iter().map(|(_, change)| change.failing.as_ref());
+        let jobs: Vec<Option<String>> = failing()
+            .map(|failing| failing.and_then(|failing| serde_json::to_string(&failing.jobs).ok()))
+            .collect();
+        sqlx::query(VOLUNTEERS)
+            .bind(
+                rows.iter()
+                    .map(|((stage, _), _)| column(*stage))
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                rows.iter()
+                    .map(|((_, who), _)| who.as_str())
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                rows.iter()
+                    .map(|(_, change)| change.worked_at)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                rows.iter()
+                    .map(|(_, change)| change.asked_at)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                failing()
+                    .map(|failing| failing.map(|_| changes.now))
+                    .collect::<Vec<_>>(),
+            )
+            .bind(jobs)
+            .bind(
+                failing()
+                    .map(|failing| failing.map(|failing| signed(failing.tries)))
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                failing()
+                    .map(|failing| failing.map(|failing| failing.error.as_str()))
+                    .collect::<Vec<_>>(),
+            )
+            .bind(goodbye)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Volunteers as they were heard of; `$9`: they have said goodbye.
+const VOLUNTEERS: &str = "insert into volunteers as v (stage, volunteer, worked_at, asked_at, \
+         failed_at, failed_jobs, tries, error) \
+     select stage, volunteer, coalesce(worked, 0), coalesce(asked, 0), failed, jobs, \
+         coalesce(tries, 0), error \
+     from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], \
+         $6::text[], $7::bigint[], $8::text[]) \
+         as c (stage, volunteer, worked, asked, failed, jobs, tries, error) \
+     order by stage, volunteer collate \"C\" \
+     on conflict (stage, volunteer) do update set \
+         worked_at = greatest(v.worked_at, excluded.worked_at), \
+         asked_at = case when $9 then 0 else greatest(v.asked_at, excluded.asked_at) end, \
+         failed_at = coalesce(excluded.failed_at, v.failed_at), \
+         failed_jobs = coalesce(excluded.failed_jobs, v.failed_jobs), \
+         tries = case when excluded.failed_at is null then v.tries else excluded.tries end, \
+         error = coalesce(excluded.error, v.error)";
+
+/// The latest failures of all jobs. Several trackers tidy up at the same time, each what the others
+/// do not.
+async fn failures(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    if changes.failures.is_empty() {
+        return Ok(());
+    }
+    let each = || changes.failures.iter();
+    sqlx::query(
+        "insert into failures (at, number, stage, nickname, worker, kind, error) \
+         select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], \
+             $6::text[], $7::text[])",
+    )
+    .bind(each().map(|note| note.at).collect::<Vec<_>>())
+    .bind(each().map(|note| note.number).collect::<Vec<_>>())
+    .bind(each().map(|note| column(note.stage)).collect::<Vec<_>>())
+    .bind(
+        each()
+            .map(|note| note.nickname.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(each().map(|note| note.worker.as_str()).collect::<Vec<_>>())
+    .bind(each().map(|note| note.end.word()).collect::<Vec<_>>())
+    .bind(each().map(|note| note.error.as_str()).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "delete from failures where id = any(array( \
+             select id from failures where id <= (select max(id) from failures) - $1 \
+             order by id limit 1000 for update skip locked))",
+    )
+    .bind(KEPT_NOTES)
+    .execute(&mut *connection)
+    .await?;
     Ok(())
 }
 
@@ -256,10 +415,14 @@ with total as ( \
         done = s.done + c.done, aside = s.aside + c.aside, workers = s.workers + c.workers, \
         granted = s.granted + c.granted, accepted = s.accepted + c.accepted, \
         rejected = s.rejected + c.rejected, lapsed = s.lapsed + c.lapsed, \
-        failed = s.failed + c.failed \
+        failed = s.failed + c.failed, failing = s.failing * c.keeps + c.failing, \
+        paused_at = case c.pauses when 1 then $23 when -1 then null else s.paused_at end, \
+        paused_reason = case c.pauses when 0 then s.paused_reason else c.reason end \
     from total, unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], \
-        $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[]) \
-        as c (stage, open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed) \
+        $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], \
+        $26::bigint[], $27::bigint[], $28::bigint[], $29::text[]) \
+        as c (stage, open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed, \
+            failing, keeps, pauses, reason) \
     where s.stage = c.stage \
 ), credited as ( \
     insert into leaderboard (nickname, completed, worker, look, since) \
@@ -281,7 +444,11 @@ pub(super) async fn counters(
     let stages: Vec<_> = Stage::ALL
         .into_iter()
         .zip(&changes.stages)
-        .filter(|(_, change)| **change != StageChange::default())
+        .filter(|(stage, change)| {
+            **change != StageChange::default()
+                || changes.calmed.contains(stage)
+                || changes.pauses.contains_key(stage)
+        })
         .collect();
     if stages.is_empty() && changes.outputs.is_empty() && changes.closed == 0 {
         return Ok(());
@@ -328,6 +495,29 @@ pub(super) async fn counters(
         .bind(changes.now)
         .bind(earned().map(|c| c.worker.clone()).collect::<Vec<_>>())
         .bind(nicknames().map(|n| names::look(n)).collect::<Vec<_>>())
+        .bind(count(|c| c.failing))
+        .bind(
+            stages
+                .iter()
+                .map(|(stage, _)| i64::from(!changes.calmed.contains(stage)))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            stages
+                .iter()
+                .map(|(stage, _)| match changes.pauses.get(stage) {
+                    Some(Some(_)) => 1_i64,
+                    Some(None) => -1,
+                    None => 0,
+                })
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            stages
+                .iter()
+                .map(|(stage, _)| changes.pauses.get(stage)?.as_deref())
+                .collect::<Vec<_>>(),
+        )
         .execute(&mut *connection)
         .await?;
     Ok(())

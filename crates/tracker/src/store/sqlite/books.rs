@@ -8,8 +8,9 @@ use crate::{
     clock::Millis,
     rules::estimate::WINDOW_MINUTES,
     store::{
-        AsideRow, MOST_FAILING, Output, Page, Rank, RequeueFilter, Requeued, StageCounts, Status,
-        StoreError, Whereabouts, WorkerRow, column, signed, stage_of, unsigned,
+        AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, Output,
+        Page, Paused, Rank, RequeueFilter, Requeued, SHOWN_TEXT, StageCounts, Status, StoreError,
+        Whereabouts, WorkerRow, column, public_name, signed, stage_of, unsigned,
     },
 };
 
@@ -26,7 +27,10 @@ pub(super) fn knows(on: &Connection, token: &str) -> Result<bool, StoreError> {
 
 pub(super) fn open_jobs(on: &Connection, stage: Stage) -> Result<u64, StoreError> {
     let open = on
-        .prepare_cached("select open from stage_counters where stage = ?")?
+        .prepare_cached(
+            "select case when paused_at is null then open else 0 end from stage_counters \
+             where stage = ?",
+        )?
         .query_row([column(stage)], |row| row.get(0))?;
     Ok(unsigned(open))
 }
@@ -39,12 +43,21 @@ pub(super) fn status(on: &mut Connection, now: Millis) -> Result<Status, StoreEr
         .query_row((), |row| row.try_into())?;
     let mut stages: [StageCounts; 5] = Default::default();
     let mut counters = reading.prepare_cached(
-        "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed \
-         from stage_counters order by stage",
+        "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed, \
+         paused_at, paused_reason from stage_counters order by stage",
     )?;
-    for (counts, read) in stages.iter_mut().zip(counters.query_map((), stage_counts)?) {
-        *counts = read?;
+    let mut paused: [Option<Paused>; 5] = Default::default();
+    let mut read = counters.query(())?;
+    for (counts, paused) in stages.iter_mut().zip(&mut paused) {
+        let Some(row) = read.next()? else { break };
+        *counts = stage_counts(row)?;
+        let (at, reason): (Option<Millis>, Option<String>) = (row.get(10)?, row.get(11)?);
+        *paused = at.map(|at| Paused {
+            at,
+            reason: reason.unwrap_or_default(),
+        });
     }
+    drop(read);
     let mut failing = reading.prepare_cached(FAILING)?;
     for (stage, counts) in Stage::ALL.into_iter().zip(&mut stages) {
         let found = failing.query_row((column(stage), signed(MOST_FAILING)), |row| row.get(0))?;
@@ -67,6 +80,7 @@ pub(super) fn status(on: &mut Connection, now: Millis) -> Result<Status, StoreEr
         closed: unsigned(closed),
         stages,
         window_s: unsigned((now - start) / 1_000),
+        paused,
     })
 }
 
@@ -239,6 +253,96 @@ pub(super) fn whereabouts(
         }
     }
     Ok(found)
+}
+
+/// The latest failures.
+pub(super) const FAILURES: &str = "select id, at, number, stage, nickname, worker, kind, error \
+     from failures order by id desc limit ?";
+
+pub(super) fn failures(on: &Connection, limit: u32) -> Result<Vec<FailureRow>, StoreError> {
+    let mut statement = on.prepare_cached(FAILURES)?;
+    statement
+        .query_and_then([limit], |row| {
+            Ok(FailureRow {
+                id: unsigned(row.get(0)?),
+                at: row.get(1)?,
+                number: unsigned(row.get(2)?),
+                stage: stage_of(row.get(3)?)?,
+                nickname: row.get(4)?,
+                worker: row.get(5)?,
+                end: End::from_word(&row.get::<_, String>(6)?),
+                error: row.get(7)?,
+            })
+        })?
+        .collect()
+}
+
+/// All that is known of a job.
+pub(super) fn job(on: &mut Connection, number: i64) -> Result<Option<JobRow>, StoreError> {
+    // One transaction, so that it belongs together.
+    let on = on.transaction()?;
+    let job = on
+        .prepare_cached(super::load::JOB)?
+        .query_and_then([number], rows::job)?
+        .next()
+        .transpose()?;
+    let Some(job) = job else {
+        return Ok(None);
+    };
+    let texts = on
+        .prepare_cached(
+            "select stage, substr(data, 1, ?), length(data) from inputs where number = ? \
+             order by stage",
+        )?
+        .query_and_then((SHOWN_TEXT, number), |row| {
+            Ok(JobText {
+                stage: unsigned(row.get(0)?),
+                text: row.get(1)?,
+                length: unsigned(row.get(2)?),
+            })
+        })?
+        .collect::<Result<_, StoreError>>()?;
+    let leases = on
+        .prepare_cached(
+            "select l.stage, l.nickname, w.display_name, l.granted_at, l.ended_at, l.outcome \
+             from leases l left join workers w on w.id = l.worker where l.number = ? \
+             order by l.id desc limit ?",
+        )?
+        .query_and_then((number, JOB_LEASES), |row| {
+            let ended_at: Option<Millis> = row.get(4)?;
+            let outcome: Option<String> = row.get(5)?;
+            Ok(JobLease {
+                stage: stage_of(row.get(0)?)?,
+                nickname: row.get(1)?,
+                worker: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                granted_at: row.get(3)?,
+                ended: ended_at.zip(outcome.as_deref().and_then(End::from_word)),
+            })
+        })?
+        .collect::<Result<_, StoreError>>()?;
+    let flags = on
+        .prepare_cached(
+            "select stage, volunteer, flagged_at from flags where number = ? order by flagged_at",
+        )?
+        .query_and_then([number], |row| {
+            let who: String = row.get(1)?;
+            Ok((stage_of(row.get(0)?)?, public_name(&who), row.get(2)?))
+        })?
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Some(JobRow {
+        number: unsigned(job.number),
+        stage: job.stage,
+        state: job.state,
+        attempt: unsigned(job.attempt),
+        failures: unsigned(job.failures),
+        sent_back: unsigned(job.sent_back),
+        reason: job.reason,
+        errors: job.errors,
+        changed_at: job.changed_at,
+        texts,
+        leases,
+        flags,
+    }))
 }
 
 /// A page of the jobs that a filter means. The operator's call, and rare: results by nickname are

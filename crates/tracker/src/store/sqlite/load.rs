@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use distcompute_protocol::Stage;
 use rusqlite::{Connection, Params, Row};
 
-use super::rows::{self, job_columns, lease_columns, worker_columns};
+use super::rows::{self, job_columns, lease_columns, volunteer_columns, worker_columns};
 use crate::{
     clock::Millis,
-    ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, Wanted, Worker},
+    ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
+    rules::attempts::{THERE, WORKING},
     store::{StoreError, column, signed, stage_of},
 };
 
@@ -63,6 +64,27 @@ pub(super) const HEADS: &str = concat!(
     " from jobs j where j.stage = ? and j.state = 'open' order by j.position, j.number limit ?",
 );
 
+/// Volunteers that worked at a stage of late.
+pub(super) const WORKED: &str = concat!(
+    "select ",
+    volunteer_columns!(),
+    " from volunteers v where v.stage = ? and v.worked_at > ? order by v.worked_at desc limit ?",
+);
+
+/// Volunteers that asked for jobs there.
+pub(super) const ASKED: &str = concat!(
+    "select ",
+    volunteer_columns!(),
+    " from volunteers v where v.stage = ? and v.asked_at > ? order by v.asked_at desc limit ?",
+);
+
+/// Volunteers that failed there since the stage last made a result.
+pub(super) const FAILED: &str = concat!(
+    "select ",
+    volunteer_columns!(),
+    " from volunteers v where v.stage = ? and v.failed_at > ? order by v.failed_at desc limit ?",
+);
+
 /// A text: the input of a job at a stage.
 pub(super) const INPUT: &str =
     "select number, stage, data from inputs where number = ? and stage = ?";
@@ -114,6 +136,7 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
         flags(on, &mut read)?;
     }
     heads(on, wanted, &mut read)?;
+    volunteers(on, wanted, &mut read)?;
     numbers_given(on, wanted, &mut read)?;
     Ok(read)
 }
@@ -222,25 +245,48 @@ fn head(on: &Connection, stage: Stage, limit: usize) -> Result<Vec<Job>, StoreEr
     each(on, HEADS, [which], rows::job)
 }
 
+/// Who works, asks for jobs and fails, at the stages where that matters.
+fn volunteers(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
+    let mut known = BTreeSet::new();
+    for stage in read.watched(wanted) {
+        let kinds = [
+            (WORKED, read.now - WORKING),
+            (ASKED, read.now - THERE),
+            (FAILED, read.now - WORKING),
+        ];
+        for (statement, since) in kinds {
+            let which = (column(stage), since, signed(VOLUNTEERS as u64));
+            let found = each(on, statement, [which], rows::volunteer)?;
+            let new = found
+                .into_iter()
+                .filter(|one| known.insert((one.stage, one.name.clone())));
+            read.volunteers.extend(new);
+        }
+    }
+    Ok(())
+}
+
 /// Who should rather not have which of these jobs.
-fn avoided(on: &Connection, jobs: &[Job]) -> Result<Vec<(i64, String)>, StoreError> {
+fn avoided(on: &Connection, jobs: &[Job]) -> Result<Vec<(i64, String, bool)>, StoreError> {
     let jobs = jobs.iter().filter(|job| job.has_past());
     each(
         on,
-        "select number, volunteer from avoided where number = ?",
+        "select number, volunteer, failed from avoided where number = ?",
         jobs.map(|job| [job.number]),
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )
 }
 
 /// How many jobs are open, how many workers there are, and the ids that come next. Nobody else gives ids meanwhile: whoever writes
 /// has the database for itself.
 fn numbers_given(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
-    let counters = "select stage, open, workers from stage_counters";
-    let counters: Vec<(i64, i64, i64)> = each(on, counters, [()], |row| Ok(row.try_into()?))?;
-    for (at, open, workers) in counters {
+    let counters = "select stage, open, workers, failing, paused_at from stage_counters";
+    let counters: Vec<(i64, i64, i64, i64, Option<Millis>)> =
+        each(on, counters, [()], |row| Ok(row.try_into()?))?;
+    for (at, open, workers, failing, paused) in counters {
         let stage = stage_of(at)?.index();
         (read.open[stage], read.enrolled[stage]) = (open, workers);
+        (read.failing[stage], read.paused[stage]) = (failing != 0, paused);
     }
     let (worker, lease): (i64, i64) = on
         .prepare_cached("select last_worker, last_lease from totals where id = 1")?

@@ -8,10 +8,11 @@ use crate::{
     store::{StoreError, signed},
 };
 
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/sqlite/0001_jobs_workers_leases.sql"),
     include_str!("../../../migrations/sqlite/0002_rounds_failures_syncs.sql"),
     include_str!("../../../migrations/sqlite/0003_actions.sql"),
+    include_str!("../../../migrations/sqlite/0005_failures.sql"),
     include_str!("../../../migrations/sqlite/0008_failing.sql"),
     include_str!("../../../migrations/sqlite/0009_probe.sql"),
     include_str!("../../../migrations/sqlite/0010_imports.sql"),

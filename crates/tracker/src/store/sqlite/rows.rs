@@ -3,15 +3,17 @@
 use rusqlite::Row;
 
 use crate::{
-    ledger::{End, Failure, Job, Lease, State, Worker},
-    store::{StoreError, stage_of},
+    ledger::{End, Failure, Job, Lease, State, Volunteer, Worker},
+    rules::attempts::Failing,
+    store::{StoreError, stage_of, unsigned},
 };
 
 /// The columns of a worker `w`, in the order of [`worker`].
 macro_rules! worker_columns {
     () => {
         "w.id, w.token, w.display_name, w.nickname, w.stage, w.progress, w.completed, \
-         w.first_seen, w.last_seen, w.seq, w.synced_at, w.last_lease"
+         w.first_seen, w.last_seen, w.seq, w.synced_at, w.last_lease, w.address, w.trouble, \
+         w.rest_until, w.noted_at"
     };
 }
 
@@ -31,7 +33,33 @@ macro_rules! job_columns {
     };
 }
 
-pub(super) use {job_columns, lease_columns, worker_columns};
+/// The columns of a volunteer `v`, in the order of [`volunteer`].
+macro_rules! volunteer_columns {
+    () => {
+        "v.stage, v.volunteer, v.worked_at, v.asked_at, v.failed_at, v.failed_jobs, v.tries, v.error"
+    };
+}
+
+pub(super) use {job_columns, lease_columns, volunteer_columns, worker_columns};
+
+pub(super) fn volunteer(row: &Row<'_>) -> Result<Volunteer, StoreError> {
+    let failed_at: Option<i64> = row.get(4)?;
+    let jobs: Option<String> = row.get(5)?;
+    let failing = Failing {
+        jobs: jobs
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
+        tries: unsigned(row.get(6)?),
+        error: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
+    };
+    Ok(Volunteer {
+        stage: stage_of(row.get(0)?)?,
+        name: row.get(1)?,
+        worked_at: row.get(2)?,
+        asked_at: row.get(3)?,
+        failing: failed_at.map(|at| (at, failing)),
+    })
+}
 
 pub(super) fn worker(row: &Row<'_>) -> Result<Worker, StoreError> {
     Ok(Worker {
@@ -47,6 +75,10 @@ pub(super) fn worker(row: &Row<'_>) -> Result<Worker, StoreError> {
         seq: row.get(9)?,
         synced_at: row.get(10)?,
         last_lease: row.get(11)?,
+        address: row.get(12)?,
+        trouble: row.get(13)?,
+        rest_until: row.get(14)?,
+        noted_at: row.get(15)?,
     })
 }
 

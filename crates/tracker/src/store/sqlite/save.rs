@@ -5,9 +5,9 @@ use rusqlite::{Connection, Params};
 
 use crate::{
     clock::Millis,
-    ledger::{Changes, Credit, Failure, JobChange, StageChange},
+    ledger::{Changes, Credit, Failure, JobChange, KEPT_NOTES, StageChange},
     rules::names,
-    store::{StoreError, column},
+    store::{StoreError, column, signed},
 };
 
 const MINUTE: Millis = 60_000;
@@ -44,8 +44,13 @@ pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError>
     })?;
     let gone = "delete from avoided where number = ?";
     each(on, gone, &changes.gone_avoided, |number| [number])?;
-    let added = "insert into avoided (number, volunteer) values (?, ?) on conflict do nothing";
-    each(on, added, &changes.avoided, |(number, who)| (number, who))?;
+    let added = "insert into avoided (number, volunteer, failed) values (?, ?, ?) \
+                 on conflict (number, volunteer) do update set failed = max(failed, excluded.failed)";
+    each(on, added, &changes.avoided, |(number, who, failed)| {
+        (number, who, failed)
+    })?;
+    volunteers(on, changes)?;
+    failures_noted(on, changes)?;
     jobs(on, changes)?;
     outputs(on, changes)?;
     counters(on, changes)
@@ -53,8 +58,9 @@ pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError>
 
 fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let added = "insert into workers (id, progress, completed, last_seen, seq, synced_at, \
-                 last_lease, token, display_name, nickname, stage, first_seen) \
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                 last_lease, trouble, rest_until, noted_at, token, display_name, nickname, stage, \
+                 first_seen, address) \
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
     each(on, added, &changes.new_workers, |worker| {
         (
             worker.id,
@@ -64,15 +70,20 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             worker.seq,
             worker.synced_at,
             worker.last_lease,
+            worker.trouble,
+            worker.rest_until,
+            worker.noted_at,
             &worker.token,
             &worker.display_name,
             &worker.nickname,
             column(worker.stage),
             worker.first_seen,
+            &worker.address,
         )
     })?;
     let changed = "update workers set progress = ?, completed = ?, last_seen = ?, seq = ?, \
-                   synced_at = ?, last_lease = ? where id = ?";
+                   synced_at = ?, last_lease = ?, trouble = ?, rest_until = ?, noted_at = ? \
+                   where id = ?";
     each(on, changed, &changes.workers, |worker| {
         (
             &worker.progress,
@@ -81,6 +92,9 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             worker.seq,
             worker.synced_at,
             worker.last_lease,
+            worker.trouble,
+            worker.rest_until,
+            worker.noted_at,
             worker.id,
         )
     })?;
@@ -118,6 +132,72 @@ fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             lease.id,
         )
     })
+}
+
+/// Who was heard of, and what failed there.
+fn volunteers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    if let Some(before) = changes.forget_volunteers {
+        let gone = "delete from volunteers where max(worked_at, asked_at) < ?";
+        each(on, gone, &[before], |before| [before])?;
+    }
+    let stages: Vec<Stage> = changes.calmed.iter().copied().collect();
+    let calmed = "update volunteers set failed_at = null, failed_jobs = null, tries = 0, \
+                  error = null where stage = ? and failed_at is not null";
+    each(on, calmed, &stages, |stage| [column(*stage)])?;
+    let calmed = "update stage_counters set failing = 0 where stage = ?";
+    each(on, calmed, &stages, |stage| [column(*stage)])?;
+    let rows: Vec<_> = changes.volunteers.iter().collect();
+    let noted = "insert into volunteers (stage, volunteer, worked_at, asked_at, failed_at, \
+                 failed_jobs, tries, error) \
+                 values (?1, ?2, coalesce(?3, 0), coalesce(?4, 0), ?5, ?6, coalesce(?7, 0), ?8) \
+                 on conflict (stage, volunteer) do update set \
+                 worked_at = max(worked_at, coalesce(?3, 0)), asked_at = coalesce(?4, asked_at), \
+                 failed_at = coalesce(?5, failed_at), failed_jobs = coalesce(?6, failed_jobs), \
+                 tries = coalesce(?7, tries), error = coalesce(?8, error)";
+    each(on, noted, &rows, |((stage, who), change)| {
+        let failing = change.failing.as_ref();
+        (
+            column(*stage),
+            who,
+            change.worked_at,
+            change.asked_at,
+            failing.map(|_| changes.now),
+            failing.and_then(|failing| serde_json::to_string(&failing.jobs).ok()),
+            failing.map(|failing| signed(failing.tries)),
+            failing.map(|failing| failing.error.as_str()),
+        )
+    })?;
+    let pauses: Vec<_> = changes.pauses.iter().collect();
+    let paused = "update stage_counters set paused_at = ?, paused_reason = ? where stage = ?";
+    each(on, paused, &pauses, |(stage, why)| {
+        (
+            why.as_ref().map(|_| changes.now),
+            why.as_deref(),
+            column(**stage),
+        )
+    })
+}
+
+/// The latest failures of all jobs.
+fn failures_noted(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    if changes.failures.is_empty() {
+        return Ok(());
+    }
+    let added = "insert into failures (at, number, stage, nickname, worker, kind, error) \
+                 values (?, ?, ?, ?, ?, ?, ?)";
+    each(on, added, &changes.failures, |note| {
+        (
+            note.at,
+            note.number,
+            column(note.stage),
+            &note.nickname,
+            &note.worker,
+            note.end.word(),
+            &note.error,
+        )
+    })?;
+    let old = "delete from failures where id <= (select max(id) from failures) - ?";
+    each(on, old, &[KEPT_NOTES], |kept| [kept])
 }
 
 /// Raises a number of the totals, and says what it was.
@@ -198,7 +278,7 @@ fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let changed = "update stage_counters set open = open + ?, held = held + ?, done = done + ?, \
                    aside = aside + ?, workers = workers + ?, granted = granted + ?, \
                    accepted = accepted + ?, rejected = rejected + ?, lapsed = lapsed + ?, \
-                   failed = failed + ? where stage = ?";
+                   failed = failed + ?, failing = failing + ? where stage = ?";
     each(on, changed, &stages, |(stage, change)| {
         (
             change.open,
@@ -211,6 +291,7 @@ fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             change.rejected,
             change.lapsed,
             change.failed,
+            change.failing,
             column(*stage),
         )
     })?;

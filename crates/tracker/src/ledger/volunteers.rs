@@ -1,0 +1,199 @@
+//! Who works at a stage, who fails there, and what follows from it: a registration is given fewer
+//! jobs, a stage is paused.
+
+use std::collections::BTreeSet;
+
+use distcompute_protocol::Stage;
+
+use super::{books::Books, rows::Volunteer};
+use crate::{
+    clock::Millis,
+    rules::{
+        attempts::{self, Failing, WORKING},
+        trouble,
+    },
+};
+
+/// How often a volunteer's row is brought up to date while nothing happens.
+const NOTE_EVERY: Millis = 60_000;
+
+impl Books {
+    /// Weighs what a registration has done and failed at: it is given fewer jobs, or more again.
+    pub(super) fn weigh(&mut self, worker: i64, good: usize, bad: usize) {
+        if good + bad == 0 {
+            return;
+        }
+        let Some(before) = self.workers.get(&worker).map(|worker| worker.trouble) else {
+            return;
+        };
+        let after = trouble::after(before, good, bad);
+        let rest_until = self.now + trouble::rest(after);
+        if after == before && after == 0 {
+            return;
+        }
+        self.with_worker(worker, |worker| {
+            worker.trouble = after;
+            // A result ends a rest too.
+            worker.rest_until = if bad > good { rest_until } else { 0 };
+        });
+    }
+
+    /// How many more jobs a registration may be given now.
+    pub(super) fn room(&self, worker: i64) -> usize {
+        let Some(row) = self.workers.get(&worker) else {
+            return 0;
+        };
+        if self.rests(worker) > 0 {
+            return 0;
+        }
+        let held = self.held.get(&worker).map_or(0, BTreeSet::len);
+        trouble::may_hold(row.trouble).saturating_sub(held)
+    }
+
+    /// For how long it is given nothing because its jobs fail.
+    pub(super) fn rests(&self, worker: i64) -> Millis {
+        self.workers.get(&worker).map_or(0, |row| {
+            let left = row.rest_until - self.now;
+            // Never longer than a rest is, whatever became of the clock.
+            left.clamp(0, trouble::rest(row.trouble))
+        })
+    }
+
+    /// Whether a registration was never given a job.
+    pub(super) fn has_had_nothing(&self, worker: i64) -> bool {
+        let row = self.workers.get(&worker);
+        row.is_some_and(|row| row.last_lease.is_none())
+    }
+
+    /// Notes that the volunteer of a worker has asked for jobs, or holds some; not every time, but its
+    /// `first` job at once.
+    pub(super) fn note_presence(&mut self, worker: i64, asked: bool, first: bool) {
+        let Some(row) = self.workers.get(&worker) else {
+            return;
+        };
+        let holds = self.held.get(&worker).is_some_and(|held| !held.is_empty());
+        if !(asked || holds) {
+            return;
+        }
+        let stale = (self.now - row.noted_at).abs() >= NOTE_EVERY;
+        if !(stale || first && holds) {
+            return;
+        }
+        let (stage, name, now) = (row.stage, Self::volunteer(row), self.now);
+        self.with_worker(worker, |worker| worker.noted_at = now);
+        let key = (stage, name.clone());
+        let change = self.changes.volunteers.entry(key).or_default();
+        if asked {
+            change.asked_at = Some(now);
+        }
+        if holds {
+            change.worked_at = Some(now);
+        }
+        let known = self.known(stage, &name);
+        if asked {
+            known.asked_at = now;
+        }
+        if holds {
+            known.worked_at = now;
+        }
+    }
+
+    fn known(&mut self, stage: Stage, name: &str) -> &mut Volunteer {
+        self.volunteers
+            .entry((stage, name.to_owned()))
+            .or_insert_with(|| Volunteer {
+                stage,
+                name: name.to_owned(),
+                worked_at: 0,
+                asked_at: 0,
+                failing: None,
+            })
+    }
+
+    /// Notes that a worker says goodbye: no job is left to its volunteer any more.
+    pub(super) fn note_goodbye(&mut self, worker: i64) {
+        let Some(row) = self.workers.get(&worker) else {
+            return;
+        };
+        if row.noted_at == 0 {
+            return;
+        }
+        let key = (row.stage, Self::volunteer(row));
+        self.known(key.0, &key.1).asked_at = 0;
+        let change = self.changes.volunteers.entry(key).or_default();
+        change.asked_at = Some(0);
+    }
+
+    /// The volunteers that work at a stage.
+    pub(super) fn working(&self, stage: Stage) -> BTreeSet<String> {
+        let here = self.volunteers.values().filter(|one| one.stage == stage);
+        let working = here.filter(|one| self.now - one.worked_at < WORKING);
+        working.map(|one| one.name.clone()).collect()
+    }
+
+    /// Notes a failure of a volunteer at a stage.
+    pub(super) fn note_failing(&mut self, stage: Stage, name: &str, job: i64, error: &str) {
+        let now = self.now;
+        let known = self.known(stage, name);
+        known.worked_at = now;
+        let (at, failing) = known
+            .failing
+            .get_or_insert_with(|| (now, Failing::default()));
+        *at = now;
+        failing.add(job, error);
+        let failing = failing.clone();
+        let key = (stage, name.to_owned());
+        let change = self.changes.volunteers.entry(key).or_default();
+        change.worked_at = Some(now);
+        change.failing = Some(failing);
+        self.may_fail[stage.index()] = true;
+        self.count(stage).failing += 1;
+    }
+
+    /// A stage has made a result: not everything fails there.
+    pub(super) fn calm(&mut self, stage: Stage) {
+        if !std::mem::take(&mut self.may_fail[stage.index()]) {
+            return;
+        }
+        self.changes.calmed.insert(stage);
+        self.count(stage).failing = 0;
+        for one in self.volunteers.values_mut() {
+            if one.stage == stage {
+                one.failing = None;
+            }
+        }
+        for ((at, _), change) in &mut self.changes.volunteers {
+            if *at == stage {
+                change.failing = None;
+            }
+        }
+    }
+
+    /// Pauses a stage if everything fails there.
+    pub(super) fn consider_pause(&mut self, stage: Stage) {
+        if self.paused[stage.index()] {
+            return;
+        }
+        let here = self.volunteers.values().filter(|one| one.stage == stage);
+        let failing = here.filter_map(|one| one.failing.as_ref());
+        let recent = failing.filter(|(at, _)| self.now - at < WORKING);
+        let failing = recent.map(|(_, failing)| failing);
+        let working = self.working(stage).len();
+        let why = attempts::pause(failing, working, self.rules.pause_after);
+        if let Some(why) = why {
+            self.paused[stage.index()] = true;
+            self.changes.pauses.insert(stage, Some(why));
+        }
+    }
+
+    /// Has a paused stage go on, with nothing that stands against anybody. `false`: it was not paused.
+    pub(super) fn go_on(&mut self, stage: Stage) -> bool {
+        self.may_fail[stage.index()] = true;
+        self.calm(stage);
+        let was = std::mem::take(&mut self.paused[stage.index()]);
+        if was {
+            self.changes.pauses.insert(stage, None);
+        }
+        was
+    }
+}
