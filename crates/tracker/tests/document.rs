@@ -215,11 +215,17 @@ async fn what_is_documented_occurs_and_nothing_else() {
     for body in ["{}", r#"{"stage":"x"}"#] {
         log.raw("requeue", Body::from(body)).await;
     }
-    log.raw("requeue", Body::from("x".repeat(2_000))).await;
-    log.stall("requeue").await;
-    log.post("requeue", json!("no token")).await;
+    for body in ["{}", r#"{"stage":"x"}"#] {
+        log.raw("resume", Body::from(body)).await;
+    }
+    for call in ["requeue", "resume"] {
+        log.raw(call, Body::from("x".repeat(2_000))).await;
+        log.stall(call).await;
+        log.post(call, json!("no token")).await;
+    }
     tracker.store.close().await;
     log.raw("requeue", Body::from("{}")).await;
+    log.raw("resume", Body::from("{}")).await;
     for call in CALLS {
         let mut body = json!({ "token": "x", "data": "", "seq": 1 });
         body["progress"] = progress_for(call);
