@@ -2,16 +2,20 @@
 // fresh; wasm-pack would optimise again each time, so its packages carry a stamp of their inputs.
 
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 import { Failure, isMain, runMain } from "./failure.mjs";
 import { shortenNames } from "./imports.mjs";
+import { addLicences, finishWeb } from "./npm-package.mjs";
 import { root, toolEnv, which } from "./places.mjs";
 import { answer, endOnSignals, must } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
 import { hashOf, isStamped, writeStamp } from "./stamp.mjs";
 import { ensureBuildTools, ensureWasmOpt } from "./tools.mjs";
+
+/** The scripts that say what is done to a package in the end. */
+const finishers = ["build", "imports", "npm-package"].map((name) => `scripts/${name}.mjs`);
 
 export const targets = ["web", "bundler", "nodejs"];
 
@@ -30,8 +34,7 @@ export function buildPackage({ target = "web", outDir = join(root, "pkg") } = {}
     crate: root,
     target,
     outDir,
-    // Nobody downloads what Node.js runs, and its scripts are no modules.
-    finish: target === "nodejs" ? undefined : shorten,
+    finish: finishes[target],
     inputs: ["src", "crates/protocol", "Cargo.toml", "README.md"],
     about: "1 to 2 minutes the first time",
   });
@@ -53,12 +56,16 @@ export function buildKernel() {
 /** Takes comments and long names out: a tenth of the package. */
 async function shorten(folder) {
   shortenNames(folder);
+  addLicences(folder);
   const { transform } = await import("esbuild");
   for (const file of filesIn(folder, /\.js$/)) {
     const { code } = await transform(readFileSync(file, "utf8"), { minify: true, format: "esm" });
     writeFileSync(file, code);
   }
 }
+
+/** By target. Nobody downloads what Node.js runs, and its scripts are no modules. */
+const finishes = { web: finishWeb, bundler: shorten, nodejs: addLicences };
 
 function filesIn(folder, names) {
   return readdirSync(folder, { recursive: true })
@@ -67,11 +74,7 @@ function filesIn(folder, names) {
 }
 
 async function wasmPack({ what, crate, target, outDir, inputs, about, finish }) {
-  // These scripts say what is done to the package in the end.
-  const hash = await inputHash(
-    [...inputs, "scripts/build.mjs", "scripts/imports.mjs", "package-lock.json"],
-    [target],
-  );
+  const hash = await inputHash([...inputs, ...finishers, "package-lock.json"], [target]);
   // Beside the folder: wasm-pack empties the folder, and npm would pack the stamp.
   const stamp = join(root, "target", "stamps", relative(root, outDir).replaceAll(/\W+/g, "-"));
   if (isStamped(stamp, hash) && existsSync(join(outDir, "package.json"))) return outDir;
@@ -142,9 +145,12 @@ export function buildTracker() {
   });
 }
 
-/** What a browser has to download, all of it: as it is, and as servers compress it. */
+/** What is for bundlers and the like: the same again, with the wasm as text. */
+const embedded = /^(index|wasm)\.js$/;
+
+/** What a browser has to download of a page without a bundler: as it is, and as servers compress it. */
 export function packageSizes(folder) {
-  const names = filesIn(folder, /\.(wasm|js)$/);
+  const names = filesIn(folder, /\.(wasm|js)$/).filter((file) => !embedded.test(basename(file)));
   if (!names.some((name) => name.endsWith(".wasm"))) {
     throw new Failure(`There is no wasm in ${relative(root, folder)}.`, {
       why: "wasm-pack should have written it.",

@@ -136,15 +136,16 @@ export async function answer(command, args, options = {}) {
  * @param {(line: string) => any} ready returns something truthy for the line that says it runs
  * @param {"stdout" | "stderr"} [says] where that line comes
  * @param {(line: string, from: "stdout" | "stderr") => void} [onLine] gets what comes after that
+ * @param {"ignore" | "pipe"} [stdin] "pipe" for programs that end when their input ends
  * @returns {Promise<{ found: any, pid: number, exited: Promise<number>,
  *   stop: () => Promise<number>, kill: () => Promise<number> }>} `kill` does not ask
  */
 export function serve(
   command,
   args,
-  { ready, says = "stdout", onLine, startMs = 30_000, remedy, ...options },
+  { ready, says = "stdout", onLine, startMs = 30_000, remedy, stdin = "ignore", ...options },
 ) {
-  const child = spawnChild(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawnChild(command, args, { ...options, stdio: [stdin, "pipe", "pipe"] });
   const exited = new Promise((resolve) => child.once("close", (code) => resolve(code ?? 1)));
   let output = "";
   return new Promise((resolve, reject) => {

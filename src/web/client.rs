@@ -115,10 +115,10 @@ export function load(dump: ClientDump): Client;
  * made. The last argument of each call may be `{ signal, timeoutMs }`. A network that fails and
  * a tracker that is overloaded are asked again, with growing random waits, until time runs out.
  */
+export interface Client extends Freeable {}
 export class Client {
   private constructor();
   free(): void;
-  [Symbol.dispose](): void;
   /**
    * Leaves: the tracker puts a job that is held back for others. Never rejects, takes ten
    * seconds at most unless `timeoutMs` says otherwise, and is safe to call twice.

@@ -162,14 +162,35 @@ export function set(object, name, value) {
 }
 
 let door;
+let announce;
+const installed = new Promise((resolve) => (announce = resolve));
 
 /** Called by the wasm when it starts: with the door to what stands behind these functions. */
 export function install(main) {
   door = main;
+  announce();
 }
 
+/** Whether the wasm has started. */
+export const isLoaded = () => door !== undefined;
+
+/** Resolves when the wasm has started. */
+export const whenLoaded = () => installed;
+
+let compiled;
+
+/**
+ * Keeps the compiled wasm for the workers of this page: `{ module, build }`, where `build` names the
+ * files that belong together. Only the published package calls it.
+ */
+export function keepCompiled(wasm) {
+  compiled = wasm;
+}
+
+export const compiledWasm = () => compiled;
+
 /** Asks the wasm. `name` is for those who have not loaded it. */
-function ask(name, word, ...given) {
+export function ask(name, word, ...given) {
   if (door) return door(word, ...given);
   throw new NotLoadedError(
     "not_loaded",
@@ -184,10 +205,6 @@ export async function init(options, callOptions) {
 
 export function load(dump) {
   return ask("load", "load", dump);
-}
-
-export function work(parts) {
-  ask("work", "work", parts);
 }
 
 /** What stands behind the `Volunteer` of a page: a function that is told what happens. */

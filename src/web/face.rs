@@ -78,7 +78,7 @@ extern "C" {
     fn NotLoadedError();
 }
 
-/// Runs when the wasm is loaded: from now on `init`, `load`, `work` and `Volunteer` work.
+/// Runs when the wasm is loaded: from now on `init`, `load` and `Volunteer` work.
 #[wasm_bindgen(start, private)]
 fn loaded() {
     std::panic::set_hook(Box::new(|panic| {
@@ -114,7 +114,6 @@ pub(crate) fn main_door() -> JsValue {
         "init" => Ok(client::init(&a, &b).into()),
         "load" => client::load(&a),
         "open" => volunteer::open(&a, b.unchecked_into()),
-        "work" => work::work(&a).map(|()| JsValue::UNDEFINED),
         "misspelt" => Ok(work::misspelt(&a)),
         "hub" => Ok(Hub::begin(&a)),
         "compute" => Ok(JsValue::from(compute::start(&a, &b))),

@@ -15,10 +15,23 @@ use web_sys::AbortSignal;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
+/** What browsers and Node declare under a name, or something else where the types of neither are in use. */
+export type Global<Name extends string, Otherwise = any> = typeof globalThis extends {
+  [name in Name]: { prototype: infer Declared };
+}
+  ? Declared
+  : Otherwise;
+
+/** Has `[Symbol.dispose]()`, for `using`, where the types in use know of it. */
+export type Freeable = Record<
+  SymbolConstructor extends { readonly dispose: infer Dispose extends symbol } ? Dispose : never,
+  () => void
+>;
+
 /** The last argument of every call. */
 export interface CallOptions {
   /** Aborting it rejects the call with `AbortError`; the client stays usable. */
-  signal?: AbortSignal | undefined;
+  signal?: Global<"AbortSignal"> | undefined;
   /**
    * How long the call may take in all, in milliseconds: waiting behind other calls of this client
    * and trying again included. Default 120,000.

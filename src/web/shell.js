@@ -138,9 +138,19 @@ function set(object, name, value) {
   object[name] = value;
 }
 var door;
+var announce;
+var installed = new Promise((resolve) => announce = resolve);
 function install(main) {
   door = main;
+  announce();
 }
+var isLoaded = () => door !== void 0;
+var whenLoaded = () => installed;
+var compiled;
+function keepCompiled(wasm) {
+  compiled = wasm;
+}
+var compiledWasm = () => compiled;
 function ask(name, word, ...given) {
   if (door) return door(word, ...given);
   throw new NotLoadedError(
@@ -153,9 +163,6 @@ async function init(options, callOptions) {
 }
 function load(dump) {
   return ask("load", "load", dump);
-}
-function work(parts) {
-  ask("work", "work", parts);
 }
 function open(options, page) {
   return ask("new Volunteer", "open", options, page);
@@ -1016,10 +1023,11 @@ function read2(parts) {
     return void 0;
   }
 }
+var misspelt = (given) => isLoaded() ? ask("work", "misspelt", given) : void 0;
 var called = false;
-function begin(given, door2) {
+function begin(given, adopt) {
   const parts = read2(given);
-  const wrong = !isWorker() ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts." : door2("misspelt", given) ?? (parts ? called && "work() was called before in this worker." : "work() takes a function, or an object { setup?, handler } of functions.");
+  const wrong = !isWorker() ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts." : misspelt(given) ?? (parts ? called && "work() was called before in this worker." : "work() takes a function, or an object { setup?, handler } of functions.");
   if (wrong) {
     tellPage("error", { message: wrong });
     throw makeError("InvalidArgumentError", "invalid_argument", wrong);
@@ -1027,18 +1035,40 @@ function begin(given, door2) {
   called = true;
   countNested();
   let core, hear;
-  addEventListener("message", ({ data }) => {
-    if (data?.dc !== 1) return;
+  const obey = (data) => {
     if (hear) hear(wordOf(data), data);
     else if (data.t === "compute") {
       if (core) core.meet(data.port);
-      else core = door2("compute", parts, data.port);
+      else core = ask("work", "compute", parts, data.port);
     } else if (data.t === "hub" && !core) {
-      hear = door2("hub", data.setup) ?? (() => {
+      hear = ask("work", "hub", data.setup) ?? (() => {
       });
     }
+  };
+  let early = [];
+  const load2 = async (wasm) => {
+    try {
+      await (adopt ? adopt(wasm) : whenLoaded());
+      const wrong2 = misspelt(given);
+      if (wrong2) throw new TypeError(wrong2);
+    } catch (error) {
+      return tellPage("error", { message: String(error?.message ?? error) });
+    }
+    const messages = early;
+    early = void 0;
+    for (const data of messages) obey(data);
+  };
+  addEventListener("message", ({ data }) => {
+    if (data?.dc !== 1) return;
+    if (early?.length === 0 && isLoaded()) early = void 0;
+    if (!early) return obey(data);
+    if (early.push(data) === 1) load2(data.wasm).catch(reportError);
   });
-  tellPage("ready");
+  if (adopt || isLoaded()) tellPage("ready");
+  else whenLoaded().then(() => tellPage("ready"));
+}
+function work(parts) {
+  begin(parts);
 }
 
 // src/web/volunteer.js
@@ -1303,12 +1333,13 @@ var Page = class {
     const surroundings = this.surroundings();
     const cores = [...this.computing.values()];
     const before = this.latest?.cores;
-    this.send(id, { t: "hub", setup: { ...setup, settings, surroundings, cores, before } });
+    const wasm = compiledWasm();
+    this.send(id, { t: "hub", wasm, setup: { ...setup, settings, surroundings, cores, before } });
   }
   connect(hub, worker, core) {
     const { port1, port2 } = new MessageChannel();
     this.computing.set(worker, core);
-    this.send(worker, { t: "compute", port: port1, core }, [port1]);
+    this.send(worker, { t: "compute", port: port1, core, wasm: compiledWasm() }, [port1]);
     this.send(hub, { t: "core", port: port2, core }, [port2]);
   }
   order(id, t, given = this.settings, message) {
@@ -1414,7 +1445,9 @@ export {
   Volunteer,
   WorkerTimedOutError,
   ZeroJobError,
+  ask,
   begin,
+  compiledWasm,
   countNested,
   forget,
   hasNested,
@@ -1422,7 +1455,9 @@ export {
   init,
   install,
   isError,
+  isLoaded,
   isWorker,
+  keepCompiled,
   listen,
   load,
   look,
@@ -1439,6 +1474,7 @@ export {
   send,
   set,
   tellPage,
+  whenLoaded,
   within,
   wordOf,
   work,

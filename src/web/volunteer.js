@@ -2,7 +2,7 @@
 // what is missing and is not swept away while its workers run, and the calls of what the page may
 // have replaced or the browser may not have. No rule belongs here.
 
-import { makeError, open } from "./face.js";
+import { compiledWasm, makeError, open } from "./face.js";
 import { within } from "./limit.js";
 import { forget } from "./storage.js";
 
@@ -323,13 +323,14 @@ class Page {
     // Those that worked for the hub before will say at what.
     const cores = [...this.computing.values()];
     const before = this.latest?.cores;
-    this.send(id, { t: "hub", setup: { ...setup, settings, surroundings, cores, before } });
+    const wasm = compiledWasm();
+    this.send(id, { t: "hub", wasm, setup: { ...setup, settings, surroundings, cores, before } });
   }
 
   connect(hub, worker, core) {
     const { port1, port2 } = new MessageChannel();
     this.computing.set(worker, core);
-    this.send(worker, { t: "compute", port: port1, core }, [port1]);
+    this.send(worker, { t: "compute", port: port1, core, wasm: compiledWasm() }, [port1]);
     this.send(hub, { t: "core", port: port2, core }, [port2]);
   }
 

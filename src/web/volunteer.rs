@@ -33,7 +33,7 @@ export type VolunteerOptions = {
    * `() => new Worker(new URL("./worker.js", import.meta.url), { type: "module" })`, and bundlers
    * find the script.
    */
-  spawn: () => Worker;
+  spawn: () => Global<"Worker">;
   settings?: Partial<VolunteerSettings> | undefined;
   limits?: VolunteerLimits | undefined;
 } & (
@@ -50,6 +50,7 @@ export type VolunteerOptions = {
  *
  * All methods throw `InvalidArgumentError` for what they do not take, and need no `this`.
  */
+export interface Volunteer extends Freeable {}
 export class Volunteer {
   /** Throws `InvalidArgumentError`, `InvalidURLError`, or `NotLoadedError` before the wasm is loaded. */
   constructor(options: VolunteerOptions);
@@ -81,7 +82,6 @@ export class Volunteer {
   forget(): Promise<void>;
   /** Stops and lets go of everything; no listener is called any more. Safe to call twice. */
   free(): void;
-  [Symbol.dispose](): void;
 }
 "#;
 

@@ -1,7 +1,7 @@
 // `work` as the owner's worker script calls it: its argument, and what the page makes of the
 // worker. No rule belongs here.
 
-import { isWorker, makeError, tellPage, wordOf } from "./face.js";
+import { ask, isLoaded, isWorker, makeError, tellPage, whenLoaded, wordOf } from "./face.js";
 import { countNested } from "./nested.js";
 
 /** The owner's functions and their `this`; undefined where they are none. */
@@ -16,17 +16,23 @@ function read(parts) {
   }
 }
 
+/** What is wrong with the names in the argument, as the rules see it once they are loaded. */
+const misspelt = (given) => (isLoaded() ? ask("work", "misspelt", given) : undefined);
+
 let called = false;
 
 /**
- * Becomes what the page says: the door's `hub` makes this worker the hub and answers what hears the
- * page from then on, its `compute` makes it one that computes.
+ * Becomes what the page says: the hub, or a worker that computes. That may be before the wasm is
+ * there: then `adopt` loads it, given what the page has sent of it, and the page's messages wait.
+ *
+ * Without `adopt` the owner's script has to load it. The page is then told that this worker is ready
+ * when it is, because it ends workers that do not answer.
  */
-export function begin(given, door) {
+export function begin(given, adopt) {
   const parts = read(given);
   const wrong = !isWorker()
     ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts."
-    : (door("misspelt", given) ??
+    : (misspelt(given) ??
       (parts
         ? called && "work() was called before in this worker."
         : "work() takes a function, or an object { setup?, handler } of functions."));
@@ -37,17 +43,42 @@ export function begin(given, door) {
   called = true;
   countNested();
   let core, hear;
-  addEventListener("message", ({ data }) => {
-    if (data?.dc !== 1) return;
+  const obey = (data) => {
     if (hear) hear(wordOf(data), data);
     else if (data.t === "compute") {
       // A second one: the hub has died, and another wants to know how far this worker is.
       if (core) core.meet(data.port);
-      else core = door("compute", parts, data.port);
+      else core = ask("work", "compute", parts, data.port);
     } else if (data.t === "hub" && !core) {
       // One that could not begin hears nothing more.
-      hear = door("hub", data.setup) ?? (() => {});
+      hear = ask("work", "hub", data.setup) ?? (() => {});
     }
+  };
+  /** Messages that came before the wasm. */
+  let early = [];
+  const load = async (wasm) => {
+    try {
+      await (adopt ? adopt(wasm) : whenLoaded());
+      const wrong = misspelt(given);
+      if (wrong) throw new TypeError(wrong);
+    } catch (error) {
+      return tellPage("error", { message: String(error?.message ?? error) });
+    }
+    const messages = early;
+    early = undefined;
+    // An error of our own reaches the page, as it does where no message waited.
+    for (const data of messages) obey(data);
+  };
+  addEventListener("message", ({ data }) => {
+    if (data?.dc !== 1) return;
+    if (early?.length === 0 && isLoaded()) early = undefined;
+    if (!early) return obey(data);
+    if (early.push(data) === 1) load(data.wasm).catch(reportError);
   });
-  tellPage("ready");
+  if (adopt || isLoaded()) tellPage("ready");
+  else whenLoaded().then(() => tellPage("ready"));
+}
+
+export function work(parts) {
+  begin(parts);
 }

@@ -1,6 +1,6 @@
-//! `work`: what the owner's worker script calls. What becomes of that worker, `work.js` sees to.
+//! The types of `work`, which the owner's worker script calls. The function is in `work.js`, because it
+//! may be called before the WebAssembly is loaded.
 
-use super::face::main_door;
 use crate::nearest::{nearest, unknown};
 use wasm_bindgen::prelude::*;
 
@@ -39,7 +39,7 @@ export interface WorkContext<Setup = undefined> {
    * now. For `fetch` and the like in an async handler. What a handler returns after that is not handed
    * in, whole or not; the job is given back. `stop({ finish: true })` does not abort it.
    */
-  readonly signal: AbortSignal;
+  readonly signal: Global<"AbortSignal">;
   /**
    * Whether the core shall rest: the volunteer has paused it, it runs on its battery, or the like. It
    * changes while an async handler waits for something, and at each `progress`.
@@ -106,7 +106,8 @@ export interface WorkParts<Setup, Output extends Returned = Returned> {
 
 /**
  * Makes this web worker one that a `Volunteer` can use. Call it once, in the script that the
- * volunteer's `spawn` starts; messages between the two have `dc: 1` and are not for you.
+ * volunteer's `spawn` starts; messages between the two have `dc: 1` and are not for you. It need not
+ * wait for `loadWasm()`: the page hands its WebAssembly to its workers.
  *
  * Throws `InvalidArgumentError` where there is no handler, when it is called a second time, and
  * anywhere but in a dedicated worker.
@@ -117,8 +118,8 @@ export function work<Setup, Output extends Returned>(parts: WorkParts<Setup, Out
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
-    #[wasm_bindgen(catch)]
-    fn begin(parts: &JsValue, door: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(catch, js_name = work)]
+    fn begin(parts: &JsValue) -> Result<(), JsValue>;
 }
 
 /// What is wrong with the names of the owner's `{ setup?, handler }`; `undefined` where nothing is.
@@ -149,5 +150,5 @@ pub(crate) fn misspelt(parts: &JsValue) -> JsValue {
 
 /// `work` as JavaScript calls it.
 pub fn work(parts: &JsValue) -> Result<(), JsValue> {
-    begin(parts, &main_door())
+    begin(parts)
 }

@@ -1,23 +1,18 @@
-// The package as its users have it: packed, installed, built by a bundler or by none, and one job
-// done in the page and one in a worker, against a live tracker.
+// The package for each of wasm-pack's targets, packed and installed: one job done in the page and one
+// in a worker, against a live tracker. What README.md promises of bundlers is in matrix.test.mjs.
 
 import assert from "node:assert/strict";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { root } from "../../scripts/places.mjs";
 import { startTestTracker } from "../../scripts/servers.mjs";
 import { makeProject, runIn, runInstalled } from "./project.mjs";
 import { outcomeOf, serveFolder } from "./site.mjs";
 
 const jobs = 100;
 const shared = { "page.js": "page.js", "job.js": "job.js" };
-const sourcesFor = (target) => ({
-  ...shared,
-  "main.js": `main.${target}.js`,
-  "worker.js": `worker.${target}.js`,
-});
+const sources = { ...shared, "main.js": "main.bundler.js", "worker.js": "worker.bundler.js" };
 
 let tracker;
 before(async () => (tracker = await startTestTracker({ project: "Bundlers", jobs })));
@@ -58,36 +53,22 @@ async function inProject(wanted, work) {
   }
 }
 
-test("Vite, published package", () =>
-  inProject({ template: "vite", target: "web", files: sourcesFor("web") }, async (folder) => {
-    await runInstalled(folder, "vite/bin/vite.js", ["build"]);
+test("webpack, package for bundlers", () =>
+  inProject({ template: "webpack", target: "bundler", files: sources }, async (folder) => {
+    await runInstalled(folder, "webpack/bin/webpack.js", []);
+    cpSync(join(folder, "index.html"), join(folder, "dist", "index.html"));
     await doesTwoJobs(join(folder, "dist"));
   }));
-
-for (const target of ["web", "bundler"]) {
-  const name = target === "web" ? "published package" : "package for bundlers";
-  test(`webpack, ${name}`, () =>
-    inProject({ template: "webpack", target, files: sourcesFor(target) }, async (folder) => {
-      await runInstalled(folder, "webpack/bin/webpack.js", []);
-      cpSync(join(folder, "index.html"), join(folder, "dist", "index.html"));
-      await doesTwoJobs(join(folder, "dist"));
-    }));
-}
 
 test("no bundler, published package; what is used before the loader says so", () =>
   inProject({ template: "plain", target: "web", files: shared }, async (folder) => {
     const installed = join(folder, "node_modules", "distcompute-client");
     cpSync(installed, join(folder, "package"), { recursive: true });
-    const calls = ["early", "earlyLoad", "earlyVolunteer", "earlyWork"];
-    const codes = await doesTwoJobs(folder, calls);
-    for (const call of calls) assert.equal(codes[call], "not_loaded", call);
-  }));
-
-test("published package, imported where there is neither window nor document", () =>
-  inProject({ template: "node", target: "web" }, async (folder) => {
-    const script = 'import("distcompute-client").then((all) => console.log(typeof all.init))';
-    const { stdout } = await runIn(folder, process.execPath, ["--eval", script]);
-    assert.equal(stdout.trim(), "function");
+    const codes = await doesTwoJobs(folder, ["early", "earlyLoad", "earlyVolunteer", "earlyWork"]);
+    // Only a worker may call it, but that need not wait for the loader.
+    assert.equal(codes.earlyWork, "invalid_argument");
+    delete codes.earlyWork;
+    for (const [call, code] of Object.entries(codes)) assert.equal(code, "not_loaded", call);
   }));
 
 test("Node, package for Node", () =>
@@ -101,14 +82,3 @@ test("Node, package for Node", () =>
       assert.equal(await openAt("b"), handedIn + 1);
     },
   ));
-
-for (const target of ["web", "bundler", "nodejs"]) {
-  test(`types, package for ${target}`, () =>
-    inProject({ template: "types", target }, async (folder) => {
-      const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-      const files = target === "web" ? ["members.ts", "loader.ts"] : ["members.ts"];
-      const config = join(folder, "tsconfig.json");
-      writeFileSync(config, JSON.stringify({ ...JSON.parse(readFileSync(config, "utf8")), files }));
-      await runIn(folder, process.execPath, [tsc, "--project", config]);
-    }));
-}

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import { buildPackage } from "../../scripts/build.mjs";
 import { failureText } from "../../scripts/failure.mjs";
-import { npmCommand, root } from "../../scripts/places.mjs";
+import { npmCommand, root, toolEnv } from "../../scripts/places.mjs";
 import { must } from "../../scripts/process.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -21,15 +21,15 @@ async function pack(target, into) {
   return JSON.parse(stdout)[0].filename;
 }
 
-function npm(args, cwd) {
+export function npm(args, cwd) {
   const [program, ...first] = npmCommand();
   return runIn(cwd, program, [...first, ...args]);
 }
 
 /** Runs a program in a project; what it wrote is in the error if it fails. */
-export async function runIn(cwd, program, args) {
+export async function runIn(cwd, program, args, env = {}) {
   try {
-    return await must(program, args, { cwd });
+    return await must(program, args, { cwd, env: toolEnv(env) });
   } catch (error) {
     throw new Error(failureText(error));
   }

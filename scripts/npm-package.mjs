@@ -1,0 +1,115 @@
+// What wasm-pack has made for the web, made into the package that is published: one file of JavaScript
+// for pages without a bundler, one that carries the WebAssembly for everybody else, and the fields of
+// package.json that wasm-pack does not write.
+
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+import { Failure } from "./failure.mjs";
+import { shortenNames } from "./imports.mjs";
+import { root } from "./places.mjs";
+
+const sources = join(root, "src", "npm");
+const licences = ["LICENSE-APACHE", "LICENSE-MIT"];
+
+/** Finishes the package for the web in `folder`. */
+export async function finishWeb(folder) {
+  shortenNames(folder);
+  const file = (name) => join(folder, name);
+  const wasm = readFileSync(file("distcompute_client_bg.wasm"));
+  const gzipped = gzipSync(wasm, { level: 9 }).toString("base64");
+  writeFileSync(file("wasm.js"), `export const wasm="${gzipped}";\n`);
+  await bundle(folder, createHash("sha256").update(wasm).digest("hex").slice(0, 16));
+  rmSync(file("snippets"), { recursive: true });
+  writeTypes(file);
+  const typed = (name) => ({ types: `./${name}.d.ts`, default: `./${name}.js` });
+  updateManifest(folder, (manifest) => ({
+    ...manifest,
+    repository: { type: "git", url: `git+${manifest.repository.url}.git` },
+    keywords: ["volunteer-computing", "distributed-computing", "webassembly"],
+    files: ["*.js", "*.d.ts", "*.wasm", ...licences],
+    main: "./index.js",
+    types: "./index.d.ts",
+    exports: {
+      ".": typed("index"),
+      "./distcompute_client.js": typed("distcompute_client"),
+      "./distcompute_client_bg.wasm": {
+        types: "./distcompute_client_bg.wasm.d.ts",
+        default: "./distcompute_client_bg.wasm",
+      },
+      "./package.json": "./package.json",
+    },
+    sideEffects: false,
+  }));
+}
+
+/** Adds the licences, which npm leaves out under these names. */
+export function addLicences(folder) {
+  updateManifest(folder, (manifest) => ({ ...manifest, files: [...manifest.files, ...licences] }));
+}
+
+function updateManifest(folder, change) {
+  const file = join(folder, "package.json");
+  const manifest = change(JSON.parse(readFileSync(file, "utf8")));
+  writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+async function bundle(folder, build) {
+  const { build: esbuild } = await import("esbuild");
+  const glue = join(folder, "distcompute_client.js");
+  const snippets = readdirSync(join(folder, "snippets"), { recursive: true });
+  const [shell] = snippets.filter((name) => name.endsWith("shell.js"));
+  // wasm-bindgen's own way to the file, which src/npm/load.js replaces: left in, bundlers would follow it.
+  const withoutAddress = {
+    name: "without-address",
+    setup: ({ onLoad }) =>
+      onLoad({ filter: /distcompute_client\.js$/ }, ({ path }) => {
+        const [before, after, ...more] = readFileSync(path, "utf8").split("import.meta.url");
+        if (after === undefined || more.length > 0) {
+          throw new Failure(
+            "wasm-bindgen's JavaScript looks for its wasm in another way than before.",
+            {
+              remedy: "look at what it writes and mend scripts/npm-package.mjs",
+            },
+          );
+        }
+        return { contents: `${before}undefined${after}` };
+      }),
+  };
+  await esbuild({
+    entryPoints: { index: join(sources, "index.js"), file: join(sources, "file.js") },
+    outdir: folder,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    charset: "utf8",
+    alias: { "#glue": glue, "#shell": join(folder, "snippets", shell) },
+    external: ["./wasm.js"],
+    define: { BUILD: JSON.stringify(build) },
+    plugins: [withoutAddress],
+    absWorkingDir: root,
+    logLevel: "error",
+  });
+  renameSync(join(folder, "file.js"), glue);
+}
+
+/** wasm-bindgen's types of the loader name what only browsers have, and ours say more. */
+function writeTypes(file) {
+  const own = readFileSync(file("distcompute_client.d.ts"), "utf8");
+  const end = own.indexOf("export type InitInput");
+  if (end < 0) {
+    throw new Failure("wasm-bindgen's types do not end with those of its loader.", {
+      remedy: "look at what it writes and mend scripts/npm-package.mjs",
+    });
+  }
+  const loader = readFileSync(join(sources, "loader.d.ts"), "utf8");
+  writeFileSync(file("index.d.ts"), `${own.slice(0, end).trimEnd()}\n\n${loader}`);
+  const again = `export * from "./index.js";\nexport { default } from "./index.js";\n`;
+  writeFileSync(file("distcompute_client.d.ts"), again);
+  // Bundlers give the address of a file, or its exports, depending on how they are asked.
+  const unknown = "declare const wasm: unknown;\nexport default wasm;\n";
+  writeFileSync(file("distcompute_client_bg.wasm.d.ts"), unknown);
+}

@@ -1,0 +1,144 @@
+// The published package without a bundler: what is in it, what judges of packages say, its types, and the
+// runtimes that are no browsers.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { npmCommand, root } from "../../scripts/places.mjs";
+import { startTestTracker } from "../../scripts/servers.mjs";
+import { readmeScript } from "./docs.mjs";
+import { makeProject, npm, runIn } from "./project.mjs";
+
+const isAll = process.env.DISTCOMPUTE_BUNDLERS === "all";
+const node = process.execPath;
+
+let folder;
+let remove;
+before(async () => {
+  ({ folder, remove } = await makeProject({ template: "types", target: "web" }));
+});
+after(() => remove());
+
+const archive = () => readdirSync(folder).find((name) => name.endsWith(".tgz"));
+const inPackage = (name) => join(folder, "node_modules", "distcompute-client", name);
+
+test("it carries its licences, its version, and where it comes from", () => {
+  const names = readdirSync(inPackage(""));
+  for (const name of ["LICENSE-APACHE", "LICENSE-MIT", "README.md"]) {
+    assert.equal(readFileSync(inPackage(name), "utf8"), readFileSync(join(root, name), "utf8"));
+  }
+  const manifest = JSON.parse(readFileSync(inPackage("package.json"), "utf8"));
+  const cargo = readFileSync(join(root, "Cargo.toml"), "utf8");
+  assert.equal(manifest.version, /^version = "(.*)"$/m.exec(cargo)[1]);
+  assert.match(manifest.repository.url, /^git\+https:\/\/.*\.git$/);
+  assert.equal(manifest.license, "MIT OR Apache-2.0");
+  assert.equal(manifest.sideEffects, false);
+  for (const conditions of Object.values(manifest.exports)) {
+    if (typeof conditions === "object") assert.equal(Object.keys(conditions)[0], "types");
+  }
+  assert.deepEqual(
+    names.filter((name) => /\.(js|wasm)$/.test(name)),
+    ["distcompute_client.js", "distcompute_client_bg.wasm", "index.js", "wasm.js"],
+  );
+});
+
+test("publint and attw have nothing to say", async () => {
+  const judges = ["publint@0.3.25", "@arethetypeswrong/cli@0.18.5"];
+  await npm(["install", "--prefer-offline", "--no-audit", "--no-fund", ...judges], folder);
+  const judge = (path, args) => runIn(folder, node, [join(folder, "node_modules", path), ...args]);
+  const said = await judge("publint/src/cli.js", ["--strict", archive()]);
+  assert.match(said.stdout, /All good!/);
+  const types = ["--profile", "esm-only", "--no-emoji", archive()];
+  const { stdout } = await judge("@arethetypeswrong/cli/dist/index.js", types);
+  assert.doesNotMatch(stdout, /^(node16 \(from ESM\)|bundler): (?!OK)/m);
+});
+
+const nodeTypes = { typeRoots: [join(root, "node_modules", "@types")], types: ["node"] };
+const none = { types: [] };
+const projects = {
+  "a browser's types": {
+    files: ["members.ts", "loader.ts", "spawn.ts", "disposable.ts"],
+    options: { lib: ["esnext", "dom"], ...none },
+  },
+  "the language of 2022 alone": { files: ["bare.ts"], options: { lib: ["es2022"], ...none } },
+  "Node's types alone": {
+    files: ["members.ts", "bare.ts"],
+    options: { lib: ["es2022"], ...nodeTypes },
+  },
+};
+for (const [name, { files, options }] of Object.entries(projects)) {
+  for (const [module, moduleResolution] of [
+    ["esnext", "bundler"],
+    ["nodenext", "nodenext"],
+  ]) {
+    test(`types: ${name}, ${module}`, () =>
+      compiles(folder, files, { ...options, module, moduleResolution }));
+  }
+}
+
+for (const target of ["bundler", "nodejs"]) {
+  test(`types, package for ${target}`, async (t) => {
+    const project = await makeProject({ template: "types", target });
+    t.after(project.remove);
+    const options = { lib: ["esnext", "dom"], types: [], module: "esnext" };
+    await compiles(project.folder, ["members.ts"], { ...options, moduleResolution: "bundler" });
+  });
+}
+
+/** Compiles without `skipLibCheck`, so that the package's own types are looked at too. */
+async function compiles(folder, files, options) {
+  const strict = { strict: true, exactOptionalPropertyTypes: true, noEmit: true, target: "es2022" };
+  const config = { compilerOptions: { ...strict, skipLibCheck: false, ...options }, files };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  await runIn(folder, node, [tsc, "--project", join(folder, "tsconfig.json")]);
+}
+
+/** Runs the README's loop until its tracker has no job left. */
+async function loops(t, command) {
+  const jobs = 4;
+  const tracker = await startTestTracker({ project: "Runtimes", jobs });
+  t.after(() => tracker.stop());
+  const end = `if (error.code === "no_jobs") return console.log("no job is left");`;
+  const script = readmeScript("loop.js", tracker.url).replace(/if \(error\.code !==/, `${end}\n$&`);
+  writeFileSync(join(folder, "loop.mjs"), script);
+  const [program, ...args] = command;
+  const { stdout } = await runIn(folder, program, [...args, join(folder, "loop.mjs")]);
+  assert.match(stdout, /no job is left/);
+  const handedIn = await (await fetch(`${tracker.url}/api/jobCount?stage=b`)).text();
+  assert.equal(Number(handedIn), jobs);
+}
+
+test("the README's loop in Node", (t) => loops(t, [node]));
+
+test("in Node, by `require` and by the address of the file for pages without a bundler", async () => {
+  const script = `
+    const { default: loadWasm, init } = require("distcompute-client");
+    const asked = (init) => init({ url: "" }).catch(({ code }) => code);
+    (async () => {
+      const early = await asked(init);
+      await loadWasm();
+      const other = await import("distcompute-client/distcompute_client.js");
+      await other.default();
+      console.log(early, await asked(init), await asked(other.init));
+    })();`;
+  const { stdout } = await runIn(folder, node, ["--eval", script]);
+  assert.equal(stdout.trim(), "not_loaded invalid_argument invalid_argument");
+});
+
+if (isAll) {
+  for (const [name, version, args] of [
+    ["deno", "2.9.6", ["run", "--allow-net", "--allow-read", "--node-modules-dir=manual"]],
+    ["bun", "1.4.5", ["run"]],
+  ]) {
+    test(`the README's loop in ${name}`, async (t) => {
+      await npm(["install", "--prefer-offline", "--no-audit", `${name}@${version}`], folder);
+      // Their packages fetch the program when they are installed, or when they are first called.
+      const [, cli] = npmCommand();
+      await runIn(folder, node, [cli, "rebuild", name]).catch(() => undefined);
+      await loops(t, [join(folder, "node_modules", ".bin", name), ...args]);
+    });
+  }
+}

@@ -1,0 +1,11 @@
+// `using`, where the libraries in use have it.
+
+import { init } from "distcompute-client";
+import type { Volunteer } from "distcompute-client";
+
+export async function ends(volunteer: Volunteer): Promise<number> {
+  using client = await init({ url: "http://127.0.0.1:8080", stage: "a" });
+  using page = volunteer;
+  void page;
+  return await client.jobCount();
+}
