@@ -1045,12 +1045,12 @@ function begin(given, adopt) {
       });
     }
   };
-  let early = [];
+  let early = isLoaded() ? void 0 : [];
   const load2 = async (wasm) => {
     try {
       await (adopt ? adopt(wasm) : whenLoaded());
-      const wrong2 = misspelt(given);
-      if (wrong2) throw new TypeError(wrong2);
+      const late = misspelt(given);
+      if (late) throw makeError("InvalidArgumentError", "invalid_argument", late);
     } catch (error) {
       return tellPage("error", { message: String(error?.message ?? error) });
     }
@@ -1060,7 +1060,6 @@ function begin(given, adopt) {
   };
   addEventListener("message", ({ data }) => {
     if (data?.dc !== 1) return;
-    if (early?.length === 0 && isLoaded()) early = void 0;
     if (!early) return obey(data);
     if (early.push(data) === 1) load2(data.wasm).catch(reportError);
   });

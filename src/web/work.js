@@ -54,13 +54,13 @@ export function begin(given, adopt) {
       hear = ask("work", "hub", data.setup) ?? (() => {});
     }
   };
-  /** Messages that came before the wasm. */
-  let early = [];
+  /** Messages that came before the wasm; `undefined` once it is there. */
+  let early = isLoaded() ? undefined : [];
   const load = async (wasm) => {
     try {
       await (adopt ? adopt(wasm) : whenLoaded());
-      const wrong = misspelt(given);
-      if (wrong) throw new TypeError(wrong);
+      const late = misspelt(given);
+      if (late) throw makeError("InvalidArgumentError", "invalid_argument", late);
     } catch (error) {
       return tellPage("error", { message: String(error?.message ?? error) });
     }
@@ -71,7 +71,6 @@ export function begin(given, adopt) {
   };
   addEventListener("message", ({ data }) => {
     if (data?.dc !== 1) return;
-    if (early?.length === 0 && isLoaded()) early = undefined;
     if (!early) return obey(data);
     if (early.push(data) === 1) load(data.wasm).catch(reportError);
   });
