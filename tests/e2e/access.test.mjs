@@ -78,7 +78,11 @@ test("axe finds nothing on the pages, light or dark", async (t) => {
     await page.click("details summary");
     assert.deepEqual(await violations(page), [], `the volunteer page at work, ${colorScheme}`);
     await untilTracker(url, "a worker", ({ stages }) => stages[0].workers > 0);
-    for (const at of [`${url}/`, ...busy.paths.map((path) => busy.url + path)]) {
+    for (const at of [
+      `${url}/`,
+      `${volunteerUrl}picture.html`,
+      ...busy.paths.map((path) => busy.url + path),
+    ]) {
       const shown = await open(browser, at, { colorScheme });
       assert.deepEqual(await violations(shown), [], `${at}, ${colorScheme}`);
       await shown.context().close();

@@ -1,6 +1,7 @@
 // The main road: from `npm start`'s own path to a finished picture in a browser.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { assertSamePicture, canvasPixels, openBrowser, openVolunteerPage } from "./browser.mjs";
@@ -29,6 +30,8 @@ test("a volunteer's browser paints the poster through both stages", async (t) =>
   );
   assert.ok(before.some((request) => request.includes("/api/results")));
 
+  assert.ok(!(await page.isVisible("#record")), "there is nothing to count before Start");
+
   await page.fill("#nickname", "Ada");
   await page.click("#start");
   await page.waitForSelector("body[data-state=finished]");
@@ -54,11 +57,34 @@ test("a volunteer's browser paints the poster through both stages", async (t) =>
   assert.deepEqual(complaints, []);
 
   await t.test("who comes later sees it at once and need not start", async () => {
+    asked.length = 0;
     await page.reload();
     await page.waitForSelector("body[data-state=finished]");
     assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
     assert.equal(await page.inputValue("#nickname"), "Ada", "the nickname is remembered");
-    assert.ok(await page.isDisabled("#start"));
+    assert.ok(!(await page.isVisible("#start")), "a Start that does nothing");
+    // Each tile that is shown is fetched once, and what it was made from never.
+    const queries = asked.map((request) => new URL(request.split(" ")[1]).searchParams);
+    const tiles = queries.filter((query) => query.has("numbers"));
+    assert.deepEqual(new Set(tiles.map((query) => query.get("stage"))), new Set(["b"]));
+    const numbers = tiles.flatMap((query) => query.get("numbers").split(","));
+    assert.deepEqual(
+      numbers.map(Number).sort((one, other) => one - other),
+      Array.from({ length: 12 }, (_, index) => index + 1),
+    );
+    const lists = queries.filter((query) => query.has("limit"));
+    assert.ok(lists.every((query) => query.get("data") === "false"));
+  });
+
+  await t.test("the finished picture can be kept as a file", async () => {
+    const saving = page.waitForEvent("download");
+    await page.click("#download");
+    const saved = await saving;
+    assert.match(saved.suggestedFilename(), /^Mandelbrot poster\.png$/);
+    const file = readFileSync(await saved.path());
+    const { width, height } = await nativeRender("small.json");
+    assert.equal(file.toString("latin1", 1, 4), "PNG");
+    assert.deepEqual([file.readUInt32BE(16), file.readUInt32BE(20)], [width, height]);
   });
 
   await t.test("the dashboard's preview shows the same picture", async () => {

@@ -205,6 +205,34 @@ async fn the_leaderboard_ranks_by_jobs_and_goes_on_behind_fifty() {
 }
 
 #[tokio::test]
+async fn the_dashboard_says_numbers_as_people_do() {
+    let tracker = Tracker::start(&["--volunteer-page", "/v/"])
+        .await
+        .with_jobs(&["x"; 8])
+        .await;
+    let token = tracker.join("a", "Ann").await;
+    tracker.take(&token).await;
+    tracker.hand_in(&token, "x").await;
+    let sync = json!({ "token": token, "seq": 1, "want": 3, "holding": [] });
+    assert_eq!(tracker.post("sync", sync).await.status, 200);
+    let page = tracker.get("/").await;
+    for text in ["<strong>6.2 %</strong> complete", "#2 and 2 more"] {
+        assert!(page.text().contains(text), "{text}: {}", page.text());
+    }
+    // One way to volunteer, not two.
+    assert_eq!(page.text().matches("href=\"/v/\"").count(), 1);
+    assert_eq!(
+        tracker
+            .get("/leaderboard")
+            .await
+            .text()
+            .matches("href=\"/v/\"")
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
 async fn those_without_a_nickname_have_no_rank() {
     let tracker = Tracker::start(&[]).await.with_jobs(&["x"; 4]).await;
     for name in ["", "\u{3164}", "anonymous"] {
@@ -663,6 +691,15 @@ async fn the_last_hour_is_drawn_and_told() {
     assert_eq!(page.text().matches("<rect").count(), 60);
     assert!(page.text().contains("1 59 min ago"), "{}", page.text());
     assert!(page.text().contains("2 this minute"), "{}", page.text());
+    // The chart says what its bars stand for.
+    for label in [
+        "<span>2</span><span>0</span>",
+        "Results a minute",
+        "an hour ago",
+        "now",
+    ] {
+        assert!(page.text().contains(label), "{label}: {}", page.text());
+    }
     tracker.clock.advance(60_000);
     let page = tracker.get("/").await;
     assert!(page.text().contains("2 results in the last hour"));

@@ -106,7 +106,8 @@ function say(text) {
 async function refresh() {
   const own = new AbortController();
   running = own;
-  const limit = AbortSignal.timeout(15000);
+  const began = performance.now();
+  const limit = AbortSignal.timeout(LONGEST_MS);
   try {
     const answer = await fetch(location.href, {
       cache: "no-store",
@@ -126,7 +127,8 @@ async function refresh() {
     } else {
       throw new Error(`status ${answer.status}`);
     }
-    pause = INTERVAL_MS;
+    // A slow line is left alone for three quarters of the time: whoever looks may also volunteer.
+    pause = Math.max(INTERVAL_MS, Math.min(LONGEST_MS, 3 * (performance.now() - began)));
   } catch {
     if (own.signal.aborted) return;
     // Everybody who looks asks again; not all at the same moment, and ever less often.

@@ -279,6 +279,7 @@ fn throughput(pace: &Pace) -> Markup {
             p.quiet #throughput-told { (told) }
             @if sum > 0 {
                 div.plot {
+                p.axis aria-hidden="true" { span { "Results a minute" } }
                 p.scale aria-hidden="true" { span { (grouped(pace.most())) } span { "0" } }
                 svg.chart viewBox=(format!("0 0 {} {CHART}", 10 * MINUTES)) preserveAspectRatio="none"
                     role="img" aria-labelledby="throughput-title throughput-told" {
@@ -295,9 +296,7 @@ fn throughput(pace: &Pace) -> Markup {
                         }
                     }
                 }
-                p.axis aria-hidden="true" {
-                    span { "an hour ago" } span { "results a minute" } span { "now" }
-                }
+                p.axis aria-hidden="true" { span { "an hour ago" } span { "now" } }
                 }
             }
         }
