@@ -11,8 +11,10 @@ const text = element("picture-text", HTMLElement);
 try {
   const parameters = JSON.parse(await getText(new URL("poster/poster.json", document.baseURI)));
   const picture = new Picture(element("picture", HTMLCanvasElement), parameters);
-  const show = () => (text.textContent = pictureSentence(picture.counts));
-  show();
+  const show = () => {
+    // What is said is to be seen.
+    if (picture.isPainted) text.textContent = pictureSentence(picture.counts);
+  };
   follow(picture, { tracker, changed: show });
 } catch (error) {
   text.textContent = `The picture cannot be shown: ${whyNot(error)}.`;
