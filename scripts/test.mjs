@@ -188,7 +188,7 @@ async function engineTests(chromium) {
   await testTracker();
   const env = { DISTCOMPUTE_CHROMIUM: chromium };
   const args = ["--test-concurrency=1"];
-  return await nodeTests({ folders: ["tests/e2e/engine"], env, args });
+  return await nodeTests({ folders: ["tests/e2e/engine", "tests/lines"], env, args });
 }
 
 async function main(args) {

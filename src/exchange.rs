@@ -57,6 +57,21 @@ pub enum Step {
     Fail(Fault),
 }
 
+/// The slowest line that a body is sent over at the first attempt, in UTF-16 units per millisecond:
+/// 0.25 Mbit/s. Each attempt that was not answered in time halves it.
+const SLOWEST: f64 = 31.0;
+
+/// How long one attempt may take, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Until its answer begins.
+    pub first_ms: u32,
+    /// Until more of its answer comes.
+    pub stall_ms: u32,
+    /// In all, where the caller has set a limit.
+    pub whole_ms: Option<u32>,
+}
+
 /// The course of one call.
 #[derive(Debug, Clone)]
 pub struct Exchange {
@@ -68,13 +83,18 @@ pub struct Exchange {
     forbidden: u32,
     /// What was found out last.
     known: Option<Fault>,
+    /// Whether the caller has set no limit: then a transfer that goes on is not ended.
+    patient: bool,
+    began_ms: f64,
 }
 
 impl Exchange {
-    /// A call that was made at `made_ms` and may take `timeout_ms` in all. Where that is long, one
-    /// attempt may take half of it, so that a connection that hangs leaves time for a fresh one.
+    /// A call that was made at `made_ms` and may take as long in all as was `asked`, or as is usual.
+    /// Where that is long, one attempt may take half of it, so that a connection that hangs leaves
+    /// time for a fresh one.
     #[must_use]
-    pub fn begin(call: Call, made_ms: f64, timeout_ms: u32) -> Self {
+    pub fn begin(call: Call, made_ms: f64, asked: Option<u32>) -> Self {
+        let timeout_ms = timeout_ms(call, asked);
         Self {
             call,
             deadline_ms: made_ms + f64::from(timeout_ms),
@@ -82,6 +102,25 @@ impl Exchange {
             attempts: 0,
             forbidden: 0,
             known: None,
+            patient: asked.is_none(),
+            began_ms: made_ms,
+        }
+    }
+
+    /// How long the attempt that begins at `now_ms` may take, with a body of so many UTF-16 units.
+    pub fn patience(&mut self, now_ms: f64, length: u32) -> Patience {
+        self.began_ms = now_ms;
+        let limit_ms = self.attempt_limit_ms(now_ms);
+        let slowest = SLOWEST / 2.0_f64.powi(self.attempts.min(8) as i32);
+        let upload_ms = if self.patient {
+            (f64::from(length) / slowest) as u32
+        } else {
+            0
+        };
+        Patience {
+            first_ms: limit_ms.saturating_add(upload_ms).min(i32::MAX as u32),
+            stall_ms: PATIENCE_MS,
+            whole_ms: (!self.patient).then_some(limit_ms),
         }
     }
 
@@ -188,6 +227,14 @@ impl Exchange {
         retry_after_ms: Option<u32>,
         fault: Fault,
     ) -> Step {
+        if self.patient {
+            // What took longer than an attempt may without bytes was a transfer, whose time is not the
+            // caller's waiting.
+            let took_ms = now_ms - self.began_ms;
+            if took_ms > f64::from(self.longest_attempt_ms) + 1_000.0 {
+                self.deadline_ms += took_ms - f64::from(PATIENCE_MS);
+            }
+        }
         let wait = backoff_ms(self.attempts, random, retry_after_ms);
         self.attempts = self.attempts.saturating_add(1);
         // Waiting past the end would only delay the same bad news.
@@ -232,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_lost_network_is_tried_again_until_time_runs_out() {
-        let mut exchange = Exchange::begin(Call::NewJob, 1000.0, 10_000);
+        let mut exchange = Exchange::begin(Call::NewJob, 1000.0, Some(10_000));
         let mut now = 1000.0;
         let mut attempts = 0;
         let fault = loop {
@@ -256,7 +303,7 @@ mod tests {
     fn a_tracker_that_has_moved_is_not_waited_for() {
         let moved = Finding::Moved("https://new.example".to_owned());
         for call in [Call::New, Call::CompleteJob] {
-            let mut exchange = Exchange::begin(call, 0.0, 10_000);
+            let mut exchange = Exchange::begin(call, 0.0, Some(10_000));
             assert!(exchange.shall_probe());
             let step = exchange.found(0.0, 0.5, URL, "Failed to fetch", &moved);
             assert!(matches!(step, Step::Fail(fault) if fault.code == Code::Moved));
@@ -266,7 +313,7 @@ mod tests {
     #[test]
     fn an_origin_that_is_not_let_in_is_told_soon_to_who_registers_and_others_wait() {
         for (call, most) in [(Call::New, 3), (Call::CompleteJob, 1_000)] {
-            let mut exchange = Exchange::begin(call, 0.0, 120_000);
+            let mut exchange = Exchange::begin(call, 0.0, Some(120_000));
             let mut now = 0.0;
             let mut found = 0;
             let fault = loop {
@@ -287,14 +334,14 @@ mod tests {
 
     #[test]
     fn a_server_that_asks_for_more_time_than_there_is_fails_at_once() {
-        let mut exchange = Exchange::begin(Call::NewJob, 0.0, 10_000);
+        let mut exchange = Exchange::begin(Call::NewJob, 0.0, Some(10_000));
         let step = exchange.answered(0.0, 0.5, &busy(Some(60_000)));
         assert!(matches!(step, Step::Fail(f) if f.status == Some(503)));
     }
 
     #[test]
     fn a_busy_server_is_asked_again_after_the_time_it_named() {
-        let mut exchange = Exchange::begin(Call::NewJob, 0.0, 10_000);
+        let mut exchange = Exchange::begin(Call::NewJob, 0.0, Some(10_000));
         assert_eq!(
             exchange.answered(0.0, 0.0, &busy(Some(2000))),
             Step::Wait(2000)
@@ -303,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_hanging_connection_leaves_time_for_a_fresh_one() {
-        let mut exchange = Exchange::begin(Call::NewJob, 0.0, 100_000);
+        let mut exchange = Exchange::begin(Call::NewJob, 0.0, Some(100_000));
         assert_eq!(exchange.attempt_limit_ms(0.0), 50_000);
         assert_eq!(exchange.timed_out(50_000.0, 0.0, URL), Step::Wait(0));
         assert_eq!(exchange.attempt_limit_ms(90_000.0), 10_000);
@@ -314,7 +361,7 @@ mod tests {
 
     #[test]
     fn waiting_behind_other_calls_counts() {
-        let exchange = Exchange::begin(Call::NewJob, 0.0, 1000);
+        let exchange = Exchange::begin(Call::NewJob, 0.0, Some(1000));
         assert_eq!(exchange.left_ms(400.0), 600);
         assert_eq!(exchange.left_ms(5000.0), 0);
         assert_eq!(exchange.queued_too_long().kind, Kind::Timeout);
@@ -324,7 +371,32 @@ mod tests {
 
     #[test]
     fn a_short_time_limit_is_given_to_the_first_attempt_whole() {
-        let exchange = Exchange::begin(Call::NewJob, 0.0, 300);
+        let exchange = Exchange::begin(Call::NewJob, 0.0, Some(300));
         assert_eq!(exchange.attempt_limit_ms(0.0), 300);
+    }
+
+    #[test]
+    fn a_large_body_is_given_its_time_unless_the_caller_has_set_a_limit() {
+        // 6 MB at 0.25 Mbit/s take 192 s, and only then can an answer begin.
+        let mut exchange = Exchange::begin(Call::CompleteJob, 0.0, None);
+        let first = exchange.patience(0.0, 6_000_000);
+        assert!(first.first_ms > 192_000, "{first:?}");
+        assert_eq!((first.stall_ms, first.whole_ms), (PATIENCE_MS, None));
+        let limit = f64::from(first.first_ms);
+        assert!(matches!(exchange.timed_out(limit, 0.0, URL), Step::Wait(_)));
+        let second = exchange.patience(limit, 6_000_000);
+        assert!(second.first_ms > first.first_ms + 192_000, "{second:?}");
+        // A transfer that breaks after minutes leaves time for another.
+        let later = limit + 600_000.0;
+        assert!(matches!(
+            exchange.not_reached(later, 0.0, URL, "reset"),
+            Step::Wait(_)
+        ));
+        let mut strict = Exchange::begin(Call::CompleteJob, 0.0, Some(30_000));
+        let patience = strict.patience(0.0, 6_000_000);
+        assert_eq!(
+            (patience.first_ms, patience.whole_ms),
+            (20_000, Some(20_000))
+        );
     }
 }

@@ -14,10 +14,23 @@ pub struct Outgoing {
     pub id: u32,
     /// What is asked.
     pub wire: Wire,
-    /// How long it may take, in milliseconds.
+    /// How long it may take until the answer begins, in milliseconds.
     pub limit_ms: u32,
     /// Whether to find out why, if it fails below HTTP.
     pub probe: bool,
+    /// How long nothing more of the answer may come, in milliseconds, once it has begun.
+    pub stall_ms: u32,
+}
+
+/// How far a request is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Moved {
+    /// Of its body. It has gone when the answer begins; before, nobody knows how far it is.
+    pub up: f64,
+    /// Of its answer, without what a compression saves.
+    pub down: f64,
+    /// Nothing more comes: the answer itself is told next.
+    pub ended: bool,
 }
 
 /// What is asked of a tracker. Texts are put in by the shell, which keeps them.
@@ -66,6 +79,8 @@ pub struct Sync {
     pub failed: Vec<(String, String)>,
     pub progress: Vec<(String, String)>,
     pub want: u32,
+    pub want_bytes: u64,
+    pub awaiting: Vec<u64>,
 }
 
 /// What came of a request.
@@ -139,6 +154,9 @@ pub struct Synced {
     pub wait_ms: f64,
     /// As in [`Hello`].
     pub app_version: String,
+    /// Bytes of the next open job, if it was left out for its size; 0: none was. `None`: the tracker
+    /// does not look at sizes.
+    pub left_bytes: Option<f64>,
 }
 
 /// A new job.

@@ -31,7 +31,7 @@ impl Mean {
 pub const FULL: usize = 256;
 
 /// How many jobs are held at most, whatever their length: each stands in every request.
-const MOST: f64 = 1_024.0;
+const MOST: f64 = 2_048.0;
 
 /// What a core's own queue holds, in milliseconds of work: a message to the hub and back takes 20.
 const QUEUE_MS: f64 = 60.0;
@@ -101,9 +101,219 @@ impl Speed {
     }
 }
 
+/// How long the line should be busy with one answer, or with the body of one request: many times a
+/// round trip, so that the round trip does not count, and short enough to begin with the first job
+/// soon and to lose little when the connection breaks.
+const TRANSFER_MS: f64 = 3_000.0;
+
+/// Bytes that are asked for, or sent, before the line is known.
+const FIRST_BYTES: f64 = 65_536.0;
+
+/// The least that a failing line is brought down to. One job, or one result, is carried whatever it
+/// weighs.
+const LEAST_BYTES: f64 = 8_192.0;
+
+/// The most, for the sake of memory: a text is held several times while it is read or written.
+const MOST_BYTES: f64 = 16_777_216.0;
+
+/// Inputs that are held at most, in bytes as [`Text`](super::desk::Text) has them.
+pub const HELD_BYTES: f64 = 134_217_728.0;
+
+/// Requests and answers with fewer bytes say nothing of a rate: the round trip hides it.
+const TELLING_BYTES: f64 = 16_384.0;
+
+/// What of an answer takes so long is waited for before another one is asked for.
+const AT_ONCE_MS: f64 = 30.0;
+
+/// The rate that a line is trusted with before it is known, in bytes per millisecond: 0.25 Mbit/s.
+const UNKNOWN_RATE: f64 = 31.0;
+
+/// One direction of a line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Way {
+    /// Bytes per millisecond.
+    rate: Mean,
+    most: f64,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self {
+            rate: Mean::default(),
+            most: FIRST_BYTES,
+        }
+    }
+}
+
+impl Way {
+    /// How many bytes the next transfer should have at most.
+    #[must_use]
+    pub fn most(&self) -> f64 {
+        self.most
+    }
+
+    /// The rate in bytes per millisecond, once it is known.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
+        self.rate.get()
+    }
+
+    /// What it carries in a few seconds, once its rate is known.
+    #[must_use]
+    pub fn reach(&self) -> Option<f64> {
+        Some(self.rate()? * TRANSFER_MS)
+    }
+
+    /// So many bytes were carried within `ms`. The bound follows the rate, fourfold at most with each
+    /// transfer, because a small one may have come out of somebody's buffer.
+    pub fn carried(&mut self, bytes: f64, ms: f64) {
+        if bytes < TELLING_BYTES.min(self.most / 2.0) || !ms.is_finite() {
+            return;
+        }
+        // Counted threefold: the last few transfers tell what the line brings now.
+        self.rate.add(bytes / ms.max(1.0), 3);
+        let wanted = self.rate.get().unwrap_or(0.0) * TRANSFER_MS;
+        let highest = (4.0 * self.most.min(bytes)).max(self.most);
+        self.most = wanted.min(highest).clamp(LEAST_BYTES, MOST_BYTES);
+    }
+
+    /// A transfer broke, or did not come to an end in time.
+    pub fn failed(&mut self) {
+        self.most = (self.most / 2.0).max(LEAST_BYTES);
+    }
+}
+
+/// What is known of the line to the tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Line {
+    /// Answers.
+    pub down: Way,
+    /// Bodies of requests.
+    pub up: Way,
+    /// From the end of a request to the first byte of its answer, in milliseconds.
+    latency: Mean,
+    /// Bytes of an answer for each job in it.
+    job: Mean,
+}
+
+impl Line {
+    /// The first bytes of an answer have come `ms` after its request of `bytes` was begun.
+    pub fn began(&mut self, bytes: f64, ms: f64) {
+        if bytes < TELLING_BYTES {
+            self.latency.add(ms, 1);
+        } else {
+            self.up
+                .carried(bytes, ms - self.latency.get().unwrap_or(0.0));
+        }
+    }
+
+    /// An answer of `bytes` with so many jobs has come, `ms` after its first byte.
+    pub fn brought(&mut self, bytes: f64, ms: f64, jobs: u32) {
+        self.down.carried(bytes, ms);
+        if jobs > 0 {
+            self.job.add(bytes / f64::from(jobs), jobs);
+        }
+    }
+
+    /// What a job takes in an answer, in bytes.
+    #[must_use]
+    pub fn job_bytes(&self) -> Option<f64> {
+        self.job.get()
+    }
+
+    /// Whether the next request should go where so many bytes of an answer are still to come: so
+    /// that the line does not rest for the round trip, and not where the answer ends at once anyway.
+    #[must_use]
+    pub fn is_time_to_ask(&self, left: f64) -> bool {
+        let Some(rate) = self.down.rate() else {
+            return false;
+        };
+        let left_ms = left / rate.max(0.001);
+        let round_trip = 2.0 * self.latency.get().unwrap_or(0.0) + 250.0;
+        left <= 0.0 || (AT_ONCE_MS..=round_trip).contains(&left_ms)
+    }
+
+    /// How long the body of a request may take on its way: as on a line a third as fast as this one
+    /// was, or on a very slow one where nothing is known. `fetch` does not tell how far it is.
+    #[must_use]
+    pub fn upload_ms(&self, bytes: f64) -> f64 {
+        match self.up.rate() {
+            Some(rate) => 3.0 * bytes / rate.max(0.001),
+            None => bytes / UNKNOWN_RATE,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_transfer_takes_what_the_line_carries_in_a_few_seconds() {
+        // 20 Mbit/s.
+        let mut way = Way::default();
+        let mut carried = vec![way.most()];
+        for _ in 0..6 {
+            way.carried(way.most(), way.most() / 2_500.0);
+            carried.push(way.most());
+        }
+        assert_eq!(carried[0], FIRST_BYTES);
+        assert_eq!(carried[6], 2_500.0 * TRANSFER_MS);
+        assert!(carried.windows(2).all(|pair| pair[1] <= 4.0 * pair[0]));
+        // The same line, a fiftieth as fast.
+        for _ in 0..10 {
+            way.carried(way.most(), way.most() / 50.0);
+        }
+        assert!(way.most() < 1.2 * 50.0 * TRANSFER_MS, "{}", way.most());
+    }
+
+    #[test]
+    fn small_transfers_say_nothing_and_failures_halve() {
+        let mut way = Way::default();
+        way.carried(1_000.0, 0.1);
+        assert_eq!((way.rate(), way.most()), (None, FIRST_BYTES));
+        way.failed();
+        assert_eq!(way.most(), FIRST_BYTES / 2.0);
+        for _ in 0..40 {
+            way.failed();
+        }
+        assert_eq!(way.most(), LEAST_BYTES);
+        // And it comes up again.
+        for _ in 0..12 {
+            way.carried(way.most(), way.most() / 2_500.0);
+        }
+        assert!(way.most() > 7_000_000.0, "{}", way.most());
+        // One job that is larger than the bound is no reason to ask for more than the line brings.
+        let mut slow = Way::default();
+        slow.carried(3_000_000.0, 96_000.0);
+        assert!(slow.most() < 100_000.0, "{}", slow.most());
+    }
+
+    #[test]
+    fn the_next_answer_is_asked_for_a_round_trip_before_the_end_of_this_one() {
+        let mut line = Line::default();
+        assert!(!line.is_time_to_ask(1_000.0));
+        line.began(500.0, 300.0);
+        // 4 Mbit/s.
+        line.brought(500_000.0, 1_000.0, 20);
+        assert_eq!(line.job_bytes(), Some(25_000.0));
+        assert!(!line.is_time_to_ask(1_000_000.0));
+        assert!(line.is_time_to_ask(400_000.0));
+        // It ends within 20 ms, and says what there is to say.
+        assert!(!line.is_time_to_ask(10_000.0));
+        assert!(line.is_time_to_ask(0.0));
+    }
+
+    #[test]
+    fn an_upload_is_given_time_for_its_bytes() {
+        let mut line = Line::default();
+        // 6 MB at 0.25 Mbit/s, where nothing is known.
+        assert!(line.upload_ms(6e6) > 192_000.0);
+        line.began(500.0, 300.0);
+        line.began(250_000.0, 1_300.0);
+        assert_eq!(line.up.rate(), Some(250.0));
+        assert!(line.upload_ms(6e6) > 24_000.0 && line.upload_ms(6e6) < 120_000.0);
+    }
 
     fn speed(job_ms: f64, answer_ms: f64, cores: u32) -> Speed {
         Speed {
@@ -119,7 +329,7 @@ mod tests {
     fn jobs_ahead_cover_a_round_trip_and_no_more_than_a_lease_allows() {
         assert_eq!(speed(100.0, 100.0, 2).ahead(), 64);
         assert_eq!(speed(1_000.0, 100.0, 4).ahead(), 13);
-        assert_eq!(speed(0.1, 20.0, 8).ahead(), 1_024);
+        assert_eq!(speed(0.1, 20.0, 8).ahead(), 2_048);
         assert_eq!(speed(60_000.0, 100.0, 4).ahead(), 1);
         // An hour: nobody holds such a job back for the sake of a tenth of a second.
         assert_eq!(speed(3_600_000.0, 100.0, 4).ahead(), 0);
@@ -137,7 +347,7 @@ mod tests {
         let long = speed(10_000.0, 100.0, 4);
         assert!(long.is_low(0) && !long.is_low(1));
         assert!(!speed(3_600_000.0, 100.0, 4).is_low(0));
-        assert!(speed(0.01, 30.0, 2).is_low(511));
+        assert!(speed(0.01, 30.0, 2).is_low(1_023));
     }
 
     #[test]

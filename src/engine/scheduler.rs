@@ -7,13 +7,13 @@
 use distcompute_protocol::Stage;
 
 use super::{
-    action::{Action, Got, Session, Wire, Write},
+    action::{Action, Got, Moved, Session, Wire, Write},
     clock::{Due, Now},
     desk::{Desk, Job, Key, Outcome, Place, Text, Ticket},
     governor::{Surroundings, Verdict, Wish, govern},
     keyed::Keyed,
     link::{Ask, Ids, Link},
-    pace::Speed,
+    pace::{HELD_BYTES, Speed},
     reason::Reason,
     settings::{Limits, Settings},
     status,
@@ -153,6 +153,8 @@ pub enum Event {
     Rests(u32),
     /// These jobs it gives back unstarted.
     Recalled(u32, Vec<Key>),
+    /// The answer to a request has begun, or more of it has come.
+    Moved(u32, Moved),
     /// A request was answered, or not.
     Answered(u32, Got),
     /// The volunteer has other settings.
@@ -395,8 +397,10 @@ impl Scheduler {
         self.enter(now);
         self.note_work(now);
         self.restored |= matches!(event, Event::Restored { .. });
+        // What is in the answer is told next, and may be all that is wanted.
+        let is_last = matches!(event, Event::Moved(_, Moved { ended: true, .. }));
         self.take(now, random, event, &mut out);
-        if self.restored {
+        if self.restored && !is_last {
             self.pump(now, &mut out);
         }
         self.note_work(now);
@@ -481,6 +485,9 @@ impl Scheduler {
                         core.running = core.running.filter(|running| *running != key);
                     }
                 }
+            }
+            Event::Moved(id, moved) => {
+                let _ = self.links.iter_mut().any(|link| link.moved(now, id, moved));
             }
             Event::Answered(id, got) => {
                 let mut got = Some(got);
@@ -1155,16 +1162,24 @@ impl Scheduler {
         let spare = self
             .desk
             .count(|job| matches!(job.place, Place::Ahead | Place::Queued { .. }));
+        let unfinished = self.desk.iter().filter(|job| job.outcome().is_none());
+        let held = unfinished.filter_map(|job| job.input);
+        let held: f64 = held.map(|input| f64::from(input.bytes)).sum();
+        let room = HELD_BYTES - held;
+        let coming: usize = self.links.iter().map(Link::coming).sum();
         let mut first = true;
         for index in 0..self.links.len() {
             let speed = self.speed(&self.links[index]);
             let target = idle + speed.ahead();
-            let want = if may && first && cores > 0 {
+            // One job always, whatever it weighs.
+            let may_hold = room > 0.0 || spare == 0;
+            let want = if may && first && cores > 0 && may_hold {
                 target.saturating_sub(spare)
             } else {
                 0
             };
-            let low = spare < idle || speed.is_low(spare.saturating_sub(idle));
+            let soon = spare + coming;
+            let low = soon < idle || speed.is_low(soon.saturating_sub(idle));
             let progress = self.due_progress(now, index);
             let link = &mut self.links[index];
             let asked = Ask {
@@ -1173,6 +1188,7 @@ impl Scheduler {
                 hurry,
                 cores,
                 progress,
+                room,
             };
             link.pump(now, &asked, &mut self.desk, &mut self.ids, out);
             // Only where the stages before have nothing is a later one asked.

@@ -31,7 +31,10 @@ extern "C" {
     pub(crate) async fn look(base: &str) -> JsValue;
 
     #[wasm_bindgen(catch)]
-    pub(crate) async fn send(request: &web_sys::Request, longest: u32) -> Result<JsValue, JsValue>;
+    pub(crate) async fn send(request: &web_sys::Request) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = readOn)]
+    pub(crate) async fn read_on(rest: &JsValue, longest: u32) -> Result<JsValue, JsValue>;
 }
 
 /// Members of the package that stand in `face.js`. Only their names cross here: wasm-bindgen types

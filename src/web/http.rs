@@ -1,12 +1,13 @@
 //! One exchange over `fetch`: sends, waits and stops as [`Exchange`] says.
 
-use super::face::{look, now, send};
+use super::face::{look, now, read_on, send};
 use super::options::CallOptions;
 use super::turn::Turn;
 use super::{error, json};
 use crate::address::Address;
 use crate::call::{Answer, Body, Call, Request, read_retry_after};
-use crate::exchange::{Exchange, Step, timeout_ms};
+use crate::engine::action::Moved;
+use crate::exchange::{Exchange, Patience, Step};
 use crate::fault::{Code, Fault, Kind};
 use crate::probe::{Finding, base_of};
 use core::future::{Future, poll_fn};
@@ -57,10 +58,9 @@ pub(crate) struct Terms<'a> {
 
 impl<'a> Terms<'a> {
     pub(crate) fn new(call: Call, options: &'a CallOptions, on_retry: &'a dyn Fn(&str)) -> Self {
-        let limit = timeout_ms(call, options.timeout_ms);
         Self {
             signal: options.signal.as_ref(),
-            exchange: Exchange::begin(call, options.made_ms, limit),
+            exchange: Exchange::begin(call, options.made_ms, options.timeout_ms),
             call,
             on_retry,
         }
@@ -91,8 +91,9 @@ impl<'a> Terms<'a> {
         let body = request.body.as_ref().map(write_body).transpose()?;
         let mut exchange = self.exchange.clone();
         loop {
-            let limit_ms = exchange.attempt_limit_ms(now());
-            let outcome = attempt(&url, body.as_ref(), limit_ms).await;
+            let length = body.as_ref().map_or(0, |body| body.length());
+            let patience = exchange.patience(now(), length);
+            let outcome = attempt(&url, body.as_ref(), patience, &|_| {}).await;
             let (now, random) = (now(), js_sys::Math::random());
             let base = address.as_str();
             let mut cause = JsValue::UNDEFINED;
@@ -184,6 +185,8 @@ pub(crate) struct Reply {
     code: Option<ErrorCode>,
     retry_after_ms: Option<u32>,
     pub(crate) body: JsString,
+    /// Bytes of the body, as they came out of any compression.
+    pub(crate) bytes: f64,
 }
 
 /// So much of a body tells what it is.
@@ -220,16 +223,27 @@ impl Drop for Running {
     }
 }
 
-/// Sends a request once: a GET where there is no body, else a POST of JSON.
-pub(crate) async fn attempt(url: &str, body: Option<&JsString>, limit_ms: u32) -> Outcome {
+/// Sends a request once: a GET where there is no body, else a POST of JSON. `on` is told how far it
+/// is, from the beginning of the answer on.
+///
+/// A transfer that goes on is not ended, however long it takes: only where nothing has come for a
+/// while. Of the body that goes up a browser tells nothing, so its time is reckoned beforehand.
+pub(crate) async fn attempt(
+    url: &str,
+    body: Option<&JsString>,
+    patience: Patience,
+    on: &dyn Fn(Moved),
+) -> Outcome {
     let running = match AbortController::new() {
         Ok(controller) => Running(controller),
         Err(thrown) => return Outcome::NotReached(thrown),
     };
-    let exchange = fetch(url, body, &running.0);
-    match race(exchange, TimeoutFuture::new(limit_ms)).await {
-        First::Left(Ok(answer)) => Outcome::Answered(answer),
-        First::Left(Err(thrown)) => Outcome::NotReached(thrown),
+    let exchange = fetch(url, body, &running.0, patience, on);
+    let Some(whole_ms) = patience.whole_ms else {
+        return exchange.await;
+    };
+    match race(exchange, TimeoutFuture::new(whole_ms)).await {
+        First::Left(outcome) => outcome,
         First::Right(()) => Outcome::TimedOut,
     }
 }
@@ -238,7 +252,9 @@ async fn fetch(
     url: &str,
     body: Option<&JsString>,
     controller: &AbortController,
-) -> Result<Reply, JsValue> {
+    patience: Patience,
+    on: &dyn Fn(Moved),
+) -> Outcome {
     let builder = RequestBuilder::new(url)
         .cache(RequestCache::NoStore)
         // What carries a token goes where it was meant for; a POST would become a GET besides.
@@ -251,16 +267,44 @@ async fn fetch(
             .header("content-type", "application/json")
             .body(text.clone()),
     };
-    let request = request.map_err(|error| js_sys::Error::new(&error.to_string()))?;
+    let request = match request {
+        Ok(request) => request.into(),
+        Err(error) => return Outcome::NotReached(js_sys::Error::new(&error.to_string()).into()),
+    };
     // gloo-net builds the request; sending it is face.js's, which bears a `fetch` that the page has
     // replaced: what is thrown there must not unwind through here.
-    let answer = Array::from(&send(&request.into(), json::LONGEST).await?);
-    let text = |index: u32| answer.get(index).as_string();
-    Ok(Reply {
-        status: answer.get(0).as_f64().unwrap_or(0.0) as u16,
+    let begun = match race(send(&request), TimeoutFuture::new(patience.first_ms)).await {
+        First::Left(Ok(begun)) => Array::from(&begun),
+        First::Left(Err(thrown)) => return Outcome::NotReached(thrown),
+        First::Right(()) => return Outcome::TimedOut,
+    };
+    let up = f64::from(body.map_or(0, |body| body.length()));
+    let moved = |down: f64, ended: bool| on(Moved { up, down, ended });
+    moved(0.0, false);
+    let rest = begun.get(3);
+    let mut bytes = 0.0;
+    let body = loop {
+        let more = read_on(&rest, json::LONGEST);
+        match race(more, TimeoutFuture::new(patience.stall_ms)).await {
+            First::Left(Ok(more)) => match more.dyn_into::<JsString>() {
+                Ok(text) => break text,
+                Err(more) => {
+                    bytes = more.as_f64().unwrap_or(0.0);
+                    moved(bytes, false);
+                }
+            },
+            First::Left(Err(thrown)) => return Outcome::NotReached(thrown),
+            First::Right(()) => return Outcome::TimedOut,
+        }
+    };
+    moved(bytes, true);
+    let text = |index: u32| begun.get(index).as_string();
+    Outcome::Answered(Reply {
+        status: begun.get(0).as_f64().unwrap_or(0.0) as u16,
         code: text(1).and_then(|code| ErrorCode::from_code(&code)),
         retry_after_ms: text(2).and_then(|header| read_retry_after(&header)),
-        body: answer.get(3).unchecked_into(),
+        bytes: bytes.max(f64::from(body.length())),
+        body,
     })
 }
 

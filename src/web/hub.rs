@@ -10,7 +10,7 @@ use super::tower::Tower;
 use super::{status, wire};
 use crate::address::Address;
 use crate::engine::{
-    action::{Action, Got, Outgoing, Wire, Write},
+    action::{Action, Got, Moved, Outgoing, Wire, Write},
     clock::Now,
     desk::{Key, Outcome, Text, Ticket},
     duty::{FULL, STOP},
@@ -21,6 +21,7 @@ use crate::engine::{
     settings::Settings,
     status::{BEAT_MS, tell_in},
 };
+use crate::exchange::Patience;
 use crate::fault::Fault;
 use crate::probe::Finding;
 use core::cell::{Cell, RefCell};
@@ -62,6 +63,9 @@ const FIRST_KEY: f64 = 2_000_000_000.0;
 
 /// No timer is set for longer: a machine that slept looks up soon after.
 const LONGEST_MS: f64 = 30_000.0;
+
+/// The rules are told so often how far an answer is.
+const MOVED_MS: f64 = 100.0;
 
 /// A compute worker as the hub reaches it.
 struct Place {
@@ -390,15 +394,30 @@ impl Hub {
             wire,
             limit_ms,
             probe,
+            stall_ms,
         } = outgoing;
         let (path, body) = wire::request(&wire, &self.texts.borrow());
         let url = self.url.join(&path);
-        let length = body.as_ref().map_or(0, |body| body.length());
-        self.sent.set(self.sent.get() + f64::from(length));
-        let got = match attempt(&url, body.as_ref(), limit_ms).await {
+        let patience = Patience {
+            first_ms: limit_ms,
+            stall_ms,
+            whole_ms: None,
+        };
+        let told = Cell::new(f64::NEG_INFINITY);
+        let on = |moved: Moved| {
+            let at = now();
+            if told.get() == f64::NEG_INFINITY {
+                // Its answer has begun, so all of the request is there.
+                self.sent.set(self.sent.get() + moved.up);
+            }
+            if moved.ended || at - told.get() >= MOVED_MS {
+                told.set(at);
+                self.handle(Event::Moved(id, moved));
+            }
+        };
+        let got = match attempt(&url, body.as_ref(), patience, &on).await {
             Came::Answered(reply) => {
-                self.received
-                    .set(self.received.get() + f64::from(reply.body.length()));
+                self.received.set(self.received.get() + reply.bytes);
                 let answer = reply.beginning();
                 let parsed = wire::parsed(&wire, &answer, &reply.body, &self.texts);
                 Got::Answered(answer, parsed)

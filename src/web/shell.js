@@ -66,16 +66,38 @@ function now() {
     return Date.now();
   }
 }
-async function send(request, longest) {
+async function send(request) {
   try {
     const response = await fetch(request);
     const header = (name) => response.headers.get(name) ?? void 0;
-    const body = String(await response.text());
-    if (body.length > longest) throw new RangeError("the answer is too long");
-    return [Number(response.status), header("distcompute-error"), header("retry-after"), body];
+    const reader = response.body?.getReader?.();
+    const rest = { response, reader, decoder: new TextDecoder(), parts: [], bytes: 0, length: 0 };
+    return [Number(response.status), header("distcompute-error"), header("retry-after"), rest];
   } catch (error) {
-    throw isError(error) ? error : new Error("fetch failed with something that is no error");
+    throw asError(error);
   }
+}
+async function readOn(rest, longest) {
+  try {
+    if (!rest.reader) return noLonger(String(await rest.response.text()), longest);
+    const { done, value } = await rest.reader.read();
+    const part = done ? rest.decoder.decode() : rest.decoder.decode(value, { stream: true });
+    rest.parts.push(part);
+    rest.length += part.length;
+    if (rest.length > longest) throw new RangeError("the answer is too long");
+    if (done) return rest.parts.join("");
+    rest.bytes += Number(value.byteLength);
+    return rest.bytes;
+  } catch (error) {
+    throw asError(error);
+  }
+}
+function noLonger(text, longest) {
+  if (text.length > longest) throw new RangeError("the answer is too long");
+  return text;
+}
+function asError(value) {
+  return isError(value) ? value : new Error("fetch failed with something that is no error");
 }
 async function look(base) {
   const controller = new AbortController();
@@ -1468,6 +1490,7 @@ export {
   open,
   outputJson,
   read,
+  readOn,
   revoke,
   say,
   send,

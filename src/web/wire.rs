@@ -14,6 +14,13 @@ use distcompute_protocol::{SYNC_EXTENSION, Stage};
 use js_sys::{Array, JSON, JsString};
 use wasm_bindgen::prelude::*;
 
+#[wasm_bindgen]
+extern "C" {
+    // Of js-sys the text would cross the boundary, and it may be large.
+    #[wasm_bindgen(catch, js_namespace = JSON)]
+    fn parse(text: &JsString) -> Result<JsValue, JsValue>;
+}
+
 /// The path and the body of a request.
 pub(super) fn request(wire: &Wire, texts: &Texts) -> (String, Option<JsString>) {
     let of = |token: &String| object().with("token", token);
@@ -52,6 +59,7 @@ fn sync_body(sync: &Sync, texts: &Texts) -> Made {
         let entry = object().with("lease", lease);
         entry.with("data", &texts.get(*data)).done()
     };
+    let awaiting = array(sync.awaiting.iter().map(|seq| JsValue::from(*seq as f64)));
     object()
         .with("token", &sync.token)
         .with("seq", sync.seq)
@@ -62,6 +70,8 @@ fn sync_body(sync: &Sync, texts: &Texts) -> Made {
         .with("failed", &pairs(&sync.failed, "error"))
         .with("progress", &pairs(&sync.progress, "text"))
         .with("want", sync.want)
+        .with("want_bytes", sync.want_bytes)
+        .with("awaiting", &awaiting)
 }
 
 /// What is in the body of an answer.
@@ -88,7 +98,7 @@ pub(super) fn parsed(
         },
         _ => return Parsed::Nothing,
     };
-    let json = JSON::parse(&String::from(body)).unwrap_or_default();
+    let json = parse(body).unwrap_or_default();
     let unreadable = || Parsed::Unreadable("The tracker's answer cannot be read.".to_owned());
     read(&json, &mut texts.borrow_mut()).unwrap_or_else(unreadable)
 }
@@ -146,6 +156,7 @@ fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
         lost: names("lost"),
         wait_ms: 1_000.0 * wait_s.clamp(1.0, 3_600.0),
         app_version: text(json, "app_version").unwrap_or_default(),
+        left_bytes: number(json, "left_bytes").filter(|bytes| *bytes >= 0.0),
     })
 }
 

@@ -106,7 +106,7 @@ proptest! {
         fates in prop::collection::vec((0..4_u8, 0.0..1.0, any::<Option<u16>>()), 300),
     ) {
         let began = 5_000.0;
-        let mut exchange = Exchange::begin(Call::NewJob, began, timeout);
+        let mut exchange = Exchange::begin(Call::NewJob, began, Some(timeout));
         let mut now = began;
         let mut ended = false;
         for (fate, random, asked) in fates {

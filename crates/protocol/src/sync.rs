@@ -16,8 +16,8 @@ pub const SYNC_EXTENSION: &str = "sync";
 /// How many entries all lists of one sync may have together.
 pub const MAX_SYNC_ITEMS: usize = 4096;
 
-/// How many jobs one sync is handed at most, whatever it wants.
-pub const MAX_SYNC_WANT: u32 = 512;
+/// How many jobs one sync is handed at most, whatever it wants. Usually `want_bytes` is the bound.
+pub const MAX_SYNC_WANT: u32 = 1024;
 
 /// The longest reason or error text, in characters; what is longer is cut. An error's name, message and
 /// cause have room in it, and two thousand characters of its stack.
@@ -53,6 +53,15 @@ pub struct SyncRequest {
     /// How many more jobs this client could start.
     #[serde(default)]
     pub want: u32,
+    /// How many bytes the inputs of new jobs may have together, so that the answer is one that the
+    /// client's line can carry. One job is handed out whatever it weighs. Without it, the tracker's
+    /// own bound counts alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub want_bytes: Option<u64>,
+    /// The `seq` of syncs whose answers have begun to arrive and have not ended: what they granted
+    /// counts as held although `holding` cannot name it yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub awaiting: Vec<u64>,
 }
 
 impl SyncRequest {
@@ -65,6 +74,7 @@ impl SyncRequest {
             + self.released.len()
             + self.failed.len()
             + self.progress.len()
+            + self.awaiting.len()
     }
 }
 
@@ -155,6 +165,10 @@ pub struct SyncAnswer {
     pub wait_s: u32,
     /// Changes when clients should load their worker script anew.
     pub app_version: String,
+    /// Fewer jobs than wanted because of a bound in bytes: the size of the next one's input. 0: no job
+    /// was left out for its size. A tracker that says this knows `want_bytes` and `awaiting`.
+    #[serde(default)]
+    pub left_bytes: u64,
 }
 
 /// A job that was handed out.

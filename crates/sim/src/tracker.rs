@@ -67,6 +67,19 @@ pub trait Tracker {
     fn has_taken(&self, lease: &str) -> bool;
 }
 
+/// A text that stands for one of so many bytes, so that worlds with lines need no memory for them.
+pub fn weighing(text: &str, bytes: usize) -> String {
+    format!("{text} *{bytes}")
+}
+
+/// How many bytes a text stands for.
+pub fn weigh(text: &str) -> usize {
+    let bytes = text
+        .rsplit_once(" *")
+        .and_then(|(_, bytes)| bytes.parse().ok());
+    bytes.unwrap_or(text.len())
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Completed,
@@ -142,6 +155,11 @@ pub struct Model {
     pub refused_bodies: u32,
     /// Says this instead of what it should.
     pub says_wait_s: Option<u32>,
+    /// Whether it bounds its answers by what they weigh, as older ones do not.
+    pub looks_at_sizes: bool,
+    /// Bytes that it has handed out, and leases.
+    pub handed_bytes: u64,
+    pub grants: u64,
 }
 
 impl Model {
@@ -168,6 +186,9 @@ impl Model {
             most_items: 0,
             refused_bodies: 0,
             says_wait_s: None,
+            looks_at_sizes: true,
+            handed_bytes: 0,
+            grants: 0,
         };
         model.add(jobs);
         model
@@ -191,6 +212,25 @@ impl Model {
                 flags: 0,
             });
         }
+    }
+
+    /// Jobs at the first stage, each with an input of so many bytes.
+    pub fn add_heavy(&mut self, jobs: usize, bytes: usize) {
+        let first = self.jobs.len();
+        self.add(jobs);
+        for job in &mut self.jobs[first..] {
+            for input in job.inputs.values_mut() {
+                *input = weighing(input, bytes);
+            }
+        }
+    }
+
+    /// What the next job at a stage takes in an answer.
+    fn next_bytes(&self, stage: Stage) -> Option<u64> {
+        let mut queue = self.queue.range((stage, 0, 0)..);
+        let first = queue.next().filter(|it| it.0 == stage)?;
+        let input = self.jobs[first.2].inputs.get(&stage);
+        Some(input.map_or(0, |input| weigh(input) as u64) + 160)
     }
 
     pub fn closed(&self) -> usize {
@@ -316,6 +356,9 @@ impl Model {
         };
         self.leases.insert(name.clone(), lease);
         self.live.insert(name.clone());
+        self.grants += 1;
+        let input = self.jobs[at].inputs.get(&stage);
+        self.handed_bytes += input.map_or(0, |input| weigh(input) as u64);
         self.most_held = self.most_held.max(self.held());
         Some(name)
     }
@@ -416,7 +459,7 @@ impl Model {
     }
 
     fn sync(&mut self, now: f64, ask: &SyncRequest) -> Said {
-        let body: usize = ask.done.iter().map(|done| done.data.len() + 80).sum();
+        let body: usize = ask.done.iter().map(|done| weigh(&done.data) + 80).sum();
         if body + 50 * (ask.items() - ask.done.len()) > self.max_body {
             self.refused_bodies += 1;
             return self.refuse(413, ErrorCode::TooLarge);
@@ -442,6 +485,7 @@ impl Model {
             open: 0,
             wait_s: 0,
             app_version: self.app_version.clone(),
+            left_bytes: 0,
         };
         let reject = |lease: &str, why| Rejected {
             lease: lease.to_owned(),
@@ -508,7 +552,9 @@ impl Model {
                 }
             }
             for name in self.held_by(&ask.token) {
-                if !kept.contains(&name) {
+                let granted = self.leases[&name].seq;
+                let awaited = granted.is_some_and(|seq| ask.awaiting.contains(&seq));
+                if !kept.contains(&name) && (!awaited || told.contains(&*name)) {
                     let unheard = self.leases[&name].seq == last && !told.contains(&*name);
                     self.put_back(&name, End::Released, !unheard);
                 }
@@ -516,7 +562,21 @@ impl Model {
             for line in &ask.progress {
                 self.lines.push(line.text.clone());
             }
+            let mut bytes = 0;
             for _ in 0..want {
+                // Where a lost answer was, this job comes first again; all others are in order.
+                let Some(next) = self.next_bytes(stage) else {
+                    break;
+                };
+                let most = ask
+                    .want_bytes
+                    .unwrap_or(u64::MAX)
+                    .min(self.max_body as u64 / 2);
+                if bytes > 0 && bytes + next > most && self.looks_at_sizes {
+                    said.left_bytes = next;
+                    break;
+                }
+                bytes += next;
                 let Some(name) = self.grant(now, &ask.token, Some(ask.seq)) else {
                     break;
                 };
@@ -525,7 +585,8 @@ impl Model {
         }
         let open = self.open(stage);
         said.open = open as u64;
-        let (lacks_jobs, lease_s) = (said.jobs.len() < want, (self.lease_ms / 1_000.0) as u32);
+        let lacks_jobs = said.jobs.len() < want && said.left_bytes == 0;
+        let (lacks_jobs, lease_s) = (lacks_jobs, (self.lease_ms / 1_000.0) as u32);
         said.wait_s = wait_s(lacks_jobs, open as i64, 1, lease_s);
         said.wait_s = self.says_wait_s.unwrap_or(said.wait_s);
         fine("{}", Content::Sync(said))

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use distcompute_client::{
     call::Answer,
     engine::{
-        action::{Action, Got, Granted, Outgoing, Parsed, Session, Synced, Wire, Write},
+        action::{Action, Got, Granted, Moved, Outgoing, Parsed, Session, Synced, Wire, Write},
         clock::Now,
         desk::{Key, Outcome, Place, Text, Ticket},
         governor::{Surroundings, Wish},
@@ -16,9 +16,9 @@ use distcompute_client::{
         settings::{Limits, Settings},
     },
 };
-use distcompute_protocol::{Done, Failed, Invalid, Progress as Line, Stage, SyncRequest};
+use distcompute_protocol::{Done, Failed, Invalid, Progress as ProgressLine, Stage, SyncRequest};
 
-use crate::tracker::{Asked, Content, Said, Tracker};
+use crate::tracker::{Asked, Content, Said, Tracker, weigh, weighing};
 
 /// A message between two threads takes so long.
 const MESSAGE_MS: f64 = 1.0;
@@ -222,7 +222,43 @@ enum Happens {
         back_ms: Option<f64>,
     },
     Heard(u32, u64, Box<Heard>),
+    /// A part of an answer has come over the line; so many bytes are still to come.
+    Flows {
+        request: u32,
+        hub: u64,
+        down: f64,
+        left: f64,
+        heard: Box<Heard>,
+    },
+    /// Nothing more has come of this answer since it had so many bytes.
+    Stalls(u32, u64, f64),
 }
+
+/// What the line to the tracker carries, in bytes per millisecond.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    pub down: f64,
+    pub up: f64,
+    /// How often a part of an answer is lost and sent again, as a share.
+    pub loss: f64,
+}
+
+impl Line {
+    /// A line of so many Mbit/s both ways.
+    pub fn of(mbit: f64) -> Self {
+        Self {
+            down: 125.0 * mbit,
+            up: 125.0 * mbit,
+            loss: 0.0,
+        }
+    }
+}
+
+/// A part of an answer, in milliseconds of the line.
+const PART_MS: f64 = 50.0;
+
+/// What a call takes beside its texts, in bytes.
+const HEAD: f64 = 500.0;
 
 #[derive(Debug, Clone)]
 enum Heard {
@@ -254,6 +290,16 @@ pub struct World<T> {
     pub handler: Handler,
     pub faults: Faults,
     pub delay_ms: f64,
+    /// What the line carries; without it, everything at once.
+    pub line: Option<Line>,
+    /// When the line is free again, each way.
+    up_free: f64,
+    down_free: f64,
+    /// What has come of each answer under way.
+    flowing: BTreeMap<u32, (f64, f64)>,
+    /// Bytes that came over the line, each way.
+    pub carried_down: f64,
+    pub carried_up: f64,
     pub dice: Dice,
     /// Setups fail while this is true.
     pub setup_fails: bool,
@@ -279,6 +325,10 @@ pub struct World<T> {
     texts: BTreeMap<u32, String>,
     last_text: u32,
     flights: BTreeMap<u32, u64>,
+    /// Bytes of the bodies of requests under way.
+    bodies: BTreeMap<u32, f64>,
+    /// How long nothing of an answer may come.
+    stall_ms: f64,
     store: BTreeMap<String, Kept>,
     sessions: BTreeMap<Stage, Session>,
     /// Why cores have been idle, and since when.
@@ -319,6 +369,34 @@ pub enum Sabotage {
     DropWhenFull,
 }
 
+/// What the texts of an answer weigh.
+fn weight(heard: &Heard) -> f64 {
+    let Heard::Said(said) = heard else { return 0.0 };
+    let text = |data: &Option<String>| data.as_deref().map_or(0, weigh);
+    let bytes = match &said.content {
+        Content::Sync(sync) => {
+            let inputs = sync.jobs.iter().map(|job| text(&job.data) + 160);
+            inputs.sum::<usize>() + 50 * sync.accepted.len()
+        }
+        Content::Job { data, .. } => text(data),
+        _ => said.answer.body.len(),
+    };
+    bytes as f64
+}
+
+/// What the body of a request weighs.
+fn body(asked: &Asked) -> f64 {
+    let bytes = match asked {
+        Asked::Sync(sync) => {
+            let done: usize = sync.done.iter().map(|done| weigh(&done.data) + 80).sum();
+            done + 50 * (sync.items() - sync.done.len())
+        }
+        Asked::Complete { data, .. } => weigh(data),
+        _ => 0,
+    };
+    bytes as f64
+}
+
 impl<T: Tracker> World<T> {
     pub fn new(tracker: T, stages: &[Stage], cores: u32, seed: u64) -> Self {
         let settings = Settings {
@@ -333,6 +411,12 @@ impl<T: Tracker> World<T> {
             handler: Box::new(|_, _| Work::of(100.0)),
             faults: Faults::default(),
             delay_ms: 20.0,
+            line: None,
+            up_free: 0.0,
+            down_free: 0.0,
+            flowing: BTreeMap::new(),
+            carried_down: 0.0,
+            carried_up: 0.0,
             dice: Dice(seed),
             setup_fails: false,
             retry_after_ms: Some(2_000),
@@ -355,6 +439,8 @@ impl<T: Tracker> World<T> {
             texts: BTreeMap::new(),
             last_text: 0,
             flights: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            stall_ms: 20_000.0,
             store: BTreeMap::new(),
             sessions: BTreeMap::new(),
             idle: BTreeMap::new(),
@@ -526,6 +612,8 @@ impl<T: Tracker> World<T> {
         self.cores.clear();
         self.texts.clear();
         self.flights.clear();
+        self.flowing.clear();
+        self.bodies.clear();
         self.idle.clear();
         self.life += 1;
         self.timer += 1;
@@ -600,6 +688,8 @@ impl<T: Tracker> World<T> {
         self.life += 1;
         self.timer += 1;
         self.flights.clear();
+        self.flowing.clear();
+        self.bodies.clear();
         self.channels.clear();
         self.texts.clear();
         self.idle.clear();
@@ -792,14 +882,66 @@ impl<T: Tracker> World<T> {
                 back_ms,
             } => {
                 let said = self.tracker.call(self.time(), &asked);
-                let heard = said.map_or(Heard::NotReached, Heard::Said);
-                if let Some(back_ms) = back_ms {
-                    self.plan(back_ms, Happens::Heard(request, hub, Box::new(heard)));
+                let heard = Box::new(said.map_or(Heard::NotReached, Heard::Said));
+                match (back_ms, self.line) {
+                    (Some(back_ms), Some(_)) => {
+                        let left = HEAD + weight(&heard);
+                        let begins = Happens::Flows {
+                            request,
+                            hub,
+                            down: 0.0,
+                            left,
+                            heard,
+                        };
+                        self.plan(back_ms, begins);
+                    }
+                    (Some(back_ms), None) => {
+                        self.plan(back_ms, Happens::Heard(request, hub, heard));
+                    }
+                    (None, _) => {}
+                }
+            }
+            Happens::Flows {
+                request,
+                hub,
+                down,
+                left,
+                heard,
+            } => self.flows(request, hub, down, left, heard),
+            Happens::Stalls(request, life, down) if life == self.life => {
+                if self
+                    .flowing
+                    .get(&request)
+                    .is_some_and(|(now, _)| *now == down)
+                {
+                    self.plan(
+                        0.0,
+                        Happens::Heard(request, life, Box::new(Heard::TimedOut)),
+                    );
                 }
             }
             Happens::Heard(request, life, heard) => {
+                // The limit was for the first byte; then there is another.
+                let begun = self.flowing.get(&request).copied();
+                if matches!(*heard, Heard::TimedOut)
+                    && begun.is_some_and(|(_, at)| self.t - at < self.stall_ms)
+                {
+                    return;
+                }
                 if life != self.life || self.flights.remove(&request).is_none() {
                     return;
+                }
+                let flowed = self.flowing.remove(&request);
+                let up = self.bodies.remove(&request).unwrap_or(0.0);
+                if let Heard::Said(_) = *heard {
+                    // Without a line everything comes at once.
+                    let down = flowed.map_or(HEAD + weight(&heard), |(down, _)| down);
+                    if flowed.is_none() {
+                        let (down, ended) = (0.0, false);
+                        self.happen(Event::Moved(request, Moved { up, down, ended }));
+                    }
+                    let ended = true;
+                    self.happen(Event::Moved(request, Moved { up, down, ended }));
                 }
                 let got = match *heard {
                     Heard::NotReached => Got::NotReached("Failed to fetch".to_owned()),
@@ -812,10 +954,46 @@ impl<T: Tracker> World<T> {
         }
     }
 
+    /// A part of an answer has come.
+    fn flows(&mut self, request: u32, life: u64, down: f64, left: f64, heard: Box<Heard>) {
+        let Some(line) = self.line.filter(|_| life == self.life) else {
+            return;
+        };
+        let Some(up) = self.bodies.get(&request).copied() else {
+            return;
+        };
+        if !self.flights.contains_key(&request) {
+            return;
+        }
+        self.flowing.insert(request, (down, self.t));
+        self.plan(self.stall_ms, Happens::Stalls(request, life, down));
+        if left <= 0.0 {
+            self.plan(0.0, Happens::Heard(request, life, heard));
+            return;
+        }
+        let ended = false;
+        self.happen(Event::Moved(request, Moved { up, down, ended }));
+        let part = left.min(line.down * PART_MS);
+        let mut takes_ms = part / line.down;
+        if self.dice.roll() < line.loss {
+            takes_ms += 200.0 + 800.0 * self.dice.roll();
+        }
+        self.down_free = self.down_free.max(self.t) + takes_ms;
+        self.carried_down += part;
+        let comes = Happens::Flows {
+            request,
+            hub: life,
+            down: down + part,
+            left: left - part,
+            heard,
+        };
+        self.plan(self.down_free - self.t, comes);
+    }
+
     /// A text of a result, as a core's report brings it.
     pub fn keep(&mut self, text: String) -> Text {
         self.last_text += 1;
-        let bytes = text.len() as u32 + 2;
+        let bytes = weigh(&text) as u32 + 2;
         self.texts.insert(self.last_text, text);
         Text {
             id: self.last_text,
@@ -857,6 +1035,7 @@ impl<T: Tracker> World<T> {
                     lost: sync.lost,
                     wait_ms: f64::from(sync.wait_s) * 1000.0,
                     app_version: sync.app_version,
+                    left_bytes: Some(sync.left_bytes as f64),
                 })
             }
         };
@@ -1071,18 +1250,27 @@ impl<T: Tracker> World<T> {
                 progress: sync
                     .progress
                     .into_iter()
-                    .map(|(lease, text)| Line { lease, text })
+                    .map(|(lease, text)| ProgressLine { lease, text })
                     .collect(),
                 want: sync.want,
+                want_bytes: Some(sync.want_bytes),
+                awaiting: sync.awaiting,
             }),
         }
     }
 
     fn send(&mut self, outgoing: Outgoing) {
         let Outgoing {
-            id, wire, limit_ms, ..
+            id,
+            wire,
+            limit_ms,
+            stall_ms,
+            ..
         } = outgoing;
+        self.stall_ms = f64::from(stall_ms);
         let asked = self.asked_by(&wire);
+        let body = body(&asked);
+        self.bodies.insert(id, body);
         self.sent.push(self.time());
         self.asked.push(match wire {
             Wire::Register { .. } => "new",
@@ -1104,6 +1292,13 @@ impl<T: Tracker> World<T> {
         self.plan(limit, heard(Heard::TimedOut));
         let faults = self.faults;
         let half = self.delay_ms / 2.0;
+        // The body is on its way before anything can come back.
+        let half = half
+            + self.line.map_or(0.0, |line| {
+                self.up_free = self.up_free.max(self.t) + (HEAD + body) / line.up;
+                self.carried_up += HEAD + body;
+                self.up_free - self.t
+            });
         let mut dice = self.dice.roll();
         let mut is = |share: f64| {
             dice -= share;
@@ -1179,7 +1374,8 @@ impl<T: Tracker> World<T> {
             };
             self.plan(self.delay_ms, heard(Heard::Said(said)));
         } else {
-            self.plan(half, arrives(Some(half)));
+            let back_ms = self.delay_ms / 2.0;
+            self.plan(half, arrives(Some(back_ms)));
         }
     }
 
@@ -1502,7 +1698,12 @@ impl<T: Tracker> World<T> {
         match run.work.fate {
             Fate::Done => {
                 let output = self.cores[&at].running.as_ref().map(|run| run.work.bytes);
-                let output = name + &"x".repeat(output.unwrap_or(0));
+                let output = output.unwrap_or(0);
+                let output = if self.line.is_some() {
+                    weighing(&name, output)
+                } else {
+                    name + &"x".repeat(output)
+                };
                 // The hub keeps it when the report comes; the world does so at once.
                 let text = self.keep(output);
                 self.end(at, Outcome::Done(text), false);

@@ -681,3 +681,60 @@ async fn fields_that_a_call_does_not_know_are_passed_over_and_calls_without_data
         assert_eq!(answer.header("distcompute-error"), Some("too_large"));
     }
 }
+
+#[tokio::test]
+async fn no_answer_is_larger_than_the_largest_body_but_for_one_job() {
+    let tracker = Tracker::start(&["--max-body=50000", "--public-results"]).await;
+    // In JSON each of these takes two bytes.
+    let heavy: Vec<String> = (0..12).map(|_| "\"".repeat(9_000)).collect();
+    let mut inputs: Vec<&str> = heavy.iter().map(String::as_str).collect();
+    let huge = "x".repeat(80_000);
+    inputs.push(&huge);
+    let tracker = tracker.with_jobs(&inputs).await;
+    let token = tracker.join("a", "Ann").await;
+    let mut jobs = Vec::new();
+    let mut done: Vec<Value> = Vec::new();
+    for seq in 1..40 {
+        // From a client that does not say how much it can take.
+        let sync = json!({ "token": token, "seq": seq, "want": 512, "done": done });
+        let answer = tracker.post("sync", sync).await;
+        let said = answer.json();
+        let granted = said["jobs"].as_array().expect("jobs").clone();
+        assert!(answer.bytes.len() <= 50_000 || granted.len() == 1);
+        let is_last = jobs.len() + granted.len() == 13;
+        assert_eq!(
+            said["left_bytes"] == json!(0),
+            is_last,
+            "{}",
+            said["left_bytes"]
+        );
+        done = granted
+            .iter()
+            .map(|job| json!({ "lease": job["lease"], "data": "\n".repeat(4_000) }))
+            .collect();
+        jobs.extend(granted);
+        if is_last {
+            break;
+        }
+    }
+    let numbers: Vec<_> = jobs.iter().map(|job| job["number"].clone()).collect();
+    assert_eq!(numbers, (1..=13).map(|n| json!(n)).collect::<Vec<_>>());
+    let sync = json!({ "token": token, "seq": 50, "done": done });
+    assert_eq!(tracker.post("sync", sync).await.status, 200);
+
+    // Results likewise: what does not fit comes after the cursor.
+    let (mut after, mut pages, mut lines) = (0, 0, 0);
+    loop {
+        let page = tracker
+            .get(&format!("/api/results?stage=a&limit=10000&after={after}"))
+            .await;
+        let Some(last) = page.text().lines().last() else {
+            break;
+        };
+        assert!(page.bytes.len() <= 50_000);
+        let last: Value = serde_json::from_str(last).expect("a line");
+        after = last["cursor"].as_u64().expect("a cursor");
+        (pages, lines) = (pages + 1, lines + page.text().lines().count());
+    }
+    assert_eq!((lines, pages > 1), (13, true));
+}

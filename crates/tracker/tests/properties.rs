@@ -335,6 +335,8 @@ proptest! {
             failed: failed.into_iter().map(|(lease, error)| Failed { lease, error }).collect(),
             progress: progress.into_iter().map(|(lease, text)| Progress { lease, text }).collect(),
             want,
+            want_bytes: Some(open),
+            awaiting: vec![seq / 2],
         };
         let text = serde_json::to_string(&request).expect("JSON");
         prop_assert_eq!(serde_json::from_str::<SyncRequest>(&text).expect("a sync"), request);
@@ -348,6 +350,7 @@ proptest! {
             open,
             wait_s,
             app_version,
+            left_bytes: seq,
         };
         let text = serde_json::to_string(&answer).expect("JSON");
         prop_assert_eq!(serde_json::from_str::<SyncAnswer>(&text).expect("an answer"), answer);

@@ -7,7 +7,7 @@ use super::refusals::{Blame, Refusals};
 use super::{Ask, Common, Ids, PATIENCE_MS, Word, is_unknown, register, too_large, word};
 use crate::call::Call;
 use crate::engine::{
-    action::{Action, Got, Parsed, Wire},
+    action::{Action, Got, Moved, Parsed, Wire},
     clock::{Due, Now},
     desk::{Desk, Job, Key, Outcome, Place, Ticket},
 };
@@ -68,6 +68,8 @@ struct Flight {
     sent: Now,
     token: String,
     what: What,
+    /// When its answer began.
+    begun: Option<Now>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -112,6 +114,18 @@ impl Calls {
         !self.flights.is_empty()
     }
 
+    /// More of an answer has come.
+    pub(super) fn moved(&mut self, common: &mut Common, now: Now, id: u32, moved: Moved) -> bool {
+        let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) else {
+            return false;
+        };
+        if flight.begun.is_none() {
+            flight.begun = Some(now);
+            common.line.began(moved.up, now.mono - flight.sent.mono);
+        }
+        true
+    }
+
     fn is_flying(&self, token: &str) -> bool {
         self.flights.iter().any(|flight| flight.token == token)
     }
@@ -131,6 +145,7 @@ impl Calls {
     #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
     fn fly(
         &mut self,
+        common: &Common,
         now: Now,
         token: &str,
         what: What,
@@ -140,12 +155,17 @@ impl Calls {
     ) {
         let large = matches!(&wire, Wire::Complete { data, .. } if data.bytes >= LARGE);
         let probe = large || self.probe;
-        let id = ids.send_within(PATIENCE_MS, probe, wire, out);
+        let bytes = match &wire {
+            Wire::Complete { data, .. } => f64::from(data.bytes),
+            _ => 0.0,
+        };
+        let id = ids.send_within(PATIENCE_MS, common.upload_ms(bytes), probe, wire, out);
         self.flights.push(Flight {
             id,
             sent: now,
             token: token.to_owned(),
             what,
+            begun: None,
         });
     }
 
@@ -179,8 +199,9 @@ impl Calls {
                 continue;
             }
             let key = desk.by_ticket(&token);
-            let settles = key.is_some_and(|key| self.settle(now, &token, key, desk, ids, out));
-            if settles || self.speak(now, &token, key, ask, ids, out) {
+            let settles =
+                key.is_some_and(|key| self.settle(common, now, &token, key, desk, ids, out));
+            if settles || self.speak(common, now, &token, key, ask, ids, out) {
                 continue;
             }
             if key.is_none() && want > 0 {
@@ -188,14 +209,14 @@ impl Calls {
                 let wire = Wire::NewJob {
                     token: token.clone(),
                 };
-                self.fly(now, &token, What::NewJob, wire, ids, out);
+                self.fly(common, now, &token, What::NewJob, wire, ids, out);
             }
         }
         let registering = |f: &&Flight| f.what == What::Register;
         let registering = self.flights.iter().filter(registering).count();
         let wanted = Self::seats_for(common, ask.cores);
         if want > 0 && registering == 0 && self.seats.len() < wanted {
-            self.fly(now, "", What::Register, register(common), ids, out);
+            self.fly(common, now, "", What::Register, register(common), ids, out);
         }
     }
 
@@ -217,8 +238,10 @@ impl Calls {
     }
 
     /// Hands in what became of a job.
+    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
     fn settle(
         &mut self,
+        common: &Common,
         now: Now,
         token: &str,
         key: Key,
@@ -274,13 +297,15 @@ impl Calls {
             // An old tracker may hand it out to whoever has just put it back.
             remember(&mut self.refused, number);
         }
-        self.fly(now, &token, what, wire, ids, out);
+        self.fly(common, now, &token, what, wire, ids, out);
         true
     }
 
     /// Sends progress, or lets the tracker hear of a worker that has long been silent.
+    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
     fn speak(
         &mut self,
+        common: &Common,
         now: Now,
         token: &str,
         key: Option<Key>,
@@ -318,7 +343,7 @@ impl Calls {
             let of = token.clone();
             (What::Progress, Wire::Progress { token: of, text })
         };
-        self.fly(now, &token, what, wire, ids, out);
+        self.fly(common, now, &token, what, wire, ids, out);
         true
     }
 
@@ -392,7 +417,7 @@ impl Calls {
             }
             (word, What::Bye(key)) => {
                 if !matches!(word, Word::Refused(_)) {
-                    common.answered(now, sent);
+                    common.answered(now, sent, 0.0);
                 }
                 self.seats.retain(|seat| seat.token != token);
                 let job = key.and_then(|key| desk.remove(key));
@@ -413,7 +438,7 @@ impl Calls {
                 self.heard(&token, now);
             }
             (Word::Done(Parsed::Alive(false)), _) => self.forget(common, &token, desk),
-            _ => common.answered(now, sent),
+            _ => common.answered(now, sent, 0.0),
         }
         None
     }
@@ -464,7 +489,7 @@ impl Calls {
     ) {
         match word {
             Word::Done(Parsed::Job { number, data }) => {
-                common.answered(now, sent);
+                common.answered(now, sent, 0.0);
                 self.heard(token, now);
                 let ticket = Ticket::Token(token.to_owned());
                 let key = desk.add(common.index, number, 1, ticket, data);
@@ -479,7 +504,7 @@ impl Calls {
                 }
             }
             Word::Refused(fault) if fault.code == Code::Tracker(ErrorCode::NoJobs) => {
-                common.answered(now, sent);
+                common.answered(now, sent, 0.0);
                 self.wait(common, now, random);
             }
             Word::Refused(fault) => common.failed(now, random, None, fault),
@@ -497,7 +522,7 @@ impl Calls {
     }
 
     fn settled(common: &mut Common, now: Now, sent: Now, key: Key, word: Word, desk: &mut Desk) {
-        common.answered(now, sent);
+        common.answered(now, sent, 0.0);
         match word {
             Word::Refused(fault) => {
                 let output = match desk.get(key).and_then(Job::outcome) {
@@ -537,6 +562,7 @@ impl Calls {
 
     pub(super) fn leave(
         &mut self,
+        common: &Common,
         now: Now,
         desk: &Desk,
         ids: &mut Ids,
@@ -550,7 +576,7 @@ impl Calls {
                 let wire = Wire::Bye {
                     token: token.clone(),
                 };
-                self.fly(now, &token, What::Bye(None), wire, ids, out);
+                self.fly(common, now, &token, What::Bye(None), wire, ids, out);
             }
         }
         self.is_busy()

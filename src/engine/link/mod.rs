@@ -10,10 +10,10 @@ use distcompute_protocol::{ErrorCode, Stage};
 
 use self::{calls::Calls, sync::Syncs};
 use super::{
-    action::{Action, Got, Hello, Outgoing, Parsed, Session, Wire},
+    action::{Action, Got, Hello, Moved, Outgoing, Parsed, Session, Wire},
     clock::{Due, Now},
     desk::{Desk, Job, Key, Outcome, Place, Text, Ticket},
-    pace::Mean,
+    pace::{Line, Mean},
 };
 use crate::call::{Call, Meaning, TOO_LARGE};
 use crate::fault::{Code, Fault, Kind};
@@ -28,6 +28,12 @@ pub use self::retry::Retry;
 
 /// The longest usual time between two requests where the tracker has not said.
 const WAIT_MS: f64 = 60_000.0;
+
+/// No request is given more time than this before its answer begins.
+const MOST_UPLOAD_MS: f64 = 3_600_000.0;
+
+/// What is learnt of the time that answers take is not more than this.
+const LONG_ANSWER_MS: f64 = 120_000.0;
 
 /// No tracker means a shorter lease.
 const LEAST_LEASE_MS: f64 = 5_000.0;
@@ -45,6 +51,8 @@ pub struct Ask {
     pub cores: usize,
     /// Progress that is due, by job.
     pub progress: Vec<(Key, String)>,
+    /// Bytes of inputs that there is still memory for.
+    pub room: f64,
 }
 
 /// What every dialect knows of its tracker.
@@ -64,6 +72,8 @@ pub struct Common {
     pub answer_ms: Mean,
     /// How long jobs take.
     pub job_ms: Mean,
+    /// What the line to the tracker carries.
+    pub line: Line,
     /// When the last request that was answered had been sent, the time between two of them, and the
     /// longest that there should be.
     asked: Option<Now>,
@@ -112,24 +122,28 @@ enum Dialect {
 pub struct Ids(u32);
 
 impl Ids {
+    /// Sends a request whose body is short.
     fn send(&mut self, wire: Wire, out: &mut Vec<Action>) -> u32 {
-        self.send_within(PATIENCE_MS, false, wire, out)
+        self.send_within(PATIENCE_MS, 0.0, false, wire, out)
     }
 
+    /// `patience_ms` is for the answer's first byte and then for each that follows, `upload_ms` for
+    /// the body before. A transfer that goes on is never ended, however long it takes.
     fn send_within(
         &mut self,
-        limit_ms: f64,
+        patience_ms: f64,
+        upload_ms: f64,
         probe: bool,
         wire: Wire,
         out: &mut Vec<Action>,
     ) -> u32 {
         self.0 = self.0.wrapping_add(1);
         let id = self.0;
-        let limit_ms = limit_ms as u32;
         out.push(Action::Send(Outgoing {
             id,
             wire,
-            limit_ms,
+            limit_ms: (patience_ms + upload_ms).min(MOST_UPLOAD_MS) as u32,
+            stall_ms: patience_ms as u32,
             probe,
         }));
         id
@@ -212,7 +226,7 @@ impl Common {
     fn registered(&mut self, now: Now, random: f64, sent: Now, got: Got) -> Option<Hello> {
         match word(Call::New, got) {
             Word::Done(Parsed::Hello(hello)) => {
-                self.answered(now, sent);
+                self.answered(now, sent, 0.0);
                 self.version(&hello.app_version);
                 self.hello = Some(hello.clone());
                 Some(hello)
@@ -244,16 +258,19 @@ impl Common {
         self.retry.failed(now, random, retry_after_ms, fault, usual);
     }
 
-    fn answered(&mut self, now: Now, sent: Now) {
+    /// An answer came, whose bytes came in within `flow_ms`, as far as that was seen.
+    fn answered(&mut self, now: Now, sent: Now, flow_ms: f64) {
         self.retry.worked();
         if let Some(asked) = self.asked.replace(sent) {
             // A pause says nothing of how often it asks.
             self.gap_ms.add(sent.since(asked).min(self.longest_ms), 1);
         }
         let ms = now.since(sent);
-        // Longer than anybody waits is a sleep, or a clock that was set.
+        // Longer than anybody waits is a sleep, or a clock that was set, unless bytes came meanwhile.
         if ms <= PATIENCE_MS {
             self.answer_ms.add(ms, 1);
+        } else if flow_ms > PATIENCE_MS {
+            self.answer_ms.add(flow_ms.min(LONG_ANSWER_MS), 1);
         }
     }
 
@@ -272,6 +289,11 @@ impl Common {
         let sure = self.hello.is_none() || self.retry.failures() > 1;
         let fault = self.retry.fault.as_ref();
         fault.filter(|fault| sure && fault.is_lasting())
+    }
+
+    /// How long the body of a request may take on its way, after failures longer.
+    fn upload_ms(&self, bytes: f64) -> f64 {
+        self.line.upload_ms(bytes) * self.retry.leniency()
     }
 
     fn version(&mut self, version: &str) {
@@ -341,6 +363,7 @@ impl Link {
                 hello: None,
                 answer_ms: Mean::default(),
                 job_ms: Mean::default(),
+                line: Line::default(),
                 asked: None,
                 gap_ms: Mean::default(),
                 longest_ms: WAIT_MS,
@@ -402,6 +425,25 @@ impl Link {
         }
     }
 
+    /// How many jobs are likely to be in the answers that are under way.
+    #[must_use]
+    pub fn coming(&self) -> usize {
+        match &self.dialect {
+            Dialect::Sync(syncs) => syncs.coming(&self.common),
+            // A request that asks for one says so by itself.
+            Dialect::Unknown { .. } | Dialect::Calls(_) => 0,
+        }
+    }
+
+    /// More of an answer has come. Whether it is to one of this link's requests.
+    pub fn moved(&mut self, now: Now, id: u32, moved: Moved) -> bool {
+        match &mut self.dialect {
+            Dialect::Unknown { .. } => false,
+            Dialect::Sync(syncs) => syncs.moved(&mut self.common, now, id, moved),
+            Dialect::Calls(calls) => calls.moved(&mut self.common, now, id, moved),
+        }
+    }
+
     /// Whether a request is under way.
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -417,7 +459,7 @@ impl Link {
     pub fn may_speak(&self, now: Now) -> bool {
         let free = match &self.dialect {
             Dialect::Unknown { .. } => false,
-            Dialect::Sync(syncs) => !syncs.is_busy(),
+            Dialect::Sync(syncs) => syncs.may_send(),
             Dialect::Calls(_) => true,
         };
         free && self.common.retry.may_try(now)
@@ -441,8 +483,13 @@ impl Link {
             Dialect::Unknown { flight } => {
                 // What storage had is delivered whether jobs are wanted or not.
                 if ask.want > 0 || desk.iter().any(|job| job.link == common.index) {
-                    let id =
-                        ids.send_within(PATIENCE_MS, common.shall_probe(), register(common), out);
+                    let id = ids.send_within(
+                        PATIENCE_MS,
+                        0.0,
+                        common.shall_probe(),
+                        register(common),
+                        out,
+                    );
                     *flight = Some((id, now));
                 }
             }
@@ -504,7 +551,7 @@ impl Link {
         match &mut self.dialect {
             Dialect::Unknown { .. } => false,
             Dialect::Sync(syncs) => syncs.leave(now, ids, out),
-            Dialect::Calls(calls) => calls.leave(now, desk, ids, out),
+            Dialect::Calls(calls) => calls.leave(&self.common, now, desk, ids, out),
         }
     }
 

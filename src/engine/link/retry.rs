@@ -81,7 +81,13 @@ impl Retry {
     #[must_use]
     pub fn patience_ms(&self, lease_ms: f64) -> f64 {
         let third = lease_ms / 3.0;
-        (third * 2.0_f64.powi(self.attempts.min(8) as i32)).clamp(LEAST_PATIENCE_MS, PATIENCE_MS)
+        (third * self.leniency()).clamp(LEAST_PATIENCE_MS, PATIENCE_MS)
+    }
+
+    /// How many times longer than usual something may take now: twice as long after each failure.
+    #[must_use]
+    pub fn leniency(&self) -> f64 {
+        2.0_f64.powi(self.attempts.min(8) as i32)
     }
 
     /// Whether a request may be sent.

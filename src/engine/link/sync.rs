@@ -2,6 +2,14 @@
 //!
 //! Nothing is resent as it was: a request whose answer is lost is followed by a new one with a higher
 //! `seq` that says everything again, and the tracker makes its books agree with it.
+//!
+//! What one answer may bring, and one request carry, is bounded by what the line brings in a few
+//! seconds. So that the line does not rest for the round trip between two answers, the next request
+//! goes out while the end of an answer is still on its way. That is safe once the answer has begun:
+//! the tracker has settled that request, so none overtakes it. What it granted is not known here yet;
+//! the next request names it by its `seq`, in `awaiting`.
+
+use std::collections::BTreeSet;
 
 use distcompute_protocol::{MAX_SYNC_ITEMS, MAX_SYNC_WANT};
 
@@ -11,7 +19,7 @@ use super::{
 };
 use crate::call::Call;
 use crate::engine::{
-    action::{Action, Got, Parsed, Session, Sync, Synced, Wire, Write},
+    action::{Action, Got, Moved, Parsed, Session, Sync, Synced, Wire, Write},
     clock::{Due, Now},
     desk::{Desk, Job, Key, Outcome, Place, Ticket},
     pace::FULL,
@@ -21,6 +29,14 @@ use distcompute_protocol::ErrorCode;
 
 /// What the names, tokens and brackets around a text take in a request, at most.
 const AROUND: f64 = 200.0;
+
+/// What a lease takes in the list of those that are held, and which share of a request that list may
+/// have.
+const AROUND_NAME: f64 = 50.0;
+const NAMES: f64 = 0.062_5;
+
+/// Bytes of results that may wait while nothing is known of the line, counted twofold.
+const BEHIND: f64 = 4_000_000.0;
 
 /// The largest body where the tracker does not say.
 const MAX_BODY: f64 = 1_000_000.0;
@@ -44,21 +60,64 @@ const FLAGGED_MS: f64 = 120_000.0;
 /// The least and the most of what the tracker may say when to ask again.
 const TOLD_MS: (f64, f64) = (2_000.0, 600_000.0);
 
-/// The request under way.
+/// Bytes of an answer come at least so often, or the time between does not count.
+const LONG_GAP_MS: f64 = 5_000.0;
+
+/// Requests under way at most: two that bring jobs, and one to keep leases with.
+const FLIGHTS: usize = 3;
+
+/// What a request asks for more than the line brings of jobs of usual size, for when they are smaller.
+const SPARE: f64 = 1.5;
+
+/// A request under way.
 #[derive(Debug, Clone, PartialEq)]
 struct Flight {
     id: u32,
     sent: Now,
+    /// When its answer began.
+    begun: Option<Now>,
+    /// Bytes of the answer that have come, in how many milliseconds, and when the last of them.
+    down: f64,
+    flow_ms: f64,
+    last: Now,
     what: What,
+}
+
+impl Flight {
+    fn new(id: u32, sent: Now, what: What) -> Self {
+        Self {
+            id,
+            sent,
+            begun: None,
+            down: 0.0,
+            flow_ms: 0.0,
+            last: sent,
+            what,
+        }
+    }
+
+    /// How many jobs it asks for.
+    fn want(&self) -> u32 {
+        match &self.what {
+            What::Sync { want, .. } => *want,
+            What::Register | What::Bye => 0,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum What {
     Register,
     Sync {
+        token: String,
+        seq: u64,
         /// Outcomes that it carries.
         keys: Vec<Key>,
         want: u32,
+        /// How many bytes its answer is expected to have.
+        expected: f64,
+        /// What it carries, in bytes.
+        bytes: f64,
     },
     Bye,
 }
@@ -70,7 +129,13 @@ pub(super) struct Syncs {
     seq: u64,
     /// Whether this hub has synced under this token: a refusal of the first may be the clock's.
     synced: bool,
-    flight: Option<Flight>,
+    flights: Vec<Flight>,
+    /// How many jobs are asked for at most: halved after each failure.
+    most: u32,
+    /// Whether the tracker bounds its answers by `want_bytes` and knows `awaiting`.
+    sized: bool,
+    /// Bytes of the next job, if it was left out of the last answer for its size.
+    left_bytes: f64,
     /// When the last request that was answered had been sent: leases count from then.
     heard: Option<Now>,
     /// How long nothing need be said of what is held.
@@ -98,7 +163,10 @@ impl Syncs {
             token,
             seq,
             synced: false,
-            flight: None,
+            flights: Vec::new(),
+            most: MAX_SYNC_WANT,
+            sized: false,
+            left_bytes: 0.0,
             heard: None,
             wait_ms: WAIT_MS,
             body: f64::INFINITY,
@@ -121,14 +189,75 @@ impl Syncs {
         })
     }
 
+    /// When the last request was sent that the tracker has settled, as far as is known.
+    fn said(&self) -> Now {
+        let begun = self.flights.iter().filter(|flight| flight.begun.is_some());
+        let sent = begun.map(|flight| flight.sent).chain([self.heard()]);
+        sent.reduce(|a, b| if b.mono > a.mono { b } else { a })
+            .unwrap_or_default()
+    }
+
     pub(super) fn is_busy(&self) -> bool {
-        self.flight.is_some()
+        !self.flights.is_empty()
+    }
+
+    /// Whether another request may be sent: none that the tracker may not have settled is under way.
+    pub(super) fn may_send(&self) -> bool {
+        let begun =
+            |flight: &Flight| flight.begun.is_some() && matches!(flight.what, What::Sync { .. });
+        let may_overlap = self.sized && self.flights.len() < FLIGHTS;
+        self.flights.is_empty() || (may_overlap && self.flights.iter().all(begun))
+    }
+
+    /// Whether the answers that bring jobs are so far that others should be asked for.
+    fn may_fetch(&self, common: &Common) -> bool {
+        let nearly_over = |flight: &Flight| match &flight.what {
+            What::Sync { want: 0, .. } => true,
+            What::Sync { expected, .. } => {
+                let left = expected - flight.down;
+                flight.begun.is_some() && common.line.is_time_to_ask(left)
+            }
+            What::Register | What::Bye => false,
+        };
+        let fetching = self.flights.iter().filter(|flight| flight.want() > 0);
+        fetching.count() < 2 && self.flights.iter().all(nearly_over)
+    }
+
+    /// How many jobs are likely to be in the answers that are under way.
+    pub(super) fn coming(&self, common: &Common) -> usize {
+        let job = common.line.job_bytes();
+        let jobs = |flight: &Flight| match (&flight.what, job) {
+            (What::Sync { want, expected, .. }, Some(job)) if *want > 0 && *expected > 0.0 => {
+                let jobs = (expected / job.max(1.0)).round().max(1.0) as usize;
+                jobs.min(*want as usize)
+            }
+            _ => flight.want() as usize,
+        };
+        self.flights.iter().map(jobs).sum()
+    }
+
+    /// More of an answer has come.
+    pub(super) fn moved(&mut self, common: &mut Common, now: Now, id: u32, moved: Moved) -> bool {
+        let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) else {
+            return false;
+        };
+        if flight.begun.is_none() {
+            flight.begun = Some(now);
+            common.line.began(moved.up, now.mono - flight.sent.mono);
+        } else {
+            // A longer gap is no transfer: the machine slept.
+            flight.flow_ms += (now.mono - flight.last.mono).clamp(0.0, LONG_GAP_MS);
+        }
+        flight.last = now;
+        flight.down = flight.down.max(moved.down);
+        true
     }
 
     fn max_body(&self, common: &Common) -> f64 {
         let said = common.hello.as_ref().map_or(0.0, |hello| hello.max_body);
         let said = if said > 0.0 { said } else { MAX_BODY };
-        said.min(self.body)
+        // What a text takes is counted twofold, for those of which each character takes two bytes.
+        said.min(self.body).min(2.0 * common.line.up.most())
     }
 
     pub(super) fn pump(
@@ -140,7 +269,7 @@ impl Syncs {
         ids: &mut Ids,
         out: &mut Vec<Action>,
     ) {
-        if self.flight.is_some() || self.left {
+        if self.left || !self.may_send() {
             return;
         }
         let mine = |job: &&Job| job.link == common.index;
@@ -148,19 +277,18 @@ impl Syncs {
         if self.token.is_none() {
             if any || ask.want > 0 {
                 let probe = common.shall_probe();
-                let id = ids.send_within(PATIENCE_MS, probe, register(common), out);
-                let what = What::Register;
-                self.flight = Some(Flight {
-                    id,
-                    sent: now,
-                    what,
-                });
+                let id = ids.send_within(PATIENCE_MS, 0.0, probe, register(common), out);
+                self.flights.push(Flight::new(id, now, What::Register));
             }
             return;
         }
         self.refusals.retain(|key| desk.get(key).is_some());
-        let asks = ask.low && ask.want > 0 && common.may_ask(now);
-        let keeps = any && (self.is_silent(now) || self.refusals.are_unproven());
+        let asks = ask.low
+            && common.may_ask(now)
+            && self.may_fetch(common)
+            && self.demand(common, ask, desk).0 > 0;
+        let proves = self.flights.is_empty() && self.refusals.are_unproven();
+        let keeps = any && (self.is_silent(now) || proves);
         if asks || keeps || !ask.progress.is_empty() || self.must_deliver(common, now, ask, desk) {
             self.send(common, now, ask, desk, ids, out);
         }
@@ -168,7 +296,7 @@ impl Syncs {
 
     /// Whether the tracker has not heard of what is held for as long as it said.
     fn is_silent(&self, now: Now) -> bool {
-        now.since(self.heard()) >= self.wait_ms
+        now.since(self.said()) >= self.wait_ms
     }
 
     fn must_deliver(&self, common: &Common, now: Now, ask: &Ask, desk: &Desk) -> bool {
@@ -177,7 +305,13 @@ impl Syncs {
         let mut waited: f64 = 0.0;
         let ready = |job: &&Job| job.link == common.index && !self.refusals.has(job.key);
         for job in desk.iter().filter(ready) {
-            if let Place::Ended { outcome, since, .. } = &job.place {
+            if let Place::Ended {
+                outcome,
+                since,
+                sent: false,
+                ..
+            } = &job.place
+            {
                 count += 1;
                 bytes += size(outcome);
                 waited = waited.max(now.since(*since));
@@ -214,10 +348,20 @@ impl Syncs {
             }
         }
         // What is not asked for cannot be missed: an answer with fewer means that there are no more.
-        if common.may_ask(now) {
-            sync.want = u32::try_from(ask.want)
-                .unwrap_or(u32::MAX)
-                .min(MAX_SYNC_WANT);
+        let mut expected = 0.0;
+        if common.may_ask(now) && self.may_fetch(common) {
+            (sync.want, expected) = self.demand(common, ask, desk);
+            sync.want_bytes = expected as u64;
+            if let Some(job) = common.line.job_bytes() {
+                expected = expected.min(f64::from(sync.want) * job);
+            }
+            expected = expected.max(self.left_bytes);
+        }
+        for flight in &self.flights {
+            match &flight.what {
+                What::Sync { seq, want, .. } if *want > 0 => sync.awaiting.push(*seq),
+                _ => {}
+            }
         }
         // One is left out for a goodbye, which a page says that may come back.
         self.seq = (self.seq + 2).max(now.wall.max(0.0) as u64);
@@ -235,17 +379,76 @@ impl Syncs {
                 hello: hello.clone(),
             })));
         }
-        let want = sync.want;
-        let limit_ms = common.retry.patience_ms(common.lease_ms());
-        // A proxy that refuses what is large may not let this page see that.
+        let sizes = keys.iter().filter_map(|key| desk.get(*key)?.outcome());
+        let bytes = sizes.map(size).sum();
         let large = keys_bytes(&keys, desk) >= LARGE;
+        let what = What::Sync {
+            token: sync.token.clone(),
+            seq: sync.seq,
+            keys,
+            want: sync.want,
+            expected,
+            bytes,
+        };
+        let patience_ms = common.retry.patience_ms(common.lease_ms());
+        let upload_ms = common.upload_ms(bytes);
+        // A proxy that refuses what is large may not let this page see that.
         let probe = common.shall_probe() || large || alone.is_some();
-        let id = ids.send_within(limit_ms, probe, Wire::Sync(sync), out);
-        self.flight = Some(Flight {
-            id,
-            sent: now,
-            what: What::Sync { keys, want },
-        });
+        let id = ids.send_within(patience_ms, upload_ms, probe, Wire::Sync(sync), out);
+        self.flights.push(Flight::new(id, now, what));
+    }
+
+    /// How many jobs to ask for, and how many bytes they may have together.
+    fn demand(&self, common: &Common, ask: &Ask, desk: &Desk) -> (u32, f64) {
+        if self.is_behind(common, ask, desk) {
+            return (0, 1.0);
+        }
+        let bytes = common.line.down.most().min(ask.room).max(1.0);
+        let mut want = ask.want.saturating_sub(self.coming(common));
+        if let Some(job) = common.line.job_bytes() {
+            // A tracker that does not look at sizes is asked for as many as fit by experience.
+            let spare = if self.sized { SPARE } else { 1.0 };
+            let fit = (spare * bytes / job.max(1.0)).ceil().max(1.0);
+            want = want.min(fit as usize);
+        }
+        if let Some(reach) = common.line.up.reach() {
+            // Each job that is held stands in each request.
+            let mine = desk.count(|job| job.link == common.index);
+            let names = (reach * NAMES / AROUND_NAME) as usize;
+            want = want.min(names.saturating_sub(mine).max(usize::from(mine == 0)));
+        }
+        let want = u32::try_from(want).unwrap_or(u32::MAX);
+        (want.min(self.most).min(MAX_SYNC_WANT), bytes)
+    }
+
+    /// Whether the line is so far behind with results that more jobs would only make it worse.
+    fn is_behind(&self, common: &Common, ask: &Ask, desk: &Desk) -> bool {
+        let waiting = desk
+            .iter()
+            .filter(|job| job.link == common.index && job.is_unsent())
+            .filter(|job| !self.refusals.has(job.key));
+        let (mut count, mut bytes) = (0, 0.0);
+        for outcome in waiting.filter_map(Job::outcome) {
+            count += 1;
+            bytes += size(outcome);
+        }
+        // Twice what one request carries; texts are counted twofold.
+        let most = common.line.up.reach().map_or(BEHIND, |reach| 4.0 * reach);
+        count >= ask.cores.max(2) && bytes >= most
+    }
+
+    /// A request came to nothing: the next one asks for half as much, and carries half as much.
+    fn failed(&mut self, common: &mut Common, flight: &Flight) {
+        let What::Sync { want, bytes, .. } = &flight.what else {
+            return;
+        };
+        if *want > 0 {
+            self.most = (self.most.min(*want) / 2).max(1);
+            common.line.down.failed();
+        }
+        if flight.begun.is_none() && *bytes > 0.0 {
+            common.line.up.failed();
+        }
     }
 
     /// A request that says all there is to say, with as many outcomes as fit, and whose those are.
@@ -274,6 +477,11 @@ impl Syncs {
             let Some(outcome) = job.outcome() else {
                 continue;
             };
+            // The request that carries it has been settled, and its answer is on its way. A goodbye
+            // says everything again.
+            if !goodbye && !job.is_unsent() {
+                continue;
+            }
             if sync.items() >= MOST_ITEMS {
                 break;
             }
@@ -312,12 +520,23 @@ impl Syncs {
         got: Got,
         desk: &mut Desk,
     ) -> Option<Got> {
-        let Some(flight) = self.flight.take_if(|flight| flight.id == id) else {
+        let Some(at) = self.flights.iter().position(|flight| flight.id == id) else {
             return Some(got);
         };
+        let flight = self.flights.remove(at);
+        let (sent, begun) = (flight.sent, flight.begun);
+        let flow_ms = flight.flow_ms;
+        let mut got = Some(got);
+        let outcome = match &flight.what {
+            What::Sync { .. } => got.take().map(|got| word(Call::Sync, got)),
+            What::Register | What::Bye => None,
+        };
+        if matches!(outcome, Some(Word::Later { .. })) {
+            self.failed(common, &flight);
+        }
         match flight.what {
             What::Register => {
-                if let Some(hello) = common.registered(now, random, flight.sent, got) {
+                if let Some(hello) = common.registered(now, random, sent, got?) {
                     if !hello.syncs {
                         let text = "The tracker has forgotten how to sync. Reload the page.";
                         common.fatal = Some(Fault::bad_answer(text));
@@ -327,15 +546,27 @@ impl Syncs {
                 }
             }
             What::Bye => {}
-            What::Sync { keys, want } => match word(Call::Sync, got) {
+            What::Sync {
+                token, keys, want, ..
+            } => match outcome? {
                 Word::Done(Parsed::Sync(synced)) => {
-                    common.answered(now, flight.sent);
+                    common.answered(now, sent, flow_ms);
                     common.version(&synced.app_version);
-                    self.heard = Some(flight.sent);
+                    // Answers may come in another order than their requests were sent in.
+                    if self.heard.is_none_or(|heard| sent.mono > heard.mono) {
+                        self.heard = Some(sent);
+                    }
                     self.synced = true;
                     self.together = self.together.saturating_mul(2);
                     self.refusals.retain(|key| !keys.contains(&key));
                     self.refusals.answered();
+                    self.most = self.most.saturating_mul(4).min(MAX_SYNC_WANT);
+                    self.sized = synced.left_bytes.is_some();
+                    self.left_bytes = synced.left_bytes.unwrap_or(0.0);
+                    if begun.is_some() {
+                        let jobs = count(synced.jobs.len());
+                        common.line.brought(flight.down, flow_ms, jobs);
+                    }
                     self.take(common, now, random, keys, want, synced, desk);
                 }
                 Word::Done(_) | Word::DoneBefore => {
@@ -352,6 +583,8 @@ impl Syncs {
                     self.doubt(common, now, &keys, blame, &fault, desk);
                     common.failed(now, random, retry_after_ms, fault);
                 }
+                // Of a registration that has been given up meanwhile.
+                Word::Refused(_) if self.token.as_ref() != Some(&token) => unsend(desk, &keys),
                 Word::Refused(fault) => {
                     unsend(desk, &keys);
                     self.refused(common, now, random, &keys, fault, desk);
@@ -437,6 +670,8 @@ impl Syncs {
         common.accepted += count(synced.accepted.len());
         common.rejected += count(synced.rejected.len());
         unsend(desk, &keys);
+        let acceptances = names(&synced.accepted);
+        let rejections = names(&synced.rejected);
         for key in keys {
             if let Some(job) = desk.get(key)
                 && matches!(job.outcome(), Some(Outcome::Invalid(_)))
@@ -447,12 +682,11 @@ impl Syncs {
                 self.flagged.push((job.number, job.attempt, now));
             }
             let Some(job) = desk.get(key) else { continue };
-            let is_in = |leases: &[String]| leases.iter().any(|lease| lease == job.ticket.text());
-            let rejected = is_in(&synced.rejected);
+            let rejected = rejections.contains(job.ticket.text());
             common.undelivered += u32::from(rejected && job.restored);
             // A result of which the answer says nothing was not in the request that it answers.
             let is_result = matches!(job.outcome(), Some(Outcome::Done(_)));
-            if rejected || !is_result || is_in(&synced.accepted) {
+            if rejected || !is_result || acceptances.contains(job.ticket.text()) {
                 desk.remove(key);
             }
         }
@@ -464,8 +698,9 @@ impl Syncs {
             }
         }
         let mut granted = count(synced.jobs.len());
+        let mut known: BTreeSet<String> = desk.iter().map(Job::name).collect();
         for job in synced.jobs {
-            if desk.by_ticket(&job.lease).is_some() {
+            if !known.insert(job.lease.clone()) {
                 desk.freed.extend(job.data);
                 continue;
             }
@@ -482,7 +717,8 @@ impl Syncs {
         let keep = told.min(common.lease_ms() / 3.0);
         self.wait_ms = spread_ms(keep, random);
         common.longest_ms = keep;
-        if granted < want {
+        // Fewer than were asked for are all that there are, unless some were left out for their size.
+        if granted < want && self.left_bytes == 0.0 {
             let longest = 2.0 * told;
             common.dry = Some(Due::after(now, spread_ms(longest, random)));
             if !desk.iter().any(|job| job.link == common.index) {
@@ -516,32 +752,29 @@ impl Syncs {
     }
 
     pub(super) fn leave(&mut self, now: Now, ids: &mut Ids, out: &mut Vec<Action>) -> bool {
-        if self.flight.is_some() {
+        if !self.flights.is_empty() {
             return true;
         }
         let Some(token) = self.token.clone().filter(|_| !self.left) else {
             return false;
         };
         let id = ids.send(Wire::Bye { token }, out);
-        let what = What::Bye;
-        self.flight = Some(Flight {
-            id,
-            sent: now,
-            what,
-        });
+        self.flights.push(Flight::new(id, now, What::Bye));
         self.left = true;
         true
     }
 
     pub(super) fn due_ms(&self, common: &Common, now: Now, desk: &Desk) -> Option<f64> {
-        if self.flight.is_some() {
+        if !self.may_send() {
             return None;
         }
-        let silent = self.wait_ms - now.since(self.heard());
+        let silent = self.wait_ms - now.since(self.said());
         let mut due = self.refusals.due_ms(now).unwrap_or(f64::INFINITY);
         for job in desk.iter().filter(|job| job.link == common.index) {
             let lingers = match &job.place {
-                Place::Ended { since, .. } => common.linger_ms - now.since(*since),
+                Place::Ended {
+                    since, sent: false, ..
+                } => common.linger_ms - now.since(*since),
                 _ => silent,
             };
             for ms in [silent, lingers] {
@@ -576,6 +809,10 @@ fn unsend(desk: &mut Desk, keys: &[Key]) {
             *sent = false;
         }
     }
+}
+
+fn names(list: &[String]) -> BTreeSet<&str> {
+    list.iter().map(String::as_str).collect()
 }
 
 fn count(of: usize) -> u32 {

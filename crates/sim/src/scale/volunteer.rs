@@ -323,6 +323,7 @@ fn read(said: Said, scenario: &Scenario) -> Parsed {
                 lost,
                 wait_ms: 1_000.0 * f64::from(wait_s),
                 app_version: String::new(),
+                left_bytes: Some(0.0),
             })
         }
     }

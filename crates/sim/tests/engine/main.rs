@@ -4,5 +4,6 @@
 mod course;
 mod exchanges;
 mod faults;
+mod lines;
 mod pace;
 mod random;

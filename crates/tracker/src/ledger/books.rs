@@ -17,6 +17,10 @@ use crate::{
     rules::{attempts::THERE, names},
 };
 
+/// Bytes of inputs that one group hands out at most, beyond one job for each who asks: they are all
+/// in memory at the same time.
+const GROUP_BYTES: u64 = 64 << 20;
+
 /// The books.
 pub(super) struct Books {
     pub(super) now: Millis,
@@ -45,6 +49,10 @@ pub(super) struct Books {
     pub(super) makers: HashMap<i64, String>,
     /// Outputs that were read or made by this group.
     pub(super) outputs: HashMap<(i64, Stage), String>,
+    /// Bytes of inputs at stages, as far as they were read.
+    sizes: HashMap<(i64, Stage), u64>,
+    /// Bytes of inputs that this group may still hand out, beyond one job for each who asks.
+    pub(super) room: u64,
     worker_ids: VecDeque<i64>,
     pub(super) lease_ids: VecDeque<i64>,
     changed_jobs: BTreeMap<i64, Option<i64>>,
@@ -103,6 +111,12 @@ impl Books {
             outputs: outputs
                 .map(|(number, stage, data)| ((number, stage), data))
                 .collect(),
+            sizes: read
+                .sizes
+                .into_iter()
+                .map(|(number, stage, bytes)| ((number, stage), bytes))
+                .collect(),
+            room: GROUP_BYTES,
             worker_ids: read.worker_ids.into(),
             lease_ids: read.lease_ids.into(),
             changed_jobs: BTreeMap::new(),
@@ -309,9 +323,33 @@ impl Books {
         self.changes.gone_avoided.push(number);
     }
 
-    /// Takes the next job for a volunteer out of the queue: the first that it did not give back, or
-    /// else the first that is not to be left to others.
+    /// How many bytes the input of a job has at a stage. `None`: nobody has looked.
+    pub(super) fn size(&self, number: i64, stage: Stage) -> Option<u64> {
+        let read = self.sizes.get(&(number, stage)).copied();
+        let made = || {
+            let before = stage.index().checked_sub(1).map(|at| Stage::ALL[at])?;
+            self.outputs
+                .get(&(number, before))
+                .map(|data| data.len() as u64)
+        };
+        made().or(read)
+    }
+
+    /// Takes the next job for a volunteer out of the queue.
     pub(super) fn next_job(&mut self, stage: Stage, volunteer: &str) -> Option<i64> {
+        let at = self.next_place(stage, volunteer)?;
+        self.queues[stage.index()].remove(at)
+    }
+
+    /// The job that [`Self::next_job`] would take.
+    pub(super) fn peek_job(&mut self, stage: Stage, volunteer: &str) -> Option<i64> {
+        let at = self.next_place(stage, volunteer)?;
+        self.queues[stage.index()].get(at).copied()
+    }
+
+    /// Where in the queue the next job for a volunteer is: the first that it did not give back, or
+    /// else the first that is not to be left to others.
+    fn next_place(&mut self, stage: Stage, volunteer: &str) -> Option<usize> {
         let now = self.now;
         let Self {
             queues,
@@ -358,6 +396,6 @@ impl Books {
                 last = Some(at);
             }
         }
-        queue.remove(wanted.or(last)?)
+        wanted.or(last)
     }
 }

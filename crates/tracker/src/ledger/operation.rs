@@ -117,6 +117,8 @@ pub struct SyncReply {
     pub open: u64,
     /// Seconds after which to ask again.
     pub wait_s: u32,
+    /// The size of the next job, if it was left out for its size.
+    pub left_bytes: u64,
 }
 
 /// A job that is handed out.
@@ -192,6 +194,9 @@ impl Operation {
             }
             Self::Sync { request, secrets } => {
                 worker(&request.token, secrets.len());
+                if request.want_bytes.is_some() && !secrets.is_empty() {
+                    wanted.sized.insert(request.token.clone());
+                }
                 wanted.flags |= !request.invalid.is_empty();
                 wanted.volunteers |= !request.invalid.is_empty() || !request.failed.is_empty();
                 wanted.volunteers |= request.done.iter().any(|done| done.data.contains('\0'));

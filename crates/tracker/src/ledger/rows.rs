@@ -281,6 +281,9 @@ pub struct Wanted {
     pub lapsed: Option<Millis>,
     /// How many workers may be registered: so many ids are given.
     pub registrations: usize,
+    /// Workers that ask for no more than so many bytes: the sizes of the jobs that they may be handed
+    /// matter.
+    pub sized: BTreeSet<String>,
 }
 
 impl Wanted {
@@ -335,6 +338,9 @@ pub struct Snapshot {
     pub makers: Vec<(i64, String)>,
     /// Outputs that may be sent again: a job, the stage that made it, the text.
     pub outputs: Vec<(i64, Stage, String)>,
+    /// How many bytes the inputs of jobs have at their stages: of those at the heads of queues, and of
+    /// those that workers may be about to put back.
+    pub sizes: Vec<(i64, Stage, u64)>,
     /// Ids for new workers and new leases.
     pub worker_ids: Vec<i64>,
     /// Ids for new leases.
@@ -563,6 +569,19 @@ impl Snapshot {
         let known: BTreeSet<i64> = self.leases.iter().map(|lease| lease.id).collect();
         let holding = self.jobs.iter().filter_map(|job| job.lease);
         holding.filter(|id| !known.contains(id)).collect()
+    }
+
+    /// The jobs whose sizes are to be read: those at the heads of queues, where anybody asks for bytes,
+    /// and those that such a worker holds and does not name, because they may be handed to it again.
+    #[must_use]
+    pub fn to_measure(&self, wanted: &Wanted) -> Vec<(i64, Stage)> {
+        let sized = self
+            .workers
+            .iter()
+            .filter(|worker| wanted.sized.contains(&worker.token));
+        let unnamed = sized.flat_map(|worker| self.held_by(worker.id));
+        let unnamed = unnamed.filter(|lease| !wanted.leases.contains(&lease.id));
+        unnamed.map(|lease| (lease.number, lease.stage)).collect()
     }
 
     fn held_by(&self, worker: i64) -> impl Iterator<Item = &Lease> {

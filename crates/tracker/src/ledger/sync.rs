@@ -15,6 +15,9 @@ use super::{
 };
 use crate::rules::{payload, wait::wait_s};
 
+/// What a job takes in an answer beside its input, in bytes.
+const AROUND: u64 = 160;
+
 impl Books {
     /// The lease of this wire name, if the secret is right.
     fn by_name(&self, name: &str) -> Option<i64> {
@@ -61,7 +64,7 @@ impl Books {
             open = 0;
         }
         reply.open = u64::try_from(open).unwrap_or(0);
-        let lacks_jobs = reply.granted.len() < wants;
+        let lacks_jobs = reply.granted.len() < wants && reply.left_bytes == 0;
         // What is there is not for this one: it need not come back in a moment.
         let rests = self.rests(worker);
         if self.withheld || self.room(worker) == 0 {
@@ -136,12 +139,15 @@ impl Books {
             }
         }
         for lease in self.held(worker) {
-            if kept.contains(&lease) {
+            // What an answer grants that is still arriving cannot be named yet.
+            let granted = self.leases.get(&lease).and_then(|lease| lease.seq);
+            let awaited = granted.and_then(|seq| u64::try_from(seq).ok());
+            let awaited = awaited.is_some_and(|seq| request.awaiting.contains(&seq));
+            if kept.contains(&lease) || (awaited && !told.contains(&lease)) {
                 continue;
             }
             // Granted by the sync before this one and unknown to the client: that answer was lost,
             // and nobody has worked on the job.
-            let granted = self.leases.get(&lease).and_then(|lease| lease.seq);
             let unheard_of = granted == Some(last) && !told.contains(&lease);
             let place = if unheard_of { Place::Kept } else { Place::Last };
             self.put_back(lease, End::Released, place);
@@ -150,13 +156,39 @@ impl Books {
         self.weigh(worker, good, bad + usize::from(gave_back));
         let want = usize::try_from(request.want).unwrap_or(usize::MAX);
         let want = want.min(self.room(worker));
+        let mut bytes = 0_u64;
         for secret in secrets.into_iter().take(want) {
+            if let Some(most) = request.want_bytes {
+                let Some(next) = self.next_job_bytes(worker) else {
+                    break;
+                };
+                // One job always: there is no other way to get on with it. One that nobody has looked
+                // at, because this very group opened it, fills an answer alone.
+                let all = bytes.saturating_add(next.unwrap_or(u64::MAX));
+                if bytes > 0 && all > most.min(self.room) {
+                    reply.left_bytes = next.unwrap_or(1);
+                    break;
+                }
+                bytes = all;
+            }
             let Some(lease) = self.grant(worker, secret, Some(seq)) else {
                 break;
             };
             reply.granted.extend(self.granted(lease));
         }
+        if bytes != u64::MAX {
+            self.room = self.room.saturating_sub(bytes);
+        }
         reply
+    }
+
+    /// What the next job for a worker takes in an answer, in bytes.
+    fn next_job_bytes(&mut self, worker: i64) -> Option<Option<u64>> {
+        let worker = self.workers.get(&worker)?;
+        let (stage, volunteer) = (worker.stage, Self::volunteer(worker));
+        let number = self.peek_job(stage, &volunteer)?;
+        let size = self.size(number, stage);
+        Some(size.map(|bytes| bytes.saturating_add(AROUND)))
     }
 
     /// The answer to a sync that was already handled: nothing changes, and the leases tell what

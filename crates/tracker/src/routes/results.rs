@@ -58,33 +58,42 @@ async fn results(
     let limit = query.number("limit", LINES, 1, MAX_LINES)?;
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     let with_data = query.truth("data", true)?;
+    // What does not fit comes with the next request, after this answer's last cursor.
+    let most = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
     let found = if let Some(numbers) = query.numbers("numbers", MAX_NUMBERS)? {
-        lines(app.store.results_of(stage, &numbers).await?)
+        lines(app.store.results_of(stage, &numbers).await?, most)
     } else if with_data {
-        lines(app.store.results(stage, after, limit).await?)
+        lines(app.store.results(stage, after, limit).await?, most)
     } else {
         let pairs = app.store.result_numbers(stage, after, limit).await?;
-        written(pairs.into_iter().map(|(cursor, number)| ResultLine {
+        let line = |(cursor, number)| ResultLine {
             cursor,
             number,
             data: None,
-        }))
+        };
+        written(pairs.into_iter().map(line), most)
     };
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], found).into_response())
 }
 
-fn lines(outputs: Vec<Output>) -> String {
-    written(outputs.into_iter().map(|output| ResultLine {
+fn lines(outputs: Vec<Output>, most: usize) -> String {
+    let line = |output: Output| ResultLine {
         cursor: output.cursor,
         number: output.number,
         data: Some(output.data),
-    }))
+    };
+    written(outputs.into_iter().map(line), most)
 }
 
-fn written(lines: impl Iterator<Item = ResultLine>) -> String {
+/// The lines, as many as fit into so many bytes, and one at least.
+fn written(lines: impl Iterator<Item = ResultLine>, most: usize) -> String {
     let mut text = String::new();
     for line in lines {
-        text.push_str(&serde_json::to_string(&line).unwrap_or_default());
+        let line = serde_json::to_string(&line).unwrap_or_default();
+        if !text.is_empty() && text.len() + line.len() >= most {
+            break;
+        }
+        text.push_str(&line);
         text.push('\n');
     }
     text

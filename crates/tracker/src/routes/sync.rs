@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use distcompute_protocol::{Granted, MAX_SYNC_ITEMS, MAX_SYNC_WANT, SyncAnswer, SyncRequest};
+use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -30,7 +31,7 @@ pub fn router() -> OpenApiRouter<App> {
 )]
 async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, ApiError> {
     let body = body.read::<SyncRequest>().await?;
-    let request = body.value;
+    let mut request = body.value;
     // Leases are looked up by their numbers alone, and texts for people are tidied.
     if let Err(sentence) = names::no_nul(&request.token) {
         let given = Some(quoted(&request.token));
@@ -55,21 +56,61 @@ async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, Ap
     let secrets = (0..request.want.min(MAX_SYNC_WANT))
         .map(|_| names::lease_secret(app.random.bits()))
         .collect();
+    // Half of the largest body: in JSON a text may take more than its own bytes.
+    let most = app.settings.max_body / 2;
+    let asked = request.want_bytes.unwrap_or(most);
+    request.want_bytes = Some(asked.min(most));
     let reply = app.store.sync(request, secrets).await?;
-    let jobs = reply.granted.into_iter().map(|lease| Granted {
+    let granted = reply.granted.into_iter().map(|lease| Granted {
         number: u64::try_from(lease.number).unwrap_or(0),
         data: lease.data,
         lease: lease.lease,
         lease_s: app.settings.lease_s,
         attempt: u32::try_from(lease.attempt).unwrap_or(u32::MAX),
     });
-    Ok(Json(SyncAnswer {
-        jobs: jobs.collect(),
+    let mut answer = SyncAnswer {
+        jobs: Vec::new(),
         accepted: reply.accepted,
         rejected: reply.rejected,
         lost: reply.lost,
         open: reply.open,
         wait_s: reply.wait_s,
         app_version: app.settings.app_version.clone(),
-    }))
+        left_bytes: reply.left_bytes,
+    };
+    let mut bytes = written(&answer);
+    for job in granted {
+        let more = written(&job) + 1;
+        if !answer.jobs.is_empty() && bytes.saturating_add(more) > app.settings.max_body {
+            // The client cannot name a lease that it has not been told, so its next sync puts this
+            // job back where it was.
+            answer.left_bytes = answer.left_bytes.max(more);
+            break;
+        }
+        bytes = bytes.saturating_add(more);
+        answer.jobs.push(job);
+    }
+    Ok(Json(answer))
+}
+
+/// How many bytes something takes as JSON.
+fn written(of: &impl Serialize) -> u64 {
+    let mut count = Count(0);
+    // What can be counted can be written, so there is no error to hand on.
+    let _ = serde_json::to_writer(&mut count, of);
+    count.0
+}
+
+/// Counts what is written to it.
+struct Count(u64);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

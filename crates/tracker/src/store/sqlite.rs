@@ -125,7 +125,7 @@ impl SqliteStore {
 
     /// What volunteers and pages wait for again and again, for the test that looks at its plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 18] = [
+    pub const HOT_STATEMENTS: [&str; 19] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
@@ -139,6 +139,7 @@ impl SqliteStore {
         load::WORKED,
         load::ASKED,
         load::FAILED,
+        load::SIZE,
         books::WORKERS,
         books::LEADERBOARD,
         books::FAILURES,

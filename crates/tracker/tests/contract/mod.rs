@@ -645,6 +645,67 @@ fn holds(token: &str, seq: u64, leases: &[&str]) -> SyncRequest {
     }
 }
 
+pub(crate) async fn a_sync_is_handed_no_more_bytes_than_it_wants(given: &Given) {
+    let sizes = [30_000, 10, 400, 4_000, 10, 10];
+    // Two bytes a letter: bytes count, not letters.
+    let inputs: Vec<String> = sizes.iter().map(|size| "é".repeat(size / 2)).collect();
+    given.store.add_jobs(&inputs).await.expect("jobs");
+    given.join("t", "Ann", Stage::A).await;
+    let wants = |seq: u64, bytes: u64, held: &[String]| SyncRequest {
+        want_bytes: Some(bytes),
+        holding: held.to_vec(),
+        ..asks("t", seq, 100)
+    };
+    let mut held = Vec::new();
+    let mut seen = Vec::new();
+    for (seq, bytes) in [(1, 1), (2, 1_000), (3, 4_000), (4, 1_000_000)] {
+        let reply = given.sync(wants(seq, bytes, &held)).await.expect("jobs");
+        seen.push((reply.granted.len(), reply.left_bytes));
+        held.extend(reply.granted.into_iter().map(|job| job.lease));
+        if seq == 3 {
+            // The answer was lost: its jobs weigh as much as before.
+            held.truncate(3);
+        }
+    }
+    // One whatever it weighs; what fits; one of 4,000, alone; the same again and all that are left.
+    assert_eq!(seen, [(1, 170), (2, 4_160), (1, 170), (3, 0)]);
+    // Nobody who does not say how much is bounded by anything but the number.
+    given.join("u", "Bob", Stage::A).await;
+    given.sync(holds("t", 5, &[])).await.expect("put back");
+    let all = given.sync(asks("u", 1, 100)).await.expect("jobs");
+    assert_eq!((all.granted.len(), all.left_bytes), (6, 0));
+}
+
+pub(crate) async fn a_sync_keeps_what_an_answer_under_way_grants(given: &Given) {
+    given.jobs(6).await;
+    given.join("t", "Ann", Stage::A).await;
+    let first = given.sync(asks("t", 1, 2)).await.expect("two jobs").granted;
+    // The answer to the first has begun to arrive; which leases are in it nobody knows yet.
+    let awaiting = |seq: u64, want: u32| SyncRequest {
+        awaiting: vec![1],
+        ..asks("t", seq, want)
+    };
+    let second = given.sync(awaiting(3, 2)).await.expect("two more").granted;
+    let numbers =
+        |granted: &[GrantedLease]| -> Vec<i64> { granted.iter().map(|job| job.number).collect() };
+    assert_eq!(
+        (numbers(&first), numbers(&second)),
+        (vec![1, 2], vec![3, 4])
+    );
+    // What was said of one of them counts all the same.
+    let released = SyncRequest {
+        released: vec![first[0].lease.clone()],
+        holding: second.iter().map(|job| job.lease.clone()).collect(),
+        ..awaiting(5, 0)
+    };
+    given.sync(released).await.expect("put back");
+    assert_eq!(given.status().await.stages[0].held, 3);
+    // It has arrived, or was lost.
+    let names: Vec<&str> = second.iter().map(|job| job.lease.as_str()).collect();
+    given.sync(holds("t", 7, &names)).await.expect("kept");
+    assert_eq!(given.status().await.stages[0].held, 2);
+}
+
 pub(crate) async fn a_sync_is_ordered_by_its_number_and_repeated_without_change(given: &Given) {
     given.jobs(5).await;
     given.join("t", "Ann", Stage::A).await;

@@ -24,7 +24,7 @@ use crate::{
     clock::Millis,
     ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
     rules::attempts::{THERE, WORKING},
-    store::{StoreError, column, stage_of},
+    store::{StoreError, column, stage_of, unsigned},
 };
 
 /// Workers by token, and those of leases and of the leases that hold jobs.
@@ -181,6 +181,7 @@ pub(super) async fn load(
         flags(connection, &mut read).await?;
     }
     queues(connection, wanted, &mut read).await?;
+    sizes(connection, wanted, &mut read).await?;
     avoided(connection, &mut read).await?;
     volunteers(connection, wanted, &mut read).await?;
     Ok(read)
@@ -387,6 +388,44 @@ async fn head(
         .fetch_all(&mut *connection)
         .await?;
     rows.iter().map(job).collect()
+}
+
+/// How many bytes inputs have, by job and stage. The server reads that off the rows' heads.
+pub(super) const SIZES: &str = "select i.number, i.stage, octet_length(i.data)::bigint \
+     from inputs i join unnest($1::bigint[], $2::bigint[]) as w (number, stage) \
+         on w.number = i.number and w.stage = i.stage \
+     where i.number = any($1) and i.stage = any($2)";
+
+/// The sizes of what may be handed to those who ask for bytes.
+async fn sizes(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    if wanted.sized.is_empty() {
+        return Ok(());
+    }
+    let heads = Stage::ALL.into_iter().flat_map(|stage| {
+        let numbers = read.queues[stage.index()].numbers.iter();
+        numbers.map(move |number| (*number, stage))
+    });
+    let jobs: BTreeSet<(i64, i64)> = heads
+        .chain(read.to_measure(wanted))
+        .map(|(number, stage)| (number, column(stage)))
+        .collect();
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let (numbers, stages): (Vec<i64>, Vec<i64>) = jobs.into_iter().unzip();
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(SIZES)
+        .bind(&numbers)
+        .bind(&stages)
+        .fetch_all(&mut *connection)
+        .await?;
+    for (number, stage, bytes) in rows {
+        read.sizes.push((number, stage_of(stage)?, unsigned(bytes)));
+    }
+    Ok(())
 }
 
 /// Whom the jobs that may be handed out are to be offered last.

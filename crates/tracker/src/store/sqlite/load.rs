@@ -11,7 +11,7 @@ use crate::{
     clock::Millis,
     ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
     rules::attempts::{THERE, WORKING},
-    store::{StoreError, column, signed, stage_of},
+    store::{StoreError, column, signed, stage_of, unsigned},
 };
 
 pub(super) const WORKER_BY_TOKEN: &str = concat!(
@@ -89,6 +89,10 @@ pub(super) const FAILED: &str = concat!(
 pub(super) const INPUT: &str =
     "select number, stage, data from inputs where number = ? and stage = ?";
 
+/// How many bytes the input of a job has at a stage. SQLite reads that off the row's head.
+pub(super) const SIZE: &str =
+    "select number, stage, octet_length(data) from inputs where number = ? and stage = ?";
+
 /// The rows that a statement finds for each of the keys.
 fn each<P: Params, T>(
     on: &Connection,
@@ -136,6 +140,7 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
         flags(on, &mut read)?;
     }
     heads(on, wanted, &mut read)?;
+    sizes(on, wanted, &mut read)?;
     volunteers(on, wanted, &mut read)?;
     numbers_given(on, wanted, &mut read)?;
     Ok(read)
@@ -237,6 +242,26 @@ fn heads(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), St
         read.jobs
             .extend(jobs.into_iter().filter(|job| known.insert(job.number)));
     }
+    Ok(())
+}
+
+/// The sizes of what may be handed to those who ask for bytes.
+fn sizes(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
+    if wanted.sized.is_empty() {
+        return Ok(());
+    }
+    let heads = Stage::ALL.into_iter().flat_map(|stage| {
+        let numbers = read.queues[stage.index()].numbers.iter();
+        numbers.map(move |number| (*number, stage))
+    });
+    let jobs: BTreeSet<(i64, i64)> = heads
+        .chain(read.to_measure(wanted))
+        .map(|(number, stage)| (number, column(stage)))
+        .collect();
+    read.sizes = each(on, SIZE, jobs, |row| {
+        let bytes: i64 = row.get(2)?;
+        Ok((row.get(0)?, stage_of(row.get(1)?)?, unsigned(bytes)))
+    })?;
     Ok(())
 }
 

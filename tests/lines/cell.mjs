@@ -1,0 +1,100 @@
+// One cell: jobs of one size on one line, until all of them are done, against one plain transfer of
+// as many bytes over the same line.
+
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, get, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { must, serve } from "../../scripts/process.mjs";
+import { listeningOn } from "../../scripts/start.mjs";
+import { startLine } from "./shaper.mjs";
+
+/** @typedef {{ direction: "down" | "up", kb: number, mbit: number, delay_ms: number, loss: number }} Cell */
+
+/** How many jobs take so long on the line, at least `least` and at most `most`. */
+export function jobsFor({ kb, mbit }, { seconds, least = 3, most = 8_000 }) {
+  const fit = Math.round((seconds * mbit * 125) / kb);
+  return Math.min(most, Math.max(least, fit));
+}
+
+/** A tracker with jobs of this kind. */
+export async function startTracker(program, { direction, kb }, jobs) {
+  const folder = mkdtempSync(join(tmpdir(), "distcompute-line-"));
+  const database = `sqlite:${join(folder, "jobs.db")}`;
+  const lines = join(folder, "jobs.jsonl");
+  // One after the other: all of them may not fit in a string.
+  writeFileSync(lines, "");
+  for (let job = 0; job < jobs; job++) {
+    const noise = direction === "down" ? randomBytes(750 * kb).toString("base64url") : "";
+    const made = direction === "up" ? kb : 0;
+    writeFileSync(lines, `${JSON.stringify(`${made} ${noise}`)}\n`, { flag: "a" });
+  }
+  await must(program, ["import", "--database", database, "--jsonl", lines]);
+  const at = ["serve", "--listen", "127.0.0.1:0", "--database", database, "--log", "warn"];
+  const running = await serve(program, at, { ready: listeningOn });
+  const stop = async () => {
+    await running.kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const books = async () => (await (await fetch(`${running.found}/api/status`)).json()).stages[0];
+  return { url: running.found, pid: running.pid, books, stop };
+}
+
+/** How many bytes a second one plain transfer brings over a line. */
+export async function plainRate({ direction, mbit, delay_ms, loss }, { bytes, seed }) {
+  const server = createServer((incoming, outgoing) => {
+    if (incoming.method === "POST") incoming.resume().on("end", () => outgoing.end("ok"));
+    else outgoing.end(Buffer.alloc(bytes, "x"));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${server.address().port}`;
+  const line = await startLine({ url, mbit, delayMs: delay_ms, loss, seed });
+  const begun = performance.now();
+  await new Promise((resolve, reject) => {
+    const end = (answer) => answer.resume().on("end", resolve);
+    if (direction === "down") return get(line.url, end).on("error", reject);
+    const sending = request(line.url, { method: "POST" }, end).on("error", reject);
+    sending.end(Buffer.alloc(bytes, "x"));
+  });
+  const seconds = (performance.now() - begun) / 1_000;
+  await line.stop();
+  server.close();
+  server.closeAllConnections();
+  return bytes / seconds;
+}
+
+/** How many bytes of jobs a second a browser gets done. */
+export async function measuredRate(setting, cell, { jobs, seed, who = "engine", limitS, ...line }) {
+  const { program, openPage } = setting;
+  const tracker = await startTracker(program, cell, jobs);
+  const { mbit, delay_ms: delayMs, loss } = { ...cell, ...line };
+  const way = await startLine({ url: tracker.url, mbit, delayMs, loss, seed });
+  const page = await openPage();
+  try {
+    await page.evaluate((given) => window.begin(given), { url: way.url, who, cores: 2 });
+    // The wasm and the workers are not what the line carries.
+    while (way.down.bytes === 0) await sleep(5);
+    const begun = performance.now();
+    let done = 0;
+    let last = begun;
+    while (done < jobs && performance.now() - begun < 1_000 * limitS) {
+      const { done: now } = await tracker.books();
+      if (now > done) [done, last] = [now, performance.now()];
+      await sleep(Math.min(100, 2 * limitS));
+    }
+    const { faults, status } = await page.evaluate(() => window.told());
+    if (faults.length > 0) throw new Error(`The page says: ${faults.join("; ")}`);
+    // Where not all are done, what counts is the time that there was.
+    const ms = done < jobs ? performance.now() - begun : last - begun;
+    const rate = (1_000 * cell.kb * done) / (ms / 1_000);
+    const { granted } = await tracker.books();
+    return { rate, done, granted, down: way.down.bytes, up: way.up.bytes, status };
+  } finally {
+    await page.close();
+    await way.stop();
+    await tracker.stop();
+  }
+}

@@ -1,0 +1,53 @@
+// Six lines of many: whoever has a line that carries its jobs gets on at a share of that line. All of
+// them are measured by `npm run bench -- lines`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { buildPackage } from "../../scripts/build.mjs";
+import { testTracker } from "../../scripts/servers.mjs";
+import { openBrowser, openPage as open } from "../e2e/browser.mjs";
+import { jobsFor, measuredRate, plainRate } from "./cell.mjs";
+import { serveSite } from "./site.mjs";
+
+const cells = [
+  ["down", 25, 4, 300, 0],
+  ["down", 200, 20, 50, 0],
+  ["down", 3000, 20, 300, 0],
+  ["down", 25, 4, 50, 0.01],
+  ["up", 25, 1, 300, 0],
+  ["up", 3000, 20, 50, 0],
+];
+
+/** What is wanted of the bound; and more grants than this for a job mean that they go to and fro. */
+const [least, mostGrants] = [0.8, 2];
+
+test("jobs come and results go at a share of the line", async (t) => {
+  const program = await testTracker();
+  const site = await serveSite(await buildPackage());
+  t.after(() => site.stop());
+  const browser = await openBrowser(t);
+  const openPage = async () => {
+    const { page } = await open(browser, site.url);
+    await page.waitForFunction(() => window.ready);
+    return { evaluate: page.evaluate.bind(page), close: () => page.context().close() };
+  };
+  for (const [direction, kb, mbit, delay_ms, loss] of cells) {
+    const cell = { direction, kb, mbit, delay_ms, loss };
+    const jobs = jobsFor(cell, { seconds: 6 });
+    await t.test(
+      `${direction}, ${kb} kB, ${mbit} Mbit/s, ${delay_ms} ms, loss ${loss}`,
+      async () => {
+        const bytes = 1_000 * kb * jobs;
+        const plain = await plainRate(cell, { bytes, seed: 1 });
+        const terms = { jobs, seed: 1, limitS: (6 * bytes) / plain + 30 };
+        const { rate, done, granted } = await measuredRate({ program, openPage }, cell, terms);
+        const share = rate / plain;
+        t.diagnostic(`${share.toFixed(2)} of a plain transfer, ${granted} grants of ${jobs} jobs`);
+        assert.equal(done, jobs);
+        assert.ok(share >= least, `${share} of a plain transfer`);
+        assert.ok(granted <= mostGrants * jobs, `${granted} grants of ${jobs} jobs`);
+      },
+    );
+  }
+});

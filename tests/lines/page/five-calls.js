@@ -1,0 +1,16 @@
+// The loop of the Python package's documentation, on `Client`: five calls a job.
+
+import loadWasm, { init } from "/pkg/distcompute_client.js";
+import { work } from "./job.js";
+
+await loadWasm();
+const url = new URL(location.href).searchParams.get("url");
+const client = await init({ url, stage: "a", nickname: "five" });
+
+while (await client.isAlive()) {
+  if ((await client.jobCount()) === 0) break;
+  await client.newJob();
+  const output = work(client.job);
+  await client.log("Analysed 1 / 1 images");
+  await client.completeJob(output);
+}

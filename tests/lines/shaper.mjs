@@ -1,0 +1,144 @@
+// A line between volunteers and a tracker, shaped in this process: so many bytes a second each way,
+// for all connections together, a delay, and losses. A machine may have no netem, and what TCP makes
+// of a lost packet is what counts here: its connection stands still for a while, and goes on.
+
+import { connect, createServer } from "node:net";
+
+/** What a packet carries. */
+const packet = 1_448;
+
+/** How often the line is looked at. Less than this passes at once. */
+const tickMs = 5;
+
+/** A connection whose bytes have to wait takes no more than this from its sender. */
+const mostWaiting = 256 * 1_024;
+
+/** Random numbers with a seed: the same losses for everything that is measured on the line. */
+export function dice(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** One direction. */
+class Lane {
+  #flows = new Set();
+  #next = 0;
+  #allowance = 0;
+  #last = performance.now();
+  #timer;
+  bytes = 0;
+
+  constructor({ bytesPerMs, delayMs, loss, seed }) {
+    Object.assign(this, { bytesPerMs, delayMs, loss, random: dice(seed) });
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+  }
+
+  stop() {
+    clearInterval(this.#timer);
+  }
+
+  /** Carries what `from` says to `to`. */
+  join(from, to) {
+    const flow = { from, to, parts: [], waiting: 0, blockedUntil: 0, ended: false };
+    this.#flows.add(flow);
+    from.on("data", (chunk) => {
+      flow.parts.push(chunk);
+      flow.waiting += chunk.length;
+      if (flow.waiting > mostWaiting) from.pause();
+      if (this.bytesPerMs === Infinity) this.#tick();
+    });
+    from.on("end", () => (flow.ended = true));
+    const leave = () => this.#flows.delete(flow);
+    from.on("close", () => flow.waiting === 0 && flow.ended === false && leave());
+    to.on("close", leave);
+  }
+
+  #tick() {
+    const now = performance.now();
+    // What was not used is gone, but for a tick that came late.
+    const most = Math.max(packet, this.bytesPerMs * 50);
+    this.#allowance = Math.min(this.#allowance + (now - this.#last) * this.bytesPerMs, most);
+    if (this.bytesPerMs === Infinity) this.#allowance = Infinity;
+    this.#last = now;
+    const flows = [...this.#flows];
+    const sent = new Map();
+    let idle = 0;
+    while (this.#allowance > 0 && flows.length > 0 && idle < flows.length) {
+      const flow = flows[this.#next++ % flows.length];
+      if (flow.waiting === 0 || now < flow.blockedUntil) {
+        idle += 1;
+        continue;
+      }
+      idle = 0;
+      if (this.loss > 0 && this.random() < this.loss) {
+        flow.blockedUntil = now + 200 + 800 * this.random();
+        continue;
+      }
+      const part = take(flow, this.bytesPerMs === Infinity ? flow.waiting : packet);
+      this.#allowance -= part.length;
+      this.bytes += part.length;
+      sent.set(flow, [...(sent.get(flow) ?? []), part]);
+    }
+    for (const [flow, parts] of sent) {
+      this.#later(() => flow.to.write(Buffer.concat(parts)));
+      if (flow.waiting <= mostWaiting / 2) flow.from.resume();
+    }
+    for (const flow of flows) {
+      if (!flow.ended || flow.waiting > 0) continue;
+      this.#flows.delete(flow);
+      this.#later(() => flow.to.end());
+    }
+  }
+
+  #later(act) {
+    if (this.delayMs > 0) setTimeout(act, this.delayMs);
+    else act();
+  }
+}
+
+function take(flow, most) {
+  const [first] = flow.parts;
+  const part = first.length <= most ? flow.parts.shift() : first.subarray(0, most);
+  if (part !== first) flow.parts[0] = first.subarray(most);
+  flow.waiting -= part.length;
+  return part;
+}
+
+/**
+ * @param {{ url: string, mbit?: number, delayMs?: number, loss?: number, seed?: number }} wanted
+ *   `delayMs` is that of a round trip, `loss` a share of packets
+ */
+export async function startLine({ url, mbit = Infinity, delayMs = 0, loss = 0, seed = 1 }) {
+  const { hostname: host, port } = new URL(url);
+  const bytesPerMs = (mbit * 1e6) / 8 / 1_000;
+  const lane = (salt) => new Lane({ bytesPerMs, delayMs: delayMs / 2, loss, seed: seed + salt });
+  const [up, down] = [lane(0), lane(1_000)];
+  const open = new Set();
+  const server = createServer({ noDelay: true }, (volunteer) => {
+    const tracker = connect({ host, port: Number(port), noDelay: true });
+    up.join(volunteer, tracker);
+    down.join(tracker, volunteer);
+    for (const [one, other] of [
+      [volunteer, tracker],
+      [tracker, volunteer],
+    ]) {
+      open.add(one);
+      // A page that is closed resets its connections; that is its right.
+      one.on("error", () => other.destroy());
+      one.on("close", () => open.delete(one));
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const stop = async () => {
+    server.close();
+    for (const socket of open) socket.destroy();
+    up.stop();
+    down.stop();
+  };
+  return { url: `http://127.0.0.1:${server.address().port}`, up, down, stop };
+}
