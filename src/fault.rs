@@ -157,6 +157,14 @@ impl Fault {
         matches!(self.kind, Kind::NoOpenJob | Kind::WorkerTimedOut)
     }
 
+    /// The same fault with the size of the request, in characters.
+    #[must_use]
+    pub fn with_size(mut self, characters: u32) -> Self {
+        let kb = characters.div_ceil(1_000);
+        self.message.push_str(&format!(" The request has {kb} kB."));
+        self
+    }
+
     /// The same fault with the tracker's new address.
     #[must_use]
     pub fn with_address(mut self, address: &str) -> Self {

@@ -345,6 +345,12 @@ async fn an_error_answer_to_a_completion_keeps_the_job_and_says_what_it_is() {
         let status: f64 = status.parse().expect("a number");
         let error = refused.as_ref().expect_err("refused");
         assert_eq!(get(error, "status").as_f64(), Some(status));
+        let said = text(error, "message");
+        assert_eq!(
+            said.contains("The request has 1 kB"),
+            status == 413.0,
+            "{said}"
+        );
         assert_eq!(fault(refused), named(name, code));
         assert!(!get(&client, "job").is_null());
     }

@@ -127,7 +127,12 @@ impl<'a> Terms<'a> {
             match step {
                 Step::Done => return Ok(answer),
                 Step::DoneBefore => return Ok(None),
-                Step::Fail(fault) => return Err(Failure { fault, cause }),
+                Step::Fail(mut fault) => {
+                    if let (Code::Tracker(ErrorCode::TooLarge), Some(body)) = (fault.code, &body) {
+                        fault = fault.with_size(body.length());
+                    }
+                    return Err(Failure { fault, cause });
+                }
                 Step::Wait(ms) => {
                     (self.on_retry)(&what);
                     TimeoutFuture::new(ms).await;

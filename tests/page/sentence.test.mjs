@@ -131,6 +131,11 @@ test("what went wrong is told with what to do", () => {
   assert.match(advice(status("worker_failed", { error })), /reload this page\. .* did not start\./);
   assert.match(advice(status("failed", { error })), /come back later\. .* did not start\./);
   assert.match(advice(status("setup_failed")), /reload this page\.$/);
+  const elsewhere = { code: "moved", message: "It has moved.", address: "https://new.example" };
+  const moved = advice(status("no_tracker", { error: elsewhere }));
+  assert.match(moved, /open https:\/\/new\.example instead\. .* It has moved\./);
+  const forbidden = { code: "origin_forbidden", message: "It lets nobody in." };
+  assert.match(advice(status("no_tracker", { error: forbidden })), /runs this page\. .* nobody in/);
 });
 
 test("only what runs has a connection, and is busy", () => {

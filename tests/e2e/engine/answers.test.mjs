@@ -14,6 +14,7 @@ import {
   statusOf,
   until,
   untilBooks,
+  untilKept,
 } from "./setting.mjs";
 
 for (const [named, options] of [
@@ -116,10 +117,9 @@ test("storage that answers late is used from then on, and what it had is handed 
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
   // Results that could not be handed in are kept.
-  await until(page, () => window.notes.length >= 1);
+  await until(page, () => window.notes.some(({ note }) => note === "begin"));
   proxy.network = "off";
-  await until(page, () => window.volunteer.status.waiting >= 1);
-  await until(page, async () => (await window.kept()).some(({ kind }) => kind === "done"));
+  await untilKept(page, (kept) => kept.filter(({ kind }) => kind === "done").length === 2);
   prelude = `const real = IDBFactory.prototype.open;
      let first = true;
      IDBFactory.prototype.open = function (...names) {
