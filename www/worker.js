@@ -1,10 +1,10 @@
 // All that a project's worker script is: what a core needs, and what it does with a job.
 
-import loadClient, { work } from "./pkg/distcompute_client.js";
+import { work } from "./pkg/distcompute_client.js";
 import loadKernel, { Poster, Tile } from "./kernel/mandelbrot.js";
 import { handler } from "./stages.js";
 
-await loadClient();
+// The page hands the client's wasm over, compiled: no worker fetches it again.
 work({ setup, handler });
 
 async function setup() {
