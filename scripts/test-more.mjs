@@ -4,6 +4,7 @@
 
 import { ensureChromium } from "./browsers.mjs";
 import { isMain, runMain } from "./failure.mjs";
+import { ensureOperatorTools } from "./operators.mjs";
 import { ensurePostgres, withPostgres } from "./postgres.mjs";
 import { endOnSignals } from "./process.mjs";
 import { ensurePython, ensureSchemathesis } from "./python.mjs";
@@ -46,6 +47,12 @@ const steps = [
       const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
       return nodeTests({ folders: ["tests/lighthouse"], env });
     },
+  },
+  {
+    name: "operate",
+    what: "every command, proxy and alarm of the operator's guide, with the real programs",
+    needs: [ensureRust, ensureOperatorTools, ensurePostgres],
+    run: () => nodeTests({ folders: ["tests/operate"], args: ["--test-concurrency=1"] }),
   },
   {
     name: "postgres:store",
