@@ -38,6 +38,10 @@ pub struct StatusInfo {
     pub closed: u64,
     /// Jobs that wait for the operator.
     pub set_aside: u64,
+    /// Distinct volunteers who are there: all workers of a nickname are one, and all unnamed workers of
+    /// an address.
+    #[serde(default)]
+    pub volunteers: u64,
     /// Seconds until all is done at the present pace; `None` where nobody can say.
     pub estimate_s: Option<u64>,
     /// Why nobody can say.
@@ -57,6 +61,8 @@ pub struct StatusInfo {
 pub enum EstimateUnknown {
     /// Jobs wait at a stage that is not enabled.
     StageDisabled,
+    /// A stage with jobs is paused for the operator, because everything failed there.
+    StagePaused,
     /// No volunteers are there.
     NoVolunteers,
     /// All jobs that are left have failed before.

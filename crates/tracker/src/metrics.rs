@@ -208,6 +208,13 @@ fn project(status: Option<&Status>, writable: bool) -> Registry {
         "Whether a stage is paused because everything failed there",
         paused,
     );
+    let volunteers = Count::default();
+    volunteers.set(signed(status.volunteers));
+    registry.register(
+        "volunteers",
+        "Distinct volunteers who are there",
+        volunteers,
+    );
     let closed = Count::default();
     closed.set(signed(status.closed));
     registry.register("jobs_closed", "Jobs that went through all stages", closed);

@@ -128,6 +128,7 @@ fn stay_on_hangup() {
 /// Looks after those who are not heard from: whole workers, and the leases that syncs hold.
 async fn sweep(app: App) {
     let (idle_s, lease_s) = (app.settings.idle_timeout_s, app.settings.lease_s);
+    let started = time::Instant::now();
     let mut idle_looks = ticks(sweeps::for_workers(app.settings.sweep_interval_s));
     let mut lease_looks = ticks(sweeps::for_leases(lease_s));
     loop {
@@ -139,9 +140,25 @@ async fn sweep(app: App) {
             _ = lease_looks.tick() => {
                 let what = "ended the leases of workers that do not sync";
                 while more(app.store.end_leases(millis(u64::from(lease_s))).await, what) {}
+                drop_missed(&app, started).await;
             }
         }
     }
+}
+
+/// Forgets those who sync and have missed two leases: a browser that was closed without a goodbye is
+/// no volunteer any more. After a start everybody first gets that time to come back.
+async fn drop_missed(app: &App, started: time::Instant) {
+    let workers = match app.store.status().await {
+        Ok(status) => status.stages.iter().map(|stage| stage.workers).sum(),
+        Err(_) => return,
+    };
+    let missed_s = sweeps::missed_s(app.settings.lease_s, workers);
+    if started.elapsed().as_secs() < missed_s {
+        return;
+    }
+    let what = "forgot workers that missed two leases";
+    while more(app.store.drop_missed(millis(missed_s)).await, what) {}
 }
 
 fn ticks(looks: Looks) -> time::Interval {

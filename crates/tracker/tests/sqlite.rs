@@ -59,6 +59,7 @@ contract! { make:
     results_of_a_nickname_are_made_again
     finished_jobs_and_results_that_contain_a_text_are_made_again
     an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
+    volunteers_are_counted_and_those_who_sync_no_more_are_missed
     several_leases_and_the_calls_of_one_job_get_along
 }
 

@@ -144,7 +144,7 @@ impl Books {
             Operation::Progress { token, text } => self.note_progress(&token, text),
             Operation::Leave { token } => self.leave(&token),
             Operation::Sync { request, secrets } => self.sync(request, secrets),
-            Operation::DropIdle(_) => Ok(self.drop_idle()),
+            Operation::DropIdle(_) | Operation::DropMissed(_) => Ok(self.drop_idle()),
             Operation::EndLeases(_) => Ok(self.end_leases()),
             Operation::Requeue(list) => Ok(self.requeue(&list)),
             Operation::Resume(stages) => Ok(self.resume(&stages)),

@@ -81,6 +81,8 @@ pub enum Operation {
     },
     /// Forgets workers that were not heard from for so long.
     DropIdle(Millis),
+    /// Forgets workers that sync and did not for so long.
+    DropMissed(Millis),
     /// Ends leases that no sync held for the time of a lease.
     EndLeases(Millis),
     /// Has jobs worked on again.
@@ -217,6 +219,10 @@ impl Operation {
                 wanted.idle = Some(*age);
                 wanted.volunteers = true;
             }
+            Self::DropMissed(age) => {
+                wanted.missed = Some(*age);
+                wanted.volunteers = true;
+            }
             Self::EndLeases(age) => {
                 wanted.lapsed = Some(*age);
                 wanted.volunteers = true;
@@ -236,7 +242,11 @@ impl Operation {
     pub fn is_a_volunteers(&self) -> bool {
         !matches!(
             self,
-            Self::DropIdle(_) | Self::EndLeases(_) | Self::Requeue(_) | Self::Resume(_)
+            Self::DropIdle(_)
+                | Self::DropMissed(_)
+                | Self::EndLeases(_)
+                | Self::Requeue(_)
+                | Self::Resume(_)
         )
     }
 
@@ -256,7 +266,7 @@ impl Operation {
         match self {
             Self::Sync { request, secrets } => 1 + secrets.len() + request.items(),
             Self::Requeue(list) => 1 + list.len(),
-            Self::DropIdle(_) | Self::EndLeases(_) => super::SWEEP,
+            Self::DropIdle(_) | Self::DropMissed(_) | Self::EndLeases(_) => super::SWEEP,
             _ => 1,
         }
     }

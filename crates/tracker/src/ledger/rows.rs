@@ -277,6 +277,8 @@ pub struct Wanted {
     pub volunteers: bool,
     /// Workers that were not heard from for so long, at most [`SWEEP`].
     pub idle: Option<Millis>,
+    /// The age at which a worker that syncs is missed.
+    pub missed: Option<Millis>,
     /// Workers that hold leases by sync and did not sync for so long, at most [`SWEEP`].
     pub lapsed: Option<Millis>,
     /// How many workers may be registered: so many ids are given.

@@ -167,7 +167,6 @@ async fn looks(app: &App, workers: &[Part<WorkerRow>]) -> Result<Looks, ApiError
 fn overview(app: &App, info: &StatusInfo) -> Markup {
     let done: u64 = info.stages.iter().map(|stage| stage.done).sum();
     let share = estimate::completion(done, info.jobs * info.stages.len() as u64);
-    let workers: u64 = info.stages.iter().map(|stage| stage.workers).sum();
     let left = if info.jobs == 0 {
         "no jobs yet".to_owned()
     } else if info.jobs == info.closed {
@@ -195,7 +194,7 @@ fn overview(app: &App, info: &StatusInfo) -> Markup {
             dl.figures {
                 (figure("Jobs finished", &html! { (grouped(info.closed)) small { " of " (grouped(info.jobs)) } }))
                 (figure("Time left", &html! { (left) }))
-                (figure("Workers connected", &html! { (grouped(workers)) }))
+                (figure("Active volunteers", &html! { (grouped(info.volunteers)) }))
                 @if info.set_aside > 0 {
                     (figure("Set aside", &html! { a href="#aside" { (grouped(info.set_aside)) } }))
                 }

@@ -123,6 +123,11 @@ pub fn info(settings: &Settings, status: &Status) -> StatusInfo {
             .map(|stage| status.stages[stage.stage.index()].failing)
             .sum(),
         disabled: disabled.iter().map(|stage| stage.jobs).sum(),
+        paused: stages
+            .iter()
+            .filter(|stage| status.paused[stage.stage.index()].is_some())
+            .map(|stage| stage.open)
+            .sum(),
     };
     let left = time_left(standing, &loads(&stages, status), status.window_s);
     StatusInfo {
@@ -130,6 +135,7 @@ pub fn info(settings: &Settings, status: &Status) -> StatusInfo {
         jobs: status.jobs,
         closed: status.closed,
         set_aside: set_aside + aside_at_disabled,
+        volunteers: status.volunteers,
         estimate_s: left.ok(),
         estimate_unknown: left.err(),
         stages,

@@ -32,6 +32,8 @@ pub struct Standing {
     pub failing: u64,
     /// Jobs at stages that are not enabled.
     pub disabled: u64,
+    /// Open jobs at stages that are paused.
+    pub paused: u64,
 }
 
 /// Seconds until all is done, or why nobody can say.
@@ -50,6 +52,9 @@ pub fn time_left(
     if standing.disabled > 0 {
         return Err(EstimateUnknown::StageDisabled);
     }
+    if standing.paused > 0 {
+        return Err(EstimateUnknown::StagePaused);
+    }
     if standing.waiting == 0 {
         return Err(EstimateUnknown::SetAside);
     }
@@ -67,6 +72,7 @@ pub fn time_left(
 pub fn why_unknown(why: EstimateUnknown) -> &'static str {
     match why {
         EstimateUnknown::StageDisabled => "jobs wait at a stage that is not enabled",
+        EstimateUnknown::StagePaused => "a stage is paused",
         EstimateUnknown::NoVolunteers => "no volunteers are here",
         EstimateUnknown::OnlyFailing => "the jobs that are left have failed before",
         EstimateUnknown::SetAside => "the jobs that are left are set aside",
@@ -183,6 +189,7 @@ mod tests {
             waiting: 90,
             failing: 3,
             disabled: 0,
+            paused: 0,
         };
         let left = |standing| time_left(standing, &[load(90, 90)], 900);
         assert_eq!(left(standing), Ok(900));
@@ -197,6 +204,7 @@ mod tests {
             (with(|s| s.workers = 0), EstimateUnknown::NoVolunteers),
             (with(|s| s.failing = 90), EstimateUnknown::OnlyFailing),
             (with(|s| s.disabled = 1), EstimateUnknown::StageDisabled),
+            (with(|s| s.paused = 1), EstimateUnknown::StagePaused),
             (with(|s| s.waiting = 0), EstimateUnknown::SetAside),
             (
                 time_left(standing, &[load(90, 0)], 900),

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::wait::wait_s;
+
 /// How often it is looked for leases that ended, in parts of a lease, and the bounds of that.
 const LEASE_PARTS: u64 = 10;
 const LEASE_LOOK_S: (u64, u64) = (1, 30);
@@ -37,9 +39,32 @@ pub fn for_leases(lease_s: u32) -> Looks {
     }
 }
 
+/// After how many seconds a worker that syncs is missed: two leases, in which it would have synced
+/// several times to keep what it holds. One that waits for jobs is asked to wait longer where there are
+/// many, for up to twice the time that it is told.
+#[must_use]
+pub fn missed_s(lease_s: u32, workers: u64) -> u64 {
+    let workers = i64::try_from(workers).unwrap_or(i64::MAX);
+    let waits = 2 * u64::from(wait_s(true, 0, workers, lease_s));
+    2 * u64::from(lease_s).max(waits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_that_waits_as_it_was_told_is_not_missed() {
+        assert_eq!(missed_s(300, 10), 600);
+        assert_eq!(missed_s(1, 10), 20);
+        for workers in [0, 1_000, 1_000_000, u64::MAX] {
+            for lease_s in [1, 60, 300, 86_400] {
+                let told = wait_s(true, 0, i64::try_from(workers).unwrap_or(i64::MAX), lease_s);
+                assert!(missed_s(lease_s, workers) >= 4 * u64::from(told));
+                assert!(missed_s(lease_s, workers) >= 2 * u64::from(lease_s));
+            }
+        }
+    }
 
     #[test]
     fn a_tracker_that_was_away_waits_for_a_lease_before_it_ends_any() {

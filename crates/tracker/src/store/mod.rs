@@ -94,6 +94,9 @@ pub struct Status {
     pub jobs: u64,
     /// Jobs that went through all stages.
     pub closed: u64,
+    /// Distinct volunteers who are there, whatever their number of browsers, cores and stages: all
+    /// workers of a nickname, and all unnamed ones of an address.
+    pub volunteers: u64,
     /// Per stage, `a` to `e`, enabled or not.
     pub stages: [StageCounts; 5],
     /// How many seconds `recent` covers.
@@ -560,6 +563,11 @@ pub trait Store: Send + Sync {
     /// a few hundred at a time, so that others get their turn. Says how many.
     async fn drop_idle(&self, idle: Millis) -> Result<u64, StoreError> {
         self.count(Operation::DropIdle(idle)).await
+    }
+
+    /// Forgets workers that sync and were not heard from for this long, as `drop_idle` does.
+    async fn drop_missed(&self, missed: Millis) -> Result<u64, StoreError> {
+        self.count(Operation::DropMissed(missed)).await
     }
 
     /// Ends the leases of workers that hold them by sync and did not sync for this long; a few

@@ -130,6 +130,7 @@ impl SqliteStore {
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
         load::IDLE,
+        load::MISSED,
         load::LAPSED,
         load::HELD,
         load::LEASE_BY_ID,

@@ -1128,6 +1128,63 @@ pub(crate) async fn an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
     assert_eq!(given.status().await.jobs, 0);
 }
 
+pub(crate) async fn volunteers_are_counted_and_those_who_sync_no_more_are_missed(given: &Given) {
+    given.jobs(4).await;
+    let count = async || {
+        let status = given.status().await;
+        let workers: u64 = status.stages.iter().map(|stage| stage.workers).sum();
+        (status.volunteers, workers)
+    };
+    // Without a name: one browser at two stages, and one of another address.
+    let unnamed = [
+        ("un-a", Stage::A),
+        ("un-b", Stage::B),
+        ("un-elsewhere", Stage::A),
+    ];
+    for (token, stage) in unnamed {
+        given.join(token, "anonymous", stage).await;
+    }
+    assert_eq!(count().await, (2, 3));
+    for (token, _) in unnamed {
+        given.store.leave(token).await.expect("left");
+    }
+    // One browser at two stages, one of the same person, somebody else with an old client.
+    given.join("ann-a", "Ann", Stage::A).await;
+    given.join("ann-b", "Ann", Stage::B).await;
+    given.join("ann-laptop", "Ann", Stage::A).await;
+    given.join("old", "Bob", Stage::A).await;
+    assert_eq!(count().await, (2, 4));
+    let held = given.sync(asks("ann-a", 1, 1)).await.expect("a job");
+    given.sync(asks("ann-b", 1, 0)).await.expect("nothing");
+    given.sync(asks("ann-laptop", 1, 0)).await.expect("nothing");
+    given.take("old").await;
+    given.clock.advance(1_000);
+    given
+        .sync(hands_in("ann-laptop", 2, "7-unknown", "x"))
+        .await
+        .expect("answered");
+    let missed = async |age| given.store.drop_missed(age).await.expect("a sweep");
+    assert_eq!(missed(1_000).await, 0, "not yet");
+    given.clock.advance(1);
+    // Its lease ends with it, and can still be handed in.
+    assert_eq!(missed(1_000).await, 2);
+    assert_eq!(count().await, (2, 2));
+    assert_eq!(
+        code(given.sync(asks("ann-a", 2, 0)).await),
+        ErrorCode::WorkerUnknown
+    );
+    let done = hands_in("ann-laptop", 3, &held.granted[0].lease, "late");
+    let late = given.sync(done).await.expect("answered");
+    assert_eq!(late.accepted.len(), 1);
+    given.clock.advance(1_001);
+    assert_eq!(missed(1_000).await, 1);
+    assert_eq!(count().await, (1, 1), "an old client has the idle timeout");
+    given.clock.advance(10_000_000);
+    assert_eq!(missed(1_000).await, 0);
+    assert_eq!(given.store.drop_idle(1_000).await.expect("a sweep"), 1);
+    assert_eq!(count().await, (0, 0));
+}
+
 pub(crate) async fn several_leases_and_the_calls_of_one_job_get_along(given: &Given) {
     given.jobs(3).await;
     given.join("t", "Ann", Stage::A).await;

@@ -65,6 +65,10 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
     .bind(since)
     .fetch_all(&mut *reading)
     .await?;
+    let volunteers: i64 = sqlx::query_scalar(VOLUNTEERS)
+        .bind(ANONYMOUS)
+        .fetch_one(&mut *reading)
+        .await?;
     let failing: Vec<(i64, i64)> = sqlx::query_as(FAILING)
         .bind(signed(MOST_FAILING))
         .fetch_all(&mut *reading)
@@ -115,6 +119,7 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
         now,
         jobs: unsigned(jobs),
         closed: unsigned(closed),
+        volunteers: unsigned(volunteers),
         stages,
         window_s: unsigned((now - start) / 1_000),
         paused,
@@ -136,6 +141,10 @@ fn worker_row(columns: WorkerColumns) -> WorkerRow {
         last_seen,
     }
 }
+
+/// How many volunteers there are. This is read from an index alone.
+const VOLUNTEERS: &str = "select count(distinct case when nickname = $1 then 'a:' || address \
+     else 'n:' || nickname end) from workers";
 
 /// How many jobs of each stage have failed there and are worked on again, as far as that matters.
 pub(super) const FAILING: &str = "select s.stage, f.failing from stage_counters s, \

@@ -80,6 +80,14 @@ const IDLE: &str = concat!(
      for update skip locked"
 );
 
+/// Workers that sync and fell silent.
+const MISSED: &str = concat!(
+    "select ",
+    worker_columns!(),
+    " from workers w where w.last_seen < $1 and w.seq >= 0 order by w.last_seen limit $2 \
+     for update skip locked"
+);
+
 /// Workers whose leases no sync held.
 const LAPSED: &str = concat!(
     "select ",
@@ -193,7 +201,11 @@ async fn silent(
     wanted: &Wanted,
     read: &mut Snapshot,
 ) -> Result<(), StoreError> {
-    for (statement, age) in [(IDLE, wanted.idle), (LAPSED, wanted.lapsed)] {
+    for (statement, age) in [
+        (IDLE, wanted.idle),
+        (MISSED, wanted.missed),
+        (LAPSED, wanted.lapsed),
+    ] {
         let Some(age) = age else { continue };
         let rows = sqlx::query(statement)
             .bind(read.now - age)
@@ -201,11 +213,11 @@ async fn silent(
             .fetch_all(&mut *connection)
             .await?;
         let swept: Vec<Worker> = rows.iter().map(worker).collect::<Result<_, _>>()?;
-        let ids = swept.iter().map(|worker| worker.id).collect();
-        if statement == IDLE {
-            read.idle = ids;
+        let ids = swept.iter().map(|worker| worker.id);
+        if statement == LAPSED {
+            read.lapsed.extend(ids);
         } else {
-            read.lapsed = ids;
+            read.idle.extend(ids);
         }
         add_workers(read, swept);
     }

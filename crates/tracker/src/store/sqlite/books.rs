@@ -58,6 +58,9 @@ pub(super) fn status(on: &mut Connection, now: Millis) -> Result<Status, StoreEr
         });
     }
     drop(read);
+    let volunteers: i64 = reading
+        .prepare_cached(VOLUNTEERS)?
+        .query_row([ANONYMOUS], |row| row.get(0))?;
     let mut failing = reading.prepare_cached(FAILING)?;
     for (stage, counts) in Stage::ALL.into_iter().zip(&mut stages) {
         let found = failing.query_row((column(stage), signed(MOST_FAILING)), |row| row.get(0))?;
@@ -78,6 +81,7 @@ pub(super) fn status(on: &mut Connection, now: Millis) -> Result<Status, StoreEr
         now,
         jobs: unsigned(jobs),
         closed: unsigned(closed),
+        volunteers: unsigned(volunteers),
         stages,
         window_s: unsigned((now - start) / 1_000),
         paused,
@@ -111,6 +115,10 @@ macro_rules! shown {
          progress, completed, first_seen, last_seen from workers w "
     };
 }
+
+/// How many volunteers there are. This is read from an index alone.
+const VOLUNTEERS: &str = "select count(distinct case when nickname = ? then 'a:' || address \
+     else 'n:' || nickname end) from workers";
 
 /// The jobs of a stage that have failed there and are worked on again, as many as matter.
 pub(super) const FAILING: &str = "select count(*) from (select 1 from jobs \

@@ -32,6 +32,12 @@ pub(super) const IDLE: &str = concat!(
     " from workers w where w.last_seen < ? order by w.last_seen limit ?",
 );
 
+pub(super) const MISSED: &str = concat!(
+    "select ",
+    worker_columns!(),
+    " from workers w where w.last_seen < ? and w.seq >= 0 order by w.last_seen limit ?",
+);
+
 pub(super) const LAPSED: &str = concat!(
     "select ",
     worker_columns!(),
@@ -149,15 +155,19 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
 fn workers(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
     let tokens = wanted.workers.keys().map(|token| [token]);
     read.workers = each(on, WORKER_BY_TOKEN, tokens, rows::worker)?;
-    for (statement, age, idle) in [(IDLE, wanted.idle, true), (LAPSED, wanted.lapsed, false)] {
+    for (statement, age, idle) in [
+        (IDLE, wanted.idle, true),
+        (MISSED, wanted.missed, true),
+        (LAPSED, wanted.lapsed, false),
+    ] {
         let Some(age) = age else { continue };
         let before = (read.now - age, signed(SWEEP as u64));
         let found: Vec<Worker> = each(on, statement, [before], rows::worker)?;
-        let ids = found.iter().map(|worker| worker.id).collect();
+        let ids = found.iter().map(|worker| worker.id);
         if idle {
-            read.idle = ids;
+            read.idle.extend(ids);
         } else {
-            read.lapsed = ids;
+            read.lapsed.extend(ids);
         }
         for worker in found {
             if read.workers.iter().all(|known| known.id != worker.id) {
