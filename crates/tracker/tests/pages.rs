@@ -707,7 +707,7 @@ async fn failures_are_shown_from_the_first_one_on_and_each_job_has_a_page() {
             .await
             .with_jobs(&["<b>input</b>"])
             .await;
-        let ann = tracker.join("a", "Ann <i>").await;
+        let ann = tracker.join("a", "Ann%20%3Ci%3E").await;
         let answer = tracker
             .post("sync", json!({ "token": ann, "seq": 1, "want": 1 }))
             .await;
