@@ -125,7 +125,7 @@ impl SqliteStore {
 
     /// What volunteers and pages wait for again and again, for the test that looks at its plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 19] = [
+    pub const HOT_STATEMENTS: [&str; 20] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
