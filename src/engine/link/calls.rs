@@ -252,7 +252,7 @@ impl Calls {
         let Some(job) = desk.get_mut(key) else {
             return false;
         };
-        if self.refusals.has(key) && self.refusals.due(now) != Some(key) {
+        if self.refusals.has(key) && self.refusals.due(now, |due| due == key).is_none() {
             return false;
         }
         let number = job.number;

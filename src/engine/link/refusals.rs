@@ -93,9 +93,10 @@ impl Refusals {
         self.0.iter().any(|refused| refused.key == key)
     }
 
-    /// One whose turn it is again: its pause is over, and the tracker answers others.
-    pub(super) fn due(&self, now: Now) -> Option<Key> {
-        let is_due = |refused: &&Refused| refused.proven && refused.again.is_over(now);
+    /// One that `waits` whose turn it is again: its pause is over, and the tracker answers others.
+    pub(super) fn due(&self, now: Now, waits: impl Fn(Key) -> bool) -> Option<Key> {
+        let is_due =
+            |refused: &&Refused| refused.proven && refused.again.is_over(now) && waits(refused.key);
         self.0.iter().find(is_due).map(|refused| refused.key)
     }
 
@@ -126,10 +127,10 @@ mod tests {
         for count in 1..3 {
             assert!(!refusals.add(at(now), 7, Blame::Surely), "{count}");
             assert!(refusals.has(7) && refusals.are_unproven());
-            assert_eq!(refusals.due(at(now)), None);
+            assert_eq!(refusals.due(at(now), |_| true), None);
             refusals.answered();
             now += refusals.due_ms(at(now)).expect("a pause");
-            assert_eq!(refusals.due(at(now)), Some(7));
+            assert_eq!(refusals.due(at(now), |_| true), Some(7));
         }
         assert!(refusals.add(at(now), 7, Blame::Surely));
         assert!(!refusals.has(7));

@@ -319,7 +319,13 @@ impl Syncs {
         }
         let full = count >= FULL || bytes >= self.max_body(common) / 2.0;
         (count > 0 && (full || ask.hurry || waited >= common.linger_ms))
-            || self.refusals.due(now).is_some()
+            || self.due(now, desk).is_some()
+    }
+
+    /// An outcome that was refused, whose turn it is, and that is not under way.
+    fn due(&self, now: Now, desk: &Desk) -> Option<Key> {
+        let waits = |key| desk.get(key).is_some_and(Job::is_unsent);
+        self.refusals.due(now, waits)
     }
 
     fn send(
@@ -331,7 +337,7 @@ impl Syncs {
         ids: &mut Ids,
         out: &mut Vec<Action>,
     ) {
-        let alone = self.refusals.due(now);
+        let alone = self.due(now, desk);
         let (mut sync, keys) = self.fill(common.index, self.max_body(common), alone, false, desk);
         let mut room = MAX_SYNC_ITEMS.saturating_sub(sync.items());
         if common.retry.is_away() || alone.is_some() {
