@@ -1489,6 +1489,12 @@ impl Scheduler {
         all.compute_ms = self.counts.compute_ms;
         let done = |job: &Job| matches!(job.outcome(), Some(Outcome::Done(_)));
         all.waiting = self.desk.count(done) as u64;
+        let outputs = self.desk.iter().filter_map(|job| match job.outcome() {
+            // Counted as what it takes at most: twofold.
+            Some(Outcome::Done(text)) => Some(f64::from(text.bytes) / 2.0),
+            _ => None,
+        });
+        all.bytes_waiting = outputs.sum();
         all.online = !self.is_away();
         self.project().clone_into(&mut all.project);
         for common in commons() {

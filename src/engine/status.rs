@@ -155,6 +155,8 @@ pub struct Status {
     pub bytes_received: f64,
     /// Results that wait to be sent.
     pub waiting: u64,
+    /// Their bytes.
+    pub bytes_waiting: f64,
     /// Whether the tracker answers.
     pub online: bool,
     /// The project's name; empty until it is known.
@@ -186,6 +188,7 @@ impl Status {
             bytes_sent: 0.0,
             bytes_received: 0.0,
             waiting: 0,
+            bytes_waiting: 0.0,
             online: true,
             project: String::new(),
             display_name: String::new(),

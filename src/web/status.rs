@@ -85,11 +85,16 @@ export interface VolunteerStatus {
   readonly notDelivered: number;
   /** What all cores together have worked, in milliseconds, rests not counted. */
   readonly computeMs: number;
-  /** Bytes of requests and of answers, without headers. */
+  /**
+   * Bytes of requests and of answers, without headers and as they are without compression. A request
+   * counts when its answer begins: before, a browser does not tell how much of it has gone.
+   */
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** Results that wait to be sent. */
   readonly waiting: number;
+  /** How many bytes they have, until the tracker has taken them. */
+  readonly bytesWaiting: number;
   readonly connection: "online" | "unreachable";
   /** The project's name; empty until the tracker has said it. */
   readonly project: string;
@@ -142,6 +147,7 @@ pub(crate) fn write(status: &Status) -> JsValue {
         .with("bytesSent", status.bytes_sent)
         .with("bytesReceived", status.bytes_received)
         .with("waiting", status.waiting)
+        .with("bytesWaiting", status.bytes_waiting)
         .with("connection", connection)
         .with("project", &status.project)
         .with("displayName", &status.display_name)

@@ -299,7 +299,14 @@ const core = {
 const status = {
   ...{ state: "computing", reason, error: null, elsewhere: null, cores: [core], jobsDone: 7 },
   ...{ jobsByStage: { a: 7 }, jobsInvalid: 0, jobsFailed: 0, jobsRejected: 0, notDelivered: 0 },
-  ...{ computeMs: 5.5, bytesSent: 1, bytesReceived: 1, waiting: 0, connection: "online" },
+  ...{
+    computeMs: 5.5,
+    bytesSent: 1,
+    bytesReceived: 1,
+    waiting: 0,
+    bytesWaiting: 0,
+    connection: "online",
+  },
   ...{ project: "LAION-5B", displayName: "x-y-1", stageNames: { a: "CPU" }, settings },
 };
 const toPage = [

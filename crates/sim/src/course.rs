@@ -23,6 +23,8 @@ pub struct Browser {
     /// Speaks the first protocol's calls.
     pub calls: bool,
     pub delay_ms: f64,
+    /// What its line carries, in Mbit/s; everything at once where there is none.
+    pub mbit: Option<f64>,
     pub job_ms: f64,
     pub checkpoint: bool,
     /// Finishes, throws, flags and so on as the dice say, so often.
@@ -239,6 +241,7 @@ impl Course {
                 forward: draw.chance(0.5),
                 calls: draw.chance(0.15),
                 delay_ms: draw.between(2.0, 2_000.0),
+                mbit: None,
                 job_ms: job_ms * own,
                 checkpoint: draw.chance(0.5),
                 mishaps: draw.rate(0.3),
@@ -287,6 +290,10 @@ impl Course {
             course.deeds.push((at, deed));
         }
         course.deeds.sort_by(|one, other| one.0.total_cmp(&other.0));
+        // Drawn last, so that a seed's course is otherwise what it was before lines had a width.
+        for browser in &mut course.browsers {
+            browser.mbit = draw.chance(0.5).then(|| draw.between(0.05, 20.0));
+        }
         course
     }
 

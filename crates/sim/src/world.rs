@@ -292,6 +292,8 @@ pub struct World<T> {
     pub delay_ms: f64,
     /// What the line carries; without it, everything at once.
     pub line: Option<Line>,
+    /// Outputs stand for their bytes instead of having them.
+    pub light: bool,
     /// When the line is free again, each way.
     up_free: f64,
     down_free: f64,
@@ -412,6 +414,7 @@ impl<T: Tracker> World<T> {
             faults: Faults::default(),
             delay_ms: 20.0,
             line: None,
+            light: false,
             up_free: 0.0,
             down_free: 0.0,
             flowing: BTreeMap::new(),
@@ -1699,7 +1702,7 @@ impl<T: Tracker> World<T> {
             Fate::Done => {
                 let output = self.cores[&at].running.as_ref().map(|run| run.work.bytes);
                 let output = output.unwrap_or(0);
-                let output = if self.line.is_some() {
+                let output = if self.light {
                     weighing(&name, output)
                 } else {
                     name + &"x".repeat(output)

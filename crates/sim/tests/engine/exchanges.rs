@@ -2,7 +2,7 @@
 
 use distcompute_client::call::Answer;
 use distcompute_client::engine::{
-    action::{Action, Got, Granted, Hello, Outgoing, Parsed, Sync, Synced, Wire},
+    action::{Action, Got, Granted, Hello, Moved, Outgoing, Parsed, Sync, Synced, Wire},
     clock::Now,
     desk::{Key, Outcome, Place, Text, Ticket},
     scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored},
@@ -435,4 +435,75 @@ fn in_the_first_protocol_too_a_refused_result_fails_and_the_others_arrive() {
         assert!(talk.ms < patience_ms, "{status} after {} ms", talk.ms);
         assert_eq!(talk.hub.status(talk.now()).jobs_failed, 1);
     }
+}
+
+#[test]
+fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
+    let mut talk = Talk::new(&[Stage::A]).begin(0);
+    talk.happens(Event::CoreUp(0));
+    talk.registers();
+    let (mut id, first) = talk.sync();
+    // Nothing is known of the line yet.
+    assert!((1..=65_536).contains(&first.want_bytes), "{first:?}");
+    let mut lease = 0;
+    let mut serves = |talk: &mut Talk, id: u32| {
+        lease += 1;
+        let synced = Synced {
+            jobs: vec![job(lease, 1, &format!("lease {lease}"))],
+            wait_ms: 15_000.0,
+            left_bytes: Some(25_000.0),
+            ..Synced::default()
+        };
+        // 4 Mbit/s.
+        let (up, down) = (300.0, 2_000_000.0);
+        talk.happens(Event::Moved(
+            id,
+            Moved {
+                up,
+                down: 0.0,
+                ended: false,
+            },
+        ));
+        talk.ms += 4_000.0;
+        let ended = true;
+        talk.happens(Event::Moved(id, Moved { up, down, ended }));
+        talk.answers(id, Parsed::Sync(synced));
+        talk.ends(
+            talk.hub.desk().iter().last().expect("a job").key,
+            Outcome::Done(Text {
+                id: lease as u32,
+                bytes: 2,
+            }),
+        );
+    };
+    let mut asked = Vec::new();
+    for _ in 0..6 {
+        serves(&mut talk, id);
+        talk.passes(3_000.0);
+        let sync;
+        (id, sync) = talk.sync();
+        asked.push(sync.want_bytes);
+    }
+    let most = *asked.last().expect("several");
+    assert!((1_400_000..=1_500_000).contains(&most), "{asked:?}");
+    for _ in 0..3 {
+        talk.happens(Event::Answered(id, Got::TimedOut));
+        talk.passes(120_000.0);
+        let sync;
+        (id, sync) = talk.sync();
+        let before = *asked.last().expect("several");
+        assert!(
+            sync.want <= 1_024 && sync.want_bytes * 2 <= before + 2,
+            "{asked:?}"
+        );
+        asked.push(sync.want_bytes);
+    }
+    for _ in 0..3 {
+        serves(&mut talk, id);
+        talk.passes(3_000.0);
+        let sync;
+        (id, sync) = talk.sync();
+        asked.push(sync.want_bytes);
+    }
+    assert!(*asked.last().expect("several") >= 1_400_000, "{asked:?}");
 }

@@ -42,6 +42,7 @@ fn world(cell: Cell, shaped: bool, up: bool) -> World<Model> {
     model.add_heavy(jobs, if up { 100 } else { bytes });
     let mut world = World::new(model, &[Stage::A], 2, 7);
     world.delay_ms = cell.delay_ms;
+    world.light = true;
     world.line = shaped.then(|| Line {
         loss: cell.loss,
         ..Line::of(cell.mbit)
