@@ -4,7 +4,11 @@
 //! Silence is counted in ticks of the page's own timer, one a second: a page that was frozen, or
 //! whose timer a hidden tab has slowed down, has counted none meanwhile and judges nobody.
 
-use super::{clock::Now, reason::Reason, settings::Settings};
+use super::{
+    clock::{Due, Now, Steady},
+    reason::Reason,
+    settings::Settings,
+};
 
 /// After so many ticks without a word from the hub it is asked whether it lives.
 pub const ASK_AFTER: u32 = 5;
@@ -223,7 +227,8 @@ impl Place {
         self.waits = Some((now, respawn_ms(self.short_lives, random)));
     }
 
-    /// Where its workers live short lives and none is ready: when the next is tried.
+    /// Where its workers live short lives and none is ready: when the next is tried, in the house's
+    /// own time.
     fn trouble(&self) -> Option<f64> {
         let (died, ms) = self.waits?;
         (self.short_lives > 0 && self.ready().is_none()).then_some(died.wall + ms)
@@ -241,7 +246,11 @@ struct Leaving {
 pub struct House {
     settings: Settings,
     running: bool,
-    pause: Option<Option<f64>>,
+    /// What the clocks say, and the wall clock's reading.
+    clock: Steady,
+    wall: f64,
+    /// When a pause ends, if ever.
+    pause: Option<Option<Due>>,
     hidden: bool,
     away: bool,
     failed: bool,
@@ -272,6 +281,8 @@ impl House {
         Self {
             settings,
             running: false,
+            clock: Steady::default(),
+            wall: 0.0,
             pause: None,
             hidden,
             away: false,
@@ -323,7 +334,10 @@ impl House {
             Key::Held => match (&self.leaving, self.trouble()) {
                 (Some(Leaving { finish: true, .. }), _) => Some(Reason::Finishing),
                 (Some(_), _) => Some(Reason::Stopping),
-                (None, Some(until)) => Some(Reason::WorkerFailed { until }),
+                (None, Some(at)) => {
+                    let until = self.clock.wall_of(at);
+                    Some(Reason::WorkerFailed { until })
+                }
                 (None, None) => (!self.spoken).then_some(Reason::Starting),
             },
         }
@@ -354,16 +368,18 @@ impl House {
     /// Takes in what has happened and says what to do, in this order. `random` is in `[0, 1)`.
     pub fn handle(&mut self, now: Now, random: f64, event: Event) -> Vec<Action> {
         let mut out = Vec::new();
+        self.wall = now.wall;
+        let now = self.clock.read(now);
         match event {
             _ if self.freed && matches!(event, Event::Said(_) | Event::Heard(_)) => {}
-            Event::Said(word) => self.apply(word, &mut out),
+            Event::Said(word) => self.apply(now, word, &mut out),
             // One that was not started is not; one that was goes on, wherever that is said.
             Event::Heard(Word::Start) if !self.running => {}
-            Event::Heard(word) => self.apply(word, &mut out),
+            Event::Heard(word) => self.apply(now, word, &mut out),
             Event::Freed => {
                 self.freed = true;
                 self.elsewhere = None;
-                self.apply(Word::Stop { finish: false }, &mut out);
+                self.apply(now, Word::Stop { finish: false }, &mut out);
             }
             Event::Granted if self.key != Key::None => self.key = Key::Held,
             Event::Taken if self.key == Key::Asked => self.key = Key::Taken,
@@ -398,7 +414,7 @@ impl House {
         out
     }
 
-    fn apply(&mut self, word: Word, out: &mut Vec<Action>) {
+    fn apply(&mut self, now: Now, word: Word, out: &mut Vec<Action>) {
         match word {
             Word::Start => {
                 self.running = true;
@@ -406,7 +422,7 @@ impl House {
                 for place in &mut self.places {
                     place.waits = None;
                 }
-                self.apply(Word::Resume, out);
+                self.apply(now, Word::Resume, out);
             }
             Word::Resume => {
                 if self.pause.take().is_some() {
@@ -414,7 +430,8 @@ impl House {
                 }
             }
             Word::Pause { until } if self.running => {
-                self.pause = Some(until);
+                // What counts is its length: the wall clock may be set before it ends.
+                self.pause = Some(until.map(|until| Due::after(now, until - self.wall)));
                 self.tell(Order::Pause { until }, out);
             }
             Word::Pause { .. } => {}
@@ -490,9 +507,10 @@ impl House {
         if index == 0 {
             self.quiet = 0;
             out.push(Action::Hub(id));
-            if let Some(until) = self.pause
-                && until.is_none_or(|until| until > now.wall)
+            if let Some(due) = self.pause
+                && due.is_none_or(|due| !due.is_over(now))
             {
+                let until = due.map(|due| self.wall + due.left_ms(now));
                 self.tell(Order::Pause { until }, out);
             }
         }

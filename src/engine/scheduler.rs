@@ -8,7 +8,7 @@ use distcompute_protocol::Stage;
 
 use super::{
     action::{Action, Got, Moved, Session, Wire, Write},
-    clock::{Due, Now},
+    clock::{Due, Now, Steady},
     desk::{Desk, Job, Key, Outcome, Place, Text, Ticket},
     governor::{Surroundings, Verdict, Wish, govern},
     keyed::Keyed,
@@ -300,6 +300,11 @@ pub struct Scheduler {
     limits: Limits,
     around: Surroundings,
     wish: Wish,
+    /// When a pause of some length ends.
+    pause: Option<Due>,
+    /// What the clocks say, and the wall clock's reading by which hours of the day go.
+    clock: Steady,
+    wall: f64,
     mode: Mode,
     /// Since when the governor says rest.
     resting: Option<Now>,
@@ -342,6 +347,9 @@ impl Scheduler {
             limits,
             around: Surroundings::default(),
             wish: Wish::Run,
+            pause: None,
+            clock: Steady::default(),
+            wall: 0.0,
             mode: Mode::Run,
             resting: None,
             wanted: None,
@@ -394,6 +402,8 @@ impl Scheduler {
     /// [`Event::Restored`].
     pub fn handle(&mut self, now: Now, random: f64, event: Event) -> Vec<Action> {
         let mut out = Vec::new();
+        self.wall = now.wall;
+        let now = self.clock.read(now);
         self.enter(now);
         self.note_work(now);
         self.restored |= matches!(event, Event::Restored { .. });
@@ -509,7 +519,14 @@ impl Scheduler {
             }
             Event::Settings(settings) => self.settings = settings,
             Event::Around(around) => self.around = around,
-            Event::Wish(wish) => self.wish = wish,
+            Event::Wish(wish) => {
+                self.wish = wish;
+                // The wall clock may be set before it ends: what was asked for is its length.
+                self.pause = match wish {
+                    Wish::Pause { until: Some(until) } => Some(Due::after(now, until - self.wall)),
+                    _ => None,
+                };
+            }
             Event::Stop { finish } => match self.mode {
                 Mode::Run => self.mode = Mode::Stop { since: now, finish },
                 // Twice means at once.
@@ -828,7 +845,7 @@ impl Scheduler {
         if self.mode == Mode::Over {
             return;
         }
-        let verdict = self.verdict(now);
+        let verdict = self.verdict(now, self.wall);
         let rest = verdict.rest.is_some();
         self.resting = match (rest, self.resting) {
             (true, None) => Some(now),
@@ -865,8 +882,22 @@ impl Scheduler {
         self.tell_fatal(out);
     }
 
-    fn verdict(&self, now: Now) -> Verdict {
-        govern(now, self.own, self.wish, &self.settings, &self.around)
+    /// `now` is of this hub's own time; hours of the day go by the `wall` clock.
+    fn verdict(&self, now: Now, wall: f64) -> Verdict {
+        let left = self.pause.map(|pause| (pause, pause.left_ms(now)));
+        match left {
+            Some((pause, left)) if left > 0.0 => {
+                let until = Some(self.clock.wall_of(pause.at()));
+                return Verdict {
+                    rest: Some(Reason::Paused { until }),
+                    look_again: Some(wall + left),
+                };
+            }
+            _ => {}
+        }
+        let wish = if left.is_some() { Wish::Run } else { self.wish };
+        let now = Now { wall, ..now };
+        govern(now, self.own, wish, &self.settings, &self.around)
     }
 
     /// Whether jobs may be begun.
@@ -1308,6 +1339,8 @@ impl Scheduler {
         if self.mode == Mode::Over {
             return None;
         }
+        let wall = now.wall;
+        let now = self.clock.at(now);
         let mut due: Vec<f64> = Vec::new();
         if let Some((_, since)) = self.meeting.as_ref().filter(|_| !self.has_met(now)) {
             due.push(MEETING_MS - now.since(*since));
@@ -1317,8 +1350,8 @@ impl Scheduler {
                 .iter()
                 .filter_map(|link| link.due_ms(now, &self.desk)),
         );
-        let verdict = self.verdict(now);
-        due.extend(verdict.look_again.map(|at| at - now.wall));
+        let verdict = self.verdict(now, wall);
+        due.extend(verdict.look_again.map(|at| at - wall));
         if let Some(since) = self.resting {
             let lease = self
                 .links
@@ -1404,7 +1437,9 @@ impl Scheduler {
             Mode::Over if !self.renewing => return Reason::Stopped,
             _ => {}
         }
-        if let Some(rest) = self.verdict(now).rest {
+        let wall = now.wall;
+        let now = self.clock.at(now);
+        if let Some(rest) = self.verdict(now, wall).rest {
             return rest;
         }
         if self.renewing {
@@ -1417,7 +1452,7 @@ impl Scheduler {
         if self.worked.is_some_and(|at| now.since(at) < BETWEEN_MS) && !self.is_dry() {
             return Reason::Computing;
         }
-        let until = |ms: f64| now.wall + ms;
+        let until = |ms: f64| self.clock.wall_of(now.wall + ms);
         let broken = |core: &Core| core.health == Health::Broken;
         if !self.cores.is_empty() && self.cores.values().all(broken) {
             let retry = self.cores.values().filter_map(|core| core.retry);
@@ -1512,6 +1547,7 @@ impl Scheduler {
     fn core_status(&self, now: Now, at: u32, core: &Core) -> status::Core {
         let job = core.running.and_then(|key| self.desk.get(key));
         let progress = core.progress.as_ref();
+        let now = self.clock.at(now);
         let minutes = now.since(core.since).max(1_000.0) / 60_000.0;
         let rate = core.jobs as f64 / minutes;
         status::Core {

@@ -61,13 +61,19 @@ export function say(line) {
   }
 }
 
-/** Milliseconds that only grow, where there is such a clock. */
+let [passed, wall] = [0];
+
+/** Milliseconds that only grow, also where there is no such clock and the other one is set. */
 export function now() {
   try {
-    return performance.now();
+    passed = performance.now();
+    wall = undefined;
   } catch {
-    return Date.now();
+    const at = Date.now();
+    passed += Math.max(0, at - (wall ?? at)) || 0;
+    wall = at;
   }
+  return passed;
 }
 
 /**

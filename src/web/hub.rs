@@ -283,7 +283,11 @@ impl Hub {
 
     /// Something happened.
     fn event(self: &Rc<Self>, event: Event) {
-        if let Some(early) = &mut *self.early.borrow_mut() {
+        // The length of a pause counts from now, whatever the clock says when storage has been read.
+        let waits = !matches!(event, Event::Wish(_));
+        if let Some(early) = &mut *self.early.borrow_mut()
+            && waits
+        {
             early.push(event);
             return;
         }

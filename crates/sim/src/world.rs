@@ -314,6 +314,8 @@ pub struct World<T> {
     limits: Limits,
     around: Surroundings,
     wish: Wish,
+    /// When a pause of some length is over, as [`time`](Self::time) has it.
+    pause_ends: Option<f64>,
     t: f64,
     slept: f64,
     set: f64,
@@ -430,6 +432,7 @@ impl<T: Tracker> World<T> {
             limits,
             around: Surroundings::default(),
             wish: Wish::Run,
+            pause_ends: None,
             t: 1_000.0,
             slept: 0.0,
             set: 0.0,
@@ -544,7 +547,15 @@ impl<T: Tracker> World<T> {
         match &event {
             Event::Settings(settings) => self.settings = *settings,
             Event::Around(around) => self.around = *around,
-            Event::Wish(wish) => self.wish = *wish,
+            Event::Wish(wish) => {
+                self.wish = *wish;
+                self.pause_ends = match wish {
+                    Wish::Pause { until: Some(until) } => {
+                        Some(self.time() + (until - self.now().wall))
+                    }
+                    _ => None,
+                };
+            }
             _ => {}
         }
         self.happen(event);
@@ -660,7 +671,10 @@ impl<T: Tracker> World<T> {
         });
         self.happen(Event::Around(self.around));
         if self.wish != Wish::Run {
-            self.happen(Event::Wish(self.wish));
+            // The page tells a new hub what is left of a pause.
+            let left = self.pause_ends.map(|ends| ends - self.time());
+            let until = left.map(|left| self.now().wall + left);
+            self.happen(Event::Wish(Wish::Pause { until }));
         }
     }
 
@@ -1746,6 +1760,7 @@ impl<T: Tracker> World<T> {
             assert!(on_the_way < 600, "{on_the_way} texts leak");
         }
         self.check_idle();
+        self.check_pause();
         if self.probe > 0 && self.steps.is_multiple_of(self.probe) {
             self.look_for_what_is_slept_through();
         }
@@ -1782,6 +1797,14 @@ impl<T: Tracker> World<T> {
             } else {
                 self.idle.remove(at);
             }
+        }
+    }
+
+    /// A pause is over once it has lasted as long as was asked for, whatever the clocks say.
+    fn check_pause(&self) {
+        if let (Some(ends), Reason::Paused { .. }) = (self.pause_ends, self.reason()) {
+            let late = self.time() - ends;
+            assert!(late < 2_000.0, "still paused {late} ms after the pause");
         }
     }
 

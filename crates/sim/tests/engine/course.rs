@@ -7,6 +7,7 @@ use distcompute_client::engine::{
     desk::{Outcome, Place, Text, Ticket},
     governor::Surroundings,
     governor::Wish,
+    reason::Reason,
     scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored},
     settings::{Limits, Settings},
     status::{CoreState, State},
@@ -574,6 +575,126 @@ fn a_clock_that_is_set_back_or_forward_hurts_nobody() {
         assert_eq!(world.fatal, None);
         finishes(&mut world, 300_000.0);
         begun(&world, 1);
+    });
+}
+
+const MONTH: f64 = 30.0 * 24.0 * HOUR;
+
+/// Has the clock be wrong from the start, or set while something is waited for, forward and back.
+fn whatever_the_clock_says(scenario: impl Fn(&mut World<Model>, &dyn Fn(&mut World<Model>))) {
+    for (start, later) in [
+        (0.0, MONTH),
+        (0.0, -MONTH),
+        (MONTH, -MONTH),
+        (-MONTH, MONTH),
+    ] {
+        let mut world = world(true, 6, 2, 2_000.0);
+        world.set_clock(start);
+        scenario(&mut world, &|world| world.set_clock(later));
+    }
+}
+
+#[test]
+fn a_pause_lasts_as_long_as_was_asked_for_whatever_the_clock_says() {
+    whatever_the_clock_says(|world, correct| {
+        world.run(1_000.0);
+        let until = Some(world.now().wall + 6_000.0);
+        world.tell(Event::Wish(Wish::Pause { until }));
+        world.run(2_000.0);
+        correct(world);
+        let paused = |world: &World<Model>| matches!(world.reason(), Reason::Paused { .. });
+        // A clock that gets ahead counts as a sleep: the pause may be over.
+        assert!(world.run_until(6_000.0, |world| !paused(world)));
+        finishes(world, 60_000.0);
+    });
+}
+
+#[test]
+fn a_page_that_names_the_end_of_a_pause_names_it_by_the_clock_as_it_is_now() {
+    let mut world = world(true, 6, 2, 2_000.0);
+    world.set_clock(MONTH);
+    world.run(1_000.0);
+    let until = Some(world.now().wall + HOUR);
+    world.tell(Event::Wish(Wish::Pause { until }));
+    world.run(60_000.0);
+    world.set_clock(-MONTH);
+    world.run(60_000.0);
+    let Reason::Paused { until: Some(until) } = world.reason() else {
+        panic!("{:?}", world.reason());
+    };
+    let left = until - world.now().wall;
+    assert!((left - (HOUR - 120_000.0)).abs() < 1_500.0, "{left}");
+}
+
+#[test]
+fn each_wait_of_a_hub_is_over_in_its_time_whatever_the_clock_says() {
+    // For jobs where there are none.
+    whatever_the_clock_says(|world, correct| {
+        finishes(world, 60_000.0);
+        world.run(500.0);
+        correct(world);
+        world.tracker.add(2);
+        finishes(world, 60_000.0);
+    });
+    // For a tracker that is away, and for one that says when to come back.
+    whatever_the_clock_says(|world, correct| {
+        world.faults.down = true;
+        world.run(100_000.0);
+        correct(world);
+        world.faults.down = false;
+        finishes(world, 140_000.0);
+    });
+    whatever_the_clock_says(|world, correct| {
+        world.faults.busy = 1.0;
+        world.retry_after_ms = Some(20_000);
+        world.run(5_000.0);
+        correct(world);
+        world.faults.busy = 0.0;
+        finishes(world, 120_000.0);
+    });
+    // For a core whose setup fails.
+    whatever_the_clock_says(|world, correct| {
+        world.setup_fails = true;
+        world.run(30_000.0);
+        correct(world);
+        world.setup_fails = false;
+        finishes(world, 140_000.0);
+    });
+    // For a stop with a tracker that is away, and for what is finished first.
+    for finish in [true, false] {
+        whatever_the_clock_says(|world, correct| {
+            world.run(1_000.0);
+            world.faults.down = true;
+            world.tell(Event::Stop { finish });
+            world.run(500.0);
+            correct(world);
+            assert!(world.run_until(40_000.0, |world| world.stopped));
+        });
+    }
+    // For a handler that does not hear that it shall stop.
+    whatever_the_clock_says(|world, correct| {
+        world.handler = Box::new(|_, _| Work::of(HOUR));
+        world.run(1_000.0);
+        world.tell(Event::Stop { finish: false });
+        correct(world);
+        assert!(world.run_until(10_000.0, |world| world.stopped));
+    });
+}
+
+#[test]
+fn leases_are_kept_whatever_the_clock_says() {
+    whatever_the_clock_says(|world, correct| {
+        world.handler = Box::new(|_, _| Work {
+            progress_ms: Some(500.0),
+            ..Work::of(HOUR)
+        });
+        world.run(60_000.0);
+        correct(world);
+        world.run(900_000.0);
+        assert_eq!(world.tracker.held(), 2);
+        world.set_clock(-MONTH);
+        finishes(world, 4.0 * HOUR);
+        begun(world, 1);
     });
 }
 
