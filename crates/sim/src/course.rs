@@ -10,6 +10,7 @@ use crate::{
 
 const SECOND: f64 = 1_000.0;
 const HOUR: f64 = 3_600.0 * SECOND;
+const DAY: f64 = 24.0 * HOUR;
 
 /// A volunteer's browser.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Browser {
     /// Hands in outputs that are bad, so often.
     pub spoils: f64,
     pub faults: Faults,
+    /// What its clock is ahead when it begins.
+    pub clock: f64,
 }
 
 /// A client of the first protocol.
@@ -251,6 +254,7 @@ impl Course {
                     0.0
                 },
                 faults: draw.faults(),
+                clock: 0.0,
             });
         }
         let mut olds = Vec::new();
@@ -288,6 +292,23 @@ impl Course {
             let at = draw.0.roll() * course.calm;
             let deed = draw.deed(&course);
             course.deeds.push((at, deed));
+        }
+        // Clocks that are wrong from the start, by weeks, and are corrected some time later.
+        for at in 0..course.browsers.len() {
+            if draw.chance(0.15) {
+                let by = draw.either(DAY, 40.0 * DAY);
+                course.browsers[at].clock = by;
+                let corrected = draw.0.roll() * course.calm;
+                course
+                    .deeds
+                    .push((corrected, Deed::To(at, Fate::Clock(-by))));
+            }
+        }
+        if draw.chance(0.15) {
+            let by = draw.either(DAY, 40.0 * DAY);
+            let corrected = draw.0.roll() * course.calm;
+            course.deeds.push((0.0, Deed::TrackerClock(by)));
+            course.deeds.push((corrected, Deed::TrackerClock(-by)));
         }
         course.deeds.sort_by(|one, other| one.0.total_cmp(&other.0));
         // Drawn last, so that a seed's course is otherwise what it was before lines had a width.

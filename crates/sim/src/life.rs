@@ -220,6 +220,7 @@ impl Life {
             world.faults = plan.faults;
             world.delay_ms = plan.delay_ms;
             world.line = plan.mbit.map(world::Line::of);
+            world.set_clock(plan.clock);
             world.probe = 97;
             world.patience_ms = 900_000.0;
             world.handler = handler(course, at);

@@ -129,6 +129,9 @@ fn stay_on_hangup() {
 async fn sweep(app: App) {
     let (idle_s, lease_s) = (app.settings.idle_timeout_s, app.settings.lease_s);
     let started = time::Instant::now();
+    if let Err(error) = app.store.correct_times().await {
+        tracing::warn!(%error, "could not correct times in the future");
+    }
     let mut idle_looks = ticks(sweeps::for_workers(app.settings.sweep_interval_s));
     let mut lease_looks = ticks(sweeps::for_leases(lease_s));
     loop {

@@ -144,6 +144,10 @@ impl Books {
             Operation::Progress { token, text } => self.note_progress(&token, text),
             Operation::Leave { token } => self.leave(&token),
             Operation::Sync { request, secrets } => self.sync(request, secrets),
+            Operation::CorrectTimes => {
+                self.changes.corrects = Some(true);
+                Ok(Reply::Done)
+            }
             Operation::DropIdle(_) | Operation::DropMissed(_) => Ok(self.drop_idle()),
             Operation::EndLeases(_) => Ok(self.end_leases()),
             Operation::Requeue(list) => Ok(self.requeue(&list)),

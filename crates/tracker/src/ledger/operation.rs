@@ -85,6 +85,8 @@ pub enum Operation {
     DropMissed(Millis),
     /// Ends leases that no sync held for the time of a lease.
     EndLeases(Millis),
+    /// Has times that lie in the future count as now: they were written while the clock was ahead.
+    CorrectTimes,
     /// Has jobs worked on again.
     Requeue(Vec<Requeued>),
     /// Has paused stages go on.
@@ -215,6 +217,7 @@ impl Operation {
                 let ids = names.filter_map(|name| lease_parts(name).map(|(id, _)| id));
                 wanted.leases.extend(ids);
             }
+            Self::CorrectTimes | Self::Resume(_) => {}
             Self::DropIdle(age) => {
                 wanted.idle = Some(*age);
                 wanted.volunteers = true;
@@ -227,7 +230,6 @@ impl Operation {
                 wanted.lapsed = Some(*age);
                 wanted.volunteers = true;
             }
-            Self::Resume(_) => {}
             Self::Requeue(list) => {
                 wanted.jobs.extend(list.iter().map(|one| one.number));
                 wanted
@@ -245,6 +247,7 @@ impl Operation {
             Self::DropIdle(_)
                 | Self::DropMissed(_)
                 | Self::EndLeases(_)
+                | Self::CorrectTimes
                 | Self::Requeue(_)
                 | Self::Resume(_)
         )

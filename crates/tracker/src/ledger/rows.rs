@@ -454,6 +454,9 @@ pub struct Changes {
     pub made: [i64; 5],
     /// The time by the database's clock.
     pub now: Millis,
+    /// Whether times in the future are to count as now. `Some(true)`: also where nothing but old leases
+    /// tells that the clock was ahead.
+    pub corrects: Option<bool>,
 }
 
 /// What a nickname has earned.

@@ -18,6 +18,7 @@ const FORGET: Millis = 86_400_000;
 impl Books {
     /// Forgets the workers that were read as idle; that they never came back counts on their jobs.
     pub(super) fn drop_idle(&mut self) -> Reply {
+        self.changes.corrects.get_or_insert(false);
         let idle = std::mem::take(&mut self.idle);
         let mut dropped = 0;
         for worker in idle {
@@ -38,6 +39,7 @@ impl Books {
 
     /// Ends the leases of workers that were read as not syncing any more.
     pub(super) fn end_leases(&mut self) -> Reply {
+        self.changes.corrects.get_or_insert(false);
         let lapsed = std::mem::take(&mut self.lapsed);
         let mut ended = 0;
         for worker in lapsed {

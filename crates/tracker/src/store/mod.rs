@@ -570,6 +570,13 @@ pub trait Store: Send + Sync {
         self.count(Operation::DropMissed(missed)).await
     }
 
+    /// Has times that lie in the future count as now. They were written while the clock was ahead, and
+    /// what they belong to would outlast its time by as much. Both sweeps do this too.
+    async fn correct_times(&self) -> Result<(), StoreError> {
+        self.writer().settle(Operation::CorrectTimes).await?;
+        Ok(())
+    }
+
     /// Ends the leases of workers that hold them by sync and did not sync for this long; a few
     /// hundred workers at a time. Says how many workers.
     async fn end_leases(&self, lease: Millis) -> Result<u64, StoreError> {
@@ -591,6 +598,9 @@ pub trait Store: Send + Sync {
 
     /// Has jobs worked on again, with nothing counted against them. Says how many.
     async fn requeue(&self, filter: &RequeueFilter) -> Result<u64, StoreError> {
+        if filter.older_than.is_some() {
+            self.correct_times().await?;
+        }
         let (mut after, mut requeued) = (0, 0);
         loop {
             let found = self.to_requeue(filter, after, REQUEUED_AT_ONCE).await?;

@@ -776,6 +776,58 @@ pub(crate) async fn a_lease_is_the_right_to_hand_in_whoever_asks(given: &Given) 
     assert_eq!(given.results(Stage::A).await, [(1, "late".to_owned())]);
 }
 
+const MONTH: i64 = 30 * 86_400_000;
+
+pub(crate) async fn what_was_written_while_the_clock_was_ahead_counts_as_now(given: &Given) {
+    given.jobs(3).await;
+    given.clock.advance(MONTH);
+    given.join("t", "Ann", Stage::A).await;
+    given.sync(asks("t", 1, 1)).await.expect("a job");
+    given.join("old", "Bob", Stage::A).await;
+    given
+        .store
+        .claim("old", "secret".to_owned())
+        .await
+        .expect("a job");
+    // The third is set aside.
+    for (token, nickname) in [("f", "Eve"), ("g", "Joe")] {
+        given.join(token, nickname, Stage::A).await;
+        given
+            .store
+            .claim(token, token.to_owned())
+            .await
+            .expect("a job");
+        given.store.flag(token, None).await.expect("flagged");
+    }
+    given.clock.advance(-MONTH);
+    let count = |status: Status| (status.stages[0].open, status.stages[0].held);
+    assert_eq!(given.store.end_leases(300_000).await.expect("a sweep"), 0);
+    given.clock.advance(300_001);
+    assert_eq!(given.store.end_leases(300_000).await.expect("a sweep"), 1);
+    assert_eq!(count(given.status().await).1, 1, "the old client's is left");
+    given.clock.advance(7_200_000 - 300_000);
+    assert_eq!(given.store.drop_idle(7_200_000).await.expect("a sweep"), 4);
+    assert_eq!(count(given.status().await).1, 0);
+    let filter = RequeueFilter {
+        older_than: Some(3_600_000),
+        ..RequeueFilter::default()
+    };
+    let aside = given.status().await.stages[0].aside;
+    assert!(aside > 0, "one is set aside");
+    assert_eq!(given.store.requeue(&filter).await.expect("requeued"), aside);
+    // The clock gets ahead once more, and a restart is all that happens.
+    given.clock.advance(MONTH);
+    given.join("u", "Ann", Stage::A).await;
+    given.sync(asks("u", 1, 1)).await.expect("a job");
+    given.clock.advance(-MONTH);
+    given.store.correct_times().await.expect("corrected");
+    let worker = given.store.worker(Stage::A, "name-u").await;
+    let worker = worker.expect("an answer").expect("a worker");
+    assert_eq!(worker.last_seen, given.status().await.now);
+    given.clock.advance(300_001);
+    assert_eq!(given.store.end_leases(300_000).await.expect("a sweep"), 1);
+}
+
 pub(crate) async fn a_lease_ends_unless_a_sync_holds_it(given: &Given) {
     given.jobs(1).await;
     given.join("t", "Ann", Stage::A).await;

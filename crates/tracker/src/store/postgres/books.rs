@@ -59,10 +59,11 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
     .await?;
     let since = now.div_euclid(MINUTE) - WINDOW_MINUTES;
     let recent: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "select stage, sum(done)::bigint, min(minute) from throughput where minute >= $1 \
-         group by stage",
+        "select stage, sum(done)::bigint, min(minute) from throughput \
+         where minute >= $1 and minute <= $2 group by stage",
     )
     .bind(since)
+    .bind(now.div_euclid(MINUTE))
     .fetch_all(&mut *reading)
     .await?;
     let volunteers: i64 = sqlx::query_scalar(VOLUNTEERS)
@@ -415,7 +416,7 @@ pub(super) async fn to_requeue(
          where l.id > $1 and ($7::text is null or l.nickname = $7) \
          and l.outcome = 'completed' and l.round = j.round \
          and j.stage = l.stage + (j.state <> 'closed')::int and ($3::bigint is null or l.stage = $3) \
-         and ($4::bigint is null or j.changed_at <= coalesce($5, tracker_now()) - $4) \
+         and ($4::bigint is null or least(j.changed_at, coalesce($5, tracker_now())) <= coalesce($5, tracker_now()) - $4) \
          and ($6::bigint[] is null or j.number = any($6)) \
          and ($8::text is null or exists (select 1 from inputs i where i.number = l.number \
          and i.stage = l.stage + 1 and strpos(i.data, $8) > 0)) \
@@ -429,7 +430,7 @@ pub(super) async fn to_requeue(
          or (j.state = 'closed' and exists (select 1 from leases l where l.number = j.number \
          and l.stage = j.stage and l.round = j.round and l.outcome = 'completed'))))) \
          and ($3::bigint is null or j.stage = $3) \
-         and ($4::bigint is null or j.changed_at <= coalesce($5, tracker_now()) - $4) \
+         and ($4::bigint is null or least(j.changed_at, coalesce($5, tracker_now())) <= coalesce($5, tracker_now()) - $4) \
          and ($6::bigint[] is null or j.number = any($6)) \
          order by j.number limit $2"
     };

@@ -18,7 +18,8 @@ pub(super) async fn pace(
 ) -> Result<Vec<MinuteRow>, StoreError> {
     let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
         "select minute, stage, done from throughput \
-         where minute > coalesce($1, tracker_now()) / $2 - $3 order by minute, stage",
+         where minute > coalesce($1, tracker_now()) / $2 - $3 \
+         and minute <= coalesce($1, tracker_now()) / $2 order by minute, stage",
     )
     .bind(now)
     .bind(MINUTE)

@@ -26,7 +26,49 @@ pub(super) async fn save(
 ) -> Result<(), StoreError> {
     rows(connection, changes).await?;
     workers(connection, changes).await?;
-    notes(connection, changes).await
+    notes(connection, changes).await?;
+    match changes.corrects {
+        Some(thoroughly) => correct(connection, changes.now, thoroughly).await,
+        None => Ok(()),
+    }
+}
+
+/// Times in the future were written while the clock was ahead. Jobs have no index by time: they are
+/// looked through where something else tells that it was. What another tracker has locked it is writing
+/// anew, or the next sweep finds it.
+async fn correct(
+    connection: &mut PgConnection,
+    now: Millis,
+    thoroughly: bool,
+) -> Result<(), StoreError> {
+    let workers = "update workers w set last_seen = least(w.last_seen, $1), \
+        first_seen = least(w.first_seen, $1), \
+        synced_at = case when w.synced_at > $1 then $1 else w.synced_at end \
+        from (select id from workers where last_seen > $1 or synced_at > $1 \
+            order by id for update skip locked) as ahead where w.id = ahead.id";
+    let workers = sqlx::query(workers).bind(now).execute(&mut *connection);
+    let mut found = workers.await?.rows_affected();
+    let minutes = sqlx::query(
+        "delete from throughput where (minute, stage) in (select minute, stage from throughput \
+         where minute > $1 order by minute, stage for update skip locked)",
+    );
+    let minutes = minutes.bind(now.div_euclid(MINUTE));
+    found += minutes.execute(&mut *connection).await?.rows_affected();
+    if found == 0 && thoroughly {
+        let lease = sqlx::query_scalar(
+            "select exists (select 1 from (select granted_at, ended_at from leases \
+             order by id desc limit 1) as latest where greatest(granted_at, ended_at) > $1)",
+        );
+        let was_ahead: bool = lease.bind(now).fetch_one(&mut *connection).await?;
+        found = u64::from(was_ahead);
+    }
+    if found > 0 {
+        let jobs = "update jobs j set changed_at = $1 from (select number from jobs \
+            where changed_at > $1 order by number for update skip locked) as ahead \
+            where j.number = ahead.number";
+        sqlx::query(jobs).bind(now).execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// What nearly every group changes, in one statement rather than four: between two statements

@@ -69,9 +69,10 @@ pub(super) fn status(on: &mut Connection, now: Millis) -> Result<Status, StoreEr
     let since = now.div_euclid(MINUTE) - WINDOW_MINUTES;
     let mut start = now;
     let mut recent = reading.prepare_cached(
-        "select stage, sum(done), min(minute) from throughput where minute >= ? group by stage",
+        "select stage, sum(done), min(minute) from throughput \
+         where minute >= ? and minute <= ? group by stage",
     )?;
-    let mut recent = recent.query([since])?;
+    let mut recent = recent.query([since, now.div_euclid(MINUTE)])?;
     while let Some(row) = recent.next()? {
         let (stage, done, minute): (i64, i64, i64) = row.try_into()?;
         stages[stage_of(stage)?.index()].recent = unsigned(done);
@@ -367,7 +368,7 @@ pub(super) fn to_requeue(
          where l.id > ?1 and (?6 is null or l.nickname = ?6) \
          and l.outcome = 'completed' and l.round = j.round \
          and j.stage = l.stage + (j.state <> 'closed') and (?3 is null or l.stage = ?3) \
-         and (?4 is null or j.changed_at <= ?4) \
+         and (?4 is null or min(j.changed_at, ?8) <= ?4) \
          and (?5 is null or j.number in (select value from json_each(?5))) \
          and (?7 is null or exists (select 1 from inputs i where i.number = l.number \
          and i.stage = l.stage + 1 and instr(i.data, ?7) > 0)) \
@@ -380,7 +381,7 @@ pub(super) fn to_requeue(
          and (j.state = 'aside' or (?5 is not null and (j.state = 'held' or (j.state = 'closed' \
          and exists (select 1 from leases l where l.number = j.number and l.stage = j.stage \
          and l.round = j.round and l.outcome = 'completed'))))) \
-         and (?3 is null or j.stage = ?3) and (?4 is null or j.changed_at <= ?4) \
+         and (?3 is null or j.stage = ?3) and (?4 is null or min(j.changed_at, ?8) <= ?4) \
          and (?5 is null or j.number in (select value from json_each(?5))) \
          order by j.number limit ?2"
     };
@@ -396,6 +397,7 @@ pub(super) fn to_requeue(
         numbers,
         &filter.nickname,
         &filter.result_contains,
+        now,
     );
     let mut statement = on.prepare_cached(statement)?;
     statement

@@ -17,10 +17,11 @@ pub(super) fn pace(
 ) -> Result<Vec<MinuteRow>, StoreError> {
     let since = now.div_euclid(MINUTE) - i64::from(minutes);
     let mut statement = on.prepare_cached(
-        "select minute, stage, done from throughput where minute > ? order by minute, stage",
+        "select minute, stage, done from throughput \
+         where minute > ? and minute <= ? order by minute, stage",
     )?;
     statement
-        .query_and_then([since], |row| {
+        .query_and_then([since, now.div_euclid(MINUTE)], |row| {
             Ok(MinuteRow {
                 minute: row.get(0)?,
                 stage: stage_of(row.get(1)?)?,

@@ -53,7 +53,36 @@ pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError>
     failures_noted(on, changes)?;
     jobs(on, changes)?;
     outputs(on, changes)?;
-    counters(on, changes)
+    counters(on, changes)?;
+    match changes.corrects {
+        Some(thoroughly) => correct(on, changes.now, thoroughly),
+        None => Ok(()),
+    }
+}
+
+/// Times in the future were written while the clock was ahead. Jobs have no index by time: they are
+/// looked through where something else tells that it was.
+fn correct(on: &Connection, now: Millis, thoroughly: bool) -> Result<(), StoreError> {
+    let workers = "update workers set last_seen = min(last_seen, ?1), \
+                   first_seen = min(first_seen, ?1), synced_at = min(synced_at, ?1) \
+                   where last_seen > ?1 or synced_at > ?1";
+    let minutes = "delete from throughput where minute > ?1";
+    let lease = "select exists (select 1 from (select granted_at, ended_at from leases \
+                 order by id desc limit 1) where max(granted_at, coalesce(ended_at, 0)) > ?1)";
+    let mut found = on.prepare_cached(workers)?.execute([now])?;
+    found += on
+        .prepare_cached(minutes)?
+        .execute([now.div_euclid(MINUTE)])?;
+    let was_ahead = found > 0
+        || (thoroughly
+            && on
+                .prepare_cached(lease)?
+                .query_row([now], |row| row.get(0))?);
+    if was_ahead {
+        let jobs = "update jobs set changed_at = ?1 where changed_at > ?1";
+        on.prepare_cached(jobs)?.execute([now])?;
+    }
+    Ok(())
 }
 
 fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
