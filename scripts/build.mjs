@@ -7,7 +7,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 
 import { Failure, isMain, runMain } from "./failure.mjs";
 import { shortenNames } from "./imports.mjs";
-import { addLicences, finishWeb } from "./npm-package.mjs";
+import { addLicences, carryClient, finishWeb } from "./npm-package.mjs";
 import { root, toolEnv, which } from "./places.mjs";
 import { answer, endOnSignals, must } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
@@ -27,9 +27,11 @@ Builds the npm package into pkg/, the sample's kernel and the tracker.
   --out-dir FOLDER  where that package goes (default pkg)
   --help            this text`;
 
+const published = join(root, "pkg");
+
 /** The package that is published. Resolves to its folder. */
-export function buildPackage({ target = "web", outDir = join(root, "pkg") } = {}) {
-  return wasmPack({
+export async function buildPackage({ target = "web", outDir = published } = {}) {
+  const folder = await wasmPack({
     what: `the npm package (${target})`,
     crate: root,
     target,
@@ -38,6 +40,8 @@ export function buildPackage({ target = "web", outDir = join(root, "pkg") } = {}
     inputs: ["src", "crates/protocol", "Cargo.toml", "README.md"],
     about: "1 to 2 minutes the first time",
   });
+  if (target === "web" && outDir === published) carryClient(folder);
+  return folder;
 }
 
 /** The sample's kernel, which the volunteer page's workers import. Resolves to its folder. */

@@ -3,7 +3,7 @@
 // package.json that wasm-pack does not write.
 
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
@@ -43,6 +43,32 @@ export async function finishWeb(folder) {
     },
     sideEffects: false,
   }));
+}
+
+const carried = join(root, "crates", "tracker", "client");
+
+/** Puts the files for pages without a bundler where the tracker is compiled with them. */
+export function carryClient(folder) {
+  const types = readFileSync(join(folder, "index.d.ts"));
+  const files = {
+    "distcompute_client.js": readFileSync(join(folder, "distcompute_client.js")),
+    "distcompute_client_bg.wasm": readFileSync(join(folder, "distcompute_client_bg.wasm")),
+    "distcompute_client.d.ts": types,
+  };
+  const hash = createHash("sha256");
+  for (const content of Object.values(files)) hash.update(content);
+  const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  // The content too: browsers keep these files for a year, and a version is built many times.
+  const name = `${version}-${hash.digest("hex").slice(0, 8)}`;
+  const isFolder = (entry) => entry.isDirectory();
+  const there = readdirSync(carried, { withFileTypes: true }).filter(isFolder);
+  // Left alone if it is the same: cargo would build the tracker again.
+  if (there.length === 1 && there[0].name === name) return;
+  for (const entry of there) rmSync(join(carried, entry.name), { recursive: true, force: true });
+  mkdirSync(join(carried, name), { recursive: true });
+  for (const [file, content] of Object.entries(files)) {
+    writeFileSync(join(carried, name, file), content);
+  }
 }
 
 /** Adds the licences, which npm leaves out under these names. */

@@ -3,12 +3,14 @@
 // it cannot set up.
 
 import { ensureChromium } from "./browsers.mjs";
+import { buildPackage } from "./build.mjs";
 import { isMain, runMain } from "./failure.mjs";
 import { ensureOperatorTools } from "./operators.mjs";
 import { ensurePostgres, withPostgres } from "./postgres.mjs";
 import { endOnSignals } from "./process.mjs";
 import { ensurePython, ensureSchemathesis } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
+import { testTracker } from "./servers.mjs";
 import { nativeTests, nodeTests, pythonTests, simulate } from "./test.mjs";
 import { ensureBuildTools, ensureNpmPackages, ensureRust } from "./tools.mjs";
 import { wasmStep } from "./wasm.mjs";
@@ -32,11 +34,15 @@ const steps = [
   },
   {
     name: "bundlers",
-    what: "the packed package in Vite, webpack, Node, TypeScript and without any of them",
+    what: "the packed package in bundlers, Node, TypeScript and without any of them",
     needs: [ensureBuildTools, ensureChromium],
-    run: (of) => {
+    run: async (of) => {
       const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
-      return nodeTests({ folders: ["tests/bundlers"], env });
+      // First, because the tracker carries it.
+      await buildPackage();
+      await testTracker();
+      // One after the other: they build into the same folders.
+      return await nodeTests({ folders: ["tests/bundlers"], env, args: ["--test-concurrency=1"] });
     },
   },
   {

@@ -4,7 +4,7 @@
 import { commandsFor, nextPage } from "./docs.mjs";
 
 /** A page that loads one script. */
-const html = (script) =>
+export const html = (script) =>
   `<!doctype html>\n<meta charset="utf-8" />\n<title>A project</title>\n` +
   `<button>Start</button>\n<script type="module" src="${script}"></script>\n`;
 

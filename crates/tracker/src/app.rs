@@ -76,6 +76,7 @@ pub fn router(app: App) -> Result<Router, String> {
         .merge(routes::worker::router())
         .merge(routes::job::router())
         .merge(routes::assets::router())
+        .merge(routes::client::router())
         .merge(routes::health::router())
         .merge(routes::files::router(&app.settings))
         .fallback(|| async { ApiError::Refused(ErrorCode::NotFound) })

@@ -16,9 +16,10 @@ mod admin;
 mod surroundings;
 
 /// Addresses under which the tracker itself answers.
-const OWN_PATHS: [&str; 8] = [
+const OWN_PATHS: [&str; 9] = [
     "/api",
     "/assets",
+    "/client",
     "/healthz",
     "/job",
     "/leaderboard",

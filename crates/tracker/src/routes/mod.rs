@@ -2,6 +2,7 @@
 //! call the store once, and write the answer; they hold no rule of their own.
 
 pub mod assets;
+pub mod client;
 pub mod dashboard;
 pub mod files;
 pub mod health;
