@@ -149,8 +149,8 @@ const VOLUNTEERS: &str = "select count(distinct case when nickname = $1 then 'a:
 
 /// How many jobs of each stage have failed there and are worked on again, as far as that matters.
 pub(super) const FAILING: &str = "select s.stage, f.failing from stage_counters s, \
-     lateral (select count(*) failing from (select 1 from jobs j where j.stage = s.stage \
-     and j.failures > 0 and j.state in ('open', 'held') limit $1) some) f";
+     lateral (select count(*) as failing from (select 1 from jobs j where j.stage = s.stage \
+     and j.failures > 0 and j.state in ('open', 'held') limit $1) as few) as f";
 
 /// A page of the workers of a stage.
 pub(super) const WORKERS: &str = "select display_name, nickname, \
