@@ -49,6 +49,8 @@ const reasons = {
   /** @param {Told} told */
   setup_failed: (told) => `The project's program could not be loaded. ${again("Trying", told)}`,
   /** @param {Told} told */
+  jobs_fail: (told) => `Jobs fail on this machine. ${again("Trying", told)}`,
+  /** @param {Told} told */
   worker_failed: (told) => `Your cores could not be started. ${again("Trying", told)}`,
   finishing: () => "Finishing what was begun. No new jobs are taken.",
   stopping: () => "Stopping: unfinished jobs are being put back.",
@@ -111,6 +113,7 @@ function there({ status, wanted, ...affair }) {
 export function advice({ reason, error }) {
   const remedies = {
     setup_failed: "If it goes on like this, reload this page.",
+    jobs_fail: "Others go on with these jobs. If it stays like this, press Stop.",
     worker_failed: "If it goes on like this, reload this page.",
     no_tracker: moved(error) ?? "If it goes on like this, tell whoever runs this page.",
     failed: "If that does not help, reload this page, or come back later.",

@@ -24,6 +24,7 @@ pub mod action;
 pub mod clock;
 pub mod desk;
 pub mod duty;
+pub mod failing;
 pub mod governor;
 pub mod house;
 pub mod keyed;

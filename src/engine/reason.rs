@@ -47,6 +47,11 @@ pub enum Reason {
         /// Milliseconds since 1970.
         until: f64,
     },
+    /// Most jobs fail on this machine; the next one is asked for at this time.
+    JobsFail {
+        /// Milliseconds since 1970.
+        until: f64,
+    },
     /// Workers cannot be started, or die at once; tried again at this time.
     WorkerFailed {
         /// Milliseconds since 1970.
@@ -81,6 +86,7 @@ impl Reason {
             Self::Hidden => "hidden",
             Self::AnotherTab => "another_tab",
             Self::SetupFailed { .. } => "setup_failed",
+            Self::JobsFail { .. } => "jobs_fail",
             Self::WorkerFailed { .. } => "worker_failed",
             Self::Finishing => "finishing",
             Self::Stopping => "stopping",
@@ -99,6 +105,7 @@ impl Reason {
             | Self::NoTracker { until }
             | Self::OutsideHours { until }
             | Self::SetupFailed { until }
+            | Self::JobsFail { until }
             | Self::WorkerFailed { until } => Some(until),
             Self::Paused { until } => until,
             _ => None,

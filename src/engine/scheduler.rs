@@ -10,6 +10,7 @@ use super::{
     action::{Action, Got, Moved, Session, Wire, Write},
     clock::{Due, Now, Steady},
     desk::{Desk, Job, Key, Outcome, Place, Text, Ticket},
+    failing::{Failing, LastError},
     governor::{Surroundings, Verdict, Wish, govern},
     keyed::Keyed,
     link::{Ask, Ids, Link},
@@ -293,6 +294,7 @@ struct Counts {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scheduler {
     desk: Desk,
+    failing: Failing,
     links: Vec<Link>,
     cores: Keyed<Core>,
     ids: Ids,
@@ -340,6 +342,7 @@ impl Scheduler {
         };
         Self {
             desk: Desk::default(),
+            failing: Failing::default(),
             links: stages.iter().enumerate().map(link).collect(),
             cores: Keyed::default(),
             ids: Ids::default(),
@@ -694,6 +697,7 @@ impl Scheduler {
         if let Some(before) = self.cores.get(at) {
             (core.jobs, core.busy_ms) = (before.jobs, before.busy_ms);
             core.setups = before.setups;
+            core.why.clone_from(&before.why);
         }
         self.empty(at);
         self.cores.insert(at, core);
@@ -713,6 +717,7 @@ impl Scheduler {
         if let Some(key) = running.filter(|key| self.runs(at, *key)) {
             self.counts.failed += 1;
             let why = format!("The worker died: {why}");
+            self.note_failure(key, &why, now);
             self.desk.end(key, Outcome::Failed(why), now);
         }
         self.empty(at);
@@ -778,9 +783,16 @@ impl Scheduler {
                 link.common.job_ms.add(ended.ms, 1);
             }
             match ended.outcome {
-                Outcome::Done(_) => core.jobs += 1,
+                Outcome::Done(_) => {
+                    core.jobs += 1;
+                    self.failing.done();
+                }
                 Outcome::Invalid(_) => self.counts.invalid += 1,
-                Outcome::Failed(_) => self.counts.failed += 1,
+                Outcome::Failed(ref why) => {
+                    self.counts.failed += 1;
+                    let job = self.desk.get(ended.key).map_or(0, |job| job.number);
+                    self.failing.failed(why, job, now);
+                }
                 Outcome::Released => {}
             }
             let has = self
@@ -1134,8 +1146,9 @@ impl Scheduler {
             out.push(Action::Replace { core: at, why });
         }
         for (at, key, outcome, why) in over {
-            if matches!(outcome, Outcome::Failed(_)) {
+            if let Outcome::Failed(why) = &outcome {
                 self.counts.failed += 1;
+                self.note_failure(key, why, now);
             }
             if self.runs(at, key) {
                 self.desk.end(key, outcome, now);
@@ -1143,6 +1156,11 @@ impl Scheduler {
             self.renew_core(now, at);
             out.push(Action::Replace { core: at, why });
         }
+    }
+
+    fn note_failure(&mut self, key: Key, why: &str, now: Now) {
+        let job = self.desk.get(key).map_or(0, |job| job.number);
+        self.failing.failed(why, job, now);
     }
 
     /// A core's worker is to be replaced: what it had goes back to the desk.
@@ -1198,6 +1216,8 @@ impl Scheduler {
         let held: f64 = held.map(|input| f64::from(input.bytes)).sum();
         let room = HELD_BYTES - held;
         let coming: usize = self.links.iter().map(Link::coming).sum();
+        let unfinished = self.desk.count(|job| job.outcome().is_none());
+        let most = self.failing.may_hold(now).saturating_sub(unfinished);
         let mut first = true;
         for index in 0..self.links.len() {
             let speed = self.speed(&self.links[index]);
@@ -1205,7 +1225,7 @@ impl Scheduler {
             // One job always, whatever it weighs.
             let may_hold = room > 0.0 || spare == 0;
             let want = if may && first && cores > 0 && may_hold {
-                target.saturating_sub(spare)
+                target.saturating_sub(spare).min(most)
             } else {
                 0
             };
@@ -1350,6 +1370,7 @@ impl Scheduler {
                 .iter()
                 .filter_map(|link| link.due_ms(now, &self.desk)),
         );
+        due.extend(self.failing.due_ms(now));
         let verdict = self.verdict(now, wall);
         due.extend(verdict.look_again.map(|at| at - wall));
         if let Some(since) = self.resting {
@@ -1445,6 +1466,13 @@ impl Scheduler {
         if self.renewing {
             return Reason::Updating;
         }
+        if self.failing.first().is_some() {
+            return Reason::JobsFail {
+                until: self
+                    .clock
+                    .wall_of(now.wall + self.failing.due_ms(now).unwrap_or(0.0)),
+            };
+        }
         if self.is_working() {
             return Reason::Computing;
         }
@@ -1453,7 +1481,8 @@ impl Scheduler {
             return Reason::Computing;
         }
         let until = |ms: f64| self.clock.wall_of(now.wall + ms);
-        let broken = |core: &Core| core.health == Health::Broken;
+        // While it is tried again, too.
+        let broken = |core: &Core| core.health != Health::Up && core.setups > 0;
         if !self.cores.is_empty() && self.cores.values().all(broken) {
             let retry = self.cores.values().filter_map(|core| core.retry);
             let ms = retry.map(|retry| retry.left_ms(now)).reduce(f64::min);
@@ -1504,6 +1533,13 @@ impl Scheduler {
             let first = self.cores.values().next();
             all.problem = first.map_or_else(String::new, |core| core.why.clone());
         }
+        if let (Reason::JobsFail { .. }, Some(first)) = (&all.reason, self.failing.first()) {
+            all.problem = format!("{}: {}", first.name, first.message);
+        }
+        all.last_error = self.failing.last().cloned().map(|error| LastError {
+            at: self.clock.wall_of(error.at),
+            ..error
+        });
         all.trouble = self.trouble().cloned();
         for (at, core) in self.cores.iter() {
             all.cores.push(self.core_status(now, at, core));

@@ -1,6 +1,6 @@
 //! What a page sees of the volunteer: the shape of the status, and how often it is told.
 
-use super::{reason::Reason, settings::Settings};
+use super::{failing::LastError, reason::Reason, settings::Settings};
 use crate::fault::Fault;
 use distcompute_protocol::Stage;
 
@@ -42,6 +42,7 @@ impl State {
             | Reason::Hidden => Self::Paused,
             Reason::AnotherTab => Self::Elsewhere,
             Reason::SetupFailed { .. }
+            | Reason::JobsFail { .. }
             | Reason::WorkerFailed { .. }
             | Reason::NoTracker { .. }
             | Reason::Failed => Self::Failed,
@@ -129,8 +130,11 @@ pub struct Core {
 pub struct Status {
     /// Why it computes or does not; the state follows from it.
     pub reason: Reason,
-    /// What the owner's `setup` has thrown, where that is the reason.
+    /// What the owner's `setup` has thrown, or the first of the jobs that fail, where that is the
+    /// reason.
     pub problem: String,
+    /// The last job that failed.
+    pub last_error: Option<LastError>,
     /// What keeps this page from its tracker, where waiting is not what helps.
     pub trouble: Option<Fault>,
     /// By place.
@@ -176,6 +180,7 @@ impl Status {
         Self {
             reason,
             problem: String::new(),
+            last_error: None,
             trouble: None,
             cores: Vec::new(),
             jobs_done: 0,

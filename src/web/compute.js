@@ -280,7 +280,7 @@ export class Core {
       this.#setup = await setup?.call(owner);
       this.#up = { t: "up" };
     } catch (thrown) {
-      this.#up = { t: "broken", message: this.#door("says", thrown) };
+      this.#up = { t: "broken", message: this.#door("account", thrown) };
     }
     this.#port.postMessage(this.#up);
     while (this.#up.t === "up") {
@@ -346,7 +346,7 @@ export class Core {
     // Three truths in one number.
     result.kind = endings[this.#rules(ENDING, 0, aborted + 2 * flagged + 4 * Boolean(failure))];
     if (result.kind === "invalid") result.message = run.flaw;
-    else if (failure) result.message = this.#door("says", failure.thrown);
+    else if (failure) result.message = this.#door("account", failure.thrown);
     else if (result.kind === "done") {
       try {
         // Calls the owner's `toJSON`.

@@ -122,6 +122,8 @@ pub(crate) fn main_door() -> JsValue {
         "compute" => Ok(JsValue::from(compute::start(&a, &b))),
         // An output as the wire has it.
         "output" => Ok(json::output(&a)?.into()),
+        // The same for whoever is to find the fault.
+        "account" => Ok(json::account(&a).into()),
         // What a thrown value says of itself.
         _ => Ok(json::says(&a).into()),
     }))

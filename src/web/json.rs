@@ -208,6 +208,52 @@ pub(crate) fn says(thrown: &JsValue) -> String {
     distcompute_protocol::cut(&said, SAID as usize)
 }
 
+/// A thrown value for whoever is to find the fault: an error's name and message in the first line,
+/// then its cause and the beginning of its stack. It too may be anything.
+pub(crate) fn account(thrown: &JsValue) -> String {
+    let text = |name: &str, units: u32| {
+        js_sys::Reflect::get(thrown, &JsValue::from_str(name))
+            .ok()
+            .and_then(|value| Some(value.dyn_ref::<JsString>()?.substring(0, units)))
+            .map(String::from)
+            .filter(|text| !text.is_empty())
+    };
+    let message = thrown
+        .is_object()
+        .then(|| text("message", 2 * SAID))
+        .flatten();
+    let Some(message) = message else {
+        // No error: itself, as far as it can be written.
+        let plain = says(thrown);
+        let object = thrown.is_object() && plain == "[object Object]";
+        let written = object.then(|| JSON::stringify(thrown).ok()).flatten();
+        // Of what says that it is nothing there is no text.
+        let written = written.and_then(|json| beginning(&json.into()));
+        return written.unwrap_or(plain);
+    };
+    let name = text("name", 2 * SAID).unwrap_or_else(|| "Error".to_owned());
+    let mut account = [name.as_str(), ": ", &message].concat();
+    let cause = js_sys::Reflect::get(thrown, &JsValue::from_str("cause")).unwrap_or_default();
+    if !cause.is_undefined() && !cause.is_null() {
+        let name = js_sys::Reflect::get(&cause, &JsValue::from_str("name")).ok();
+        let name = name.as_ref().and_then(beginning);
+        account.push_str("\nCaused by: ");
+        if let Some(name) = name {
+            account.push_str(&name);
+            account.push_str(": ");
+        }
+        account.push_str(&says(&cause));
+    }
+    if let Some(stack) = text("stack", STACK) {
+        account.push('\n');
+        account.push_str(&stack);
+    }
+    account
+}
+
+/// So much of a stack is kept.
+const STACK: u32 = 2_000;
+
 /// So much of what somebody else says is repeated.
 const SAID: u32 = 300;
 

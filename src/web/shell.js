@@ -822,7 +822,7 @@ var Core = class {
       this.#setup = await setup?.call(owner);
       this.#up = { t: "up" };
     } catch (thrown) {
-      this.#up = { t: "broken", message: this.#door("says", thrown) };
+      this.#up = { t: "broken", message: this.#door("account", thrown) };
     }
     this.#port.postMessage(this.#up);
     while (this.#up.t === "up") {
@@ -881,7 +881,7 @@ var Core = class {
     const [aborted, flagged] = [run.reason !== void 0, run.flaw !== void 0];
     result.kind = endings[this.#rules(ENDING, 0, aborted + 2 * flagged + 4 * Boolean(failure))];
     if (result.kind === "invalid") result.message = run.flaw;
-    else if (failure) result.message = this.#door("says", failure.thrown);
+    else if (failure) result.message = this.#door("account", failure.thrown);
     else if (result.kind === "done") {
       try {
         result.data = this.#door("output", output);
@@ -1340,6 +1340,7 @@ var Page = class {
     else if (t === "fatal") this.fatal = error;
     else if (t === "status" && !isSame(this.latest, status)) {
       this.latest = status;
+      this.complain(status.lastError ?? status.error);
       this.changed = true;
     }
     this.tell("hub:" + t, id, number);
@@ -1373,6 +1374,13 @@ var Page = class {
   }
   keep(settings) {
     this.settings = settings;
+  }
+  /** The first thing that goes wrong goes to the console, for whoever writes the handler. */
+  complain(error) {
+    if (!error || this.complained) return;
+    this.complained = true;
+    const job = error.job === void 0 ? "" : `job ${error.job} failed: ${error.name}: `;
+    say(`distcompute: ${job}${error.message}`);
   }
   /** Requests of a page outlive it, where those of a worker often do not. */
   farewell() {

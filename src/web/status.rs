@@ -30,7 +30,7 @@ export type VolunteerState =
 export interface VolunteerReason {
   code:
     | "computing" | "starting" | "fetching" | "no_jobs" | "unreachable" | "no_tracker" | "paused"
-    | "on_battery" | "outside_hours" | "hidden" | "another_tab" | "setup_failed" | "worker_failed" | "finishing"
+    | "on_battery" | "outside_hours" | "hidden" | "another_tab" | "setup_failed" | "jobs_fail" | "worker_failed" | "finishing"
     | "stopping" | "stopped" | "updating" | "failed";
   /** When that ends or is tried again, in milliseconds since 1970, where that is known. */
   until: number | null;
@@ -79,6 +79,13 @@ export interface VolunteerStatus {
   readonly jobsInvalid: number;
   /** Jobs that failed here. */
   readonly jobsFailed: number;
+  /** The last job that failed here, with its error, and when, in milliseconds since 1970. */
+  readonly lastError: Readonly<{
+    name: string;
+    message: string;
+    job: number;
+    at: number;
+  }> | null;
   /** Results that the tracker did not take. */
   readonly jobsRejected: number;
   /** Results of an earlier visit that the tracker no longer wanted. */
@@ -122,12 +129,24 @@ pub(crate) fn write(status: &Status) -> JsValue {
     } else {
         "unreachable"
     };
-    let error = matches!(status.reason, Reason::SetupFailed { .. }).then(|| {
-        let message = format!("The setup failed: {}", status.problem);
+    let what = match status.reason {
+        Reason::SetupFailed { .. } => Some("The setup failed: "),
+        Reason::JobsFail { .. } => Some("Jobs fail on this machine: "),
+        _ => None,
+    };
+    let error = what.map(|what| {
+        let problem = status.problem.lines().next().unwrap_or_default();
         object()
             .with("name", "WorkerError")
             .with("code", status.reason.code())
-            .with("message", &message)
+            .with("message", &[what, problem].concat())
+    });
+    let last = status.last_error.as_ref().map(|error| {
+        object()
+            .with("name", &error.name)
+            .with("message", &error.message)
+            .with("job", error.job)
+            .with("at", error.at)
     });
     let trouble = status.trouble.as_ref().map(write_fault);
     let error = error.or(trouble);
@@ -141,6 +160,7 @@ pub(crate) fn write(status: &Status) -> JsValue {
         .with("jobsByStage", by_stage)
         .with("jobsInvalid", status.jobs_invalid)
         .with("jobsFailed", status.jobs_failed)
+        .with("lastError", last)
         .with("jobsRejected", status.jobs_rejected)
         .with("notDelivered", status.not_delivered)
         .with("computeMs", status.compute_ms)

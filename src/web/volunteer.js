@@ -2,7 +2,7 @@
 // what is missing and is not swept away while its workers run, and the calls of what the page may
 // have replaced or the browser may not have. No rule belongs here.
 
-import { compiledWasm, makeError, open } from "./face.js";
+import { compiledWasm, makeError, open, say } from "./face.js";
 import { within } from "./limit.js";
 import { forget } from "./storage.js";
 
@@ -300,6 +300,7 @@ class Page {
     else if (t === "fatal") this.fatal = error;
     else if (t === "status" && !isSame(this.latest, status)) {
       this.latest = status;
+      this.complain(status.lastError ?? status.error);
       this.changed = true;
     }
     this.tell("hub:" + t, id, number);
@@ -340,6 +341,14 @@ class Page {
 
   keep(settings) {
     this.settings = settings;
+  }
+
+  /** The first thing that goes wrong goes to the console, for whoever writes the handler. */
+  complain(error) {
+    if (!error || this.complained) return;
+    this.complained = true;
+    const job = error.job === undefined ? "" : `job ${error.job} failed: ${error.name}: `;
+    say(`distcompute: ${job}${error.message}`);
   }
 
   /** Requests of a page outlive it, where those of a worker often do not. */

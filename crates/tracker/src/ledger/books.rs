@@ -43,8 +43,6 @@ pub(super) struct Books {
     pub(super) paused: [bool; 5],
     pub(super) may_fail: [bool; 5],
     pub(super) volunteers: HashMap<(Stage, String), Volunteer>,
-    /// A job was not given to somebody who asked, so that others do it.
-    pub(super) withheld: bool,
     pub(super) flags: HashMap<(i64, Stage), BTreeSet<String>>,
     pub(super) makers: HashMap<i64, String>,
     /// Outputs that were read or made by this group.
@@ -105,7 +103,6 @@ impl Books {
                 .into_iter()
                 .map(|one| ((one.stage, one.name.clone()), one))
                 .collect(),
-            withheld: false,
             flags,
             makers: read.makers.into_iter().collect(),
             outputs: outputs
@@ -351,55 +348,60 @@ impl Books {
         self.queues[stage.index()].get(at).copied()
     }
 
-    /// Where in the queue the next job for a volunteer is: the first that it did not give back, or
-    /// else the first that is not to be left to others.
     fn next_place(&mut self, stage: Stage, volunteer: &str) -> Option<usize> {
-        let now = self.now;
-        let Self {
-            queues,
-            jobs,
-            avoided,
-            volunteers,
-            withheld,
-            ..
-        } = self;
-        let queue = &mut queues[stage.index()];
         // What operations before this one took out of its turn is still in the list.
-        let open = |number: &i64| {
-            let job = jobs.get(number);
-            job.is_some_and(|job| job.state == State::Open && job.stage == stage)
-        };
-        while queue.front().is_some_and(|number| !open(number)) {
-            queue.pop_front();
+        while let Some(number) = self.queues[stage.index()].front().copied() {
+            if self.is_open(number, stage) {
+                break;
+            }
+            self.queues[stage.index()].pop_front();
         }
+        self.find_job(stage, volunteer).0
+    }
+
+    fn is_open(&self, number: i64, stage: Stage) -> bool {
+        let job = self.jobs.get(&number);
+        job.is_some_and(|job| job.state == State::Open && job.stage == stage)
+    }
+
+    /// Where the next job for a volunteer is in the queue: the first that it did not give back, or
+    /// else the first that is not to be left to others; and whether some are.
+    fn find_job(&self, stage: Stage, volunteer: &str) -> (Option<usize>, bool) {
         let mut key = (0, volunteer.to_owned());
-        let mut wanted = None;
-        let mut last = None;
-        for (at, number) in queue.iter().take(LOOK_AHEAD).enumerate() {
-            if !open(number) {
+        let (mut last, mut withheld) = (None, false);
+        let queue = self.queues[stage.index()].iter();
+        for (at, number) in queue.take(LOOK_AHEAD).enumerate() {
+            if !self.is_open(*number, stage) {
                 continue;
             }
             key.0 = *number;
-            let failed = avoided.get(&key).copied();
-            if failed.is_none() {
-                wanted = Some(at);
-                break;
-            }
-            if last.is_some() {
-                continue;
-            }
-            let is_for_others = failed == Some(true)
-                && volunteers.values().any(|other| {
-                    let there = other.stage == stage && now - other.asked_at < THERE;
-                    let has_failed = || avoided.get(&(*number, other.name.clone())) == Some(&true);
-                    there && other.name != volunteer && !has_failed()
-                });
-            if is_for_others {
-                *withheld = true;
-            } else {
-                last = Some(at);
+            match self.avoided.get(&key) {
+                None => return (Some(at), withheld),
+                Some(true) if self.is_for_others(*number, stage, volunteer) => withheld = true,
+                Some(_) => last = last.or(Some(at)),
             }
         }
-        wanted.or(last)
+        (last, withheld)
+    }
+
+    /// Whether somebody else is there at whom a job has not failed.
+    fn is_for_others(&self, number: i64, stage: Stage, volunteer: &str) -> bool {
+        let there = |other: &Volunteer| {
+            other.stage == stage && other.name != volunteer && self.now - other.asked_at < THERE
+        };
+        let has_failed = |other: &Volunteer| {
+            let key = (number, other.name.clone());
+            self.avoided.get(&key) == Some(&true)
+        };
+        let mut others = self.volunteers.values();
+        others.any(|other| there(other) && !has_failed(other))
+    }
+
+    /// Whether all that is open is left to others than this worker.
+    pub(super) fn is_withheld(&self, worker: i64) -> bool {
+        self.workers.get(&worker).is_some_and(|row| {
+            let (found, withheld) = self.find_job(row.stage, &Self::volunteer(row));
+            found.is_none() && withheld
+        })
     }
 }

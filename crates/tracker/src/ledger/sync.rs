@@ -39,7 +39,6 @@ impl Books {
         if seq < last {
             return Err(ErrorCode::Superseded);
         }
-        self.withheld = false;
         let first = self.has_had_nothing(worker);
         let wants = usize::try_from(request.want)
             .unwrap_or(usize::MAX)
@@ -67,7 +66,7 @@ impl Books {
         let lacks_jobs = reply.granted.len() < wants && reply.left_bytes == 0;
         // What is there is not for this one: it need not come back in a moment.
         let rests = self.rests(worker);
-        if self.withheld || self.room(worker) == 0 {
+        if lacks_jobs && (self.is_withheld(worker) || self.room(worker) == 0) {
             open = 0;
         }
         reply.wait_s = wait_s(lacks_jobs, open, workers, self.rules.lease_s);
