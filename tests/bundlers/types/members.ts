@@ -8,6 +8,7 @@ import type {
   ErrorCode,
   Job,
   JobData,
+  VolunteerOptions,
   WorkContext,
   WorkHandler,
   ZeroJobError,
@@ -142,7 +143,7 @@ export function mistakesAtWork(): void {
   work((_, { progress }) => (progress("1", 2), ""));
 }
 
-export function mistakesOfVolunteers(spawn: () => Worker): void {
+export function mistakesOfVolunteers(spawn: VolunteerOptions["spawn"]): void {
   const url = "http://127.0.0.1:8080";
   new Volunteer({ url, stage: "a", spawn });
   new Volunteer({ url, stages: ["b", "A stage"], spawn });
