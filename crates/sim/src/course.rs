@@ -153,6 +153,7 @@ impl Draw {
             portal: self.rate(most),
             cut: self.rate(most),
             down: false,
+            proxy: None,
         }
     }
 

@@ -9,7 +9,7 @@ use distcompute_client::{
     engine::{
         action::{Action, Got, Granted, Moved, Outgoing, Parsed, Session, Synced, Wire, Write},
         clock::Now,
-        desk::{Key, Outcome, Place, Text, Ticket},
+        desk::{Job, Key, Outcome, Place, Text, Ticket},
         governor::{Surroundings, Wish},
         reason::Reason,
         scheduler::{Ended, Event, Inherited, Progress, Report, Scheduler, Stored},
@@ -69,7 +69,22 @@ pub struct Faults {
     pub cut: f64,
     /// Nothing gets through.
     pub down: bool,
+    /// Answers in the tracker's name.
+    pub proxy: Option<Proxy>,
 }
+
+/// A proxy that refuses whatever carries more than so many bytes of results, with a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proxy {
+    pub limit: usize,
+    pub status: u16,
+}
+
+/// A result that is refused may be tried again for so long, while others are answered.
+const REFUSED_MS: f64 = 7_200_000.0;
+
+/// The shell waits so long for storage that does not answer.
+const STORAGE_MS: f64 = 5_000.0;
 
 impl Faults {
     pub const RATES: usize = 9;
@@ -360,6 +375,12 @@ pub struct World<T> {
     pub trace: bool,
     /// Nothing can be written to storage.
     pub full: bool,
+    /// Storage never answers.
+    silent: bool,
+    /// What came before the hub has begun, which waits for storage.
+    early: Option<Vec<Event>>,
+    /// Since when results wait at the hub while the tracker could be reached.
+    waits: BTreeMap<Key, f64>,
     /// Something could not be written, or was wiped.
     lossy: bool,
     sabotage: Option<Sabotage>,
@@ -371,6 +392,10 @@ pub struct World<T> {
 pub enum Sabotage {
     /// A result that cannot be stored is taken for delivered.
     DropWhenFull,
+    /// A refusal by a page is taken for a network that is away, whatever its status.
+    BodyFirst,
+    /// The hub waits for storage without end.
+    WaitForStorage,
 }
 
 /// What the texts of an answer weigh.
@@ -469,6 +494,9 @@ impl<T: Tracker> World<T> {
             steps: 0,
             trace: false,
             full: false,
+            silent: false,
+            early: None,
+            waits: BTreeMap::new(),
             lossy: false,
             sabotage: None,
             dropped: BTreeSet::new(),
@@ -534,6 +562,31 @@ impl<T: Tracker> World<T> {
         self.sabotage = Some(sabotage);
     }
 
+    /// Storage never answers, from the beginning on.
+    pub fn silence_storage(&mut self) {
+        (self.silent, self.lossy) = (true, true);
+        self.queue.clear();
+        self.begin_without_storage(Vec::new());
+    }
+
+    fn begin_without_storage(&mut self, cores: Vec<Inherited>) {
+        self.early = Some(Vec::new());
+        if self.sabotage == Some(Sabotage::WaitForStorage) {
+            return;
+        }
+        let restored = Event::Restored {
+            sessions: Vec::new(),
+            jobs: Vec::new(),
+            cores,
+        };
+        self.hub_hears(STORAGE_MS, restored);
+    }
+
+    /// Whether the hub waits for storage.
+    pub fn waits_for_storage(&self) -> bool {
+        self.early.is_some() && !self.stopped
+    }
+
     fn plan(&mut self, after: f64, what: Happens) {
         self.ticket += 1;
         // Microseconds, so that time has an order.
@@ -590,6 +643,7 @@ impl<T: Tracker> World<T> {
             }
         }
         self.idle.clear();
+        self.waits.clear();
     }
 
     /// Somebody clears the site's data.
@@ -645,6 +699,15 @@ impl<T: Tracker> World<T> {
 
     /// The hub begins with what storage has.
     fn restore(&mut self, cores: Vec<Inherited>) {
+        self.waits.clear();
+        if self.silent {
+            self.begin_without_storage(cores);
+            self.happen(Event::Around(self.around));
+            if self.wish != Wish::Run {
+                self.happen(Event::Wish(self.wish));
+            }
+            return;
+        }
         let sessions = self.sessions.values().cloned().collect();
         let store: Vec<Kept> = self.store.values().cloned().collect();
         let mut jobs = Vec::new();
@@ -1064,6 +1127,18 @@ impl<T: Tracker> World<T> {
         if self.stopped {
             return;
         }
+        if let Some(early) = &mut self.early {
+            if !matches!(event, Event::Restored { .. }) {
+                early.push(event);
+                return;
+            }
+            let early = self.early.take().unwrap_or_default();
+            self.happen(event);
+            for event in early {
+                self.happen(event);
+            }
+            return;
+        }
         let tick = event == Event::Tick;
         let random = self.dice.roll();
         let now = self.now();
@@ -1178,6 +1253,9 @@ impl<T: Tracker> World<T> {
     }
 
     fn write(&mut self, write: Write) {
+        if self.silent {
+            return;
+        }
         if self.full && !matches!(write, Write::Delete(_)) {
             self.lossy = true;
             if let (Some(Sabotage::DropWhenFull), Write::Outcome(key)) = (self.sabotage, &write)
@@ -1299,6 +1377,11 @@ impl<T: Tracker> World<T> {
             Wire::Validate { .. } => "validateWorker",
             Wire::Bye { .. } => "bye",
         });
+        let carried = match &asked {
+            Asked::Sync(sync) => sync.done.iter().map(|done| done.data.len()).sum(),
+            Asked::Complete { data, .. } => data.len(),
+            _ => 0,
+        };
         let life = self.life;
         assert!(
             self.flights.insert(id, life).is_none(),
@@ -1329,6 +1412,20 @@ impl<T: Tracker> World<T> {
         };
         if faults.down || is(faults.request_lost) {
             self.plan(half, heard(Heard::NotReached));
+        } else if let Some(proxy) = faults.proxy.filter(|proxy| carried > proxy.limit) {
+            let answer = Answer {
+                status: proxy.status,
+                body: "<html><center>nginx</center></html>".to_owned(),
+                ..Answer::default()
+            };
+            let said = match self.sabotage {
+                Some(Sabotage::BodyFirst) => Heard::NotReached,
+                _ => Heard::Said(Said {
+                    answer,
+                    content: Content::Nothing,
+                }),
+            };
+            self.plan(self.delay_ms, heard(said));
         } else if is(faults.answer_lost) {
             self.plan(half, arrives(None));
             self.plan(self.delay_ms, heard(Heard::NotReached));
@@ -1761,6 +1858,7 @@ impl<T: Tracker> World<T> {
         }
         self.check_idle();
         self.check_pause();
+        self.check_waits();
         if self.probe > 0 && self.steps.is_multiple_of(self.probe) {
             self.look_for_what_is_slept_through();
         }
@@ -1805,6 +1903,27 @@ impl<T: Tracker> World<T> {
         if let (Some(ends), Reason::Paused { .. }) = (self.pause_ends, self.reason()) {
             let late = self.time() - ends;
             assert!(late < 2_000.0, "still paused {late} ms after the pause");
+        }
+    }
+
+    /// No result waits for ever behind one that is refused, and nor does that one.
+    fn check_waits(&mut self) {
+        if self.faults.down || self.faults.proxy.is_none() {
+            self.waits.clear();
+            return;
+        }
+        let done = |job: &Job| matches!(job.outcome(), Some(Outcome::Done(_)));
+        let desk = self.hub.desk();
+        self.waits.retain(|key, _| desk.get(*key).is_some_and(done));
+        for job in desk.iter().filter(|job| done(job)) {
+            let since = *self.waits.entry(job.key).or_insert(self.t);
+            let waited = self.t - since;
+            assert!(
+                waited < REFUSED_MS,
+                "the result of job {} waits for {waited} ms at {}",
+                job.number,
+                self.t
+            );
         }
     }
 

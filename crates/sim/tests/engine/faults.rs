@@ -83,6 +83,7 @@ fn a_faulty_network_loses_nothing() {
             portal: 0.05,
             cut: 0.05,
             down: false,
+            proxy: None,
         },
     ];
     for (at, faults) in faults.into_iter().enumerate() {

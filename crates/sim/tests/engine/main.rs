@@ -6,4 +6,5 @@ mod exchanges;
 mod faults;
 mod lines;
 mod pace;
+mod proxies;
 mod random;

@@ -144,6 +144,7 @@ fn go(course: &Course) {
         portal: rate,
         cut: rate,
         down: false,
+        proxy: None,
     };
     world.faults = faults;
     let mut around = Surroundings::default();
