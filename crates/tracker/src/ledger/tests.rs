@@ -1,5 +1,8 @@
 //! Decisions of the ledger, on books that were never in a database.
 
+// The number of a worker is its index and its part in what is said.
+#![allow(clippy::needless_range_loop)]
+
 use distcompute_protocol::{
     ANONYMOUS, Done, ErrorCode, Failed, Invalid, RejectedWhy, Stage, SyncRequest,
 };
