@@ -423,7 +423,9 @@ async fn a_new_version_replaces_all_workers() {
     for index in [0, 1] {
         tab.crew.ended(index).await.expect("ended");
     }
-    tab.crew.heard(2, "hub", 1).await.expect("a new hub");
+    let hub = tab.crew.heard(2, "hub", 1).await.expect("a new hub");
+    let counted = get(&get(&hub, "setup"), "counted");
+    assert_eq!(get(&counted, "jobsDone"), 7, "counts go on");
     tab.crew.heard(3, "compute", 1).await.expect("a new core");
 }
 

@@ -309,6 +309,12 @@ impl House {
         &self.settings
     }
 
+    /// Whether the volunteer wants it to compute.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running
+    }
+
     /// Whether this is the tab that computes.
     #[must_use]
     pub fn computes(&self) -> bool {

@@ -290,6 +290,20 @@ struct Counts {
     compute_ms: f64,
 }
 
+/// What a hub has counted that another one follows: after a new version of the project, or its death.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[allow(missing_docs, reason = "as in the status")]
+pub struct Counted {
+    pub by_stage: Vec<(Stage, u32)>,
+    pub invalid: u32,
+    pub failed: u32,
+    pub rejected: u32,
+    pub undelivered: u32,
+    pub compute_ms: f64,
+    /// Jobs by core.
+    pub cores: Vec<(u32, u32)>,
+}
+
 /// The state of the hub.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scheduler {
@@ -312,6 +326,8 @@ pub struct Scheduler {
     resting: Option<Now>,
     wanted: Option<u32>,
     counts: Counts,
+    /// Jobs that each core has done for hubs before this one.
+    earlier: Vec<(u32, u32)>,
     told_fatal: bool,
     renewing: bool,
     /// Whether it is known what storage had; nothing is done before.
@@ -357,6 +373,7 @@ impl Scheduler {
             resting: None,
             wanted: None,
             counts: Counts::default(),
+            earlier: Vec::new(),
             told_fatal: false,
             renewing: false,
             restored: false,
@@ -374,6 +391,26 @@ impl Scheduler {
     #[must_use]
     pub fn with_keys_from(mut self, first: Key) -> Self {
         self.desk.count_from(first);
+        self
+    }
+
+    /// The same hub after another one of the same visit, whose counts go on.
+    #[must_use]
+    pub fn with_counts(mut self, counted: &Counted) -> Self {
+        for (stage, done) in &counted.by_stage {
+            let link = self.links.iter_mut().find(|l| l.common.stage == *stage);
+            if let Some(link) = link {
+                link.common.accepted = *done;
+            }
+        }
+        if let Some(link) = self.links.first_mut() {
+            link.common.rejected = counted.rejected;
+            link.common.undelivered = counted.undelivered;
+        }
+        self.counts.invalid = u64::from(counted.invalid);
+        self.counts.failed = u64::from(counted.failed);
+        self.counts.compute_ms = counted.compute_ms;
+        self.earlier.clone_from(&counted.cores);
         self
     }
 
@@ -1586,6 +1623,8 @@ impl Scheduler {
         let now = self.clock.at(now);
         let minutes = now.since(core.since).max(1_000.0) / 60_000.0;
         let rate = core.jobs as f64 / minutes;
+        let mut earlier = self.earlier.iter().filter(|(core, _)| *core == at);
+        let earlier = earlier.next().map_or(0, |(_, jobs)| u64::from(*jobs));
         status::Core {
             core: at,
             state: match (core.health, &job) {
@@ -1606,7 +1645,7 @@ impl Scheduler {
                     text: progress.map_or_else(String::new, |progress| progress.text.clone()),
                 })
             }),
-            jobs: core.jobs,
+            jobs: core.jobs + earlier,
             // Not more exactly: the status would be another one at each look.
             jobs_per_minute: (rate * 10.0).round() / 10.0,
         }

@@ -17,7 +17,7 @@ use crate::engine::{
     governor::{Surroundings, Wish},
     house::MOST_CORES,
     keyed::Keyed,
-    scheduler::{Ended, Event, Inherited, Progress, Report, Scheduler, Stored},
+    scheduler::{Counted, Ended, Event, Inherited, Progress, Report, Scheduler, Stored},
     settings::Settings,
     status::{BEAT_MS, tell_in},
 };
@@ -192,11 +192,13 @@ impl Hub {
         let settings = read_settings(&settings, &Settings::default())?;
         let limits = read_limits(&field(setup, "limits").unwrap_or_default())?;
         let around = surroundings(&field(setup, "surroundings").unwrap_or_default());
+        let before = field(setup, "counted").unwrap_or_default();
         // Without locks each tab is a volunteer of its own, which keeps what is its own.
         let site = format!("{}{instance}", url.as_str());
         Ok(Self {
             scheduler: RefCell::new(
                 Scheduler::new(&stages, &nickname, settings, limits)
+                    .with_counts(&counted(&before))
                     .with_keys_from((js_sys::Math::random() * FIRST_KEY) as Key),
             ),
             cores: inherited(setup),
@@ -206,8 +208,8 @@ impl Hub {
             url,
             site,
             writes: RefCell::default(),
-            sent: Cell::new(0.0),
-            received: Cell::new(0.0),
+            sent: Cell::new(amount(&before, "bytesSent")),
+            received: Cell::new(amount(&before, "bytesReceived")),
             timer: RefCell::new(None),
             told: Cell::new(f64::NEG_INFINITY),
             said_farewell: RefCell::new((f64::NEG_INFINITY, Vec::new())),
@@ -694,6 +696,24 @@ fn inherited(setup: &JsValue) -> Vec<Inherited> {
     cores
         .filter_map(|core| core.as_f64().map(inherited))
         .collect()
+}
+
+/// What the status of the hub before says that it has counted.
+fn counted(status: &JsValue) -> Counted {
+    let count = |name| small(status, name).unwrap_or_default();
+    let by_stage = field(status, "jobsByStage").unwrap_or_default();
+    let done = |stage: Stage| Some((stage, small(&by_stage, stage.letter())?));
+    let cores = list(status, "cores").into_iter();
+    let cores = cores.filter_map(|core| Some((small(&core, "core")?, small(&core, "jobs")?)));
+    Counted {
+        by_stage: Stage::ALL.into_iter().filter_map(done).collect(),
+        invalid: count("jobsInvalid"),
+        failed: count("jobsFailed"),
+        rejected: count("jobsRejected"),
+        undelivered: count("notDelivered"),
+        compute_ms: amount(status, "computeMs"),
+        cores: cores.collect(),
+    }
 }
 
 fn surroundings(of: &JsValue) -> Surroundings {

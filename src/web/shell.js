@@ -1339,7 +1339,7 @@ var Page = class {
     if (t === "farewell") this.requests = requests;
     else if (t === "fatal") this.fatal = error;
     else if (t === "status" && !isSame(this.latest, status)) {
-      this.latest = status;
+      this.latest = this.counted = status;
       this.complain(status.lastError ?? status.error);
       this.changed = true;
     }
@@ -1361,7 +1361,15 @@ var Page = class {
     const cores = [...this.computing.values()];
     const before = this.latest?.cores;
     const wasm = compiledWasm();
-    this.send(id, { t: "hub", wasm, setup: { ...setup, settings, surroundings, cores, before } });
+    this.send(id, {
+      t: "hub",
+      wasm,
+      setup: { ...setup, settings, surroundings, cores, before, counted: this.counted }
+    });
+  }
+  /** Counters count since the start; a hub that follows another one goes on with its counts. */
+  recount() {
+    this.counted = void 0;
   }
   connect(hub, worker, core) {
     const { port1, port2 } = new MessageChannel();

@@ -299,7 +299,7 @@ class Page {
     if (t === "farewell") this.requests = requests;
     else if (t === "fatal") this.fatal = error;
     else if (t === "status" && !isSame(this.latest, status)) {
-      this.latest = status;
+      this.latest = this.counted = status;
       this.complain(status.lastError ?? status.error);
       this.changed = true;
     }
@@ -325,7 +325,16 @@ class Page {
     const cores = [...this.computing.values()];
     const before = this.latest?.cores;
     const wasm = compiledWasm();
-    this.send(id, { t: "hub", wasm, setup: { ...setup, settings, surroundings, cores, before } });
+    this.send(id, {
+      t: "hub",
+      wasm,
+      setup: { ...setup, settings, surroundings, cores, before, counted: this.counted },
+    });
+  }
+
+  /** Counters count since the start; a hub that follows another one goes on with its counts. */
+  recount() {
+    this.counted = undefined;
   }
 
   connect(hub, worker, core) {

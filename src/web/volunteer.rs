@@ -216,7 +216,12 @@ impl Inner {
     /// What the volunteer says, `here` or in another tab, which may run another version of this.
     fn word(&self, what: &str, given: &JsValue, here: bool) -> Result<Word, Fault> {
         Ok(match what {
-            "start" => Word::Start,
+            "start" => {
+                if !self.house.borrow().is_running() {
+                    self.perform("recount", &U, &U, &U, &U);
+                }
+                Word::Start
+            }
             "resume" => Word::Resume,
             "pause" => Word::Pause {
                 until: until(given, js_sys::Date::now())?,

@@ -8,7 +8,7 @@ use distcompute_client::engine::{
     governor::Surroundings,
     governor::Wish,
     reason::Reason,
-    scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored},
+    scheduler::{Counted, Ended, Event, Inherited, Report, Scheduler, Stored},
     settings::{Limits, Settings},
     status::{CoreState, State},
 };
@@ -216,6 +216,27 @@ fn the_job_of_a_worker_that_was_ended_in_a_pause_goes_on_from_its_checkpoint() {
         assert!(!given(&hub.handle(now, 0.5, core_is)), "it is still paused");
     }
     assert!(given(&hub.handle(now, 0.5, Event::Wish(Wish::Run))));
+}
+
+#[test]
+fn a_hub_that_follows_another_goes_on_with_its_counts() {
+    let counted = Counted {
+        by_stage: vec![(Stage::A, 7)],
+        invalid: 1,
+        failed: 2,
+        rejected: 3,
+        undelivered: 4,
+        compute_ms: 5.0,
+        cores: vec![(0, 7)],
+    };
+    let mut hub = Scheduler::new(&[Stage::A], "Ada", Settings::default(), Limits::default())
+        .with_counts(&counted);
+    hub.handle(Now::default(), 0.5, Event::CoreHere(0));
+    let status = hub.status(Now::default());
+    assert_eq!((status.jobs_done, status.jobs_by_stage[0].1), (7, 7));
+    assert_eq!((status.jobs_invalid, status.jobs_failed), (1, 2));
+    assert_eq!((status.jobs_rejected, status.not_delivered), (3, 4));
+    assert_eq!((status.compute_ms, status.cores[0].jobs), (5.0, 7));
 }
 
 #[test]
