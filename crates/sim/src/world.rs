@@ -1140,6 +1140,8 @@ impl<T: Tracker> World<T> {
             return;
         }
         let tick = event == Event::Tick;
+        // The hub waits for the answer's content, which is the next event.
+        let is_last = matches!(event, Event::Moved(_, Moved { ended: true, .. }));
         let random = self.dice.roll();
         let now = self.now();
         if self.trace && !tick {
@@ -1169,7 +1171,9 @@ impl<T: Tracker> World<T> {
                 return;
             }
         }
-        self.check();
+        if !is_last {
+            self.check();
+        }
         self.timer += 1;
         if let Some(due) = self.hub.due_ms(now) {
             // As a browser does it.

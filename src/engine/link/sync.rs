@@ -443,12 +443,19 @@ impl Syncs {
         count >= ask.cores.max(2) && bytes >= most
     }
 
-    /// A request came to nothing: the next one asks for half as much, and carries half as much.
-    fn failed(&mut self, common: &mut Common, flight: &Flight) {
+    /// A request came to nothing: the next one asks for half as much, and carries half as much. It asks
+    /// for as much as before where no transfer broke: a tracker that could not be reached, or that
+    /// asks to be left alone, is not relieved by many small requests.
+    fn failed(&mut self, common: &mut Common, flight: &Flight, fault: &Fault) {
         let What::Sync { want, bytes, .. } = &flight.what else {
             return;
         };
-        if *want > 0 {
+        let broke = match fault.code {
+            Code::Timeout => true,
+            Code::Unreachable | Code::BadAnswer => flight.begun.is_some(),
+            _ => false,
+        };
+        if *want > 0 && broke {
             self.most = (self.most.min(*want) / 2).max(1);
             common.line.down.failed();
         }
@@ -537,8 +544,8 @@ impl Syncs {
             What::Sync { .. } => got.take().map(|got| word(Call::Sync, got)),
             What::Register | What::Bye => None,
         };
-        if matches!(outcome, Some(Word::Later { .. })) {
-            self.failed(common, &flight);
+        if let Some(Word::Later { fault, .. }) = &outcome {
+            self.failed(common, &flight, fault);
         }
         match flight.what {
             What::Register => {

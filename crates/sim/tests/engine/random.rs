@@ -237,6 +237,20 @@ proptest! {
     }
 }
 
+#[test]
+fn a_rest_of_failing_jobs_and_an_answer_that_does_not_end_leave_nothing_to_be_slept_through() {
+    go(&Course {
+        syncs: true,
+        faults: 0.049_554_305_603_975_064,
+        ..plain(
+            4,
+            1516.1029617989034,
+            3_980_597_772_449_973_002,
+            vec![(371_114.1707595232, Step::Pause)],
+        )
+    });
+}
+
 /// A course without faults.
 fn plain(cores: u32, job_ms: f64, seed: u64, steps: Vec<(f64, Step)>) -> Course {
     Course {
