@@ -14,6 +14,7 @@
 //! | [`nearest`] | which name was meant by a misspelt one |
 //! | [`probe`] | why a call failed below HTTP |
 //! | [`session`] | one registered worker and the job that it holds; saving and restoring it |
+//! | [`stack`] | what an error's stack says besides its name and message |
 
 pub mod address;
 pub mod call;
@@ -23,6 +24,7 @@ pub mod fault;
 pub mod nearest;
 pub mod probe;
 pub mod session;
+pub mod stack;
 
 #[cfg(target_family = "wasm")]
 pub mod web;

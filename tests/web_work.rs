@@ -184,7 +184,12 @@ async fn a_handler_gets_its_job_and_its_output_is_handed_in() {
 async fn a_setup_that_fails_is_said_to_whoever_becomes_the_hub() {
     let hub = Hub::start(Some("throw new Error('no such model')"), "return ''");
     let broken = hub.wait_for("broken").await;
-    assert_eq!(text(&broken, "message"), "no such model");
+    let message = text(&broken, "message");
+    // What follows is the stack, which in V8 begins with the same.
+    let (head, frames) = message.split_once('\n').expect("a stack");
+    assert_eq!(head, "Error: no such model");
+    assert!(!frames.contains("no such model"), "{message}");
+    assert!(frames.contains("shell.js"), "{message}");
     let other = channel();
     hub.core.meet(&get(&other, "theirs"));
     call(&other, "said", &["broken".into()])
@@ -329,6 +334,12 @@ async fn whatever_a_handler_does_the_next_job_is_done() {
             case 'thenable': return { then: (resolve) => resolve(['later']) };
             case 'toJSON': return { toJSON() { context.progress(1, 2); return [1]; } };
             case 'async': return (async () => { await null; return {}; })();
+            case 'cause': {
+                const error = new Error('no such model', { cause: new RangeError('bad range') });
+                throw Object.assign(error, { name: 'NoModelError' });
+            }
+            case 'plain': throw { code: 5 };
+            case 'wordless': throw new TypeError();
         }";
     let hub = Hub::of(handler).await;
     let failing = [
@@ -344,9 +355,15 @@ async fn whatever_a_handler_does_the_next_job_is_done() {
         ("number", "the output cannot be handed in: data must be"),
         ("zero", "the output cannot be handed in: data contains"),
         ("map", "the output cannot be handed in: data must be"),
-        ("then", "a getter"),
-        ("constructor", "a getter"),
+        ("then", "Error: a getter\n"),
+        ("constructor", "Error: a getter\n"),
         ("rejects", "undefined"),
+        (
+            "cause",
+            "NoModelError: no such model\nCaused by: RangeError: bad range\n",
+        ),
+        ("plain", "{\"code\":5}"),
+        ("wordless", "TypeError\n"),
     ];
     let working = [
         ("thenable", "<!json!>[\"later\"]"),
@@ -364,6 +381,18 @@ async fn whatever_a_handler_does_the_next_job_is_done() {
         let (kind, message) = kind(result);
         assert_eq!(kind, "failed", "{data}");
         assert!(message.starts_with(wanted), "{data}: {message}");
+        if let Some((head, _)) = wanted.split_once('\n') {
+            let (_, message) = head.split_once(": ").unwrap_or(("", head));
+            let rest = &text(result, "message")[wanted.len()..];
+            assert!(
+                !rest.contains(message),
+                "said twice: {data}: {wanted}{rest}"
+            );
+            assert!(
+                rest.contains("shell.js"),
+                "no stack: {data}: {wanted}{rest}"
+            );
+        }
         assert!(!get(result, "fatal").is_truthy(), "{data}");
     }
     for ((data, wanted), result) in working.iter().zip(&results[failing.len()..]) {

@@ -3,6 +3,7 @@
 use super::object;
 use crate::fault::Fault;
 use crate::session::{json_output, text_output};
+use crate::stack::frames;
 use distcompute_protocol::json_part;
 use js_sys::{JSON, JsString};
 use serde::Serialize;
@@ -211,18 +212,15 @@ pub(crate) fn says(thrown: &JsValue) -> String {
 /// A thrown value for whoever is to find the fault: an error's name and message in the first line,
 /// then its cause and the beginning of its stack. It too may be anything.
 pub(crate) fn account(thrown: &JsValue) -> String {
-    let text = |name: &str, units: u32| {
-        js_sys::Reflect::get(thrown, &JsValue::from_str(name))
-            .ok()
-            .and_then(|value| Some(value.dyn_ref::<JsString>()?.substring(0, units)))
-            .map(String::from)
-            .filter(|text| !text.is_empty())
+    let text = |name: &str| {
+        let value = thrown
+            .is_object()
+            .then(|| js_sys::Reflect::get(thrown, &JsValue::from_str(name)));
+        let text = value?.ok()?.dyn_into::<JsString>().ok()?;
+        (text.length() > 0).then_some(text)
     };
-    let message = thrown
-        .is_object()
-        .then(|| text("message", 2 * SAID))
-        .flatten();
-    let Some(message) = message else {
+    let (message, stack) = (text("message"), text("stack"));
+    if message.is_none() && stack.is_none() {
         // No error: itself, as far as it can be written.
         let plain = says(thrown);
         let object = thrown.is_object() && plain == "[object Object]";
@@ -230,9 +228,13 @@ pub(crate) fn account(thrown: &JsValue) -> String {
         // Of what says that it is nothing there is no text.
         let written = written.and_then(|json| beginning(&json.into()));
         return written.unwrap_or(plain);
-    };
-    let name = text("name", 2 * SAID).unwrap_or_else(|| "Error".to_owned());
-    let mut account = [name.as_str(), ": ", &message].concat();
+    }
+    let short = |text: &JsString| String::from(text.substring(0, 2 * SAID));
+    let mut account = text("name").map_or_else(|| "Error".to_owned(), |name| short(&name));
+    if let Some(message) = &message {
+        account.push_str(": ");
+        account.push_str(&short(message));
+    }
     let cause = js_sys::Reflect::get(thrown, &JsValue::from_str("cause")).unwrap_or_default();
     if !cause.is_undefined() && !cause.is_null() {
         let name = js_sys::Reflect::get(&cause, &JsValue::from_str("name")).ok();
@@ -244,15 +246,30 @@ pub(crate) fn account(thrown: &JsValue) -> String {
         }
         account.push_str(&says(&cause));
     }
-    if let Some(stack) = text("stack", STACK) {
-        account.push('\n');
-        account.push_str(&stack);
+    if let Some(stack) = stack {
+        let long = |text: &JsString, units| String::from(text.substring(0, units));
+        let name = text("name").map(|name| long(&name, 2 * SAID));
+        let message = message.map(|message| long(&message, HEAD));
+        let stack = long(&stack, HEAD + STACK);
+        let frames = frames(
+            &stack,
+            name.as_deref().unwrap_or("Error"),
+            message.as_deref().unwrap_or_default(),
+        );
+        let frames = distcompute_protocol::cut(frames, STACK as usize);
+        if !frames.is_empty() {
+            account.push('\n');
+            account.push_str(&frames);
+        }
     }
     account
 }
 
 /// So much of a stack is kept.
 const STACK: u32 = 2_000;
+
+/// A message that is longer than this is not looked for at the beginning of the stack.
+const HEAD: u32 = 8_000;
 
 /// So much of what somebody else says is repeated.
 const SAID: u32 = 300;

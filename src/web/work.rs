@@ -1,6 +1,7 @@
 //! The types of `work`, which the owner's worker script calls. The function is in `work.js`, because it
 //! may be called before the WebAssembly is loaded.
 
+use super::face::hand_over;
 use crate::nearest::{nearest, unknown};
 use wasm_bindgen::prelude::*;
 
@@ -148,7 +149,8 @@ pub(crate) fn misspelt(parts: &JsValue) -> JsValue {
     JsValue::UNDEFINED
 }
 
-/// `work` as JavaScript calls it.
+/// `work` as JavaScript calls it once the WebAssembly is loaded.
 pub fn work(parts: &JsValue) -> Result<(), JsValue> {
+    hand_over();
     begin(parts)
 }

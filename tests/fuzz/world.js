@@ -23,10 +23,28 @@ const later = (() => {
 /** Lets everything happen that is due. */
 const hop = () => new Promise(later);
 
+/** One end of a `Channel`. */
+class End {
+  #closed = false;
+
+  /** `other` gives the other end. */
+  constructor(other) {
+    this.other = other;
+  }
+
+  postMessage(data) {
+    later(() => !this.#closed && this.other().onmessage?.({ data }));
+  }
+
+  close() {
+    this.#closed = this.other().#closed = true;
+  }
+}
+
 /** A channel whose messages come in the order of all that happens: WebKit's come when they will. */
 class Channel {
-  port1 = { postMessage: (data) => later(() => this.port2.onmessage?.({ data })) };
-  port2 = { postMessage: (data) => later(() => this.port1.onmessage?.({ data })) };
+  port1 = new End(() => this.port2);
+  port2 = new End(() => this.port1);
 }
 
 /** For what the browser does in its own time: storage. */
@@ -218,53 +236,56 @@ export function said(thrown) {
   }
 }
 
-const files = ["distcompute_client.js", "distcompute_client_bg.wasm"].map((name) => `/pkg/${name}`);
+const files = {
+  script: "/pkg/distcompute_client.js",
+  wasm: "/pkg/distcompute_client_bg.wasm",
+  types: "/pkg/index.d.ts",
+  // The package has it too, but hands little of it on.
+  shell: "/src/web/shell.js",
+};
 let sources;
 
+async function got(url) {
+  const response = await realFetch(url);
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return response;
+}
+
 async function text(url) {
-  return await (await realFetch(url)).text();
+  return await (await got(url)).text();
 }
 
-/** How the package's script names the other one. */
-const imported = /(?<=\bfrom\s*)["'](\.\/snippets\/[^"']+)["']/g;
-
-/** The package's texts, and its wasm, compiled once. */
+/** The package's script as a text, and its wasm, compiled once. */
 async function read() {
-  const [glue, wasm] = files;
-  const code = await text(glue);
-  const [[, shell]] = code.matchAll(imported);
-  const bytes = await (await realFetch(wasm)).arrayBuffer();
-  return {
-    code,
-    shellCode: await text(new URL(shell, new URL(glue, parent.location.href))),
-    compiled: await WebAssembly.compile(bytes),
-  };
+  const bytes = await (await got(files.wasm)).arrayBuffer();
+  return { code: await text(files.script), compiled: await WebAssembly.compile(bytes) };
 }
 
-const script = (code) => URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+/** A module that nobody else has. */
+async function fresh(code) {
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const module = await import(url);
+  URL.revokeObjectURL(url);
+  return module;
+}
 
 /** The package as somebody has who has just loaded it: with a wasm and scripts of its own. */
 export async function freshPackage() {
   sources ??= read();
-  const { code, shellCode, compiled } = await sources;
-  const shellUrl = script(shellCode);
-  const url = script(code.replaceAll(imported, JSON.stringify(shellUrl)));
-  const module = await import(url);
-  [shellUrl, url].forEach((url) => URL.revokeObjectURL(url));
+  const { code, compiled } = await sources;
+  const module = await fresh(code);
   await module.default({ module_or_path: compiled });
   return module;
 }
 
 /** The package's own scripts alone. */
 export async function freshShell() {
-  sources ??= read();
-  return await import(script((await sources).shellCode));
+  return await fresh(await text(files.shell));
 }
 
 /** The codes that the package's types name. */
 export async function knownCodes() {
-  const types = await text("/pkg/distcompute_client.d.ts");
-  const [, union] = /type ErrorCode =([^;]*);/.exec(types);
+  const [, union] = /type ErrorCode =([^;]*);/.exec(await text(files.types));
   return new Set(union.match(/\w+/g));
 }
 
