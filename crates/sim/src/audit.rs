@@ -22,7 +22,34 @@ pub struct Audit {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Look {
     pub open: [usize; 5],
-    pub finished: bool,
+    /// Jobs that are neither closed nor set aside.
+    pub unfinished: usize,
+}
+
+/// What the books have of a stage.
+#[derive(Debug, Clone, Copy)]
+pub struct StageRow {
+    pub accepted: i64,
+    /// Leases that ended without one.
+    pub failures: i64,
+    pub paused: bool,
+}
+
+/// What they have of a worker.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerRow {
+    pub trouble: i64,
+    pub rest_until: i64,
+    pub held: usize,
+}
+
+/// Who has tried an open job in vain.
+#[derive(Debug, Default)]
+pub struct Avoiders {
+    /// Not to be given it while others are there.
+    pub failed: BTreeSet<String>,
+    /// Those who called its input bad.
+    pub flagged: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -172,11 +199,90 @@ impl Audit {
             "all jobs"
         );
         let aside: i64 = (0..5).map(|stage| count(stage, "aside")).sum();
-        look.finished = closed + aside == jobs.len() as i64;
+        look.unfinished = jobs.len() - (closed + aside) as usize;
         if all {
             self.recount(now, &jobs);
         }
         look
+    }
+
+    /// All stages.
+    pub fn stages(&self) -> Vec<StageRow> {
+        self.all(
+            "select accepted, lapsed + failed, paused_at from stage_counters order by stage",
+            |row| StageRow {
+                accepted: row.number(0),
+                failures: row.number(1),
+                paused: row.int(2).is_some(),
+            },
+        )
+    }
+
+    /// A worker, if it is still known.
+    pub fn worker(&self, token: &str) -> Option<WorkerRow> {
+        let rows = self.books.all(
+            "select trouble, rest_until, (select count(*) from leases l \
+             where l.worker = w.id and l.ended_at is null) from workers w where token = $1",
+            Of::Token(token),
+            |row| WorkerRow {
+                trouble: row.number(0),
+                rest_until: row.number(1),
+                held: row.number(2) as usize,
+            },
+        );
+        rows.into_iter().next()
+    }
+
+    /// The volunteers that have asked for jobs of a stage since then.
+    pub fn there(&self, stage: usize, since: i64) -> BTreeSet<String> {
+        let rows = self.books.all(
+            "select volunteer, asked_at from volunteers where stage = $1",
+            Of::Id(stage as i64),
+            |row| (row.word(0), row.number(1)),
+        );
+        let there = rows.into_iter().filter(|(_, asked)| *asked > since);
+        there.map(|(name, _)| name).collect()
+    }
+
+    /// The open jobs of a stage, and who has tried them in vain.
+    pub fn avoiders(&self, stage: usize) -> BTreeMap<i64, Avoiders> {
+        let mut all: BTreeMap<i64, Avoiders> = BTreeMap::new();
+        let rows = self.books.all(
+            "select j.number, a.volunteer, f.volunteer from jobs j \
+             left join avoided a on a.number = j.number and a.failed = 1 \
+             left join flags f on f.number = j.number and f.stage = j.stage \
+             where j.stage = $1 and j.state = 'open'",
+            Of::Id(stage as i64),
+            |row| (row.number(0), row.text(1), row.text(2)),
+        );
+        for (number, failed, flagged) in rows {
+            let avoiders = all.entry(number).or_default();
+            avoiders.failed.extend(failed);
+            avoiders.flagged.extend(flagged);
+        }
+        all
+    }
+
+    /// Jobs whose inputs are bad, as everybody says who `stay`, and these are not `enough`.
+    pub fn rounds(&self, stay: &[BTreeSet<String>; 5], enough: usize) -> BTreeSet<u64> {
+        let mut flags: BTreeMap<(u64, usize), BTreeSet<String>> = BTreeMap::new();
+        let rows = self.all(
+            "select j.number, j.stage, f.volunteer, i.data from jobs j \
+             join flags f on f.number = j.number and f.stage = j.stage \
+             join inputs i on i.number = j.number and i.stage = j.stage \
+             where j.state in ('open', 'held')",
+            |row| {
+                let of = (row.number(0) as u64, row.number(1) as usize);
+                (of, row.word(2), row.word(3))
+            },
+        );
+        for (of, volunteer, _) in rows.into_iter().filter(|row| row.2.starts_with(BAD)) {
+            flags.entry(of).or_default().insert(volunteer);
+        }
+        let all = flags.into_iter().filter(|((_, stage), who)| {
+            !stay[*stage].is_empty() && stay[*stage].is_subset(who) && who.len() < enough
+        });
+        all.map(|((number, _), _)| number).collect()
     }
 
     fn recount(&self, now: f64, jobs: &[Job]) {

@@ -3,7 +3,7 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{self, AssertUnwindSafe},
     rc::Rc,
     sync::Once,
@@ -15,7 +15,10 @@ use distcompute_client::engine::{
     settings::Limits,
 };
 use distcompute_protocol::Stage;
-use distcompute_tracker::store::RequeueFilter;
+use distcompute_tracker::{
+    rules::{attempts::WORKING, flags::MAX_SENT_BACK, names, trouble::LONGEST_REST},
+    store::RequeueFilter,
+};
 
 use crate::{
     books::Place,
@@ -92,6 +95,14 @@ impl Tracker for Port {
 
     fn open(&self, stage: Stage) -> usize {
         self.trackers.borrow().open(stage)
+    }
+
+    fn lets(&self, stage: Stage, nickname: &str, token: Option<&str>) -> bool {
+        self.trackers.borrow().lets(stage, nickname, token)
+    }
+
+    fn rests_ms(&self, token: &str) -> f64 {
+        self.trackers.borrow().rests_ms(token)
     }
 
     fn is_finished(&self) -> bool {
@@ -294,7 +305,24 @@ impl Life {
         let jobs = self.course.jobs as f64 + 100.0;
         // Silent workers of the first protocol are missed after the idle timeout.
         let idle = f64::from(rules.idle_s) * 1000.0 + 300_000.0;
-        (idle + slowest * 10.0 + 100_000.0) * tries + jobs * slowest * tries + 3.0 * HOUR
+        let bound =
+            (idle + slowest * 10.0 + 100_000.0) * tries + jobs * slowest * tries + 3.0 * HOUR;
+        bound + self.rests()
+    }
+
+    /// How long those rest at whom jobs fail, or who call inputs bad, before the last of these jobs is
+    /// set aside.
+    fn rests(&self) -> f64 {
+        let course = &self.course;
+        let rest = 2.0 * (LONGEST_REST as f64 + 1_000.0);
+        let jobs = self.trackers.borrow().jobs() as u64;
+        let lost = (1..=jobs).filter(|number| is_lost(course, *number)).count();
+        let tries = f64::from(course.rules.max_attempts);
+        let lost = lost as f64 * (tries * rest + WORKING as f64);
+        let spoils = course.browsers.iter().any(|it| it.spoils > 0.0);
+        let spoiled = if spoils { jobs as f64 } else { 0.0 };
+        let flags = f64::from(course.rules.invalid_after * (MAX_SENT_BACK + 1));
+        lost + spoiled * course.rules.stages as f64 * flags * rest
     }
 
     /// How long the slowest browser takes for a job.
@@ -471,6 +499,22 @@ impl Life {
             world.tell(Event::Around(Surroundings::default()));
             world.settings(|settings| settings.intensity = 10);
         }
+        self.trackers.borrow_mut().stay(self.who_stays());
+    }
+
+    /// The volunteers who are there to the end, by stage.
+    fn who_stays(&self) -> [BTreeSet<String>; 5] {
+        let mut stay: [BTreeSet<String>; 5] = Default::default();
+        for browser in self.browsers.iter().filter(|browser| !browser.absent) {
+            for stage in self.course.rules.enabled() {
+                stay[stage.index()].insert(names::volunteer(&browser.nickname, ""));
+            }
+        }
+        let olds = self.course.olds.iter();
+        for old in olds.filter(|old| !old.absent && old.gone == f64::INFINITY) {
+            stay[old.stage].insert(names::volunteer(&old.nickname, ""));
+        }
+        stay
     }
 
     /// Everybody stops, and the books are looked through once more.
@@ -484,14 +528,18 @@ impl Life {
             browsers
                 .all(|it| it.absent || it.world.stopped || it.world.hub.desk().iter().count() == 0)
         });
+        let rounds = self.trackers.borrow().rounds.clone();
         for at in 0..self.browsers.len() {
             let browser = &mut self.browsers[at];
             if browser.absent || browser.world.stopped {
                 continue;
             }
-            let left = browser.world.hub.desk().iter().count();
+            let desk = browser.world.hub.desk();
+            let left = desk.count(|job| !rounds.contains(&job.number));
             assert_eq!(left, 0, "browser {at} has jobs where all are done");
-            browser.world.check_texts();
+            if rounds.is_empty() {
+                browser.world.check_texts();
+            }
         }
         self.trackers.borrow_mut().recount();
     }
@@ -507,13 +555,19 @@ fn first(times: impl Iterator<Item = f64>) -> (f64, usize) {
     least
 }
 
+/// Whether nobody can do a job.
+fn is_lost(course: &Course, number: u64) -> bool {
+    Dice(course.seed ^ (number << 24)).roll() < course.impossible
+}
+
 /// What jobs are to a browser.
 fn handler(course: &Course, at: usize) -> world::Handler {
     let plan = course.browsers[at].clone();
-    let (seed, impossible) = (course.seed, course.impossible);
+    let course = course.clone();
+    let seed = course.seed;
     Box::new(move |number, begun| {
         let mut dice = Dice(seed ^ (number << 20) ^ u64::from(begun) ^ ((at as u64) << 50));
-        let lost = Dice(seed ^ (number << 24)).roll() < impossible;
+        let lost = is_lost(&course, number);
         let mishap = dice.roll() < plan.mishaps && begun <= 3;
         let fate = match (dice.roll() * 6.0) as u32 {
             _ if lost => world::Fate::Throws,

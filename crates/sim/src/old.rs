@@ -16,6 +16,7 @@ use crate::{
 const RETRY_MS: f64 = 10_000.0;
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one in each client")]
 enum Doing {
     Ask,
     Work { number: u64, bad: bool },

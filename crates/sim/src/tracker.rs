@@ -61,6 +61,15 @@ pub trait Tracker {
     fn is_open(&self, stage: Stage) -> bool {
         self.open(stage) > 0
     }
+    /// Whether it would give a job of `stage` to this volunteer, whose registration there is `token`,
+    /// when it asks for one.
+    fn lets(&self, _stage: Stage, _nickname: &str, _token: Option<&str>) -> bool {
+        true
+    }
+    /// For how long it gives nothing to a registration because its jobs fail, in milliseconds.
+    fn rests_ms(&self, _token: &str) -> f64 {
+        0.0
+    }
     /// Whether every job has gone through all of its stages.
     fn is_finished(&self) -> bool;
     /// Whether the result of this lease was ever taken into the books.
@@ -666,6 +675,22 @@ impl Model {
             worker.last = Some(number);
         }
         ok()
+    }
+}
+
+impl Asked {
+    /// Whose it is.
+    pub fn token(&self) -> Option<&str> {
+        match self {
+            Self::Register(..) => None,
+            Self::Sync(sync) => Some(&sync.token),
+            Self::NewJob(token)
+            | Self::Complete { token, .. }
+            | Self::Flag { token, .. }
+            | Self::Progress(token)
+            | Self::Validate(token)
+            | Self::Bye(token) => Some(token),
+        }
     }
 }
 

@@ -33,7 +33,12 @@ use distcompute_tracker::{
     ledger::{self, Changes, Snapshot, State, Wanted},
     listen::Limits,
     random::Random,
-    rules::sweeps::{self, Looks},
+    rules::{
+        attempts::THERE,
+        names,
+        sweeps::{self, Looks},
+        trouble,
+    },
     store::{Added, Database, ImportPart, RequeueFilter, Store, StoreError, Writer},
 };
 use tokio::runtime::Runtime;
@@ -51,6 +56,15 @@ const EPOCH_MS: i64 = 1_795_564_800_000;
 
 /// After so many calls everything is counted.
 const RECOUNT: u64 = 32;
+
+/// The owner has mended what made a stage fail so long after it was paused.
+const MENDED_MS: f64 = 600_000.0;
+
+/// Failures without a result between them, before a stage may be paused.
+const FAILURES: i64 = 10;
+
+/// No world has so many pauses.
+const PAUSES: u32 = 40;
 
 /// How the project is run.
 #[derive(Debug, Clone, PartialEq)]
@@ -339,9 +353,28 @@ pub struct Trackers {
     taken: BTreeSet<String>,
     open: [usize; 5],
     finished: bool,
+    /// The volunteers that stay, by stage, once nobody else comes any more.
+    stay: Option<[BTreeSet<String>; 5]>,
+    /// Jobs that go round, because everybody who stays calls their inputs bad and that is not enough.
+    pub rounds: BTreeSet<u64>,
+    /// When the owner has paused stages go on.
+    resumes: f64,
+    paused: [bool; 5],
+    pauses: u32,
+    /// What stages had accepted when it was last looked, and their failures: then, and before they
+    /// last accepted anything or were resumed.
+    before: [Failed; 5],
     calls: u64,
     pub now: f64,
     pub trace: Trace,
+}
+
+/// What failed at a stage.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failed {
+    accepted: i64,
+    failures: i64,
+    since: i64,
 }
 
 /// What was said, as a fingerprint, and as a story if somebody wants to read it.
@@ -398,6 +431,12 @@ impl Trackers {
             taken: BTreeSet::new(),
             open: [0; 5],
             finished: false,
+            stay: None,
+            rounds: BTreeSet::new(),
+            resumes: f64::INFINITY,
+            paused: [false; 5],
+            pauses: 0,
+            before: [Failed::default(); 5],
             calls: 0,
             now: 0.0,
             trace: Trace::default(),
@@ -518,7 +557,7 @@ impl Trackers {
                     .as_ref()
                     .map_or(back.0, |process| process.idle.at.min(process.leases.at))
             });
-        due.fold(f64::INFINITY, f64::min)
+        due.fold(self.resumes, f64::min)
     }
 
     /// Starts what comes back, and sweeps where it is time.
@@ -546,6 +585,9 @@ impl Trackers {
             }
             self.bury();
         }
+        if self.resumes <= self.now {
+            self.resume();
+        }
         self.look();
     }
 
@@ -572,7 +614,56 @@ impl Trackers {
         }
         let status = self.audit.look(now, self.rules.stages, every);
         self.open = status.open;
-        self.finished = status.finished;
+        self.look_for_pauses();
+        self.finished = status.unfinished == 0;
+        if let Some(stay) = &self.stay
+            && !self.finished
+        {
+            let enough = self.rules.invalid_after as usize;
+            self.rounds = self.audit.rounds(stay, enough);
+            self.finished = self.rounds.len() == status.unfinished;
+        }
+    }
+
+    /// A stage is paused only where it makes no result, and then nothing is handed out there.
+    fn look_for_pauses(&mut self) {
+        for (at, row) in self.audit.stages().into_iter().enumerate() {
+            let before = &mut self.before[at];
+            if row.accepted != before.accepted {
+                // Of failures in the same moment nobody knows whether they came before or after.
+                before.since = before.failures;
+            }
+            let failures = row.failures - before.since;
+            (before.accepted, before.failures) = (row.accepted, row.failures);
+            if row.paused {
+                self.open[at] = 0;
+            }
+            if row.paused && !self.paused[at] {
+                assert!(
+                    failures >= FAILURES,
+                    "stage {at} is paused after {failures} failures"
+                );
+                self.pauses += 1;
+                assert!(self.pauses < PAUSES, "stage {at} is paused again and again");
+                self.resumes = self.resumes.min(self.now + MENDED_MS);
+            }
+            self.paused[at] = row.paused;
+        }
+    }
+
+    /// How many jobs there are.
+    pub fn jobs(&self) -> usize {
+        self.jobs
+    }
+
+    /// Nobody comes or goes any more but these volunteers, at these stages.
+    pub fn stay(&mut self, who: [BTreeSet<String>; 5]) {
+        self.stay = Some(who);
+    }
+
+    /// Time at a tracker, as the books have it.
+    fn time(&self) -> Millis {
+        EPOCH_MS + self.now as i64 + self.ahead
     }
 
     /// Counts everything.
@@ -610,6 +701,26 @@ impl Trackers {
         }
         self.bury();
         self.look();
+    }
+
+    /// Has all stages go on.
+    fn resume(&mut self) {
+        let now = self.now;
+        let Some(store) = self.anybody() else {
+            self.resumes = now + 60_000.0;
+            return;
+        };
+        let done = self.runtime.block_on(store.resume(self.rules.enabled()));
+        self.trace.tell(now, || format!("resumed: {done:?}"));
+        self.resumes = if done.is_ok() {
+            f64::INFINITY
+        } else {
+            now + 60_000.0
+        };
+        for before in &mut self.before {
+            before.since = before.failures;
+        }
+        self.bury();
     }
 
     // What volunteers ask.
@@ -701,6 +812,34 @@ impl Trackers {
         }
     }
 
+    /// For how long a registration is given nothing because its jobs fail.
+    pub fn rests_ms(&self, token: &str) -> f64 {
+        let row = self.audit.worker(token);
+        row.map_or(0.0, |row| {
+            let left = row.rest_until - self.time();
+            left.clamp(0, trouble::rest(row.trouble)) as f64
+        })
+    }
+
+    /// Whether a volunteer would be given a job of a stage that it can do something about: one that
+    /// has not failed there and that it has not called bad, or one that is left to nobody else.
+    pub fn lets(&self, stage: Stage, nickname: &str, token: Option<&str>) -> bool {
+        let row = token.and_then(|token| self.audit.worker(token));
+        if row.is_some_and(|row| row.held >= trouble::may_hold(row.trouble)) {
+            return false;
+        }
+        let volunteer = names::volunteer(nickname, "");
+        let stage = stage.index();
+        let there = self.audit.there(stage, self.time() - THERE);
+        self.audit.avoiders(stage).values().any(|avoiders| {
+            let flagged = avoiders.flagged.contains(&volunteer);
+            let failed = avoiders.failed.contains(&volunteer);
+            let is_tried = |other: &String| *other == volunteer || avoiders.failed.contains(other);
+            !failed || !flagged && there.iter().all(is_tried)
+        })
+    }
+
+    /// Whether every job is finished or set aside, or goes round, after all, for a good reason.
     pub fn is_finished(&self) -> bool {
         self.finished
     }

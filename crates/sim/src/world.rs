@@ -35,6 +35,9 @@ const NICKNAME: &str = "Cluster 2";
 /// 2026-11-25.
 const EPOCH_MS: f64 = 1_795_564_800_000.0;
 
+/// How often it is looked whether idle cores are right to be idle.
+const EXCUSE_MS: f64 = 15_000.0;
+
 /// What outputs begin with.
 pub const GOOD: &str = "out";
 pub const BAD: &str = "bad";
@@ -350,8 +353,17 @@ pub struct World<T> {
     stall_ms: f64,
     store: BTreeMap<String, Kept>,
     sessions: BTreeMap<Stage, Session>,
-    /// Why cores have been idle, and since when.
+    /// Since when cores have been idle without an excuse.
     idle: BTreeMap<u32, f64>,
+    /// When it is next looked whether there is one.
+    excused_at: f64,
+    /// The stages of this browser's registrations, and the registration at each that it uses.
+    stage_of: BTreeMap<String, Stage>,
+    registered: BTreeMap<Stage, String>,
+    /// How long the tracker has each registration rest, because its jobs fail, and the hub stay away.
+    rests_until: BTreeMap<Stage, f64>,
+    /// The same of the rests that the hub takes by itself.
+    hub_rests_until: f64,
     idle_ticks: u32,
     idle_since: f64,
     wants: u32,
@@ -475,6 +487,11 @@ impl<T: Tracker> World<T> {
             store: BTreeMap::new(),
             sessions: BTreeMap::new(),
             idle: BTreeMap::new(),
+            excused_at: 0.0,
+            stage_of: BTreeMap::new(),
+            registered: BTreeMap::new(),
+            rests_until: BTreeMap::new(),
+            hub_rests_until: f64::NEG_INFINITY,
             idle_ticks: 0,
             idle_since: 0.0,
             wants: 0,
@@ -962,6 +979,7 @@ impl<T: Tracker> World<T> {
                 back_ms,
             } => {
                 let said = self.tracker.call(self.time(), &asked);
+                self.note_rest(&asked, said.as_ref(), back_ms.unwrap_or(0.0));
                 let heard = Box::new(said.map_or(Heard::NotReached, Heard::Said));
                 match (back_ms, self.line) {
                     (Some(back_ms), Some(_)) => {
@@ -988,17 +1006,17 @@ impl<T: Tracker> World<T> {
                 left,
                 heard,
             } => self.flows(request, hub, down, left, heard),
-            Happens::Stalls(request, life, down) if life == self.life => {
-                if self
-                    .flowing
-                    .get(&request)
-                    .is_some_and(|(now, _)| *now == down)
-                {
-                    self.plan(
-                        0.0,
-                        Happens::Heard(request, life, Box::new(Heard::TimedOut)),
-                    );
-                }
+            Happens::Stalls(request, life, down)
+                if life == self.life
+                    && self
+                        .flowing
+                        .get(&request)
+                        .is_some_and(|(now, _)| *now == down) =>
+            {
+                self.plan(
+                    0.0,
+                    Happens::Heard(request, life, Box::new(Heard::TimedOut)),
+                );
             }
             Happens::Heard(request, life, heard) => {
                 // The limit was for the first byte; then there is another.
@@ -1878,18 +1896,84 @@ impl<T: Tracker> World<T> {
         assert_eq!(self.texts.len(), needed.sum::<usize>(), "texts leak");
     }
 
+    /// Notes whose registration this is, and for how long it is told to stay away because its jobs
+    /// fail: to twice as long, as whoever lacks jobs is spread.
+    fn note_rest(&mut self, asked: &Asked, said: Option<&Said>, back_ms: f64) {
+        let hello = said.map(|said| &said.content);
+        if let (Asked::Register(stage, _), Some(Content::Hello(hello))) = (asked, hello) {
+            self.stage_of.insert(hello.token.clone(), *stage);
+        }
+        let Some(token) = asked.token() else { return };
+        let Some(stage) = self.stage_of.get(token).copied() else {
+            return;
+        };
+        let rests_ms = self.tracker.rests_ms(token);
+        if rests_ms > 0.0 {
+            let until = self.t + back_ms + 2.0 * (rests_ms + 1_000.0);
+            self.rests_until.insert(stage, until);
+        }
+        self.registered.insert(stage, token.to_owned());
+    }
+
+    /// Whether the hub has one job at a time, and a rest after each that fails, because most do. What
+    /// remains of the rest is none of the time that a core may be idle.
+    fn is_wary(&mut self) -> bool {
+        let Reason::JobsFail { until } = self.reason() else {
+            return false;
+        };
+        let left = until - self.now().wall;
+        if left > 0.0 {
+            self.hub_rests_until = self.t + left;
+        }
+        self.hub.desk().count(|job| job.outcome().is_none()) > 0
+    }
+
+    /// Whether nothing is to be had although jobs are open: they are withheld from this volunteer, or
+    /// so many of its jobs fail that it is given fewer, or none for a while.
+    fn is_excused(&self, open: &[Stage]) -> bool {
+        open.iter().all(|stage| {
+            let token = self.registered.get(stage).map(String::as_str);
+            self.t < self.rests_until(*stage) || !self.tracker.lets(*stage, &self.nickname, token)
+        })
+    }
+
+    fn rests_until(&self, stage: Stage) -> f64 {
+        let until = self.rests_until.get(&stage);
+        until.copied().unwrap_or(f64::NEG_INFINITY)
+    }
+
     /// No core that may work is idle for long while there is something to do.
     fn check_idle(&mut self) {
         let computes = matches!(
             self.reason(),
-            Reason::Computing | Reason::Fetching | Reason::NoJobs { .. } | Reason::Starting
+            Reason::Computing
+                | Reason::Fetching
+                | Reason::NoJobs { .. }
+                | Reason::Starting
+                | Reason::JobsFail { .. }
         );
-        let open = self.stages.iter().any(|stage| self.tracker.is_open(*stage));
+        let open = self.stages.iter().copied();
+        let open: Vec<Stage> = open.filter(|stage| self.tracker.is_open(*stage)).collect();
+        if self.is_wary() {
+            self.idle.clear();
+        }
+        if !self.idle.is_empty() && !open.is_empty() && self.t >= self.excused_at {
+            self.excused_at = self.t + EXCUSE_MS;
+            if self.is_excused(&open) {
+                self.idle.clear();
+            }
+        }
+        // The time of a rest counts for nobody.
+        let rested = open.iter().map(|stage| self.rests_until(*stage));
+        let rested = rested.fold(f64::INFINITY, f64::min);
+        let rested = rested.max(self.hub_rests_until);
+        let open = !open.is_empty();
         let reached = !self.faults.down;
         for (at, core) in &self.cores {
             let free = core.up && core.running.is_none() && !core.broken && core.level > 0;
             if free && computes && open && reached {
                 let since = *self.idle.entry(*at).or_insert(self.t);
+                let since = since.max(rested);
                 let idle = self.t - since;
                 assert!(
                     idle < self.patience_ms,

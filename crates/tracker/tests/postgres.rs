@@ -93,6 +93,7 @@ contract! { make:
     a_sync_is_ordered_by_its_number_and_repeated_without_change
     a_lease_is_the_right_to_hand_in_whoever_asks
     what_was_written_while_the_clock_was_ahead_counts_as_now
+    who_asked_while_the_clock_was_ahead_is_waited_for_no_longer
     a_lease_ends_unless_a_sync_holds_it
     a_job_that_fails_again_and_again_is_set_aside_until_it_is_requeued
     results_of_a_nickname_are_made_again

@@ -8,6 +8,10 @@ use super::scenario::Scenario;
 
 /// What is asked.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is handed over once and never kept"
+)]
 pub(super) enum Asked {
     Register,
     Sync(Sync),

@@ -16,9 +16,11 @@ const ALONE: i64 = 6;
 /// No more trouble is counted than this: as many results are enough to get out of it quickly.
 const MOST: i64 = 14;
 
-/// The first rest, and the longest.
+/// The first rest.
 const REST: Millis = 5_000;
-const LONGEST_REST: Millis = 600_000;
+
+/// The longest rest.
+pub const LONGEST_REST: Millis = 600_000;
 
 /// Jobs that a registration may hold at most, whatever it asks for.
 pub const MOST_HELD: usize = 1_024;

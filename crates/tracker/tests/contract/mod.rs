@@ -828,6 +828,25 @@ pub(crate) async fn what_was_written_while_the_clock_was_ahead_counts_as_now(giv
     assert_eq!(given.store.end_leases(300_000).await.expect("a sweep"), 1);
 }
 
+pub(crate) async fn who_asked_while_the_clock_was_ahead_is_waited_for_no_longer(given: &Given) {
+    given.jobs(1).await;
+    for name in ["Ann", "Bob"] {
+        given.join(name, name, Stage::A).await;
+    }
+    let held = given.sync(asks("Ann", 1, 1)).await.expect("a job").granted;
+    given.clock.advance(MONTH);
+    let none = given.sync(asks("Bob", 1, 1)).await.expect("none").granted;
+    assert!(none.is_empty(), "Ann has the only job");
+    given.clock.advance(-MONTH);
+    let left_to_bob = fails_and_asks(given, "Ann", 2, held, 1).await;
+    assert!(left_to_bob.is_empty());
+    // Bob never comes back; a sweep finds that the clock was ahead.
+    given.store.end_leases(300_000).await.expect("a sweep");
+    given.clock.advance(600_001);
+    let held = given.sync(asks("Ann", 3, 1)).await.expect("a job").granted;
+    assert_eq!(held.len(), 1);
+}
+
 pub(crate) async fn a_lease_ends_unless_a_sync_holds_it(given: &Given) {
     given.jobs(1).await;
     given.join("t", "Ann", Stage::A).await;

@@ -48,6 +48,16 @@ async fn correct(
             order by id for update skip locked) as ahead where w.id = ahead.id";
     let workers = sqlx::query(workers).bind(now).execute(&mut *connection);
     let mut found = workers.await?.rows_affected();
+    // Or a volunteer who has gone would seem to be there for as long as the clock was ahead.
+    let volunteers = "update volunteers v set worked_at = least(v.worked_at, $1), \
+        asked_at = least(v.asked_at, $1), \
+        failed_at = case when v.failed_at > $1 then $1 else v.failed_at end \
+        from (select stage, volunteer from volunteers \
+            where worked_at > $1 or asked_at > $1 or failed_at > $1 \
+            order by stage, volunteer collate \"C\" for update skip locked) as ahead \
+        where (v.stage, v.volunteer) = (ahead.stage, ahead.volunteer)";
+    let volunteers = sqlx::query(volunteers).bind(now);
+    volunteers.execute(&mut *connection).await?;
     let minutes = sqlx::query(
         "delete from throughput where (minute, stage) in (select minute, stage from throughput \
          where minute > $1 order by minute, stage for update skip locked)",

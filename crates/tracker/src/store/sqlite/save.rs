@@ -66,6 +66,13 @@ fn correct(on: &Connection, now: Millis, thoroughly: bool) -> Result<(), StoreEr
     let workers = "update workers set last_seen = min(last_seen, ?1), \
                    first_seen = min(first_seen, ?1), synced_at = min(synced_at, ?1) \
                    where last_seen > ?1 or synced_at > ?1";
+    // Or a volunteer who has gone would seem to be there for as long as the clock was ahead.
+    for column in ["worked_at", "asked_at", "failed_at"] {
+        let volunteers = format!(
+            "update volunteers set {column} = ?1 where stage in (0, 1, 2, 3, 4) and {column} > ?1"
+        );
+        on.prepare_cached(&volunteers)?.execute([now])?;
+    }
     let minutes = "delete from throughput where minute > ?1";
     let lease = "select exists (select 1 from (select granted_at, ended_at from leases \
                  order by id desc limit 1) where max(granted_at, coalesce(ended_at, 0)) > ?1)";
