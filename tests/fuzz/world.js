@@ -129,13 +129,17 @@ export class World {
     window.onerror = (message) => world.complain(message);
     window.onunhandledrejection = ({ reason }) =>
       (isWebKit && excused.has(reason)) || world.complain(`unhandled: ${said(reason)}`);
-    // Bodies are read in the browser's own time.
-    for (const { prototype } of [Request, Response]) {
-      const { text } = (prototype.real ??= { text: prototype.text });
-      prototype.text = async function () {
+    // Bodies are read in the browser's own time, as a whole or part after part.
+    for (const [{ prototype }, name] of [
+      [Request, "text"],
+      [Response, "text"],
+      [ReadableStreamDefaultReader, "read"],
+    ]) {
+      const real = (prototype.real ??= prototype[name]);
+      prototype[name] = async function () {
         world.#reading.add(this);
         try {
-          return await text.call(this);
+          return await real.call(this);
         } finally {
           world.#reading.delete(this);
         }
@@ -163,7 +167,7 @@ export class World {
     // One thing may lead to another, a few times over, before anything is due again.
     for (let hops = 0; hops < 5 && !due; hops += 1) {
       await hop();
-      for (const late = realNow() + bodyMs; this.#reading.size > 0; await pause())
+      for (const late = realNow() + bodyMs; this.#reading.size > 0; await hop())
         if (realNow() > late) this.#reading.clear();
       due = this.#next(end);
     }
