@@ -89,9 +89,16 @@ export function onChange(changed) {
   });
 }
 
-/** The name cannot change while jobs are done under it. @param {boolean} fixed */
+/**
+ * The name cannot change while jobs are done under it, and the page says so.
+ *
+ * @param {boolean} fixed
+ */
 export function fixName(fixed) {
-  nickname.disabled = fixed;
+  nickname.readOnly = fixed;
+  const why = "Stop to change it: results are credited to the name that they were begun under.";
+  const note = fixed ? why : "Shown on the public leaderboard.";
+  write(element("nickname-note", HTMLElement), note);
 }
 
 function tell() {
