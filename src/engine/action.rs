@@ -25,6 +25,8 @@ pub struct Outgoing {
 /// How far a request is, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Moved {
+    /// The status of its answer.
+    pub status: u16,
     /// Of its body. It has gone when the answer begins; before, nobody knows how far it is.
     pub up: f64,
     /// Of its answer, without what a compression saves.

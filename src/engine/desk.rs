@@ -184,6 +184,10 @@ impl Desk {
             // No two hubs give the same key; whoever says so all the same takes it.
             self.remove(to);
             job.key = to;
+            // Requests that are under way know it by the key before: it is sent again, which is harmless.
+            if let Place::Ended { sent, .. } = &mut job.place {
+                *sent = false;
+            }
             self.jobs.insert(to, job);
         }
     }
@@ -292,5 +296,22 @@ impl Desk {
         if let Outcome::Done(text) = outcome {
             self.freed.push(*text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_that_gets_another_key_is_sent_again() {
+        let mut desk = Desk::default();
+        let key = desk.add(0, 7, 1, Ticket::Lease("1-x".to_owned()), None);
+        desk.end(key, Outcome::Released, Now::default());
+        if let Some(Place::Ended { sent, .. }) = desk.get_mut(key).map(|job| &mut job.place) {
+            *sent = true;
+        }
+        desk.rename(key, 99);
+        assert!(desk.get(99).is_some_and(Job::is_unsent));
     }
 }

@@ -284,7 +284,15 @@ async fn fetch(
         First::Right(()) => return Outcome::TimedOut,
     };
     let up = f64::from(body.map_or(0, |body| body.length()));
-    let moved = |down: f64, ended: bool| on(Moved { up, down, ended });
+    let status = begun.get(0).as_f64().unwrap_or(0.0) as u16;
+    let moved = |down: f64, ended: bool| {
+        on(Moved {
+            status,
+            up,
+            down,
+            ended,
+        });
+    };
     moved(0.0, false);
     let rest = begun.get(3);
     let mut bytes = 0.0;
@@ -305,7 +313,7 @@ async fn fetch(
     moved(bytes, true);
     let text = |index: u32| begun.get(index).as_string();
     Outcome::Answered(Reply {
-        status: begun.get(0).as_f64().unwrap_or(0.0) as u16,
+        status,
         code: text(1).and_then(|code| ErrorCode::from_code(&code)),
         retry_after_ms: text(2).and_then(|header| read_retry_after(&header)),
         bytes: bytes.max(f64::from(body.length())),

@@ -1031,15 +1031,32 @@ impl<T: Tracker> World<T> {
                 }
                 let flowed = self.flowing.remove(&request);
                 let up = self.bodies.remove(&request).unwrap_or(0.0);
-                if let Heard::Said(_) = *heard {
+                if let Heard::Said(said) = &*heard {
+                    let status = said.answer.status;
                     // Without a line everything comes at once.
                     let down = flowed.map_or(HEAD + weight(&heard), |(down, _)| down);
                     if flowed.is_none() {
                         let (down, ended) = (0.0, false);
-                        self.happen(Event::Moved(request, Moved { up, down, ended }));
+                        self.happen(Event::Moved(
+                            request,
+                            Moved {
+                                status,
+                                up,
+                                down,
+                                ended,
+                            },
+                        ));
                     }
                     let ended = true;
-                    self.happen(Event::Moved(request, Moved { up, down, ended }));
+                    self.happen(Event::Moved(
+                        request,
+                        Moved {
+                            status,
+                            up,
+                            down,
+                            ended,
+                        },
+                    ));
                 }
                 let got = match *heard {
                     Heard::NotReached => Got::NotReached("Failed to fetch".to_owned()),
@@ -1069,8 +1086,17 @@ impl<T: Tracker> World<T> {
             self.plan(0.0, Happens::Heard(request, life, heard));
             return;
         }
-        let ended = false;
-        self.happen(Event::Moved(request, Moved { up, down, ended }));
+        let Heard::Said(said) = &*heard else { return };
+        let (status, ended) = (said.answer.status, false);
+        self.happen(Event::Moved(
+            request,
+            Moved {
+                status,
+                up,
+                down,
+                ended,
+            },
+        ));
         let part = left.min(line.down * PART_MS);
         let mut takes_ms = part / line.down;
         if self.dice.roll() < line.loss {

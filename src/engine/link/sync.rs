@@ -241,6 +241,10 @@ impl Syncs {
         let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) else {
             return false;
         };
+        if moved.status != 200 {
+            // A refusal says nothing of the line, nor that the tracker has settled the request.
+            return true;
+        }
         if flight.begun.is_none() {
             flight.begun = Some(now);
             common.line.began(moved.up, now.mono - flight.sent.mono);
@@ -450,16 +454,17 @@ impl Syncs {
         let What::Sync { want, bytes, .. } = &flight.what else {
             return;
         };
-        let broke = match fault.code {
-            Code::Timeout => true,
-            Code::Unreachable | Code::BadAnswer => flight.begun.is_some(),
-            _ => false,
+        let (up, down) = match (&fault.code, flight.begun) {
+            (Code::Timeout, begun) => (begun.is_none(), true),
+            (Code::Unreachable, None) => (true, false),
+            (Code::Unreachable | Code::BadAnswer, Some(_)) => (false, true),
+            _ => (false, false),
         };
-        if *want > 0 && broke {
+        if *want > 0 && down {
             self.most = (self.most.min(*want) / 2).max(1);
             common.line.down.failed();
         }
-        if flight.begun.is_none() && *bytes > 0.0 {
+        if *bytes > 0.0 && up {
             common.line.up.failed();
         }
     }

@@ -459,6 +459,7 @@ fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
         talk.happens(Event::Moved(
             id,
             Moved {
+                status: 200,
                 up,
                 down: 0.0,
                 ended: false,
@@ -466,7 +467,15 @@ fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
         ));
         talk.ms += 4_000.0;
         let ended = true;
-        talk.happens(Event::Moved(id, Moved { up, down, ended }));
+        talk.happens(Event::Moved(
+            id,
+            Moved {
+                status: 200,
+                up,
+                down,
+                ended,
+            },
+        ));
         talk.answers(id, Parsed::Sync(synced));
         talk.ends(
             talk.hub.desk().iter().last().expect("a job").key,
