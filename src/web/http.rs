@@ -321,9 +321,16 @@ async fn fetch(
     })
 }
 
+/// How long it may take to find out why a call failed: a little longer than `look` gives its requests,
+/// for a `fetch` that does not hear that it is aborted.
+const FIND_MS: u32 = 12_000;
+
 /// Why a call to the tracker at `address` may have failed below HTTP.
 pub(crate) async fn find(address: &Address) -> Finding {
-    let found = Array::from(&look(address.as_str()).await);
+    let First::Left(found) = race(look(address.as_str()), TimeoutFuture::new(FIND_MS)).await else {
+        return Finding::Unknown;
+    };
+    let found = Array::from(&found);
     let text = found.get(1).as_string().unwrap_or_default();
     match found.get(0).as_string().unwrap_or_default().as_str() {
         "tracker" => match base_of(&text, &found.get(2).as_string().unwrap_or_default()) {
