@@ -1086,8 +1086,12 @@ impl<T: Tracker> World<T> {
             self.plan(0.0, Happens::Heard(request, life, heard));
             return;
         }
-        let Heard::Said(said) = &*heard else { return };
-        let (status, ended) = (said.answer.status, false);
+        let status = match &*heard {
+            Heard::Said(said) => said.answer.status,
+            // It breaks off later.
+            Heard::NotReached | Heard::TimedOut => 200,
+        };
+        let ended = false;
         self.happen(Event::Moved(
             request,
             Moved {
