@@ -283,6 +283,9 @@ impl Frail for sqlite::Tables {
 /// As when two transactions wait for each other.
 const DEADLOCK: &str = "do $$ begin raise exception 'on purpose' using errcode = '40P01'; end $$";
 
+/// A fault that is nobody's: the caller may try again.
+const INTERNAL: &str = "do $$ begin raise exception 'on purpose' using errcode = 'XX000'; end $$";
+
 #[async_trait]
 impl Frail for postgres::Tables {
     /// Its remainder says how: before or after all is written, or because of another transaction.
@@ -290,11 +293,7 @@ impl Frail for postgres::Tables {
         if !steps.is_multiple_of(3) {
             self.store(changes).await?;
         }
-        let fails = if steps % 3 == 2 {
-            DEADLOCK
-        } else {
-            "select 1 / 0"
-        };
+        let fails = if steps % 3 == 2 { DEADLOCK } else { INTERNAL };
         self.connection()?.execute(fails).await?;
         Ok(())
     }

@@ -360,22 +360,41 @@ async fn transact<D: Database>(
             tracing::warn!(%why, "a group of operations is done once more");
             attempt(database, rules, group).await
         }
-        // One by one, so that only the operation fails whose value the database refuses.
-        (Err(StoreError::BadData(_)), Some(group)) if group.len() > 1 => {
-            let (mut replies, mut news) = (Vec::with_capacity(group.len()), Vec::new());
-            for operation in group {
-                match attempt(database, rules, vec![operation]).await {
-                    Ok((reply, told)) => {
-                        replies.extend(reply);
-                        news.extend(told);
-                    }
-                    Err(error) => replies.push(Err(error)),
-                }
-            }
-            Ok((replies, news))
+        (Err(StoreError::BadData(_) | StoreError::Failed(_)), Some(group)) if group.len() > 1 => {
+            one_by_one(database, rules, group).await
         }
         (outcome, _) => outcome,
     }
+}
+
+/// Only the operation fails that the database refuses.
+async fn one_by_one<D: Database>(
+    database: &mut D,
+    rules: Rules,
+    group: Vec<Operation>,
+) -> Result<Done, StoreError> {
+    let (mut replies, mut news) = (Vec::with_capacity(group.len()), Vec::new());
+    // A database that has gone is waited for once, not by each operation in its turn.
+    let mut gone: Option<String> = None;
+    for operation in group {
+        let outcome = match &gone {
+            Some(why) => Err(StoreError::Unavailable(why.clone())),
+            None => attempt(database, rules, vec![operation]).await,
+        };
+        match outcome {
+            Ok((reply, told)) => {
+                replies.extend(reply);
+                news.extend(told);
+            }
+            Err(error) => {
+                if let StoreError::Unavailable(why) = &error {
+                    gone.get_or_insert_with(|| why.clone());
+                }
+                replies.push(Err(error));
+            }
+        }
+    }
+    Ok((replies, news))
 }
 
 async fn attempt(
