@@ -1,18 +1,25 @@
 //! How the operator wants it: flags before environment before file before defaults, checked once
 //! at the start, with a sentence for each thing that cannot work.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use distcompute_protocol::Stage;
 use serde::Deserialize;
 
-pub use self::admin::{AdminToken, MetricsFor};
+pub use self::{
+    admin::{AdminToken, MetricsFor},
+    private::Private,
+};
 use crate::{
     cli::ServeArgs, client_address::Network, database::Database, rules::stages::Stages,
     store::StoreRules,
 };
 
 mod admin;
+mod private;
 mod surroundings;
 
 /// Addresses under which the tracker itself answers.
@@ -77,6 +84,8 @@ pub struct Settings {
     pub app_version: String,
     /// Folders that are served.
     pub files: Vec<Mount>,
+    /// Files that are never served, whatever folder they are in.
+    pub private: Vec<Private>,
     /// What a proxy leaves in front of the addresses of this tracker; empty, or as `/tracker`.
     pub base_path: String,
     /// The address of the volunteer page, if there is one.
@@ -161,10 +170,7 @@ impl Settings {
     /// Everything that cannot work, each as a sentence.
     pub fn gather(args: &ServeArgs) -> Result<Self, Vec<String>> {
         let mut faults = Faults::default();
-        // An environment variable that is set to nothing says nothing.
-        let path = args.config.as_ref();
-        let path = path.filter(|path| !path.as_os_str().is_empty());
-        let file = path.map(|path| {
+        let file = config_path(args).map(|path| {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| format!("{} cannot be read: {error}.", path.display()))?;
             parse(&text).map_err(|error| format!("{}: {error}", path.display()))
@@ -194,6 +200,14 @@ impl Settings {
         } else {
             Vec::new()
         }
+    }
+
+    /// What works and is hardly meant, each as a sentence.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = private::exposed(&self.private);
+        warnings.extend(private::links_out(&self.files));
+        warnings
     }
 
     fn merge(args: &ServeArgs, file: ConfigFile, faults: &mut Faults) -> Self {
@@ -228,6 +242,8 @@ impl Settings {
         let text = |flag: &Option<String>, key: Option<String>, otherwise: &str| {
             flag.clone().or(key).unwrap_or_else(|| otherwise.to_owned())
         };
+        let secret_inside = file.admin_token.as_ref().is_some_and(|t| !t.is_empty())
+            || file.database.as_deref().is_some_and(has_password);
         let database = text(&args.database, file.database, "sqlite:jobs.db");
         let metrics = text(&args.metrics, file.metrics, "token");
         let token = args.admin_token.clone().filter(|token| !token.is_empty());
@@ -235,13 +251,19 @@ impl Settings {
         let token_file = args.admin_token_file.clone();
         let token_file = token_file.filter(|path| !path.as_os_str().is_empty());
         let token_file = token_file.or(file.admin_token_file);
+        let token_path = token_file.as_deref();
+        let token_path = token_path.filter(|path| !path.as_os_str().is_empty());
+        let database = faults.or(database.parse(), || {
+            Database::Sqlite(PathBuf::from("jobs.db"))
+        });
+        let config = config_path(args).map(|path| (path, secret_inside));
+        let private = private::files(&database, config, token_path);
         let (files, wrong) = mounts(files);
         faults.note(wrong);
+        faults.note(private::faults(&files, &private));
         Self {
             listen: text(&args.listen, file.listen, "127.0.0.1:8080"),
-            database: faults.or(database.parse(), || {
-                Database::Sqlite(PathBuf::from("jobs.db"))
-            }),
+            database,
             project: text(&args.project, file.project, "Unnamed project")
                 .trim()
                 .to_owned(),
@@ -255,6 +277,7 @@ impl Settings {
             lease_s: args.lease_s.or(file.lease_s).unwrap_or(300),
             app_version: text(&args.app_version, file.app_version, ""),
             files,
+            private,
             base_path: faults.or(
                 base_path(&text(&args.base_path, file.base_path, "")),
                 String::new,
@@ -345,11 +368,24 @@ impl Settings {
     }
 }
 
+/// Whether a password stands in the address of a database.
+fn has_password(address: &str) -> bool {
+    let user = address.split_once("://").map_or("", |(_, rest)| rest);
+    let user = user.split_once('@').map_or("", |(user, _)| user);
+    user.contains(':') || address.contains("password=")
+}
+
 fn parse(text: &str) -> Result<ConfigFile, String> {
     toml::from_str(text).map_err(|error| error.to_string())
 }
 
 /// An environment variable that is set to nothing says nothing.
+fn config_path(args: &ServeArgs) -> Option<&Path> {
+    let path = args.config.as_deref();
+    path.filter(|path| !path.as_os_str().is_empty())
+}
+
+/// As [`config_path`], for a list.
 fn given_ones(list: &[String]) -> impl Iterator<Item = &String> {
     list.iter().filter(|text| !text.is_empty())
 }
@@ -536,6 +572,7 @@ mod tests {
             (["--files", "/x=/no/such/folder"], "no folder"),
             (["--files", "/api/x=."], "tracker answers"),
             (["--files", "/=."], "begin with '/'"),
+            (["--files", "/x=."], "holds the database jobs.db"),
             (["--files", "/{x}=."], "begin with '/'"),
             (["--invalid-after", "0"], "at least 1"),
             (

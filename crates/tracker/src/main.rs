@@ -52,12 +52,18 @@ async fn run(command: Command) -> Result<(), String> {
                 .with_writer(std::io::stderr)
                 .with_ansi(std::io::stderr().is_terminal())
                 .init();
+            for sentence in settings.warnings() {
+                tracing::warn!("{sentence}");
+            }
             serve::run(settings).await
         }
         Command::CheckConfig(args) => {
             let settings = gathered(&args)?;
             let mut out = std::io::stdout();
             writeln!(out, "the configuration is fine").map_err(|error| error.to_string())?;
+            for sentence in settings.warnings() {
+                writeln!(out, "a warning: {sentence}").map_err(|error| error.to_string())?;
+            }
             for sentence in settings.obstacles() {
                 writeln!(out, "serve will refuse to start here: {sentence}")
                     .map_err(|error| error.to_string())?;

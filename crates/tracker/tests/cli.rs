@@ -529,6 +529,197 @@ fn all_that_is_wrong_with_a_configuration_is_said_at_once() {
     }
 }
 
+#[test]
+fn a_folder_that_holds_what_no_visitor_may_read_is_not_served() {
+    let folder = folder();
+    let at = folder.path();
+    for name in ["www", "data", "etc", "www/deep"] {
+        std::fs::create_dir(at.join(name)).expect("a folder");
+    }
+    for name in ["etc/tracker.toml", "www/tracker.toml"] {
+        std::fs::write(at.join(name), "project = 'p'").expect("a file");
+    }
+    for name in ["etc/token", "www/deep/token"] {
+        std::fs::write(at.join(name), "correct horse battery").expect("a file");
+    }
+    for (flags, word) in [
+        (&["--files=/v=."][..], "holds the database jobs.db"),
+        (
+            &["--files=/v=data", "--database=sqlite:data/x.db"],
+            "holds the database data/x.db",
+        ),
+        (
+            &["--files=/v=www", "--config=www/tracker.toml"],
+            "holds the configuration",
+        ),
+        (
+            &["--files=/v=www", "--admin-token-file=www/deep/token"],
+            "holds the admin token",
+        ),
+    ] {
+        for command in ["check-config", "serve"] {
+            let wrong = run(
+                at,
+                &[&[command, "--listen=127.0.0.1:0"], flags].concat(),
+                "",
+            );
+            assert_eq!(wrong.status.code(), Some(1), "{flags:?}");
+            let why = text(&wrong.stderr);
+            assert!(
+                why.contains(word) && why.contains("keep it elsewhere"),
+                "{why}"
+            );
+        }
+    }
+    let apart = [
+        "--files=/v=www",
+        "--config=etc/tracker.toml",
+        "--admin-token-file=etc/token",
+    ];
+    let fine = run(at, &[&["check-config"], &apart[..]].concat(), "");
+    assert!(fine.status.success(), "{}", text(&fine.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_behind_a_link_is_not_served_either() {
+    let folder = folder();
+    let at = folder.path();
+    std::fs::create_dir(at.join("www")).expect("a folder");
+    std::os::unix::fs::symlink("www/real.db", at.join("jobs.db")).expect("a link");
+    std::fs::write(at.join("www/real.db"), "").expect("a file");
+    let wrong = run(at, &["check-config", "--files=/v=www"], "");
+    assert!(
+        text(&wrong.stderr).contains("holds the database jobs.db"),
+        "{}",
+        text(&wrong.stderr)
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_served_folder_shows_nothing_that_is_hidden_and_nothing_from_outside() {
+    use std::os::unix::fs::symlink;
+    let folder = folder();
+    let at = folder.path();
+    for name in [
+        "www/.git",
+        "www/.well-known",
+        "www/trap",
+        "www/real",
+        "data",
+    ] {
+        std::fs::create_dir_all(at.join(name)).expect("a folder");
+    }
+    for (name, text) in [
+        ("www/index.html", "the page"),
+        ("www/.env", "secret"),
+        ("www/.git/config", "secret"),
+        ("www/.well-known/security.txt", "Contact: x"),
+        ("www/real/index.html", "real"),
+        ("data/secret.html", "secret"),
+        ("data/index.html", "secret"),
+    ] {
+        std::fs::write(at.join(name), text).expect("a file");
+    }
+    symlink(at.join("data/secret.html"), at.join("www/trap/index.html")).expect("a link");
+    symlink(at.join("data"), at.join("www/out")).expect("a link");
+    symlink("real", at.join("www/inside")).expect("a link");
+    let flags = ["--files=/v=www", "--database=sqlite:data/jobs.db"];
+    let looked = run(at, &[&["check-config"], &flags[..]].concat(), "");
+    assert!(looked.status.success());
+    for link in ["www/trap/index.html", "www/out"] {
+        let sentence = format!("{link} is not served: it is a link that leads out of www.");
+        assert!(
+            text(&looked.stdout).contains(&sentence),
+            "{}",
+            text(&looked.stdout)
+        );
+    }
+    assert!(!text(&looked.stdout).contains("www/inside"));
+
+    let tracker = Serving::start(at, &flags);
+    let status = |address: &str| {
+        let answer = tracker.get(address);
+        assert!(!answer.contains("secret"), "{address}: {answer}");
+        answer.split(' ').nth(1).expect("a status").to_owned()
+    };
+    for address in [
+        "/v/.env",
+        "/v/%2eenv",
+        "/v/%2Eenv",
+        "/v/.git/config",
+        "/v/real/..%2f.env",
+        "/v/.git",
+        "/v/trap/",
+        "/v/trap/index.html",
+        "/v/out/",
+        "/v/out/index.html",
+        "/v/out/jobs.db",
+        "/v/out/jobs.db-wal",
+    ] {
+        assert_eq!(status(address), "404", "{address}");
+    }
+    for address in [
+        "/v/",
+        "/v/index.html",
+        "/v/.well-known/security.txt",
+        "/v/inside/",
+        "/v/inside/index.html",
+    ] {
+        assert_eq!(status(address), "200", "{address}");
+    }
+
+    // Replaced while it is served: a folder within by a link that leads out, and then the folder
+    // itself by a link, first to another version of it and then to what is private.
+    std::fs::remove_dir_all(at.join("www/real")).expect("gone");
+    symlink(at.join("data"), at.join("www/real")).expect("a link");
+    assert_eq!(status("/v/real/"), "404");
+    std::fs::rename(at.join("www"), at.join("old")).expect("moved");
+    symlink("old", at.join("www")).expect("a link");
+    assert_eq!(status("/v/index.html"), "200");
+    std::fs::remove_file(at.join("www")).expect("gone");
+    symlink("data", at.join("www")).expect("a link");
+    assert_eq!(status("/v/index.html"), "404");
+    assert_eq!(status("/v/jobs.db"), "404");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_every_user_of_the_machine_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let at = folder.path();
+    let token = "correct horse battery";
+    let inside = format!("admin_token = '{token}'");
+    for (file, content, flag) in [
+        ("token", token, "--admin-token-file=token"),
+        ("with-token.toml", &inside, "--config=with-token.toml"),
+        (
+            "with-password.toml",
+            "database = 'postgres://a:b@127.0.0.1/x'",
+            "--config=with-password.toml",
+        ),
+        (
+            "plain.toml",
+            "database = 'postgres://a@127.0.0.1/x'",
+            "--config=plain.toml",
+        ),
+    ] {
+        std::fs::write(at.join(file), content).expect("a file");
+        for (mode, warned) in [(0o644, file != "plain.toml"), (0o640, false)] {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(at.join(file), permissions).expect("a mode");
+            let looked = run(at, &["check-config", flag], "");
+            let said = text(&looked.stdout);
+            assert!(looked.status.success(), "{}", text(&looked.stderr));
+            let remedy = format!("chmod o= {file}");
+            assert_eq!(said.contains(&remedy), warned, "{file} {mode:o}: {said}");
+            assert!(!said.contains(token));
+        }
+    }
+}
+
 /// Jobs in a database, and how many of their texts differ.
 fn jobs_in(folder: &Path) -> (u64, u64) {
     let file = rusqlite::Connection::open(folder.join("jobs.db")).expect("the database");

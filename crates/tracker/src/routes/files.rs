@@ -1,9 +1,6 @@
 //! The operator's folders: the volunteer page, the client, the sample's kernel.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -21,7 +18,7 @@ use tower_http::{services::ServeDir, set_header::SetResponseHeaderLayer};
 use crate::{
     app::App,
     base_path::to_folder,
-    config::{Mount, Settings},
+    config::{Mount, Private, Settings},
     error::ApiError,
 };
 
@@ -32,10 +29,11 @@ pub fn router(settings: &Settings) -> Router<App> {
         let files = ServeDir::new(&mount.folder)
             .html_as_default_extension(false)
             .fallback(missing.into_service());
-        let guarded = any_service(files).layer(middleware::from_fn_with_state(
-            Arc::new(mount.clone()),
-            guard,
-        ));
+        let served = Arc::new(Served {
+            mount: mount.clone(),
+            private: settings.private.clone(),
+        });
+        let guarded = any_service(files).layer(middleware::from_fn_with_state(served, guard));
         router = router.nest_service(&mount.path, guarded);
     }
     // A header rather than a line in each page: workers obey that of their own script's answer.
@@ -69,18 +67,30 @@ async fn missing() -> ApiError {
     ApiError::Refused(ErrorCode::NotFound)
 }
 
+/// A folder that is served, and what must never be read through it.
+struct Served {
+    mount: Mount,
+    private: Vec<Private>,
+}
+
 /// Sends the folder's bare address to the one with a `/`, which relative addresses in its page
-/// need, and keeps links on the disk from leading out of the folder.
+/// need, and refuses what is not for visitors.
 async fn guard(
-    State(mount): State<Arc<Mount>>,
+    State(served): State<Arc<Served>>,
     OriginalUri(asked): OriginalUri,
     request: Request,
     next: Next,
 ) -> Response {
-    if asked.path() == mount.path {
+    if asked.path() == served.mount.path {
         return to_folder(&asked);
     }
-    if leads_out(&mount.folder, request.uri().path()).await {
+    let address = request.uri().path().trim_start_matches('/');
+    let address = percent_decode_str(address).decode_utf8_lossy().into_owned();
+    if is_hidden(&address) {
+        return ApiError::Refused(ErrorCode::NotFound).into_response();
+    }
+    let looking = tokio::task::spawn_blocking(move || may_be_read(&served, &address));
+    if !looking.await.unwrap_or(false) {
         return ApiError::Refused(ErrorCode::NotFound).into_response();
     }
     let answer = next.run(request).await;
@@ -91,16 +101,52 @@ async fn guard(
     answer
 }
 
-async fn leads_out(folder: &Path, address: &str) -> bool {
-    let decoded = percent_decode_str(address.trim_start_matches('/')).decode_utf8_lossy();
-    let target = folder.join(PathBuf::from(decoded.as_ref()));
-    let (root, target) = tokio::join!(
-        tokio::fs::canonicalize(folder),
-        tokio::fs::canonicalize(target)
-    );
-    match (root, target) {
-        (Ok(root), Ok(target)) => !target.starts_with(root),
+/// Whether an address, decoded, goes through a name that begins with a dot: `.git`, `.env`,
+/// `.htpasswd` end up in such folders by mistake. `.well-known` (RFC 8615) is there to be read.
+fn is_hidden(address: &str) -> bool {
+    address
+        .split(['/', '\\'])
+        .any(|name| name.starts_with('.') && name != ".well-known")
+}
+
+/// Whether what the file service would open lies in the folder, wherever links lead. Asked for each
+/// request, because the operator may replace files, and the folder itself, at any time.
+fn may_be_read(served: &Served, address: &str) -> bool {
+    let folder = &served.mount.folder;
+    let Ok(root) = folder.canonicalize() else {
+        return false;
+    };
+    if served.private.iter().any(|file| file.is_in(&root)) {
+        return false;
+    }
+    let target = folder.join(address);
+    // In the place of a folder its page is opened.
+    [target.join("index.html"), target]
+        .iter()
         // What is not there leads nowhere; the file service says so.
-        _ => false,
+        .filter_map(|file| file.canonicalize().ok())
+        .all(|file| file.starts_with(&root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_begin_with_a_dot_are_hidden_wherever_they_stand() {
+        for address in [
+            ".env",
+            "a/.git/config",
+            ".",
+            "..",
+            "a/../b",
+            "a\\.env",
+            ".well-known/.x",
+        ] {
+            assert!(is_hidden(address), "{address}");
+        }
+        for address in ["", "a.js", "a/b.min.js", ".well-known/security.txt", "a/"] {
+            assert!(!is_hidden(address), "{address}");
+        }
     }
 }

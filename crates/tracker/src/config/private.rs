@@ -1,0 +1,156 @@
+//! Files that no visitor may read, and folders that must therefore not be served.
+
+use std::path::{Path, PathBuf};
+
+use super::Mount;
+use crate::database::Database;
+
+/// A file that no visitor may read. What SQLite keeps beside a database lies in the same folder, so
+/// it needs no entry of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Private {
+    what: &'static str,
+    /// As the operator wrote it.
+    named: PathBuf,
+    /// Without links.
+    real: PathBuf,
+    /// Whether other users of the machine must not read it either.
+    secret: bool,
+}
+
+impl Private {
+    /// A file as it is named, and as where it leads if it is a link: both are places where more may
+    /// be kept. Nothing for a folder that is not there.
+    fn at(what: &'static str, named: &Path, secret: bool) -> Vec<Self> {
+        let folder = match named.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let beside = folder.canonicalize().ok();
+        let beside = beside.zip(named.file_name());
+        let places = [
+            beside.map(|(folder, name)| folder.join(name)),
+            named.canonicalize().ok(),
+        ];
+        let mut places: Vec<PathBuf> = places.into_iter().flatten().collect();
+        places.dedup();
+        let private = |real| Self {
+            what,
+            named: named.to_owned(),
+            real,
+            secret,
+        };
+        places.into_iter().map(private).collect()
+    }
+
+    /// Whether it lies in a folder, at any depth; the folder is given without links.
+    pub(crate) fn is_in(&self, folder: &Path) -> bool {
+        self.real.starts_with(folder)
+    }
+}
+
+/// What is private: the database, the configuration and the admin token. The configuration is also
+/// a secret if a token or a password stands in it.
+pub(super) fn files(
+    database: &Database,
+    config: Option<(&Path, bool)>,
+    token: Option<&Path>,
+) -> Vec<Private> {
+    let database = match database {
+        Database::Sqlite(path) => Some((path.as_path(), false)),
+        Database::Postgres(_) => None,
+    };
+    [
+        ("database", database),
+        ("configuration", config),
+        ("admin token", token.map(|path| (path, true))),
+    ]
+    .into_iter()
+    .filter_map(|(what, file)| file.map(|(path, secret)| Private::at(what, path, secret)))
+    .flatten()
+    .collect()
+}
+
+/// Folders that hold a private file, each as a sentence.
+pub(super) fn faults(mounts: &[Mount], private: &[Private]) -> Vec<String> {
+    let fault = |mount: &Mount| {
+        let folder = mount.folder.canonicalize().ok()?;
+        let file = private.iter().find(|file| file.is_in(&folder))?;
+        Some(format!(
+            "{}, to be served under {}, holds the {} {}, which everybody could read then: serve a \
+             folder without it, or keep it elsewhere.",
+            mount.folder.display(),
+            mount.path,
+            file.what,
+            file.named.display(),
+        ))
+    };
+    mounts.iter().filter_map(fault).collect()
+}
+
+/// Secrets that other users of the machine can read, each as a sentence.
+pub(super) fn exposed(private: &[Private]) -> Vec<String> {
+    let mut sentences: Vec<String> = private
+        .iter()
+        .filter(|file| file.secret && is_open_to_all(&file.real))
+        .map(|file| {
+            let named = file.named.display();
+            format!(
+                "The {} {named} can be read by every user of this machine: chmod o= {named}",
+                file.what
+            )
+        })
+        .collect();
+    sentences.dedup();
+    sentences
+}
+
+/// Files of which no more than so many are looked at for links that lead out.
+const MOST_ENTRIES: usize = 10_000;
+
+/// Links in served folders that lead out of them, each as a sentence: a visitor finds nothing there.
+pub(super) fn links_out(mounts: &[Mount]) -> Vec<String> {
+    mounts.iter().flat_map(links_out_of).collect()
+}
+
+fn links_out_of(mount: &Mount) -> Vec<String> {
+    let Ok(root) = mount.folder.canonicalize() else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let mut folders = vec![mount.folder.clone()];
+    let mut left = MOST_ENTRIES;
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        for entry in entries.take(left) {
+            left -= 1;
+            let (path, Ok(kind)) = (entry.path(), entry.file_type()) else {
+                continue;
+            };
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_symlink()
+                && path.canonicalize().is_ok_and(|to| !to.starts_with(&root))
+            {
+                found.push(format!(
+                    "{} is not served: it is a link that leads out of {}.",
+                    path.display(),
+                    mount.folder.display()
+                ));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(unix)]
+fn is_open_to_all(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).is_ok_and(|meta| meta.permissions().mode() & 0o004 != 0)
+}
+
+/// Elsewhere the folder's access list says it, which the standard library does not read.
+#[cfg(not(unix))]
+fn is_open_to_all(_: &Path) -> bool {
+    false
+}
