@@ -58,7 +58,7 @@ export async function ensurePostgres() {
  * @returns {Promise<{ wrap: (program: string, args: string[]) => [string, string[]],
  *   own: (folder: string) => void }>}
  */
-async function unprivileged() {
+export async function unprivileged() {
   if (!isRoot()) return { wrap: (program, args) => [program, args], own: () => {} };
   const [uid, gid] = await Promise.all(["-u", "-g"].map((flag) => answer("id", [flag, owner])));
   if (uid === undefined || gid === undefined) {

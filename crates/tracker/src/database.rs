@@ -129,8 +129,9 @@ impl Database {
                     .map_err(|error| error.to_string())?
             }
             Self::Postgres(address) => Err(format!(
-                "PostgreSQL has its own program for that: pg_dump --format=custom --file={} {address}",
-                to.display()
+                "PostgreSQL has its own program for that: pg_dump --format=custom --file={} '{}'",
+                to.display(),
+                address.with_mode()
             )),
         }
     }

@@ -1062,6 +1062,84 @@ fn a_database_that_cannot_be_had_is_refused_without_its_password() {
     assert!(!unknown.contains("secret"), "{unknown}");
 }
 
+/// Somebody who answers in the place of a PostgreSQL, refuses TLS and asks for the password in clear.
+/// Returns its port, and all that one caller sends.
+fn impostor() -> (u16, std::thread::JoinHandle<Vec<u8>>) {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let heard = std::thread::spawn(move || {
+        let Ok((mut stream, _)) = listener.accept() else {
+            return Vec::new();
+        };
+        stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+        let mut heard = Vec::new();
+        let mut message = [0; 1024];
+        loop {
+            let count = stream.read(&mut message).unwrap_or(0);
+            if count == 0 {
+                return heard;
+            }
+            heard.extend_from_slice(&message[..count]);
+            let asks_for_tls = message[4..8] == 80_877_103_u32.to_be_bytes();
+            let answer: &[u8] = if asks_for_tls {
+                b"N"
+            } else {
+                b"R\0\0\0\x08\0\0\0\x03"
+            };
+            // Who was told enough hangs up.
+            if heard.ends_with(b"secret\0") || stream.write_all(answer).is_err() {
+                return heard;
+            }
+        }
+    });
+    (port, heard)
+}
+
+#[test]
+fn a_server_that_refuses_tls_gets_no_password_unless_it_is_on_this_machine() {
+    let folder = folder();
+    // 0.0.0.0 leads to this machine and is none of its loopback addresses.
+    for (host, query, variable, told) in [
+        ("0.0.0.0", "", None, false),
+        ("0.0.0.0", "?sslmode=require", None, false),
+        ("127.0.0.1", "?sslmode=verify-full", Some("disable"), false),
+        ("127.0.0.1", "", Some("verify-full"), false),
+        ("127.0.0.1", "", None, true),
+        ("0.0.0.0", "", Some("prefer"), true),
+        ("0.0.0.0", "?sslmode=disable", Some("verify-full"), true),
+    ] {
+        for command in [
+            &["export", "--stage", "a"][..],
+            &["import", "--brace", "x_{0..1}"],
+            &["audit"],
+        ] {
+            let (port, heard) = impostor();
+            let mut program = program(folder.path());
+            match variable {
+                Some(mode) => program.env("PGSSLMODE", mode),
+                None => program.env_remove("PGSSLMODE"),
+            };
+            let done = program
+                .args(command)
+                .args([
+                    "--database",
+                    &format!("postgres://ann:secret@{host}:{port}/x{query}"),
+                ])
+                .output()
+                .expect("an end");
+            // A program that called nobody has failed; this ends the wait for its call.
+            drop(TcpStream::connect(("127.0.0.1", port)));
+            let (heard, why) = (heard.join().expect("heard"), text(&done.stderr));
+            let case = format!("{host}{query}, {variable:?}, {command:?}: {why}");
+            assert!(!done.status.success(), "{case}");
+            let is_told = heard.windows(6).any(|bytes| bytes == b"secret");
+            assert_eq!(is_told, told, "{case}");
+            assert!(!why.contains("secret"), "{case}");
+            assert_eq!(why.contains("?sslrootcert=FILE"), !told, "{case}");
+        }
+    }
+}
+
 #[test]
 fn a_taken_port_is_an_error_with_a_sentence() {
     let folder = folder();

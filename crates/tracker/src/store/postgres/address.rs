@@ -1,11 +1,13 @@
 //! Where a PostgreSQL database is, as a URL names it; shown without what is secret in it.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use url::Url;
 
 /// `postgres://USER:PASSWORD@HOST:PORT/NAME?sslmode=…`. What it leaves out is taken from the
-/// variables that PostgreSQL's own programs know (PGUSER, PGPASSWORD, …) and from `~/.pgpass`.
+/// variables that PostgreSQL's own programs know (PGUSER, PGPASSWORD, …) and from `~/.pgpass`;
+/// where neither says how to encrypt, see [`default_mode`].
 #[derive(Clone)]
 pub struct Address {
     /// Two addresses are the same if they were written the same.
@@ -19,16 +21,85 @@ impl Address {
     pub(super) fn options(&self) -> PgConnectOptions {
         self.options.clone()
     }
+
+    /// As [`Display`](fmt::Display), and how it is encrypted: for PostgreSQL's own programs, whose
+    /// default sends a password to a server that refuses TLS.
+    pub(crate) fn with_mode(&self) -> String {
+        format!("{self}?sslmode={}", mode_name(self.options.get_ssl_mode()))
+    }
+}
+
+/// How to encrypt where nobody says it. A password must not go to somebody who only pretends to be
+/// the server, as one who answers in its place and refuses TLS; on the same machine nobody is in
+/// between, and servers there rarely have a certificate.
+fn default_mode(options: &PgConnectOptions) -> PgSslMode {
+    let host = options.get_host();
+    if options.get_socket().is_some() || host.starts_with('/') {
+        return PgSslMode::Disable;
+    }
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let is_here = host.eq_ignore_ascii_case("localhost")
+        || address
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback());
+    if is_here {
+        PgSslMode::Prefer
+    } else {
+        PgSslMode::VerifyFull
+    }
+}
+
+/// What the variable PGSSLMODE asks for. sqlx takes a word that it does not know for `prefer`.
+fn asked_mode(variable: Option<&str>) -> Result<Option<PgSslMode>, String> {
+    let Some(word) = variable.filter(|word| !word.is_empty()) else {
+        return Ok(None);
+    };
+    let mode = word.parse().map_err(|_| {
+        format!(
+            "PGSSLMODE is {word:?}; it must be disable, prefer, require, verify-ca or verify-full."
+        )
+    })?;
+    Ok(Some(mode))
+}
+
+fn mode_name(mode: PgSslMode) -> &'static str {
+    match mode {
+        PgSslMode::Disable => "disable",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Require => "require",
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::VerifyFull => "verify-full",
+    }
+}
+
+/// Reads an address; `variable` is PGSSLMODE.
+fn read(text: &str, variable: Option<&str>) -> Result<PgConnectOptions, String> {
+    // The fault names what is wrong and does not repeat the address.
+    let unreadable =
+        |error: &dyn fmt::Display| format!("The address of the database cannot be read: {error}.");
+    let url: Url = text.parse().map_err(|error| unreadable(&error))?;
+    let options: PgConnectOptions = text.parse().map_err(|error| unreadable(&error))?;
+    if url
+        .query_pairs()
+        .any(|(key, _)| key == "sslmode" || key == "ssl-mode")
+    {
+        return Ok(options);
+    }
+    let mode = match asked_mode(variable)? {
+        Some(mode) => mode,
+        None => default_mode(&options),
+    };
+    Ok(options.ssl_mode(mode))
 }
 
 impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // The fault names what is wrong and does not repeat the address.
-        let options: PgConnectOptions = text
-            .parse()
-            .map_err(|error| format!("The address of the database cannot be read: {error}."))?;
+        let variable = std::env::var_os("PGSSLMODE");
+        let variable = variable.as_ref().map(|word| word.to_string_lossy());
+        let options = read(text, variable.as_deref())?;
         let Some(name) = options.get_database().map(str::to_owned) else {
             return Err("The address names no database: postgres://USER@HOST/NAME.".to_owned());
         };
@@ -62,5 +133,74 @@ impl fmt::Display for Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(address: &str, variable: Option<&str>) -> &'static str {
+        mode_name(read(address, variable).expect("an address").get_ssl_mode())
+    }
+
+    #[test]
+    fn only_a_server_on_this_machine_is_spoken_to_without_its_certificate() {
+        for (address, expected) in [
+            ("postgres://a:b@db.example/x", "verify-full"),
+            ("postgres://a:b@192.0.2.1:5433/x", "verify-full"),
+            ("postgres://a:b@0.0.0.0/x", "verify-full"),
+            ("postgres://a:b@[2001:db8::1]/x", "verify-full"),
+            ("postgres://a:b@localhost.example/x", "verify-full"),
+            ("postgres://a:b@127.0.0.1.example/x", "verify-full"),
+            ("postgres://a:b@localhost/x?host=db.example", "verify-full"),
+            (
+                "postgres://a:b@localhost/x?hostaddr=192.0.2.1",
+                "verify-full",
+            ),
+            ("postgres://a:b@db.example/x?sslmod=disable", "verify-full"),
+            ("postgres://a:b@localhost/x", "prefer"),
+            ("postgres://a:b@LOCALHOST/x", "prefer"),
+            ("postgres://a:b@127.0.0.1/x", "prefer"),
+            ("postgres://a:b@127.9.9.9/x", "prefer"),
+            ("postgres://a:b@[::1]/x", "prefer"),
+            ("postgres://a:b@[::ffff:127.0.0.1]/x", "prefer"),
+            ("postgres://a:b@db.example/x?hostaddr=127.0.0.1", "prefer"),
+            ("postgres://a:b@%2Fvar%2Frun%2Fpostgresql/x", "disable"),
+            (
+                "postgres://a:b@db.example/x?host=/run/postgresql",
+                "disable",
+            ),
+        ] {
+            assert_eq!(mode(address, None), expected, "{address}");
+            assert_eq!(mode(address, Some("")), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn what_the_address_says_goes_before_the_variable_and_that_before_the_default() {
+        let (away, here) = ("postgres://a@db.example/x", "postgres://a@localhost/x");
+        assert_eq!(mode(away, Some("require")), "require");
+        assert_eq!(mode(here, Some("verify-ca")), "verify-ca");
+        for name in ["sslmode", "ssl-mode", "ssl%6Dode"] {
+            let said = format!("{away}?application_name=y&{name}=disable");
+            assert_eq!(mode(&said, None), "disable");
+            assert_eq!(mode(&said, Some("verify-full")), "disable");
+            assert_eq!(mode(&said, Some("nonsense")), "disable");
+        }
+        let why = read(away, Some("verify_full")).expect_err("a word that is none");
+        assert!(why.contains("PGSSLMODE is \"verify_full\""), "{why}");
+        read(&format!("{away}?sslmode=verify_full"), None).expect_err("a word that is none");
+    }
+
+    #[test]
+    fn other_programs_are_told_the_mode() {
+        let address: Address = "postgres://a:b@db.example/x?sslmode=verify-ca"
+            .parse()
+            .expect("an address");
+        assert_eq!(
+            address.with_mode(),
+            "postgres://a@db.example:5432/x?sslmode=verify-ca"
+        );
     }
 }

@@ -53,10 +53,30 @@ fn options(address: &Address) -> PgConnectOptions {
     }
 }
 
+/// What to do about a server that does not show who it is.
+const NOT_TRUSTED: &str = "a server on another machine must speak TLS and have a certificate for its \
+    name, so that no password goes to anybody else: set that up (ssl = on), name the certificate's own \
+    authority with ?sslrootcert=FILE in the address, or ask for less with ?sslmode=require (encrypted, \
+    to whoever answers) or ?sslmode=disable (readable on its way)";
+
+fn explained(error: sqlx::Error) -> StoreError {
+    let is_tls = match &error {
+        sqlx::Error::Tls(_) => true,
+        // rustls hands its faults over as those of the connection.
+        sqlx::Error::Io(fault) => fault.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    };
+    if is_tls {
+        StoreError::Failed(format!("{error}; {NOT_TRUSTED}"))
+    } else {
+        error.into()
+    }
+}
+
 /// A connection to write on, for somebody who keeps it.
 pub(super) async fn connect(address: &Address) -> Result<PgConnection, StoreError> {
     let connecting = async {
-        let mut connection = options(address).connect().await?;
+        let mut connection = options(address).connect().await.map_err(explained)?;
         sqlx::query(SESSION).execute(&mut connection).await?;
         sqlx::query(WRITING).execute(&mut connection).await?;
         Ok(connection)
