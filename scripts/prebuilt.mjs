@@ -1,6 +1,9 @@
 // Programs that their authors offer ready-made: which archive is the right one for this machine,
-// and how it gets into .tools/bin. Nothing depends on it: what cannot be had is compiled.
+// and how it gets into .tools/bin. Taken is only what comes over TLS from the tool's own release and
+// has the sum that the release publishes. Nothing depends on it: what cannot be had is compiled, and so
+// is a tool whose releases publish no sum (wasm-pack, geckodriver).
 
+import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -13,6 +16,11 @@ import { toolsDir } from "./places.mjs";
 const connectMs = 5_000;
 const downloadMs = 120_000;
 
+/** GitHub sends a download to another host of its own. */
+const mostRedirects = 5;
+
+const releases = "https://github.com";
+
 const triples = {
   "linux-x64": "x86_64-unknown-linux-musl",
   "linux-arm64": "aarch64-unknown-linux-musl",
@@ -21,34 +29,40 @@ const triples = {
   "win32-x64": "x86_64-pc-windows-msvc",
 };
 
-const geckodriverArchives = {
-  "linux-x64": "linux64.tar.gz",
-  "linux-arm64": "linux-aarch64.tar.gz",
-  "darwin-x64": "macos.tar.gz",
-  "darwin-arm64": "macos-aarch64.tar.gz",
-  "win32-x64": "win64.zip",
-};
-
-/** Each tool's archive below the host that has the releases; undefined where there is none. */
+/** Each tool's archive below the host that has the releases, and how the file of its sum ends. */
 const archives = {
-  "wasm-bindgen-cli": (version, machine) =>
-    triples[machine] &&
-    `wasm-bindgen/wasm-bindgen/releases/download/${version}/wasm-bindgen-${version}-${triples[machine]}.tar.gz`,
-  "wasm-pack": (version, machine) =>
-    triples[machine] &&
-    `wasm-bindgen/wasm-pack/releases/download/v${version}/wasm-pack-v${version}-${triples[machine]}.tar.gz`,
-  geckodriver: (version, machine) =>
-    geckodriverArchives[machine] &&
-    `mozilla/geckodriver/releases/download/v${version}/geckodriver-v${version}-${geckodriverArchives[machine]}`,
+  "wasm-bindgen-cli": {
+    path: (version, triple) =>
+      `wasm-bindgen/wasm-bindgen/releases/download/${version}/wasm-bindgen-${version}-${triple}.tar.gz`,
+    sum: ".sha256sum",
+  },
+  "cargo-deny": {
+    path: (version, triple) =>
+      `EmbarkStudios/cargo-deny/releases/download/${version}/cargo-deny-${version}-${triple}.tar.gz`,
+    sum: ".sha256",
+  },
 };
 
-/** The path of a tool's archive, or undefined if there is none for this machine. */
-export function archivePath(tool, version, machine = `${process.platform}-${process.arch}`) {
-  return archives[tool]?.(version, machine);
+/**
+ * Where a tool's archive and its sum are, or undefined if there are none for this machine.
+ *
+ * @returns {{ archive: string, sum: string } | undefined}
+ */
+export function archivePaths(tool, version, machine = `${process.platform}-${process.arch}`) {
+  const triple = triples[machine];
+  if (!triple || !archives[tool]) return undefined;
+  const archive = archives[tool].path(version, triple);
+  return { archive, sum: archive + archives[tool].sum };
 }
 
 /** Hosts that did not answer: each is tried once in a run, not once a tool. */
 const unreachable = new Map();
+
+/** Whether an address leads to this machine: tests have releases of their own. */
+function isLoopback(address) {
+  const { hostname } = new URL(address);
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
+}
 
 /**
  * Puts a tool's programs into `into`. Resolves to `undefined` when that worked, and otherwise to
@@ -58,14 +72,25 @@ const unreachable = new Map();
  * @returns {Promise<string | undefined>}
  */
 export async function fetchPrebuilt({ tool, version, programs, into, base }) {
-  const host = base ?? process.env.DISTCOMPUTE_RELEASES ?? "https://github.com";
-  const path = archivePath(tool, version);
-  if (!path) return `there is no ready-made ${tool} for this kind of machine`;
+  const given = base ?? process.env.DISTCOMPUTE_RELEASES;
+  const host = given ?? releases;
+  const paths = archivePaths(tool, version);
+  if (!paths) return `there is no ready-made ${tool} with a published sum for this kind of machine`;
+  if (given !== undefined && !(URL.canParse(given) && isLoopback(given))) {
+    return `DISTCOMPUTE_RELEASES is ${given}, and only this machine may stand in for ${releases}`;
+  }
   if (unreachable.has(host)) return unreachable.get(host);
   const folder = mkdtempSync(join(tmpdir(), "distcompute-tool-"));
   try {
-    const archive = await download(host, path, folder);
-    await must("tar", ["-xf", archive, "-C", folder], { why: `to unpack ${basename(archive)}` });
+    const name = basename(paths.archive);
+    const sum = publishedSum(String(await download(host, paths.sum)), name);
+    const bytes = await download(host, paths.archive);
+    if (createHash("sha256").update(bytes).digest("hex") !== sum) {
+      throw new Error(`${name} does not have the sum that its release publishes`);
+    }
+    const archive = join(folder, name);
+    writeFileSync(archive, bytes);
+    await must("tar", ["-xf", archive, "-C", folder], { why: `to unpack ${name}` });
     await install(folder, programs, version, into ?? join(toolsDir, "bin"));
     return undefined;
   } catch (error) {
@@ -75,14 +100,24 @@ export async function fetchPrebuilt({ tool, version, programs, into, base }) {
   }
 }
 
-async function download(host, path, folder) {
+/** The sum of a file as sha256sum writes it: with the file's name, or without. */
+function publishedSum(text, name) {
+  const [, sum, file] = /^([0-9a-f]{64})(?:\s+\*?(\S+))?$/i.exec(text.trim()) ?? [];
+  if (!sum || (file && basename(file) !== name)) {
+    throw new Error(`the release publishes no sum of ${name} that can be read`);
+  }
+  return sum.toLowerCase();
+}
+
+async function download(host, path) {
   const url = `${host.replace(/\/$/, "")}/${path}`;
   const abort = new AbortController();
   let timer = setTimeout(() => abort.abort(), connectMs);
   let response;
   try {
-    response = await fetch(url, { signal: abort.signal });
-  } catch {
+    response = await follow(url, abort.signal);
+  } catch (error) {
+    if (error instanceof Insecure) throw error;
     const reason = `${host} does not answer`;
     unreachable.set(host, reason);
     throw new Error(reason);
@@ -92,14 +127,29 @@ async function download(host, path, folder) {
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   timer = setTimeout(() => abort.abort(), downloadMs);
   try {
-    const file = join(folder, basename(path));
-    writeFileSync(file, Buffer.from(await response.arrayBuffer()));
-    return file;
+    return Buffer.from(await response.arrayBuffer());
   } catch {
     throw new Error(`the download of ${url} broke off`);
   } finally {
     clearTimeout(timer);
   }
+}
+
+class Insecure extends Error {}
+
+/** As `fetch`, which would also follow to an address without TLS. */
+async function follow(url, signal) {
+  let at = url;
+  for (let hop = 0; hop <= mostRedirects; hop++) {
+    if (!at.startsWith("https://") && !isLoopback(at)) {
+      throw new Insecure(`${url} leads to ${at}, which is not encrypted`);
+    }
+    const response = await fetch(at, { signal, redirect: "manual" });
+    const to = response.headers.get("location");
+    if (response.status < 300 || response.status >= 400 || !to) return response;
+    at = new URL(to, at).href;
+  }
+  throw new Insecure(`${url} leads on and on`);
 }
 
 /** An archive for another C library or another processor unpacks well and does not run. */

@@ -1,6 +1,7 @@
 // Ready-made tools, had from a server of the test instead of GitHub's.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import {
   chmodSync,
@@ -15,7 +16,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { archivePath, fetchPrebuilt } from "../../scripts/prebuilt.mjs";
+import { archivePaths, fetchPrebuilt } from "../../scripts/prebuilt.mjs";
 import { must } from "../../scripts/process.mjs";
 
 // The tool in these archives is a shell script; Windows has no program that stands for one.
@@ -41,15 +42,25 @@ async function archive(names, says) {
   return readFileSync(file);
 }
 
-/** Fetches from a server that answers with `status` and `body`; resolves with what it was asked. */
-async function fetchFrom(status, body, into) {
+const paths = archivePaths("wasm-bindgen-cli", version);
+const sumOf = (bytes) => createHash("sha256").update(bytes).digest("hex");
+
+/** A server of releases: what it answers to each address, and what it was asked. */
+async function serving(answers) {
   const asked = [];
   const server = createServer((request, response) => {
     asked.push(request.url);
-    response.writeHead(status).end(body);
+    const [status, body, headers] = answers[request.url] ?? [404, "Not Found"];
+    response.writeHead(status, headers).end(body);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const base = `http://127.0.0.1:${server.address().port}`;
+  return { server, asked, base: `http://127.0.0.1:${server.address().port}` };
+}
+
+/** Fetches from a server that has `body` and its sum, or `sum`; resolves with what it was asked. */
+async function fetchFrom(body, into, sum = `${sumOf(body)}  ${basename(paths.archive)}\n`) {
+  const answers = { [`/${paths.archive}`]: [200, body], [`/${paths.sum}`]: [200, sum] };
+  const { server, asked, base } = await serving(answers);
   const reason = await fetchPrebuilt({ tool: "wasm-bindgen-cli", version, programs, into, base });
   server.close();
   return { reason, asked };
@@ -57,9 +68,9 @@ async function fetchFrom(status, body, into) {
 
 test("the programs of an archive are unpacked, tried and put in place", onUnix, async () => {
   const into = join(folder, "good");
-  const { reason, asked } = await fetchFrom(200, await archive(programs, version), into);
+  const { reason, asked } = await fetchFrom(await archive(programs, version), into);
   assert.equal(reason, undefined);
-  assert.deepEqual(asked, [`/${archivePath("wasm-bindgen-cli", version)}`]);
+  assert.deepEqual(asked, [`/${paths.sum}`, `/${paths.archive}`]);
   for (const program of programs) {
     const { stdout } = await must(join(into, program), ["--version"]);
     assert.equal(stdout.trim(), `${program} ${version}`);
@@ -71,9 +82,9 @@ test(
   onUnix,
   async () => {
     const into = join(folder, "bad");
-    const other = await fetchFrom(200, await archive(programs, "0.2.99"), into);
+    const other = await fetchFrom(await archive(programs, "0.2.99"), into);
     assert.match(other.reason, /another version/);
-    const half = await fetchFrom(200, await archive(programs.slice(0, 1), version), into);
+    const half = await fetchFrom(await archive(programs.slice(0, 1), version), into);
     assert.match(half.reason, /holds no wasm-bindgen-test-runner/);
     assert.equal(existsSync(into), false);
   },
@@ -81,9 +92,73 @@ test(
 
 test("a page instead of an archive, and a release that is not there, say so", onUnix, async () => {
   const into = join(folder, "none");
-  assert.ok((await fetchFrom(200, "<html>log in</html>", into)).reason);
-  assert.match((await fetchFrom(404, "Not Found", into)).reason, /answered 404/);
+  assert.ok((await fetchFrom("<html>log in</html>", into)).reason);
+  const { server, base } = await serving({});
+  const wanted = { tool: "wasm-bindgen-cli", version, programs, into, base };
+  assert.match(await fetchPrebuilt(wanted), /sha256sum answered 404/);
+  server.close();
   assert.equal(existsSync(into), false);
+});
+
+test("an archive without its release's sum is neither unpacked nor run", onUnix, async () => {
+  const into = join(folder, "sums");
+  const [good, other] = [await archive(programs, version), await archive(programs, "0.2.129")];
+  const name = basename(paths.archive);
+  for (const [sum, reason] of [
+    [`${sumOf(other)}  ${name}\n`, /does not have the sum/],
+    [`${sumOf(good)}  another.tar.gz\n`, /no sum of .* that can be read/],
+    ["<html>log in</html>", /no sum of .* that can be read/],
+    ["", /no sum of .* that can be read/],
+  ]) {
+    assert.match((await fetchFrom(good, into, sum)).reason, reason);
+    assert.equal(existsSync(into), false);
+  }
+  const bare = await fetchFrom(good, into, sumOf(good).toUpperCase());
+  assert.equal(bare.reason, undefined);
+});
+
+test("a redirect is followed, but not to an address without TLS", onUnix, async () => {
+  const good = await archive(programs, version);
+  const wanted = { tool: "wasm-bindgen-cli", version, programs };
+  const sum = [200, sumOf(good)];
+  const moved = (to) => ({
+    [`/${paths.sum}`]: sum,
+    [`/${paths.archive}`]: [302, "", { location: to }],
+  });
+  const within = await serving({ ...moved("/elsewhere"), "/elsewhere": [200, good] });
+  const into = join(folder, "moved");
+  assert.equal(await fetchPrebuilt({ ...wanted, into, base: within.base }), undefined);
+  within.server.close();
+  const out = await serving(moved("http://releases.example/archive"));
+  const reason = await fetchPrebuilt({ ...wanted, into: join(folder, "out"), base: out.base });
+  assert.match(reason, /leads to http:\/\/releases\.example\/archive, which is not encrypted/);
+  out.server.close();
+  const round = await serving(moved(`/${paths.archive}`));
+  const endless = await fetchPrebuilt({ ...wanted, into: join(folder, "out"), base: round.base });
+  assert.match(endless, /leads on and on/);
+  round.server.close();
+  assert.equal(existsSync(join(folder, "out")), false);
+});
+
+test("nobody but this machine may stand in for the releases", async () => {
+  const wanted = { tool: "wasm-bindgen-cli", version, programs };
+  for (const host of [
+    "https://releases.example",
+    "http://127.0.0.1.example",
+    "http://localhost.example",
+    "http://192.0.2.1:8080",
+    "http://127.0.0.1@releases.example",
+    "nonsense",
+    "",
+  ]) {
+    assert.match(await fetchPrebuilt({ ...wanted, base: host }), /only this machine may stand in/);
+    process.env.DISTCOMPUTE_RELEASES = host;
+    try {
+      assert.match(await fetchPrebuilt(wanted), /only this machine may stand in/);
+    } finally {
+      delete process.env.DISTCOMPUTE_RELEASES;
+    }
+  }
 });
 
 test("a host that does not answer is given up, and not asked again", onUnix, async () => {
@@ -91,7 +166,7 @@ test("a host that does not answer is given up, and not asked again", onUnix, asy
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const base = `http://127.0.0.1:${server.address().port}`;
   await new Promise((resolve) => server.close(resolve));
-  const wanted = { tool: "wasm-pack", version: "0.15.1", programs: ["wasm-pack"], base };
+  const wanted = { tool: "wasm-bindgen-cli", version, programs, base };
   assert.match(await fetchPrebuilt(wanted), /does not answer/);
   // Now it would answer.
   let asked = 0;
@@ -102,15 +177,21 @@ test("a host that does not answer is given up, and not asked again", onUnix, asy
   again.close();
 });
 
-test("each machine has its archive, and an unknown one has none", () => {
-  assert.equal(
-    basename(archivePath("wasm-pack", "0.15.1", "linux-x64")),
-    "wasm-pack-v0.15.1-x86_64-unknown-linux-musl.tar.gz",
+test("each machine has its archive, and one without a published sum has none", () => {
+  const named = (tool, machine) => archivePaths(tool, "1.2.3", machine);
+  assert.deepEqual(
+    Object.values(named("cargo-deny", "linux-x64")).map((path) => basename(path)),
+    [
+      "cargo-deny-1.2.3-x86_64-unknown-linux-musl.tar.gz",
+      "cargo-deny-1.2.3-x86_64-unknown-linux-musl.tar.gz.sha256",
+    ],
   );
   assert.equal(
-    basename(archivePath("geckodriver", "0.37.1", "win32-x64")),
-    "geckodriver-v0.37.1-win64.zip",
+    basename(named("wasm-bindgen-cli", "win32-x64").sum),
+    "wasm-bindgen-1.2.3-x86_64-pc-windows-msvc.tar.gz.sha256sum",
   );
-  assert.equal(archivePath("wasm-pack", "0.15.1", "linux-riscv64"), undefined);
-  assert.equal(archivePath("unknown", "1.0.0", "linux-x64"), undefined);
+  assert.equal(named("wasm-bindgen-cli", "linux-riscv64"), undefined);
+  for (const tool of ["wasm-pack", "geckodriver", "unknown"]) {
+    assert.equal(named(tool, "linux-x64"), undefined);
+  }
 });
