@@ -3,6 +3,7 @@
 import { join } from "node:path";
 
 import { buildKernel, buildPackage } from "./build.mjs";
+import { cannotFetchAdvisories, sum } from "./counts.mjs";
 import { isMain, runMain } from "./failure.mjs";
 import { root, toolEnv } from "./places.mjs";
 import { endOnSignals, run } from "./process.mjs";
@@ -10,7 +11,9 @@ import { cargoNotes, progress } from "./progress.mjs";
 import { chosen, report } from "./report.mjs";
 import {
   ensureBuildTools,
+  ensureCargoDeny,
   ensureNpmPackages,
+  ensureRust,
   ensureRustComponents,
   ensureWasmTarget,
 } from "./tools.mjs";
@@ -79,7 +82,15 @@ const checks = [
 ];
 
 /** @type {import("./report.mjs").Step[]} */
-export const checkSteps = checks.map((check) => ({ ...check, run: () => runCheck(check) }));
+export const checkSteps = [
+  ...checks.map((check) => ({ ...check, run: () => runCheck(check) })),
+  {
+    name: "check:deny",
+    what: "dependencies have licences, sources and versions as deny.toml wants them, and no advisory",
+    needs: [ensureRust, ensureCargoDeny],
+    run: checkDependencies,
+  },
+];
 
 async function runCheck({ what, command: [program, ...args], env, first = [] }) {
   for (const build of first) await build();
@@ -87,6 +98,24 @@ async function runCheck({ what, command: [program, ...args], env, first = [] }) 
     run(program, args, { env: toolEnv(env), onLine: cargoNotes(note) }),
   );
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, output };
+}
+
+async function checkDependencies() {
+  const deny = ["cargo", "deny", "--workspace", "--locked", "check"];
+  const name = "check:deny";
+  const licences = "licences, sources and duplicates of dependencies";
+  const rules = { name, what: licences, command: [...deny, "licenses", "bans", "sources"] };
+  const first = await runCheck(rules);
+  const advisories = { name, what: "advisories", command: [...deny, "advisories"] };
+  const second = await runCheck(advisories);
+  // Neither passed nor failed: a machine without a way to GitHub cannot know.
+  if (second.failed > 0 && cannotFetchAdvisories(second.output)) {
+    console.log(
+      "   advisories were NOT looked at: their database cannot be fetched from GitHub here",
+    );
+    return first;
+  }
+  return { ...sum([first, second]), output: first.output + second.output };
 }
 
 async function main(args) {

@@ -80,3 +80,8 @@ export function judged(counts, code) {
   const unexplained = code !== 0 && counts.failed === 0;
   return unexplained || ran === 0 ? { ...counts, failed: counts.failed + 1 } : counts;
 }
+
+/** Whether cargo-deny could not get the database of advisories, so that it says nothing of them. */
+export function cannotFetchAdvisories(output) {
+  return /failed to fetch advisory database/.test(output);
+}

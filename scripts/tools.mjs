@@ -13,6 +13,7 @@ import { cargoNotes, progress } from "./progress.mjs";
 import { lockedVersion, stalePackages, versionIn } from "./version.mjs";
 
 const wasmPackVersion = "0.15.1";
+const cargoDenyVersion = "0.20.2";
 const wasmTarget = "wasm32-unknown-unknown";
 
 /** What `npm start` and the build need. */
@@ -131,6 +132,16 @@ export function ensureWasmPack() {
     programs: ["wasm-pack"],
     version: wasmPackVersion,
     why: "it puts the npm package together",
+    about: "2 to 4 minutes",
+  });
+}
+
+export function ensureCargoDeny() {
+  return ensureRustTool({
+    tool: "cargo-deny",
+    programs: ["cargo-deny"],
+    version: cargoDenyVersion,
+    why: "it looks at the licences, sources and versions of dependencies",
     about: "2 to 4 minutes",
   });
 }

@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { judged, libtest, nodeTest, python, sum, worlds } from "../../scripts/counts.mjs";
+import {
+  cannotFetchAdvisories,
+  judged,
+  libtest,
+  nodeTest,
+  python,
+  sum,
+  worlds,
+} from "../../scripts/counts.mjs";
 
 test("libtest: the counts of all test programs are added up", () => {
   const output = `
@@ -71,4 +79,12 @@ test("a runner that failed without saying so, and one that ran nothing, are one 
 test("counts are added up", () => {
   const one = { passed: 1, failed: 2, skipped: 3, output: "text" };
   assert.deepEqual(sum([one, one]), { passed: 2, failed: 4, skipped: 6 });
+});
+
+test("cargo-deny: a database that cannot be had is told from an advisory", () => {
+  const away =
+    "[ERROR] failed to fetch advisory database https://github.com/RustSec/advisory-db with cli: failed to clone";
+  assert.equal(cannotFetchAdvisories(away), true);
+  assert.equal(cannotFetchAdvisories("error[vulnerability]: a crate\nadvisories FAILED\n"), false);
+  assert.equal(cannotFetchAdvisories(""), false);
 });
