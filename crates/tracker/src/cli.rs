@@ -47,7 +47,12 @@ pub struct ServeArgs {
     #[arg(long, env = "DISTCOMPUTE_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
     /// The database: sqlite:FILE or postgres://USER@HOST/NAME [default: sqlite:jobs.db]
-    #[arg(long, env = "DISTCOMPUTE_DATABASE", value_name = "URL")]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_DATABASE",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub database: Option<String>,
     /// The project's name
     #[arg(long, env = "DISTCOMPUTE_PROJECT", value_name = "NAME")]
@@ -162,6 +167,7 @@ pub struct DatabaseArg {
     #[arg(
         long,
         env = "DISTCOMPUTE_DATABASE",
+        hide_env_values = true,
         value_name = "URL",
         default_value = "sqlite:jobs.db"
     )]

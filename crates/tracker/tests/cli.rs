@@ -686,6 +686,86 @@ fn a_served_folder_shows_nothing_that_is_hidden_and_nothing_from_outside() {
 
 #[cfg(unix)]
 #[test]
+fn what_the_tracker_keeps_is_for_its_own_user() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let at = folder.path();
+    imported(at, &["--brace", "job {1..3}"], "");
+    let tracker = Serving::start(at, &[]);
+    assert!(tracker.get("/api/new?nickname=x&stage=a").contains("token"));
+    assert!(
+        run(at, &["backup", "--to", "backup.db"], "")
+            .status
+            .success()
+    );
+    let mut found: Vec<(String, u32)> = std::fs::read_dir(at)
+        .expect("a folder")
+        .map(|entry| {
+            let entry = entry.expect("an entry");
+            let mode = entry.metadata().expect("a mode").permissions().mode();
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                mode & 0o777,
+            )
+        })
+        .collect();
+    found.sort();
+    let files = [
+        "backup.db",
+        "jobs.db",
+        "jobs.db-lock",
+        "jobs.db-shm",
+        "jobs.db-wal",
+    ];
+    assert_eq!(found, files.map(|file| (file.to_owned(), 0o600)));
+    // One that an earlier version made is told of, and left as it is.
+    std::fs::set_permissions(at.join("jobs.db"), std::fs::Permissions::from_mode(0o644))
+        .expect("a mode");
+    let looked = run(at, &["check-config"], "");
+    assert!(
+        text(&looked.stdout).contains("chmod o= jobs.db"),
+        "{}",
+        text(&looked.stdout)
+    );
+}
+
+#[test]
+fn no_help_shows_a_secret_of_the_environment() {
+    let folder = folder();
+    for command in [
+        "serve",
+        "check-config",
+        "import",
+        "export",
+        "backup",
+        "prune",
+        "audit",
+        "requeue",
+        "resume",
+    ] {
+        for flag in ["--help", "-h"] {
+            let done = program(folder.path())
+                .args([command, flag])
+                .env("DISTCOMPUTE_DATABASE", "postgres://ann:s3cret@db.example/x")
+                .env("DISTCOMPUTE_ADMIN_TOKEN", "s3cret of some length")
+                .output()
+                .expect("an end");
+            assert!(done.status.success());
+            assert!(
+                text(&done.stdout).contains("DISTCOMPUTE_DATABASE"),
+                "{command} {flag}"
+            );
+            assert!(
+                !text(&done.stdout).contains("s3cret"),
+                "{command} {flag}: {}",
+                text(&done.stdout)
+            );
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn a_secret_that_every_user_of_the_machine_can_read_is_warned_of() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = folder();

@@ -57,7 +57,7 @@ pub(super) fn files(
     token: Option<&Path>,
 ) -> Vec<Private> {
     let database = match database {
-        Database::Sqlite(path) => Some((path.as_path(), false)),
+        Database::Sqlite(path) => Some((path.as_path(), true)),
         Database::Postgres(_) => None,
     };
     [

@@ -36,6 +36,9 @@ pub(super) fn open(path: &Path, create: bool, to: Use) -> Result<Connection, Sto
     }
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
+    if create {
+        make_private(path);
+    }
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // Otherwise SQLite looks at what is bound to `limit ?` when it plans, and plans anew each time
@@ -46,6 +49,17 @@ pub(super) fn open(path: &Path, create: bool, to: Use) -> Result<Connection, Sto
     connection.pragma_update(None, "query_only", to == Use::Read)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
+}
+
+/// Makes the file so that other users of the machine cannot read it. SQLite would go by the umask, and
+/// gives the files that it keeps beside it the modes of this one.
+fn make_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // One that is there stays as it is, and what is wrong otherwise is said by SQLite.
+    let _ = options.open(path);
 }
 
 /// Opens a file that nobody may change, on a disk that is mounted read-only, say.
