@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    extract::{DefaultBodyLimit, FromRef, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -25,12 +25,11 @@ use crate::{
     client_address::{self, ClientAddress},
     compression,
     config::Settings,
-    error::ApiError,
+    error::{ApiError, fault},
     glance::Glances,
     listen::Limits,
     metrics::Metrics,
     random::Random,
-    request::fault,
     request_id::{self, RequestId},
     routes::{self, files::NoPolicy},
     store::Store,
@@ -59,6 +58,12 @@ pub struct App {
     pub bodies: Arc<Bodies>,
     /// How long clients may take.
     pub limits: Limits,
+}
+
+impl FromRef<App> for Arc<Bodies> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.bodies)
+    }
 }
 
 /// All routes.
@@ -101,7 +106,7 @@ pub fn router(app: App) -> Result<Router, String> {
         .layer(middleware::from_fn_with_state(app.clone(), measure))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(middleware::from_fn_with_state(
-            app.clone(),
+            Arc::clone(&app.settings),
             client_address::find,
         ))
         .layer(middleware::from_fn(request_id::name))

@@ -12,7 +12,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{error::ApiError, request::fault, store::StoreError};
+use crate::{
+    error::{ApiError, fault},
+    store::StoreError,
+};
 
 /// What the budget is counted in, in bytes.
 const UNIT: usize = 1024;

@@ -14,7 +14,9 @@ pub use self::{
     private::Private,
 };
 use crate::{
-    cli::ServeArgs, client_address::Network, database::Database, rules::stages::Stages,
+    cli::ServeArgs,
+    database::Database,
+    rules::{forwarded::Network, stages::Stages},
     store::StoreRules,
 };
 

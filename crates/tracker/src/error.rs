@@ -5,9 +5,12 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use distcompute_protocol::{ERROR_HEADER, ErrorCode, ParameterFault, ParameterFaults};
+use distcompute_protocol::{ERROR_HEADER, ErrorCode, ParameterFault, ParameterFaults, cut};
 
-use crate::{request::fault, store::StoreError};
+use crate::store::StoreError;
+
+/// How much of what was given is quoted back.
+const QUOTED: usize = 100;
 
 /// Seconds after which a client may ask again when the database is away or busy.
 const RETRY_AFTER: &str = "5";
@@ -113,4 +116,21 @@ fn mark(answer: &mut Response, code: ErrorCode) {
     answer
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// A fault of one parameter.
+#[must_use]
+pub fn fault(kind: &str, loc: &[&str], msg: &str, input: Option<String>) -> ParameterFault {
+    ParameterFault {
+        kind: kind.to_owned(),
+        loc: loc.iter().map(|part| (*part).to_owned()).collect(),
+        msg: msg.to_owned(),
+        input,
+    }
+}
+
+/// What was given, short enough to be sent back.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    cut(text, QUOTED)
 }

@@ -1,11 +1,11 @@
 //! Reads queries and JSON bodies, and says exactly what is wrong with them: one fault for each
 //! parameter, in the shape of the protocol's 422 answer.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRef, FromRequest, FromRequestParts, Request},
     http::{header, request::Parts},
 };
 use distcompute_protocol::ParameterFault;
@@ -14,10 +14,12 @@ use serde::de::{
     Visitor,
 };
 
-use crate::{app::App, bodies::Share, error::ApiError, rules::names, store::StoreError};
-
-/// How much of what was given is quoted back.
-const QUOTED: usize = 100;
+use crate::{
+    bodies::{Bodies, Share},
+    error::{ApiError, fault, quoted},
+    rules::names,
+    store::StoreError,
+};
 
 /// The parameters behind the `?`.
 pub struct Query(Vec<(String, String)>);
@@ -126,18 +128,22 @@ impl Query {
 
 /// A body that says that it is JSON, not parsed yet: what it is parsed into is the call's to say.
 ///
-/// It holds its share of [`App::bodies`] until it is dropped.
+/// It holds its share of the memory for bodies until it is dropped.
 pub struct Body {
     bytes: Bytes,
     share: Share,
 }
 
-impl FromRequest<App> for Body {
+impl<S> FromRequest<S> for Body
+where
+    S: Send + Sync,
+    Arc<Bodies>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let declared = request.headers().get(header::CONTENT_TYPE).cloned();
-        let (bytes, share) = app.bodies.collect(request).await?;
+        let (bytes, share) = Arc::<Bodies>::from_ref(state).collect(request).await?;
         let is_json = declared.is_none_or(|kind| kind.to_str().is_ok_and(is_json_type));
         if !is_json {
             return Err(no_object(&String::from_utf8_lossy(&bytes)));
@@ -443,23 +449,6 @@ fn is_json_type(kind: &str) -> bool {
     essence
         .strip_prefix("application/")
         .is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
-}
-
-/// A fault of one parameter.
-#[must_use]
-pub fn fault(kind: &str, loc: &[&str], msg: &str, input: Option<String>) -> ParameterFault {
-    ParameterFault {
-        kind: kind.to_owned(),
-        loc: loc.iter().map(|part| (*part).to_owned()).collect(),
-        msg: msg.to_owned(),
-        input,
-    }
-}
-
-/// What was given, short enough to be sent back.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    distcompute_protocol::cut(text, QUOTED)
 }
 
 #[cfg(test)]

@@ -13,11 +13,10 @@ use crate::{
     admin::Admin,
     app::App,
     bodies::timed_out,
-    error::ApiError,
+    error::{ApiError, fault},
     import::{Fault, upload},
     openapi::{AdminRefusals, PruneRefusals},
     prune::prune,
-    request::fault,
     store::{Action, Added, NewImport, StoreError},
 };
 

@@ -7,9 +7,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    error::ApiError,
+    error::{ApiError, fault, quoted},
     openapi::SyncRefusals,
-    request::{Body, fault, quoted},
+    request::Body,
     rules::names,
 };
 

@@ -13,12 +13,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::App,
     client_address::ClientAddress,
-    error::ApiError,
+    error::{ApiError, fault, quoted},
     openapi::{
         BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals, NewRefusals,
         WorkerRefusals,
     },
-    request::{Body, Query, fault, quoted},
+    request::{Body, Query},
     rules::{names, payload},
     store,
 };

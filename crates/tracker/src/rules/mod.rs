@@ -5,6 +5,7 @@ pub mod attempts;
 pub mod brace;
 pub mod estimate;
 pub mod flags;
+pub mod forwarded;
 pub mod log_limit;
 pub mod names;
 pub mod pace;
