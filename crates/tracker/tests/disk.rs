@@ -2,16 +2,16 @@
 //! accepted stays, and when there is room the work goes on.
 #![cfg(unix)]
 
+mod process;
+
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output},
 };
 
 use serde_json::{Value, json};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_distcompute-tracker");
+use self::process::{Answer, PROGRAM, Serving};
 
 /// What a file may grow to, in units of 1,024 bytes: a write behind it fails as on a full disk.
 const ROOM: &str = "3000";
@@ -19,59 +19,25 @@ const ROOM: &str = "3000";
 /// An output that fills the disk after a few times.
 const OUTPUT: usize = 200_000;
 
-struct Serving {
-    child: Child,
-    address: String,
-}
+/// A tracker that finds the disk full.
+struct Cramped(Serving);
 
-impl Serving {
+impl Cramped {
     /// `trap` and not the tracker decides what the signal does: a write that fails is the point.
     fn start(folder: &Path, room: &str) -> Self {
         let script = format!("trap '' XFSZ; ulimit -f {room}; exec \"$0\" \"$@\"");
-        let mut child = Command::new("bash")
-            .args(["-c", &script, PROGRAM])
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--database",
-                "sqlite:jobs.db",
-            ])
-            .current_dir(folder)
-            .env_remove("DISTCOMPUTE_CONFIG")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("bash");
-        let mut line = String::new();
-        let mut out = BufReader::new(child.stdout.take().expect("standard output"));
-        out.read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("listening on http://");
-        let address = address.expect("an address").to_owned();
-        Self { child, address }
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", &script, PROGRAM, "serve", "--listen", "127.0.0.1:0"])
+            .args(["--database", "sqlite:jobs.db"])
+            .current_dir(folder);
+        Self(Serving::start(&mut command))
     }
 
     /// Status, head and body of the answer.
     fn ask(&self, request: &str, body: &str) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("connected");
-        let head = format!(
-            "{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).expect("sent");
-        stream.write_all(body.as_bytes()).expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        (
-            status.expect("a status"),
-            head.to_lowercase(),
-            body.to_owned(),
-        )
+        let Answer { status, head, body } = self.0.ask(request, body.as_bytes());
+        (status, head, body)
     }
 
     fn call(&self, call: &str, body: &Value) -> (u16, String, String) {
@@ -86,13 +52,6 @@ impl Serving {
 
     fn status(&self) -> Value {
         serde_json::from_str(&self.ask("GET /api/status", "").2).expect("a status")
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -124,7 +83,7 @@ fn pruning_makes_room_on_a_full_disk() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path();
     run(at, &["import", "--brace", "job {1..60}"]);
-    let tracker = Serving::start(at, ROOM);
+    let tracker = Cramped::start(at, ROOM);
     let token = tracker.join();
     let work = || {
         let (status, _, body) = tracker.call("newJob", &json!({ "token": token }));
@@ -175,7 +134,7 @@ fn a_full_disk_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path();
     run(at, &["import", "--brace", "job {1..60}"]);
-    let tracker = Serving::start(at, ROOM);
+    let tracker = Cramped::start(at, ROOM);
     let token = tracker.join();
     let mut accepted = Vec::new();
     let refused = loop {
@@ -211,7 +170,7 @@ fn a_full_disk_loses_nothing() {
     drop(tracker);
 
     // Room again: what was accepted is there, and the rest can be done.
-    let tracker = Serving::start(at, "unlimited");
+    let tracker = Cramped::start(at, "unlimited");
     assert_eq!(tracker.ask("GET /readyz", "").0, 200);
     let exported = run(at, &["export", "--stage", "a"]);
     let exported: Vec<u64> = exported
