@@ -24,9 +24,12 @@ export class Refused extends Error {
 export async function getText(url, { signal, ...options } = {}) {
   const quiet = new AbortController();
   let timer = setTimeout(() => quiet.abort(), silence);
-  const signals = signal ? [signal, quiet.signal] : [quiet.signal];
+  // `AbortSignal.any` is too new for many phones.
+  const abort = () => quiet.abort();
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
   try {
-    const answer = await fetch(url, { ...options, signal: AbortSignal.any(signals) });
+    const answer = await fetch(url, { ...options, signal: quiet.signal });
     if (!answer.ok) throw new Refused(answer);
     const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
@@ -39,6 +42,7 @@ export async function getText(url, { signal, ...options } = {}) {
     }
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
   }
 }
 
