@@ -191,8 +191,11 @@ impl Call {
             )
         };
         if is_temporary(status) {
-            let code = Code::Tracker(ErrorCode::Unavailable);
-            let text = format!("The tracker cannot answer just now (status {status}).");
+            let (code, text) = match status {
+                429 => (ErrorCode::TooManyRequests, "The project asks us to wait"),
+                _ => (ErrorCode::Unavailable, "The tracker cannot answer just now"),
+            };
+            let (code, text) = (Code::Tracker(code), format!("{text} (status {status})."));
             return Meaning::Later(Fault::new(Kind::Server, code, text).with_status(status));
         }
         if let (400, Some(code)) = (status, stage_code(answer)) {
@@ -622,6 +625,16 @@ mod tests {
         assert_eq!(Call::JobCount.meaning(&answer(200, "12")), Meaning::Done);
         assert_eq!(fault(Call::JobCount, 200, "-1").1, "bad_answer");
         assert_eq!(fault(Call::ValidateWorker, 200, "maybe").1, "bad_answer");
+    }
+
+    #[test]
+    fn who_is_asked_to_wait_is_told_so() {
+        for call in ALL {
+            let Meaning::Later(fault) = call.meaning(&answer(429, "")) else {
+                panic!("{call:?} is tried again");
+            };
+            assert_eq!(fault.code, Code::Tracker(ErrorCode::TooManyRequests));
+        }
     }
 
     #[test]

@@ -34,6 +34,11 @@ const reasons = {
   /** @param {Told} told */
   unreachable: (told) => `The tracker cannot be reached. ${again("Trying", told)}`,
   /** @param {Told} told */
+  asked_to_wait: ({ until, now }) => {
+    const left = Math.ceil(((until ?? now) - now) / 1000);
+    return `The project asks us to wait${left > 0 ? `, ${left} s` : ""}.`;
+  },
+  /** @param {Told} told */
   no_tracker: (told) => `This page has no tracker that it can use. ${again("Trying", told)}`,
   /** @param {Told} told */
   paused: ({ until }) =>
@@ -170,7 +175,9 @@ export function coreRecord({ jobs, jobsPerMinute }) {
  * @param {string} sentence
  */
 export function withoutCountdown(sentence) {
-  return sentence.replace(/ (Asking|Trying) again (in \d+ s|now)\./, "");
+  return sentence
+    .replace(/ (Asking|Trying) again (in \d+ s|now)\./, "")
+    .replace(/ asks us to wait, \d+ s\./, " asks us to wait.");
 }
 
 /**

@@ -13,7 +13,7 @@
 export function pictureShare(status, wanted) {
   const { state, reason } = status.elsewhere ?? status;
   const { code } = reason;
-  if (code === "unreachable" || code === "fetching") return 0;
+  if (["unreachable", "asked_to_wait", "fetching"].includes(code)) return 0;
   if (state === "computing") return 0.25;
   return wanted && (state === "starting" || code === "starting") ? 0 : 1;
 }

@@ -20,6 +20,11 @@ pub enum Reason {
         /// Milliseconds since 1970.
         until: f64,
     },
+    /// The tracker asks for more time between two requests; it is asked again at this time.
+    AskedToWait {
+        /// Milliseconds since 1970.
+        until: f64,
+    },
     /// There is no tracker that this page could use: it has moved, lets this page's origin not in, or
     /// what answers is none; tried again at this time. The status's `error` says what to do.
     NoTracker {
@@ -79,6 +84,7 @@ impl Reason {
             Self::Fetching => "fetching",
             Self::NoJobs { .. } => "no_jobs",
             Self::Unreachable { .. } => "unreachable",
+            Self::AskedToWait { .. } => "asked_to_wait",
             Self::NoTracker { .. } => "no_tracker",
             Self::Paused { .. } => "paused",
             Self::OnBattery => "on_battery",
@@ -102,6 +108,7 @@ impl Reason {
         match *self {
             Self::NoJobs { until }
             | Self::Unreachable { until }
+            | Self::AskedToWait { until }
             | Self::NoTracker { until }
             | Self::OutsideHours { until }
             | Self::SetupFailed { until }

@@ -1535,6 +1535,7 @@ impl Scheduler {
             let until = until(ms);
             return match self.trouble() {
                 Some(_) => Reason::NoTracker { until },
+                None if self.is_asked_to_wait() => Reason::AskedToWait { until },
                 None => Reason::Unreachable { until },
             };
         }
@@ -1556,6 +1557,12 @@ impl Scheduler {
     /// Whether no stage has a job.
     fn is_dry(&self) -> bool {
         self.links.iter().all(|link| link.common.dry.is_some())
+    }
+
+    /// Whether all that keeps this browser from its tracker is that it is to ask more slowly.
+    fn is_asked_to_wait(&self) -> bool {
+        let mut away = self.links.iter().map(|link| &link.common.retry);
+        away.all(|retry| !retry.is_away() || retry.is_asked_to_wait())
     }
 
     fn trouble(&self) -> Option<&Fault> {
@@ -1603,7 +1610,7 @@ impl Scheduler {
             _ => None,
         });
         all.bytes_waiting = outputs.sum();
-        all.online = !self.is_away();
+        all.online = !self.is_away() || self.is_asked_to_wait();
         self.project().clone_into(&mut all.project);
         for common in commons() {
             if let Some(hello) = &common.hello {

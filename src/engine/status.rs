@@ -35,7 +35,10 @@ impl State {
         match reason {
             Reason::Computing | Reason::Updating => Self::Computing,
             Reason::Starting => Self::Starting,
-            Reason::Fetching | Reason::NoJobs { .. } | Reason::Unreachable { .. } => Self::Waiting,
+            Reason::Fetching
+            | Reason::NoJobs { .. }
+            | Reason::AskedToWait { .. }
+            | Reason::Unreachable { .. } => Self::Waiting,
             Reason::Paused { .. }
             | Reason::OnBattery
             | Reason::OutsideHours { .. }

@@ -29,7 +29,7 @@ export type VolunteerState =
 /** Why it computes or does not, as a code that a page can translate. */
 export interface VolunteerReason {
   code:
-    | "computing" | "starting" | "fetching" | "no_jobs" | "unreachable" | "no_tracker" | "paused"
+    | "computing" | "starting" | "fetching" | "no_jobs" | "unreachable" | "asked_to_wait" | "no_tracker" | "paused"
     | "on_battery" | "outside_hours" | "hidden" | "another_tab" | "setup_failed" | "jobs_fail" | "worker_failed" | "finishing"
     | "stopping" | "stopped" | "updating" | "failed";
   /** When that ends or is tried again, in milliseconds since 1970, where that is known. */

@@ -44,6 +44,8 @@ test("each reason has its sentence: why, and until when", () => {
     ["no_jobs", till, "No open jobs. Asking again in 12 s."],
     ["no_tracker", till, "This page has no tracker that it can use. Trying again in 12 s."],
     ["unreachable", till, "The tracker cannot be reached. Trying again in 12 s."],
+    ["asked_to_wait", till, "The project asks us to wait, 12 s."],
+    ["asked_to_wait", { until: now }, "The project asks us to wait."],
     ["paused", { until: evening }, `Paused until ${timeOfDay(evening)}, as you asked.`],
     ["paused", {}, "Paused until you press Resume."],
     ["on_battery", {}, "Paused while this computer runs on its battery, until it is plugged in."],
@@ -117,6 +119,7 @@ test("a screen reader hears the matter once, not each second of it", () => {
   const spoken = (code, changes) => withoutCountdown(say(code, changes));
   assert.equal(spoken("no_jobs", { until: now + 9000 }), "No open jobs.");
   assert.equal(spoken("unreachable", { until: now }), "The tracker cannot be reached.");
+  assert.equal(spoken("asked_to_wait", { until: now + 9000 }), "The project asks us to wait.");
   assert.equal(spoken("computing"), "Working on 2 cores.");
   const elsewhere = { elsewhere: { state: "", reason: { code: "no_jobs", until: now + 9000 } } };
   assert.equal(

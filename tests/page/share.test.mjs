@@ -13,6 +13,7 @@ test("the picture waits for the first job, then takes a quarter of the line", ()
     ["waiting", "fetching", true, 0],
     ["computing", "computing", true, 0.25],
     ["waiting", "unreachable", true, 0],
+    ["waiting", "asked_to_wait", true, 0],
     ["waiting", "no_jobs", true, 1],
     ["paused", "paused", true, 1],
     ["failed", "failed", false, 1],

@@ -59,6 +59,10 @@ codes! {
     NotFound = "not_found", 404;
     /// The address does not take this method.
     MethodNotAllowed = "method_not_allowed", 405;
+    /// Browsers say that this call is no script's `fetch`, but a picture, a link or a form of a page.
+    NotAFetch = "not_a_fetch", 403;
+    /// More is asked from this address than the tracker takes: wait for `Retry-After`.
+    TooManyRequests = "too_many_requests", 429;
     /// A fault of the tracker.
     Internal = "internal", 500;
     /// The tracker cannot work just now; the same call may go through later.

@@ -25,6 +25,7 @@ use distcompute_protocol::{
     ERROR_HEADER, ErrorCode, Granted, NewJob, Registration, SYNC_EXTENSION, Stage, SyncAnswer,
 };
 use distcompute_tracker::{
+    address_limits::AddressLimits,
     app::{App, router},
     bodies::Bodies,
     cli::ServeArgs,
@@ -469,6 +470,7 @@ impl Trackers {
         let app = App {
             store: Arc::clone(&store),
             bodies: Arc::new(Bodies::new(settings.max_body)),
+            address_limits: Arc::new(AddressLimits::new(&settings.quotas)),
             settings: Arc::clone(&settings),
             random: Arc::clone(&self.random) as Arc<dyn Random>,
             metrics: Arc::default(),

@@ -324,6 +324,8 @@ pub struct World<T> {
     /// Setups fail while this is true.
     pub setup_fails: bool,
     pub retry_after_ms: Option<u32>,
+    /// The status of the answers of [`Faults::busy`].
+    pub busy_status: u16,
     /// What is checked beyond what always holds.
     pub patience_ms: f64,
     stages: Vec<Stage>,
@@ -466,6 +468,7 @@ impl<T: Tracker> World<T> {
             dice: Dice(seed),
             setup_fails: false,
             retry_after_ms: Some(2_000),
+            busy_status: 503,
             patience_ms: 80_000.0,
             stages: stages.to_vec(),
             nickname: NICKNAME.to_owned(),
@@ -1515,7 +1518,7 @@ impl<T: Tracker> World<T> {
         } else if is(faults.busy) {
             let retry_after_ms = self.retry_after_ms.filter(|_| self.dice.roll() < 0.5);
             let answer = Answer {
-                status: 503,
+                status: self.busy_status,
                 retry_after_ms,
                 ..Answer::default()
             };

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Headers by which a proxy says that it is one.
-const PROXIED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+pub(crate) const PROXIED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
 /// Somebody who has shown the admin token.
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@ use tower_http::{
 };
 
 use crate::{
+    address_limits::{self, AddressLimits},
     base_path,
     bodies::Bodies,
     client_address::{self, ClientAddress},
@@ -56,6 +57,8 @@ pub struct App {
     pub glances: Arc<Glances>,
     /// The memory for the bodies of requests.
     pub bodies: Arc<Bodies>,
+    /// What each group of addresses may ask for.
+    pub address_limits: Arc<AddressLimits>,
     /// How long clients may take.
     pub limits: Limits,
 }
@@ -97,12 +100,17 @@ pub fn router(app: App) -> Result<Router, String> {
             compression::once,
         ))
         .layer(DefaultBodyLimit::max(limit))
+        .layer(middleware::from_fn(address_limits::refuse))
         .layer(middleware::from_fn(housekeeping))
         .layer(cors)
         .layer(middleware::from_fn(only_real_preflights))
         .layer(middleware::from_fn(no_nul))
         .layer(RequestBodyTimeoutLayer::new(app.limits.pause))
         .layer(RequestBodyDeadlineLayer::new(app.limits.body))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            address_limits::limit,
+        ))
         .layer(middleware::from_fn_with_state(app.clone(), measure))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(middleware::from_fn_with_state(

@@ -128,6 +128,18 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub trusted_proxy: Vec<String>,
+    /// Registrations that one address may make a minute; 0 for any number [default: 120]
+    #[arg(long, env = "DISTCOMPUTE_LIMIT_REGISTRATIONS", value_name = "COUNT")]
+    pub limit_registrations: Option<u32>,
+    /// Requests that one address may make a second; 0 for any number [default: 400]
+    #[arg(long, env = "DISTCOMPUTE_LIMIT_REQUESTS", value_name = "COUNT")]
+    pub limit_requests: Option<u32>,
+    /// Bytes that one address may send and fetch a second; 0 for any number [default: 33554432]
+    #[arg(long, env = "DISTCOMPUTE_LIMIT_BYTES", value_name = "BYTES")]
+    pub limit_bytes: Option<u64>,
+    /// Connections that one address may have, and requests at once; 0 for any number [default: 512]
+    #[arg(long, env = "DISTCOMPUTE_LIMIT_CONNECTIONS", value_name = "COUNT")]
+    pub limit_connections: Option<u32>,
     /// A secret of at least 16 characters for the operator's calls; better kept in a file, since a
     /// command line can be read by everybody on the machine
     #[arg(

@@ -16,7 +16,7 @@ pub use self::{
 use crate::{
     cli::ServeArgs,
     database::Database,
-    rules::{forwarded::Network, stages::Stages},
+    rules::{forwarded::Network, quotas::Quotas, stages::Stages},
     store::StoreRules,
 };
 
@@ -100,6 +100,8 @@ pub struct Settings {
     pub cors_origin: Vec<String>,
     /// Proxies that are believed when they say who called them.
     pub trusted_proxies: Vec<Network>,
+    /// What each group of addresses may ask for.
+    pub quotas: Quotas,
     /// After how long without a word a worker is forgotten.
     pub idle_timeout_s: u64,
     /// How often that is looked at.
@@ -137,6 +139,10 @@ struct ConfigFile {
     public_results: Option<bool>,
     cors_origin: Option<Vec<String>>,
     trusted_proxies: Option<Vec<String>>,
+    limit_registrations: Option<u32>,
+    limit_requests: Option<u32>,
+    limit_bytes: Option<u64>,
+    limit_connections: Option<u32>,
     idle_timeout_s: Option<u64>,
     sweep_interval_s: Option<u64>,
     max_body: Option<u64>,
@@ -241,6 +247,22 @@ impl Settings {
                 faults.or(network, || None)
             })
             .collect();
+        let usual = Quotas::default();
+        let limit = |flag: Option<u32>, key: Option<u32>, usual| flag.or(key).unwrap_or(usual);
+        let quotas = Quotas {
+            registrations: limit(
+                args.limit_registrations,
+                file.limit_registrations,
+                usual.registrations,
+            ),
+            requests: limit(args.limit_requests, file.limit_requests, usual.requests),
+            bytes: args.limit_bytes.or(file.limit_bytes).unwrap_or(usual.bytes),
+            connections: limit(
+                args.limit_connections,
+                file.limit_connections,
+                usual.connections,
+            ),
+        };
         let text = |flag: &Option<String>, key: Option<String>, otherwise: &str| {
             flag.clone().or(key).unwrap_or_else(|| otherwise.to_owned())
         };
@@ -292,6 +314,7 @@ impl Settings {
             public_results: args.public_results.or(file.public_results).unwrap_or(false),
             cors_origin,
             trusted_proxies,
+            quotas,
             idle_timeout_s: args.idle_timeout_s.or(file.idle_timeout_s).unwrap_or(7_200),
             sweep_interval_s: args
                 .sweep_interval_s
@@ -537,6 +560,10 @@ mod tests {
             public_results: Some(_),
             cors_origin: Some(_),
             trusted_proxies: Some(_),
+            limit_registrations: Some(_),
+            limit_requests: Some(_),
+            limit_bytes: Some(_),
+            limit_connections: Some(_),
             idle_timeout_s: Some(_),
             sweep_interval_s: Some(_),
             max_body: Some(_),

@@ -28,6 +28,8 @@ pub enum ApiError {
     Said(ErrorCode, String),
     /// The parameters or the body are not what the call takes.
     Faults(Vec<ParameterFault>),
+    /// More is asked for than this caller may: it is to come back after so many seconds.
+    Wait(u64),
     /// The database is away, or something is broken. The text is for the log.
     Store(StoreError),
 }
@@ -49,7 +51,16 @@ impl From<(ErrorCode, String)> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let mut retry_after = HeaderValue::from_static(RETRY_AFTER);
         let (code, text) = match self {
+            Self::Wait(seconds) => {
+                retry_after = seconds.into();
+                let text = format!(
+                    "More is asked from your address than this project takes. Come back in \
+                     {seconds} s."
+                );
+                (ErrorCode::TooManyRequests, text)
+            }
             Self::Refused(code) => (code, code.text().unwrap_or(code.as_str()).to_owned()),
             Self::Said(code, sentence) => (code, sentence),
             Self::Faults(detail) => return faults(ParameterFaults { detail }),
@@ -88,10 +99,10 @@ impl IntoResponse for ApiError {
             .into_response();
         answer.extensions_mut().insert(Sentence(text));
         mark(&mut answer, code);
-        if code == ErrorCode::Unavailable {
+        if [ErrorCode::Unavailable, ErrorCode::TooManyRequests].contains(&code) {
             answer
                 .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+                .insert(header::RETRY_AFTER, retry_after);
         }
         answer
     }

@@ -4,6 +4,7 @@
 //! `serve`, `import`, `export`, `backup`, `prune` and `audit` are the commands. A library, so that tests and
 //! simulations can use each part; `main.rs` only starts it.
 
+pub mod address_limits;
 pub mod admin;
 pub mod app;
 pub mod audit;

@@ -4,7 +4,13 @@
 //! This is `axum::serve` with a time limit for the head of a request, which that does not set: a
 //! client that sends a byte now and then would hold a connection for ever.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -17,6 +23,11 @@ use tokio::{
     time,
 };
 use tower::Service as _;
+
+use crate::{
+    address_limits::{AddressLimits, Connected},
+    rules::forwarded::Network,
+};
 
 /// How long to wait when the system has no more connections to give.
 const EXHAUSTED: Duration = Duration::from_millis(200);
@@ -33,6 +44,8 @@ pub struct Limits {
     pub body: Duration,
     /// For the requests in flight once the tracker was told to stop.
     pub grace: Duration,
+    /// For who is asked to wait, until that is said: who repeats at once is slowed down by it.
+    pub refusal_pause: Duration,
     /// How old a page may be that is shared by all who look at it.
     pub glance: Duration,
 }
@@ -45,15 +58,40 @@ impl Default for Limits {
             // 16 MB at a quarter of a megabit a second.
             body: Duration::from_secs(600),
             grace: Duration::from_secs(10),
+            refusal_pause: Duration::from_secs(1),
             glance: Duration::from_millis(500),
         }
     }
 }
 
+/// Who may have how many connections.
+#[derive(Clone)]
+pub struct Gate {
+    /// What each group of addresses has.
+    pub limits: Arc<AddressLimits>,
+    /// Who brings the requests of many.
+    pub proxies: Vec<Network>,
+}
+
+impl Gate {
+    /// Lets a connection in, or not.
+    fn admit(&self, peer: IpAddr) -> Result<Option<Connected>, Crowded> {
+        let brings_many = self.proxies.iter().any(|proxy| proxy.contains(peer));
+        if brings_many || peer.to_canonical().is_loopback() {
+            return Ok(None);
+        }
+        self.limits.connect(peer).map(Some).ok_or(Crowded)
+    }
+}
+
+/// There are too many connections already.
+struct Crowded;
+
 /// Serves until `stop` is done, then finishes what is in flight, within bounds.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    gate: Gate,
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
@@ -71,11 +109,16 @@ pub async fn serve(
             },
             () = &mut stop => break,
         };
+        // Nobody is told: that would cost as much as to serve them.
+        let Ok(connected) = gate.admit(peer.ip()) else {
+            continue;
+        };
         let connection = connections.watch(converse(stream, peer, router.clone(), limits.head));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, %peer, "a connection ended early");
             }
+            drop(connected);
         });
     }
     // Nobody new: a load balancer goes elsewhere.

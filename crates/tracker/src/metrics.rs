@@ -40,6 +40,11 @@ struct Served {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLimit {
+    limit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfStage {
     stage: &'static str,
 }
@@ -54,6 +59,7 @@ struct InState {
 pub struct Metrics {
     registry: Registry,
     requests: Family<Served, Histogram, fn() -> Histogram>,
+    limited: Family<OfLimit, Counter>,
     uptime: Seconds,
     started: Instant,
 }
@@ -69,6 +75,12 @@ impl Default for Metrics {
             Unit::Seconds,
             requests.clone(),
         );
+        let limited = Family::<OfLimit, Counter>::default();
+        registry.register(
+            "http_requests_limited",
+            "Requests that were answered 429, by the limit of their address that was reached",
+            limited.clone(),
+        );
         let uptime = Seconds::default();
         registry.register_with_unit(
             "uptime",
@@ -81,6 +93,7 @@ impl Default for Metrics {
         Self {
             registry,
             requests,
+            limited,
             uptime,
             started: Instant::now(),
         }
@@ -102,6 +115,11 @@ impl Metrics {
         self.requests
             .get_or_create(&served)
             .observe(took.as_secs_f64());
+    }
+
+    /// Notes a request that had to wait for a limit of its address.
+    pub fn limited(&self, limit: &'static str) {
+        self.limited.get_or_create(&OfLimit { limit }).inc();
     }
 
     /// Everything as text; without a status, the database is away.

@@ -88,7 +88,8 @@ macro_rules! refusals {
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
-                responses(&[$(ErrorCode::$code,)*])
+                // Anybody may be asked to wait.
+                responses(&[$(ErrorCode::$code,)* ErrorCode::TooManyRequests])
             }
         })*
     };
@@ -98,7 +99,7 @@ refusals! {
     /// The database is away.
     Away: Unavailable;
     /// Of `new`.
-    NewRefusals: StageInvalid StageDisabled InvalidRequest Unavailable;
+    NewRefusals: StageInvalid StageDisabled NotAFetch InvalidRequest Unavailable;
     /// Of `jobCount`.
     CountRefusals: StageInvalid InvalidRequest Unavailable;
     /// Of a call with a body that changes nothing of a job.

@@ -6,11 +6,12 @@ use distcompute_protocol::DisabledStage;
 use tokio::{net::TcpListener, time};
 
 use crate::{
+    address_limits::AddressLimits,
     app::{self, App},
     bodies::Bodies,
     clock::Millis,
     config::Settings,
-    listen::{self, Limits},
+    listen::{self, Gate, Limits},
     metrics::Metrics,
     random::ThreadRandom,
     routes::project,
@@ -32,6 +33,7 @@ pub async fn run(settings: Settings) -> Result<(), String> {
     let app = App {
         store: Arc::clone(&store),
         bodies: Arc::new(Bodies::new(settings.max_body)),
+        address_limits: Arc::new(AddressLimits::new(&settings.quotas)),
         settings: Arc::new(settings),
         random: Arc::new(ThreadRandom),
         metrics: Arc::new(Metrics::default()),
@@ -58,8 +60,12 @@ pub async fn serve(
 ) -> Result<(), String> {
     let limits = app.limits;
     let router = app::router(app.clone())?;
+    let gate = Gate {
+        limits: Arc::clone(&app.address_limits),
+        proxies: app.settings.trusted_proxies.clone(),
+    };
     let sweeper = tokio::spawn(sweep(app));
-    listen::serve(listener, router, limits, stop).await;
+    listen::serve(listener, router, gate, limits, stop).await;
     sweeper.abort();
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 use crate::engine::clock::{Due, Now};
 use crate::fault::{Code, Fault};
+use distcompute_protocol::ErrorCode;
 
 /// The wait for the repetition.
 const SOON_MS: f64 = 1_000.0;
@@ -100,6 +101,13 @@ impl Retry {
     #[must_use]
     pub fn is_away(&self) -> bool {
         self.due.is_some()
+    }
+
+    /// Whether it answered, and asked for more time between two requests.
+    #[must_use]
+    pub fn is_asked_to_wait(&self) -> bool {
+        let code = self.fault.as_ref().map(|fault| fault.code);
+        self.is_away() && code == Some(Code::Tracker(ErrorCode::TooManyRequests))
     }
 
     /// How often in a row no answer came.

@@ -245,6 +245,26 @@ fn a_tracker_that_says_wait_a_year_or_not_at_all_is_asked_all_the_same() {
 }
 
 #[test]
+fn who_is_asked_to_wait_waits_says_so_and_loses_nothing() {
+    for syncs in [true, false] {
+        let mut world = world(syncs, 20, 300.0);
+        world.busy_status = 429;
+        world.retry_after_ms = Some(7_000);
+        world.faults.busy = 1.0;
+        world.run(5_000.0);
+        let status = world.hub.status(world.now());
+        assert!(
+            matches!(status.reason, Reason::AskedToWait { .. }),
+            "{:?}",
+            status.reason
+        );
+        assert!(status.online, "the tracker answers");
+        world.faults.busy = 0.0;
+        finishes(&mut world, 120_000.0);
+    }
+}
+
+#[test]
 fn a_retry_after_of_a_year_is_not_believed() {
     for syncs in [true, false] {
         let mut world = world(syncs, 20, 300.0);

@@ -3,10 +3,11 @@
 use axum::{
     Json,
     extract::{DefaultBodyLimit, State},
+    http::HeaderMap,
 };
 use distcompute_protocol::{
-    CompleteJob, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT, Registration,
-    SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
+    CompleteJob, ErrorCode, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT,
+    Registration, SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -19,7 +20,7 @@ use crate::{
         WorkerRefusals,
     },
     request::{Body, Query},
-    rules::{names, payload},
+    rules::{fetch_metadata::is_fetch, names, payload},
     store,
 };
 
@@ -56,8 +57,15 @@ pub fn router() -> OpenApiRouter<App> {
 async fn new(
     State(app): State<App>,
     client: ClientAddress,
+    headers: HeaderMap,
     query: Query,
 ) -> Result<Json<Registration>, ApiError> {
+    let said = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if !is_fetch(said("sec-fetch-dest"), said("sec-fetch-mode")) {
+        let sentence = "This address registers a worker for a script that calls it with fetch. \
+                        It is no page, and no picture.";
+        return Err(ApiError::Said(ErrorCode::NotAFetch, sentence.to_owned()));
+    }
     let [typed, letter] = query.all(["nickname", "stage"])?;
     let nickname = names::nickname(typed).map_err(|sentence| {
         let input = Some(quoted(typed));
@@ -126,12 +134,9 @@ async fn validate_worker(State(app): State<App>, body: Body) -> Result<&'static 
 )]
 async fn job_count(State(app): State<App>, query: Query) -> Result<String, ApiError> {
     let [letter] = query.all(["stage"])?;
-    let stage: Stage = letter.parse().map_err(|error| {
-        (
-            distcompute_protocol::ErrorCode::StageInvalid,
-            format!("{error}"),
-        )
-    })?;
+    let stage: Stage = letter
+        .parse()
+        .map_err(|error| (ErrorCode::StageInvalid, format!("{error}")))?;
     if app.settings.stages.name(stage).is_none() {
         return Ok("0".to_owned());
     }

@@ -4,12 +4,14 @@
 pub mod attempts;
 pub mod brace;
 pub mod estimate;
+pub mod fetch_metadata;
 pub mod flags;
 pub mod forwarded;
 pub mod log_limit;
 pub mod names;
 pub mod pace;
 pub mod payload;
+pub mod quotas;
 pub mod stages;
 pub mod sweeps;
 pub mod trouble;

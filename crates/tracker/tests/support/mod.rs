@@ -18,12 +18,13 @@ use axum::{
 };
 use clap::Parser as _;
 use distcompute_tracker::{
+    address_limits::AddressLimits,
     app::{App, router},
     bodies::Bodies,
     cli::ServeArgs,
     clock::ManualClock,
     config::Settings,
-    listen::{self, Limits},
+    listen::{self, Gate, Limits},
     random::Random,
     store::{Store, sqlite::SqliteStore},
 };
@@ -41,6 +42,7 @@ const LIMITS: Limits = Limits {
     pause: Duration::from_millis(300),
     body: Duration::from_secs(1),
     grace: Duration::from_secs(5),
+    refusal_pause: Duration::from_millis(10),
     // Tests look at once at what they did.
     glance: Duration::ZERO,
 };
@@ -61,6 +63,7 @@ pub(crate) struct Tracker {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) settings: Arc<Settings>,
     router: Router,
+    gate: Gate,
     folder: TempDir,
 }
 
@@ -136,9 +139,15 @@ impl Tracker {
             .await
             .expect("a store");
         let store: Arc<dyn Store> = Arc::new(store);
+        let address_limits = Arc::new(AddressLimits::new(&settings.quotas));
+        let gate = Gate {
+            limits: Arc::clone(&address_limits),
+            proxies: settings.trusted_proxies.clone(),
+        };
         let app = App {
             store: Arc::clone(&store),
             bodies: Arc::new(Bodies::new(settings.max_body)),
+            address_limits,
             settings: Arc::clone(&settings),
             random: Arc::new(Counting::default()),
             metrics: Arc::default(),
@@ -150,6 +159,7 @@ impl Tracker {
             clock,
             settings,
             router: router(app).expect("a router"),
+            gate,
             folder,
         }
     }
@@ -185,9 +195,11 @@ impl Tracker {
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
         let router = self.router.clone();
-        let task = tokio::spawn(listen::serve(listener, router, LIMITS, async move {
+        let stopped = async move {
             let _ = stopped.await;
-        }));
+        };
+        let gate = self.gate.clone();
+        let task = tokio::spawn(listen::serve(listener, router, gate, LIMITS, stopped));
         Served {
             address,
             stop,
