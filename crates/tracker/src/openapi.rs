@@ -96,6 +96,8 @@ macro_rules! refusals {
 }
 
 refusals! {
+    /// Of a call that asks for nothing that could be missing.
+    NoRefusals: ;
     /// The database is away.
     Away: Unavailable;
     /// Of `new`.

@@ -242,6 +242,19 @@ async fn what_is_documented_occurs_and_nothing_else() {
     ] {
         log.get(address).await;
     }
+    let by_a_page = [("sec-fetch-dest", "image")];
+    let new = "/api/new?nickname=x&stage=a";
+    let answer = tracker.request(Method::GET, new, &by_a_page).await;
+    log.note("GET", new, &answer);
+    let crowded = Tracker::start(&["--limit-requests", "1"]).await;
+    for (name, _) in operations(&document) {
+        let (method, address) = name.split_once(' ').expect("a method");
+        let mut answer = crowded.proxied(method, address).await;
+        while answer.status != 429 {
+            answer = crowded.proxied(method, address).await;
+        }
+        log.note(method, address, &answer);
+    }
     let documented: Statuses = operations(&document)
         .map(|(name, operation)| {
             let statuses = operation["responses"].as_object().expect("responses");

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     config::Settings,
     error::ApiError,
-    openapi::Away,
+    openapi::{Away, NoRefusals},
     rules::estimate::{StageLoad, Standing, time_left},
     store::Status,
 };
@@ -33,7 +33,7 @@ pub fn router() -> OpenApiRouter<App> {
     get,
     path = "/api/project",
     tag = "project",
-    responses((status = 200, body = ProjectInfo))
+    responses((status = 200, body = ProjectInfo), NoRefusals)
 )]
 async fn project(State(app): State<App>) -> Json<ProjectInfo> {
     let settings = &app.settings;
@@ -67,7 +67,7 @@ async fn status(State(app): State<App>) -> Result<Json<StatusInfo>, ApiError> {
     get,
     path = "/api/openapi.json",
     tag = "project",
-    responses((status = 200, body = Object, content_type = "application/json"))
+    responses((status = 200, body = Object, content_type = "application/json"), NoRefusals)
 )]
 async fn document() -> Response {
     static TEXT: LazyLock<String> = LazyLock::new(|| {

@@ -14,6 +14,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
+    extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use clap::Parser as _;
@@ -226,6 +227,18 @@ impl Tracker {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        self.send(request.body(Body::empty()).expect("a request"))
+            .await
+    }
+
+    /// A request that a proxy on this machine passes on.
+    pub(crate) async fn proxied(&self, method: &str, address: &str) -> Answer {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
+        let request = Request::builder()
+            .method(method)
+            .uri(address)
+            .header("x-forwarded-for", "192.0.2.1")
+            .extension(ConnectInfo(peer));
         self.send(request.body(Body::empty()).expect("a request"))
             .await
     }
