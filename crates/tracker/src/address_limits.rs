@@ -34,16 +34,15 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::{
     admin,
-    app::App,
     client_address::ClientAddress,
     config::Settings,
     error::ApiError,
+    metrics::Metrics,
     rules::quotas::{self, Quotas, Rate, Taken, UNIT},
 };
 
-/// A refusal is answered after this time. Who repeats at once without heeding it costs little then:
-/// so many refusals a second as it may have connections.
-const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
+/// How soon a request that was one too many at a time may be tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Groups are looked through for those that have been quiet once there are more than this, and have
 /// doubled since.
@@ -224,7 +223,7 @@ impl<C: Clock> AddressLimits<C> {
         if count > self.most_connections {
             return Err(Refusal {
                 limit: Limit::Connections,
-                wait: REFUSAL_PAUSE,
+                wait: AGAIN,
             });
         }
         Ok(in_flight)
@@ -385,39 +384,45 @@ fn is_proxied(headers: &HeaderMap) -> bool {
 #[derive(Debug, Clone, Copy)]
 struct Refused(Refusal);
 
+/// What [`limit`] goes by.
+#[derive(Clone)]
+pub struct Limiting {
+    /// Who is trusted.
+    pub settings: Arc<Settings>,
+    /// The limits.
+    pub limits: Arc<AddressLimits>,
+    /// Counts refusals.
+    pub metrics: Arc<Metrics>,
+    /// How long a refusal takes.
+    pub pause: Duration,
+}
+
 /// Limits what each group asks for.
 ///
 /// A refusal is answered further in, by [`refuse`], for it needs the headers without which a browser
 /// shows no page an answer of another origin.
-pub async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
-    let Some(group) = limited(&app.settings, &request) else {
+pub async fn limit(State(by): State<Limiting>, mut request: Request, next: Next) -> Response {
+    let Some(group) = limited(&by.settings, &request) else {
         return next.run(request).await;
     };
-    let in_flight = match app.address_limits.begin(group) {
-        Ok(in_flight) => in_flight,
-        Err(refusal) => return refused(&app, group, refusal, request, next).await,
-    };
     let registers = request.uri().path() == "/api/new";
-    if let Err(refusal) = app.address_limits.ask(group, registers) {
-        tokio::time::sleep(app.limits.refusal_pause).await;
-        return refused(&app, group, refusal, request, next).await;
-    }
-    let counted = |body| {
-        let request = Arc::clone(&in_flight);
-        Body::new(Counted { body, request })
+    let refusal = match by.limits.begin(group) {
+        Ok(in_flight) => match by.limits.ask(group, registers) {
+            Ok(()) => {
+                let counted = |body| {
+                    let request = Arc::clone(&in_flight);
+                    Body::new(Counted { body, request })
+                };
+                return next.run(request.map(counted)).await.map(counted);
+            }
+            Err(refusal) => {
+                tokio::time::sleep(by.pause).await;
+                refusal
+            }
+        },
+        Err(refusal) => refusal,
     };
-    let answer = next.run(request.map(counted)).await;
-    answer.map(counted)
-}
-
-async fn refused(
-    app: &App,
-    group: IpAddr,
-    refusal: Refusal,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    app.metrics.limited(refusal.limit.name());
+    by.metrics.limited(refusal.limit.name());
     tracing::debug!(%group, limit = refusal.limit.name(), "asked to wait");
     request.extensions_mut().insert(Refused(refusal));
     next.run(request).await

@@ -1,15 +1,17 @@
 //! Who may do what only the operator does: whoever shows the admin token.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::{ConnectInfo, FromRef, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
 use distcompute_protocol::ErrorCode;
 
 use crate::{
-    app::App,
     client_address::ClientAddress,
     config::{MetricsFor, Settings},
     error::ApiError,
@@ -25,11 +27,15 @@ pub struct Admin {
     pub who: String,
 }
 
-impl FromRequestParts<App> for Admin {
+impl<S: Sync> FromRequestParts<S> for Admin
+where
+    Arc<Settings>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        if is_admin(&app.settings, &parts.headers) {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let settings = Arc::from_ref(state);
+        if is_admin(&settings, &parts.headers) {
             let client = parts.extensions.get::<ClientAddress>();
             let who = client.map_or_else(String::new, |client| client.text());
             let who = if who.is_empty() {
@@ -39,7 +45,7 @@ impl FromRequestParts<App> for Admin {
             };
             return Ok(Self { who });
         }
-        Err(refusal(&app.settings))
+        Err(refusal(&settings))
     }
 }
 
@@ -47,11 +53,15 @@ impl FromRequestParts<App> for Admin {
 #[derive(Debug, Clone, Copy)]
 pub struct Observer;
 
-impl FromRequestParts<App> for Observer {
+impl<S: Sync> FromRequestParts<S> for Observer
+where
+    Arc<Settings>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let allowed = match app.settings.metrics {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let settings = Arc::<Settings>::from_ref(state);
+        let allowed = match settings.metrics {
             MetricsFor::Public => true,
             MetricsFor::Loopback => {
                 let proxied = PROXIED.iter().any(|name| parts.headers.contains_key(*name));
@@ -59,10 +69,10 @@ impl FromRequestParts<App> for Observer {
             }
             MetricsFor::Token => false,
         };
-        if allowed || is_admin(&app.settings, &parts.headers) {
+        if allowed || is_admin(&settings, &parts.headers) {
             return Ok(Self);
         }
-        Err(refusal(&app.settings))
+        Err(refusal(&settings))
     }
 }
 

@@ -20,7 +20,7 @@ use tower_http::{
 };
 
 use crate::{
-    address_limits::{self, AddressLimits},
+    address_limits::{self, AddressLimits, Limiting},
     base_path,
     bodies::Bodies,
     client_address::{self, ClientAddress},
@@ -63,6 +63,12 @@ pub struct App {
     pub limits: Limits,
 }
 
+impl FromRef<App> for Arc<Settings> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.settings)
+    }
+}
+
 impl FromRef<App> for Arc<Bodies> {
     fn from_ref(app: &App) -> Self {
         Self::clone(&app.bodies)
@@ -77,6 +83,12 @@ pub fn router(app: App) -> Result<Router, String> {
     let cors = cors(&app.settings.cors_origin)?;
     let base = app.settings.base_path.clone();
     let limit = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
+    let limiting = Limiting {
+        settings: Arc::clone(&app.settings),
+        limits: Arc::clone(&app.address_limits),
+        metrics: Arc::clone(&app.metrics),
+        pause: app.limits.refusal_pause,
+    };
     let router = Router::new()
         .merge(axum::Router::from(routes::api()))
         .merge(routes::dashboard::router())
@@ -108,7 +120,7 @@ pub fn router(app: App) -> Result<Router, String> {
         .layer(RequestBodyTimeoutLayer::new(app.limits.pause))
         .layer(RequestBodyDeadlineLayer::new(app.limits.body))
         .layer(middleware::from_fn_with_state(
-            app.clone(),
+            limiting,
             address_limits::limit,
         ))
         .layer(middleware::from_fn_with_state(app.clone(), measure))
