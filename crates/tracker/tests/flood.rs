@@ -1,10 +1,10 @@
 //! Clients that ask without end, against a real tracker, and what honest ones get meanwhile. A proxy on
 //! this machine, as it were, says in `X-Forwarded-For` who calls.
 
+mod process;
+
 use std::{
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -20,7 +20,7 @@ use tokio::{
     time::sleep,
 };
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_distcompute-tracker");
+use self::process::{PROGRAM, Serving};
 
 const BROWSERS: u8 = 100;
 const FLOODERS: u8 = 5;
@@ -39,40 +39,6 @@ const JOBS: u32 = 4;
 
 /// How long is measured.
 const WINDOW: Duration = Duration::from_secs(8);
-
-/// A tracker, which ends with the test.
-struct Serving {
-    child: Child,
-    address: String,
-}
-
-impl Serving {
-    fn start(folder: &Path, flags: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(["--database", "sqlite:jobs.db"])
-            .args(flags)
-            .current_dir(folder)
-            .env_remove("DISTCOMPUTE_CONFIG")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the tracker starts");
-        let mut line = String::new();
-        let mut out = BufReader::new(child.stdout.take().expect("standard output"));
-        out.read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("listening on http://");
-        let address = address.expect("an address").to_owned();
-        Self { child, address }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A connection that is kept between requests.
 struct Caller {
@@ -208,7 +174,12 @@ async fn five_flooders_leave_a_hundred_browsers_nine_tenths_of_their_throughput(
         .status();
     assert!(jobs.expect("imported").success());
     let limit = REQUESTS_PER_S.to_string();
-    let tracker = Serving::start(folder.path(), &["--limit-requests", &limit]);
+    let tracker = Serving::start(
+        Command::new(PROGRAM)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["--database", "sqlite:jobs.db", "--limit-requests", &limit])
+            .current_dir(folder.path()),
+    );
     let (accepted, lost) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
     let mut browsers = JoinSet::new();
     for at in 0..BROWSERS {
@@ -242,7 +213,6 @@ async fn five_flooders_leave_a_hundred_browsers_nine_tenths_of_their_throughput(
         "{quiet:.1} results a second, {flooded:.1} of them in the flood; of the flood {through:.0} \
          requests a second were let through, {refused} refused"
     );
-    println!("{figures}");
     let usual = f64::from(JOBS) * f64::from(BROWSERS) / WORK.as_secs_f64();
     assert!(quiet > 0.5 * usual, "{figures}");
     assert!(flooded >= 0.9 * quiet, "{figures}");
