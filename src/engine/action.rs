@@ -83,6 +83,7 @@ pub struct Sync {
     pub want: u32,
     pub want_bytes: u64,
     pub awaiting: Vec<u64>,
+    pub setup_failed: Option<String>,
 }
 
 /// What came of a request.

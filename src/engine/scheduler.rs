@@ -4,7 +4,7 @@
 //! out, keeps leases alive, ends what hangs, and carries out what the governor says. It knows no
 //! core's thread and no browser: whoever runs it does as it says.
 
-use distcompute_protocol::Stage;
+use distcompute_protocol::{MAX_REASON, Stage, cut};
 
 use super::{
     action::{Action, Got, Moved, Session, Wire, Write},
@@ -1255,6 +1255,7 @@ impl Scheduler {
         let coming: usize = self.links.iter().map(Link::coming).sum();
         let unfinished = self.desk.count(|job| job.outcome().is_none());
         let most = self.failing.may_hold(now).saturating_sub(unfinished);
+        let setup_failed = self.setup_failed();
         let mut first = true;
         for index in 0..self.links.len() {
             let speed = self.speed(&self.links[index]);
@@ -1277,11 +1278,22 @@ impl Scheduler {
                 cores,
                 progress,
                 room,
+                // One stage hears of it: the setup is that of all.
+                setup_failed: setup_failed.clone().filter(|_| index == 0),
             };
             link.pump(now, &asked, &mut self.desk, &mut self.ids, out);
             // Only where the stages before have nothing is a later one asked.
             first &= !link.common.may_ask(now) || link.common.retry.is_away();
         }
+    }
+
+    /// What the setup throws, where no core gets ready while jobs could be done.
+    fn setup_failed(&self) -> Option<String> {
+        let fails = |core: &Core| core.health != Health::Up && core.setups > 0;
+        let all = !self.cores.is_empty() && self.cores.values().all(fails);
+        let wanted = self.mode == Mode::Run && self.resting.is_none();
+        let first = self.cores.values().next().filter(|_| all && wanted)?;
+        Some(cut(&first.why, MAX_REASON))
     }
 
     /// Progress lines that the tracker should hear, and notes that it does.

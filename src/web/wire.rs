@@ -72,6 +72,7 @@ fn sync_body(sync: &Sync, texts: &Texts) -> Made {
         .with("want", sync.want)
         .with("want_bytes", sync.want_bytes)
         .with("awaiting", &awaiting)
+        .with("setup_failed", sync.setup_failed.as_deref())
 }
 
 /// What is in the body of an answer.

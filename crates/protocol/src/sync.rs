@@ -62,6 +62,10 @@ pub struct SyncRequest {
     /// counts as held although `holding` cannot name it yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaiting: Vec<u64>,
+    /// What the setup of this client's compute workers throws, where none of them gets ready: nothing
+    /// else would tell the project of it. Said once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup_failed: Option<String>,
 }
 
 impl SyncRequest {

@@ -1426,6 +1426,7 @@ impl<T: Tracker> World<T> {
                 want: sync.want,
                 want_bytes: Some(sync.want_bytes),
                 awaiting: sync.awaiting,
+                setup_failed: sync.setup_failed,
             }),
         }
     }

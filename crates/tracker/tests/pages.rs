@@ -700,6 +700,25 @@ async fn the_last_hour_is_drawn_and_told() {
 }
 
 #[tokio::test]
+async fn a_setup_that_fails_is_shown_and_belongs_to_no_job() {
+    let tracker = Tracker::start(&[]).await;
+    let ann = tracker.join("a", "Ann").await;
+    let says = json!({ "token": ann, "seq": 1, "setup_failed": "Error: no <model>" });
+    assert_eq!(tracker.post("sync", says).await.status, 200);
+    let dashboard = tracker.get("/").await;
+    for shown in [
+        "Latest failures",
+        ">setup<",
+        "Error: no &lt;model&gt;",
+        "Ann",
+    ] {
+        assert!(dashboard.text().contains(shown), "{shown}");
+    }
+    assert!(!dashboard.text().contains("/job/0"));
+    assert_eq!(tracker.get("/job/0").await.status, 404);
+}
+
+#[tokio::test]
 async fn failures_are_shown_from_the_first_one_on_and_each_job_has_a_page() {
     for public in [true, false] {
         let flag = format!("--public-results={public}");

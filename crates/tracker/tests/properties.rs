@@ -321,10 +321,10 @@ proptest! {
         seq in any::<u64>(),
         lists in (leases(), leases(), pairs(), pairs(), pairs(), pairs()),
         jobs in prop::collection::vec(any::<(u64, Option<String>, String, u32, u32)>(), 0..3),
-        rest in any::<(u32, u64, u32, String)>(),
+        rest in any::<(u32, u64, u32, String, Option<String>)>(),
     ) {
         let (holding, released, done, invalid, failed, progress) = lists;
-        let (want, open, wait_s, app_version) = rest;
+        let (want, open, wait_s, app_version, setup_failed) = rest;
         let request = SyncRequest {
             token,
             seq,
@@ -337,6 +337,7 @@ proptest! {
             want,
             want_bytes: Some(open),
             awaiting: vec![seq / 2],
+            setup_failed,
         };
         let text = serde_json::to_string(&request).expect("JSON");
         prop_assert_eq!(serde_json::from_str::<SyncRequest>(&text).expect("a sync"), request);

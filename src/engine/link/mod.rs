@@ -53,6 +53,8 @@ pub struct Ask {
     pub progress: Vec<(Key, String)>,
     /// Bytes of inputs that there is still memory for.
     pub room: f64,
+    /// What the setup throws, where no core gets ready.
+    pub setup_failed: Option<String>,
 }
 
 /// What every dialect knows of its tracker.

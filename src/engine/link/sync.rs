@@ -118,6 +118,8 @@ enum What {
         expected: f64,
         /// What it carries, in bytes.
         bytes: f64,
+        /// Whether it tells of a setup that fails.
+        tells: bool,
     },
     Bye,
 }
@@ -147,6 +149,8 @@ pub(super) struct Syncs {
     refusals: Refusals,
     /// Jobs whose input this browser has called bad, at which attempt, and when.
     flagged: Vec<(u64, u32, Now)>,
+    /// What the tracker was told of a setup that fails.
+    setup_told: Option<String>,
     left: bool,
 }
 
@@ -173,12 +177,14 @@ impl Syncs {
             together: usize::MAX,
             refusals: Refusals::default(),
             flagged: Vec::new(),
+            setup_told: None,
             left: false,
         }
     }
 
     pub(super) fn part(&mut self) {
         self.token = None;
+        self.setup_told = None;
     }
 
     pub(super) fn heard(&self) -> Now {
@@ -279,7 +285,7 @@ impl Syncs {
         let mine = |job: &&Job| job.link == common.index;
         let any = desk.iter().any(|job| mine(&job));
         if self.token.is_none() {
-            if any || ask.want > 0 {
+            if any || ask.want > 0 || self.must_tell(ask) {
                 let probe = common.shall_probe();
                 let id = ids.send_within(PATIENCE_MS, 0.0, probe, register(common), out);
                 self.flights.push(Flight::new(id, now, What::Register));
@@ -293,9 +299,19 @@ impl Syncs {
             && self.demand(common, ask, desk).0 > 0;
         let proves = self.flights.is_empty() && self.refusals.are_unproven();
         let keeps = any && (self.is_silent(now) || proves);
-        if asks || keeps || !ask.progress.is_empty() || self.must_deliver(common, now, ask, desk) {
+        if asks
+            || keeps
+            || !ask.progress.is_empty()
+            || self.must_tell(ask)
+            || self.must_deliver(common, now, ask, desk)
+        {
             self.send(common, now, ask, desk, ids, out);
         }
+    }
+
+    /// Whether the setup fails in a way that the tracker has not been told of.
+    fn must_tell(&self, ask: &Ask) -> bool {
+        ask.setup_failed.is_some() && ask.setup_failed != self.setup_told
     }
 
     /// Whether the tracker has not heard of what is held for as long as it said.
@@ -367,6 +383,10 @@ impl Syncs {
             }
             expected = expected.max(self.left_bytes);
         }
+        if self.must_tell(ask) {
+            sync.setup_failed.clone_from(&ask.setup_failed);
+            self.setup_told.clone_from(&ask.setup_failed);
+        }
         for flight in &self.flights {
             match &flight.what {
                 What::Sync { seq, want, .. } if *want > 0 => sync.awaiting.push(*seq),
@@ -399,6 +419,7 @@ impl Syncs {
             want: sync.want,
             expected,
             bytes,
+            tells: sync.setup_failed.is_some(),
         };
         let patience_ms = common.retry.patience_ms(common.lease_ms());
         let upload_ms = common.upload_ms(bytes);
@@ -549,8 +570,12 @@ impl Syncs {
             What::Sync { .. } => got.take().map(|got| word(Call::Sync, got)),
             What::Register | What::Bye => None,
         };
-        if let Some(Word::Later { fault, .. }) = &outcome {
+        if let Some(Word::Later { fault, blame, .. }) = &outcome {
             self.failed(common, &flight, fault);
+            // Where it may be this text that something refuses, it is not worth another try.
+            if *blame == Blame::None && matches!(flight.what, What::Sync { tells: true, .. }) {
+                self.setup_told = None;
+            }
         }
         match flight.what {
             What::Register => {
@@ -625,7 +650,7 @@ impl Syncs {
         let superseded = fault.code == Code::Tracker(ErrorCode::Superseded);
         if is_unknown(&fault) || (superseded && !self.synced) {
             // Leases are good under any registration.
-            self.token = None;
+            self.part();
         } else if superseded {
             common.fatal = Some(fault);
         } else if fault.code == Code::Tracker(ErrorCode::TooLarge) && keys.len() > 1 {

@@ -8,7 +8,7 @@ use distcompute_client::engine::{
     scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored},
     settings::{Limits, Settings},
 };
-use distcompute_protocol::Stage;
+use distcompute_protocol::{ErrorCode, Stage};
 
 /// A hub with one core that is up, and what it has said.
 struct Talk {
@@ -92,6 +92,16 @@ impl Talk {
         let answer = Answer {
             status,
             body: "<html><center>nginx</center></html>".to_owned(),
+            ..Answer::default()
+        };
+        self.happens(Event::Answered(id, Got::Answered(answer, Parsed::Nothing)));
+    }
+
+    /// The tracker has forgotten the registration.
+    fn is_unknown(&mut self, id: u32) {
+        let answer = Answer {
+            status: 404,
+            code: Some(ErrorCode::WorkerUnknown),
             ..Answer::default()
         };
         self.happens(Event::Answered(id, Got::Answered(answer, Parsed::Nothing)));
@@ -515,4 +525,63 @@ fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
         asked.push(sync.want_bytes);
     }
     assert!(*asked.last().expect("several") >= 1_400_000, "{asked:?}");
+}
+
+#[test]
+fn a_setup_that_fails_in_all_cores_is_told_once_and_again_where_the_telling_failed() {
+    const WHY: &str = "Error: no such model";
+    let mut talk = Talk::new(&[Stage::A]).begin(0);
+    talk.happens(Event::CoreBroken(0, WHY.to_owned()));
+    talk.registers();
+    let (id, sync) = talk.sync();
+    assert_eq!(sync.setup_failed.as_deref(), Some(WHY));
+    let lost = Got::NotReached("Failed to fetch".to_owned());
+    talk.happens(Event::Answered(id, lost));
+    talk.passes(2_000.0);
+    let (id, sync) = talk.sync();
+    assert_eq!(sync.setup_failed.as_deref(), Some(WHY));
+    talk.answers(id, granted(Vec::new()));
+    for _ in 0..5 {
+        talk.passes(70_000.0);
+        talk.happens(Event::CoreBroken(0, WHY.to_owned()));
+    }
+    let sent = |action: &Action| matches!(action, Action::Send(_));
+    assert!(!talk.said.iter().any(sent), "{:?}", talk.said);
+    // Another fault is news.
+    talk.happens(Event::CoreBroken(0, "Error: no memory".to_owned()));
+    let (_, sync) = talk.sync();
+    assert_eq!(sync.setup_failed.as_deref(), Some("Error: no memory"));
+}
+
+#[test]
+fn a_setup_that_fails_is_told_again_under_another_registration_and_not_to_who_refuses_it() {
+    const WHY: &str = "Error: <script> is missing";
+    let broken = || {
+        let mut talk = Talk::new(&[Stage::A]).begin(0);
+        talk.happens(Event::CoreBroken(0, WHY.to_owned()));
+        talk.registers();
+        let (id, sync) = talk.sync();
+        assert_eq!(sync.setup_failed.as_deref(), Some(WHY));
+        (talk, id)
+    };
+    let (mut talk, id) = broken();
+    talk.is_unknown(id);
+    talk.passes(2_000.0);
+    talk.registers();
+    let (_, sync) = talk.sync();
+    assert_eq!(sync.setup_failed.as_deref(), Some(WHY));
+
+    let (mut talk, id) = broken();
+    talk.is_refused(id, 403);
+    for _ in 0..20 {
+        talk.passes(70_000.0);
+    }
+    let again = |action: &Action| match action {
+        Action::Send(outgoing) => match &outgoing.wire {
+            Wire::Sync(sync) => sync.setup_failed.is_some(),
+            _ => false,
+        },
+        _ => false,
+    };
+    assert!(!talk.said.iter().any(again), "{:?}", talk.said);
 }

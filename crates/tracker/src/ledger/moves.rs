@@ -221,7 +221,7 @@ impl Books {
                 stage,
                 nickname: failure.nickname.clone(),
                 worker: worker.map_or_else(String::new, |worker| worker.display_name.clone()),
-                end,
+                end: Some(end),
                 error: failure.text.clone(),
             });
         }

@@ -124,7 +124,7 @@ impl Failure {
 pub struct FailureNote {
     /// When.
     pub at: Millis,
-    /// The job.
+    /// The job; 0 where it was the setup of a client's workers that failed.
     pub number: i64,
     /// Where it failed.
     pub stage: Stage,
@@ -132,10 +132,18 @@ pub struct FailureNote {
     pub nickname: String,
     /// The public name of the worker; empty if that is gone.
     pub worker: String,
-    /// How the lease ended.
-    pub end: End,
+    /// How the lease ended; `None` for a setup.
+    pub end: Option<End>,
     /// What happened.
     pub error: String,
+}
+
+impl FailureNote {
+    /// What kind of failure stands in the tables.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.end.map_or("setup", End::word)
+    }
 }
 
 /// A volunteer at a stage.

@@ -89,6 +89,9 @@ impl Books {
         let mut reply = SyncReply::default();
         // Before anything moves: whose they are is the client's word for it.
         self.note_lines(worker, &request.progress);
+        if let Some(error) = &request.setup_failed {
+            self.note_setup_failed(worker, &tidy(error));
+        }
         // Leases that the request says something more about than that they are held.
         let mut told = BTreeSet::new();
         self.take_results(request.done, &mut reply, &mut told);

@@ -557,3 +557,26 @@ fn the_first_of_two_results_wins_whoever_brings_it() {
         }
     }
 }
+
+#[test]
+fn a_setup_that_fails_is_noted_for_the_operator_and_cannot_fill_the_log() {
+    let says = |seq: u64| Operation::Sync {
+        request: SyncRequest {
+            token: "t1".to_owned(),
+            seq,
+            setup_failed: Some(format!("Error: no such model, {seq}\0")),
+            ..SyncRequest::default()
+        },
+        secrets: Vec::new(),
+    };
+    let (_, changes) = settle(books(), (1..=100).map(says).collect(), RULES);
+    let first = &changes.failures[0];
+    assert_eq!((first.number, first.kind()), (0, "setup"));
+    assert_eq!(first.error, "Error: no such model, 1\u{fffd}");
+    assert!(
+        (1..10).contains(&changes.failures.len()),
+        "{}",
+        changes.failures.len()
+    );
+    assert!(changes.jobs.is_empty(), "it counts against no job");
+}

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use distcompute_protocol::Stage;
+use distcompute_protocol::{MAX_REASON, Stage, cut};
 
-use super::{books::Books, rows::Volunteer};
+use super::{
+    books::Books,
+    rows::{FailureNote, NOTED, Volunteer},
+};
 use crate::{
     clock::Millis,
     rules::{
@@ -48,6 +51,27 @@ impl Books {
         }
         let held = self.held.get(&worker).map_or(0, BTreeSet::len);
         trouble::may_hold(row.trouble).saturating_sub(held)
+    }
+
+    /// Notes that no worker of a client gets ready. It counts against the registration like a failed job,
+    /// so that nobody can fill the log with it, and against no job.
+    pub(super) fn note_setup_failed(&mut self, worker: i64, error: &str) {
+        let Some(row) = self.workers.get(&worker) else {
+            return;
+        };
+        if self.rests(worker) > 0 || self.changes.failures.len() >= NOTED {
+            return;
+        }
+        self.changes.failures.push(FailureNote {
+            at: self.now,
+            number: 0,
+            stage: row.stage,
+            nickname: row.nickname.clone(),
+            worker: row.display_name.clone(),
+            end: None,
+            error: cut(error, MAX_REASON),
+        });
+        self.weigh(worker, 0, 1);
     }
 
     /// For how long it is given nothing because its jobs fail.

@@ -239,7 +239,12 @@ fn latest_failures(rows: &[FailureRow]) -> Markup {
                     tbody {
                         @for row in rows {
                             tr data-key=(row.id) {
-                                th.number scope="row" { a href=(job::address(row.number)) { "#" (row.number) } }
+                                th.number scope="row" {
+                                    // A setup fails before there is a job.
+                                    @if row.number == 0 { "setup" } @else {
+                                        a href=(job::address(row.number)) { "#" (row.number) }
+                                    }
+                                }
                                 td { span.letter { (row.stage) } }
                                 td.name { bdi { (names::legible(&row.nickname)) } }
                                 td.when { (moment(row.at)) }

@@ -177,7 +177,7 @@ pub struct FailureRow {
     pub id: u64,
     /// When.
     pub at: Millis,
-    /// The job.
+    /// The job; 0 where it was the setup of a client's workers that failed.
     pub number: u64,
     /// Where it failed.
     pub stage: Stage,
@@ -185,7 +185,7 @@ pub struct FailureRow {
     pub nickname: String,
     /// The public name of the worker; empty if nobody knows it any more.
     pub worker: String,
-    /// How the lease ended; `None` where a later tracker has written something new.
+    /// How the lease ended; `None` for a setup, or where a later tracker has written something new.
     pub end: Option<End>,
     /// What happened.
     pub error: String,

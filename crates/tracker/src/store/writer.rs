@@ -48,7 +48,7 @@ const WEIGHT: usize = 4_096;
 type Caller<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Work {
-    Settle(Operation, Caller<Reply>),
+    Settle(Box<Operation>, Caller<Reply>),
     Add(Vec<String>, Option<ImportPart>, Caller<Option<Added>>),
     Wipe(Caller<()>),
     Probe(Caller<()>),
@@ -165,7 +165,7 @@ impl Writer {
     /// It was refused, the database failed, or too many others wait.
     pub async fn settle(&self, operation: Operation) -> Result<Reply, StoreError> {
         let patience = operation.is_a_volunteers().then_some(PATIENCE);
-        self.ask(patience, |caller| Work::Settle(operation, caller))
+        self.ask(patience, |caller| Work::Settle(Box::new(operation), caller))
             .await
     }
 
@@ -258,13 +258,13 @@ async fn write(
             }
             Work::Settle(operation, caller) => {
                 let (mut weight, mut bytes) = (operation.weight(), operation.bytes());
-                let (mut group, mut callers) = (vec![operation], vec![caller]);
+                let (mut group, mut callers) = (vec![*operation], vec![caller]);
                 while group.len() < GROUP && weight < WEIGHT && bytes < BYTES {
                     match queue.try_recv() {
                         Ok(Work::Settle(operation, caller)) => {
                             weight += operation.weight();
                             bytes += operation.bytes();
-                            group.push(operation);
+                            group.push(*operation);
                             callers.push(caller);
                         }
                         Ok(other) => {
@@ -306,13 +306,14 @@ impl Log {
         for failure in &news.failures {
             if self.failures.allows(news.now) {
                 tracing::info!(
-                    job = failure.number,
+                    job = failure.end.map(|_| failure.number),
                     stage = %failure.stage,
                     nickname = ?failure.nickname,
                     worker = failure.worker,
-                    end = failure.end.word(),
+                    end = failure.kind(),
                     error = ?failure.error.lines().next().unwrap_or_default(),
-                    "a job failed"
+                    "{}",
+                    if failure.end.is_some() { "a job failed" } else { "a setup failed" }
                 );
             }
         }

@@ -959,6 +959,18 @@ pub(crate) async fn failures_are_listed_and_a_stage_is_paused_until_it_is_resume
     assert_eq!(job.leases[0].worker, "name-Ann");
     assert_eq!(given.store.job(21).await.expect("read"), None);
 
+    // A setup fails before there is a job.
+    given.join("Zoe", "Zoe", Stage::A).await;
+    let request = SyncRequest {
+        setup_failed: Some("Error: no model".to_owned()),
+        ..asks("Zoe", 1, 0)
+    };
+    given.sync(request).await.expect("noted");
+    let failures = given.store.failures(1).await.expect("failures");
+    assert_eq!((failures[0].number, failures[0].end), (0, None));
+    assert_eq!(failures[0].nickname, "Zoe");
+    assert_eq!(failures[0].error, "Error: no model");
+
     // With a result in between, three volunteers that fail pause nothing.
     let one = held[1].remove(0);
     given

@@ -435,7 +435,7 @@ async fn failures(connection: &mut PgConnection, changes: &Changes) -> Result<()
             .collect::<Vec<_>>(),
     )
     .bind(each().map(|note| note.worker.as_str()).collect::<Vec<_>>())
-    .bind(each().map(|note| note.end.word()).collect::<Vec<_>>())
+    .bind(each().map(|note| note.kind()).collect::<Vec<_>>())
     .bind(each().map(|note| note.error.as_str()).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;

@@ -228,7 +228,7 @@ fn failures_noted(on: &Connection, changes: &Changes) -> Result<(), StoreError> 
             column(note.stage),
             &note.nickname,
             &note.worker,
-            note.end.word(),
+            note.kind(),
             &note.error,
         )
     })?;
