@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use distcompute_tracker::rules::attempts::WORKING;
+
 use crate::{
     books::{Books, Columns, Of},
     world::{BAD, GOOD},
@@ -16,6 +18,7 @@ pub struct Audit {
     pruned: BTreeMap<(usize, String), i64>,
     pruned_by: BTreeMap<String, i64>,
     pruned_jobs: BTreeSet<i64>,
+    set_aside: BTreeSet<i64>,
 }
 
 /// What the world wants to know.
@@ -80,6 +83,7 @@ impl Audit {
             pruned: BTreeMap::new(),
             pruned_by: BTreeMap::new(),
             pruned_jobs: BTreeSet::new(),
+            set_aside: BTreeSet::new(),
         }
     }
 
@@ -283,6 +287,66 @@ impl Audit {
             !stay[*stage].is_empty() && stay[*stage].is_subset(who) && who.len() < enough
         });
         all.map(|((number, _), _)| number).collect()
+    }
+
+    /// Jobs that were set aside since this was asked last: what one volunteer can set aside is bounded.
+    /// A job that failed has done so at `enough_failures` of them, or at all of the fewer who worked
+    /// there within the hour before `now`; one whose input is called bad, by `enough_flags`.
+    pub fn look_at_set_aside(&mut self, now: i64, enough_failures: usize, enough_flags: usize) {
+        let aside = self.all(
+            "select number, stage, round from jobs where state = 'aside'",
+            row_of::<3>,
+        );
+        let before = std::mem::take(&mut self.set_aside);
+        for [number, stage, round] in aside {
+            self.set_aside.insert(number);
+            if before.contains(&number) {
+                continue;
+            }
+            let failed: BTreeSet<_> = self
+                .books
+                .all(
+                    "select stage, round, volunteer from leases where number = $1 \
+                     and outcome in ('failed', 'lapsed', 'idle')",
+                    Of::Id(number),
+                    |row| (row.number(0), row.number(1), row.word(2)),
+                )
+                .into_iter()
+                .filter(|(at, of, _)| (*at, *of) == (stage, round))
+                .map(|(.., who)| who)
+                .collect();
+            // A flag is about an input, which may be the same in several rounds.
+            let flagged: BTreeSet<_> = self
+                .books
+                .all(
+                    "select stage, volunteer from flags where number = $1 and exists ( \
+                         select 1 from leases where leases.number = flags.number \
+                         and leases.stage = flags.stage and leases.volunteer = flags.volunteer \
+                         and outcome = 'flagged')",
+                    Of::Id(number),
+                    |row| (row.number(0), row.word(1)),
+                )
+                .into_iter()
+                .filter(|(at, _)| *at == stage)
+                .map(|(_, who)| who)
+                .collect();
+            let working = self.books.all(
+                "select volunteer, worked_at from volunteers where stage = $1",
+                Of::Id(stage),
+                |row| (row.word(0), row.number(1)),
+            );
+            let working: BTreeSet<_> = working
+                .into_iter()
+                .filter(|(_, at)| (now - *at).abs() < WORKING)
+                .map(|(who, _)| who)
+                .collect();
+            let by_all = working.len() < enough_failures && working.is_subset(&failed);
+            assert!(
+                failed.len() >= enough_failures || by_all || flagged.len() >= enough_flags,
+                "job {number} is set aside, failed at {failed:?}, flagged by {flagged:?}, while \
+                 {working:?} work there"
+            );
+        }
     }
 
     fn recount(&self, now: f64, jobs: &[Job]) {

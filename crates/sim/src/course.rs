@@ -5,7 +5,7 @@ use distcompute_protocol::ANONYMOUS;
 
 use crate::{
     trackers::{Doom, Rules},
-    world::{Dice, Faults},
+    world::{self, Dice, Faults, Proxy},
 };
 
 const SECOND: f64 = 1_000.0;
@@ -35,6 +35,10 @@ pub struct Browser {
     pub faults: Faults,
     /// What its clock is ahead when it begins.
     pub clock: f64,
+    /// How each job ends there, where something is wrong with the machine, or with its owner.
+    pub always: Option<world::Fate>,
+    /// Its storage never answers.
+    pub silent: bool,
 }
 
 /// A client of the first protocol.
@@ -256,6 +260,8 @@ impl Course {
                 },
                 faults: draw.faults(),
                 clock: 0.0,
+                always: None,
+                silent: false,
             });
         }
         let mut olds = Vec::new();
@@ -315,6 +321,21 @@ impl Course {
         // Drawn last, so that a seed's course is otherwise what it was before lines had a width.
         for browser in &mut course.browsers {
             browser.mbit = draw.chance(0.5).then(|| draw.between(0.05, 20.0));
+        }
+        for browser in &mut course.browsers {
+            browser.silent = draw.chance(0.1);
+            if draw.chance(0.1) {
+                let limit = draw.pick(&[0, 3_000, 7_000]);
+                let status = draw.pick(&[413, 403, 502]);
+                browser.faults.proxy = Some(Proxy { limit, status });
+            }
+        }
+        // Somebody is there at whom jobs can be done.
+        for browser in course.browsers.iter_mut().skip(1) {
+            if draw.chance(0.15) {
+                let fates = [world::Fate::Throws, world::Fate::Flags];
+                browser.always = Some(draw.pick(&fates));
+            }
         }
         course
     }

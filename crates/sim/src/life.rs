@@ -234,6 +234,9 @@ impl Life {
             world.set_clock(plan.clock);
             world.probe = 97;
             world.patience_ms = 900_000.0;
+            if plan.silent {
+                world.silence_storage();
+            }
             world.handler = handler(course, at);
             browsers.push(Browser {
                 world,
@@ -571,6 +574,7 @@ fn handler(course: &Course, at: usize) -> world::Handler {
         let mishap = dice.roll() < plan.mishaps && begun <= 3;
         let fate = match (dice.roll() * 6.0) as u32 {
             _ if lost => world::Fate::Throws,
+            _ if plan.always.is_some() => plan.always.unwrap_or(world::Fate::Done),
             _ if !mishap => world::Fate::Done,
             0 => world::Fate::Throws,
             1 | 2 => world::Fate::Flags,

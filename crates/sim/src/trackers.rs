@@ -616,6 +616,9 @@ impl Trackers {
         }
         let status = self.audit.look(now, self.rules.stages, every);
         self.open = status.open;
+        let (failures, flags) = (self.rules.max_attempts, self.rules.invalid_after);
+        self.audit
+            .look_at_set_aside(self.time(), failures as usize, flags as usize);
         self.look_for_pauses();
         self.finished = status.unfinished == 0;
         if let Some(stay) = &self.stay
