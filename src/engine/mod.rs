@@ -31,6 +31,7 @@ pub mod keyed;
 pub mod link;
 pub mod pace;
 pub mod reason;
+pub mod rest;
 pub mod scheduler;
 pub mod settings;
 pub mod status;

@@ -6,17 +6,8 @@ import { makeError, now, wordOf } from "./face.js";
 import { hasNested } from "./nested.js";
 import { heard, nap } from "./tower.js";
 
-/** How often a worker whose thread is free looks whether it rests, and says so, in milliseconds. */
-const lookMs = 100;
-const sayMs = 1000;
-
-/**
- * A thread is busy where a timer comes later than this, or where so many turns of its event loop take
- * longer than that: a free thread needs a few milliseconds for them.
- */
-const lateMs = 5;
+/** So many turns of the event loop show whether a thread is free. */
 const manyTurns = 20;
-const turnsMs = 10;
 
 /** An async handler that was stopped, and whose error nobody caught, has so long to end. */
 const endMs = 300;
@@ -54,7 +45,11 @@ const [
   HEARD_STOP,
   NEW_TOWER,
   ENDING,
-] = Array(17).keys();
+  WATCH_REST,
+  LOOKED,
+  LOOK_IN,
+  SAY_REST,
+] = Array(21).keys();
 
 /** The answers to `ENDING`, as in `duty::Ending`. */
 const endings = ["done", "invalid", "failed", "stopped"];
@@ -185,8 +180,6 @@ export class Core {
   #ended = [];
   #said = [];
   #flushing = false;
-  /** When it was last said that this core rests in the middle of its job. */
-  #rested = -Infinity;
   #watching = false;
   #bell = new MessageChannel();
   #ring = () => {};
@@ -247,7 +240,6 @@ export class Core {
         break;
       case "pace":
         this.#rules(HEARD, now(), message.level);
-        this.#rested = -Infinity;
         this.#run?.wake();
         this.#watch();
         break;
@@ -427,18 +419,14 @@ export class Core {
     }
   }
 
-  /** Says now and then that this core rests in the middle of its job. */
-  #sayRest() {
-    const at = now();
-    if (at - this.#rested < sayMs) return;
-    this.#rested = at;
-    this.#port.postMessage({ t: "rests" });
+  /** Says that this core rests in the middle of its job, where it does and that is due. */
+  #sayRest(waits) {
+    if (this.#rules(SAY_REST, now(), waits + 2 * hasNested())) {
+      this.#port.postMessage({ t: "rests" });
+    }
   }
 
-  /**
-   * While it is paused, whether an async handler rests: it waits in `ready`, or its thread is free
-   * and it has no workers of its own, whose work cannot be seen from here.
-   */
+  /** Looks now and then whether an async handler rests, as long as this core is paused. */
   #watch() {
     if (this.#watching) return;
     this.#watching = true;
@@ -448,29 +436,21 @@ export class Core {
         port1.onmessage = resolve;
         port2.postMessage(null);
       });
-    // The share of looks at which the thread was busy; as if it had been, to begin with.
-    let load = 1;
     const look = async (due) => {
-      let isBusy = now() - due > lateMs;
       const begun = now();
       for (let turns = 0; turns < manyTurns; turns += 1) await turn();
-      isBusy ||= now() - begun > turnsMs;
-      load += 0.2 * (isBusy - load);
+      this.#rules(LOOKED, begun - due, now() - begun);
       const run = this.#run;
       if (!run?.isAsync || !this.#rules(IS_PAUSED)) {
         this.#watching = false;
         port1.close();
         return;
       }
-      if (run.waits > 0 || (load < 0.5 && !hasNested())) this.#sayRest();
-      next();
+      this.#sayRest(run.waits > 0);
+      next(this.#rules(LOOK_IN, 0, Math.random()));
     };
-    // At odd moments, or the looks might keep step with the handler's own timers.
-    const next = () => {
-      const ms = lookMs * (0.5 + Math.random());
-      setTimeout(look, ms, now() + ms);
-    };
-    next();
+    const next = (ms) => setTimeout(look, ms, now() + ms);
+    next(this.#rules(WATCH_REST, 0, Math.random()));
   }
 
   /** The handler tells its progress. */
@@ -482,7 +462,6 @@ export class Core {
       if (rules(POLL, now())) {
         for (const said of heard(this.#epochs)) {
           if (rules(HEARD, now(), said)) this.#run.stop();
-          this.#rested = -Infinity;
         }
       }
       if (this.#run.reason) {
@@ -500,7 +479,7 @@ export class Core {
         return rules(NEXT_LOOK, now(), this.#hasNews);
       }
       const slept = ms > 0 && nap(ms);
-      if (isPaused && slept) this.#sayRest();
+      if (isPaused && slept) this.#sayRest(true);
       // Who can hear nothing must not sleep for ever.
       if (!slept || (this.#epochs.length === 0 && isPaused)) {
         rules(WORK, now());

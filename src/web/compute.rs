@@ -3,6 +3,7 @@
 
 use super::face::{main_door, now};
 use crate::engine::duty::{Duty, FULL, STOP, Stops, ending};
+use crate::engine::rest::RestWatch;
 use core::cell::RefCell;
 use distcompute_protocol::JSON_MARK;
 use wasm_bindgen::prelude::*;
@@ -26,6 +27,7 @@ pub fn start(parts: &JsValue, port: &JsValue) -> Core {
     let rules = RefCell::new(Rules {
         duty: Duty::new(now(), FULL),
         stops: Stops::default(),
+        rest: RestWatch::default(),
     });
     // No door: a word costs more than most of what is asked, and it is asked for each of many jobs.
     let rules: Box<dyn Fn(u32, f64, f64) -> f64> =
@@ -38,6 +40,7 @@ pub fn start(parts: &JsValue, port: &JsValue) -> Core {
 struct Rules {
     duty: Duty,
     stops: Stops,
+    rest: RestWatch,
 }
 
 /// What `compute.js` asks, by its place in this list, which is the same there.
@@ -70,22 +73,33 @@ enum Question {
     /// How a job has ended, as [`ending`] says. The value: 1 where it was aborted, 2 more where it was
     /// flagged, 4 more where its handler threw.
     Ending,
+    /// The looks at an async handler in a pause begin. When the first one is due; the value is a random
+    /// number.
+    WatchRest,
+    /// A look: a timer came so late as is given for the time, and the turns of the event loop took the
+    /// value.
+    Looked,
+    /// When the next look is due; the value is a random number.
+    LookIn,
+    /// Whether to tell the hub that this core rests. The value: 1 where the handler waits, 2 more where
+    /// it has workers of its own.
+    SayRest,
 }
 
 use Question::{
-    Begin, End, Ending, Flush, FlushIn, Heard, HeardStop, IsPaused, Nap, NewTower, NextLook, Poll,
-    Rest, Sent, Show, Wait, Work,
+    Begin, End, Ending, Flush, FlushIn, Heard, HeardStop, IsPaused, LookIn, Looked, Nap, NewTower,
+    NextLook, Poll, Rest, SayRest, Sent, Show, Wait, WatchRest, Work,
 };
 
-const QUESTIONS: [Question; 17] = [
+const QUESTIONS: [Question; 21] = [
     Wait, Begin, End, Poll, Show, Flush, FlushIn, Sent, Nap, Rest, Work, NextLook, IsPaused, Heard,
-    HeardStop, NewTower, Ending,
+    HeardStop, NewTower, Ending, WatchRest, Looked, LookIn, SayRest,
 ];
 
 impl Rules {
     /// What they say at this moment; truths as 1 and 0.
     fn answer(&mut self, question: u32, now: f64, value: f64) -> f64 {
-        let Self { duty, stops } = self;
+        let Self { duty, stops, rest } = self;
         let truth = |truth: bool| f64::from(u8::from(truth));
         match QUESTIONS[question as usize] {
             Wait => return duty.wait(now, value != 0.0).unwrap_or(-1.0),
@@ -102,9 +116,22 @@ impl Rules {
             NextLook => return duty.next_look(value != 0.0),
             IsPaused => return truth(duty.is_paused()),
             Heard if value == f64::from(STOP) => return truth(stops.by_tower()),
-            Heard => duty.set_level(now, value as u8),
+            Heard => {
+                rest.forget();
+                duty.set_level(now, value as u8);
+            }
             HeardStop => stops.by_message(),
             NewTower => *stops = Stops::default(),
+            WatchRest => {
+                rest.restart();
+                return RestWatch::look_in(value);
+            }
+            Looked => rest.looked(now, value),
+            LookIn => return RestWatch::look_in(value),
+            SayRest => {
+                let bits = value as u8;
+                return truth(rest.shall_say(now, bits & 1 != 0, bits & 2 != 0));
+            }
             Ending => {
                 let bits = value as u8;
                 return f64::from(ending(bits & 1 != 0, bits & 2 != 0, bits & 4 != 0) as u8);

@@ -592,11 +592,7 @@ function outputJson(value) {
 }
 
 // src/web/compute.js
-var lookMs = 100;
-var sayMs = 1e3;
-var lateMs = 5;
 var manyTurns = 20;
-var turnsMs = 10;
 var endMs = 300;
 function isPlain(done, total, text) {
   return Number.isFinite(done) && done >= 0 && Number.isFinite(total) && total >= 0 && (text === void 0 || typeof text === "string" && !text.includes("\0"));
@@ -621,8 +617,12 @@ var [
   HEARD,
   HEARD_STOP,
   NEW_TOWER,
-  ENDING
-] = Array(17).keys();
+  ENDING,
+  WATCH_REST,
+  LOOKED,
+  LOOK_IN,
+  SAY_REST
+] = Array(21).keys();
 var endings = ["done", "invalid", "failed", "stopped"];
 var aborts = /* @__PURE__ */ new WeakSet();
 var isAbort = (thrown) => Object(thrown) === thrown && aborts.has(thrown);
@@ -736,8 +736,6 @@ var Core = class {
   #ended = [];
   #said = [];
   #flushing = false;
-  /** When it was last said that this core rests in the middle of its job. */
-  #rested = -Infinity;
   #watching = false;
   #bell = new MessageChannel();
   #ring = () => {
@@ -792,7 +790,6 @@ var Core = class {
         break;
       case "pace":
         this.#rules(HEARD, now(), message.level);
-        this.#rested = -Infinity;
         this.#run?.wake();
         this.#watch();
         break;
@@ -955,17 +952,13 @@ var Core = class {
       if (!run.over) this.#rules(WORK, now());
     }
   }
-  /** Says now and then that this core rests in the middle of its job. */
-  #sayRest() {
-    const at2 = now();
-    if (at2 - this.#rested < sayMs) return;
-    this.#rested = at2;
-    this.#port.postMessage({ t: "rests" });
+  /** Says that this core rests in the middle of its job, where it does and that is due. */
+  #sayRest(waits) {
+    if (this.#rules(SAY_REST, now(), waits + 2 * hasNested())) {
+      this.#port.postMessage({ t: "rests" });
+    }
   }
-  /**
-   * While it is paused, whether an async handler rests: it waits in `ready`, or its thread is free
-   * and it has no workers of its own, whose work cannot be seen from here.
-   */
+  /** Looks now and then whether an async handler rests, as long as this core is paused. */
   #watch() {
     if (this.#watching) return;
     this.#watching = true;
@@ -974,27 +967,21 @@ var Core = class {
       port1.onmessage = resolve;
       port2.postMessage(null);
     });
-    let load2 = 1;
     const look3 = async (due) => {
-      let isBusy = now() - due > lateMs;
       const begun = now();
       for (let turns = 0; turns < manyTurns; turns += 1) await turn();
-      isBusy ||= now() - begun > turnsMs;
-      load2 += 0.2 * (isBusy - load2);
+      this.#rules(LOOKED, begun - due, now() - begun);
       const run = this.#run;
       if (!run?.isAsync || !this.#rules(IS_PAUSED)) {
         this.#watching = false;
         port1.close();
         return;
       }
-      if (run.waits > 0 || load2 < 0.5 && !hasNested()) this.#sayRest();
-      next();
+      this.#sayRest(run.waits > 0);
+      next(this.#rules(LOOK_IN, 0, Math.random()));
     };
-    const next = () => {
-      const ms = lookMs * (0.5 + Math.random());
-      setTimeout(look3, ms, now() + ms);
-    };
-    next();
+    const next = (ms) => setTimeout(look3, ms, now() + ms);
+    next(this.#rules(WATCH_REST, 0, Math.random()));
   }
   /** The handler tells its progress. */
   #look(done, total, text) {
@@ -1004,7 +991,6 @@ var Core = class {
       if (rules(POLL, now())) {
         for (const said3 of heard(this.#epochs)) {
           if (rules(HEARD, now(), said3)) this.#run.stop();
-          this.#rested = -Infinity;
         }
       }
       if (this.#run.reason) {
@@ -1021,7 +1007,7 @@ var Core = class {
         return rules(NEXT_LOOK, now(), this.#hasNews);
       }
       const slept = ms > 0 && nap(ms);
-      if (isPaused && slept) this.#sayRest();
+      if (isPaused && slept) this.#sayRest(true);
       if (!slept || this.#epochs.length === 0 && isPaused) {
         rules(WORK, now());
         return rules(NEXT_LOOK, now(), this.#hasNews);

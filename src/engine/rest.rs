@@ -1,0 +1,138 @@
+//! Whether a core that shall rest in the middle of its job does so, and when it says that to the hub.
+//!
+//! A handler that blocks its thread rests where `progress` puts it to sleep. An async one rests where it
+//! waits in `ready()`, or where its thread is free and it has no workers of its own, whose work cannot
+//! be seen from here. Whether a thread is free shows in how late its timers come and how long some
+//! turns of its event loop take.
+//!
+//! Times are in milliseconds.
+
+/// A timer that comes later than this has waited for somebody's work.
+const LATE_MS: f64 = 5.0;
+
+/// The turns that are measured take longer than this where something else works in between: a free
+/// thread needs a few milliseconds for them.
+const TURNS_MS: f64 = 10.0;
+
+/// What a new look counts in the share of looks at which the thread was busy.
+const NEW: f64 = 0.2;
+
+/// A thread that is busy at fewer looks than this is free.
+const FREE: f64 = 0.5;
+
+/// How often it is looked, on average.
+const LOOK_MS: f64 = 100.0;
+
+/// How often the hub is told, which waits a few seconds for it.
+const SAY_MS: f64 = 1_000.0;
+
+/// The looks at one core.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestWatch {
+    /// The share of looks at which the thread was busy, of which the latest count most.
+    busy: f64,
+    said: f64,
+}
+
+impl Default for RestWatch {
+    fn default() -> Self {
+        Self {
+            // Nothing is claimed before some looks.
+            busy: 1.0,
+            said: f64::NEG_INFINITY,
+        }
+    }
+}
+
+impl RestWatch {
+    /// Begins anew: the handler is another one.
+    pub fn restart(&mut self) {
+        self.busy = 1.0;
+    }
+
+    /// The hub has said something else: what was told before is not known there any more.
+    pub fn forget(&mut self) {
+        self.said = f64::NEG_INFINITY;
+    }
+
+    /// When to look next. `random` is in `[0, 1)`: at regular moments the looks might keep step with the
+    /// handler's own timers.
+    #[must_use]
+    pub fn look_in(random: f64) -> f64 {
+        LOOK_MS * (0.5 + random.clamp(0.0, 1.0))
+    }
+
+    /// It was looked: the timer came so late, and the turns took so long.
+    pub fn looked(&mut self, late_ms: f64, turns_ms: f64) {
+        let busy = late_ms > LATE_MS || turns_ms > TURNS_MS;
+        self.busy += NEW * (f64::from(u8::from(busy)) - self.busy);
+    }
+
+    /// Whether to tell the hub at `now` that the core rests. `waits`: it sleeps in `progress` or waits in
+    /// `ready()`. `nested`: it has workers of its own.
+    pub fn shall_say(&mut self, now: f64, waits: bool, nested: bool) -> bool {
+        let rests = waits || (self.busy < FREE && !nested);
+        let due = rests && now - self.said >= SAY_MS;
+        if due {
+            self.said = now;
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_free_only_after_some_looks_that_found_it_so() {
+        let mut watch = RestWatch::default();
+        let mut looks = 0;
+        while !watch.shall_say(0.0, false, false) {
+            watch.looked(0.3, 2.0);
+            looks += 1;
+        }
+        assert_eq!(looks, 4);
+        // One that works most of the time is not free, whichever of the two shows it.
+        for (late, turns) in [(30.0, 1.0), (0.0, 40.0)] {
+            for look in 0..100 {
+                let free = look % 3 == 0;
+                watch.looked(
+                    if free { 0.0 } else { late },
+                    if free { 1.0 } else { turns },
+                );
+            }
+            assert!(!watch.shall_say(1e9, false, false));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_not_claimed() {
+        let mut watch = RestWatch::default();
+        for _ in 0..100 {
+            watch.looked(0.0, 0.0);
+        }
+        assert!(
+            !watch.shall_say(0.0, false, true),
+            "its own workers may work"
+        );
+        assert!(watch.shall_say(0.0, true, true), "it waits by its own word");
+    }
+
+    #[test]
+    fn the_hub_is_told_once_a_second_and_at_once_where_it_has_said_something_new() {
+        let mut watch = RestWatch::default();
+        let said: Vec<bool> = [0.0, 400.0, 999.0, 1_000.0, 1_100.0]
+            .map(|now| watch.shall_say(now, true, false))
+            .into();
+        assert_eq!(said, [true, false, false, true, false]);
+        watch.forget();
+        assert!(watch.shall_say(1_101.0, true, false));
+    }
+
+    #[test]
+    fn looks_are_at_odd_moments() {
+        assert_eq!(RestWatch::look_in(0.0), 50.0);
+        assert!(RestWatch::look_in(0.999) < 150.0);
+    }
+}
