@@ -63,6 +63,8 @@ struct Job {
     round: i64,
     lease: Option<i64>,
     reason: Option<String>,
+    /// The lease whose result is kept until the one that holds the job ends.
+    late: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -101,7 +103,7 @@ impl Audit {
 
     fn jobs(&self) -> Vec<Job> {
         self.all(
-            "select number, stage, state, round, lease, reason from jobs order by number",
+            "select number, stage, state, round, lease, reason, late from jobs order by number",
             |row| Job {
                 number: row.number(0),
                 stage: row.number(1) as usize,
@@ -109,6 +111,7 @@ impl Audit {
                 round: row.number(3),
                 lease: row.int(4),
                 reason: row.text(5),
+                late: row.int(6),
             },
         )
     }
@@ -350,6 +353,7 @@ impl Audit {
     }
 
     fn recount(&self, now: f64, jobs: &[Job]) {
+        self.late_results(jobs);
         let leases = self.leases("select id, number, stage, round, nickname, outcome from leases");
         let mut results: BTreeSet<(i64, usize, i64)> = BTreeSet::new();
         let mut made: BTreeSet<(i64, usize)> = BTreeSet::new();
@@ -427,6 +431,37 @@ impl Audit {
         }
     }
 
+    /// A result is kept for a job that somebody holds, under a lease that lapsed there before, and for
+    /// no other.
+    fn late_results(&self, jobs: &[Job]) {
+        let mut kept: BTreeSet<i64> = self
+            .all("select number from late_results", |row| row.number(0))
+            .into_iter()
+            .collect();
+        for job in jobs {
+            let Some(late) = job.late else { continue };
+            assert!(kept.remove(&job.number), "{job:?}: no late result");
+            assert_eq!(job.state, "held", "{job:?} has a late result");
+            let found = self.books.all(
+                "select stage, round, outcome, late from leases where id = $1",
+                Of::Id(late),
+                |row| {
+                    let of = (row.number(0) as usize, row.number(1));
+                    (of, row.word(2), row.number(3) == 1)
+                },
+            );
+            let [(of, outcome, late)] = &found[..] else {
+                panic!("{job:?}: its late lease is gone");
+            };
+            let lapsed = ["lapsed", "idle"].contains(&outcome.as_str());
+            assert!(
+                *of == (job.stage, job.round) && lapsed && *late,
+                "{job:?}: {found:?}"
+            );
+        }
+        assert!(kept.is_empty(), "late results of no job: {kept:?}");
+    }
+
     /// Every stage that a job has come through has left its text, and no other.
     fn texts(&self, jobs: &[Job]) {
         let texts: BTreeMap<(i64, usize), String> = self
@@ -462,7 +497,8 @@ impl Audit {
         assert_eq!(seen, texts.len(), "texts of no stage that was done");
     }
 
-    /// A result that was answered as accepted is in the books.
+    /// A result that was answered as accepted is in the books, or was kept for the case that whoever
+    /// worked on the job then made none.
     pub fn assert_taken(&self, lease: &str) {
         let id: i64 = lease
             .split('-')
@@ -470,12 +506,13 @@ impl Audit {
             .and_then(|id| id.parse().ok())
             .expect("an id");
         let found = self.books.all(
-            "select outcome from leases where id = $1",
+            "select outcome, late from leases where id = $1",
             Of::Id(id),
-            |row| row.text(0),
+            |row| (row.text(0), row.number(1) == 1),
         );
         match &found[..] {
-            [Some(outcome)] if outcome == "completed" => {}
+            [(_, true)] => {}
+            [(Some(outcome), false)] if outcome == "completed" => {}
             [] if self.pruned.values().sum::<i64>() > 0 => {}
             other => panic!("lease {id} was accepted, and the books say {other:?}"),
         }

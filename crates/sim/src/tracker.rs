@@ -108,6 +108,8 @@ pub struct Lease {
     seq: Option<u64>,
     until: f64,
     pub ended: Option<End>,
+    /// Its result came late and was acknowledged.
+    late: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -118,6 +120,8 @@ pub struct Job {
     /// How often a result was taken, by stage.
     pub taken: BTreeMap<Stage, u32>,
     holder: Option<String>,
+    /// An earlier lease whose result is kept, and that result.
+    late: Option<(String, String)>,
     place: u64,
     round: u32,
     attempt: u32,
@@ -214,6 +218,7 @@ impl Model {
                 inputs: BTreeMap::from([(first, format!("in {number}"))]),
                 taken: BTreeMap::new(),
                 holder: None,
+                late: None,
                 place: self.places,
                 round: 0,
                 attempt: 0,
@@ -326,12 +331,17 @@ impl Model {
         let at = lease.job;
         let job = &mut self.jobs[at];
         job.holder = None;
+        let late = job.late.take();
         if last {
             self.places += 1;
             job.place = self.places;
         }
         self.queue
             .extend(job.stage.map(|stage| (stage, job.place, at)));
+        if let Some((earlier, data)) = late {
+            self.leases.get_mut(&earlier).expect("known").late = false;
+            self.accept(&earlier, &data);
+        }
     }
 
     fn grant(&mut self, now: f64, token: &str, seq: Option<u64>) -> Option<String> {
@@ -362,6 +372,7 @@ impl Model {
             seq,
             until,
             ended: None,
+            late: false,
         };
         self.leases.insert(name.clone(), lease);
         self.live.insert(name.clone());
@@ -377,14 +388,16 @@ impl Model {
             return Some(RejectedWhy::Unknown);
         };
         let job = &self.jobs[lease.job];
-        if lease.ended == Some(End::Completed) {
+        if lease.ended == Some(End::Completed) || lease.late {
             None
         } else if job.taken.contains_key(&lease.stage) {
             Some(RejectedWhy::Finished)
         } else if job.stage != Some(lease.stage) || job.round != lease.round {
             Some(RejectedWhy::Moved)
-        } else {
+        } else if matches!(lease.ended, None | Some(End::Expired)) {
             None
+        } else {
+            Some(RejectedWhy::Unknown)
         }
     }
 
@@ -393,7 +406,16 @@ impl Model {
         let Some(lease) = self.leases.get_mut(name).filter(|_| refusal.is_none()) else {
             return refusal;
         };
-        if lease.ended == Some(End::Completed) {
+        if lease.ended == Some(End::Completed) || lease.late {
+            return None;
+        }
+        let job = &mut self.jobs[lease.job];
+        if job.holder.as_deref().is_some_and(|holder| holder != name) {
+            if job.late.is_some() {
+                return Some(RejectedWhy::Finished);
+            }
+            lease.late = true;
+            job.late = Some((name.to_owned(), data.to_owned()));
             return None;
         }
         lease.ended = Some(End::Completed);
@@ -401,12 +423,10 @@ impl Model {
         let expected = format!("out {} {stage}", at + 1);
         assert!(data.starts_with(&expected), "{expected:?} got {data:?}");
         let job = &mut self.jobs[at];
+        job.late = None;
         match job.holder.take() {
             Some(holder) => {
                 self.live.remove(&holder);
-                if let Some(other) = self.leases.get_mut(&holder).filter(|_| holder != name) {
-                    other.ended = Some(End::Released);
-                }
             }
             None => {
                 self.queue.remove(&(stage, job.place, at));
@@ -453,7 +473,7 @@ impl Model {
             let waits = job.holder.is_none()
                 && job.stage == Some(lease.stage)
                 && job.round == lease.round
-                && matches!(lease.ended, Some(End::Released | End::Expired));
+                && lease.ended == Some(End::Expired);
             if !waits {
                 return false;
             }
@@ -503,8 +523,7 @@ impl Model {
         let want = ask.want.min(MAX_SYNC_WANT) as usize;
         if last == Some(ask.seq) {
             for done in &ask.done {
-                let ended = self.leases.get(&done.lease).and_then(|lease| lease.ended);
-                if ended == Some(End::Completed) {
+                if self.has_taken(&done.lease) {
                     said.accepted.push(done.lease.clone());
                 } else if let Some(why) = self.refusal(&done.lease) {
                     said.rejected.push(reject(&done.lease, why));
@@ -799,7 +818,7 @@ impl Tracker for Model {
 
     fn has_taken(&self, lease: &str) -> bool {
         let lease = self.leases.get(lease);
-        lease.is_some_and(|lease| lease.ended == Some(End::Completed))
+        lease.is_some_and(|lease| lease.ended == Some(End::Completed) || lease.late)
     }
 }
 

@@ -54,6 +54,11 @@ contract! { make:
     a_sync_keeps_what_an_answer_under_way_grants
     a_sync_is_ordered_by_its_number_and_repeated_without_change
     a_lease_is_the_right_to_hand_in_whoever_asks
+    a_lease_that_was_given_back_opens_nothing
+    keys_of_jobs_that_were_given_back_take_nothing_from_who_works
+    a_late_result_waits_for_whoever_works_now
+    a_late_result_counts_where_the_one_who_works_gives_up
+    the_first_late_result_is_kept_and_no_other
     what_was_written_while_the_clock_was_ahead_counts_as_now
     who_asked_while_the_clock_was_ahead_is_waited_for_no_longer
     a_lease_ends_unless_a_sync_holds_it

@@ -58,6 +58,7 @@ impl Books {
             granted_at: self.now,
             seq,
             ended: None,
+            late: false,
         };
         self.leases.insert(id, lease);
         self.new_leases.insert(id);
@@ -82,8 +83,8 @@ impl Books {
         self.count(stage).held += 1;
     }
 
-    /// Gives an unfinished lease, or one whose job nobody has taken since it ended, to a worker.
-    /// `false`: it is of no use any more.
+    /// Gives an unfinished lease, or one that ended for want of a word and whose job nobody has taken
+    /// since, to a worker. `false`: it is of no use any more.
     pub(super) fn keep(&mut self, id: i64, worker: i64) -> bool {
         let Some(lease) = self.leases.get(&id) else {
             return false;
@@ -99,10 +100,7 @@ impl Books {
             }
             return true;
         }
-        let may_return = !matches!(
-            lease.ended,
-            Some((_, End::Completed | End::Flagged | End::Failed))
-        );
+        let may_return = self.is_overdue(id);
         let job = self.jobs.get(&lease.number);
         let waits = job.is_some_and(|job| {
             job.state == State::Open && job.stage == lease.stage && job.round == lease.round
@@ -138,6 +136,22 @@ impl Books {
             .is_some_and(|lease| lease.ended.is_none())
     }
 
+    /// Whether a lease ended only because nothing was heard of its holder. Whoever gave a job back, or
+    /// said that it cannot be done, has no say in it any more: keys would outlive what they open.
+    fn is_overdue(&self, id: i64) -> bool {
+        let lease = self.leases.get(&id);
+        lease.is_some_and(|lease| matches!(lease.ended, Some((_, End::Lapsed | End::Idle))))
+    }
+
+    /// Whether the result of a lease was acknowledged before.
+    pub(super) fn is_acknowledged(&self, id: i64) -> bool {
+        self.leases.get(&id).is_some_and(|lease| match lease.ended {
+            None => false,
+            Some((_, End::Completed)) => true,
+            Some(_) => lease.late,
+        })
+    }
+
     /// Ends a lease and opens its job for others.
     pub(super) fn put_back(&mut self, id: i64, end: End, place: Place) {
         let Some(lease) = self.leases.get(&id).filter(|lease| lease.ended.is_none()) else {
@@ -146,6 +160,9 @@ impl Books {
         let failed = matches!(end, End::Failed | End::Flagged | End::Lapsed | End::Idle);
         let (number, volunteer) = (lease.number, lease.volunteer.clone());
         self.end(id, end);
+        if self.count_late(number) {
+            return;
+        }
         match place {
             Place::Kept => self.enqueue_where_it_was(number),
             Place::Last => {
@@ -172,6 +189,9 @@ impl Books {
         let tried = self.tried(number, stage);
         if attempts::is_hopeless(tried, self.rules.max_attempts) {
             self.end(id, end);
+            if self.count_late(number) {
+                return true;
+            }
             let reason = format!(
                 "It failed {} at this stage, at {}.",
                 times(tried.tries),
@@ -265,6 +285,7 @@ impl Books {
             (State::Held, Some(lease)) => self.end(lease, end),
             (State::Held, None) => {}
         }
+        self.drop_late(number);
     }
 
     /// Why a result under this lease is not wanted.
@@ -278,37 +299,93 @@ impl Books {
             Some(job) if job.stage != lease.stage || job.state == State::Closed => {
                 Some(RejectedWhy::Finished)
             }
-            Some(_) => None,
+            Some(_) if lease.ended.is_none() || self.is_overdue(id) => None,
+            Some(_) if matches!(lease.ended, Some((_, End::Requeued))) => Some(RejectedWhy::Moved),
+            Some(_) => Some(RejectedWhy::Unknown),
         }
     }
 
     /// Takes a result, if it is still wanted.
     pub(super) fn accept(&mut self, id: i64, data: String) -> Result<(), RejectedWhy> {
-        let Some(lease) = self.leases.get(&id).cloned() else {
-            return Err(RejectedWhy::Unknown);
-        };
-        if matches!(lease.ended, Some((_, End::Completed))) {
+        if self.is_acknowledged(id) {
             return Ok(());
         }
         if let Some(why) = self.refusal(id) {
             return Err(why);
         }
-        let Some(job) = self.jobs.get(&lease.number) else {
+        let lease = self.leases.get(&id);
+        let Some(job) = lease.and_then(|lease| self.jobs.get(&lease.number)) else {
             return Err(RejectedWhy::Unknown);
+        };
+        let (number, holder) = (job.number, job.lease);
+        if holder == Some(id) {
+            self.end(id, End::Completed);
+            self.drop_late(number);
+        } else if holder.is_some() {
+            return self.keep_late(id, number, data);
+        } else {
+            self.take_out(number, End::Requeued);
+        }
+        self.book(id, Some(data));
+        Ok(())
+    }
+
+    /// Keeps a result that came late, while another lease holds the job: whoever works on it now is not
+    /// robbed of it.
+    fn keep_late(&mut self, id: i64, number: i64, data: String) -> Result<(), RejectedWhy> {
+        let taken = self.jobs.get(&number).is_some_and(|job| job.late.is_some());
+        // Only one is kept; what was kept when this group began may be a result that is still to be
+        // written.
+        if taken || self.changes.late.contains_key(&number) {
+            return Err(RejectedWhy::Finished);
+        }
+        self.with_job(number, |job| job.late = Some(id));
+        self.with_lease(id, |lease| lease.late = true);
+        self.changes.late.insert(number, Some(data));
+        Ok(())
+    }
+
+    /// Has the late result of a job count, whose holder's lease has just ended without one. `false`:
+    /// there is none, and the job must be moved on.
+    fn count_late(&mut self, number: i64) -> bool {
+        let Some(id) = self.jobs.get(&number).and_then(|job| job.late) else {
+            return false;
+        };
+        let kept = self.changes.late.get(&number).cloned().flatten();
+        self.drop_late(number);
+        let counts = self.refusal(id).is_none();
+        if counts {
+            self.book(id, kept);
+        }
+        counts
+    }
+
+    /// Forgets the late result of a job.
+    fn drop_late(&mut self, number: i64) {
+        if self.jobs.get(&number).is_some_and(|job| job.late.is_some()) {
+            self.with_job(number, |job| job.late = None);
+            self.changes.late.insert(number, None);
+        }
+    }
+
+    /// Writes the result of a lease down, whose job is nowhere, and moves the job on. Without `data` it
+    /// is the one that was kept.
+    fn book(&mut self, id: i64, data: Option<String>) {
+        let Some(lease) = self.leases.get(&id).cloned() else {
+            return;
+        };
+        let Some(job) = self.jobs.get(&lease.number) else {
+            return;
         };
         let (number, stage, has_past) =
             (job.number, job.stage, job.attempt > 1 || job.sent_back > 0);
-        // Another lease may hold the job by now; what came first is what counts.
-        if job.lease == Some(id) {
-            self.end(id, End::Completed);
-        } else {
-            self.take_out(number, End::Overtaken);
-            let now = self.now;
-            self.with_lease(id, |lease| lease.ended = Some((now, End::Completed)));
-        }
+        let now = self.now;
+        self.with_lease(id, |lease| lease.ended = Some((now, End::Completed)));
         self.changes.ordered += 1;
         let order = self.changes.ordered;
-        self.outputs.insert((number, stage), data.clone());
+        if let Some(data) = &data {
+            self.outputs.insert((number, stage), data.clone());
+        }
         self.changes.outputs.push(Output {
             number,
             stage,
@@ -349,7 +426,6 @@ impl Books {
         }
         self.with_worker(lease.worker, |worker| worker.completed += 1);
         self.makers.insert(number, lease.volunteer);
-        Ok(())
     }
 
     /// Ends a lease because the job's input is bad, which may send the job back.
@@ -387,6 +463,7 @@ impl Books {
             flags::Verdict::PutBack => self.put_back(id, End::Flagged, Place::Last),
             flags::Verdict::SendBack(previous) => {
                 self.end(id, End::Flagged);
+                self.drop_late(number);
                 // Who made it wrong is the last who should make it again.
                 let maker = self.makers.get(&number).cloned();
                 self.redo(number, previous, maker);
@@ -394,6 +471,7 @@ impl Books {
             }
             flags::Verdict::SetAside(reason) => {
                 self.end(id, End::Flagged);
+                self.drop_late(number);
                 // A result that was made of this input is of no use either.
                 self.with_job(number, |job| job.round += 1);
                 self.set_aside(number, reason);

@@ -83,7 +83,8 @@ words! {
         Idle = "idle",
         /// No sync held it for the time of a lease.
         Lapsed = "lapsed",
-        /// An earlier lease's result came after all.
+        /// An earlier lease's result came after all. Trackers up to November 2026 wrote it; by now such
+        /// a result is kept until this lease ends.
         Overtaken = "overtaken",
         /// The operator took it back.
         Requeued = "requeued",
@@ -225,6 +226,8 @@ pub struct Lease {
     pub seq: Option<i64>,
     /// How and when it ended. `None`: it has not.
     pub ended: Option<(Millis, End)>,
+    /// Its result came after it had ended and was acknowledged, whatever became of it.
+    pub late: bool,
 }
 
 /// A job, without its texts.
@@ -252,6 +255,9 @@ pub struct Job {
     pub reason: Option<String>,
     /// The lease under which it is held.
     pub lease: Option<i64>,
+    /// An earlier lease whose result is kept: it counts if the one that holds the job ends without
+    /// one.
+    pub late: Option<i64>,
     /// When it last changed.
     pub changed_at: Millis,
 }
@@ -387,8 +393,8 @@ pub struct Output {
     pub stage: Stage,
     /// Its place among the outputs of this group, from 1.
     pub order: i64,
-    /// The text.
-    pub data: String,
+    /// The text. `None`: the one that was kept for this job.
+    pub data: Option<String>,
 }
 
 /// Changes of one stage's counters.
@@ -431,6 +437,9 @@ pub struct Changes {
     pub gone_outputs: Vec<(i64, Stage)>,
     /// Results, in order. One that is there already is replaced.
     pub outputs: Vec<Output>,
+    /// Late results by job, to be written after `outputs`, which may be made of them: one that is
+    /// kept, or `None` where the one that was is not needed any more.
+    pub late: BTreeMap<i64, Option<String>>,
     /// Flags to be forgotten, before `flags` are written: a job and a stage.
     pub gone_flags: Vec<(i64, Stage)>,
     /// Who called an input bad. One that is there already stays.
@@ -576,12 +585,12 @@ impl Snapshot {
         held.filter(|id| !known.contains(id)).collect()
     }
 
-    /// Leases that hold jobs that were read, and were not read themselves.
+    /// Leases that hold jobs that were read, or whose results are kept, and were not read themselves.
     #[must_use]
     pub fn missing_leases(&self) -> BTreeSet<i64> {
         let known: BTreeSet<i64> = self.leases.iter().map(|lease| lease.id).collect();
-        let holding = self.jobs.iter().filter_map(|job| job.lease);
-        holding.filter(|id| !known.contains(id)).collect()
+        let holding = self.jobs.iter().flat_map(|job| [job.lease, job.late]);
+        holding.flatten().filter(|id| !known.contains(id)).collect()
     }
 
     /// The jobs whose sizes are to be read: those at the heads of queues, where anybody asks for bytes,

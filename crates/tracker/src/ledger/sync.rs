@@ -206,7 +206,7 @@ impl Books {
                 .by_name(&done.lease)
                 .and_then(|id| self.leases.get(&id));
             match lease {
-                Some(lease) if matches!(lease.ended, Some((_, End::Completed))) => {
+                Some(lease) if self.is_acknowledged(lease.id) => {
                     reply.accepted.push(done.lease.clone());
                 }
                 _ => {
@@ -263,7 +263,7 @@ impl Books {
                 None => Err(RejectedWhy::Unknown),
                 Some(lease) => match payload::check(&done.data) {
                     // A job whose output can never be stored must not go round for ever.
-                    Err(why) if !self.is_completed(lease) => {
+                    Err(why) if !self.is_acknowledged(lease) => {
                         self.fail(
                             lease,
                             End::Failed,
@@ -287,11 +287,6 @@ impl Books {
                 }
             }
         }
-    }
-
-    fn is_completed(&self, id: i64) -> bool {
-        let lease = self.leases.get(&id);
-        lease.is_some_and(|lease| matches!(lease.ended, Some((_, End::Completed))))
     }
 
     fn unwanted(&self, done: &Done) -> Option<RejectedWhy> {

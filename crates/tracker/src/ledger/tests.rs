@@ -34,6 +34,7 @@ fn job(number: i64) -> Job {
         errors: Vec::new(),
         reason: None,
         lease: None,
+        late: None,
         changed_at: 0,
     }
 }
@@ -525,34 +526,40 @@ fn handed_out_twice() -> Vec<Operation> {
 }
 
 #[test]
-fn the_first_of_two_results_wins_whoever_brings_it() {
-    let first = |t: &'static str, lease: &'static str| sync(t, 3, 0, &[], &[lease]);
-    for (winner, loser, credited) in [
-        (("t2", "2-s"), ("t1", "1-s"), "n2"),
-        // Late, but nobody was faster: it ends the other lease.
-        (("t1", "1-s"), ("t2", "2-s"), "n1"),
-    ] {
+fn a_key_that_was_given_back_takes_nothing_from_whoever_works() {
+    let hands_in = |t: &'static str, lease: &'static str| sync(t, 3, 0, &[], &[lease]);
+    for (junk_first, why) in [(true, RejectedWhy::Unknown), (false, RejectedWhy::Finished)] {
         for last_stage in [Stage::A, Stage::B] {
             let mut operations = handed_out_twice();
-            operations.push(first(winner.0, winner.1));
-            operations.push(first(loser.0, loser.1));
+            let (honest, junk) = (hands_in("t2", "2-s"), hands_in("t1", "1-s"));
+            let order = if junk_first {
+                [junk, honest]
+            } else {
+                [honest, junk]
+            };
+            operations.extend(order);
             let rules = Rules {
                 last_stage,
                 ..RULES
             };
             let (replies, changes) = settle(books(), operations, rules);
-            let [Ok(Reply::Sync(won)), Ok(Reply::Sync(lost))] = &replies[3..] else {
+            let [Ok(Reply::Sync(first)), Ok(Reply::Sync(second))] = &replies[3..] else {
                 panic!("not answered: {replies:?}");
             };
-            assert_eq!(won.accepted, [winner.1]);
-            assert_eq!(lost.rejected[0].why, RejectedWhy::Finished);
+            let (lost, won) = if junk_first {
+                (first, second)
+            } else {
+                (second, first)
+            };
+            assert_eq!(won.accepted, ["2-s"]);
+            assert_eq!(lost.rejected[0].why, why);
             assert!(lost.accepted.is_empty());
             // Not as the next stage's output either.
             assert_eq!(changes.outputs.len(), 1);
             assert_eq!(changes.outputs[0].stage, Stage::A);
             assert_eq!(changes.closed, i64::from(last_stage == Stage::A));
             assert_eq!(changes.credits.len(), 1);
-            assert_eq!(changes.credits[credited].results, 1);
+            assert_eq!(changes.credits["n2"].results, 1);
             assert_eq!(changes.stages[0].held, 0);
         }
     }

@@ -5,7 +5,9 @@ pub(crate) mod syncs;
 
 use std::{any::Any, collections::BTreeSet, sync::Arc};
 
-use distcompute_protocol::{Done, ErrorCode, Failed, MAX_REASON, RejectedWhy, Stage, SyncRequest};
+use distcompute_protocol::{
+    Done, ErrorCode, Failed, Invalid, MAX_REASON, RejectedWhy, Stage, SyncRequest,
+};
 use distcompute_tracker::{
     clock::ManualClock,
     ledger::GrantedLease,
@@ -739,11 +741,9 @@ pub(crate) async fn a_lease_is_the_right_to_hand_in_whoever_asks(given: &Given) 
     given.join("t", "Ann", Stage::A).await;
     let granted = given.sync(asks("t", 1, 2)).await.expect("jobs").granted;
     let (one, two) = (granted[0].lease.as_str(), granted[1].lease.as_str());
-    given.store.leave("t").await.expect("left");
+    given.clock.advance(2);
+    assert_eq!(given.store.drop_missed(1).await.expect("a sweep"), 1);
     given.join("u", "Bob", Stage::A).await;
-    // One was taken by somebody else meanwhile and is overtaken; two nobody took.
-    given.join("v", "Cleo", Stage::A).await;
-    assert_eq!(given.take("v").await, 1);
     let late = given
         .sync(hands_in("u", 1, one, "late"))
         .await
@@ -754,7 +754,6 @@ pub(crate) async fn a_lease_is_the_right_to_hand_in_whoever_asks(given: &Given) 
         .await
         .expect("taken");
     assert_eq!(again.accepted, [one]);
-    assert_eq!(code(given.hand_in("v", "mine").await), ErrorCode::NoOpenJob);
     let ranks = given.store.leaderboard(ALL).await.expect("ranks");
     assert_eq!(
         (ranks.len(), ranks[0].nickname.as_str(), ranks[0].completed),
@@ -774,6 +773,234 @@ pub(crate) async fn a_lease_is_the_right_to_hand_in_whoever_asks(given: &Given) 
         .expect("an answer");
     assert_eq!(unknown.rejected[0].why, RejectedWhy::Unknown);
     assert_eq!(given.results(Stage::A).await, [(1, "late".to_owned())]);
+}
+
+/// Jobs that a worker has by the books, as leases.
+async fn has(given: &Given, token: &str, seq: u64, want: u32) -> Vec<GrantedLease> {
+    given
+        .sync(asks(token, seq, want))
+        .await
+        .expect("jobs")
+        .granted
+}
+
+pub(crate) async fn a_lease_that_was_given_back_opens_nothing(given: &Given) {
+    given.jobs(4).await;
+    given.join("t", "Ann", Stage::A).await;
+    let keys: Vec<String> = has(given, "t", 1, 4)
+        .await
+        .into_iter()
+        .map(|job| job.lease)
+        .collect();
+    let gives_back = SyncRequest {
+        released: vec![keys[0].clone()],
+        failed: vec![Failed {
+            lease: keys[1].clone(),
+            error: "no luck".to_owned(),
+        }],
+        invalid: vec![Invalid {
+            lease: keys[2].clone(),
+            reason: "odd".to_owned(),
+        }],
+        ..asks("t", 2, 0)
+    };
+    // The fourth is not named any more.
+    given.sync(gives_back).await.expect("given back");
+    let again: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let held = given.sync(holds("t", 3, &again)).await.expect("an answer");
+    assert_eq!(held.lost, keys);
+    let done = SyncRequest {
+        done: keys
+            .iter()
+            .map(|lease| Done {
+                lease: lease.clone(),
+                data: "junk".to_owned(),
+            })
+            .collect(),
+        ..asks("t", 4, 0)
+    };
+    let reply = given.sync(done).await.expect("an answer");
+    assert!(reply.accepted.is_empty());
+    let whys: Vec<_> = reply.rejected.iter().map(|one| one.why).collect();
+    assert_eq!(whys, [RejectedWhy::Unknown; 4]);
+    assert_eq!(given.results(Stage::A).await, []);
+    // And one whose holder has said goodbye.
+    let left = has(given, "t", 5, 1).await[0].lease.clone();
+    given.store.leave("t").await.expect("left");
+    given.join("u", "Ann", Stage::A).await;
+    let reply = given
+        .sync(hands_in("u", 1, &left, "junk"))
+        .await
+        .expect("an answer");
+    assert_eq!(reply.rejected[0].why, RejectedWhy::Unknown);
+    assert_eq!(given.results(Stage::A).await, []);
+}
+
+/// A client takes every job, gives all back and keeps the keys, again and again. Then it hands in junk
+/// for what an honest worker has in its hands.
+pub(crate) async fn keys_of_jobs_that_were_given_back_take_nothing_from_who_works(given: &Given) {
+    given.jobs(20).await;
+    given.join("thief", "Eve", Stage::A).await;
+    given.join("honest", "Ann", Stage::A).await;
+    let mut keys = Vec::new();
+    for turn in 0..20 {
+        let held = has(given, "thief", 2 * turn + 1, 512).await;
+        let names: Vec<String> = held.into_iter().map(|job| job.lease).collect();
+        let release = SyncRequest {
+            released: names.clone(),
+            ..asks("thief", 2 * turn + 2, 0)
+        };
+        given.sync(release).await.expect("given back");
+        keys.extend(names);
+        // It rests after what it gave back.
+        given.clock.advance(600_000);
+    }
+    let mut honest = Vec::new();
+    let mut results = 0;
+    for seq in 1.. {
+        let request = SyncRequest {
+            done: std::mem::take(&mut honest),
+            ..asks("honest", seq, 512)
+        };
+        let due = request.done.len();
+        let reply = given.sync(request).await.expect("an answer");
+        assert_eq!(reply.accepted.len(), due, "honest work was refused");
+        results += due;
+        if reply.granted.is_empty() {
+            break;
+        }
+        honest.extend(reply.granted.iter().map(|job| Done {
+            lease: job.lease.clone(),
+            data: format!("honest {}", job.number),
+        }));
+        let junk = SyncRequest {
+            done: keys
+                .iter()
+                .map(|lease| Done {
+                    lease: lease.clone(),
+                    data: "junk".to_owned(),
+                })
+                .collect(),
+            ..asks("thief", 1_000 + seq, 0)
+        };
+        let reply = given.sync(junk).await.expect("an answer");
+        assert!(reply.accepted.is_empty(), "junk was accepted");
+    }
+    assert_eq!(results, 20);
+    let books = given.results(Stage::A).await;
+    assert_eq!(books.len(), 20);
+    assert!(
+        books.iter().all(|(_, data)| data.starts_with("honest")),
+        "{books:?}"
+    );
+}
+
+/// A project of two stages and one job, which Ann held until her lease lapsed and which Bob holds now:
+/// her lease and his.
+async fn overdue(given: &Given) -> (String, String) {
+    given.jobs(1).await;
+    given.join("ann", "Ann", Stage::A).await;
+    given.join("bob", "Bob", Stage::A).await;
+    given.join("cleo", "Cleo", Stage::A).await;
+    let first = has(given, "ann", 1, 1).await[0].lease.clone();
+    given.clock.advance(2);
+    assert_eq!(given.store.end_leases(1).await.expect("a sweep"), 1);
+    let second = has(given, "bob", 1, 1).await[0].lease.clone();
+    let late = given
+        .sync(hands_in("ann", 2, &first, "late"))
+        .await
+        .expect("an answer");
+    assert_eq!(late.accepted, [first.as_str()], "acknowledged");
+    let held = given.sync(holds("bob", 2, &[&second])).await;
+    assert!(held.expect("an answer").lost.is_empty(), "nobody is robbed");
+    assert_eq!(given.results(Stage::A).await, []);
+    (first, second)
+}
+
+pub(crate) async fn a_late_result_waits_for_whoever_works_now(given: &Given) {
+    let (first, second) = overdue(given).await;
+    let done = given
+        .sync(hands_in("bob", 3, &second, "in time"))
+        .await
+        .expect("an answer");
+    assert_eq!(done.accepted, [second]);
+    assert_eq!(given.results(Stage::A).await, [(1, "in time".to_owned())]);
+    // What was acknowledged stays so.
+    let again = given
+        .sync(hands_in("ann", 3, &first, "late"))
+        .await
+        .expect("an answer");
+    assert_eq!(again.accepted, [first]);
+    let ranks = given.store.leaderboard(ALL).await.expect("ranks");
+    let ranks: Vec<_> = ranks.iter().map(|rank| rank.nickname.as_str()).collect();
+    assert_eq!(ranks, ["Bob"]);
+}
+
+pub(crate) async fn a_late_result_counts_where_the_one_who_works_gives_up(given: &Given) {
+    let (first, second) = overdue(given).await;
+    let release = SyncRequest {
+        released: vec![second.clone()],
+        ..asks("bob", 3, 0)
+    };
+    given.sync(release).await.expect("given back");
+    assert_eq!(given.results(Stage::A).await, [(1, "late".to_owned())]);
+    let status = given.status().await;
+    assert_eq!((status.stages[0].held, status.stages[0].done), (0, 1));
+    assert_eq!(status.stages[1].open, 1);
+    let ranks = given.store.leaderboard(ALL).await.expect("ranks");
+    let ranks: Vec<_> = ranks
+        .iter()
+        .map(|rank| (rank.nickname.as_str(), rank.completed))
+        .collect();
+    assert_eq!(ranks, [("Ann", 1)]);
+    for (token, lease, taken) in [("ann", &first, true), ("bob", &second, false)] {
+        let reply = given
+            .sync(hands_in(token, 4, lease, "again"))
+            .await
+            .expect("an answer");
+        assert_eq!(reply.accepted.contains(lease), taken);
+    }
+}
+
+pub(crate) async fn the_first_late_result_is_kept_and_no_other(given: &Given) {
+    let (_, second) = overdue(given).await;
+    given.clock.advance(2);
+    assert_eq!(given.store.end_leases(1).await.expect("a sweep"), 1);
+    // His lease lapsed too, so the first counts by now and his comes too late.
+    assert_eq!(given.results(Stage::A).await, [(1, "late".to_owned())]);
+    let reply = given
+        .sync(hands_in("bob", 3, &second, "later"))
+        .await
+        .expect("an answer");
+    assert_eq!(reply.rejected[0].why, RejectedWhy::Finished);
+
+    given.jobs(1).await;
+    let mut leases = Vec::new();
+    for (token, seq) in [("ann", 10), ("bob", 10)] {
+        leases.push(has(given, token, seq, 1).await[0].lease.clone());
+        given.clock.advance(2);
+        assert_eq!(given.store.end_leases(1).await.expect("a sweep"), 1);
+    }
+    let third = has(given, "cleo", 1, 1).await[0].lease.clone();
+    let mut whys = Vec::new();
+    for (token, lease) in ["ann", "bob"].into_iter().zip(&leases) {
+        let reply = given
+            .sync(hands_in(token, 11, lease, token))
+            .await
+            .expect("an answer");
+        whys.extend(reply.rejected.iter().map(|one| one.why));
+    }
+    assert_eq!(whys, [RejectedWhy::Finished]);
+    let fails = SyncRequest {
+        failed: vec![Failed {
+            lease: third,
+            error: "no luck".to_owned(),
+        }],
+        ..asks("cleo", 2, 0)
+    };
+    given.sync(fails).await.expect("an answer");
+    let books = given.results(Stage::A).await;
+    assert_eq!(books[1], (2, "ann".to_owned()));
 }
 
 const MONTH: i64 = 30 * 86_400_000;

@@ -173,8 +173,16 @@ struct World<'g> {
     granted: HashMap<String, Granted>,
     /// Every lease that anybody was told of, to hand in late.
     known: Vec<String>,
+    /// Which registration has a lease, as far as anybody told.
+    holders: HashMap<String, String>,
+    /// Leases that may have been given back, so that nothing is taken under them any more.
+    given_back: BTreeSet<String>,
     /// Leases whose results were accepted.
     accepted: BTreeSet<String>,
+    /// Results that were accepted for the first time in this step: they count, or are kept.
+    claims: Vec<((u64, Stage), Made)>,
+    /// Results that are kept, or were.
+    late: BTreeMap<(u64, Stage), Made>,
     /// What the books must hold.
     made: BTreeMap<(u64, Stage), Made>,
     /// Jobs whose results may have been taken back, so that leases of before count no more.
@@ -206,12 +214,36 @@ impl World<'_> {
         self.undoes |= !request.invalid.is_empty();
         match self.store.sync(request.clone(), secrets).await {
             Ok(reply) => {
+                self.note_given_back(request);
                 self.check(request, &reply);
                 Some(reply)
             }
             Err(StoreError::Refused(ErrorCode::Superseded | ErrorCode::WorkerUnknown)) => None,
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Notes what a sync gives back: what it says so of, and what it does not name.
+    fn note_given_back(&mut self, request: &SyncRequest) {
+        let failed = request.failed.iter().map(|failed| &failed.lease);
+        let invalid = request.invalid.iter().map(|invalid| &invalid.lease);
+        let given = failed.chain(invalid).chain(&request.released);
+        self.given_back.extend(given.cloned());
+        let unnamed = self.holders.iter().filter(|(lease, holder)| {
+            **holder == request.token && !request.holding.contains(lease)
+        });
+        let unnamed: Vec<String> = unnamed.map(|(lease, _)| lease.clone()).collect();
+        self.given_back.extend(unnamed);
+        for lease in &request.holding {
+            self.holders.insert(lease.clone(), request.token.clone());
+        }
+    }
+
+    /// All that a registration has goes back.
+    fn gives_all_back(&mut self, client: usize) {
+        let token = &self.clients[client].token;
+        let all = self.holders.iter().filter(|(_, holder)| *holder == token);
+        self.given_back.extend(all.map(|(lease, _)| lease.clone()));
     }
 
     /// What every answer must be, whether or not it arrives.
@@ -229,6 +261,8 @@ impl World<'_> {
                 assert_eq!(to, (&granted.token, granted.seq), "one lease for two");
             } else {
                 self.known.push(job.lease.clone());
+                self.holders
+                    .insert(job.lease.clone(), request.token.clone());
                 self.granted.insert(job.lease.clone(), granted);
             }
         }
@@ -241,7 +275,8 @@ impl World<'_> {
         }
     }
 
-    /// The first of two results wins, and whatever was accepted once is accepted again.
+    /// Whoever works on a job when its result comes in time wins, and whatever was accepted once is
+    /// accepted again.
     fn judge(&mut self, done: &Done, rejected: Option<RejectedWhy>) {
         let Granted { number, stage, .. } = self.granted[&done.lease];
         let moved = self.moved.contains(&number);
@@ -257,7 +292,7 @@ impl World<'_> {
                 }
                 None => {
                     let (data, lease) = (done.data.clone(), Some(done.lease.clone()));
-                    self.made.insert((number, stage), Made { data, lease });
+                    self.claims.push(((number, stage), Made { data, lease }));
                 }
             },
             None => {}
@@ -265,7 +300,16 @@ impl World<'_> {
                 panic!("a result that was accepted is rejected when it is sent again")
             }
             Some(RejectedWhy::Finished) => {
-                assert!(made.is_some() || moved, "finished, but by nobody");
+                let claims = self.claims.iter();
+                let first = self.late.contains_key(&(number, stage))
+                    || claims
+                        .map(|(key, _)| key)
+                        .any(|key| *key == (number, stage));
+                assert!(made.is_some() || first || moved, "finished, but by nobody");
+            }
+            Some(RejectedWhy::Unknown) => {
+                let lease = &done.lease;
+                assert!(self.given_back.contains(lease), "{lease} was forgotten");
             }
             Some(RejectedWhy::Moved) => assert!(moved, "moved, but by nobody"),
             Some(why) => panic!("{why:?}: {done:?}"),
@@ -411,6 +455,7 @@ impl World<'_> {
             Step::Claim { client } => {
                 self.secrets += 1;
                 let secret = format!("{:032x}", self.secrets);
+                self.gives_all_back(client);
                 let _ = store.claim(&self.clients[client].token, secret).await;
             }
             Step::Complete { client } => {
@@ -430,9 +475,11 @@ impl World<'_> {
                 }
             }
             Step::Flag { client } => {
+                self.gives_all_back(client);
                 self.undoes |= store.flag(&self.clients[client].token, None).await.is_ok();
             }
             Step::Leave { client } => {
+                self.gives_all_back(client);
                 let _ = store.leave(&self.clients[client].token).await;
                 self.join(client).await;
             }
@@ -474,6 +521,12 @@ impl World<'_> {
         let accepted: u64 = stages.iter().map(|stage| stage.accepted).sum();
         assert_eq!(accepted, credits, "each accepted result has one credit");
         let books = self.books().await;
+        // A result that is kept counts once it is in the books, and not before.
+        self.late.extend(std::mem::take(&mut self.claims));
+        let counts = self
+            .late
+            .extract_if(.., |key, made| books.get(key) == Some(&made.data));
+        self.made.extend(counts);
         if self.undoes {
             let aside = self.given.store.set_aside(ALL).await.expect("aside");
             self.moved.extend(aside.iter().map(|row| row.number));
@@ -533,7 +586,11 @@ async fn play(given: Given, stores: Vec<Arc<dyn Store>>, steps: Vec<(Index, Step
         secrets: 0,
         granted: HashMap::new(),
         known: Vec::new(),
+        holders: HashMap::new(),
+        given_back: BTreeSet::new(),
         accepted: BTreeSet::new(),
+        claims: Vec::new(),
+        late: BTreeMap::new(),
         made: BTreeMap::new(),
         moved: BTreeSet::new(),
         undoes: false,
@@ -717,8 +774,9 @@ async fn take_turns(
         }
         let answered = first.accepted.len() + first.rejected.len();
         assert_eq!(answered, request.done.len(), "an answer for each result");
-        let finished = |why| why == RejectedWhy::Finished;
-        assert!(first.rejected.iter().all(|one| finished(one.why)));
+        // No lease lapses here, so what comes late was given back or is finished.
+        let late = |why| matches!(why, RejectedWhy::Finished | RejectedWhy::Unknown);
+        assert!(first.rejected.iter().all(|one| late(one.why)));
         for job in &first.granted {
             let before = told.holders.insert(job.lease.clone(), token.clone());
             assert!(

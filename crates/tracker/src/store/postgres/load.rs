@@ -12,7 +12,7 @@
 //! believes about the size of a table; and it believes that a table is empty which was so when it
 //! last looked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use distcompute_protocol::Stage;
 use sqlx::PgConnection;
@@ -34,7 +34,7 @@ pub(super) const WORKERS: &str = concat!(
     " from workers w where w.id = any(array( \
          select id from workers where token = any($1) \
          union all select worker from leases where id = any($2::bigint[] || array( \
-             select lease from jobs where number = any($3::bigint[] || array( \
+             select unnest(array[lease, late]) from jobs where number = any($3::bigint[] || array( \
                  select number from leases where id = any($2))))))) \
      order by w.id for update"
 );
@@ -249,7 +249,11 @@ async fn jobs_and_leases(
         .fetch_all(&mut *connection)
         .await?;
     read.jobs = rows.iter().map(job).collect::<Result<_, _>>()?;
-    let holding = read.jobs.iter().filter_map(|job| job.lease);
+    let holding = read
+        .jobs
+        .iter()
+        .flat_map(|job| [job.lease, job.late])
+        .flatten();
     let ids: Vec<i64> = holding.chain(lease_ids.iter().copied()).collect();
     let rows = sqlx::query(LEASES)
         .bind(&ids)
@@ -506,13 +510,30 @@ async fn texts(
     Ok(rows)
 }
 
-/// The inputs of jobs at stages.
+/// The inputs of jobs at stages, of which this transaction has `made` some. `None`: of a result that
+/// was kept.
 pub(super) async fn inputs(
     connection: &mut PgConnection,
     of: &[(i64, Stage)],
+    made: HashMap<(i64, Stage), Option<String>>,
 ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
-    let of = of.iter().map(|(number, stage)| (*number, column(*stage)));
+    let of = of.iter().filter(|of| !made.contains_key(of));
+    let of = of.map(|(number, stage)| (*number, column(*stage)));
     let rows = texts(connection, of.collect()).await?.into_iter();
-    rows.map(|(number, stage, data)| Ok((number, stage_of(stage)?, data)))
-        .collect()
+    let mut found = rows
+        .map(|(number, stage, data)| Ok((number, stage_of(stage)?, data)))
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    for ((number, stage), data) in made {
+        let data = match data {
+            Some(data) => data,
+            None => {
+                sqlx::query_scalar("select data from late_results where number = $1")
+                    .bind(number)
+                    .fetch_one(&mut *connection)
+                    .await?
+            }
+        };
+        found.push((number, stage, data));
+    }
+    Ok(found)
 }

@@ -21,7 +21,7 @@ macro_rules! worker_columns {
 macro_rules! lease_columns {
     () => {
         "l.id, l.secret, l.number, l.stage, l.round, l.attempt, l.worker, l.nickname, \
-         l.volunteer, l.granted_at, l.seq, l.ended_at, l.outcome"
+         l.volunteer, l.granted_at, l.seq, l.ended_at, l.outcome, l.late"
     };
 }
 
@@ -29,7 +29,7 @@ macro_rules! lease_columns {
 macro_rules! job_columns {
     () => {
         "j.number, j.stage, j.state, j.attempt, j.flagged, j.sent_back, j.round, j.failures, \
-         j.errors, j.reason, j.lease, j.changed_at"
+         j.errors, j.reason, j.lease, j.changed_at, j.late"
     };
 }
 
@@ -98,6 +98,7 @@ pub(super) fn lease(row: &PgRow) -> Result<Lease, StoreError> {
         granted_at: row.try_get(9)?,
         seq: row.try_get(10)?,
         ended: ended_at.zip(outcome.and_then(End::from_word)),
+        late: row.try_get::<i64, _>(13)? != 0,
     })
 }
 
@@ -118,6 +119,7 @@ pub(super) fn job(row: &PgRow) -> Result<Job, StoreError> {
         reason: row.try_get(9)?,
         lease: row.try_get(10)?,
         changed_at: row.try_get(11)?,
+        late: row.try_get(12)?,
     })
 }
 

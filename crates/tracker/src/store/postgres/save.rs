@@ -91,24 +91,26 @@ with places as materialized ( \
     update jobs j set stage = c.stage, state = c.state, \
         position = coalesce(places.position, j.position), attempt = c.attempt, \
         flagged = c.flagged, sent_back = c.sent_back, round = c.round, failures = c.failures, \
-        errors = c.errors, reason = c.reason, lease = c.lease, changed_at = c.changed_at \
+        errors = c.errors, reason = c.reason, lease = c.lease, changed_at = c.changed_at, \
+        late = c.late \
     from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], \
         $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], \
-        $14::bigint[]) \
+        $14::bigint[], $42::bigint[]) \
         as c (number, stage, state, queued, attempt, flagged, sent_back, round, failures, errors, \
-            reason, lease, changed_at) \
+            reason, lease, changed_at, late) \
     left join places on places.queued = c.queued \
     where j.number = c.number and j.number = any($2) \
 ), leases_granted as ( \
     insert into leases (id, secret, number, stage, round, attempt, worker, nickname, volunteer, \
-        granted_at, seq, ended_at, outcome) \
+        granted_at, seq, ended_at, outcome, late) \
     select * from unnest($15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], \
         $20::bigint[], $21::bigint[], $22::text[], $23::text[], $24::bigint[], $25::bigint[], \
-        $26::bigint[], $27::text[]) \
+        $26::bigint[], $27::text[], $43::bigint[]) \
 ), leases_changed as ( \
-    update leases l set worker = c.worker, ended_at = c.ended_at, outcome = c.outcome \
-    from unnest($28::bigint[], $29::bigint[], $30::bigint[], $31::text[]) \
-        as c (id, worker, ended_at, outcome) \
+    update leases l set worker = c.worker, ended_at = c.ended_at, outcome = c.outcome, \
+        late = c.late \
+    from unnest($28::bigint[], $29::bigint[], $30::bigint[], $31::text[], $44::bigint[]) \
+        as c (id, worker, ended_at, outcome, late) \
     where l.id = c.id and l.id = any($28) \
 ) \
 update workers w set progress = c.progress, completed = c.completed, last_seen = c.last_seen, \
@@ -180,6 +182,9 @@ async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), St
         .bind(workers().map(|w| w.trouble).collect::<Vec<_>>())
         .bind(workers().map(|w| w.rest_until).collect::<Vec<_>>())
         .bind(workers().map(|w| w.noted_at).collect::<Vec<_>>())
+        .bind(jobs().map(|j| j.late).collect::<Vec<_>>())
+        .bind(granted().map(|l| i64::from(l.late)).collect::<Vec<_>>())
+        .bind(leases().map(|l| i64::from(l.late)).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     Ok(())
@@ -457,7 +462,8 @@ with total as ( \
     returning last_cursor - $2 as cursor \
 ), made as ( \
     insert into inputs (number, stage, cursor, data) \
-    select o.number, o.stage + 1, total.cursor + o.place, o.data \
+    select o.number, o.stage + 1, total.cursor + o.place, \
+        coalesce(o.data, (select k.data from late_results k where k.number = o.number)) \
     from total, unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::text[]) \
         as o (number, stage, place, data) \
     order by o.place \
@@ -503,7 +509,7 @@ pub(super) async fn counters(
         })
         .collect();
     if stages.is_empty() && changes.outputs.is_empty() && changes.closed == 0 {
-        return Ok(());
+        return late_results(connection, changes).await;
     }
     let made: Vec<(i64, i64)> = Stage::ALL
         .into_iter()
@@ -527,7 +533,7 @@ pub(super) async fn counters(
         .bind(outputs().map(|o| o.number).collect::<Vec<_>>())
         .bind(outputs().map(|o| column(o.stage)).collect::<Vec<_>>())
         .bind(outputs().map(|o| o.order).collect::<Vec<_>>())
-        .bind(outputs().map(|o| o.data.as_str()).collect::<Vec<_>>())
+        .bind(outputs().map(|o| o.data.as_deref()).collect::<Vec<_>>())
         .bind(stages.iter().map(|(s, _)| column(*s)).collect::<Vec<_>>())
         .bind(count(|c| c.open))
         .bind(count(|c| c.held))
@@ -572,5 +578,29 @@ pub(super) async fn counters(
         )
         .execute(&mut *connection)
         .await?;
+    late_results(connection, changes).await
+}
+
+/// Results that are kept, or no more. To be written after the results, which may be made of them.
+async fn late_results(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    if changes.late.is_empty() {
+        return Ok(());
+    }
+    let gone: Vec<i64> = changes.late.keys().copied().collect();
+    sqlx::query("delete from late_results where number = any($1)")
+        .bind(gone)
+        .execute(&mut *connection)
+        .await?;
+    let kept = || changes.late.iter().filter(|(_, data)| data.is_some());
+    if kept().next().is_some() {
+        sqlx::query(
+            "insert into late_results (number, data) \
+             select * from unnest($1::bigint[], $2::text[])",
+        )
+        .bind(kept().map(|(number, _)| *number).collect::<Vec<_>>())
+        .bind(kept().map(|(_, data)| data.as_deref()).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+    }
     Ok(())
 }

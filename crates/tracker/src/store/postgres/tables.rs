@@ -1,7 +1,7 @@
 //! The connection that writes: a transaction is begun, filled and ended on it. When it breaks, the
 //! next transaction makes another.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use distcompute_protocol::Stage;
@@ -113,7 +113,16 @@ impl Database for Tables {
         &mut self,
         of: &[(i64, Stage)],
     ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
-        step(load::inputs(self.connection()?, of)).await
+        // What this transaction makes of a stage is the next stage's input, and is written with the
+        // commit alone.
+        let outputs = self.last.iter().flat_map(|changes| &changes.outputs);
+        let made: HashMap<(i64, Stage), Option<String>> = outputs
+            .filter_map(|output| Some(((output.number, output.stage.next()?), output)))
+            .filter(|(of_job, _)| of.contains(of_job))
+            .map(|(of_job, output)| (of_job, output.data.clone()))
+            .collect();
+        let connection = self.connection()?;
+        step(load::inputs(connection, of, made)).await
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {

@@ -54,6 +54,7 @@ pub(super) fn wipe(on: &Connection) -> Result<(), StoreError> {
     on.execute_batch(
         "delete from jobs;
          delete from inputs;
+         delete from late_results;
          delete from workers;
          delete from leases;
          delete from flags;

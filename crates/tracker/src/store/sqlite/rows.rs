@@ -21,7 +21,7 @@ macro_rules! worker_columns {
 macro_rules! lease_columns {
     () => {
         "l.id, l.secret, l.number, l.stage, l.round, l.attempt, l.worker, l.nickname, \
-         l.volunteer, l.granted_at, l.seq, l.ended_at, l.outcome"
+         l.volunteer, l.granted_at, l.seq, l.ended_at, l.outcome, l.late"
     };
 }
 
@@ -29,7 +29,7 @@ macro_rules! lease_columns {
 macro_rules! job_columns {
     () => {
         "j.number, j.stage, j.state, j.attempt, j.flagged, j.sent_back, j.round, j.failures, \
-         j.errors, j.reason, j.lease, j.changed_at"
+         j.errors, j.reason, j.lease, j.changed_at, j.late"
     };
 }
 
@@ -101,6 +101,7 @@ pub(super) fn lease(row: &Row<'_>) -> Result<Lease, StoreError> {
         granted_at: row.get(9)?,
         seq: row.get(10)?,
         ended: ended_at.zip(outcome.and_then(End::from_word)),
+        late: row.get(13)?,
     })
 }
 
@@ -121,6 +122,7 @@ pub(super) fn job(row: &Row<'_>) -> Result<Job, StoreError> {
         reason: row.get(9)?,
         lease: row.get(10)?,
         changed_at: row.get(11)?,
+        late: row.get(12)?,
     })
 }
 

@@ -53,6 +53,7 @@ pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError>
     failures_noted(on, changes)?;
     jobs(on, changes)?;
     outputs(on, changes)?;
+    late_results(on, changes)?;
     counters(on, changes)?;
     match changes.corrects {
         Some(thoroughly) => correct(on, changes.now, thoroughly),
@@ -140,8 +141,8 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
 
 fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let added = "insert into leases (id, secret, number, stage, round, attempt, worker, \
-                 nickname, volunteer, granted_at, seq, ended_at, outcome) \
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                 nickname, volunteer, granted_at, seq, ended_at, outcome, late) \
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     each(on, added, &changes.new_leases, |lease| {
         (
             lease.id,
@@ -157,14 +158,16 @@ fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             lease.seq,
             lease.ended.map(|(at, _)| at),
             lease.ended.map(|(_, end)| end.word()),
+            lease.late,
         )
     })?;
-    let changed = "update leases set worker = ?, ended_at = ?, outcome = ? where id = ?";
+    let changed = "update leases set worker = ?, ended_at = ?, outcome = ?, late = ? where id = ?";
     each(on, changed, &changes.leases, |lease| {
         (
             lease.worker,
             lease.ended.map(|(at, _)| at),
             lease.ended.map(|(_, end)| end.word()),
+            lease.late,
             lease.id,
         )
     })
@@ -254,7 +257,7 @@ fn jobs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     };
     let changed = "update jobs set stage = ?, state = ?, position = coalesce(?, position), \
                    attempt = ?, flagged = ?, sent_back = ?, round = ?, failures = ?, \
-                   errors = ?, reason = ?, lease = ?, changed_at = ? where number = ?";
+                   errors = ?, reason = ?, lease = ?, late = ?, changed_at = ? where number = ?";
     each(on, changed, &changes.jobs, |JobChange { job, queued }| {
         (
             column(job.stage),
@@ -268,6 +271,7 @@ fn jobs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             failures(&job.errors),
             &job.reason,
             job.lease,
+            job.late,
             job.changed_at,
             job.number,
         )
@@ -292,7 +296,9 @@ fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let last = "update totals set last_cursor = last_cursor + ? where id = 1 \
                 returning last_cursor";
     let first = raise(on, last, changes.ordered)?;
-    let added = "insert into inputs (number, stage, cursor, data) values (?, ?, ?, ?) \
+    // One that was kept is moved here by the database.
+    let added = "insert into inputs (number, stage, cursor, data) values (?1, ?2, ?3, \
+                 coalesce(?4, (select data from late_results where number = ?1))) \
                  on conflict (number, stage) do update \
                  set cursor = excluded.cursor, data = excluded.data";
     each(on, added, &changes.outputs, |output| {
@@ -303,6 +309,19 @@ fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             &output.data,
         )
     })
+}
+
+/// Results that are kept, or no more. To be written after `outputs`, which may be made of them.
+fn late_results(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    let late: Vec<_> = changes.late.iter().collect();
+    let gone = "delete from late_results where number = ?";
+    each(on, gone, &late, |(number, _)| [*number])?;
+    let kept: Vec<_> = late
+        .into_iter()
+        .filter(|(_, data)| data.is_some())
+        .collect();
+    let added = "insert into late_results (number, data) values (?, ?)";
+    each(on, added, &kept, |(number, data)| (*number, data))
 }
 
 fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
