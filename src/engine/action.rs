@@ -82,6 +82,7 @@ pub struct Sync {
     pub progress: Vec<(String, String)>,
     pub want: u32,
     pub want_bytes: u64,
+    pub cores: u32,
     pub awaiting: Vec<u64>,
     pub setup_failed: Option<String>,
 }
@@ -160,6 +161,8 @@ pub struct Synced {
     /// Bytes of the next open job, if it was left out for its size; 0: none was. `None`: the tracker
     /// does not look at sizes.
     pub left_bytes: Option<f64>,
+    /// Fewer jobs than wanted because no more may be held: the next results make room.
+    pub limited: bool,
 }
 
 /// A new job.

@@ -71,6 +71,7 @@ fn sync_body(sync: &Sync, texts: &Texts) -> Made {
         .with("progress", &pairs(&sync.progress, "text"))
         .with("want", sync.want)
         .with("want_bytes", sync.want_bytes)
+        .with("cores", sync.cores)
         .with("awaiting", &awaiting)
         .with("setup_failed", sync.setup_failed.as_deref())
 }
@@ -158,6 +159,7 @@ fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
         wait_ms: 1_000.0 * wait_s.clamp(1.0, 3_600.0),
         app_version: text(json, "app_version").unwrap_or_default(),
         left_bytes: number(json, "left_bytes").filter(|bytes| *bytes >= 0.0),
+        limited: field(json, "limited").is_some_and(|limited| limited == JsValue::TRUE),
     })
 }
 

@@ -58,6 +58,10 @@ pub struct SyncRequest {
     /// own bound counts alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub want_bytes: Option<u64>,
+    /// How many jobs this client works on at the same time: so many, and one more, it may hold before
+    /// it has shown how fast it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores: Option<u32>,
     /// The `seq` of syncs whose answers have begun to arrive and have not ended: what they granted
     /// counts as held although `holding` cannot name it yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -173,6 +177,10 @@ pub struct SyncAnswer {
     /// was left out for its size. A tracker that says this knows `want_bytes` and `awaiting`.
     #[serde(default)]
     pub left_bytes: u64,
+    /// Fewer jobs than wanted because the worker, or all of its address, hold as many as they may: ask
+    /// again with the next results.
+    #[serde(default)]
+    pub limited: bool,
 }
 
 /// A job that was handed out.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use distcompute_tracker::rules::attempts::WORKING;
+use distcompute_tracker::rules::{allowance::Allowance, attempts::WORKING, names};
 
 use crate::{
     books::{Books, Columns, Of},
@@ -44,6 +44,7 @@ pub struct WorkerRow {
     pub trouble: i64,
     pub rest_until: i64,
     pub held: usize,
+    pub allowance: Allowance,
 }
 
 /// Who has tried an open job in vain.
@@ -229,12 +230,18 @@ impl Audit {
     pub fn worker(&self, token: &str) -> Option<WorkerRow> {
         let rows = self.books.all(
             "select trouble, rest_until, (select count(*) from leases l \
-             where l.worker = w.id and l.ended_at is null) from workers w where token = $1",
+             where l.worker = w.id and l.ended_at is null), cores, earned \
+             from workers w where token = $1",
             Of::Token(token),
             |row| WorkerRow {
                 trouble: row.number(0),
                 rest_until: row.number(1),
                 held: row.number(2) as usize,
+                allowance: Allowance {
+                    cores: row.number(3),
+                    earned: row.number(4),
+                    ..Allowance::default()
+                },
             },
         );
         rows.into_iter().next()
@@ -354,6 +361,7 @@ impl Audit {
 
     fn recount(&self, now: f64, jobs: &[Job]) {
         self.late_results(jobs);
+        self.address_groups();
         let leases = self.leases("select id, number, stage, round, nickname, outcome from leases");
         let mut results: BTreeSet<(i64, usize, i64)> = BTreeSet::new();
         let mut made: BTreeSet<(i64, usize)> = BTreeSet::new();
@@ -429,6 +437,31 @@ impl Audit {
         for (what, least) in self.books.reserves() {
             assert!(self.one(least) >= 0, "the last {what} at {now}");
         }
+    }
+
+    /// What address groups hold and have earned, as their workers say.
+    fn address_groups(&self) {
+        let mut groups: BTreeMap<String, [i64; 2]> = BTreeMap::new();
+        let workers = self.all(
+            "select address, (select count(*) from leases l \
+             where l.worker = w.id and l.ended_at is null), earned from workers w",
+            |row| (row.word(0), [row.number(1), row.number(2)]),
+        );
+        for (address, [held, earned]) in workers {
+            let Some(group) = names::sharing_group(&address) else {
+                continue;
+            };
+            let group = groups.entry(group).or_default();
+            *group = [group[0] + held, group[1] + earned];
+        }
+        groups.retain(|_, group| *group != [0, 0]);
+        let counted: BTreeMap<String, [i64; 2]> = self
+            .all("select name, held, earned from address_groups", |row| {
+                (row.word(0), [row.number(1), row.number(2)])
+            })
+            .into_iter()
+            .collect();
+        assert_eq!(counted, groups, "what address groups hold and have earned");
     }
 
     /// A result is kept for a job that somebody holds, under a lease that lapsed there before, and for

@@ -8,7 +8,7 @@ use distcompute_protocol::{
     ErrorCode, Granted, MAX_SYNC_ITEMS, MAX_SYNC_WANT, OK_TEXT, Rejected, RejectedWhy, Stage,
     SyncAnswer, SyncRequest,
 };
-use distcompute_tracker::rules::wait::wait_s;
+use distcompute_tracker::rules::{allowance::Allowance, wait::wait_s};
 
 /// A request as a tracker gets it.
 #[derive(Debug, Clone)]
@@ -134,6 +134,7 @@ pub struct Worker {
     stage: Stage,
     seq: Option<u64>,
     seen: f64,
+    allowance: Allowance,
     /// The job that its last completion was of: repeating it is answered like the first time.
     last: Option<u64>,
 }
@@ -515,6 +516,7 @@ impl Model {
             wait_s: 0,
             app_version: self.app_version.clone(),
             left_bytes: 0,
+            limited: false,
         };
         let reject = |lease: &str, why| Rejected {
             lease: lease.to_owned(),
@@ -543,10 +545,15 @@ impl Model {
             said.jobs = fresh.map(|name| self.granted(&name)).collect();
         } else {
             let mut told = BTreeSet::new();
+            let mut new = 0;
             for done in &ask.done {
                 told.insert(done.lease.as_str());
+                let before = self.has_taken(&done.lease);
                 match self.accept(&done.lease, &done.data) {
-                    None => said.accepted.push(done.lease.clone()),
+                    None => {
+                        new += usize::from(!before);
+                        said.accepted.push(done.lease.clone());
+                    }
                     Some(why) => said.rejected.push(reject(&done.lease, why)),
                 }
             }
@@ -590,8 +597,16 @@ impl Model {
             for line in &ask.progress {
                 self.lines.push(line.text.clone());
             }
+            let (lease_ms, held) = (self.lease_ms as i64, self.held_by(&ask.token).len());
+            let worker = self.workers.get_mut(&ask.token).expect("known");
+            worker.allowance.cores = ask.cores.map_or(worker.allowance.cores, i64::from);
+            worker.allowance = worker.allowance.after(new, now as i64, lease_ms);
+            let room = worker.allowance.may_hold().saturating_sub(held);
+            if held == 0 {
+                worker.allowance = worker.allowance.begun(now as i64);
+            }
             let mut bytes = 0;
-            for _ in 0..want {
+            for _ in 0..want.min(room) {
                 // Where a lost answer was, this job comes first again; all others are in order.
                 let Some(next) = self.next_bytes(stage) else {
                     break;
@@ -613,6 +628,12 @@ impl Model {
         }
         let open = self.open(stage);
         said.open = open as u64;
+        if said.jobs.len() < want && said.left_bytes == 0 {
+            let held = self.held_by(&ask.token).len();
+            let may_hold = self.workers[&ask.token].allowance.may_hold();
+            said.limited = held > 0 && held >= may_hold;
+            said.left_bytes = u64::from(said.limited);
+        }
         let lacks_jobs = said.jobs.len() < want && said.left_bytes == 0;
         let (lacks_jobs, lease_s) = (lacks_jobs, (self.lease_ms / 1_000.0) as u32);
         said.wait_s = wait_s(lacks_jobs, open as i64, 1, lease_s);
@@ -741,6 +762,7 @@ impl Tracker for Model {
                     stage: *stage,
                     seq: None,
                     seen: now,
+                    allowance: Allowance::default(),
                     last: None,
                 };
                 self.workers.insert(token.clone(), worker);

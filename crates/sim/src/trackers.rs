@@ -830,7 +830,9 @@ impl Trackers {
     /// has not failed there and that it has not called bad, or one that is left to nobody else.
     pub fn lets(&self, stage: Stage, nickname: &str, token: Option<&str>) -> bool {
         let row = token.and_then(|token| self.audit.worker(token));
-        if row.is_some_and(|row| row.held >= trouble::may_hold(row.trouble)) {
+        if row.is_some_and(|row| {
+            row.held >= trouble::may_hold(row.trouble).min(row.allowance.may_hold())
+        }) {
             return false;
         }
         let volunteer = names::volunteer(nickname, "");

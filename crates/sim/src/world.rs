@@ -1187,6 +1187,7 @@ impl<T: Tracker> World<T> {
                     wait_ms: f64::from(sync.wait_s) * 1000.0,
                     app_version: sync.app_version,
                     left_bytes: Some(sync.left_bytes as f64),
+                    limited: sync.limited,
                 })
             }
         };
@@ -1425,6 +1426,7 @@ impl<T: Tracker> World<T> {
                     .collect(),
                 want: sync.want,
                 want_bytes: Some(sync.want_bytes),
+                cores: Some(sync.cores),
                 awaiting: sync.awaiting,
                 setup_failed: sync.setup_failed,
             }),

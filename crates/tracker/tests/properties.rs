@@ -336,6 +336,7 @@ proptest! {
             progress: progress.into_iter().map(|(lease, text)| Progress { lease, text }).collect(),
             want,
             want_bytes: Some(open),
+            cores: Some(want),
             awaiting: vec![seq / 2],
             setup_failed,
         };
@@ -352,6 +353,7 @@ proptest! {
             wait_s,
             app_version,
             left_bytes: seq,
+            limited: want > 7,
         };
         let text = serde_json::to_string(&answer).expect("JSON");
         prop_assert_eq!(serde_json::from_str::<SyncAnswer>(&text).expect("an answer"), answer);

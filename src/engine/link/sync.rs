@@ -138,6 +138,8 @@ pub(super) struct Syncs {
     sized: bool,
     /// Bytes of the next job, if it was left out of the last answer for its size.
     left_bytes: f64,
+    /// Whether no more may be held than is: results make room, and nothing else.
+    limited: bool,
     /// When the last request that was answered had been sent: leases count from then.
     heard: Option<Now>,
     /// How long nothing need be said of what is held.
@@ -171,6 +173,7 @@ impl Syncs {
             most: MAX_SYNC_WANT,
             sized: false,
             left_bytes: 0.0,
+            limited: false,
             heard: None,
             wait_ms: WAIT_MS,
             body: f64::INFINITY,
@@ -294,6 +297,7 @@ impl Syncs {
         }
         self.refusals.retain(|key| desk.get(key).is_some());
         let asks = ask.low
+            && (!self.is_limited(common, desk) || self.has_results(common, desk))
             && common.may_ask(now)
             && self.may_fetch(common)
             && self.demand(common, ask, desk).0 > 0;
@@ -312,6 +316,16 @@ impl Syncs {
     /// Whether the setup fails in a way that the tracker has not been told of.
     fn must_tell(&self, ask: &Ask) -> bool {
         ask.setup_failed.is_some() && ask.setup_failed != self.setup_told
+    }
+
+    /// Whether to ask for more would be in vain until there are results.
+    fn is_limited(&self, common: &Common, desk: &Desk) -> bool {
+        self.limited && desk.iter().any(|job| job.link == common.index)
+    }
+
+    fn has_results(&self, common: &Common, desk: &Desk) -> bool {
+        let mut mine = desk.iter().filter(|job| job.link == common.index);
+        mine.any(|job| job.is_unsent() && !self.refusals.has(job.key))
     }
 
     /// Whether the tracker has not heard of what is held for as long as it said.
@@ -375,7 +389,8 @@ impl Syncs {
         }
         // What is not asked for cannot be missed: an answer with fewer means that there are no more.
         let mut expected = 0.0;
-        if common.may_ask(now) && self.may_fetch(common) {
+        let in_vain = keys.is_empty() && self.is_limited(common, desk);
+        if !in_vain && common.may_ask(now) && self.may_fetch(common) {
             (sync.want, expected) = self.demand(common, ask, desk);
             sync.want_bytes = expected as u64;
             if let Some(job) = common.line.job_bytes() {
@@ -387,6 +402,7 @@ impl Syncs {
             sync.setup_failed.clone_from(&ask.setup_failed);
             self.setup_told.clone_from(&ask.setup_failed);
         }
+        sync.cores = u32::try_from(ask.cores.max(1)).unwrap_or(u32::MAX);
         for flight in &self.flights {
             match &flight.what {
                 What::Sync { seq, want, .. } if *want > 0 => sync.awaiting.push(*seq),
@@ -761,7 +777,12 @@ impl Syncs {
         self.wait_ms = spread_ms(keep, random);
         common.longest_ms = keep;
         // Fewer than were asked for are all that there are, unless some were left out for their size.
-        if granted < want && self.left_bytes == 0.0 {
+        self.limited = synced.limited && desk.iter().any(|job| job.link == common.index);
+        if self.limited {
+            // What was left out has nothing to do with its size.
+            self.left_bytes = 0.0;
+            common.dry = None;
+        } else if granted < want && self.left_bytes == 0.0 {
             let longest = 2.0 * told;
             common.dry = Some(Due::after(now, spread_ms(longest, random)));
             if !desk.iter().any(|job| job.link == common.index) {

@@ -324,6 +324,7 @@ fn read(said: Said, scenario: &Scenario) -> Parsed {
                 wait_ms: 1_000.0 * f64::from(wait_s),
                 app_version: String::new(),
                 left_bytes: Some(0.0),
+                limited: false,
             })
         }
     }

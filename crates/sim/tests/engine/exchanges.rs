@@ -462,6 +462,7 @@ fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
             jobs: vec![job(lease, 1, &format!("lease {lease}"))],
             wait_ms: 15_000.0,
             left_bytes: Some(25_000.0),
+            limited: false,
             ..Synced::default()
         };
         // 4 Mbit/s.

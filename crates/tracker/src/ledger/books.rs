@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::Millis,
-    rules::{attempts::THERE, names},
+    rules::{allowance::Group, attempts::THERE, names},
 };
 
 /// Bytes of inputs that one group hands out at most, beyond one job for each who asks: they are all
@@ -45,6 +45,7 @@ pub(super) struct Books {
     pub(super) volunteers: HashMap<(Stage, String), Volunteer>,
     pub(super) flags: HashMap<(i64, Stage), BTreeSet<String>>,
     pub(super) makers: HashMap<i64, String>,
+    groups: BTreeMap<String, Group>,
     /// Outputs that were read or made by this group.
     pub(super) outputs: HashMap<(i64, Stage), String>,
     /// Bytes of inputs at stages, as far as they were read.
@@ -105,6 +106,7 @@ impl Books {
                 .collect(),
             flags,
             makers: read.makers.into_iter().collect(),
+            groups: read.groups,
             outputs: outputs
                 .map(|(number, stage, data)| ((number, stage), data))
                 .collect(),
@@ -242,6 +244,45 @@ impl Books {
         }
     }
 
+    // What is held.
+
+    /// Counts a lease among those that a worker holds.
+    pub(super) fn take_hold(&mut self, worker: i64, lease: i64) {
+        if self.held.entry(worker).or_default().insert(lease) {
+            self.group_by(worker, 1, 0);
+        }
+    }
+
+    /// The opposite of [`Self::take_hold`].
+    pub(super) fn let_go(&mut self, worker: i64, lease: i64) {
+        let held = self.held.get_mut(&worker);
+        if held.is_some_and(|held| held.remove(&lease)) {
+            self.group_by(worker, -1, 0);
+        }
+    }
+
+    /// The address group of a worker holds and has earned more, or less.
+    pub(super) fn group_by(&mut self, worker: i64, held: i64, earned: i64) {
+        let group = self.workers.get(&worker);
+        let Some(group) = group.and_then(|row| names::sharing_group(&row.address)) else {
+            return;
+        };
+        for groups in [&mut self.groups, &mut self.changes.groups] {
+            let group = groups.entry(group.clone()).or_default();
+            group.held += held;
+            group.earned += earned;
+        }
+    }
+
+    /// How many more jobs the address group of a worker may hold.
+    pub(super) fn group_room(&self, worker: i64) -> usize {
+        let group = self.workers.get(&worker);
+        let group = group.and_then(|row| names::sharing_group(&row.address));
+        group.map_or(usize::MAX, |group| {
+            self.groups.get(&group).copied().unwrap_or_default().room()
+        })
+    }
+
     // Workers.
 
     fn enrol(&mut self, stage: Stage, change: i64) {
@@ -261,6 +302,8 @@ impl Books {
     }
 
     pub(super) fn forget_worker(&mut self, id: i64) {
+        let earned = self.workers.get(&id).map_or(0, |row| row.allowance.earned);
+        self.group_by(id, 0, -earned);
         if let Some(worker) = self.workers.remove(&id) {
             self.by_token.remove(&worker.token);
             self.enrol(worker.stage, -1);

@@ -8,6 +8,7 @@ use super::{
     operation::{NewWorker, Reply},
     rows::{End, State, Worker},
 };
+use crate::rules::allowance::Allowance;
 
 impl Books {
     pub(super) fn register(&mut self, new: NewWorker) -> Result<Reply, ErrorCode> {
@@ -28,6 +29,7 @@ impl Books {
             trouble: 0,
             rest_until: 0,
             noted_at: 0,
+            allowance: Allowance::default(),
         });
         Ok(Reply::Done)
     }
@@ -92,6 +94,7 @@ impl Books {
         match self.accept(lease, data) {
             Ok(()) => {
                 self.weigh(worker, 1, 0);
+                self.note_speed(worker, 1);
                 self.seen(worker);
                 Ok(Reply::Done)
             }

@@ -63,6 +63,10 @@ impl Books {
         self.leases.insert(id, lease);
         self.new_leases.insert(id);
         self.count(stage).granted += 1;
+        if self.held(worker).is_empty() {
+            let now = self.now;
+            self.with_worker(worker, |row| row.allowance = row.allowance.begun(now));
+        }
         self.hold(id);
         self.with_worker(worker, |worker| worker.last_lease = Some(id));
         Some(id)
@@ -78,7 +82,7 @@ impl Books {
             job.state = State::Held;
             job.lease = Some(id);
         });
-        self.held.entry(worker).or_default().insert(id);
+        self.take_hold(worker, id);
         self.open_by(stage, -1);
         self.count(stage).held += 1;
     }
@@ -92,15 +96,14 @@ impl Books {
         let before = lease.worker;
         if lease.ended.is_none() {
             if before != worker {
-                if let Some(held) = self.held.get_mut(&before) {
-                    held.remove(&id);
-                }
-                self.held.entry(worker).or_default().insert(id);
+                self.let_go(before, id);
+                self.take_hold(worker, id);
                 self.with_lease(id, |lease| lease.worker = worker);
             }
             return true;
         }
-        let may_return = self.is_overdue(id);
+        // Not beyond what it may hold: keys that lapsed add up.
+        let may_return = self.is_overdue(id) && self.room(worker) > 0;
         let job = self.jobs.get(&lease.number);
         let waits = job.is_some_and(|job| {
             job.state == State::Open && job.stage == lease.stage && job.round == lease.round
@@ -121,9 +124,7 @@ impl Books {
             return;
         };
         let (worker, stage) = (lease.worker, lease.stage);
-        if let Some(held) = self.held.get_mut(&worker) {
-            held.remove(&id);
-        }
+        self.let_go(worker, id);
         let now = self.now;
         self.with_lease(id, |lease| lease.ended = Some((now, end)));
         self.count(stage).held -= 1;

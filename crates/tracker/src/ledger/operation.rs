@@ -123,6 +123,8 @@ pub struct SyncReply {
     pub wait_s: u32,
     /// The size of the next job, if it was left out for its size.
     pub left_bytes: u64,
+    /// Whether there are fewer jobs than wanted because no more may be held.
+    pub limited: bool,
 }
 
 /// A job that is handed out.

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Millis,
-    rules::{attempts::Failing, names},
+    rules::{
+        allowance::{Allowance, Group},
+        attempts::Failing,
+        names,
+    },
 };
 
 /// Workers that one sweep takes: others must get their turn.
@@ -197,6 +201,8 @@ pub struct Worker {
     pub rest_until: Millis,
     /// When its volunteer's row was last brought up to date; 0: never.
     pub noted_at: Millis,
+    /// How many jobs it may hold.
+    pub allowance: Allowance,
 }
 
 /// A lease: the right to hand in one job's result at one stage.
@@ -357,6 +363,8 @@ pub struct Snapshot {
     /// How many bytes the inputs of jobs have at their stages: of those at the heads of queues, and of
     /// those that workers may be about to put back.
     pub sizes: Vec<(i64, Stage, u64)>,
+    /// What is held by the address groups of these workers; one that is not there holds nothing.
+    pub groups: BTreeMap<String, Group>,
     /// Ids for new workers and new leases.
     pub worker_ids: Vec<i64>,
     /// Ids for new leases.
@@ -461,6 +469,8 @@ pub struct Changes {
     pub failures: Vec<FailureNote>,
     /// Stages that are paused, with the reason, or go on.
     pub pauses: BTreeMap<Stage, Option<String>>,
+    /// By how much address groups hold and have earned more.
+    pub groups: BTreeMap<String, Group>,
     /// The counters.
     pub stages: [StageChange; 5],
     /// Jobs that went through all stages.
@@ -574,6 +584,15 @@ impl Snapshot {
                     .last_lease
                     .filter(|_| self.held_by(worker.id).next().is_none())
             })
+            .collect()
+    }
+
+    /// The address groups of the workers that were read.
+    #[must_use]
+    pub fn address_groups(&self) -> BTreeSet<String> {
+        let addresses = self.workers.iter().map(|worker| &worker.address);
+        addresses
+            .filter_map(|address| names::sharing_group(address))
             .collect()
     }
 

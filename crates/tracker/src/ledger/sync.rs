@@ -63,7 +63,8 @@ impl Books {
             open = 0;
         }
         reply.open = u64::try_from(open).unwrap_or(0);
-        let lacks_jobs = reply.granted.len() < wants && reply.left_bytes == 0;
+        // Who holds as many as it may has work: it asks again when some of it is done.
+        let lacks_jobs = reply.granted.len() < wants && reply.left_bytes == 0 && !reply.limited;
         // What is there is not for this one: it need not come back in a moment.
         let rests = self.rests(worker);
         if lacks_jobs && (self.is_withheld(worker) || self.room(worker) == 0) {
@@ -94,8 +95,11 @@ impl Books {
         }
         // Leases that the request says something more about than that they are held.
         let mut told = BTreeSet::new();
-        self.take_results(request.done, &mut reply, &mut told);
-        let good = reply.accepted.len();
+        if let Some(cores) = request.cores {
+            self.note_cores(worker, cores);
+        }
+        // One that was accepted before shows nothing new.
+        let good = self.take_results(request.done, &mut reply, &mut told);
         let mut bad = reply
             .rejected
             .iter()
@@ -156,8 +160,10 @@ impl Books {
             gave_back = true;
         }
         self.weigh(worker, good, bad + usize::from(gave_back));
-        let want = usize::try_from(request.want).unwrap_or(usize::MAX);
-        let want = want.min(self.room(worker));
+        self.note_speed(worker, good);
+        let wants = usize::try_from(request.want).unwrap_or(usize::MAX);
+        let wants = wants.min(secrets.len());
+        let want = wants.min(self.room(worker));
         let mut bytes = 0_u64;
         for secret in secrets.into_iter().take(want) {
             if let Some(most) = request.want_bytes {
@@ -177,6 +183,9 @@ impl Books {
                 break;
             };
             reply.granted.extend(self.granted(lease));
+        }
+        if reply.granted.len() < wants && reply.left_bytes == 0 && self.is_at_limit(worker) {
+            reply.limited = true;
         }
         if bytes != u64::MAX {
             self.room = self.room.saturating_sub(bytes);
@@ -250,7 +259,14 @@ impl Books {
         names.filter_map(|name| self.by_name(name)).collect()
     }
 
-    fn take_results(&mut self, list: Vec<Done>, reply: &mut SyncReply, told: &mut BTreeSet<i64>) {
+    /// How many of the results are new and in the books.
+    fn take_results(
+        &mut self,
+        list: Vec<Done>,
+        reply: &mut SyncReply,
+        told: &mut BTreeSet<i64>,
+    ) -> usize {
+        let before = self.changes.ordered;
         let mut answered = HashSet::new();
         for done in list {
             // Named twice in one request, the first one counts.
@@ -287,6 +303,7 @@ impl Books {
                 }
             }
         }
+        usize::try_from(self.changes.ordered - before).unwrap_or(0)
     }
 
     fn unwanted(&self, done: &Done) -> Option<RejectedWhy> {

@@ -11,7 +11,7 @@ use super::{
     Changes, GrantedLease, Job, Operation, Queue, Reply, Rules, Snapshot, State, SyncReply,
     Volunteer, Worker, settle,
 };
-use crate::rules::trouble::MOST_HELD;
+use crate::rules::allowance::MOST_HELD;
 
 const RULES: Rules = Rules {
     last_stage: Stage::A,
@@ -57,6 +57,7 @@ fn worker(id: i64) -> Worker {
         trouble: 0,
         rest_until: 0,
         noted_at: 0,
+        allowance: crate::rules::allowance::Allowance::default(),
     }
 }
 
@@ -401,7 +402,9 @@ fn unnamed_workers_of_one_address_are_one_volunteer_to_a_job_that_fails() {
 
 #[test]
 fn one_registration_holds_a_bounded_number_of_jobs() {
-    let mut project = Project::new(5_000, vec![worker(1)]);
+    let mut quick = worker(1);
+    quick.allowance.earned = 1_000_000;
+    let mut project = Project::new(5_000, vec![quick]);
     let mut holding = Vec::new();
     for _ in 0..10 {
         let request = SyncRequest {

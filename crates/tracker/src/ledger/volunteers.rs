@@ -50,7 +50,40 @@ impl Books {
             return 0;
         }
         let held = self.held.get(&worker).map_or(0, BTreeSet::len);
-        trouble::may_hold(row.trouble).saturating_sub(held)
+        let may_hold = trouble::may_hold(row.trouble).min(row.allowance.may_hold());
+        may_hold.saturating_sub(held).min(self.group_room(worker))
+    }
+
+    /// Notes how many cores a registration says that it has.
+    pub(super) fn note_cores(&mut self, worker: i64, cores: u32) {
+        let cores = i64::from(cores);
+        let known = self.workers.get(&worker).map(|row| row.allowance.cores);
+        if known.is_some_and(|known| known != cores) {
+            self.with_worker(worker, |row| row.allowance.cores = cores);
+        }
+    }
+
+    /// New results of a registration: it may hold what it finishes within a lease at that speed.
+    pub(super) fn note_speed(&mut self, worker: i64, results: usize) {
+        let Some(before) = self.workers.get(&worker).map(|row| row.allowance) else {
+            return;
+        };
+        let lease = Millis::from(self.rules.lease_s) * 1_000;
+        let after = before.after(results, self.now, lease);
+        if after != before {
+            self.with_worker(worker, |row| row.allowance = after);
+            self.group_by(worker, 0, after.earned - before.earned);
+        }
+    }
+
+    /// Whether a registration is given no more because of what it, or its address, holds already: not
+    /// because its jobs fail.
+    pub(super) fn is_at_limit(&self, worker: i64) -> bool {
+        let Some(row) = self.workers.get(&worker) else {
+            return false;
+        };
+        let held = self.held.get(&worker).map_or(0, BTreeSet::len);
+        held > 0 && self.room(worker) == 0 && held < trouble::may_hold(row.trouble)
     }
 
     /// Notes that no worker of a client gets ready. It counts against the registration like a failed job,

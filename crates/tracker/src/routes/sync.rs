@@ -76,7 +76,10 @@ async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, Ap
         open: reply.open,
         wait_s: reply.wait_s,
         app_version: app.settings.app_version.clone(),
-        left_bytes: reply.left_bytes,
+        // Clients that do not know `limited` take fewer jobs than wanted for all that there are, unless
+        // one was left out.
+        left_bytes: if reply.limited { 1 } else { reply.left_bytes },
+        limited: reply.limited,
     };
     let mut bytes = written(&answer);
     for job in granted {

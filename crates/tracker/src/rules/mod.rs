@@ -1,6 +1,7 @@
 //! The rules, free of I/O, clock and randomness: what a flag does, which stage comes next, what
 //! names look like, how long it will still take. The store and the routes ask them and obey.
 
+pub mod allowance;
 pub mod attempts;
 pub mod brace;
 pub mod estimate;

@@ -10,6 +10,9 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use unicode_security::confusable_detection::skeleton;
 
+/// The group of all addresses by which a machine calls itself.
+const LOOPBACK: &str = "loopback";
+
 /// Combining marks in a row that a nickname keeps. Languages need up to four; more of them cover
 /// the lines above and below.
 const MARKS: usize = 4;
@@ -140,14 +143,23 @@ pub fn volunteer(nickname: &str, address: &str) -> String {
     }
 }
 
+/// The group of addresses whose registrations share what they may hold. `None`: it is not known, or it
+/// is this machine itself, behind a proxy that does not say who called.
+#[must_use]
+pub fn sharing_group(address: &str) -> Option<String> {
+    let group = address_group(address);
+    (!group.is_empty() && group != LOOPBACK).then_some(group)
+}
+
 /// Addresses that are one household's or one machine's: an IPv4 address, the /64 network of an IPv6
 /// address, and all addresses by which a machine calls itself.
-fn address_group(address: &str) -> String {
+#[must_use]
+pub fn address_group(address: &str) -> String {
     match address
         .parse::<IpAddr>()
         .map(|address| address.to_canonical())
     {
-        Ok(address) if address.is_loopback() => "loopback".to_owned(),
+        Ok(address) if address.is_loopback() => LOOPBACK.to_owned(),
         Ok(IpAddr::V6(address)) => {
             let network = u128::from(address) >> 64 << 64;
             format!("{}/64", Ipv6Addr::from(network))

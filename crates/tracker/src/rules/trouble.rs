@@ -4,6 +4,7 @@
 //! This goes by registrations and not by nicknames: anybody may use any nickname, and could slow down
 //! its owner.
 
+use super::allowance::MOST_HELD;
 use crate::clock::Millis;
 
 /// From so much trouble on, a registration may hold [`FIRST`] jobs, and half as many with each more.
@@ -21,9 +22,6 @@ const REST: Millis = 5_000;
 
 /// The longest rest.
 pub const LONGEST_REST: Millis = 600_000;
-
-/// Jobs that a registration may hold at most, whatever it asks for.
-pub const MOST_HELD: usize = 1_024;
 
 /// The trouble of a registration after it has done `good` jobs and failed at `bad`.
 #[must_use]

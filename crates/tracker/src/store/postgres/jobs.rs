@@ -73,7 +73,7 @@ pub(super) async fn add(
 pub(super) async fn wipe(connection: &mut PgConnection) -> Result<(), StoreError> {
     // In an instant and in constant space, however much it is; waits until nobody reads or writes.
     sqlx::raw_sql(
-        "truncate jobs, inputs, late_results, workers, leases, flags, avoided, leaderboard, throughput, imports,
+        "truncate jobs, inputs, late_results, address_groups, workers, leases, flags, avoided, leaderboard, throughput, imports,
              volunteers, failures;
          update numbering set last_number = 0;
          update totals set jobs = 0, closed = 0, last_cursor = 0;

@@ -23,7 +23,10 @@ use super::rows::{
 use crate::{
     clock::Millis,
     ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
-    rules::attempts::{THERE, WORKING},
+    rules::{
+        allowance::Group,
+        attempts::{THERE, WORKING},
+    },
     store::{StoreError, column, stage_of, unsigned},
 };
 
@@ -184,6 +187,7 @@ pub(super) async fn load(
     }
     silent(connection, wanted, &mut read).await?;
     jobs_and_leases(connection, wanted, &mut read, &lease_ids, &numbers).await?;
+    groups(connection, &mut read).await?;
     repeated(connection, wanted, &mut read).await?;
     if wanted.flags {
         flags(connection, &mut read).await?;
@@ -299,6 +303,24 @@ async fn jobs_and_leases(
         add_leases(read, past);
         add_jobs(read, jobs);
     }
+    Ok(())
+}
+
+/// What the address groups of the workers hold. Nothing is locked: two trackers that grant at the same
+/// time go one sync beyond the ceiling at most.
+async fn groups(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(), StoreError> {
+    let names: Vec<String> = read.address_groups().into_iter().collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(String, i64, i64)> =
+        sqlx::query_as("select name, held, earned from address_groups where name = any($1)")
+            .bind(names)
+            .fetch_all(&mut *connection)
+            .await?;
+    let groups = rows.into_iter();
+    let groups = groups.map(|(name, held, earned)| (name, Group { held, earned }));
+    read.groups.extend(groups);
     Ok(())
 }
 

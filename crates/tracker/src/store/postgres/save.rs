@@ -115,11 +115,13 @@ with places as materialized ( \
 ) \
 update workers w set progress = c.progress, completed = c.completed, last_seen = c.last_seen, \
     seq = c.seq, synced_at = c.synced_at, last_lease = c.last_lease, trouble = c.trouble, \
-    rest_until = c.rest_until, noted_at = c.noted_at \
+    rest_until = c.rest_until, noted_at = c.noted_at, cores = c.cores, earned = c.earned, \
+    shown_since = c.shown_since, shown_results = c.shown_results \
 from unnest($32::bigint[], $33::text[], $34::bigint[], $35::bigint[], $36::bigint[], \
-    $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[]) \
+    $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $45::bigint[], \
+    $46::bigint[], $47::bigint[], $48::bigint[]) \
     as c (id, progress, completed, last_seen, seq, synced_at, last_lease, trouble, rest_until, \
-        noted_at) \
+        noted_at, cores, earned, shown_since, shown_results) \
 where w.id = c.id and w.id = any($32)";
 
 async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
@@ -185,6 +187,10 @@ async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), St
         .bind(jobs().map(|j| j.late).collect::<Vec<_>>())
         .bind(granted().map(|l| i64::from(l.late)).collect::<Vec<_>>())
         .bind(leases().map(|l| i64::from(l.late)).collect::<Vec<_>>())
+        .bind(workers().map(|w| w.allowance.cores).collect::<Vec<_>>())
+        .bind(workers().map(|w| w.allowance.earned).collect::<Vec<_>>())
+        .bind(workers().map(|w| w.allowance.since).collect::<Vec<_>>())
+        .bind(workers().map(|w| w.allowance.results).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     Ok(())
@@ -197,11 +203,12 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
         sqlx::query(
             "insert into workers (id, token, display_name, nickname, stage, progress, completed, \
              first_seen, last_seen, seq, synced_at, last_lease, address, trouble, rest_until, \
-             noted_at) \
+             noted_at, cores, earned, shown_since, shown_results) \
              select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], \
                  $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], \
                  $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], \
-                 $15::bigint[], $16::bigint[])",
+                 $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], \
+                 $20::bigint[])",
         )
         .bind(each().map(|w| w.id).collect::<Vec<_>>())
         .bind(each().map(|w| w.token.as_str()).collect::<Vec<_>>())
@@ -219,6 +226,10 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
         .bind(each().map(|w| w.trouble).collect::<Vec<_>>())
         .bind(each().map(|w| w.rest_until).collect::<Vec<_>>())
         .bind(each().map(|w| w.noted_at).collect::<Vec<_>>())
+        .bind(each().map(|w| w.allowance.cores).collect::<Vec<_>>())
+        .bind(each().map(|w| w.allowance.earned).collect::<Vec<_>>())
+        .bind(each().map(|w| w.allowance.since).collect::<Vec<_>>())
+        .bind(each().map(|w| w.allowance.results).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     }
@@ -509,7 +520,7 @@ pub(super) async fn counters(
         })
         .collect();
     if stages.is_empty() && changes.outputs.is_empty() && changes.closed == 0 {
-        return late_results(connection, changes).await;
+        return tail(connection, changes).await;
     }
     let made: Vec<(i64, i64)> = Stage::ALL
         .into_iter()
@@ -578,7 +589,49 @@ pub(super) async fn counters(
         )
         .execute(&mut *connection)
         .await?;
-    late_results(connection, changes).await
+    tail(connection, changes).await
+}
+
+/// What may be written only behind the results and the counters.
+async fn tail(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    late_results(connection, changes).await?;
+    address_groups(connection, changes).await
+}
+
+/// What address groups hold, by name, so that no two trackers wait for each other. What was held before
+/// this was counted may end below zero.
+async fn address_groups(
+    connection: &mut PgConnection,
+    changes: &Changes,
+) -> Result<(), StoreError> {
+    if changes.groups.is_empty() {
+        return Ok(());
+    }
+    let names = || {
+        changes
+            .groups
+            .keys()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+    };
+    let groups = || changes.groups.values();
+    sqlx::query(
+        "insert into address_groups as g (name, held, earned) \
+         select name, held, earned from unnest($1::text[], $2::bigint[], $3::bigint[]) \
+             as c (name, held, earned) order by name collate \"C\" \
+         on conflict (name) do update set held = greatest(g.held + excluded.held, 0), \
+             earned = greatest(g.earned + excluded.earned, 0)",
+    )
+    .bind(names())
+    .bind(groups().map(|group| group.held).collect::<Vec<_>>())
+    .bind(groups().map(|group| group.earned).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("delete from address_groups where name = any($1) and held <= 0 and earned <= 0")
+        .bind(names())
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
 }
 
 /// Results that are kept, or no more. To be written after the results, which may be made of them.

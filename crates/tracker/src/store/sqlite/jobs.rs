@@ -56,6 +56,7 @@ pub(super) fn wipe(on: &Connection) -> Result<(), StoreError> {
          delete from inputs;
          delete from late_results;
          delete from workers;
+         delete from address_groups;
          delete from leases;
          delete from flags;
          delete from avoided;

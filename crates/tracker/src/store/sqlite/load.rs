@@ -10,7 +10,10 @@ use super::rows::{self, job_columns, lease_columns, volunteer_columns, worker_co
 use crate::{
     clock::Millis,
     ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
-    rules::attempts::{THERE, WORKING},
+    rules::{
+        allowance::Group,
+        attempts::{THERE, WORKING},
+    },
     store::{StoreError, column, signed, stage_of, unsigned},
 };
 
@@ -142,6 +145,17 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
         rows::worker,
     )?;
     read.workers.extend(holders);
+    let groups = read.address_groups();
+    let groups = each(
+        on,
+        "select name, held, earned from address_groups where name = ?",
+        groups.iter().map(|name| [name]),
+        |row| {
+            let (held, earned) = (row.get(1)?, row.get(2)?);
+            Ok((row.get(0)?, Group { held, earned }))
+        },
+    )?;
+    read.groups.extend(groups);
     if wanted.flags {
         flags(on, &mut read)?;
     }

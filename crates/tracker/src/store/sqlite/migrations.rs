@@ -8,7 +8,7 @@ use crate::{
     store::{StoreError, signed},
 };
 
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../../../migrations/sqlite/0001_jobs_workers_leases.sql"),
     include_str!("../../../migrations/sqlite/0002_rounds_failures_syncs.sql"),
     include_str!("../../../migrations/sqlite/0003_actions.sql"),
@@ -18,6 +18,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../../../migrations/sqlite/0010_imports.sql"),
     include_str!("../../../migrations/sqlite/0011_looks.sql"),
     include_str!("../../../migrations/sqlite/0012_late_results.sql"),
+    include_str!("../../../migrations/sqlite/0013_allowances.sql"),
 ];
 
 /// Does what is missing, all of it or nothing. A file of a later version is refused.

@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use crate::{
     ledger::{End, Failure, Job, Lease, State, Volunteer, Worker},
-    rules::attempts::Failing,
+    rules::{allowance::Allowance, attempts::Failing},
     store::{StoreError, stage_of, unsigned},
 };
 
@@ -13,7 +13,7 @@ macro_rules! worker_columns {
     () => {
         "w.id, w.token, w.display_name, w.nickname, w.stage, w.progress, w.completed, \
          w.first_seen, w.last_seen, w.seq, w.synced_at, w.last_lease, w.address, w.trouble, \
-         w.rest_until, w.noted_at"
+         w.rest_until, w.noted_at, w.cores, w.earned, w.shown_since, w.shown_results"
     };
 }
 
@@ -79,6 +79,12 @@ pub(super) fn worker(row: &Row<'_>) -> Result<Worker, StoreError> {
         trouble: row.get(13)?,
         rest_until: row.get(14)?,
         noted_at: row.get(15)?,
+        allowance: Allowance {
+            cores: row.get(16)?,
+            earned: row.get(17)?,
+            since: row.get(18)?,
+            results: row.get(19)?,
+        },
     })
 }
 

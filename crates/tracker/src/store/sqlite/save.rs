@@ -5,8 +5,8 @@ use rusqlite::{Connection, Params};
 
 use crate::{
     clock::Millis,
-    ledger::{Changes, Credit, Failure, JobChange, KEPT_NOTES, StageChange},
-    rules::names,
+    ledger::{Changes, Credit, Failure, JobChange, KEPT_NOTES, StageChange, Worker},
+    rules::{allowance::Allowance, names},
     store::{StoreError, column, signed},
 };
 
@@ -119,8 +119,8 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
         )
     })?;
     let changed = "update workers set progress = ?, completed = ?, last_seen = ?, seq = ?, \
-                   synced_at = ?, last_lease = ?, trouble = ?, rest_until = ?, noted_at = ? \
-                   where id = ?";
+                   synced_at = ?, last_lease = ?, trouble = ?, rest_until = ?, noted_at = ?, \
+                   cores = ?, earned = ?, shown_since = ?, shown_results = ? where id = ?";
     each(on, changed, &changes.workers, |worker| {
         (
             &worker.progress,
@@ -132,8 +132,29 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             worker.trouble,
             worker.rest_until,
             worker.noted_at,
+            worker.allowance.cores,
+            worker.allowance.earned,
+            worker.allowance.since,
+            worker.allowance.results,
             worker.id,
         )
+    })?;
+    // A new one may have shown something in the same group of operations.
+    let shown: Vec<&Worker> = changes
+        .new_workers
+        .iter()
+        .filter(|worker| worker.allowance != Allowance::default())
+        .collect();
+    let added = "update workers set cores = ?, earned = ?, shown_since = ?, shown_results = ? \
+                 where id = ?";
+    each(on, added, &shown, |worker| {
+        let Allowance {
+            cores,
+            earned,
+            since,
+            results,
+        } = worker.allowance;
+        (cores, earned, since, results, worker.id)
     })?;
     let gone = "delete from workers where id = ?";
     each(on, gone, &changes.gone_workers, |id| [id])
@@ -324,6 +345,17 @@ fn late_results(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     each(on, added, &kept, |(number, data)| (*number, data))
 }
 
+/// What address groups hold. What was held before this was counted may end below zero.
+fn address_groups(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    let groups: Vec<_> = changes.groups.iter().collect();
+    let added = "insert into address_groups (name, held, earned) values (?1, max(?2, 0), max(?3, 0)) \
+                 on conflict (name) do update set held = max(held + ?2, 0), \
+                 earned = max(earned + ?3, 0)";
+    each(on, added, &groups, |(name, by)| (*name, by.held, by.earned))?;
+    let empty = "delete from address_groups where name = ? and held = 0 and earned = 0";
+    each(on, empty, &groups, |(name, _)| [*name])
+}
+
 fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let stages: Vec<(Stage, StageChange)> = Stage::ALL
         .into_iter()
@@ -350,6 +382,7 @@ fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             column(*stage),
         )
     })?;
+    address_groups(on, changes)?;
     let worker = changes.new_workers.iter().map(|worker| worker.id).max();
     let lease = changes.new_leases.iter().map(|lease| lease.id).max();
     if changes.closed != 0 || worker.is_some() || lease.is_some() {
