@@ -171,6 +171,8 @@ pub struct Model {
     pub says_wait_s: Option<u32>,
     /// Whether it bounds its answers by what they weigh, as older ones do not.
     pub looks_at_sizes: bool,
+    /// Whether a worker may hold only as many jobs as it has shown that it does.
+    pub bounds_what_is_held: bool,
     /// Bytes that it has handed out, and leases.
     pub handed_bytes: u64,
     pub grants: u64,
@@ -201,6 +203,7 @@ impl Model {
             refused_bodies: 0,
             says_wait_s: None,
             looks_at_sizes: true,
+            bounds_what_is_held: true,
             handed_bytes: 0,
             grants: 0,
         };
@@ -260,7 +263,10 @@ impl Model {
     pub fn forget_workers(&mut self) {
         let tokens: Vec<String> = self.workers.keys().cloned().collect();
         for token in tokens {
-            self.bye(&token);
+            for name in self.held_by(&token) {
+                self.put_back(&name, End::Expired, true);
+            }
+            self.workers.remove(&token);
         }
     }
 
@@ -601,7 +607,10 @@ impl Model {
             let worker = self.workers.get_mut(&ask.token).expect("known");
             worker.allowance.cores = ask.cores.map_or(worker.allowance.cores, i64::from);
             worker.allowance = worker.allowance.after(new, now as i64, lease_ms);
-            let room = worker.allowance.may_hold().saturating_sub(held);
+            let mut room = worker.allowance.may_hold().saturating_sub(held);
+            if !self.bounds_what_is_held {
+                room = usize::MAX;
+            }
             if held == 0 {
                 worker.allowance = worker.allowance.begun(now as i64);
             }
@@ -631,7 +640,7 @@ impl Model {
         if said.jobs.len() < want && said.left_bytes == 0 {
             let held = self.held_by(&ask.token).len();
             let may_hold = self.workers[&ask.token].allowance.may_hold();
-            said.limited = held > 0 && held >= may_hold;
+            said.limited = self.bounds_what_is_held && held > 0 && held >= may_hold;
             said.left_bytes = u64::from(said.limited);
         }
         let lacks_jobs = said.jobs.len() < want && said.left_bytes == 0;

@@ -532,15 +532,18 @@ impl Syncs {
             let Some(outcome) = job.outcome() else {
                 continue;
             };
-            // The request that carries it has been settled, and its answer is on its way. A goodbye
-            // says everything again.
-            if !goodbye && !job.is_unsent() {
-                continue;
-            }
             if sync.items() >= MOST_ITEMS {
                 break;
             }
             let name = job.name();
+            // An answer to the request that carries it is on its way. Should it turn out to be none of the
+            // tracker's, then the lease must still be held: a result of one that was given back is not
+            // taken. A goodbye says everything again.
+            if !goodbye && !job.is_unsent() {
+                bytes += (name.len() + 4) as f64;
+                sync.holding.push(name);
+                continue;
+            }
             let size = size(outcome);
             let waits = match alone {
                 Some(key) => job.key != key,

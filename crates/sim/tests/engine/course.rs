@@ -1000,6 +1000,7 @@ fn a_body_that_is_refused_is_halved_and_no_further_than_need_be() {
 #[test]
 fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
     let mut world = world(true, 6_000, 2, 20_000.0);
+    world.tracker.bounds_what_is_held = false;
     let mut leases = Vec::new();
     for _ in 0..2 {
         let hello = world

@@ -14,7 +14,7 @@ const UNSAID_CORES: i64 = 16;
 const MOST_CORES: i64 = 128;
 
 /// Jobs that a registration may hold at most, whatever it has shown.
-pub const MOST_HELD: usize = 1_024;
+pub const MOST_HELD: usize = 2_048;
 
 /// By how many jobs each result raises the allowance.
 const GROWTH: i64 = 8;
