@@ -45,11 +45,12 @@ const [
   HEARD_STOP,
   NEW_TOWER,
   ENDING,
+  FREE_TURNS,
   WATCH_REST,
   LOOKED,
   LOOK_IN,
   SAY_REST,
-] = Array(21).keys();
+] = Array(22).keys();
 
 /** The answers to `ENDING`, as in `duty::Ending`. */
 const endings = ["done", "invalid", "failed", "stopped"];
@@ -61,6 +62,20 @@ const isAbort = (thrown) => Object(thrown) === thrown && aborts.has(thrown);
 
 export function listen(port, hear) {
   port.onmessage = ({ data }) => hear(wordOf(data), Object(data));
+}
+
+/** How many milliseconds some turns of the event loop take. */
+async function turns() {
+  const { port1, port2 } = new MessageChannel();
+  const begun = now();
+  for (let turn = 0; turn < manyTurns; turn += 1) {
+    await new Promise((resolve) => {
+      port1.onmessage = resolve;
+      port2.postMessage(null);
+    });
+  }
+  port1.close();
+  return now() - begun;
 }
 
 /** A job under way. */
@@ -268,6 +283,7 @@ export class Core {
 
   async #work() {
     const { owner, setup } = this.#parts;
+    this.#rules(FREE_TURNS, 0, await turns());
     try {
       this.#setup = await setup?.call(owner);
       this.#up = { t: "up" };
@@ -430,20 +446,12 @@ export class Core {
   #watch() {
     if (this.#watching) return;
     this.#watching = true;
-    const { port1, port2 } = new MessageChannel();
-    const turn = () =>
-      new Promise((resolve) => {
-        port1.onmessage = resolve;
-        port2.postMessage(null);
-      });
     const look = async (due) => {
-      const begun = now();
-      for (let turns = 0; turns < manyTurns; turns += 1) await turn();
-      this.#rules(LOOKED, begun - due, now() - begun);
+      const late = now() - due;
+      this.#rules(LOOKED, late, await turns());
       const run = this.#run;
       if (!run?.isAsync || !this.#rules(IS_PAUSED)) {
         this.#watching = false;
-        port1.close();
         return;
       }
       this.#sayRest(run.waits > 0);

@@ -73,6 +73,8 @@ enum Question {
     /// How a job has ended, as [`ending`] says. The value: 1 where it was aborted, 2 more where it was
     /// flagged, 4 more where its handler threw.
     Ending,
+    /// So long the turns of the event loop take while the thread is free: the value.
+    FreeTurns,
     /// The looks at an async handler in a pause begin. When the first one is due; the value is a random
     /// number.
     WatchRest,
@@ -87,13 +89,13 @@ enum Question {
 }
 
 use Question::{
-    Begin, End, Ending, Flush, FlushIn, Heard, HeardStop, IsPaused, LookIn, Looked, Nap, NewTower,
-    NextLook, Poll, Rest, SayRest, Sent, Show, Wait, WatchRest, Work,
+    Begin, End, Ending, Flush, FlushIn, FreeTurns, Heard, HeardStop, IsPaused, LookIn, Looked, Nap,
+    NewTower, NextLook, Poll, Rest, SayRest, Sent, Show, Wait, WatchRest, Work,
 };
 
-const QUESTIONS: [Question; 21] = [
+const QUESTIONS: [Question; 22] = [
     Wait, Begin, End, Poll, Show, Flush, FlushIn, Sent, Nap, Rest, Work, NextLook, IsPaused, Heard,
-    HeardStop, NewTower, Ending, WatchRest, Looked, LookIn, SayRest,
+    HeardStop, NewTower, Ending, FreeTurns, WatchRest, Looked, LookIn, SayRest,
 ];
 
 impl Rules {
@@ -122,6 +124,7 @@ impl Rules {
             }
             HeardStop => stops.by_message(),
             NewTower => *stops = Stops::default(),
+            FreeTurns => rest.measured(value),
             WatchRest => {
                 rest.restart();
                 return RestWatch::look_in(value);

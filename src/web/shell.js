@@ -618,16 +618,29 @@ var [
   HEARD_STOP,
   NEW_TOWER,
   ENDING,
+  FREE_TURNS,
   WATCH_REST,
   LOOKED,
   LOOK_IN,
   SAY_REST
-] = Array(21).keys();
+] = Array(22).keys();
 var endings = ["done", "invalid", "failed", "stopped"];
 var aborts = /* @__PURE__ */ new WeakSet();
 var isAbort = (thrown) => Object(thrown) === thrown && aborts.has(thrown);
 function listen(port, hear) {
   port.onmessage = ({ data }) => hear(wordOf(data), Object(data));
+}
+async function turns() {
+  const { port1, port2 } = new MessageChannel();
+  const begun = now();
+  for (let turn = 0; turn < manyTurns; turn += 1) {
+    await new Promise((resolve) => {
+      port1.onmessage = resolve;
+      port2.postMessage(null);
+    });
+  }
+  port1.close();
+  return now() - begun;
 }
 var Run = class {
   /** Until when `progress` need not be listened to. */
@@ -815,6 +828,7 @@ var Core = class {
   }
   async #work() {
     const { owner, setup } = this.#parts;
+    this.#rules(FREE_TURNS, 0, await turns());
     try {
       this.#setup = await setup?.call(owner);
       this.#up = { t: "up" };
@@ -962,19 +976,12 @@ var Core = class {
   #watch() {
     if (this.#watching) return;
     this.#watching = true;
-    const { port1, port2 } = new MessageChannel();
-    const turn = () => new Promise((resolve) => {
-      port1.onmessage = resolve;
-      port2.postMessage(null);
-    });
     const look3 = async (due) => {
-      const begun = now();
-      for (let turns = 0; turns < manyTurns; turns += 1) await turn();
-      this.#rules(LOOKED, begun - due, now() - begun);
+      const late = now() - due;
+      this.#rules(LOOKED, late, await turns());
       const run = this.#run;
       if (!run?.isAsync || !this.#rules(IS_PAUSED)) {
         this.#watching = false;
-        port1.close();
         return;
       }
       this.#sayRest(run.waits > 0);
