@@ -17,6 +17,7 @@ const programs = {
   sqlite3: "sqlite3",
   curl: "curl",
   openssl: "openssl",
+  faketime: "faketime",
 };
 
 /** Debian keeps those that are for administrators out of the PATH of others. */
