@@ -29,9 +29,10 @@ export const jobs = (count, job) => Array.from({ length: count }, () => job);
  * A tracker with stage a and a database of its own; `kill` and `restart` keep address and database.
  *
  * @param {import("node:test").TestContext} t ends it with the test
- * @param {{ jobs: object[], leaseS?: number, args?: string[] }} wanted
+ * @param {{ jobs: object[], leaseS?: number, maxAttempts?: number, args?: string[] }} wanted
  */
-export async function startTracker(t, { jobs: list, leaseS = longLeaseS, args = [] }) {
+export async function startTracker(t, wanted) {
+  const { jobs: list, leaseS = longLeaseS, maxAttempts = 1, args = [] } = wanted;
   const program = await testTracker();
   const folder = mkdtempSync(join(tmpdir(), "distcompute-engine-"));
   const database = `sqlite:${join(folder, "jobs.db")}`;
@@ -44,7 +45,7 @@ export async function startTracker(t, { jobs: list, leaseS = longLeaseS, args = 
       [
         ...["serve", "--listen", `127.0.0.1:${port}`, "--database", database],
         ...["--project", "Engine tests", "--stage", "a=Work", "--public-results"],
-        ...["--lease-s", String(leaseS), "--max-attempts", "1", ...own],
+        ...["--lease-s", String(leaseS), "--max-attempts", String(maxAttempts), ...own],
       ],
       { ready: listeningOn },
     );

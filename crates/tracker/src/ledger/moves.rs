@@ -31,10 +31,10 @@ impl Books {
     pub(super) fn grant(&mut self, worker: i64, secret: String, seq: Option<i64>) -> Option<i64> {
         let holder = self.workers.get(&worker)?;
         let (stage, nickname) = (holder.stage, holder.nickname.clone());
-        if self.paused[stage.index()] {
+        let volunteer = Self::volunteer(holder);
+        if self.paused[stage.index()] && !self.may_try(worker, stage, &volunteer) {
             return None;
         }
-        let volunteer = Self::volunteer(holder);
         if self.lease_ids.is_empty() {
             return None;
         }
@@ -179,14 +179,20 @@ impl Books {
             return false;
         };
         let (number, stage, volunteer) = (lease.number, lease.stage, lease.volunteer.clone());
-        self.note_failure(id, end, text);
         self.note_failing(stage, &volunteer, number, text);
-        self.with_job(number, |job| job.failures += 1);
         if end == End::Failed {
             self.count(stage).failed += 1;
         } else {
             self.count(stage).lapsed += 1;
         }
+        // It says nothing about the job: everything fails there.
+        if self.paused[stage.index()] {
+            self.log_failure(id, end, text);
+            self.put_back(id, end, Place::Last);
+            return true;
+        }
+        self.note_failure(id, end, text);
+        self.with_job(number, |job| job.failures += 1);
         let tried = self.tried(number, stage);
         if attempts::is_hopeless(tried, self.rules.max_attempts) {
             self.end(id, end);
@@ -221,31 +227,39 @@ impl Books {
         }
     }
 
-    /// Keeps a text with the job and in the log, for the operator.
-    fn note_failure(&mut self, id: i64, end: End, text: &str) {
+    /// Keeps a text in the log, for the operator.
+    fn log_failure(&mut self, id: i64, end: End, text: &str) {
         let Some(lease) = self.leases.get(&id) else {
             return;
         };
-        let (at, number, stage) = (self.now, lease.number, lease.stage);
-        let worker = self.workers.get(&lease.worker);
+        if self.changes.failures.len() < NOTED {
+            let worker = self.workers.get(&lease.worker);
+            self.changes.failures.push(FailureNote {
+                at: self.now,
+                number: lease.number,
+                stage: lease.stage,
+                nickname: lease.nickname.clone(),
+                worker: worker.map_or_else(String::new, |worker| worker.display_name.clone()),
+                end: Some(end),
+                error: cut(text, MAX_REASON),
+            });
+        }
+    }
+
+    /// Keeps a text with the job and in the log, for the operator.
+    fn note_failure(&mut self, id: i64, end: End, text: &str) {
+        self.log_failure(id, end, text);
+        let Some(lease) = self.leases.get(&id) else {
+            return;
+        };
+        let number = lease.number;
         let failure = Failure {
-            at,
+            at: self.now,
             nickname: lease.nickname.clone(),
             text: cut(text, MAX_REASON),
             volunteer: lease.volunteer.clone(),
             flagged: end == End::Flagged,
         };
-        if self.changes.failures.len() < NOTED {
-            self.changes.failures.push(FailureNote {
-                at,
-                number,
-                stage,
-                nickname: failure.nickname.clone(),
-                worker: worker.map_or_else(String::new, |worker| worker.display_name.clone()),
-                end: Some(end),
-                error: failure.text.clone(),
-            });
-        }
         self.with_job(number, |job| {
             let is_same = |other: &Failure| {
                 other.flagged == failure.flagged && other.by() == failure.volunteer

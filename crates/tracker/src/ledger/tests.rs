@@ -314,6 +314,38 @@ fn a_job_that_fails_everywhere_is_set_aside_in_large_projects_and_in_small_ones(
 }
 
 #[test]
+fn a_paused_stage_goes_on_with_the_result_of_a_volunteer_who_has_not_failed_there() {
+    let mut project = Project::new(60, (1..=8).map(worker).collect());
+    let mut held: Vec<Vec<GrantedLease>> = vec![Vec::new(); 8];
+    for _ in 0..20 {
+        project.turn("t1", &mut held[0], 4, Ends::Failed);
+        project.now += 60_000;
+    }
+    assert!(project.books.paused[0].is_some());
+    // Others for whom it fails too are given one job each; whose job it was is not the worse for it.
+    for _ in 0..20 {
+        for at in 1..7 {
+            project.turn(&format!("t{}", at + 1), &mut held[at], 4, Ends::Failed);
+        }
+        project.now += 1_000;
+    }
+    let failed = project
+        .books
+        .jobs
+        .iter()
+        .map(|job| job.failures)
+        .sum::<i64>();
+    assert_eq!(project.count(State::Aside), 0);
+    assert!(failed <= 20, "{failed} failures count against jobs");
+    assert!(project.books.paused[0].is_some());
+    project.turn("t8", &mut held[7], 4, Ends::Done);
+    assert_eq!(held[7].len(), 1, "one job, to try");
+    project.turn("t8", &mut held[7], 4, Ends::Done);
+    assert!(project.books.paused[0].is_none(), "it has made a result");
+    assert_eq!(held[7].len(), 4);
+}
+
+#[test]
 fn where_everything_fails_the_stage_is_paused_with_nothing_set_aside_until_it_is_resumed() {
     let mut project = Project::new(60, (1..=3).map(worker).collect());
     let mut held: Vec<Vec<GrantedLease>> = vec![Vec::new(); 3];

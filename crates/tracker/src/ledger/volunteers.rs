@@ -207,7 +207,17 @@ impl Books {
         self.count(stage).failing += 1;
     }
 
-    /// A stage has made a result: not everything fails there.
+    /// Whether a paused stage is tried with a job of this worker, who holds none: its volunteer has not
+    /// failed there of late, and may have what the others lack. A result has the stage go on.
+    pub(super) fn may_try(&self, worker: i64, stage: Stage, volunteer: &str) -> bool {
+        let known = self.volunteers.get(&(stage, volunteer.to_owned()));
+        let failed = known
+            .and_then(|known| known.failing.as_ref())
+            .is_some_and(|(at, _)| self.now - at < WORKING);
+        !failed && self.held.get(&worker).is_none_or(BTreeSet::is_empty)
+    }
+
+    /// A stage has made a result: not everything fails there, and it goes on if it was paused.
     pub(super) fn calm(&mut self, stage: Stage) {
         if !std::mem::take(&mut self.may_fail[stage.index()]) {
             return;
@@ -223,6 +233,9 @@ impl Books {
             if *at == stage {
                 change.failing = None;
             }
+        }
+        if std::mem::take(&mut self.paused[stage.index()]) {
+            self.changes.pauses.insert(stage, None);
         }
     }
 
@@ -245,12 +258,9 @@ impl Books {
 
     /// Has a paused stage go on, with nothing that stands against anybody. `false`: it was not paused.
     pub(super) fn go_on(&mut self, stage: Stage) -> bool {
+        let was = self.paused[stage.index()];
         self.may_fail[stage.index()] = true;
         self.calm(stage);
-        let was = std::mem::take(&mut self.paused[stage.index()]);
-        if was {
-            self.changes.pauses.insert(stage, None);
-        }
         was
     }
 }

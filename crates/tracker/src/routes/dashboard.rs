@@ -213,7 +213,7 @@ fn paused(stages: &[StageStatus]) -> Markup {
                         "Stage " span.letter { (stage.stage) } " " (stage.name) " is paused"
                     }
                     p { bdi { (reason) } }
-                    p.quiet { "No jobs are handed out there until whoever runs the project has it go on." }
+                    p.quiet { "It goes on with the first result of somebody who has not failed there, or when whoever runs the project says so." }
                 }
             }
         }

@@ -84,6 +84,7 @@ const acts = {
 
 work((job, context) => {
   note("begin", job, { resume: context.resume });
+  globalThis.breaks?.();
   const output = acts[job.data.act](job, context);
   const end = (output) => (note("end", job, Object(output)), output);
   // Those that keep their thread busy return what they make, not a promise.
