@@ -380,6 +380,10 @@ fn is_proxied(headers: &HeaderMap) -> bool {
         .any(|name| headers.contains_key(*name))
 }
 
+/// The group that a request counts for, where it is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group(pub IpAddr);
+
 /// What [`refuse`] is to answer.
 #[derive(Debug, Clone, Copy)]
 struct Refused(Refusal);
@@ -405,6 +409,7 @@ pub async fn limit(State(by): State<Limiting>, mut request: Request, next: Next)
     let Some(group) = limited(&by.settings, &request) else {
         return next.run(request).await;
     };
+    request.extensions_mut().insert(Group(group));
     let registers = request.uri().path() == "/api/new";
     let refusal = match by.limits.begin(group) {
         Ok(in_flight) => match by.limits.ask(group, registers) {

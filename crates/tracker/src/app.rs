@@ -22,7 +22,7 @@ use tower_http::{
 use crate::{
     address_limits::{self, AddressLimits, Limiting},
     base_path,
-    bodies::Bodies,
+    bodies::{self, Bodies},
     client_address::{self, ClientAddress},
     compression,
     config::Settings,
@@ -112,6 +112,10 @@ pub fn router(app: App) -> Result<Router, String> {
             compression::once,
         ))
         .layer(DefaultBodyLimit::max(limit))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app.bodies),
+            bodies::hold_answers,
+        ))
         .layer(middleware::from_fn(address_limits::refuse))
         .layer(middleware::from_fn(housekeeping))
         .layer(cors)

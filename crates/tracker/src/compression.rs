@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use crate::bodies;
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
@@ -150,6 +151,7 @@ pub async fn once(State(kept): State<Arc<Kept>>, request: Request, next: Next) -
             }
         },
     };
+    parts.extensions.insert(bodies::Kept);
     parts.headers.remove(header::TRANSFER_ENCODING);
     parts
         .headers

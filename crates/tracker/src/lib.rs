@@ -35,3 +35,4 @@ pub mod routes;
 pub mod rules;
 pub mod serve;
 pub mod store;
+pub mod unread;

@@ -27,10 +27,14 @@ use tower::Service as _;
 use crate::{
     address_limits::{AddressLimits, Connected},
     rules::forwarded::Network,
+    unread::Unread,
 };
 
 /// How long to wait when the system has no more connections to give.
 const EXHAUSTED: Duration = Duration::from_millis(200);
+
+/// What a connection holds of a stream on its way, and of the head of a request.
+const BUFFER: usize = 64 * 1024;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +42,8 @@ pub struct Limits {
     /// For the head of a request, from the end of the request before: also how long a connection
     /// may be idle, so it is longer than the pauses of clients that call now and then.
     pub head: Duration,
+    /// For an answer of which nothing is taken, or too little: see [`Unread`].
+    pub unread: Duration,
     /// For a pause within a body.
     pub pause: Duration,
     /// For a whole body.
@@ -54,6 +60,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(75),
+            unread: Duration::from_secs(30),
             pause: Duration::from_secs(30),
             // 16 MB at a quarter of a megabit a second.
             body: Duration::from_secs(600),
@@ -113,7 +120,7 @@ pub async fn serve(
         let Ok(connected) = gate.admit(peer.ip()) else {
             continue;
         };
-        let connection = connections.watch(converse(stream, peer, router.clone(), limits.head));
+        let connection = connections.watch(converse(stream, peer, router.clone(), limits));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, %peer, "a connection ended early");
@@ -140,9 +147,9 @@ fn converse(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    head: Duration,
+    limits: Limits,
 ) -> http1::Connection<
-    TokioIo<TcpStream>,
+    TokioIo<Unread<TcpStream>>,
     impl hyper::service::Service<
         hyper::Request<Incoming>,
         Response = axum::response::Response,
@@ -159,6 +166,7 @@ fn converse(
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head)
-        .serve_connection(TokioIo::new(stream), service)
+        .header_read_timeout(limits.head)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(Unread::new(stream, limits.unread)), service)
 }

@@ -198,6 +198,33 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn who_does_not_read_an_answer_is_left_and_who_rests_between_two_is_not() {
+    let jobs = ["x".repeat(15_000_000)];
+    let jobs: Vec<&str> = jobs.iter().map(String::as_str).collect();
+    let tracker = Tracker::start(&[]).await.with_jobs(&jobs).await;
+    let token = tracker.join("a", "Ann").await;
+    let served = tracker.listen().await;
+    let body = json!({ "token": token }).to_string();
+    let head = format!(
+        "POST /api/newJob HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(served.address).await.expect("connected");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    // Longer than the limit for a connection of which nothing is taken.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    assert!(answer.len() < 15_000_000, "the connection was closed");
+    // The same, read at once, comes whole.
+    let mut stream = TcpStream::connect(served.address).await.expect("connected");
+    let closing = head.replace("host: x", "host: x\r\nconnection: close");
+    let answer = talk(&mut stream, &closing).await;
+    assert!(answer.len() > 15_000_000, "{}", answer.len());
+}
+
+#[tokio::test]
 async fn a_request_in_flight_is_finished_when_the_tracker_stops() {
     let tracker = Tracker::start(&[]).await.with_jobs(&["1"]).await;
     let token = tracker.join("a", "Ann").await;

@@ -1,20 +1,29 @@
 //! The outputs of a stage, for whoever puts the picture together.
 
+use std::{convert::Infallible, iter};
+
 use axum::{
+    Extension,
+    body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use distcompute_protocol::{ErrorCode, ResultLine, Stage};
+use futures_util::{StreamExt as _, stream};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    admin::is_admin, app::App, error::ApiError, openapi::ResultRefusals, request::Query,
-    store::Output,
+    address_limits::Group, admin::is_admin, app::App, error::ApiError, openapi::ResultRefusals,
+    request::Query, store::Output,
 };
 
 /// Lines that one answer holds at most.
 const MAX_LINES: u64 = 10_000;
+
+/// Lines that are read from the store at once, and what these take at most, but for the last.
+const PIECE_LINES: u32 = 256;
+const PIECE_BYTES: usize = 8 << 20;
 
 /// Jobs whose outputs may be asked for by number in one call.
 const MAX_NUMBERS: usize = 100;
@@ -44,6 +53,7 @@ pub fn router() -> OpenApiRouter<App> {
 )]
 async fn results(
     State(app): State<App>,
+    group: Option<Extension<Group>>,
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -58,12 +68,30 @@ async fn results(
     let limit = query.number("limit", LINES, 1, MAX_LINES)?;
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     let with_data = query.truth("data", true)?;
+    let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     // What does not fit comes with the next request, after this answer's last cursor.
     let most = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
     let found = if let Some(numbers) = query.numbers("numbers", MAX_NUMBERS)? {
         lines(app.store.results_of(stage, &numbers).await?, most)
     } else if with_data {
-        lines(app.store.results(stage, after, limit).await?, most)
+        let mut pieces = Pieces {
+            app,
+            group: group.map(|Extension(group)| group),
+            stage,
+            after,
+            lines: limit,
+            most,
+            bytes: 0,
+        };
+        // What cannot be read at all is a refusal, and no answer that breaks off.
+        let first = pieces.next().await?;
+        let rest = stream::unfold(pieces, |mut pieces| async move {
+            // Fewer lines than were asked for may come: who asks goes on after the last one.
+            let piece = pieces.next().await.ok().flatten()?;
+            Some((piece, pieces))
+        });
+        let all = stream::iter(first).chain(rest).map(Ok::<_, Infallible>);
+        return Ok((kind, Body::from_stream(all)).into_response());
     } else {
         let pairs = app.store.result_numbers(stage, after, limit).await?;
         let line = |(cursor, number)| ResultLine {
@@ -73,16 +101,61 @@ async fn results(
         };
         written(pairs.into_iter().map(line), most)
     };
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], found).into_response())
+    Ok((kind, found).into_response())
+}
+
+/// An answer that is read from the store a piece at a time, when who asked has taken the one before.
+struct Pieces {
+    app: App,
+    group: Option<Group>,
+    stage: Stage,
+    /// The cursor of the last line.
+    after: u64,
+    /// Lines that may still come.
+    lines: u32,
+    /// Bytes that the answer may have, and has.
+    most: usize,
+    bytes: usize,
+}
+
+impl Pieces {
+    /// The next lines; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        let limit = self.lines.min(PIECE_LINES);
+        if limit == 0 {
+            return Ok(None);
+        }
+        // As it comes from the store, and as it is sent.
+        let share = self.app.bodies.reserve(self.group, 2 * PIECE_BYTES).await?;
+        let outputs = self.app.store.results(self.stage, self.after, limit);
+        let mut text = String::new();
+        for output in outputs.await? {
+            let cursor = output.cursor;
+            let line = written(iter::once(line(output)), 0);
+            let bytes = self.bytes + text.len();
+            if bytes > 0 && bytes + line.len() > self.most {
+                self.lines = 0;
+                break;
+            }
+            text.push_str(&line);
+            self.after = cursor;
+            self.lines -= 1;
+        }
+        self.bytes += text.len();
+        Ok((!text.is_empty()).then(|| share.with(Bytes::from(text))))
+    }
 }
 
 fn lines(outputs: Vec<Output>, most: usize) -> String {
-    let line = |output: Output| ResultLine {
+    written(outputs.into_iter().map(line), most)
+}
+
+fn line(output: Output) -> ResultLine {
+    ResultLine {
         cursor: output.cursor,
         number: output.number,
         data: Some(output.data),
-    };
-    written(outputs.into_iter().map(line), most)
+    }
 }
 
 /// The lines, as many as fit into so many bytes, and one at least.

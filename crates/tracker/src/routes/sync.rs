@@ -1,20 +1,33 @@
 //! `POST /api/sync`: one call for everything that a browser with many cores has to say.
 
-use axum::{Json, extract::State};
+use axum::{
+    Extension,
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
 use distcompute_protocol::{Granted, MAX_SYNC_ITEMS, MAX_SYNC_WANT, SyncAnswer, SyncRequest};
 use serde::Serialize;
+use tokio::task;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    address_limits::Group,
     app::App,
+    bodies::Kept,
+    config::Settings,
     error::{ApiError, fault, quoted},
     openapi::SyncRefusals,
     request::Body,
     rules::names,
+    store::{StoreError, SyncReply},
 };
 
 /// The largest `seq`: what JavaScript's numbers count to without a gap.
 const MAX_SEQ: u64 = (1 << 53) - 1;
+
+/// Answers with more data than this are written on a thread of their own.
+const LARGE: usize = 64 * 1024;
 
 /// The route of `sync`.
 pub fn router() -> OpenApiRouter<App> {
@@ -29,7 +42,11 @@ pub fn router() -> OpenApiRouter<App> {
     request_body = SyncRequest,
     responses((status = 200, body = SyncAnswer), SyncRefusals)
 )]
-async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, ApiError> {
+async fn sync(
+    State(app): State<App>,
+    group: Option<Extension<Group>>,
+    body: Body,
+) -> Result<Response, ApiError> {
     let body = body.read::<SyncRequest>().await?;
     let mut request = body.value;
     // Leases are looked up by their numbers alone, and texts for people are tidied.
@@ -61,11 +78,31 @@ async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, Ap
     let asked = request.want_bytes.unwrap_or(most);
     request.want_bytes = Some(asked.min(most));
     let reply = app.store.sync(request, secrets).await?;
+    let data = reply.granted.iter().filter_map(|lease| lease.data.as_ref());
+    let bytes = data.map(String::len).sum::<usize>();
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    if bytes <= LARGE {
+        return Ok((kind, answer(&app.settings, reply)?).into_response());
+    }
+    // Where there is no room, the jobs are dropped at once: the next sync puts them back.
+    let share = app
+        .bodies
+        .reserve_now(group.map(|Extension(group)| group), bytes)
+        .await?;
+    // Others go on while it is written.
+    let json = task::spawn_blocking(move || answer(&app.settings, reply)).await;
+    let json = json.map_err(|error| StoreError::Failed(error.to_string()))??;
+    let body = axum::body::Body::from(share.with(json.into()));
+    Ok((kind, Extension(Kept), body).into_response())
+}
+
+/// What is answered, as JSON: as many jobs as fit into the largest body, and one at least.
+fn answer(settings: &Settings, reply: SyncReply) -> Result<Vec<u8>, ApiError> {
     let granted = reply.granted.into_iter().map(|lease| Granted {
         number: u64::try_from(lease.number).unwrap_or(0),
         data: lease.data,
         lease: lease.lease,
-        lease_s: app.settings.lease_s,
+        lease_s: settings.lease_s,
         attempt: u32::try_from(lease.attempt).unwrap_or(u32::MAX),
     });
     let mut answer = SyncAnswer {
@@ -75,7 +112,7 @@ async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, Ap
         lost: reply.lost,
         open: reply.open,
         wait_s: reply.wait_s,
-        app_version: app.settings.app_version.clone(),
+        app_version: settings.app_version.clone(),
         // Clients that do not know `limited` take fewer jobs than wanted for all that there are, unless
         // one was left out.
         left_bytes: if reply.limited { 1 } else { reply.left_bytes },
@@ -84,7 +121,7 @@ async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, Ap
     let mut bytes = written(&answer);
     for job in granted {
         let more = written(&job) + 1;
-        if !answer.jobs.is_empty() && bytes.saturating_add(more) > app.settings.max_body {
+        if !answer.jobs.is_empty() && bytes.saturating_add(more) > settings.max_body {
             // The client cannot name a lease that it has not been told, so its next sync puts this
             // job back where it was.
             answer.left_bytes = answer.left_bytes.max(more);
@@ -93,7 +130,7 @@ async fn sync(State(app): State<App>, body: Body) -> Result<Json<SyncAnswer>, Ap
         bytes = bytes.saturating_add(more);
         answer.jobs.push(job);
     }
-    Ok(Json(answer))
+    serde_json::to_vec(&answer).map_err(|error| StoreError::Failed(error.to_string()).into())
 }
 
 /// How many bytes something takes as JSON.

@@ -40,6 +40,7 @@ pub(crate) const NOW: i64 = 1_795_440_000_000;
 /// Short enough to be waited for.
 const LIMITS: Limits = Limits {
     head: Duration::from_millis(300),
+    unread: Duration::from_millis(300),
     pause: Duration::from_millis(300),
     body: Duration::from_secs(1),
     grace: Duration::from_secs(5),
