@@ -241,8 +241,7 @@ async fn taken_and_lapsed(store: &dyn Store, token: &str, seq: u64) -> String {
         want: 1,
         ..SyncRequest::default()
     };
-    let secret = vec!["secret".to_owned()];
-    let granted = store.sync(request, secret).await.expect("a sync");
+    let granted = store.sync(request).await.expect("a sync");
     // By the server's clock, which has to move on first.
     while store.end_leases(0).await.expect("a sweep") == 0 {}
     granted.granted[0].lease.clone()
@@ -318,6 +317,62 @@ async fn trackers_that_start_at_once_make_the_tables_once() {
         assert_eq!(store.status().await.expect("status").jobs, 0);
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn no_secret_stands_in_a_table() {
+    let address = fresh().await;
+    let store = open(&address).await;
+    let secrets = contract::secrets_of_some_work(store.as_ref()).await;
+    let mut connection = PgConnection::connect(&address).await.expect("a connection");
+    let kept: Vec<String> =
+        sqlx::query_scalar("select w::text from workers w union all select l::text from leases l")
+            .fetch_all(&mut connection)
+            .await
+            .expect("rows");
+    assert_eq!(kept.len(), 5);
+    assert!(kept[0].contains("a nickname that is no secret"));
+    for (secret, row) in secrets
+        .iter()
+        .flat_map(|one| kept.iter().map(move |row| (one, row)))
+    {
+        assert!(!row.contains(secret), "{row}");
+    }
+}
+
+/// As an earlier version left them: with tokens and secrets in plain sight.
+#[tokio::test]
+async fn tokens_and_leases_of_an_earlier_version_go_on() {
+    let address = fresh().await;
+    let store = open(&address).await;
+    contract::secrets_of_some_work(store.as_ref()).await;
+    store.close().await;
+    let mut connection = PgConnection::connect(&address).await.expect("a connection");
+    connection
+        .execute(
+            "update workers set token = 'token-' || id; update leases set secret = 's' || id; \
+             delete from _sqlx_migrations where version = 20",
+        )
+        .await
+        .expect("as it was");
+    let store = open(&address).await;
+    let request = SyncRequest {
+        token: "token-1".to_owned(),
+        seq: 2,
+        holding: vec!["1-s1".to_owned(), "1-s2".to_owned()],
+        done: vec![Done {
+            lease: "2-s2".to_owned(),
+            data: "done".to_owned(),
+        }],
+        ..SyncRequest::default()
+    };
+    let reply = store.sync(request).await.expect("a sync");
+    assert_eq!(
+        (reply.accepted, reply.lost),
+        (vec!["2-s2".to_owned()], vec!["1-s2".to_owned()])
+    );
+    let done = store.complete("token-2", None, "done".to_owned()).await;
+    done.expect("still held");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod contract;
 use std::{path::Path, sync::Arc};
 
 use contract::{Given, NOW, contract};
+use distcompute_protocol::{Done, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
     store::{
@@ -139,6 +140,20 @@ async fn goes_on(folder: tempfile::TempDir, version: usize) {
         keep: Box::new(folder),
     };
     contract::the_books_agree(given.store.as_ref()).await;
+    // Tokens and leases of before are good, though only their fingerprints are kept now.
+    let request = SyncRequest {
+        token: "token-1".to_owned(),
+        seq: 1,
+        done: vec![Done {
+            lease: "1-x".to_owned(),
+            data: "done".to_owned(),
+        }],
+        holding: vec!["2-y".to_owned(), "2-x".to_owned()],
+        ..SyncRequest::default()
+    };
+    let reply = given.store.sync(request).await.expect("a sync");
+    assert_eq!(reply.accepted, ["1-x"]);
+    assert_eq!(reply.lost, ["2-x"]);
     given
         .store
         .complete("token-1", Some(2), "late".to_owned())
@@ -158,6 +173,28 @@ async fn goes_on(folder: tempfile::TempDir, version: usize) {
     let again = SqliteStore::open(&path, false, contract::RULES, given.clock).await;
     let again = again.expect("the same file").status().await;
     assert_eq!(again.expect("status").stages[0], stage);
+}
+
+#[tokio::test]
+async fn no_secret_stands_in_the_file_or_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("jobs.db");
+    let clock = Arc::new(ManualClock::new(NOW));
+    let store = SqliteStore::open(&path, true, contract::RULES, clock).await;
+    let store = store.expect("a store");
+    let secrets = contract::secrets_of_some_work(&store).await;
+    let files = || {
+        let entries = std::fs::read_dir(folder.path()).expect("a folder");
+        let paths = entries.map(|entry| entry.expect("a file").path());
+        paths.map(|path| std::fs::read(path).expect("readable"))
+    };
+    let stands = |text: &str| {
+        files().any(|file| file.windows(text.len()).any(|part| part == text.as_bytes()))
+    };
+    assert!(stands("a nickname that is no secret"));
+    for secret in &secrets {
+        assert!(!stands(secret), "{secret}");
+    }
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ impl Books {
             Operation::Flag { token, number } => self.flag(&token, number),
             Operation::Progress { token, text } => self.note_progress(&token, text),
             Operation::Leave { token } => self.leave(&token),
-            Operation::Sync { request, secrets } => self.sync(request, secrets),
+            Operation::Sync { worker, request } => self.sync(&worker, request),
             Operation::CorrectTimes => {
                 self.changes.corrects = Some(true);
                 Ok(Reply::Done)

@@ -44,12 +44,12 @@ impl Books {
         self.weigh(worker, 0, held.len().min(1));
         let first = self.has_had_nothing(worker);
         let lease = if self.room(worker) > 0 {
-            self.grant(worker, secret, None)
+            self.grant(worker, |_| secret.clone(), None)
         } else {
             None
         };
         self.note_presence(worker, true, first);
-        let granted = lease.and_then(|lease| self.granted(lease));
+        let granted = lease.and_then(|lease| self.granted(lease, &secret));
         let granted = granted.ok_or(ErrorCode::NoJobs)?;
         self.seen(worker);
         // Who takes jobs like this does not sync, so the lease must not end for want of that.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::rules::{
     attempts::{self, Tried},
-    flags, stages,
+    flags, secrets, stages,
 };
 
 /// Failures whose texts are kept with a job.
@@ -27,8 +27,13 @@ pub(super) enum Place {
 }
 
 impl Books {
-    /// Hands the next job to a worker. The lease.
-    pub(super) fn grant(&mut self, worker: i64, secret: String, seq: Option<i64>) -> Option<i64> {
+    /// Hands the next job to a worker. The lease, of which `secret` makes the secret.
+    pub(super) fn grant(
+        &mut self,
+        worker: i64,
+        secret: impl FnOnce(i64) -> String,
+        seq: Option<i64>,
+    ) -> Option<i64> {
         let holder = self.workers.get(&worker)?;
         let (stage, nickname) = (holder.stage, holder.nickname.clone());
         let volunteer = Self::volunteer(holder);
@@ -47,7 +52,7 @@ impl Books {
         });
         let lease = Lease {
             id,
-            secret,
+            secret: secrets::fingerprint(&secret(id)),
             number,
             stage,
             round: granted.1,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use distcompute_protocol::{Rejected, Stage, SyncRequest};
+use distcompute_protocol::{MAX_SYNC_WANT, Rejected, Stage, SyncRequest};
 
 use super::rows::Wanted;
 use crate::clock::Millis;
@@ -10,7 +10,7 @@ use crate::clock::Millis;
 /// A registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewWorker {
-    /// The secret that the worker will be known by.
+    /// The secret that the worker will be known by; in an operation, its fingerprint.
     pub token: String,
     /// Its public name.
     pub display_name: String,
@@ -32,7 +32,7 @@ pub struct Requeued {
     pub lease: Option<i64>,
 }
 
-/// What can be asked.
+/// What can be asked. Workers are named by the fingerprints of their tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Registers a worker.
@@ -74,10 +74,10 @@ pub enum Operation {
     },
     /// Makes the books agree with what a worker says.
     Sync {
-        /// What it says.
+        /// The worker, as in other operations.
+        worker: String,
+        /// What it says, with its token: the secrets of new leases are made of that.
         request: SyncRequest,
-        /// For new leases: no more jobs are granted than there are secrets.
-        secrets: Vec<String>,
     },
     /// Forgets workers that were not heard from for so long.
     DropIdle(Millis),
@@ -169,6 +169,11 @@ pub(super) fn lease_parts(name: &str) -> Option<(i64, &str)> {
     Some((id, secret))
 }
 
+/// How many jobs a sync asks for, as far as one is given so many.
+pub(super) fn wants(request: &SyncRequest) -> usize {
+    usize::try_from(request.want.min(MAX_SYNC_WANT)).unwrap_or(usize::MAX)
+}
+
 impl Operation {
     /// Adds what this operation must know.
     fn wants(&self, wanted: &mut Wanted) {
@@ -198,10 +203,14 @@ impl Operation {
                     wanted.past.insert((token.clone(), *number));
                 }
             }
-            Self::Sync { request, secrets } => {
-                worker(&request.token, secrets.len());
-                if request.want_bytes.is_some() && !secrets.is_empty() {
-                    wanted.sized.insert(request.token.clone());
+            Self::Sync {
+                worker: name,
+                request,
+            } => {
+                let want = wants(request);
+                worker(name, want);
+                if request.want_bytes.is_some() && want > 0 {
+                    wanted.sized.insert(name.clone());
                 }
                 wanted.flags |= !request.invalid.is_empty();
                 wanted.volunteers |= !request.invalid.is_empty() || !request.failed.is_empty();
@@ -269,7 +278,7 @@ impl Operation {
     #[must_use]
     pub fn weight(&self) -> usize {
         match self {
-            Self::Sync { request, secrets } => 1 + secrets.len() + request.items(),
+            Self::Sync { request, .. } => 1 + wants(request) + request.items(),
             Self::Requeue(list) => 1 + list.len(),
             Self::DropIdle(_) | Self::DropMissed(_) | Self::EndLeases(_) => super::SWEEP,
             _ => 1,

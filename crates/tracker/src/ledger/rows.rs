@@ -171,7 +171,7 @@ pub struct Volunteer {
 pub struct Worker {
     /// Its row.
     pub id: i64,
-    /// Its secret.
+    /// The fingerprint of its secret.
     pub token: String,
     /// Its public name.
     pub display_name: String,
@@ -210,7 +210,7 @@ pub struct Worker {
 pub struct Lease {
     /// Its row, and the public part of its name on the wire.
     pub id: i64,
-    /// The secret part.
+    /// The fingerprint of the secret part.
     pub secret: String,
     /// The job.
     pub number: i64,

@@ -10,10 +10,10 @@ use distcompute_protocol::{
 use super::{
     books::Books,
     moves::Place,
-    operation::{GrantedLease, Reply, SyncReply, lease_name, lease_parts},
+    operation::{self, GrantedLease, Reply, SyncReply, lease_name, lease_parts},
     rows::End,
 };
-use crate::rules::{payload, wait::wait_s};
+use crate::rules::{payload, secrets, wait::wait_s};
 
 /// What a job takes in an answer beside its input, in bytes.
 const AROUND: u64 = 160;
@@ -24,29 +24,23 @@ impl Books {
         let (id, secret) = lease_parts(name)?;
         self.leases
             .get(&id)
-            .filter(|lease| lease.secret == secret)?;
+            .filter(|lease| lease.secret == secrets::fingerprint(secret))?;
         Some(id)
     }
 
-    pub(super) fn sync(
-        &mut self,
-        request: SyncRequest,
-        secrets: Vec<String>,
-    ) -> Result<Reply, ErrorCode> {
-        let worker = self.worker_id(&request.token)?;
+    pub(super) fn sync(&mut self, name: &str, request: SyncRequest) -> Result<Reply, ErrorCode> {
+        let worker = self.worker_id(name)?;
         let seq = i64::try_from(request.seq).map_err(|_| ErrorCode::InvalidRequest)?;
         let last = self.workers.get(&worker).map_or(-1, |worker| worker.seq);
         if seq < last {
             return Err(ErrorCode::Superseded);
         }
         let first = self.has_had_nothing(worker);
-        let wants = usize::try_from(request.want)
-            .unwrap_or(usize::MAX)
-            .min(secrets.len());
+        let wants = operation::wants(&request);
         let mut reply = if seq == last {
             self.answer_again(worker, seq, &request)
         } else {
-            self.reconcile(worker, seq, last, request, secrets)
+            self.reconcile(worker, seq, last, request)
         };
         self.note_presence(worker, wants > 0, first);
         let now = self.now;
@@ -79,14 +73,8 @@ impl Books {
         Ok(Reply::Sync(reply))
     }
 
-    fn reconcile(
-        &mut self,
-        worker: i64,
-        seq: i64,
-        last: i64,
-        request: SyncRequest,
-        secrets: Vec<String>,
-    ) -> SyncReply {
+    fn reconcile(&mut self, worker: i64, seq: i64, last: i64, request: SyncRequest) -> SyncReply {
+        let wants = operation::wants(&request);
         let mut reply = SyncReply::default();
         // Before anything moves: whose they are is the client's word for it.
         self.note_lines(worker, &request.progress);
@@ -161,11 +149,9 @@ impl Books {
         }
         self.weigh(worker, good, bad + usize::from(gave_back));
         self.note_speed(worker, good);
-        let wants = usize::try_from(request.want).unwrap_or(usize::MAX);
-        let wants = wants.min(secrets.len());
         let want = wants.min(self.room(worker));
         let mut bytes = 0_u64;
-        for secret in secrets.into_iter().take(want) {
+        for _ in 0..want {
             if let Some(most) = request.want_bytes {
                 let Some(next) = self.next_job_bytes(worker) else {
                     break;
@@ -179,10 +165,15 @@ impl Books {
                 }
                 bytes = all;
             }
-            let Some(lease) = self.grant(worker, secret, Some(seq)) else {
+            let mut secret = String::new();
+            let made = |lease| {
+                secret = secrets::of_lease(&request.token, lease, seq);
+                secret.clone()
+            };
+            let Some(lease) = self.grant(worker, made, Some(seq)) else {
                 break;
             };
-            reply.granted.extend(self.granted(lease));
+            reply.granted.extend(self.granted(lease, &secret));
         }
         if reply.granted.len() < wants && reply.left_bytes == 0 && self.is_at_limit(worker) {
             reply.limited = true;
@@ -239,12 +230,16 @@ impl Books {
             }
         }
         for lease in self.held(worker) {
+            let secret = secrets::of_lease(&request.token, lease, seq);
+            // Not one that another token was granted under the same number, nor one of a tracker that
+            // made secrets otherwise: the next sync puts its job back.
+            let fingerprint = secrets::fingerprint(&secret);
             if self
                 .leases
                 .get(&lease)
-                .is_some_and(|lease| lease.seq == Some(seq))
+                .is_some_and(|lease| lease.seq == Some(seq) && lease.secret == fingerprint)
             {
-                reply.granted.extend(self.granted(lease));
+                reply.granted.extend(self.granted(lease, &secret));
             }
         }
         reply
@@ -313,10 +308,10 @@ impl Books {
         self.refusal(self.by_name(&done.lease)?)
     }
 
-    pub(super) fn granted(&self, id: i64) -> Option<GrantedLease> {
+    pub(super) fn granted(&self, id: i64, secret: &str) -> Option<GrantedLease> {
         let lease = self.leases.get(&id)?;
         Some(GrantedLease {
-            lease: lease_name(id, &lease.secret),
+            lease: lease_name(id, secret),
             number: lease.number,
             stage: lease.stage,
             attempt: lease.attempt,

@@ -9,9 +9,9 @@ use distcompute_protocol::{
 
 use super::{
     Changes, GrantedLease, Job, Operation, Queue, Reply, Rules, Snapshot, State, SyncReply,
-    Volunteer, Worker, settle,
+    Volunteer, Worker, operation::lease_name, settle,
 };
-use crate::rules::allowance::MOST_HELD;
+use crate::rules::{allowance::MOST_HELD, secrets};
 
 const RULES: Rules = Rules {
     last_stage: Stage::A,
@@ -178,11 +178,8 @@ impl Project {
         self.seq += 1;
         request.seq = self.seq;
         request.want = want;
-        let secrets = (0..want).map(|_| "s".to_owned()).collect();
-        match self
-            .settle(vec![Operation::Sync { request, secrets }])
-            .pop()
-        {
+        let worker = request.token.clone();
+        match self.settle(vec![Operation::Sync { worker, request }]).pop() {
             Some(Ok(Reply::Sync(reply))) => reply,
             other => panic!("no sync: {other:?}"),
         }
@@ -471,6 +468,7 @@ fn sync(token: &str, seq: u64, want: u32, holding: &[&str], done: &[&str]) -> Op
         data: "out".to_owned(),
     });
     Operation::Sync {
+        worker: token.to_owned(),
         request: SyncRequest {
             token: token.to_owned(),
             seq,
@@ -479,8 +477,12 @@ fn sync(token: &str, seq: u64, want: u32, holding: &[&str], done: &[&str]) -> Op
             done: done.collect(),
             ..SyncRequest::default()
         },
-        secrets: (0..want).map(|_| "s".to_owned()).collect(),
     }
+}
+
+/// The wire name of a lease by whom it was granted to, and in which sync.
+fn lease(token: &str, seq: i64, id: i64) -> String {
+    lease_name(id, &secrets::of_lease(token, id, seq))
 }
 
 /// The answers of syncs, and what is written.
@@ -512,14 +514,15 @@ fn one_group_hands_each_job_to_one_worker() {
 
 #[test]
 fn a_result_counts_once_within_one_group_too() {
+    let one = lease("t1", 1, 1);
     let (replies, changes) = answers(vec![
         sync("t1", 1, 1, &[], &[]),
-        sync("t1", 2, 0, &[], &["1-s", "1-s"]),
-        sync("t2", 1, 0, &[], &["1-s"]),
+        sync("t1", 2, 0, &[], &[&one, &one]),
+        sync("t2", 1, 0, &[], &[&one]),
         sync("t2", 2, 0, &[], &["1-wrong"]),
     ]);
     for reply in &replies[1..3] {
-        assert_eq!(reply.as_ref().expect("answered").accepted, ["1-s"]);
+        assert_eq!(reply.as_ref().expect("answered").accepted, [one.as_str()]);
     }
     let wrong = replies[3].as_ref().expect("answered");
     assert_eq!(wrong.rejected[0].why, RejectedWhy::Unknown);
@@ -532,7 +535,7 @@ fn an_older_sync_changes_nothing_and_the_same_one_is_answered_again() {
     let (replies, changes) = answers(vec![
         sync("t1", 5, 1, &[], &[]),
         sync("t1", 5, 1, &[], &[]),
-        sync("t1", 4, 2, &[], &["1-s"]),
+        sync("t1", 4, 2, &[], &[&lease("t1", 5, 1)]),
     ]);
     assert_eq!(replies[0], replies[1]);
     assert_eq!(replies[2], Err(ErrorCode::Superseded));
@@ -562,11 +565,12 @@ fn handed_out_twice() -> Vec<Operation> {
 
 #[test]
 fn a_key_that_was_given_back_takes_nothing_from_whoever_works() {
-    let hands_in = |t: &'static str, lease: &'static str| sync(t, 3, 0, &[], &[lease]);
+    let (one, two) = (lease("t1", 1, 1), lease("t2", 1, 2));
+    let hands_in = |token, lease| sync(token, 3, 0, &[], &[lease]);
     for (junk_first, why) in [(true, RejectedWhy::Unknown), (false, RejectedWhy::Finished)] {
         for last_stage in [Stage::A, Stage::B] {
             let mut operations = handed_out_twice();
-            let (honest, junk) = (hands_in("t2", "2-s"), hands_in("t1", "1-s"));
+            let (honest, junk) = (hands_in("t2", two.as_str()), hands_in("t1", one.as_str()));
             let order = if junk_first {
                 [junk, honest]
             } else {
@@ -586,7 +590,7 @@ fn a_key_that_was_given_back_takes_nothing_from_whoever_works() {
             } else {
                 (second, first)
             };
-            assert_eq!(won.accepted, ["2-s"]);
+            assert_eq!(won.accepted, [two.as_str()]);
             assert_eq!(lost.rejected[0].why, why);
             assert!(lost.accepted.is_empty());
             // Not as the next stage's output either.

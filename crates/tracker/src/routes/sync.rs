@@ -6,7 +6,7 @@ use axum::{
     http::header,
     response::{IntoResponse as _, Response},
 };
-use distcompute_protocol::{Granted, MAX_SYNC_ITEMS, MAX_SYNC_WANT, SyncAnswer, SyncRequest};
+use distcompute_protocol::{Granted, MAX_SYNC_ITEMS, SyncAnswer, SyncRequest};
 use serde::Serialize;
 use tokio::task;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -70,14 +70,11 @@ async fn sync(
         let fault = fault("less_than_equal", &["body", "seq"], &message, given);
         return Err(ApiError::Faults(vec![fault]));
     }
-    let secrets = (0..request.want.min(MAX_SYNC_WANT))
-        .map(|_| names::lease_secret(app.random.bits()))
-        .collect();
     // Half of the largest body: in JSON a text may take more than its own bytes.
     let most = app.settings.max_body / 2;
     let asked = request.want_bytes.unwrap_or(most);
     request.want_bytes = Some(asked.min(most));
-    let reply = app.store.sync(request, secrets).await?;
+    let reply = app.store.sync(request).await?;
     let data = reply.granted.iter().filter_map(|lease| lease.data.as_ref());
     let bytes = data.map(String::len).sum::<usize>();
     let kind = [(header::CONTENT_TYPE, "application/json")];

@@ -13,6 +13,7 @@ pub mod names;
 pub mod pace;
 pub mod payload;
 pub mod quotas;
+pub mod secrets;
 pub mod stages;
 pub mod sweeps;
 pub mod trouble;

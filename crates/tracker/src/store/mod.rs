@@ -18,6 +18,7 @@ pub use crate::ledger::{End, Failure, NewWorker, Requeued, Rules as StoreRules, 
 use crate::{
     clock::Millis,
     ledger::{Operation, Reply},
+    rules::secrets::fingerprint,
 };
 
 /// Why an operation did not happen.
@@ -462,7 +463,8 @@ impl Added {
 /// Jobs that are looked at and put back in one go.
 const REQUEUED_AT_ONCE: u32 = 256;
 
-/// The jobs, the workers and the books.
+/// The jobs, the workers and the books. Tokens and secrets are handed in as they are, and only their
+/// fingerprints are kept.
 ///
 /// A `token` that is not that of a worker is refused with [`ErrorCode::WorkerUnknown`] wherever
 /// nothing else is said.
@@ -472,7 +474,8 @@ pub trait Store: Send + Sync {
     fn writer(&self) -> &Writer;
 
     /// Registers a worker.
-    async fn register(&self, worker: NewWorker) -> Result<(), StoreError> {
+    async fn register(&self, mut worker: NewWorker) -> Result<(), StoreError> {
+        worker.token = fingerprint(&worker.token);
         self.writer().settle(Operation::Register(worker)).await?;
         Ok(())
     }
@@ -480,7 +483,7 @@ pub trait Store: Send + Sync {
     /// Puts back what the worker holds and hands it the next job, under a new lease with this
     /// secret. Jobs that its volunteer gave back come last. Refused with `NoJobs` if none is open.
     async fn claim(&self, token: &str, secret: String) -> Result<Claimed, StoreError> {
-        let token = token.to_owned();
+        let token = fingerprint(token);
         match self
             .writer()
             .settle(Operation::Claim { token, secret })
@@ -498,7 +501,7 @@ pub trait Store: Send + Sync {
 
     /// Stores the worker's progress line.
     async fn note_progress(&self, token: &str, text: String) -> Result<(), StoreError> {
-        let token = token.to_owned();
+        let token = fingerprint(token);
         self.writer()
             .settle(Operation::Progress { token, text })
             .await?;
@@ -513,7 +516,7 @@ pub trait Store: Send + Sync {
         number: Option<u64>,
         data: String,
     ) -> Result<(), StoreError> {
-        let (token, number) = (token.to_owned(), number.map(signed));
+        let (token, number) = (fingerprint(token), number.map(signed));
         self.writer()
             .settle(Operation::Complete {
                 token,
@@ -526,7 +529,7 @@ pub trait Store: Send + Sync {
 
     /// Notes that the input of the worker's job is bad, and lets go of the job.
     async fn flag(&self, token: &str, number: Option<u64>) -> Result<(), StoreError> {
-        let (token, number) = (token.to_owned(), number.map(signed));
+        let (token, number) = (fingerprint(token), number.map(signed));
         self.writer()
             .settle(Operation::Flag { token, number })
             .await?;
@@ -535,21 +538,18 @@ pub trait Store: Send + Sync {
 
     /// Forgets the worker and puts its job back.
     async fn leave(&self, token: &str) -> Result<(), StoreError> {
-        let token = token.to_owned();
+        let token = fingerprint(token);
         self.writer().settle(Operation::Leave { token }).await?;
         Ok(())
     }
 
-    /// Makes the books agree with what a worker says. The secrets are for new leases: it gets no
-    /// more jobs than there are. Refused with `Superseded` if a later one was handled before.
-    async fn sync(
-        &self,
-        request: SyncRequest,
-        secrets: Vec<String>,
-    ) -> Result<SyncReply, StoreError> {
+    /// Makes the books agree with what a worker says. Refused with `Superseded` if a later one was
+    /// handled before.
+    async fn sync(&self, request: SyncRequest) -> Result<SyncReply, StoreError> {
+        let worker = fingerprint(&request.token);
         match self
             .writer()
-            .settle(Operation::Sync { request, secrets })
+            .settle(Operation::Sync { worker, request })
             .await?
         {
             Reply::Sync(reply) => Ok(reply),

@@ -614,11 +614,38 @@ pub(crate) async fn wiping_forgets_everything(given: &Given) {
 
 impl Given {
     async fn sync(&self, request: SyncRequest) -> Result<SyncReply, StoreError> {
-        let secrets = (0..request.want)
-            .map(|n| format!("{}{}{n}", request.token, request.seq))
-            .collect();
-        self.store.sync(request, secrets).await
+        self.store.sync(request).await
     }
+}
+
+/// Has two workers register and take jobs; every secret that they and the tracker had a part in.
+pub(crate) async fn secrets_of_some_work(store: &dyn Store) -> Vec<String> {
+    let inputs = ["one", "two", "three"].map(str::to_owned);
+    store.add_jobs(&inputs).await.expect("jobs");
+    let mut secrets = vec![
+        "0b1c6a8e-4f5d-4f7e-9a57-5a1f0d3c2b11".to_owned(),
+        "7d9e2c54-1a3b-4c8d-8e6f-0a9b8c7d6e5f".to_owned(),
+        "c1a1d5ec4e7a11ab1e5ec4e7a5ec4e71".to_owned(),
+    ];
+    for (n, token) in secrets[..2].iter().enumerate() {
+        let worker = NewWorker {
+            token: token.clone(),
+            display_name: format!("name-{n}"),
+            nickname: "a nickname that is no secret".to_owned(),
+            address: String::new(),
+            stage: Stage::A,
+        };
+        store.register(worker).await.expect("registered");
+    }
+    let reply = store.sync(asks(&secrets[0], 1, 2)).await.expect("jobs");
+    assert_eq!(reply.granted.len(), 2);
+    let claim = secrets[2].clone();
+    store.claim(&secrets[1], claim).await.expect("a job");
+    for lease in reply.granted {
+        let (_, secret) = lease.lease.split_once('-').expect("two parts");
+        secrets.push(secret.to_owned());
+    }
+    secrets
 }
 
 fn asks(token: &str, seq: u64, want: u32) -> SyncRequest {
@@ -1666,7 +1693,7 @@ pub(crate) async fn one_value_that_the_database_refuses_fails_nobody_else(given:
             want: 1,
             ..SyncRequest::default()
         };
-        tokio::spawn(async move { store.sync(request, vec!["s".to_owned()]).await })
+        tokio::spawn(async move { store.sync(request).await })
     };
     let mut honest = Vec::new();
     let mut hostile = Vec::new();

@@ -9,9 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use distcompute_protocol::{
-    Done, ErrorCode, Failed, Invalid, MAX_SYNC_WANT, RejectedWhy, Stage, SyncRequest,
-};
+use distcompute_protocol::{Done, ErrorCode, Failed, Invalid, RejectedWhy, Stage, SyncRequest};
 use distcompute_tracker::store::{RequeueFilter, Store, StoreError, StoreRules, SyncReply};
 use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 
@@ -205,14 +203,8 @@ impl World<'_> {
     }
 
     async fn send(&mut self, request: &SyncRequest) -> Option<SyncReply> {
-        let secrets = (0..request.want.min(MAX_SYNC_WANT))
-            .map(|_| {
-                self.secrets += 1;
-                format!("{:032x}", self.secrets)
-            })
-            .collect();
         self.undoes |= !request.invalid.is_empty();
-        match self.store.sync(request.clone(), secrets).await {
+        match self.store.sync(request.clone()).await {
             Ok(reply) => {
                 self.note_given_back(request);
                 self.check(request, &reply);
@@ -742,16 +734,11 @@ async fn take_turns(
                 request.done.push(Done { lease, data });
             }
         }
-        let secrets = |to: usize| {
-            let each = 0..request.want;
-            let named = each.map(|n| format!("{token} {seq} {n} {to}").replace(' ', "-"));
-            named.collect::<Vec<_>>()
-        };
         let at = turn.to.index(stores.len());
         let other = (at + 1) % stores.len();
-        let first = stores[at].sync(request.clone(), secrets(at));
+        let first = stores[at].sync(request.clone());
         let (first, second) = if turn.doubled {
-            let second = stores[other].sync(request.clone(), secrets(other));
+            let second = stores[other].sync(request.clone());
             let (first, second) = tokio::join!(first, second);
             (first.expect("answered"), Some(second.expect("answered")))
         } else {

@@ -8,7 +8,7 @@ use super::rows;
 
 use crate::{
     clock::Millis,
-    rules::estimate::WINDOW_MINUTES,
+    rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
         AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, Output,
         Page, Paused, Rank, RequeueFilter, Requeued, SHOWN_TEXT, StageCounts, Status, StoreError,
@@ -24,7 +24,7 @@ const MINUTE: Millis = 60_000;
 pub(super) async fn knows(pool: &PgPool, token: &str) -> Result<bool, StoreError> {
     Ok(
         sqlx::query_scalar("select exists (select 1 from workers where token = $1)")
-            .bind(token)
+            .bind(fingerprint(token))
             .fetch_one(pool)
             .await?,
     )

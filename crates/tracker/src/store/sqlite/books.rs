@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Rows};
 use super::rows;
 use crate::{
     clock::Millis,
-    rules::estimate::WINDOW_MINUTES,
+    rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
         AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, Output,
         Page, Paused, Rank, RequeueFilter, Requeued, SHOWN_TEXT, StageCounts, Status, StoreError,
@@ -22,7 +22,7 @@ const MINUTE: Millis = 60_000;
 pub(super) fn knows(on: &Connection, token: &str) -> Result<bool, StoreError> {
     Ok(on
         .prepare_cached("select exists (select 1 from workers where token = ?)")?
-        .query_row([token], |row| row.get(0))?)
+        .query_row([fingerprint(token)], |row| row.get(0))?)
 }
 
 pub(super) fn open_jobs(on: &Connection, stage: Stage) -> Result<u64, StoreError> {

@@ -1,14 +1,14 @@
 //! Bringing the tables up to date. The version of a file is how many migrations it has seen; SQLite
 //! keeps a number for that.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, functions::FunctionFlags};
 
 use crate::{
-    rules::names,
+    rules::{names, secrets},
     store::{StoreError, signed},
 };
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../../../migrations/sqlite/0001_jobs_workers_leases.sql"),
     include_str!("../../../migrations/sqlite/0002_rounds_failures_syncs.sql"),
     include_str!("../../../migrations/sqlite/0003_actions.sql"),
@@ -19,6 +19,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../../../migrations/sqlite/0011_looks.sql"),
     include_str!("../../../migrations/sqlite/0012_late_results.sql"),
     include_str!("../../../migrations/sqlite/0013_allowances.sql"),
+    include_str!("../../../migrations/sqlite/0020_fingerprints.sql"),
 ];
 
 /// Does what is missing, all of it or nothing. A file of a later version is refused.
@@ -34,6 +35,11 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
         StoreError::Failed(format!(
             "its tables are of version {version}, and this tracker knows those up to {known}"
         ))
+    })?;
+    // PostgreSQL has such a function of its own.
+    let deterministic = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    unit.create_scalar_function("fingerprint", 1, deterministic, |call| {
+        Ok(secrets::fingerprint(&call.get::<String>(0)?))
     })?;
     for migration in missing {
         unit.execute_batch(migration)?;
