@@ -264,7 +264,7 @@ async fn two_results_of_a_job_that_come_to_two_trackers_at_once_are_one() {
                 done: vec![done],
                 ..SyncRequest::default()
             };
-            stores[at].sync(request, Vec::new()).await.expect("a sync")
+            stores[at].sync(request).await.expect("a sync")
         };
         let (ann, bob) = (format!("ann {round}"), format!("bob {round}"));
         let first = taken_and_lapsed(stores[0].as_ref(), &ann, 1).await;
