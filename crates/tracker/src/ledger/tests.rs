@@ -607,13 +607,13 @@ fn a_key_that_was_given_back_takes_nothing_from_whoever_works() {
 #[test]
 fn a_setup_that_fails_is_noted_for_the_operator_and_cannot_fill_the_log() {
     let says = |seq: u64| Operation::Sync {
+        worker: "t1".to_owned(),
         request: SyncRequest {
             token: "t1".to_owned(),
             seq,
             setup_failed: Some(format!("Error: no such model, {seq}\0")),
             ..SyncRequest::default()
         },
-        secrets: Vec::new(),
     };
     let (_, changes) = settle(books(), (1..=100).map(says).collect(), RULES);
     let first = &changes.failures[0];
