@@ -4,7 +4,7 @@
 //! ([`Wanted`] to [`Snapshot`]), [`settle`] applies the operations to that one after the other and
 //! says what each is answered and what is to be written ([`Changes`]), and the database writes it.
 //! There is no I/O here, no clock and no randomness: the time and the ids come with the snapshot,
-//! secrets with the operations. So any database, and a simulator, can stand behind it.
+//! secrets, or what they are made of, with the operations. So any database, and a simulator, can stand behind it.
 
 mod books;
 mod calls;
