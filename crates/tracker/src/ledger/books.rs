@@ -133,7 +133,7 @@ impl Books {
     pub(super) fn apply(&mut self, operation: Operation) -> Result<Reply, ErrorCode> {
         match operation {
             Operation::Register(new) => self.register(new),
-            Operation::Claim { token, secret } => self.claim(&token, secret),
+            Operation::Claim { token, secret } => self.claim(&token, &secret),
             Operation::Complete {
                 token,
                 number,

@@ -34,7 +34,7 @@ impl Books {
         Ok(Reply::Done)
     }
 
-    pub(super) fn claim(&mut self, token: &str, secret: String) -> Result<Reply, ErrorCode> {
+    pub(super) fn claim(&mut self, token: &str, secret: &str) -> Result<Reply, ErrorCode> {
         let worker = self.worker_id(token)?;
         let held = self.held(worker);
         for lease in &held {
@@ -44,12 +44,12 @@ impl Books {
         self.weigh(worker, 0, held.len().min(1));
         let first = self.has_had_nothing(worker);
         let lease = if self.room(worker) > 0 {
-            self.grant(worker, |_| secret.clone(), None)
+            self.grant(worker, |_| secret.to_owned(), None)
         } else {
             None
         };
         self.note_presence(worker, true, first);
-        let granted = lease.and_then(|lease| self.granted(lease, &secret));
+        let granted = lease.and_then(|lease| self.granted(lease, secret));
         let granted = granted.ok_or(ErrorCode::NoJobs)?;
         self.seen(worker);
         // Who takes jobs like this does not sync, so the lease must not end for want of that.
