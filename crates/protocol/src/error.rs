@@ -61,6 +61,8 @@ codes! {
     MethodNotAllowed = "method_not_allowed", 405;
     /// Browsers say that this call is no script's `fetch`, but a picture, a link or a form of a page.
     NotAFetch = "not_a_fetch", 403;
+    /// The tracker is not known under the name that the request says in `Host`.
+    WrongHost = "wrong_host", 421;
     /// More is asked from this address than the tracker takes: wait for `Retry-After`.
     TooManyRequests = "too_many_requests", 429;
     /// A fault of the tracker.

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use distcompute_protocol::{ERROR_HEADER, ErrorCode};
+use tokio::{sync::Semaphore, time::timeout};
 use tower_http::{
     cors::{AllowOrigin, CorsLayer},
     timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer},
@@ -32,8 +33,9 @@ use crate::{
     metrics::Metrics,
     random::Random,
     request_id::{self, RequestId},
-    routes::{self, files::NoPolicy},
-    store::Store,
+    routes::{self, files::NoPolicy, page},
+    rules::hosts,
+    store::{Store, StoreError},
 };
 
 /// How long a browser may remember the answer to a preflight: the longest that Chromium grants.
@@ -41,6 +43,27 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(7_200);
 
 /// Answers that bring no policy of their own are no pages.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// So many pages are read from the database at once: the calls of volunteers need it too.
+const PAGES_AT_ONCE: usize = 2;
+
+/// How long somebody waits who looks at a page.
+const PAGE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What no page of a tracker or of its volunteers uses, nor a frame in it.
+const NO_DEVICES: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), \
+     gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
+
+/// What every answer says, where it does not say something else itself.
+const FOR_BROWSERS: [(HeaderName, &str); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("permissions-policy"), NO_DEVICES),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+];
 
 /// What the routes share.
 #[derive(Clone)]
@@ -89,12 +112,18 @@ pub fn router(app: App) -> Result<Router, String> {
         metrics: Arc::clone(&app.metrics),
         pause: app.limits.refusal_pause,
     };
-    let router = Router::new()
-        .merge(axum::Router::from(routes::api()))
+    let pages = Router::new()
         .merge(routes::dashboard::router())
         .merge(routes::leaderboard::router())
         .merge(routes::worker::router())
         .merge(routes::job::router())
+        .layer(middleware::from_fn_with_state(
+            Arc::new(Semaphore::new(PAGES_AT_ONCE)),
+            in_turn,
+        ));
+    let router = Router::new()
+        .merge(axum::Router::from(routes::api()))
+        .merge(pages)
         .merge(routes::assets::router())
         .merge(routes::client::router())
         .merge(routes::health::router())
@@ -121,6 +150,10 @@ pub fn router(app: App) -> Result<Router, String> {
         .layer(cors)
         .layer(middleware::from_fn(only_real_preflights))
         .layer(middleware::from_fn(no_nul))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app.settings),
+            only_our_hosts,
+        ))
         .layer(RequestBodyTimeoutLayer::new(app.limits.pause))
         .layer(RequestBodyDeadlineLayer::new(app.limits.body))
         .layer(middleware::from_fn_with_state(
@@ -163,6 +196,14 @@ async fn measure(State(app): State<App>, request: Request, next: Next) -> Respon
     answer
 }
 
+/// Makes pages wait for each other, so that no number of them holds up the API.
+async fn in_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match timeout(PAGE_PATIENCE, turns.acquire()).await {
+        Ok(Ok(_turn)) => next.run(request).await,
+        _ => ApiError::from(StoreError::Busy).into_response(),
+    }
+}
+
 /// Answers of the API are never kept by caches, and `HEAD` is no method of the API: a `HEAD` of
 /// `/api/new` would register a worker that nobody knows.
 async fn housekeeping(request: Request, next: Next) -> Response {
@@ -173,10 +214,11 @@ async fn housekeeping(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let unrestricted = answer.extensions().get::<NoPolicy>().is_some();
     let headers = answer.headers_mut();
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    for (name, value) in FOR_BROWSERS {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
     if !unrestricted {
         headers
             .entry(header::CONTENT_SECURITY_POLICY)
@@ -184,6 +226,12 @@ async fn housekeeping(request: Request, next: Next) -> Response {
     }
     if api {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // Who may read an answer is for CORS to say. A page that may not still learns from a request
+        // without CORS that there is somebody, and tells its visitor what is wrong.
+        headers.insert(
+            page::RESOURCE_POLICY,
+            HeaderValue::from_static("cross-origin"),
+        );
     }
     answer
 }
@@ -194,6 +242,25 @@ async fn only_real_preflights(request: Request, next: Next) -> Response {
         return ApiError::Refused(ErrorCode::MethodNotAllowed).into_response();
     }
     next.run(request).await
+}
+
+/// Where the operator has said under which names the tracker is known, it answers to no other: a page of
+/// somebody else whose name leads here could read what it must not. Monitoring asks by address.
+async fn only_our_hosts(
+    State(settings): State<Arc<Settings>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let asked = request.headers().get(header::HOST);
+    let asked = asked.and_then(|host| host.to_str().ok());
+    let asked = request.uri().host().or(asked).unwrap_or_default();
+    let monitored = ["/healthz", "/readyz", "/metrics"].contains(&request.uri().path());
+    if monitored || hosts::is_known(&settings.hosts, asked) {
+        return next.run(request).await;
+    }
+    let sentence =
+        "This tracker is not known under this name. Its operator adds the name to hosts.";
+    ApiError::Said(ErrorCode::WrongHost, sentence.to_owned()).into_response()
 }
 
 /// No database column takes U+0000, and nothing that can be asked for has it in its address.
@@ -220,4 +287,34 @@ fn cors(origins: &[String]) -> Result<CorsLayer, String> {
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION])
         .expose_headers([HeaderName::from_static(ERROR_HEADER), header::RETRY_AFTER])
         .max_age(PREFLIGHT_AGE))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::StatusCode, routing::get};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_waits_for_its_turn_and_the_api_does_not() {
+        let turns = Arc::new(Semaphore::new(1));
+        let router = Router::new()
+            .route("/leaderboard", get(|| async { "a page" }))
+            .layer(middleware::from_fn_with_state(Arc::clone(&turns), in_turn))
+            .route("/api/status", get(|| async { "figures" }));
+        let ask = async |address: &str| {
+            let request = Request::get(address)
+                .body(Body::empty())
+                .expect("a request");
+            let answer = router.clone().oneshot(request).await;
+            answer.expect("an answer").status()
+        };
+        assert_eq!(ask("/leaderboard").await, StatusCode::OK);
+        let turn = Arc::clone(&turns).acquire_owned().await.expect("a turn");
+        assert_eq!(ask("/api/status").await, StatusCode::OK);
+        assert_eq!(ask("/leaderboard").await, StatusCode::SERVICE_UNAVAILABLE);
+        drop(turn);
+        assert_eq!(ask("/leaderboard").await, StatusCode::OK);
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::io::{ErrorKind, Write as _};
 
-use crate::{cli::AuditArgs, import::open_to_read, routes::page, store::Store};
+use crate::{
+    cli::AuditArgs, import::open_to_read, routes::page, rules::terminal::harmless, store::Store,
+};
 
 /// Who acts where a command does.
 pub const COMMAND_LINE: &str = "command line";
@@ -39,7 +41,7 @@ async fn print(store: &dyn Store) -> Result<(), String> {
                 "{date}T{clock}Z\t{}\t{}\t{}",
                 row.who, row.action, row.detail
             );
-            match writeln!(out, "{line}") {
+            match writeln!(out, "{}", harmless(&line)) {
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
                 written => written.map_err(|error| error.to_string())?,
             }
@@ -53,7 +55,7 @@ async fn print(store: &dyn Store) -> Result<(), String> {
              not under way, the same import again adds the rest",
             row.who, row.done, row.jobs, row.source
         );
-        match writeln!(out, "{line}") {
+        match writeln!(out, "{}", harmless(&line)) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             written => written.map_err(|error| error.to_string())?,
         }

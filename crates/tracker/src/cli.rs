@@ -119,6 +119,15 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub cors_origin: Vec<String>,
+    /// A name under which the tracker is known; requests for others are refused; repeat for more
+    /// [default: any]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_HOST",
+        value_name = "NAME",
+        value_delimiter = ';'
+    )]
+    pub host: Vec<String>,
     /// The address or network of a proxy that is believed when it says who called it; repeat for more
     /// [default: 127.0.0.0/8 and ::1]
     #[arg(

@@ -98,6 +98,8 @@ pub struct Settings {
     pub public_results: bool,
     /// Origins whose pages may call the API; `*` is all.
     pub cors_origin: Vec<String>,
+    /// The names under which the tracker is known; none: it answers to any.
+    pub hosts: Vec<String>,
     /// Proxies that are believed when they say who called them.
     pub trusted_proxies: Vec<Network>,
     /// What each group of addresses may ask for.
@@ -138,6 +140,7 @@ struct ConfigFile {
     preview: Option<String>,
     public_results: Option<bool>,
     cors_origin: Option<Vec<String>>,
+    hosts: Option<Vec<String>>,
     trusted_proxies: Option<Vec<String>>,
     limit_registrations: Option<u32>,
     limit_requests: Option<u32>,
@@ -236,6 +239,10 @@ impl Settings {
             .filter(|origins| !origins.is_empty())
             .or(file.cors_origin)
             .unwrap_or_else(|| vec!["*".to_owned()]);
+        let hosts = Some(given_ones(&args.host).cloned().collect::<Vec<_>>())
+            .filter(|hosts| !hosts.is_empty())
+            .or(file.hosts)
+            .unwrap_or_default();
         let trusted_proxies = Some(given_ones(&args.trusted_proxy).cloned().collect::<Vec<_>>())
             .filter(|proxies| !proxies.is_empty())
             .or(file.trusted_proxies)
@@ -313,6 +320,7 @@ impl Settings {
             preview: faults.or(page(text(&args.preview, file.preview, "")), || None),
             public_results: args.public_results.or(file.public_results).unwrap_or(false),
             cors_origin,
+            hosts,
             trusted_proxies,
             quotas,
             idle_timeout_s: args.idle_timeout_s.or(file.idle_timeout_s).unwrap_or(7_200),
@@ -364,6 +372,12 @@ impl Settings {
         let bad = self.cors_origin.iter().filter(|origin| !is_origin(origin));
         faults.extend(bad.map(|origin| {
             format!("{origin:?} is no origin: it must be \"*\" or look like https://example.org, without a path.")
+        }));
+        let bad = self.hosts.iter().filter(|host| !is_host(host));
+        faults.extend(bad.map(|host| {
+            format!(
+                "{host:?} in hosts is no name of a host: it must look like tracker.example.org."
+            )
         }));
         if let Some(policy) = &self.files_policy
             && axum::http::HeaderValue::from_str(policy).is_err()
@@ -431,6 +445,11 @@ fn is_origin(text: &str) -> bool {
             !host.contains(['/', '@', '?', '#', '*'])
                 && host.parse::<axum::http::uri::Authority>().is_ok()
         })
+}
+
+/// A name or an address, with a port perhaps, and nothing else.
+fn is_host(text: &str) -> bool {
+    !text.contains('@') && text.parse::<axum::http::uri::Authority>().is_ok()
 }
 
 fn named_stages(given: Vec<(String, String)>) -> Result<Stages, String> {
@@ -559,6 +578,7 @@ mod tests {
             preview: Some(_),
             public_results: Some(_),
             cors_origin: Some(_),
+            hosts: Some(_),
             trusted_proxies: Some(_),
             limit_registrations: Some(_),
             limit_requests: Some(_),
@@ -620,6 +640,7 @@ mod tests {
             (["--admin-token", "fifteen-letters"], "at least 16"),
             (["--admin-token-file", "/no/such/file"], "cannot be read"),
             (["--metrics", "everybody"], "loopback"),
+            (["--host", "https://example.org/"], "no name of a host"),
             (["--trusted-proxy", "10.0.0.0/99"], "trusted_proxies"),
             (["--files-policy", "a\nb"], "no header takes"),
             (["--log", "loud=very"], "log filter"),

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufWriter, ErrorKind, Write},
+    io::{BufWriter, ErrorKind, IsTerminal as _, Write},
 };
 
 use distcompute_protocol::Stage;
@@ -11,7 +11,7 @@ use crate::{
     audit::COMMAND_LINE,
     cli::ExportArgs,
     import::open_to_read,
-    rules::payload,
+    rules::{payload, terminal::harmless_json},
     store::{Action, Output, Store, StoreError},
 };
 
@@ -48,7 +48,8 @@ pub async fn run(args: &ExportArgs) -> Result<(), String> {
         ),
         None => Box::new(std::io::stdout()),
     };
-    let written = write(store.as_ref(), stage, BufWriter::new(out)).await;
+    let to_terminal = args.output.is_none() && std::io::stdout().is_terminal();
+    let written = write(store.as_ref(), stage, to_terminal, BufWriter::new(out)).await;
     store.close().await;
     written
 }
@@ -56,6 +57,7 @@ pub async fn run(args: &ExportArgs) -> Result<(), String> {
 async fn write(
     store: &dyn Store,
     stage: Stage,
+    to_terminal: bool,
     mut out: BufWriter<Box<dyn Write + Send>>,
 ) -> Result<(), String> {
     let (mut after, mut count) = (0, 0_u64);
@@ -72,7 +74,13 @@ async fn write(
             if payload::check(&output.data).is_err() {
                 unreadable.push(output.number);
             }
-            match writeln!(out, "{}", line(output)) {
+            let line = line(output);
+            let line = if to_terminal {
+                harmless_json(&line)
+            } else {
+                line.into()
+            };
+            match writeln!(out, "{line}") {
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
                 written => written.map_err(|error| format!("Writing failed: {error}."))?,
             }

@@ -10,7 +10,9 @@ use distcompute_tracker::{
     audit, backup,
     cli::{Cli, Command, ServeArgs},
     config::Settings,
-    export, import, prune, requeue, resume, serve,
+    export, import, prune, requeue, resume,
+    rules::terminal::harmless,
+    serve,
 };
 use mimalloc::MiMalloc;
 use tracing_subscriber::EnvFilter;
@@ -31,7 +33,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
             // Nothing can be done where even standard error is gone.
-            let _ = writeln!(std::io::stderr(), "distcompute-tracker: {sentence}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "distcompute-tracker: {}",
+                harmless(&sentence)
+            );
             ExitCode::FAILURE
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     cli::RequeueArgs,
     clock::Millis,
     import::{open_store, open_to_read},
+    rules::terminal::harmless,
     store::{Action, RequeueFilter, Store, StoreError, Whereabouts},
 };
 
@@ -55,7 +56,7 @@ fn say(outcome: &Outcome, what: &str) -> Result<(), String> {
     for left in &outcome.left {
         text.push_str(&format!("\njob {}: {}", left.number, left.why));
     }
-    writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())
+    writeln!(io::stdout(), "{}", harmless(&text)).map_err(|error| error.to_string())
 }
 
 /// What became of a wish to have jobs worked on again.

@@ -136,6 +136,66 @@ async fn every_answer_says_what_it_may_do_in_a_browser() {
 }
 
 #[tokio::test]
+async fn every_page_has_the_headers_that_keep_others_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("index.html"), "<p>").expect("a page");
+    let files = format!("/v={}", folder.path().display());
+    let tracker = Tracker::start(&["--files", &files])
+        .await
+        .with_jobs(&["1"])
+        .await;
+    let pages = ["/", "/leaderboard", "/job/1", "/assets/style.css"];
+    for address in pages
+        .iter()
+        .chain(&["/v/", "/v/nothing", "/nowhere", "/api/project"])
+    {
+        let answer = tracker.get(address).await;
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{address} {name}");
+        }
+        let devices = answer.header("permissions-policy").unwrap_or_default();
+        assert!(devices.contains("camera=()"), "{address}: {devices}");
+        assert!(answer.header("content-security-policy").is_some());
+    }
+    let resource = "cross-origin-resource-policy";
+    for address in pages {
+        let answer = tracker.get(address).await;
+        assert_eq!(answer.header(resource), Some("same-origin"), "{address}");
+    }
+    let answer = tracker.get("/api/project").await;
+    assert_eq!(answer.header(resource), Some("cross-origin"));
+}
+
+#[tokio::test]
+async fn a_tracker_that_has_names_answers_to_no_other() {
+    let tracker = Tracker::start(&["--host", "tracker.example.org"]).await;
+    for (host, address, status) in [
+        ("tracker.example.org", "/api/project", 200),
+        ("Tracker.example.org:443", "/", 200),
+        ("rebound.example", "/api/project", 421),
+        ("rebound.example", "/", 421),
+        ("192.0.2.1:8080", "/healthz", 200),
+        ("192.0.2.1:8080", "/readyz", 200),
+    ] {
+        let answer = tracker
+            .request(Method::GET, address, &[("host", host)])
+            .await;
+        assert_eq!(answer.status, status, "{host} {address}");
+        if status == 421 {
+            assert_eq!(answer.header("distcompute-error"), Some("wrong_host"));
+        }
+    }
+    assert_eq!(tracker.get("/").await.status, 421, "no name at all");
+    let any = Tracker::start(&[]).await;
+    let answer = any.request(Method::GET, "/", &[("host", "anything")]).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
 async fn an_empty_policy_means_no_such_header_on_files_and_nowhere_else() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("index.html"), "<p>").expect("a page");

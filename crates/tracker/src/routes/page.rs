@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use distcompute_protocol::ANONYMOUS;
@@ -20,7 +20,7 @@ use crate::{
 pub const PER_PAGE: u64 = 50;
 
 /// Pages that can be turned to: passing over rows costs, and nobody reads that far.
-const MAX_PAGE: u64 = 20_000;
+const MAX_PAGE: u64 = 200;
 
 /// Nothing but what this tracker serves; frames for the operator's own preview.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -149,8 +149,12 @@ pub fn conditional(request: &HeaderMap, kind: &'static str, body: &str) -> Respo
         header::REFERRER_POLICY,
         HeaderValue::from_static("same-origin"),
     );
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     answer
 }
+
+/// Who may load an answer into a page of theirs without reading it.
+pub const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// A weak tag: what it names may be compressed on its way.
 fn tag(body: &str) -> String {
@@ -228,7 +232,9 @@ pub fn pager(what: &str, current: u64, more: bool, link: &dyn Fn(u64) -> String)
                     a rel="prev" href=(link(current - 1)) { "← Previous" }
                 }
                 span { "Page " (grouped(current)) }
-                @if more && current < MAX_PAGE {
+                @if more && current == MAX_PAGE {
+                    span { "Only the first " (grouped(MAX_PAGE * PER_PAGE)) " are listed." }
+                } @else if more {
                     a rel="next" href=(link(current + 1)) { "Next →" }
                 }
             }
@@ -308,6 +314,18 @@ mod tests {
             "./worker/gpu%20farm/calm-fox-7"
         );
         assert_eq!(worker_address("Größe", "a"), "./worker/gr%C3%B6%C3%9Fe/a");
+    }
+
+    #[test]
+    fn a_list_ends_with_a_sentence() {
+        let pager = |current| {
+            let link = |to| format!("?page={to}");
+            pager("a list", current, true, &link).into_string()
+        };
+        assert!(pager(MAX_PAGE - 1).contains("?page=200"));
+        let last = pager(MAX_PAGE);
+        assert!(!last.contains("?page=201"), "{last}");
+        assert!(last.contains("Only the first 10,000 are listed."), "{last}");
     }
 
     #[test]

@@ -90,7 +90,9 @@ async fn results(
             let piece = pieces.next().await.ok().flatten()?;
             Some((piece, pieces))
         });
-        let all = stream::iter(first).chain(rest).map(Ok::<_, Infallible>);
+        let all = stream::iter(first)
+            .chain(rest.fuse())
+            .map(Ok::<_, Infallible>);
         return Ok((kind, Body::from_stream(all)).into_response());
     } else {
         let pairs = app.store.result_numbers(stage, after, limit).await?;
