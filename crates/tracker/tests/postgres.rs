@@ -93,6 +93,7 @@ contract! { make:
     a_sync_is_ordered_by_its_number_and_repeated_without_change
     a_lease_is_the_right_to_hand_in_whoever_asks
     a_lease_that_was_given_back_opens_nothing
+    leases_that_open_nothing_leave_no_rows_behind
     a_registration_begins_with_its_cores_and_one_more_job
     registrations_of_one_address_share_what_they_may_hold
     a_classroom_behind_one_address_works_as_one_at_forty

@@ -237,6 +237,15 @@ impl Books {
         }
     }
 
+    pub(super) fn forget_lease(&mut self, id: i64) {
+        if self.leases.remove(&id).is_some() {
+            self.changed_leases.remove(&id);
+            if !self.new_leases.remove(&id) {
+                self.changes.gone_leases.push(id);
+            }
+        }
+    }
+
     pub(super) fn with_job(&mut self, number: i64, change: impl FnOnce(&mut Job)) {
         if let Some(job) = self.jobs.get_mut(&number) {
             change(job);

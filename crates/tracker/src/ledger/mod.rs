@@ -18,9 +18,9 @@ mod volunteers;
 pub use self::{
     operation::{GrantedLease, NewWorker, Operation, Reply, Requeued, SyncReply, group_wants},
     rows::{
-        Changes, Credit, End, Failure, FailureNote, Job, JobChange, KEPT_NOTES, LOOK_AHEAD, Lease,
-        NOTED, News, Output, Queue, SPARE, SWEEP, Snapshot, StageChange, State, VOLUNTEERS,
-        Volunteer, VolunteerChange, Wanted, Worker,
+        AVOIDERS, Changes, Credit, End, FORGOTTEN, Failure, FailureNote, Forget, Job, JobChange,
+        KEPT_NOTES, LOOK_AHEAD, Lease, NOTED, News, Output, Queue, SPARE, SWEEP, Snapshot,
+        StageChange, State, VOLUNTEERS, Volunteer, VolunteerChange, Wanted, Worker,
     },
 };
 

@@ -170,7 +170,11 @@ impl Books {
             return;
         }
         match place {
-            Place::Kept => self.enqueue_where_it_was(number),
+            Place::Kept => {
+                self.enqueue_where_it_was(number);
+                // Nobody was told of it, so nobody can name it.
+                self.forget_lease(id);
+            }
             Place::Last => {
                 self.avoid(number, &volunteer, failed);
                 self.enqueue(number);

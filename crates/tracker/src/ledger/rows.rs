@@ -22,6 +22,13 @@ pub const SWEEP: usize = 200;
 /// before may take one out of its order.
 pub const SPARE: usize = 32;
 
+/// Rows of each kind that one sweep forgets for their age.
+pub const FORGOTTEN: i64 = 5_000;
+
+/// Volunteers that are remembered to be offered a job last: the latest, those at whom it failed first.
+/// Rules need fewer, and a job must not become slow to hand out because a thousand names gave it back.
+pub const AVOIDERS: i64 = 32;
+
 /// How far from its head a queue is searched for a job that the volunteer did not give back. Those
 /// jobs go to the tail, so this is only ever reached where little else is left.
 pub const LOOK_AHEAD: usize = 256;
@@ -422,6 +429,17 @@ pub struct StageChange {
     pub failed: i64,
 }
 
+/// From when on rows are kept; at most [`FORGOTTEN`] of each kind go at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forget {
+    /// Leases that ended so that they can deliver nothing.
+    pub given_back: Millis,
+    /// Leases that failed, and those whose results could still come late.
+    pub overdue: Millis,
+    /// Who is to be offered which job last.
+    pub avoided: Millis,
+}
+
 /// What is to be written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -435,6 +453,8 @@ pub struct Changes {
     pub new_leases: Vec<Lease>,
     /// Leases that were there before: holder and end may differ, nothing else.
     pub leases: Vec<Lease>,
+    /// Leases of before that nobody ever heard of.
+    pub gone_leases: Vec<i64>,
     /// Workers that register.
     pub new_workers: Vec<Worker>,
     /// Workers that were there before.
@@ -463,8 +483,10 @@ pub struct Changes {
     /// Volunteers that were heard of, by stage and name. Times only grow, but for an `asked_at` of 0,
     /// which is a goodbye; `None` leaves what is there.
     pub volunteers: BTreeMap<(Stage, String), VolunteerChange>,
-    /// Volunteers that were not heard of since are forgotten.
+    /// Volunteers that were not heard of since are forgotten; at most [`FORGOTTEN`].
     pub forget_volunteers: Option<Millis>,
+    /// What is older is forgotten.
+    pub forget: Option<Forget>,
     /// Failures for the log, in order: at most [`NOTED`].
     pub failures: Vec<FailureNote>,
     /// Stages that are paused, with the reason, or go on.

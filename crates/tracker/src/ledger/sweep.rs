@@ -8,12 +8,24 @@ use distcompute_protocol::Stage;
 use super::{
     books::Books,
     operation::{Reply, Requeued},
-    rows::End,
+    rows::{End, Forget},
 };
 use crate::clock::Millis;
 
+const HOUR: Millis = 3_600_000;
+const DAY: Millis = 24 * HOUR;
+
 /// For how long a volunteer is remembered that was not heard of.
-const FORGET: Millis = 86_400_000;
+const FORGET: Millis = DAY;
+
+/// For how long leases are kept that were given back: for the page of a job.
+const GIVEN_BACK: Millis = HOUR;
+
+/// For how long a result may come late, and failures are kept with a job's leases.
+const OVERDUE: Millis = 7 * DAY;
+
+/// For how long a job is offered last to whoever gave it back.
+const AVOIDED: Millis = 7 * DAY;
 
 impl Books {
     /// Forgets the workers that were read as idle; that they never came back counts on their jobs.
@@ -59,6 +71,11 @@ impl Books {
             self.with_worker(worker, |worker| worker.synced_at = None);
             ended += 1;
         }
+        self.changes.forget = Some(Forget {
+            given_back: self.now - GIVEN_BACK,
+            overdue: self.now - OVERDUE,
+            avoided: self.now - AVOIDED,
+        });
         Reply::Count(ended)
     }
 

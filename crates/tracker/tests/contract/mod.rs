@@ -1162,6 +1162,44 @@ pub(crate) async fn a_classroom_behind_one_address_works_as_one_at_forty(given: 
     assert_eq!(together, apart);
 }
 
+pub(crate) async fn leases_that_open_nothing_leave_no_rows_behind(given: &Given) {
+    given.jobs(1).await;
+    given.join("t", "Ann", Stage::A).await;
+    let leases = async || {
+        let job = given.store.job(1).await.expect("read").expect("a job");
+        job.leases.len()
+    };
+    // Answers that never arrive, as far as the tracker can tell.
+    for seq in 1..=20 {
+        given.sync(asks("t", seq, 1)).await.expect("a job");
+        given.clock.advance(600_000);
+    }
+    assert!(leases().await <= 1);
+    given.store.leave("t").await.expect("left");
+    given.join("u", "Bob", Stage::A).await;
+    let before = leases().await;
+    let held = has(given, "u", 1, 1).await[0].lease.clone();
+    let release = SyncRequest {
+        released: vec![held],
+        ..asks("u", 2, 0)
+    };
+    given.sync(release).await.expect("given back");
+    assert_eq!(leases().await, before + 1, "a page shows who gave it back");
+    given.clock.advance(3_600_001);
+    given.store.end_leases(300_000).await.expect("a sweep");
+    assert_eq!(leases().await, 0);
+    // One that lapsed may deliver for a week.
+    given.sync(asks("u", 3, 1)).await.expect("a job");
+    given.clock.advance(300_001);
+    given.store.end_leases(300_000).await.expect("a sweep");
+    given.clock.advance(6 * 86_400_000);
+    given.store.end_leases(300_000).await.expect("a sweep");
+    assert_eq!(leases().await, 1);
+    given.clock.advance(86_400_000);
+    given.store.end_leases(300_000).await.expect("a sweep");
+    assert_eq!(leases().await, 0);
+}
+
 const MONTH: i64 = 30 * 86_400_000;
 
 pub(crate) async fn what_was_written_while_the_clock_was_ahead_counts_as_now(given: &Given) {

@@ -12,7 +12,9 @@ use sqlx::PgConnection;
 
 use crate::{
     clock::Millis,
-    ledger::{Changes, KEPT_NOTES, Lease, StageChange, VolunteerChange},
+    ledger::{
+        AVOIDERS, Changes, FORGOTTEN, Forget, KEPT_NOTES, Lease, StageChange, VolunteerChange,
+    },
     rules::names,
     store::{StoreError, column, signed},
 };
@@ -304,12 +306,12 @@ async fn notes(connection: &mut PgConnection, changes: &Changes) -> Result<(), S
         let each = || changes.avoided.iter();
         sqlx::query(
             // One statement may not change a row twice.
-            "insert into avoided (number, volunteer, failed) \
-             select number, volunteer, max(failed) \
+            "insert into avoided (number, volunteer, failed, at) \
+             select number, volunteer, max(failed), $4 \
              from unnest($1::bigint[], $2::text[], $3::bigint[]) as a (number, volunteer, failed) \
              group by number, volunteer order by number, volunteer \
              on conflict (number, volunteer) do update \
-             set failed = greatest(avoided.failed, excluded.failed)",
+             set failed = greatest(avoided.failed, excluded.failed), at = excluded.at",
         )
         .bind(each().map(|(number, ..)| *number).collect::<Vec<_>>())
         .bind(
@@ -322,12 +324,74 @@ async fn notes(connection: &mut PgConnection, changes: &Changes) -> Result<(), S
                 .map(|(.., failed)| i64::from(*failed))
                 .collect::<Vec<_>>(),
         )
+        .bind(changes.now)
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query(
+            "delete from avoided a using ( \
+                 select number, volunteer, row_number() over (partition by number \
+                     order by failed desc, at desc, volunteer collate \"C\") as place \
+                 from avoided where number = any($1)) as v \
+             where a.number = v.number and a.volunteer = v.volunteer and v.place > $2 \
+                 and a.number = any($1)",
+        )
+        .bind(each().map(|(number, ..)| *number).collect::<Vec<_>>())
+        .bind(AVOIDERS)
         .execute(&mut *connection)
         .await?;
     }
+    forget(connection, changes).await?;
     volunteers(connection, changes).await?;
     failures(connection, changes).await
 }
+
+/// What nobody was told of, and what is old. Several trackers tidy up at the same time, each what the
+/// others do not.
+async fn forget(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    if !changes.gone_leases.is_empty() {
+        sqlx::query("delete from leases where id = any($1)")
+            .bind(&changes.gone_leases)
+            .execute(&mut *connection)
+            .await?;
+    }
+    let Some(Forget {
+        given_back,
+        overdue,
+        avoided,
+    }) = changes.forget
+    else {
+        return Ok(());
+    };
+    for (old, before) in [
+        (OLD_GIVEN_BACK, given_back),
+        (OLD_OVERDUE, overdue),
+        (OLD_AVOIDED, avoided),
+    ] {
+        sqlx::query(old)
+            .bind(before)
+            .bind(FORGOTTEN)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Leases that were given back long ago.
+pub(super) const OLD_GIVEN_BACK: &str = "delete from leases where id = any(array( \
+    select id from leases \
+    where outcome in ('released', 'left', 'overtaken', 'requeued') \
+    and ended_at < $1 order by ended_at limit $2 for update skip locked))";
+
+/// Leases that failed or lapsed long ago.
+pub(super) const OLD_OVERDUE: &str = "delete from leases where id = any(array( \
+    select id from leases where outcome in ('flagged', 'failed', 'idle', 'lapsed') and late = 0 \
+    and ended_at < $1 order by ended_at limit $2 for update skip locked))";
+
+/// Who gave a job back long ago.
+pub(super) const OLD_AVOIDED: &str = "delete from avoided a using ( \
+    select number, volunteer from avoided where at < $1 order by at limit $2 \
+    for update skip locked) as old \
+    where a.number = old.number and a.volunteer = old.volunteer";
 
 /// Who was heard of, and what failed there. Rows are locked in one order, or passed over.
 async fn volunteers(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
@@ -335,10 +399,11 @@ async fn volunteers(connection: &mut PgConnection, changes: &Changes) -> Result<
         sqlx::query(
             "delete from volunteers v using ( \
                  select stage, volunteer from volunteers \
-                 where greatest(worked_at, asked_at) < $1 for update skip locked) as old \
+                 where greatest(worked_at, asked_at) < $1 limit $2 for update skip locked) as old \
              where v.stage = old.stage and v.volunteer = old.volunteer",
         )
         .bind(before)
+        .bind(FORGOTTEN)
         .execute(&mut *connection)
         .await?;
     }

@@ -5,7 +5,10 @@ use rusqlite::{Connection, Params};
 
 use crate::{
     clock::Millis,
-    ledger::{Changes, Credit, Failure, JobChange, KEPT_NOTES, StageChange, Worker},
+    ledger::{
+        AVOIDERS, Changes, Credit, FORGOTTEN, Failure, Forget, JobChange, KEPT_NOTES, StageChange,
+        Worker,
+    },
     rules::{allowance::Allowance, names},
     store::{StoreError, column, signed},
 };
@@ -32,6 +35,7 @@ fn each<'r, T, P: Params>(
 pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     workers(on, changes)?;
     leases(on, changes)?;
+    forget(on, changes)?;
     // What was forgotten may have come anew after it in the same group.
     let gone = "delete from flags where number = ? and stage = ?";
     each(on, gone, &changes.gone_flags, |(number, stage)| {
@@ -44,11 +48,16 @@ pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError>
     })?;
     let gone = "delete from avoided where number = ?";
     each(on, gone, &changes.gone_avoided, |number| [number])?;
-    let added = "insert into avoided (number, volunteer, failed) values (?, ?, ?) \
-                 on conflict (number, volunteer) do update set failed = max(failed, excluded.failed)";
+    let added = "insert into avoided (number, volunteer, failed, at) values (?, ?, ?, ?) \
+                 on conflict (number, volunteer) do update \
+                 set failed = max(failed, excluded.failed), at = excluded.at";
     each(on, added, &changes.avoided, |(number, who, failed)| {
-        (number, who, failed)
+        (number, who, failed, changes.now)
     })?;
+    let old = "delete from avoided where number = ?1 and volunteer not in ( \
+               select volunteer from avoided where number = ?1 \
+               order by failed desc, at desc, volunteer limit ?2)";
+    each(on, old, &changes.avoided, |(number, ..)| (number, AVOIDERS))?;
     volunteers(on, changes)?;
     failures_noted(on, changes)?;
     jobs(on, changes)?;
@@ -160,6 +169,44 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     each(on, gone, &changes.gone_workers, |id| [id])
 }
 
+/// Volunteers that were not heard of for long.
+pub(super) const OLD_VOLUNTEERS: &str = "delete from volunteers where (stage, volunteer) in ( \
+    select stage, volunteer from volunteers where max(worked_at, asked_at) < ? limit ?)";
+
+/// Leases that were given back long ago.
+pub(super) const OLD_GIVEN_BACK: &str = "delete from leases where id in (select id from leases \
+    where outcome in ('released', 'left', 'overtaken', 'requeued') \
+    and ended_at < ? order by ended_at limit ?)";
+
+/// Leases that failed or lapsed long ago.
+pub(super) const OLD_OVERDUE: &str = "delete from leases where id in (select id from leases \
+    where outcome in ('flagged', 'failed', 'idle', 'lapsed') and late = 0 and ended_at < ? order by ended_at limit ?)";
+
+/// Who gave a job back long ago.
+pub(super) const OLD_AVOIDED: &str = "delete from avoided where (number, volunteer) in ( \
+    select number, volunteer from avoided where at < ? order by at limit ?)";
+
+fn forget(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    let gone = "delete from leases where id = ?";
+    each(on, gone, &changes.gone_leases, |id| [id])?;
+    let Some(Forget {
+        given_back,
+        overdue,
+        avoided,
+    }) = changes.forget
+    else {
+        return Ok(());
+    };
+    for (old, before) in [
+        (OLD_GIVEN_BACK, given_back),
+        (OLD_OVERDUE, overdue),
+        (OLD_AVOIDED, avoided),
+    ] {
+        each(on, old, &[before], |before| (before, FORGOTTEN))?;
+    }
+    Ok(())
+}
+
 fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let added = "insert into leases (id, secret, number, stage, round, attempt, worker, \
                  nickname, volunteer, granted_at, seq, ended_at, outcome, late) \
@@ -197,8 +244,7 @@ fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
 /// Who was heard of, and what failed there.
 fn volunteers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     if let Some(before) = changes.forget_volunteers {
-        let gone = "delete from volunteers where max(worked_at, asked_at) < ?";
-        each(on, gone, &[before], |before| [before])?;
+        each(on, OLD_VOLUNTEERS, &[before], |before| (before, FORGOTTEN))?;
     }
     let stages: Vec<Stage> = changes.calmed.iter().copied().collect();
     let calmed = "update volunteers set failed_at = null, failed_jobs = null, tries = 0, \
