@@ -1195,7 +1195,7 @@ pub(crate) async fn leases_that_open_nothing_leave_no_rows_behind(given: &Given)
     given.clock.advance(6 * 86_400_000);
     given.store.end_leases(300_000).await.expect("a sweep");
     assert_eq!(leases().await, 1);
-    given.clock.advance(86_400_000);
+    given.clock.advance(86_400_001);
     given.store.end_leases(300_000).await.expect("a sweep");
     assert_eq!(leases().await, 0);
 }
