@@ -1417,15 +1417,21 @@ pub(crate) async fn failures_are_listed_and_a_stage_is_paused_until_it_is_resume
     );
     assert_eq!(status.stages[0].aside, 0);
     assert_eq!(given.store.open_jobs(Stage::A).await.expect("counted"), 0);
+    // Who has failed there is given nothing, anybody else one job to try.
     given.join("Dan", "Dan", Stage::A).await;
-    assert_eq!(
-        code(given.store.claim("Dan", String::new()).await),
-        ErrorCode::NoJobs
-    );
+    let mut tried = given.sync(asks("Dan", 1, 4)).await.expect("jobs").granted;
+    assert_eq!(tried.len(), 1);
+    let number = u64::try_from(tried[0].number).expect("a number");
+    let before = given.store.job(number).await.expect("read").expect("a job");
+    tried = fails_and_asks(given, "Dan", 2, tried, 4).await;
+    assert_eq!(tried, []);
+    let after = given.store.job(number).await.expect("read").expect("a job");
+    assert_eq!(after.failures, before.failures, "it is not the job's fault");
     assert_eq!(given.store.resume(&[Stage::B]).await.expect("resumed"), 0);
     assert_eq!(given.store.resume(&Stage::ALL).await.expect("resumed"), 1);
     assert_eq!(given.status().await.paused[0], None);
-    given.take("Dan").await;
+    given.join("Eve", "Eve", Stage::A).await;
+    given.take("Eve").await;
 }
 
 pub(crate) async fn a_job_goes_to_others_than_those_at_whom_it_failed(given: &Given) {
