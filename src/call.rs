@@ -145,6 +145,8 @@ pub struct Answer {
     pub retry_after_ms: Option<u32>,
     /// The body as text.
     pub body: String,
+    /// Whether that is only its beginning, because it was longer than [`Call::most_bytes`].
+    pub cut: bool,
 }
 
 impl Answer {
@@ -206,6 +208,15 @@ impl Call {
             (200, _) if looks_like_a_page(&answer.body) => {
                 failed(Kind::Server, Code::NotATracker, page_text(status))
             }
+            (200, _) if answer.cut => failed(
+                Kind::Server,
+                Code::AnswerTooLarge,
+                format!(
+                    "The answer is larger than {} kB and was not read to its end. Is the URL that of \
+                     a tracker? A larger job belongs in a file that the job names.",
+                    self.most_bytes(status) / 1_000
+                ),
+            ),
             (200, _) if self.body_fits(&answer.body) => Meaning::Done,
             (200, _) => failed(
                 Kind::Server,
@@ -277,6 +288,19 @@ impl Call {
         }
     }
 
+    /// How many bytes of an answer with this status are read at most, as they come out of any
+    /// compression. The transfer is ended there.
+    ///
+    /// What is told cannot be the bound: a tracker hands out one job whatever `want_bytes` says, and
+    /// `max_body` is whatever is claimed by what answers. So these are constants.
+    #[must_use]
+    pub fn most_bytes(self, status: u16) -> u32 {
+        match (self, status) {
+            (Self::Sync | Self::NewJob, 200) => MOST_WITH_JOBS,
+            _ => MOST_WITHOUT_JOBS,
+        }
+    }
+
     /// Whether it sends nothing but its address.
     fn is_get(self) -> bool {
         matches!(self, Self::New | Self::JobCount)
@@ -296,6 +320,12 @@ impl Call {
         }
     }
 }
+
+/// An answer that may bring jobs, in bytes: no text that is longer crosses into the wasm.
+const MOST_WITH_JOBS: u32 = 64 << 20;
+
+/// Any other answer: a registration, a word, or an error, of which only the beginning is shown.
+const MOST_WITHOUT_JOBS: u32 = 64 << 10;
 
 /// What a tracker says of a stage that takes no workers now, and of one that does not exist.
 const DISABLED: &[u8] = b"is disabled";

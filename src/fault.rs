@@ -58,6 +58,8 @@ pub enum Code {
     NotATracker,
     /// An answer of the tracker that cannot be read.
     BadAnswer,
+    /// An answer that went on past any that the protocol knows; the rest was not read.
+    AnswerTooLarge,
     /// A job whose data says that it is JSON and is not.
     BadJobData,
     /// The address is not one.
@@ -86,6 +88,7 @@ impl Code {
             Self::Tracker(code) => code.as_str(),
             Self::NotATracker => "not_a_tracker",
             Self::BadAnswer => "bad_answer",
+            Self::AnswerTooLarge => "answer_too_large",
             Self::BadJobData => "bad_job_data",
             Self::InvalidUrl => "invalid_url",
             Self::InvalidDump => "invalid_dump",
@@ -180,6 +183,7 @@ impl Fault {
             self.code,
             Code::NotATracker
                 | Code::BadAnswer
+                | Code::AnswerTooLarge
                 | Code::Moved
                 | Code::OriginForbidden
                 | Code::Tracker(ErrorCode::NotAllowed)

@@ -510,7 +510,10 @@ async fn one_tab_computes_the_other_shows_and_controls_it_and_takes_over() {
     second.does("start", &[]);
     let shown = second.reaches("s => s.reason.code === 'another_tab'").await;
     assert_eq!(text(&get(&shown, "elsewhere"), "state"), "computing");
-    assert_eq!(json(&get(&shown, "cores")), r#"[{"core":0}]"#);
+    let [core] = &Array::from(&get(&shown, "cores")).to_vec()[..] else {
+        panic!("{}", json(&shown));
+    };
+    assert_eq!(get(core, "core"), 0);
 
     second.does("set", &[object(&[("cores", 3.into())])]);
     let told = first.crew.heard(0, "settings", 1).await.expect("settings");
@@ -923,4 +926,220 @@ async fn what_other_workers_and_tabs_say_is_taken_for_what_it_is() {
     tab.reaches("s => s.jobsDone === 9").await;
     assert_eq!(tab.crew.workers().length(), 2);
     call(&channel, "close", &[]).await.expect("closes");
+}
+
+/// Another script of the page's origin, which knows the channel.
+struct Stranger(JsValue);
+
+impl Stranger {
+    fn at(url: &str) -> Self {
+        Self(evaluate(&format!(
+            "new BroadcastChannel('distcompute {url}')"
+        )))
+    }
+
+    fn posts(&self, message: &str) {
+        start(&self.0, "postMessage", &[evaluate(message)]).unwrap_or_else(|e| panic!("{e:?}"));
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ = start(&self.0, "close", &[]);
+    }
+}
+
+async fn sleep(ms: u32) {
+    let wait = format!("new Promise((resolve) => setTimeout(resolve, {ms}))");
+    settled(evaluate(&wait)).await.expect("time passes");
+}
+
+#[test]
+async fn settings_from_another_tab_have_the_same_bounds_and_are_shown() {
+    let url = somewhere();
+    let tab = Tab::computing(&url, 1).await;
+    let before = json(&get(&tab.status(), "settings"));
+    let stranger = Stranger::at(&url);
+    for wild in [
+        "{ cores: 1e9 }",
+        "{ cores: -1 }",
+        "{ cores: NaN }",
+        "{ cores: 2.5 }",
+        "{ cores: '4' }",
+        "{ cores: [4] }",
+        "{ intensity: 1000 }",
+        "{ intensity: 0 }",
+        "{ intensity: Infinity }",
+        "{ background: 'no' }",
+        "{ pauseOnBattery: 0 }",
+        "{ hours: 7 }",
+        "{ hours: { from: 0 } }",
+        "{ hours: { from: 0, to: 1e9 } }",
+        "{ cores: 2, intensity: 5000 }",
+        "'x'.repeat(3_000_000)",
+        "new Map([['cores', 3]]).entries",
+        "null",
+    ] {
+        let post = format!("({{ t: 'word', word: 'set', given: {wild} }})");
+        stranger.posts(&post);
+    }
+    for pause in ["-1", "NaN", "'long'", "{}", "[]"] {
+        stranger.posts(&format!("({{ t: 'word', word: 'pause', given: {pause} }})"));
+    }
+    // Where it works, which project it is and what its workers run is nobody's word on the channel.
+    for word in [
+        "url",
+        "open",
+        "keep",
+        "free",
+        "granted",
+        "died",
+        "hub:cores",
+        "hub:fatal",
+    ] {
+        stranger.posts(&format!("({{ t: 'word', word: '{word}', given: 1000 }})"));
+        stranger.posts(&format!("({{ t: '{word}', given: 1000 }})"));
+    }
+    let fits = "({ t: 'word', word: 'set', given: \
+        { cores: 3, intensity: 50, url: 'http://elsewhere.example', nickname: 'Eve' } })";
+    stranger.posts(fits);
+    let told = tab.crew.heard(0, "settings", 1).await.expect("settings");
+    let told = get(&told, "settings");
+    assert_eq!(
+        (get(&told, "cores"), get(&told, "intensity")),
+        (3.into(), 50.into())
+    );
+    assert!(get(&told, "url").is_undefined());
+    // What is in force is what is shown, and only that was taken.
+    let shown = tab.reaches("s => s.settings.cores === 3").await;
+    assert_eq!(json(&get(&shown, "settings")), json(&told));
+    assert_ne!(json(&told), before);
+    assert_eq!(text(&shown, "state"), "computing");
+    assert_eq!(tab.crew.workers().length(), 2);
+}
+
+#[test]
+async fn a_forged_status_is_shown_only_as_far_as_it_is_one() {
+    let url = somewhere();
+    let tab = Tab::at(&url);
+    let stranger = Stranger::at(&url);
+    let deep =
+        "(() => { let deep = []; for (let i = 0; i < 2000; i++) deep = [deep]; return deep })()";
+    for forged in [
+        "7",
+        "null",
+        "{}",
+        "{ state: 'computing' }",
+        "{ state: 'hacked', reason: { code: 'computing' } }",
+        "{ state: 'computing', reason: { code: 7 } }",
+    ] {
+        stranger.posts(&format!("({{ t: 'status', status: {forged} }})"));
+    }
+    stranger.posts(&format!(
+        "({{ t: 'status', status: {{ state: 'computing', reason: {{ code: 'computing', until: 'x' }}, \
+           jobsDone: -7, computeMs: 'long', waiting: NaN, bytesSent: 12, cores: new Array(5000).fill(9), \
+           project: 'p'.repeat(100000), displayName: 5, stageNames: {{ a: 7, b: 'B', x: 'X' }}, \
+           jobsByStage: 'many', settings: {{ cores: 999 }}, error: {deep}, lastError: 5, \
+           connection: 'maybe', extra: {deep} }} }})"
+    ));
+    let shown = tab.reaches("s => s.state === 'elsewhere'").await;
+    let number = |name: &str| get(&shown, name).as_f64().expect("a number");
+    assert_eq!(
+        ["jobsDone", "computeMs", "waiting", "bytesSent"].map(number),
+        [0.0, 0.0, 0.0, 12.0]
+    );
+    let cores = Array::from(&get(&shown, "cores"));
+    assert_eq!(cores.length(), 1_024);
+    assert_eq!(text(&cores.get(0), "state"), "idle");
+    assert!(text(&shown, "project").len() < 3_000);
+    assert_eq!(text(&shown, "displayName"), "");
+    assert_eq!(json(&get(&shown, "stageNames")), r#"{"a":"","b":"B"}"#);
+    assert_eq!(json(&get(&shown, "jobsByStage")), "{}");
+    assert_eq!(text(&get(&shown, "error"), "message"), "");
+    assert_eq!(text(&shown, "connection"), "online");
+    assert!(get(&get(&shown, "reason"), "until").is_null());
+    assert!(get(&shown, "extra").is_undefined());
+    assert_ne!(get(&get(&shown, "settings"), "cores"), 999);
+    // It starts all the same.
+    tab.does("start", &[]);
+    tab.crew.heard(0, "hub", 1).await.expect("a hub");
+}
+
+#[test]
+async fn a_flood_on_the_channel_is_not_read_and_starves_nobody() {
+    let url = somewhere();
+    let tab = Tab::computing(&url, 1).await;
+    let stranger = Stranger::at(&url);
+    // Each change that is read reaches the hub.
+    let flood = "(channel) => { for (let i = 0; i < 5000; i++) \
+        channel.postMessage({ t: 'word', word: 'set', given: { cores: 1 + i % 1000 } }); }";
+    let flood: Function = evaluate(flood).unchecked_into();
+    for round in 1..=3_u32 {
+        flood
+            .call1(&JsValue::UNDEFINED, &stranger.0)
+            .expect("floods");
+        let began = now_ms();
+        let status = format!(
+            "({{ t: 'status', status: {{ jobsDone: {} }} }})",
+            100 + round
+        );
+        tab.says(0, &status);
+        tab.reaches(&format!("s => s.jobsDone === {}", 100 + round))
+            .await;
+        let took = now_ms() - began;
+        assert!(took < 2_000.0, "{took} ms");
+    }
+    let heard = "(crew) => crew.workers[0].heard.filter(({ t }) => t === 'settings').length";
+    let heard: Function = evaluate(heard).unchecked_into();
+    let read = heard.call1(&JsValue::UNDEFINED, &tab.crew).expect("counts");
+    let read = read.as_f64().expect("a number");
+    assert!((1.0..=800.0).contains(&read), "{read} of 15,000");
+    // What this tab says reaches the others also while it does not listen.
+    let hears: Function = evaluate(
+        "(channel) => new Promise((resolve) => { channel.onmessage = ({ data }) => \
+           data.word === 'pause' && resolve(data.given); })",
+    )
+    .unchecked_into();
+    let heard = hears
+        .call1(&JsValue::UNDEFINED, &stranger.0)
+        .expect("listens");
+    tab.does("pause", &[60_000.into()]);
+    assert_eq!(settled(heard).await.expect("hears"), 60_000);
+    tab.does("resume", &[]);
+    // Afterwards other tabs are heard again.
+    sleep(1_500).await;
+    stranger.posts("({ t: 'word', word: 'set', given: { cores: 1024, intensity: 20 } })");
+    tab.reaches("s => s.settings.intensity === 20").await;
+    assert_eq!(text(&tab.status(), "state"), "computing");
+}
+
+/// A server in the tracker's place whose answers have no end: each pull brings more.
+const ENDLESS: &str = "async (request) => { \
+    const all = (globalThis.pulled ??= {}), path = new URL(request.url ?? request).pathname; \
+    const chunk = new Uint8Array(16384).fill(91); \
+    all[path] ??= { bytes: 0, ended: false }; \
+    const one = all[path]; \
+    request.signal?.addEventListener('abort', () => (one.ended = true)); \
+    return new Response(new ReadableStream({ \
+      pull(controller) { one.bytes += chunk.length; controller.enqueue(chunk); }, \
+    })); }";
+
+#[test]
+async fn an_answer_without_end_is_read_to_its_bound_and_has_a_code() {
+    let endless = Silent::new("globalThis", "fetch", ENDLESS);
+    let outcome = init(&[
+        ("url", somewhere().into()),
+        ("stage", "a".into()),
+        ("verbose", false.into()),
+    ])
+    .await;
+    assert_eq!(fault(outcome), named("ServerError", "answer_too_large"));
+    let pulled = evaluate("Object.values(globalThis.pulled)");
+    let [one] = &Array::from(&pulled).to_vec()[..] else {
+        panic!("{}", json(&pulled));
+    };
+    let bytes = get(one, "bytes").as_f64().expect("bytes");
+    assert!((65_536.0..131_072.0).contains(&bytes), "{bytes}");
+    assert_eq!(get(one, "ended"), true);
+    drop(endless);
 }

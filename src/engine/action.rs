@@ -3,7 +3,7 @@
 use distcompute_protocol::Stage;
 
 use super::desk::{Key, Text};
-use crate::call::Answer;
+use crate::call::{Answer, Call};
 use crate::fault::Fault;
 use crate::probe::Finding;
 
@@ -66,6 +66,23 @@ pub enum Wire {
     Bye {
         token: String,
     },
+}
+
+impl Wire {
+    /// Which call of the protocol it is.
+    #[must_use]
+    pub fn call(&self) -> Call {
+        match self {
+            Self::Register { .. } => Call::New,
+            Self::Sync(_) => Call::Sync,
+            Self::NewJob { .. } => Call::NewJob,
+            Self::Complete { .. } => Call::CompleteJob,
+            Self::Flag { .. } => Call::FlagInvalidData,
+            Self::Progress { .. } => Call::UpdateProgress,
+            Self::Validate { .. } => Call::ValidateWorker,
+            Self::Bye { .. } => Call::Bye,
+        }
+    }
 }
 
 /// A `sync`, as [`distcompute_protocol::SyncRequest`], with numbers in place of outputs.

@@ -16,11 +16,13 @@
 //! | [`governor`] | whether this browser may compute now, and why not |
 //! | [`reason`] | why it computes or does not, as a code with parameters |
 //! | [`status`] | what a page sees of it all |
+//! | [`channel`] | how much a tab listens to the others |
 //! | [`house`] | the page's part: its workers, its tabs, and who is replaced when |
 //! | [`keyed`] | things by number |
 //! | [`duty`] | a core's own account: how much it works and how much it rests |
 
 pub mod action;
+pub mod channel;
 pub mod clock;
 pub mod desk;
 pub mod duty;

@@ -29,6 +29,18 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Stopped,
+        Self::Starting,
+        Self::Computing,
+        Self::Waiting,
+        Self::Paused,
+        Self::Stopping,
+        Self::Elsewhere,
+        Self::Failed,
+    ];
+
     /// The state that a reason stands for.
     #[must_use]
     pub fn of(reason: &Reason) -> Self {
@@ -84,6 +96,9 @@ pub enum CoreState {
 }
 
 impl CoreState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Starting, Self::Working, Self::Paused, Self::Idle];
+
     /// The word as JavaScript sees it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

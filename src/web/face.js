@@ -61,6 +61,15 @@ export function say(line) {
   }
 }
 
+/** The same, as a warning. */
+export function warn(line) {
+  try {
+    console.warn(line);
+  } catch {
+    // As above.
+  }
+}
+
 let [passed, wall] = [0];
 
 /** Milliseconds that only grow, also where there is no such clock and the other one is set. */
@@ -84,39 +93,62 @@ export async function send(request) {
   try {
     const response = await fetch(request);
     const header = (name) => response.headers.get(name) ?? undefined;
-    // Whoever has replaced `fetch` may give no stream.
-    const reader = response.body?.getReader?.();
-    const rest = { response, reader, decoder: new TextDecoder(), parts: [], bytes: 0, length: 0 };
+    const rest = restOf(response);
     return [Number(response.status), header("distcompute-error"), header("retry-after"), rest];
   } catch (error) {
     throw asError(error);
   }
 }
 
-/** Reads on in an answer: how many bytes have come so far, or the whole text where it has ended. */
-export async function readOn(rest, longest) {
+/** An answer whose body has not been read. */
+function restOf(response) {
+  // Whoever has replaced `fetch` may give no stream.
+  const reader = response.body?.getReader?.();
+  return { response, reader, decoder: new TextDecoder(), parts: [], bytes: 0, cut: false };
+}
+
+/** So much of a body that is too long is kept, in characters. */
+const beginning = 1_000;
+
+/**
+ * Reads on in an answer: how many bytes have come so far, or the whole text where it has ended. Where
+ * it has more than `most` bytes it is `cut`, and the text is its beginning: the caller ends the request.
+ */
+export async function readOn(rest, most) {
   try {
-    if (!rest.reader) return noLonger(String(await rest.response.text()), longest);
+    if (!rest.reader) {
+      const text = String(await rest.response.text());
+      rest.cut = text.length > most;
+      return rest.cut ? text.slice(0, beginning) : text;
+    }
     const { done, value } = await rest.reader.read();
     const part = done ? rest.decoder.decode() : rest.decoder.decode(value, { stream: true });
     rest.parts.push(part);
-    rest.length += part.length;
-    if (rest.length > longest) throw new RangeError("the answer is too long");
-    if (done) return rest.parts.join("");
-    rest.bytes += Number(value.byteLength);
-    return rest.bytes;
+    rest.bytes += done ? 0 : Number(value.byteLength) || part.length;
+    rest.cut = rest.bytes > most;
+    if (rest.cut) {
+      const more = (text, next) => (text.length < beginning ? text + next : text);
+      return rest.parts.reduce(more, "").slice(0, beginning);
+    }
+    return done ? rest.parts.join("") : rest.bytes;
   } catch (error) {
     throw asError(error);
   }
 }
 
-function noLonger(text, longest) {
-  if (text.length > longest) throw new RangeError("the answer is too long");
-  return text;
-}
-
 function asError(value) {
   return isError(value) ? value : new Error("fetch failed with something that is no error");
+}
+
+/** What `look` reads of an answer at most, in bytes. */
+const looksAt = 65_536;
+
+/** The body of an answer that should be short. */
+async function short(response) {
+  const rest = restOf(response);
+  let text;
+  while (typeof text !== "string") text = await readOn(rest, looksAt);
+  return text;
 }
 
 /**
@@ -142,7 +174,7 @@ export async function look(base) {
   try {
     for (const [path, fits] of questions) {
       const response = await fetch(base + path, options);
-      const body = await response.text();
+      const body = await short(response);
       status ??= String(response.status);
       try {
         if (response.ok && fits(body)) {
@@ -163,6 +195,8 @@ export async function look(base) {
     }
   } finally {
     clearTimeout(timer);
+    // Nothing more of a body that was not read to its end.
+    controller.abort();
   }
 }
 

@@ -22,6 +22,8 @@ extern "C" {
 
     pub(crate) fn say(line: &str);
 
+    pub(crate) fn warn(line: &str);
+
     pub(crate) fn now() -> f64;
 
     #[wasm_bindgen(js_name = tellPage)]
@@ -34,7 +36,7 @@ extern "C" {
     pub(crate) async fn send(request: &web_sys::Request) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_name = readOn)]
-    pub(crate) async fn read_on(rest: &JsValue, longest: u32) -> Result<JsValue, JsValue>;
+    pub(crate) async fn read_on(rest: &JsValue, most: u32) -> Result<JsValue, JsValue>;
 }
 
 /// Members of the package that stand in `face.js`. Only their names cross here: wasm-bindgen types

@@ -1,6 +1,7 @@
 //! One exchange over `fetch`: sends, waits and stops as [`Exchange`] says.
 
 use super::face::{look, now, read_on, send};
+use super::object::flag;
 use super::options::CallOptions;
 use super::turn::Turn;
 use super::{error, json};
@@ -93,7 +94,7 @@ impl<'a> Terms<'a> {
         loop {
             let length = body.as_ref().map_or(0, |body| body.length());
             let patience = exchange.patience(now(), length);
-            let outcome = attempt(&url, body.as_ref(), patience, &|_| {}).await;
+            let outcome = attempt(self.call, &url, body.as_ref(), patience, &|_| {}).await;
             let (now, random) = (now(), js_sys::Math::random());
             let base = address.as_str();
             let mut cause = JsValue::UNDEFINED;
@@ -190,6 +191,8 @@ pub(crate) struct Reply {
     code: Option<ErrorCode>,
     retry_after_ms: Option<u32>,
     pub(crate) body: JsString,
+    /// Whether that is only its beginning.
+    cut: bool,
     /// Bytes of the body, as they came out of any compression.
     pub(crate) bytes: f64,
 }
@@ -215,6 +218,7 @@ impl Reply {
             code: self.code,
             retry_after_ms: self.retry_after_ms,
             body,
+            cut: self.cut,
         }
     }
 }
@@ -229,11 +233,13 @@ impl Drop for Running {
 }
 
 /// Sends a request once: a GET where there is no body, else a POST of JSON. `on` is told how far it
-/// is, from the beginning of the answer on.
+/// is, from the beginning of the answer on. Of an answer that is longer than any to this call only the
+/// beginning is read, and the rest of it is not received: the request is ended with `running`.
 ///
 /// A transfer that goes on is not ended, however long it takes: only where nothing has come for a
 /// while. Of the body that goes up a browser tells nothing, so its time is reckoned beforehand.
 pub(crate) async fn attempt(
+    call: Call,
     url: &str,
     body: Option<&JsString>,
     patience: Patience,
@@ -243,7 +249,7 @@ pub(crate) async fn attempt(
         Ok(controller) => Running(controller),
         Err(thrown) => return Outcome::NotReached(thrown),
     };
-    let exchange = fetch(url, body, &running.0, patience, on);
+    let exchange = fetch(call, url, body, &running.0, patience, on);
     let Some(whole_ms) = patience.whole_ms else {
         return exchange.await;
     };
@@ -254,6 +260,7 @@ pub(crate) async fn attempt(
 }
 
 async fn fetch(
+    call: Call,
     url: &str,
     body: Option<&JsString>,
     controller: &AbortController,
@@ -295,9 +302,10 @@ async fn fetch(
     };
     moved(0.0, false);
     let rest = begun.get(3);
+    let most = call.most_bytes(status);
     let mut bytes = 0.0;
     let body = loop {
-        let more = read_on(&rest, json::LONGEST);
+        let more = read_on(&rest, most);
         match race(more, TimeoutFuture::new(patience.stall_ms)).await {
             First::Left(Ok(more)) => match more.dyn_into::<JsString>() {
                 Ok(text) => break text,
@@ -318,6 +326,7 @@ async fn fetch(
         retry_after_ms: text(2).and_then(|header| read_retry_after(&header)),
         bytes: bytes.max(f64::from(body.length())),
         body,
+        cut: flag(&rest, "cut"),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The hub worker: carries out what the scheduler says. All requests, timers and writes to storage
 //! of a volunteer are made here; nothing is decided, and nothing is computed.
 
-use super::face::{door, now, tell_page};
+use super::face::{door, now, tell_page, warn};
 use super::http::{Outcome as Came, attempt, find};
 use super::json;
 use super::object::{Made, amount, field, flag, list, number, object, small, text};
@@ -34,7 +34,7 @@ use wasm_bindgen_futures::spawn_local;
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
-    async fn read(site: &str, late: &JsValue) -> JsValue;
+    async fn read(site: &str, most: u32, late: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = write)]
     fn write_entries(site: &str, entries: &Array) -> js_sys::Promise;
 }
@@ -63,6 +63,10 @@ const FIRST_KEY: f64 = 2_000_000_000.0;
 
 /// No timer is set for longer: a machine that slept looks up soon after.
 const LONGEST_MS: f64 = 30_000.0;
+
+/// So many entries of what is stored are read: more than any hub has written, and few enough for any
+/// memory.
+const MOST_STORED: u32 = 10_000;
 
 /// The rules are told so often how far an answer is.
 const MOVED_MS: f64 = 100.0;
@@ -225,9 +229,10 @@ impl Hub {
             hub.restore_late(kept);
             Ok(JsValue::UNDEFINED)
         }));
-        let kept = read(&self.site, &late).await;
+        let kept = read(&self.site, MOST_STORED, &late).await;
         let (mut sessions, mut jobs) = (Vec::new(), Vec::new());
         let mut states: Vec<(String, JsValue)> = Vec::new();
+        let mut unreadable = 0;
         let entries: Vec<JsValue> = kept
             .dyn_into::<Array>()
             .map_or_else(|_| Vec::new(), |entries| entries.to_vec());
@@ -239,8 +244,11 @@ impl Hub {
                     states.push((stored.ticket.text().to_owned(), state));
                 }
                 jobs.push(stored);
+            } else {
+                unreadable += 1;
             }
         }
+        warn_of(unreadable);
         // A job whose outcome is stored too has ended.
         let ended = |jobs: &[Stored], ticket: &str| {
             let mut jobs = jobs.iter().filter(|job| job.outcome.is_some());
@@ -421,7 +429,7 @@ impl Hub {
                 self.handle(Event::Moved(id, moved));
             }
         };
-        let got = match attempt(&url, body.as_ref(), patience, &on).await {
+        let got = match attempt(wire.call(), &url, body.as_ref(), patience, &on).await {
             Came::Answered(reply) => {
                 self.received.set(self.received.get() + reply.bytes);
                 let answer = reply.beginning();
@@ -674,6 +682,16 @@ impl Hub {
             results,
             checkpoint,
         }
+    }
+}
+
+/// Another version of this package, or another script of this origin, has stored something else.
+fn warn_of(unreadable: u32) {
+    if unreadable > 0 {
+        let count = unreadable.to_string();
+        let what = " of the records that this browser keeps for the tracker cannot be read and are passed \
+             over. forget() deletes all of them.";
+        warn(&["distcompute: ", &count, what].concat());
     }
 }
 

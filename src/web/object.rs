@@ -1,7 +1,7 @@
 //! Plain JavaScript objects, made and read field by field. What is read may be anything: a field that
 //! is not there, or not what it should be, is `None`.
 
-use js_sys::{Array, Object, Reflect};
+use js_sys::{Array, JsString, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
 /// One function for each kind of value: a text or a number that is made a `JsValue` first has to be
@@ -126,9 +126,22 @@ pub(crate) fn field(of: &JsValue, name: &str) -> Option<JsValue> {
     (!value.is_undefined() && !value.is_null()).then_some(value)
 }
 
+/// A longer text does not cross into the wasm, in UTF-16 units: what is read here are names, tokens and
+/// messages, and whoever writes into the storage may have written anything. Jobs and results stay outside.
+const LONGEST: u32 = 1 << 20;
+
+/// No list that is read has more entries. `sync` allows fewer.
+const MOST_ENTRIES: u32 = 10_000;
+
 /// A field that is a text.
 pub(crate) fn text(of: &JsValue, name: &str) -> Option<String> {
-    field(of, name)?.as_string()
+    as_text(&field(of, name)?)
+}
+
+/// A text, unless it is one that nobody should send.
+pub(crate) fn as_text(value: &JsValue) -> Option<String> {
+    let text = value.dyn_ref::<JsString>()?;
+    (text.length() <= LONGEST).then(|| String::from(text))
 }
 
 /// A field that is a number.
@@ -164,8 +177,8 @@ pub(crate) fn flag(of: &JsValue, name: &str) -> bool {
     field(of, name).is_some_and(|value| value.is_truthy())
 }
 
-/// The entries of a field that is a list.
+/// The entries of a field that is a list; the first of them where it is longer than any should be.
 pub(crate) fn list(of: &JsValue, name: &str) -> Vec<JsValue> {
     let found = field(of, name).and_then(|value| value.dyn_into::<Array>().ok());
-    found.map_or_else(Vec::new, |array| array.to_vec())
+    found.map_or_else(Vec::new, |array| array.slice(0, MOST_ENTRIES).to_vec())
 }

@@ -59,6 +59,12 @@ function say(line) {
   } catch {
   }
 }
+function warn(line) {
+  try {
+    console.warn(line);
+  } catch {
+  }
+}
 var [passed, wall] = [0];
 function now() {
   try {
@@ -75,34 +81,47 @@ async function send(request) {
   try {
     const response = await fetch(request);
     const header = (name) => response.headers.get(name) ?? void 0;
-    const reader = response.body?.getReader?.();
-    const rest = { response, reader, decoder: new TextDecoder(), parts: [], bytes: 0, length: 0 };
+    const rest = restOf(response);
     return [Number(response.status), header("distcompute-error"), header("retry-after"), rest];
   } catch (error) {
     throw asError(error);
   }
 }
-async function readOn(rest, longest) {
+function restOf(response) {
+  const reader = response.body?.getReader?.();
+  return { response, reader, decoder: new TextDecoder(), parts: [], bytes: 0, cut: false };
+}
+var beginning = 1e3;
+async function readOn(rest, most) {
   try {
-    if (!rest.reader) return noLonger(String(await rest.response.text()), longest);
+    if (!rest.reader) {
+      const text = String(await rest.response.text());
+      rest.cut = text.length > most;
+      return rest.cut ? text.slice(0, beginning) : text;
+    }
     const { done, value } = await rest.reader.read();
     const part = done ? rest.decoder.decode() : rest.decoder.decode(value, { stream: true });
     rest.parts.push(part);
-    rest.length += part.length;
-    if (rest.length > longest) throw new RangeError("the answer is too long");
-    if (done) return rest.parts.join("");
-    rest.bytes += Number(value.byteLength);
-    return rest.bytes;
+    rest.bytes += done ? 0 : Number(value.byteLength) || part.length;
+    rest.cut = rest.bytes > most;
+    if (rest.cut) {
+      const more = (text, next) => text.length < beginning ? text + next : text;
+      return rest.parts.reduce(more, "").slice(0, beginning);
+    }
+    return done ? rest.parts.join("") : rest.bytes;
   } catch (error) {
     throw asError(error);
   }
 }
-function noLonger(text, longest) {
-  if (text.length > longest) throw new RangeError("the answer is too long");
-  return text;
-}
 function asError(value) {
   return isError(value) ? value : new Error("fetch failed with something that is no error");
+}
+var looksAt = 65536;
+async function short(response) {
+  const rest = restOf(response);
+  let text;
+  while (typeof text !== "string") text = await readOn(rest, looksAt);
+  return text;
 }
 async function look(base) {
   const controller = new AbortController();
@@ -121,7 +140,7 @@ async function look(base) {
   try {
     for (const [path, fits] of questions) {
       const response = await fetch(base + path, options);
-      const body = await response.text();
+      const body = await short(response);
       status ??= String(response.status);
       try {
         if (response.ok && fits(body)) {
@@ -141,6 +160,7 @@ async function look(base) {
     }
   } finally {
     clearTimeout(timer);
+    controller.abort();
   }
 }
 function isError(value) {
@@ -321,8 +341,8 @@ async function transact(mode, work2) {
   });
 }
 var all = (site) => IDBKeyRange.bound([site], [site, []]);
-async function read(site, late) {
-  const step = transact("readonly", (kept) => kept.getAll(all(site)));
+async function read(site, most, late) {
+  const step = transact("readonly", (kept) => kept.getAll(all(site), most));
   try {
     return await limited(step, limits.open + limits.read);
   } catch (error) {
@@ -1186,12 +1206,29 @@ var Page = class {
         look3();
       }, Object)
     );
+    this.tune();
+    look3();
+  }
+  /** Listens to the other tabs. */
+  tune() {
     attempt(() => {
-      this.channel = new BroadcastChannel(this.name);
-      this.on(this.channel, "message", ({ data }) => attempt(() => this.hear(data)));
+      const channel = new BroadcastChannel(this.name);
+      this.channel = channel;
+      const heard2 = (event) => {
+        if (this.channel !== channel) return;
+        const closed = this.tell("message");
+        if (typeof closed === "number") this.hangUp(closed);
+        else this.hear(Object(event.data));
+      };
+      this.on(channel, "message", (event) => attempt(() => heard2(event)));
       this.post({ t: "hello" });
     });
-    look3();
+  }
+  /** Somebody floods the channel: a closed one takes no thread. */
+  hangUp(ms) {
+    this.channel.close();
+    this.channel = void 0;
+    setTimeout(() => this.ended.signal.aborted || this.tune(), ms);
   }
   on(target, type, listener) {
     target.addEventListener(type, listener, { signal: this.ended.signal });
@@ -1215,18 +1252,23 @@ var Page = class {
     this.post({ t: "word", word, given });
   }
   post(message) {
-    attempt(() => this.channel.postMessage(message));
+    attempt(() => {
+      const channel = this.channel ?? new BroadcastChannel(this.name);
+      channel.postMessage(message);
+      if (channel !== this.channel) channel.close();
+    });
   }
   hear({ t, status, word, given }) {
     if (t === "word") this.tell("heard", word, given);
     else if (t === "gone") this.tell("elsewhere", false);
-    else if (t === "status") {
-      if (!isSame(this.there, Object(status))) {
-        this.there = Object(status);
-        this.changed = true;
-      }
-      this.tell("elsewhere", true);
-    } else if (t === "hello") this.postStatus();
+    else if (t === "status") this.tell("there", status);
+    else if (t === "hello") this.postStatus();
+  }
+  /** What another tab has said of itself, as far as it can be shown. */
+  see(status) {
+    if (isSame(this.there, status)) return;
+    this.there = status;
+    this.changed = true;
   }
   gone() {
     this.requests = [];
@@ -1510,6 +1552,7 @@ export {
   send,
   set,
   tellPage,
+  warn,
   whenLoaded,
   within,
   wordOf,

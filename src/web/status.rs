@@ -1,10 +1,12 @@
 //! The status as JavaScript sees it.
 
-use super::object::{Made, array, object};
+use super::object::{Made, amount, array, field, list, number, object, small, text, whole};
 use super::settings::write_settings;
+use crate::engine::house::MOST_CORES;
 use crate::engine::reason::Reason;
-use crate::engine::status::{Core, State, Status};
+use crate::engine::status::{Core, CoreState, State, Status};
 use crate::fault::Fault;
+use distcompute_protocol::{Stage, cut};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -209,4 +211,125 @@ fn write_core(core: &Core) -> JsValue {
         .with("jobs", core.jobs)
         .with("jobsPerMinute", core.jobs_per_minute)
         .done()
+}
+
+/// So much of a text is shown that another tab has said, in characters.
+const SHOWN: usize = 2_000;
+
+/// What another tab has said of itself, as far as it is a status: any script of this origin may say
+/// something on the channel, and what is shown must have the shape that its types promise. The settings
+/// are this tab's own. `None`: it is none.
+pub(crate) fn shown(said: &JsValue) -> Option<JsValue> {
+    let state = word(said, "state", State::ALL.map(State::as_str))?;
+    let reason = field(said, "reason")?;
+    let code = short(&reason, "code")?;
+    let reason = object().with("code", &code).with(
+        "until",
+        number(&reason, "until").filter(|ms| ms.is_finite()),
+    );
+    let error = field(said, "error").map(|error| {
+        let made = ["name", "code", "message"]
+            .into_iter()
+            .fold(object(), |made, name| {
+                made.with(name, &short(&error, name).unwrap_or_default())
+            });
+        match short(&error, "address") {
+            Some(address) => made.with("address", &address),
+            None => made,
+        }
+    });
+    let last = field(said, "lastError").map(|last| {
+        object()
+            .with("name", &short(&last, "name").unwrap_or_default())
+            .with("message", &short(&last, "message").unwrap_or_default())
+            .with("job", whole(&last, "job").unwrap_or_default())
+            .with("at", amount(&last, "at"))
+    });
+    let cores = list(said, "cores");
+    let cores = cores.iter().take(MOST_CORES as usize).map(shown_core);
+    let by_letter = |name: &str, put: fn(Made, &JsValue, &'static str) -> Made| {
+        let of = field(said, name).unwrap_or_default();
+        let letters = Stage::ALL.into_iter().map(|stage| stage.letter());
+        letters
+            .filter(|letter| field(&of, letter).is_some())
+            .fold(object(), |made, letter| put(made, &of, letter))
+    };
+    let counts = [
+        "jobsDone",
+        "jobsInvalid",
+        "jobsFailed",
+        "jobsRejected",
+        "notDelivered",
+        "computeMs",
+        "bytesSent",
+        "bytesReceived",
+        "waiting",
+        "bytesWaiting",
+    ];
+    let made = counts
+        .into_iter()
+        .fold(object(), |made, name| made.with(name, amount(said, name)));
+    let shown = made
+        .with("state", state)
+        .with("reason", reason)
+        .with("error", error)
+        .with("lastError", last)
+        .with("cores", &array(cores))
+        .with(
+            "jobsByStage",
+            by_letter("jobsByStage", |made, of, letter| {
+                made.with(letter, amount(of, letter))
+            }),
+        )
+        .with(
+            "stageNames",
+            by_letter("stageNames", |made, of, letter| {
+                made.with(letter, &short(of, letter).unwrap_or_default())
+            }),
+        )
+        .with(
+            "connection",
+            word(said, "connection", ["online", "unreachable"]).unwrap_or("online"),
+        )
+        .with("project", &short(said, "project").unwrap_or_default())
+        .with(
+            "displayName",
+            &short(said, "displayName").unwrap_or_default(),
+        );
+    Some(shown.done())
+}
+
+fn shown_core(core: &JsValue) -> JsValue {
+    let stage = word(core, "stage", Stage::ALL.map(Stage::letter));
+    let stage = stage.map_or(JsValue::NULL, JsValue::from_str);
+    object()
+        .with("core", small(core, "core").unwrap_or_default())
+        .with(
+            "state",
+            word(core, "state", CoreState::ALL.map(CoreState::as_str)).unwrap_or("idle"),
+        )
+        .with("job", whole(core, "job"))
+        .with("stage", &stage)
+        .with("attempt", small(core, "attempt"))
+        .with("done", amount(core, "done"))
+        .with("total", amount(core, "total"))
+        .with("text", &short(core, "text").unwrap_or_default())
+        .with("jobs", whole(core, "jobs").unwrap_or_default())
+        .with("jobsPerMinute", amount(core, "jobsPerMinute"))
+        .done()
+}
+
+/// A text that may be shown.
+fn short(of: &JsValue, name: &str) -> Option<String> {
+    Some(cut(&text(of, name)?, SHOWN))
+}
+
+/// A field that is one of these words.
+fn word<const N: usize>(
+    of: &JsValue,
+    name: &str,
+    words: [&'static str; N],
+) -> Option<&'static str> {
+    let said = text(of, name)?;
+    words.into_iter().find(|word| *word == said)
 }

@@ -68,11 +68,11 @@ async function transact(mode, work) {
 const all = (site) => IDBKeyRange.bound([site], [site, []]);
 
 /**
- * Resolves to what is kept at `site`, as it was written; to nothing where there is no storage, or none
- * that answers in time. `late` is told what it has where that comes after all.
+ * Resolves to what is kept at `site`, as it was written, `most` entries of it; to nothing where there is no
+ * storage, or none that answers in time. `late` is told what it has where that comes after all.
  */
-export async function read(site, late) {
-  const step = transact("readonly", (kept) => kept.getAll(all(site)));
+export async function read(site, most, late) {
+  const step = transact("readonly", (kept) => kept.getAll(all(site), most));
   try {
     return await limited(step, limits.open + limits.read);
   } catch (error) {

@@ -132,12 +132,32 @@ class Page {
         look();
       }, Object),
     );
+    this.tune();
+    look();
+  }
+
+  /** Listens to the other tabs. */
+  tune() {
     attempt(() => {
-      this.channel = new BroadcastChannel(this.name);
-      this.on(this.channel, "message", ({ data }) => attempt(() => this.hear(data)));
+      const channel = new BroadcastChannel(this.name);
+      this.channel = channel;
+      // Asked before the message is looked at: a browser may unpack it only then.
+      const heard = (event) => {
+        if (this.channel !== channel) return;
+        const closed = this.tell("message");
+        if (typeof closed === "number") this.hangUp(closed);
+        else this.hear(Object(event.data));
+      };
+      this.on(channel, "message", (event) => attempt(() => heard(event)));
       this.post({ t: "hello" });
     });
-    look();
+  }
+
+  /** Somebody floods the channel: a closed one takes no thread. */
+  hangUp(ms) {
+    this.channel.close();
+    this.channel = undefined;
+    setTimeout(() => this.ended.signal.aborted || this.tune(), ms);
   }
 
   on(target, type, listener) {
@@ -166,19 +186,25 @@ class Page {
   }
 
   post(message) {
-    attempt(() => this.channel.postMessage(message));
+    attempt(() => {
+      const channel = this.channel ?? new BroadcastChannel(this.name);
+      channel.postMessage(message);
+      if (channel !== this.channel) channel.close();
+    });
   }
 
   hear({ t, status, word, given }) {
     if (t === "word") this.tell("heard", word, given);
     else if (t === "gone") this.tell("elsewhere", false);
-    else if (t === "status") {
-      if (!isSame(this.there, Object(status))) {
-        this.there = Object(status);
-        this.changed = true;
-      }
-      this.tell("elsewhere", true);
-    } else if (t === "hello") this.postStatus();
+    else if (t === "status") this.tell("there", status);
+    else if (t === "hello") this.postStatus();
+  }
+
+  /** What another tab has said of itself, as far as it can be shown. */
+  see(status) {
+    if (isSame(this.there, status)) return;
+    this.there = status;
+    this.changed = true;
   }
 
   gone() {

@@ -6,12 +6,13 @@
 
 use super::face::{door, hand_over, now};
 use super::json::{kind_of, says, shown};
-use super::object::{array, object};
+use super::object::{array, as_text, object};
 use super::options::{VolunteerOptions, known};
 use super::settings::{
     given_settings, read_settings, require_object, truth, write_limits, write_settings,
 };
 use super::status;
+use crate::engine::channel::Listening;
 use crate::engine::clock::Now;
 use crate::engine::house::{Action, Event, House, HubWord, Order, Word};
 use crate::engine::reason::Reason;
@@ -154,9 +155,13 @@ pub fn open(options: &JsValue, page: Page) -> Result<JsValue, JsValue> {
         page: RefCell::new(Some(page)),
         untold: Cell::new(false),
         telling: Cell::default(),
+        listening: Cell::default(),
     };
     // Freed with the page that holds it, as soon as `inner` has let go of that.
     Ok(door(Box::new(move |what, a, b| {
+        if what == "message" {
+            return Ok(inner.message());
+        }
         inner.told(&what, &a, &b)?;
         Ok(U)
     })))
@@ -174,9 +179,18 @@ struct Inner {
     /// Whether the page's listeners are to hear of a change.
     untold: Cell<bool>,
     telling: Cell<Telling>,
+    listening: Cell<Listening>,
 }
 
 impl Inner {
+    /// The channel has a message: for how long it is to be closed instead of being read, if so.
+    fn message(&self) -> JsValue {
+        let mut listening = self.listening.get();
+        let closed = listening.message(now());
+        self.listening.set(listening);
+        closed.map_or(U, JsValue::from)
+    }
+
     /// What the page tells.
     fn told(&self, what: &str, a: &JsValue, b: &JsValue) -> Result<(), Fault> {
         let number = |value: &JsValue| value.as_f64().unwrap_or(-1.0) as u32;
@@ -190,6 +204,13 @@ impl Inner {
             "returned" => Event::Returned,
             "heirs" => Event::Heirs(a.is_truthy()),
             "elsewhere" => Event::Elsewhere(a.is_truthy()),
+            "there" => {
+                let Some(shown) = status::shown(a) else {
+                    return Ok(());
+                };
+                self.perform("see", &shown, &U, &U, &U);
+                Event::Elsewhere(true)
+            }
             "hidden" => Event::Hidden(a.is_truthy()),
             "ready" => Event::Ready(id),
             "died" => Event::Died(id, says(b)),
@@ -200,7 +221,7 @@ impl Inner {
             "hub:stopped" => Event::Hub(id, HubWord::Stopped),
             "hub:renew" => Event::Hub(id, HubWord::Renew),
             "hub:fatal" => Event::Hub(id, HubWord::Fatal),
-            "heard" => Event::Heard(self.word(&a.as_string().unwrap_or_default(), b, false)?),
+            "heard" => Event::Heard(self.word(&as_text(a).unwrap_or_default(), b, false)?),
             "later" => {
                 let mut telling = self.telling.get();
                 telling.came_back();

@@ -2,7 +2,9 @@
 //! what is stored, and the status.
 
 use super::hub::Texts;
-use super::object::{Made, array, field, flag, list, number, object, small, text, whole};
+use super::object::{
+    Made, amount, array, as_text, field, flag, list, number, object, small, text, whole,
+};
 use crate::call::{Answer, Request, read_alive};
 use crate::engine::{
     action::{Granted, Hello, Parsed, Session, Sync, Synced, Wire},
@@ -110,8 +112,16 @@ fn data(json: &JsValue, texts: &mut Texts) -> Option<Text> {
     Some(texts.keep(text))
 }
 
+/// No tracker can be configured to give longer ones.
+const LONGEST_LEASE_S: f64 = u32::MAX as f64;
+
+/// A token or a lease. A tracker's have a fraction of this.
+fn secret(of: &JsValue, name: &str) -> Option<String> {
+    text(of, name).filter(|secret| (1..=256).contains(&secret.len()))
+}
+
 fn hello(json: &JsValue) -> Option<Hello> {
-    let token = text(json, "token").filter(|token| (1..=256).contains(&token.len()))?;
+    let token = secret(json, "token")?;
     let extensions = list(json, "extensions");
     let syncs = |extension: &JsValue| extension.as_string().as_deref() == Some(SYNC_EXTENSION);
     Some(Hello {
@@ -123,8 +133,9 @@ fn hello(json: &JsValue) -> Option<Hello> {
         lease_ms: 1_000.0
             * number(json, "lease_s")
                 .filter(|s| *s > 0.0)
-                .unwrap_or(300.0),
-        max_body: number(json, "max_body").unwrap_or_default(),
+                .unwrap_or(300.0)
+                .min(LONGEST_LEASE_S),
+        max_body: amount(json, "max_body"),
         app_version: text(json, "app_version").unwrap_or_default(),
     })
 }
@@ -132,7 +143,7 @@ fn hello(json: &JsValue) -> Option<Hello> {
 fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
     let names = |name: &str| {
         let names = list(json, name);
-        names.iter().filter_map(JsValue::as_string).collect()
+        names.iter().filter_map(as_text).collect()
     };
     let wait_s = number(json, "wait_s")?;
     let mut jobs = Vec::new();
@@ -163,13 +174,18 @@ fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
     })
 }
 
+/// In a hundred thousand years.
+const LAST_SEQ: u64 = 1 << 52;
+
 /// A registration that was stored.
 pub(super) fn session(entry: &JsValue) -> Option<Session> {
     let stored = field(entry, "hello")?;
     Some(Session {
         stage: text(entry, "stage")?.parse().ok()?,
         nickname: text(entry, "nickname")?,
-        seq: whole(entry, "seq")?,
+        // It counts in milliseconds since 1970. From one that is near the last that a number can hold, no
+        // further request could be told from the one before.
+        seq: whole(entry, "seq").filter(|seq| *seq < LAST_SEQ)?,
         hello: hello(&stored)?,
     })
 }
@@ -203,7 +219,7 @@ pub(super) fn write_session(session: &Session) -> (String, JsValue) {
 
 /// A job or an outcome that was stored.
 pub(super) fn stored(entry: &JsValue, texts: &mut Texts) -> Option<Stored> {
-    let name = text(entry, "ticket")?;
+    let name = secret(entry, "ticket")?;
     let said = || text(entry, "said").unwrap_or_default();
     let mut keep = |name: &str| {
         let text = field(entry, name)?.dyn_into::<JsString>().ok()?;

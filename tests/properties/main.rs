@@ -2,6 +2,7 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+mod bounds;
 mod parsers;
 mod rules;
 mod storm;

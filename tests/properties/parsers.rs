@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::cases;
 
-const CALLS: [Call; 9] = [
+pub(super) const CALLS: [Call; 9] = [
     Call::New,
     Call::ValidateWorker,
     Call::JobCount,
@@ -63,14 +63,16 @@ fn answer() -> impl Strategy<Value = Answer> {
         prop::sample::select(vec![400, 403, 404, 409, 413, 422, 503]),
         any::<u16>()
     ];
-    (status, code, any::<Option<u32>>(), body()).prop_map(|(status, code, retry_after_ms, body)| {
-        Answer {
+    let cut = prop::bool::weighted(0.2);
+    (status, code, any::<Option<u32>>(), body(), cut).prop_map(
+        |(status, code, retry_after_ms, body, cut)| Answer {
             status,
             code,
             retry_after_ms,
             body,
-        }
-    })
+            cut,
+        },
+    )
 }
 
 proptest! {
@@ -121,7 +123,7 @@ proptest! {
     ) {
         match call.meaning(&answer) {
             Meaning::Done => {
-                prop_assert_eq!(answer.status, 200);
+                prop_assert_eq!((answer.status, answer.cut), (200, false));
                 let body = answer.body.trim_ascii().trim_matches('"');
                 match call {
                     Call::ValidateWorker => prop_assert!(read_alive(body).is_some()),

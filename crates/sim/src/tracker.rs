@@ -674,6 +674,7 @@ impl Model {
             code,
             retry_after_ms: None,
             body,
+            cut: false,
         };
         Said {
             answer,

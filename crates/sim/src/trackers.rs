@@ -756,6 +756,7 @@ impl Trackers {
             code: code.copied(),
             retry_after_ms: retry_after.and_then(|text| read_retry_after(&text)),
             body,
+            cut: false,
         };
         let died = !self.bury().is_empty();
         self.calls += 1;

@@ -494,7 +494,7 @@ impl Syncs {
         let (up, down) = match (&fault.code, flight.begun) {
             (Code::Timeout, begun) => (begun.is_none(), true),
             (Code::Unreachable, None) => (true, false),
-            (Code::Unreachable | Code::BadAnswer, Some(_)) => (false, true),
+            (Code::Unreachable | Code::BadAnswer | Code::AnswerTooLarge, Some(_)) => (false, true),
             _ => (false, false),
         };
         if *want > 0 && down {
