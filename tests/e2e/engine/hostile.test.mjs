@@ -1,0 +1,235 @@
+// What stands in the tracker's place and means harm, and another script of the page's own origin.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { test } from "node:test";
+
+import { openBrowser } from "../browser.mjs";
+import {
+  begin,
+  jobs,
+  openTab,
+  startSetting,
+  startSite,
+  statusOf,
+  until,
+  untilBooks,
+} from "./setting.mjs";
+
+const cors = {
+  "access-control-allow-origin": "*",
+  "access-control-allow-headers": "content-type",
+  "content-type": "application/json",
+};
+
+const hello = {
+  ...{ token: "secret", display_name: "Ada", project: "Endless", stage_name: "Work" },
+  ...{ extensions: ["sync"], lease_s: 300, max_body: 1e12, app_version: "" },
+};
+
+/** Sends without end, as fast as it is read; `sent` is told how much the line has taken. */
+function endless(outgoing, sent) {
+  outgoing.writeHead(200, cors);
+  const chunk = Buffer.alloc(65_536, "[");
+  const more = () => {
+    while (!outgoing.destroyed) {
+      sent(chunk.length);
+      if (!outgoing.write(chunk)) return;
+    }
+  };
+  outgoing.on("drain", more);
+  more();
+}
+
+/** A server that answers as `handle` says for a path; `seen` has each request with its bytes. */
+async function serverOf(t, handle) {
+  const seen = [];
+  const server = createServer((incoming, outgoing) => {
+    if (incoming.method === "OPTIONS") return outgoing.writeHead(204, cors).end();
+    const one = { path: incoming.url.split("?")[0], bytes: 0, closed: false };
+    outgoing.on("close", () => (one.closed = true));
+    seen.push(one);
+    incoming.resume();
+    return handle(one.path, outgoing, (bytes) => (one.bytes += bytes));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => (server.close(), server.closeAllConnections()));
+  return { url: `http://127.0.0.1:${server.address().port}`, seen };
+}
+
+const mb = 1 << 20;
+/** What the buffers of the sockets and of the browser may hold besides. */
+const buffers = 16 * mb;
+
+for (const [what, code, most, path, handle] of [
+  [
+    "a registration",
+    "answer_too_large",
+    0,
+    "/api/new",
+    (_, outgoing, sent) => endless(outgoing, sent),
+  ],
+  [
+    "a sync",
+    "answer_too_large",
+    64 * mb,
+    "/api/sync",
+    (path, outgoing, sent) =>
+      path === "/api/new"
+        ? outgoing.writeHead(200, cors).end(JSON.stringify(hello))
+        : endless(outgoing, sent),
+  ],
+  [
+    "the question what answers there",
+    "not_a_tracker",
+    0,
+    "/api/project",
+    (path, outgoing, sent) => (path === "/api/new" ? outgoing.destroy() : endless(outgoing, sent)),
+  ],
+]) {
+  test(`an answer without end to ${what} is left at its bound, and named`, async (t) => {
+    const { url, seen } = await serverOf(t, handle);
+    const context = await (await openBrowser(t)).newContext();
+    const page = await openTab(context, { site: await startSite(t), url });
+    const { error, reason } = await until(
+      page,
+      () => window.volunteer.status.error && window.volunteer.status,
+    );
+    assert.deepEqual([error.code, reason.code], [code, "no_tracker"]);
+    const answers = seen.filter((one) => one.path === path && one.closed);
+    assert.ok(answers.length > 0, JSON.stringify(seen));
+    for (const { bytes } of answers) {
+      assert.ok(bytes >= most && bytes <= most + buffers, `${bytes} bytes`);
+    }
+    t.diagnostic(`${answers.map(({ bytes }) => bytes)} bytes`);
+    // It is tried again all the same, and nothing has died meanwhile.
+    assert.equal(await page.evaluate(() => window.living("hub").length), 1);
+  });
+}
+
+/** What another script of the origin does with the database, in its own page. */
+const holds = {
+  "in a transaction that never ends": () =>
+    new Promise((resolve) => {
+      const opening = indexedDB.open("distcompute", 1);
+      opening.onupgradeneeded = () => opening.result.createObjectStore("kept");
+      opening.onsuccess = () => {
+        const kept = opening.result.transaction("kept", "readwrite").objectStore("kept");
+        const again = () => (kept.get("nothing").onsuccess = again);
+        again();
+        resolve();
+      };
+    }),
+  "without what we keep our records in": () =>
+    new Promise((resolve) => {
+      const opening = indexedDB.open("distcompute", 1);
+      opening.onsuccess = () => resolve((window.held = opening.result) && undefined);
+    }),
+  "in a later version": () =>
+    new Promise((resolve) => {
+      const opening = indexedDB.open("distcompute", 2);
+      opening.onsuccess = () => resolve((window.held = opening.result) && undefined);
+    }),
+  "while it is to be deleted": () =>
+    new Promise((resolve) => {
+      const opening = indexedDB.open("distcompute", 1);
+      opening.onsuccess = () => {
+        window.held = opening.result;
+        indexedDB.deleteDatabase("distcompute").onblocked = () => resolve();
+      };
+    }),
+};
+
+for (const [how, hold] of Object.entries(holds)) {
+  test(`a script that holds the storage ${how} does not stop the work`, async (t) => {
+    const list = jobs(8, { act: "wait", ms: 300 });
+    const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+    const context = await (await openBrowser(t)).newContext();
+    const stranger = await context.newPage();
+    await stranger.goto(site);
+    await stranger.evaluate(hold);
+    const page = await openTab(context, { site, url: proxy.url });
+    await untilBooks(tracker, ({ done }) => done === 8);
+    assert.equal((await statusOf(page)).jobsFailed, 0);
+    const hubs = await page.evaluate(() => window.crew.filter(({ part }) => part === "hub").length);
+    assert.equal(hubs, 1);
+  });
+}
+
+test("a script that takes the storage away in the middle of the work does not stop it", async (t) => {
+  const list = jobs(8, { act: "wait", ms: 500 });
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+  const context = await (await openBrowser(t)).newContext();
+  const stranger = await context.newPage();
+  await stranger.goto(site);
+  const page = await openTab(context, { site, url: proxy.url });
+  await until(page, () => window.notes.some(({ note }) => note === "begin"));
+  await stranger.evaluate(holds["in a later version"]);
+  await untilBooks(tracker, ({ done }) => done === 8);
+  const hubs = await page.evaluate(() => window.crew.filter(({ part }) => part === "hub").length);
+  assert.equal(hubs, 1);
+});
+
+/** Writes into the library's own database what it has never written. Returns how much. */
+function forge(site) {
+  const good = { token: "secret", extensions: ["sync"], lease_s: 300, max_body: 1e6 };
+  const session = { stage: "a", nickname: "Ada", seq: 1, hello: good };
+  const job = { kind: "job", ticket: "t", lease: true, stage: "a", number: 1, attempt: 1 };
+  const records = [
+    ...[7, null, "text", [], {}, new Map([["kind", "done"]]), new Blob(["x"])],
+    ...[{ kind: "done" }, { ...job, kind: "done", output: 7 }, { ...job, kind: "unheard of" }],
+    ...[
+      { ...job, ticket: "x".repeat(3_000_000) },
+      { ...job, ticket: "" },
+      { ...job, ticket: 7 },
+    ],
+    ...[
+      { ...job, number: -1 },
+      { ...job, attempt: 1e300 },
+      { ...job, stage: "z" },
+    ],
+    ...[
+      { ...session, seq: 2 ** 53 - 1 },
+      { ...session, seq: NaN },
+      { ...session, stage: "z" },
+    ],
+    ...[
+      { ...session, hello: 7 },
+      { ...session, hello: { ...good, token: "x".repeat(257) } },
+    ],
+  ];
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open("distcompute", 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore("kept");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const transaction = opening.result.transaction("kept", "readwrite");
+      const kept = transaction.objectStore("kept");
+      records.forEach((record, index) => kept.put(record, [site, `forged ${index}`]));
+      transaction.onabort = () => reject(transaction.error);
+      transaction.oncomplete = () => (opening.result.close(), resolve(records.length));
+    };
+  });
+}
+
+test("records that cannot be read are passed over with a warning, and the work goes on", async (t) => {
+  const list = jobs(4, { act: "wait", ms: 50 });
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+  const context = await (await openBrowser(t)).newContext();
+  const page = await context.newPage();
+  const warnings = [];
+  page.on("console", (message) => message.type() === "warning" && warnings.push(message.text()));
+  await page.goto(site);
+  const count = await page.evaluate(forge, proxy.url);
+  await begin(page, { url: proxy.url });
+  const books = await untilBooks(tracker, ({ done }) => done === 4);
+  assert.deepEqual([books.rejected, books.failed], [0, 0]);
+  const { settings, state } = await statusOf(page);
+  assert.equal(settings.cores, 2);
+  assert.notEqual(state, "failed");
+  const ours = warnings.filter((text) => text.startsWith("distcompute: "));
+  assert.equal(ours.length, 1, warnings.join("; "));
+  assert.ok(ours[0].startsWith(`distcompute: ${count} of the records`), ours[0]);
+  const hubs = await page.evaluate(() => window.crew.filter(({ part }) => part === "hub").length);
+  assert.equal(hubs, 1);
+});
