@@ -977,7 +977,6 @@ async fn settings_from_another_tab_have_the_same_bounds_and_are_shown() {
         "{ hours: { from: 0, to: 1e9 } }",
         "{ cores: 2, intensity: 5000 }",
         "'x'.repeat(3_000_000)",
-        "new Map([['cores', 3]])",
         "null",
     ] {
         let post = format!("({{ t: 'word', word: 'set', given: {wild} }})");
