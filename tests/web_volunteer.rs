@@ -651,6 +651,8 @@ async fn leaving_the_page_says_goodbye_with_keepalive_and_coming_back_goes_on() 
     let init = &calls[0].1;
     assert_eq!(text(init, "method"), "POST");
     assert_eq!(get(init, "keepalive"), true);
+    // It carries a token.
+    assert_eq!(text(init, "redirect"), "error");
     assert_eq!(text(init, "body"), r#"{"a":1}"#);
     assert_eq!(
         text(&get(init, "headers"), "content-type"),
