@@ -7,7 +7,7 @@ use url::Url;
 
 /// `postgres://USER:PASSWORD@HOST:PORT/NAME?sslmode=…`. What it leaves out is taken from the
 /// variables that PostgreSQL's own programs know (PGUSER, PGPASSWORD, …) and from `~/.pgpass`;
-/// where neither says how to encrypt, see [`default_mode`].
+/// where neither says how to encrypt, see `default_mode`.
 #[derive(Clone)]
 pub struct Address {
     /// Two addresses are the same if they were written the same.
