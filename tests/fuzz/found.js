@@ -67,7 +67,7 @@ export const found = {
     const { tell } = worker(one, () => "x");
     const port = new Port();
     tell({ dc: 1, t: "compute", core: 0, port });
-    await one.world.pass(100);
+    await one.world.really(() => port.said.some(({ t }) => t === "up"));
     for (const odd of [null, undefined, 7]) port.says(odd);
     const odd = { key: 7, data: "x" };
     for (const jobs of [null, [null], [odd]]) port.says({ t: "jobs", jobs });

@@ -683,6 +683,7 @@ async function compute(one) {
   one.tell(`setup: ${setup}`);
   let port = new Port();
   tell({ dc: 1, t: "compute", core: 0, port });
+  await world.turns();
   const cloned = { cloned: true };
   const steps = [
     () => world.pass(choices.of([1, 50, 1000, 20_000])),

@@ -205,6 +205,11 @@ export class World {
     return undefined;
   }
 
+  /** Lets the event loop turn: a compute worker counts some turns before its first job. */
+  async turns() {
+    for (let turn = 0; turn < 60; turn += 1) await hop();
+  }
+
   async pass(ms) {
     const end = this.now + ms;
     while (await this.#step(end));
