@@ -14,6 +14,17 @@ export function median(values) {
 }
 
 /**
+ * What a share of the values does not exceed, by the nearest rank.
+ *
+ * @param {number[]} values at least one
+ * @param {number} share of all values, more than 0 and 1 at most
+ */
+export function quantile(values, share) {
+  const sorted = [...values].sort((one, other) => one - other);
+  return sorted[Math.ceil(share * sorted.length) - 1];
+}
+
+/**
  * The rounds that measured the same thing, together, in the order in which each first came.
  *
  * @template Round

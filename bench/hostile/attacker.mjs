@@ -1,0 +1,65 @@
+// A process that attacks: says `ready` when all is prepared, begins at once, and says in the end as
+// JSON what came of it. Its only argument is JSON too: `Orders`.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { attacks } from "./attacks.mjs";
+import { ask, connections } from "./http.mjs";
+import { dueMs } from "./pace.mjs";
+
+/**
+ * @typedef {{ attack: string, url: string, seconds: number, addresses: number, steps?: number }} Orders
+ *   `steps`: as many in the whole time and no more, for traffic that is the same as another time
+ * @typedef {{ steps: number, statuses: Record<string, number>, notes: Record<string, number> }} Report
+ */
+
+/** After a call that failed for no better reason than that nobody listens. */
+const pauseMs = 50;
+
+/** @param {Orders} orders */
+async function main({ attack, url, seconds, addresses, steps }) {
+  const { lanes, prepare, step } = attacks[attack];
+  const statuses = {};
+  const notes = {};
+  const add = (counts, name, count) => (counts[name] = (counts[name] ?? 0) + count);
+  let asked = 0;
+  const from = () => `203.0.113.${1 + (asked++ % addresses)}`;
+  const agent = connections();
+  const call = async (path, more) => {
+    const answer = await ask({ url, path, from: from(), agent, ...more });
+    add(statuses, answer.status, 1);
+    return answer;
+  };
+  let end;
+  const over = new Promise((resolve) => (end = resolve));
+  const note = (name, count) => add(notes, name, count);
+  const cx = { ask: call, from, url, over, note };
+
+  const prepared = await prepare?.(cx, lanes);
+  console.log("ready");
+  const began = performance.now();
+  const left = () => began + 1_000 * seconds - performance.now();
+  let count = 0;
+  const lane = async (number) => {
+    while (left() > 0) {
+      const at = { lane: number, count: count++ };
+      const due = began + dueMs(at.count, { lanes, steps, seconds });
+      await sleep(Math.max(0, Math.min(due - performance.now(), left())));
+      if (left() <= 0) return void count--;
+      try {
+        await step(cx, prepared, at);
+      } catch (error) {
+        add(statuses, error.code ?? error.message, 1);
+        await sleep(pauseMs);
+      }
+    }
+  };
+  const all = Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)));
+  await Promise.race([all, sleep(1_000 * seconds)]);
+  end();
+  const report = JSON.stringify({ steps: count, statuses, notes });
+  // What is still on its way is broken off.
+  process.stdout.write(`${report}\n`, () => process.exit());
+}
+
+await main(JSON.parse(process.argv[2]));

@@ -1,0 +1,70 @@
+// One HTTP call as a proxy on this machine passes it on: `from` is the address of whoever asks.
+
+import { Agent, request } from "node:http";
+
+const patienceMs = 60_000;
+
+/** A connection, or as many as are needed, kept between calls. */
+export const connections = (maxSockets = Infinity) => new Agent({ keepAlive: true, maxSockets });
+
+/**
+ * Rejects where no whole answer comes. A body in parts is sent as one; without `from` the caller is this
+ * machine, which has no limits.
+ *
+ * @param {{ url: string, path: string, from?: string, agent?: Agent, body?: Buffer[] | object,
+ *   headers?: Record<string, string>, timeoutMs?: number }} call `body` is posted, as JSON unless it
+ *   is in parts
+ * @returns {Promise<{ status: number, headers: any, body: Buffer }>}
+ */
+export function ask({ url, path, from, agent, body, headers = {}, timeoutMs = patienceMs }) {
+  const { hostname, port } = new URL(url);
+  const parts = partsOf(body);
+  const method = parts ? "POST" : "GET";
+  const via = from === undefined ? {} : { "x-forwarded-for": from };
+  const all = { ...via, ...(parts && bodyHeaders(parts)), ...headers };
+  return new Promise((resolve, reject) => {
+    const call = request({ hostname, port, path, method, agent, headers: all, timeout: timeoutMs });
+    call.once("timeout", () => call.destroy(new Error("no answer came")));
+    call.once("error", reject);
+    call.once("response", (answer) => {
+      const chunks = [];
+      answer.on("data", (chunk) => chunks.push(chunk));
+      answer.once("error", reject);
+      answer.once("end", () => {
+        const { statusCode: status, headers } = answer;
+        resolve({ status, headers, body: Buffer.concat(chunks) });
+      });
+    });
+    for (const part of parts ?? []) call.write(part);
+    call.end();
+  });
+}
+
+/** @returns {Buffer[] | undefined} */
+function partsOf(body) {
+  if (body === undefined || Array.isArray(body)) return body;
+  return [Buffer.from(JSON.stringify(body))];
+}
+
+/** The same request as text, for whoever writes it to a socket. */
+export function head({ path, from, length }) {
+  const lines = [`x-forwarded-for: ${from}`, "host: tracker"];
+  if (length !== undefined)
+    lines.push("content-type: application/json", `content-length: ${length}`);
+  const method = length === undefined ? "GET" : "POST";
+  return `${method} ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`;
+}
+
+function bodyHeaders(parts) {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return { "content-type": "application/json", "content-length": String(length) };
+}
+
+/** What the answer says, if it is JSON: a sink's is not. */
+export function jsonOf({ status, body }) {
+  try {
+    return status === 200 ? JSON.parse(body.toString()) : undefined;
+  } catch {
+    return undefined;
+  }
+}
