@@ -108,10 +108,10 @@ async function underAttack({ program, store, jobs, sink, ...orders }) {
   let rss_mb;
   // Not only in the end: by then the tracker may be gone.
   const timer = setInterval(() => (rss_mb = peakMb(tracker.pid) ?? rss_mb), 100);
-  let target;
+  let target, honest;
   try {
     if (sink) target = await node("sink", [], { ready: listeningOn });
-    const honest = await startHonest(tracker.found);
+    honest = await startHonest(tracker.found);
     await sleep(warmUpMs);
     const url = target?.found ?? tracker.found;
     const attacker = await startAttack({ ...orders, url });
@@ -122,6 +122,7 @@ async function underAttack({ program, store, jobs, sink, ...orders }) {
     return { window, lostLater, rss_mb, log_lines, report };
   } finally {
     clearInterval(timer);
+    honest?.abandon();
     await target?.stop();
     await tracker.stop();
   }
@@ -130,17 +131,17 @@ async function underAttack({ program, store, jobs, sink, ...orders }) {
 /** Has a process attack. `ended` resolves to what it reports. */
 async function startAttack({ attack, url, seconds, addresses, steps }) {
   const orders = JSON.stringify({ attack, url, seconds, addresses, steps });
-  let last = "";
+  const lines = [];
   const attacker = await node("attacker", [orders], {
     ready: (line) => line === "ready",
     startMs: prepareMs,
-    onLine: (line) => (last = line),
+    onLine: (line) => void lines.push(line),
   });
   const insist = setTimeout(() => attacker.kill(), 1_000 * seconds + spareMs);
   const report = (code) => {
     clearTimeout(insist);
-    if (code === 0) return JSON.parse(last);
-    throw new Failure(`The attack ${attack} failed.`, { output: last });
+    if (code === 0) return JSON.parse(lines.at(-1));
+    throw new Failure(`The attack ${attack} failed.`, { output: lines.join("\n") });
   };
   return { ended: attacker.exited.then(report) };
 }
@@ -149,12 +150,17 @@ const node = (name, args, options) =>
   serve(process.execPath, [join(root, "bench", "hostile", `${name}.mjs`), ...args], options);
 
 function say({ attack, store, honest_lost, honest_syncs, p99_ratio, rss_mb, ...more }) {
-  const { p99_ms, sink_p99_ms, statuses, notes, log_lines } = more;
+  const { p99_ms, sink_p99_ms, steps, statuses, notes, log_lines } = more;
   const noted = Object.entries(notes).map(([name, count]) => `${name} ${count}`);
   const parts = [
     `${honest_lost} lost of ${honest_syncs} syncs`,
     `p99 ${p99_ms} ms, ${p99_ratio} × ${sink_p99_ms} ms`,
-    ...[`${rss_mb} MB`, `${log_lines} lines of log`, `attack: ${said(statuses)}`, ...noted],
+    ...[
+      `${rss_mb} MB`,
+      `${log_lines} lines of log`,
+      `${steps} steps of attack: ${said(statuses)}`,
+      ...noted,
+    ],
   ];
   console.log(`${attack}, ${store}: ${parts.join("; ")}`);
 }

@@ -19,7 +19,7 @@ const pauseMs = 50;
 /** @param {Orders} orders */
 async function main({ attack, url, seconds, addresses, steps }) {
   const { lanes, prepare, step } = attacks[attack];
-  const statuses = {};
+  let statuses = {};
   const notes = {};
   const add = (counts, name, count) => (counts[name] = (counts[name] ?? 0) + count);
   let asked = 0;
@@ -36,6 +36,7 @@ async function main({ attack, url, seconds, addresses, steps }) {
   const cx = { ask: call, from, url, over, note };
 
   const prepared = await prepare?.(cx, lanes);
+  statuses = {};
   console.log("ready");
   const began = performance.now();
   const left = () => began + 1_000 * seconds - performance.now();

@@ -15,7 +15,10 @@ const cores = 128;
 const placeholders = Array.from({ length: cores }, (_, at) => `${"x".repeat(40)}${at}`);
 
 const stale = 64;
-const deepest = 20_000;
+
+/** Pages of a million names, and the last that a tracker shows that ends its lists earlier. */
+const [deepest, shallow] = [20_000, 200];
+
 const slowByteMs = 20_000;
 
 /**
@@ -101,7 +104,8 @@ export const attacks = {
       const { token } = workers[lane];
       await cx.ask("/api/newJob", { body: { token } });
       const begin = Buffer.from(`{"token":${JSON.stringify(token)},"data":"`);
-      await cx.ask("/api/completeJob", { body: [begin, data] });
+      const { status } = await cx.ask("/api/completeJob", { body: [begin, data] });
+      cx.note("completed", status === 200 ? 1 : 0);
     },
   },
   registrations: {
@@ -121,7 +125,10 @@ export const attacks = {
   pages: {
     about: "the last pages of the leaderboard, none twice in a row",
     lanes: 16,
-    step: (cx, _, { count }) => cx.ask(`/leaderboard?page=${deepest - (count % 1_000)}`),
+    step: (cx, _, { count }) => {
+      const page = count % 2 ? deepest - (count % 1_000) : shallow - (count % 100);
+      return cx.ask(`/leaderboard?page=${page}`);
+    },
   },
   downloads: {
     about: "the files of the client that the tracker serves",

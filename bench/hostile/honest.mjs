@@ -20,6 +20,7 @@ const result = "x".repeat(100);
 
 /**
  * @typedef {{ lost: number, syncs: number, times: number[] }} Window what was begun within a time
+ * @typedef {{ window?: Window, isOver: boolean, isAbandoned: boolean }} Crowd
  */
 
 /**
@@ -28,11 +29,12 @@ const result = "x".repeat(100);
  * @param {string} url
  */
 export async function startHonest(url) {
-  const all = Array.from({ length: volunteers }, (_, at) => new Honest(url, at));
+  /** @type {Crowd} */
+  const crowd = { window: undefined, isOver: false, isAbandoned: false };
+  const all = Array.from({ length: volunteers }, (_, at) => new Honest(url, at, crowd));
   for (let at = 0; at < all.length; at += together)
     await Promise.all(all.slice(at, at + together).map((one) => one.register()));
-  const crowd = { window: undefined, isOver: false };
-  const working = all.map((one) => one.work(crowd));
+  const working = all.map((one) => one.work());
   return {
     /** What volunteers get while `work` runs. */
     async during(work) {
@@ -49,16 +51,23 @@ export async function startHonest(url) {
       await Promise.all(working);
       const window = { lost: 0, syncs: 0, times: [] };
       await Promise.all(all.map((one) => one.sync(window, 0)));
-      for (const { agent } of all) agent.destroy();
       return window.lost;
+    },
+    /** Ends them, whatever they wait for. */
+    abandon() {
+      crowd.isOver = true;
+      crowd.isAbandoned = true;
+      for (const { agent } of all) agent.destroy();
     },
   };
 }
 
 class Honest {
-  constructor(url, at) {
+  /** @param {Crowd} crowd */
+  constructor(url, at, crowd) {
     this.url = url;
     this.at = at;
+    this.crowd = crowd;
     this.from = `198.18.${at >> 8}.${at & 255}`;
     this.agent = connections(1);
     this.seq = 0;
@@ -77,12 +86,12 @@ class Honest {
     this.token = registered.token;
   }
 
-  async work(crowd) {
+  async work() {
     // No two keep step.
     await sleep((everyMs * this.at) / volunteers);
-    while (!crowd.isOver) {
+    while (!this.crowd.isOver) {
       const began = performance.now();
-      await this.sync(crowd.window, jobs);
+      await this.sync(this.crowd.window, jobs);
       await sleep(Math.max(0, began + everyMs - performance.now()));
     }
   }
@@ -109,6 +118,7 @@ class Honest {
       const answer = await this.ask("/api/sync", body).catch(() => ({}));
       const waitMs = retryMs(answer);
       if (waitMs === undefined) return answer;
+      if (this.crowd.isAbandoned) return undefined;
       if (performance.now() + waitMs - began > patienceMs) return undefined;
       await sleep(waitMs);
     }

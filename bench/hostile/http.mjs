@@ -25,11 +25,16 @@ export function ask({ url, path, from, agent, body, headers = {}, timeoutMs = pa
   return new Promise((resolve, reject) => {
     const call = request({ hostname, port, path, method, agent, headers: all, timeout: timeoutMs });
     call.once("timeout", () => call.destroy(new Error("no answer came")));
-    call.once("error", reject);
+    // More than one may come, where an answer comes before all of the body is sent.
+    call.on("error", reject);
+    call.once("socket", (socket) => {
+      // Nor does the call hear of those that come after its answer.
+      if (!socket.listeners("error").includes(ignore)) socket.on("error", ignore);
+    });
     call.once("response", (answer) => {
       const chunks = [];
       answer.on("data", (chunk) => chunks.push(chunk));
-      answer.once("error", reject);
+      answer.on("error", reject);
       answer.once("end", () => {
         const { statusCode: status, headers } = answer;
         resolve({ status, headers, body: Buffer.concat(chunks) });
@@ -39,6 +44,8 @@ export function ask({ url, path, from, agent, body, headers = {}, timeoutMs = pa
     call.end();
   });
 }
+
+function ignore() {}
 
 /** @returns {Buffer[] | undefined} */
 function partsOf(body) {
