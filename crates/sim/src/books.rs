@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use distcompute_tracker::{
     clock::Clock,
     ledger::Changes,
+    rules::secrets::fingerprint,
     store::{
         Database, Store, StoreError, Writer,
         postgres::{self, Address, PostgresStore},
@@ -164,7 +165,7 @@ impl Books {
                 let rows = match of {
                     Of::All => statement.query(()),
                     Of::Id(id) => statement.query([id]),
-                    Of::Token(token) => statement.query([token]),
+                    Of::Token(token) => statement.query([fingerprint(token)]),
                 };
                 let mut rows = rows.expect("rows");
                 let mut all = Vec::new();
@@ -178,7 +179,7 @@ impl Books {
                 let query = match of {
                     Of::All => query,
                     Of::Id(id) => query.bind(id),
-                    Of::Token(token) => query.bind(token),
+                    Of::Token(token) => query.bind(fingerprint(token)),
                 };
                 let rows = runtime.block_on(query.fetch_all(&mut *on.borrow_mut()));
                 rows.expect("rows").iter().map(|row| read(row)).collect()

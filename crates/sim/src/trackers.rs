@@ -822,8 +822,13 @@ impl Trackers {
     pub fn rests_ms(&self, token: &str) -> f64 {
         let row = self.audit.worker(token);
         row.map_or(0.0, |row| {
-            let left = row.rest_until - self.time();
-            left.clamp(0, trouble::rest(row.trouble)) as f64
+            let left = (row.rest_until - self.time()).max(0);
+            // More is left only where the tracker's clock was set back, and then nothing is.
+            if left > trouble::rest(row.trouble) {
+                0.0
+            } else {
+                left as f64
+            }
         })
     }
 

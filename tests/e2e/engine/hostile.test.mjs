@@ -58,8 +58,11 @@ async function serverOf(t, handle) {
 }
 
 const mb = 1 << 20;
-/** What the buffers of the sockets and of the browser may hold besides. */
-const buffers = 16 * mb;
+/**
+ * What the buffers of the sockets and of the browser may hold besides, and what comes until a busy
+ * browser's network process hears that nobody reads on: the line within a machine brings 1 GB a second.
+ */
+const buffers = 192 * mb;
 
 for (const [what, code, most, path, handle] of [
   [

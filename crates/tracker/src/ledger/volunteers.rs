@@ -110,9 +110,14 @@ impl Books {
     /// For how long it is given nothing because its jobs fail.
     pub(super) fn rests(&self, worker: i64) -> Millis {
         self.workers.get(&worker).map_or(0, |row| {
-            let left = row.rest_until - self.now;
-            // Never longer than a rest is, whatever became of the clock.
-            left.clamp(0, trouble::rest(row.trouble))
+            let left = (row.rest_until - self.now).max(0);
+            // More than a whole rest is left only where the clock was set back: then it is over, since
+            // it would stay as long until the clock is there again.
+            if left > trouble::rest(row.trouble) {
+                0
+            } else {
+                left
+            }
         })
     }
 
