@@ -18,6 +18,10 @@ const TURNS_MS: f64 = 10.0;
 /// another process, which may be busy.
 const SLOWER: f64 = 3.0;
 
+/// Even so, turns that take longer than this have something between them: what was measured on a machine
+/// that was busy for a moment must not excuse a thread that works.
+const MOST_MS: f64 = 200.0;
+
 /// What a new look counts in the share of looks at which the thread was busy.
 const NEW: f64 = 0.2;
 
@@ -54,7 +58,7 @@ impl Default for RestWatch {
 impl RestWatch {
     /// Before the first job, when the thread is free, the turns take so long.
     pub fn measured(&mut self, turns_ms: f64) {
-        self.turns_ms = TURNS_MS.max(SLOWER * turns_ms);
+        self.turns_ms = (SLOWER * turns_ms).clamp(TURNS_MS, MOST_MS);
     }
 
     /// Begins anew: the handler is another one.
@@ -130,6 +134,7 @@ mod tests {
         };
         assert_eq!([after(0.2, 8.0), after(0.2, 11.0)], [true, false]);
         assert_eq!([after(40.0, 60.0), after(40.0, 600.0)], [true, false]);
+        assert!(!after(400.0, 600.0), "it was busy when it was measured");
     }
 
     #[test]

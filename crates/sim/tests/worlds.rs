@@ -44,7 +44,7 @@ fn a_rule_that_is_broken_on_purpose_is_noticed_within_a_thousand_worlds() {
 }
 
 /// One in which there is much to leave out, and one in which a storage is full when results come.
-const CROWDED: u64 = 44;
+const CROWDED: u64 = 42;
 const FULL: u64 = 78;
 
 /// Whether nothing goes wrong for those who are still there, but for what is done to them.
