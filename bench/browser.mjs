@@ -87,7 +87,9 @@ class Page {
     const { sessionId } = await page.devtools.send("Target.attachToTarget", { targetId });
     page.sessionId = sessionId;
     const deadline = performance.now() + openMs;
-    while (!(await page.call("() => document.readyState === 'complete' && !!window.begin"))) {
+    const isReady = "() => document.readyState === 'complete' && !!window.begin";
+    // A page that is still being opened may have nothing yet in which that could be asked.
+    while (!(await page.call(isReady).catch(() => false))) {
       if (performance.now() > deadline) throw new Failure(`${url} does not open.`);
       await sleep(20);
     }
