@@ -16,7 +16,7 @@ const TURNS_MS: f64 = 10.0;
 
 /// And so many times longer than they took while the thread was free: in WebKit each turn goes through
 /// another process, which may be busy.
-const SLOWER: f64 = 3.0;
+const SLOWER: f64 = 2.0;
 
 /// Even so, turns that take longer than this have something between them: what was measured on a machine
 /// that was busy for a moment must not excuse a thread that works.
@@ -40,8 +40,8 @@ pub struct RestWatch {
     /// The share of looks at which the thread was busy, of which the latest count most.
     busy: f64,
     said: f64,
-    /// What the turns take where something else works in between.
-    turns_ms: f64,
+    /// The shortest time that the turns took while the thread was free.
+    free_ms: f64,
 }
 
 impl Default for RestWatch {
@@ -50,15 +50,25 @@ impl Default for RestWatch {
             // Nothing is claimed before some looks.
             busy: 1.0,
             said: f64::NEG_INFINITY,
-            turns_ms: TURNS_MS,
+            free_ms: f64::INFINITY,
         }
     }
 }
 
 impl RestWatch {
-    /// Before the first job, when the thread is free, the turns take so long.
+    /// Before the first job, when the thread is free, the turns took so long. The shortest of several
+    /// times counts: the first turns of a new worker are slow.
     pub fn measured(&mut self, turns_ms: f64) {
-        self.turns_ms = (SLOWER * turns_ms).clamp(TURNS_MS, MOST_MS);
+        self.free_ms = self.free_ms.min(turns_ms);
+    }
+
+    /// Turns that take longer than this have something in between.
+    fn limit_ms(&self) -> f64 {
+        if self.free_ms.is_finite() {
+            (SLOWER * self.free_ms).clamp(TURNS_MS, MOST_MS)
+        } else {
+            TURNS_MS
+        }
     }
 
     /// Begins anew: the handler is another one.
@@ -80,7 +90,7 @@ impl RestWatch {
 
     /// It was looked: the timer came so late, and the turns took so long.
     pub fn looked(&mut self, late_ms: f64, turns_ms: f64) {
-        let busy = late_ms > LATE_MS || turns_ms > self.turns_ms;
+        let busy = late_ms > LATE_MS || turns_ms > self.limit_ms();
         self.busy += NEW * (f64::from(u8::from(busy)) - self.busy);
     }
 
@@ -126,6 +136,7 @@ mod tests {
     fn where_turns_are_slow_anyway_only_slower_ones_say_that_it_works() {
         let after = |free_ms, turns_ms| {
             let mut watch = RestWatch::default();
+            watch.measured(9.0 * free_ms);
             watch.measured(free_ms);
             for _ in 0..100 {
                 watch.looked(0.0, turns_ms);

@@ -848,7 +848,7 @@ var Core = class {
   }
   async #work() {
     const { owner, setup } = this.#parts;
-    this.#rules(FREE_TURNS, 0, await turns());
+    for (let times = 0; times < 3; times += 1) this.#rules(FREE_TURNS, 0, await turns());
     try {
       this.#setup = await setup?.call(owner);
       this.#up = { t: "up" };

@@ -207,7 +207,7 @@ export class World {
 
   /** Lets the event loop turn: a compute worker counts some turns before its first job. */
   async turns() {
-    for (let turn = 0; turn < 60; turn += 1) await hop();
+    for (let turn = 0; turn < 200; turn += 1) await hop();
   }
 
   async pass(ms) {
