@@ -15,7 +15,12 @@ test("a page on plain http of another name paints the poster too", async (t) => 
   await page.click("#start");
   await page.waitForSelector("body[data-state=finished]");
   assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
-  assert.deepEqual(complaints, []);
+  // The browser says that this header is for secure pages; it is of use wherever there is a certificate.
+  const header = "The Cross-Origin-Opener-Policy header has been ignored";
+  assert.deepEqual(
+    complaints.filter((text) => !text.startsWith(header)),
+    [],
+  );
 });
 
 test("keys are enough: name, cores, intensity, Start, Stop", async (t) => {
