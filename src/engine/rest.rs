@@ -22,11 +22,13 @@ const SLOWER: f64 = 2.0;
 /// that was busy for a moment must not excuse a thread that works.
 const MOST_MS: f64 = 200.0;
 
-/// What a new look counts in the share of looks at which the thread was busy.
-const NEW: f64 = 0.2;
+/// What a new look counts in the share of looks at which the thread was busy. Looks between two pieces of
+/// work find it free, several in a row too: one look must count little.
+const NEW: f64 = 0.1;
 
-/// A thread that is busy at fewer looks than this is free.
-const FREE: f64 = 0.5;
+/// A thread that is busy at fewer looks than this is free. One that works in pieces of 30 ms is found busy
+/// at four looks of five, one that waits on a busy machine at one of five.
+const FREE: f64 = 0.3;
 
 /// How often it is looked, on average.
 const LOOK_MS: f64 = 100.0;
@@ -40,7 +42,7 @@ pub struct RestWatch {
     /// The share of looks at which the thread was busy, of which the latest count most.
     busy: f64,
     said: f64,
-    /// The shortest time that the turns took while the thread was free.
+    /// The shortest time that the turns have taken: so long a free thread needs.
     free_ms: f64,
 }
 
@@ -56,8 +58,7 @@ impl Default for RestWatch {
 }
 
 impl RestWatch {
-    /// Before the first job, when the thread is free, the turns took so long. The shortest of several
-    /// times counts: the first turns of a new worker are slow.
+    /// Before the first job, when the thread is free, the turns took so long.
     pub fn measured(&mut self, turns_ms: f64) {
         self.free_ms = self.free_ms.min(turns_ms);
     }
@@ -90,6 +91,8 @@ impl RestWatch {
 
     /// It was looked: the timer came so late, and the turns took so long.
     pub fn looked(&mut self, late_ms: f64, turns_ms: f64) {
+        // What was measured first may have been slow for another reason: a new worker still compiles.
+        self.measured(turns_ms);
         let busy = late_ms > LATE_MS || turns_ms > self.limit_ms();
         self.busy += NEW * (f64::from(u8::from(busy)) - self.busy);
     }
@@ -118,7 +121,7 @@ mod tests {
             watch.looked(0.3, 2.0);
             looks += 1;
         }
-        assert_eq!(looks, 4);
+        assert_eq!(looks, 12);
         // One that works most of the time is not free, whichever of the two shows it.
         for (late, turns) in [(30.0, 1.0), (0.0, 40.0)] {
             for look in 0..100 {
@@ -130,6 +133,46 @@ mod tests {
             }
             assert!(!watch.shall_say(1e9, false, false));
         }
+    }
+
+    /// How many looks of `looks` were followed by a word to the hub, where each is as `look` says for a
+    /// number in `[0, 1)`.
+    fn said(looks: u32, look: impl Fn(f64) -> (f64, f64)) -> usize {
+        let mut watch = RestWatch::default();
+        // Slow at first, as in a worker that still compiles.
+        watch.measured(20.0);
+        let mut random = 1_u32;
+        let mut word = |at: u32| {
+            // The upper bits of a linear congruential sequence are as good as random here.
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (late, turns) = look(f64::from(random >> 8) / f64::from(1_u32 << 24));
+            watch.looked(late, turns);
+            watch.shall_say(f64::from(at) * LOOK_MS, false, false)
+        };
+        (0..looks).filter(|at| word(*at)).count()
+    }
+
+    #[test]
+    fn a_thread_that_works_in_pieces_is_never_said_to_rest() {
+        // Pieces of 30 ms, 4 ms apart, between which the turns have room.
+        let pieces = |random: f64| {
+            let due = random * 34.0;
+            match due {
+                ..30.0 => (30.0 - due, 2.0),
+                ..32.0 => (0.0, 2.0),
+                _ => (0.0, 32.0),
+            }
+        };
+        assert_eq!(said(100_000, pieces), 0);
+    }
+
+    #[test]
+    fn a_free_thread_of_a_busy_machine_is_said_to_rest_in_time() {
+        // The hub waits for five seconds, which is 50 looks.
+        let waits = |random: f64| (if random < 0.25 { 12.0 } else { 0.5 }, 2.0);
+        assert!(said(50, waits) > 0);
+        let seconds = 10_000;
+        assert!(said(10 * seconds, waits) > 6_000);
     }
 
     #[test]
