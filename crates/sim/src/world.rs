@@ -742,10 +742,7 @@ impl<T: Tracker> World<T> {
         self.waits.clear();
         if self.silent {
             self.begin_without_storage(cores);
-            self.happen(Event::Around(self.around));
-            if self.wish != Wish::Run {
-                self.happen(Event::Wish(self.wish));
-            }
+            self.tell_successor();
             return;
         }
         let sessions = self.sessions.values().cloned().collect();
@@ -772,9 +769,13 @@ impl<T: Tracker> World<T> {
             jobs,
             cores,
         });
+        self.tell_successor();
+    }
+
+    /// The page tells a new hub how it is there, and what is left of a pause.
+    fn tell_successor(&mut self) {
         self.happen(Event::Around(self.around));
         if self.wish != Wish::Run {
-            // The page tells a new hub what is left of a pause.
             let left = self.pause_ends.map(|ends| ends - self.shown_time());
             let until = left.map(|left| self.now().wall + left);
             self.happen(Event::Wish(Wish::Pause { until }));
