@@ -59,6 +59,8 @@ codes! {
     NotFound = "not_found", 404;
     /// The address does not take this method.
     MethodNotAllowed = "method_not_allowed", 405;
+    /// The operator has banned this nickname or this address.
+    Banned = "banned", 403;
     /// Browsers say that this call is no script's `fetch`, but a picture, a link or a form of a page.
     NotAFetch = "not_a_fetch", 403;
     /// The tracker is not known under the name that the request says in `Host`.
@@ -93,6 +95,9 @@ impl ErrorCode {
             Self::NoOpenJob => "You do not have an open job.",
             Self::AlreadyCompleted => "This job has already been marked as completed.",
             Self::NotWorking => "This worker is not currently working on a job.",
+            Self::Banned => {
+                "The operator of this project takes no work under this nickname or from this address."
+            }
             Self::NotFound => "Not Found",
             Self::MethodNotAllowed => "Method Not Allowed",
             Self::Internal => "Internal Server Error",

@@ -3,7 +3,10 @@
 use std::io::{ErrorKind, Write as _};
 
 use crate::{
-    cli::AuditArgs, import::open_to_read, routes::page, rules::terminal::harmless, store::Store,
+    cli::AuditArgs,
+    import::open_to_read,
+    rules::{terminal::harmless, times},
+    store::Store,
 };
 
 /// Who acts where a command does.
@@ -36,10 +39,12 @@ async fn print(store: &dyn Store) -> Result<(), String> {
         };
         after = last.id;
         for row in &actions {
-            let (date, clock) = page::utc(row.at);
             let line = format!(
-                "{date}T{clock}Z\t{}\t{}\t{}",
-                row.who, row.action, row.detail
+                "{}\t{}\t{}\t{}",
+                times::stamp(row.at),
+                row.who,
+                row.action,
+                row.detail
             );
             match writeln!(out, "{}", harmless(&line)) {
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
@@ -49,11 +54,14 @@ async fn print(store: &dyn Store) -> Result<(), String> {
     }
     let unfinished = store.unfinished_imports().await;
     for row in unfinished.map_err(|error| format!("The imports cannot be read: {error}."))? {
-        let (date, clock) = page::utc(row.at);
         let line = format!(
-            "{date}T{clock}Z\t{}\timport\tnot finished: {} of {} jobs from {} are there; where it is \
+            "{}\t{}\timport\tnot finished: {} of {} jobs from {} are there; where it is \
              not under way, the same import again adds the rest",
-            row.who, row.done, row.jobs, row.source
+            times::stamp(row.at),
+            row.who,
+            row.done,
+            row.jobs,
+            row.source
         );
         match writeln!(out, "{}", harmless(&line)) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),

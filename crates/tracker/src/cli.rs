@@ -33,6 +33,13 @@ pub enum Command {
     Audit(AuditArgs),
     /// Have jobs that were set aside, or were done badly, worked on again; works while the tracker runs
     Requeue(RequeueArgs),
+    /// Say which workers are registered, or end some; works while the tracker runs
+    Workers(WorkersArgs),
+    /// Ban a nickname or an address: its workers are ended, and it gets no job any more; works while the
+    /// tracker runs
+    Ban(BanArgs),
+    /// Take a ban back; works while the tracker runs
+    Pardon(PardonArgs),
     /// Have stages go on that were paused because everything failed there; works while the tracker runs
     Resume(ResumeArgs),
 }
@@ -255,12 +262,85 @@ pub struct RequeueArgs {
     /// Jobs whose latest result contains this text, back to the stage that made it
     #[arg(long, value_name = "TEXT")]
     pub result_contains: Option<String>,
-    /// Only say which jobs these are
+    /// Jobs whose latest result came from this address, or its household's network where it is one of
+    /// IPv6; --dry-run says which there are
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<String>,
+    /// Jobs whose latest result came at this time or later: 2026-11-28T16:00:00Z or 2026-11-28
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Jobs whose latest result came before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only say which jobs these are, and where their results came from
     #[arg(long)]
     pub dry_run: bool,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+}
+
+/// Flags of `workers`. What is named must all be true of a worker.
+#[derive(Debug, Args)]
+pub struct WorkersArgs {
+    /// Where the workers are
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// Only those of this nickname
+    #[arg(long, value_name = "NAME")]
+    pub nickname: Option<String>,
+    /// Only those from this address or network: 192.0.2.7, 192.0.2.0/24, 2001:db8::/64
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<String>,
+    /// Only those at this stage
+    #[arg(long, value_name = "LETTER")]
+    pub stage: Option<String>,
+    /// End them: what they hold goes back. Their clients register anew, unless they are banned
+    #[arg(long)]
+    pub end: bool,
+    /// Do not ask whether --end is meant
+    #[arg(long, requires = "end")]
+    pub yes: bool,
+}
+
+/// Flags of `ban`.
+#[derive(Debug, Args)]
+pub struct BanArgs {
+    /// Where the bans are
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// Whom
+    #[command(flatten)]
+    pub banned: BannedArgs,
+    /// Say who is banned
+    #[arg(long)]
+    pub list: bool,
+    /// Why, for whoever reads the list
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
+}
+
+/// Whom a ban concerns: one of these.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct BannedArgs {
+    /// A nickname
+    #[arg(long, value_name = "NAME")]
+    pub nickname: Option<String>,
+    /// An address or a network: 192.0.2.7, 192.0.2.0/24, 2001:db8::/64
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<String>,
+}
+
+/// Flags of `pardon`.
+#[derive(Debug, Args)]
+pub struct PardonArgs {
+    /// Where the bans are
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// Whom
+    #[command(flatten)]
+    pub banned: BannedArgs,
 }
 
 /// Flags of `resume`.

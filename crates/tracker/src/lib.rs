@@ -1,7 +1,8 @@
 //! The tracker of a volunteer-computing project: its job list, its pages, its command line.
 //!
 //! `rules` and `ledger` decide, `store` keeps, `routes` speaks HTTP, `listen` holds the connections;
-//! `serve`, `import`, `export`, `backup`, `prune` and `audit` are the commands. A library, so that tests and
+//! `serve`, `import`, `export`, `backup`, `prune`, `requeue`, `resume`, `workers`, `bans` and `audit` are
+//! the commands. A library, so that tests and
 //! simulations can use each part; `main.rs` only starts it.
 
 pub mod address_limits;
@@ -9,6 +10,7 @@ pub mod admin;
 pub mod app;
 pub mod audit;
 pub mod backup;
+pub mod bans;
 pub mod base_path;
 pub mod bodies;
 pub mod cli;
@@ -36,3 +38,4 @@ pub mod rules;
 pub mod serve;
 pub mod store;
 pub mod unread;
+pub mod workers;

@@ -7,12 +7,12 @@ use std::{
 
 use clap::Parser as _;
 use distcompute_tracker::{
-    audit, backup,
+    audit, backup, bans,
     cli::{Cli, Command, ServeArgs},
     config::Settings,
     export, import, prune, requeue, resume,
     rules::terminal::harmless,
-    serve,
+    serve, workers,
 };
 use mimalloc::MiMalloc;
 use tracing_subscriber::EnvFilter;
@@ -82,6 +82,9 @@ async fn run(command: Command) -> Result<(), String> {
         Command::Prune(args) => prune::run(&args).await,
         Command::Audit(args) => audit::run(&args).await,
         Command::Requeue(args) => requeue::run(&args).await,
+        Command::Workers(args) => workers::run(&args).await,
+        Command::Ban(args) => bans::run(&args).await,
+        Command::Pardon(args) => bans::run_pardon(&args).await,
         Command::Resume(args) => resume::run(&args).await,
     }
 }

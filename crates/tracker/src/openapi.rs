@@ -101,7 +101,7 @@ refusals! {
     /// The database is away.
     Away: Unavailable;
     /// Of `new`.
-    NewRefusals: StageInvalid StageDisabled NotAFetch InvalidRequest Unavailable;
+    NewRefusals: StageInvalid StageDisabled NotAFetch Banned InvalidRequest Unavailable;
     /// Of `jobCount`.
     CountRefusals: StageInvalid InvalidRequest Unavailable;
     /// Of a call with a body that changes nothing of a job.
@@ -118,6 +118,8 @@ refusals! {
     SyncRefusals: WorkerUnknown Superseded TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `results`.
     ResultRefusals: StageInvalid StageDisabled NotAllowed InvalidRequest Unavailable;
+    /// Of lists for the operator.
+    ListRefusals: NotAllowed InvalidRequest Unavailable;
     /// Of calls of the operator with a body.
     AdminRefusals: NotAllowed TooSlow InvalidRequest Unavailable;
     /// Of calls of the operator with a small body.

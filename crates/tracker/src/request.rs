@@ -126,6 +126,23 @@ impl Query {
     }
 }
 
+/// What a text means, if it is given. `of` names it: `["body", "reason"]`.
+///
+/// # Errors
+/// It means nothing: `parse` has a sentence.
+pub fn parsed<T>(
+    of: [&str; 2],
+    text: Option<String>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, ApiError> {
+    let parsed = text.as_deref().map(parse).transpose();
+    parsed.map_err(|sentence| {
+        let input = text.as_deref().map(quoted);
+        let fault = fault("value_error", &of, &sentence, input);
+        ApiError::Faults(vec![fault])
+    })
+}
+
 /// A body that says that it is JSON, not parsed yet: what it is parsed into is the call's to say.
 ///
 /// It holds its share of the memory for bodies until it is dropped.

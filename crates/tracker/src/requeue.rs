@@ -1,14 +1,17 @@
 //! `requeue`: has jobs worked on again.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal as _, Write as _},
+};
 
 use crate::{
     audit::COMMAND_LINE,
     cli::RequeueArgs,
     clock::Millis,
     import::{open_store, open_to_read},
-    rules::terminal::harmless,
-    store::{Action, RequeueFilter, Store, StoreError, Whereabouts},
+    rules::{bans, terminal::harmless, times},
+    store::{Action, RequeueFilter, Store, StoreError, ToRequeue, Whereabouts},
 };
 
 /// Requeues what the flags name.
@@ -22,9 +25,16 @@ pub async fn run(args: &RequeueArgs) -> Result<(), String> {
             Some(letter) => Some(letter.parse().map_err(|error| format!("{error}"))?),
             None => None,
         },
-        older_than: args.older_than.as_deref().map(duration).transpose()?,
+        older_than: args
+            .older_than
+            .as_deref()
+            .map(times::duration)
+            .transpose()?,
         nickname: args.nickname.clone(),
         result_contains: args.result_contains.clone(),
+        address: args.address.as_deref().map(bans::group).transpose()?,
+        since: args.since.as_deref().map(times::moment).transpose()?,
+        until: args.until.as_deref().map(times::moment).transpose()?,
     };
     if args.dry_run {
         let store = open_to_read(&args.database.database).await?;
@@ -53,6 +63,18 @@ fn say(outcome: &Outcome, what: &str) -> Result<(), String> {
         let numbers: Vec<_> = numbers.iter().map(u64::to_string).collect();
         text.push_str(&format!(": {}", numbers.join(", ")));
     }
+    for source in &outcome.sources {
+        let (since, until) = (times::stamp(source.first), times::stamp(source.last));
+        text.push_str(&format!(
+            "\n{}: {} results from {since} to {until}",
+            if source.address.is_empty() {
+                "an address that is not known"
+            } else {
+                &source.address
+            },
+            source.results
+        ));
+    }
     for left in &outcome.left {
         text.push_str(&format!("\njob {}: {}", left.number, left.why));
     }
@@ -66,8 +88,43 @@ pub struct Outcome {
     pub requeued: u64,
     /// Which, where that was asked and nothing was changed.
     pub numbers: Option<Vec<u64>>,
+    /// Where the results came from that are not to count any more, where nothing was changed: those of
+    /// the most first.
+    pub sources: Vec<Source>,
     /// Jobs that were named by number and are not among them.
     pub left: Vec<Left>,
+}
+
+/// Results that came from one address group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The group, as `address` takes it; empty where it is not known.
+    pub address: String,
+    /// How many.
+    pub results: u64,
+    /// When the first came.
+    pub first: Millis,
+    /// When the last came.
+    pub last: Millis,
+}
+
+/// Where results came from, those of the most first.
+fn sources(found: &[ToRequeue]) -> Vec<Source> {
+    let mut sources: BTreeMap<&str, Source> = BTreeMap::new();
+    for (address, at) in found.iter().filter_map(|one| one.from.as_ref()) {
+        let source = sources.entry(address).or_insert_with(|| Source {
+            address: address.clone(),
+            results: 0,
+            first: *at,
+            last: *at,
+        });
+        source.results += 1;
+        source.first = source.first.min(*at);
+        source.last = source.last.max(*at);
+    }
+    let mut sources: Vec<Source> = sources.into_values().collect();
+    sources.sort_by_key(|source| std::cmp::Reverse(source.results));
+    sources
 }
 
 /// A job that stays as it is.
@@ -84,9 +141,11 @@ pub struct Left {
 /// # Errors
 /// The database failed.
 pub async fn would(store: &dyn Store, filter: &RequeueFilter) -> Result<Outcome, StoreError> {
-    let numbers = store.meant(filter).await?;
+    let found = store.meant(filter).await?;
+    let numbers = numbers(&found);
     Ok(Outcome {
         requeued: numbers.len() as u64,
+        sources: sources(&found),
         left: left(store, filter, &numbers).await?,
         numbers: Some(numbers),
     })
@@ -111,7 +170,7 @@ pub async fn requeue(
     let named = if filter.numbers.is_empty() {
         Vec::new()
     } else {
-        store.meant(filter).await?
+        numbers(&store.meant(filter).await?)
     };
     let left = left(store, filter, &named).await?;
     let requeued = store.requeue(filter).await?;
@@ -121,8 +180,16 @@ pub async fn requeue(
     Ok(Outcome {
         requeued,
         numbers: None,
+        sources: Vec::new(),
         left,
     })
+}
+
+fn numbers(found: &[ToRequeue]) -> Vec<u64> {
+    let numbers = found.iter().map(|one| one.job.number);
+    numbers
+        .filter_map(|number| number.try_into().ok())
+        .collect()
 }
 
 /// Why jobs that were named by number are not among those that the filter means.
@@ -169,7 +236,7 @@ fn why_not(job: Option<&Whereabouts>, filter: &RequeueFilter) -> String {
 fn meant(filter: &RequeueFilter) -> String {
     let mut parts = vec![match &filter.nickname {
         Some(nickname) => format!("the latest results of {nickname:?}"),
-        None if filter.result_contains.is_some() => "the latest results".to_owned(),
+        None if filter.is_by_result() => "the latest results".to_owned(),
         None if filter.numbers.is_empty() => "all jobs that are set aside".to_owned(),
         None => format!("jobs {:?}", filter.numbers),
     }];
@@ -182,26 +249,16 @@ fn meant(filter: &RequeueFilter) -> String {
             .as_ref()
             .map(|text| format!("containing {text:?}")),
     );
+    let address = filter.address.as_ref();
+    parts.extend(address.map(|address| format!("from {address}")));
+    let since = filter.since.map(times::stamp);
+    parts.extend(since.map(|since| format!("of {since} or later")));
+    let until = filter.until.map(times::stamp);
+    parts.extend(until.map(|until| format!("before {until}")));
     parts.extend(filter.stage.map(|stage| format!("at stage {stage}")));
     let age = filter.older_than.map(|age| age / 1_000);
     parts.extend(age.map(|age| format!("unchanged for {age} s")));
     parts.join(", ")
-}
-
-/// A duration as `90s`, `15m`, `1h` or `2d`, in milliseconds.
-fn duration(text: &str) -> Result<Millis, String> {
-    let unit = |letter| match letter {
-        's' => Some(1_000),
-        'm' => Some(60_000),
-        'h' => Some(3_600_000),
-        'd' => Some(86_400_000),
-        _ => None,
-    };
-    let millis = text.char_indices().next_back().and_then(|(at, letter)| {
-        let count: Millis = text[..at].parse().ok().filter(|count| *count >= 0)?;
-        count.checked_mul(unit(letter)?)
-    });
-    millis.ok_or_else(|| format!("{text:?} is no duration; write 90s, 15m, 1h or 2d."))
 }
 
 fn confirmed(filter: &RequeueFilter) -> Result<bool, String> {
@@ -219,27 +276,4 @@ fn confirmed(filter: &RequeueFilter) -> Result<bool, String> {
     ask()
         .map(|answer| answer.trim() == "yes")
         .map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_is_a_number_and_a_unit() {
-        assert_eq!(duration("90s"), Ok(90_000));
-        assert_eq!(duration("2d"), Ok(172_800_000));
-        for bad in [
-            "",
-            "h",
-            "1",
-            "-1h",
-            "1.5h",
-            "1 h",
-            "99999999999999999d",
-            "1é",
-        ] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -106,6 +106,9 @@ contract! { make:
     a_lease_ends_unless_a_sync_holds_it
     a_job_that_fails_again_and_again_is_set_aside_until_it_is_requeued
     results_of_a_nickname_are_made_again
+    results_are_made_again_by_where_and_when_they_came
+    who_is_banned_does_not_register_and_holds_nothing
+    nobody_slips_in_while_a_ban_is_written
     finished_jobs_and_results_that_contain_a_text_are_made_again
     an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
     volunteers_are_counted_and_those_who_sync_no_more_are_missed

@@ -54,6 +54,7 @@ pub(super) struct Books {
     pub(super) room: u64,
     worker_ids: VecDeque<i64>,
     pub(super) lease_ids: VecDeque<i64>,
+    pub(super) bans: BTreeSet<String>,
     changed_jobs: BTreeMap<i64, Option<i64>>,
     changed_workers: BTreeSet<i64>,
     changed_leases: BTreeSet<i64>,
@@ -118,6 +119,7 @@ impl Books {
             room: GROUP_BYTES,
             worker_ids: read.worker_ids.into(),
             lease_ids: read.lease_ids.into(),
+            bans: read.bans,
             changed_jobs: BTreeMap::new(),
             changed_workers: BTreeSet::new(),
             changed_leases: BTreeSet::new(),
@@ -151,6 +153,7 @@ impl Books {
             Operation::EndLeases(_) => Ok(self.end_leases()),
             Operation::Requeue(list) => Ok(self.requeue(&list)),
             Operation::Resume(stages) => Ok(self.resume(&stages)),
+            Operation::EndWorkers(list) => Ok(self.end_workers(&list)),
         }
     }
 

@@ -8,10 +8,14 @@ use super::{
     operation::{NewWorker, Reply},
     rows::{End, State, Worker},
 };
-use crate::rules::allowance::Allowance;
+use crate::rules::{allowance::Allowance, bans};
 
 impl Books {
     pub(super) fn register(&mut self, new: NewWorker) -> Result<Reply, ErrorCode> {
+        let names = bans::names_of(&new.nickname, &new.address);
+        if names.iter().any(|name| self.bans.contains(name)) {
+            return Err(ErrorCode::Banned);
+        }
         self.add_worker(Worker {
             id: 0,
             token: new.token,

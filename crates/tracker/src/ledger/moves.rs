@@ -11,7 +11,7 @@ use super::{
 };
 use crate::rules::{
     attempts::{self, Tried},
-    flags, secrets, stages,
+    flags, names, secrets, stages,
 };
 
 /// Failures whose texts are kept with a job.
@@ -36,6 +36,7 @@ impl Books {
     ) -> Option<i64> {
         let holder = self.workers.get(&worker)?;
         let (stage, nickname) = (holder.stage, holder.nickname.clone());
+        let address = names::sharing_group(&holder.address).unwrap_or_default();
         let volunteer = Self::volunteer(holder);
         if self.paused[stage.index()] && !self.may_try(worker, stage, &volunteer) {
             return None;
@@ -60,6 +61,7 @@ impl Books {
             worker,
             nickname,
             volunteer,
+            address,
             granted_at: self.now,
             seq,
             ended: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use distcompute_protocol::{MAX_SYNC_WANT, Rejected, Stage, SyncRequest};
 
 use super::rows::Wanted;
-use crate::clock::Millis;
+use crate::{clock::Millis, rules::bans};
 
 /// A registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub enum Operation {
     Requeue(Vec<Requeued>),
     /// Has paused stages go on.
     Resume(BTreeSet<Stage>),
+    /// Ends workers, by their fingerprints.
+    EndWorkers(Vec<String>),
 }
 
 /// What is answered.
@@ -181,7 +183,12 @@ impl Operation {
             *wanted.workers.entry(token.clone()).or_default() += jobs;
         };
         match self {
-            Self::Register(_) => wanted.registrations += 1,
+            Self::Register(new) => {
+                wanted.registrations += 1;
+                wanted
+                    .bans
+                    .extend(bans::names_of(&new.nickname, &new.address));
+            }
             Self::Claim { token, .. } => worker(token, 1),
             Self::Progress { token, .. } | Self::Leave { token } => worker(token, 0),
             Self::Complete { token, number, .. } => {
@@ -229,6 +236,11 @@ impl Operation {
                 wanted.leases.extend(ids);
             }
             Self::CorrectTimes | Self::Resume(_) => {}
+            Self::EndWorkers(list) => {
+                for token in list {
+                    wanted.workers.entry(token.clone()).or_default();
+                }
+            }
             Self::DropIdle(age) => {
                 wanted.idle = Some(*age);
                 wanted.volunteers = true;
@@ -261,6 +273,7 @@ impl Operation {
                 | Self::CorrectTimes
                 | Self::Requeue(_)
                 | Self::Resume(_)
+                | Self::EndWorkers(_)
         )
     }
 
@@ -280,6 +293,7 @@ impl Operation {
         match self {
             Self::Sync { request, .. } => 1 + wants(request) + request.items(),
             Self::Requeue(list) => 1 + list.len(),
+            Self::EndWorkers(list) => 1 + list.len(),
             Self::DropIdle(_) | Self::DropMissed(_) | Self::EndLeases(_) => super::SWEEP,
             _ => 1,
         }

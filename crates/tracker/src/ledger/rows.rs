@@ -233,6 +233,8 @@ pub struct Lease {
     pub nickname: String,
     /// Who counts as the volunteer.
     pub volunteer: String,
+    /// The address group of the worker that it was granted to; empty where that is not known.
+    pub address: String,
     /// When it was granted.
     pub granted_at: Millis,
     /// The sync that granted it. `None`: a call of the first protocol did.
@@ -310,6 +312,8 @@ pub struct Wanted {
     pub lapsed: Option<Millis>,
     /// How many workers may be registered: so many ids are given.
     pub registrations: usize,
+    /// The names under which these may be banned.
+    pub bans: BTreeSet<String>,
     /// Workers that ask for no more than so many bytes: the sizes of the jobs that they may be handed
     /// matter.
     pub sized: BTreeSet<String>,
@@ -372,6 +376,8 @@ pub struct Snapshot {
     pub sizes: Vec<(i64, Stage, u64)>,
     /// What is held by the address groups of these workers; one that is not there holds nothing.
     pub groups: BTreeMap<String, Group>,
+    /// Those of the wanted names that are banned.
+    pub bans: BTreeSet<String>,
     /// Ids for new workers and new leases.
     pub worker_ids: Vec<i64>,
     /// Ids for new leases.

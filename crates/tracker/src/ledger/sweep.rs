@@ -7,6 +7,7 @@ use distcompute_protocol::Stage;
 
 use super::{
     books::Books,
+    moves::Place,
     operation::{Reply, Requeued},
     rows::{End, Forget},
 };
@@ -83,6 +84,23 @@ impl Books {
     pub(super) fn resume(&mut self, stages: &BTreeSet<Stage>) -> Reply {
         let paused = stages.iter().filter(|stage| self.go_on(**stage));
         Reply::Count(paused.count() as u64)
+    }
+
+    /// Ends workers and takes back what they hold; says how many there were.
+    pub(super) fn end_workers(&mut self, list: &[String]) -> Reply {
+        let mut ended = 0;
+        for token in list {
+            let Ok(worker) = self.worker_id(token) else {
+                continue;
+            };
+            for lease in self.held(worker) {
+                self.put_back(lease, End::Requeued, Place::Last);
+            }
+            self.note_goodbye(worker);
+            self.forget_worker(worker);
+            ended += 1;
+        }
+        Reply::Count(ended)
     }
 
     pub(super) fn requeue(&mut self, list: &[Requeued]) -> Reply {

@@ -2,6 +2,7 @@
 //! call the store once, and write the answer; they hold no rule of their own.
 
 pub mod assets;
+pub mod bans;
 pub mod client;
 pub mod dashboard;
 pub mod files;
@@ -18,6 +19,7 @@ pub mod resume;
 pub mod sync;
 pub mod volunteer;
 pub mod worker;
+pub mod workers;
 
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -35,4 +37,6 @@ pub fn api() -> OpenApiRouter<App> {
         .merge(jobs::router())
         .merge(requeue::router())
         .merge(resume::router())
+        .merge(bans::router())
+        .merge(workers::router())
 }

@@ -13,7 +13,10 @@ use maud::{DOCTYPE, Markup, html};
 use crate::{
     app::App,
     clock::Millis,
-    rules::names::{self, Looks},
+    rules::{
+        names::{self, Looks},
+        times,
+    },
 };
 
 /// Lines of a table on one page.
@@ -180,38 +183,8 @@ pub fn grouped(number: u64) -> String {
 /// A moment. The script says it as "12 s ago"; without it, it stands in UTC.
 #[must_use]
 pub fn moment(at: Millis) -> Markup {
-    let (date, clock) = utc(at);
+    let (date, clock) = times::utc(at);
     html! { time datetime=(format!("{date}T{clock}Z")) { (date) " " (clock) " UTC" } }
-}
-
-/// Date and time of day in UTC.
-#[must_use]
-pub fn utc(at: Millis) -> (String, String) {
-    let seconds = at.div_euclid(1_000);
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Howard Hinnant's `civil_from_days`: years begin in March, so that the leap day is last.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    (
-        format!("{year:04}-{month:02}-{day:02}"),
-        format!(
-            "{:02}:{:02}:{:02}",
-            second / 3_600,
-            second / 60 % 60,
-            second % 60
-        ),
-    )
 }
 
 /// The page that a query names, from 1 on; what is no page is the first.
@@ -295,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_written_in_utc() {
-        let written = |at| utc(at);
+        let written = |at| times::utc(at);
         assert_eq!(written(0), ("1970-01-01".into(), "00:00:00".into()));
         assert_eq!(
             written(951_782_400_000),

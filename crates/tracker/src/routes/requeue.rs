@@ -12,9 +12,9 @@ use crate::{
     clock::Millis,
     error::{ApiError, fault},
     openapi::OperatorRefusals,
-    request::Body,
-    requeue,
-    rules::names,
+    request::{Body, parsed},
+    requeue::{self, Source},
+    rules::{bans, names, times},
     store::RequeueFilter,
 };
 
@@ -38,7 +38,15 @@ struct RequeueBody {
     nickname: Option<String>,
     /// Jobs whose latest result contains this text: back to the stage that made it.
     result_contains: Option<String>,
-    /// Only says which jobs these are.
+    /// Jobs whose latest result came from this address, or from its network of 64 bits where it is one of
+    /// IPv6.
+    address: Option<String>,
+    /// Jobs whose latest result came at this time or later.
+    #[schema(example = "2026-11-28T16:00:00Z")]
+    since: Option<String>,
+    /// Jobs whose latest result came before this time.
+    until: Option<String>,
+    /// Only says which jobs these are, and where their results came from.
     dry_run: bool,
 }
 
@@ -50,9 +58,26 @@ struct RequeuedJobs {
     /// Which, where that was asked and nothing was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     numbers: Option<Vec<u64>>,
+    /// Where the results came from that would count no more, where nothing was changed; those of the
+    /// most first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<SourceOfResults>,
     /// Jobs that were named and stay as they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left: Vec<LeftJob>,
+}
+
+/// Results that came from one address group.
+#[derive(Debug, Serialize, ToSchema)]
+struct SourceOfResults {
+    /// The group, as `address` takes it; empty where it is not known.
+    address: String,
+    /// How many.
+    results: u64,
+    /// When the first came.
+    since: String,
+    /// When the last came.
+    until: String,
 }
 
 /// A job that stays as it is.
@@ -89,6 +114,9 @@ async fn again(
             return Err(ApiError::Faults(vec![fault]));
         }
     }
+    let address = parsed(["body", "address"], body.address, bans::group)?;
+    let since = parsed(["body", "since"], body.since, times::moment)?;
+    let until = parsed(["body", "until"], body.until, times::moment)?;
     let older = |seconds: u64| Millis::try_from(seconds.saturating_mul(1_000));
     let filter = RequeueFilter {
         numbers: body.numbers,
@@ -99,6 +127,9 @@ async fn again(
             .map(|seconds| older(seconds).unwrap_or(Millis::MAX / 2)),
         nickname: body.nickname,
         result_contains: body.result_contains,
+        address,
+        since,
+        until,
     };
     let outcome = if body.dry_run {
         requeue::would(app.store.as_ref(), &filter).await?
@@ -109,6 +140,7 @@ async fn again(
     Ok(Json(RequeuedJobs {
         requeued: outcome.requeued,
         numbers: outcome.numbers,
+        sources: outcome.sources.into_iter().map(shown).collect(),
         left: left
             .map(|left| LeftJob {
                 number: left.number,
@@ -116,4 +148,13 @@ async fn again(
             })
             .collect(),
     }))
+}
+
+fn shown(source: Source) -> SourceOfResults {
+    SourceOfResults {
+        address: source.address,
+        results: source.results,
+        since: times::stamp(source.first),
+        until: times::stamp(source.last),
+    }
 }

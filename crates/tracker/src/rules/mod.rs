@@ -3,6 +3,7 @@
 
 pub mod allowance;
 pub mod attempts;
+pub mod bans;
 pub mod brace;
 pub mod estimate;
 pub mod fetch_metadata;
@@ -18,5 +19,6 @@ pub mod secrets;
 pub mod stages;
 pub mod sweeps;
 pub mod terminal;
+pub mod times;
 pub mod trouble;
 pub mod wait;

@@ -5,8 +5,17 @@ use std::borrow::Cow;
 /// The text with control characters escaped, but for ends of lines and tabs.
 #[must_use]
 pub fn harmless(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if !text.contains(steers) {
+    escaped(text, |c| c.is_control() && c != '\n' && c != '\t')
+}
+
+/// The same for a field of a line: ends of lines and tabs are escaped too.
+#[must_use]
+pub fn harmless_field(text: &str) -> Cow<'_, str> {
+    escaped(text, char::is_control)
+}
+
+fn escaped(text: &str, steers: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&steers) {
         return text.into();
     }
     let escaped = text.chars().map(|c| match steers(c) {
@@ -39,6 +48,7 @@ mod tests {
         assert_eq!(harmless("Größe\tµ\n"), "Größe\tµ\n");
         let title = harmless("a\u{1b}]0;title\u{7}b\u{9b}2J\r\u{7f}");
         assert_eq!(title, r"a\u{1b}]0;title\u{7}b\u{9b}2J\u{d}\u{7f}");
+        assert_eq!(harmless_field("a\tb\nc"), r"a\u{9}b\u{a}c");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use crate::ledger::{End, Failure, NewWorker, Requeued, Rules as StoreRules, 
 use crate::{
     clock::Millis,
     ledger::{Operation, Reply},
-    rules::secrets::fingerprint,
+    rules::{bans::Banned, secrets::fingerprint},
 };
 
 /// Why an operation did not happen.
@@ -145,6 +145,53 @@ pub struct WorkerRow {
     pub first_seen: Millis,
     /// When it was last heard from.
     pub last_seen: Millis,
+}
+
+/// A worker, as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredRow {
+    /// Its row.
+    pub id: i64,
+    /// The fingerprint of its token.
+    pub fingerprint: String,
+    /// Its public name.
+    pub display_name: String,
+    /// Its owner's name.
+    pub nickname: String,
+    /// Where it registered from; empty where that is not known.
+    pub address: String,
+    /// Where it works.
+    pub stage: Stage,
+    /// How many jobs it holds.
+    pub held: u64,
+    /// Jobs that it completed.
+    pub completed: u64,
+    /// When it registered.
+    pub first_seen: Millis,
+    /// When it was last heard from.
+    pub last_seen: Millis,
+}
+
+/// A ban.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BanRow {
+    /// Its name in the tables; behind it come the others.
+    pub name: String,
+    /// Since when.
+    pub at: Millis,
+    /// Why, in the operator's words; may be empty.
+    pub reason: String,
+}
+
+/// A job that a filter means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToRequeue {
+    /// Its place in the list.
+    pub cursor: i64,
+    /// The job.
+    pub job: Requeued,
+    /// If its result is not to be trusted: from which address group that came, and when.
+    pub from: Option<(String, Millis)>,
 }
 
 /// A line of the leaderboard.
@@ -276,13 +323,23 @@ pub struct RequeueFilter {
     pub nickname: Option<String>,
     /// Jobs whose latest result contains this text: back to the stage that made it.
     pub result_contains: Option<String>,
+    /// Jobs whose latest result came from these address groups: back to the stage that made it.
+    pub address: Option<String>,
+    /// Jobs whose latest result came then or later: back to the stage that made it.
+    pub since: Option<Millis>,
+    /// Jobs whose latest result came before this: back to the stage that made it.
+    pub until: Option<Millis>,
 }
 
 impl RequeueFilter {
     /// Whether jobs are found by their latest result.
     #[must_use]
     pub fn is_by_result(&self) -> bool {
-        self.nickname.is_some() || self.result_contains.is_some()
+        self.nickname.is_some()
+            || self.result_contains.is_some()
+            || self.address.is_some()
+            || self.since.is_some()
+            || self.until.is_some()
     }
 }
 
@@ -422,7 +479,7 @@ impl PartPlace {
 pub struct Action {
     /// From where: an address, or the command line.
     pub who: String,
-    /// Which: `import`, `jobs`, `export`, `requeue`, `resume`, `prune` or `reset`.
+    /// Which: `import`, `jobs`, `export`, `requeue`, `resume`, `ban`, `pardon`, `end`, `prune` or `reset`.
     pub action: &'static str,
     /// A sentence on what it concerned.
     pub detail: String,
@@ -584,15 +641,15 @@ pub trait Store: Send + Sync {
     }
 
     /// The jobs that a filter means, by number.
-    async fn meant(&self, filter: &RequeueFilter) -> Result<Vec<u64>, StoreError> {
-        let (mut after, mut numbers) = (0, std::collections::BTreeSet::new());
+    async fn meant(&self, filter: &RequeueFilter) -> Result<Vec<ToRequeue>, StoreError> {
+        let (mut after, mut meant) = (0, std::collections::BTreeMap::new());
         loop {
             let found = self.to_requeue(filter, after, REQUEUED_AT_ONCE).await?;
-            let Some((cursor, _)) = found.last() else {
-                return Ok(numbers.into_iter().collect());
+            let Some(last) = found.last() else {
+                return Ok(meant.into_values().collect());
             };
-            after = *cursor;
-            numbers.extend(found.into_iter().map(|(_, one)| unsigned(one.number)));
+            after = last.cursor;
+            meant.extend(found.into_iter().map(|one| (one.job.number, one)));
         }
     }
 
@@ -604,11 +661,11 @@ pub trait Store: Send + Sync {
         let (mut after, mut requeued) = (0, 0);
         loop {
             let found = self.to_requeue(filter, after, REQUEUED_AT_ONCE).await?;
-            let Some((cursor, _)) = found.last() else {
+            let Some(last) = found.last() else {
                 return Ok(requeued);
             };
-            after = *cursor;
-            let list = found.into_iter().map(|(_, one)| one).collect();
+            after = last.cursor;
+            let list = found.into_iter().map(|one| one.job).collect();
             requeued += self.count(Operation::Requeue(list)).await?;
         }
     }
@@ -661,6 +718,25 @@ pub trait Store: Send + Sync {
     async fn wipe(&self) -> Result<(), StoreError> {
         self.writer().wipe().await
     }
+
+    /// Ends workers, by their fingerprints, and takes back what they hold. Says how many there were.
+    async fn end_workers(&self, fingerprints: Vec<String>) -> Result<u64, StoreError> {
+        self.count(Operation::EndWorkers(fingerprints)).await
+    }
+
+    /// Bans somebody: when this has returned, nobody whom it concerns is registered any more. Those who
+    /// are registered already stay. `false`: the ban was there, and has a new reason now.
+    async fn ban(&self, banned: &Banned, reason: &str) -> Result<bool, StoreError>;
+
+    /// Takes a ban back. `false`: there was none.
+    async fn pardon(&self, banned: &Banned) -> Result<bool, StoreError>;
+
+    /// Bans by their names, those behind `after`.
+    async fn bans(&self, after: &str, limit: u32) -> Result<Vec<BanRow>, StoreError>;
+
+    /// Workers by their rows, those behind the row `after`.
+    async fn registrations(&self, after: i64, limit: u32)
+    -> Result<Vec<RegisteredRow>, StoreError>;
 
     /// Whether there is a worker with this token.
     async fn knows(&self, token: &str) -> Result<bool, StoreError>;
@@ -727,7 +803,7 @@ pub trait Store: Send + Sync {
         filter: &RequeueFilter,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Requeued)>, StoreError>;
+    ) -> Result<Vec<ToRequeue>, StoreError>;
 
     /// Where these jobs are, by number; those that do not exist are left out.
     async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError>;

@@ -24,11 +24,14 @@ use sqlx::PgPool;
 
 pub use self::{address::Address, tables::Tables};
 use super::{
-    Action, ActionRow, AsideRow, FailureRow, Import, ImportRow, JobRow, MinuteRow, NewImport,
-    Output, Page, Pruned, Rank, RequeueFilter, Requeued, Status, Store, StoreError, StoreRules,
-    Whereabouts, WorkerRow, Writer, signed,
+    Action, ActionRow, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow,
+    NewImport, Output, Page, Pruned, Rank, RegisteredRow, RequeueFilter, Status, Store, StoreError,
+    StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, signed,
 };
-use crate::clock::{Clock, Millis};
+use crate::{
+    clock::{Clock, Millis},
+    rules::bans::Banned,
+};
 
 /// The jobs and the books in one PostgreSQL database.
 pub struct PostgresStore {
@@ -190,12 +193,33 @@ impl Store for PostgresStore {
         filter: &RequeueFilter,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Requeued)>, StoreError> {
+    ) -> Result<Vec<ToRequeue>, StoreError> {
         books::to_requeue(&self.readers, self.now(), filter, after, limit).await
     }
 
     async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError> {
         books::whereabouts(&self.readers, numbers).await
+    }
+
+    async fn ban(&self, banned: &Banned, reason: &str) -> Result<bool, StoreError> {
+        let now = self.clock.as_ref().map(|clock| clock.now());
+        admin::ban(&self.admin, now, &banned.name(), reason).await
+    }
+
+    async fn pardon(&self, banned: &Banned) -> Result<bool, StoreError> {
+        admin::pardon(&self.admin, &banned.name()).await
+    }
+
+    async fn bans(&self, after: &str, limit: u32) -> Result<Vec<BanRow>, StoreError> {
+        admin::bans(&self.readers, after, limit).await
+    }
+
+    async fn registrations(
+        &self,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<RegisteredRow>, StoreError> {
+        books::registrations(&self.readers, after, limit).await
     }
 
     async fn prune(

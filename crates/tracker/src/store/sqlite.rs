@@ -29,11 +29,11 @@ use distcompute_protocol::Stage;
 use self::connection::{Pool, Use};
 pub use self::{backup::backup, tables::Tables};
 use super::{
-    Action, ActionRow, AsideRow, FailureRow, Import, ImportRow, JobRow, MinuteRow, NewImport,
-    Output, Page, Pruned, Rank, RequeueFilter, Requeued, Status, Store, StoreError, StoreRules,
-    Whereabouts, WorkerRow, Writer, signed,
+    Action, ActionRow, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow,
+    NewImport, Output, Page, Pruned, Rank, RegisteredRow, RequeueFilter, Status, Store, StoreError,
+    StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, signed,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, rules::bans::Banned};
 
 /// How much of the file that connection keeps in memory, in KiB: what a group touches, and the upper
 /// levels of the indexes of millions of jobs. More is slower, because each commit walks through it,
@@ -306,7 +306,7 @@ impl Store for SqliteStore {
         filter: &RequeueFilter,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Requeued)>, StoreError> {
+    ) -> Result<Vec<ToRequeue>, StoreError> {
         let (now, filter) = (self.clock.now(), filter.clone());
         self.readers
             .with(move |on| books::to_requeue(on, now, &filter, after, limit))
@@ -317,6 +317,35 @@ impl Store for SqliteStore {
         let numbers = numbers.to_vec();
         self.readers
             .with(move |on| books::whereabouts(on, &numbers))
+            .await
+    }
+
+    async fn ban(&self, banned: &Banned, reason: &str) -> Result<bool, StoreError> {
+        let (now, name, reason) = (self.clock.now(), banned.name(), reason.to_owned());
+        self.admin
+            .with(move |on| admin::ban(on, now, &name, &reason))
+            .await
+    }
+
+    async fn pardon(&self, banned: &Banned) -> Result<bool, StoreError> {
+        let name = banned.name();
+        self.admin.with(move |on| admin::pardon(on, &name)).await
+    }
+
+    async fn bans(&self, after: &str, limit: u32) -> Result<Vec<BanRow>, StoreError> {
+        let after = after.to_owned();
+        self.readers
+            .with(move |on| admin::bans(on, &after, limit))
+            .await
+    }
+
+    async fn registrations(
+        &self,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<RegisteredRow>, StoreError> {
+        self.readers
+            .with(move |on| books::registrations(on, after, limit))
             .await
     }
 

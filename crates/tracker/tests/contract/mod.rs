@@ -9,8 +9,10 @@ use distcompute_protocol::{
     ANONYMOUS, Done, ErrorCode, Failed, Invalid, MAX_REASON, RejectedWhy, Stage, SyncRequest,
 };
 use distcompute_tracker::{
+    bans,
     clock::ManualClock,
     ledger::GrantedLease,
+    rules::bans::Banned,
     store::{
         End, ImportPart, NewImport, NewWorker, Page, RequeueFilter, State, Status, Store,
         StoreError, StoreRules, SyncReply,
@@ -1502,6 +1504,201 @@ pub(crate) async fn results_of_a_nickname_are_made_again(given: &Given) {
     assert_eq!((job.number, job.data.as_deref()), (1, Some("input 1")));
 }
 
+pub(crate) async fn results_are_made_again_by_where_and_when_they_came(given: &Given) {
+    given.jobs(5).await;
+    for (token, address) in [("ann", "192.0.2.1"), ("bad", "2001:db8::bad")] {
+        let worker = NewWorker {
+            token: token.to_owned(),
+            display_name: token.to_owned(),
+            // One of them only says so.
+            nickname: "Ann".to_owned(),
+            address: address.to_owned(),
+            stage: Stage::A,
+        };
+        given.store.register(worker).await.expect("registered");
+    }
+    for token in ["ann", "bad", "bad", "ann"] {
+        given.take(token).await;
+        given.clock.advance(1_000);
+        given.hand_in(token, "x").await.expect("accepted");
+    }
+    let meant = async |filter: &RequeueFilter| {
+        let meant = given.store.meant(filter).await.expect("jobs");
+        let seen = meant.into_iter().map(|one| {
+            let (address, at) = one.from.expect("a result");
+            (one.job.number, address, at - NOW)
+        });
+        seen.collect::<Vec<_>>()
+    };
+    let ann = RequeueFilter {
+        nickname: Some("Ann".to_owned()),
+        ..RequeueFilter::default()
+    };
+    let (home, network) = ("192.0.2.1".to_owned(), "2001:db8::/64".to_owned());
+    let all = [
+        (1, home.clone(), 1_000),
+        (2, network.clone(), 2_000),
+        (3, network.clone(), 3_000),
+        (4, home, 4_000),
+    ];
+    assert_eq!(meant(&ann).await, all);
+    let then = RequeueFilter {
+        since: Some(NOW + 2_000),
+        until: Some(NOW + 4_000),
+        ..RequeueFilter::default()
+    };
+    assert_eq!(meant(&then).await, all[1..3]);
+    let bad = RequeueFilter {
+        address: Some(network),
+        ..ann
+    };
+    assert_eq!(meant(&bad).await, all[1..3]);
+    assert_eq!(given.store.requeue(&bad).await.expect("requeued"), 2);
+    let left = given.results(Stage::A).await;
+    let left: Vec<u64> = left.into_iter().map(|(number, _)| number).collect();
+    assert_eq!(left, [1, 4], "the work of who bears the name stays");
+}
+
+pub(crate) async fn who_is_banned_does_not_register_and_holds_nothing(given: &Given) {
+    given.jobs(3).await;
+    let register = async |token: &str, nickname: &str, address: &str| {
+        let worker = NewWorker {
+            token: token.to_owned(),
+            display_name: token.to_owned(),
+            nickname: nickname.to_owned(),
+            address: address.to_owned(),
+            stage: Stage::A,
+        };
+        given.store.register(worker).await
+    };
+    register("one", "Mallory", "192.0.2.1")
+        .await
+        .expect("registered");
+    register("two", "Mallory", "192.0.3.1")
+        .await
+        .expect("registered");
+    register("ann", "Ann", "192.0.2.2")
+        .await
+        .expect("registered");
+    given.take("one").await;
+    given.take("ann").await;
+    let rows = given.store.registrations(0, 10).await.expect("workers");
+    let seen: Vec<_> = rows
+        .iter()
+        .map(|row| (row.nickname.as_str(), row.address.as_str(), row.held))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("Mallory", "192.0.2.1", 1),
+            ("Mallory", "192.0.3.1", 0),
+            ("Ann", "192.0.2.2", 1)
+        ]
+    );
+    let after = given
+        .store
+        .registrations(rows[1].id, 10)
+        .await
+        .expect("workers");
+    assert_eq!(after, rows[2..]);
+
+    let mallory = Banned::nickname("Mallory").expect("a name");
+    let network = Banned::network("192.0.2.0/24").expect("a network");
+    let store = given.store.as_ref();
+    assert_eq!(
+        bans::ban(store, &mallory, "junk", "me")
+            .await
+            .expect("banned"),
+        2
+    );
+    assert_eq!(
+        code(given.hand_in("one", "x").await),
+        ErrorCode::WorkerUnknown
+    );
+    assert_eq!(given.status().await.stages[0].open, 2, "its job went back");
+    assert_eq!(
+        code(register("new", "Mallory", "").await),
+        ErrorCode::Banned
+    );
+    register("new", "Mallet", "192.0.3.1")
+        .await
+        .expect("registered");
+    given.hand_in("ann", "x").await.expect("accepted");
+
+    assert_eq!(
+        bans::ban(store, &network, "", "me").await.expect("banned"),
+        1
+    );
+    for (nickname, address) in [("Ann", "192.0.2.9"), ("anonymous", "192.0.2.9")] {
+        assert_eq!(
+            code(register("x", nickname, address).await),
+            ErrorCode::Banned
+        );
+    }
+    register("far", "Ann", "192.0.4.9")
+        .await
+        .expect("registered");
+    assert!(!store.ban(&mallory, "more junk").await.expect("again"));
+    let listed = store.bans("", 10).await.expect("bans");
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|ban| (ban.name.as_str(), ban.at, ban.reason.as_str()))
+        .collect();
+    assert_eq!(
+        listed,
+        [("a:192.0.2.0/24", NOW, ""), ("n:Mallory", NOW, "more junk")]
+    );
+    let behind = store.bans("a:192.0.2.0/24", 10).await.expect("bans");
+    assert_eq!(behind.len(), 1);
+
+    // It outlasts a reset, and ends with a pardon.
+    given.store.wipe().await.expect("wiped");
+    assert_eq!(code(register("y", "Mallory", "").await), ErrorCode::Banned);
+    assert!(bans::pardon(store, &mallory, "me").await.expect("pardoned"));
+    assert!(
+        !bans::pardon(store, &mallory, "me")
+            .await
+            .expect("none left")
+    );
+    register("y", "Mallory", "").await.expect("registered");
+    let actions = store.actions(0, 10).await.expect("the log");
+    let actions: Vec<_> = actions
+        .iter()
+        .map(|row| (row.action.as_str(), row.detail.as_str()))
+        .collect();
+    assert_eq!(actions[0], ("ban", "the nickname \"Mallory\": junk"));
+    assert_eq!(actions[1], ("ban", "the address 192.0.2.0/24"));
+    assert_eq!(actions[2], ("pardon", "the nickname \"Mallory\""));
+}
+
+pub(crate) async fn nobody_slips_in_while_a_ban_is_written(given: &Given) {
+    let mallory = Banned::nickname("Mallory").expect("a name");
+    let mut registering = tokio::task::JoinSet::new();
+    for n in 0..200 {
+        let store = Arc::clone(&given.store);
+        registering.spawn(async move {
+            let worker = NewWorker {
+                token: format!("token {n}"),
+                display_name: format!("worker {n}"),
+                nickname: "Mallory".to_owned(),
+                address: String::new(),
+                stage: Stage::A,
+            };
+            match store.register(worker).await {
+                Ok(()) => 1,
+                Err(error) => {
+                    assert_eq!(code::<()>(Err(error)), ErrorCode::Banned);
+                    0
+                }
+            }
+        });
+    }
+    let ended = bans::ban(given.store.as_ref(), &mallory, "", "me").await;
+    let registered: u64 = registering.join_all().await.into_iter().sum();
+    assert_eq!(ended.expect("banned"), registered);
+    assert_eq!(given.store.registrations(0, 10).await.expect("workers"), []);
+}
+
 pub(crate) async fn finished_jobs_and_results_that_contain_a_text_are_made_again(given: &Given) {
     given.jobs(4).await;
     given.join("ann", "Ann", Stage::A).await;
@@ -1523,14 +1720,17 @@ pub(crate) async fn finished_jobs_and_results_that_contain_a_text_are_made_again
         result_contains: Some(text.to_owned()),
         ..RequeueFilter::default()
     };
-    let meant = async |filter| given.store.meant(&filter).await.expect("numbers");
+    let meant = async |filter| {
+        let meant = given.store.meant(&filter).await.expect("jobs");
+        meant.iter().map(|one| one.job.number).collect::<Vec<_>>()
+    };
     assert_eq!(meant(numbered(&[1, 2, 3, 4, 9])).await, [1, 2]);
     assert_eq!(
         meant(containing("bad")).await,
         [2],
         "the latest result counts"
     );
-    assert_eq!(meant(containing("_bad_")).await, [0; 0]);
+    assert_eq!(meant(containing("_bad_")).await, [0_i64; 0]);
     assert_eq!(meant(containing("good")).await, [3], "at whatever stage");
     let where_is = async |number| given.store.whereabouts(&[number]).await.expect("a job");
     let found = where_is(1).await;
@@ -1566,7 +1766,7 @@ pub(crate) async fn finished_jobs_and_results_that_contain_a_text_are_made_again
         .prune(Stage::B, 0, 1_000, 100)
         .await
         .expect("pruned");
-    assert_eq!(meant(numbered(&[closed[0].0])).await, [0; 0]);
+    assert_eq!(meant(numbered(&[closed[0].0])).await, [0_i64; 0]);
     assert_eq!(given.results(Stage::B).await, []);
     // Counters go on counting what was pruned, so the check of the books has to begin anew.
     let again = given.status().await;

@@ -6,11 +6,12 @@
 use distcompute_protocol::Stage;
 use sqlx::PgPool;
 
+use super::load::BANS;
 use crate::{
     clock::Millis,
     store::{
-        Action, ActionRow, Import, ImportRow, NewImport, Pruned, StoreError, column, signed,
-        unsigned,
+        Action, ActionRow, BanRow, Import, ImportRow, NewImport, Pruned, StoreError, column,
+        signed, unsigned,
     },
 };
 
@@ -171,5 +172,58 @@ pub(super) async fn list(
             action,
             detail,
         })
+        .collect())
+}
+
+/// Whether it is a new one. When this is done, no registration is under way that was let through before.
+pub(super) async fn ban(
+    pool: &PgPool,
+    now: Option<Millis>,
+    name: &str,
+    reason: &str,
+) -> Result<bool, StoreError> {
+    let mut unit = pool.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(BANS)
+        .execute(&mut *unit)
+        .await?;
+    let new: bool = sqlx::query_scalar(
+        "insert into bans (name, at, reason) values ($1, coalesce($2, tracker_now()), $3) \
+         on conflict (name) do update set reason = excluded.reason returning xmax = 0",
+    )
+    .bind(name)
+    .bind(now)
+    .bind(reason)
+    .fetch_one(&mut *unit)
+    .await?;
+    unit.commit().await?;
+    Ok(new)
+}
+
+pub(super) async fn pardon(pool: &PgPool, name: &str) -> Result<bool, StoreError> {
+    let gone = sqlx::query("delete from bans where name = $1")
+        .bind(name)
+        .execute(pool)
+        .await?;
+    Ok(gone.rows_affected() > 0)
+}
+
+pub(super) async fn bans(
+    pool: &PgPool,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<BanRow>, StoreError> {
+    // By bytes, as the other database orders them.
+    let rows: Vec<(String, Millis, String)> = sqlx::query_as(
+        "select name, at, reason from bans where name collate \"C\" > $1 \
+         order by name collate \"C\" limit $2",
+    )
+    .bind(after)
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|(name, at, reason)| BanRow { name, at, reason })
         .collect())
 }

@@ -11,8 +11,9 @@ use crate::{
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
         AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, Output,
-        Page, Paused, Rank, RequeueFilter, Requeued, SHOWN_TEXT, StageCounts, Status, StoreError,
-        Whereabouts, WorkerRow, column, public_name, signed, stage_of, unsigned,
+        Page, Paused, Rank, RegisteredRow, RequeueFilter, Requeued, SHOWN_TEXT, StageCounts,
+        Status, StoreError, ToRequeue, Whereabouts, WorkerRow, column, public_name, signed,
+        stage_of, unsigned,
     },
 };
 
@@ -215,6 +216,39 @@ pub(super) async fn worker(
     Ok(row.map(worker_row))
 }
 
+/// Workers for the operator, by their rows.
+pub(super) async fn registrations(
+    pool: &PgPool,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<RegisteredRow>, StoreError> {
+    let rows = sqlx::query(
+        "select id, token, display_name, nickname, address, stage, \
+         (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
+         completed, first_seen, last_seen from workers w where id > $1 order by id limit $2",
+    )
+    .bind(after)
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(RegisteredRow {
+                id: row.try_get(0)?,
+                fingerprint: row.try_get(1)?,
+                display_name: row.try_get(2)?,
+                nickname: row.try_get(3)?,
+                address: row.try_get(4)?,
+                stage: stage_of(row.try_get(5)?)?,
+                held: unsigned(row.try_get(6)?),
+                completed: unsigned(row.try_get(7)?),
+                first_seen: row.try_get(8)?,
+                last_seen: row.try_get(9)?,
+            })
+        })
+        .collect()
+}
+
 pub(super) async fn leaderboard(pool: &PgPool, page: Page) -> Result<Vec<Rank>, StoreError> {
     let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(LEADERBOARD)
         .bind(ANONYMOUS)
@@ -410,10 +444,13 @@ pub(super) async fn to_requeue(
     filter: &RequeueFilter,
     after: i64,
     limit: u32,
-) -> Result<Vec<(i64, Requeued)>, StoreError> {
+) -> Result<Vec<ToRequeue>, StoreError> {
     let statement = if filter.is_by_result() {
-        "select l.id, j.number, l.id from leases l join jobs j on j.number = l.number \
+        "select l.id, j.number, l.id, l.address, l.ended_at from leases l join jobs j on j.number = l.number \
          where l.id > $1 and ($7::text is null or l.nickname = $7) \
+         and ($9::text is null or l.address = $9) \
+         and ($10::bigint is null or l.ended_at >= $10) \
+         and ($11::bigint is null or l.ended_at < $11) \
          and l.outcome = 'completed' and l.round = j.round \
          and j.stage = l.stage + (j.state <> 'closed')::int and ($3::bigint is null or l.stage = $3) \
          and ($4::bigint is null or least(j.changed_at, coalesce($5, tracker_now())) <= coalesce($5, tracker_now()) - $4) \
@@ -424,8 +461,9 @@ pub(super) async fn to_requeue(
     } else {
         "select j.number, j.number, case when j.state = 'closed' then (select max(l.id) \
          from leases l where l.number = j.number and l.stage = j.stage and l.round = j.round \
-         and l.outcome = 'completed') end from jobs j \
-         where j.number > $1 and $7::text is null and $8::text is null \
+         and l.outcome = 'completed') end, null::text, null::bigint from jobs j \
+         where j.number > $1 and coalesce($7::text, $8::text, $9::text) is null \
+         and coalesce($10::bigint, $11::bigint) is null \
          and (j.state = 'aside' or ($6::bigint[] is not null and (j.state = 'held' \
          or (j.state = 'closed' and exists (select 1 from leases l where l.number = j.number \
          and l.stage = j.stage and l.round = j.round and l.outcome = 'completed'))))) \
@@ -441,7 +479,7 @@ pub(super) async fn to_requeue(
             .map(|number| signed(*number))
             .collect()
     });
-    let query = sqlx::query_as::<_, (i64, i64, Option<i64>)>(statement)
+    let query = sqlx::query_as(statement)
         .bind(after)
         .bind(i64::from(limit))
         .bind(filter.stage.map(column))
@@ -449,11 +487,19 @@ pub(super) async fn to_requeue(
         .bind(now)
         .bind(numbers)
         .bind(&filter.nickname)
-        .bind(&filter.result_contains);
-    let rows = query.fetch_all(pool).await?;
+        .bind(&filter.result_contains)
+        .bind(&filter.address)
+        .bind(filter.since)
+        .bind(filter.until);
+    type Found = (i64, i64, Option<i64>, Option<String>, Option<Millis>);
+    let rows: Vec<Found> = query.fetch_all(pool).await?;
     let found = rows.into_iter();
     Ok(found
-        .map(|(cursor, number, lease)| (cursor, Requeued { number, lease }))
+        .map(|(cursor, number, lease, address, at)| ToRequeue {
+            cursor,
+            job: Requeued { number, lease },
+            from: address.zip(at),
+        })
         .collect())
 }
 

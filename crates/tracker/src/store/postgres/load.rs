@@ -135,6 +135,9 @@ pub(super) const QUEUE: &str = concat!(
      order by j.position limit $2 for update skip locked"
 );
 
+/// The advisory lock of the table of bans: the letters of its name, as a number.
+pub(super) const BANS: i64 = 0x62_61_6e_73;
+
 /// A number of rows as a statement takes it.
 fn limit(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
@@ -188,6 +191,7 @@ pub(super) async fn load(
     silent(connection, wanted, &mut read).await?;
     jobs_and_leases(connection, wanted, &mut read, &lease_ids, &numbers).await?;
     groups(connection, &mut read).await?;
+    bans(connection, wanted, &mut read).await?;
     repeated(connection, wanted, &mut read).await?;
     if wanted.flags {
         flags(connection, &mut read).await?;
@@ -321,6 +325,29 @@ async fn groups(connection: &mut PgConnection, read: &mut Snapshot) -> Result<()
     let groups = rows.into_iter();
     let groups = groups.map(|(name, held, earned)| (name, Group { held, earned }));
     read.groups.extend(groups);
+    Ok(())
+}
+
+/// Who of those that register is banned. Whoever bans takes the same lock alone: when that is done, no
+/// registration is under way that was let through before, and the workers to end are all there.
+async fn bans(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    if wanted.bans.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("select pg_advisory_xact_lock_shared($1)")
+        .bind(BANS)
+        .execute(&mut *connection)
+        .await?;
+    let names: Vec<&str> = wanted.bans.iter().map(String::as_str).collect();
+    let found: Vec<String> = sqlx::query_scalar("select name from bans where name = any($1)")
+        .bind(names)
+        .fetch_all(&mut *connection)
+        .await?;
+    read.bans.extend(found);
     Ok(())
 }
 

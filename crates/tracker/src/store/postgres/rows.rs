@@ -21,7 +21,7 @@ macro_rules! worker_columns {
 macro_rules! lease_columns {
     () => {
         "l.id, l.secret, l.number, l.stage, l.round, l.attempt, l.worker, l.nickname, \
-         l.volunteer, l.granted_at, l.seq, l.ended_at, l.outcome, l.late"
+         l.volunteer, l.granted_at, l.seq, l.ended_at, l.outcome, l.late, l.address"
     };
 }
 
@@ -105,6 +105,7 @@ pub(super) fn lease(row: &PgRow) -> Result<Lease, StoreError> {
         seq: row.try_get(10)?,
         ended: ended_at.zip(outcome.and_then(End::from_word)),
         late: row.try_get::<i64, _>(13)? != 0,
+        address: row.try_get(14)?,
     })
 }
 

@@ -104,10 +104,10 @@ with places as materialized ( \
     where j.number = c.number and j.number = any($2) \
 ), leases_granted as ( \
     insert into leases (id, secret, number, stage, round, attempt, worker, nickname, volunteer, \
-        granted_at, seq, ended_at, outcome, late) \
+        granted_at, seq, ended_at, outcome, late, address) \
     select * from unnest($15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], \
         $20::bigint[], $21::bigint[], $22::text[], $23::text[], $24::bigint[], $25::bigint[], \
-        $26::bigint[], $27::text[], $43::bigint[]) \
+        $26::bigint[], $27::text[], $43::bigint[], $49::text[]) \
 ), leases_changed as ( \
     update leases l set worker = c.worker, ended_at = c.ended_at, outcome = c.outcome, \
         late = c.late \
@@ -193,6 +193,7 @@ async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), St
         .bind(workers().map(|w| w.allowance.earned).collect::<Vec<_>>())
         .bind(workers().map(|w| w.allowance.since).collect::<Vec<_>>())
         .bind(workers().map(|w| w.allowance.results).collect::<Vec<_>>())
+        .bind(granted().map(|l| l.address.as_str()).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     Ok(())

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use crate::{
     clock::Millis,
     store::{
-        Action, ActionRow, Import, ImportRow, NewImport, Pruned, StoreError, column, signed,
-        unsigned,
+        Action, ActionRow, BanRow, Import, ImportRow, NewImport, Pruned, StoreError, column,
+        signed, unsigned,
     },
 };
 
@@ -131,6 +131,46 @@ pub(super) fn list(on: &Connection, after: u64, limit: u32) -> Result<Vec<Action
                 who: row.get(2)?,
                 action: row.get(3)?,
                 detail: row.get(4)?,
+            })
+        })?
+        .collect()
+}
+
+/// Whether it is a new one.
+pub(super) fn ban(
+    on: &Connection,
+    now: Millis,
+    name: &str,
+    reason: &str,
+) -> Result<bool, StoreError> {
+    let unit = on.unchecked_transaction()?;
+    let known = unit
+        .prepare_cached("update bans set reason = ?2 where name = ?1")?
+        .execute((name, reason))?;
+    if known == 0 {
+        unit.prepare_cached("insert into bans (name, at, reason) values (?, ?, ?)")?
+            .execute((name, now, reason))?;
+    }
+    unit.commit()?;
+    Ok(known == 0)
+}
+
+pub(super) fn pardon(on: &Connection, name: &str) -> Result<bool, StoreError> {
+    let gone = on
+        .prepare_cached("delete from bans where name = ?")?
+        .execute([name])?;
+    Ok(gone > 0)
+}
+
+pub(super) fn bans(on: &Connection, after: &str, limit: u32) -> Result<Vec<BanRow>, StoreError> {
+    let mut statement = on
+        .prepare_cached("select name, at, reason from bans where name > ? order by name limit ?")?;
+    statement
+        .query_and_then((after, limit), |row| {
+            Ok(BanRow {
+                name: row.get(0)?,
+                at: row.get(1)?,
+                reason: row.get(2)?,
             })
         })?
         .collect()

@@ -9,8 +9,9 @@ use crate::{
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
         AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, Output,
-        Page, Paused, Rank, RequeueFilter, Requeued, SHOWN_TEXT, StageCounts, Status, StoreError,
-        Whereabouts, WorkerRow, column, public_name, signed, stage_of, unsigned,
+        Page, Paused, Rank, RegisteredRow, RequeueFilter, Requeued, SHOWN_TEXT, StageCounts,
+        Status, StoreError, ToRequeue, Whereabouts, WorkerRow, column, public_name, signed,
+        stage_of, unsigned,
     },
 };
 
@@ -191,6 +192,35 @@ pub(super) fn worker(
         .optional()?)
 }
 
+/// Workers for the operator, by their rows.
+pub(super) fn registrations(
+    on: &Connection,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<RegisteredRow>, StoreError> {
+    let mut statement = on.prepare_cached(
+        "select id, token, display_name, nickname, address, stage, \
+         (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
+         completed, first_seen, last_seen from workers w where id > ? order by id limit ?",
+    )?;
+    statement
+        .query_and_then((after, limit), |row| {
+            Ok(RegisteredRow {
+                id: row.get(0)?,
+                fingerprint: row.get(1)?,
+                display_name: row.get(2)?,
+                nickname: row.get(3)?,
+                address: row.get(4)?,
+                stage: stage_of(row.get(5)?)?,
+                held: unsigned(row.get(6)?),
+                completed: unsigned(row.get(7)?),
+                first_seen: row.get(8)?,
+                last_seen: row.get(9)?,
+            })
+        })?
+        .collect()
+}
+
 pub(super) fn leaderboard(on: &Connection, page: Page) -> Result<Vec<Rank>, StoreError> {
     let mut statement = on.prepare_cached(LEADERBOARD)?;
     statement
@@ -362,10 +392,12 @@ pub(super) fn to_requeue(
     filter: &RequeueFilter,
     after: i64,
     limit: u32,
-) -> Result<Vec<(i64, Requeued)>, StoreError> {
+) -> Result<Vec<ToRequeue>, StoreError> {
     let statement = if filter.is_by_result() {
-        "select l.id, j.number, l.id from leases l cross join jobs j on j.number = l.number \
+        "select l.id, j.number, l.id, l.address, l.ended_at from leases l cross join jobs j on j.number = l.number \
          where l.id > ?1 and (?6 is null or l.nickname = ?6) \
+         and (?9 is null or l.address = ?9) and (?10 is null or l.ended_at >= ?10) \
+         and (?11 is null or l.ended_at < ?11) \
          and l.outcome = 'completed' and l.round = j.round \
          and j.stage = l.stage + (j.state <> 'closed') and (?3 is null or l.stage = ?3) \
          and (?4 is null or min(j.changed_at, ?8) <= ?4) \
@@ -376,8 +408,8 @@ pub(super) fn to_requeue(
     } else {
         "select j.number, j.number, case when j.state = 'closed' then (select max(l.id) \
          from leases l where l.number = j.number and l.stage = j.stage and l.round = j.round \
-         and l.outcome = 'completed') end from jobs j \
-         where j.number > ?1 and ?6 is null and ?7 is null \
+         and l.outcome = 'completed') end, null, null from jobs j \
+         where j.number > ?1 and coalesce(?6, ?7, ?9, ?10, ?11) is null \
          and (j.state = 'aside' or (?5 is not null and (j.state = 'held' or (j.state = 'closed' \
          and exists (select 1 from leases l where l.number = j.number and l.stage = j.stage \
          and l.round = j.round and l.outcome = 'completed'))))) \
@@ -398,12 +430,20 @@ pub(super) fn to_requeue(
         &filter.nickname,
         &filter.result_contains,
         now,
+        &filter.address,
+        filter.since,
+        filter.until,
     );
     let mut statement = on.prepare_cached(statement)?;
     statement
         .query_and_then(which, |row| {
-            let (cursor, number, lease) = row.try_into()?;
-            Ok((cursor, Requeued { number, lease }))
+            let (number, lease) = (row.get(1)?, row.get(2)?);
+            let from = row.get::<_, Option<String>>(3)?;
+            Ok(ToRequeue {
+                cursor: row.get(0)?,
+                job: Requeued { number, lease },
+                from: from.zip(row.get(4)?),
+            })
         })?
         .collect()
 }

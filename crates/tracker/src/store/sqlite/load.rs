@@ -156,6 +156,11 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
         },
     )?;
     read.groups.extend(groups);
+    let bans = "select name from bans where name = ?";
+    let bans = each(on, bans, wanted.bans.iter().map(|name| [name]), |row| {
+        Ok(row.get(0)?)
+    })?;
+    read.bans.extend(bans);
     if wanted.flags {
         flags(on, &mut read)?;
     }

@@ -21,7 +21,7 @@ macro_rules! worker_columns {
 macro_rules! lease_columns {
     () => {
         "l.id, l.secret, l.number, l.stage, l.round, l.attempt, l.worker, l.nickname, \
-         l.volunteer, l.granted_at, l.seq, l.ended_at, l.outcome, l.late"
+         l.volunteer, l.granted_at, l.seq, l.ended_at, l.outcome, l.late, l.address"
     };
 }
 
@@ -108,6 +108,7 @@ pub(super) fn lease(row: &Row<'_>) -> Result<Lease, StoreError> {
         seq: row.get(10)?,
         ended: ended_at.zip(outcome.and_then(End::from_word)),
         late: row.get(13)?,
+        address: row.get(14)?,
     })
 }
 

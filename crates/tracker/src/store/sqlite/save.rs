@@ -209,8 +209,8 @@ fn forget(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
 
 fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let added = "insert into leases (id, secret, number, stage, round, attempt, worker, \
-                 nickname, volunteer, granted_at, seq, ended_at, outcome, late) \
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                 nickname, volunteer, granted_at, seq, ended_at, outcome, late, address) \
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     each(on, added, &changes.new_leases, |lease| {
         (
             lease.id,
@@ -227,6 +227,7 @@ fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             lease.ended.map(|(at, _)| at),
             lease.ended.map(|(_, end)| end.word()),
             lease.late,
+            &lease.address,
         )
     })?;
     let changed = "update leases set worker = ?, ended_at = ?, outcome = ?, late = ? where id = ?";
