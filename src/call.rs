@@ -226,6 +226,11 @@ impl Call {
                     excerpt(&answer.body)
                 ),
             ),
+            (403, Self::New) if answer.says(ErrorCode::Banned) => failed(
+                Kind::Server,
+                Code::Tracker(ErrorCode::Banned),
+                excerpt(&answer.body),
+            ),
             (403, Self::NewJob) if answer.says(ErrorCode::NoJobs) => failed(
                 Kind::ZeroJob,
                 Code::Tracker(ErrorCode::NoJobs),
@@ -493,6 +498,24 @@ mod tests {
             }
             other => panic!("{call:?} {status}: {other:?}"),
         }
+    }
+
+    #[test]
+    fn who_is_banned_is_told_so_by_a_tracker_alone() {
+        let text = ErrorCode::Banned.text().expect("ours");
+        let by_ours = Answer {
+            code: Some(ErrorCode::Banned),
+            ..answer(403, text)
+        };
+        match Call::New.meaning(&by_ours) {
+            Meaning::Failed(fault) => {
+                assert_eq!((fault.kind, fault.code.as_str()), (Kind::Server, "banned"));
+                assert_eq!(fault.message, text);
+                assert!(fault.is_lasting());
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(fault(Call::New, 403, text), (Kind::Server, "not_allowed"));
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl Fault {
                 | Code::AnswerTooLarge
                 | Code::Moved
                 | Code::OriginForbidden
-                | Code::Tracker(ErrorCode::NotAllowed)
+                | Code::Tracker(ErrorCode::NotAllowed | ErrorCode::Banned)
         )
     }
 

@@ -39,7 +39,13 @@ const reasons = {
     return `The project asks us to wait${left > 0 ? `, ${left} s` : ""}.`;
   },
   /** @param {Told} told */
-  no_tracker: (told) => `This page has no tracker that it can use. ${again("Trying", told)}`,
+  no_tracker: (told) => {
+    const banned = told.status.error?.code === "banned";
+    const what = banned
+      ? "The project takes no work under your nickname or from your address."
+      : "This page has no tracker that it can use.";
+    return `${what} ${again("Trying", told)}`;
+  },
   /** @param {Told} told */
   paused: ({ until }) =>
     until === null
@@ -120,7 +126,7 @@ export function advice({ reason, error }) {
     setup_failed: "If it goes on like this, reload this page.",
     jobs_fail: "Others go on with these jobs. If it stays like this, press Stop.",
     worker_failed: "If it goes on like this, reload this page.",
-    no_tracker: moved(error) ?? "If it goes on like this, tell whoever runs this page.",
+    no_tracker: barred(error) ?? "If it goes on like this, tell whoever runs this page.",
     failed: "If that does not help, reload this page, or come back later.",
   };
   const remedy = Object.entries(remedies).find(([code]) => code === reason.code)?.[1] ?? "";
@@ -128,11 +134,12 @@ export function advice({ reason, error }) {
 }
 
 /**
- * What to do where the tracker has moved.
+ * What to do where the tracker has moved, or takes nothing from here.
  *
  * @param {Status["error"]} error
  */
-function moved(error) {
+function barred(error) {
+  if (error?.code === "banned") return "If you think that this is wrong, write to the project.";
   const address = error?.code === "moved" ? error.address : undefined;
   return address && `The project has moved: open ${address} instead.`;
 }

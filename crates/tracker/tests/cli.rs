@@ -330,6 +330,104 @@ fn what_was_accepted_and_exported_can_be_imported_again() {
 }
 
 #[test]
+fn bans_are_made_listed_and_taken_back_while_the_tracker_runs() {
+    let folder = folder();
+    let at = folder.path();
+    imported(at, &["--brace", "job {1..4}"], "");
+    let tracker = Serving::start(at, &["--stage", "a=CPU"]);
+    let done = |arguments: &[&str]| {
+        let done = run(at, arguments, "");
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        text(&done.stdout).to_owned()
+    };
+    let refused = |arguments: &[&str]| {
+        let done = run(at, arguments, "");
+        assert!(!done.status.success(), "{}", text(&done.stdout));
+        text(&done.stderr).to_owned()
+    };
+    let answer = tracker.get("/api/new?nickname=Mal&stage=a");
+    let token = answer.split('"').nth(3).expect("a token");
+    assert_eq!(handed_in(&tracker, token, "junk"), "200");
+    let listed = done(&["workers", "--nickname", "Mal"]);
+    let fields: Vec<_> = listed.trim_end().split('\t').collect();
+    assert_eq!(fields[0], "a");
+    assert_eq!(fields[2..6], ["Mal", "127.0.0.1", "0 held", "1 completed"]);
+    assert_eq!(done(&["workers", "--stage", "b"]), "");
+    let dry = done(&["requeue", "--nickname", "Mal", "--dry-run"]);
+    let lines: Vec<_> = dry.lines().collect();
+    assert_eq!(lines[0], "would requeue 1 job: 1");
+    assert!(
+        lines[1].starts_with("an address that is not known: 1 results from 2"),
+        "{dry}"
+    );
+    let since = ["requeue", "--since", "2100-01-01", "--dry-run"];
+    assert_eq!(done(&since), "would requeue 0 jobs\n");
+
+    let banned = done(&["ban", "--nickname", "Mal", "--reason", "junk\tand\nmore"]);
+    assert!(
+        banned.starts_with("banned the nickname \"Mal\"; 1 worker was ended"),
+        "{banned}"
+    );
+    assert_eq!(handed_in(&tracker, token, "junk"), "404");
+    let answer = tracker.get("/api/new?nickname=Mal&stage=a");
+    assert!(answer.contains("distcompute-error: banned"), "{answer}");
+    let network = done(&["ban", "--address", "192.0.2.9/24"]);
+    assert!(
+        network.contains("banned the address 192.0.2.0/24; 0 workers were"),
+        "{network}"
+    );
+    let list = done(&["ban", "--list"]);
+    let lines: Vec<Vec<_>> = list
+        .lines()
+        .map(|line| line.split('\t').skip(1).collect())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            vec!["address", "192.0.2.0/24", ""],
+            vec!["nickname", "Mal", r"junk\u{9}and\u{a}more"]
+        ]
+    );
+    assert_eq!(
+        done(&["pardon", "--nickname", "Mal"]),
+        "pardoned the nickname \"Mal\"\n"
+    );
+    let none = refused(&["pardon", "--nickname", "Mal"]);
+    assert!(
+        none.contains("There is no ban of the nickname \"Mal\""),
+        "{none}"
+    );
+    tracker.get("/api/new?nickname=Mal&stage=a");
+    let ended = ["workers", "--nickname", "Mal", "--end", "--yes"];
+    assert_eq!(done(&ended), "1 worker was ended\n");
+
+    for (arguments, why) in [
+        (vec!["ban"], "Say whom: --nickname or --address."),
+        (vec!["ban", "--nickname", ""], "name an address"),
+        (vec!["ban", "--address", "127.0.0.1"], "trusted_proxies"),
+        (vec!["ban", "--address", "192.0.2.1/8"], "/32, /24, /16"),
+        (
+            vec!["requeue", "--address", "192.0.2.0/24", "--dry-run"],
+            "is a network",
+        ),
+        (vec!["requeue", "--since", "now", "--dry-run"], "is no time"),
+        (vec!["workers", "--end"], "Add --yes"),
+    ] {
+        let said = refused(&arguments);
+        assert!(said.contains(why), "{arguments:?}: {said}");
+    }
+    let log = done(&["audit"]);
+    let actions: Vec<_> = log.lines().map(|line| line.split('\t').nth(2)).collect();
+    assert_eq!(
+        actions,
+        [
+            "import", "import", "ban", "ban", "pardon", "pardon", "end", "end"
+        ]
+        .map(Some)
+    );
+}
+
+#[test]
 fn a_finished_job_is_requeued_by_number_and_what_stays_is_explained() {
     let folder = folder();
     let at = folder.path();

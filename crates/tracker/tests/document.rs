@@ -218,7 +218,23 @@ async fn what_is_documented_occurs_and_nothing_else() {
     for body in ["{}", r#"{"stage":"x"}"#] {
         log.raw("resume", Body::from(body)).await;
     }
-    for call in ["requeue", "resume"] {
+    for call in ["ban", "pardon"] {
+        for body in ["{}", r#"{"nickname":"Mal"}"#, r#"{"address":"192.0.2.7"}"#] {
+            log.raw(call, Body::from(body)).await;
+        }
+    }
+    for body in ["{}", r#"{"nickname":"Mal"}"#, r#"{"address":"nowhere"}"#] {
+        log.raw("endWorkers", Body::from(body)).await;
+    }
+    log.get("/api/new?nickname=Mal&stage=a").await;
+    log.post("ban", json!("no token")).await;
+    for address in ["/api/bans", "/api/workers"] {
+        for query in ["", "?after=%00", "?limit=0&after=-1"] {
+            log.asked(&format!("{address}{query}")).await;
+        }
+        log.get(address).await;
+    }
+    for call in ["requeue", "resume", "ban", "pardon", "endWorkers"] {
         log.raw(call, Body::from("x".repeat(2_000))).await;
         log.stall(call).await;
         log.post(call, json!("no token")).await;
@@ -226,6 +242,13 @@ async fn what_is_documented_occurs_and_nothing_else() {
     tracker.store.close().await;
     log.raw("requeue", Body::from("{}")).await;
     log.raw("resume", Body::from("{}")).await;
+    log.raw("endWorkers", Body::from(r#"{"stage":"a"}"#)).await;
+    for call in ["ban", "pardon"] {
+        log.raw(call, Body::from(r#"{"nickname":"Mal"}"#)).await;
+    }
+    for address in ["/api/bans", "/api/workers"] {
+        log.asked(address).await;
+    }
     for call in CALLS {
         let mut body = json!({ "token": "x", "data": "", "seq": 1 });
         body["progress"] = progress_for(call);

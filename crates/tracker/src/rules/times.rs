@@ -10,8 +10,13 @@ use crate::clock::Millis;
 /// A sentence that says what was not understood.
 pub fn moment(text: &str) -> Result<Millis, String> {
     let midnight = |date: Date| Offset::UTC.to_timestamp(date.at(0, 0, 0, 0));
-    text.parse()
-        .or_else(|_| text.parse().and_then(midnight))
+    // A time of day without its zone passes for a date otherwise.
+    let moment = if text.len() == "2026-11-28".len() {
+        text.parse().and_then(midnight)
+    } else {
+        text.parse()
+    };
+    moment
         .map(Timestamp::as_millisecond)
         .map_err(|_| format!("{text:?} is no time; write 2026-11-28T16:00:00Z or 2026-11-28."))
 }
@@ -19,11 +24,9 @@ pub fn moment(text: &str) -> Result<Millis, String> {
 /// Date and time of day in UTC. A time that no calendar has is the nearest that it has.
 #[must_use]
 pub fn utc(at: Millis) -> (String, String) {
-    let (first, last) = (
-        Timestamp::MIN.as_millisecond(),
-        Timestamp::MAX.as_millisecond(),
-    );
-    let at = Timestamp::from_millisecond(at.clamp(first, last)).unwrap_or_default();
+    let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+    let seconds = at.div_euclid(1_000).clamp(first, last);
+    let at = Timestamp::from_second(seconds).unwrap_or_default();
     (
         at.strftime("%Y-%m-%d").to_string(),
         at.strftime("%H:%M:%S").to_string(),
@@ -66,7 +69,14 @@ mod tests {
         assert_eq!(moment("1970-01-02T01:00:00+01:00"), Ok(86_400_000));
         assert_eq!(moment("1970-01-02"), Ok(86_400_000));
         assert_eq!(moment("1970-01-01T00:00:00.25Z"), Ok(250));
-        for bad in ["", "now", "1970-01-02T00:00:00", "1970-13-02", "12:00"] {
+        for bad in [
+            "",
+            "now",
+            "1970-01-02T00:00:00",
+            "1970-13-02",
+            "12:00",
+            "1970-01-2T",
+        ] {
             assert!(moment(bad).is_err(), "{bad}");
         }
     }
