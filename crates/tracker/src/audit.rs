@@ -1,13 +1,6 @@
 //! `audit`: what the operator did, a line an action, oldest first.
 
-use std::io::{ErrorKind, Write as _};
-
-use crate::{
-    cli::AuditArgs,
-    import::open_to_read,
-    rules::{terminal::harmless, times},
-    store::Store,
-};
+use crate::{cli::AuditArgs, import::open_to_read, list::line, rules::times, store::Store};
 
 /// Who acts where a command does.
 pub const COMMAND_LINE: &str = "command line";
@@ -27,7 +20,6 @@ pub async fn run(args: &AuditArgs) -> Result<(), String> {
 }
 
 async fn print(store: &dyn Store) -> Result<(), String> {
-    let mut out = std::io::stdout().lock();
     let mut after = 0;
     loop {
         let actions = store
@@ -39,33 +31,22 @@ async fn print(store: &dyn Store) -> Result<(), String> {
         };
         after = last.id;
         for row in &actions {
-            let line = format!(
-                "{}\t{}\t{}\t{}",
-                times::stamp(row.at),
-                row.who,
-                row.action,
-                row.detail
-            );
-            match writeln!(out, "{}", harmless(&line)) {
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                written => written.map_err(|error| error.to_string())?,
+            let at = times::stamp(row.at);
+            if !line(&[&at, &row.who, &row.action, &row.detail])? {
+                return Ok(());
             }
         }
     }
     let unfinished = store.unfinished_imports().await;
     for row in unfinished.map_err(|error| format!("The imports cannot be read: {error}."))? {
-        let line = format!(
-            "{}\t{}\timport\tnot finished: {} of {} jobs from {} are there; where it is \
-             not under way, the same import again adds the rest",
-            times::stamp(row.at),
-            row.who,
-            row.done,
-            row.jobs,
-            row.source
+        let at = times::stamp(row.at);
+        let detail = format!(
+            "not finished: {} of {} jobs from {} are there; where it is not under way, the same \
+             import again adds the rest",
+            row.done, row.jobs, row.source
         );
-        match writeln!(out, "{}", harmless(&line)) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            written => written.map_err(|error| error.to_string())?,
+        if !line(&[&at, &row.who, "import", &detail])? {
+            return Ok(());
         }
     }
     Ok(())

@@ -6,11 +6,8 @@ use crate::{
     audit::COMMAND_LINE,
     cli::{BanArgs, BannedArgs, PardonArgs},
     import::{open_store, open_to_read},
-    rules::{
-        bans::Banned,
-        terminal::{harmless, harmless_field},
-        times,
-    },
+    list::line,
+    rules::{bans::Banned, terminal::harmless, times},
     store::{Action, BanRow, Store, StoreError},
     workers::{self, Chosen},
 };
@@ -86,15 +83,8 @@ async fn list(store: &dyn Store) -> Result<(), String> {
                 Some(Banned::Network(network)) => ("address", network),
                 None => ("unknown", name.clone()),
             };
-            let (at, whom, reason) = (
-                times::stamp(*at),
-                harmless_field(&whom),
-                harmless_field(reason),
-            );
-            let line = writeln!(io::stdout(), "{at}\t{kind}\t{whom}\t{reason}");
-            match line {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                written => written.map_err(|error| error.to_string())?,
+            if !line(&[&times::stamp(*at), kind, &whom, reason])? {
+                return Ok(());
             }
         }
     }

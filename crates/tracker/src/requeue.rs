@@ -66,13 +66,18 @@ fn say(outcome: &Outcome, what: &str) -> Result<(), String> {
     for source in &outcome.sources {
         let (since, until) = (times::stamp(source.first), times::stamp(source.last));
         text.push_str(&format!(
-            "\n{}: {} results from {since} to {until}",
+            "\n{}: {} {} from {since} to {until}",
             if source.address.is_empty() {
                 "an address that is not known"
             } else {
                 &source.address
             },
-            source.results
+            source.results,
+            if source.results == 1 {
+                "result"
+            } else {
+                "results"
+            },
         ));
     }
     for left in &outcome.left {

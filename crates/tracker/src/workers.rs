@@ -8,7 +8,8 @@ use crate::{
     audit::COMMAND_LINE,
     cli::WorkersArgs,
     import::{open_store, open_to_read},
-    rules::{bans::Banned, terminal::harmless_field, times},
+    list::line,
+    rules::{bans::Banned, times},
     store::{Action, RegisteredRow, Store, StoreError},
 };
 
@@ -105,24 +106,23 @@ async fn list(store: &dyn Store, chosen: &Chosen) -> Result<(), String> {
         };
         after = last.id;
         for row in rows.iter().filter(|row| chosen.fits(row)) {
-            let line = format!(
-                "{}\t{}\t{}\t{}\t{} held\t{} completed\tsince {}\theard {}",
-                row.stage,
-                harmless_field(&row.display_name),
-                harmless_field(&row.nickname),
-                if row.address.is_empty() {
-                    "-"
-                } else {
-                    &row.address
-                },
-                row.held,
-                row.completed,
-                times::stamp(row.first_seen),
-                times::stamp(row.last_seen),
-            );
-            match writeln!(io::stdout(), "{line}") {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                written => written.map_err(|error| error.to_string())?,
+            let address = if row.address.is_empty() {
+                "-"
+            } else {
+                &row.address
+            };
+            let more = line(&[
+                &row.stage.to_string(),
+                &row.display_name,
+                &row.nickname,
+                address,
+                &format!("{} held", row.held),
+                &format!("{} completed", row.completed),
+                &format!("since {}", times::stamp(row.first_seen)),
+                &format!("heard {}", times::stamp(row.last_seen)),
+            ])?;
+            if !more {
+                return Ok(());
             }
         }
     }

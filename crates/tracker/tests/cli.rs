@@ -357,7 +357,7 @@ fn bans_are_made_listed_and_taken_back_while_the_tracker_runs() {
     let lines: Vec<_> = dry.lines().collect();
     assert_eq!(lines[0], "would requeue 1 job: 1");
     assert!(
-        lines[1].starts_with("an address that is not known: 1 results from 2"),
+        lines[1].starts_with("an address that is not known: 1 result from 2"),
         "{dry}"
     );
     let since = ["requeue", "--since", "2100-01-01", "--dry-run"];
@@ -443,10 +443,8 @@ fn a_finished_job_is_requeued_by_number_and_what_stays_is_explained() {
         assert!(done.status.success(), "{}", text(&done.stderr));
         text(&done.stdout).to_owned()
     };
-    assert_eq!(
-        requeue(&["--result-contains", "wrong", "--dry-run"]),
-        "would requeue 1 job: 2\n"
-    );
+    let dry = requeue(&["--result-contains", "wrong", "--dry-run"]);
+    assert_eq!(dry.lines().next(), Some("would requeue 1 job: 2"));
     assert_eq!(
         requeue(&["--job", "2", "--job", "1", "--dry-run"]),
         "would requeue 2 jobs: 1, 2\n"

@@ -111,6 +111,13 @@ impl Log<'_> {
         self.note("POST", &format!("/api/{call}"), &answer);
     }
 
+    /// As the operator.
+    async fn asked(&mut self, address: &str) {
+        let operator = [("authorization", TOKEN)];
+        let answer = self.tracker.request(Method::GET, address, &operator).await;
+        self.note("GET", address, &answer);
+    }
+
     /// A body that stops coming.
     async fn stall(&mut self, call: &str) {
         let chunks = futures_util::stream::once(async { Ok::<_, std::io::Error>("{") });
@@ -417,6 +424,74 @@ async fn what_was_exported_is_pruned_and_the_books_stay_right() {
             ("prune", "1 jobs were pruned")
         ]
     );
+}
+
+#[tokio::test]
+async fn bans_and_workers_are_the_operators() {
+    let tracker = Tracker::start(&[FLAG]).await.with_jobs(&["1", "2"]).await;
+    let mallory = tracker.join("a", "Mallory").await;
+    tracker.join("a", "Ann").await;
+    tracker.take(&mallory).await;
+    let operator = [("authorization", TOKEN)];
+    let asked = async |address: &str| tracker.request(Method::GET, address, &operator).await;
+    let told = async |call: &str, body: Value| {
+        let request = Request::post(format!("/api/{call}")).header("authorization", TOKEN);
+        let body = Body::from(body.to_string());
+        tracker.send(request.body(body).expect("a request")).await
+    };
+    for address in ["/api/bans", "/api/workers"] {
+        assert_eq!(tracker.get(address).await.refusal().0, 401);
+    }
+    let workers = asked("/api/workers?nickname=Mallory").await.json();
+    assert_eq!(workers["next"], Value::Null);
+    assert_eq!(workers["workers"].as_array().map(Vec::len), Some(1));
+    assert_eq!(workers["workers"][0]["held"], 1);
+    assert_eq!(workers["workers"][0].get("token"), None);
+    assert_eq!(asked("/api/workers?stage=x").await.refusal().0, 422);
+
+    let body = json!({ "nickname": "Mallory", "reason": "junk" });
+    assert_eq!(told("ban", body).await.json()["ended"], 1);
+    assert_eq!(
+        told("ban", json!({ "address": "192.0.2.7" })).await.json()["ended"],
+        0
+    );
+    let refused = tracker.get("/api/new?nickname=Mallory&stage=a").await;
+    let (status, code, _) = refused.refusal();
+    assert_eq!((status, code), (403, Some("banned")));
+    let bans = asked("/api/bans").await.json();
+    assert_eq!(bans[0]["address"], "192.0.2.7");
+    assert_eq!(
+        (&bans[1]["nickname"], &bans[1]["reason"]),
+        (&json!("Mallory"), &json!("junk"))
+    );
+    let cursor = bans[0]["cursor"].as_str().expect("a cursor");
+    let rest = asked(&format!("/api/bans?after={cursor}")).await.json();
+    assert_eq!(rest.as_array().map(Vec::len), Some(1));
+    let body = json!({ "nickname": "Mallory" });
+    assert_eq!(told("pardon", body.clone()).await.json()["pardoned"], true);
+    assert_eq!(told("pardon", body).await.json()["pardoned"], false);
+    tracker.join("a", "Mallory").await;
+
+    assert_eq!(
+        told("endWorkers", json!({ "stage": "a" })).await.json()["ended"],
+        2
+    );
+    for (call, body) in [
+        ("endWorkers", json!({})),
+        ("ban", json!({})),
+        ("ban", json!({ "nickname": "a", "address": "192.0.2.7" })),
+        ("ban", json!({ "nickname": "a", "reason": "\u{0}" })),
+        ("ban", json!({ "nickname": "anonymous" })),
+        ("pardon", json!({ "address": "127.0.0.1" })),
+        ("requeue", json!({ "since": "now" })),
+        ("requeue", json!({ "address": "192.0.2.0/24" })),
+    ] {
+        assert_eq!(
+            told(call, body.clone()).await.refusal().0,
+            422,
+            "{call} {body}"
+        );
+    }
 }
 
 #[tokio::test]
