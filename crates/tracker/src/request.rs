@@ -132,12 +132,12 @@ impl Query {
 /// It means nothing: `parse` has a sentence.
 pub fn parsed<T>(
     of: [&str; 2],
-    text: Option<String>,
+    text: Option<&str>,
     parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<Option<T>, ApiError> {
-    let parsed = text.as_deref().map(parse).transpose();
+    let parsed = text.map(parse).transpose();
     parsed.map_err(|sentence| {
-        let input = text.as_deref().map(quoted);
+        let input = text.map(quoted);
         let fault = fault("value_error", &of, &sentence, input);
         ApiError::Faults(vec![fault])
     })

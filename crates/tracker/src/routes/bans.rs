@@ -58,7 +58,7 @@ struct Ban {
 )]
 async fn list(_: Admin, State(app): State<App>, query: Query) -> Result<Json<Vec<Ban>>, ApiError> {
     let limit = query.number("limit", LISTED, 1, LISTED)?;
-    let after = query.get("after").map(str::to_owned);
+    let after = query.get("after");
     let after = parsed(["query", "after"], after, without_nul)?.unwrap_or_default();
     let bans = app
         .store
@@ -116,9 +116,9 @@ async fn ban(
     body: Body,
 ) -> Result<Json<BannedWorkers>, ApiError> {
     let body = body.read::<BanBody>().await?.value;
-    let reason = Some(body.reason);
+    let reason = Some(body.reason.as_str());
     let reason = parsed(["body", "reason"], reason, without_nul)?.unwrap_or_default();
-    let banned = whom(body.nickname, body.address)?;
+    let banned = whom(body.nickname.as_deref(), body.address.as_deref())?;
     let ended = bans::ban(app.store.as_ref(), &banned, &reason, &admin.who).await?;
     Ok(Json(BannedWorkers { ended }))
 }
@@ -155,7 +155,7 @@ async fn pardon(
     body: Body,
 ) -> Result<Json<Pardoned>, ApiError> {
     let body = body.read::<PardonBody>().await?.value;
-    let banned = whom(body.nickname, body.address)?;
+    let banned = whom(body.nickname.as_deref(), body.address.as_deref())?;
     let pardoned = bans::pardon(app.store.as_ref(), &banned, &admin.who).await?;
     Ok(Json(Pardoned { pardoned }))
 }
@@ -165,7 +165,7 @@ fn without_nul(text: &str) -> Result<String, String> {
 }
 
 /// Exactly one of the two.
-fn whom(nickname: Option<String>, address: Option<String>) -> Result<Banned, ApiError> {
+fn whom(nickname: Option<&str>, address: Option<&str>) -> Result<Banned, ApiError> {
     let nickname = parsed(["body", "nickname"], nickname, Banned::nickname)?;
     let address = parsed(["body", "address"], address, Banned::network)?;
     match (nickname, address) {

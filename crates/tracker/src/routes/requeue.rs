@@ -114,9 +114,9 @@ async fn again(
             return Err(ApiError::Faults(vec![fault]));
         }
     }
-    let address = parsed(["body", "address"], body.address, bans::group)?;
-    let since = parsed(["body", "since"], body.since, times::moment)?;
-    let until = parsed(["body", "until"], body.until, times::moment)?;
+    let address = parsed(["body", "address"], body.address.as_deref(), bans::group)?;
+    let since = parsed(["body", "since"], body.since.as_deref(), times::moment)?;
+    let until = parsed(["body", "until"], body.until.as_deref(), times::moment)?;
     let older = |seconds: u64| Millis::try_from(seconds.saturating_mul(1_000));
     let filter = RequeueFilter {
         numbers: body.numbers,

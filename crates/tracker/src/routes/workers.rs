@@ -76,7 +76,7 @@ async fn list(
     State(app): State<App>,
     query: Query,
 ) -> Result<Json<RegisteredWorkers>, ApiError> {
-    let text = |name| query.get(name).map(str::to_owned);
+    let text = |name| query.get(name);
     let stage = |text: &str| text.parse::<Stage>().map_err(|error| error.to_string());
     let chosen = chosen(
         "query",
@@ -146,7 +146,12 @@ async fn end(
     body: Body,
 ) -> Result<Json<EndedWorkers>, ApiError> {
     let body = body.read::<EndBody>().await?.value;
-    let chosen = chosen("body", body.nickname, body.address, body.stage)?;
+    let chosen = chosen(
+        "body",
+        body.nickname.as_deref(),
+        body.address.as_deref(),
+        body.stage,
+    )?;
     if chosen == Chosen::default() {
         let message = "At least one of nickname, address and stage is needed";
         let fault = fault("value_error", &["body"], message, None);
@@ -158,8 +163,8 @@ async fn end(
 
 fn chosen(
     part: &str,
-    nickname: Option<String>,
-    address: Option<String>,
+    nickname: Option<&str>,
+    address: Option<&str>,
     stage: Option<Stage>,
 ) -> Result<Chosen, ApiError> {
     let nickname = parsed([part, "nickname"], nickname, workers::nickname_of)?;
