@@ -28,6 +28,7 @@ use crate::{
     address_limits::Group,
     error::{ApiError, fault},
     store::StoreError,
+    turns::{Turn, Turns},
 };
 
 /// What the budget is counted in, in bytes.
@@ -59,6 +60,7 @@ const LEAST: usize = 20 * UNIT;
 pub struct Bodies {
     small: Part,
     large: Part,
+    turns: Turns,
 }
 
 /// One of the two parts of the budget.
@@ -235,6 +237,7 @@ impl Bodies {
         Self {
             small: Part::new(SMALL_BUDGET),
             large: Part::new(large),
+            turns: Turns::default(),
         }
     }
 
@@ -266,12 +269,16 @@ impl Bodies {
         Ok(share)
     }
 
-    /// Reads the whole body of a request.
+    /// Reads the whole body of a request, and waits until it is its turn to be worked on.
     ///
     /// # Errors
     /// The body is larger than the call takes, came too slowly, broke off, or found no room.
-    pub(crate) async fn collect(&self, request: Request) -> Result<(Bytes, Share), ApiError> {
-        let mut share = self.share(request.extensions().get().copied());
+    pub(crate) async fn collect(
+        &self,
+        request: Request,
+    ) -> Result<(Bytes, Share, Option<Turn>), ApiError> {
+        let group = request.extensions().get().copied();
+        let mut share = self.share(group);
         let mut chunks = request.with_limited_body().into_body().into_data_stream();
         let mut body = Vec::<u8>::new();
         let (mut ends, mut before) = (Instant::now() + WINDOW, 0);
@@ -292,7 +299,8 @@ impl Bodies {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((body.into(), share))
+        let turn = self.turns.next(group).await;
+        Ok((body.into(), share, turn))
     }
 }
 
@@ -439,7 +447,7 @@ mod tests {
         });
         let request = Request::new(Body::from_stream(chunks));
         let bodies = Bodies::new(16 << 20);
-        bodies.collect(request).await.map(|(body, _)| body.len())
+        bodies.collect(request).await.map(|(body, ..)| body.len())
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,5 +38,6 @@ pub mod routes;
 pub mod rules;
 pub mod serve;
 pub mod store;
+pub mod turns;
 pub mod unread;
 pub mod workers;

@@ -19,6 +19,7 @@ use crate::{
     error::{ApiError, fault, quoted},
     rules::names,
     store::StoreError,
+    turns::Turn,
 };
 
 /// The parameters behind the `?`.
@@ -145,11 +146,14 @@ pub fn parsed<T>(
 
 /// A body that says that it is JSON, not parsed yet: what it is parsed into is the call's to say.
 ///
-/// It holds its share of the memory for bodies until it is dropped.
+/// It holds its share of the memory for bodies until it is dropped, and its turn to be worked on.
 pub struct Body {
     bytes: Bytes,
-    share: Share,
+    held: Held,
 }
+
+/// What a body holds.
+type Held = (Share, Option<Turn>);
 
 impl<S> FromRequest<S> for Body
 where
@@ -160,7 +164,7 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let declared = request.headers().get(header::CONTENT_TYPE).cloned();
-        let (bytes, share) = Arc::<Bodies>::from_ref(state).collect(request).await?;
+        let (bytes, share, turn) = Arc::<Bodies>::from_ref(state).collect(request).await?;
         let is_json = declared.is_none_or(|kind| kind.to_str().is_ok_and(is_json_type));
         if !is_json {
             return Err(no_object(&String::from_utf8_lossy(&bytes)));
@@ -173,7 +177,8 @@ where
                 None,
             )]));
         }
-        Ok(Self { bytes, share })
+        let held = (share, turn);
+        Ok(Self { bytes, held })
     }
 }
 
@@ -183,7 +188,7 @@ impl Body {
     /// # Errors
     /// The body is no JSON object, or a field is missing or of another type.
     pub async fn read<T: DeserializeOwned + Send + 'static>(self) -> Result<Read<T>, ApiError> {
-        let Self { bytes, share } = self;
+        let Self { bytes, held } = self;
         let value = off_the_reactor(bytes, |bytes| {
             check_object(bytes)?;
             serde_json::from_slice(bytes).map_err(|error| {
@@ -196,10 +201,7 @@ impl Body {
             })
         })
         .await?;
-        Ok(Read {
-            value,
-            _share: share,
-        })
+        Ok(Read { value, _held: held })
     }
 
     /// Takes the fields of these names; all others are passed over and not built.
@@ -207,7 +209,7 @@ impl Body {
     /// # Errors
     /// The body is no JSON object.
     pub async fn fields(self, names: &'static [&'static str]) -> Result<Fields, ApiError> {
-        let Self { bytes, share } = self;
+        let Self { bytes, held } = self;
         let found = off_the_reactor(bytes, |bytes| {
             check_object(bytes)?;
             let mut json = serde_json::Deserializer::from_slice(bytes);
@@ -216,10 +218,7 @@ impl Body {
             found.map_err(|error| not_json(&error))
         })
         .await?;
-        Ok(Fields {
-            found,
-            _share: share,
-        })
+        Ok(Fields { found, _held: held })
     }
 }
 
@@ -261,17 +260,17 @@ fn not_json(error: &serde_json::Error) -> ApiError {
     ApiError::Faults(vec![fault("json_invalid", &["body"], &message, None)])
 }
 
-/// A parsed body, which goes on holding its share of the memory for bodies.
+/// A parsed body, which goes on holding what the body held.
 pub struct Read<T> {
     /// What it says.
     pub value: T,
-    _share: Share,
+    _held: Held,
 }
 
 /// The fields that a call takes.
 pub struct Fields {
     found: Vec<(&'static str, Field)>,
-    _share: Share,
+    _held: Held,
 }
 
 /// What a field was found to be.
