@@ -116,15 +116,127 @@ async fn the_dashboard_shows_fifty_workers_a_page_and_turns_each_table_by_itself
     }
     let page = tracker.get("/").await;
     assert_eq!(page.text().matches("<bdi>first-").count(), 50);
-    assert!(page.text().contains(r##"href="./?a=2#stage-a">Next"##));
-    let page = tracker.get("/?a=2").await;
-    assert_eq!(page.text().matches("<bdi>first-").count(), 1);
-    assert_eq!(page.text().matches("<bdi>second-").count(), 50);
+    // By the first row of the next page, and as addresses of before say it, by its number.
+    let next = link_to(page.text(), "#stage-a\">Next");
+    assert!(next.starts_with("/?a=from-"), "{next}");
+    for address in [next.as_str(), "/?a=2"] {
+        let page = tracker.get(address).await;
+        assert_eq!(page.text().matches("<bdi>first-").count(), 1, "{address}");
+        assert_eq!(page.text().matches("<bdi>second-").count(), 50);
+        let both = link_to(page.text(), "#stage-b\">Next");
+        assert!(
+            both.starts_with(address) && both.contains("&b=from-"),
+            "{both}"
+        );
+        let back = link_to(page.text(), "#stage-a\">← Previous");
+        let page = tracker.get(&back).await;
+        assert_eq!(page.text().matches("<bdi>first-").count(), 50, "{back}");
+    }
+}
+
+/// Where a link of a page leads, without its anchor: the one that goes on with `rest`.
+fn link_to(page: &str, rest: &str) -> String {
+    let (before, _) = page.split_once(rest).expect(rest);
+    let (_, address) = before.rsplit_once("href=\".").expect("a link");
+    let address = address.split('#').next().unwrap_or_default();
+    address.trim_end_matches('"').replace("&amp;", "&")
+}
+
+#[tokio::test]
+async fn the_leaderboard_is_turned_by_links_from_its_first_to_its_last_name_and_back() {
+    let jobs = vec!["x"; 121];
+    let tracker = Tracker::start(&[]).await.with_jobs(&jobs).await;
+    for n in 0..120 {
+        let token = tracker
+            .join("a", &encoded(&format!("v{n:03} & co/%")))
+            .await;
+        tracker.take(&token).await;
+        tracker.hand_in(&token, "x").await;
+    }
+    let names = |page: &str| page.matches("<bdi>v").count();
+    let rank = |page: &str| {
+        let (_, row) = page.split_once(r#"<tr data-key="#).expect("a row");
+        let (_, rank) = row.split_once(r#"<td class="number">"#).expect("a rank");
+        rank.split('<').next().unwrap_or_default().to_owned()
+    };
+    let mut at = "/leaderboard".to_owned();
+    for (count, first) in [(50, "1"), (50, "51"), (20, "101")] {
+        let page = tracker.get(&at).await;
+        assert_eq!(
+            (names(page.text()), rank(page.text()).as_str()),
+            (count, first)
+        );
+        if count == 50 {
+            at = link_to(page.text(), "\">Next");
+        } else {
+            assert!(!page.text().contains("rel=\"next\""));
+        }
+    }
+    for first in ["51", "1"] {
+        let page = tracker.get(&at).await;
+        at = link_to(page.text(), "\">← Previous");
+        let page = tracker.get(&at).await;
+        assert_eq!(
+            (names(page.text()), rank(page.text()).as_str()),
+            (50, first)
+        );
+    }
+    assert!(!tracker.get(&at).await.text().contains("rel=\"prev\""));
+    for (page, first) in [("2", "51"), ("3", "101"), ("x", "1"), ("from-1.%00", "1")] {
+        let address = format!("/leaderboard?page={page}");
+        assert_eq!(rank(tracker.get(&address).await.text()), first, "{page}");
+    }
+    for nobody in ["/leaderboard?page=200", "/leaderboard?page=from-0.x"] {
+        let page = tracker.get(nobody).await;
+        assert!(page.text().contains("Nobody stands here."), "{nobody}");
+    }
+}
+
+#[tokio::test]
+async fn anybody_is_found_on_the_leaderboard_by_how_the_name_begins() {
+    let jobs = vec!["x"; 61];
+    let tracker = Tracker::start(&[]).await.with_jobs(&jobs).await;
+    for name in (0..60).map(|n| format!("v{n:02}")).chain([EVIL.to_owned()]) {
+        let token = tracker.join("a", &encoded(&name)).await;
+        tracker.take(&token).await;
+        tracker.hand_in(&token, "x").await;
+    }
+    let search = async |name: &str, more: &str| {
+        let address = format!("/leaderboard?name={}{more}", encoded(name));
+        tracker.get(&address).await
+    };
+    let found = search("V59", "").await;
+    assert_eq!(found.text().matches("<bdi>").count(), 1, "{}", found.text());
+    let there = link_to(found.text(), "\"><bdi>v59");
+    let page = tracker.get(&there).await;
+    let row = page.text().split_once("<tbody>").expect("a table").1;
     assert!(
-        page.text()
-            .contains(r##"href="./?a=2&amp;b=2#stage-b">Next"##)
+        row.starts_with(r#"<tr data-key="v59"><td class="number">61</td>"#),
+        "{row}"
     );
-    assert!(page.text().contains(r##"href="./#stage-a">← Previous"##));
+    // What is typed is shown again, and is no markup.
+    let found = search(EVIL, "").await;
+    assert_eq!(found.text().matches("<bdi>").count(), 1);
+    assert!(!found.text().contains("<img"));
+    let many = search("v", "").await;
+    assert_eq!(many.text().matches("<bdi>").count(), 50);
+    let rest = tracker.get(&link_to(many.text(), "\">Next")).await;
+    assert_eq!(rest.text().matches("<bdi>").count(), 10);
+    let back = tracker.get(&link_to(rest.text(), "\">← Previous")).await;
+    assert_eq!(back.text().matches("<bdi>").count(), 50);
+    let none = search("nobody", "").await;
+    assert!(
+        none.text()
+            .contains("No nickname with a finished job begins like this.")
+    );
+    // Nothing to look for is the leaderboard.
+    assert!(search(" \u{3164}", "").await.text().contains(">Rank<"));
+    for refused in ["a\0", &"x".repeat(129)] {
+        let answer = search(refused, "").await;
+        assert_eq!(answer.status, 422, "{}", answer.text());
+    }
+    let policy = found.header("content-security-policy").expect("a policy");
+    assert!(policy.contains("form-action 'self'"), "{policy}");
 }
 
 #[tokio::test]

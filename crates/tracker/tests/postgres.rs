@@ -84,6 +84,8 @@ contract! { make:
     only_what_succeeds_counts_as_being_heard_from
     a_redone_output_appears_again_under_a_new_cursor
     workers_ranks_and_results_come_in_pages
+    lists_are_found_by_the_key_of_any_row_in_both_directions
+    names_are_found_by_how_they_begin
     the_newest_worker_of_a_name_is_found
     concurrent_claims_never_hand_a_job_out_twice
     the_same_completion_sent_many_times_at_once_counts_once
@@ -393,10 +395,7 @@ async fn times_are_those_of_the_database() {
         .fetch_one(&mut connection)
         .await
         .expect("a time");
-    let all = Page {
-        offset: 0,
-        limit: 10,
-    };
+    let all = Page::first(10);
     let seen = store.workers(Stage::A, all).await.expect("workers")[0].first_seen;
     assert!((before..=after).contains(&seen), "{before} {seen} {after}");
 }
@@ -572,6 +571,7 @@ async fn what_pages_wait_for_does_not_scan_a_table() {
     for statement in PostgresStore::READER_STATEMENTS {
         let plan = plan(&mut connection, statement).await;
         assert!(!plan.contains("Seq Scan"), "scans: {statement}\n{plan}");
+        assert!(!plan.contains("Sort"), "sorts: {statement}\n{plan}");
     }
 }
 

@@ -47,6 +47,8 @@ contract! { make:
     only_what_succeeds_counts_as_being_heard_from
     a_redone_output_appears_again_under_a_new_cursor
     workers_ranks_and_results_come_in_pages
+    lists_are_found_by_the_key_of_any_row_in_both_directions
+    names_are_found_by_how_they_begin
     the_newest_worker_of_a_name_is_found
     concurrent_claims_never_hand_a_job_out_twice
     the_same_completion_sent_many_times_at_once_counts_once
@@ -254,11 +256,31 @@ async fn what_volunteers_wait_for_neither_scans_a_table_nor_sorts() {
             );
         }
     }
-    let plan = plan(&file, SqliteStore::HOT_STATEMENTS[0]);
+    let queue = plan(&file, SqliteStore::HOT_STATEMENTS[0]);
     assert!(
-        plan.contains("SEARCH j USING INDEX jobs_queue (stage=?)"),
-        "{plan}"
+        queue.contains("SEARCH j USING INDEX jobs_queue (stage=?)"),
+        "{queue}"
     );
+    // Nor are rows passed over to find a part of a list, but where it is found by its number.
+    let listed = SqliteStore::HOT_STATEMENTS.iter();
+    let listed = listed.filter(|statement| statement.contains(" from leaderboard "));
+    let by_key = listed.filter(|statement| !statement.contains("offset"));
+    let mut checked = 0;
+    for statement in by_key {
+        let plan = plan(&file, statement);
+        let index = if statement.contains("look") {
+            "SEARCH leaderboard USING INDEX leaderboard_look (look>? AND look<?)"
+        } else {
+            "INDEX leaderboard_rank (completed"
+        };
+        let found = plan.contains(index) || plan.contains("(look,since,nickname)>(?,?,?)");
+        assert!(
+            found && !plan.contains("SCAN leaderboard"),
+            "{statement}\n{plan}"
+        );
+        checked += 1;
+    }
+    assert_eq!(checked, 6);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{
     job,
-    page::{self, PER_PAGE, Place, grouped, moment, page_number, pager, worker_address},
+    page::{self, Part, Place, grouped, moment, pager, worker_address},
     project,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         names::{self, Looks},
         pace::{self, Pace},
     },
-    store::{AsideRow, FailureRow, Page, WorkerRow},
+    store::{AsideRow, FailureRow, Start, WorkerRow},
 };
 
 /// The height of the chart, in its own units.
@@ -35,35 +35,12 @@ pub fn router() -> Router<App> {
     Router::new().route("/", get(dashboard))
 }
 
-/// A part of a list, and whether there is more behind it.
-struct Part<T> {
-    rows: Vec<T>,
-    number: u64,
-    more: bool,
-}
-
-impl<T> Part<T> {
-    /// One row more than is shown was asked for: it says that there is a next page.
-    fn new(mut rows: Vec<T>, number: u64) -> Self {
-        let more = rows.len() as u64 > PER_PAGE;
-        rows.truncate(usize::try_from(PER_PAGE).unwrap_or(usize::MAX));
-        Self { rows, number, more }
-    }
-}
-
-/// What to ask the store for, to show this page.
-fn asked(number: u64) -> Page {
-    Page {
-        offset: (number - 1) * PER_PAGE,
-        limit: u32::try_from(PER_PAGE + 1).unwrap_or(u32::MAX),
-    }
-}
-
-/// Which page of each table is looked at.
+/// Where each table begins.
+#[derive(Debug)]
 struct Turned {
-    /// Of the workers, by stage.
-    workers: Vec<u64>,
-    aside: u64,
+    /// The workers, by stage.
+    workers: Vec<Start<u64>>,
+    aside: Start<u64>,
 }
 
 async fn dashboard(
@@ -74,11 +51,11 @@ async fn dashboard(
     let stages = app.settings.stages.iter();
     let turned = Turned {
         workers: stages
-            .map(|(stage, _)| page_number(query.get(stage.letter())))
+            .map(|(stage, _)| page::start(query.get(stage.letter())))
             .collect(),
-        aside: page_number(query.get("aside")),
+        aside: page::start(query.get("aside")),
     };
-    let name = format!("{:?} {}", turned.workers, turned.aside);
+    let name = format!("{turned:?}");
     let made = app
         .glances
         .get(name, app.limits.glance, make(&app, &turned));
@@ -92,29 +69,30 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
     let made = made.iter().map(|row| (row.minute, row.done));
     let pace = Pace::new(status.now.div_euclid(60_000), made);
     let mut workers = Vec::new();
-    for (stage, number) in info.stages.iter().zip(&turned.workers) {
-        let rows = app.store.workers(stage.stage, asked(*number)).await?;
-        workers.push(Part::new(rows, *number));
+    for (stage, start) in info.stages.iter().zip(&turned.workers) {
+        let asked = page::asked(start.clone());
+        let rows = app.store.workers(stage.stage, asked).await?;
+        workers.push(Part::new(rows, start, |row| row.id));
     }
     let looks = looks(app, &workers).await?;
     let failures = app.store.failures(FAILURES).await?;
     let aside = if info.set_aside > 0 {
-        app.store.set_aside(asked(turned.aside)).await?
+        let asked = page::asked(turned.aside.clone());
+        app.store.set_aside(asked).await?
     } else {
         Vec::new()
     };
-    let aside = Part::new(aside, turned.aside);
+    let aside = Part::new(aside, &turned.aside, |row| row.number);
 
     // Turning the pages of one table leaves the others where they are.
-    let link = |what: &str, to: u64| {
+    let link = |what: &str, to: Option<&str>| {
         let shown = info.stages.iter().map(|stage| stage.stage.letter());
-        let numbers = workers.iter().map(|part| part.number).chain([aside.number]);
+        let parts = workers.iter().map(|part| part.here.as_deref());
         let pairs: Vec<_> = shown
             .chain(["aside"])
-            .zip(numbers)
-            .map(|(name, number)| (name, if name == what { to } else { number }))
-            .filter(|(_, number)| *number > 1)
-            .map(|(name, number)| format!("{name}={number}"))
+            .zip(parts.chain([aside.here.as_deref()]))
+            .map(|(name, here)| (name, if name == what { to } else { here }))
+            .filter_map(|(name, part)| Some(format!("{name}={}", part?)))
             .collect();
         let query = if pairs.is_empty() {
             String::new()
@@ -374,7 +352,7 @@ fn connected(
     stage: &StageStatus,
     part: &Part<WorkerRow>,
     looks: &Looks,
-    link: &dyn Fn(u64) -> String,
+    link: &dyn Fn(Option<&str>) -> String,
 ) -> Markup {
     let title = format!("stage-{}-title", stage.stage);
     html! {
@@ -402,7 +380,7 @@ fn connected(
                     }
                 }
             }
-            (pager(&format!("workers at {}", stage.name), part.number, part.more, link))
+            (pager(&format!("workers at {}", stage.name), part, link))
         }
     }
 }
@@ -423,7 +401,11 @@ fn worker(stage_name: &str, row: &WorkerRow, looks: &Looks) -> Markup {
     }
 }
 
-fn set_aside(info: &StatusInfo, part: &Part<AsideRow>, link: &dyn Fn(u64) -> String) -> Markup {
+fn set_aside(
+    info: &StatusInfo,
+    part: &Part<AsideRow>,
+    link: &dyn Fn(Option<&str>) -> String,
+) -> Markup {
     html! {
         section #aside aria-labelledby="aside-title" {
             h2 #aside-title { "Set aside " small.count { (grouped(info.set_aside)) } }
@@ -463,7 +445,7 @@ fn set_aside(info: &StatusInfo, part: &Part<AsideRow>, link: &dyn Fn(u64) -> Str
                     }
                 }
             }
-            (pager("jobs set aside", part.number, part.more, link))
+            (pager("jobs set aside", part, link))
         }
     }
 }

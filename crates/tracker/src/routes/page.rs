@@ -1,7 +1,11 @@
 //! What all pages have in common: the frame, the headers, how numbers and times are written.
 //! A page is complete without its script; the script only keeps it fresh.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::{
+    fmt::Display,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    str::FromStr,
+};
 
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -17,18 +21,20 @@ use crate::{
         names::{self, Looks},
         times,
     },
+    store::{NameKey, Page, RankKey, Start},
 };
 
 /// Lines of a table on one page.
 pub const PER_PAGE: u64 = 50;
 
-/// Pages that can be turned to: passing over rows costs, and nobody reads that far.
+/// Pages that are found by their number: passing over rows costs. All others are found by the key of
+/// a row.
 const MAX_PAGE: u64 = 200;
 
 /// Nothing but what this tracker serves; frames for the operator's own preview.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; frame-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'self'";
+     form-action 'self'; frame-ancestors 'self'";
 
 /// Where one is, for the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,28 +193,149 @@ pub fn moment(at: Millis) -> Markup {
     html! { time datetime=(format!("{date}T{clock}Z")) { (date) " " (clock) " UTC" } }
 }
 
-/// The page that a query names, from 1 on; what is no page is the first.
-#[must_use]
-pub fn page_number(text: Option<&str>) -> u64 {
-    text.and_then(|text| text.parse().ok())
-        .unwrap_or(1)
-        .clamp(1, MAX_PAGE)
+/// A part of a list, and what addresses call its neighbours.
+#[derive(Debug)]
+pub struct Part<T> {
+    /// The rows, at most [`PER_PAGE`].
+    pub rows: Vec<T>,
+    /// What addresses call this part; `None`: it is the first.
+    pub here: Option<String>,
+    /// The part before it.
+    pub previous: Option<String>,
+    /// The part behind it.
+    pub next: Option<String>,
 }
 
-/// Links to the pages before and behind this one, if there are any.
+impl<T> Part<T> {
+    /// What was found at `start` by [`asked`]: one row more than is shown, which says that there is
+    /// another part, and where that begins.
+    pub fn new<K: Display>(mut rows: Vec<T>, start: &Start<K>, key: impl Fn(&T) -> K) -> Self {
+        let shown = usize::try_from(PER_PAGE).unwrap_or(usize::MAX);
+        let (mut previous, mut next) = (None, None);
+        if let Start::Before(behind) = start {
+            next = Some(from(behind));
+            if rows.len() > shown {
+                rows.drain(..rows.len() - shown);
+                previous = rows.first().map(|row| before(&key(row)));
+            }
+        } else {
+            next = rows.get(shown).map(|row| from(&key(row))).or(next);
+            rows.truncate(shown);
+            previous = match (start, rows.first()) {
+                (Start::Offset(0), _) => None,
+                (_, Some(first)) => Some(before(&key(first))),
+                (Start::From(behind), None) => Some(before(behind)),
+                (_, None) => Some("1".to_owned()),
+            };
+        }
+        Self {
+            rows,
+            here: written(start),
+            previous,
+            next,
+        }
+    }
+}
+
+/// What to ask a store for, to show the part of a list that begins here.
 #[must_use]
-pub fn pager(what: &str, current: u64, more: bool, link: &dyn Fn(u64) -> String) -> Markup {
+pub fn asked<K>(start: Start<K>) -> Page<K> {
+    Page {
+        start,
+        limit: u32::try_from(PER_PAGE + 1).unwrap_or(u32::MAX),
+    }
+}
+
+/// Where a query says that a list begins: at a page by its number, from 1 on, or at a row by its key.
+/// What says neither is the beginning.
+#[must_use]
+pub fn start<K: FromStr>(text: Option<&str>) -> Start<K> {
+    let text = text.unwrap_or_default();
+    if let Some(key) = text.strip_prefix(FROM).and_then(|key| key.parse().ok()) {
+        return Start::From(key);
+    }
+    if let Some(key) = text.strip_prefix(BEFORE).and_then(|key| key.parse().ok()) {
+        return Start::Before(key);
+    }
+    let number = text.parse().unwrap_or(1).clamp(1, MAX_PAGE);
+    Start::Offset((number - 1) * PER_PAGE)
+}
+
+const FROM: &str = "from-";
+const BEFORE: &str = "before-";
+
+/// How an address says it, as [`start`] reads it; `None`: the beginning.
+fn written<K: Display>(start: &Start<K>) -> Option<String> {
+    match start {
+        Start::Offset(offset) => (*offset > 0).then(|| (offset / PER_PAGE + 1).to_string()),
+        Start::From(key) => Some(from(key)),
+        Start::Before(key) => Some(before(key)),
+    }
+}
+
+/// What addresses call the part that begins with a row.
+pub fn from(key: &impl Display) -> String {
+    format!("{FROM}{}", encoded(&key.to_string()))
+}
+
+fn before(key: &impl Display) -> String {
+    format!("{BEFORE}{}", encoded(&key.to_string()))
+}
+
+impl Display for RankKey {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{}.{}", self.completed, self.nickname)
+    }
+}
+
+impl FromStr for RankKey {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (completed, nickname) = number_and_name(text)?;
+        Ok(Self {
+            completed,
+            nickname,
+        })
+    }
+}
+
+impl Display for NameKey {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{}.{}", self.since, self.nickname)
+    }
+}
+
+impl FromStr for NameKey {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (since, nickname) = number_and_name(text)?;
+        Ok(Self { since, nickname })
+    }
+}
+
+/// A key of a row of names.
+fn number_and_name<N: FromStr>(text: &str) -> Result<(N, String), ()> {
+    let (number, name) = text.split_once('.').ok_or(())?;
+    names::no_nul(name).map_err(|_| ())?;
+    Ok((number.parse().map_err(|_| ())?, name.to_owned()))
+}
+
+/// Links to the parts before and behind this one, if there are any.
+#[must_use]
+pub fn pager<T>(what: &str, part: &Part<T>, link: &dyn Fn(Option<&str>) -> String) -> Markup {
     html! {
-        @if current > 1 || more {
+        @if part.previous.is_some() || part.next.is_some() {
             nav.pager aria-label=(format!("Pages of {what}")) {
-                @if current > 1 {
-                    a rel="prev" href=(link(current - 1)) { "← Previous" }
+                @if part.previous.is_some() {
+                    a href=(link(None)) { "First" }
                 }
-                span { "Page " (grouped(current)) }
-                @if more && current == MAX_PAGE {
-                    span { "Only the first " (grouped(MAX_PAGE * PER_PAGE)) " are listed." }
-                } @else if more {
-                    a rel="next" href=(link(current + 1)) { "Next →" }
+                @if let Some(previous) = &part.previous {
+                    a rel="prev" href=(link(Some(previous))) { "← Previous" }
+                }
+                @if let Some(next) = &part.next {
+                    a rel="next" href=(link(Some(next))) { "Next →" }
                 }
             }
         }
@@ -238,7 +365,8 @@ pub fn worker_address(stage_name: &str, display_name: &str) -> String {
 }
 
 /// A text as one segment of an address.
-fn encoded(text: &str) -> String {
+#[must_use]
+pub fn encoded(text: &str) -> String {
     let mut segment = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -290,22 +418,104 @@ mod tests {
     }
 
     #[test]
-    fn a_list_ends_with_a_sentence() {
-        let pager = |current| {
-            let link = |to| format!("?page={to}");
-            pager("a list", current, true, &link).into_string()
+    fn a_part_of_a_list_names_its_neighbours() {
+        let rows = |range: std::ops::Range<u64>| range.collect::<Vec<_>>();
+        let part = |rows, start: &Start<u64>| {
+            let part = Part::new(rows, start, |row| *row);
+            let ends = (part.rows[0], part.rows[part.rows.len() - 1]);
+            let said = [part.here, part.previous, part.next];
+            (ends, said.map(Option::unwrap_or_default))
         };
-        assert!(pager(MAX_PAGE - 1).contains("?page=200"));
-        let last = pager(MAX_PAGE);
-        assert!(!last.contains("?page=201"), "{last}");
-        assert!(last.contains("Only the first 10,000 are listed."), "{last}");
+        for (found, start, ends, said) in [
+            (0..51, Start::Offset(0), (0, 49), ["", "", "from-50"]),
+            (0..50, Start::Offset(0), (0, 49), ["", "", ""]),
+            (
+                50..101,
+                Start::Offset(50),
+                (50, 99),
+                ["2", "before-50", "from-100"],
+            ),
+            (
+                50..101,
+                Start::From(50),
+                (50, 99),
+                ["from-50", "before-50", "from-100"],
+            ),
+            (
+                99..150,
+                Start::Before(150),
+                (100, 149),
+                ["before-150", "before-100", "from-150"],
+            ),
+            (
+                0..50,
+                Start::Before(50),
+                (0, 49),
+                ["before-50", "", "from-50"],
+            ),
+            (0..9, Start::Before(9), (0, 8), ["before-9", "", "from-9"]),
+        ] {
+            assert_eq!(part(rows(found), &start), (ends, said.map(str::to_owned)));
+        }
+        let gone = Part::new(Vec::<u64>::new(), &Start::From(7), |row| *row);
+        assert_eq!(gone.previous.as_deref(), Some("before-7"));
+        let beyond = Part::new(Vec::<u64>::new(), &Start::<u64>::Offset(50), |row| *row);
+        assert_eq!(beyond.previous.as_deref(), Some("1"));
     }
 
     #[test]
-    fn what_is_no_page_number_is_the_first_page() {
-        for (text, page) in [(None, 1), (Some("x"), 1), (Some("0"), 1), (Some("7"), 7)] {
-            assert_eq!(page_number(text), page);
+    fn a_pager_links_to_what_there_is() {
+        let part = |start| Part::new((0..51).collect(), &start, |row| *row);
+        let pager = |part| {
+            let link = |to: Option<&str>| format!("?page={}", to.unwrap_or("1"));
+            pager("a list", &part, &link).into_string()
+        };
+        let first = pager(part(Start::Offset(0)));
+        assert!(first.contains("?page=from-50") && !first.contains("Previous"));
+        let later = pager(part(Start::<u64>::From(0)));
+        for link in [
+            r#"href="?page=1">First"#,
+            r#"rel="prev" href="?page=before-0""#,
+        ] {
+            assert!(later.contains(link), "{later}");
         }
-        assert_eq!(page_number(Some("18446744073709551615")), MAX_PAGE);
+    }
+
+    #[test]
+    fn the_beginning_of_a_list_is_a_number_or_a_key_and_otherwise_the_first_row() {
+        let last = (MAX_PAGE - 1) * PER_PAGE;
+        for (text, at) in [
+            (None, Start::Offset(0)),
+            (Some("x"), Start::Offset(0)),
+            (Some("0"), Start::Offset(0)),
+            (Some("7"), Start::Offset(300)),
+            (Some("20000"), Start::Offset(last)),
+            (Some("from-12"), Start::From(12)),
+            (Some("before-12"), Start::Before(12)),
+            (Some("from-"), Start::Offset(0)),
+            (Some("from--1"), Start::Offset(0)),
+        ] {
+            assert_eq!(start::<u64>(text), at, "{text:?}");
+        }
+        let key = |nickname: &str| RankKey {
+            completed: 12,
+            nickname: nickname.to_owned(),
+        };
+        for (text, at) in [
+            ("from-12.Ann", Start::From(key("Ann"))),
+            ("from-12.1.5", Start::From(key("1.5"))),
+            ("before-12.", Start::Before(key(""))),
+            ("from-12", Start::Offset(0)),
+            ("from-x.Ann", Start::Offset(0)),
+            ("from-12.A\0", Start::Offset(0)),
+        ] {
+            assert_eq!(start::<RankKey>(Some(text)), at, "{text:?}");
+        }
+        let awkward = key("a&b=c#d%20 \u{e9}");
+        assert_eq!(
+            from(&awkward),
+            "from-12.a%26b%3Dc%23d%2520%20%C3%A9",
+            "one value of a query"
+        );
     }
 }

@@ -18,7 +18,7 @@ pub use crate::ledger::{End, Failure, NewWorker, Requeued, Rules as StoreRules, 
 use crate::{
     clock::Millis,
     ledger::{Operation, Reply},
-    rules::{bans::Banned, secrets::fingerprint},
+    rules::{bans::Banned, names, secrets::fingerprint},
 };
 
 /// Why an operation did not happen.
@@ -129,6 +129,8 @@ pub struct MinuteRow {
 /// A connected worker, as pages show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerRow {
+    /// Its place in the order of registration.
+    pub id: u64,
     /// Its public name.
     pub display_name: String,
     /// Its owner's name.
@@ -203,7 +205,30 @@ pub struct Rank {
     pub completed: u64,
     /// The first worker that completed one, if it is known.
     pub worker: Option<String>,
+    /// When that was; 0: before trackers wrote it down.
+    pub since: Millis,
 }
+
+/// The place of a name in the leaderboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RankKey {
+    /// Jobs completed under it.
+    pub completed: u64,
+    /// The nickname.
+    pub nickname: String,
+}
+
+/// The place of a name among those that a search finds. Its look belongs to it, and follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameKey {
+    /// When it completed its first job.
+    pub since: Millis,
+    /// The nickname.
+    pub nickname: String,
+}
+
+/// Ranks that are counted: finding the rank of a name costs as many steps.
+pub const MOST_RANKS: u64 = 10_000;
 
 /// A job that waits for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -366,12 +391,35 @@ pub struct Output {
 }
 
 /// A part of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
-    /// How many to pass over.
-    pub offset: u64,
-    /// How many to give at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<K> {
+    /// Where it is.
+    pub start: Start<K>,
+    /// How many rows to give at most.
     pub limit: u32,
+}
+
+/// Where a part of a list is. Rows have keys in the order of the list, and where one is found by its
+/// key, the place costs the same however deep it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start<K> {
+    /// Behind so many rows, each of which costs a step.
+    Offset(u64),
+    /// From the row with this key on, or from the next one if it is gone.
+    From(K),
+    /// Up to the row before this key. The rows come in the order of the list all the same.
+    Before(K),
+}
+
+impl<K> Page<K> {
+    /// The first rows of a list.
+    #[must_use]
+    pub const fn first(limit: u32) -> Self {
+        Self {
+            start: Start::Offset(0),
+            limit,
+        }
+    }
 }
 
 /// Numbers that were given to added jobs.
@@ -752,13 +800,25 @@ pub trait Store: Send + Sync {
     async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError>;
 
     /// The workers of a stage, newest first.
-    async fn workers(&self, stage: Stage, page: Page) -> Result<Vec<WorkerRow>, StoreError>;
+    async fn workers(&self, stage: Stage, page: Page<u64>) -> Result<Vec<WorkerRow>, StoreError>;
 
     /// The newest worker of this name.
     async fn worker(&self, stage: Stage, name: &str) -> Result<Option<WorkerRow>, StoreError>;
 
     /// The nicknames, by completed jobs; without the anonymous one.
-    async fn leaderboard(&self, page: Page) -> Result<Vec<Rank>, StoreError>;
+    async fn leaderboard(&self, page: Page<RankKey>) -> Result<Vec<Rank>, StoreError>;
+
+    /// The rank of whoever stands there, from 1 on. `None`: more than [`MOST_RANKS`] stand before.
+    async fn rank(&self, key: &RankKey) -> Result<Option<u64>, StoreError>;
+
+    /// The nicknames of the leaderboard whose look ([`names::look`](crate::rules::names::look))
+    /// begins like this, by look and by age, from the name with the key `from` on.
+    async fn names_like(
+        &self,
+        look: &str,
+        from: Option<NameKey>,
+        limit: u32,
+    ) -> Result<Vec<Rank>, StoreError>;
 
     /// What was completed without a nickname.
     async fn completed_unnamed(&self) -> Result<u64, StoreError>;
@@ -768,7 +828,7 @@ pub trait Store: Send + Sync {
     async fn first_names(&self, looks: Vec<String>) -> Result<Vec<(String, String)>, StoreError>;
 
     /// The jobs that wait for the operator, by number.
-    async fn set_aside(&self, page: Page) -> Result<Vec<AsideRow>, StoreError>;
+    async fn set_aside(&self, page: Page<u64>) -> Result<Vec<AsideRow>, StoreError>;
 
     /// The latest failures, newest first.
     async fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, StoreError>;
@@ -832,6 +892,20 @@ pub trait Store: Send + Sync {
 
     /// Finishes what was begun and closes the database.
     async fn close(&self);
+}
+
+/// The key of the first name that a search finds: its look, its age, itself.
+fn first_like(look: &str, from: Option<NameKey>) -> (String, Millis, String) {
+    match from {
+        Some(key) => (names::look(&key.nickname), key.since, key.nickname),
+        None => (look.to_owned(), Millis::MIN, String::new()),
+    }
+}
+
+/// What lies behind all looks that begin like this, byte by byte: no text goes on with a higher
+/// character.
+fn end_of_looks(look: &str) -> String {
+    format!("{look}{}", char::MAX)
 }
 
 /// How a stage stands in the tables.

@@ -24,9 +24,9 @@ use sqlx::PgPool;
 
 pub use self::{address::Address, tables::Tables};
 use super::{
-    Action, ActionRow, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow,
-    NewImport, Output, Page, Pruned, Rank, RegisteredRow, RequeueFilter, Status, Store, StoreError,
-    StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, signed,
+    Action, ActionRow, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow, NameKey,
+    NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status, Store,
+    StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, signed,
 };
 use crate::{
     clock::{Clock, Millis},
@@ -98,7 +98,22 @@ impl PostgresStore {
 
     /// What pages wait for, for the same test.
     #[doc(hidden)]
-    pub const READER_STATEMENTS: [&str; 3] = [books::WORKERS, books::LEADERBOARD, books::RESULTS];
+    pub const READER_STATEMENTS: [&str; 14] = [
+        books::WORKERS,
+        books::WORKERS_FROM,
+        books::WORKERS_BEFORE,
+        books::LEADERBOARD,
+        books::RANKS_EQUAL_FROM,
+        books::RANKS_EQUAL_BEFORE,
+        books::RANKS_LOWER,
+        books::RANKS_HIGHER,
+        books::RANK,
+        books::NAMES_LIKE,
+        books::ASIDE,
+        books::ASIDE_FROM,
+        books::ASIDE_BEFORE,
+        books::RESULTS,
+    ];
 
     /// The connections that read, for that test.
     #[doc(hidden)]
@@ -134,7 +149,7 @@ impl Store for PostgresStore {
         pace::pace(&self.readers, self.now(), minutes).await
     }
 
-    async fn workers(&self, stage: Stage, page: Page) -> Result<Vec<WorkerRow>, StoreError> {
+    async fn workers(&self, stage: Stage, page: Page<u64>) -> Result<Vec<WorkerRow>, StoreError> {
         books::workers(&self.readers, stage, page).await
     }
 
@@ -142,8 +157,21 @@ impl Store for PostgresStore {
         books::worker(&self.readers, stage, name).await
     }
 
-    async fn leaderboard(&self, page: Page) -> Result<Vec<Rank>, StoreError> {
+    async fn leaderboard(&self, page: Page<RankKey>) -> Result<Vec<Rank>, StoreError> {
         books::leaderboard(&self.readers, page).await
+    }
+
+    async fn rank(&self, key: &RankKey) -> Result<Option<u64>, StoreError> {
+        books::rank(&self.readers, key).await
+    }
+
+    async fn names_like(
+        &self,
+        look: &str,
+        from: Option<NameKey>,
+        limit: u32,
+    ) -> Result<Vec<Rank>, StoreError> {
+        books::names_like(&self.readers, look, from, limit).await
     }
 
     async fn completed_unnamed(&self) -> Result<u64, StoreError> {
@@ -154,7 +182,7 @@ impl Store for PostgresStore {
         books::first_names(&self.readers, looks).await
     }
 
-    async fn set_aside(&self, page: Page) -> Result<Vec<AsideRow>, StoreError> {
+    async fn set_aside(&self, page: Page<u64>) -> Result<Vec<AsideRow>, StoreError> {
         books::set_aside(&self.readers, page).await
     }
 

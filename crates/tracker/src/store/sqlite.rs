@@ -29,9 +29,9 @@ use distcompute_protocol::Stage;
 use self::connection::{Pool, Use};
 pub use self::{backup::backup, tables::Tables};
 use super::{
-    Action, ActionRow, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow,
-    NewImport, Output, Page, Pruned, Rank, RegisteredRow, RequeueFilter, Status, Store, StoreError,
-    StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, signed,
+    Action, ActionRow, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow, NameKey,
+    NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status, Store,
+    StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, signed,
 };
 use crate::{clock::Clock, rules::bans::Banned};
 
@@ -125,7 +125,7 @@ impl SqliteStore {
 
     /// What volunteers and pages wait for again and again, for the test that looks at its plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 20] = [
+    pub const HOT_STATEMENTS: [&str; 31] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
@@ -142,7 +142,18 @@ impl SqliteStore {
         load::FAILED,
         load::SIZE,
         books::WORKERS,
+        books::WORKERS_FROM,
+        books::WORKERS_BEFORE,
         books::LEADERBOARD,
+        books::RANKS_EQUAL_FROM,
+        books::RANKS_EQUAL_BEFORE,
+        books::RANKS_LOWER,
+        books::RANKS_HIGHER,
+        books::RANK,
+        books::NAMES_LIKE,
+        books::ASIDE,
+        books::ASIDE_FROM,
+        books::ASIDE_BEFORE,
         books::FAILURES,
         books::RESULTS,
         books::FAILING,
@@ -225,9 +236,9 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn workers(&self, stage: Stage, page: Page) -> Result<Vec<WorkerRow>, StoreError> {
+    async fn workers(&self, stage: Stage, page: Page<u64>) -> Result<Vec<WorkerRow>, StoreError> {
         self.readers
-            .with(move |on| books::workers(on, stage, page))
+            .with(move |on| books::workers(on, stage, &page))
             .await
     }
 
@@ -238,9 +249,26 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn leaderboard(&self, page: Page) -> Result<Vec<Rank>, StoreError> {
+    async fn leaderboard(&self, page: Page<RankKey>) -> Result<Vec<Rank>, StoreError> {
         self.readers
-            .with(move |on| books::leaderboard(on, page))
+            .with(move |on| books::leaderboard(on, &page))
+            .await
+    }
+
+    async fn rank(&self, key: &RankKey) -> Result<Option<u64>, StoreError> {
+        let key = key.clone();
+        self.readers.with(move |on| books::rank(on, &key)).await
+    }
+
+    async fn names_like(
+        &self,
+        look: &str,
+        from: Option<NameKey>,
+        limit: u32,
+    ) -> Result<Vec<Rank>, StoreError> {
+        let look = look.to_owned();
+        self.readers
+            .with(move |on| books::names_like(on, &look, from, limit))
             .await
     }
 
@@ -254,9 +282,9 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn set_aside(&self, page: Page) -> Result<Vec<AsideRow>, StoreError> {
+    async fn set_aside(&self, page: Page<u64>) -> Result<Vec<AsideRow>, StoreError> {
         self.readers
-            .with(move |on| books::set_aside(on, page))
+            .with(move |on| books::set_aside(on, &page))
             .await
     }
 

@@ -12,20 +12,29 @@ use distcompute_tracker::{
     bans,
     clock::ManualClock,
     ledger::GrantedLease,
-    rules::bans::Banned,
+    rules::{bans::Banned, names},
     store::{
-        End, ImportPart, NewImport, NewWorker, Page, RequeueFilter, State, Status, Store,
-        StoreError, StoreRules, SyncReply,
+        End, ImportPart, NameKey, NewImport, NewWorker, Page, RankKey, RequeueFilter, Start, State,
+        Status, Store, StoreError, StoreRules, SyncReply,
     },
 };
 
 /// Some moment in November 2026.
 pub(crate) const NOW: i64 = 1_795_440_000_000;
 
-const ALL: Page = Page {
-    offset: 0,
-    limit: 1_000,
-};
+/// The whole of a list.
+const fn all<K>() -> Page<K> {
+    Page::first(1_000)
+}
+
+/// Two rows, those behind the first.
+fn second<K>() -> Page<K> {
+    page(Start::Offset(1), 2)
+}
+
+fn page<K>(start: Start<K>, limit: u32) -> Page<K> {
+    Page { start, limit }
+}
 
 /// An empty store, the clock that it goes by, and what must live as long.
 pub(crate) struct Given {
@@ -124,7 +133,7 @@ pub(crate) async fn the_books_agree(store: &dyn Store) {
     let mut held = 0;
     for stage in Stage::ALL {
         let counts = status.stages[stage.index()];
-        let workers = store.workers(stage, ALL).await.expect("workers");
+        let workers = store.workers(stage, all()).await.expect("workers");
         assert_eq!(workers.len() as u64, counts.workers, "workers at {stage}");
         held += workers.iter().map(|worker| worker.held).sum::<u64>();
         let outputs = store.results(stage, 0, 1_000).await.expect("results");
@@ -135,7 +144,7 @@ pub(crate) async fn the_books_agree(store: &dyn Store) {
     assert_eq!(held, status.stages.iter().map(|s| s.held).sum::<u64>());
     let aside: u64 = status.stages.iter().map(|s| s.aside).sum();
     assert_eq!(
-        store.set_aside(ALL).await.expect("aside").len() as u64,
+        store.set_aside(all()).await.expect("aside").len() as u64,
         aside
     );
 }
@@ -218,7 +227,7 @@ pub(crate) async fn a_repeated_completion_is_accepted_and_counts_once(given: &Gi
         .expect("while it holds another");
     assert_eq!(given.results(Stage::A).await, [(1, "x".to_owned())]);
     assert_eq!(
-        given.store.leaderboard(ALL).await.expect("ranks")[0].completed,
+        given.store.leaderboard(all()).await.expect("ranks")[0].completed,
         1
     );
     assert_eq!(given.status().await.stages[0].held, 1);
@@ -329,7 +338,7 @@ pub(crate) async fn unnamed_workers_of_one_address_are_one_volunteer(given: &Giv
         given.take(token).await;
         given.store.flag(token, None).await.expect("flagged");
     }
-    let aside = given.store.set_aside(ALL).await.expect("aside");
+    let aside = given.store.set_aside(all()).await.expect("aside");
     assert_eq!(
         (aside.len(), aside[0].number, aside[0].stage),
         (1, 1, Stage::A)
@@ -363,7 +372,7 @@ pub(crate) async fn a_job_that_is_always_bad_does_not_go_round_for_ever(given: &
         }
     }
     assert_eq!(rounds, 4, "made once, and again three times");
-    assert_eq!(given.store.set_aside(ALL).await.expect("aside").len(), 1);
+    assert_eq!(given.store.set_aside(all()).await.expect("aside").len(), 1);
 }
 
 pub(crate) async fn leaving_puts_the_job_back_and_ends_the_token(given: &Given) {
@@ -481,17 +490,17 @@ pub(crate) async fn workers_ranks_and_results_come_in_pages(given: &Given) {
         given.take(&token).await;
         given.hand_in(&token, "x").await.expect("accepted");
     }
-    let page = Page {
-        offset: 1,
-        limit: 2,
-    };
-    let workers = given.store.workers(Stage::A, page).await.expect("workers");
+    let workers = given
+        .store
+        .workers(Stage::A, second())
+        .await
+        .expect("workers");
     let names: Vec<_> = workers
         .iter()
         .map(|worker| worker.display_name.as_str())
         .collect();
     assert_eq!(names, ["name-t3", "name-t2"], "newest first");
-    let ranks = given.store.leaderboard(page).await.expect("ranks");
+    let ranks = given.store.leaderboard(second()).await.expect("ranks");
     let names: Vec<_> = ranks.iter().map(|rank| rank.nickname.as_str()).collect();
     assert_eq!(names, ["nick 1", "nick 2"], "equal ones by name");
     let results = given.store.results(Stage::A, 3, 1).await.expect("results");
@@ -510,6 +519,122 @@ pub(crate) async fn workers_ranks_and_results_come_in_pages(given: &Given) {
             .expect("results"),
         []
     );
+}
+
+pub(crate) async fn lists_are_found_by_the_key_of_any_row_in_both_directions(given: &Given) {
+    given.jobs(9).await;
+    // Done: two of each but the first, who does three; somebody without a name counts nowhere.
+    for (nickname, jobs) in [
+        ("Zoe", 3),
+        ("ann", 2),
+        ("\u{e9}ve", 2),
+        ("bob", 1),
+        ("anonymous", 1),
+    ] {
+        given.join(nickname, nickname, Stage::A).await;
+        for _ in 0..jobs {
+            given.take(nickname).await;
+            given.hand_in(nickname, "x").await.expect("accepted");
+        }
+    }
+    let everybody = ["Zoe", "ann", "\u{e9}ve", "bob"];
+    let ranks = given.store.leaderboard(all()).await.expect("ranks");
+    let keys: Vec<RankKey> = ranks
+        .iter()
+        .map(|rank| RankKey {
+            completed: rank.completed,
+            nickname: rank.nickname.clone(),
+        })
+        .collect();
+    let names = async |start: Start<RankKey>, limit| {
+        let ranks = given.store.leaderboard(page(start, limit)).await;
+        let ranks = ranks.expect("ranks").into_iter();
+        ranks.map(|rank| rank.nickname).collect::<Vec<_>>()
+    };
+    for at in 0..keys.len() {
+        for limit in 1..=5 {
+            let end = (at + limit).min(keys.len());
+            let limit = u32::try_from(limit).expect("a number");
+            let from = names(Start::From(keys[at].clone()), limit).await;
+            assert_eq!(from, everybody[at..end], "from {at}, {limit}");
+            let begin = at.saturating_sub(limit as usize);
+            let before = names(Start::Before(keys[at].clone()), limit).await;
+            assert_eq!(before, everybody[begin..at], "before {at}, {limit}");
+        }
+        let rank = given.store.rank(&keys[at]).await.expect("a rank");
+        assert_eq!(rank, Some(at as u64 + 1));
+    }
+    // A row that is gone, or never was.
+    let gone = |completed, nickname: &str| RankKey {
+        completed,
+        nickname: nickname.to_owned(),
+    };
+    assert_eq!(
+        names(Start::From(gone(2, "b")), 9).await,
+        ["\u{e9}ve", "bob"]
+    );
+    assert_eq!(names(Start::Before(gone(2, "b")), 9).await, ["Zoe", "ann"]);
+    assert_eq!(names(Start::From(gone(u64::MAX, "")), 1).await, ["Zoe"]);
+    assert!(names(Start::From(gone(0, "")), 9).await.is_empty());
+
+    let workers = given.store.workers(Stage::A, all()).await;
+    let ids: Vec<u64> = workers.expect("workers").iter().map(|row| row.id).collect();
+    let found = async |start| {
+        let rows = given.store.workers(Stage::A, page(start, 2)).await;
+        let ids = rows.expect("workers").into_iter().map(|row| row.id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(found(Start::From(ids[1])).await, ids[1..3]);
+    assert_eq!(found(Start::Before(ids[3])).await, ids[1..3]);
+    assert_eq!(found(Start::Before(ids[1])).await, ids[..1]);
+    assert!(found(Start::Before(u64::MAX)).await.is_empty());
+}
+
+pub(crate) async fn names_are_found_by_how_they_begin(given: &Given) {
+    given.jobs(7).await;
+    for nickname in [
+        "Ann",
+        "anna",
+        "\u{410}nnabel",
+        "An other",
+        "Bob",
+        "anonymous",
+        "%",
+    ] {
+        given.join(nickname, nickname, Stage::A).await;
+        given.take(nickname).await;
+        given.hand_in(nickname, "x").await.expect("accepted");
+        given.clock.advance(1);
+    }
+    let like = async |typed: &str, from: Option<NameKey>, limit| {
+        let look = names::look(typed);
+        let found = given.store.names_like(&look, from, limit).await;
+        found.expect("names")
+    };
+    let found = async |typed: &str| {
+        let names = like(typed, None, 10).await.into_iter();
+        names.map(|rank| rank.nickname).collect::<Vec<_>>()
+    };
+    // However it is written, those without a name aside.
+    for typed in ["ann", "ANN", "a n n", "\u{410}nn"] {
+        assert_eq!(
+            found(typed).await,
+            ["Ann", "anna", "\u{410}nnabel"],
+            "{typed}"
+        );
+    }
+    assert_eq!(found("an").await.len(), 4);
+    assert_eq!(found("B0B").await, ["Bob"]);
+    assert_eq!(found("%").await, ["%"], "no pattern");
+    assert!(found("bobby").await.is_empty());
+    // On from the row behind a part.
+    let first = like("an", None, 3).await;
+    let last = NameKey {
+        since: first[2].since,
+        nickname: first[2].nickname.clone(),
+    };
+    let all = like("an", None, 10).await;
+    assert_eq!(like("an", Some(last), 10).await, all[2..]);
 }
 
 pub(crate) async fn the_newest_worker_of_a_name_is_found(given: &Given) {
@@ -590,7 +715,7 @@ pub(crate) async fn the_same_completion_sent_many_times_at_once_counts_once(give
         task.await.expect("an end").expect("accepted");
     }
     assert_eq!(
-        given.store.leaderboard(ALL).await.expect("ranks")[0].completed,
+        given.store.leaderboard(all()).await.expect("ranks")[0].completed,
         1
     );
     assert_eq!(given.status().await.stages[0].done, 1);
@@ -783,7 +908,7 @@ pub(crate) async fn a_lease_is_the_right_to_hand_in_whoever_asks(given: &Given) 
         .await
         .expect("taken");
     assert_eq!(again.accepted, [one]);
-    let ranks = given.store.leaderboard(ALL).await.expect("ranks");
+    let ranks = given.store.leaderboard(all()).await.expect("ranks");
     assert_eq!(
         (ranks.len(), ranks[0].nickname.as_str(), ranks[0].completed),
         (1, "Ann", 1)
@@ -960,7 +1085,7 @@ pub(crate) async fn a_late_result_waits_for_whoever_works_now(given: &Given) {
         .await
         .expect("an answer");
     assert_eq!(again.accepted, [first]);
-    let ranks = given.store.leaderboard(ALL).await.expect("ranks");
+    let ranks = given.store.leaderboard(all()).await.expect("ranks");
     let ranks: Vec<_> = ranks.iter().map(|rank| rank.nickname.as_str()).collect();
     assert_eq!(ranks, ["Bob"]);
 }
@@ -976,7 +1101,7 @@ pub(crate) async fn a_late_result_counts_where_the_one_who_works_gives_up(given:
     let status = given.status().await;
     assert_eq!((status.stages[0].held, status.stages[0].done), (0, 1));
     assert_eq!(status.stages[1].open, 1);
-    let ranks = given.store.leaderboard(ALL).await.expect("ranks");
+    let ranks = given.store.leaderboard(all()).await.expect("ranks");
     let ranks: Vec<_> = ranks
         .iter()
         .map(|rank| (rank.nickname.as_str(), rank.completed))
@@ -1318,7 +1443,7 @@ pub(crate) async fn a_job_that_fails_again_and_again_is_set_aside_until_it_is_re
         };
         given.sync(failed).await.expect("noted");
     }
-    let aside = given.store.set_aside(ALL).await.expect("aside");
+    let aside = given.store.set_aside(all()).await.expect("aside");
     // The last failure of each volunteer is kept.
     assert_eq!((aside.len(), aside[0].errors.len()), (1, 1));
     assert!(aside[0].reason.contains("5 times"), "{}", aside[0].reason);

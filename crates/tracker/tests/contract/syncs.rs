@@ -13,7 +13,7 @@ use distcompute_protocol::{Done, ErrorCode, Failed, Invalid, RejectedWhy, Stage,
 use distcompute_tracker::store::{RequeueFilter, Store, StoreError, StoreRules, SyncReply};
 use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 
-use super::{ALL, Given, RULES, the_books_agree};
+use super::{Given, RULES, all, the_books_agree};
 
 const JOBS: usize = 5;
 const CLIENTS: usize = 4;
@@ -507,7 +507,7 @@ impl World<'_> {
         for store in &self.stores {
             the_books_agree(store.as_ref()).await;
         }
-        let ranks = self.given.store.leaderboard(ALL).await.expect("ranks");
+        let ranks = self.given.store.leaderboard(all()).await.expect("ranks");
         let credits: u64 = ranks.iter().map(|rank| rank.completed).sum();
         let stages = self.given.status().await.stages;
         let accepted: u64 = stages.iter().map(|stage| stage.accepted).sum();
@@ -520,7 +520,7 @@ impl World<'_> {
             .extract_if(.., |key, made| books.get(key) == Some(&made.data));
         self.made.extend(counts);
         if self.undoes {
-            let aside = self.given.store.set_aside(ALL).await.expect("aside");
+            let aside = self.given.store.set_aside(all()).await.expect("aside");
             self.moved.extend(aside.iter().map(|row| row.number));
             let gone = self.made.keys().filter(|key| !books.contains_key(key));
             self.moved.extend(gone.map(|(number, _)| *number));

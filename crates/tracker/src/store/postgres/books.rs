@@ -10,10 +10,10 @@ use crate::{
     clock::Millis,
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
-        AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, Output,
-        Page, Paused, Rank, RegisteredRow, RequeueFilter, Requeued, SHOWN_TEXT, StageCounts,
-        Status, StoreError, ToRequeue, Whereabouts, WorkerRow, column, public_name, signed,
-        stage_of, unsigned,
+        AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS,
+        NameKey, Output, Page, Paused, Rank, RankKey, RegisteredRow, RequeueFilter, Requeued,
+        SHOWN_TEXT, StageCounts, Start, Status, StoreError, ToRequeue, Whereabouts, WorkerRow,
+        column, end_of_looks, first_like, public_name, signed, stage_of, unsigned,
     },
 };
 
@@ -128,11 +128,13 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
     })
 }
 
-type WorkerColumns = (String, String, Option<i64>, i64, String, i64, i64, i64);
+type WorkerColumns = (i64, String, String, Option<i64>, i64, String, i64, i64, i64);
 
 fn worker_row(columns: WorkerColumns) -> WorkerRow {
-    let (display_name, nickname, job, held, progress, completed, first_seen, last_seen) = columns;
+    let (id, display_name, nickname, job, held, progress, completed, first_seen, last_seen) =
+        columns;
     WorkerRow {
+        id: unsigned(id),
         display_name,
         nickname,
         job: job.map(unsigned),
@@ -153,22 +155,96 @@ pub(super) const FAILING: &str = "select s.stage, f.failing from stage_counters 
      lateral (select count(*) as failing from (select 1 from jobs j where j.stage = s.stage \
      and j.failures > 0 and j.state in ('open', 'held') limit $1) as few) as f";
 
+/// A worker as pages show it.
+macro_rules! shown {
+    () => {
+        "select id, display_name, nickname, \
+         (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
+         (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
+         progress, completed, first_seen, last_seen from workers w "
+    };
+}
+
 /// A page of the workers of a stage.
-pub(super) const WORKERS: &str = "select display_name, nickname, \
-     (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
-     (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
-     progress, completed, first_seen, last_seen \
-     from workers w where stage = $1 order by id desc limit $2 offset $3";
+pub(super) const WORKERS: &str = concat!(
+    shown!(),
+    "where stage = $1 order by id desc limit $2 offset $3"
+);
+
+/// Those who registered up to one of them, and behind it.
+pub(super) const WORKERS_FROM: &str = concat!(
+    shown!(),
+    "where stage = $1 and id <= $3 order by id desc limit $2"
+);
+pub(super) const WORKERS_BEFORE: &str = concat!(
+    shown!(),
+    "where stage = $1 and id > $3 order by id limit $2"
+);
+
+/// A line of the leaderboard.
+macro_rules! ranked {
+    () => {
+        "select nickname, completed, worker, since from leaderboard where nickname <> $1 and "
+    };
+}
 
 /// A page of the leaderboard.
-pub(super) const LEADERBOARD: &str = "select nickname, completed, worker from leaderboard \
-     where nickname <> $1 order by completed desc, nickname limit $2 offset $3";
+pub(super) const LEADERBOARD: &str = concat!(
+    ranked!(),
+    "true order by completed desc, nickname limit $2 offset $3"
+);
+
+/// Those who have as many jobs as one of them, on either side of it by name; then all with fewer or
+/// more. In one statement the two would not be found by the index.
+pub(super) const RANKS_EQUAL_FROM: &str = concat!(
+    ranked!(),
+    "completed = $3 and nickname >= $4 order by completed desc, nickname limit $2"
+);
+pub(super) const RANKS_LOWER: &str = concat!(
+    ranked!(),
+    "completed < $3 order by completed desc, nickname limit $2"
+);
+pub(super) const RANKS_EQUAL_BEFORE: &str = concat!(
+    ranked!(),
+    "completed = $3 and nickname < $4 order by completed, nickname desc limit $2"
+);
+pub(super) const RANKS_HIGHER: &str = concat!(
+    ranked!(),
+    "completed > $3 order by completed, nickname desc limit $2"
+);
+
+/// How many stand before one of them, up to a number.
+pub(super) const RANK: &str = "select \
+     (select count(*) from (select 1 from leaderboard \
+         where completed > $1 and nickname <> $3 \
+         order by completed, nickname desc limit $4) as higher) + \
+     (select count(*) from (select 1 from leaderboard \
+         where completed = $1 and nickname < $2 and nickname <> $3 \
+         order by completed, nickname desc limit $4) as equal)";
+
+/// Names whose look lies between two.
+pub(super) const NAMES_LIKE: &str = concat!(
+    ranked!(),
+    "(look, since, nickname) >= ($3, $4, $5) and look < $6 \
+     order by look, since, nickname limit $2"
+);
+
+/// A page of the jobs that were set aside.
+macro_rules! aside {
+    () => {
+        "select number, stage, reason, errors from jobs where state = 'aside' "
+    };
+}
+pub(super) const ASIDE: &str = concat!(aside!(), "order by number limit $1 offset $2");
+pub(super) const ASIDE_FROM: &str = concat!(aside!(), "and number >= $2 order by number limit $1");
+pub(super) const ASIDE_BEFORE: &str =
+    concat!(aside!(), "and number < $2 order by number desc limit $1");
 
 /// Who bore each look first.
 pub(super) const FIRST_NAMES: &str = "select wanted.look, first.nickname \
      from unnest($1::text[]) as wanted (look) cross join lateral ( \
          select nickname from leaderboard l where l.look = wanted.look \
-         order by since, nickname collate \"C\" limit 1 \
+         order by since, nickname limit 1 \
      ) as first";
 
 /// A page of the outputs of a stage.
@@ -186,14 +262,22 @@ const RESULTS_OF: &str = "select cursor, number, data from inputs \
 pub(super) async fn workers(
     pool: &PgPool,
     stage: Stage,
-    page: Page,
+    page: Page<u64>,
 ) -> Result<Vec<WorkerRow>, StoreError> {
-    let rows: Vec<WorkerColumns> = sqlx::query_as(WORKERS)
+    let (statement, place, is_reversed) = match page.start {
+        Start::Offset(offset) => (WORKERS, offset, false),
+        Start::From(id) => (WORKERS_FROM, id, false),
+        Start::Before(id) => (WORKERS_BEFORE, id, true),
+    };
+    let mut rows: Vec<WorkerColumns> = sqlx::query_as(statement)
         .bind(column(stage))
         .bind(i64::from(page.limit))
-        .bind(signed(page.offset))
+        .bind(signed(place))
         .fetch_all(pool)
         .await?;
+    if is_reversed {
+        rows.reverse();
+    }
     Ok(rows.into_iter().map(worker_row).collect())
 }
 
@@ -202,13 +286,10 @@ pub(super) async fn worker(
     stage: Stage,
     name: &str,
 ) -> Result<Option<WorkerRow>, StoreError> {
-    let row: Option<WorkerColumns> = sqlx::query_as(
-        "select display_name, nickname, \
-         (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
-     (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
-         progress, completed, first_seen, last_seen \
-         from workers w where stage = $1 and display_name = $2 order by id desc limit 1",
-    )
+    let row: Option<WorkerColumns> = sqlx::query_as(concat!(
+        shown!(),
+        "where stage = $1 and display_name = $2 order by id desc limit 1"
+    ))
     .bind(column(stage))
     .bind(name)
     .fetch_optional(pool)
@@ -249,21 +330,75 @@ pub(super) async fn registrations(
         .collect()
 }
 
-pub(super) async fn leaderboard(pool: &PgPool, page: Page) -> Result<Vec<Rank>, StoreError> {
-    let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(LEADERBOARD)
+pub(super) async fn leaderboard(
+    pool: &PgPool,
+    page: Page<RankKey>,
+) -> Result<Vec<Rank>, StoreError> {
+    let limit = i64::from(page.limit);
+    let ((equal, others), key, is_reversed) = match page.start {
+        Start::Offset(offset) => {
+            let query = sqlx::query_as(LEADERBOARD).bind(ANONYMOUS).bind(limit);
+            let rows = query.bind(signed(offset)).fetch_all(pool).await?;
+            return Ok(rows.into_iter().map(rank_row).collect());
+        }
+        Start::From(key) => ((RANKS_EQUAL_FROM, RANKS_LOWER), key, false),
+        Start::Before(key) => ((RANKS_EQUAL_BEFORE, RANKS_HIGHER), key, true),
+    };
+    let completed = signed(key.completed);
+    let query = sqlx::query_as(equal).bind(ANONYMOUS).bind(limit);
+    let query = query.bind(completed).bind(key.nickname);
+    let mut rows: Vec<RankColumns> = query.fetch_all(pool).await?;
+    let left = limit - signed(rows.len() as u64);
+    if left > 0 {
+        let query = sqlx::query_as(others).bind(ANONYMOUS).bind(left);
+        rows.extend(query.bind(completed).fetch_all(pool).await?);
+    }
+    if is_reversed {
+        rows.reverse();
+    }
+    Ok(rows.into_iter().map(rank_row).collect())
+}
+
+type RankColumns = (String, i64, Option<String>, Millis);
+
+fn rank_row((nickname, completed, worker, since): RankColumns) -> Rank {
+    Rank {
+        nickname,
+        completed: unsigned(completed),
+        worker,
+        since,
+    }
+}
+
+pub(super) async fn rank(pool: &PgPool, key: &RankKey) -> Result<Option<u64>, StoreError> {
+    let before: i64 = sqlx::query_scalar(RANK)
+        .bind(signed(key.completed))
+        .bind(&key.nickname)
         .bind(ANONYMOUS)
-        .bind(i64::from(page.limit))
-        .bind(signed(page.offset))
+        .bind(signed(MOST_RANKS))
+        .fetch_one(pool)
+        .await?;
+    let before = unsigned(before);
+    Ok((before < MOST_RANKS).then_some(before + 1))
+}
+
+pub(super) async fn names_like(
+    pool: &PgPool,
+    look: &str,
+    from: Option<NameKey>,
+    limit: u32,
+) -> Result<Vec<Rank>, StoreError> {
+    let (first, since, nickname) = first_like(look, from);
+    let rows: Vec<RankColumns> = sqlx::query_as(NAMES_LIKE)
+        .bind(ANONYMOUS)
+        .bind(i64::from(limit))
+        .bind(first)
+        .bind(since)
+        .bind(nickname)
+        .bind(end_of_looks(look))
         .fetch_all(pool)
         .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(nickname, completed, worker)| Rank {
-            nickname,
-            completed: unsigned(completed),
-            worker,
-        })
-        .collect())
+    Ok(rows.into_iter().map(rank_row).collect())
 }
 
 pub(super) async fn completed_unnamed(pool: &PgPool) -> Result<u64, StoreError> {
@@ -283,15 +418,20 @@ pub(super) async fn first_names(
     Ok(found.fetch_all(pool).await?)
 }
 
-pub(super) async fn set_aside(pool: &PgPool, page: Page) -> Result<Vec<AsideRow>, StoreError> {
-    let rows = sqlx::query(
-        "select number, stage, reason, errors from jobs where state = 'aside' \
-         order by number limit $1 offset $2",
-    )
-    .bind(i64::from(page.limit))
-    .bind(signed(page.offset))
-    .fetch_all(pool)
-    .await?;
+pub(super) async fn set_aside(pool: &PgPool, page: Page<u64>) -> Result<Vec<AsideRow>, StoreError> {
+    let (statement, place, is_reversed) = match page.start {
+        Start::Offset(offset) => (ASIDE, offset, false),
+        Start::From(number) => (ASIDE_FROM, number, false),
+        Start::Before(number) => (ASIDE_BEFORE, number, true),
+    };
+    let mut rows = sqlx::query(statement)
+        .bind(i64::from(page.limit))
+        .bind(signed(place))
+        .fetch_all(pool)
+        .await?;
+    if is_reversed {
+        rows.reverse();
+    }
     rows.iter()
         .map(|row| {
             Ok(AsideRow {

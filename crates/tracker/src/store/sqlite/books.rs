@@ -8,10 +8,10 @@ use crate::{
     clock::Millis,
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
-        AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, Output,
-        Page, Paused, Rank, RegisteredRow, RequeueFilter, Requeued, SHOWN_TEXT, StageCounts,
-        Status, StoreError, ToRequeue, Whereabouts, WorkerRow, column, public_name, signed,
-        stage_of, unsigned,
+        AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS,
+        NameKey, Output, Page, Paused, Rank, RankKey, RegisteredRow, RequeueFilter, Requeued,
+        SHOWN_TEXT, StageCounts, Start, Status, StoreError, ToRequeue, Whereabouts, WorkerRow,
+        column, end_of_looks, first_like, public_name, signed, stage_of, unsigned,
     },
 };
 
@@ -111,7 +111,7 @@ fn stage_counts(row: &Row<'_>) -> rusqlite::Result<StageCounts> {
 /// A worker as pages show it.
 macro_rules! shown {
     () => {
-        "select display_name, nickname, \
+        "select id, display_name, nickname, \
          (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
          (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
          progress, completed, first_seen, last_seen from workers w "
@@ -132,9 +132,69 @@ pub(super) const WORKERS: &str = concat!(
     "where stage = ? order by id desc limit ? offset ?"
 );
 
+/// Those who registered up to one of them, and behind it.
+pub(super) const WORKERS_FROM: &str = concat!(
+    shown!(),
+    "where stage = ? and id <= ? order by id desc limit ?"
+);
+pub(super) const WORKERS_BEFORE: &str =
+    concat!(shown!(), "where stage = ? and id > ? order by id limit ?");
+
+/// A line of the leaderboard.
+macro_rules! ranked {
+    () => {
+        "select nickname, completed, worker, since from leaderboard where nickname <> ? and "
+    };
+}
+
 /// A page of the leaderboard.
-pub(super) const LEADERBOARD: &str = "select nickname, completed, worker from leaderboard \
-     where nickname <> ? order by completed desc, nickname limit ? offset ?";
+pub(super) const LEADERBOARD: &str = concat!(
+    ranked!(),
+    "true order by completed desc, nickname limit ? offset ?"
+);
+
+/// Those who have as many jobs as one of them, on either side of it by name; then all with fewer or
+/// more. In one statement the two would not be found by the index.
+pub(super) const RANKS_EQUAL_FROM: &str = concat!(
+    ranked!(),
+    "completed = ? and nickname >= ? order by nickname limit ?"
+);
+pub(super) const RANKS_LOWER: &str = concat!(
+    ranked!(),
+    "completed < ? order by completed desc, nickname limit ?"
+);
+pub(super) const RANKS_EQUAL_BEFORE: &str = concat!(
+    ranked!(),
+    "completed = ? and nickname < ? order by nickname desc limit ?"
+);
+pub(super) const RANKS_HIGHER: &str = concat!(
+    ranked!(),
+    "completed > ? order by completed, nickname desc limit ?"
+);
+
+/// How many stand before one of them, up to a number.
+pub(super) const RANK: &str = "select \
+     (select count(*) from (select 1 from leaderboard \
+         where completed > ?1 and nickname <> ?3 limit ?4)) + \
+     (select count(*) from (select 1 from leaderboard \
+         where completed = ?1 and nickname < ?2 and nickname <> ?3 limit ?4))";
+
+/// Names whose look lies between two.
+pub(super) const NAMES_LIKE: &str = concat!(
+    ranked!(),
+    "(look, since, nickname) >= (?, ?, ?) and look < ? order by look, since, nickname limit ?"
+);
+
+/// A page of the jobs that were set aside.
+macro_rules! aside {
+    () => {
+        "select number, stage, reason, errors from jobs where state = 'aside' "
+    };
+}
+pub(super) const ASIDE: &str = concat!(aside!(), "order by number limit ? offset ?");
+pub(super) const ASIDE_FROM: &str = concat!(aside!(), "and number >= ? order by number limit ?");
+pub(super) const ASIDE_BEFORE: &str =
+    concat!(aside!(), "and number < ? order by number desc limit ?");
 
 /// Who bore a look first.
 pub(super) const FIRST_NAME: &str =
@@ -155,26 +215,36 @@ pub(super) const RESULTS_OF: &str = "select i.cursor, i.number, i.data \
 
 fn worker_row(row: &Row<'_>) -> rusqlite::Result<WorkerRow> {
     Ok(WorkerRow {
-        display_name: row.get(0)?,
-        nickname: row.get(1)?,
-        job: row.get::<_, Option<i64>>(2)?.map(unsigned),
-        held: unsigned(row.get(3)?),
-        progress: row.get(4)?,
-        completed: unsigned(row.get(5)?),
-        first_seen: row.get(6)?,
-        last_seen: row.get(7)?,
+        id: unsigned(row.get(0)?),
+        display_name: row.get(1)?,
+        nickname: row.get(2)?,
+        job: row.get::<_, Option<i64>>(3)?.map(unsigned),
+        held: unsigned(row.get(4)?),
+        progress: row.get(5)?,
+        completed: unsigned(row.get(6)?),
+        first_seen: row.get(7)?,
+        last_seen: row.get(8)?,
     })
 }
 
 pub(super) fn workers(
     on: &Connection,
     stage: Stage,
-    page: Page,
+    page: &Page<u64>,
 ) -> Result<Vec<WorkerRow>, StoreError> {
-    let which = (column(stage), page.limit, signed(page.offset));
-    let mut statement = on.prepare_cached(WORKERS)?;
+    let (stage, limit) = (column(stage), i64::from(page.limit));
+    let (statement, which, is_reversed) = match page.start {
+        Start::Offset(offset) => (WORKERS, [stage, limit, signed(offset)], false),
+        Start::From(id) => (WORKERS_FROM, [stage, signed(id), limit], false),
+        Start::Before(id) => (WORKERS_BEFORE, [stage, signed(id), limit], true),
+    };
+    let mut statement = on.prepare_cached(statement)?;
     let rows = statement.query_map(which, worker_row)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+    if is_reversed {
+        rows.reverse();
+    }
+    Ok(rows)
 }
 
 pub(super) fn worker(
@@ -221,17 +291,64 @@ pub(super) fn registrations(
         .collect()
 }
 
-pub(super) fn leaderboard(on: &Connection, page: Page) -> Result<Vec<Rank>, StoreError> {
-    let mut statement = on.prepare_cached(LEADERBOARD)?;
-    statement
-        .query_and_then((ANONYMOUS, page.limit, signed(page.offset)), |row| {
+pub(super) fn leaderboard(on: &Connection, page: &Page<RankKey>) -> Result<Vec<Rank>, StoreError> {
+    let ((equal, others), key) = match &page.start {
+        Start::Offset(offset) => {
+            return ranks(on, LEADERBOARD, (ANONYMOUS, page.limit, signed(*offset)));
+        }
+        Start::From(key) => ((RANKS_EQUAL_FROM, RANKS_LOWER), key),
+        Start::Before(key) => ((RANKS_EQUAL_BEFORE, RANKS_HIGHER), key),
+    };
+    let completed = signed(key.completed);
+    let mut found = ranks(on, equal, (ANONYMOUS, completed, &key.nickname, page.limit))?;
+    let left = page.limit.saturating_sub(found.len() as u32);
+    found.extend(ranks(on, others, (ANONYMOUS, completed, left))?);
+    if matches!(page.start, Start::Before(_)) {
+        found.reverse();
+    }
+    Ok(found)
+}
+
+fn ranks(
+    on: &Connection,
+    statement: &str,
+    which: impl rusqlite::Params,
+) -> Result<Vec<Rank>, StoreError> {
+    on.prepare_cached(statement)?
+        .query_and_then(which, |row| {
             Ok(Rank {
                 nickname: row.get(0)?,
                 completed: unsigned(row.get(1)?),
                 worker: row.get(2)?,
+                since: row.get(3)?,
             })
         })?
         .collect()
+}
+
+pub(super) fn rank(on: &Connection, key: &RankKey) -> Result<Option<u64>, StoreError> {
+    let limit = signed(MOST_RANKS);
+    let which = (signed(key.completed), &key.nickname, ANONYMOUS, limit);
+    let before = on
+        .prepare_cached(RANK)?
+        .query_row(which, |row| row.get(0))
+        .map(unsigned)?;
+    Ok((before < MOST_RANKS).then_some(before + 1))
+}
+
+pub(super) fn names_like(
+    on: &Connection,
+    look: &str,
+    from: Option<NameKey>,
+    limit: u32,
+) -> Result<Vec<Rank>, StoreError> {
+    let (first, since, nickname) = first_like(look, from);
+    let end = end_of_looks(look);
+    ranks(
+        on,
+        NAMES_LIKE,
+        (ANONYMOUS, first, since, nickname, end, limit),
+    )
 }
 
 pub(super) fn completed_unnamed(on: &Connection) -> Result<u64, StoreError> {
@@ -255,21 +372,27 @@ pub(super) fn first_names(
     Ok(found)
 }
 
-pub(super) fn set_aside(on: &Connection, page: Page) -> Result<Vec<AsideRow>, StoreError> {
-    let mut statement = on.prepare_cached(
-        "select number, stage, reason, errors from jobs where state = 'aside' \
-         order by number limit ? offset ?",
-    )?;
-    statement
-        .query_and_then((page.limit, signed(page.offset)), |row| {
-            Ok(AsideRow {
-                number: unsigned(row.get(0)?),
-                stage: stage_of(row.get(1)?)?,
-                reason: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
-                errors: rows::failures(row, 3)?,
-            })
-        })?
-        .collect()
+pub(super) fn set_aside(on: &Connection, page: &Page<u64>) -> Result<Vec<AsideRow>, StoreError> {
+    let limit = i64::from(page.limit);
+    let (statement, which, is_reversed) = match page.start {
+        Start::Offset(offset) => (ASIDE, [limit, signed(offset)], false),
+        Start::From(number) => (ASIDE_FROM, [signed(number), limit], false),
+        Start::Before(number) => (ASIDE_BEFORE, [signed(number), limit], true),
+    };
+    let mut statement = on.prepare_cached(statement)?;
+    let rows = statement.query_and_then(which, |row| {
+        Ok(AsideRow {
+            number: unsigned(row.get(0)?),
+            stage: stage_of(row.get(1)?)?,
+            reason: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+            errors: rows::failures(row, 3)?,
+        })
+    })?;
+    let mut rows: Vec<_> = rows.collect::<Result<_, StoreError>>()?;
+    if is_reversed {
+        rows.reverse();
+    }
+    Ok(rows)
 }
 
 pub(super) fn whereabouts(
