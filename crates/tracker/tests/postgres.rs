@@ -563,9 +563,12 @@ async fn what_pages_wait_for_does_not_scan_a_table() {
     let address = fresh().await;
     let store = open(&address).await;
     let mut connection = store.readers().acquire().await.expect("a connection");
-    // The tables are empty, and so small that scanning them would be right.
+    // The tables are empty, and so small that scanning or sorting them would be right.
     connection
-        .execute("set enable_seqscan = off; set plan_cache_mode = force_generic_plan")
+        .execute(
+            "set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off; \
+             set plan_cache_mode = force_generic_plan",
+        )
         .await
         .expect("set");
     for statement in PostgresStore::READER_STATEMENTS {

@@ -301,8 +301,10 @@ pub(super) fn leaderboard(on: &Connection, page: &Page<RankKey>) -> Result<Vec<R
     };
     let completed = signed(key.completed);
     let mut found = ranks(on, equal, (ANONYMOUS, completed, &key.nickname, page.limit))?;
-    let left = page.limit.saturating_sub(found.len() as u32);
-    found.extend(ranks(on, others, (ANONYMOUS, completed, left))?);
+    let left = i64::from(page.limit) - signed(found.len() as u64);
+    if left > 0 {
+        found.extend(ranks(on, others, (ANONYMOUS, completed, left))?);
+    }
     if matches!(page.start, Start::Before(_)) {
         found.reverse();
     }
