@@ -176,7 +176,66 @@ pub async fn mark_large(request: Request, next: Next) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use axum::{Router, middleware, routing::get};
+    use tower::ServiceExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_compressed_once_for_each_version_and_encoding_and_not_for_each_reader() {
+        let read = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&read);
+        // Reading the body is what compressing does; a body that nobody compresses stays unread.
+        let file = move |request: Request| {
+            let counter = Arc::clone(&counter);
+            let tag = request.uri().query().map(str::to_owned);
+            async move {
+                let body = async move {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    Ok::<_, std::io::Error>(Bytes::from("a line of a script\n".repeat(1_000)))
+                };
+                let body = Body::from_stream(futures_util::stream::once(body));
+                let answer = Response::builder().header(header::CONTENT_TYPE, "text/javascript");
+                let answer = match tag {
+                    Some(tag) => answer.header(header::ETAG, tag),
+                    None => answer,
+                };
+                answer.body(body).expect("an answer")
+            }
+        };
+        let router = Router::new()
+            .route("/x.js", get(file))
+            .layer(layer())
+            .layer(middleware::from_fn_with_state(Arc::default(), once));
+        let ask = async |address: &str, encoding: &str| {
+            let request = Request::get(address).header(header::ACCEPT_ENCODING, encoding);
+            let request = request.body(Body::empty()).expect("a request");
+            let answer = router.clone().oneshot(request).await.expect("an answer");
+            assert_eq!(answer.headers()[header::CONTENT_ENCODING], encoding);
+            axum::body::to_bytes(answer.into_body(), usize::MAX)
+                .await
+                .expect("a body")
+        };
+        let mut times = 0;
+        for address in ["/x.js?1", "/x.js?2"] {
+            for encoding in ["br", "gzip"] {
+                let first = ask(address, encoding).await;
+                assert!(first.len() < 1_000, "{} bytes", first.len());
+                for _ in 0..20 {
+                    assert_eq!(ask(address, encoding).await, first);
+                }
+                times += 1;
+                assert_eq!(read.load(Ordering::SeqCst), times, "{address} {encoding}");
+            }
+        }
+        // What has no tag may be another at each request.
+        for _ in 0..3 {
+            ask("/x.js", "br").await;
+        }
+        assert_eq!(read.load(Ordering::SeqCst), times + 3);
+    }
 
     fn version(tag: &str) -> Version {
         let value = |text: &str| HeaderValue::from_str(text).expect("a value");
