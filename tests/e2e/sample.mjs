@@ -33,6 +33,7 @@ export async function startSample(t, { poster, ...options }) {
   const quiet = { say: () => {}, onLog: () => {} };
   const all = { ...options, ...quiet, dataDir, poster: posterFile(poster) };
   let running = await start({ ...all, port: 0 });
+  const { "distcompute-tracker": program } = await buildTracker();
   const { url, volunteerUrl, dashboardUrl } = running;
   t.after(async () => {
     await running.stop();
@@ -42,6 +43,10 @@ export async function startSample(t, { poster, ...options }) {
     url,
     volunteerUrl,
     dashboardUrl,
+    operate: async (command, ...args) => {
+      const database = `sqlite:${join(dataDir, "poster.db")}`;
+      return (await must(program, [command, "--database", database, ...args])).stdout;
+    },
     stop: () => running.stop(),
     restart: async () => {
       running = await start({ ...all, port: Number(new URL(url).port) });

@@ -811,7 +811,7 @@ pub trait Store: Send + Sync {
     /// The rank of whoever stands there, from 1 on. `None`: more than [`MOST_RANKS`] stand before.
     async fn rank(&self, key: &RankKey) -> Result<Option<u64>, StoreError>;
 
-    /// The nicknames of the leaderboard whose look ([`names::look`](crate::rules::names::look))
+    /// The nicknames of the leaderboard whose look ([`names::look`])
     /// begins like this, by look and by age, from the name with the key `from` on.
     async fn names_like(
         &self,
@@ -824,7 +824,7 @@ pub trait Store: Send + Sync {
     async fn completed_unnamed(&self) -> Result<u64, StoreError>;
 
     /// The nicknames of the leaderboard that had one of these looks first
-    /// ([`names::look`](crate::rules::names::look)), each with its look.
+    /// ([`names::look`]), each with its look.
     async fn first_names(&self, looks: Vec<String>) -> Result<Vec<(String, String)>, StoreError>;
 
     /// The jobs that wait for the operator, by number.

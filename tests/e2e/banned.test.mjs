@@ -1,0 +1,29 @@
+// The operator bans somebody who is at work.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { openBrowser, openVolunteerPage, untilStatus } from "./browser.mjs";
+import { held, screenshotFile, startSample, untilTracker } from "./sample.mjs";
+
+test("who is banned is told so, holds nothing, and goes on when pardoned", async (t) => {
+  const { url, volunteerUrl, operate } = await startSample(t, { poster: "slow.json" });
+  const browser = await openBrowser(t);
+  const { page } = await openVolunteerPage(browser, volunteerUrl);
+  await page.fill("#nickname", "Mallory");
+  await page.click("#start");
+  await untilTracker(url, "at work", (now) => held(now) > 0);
+
+  const banned = await operate("ban", "--nickname", "Mallory", "--reason", "junk");
+  assert.match(banned, /^banned the nickname "Mallory"; [1-9]\d* workers? w/);
+  await untilStatus(page, /takes no work under your nickname or from your address/);
+  await page.waitForFunction(() => document.body.innerText.includes("write to the project"));
+  await untilTracker(url, "nothing held", (now) => held(now) === 0);
+  for (const [name, width] of Object.entries({ wide: 1280, narrow: 360 })) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.screenshot({ path: screenshotFile(`banned-${name}.png`) });
+  }
+
+  assert.match(await operate("pardon", "--nickname", "Mallory"), /^pardoned/);
+  await untilTracker(url, "at work again", (now) => held(now) > 0);
+});
