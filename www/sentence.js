@@ -130,7 +130,9 @@ export function advice({ reason, error }) {
     failed: "If that does not help, reload this page, or come back later.",
   };
   const remedy = Object.entries(remedies).find(([code]) => code === reason.code)?.[1] ?? "";
-  return remedy && error ? `${remedy} What happened: ${error.message}` : remedy;
+  // The sentence above it says that already.
+  const told = !error || error.code === "banned";
+  return remedy && !told ? `${remedy} What happened: ${error.message}` : remedy;
 }
 
 /**
