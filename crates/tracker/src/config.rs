@@ -403,6 +403,7 @@ impl Settings {
             max_attempts: self.max_attempts,
             pause_after: self.pause_after,
             lease_s: self.lease_s,
+            late_bytes: crate::ledger::LATE_BYTES,
         }
     }
 }

@@ -103,6 +103,7 @@ contract! { make:
     a_late_result_waits_for_whoever_works_now
     a_late_result_counts_where_the_one_who_works_gives_up
     the_first_late_result_is_kept_and_no_other
+    late_results_have_a_budget_of_bytes
     what_was_written_while_the_clock_was_ahead_counts_as_now
     who_asked_while_the_clock_was_ahead_is_waited_for_no_longer
     a_lease_ends_unless_a_sync_holds_it

@@ -26,6 +26,7 @@ use crate::{
     audit::COMMAND_LINE,
     cli::{ImportArgs, SourceArgs},
     database::Database,
+    ledger::LATE_BYTES,
     rules::{brace::Pattern, payload},
     store::{Action, Added, Import, NewImport, Store, StoreError, StoreRules},
 };
@@ -37,6 +38,7 @@ pub(crate) const ANY_RULES: StoreRules = StoreRules {
     max_attempts: 5,
     pause_after: 3,
     lease_s: 300,
+    late_bytes: LATE_BYTES,
 };
 
 /// How often a part is tried again when the database is busy, and the first pause.

@@ -38,6 +38,10 @@ pub(super) struct Books {
     pub(super) open: [i64; 5],
     /// Workers at each stage.
     pub(super) enrolled: [i64; 5],
+    /// Those of them that hold a job or have finished one.
+    pub(super) at_work: [i64; 5],
+    /// Bytes of late results that may still be kept.
+    pub(super) late_room: u64,
     /// `true`: the job failed there.
     avoided: HashMap<(i64, String), bool>,
     pub(super) paused: [bool; 5],
@@ -93,6 +97,8 @@ impl Books {
             whole,
             open: read.open,
             enrolled: read.enrolled,
+            at_work: read.at_work,
+            late_room: rules.late_bytes.saturating_sub(read.late_bytes),
             avoided: read
                 .avoided
                 .into_iter()
@@ -302,6 +308,26 @@ impl Books {
         self.enrolled[stage.index()] += change;
     }
 
+    /// Counts a registration among those with work, or no more: one that holds a job or has finished one.
+    pub(super) fn note_work(&mut self, id: i64) {
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        let holds = self.held.get(&id).is_some_and(|held| !held.is_empty());
+        let works = holds || worker.completed > 0;
+        if works == worker.works {
+            return;
+        }
+        let stage = worker.stage;
+        self.with_worker(id, |worker| worker.works = works);
+        self.at_work_by(stage, if works { 1 } else { -1 });
+    }
+
+    fn at_work_by(&mut self, stage: Stage, change: i64) {
+        self.count(stage).working += change;
+        self.at_work[stage.index()] += change;
+    }
+
     pub(super) fn add_worker(&mut self, mut worker: Worker) {
         let Some(id) = self.worker_ids.pop_front() else {
             return;
@@ -319,6 +345,9 @@ impl Books {
         if let Some(worker) = self.workers.remove(&id) {
             self.by_token.remove(&worker.token);
             self.enrol(worker.stage, -1);
+            if worker.works {
+                self.at_work_by(worker.stage, -1);
+            }
             self.changed_workers.remove(&id);
             if !self.new_workers.remove(&id) {
                 self.changes.gone_workers.push(id);

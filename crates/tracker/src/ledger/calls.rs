@@ -34,6 +34,7 @@ impl Books {
             rest_until: 0,
             noted_at: 0,
             allowance: Allowance::default(),
+            works: false,
         });
         Ok(Reply::Done)
     }
@@ -53,6 +54,7 @@ impl Books {
             None
         };
         self.note_presence(worker, true, first);
+        self.note_work(worker);
         let granted = lease.and_then(|lease| self.granted(lease, secret));
         let granted = granted.ok_or(ErrorCode::NoJobs)?;
         self.seen(worker);
@@ -99,6 +101,7 @@ impl Books {
             Ok(()) => {
                 self.weigh(worker, 1, 0);
                 self.note_speed(worker, 1);
+                self.note_work(worker);
                 self.seen(worker);
                 Ok(Reply::Done)
             }

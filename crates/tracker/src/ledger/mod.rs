@@ -41,7 +41,12 @@ pub struct Rules {
     pub pause_after: u32,
     /// Seconds without a sync after which the leases that syncs hold end.
     pub lease_s: u32,
+    /// Bytes that late results may take together while others work on their jobs.
+    pub late_bytes: u64,
 }
+
+/// What [`Rules::late_bytes`] is unless a test says otherwise: sixteen results of the largest kind.
+pub const LATE_BYTES: u64 = 256 << 20;
 
 /// Applies operations in their order. A refused one may have changed something too: a worker that
 /// asks for a job and gets none has given back what it held.

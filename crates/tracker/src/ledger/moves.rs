@@ -365,6 +365,12 @@ impl Books {
         if taken || self.changes.late.contains_key(&number) {
             return Err(RejectedWhy::Finished);
         }
+        // What is kept was acknowledged, so none of it makes room for more.
+        let bytes = data.len() as u64;
+        if bytes > self.late_room {
+            return Err(RejectedWhy::Finished);
+        }
+        self.late_room -= bytes;
         self.with_job(number, |job| job.late = Some(id));
         self.with_lease(id, |lease| lease.late = true);
         self.changes.late.insert(number, Some(data));
@@ -451,6 +457,7 @@ impl Books {
             credit.worker = worker.map(|worker| worker.display_name.clone());
         }
         self.with_worker(lease.worker, |worker| worker.completed += 1);
+        self.note_work(lease.worker);
         self.makers.insert(number, lease.volunteer);
     }
 

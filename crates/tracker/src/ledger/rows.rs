@@ -210,6 +210,8 @@ pub struct Worker {
     pub noted_at: Millis,
     /// How many jobs it may hold.
     pub allowance: Allowance,
+    /// It holds a job or has finished one, and is counted among those.
+    pub works: bool,
 }
 
 /// A lease: the right to hand in one job's result at one stage.
@@ -357,6 +359,10 @@ pub struct Snapshot {
     pub open: [i64; 5],
     /// Workers at each stage.
     pub enrolled: [i64; 5],
+    /// Those of them that hold a job or have finished one.
+    pub at_work: [i64; 5],
+    /// Bytes of the late results that are kept.
+    pub late_bytes: u64,
     /// When a stage was paused, if it is.
     pub paused: [Option<Millis>; 5],
     /// Whether anybody may have failed at a stage since it last made a result.
@@ -428,6 +434,7 @@ pub struct StageChange {
     pub done: i64,
     pub aside: i64,
     pub workers: i64,
+    pub working: i64,
     pub granted: i64,
     pub accepted: i64,
     pub rejected: i64,
@@ -537,6 +544,13 @@ pub struct News {
 }
 
 impl Changes {
+    /// Bytes of the late results that are kept from now on.
+    #[must_use]
+    pub fn late_bytes(&self) -> u64 {
+        let kept = self.late.values().flatten();
+        kept.map(|data| data.len() as u64).sum()
+    }
+
     /// What is worth a line in the log.
     #[must_use]
     pub fn news(&self) -> News {

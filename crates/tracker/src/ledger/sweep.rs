@@ -70,6 +70,7 @@ impl Books {
             // A machine that was put to sleep loses many at once, for one reason.
             self.weigh(worker, 0, held.len().min(1));
             self.with_worker(worker, |worker| worker.synced_at = None);
+            self.note_work(worker);
             ended += 1;
         }
         self.changes.forget = Some(Forget {

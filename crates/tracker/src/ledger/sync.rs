@@ -13,7 +13,10 @@ use super::{
     operation::{self, GrantedLease, Reply, SyncReply, lease_name, lease_parts},
     rows::End,
 };
-use crate::rules::{payload, secrets, wait::wait_s};
+use crate::rules::{
+    payload, secrets,
+    wait::{self, wait_s},
+};
 
 /// What a job takes in an answer beside its input, in bytes.
 const AROUND: u64 = 160;
@@ -43,6 +46,7 @@ impl Books {
             self.reconcile(worker, seq, last, request)
         };
         self.note_presence(worker, wants > 0, first);
+        self.note_work(worker);
         let now = self.now;
         let holds = !self.held(worker).is_empty();
         self.with_worker(worker, |worker| {
@@ -50,8 +54,14 @@ impl Books {
             worker.last_seen = now;
             worker.synced_at = holds.then_some(now);
         });
-        let stage = self.workers.get(&worker).map(|worker| worker.stage.index());
-        let (mut open, workers) = stage.map_or((0, 0), |at| (self.open[at], self.enrolled[at]));
+        let row = self.workers.get(&worker);
+        let stage = row.map(|row| row.stage.index());
+        let (mut open, at_work, all) = stage.map_or((0, 0, 0), |at| {
+            (self.open[at], self.at_work[at], self.enrolled[at])
+        });
+        let waited = row.filter(|row| !row.works);
+        let waited = waited.map(|row| now - row.first_seen);
+        let crowd = wait::crowd(at_work, all, waited);
         let paused = stage.is_some_and(|at| self.paused[at]);
         if paused {
             open = 0;
@@ -64,7 +74,7 @@ impl Books {
         if lacks_jobs && (self.is_withheld(worker) || self.room(worker) == 0) {
             open = 0;
         }
-        reply.wait_s = wait_s(lacks_jobs, open, workers, self.rules.lease_s);
+        reply.wait_s = wait_s(lacks_jobs, open, crowd, self.rules.lease_s);
         if lacks_jobs {
             let rest_s = u32::try_from(rests.div_euclid(1_000) + 1).unwrap_or(u32::MAX);
             let at_least = if rests > 0 { rest_s } else { 0 };

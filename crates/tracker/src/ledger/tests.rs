@@ -19,6 +19,7 @@ const RULES: Rules = Rules {
     max_attempts: 2,
     pause_after: 3,
     lease_s: 300,
+    late_bytes: 1_000,
 };
 
 fn job(number: i64) -> Job {
@@ -58,6 +59,7 @@ fn worker(id: i64) -> Worker {
         rest_until: 0,
         noted_at: 0,
         allowance: crate::rules::allowance::Allowance::default(),
+        works: false,
     }
 }
 
@@ -628,4 +630,58 @@ fn a_setup_that_fails_is_noted_for_the_operator_and_cannot_fill_the_log() {
         changes.failures.len()
     );
     assert!(changes.jobs.is_empty(), "it counts against no job");
+}
+
+#[test]
+fn registrations_without_work_raise_nobodys_wait() {
+    let ask = |worker: i64, seq, holding: Vec<String>, want| Operation::Sync {
+        worker: format!("t{worker}"),
+        request: SyncRequest {
+            token: format!("t{worker}"),
+            seq,
+            holding,
+            want,
+            ..SyncRequest::default()
+        },
+    };
+    // A million have registered; two are read, and there is one job.
+    let mut read = books();
+    read.queues[0].numbers = vec![1];
+    read.open[0] = 1;
+    read.enrolled[0] = 1_000_000;
+    read.lease_ids = (1..10).collect();
+    let operations = vec![ask(1, 1, Vec::new(), 1), ask(2, 1, Vec::new(), 1)];
+    let (replies, changes) = settle(read.clone(), operations, RULES);
+    let waits: Vec<u32> = replies
+        .into_iter()
+        .map(|reply| synced(reply).wait_s)
+        .collect();
+    assert_eq!(waits, [60, 10], "one works, and one has just come");
+    assert_eq!(changes.stages[0].working, 1);
+    let works: Vec<bool> = changes.workers.iter().map(|worker| worker.works).collect();
+    assert!(works.contains(&true) && works.contains(&false), "{works:?}");
+
+    // Whoever has waited for long without a job waits by all of them, and those with work do not.
+    let mut later = read;
+    later.now = 3_600_000;
+    later.open[0] = 0;
+    later.queues[0].numbers = Vec::new();
+    later.at_work[0] = 1;
+    later.workers[0].works = true;
+    later.workers[0].completed = 1;
+    let operations = vec![ask(1, 1, Vec::new(), 1), ask(2, 1, Vec::new(), 1)];
+    let (replies, changes) = settle(later, operations, RULES);
+    let waits: Vec<u32> = replies
+        .into_iter()
+        .map(|reply| synced(reply).wait_s)
+        .collect();
+    assert_eq!(waits, [10, 333]);
+    assert_eq!(changes.stages[0].working, 0);
+}
+
+fn synced(reply: Result<Reply, ErrorCode>) -> SyncReply {
+    match reply {
+        Ok(Reply::Sync(reply)) => reply,
+        other => panic!("no sync: {other:?}"),
+    }
 }

@@ -1,5 +1,7 @@
 //! When a client that syncs is to ask again.
 
+use crate::clock::Millis;
+
 /// What clients that bring nothing and get nothing may cost, in requests a second. A tracker on two
 /// cores takes several times as many, and has better things to do.
 const REQUESTS_PER_S: f64 = 2_000.0;
@@ -32,9 +34,63 @@ pub fn wait_s(lacks_jobs: bool, open: i64, workers: i64, lease_s: u32) -> u32 {
     }
 }
 
+/// The number of workers that the wait of one of them goes by.
+///
+/// Whoever holds a job or has finished one waits by those who do or have: registrations cost nothing, and
+/// must not keep others from work. Whoever never had a job has `waited` for so long, and belongs to a
+/// crowd that may be large and honest: before a project has jobs, a million browsers may ask for some.
+/// It waits by all workers, so that this crowd costs no more than the one at work, but each time at most
+/// for as long as it has waited already. So whoever has just come asks soon, however many have registered,
+/// and the crowd pays a few requests each until its waits are as long as its size asks for.
+#[must_use]
+pub fn crowd(at_work: i64, all: i64, waited: Option<Millis>) -> i64 {
+    let idle = waited.map_or(0, |waited| {
+        let as_long = waited.max(0) as f64 / 1_000.0 * REQUESTS_PER_S * MEAN.1;
+        all.min(as_long as i64)
+    });
+    at_work.max(idle)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn registrations_without_work_raise_nobodys_wait() {
+        for all in [10, 1_000_000, i64::MAX] {
+            // Not of those who have work, and not of one that has just come.
+            assert_eq!(crowd(10, all, None), 10);
+            for waited in [i64::MIN, -1, 0, 5_000] {
+                let told = wait_s(true, 0, crowd(10, all, Some(waited)), 300);
+                assert_eq!(told, EMPTY_S.0, "{all}, after {waited} ms");
+            }
+            // Nor is anybody told to wait for longer than it has waited.
+            let told = wait_s(true, 0, crowd(10, all, Some(60_000)), 300);
+            assert!(told <= 60, "{all}: {told}");
+        }
+        // A crowd at work counts for newcomers too.
+        assert_eq!(crowd(100_000, 100_000, Some(0)), 100_000);
+    }
+
+    #[test]
+    fn a_crowd_that_never_had_a_job_comes_to_cost_no_more_than_it_may() {
+        for all in [20_000, 100_000, 1_000_000, 1_500_000] {
+            // As a browser lives it that comes first and is told to wait again and again.
+            let (mut waited, mut asked) = (0.0, 0);
+            let told = loop {
+                let told = wait_s(true, 0, crowd(0, all, Some(waited as i64)), 300);
+                if waited > 3_600_000.0 {
+                    break told;
+                }
+                waited += 1_000.0 * MEAN.1 * f64::from(told);
+                asked += 1;
+            };
+            let per_s = all as f64 / (MEAN.1 * f64::from(told));
+            assert!(per_s <= 1.02 * REQUESTS_PER_S, "{all}: {per_s}");
+            let steady = 3_600.0 / (MEAN.1 * f64::from(told));
+            assert!(f64::from(asked) <= steady + 6.0, "{all}: {asked} requests");
+        }
+    }
 
     #[test]
     fn a_few_workers_ask_often_enough_for_their_leases_and_for_jobs() {

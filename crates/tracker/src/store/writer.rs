@@ -542,6 +542,7 @@ mod tests {
         max_attempts: 2,
         pause_after: 3,
         lease_s: 300,
+        late_bytes: 1_000,
     };
 
     /// What a caller is told if the database fails so, and how often it was asked to commit.

@@ -50,6 +50,7 @@ pub(crate) const RULES: StoreRules = StoreRules {
     max_attempts: 5,
     pause_after: 3,
     lease_s: 300,
+    late_bytes: 1_000,
 };
 
 /// Makes the test functions of a store out of the contract.
@@ -1114,6 +1115,38 @@ pub(crate) async fn a_late_result_counts_where_the_one_who_works_gives_up(given:
             .expect("an answer");
         assert_eq!(reply.accepted.contains(lease), taken);
     }
+}
+
+pub(crate) async fn late_results_have_a_budget_of_bytes(given: &Given) {
+    given.jobs(3).await;
+    given.join("ann", "Ann", Stage::A).await;
+    given.join("bob", "Bob", Stage::A).await;
+    let lapsed = has(given, "ann", 1, 3).await;
+    given.clock.advance(2);
+    assert_eq!(given.store.end_leases(1).await.expect("a sweep"), 1);
+    let held = has(given, "bob", 1, 3).await;
+    let late = |seq, at: usize, bytes: usize| {
+        hands_in("ann", seq, &lapsed[at].lease, &"\u{e9}".repeat(bytes / 2))
+    };
+    assert_eq!(RULES.late_bytes, 1_000);
+    let first = given.sync(late(2, 0, 600)).await.expect("an answer");
+    assert_eq!(first.accepted.len(), 1, "{first:?}");
+    let second = given.sync(late(3, 1, 402)).await.expect("an answer");
+    assert_eq!(second.rejected[0].why, RejectedWhy::Finished);
+    let third = given.sync(late(4, 1, 400)).await.expect("an answer");
+    assert_eq!(third.accepted.len(), 1, "{third:?}");
+    // What is kept goes when the one who works is done, and makes room again.
+    let at = held.iter().position(|job| job.number == lapsed[0].number);
+    let done = &held[at.expect("his now")].lease;
+    let done = SyncRequest {
+        holding: held.iter().map(|job| job.lease.clone()).collect(),
+        ..hands_in("bob", 2, done, "in time")
+    };
+    assert_eq!(given.sync(done).await.expect("an answer").accepted.len(), 1);
+    let fourth = given.sync(late(5, 2, 602)).await.expect("an answer");
+    assert_eq!(fourth.rejected[0].why, RejectedWhy::Finished);
+    let fifth = given.sync(late(6, 2, 600)).await.expect("an answer");
+    assert_eq!(fifth.accepted.len(), 1, "{fifth:?}");
 }
 
 pub(crate) async fn the_first_late_result_is_kept_and_no_other(given: &Given) {

@@ -48,6 +48,8 @@ const GIVEN: &str = "select coalesce($1, tracker_now()), \
      array(select nextval('lease_ids') from generate_series(1, $3)), \
      array(select open from stage_counters order by stage), \
      array(select workers from stage_counters order by stage), \
+     array(select working from stage_counters order by stage), \
+     (select late_bytes from totals where id = 1), \
      array(select failing from stage_counters order by stage), \
      array(select paused_at from stage_counters order by stage)";
 
@@ -162,13 +164,16 @@ pub(super) async fn load(
             .await?;
         read.workers = rows.iter().map(worker).collect::<Result<_, _>>()?;
     }
-    let (open, enrolled, failing, paused): (Vec<i64>, Vec<i64>, Vec<i64>, Vec<Option<i64>>);
+    let (open, enrolled, working, failing): (Vec<i64>, Vec<i64>, Vec<i64>, Vec<i64>);
+    let (late_bytes, paused): (i64, Vec<Option<i64>>);
     (
         read.now,
         read.worker_ids,
         read.lease_ids,
         open,
         enrolled,
+        working,
+        late_bytes,
         failing,
         paused,
     ) = sqlx::query_as(GIVEN)
@@ -185,6 +190,10 @@ pub(super) async fn load(
     {
         (read.open[at], read.enrolled[at]) = (open, enrolled);
     }
+    for (at, working) in working.into_iter().enumerate().take(5) {
+        read.at_work[at] = working;
+    }
+    read.late_bytes = unsigned(late_bytes);
     for (at, (failing, paused)) in failing.into_iter().zip(paused).enumerate().take(5) {
         (read.failing[at], read.paused[at]) = (failing != 0, paused);
     }

@@ -118,12 +118,12 @@ with places as materialized ( \
 update workers w set progress = c.progress, completed = c.completed, last_seen = c.last_seen, \
     seq = c.seq, synced_at = c.synced_at, last_lease = c.last_lease, trouble = c.trouble, \
     rest_until = c.rest_until, noted_at = c.noted_at, cores = c.cores, earned = c.earned, \
-    shown_since = c.shown_since, shown_results = c.shown_results \
+    shown_since = c.shown_since, shown_results = c.shown_results, works = c.works \
 from unnest($32::bigint[], $33::text[], $34::bigint[], $35::bigint[], $36::bigint[], \
     $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $45::bigint[], \
-    $46::bigint[], $47::bigint[], $48::bigint[]) \
+    $46::bigint[], $47::bigint[], $48::bigint[], $50::bigint[]) \
     as c (id, progress, completed, last_seen, seq, synced_at, last_lease, trouble, rest_until, \
-        noted_at, cores, earned, shown_since, shown_results) \
+        noted_at, cores, earned, shown_since, shown_results, works) \
 where w.id = c.id and w.id = any($32)";
 
 async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
@@ -194,6 +194,7 @@ async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), St
         .bind(workers().map(|w| w.allowance.since).collect::<Vec<_>>())
         .bind(workers().map(|w| w.allowance.results).collect::<Vec<_>>())
         .bind(granted().map(|l| l.address.as_str()).collect::<Vec<_>>())
+        .bind(workers().map(|w| i64::from(w.works)).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     Ok(())
@@ -206,12 +207,12 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
         sqlx::query(
             "insert into workers (id, token, display_name, nickname, stage, progress, completed, \
              first_seen, last_seen, seq, synced_at, last_lease, address, trouble, rest_until, \
-             noted_at, cores, earned, shown_since, shown_results) \
+             noted_at, cores, earned, shown_since, shown_results, works) \
              select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], \
                  $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], \
                  $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], \
                  $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], \
-                 $20::bigint[])",
+                 $20::bigint[], $21::bigint[])",
         )
         .bind(each().map(|w| w.id).collect::<Vec<_>>())
         .bind(each().map(|w| w.token.as_str()).collect::<Vec<_>>())
@@ -233,6 +234,7 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
         .bind(each().map(|w| w.allowance.earned).collect::<Vec<_>>())
         .bind(each().map(|w| w.allowance.since).collect::<Vec<_>>())
         .bind(each().map(|w| w.allowance.results).collect::<Vec<_>>())
+        .bind(each().map(|w| i64::from(w.works)).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     }
@@ -550,14 +552,15 @@ with total as ( \
         done = s.done + c.done, aside = s.aside + c.aside, workers = s.workers + c.workers, \
         granted = s.granted + c.granted, accepted = s.accepted + c.accepted, \
         rejected = s.rejected + c.rejected, lapsed = s.lapsed + c.lapsed, \
-        failed = s.failed + c.failed, failing = s.failing * c.keeps + c.failing, \
+        failed = s.failed + c.failed, working = s.working + c.working, \
+        failing = s.failing * c.keeps + c.failing, \
         paused_at = case c.pauses when 1 then $23 when -1 then null else s.paused_at end, \
         paused_reason = case c.pauses when 0 then s.paused_reason else c.reason end \
     from total, unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], \
         $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], \
-        $26::bigint[], $27::bigint[], $28::bigint[], $29::text[]) \
+        $26::bigint[], $27::bigint[], $28::bigint[], $29::text[], $30::bigint[]) \
         as c (stage, open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed, \
-            failing, keeps, pauses, reason) \
+            failing, keeps, pauses, reason, working) \
     where s.stage = c.stage \
 ), credited as ( \
     insert into leaderboard (nickname, completed, worker, look, since) \
@@ -653,6 +656,7 @@ pub(super) async fn counters(
                 .map(|(stage, _)| changes.pauses.get(stage)?.as_deref())
                 .collect::<Vec<_>>(),
         )
+        .bind(count(|c| c.working))
         .execute(&mut *connection)
         .await?;
     tail(connection, changes).await
@@ -706,10 +710,14 @@ async fn late_results(connection: &mut PgConnection, changes: &Changes) -> Resul
         return Ok(());
     }
     let gone: Vec<i64> = changes.late.keys().copied().collect();
-    sqlx::query("delete from late_results where number = any($1)")
-        .bind(gone)
-        .execute(&mut *connection)
-        .await?;
+    let freed: i64 = sqlx::query_scalar(
+        "with gone as (delete from late_results where number = any($1) \
+             returning octet_length(data) as bytes) \
+         select coalesce(sum(bytes), 0)::bigint from gone",
+    )
+    .bind(gone)
+    .fetch_one(&mut *connection)
+    .await?;
     let kept = || changes.late.iter().filter(|(_, data)| data.is_some());
     if kept().next().is_some() {
         sqlx::query(
@@ -720,6 +728,13 @@ async fn late_results(connection: &mut PgConnection, changes: &Changes) -> Resul
         .bind(kept().map(|(_, data)| data.as_deref()).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
+    }
+    let bytes = signed(changes.late_bytes()) - freed;
+    if bytes != 0 {
+        sqlx::query("update totals set late_bytes = late_bytes + $1 where id = 1")
+            .bind(bytes)
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }

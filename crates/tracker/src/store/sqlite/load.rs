@@ -334,17 +334,19 @@ fn avoided(on: &Connection, jobs: &[Job]) -> Result<Vec<(i64, String, bool)>, St
 /// How many jobs are open, how many workers there are, and the ids that come next. Nobody else gives ids meanwhile: whoever writes
 /// has the database for itself.
 fn numbers_given(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
-    let counters = "select stage, open, workers, failing, paused_at from stage_counters";
-    let counters: Vec<(i64, i64, i64, i64, Option<Millis>)> =
+    let counters = "select stage, open, workers, working, failing, paused_at from stage_counters";
+    let counters: Vec<(i64, i64, i64, i64, i64, Option<Millis>)> =
         each(on, counters, [()], |row| Ok(row.try_into()?))?;
-    for (at, open, workers, failing, paused) in counters {
+    for (at, open, workers, working, failing, paused) in counters {
         let stage = stage_of(at)?.index();
         (read.open[stage], read.enrolled[stage]) = (open, workers);
+        read.at_work[stage] = working;
         (read.failing[stage], read.paused[stage]) = (failing != 0, paused);
     }
-    let (worker, lease): (i64, i64) = on
-        .prepare_cached("select last_worker, last_lease from totals where id = 1")?
+    let (worker, lease, late_bytes): (i64, i64, i64) = on
+        .prepare_cached("select last_worker, last_lease, late_bytes from totals where id = 1")?
         .query_row((), |row| row.try_into())?;
+    read.late_bytes = unsigned(late_bytes);
     read.worker_ids = (1..=signed(wanted.registrations as u64))
         .map(|n| worker + n)
         .collect();

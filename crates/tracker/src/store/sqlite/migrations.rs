@@ -8,7 +8,7 @@ use crate::{
     store::{StoreError, signed},
 };
 
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("../../../migrations/sqlite/0001_jobs_workers_leases.sql"),
     include_str!("../../../migrations/sqlite/0002_rounds_failures_syncs.sql"),
     include_str!("../../../migrations/sqlite/0003_actions.sql"),
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("../../../migrations/sqlite/0020_fingerprints.sql"),
     include_str!("../../../migrations/sqlite/0021_old_rows.sql"),
     include_str!("../../../migrations/sqlite/0023_bans.sql"),
+    include_str!("../../../migrations/sqlite/0024_work.sql"),
 ];
 
 /// Does what is missing, all of it or nothing. A file of a later version is refused.

@@ -129,7 +129,8 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     })?;
     let changed = "update workers set progress = ?, completed = ?, last_seen = ?, seq = ?, \
                    synced_at = ?, last_lease = ?, trouble = ?, rest_until = ?, noted_at = ?, \
-                   cores = ?, earned = ?, shown_since = ?, shown_results = ? where id = ?";
+                   cores = ?, earned = ?, shown_since = ?, shown_results = ?, works = ? \
+                   where id = ?";
     each(on, changed, &changes.workers, |worker| {
         (
             &worker.progress,
@@ -145,6 +146,7 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             worker.allowance.earned,
             worker.allowance.since,
             worker.allowance.results,
+            worker.works,
             worker.id,
         )
     })?;
@@ -152,10 +154,10 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let shown: Vec<&Worker> = changes
         .new_workers
         .iter()
-        .filter(|worker| worker.allowance != Allowance::default())
+        .filter(|worker| worker.works || worker.allowance != Allowance::default())
         .collect();
-    let added = "update workers set cores = ?, earned = ?, shown_since = ?, shown_results = ? \
-                 where id = ?";
+    let added = "update workers set cores = ?, earned = ?, shown_since = ?, shown_results = ?, \
+                 works = ? where id = ?";
     each(on, added, &shown, |worker| {
         let Allowance {
             cores,
@@ -163,7 +165,7 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             since,
             results,
         } = worker.allowance;
-        (cores, earned, since, results, worker.id)
+        (cores, earned, since, results, worker.works, worker.id)
     })?;
     let gone = "delete from workers where id = ?";
     each(on, gone, &changes.gone_workers, |id| [id])
@@ -382,14 +384,26 @@ fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
 /// Results that are kept, or no more. To be written after `outputs`, which may be made of them.
 fn late_results(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let late: Vec<_> = changes.late.iter().collect();
-    let gone = "delete from late_results where number = ?";
-    each(on, gone, &late, |(number, _)| [*number])?;
+    let mut bytes = 0;
+    let mut gone = on
+        .prepare_cached("delete from late_results where number = ? returning octet_length(data)")?;
+    for (number, _) in &late {
+        for freed in gone.query_map([*number], |row| row.get::<_, i64>(0))? {
+            bytes -= freed?;
+        }
+    }
     let kept: Vec<_> = late
         .into_iter()
         .filter(|(_, data)| data.is_some())
         .collect();
     let added = "insert into late_results (number, data) values (?, ?)";
-    each(on, added, &kept, |(number, data)| (*number, data))
+    each(on, added, &kept, |(number, data)| (*number, data))?;
+    bytes += signed(changes.late_bytes());
+    if bytes == 0 {
+        return Ok(());
+    }
+    let changed = "update totals set late_bytes = late_bytes + ? where id = 1";
+    each(on, changed, &[()], |()| [bytes])
 }
 
 /// What address groups hold. What was held before this was counted may end below zero.
@@ -410,7 +424,8 @@ fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
         .filter(|(_, change)| *change != StageChange::default())
         .collect();
     let changed = "update stage_counters set open = open + ?, held = held + ?, done = done + ?, \
-                   aside = aside + ?, workers = workers + ?, granted = granted + ?, \
+                   aside = aside + ?, workers = workers + ?, working = working + ?, \
+                   granted = granted + ?, \
                    accepted = accepted + ?, rejected = rejected + ?, lapsed = lapsed + ?, \
                    failed = failed + ?, failing = failing + ? where stage = ?";
     each(on, changed, &stages, |(stage, change)| {
@@ -420,6 +435,7 @@ fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             change.done,
             change.aside,
             change.workers,
+            change.working,
             change.granted,
             change.accepted,
             change.rejected,
