@@ -390,8 +390,8 @@ impl Audit {
             }
         }
         let rows = self.all(
-            "select stage, granted, accepted, lapsed, failed, workers from stage_counters",
-            row_of::<6>,
+            "select stage, granted, accepted, lapsed, failed, workers, working from stage_counters",
+            row_of::<7>,
         );
         for row in rows {
             let at = row[0] as usize;
@@ -427,6 +427,11 @@ impl Audit {
             );
             let workers = self.of("select count(*) from workers where stage = $1", row[0]);
             assert_eq!(row[5], workers, "workers of stage {at}");
+            let working = self.of(
+                "select count(*) from workers where stage = $1 and works = 1",
+                row[0],
+            );
+            assert_eq!(row[6], working, "workers of stage {at} with work");
         }
         let ranks: BTreeMap<String, i64> = self
             .all("select nickname, completed from leaderboard", |row| {
@@ -435,6 +440,15 @@ impl Audit {
             .into_iter()
             .collect();
         assert_eq!(ranks, credits, "the leaderboard and what was made");
+        let unseen = self.one(
+            "select count(*) from workers w where works = 0 and (completed > 0 or exists \
+             (select 1 from leases l where l.worker = w.id and l.ended_at is null))",
+        );
+        assert_eq!(unseen, 0, "workers with work that count as idle");
+        let kept = self
+            .one("select cast(coalesce(sum(octet_length(data)), 0) as bigint) from late_results");
+        let counted = self.one("select late_bytes from totals");
+        assert_eq!(counted, kept, "bytes of late results");
         self.texts(jobs);
         for (what, least) in self.books.reserves() {
             assert!(self.one(least) >= 0, "the last {what} at {now}");
