@@ -4,6 +4,7 @@
 //! it does is decided by the `ledger`; a store reads and writes for it ([`Database`]) and answers
 //! questions. Times come from the database's clock, so that several trackers on one database agree.
 
+mod costly;
 mod database;
 mod fault;
 pub mod postgres;
@@ -96,7 +97,8 @@ pub struct Status {
     /// Jobs that went through all stages.
     pub closed: u64,
     /// Distinct volunteers who are there, whatever their number of browsers, cores and stages: all
-    /// workers of a nickname, and all unnamed ones of an address.
+    /// workers of a nickname, and all unnamed ones of an address. Where so many are registered that
+    /// counting them takes long, the count may be some seconds old.
     pub volunteers: u64,
     /// Per stage, `a` to `e`, enabled or not.
     pub stages: [StageCounts; 5],

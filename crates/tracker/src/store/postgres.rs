@@ -26,7 +26,7 @@ pub use self::{address::Address, tables::Tables};
 use super::{
     Action, ActionRow, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow, NameKey,
     NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status, Store,
-    StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, signed,
+    StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed,
 };
 use crate::{
     clock::{Clock, Millis},
@@ -41,6 +41,7 @@ pub struct PostgresStore {
     admin: PgPool,
     /// In tests; otherwise the time is the database's.
     clock: Option<Arc<dyn Clock>>,
+    volunteers: CostlyCount,
 }
 
 impl PostgresStore {
@@ -76,6 +77,7 @@ impl PostgresStore {
             readers: connection::pool(address, connection::READERS),
             admin: connection::pool(address, 1),
             clock,
+            volunteers: CostlyCount::default(),
         })
     }
 
@@ -142,7 +144,7 @@ impl Store for PostgresStore {
     }
 
     async fn status(&self) -> Result<Status, StoreError> {
-        books::status(&self.readers, self.now()).await
+        books::status(&self.readers, self.now(), &self.volunteers).await
     }
 
     async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {

@@ -31,7 +31,7 @@ pub use self::{backup::backup, tables::Tables};
 use super::{
     Action, ActionRow, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow, NameKey,
     NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status, Store,
-    StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, signed,
+    StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed,
 };
 use crate::{clock::Clock, rules::bans::Banned};
 
@@ -54,6 +54,7 @@ pub struct SqliteStore {
     /// One connection, for the operator.
     admin: Pool,
     clock: Arc<dyn Clock>,
+    volunteers: Arc<CostlyCount>,
 }
 
 impl SqliteStore {
@@ -83,6 +84,7 @@ impl SqliteStore {
             readers,
             admin: Pool::new(path, Use::Look, 1),
             clock,
+            volunteers: Arc::default(),
         })
     }
 
@@ -120,6 +122,7 @@ impl SqliteStore {
             readers: Pool::new(path, Use::Read, READERS),
             admin: Pool::new(path, Use::Write, 1),
             clock,
+            volunteers: Arc::default(),
         })
     }
 
@@ -225,8 +228,10 @@ impl Store for SqliteStore {
     }
 
     async fn status(&self) -> Result<Status, StoreError> {
-        let now = self.clock.now();
-        self.readers.with(move |on| books::status(on, now)).await
+        let (now, volunteers) = (self.clock.now(), Arc::clone(&self.volunteers));
+        self.readers
+            .with(move |on| books::status(on, now, &volunteers))
+            .await
     }
 
     async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {

@@ -1,5 +1,7 @@
 //! What is read: by pages, by `jobCount`, by those who fetch results. Nothing here counts rows.
 
+use std::time::Instant;
+
 use distcompute_protocol::{ANONYMOUS, Stage};
 use futures_util::{Stream, TryStreamExt as _};
 use sqlx::{PgPool, Row as _};
@@ -13,7 +15,8 @@ use crate::{
         AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS,
         NameKey, Output, Page, Paused, Rank, RankKey, RegisteredRow, RequeueFilter, Requeued,
         SHOWN_TEXT, StageCounts, Start, Status, StoreError, ToRequeue, Whereabouts, WorkerRow,
-        column, end_of_looks, first_like, public_name, signed, stage_of, unsigned,
+        column, costly::CostlyCount, end_of_looks, first_like, public_name, signed, stage_of,
+        unsigned,
     },
 };
 
@@ -42,7 +45,11 @@ pub(super) async fn open_jobs(pool: &PgPool, stage: Stage) -> Result<u64, StoreE
     Ok(unsigned(open))
 }
 
-pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status, StoreError> {
+pub(super) async fn status(
+    pool: &PgPool,
+    now: Option<Millis>,
+    volunteers: &CostlyCount,
+) -> Result<Status, StoreError> {
     // One snapshot, so that the numbers belong together.
     let mut reading = pool
         .begin_with("begin transaction isolation level repeatable read read only")
@@ -67,10 +74,19 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
     .bind(now.div_euclid(MINUTE))
     .fetch_all(&mut *reading)
     .await?;
-    let volunteers: i64 = sqlx::query_scalar(VOLUNTEERS)
-        .bind(ANONYMOUS)
-        .fetch_one(&mut *reading)
-        .await?;
+    let began = Instant::now();
+    let volunteers = match volunteers.known(began) {
+        Some(known) => known,
+        None => {
+            let count = sqlx::query_scalar(VOLUNTEERS)
+                .bind(ANONYMOUS)
+                .fetch_one(&mut *reading)
+                .await?;
+            let count = unsigned(count);
+            volunteers.made(count, Instant::now(), began.elapsed());
+            count
+        }
+    };
     let failing: Vec<(i64, i64)> = sqlx::query_as(FAILING)
         .bind(signed(MOST_FAILING))
         .fetch_all(&mut *reading)
@@ -121,7 +137,7 @@ pub(super) async fn status(pool: &PgPool, now: Option<Millis>) -> Result<Status,
         now,
         jobs: unsigned(jobs),
         closed: unsigned(closed),
-        volunteers: unsigned(volunteers),
+        volunteers,
         stages,
         window_s: unsigned((now - start) / 1_000),
         paused,

@@ -1,5 +1,7 @@
 //! What is read: by pages, by `jobCount`, by those who fetch results. Nothing here counts rows.
 
+use std::time::Instant;
+
 use distcompute_protocol::{ANONYMOUS, Stage};
 use rusqlite::{Connection, OptionalExtension as _, Row, Rows};
 
@@ -11,7 +13,8 @@ use crate::{
         AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS,
         NameKey, Output, Page, Paused, Rank, RankKey, RegisteredRow, RequeueFilter, Requeued,
         SHOWN_TEXT, StageCounts, Start, Status, StoreError, ToRequeue, Whereabouts, WorkerRow,
-        column, end_of_looks, first_like, public_name, signed, stage_of, unsigned,
+        column, costly::CostlyCount, end_of_looks, first_like, public_name, signed, stage_of,
+        unsigned,
     },
 };
 
@@ -36,7 +39,11 @@ pub(super) fn open_jobs(on: &Connection, stage: Stage) -> Result<u64, StoreError
     Ok(unsigned(open))
 }
 
-pub(super) fn status(on: &mut Connection, now: Millis) -> Result<Status, StoreError> {
+pub(super) fn status(
+    on: &mut Connection,
+    now: Millis,
+    volunteers: &CostlyCount,
+) -> Result<Status, StoreError> {
     // One transaction, so that the numbers belong together.
     let reading = on.transaction()?;
     let (jobs, closed): (i64, i64) = reading
@@ -59,9 +66,18 @@ pub(super) fn status(on: &mut Connection, now: Millis) -> Result<Status, StoreEr
         });
     }
     drop(read);
-    let volunteers: i64 = reading
-        .prepare_cached(VOLUNTEERS)?
-        .query_row([ANONYMOUS], |row| row.get(0))?;
+    let began = Instant::now();
+    let volunteers = match volunteers.known(began) {
+        Some(known) => known,
+        None => {
+            let count = reading
+                .prepare_cached(VOLUNTEERS)?
+                .query_row([ANONYMOUS], |row| row.get(0))?;
+            let count = unsigned(count);
+            volunteers.made(count, Instant::now(), began.elapsed());
+            count
+        }
+    };
     let mut failing = reading.prepare_cached(FAILING)?;
     for (stage, counts) in Stage::ALL.into_iter().zip(&mut stages) {
         let found = failing.query_row((column(stage), signed(MOST_FAILING)), |row| row.get(0))?;
@@ -83,7 +99,7 @@ pub(super) fn status(on: &mut Connection, now: Millis) -> Result<Status, StoreEr
         now,
         jobs: unsigned(jobs),
         closed: unsigned(closed),
-        volunteers: unsigned(volunteers),
+        volunteers,
         stages,
         window_s: unsigned((now - start) / 1_000),
         paused,
