@@ -1,7 +1,11 @@
 //! The store on PostgreSQL: the contract of all stores, and what is PostgreSQL's own. The database
 //! is the one that DISTCOMPUTE_TEST_POSTGRES names; each test has a schema of its own in it.
 
+#[cfg(target_os = "linux")]
+mod attacks;
 mod contract;
+#[cfg(target_os = "linux")]
+mod process;
 
 use std::{
     collections::BTreeSet,
@@ -622,4 +626,27 @@ async fn an_import_that_is_killed_and_repeated_doubles_no_jobs() {
     assert_eq!(counts, (100_000, 100_000));
     assert_eq!(store.unfinished_imports().await.expect("a list"), []);
     store.close().await;
+}
+
+/// Requests that mean harm, against a tracker on this database.
+#[cfg(target_os = "linux")]
+async fn attacked(attack: fn(&str)) {
+    let database = fresh().await;
+    let attack = tokio::task::spawn_blocking(move || attack(&database));
+    attack.await.expect("it held");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn large_bodies_of_strangers_neither_fill_the_memory_nor_hold_up_others() {
+    attacked(attacks::large_bodies_of_strangers_neither_fill_the_memory_nor_hold_up_others).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_does_not_read_and_who_does_not_end_neither_fill_the_memory_nor_hold_up_others() {
+    attacked(
+        attacks::who_does_not_read_and_who_does_not_end_neither_fill_the_memory_nor_hold_up_others,
+    )
+    .await;
 }
