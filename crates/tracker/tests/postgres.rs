@@ -147,6 +147,13 @@ fn any_interleaving_leaves_the_books_right() {
 }
 
 #[test]
+fn whatever_strangers_call_honest_work_counts() {
+    contract::strangers::whatever_strangers_call_honest_work_counts(8, |rules| async move {
+        make(rules).await.alone()
+    });
+}
+
+#[test]
 fn any_interleaving_between_two_trackers_leaves_the_books_right() {
     contract::syncs::any_interleaving_leaves_the_books_right(16, make_two);
 }

@@ -89,6 +89,13 @@ fn any_interleaving_leaves_the_books_right() {
 }
 
 #[test]
+fn whatever_strangers_call_honest_work_counts() {
+    contract::strangers::whatever_strangers_call_honest_work_counts(40, |rules| async move {
+        make(rules).await.alone()
+    });
+}
+
+#[test]
 fn syncs_at_once_leave_the_books_right() {
     contract::syncs::syncs_at_once_leave_the_books_right(32, |rules| async move {
         make(rules).await.alone()

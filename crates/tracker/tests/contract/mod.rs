@@ -1,6 +1,7 @@
 //! What every store must do, written against the trait. A store's own test program hands in how
 //! to make one and lists these by name.
 
+pub(crate) mod strangers;
 pub(crate) mod syncs;
 
 use std::{any::Any, collections::BTreeSet, sync::Arc};

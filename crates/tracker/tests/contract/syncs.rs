@@ -600,7 +600,7 @@ async fn play(given: Given, stores: Vec<Arc<dyn Store>>, steps: Vec<(Index, Step
 }
 
 /// Plays so many cases on databases that `make` gives, by way of all the stores that it has on each.
-fn cases<S, P, M, R>(count: u32, steps: S, make: impl Fn(StoreRules) -> M, play: P)
+pub(super) fn cases<S, P, M, R>(count: u32, steps: S, make: impl Fn(StoreRules) -> M, play: P)
 where
     S: Strategy,
     M: Future<Output = (Given, Vec<Arc<dyn Store>>)>,
