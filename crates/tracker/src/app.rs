@@ -15,6 +15,7 @@ use axum::{
 use distcompute_protocol::{ERROR_HEADER, ErrorCode};
 use tokio::{sync::Semaphore, time::timeout};
 use tower_http::{
+    classify::ServerErrorsFailureClass,
     cors::{AllowOrigin, CorsLayer},
     timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer},
     trace::TraceLayer,
@@ -29,6 +30,7 @@ use crate::{
     config::Settings,
     error::{ApiError, fault},
     glance::Glances,
+    limited_log::LimitedLog,
     listen::Limits,
     metrics::Metrics,
     random::Random,
@@ -161,7 +163,11 @@ pub fn router(app: App) -> Result<Router, String> {
             address_limits::limit,
         ))
         .layer(middleware::from_fn_with_state(app.clone(), measure))
-        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(
+            |class: ServerErrorsFailureClass, latency, _: &tracing::Span| {
+                failed(&class, latency);
+            },
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app.settings),
             client_address::find,
@@ -169,6 +175,16 @@ pub fn router(app: App) -> Result<Router, String> {
         .layer(middleware::from_fn(request_id::name))
         .with_state(app);
     Ok(base_path::under(&base, router))
+}
+
+/// Writes that a request was not served: some such lines a minute, for anybody can ask for more than there
+/// is.
+fn failed(class: &ServerErrorsFailureClass, latency: Duration) {
+    static FAILED: LimitedLog = LimitedLog::new();
+    FAILED.write(|| {
+        let latency_ms = latency.as_millis();
+        tracing::error!(classification = %class, latency_ms, "response failed");
+    });
 }
 
 /// What the lines of the log that belong to a request begin with, at every level of logging.

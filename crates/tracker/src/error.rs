@@ -7,13 +7,18 @@ use axum::{
 };
 use distcompute_protocol::{ERROR_HEADER, ErrorCode, ParameterFault, ParameterFaults, cut};
 
-use crate::store::StoreError;
+use crate::{limited_log::LimitedLog, store::StoreError};
 
 /// How much of what was given is quoted back.
 const QUOTED: usize = 100;
 
 /// Seconds after which a client may ask again when the database is away or busy.
 const RETRY_AFTER: &str = "5";
+
+/// What anybody can have written to the log again and again while something is broken.
+static AWAY: LimitedLog = LimitedLog::new();
+static BAD_DATA: LimitedLog = LimitedLog::new();
+static INTERNAL: LimitedLog = LimitedLog::new();
 
 /// What a refusal says, beside its answer, for those who write a page of it.
 #[derive(Debug, Clone)]
@@ -65,7 +70,7 @@ impl IntoResponse for ApiError {
             Self::Said(code, sentence) => (code, sentence),
             Self::Faults(detail) => return faults(ParameterFaults { detail }),
             Self::Store(StoreError::Unavailable(why) | StoreError::Conflict(why)) => {
-                tracing::warn!(%why, "the database is not available");
+                AWAY.write(|| tracing::warn!(%why, "the database is not available"));
                 (
                     ErrorCode::Unavailable,
                     "The tracker cannot reach its database just now. Try again.".to_owned(),
@@ -77,14 +82,14 @@ impl IntoResponse for ApiError {
                 "More is asked of the tracker than it can do just now. Try again.".to_owned(),
             ),
             Self::Store(StoreError::BadData(why)) => {
-                tracing::warn!(%why, "the database does not take a value");
+                BAD_DATA.write(|| tracing::warn!(%why, "the database does not take a value"));
                 let message = "The database cannot keep this.";
                 return faults(ParameterFaults {
                     detail: vec![fault("value_error", &["body"], message, None)],
                 });
             }
             Self::Store(error) => {
-                tracing::error!(%error, "internal error");
+                INTERNAL.write(|| tracing::error!(%error, "internal error"));
                 (
                     ErrorCode::Internal,
                     ErrorCode::Internal.text().unwrap_or_default().to_owned(),

@@ -24,6 +24,7 @@ pub mod export;
 pub mod glance;
 pub mod import;
 pub mod ledger;
+pub mod limited_log;
 pub mod list;
 pub mod listen;
 pub mod metrics;

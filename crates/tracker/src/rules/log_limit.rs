@@ -16,6 +16,16 @@ pub struct LogLimit {
 }
 
 impl LogLimit {
+    /// Nothing was written yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            since: 0,
+            written: 0,
+            left_out: 0,
+        }
+    }
+
     /// Whether one more line is to be written.
     pub fn allows(&mut self, now: Millis) -> bool {
         if (now - self.since).abs() >= MINUTE {

@@ -223,8 +223,8 @@ impl World<'_> {
                 self.strangers.push((token, 0));
             }
             Step::Sync(who, said) => {
-                self.stranger_syncs(who.index(self.strangers.len()), *said)
-                    .await
+                let who = who.index(self.strangers.len());
+                self.stranger_syncs(who, *said).await;
             }
             Step::Claim(who) => {
                 self.secrets += 1;
