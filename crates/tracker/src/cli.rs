@@ -313,7 +313,7 @@ pub struct BanArgs {
     #[command(flatten)]
     pub banned: BannedArgs,
     /// Say who is banned
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["nickname", "address", "reason"])]
     pub list: bool,
     /// Why, for whoever reads the list
     #[arg(long, value_name = "TEXT", default_value = "")]

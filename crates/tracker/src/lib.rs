@@ -18,6 +18,7 @@ pub mod client_address;
 pub mod clock;
 pub mod compression;
 pub mod config;
+pub mod confirm;
 pub mod database;
 pub mod error;
 pub mod export;

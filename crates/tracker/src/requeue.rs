@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, Write as _},
 };
 
 use crate::{
     audit::COMMAND_LINE,
     cli::RequeueArgs,
     clock::Millis,
+    confirm::confirmed,
     import::{open_store, open_to_read},
     rules::{bans, terminal::harmless, times},
     store::{Action, RequeueFilter, Store, StoreError, ToRequeue, Whereabouts},
@@ -43,7 +44,8 @@ pub async fn run(args: &RequeueArgs) -> Result<(), String> {
         let found = found.map_err(|error| format!("The jobs cannot be read: {error}."))?;
         return say(&found, "would requeue");
     }
-    if !args.yes && !confirmed(&filter)? {
+    let question = format!("Have worked on again: {}?", meant(&filter));
+    if !args.yes && !confirmed("Requeueing changes jobs.", &question)? {
         return Err("Nothing was changed.".to_owned());
     }
     let store = open_store(&args.database.database, false).await?;
@@ -264,21 +266,4 @@ fn meant(filter: &RequeueFilter) -> String {
     let age = filter.older_than.map(|age| age / 1_000);
     parts.extend(age.map(|age| format!("unchanged for {age} s")));
     parts.join(", ")
-}
-
-fn confirmed(filter: &RequeueFilter) -> Result<bool, String> {
-    if !io::stdin().is_terminal() {
-        return Err("Requeueing changes jobs. Add --yes if that is meant.".to_owned());
-    }
-    let ask = || -> io::Result<String> {
-        let mut err = io::stderr();
-        write!(err, "Have worked on again: {}? Type yes: ", meant(filter))?;
-        err.flush()?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        Ok(answer)
-    };
-    ask()
-        .map(|answer| answer.trim() == "yes")
-        .map_err(|error| error.to_string())
 }

@@ -1,12 +1,13 @@
 //! `workers`: who is registered, and the end of some by word of the operator.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
 use distcompute_protocol::Stage;
 
 use crate::{
     audit::COMMAND_LINE,
     cli::WorkersArgs,
+    confirm::confirmed,
     import::{open_store, open_to_read},
     list::line,
     rules::{bans::Banned, times},
@@ -69,7 +70,8 @@ pub async fn run(args: &WorkersArgs) -> Result<(), String> {
         store.close().await;
         return listed;
     }
-    if !args.yes && !confirmed(&chosen)? {
+    let question = format!("End {chosen}?");
+    if !args.yes && !confirmed("Ending workers changes jobs.", &question)? {
         return Err("Nothing was changed.".to_owned());
     }
     let store = open_store(&args.database.database, false).await?;
@@ -162,21 +164,4 @@ pub async fn end_noted(store: &dyn Store, chosen: &Chosen, who: &str) -> Result<
     let count = end(store, chosen).await?;
     store.note_action(&note(ended(count))).await?;
     Ok(count)
-}
-
-fn confirmed(chosen: &Chosen) -> Result<bool, String> {
-    if !io::stdin().is_terminal() {
-        return Err("Ending workers changes jobs. Add --yes if that is meant.".to_owned());
-    }
-    let ask = || -> io::Result<String> {
-        let mut err = io::stderr();
-        write!(err, "End {chosen}? Type yes: ")?;
-        err.flush()?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        Ok(answer)
-    };
-    ask()
-        .map(|answer| answer.trim() == "yes")
-        .map_err(|error| error.to_string())
 }

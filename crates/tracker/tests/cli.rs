@@ -403,6 +403,10 @@ fn bans_are_made_listed_and_taken_back_while_the_tracker_runs() {
 
     for (arguments, why) in [
         (vec!["ban"], "Say whom: --nickname or --address."),
+        (
+            vec!["ban", "--list", "--nickname", "Mal"],
+            "cannot be used with",
+        ),
         (vec!["ban", "--nickname", ""], "name an address"),
         (vec!["ban", "--address", "127.0.0.1"], "trusted_proxies"),
         (vec!["ban", "--address", "192.0.2.1/8"], "/32, /24, /16"),

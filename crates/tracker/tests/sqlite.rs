@@ -74,6 +74,7 @@ contract! { make:
     results_of_a_nickname_are_made_again
     results_are_made_again_by_where_and_when_they_came
     who_is_banned_does_not_register_and_holds_nothing
+    ending_a_worker_moves_no_job_on
     nobody_slips_in_while_a_ban_is_written
     finished_jobs_and_results_that_contain_a_text_are_made_again
     an_import_that_was_broken_off_goes_on_and_adds_nothing_twice

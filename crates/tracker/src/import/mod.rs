@@ -7,7 +7,7 @@ pub mod upload;
 
 use std::{
     fs::File,
-    io::{self, BufReader, IsTerminal as _, Seek as _, Write as _},
+    io::{self, BufReader, Seek as _, Write as _},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -25,6 +25,7 @@ use self::{
 use crate::{
     audit::COMMAND_LINE,
     cli::{ImportArgs, SourceArgs},
+    confirm::confirmed,
     database::Database,
     ledger::LATE_BYTES,
     rules::{brace::Pattern, payload},
@@ -64,7 +65,9 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
     let source = open(&args.source)?;
     let (source, checked) = in_background(move || check(source)).await?;
     let count = checked.jobs;
-    if args.reset && !args.yes && !confirmed(&database)? {
+    let question = format!("Forget all jobs and results in {database}?");
+    let refusal = "--reset forgets all jobs and results.";
+    if args.reset && !args.yes && !confirmed(refusal, &question)? {
         return Err("Nothing was changed.".to_owned());
     }
     let store = database.open(true, ANY_RULES).await?;
@@ -252,23 +255,6 @@ fn bar(length: u64, template: &str) -> ProgressBar {
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length).with_style(style)
-}
-
-fn confirmed(database: &Database) -> Result<bool, String> {
-    if !io::stdin().is_terminal() {
-        return Err("--reset forgets all jobs and results. Add --yes if that is meant.".to_owned());
-    }
-    let ask = || -> io::Result<String> {
-        let mut err = io::stderr();
-        write!(err, "Forget all jobs and results in {database}? Type yes: ")?;
-        err.flush()?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        Ok(answer)
-    };
-    ask()
-        .map(|answer| answer.trim() == "yes")
-        .map_err(|error| error.to_string())
 }
 
 /// Reads the source again in a thread of its own while parts go into the database.

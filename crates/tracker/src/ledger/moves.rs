@@ -393,7 +393,7 @@ impl Books {
     }
 
     /// Forgets the late result of a job.
-    fn drop_late(&mut self, number: i64) {
+    pub(super) fn drop_late(&mut self, number: i64) {
         if self.jobs.get(&number).is_some_and(|job| job.late.is_some()) {
             self.with_job(number, |job| job.late = None);
             self.changes.late.insert(number, None);

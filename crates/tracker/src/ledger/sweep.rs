@@ -95,6 +95,11 @@ impl Books {
                 continue;
             };
             for lease in self.held(worker) {
+                // A command does this without knowing the project's stages, so it cannot move a job on: a
+                // result that is kept for the job counts no more, as when that is requeued.
+                if let Some(number) = self.leases.get(&lease).map(|lease| lease.number) {
+                    self.drop_late(number);
+                }
                 self.put_back(lease, End::Requeued, Place::Last);
             }
             self.note_goodbye(worker);

@@ -1092,6 +1092,19 @@ pub(crate) async fn a_late_result_waits_for_whoever_works_now(given: &Given) {
     assert_eq!(ranks, ["Bob"]);
 }
 
+pub(crate) async fn ending_a_worker_moves_no_job_on(given: &Given) {
+    overdue(given).await;
+    // A command that bans knows nothing of the stages.
+    let bob = Banned::nickname("Bob").expect("a name");
+    let ended = bans::ban(given.store.as_ref(), &bob, "", "me").await;
+    assert_eq!(ended.expect("banned"), 1);
+    let stages = given.status().await.stages;
+    assert_eq!([stages[0].open, stages[1].open], [1, 0]);
+    assert_eq!(given.take("cleo").await, 1);
+    given.hand_in("cleo", "anew").await.expect("accepted");
+    assert_eq!(given.results(Stage::A).await, [(1, "anew".to_owned())]);
+}
+
 pub(crate) async fn a_late_result_counts_where_the_one_who_works_gives_up(given: &Given) {
     let (first, second) = overdue(given).await;
     let release = SyncRequest {
