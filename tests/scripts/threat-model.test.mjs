@@ -12,11 +12,12 @@ const rows = model
   .split("\n")
   .filter((line) => line.startsWith("| ") && !/^\| (asset|-)/.test(line));
 
-/** The Rust files that a test could stand in: `cli` and `client_address::tests` name their file. */
+/** The Rust files that a test could stand in: `cli`, `contract::strangers` and `client_address::tests`. */
 function sources(name) {
   if (name.endsWith(".rs")) return [name];
-  const tests = join("crates", "tracker", "tests", name);
-  const within = join("crates", "tracker", "src", name.replace(/::tests$/, ""));
+  const path = name.replace(/::tests$/, "").replaceAll("::", "/");
+  const tests = join("crates", "tracker", "tests", path);
+  const within = join("crates", "tracker", "src", path);
   const files = [`${tests}.rs`, `${within}.rs`];
   const folders = [tests, within].filter(
     (folder) => existsSync(join(root, folder)) && statSync(join(root, folder)).isDirectory(),
