@@ -1,17 +1,19 @@
 // What is published of lines: which figures, which goals.
 
-import { page, shown, table, verdicts, write } from "./figures.mjs";
+import { median, page, shown, table, verdicts, write } from "./figures.mjs";
+import { quiet } from "./lines-plan.mjs";
 
 /**
  * @typedef {{ direction: "down" | "up", kb: number, mbit: number, delay_ms: number, loss: number,
  *   share_of_line: number | null, five_calls: number | null, jobs: number, done: number | null,
- *   granted: number | null, plain_kb_s: number, bound_kb_s: number }} Figure
+ *   granted: number | null, plain_kb_s: number, bound_kb_s: number, side_by_side: number,
+ *   load: number }} Figure
  */
 
 const least = 0.8;
 
 /** @param {Figure[]} figures */
-function goals(figures) {
+export function goals(figures) {
   const ours = figures.filter(({ share_of_line: share }) => share !== null);
   const goal = (direction) => ({
     what: `the least share of any line, ${direction}`,
@@ -23,6 +25,23 @@ function goals(figures) {
     met: (value) => value >= least,
   });
   return verdicts([goal("down"), goal("up")], figures);
+}
+
+const unique = (figures, name) => [...new Set(figures.map((one) => one[name]))];
+
+/** The least share by size and rate, whatever the delay and the losses. */
+export function overview(figures, direction) {
+  const ours = figures.filter((one) => one.direction === direction && one.share_of_line !== null);
+  const rates = unique(ours, "mbit");
+  const cell = (kb, mbit) => {
+    const shares = ours.filter((one) => one.kb === kb && one.mbit === mbit);
+    return shares.length ? shown(Math.min(...shares.map(({ share_of_line: share }) => share))) : "";
+  };
+  return table(
+    [`least share, ${direction}`, ...rates.map((mbit) => `${mbit} Mbit/s`)],
+    unique(ours, "kb").map((kb) => [`${shown(kb)} kB`, ...rates.map((mbit) => cell(kb, mbit))]),
+    1,
+  );
 }
 
 const heads = [
@@ -40,10 +59,41 @@ function row(one) {
   ];
 }
 
+/**
+ * How it was measured, for people.
+ *
+ * @param {{ figures: Figure[], missing: string[], seconds: number, seed: number }} run
+ */
+export function howText({ figures, missing, seconds, seed }) {
+  const of = (is) => figures.filter(({ side_by_side: beside }) => is(beside));
+  const load = (some) => median(some.map((one) => one.load)).toFixed(1);
+  const [together, alone] = [of((beside) => beside > 1), of((beside) => beside === 1)];
+  const how = [
+    `A line is kept busy for ${seconds} s, for ${2 * seconds} s where packets are lost, and for three ` +
+      `jobs at least. The plain transfer takes as long and is made once for each line. Losses have ` +
+      `the seed ${seed}.`,
+  ];
+  if (together.length > 0)
+    how.push(
+      `${together.length} cells whose line brings ${quiet.jobs} jobs and ${quiet.bytes / 1_000} kB a ` +
+        `second at most were measured ${unique(together, "side_by_side").join(" or ")} side by side, ` +
+        `each with a tracker, a line and a page of its own; ${load(together)} processes wanted a core ` +
+        `meanwhile (median).`,
+    );
+  if (alone.length > 0)
+    how.push(
+      `${alone.length} cells were measured one at a time; ${load(alone)} processes wanted a core ` +
+        `meanwhile (median).`,
+    );
+  if (missing.length > 0) how.push(`Not measured: ${missing.join("; ")}.`);
+  return how;
+}
+
 /** @param {{ figures: Figure[], facts: string[], how: string[], everything: boolean }} found */
 export function publish({ figures, facts, how, everything }) {
   const judged = goals(figures);
-  const tables = [table(heads, figures.map(row), 1)];
+  const overviews = unique(figures, "direction").map((direction) => overview(figures, direction));
+  const tables = [...overviews, table(heads, figures.map(row), 1)];
   const title = "Jobs over lines";
   const text = page({ name: "lines", title, tables, judged, facts, how });
   write({ name: "lines", figures, text, everything });

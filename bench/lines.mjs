@@ -2,17 +2,30 @@
 // same line, with the loop of five calls a job beside the engine.
 
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 import { chromiumArgs, ensureChromium } from "../scripts/browsers.mjs";
 import { buildPackage, buildTracker } from "../scripts/build.mjs";
+import { Failure } from "../scripts/failure.mjs";
+import { root } from "../scripts/places.mjs";
+import { hashOf } from "../scripts/stamp.mjs";
 import { ensureBuildTools } from "../scripts/tools.mjs";
-import { jobsFor, measuredRate, plainRate } from "../tests/lines/cell.mjs";
+import { expectedRate, jobsFor, measuredRate, plainRate } from "../tests/lines/cell.mjs";
 import { serveSite } from "../tests/lines/site.mjs";
 import { readArguments as read } from "./arguments.mjs";
-import { publish } from "./lines-report.mjs";
+import { openKept } from "./kept.mjs";
+import {
+  cells,
+  isQuiet,
+  lineOf,
+  longestFirst,
+  nameOf,
+  secondsOf,
+  sideBySide,
+} from "./lines-plan.mjs";
+import { howText, publish } from "./lines-report.mjs";
 import { machineFacts } from "./machine.mjs";
 
 const every = {
@@ -22,6 +35,7 @@ const every = {
   delays: ["50", "300"],
   losses: ["0", "0.01"],
   who: ["engine", "five"],
+  parts: ["together", "alone"],
 };
 
 export const usage = `npm run bench -- lines [options]
@@ -32,13 +46,17 @@ export const usage = `npm run bench -- lines [options]
   --delays LIST      of a round trip, in ms: ${every.delays}
   --losses LIST      shares of packets: ${every.losses}
   --who LIST         ${every.who}
-  --seconds N        how long a line is kept busy in each cell, at least three jobs long (20)
+  --parts LIST       ${every.parts}: slow cells are measured side by side, and then
+                     quick ones one at a time, for which the machine should be quiet
+  --together N       how many slow cells are measured side by side (6)
+  --seconds N        how long a line is kept busy in each cell, at least three jobs long, and
+                     twice as long where packets are lost (20)
   --seed N           of the losses (1)
+  --resume           goes on with what the last run has measured of the same build
   --quick            5 s
 
-A run of everything takes about four hours, because three jobs of 3 MB take five minutes at 0.25 Mbit/s,
-and the loop of five calls many times as long as the engine (it is given up after twice the time). It
-writes bench/results/; any other writes target/bench/.`;
+A run of everything takes about an hour. It writes bench/results/; any other writes target/bench/.
+Each figure is in target/bench/lines.jsonl as soon as it is known, so a run may be interrupted.`;
 
 /** @param {string[]} args */
 export function readArguments(args) {
@@ -50,9 +68,13 @@ export function readArguments(args) {
     delays: { all: every.delays, ...number },
     losses: { all: every.losses, ...number },
     who: { all: every.who },
+    parts: { all: every.parts },
   };
-  const numbers = { seconds: 20, seed: 1 };
-  const wanted = read(args, { usage, lists, numbers, quick: { seconds: 5 } });
+  const numbers = { seconds: 20, seed: 1, together: 6 };
+  const wanted = read(args, {
+    ...{ usage, lists, numbers, switches: ["resume"], quick: { seconds: 5 } },
+    harmless: ["seconds", "together", "resume"],
+  });
   const of = (name) => wanted[name].map(Number);
   return {
     ...wanted,
@@ -65,77 +87,112 @@ export async function main(args) {
   const wanted = readArguments(args);
   await ensureBuildTools();
   const setting = await openSetting();
-  const figures = [];
   const folder = mkdtempSync(join(tmpdir(), "distcompute-bench-"));
   try {
     const facts = [...(await machineFacts({ folder })), `Chromium ${setting.browser.version()}`];
-    const how = [`A line is kept busy for ${wanted.seconds} s or three jobs, seed ${wanted.seed}.`];
-    const unshaped = new Map();
-    for (const cell of cells(wanted)) {
-      figures.push(await measure(setting, cell, wanted, unshaped));
-      say(figures.at(-1));
-    }
-    publish({ figures, facts, how, everything: wanted.everything });
+    const { figures, missing } = await measureAll(setting, wanted);
+    const everything = wanted.everything && missing.length === 0;
+    publish({ figures, facts, how: howText({ ...wanted, figures, missing }), everything });
+    if (missing.length > 0)
+      throw new Failure(`Not measured: ${missing.length} cells.`, {
+        why: "What went wrong in each is said above.",
+        remedy: "run it again with --resume, which measures what is missing",
+      });
   } finally {
     rmSync(folder, { recursive: true, force: true });
     await setting.close();
   }
 }
 
-function cells({ directions, kb, mbit, delays, losses }) {
-  const all = [];
-  for (const direction of directions)
-    for (const one of kb)
-      for (const rate of mbit)
-        for (const delay_ms of delays)
-          for (const loss of losses) all.push({ direction, kb: one, mbit: rate, delay_ms, loss });
-  return all;
+async function measureAll(setting, wanted) {
+  const { seconds, seed, who, parts, together } = wanted;
+  const file = join(root, "target", "bench", "lines.jsonl");
+  const from = JSON.stringify({ seconds, seed, who, build: setting.build });
+  const kept = openKept({ file, from, resume: wanted.resume });
+  const all = cells(wanted);
+  const found = new Map();
+  const failed = new Set();
+  const one = (beside) => async (cell) => {
+    const name = nameOf(cell);
+    const isNew = !kept.has(name);
+    try {
+      const figure = await kept.of(name, () => measure(setting, kept, cell, wanted, beside));
+      found.set(cell, figure);
+      if (isNew) say(figure);
+    } catch (error) {
+      failed.add(cell);
+      console.error(`${name}: ${error.message}`);
+    }
+  };
+  if (parts.includes("together")) {
+    const quiet = longestFirst(all.filter(isQuiet));
+    const lines = new Map(quiet.map((cell) => [nameOf(lineOf(cell)), cell]));
+    // Whoever needs a line first would have all others of that line wait.
+    await sideBySide(lines.values(), together, (cell) => plainOf(kept, cell, wanted));
+    await sideBySide(quiet, together, one(together));
+  }
+  if (parts.includes("alone")) {
+    const busy = all.filter((cell) => !isQuiet(cell));
+    await sideBySide(busy, 1, one(1));
+  }
+  const figures = all.flatMap((cell) => found.get(cell) ?? []);
+  return { figures, missing: all.filter((cell) => failed.has(cell)).map(nameOf) };
+}
+
+/** What one plain transfer over the line of a cell brings, in bytes a second: the same for all jobs. */
+function plainOf(kept, cell, { seconds, seed }) {
+  const line = lineOf(cell);
+  const bytes = Math.round(secondsOf(line, seconds) * expectedRate(line));
+  return kept.of(nameOf(line), () => plainRate(line, { bytes, seed }));
 }
 
 /** A line that carries less than this in a second is the bound, and not what a browser can do. */
 const surelyLine = 1e6;
 
-async function measure(setting, cell, { seconds, seed, who }, unshaped) {
-  const jobs = jobsFor(cell, { seconds });
-  const bytes = 1_000 * cell.kb * jobs;
-  const plain = await plainRate(cell, { bytes, seed });
-  let bound = plain;
-  if (plain > surelyLine) {
-    const key = `${cell.direction} ${cell.kb}`;
-    if (!unshaped.has(key)) {
-      const many = jobsFor({ ...cell, mbit: 400 }, { seconds: Math.min(seconds, 10) });
-      const free = { mbit: Infinity, delay_ms: 0, loss: 0 };
-      const terms = { jobs: many, seed, limitS: 20 * seconds };
-      unshaped.set(key, (await measuredRate(setting, { ...cell, ...free }, terms)).rate);
-    }
-    bound = Math.min(plain, unshaped.get(key));
-  }
-  const expectedS = bytes / bound;
-  const share = async (one) => {
-    const terms = { jobs, seed, who: one, limitS: (one === "five" ? 2 : 4) * expectedS + 10 };
-    const { rate, done, granted } = await measuredRate(setting, cell, terms);
-    return { share: rate / bound, done, granted };
-  };
-  const ours = who.includes("engine") ? await share("engine") : undefined;
-  const five = who.includes("five") ? await share("five") : undefined;
+/** Jobs for a rate that no browser reaches, so many of them that they do not fit in little memory. */
+const unshapedJobs = { rate: 25e6, seconds: 10, most: 8_000 };
+
+/** What a browser gets done of such jobs where nothing is shaped, in bytes a second. */
+function unshapedOf(setting, kept, { direction, kb }, { seconds, seed }) {
+  const cell = { direction, kb, mbit: Infinity, delay_ms: 0, loss: 0 };
+  const terms = { jobs: jobsFor(cell, unshapedJobs), seed, limitS: 10 * seconds };
+  return kept.of(nameOf(cell), async () => (await measuredRate(setting, cell, terms)).rate);
+}
+
+/** How long the loop of five calls is looked at: it has nothing to learn, and is as fast at once. */
+const fiveS = 8;
+
+async function measure(setting, kept, cell, wanted, beside) {
+  const { seconds, seed, who } = wanted;
+  const plain = await plainOf(kept, cell, wanted);
+  const unshaped = plain > surelyLine ? await unshapedOf(setting, kept, cell, wanted) : undefined;
+  const bound = Math.min(plain, unshaped ?? Infinity);
+  const jobs = jobsFor(cell, { rate: bound, seconds: secondsOf(cell, seconds) });
+  const ofBound = (jobs) => (1_000 * cell.kb * jobs) / bound;
+  const run = { jobs, seed, who: "engine", limitS: 3 * ofBound(jobs) + 15 };
+  const ours = who.includes("engine") ? await measuredRate(setting, cell, run) : undefined;
+  const few = jobsFor(cell, { rate: bound, seconds: Math.min(seconds, fiveS), least: 1 });
+  const loop = { jobs: few, seed, who: "five", limitS: ofBound(few) + fiveS };
+  const five = who.includes("five") ? await measuredRate(setting, cell, loop) : undefined;
   return {
     ...cell,
-    share_of_line: rounded(ours?.share),
-    five_calls: rounded(five?.share),
+    share_of_line: ours ? Number((ours.rate / bound).toFixed(2)) : null,
+    five_calls: five ? Number((five.rate / bound).toFixed(3)) : null,
     jobs,
     done: ours?.done ?? null,
     granted: ours?.granted ?? null,
     plain_kb_s: Math.round(plain / 1_000),
     bound_kb_s: Math.round(bound / 1_000),
+    side_by_side: beside,
+    load: Number(loadavg()[0].toFixed(1)),
   };
 }
-
-const rounded = (share) => (share === undefined ? null : Math.round(100 * share) / 100);
 
 /** A browser, the tracker's program, and the page. */
 async function openSetting() {
   const packageDir = await buildPackage();
   const { "distcompute-tracker": program } = await buildTracker();
+  const build = hashOf([packageDir, program, join(root, "tests", "lines")]);
   const site = await serveSite(packageDir);
   const browser = await chromium.launch({
     executablePath: await ensureChromium(),
@@ -153,10 +210,10 @@ async function openSetting() {
     await browser.close();
     site.stop();
   };
-  return { browser, program, openPage, close };
+  return { browser, program, build, openPage, close };
 }
 
-function say({ direction, kb, mbit, delay_ms, loss, share_of_line, five_calls }) {
-  const line = `${mbit} Mbit/s, ${delay_ms} ms, loss ${100 * loss} %`;
-  console.log(`${direction} ${kb} kB, ${line}: ${share_of_line} (five calls: ${five_calls})`);
+function say({ share_of_line, five_calls, jobs, done, load, ...cell }) {
+  const shares = `${share_of_line} (five calls: ${five_calls})`;
+  console.log(`${nameOf(cell)}: ${shares}, ${done} of ${jobs} jobs, load ${load}`);
 }

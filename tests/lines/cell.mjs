@@ -8,15 +8,33 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { Failure } from "../../scripts/failure.mjs";
 import { must, serve } from "../../scripts/process.mjs";
 import { listeningOn } from "../../scripts/start.mjs";
-import { startLine } from "./shaper.mjs";
+import { packet, stallMs, startLine } from "./shaper.mjs";
 
 /** @typedef {{ direction: "down" | "up", kb: number, mbit: number, delay_ms: number, loss: number }} Cell */
 
-/** How many jobs take so long on the line, at least `least` and at most `most`. */
-export function jobsFor({ kb, mbit }, { seconds, least = 3, most = 8_000 }) {
-  const fit = Math.round((seconds * mbit * 125) / kb);
+/** How long a page may take to load the package and to say the first word to its tracker. */
+const startMs = 60_000;
+
+/** How many bytes a second a line brings when nothing is lost on it. */
+export function capacity({ mbit }) {
+  return mbit * 125_000;
+}
+
+/**
+ * How many bytes a second one connection is likely to bring over a line: it stands still for each lost
+ * packet, so at 1 % it brings less than 2 Mbit/s whatever the line could carry.
+ */
+export function expectedRate({ mbit, loss }) {
+  const stall = (stallMs[0] + stallMs[1]) / 2_000;
+  return 1 / (1 / capacity({ mbit }) + (loss * stall) / packet);
+}
+
+/** How many jobs take so long at `rate` bytes a second, at least `least` and at most `most`. */
+export function jobsFor({ kb }, { rate, seconds, least = 3, most = Infinity }) {
+  const fit = Math.round((seconds * rate) / (1_000 * kb));
   return Math.min(most, Math.max(least, fit));
 }
 
@@ -76,7 +94,12 @@ export async function measuredRate(setting, cell, { jobs, seed, who = "engine", 
   try {
     await page.evaluate((given) => window.begin(given), { url: way.url, who, cores: 2 });
     // The wasm and the workers are not what the line carries.
-    while (way.down.bytes === 0) await sleep(5);
+    const opened = performance.now();
+    while (way.down.bytes === 0) {
+      if (performance.now() - opened > startMs)
+        throw new Failure(`The page has said nothing to its tracker for ${startMs / 1_000} s.`);
+      await sleep(5);
+    }
     const begun = performance.now();
     let done = 0;
     let last = begun;

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { buildPackage } from "../../scripts/build.mjs";
 import { testTracker } from "../../scripts/servers.mjs";
 import { openBrowser, openPage as open } from "../e2e/browser.mjs";
-import { jobsFor, measuredRate, plainRate } from "./cell.mjs";
+import { capacity, jobsFor, measuredRate, plainRate } from "./cell.mjs";
 import { serveSite } from "./site.mjs";
 
 const cells = [
@@ -37,7 +37,7 @@ test("jobs come and results go at a share of the line", async (t) => {
   };
   for (const [direction, kb, mbit, delay_ms, loss] of cells) {
     const cell = { direction, kb, mbit, delay_ms, loss };
-    const jobs = jobsFor(cell, { seconds: 6 });
+    const jobs = jobsFor(cell, { rate: capacity(cell), seconds: 6 });
     await t.test(
       `${direction}, ${kb} kB, ${mbit} Mbit/s, ${delay_ms} ms, loss ${loss}`,
       async () => {

@@ -5,7 +5,10 @@
 import { connect, createServer } from "node:net";
 
 /** What a packet carries. */
-const packet = 1_448;
+export const packet = 1_448;
+
+/** How long a connection stands still for a lost packet, in milliseconds: from the one to the other. */
+export const stallMs = [200, 1_000];
 
 /** How often the line is looked at. Less than this passes at once. */
 const tickMs = 5;
@@ -76,7 +79,8 @@ class Lane {
       }
       idle = 0;
       if (this.loss > 0 && this.random() < this.loss) {
-        flow.blockedUntil = now + 200 + 800 * this.random();
+        const [least, most] = stallMs;
+        flow.blockedUntil = now + least + (most - least) * this.random();
         continue;
       }
       const part = take(flow, this.bytesPerMs === Infinity ? flow.waiting : packet);

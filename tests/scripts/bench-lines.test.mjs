@@ -1,0 +1,111 @@
+// The benchmark of lines: what is a run of everything, what is measured side by side, what a run that
+// goes on takes over, what is met or missed.
+
+import assert from "node:assert/strict";
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { openKept } from "../../bench/kept.mjs";
+import { cells, isQuiet, longestFirst, nameOf, sideBySide } from "../../bench/lines-plan.mjs";
+import { goals, howText, overview } from "../../bench/lines-report.mjs";
+import { readArguments } from "../../bench/lines.mjs";
+import { capacity, expectedRate, jobsFor } from "../lines/cell.mjs";
+
+test("only a run of everything is published, whether it was interrupted or not", () => {
+  const whole = readArguments(["--seconds", "30", "--resume", "--together", "4"]);
+  assert.deepEqual([whole.everything, whole.resume, whole.together], [true, true, 4]);
+  assert.equal(cells(whole).length, 160);
+  assert.equal(new Set(cells(whole).map(nameOf)).size, 160);
+  const part = readArguments(["--parts", "together"]);
+  assert.deepEqual([part.everything, part.resume, part.parts], [false, false, ["together"]]);
+  assert.equal(readArguments(["--kb", "25"]).everything, false);
+  assert.throws(() => readArguments(["--parts", "half"]), /Not understood/);
+  assert.throws(() => readArguments(["resume"]), /Not understood/);
+});
+
+const line = (kb, mbit, loss = 0) => ({ direction: "down", kb, mbit, delay_ms: 50, loss });
+
+test("what takes little of the machine is measured side by side", () => {
+  const quiet = [line(1, 0.25), line(25, 4), line(3_000, 1), line(200, 100, 0.01)];
+  const busy = [line(1, 4), line(25, 20), line(3_000, 100), line(1, 100, 0.01)];
+  assert.deepEqual(quiet.filter(isQuiet), quiet);
+  assert.deepEqual(busy.filter(isQuiet), []);
+});
+
+test("losses bound a connection, whatever the line carries", () => {
+  assert.equal(expectedRate(line(1, 4)), capacity(line(1, 4)));
+  const [slow, quick] = [expectedRate(line(1, 20, 0.01)), expectedRate(line(1, 1_000, 0.01))];
+  assert.ok(slow < quick && quick < 250_000, `${slow} ${quick}`);
+  assert.equal(jobsFor({ kb: 25 }, { rate: 500_000, seconds: 20 }), 400);
+  assert.equal(jobsFor({ kb: 3_000 }, { rate: 31_250, seconds: 20 }), 3);
+});
+
+test("no more are measured at the same time than shall be, the longest first", async () => {
+  let running = 0;
+  let most = 0;
+  const done = [];
+  await sideBySide([1, 2, 3, 4, 5], 2, async (one) => {
+    most = Math.max(most, ++running);
+    await new Promise(setImmediate);
+    running--;
+    done.push(one);
+  });
+  assert.deepEqual([most, done.length], [2, 5]);
+  const order = longestFirst([line(1, 4), line(3_000, 4), line(3_000, 0.25)]);
+  assert.deepEqual(order, [line(3_000, 0.25), line(3_000, 4), line(1, 4)]);
+});
+
+test("a run that goes on takes over what was measured from the same, and nothing else", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "distcompute-kept-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "new", "kept.jsonl");
+  let made = 0;
+  const make = async () => ++made;
+  const open = (from, resume) => openKept({ file, from, resume });
+
+  const first = open("a", true);
+  assert.deepEqual(await Promise.all([first.of("x", make), first.of("x", make)]), [1, 1]);
+  await assert.rejects(
+    first.of("y", () => Promise.reject(new Error("broken"))),
+    /broken/,
+  );
+  // A run that is ended while it writes.
+  appendFileSync(file, '["z",');
+
+  const second = open("a", true);
+  assert.deepEqual([second.has("x"), second.has("y"), second.has("z")], [true, false, false]);
+  assert.deepEqual([await second.of("x", make), await second.of("y", make)], [1, 2]);
+  assert.deepEqual([open("a", true).has("y"), open("b", true).has("y")], [true, false]);
+  assert.equal(open("b", false).has("x"), false);
+});
+
+const figure = (share_of_line, { mbit = 4, direction = "down", side_by_side = 6 } = {}) => ({
+  ...{ ...line(25, mbit), direction, share_of_line, five_calls: 0.1, jobs: 9, done: 9, granted: 9 },
+  ...{ plain_kb_s: 500, bound_kb_s: 500, side_by_side, load: 0.5 },
+});
+
+test("the worst cell of each way is judged", () => {
+  const figures = [
+    ...[figure(0.9), figure(0.79), figure(0.85, { direction: "up" })],
+    figure(null, { direction: "up" }),
+  ];
+  const judged = goals(figures).map(({ value, met }) => [value, met]);
+  assert.deepEqual(judged, [
+    [0.79, false],
+    [0.85, true],
+  ]);
+  const [head, , row] = overview([...figures, figure(1.2, { mbit: 20 })], "down");
+  assert.match(head, /4 Mbit\/s \| 20 Mbit\/s/);
+  assert.match(row, /25 kB .* 0\.79 \| +1\.2 \|/);
+});
+
+test("the report says what ran side by side, and what was not measured", () => {
+  const figures = [figure(1), figure(1, { side_by_side: 1 })];
+  const how = howText({ figures, missing: ["down, 3 Mbit/s"], seconds: 20, seed: 7 }).join("\n");
+  assert.match(how, /1 cells whose line .* measured 6 side by side/);
+  assert.match(how, /1 cells were measured one at a time; 0\.5 processes/);
+  assert.match(how, /seed 7/);
+  assert.match(how, /Not measured: down, 3 Mbit\/s\./);
+});
