@@ -1,6 +1,6 @@
 // Which lines and jobs are measured, which of them at the same time, and for how long.
 
-import { expectedRate } from "../tests/lines/cell.mjs";
+import { expectedRate, onWire } from "../tests/lines/cell.mjs";
 
 /** @typedef {import("../tests/lines/cell.mjs").Cell} Cell */
 
@@ -8,7 +8,7 @@ import { expectedRate } from "../tests/lines/cell.mjs";
  * What one cell may bring in a second, in jobs and bytes, for others to be measured beside it: this
  * takes a few hundredths of a core.
  */
-export const quiet = { jobs: 130, bytes: 500_000 };
+export const quiet = { jobs: 170, bytes: 500_000 };
 
 /** @returns {Cell[]} */
 export function cells({ directions, kb, mbit, delays, losses }) {
@@ -24,7 +24,7 @@ export function cells({ directions, kb, mbit, delays, losses }) {
 /** Whether a cell takes so little of the machine that others may be measured at the same time. */
 export function isQuiet(cell) {
   const rate = expectedRate(cell);
-  return rate <= quiet.bytes && rate <= 1_000 * cell.kb * quiet.jobs;
+  return rate <= quiet.bytes && rate <= 1_000 * cell.kb * quiet.jobs * onWire[cell.direction];
 }
 
 /** How long a line is kept busy: where packets are lost, chance needs more of them to even out. */

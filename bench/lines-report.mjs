@@ -6,7 +6,7 @@ import { quiet } from "./lines-plan.mjs";
 /**
  * @typedef {{ direction: "down" | "up", kb: number, mbit: number, delay_ms: number, loss: number,
  *   share_of_line: number | null, five_calls: number | null, jobs: number, done: number | null,
- *   granted: number | null, plain_kb_s: number, bound_kb_s: number, side_by_side: number,
+ *   granted: number | null, wire: number | null, plain_kb_s: number, bound_kb_s: number, side_by_side: number,
  *   load: number }} Figure
  */
 
@@ -46,7 +46,7 @@ export function overview(figures, direction) {
 
 const heads = [
   ...["way", "kB a job", "Mbit/s", "delay, ms", "loss", "share of the line", "five calls"],
-  ...["jobs", "grants a job", "bound, kB/s"],
+  ...["jobs", "grants a job", "on the wire", "bound, kB/s"],
 ];
 
 /** @param {Figure} one */
@@ -55,7 +55,7 @@ function row(one) {
   return [
     ...[one.direction, shown(one.kb), shown(one.mbit), shown(one.delay_ms), `${100 * one.loss} %`],
     ...[shown(one.share_of_line), shown(one.five_calls), shown(one.jobs), shown(grants)],
-    shown(one.bound_kb_s),
+    ...[shown(one.wire), shown(one.bound_kb_s)],
   ];
 }
 

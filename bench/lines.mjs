@@ -12,7 +12,7 @@ import { Failure } from "../scripts/failure.mjs";
 import { root } from "../scripts/places.mjs";
 import { hashOf } from "../scripts/stamp.mjs";
 import { ensureBuildTools } from "../scripts/tools.mjs";
-import { expectedRate, jobsFor, measuredRate, plainRate } from "../tests/lines/cell.mjs";
+import { expectedRate, jobsFor, measuredRate, onWire, plainRate } from "../tests/lines/cell.mjs";
 import { serveSite } from "../tests/lines/site.mjs";
 import { readArguments as read } from "./arguments.mjs";
 import { openKept } from "./kept.mjs";
@@ -139,14 +139,14 @@ async function measureAll(setting, wanted) {
   return { figures, missing: all.filter((cell) => failed.has(cell)).map(nameOf) };
 }
 
-/** What one plain transfer over the line of a cell brings, in bytes a second: the same for all jobs. */
+/** What one plain transfer over the line of a cell brings, in bytes a second on the wire. */
 function plainOf(kept, cell, { seconds, seed }) {
   const line = lineOf(cell);
   const bytes = Math.round(secondsOf(line, seconds) * expectedRate(line));
   return kept.of(nameOf(line), () => plainRate(line, { bytes, seed }));
 }
 
-/** A line that carries less than this in a second is the bound, and not what a browser can do. */
+/** A line that brings less than this in a second is the bound, and not what a browser can do. */
 const surelyLine = 1e6;
 
 /** Jobs for a rate that no browser reaches, so many of them that they do not fit in little memory. */
@@ -164,7 +164,7 @@ const fiveS = 8;
 
 async function measure(setting, kept, cell, wanted, beside) {
   const { seconds, seed, who } = wanted;
-  const plain = await plainOf(kept, cell, wanted);
+  const plain = (await plainOf(kept, cell, wanted)) / onWire[cell.direction];
   const unshaped = plain > surelyLine ? await unshapedOf(setting, kept, cell, wanted) : undefined;
   const bound = Math.min(plain, unshaped ?? Infinity);
   const jobs = jobsFor(cell, { rate: bound, seconds: secondsOf(cell, seconds) });
@@ -181,6 +181,7 @@ async function measure(setting, kept, cell, wanted, beside) {
     jobs,
     done: ours?.done ?? null,
     granted: ours?.granted ?? null,
+    wire: ours ? Number(ours.wire.toFixed(2)) : null,
     plain_kb_s: Math.round(plain / 1_000),
     bound_kb_s: Math.round(bound / 1_000),
     side_by_side: beside,

@@ -18,6 +18,12 @@ import { packet, stallMs, startLine } from "./shaper.mjs";
 /** How long a page may take to load the package and to say the first word to its tracker. */
 const startMs = 60_000;
 
+/**
+ * What a job of random text takes on the wire, for each byte of it: one of 64 letters is six bits to the
+ * tracker, which compresses its answers. A browser does not compress what it sends.
+ */
+export const onWire = { down: 0.75, up: 1 };
+
 /** How many bytes a second a line brings when nothing is lost on it. */
 export function capacity({ mbit }) {
   return mbit * 125_000;
@@ -32,7 +38,7 @@ export function expectedRate({ mbit, loss }) {
   return 1 / (1 / capacity({ mbit }) + (loss * stall) / packet);
 }
 
-/** How many jobs take so long at `rate` bytes a second, at least `least` and at most `most`. */
+/** How many jobs take so long at `rate` bytes of text a second, at least `least` and at most `most`. */
 export function jobsFor({ kb }, { rate, seconds, least = 3, most = Infinity }) {
   const fit = Math.round((seconds * rate) / (1_000 * kb));
   return Math.min(most, Math.max(least, fit));
@@ -84,7 +90,10 @@ export async function plainRate({ direction, mbit, delay_ms, loss }, { bytes, se
   return bytes / seconds;
 }
 
-/** How many bytes of jobs a second a browser gets done. */
+/**
+ * How many bytes of jobs a second a browser gets done, as text. `wire` is what each of them took on the
+ * wire, all that was handed out counted.
+ */
 export async function measuredRate(setting, cell, { jobs, seed, who = "engine", limitS, ...line }) {
   const { program, openPage } = setting;
   const tracker = await startTracker(program, cell, jobs);
@@ -119,7 +128,8 @@ export async function measuredRate(setting, cell, { jobs, seed, who = "engine", 
     if (first.done === done) first = { done: 0, at: begun };
     const rate = (1_000 * cell.kb * (done - first.done)) / ((end - first.at) / 1_000);
     const { granted } = await tracker.books();
-    return { rate, done, granted, down: way.down.bytes, up: way.up.bytes, status };
+    const wire = way[cell.direction].bytes / (1_000 * cell.kb * Math.max(1, granted));
+    return { rate, done, granted, wire, status };
   } finally {
     await page.close();
     await way.stop();

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { buildPackage } from "../../scripts/build.mjs";
 import { testTracker } from "../../scripts/servers.mjs";
 import { openBrowser, openPage as open } from "../e2e/browser.mjs";
-import { capacity, jobsFor, measuredRate, plainRate } from "./cell.mjs";
+import { capacity, jobsFor, measuredRate, onWire, plainRate } from "./cell.mjs";
 import { serveSite } from "./site.mjs";
 
 const cells = [
@@ -37,15 +37,15 @@ test("jobs come and results go at a share of the line", async (t) => {
   };
   for (const [direction, kb, mbit, delay_ms, loss] of cells) {
     const cell = { direction, kb, mbit, delay_ms, loss };
-    const jobs = jobsFor(cell, { rate: capacity(cell), seconds: 6 });
+    const jobs = jobsFor(cell, { rate: capacity(cell) / onWire[direction], seconds: 6 });
     await t.test(
       `${direction}, ${kb} kB, ${mbit} Mbit/s, ${delay_ms} ms, loss ${loss}`,
       async () => {
-        const bytes = 1_000 * kb * jobs;
+        const bytes = 1_000 * kb * jobs * onWire[direction];
         const plain = await plainRate(cell, { bytes, seed: 1 });
         const terms = { jobs, seed: 1, limitS: (6 * bytes) / plain + 30 };
         const { rate, done, granted } = await measuredRate({ program, openPage }, cell, terms);
-        const share = rate / plain;
+        const share = (rate * onWire[direction]) / plain;
         t.diagnostic(`${share.toFixed(2)} of a plain transfer, ${granted} grants of ${jobs} jobs`);
         assert.equal(done, jobs);
         assert.ok(share >= least, `${share} of a plain transfer`);

@@ -83,7 +83,7 @@ test("a run that goes on takes over what was measured from the same, and nothing
 
 const figure = (share_of_line, { mbit = 4, direction = "down", side_by_side = 6 } = {}) => ({
   ...{ ...line(25, mbit), direction, share_of_line, five_calls: 0.1, jobs: 9, done: 9, granted: 9 },
-  ...{ plain_kb_s: 500, bound_kb_s: 500, side_by_side, load: 0.5 },
+  ...{ wire: 0.76, plain_kb_s: 500, bound_kb_s: 500, side_by_side, load: 0.5 },
 });
 
 test("the worst cell of each way is judged", () => {
