@@ -12,7 +12,7 @@ const rows = model
   .split("\n")
   .filter((line) => line.startsWith("| ") && !/^\| (asset|-)/.test(line));
 
-/** The Rust files that a test could stand in: `cli`, `contract::strangers` and `client_address::tests`. */
+/** The Rust files that a test could stand in: `cli`, `contract::strangers` and `config::tests`. */
 function sources(name) {
   if (name.endsWith(".rs")) return [name];
   const path = name.replace(/::tests$/, "").replaceAll("::", "/");

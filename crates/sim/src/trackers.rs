@@ -25,14 +25,11 @@ use distcompute_protocol::{
     ERROR_HEADER, ErrorCode, Granted, NewJob, Registration, SYNC_EXTENSION, Stage, SyncAnswer,
 };
 use distcompute_tracker::{
-    address_limits::AddressLimits,
-    app::{App, router},
-    bodies::Bodies,
-    cli::ServeArgs,
+    admission::{address_limits::AddressLimits, bodies::Bodies},
     clock::{Clock, Millis},
-    config::Settings,
+    config::{ServeArgs, Settings},
+    http::router,
     ledger::{self, Changes, Snapshot, State, Wanted},
-    listen::Limits,
     random::Random,
     rules::{
         attempts::THERE,
@@ -40,6 +37,7 @@ use distcompute_tracker::{
         sweeps::{self, Looks},
         trouble,
     },
+    state::{App, Timeouts},
     store::{Added, Database, ImportPart, RequeueFilter, Store, StoreError, Writer},
 };
 use tokio::runtime::Runtime;
@@ -474,8 +472,8 @@ impl Trackers {
             settings: Arc::clone(&settings),
             random: Arc::clone(&self.random) as Arc<dyn Random>,
             metrics: Arc::default(),
-            glances: Arc::default(),
-            limits: Limits::default(),
+            response_cache: Arc::default(),
+            timeouts: Timeouts::default(),
         };
         self.processes[at] = Some(Process {
             store,

@@ -8,14 +8,26 @@ use std::{
     sync::Arc,
 };
 
+use distcompute_protocol::Stage;
+
 use crate::{
     clock::SystemClock,
-    import::ANY_RULES,
+    ledger::LATE_BYTES,
     store::{
         Store, StoreError, StoreRules,
         postgres::{Address, PostgresStore},
         sqlite::{self, ServeLock, SqliteStore},
     },
+};
+
+/// For commands: nothing that they do to jobs depends on the rules, so any do.
+pub(crate) const ANY_RULES: StoreRules = StoreRules {
+    last_stage: Stage::E,
+    invalid_after: 1,
+    max_attempts: 5,
+    pause_after: 3,
+    lease_s: 300,
+    late_bytes: LATE_BYTES,
 };
 
 /// A database, as `--database` names it. It is shown without its password.

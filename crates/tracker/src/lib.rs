@@ -1,45 +1,32 @@
 //! The tracker of a volunteer-computing project: its job list, its pages, its command line.
 //!
-//! `rules` and `ledger` decide, `store` keeps, `routes` speaks HTTP, `listen` holds the connections;
-//! `serve`, `import`, `export`, `backup`, `prune`, `requeue`, `resume`, `workers`, `bans` and `audit` are
-//! the commands. A library, so that tests and
-//! simulations can use each part; `main.rs` only starts it.
+//! `main.rs` starts a command. Each module uses only modules that stand below it here:
+//!
+//! - `commands`: the command line, one file a command; what is read and said at a terminal.
+//! - `serve`: the `serve` command at work: connections, periodic sweeps, the orderly stop.
+//! - `http`: the router, the handlers of the API, the pages.
+//! - `state`: what handlers share; and `operations`: what an operator can do, by command or by call.
+//! - `admission`: who a caller is, and how much one may ask for at a time.
+//! - `config`: the settings of `serve`; `database`: which store an address names.
+//! - `store`: what is kept, in SQLite or PostgreSQL.
+//! - `ledger`, `rules`: what happens to jobs, leases and workers, without I/O.
+//!
+//! It is a library so that tests and simulations can use each part.
 
-pub mod address_limits;
-pub mod admin;
-pub mod app;
-pub mod audit;
-pub mod backup;
-pub mod bans;
-pub mod base_path;
-pub mod bodies;
-pub mod cli;
-pub mod client_address;
+pub mod admission;
 pub mod clock;
-pub mod compression;
+pub mod commands;
 pub mod config;
-pub mod confirm;
 pub mod database;
 pub mod error;
-pub mod export;
-pub mod glance;
-pub mod import;
+pub mod http;
 pub mod ledger;
 pub mod limited_log;
-pub mod list;
-pub mod listen;
 pub mod metrics;
-pub mod openapi;
-pub mod prune;
+pub mod operations;
 pub mod random;
-pub mod request;
-pub mod request_id;
-pub mod requeue;
-pub mod resume;
-pub mod routes;
+pub mod response_cache;
 pub mod rules;
 pub mod serve;
+pub mod state;
 pub mod store;
-pub mod turns;
-pub mod unread;
-pub mod workers;

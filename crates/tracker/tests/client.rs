@@ -2,7 +2,7 @@
 
 mod support;
 
-use distcompute_tracker::routes::client::version;
+use distcompute_tracker::http::handlers::client::version;
 use support::Tracker;
 
 const SCRIPT: &str = "distcompute_client.js";

@@ -9,7 +9,7 @@ use distcompute_protocol::{
 };
 use distcompute_tracker::{
     database::Database,
-    request::Query,
+    http::request::Query,
     rules::{
         brace::Pattern,
         estimate::{StageLoad, completion, in_words, per_hour, seconds_left},

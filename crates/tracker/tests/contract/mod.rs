@@ -10,9 +10,9 @@ use distcompute_protocol::{
     ANONYMOUS, Done, ErrorCode, Failed, Invalid, MAX_REASON, RejectedWhy, Stage, SyncRequest,
 };
 use distcompute_tracker::{
-    bans,
     clock::ManualClock,
     ledger::GrantedLease,
+    operations::bans,
     rules::{bans::Banned, names},
     store::{
         End, ImportPart, NameKey, NewImport, NewWorker, Page, RankKey, RequeueFilter, Start, State,

@@ -19,14 +19,13 @@ use axum::{
 };
 use clap::Parser as _;
 use distcompute_tracker::{
-    address_limits::AddressLimits,
-    app::{App, router},
-    bodies::Bodies,
-    cli::ServeArgs,
+    admission::{address_limits::AddressLimits, bodies::Bodies},
     clock::ManualClock,
-    config::Settings,
-    listen::{self, Gate, Limits},
+    config::{ServeArgs, Settings},
+    http::router,
     random::Random,
+    serve::listen::{self, Gate},
+    state::{App, Timeouts},
     store::{Store, sqlite::SqliteStore},
 };
 use serde_json::{Value, json};
@@ -38,7 +37,7 @@ use tower::ServiceExt as _;
 pub(crate) const NOW: i64 = 1_795_440_000_000;
 
 /// Short enough to be waited for.
-const LIMITS: Limits = Limits {
+const TIMEOUTS: Timeouts = Timeouts {
     head: Duration::from_millis(300),
     unread: Duration::from_millis(300),
     pause: Duration::from_millis(300),
@@ -46,7 +45,7 @@ const LIMITS: Limits = Limits {
     grace: Duration::from_secs(5),
     refusal_pause: Duration::from_millis(10),
     // Tests look at once at what they did.
-    glance: Duration::ZERO,
+    page_age: Duration::ZERO,
 };
 
 /// Numbers that differ, and the same ones in each run.
@@ -153,8 +152,8 @@ impl Tracker {
             settings: Arc::clone(&settings),
             random: Arc::new(Counting::default()),
             metrics: Arc::default(),
-            glances: Arc::default(),
-            limits: LIMITS,
+            response_cache: Arc::default(),
+            timeouts: TIMEOUTS,
         };
         Self {
             store,
@@ -201,7 +200,7 @@ impl Tracker {
             let _ = stopped.await;
         };
         let gate = self.gate.clone();
-        let task = tokio::spawn(listen::serve(listener, router, gate, LIMITS, stopped));
+        let task = tokio::spawn(listen::serve(listener, router, gate, TIMEOUTS, stopped));
         Served {
             address,
             stop,

@@ -1,0 +1,555 @@
+//! Nobody takes more than their part: registrations, requests, bytes and connections are limited for
+//! each group of addresses. Who asks for more is answered 429 and when to come back.
+//!
+//! Not limited are callers on this machine that come through no proxy, and whoever shows the admin
+//! token.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    num::NonZeroU32,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::{Request, State},
+    http::HeaderMap,
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, DefaultClock, Reference as _},
+    middleware::NoOpMiddleware,
+    state::keyed::HashMapStateStore,
+};
+use hyper::body::{Frame, SizeHint};
+
+use crate::{
+    admission::{admin, client_address::ClientAddress},
+    config::Settings,
+    error::ApiError,
+    metrics::Metrics,
+    rules::quotas::{self, Quotas, Rate, Taken, UNIT},
+};
+
+/// How soon a request that was one too many at a time may be tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Groups are looked through for those that have been quiet once there are more than this, and have
+/// doubled since.
+const FEW_GROUPS: usize = 1_024;
+
+/// Bytes that a request adds up before they are counted.
+const PORTION: u64 = 16 * UNIT;
+
+type Limiter<C> =
+    RateLimiter<IpAddr, HashMapStateStore<IpAddr>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// A rate for each group.
+struct Rates<C: Clock> {
+    limiter: Limiter<C>,
+    rate: Rate,
+    clock: C,
+    /// How many groups there may be until the quiet ones are forgotten.
+    room: Mutex<usize>,
+}
+
+impl<C: Clock + Clone> Rates<C> {
+    fn new(rate: Option<Rate>, clock: &C) -> Option<Self> {
+        let rate = rate?;
+        let quota = Quota::with_period(rate.every)?.allow_burst(rate.burst);
+        Some(Self {
+            limiter: RateLimiter::hashmap_with_clock(quota, clock.clone()),
+            rate,
+            clock: clock.clone(),
+            room: Mutex::new(FEW_GROUPS),
+        })
+    }
+}
+
+impl<C: Clock> Rates<C> {
+    /// Takes so many at once, or says how long to wait for them. More than ever come at once are
+    /// taken for as many as do.
+    fn take(&self, group: IpAddr, count: NonZeroU32) -> Result<(), Duration> {
+        self.forget_the_quiet();
+        let count = count.min(self.rate.burst);
+        let taken = self.limiter.check_key_n(&group, count);
+        match taken {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
+            Err(_) => Err(self.rate.every * self.rate.burst.get()),
+        }
+    }
+
+    fn forget_the_quiet(&self) {
+        let mut room = lock(&self.room);
+        if self.limiter.len() > *room {
+            self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
+            *room = FEW_GROUPS.max(2 * self.limiter.len());
+        }
+    }
+}
+
+/// How many of something each group has now.
+#[derive(Default)]
+struct Counts<T>(Mutex<HashMap<IpAddr, T>>);
+
+impl<T: Copy + Default + PartialEq> Counts<T> {
+    fn change(&self, group: IpAddr, change: impl FnOnce(T) -> T) -> T {
+        let mut counts = lock(&self.0);
+        let count = change(counts.get(&group).copied().unwrap_or_default());
+        if count == T::default() {
+            counts.remove(&group);
+        } else {
+            counts.insert(group, count);
+        }
+        count
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Which limit was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Of registrations.
+    Registrations,
+    /// Of requests.
+    Requests,
+    /// Of bytes.
+    Bytes,
+    /// Of connections.
+    Connections,
+}
+
+impl Limit {
+    /// Its name, as in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Registrations => "registrations",
+            Self::Requests => "requests",
+            Self::Bytes => "bytes",
+            Self::Connections => "connections",
+        }
+    }
+}
+
+/// Why a request has to wait, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// What there is too much of.
+    pub limit: Limit,
+    /// How long to wait.
+    pub wait: Duration,
+}
+
+/// The limits, and what each group has used of them.
+pub struct AddressLimits<C: Clock = DefaultClock> {
+    registrations: Option<Rates<C>>,
+    requests: Option<Rates<C>>,
+    /// No rate of `governor`'s, which cannot be overdrawn.
+    byte_rate: Option<Rate>,
+    bytes: Mutex<TakenBytes>,
+    clock: C,
+    start: C::Instant,
+    most_connections: u32,
+    connections: Counts<u32>,
+    in_flight: Counts<u32>,
+}
+
+impl AddressLimits {
+    /// Limits of which nothing is used yet.
+    #[must_use]
+    pub fn new(quotas: &Quotas) -> Self {
+        Self::with_clock(quotas, &DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> AddressLimits<C> {
+    fn with_clock(quotas: &Quotas, clock: &C) -> Self {
+        Self {
+            registrations: Rates::new(quotas.registration_rate(), clock),
+            requests: Rates::new(quotas.request_rate(), clock),
+            byte_rate: quotas.byte_rate(),
+            bytes: Mutex::new(TakenBytes {
+                by_group: HashMap::new(),
+                room: FEW_GROUPS,
+            }),
+            start: clock.now(),
+            clock: clock.clone(),
+            most_connections: match quotas.connections {
+                0 => u32::MAX,
+                most => most,
+            },
+            connections: Counts::default(),
+            in_flight: Counts::default(),
+        }
+    }
+}
+
+impl<C: Clock> AddressLimits<C> {
+    /// Counts a connection until the answer is dropped; `None`: there are too many.
+    pub fn connect(self: &Arc<Self>, address: IpAddr) -> Option<Connected<C>> {
+        let group = quotas::group(address);
+        let connected = Connected {
+            limits: Arc::clone(self),
+            group,
+        };
+        let count = self.connections.change(group, |count| count + 1);
+        (count <= self.most_connections).then_some(connected)
+    }
+
+    /// Counts a request that is being answered until all that holds the answer is dropped.
+    fn begin(self: &Arc<Self>, group: IpAddr) -> Result<Arc<InFlight<C>>, Refusal> {
+        let in_flight = Arc::new(InFlight {
+            limits: Arc::clone(self),
+            group,
+            bytes: AtomicU64::new(0),
+        });
+        let count = self.in_flight.change(group, |count| count + 1);
+        if count > self.most_connections {
+            return Err(Refusal {
+                limit: Limit::Connections,
+                wait: AGAIN,
+            });
+        }
+        Ok(in_flight)
+    }
+
+    /// Counts a request, and whether it is a registration.
+    fn ask(&self, group: IpAddr, registers: bool) -> Result<(), Refusal> {
+        let refusal = |limit| move |wait| Refusal { limit, wait };
+        let overdrawn = self.overdrawn(group).map_or(Ok(()), Err);
+        overdrawn.map_err(refusal(Limit::Bytes))?;
+        take_one(self.requests.as_ref(), group).map_err(refusal(Limit::Requests))?;
+        if registers {
+            let registrations = self.registrations.as_ref();
+            take_one(registrations, group).map_err(refusal(Limit::Registrations))?;
+        }
+        Ok(())
+    }
+
+    /// Counts bytes that went over the line.
+    fn charge(&self, group: IpAddr, bytes: u64) {
+        if let Some(rate) = &self.byte_rate
+            && bytes > 0
+        {
+            let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+            let now = self.now();
+            let mut taken = lock(&self.bytes);
+            taken
+                .by_group
+                .entry(group)
+                .or_default()
+                .add(now, rate, units);
+            taken.forget_the_quiet(now);
+        }
+    }
+
+    /// Whether bytes were sent beyond the rate: how long until it has made up for them.
+    fn overdrawn(&self, group: IpAddr) -> Option<Duration> {
+        let rate = self.byte_rate.as_ref()?;
+        let taken = lock(&self.bytes).by_group.get(&group).copied()?;
+        taken.wait(self.now(), rate)
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.now().duration_since(self.start).into()
+    }
+}
+
+/// The bytes that groups have taken.
+struct TakenBytes {
+    by_group: HashMap<IpAddr, Taken>,
+    /// How many groups there may be until the quiet ones are forgotten.
+    room: usize,
+}
+
+impl TakenBytes {
+    fn forget_the_quiet(&mut self, now: Duration) {
+        if self.by_group.len() > self.room {
+            self.by_group.retain(|_, taken| !taken.is_over(now));
+            self.by_group.shrink_to_fit();
+            self.room = FEW_GROUPS.max(2 * self.by_group.len());
+        }
+    }
+}
+
+fn take_one<C: Clock>(rates: Option<&Rates<C>>, group: IpAddr) -> Result<(), Duration> {
+    rates.map_or(Ok(()), |rates| rates.take(group, NonZeroU32::MIN))
+}
+
+/// A connection that counts for its group.
+pub struct Connected<C: Clock = DefaultClock> {
+    limits: Arc<AddressLimits<C>>,
+    group: IpAddr,
+}
+
+impl<C: Clock> Drop for Connected<C> {
+    fn drop(&mut self) {
+        let connections = &self.limits.connections;
+        connections.change(self.group, |count| count.saturating_sub(1));
+    }
+}
+
+/// A request that is being answered.
+struct InFlight<C: Clock = DefaultClock> {
+    limits: Arc<AddressLimits<C>>,
+    group: IpAddr,
+    /// Not counted yet.
+    bytes: AtomicU64,
+}
+
+impl<C: Clock> InFlight<C> {
+    fn moved(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes >= PORTION {
+            let whole = self.bytes.swap(0, Ordering::Relaxed);
+            self.limits.charge(self.group, whole);
+        }
+    }
+}
+
+impl<C: Clock> Drop for InFlight<C> {
+    fn drop(&mut self) {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        self.limits.charge(self.group, bytes);
+        let in_flight = &self.limits.in_flight;
+        in_flight.change(self.group, |count| count.saturating_sub(1));
+    }
+}
+
+/// A body whose bytes are counted.
+struct Counted {
+    body: Body,
+    request: Arc<InFlight>,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.request.moved(data.len());
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The group that a request counts for; `None`: it is not limited.
+fn limited(settings: &Settings, request: &Request) -> Option<IpAddr> {
+    let ClientAddress(address) = request.extensions().get()?;
+    let address = (*address)?;
+    let is_local = address.is_loopback() && !is_proxied(request.headers());
+    let is_free = is_local || admin::is_admin(settings, request.headers());
+    (!is_free).then(|| quotas::group(address))
+}
+
+fn is_proxied(headers: &HeaderMap) -> bool {
+    admin::PROXIED
+        .iter()
+        .any(|name| headers.contains_key(*name))
+}
+
+/// The group that a request counts for, where it is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group(pub IpAddr);
+
+/// What [`refuse`] is to answer.
+#[derive(Debug, Clone, Copy)]
+struct Refused(Refusal);
+
+/// What [`limit`] goes by.
+#[derive(Clone)]
+pub struct Limiting {
+    /// Who is trusted.
+    pub settings: Arc<Settings>,
+    /// The limits.
+    pub limits: Arc<AddressLimits>,
+    /// Counts refusals.
+    pub metrics: Arc<Metrics>,
+    /// How long a refusal takes.
+    pub pause: Duration,
+}
+
+/// Limits what each group asks for.
+///
+/// A refusal is answered further in, by [`refuse`], for it needs the headers without which a browser
+/// shows no page an answer of another origin.
+pub async fn limit(State(by): State<Limiting>, mut request: Request, next: Next) -> Response {
+    let Some(group) = limited(&by.settings, &request) else {
+        return next.run(request).await;
+    };
+    request.extensions_mut().insert(Group(group));
+    let registers = request.uri().path() == "/api/new";
+    let refusal = match by.limits.begin(group) {
+        Ok(in_flight) => match by.limits.ask(group, registers) {
+            Ok(()) => {
+                let counted = |body| {
+                    let request = Arc::clone(&in_flight);
+                    Body::new(Counted { body, request })
+                };
+                return next.run(request.map(counted)).await.map(counted);
+            }
+            Err(refusal) => {
+                tokio::time::sleep(by.pause).await;
+                refusal
+            }
+        },
+        Err(refusal) => refusal,
+    };
+    by.metrics.limited(refusal.limit.name());
+    tracing::debug!(%group, limit = refusal.limit.name(), "asked to wait");
+    request.extensions_mut().insert(Refused(refusal));
+    next.run(request).await
+}
+
+/// Answers those who were found to ask for too much.
+pub async fn refuse(request: Request, next: Next) -> Response {
+    match request.extensions().get() {
+        None => next.run(request).await,
+        Some(Refused(refusal)) => {
+            ApiError::Wait(quotas::retry_after_s(refusal.wait)).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    const QUOTAS: Quotas = Quotas {
+        registrations: 6,
+        requests: 10,
+        bytes: 10 * UNIT,
+        connections: 3,
+    };
+
+    type Faked = Arc<AddressLimits<FakeRelativeClock>>;
+
+    fn limits() -> (Faked, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        let limits = AddressLimits::with_clock(&QUOTAS, &clock);
+        (Arc::new(limits), clock)
+    }
+
+    fn address(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
+    }
+
+    /// How many of so many requests are let through.
+    fn let_through(limits: &Faked, group: IpAddr, count: u32, registers: bool) -> u32 {
+        let asked = (0..count).filter(|_| limits.ask(group, registers).is_ok());
+        u32::try_from(asked.count()).expect("few")
+    }
+
+    #[test]
+    fn each_address_has_its_own_rate_and_what_it_did_not_use_adds_up_for_a_while() {
+        let (limits, clock) = limits();
+        assert_eq!(let_through(&limits, address(1), 1_000, false), 100);
+        let refusal = limits.ask(address(1), false).expect_err("used up");
+        assert_eq!(refusal.limit, Limit::Requests);
+        assert!(refusal.wait <= Duration::from_millis(100));
+        assert_eq!(let_through(&limits, address(2), 50, false), 50);
+        clock.advance(refusal.wait);
+        assert_eq!(let_through(&limits, address(1), 10, false), 1);
+        clock.advance(Duration::from_secs(3_600));
+        assert_eq!(let_through(&limits, address(1), 1_000, false), 100);
+    }
+
+    #[test]
+    fn registrations_have_a_rate_of_their_own() {
+        let (limits, clock) = limits();
+        assert_eq!(let_through(&limits, address(1), 80, true), 60);
+        assert_eq!(let_through(&limits, address(1), 1, false), 1);
+        clock.advance(Duration::from_secs(10));
+        assert_eq!(let_through(&limits, address(1), 80, true), 1);
+        let refusal = limits.ask(address(1), true).expect_err("used up");
+        assert_eq!(refusal.limit, Limit::Registrations);
+        assert!(refusal.wait <= Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_was_sent_beyond_the_rate_is_waited_for() {
+        let (limits, clock) = limits();
+        let request = limits.begin(address(1)).expect("room");
+        // A minute's worth, of which ten seconds' may come at once.
+        for _ in 0..600 {
+            request.moved(UNIT as usize);
+        }
+        drop(request);
+        let refusal = limits.ask(address(1), false).expect_err("owes bytes");
+        assert_eq!(refusal.limit, Limit::Bytes);
+        let seconds = refusal.wait.as_secs_f64();
+        assert!((49.0..=50.0).contains(&seconds), "{seconds}");
+        assert!(limits.ask(address(2), false).is_ok());
+        clock.advance(Duration::from_secs(45));
+        assert!(limits.ask(address(1), false).is_err());
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(limits.ask(address(1), false), Ok(()));
+    }
+
+    #[test]
+    fn requests_at_once_and_connections_go_back_when_they_end() {
+        let (limits, _) = limits();
+        let mut requests: Vec<_> = (0..3).map(|_| limits.begin(address(1))).collect();
+        assert!(requests.iter().all(Result::is_ok));
+        let refusal = limits.begin(address(1)).err().expect("too many");
+        assert_eq!(refusal.limit, Limit::Connections);
+        requests.pop();
+        assert!(limits.begin(address(1)).is_ok());
+        let network = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
+        let connections: Vec<_> = (0..3).map(|at| limits.connect(network(at))).collect();
+        assert!(connections.iter().all(Option::is_some));
+        assert!(limits.connect(network(9)).is_none(), "the same network");
+        drop((requests, connections));
+        assert!(lock(&limits.connections.0).is_empty());
+        assert!(lock(&limits.in_flight.0).is_empty());
+    }
+
+    #[test]
+    fn many_addresses_leave_nothing_behind() {
+        let (limits, clock) = limits();
+        let requests = limits.requests.as_ref().expect("limited");
+        for address in 0..100_000_u32 {
+            let group = IpAddr::from(address.to_be_bytes());
+            assert_eq!(limits.ask(group, true), Ok(()));
+            limits.charge(group, 1);
+            clock.advance(Duration::from_millis(50));
+        }
+        assert!(requests.limiter.len() <= 2 * FEW_GROUPS);
+        assert!(lock(&limits.bytes).by_group.len() <= 2 * FEW_GROUPS);
+        let registrations = limits.registrations.as_ref().expect("limited");
+        assert!(registrations.limiter.len() <= 2 * FEW_GROUPS);
+    }
+}

@@ -1,0 +1,479 @@
+//! The memory for bodies, of requests and of answers. All together have a budget, so that no number of
+//! callers can make the tracker run out of memory, whether they send and do not end, or ask and do not
+//! read; and nobody has more than half of it. Who finds it used up is told to come back.
+
+use std::{
+    collections::HashMap,
+    error::Error,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    RequestExt as _,
+    body::{Body, Bytes, HttpBody as _},
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use distcompute_protocol::ErrorCode;
+use futures_util::StreamExt as _;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{
+    admission::{
+        address_limits::Group,
+        turns::{Turn, Turns},
+    },
+    error::{ApiError, fault},
+    store::StoreError,
+};
+
+/// What the budget is counted in, in bytes.
+const UNIT: usize = 1024;
+
+/// Bodies up to this many bytes have a budget of their own: large ones that come or go slowly must not
+/// hold up the calls that every volunteer makes.
+const SMALL: usize = 64 * 1024;
+
+/// The budget for the first [`SMALL`] bytes of every body.
+const SMALL_BUDGET: usize = 32 << 20;
+
+/// The budget for what is larger, in bodies of the largest size that is taken.
+const LARGE_BODIES: usize = 4;
+
+/// Answers up to this size are not counted: a connection has one at a time.
+const TINY: u64 = 4_096;
+
+/// How long a body waits for its share.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The least that a body must bring in a window of time, if it does not end in it: a kilobyte a second,
+/// a thirtieth of what the slowest lines bring that are reckoned with.
+const WINDOW: Duration = Duration::from_secs(20);
+const LEAST: usize = 20 * UNIT;
+
+/// The budget.
+#[derive(Debug)]
+pub struct Bodies {
+    small: Part,
+    large: Part,
+    turns: Turns,
+}
+
+/// One of the two parts of the budget.
+#[derive(Debug, Clone)]
+struct Part {
+    room: Arc<Semaphore>,
+    /// What each group of addresses has, and may have at most.
+    by_group: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    most: usize,
+}
+
+impl Part {
+    fn new(bytes: usize) -> Self {
+        let units = (bytes / UNIT).min(Semaphore::MAX_PERMITS);
+        Self {
+            room: Arc::new(Semaphore::new(units)),
+            by_group: Arc::default(),
+            most: units / 2,
+        }
+    }
+
+    fn change(&self, group: IpAddr, change: impl FnOnce(usize) -> Option<usize>) -> bool {
+        let mut groups = self.by_group.lock().unwrap_or_else(PoisonError::into_inner);
+        let units = change(groups.get(&group).copied().unwrap_or_default());
+        match units {
+            Some(0) => drop(groups.remove(&group)),
+            Some(units) => drop(groups.insert(group, units)),
+            None => {}
+        }
+        units.is_some()
+    }
+}
+
+/// What is held of one part.
+#[derive(Debug)]
+struct Held {
+    part: Part,
+    group: Option<IpAddr>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    fn new(part: &Part, group: Option<IpAddr>) -> Self {
+        Self {
+            part: part.clone(),
+            group,
+            permit: None,
+        }
+    }
+
+    fn units(&self) -> usize {
+        let permit = self.permit.as_ref();
+        permit.map_or(0, OwnedSemaphorePermit::num_permits)
+    }
+
+    /// Makes it large enough for so many bytes, waiting for that no longer than `patience`.
+    async fn grow(&mut self, bytes: usize, patience: Duration) -> Result<(), ApiError> {
+        let lacks = bytes.div_ceil(UNIT).saturating_sub(self.units());
+        if lacks == 0 {
+            return Ok(());
+        }
+        let most = self.part.most;
+        let take = |held: usize| Some(held + lacks).filter(|held| *held <= most);
+        if self
+            .group
+            .is_some_and(|group| !self.part.change(group, take))
+        {
+            return Err(StoreError::Busy.into());
+        }
+        let count = u32::try_from(lacks).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.part.room);
+        // Given back if this is not waited for to its end.
+        let mut counted = Counted {
+            part: &self.part,
+            group: self.group,
+            units: lacks,
+        };
+        let more = timeout(patience, room.acquire_many_owned(count)).await;
+        let Ok(Ok(more)) = more else {
+            return Err(StoreError::Busy.into());
+        };
+        counted.units = 0;
+        drop(counted);
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
+        }
+        Ok(())
+    }
+
+    /// Gives back what so many bytes do not need.
+    fn shrink(&mut self, bytes: usize) {
+        let spare = self.units().saturating_sub(bytes.div_ceil(UNIT));
+        if let Some(permit) = &mut self.permit {
+            drop(permit.split(spare));
+        }
+        give_back(&self.part, self.group, spare);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        give_back(&self.part, self.group, self.units());
+    }
+}
+
+fn give_back(part: &Part, group: Option<IpAddr>, units: usize) {
+    if let (Some(group), 1..) = (group, units) {
+        part.change(group, |held| Some(held.saturating_sub(units)));
+    }
+}
+
+/// Units that are counted for a group and not held yet.
+struct Counted<'a> {
+    part: &'a Part,
+    group: Option<IpAddr>,
+    units: usize,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        give_back(self.part, self.group, self.units);
+    }
+}
+
+/// A part of the budget, which goes back when it is dropped.
+#[derive(Debug)]
+pub struct Share {
+    small: Held,
+    large: Held,
+}
+
+impl Share {
+    /// Makes a share large enough for so many bytes.
+    async fn grow(&mut self, bytes: usize, patience: Duration) -> Result<(), ApiError> {
+        self.small.grow(bytes.min(SMALL), PATIENCE).await?;
+        let large = bytes.saturating_sub(SMALL);
+        self.large.grow(large, patience).await
+    }
+
+    /// Puts bytes and their share together: it goes back when the bytes have gone.
+    #[must_use]
+    pub fn with(mut self, bytes: Bytes) -> Bytes {
+        self.small.shrink(bytes.len().min(SMALL));
+        self.large.shrink(bytes.len().saturating_sub(SMALL));
+        Bytes::from_owner(Owned {
+            bytes,
+            _share: self,
+        })
+    }
+}
+
+struct Owned {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Marks an answer whose body is kept for many, or is counted already.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept;
+
+impl Bodies {
+    /// A budget for a tracker that takes bodies of up to `largest` bytes.
+    #[must_use]
+    pub fn new(largest: u64) -> Self {
+        let largest = usize::try_from(largest).unwrap_or(usize::MAX);
+        let large = LARGE_BODIES.saturating_mul(largest).max(SMALL_BUDGET);
+        Self {
+            small: Part::new(SMALL_BUDGET),
+            large: Part::new(large),
+            turns: Turns::default(),
+        }
+    }
+
+    fn share(&self, group: Option<Group>) -> Share {
+        let group = group.map(|Group(group)| group);
+        Share {
+            small: Held::new(&self.small, group),
+            large: Held::new(&self.large, group),
+        }
+    }
+
+    /// A share for so many bytes, which is waited for.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub async fn reserve(&self, group: Option<Group>, bytes: usize) -> Result<Share, ApiError> {
+        let mut share = self.share(group);
+        share.grow(bytes, PATIENCE).await?;
+        Ok(share)
+    }
+
+    /// A share for what is there already, which is not waited for.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub async fn reserve_now(&self, group: Option<Group>, bytes: usize) -> Result<Share, ApiError> {
+        let mut share = self.share(group);
+        share.grow(bytes, Duration::ZERO).await?;
+        Ok(share)
+    }
+
+    /// Reads the whole body of a request, and waits until it is its turn to be worked on.
+    ///
+    /// # Errors
+    /// The body is larger than the call takes, came too slowly, broke off, or found no room.
+    pub(crate) async fn collect(
+        &self,
+        request: Request,
+    ) -> Result<(Bytes, Share, Option<Turn>), ApiError> {
+        let group = request.extensions().get().copied();
+        let mut share = self.share(group);
+        let mut chunks = request.with_limited_body().into_body().into_data_stream();
+        let mut body = Vec::<u8>::new();
+        let (mut ends, mut before) = (Instant::now() + WINDOW, 0);
+        loop {
+            let Ok(chunk) = timeout_at(ends, chunks.next()).await else {
+                if body.len() < before + LEAST {
+                    return Err(too_slow());
+                }
+                (ends, before) = (ends + WINDOW, body.len());
+                continue;
+            };
+            let Some(chunk) = chunk else { break };
+            let chunk = chunk.map_err(|error| unread(&error))?;
+            share.grow(body.len() + chunk.len(), PATIENCE).await?;
+            if body.capacity() - body.len() < chunk.len() {
+                // Not twice as much each time, which is what a list takes by itself.
+                body.reserve_exact(chunk.len().max(body.len() / 8));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let turn = self.turns.next(group).await;
+        Ok((body.into(), share, turn))
+    }
+}
+
+/// Counts the bodies of answers as long as they have not gone to who asked.
+pub async fn hold_answers(
+    State(bodies): State<Arc<Bodies>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let group = request.extensions().get().copied();
+    let answer = next.run(request).await;
+    let size = answer.body().size_hint().exact();
+    // What comes from a stream is held in pieces, by who makes it.
+    let Some(size) = size.filter(|size| *size > TINY) else {
+        return answer;
+    };
+    if answer.extensions().get::<Kept>().is_some() {
+        return answer;
+    }
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let share = match bodies.reserve_now(group, size).await {
+        Ok(share) => share,
+        Err(error) => return error.into_response(),
+    };
+    let (parts, body) = answer.into_parts();
+    match axum::body::to_bytes(body, size).await {
+        Ok(bytes) => Response::from_parts(parts, Body::from(share.with(bytes))),
+        Err(error) => ApiError::from(StoreError::Failed(error.to_string())).into_response(),
+    }
+}
+
+fn too_slow() -> ApiError {
+    let sentence = "The body came too slowly; the tracker did not wait for its end.".to_owned();
+    ApiError::Said(ErrorCode::TooSlow, sentence)
+}
+
+fn unread(error: &axum::Error) -> ApiError {
+    if caused_by::<http_body_util::LengthLimitError>(error) {
+        let sentence = "The body is larger than this call takes.".to_owned();
+        return ApiError::Said(ErrorCode::TooLarge, sentence);
+    }
+    if timed_out(error) {
+        return too_slow();
+    }
+    let message = format!("The body could not be read: {error}");
+    ApiError::Faults(vec![fault("body_unreadable", &["body"], &message, None)])
+}
+
+/// Whether a time limit ended the reading, somewhere below.
+pub(crate) fn timed_out(error: &(dyn Error + 'static)) -> bool {
+    caused_by::<tower_http::timeout::TimeoutError>(error)
+}
+
+fn caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<E>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MB: usize = 1 << 20;
+
+    fn group(last: u8) -> Option<Group> {
+        Some(Group([192, 0, 2, last].into()))
+    }
+
+    fn free(bodies: &Bodies) -> [usize; 2] {
+        [&bodies.small, &bodies.large].map(|part| part.room.available_permits())
+    }
+
+    fn is_busy<T>(outcome: &Result<T, ApiError>) -> bool {
+        matches!(outcome, Err(ApiError::Store(StoreError::Busy)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_the_budget_used_up_is_told_to_come_back_and_small_bodies_go_on() {
+        let bodies = Bodies::new(10 << 20);
+        let mut shares = Vec::new();
+        for _ in 0..LARGE_BODIES {
+            shares.push(bodies.reserve(None, 10 * MB).await.expect("room"));
+        }
+        let late = bodies.reserve(None, 10 * MB).await;
+        assert!(is_busy(&late));
+        bodies.reserve(None, SMALL).await.expect("its own room");
+        shares.pop();
+        bodies.reserve(None, 10 * MB).await.expect("room again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_address_has_more_than_half() {
+        let bodies = Bodies::new(16 << 20);
+        let first = bodies.reserve(group(1), 16 * MB).await.expect("a quarter");
+        let second = bodies.reserve(group(1), 16 * MB).await.expect("half");
+        assert!(is_busy(&bodies.reserve(group(1), MB).await));
+        let other = bodies.reserve(group(2), 16 * MB).await.expect("others");
+        drop(second);
+        let again = bodies.reserve(group(1), 16 * MB).await.expect("again");
+        drop((first, other, again));
+        for part in [&bodies.small, &bodies.large] {
+            assert!(part.by_group.lock().expect("whole").is_empty());
+        }
+        // What was not waited for to its end is not counted either.
+        let all = bodies.reserve(None, 64 * MB).await.expect("all");
+        assert!(is_busy(&bodies.reserve(group(1), MB).await));
+        drop(all);
+        assert!(bodies.large.by_group.lock().expect("whole").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_share_is_as_large_as_its_body_and_goes_back_with_the_last_of_its_bytes() {
+        let bodies = Bodies::new(1 << 20);
+        let before = free(&bodies);
+        let held = || {
+            let free = free(&bodies);
+            (before[0] - free[0] + before[1] - free[1]) * UNIT
+        };
+        let mut share = bodies.share(group(1));
+        for bytes in [1, 1_000, 5_000, SMALL, SMALL + 1, SMALL + 10_000] {
+            share.grow(bytes, PATIENCE).await.expect("room");
+            assert!((bytes..bytes + 2 * UNIT).contains(&held()), "{bytes}");
+        }
+        let bytes = share.with(Bytes::from(vec![0; 2_000]));
+        assert_eq!(held(), 2 * UNIT);
+        let last = bytes.slice(..10);
+        drop(bytes);
+        assert_eq!(held(), 2 * UNIT);
+        drop(last);
+        assert_eq!(held(), 0);
+    }
+
+    /// What becomes of a body of which so many bytes come every so often.
+    async fn trickled(bytes: usize, every: Duration, times: usize) -> Result<usize, ApiError> {
+        let chunks = futures_util::stream::iter(0..times).then(move |_| async move {
+            tokio::time::sleep(every).await;
+            Ok::<_, std::io::Error>(vec![b'x'; bytes])
+        });
+        let request = Request::new(Body::from_stream(chunks));
+        let bodies = Bodies::new(16 << 20);
+        bodies.collect(request).await.map(|(body, ..)| body.len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_not_waited_for_and_a_slow_line_is() {
+        let second = Duration::from_secs(1);
+        for (bytes, every) in [(1, 19 * second), (1, second), (900, second)] {
+            let outcome = trickled(bytes, every, 100).await;
+            let code = match outcome {
+                Err(ApiError::Said(code, _)) => Some(code),
+                _ => None,
+            };
+            assert_eq!(code, Some(ErrorCode::TooSlow), "{bytes} bytes");
+        }
+        // A line of a quarter of a megabit a second which three requests share, and one that rests.
+        assert_eq!(trickled(10_000, second, 90).await.ok(), Some(900_000));
+        assert_eq!(trickled(90_000, 9 * second, 10).await.ok(), Some(900_000));
+        // One that is over in time may be as short as it likes.
+        assert_eq!(trickled(1, 4 * second, 4).await.ok(), Some(4));
+        // What came fast is no reason to wait for the rest.
+        let fast = futures_util::stream::iter([Ok::<_, std::io::Error>(vec![0; MB])]);
+        let never = fast.chain(futures_util::stream::pending());
+        let request = Request::new(Body::from_stream(never));
+        let began = Instant::now();
+        let outcome = Bodies::new(16 << 20).collect(request).await;
+        assert!(outcome.is_err() && began.elapsed() <= 2 * WINDOW);
+    }
+}

@@ -1,0 +1,105 @@
+//! Calls of one address are worked on a few at a time, so that a crowd of them is a queue of its own and
+//! not one before everybody else: what is written for all goes through one task.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::admission::address_limits::Group;
+
+/// How many calls of a group are worked on at the same time. One transaction settles all that wait, so
+/// these are some hundreds a second: a class behind one address has no use for more.
+const AT_ONCE: usize = 4;
+
+/// Who is being worked for.
+#[derive(Debug, Clone, Default)]
+pub struct Turns(Arc<Mutex<HashMap<IpAddr, Arc<Semaphore>>>>);
+
+/// The right to be worked for; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    turns: Turns,
+    group: IpAddr,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Turns {
+    /// Waits until it is a call's turn. One that counts for no group has it at once.
+    pub async fn next(&self, group: Option<Group>) -> Option<Turn> {
+        let Group(group) = group?;
+        let mut turn = Turn {
+            turns: self.clone(),
+            group,
+            permit: None,
+        };
+        let places = self.places(group);
+        // It is never closed. A caller that goes away while it waits gives up its turn.
+        turn.permit = places.acquire_owned().await.ok();
+        Some(turn)
+    }
+
+    fn places(&self, group: IpAddr) -> Arc<Semaphore> {
+        let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = groups.entry(group);
+        Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.permit.take();
+        let mut groups = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever works or waits has another reference.
+        let idle = |places: &Arc<Semaphore>| Arc::strong_count(places) == 1;
+        if groups.get(&self.group).is_some_and(idle) {
+            groups.remove(&self.group);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn group(last: u8) -> Option<Group> {
+        Some(Group(IpAddr::from([192, 0, 2, last])))
+    }
+
+    #[tokio::test]
+    async fn a_crowd_of_one_address_waits_for_itself_alone() {
+        let turns = Turns::default();
+        let mut held = Vec::new();
+        for _ in 0..AT_ONCE {
+            held.push(turns.next(group(1)).await);
+        }
+        let mut waits = Box::pin(turns.next(group(1)));
+        assert!(waits.as_mut().now_or_never().is_none());
+        assert!(turns.next(group(2)).now_or_never().is_some());
+        for _ in 0..100 {
+            assert_eq!(turns.next(None).await.map(|turn| turn.group), None);
+        }
+        held.pop();
+        assert!(waits.await.is_some());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_those_who_have_gone() {
+        let turns = Turns::default();
+        let held: Vec<_> = [turns.next(group(1)).await, turns.next(group(2)).await].into();
+        let more = turns.next(group(1)).await;
+        drop(held);
+        assert_eq!(turns.0.lock().expect("no panic").len(), 1);
+        for _ in 0..AT_ONCE {
+            let given_up = Box::pin(turns.next(group(3)));
+            drop(given_up);
+        }
+        drop(more);
+        assert_eq!(turns.0.lock().expect("no panic").len(), 0);
+    }
+}

@@ -1,0 +1,40 @@
+//! The commands: what is read from a command line and said at a terminal. What they do is in `operations`
+//! and `serve`.
+
+pub mod audit;
+pub mod backup;
+pub mod ban;
+pub mod cli;
+mod confirm;
+pub mod export;
+pub mod import;
+mod list;
+mod open;
+pub mod prune;
+pub mod requeue;
+pub mod resume;
+pub mod serve;
+pub mod workers;
+
+use self::cli::Command;
+
+/// Runs a command.
+///
+/// # Errors
+/// A sentence, or several, that say why it failed.
+pub async fn run(command: Command) -> Result<(), String> {
+    match command {
+        Command::Serve(args) => serve::run(&args).await,
+        Command::CheckConfig(args) => serve::check(&args),
+        Command::Import(args) => import::run(&args).await,
+        Command::Export(args) => export::run(&args).await,
+        Command::Backup(args) => backup::run(&args).await,
+        Command::Prune(args) => prune::run(&args).await,
+        Command::Audit(args) => audit::run(&args).await,
+        Command::Requeue(args) => requeue::run(&args).await,
+        Command::Workers(args) => workers::run(&args).await,
+        Command::Ban(args) => ban::run(&args).await,
+        Command::Pardon(args) => ban::run_pardon(&args).await,
+        Command::Resume(args) => resume::run(&args).await,
+    }
+}

@@ -1,0 +1,149 @@
+//! The flags of `serve`, and the environment variables that stand for them.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Flags of `serve`. A list in an environment variable is separated by `;`.
+#[derive(Debug, Default, Parser)]
+pub struct ServeArgs {
+    /// A configuration file; flags and environment variables go before it
+    #[arg(long, env = "DISTCOMPUTE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, env = "DISTCOMPUTE_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// The database: sqlite:FILE or postgres://USER@HOST/NAME [default: sqlite:jobs.db]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_DATABASE",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub database: Option<String>,
+    /// The project's name
+    #[arg(long, env = "DISTCOMPUTE_PROJECT", value_name = "NAME")]
+    pub project: Option<String>,
+    /// What the project is about, as plain text for the dashboard
+    #[arg(long, env = "DISTCOMPUTE_DESCRIPTION", value_name = "TEXT")]
+    pub description: Option<String>,
+    /// A stage and its name; repeat for each, from a on without a gap [default: a=CPU]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_STAGE",
+        value_name = "LETTER=NAME",
+        value_delimiter = ';'
+    )]
+    pub stage: Vec<String>,
+    /// How many distinct volunteers must call a job's input bad until it is made again [default: 5]
+    #[arg(long, env = "DISTCOMPUTE_INVALID_AFTER", value_name = "COUNT")]
+    pub invalid_after: Option<u32>,
+    /// At how many distinct volunteers a job must fail to be set aside [default: 5]
+    #[arg(long, env = "DISTCOMPUTE_MAX_ATTEMPTS", value_name = "COUNT")]
+    pub max_attempts: Option<u32>,
+    /// At how many distinct volunteers everything must fail for a stage to be paused; 0 for never
+    /// [default: 3]
+    #[arg(long, env = "DISTCOMPUTE_PAUSE_AFTER", value_name = "COUNT")]
+    pub pause_after: Option<u32>,
+    /// Seconds after which a lease ends unless a sync holds it [default: 300]
+    #[arg(long, env = "DISTCOMPUTE_LEASE_S", value_name = "SECONDS")]
+    pub lease_s: Option<u32>,
+    /// A text of your own: when it changes, clients load their worker script anew
+    #[arg(long, env = "DISTCOMPUTE_APP_VERSION", value_name = "TEXT")]
+    pub app_version: Option<String>,
+    /// A folder to serve and where; repeat for more, the longest address wins
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_FILES",
+        value_name = "/PATH=FOLDER",
+        value_delimiter = ';'
+    )]
+    pub files: Vec<String>,
+    /// The path under which a proxy that does not strip it makes the tracker known, as /tracker
+    #[arg(long, env = "DISTCOMPUTE_BASE_PATH", value_name = "/PATH")]
+    pub base_path: Option<String>,
+    /// The address of the volunteer page on this tracker
+    #[arg(long, env = "DISTCOMPUTE_VOLUNTEER_PAGE", value_name = "/PATH")]
+    pub volunteer_page: Option<String>,
+    /// The address of a page on this tracker that shows the results so far
+    #[arg(long, env = "DISTCOMPUTE_PREVIEW", value_name = "/PATH")]
+    pub preview: Option<String>,
+    /// Let anybody fetch results [default: false]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_PUBLIC_RESULTS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub public_results: Option<bool>,
+    /// An origin whose pages may call the API, or * for all; repeat for more [default: *]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_CORS_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ';'
+    )]
+    pub cors_origin: Vec<String>,
+    /// A name under which the tracker is known; requests for others are refused; repeat for more
+    /// [default: any]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_HOST",
+        value_name = "NAME",
+        value_delimiter = ';'
+    )]
+    pub host: Vec<String>,
+    /// The address or network of a proxy that is believed when it says who called it; repeat for more
+    /// [default: 127.0.0.0/8 and ::1]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_TRUSTED_PROXY",
+        value_name = "ADDRESS",
+        value_delimiter = ';'
+    )]
+    pub trusted_proxy: Vec<String>,
+    /// Registrations that one address may make a minute; 0 for any number [default: 120]
+    #[arg(long, env = "DISTCOMPUTE_LIMIT_REGISTRATIONS", value_name = "COUNT")]
+    pub limit_registrations: Option<u32>,
+    /// Requests that one address may make a second; 0 for any number [default: 400]
+    #[arg(long, env = "DISTCOMPUTE_LIMIT_REQUESTS", value_name = "COUNT")]
+    pub limit_requests: Option<u32>,
+    /// Bytes that one address may send and fetch a second; 0 for any number [default: 33554432]
+    #[arg(long, env = "DISTCOMPUTE_LIMIT_BYTES", value_name = "BYTES")]
+    pub limit_bytes: Option<u64>,
+    /// Connections that one address may have, and requests at once; 0 for any number [default: 512]
+    #[arg(long, env = "DISTCOMPUTE_LIMIT_CONNECTIONS", value_name = "COUNT")]
+    pub limit_connections: Option<u32>,
+    /// A secret of at least 16 characters for the operator's calls; better kept in a file, since a
+    /// command line can be read by everybody on the machine
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_ADMIN_TOKEN",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub admin_token: Option<String>,
+    /// A file that holds this secret
+    #[arg(long, env = "DISTCOMPUTE_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
+    /// Who may read /metrics: token, loopback or public [default: token]
+    #[arg(long, env = "DISTCOMPUTE_METRICS", value_name = "WHO")]
+    pub metrics: Option<String>,
+    /// The Content-Security-Policy of what --files serves; empty for none
+    #[arg(long, env = "DISTCOMPUTE_FILES_POLICY", value_name = "POLICY")]
+    pub files_policy: Option<String>,
+    /// Seconds without a word after which a worker is forgotten [default: 7200]
+    #[arg(long, env = "DISTCOMPUTE_IDLE_TIMEOUT_S", value_name = "SECONDS")]
+    pub idle_timeout_s: Option<u64>,
+    /// Seconds between two looks for such workers [default: 300]
+    #[arg(long, env = "DISTCOMPUTE_SWEEP_INTERVAL_S", value_name = "SECONDS")]
+    pub sweep_interval_s: Option<u64>,
+    /// The largest body that a request may have, in bytes [default: 16777216]
+    #[arg(long, env = "DISTCOMPUTE_MAX_BODY", value_name = "BYTES")]
+    pub max_body: Option<u64>,
+    /// What is logged: error, warn, info, debug, trace, or a filter [default: info]
+    #[arg(long, env = "DISTCOMPUTE_LOG", value_name = "LEVEL")]
+    pub log: Option<String>,
+}

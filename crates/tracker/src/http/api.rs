@@ -1,0 +1,49 @@
+//! The API as a whole, with the document that describes it.
+
+use std::sync::LazyLock;
+
+use axum::{
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use utoipa::OpenApi as _;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    http::{
+        handlers::{bans, jobs, project, requeue, results, resume, sync, volunteer, workers},
+        openapi::{Document, NoRefusals},
+    },
+    state::App,
+};
+
+/// The API, which describes itself.
+#[must_use]
+pub(super) fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(volunteer::router())
+        .merge(sync::router())
+        .merge(project::router())
+        .routes(routes!(document))
+        .merge(results::router())
+        .merge(jobs::router())
+        .merge(requeue::router())
+        .merge(resume::router())
+        .merge(bans::router())
+        .merge(workers::router())
+}
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    tag = "project",
+    responses((status = 200, body = Object, content_type = "application/json"), NoRefusals)
+)]
+async fn document() -> Response {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let document = api().into_openapi();
+        document.to_json().unwrap_or_default()
+    });
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+}

@@ -1,0 +1,181 @@
+//! Who may not register, by word of the operator.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    admission::admin::Admin,
+    error::{ApiError, fault},
+    http::{
+        openapi::{ListRefusals, OperatorRefusals},
+        request::{Body, Query, parsed},
+    },
+    operations::bans,
+    rules::{bans::Banned, names, times},
+    state::App,
+    store::BanRow,
+};
+
+/// Bans that are listed at a time, if nothing else is said, and at most.
+const LISTED: u64 = 1_000;
+
+/// The routes.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(ban))
+        .routes(routes!(pardon))
+}
+
+/// A ban of a nickname, or of an address or a network.
+#[derive(Debug, Serialize, ToSchema)]
+struct Ban {
+    /// The nickname.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nickname: Option<String>,
+    /// The address or network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    /// Since when.
+    since: String,
+    /// Why; may be empty.
+    reason: String,
+    /// What `after` takes for the list behind this one.
+    cursor: String,
+}
+
+/// Says who is banned
+#[utoipa::path(
+    get,
+    path = "/api/bans",
+    tag = "operator",
+    security(("admin" = [])),
+    params(
+        ("after" = Option<String>, Query, description = "The `cursor` of the last ban that is known"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many at most [default: 1000]")
+    ),
+    responses((status = 200, body = Vec<Ban>), ListRefusals)
+)]
+async fn list(_: Admin, State(app): State<App>, query: Query) -> Result<Json<Vec<Ban>>, ApiError> {
+    let limit = query.number("limit", LISTED, 1, LISTED)?;
+    let after = query.get("after");
+    let after = parsed(["query", "after"], after, without_nul)?.unwrap_or_default();
+    let bans = app
+        .store
+        .bans(&after, u32::try_from(limit).unwrap_or(u32::MAX));
+    Ok(Json(bans.await?.into_iter().map(shown).collect()))
+}
+
+fn shown(row: BanRow) -> Ban {
+    let (nickname, address) = match Banned::from_name(&row.name) {
+        Some(Banned::Nickname(nickname)) => (Some(nickname), None),
+        Some(Banned::Network(network)) => (None, Some(network)),
+        None => (None, None),
+    };
+    Ban {
+        nickname,
+        address,
+        since: times::stamp(row.at),
+        reason: row.reason,
+        cursor: row.name,
+    }
+}
+
+/// Whom: a nickname, or an address or a network.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct BanBody {
+    /// A nickname.
+    nickname: Option<String>,
+    /// An address or a network.
+    #[schema(example = "192.0.2.0/24")]
+    address: Option<String>,
+    /// Why, for whoever reads the list.
+    reason: String,
+}
+
+/// What was done.
+#[derive(Debug, Serialize, ToSchema)]
+struct BannedWorkers {
+    /// How many workers were ended.
+    ended: u64,
+}
+
+/// Bans a nickname, an address or a network, and ends its workers
+#[utoipa::path(
+    post,
+    path = "/api/ban",
+    tag = "operator",
+    security(("admin" = [])),
+    request_body = BanBody,
+    responses((status = 200, body = BannedWorkers), OperatorRefusals)
+)]
+async fn ban(
+    admin: Admin,
+    State(app): State<App>,
+    body: Body,
+) -> Result<Json<BannedWorkers>, ApiError> {
+    let body = body.read::<BanBody>().await?.value;
+    let reason = Some(body.reason.as_str());
+    let reason = parsed(["body", "reason"], reason, without_nul)?.unwrap_or_default();
+    let banned = whom(body.nickname.as_deref(), body.address.as_deref())?;
+    let ended = bans::ban(app.store.as_ref(), &banned, &reason, &admin.who).await?;
+    Ok(Json(BannedWorkers { ended }))
+}
+
+/// Whom: a nickname, or an address or a network.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct PardonBody {
+    /// A nickname.
+    nickname: Option<String>,
+    /// An address or a network, as it was banned.
+    address: Option<String>,
+}
+
+/// What was done.
+#[derive(Debug, Serialize, ToSchema)]
+struct Pardoned {
+    /// Whether there was such a ban.
+    pardoned: bool,
+}
+
+/// Takes a ban back
+#[utoipa::path(
+    post,
+    path = "/api/pardon",
+    tag = "operator",
+    security(("admin" = [])),
+    request_body = PardonBody,
+    responses((status = 200, body = Pardoned), OperatorRefusals)
+)]
+async fn pardon(
+    admin: Admin,
+    State(app): State<App>,
+    body: Body,
+) -> Result<Json<Pardoned>, ApiError> {
+    let body = body.read::<PardonBody>().await?.value;
+    let banned = whom(body.nickname.as_deref(), body.address.as_deref())?;
+    let pardoned = bans::pardon(app.store.as_ref(), &banned, &admin.who).await?;
+    Ok(Json(Pardoned { pardoned }))
+}
+
+fn without_nul(text: &str) -> Result<String, String> {
+    names::no_nul(text).map(|()| text.to_owned())
+}
+
+/// Exactly one of the two.
+fn whom(nickname: Option<&str>, address: Option<&str>) -> Result<Banned, ApiError> {
+    let nickname = parsed(["body", "nickname"], nickname, Banned::nickname)?;
+    let address = parsed(["body", "address"], address, Banned::network)?;
+    match (nickname, address) {
+        (Some(banned), None) | (None, Some(banned)) => Ok(banned),
+        _ => {
+            let message = "Exactly one of nickname and address is needed";
+            let fault = fault("value_error", &["body"], message, None);
+            Err(ApiError::Faults(vec![fault]))
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What the operator does with jobs while the project runs: adding them, and pruning what was
+//! exported.
+
+use axum::{Json, body::Body, extract::State};
+use distcompute_protocol::{ErrorCode, Stage};
+use futures_util::StreamExt as _;
+use serde::Serialize;
+use tokio::io::AsyncWriteExt as _;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    admission::{admin::Admin, bodies::timed_out},
+    error::{ApiError, fault},
+    http::{
+        openapi::{AdminRefusals, PruneRefusals},
+        request,
+    },
+    operations::{
+        import::{read::Fault, upload},
+        prune::prune,
+    },
+    state::App,
+    store::{Action, Added, NewImport, StoreError},
+};
+
+/// The routes.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(add))
+        .routes(routes!(remove))
+}
+
+/// What was added.
+#[derive(Debug, Serialize, ToSchema)]
+struct AddedJobs {
+    /// How many jobs; fewer than there are lines where a call before was broken off.
+    added: u64,
+    /// The numbers that they were given, in the order of the lines. More than one range where
+    /// somebody else added jobs at the same time.
+    numbers: Vec<Numbers>,
+}
+
+/// Numbers without a gap.
+#[derive(Debug, Serialize, ToSchema)]
+struct Numbers {
+    /// The first.
+    first: u64,
+    /// The last.
+    last: u64,
+}
+
+/// Adds a job for each line: a JSON string, object or list, as `import --jsonl` takes them
+///
+/// All lines are checked before the first job is added; a bad line is named and nothing is added. A
+/// call that was broken off is made again with the same body, and adds what is missing.
+#[utoipa::path(
+    post,
+    path = "/api/jobs",
+    tag = "operator",
+    security(("admin" = [])),
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses((status = 200, body = AddedJobs), AdminRefusals)
+)]
+async fn add(
+    admin: Admin,
+    State(app): State<App>,
+    body: Body,
+) -> Result<Json<AddedJobs>, ApiError> {
+    let file = spooled(body).await?;
+    let (file, checked) = upload::check(file).await.map_err(refused)?;
+    let count = checked.jobs;
+    let note = async |detail| {
+        let action = Action {
+            who: admin.who.clone(),
+            action: "jobs",
+            detail,
+        };
+        app.store.note_action(&action).await
+    };
+    note(format!("{count} jobs")).await?;
+    let new = NewImport {
+        who: admin.who.clone(),
+        source: "a request".to_owned(),
+        digest: checked.digest,
+        jobs: count,
+    };
+    let import = app.store.begin_import(&new).await?;
+    if import.done > 0 {
+        let there = import.done;
+        note(format!(
+            "goes on after {there} jobs, where it was broken off"
+        ))
+        .await?;
+    }
+    let (added, outcome) = upload::add(app.store.as_ref(), import, file).await;
+    let so_far: u64 = added.iter().map(Added::count).sum();
+    if let Err(error) = outcome {
+        if so_far == 0 {
+            return Err(error.into());
+        }
+        note(format!(
+            "numbers {}; then the database failed",
+            in_words(&added)
+        ))
+        .await
+        .unwrap_or_else(|error| tracing::error!(%error, "and that cannot be written down"));
+        tracing::error!(%error, "not all jobs were added");
+        let sentence = format!(
+            "The database failed after the first {} of {count} jobs, which were added, now as \
+             numbers {}. Send the same again: it adds the rest.",
+            import.done + so_far,
+            in_words(&added)
+        );
+        return Err(ApiError::Said(ErrorCode::Unavailable, sentence));
+    }
+    app.store.end_import(import.id).await?;
+    note(format!("numbers {} were added", in_words(&added))).await?;
+    let numbers = added
+        .iter()
+        .map(|added| Numbers {
+            first: added.first,
+            last: added.last,
+        })
+        .collect();
+    Ok(Json(AddedJobs {
+        added: so_far,
+        numbers,
+    }))
+}
+
+/// Which results were exported.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code)] // Describes a body that is read field by field, for exact refusals.
+struct PruneBody {
+    /// The stage whose results were exported.
+    stage: Stage,
+    /// Jobs whose result has a lower cursor than this are pruned.
+    before: u64,
+}
+
+/// What was pruned.
+#[derive(Debug, Serialize, ToSchema)]
+struct PrunedJobs {
+    /// How many jobs.
+    pruned: u64,
+}
+
+/// Deletes the texts and leases of finished jobs whose results were exported
+#[utoipa::path(
+    post,
+    path = "/api/prune",
+    tag = "operator",
+    security(("admin" = [])),
+    request_body = PruneBody,
+    responses((status = 200, body = PrunedJobs), PruneRefusals)
+)]
+async fn remove(
+    admin: Admin,
+    State(app): State<App>,
+    body: request::Body,
+) -> Result<Json<PrunedJobs>, ApiError> {
+    let mut fields = body.fields(&["stage", "before"]).await?;
+    let [letter] = fields.texts(["stage"])?;
+    let stage = app.settings.stages.enabled(&letter)?;
+    let before = fields.whole_number("before")?.ok_or_else(|| {
+        let loc = ["body", "before"];
+        ApiError::Faults(vec![fault("missing", &loc, "Field required", None)])
+    })?;
+    let pruned = prune(app.store.as_ref(), stage, before, &admin.who).await?;
+    Ok(Json(PrunedJobs { pruned }))
+}
+
+fn in_words(added: &[Added]) -> String {
+    let ranges: Vec<_> = added
+        .iter()
+        .map(|added| format!("{} to {}", added.first, added.last))
+        .collect();
+    if ranges.is_empty() {
+        "none".to_owned()
+    } else {
+        ranges.join(", ")
+    }
+}
+
+/// The body in a file that vanishes by itself: it is read twice, and may be larger than memory.
+async fn spooled(body: Body) -> Result<std::fs::File, ApiError> {
+    let full = |error: std::io::Error| {
+        StoreError::Unavailable(format!("the jobs cannot be kept for checking: {error}"))
+    };
+    let file = tempfile::tempfile().map_err(full)?;
+    let mut file = tokio::fs::File::from_std(file);
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| {
+            if timed_out(&error) {
+                let sentence = "The jobs came too slowly; nothing was added.".to_owned();
+                return ApiError::Said(ErrorCode::TooSlow, sentence);
+            }
+            let message = format!("The body could not be read: {error}");
+            ApiError::Faults(vec![fault("body_unreadable", &["body"], &message, None)])
+        })?;
+        file.write_all(&chunk).await.map_err(full)?;
+    }
+    file.flush().await.map_err(full)?;
+    Ok(file.into_std().await)
+}
+
+fn refused(fault_: Fault) -> ApiError {
+    match fault_ {
+        Fault::Bad { line, why } => {
+            let line = format!("line {line}");
+            let message = format!("{why} Nothing was added.");
+            ApiError::Faults(vec![fault("value_error", &["body", &line], &message, None)])
+        }
+        Fault::Unreadable(error) => StoreError::Unavailable(error.to_string()).into(),
+        Fault::Stopped => ApiError::Refused(ErrorCode::Internal),
+    }
+}

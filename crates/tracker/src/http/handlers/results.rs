@@ -1,0 +1,178 @@
+//! The outputs of a stage, for whoever puts the picture together.
+
+use std::{convert::Infallible, iter};
+
+use axum::{
+    Extension,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use distcompute_protocol::{ErrorCode, ResultLine, Stage};
+use futures_util::{StreamExt as _, stream};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    admission::{address_limits::Group, admin::is_admin},
+    error::ApiError,
+    http::{openapi::ResultRefusals, request::Query},
+    state::App,
+    store::Output,
+};
+
+/// Lines that one answer holds at most.
+const MAX_LINES: u64 = 10_000;
+
+/// Lines that are read from the store at once, and what these take at most, but for the last.
+const PIECE_LINES: u32 = 256;
+const PIECE_BYTES: usize = 8 << 20;
+
+/// Jobs whose outputs may be asked for by number in one call.
+const MAX_NUMBERS: usize = 100;
+
+/// Lines in an answer where nobody says how many.
+const LINES: u64 = 1_000;
+
+/// The route that gives results out.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(results))
+}
+
+/// The outputs of a stage as JSON lines, in the order in which they were made; an empty answer is the end
+#[utoipa::path(
+    get,
+    path = "/api/results",
+    tag = "project",
+    params(
+        ("stage" = Stage, Query),
+        ("after" = Option<u64>, Query, description = "The cursor of the last line that is known"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 10_000, description = "Lines at most; fewer may come although there are more"),
+        ("data" = Option<bool>, Query, description = "`false`: the lines say which jobs have an output, and leave the outputs out"),
+        ("numbers" = Option<String>, Query, pattern = r"^[0-9]+(,[0-9]+)*$", description = "The outputs of these jobs alone, at most 100, separated by commas; those that there are. Then `after`, `limit` and `data` mean nothing")
+    ),
+    security((), ("admin" = [])),
+    responses((status = 200, body = ResultLine, content_type = "application/x-ndjson"), ResultRefusals)
+)]
+async fn results(
+    State(app): State<App>,
+    group: Option<Extension<Group>>,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if !app.settings.public_results && !is_admin(&app.settings, &headers) {
+        let sentence = "The results of this project are not public: show the admin token. Its \
+                        operator makes them public with --public-results.";
+        return Err(ApiError::Said(ErrorCode::NotAllowed, sentence.to_owned()));
+    }
+    let [letter] = query.all(["stage"])?;
+    let stage = app.settings.stages.enabled(letter)?;
+    let after = query.number("after", 0, 0, u64::MAX)?;
+    let limit = query.number("limit", LINES, 1, MAX_LINES)?;
+    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    let with_data = query.truth("data", true)?;
+    let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    // What does not fit comes with the next request, after this answer's last cursor.
+    let most = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
+    let found = if let Some(numbers) = query.numbers("numbers", MAX_NUMBERS)? {
+        lines(app.store.results_of(stage, &numbers).await?, most)
+    } else if with_data {
+        let mut pieces = Pieces {
+            app,
+            group: group.map(|Extension(group)| group),
+            stage,
+            after,
+            lines: limit,
+            most,
+            bytes: 0,
+        };
+        // What cannot be read at all is a refusal, and no answer that breaks off.
+        let first = pieces.next().await?;
+        let rest = stream::unfold(pieces, |mut pieces| async move {
+            // Fewer lines than were asked for may come: who asks goes on after the last one.
+            let piece = pieces.next().await.ok().flatten()?;
+            Some((piece, pieces))
+        });
+        let all = stream::iter(first)
+            .chain(rest.fuse())
+            .map(Ok::<_, Infallible>);
+        return Ok((kind, Body::from_stream(all)).into_response());
+    } else {
+        let pairs = app.store.result_numbers(stage, after, limit).await?;
+        let line = |(cursor, number)| ResultLine {
+            cursor,
+            number,
+            data: None,
+        };
+        written(pairs.into_iter().map(line), most)
+    };
+    Ok((kind, found).into_response())
+}
+
+/// An answer that is read from the store a piece at a time, when who asked has taken the one before.
+struct Pieces {
+    app: App,
+    group: Option<Group>,
+    stage: Stage,
+    /// The cursor of the last line.
+    after: u64,
+    /// Lines that may still come.
+    lines: u32,
+    /// Bytes that the answer may have, and has.
+    most: usize,
+    bytes: usize,
+}
+
+impl Pieces {
+    /// The next lines; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        let limit = self.lines.min(PIECE_LINES);
+        if limit == 0 {
+            return Ok(None);
+        }
+        // As it comes from the store, and as it is sent.
+        let share = self.app.bodies.reserve(self.group, 2 * PIECE_BYTES).await?;
+        let outputs = self.app.store.results(self.stage, self.after, limit);
+        let mut text = String::new();
+        for output in outputs.await? {
+            let cursor = output.cursor;
+            let line = written(iter::once(line(output)), 0);
+            let bytes = self.bytes + text.len();
+            if bytes > 0 && bytes + line.len() > self.most {
+                self.lines = 0;
+                break;
+            }
+            text.push_str(&line);
+            self.after = cursor;
+            self.lines -= 1;
+        }
+        self.bytes += text.len();
+        Ok((!text.is_empty()).then(|| share.with(Bytes::from(text))))
+    }
+}
+
+fn lines(outputs: Vec<Output>, most: usize) -> String {
+    written(outputs.into_iter().map(line), most)
+}
+
+fn line(output: Output) -> ResultLine {
+    ResultLine {
+        cursor: output.cursor,
+        number: output.number,
+        data: Some(output.data),
+    }
+}
+
+/// The lines, as many as fit into so many bytes, and one at least.
+fn written(lines: impl Iterator<Item = ResultLine>, most: usize) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let line = serde_json::to_string(&line).unwrap_or_default();
+        if !text.is_empty() && text.len() + line.len() >= most {
+            break;
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,54 @@
+//! Paused stages that are to go on, by word of the operator.
+
+use axum::{Json, extract::State};
+use distcompute_protocol::Stage;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    admission::admin::Admin,
+    error::ApiError,
+    http::{openapi::OperatorRefusals, request::Body},
+    operations::resume,
+    state::App,
+};
+
+/// The route.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(go_on))
+}
+
+/// Which stage; without one, all.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct ResumeBody {
+    /// The stage.
+    stage: Option<Stage>,
+}
+
+/// What goes on.
+#[derive(Debug, Serialize, ToSchema)]
+struct ResumedStages {
+    /// How many stages were paused.
+    resumed: u64,
+}
+
+/// Has stages go on that were paused because everything failed there
+#[utoipa::path(
+    post,
+    path = "/api/resume",
+    tag = "operator",
+    security(("admin" = [])),
+    request_body = ResumeBody,
+    responses((status = 200, body = ResumedStages), OperatorRefusals)
+)]
+async fn go_on(
+    admin: Admin,
+    State(app): State<App>,
+    body: Body,
+) -> Result<Json<ResumedStages>, ApiError> {
+    let body = body.read::<ResumeBody>().await?.value;
+    let resumed = resume::resume(app.store.as_ref(), body.stage, &admin.who).await?;
+    Ok(Json(ResumedStages { resumed }))
+}

@@ -1,0 +1,151 @@
+//! `POST /api/sync`: one call for everything that a browser with many cores has to say.
+
+use axum::{
+    Extension,
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
+use distcompute_protocol::{Granted, MAX_SYNC_ITEMS, SyncAnswer, SyncRequest};
+use serde::Serialize;
+use tokio::task;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    admission::{address_limits::Group, bodies::Kept},
+    config::Settings,
+    error::{ApiError, fault, quoted},
+    http::{openapi::SyncRefusals, request::Body},
+    rules::names,
+    state::App,
+    store::{StoreError, SyncReply},
+};
+
+/// The largest `seq`: what JavaScript's numbers count to without a gap.
+const MAX_SEQ: u64 = (1 << 53) - 1;
+
+/// Answers with more data than this are written on a thread of their own.
+const LARGE: usize = 64 * 1024;
+
+/// The route of `sync`.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(sync))
+}
+
+/// Takes and gives everything that one client has to say
+#[utoipa::path(
+    post,
+    path = "/api/sync",
+    tag = "volunteer",
+    request_body = SyncRequest,
+    responses((status = 200, body = SyncAnswer), SyncRefusals)
+)]
+async fn sync(
+    State(app): State<App>,
+    group: Option<Extension<Group>>,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let body = body.read::<SyncRequest>().await?;
+    let mut request = body.value;
+    // Leases are looked up by their numbers alone, and texts for people are tidied.
+    if let Err(sentence) = names::no_nul(&request.token) {
+        let given = Some(quoted(&request.token));
+        let fault = fault("value_error", &["body", "token"], &sentence, given);
+        return Err(ApiError::Faults(vec![fault]));
+    }
+    if request.items() > MAX_SYNC_ITEMS {
+        let message = format!("All lists together have at most {MAX_SYNC_ITEMS} entries");
+        return Err(ApiError::Faults(vec![fault(
+            "too_long",
+            &["body"],
+            &message,
+            None,
+        )]));
+    }
+    if request.seq > MAX_SEQ {
+        let given = Some(request.seq.to_string());
+        let message = format!("Input should be at most {MAX_SEQ}");
+        let fault = fault("less_than_equal", &["body", "seq"], &message, given);
+        return Err(ApiError::Faults(vec![fault]));
+    }
+    // Half of the largest body: in JSON a text may take more than its own bytes.
+    let most = app.settings.max_body / 2;
+    let asked = request.want_bytes.unwrap_or(most);
+    request.want_bytes = Some(asked.min(most));
+    let reply = app.store.sync(request).await?;
+    let data = reply.granted.iter().filter_map(|lease| lease.data.as_ref());
+    let bytes = data.map(String::len).sum::<usize>();
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    if bytes <= LARGE {
+        return Ok((kind, answer(&app.settings, reply)?).into_response());
+    }
+    // Where there is no room, the jobs are dropped at once: the next sync puts them back.
+    let share = app
+        .bodies
+        .reserve_now(group.map(|Extension(group)| group), bytes)
+        .await?;
+    // Others go on while it is written.
+    let json = task::spawn_blocking(move || answer(&app.settings, reply)).await;
+    let json = json.map_err(|error| StoreError::Failed(error.to_string()))??;
+    let body = axum::body::Body::from(share.with(json.into()));
+    Ok((kind, Extension(Kept), body).into_response())
+}
+
+/// What is answered, as JSON: as many jobs as fit into the largest body, and one at least.
+fn answer(settings: &Settings, reply: SyncReply) -> Result<Vec<u8>, ApiError> {
+    let granted = reply.granted.into_iter().map(|lease| Granted {
+        number: u64::try_from(lease.number).unwrap_or(0),
+        data: lease.data,
+        lease: lease.lease,
+        lease_s: settings.lease_s,
+        attempt: u32::try_from(lease.attempt).unwrap_or(u32::MAX),
+    });
+    let mut answer = SyncAnswer {
+        jobs: Vec::new(),
+        accepted: reply.accepted,
+        rejected: reply.rejected,
+        lost: reply.lost,
+        open: reply.open,
+        wait_s: reply.wait_s,
+        app_version: settings.app_version.clone(),
+        // Clients that do not know `limited` take fewer jobs than wanted for all that there are, unless
+        // one was left out.
+        left_bytes: if reply.limited { 1 } else { reply.left_bytes },
+        limited: reply.limited,
+    };
+    let mut bytes = written(&answer);
+    for job in granted {
+        let more = written(&job) + 1;
+        if !answer.jobs.is_empty() && bytes.saturating_add(more) > settings.max_body {
+            // The client cannot name a lease that it has not been told, so its next sync puts this
+            // job back where it was.
+            answer.left_bytes = answer.left_bytes.max(more);
+            break;
+        }
+        bytes = bytes.saturating_add(more);
+        answer.jobs.push(job);
+    }
+    serde_json::to_vec(&answer).map_err(|error| StoreError::Failed(error.to_string()).into())
+}
+
+/// How many bytes something takes as JSON.
+fn written(of: &impl Serialize) -> u64 {
+    let mut count = Count(0);
+    // What can be counted can be written, so there is no error to hand on.
+    let _ = serde_json::to_writer(&mut count, of);
+    count.0
+}
+
+/// Counts what is written to it.
+struct Count(u64);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

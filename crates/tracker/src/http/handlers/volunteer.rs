@@ -1,0 +1,231 @@
+//! The calls of the job protocol that volunteers make.
+
+use axum::{
+    Json,
+    extract::{DefaultBodyLimit, State},
+    http::HeaderMap,
+};
+use distcompute_protocol::{
+    CompleteJob, ErrorCode, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT,
+    Registration, SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    admission::client_address::ClientAddress,
+    error::{ApiError, fault, quoted},
+    http::{
+        openapi::{
+            BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals,
+            NewRefusals, WorkerRefusals,
+        },
+        request::{Body, Query},
+    },
+    rules::{fetch_metadata::is_fetch, names, payload},
+    state::App,
+    store,
+};
+
+/// The largest body of a call that carries no data, in bytes: a progress line of any length that a
+/// client is likely to send.
+const SMALL_BODY: usize = 64 * 1024;
+
+/// The routes under `/api/` that volunteers call.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(new))
+        .routes(routes!(validate_worker))
+        .routes(routes!(job_count))
+        .routes(routes!(new_job))
+        .routes(routes!(update_progress))
+        .routes(routes!(flag_invalid_data))
+        .routes(routes!(bye))
+        .layer(DefaultBodyLimit::max(SMALL_BODY))
+        // Only this one carries data.
+        .routes(routes!(complete_job))
+}
+
+/// Registers a worker at a stage
+#[utoipa::path(
+    get,
+    path = "/api/new",
+    tag = "volunteer",
+    params(
+        ("nickname" = String, Query, max_length = 128, description = "Whose worker it is"),
+        ("stage" = Stage, Query, description = "Where it works")
+    ),
+    responses((status = 200, body = Registration), NewRefusals)
+)]
+async fn new(
+    State(app): State<App>,
+    client: ClientAddress,
+    headers: HeaderMap,
+    query: Query,
+) -> Result<Json<Registration>, ApiError> {
+    let said = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if !is_fetch(said("sec-fetch-dest"), said("sec-fetch-mode")) {
+        let sentence = "This address registers a worker for a script that calls it with fetch. \
+                        It is no page, and no picture.";
+        return Err(ApiError::Said(ErrorCode::NotAFetch, sentence.to_owned()));
+    }
+    let [typed, letter] = query.all(["nickname", "stage"])?;
+    let nickname = names::nickname(typed).map_err(|sentence| {
+        let input = Some(quoted(typed));
+        ApiError::Faults(vec![fault(
+            "value_error",
+            &["query", "nickname"],
+            &sentence,
+            input,
+        )])
+    })?;
+    let stage = app.settings.stages.enabled(letter)?;
+    let token = names::token(app.random.bits());
+    let display_name = names::display_name(app.random.bits());
+    let worker = store::NewWorker {
+        token: token.clone(),
+        display_name: display_name.clone(),
+        nickname,
+        address: client.text(),
+        stage,
+    };
+    app.store.register(worker).await?;
+    let worker = NewWorker {
+        token,
+        display_name,
+        project: app.settings.project.clone(),
+        stage_name: app
+            .settings
+            .stages
+            .name(stage)
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    Ok(Json(Registration {
+        worker,
+        extensions: vec![SYNC_EXTENSION.to_owned()],
+        lease_s: app.settings.lease_s,
+        max_body: app.settings.max_body,
+        app_version: app.settings.app_version.clone(),
+    }))
+}
+
+/// Says whether the tracker knows the worker: `True` or `False`
+#[utoipa::path(
+    post,
+    path = "/api/validateWorker",
+    tag = "volunteer",
+    request_body = TokenBody,
+    responses((status = 200, body = String, content_type = "text/plain"), BodyRefusals)
+)]
+async fn validate_worker(State(app): State<App>, body: Body) -> Result<&'static str, ApiError> {
+    let [token] = body.fields(&["token"]).await?.texts(["token"])?;
+    Ok(if app.store.knows(&token).await? {
+        "True"
+    } else {
+        "False"
+    })
+}
+
+/// Says how many jobs are open at a stage
+#[utoipa::path(
+    get,
+    path = "/api/jobCount",
+    tag = "volunteer",
+    params(("stage" = Stage, Query)),
+    responses((status = 200, body = String, content_type = "text/plain"), CountRefusals)
+)]
+async fn job_count(State(app): State<App>, query: Query) -> Result<String, ApiError> {
+    let [letter] = query.all(["stage"])?;
+    let stage: Stage = letter
+        .parse()
+        .map_err(|error| (ErrorCode::StageInvalid, format!("{error}")))?;
+    if app.settings.stages.name(stage).is_none() {
+        return Ok("0".to_owned());
+    }
+    Ok(app.store.open_jobs(stage).await?.to_string())
+}
+
+/// Puts back what the worker holds and hands it another job
+#[utoipa::path(
+    post,
+    path = "/api/newJob",
+    tag = "volunteer",
+    request_body = TokenBody,
+    responses((status = 200, body = NewJob), ClaimRefusals)
+)]
+async fn new_job(State(app): State<App>, body: Body) -> Result<Json<NewJob>, ApiError> {
+    let [token] = body.fields(&["token"]).await?.texts(["token"])?;
+    let secret = names::lease_secret(app.random.bits());
+    let job = app.store.claim(&token, secret).await?;
+    Ok(Json(NewJob {
+        data: job.data,
+        number: job.number,
+    }))
+}
+
+/// Stores the worker's progress line
+#[utoipa::path(
+    post,
+    path = "/api/updateProgress",
+    tag = "volunteer",
+    request_body = UpdateProgress,
+    responses((status = 200, body = String, content_type = "text/plain"), WorkerRefusals)
+)]
+async fn update_progress(State(app): State<App>, body: Body) -> Result<&'static str, ApiError> {
+    let mut fields = body.fields(&["token", "progress"]).await?;
+    let [token, progress] = fields.texts(["token", "progress"])?;
+    app.store
+        .note_progress(&token, cut(&progress, MAX_PROGRESS))
+        .await?;
+    Ok(OK_TEXT)
+}
+
+/// Takes the output of the worker's job
+#[utoipa::path(
+    post,
+    path = "/api/completeJob",
+    tag = "volunteer",
+    request_body = CompleteJob,
+    responses((status = 200, body = String, content_type = "text/plain"), CompleteRefusals)
+)]
+async fn complete_job(State(app): State<App>, body: Body) -> Result<&'static str, ApiError> {
+    let mut fields = body.fields(&["token", "data", "number"]).await?;
+    let [token, data] = fields.texts(["token", "data"])?;
+    let number = fields.job_number()?;
+    payload::check(&data).map_err(|sentence| {
+        let given = Some(quoted(&data));
+        let loc = ["body", "data"];
+        ApiError::Faults(vec![fault("value_error", &loc, &sentence, given)])
+    })?;
+    app.store.complete(&token, number, data).await?;
+    Ok(OK_TEXT)
+}
+
+/// Notes that the input of the worker's job is bad, and puts it back
+#[utoipa::path(
+    post,
+    path = "/api/flagInvalidData",
+    tag = "volunteer",
+    request_body = FlagInvalidData,
+    responses((status = 200, body = String, content_type = "text/plain"), FlagRefusals)
+)]
+async fn flag_invalid_data(State(app): State<App>, body: Body) -> Result<&'static str, ApiError> {
+    let mut fields = body.fields(&["token", "number"]).await?;
+    let [token] = fields.texts(["token"])?;
+    app.store.flag(&token, fields.job_number()?).await?;
+    Ok(OK_TEXT)
+}
+
+/// Forgets the worker and puts its job back
+#[utoipa::path(
+    post,
+    path = "/api/bye",
+    tag = "volunteer",
+    request_body = TokenBody,
+    responses((status = 200, body = String, content_type = "text/plain"), WorkerRefusals)
+)]
+async fn bye(State(app): State<App>, body: Body) -> Result<&'static str, ApiError> {
+    let [token] = body.fields(&["token"]).await?.texts(["token"])?;
+    app.store.leave(&token).await?;
+    Ok(OK_TEXT)
+}

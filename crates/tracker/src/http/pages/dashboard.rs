@@ -1,0 +1,451 @@
+//! The dashboard: how far the project is and who works on it.
+
+use axum::{Router, extract::State, http::HeaderMap, response::Response, routing::get};
+use distcompute_protocol::{StageStatus, StatusInfo};
+use maud::{Markup, html};
+
+use super::{
+    job,
+    page::{self, Part, Place, grouped, moment, pager, worker_address},
+};
+use crate::{
+    error::ApiError,
+    http::request::Query,
+    operations::status,
+    rules::{
+        estimate,
+        names::{self, Looks},
+        pace::{self, Pace},
+    },
+    state::App,
+    store::{AsideRow, FailureRow, Start, WorkerRow},
+};
+
+/// The height of the chart, in its own units.
+const CHART: u32 = 100;
+
+/// The minutes that the chart shows.
+const MINUTES: u32 = pace::MINUTES as u32;
+
+/// Failures that the dashboard shows.
+const FAILURES: u32 = 20;
+
+/// The route of the dashboard.
+pub fn router() -> Router<App> {
+    Router::new().route("/", get(dashboard))
+}
+
+/// Where each table begins.
+#[derive(Debug)]
+struct Turned {
+    /// The workers, by stage.
+    workers: Vec<Start<u64>>,
+    aside: Start<u64>,
+}
+
+async fn dashboard(
+    State(app): State<App>,
+    query: Query,
+    request: HeaderMap,
+) -> Result<Response, ApiError> {
+    let stages = app.settings.stages.iter();
+    let turned = Turned {
+        workers: stages
+            .map(|(stage, _)| page::start(query.get(stage.letter())))
+            .collect(),
+        aside: page::start(query.get("aside")),
+    };
+    let name = format!("{turned:?}");
+    let made = app
+        .response_cache
+        .get(name, app.timeouts.page_age, make(&app, &turned));
+    Ok(page::answer(&request, &made.await?))
+}
+
+async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
+    let status = app.store.status().await?;
+    let info = status::summary(&app.settings, &status);
+    let made = app.store.pace(MINUTES).await?;
+    let made = made.iter().map(|row| (row.minute, row.done));
+    let pace = Pace::new(status.now.div_euclid(60_000), made);
+    let mut workers = Vec::new();
+    for (stage, start) in info.stages.iter().zip(&turned.workers) {
+        let asked = page::asked(start.clone());
+        let rows = app.store.workers(stage.stage, asked).await?;
+        workers.push(Part::new(rows, start, |row| row.id));
+    }
+    let looks = looks(app, &workers).await?;
+    let failures = app.store.failures(FAILURES).await?;
+    let aside = if info.set_aside > 0 {
+        let asked = page::asked(turned.aside.clone());
+        app.store.set_aside(asked).await?
+    } else {
+        Vec::new()
+    };
+    let aside = Part::new(aside, &turned.aside, |row| row.number);
+
+    // Turning the pages of one table leaves the others where they are.
+    let link = |what: &str, to: Option<&str>| {
+        let shown = info.stages.iter().map(|stage| stage.stage.letter());
+        let parts = workers.iter().map(|part| part.here.as_deref());
+        let pairs: Vec<_> = shown
+            .chain(["aside"])
+            .zip(parts.chain([aside.here.as_deref()]))
+            .map(|(name, here)| (name, if name == what { to } else { here }))
+            .filter_map(|(name, part)| Some(format!("{name}={}", part?)))
+            .collect();
+        let query = if pairs.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", pairs.join("&"))
+        };
+        let anchor = if what == "aside" {
+            what.to_owned()
+        } else {
+            format!("stage-{what}")
+        };
+        format!("./{query}#{anchor}")
+    };
+    let main = html! {
+        (overview(app, &info))
+        (paused(&info.stages))
+        (throughput(&pace))
+        (stages(&info))
+        (books(&info.stages))
+        @if !failures.is_empty() {
+            (latest_failures(&failures))
+        }
+        @if let Some(path) = &app.settings.preview {
+            section aria-labelledby="preview-title" {
+                h2 #preview-title { "Results so far" }
+                iframe.preview src=(page::link(Place::Dashboard, path)) title="Results so far" loading="lazy" data-fixed="" {}
+            }
+        }
+        @for (stage, part) in info.stages.iter().zip(&workers) {
+            (connected(stage, part, &looks, &|to| link(stage.stage.letter(), to)))
+        }
+        @if info.set_aside > 0 {
+            (set_aside(&info, &aside, &|to| link("aside", to)))
+        }
+    };
+    Ok(page::html(app, Place::Dashboard, "Dashboard", &main))
+}
+
+/// Who bore the names of these workers first: whoever stands in the leaderboard, then whoever of them
+/// registered first.
+async fn looks(app: &App, workers: &[Part<WorkerRow>]) -> Result<Looks, ApiError> {
+    let mut rows: Vec<_> = workers.iter().flat_map(|part| &part.rows).collect();
+    rows.sort_by_key(|row| row.first_seen);
+    let seen = rows.iter().map(|row| names::look(&row.nickname));
+    let mut looks = Looks::new(app.store.first_names(seen.collect()).await?);
+    looks.add(rows.iter().map(|row| row.nickname.as_str()));
+    Ok(looks)
+}
+
+fn overview(app: &App, info: &StatusInfo) -> Markup {
+    let done: u64 = info.stages.iter().map(|stage| stage.done).sum();
+    let share = estimate::completion(done, info.jobs * info.stages.len() as u64);
+    let left = if info.jobs == 0 {
+        "no jobs yet".to_owned()
+    } else if info.jobs == info.closed {
+        "all done".to_owned()
+    } else {
+        match (info.estimate_s, info.estimate_unknown) {
+            (Some(seconds), _) => estimate::in_words(seconds),
+            (None, Some(why)) => format!("unknown: {}", estimate::why_unknown(why)),
+            (None, None) => "unknown".to_owned(),
+        }
+    };
+    html! {
+        section.overview aria-labelledby="project-title" {
+            h1 #project-title { (info.project) }
+            @if !app.settings.description.is_empty() {
+                p.description { (app.settings.description) }
+            }
+            @if let Some(path) = &app.settings.volunteer_page {
+                p { a.button.large href=(page::link(Place::Dashboard, path)) { "Volunteer your computer" } }
+            }
+            div.completion {
+                p.percent #percent { strong { (estimate::percent(share)) } " complete" }
+                progress max="10000" value=(share) aria-labelledby="percent" {}
+            }
+            dl.figures {
+                (figure("Jobs finished", &html! { (grouped(info.closed)) small { " of " (grouped(info.jobs)) } }))
+                (figure("Time left", &html! { (left) }))
+                (figure("Active volunteers", &html! { (grouped(info.volunteers)) }))
+                @if info.set_aside > 0 {
+                    (figure("Set aside", &html! { a href="#aside" { (grouped(info.set_aside)) } }))
+                }
+            }
+        }
+    }
+}
+
+/// Stages at which everything fails.
+fn paused(stages: &[StageStatus]) -> Markup {
+    html! {
+        @for stage in stages {
+            @if let Some(reason) = &stage.paused {
+                section aria-labelledby=(format!("paused-{}", stage.stage)) {
+                    h2 id=(format!("paused-{}", stage.stage)) {
+                        "Stage " span.letter { (stage.stage) } " " (stage.name) " is paused"
+                    }
+                    p { bdi { (reason) } }
+                    p.quiet { "It goes on with the first result of somebody who has not failed there, or when whoever runs the project says so." }
+                }
+            }
+        }
+    }
+}
+
+/// What failed of late, from the first failure on.
+fn latest_failures(rows: &[FailureRow]) -> Markup {
+    html! {
+        section aria-labelledby="failures-title" {
+            h2 #failures-title { "Latest failures" }
+            div.scroll tabindex="0" role="region" aria-labelledby="failures-title" {
+                table {
+                    thead {
+                        tr {
+                            th.number scope="col" { "Job" }
+                            th scope="col" { "Stage" }
+                            th scope="col" { "Volunteer" }
+                            th scope="col" { "When" }
+                            th scope="col" { "What went wrong" }
+                        }
+                    }
+                    tbody {
+                        @for row in rows {
+                            tr data-key=(row.id) {
+                                th.number scope="row" {
+                                    // A setup fails before there is a job.
+                                    @if row.number == 0 { "setup" } @else {
+                                        a href=(job::address(row.number)) { "#" (row.number) }
+                                    }
+                                }
+                                td { span.letter { (row.stage) } }
+                                td.name { bdi { (names::legible(&row.nickname)) } }
+                                td.when { (moment(row.at)) }
+                                td {
+                                    @if row.error.is_empty() {
+                                        @if let Some(end) = row.end { (job::ending(end)) }
+                                    } @else {
+                                        (job::error_text(&row.error))
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The last hour, a bar a minute. Drawn with attributes and classes alone: the page allows no
+/// inline style, and the colours are those of the reader's theme.
+fn throughput(pace: &Pace) -> Markup {
+    let (sum, most) = (pace.sum(), pace.most());
+    let told = if sum == 0 {
+        "No results in the last hour.".to_owned()
+    } else {
+        format!(
+            "{} results in the last hour, at most {} in a minute.",
+            grouped(sum),
+            grouped(most)
+        )
+    };
+    html! {
+        section.throughput aria-labelledby="throughput-title" {
+            h2 #throughput-title { "The last hour" }
+            p.quiet #throughput-told { (told) }
+            @if sum > 0 {
+                div.plot {
+                p.axis aria-hidden="true" { span { "Results a minute" } }
+                p.scale aria-hidden="true" { span { (grouped(pace.most())) } span { "0" } }
+                svg.chart viewBox=(format!("0 0 {} {CHART}", 10 * MINUTES)) preserveAspectRatio="none"
+                    role="img" aria-labelledby="throughput-title throughput-told" {
+                    @for height in [0, CHART] {
+                        line.ground x1="0" x2=(10 * MINUTES) y1=(height) y2=(height) {}
+                    }
+                    @for (at, (height, made)) in pace.bars(CHART).zip(pace.minutes()).enumerate() {
+                        @let ago = pace.minutes().len() - 1 - at;
+                        rect.bar x=(10 * at + 1) y=(CHART - height) width="8" height=(height) {
+                            title {
+                                (grouped(*made)) " "
+                                @if ago == 0 { "this minute" } @else { (ago) " min ago" }
+                            }
+                        }
+                    }
+                }
+                p.axis aria-hidden="true" { span { "an hour ago" } span { "now" } }
+                }
+            }
+        }
+    }
+}
+
+fn figure(name: &str, value: &Markup) -> Markup {
+    html! { div data-key=(name) { dt { (name) } dd { (value) } } }
+}
+
+fn stages(info: &StatusInfo) -> Markup {
+    html! {
+        section aria-labelledby="stages-title" {
+            h2 #stages-title { "Stages" }
+            div.scroll tabindex="0" role="group" aria-labelledby="stages-title" {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Stage" }
+                            th.number scope="col" { "Open" }
+                            th.number scope="col" { "In work" }
+                            th.number scope="col" { "Done" }
+                            th.number scope="col" { "Workers" }
+                        }
+                    }
+                    tbody {
+                        @for stage in &info.stages {
+                            tr data-key=(stage.stage) {
+                                th scope="row" { span.letter { (stage.stage) } " " (stage.name) }
+                                td.number { (grouped(stage.open)) }
+                                td.number { (grouped(stage.held)) }
+                                td.number { (grouped(stage.done)) }
+                                td.number { (grouped(stage.workers)) }
+                            }
+                        }
+                    }
+                }
+            }
+            @for stage in &info.disabled {
+                p data-key=(format!("disabled-{}", stage.stage)) {
+                    strong {
+                        "Stage " span.letter { (stage.stage) } " is not enabled, and "
+                        (grouped(stage.jobs)) @if stage.jobs == 1 { " job waits" } @else { " jobs wait" }
+                        " at it. "
+                    }
+                    (stage.remedy)
+                }
+            }
+        }
+    }
+}
+
+/// What became of all that was handed out, since the project began.
+fn books(stages: &[StageStatus]) -> Markup {
+    let sum = |count: fn(&StageStatus) -> u64| grouped(stages.iter().map(count).sum());
+    html! {
+        section aria-labelledby="books-title" {
+            h2 #books-title { "Since the project began" }
+            dl.figures {
+                (figure("Jobs handed out", &html! { (sum(|stage| stage.granted)) }))
+                (figure("Results accepted", &html! { (sum(|stage| stage.accepted)) }))
+                (figure("Results not wanted", &html! { (sum(|stage| stage.rejected)) }))
+                (figure("Lost with their worker", &html! { (sum(|stage| stage.lost)) }))
+                (figure("Failures reported", &html! { (sum(|stage| stage.failed)) }))
+            }
+        }
+    }
+}
+
+fn connected(
+    stage: &StageStatus,
+    part: &Part<WorkerRow>,
+    looks: &Looks,
+    link: &dyn Fn(Option<&str>) -> String,
+) -> Markup {
+    let title = format!("stage-{}-title", stage.stage);
+    html! {
+        section id=(format!("stage-{}", stage.stage)) aria-labelledby=(title) {
+            h2 id=(title) {
+                "Workers at " span.letter { (stage.stage) } " " (stage.name) " "
+                small.count { (grouped(stage.workers)) }
+            }
+            @if part.rows.is_empty() {
+                p.quiet { "No workers here at the moment." }
+            } @else {
+                div.scroll tabindex="0" role="group" aria-labelledby=(title) {
+                    table.workers {
+                        thead {
+                            tr {
+                                th scope="col" { "Worker" }
+                                th scope="col" { "Nickname" }
+                                th.number scope="col" { "Job" }
+                                th scope="col" { "Progress" }
+                                th.number scope="col" { "Jobs done" }
+                                th scope="col" { "Last seen" }
+                            }
+                        }
+                        tbody { @for row in &part.rows { (worker(&stage.name, row, looks)) } }
+                    }
+                }
+            }
+            (pager(&format!("workers at {}", stage.name), part, link))
+        }
+    }
+}
+
+fn worker(stage_name: &str, row: &WorkerRow, looks: &Looks) -> Markup {
+    html! {
+        // Names are not unique; a name with its first moment is, near enough for a key.
+        tr data-key=(format!("{}@{}", row.display_name, row.first_seen)) {
+            th scope="row" {
+                a href=(worker_address(stage_name, &row.display_name)) { (row.display_name) }
+            }
+            td.name { (page::name(&row.nickname, Some(&row.display_name), looks)) }
+            td.number { @if let Some(job) = row.job { "#" (job) @if row.held > 1 { " and " (grouped(row.held - 1)) " more" } } @else { span.quiet { "–" } } }
+            td.progress { bdi { (row.progress) } }
+            td.number { (grouped(row.completed)) }
+            td.when { (moment(row.last_seen)) }
+        }
+    }
+}
+
+fn set_aside(
+    info: &StatusInfo,
+    part: &Part<AsideRow>,
+    link: &dyn Fn(Option<&str>) -> String,
+) -> Markup {
+    html! {
+        section #aside aria-labelledby="aside-title" {
+            h2 #aside-title { "Set aside " small.count { (grouped(info.set_aside)) } }
+            p.quiet { "These jobs are not handed out any more; they wait for whoever runs the project." }
+            div.scroll tabindex="0" role="group" aria-labelledby="aside-title" {
+                table {
+                    thead {
+                        tr {
+                            th.number scope="col" { "Job" }
+                            th scope="col" { "Stage" }
+                            th scope="col" { "Why" }
+                        }
+                    }
+                    tbody {
+                        @for row in &part.rows {
+                            tr data-key=(row.number) {
+                                th.number scope="row" { a href=(job::address(row.number)) { "#" (row.number) } }
+                                td { span.letter { (row.stage) } }
+                                td {
+                                    (row.reason)
+                                    @if row.errors.iter().any(|error| !error.text.is_empty()) {
+                                        details {
+                                            summary { "What went wrong" }
+                                            ul {
+                                                @for error in row.errors.iter().filter(|error| !error.text.is_empty()) {
+                                                    li {
+                                                        (moment(error.at)) ", " bdi { (names::legible(&error.nickname)) } ": "
+                                                        (job::error_text(&error.text))
+                                                    }
+                                                }
+                                            }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            (pager("jobs set aside", part, link))
+        }
+    }
+}

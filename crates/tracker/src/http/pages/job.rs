@@ -1,0 +1,223 @@
+//! The page of one job: its inputs, who had it, what became of it, its failures.
+
+use axum::{
+    Router,
+    extract::{Path, State, rejection::PathRejection},
+    http::HeaderMap,
+    response::Response,
+    routing::get,
+};
+use distcompute_protocol::{ErrorCode, Stage};
+use maud::{Markup, html};
+
+use super::page::{self, Place, grouped, moment};
+use crate::{
+    admission::admin::is_admin,
+    error::ApiError,
+    rules::names,
+    state::App,
+    store::{End, JOB_LEASES, JobRow, JobText, State as JobState},
+};
+
+/// The route of a job's page.
+pub fn router() -> Router<App> {
+    Router::new().route("/job/{number}", get(job))
+}
+
+/// The address of a job's page, from the tracker's own folder.
+#[must_use]
+pub fn address(number: u64) -> String {
+    format!("./job/{number}")
+}
+
+async fn job(
+    State(app): State<App>,
+    path: Result<Path<u64>, PathRejection>,
+    request: HeaderMap,
+) -> Result<Response, ApiError> {
+    let unknown = || ApiError::Said(ErrorCode::NotFound, "Job not found.".to_owned());
+    let Ok(Path(number)) = path else {
+        return Err(unknown());
+    };
+    let row = app.store.job(number).await?.ok_or_else(unknown)?;
+    let may_read = app.settings.public_results || is_admin(&app.settings, &request);
+    let main = html! {
+        h1 { "Job #" (row.number) }
+        (facts(&row))
+        (failures(&row))
+        (leases(&row))
+        @if may_read {
+            (texts(&row))
+        } @else {
+            p.quiet {
+                "The inputs and results of this project are not public; whoever shows the admin token "
+                "sees them here."
+            }
+        }
+    };
+    let title = format!("Job {}", row.number);
+    Ok(page::page(&app, &request, Place::Below(1), &title, &main))
+}
+
+fn facts(row: &JobRow) -> Markup {
+    html! {
+        dl.facts {
+            div {
+                dt { "State" }
+                dd {
+                    @match row.state {
+                        JobState::Open => { "open" }
+                        JobState::Held => { "in work" }
+                        JobState::Closed => { "finished" }
+                        JobState::Aside => { "set aside" }
+                    }
+                }
+            }
+            div { dt { "Stage" } dd { span.letter { (row.stage) } } }
+            @if let Some(reason) = &row.reason {
+                div { dt { "Why" } dd { (reason) } }
+            }
+            div { dt { "Handed out" } dd { (grouped(row.attempt)) " times at this stage" } }
+            div { dt { "Failures" } dd { (grouped(row.failures)) " at this stage" } }
+            div { dt { "Made again" } dd { (grouped(row.sent_back)) " times" } }
+            @if row.changed_at > 0 {
+                div { dt { "Last changed" } dd { (moment(row.changed_at)) } }
+            }
+        }
+    }
+}
+
+fn failures(row: &JobRow) -> Markup {
+    let shown = || {
+        row.errors
+            .iter()
+            .rev()
+            .filter(|error| !error.text.is_empty())
+    };
+    html! {
+        section aria-labelledby="failures-title" {
+            h2 #failures-title { "What went wrong" }
+            @if shown().next().is_none() && row.flags.is_empty() {
+                p.quiet { "Nothing at this stage." }
+            }
+            ul {
+                @for error in shown() {
+                    li {
+                        (moment(error.at)) ", " bdi { (names::legible(&error.nickname)) }
+                        @if error.flagged { " called the input bad" }
+                        ": " (error_text(&error.text))
+                    }
+                }
+                @for (stage, nickname, at) in &row.flags {
+                    li {
+                        (moment(*at)) ", " bdi { (names::legible(nickname)) } " flagged the input of stage "
+                        span.letter { (stage) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The first line of an error, with the rest behind it.
+pub(super) fn error_text(text: &str) -> Markup {
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    html! {
+        @if rest.is_empty() {
+            bdi { (first) }
+        } @else {
+            details {
+                summary { bdi { (first) } }
+                pre { (rest) }
+            }
+        }
+    }
+}
+
+/// How a lease ended, in words.
+pub(super) fn ending(end: End) -> &'static str {
+    match end {
+        End::Completed => "result accepted",
+        End::Flagged => "called the input bad",
+        End::Failed => "failed",
+        End::Released => "given back",
+        End::Left => "said goodbye",
+        End::Idle => "not heard from any more",
+        End::Lapsed => "lease ended without a word",
+        End::Overtaken => "somebody was faster",
+        End::Requeued => "taken back by the operator",
+    }
+}
+
+fn leases(row: &JobRow) -> Markup {
+    html! {
+        section aria-labelledby="leases-title" {
+            h2 #leases-title { "Who had it" }
+            @if row.leases.is_empty() {
+                p.quiet { "Nobody, or what was known of that was pruned." }
+            } @else {
+                div.scroll tabindex="0" role="region" aria-labelledby="leases-title" {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { "Stage" }
+                                th scope="col" { "Nickname" }
+                                th scope="col" { "Worker" }
+                                th scope="col" { "From" }
+                                th scope="col" { "Until" }
+                                th scope="col" { "What became of it" }
+                            }
+                        }
+                        tbody {
+                            @for lease in &row.leases {
+                                tr {
+                                    td { span.letter { (lease.stage) } }
+                                    td.name { bdi { (names::legible(&lease.nickname)) } }
+                                    td { @if lease.worker.is_empty() { span.quiet { "gone" } } @else { (lease.worker) } }
+                                    td.when { (moment(lease.granted_at)) }
+                                    @if let Some((at, end)) = lease.ended {
+                                        td.when { (moment(at)) }
+                                        td { (ending(end)) }
+                                    } @else {
+                                        td { span.quiet { "–" } }
+                                        td { "in work" }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if row.leases.len() as u64 == u64::from(JOB_LEASES) {
+                    p.quiet { "Only the last " (JOB_LEASES) " are shown." }
+                }
+            }
+        }
+    }
+}
+
+fn texts(row: &JobRow) -> Markup {
+    html! {
+        @for text in &row.texts {
+            @let id = format!("text-{}", text.stage);
+            section aria-labelledby=(id) {
+                h2 id=(id) { (text_name(text)) }
+                pre { (text.text) }
+                @let shown = text.text.chars().count() as u64;
+                @if shown < text.length {
+                    p.quiet { "The first " (grouped(shown)) " of " (grouped(text.length)) " characters." }
+                }
+            }
+        }
+    }
+}
+
+/// The output of a stage is the input of the next.
+fn text_name(text: &JobText) -> String {
+    let stage = |index: u64| Stage::ALL.get(usize::try_from(index).unwrap_or(usize::MAX));
+    let before = text.stage.checked_sub(1).and_then(stage);
+    match (before, stage(text.stage)) {
+        (Some(before), _) => format!("Result of stage {before}"),
+        (None, Some(first)) => format!("Input of stage {first}"),
+        (None, None) => "Result".to_owned(),
+    }
+}

@@ -1,0 +1,305 @@
+//! The router: every route, and what all requests and answers pass through.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use distcompute_protocol::{ERROR_HEADER, ErrorCode};
+use tokio::{sync::Semaphore, time::timeout};
+use tower_http::{
+    classify::ServerErrorsFailureClass,
+    cors::{AllowOrigin, CorsLayer},
+    timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer},
+    trace::TraceLayer,
+};
+
+use crate::{
+    admission::{
+        address_limits::{self, Limiting},
+        bodies,
+        client_address::{self, ClientAddress},
+    },
+    config::Settings,
+    error::{ApiError, fault},
+    http::{
+        api::api,
+        base_path, compression,
+        handlers::{self, files::NoPolicy},
+        pages::{self, page},
+        request_id::{self, RequestId},
+    },
+    limited_log::LimitedLog,
+    rules::hosts,
+    state::App,
+    store::StoreError,
+};
+
+/// How long a browser may remember the answer to a preflight: the longest that Chromium grants.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(7_200);
+
+/// Answers that bring no policy of their own are no pages.
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// So many pages are read from the database at once: the calls of volunteers need it too.
+const PAGES_AT_ONCE: usize = 2;
+
+/// How long somebody waits who looks at a page.
+const PAGE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What no page of a tracker or of its volunteers uses, nor a frame in it.
+const NO_DEVICES: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), \
+     gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
+
+/// What every answer says, where it does not say something else itself.
+const FOR_BROWSERS: [(HeaderName, &str); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("permissions-policy"), NO_DEVICES),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+];
+
+/// All routes.
+///
+/// # Errors
+/// An origin cannot stand in a header, as a sentence.
+pub fn router(app: App) -> Result<Router, String> {
+    let cors = cors(&app.settings.cors_origin)?;
+    let base = app.settings.base_path.clone();
+    let limit = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
+    let limiting = Limiting {
+        settings: Arc::clone(&app.settings),
+        limits: Arc::clone(&app.address_limits),
+        metrics: Arc::clone(&app.metrics),
+        pause: app.timeouts.refusal_pause,
+    };
+    let pages = Router::new()
+        .merge(pages::dashboard::router())
+        .merge(pages::leaderboard::router())
+        .merge(pages::worker::router())
+        .merge(pages::job::router())
+        .layer(middleware::from_fn_with_state(
+            Arc::new(Semaphore::new(PAGES_AT_ONCE)),
+            in_turn,
+        ));
+    let router = Router::new()
+        .merge(axum::Router::from(api()))
+        .merge(pages)
+        .merge(pages::assets::router())
+        .merge(handlers::client::router())
+        .merge(handlers::health::router())
+        .merge(handlers::files::router(&app.settings))
+        .fallback(|| async { ApiError::Refused(ErrorCode::NotFound) })
+        .method_not_allowed_fallback(|| async { ApiError::Refused(ErrorCode::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            pages::refusal::as_page,
+        ))
+        .layer(middleware::from_fn(compression::mark_large))
+        .layer(compression::layer())
+        .layer(middleware::from_fn_with_state(
+            Arc::default(),
+            compression::once,
+        ))
+        .layer(DefaultBodyLimit::max(limit))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app.bodies),
+            bodies::hold_answers,
+        ))
+        .layer(middleware::from_fn(address_limits::refuse))
+        .layer(middleware::from_fn(housekeeping))
+        .layer(cors)
+        .layer(middleware::from_fn(only_real_preflights))
+        .layer(middleware::from_fn(no_nul))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app.settings),
+            only_our_hosts,
+        ))
+        .layer(RequestBodyTimeoutLayer::new(app.timeouts.pause))
+        .layer(RequestBodyDeadlineLayer::new(app.timeouts.body))
+        .layer(middleware::from_fn_with_state(
+            limiting,
+            address_limits::limit,
+        ))
+        .layer(middleware::from_fn_with_state(app.clone(), measure))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(
+            |class: ServerErrorsFailureClass, latency, _: &tracing::Span| {
+                failed(&class, latency);
+            },
+        ))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app.settings),
+            client_address::find,
+        ))
+        .layer(middleware::from_fn(request_id::name))
+        .with_state(app);
+    Ok(base_path::under(&base, router))
+}
+
+/// Writes that a request was not served: some such lines a minute, for anybody can ask for more than there
+/// is.
+fn failed(class: &ServerErrorsFailureClass, latency: Duration) {
+    static FAILED: LimitedLog = LimitedLog::new();
+    FAILED.write(|| {
+        let latency_ms = latency.as_millis();
+        tracing::error!(classification = %class, latency_ms, "response failed");
+    });
+}
+
+/// What the lines of the log that belong to a request begin with, at every level of logging.
+fn span(request: &Request) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>();
+    let client = request.extensions().get::<ClientAddress>();
+    tracing::error_span!(
+        "request",
+        id = id.map_or("", RequestId::as_str),
+        method = %request.method(),
+        path = request.uri().path(),
+        client = client.map_or_else(String::new, |client| client.text()),
+    )
+}
+
+async fn measure(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let answer = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let status = answer.status().as_u16();
+    app.metrics
+        .served(method.as_str(), route, status, started.elapsed());
+    answer
+}
+
+/// Makes pages wait for each other, so that no number of them holds up the API.
+async fn in_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match timeout(PAGE_PATIENCE, turns.acquire()).await {
+        Ok(Ok(_turn)) => next.run(request).await,
+        _ => ApiError::from(StoreError::Busy).into_response(),
+    }
+}
+
+/// Answers of the API are never kept by caches, and `HEAD` is no method of the API: a `HEAD` of
+/// `/api/new` would register a worker that nobody knows.
+async fn housekeeping(request: Request, next: Next) -> Response {
+    let api = request.uri().path().starts_with("/api/");
+    if api && request.method() == Method::HEAD {
+        return ApiError::Refused(ErrorCode::MethodNotAllowed).into_response();
+    }
+    let mut answer = next.run(request).await;
+    let unrestricted = answer.extensions().get::<NoPolicy>().is_some();
+    let headers = answer.headers_mut();
+    for (name, value) in FOR_BROWSERS {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    if !unrestricted {
+        headers
+            .entry(header::CONTENT_SECURITY_POLICY)
+            .or_insert(HeaderValue::from_static(NO_PAGE));
+    }
+    if api {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // Who may read an answer is for CORS to say. A page that may not still learns from a request
+        // without CORS that there is somebody, and tells its visitor what is wrong.
+        headers.insert(
+            page::RESOURCE_POLICY,
+            HeaderValue::from_static("cross-origin"),
+        );
+    }
+    answer
+}
+
+/// An `OPTIONS` request that no browser sent for a page of another origin is a wrong method.
+async fn only_real_preflights(request: Request, next: Next) -> Response {
+    if request.method() == Method::OPTIONS && !request.headers().contains_key(header::ORIGIN) {
+        return ApiError::Refused(ErrorCode::MethodNotAllowed).into_response();
+    }
+    next.run(request).await
+}
+
+/// Where the operator has said under which names the tracker is known, it answers to no other: a page of
+/// somebody else whose name leads here could read what it must not. Monitoring asks by address.
+async fn only_our_hosts(
+    State(settings): State<Arc<Settings>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let asked = request.headers().get(header::HOST);
+    let asked = asked.and_then(|host| host.to_str().ok());
+    let asked = request.uri().host().or(asked).unwrap_or_default();
+    let monitored = ["/healthz", "/readyz", "/metrics"].contains(&request.uri().path());
+    if monitored || hosts::is_known(&settings.hosts, asked) {
+        return next.run(request).await;
+    }
+    let sentence =
+        "This tracker is not known under this name. Its operator adds the name to hosts.";
+    ApiError::Said(ErrorCode::WrongHost, sentence.to_owned()).into_response()
+}
+
+/// No database column takes U+0000, and nothing that can be asked for has it in its address.
+async fn no_nul(request: Request, next: Next) -> Response {
+    if request.uri().path().contains("%00") {
+        let message = "The address must not contain U+0000.";
+        let fault = fault("value_error", &["path"], message, None);
+        return ApiError::Faults(vec![fault]).into_response();
+    }
+    next.run(request).await
+}
+
+fn cors(origins: &[String]) -> Result<CorsLayer, String> {
+    let origin = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        let list: Result<Vec<HeaderValue>, _> =
+            origins.iter().map(|origin| origin.parse()).collect();
+        AllowOrigin::list(list.map_err(|_| "An origin contains a character that no header takes.")?)
+    };
+    Ok(CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION])
+        .expose_headers([HeaderName::from_static(ERROR_HEADER), header::RETRY_AFTER])
+        .max_age(PREFLIGHT_AGE))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, http::StatusCode, routing::get};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_waits_for_its_turn_and_the_api_does_not() {
+        let turns = Arc::new(Semaphore::new(1));
+        let router = Router::new()
+            .route("/leaderboard", get(|| async { "a page" }))
+            .layer(middleware::from_fn_with_state(Arc::clone(&turns), in_turn))
+            .route("/api/status", get(|| async { "figures" }));
+        let ask = async |address: &str| {
+            let request = Request::get(address)
+                .body(Body::empty())
+                .expect("a request");
+            let answer = router.clone().oneshot(request).await;
+            answer.expect("an answer").status()
+        };
+        assert_eq!(ask("/leaderboard").await, StatusCode::OK);
+        let turn = Arc::clone(&turns).acquire_owned().await.expect("a turn");
+        assert_eq!(ask("/api/status").await, StatusCode::OK);
+        assert_eq!(ask("/leaderboard").await, StatusCode::SERVICE_UNAVAILABLE);
+        drop(turn);
+        assert_eq!(ask("/leaderboard").await, StatusCode::OK);
+    }
+}

@@ -1,0 +1,102 @@
+//! The outputs of a stage as JSON lines, a page of the database at a time.
+
+use std::io::{ErrorKind, Write};
+
+use distcompute_protocol::Stage;
+
+use crate::{
+    rules::{payload, terminal::harmless_json},
+    store::{Output, Store},
+};
+
+/// Outputs that are read at a time.
+const PAGE: u32 = 1_000;
+
+/// What was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// How many results.
+    pub count: u64,
+    /// The cursor of the last one.
+    pub last: u64,
+    /// Jobs whose results begin with the JSON mark and are not JSON. They were written as strings.
+    pub unreadable: Vec<u64>,
+}
+
+/// Writes all results of a stage, for a terminal without characters that would steer it. `None`: whoever
+/// reads has seen enough.
+///
+/// # Errors
+/// A sentence: the results cannot be read, or not be written.
+pub async fn write(
+    store: &dyn Store,
+    stage: Stage,
+    to_terminal: bool,
+    mut out: impl Write,
+) -> Result<Option<Exported>, String> {
+    let mut exported = Exported::default();
+    loop {
+        let outputs = store
+            .results(stage, exported.last, PAGE)
+            .await
+            .map_err(|error| format!("The results cannot be read: {error}."))?;
+        let Some(last) = outputs.last() else { break };
+        exported.last = last.cursor;
+        exported.count += outputs.len() as u64;
+        for output in &outputs {
+            if payload::check(&output.data).is_err() {
+                exported.unreadable.push(output.number);
+            }
+            let line = line(output);
+            let line = if to_terminal {
+                harmless_json(&line)
+            } else {
+                line.into()
+            };
+            match writeln!(out, "{line}") {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(None),
+                written => written.map_err(|error| format!("Writing failed: {error}."))?,
+            }
+        }
+    }
+    out.flush()
+        .map_err(|error| format!("Writing failed: {error}."))?;
+    Ok(Some(exported))
+}
+
+/// One output: JSON as JSON, other text as a string. What only claims to be JSON is text too.
+fn line(output: &Output) -> String {
+    let data = payload::to_json(&output.data);
+    format!("{{\"number\":{},\"data\":{data}}}", output.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exported(data: &str) -> String {
+        line(&Output {
+            cursor: 9,
+            number: 7,
+            data: data.to_owned(),
+        })
+    }
+
+    #[test]
+    fn json_comes_out_as_json_and_text_as_a_string() {
+        assert_eq!(
+            exported("<!json!>{\"a\": [1]}"),
+            r#"{"number":7,"data":{"a":[1]}}"#
+        );
+        assert_eq!(exported("[1] \"x\""), r#"{"number":7,"data":"[1] \"x\""}"#);
+    }
+
+    #[test]
+    fn each_output_is_one_line_of_valid_json() {
+        assert_eq!(exported("<!json!>[1,\n 2]"), r#"{"number":7,"data":[1,2]}"#);
+        assert_eq!(
+            exported("<!json!>[NaN]"),
+            r#"{"number":7,"data":"<!json!>[NaN]"}"#
+        );
+    }
+}

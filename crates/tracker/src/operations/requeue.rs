@@ -1,0 +1,190 @@
+//! Has jobs worked on again.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    clock::Millis,
+    rules::times,
+    store::{Action, RequeueFilter, Store, StoreError, ToRequeue, Whereabouts},
+};
+
+/// What became of a wish to have jobs worked on again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many jobs.
+    pub requeued: u64,
+    /// Which, where that was asked and nothing was changed.
+    pub numbers: Option<Vec<u64>>,
+    /// Where the results came from that are not to count any more, where nothing was changed: those of
+    /// the most first.
+    pub sources: Vec<Source>,
+    /// Jobs that were named by number and are not among them.
+    pub left: Vec<Left>,
+}
+
+/// Results that came from one address group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The group, as `address` takes it; empty where it is not known.
+    pub address: String,
+    /// How many.
+    pub results: u64,
+    /// When the first came.
+    pub first: Millis,
+    /// When the last came.
+    pub last: Millis,
+}
+
+/// Where results came from, those of the most first.
+fn sources(found: &[ToRequeue]) -> Vec<Source> {
+    let mut sources: BTreeMap<&str, Source> = BTreeMap::new();
+    for (address, at) in found.iter().filter_map(|one| one.from.as_ref()) {
+        let source = sources.entry(address).or_insert_with(|| Source {
+            address: address.clone(),
+            results: 0,
+            first: *at,
+            last: *at,
+        });
+        source.results += 1;
+        source.first = source.first.min(*at);
+        source.last = source.last.max(*at);
+    }
+    let mut sources: Vec<Source> = sources.into_values().collect();
+    sources.sort_by_key(|source| std::cmp::Reverse(source.results));
+    sources
+}
+
+/// A job that stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// The job.
+    pub number: u64,
+    /// Why, and what can be done, as a sentence.
+    pub why: String,
+}
+
+/// Says which jobs a filter means.
+///
+/// # Errors
+/// The database failed.
+pub async fn would(store: &dyn Store, filter: &RequeueFilter) -> Result<Outcome, StoreError> {
+    let found = store.meant(filter).await?;
+    let numbers = numbers(&found);
+    Ok(Outcome {
+        requeued: numbers.len() as u64,
+        sources: sources(&found),
+        left: left(store, filter, &numbers).await?,
+        numbers: Some(numbers),
+    })
+}
+
+/// Requeues and writes it down.
+///
+/// # Errors
+/// The database failed; what was requeued before stays so.
+pub async fn requeue(
+    store: &dyn Store,
+    filter: &RequeueFilter,
+    who: &str,
+) -> Result<Outcome, StoreError> {
+    let note = |detail: String| Action {
+        who: who.to_owned(),
+        action: "requeue",
+        detail,
+    };
+    // Written down before it is done: a log that lacks something is worse than one that says more.
+    store.note_action(&note(meant(filter))).await?;
+    let named = if filter.numbers.is_empty() {
+        Vec::new()
+    } else {
+        numbers(&store.meant(filter).await?)
+    };
+    let left = left(store, filter, &named).await?;
+    let requeued = store.requeue(filter).await?;
+    store
+        .note_action(&note(format!("{requeued} jobs were requeued")))
+        .await?;
+    Ok(Outcome {
+        requeued,
+        numbers: None,
+        sources: Vec::new(),
+        left,
+    })
+}
+
+fn numbers(found: &[ToRequeue]) -> Vec<u64> {
+    let numbers = found.iter().map(|one| one.job.number);
+    numbers
+        .filter_map(|number| number.try_into().ok())
+        .collect()
+}
+
+/// Why jobs that were named by number are not among those that the filter means.
+async fn left(
+    store: &dyn Store,
+    filter: &RequeueFilter,
+    meant: &[u64],
+) -> Result<Vec<Left>, StoreError> {
+    let mut others = filter.numbers.clone();
+    others.sort_unstable();
+    others.dedup();
+    others.retain(|number| !meant.contains(number));
+    let found = store.whereabouts(&others).await?;
+    let left = others.into_iter().map(|number| {
+        let job = found.iter().find(|job| job.number == number);
+        Left {
+            number,
+            why: why_not(job, filter),
+        }
+    });
+    Ok(left.collect())
+}
+
+fn why_not(job: Option<&Whereabouts>, filter: &RequeueFilter) -> String {
+    let Some(Whereabouts { stage, state, .. }) = job else {
+        return "There is no such job.".to_owned();
+    };
+    let narrowed = filter.is_by_result()
+        || filter.older_than.is_some()
+        || filter.stage.is_some_and(|of| of != *stage);
+    match state.as_str() {
+        "open" if !filter.is_by_result() => format!(
+            "It is open at stage {stage} and will be handed out. To have the stage before done again, \
+             name whose result it is, --nickname, or a part of the result, --result-contains."
+        ),
+        "closed" if !narrowed => "It is finished and its texts were pruned, so it cannot be done \
+                                  again. Import its input as a new job."
+            .to_owned(),
+        _ => format!("It is {state} at stage {stage}, and the other filters do not fit it."),
+    }
+}
+
+/// What a filter means, for people.
+#[must_use]
+pub fn meant(filter: &RequeueFilter) -> String {
+    let mut parts = vec![match &filter.nickname {
+        Some(nickname) => format!("the latest results of {nickname:?}"),
+        None if filter.is_by_result() => "the latest results".to_owned(),
+        None if filter.numbers.is_empty() => "all jobs that are set aside".to_owned(),
+        None => format!("jobs {:?}", filter.numbers),
+    }];
+    if filter.is_by_result() && !filter.numbers.is_empty() {
+        parts.push(format!("of jobs {:?}", filter.numbers));
+    }
+    parts.extend(
+        filter
+            .result_contains
+            .as_ref()
+            .map(|text| format!("containing {text:?}")),
+    );
+    let address = filter.address.as_ref();
+    parts.extend(address.map(|address| format!("from {address}")));
+    let since = filter.since.map(times::stamp);
+    parts.extend(since.map(|since| format!("of {since} or later")));
+    let until = filter.until.map(times::stamp);
+    parts.extend(until.map(|until| format!("before {until}")));
+    parts.extend(filter.stage.map(|stage| format!("at stage {stage}")));
+    let age = filter.older_than.map(|age| age / 1_000);
+    parts.extend(age.map(|age| format!("unchanged for {age} s")));
+    parts.join(", ")
+}

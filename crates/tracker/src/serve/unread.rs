@@ -1,0 +1,190 @@
+//! Connections whose other end does not read what it asked for.
+
+use std::{
+    future::Future as _,
+    io::{self, ErrorKind, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+/// Bytes a second that have to be taken once a pause is over. The slowest lines that are reckoned with
+/// carry thirty times as much.
+const LEAST_PER_S: u64 = 1_024;
+
+/// A stream that fails when what is written to it is not taken: nothing for so long a pause, or in the
+/// time of that pause and what was taken since less than a kilobyte a second. While nothing is to be
+/// written, nothing is limited.
+pub(super) struct Unread<S> {
+    stream: S,
+    pause: Duration,
+    /// Since when something waits to be written.
+    waits: Option<Waits>,
+    timer: Pin<Box<Sleep>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    since: Instant,
+    /// When bytes were taken last, and how many since the beginning.
+    last: Instant,
+    taken: u64,
+}
+
+impl Waits {
+    /// When it has waited for too long, unless more is taken.
+    fn ends(&self, pause: Duration) -> Instant {
+        let earned = Duration::from_secs(self.taken / LEAST_PER_S);
+        (self.last + pause).min(self.since + pause + earned)
+    }
+}
+
+impl<S> Unread<S> {
+    /// Watches a stream.
+    #[must_use]
+    pub(super) fn new(stream: S, pause: Duration) -> Self {
+        Self {
+            stream,
+            pause,
+            waits: None,
+            timer: Box::pin(sleep_until(Instant::now())),
+        }
+    }
+
+    /// Notes what came of a write.
+    fn noted(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            if let (Some(waits), Ok(bytes)) = (&mut self.waits, &written) {
+                waits.last = Instant::now();
+                waits.taken += *bytes as u64;
+            }
+            return Poll::Ready(written);
+        }
+        let now = Instant::now();
+        let waits = self.waits.get_or_insert(Waits {
+            since: now,
+            last: now,
+            taken: 0,
+        });
+        self.timer.as_mut().reset(waits.ends(self.pause));
+        ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.noted(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.noted(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        // It is called when all has been written.
+        self.waits = None;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Unread<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    const PAUSE: Duration = Duration::from_secs(30);
+
+    /// Writes a megabyte to somebody who takes so many bytes every so often; how long that took, and
+    /// whether all was taken.
+    async fn written(bytes: usize, every: Duration) -> (Duration, bool) {
+        let (ours, mut theirs) = duplex(1_000);
+        let reader = tokio::spawn(async move {
+            let mut part = vec![0; bytes];
+            loop {
+                tokio::time::sleep(every).await;
+                if theirs.read_exact(&mut part).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let began = Instant::now();
+        let mut stream = Unread::new(ours, PAUSE);
+        let outcome = stream.write_all(&[0; 1 << 20]).await;
+        let took = began.elapsed();
+        reader.abort();
+        (took, outcome.is_ok())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_is_served_and_who_does_not_read_is_left() {
+        let second = Duration::from_secs(1);
+        // A line of a quarter of a megabit a second, and one that rests.
+        assert!(written(32_000, second).await.1);
+        assert!(written(200_000, 20 * second).await.1);
+        let (took, all) = written(1, 3_600 * second).await;
+        assert!(!all && took == PAUSE, "{took:?}");
+        // A byte now and then, and a little more, are not enough.
+        let (took, all) = written(1, 20 * second).await;
+        assert!(!all && took <= 2 * PAUSE, "{took:?}");
+        let (took, all) = written(500, second).await;
+        assert!(!all && took <= 3 * PAUSE, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_nothing_to_read_may_rest() {
+        let (ours, mut theirs) = duplex(1_000);
+        let mut stream = Unread::new(ours, PAUSE);
+        for _ in 0..3 {
+            let reads = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                let mut part = [0; 3_000];
+                theirs.read_exact(&mut part).await.expect("all");
+                theirs
+            });
+            stream.write_all(&[0; 3_000]).await.expect("taken");
+            stream.flush().await.expect("flushed");
+            theirs = reads.await.expect("read");
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+        }
+    }
+}
