@@ -54,6 +54,7 @@ contract! { make:
     the_same_completion_sent_many_times_at_once_counts_once
     wiping_forgets_everything
     a_sync_is_handed_no_more_bytes_than_it_wants
+    large_inputs_are_read_when_the_jobs_are_handed_out
     a_sync_keeps_what_an_answer_under_way_grants
     a_sync_is_ordered_by_its_number_and_repeated_without_change
     a_lease_is_the_right_to_hand_in_whoever_asks

@@ -6,7 +6,9 @@ use std::{
     collections::HashMap,
     error::Error,
     net::IpAddr,
+    num::NonZero,
     sync::{Arc, Mutex, PoisonError},
+    thread::available_parallelism,
     time::Duration,
 };
 
@@ -21,6 +23,7 @@ use distcompute_protocol::ErrorCode;
 use futures_util::StreamExt as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
+    task,
     time::{Instant, timeout, timeout_at},
 };
 
@@ -63,6 +66,7 @@ pub struct Bodies {
     small: Part,
     large: Part,
     turns: Turns,
+    threads: Arc<Semaphore>,
 }
 
 /// One of the two parts of the budget.
@@ -240,6 +244,7 @@ impl Bodies {
             small: Part::new(SMALL_BUDGET),
             large: Part::new(large),
             turns: Turns::default(),
+            threads: Arc::new(Semaphore::new(threads())),
         }
     }
 
@@ -259,6 +264,30 @@ impl Bodies {
         let mut share = self.share(group);
         share.grow(bytes, PATIENCE).await?;
         Ok(share)
+    }
+
+    /// Works on a body of so many bytes, or on what is to become one: a large one on a thread of its own,
+    /// so that other connections go on meanwhile, and only on half of the processors at a time.
+    ///
+    /// # Errors
+    /// The work failed.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        if bytes <= SMALL {
+            return work();
+        }
+        // It is never closed.
+        let thread = Arc::clone(&self.threads).acquire_owned().await.ok();
+        let done = task::spawn_blocking(move || {
+            let done = work();
+            drop(thread);
+            done
+        });
+        done.await
+            .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string()).into()))
     }
 
     /// A share for what is there already, which is not waited for.
@@ -301,7 +330,7 @@ impl Bodies {
             }
             body.extend_from_slice(&chunk);
         }
-        let turn = self.turns.next(group).await;
+        let turn = self.turns.next(group, body.len()).await;
         Ok((body.into(), share, turn))
     }
 }
@@ -332,6 +361,12 @@ pub async fn hold_answers(
         Ok(bytes) => Response::from_parts(parts, Body::from(share.with(bytes))),
         Err(error) => ApiError::from(StoreError::Failed(error.to_string())).into_response(),
     }
+}
+
+/// How many threads work on large bodies at the same time.
+fn threads() -> usize {
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    (processors / 2).max(1)
 }
 
 fn too_slow() -> ApiError {
@@ -369,6 +404,10 @@ fn caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     const MB: usize = 1 << 20;
@@ -439,6 +478,34 @@ mod tests {
         assert_eq!(held(), 2 * UNIT);
         drop(last);
         assert_eq!(held(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn large_bodies_leave_processors_to_everybody_else() {
+        let bodies = Arc::new(Bodies::new(16 << 20));
+        // Who works, and the most that ever did at once.
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let works = (0..20).map(|_| {
+            let (bodies, now, most) = (bodies.clone(), now.clone(), most.clone());
+            let work = move || {
+                most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+                std::thread::sleep(Duration::from_millis(2));
+                Ok(now.fetch_sub(1, SeqCst))
+            };
+            tokio::spawn(async move { bodies.work(SMALL + 1, work).await })
+        });
+        for work in futures_util::future::join_all(works).await {
+            work.expect("no panic").expect("done");
+        }
+        assert!((1..=threads()).contains(&most.load(SeqCst)));
+        // A small one waits for none of them.
+        let all = u32::try_from(threads()).expect("a few");
+        let _held = bodies.threads.acquire_many(all).await.expect("open");
+        assert_eq!(
+            bodies.work(SMALL, || Ok(1)).now_or_never().map(Result::ok),
+            Some(Some(1))
+        );
+        assert!(bodies.work(SMALL + 1, || Ok(1)).now_or_never().is_none());
     }
 
     /// What becomes of a body of which so many bytes come every so often.

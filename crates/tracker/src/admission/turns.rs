@@ -13,7 +13,11 @@ use crate::admission::address_limits::Group;
 
 /// How many calls of a group are worked on at the same time. One transaction settles all that wait, so
 /// these are some hundreds a second: a class behind one address has no use for more.
-const AT_ONCE: usize = 4;
+const AT_ONCE: u32 = 4;
+
+/// Bytes of a body for which it counts as one call more: whoever comes behind the largest waits for one
+/// of them, and not for as many as there are.
+const ONE_MORE: usize = 512 * 1024;
 
 /// Who is being worked for.
 #[derive(Debug, Clone, Default)]
@@ -28,8 +32,9 @@ pub struct Turn {
 }
 
 impl Turns {
-    /// Waits until it is a call's turn. One that counts for no group has it at once.
-    pub async fn next(&self, group: Option<Group>) -> Option<Turn> {
+    /// Waits until it is the turn of a call with so large a body. One that counts for no group has it at
+    /// once.
+    pub async fn next(&self, group: Option<Group>, bytes: usize) -> Option<Turn> {
         let Group(group) = group?;
         let mut turn = Turn {
             turns: self.clone(),
@@ -38,14 +43,16 @@ impl Turns {
         };
         let places = self.places(group);
         // It is never closed. A caller that goes away while it waits gives up its turn.
-        turn.permit = places.acquire_owned().await.ok();
+        let more = u32::try_from(bytes / ONE_MORE).unwrap_or(u32::MAX);
+        let count = more.saturating_add(1).min(AT_ONCE);
+        turn.permit = places.acquire_many_owned(count).await.ok();
         Some(turn)
     }
 
     fn places(&self, group: IpAddr) -> Arc<Semaphore> {
         let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let places = groups.entry(group);
-        Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
+        Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE as usize))))
     }
 }
 
@@ -76,27 +83,42 @@ mod tests {
         let turns = Turns::default();
         let mut held = Vec::new();
         for _ in 0..AT_ONCE {
-            held.push(turns.next(group(1)).await);
+            held.push(turns.next(group(1), 100).await);
         }
-        let mut waits = Box::pin(turns.next(group(1)));
+        let mut waits = Box::pin(turns.next(group(1), 100));
         assert!(waits.as_mut().now_or_never().is_none());
-        assert!(turns.next(group(2)).now_or_never().is_some());
+        assert!(turns.next(group(2), 100).now_or_never().is_some());
         for _ in 0..100 {
-            assert_eq!(turns.next(None).await.map(|turn| turn.group), None);
+            assert_eq!(turns.next(None, 100).await.map(|turn| turn.group), None);
         }
         held.pop();
         assert!(waits.await.is_some());
     }
 
     #[tokio::test]
+    async fn a_large_call_counts_as_many() {
+        let turns = Turns::default();
+        let largest = turns.next(group(1), 16 << 20).await;
+        assert!(turns.next(group(1), 0).now_or_never().is_none());
+        drop(largest);
+        let _half = turns.next(group(1), ONE_MORE).await;
+        let _other = turns.next(group(1), ONE_MORE).await;
+        assert!(turns.next(group(1), 0).now_or_never().is_none());
+    }
+
+    #[tokio::test]
     async fn nothing_is_kept_of_those_who_have_gone() {
         let turns = Turns::default();
-        let held: Vec<_> = [turns.next(group(1)).await, turns.next(group(2)).await].into();
-        let more = turns.next(group(1)).await;
+        let held: Vec<_> = [
+            turns.next(group(1), 100).await,
+            turns.next(group(2), 100).await,
+        ]
+        .into();
+        let more = turns.next(group(1), 100).await;
         drop(held);
         assert_eq!(turns.0.lock().expect("no panic").len(), 1);
         for _ in 0..AT_ONCE {
-            let given_up = Box::pin(turns.next(group(3)));
+            let given_up = Box::pin(turns.next(group(3), 100));
             drop(given_up);
         }
         drop(more);

@@ -21,7 +21,6 @@ use crate::{
     },
     error::{ApiError, fault, quoted},
     rules::names,
-    store::StoreError,
 };
 
 /// The parameters behind the `?`.
@@ -150,6 +149,7 @@ pub fn parsed<T>(
 ///
 /// It holds its share of the memory for bodies until it is dropped, and its turn to be worked on.
 pub struct Body {
+    bodies: Arc<Bodies>,
     bytes: Bytes,
     held: Held,
 }
@@ -166,7 +166,8 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let declared = request.headers().get(header::CONTENT_TYPE).cloned();
-        let (bytes, share, turn) = Arc::<Bodies>::from_ref(state).collect(request).await?;
+        let bodies = Arc::<Bodies>::from_ref(state);
+        let (bytes, share, turn) = bodies.collect(request).await?;
         let is_json = declared.is_none_or(|kind| kind.to_str().is_ok_and(is_json_type));
         if !is_json {
             return Err(no_object(&String::from_utf8_lossy(&bytes)));
@@ -180,7 +181,11 @@ where
             )]));
         }
         let held = (share, turn);
-        Ok(Self { bytes, held })
+        Ok(Self {
+            bodies,
+            bytes,
+            held,
+        })
     }
 }
 
@@ -190,8 +195,7 @@ impl Body {
     /// # Errors
     /// The body is no JSON object, or a field is missing or of another type.
     pub async fn read<T: DeserializeOwned + Send + 'static>(self) -> Result<Read<T>, ApiError> {
-        let Self { bytes, held } = self;
-        let value = off_the_reactor(bytes, |bytes| {
+        let parse = |bytes: &[u8]| {
             check_object(bytes)?;
             serde_json::from_slice(bytes).map_err(|error| {
                 if error.is_data() {
@@ -201,8 +205,8 @@ impl Body {
                     not_json(&error)
                 }
             })
-        })
-        .await?;
+        };
+        let (value, held) = self.parsed(parse).await?;
         Ok(Read { value, _held: held })
     }
 
@@ -211,31 +215,30 @@ impl Body {
     /// # Errors
     /// The body is no JSON object.
     pub async fn fields(self, names: &'static [&'static str]) -> Result<Fields, ApiError> {
-        let Self { bytes, held } = self;
-        let found = off_the_reactor(bytes, |bytes| {
+        let parse = |bytes: &[u8]| {
             check_object(bytes)?;
             let mut json = serde_json::Deserializer::from_slice(bytes);
             let found = Wanted(names).deserialize(&mut json);
             let found = found.and_then(|found| json.end().map(|()| found));
             found.map_err(|error| not_json(&error))
-        })
-        .await?;
+        };
+        let (found, held) = self.parsed(parse).await?;
         Ok(Fields { found, _held: held })
     }
-}
 
-/// Larger bodies are parsed on a thread of their own, so that other connections go on meanwhile.
-const LARGE: usize = 64 * 1024;
-
-async fn off_the_reactor<T: Send + 'static>(
-    bytes: Bytes,
-    parse: impl FnOnce(&[u8]) -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    if bytes.len() <= LARGE {
-        return parse(&bytes);
+    async fn parsed<T: Send + 'static>(
+        self,
+        parse: impl FnOnce(&[u8]) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<(T, Held), ApiError> {
+        let Self {
+            bodies,
+            bytes,
+            held,
+        } = self;
+        let length = bytes.len();
+        let parsed = bodies.work(length, move || parse(&bytes)).await?;
+        Ok((parsed, held))
     }
-    let parsed = tokio::task::spawn_blocking(move || parse(&bytes)).await;
-    parsed.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string()).into()))
 }
 
 /// Structs are also read from lists by serde, and the protocol takes only objects.

@@ -140,6 +140,8 @@ pub struct GrantedLease {
     pub stage: Stage,
     /// How often it was handed out at this stage.
     pub attempt: i64,
+    /// How many bytes that input has, where the ledger knows it.
+    pub bytes: Option<u64>,
     /// That input. The ledger never sees it: whoever writes the changes reads it afterwards.
     pub data: Option<String>,
 }

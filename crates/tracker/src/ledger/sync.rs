@@ -325,6 +325,7 @@ impl Books {
             number: lease.number,
             stage: lease.stage,
             attempt: lease.attempt,
+            bytes: self.size(lease.number, lease.stage),
             data: None,
         })
     }

@@ -11,11 +11,15 @@ pub mod postgres;
 pub mod sqlite;
 mod writer;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use distcompute_protocol::{ErrorCode, Stage, SyncRequest};
 
 pub use self::{database::Database, writer::Writer};
-pub use crate::ledger::{End, Failure, NewWorker, Requeued, Rules as StoreRules, State, SyncReply};
+pub use crate::ledger::{
+    End, Failure, GrantedLease, NewWorker, Requeued, Rules as StoreRules, State, SyncReply,
+};
 use crate::{
     clock::Millis,
     ledger::{Operation, Reply},
@@ -651,7 +655,8 @@ pub trait Store: Send + Sync {
     }
 
     /// Makes the books agree with what a worker says. Refused with `Superseded` if a later one was
-    /// handled before.
+    /// handled before. Inputs that are large together are still to be read, by
+    /// [`read_inputs`](Self::read_inputs).
     async fn sync(&self, request: SyncRequest) -> Result<SyncReply, StoreError> {
         let worker = fingerprint(&request.token);
         match self
@@ -665,6 +670,27 @@ pub trait Store: Send + Sync {
             ))),
         }
     }
+
+    /// Reads the inputs of an answer that were left out because they are large. Jobs that have none any
+    /// more are left out of it: they were taken away since.
+    async fn read_inputs(&self, granted: &mut Vec<GrantedLease>) -> Result<(), StoreError> {
+        if input_bytes(granted) <= READ_WITH_CHANGES {
+            return Ok(());
+        }
+        let of = granted.iter().map(|lease| (lease.number, lease.stage));
+        let found = self.inputs(of.collect()).await?.into_iter();
+        let mut found: HashMap<_, _> = found
+            .map(|(number, stage, data)| ((number, stage), data))
+            .collect();
+        granted.retain_mut(|lease| {
+            lease.data = found.remove(&(lease.number, lease.stage));
+            lease.data.is_some()
+        });
+        Ok(())
+    }
+
+    /// The inputs of jobs at stages, in any order; some may be missing.
+    async fn inputs(&self, of: Vec<(i64, Stage)>) -> Result<Vec<(i64, Stage, String)>, StoreError>;
 
     /// Forgets workers that were not heard from for this long and puts their jobs back; at most
     /// a few hundred at a time, so that others get their turn. Says how many.
@@ -894,6 +920,20 @@ pub trait Store: Send + Sync {
 
     /// Finishes what was begun and closes the database.
     async fn close(&self);
+}
+
+/// Inputs of one answer that together are larger than this are not read in the transaction that
+/// hands the jobs out.
+pub const READ_WITH_CHANGES: u64 = 64 * 1_024;
+
+/// How many bytes these inputs have, as far as that is known or they are read.
+#[must_use]
+pub fn input_bytes(granted: &[GrantedLease]) -> u64 {
+    let read = |lease: &GrantedLease| lease.data.as_ref().map(|data| data.len() as u64);
+    let bytes = granted
+        .iter()
+        .filter_map(|lease| lease.bytes.or(read(lease)));
+    bytes.sum()
 }
 
 /// The key of the first name that a search finds: its look, its age, itself.

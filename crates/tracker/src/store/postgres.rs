@@ -16,7 +16,7 @@ mod rows;
 mod save;
 mod tables;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use distcompute_protocol::Stage;
@@ -137,6 +137,11 @@ impl Store for PostgresStore {
 
     async fn knows(&self, token: &str) -> Result<bool, StoreError> {
         books::knows(&self.readers, token).await
+    }
+
+    async fn inputs(&self, of: Vec<(i64, Stage)>) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        load::inputs(&mut connection, &of, HashMap::new()).await
     }
 
     async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError> {

@@ -221,6 +221,10 @@ impl Store for SqliteStore {
         self.readers.with(move |on| books::knows(on, &token)).await
     }
 
+    async fn inputs(&self, of: Vec<(i64, Stage)>) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+        self.readers.with(move |on| load::inputs(on, &of)).await
+    }
+
     async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError> {
         self.readers
             .with(move |on| books::open_jobs(on, stage))

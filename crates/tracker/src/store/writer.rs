@@ -21,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Added, ImportPart, StoreError, database::Database};
+use super::{Added, ImportPart, READ_WITH_CHANGES, StoreError, database::Database, input_bytes};
 use crate::{
     ledger::{News, Operation, Reply, Rules, group_wants, settle},
     rules::log_limit::LogLimit,
@@ -428,13 +428,15 @@ async fn in_transaction(
     Ok((replies.collect(), vec![news]))
 }
 
-/// Reads the inputs of the jobs that are handed out.
+/// Reads the inputs of the jobs that are handed out, but for those of large answers: while they are
+/// read, everybody waits who wants something written.
 async fn fill(
     database: &mut impl Database,
     replies: &mut [Result<Reply, ErrorCode>],
 ) -> Result<(), StoreError> {
-    let granted = replies.iter_mut().flatten().flat_map(Reply::granted);
-    let mut granted: Vec<_> = granted.collect();
+    let granted = replies.iter_mut().flatten().map(Reply::granted);
+    let small = granted.filter(|granted| input_bytes(granted) <= READ_WITH_CHANGES);
+    let mut granted: Vec<_> = small.flatten().collect();
     let wanted: Vec<_> = granted
         .iter()
         .map(|lease| (lease.number, lease.stage))

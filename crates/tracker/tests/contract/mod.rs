@@ -834,6 +834,43 @@ pub(crate) async fn a_sync_is_handed_no_more_bytes_than_it_wants(given: &Given) 
     assert_eq!((all.granted.len(), all.left_bytes), (6, 0));
 }
 
+pub(crate) async fn large_inputs_are_read_when_the_jobs_are_handed_out(given: &Given) {
+    let inputs: Vec<String> = (1..=4).map(|n| format!("{n}").repeat(30_000)).collect();
+    given.store.add_jobs(&inputs).await.expect("jobs");
+    given.join("t", "Ann", Stage::A).await;
+    let wants = |seq: u64, want: u32| SyncRequest {
+        want_bytes: Some(1_000_000),
+        cores: Some(8),
+        ..asks("t", seq, want)
+    };
+    let read = async |mut granted: Vec<GrantedLease>| -> Vec<Option<String>> {
+        given.store.read_inputs(&mut granted).await.expect("inputs");
+        granted.sort_by_key(|job| job.number);
+        granted.into_iter().map(|job| job.data).collect()
+    };
+    let of = |numbers: std::ops::Range<usize>| -> Vec<_> {
+        inputs[numbers].iter().cloned().map(Some).collect()
+    };
+    // Small ones come with the jobs; repeated, the answer is the same.
+    for seq in [1, 1] {
+        let few = given.sync(wants(seq, 2)).await.expect("two jobs").granted;
+        assert!(few.iter().all(|job| job.data.is_some()));
+        assert_eq!(read(few).await, of(0..2));
+    }
+    for seq in [2, 2] {
+        let many = given.sync(wants(seq, 4)).await.expect("four jobs").granted;
+        assert!(
+            many.iter().all(|job| job.data.is_none()),
+            "read by the writer"
+        );
+        assert_eq!(read(many).await, of(0..4));
+    }
+    // Of what has gone meanwhile nothing is said.
+    let many = given.sync(wants(3, 4)).await.expect("four jobs").granted;
+    given.store.wipe().await.expect("an empty project");
+    assert_eq!(read(many).await, []);
+}
+
 pub(crate) async fn a_sync_keeps_what_an_answer_under_way_grants(given: &Given) {
     given.jobs(6).await;
     given.join("t", "Ann", Stage::A).await;

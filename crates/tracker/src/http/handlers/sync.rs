@@ -1,5 +1,7 @@
 //! `POST /api/sync`: one call for everything that a browser with many cores has to say.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     extract::State,
@@ -8,7 +10,6 @@ use axum::{
 };
 use distcompute_protocol::{Granted, MAX_SYNC_ITEMS, SyncAnswer, SyncRequest};
 use serde::Serialize;
-use tokio::task;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -18,14 +19,11 @@ use crate::{
     http::{openapi::SyncRefusals, request::Body},
     rules::names,
     state::App,
-    store::{StoreError, SyncReply},
+    store::{READ_WITH_CHANGES, StoreError, SyncReply, input_bytes},
 };
 
 /// The largest `seq`: what JavaScript's numbers count to without a gap.
 const MAX_SEQ: u64 = (1 << 53) - 1;
-
-/// Answers with more data than this are written on a thread of their own.
-const LARGE: usize = 64 * 1024;
 
 /// The route of `sync`.
 pub fn router() -> OpenApiRouter<App> {
@@ -72,21 +70,21 @@ async fn sync(
     let most = app.settings.max_body / 2;
     let asked = request.want_bytes.unwrap_or(most);
     request.want_bytes = Some(asked.min(most));
-    let reply = app.store.sync(request).await?;
-    let data = reply.granted.iter().filter_map(|lease| lease.data.as_ref());
-    let bytes = data.map(String::len).sum::<usize>();
+    let mut reply = app.store.sync(request).await?;
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    if bytes <= LARGE {
+    let bytes = input_bytes(&reply.granted);
+    if bytes <= READ_WITH_CHANGES {
         return Ok((kind, answer(&app.settings, reply)?).into_response());
     }
-    // Where there is no room, the jobs are dropped at once: the next sync puts them back.
-    let share = app
-        .bodies
-        .reserve_now(group.map(|Extension(group)| group), bytes)
-        .await?;
-    // Others go on while it is written.
-    let json = task::spawn_blocking(move || answer(&app.settings, reply)).await;
-    let json = json.map_err(|error| StoreError::Failed(error.to_string()))??;
+    // Before the inputs are read: who cannot be answered costs no more than that. The next sync puts
+    // the jobs back.
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let group = group.map(|Extension(group)| group);
+    let share = app.bodies.reserve_now(group, bytes).await?;
+    app.store.read_inputs(&mut reply.granted).await?;
+    let settings = Arc::clone(&app.settings);
+    let write = move || answer(&settings, reply);
+    let json = app.bodies.work(bytes, write).await?;
     let body = axum::body::Body::from(share.with(json.into()));
     Ok((kind, Extension(Kept), body).into_response())
 }
