@@ -16,8 +16,8 @@ const placeholders = Array.from({ length: cores }, (_, at) => `${"x".repeat(40)}
 
 const stale = 64;
 
-/** Pages of a million names, and the last that a tracker shows that ends its lists earlier. */
-const [deepest, shallow] = [20_000, 200];
+/** Pages of a million names. */
+const deepest = 20_000;
 
 const slowByteMs = 20_000;
 
@@ -123,11 +123,12 @@ export const attacks = {
     },
   },
   pages: {
-    about: "the last pages of the leaderboard, none twice in a row",
+    about: "pages of the leaderboard far down, by link, by number and by search, none twice in a row",
     lanes: 16,
     step: (cx, _, { count }) => {
-      const page = count % 2 ? deepest - (count % 1_000) : shallow - (count % 100);
-      return cx.ask(`/leaderboard?page=${page}`);
+      const name = `name-${1 + ((count * 7_919) % 1_000_000)}`;
+      const asks = [`page=from-1.${name}`, `page=${deepest - (count % 1_000)}`, `name=${name}`];
+      return cx.ask(`/leaderboard?${asks[count % asks.length]}`);
     },
   },
   downloads: {
