@@ -123,7 +123,8 @@ export const attacks = {
     },
   },
   pages: {
-    about: "pages of the leaderboard far down, by link, by number and by search, none twice in a row",
+    about:
+      "pages of the leaderboard far down, by link, by number and by search, none twice in a row",
     lanes: 16,
     step: (cx, _, { count }) => {
       const name = `name-${1 + ((count * 7_919) % 1_000_000)}`;
