@@ -6,6 +6,7 @@ import { endOnSignals } from "./process.mjs";
 /** What can be measured; each module says `usage` and does `main(args)`. */
 const benchmarks = {
   client: "../bench/client.mjs",
+  grown: "../bench/grown.mjs",
   hostile: "../bench/hostile.mjs",
   lines: "../bench/lines.mjs",
   scale: "../bench/scale.mjs",
@@ -15,6 +16,7 @@ const benchmarks = {
 const usage = `npm run bench -- NAME [options]
 
   client    how much of a browser's cores goes into jobs, by the engine and by loops of one's own
+  grown     what calls and pages cost with a million registrations, names, flags and avoided jobs
   hostile   what honest volunteers get of a tracker while it is attacked, on each store
   lines     which share of a line jobs of every size get, down and up, on slow and lossy lines
   scale     how many requests a tracker gets of a million volunteers, on paper
