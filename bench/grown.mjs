@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { buildTracker } from "../scripts/build.mjs";
+import { Failure } from "../scripts/failure.mjs";
 import { ensurePostgres } from "../scripts/postgres.mjs";
 import { must, serve } from "../scripts/process.mjs";
 import { listeningOn } from "../scripts/start.mjs";
@@ -56,7 +57,7 @@ const calls = {
     const body = { token, seq, done, want: batch, cores: batch };
     const { accepted, jobs } = await call("/api/sync", body);
     if (accepted.length !== done.length || jobs.length !== batch)
-      throw new Error(`${accepted.length} accepted, ${jobs.length} granted`);
+      throw new Failure(`${accepted.length} accepted, ${jobs.length} granted`);
     worker.done = jobs.map(({ lease }) => ({ lease, data: "result" }));
   },
   "`newJob` and `completeJob`": async ({ call, worker }) => {
@@ -76,7 +77,7 @@ const calls = {
     call(`/leaderboard?page=from-1.name-${spread(count, rows)}`),
   "leaderboard, a search": ({ call, rows }, count) =>
     call(`/leaderboard?name=name-${spread(count, rows)}`),
-  "a worker's page": ({ call, rows }, count) => call(`/worker/a/worker-${spread(count, rows)}`),
+  "a worker's page": ({ call, rows }, count) => call(`/worker/cpu/worker-${spread(count, rows)}`),
   "a job's page": ({ call, rows }, count) => call(`/job/${spread(count, rows)}`),
 };
 
@@ -113,7 +114,12 @@ export async function main(args) {
 async function measure({ few, many, calls: count, program, store, folder }) {
   const sides = [];
   try {
-    for (const rows of [few, many]) sides.push(await side({ rows, program, store, folder }));
+    for (const rows of [few, many]) {
+      sides.push(await side({ rows, program, store, folder }));
+      const { call, worker } = sides.at(-1).cx;
+      const register = async (name) => (await call(`/api/new?stage=a&nickname=${name}`)).token;
+      Object.assign(worker, { token: await register("first"), other: await register("other") });
+    }
     const figures = [];
     for (const [what, work] of Object.entries(calls)) {
       const times = sides.map(() => []);
@@ -133,34 +139,41 @@ async function measure({ few, many, calls: count, program, store, folder }) {
   }
 }
 
+/** A database with so many rows, and the tracker that serves it. */
 async function side({ rows, program, store, folder }) {
-  const database = await store.template(rows);
-  const file = join(folder, "jobs.txt");
-  const line = (_, at) => `https://data.example.org/shards/${at + 1}.tar\n`;
-  writeFileSync(file, Array.from({ length: rows }, line).join(""));
-  await must(program, ["import", "--database", database, "--txt", file]);
-  const run = async (sql) =>
-    store.name === "postgres"
-      ? store.sql(sql, `jobs_${rows}`)
-      : must(await ensureSqlite(), [database.replace(/^sqlite:/, ""), sql]);
-  for (const sql of statements(rows, Date.now())) await run(sql);
-  await store.settle(rows);
-  const listen = ["--listen", "127.0.0.1:0", "--log", "warn"];
+  const database = await filled({ rows, program, store, folder });
+  const listen = ["--listen", "127.0.0.1:0", "--log", "warn", "--stage", "a=CPU"];
   const tracker = await serve(program, ["serve", ...listen, "--database", database], {
     ready: listeningOn,
   });
   const agent = connections(1);
   const call = async (path, body) => {
     const answer = await ask({ url: tracker.found, path, agent, body });
-    if (answer.status !== 200) throw new Error(`${path} is answered ${answer.status}`);
+    if (answer.status !== 200)
+      throw new Failure(`${path} is answered ${answer.status}: ${answer.body}`);
     return jsonOf(answer);
   };
-  const [first, other] = [
-    await call("/api/new?stage=a&nickname=first"),
-    await call("/api/new?stage=a&nickname=other"),
-  ];
-  const worker = { token: first.token, other: other.token, seq: 0, done: [] };
-  return { tracker, cx: { call, rows, worker } };
+  return { tracker, cx: { call, rows, worker: { seq: 0, done: [] } } };
+}
+
+/** Resolves to the URL of a database with so many rows of each kind. */
+async function filled({ rows, program, store, folder }) {
+  const database = await store.template(rows);
+  const file = join(folder, "jobs.txt");
+  const line = (_, at) => `https://data.example.org/shards/${at + 1}.tar\n`;
+  writeFileSync(file, Array.from({ length: rows }, line).join(""));
+  await must(program, ["import", "--database", database, "--txt", file]);
+  // Where the next registration gets its number from.
+  const counted = {
+    sqlite: `update totals set last_worker = ${rows}`,
+    postgres: `select setval('worker_ids', ${rows})`,
+  };
+  for (const sql of [...statements(rows, Date.now()), counted[store.name]]) {
+    if (store.name === "postgres") await store.sql(sql, `jobs_${rows}`);
+    else await must(await ensureSqlite(), [database.replace(/^sqlite:/, ""), sql]);
+  }
+  await store.settle(rows);
+  return database;
 }
 
 /** What fills the tables, in the SQL of both stores. */
@@ -170,8 +183,8 @@ function statements(rows, now) {
   const heard = now - 1_000;
   return [
     insert(
-      "workers (token, display_name, nickname, stage, first_seen, last_seen, seq, address, cores)",
-      `'token ' || n, 'worker-' || n, 'name-' || n, 0, ${heard}, ${heard}, 1, '203.0.113.1', 4`,
+      "workers (id, token, display_name, nickname, stage, first_seen, last_seen, seq, address, cores)",
+      `n, 'token ' || n, 'worker-' || n, 'name-' || n, 0, ${heard}, ${heard}, 1, '203.0.113.1', 4`,
     ),
     insert("leaderboard (nickname, completed, look)", "'name-' || n, 1, 'name-' || n"),
     insert(
