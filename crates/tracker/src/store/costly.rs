@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A count that is made faster than this is made for everybody who asks.
-const CHEAP: Duration = Duration::from_millis(100);
+/// Of so few rows a count is made for everybody who asks.
+const FEW: u64 = 2_000;
 
 /// Any other is good for so many times as long as it took: making it takes a twentieth of the time at most.
 const GOOD_FOR: u32 = 20;
@@ -20,10 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct CostlyCount(Mutex<Option<(u64, Instant)>>);
 
 impl CostlyCount {
-    /// The count, if that is good at `now`. `None`: whoever asks is to make it, and say so in
-    /// [`made`](Self::made).
+    /// The count of so many rows, if that is good at `now`. `None`: whoever asks is to make it, and say so
+    /// in [`made`](Self::made).
     #[must_use]
-    pub(super) fn known(&self, now: Instant) -> Option<u64> {
+    pub(super) fn known(&self, rows: u64, now: Instant) -> Option<u64> {
+        if rows <= FEW {
+            return None;
+        }
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, until) = last.as_mut()?;
         if *until > now {
@@ -35,13 +38,8 @@ impl CostlyCount {
 
     /// Notes that the count was made at `now`, and how long that took.
     pub(super) fn made(&self, count: u64, now: Instant, took: Duration) {
-        let good_for = if took < CHEAP {
-            Duration::ZERO
-        } else {
-            took * GOOD_FOR
-        };
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = (!good_for.is_zero()).then_some((count, now + good_for));
+        *last = Some((count, now + took * GOOD_FOR));
     }
 }
 
@@ -50,30 +48,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_that_costs_little_is_always_new() {
+    fn a_count_of_few_is_always_new() {
         let (count, now) = (CostlyCount::default(), Instant::now());
-        assert_eq!(count.known(now), None);
-        count.made(7, now, Duration::from_millis(99));
-        assert_eq!(count.known(now), None);
+        assert_eq!(count.known(FEW, now), None);
+        count.made(7, now, Duration::from_secs(1));
+        assert_eq!(count.known(FEW, now), None);
+        assert_eq!(count.known(FEW + 1, now), Some(7));
     }
 
     #[test]
-    fn a_count_that_costs_much_is_made_by_one_and_now_and_then() {
+    fn a_count_of_many_is_made_by_one_and_now_and_then() {
         let (count, now) = (CostlyCount::default(), Instant::now());
-        let second = Duration::from_secs(1);
+        let (second, known) = (Duration::from_secs(1), |at| count.known(1_000_000, at));
+        assert_eq!(known(now), None);
         count.made(7, now, second / 2);
-        assert_eq!(count.known(now + 9 * second), Some(7));
+        assert_eq!(known(now + 9 * second), Some(7));
         // Somebody makes it; the others do not wait for that.
-        assert_eq!(count.known(now + 10 * second), None);
-        assert_eq!(count.known(now + 11 * second), Some(7));
+        assert_eq!(known(now + 10 * second), None);
+        assert_eq!(known(now + 11 * second), Some(7));
         count.made(8, now + 11 * second, second / 2);
-        assert_eq!(count.known(now + 20 * second), Some(8));
+        assert_eq!(known(now + 20 * second), Some(8));
         // Whoever was to make it could not.
-        assert_eq!(count.known(now + 21 * second), None);
-        assert_eq!(count.known(now + 30 * second), Some(8));
-        assert_eq!(count.known(now + 31 * second), None);
-        // It is cheap again.
-        count.made(1, now + 32 * second, second / 100);
-        assert_eq!(count.known(now + 32 * second), None);
+        assert_eq!(known(now + 21 * second), None);
+        assert_eq!(known(now + 30 * second), Some(8));
+        assert_eq!(known(now + 31 * second), None);
     }
 }

@@ -74,25 +74,6 @@ pub(super) async fn status(
     .bind(now.div_euclid(MINUTE))
     .fetch_all(&mut *reading)
     .await?;
-    let began = Instant::now();
-    let volunteers = match volunteers.known(began) {
-        Some(known) => known,
-        None => {
-            let count = sqlx::query_scalar(VOLUNTEERS)
-                .bind(ANONYMOUS)
-                .fetch_one(&mut *reading)
-                .await?;
-            let count = unsigned(count);
-            volunteers.made(count, Instant::now(), began.elapsed());
-            count
-        }
-    };
-    let failing: Vec<(i64, i64)> = sqlx::query_as(FAILING)
-        .bind(signed(MOST_FAILING))
-        .fetch_all(&mut *reading)
-        .await?;
-    reading.commit().await?;
-
     let mut stages = [StageCounts::default(); 5];
     for (counts, row) in stages.iter_mut().zip(&counters) {
         let number = |at: usize| row.try_get(at).map(unsigned);
@@ -111,6 +92,28 @@ pub(super) async fn status(
             failing: 0,
         };
     }
+    let (began, workers) = (
+        Instant::now(),
+        stages.iter().map(|stage| stage.workers).sum(),
+    );
+    let volunteers = match volunteers.known(workers, began) {
+        Some(known) => known,
+        None => {
+            let count = sqlx::query_scalar(VOLUNTEERS)
+                .bind(ANONYMOUS)
+                .fetch_one(&mut *reading)
+                .await?;
+            let count = unsigned(count);
+            volunteers.made(count, Instant::now(), began.elapsed());
+            count
+        }
+    };
+    let failing: Vec<(i64, i64)> = sqlx::query_as(FAILING)
+        .bind(signed(MOST_FAILING))
+        .fetch_all(&mut *reading)
+        .await?;
+    reading.commit().await?;
+
     for (stage, found) in failing {
         stages[stage_of(stage)?.index()].failing = unsigned(found);
     }

@@ -66,8 +66,11 @@ pub(super) fn status(
         });
     }
     drop(read);
-    let began = Instant::now();
-    let volunteers = match volunteers.known(began) {
+    let (began, workers) = (
+        Instant::now(),
+        stages.iter().map(|stage| stage.workers).sum(),
+    );
+    let volunteers = match volunteers.known(workers, began) {
         Some(known) => known,
         None => {
             let count = reading
