@@ -16,7 +16,7 @@ use crate::{
 /// What the handlers share.
 #[derive(Clone)]
 pub struct App {
-    /// The jobs and the books.
+    /// What is kept.
     pub store: Arc<dyn Store>,
     /// How the operator wants it.
     pub settings: Arc<Settings>,

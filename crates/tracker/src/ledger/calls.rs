@@ -3,14 +3,14 @@
 use distcompute_protocol::{ErrorCode, RejectedWhy};
 
 use super::{
-    books::Books,
-    moves::Place,
     operation::{NewWorker, Reply},
     rows::{End, State, Worker},
+    transitions::Position,
+    unit_of_work::UnitOfWork,
 };
 use crate::rules::{allowance::Allowance, bans};
 
-impl Books {
+impl UnitOfWork {
     pub(super) fn register(&mut self, new: NewWorker) -> Result<Reply, ErrorCode> {
         let names = bans::names_of(&new.nickname, &new.address);
         if names.iter().any(|name| self.bans.contains(name)) {
@@ -43,7 +43,7 @@ impl Books {
         let worker = self.worker_id(token)?;
         let held = self.held(worker);
         for lease in &held {
-            self.put_back(*lease, End::Released, Place::Last);
+            self.put_back(*lease, End::Released, Position::Last);
         }
         // This protocol has no call for a failure: who fails asks for another job.
         self.weigh(worker, 0, held.len().min(1));
@@ -181,7 +181,7 @@ impl Books {
     pub(super) fn leave(&mut self, token: &str) -> Result<Reply, ErrorCode> {
         let worker = self.worker_id(token)?;
         for lease in self.held(worker) {
-            self.put_back(lease, End::Left, Place::Last);
+            self.put_back(lease, End::Left, Position::Last);
         }
         self.note_goodbye(worker);
         self.forget_worker(worker);

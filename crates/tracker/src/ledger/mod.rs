@@ -6,13 +6,13 @@
 //! There is no I/O here, no clock and no randomness: the time and the ids come with the snapshot,
 //! secrets, or what they are made of, with the operations. So any database, and a simulator, can stand behind it.
 
-mod books;
 mod calls;
-mod moves;
 mod operation;
 mod rows;
 mod sweep;
 mod sync;
+mod transitions;
+mod unit_of_work;
 mod volunteers;
 
 pub use self::{
@@ -26,7 +26,7 @@ pub use self::{
 
 use distcompute_protocol::{ErrorCode, Stage};
 
-use self::books::Books;
+use self::unit_of_work::UnitOfWork;
 
 /// What the ledger must know of the project's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +56,12 @@ pub fn settle(
     operations: Vec<Operation>,
     rules: Rules,
 ) -> (Vec<Result<Reply, ErrorCode>>, Changes) {
-    let mut books = Books::new(snapshot, rules);
+    let mut work = UnitOfWork::new(snapshot, rules);
     let replies = operations
         .into_iter()
-        .map(|operation| books.apply(operation))
+        .map(|operation| work.apply(operation))
         .collect();
-    (replies, books.changes())
+    (replies, work.changes())
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub enum Operation {
         /// The worker.
         token: String,
     },
-    /// Makes the books agree with what a worker says.
+    /// Makes the ledger agree with what a worker says.
     Sync {
         /// The worker, as in other operations.
         worker: String,
@@ -113,7 +113,7 @@ pub enum Reply {
 pub struct SyncReply {
     /// Jobs that this worker holds and did not say that it holds.
     pub granted: Vec<GrantedLease>,
-    /// Leases whose results are in the books.
+    /// Leases whose results are recorded.
     pub accepted: Vec<String>,
     /// Leases whose results are not wanted.
     pub rejected: Vec<Rejected>,

@@ -80,7 +80,7 @@ words! {
 words! {
     /// How a lease ended.
     End {
-        /// Its result is in the books.
+        /// Its result is recorded.
         Completed = "completed",
         /// Its holder called the input bad.
         Flagged = "flagged",
@@ -395,8 +395,8 @@ pub struct Snapshot {
 pub struct JobChange {
     /// Its row.
     pub job: Job,
-    /// It is queued last: its place among those that this group queues, from 1. `None`: it keeps
-    /// its place.
+    /// It is queued last: its position among those that this group queues, from 1. `None`: it keeps
+    /// its position.
     pub queued: Option<i64>,
 }
 
@@ -418,7 +418,7 @@ pub struct Output {
     pub number: i64,
     /// The stage that made it.
     pub stage: Stage,
-    /// Its place among the outputs of this group, from 1.
+    /// Its position among the outputs of this group, from 1.
     pub order: i64,
     /// The text. `None`: the one that was kept for this job.
     pub data: Option<String>,

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use distcompute_protocol::Stage;
 
 use super::{
-    books::Books,
-    moves::Place,
     operation::{Reply, Requeued},
     rows::{End, Forget},
+    transitions::Position,
+    unit_of_work::UnitOfWork,
 };
 use crate::clock::Millis;
 
@@ -28,7 +28,7 @@ const OVERDUE: Millis = 7 * DAY;
 /// For how long a job is offered last to whoever gave it back.
 const AVOIDED: Millis = 7 * DAY;
 
-impl Books {
+impl UnitOfWork {
     /// Forgets the workers that were read as idle; that they never came back counts on their jobs.
     pub(super) fn drop_idle(&mut self) -> Reply {
         self.changes.corrects.get_or_insert(false);
@@ -100,7 +100,7 @@ impl Books {
                 if let Some(number) = self.leases.get(&lease).map(|lease| lease.number) {
                     self.drop_late(number);
                 }
-                self.put_back(lease, End::Requeued, Place::Last);
+                self.put_back(lease, End::Requeued, Position::Last);
             }
             self.note_goodbye(worker);
             self.forget_worker(worker);

@@ -1,4 +1,4 @@
-//! A sync: the books are made to agree with what a client says that it holds. That is what heals
+//! A sync: the ledger is made to agree with what a client says that it holds. That is what heals
 //! lost answers; what makes it sound is the order by `seq` and leases that nobody can guess.
 
 use std::collections::{BTreeSet, HashSet};
@@ -8,10 +8,10 @@ use distcompute_protocol::{
 };
 
 use super::{
-    books::Books,
-    moves::Place,
     operation::{self, GrantedLease, Reply, SyncReply, lease_name, lease_parts},
     rows::End,
+    transitions::Position,
+    unit_of_work::UnitOfWork,
 };
 use crate::rules::{
     payload, secrets,
@@ -21,7 +21,7 @@ use crate::rules::{
 /// What a job takes in an answer beside its input, in bytes.
 const AROUND: u64 = 160;
 
-impl Books {
+impl UnitOfWork {
     /// The lease of this wire name, if the secret is right.
     fn by_name(&self, name: &str) -> Option<i64> {
         let (id, secret) = lease_parts(name)?;
@@ -124,7 +124,7 @@ impl Books {
                 && told.insert(lease)
             {
                 gave_back |= self.is_unfinished(lease);
-                self.put_back(lease, End::Released, Place::Last);
+                self.put_back(lease, End::Released, Position::Last);
             }
         }
         let mut kept = BTreeSet::new();
@@ -153,8 +153,12 @@ impl Books {
             // Granted by the sync before this one and unknown to the client: that answer was lost,
             // and nobody has worked on the job.
             let unheard_of = granted == Some(last) && !told.contains(&lease);
-            let place = if unheard_of { Place::Kept } else { Place::Last };
-            self.put_back(lease, End::Released, place);
+            let position = if unheard_of {
+                Position::Kept
+            } else {
+                Position::Last
+            };
+            self.put_back(lease, End::Released, position);
             gave_back = true;
         }
         self.weigh(worker, good, bad + usize::from(gave_back));
@@ -264,7 +268,7 @@ impl Books {
         names.filter_map(|name| self.by_name(name)).collect()
     }
 
-    /// How many of the results are new and in the books.
+    /// How many of the results are new and recorded.
     fn take_results(
         &mut self,
         list: Vec<Done>,

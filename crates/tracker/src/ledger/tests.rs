@@ -1,4 +1,4 @@
-//! Decisions of the ledger, on books that were never in a database.
+//! Decisions of the ledger, on rows that were never in a database.
 
 // The number of a worker is its index and its part in what is said.
 #![allow(clippy::needless_range_loop)]
@@ -64,7 +64,7 @@ fn worker(id: i64) -> Worker {
 }
 
 /// Two workers and two open jobs.
-fn books() -> Snapshot {
+fn snapshot() -> Snapshot {
     Snapshot {
         now: 1_000,
         workers: vec![worker(1), worker(2)],
@@ -83,17 +83,17 @@ fn books() -> Snapshot {
 struct Project {
     now: i64,
     seq: u64,
-    books: Snapshot,
+    snapshot: Snapshot,
     rules: Rules,
 }
 
 impl Project {
     fn new(jobs: i64, workers: Vec<Worker>) -> Self {
-        let mut books = books();
-        books.workers = workers;
-        books.jobs = (1..=jobs).map(job).collect();
-        books.queues[0].numbers = (1..=jobs).collect();
-        books.open[0] = jobs;
+        let mut snapshot = snapshot();
+        snapshot.workers = workers;
+        snapshot.jobs = (1..=jobs).map(job).collect();
+        snapshot.queues[0].numbers = (1..=jobs).collect();
+        snapshot.open[0] = jobs;
         let rules = Rules {
             max_attempts: 5,
             ..RULES
@@ -101,67 +101,77 @@ impl Project {
         Self {
             now: 1_000_000,
             seq: 0,
-            books,
+            snapshot,
             rules,
         }
     }
 
     /// Settles operations and takes the changes over, as a database does.
     fn settle(&mut self, operations: Vec<Operation>) -> Vec<Result<Reply, ErrorCode>> {
-        let mut read = self.books.clone();
+        let mut read = self.snapshot.clone();
         read.now = self.now;
         let last = read.leases.iter().map(|lease| lease.id).max().unwrap_or(0);
         read.lease_ids = (last + 1..last + 3_000).collect();
         let (replies, changes) = settle(read, operations, self.rules);
         for change in changes.jobs {
             let number = change.job.number;
-            let queue = &mut self.books.queues[change.job.stage.index()].numbers;
+            let queue = &mut self.snapshot.queues[change.job.stage.index()].numbers;
             queue.retain(|queued| *queued != number || change.queued.is_none());
             if change.queued.is_some() {
                 queue.push(number);
             }
-            let at = self.books.jobs.iter().position(|job| job.number == number);
-            self.books.jobs[at.expect("known")] = change.job;
+            let at = self
+                .snapshot
+                .jobs
+                .iter()
+                .position(|job| job.number == number);
+            self.snapshot.jobs[at.expect("known")] = change.job;
         }
-        let books = &mut self.books;
-        books.leases.extend(changes.new_leases);
+        let snapshot = &mut self.snapshot;
+        snapshot.leases.extend(changes.new_leases);
         for lease in changes.leases {
-            let at = books.leases.iter().position(|known| known.id == lease.id);
-            books.leases[at.expect("known")] = lease;
+            let at = snapshot
+                .leases
+                .iter()
+                .position(|known| known.id == lease.id);
+            snapshot.leases[at.expect("known")] = lease;
         }
-        books
+        snapshot
             .leases
             .retain(|lease| !changes.gone_leases.contains(&lease.id));
         for worker in changes.workers {
-            let at = books.workers.iter().position(|known| known.id == worker.id);
-            books.workers[at.expect("known")] = worker;
+            let at = snapshot
+                .workers
+                .iter()
+                .position(|known| known.id == worker.id);
+            snapshot.workers[at.expect("known")] = worker;
         }
         for number in changes.gone_avoided {
-            books.avoided.retain(|(avoided, ..)| *avoided != number);
+            snapshot.avoided.retain(|(avoided, ..)| *avoided != number);
         }
-        books.avoided.extend(changes.avoided);
-        books.flags.extend(changes.flags);
-        for volunteer in &mut books.volunteers {
+        snapshot.avoided.extend(changes.avoided);
+        snapshot.flags.extend(changes.flags);
+        for volunteer in &mut snapshot.volunteers {
             if changes.calmed.contains(&volunteer.stage) {
                 volunteer.failing = None;
             }
         }
         for ((stage, name), change) in changes.volunteers {
-            let known = books
+            let known = snapshot
                 .volunteers
                 .iter()
                 .position(|one| (one.stage, &one.name) == (stage, &name));
             let at = known.unwrap_or_else(|| {
-                books.volunteers.push(Volunteer {
+                snapshot.volunteers.push(Volunteer {
                     stage,
                     name,
                     worked_at: 0,
                     asked_at: 0,
                     failing: None,
                 });
-                books.volunteers.len() - 1
+                snapshot.volunteers.len() - 1
             });
-            let one = &mut books.volunteers[at];
+            let one = &mut snapshot.volunteers[at];
             one.worked_at = change.worked_at.unwrap_or(one.worked_at);
             one.asked_at = change.asked_at.unwrap_or(one.asked_at);
             one.failing = change
@@ -170,11 +180,11 @@ impl Project {
                 .or(one.failing.take());
         }
         for (stage, why) in changes.pauses {
-            books.paused[stage.index()] = why.map(|_| changes.now);
+            snapshot.paused[stage.index()] = why.map(|_| changes.now);
         }
         for (at, change) in changes.stages.iter().enumerate() {
-            books.open[at] += change.open;
-            books.failing[at] |= change.failing > 0;
+            snapshot.open[at] += change.open;
+            snapshot.failing[at] |= change.failing > 0;
         }
         replies
     }
@@ -227,7 +237,7 @@ impl Project {
     }
 
     fn count(&self, state: State) -> usize {
-        self.books
+        self.snapshot
             .jobs
             .iter()
             .filter(|job| job.state == state)
@@ -288,7 +298,7 @@ fn a_browser_at_which_everything_fails_sets_nothing_aside_and_is_slowed_down() {
         }
         assert_eq!(project.count(State::Aside), 0);
         assert!(had <= 512 + 8, "{had} of {jobs}");
-        assert_eq!(project.books.paused[0], None, "the other may do better");
+        assert_eq!(project.snapshot.paused[0], None, "the other may do better");
     }
 }
 
@@ -323,7 +333,7 @@ fn a_paused_stage_goes_on_with_the_result_of_a_volunteer_who_has_not_failed_ther
         project.turn("t1", &mut held[0], 4, Ends::Failed);
         project.now += 60_000;
     }
-    assert!(project.books.paused[0].is_some());
+    assert!(project.snapshot.paused[0].is_some());
     // Others for whom it fails too are given one job each; whose job it was is not the worse for it.
     for _ in 0..20 {
         for at in 1..7 {
@@ -332,18 +342,18 @@ fn a_paused_stage_goes_on_with_the_result_of_a_volunteer_who_has_not_failed_ther
         project.now += 1_000;
     }
     let failed = project
-        .books
+        .snapshot
         .jobs
         .iter()
         .map(|job| job.failures)
         .sum::<i64>();
     assert_eq!(project.count(State::Aside), 0);
     assert!(failed <= 20, "{failed} failures count against jobs");
-    assert!(project.books.paused[0].is_some());
+    assert!(project.snapshot.paused[0].is_some());
     project.turn("t8", &mut held[7], 4, Ends::Done);
     assert_eq!(held[7].len(), 1, "one job, to try");
     project.turn("t8", &mut held[7], 4, Ends::Done);
-    assert!(project.books.paused[0].is_none(), "it has made a result");
+    assert!(project.snapshot.paused[0].is_none(), "it has made a result");
     assert_eq!(held[7].len(), 4);
 }
 
@@ -359,7 +369,7 @@ fn where_everything_fails_the_stage_is_paused_with_nothing_set_aside_until_it_is
         project.now += 1_000;
     }
     assert_eq!(project.count(State::Aside), 0);
-    assert!(project.books.paused[0].is_some());
+    assert!(project.snapshot.paused[0].is_some());
     assert_eq!(project.count(State::Open), 60);
     // Nobody is given anything, and nobody asks in vain every other second.
     let reply = project.sync(
@@ -381,7 +391,7 @@ fn where_everything_fails_the_stage_is_paused_with_nothing_set_aside_until_it_is
         project.turn("t2", &mut held[1], 8, Ends::Done);
     }
     assert_eq!(held[1].len(), 8);
-    assert_eq!(project.books.paused[0], None);
+    assert_eq!(project.snapshot.paused[0], None);
 }
 
 #[test]
@@ -431,7 +441,7 @@ fn unnamed_workers_of_one_address_are_one_volunteer_to_a_job_that_fails() {
         project.now += 1_000;
     }
     assert_eq!(project.count(State::Aside), 0);
-    assert!(project.books.jobs.iter().all(|job| job.failures <= 1));
+    assert!(project.snapshot.jobs.iter().all(|job| job.failures <= 1));
 }
 
 #[test]
@@ -492,7 +502,7 @@ fn lease(token: &str, seq: i64, id: i64) -> String {
 
 /// The answers of syncs, and what is written.
 fn answers(operations: Vec<Operation>) -> (Vec<Result<SyncReply, ErrorCode>>, Changes) {
-    let (replies, changes) = settle(books(), operations, RULES);
+    let (replies, changes) = settle(snapshot(), operations, RULES);
     let replies = replies.into_iter().map(|reply| {
         reply.map(|reply| match reply {
             Reply::Sync(reply) => reply,
@@ -586,7 +596,7 @@ fn a_key_that_was_given_back_takes_nothing_from_whoever_works() {
                 last_stage,
                 ..RULES
             };
-            let (replies, changes) = settle(books(), operations, rules);
+            let (replies, changes) = settle(snapshot(), operations, rules);
             let [Ok(Reply::Sync(first)), Ok(Reply::Sync(second))] = &replies[3..] else {
                 panic!("not answered: {replies:?}");
             };
@@ -620,7 +630,7 @@ fn a_setup_that_fails_is_noted_for_the_operator_and_cannot_fill_the_log() {
             ..SyncRequest::default()
         },
     };
-    let (_, changes) = settle(books(), (1..=100).map(says).collect(), RULES);
+    let (_, changes) = settle(snapshot(), (1..=100).map(says).collect(), RULES);
     let first = &changes.failures[0];
     assert_eq!((first.number, first.kind()), (0, "setup"));
     assert_eq!(first.error, "Error: no such model, 1\u{fffd}");
@@ -645,7 +655,7 @@ fn registrations_without_work_raise_nobodys_wait() {
         },
     };
     // A million have registered; two are read, and there is one job.
-    let mut read = books();
+    let mut read = snapshot();
     read.queues[0].numbers = vec![1];
     read.open[0] = 1;
     read.enrolled[0] = 1_000_000;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use distcompute_protocol::{MAX_REASON, Stage, cut};
 
 use super::{
-    books::Books,
     rows::{FailureNote, NOTED, Volunteer},
+    unit_of_work::UnitOfWork,
 };
 use crate::{
     clock::Millis,
@@ -20,7 +20,7 @@ use crate::{
 /// How often a volunteer's row is brought up to date while nothing happens.
 const NOTE_EVERY: Millis = 60_000;
 
-impl Books {
+impl UnitOfWork {
     /// Weighs what a registration has done and failed at: it is given fewer jobs, or more again.
     pub(super) fn weigh(&mut self, worker: i64, good: usize, bad: usize) {
         if good + bad == 0 {

@@ -4,6 +4,7 @@
 //! it does is decided by the `ledger`; a store reads and writes for it ([`Database`]) and answers
 //! questions. Times come from the database's clock, so that several trackers on one database agree.
 
+mod columns;
 mod costly;
 mod database;
 mod fault;

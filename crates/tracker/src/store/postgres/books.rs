@@ -518,7 +518,7 @@ pub(super) async fn job(pool: &PgPool, number: i64) -> Result<Option<JobRow>, St
         .await?;
     let job = sqlx::query(concat!(
         "select ",
-        rows::job_columns!(),
+        crate::store::columns::job_columns!(),
         " from jobs j where j.number = $1"
     ))
     .bind(number)

@@ -17,9 +17,7 @@ use std::collections::{BTreeSet, HashMap};
 use distcompute_protocol::Stage;
 use sqlx::PgConnection;
 
-use super::rows::{
-    job, job_columns, lease, lease_columns, volunteer, volunteer_columns, worker, worker_columns,
-};
+use super::rows::{job, lease, volunteer, worker};
 use crate::{
     clock::Millis,
     ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
@@ -27,7 +25,11 @@ use crate::{
         allowance::Group,
         attempts::{THERE, WORKING},
     },
-    store::{StoreError, column, stage_of, unsigned},
+    store::{
+        StoreError, column,
+        columns::{job_columns, lease_columns, volunteer_columns, worker_columns},
+        stage_of, unsigned,
+    },
 };
 
 /// Workers by token, and those of leases and of the leases that hold jobs.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use distcompute_protocol::Stage;
 use rusqlite::{Connection, Params, Row};
 
-use super::rows::{self, job_columns, lease_columns, volunteer_columns, worker_columns};
+use super::rows;
 use crate::{
     clock::Millis,
     ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
@@ -14,7 +14,11 @@ use crate::{
         allowance::Group,
         attempts::{THERE, WORKING},
     },
-    store::{StoreError, column, signed, stage_of, unsigned},
+    store::{
+        StoreError, column,
+        columns::{job_columns, lease_columns, volunteer_columns, worker_columns},
+        signed, stage_of, unsigned,
+    },
 };
 
 pub(super) const WORKER_BY_TOKEN: &str = concat!(

@@ -8,41 +8,6 @@ use crate::{
     store::{StoreError, stage_of, unsigned},
 };
 
-/// The columns of a worker `w`, in the order of [`worker`].
-macro_rules! worker_columns {
-    () => {
-        "w.id, w.token, w.display_name, w.nickname, w.stage, w.progress, w.completed, \
-         w.first_seen, w.last_seen, w.seq, w.synced_at, w.last_lease, w.address, w.trouble, \
-         w.rest_until, w.noted_at, w.cores, w.earned, w.shown_since, w.shown_results, \
-         w.works"
-    };
-}
-
-/// The columns of a lease `l`, in the order of [`lease`].
-macro_rules! lease_columns {
-    () => {
-        "l.id, l.secret, l.number, l.stage, l.round, l.attempt, l.worker, l.nickname, \
-         l.volunteer, l.granted_at, l.seq, l.ended_at, l.outcome, l.late, l.address"
-    };
-}
-
-/// The columns of a job `j`, in the order of [`job`].
-macro_rules! job_columns {
-    () => {
-        "j.number, j.stage, j.state, j.attempt, j.flagged, j.sent_back, j.round, j.failures, \
-         j.errors, j.reason, j.lease, j.changed_at, j.late"
-    };
-}
-
-/// The columns of a volunteer `v`, in the order of [`volunteer`].
-macro_rules! volunteer_columns {
-    () => {
-        "v.stage, v.volunteer, v.worked_at, v.asked_at, v.failed_at, v.failed_jobs, v.tries, v.error"
-    };
-}
-
-pub(super) use {job_columns, lease_columns, volunteer_columns, worker_columns};
-
 pub(super) fn volunteer(row: &Row<'_>) -> Result<Volunteer, StoreError> {
     let failed_at: Option<i64> = row.get(4)?;
     let jobs: Option<String> = row.get(5)?;

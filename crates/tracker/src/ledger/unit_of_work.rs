@@ -1,5 +1,5 @@
-//! The books while operations are applied to them: what was read, what has changed, and the queues.
-//! The moves that operations are made of stand in `moves`.
+//! The unit of work: the rows that a group of operations has read, and what the operations have changed of
+//! them so far. The transitions that operations are made of are in `transitions`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -21,8 +21,8 @@ use crate::{
 /// in memory at the same time.
 const GROUP_BYTES: u64 = 64 << 20;
 
-/// The books.
-pub(super) struct Books {
+/// What was read, what has changed, and the queues.
+pub(super) struct UnitOfWork {
     pub(super) now: Millis,
     pub(super) rules: Rules,
     pub(super) workers: HashMap<i64, Worker>,
@@ -67,7 +67,7 @@ pub(super) struct Books {
     pub(super) changes: Changes,
 }
 
-impl Books {
+impl UnitOfWork {
     pub(super) fn new(read: Snapshot, rules: Rules) -> Self {
         let mut held: HashMap<i64, BTreeSet<i64>> = HashMap::new();
         for lease in read.leases.iter().filter(|lease| lease.ended.is_none()) {
@@ -363,19 +363,19 @@ impl Books {
             return;
         };
         self.changes.queued += 1;
-        let place = self.changes.queued;
+        let position = self.changes.queued;
         self.with_job(number, |job| {
             job.state = State::Open;
             job.lease = None;
         });
-        self.changed_jobs.insert(number, Some(place));
+        self.changed_jobs.insert(number, Some(position));
         self.open_by(stage, 1);
         if self.whole[stage.index()] {
             self.queues[stage.index()].push_back(number);
         }
     }
 
-    /// Opens a job at the place that it had.
+    /// Opens a job at the position that it had.
     pub(super) fn enqueue_where_it_was(&mut self, number: i64) {
         let Some(stage) = self.jobs.get(&number).map(|job| job.stage) else {
             return;

@@ -1,13 +1,13 @@
-//! The moves that operations are made of: a job is granted, put back, failed, finished, called bad,
-//! made again. Each leaves the books whole, counters included.
+//! The transitions that operations are made of: a job is granted, put back, failed, finished, called bad,
+//! made again. Each leaves the unit of work consistent, counters included.
 
 use std::collections::BTreeSet;
 
 use distcompute_protocol::{MAX_REASON, RejectedWhy, Stage, cut};
 
 use super::{
-    books::Books,
     rows::{End, Failure, FailureNote, Lease, NOTED, Output, State},
+    unit_of_work::UnitOfWork,
 };
 use crate::rules::{
     attempts::{self, Tried},
@@ -19,14 +19,14 @@ const KEPT_FAILURES: usize = 5;
 
 /// Where a job goes that is put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Position {
     /// Behind all others, and its volunteer is offered it last.
     Last,
     /// Where it was: nobody has ever worked on it.
     Kept,
 }
 
-impl Books {
+impl UnitOfWork {
     /// Hands the next job to a worker. The lease, of which `secret` makes the secret.
     pub(super) fn grant(
         &mut self,
@@ -161,7 +161,7 @@ impl Books {
     }
 
     /// Ends a lease and opens its job for others.
-    pub(super) fn put_back(&mut self, id: i64, end: End, place: Place) {
+    pub(super) fn put_back(&mut self, id: i64, end: End, position: Position) {
         let Some(lease) = self.leases.get(&id).filter(|lease| lease.ended.is_none()) else {
             return;
         };
@@ -171,13 +171,13 @@ impl Books {
         if self.count_late(number) {
             return;
         }
-        match place {
-            Place::Kept => {
+        match position {
+            Position::Kept => {
                 self.enqueue_where_it_was(number);
                 // Nobody was told of it, so nobody can name it.
                 self.forget_lease(id);
             }
-            Place::Last => {
+            Position::Last => {
                 self.avoid(number, &volunteer, failed);
                 self.enqueue(number);
             }
@@ -199,7 +199,7 @@ impl Books {
         // It says nothing about the job: everything fails there.
         if self.paused[stage.index()] {
             self.log_failure(id, end, text);
-            self.put_back(id, end, Place::Last);
+            self.put_back(id, end, Position::Last);
             return true;
         }
         self.note_failure(id, end, text);
@@ -217,7 +217,7 @@ impl Books {
             );
             self.set_aside(number, reason);
         } else {
-            self.put_back(id, end, Place::Last);
+            self.put_back(id, end, Position::Last);
         }
         self.consider_pause(stage);
         true
@@ -493,7 +493,7 @@ impl Books {
             sent_back: u32::try_from(sent_back).unwrap_or(u32::MAX),
         };
         match flags::verdict(flagged, self.rules.invalid_after) {
-            flags::Verdict::PutBack => self.put_back(id, End::Flagged, Place::Last),
+            flags::Verdict::PutBack => self.put_back(id, End::Flagged, Position::Last),
             flags::Verdict::SendBack(previous) => {
                 self.end(id, End::Flagged);
                 self.drop_late(number);
