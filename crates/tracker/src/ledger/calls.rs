@@ -3,7 +3,7 @@
 use distcompute_protocol::{ErrorCode, RejectedWhy};
 
 use super::{
-    operation::{NewWorker, Reply},
+    operation::{GrantedLease, NewWorker},
     rows::{End, State, Worker},
     transitions::Position,
     unit_of_work::UnitOfWork,
@@ -11,7 +11,7 @@ use super::{
 use crate::rules::{allowance::Allowance, bans};
 
 impl UnitOfWork {
-    pub(super) fn register(&mut self, new: NewWorker) -> Result<Reply, ErrorCode> {
+    pub(super) fn register(&mut self, new: NewWorker) -> Result<(), ErrorCode> {
         let names = bans::names_of(&new.nickname, &new.address);
         if names.iter().any(|name| self.bans.contains(name)) {
             return Err(ErrorCode::Banned);
@@ -36,10 +36,10 @@ impl UnitOfWork {
             allowance: Allowance::default(),
             works: false,
         });
-        Ok(Reply::Done)
+        Ok(())
     }
 
-    pub(super) fn claim(&mut self, token: &str, secret: &str) -> Result<Reply, ErrorCode> {
+    pub(super) fn claim(&mut self, token: &str, secret: &str) -> Result<GrantedLease, ErrorCode> {
         let worker = self.worker_id(token)?;
         let held = self.held(worker);
         for lease in &held {
@@ -60,14 +60,14 @@ impl UnitOfWork {
         self.seen(worker);
         // Who takes jobs like this does not sync, so the lease must not end for want of that.
         self.with_worker(worker, |worker| worker.synced_at = None);
-        Ok(Reply::Granted(granted))
+        Ok(granted)
     }
 
-    pub(super) fn note_progress(&mut self, token: &str, text: String) -> Result<Reply, ErrorCode> {
+    pub(super) fn note_progress(&mut self, token: &str, text: String) -> Result<(), ErrorCode> {
         let worker = self.worker_id(token)?;
         self.with_worker(worker, |worker| worker.progress = text);
         self.seen(worker);
-        Ok(Reply::Done)
+        Ok(())
     }
 
     /// The one lease that a call means. Naming none means the only one.
@@ -92,7 +92,7 @@ impl UnitOfWork {
         token: &str,
         number: Option<i64>,
         data: String,
-    ) -> Result<Reply, ErrorCode> {
+    ) -> Result<(), ErrorCode> {
         let worker = self.worker_id(token)?;
         let Some(lease) = self.meant(worker, number)? else {
             return self.repeated(worker, number, &data);
@@ -103,7 +103,7 @@ impl UnitOfWork {
                 self.note_speed(worker, 1);
                 self.note_work(worker);
                 self.seen(worker);
-                Ok(Reply::Done)
+                Ok(())
             }
             Err(RejectedWhy::Finished) => Err(ErrorCode::AlreadyCompleted),
             Err(_) => Err(ErrorCode::NoOpenJob),
@@ -112,7 +112,7 @@ impl UnitOfWork {
 
     /// A completion of what the worker does not hold: fine if it is one that was already accepted
     /// and whose answer was lost, refused otherwise.
-    fn repeated(&self, worker: i64, number: Option<i64>, data: &str) -> Result<Reply, ErrorCode> {
+    fn repeated(&self, worker: i64, number: Option<i64>, data: &str) -> Result<(), ErrorCode> {
         let Some(number) = number else {
             let last = self
                 .workers
@@ -127,7 +127,7 @@ impl UnitOfWork {
                         .is_some_and(|output| output == data)
             });
             return if same {
-                Ok(Reply::Done)
+                Ok(())
             } else {
                 Err(ErrorCode::NoOpenJob)
             };
@@ -138,7 +138,7 @@ impl UnitOfWork {
                 continue;
             }
             if matches!(lease.ended, Some((_, End::Completed))) {
-                return Ok(Reply::Done);
+                return Ok(());
             }
             by_another |= self
                 .jobs
@@ -154,13 +154,13 @@ impl UnitOfWork {
         })
     }
 
-    pub(super) fn flag(&mut self, token: &str, number: Option<i64>) -> Result<Reply, ErrorCode> {
+    pub(super) fn flag(&mut self, token: &str, number: Option<i64>) -> Result<(), ErrorCode> {
         let worker = self.worker_id(token)?;
         if let Some(lease) = self.meant(worker, number)? {
             self.seen(worker);
             self.call_bad(lease, "");
             self.weigh(worker, 0, 1);
-            return Ok(Reply::Done);
+            return Ok(());
         }
         // A flag whose answer was lost and that is sent again by number counts once.
         let before = number.is_some_and(|number| {
@@ -170,7 +170,7 @@ impl UnitOfWork {
             })
         });
         if before {
-            Ok(Reply::Done)
+            Ok(())
         } else if self.held(worker).is_empty() {
             Err(ErrorCode::NotWorking)
         } else {
@@ -178,13 +178,13 @@ impl UnitOfWork {
         }
     }
 
-    pub(super) fn leave(&mut self, token: &str) -> Result<Reply, ErrorCode> {
+    pub(super) fn leave(&mut self, token: &str) -> Result<(), ErrorCode> {
         let worker = self.worker_id(token)?;
         for lease in self.held(worker) {
             self.put_back(lease, End::Left, Position::Last);
         }
         self.note_goodbye(worker);
         self.forget_worker(worker);
-        Ok(Reply::Done)
+        Ok(())
     }
 }

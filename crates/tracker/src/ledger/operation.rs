@@ -108,6 +108,29 @@ pub enum Reply {
     Count(u64),
 }
 
+macro_rules! typed {
+    ($($kind:ty: $reply:pat => $value:expr;)*) => {$(
+        /// The reply of an operation that is answered so; any other one comes back.
+        impl TryFrom<Reply> for $kind {
+            type Error = Reply;
+
+            fn try_from(reply: Reply) -> Result<Self, Reply> {
+                match reply {
+                    $reply => Ok($value),
+                    other => Err(other),
+                }
+            }
+        }
+    )*};
+}
+
+typed! {
+    (): Reply::Done => ();
+    GrantedLease: Reply::Granted(lease) => lease;
+    SyncReply: Reply::Sync(reply) => reply;
+    u64: Reply::Count(count) => count;
+}
+
 /// The answer of a sync.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SyncReply {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use distcompute_protocol::Stage;
 
 use super::{
-    operation::{Reply, Requeued},
+    operation::Requeued,
     rows::{End, Forget},
     transitions::Position,
     unit_of_work::UnitOfWork,
@@ -30,7 +30,7 @@ const AVOIDED: Millis = 7 * DAY;
 
 impl UnitOfWork {
     /// Forgets the workers that were read as idle; that they never came back counts on their jobs.
-    pub(super) fn drop_idle(&mut self) -> Reply {
+    pub(super) fn drop_idle(&mut self) -> u64 {
         self.changes.corrects.get_or_insert(false);
         let idle = std::mem::take(&mut self.idle);
         let mut dropped = 0;
@@ -47,11 +47,11 @@ impl UnitOfWork {
             dropped += 1;
         }
         self.changes.forget_volunteers = Some(self.now - FORGET);
-        Reply::Count(dropped)
+        dropped
     }
 
     /// Ends the leases of workers that were read as not syncing any more.
-    pub(super) fn end_leases(&mut self) -> Reply {
+    pub(super) fn end_leases(&mut self) -> u64 {
         self.changes.corrects.get_or_insert(false);
         let lapsed = std::mem::take(&mut self.lapsed);
         let mut ended = 0;
@@ -78,17 +78,17 @@ impl UnitOfWork {
             overdue: self.now - OVERDUE,
             avoided: self.now - AVOIDED,
         });
-        Reply::Count(ended)
+        ended
     }
 
     /// Has paused stages go on; says how many were paused.
-    pub(super) fn resume(&mut self, stages: &BTreeSet<Stage>) -> Reply {
+    pub(super) fn resume(&mut self, stages: &BTreeSet<Stage>) -> u64 {
         let paused = stages.iter().filter(|stage| self.go_on(**stage));
-        Reply::Count(paused.count() as u64)
+        paused.count() as u64
     }
 
     /// Ends workers and takes back what they hold; says how many there were.
-    pub(super) fn end_workers(&mut self, list: &[String]) -> Reply {
+    pub(super) fn end_workers(&mut self, list: &[String]) -> u64 {
         let mut ended = 0;
         for token in list {
             let Ok(worker) = self.worker_id(token) else {
@@ -106,14 +106,15 @@ impl UnitOfWork {
             self.forget_worker(worker);
             ended += 1;
         }
-        Reply::Count(ended)
+        ended
     }
 
-    pub(super) fn requeue(&mut self, list: &[Requeued]) -> Reply {
+    /// Has jobs worked on again; says how many.
+    pub(super) fn requeue(&mut self, list: &[Requeued]) -> u64 {
         let done = list.iter().filter(|one| match one.lease {
             None => self.reopen(one.number),
             Some(lease) => self.undo(one.number, lease),
         });
-        Reply::Count(done.count() as u64)
+        done.count() as u64
     }
 }

@@ -8,7 +8,7 @@ use distcompute_protocol::{
 };
 
 use super::{
-    operation::{self, GrantedLease, Reply, SyncReply, lease_name, lease_parts},
+    operation::{self, GrantedLease, SyncReply, lease_name, lease_parts},
     rows::End,
     transitions::Position,
     unit_of_work::UnitOfWork,
@@ -31,7 +31,11 @@ impl UnitOfWork {
         Some(id)
     }
 
-    pub(super) fn sync(&mut self, name: &str, request: SyncRequest) -> Result<Reply, ErrorCode> {
+    pub(super) fn sync(
+        &mut self,
+        name: &str,
+        request: SyncRequest,
+    ) -> Result<SyncReply, ErrorCode> {
         let worker = self.worker_id(name)?;
         let seq = i64::try_from(request.seq).map_err(|_| ErrorCode::InvalidRequest)?;
         let last = self.workers.get(&worker).map_or(-1, |worker| worker.seq);
@@ -80,7 +84,7 @@ impl UnitOfWork {
             let at_least = if rests > 0 { rest_s } else { 0 };
             reply.wait_s = reply.wait_s.max(at_least);
         }
-        Ok(Reply::Sync(reply))
+        Ok(reply)
     }
 
     fn reconcile(&mut self, worker: i64, seq: i64, last: i64, request: SyncRequest) -> SyncReply {

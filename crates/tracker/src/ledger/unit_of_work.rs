@@ -138,28 +138,31 @@ impl UnitOfWork {
         }
     }
 
+    /// Applies an operation. Here stands which kind of reply each has.
     pub(super) fn apply(&mut self, operation: Operation) -> Result<Reply, ErrorCode> {
         match operation {
-            Operation::Register(new) => self.register(new),
-            Operation::Claim { token, secret } => self.claim(&token, &secret),
+            Operation::Claim { token, secret } => self.claim(&token, &secret).map(Reply::Granted),
+            Operation::Sync { worker, request } => self.sync(&worker, request).map(Reply::Sync),
+            Operation::Register(new) => self.register(new).map(|()| Reply::Done),
             Operation::Complete {
                 token,
                 number,
                 data,
-            } => self.complete(&token, number, data),
-            Operation::Flag { token, number } => self.flag(&token, number),
-            Operation::Progress { token, text } => self.note_progress(&token, text),
-            Operation::Leave { token } => self.leave(&token),
-            Operation::Sync { worker, request } => self.sync(&worker, request),
+            } => self.complete(&token, number, data).map(|()| Reply::Done),
+            Operation::Flag { token, number } => self.flag(&token, number).map(|()| Reply::Done),
+            Operation::Progress { token, text } => {
+                self.note_progress(&token, text).map(|()| Reply::Done)
+            }
+            Operation::Leave { token } => self.leave(&token).map(|()| Reply::Done),
             Operation::CorrectTimes => {
                 self.changes.corrects = Some(true);
                 Ok(Reply::Done)
             }
-            Operation::DropIdle(_) | Operation::DropMissed(_) => Ok(self.drop_idle()),
-            Operation::EndLeases(_) => Ok(self.end_leases()),
-            Operation::Requeue(list) => Ok(self.requeue(&list)),
-            Operation::Resume(stages) => Ok(self.resume(&stages)),
-            Operation::EndWorkers(list) => Ok(self.end_workers(&list)),
+            Operation::DropIdle(_) | Operation::DropMissed(_) => Ok(Reply::Count(self.drop_idle())),
+            Operation::EndLeases(_) => Ok(Reply::Count(self.end_leases())),
+            Operation::Requeue(list) => Ok(Reply::Count(self.requeue(&list))),
+            Operation::Resume(stages) => Ok(Reply::Count(self.resume(&stages))),
+            Operation::EndWorkers(list) => Ok(Reply::Count(self.end_workers(&list))),
         }
     }
 

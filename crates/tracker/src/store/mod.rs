@@ -23,7 +23,7 @@ pub use crate::ledger::{
 };
 use crate::{
     clock::Millis,
-    ledger::{Operation, Reply},
+    ledger::Operation,
     rules::{bans::Banned, names, secrets::fingerprint},
 };
 
@@ -575,7 +575,7 @@ impl Added {
 /// Jobs that are looked at and put back in one go.
 const REQUEUED_AT_ONCE: u32 = 256;
 
-/// The jobs, the workers and the books. Tokens and secrets are handed in as they are, and only their
+/// The jobs, the workers and what was done. Tokens and secrets are handed in as they are, and only their
 /// fingerprints are kept.
 ///
 /// A `token` that is not that of a worker is refused with [`ErrorCode::WorkerUnknown`] wherever
@@ -588,27 +588,19 @@ pub trait Store: Send + Sync {
     /// Registers a worker.
     async fn register(&self, mut worker: NewWorker) -> Result<(), StoreError> {
         worker.token = fingerprint(&worker.token);
-        self.writer().settle(Operation::Register(worker)).await?;
-        Ok(())
+        self.writer().settle(Operation::Register(worker)).await
     }
 
     /// Puts back what the worker holds and hands it the next job, under a new lease with this
     /// secret. Jobs that its volunteer gave back come last. Refused with `NoJobs` if none is open.
     async fn claim(&self, token: &str, secret: String) -> Result<Claimed, StoreError> {
         let token = fingerprint(token);
-        match self
-            .writer()
-            .settle(Operation::Claim { token, secret })
-            .await?
-        {
-            Reply::Granted(lease) => Ok(Claimed {
-                number: unsigned(lease.number),
-                data: lease.data,
-            }),
-            other => Err(StoreError::Failed(format!(
-                "no answer to a claim: {other:?}"
-            ))),
-        }
+        let claim = Operation::Claim { token, secret };
+        let lease: GrantedLease = self.writer().settle(claim).await?;
+        Ok(Claimed {
+            number: unsigned(lease.number),
+            data: lease.data,
+        })
     }
 
     /// Stores the worker's progress line.
@@ -616,8 +608,7 @@ pub trait Store: Send + Sync {
         let token = fingerprint(token);
         self.writer()
             .settle(Operation::Progress { token, text })
-            .await?;
-        Ok(())
+            .await
     }
 
     /// Takes the output of the worker's job, which must be job `number` if that is given.
@@ -635,8 +626,7 @@ pub trait Store: Send + Sync {
                 number,
                 data,
             })
-            .await?;
-        Ok(())
+            .await
     }
 
     /// Notes that the input of the worker's job is bad, and lets go of the job.
@@ -644,32 +634,23 @@ pub trait Store: Send + Sync {
         let (token, number) = (fingerprint(token), number.map(signed));
         self.writer()
             .settle(Operation::Flag { token, number })
-            .await?;
-        Ok(())
+            .await
     }
 
     /// Forgets the worker and puts its job back.
     async fn leave(&self, token: &str) -> Result<(), StoreError> {
         let token = fingerprint(token);
-        self.writer().settle(Operation::Leave { token }).await?;
-        Ok(())
+        self.writer().settle(Operation::Leave { token }).await
     }
 
-    /// Makes the books agree with what a worker says. Refused with `Superseded` if a later one was
+    /// Makes the ledger agree with what a worker says. Refused with `Superseded` if a later one was
     /// handled before. Inputs that are large together are still to be read, by
     /// [`read_inputs`](Self::read_inputs).
     async fn sync(&self, request: SyncRequest) -> Result<SyncReply, StoreError> {
         let worker = fingerprint(&request.token);
-        match self
-            .writer()
+        self.writer()
             .settle(Operation::Sync { worker, request })
-            .await?
-        {
-            Reply::Sync(reply) => Ok(reply),
-            other => Err(StoreError::Failed(format!(
-                "no answer to a sync: {other:?}"
-            ))),
-        }
+            .await
     }
 
     /// Reads the inputs of an answer that were left out because they are large. Jobs that have none any
@@ -696,25 +677,24 @@ pub trait Store: Send + Sync {
     /// Forgets workers that were not heard from for this long and puts their jobs back; at most
     /// a few hundred at a time, so that others get their turn. Says how many.
     async fn drop_idle(&self, idle: Millis) -> Result<u64, StoreError> {
-        self.count(Operation::DropIdle(idle)).await
+        self.writer().settle(Operation::DropIdle(idle)).await
     }
 
     /// Forgets workers that sync and were not heard from for this long, as `drop_idle` does.
     async fn drop_missed(&self, missed: Millis) -> Result<u64, StoreError> {
-        self.count(Operation::DropMissed(missed)).await
+        self.writer().settle(Operation::DropMissed(missed)).await
     }
 
     /// Has times that lie in the future count as now. They were written while the clock was ahead, and
     /// what they belong to would outlast its time by as much. Both sweeps do this too.
     async fn correct_times(&self) -> Result<(), StoreError> {
-        self.writer().settle(Operation::CorrectTimes).await?;
-        Ok(())
+        self.writer().settle(Operation::CorrectTimes).await
     }
 
     /// Ends the leases of workers that hold them by sync and did not sync for this long; a few
     /// hundred workers at a time. Says how many workers.
     async fn end_leases(&self, lease: Millis) -> Result<u64, StoreError> {
-        self.count(Operation::EndLeases(lease)).await
+        self.writer().settle(Operation::EndLeases(lease)).await
     }
 
     /// The jobs that a filter means, by number.
@@ -743,22 +723,15 @@ pub trait Store: Send + Sync {
             };
             after = last.cursor;
             let list = found.into_iter().map(|one| one.job).collect();
-            requeued += self.count(Operation::Requeue(list)).await?;
+            let count: u64 = self.writer().settle(Operation::Requeue(list)).await?;
+            requeued += count;
         }
     }
 
     /// Has paused stages go on. Says how many were paused.
     async fn resume(&self, stages: &[Stage]) -> Result<u64, StoreError> {
         let stages = stages.iter().copied().collect();
-        self.count(Operation::Resume(stages)).await
-    }
-
-    /// Does something to some, and says to how many.
-    async fn count(&self, operation: Operation) -> Result<u64, StoreError> {
-        match self.writer().settle(operation).await? {
-            Reply::Count(count) => Ok(count),
-            other => Err(StoreError::Failed(format!("no count: {other:?}"))),
-        }
+        self.writer().settle(Operation::Resume(stages)).await
     }
 
     /// Adds jobs at stage `a`, numbered on from the last one. `None` if there were none to add.
@@ -798,7 +771,9 @@ pub trait Store: Send + Sync {
 
     /// Ends workers, by their fingerprints, and takes back what they hold. Says how many there were.
     async fn end_workers(&self, fingerprints: Vec<String>) -> Result<u64, StoreError> {
-        self.count(Operation::EndWorkers(fingerprints)).await
+        self.writer()
+            .settle(Operation::EndWorkers(fingerprints))
+            .await
     }
 
     /// Bans somebody: when this has returned, nobody whom it concerns is registered any more. Those who

@@ -163,10 +163,15 @@ impl Writer {
     ///
     /// # Errors
     /// It was refused, the database failed, or too many others wait.
-    pub async fn settle(&self, operation: Operation) -> Result<Reply, StoreError> {
+    pub async fn settle<T: TryFrom<Reply, Error = Reply>>(
+        &self,
+        operation: Operation,
+    ) -> Result<T, StoreError> {
         let patience = operation.is_a_volunteers().then_some(PATIENCE);
-        self.ask(patience, |caller| Work::Settle(Box::new(operation), caller))
-            .await
+        let settle = |caller| Work::Settle(Box::new(operation), caller);
+        let reply = self.ask(patience, settle).await?;
+        T::try_from(reply)
+            .map_err(|reply| StoreError::Failed(format!("an operation has the reply {reply:?}")))
     }
 
     /// Adds jobs, at least one.
@@ -548,7 +553,7 @@ mod tests {
     };
 
     /// What a caller is told if the database fails so, and how often it was asked to commit.
-    async fn told(faults: Vec<StoreError>) -> (Result<Reply, StoreError>, u32) {
+    async fn told(faults: Vec<StoreError>) -> (Result<u64, StoreError>, u32) {
         let commits = Arc::<AtomicU32>::default();
         let database = Faulty {
             leave: Arc::new(Semaphore::new(1)),
@@ -566,7 +571,7 @@ mod tests {
     async fn a_group_that_lost_against_another_transaction_is_done_once_more_and_no_other_is() {
         let conflict = || StoreError::Conflict("deadlock detected".to_owned());
         let (answer, commits) = told(vec![conflict()]).await;
-        assert!(matches!(answer, Ok(Reply::Count(0))), "{answer:?}");
+        assert!(matches!(answer, Ok(0)), "{answer:?}");
         assert_eq!(commits, 2);
         let (answer, commits) = told(vec![conflict(), conflict()]).await;
         assert!(matches!(answer, Err(StoreError::Conflict(_))), "{answer:?}");
@@ -593,7 +598,7 @@ mod tests {
             };
             let writer = Writer::start(database, RULES);
             for _ in 0..settles {
-                let _ = writer.settle(Operation::DropIdle(0)).await;
+                let _: Result<u64, _> = writer.settle(Operation::DropIdle(0)).await;
             }
             let outcome = writer.check().await.is_ok();
             writer.close().await;
@@ -617,16 +622,15 @@ mod tests {
             commits: Arc::default(),
         };
         let writer = Arc::new(Writer::start(database, RULES));
-        let ask = |operation| {
-            let writer = Arc::clone(&writer);
-            task::spawn(async move { writer.settle(operation).await })
-        };
-        let leaves = || Operation::Leave {
-            token: "t".to_owned(),
+        let asking = Arc::clone(&writer);
+        let sweep = async move { asking.settle::<u64>(Operation::DropIdle(0)).await };
+        let leave_it = || {
+            let (asking, token) = (Arc::clone(&writer), "t".to_owned());
+            task::spawn(async move { asking.settle::<()>(Operation::Leave { token }).await })
         };
         // One group waits for the database, and a queue behind it.
-        let volunteers: Vec<_> = (0..GROUP + QUEUE + 1).map(|_| ask(leaves())).collect();
-        let sweep = ask(Operation::DropIdle(0));
+        let volunteers: Vec<_> = (0..GROUP + QUEUE + 1).map(|_| leave_it()).collect();
+        let sweep = task::spawn(sweep);
         time::sleep(PATIENCE + Duration::from_secs(1)).await;
         let told = volunteers.iter().filter(|asked| asked.is_finished());
         assert!((1..=GROUP).contains(&told.count()));
@@ -642,6 +646,6 @@ mod tests {
             }
         }
         assert!(busy >= 1 && served >= QUEUE, "{busy} busy, {served} served");
-        assert!(matches!(sweep.await, Ok(Ok(Reply::Count(0)))));
+        assert!(matches!(sweep.await, Ok(Ok(0))));
     }
 }
