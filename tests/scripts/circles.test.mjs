@@ -20,7 +20,7 @@ const TRACKER = [
   ["admission"],
   ["error", "metrics", "response_cache"],
   ["config"],
-  ["database"],
+  ["database_url"],
   ["store"],
   ["ledger"],
   ["limited_log"],

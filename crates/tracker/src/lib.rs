@@ -7,7 +7,7 @@
 //! - `http`: the router, the handlers of the API, the pages.
 //! - `state`: what handlers share; and `operations`: what an operator can do, by command or by call.
 //! - `admission`: who a caller is, and how much one may ask for at a time.
-//! - `config`: the settings of `serve`; `database`: which store an address names.
+//! - `config`: the settings of `serve`; `database_url`: which store an address names.
 //! - `store`: what is kept, in SQLite or PostgreSQL.
 //! - `ledger`, `rules`: what happens to jobs, leases and workers, without I/O.
 //!
@@ -17,7 +17,7 @@ pub mod admission;
 pub mod clock;
 pub mod commands;
 pub mod config;
-pub mod database;
+pub mod database_url;
 pub mod error;
 pub mod http;
 pub mod ledger;

@@ -8,7 +8,7 @@ use distcompute_protocol::{
     Done, Failed, Granted, Invalid, Progress, Rejected, RejectedWhy, Stage, SyncAnswer, SyncRequest,
 };
 use distcompute_tracker::{
-    database::Database,
+    database_url::DatabaseUrl,
     http::request::Query,
     rules::{
         brace::Pattern,
@@ -282,10 +282,10 @@ proptest! {
         other in any::<String>(),
     ) {
         let address = format!("postgres://{user}:{password}@db.example/jobs");
-        let database: Database = address.parse().expect("an address");
+        let database: DatabaseUrl = address.parse().expect("an address");
         let shown = format!("{database} {database:?}");
         prop_assert!(!shown.contains(&password), "{}", shown);
-        if let Err(sentence) = format!("postgres://{user}:{password}@{other}").parse::<Database>() {
+        if let Err(sentence) = format!("postgres://{user}:{password}@{other}").parse::<DatabaseUrl>() {
             prop_assert!(!sentence.contains(&password), "{}", sentence);
         }
     }

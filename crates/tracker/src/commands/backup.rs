@@ -2,14 +2,14 @@
 
 use std::io::Write as _;
 
-use crate::{commands::cli::BackupArgs, database::Database};
+use crate::{commands::cli::BackupArgs, database_url::DatabaseUrl};
 
 /// Copies what the flags name.
 ///
 /// # Errors
 /// A sentence that says why there is no copy; nothing is left of one that was begun.
 pub async fn run(args: &BackupArgs) -> Result<(), String> {
-    let database: Database = args.database.database.parse()?;
+    let database: DatabaseUrl = args.database.database.parse()?;
     let bytes = database.backup(&args.to).await?;
     let to = args.to.display();
     writeln!(std::io::stdout(), "wrote {to}, {bytes} bytes").map_err(|error| error.to_string())

@@ -15,7 +15,7 @@ use crate::{
         cli::{COMMAND_LINE, ImportArgs, SourceArgs},
         confirm::confirmed,
     },
-    database::{ANY_RULES, Database},
+    database_url::{ANY_RULES, DatabaseUrl},
     operations::import::{
         part::{self, Checked, Parts, Tally},
         read::{Fault, Format, read},
@@ -43,7 +43,7 @@ enum Source {
 /// # Errors
 /// A sentence that says what was refused, or why it did not go through.
 pub async fn run(args: &ImportArgs) -> Result<(), String> {
-    let database: Database = args.database.database.parse()?;
+    let database: DatabaseUrl = args.database.database.parse()?;
     let source = open(&args.source)?;
     let (source, checked) = in_background(move || check(source)).await?;
     let count = checked.jobs;
@@ -227,7 +227,7 @@ async fn insert(
     source: Source,
     count: u64,
     import: Import,
-    database: &Database,
+    database: &DatabaseUrl,
 ) -> Result<Option<Added>, String> {
     let (sender, parts) = mpsc::channel(2);
     let reader = in_background(move || {

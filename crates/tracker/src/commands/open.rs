@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     commands::cli::DatabaseArg,
-    database::{ANY_RULES, Database},
+    database_url::{ANY_RULES, DatabaseUrl},
     store::Store,
 };
 
@@ -13,7 +13,7 @@ use crate::{
 /// # Errors
 /// A sentence that says why it cannot be opened.
 pub(super) async fn open_store(database: &DatabaseArg) -> Result<Arc<dyn Store>, String> {
-    let database: Database = database.database.parse()?;
+    let database: DatabaseUrl = database.database.parse()?;
     database.open(false, ANY_RULES).await
 }
 
@@ -22,6 +22,6 @@ pub(super) async fn open_store(database: &DatabaseArg) -> Result<Arc<dyn Store>,
 /// # Errors
 /// A sentence that says why it cannot be opened.
 pub(super) async fn open_to_read(database: &DatabaseArg) -> Result<Arc<dyn Store>, String> {
-    let database: Database = database.database.parse()?;
+    let database: DatabaseUrl = database.database.parse()?;
     database.open_to_read().await
 }

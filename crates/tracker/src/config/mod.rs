@@ -15,7 +15,7 @@ pub use self::{
     private::Private,
 };
 use crate::{
-    database::Database,
+    database_url::DatabaseUrl,
     rules::{forwarded::Network, quotas::Quotas, stages::Stages},
     store::StoreRules,
 };
@@ -68,7 +68,7 @@ pub struct Settings {
     /// Address and port; port 0 picks one.
     pub listen: String,
     /// Where the jobs are.
-    pub database: Database,
+    pub database: DatabaseUrl,
     /// The project's name.
     pub project: String,
     /// What it is about.
@@ -286,7 +286,7 @@ impl Settings {
         let token_path = token_file.as_deref();
         let token_path = token_path.filter(|path| !path.as_os_str().is_empty());
         let database = faults.or(database.parse(), || {
-            Database::Sqlite(PathBuf::from("jobs.db"))
+            DatabaseUrl::Sqlite(PathBuf::from("jobs.db"))
         });
         let config = config_path(args).map(|path| (path, secret_inside));
         let private = private::files(&database, config, token_path);

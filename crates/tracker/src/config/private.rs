@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Mount;
-use crate::database::Database;
+use crate::database_url::DatabaseUrl;
 
 /// A file that no visitor may read. What SQLite keeps beside a database lies in the same folder, so
 /// it needs no entry of its own.
@@ -52,13 +52,13 @@ impl Private {
 /// What is private: the database, the configuration and the admin token. The configuration is also
 /// a secret if a token or a password stands in it.
 pub(super) fn files(
-    database: &Database,
+    database: &DatabaseUrl,
     config: Option<(&Path, bool)>,
     token: Option<&Path>,
 ) -> Vec<Private> {
     let database = match database {
-        Database::Sqlite(path) => Some((path.as_path(), true)),
-        Database::Postgres(_) => None,
+        DatabaseUrl::Sqlite(path) => Some((path.as_path(), true)),
+        DatabaseUrl::Postgres(_) => None,
     };
     [
         ("database", database),

@@ -7,14 +7,14 @@ use std::{
 };
 
 use super::Settings;
-use crate::database::Database;
+use crate::database_url::DatabaseUrl;
 
 /// Everything that is wrong, each as a sentence.
 pub(super) fn faults(settings: &Settings) -> Vec<String> {
     match &settings.database {
-        Database::Sqlite(path) => file(path).err().into_iter().collect(),
+        DatabaseUrl::Sqlite(path) => file(path).err().into_iter().collect(),
         // Whether it can be reached is seen by reaching for it, when the tracker starts.
-        Database::Postgres(_) => Vec::new(),
+        DatabaseUrl::Postgres(_) => Vec::new(),
     }
 }
 

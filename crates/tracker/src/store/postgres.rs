@@ -1,5 +1,5 @@
 //! The store on PostgreSQL: opening the database, and the trait. Beside this file, as for SQLite:
-//! `load` and `save` do what the ledger needs, `books` what pages and the operator read, `jobs` what
+//! `load` and `save` do what the ledger needs, `queries` what pages and the operator read, `jobs` what
 //! the operator puts in.
 //!
 //! Any number of trackers share one database: nothing that another needs is kept in the process,
@@ -7,11 +7,11 @@
 
 mod address;
 mod admin;
-mod books;
 mod connection;
 mod jobs;
 mod load;
 mod pace;
+mod queries;
 mod rows;
 mod save;
 mod tables;
@@ -33,7 +33,7 @@ use crate::{
     rules::bans::Banned,
 };
 
-/// The jobs and the books in one PostgreSQL database.
+/// What is kept in one PostgreSQL database.
 pub struct PostgresStore {
     writer: Writer,
     readers: PgPool,
@@ -101,20 +101,20 @@ impl PostgresStore {
     /// What pages wait for, for the same test.
     #[doc(hidden)]
     pub const READER_STATEMENTS: [&str; 14] = [
-        books::WORKERS,
-        books::WORKERS_FROM,
-        books::WORKERS_BEFORE,
-        books::LEADERBOARD,
-        books::RANKS_EQUAL_FROM,
-        books::RANKS_EQUAL_BEFORE,
-        books::RANKS_LOWER,
-        books::RANKS_HIGHER,
-        books::RANK,
-        books::NAMES_LIKE,
-        books::ASIDE,
-        books::ASIDE_FROM,
-        books::ASIDE_BEFORE,
-        books::RESULTS,
+        queries::WORKERS,
+        queries::WORKERS_FROM,
+        queries::WORKERS_BEFORE,
+        queries::LEADERBOARD,
+        queries::RANKS_EQUAL_FROM,
+        queries::RANKS_EQUAL_BEFORE,
+        queries::RANKS_LOWER,
+        queries::RANKS_HIGHER,
+        queries::RANK,
+        queries::NAMES_LIKE,
+        queries::ASIDE,
+        queries::ASIDE_FROM,
+        queries::ASIDE_BEFORE,
+        queries::RESULTS,
     ];
 
     /// The connections that read, for that test.
@@ -136,7 +136,7 @@ impl Store for PostgresStore {
     }
 
     async fn knows(&self, token: &str) -> Result<bool, StoreError> {
-        books::knows(&self.readers, token).await
+        queries::knows(&self.readers, token).await
     }
 
     async fn inputs(&self, of: Vec<(i64, Stage)>) -> Result<Vec<(i64, Stage, String)>, StoreError> {
@@ -145,11 +145,11 @@ impl Store for PostgresStore {
     }
 
     async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError> {
-        books::open_jobs(&self.readers, stage).await
+        queries::open_jobs(&self.readers, stage).await
     }
 
     async fn status(&self) -> Result<Status, StoreError> {
-        books::status(&self.readers, self.now(), &self.volunteers).await
+        queries::status(&self.readers, self.now(), &self.volunteers).await
     }
 
     async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {
@@ -157,19 +157,19 @@ impl Store for PostgresStore {
     }
 
     async fn workers(&self, stage: Stage, page: Page<u64>) -> Result<Vec<WorkerRow>, StoreError> {
-        books::workers(&self.readers, stage, page).await
+        queries::workers(&self.readers, stage, page).await
     }
 
     async fn worker(&self, stage: Stage, name: &str) -> Result<Option<WorkerRow>, StoreError> {
-        books::worker(&self.readers, stage, name).await
+        queries::worker(&self.readers, stage, name).await
     }
 
     async fn leaderboard(&self, page: Page<RankKey>) -> Result<Vec<Rank>, StoreError> {
-        books::leaderboard(&self.readers, page).await
+        queries::leaderboard(&self.readers, page).await
     }
 
     async fn rank(&self, key: &RankKey) -> Result<Option<u64>, StoreError> {
-        books::rank(&self.readers, key).await
+        queries::rank(&self.readers, key).await
     }
 
     async fn names_like(
@@ -178,23 +178,23 @@ impl Store for PostgresStore {
         from: Option<NameKey>,
         limit: u32,
     ) -> Result<Vec<Rank>, StoreError> {
-        books::names_like(&self.readers, look, from, limit).await
+        queries::names_like(&self.readers, look, from, limit).await
     }
 
     async fn completed_unnamed(&self) -> Result<u64, StoreError> {
-        books::completed_unnamed(&self.readers).await
+        queries::completed_unnamed(&self.readers).await
     }
 
     async fn first_names(&self, looks: Vec<String>) -> Result<Vec<(String, String)>, StoreError> {
-        books::first_names(&self.readers, looks).await
+        queries::first_names(&self.readers, looks).await
     }
 
     async fn set_aside(&self, page: Page<u64>) -> Result<Vec<AsideRow>, StoreError> {
-        books::set_aside(&self.readers, page).await
+        queries::set_aside(&self.readers, page).await
     }
 
     async fn results_of(&self, stage: Stage, numbers: &[u64]) -> Result<Vec<Output>, StoreError> {
-        books::results_of(&self.readers, stage, numbers).await
+        queries::results_of(&self.readers, stage, numbers).await
     }
 
     async fn result_numbers(
@@ -203,15 +203,15 @@ impl Store for PostgresStore {
         after: u64,
         limit: u32,
     ) -> Result<Vec<(u64, u64)>, StoreError> {
-        books::result_numbers(&self.readers, stage, signed(after), limit).await
+        queries::result_numbers(&self.readers, stage, signed(after), limit).await
     }
 
     async fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, StoreError> {
-        books::failures(&self.readers, limit).await
+        queries::failures(&self.readers, limit).await
     }
 
     async fn job(&self, number: u64) -> Result<Option<JobRow>, StoreError> {
-        books::job(&self.readers, signed(number)).await
+        queries::job(&self.readers, signed(number)).await
     }
 
     async fn results(
@@ -220,7 +220,7 @@ impl Store for PostgresStore {
         after: u64,
         limit: u32,
     ) -> Result<Vec<Output>, StoreError> {
-        books::results(&self.readers, stage, signed(after), limit).await
+        queries::results(&self.readers, stage, signed(after), limit).await
     }
 
     async fn to_requeue(
@@ -229,11 +229,11 @@ impl Store for PostgresStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<ToRequeue>, StoreError> {
-        books::to_requeue(&self.readers, self.now(), filter, after, limit).await
+        queries::to_requeue(&self.readers, self.now(), filter, after, limit).await
     }
 
     async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError> {
-        books::whereabouts(&self.readers, numbers).await
+        queries::whereabouts(&self.readers, numbers).await
     }
 
     async fn ban(&self, banned: &Banned, reason: &str) -> Result<bool, StoreError> {
@@ -254,7 +254,7 @@ impl Store for PostgresStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<RegisteredRow>, StoreError> {
-        books::registrations(&self.readers, after, limit).await
+        queries::registrations(&self.readers, after, limit).await
     }
 
     async fn prune(

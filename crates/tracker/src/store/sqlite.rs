@@ -1,17 +1,17 @@
 //! The store on SQLite: opening the file, the lock against a second tracker, and the trait. Beside
-//! this file: `load` and `save` do what the ledger needs, `books` what pages and the operator read,
+//! this file: `load` and `save` do what the ledger needs, `queries` what pages and the operator read,
 //! `jobs` what the operator puts in.
 //!
 //! SQLite is called on threads that may wait: the writer has one, readers borrow one.
 
 mod admin;
 mod backup;
-mod books;
 mod connection;
 mod jobs;
 mod load;
 mod migrations;
 mod pace;
+mod queries;
 mod rows;
 mod save;
 mod tables;
@@ -47,7 +47,7 @@ const READERS: u32 = 4;
 const LOCK_TRIES: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
-/// The jobs and the books in one SQLite file.
+/// What is kept, in one SQLite file.
 pub struct SqliteStore {
     writer: Writer,
     readers: Pool,
@@ -144,22 +144,22 @@ impl SqliteStore {
         load::ASKED,
         load::FAILED,
         load::SIZE,
-        books::WORKERS,
-        books::WORKERS_FROM,
-        books::WORKERS_BEFORE,
-        books::LEADERBOARD,
-        books::RANKS_EQUAL_FROM,
-        books::RANKS_EQUAL_BEFORE,
-        books::RANKS_LOWER,
-        books::RANKS_HIGHER,
-        books::RANK,
-        books::NAMES_LIKE,
-        books::ASIDE,
-        books::ASIDE_FROM,
-        books::ASIDE_BEFORE,
-        books::FAILURES,
-        books::RESULTS,
-        books::FAILING,
+        queries::WORKERS,
+        queries::WORKERS_FROM,
+        queries::WORKERS_BEFORE,
+        queries::LEADERBOARD,
+        queries::RANKS_EQUAL_FROM,
+        queries::RANKS_EQUAL_BEFORE,
+        queries::RANKS_LOWER,
+        queries::RANKS_HIGHER,
+        queries::RANK,
+        queries::NAMES_LIKE,
+        queries::ASIDE,
+        queries::ASIDE_FROM,
+        queries::ASIDE_BEFORE,
+        queries::FAILURES,
+        queries::RESULTS,
+        queries::FAILING,
     ];
 }
 
@@ -218,7 +218,9 @@ impl Store for SqliteStore {
 
     async fn knows(&self, token: &str) -> Result<bool, StoreError> {
         let token = token.to_owned();
-        self.readers.with(move |on| books::knows(on, &token)).await
+        self.readers
+            .with(move |on| queries::knows(on, &token))
+            .await
     }
 
     async fn inputs(&self, of: Vec<(i64, Stage)>) -> Result<Vec<(i64, Stage, String)>, StoreError> {
@@ -227,14 +229,14 @@ impl Store for SqliteStore {
 
     async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError> {
         self.readers
-            .with(move |on| books::open_jobs(on, stage))
+            .with(move |on| queries::open_jobs(on, stage))
             .await
     }
 
     async fn status(&self) -> Result<Status, StoreError> {
         let (now, volunteers) = (self.clock.now(), Arc::clone(&self.volunteers));
         self.readers
-            .with(move |on| books::status(on, now, &volunteers))
+            .with(move |on| queries::status(on, now, &volunteers))
             .await
     }
 
@@ -247,26 +249,26 @@ impl Store for SqliteStore {
 
     async fn workers(&self, stage: Stage, page: Page<u64>) -> Result<Vec<WorkerRow>, StoreError> {
         self.readers
-            .with(move |on| books::workers(on, stage, &page))
+            .with(move |on| queries::workers(on, stage, &page))
             .await
     }
 
     async fn worker(&self, stage: Stage, name: &str) -> Result<Option<WorkerRow>, StoreError> {
         let name = name.to_owned();
         self.readers
-            .with(move |on| books::worker(on, stage, &name))
+            .with(move |on| queries::worker(on, stage, &name))
             .await
     }
 
     async fn leaderboard(&self, page: Page<RankKey>) -> Result<Vec<Rank>, StoreError> {
         self.readers
-            .with(move |on| books::leaderboard(on, &page))
+            .with(move |on| queries::leaderboard(on, &page))
             .await
     }
 
     async fn rank(&self, key: &RankKey) -> Result<Option<u64>, StoreError> {
         let key = key.clone();
-        self.readers.with(move |on| books::rank(on, &key)).await
+        self.readers.with(move |on| queries::rank(on, &key)).await
     }
 
     async fn names_like(
@@ -277,30 +279,30 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Rank>, StoreError> {
         let look = look.to_owned();
         self.readers
-            .with(move |on| books::names_like(on, &look, from, limit))
+            .with(move |on| queries::names_like(on, &look, from, limit))
             .await
     }
 
     async fn completed_unnamed(&self) -> Result<u64, StoreError> {
-        self.readers.with(|on| books::completed_unnamed(on)).await
+        self.readers.with(|on| queries::completed_unnamed(on)).await
     }
 
     async fn first_names(&self, looks: Vec<String>) -> Result<Vec<(String, String)>, StoreError> {
         self.readers
-            .with(move |on| books::first_names(on, looks))
+            .with(move |on| queries::first_names(on, looks))
             .await
     }
 
     async fn set_aside(&self, page: Page<u64>) -> Result<Vec<AsideRow>, StoreError> {
         self.readers
-            .with(move |on| books::set_aside(on, &page))
+            .with(move |on| queries::set_aside(on, &page))
             .await
     }
 
     async fn results_of(&self, stage: Stage, numbers: &[u64]) -> Result<Vec<Output>, StoreError> {
         let numbers = numbers.to_vec();
         self.readers
-            .with(move |on| books::results_of(on, stage, &numbers))
+            .with(move |on| queries::results_of(on, stage, &numbers))
             .await
     }
 
@@ -311,19 +313,19 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<(u64, u64)>, StoreError> {
         self.readers
-            .with(move |on| books::result_numbers(on, stage, signed(after), limit))
+            .with(move |on| queries::result_numbers(on, stage, signed(after), limit))
             .await
     }
 
     async fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, StoreError> {
         self.readers
-            .with(move |on| books::failures(on, limit))
+            .with(move |on| queries::failures(on, limit))
             .await
     }
 
     async fn job(&self, number: u64) -> Result<Option<JobRow>, StoreError> {
         self.readers
-            .with(move |on| books::job(on, signed(number)))
+            .with(move |on| queries::job(on, signed(number)))
             .await
     }
 
@@ -334,7 +336,7 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Output>, StoreError> {
         self.readers
-            .with(move |on| books::results(on, stage, signed(after), limit))
+            .with(move |on| queries::results(on, stage, signed(after), limit))
             .await
     }
 
@@ -346,14 +348,14 @@ impl Store for SqliteStore {
     ) -> Result<Vec<ToRequeue>, StoreError> {
         let (now, filter) = (self.clock.now(), filter.clone());
         self.readers
-            .with(move |on| books::to_requeue(on, now, &filter, after, limit))
+            .with(move |on| queries::to_requeue(on, now, &filter, after, limit))
             .await
     }
 
     async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError> {
         let numbers = numbers.to_vec();
         self.readers
-            .with(move |on| books::whereabouts(on, &numbers))
+            .with(move |on| queries::whereabouts(on, &numbers))
             .await
     }
 
@@ -382,7 +384,7 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<RegisteredRow>, StoreError> {
         self.readers
-            .with(move |on| books::registrations(on, after, limit))
+            .with(move |on| queries::registrations(on, after, limit))
             .await
     }
 

@@ -32,14 +32,14 @@ pub(crate) const ANY_RULES: StoreRules = StoreRules {
 
 /// A database, as `--database` names it. It is shown without its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Database {
+pub enum DatabaseUrl {
     /// A file, for one tracker.
     Sqlite(PathBuf),
     /// A server, for any number of trackers.
     Postgres(Box<Address>),
 }
 
-impl FromStr for Database {
+impl FromStr for DatabaseUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -63,7 +63,7 @@ impl FromStr for Database {
     }
 }
 
-impl fmt::Display for Database {
+impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => path.display().fmt(f),
@@ -72,7 +72,7 @@ impl fmt::Display for Database {
     }
 }
 
-impl Database {
+impl DatabaseUrl {
     /// Opens it and brings its tables up to date; a file that is not there is made if `create`
     /// says so.
     ///
@@ -174,14 +174,14 @@ mod tests {
     #[test]
     fn the_scheme_picks_the_store() {
         for name in ["sqlite:jobs.db", "sqlite://jobs.db"] {
-            let database: Database = name.parse().expect("a database");
-            assert_eq!(database, Database::Sqlite(PathBuf::from("jobs.db")));
+            let database: DatabaseUrl = name.parse().expect("a database");
+            assert_eq!(database, DatabaseUrl::Sqlite(PathBuf::from("jobs.db")));
         }
         for name in [
             "postgres://ann@db.example/x",
             "postgresql://ann@db.example:5432/x",
         ] {
-            let database: Database = name.parse().expect("a database");
+            let database: DatabaseUrl = name.parse().expect("a database");
             assert_eq!(database.to_string(), "postgres://ann@db.example:5432/x");
         }
     }
@@ -197,7 +197,7 @@ mod tests {
             ("postgres://", "names no database"),
             ("postgres://ann@db/", "names no database"),
         ] {
-            let sentence = name.parse::<Database>().expect_err("refused");
+            let sentence = name.parse::<DatabaseUrl>().expect_err("refused");
             assert!(sentence.contains(word), "{name}: {sentence}");
             assert!(!sentence.contains("secret"), "{sentence}");
         }
@@ -209,7 +209,7 @@ mod tests {
             "postgres://ann:secret@db/x",
             "postgres://ann@db/x?password=secret&sslmode=require",
         ] {
-            let database: Database = name.parse().expect("a database");
+            let database: DatabaseUrl = name.parse().expect("a database");
             for shown in [format!("{database}"), format!("{database:?}")] {
                 assert!(shown.contains("ann@db"), "{shown}");
                 assert!(!shown.contains("secret"), "{shown}");
