@@ -1,21 +1,24 @@
 // `npm run build`: the npm package, the sample's kernel and the tracker. Cargo decides what is
-// fresh; wasm-pack would optimise again each time, so its packages carry a stamp of their inputs.
+// fresh; optimising the wasm takes a while each time, so the packages carry a stamp of their inputs.
 
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 import { Failure, isMain, runMain } from "./failure.mjs";
 import { shortenNames } from "./imports.mjs";
-import { addLicences, carryClient, finishWeb } from "./npm-package.mjs";
-import { root, toolEnv, which } from "./places.mjs";
+import { carryClient, finishWeb } from "./npm-package.mjs";
+import { root, which } from "./places.mjs";
 import { answer, endOnSignals, must } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
 import { hashOf, isStamped, writeStamp } from "./stamp.mjs";
 import { ensureBuildTools, ensureWasmOpt } from "./tools.mjs";
+import { makeWasmPackage } from "./wasm-package.mjs";
 
-/** The scripts that say what is done to a package in the end. */
-const finishers = ["build", "imports", "npm-package"].map((name) => `scripts/${name}.mjs`);
+/** The scripts that say how a package is made. */
+const makers = ["build", "imports", "npm-package", "wasm-package"].map(
+  (name) => `scripts/${name}.mjs`,
+);
 
 export const targets = ["web", "bundler", "nodejs"];
 
@@ -31,9 +34,9 @@ const published = join(root, "pkg");
 
 /** The package that is published. Resolves to its folder. */
 export async function buildPackage({ target = "web", outDir = published } = {}) {
-  const folder = await wasmPack({
+  const folder = await wasmPackage({
     what: `the npm package (${target})`,
-    crate: root,
+    crate: "distcompute-client",
     target,
     outDir,
     finish: finishes[target],
@@ -46,12 +49,11 @@ export async function buildPackage({ target = "web", outDir = published } = {}) 
 
 /** The sample's kernel, which the volunteer page's workers import. Resolves to its folder. */
 export function buildKernel() {
-  const crate = join(root, "examples", "mandelbrot");
-  return wasmPack({
+  return wasmPackage({
     what: "the sample's kernel",
-    crate,
+    crate: "mandelbrot",
     target: "web",
-    outDir: join(crate, "pkg"),
+    outDir: join(root, "examples", "mandelbrot", "pkg"),
     inputs: ["examples/mandelbrot", "crates/protocol", "Cargo.toml"],
     about: "30 s the first time",
   });
@@ -60,7 +62,6 @@ export function buildKernel() {
 /** Takes comments and long names out: a tenth of the package. */
 async function shorten(folder) {
   shortenNames(folder);
-  addLicences(folder);
   const { transform } = await import("esbuild");
   for (const file of filesIn(folder, /\.js$/)) {
     const { code } = await transform(readFileSync(file, "utf8"), { minify: true, format: "esm" });
@@ -69,7 +70,7 @@ async function shorten(folder) {
 }
 
 /** By target. Nobody downloads what Node.js runs, and its scripts are no modules. */
-const finishes = { web: finishWeb, bundler: shorten, nodejs: addLicences };
+const finishes = { web: finishWeb, bundler: shorten };
 
 function filesIn(folder, names) {
   return readdirSync(folder, { recursive: true })
@@ -77,21 +78,15 @@ function filesIn(folder, names) {
     .map((file) => join(folder, file));
 }
 
-async function wasmPack({ what, crate, target, outDir, inputs, about, finish }) {
-  const hash = await inputHash([...inputs, ...finishers, "package-lock.json"], [target]);
-  // Beside the folder: wasm-pack empties the folder, and npm would pack the stamp.
+async function wasmPackage({ what, crate, target, outDir, inputs, about, finish }) {
+  const hash = await inputHash([...inputs, ...makers, "package-lock.json"], [target]);
+  // Beside the folder: that is emptied, and npm would pack the stamp.
   const stamp = join(root, "target", "stamps", relative(root, outDir).replaceAll(/\W+/g, "-"));
   if (isStamped(stamp, hash) && existsSync(join(outDir, "package.json"))) return outDir;
   // Not what an interrupted build left behind.
   rmSync(stamp, { force: true });
-  const args = ["build", crate, "--target", target, "--out-dir", outDir, "--mode", "no-install"];
   await progress({ what: `building ${what}`, about }, (note) =>
-    must(which("wasm-pack"), args, {
-      cwd: crate,
-      env: toolEnv(),
-      onLine: cargoNotes(note),
-      remedy: "see the compiler's messages above",
-    }),
+    makeWasmPackage({ crate, target, outDir, onLine: cargoNotes(note) }),
   );
   await finish?.(outDir);
   writeStamp(stamp, hash);
@@ -157,7 +152,7 @@ export function packageSizes(folder) {
   const names = filesIn(folder, /\.(wasm|js)$/).filter((file) => !embedded.test(basename(file)));
   if (!names.some((name) => name.endsWith(".wasm"))) {
     throw new Failure(`There is no wasm in ${relative(root, folder)}.`, {
-      why: "wasm-pack should have written it.",
+      why: "The build should have written it.",
       remedy: `delete ${relative(root, folder)} and build again`,
     });
   }
@@ -179,7 +174,7 @@ export function readArguments(args) {
     const flag = rest.shift();
     if (flag === "--help") options.help = true;
     else if (flag === "--target" && targets.includes(rest[0])) options.target = rest.shift();
-    else if (flag === "--out-dir" && rest[0]) options.outDir = join(process.cwd(), rest.shift());
+    else if (flag === "--out-dir" && rest[0]) options.outDir = resolve(rest.shift());
     else throw new Failure(`Not understood: ${[flag, ...rest].join(" ")}`, { remedy: usage });
   }
   return options;

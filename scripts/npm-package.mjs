@@ -1,6 +1,6 @@
-// What wasm-pack has made for the web, made into the package that is published: one file of JavaScript
-// for pages without a bundler, one that carries the WebAssembly for everybody else, and the fields of
-// package.json that wasm-pack does not write.
+// The package for the web as wasm-bindgen makes it, made into the one that is published: one file of
+// JavaScript for pages without a bundler, one that carries the WebAssembly for everybody else, and more
+// fields of package.json.
 
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -69,11 +69,6 @@ export function carryClient(folder) {
   for (const [file, content] of Object.entries(files)) {
     writeFileSync(join(carried, name, file), content);
   }
-}
-
-/** Adds the licences, which npm leaves out under these names. */
-export function addLicences(folder) {
-  updateManifest(folder, (manifest) => ({ ...manifest, files: [...manifest.files, ...licences] }));
 }
 
 function updateManifest(folder, change) {

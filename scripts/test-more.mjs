@@ -12,7 +12,7 @@ import { ensurePython, ensureSchemathesis } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
 import { testTracker } from "./servers.mjs";
 import { nativeTests, nodeTests, pythonTests, simulate } from "./test.mjs";
-import { ensureBuildTools, ensureNpmPackages, ensureRust } from "./tools.mjs";
+import { ensureBuildTools, ensureNpmPackages, ensureRust, ensureWasmPack } from "./tools.mjs";
 import { wasmStep } from "./wasm.mjs";
 
 /** @type {import("./report.mjs").Step[]} */
@@ -35,7 +35,7 @@ const steps = [
   {
     name: "bundlers",
     what: "the packed package in bundlers, Node, TypeScript and without any of them",
-    needs: [ensureBuildTools, ensureChromium],
+    needs: [ensureBuildTools, ensureWasmPack, ensureChromium],
     run: async (of) => {
       const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
       // First, because the tracker carries it.

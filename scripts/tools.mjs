@@ -23,7 +23,6 @@ export async function ensureBuildTools() {
   await ensureNpmPackages();
   await ensureWasmOpt();
   await ensureWasmBindgen();
-  await ensureWasmPack();
 }
 
 export async function ensureRust() {
@@ -92,10 +91,7 @@ export async function ensureNpmPackages() {
   }
 }
 
-/**
- * wasm-pack leaves wasm-opt out without a word if it is not on PATH, and the package is then more
- * than half as large again. So its presence is checked, and that it runs.
- */
+/** Its presence is checked, and that it runs. */
 export async function ensureWasmOpt() {
   const file = which("wasm-opt");
   const version = file?.startsWith(npmBin) && (await answer(file, ["--version"]));
@@ -106,7 +102,7 @@ export async function ensureWasmOpt() {
   });
 }
 
-/** The version that Cargo.lock settles on: any other is refused by wasm-pack. */
+/** The version that Cargo.lock settles on: any other refuses the compiled library. */
 export function wantedWasmBindgen() {
   const version = lockedVersion(readFileSync(join(root, "Cargo.lock"), "utf8"), "wasm-bindgen");
   if (version) return version;
@@ -131,7 +127,7 @@ export function ensureWasmPack() {
     tool: "wasm-pack",
     programs: ["wasm-pack"],
     version: wasmPackVersion,
-    why: "it puts the npm package together",
+    why: "the package that it makes must be the same as this repository's own build",
     about: "2 to 4 minutes",
   });
 }

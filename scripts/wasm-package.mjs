@@ -1,0 +1,88 @@
+// The npm package of a crate, as `wasm-pack build` makes it: compiled by cargo, bound by wasm-bindgen,
+// optimised by wasm-opt. That wasm-pack makes the same is tested (tests/bundlers); that it is not
+// needed here saves a fresh machine the minutes in which it would be compiled.
+
+import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { toolEnv, which } from "./places.mjs";
+import { must } from "./process.mjs";
+
+const wasmTarget = "wasm32-unknown-unknown";
+
+/**
+ * @param {{ crate: string, target: "web" | "bundler" | "nodejs", outDir: string,
+ *   onLine?: (line: string) => void }} wanted `crate` is its name, `onLine` gets what cargo says
+ */
+export async function makeWasmPackage({ crate, target, outDir, onLine }) {
+  const manifest = await manifestOf(crate);
+  const compiled = await compile(crate, onLine);
+  rmSync(outDir, { recursive: true, force: true });
+  mkdirSync(outDir, { recursive: true });
+  const bind = ["--out-dir", outDir, "--typescript", "--target", target, compiled];
+  await must(which("wasm-bindgen"), bind, { env: toolEnv() });
+  const name = crate.replaceAll("-", "_");
+  await optimise(join(outDir, `${name}_bg.wasm`), manifest);
+  const from = dirname(manifest.manifest_path);
+  const texts = readdirSync(from).filter((file) => /^(LICENSE|README)/.test(file));
+  for (const file of texts) copyFileSync(join(from, file), join(outDir, file));
+  const json = packageJson({ manifest, name, target, files: readdirSync(outDir) });
+  writeFileSync(join(outDir, "package.json"), `${JSON.stringify(json, null, 2)}\n`);
+}
+
+async function manifestOf(crate) {
+  const args = ["metadata", "--no-deps", "--format-version", "1"];
+  const { stdout } = await must("cargo", args, { blame: "stderr" });
+  const { packages } = JSON.parse(stdout);
+  return packages.find(({ name }) => name === crate);
+}
+
+/** Resolves to where the compiled library is. */
+async function compile(crate, onLine) {
+  const json = ["--message-format", "json-render-diagnostics"];
+  const args = ["build", "--lib", "--release", "--target", wasmTarget, "--package", crate, ...json];
+  const { stdout } = await must("cargo", args, {
+    blame: "stderr",
+    onLine,
+    remedy: "see the compiler's messages above",
+  });
+  const files = stdout
+    .split("\n")
+    .filter((line) => line.startsWith('{"reason":"compiler-artifact"'))
+    .flatMap((line) => JSON.parse(line).filenames);
+  return files.findLast((file) => file.endsWith(".wasm"));
+}
+
+/** As wasm-pack's settings in the crate's Cargo.toml want it. */
+async function optimise(file, { metadata }) {
+  const args = metadata["wasm-pack"].profile.release["wasm-opt"];
+  const optimised = `${file}.optimised`;
+  await must(which("wasm-opt"), [file, "-o", optimised, ...args], { env: toolEnv() });
+  renameSync(optimised, file);
+}
+
+/**
+ * What `package.json` says of a package of these files.
+ *
+ * @param {{ manifest: any, name: string, target: string, files: string[] }} made
+ */
+export function packageJson({ manifest, name, target, files }) {
+  const isModule = target !== "nodejs";
+  const made = [`${name}_bg.wasm`, `${name}.js`, `${name}_bg.js`, `${name}.d.ts`];
+  const licences = files.filter((file) => file.startsWith("LICENSE")).sort();
+  const listed = [...made, ...licences, "snippets"];
+  return {
+    name: manifest.name,
+    ...(isModule && { type: "module" }),
+    description: manifest.description,
+    version: manifest.version,
+    license: manifest.license,
+    repository: { type: "git", url: manifest.repository },
+    files: listed.filter((file) => files.includes(file)),
+    main: `${name}.js`,
+    types: `${name}.d.ts`,
+    ...(isModule && {
+      sideEffects: target === "bundler" ? [`./${name}.js`, "./snippets/*"] : ["./snippets/*"],
+    }),
+  };
+}

@@ -1,0 +1,44 @@
+// A plain `wasm-pack build` gives the package that the build of this repository begins with.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { targets } from "../../scripts/build.mjs";
+import { root } from "../../scripts/places.mjs";
+import { makeWasmPackage } from "../../scripts/wasm-package.mjs";
+import { runIn } from "./project.mjs";
+
+let folder;
+before(() => (folder = mkdtempSync(join(tmpdir(), "distcompute-wasm-pack-"))));
+after(() => rmSync(folder, { recursive: true }));
+
+/** The files of a folder and of those in it, but for wasm-pack's note to git. */
+function filesIn(made) {
+  const entries = readdirSync(made, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && entry.name !== ".gitignore");
+  return files.map(({ parentPath, name }) => join(parentPath, name).slice(made.length)).sort();
+}
+
+for (const target of targets) {
+  test(`wasm-pack's package for ${target} is this repository's`, async () => {
+    const [ours, theirs] = ["ours", "theirs"].map((name) => join(folder, `${name}-${target}`));
+    await makeWasmPackage({ crate: "distcompute-client", target, outDir: ours });
+    const args = ["build", root, "--target", target, "--out-dir", theirs, "--mode", "no-install"];
+    await runIn(root, "wasm-pack", args);
+    assert.deepEqual(filesIn(ours), filesIn(theirs));
+    const read = (from, name) => readFileSync(join(from, name));
+    for (const name of filesIn(ours).filter((name) => !name.endsWith("package.json")))
+      assert.ok(read(ours, name).equals(read(theirs, name)), name);
+    const { files, ...manifest } = JSON.parse(String(read(ours, "package.json")));
+    const { files: fewer, ...expected } = JSON.parse(String(read(theirs, "package.json")));
+    assert.deepEqual(manifest, expected);
+    // npm leaves licences of these names out unless they are listed.
+    assert.deepEqual(
+      [...new Set([...fewer, "LICENSE-APACHE", "LICENSE-MIT"])].sort(),
+      files.sort(),
+    );
+  });
+}
