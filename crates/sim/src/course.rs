@@ -12,6 +12,9 @@ const SECOND: f64 = 1_000.0;
 const HOUR: f64 = 3_600.0 * SECOND;
 const DAY: f64 = 24.0 * HOUR;
 
+/// What the addresses of honest volunteers begin with; strangers have others.
+pub const HONEST: &str = "192.0.2.";
+
 /// A volunteer's browser.
 #[derive(Debug, Clone)]
 pub struct Browser {
@@ -19,6 +22,7 @@ pub struct Browser {
     pub born: f64,
     pub cores: u32,
     pub nickname: String,
+    pub address: String,
     /// In order of preference; `false`: from the last stage on.
     pub forward: bool,
     /// Speaks the first protocol's calls.
@@ -47,12 +51,28 @@ pub struct Old {
     pub absent: bool,
     pub born: f64,
     pub nickname: String,
+    pub address: String,
     pub stage: usize,
     pub job_ms: f64,
     pub flags: f64,
     pub faults: Faults,
     /// It is never heard of again from then on.
     pub gone: f64,
+}
+
+/// Somebody who means harm, until nothing goes wrong any more.
+#[derive(Debug, Clone)]
+pub struct Attacker {
+    pub absent: bool,
+    pub born: f64,
+    /// How often it calls, and the mean of the time between.
+    pub calls: usize,
+    pub pause_ms: f64,
+    /// Registers again and again, and does little else.
+    pub floods: bool,
+    /// The names that it gives, some of them those of others.
+    pub nicknames: Vec<String>,
+    pub addresses: Vec<String>,
 }
 
 /// What happens to a browser.
@@ -106,23 +126,25 @@ pub struct Course {
     pub impossible: f64,
     pub browsers: Vec<Browser>,
     pub olds: Vec<Old>,
+    pub attackers: Vec<Attacker>,
     pub deeds: Vec<(f64, Deed)>,
     /// From then on nothing goes wrong any more.
     pub calm: f64,
 }
 
-struct Draw(Dice);
+/// What is drawn with dice.
+pub struct Draw(pub Dice);
 
 impl Draw {
-    fn chance(&mut self, share: f64) -> bool {
+    pub fn chance(&mut self, share: f64) -> bool {
         self.0.roll() < share
     }
 
-    fn below(&mut self, count: usize) -> usize {
+    pub fn below(&mut self, count: usize) -> usize {
         (self.0.roll() * count as f64) as usize
     }
 
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())]
     }
 
@@ -201,6 +223,35 @@ impl Draw {
         }
     }
 
+    fn attacker(&mut self, at: usize, course: &Course) -> Attacker {
+        let honest = course.browsers.iter().map(|it| it.nickname.clone());
+        let honest = honest.chain(course.olds.iter().map(|it| it.nickname.clone()));
+        let own = (0..1 + self.below(3)).map(|name| format!("Stranger {at}{name}"));
+        let mut nicknames: Vec<String> = own.chain([ANONYMOUS.to_owned()]).collect();
+        nicknames.extend(honest.filter(|_| self.chance(0.2)));
+        let addresses = (0..1 + self.below(3)).map(|address| {
+            if self.chance(0.5) {
+                format!("198.51.100.{at}{address}")
+            } else {
+                format!("2001:db8:{at}:{address}::1")
+            }
+        });
+        let addresses = addresses.collect();
+        let floods = self.chance(0.1);
+        let most = if floods { 500.0 } else { 150.0 };
+        let calls = self.between(5.0, most) as usize;
+        let born = self.0.roll() * course.calm * 0.5;
+        Attacker {
+            absent: false,
+            born,
+            calls,
+            pause_ms: (course.calm - born) / calls as f64,
+            floods,
+            nicknames,
+            addresses,
+        }
+    }
+
     fn deed(&mut self, course: &Course) -> Deed {
         let tracker = self.below(course.rules.processes);
         let back = self.between(100.0, 0.3 * HOUR);
@@ -246,6 +297,7 @@ impl Course {
                 } else {
                     ANONYMOUS.to_owned()
                 },
+                address: format!("{HONEST}1"),
                 forward: draw.chance(0.5),
                 calls: draw.chance(0.15),
                 delay_ms: draw.between(2.0, 2_000.0),
@@ -270,6 +322,7 @@ impl Course {
                 absent: false,
                 born: draw.rate(600.0) * SECOND,
                 nickname: format!("Python {at}"),
+                address: format!("{HONEST}{}", 100 + at),
                 stage: draw.below(stages),
                 job_ms: job_ms * draw.between(0.3, 3.0),
                 flags: draw.rate(0.1),
@@ -288,6 +341,7 @@ impl Course {
             impossible: if draw.chance(0.3) { 0.05 } else { 0.0 },
             browsers,
             olds,
+            attackers: Vec::new(),
             deeds: Vec::new(),
             calm: 0.0,
         };
@@ -337,6 +391,18 @@ impl Course {
                 browser.always = Some(draw.pick(&fates));
             }
         }
+        // Some are at home together.
+        for (at, browser) in course.browsers.iter_mut().enumerate() {
+            if draw.chance(0.5) {
+                browser.address = format!("{HONEST}{}", 2 + at);
+            }
+        }
+        if draw.chance(0.2) {
+            for at in 0..1 + draw.below(2) {
+                let attacker = draw.attacker(at, &course);
+                course.attackers.push(attacker);
+            }
+        }
         course
     }
 
@@ -348,6 +414,7 @@ impl Course {
             + self.jobs
             + self.browsers.iter().filter(|it| !it.absent).count() * 10
             + self.olds.iter().filter(|it| !it.absent).count() * 10
+            + self.attackers.iter().filter(|it| !it.absent).count() * 10
             + rates
                 .map(|faults| faults.list().iter().filter(|rate| **rate > 0.0).count())
                 .sum::<usize>()
@@ -370,6 +437,9 @@ impl Course {
         with(&|course| drop(course.deeds.drain(..half)));
         with(&|course| course.jobs /= 2);
         with(&|course| course.jobs = course.jobs.saturating_sub(1).max(1));
+        for at in 0..self.attackers.len() {
+            with(&|course| course.attackers[at].absent = true);
+        }
         for at in 0..self.browsers.len() {
             with(&|course| course.browsers[at].absent = true);
             with(&|course| course.browsers[at].faults = Faults::default());

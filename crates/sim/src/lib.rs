@@ -7,6 +7,7 @@
 //! | [`scale`] | a million browsers without faults, and what the tracker gets of them |
 //! | [`world`] | one browser: its clocks, network, compute workers, storage, and the real scheduler |
 //! | [`old`] | a client of the first protocol |
+//! | [`attacker`] | somebody who calls whatever can be called |
 //! | [`trackers`] | the real tracker, of one process or two, and how they die |
 //! | [`books`] | where the tracker's tables are: in memory or on a PostgreSQL |
 //! | [`audit`] | what must hold of its books |
@@ -17,6 +18,7 @@
     reason = "it is not published, and its names say what they are"
 )]
 
+pub mod attacker;
 pub mod audit;
 pub mod books;
 pub mod course;

@@ -21,11 +21,12 @@ use distcompute_tracker::{
 };
 
 use crate::{
+    attacker::Attacker,
     books::Place,
     course::{Course, Deed, Fate},
     old::Old,
     tracker::{Asked, Content, Said, Tracker},
-    trackers::{self, Trace, Trackers, moment},
+    trackers::{self, Caller, Trace, Trackers, moment},
     world::{self, Dice, Faults, Work, World},
 };
 
@@ -42,14 +43,20 @@ pub enum Sabotage {
     CountTwice,
     /// A result that cannot be stored is taken for delivered.
     DropWhenFull,
+    /// A result is taken under a lease that was given back.
+    DeliverGivenBack,
+    /// A registration holds as many jobs as it wants.
+    AllowAnything,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::GrantTwice,
         Self::ForgetSeq,
         Self::CountTwice,
         Self::DropWhenFull,
+        Self::DeliverGivenBack,
+        Self::AllowAnything,
     ];
 
     fn of_trackers(self) -> Option<trackers::Sabotage> {
@@ -57,6 +64,8 @@ impl Sabotage {
             Self::GrantTwice => Some(trackers::Sabotage::GrantTwice),
             Self::ForgetSeq => Some(trackers::Sabotage::ForgetSeq),
             Self::CountTwice => Some(trackers::Sabotage::CountTwice),
+            Self::DeliverGivenBack => Some(trackers::Sabotage::DeliverGivenBack),
+            Self::AllowAnything => Some(trackers::Sabotage::AllowAnything),
             Self::DropWhenFull => None,
         }
     }
@@ -77,7 +86,7 @@ pub struct Ended {
 /// The way of a browser to the trackers.
 pub struct Port {
     trackers: Rc<RefCell<Trackers>>,
-    who: String,
+    caller: Caller,
     /// What the world's time is ahead of the browser's.
     ahead: f64,
     calls: bool,
@@ -86,7 +95,7 @@ pub struct Port {
 impl Tracker for Port {
     fn call(&mut self, now: f64, asked: &Asked) -> Option<Said> {
         let mut trackers = self.trackers.borrow_mut();
-        let mut said = trackers.call(now + self.ahead, &self.who, asked)?;
+        let mut said = trackers.call(now + self.ahead, &self.caller, asked)?;
         if let Content::Hello(hello) = &mut said.content {
             hello.syncs &= !self.calls;
         }
@@ -98,7 +107,8 @@ impl Tracker for Port {
     }
 
     fn lets(&self, stage: Stage, nickname: &str, token: Option<&str>) -> bool {
-        self.trackers.borrow().lets(stage, nickname, token)
+        let volunteer = names::volunteer(nickname, &self.caller.address);
+        self.trackers.borrow().lets(stage, &volunteer, token)
     }
 
     fn rests_ms(&self, token: &str) -> f64 {
@@ -117,6 +127,7 @@ impl Tracker for Port {
 struct Browser {
     world: World<Port>,
     nickname: String,
+    volunteer: String,
     /// What the world's time is ahead of its own.
     ahead: f64,
     absent: bool,
@@ -143,6 +154,7 @@ struct Life {
     trackers: Rc<RefCell<Trackers>>,
     browsers: Vec<Browser>,
     olds: Vec<Old>,
+    attackers: Vec<Attacker>,
     deeds: BTreeMap<(u64, usize), Deed>,
     order: usize,
     now: f64,
@@ -167,6 +179,7 @@ pub fn live(course: &Course, place: &Place, sabotage: Option<Sabotage>, story: b
         }
     }
     let lived = panic::catch_unwind(AssertUnwindSafe(|| life.go()));
+    CAUGHT.set(false);
     let fault = lived.is_err().then(|| FAULT.take().unwrap_or_default());
     let trace = trackers
         .try_borrow_mut()
@@ -215,7 +228,10 @@ impl Life {
             let ahead = plan.born - 1_000.0;
             let port = Port {
                 trackers: Rc::clone(trackers),
-                who: format!("browser {at}"),
+                caller: Caller {
+                    who: format!("browser {at}"),
+                    address: plan.address.clone(),
+                },
                 ahead,
                 calls: plan.calls,
             };
@@ -241,6 +257,7 @@ impl Life {
             browsers.push(Browser {
                 world,
                 nickname: plan.nickname.clone(),
+                volunteer: names::volunteer(&plan.nickname, &plan.address),
                 ahead,
                 absent: plan.absent,
                 opens: f64::INFINITY,
@@ -251,11 +268,16 @@ impl Life {
         let olds = olds
             .map(|(at, plan)| Old::new(at, course.seed, plan))
             .collect();
+        let attackers = course.attackers.iter().enumerate();
+        let attackers = attackers
+            .map(|(at, plan)| Attacker::new(at, course, plan))
+            .collect();
         let mut life = Self {
             course: course.clone(),
             trackers: Rc::clone(trackers),
             browsers,
             olds,
+            attackers,
             deeds: BTreeMap::new(),
             order: 0,
             now: 0.0,
@@ -322,7 +344,8 @@ impl Life {
         let lost = (1..=jobs).filter(|number| is_lost(course, *number)).count();
         let tries = f64::from(course.rules.max_attempts);
         let lost = lost as f64 * (tries * rest + WORKING as f64);
-        let spoils = course.browsers.iter().any(|it| it.spoils > 0.0);
+        let spoils = course.browsers.iter().any(|it| it.spoils > 0.0)
+            || course.attackers.iter().any(|it| !it.absent);
         let spoiled = if spoils { jobs as f64 } else { 0.0 };
         let flags = f64::from(course.rules.invalid_after * (MAX_SENT_BACK + 1));
         lost + spoiled * course.rules.stages as f64 * flags * rest
@@ -343,8 +366,10 @@ impl Life {
             let deed = deed.map_or(f64::INFINITY, |(at, _)| at.0 as f64 / 1000.0);
             let tracker = self.trackers.borrow().next();
             let old = first(self.olds.iter().map(Old::next));
+            let attacker = first(self.attackers.iter().map(|it| it.at));
             let browser = first(self.browsers.iter().map(Browser::next));
-            let next = deed.min(tracker).min(old.0).min(browser.0);
+            let next = [deed, tracker, old.0, attacker.0, browser.0];
+            let next = next.into_iter().fold(f64::INFINITY, f64::min);
             self.now = self.now.max(next.min(end));
             if next > end {
                 break;
@@ -360,6 +385,8 @@ impl Life {
                 trackers.go_on();
             } else if old.0 <= next {
                 self.olds[old.1].go_on(now, &mut self.trackers.borrow_mut());
+            } else if attacker.0 <= next {
+                self.attackers[attacker.1].go_on(now, &mut self.trackers.borrow_mut());
             } else {
                 self.go_on(browser.1);
             }
@@ -486,6 +513,9 @@ impl Life {
             trackers.undoom(at);
             trackers.start(at);
         }
+        for attacker in &mut self.attackers {
+            attacker.at = f64::INFINITY;
+        }
         for old in &mut self.olds {
             old.faults = Faults::default();
         }
@@ -510,12 +540,12 @@ impl Life {
         let mut stay: [BTreeSet<String>; 5] = Default::default();
         for browser in self.browsers.iter().filter(|browser| !browser.absent) {
             for stage in self.course.rules.enabled() {
-                stay[stage.index()].insert(names::volunteer(&browser.nickname, ""));
+                stay[stage.index()].insert(browser.volunteer.clone());
             }
         }
         let olds = self.course.olds.iter();
         for old in olds.filter(|old| !old.absent && old.gone == f64::INFINITY) {
-            stay[old.stage].insert(names::volunteer(&old.nickname, ""));
+            stay[old.stage].insert(names::volunteer(&old.nickname, &old.address));
         }
         stay
     }

@@ -8,7 +8,7 @@ use distcompute_protocol::Stage;
 use crate::{
     course,
     tracker::{Asked, Content, Said},
-    trackers::Trackers,
+    trackers::{Caller, Trackers},
     world::{BAD, Dice, Faults, GOOD},
 };
 
@@ -25,7 +25,7 @@ enum Doing {
 
 /// The client.
 pub struct Old {
-    pub who: String,
+    caller: Caller,
     pub faults: Faults,
     /// When it goes on.
     pub at: f64,
@@ -41,7 +41,10 @@ pub struct Old {
 impl Old {
     pub fn new(at: usize, seed: u64, plan: &course::Old) -> Self {
         Self {
-            who: format!("python {at}"),
+            caller: Caller {
+                who: format!("python {at}"),
+                address: plan.address.clone(),
+            },
             faults: plan.faults,
             at: if plan.absent {
                 f64::INFINITY
@@ -64,7 +67,7 @@ impl Old {
 
     pub fn go_on(&mut self, now: f64, trackers: &mut Trackers) {
         if let Some((_, asked)) = self.strays.pop_front_if(|stray| stray.0 <= now) {
-            trackers.call(now, &self.who, &asked);
+            trackers.call(now, &self.caller, &asked);
             return;
         }
         if now >= self.plan.gone {
@@ -140,7 +143,7 @@ impl Old {
             return None;
         }
         if is(faults.answer_lost + faults.cut) {
-            trackers.call(now, &self.who, asked);
+            trackers.call(now, &self.caller, asked);
             return None;
         }
         if is(faults.doubled + faults.delayed) {
@@ -150,7 +153,7 @@ impl Old {
                 .make_contiguous()
                 .sort_by(|one, other| one.0.total_cmp(&other.0));
         }
-        let said = trackers.call(now, &self.who, asked)?;
+        let said = trackers.call(now, &self.caller, asked)?;
         match said.answer.status {
             200 => self.at = now + 50.0,
             404 => self.token = None,

@@ -3,17 +3,20 @@
 
 use std::{
     collections::BTreeSet,
+    net::SocketAddr,
     rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use axum::{
     Router,
     body::{Body, to_bytes},
+    extract::ConnectInfo,
     http::{Request, header},
 };
 use clap::Parser as _;
@@ -25,15 +28,18 @@ use distcompute_protocol::{
     ERROR_HEADER, ErrorCode, Granted, NewJob, Registration, SYNC_EXTENSION, Stage, SyncAnswer,
 };
 use distcompute_tracker::{
-    admission::{address_limits::AddressLimits, bodies::Bodies},
+    admission::{
+        address_limits::{AddressLimits, Uptime},
+        bodies::Bodies,
+    },
     clock::{Clock, Millis},
     config::{ServeArgs, Settings},
     http::router,
-    ledger::{self, Changes, Snapshot, State, Wanted},
+    ledger::{self, Changes, End, Snapshot, State, Wanted},
     random::Random,
     rules::{
+        allowance::MOST_HELD,
         attempts::THERE,
-        names,
         sweeps::{self, Looks},
         trouble,
     },
@@ -61,6 +67,12 @@ const MENDED_MS: f64 = 600_000.0;
 
 /// Failures without a result between them, before a stage may be paused.
 const FAILURES: i64 = 10;
+
+/// Registrations that one address may make a minute: honest clients make few.
+const REGISTRATIONS: u32 = 20;
+
+/// The proxy in front of the trackers, which says who called.
+const PROXY: ([u8; 4], u16) = ([127, 0, 0, 1], 8_080);
 
 /// No world has so many pauses.
 const PAUSES: u32 = 40;
@@ -94,6 +106,7 @@ impl Rules {
             ("--invalid-after", self.invalid_after),
             ("--max-body", self.max_body),
             ("--app-version", version),
+            ("--limit-registrations", REGISTRATIONS),
         ] {
             flags.extend([name.to_owned(), value.to_string()]);
         }
@@ -127,6 +140,22 @@ pub enum Sabotage {
     GrantTwice,
     ForgetSeq,
     CountTwice,
+    DeliverGivenBack,
+    AllowAnything,
+}
+
+/// Who calls, and from where.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub who: String,
+    pub address: String,
+}
+
+/// An answer, and the tracker that gave it or died over it.
+struct Answered {
+    at: usize,
+    answer: Answer,
+    died: bool,
 }
 
 /// What stands between a process and its database.
@@ -198,6 +227,19 @@ impl<T> Mortal<T> {
             Some(Sabotage::ForgetSeq) => {
                 for worker in &mut read.workers {
                     worker.seq = -1;
+                }
+            }
+            Some(Sabotage::DeliverGivenBack) => {
+                // Leases that were given back look as if nothing had been heard of them.
+                for (_, end) in read.leases.iter_mut().filter_map(|it| it.ended.as_mut()) {
+                    if *end == End::Released {
+                        *end = End::Lapsed;
+                    }
+                }
+            }
+            Some(Sabotage::AllowAnything) => {
+                for worker in &mut read.workers {
+                    worker.allowance.earned = MOST_HELD as i64;
                 }
             }
             Some(Sabotage::CountTwice) | None => {}
@@ -333,6 +375,14 @@ struct Process {
     leases: Due,
 }
 
+impl Process {
+    /// Whether something is to go wrong in it.
+    fn is_doomed(&self) -> bool {
+        let doom = self.fuse.doom.lock();
+        doom.unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
+
 /// All processes.
 pub struct Trackers {
     runtime: Rc<Runtime>,
@@ -343,6 +393,8 @@ pub struct Trackers {
     processes: Vec<Option<Process>>,
     /// What the clock of their machine is ahead, in milliseconds.
     ahead: i64,
+    /// How long the world has lasted, in milliseconds, for what counts by no time of day.
+    uptime: Arc<AtomicU64>,
     /// When those come back that are dead, and how long that takes them.
     back: Vec<(f64, f64)>,
     version: u32,
@@ -422,6 +474,7 @@ impl Trackers {
             dice: Dice(seed ^ 0x0b5e_55ed),
             processes: Vec::new(),
             ahead: 0,
+            uptime: Arc::default(),
             back: vec![(0.0, 1_000.0); rules.processes],
             version: 1,
             audit,
@@ -465,15 +518,20 @@ impl Trackers {
         };
         let opening = self.audit.books.store(clock.clone(), mortality);
         let store = self.runtime.block_on(opening).expect("a store");
+        let lasted = Arc::clone(&self.uptime);
+        let uptime = Uptime::new(move || Duration::from_millis(lasted.load(Ordering::SeqCst)));
         let app = App {
             store: Arc::clone(&store),
             bodies: Arc::new(Bodies::new(settings.max_body)),
-            address_limits: Arc::new(AddressLimits::new(&settings.quotas)),
+            address_limits: Arc::new(AddressLimits::with_clock(&settings.quotas, &uptime)),
             settings: Arc::clone(&settings),
             random: Arc::clone(&self.random) as Arc<dyn Random>,
             metrics: Arc::default(),
             response_cache: Arc::default(),
-            timeouts: Timeouts::default(),
+            timeouts: Timeouts {
+                refusal_pause: Duration::ZERO,
+                ..Timeouts::default()
+            },
         };
         self.processes[at] = Some(Process {
             store,
@@ -540,6 +598,7 @@ impl Trackers {
     /// Time comes to `now`, at which sweeps may be due.
     pub fn pass_to(&mut self, now: f64) {
         self.now = now;
+        self.uptime.store(now.max(0.0) as u64, Ordering::SeqCst);
         for process in self.processes.iter().flatten() {
             let time = EPOCH_MS + now as i64 + self.ahead;
             process.clock.0.store(time, Ordering::SeqCst);
@@ -607,11 +666,15 @@ impl Trackers {
 
     /// Looks at the books after something may have changed.
     fn look(&mut self) {
+        let news = self.audit.is_news();
+        if news || self.calls.is_multiple_of(RECOUNT) {
+            self.count();
+        }
+    }
+
+    fn count(&mut self) {
         let now = self.now;
         let every = self.calls.is_multiple_of(RECOUNT);
-        if !self.audit.is_news() && !every {
-            return;
-        }
         let status = self.audit.look(now, self.rules.stages, every);
         self.open = status.open;
         let (failures, flags) = (self.rules.max_attempts, self.rules.invalid_after);
@@ -728,16 +791,85 @@ impl Trackers {
 
     // What volunteers ask.
 
-    pub fn call(&mut self, now: f64, who: &str, asked: &Asked) -> Option<Said> {
+    pub fn call(&mut self, now: f64, caller: &Caller, asked: &Asked) -> Option<Said> {
         self.pass_to(now);
+        let before = self.before(asked);
+        let Answered { at, answer, died } = self.send(caller, request(written(asked)))?;
+        assert_ne!(answer.status, 429, "{} asks for too much", caller.who);
+        let said = read(asked, answer);
+        let idle = !died && is_idle(asked, &said);
+        if !idle {
+            self.trace.tell(now, || {
+                let lost = if died { ", and dies over it" } else { "" };
+                let (asked, heard) = (told(asked), heard(&said.answer));
+                format!("{} → tracker {at}: {asked} ⇒ {heard}{lost}", caller.who)
+            });
+        }
+        if !died && let Content::Sync(sync) = &said.content {
+            for lease in &sync.accepted {
+                self.audit.assert_taken(lease);
+                self.taken.insert(lease.clone());
+            }
+        }
+        if !idle || self.calls.is_multiple_of(RECOUNT) {
+            self.look();
+        }
+        if let Some(before) = before {
+            self.after(asked, &before, &said);
+        }
+        (!died).then_some(said)
+    }
+
+    /// A call of somebody who means harm: as [`Self::call`], but with a `body` of its own, and it moves
+    /// no job of others.
+    pub fn attack(
+        &mut self,
+        now: f64,
+        caller: &Caller,
+        asked: &Asked,
+        body: Option<&str>,
+    ) -> Option<Said> {
+        self.pass_to(now);
+        let seq = self.before(asked).filter(|_| body.is_none());
+        let before = self.audit.before();
+        let may_fail = self.processes.iter().flatten().any(Process::is_doomed);
+        let (path, own) = written(asked);
+        let request = request((path, body.map(str::to_owned).or(own)));
+        let Answered { at, answer, died } = self.send(caller, request)?;
+        let said = read(asked, answer);
+        let Caller { who, address } = caller;
+        self.trace.tell(now, || {
+            let lost = if died { ", and dies over it" } else { "" };
+            let (told, heard) = (told(asked), heard(&said.answer));
+            let body = body.map(|body| format!(" as {}", cut_to(body)));
+            let body = body.unwrap_or_default();
+            format!("{who} ({address}) → tracker {at}: {told}{body} ⇒ {heard}{lost}")
+        });
+        let fails = said.answer.status >= 500;
+        assert!(!fails || may_fail, "{who}'s call fails inside: {said:?}");
+        if self.audit.is_news() {
+            self.audit.assert_moved_by_right(&before, who);
+            self.count();
+        }
+        if let Some(before) = seq {
+            self.after(asked, &before, &said);
+        }
+        (!died).then_some(said)
+    }
+
+    /// Has one of the trackers answer.
+    fn send(&mut self, caller: &Caller, mut request: Request<Body>) -> Option<Answered> {
         let up: Vec<usize> = (0..self.processes.len())
             .filter(|at| self.processes[*at].is_some())
             .collect();
         let roll = self.dice.roll();
         let at = *up.get((roll * up.len() as f64) as usize)?;
-        let before = self.before(asked);
         let process = self.processes[at].as_ref()?;
-        let request = request(asked);
+        let address = caller.address.parse().expect("a header's value");
+        request.headers_mut().insert("x-forwarded-for", address);
+        request
+            .extensions_mut()
+            .insert(ConnectInfo(SocketAddr::from(PROXY)));
         let answering = async {
             let answer = process.router.clone().oneshot(request).await;
             let (head, body) = answer.unwrap_or_else(|never| match never {}).into_parts();
@@ -758,31 +890,10 @@ impl Trackers {
         };
         let died = !self.bury().is_empty();
         self.calls += 1;
-        self.trace.mix(now.to_bits().to_le_bytes().as_slice());
-        self.trace.mix(who.as_bytes());
+        self.trace.mix(self.now.to_bits().to_le_bytes().as_slice());
+        self.trace.mix(caller.who.as_bytes());
         self.trace.mix(answer.body.as_bytes());
-        let said = read(asked, answer);
-        let idle = !died && is_idle(asked, &said);
-        if !idle {
-            self.trace.tell(now, || {
-                let lost = if died { ", and dies over it" } else { "" };
-                let (asked, heard) = (told(asked), heard(&said.answer));
-                format!("{who} → tracker {at}: {asked} ⇒ {heard}{lost}")
-            });
-        }
-        if !died && let Content::Sync(sync) = &said.content {
-            for lease in &sync.accepted {
-                self.audit.assert_taken(lease);
-                self.taken.insert(lease.clone());
-            }
-        }
-        if !idle || self.calls.is_multiple_of(RECOUNT) {
-            self.look();
-        }
-        if let Some(before) = before {
-            self.after(asked, &before, &said);
-        }
-        (!died).then_some(said)
+        Some(Answered { at, answer, died })
     }
 
     /// What a worker holds before a sync, if that is an old one.
@@ -832,20 +943,19 @@ impl Trackers {
 
     /// Whether a volunteer would be given a job of a stage that it can do something about: one that
     /// has not failed there and that it has not called bad, or one that is left to nobody else.
-    pub fn lets(&self, stage: Stage, nickname: &str, token: Option<&str>) -> bool {
+    pub fn lets(&self, stage: Stage, volunteer: &str, token: Option<&str>) -> bool {
         let row = token.and_then(|token| self.audit.worker(token));
         if row.is_some_and(|row| {
             row.held >= trouble::may_hold(row.trouble).min(row.allowance.may_hold())
         }) {
             return false;
         }
-        let volunteer = names::volunteer(nickname, "");
         let stage = stage.index();
         let there = self.audit.there(stage, self.time() - THERE);
         self.audit.avoiders(stage).values().any(|avoiders| {
-            let flagged = avoiders.flagged.contains(&volunteer);
-            let failed = avoiders.failed.contains(&volunteer);
-            let is_tried = |other: &String| *other == volunteer || avoiders.failed.contains(other);
+            let flagged = avoiders.flagged.contains(volunteer);
+            let failed = avoiders.failed.contains(volunteer);
+            let is_tried = |other: &String| other == volunteer || avoiders.failed.contains(other);
             !failed || !flagged && there.iter().all(is_tried)
         })
     }
@@ -860,35 +970,35 @@ impl Trackers {
     }
 }
 
-fn request(asked: &Asked) -> Request<Body> {
-    let post = |call: &str, body: String| {
-        Request::post(format!("/api/{call}"))
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(body))
-    };
-    let old = |request: call::Request| {
-        let body = request.body.map(|body| serde_json::to_string(&body));
-        let call = request.path.trim_start_matches("/api/");
-        post(call, body.and_then(Result::ok).unwrap_or_default())
-    };
-    let request = match asked.clone() {
-        Asked::Register(stage, nickname) => {
-            Request::get(call::Request::new_worker(&nickname, stage).path).body(Body::empty())
+/// The path of a call and what it carries.
+pub fn written(asked: &Asked) -> (String, Option<String>) {
+    let call = match asked.clone() {
+        Asked::Sync(sync) => {
+            let body = serde_json::to_string(&sync).expect("JSON");
+            return ("/api/sync".to_owned(), Some(body));
         }
-        Asked::Sync(sync) => post("sync", serde_json::to_string(&sync).expect("JSON")),
-        Asked::NewJob(token) => old(call::Request::new_job(token)),
+        Asked::Register(stage, nickname) => call::Request::new_worker(&nickname, stage),
+        Asked::NewJob(token) => call::Request::new_job(token),
         Asked::Complete {
             token,
             number,
             data,
-        } => old(call::Request::complete_job(token, number, data)),
-        Asked::Flag { token, number } => old(call::Request::flag_invalid_data(token, number)),
-        Asked::Progress(token) => old(call::Request::update_progress(
-            token,
-            "half done".to_owned(),
-        )),
-        Asked::Validate(token) => old(call::Request::validate_worker(token)),
-        Asked::Bye(token) => old(call::Request::bye(token)),
+        } => call::Request::complete_job(token, number, data),
+        Asked::Flag { token, number } => call::Request::flag_invalid_data(token, number),
+        Asked::Progress(token) => call::Request::update_progress(token, "half done".to_owned()),
+        Asked::Validate(token) => call::Request::validate_worker(token),
+        Asked::Bye(token) => call::Request::bye(token),
+    };
+    let body = call.body.map(|body| serde_json::to_string(&body));
+    (call.path, body.map(|body| body.expect("JSON")))
+}
+
+fn request((path, body): (String, Option<String>)) -> Request<Body> {
+    let request = match body {
+        None => Request::get(path).body(Body::empty()),
+        Some(body) => Request::post(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body)),
     };
     request.expect("a request")
 }

@@ -31,6 +31,45 @@ fn what_once_failed_holds() {
 }
 
 #[test]
+fn whatever_strangers_call_moves_nothing_of_others() {
+    let courses = (0..).map(Course::draw);
+    let attacked = courses.filter(|course| !course.attackers.is_empty());
+    let mut calls = Vec::new();
+    for course in attacked.take(12) {
+        let ended = live(&course, &Place::Memory, None, true);
+        assert_eq!(ended.fault, None, "seed {}", course.seed);
+        let story = ended.trace.story.into_iter().flatten();
+        calls.extend(story.filter(|line| line.contains("  stranger ")));
+    }
+    // They were given jobs and handed in, had leases of every kind refused, and broke off what they said.
+    for what in [
+        "granted [",
+        "accepted 1",
+        "rejected [Unknown",
+        "completes job",
+        "flags job",
+        "lost 1",
+        "409 superseded",
+        "422 ",
+    ] {
+        let is_there = calls.iter().any(|call| call.contains(what));
+        assert!(is_there, "no stranger's call has {what:?}: {calls:#?}");
+    }
+}
+
+#[test]
+fn strangers_see_what_is_given_back_or_hoarded_where_that_is_let_through() {
+    for (sabotage, what) in [
+        (Sabotage::DeliverGivenBack, " moves Job "),
+        (Sabotage::AllowAnything, ", and may hold "),
+    ] {
+        let found = hunt(0..40, &Place::Memory, Some(sabotage), |_| {});
+        let is_it = found.iter().any(|(_, fault)| fault.contains(what));
+        assert!(is_it, "{sabotage:?}: {found:#?}");
+    }
+}
+
+#[test]
 fn a_rule_that_is_broken_on_purpose_is_noticed_within_a_thousand_worlds() {
     for sabotage in Sabotage::ALL {
         let mut seeds = (0..1_000).step_by(10);

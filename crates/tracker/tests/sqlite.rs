@@ -62,6 +62,7 @@ contract! { make:
     leases_that_open_nothing_leave_no_rows_behind
     a_registration_begins_with_its_cores_and_one_more_job
     registrations_of_one_address_share_what_they_may_hold
+    jobs_pass_to_another_registration_only_as_far_as_both_may_hold
     a_classroom_behind_one_address_works_as_one_at_forty
     keys_of_jobs_that_were_given_back_take_nothing_from_who_works
     a_late_result_waits_for_whoever_works_now

@@ -14,7 +14,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -25,10 +25,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, DefaultClock, Reference as _},
-    middleware::NoOpMiddleware,
-    state::keyed::HashMapStateStore,
+    Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, state::keyed::HashMapStateStore,
 };
 use hyper::body::{Frame, SizeHint};
 
@@ -50,20 +47,45 @@ const FEW_GROUPS: usize = 1_024;
 /// Bytes that a request adds up before they are counted.
 const PORTION: u64 = 16 * UNIT;
 
-type Limiter<C> =
-    RateLimiter<IpAddr, HashMapStateStore<IpAddr>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+type Limiter = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, Uptime, NoOpMiddleware<Duration>>;
+
+/// A clock that only goes forward, unlike the time of day.
+#[derive(Clone)]
+pub struct Uptime(Arc<dyn Fn() -> Duration + Send + Sync>);
+
+impl Uptime {
+    /// One that shows what this says.
+    pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+}
+
+impl Default for Uptime {
+    fn default() -> Self {
+        let start = Instant::now();
+        Self::new(move || start.elapsed())
+    }
+}
+
+impl Clock for Uptime {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0()
+    }
+}
 
 /// A rate for each group.
-struct Rates<C: Clock> {
-    limiter: Limiter<C>,
+struct Rates {
+    limiter: Limiter,
     rate: Rate,
-    clock: C,
+    clock: Uptime,
     /// How many groups there may be until the quiet ones are forgotten.
     room: Mutex<usize>,
 }
 
-impl<C: Clock + Clone> Rates<C> {
-    fn new(rate: Option<Rate>, clock: &C) -> Option<Self> {
+impl Rates {
+    fn new(rate: Option<Rate>, clock: &Uptime) -> Option<Self> {
         let rate = rate?;
         let quota = Quota::with_period(rate.every)?.allow_burst(rate.burst);
         Some(Self {
@@ -73,9 +95,7 @@ impl<C: Clock + Clone> Rates<C> {
             room: Mutex::new(FEW_GROUPS),
         })
     }
-}
 
-impl<C: Clock> Rates<C> {
     /// Takes so many at once, or says how long to wait for them. More than ever come at once are
     /// taken for as many as do.
     fn take(&self, group: IpAddr, count: NonZeroU32) -> Result<(), Duration> {
@@ -156,14 +176,13 @@ pub struct Refusal {
 }
 
 /// The limits, and what each group has used of them.
-pub struct AddressLimits<C: Clock = DefaultClock> {
-    registrations: Option<Rates<C>>,
-    requests: Option<Rates<C>>,
+pub struct AddressLimits {
+    registrations: Option<Rates>,
+    requests: Option<Rates>,
     /// No rate of `governor`'s, which cannot be overdrawn.
     byte_rate: Option<Rate>,
     bytes: Mutex<TakenBytes>,
-    clock: C,
-    start: C::Instant,
+    clock: Uptime,
     most_connections: u32,
     connections: Counts<u32>,
     in_flight: Counts<u32>,
@@ -173,12 +192,12 @@ impl AddressLimits {
     /// Limits of which nothing is used yet.
     #[must_use]
     pub fn new(quotas: &Quotas) -> Self {
-        Self::with_clock(quotas, &DefaultClock::default())
+        Self::with_clock(quotas, &Uptime::default())
     }
-}
 
-impl<C: Clock + Clone> AddressLimits<C> {
-    fn with_clock(quotas: &Quotas, clock: &C) -> Self {
+    /// The same by another clock.
+    #[must_use]
+    pub fn with_clock(quotas: &Quotas, clock: &Uptime) -> Self {
         Self {
             registrations: Rates::new(quotas.registration_rate(), clock),
             requests: Rates::new(quotas.request_rate(), clock),
@@ -187,7 +206,6 @@ impl<C: Clock + Clone> AddressLimits<C> {
                 by_group: HashMap::new(),
                 room: FEW_GROUPS,
             }),
-            start: clock.now(),
             clock: clock.clone(),
             most_connections: match quotas.connections {
                 0 => u32::MAX,
@@ -197,11 +215,9 @@ impl<C: Clock + Clone> AddressLimits<C> {
             in_flight: Counts::default(),
         }
     }
-}
 
-impl<C: Clock> AddressLimits<C> {
     /// Counts a connection until the answer is dropped; `None`: there are too many.
-    pub fn connect(self: &Arc<Self>, address: IpAddr) -> Option<Connected<C>> {
+    pub fn connect(self: &Arc<Self>, address: IpAddr) -> Option<Connected> {
         let group = quotas::group(address);
         let connected = Connected {
             limits: Arc::clone(self),
@@ -212,7 +228,7 @@ impl<C: Clock> AddressLimits<C> {
     }
 
     /// Counts a request that is being answered until all that holds the answer is dropped.
-    fn begin(self: &Arc<Self>, group: IpAddr) -> Result<Arc<InFlight<C>>, Refusal> {
+    fn begin(self: &Arc<Self>, group: IpAddr) -> Result<Arc<InFlight>, Refusal> {
         let in_flight = Arc::new(InFlight {
             limits: Arc::clone(self),
             group,
@@ -247,7 +263,7 @@ impl<C: Clock> AddressLimits<C> {
             && bytes > 0
         {
             let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-            let now = self.now();
+            let now = self.clock.now();
             let mut taken = lock(&self.bytes);
             taken
                 .by_group
@@ -262,11 +278,7 @@ impl<C: Clock> AddressLimits<C> {
     fn overdrawn(&self, group: IpAddr) -> Option<Duration> {
         let rate = self.byte_rate.as_ref()?;
         let taken = lock(&self.bytes).by_group.get(&group).copied()?;
-        taken.wait(self.now(), rate)
-    }
-
-    fn now(&self) -> Duration {
-        self.clock.now().duration_since(self.start).into()
+        taken.wait(self.clock.now(), rate)
     }
 }
 
@@ -287,17 +299,17 @@ impl TakenBytes {
     }
 }
 
-fn take_one<C: Clock>(rates: Option<&Rates<C>>, group: IpAddr) -> Result<(), Duration> {
+fn take_one(rates: Option<&Rates>, group: IpAddr) -> Result<(), Duration> {
     rates.map_or(Ok(()), |rates| rates.take(group, NonZeroU32::MIN))
 }
 
 /// A connection that counts for its group.
-pub struct Connected<C: Clock = DefaultClock> {
-    limits: Arc<AddressLimits<C>>,
+pub struct Connected {
+    limits: Arc<AddressLimits>,
     group: IpAddr,
 }
 
-impl<C: Clock> Drop for Connected<C> {
+impl Drop for Connected {
     fn drop(&mut self) {
         let connections = &self.limits.connections;
         connections.change(self.group, |count| count.saturating_sub(1));
@@ -305,14 +317,14 @@ impl<C: Clock> Drop for Connected<C> {
 }
 
 /// A request that is being answered.
-struct InFlight<C: Clock = DefaultClock> {
-    limits: Arc<AddressLimits<C>>,
+struct InFlight {
+    limits: Arc<AddressLimits>,
     group: IpAddr,
     /// Not counted yet.
     bytes: AtomicU64,
 }
 
-impl<C: Clock> InFlight<C> {
+impl InFlight {
     fn moved(&self, bytes: usize) {
         let bytes = bytes as u64;
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -323,7 +335,7 @@ impl<C: Clock> InFlight<C> {
     }
 }
 
-impl<C: Clock> Drop for InFlight<C> {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let bytes = self.bytes.load(Ordering::Relaxed);
         self.limits.charge(self.group, bytes);
@@ -444,8 +456,6 @@ pub async fn refuse(request: Request, next: Next) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use governor::clock::FakeRelativeClock;
-
     use super::*;
 
     const QUOTAS: Quotas = Quotas {
@@ -455,11 +465,21 @@ mod tests {
         connections: 3,
     };
 
-    type Faked = Arc<AddressLimits<FakeRelativeClock>>;
+    /// A clock that stands still until it is moved.
+    #[derive(Clone, Default)]
+    struct Faked(Arc<Mutex<Duration>>);
 
-    fn limits() -> (Faked, FakeRelativeClock) {
-        let clock = FakeRelativeClock::default();
-        let limits = AddressLimits::with_clock(&QUOTAS, &clock);
+    impl Faked {
+        fn advance(&self, by: Duration) {
+            *lock(&self.0) += by;
+        }
+    }
+
+    fn limits() -> (Arc<AddressLimits>, Faked) {
+        let clock = Faked::default();
+        let shown = clock.clone();
+        let uptime = Uptime::new(move || *lock(&shown.0));
+        let limits = AddressLimits::with_clock(&QUOTAS, &uptime);
         (Arc::new(limits), clock)
     }
 
@@ -468,7 +488,7 @@ mod tests {
     }
 
     /// How many of so many requests are let through.
-    fn let_through(limits: &Faked, group: IpAddr, count: u32, registers: bool) -> u32 {
+    fn let_through(limits: &AddressLimits, group: IpAddr, count: u32, registers: bool) -> u32 {
         let asked = (0..count).filter(|_| limits.ask(group, registers).is_ok());
         u32::try_from(asked.count()).expect("few")
     }

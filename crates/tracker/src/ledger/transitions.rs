@@ -102,12 +102,7 @@ impl UnitOfWork {
         };
         let before = lease.worker;
         if lease.ended.is_none() {
-            if before != worker {
-                self.let_go(before, id);
-                self.take_hold(worker, id);
-                self.with_lease(id, |lease| lease.worker = worker);
-            }
-            return true;
+            return before == worker || self.take_over(id, before, worker);
         }
         // Not beyond what it may hold: keys that lapsed add up.
         let may_return = self.is_overdue(id) && self.room(worker) > 0;
@@ -123,6 +118,25 @@ impl UnitOfWork {
             self.hold(id);
         }
         may_return && waits
+    }
+
+    /// Passes an unfinished lease from one registration to another, as when a client registers anew.
+    ///
+    /// Together they may hold as many jobs as before: otherwise one could take jobs again and again for
+    /// another to hoard. `false`: there is no room for it, and it stays where it is.
+    fn take_over(&mut self, id: i64, before: i64, worker: i64) -> bool {
+        if self.held(worker).is_empty() {
+            let now = self.now;
+            self.with_worker(worker, |row| row.allowance = row.allowance.begun(now));
+        }
+        self.let_go(before, id);
+        let taken = self.has_room_from(before, worker);
+        let holder = if taken { worker } else { before };
+        self.take_hold(holder, id);
+        if taken {
+            self.with_lease(id, |lease| lease.worker = worker);
+        }
+        taken
     }
 
     /// Ends a lease; its job is held by nobody then, and must be moved on.

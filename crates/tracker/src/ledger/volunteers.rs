@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::Millis,
     rules::{
+        allowance::Allowance,
         attempts::{self, Failing, WORKING},
         trouble,
     },
@@ -52,6 +53,24 @@ impl UnitOfWork {
         let held = self.held.get(&worker).map_or(0, BTreeSet::len);
         let may_hold = trouble::may_hold(row.trouble).min(row.allowance.may_hold());
         may_hold.saturating_sub(held).min(self.group_room(worker))
+    }
+
+    /// Whether a registration may hold one more job, of another one: within its own allowance, or with a
+    /// part of what the other has earned.
+    pub(super) fn has_room_from(&mut self, other: i64, worker: i64) -> bool {
+        let allowance = |unit: &Self, id| unit.workers.get(&id).map(|row| row.allowance);
+        let has_room = |unit: &Self| {
+            let held = unit.held.get(&worker).map_or(0, BTreeSet::len);
+            let may_hold = allowance(unit, worker).map_or(0, Allowance::may_hold);
+            held < may_hold && unit.group_room(worker) > 0
+        };
+        if !has_room(self) && allowance(self, other).is_some_and(|it| it.earned > 0) {
+            for (id, change) in [(other, -1), (worker, 1)] {
+                self.with_worker(id, |row| row.allowance.earned += change);
+                self.group_by(id, 0, change);
+            }
+        }
+        has_room(self)
     }
 
     /// Notes how many cores a registration says that it has.

@@ -1290,6 +1290,70 @@ pub(crate) async fn a_registration_begins_with_its_cores_and_one_more_job(given:
     assert_eq!((again.granted.len(), again.limited), (0, true));
 }
 
+pub(crate) async fn jobs_pass_to_another_registration_only_as_far_as_both_may_hold(given: &Given) {
+    given.jobs(200).await;
+    let leases = |reply: SyncReply| -> Vec<String> {
+        let granted = reply.granted.into_iter();
+        granted.map(|job| job.lease).collect()
+    };
+    let asks_for_more = |token: &str, seq, holding: &[String]| SyncRequest {
+        cores: Some(1),
+        holding: holding.to_vec(),
+        ..asks(token, seq, 512)
+    };
+    for token in ["old", "new", "hoards"] {
+        given.join(token, token, Stage::A).await;
+    }
+    let first = given
+        .sync(asks_for_more("old", 1, &[]))
+        .await
+        .expect("jobs");
+    let done = leases(first).into_iter().map(|lease| Done {
+        lease,
+        data: "x".to_owned(),
+    });
+    let next = SyncRequest {
+        done: done.collect(),
+        ..asks_for_more("old", 2, &[])
+    };
+    let earned = leases(given.sync(next).await.expect("more"));
+    assert_eq!(earned.len(), 2 + 2 * 8);
+    // A client that registers anew goes on with all that it works on, and with what it has earned.
+    let anew = given
+        .sync(asks_for_more("new", 1, &earned))
+        .await
+        .expect("kept");
+    assert_eq!((anew.lost.len(), anew.granted.len()), (0, 0));
+    assert!(anew.limited);
+    // The registration before has its first allowance again, and no more.
+    let mut taken = leases(
+        given
+            .sync(asks_for_more("old", 3, &[]))
+            .await
+            .expect("jobs"),
+    );
+    assert_eq!(taken.len(), 2);
+    // So nobody takes jobs for another to hoard: that one holds its own part, the rest stays.
+    let hoards = asks_for_more("hoards", 1, &taken);
+    assert_eq!(given.sync(hoards).await.expect("kept").lost, [""; 0]);
+    let more = leases(
+        given
+            .sync(asks_for_more("old", 4, &[]))
+            .await
+            .expect("jobs"),
+    );
+    taken.extend(more.clone());
+    let hoards = asks_for_more("hoards", 2, &taken);
+    let hoards = given.sync(hoards).await.expect("its part");
+    assert_eq!((hoards.lost, hoards.granted.len()), (more.clone(), 0));
+    let still = given
+        .sync(asks_for_more("old", 5, &more))
+        .await
+        .expect("held");
+    assert_eq!((still.lost.len(), still.granted.len()), (0, 0));
+    assert_eq!(given.status().await.stages[0].held, 18 + 2 + 2);
+}
+
 /// Registers without a name, from an address.
 async fn unnamed(given: &Given, token: &str, address: &str) {
     let worker = NewWorker {
