@@ -17,11 +17,14 @@ use crate::{
         request,
     },
     operations::{
-        import::{read::Fault, upload},
+        import::{
+            read::Fault,
+            upload::{UploadError, ranges, upload},
+        },
         prune::prune,
     },
     state::App,
-    store::{Action, Added, NewImport, StoreError},
+    store::{Added, StoreError},
 };
 
 /// The routes.
@@ -68,54 +71,8 @@ async fn add(
     body: Body,
 ) -> Result<Json<AddedJobs>, ApiError> {
     let file = spooled(body).await?;
-    let (file, checked) = upload::check(file).await.map_err(refused)?;
-    let count = checked.jobs;
-    let note = async |detail| {
-        let action = Action {
-            who: admin.who.clone(),
-            action: "jobs",
-            detail,
-        };
-        app.store.note_action(&action).await
-    };
-    note(format!("{count} jobs")).await?;
-    let new = NewImport {
-        who: admin.who.clone(),
-        source: "a request".to_owned(),
-        digest: checked.digest,
-        jobs: count,
-    };
-    let import = app.store.begin_import(&new).await?;
-    if import.done > 0 {
-        let there = import.done;
-        note(format!(
-            "goes on after {there} jobs, where it was broken off"
-        ))
-        .await?;
-    }
-    let (added, outcome) = upload::add(app.store.as_ref(), import, file).await;
-    let so_far: u64 = added.iter().map(Added::count).sum();
-    if let Err(error) = outcome {
-        if so_far == 0 {
-            return Err(error.into());
-        }
-        note(format!(
-            "numbers {}; then the database failed",
-            in_words(&added)
-        ))
-        .await
-        .unwrap_or_else(|error| tracing::error!(%error, "and that cannot be written down"));
-        tracing::error!(%error, "not all jobs were added");
-        let sentence = format!(
-            "The database failed after the first {} of {count} jobs, which were added, now as \
-             numbers {}. Send the same again: it adds the rest.",
-            import.done + so_far,
-            in_words(&added)
-        );
-        return Err(ApiError::Said(ErrorCode::Unavailable, sentence));
-    }
-    app.store.end_import(import.id).await?;
-    note(format!("numbers {} were added", in_words(&added))).await?;
+    let added = upload(app.store.as_ref(), file, &admin.who).await;
+    let added = added.map_err(refused)?;
     let numbers = added
         .iter()
         .map(|added| Numbers {
@@ -124,7 +81,7 @@ async fn add(
         })
         .collect();
     Ok(Json(AddedJobs {
-        added: so_far,
+        added: added.iter().map(Added::count).sum(),
         numbers,
     }))
 }
@@ -171,18 +128,6 @@ async fn remove(
     Ok(Json(PrunedJobs { pruned }))
 }
 
-fn in_words(added: &[Added]) -> String {
-    let ranges: Vec<_> = added
-        .iter()
-        .map(|added| format!("{} to {}", added.first, added.last))
-        .collect();
-    if ranges.is_empty() {
-        "none".to_owned()
-    } else {
-        ranges.join(", ")
-    }
-}
-
 /// The body in a file that vanishes by itself: it is read twice, and may be larger than memory.
 async fn spooled(body: Body) -> Result<std::fs::File, ApiError> {
     let full = |error: std::io::Error| {
@@ -206,14 +151,25 @@ async fn spooled(body: Body) -> Result<std::fs::File, ApiError> {
     Ok(file.into_std().await)
 }
 
-fn refused(fault_: Fault) -> ApiError {
-    match fault_ {
-        Fault::Bad { line, why } => {
+fn refused(error: UploadError) -> ApiError {
+    match error {
+        UploadError::Source(Fault::Bad { line, why }) => {
             let line = format!("line {line}");
             let message = format!("{why} Nothing was added.");
             ApiError::Faults(vec![fault("value_error", &["body", &line], &message, None)])
         }
-        Fault::Unreadable(error) => StoreError::Unavailable(error.to_string()).into(),
-        Fault::Stopped => ApiError::Refused(ErrorCode::Internal),
+        UploadError::Source(Fault::Unreadable(error)) => {
+            StoreError::Unavailable(error.to_string()).into()
+        }
+        UploadError::Source(Fault::Stopped) => ApiError::Refused(ErrorCode::Internal),
+        UploadError::Store(error) => error.into(),
+        UploadError::Partial { jobs, there, added } => {
+            let sentence = format!(
+                "The database failed after the first {there} of {jobs} jobs, which were added, now as \
+                 numbers {}. Send the same again: it adds the rest.",
+                ranges(&added)
+            );
+            ApiError::Said(ErrorCode::Unavailable, sentence)
+        }
     }
 }

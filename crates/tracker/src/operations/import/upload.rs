@@ -11,13 +11,97 @@ use super::{
     part::{self, Checked, Parts, Tally},
     read::{Fault, Format, read},
 };
-use crate::store::{Added, Import, Store, StoreError};
+use crate::store::{Action, Added, Import, NewImport, Store, StoreError};
 
-/// Reads all of the file and counts its jobs.
+/// Why not all jobs were added.
+#[derive(Debug)]
+pub enum UploadError {
+    /// A line cannot be a job, or the file cannot be read. Nothing was added.
+    Source(Fault),
+    /// The database failed. Nothing was added.
+    Store(StoreError),
+    /// The database failed after some jobs were added, which stay.
+    Partial {
+        /// How many jobs the file has.
+        jobs: u64,
+        /// How many of them are there, the first ones of the file.
+        there: u64,
+        /// Those that were added now.
+        added: Vec<Added>,
+    },
+}
+
+impl From<StoreError> for UploadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Adds the jobs of a file, and writes that down as an action of `who`. Of a file that was sent before, and
+/// broke off, it adds what is missing. Says which numbers the jobs have.
 ///
 /// # Errors
-/// A line that cannot be a job.
-pub async fn check(mut file: File) -> Result<(File, Checked), Fault> {
+/// Not all jobs were added; the same file again adds the rest.
+pub async fn upload(store: &dyn Store, file: File, who: &str) -> Result<Vec<Added>, UploadError> {
+    let (file, checked) = check(file).await.map_err(UploadError::Source)?;
+    let jobs = checked.jobs;
+    let note = async |detail| {
+        let action = Action {
+            who: who.to_owned(),
+            action: "jobs",
+            detail,
+        };
+        store.note_action(&action).await
+    };
+    note(format!("{jobs} jobs")).await?;
+    let new = NewImport {
+        who: who.to_owned(),
+        source: "a request".to_owned(),
+        digest: checked.digest,
+        jobs,
+    };
+    let import = store.begin_import(&new).await?;
+    if import.done > 0 {
+        let there = import.done;
+        note(format!(
+            "goes on after {there} jobs, where it was broken off"
+        ))
+        .await?;
+    }
+    let (added, outcome) = add(store, import, file).await;
+    let numbers = ranges(&added);
+    if let Err(error) = outcome {
+        if added.is_empty() {
+            return Err(error.into());
+        }
+        note(format!("numbers {numbers}; then the database failed"))
+            .await
+            .unwrap_or_else(|error| tracing::error!(%error, "and that cannot be written down"));
+        tracing::error!(%error, "not all jobs were added");
+        let there = import.done + added.iter().map(Added::count).sum::<u64>();
+        return Err(UploadError::Partial { jobs, there, added });
+    }
+    store.end_import(import.id).await?;
+    note(format!("numbers {numbers} were added")).await?;
+    Ok(added)
+}
+
+/// The numbers of jobs, for people.
+#[must_use]
+pub fn ranges(added: &[Added]) -> String {
+    let ranges: Vec<_> = added
+        .iter()
+        .map(|added| format!("{} to {}", added.first, added.last))
+        .collect();
+    if ranges.is_empty() {
+        "none".to_owned()
+    } else {
+        ranges.join(", ")
+    }
+}
+
+/// Reads all of the file and counts its jobs.
+async fn check(mut file: File) -> Result<(File, Checked), Fault> {
     let checked = tokio::task::spawn_blocking(move || {
         file.rewind().map_err(Fault::Unreadable)?;
         let mut tally = Tally::default();
@@ -33,7 +117,7 @@ pub async fn check(mut file: File) -> Result<(File, Checked), Fault> {
 
 /// Adds the jobs of a file that was checked, but for those that are there. What was added stays, also
 /// where it ends in an error.
-pub async fn add(
+async fn add(
     store: &dyn Store,
     import: Import,
     file: File,

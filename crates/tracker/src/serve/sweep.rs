@@ -1,0 +1,75 @@
+//! The periodic sweeps: workers that are not heard from, and leases that no sync holds. When they are due is
+//! in `rules::sweeps`.
+
+use tokio::time;
+
+use crate::{
+    clock::Millis,
+    rules::sweeps::{self, Looks},
+    state::App,
+    store::StoreError,
+};
+
+/// Looks after those who are not heard from: whole workers, and the leases that syncs hold.
+pub(super) async fn sweep(app: App) {
+    let (idle_s, lease_s) = (app.settings.idle_timeout_s, app.settings.lease_s);
+    let started = time::Instant::now();
+    if let Err(error) = app.store.correct_times().await {
+        tracing::warn!(%error, "could not correct times in the future");
+    }
+    let mut idle_looks = ticks(sweeps::for_workers(app.settings.sweep_interval_s));
+    let mut lease_looks = ticks(sweeps::for_leases(lease_s));
+    loop {
+        tokio::select! {
+            _ = idle_looks.tick() => {
+                let what = "forgot workers that were not heard from";
+                while more(app.store.drop_idle(millis(idle_s)).await, what) {}
+            }
+            _ = lease_looks.tick() => {
+                let what = "ended the leases of workers that do not sync";
+                while more(app.store.end_leases(millis(u64::from(lease_s))).await, what) {}
+                drop_missed(&app, started).await;
+            }
+        }
+    }
+}
+
+/// Forgets those who sync and have missed two leases: a browser that was closed without a goodbye is
+/// no volunteer any more. After a start everybody first gets that time to come back.
+async fn drop_missed(app: &App, started: time::Instant) {
+    let workers = match app.store.status().await {
+        Ok(status) => status.stages.iter().map(|stage| stage.workers).sum(),
+        Err(_) => return,
+    };
+    let missed_s = sweeps::missed_s(app.settings.lease_s, workers);
+    if started.elapsed().as_secs() < missed_s {
+        return;
+    }
+    let what = "forgot workers that missed two leases";
+    while more(app.store.drop_missed(millis(missed_s)).await, what) {}
+}
+
+fn ticks(looks: Looks) -> time::Interval {
+    let mut ticks = time::interval_at(time::Instant::now() + looks.first, looks.every);
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    ticks
+}
+
+fn millis(seconds: u64) -> Millis {
+    Millis::try_from(seconds.saturating_mul(1_000)).unwrap_or(Millis::MAX / 2)
+}
+
+/// Whether there may be more of what was looked for.
+fn more(found: Result<u64, StoreError>, what: &str) -> bool {
+    match found {
+        Ok(0) => false,
+        Ok(count) => {
+            tracing::info!(count, "{what}");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "could not look for those who are gone");
+            false
+        }
+    }
+}
