@@ -65,7 +65,7 @@ async fn get(served: &Served, from: &str) -> Reply {
 #[tokio::test]
 async fn who_asks_for_too_much_is_told_when_to_come_back() {
     let tracker = Tracker::start(&["--limit-requests", "1"]).await;
-    let served = tracker.listen().await;
+    let served = tracker.listen(support::LONG).await;
     let origin = "origin: https://pages.example\r\n";
     let mut refused = None;
     for _ in 0..20 {
@@ -95,7 +95,7 @@ async fn who_asks_for_too_much_is_told_when_to_come_back() {
 #[tokio::test]
 async fn what_a_caller_says_of_itself_makes_it_nobody_else() {
     let tracker = Tracker::start(&["--limit-requests", "1"]).await;
-    let served = tracker.listen().await;
+    let served = tracker.listen(support::LONG).await;
     let mut refused = 0;
     for at in 0..20 {
         // The rightmost address is what the proxy on this machine says.
@@ -116,7 +116,7 @@ async fn what_a_caller_says_of_itself_makes_it_nobody_else() {
 async fn this_machine_without_a_proxy_and_the_operator_are_not_limited() {
     let token = "a secret of some length";
     let tracker = Tracker::start(&["--limit-requests", "1", "--admin-token", token]).await;
-    let served = tracker.listen().await;
+    let served = tracker.listen(support::LONG).await;
     let shown = format!("authorization: Bearer {token}\r\n");
     let wrong = "authorization: Bearer a guess of some length\r\n";
     let call = "GET /api/jobCount?stage=a";
@@ -141,7 +141,7 @@ async fn this_machine_without_a_proxy_and_the_operator_are_not_limited() {
 #[tokio::test]
 async fn registrations_and_bytes_have_limits_of_their_own() {
     let tracker = Tracker::start(&["--limit-registrations", "1", "--limit-bytes", "2048"]).await;
-    let served = tracker.listen().await;
+    let served = tracker.listen(support::LONG).await;
     let register = "GET /api/new?nickname=None&stage=a";
     let mut refused = 0;
     for _ in 0..15 {
@@ -176,7 +176,7 @@ async fn limits_of_0_are_none() {
         ["--limit-connections", "0"],
     ];
     let tracker = Tracker::start(&flags.concat()).await;
-    let served = tracker.listen().await;
+    let served = tracker.listen(support::LONG).await;
     let register = "GET /api/new?nickname=None&stage=a";
     for _ in 0..1_300 {
         let reply = ask(&served, register, "192.0.2.1", "", "").await;
@@ -193,7 +193,7 @@ async fn a_class_of_forty_browsers_is_never_asked_to_wait() {
     let jobs: Vec<String> = (0..50_000).map(|job: u32| job.to_string()).collect();
     let jobs: Vec<&str> = jobs.iter().map(String::as_str).collect();
     let tracker = Tracker::start(&[]).await.with_jobs(&jobs).await;
-    let served = tracker.listen().await;
+    let served = tracker.listen(support::LONG).await;
     let browser = |_| async {
         let from = "192.0.2.1";
         let register = "GET /api/new?nickname=None&stage=a";

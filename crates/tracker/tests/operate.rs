@@ -87,7 +87,7 @@ async fn loopback_reads_metrics_where_that_is_wanted_but_not_through_a_proxy() {
     let ask = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
     for (who, direct, proxied) in [("loopback", "200", "401"), ("token", "401", "401")] {
         let tracker = Tracker::start(&["--metrics", who]).await;
-        let served = tracker.listen().await;
+        let served = tracker.listen(support::SHORT).await;
         for (more, status) in [("", direct), ("x-forwarded-for: 127.0.0.1\r\n", proxied)] {
             let mut stream = TcpStream::connect(served.address).await.expect("connected");
             let answer = talk(&mut stream, &format!("{ask}{more}\r\n")).await;
@@ -218,7 +218,7 @@ async fn an_empty_policy_means_no_such_header_on_files_and_nowhere_else() {
 #[tokio::test]
 async fn whoever_does_not_say_what_it_wants_is_left() {
     let tracker = Tracker::start(&[]).await;
-    let served = tracker.listen().await;
+    let served = tracker.listen(support::SHORT).await;
     let mut silent = TcpStream::connect(served.address).await.expect("connected");
     let mut slow = TcpStream::connect(served.address).await.expect("connected");
     let started = Instant::now();
@@ -249,7 +249,7 @@ async fn whoever_does_not_say_what_it_wants_is_left() {
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let tracker = Tracker::start(&[]).await;
-    let served = tracker.listen().await;
+    let served = tracker.listen(support::SHORT).await;
     let mut stream = TcpStream::connect(served.address).await.expect("connected");
     let head = "POST /api/bye HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
     let answer = talk(&mut stream, head).await;
@@ -263,7 +263,7 @@ async fn who_does_not_read_an_answer_is_left_and_who_rests_between_two_is_not() 
     let jobs: Vec<&str> = jobs.iter().map(String::as_str).collect();
     let tracker = Tracker::start(&[]).await.with_jobs(&jobs).await;
     let token = tracker.join("a", "Ann").await;
-    let served = tracker.listen().await;
+    let served = tracker.listen(support::SHORT).await;
     let body = json!({ "token": token }).to_string();
     let head = format!(
         "POST /api/newJob HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -289,7 +289,7 @@ async fn a_request_in_flight_is_finished_when_the_tracker_stops() {
     let tracker = Tracker::start(&[]).await.with_jobs(&["1"]).await;
     let token = tracker.join("a", "Ann").await;
     tracker.take(&token).await;
-    let served = tracker.listen().await;
+    let served = tracker.listen(support::SHORT).await;
     let body = json!({ "token": token, "data": "done" }).to_string();
     let (first, rest) = body.split_at(10);
     let mut stream = TcpStream::connect(served.address).await.expect("connected");

@@ -37,7 +37,7 @@ use tower::ServiceExt as _;
 pub(crate) const NOW: i64 = 1_795_440_000_000;
 
 /// Short enough to be waited for.
-const TIMEOUTS: Timeouts = Timeouts {
+pub(crate) const SHORT: Timeouts = Timeouts {
     head: Duration::from_millis(300),
     unread: Duration::from_millis(300),
     pause: Duration::from_millis(300),
@@ -46,6 +46,14 @@ const TIMEOUTS: Timeouts = Timeouts {
     refusal_pause: Duration::from_millis(10),
     // Tests look at once at what they did.
     page_age: Duration::ZERO,
+};
+
+/// Long enough for a machine that has much else to do.
+pub(crate) const LONG: Timeouts = Timeouts {
+    head: Duration::from_secs(30),
+    unread: Duration::from_secs(30),
+    pause: Duration::from_secs(30),
+    ..SHORT
 };
 
 /// Numbers that differ, and the same ones in each run.
@@ -153,7 +161,7 @@ impl Tracker {
             random: Arc::new(Counting::default()),
             metrics: Arc::default(),
             response_cache: Arc::default(),
-            timeouts: TIMEOUTS,
+            timeouts: SHORT,
         };
         Self {
             store,
@@ -191,7 +199,7 @@ impl Tracker {
     }
 
     /// Serves on a port of its own until the receiver of the stop is told or dropped.
-    pub(crate) async fn listen(&self) -> Served {
+    pub(crate) async fn listen(&self, timeouts: Timeouts) -> Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
@@ -200,7 +208,7 @@ impl Tracker {
             let _ = stopped.await;
         };
         let gate = self.gate.clone();
-        let task = tokio::spawn(listen::serve(listener, router, gate, TIMEOUTS, stopped));
+        let task = tokio::spawn(listen::serve(listener, router, gate, timeouts, stopped));
         Served {
             address,
             stop,
