@@ -122,6 +122,10 @@ pub const HELD_BYTES: f64 = 134_217_728.0;
 /// Requests and answers with fewer bytes say nothing of a rate: the round trip hides it.
 const TELLING_BYTES: f64 = 16_384.0;
 
+/// Which share of the time until an answer begins may be put down to the way there and back, and not to
+/// the body of the request: one small request that was held up must not make a slow line a fast one.
+const ROUND_TRIP_SHARE: f64 = 0.5;
+
 /// What of an answer takes so long is waited for before another one is asked for.
 const AT_ONCE_MS: f64 = 30.0;
 
@@ -202,8 +206,9 @@ impl Line {
         if bytes < TELLING_BYTES {
             self.latency.add(ms, 1);
         } else {
+            let latency = self.latency.get().unwrap_or(0.0);
             self.up
-                .carried(bytes, ms - self.latency.get().unwrap_or(0.0));
+                .carried(bytes, ms - latency.min(ROUND_TRIP_SHARE * ms));
         }
     }
 
@@ -313,6 +318,28 @@ mod tests {
         line.began(250_000.0, 1_300.0);
         assert_eq!(line.up.rate(), Some(250.0));
         assert!(line.upload_ms(6e6) > 24_000.0 && line.upload_ms(6e6) < 120_000.0);
+    }
+
+    #[test]
+    fn a_small_request_that_was_held_up_does_not_make_the_line_a_fast_one() {
+        let mut line = Line::default();
+        // A lost packet.
+        line.began(216.0, 800.0);
+        line.began(200_000.0, 550.0);
+        assert!(line.up.rate().is_some_and(|rate| rate < 800.0));
+        for _ in 0..3 {
+            line.began(600_000.0, 3_000.0);
+        }
+        assert!(line.up.most() < 1_200_000.0, "{}", line.up.most());
+        assert!(line.upload_ms(600_000.0) > 4_000.0);
+        // Where the round trip is most of the time, the rate is found out all the same: 20 Mbit/s.
+        let mut far = Line::default();
+        far.began(216.0, 300.0);
+        for _ in 0..8 {
+            let bytes = far.up.most();
+            far.began(bytes, 300.0 + bytes / 2_500.0);
+        }
+        assert!(far.up.most() > 6_000_000.0, "{}", far.up.most());
     }
 
     fn speed(job_ms: f64, answer_ms: f64, cores: u32) -> Speed {

@@ -69,6 +69,27 @@ const FLIGHTS: usize = 3;
 /// What a request asks for more than the line brings of jobs of usual size, for when they are smaller.
 const SPARE: f64 = 1.5;
 
+/// How large the body of a request may be, in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    /// Not more than this.
+    most: f64,
+    /// What the line brings in a few seconds: a result that is more than half within it goes along.
+    /// Otherwise, where two would take a little longer, each would wait for a round trip of its own.
+    about: f64,
+}
+
+impl Limit {
+    fn least(self) -> f64 {
+        self.most.min(self.about)
+    }
+
+    /// Whether a text of `size` goes with the `bytes` that are there.
+    fn holds(self, bytes: f64, size: f64) -> bool {
+        bytes + size <= self.most && bytes + size / 2.0 <= self.about
+    }
+}
+
 /// A request under way.
 #[derive(Debug, Clone, PartialEq)]
 struct Flight {
@@ -266,11 +287,14 @@ impl Syncs {
         true
     }
 
-    fn max_body(&self, common: &Common) -> f64 {
+    fn limit(&self, common: &Common) -> Limit {
         let said = common.hello.as_ref().map_or(0.0, |hello| hello.max_body);
         let said = if said > 0.0 { said } else { MAX_BODY };
-        // What a text takes is counted twofold, for those of which each character takes two bytes.
-        said.min(self.body).min(2.0 * common.line.up.most())
+        Limit {
+            most: said.min(self.body),
+            // What a text takes is counted twofold, for those of which each character takes two bytes.
+            about: 2.0 * common.line.up.most(),
+        }
     }
 
     pub(super) fn pump(
@@ -351,7 +375,7 @@ impl Syncs {
                 waited = waited.max(now.since(*since));
             }
         }
-        let full = count >= FULL || bytes >= self.max_body(common) / 2.0;
+        let full = count >= FULL || bytes >= self.limit(common).least() / 2.0;
         (count > 0 && (full || ask.hurry || waited >= common.linger_ms))
             || self.due(now, desk).is_some()
     }
@@ -372,7 +396,7 @@ impl Syncs {
         out: &mut Vec<Action>,
     ) {
         let alone = self.due(now, desk);
-        let (mut sync, keys) = self.fill(common.index, self.max_body(common), alone, false, desk);
+        let (mut sync, keys) = self.fill(common.index, self.limit(common), alone, false, desk);
         let mut room = MAX_SYNC_ITEMS.saturating_sub(sync.items());
         if common.retry.is_away() || alone.is_some() {
             // What can be done without is not to be what is refused.
@@ -511,7 +535,7 @@ impl Syncs {
     fn fill(
         &self,
         index: usize,
-        limit: f64,
+        limit: Limit,
         alone: Option<Key>,
         goodbye: bool,
         desk: &Desk,
@@ -550,7 +574,7 @@ impl Syncs {
                 None => self.refusals.has(job.key) || keys.len() >= self.together,
             };
             // One that never fits is for the tracker to refuse; but a goodbye must arrive.
-            let fits = bytes + size <= limit || (!goodbye && keys.is_empty());
+            let fits = limit.holds(bytes, size) || (!goodbye && keys.is_empty());
             if waits || !fits {
                 // It is still held.
                 sync.holding.push(name);
@@ -675,7 +699,7 @@ impl Syncs {
         } else if fault.code == Code::Tracker(ErrorCode::TooLarge) && keys.len() > 1 {
             // It takes less than it has said.
             let sizes = keys.iter().filter_map(|key| desk.get(*key)?.outcome());
-            self.body = sizes.map(size).sum::<f64>().min(self.max_body(common)) / 2.0;
+            self.body = sizes.map(size).sum::<f64>().min(self.limit(common).least()) / 2.0;
         } else if fault.code == Code::Tracker(ErrorCode::TooLarge)
             && let [key] = keys
         {
@@ -808,7 +832,11 @@ impl Syncs {
         let Some(token) = self.token.clone().filter(|_| !self.left) else {
             return Vec::new();
         };
-        let (mut sync, _) = self.fill(common.index, FAREWELL_BODY, None, true, desk);
+        let limit = Limit {
+            most: FAREWELL_BODY,
+            about: f64::INFINITY,
+        };
+        let (mut sync, _) = self.fill(common.index, limit, None, true, desk);
         sync.released.clear();
         if sync.items() == 0 {
             return vec![Wire::Bye { token }];
