@@ -198,6 +198,8 @@ pub struct Line {
     latency: Mean,
     /// Bytes of an answer for each job in it.
     job: Mean,
+    /// Bytes of a request for each result in it.
+    result: Mean,
 }
 
 impl Line {
@@ -217,6 +219,26 @@ impl Line {
         self.down.carried(bytes, ms);
         if jobs > 0 {
             self.job.add(bytes / f64::from(jobs), jobs);
+        }
+    }
+
+    /// A request with so many results was answered, which took so many bytes in it.
+    pub fn handed_in(&mut self, bytes: f64, results: u32) {
+        if results > 0 {
+            self.result.add(bytes / f64::from(results), results);
+        }
+    }
+
+    /// Whether a request should wait for so many jobs, all of which are done within `ms`: their results
+    /// keep the line busy for longer than a round trip. To ask without them would have the line rest for
+    /// one, because the next request goes when the answer to this one has begun.
+    #[must_use]
+    pub fn is_worth_waiting(&self, jobs: usize, ms: f64) -> bool {
+        match (self.up.rate(), self.result.get(), self.latency.get()) {
+            (Some(rate), Some(result), Some(latency)) => {
+                ms < latency && jobs as f64 * result / rate.max(0.001) > latency
+            }
+            _ => false,
         }
     }
 
@@ -340,6 +362,22 @@ mod tests {
             far.began(bytes, 300.0 + bytes / 2_500.0);
         }
         assert!(far.up.most() > 6_000_000.0, "{}", far.up.most());
+    }
+
+    #[test]
+    fn a_request_waits_for_results_that_come_soon_and_keep_the_line_busy() {
+        let mut line = Line::default();
+        assert!(!line.is_worth_waiting(90, 50.0));
+        // 0.25 Mbit/s, results of 1 kB.
+        line.began(500.0, 300.0);
+        line.began(93_000.0, 3_300.0);
+        line.handed_in(93_000.0, 90);
+        assert!(line.is_worth_waiting(90, 50.0));
+        // They take too long, or little of the line.
+        assert!(!line.is_worth_waiting(90, 400.0));
+        assert!(!line.is_worth_waiting(5, 3.0));
+        line.handed_in(9_000.0, 900);
+        assert!(!line.is_worth_waiting(90, 50.0));
     }
 
     fn speed(job_ms: f64, answer_ms: f64, cores: u32) -> Speed {

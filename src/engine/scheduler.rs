@@ -1271,10 +1271,12 @@ impl Scheduler {
             let low = soon < idle || speed.is_low(soon.saturating_sub(idle));
             let progress = self.due_progress(now, index);
             let link = &mut self.links[index];
+            let each_ms = speed.job_ms.unwrap_or(f64::INFINITY) / cores.max(1) as f64;
             let asked = Ask {
                 want,
                 low,
                 hurry,
+                ahead: (spare, spare as f64 * each_ms),
                 cores,
                 progress,
                 room,

@@ -268,12 +268,13 @@ async fn fetch(
     on: &dyn Fn(Moved),
 ) -> Outcome {
     let builder = RequestBuilder::new(url)
-        .cache(RequestCache::NoStore)
         // What carries a token goes where it was meant for; a POST would become a GET besides.
         .redirect(RequestRedirect::Error)
         .abort_signal(Some(&controller.signal()));
     let request = match body {
-        None => builder.build(),
+        None => builder.cache(RequestCache::NoStore).build(),
+        // No browser keeps what a POST is answered, and Chromium would not look at the preflights that
+        // it knows either: each request would take two round trips.
         Some(text) => builder
             .method(Method::POST)
             .header("content-type", "application/json")

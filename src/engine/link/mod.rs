@@ -47,6 +47,8 @@ pub struct Ask {
     pub low: bool,
     /// Whether outcomes should go out at once.
     pub hurry: bool,
+    /// How many jobs wait for a core, and in how many milliseconds all of them are likely to be done.
+    pub ahead: (usize, f64),
     /// How many cores work for this link at most.
     pub cores: usize,
     /// Progress that is due, by job.

@@ -320,7 +320,9 @@ impl Syncs {
             return;
         }
         self.refusals.retain(|key| desk.get(key).is_some());
+        let waits = !ask.hurry && common.line.is_worth_waiting(ask.ahead.0, ask.ahead.1);
         let asks = ask.low
+            && !waits
             && (!self.is_limited(common, desk) || self.has_results(common, desk))
             && common.may_ask(now)
             && self.may_fetch(common)
@@ -331,7 +333,7 @@ impl Syncs {
             || keeps
             || !ask.progress.is_empty()
             || self.must_tell(ask)
-            || self.must_deliver(common, now, ask, desk)
+            || self.must_deliver(common, now, ask, waits, desk)
         {
             self.send(common, now, ask, desk, ids, out);
         }
@@ -357,7 +359,8 @@ impl Syncs {
         now.since(self.said()) >= self.wait_ms
     }
 
-    fn must_deliver(&self, common: &Common, now: Now, ask: &Ask, desk: &Desk) -> bool {
+    /// Whether outcomes should go. While the request `waits` for more of them it goes when it is full.
+    fn must_deliver(&self, common: &Common, now: Now, ask: &Ask, waits: bool, desk: &Desk) -> bool {
         let mut count = 0;
         let mut bytes = 0.0;
         let mut waited: f64 = 0.0;
@@ -375,7 +378,12 @@ impl Syncs {
                 waited = waited.max(now.since(*since));
             }
         }
-        let full = count >= FULL || bytes >= self.limit(common).least() / 2.0;
+        let least = self.limit(common).least();
+        let full = if waits {
+            count >= MOST_ITEMS || bytes >= least
+        } else {
+            count >= FULL || bytes >= least / 2.0
+        };
         (count > 0 && (full || ask.hurry || waited >= common.linger_ms))
             || self.due(now, desk).is_some()
     }
@@ -484,12 +492,36 @@ impl Syncs {
         }
         if let Some(reach) = common.line.up.reach() {
             // Each job that is held stands in each request.
-            let mine = desk.count(|job| job.link == common.index);
+            let goes = self.deliverable(common, desk);
+            let mine = desk
+                .count(|job| job.link == common.index)
+                .saturating_sub(goes);
             let names = (reach * NAMES / AROUND_NAME) as usize;
             want = want.min(names.saturating_sub(mine).max(usize::from(mine == 0)));
         }
         let want = u32::try_from(want).unwrap_or(u32::MAX);
         (want.min(self.most).min(MAX_SYNC_WANT), bytes)
+    }
+
+    /// How many outcomes the next request carries, about: they are not held any more when it is answered.
+    fn deliverable(&self, common: &Common, desk: &Desk) -> usize {
+        let limit = self.limit(common);
+        let mut bytes = 0.0;
+        let unsent = desk.iter().filter(|job| {
+            job.link == common.index && job.is_unsent() && !self.refusals.has(job.key)
+        });
+        let fits = |outcome: &&Outcome| {
+            let size = size(outcome);
+            let fits = bytes == 0.0 || limit.holds(bytes, size);
+            bytes += size;
+            fits
+        };
+        let most = self.together.min(MOST_ITEMS);
+        unsent
+            .filter_map(Job::outcome)
+            .take_while(fits)
+            .take(most)
+            .count()
     }
 
     /// Whether the line is so far behind with results that more jobs would only make it worse.
@@ -633,10 +665,16 @@ impl Syncs {
             }
             What::Bye => {}
             What::Sync {
-                token, keys, want, ..
+                token,
+                keys,
+                want,
+                bytes,
+                ..
             } => match outcome? {
                 Word::Done(Parsed::Sync(synced)) => {
                     common.answered(now, sent, flow_ms);
+                    // Texts are counted twofold.
+                    common.line.handed_in(bytes / 2.0, count(keys.len()));
                     common.version(&synced.app_version);
                     // Answers may come in another order than their requests were sent in.
                     if self.heard.is_none_or(|heard| sent.mono > heard.mono) {

@@ -84,3 +84,15 @@ test("results that wait for the tracker outlive a reload of the page", async (t)
   });
   assert.deepEqual([jobsDone, notDelivered], [2, 0]);
 });
+
+test("a browser asks once whether it may call, and not before each request", async (t) => {
+  const list = jobs(12, { act: "wait", ms: 1000 });
+  const { tracker, proxy, site } = await startSetting(t, { jobs: list });
+  const context = await (await openBrowser(t)).newContext();
+  await openTab(context, { site, url: proxy.url });
+  await allDoneOnce(tracker, 12);
+  const syncs = proxy.asked.filter(({ path }) => path === "/api/sync").length;
+  t.diagnostic(`${proxy.preflights} preflights for ${syncs} requests`);
+  assert.ok(syncs >= 4, `${syncs} requests`);
+  assert.equal(proxy.preflights, 1);
+});

@@ -34,6 +34,8 @@ export async function startProxy(t, { url, old = false }) {
     refuses: () => false,
     /** The requests that came, preflights left out: { path, body, at }. */
     asked: [],
+    /** How often a browser asked whether it may. */
+    preflights: 0,
   };
   const server = createServer(async (incoming, outgoing) => {
     const chunks = [];
@@ -43,6 +45,8 @@ export async function startProxy(t, { url, old = false }) {
     const call = path.split("?")[0];
     if (method !== "OPTIONS") {
       proxy.asked.push({ path: call, body: body.toString(), at: Date.now() });
+    } else {
+      proxy.preflights += 1;
     }
     if (proxy.network === "off") return void incoming.socket.destroy();
     if (proxy.network === "silent") return;
