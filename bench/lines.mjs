@@ -48,7 +48,7 @@ export const usage = `npm run bench -- lines [options]
   --who LIST         ${every.who}
   --parts LIST       ${every.parts}: slow cells are measured side by side, and then
                      quick ones one at a time, for which the machine should be quiet
-  --together N       how many slow cells are measured side by side (6)
+  --together N       how many slow cells are measured side by side (8)
   --seconds N        how long a line is kept busy in each cell, at least three jobs long, and
                      twice as long where packets are lost (20)
   --seed N           of the losses (1)
@@ -70,7 +70,7 @@ export function readArguments(args) {
     who: { all: every.who },
     parts: { all: every.parts },
   };
-  const numbers = { seconds: 20, seed: 1, together: 6 };
+  const numbers = { seconds: 20, seed: 1, together: 8 };
   const wanted = read(args, {
     ...{ usage, lists, numbers, switches: ["resume"], quick: { seconds: 5 } },
     harmless: ["seconds", "together", "resume"],
