@@ -172,7 +172,7 @@ async function measure(setting, kept, cell, wanted, beside) {
   const run = { jobs, seed, who: "engine", limitS: 3 * ofBound(jobs) + 15 };
   const ours = who.includes("engine") ? await measuredRate(setting, cell, run) : undefined;
   const few = jobsFor(cell, { rate: bound, seconds: Math.min(seconds, fiveS), least: 1 });
-  const loop = { jobs: few, seed, who: "five", limitS: ofBound(few) + fiveS };
+  const loop = { jobs: few, seed, who: "five", limitS: 1.5 * ofBound(few) + fiveS };
   const five = who.includes("five") ? await measuredRate(setting, cell, loop) : undefined;
   return {
     ...cell,
