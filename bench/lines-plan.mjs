@@ -49,6 +49,12 @@ export function longestFirst(all) {
   return [...all].sort((one, other) => threeS(other) - threeS(one));
 }
 
+/** The cells of a run of everything that have no figure. */
+export function without(wanted, figures) {
+  const known = new Set(figures.map(nameOf));
+  return cells(wanted).filter((cell) => !known.has(nameOf(cell)));
+}
+
 /** Does `act` to each, so many at a time. */
 export async function sideBySide(all, count, act) {
   const rest = [...all];

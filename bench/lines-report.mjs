@@ -59,10 +59,20 @@ function row(one) {
   ];
 }
 
+/** Cells of the same rate and losses, in one phrase. */
+function grouped(missing) {
+  const lines = new Map();
+  for (const { direction, kb, mbit, loss } of missing) {
+    const line = `${mbit} Mbit/s with a loss of ${100 * loss} %`;
+    lines.set(line, (lines.get(line) ?? new Set()).add(`${direction} ${shown(kb)} kB`));
+  }
+  return [...lines].map(([line, jobs]) => `${line}: ${[...jobs].join(", ")}`);
+}
+
 /**
  * How it was measured, for people.
  *
- * @param {{ figures: Figure[], missing: string[], seconds: number, seed: number }} run
+ * @param {{ figures: Figure[], missing: import("./lines-plan.mjs").Cell[], seconds: number, seed: number }} run
  */
 export function howText({ figures, missing, seconds, seed }) {
   const of = (is) => figures.filter(({ side_by_side: beside }) => is(beside));
@@ -85,7 +95,8 @@ export function howText({ figures, missing, seconds, seed }) {
       `${alone.length} cells were measured one at a time; ${load(alone)} processes wanted a core ` +
         `meanwhile (median).`,
     );
-  if (missing.length > 0) how.push(`Not measured: ${missing.join("; ")}.`);
+  if (missing.length > 0)
+    how.push(`Not measured: ${missing.length} cells. ${grouped(missing).join("; ")}.`);
   return how;
 }
 

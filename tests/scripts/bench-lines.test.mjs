@@ -8,7 +8,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { openKept } from "../../bench/kept.mjs";
-import { cells, isQuiet, longestFirst, nameOf, sideBySide } from "../../bench/lines-plan.mjs";
+import {
+  cells,
+  isQuiet,
+  longestFirst,
+  nameOf,
+  sideBySide,
+  without,
+} from "../../bench/lines-plan.mjs";
 import { goals, howText, overview } from "../../bench/lines-report.mjs";
 import { readArguments } from "../../bench/lines.mjs";
 import { capacity, expectedRate, jobsFor } from "../lines/cell.mjs";
@@ -21,6 +28,8 @@ test("only a run of everything is published, whether it was interrupted or not",
   const part = readArguments(["--parts", "together"]);
   assert.deepEqual([part.everything, part.resume, part.parts], [false, false, ["together"]]);
   assert.equal(readArguments(["--kb", "25"]).everything, false);
+  const [one] = cells(whole);
+  assert.equal(without(readArguments([]), [one, one]).length, 159);
   assert.throws(() => readArguments(["--parts", "half"]), /Not understood/);
   assert.throws(() => readArguments(["resume"]), /Not understood/);
 });
@@ -103,9 +112,13 @@ test("the worst cell of each way is judged", () => {
 
 test("the report says what ran side by side, and what was not measured", () => {
   const figures = [figure(1), figure(1, { side_by_side: 1 })];
-  const how = howText({ figures, missing: ["down, 3 Mbit/s"], seconds: 20, seed: 7 }).join("\n");
+  const missing = [line(25, 20), line(25, 20, 0.01), line(3_000, 20)];
+  const how = howText({ figures, missing, seconds: 20, seed: 7 }).join("\n");
   assert.match(how, /1 cells whose line .* measured 6 side by side/);
   assert.match(how, /1 cells were measured one at a time; 0\.5 processes/);
   assert.match(how, /seed 7/);
-  assert.match(how, /Not measured: down, 3 Mbit\/s\./);
+  assert.match(
+    how,
+    /Not measured: 3 cells\. 20 Mbit\/s with a loss of 0 %: down 25 kB, down 3,000 kB; 20/,
+  );
 });
