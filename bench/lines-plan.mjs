@@ -8,7 +8,7 @@ import { expectedRate, onWire } from "../tests/lines/cell.mjs";
  * What one cell may bring in a second, in jobs and bytes, for others to be measured beside it: this
  * takes a few hundredths of a core.
  */
-export const quiet = { jobs: 170, bytes: 500_000 };
+export const quiet = { jobs: 50, bytes: 500_000 };
 
 /** @returns {Cell[]} */
 export function cells({ directions, kb, mbit, delays, losses }) {

@@ -456,8 +456,10 @@ fn one_registration_holds_a_bounded_number_of_jobs() {
             holding: holding.clone(),
             ..SyncRequest::default()
         };
-        let reply = project.sync(request, 512);
+        let reply = project.sync(request, 500);
         holding.extend(reply.granted.into_iter().map(|lease| lease.lease));
+        // A client that is not told takes fewer than it wanted for all that there are, and waits.
+        assert_eq!(reply.limited, holding.len() == MOST_HELD);
     }
     assert_eq!(holding.len(), MOST_HELD);
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::Millis,
     rules::{
-        allowance::Allowance,
+        allowance::{Allowance, MOST_HELD},
         attempts::{self, Failing, WORKING},
         trouble,
     },
@@ -102,7 +102,10 @@ impl UnitOfWork {
             return false;
         };
         let held = self.held.get(&worker).map_or(0, BTreeSet::len);
-        held > 0 && self.room(worker) == 0 && held < trouble::may_hold(row.trouble)
+        // As many as anybody may hold is a limit like any other, and no trouble.
+        let trouble = trouble::may_hold(row.trouble);
+        let is_troubled = trouble < MOST_HELD && held >= trouble;
+        held > 0 && self.room(worker) == 0 && !is_troubled
     }
 
     /// Notes that no worker of a client gets ready. It counts against the registration like a failed job,
