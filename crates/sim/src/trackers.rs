@@ -795,7 +795,11 @@ impl Trackers {
         self.pass_to(now);
         let before = self.before(asked);
         let Answered { at, answer, died } = self.send(caller, request(written(asked)))?;
-        assert_ne!(answer.status, 429, "{} asks for too much", caller.who);
+        // A browser of the first protocol registers anew at each stage that it tries. Where all inputs are
+        // bad, that may be more often than an address should: it waits, as it is told.
+        if !matches!(asked, Asked::Register(..)) {
+            assert_ne!(answer.status, 429, "{} asks for too much", caller.who);
+        }
         let said = read(asked, answer);
         let idle = !died && is_idle(asked, &said);
         if !idle {
