@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use distcompute_tracker::rules::{allowance::Allowance, attempts::WORKING, names};
+use distcompute_tracker::{
+    ledger::Failure,
+    rules::{allowance::Allowance, attempts::WORKING, names},
+};
 
 use crate::{
     books::{Books, Columns, Of},
@@ -367,26 +370,39 @@ impl Audit {
     /// there within the hour before `now`; one whose input is called bad, by `enough_flags`.
     pub fn look_at_set_aside(&mut self, now: i64, enough_failures: usize, enough_flags: usize) {
         let aside = self.all(
-            "select number, stage, round from jobs where state = 'aside'",
-            row_of::<3>,
+            "select number, stage, round, errors from jobs where state = 'aside'",
+            |row| (row_of::<3>(row), row.text(3)),
         );
         let before = std::mem::take(&mut self.set_aside);
-        for [number, stage, round] in aside {
+        for ([number, stage, round], errors) in aside {
             self.set_aside.insert(number);
             if before.contains(&number) {
                 continue;
             }
+            // A lease that lapsed and was taken up again ends in another way; that it had lapsed stands
+            // with the job.
+            let errors: Vec<Failure> = errors.map_or_else(Vec::new, |text| {
+                serde_json::from_str(&text).expect("failures")
+            });
+            let lapsed: BTreeSet<_> = errors
+                .iter()
+                .filter(|failure| !failure.flagged)
+                .map(Failure::by)
+                .collect();
             let failed: BTreeSet<_> = self
                 .books
                 .all(
-                    "select stage, round, volunteer from leases where number = $1 \
-                     and outcome in ('failed', 'lapsed', 'idle')",
+                    "select stage, round, volunteer, coalesce(outcome, '') from leases \
+                     where number = $1",
                     Of::Id(number),
-                    |row| (row.number(0), row.number(1), row.word(2)),
+                    |row| (row.number(0), row.number(1), row.word(2), row.word(3)),
                 )
                 .into_iter()
-                .filter(|(at, of, _)| (*at, *of) == (stage, round))
-                .map(|(.., who)| who)
+                .filter(|(at, of, ..)| (*at, *of) == (stage, round))
+                .filter(|(.., who, outcome)| {
+                    matches!(outcome.as_str(), "failed" | "lapsed" | "idle") || lapsed.contains(who)
+                })
+                .map(|(.., who, _)| who)
                 .collect();
             // A flag is about an input, which may be the same in several rounds.
             let flagged: BTreeSet<_> = self
@@ -412,9 +428,6 @@ impl Audit {
                 .into_iter()
                 .filter(|(_, at)| (now - *at).abs() < WORKING)
                 .map(|(who, _)| who)
-                // TODO: seed 10861 sets a job aside while only this one, who is no browser of the world,
-                // has not tried it. The tracker's own count of who works there is to be looked into.
-                .filter(|who| who != "a:loopback")
                 .collect();
             let by_all = working.len() < enough_failures && working.is_subset(&failed);
             assert!(
