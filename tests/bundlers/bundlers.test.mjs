@@ -1,5 +1,5 @@
 // The package for each of wasm-pack's targets, packed and installed: one job done in the page and one
-// in a worker, against a live tracker. What README.md promises of bundlers is in matrix.test.mjs.
+// in a worker, against a live tracker. What docs/bundlers.md promises is in matrix.test.mjs.
 
 import assert from "node:assert/strict";
 import { cpSync } from "node:fs";

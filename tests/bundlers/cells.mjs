@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 
 import { toolEnv } from "../../scripts/places.mjs";
 import { serve } from "../../scripts/process.mjs";
-import { commandsFor, installCommand, readmeScript } from "./docs.mjs";
+import { commandsFor, documentedScript, installCommand } from "./docs.mjs";
 import { npm, runIn } from "./project.mjs";
 import { serveFolder } from "./site.mjs";
 
@@ -17,7 +17,7 @@ const openMs = 120_000;
 const quiet = { NEXT_TELEMETRY_DISABLED: "1", NO_UPDATE_NOTIFIER: "1", NO_COLOR: "1" };
 
 /**
- * An empty project beside a folder `distcompute`, as README.md has it, with a tool installed.
+ * An empty project beside a folder `distcompute`, as docs/owner.md has it, with a tool installed.
  *
  * @param {string} built the folder of the package
  */
@@ -114,7 +114,7 @@ export async function worksThrough({ tool, folder, mode, tracker, jobs, browser 
   const scripts = ["page.js", "worker.js"];
   writeIn(
     folder,
-    Object.fromEntries(scripts.map((name) => [name, readmeScript(name, tracker.url)])),
+    Object.fromEntries(scripts.map((name) => [name, documentedScript(name, tracker.url)])),
   );
   const site =
     mode === "build" ? await built(tool, folder) : await started(tool, folder, tool.develop);

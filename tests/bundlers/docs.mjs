@@ -1,30 +1,21 @@
-// What README.md and docs/bundlers.md tell owners to write and to run, so that the tests do just that.
+// What the documents show to owners: the scripts to write and the commands to run.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 
-import { root } from "../../scripts/places.mjs";
+import { blocks, document, scriptOf } from "../documents.mjs";
 
-const readme = readFileSync(join(root, "README.md"), "utf8");
-const guide = readFileSync(join(root, "docs", "bundlers.md"), "utf8");
+const guide = document("docs/bundlers.md");
 
-function blocks(text, language) {
-  const found = text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)\\n\`\`\`$`, "gm"));
-  return [...found].map(([, code]) => code);
+/** A script of the README or of a guide, with the tracker's address in it. */
+export function documentedScript(name, trackerUrl, from = "README.md") {
+  return scriptOf(from, name).replace("location.origin", JSON.stringify(trackerUrl));
 }
 
-/** The script of README.md that begins with its name, with the tracker's address in it. */
-export function readmeScript(name, trackerUrl) {
-  const code = blocks(readme, "js").find((block) => block.startsWith(`// ${name}\n`));
-  assert.ok(code, `README.md has no code that begins with // ${name}`);
-  return code.replace("location.origin", JSON.stringify(trackerUrl));
-}
-
-/** The command of README.md that installs the package from its folder. */
+/** The command that installs the package from its folder. */
 export function installCommand() {
-  const command = blocks(readme, "sh").find((block) => block.startsWith("npm install "));
-  assert.ok(command, "README.md has no command that begins with npm install");
+  const commands = blocks(document("docs/owner.md"), "sh");
+  const command = commands.find((block) => block.startsWith("npm install "));
+  assert.ok(command, "docs/owner.md has no command that begins with npm install");
   assert.ok(guide.includes(`\n${command}\n`), "docs/bundlers.md installs in another way");
   return command;
 }

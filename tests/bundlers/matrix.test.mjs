@@ -1,7 +1,7 @@
-// README.md's own way, word for word: its two scripts and its command, in every tool that it names, with
-// the tool's development server and as it builds.
+// What the documents show, word for word: the two scripts of README.md and the command that installs the
+// package, in every tool of docs/bundlers.md, with the tool's development server and as it builds.
 //
-// DISTCOMPUTE_BUNDLERS=all tries every cell. Otherwise the package is installed as README.md says in
+// DISTCOMPUTE_BUNDLERS=all tries every cell. Otherwise the package is installed as docs/owner.md says in
 // all current versions; links and tarballs are tried where they have once made a difference, and older
 // versions where they differ most from the current ones.
 

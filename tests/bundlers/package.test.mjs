@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 
 import { npmCommand, root } from "../../scripts/places.mjs";
 import { startTestTracker } from "../../scripts/servers.mjs";
-import { readmeScript } from "./docs.mjs";
+import { documentedScript } from "./docs.mjs";
 import { makeProject, npm, runIn } from "./project.mjs";
 
 const isAll = process.env.DISTCOMPUTE_BUNDLERS === "all";
@@ -96,13 +96,16 @@ async function compiles(folder, files, options) {
   await runIn(folder, node, [tsc, "--project", join(folder, "tsconfig.json")]);
 }
 
-/** Runs the README's loop until its tracker has no job left. */
+/** Runs the loop of docs/owner.md until its tracker has no job left. */
 async function loops(t, command) {
   const jobs = 4;
   const tracker = await startTestTracker({ project: "Runtimes", jobs });
   t.after(() => tracker.stop());
   const end = `if (error.code === "no_jobs") return console.log("no job is left");`;
-  const script = readmeScript("loop.js", tracker.url).replace(/if \(error\.code !==/, `${end}\n$&`);
+  const script = documentedScript("loop.js", tracker.url, "docs/owner.md").replace(
+    /if \(error\.code !==/,
+    `${end}\n$&`,
+  );
   writeFileSync(join(folder, "loop.mjs"), script);
   const [program, ...args] = command;
   const { stdout } = await runIn(folder, program, [...args, join(folder, "loop.mjs")]);
@@ -111,7 +114,7 @@ async function loops(t, command) {
   assert.equal(Number(handedIn), jobs);
 }
 
-test("the README's loop in Node", (t) => loops(t, [node]));
+test("the documented loop in Node", (t) => loops(t, [node]));
 
 test("in Node, by `require` and by the address of the file for pages without a bundler", async () => {
   const script = `
@@ -133,7 +136,7 @@ if (isAll) {
     ["deno", "2.9.6", ["run", "--allow-net", "--allow-read", "--node-modules-dir=manual"]],
     ["bun", "1.4.5", ["run"]],
   ]) {
-    test(`the README's loop in ${name}`, async (t) => {
+    test(`the documented loop in ${name}`, async (t) => {
       await npm(["install", "--prefer-offline", "--no-audit", `${name}@${version}`], folder);
       // Their packages fetch the program when they are installed, or when they are first called.
       const [, cli] = npmCommand();

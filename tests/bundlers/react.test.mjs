@@ -1,4 +1,4 @@
-// The hook of README.md in an application: React takes the volunteer as a store, which it only does
+// The hook of docs/volunteer-page.md in an application: React takes the volunteer as a store, which it only does
 // where a snapshot stays the same object until something changes.
 
 import assert from "node:assert/strict";
@@ -11,7 +11,7 @@ import { chromiumArgs, ensureChromium } from "../../scripts/browsers.mjs";
 import { buildPackage } from "../../scripts/build.mjs";
 import { startTestTracker } from "../../scripts/servers.mjs";
 import { install, makeToolProject } from "./cells.mjs";
-import { readmeScript } from "./docs.mjs";
+import { documentedScript } from "./docs.mjs";
 import { runIn } from "./project.mjs";
 import { serveFolder } from "./site.mjs";
 
@@ -39,7 +39,7 @@ loadWasm().then(() => {
 });
 `;
 
-test("React shows what the hook of the README gives, and nothing turns in a circle", async (t) => {
+test("React shows what the documented hook returns, and nothing turns in a circle", async (t) => {
   const tracker = await startTestTracker({ project: "React", jobs });
   t.after(() => tracker.stop());
   const tool = {
@@ -49,8 +49,12 @@ test("React shows what the hook of the README gives, and nothing turns in a circ
         '<!doctype html>\n<meta charset="utf-8" />\n<title>React</title>\n' +
         '<div id="root"></div>\n<script type="module" src="page.js"></script>\n',
       "page.js": application(tracker),
-      "use-volunteer.js": readmeScript("use-volunteer.js", tracker.url),
-      "worker.js": readmeScript("worker.js", tracker.url),
+      "use-volunteer.js": documentedScript(
+        "use-volunteer.js",
+        tracker.url,
+        "docs/volunteer-page.md",
+      ),
+      "worker.js": documentedScript("worker.js", tracker.url),
     },
   };
   const { folder, remove } = await makeToolProject(tool, await buildPackage());

@@ -13,7 +13,7 @@ import { chromiumArgs, ensureChromium } from "../../scripts/browsers.mjs";
 import { buildPackage } from "../../scripts/build.mjs";
 import { root } from "../../scripts/places.mjs";
 import { startTestTracker } from "../../scripts/servers.mjs";
-import { readmeScript } from "./docs.mjs";
+import { documentedScript } from "./docs.mjs";
 import { html } from "./tools.mjs";
 import { runIn } from "./project.mjs";
 import { serveFolder } from "./site.mjs";
@@ -29,7 +29,7 @@ test("a page of another origin imports the client from the tracker, and so does 
   t.after(() => rmSync(folder, { recursive: true }));
   const address = `${tracker.url}/client/${version}/distcompute_client.js`;
   for (const name of ["page.js", "worker.js"]) {
-    const script = readmeScript(name, tracker.url);
+    const script = documentedScript(name, tracker.url);
     assert.ok(script.includes('"distcompute-client"'));
     writeFileSync(join(folder, name), script.replace("distcompute-client", address));
   }

@@ -1,40 +1,34 @@
-// The scripts of README.md run as they stand there. Only what a bundler would do is done here: the
-// package's name becomes an address.
+// The scripts of README.md and of docs/owner.md run as they stand there. Only what a bundler would do is
+// done here: the package's name becomes an address.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
 
-import { root } from "../../scripts/places.mjs";
+import { scriptOf } from "../documents.mjs";
 import { openBrowser, openPage } from "./browser.mjs";
 import { startSample, status, untilTracker } from "./sample.mjs";
 
-/** The code block of README.md that begins with this line. */
-function codeBlock(firstLine) {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const [, code] = readme.split(`\`\`\`js\n${firstLine}\n`);
-  assert.ok(code, `README.md has no code that begins with ${firstLine}`);
-  return code.split("\n```")[0];
-}
-
-/** A page of its own with a button, and with the README's scripts; `run` is the one that it loads. */
-async function openReadme(t, run) {
+/**
+ * A page of its own with a button, and with the scripts of a document; `run` is the one that it loads.
+ *
+ * @param {import("node:test").TestContext} t
+ */
+async function openDocument(t, from, run) {
   const { url } = await startSample(t, { poster: "small.json" });
   const browser = await openBrowser(t);
   const name = '"distcompute-client"';
-  const html = `<!doctype html><title>README</title><button>Start</button>
+  const html = `<!doctype html><title>Documents</title><button>Start</button>
     <script type="module" src="${run}"></script>`;
   const { page, complaints } = await openPage(browser, "about:blank");
-  await page.context().route("**/readme/**", (route) => {
+  await page.context().route("**/document/**", (route) => {
     const asked = new URL(route.request().url()).pathname.split("/").at(-1);
     if (asked === "") return route.fulfill({ contentType: "text/html", body: html });
-    const code = codeBlock(`// ${asked}`);
+    const code = scriptOf(from, asked);
     assert.ok(code.includes(name));
     const body = code.replace(name, '"/volunteer/pkg/distcompute_client.js"');
     return route.fulfill({ contentType: "text/javascript", body });
   });
-  await page.goto(`${url}/readme/`);
+  await page.goto(`${url}/document/`);
   return { url, page, complaints };
 }
 
@@ -43,21 +37,27 @@ async function firstResult(url) {
   return JSON.parse(results.split("\n")[0]).data;
 }
 
-test("the worker and the page of the README empty a stage, once the button is pressed", async (t) => {
-  const { url, page, complaints } = await openReadme(t, "page.js");
-  await page.waitForFunction(() => document.querySelector("button").onclick !== null);
-  assert.equal((await status(url)).stages[0].workers, 0, "nothing starts by itself");
-  await page.click("button");
-  const now = await untilTracker(url, "all of stage a done", ({ stages }) => stages[0].open === 0);
-  await untilTracker(url, "handed in", ({ stages }) => stages[0].done === 12);
-  assert.equal(now.jobs, 12);
-  assert.match(await firstResult(url), /^<!json!>\{"vowels":\d+\}$/);
-  await page.waitForFunction(() => document.title === "waiting, 12 jobs done");
-  assert.deepEqual(complaints, []);
-});
+for (const from of ["README.md", "docs/owner.md"]) {
+  test(`the worker and the page of ${from} empty a stage, once the button is pressed`, async (t) => {
+    const { url, page, complaints } = await openDocument(t, from, "page.js");
+    await page.waitForFunction(() => document.querySelector("button").onclick !== null);
+    assert.equal((await status(url)).stages[0].workers, 0, "nothing starts by itself");
+    await page.click("button");
+    const now = await untilTracker(
+      url,
+      "all of stage a done",
+      ({ stages }) => stages[0].open === 0,
+    );
+    await untilTracker(url, "handed in", ({ stages }) => stages[0].done === 12);
+    assert.equal(now.jobs, 12);
+    assert.match(await firstResult(url), /^<!json!>\{"vowels":\d+\}$/);
+    await page.waitForFunction(() => document.title === "waiting, 12 jobs done");
+    assert.deepEqual(complaints, []);
+  });
+}
 
-test("the loop of the README empties a stage and waits for more", async (t) => {
-  const { url, page, complaints } = await openReadme(t, "loop.js");
+test("the loop of docs/owner.md empties a stage and waits for more", async (t) => {
+  const { url, page, complaints } = await openDocument(t, "docs/owner.md", "loop.js");
   await untilTracker(url, "all of stage a done", ({ stages }) => stages[0].done === 12);
   assert.match(await firstResult(url), /^<!json!>\{"letters":\d+\}$/);
 
