@@ -40,7 +40,7 @@ export async function buildPackage({ target = "web", outDir = published } = {}) 
     target,
     outDir,
     finish: finishes[target],
-    inputs: ["src", "crates/protocol", "Cargo.toml", "README.md"],
+    inputs: ["src", "crates/engine", "crates/protocol", "Cargo.toml", "README.md"],
     about: "1 to 2 minutes the first time",
   });
   if (target === "web" && outDir === published) carryClient(folder);

@@ -6,10 +6,10 @@
 #[allow(dead_code, reason = "what the other browser tests need besides")]
 mod support;
 
-use distcompute_client::engine::duty::STOP;
 use distcompute_client::web::compute::{self, Core};
 use distcompute_client::web::tower::Tower;
 use distcompute_client::web::work::work;
+use distcompute_engine::core::throttle::STOP;
 use js_sys::{Array, Function, Object, Reflect};
 use support::*;
 use wasm_bindgen::prelude::*;

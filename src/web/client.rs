@@ -4,20 +4,21 @@
 //! is held here, and keeps no borrow across an await: two calls at once, and `free()` during a call,
 //! are safe.
 
+use super::error::to_js;
 use super::face::{door, say};
 use super::http::{Failure, Terms};
 use super::json::{self, Fields};
 use super::object::object;
 use super::options::{CallOptions, InitOptions, check};
 use super::turn::Turns;
-use crate::call::{Answer, Call, Request, read_alive, read_count};
-use crate::fault::Fault;
-use crate::session::{
-    Dump, Session, bad_dump, bad_job_data, check_job, check_progress, check_worker,
-};
 use core::cell::RefCell;
 use core::future::Future;
 use core::pin::Pin;
+use distcompute_engine::client::call::{Answer, Call, Request, read_alive, read_count};
+use distcompute_engine::client::session::{
+    Dump, Session, bad_dump, bad_job_data, check_job, check_progress, check_worker,
+};
+use distcompute_engine::fault::Fault;
 use distcompute_protocol::{ErrorCode, NewJob, NewWorker};
 use js_sys::{JsString, Promise};
 use std::rc::Rc;
@@ -224,7 +225,7 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<JsValue, Fail
 
 /// `load` as JavaScript calls it.
 pub fn load(dump: &JsValue) -> Result<JsValue, JsValue> {
-    Ok(restore(dump)?)
+    restore(dump).map_err(|fault| to_js(&fault))
 }
 
 fn restore(dump: &JsValue) -> Result<JsValue, Fault> {
@@ -264,7 +265,7 @@ impl Inner {
             }
             "dump" => {
                 let dump = json::to_value(&self.read(Session::dump));
-                return Ok(dump.map_err(|why| bad_dump(&why))?);
+                return dump.map_err(|why| to_js(&bad_dump(&why)));
             }
             "jobCount" => (Ok(Asked::JobCount), a),
             "newJob" => (Ok(Asked::NewJob), a),

@@ -2,9 +2,9 @@
 //! `compute.js` calls the handler, which may throw or call back.
 
 use super::face::{main_door, now};
-use crate::engine::duty::{Duty, FULL, STOP, Stops, ending};
-use crate::engine::rest::RestWatch;
 use core::cell::RefCell;
+use distcompute_engine::core::rest::RestWatch;
+use distcompute_engine::core::throttle::{FULL, STOP, Stops, Throttle, ending};
 use distcompute_protocol::JSON_MARK;
 use wasm_bindgen::prelude::*;
 
@@ -25,7 +25,7 @@ extern "C" {
 #[must_use]
 pub fn start(parts: &JsValue, port: &JsValue) -> Core {
     let rules = RefCell::new(Rules {
-        duty: Duty::new(now(), FULL),
+        throttle: Throttle::new(now(), FULL),
         stops: Stops::default(),
         rest: RestWatch::default(),
     });
@@ -38,7 +38,7 @@ pub fn start(parts: &JsValue, port: &JsValue) -> Core {
 
 /// The rules as `compute.js` asks them.
 struct Rules {
-    duty: Duty,
+    throttle: Throttle,
     stops: Stops,
     rest: RestWatch,
 }
@@ -101,26 +101,30 @@ const QUESTIONS: [Question; 22] = [
 impl Rules {
     /// What they say at this moment; truths as 1 and 0.
     fn answer(&mut self, question: u32, now: f64, value: f64) -> f64 {
-        let Self { duty, stops, rest } = self;
+        let Self {
+            throttle,
+            stops,
+            rest,
+        } = self;
         let truth = |truth: bool| f64::from(u8::from(truth));
         match QUESTIONS[question as usize] {
-            Wait => return duty.wait(now, value != 0.0).unwrap_or(-1.0),
-            Begin => return truth(duty.begin_job(now, char::from(value as u8))),
-            End => return duty.end_job(now),
-            Poll => return truth(duty.poll(now)),
-            Show => return truth(duty.show(now)),
-            Flush => return truth(duty.flush(now)),
-            FlushIn => return duty.flush_in(now),
-            Sent => duty.sent(now),
-            Nap => return duty.nap(now),
-            Rest => duty.rest(now),
-            Work => duty.work(now),
-            NextLook => return duty.next_look(value != 0.0),
-            IsPaused => return truth(duty.is_paused()),
+            Wait => return throttle.wait(now, value != 0.0).unwrap_or(-1.0),
+            Begin => return truth(throttle.begin_job(now, char::from(value as u8))),
+            End => return throttle.end_job(now),
+            Poll => return truth(throttle.poll(now)),
+            Show => return truth(throttle.show(now)),
+            Flush => return truth(throttle.flush(now)),
+            FlushIn => return throttle.flush_in(now),
+            Sent => throttle.sent(now),
+            Nap => return throttle.nap(now),
+            Rest => throttle.rest(now),
+            Work => throttle.work(now),
+            NextLook => return throttle.next_look(value != 0.0),
+            IsPaused => return truth(throttle.is_paused()),
             Heard if value == f64::from(STOP) => return truth(stops.by_tower()),
             Heard => {
                 rest.forget();
-                duty.set_level(now, value as u8);
+                throttle.set_level(now, value as u8);
             }
             HeardStop => stops.by_message(),
             NewTower => *stops = Stops::default(),

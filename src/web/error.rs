@@ -1,7 +1,7 @@
 //! Faults as real JavaScript errors.
 
 use super::face::make_error;
-use crate::fault::Fault;
+use distcompute_engine::fault::Fault;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]

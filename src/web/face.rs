@@ -3,7 +3,6 @@
 use super::compute;
 use super::hub::Hub;
 use super::{client, error, json, volunteer, work};
-use crate::fault::Fault;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
@@ -95,12 +94,6 @@ fn loaded() {
 /// What a door answers, or throws.
 pub(crate) type Answer = Result<JsValue, JsValue>;
 
-impl From<Fault> for JsValue {
-    fn from(fault: Fault) -> Self {
-        error::to_js(&fault)
-    }
-}
-
 /// A function by which JavaScript reaches something that lives here: it is told a word and up to two
 /// values. All of the boundary is this one kind of function, because each exported method and each
 /// other kind of closure costs glue on both sides. It is freed when JavaScript has forgotten it.
@@ -123,7 +116,9 @@ pub(crate) fn main_door() -> JsValue {
         "hub" => Ok(Hub::begin(&a)),
         "compute" => Ok(JsValue::from(compute::start(&a, &b))),
         // An output as the wire has it.
-        "output" => Ok(json::output(&a)?.into()),
+        "output" => json::output(&a)
+            .map(JsValue::from)
+            .map_err(|fault| error::to_js(&fault)),
         // The same for whoever is to find the fault.
         "account" => Ok(json::account(&a).into()),
         // What a thrown value says of itself.

@@ -8,23 +8,23 @@ use super::object::{Made, amount, field, flag, list, number, object, small, text
 use super::settings::{read_limits, read_settings};
 use super::tower::Tower;
 use super::{status, wire};
-use crate::address::Address;
-use crate::engine::{
-    action::{Action, Got, Moved, Outgoing, Wire, Write},
-    clock::Now,
-    desk::{Key, Outcome, Text, Ticket},
-    duty::{FULL, STOP},
-    governor::{Surroundings, Wish},
-    house::MOST_CORES,
-    keyed::Keyed,
-    scheduler::{Counted, Ended, Event, Inherited, Progress, Report, Scheduler, Stored},
-    settings::Settings,
-    status::{BEAT_MS, tell_in},
-};
-use crate::exchange::Patience;
-use crate::fault::Fault;
-use crate::probe::Finding;
 use core::cell::{Cell, RefCell};
+use distcompute_engine::client::address::Address;
+use distcompute_engine::client::exchange::Patience;
+use distcompute_engine::client::probe::Finding;
+use distcompute_engine::core::throttle::{FULL, STOP};
+use distcompute_engine::fault::Fault;
+use distcompute_engine::hub::action::{Action, Got, Moved, Outgoing, Wire, Write};
+use distcompute_engine::hub::governor::{Surroundings, Wish};
+use distcompute_engine::hub::jobs::{Key, Outcome, Text, Ticket};
+use distcompute_engine::hub::scheduler::{
+    Counted, Ended, Event, Inherited, Progress, Report, Scheduler, Stored,
+};
+use distcompute_engine::page::supervisor::MOST_CORES;
+use distcompute_engine::settings::Settings;
+use distcompute_engine::sorted_map::SortedMap;
+use distcompute_engine::status::{BEAT_MS, tell_in};
+use distcompute_engine::time::clock::Now;
 use distcompute_protocol::Stage;
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, JsString};
@@ -97,9 +97,9 @@ impl Drop for Place {
 pub(crate) struct Hub {
     scheduler: RefCell<Scheduler>,
     texts: RefCell<Texts>,
-    places: RefCell<Keyed<Place>>,
+    places: RefCell<SortedMap<Place>>,
     /// The last checkpoint of each job that is here.
-    states: RefCell<Keyed<JsValue>>,
+    states: RefCell<SortedMap<JsValue>>,
     url: Address,
     site: String,
     /// What waits to be written to storage.
@@ -120,7 +120,7 @@ pub(crate) struct Hub {
 /// The texts of jobs, as they came and as they will go.
 #[derive(Default)]
 pub(super) struct Texts {
-    all: Keyed<JsString>,
+    all: SortedMap<JsString>,
     last: u32,
 }
 
@@ -266,7 +266,7 @@ impl Hub {
             cores: self.cores.clone(),
         });
         for (ticket, state) in states {
-            let key = self.scheduler.borrow().desk().by_ticket(&ticket);
+            let key = self.scheduler.borrow().table().by_ticket(&ticket);
             if let Some(key) = key {
                 self.states.borrow_mut().insert(key, state);
             }
@@ -378,7 +378,7 @@ impl Hub {
         let (texts, states) = (self.texts.borrow(), self.states.borrow());
         let jobs = Array::new();
         for key in keys {
-            let Some(job) = scheduler.desk().get(*key) else {
+            let Some(job) = scheduler.table().get(*key) else {
                 continue;
             };
             let Some((stage, stage_name)) = scheduler.stage_of(job) else {
@@ -462,7 +462,7 @@ impl Hub {
                 (format!("job {name}"), JsValue::UNDEFINED)
             }
             Write::Job(key) | Write::Outcome(key) => {
-                let Some(job) = scheduler.desk().get(key) else {
+                let Some(job) = scheduler.table().get(key) else {
                     return;
                 };
                 let Some((stage, _)) = scheduler.stage_of(job) else {
@@ -485,14 +485,14 @@ impl Hub {
         let _ = write_entries(&self.site, &writes);
         let scheduler = self.scheduler.borrow();
         let mut states = self.states.borrow_mut();
-        states.retain(|key| scheduler.desk().get(key).is_some());
+        states.retain(|key| scheduler.table().get(key).is_some());
     }
 
     /// Tells the page what has changed, not too often, and sets the timer for what is due next.
     fn tell(self: &Rc<Self>) {
         let at = clock();
         let wait = || {
-            let holds = self.scheduler.borrow().desk().iter().next().is_some();
+            let holds = self.scheduler.borrow().table().iter().next().is_some();
             tell_in(at.mono - self.told.get(), self.changed.get(), holds)
         };
         if wait() <= 0.0 {
@@ -630,7 +630,7 @@ impl Hub {
         let known = self
             .scheduler
             .borrow()
-            .desk()
+            .table()
             .by_ticket(stored.ticket.text());
         let mut states = self.states.borrow_mut();
         if let Some(state) = known.and_then(|known| states.remove(known)) {

@@ -1,9 +1,9 @@
 //! JavaScript values as wire types and back, by the browser's own JSON.
 
 use super::object;
-use crate::fault::Fault;
-use crate::session::{json_output, text_output};
-use crate::stack::frames;
+use distcompute_engine::client::session::{json_output, text_output};
+use distcompute_engine::core::stack::frames;
+use distcompute_engine::fault::Fault;
 use distcompute_protocol::json_part;
 use js_sys::{JSON, JsString};
 use serde::Serialize;

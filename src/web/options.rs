@@ -3,11 +3,11 @@
 use super::face::now;
 use super::json::{shown, text};
 use super::settings::{given_limits, given_settings, number, truth};
-use crate::address::Address;
-use crate::engine::settings::{Limits, Settings};
-use crate::fault::{Code, Fault, Kind};
-use crate::nearest::unknown;
-use crate::session::Registration;
+use distcompute_engine::client::address::Address;
+use distcompute_engine::client::session::Registration;
+use distcompute_engine::fault::{Code, Fault, Kind};
+use distcompute_engine::nearest::unknown;
+use distcompute_engine::settings::{Limits, Settings};
 use distcompute_protocol::Stage;
 use js_sys::Reflect;
 use wasm_bindgen::prelude::*;

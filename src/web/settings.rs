@@ -4,8 +4,8 @@
 use super::json::shown;
 use super::object::object;
 use super::options::{get, known};
-use crate::engine::settings::{Hours, Limits, Settings};
-use crate::fault::Fault;
+use distcompute_engine::fault::Fault;
+use distcompute_engine::settings::{Hours, Limits, Settings};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]

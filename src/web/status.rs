@@ -2,10 +2,10 @@
 
 use super::object::{Made, amount, array, field, list, number, object, small, text, whole};
 use super::settings::write_settings;
-use crate::engine::house::MOST_CORES;
-use crate::engine::reason::Reason;
-use crate::engine::status::{Core, CoreState, State, Status};
-use crate::fault::Fault;
+use distcompute_engine::fault::Fault;
+use distcompute_engine::page::supervisor::MOST_CORES;
+use distcompute_engine::reason::Reason;
+use distcompute_engine::status::{Core, CoreState, State, Status};
 use distcompute_protocol::{Stage, cut};
 use wasm_bindgen::prelude::*;
 

@@ -4,7 +4,7 @@
 //! An epoch is five URLs: one that says that something was said, and four bits that say what. Each
 //! thing said takes the next epoch.
 
-use crate::engine::duty::{STOP, worth_saying};
+use distcompute_engine::core::throttle::{STOP, worth_saying};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 

@@ -1,9 +1,10 @@
 //! What stands behind the class `Volunteer`: reads what JavaScript gives, tells the rules
-//! (`engine::house`) what has happened, and has the page (`volunteer.js`) do what they say.
+//! (`engine::supervisor`) what has happened, and has the page (`volunteer.js`) do what they say.
 //!
 //! Anything may call back while it is called: no borrow is kept over a call into JavaScript, and
 //! what the rules say while something is being done is done after it.
 
+use super::error::to_js;
 use super::face::{door, hand_over, now};
 use super::json::{kind_of, says, shown};
 use super::object::{array, as_text, object};
@@ -12,13 +13,13 @@ use super::settings::{
     given_settings, read_settings, require_object, truth, write_limits, write_settings,
 };
 use super::status;
-use crate::engine::channel::Listening;
-use crate::engine::clock::Now;
-use crate::engine::house::{Action, Event, House, HubWord, Order, Word};
-use crate::engine::reason::Reason;
-use crate::engine::status::{State, Status, Tell, Telling};
-use crate::fault::Fault;
 use core::cell::{Cell, RefCell};
+use distcompute_engine::fault::Fault;
+use distcompute_engine::page::channel::Listening;
+use distcompute_engine::page::supervisor::{Action, Event, HubWord, Order, Supervisor, Word};
+use distcompute_engine::reason::Reason;
+use distcompute_engine::status::{State, Status, Tell, Telling};
+use distcompute_engine::time::clock::Now;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -134,7 +135,7 @@ pub fn class() -> JsValue {
 pub fn open(options: &JsValue, page: Page) -> Result<JsValue, JsValue> {
     let cores = page.perform("cores", &U, &U, &U, &U).as_f64();
     let cores = cores.unwrap_or(1.0) as u32;
-    let options = VolunteerOptions::read(options, cores)?;
+    let options = VolunteerOptions::read(options, cores).map_err(|fault| to_js(&fault))?;
     let stages = options
         .stages
         .iter()
@@ -149,7 +150,7 @@ pub fn open(options: &JsValue, page: Page) -> Result<JsValue, JsValue> {
     let blank = status::write(&Status::new(Reason::Stopped, settings));
     page.perform("open", &options.spawn, &setup, &blank, &U);
     let inner = Inner {
-        house: RefCell::new(House::new(settings, false)),
+        supervisor: RefCell::new(Supervisor::new(settings, false)),
         actions: RefCell::default(),
         acting: Cell::new(false),
         page: RefCell::new(Some(page)),
@@ -162,7 +163,7 @@ pub fn open(options: &JsValue, page: Page) -> Result<JsValue, JsValue> {
         if what == "message" {
             return Ok(inner.message());
         }
-        inner.told(&what, &a, &b)?;
+        inner.told(&what, &a, &b).map_err(|fault| to_js(&fault))?;
         Ok(U)
     })))
 }
@@ -170,7 +171,7 @@ pub fn open(options: &JsValue, page: Page) -> Result<JsValue, JsValue> {
 const U: JsValue = JsValue::UNDEFINED;
 
 struct Inner {
-    house: RefCell<House>,
+    supervisor: RefCell<Supervisor>,
     /// What is to be done, in this order, and whether somebody is doing it.
     actions: RefCell<Vec<Action>>,
     acting: Cell<bool>,
@@ -238,7 +239,7 @@ impl Inner {
     fn word(&self, what: &str, given: &JsValue, here: bool) -> Result<Word, Fault> {
         Ok(match what {
             "start" => {
-                if !self.house.borrow().is_running() {
+                if !self.supervisor.borrow().is_running() {
                     self.perform("recount", &U, &U, &U, &U);
                 }
                 Word::Start
@@ -251,7 +252,7 @@ impl Inner {
                 finish: finish(given)?,
             },
             "set" => {
-                let base = *self.house.borrow().settings();
+                let base = *self.supervisor.borrow().settings();
                 require_object(given, "settings")?;
                 let read = if here { given_settings } else { read_settings };
                 let settings = read(given, &base)?;
@@ -268,7 +269,7 @@ impl Inner {
             wall: js_sys::Date::now(),
         };
         let random = js_sys::Math::random();
-        let actions = self.house.borrow_mut().handle(now, random, event);
+        let actions = self.supervisor.borrow_mut().handle(now, random, event);
         self.actions.borrow_mut().extend(actions);
         if self.acting.replace(true) {
             return;
@@ -326,9 +327,9 @@ impl Inner {
     /// Tells listeners and other tabs, where something has changed and it is time.
     fn show(&self) {
         let (computes, reason, problem) = {
-            let house = self.house.borrow();
-            let problem = house.problem().map(JsValue::from_str);
-            (house.computes(), house.reason(), problem)
+            let supervisor = self.supervisor.borrow();
+            let problem = supervisor.problem().map(JsValue::from_str);
+            (supervisor.computes(), supervisor.reason(), problem)
         };
         // What the page knows better than the hub, or the other tab.
         let (state, reason) = reason.map_or((U, U), |reason| {

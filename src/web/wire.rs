@@ -5,13 +5,11 @@ use super::hub::Texts;
 use super::object::{
     Made, amount, array, as_text, field, flag, list, number, object, small, text, whole,
 };
-use crate::call::{Answer, Request, read_alive};
-use crate::engine::{
-    action::{Granted, Hello, Parsed, Session, Sync, Synced, Wire},
-    desk::{Job, Outcome, Text, Ticket},
-    scheduler::Stored,
-};
 use core::cell::RefCell;
+use distcompute_engine::client::call::{Answer, Request, read_alive};
+use distcompute_engine::hub::action::{Granted, Hello, Parsed, Session, Sync, Synced, Wire};
+use distcompute_engine::hub::jobs::{Job, Outcome, Text, Ticket};
+use distcompute_engine::hub::scheduler::Stored;
 use distcompute_protocol::{SYNC_EXTENSION, Stage};
 use js_sys::{Array, JSON, JsString};
 use wasm_bindgen::prelude::*;

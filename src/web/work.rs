@@ -2,7 +2,7 @@
 //! may be called before the WebAssembly is loaded.
 
 use super::face::hand_over;
-use crate::nearest::{nearest, unknown};
+use distcompute_engine::nearest::{nearest, unknown};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]

@@ -10,7 +10,7 @@ import { test } from "node:test";
 
 import { root } from "../../scripts/places.mjs";
 
-/** The tracker's modules, highest first. Those of one line do not import each other either. */
+/** The tracker's modules, highest first. Those in one line do not import each other either. */
 const TRACKER = [
   ["main"],
   ["commands"],
@@ -26,6 +26,16 @@ const TRACKER = [
   ["limited_log"],
   ["rules"],
   ["clock", "random"],
+];
+
+/** The engine's: its machines do not know each other. */
+const ENGINE = [
+  ["page", "hub", "core"],
+  ["client"],
+  ["status"],
+  ["nearest", "reason", "settings"],
+  ["fault"],
+  ["sorted_map", "time"],
 ];
 
 /** The same for the modules within `http`. */
@@ -211,28 +221,30 @@ for (const [folder, crate] of crates) {
   });
 }
 
-test("the tracker's modules import only what stands below them", () => {
-  const files = sources(join(root, "crates", "tracker", "src"));
-  const edges = imports(files, "distcompute_tracker");
-  assert.ok(edges.length > 200, `only ${edges.length} imports were read`);
-  const levels = siblings(edges);
-  for (const [within, order] of [
-    ["", TRACKER],
-    ["http", HTTP],
-  ]) {
-    const modules = Object.keys(files)
-      .map((file) => moduleOf(file).split("::"))
-      .map((names) => (within === "" ? names : names[0] === within ? names.slice(1) : []))
-      .map(([name]) => name)
-      .filter((name) => name !== undefined && name !== "");
-    assert.deepEqual(
-      [...new Set(modules)].sort(),
-      order.flat().sort(),
-      `the order names each module in ${within || "the tracker"} once`,
-    );
-    assert.deepEqual(upwards(levels.get(within), order), []);
-  }
-});
+for (const [crate, least, orders] of [
+  ["tracker", 200, { "": TRACKER, http: HTTP }],
+  ["engine", 50, { "": ENGINE }],
+]) {
+  test(`the modules of the ${crate} import only what stands below them`, () => {
+    const files = sources(join(root, "crates", crate, "src"));
+    const edges = imports(files, `distcompute_${crate}`);
+    assert.ok(edges.length > least, `only ${edges.length} imports were read`);
+    const levels = siblings(edges);
+    for (const [within, order] of Object.entries(orders)) {
+      const modules = Object.keys(files)
+        .map((file) => moduleOf(file).split("::"))
+        .map((names) => (within === "" ? names : names[0] === within ? names.slice(1) : []))
+        .map(([name]) => name)
+        .filter((name) => name !== undefined && name !== "");
+      assert.deepEqual(
+        [...new Set(modules)].sort(),
+        order.flat().sort(),
+        `the order names each module in ${within || crate} once`,
+      );
+      assert.deepEqual(upwards(levels.get(within), order), []);
+    }
+  });
+}
 
 test("a circle is found, however its imports are written", () => {
   const found = (files) => {

@@ -9,11 +9,9 @@ use std::{
     sync::Once,
 };
 
-use distcompute_client::engine::{
-    governor::{Surroundings, Wish},
-    scheduler::Event,
-    settings::Limits,
-};
+use distcompute_engine::hub::governor::{Surroundings, Wish};
+use distcompute_engine::hub::scheduler::Event;
+use distcompute_engine::settings::Limits;
 use distcompute_protocol::Stage;
 use distcompute_tracker::{
     rules::{attempts::WORKING, flags::MAX_SENT_BACK, names, trouble::LONGEST_REST},
@@ -559,7 +557,7 @@ impl Life {
         self.run(last, |life| {
             let mut browsers = life.browsers.iter();
             browsers
-                .all(|it| it.absent || it.world.stopped || it.world.hub.desk().iter().count() == 0)
+                .all(|it| it.absent || it.world.stopped || it.world.hub.table().iter().count() == 0)
         });
         let rounds = self.trackers.borrow().rounds.clone();
         for at in 0..self.browsers.len() {
@@ -567,8 +565,8 @@ impl Life {
             if browser.absent || browser.world.stopped {
                 continue;
             }
-            let desk = browser.world.hub.desk();
-            let left = desk.count(|job| !rounds.contains(&job.number));
+            let table = browser.world.hub.table();
+            let left = table.count(|job| !rounds.contains(&job.number));
             assert_eq!(left, 0, "browser {at} has jobs where all are done");
             if rounds.is_empty() {
                 browser.world.check_texts();

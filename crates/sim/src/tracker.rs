@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use distcompute_client::{call::Answer, engine::action::Hello};
+use distcompute_engine::client::call::Answer;
+use distcompute_engine::hub::action::Hello;
 use distcompute_protocol::{
     ErrorCode, Granted, MAX_SYNC_ITEMS, MAX_SYNC_WANT, OK_TEXT, Rejected, RejectedWhy, Stage,
     SyncAnswer, SyncRequest,

@@ -20,10 +20,9 @@ use axum::{
     http::{Request, header},
 };
 use clap::Parser as _;
-use distcompute_client::{
-    call::{self, Answer, read_alive, read_retry_after},
-    engine::action::Hello,
-};
+use distcompute_engine::client::call;
+use distcompute_engine::client::call::{Answer, read_alive, read_retry_after};
+use distcompute_engine::hub::action::Hello;
 use distcompute_protocol::{
     ERROR_HEADER, ErrorCode, Granted, NewJob, Registration, SYNC_EXTENSION, Stage, SyncAnswer,
 };

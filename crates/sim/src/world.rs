@@ -4,18 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use distcompute_client::{
-    call::Answer,
-    engine::{
-        action::{Action, Got, Granted, Moved, Outgoing, Parsed, Session, Synced, Wire, Write},
-        clock::Now,
-        desk::{Job, Key, Outcome, Place, Text, Ticket},
-        governor::{Surroundings, Wish},
-        reason::Reason,
-        scheduler::{Ended, Event, Inherited, Progress, Report, Scheduler, Stored},
-        settings::{Limits, Settings},
-    },
+use distcompute_engine::client::call::Answer;
+use distcompute_engine::hub::action::{
+    Action, Got, Granted, Moved, Outgoing, Parsed, Session, Synced, Wire, Write,
 };
+use distcompute_engine::hub::governor::{Surroundings, Wish};
+use distcompute_engine::hub::jobs::{Job, Key, Outcome, Place, Text, Ticket};
+use distcompute_engine::hub::scheduler::{
+    Ended, Event, Inherited, Progress, Report, Scheduler, Stored,
+};
+use distcompute_engine::reason::Reason;
+use distcompute_engine::settings::{Limits, Settings};
+use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{Done, Failed, Invalid, Progress as ProgressLine, Stage, SyncRequest};
 
 use crate::tracker::{Asked, Content, Said, Tracker, weigh, weighing};
@@ -1264,7 +1264,7 @@ impl<T: Tracker> World<T> {
                 for key in keys {
                     let job = self
                         .hub
-                        .desk()
+                        .table()
                         .get(key)
                         .expect("a job that is given is there");
                     let task = Task {
@@ -1337,7 +1337,7 @@ impl<T: Tracker> World<T> {
         if self.full && !matches!(write, Write::Delete(_)) {
             self.lossy = true;
             if let (Some(Sabotage::DropWhenFull), Write::Outcome(key)) = (self.sabotage, &write)
-                && let Some(job) = self.hub.desk().get(*key)
+                && let Some(job) = self.hub.table().get(*key)
                 && matches!(job.outcome(), Some(Outcome::Done(_)))
             {
                 self.dropped.insert(job.name());
@@ -1353,7 +1353,7 @@ impl<T: Tracker> World<T> {
                 assert!(was || self.lossy, "{name} is not stored");
             }
             Write::Job(key) | Write::Outcome(key) => {
-                let Some(job) = self.hub.desk().get(key) else {
+                let Some(job) = self.hub.table().get(key) else {
                     return;
                 };
                 let text = |text: &Text| self.texts[&text.id].clone();
@@ -1918,13 +1918,13 @@ impl<T: Tracker> World<T> {
 
     fn check(&mut self) {
         self.steps += 1;
-        let desk = self.hub.desk();
-        let ahead = desk.count(|job| matches!(job.place, Place::Ahead | Place::Queued { .. }));
+        let table = self.hub.table();
+        let ahead = table.count(|job| matches!(job.place, Place::Ahead | Place::Queued { .. }));
         self.most_ahead = self.most_ahead.max(ahead);
-        // Texts: what the desk needs, and what workers have on the way to it.
+        // Texts: what the table needs, and what workers have on the way to it.
         if self.steps.is_multiple_of(16) {
             let mut needed: BTreeSet<u32> = BTreeSet::new();
-            for job in desk.iter() {
+            for job in table.iter() {
                 needed.extend(job.input.map(|text| text.id));
                 if let Some(Outcome::Done(text)) = job.outcome() {
                     needed.insert(text.id);
@@ -1944,10 +1944,10 @@ impl<T: Tracker> World<T> {
         }
     }
 
-    /// No text is left that the desk does not need.
+    /// No text is left that the table does not need.
     pub fn check_texts(&self) {
-        let desk = self.hub.desk();
-        let needed = desk.iter().map(|job| {
+        let table = self.hub.table();
+        let needed = table.iter().map(|job| {
             let done = matches!(job.outcome(), Some(Outcome::Done(_)));
             usize::from(job.input.is_some()) + usize::from(done)
         });
@@ -1983,7 +1983,7 @@ impl<T: Tracker> World<T> {
         if left > 0.0 {
             self.hub_rests_until = self.t + left;
         }
-        self.hub.desk().count(|job| job.outcome().is_none()) > 0
+        self.hub.table().count(|job| job.outcome().is_none()) > 0
     }
 
     /// Whether nothing is to be had although jobs are open: they are withheld from this volunteer, or
@@ -2059,9 +2059,10 @@ impl<T: Tracker> World<T> {
             return;
         }
         let done = |job: &Job| matches!(job.outcome(), Some(Outcome::Done(_)));
-        let desk = self.hub.desk();
-        self.waits.retain(|key, _| desk.get(*key).is_some_and(done));
-        for job in desk.iter().filter(|job| done(job)) {
+        let table = self.hub.table();
+        self.waits
+            .retain(|key, _| table.get(*key).is_some_and(done));
+        for job in table.iter().filter(|job| done(job)) {
             let since = *self.waits.entry(job.key).or_insert(self.t);
             let waited = self.t - since;
             assert!(

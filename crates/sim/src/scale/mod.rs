@@ -152,7 +152,7 @@ fn run_part(scenario: &Scenario, part: u32, parts: u32) -> Course {
     }
     let mut desks = (0, 0);
     for volunteer in &volunteers {
-        let (unfinished, ended) = volunteer.desk();
+        let (unfinished, ended) = volunteer.table();
         desks.0 += unfinished;
         desks.1 += ended;
     }

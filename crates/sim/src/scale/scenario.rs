@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use distcompute_client::engine::settings::{Hours, Limits};
+use distcompute_engine::settings::{Hours, Limits};
 
 use super::dice::Dice;
 

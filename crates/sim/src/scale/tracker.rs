@@ -1,7 +1,7 @@
 //! The tracker as counters: what its ledger would answer where nothing goes wrong, by the ledger's
 //! own rules for when to ask again, and how many requests it can take.
 
-use distcompute_client::engine::action::Sync;
+use distcompute_engine::hub::action::Sync;
 use distcompute_tracker::rules::wait;
 
 use super::scenario::Scenario;

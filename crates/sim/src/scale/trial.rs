@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use distcompute_client::engine::settings::Hours;
+use distcompute_engine::settings::Hours;
 
 use super::{Capacity, Dice, Scenario};
 

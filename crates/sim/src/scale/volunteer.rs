@@ -1,15 +1,13 @@
 //! One browser: the real scheduler, its cores as mere times, and the one request that is under way.
 
-use distcompute_client::{
-    call::Answer,
-    engine::{
-        action::{Action, Got, Granted, Hello, Outgoing, Parsed, Synced, Wire},
-        clock::Now,
-        desk::{Key, Outcome, Text},
-        scheduler::{Ended, Event, Report, Scheduler},
-        settings::Settings,
-    },
+use distcompute_engine::client::call::Answer;
+use distcompute_engine::hub::action::{
+    Action, Got, Granted, Hello, Outgoing, Parsed, Synced, Wire,
 };
+use distcompute_engine::hub::jobs::{Key, Outcome, Text};
+use distcompute_engine::hub::scheduler::{Ended, Event, Report, Scheduler};
+use distcompute_engine::settings::Settings;
+use distcompute_engine::time::clock::Now;
 use distcompute_protocol::Stage;
 
 use super::{
@@ -94,11 +92,11 @@ impl Volunteer {
         ends.chain(answer).fold(self.due, f64::min)
     }
 
-    /// What the hub has on its desk: unfinished jobs, and results.
-    pub(super) fn desk(&self) -> (u64, u64) {
-        let desk = self.hub.desk();
-        let done = desk.count(|job| job.outcome().is_some());
-        let all = desk.count(|_| true);
+    /// What the hub has on its table: unfinished jobs, and results.
+    pub(super) fn table(&self) -> (u64, u64) {
+        let table = self.hub.table();
+        let done = table.count(|job| job.outcome().is_some());
+        let all = table.count(|_| true);
         ((all - done) as u64, done as u64)
     }
 

@@ -1,17 +1,16 @@
 //! What a volunteer's day brings: pauses, stops, other settings, sleep, a closed tab, a new version.
 
-use distcompute_client::call::Answer;
-use distcompute_client::engine::{
-    action::{Action, Got, Hello, Parsed, Session, Synced, Wire},
-    clock::Now,
-    desk::{Outcome, Place, Text, Ticket},
-    governor::Surroundings,
-    governor::Wish,
-    reason::Reason,
-    scheduler::{Counted, Ended, Event, Inherited, Report, Scheduler, Stored},
-    settings::{Limits, Settings},
-    status::{CoreState, State},
+use distcompute_engine::client::call::Answer;
+use distcompute_engine::hub::action::{Action, Got, Hello, Parsed, Session, Synced, Wire};
+use distcompute_engine::hub::governor::{Surroundings, Wish};
+use distcompute_engine::hub::jobs::{Outcome, Place, Text, Ticket};
+use distcompute_engine::hub::scheduler::{
+    Counted, Ended, Event, Inherited, Report, Scheduler, Stored,
 };
+use distcompute_engine::reason::Reason;
+use distcompute_engine::settings::{Limits, Settings};
+use distcompute_engine::status::{CoreState, State};
+use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{Stage, SyncRequest};
 
 use sim::{
@@ -68,7 +67,7 @@ fn finishes(world: &mut World<Model>, within: f64) {
     );
     world.run(5_000.0);
     world.check_texts();
-    assert_eq!(world.hub.desk().iter().count(), 0);
+    assert_eq!(world.hub.table().iter().count(), 0);
 }
 
 /// Every job that was begun was begun so often.
@@ -210,7 +209,7 @@ fn the_job_of_a_worker_that_was_ended_in_a_pause_goes_on_from_its_checkpoint() {
         replaced += actions.iter().filter(replaces).count();
     }
     assert_eq!(replaced, 1);
-    let job = hub.desk().iter().next().expect("it is kept");
+    let job = hub.table().iter().next().expect("it is kept");
     assert_eq!((job.number, &job.place), (5, &Place::Ahead));
     for core_is in [Event::CoreHere(0), Event::CoreUp(0)] {
         assert!(!given(&hub.handle(now, 0.5, core_is)), "it is still paused");
@@ -301,8 +300,8 @@ fn a_pause_takes_what_is_queued_out_of_a_busy_core() {
         let mut world = world(syncs, 60, 2, 50.0);
         world.handler = Box::new(|number, _| Work::of(if number < 20 { 50.0 } else { 60_000.0 }));
         assert!(world.run_until(10_000.0, |world| {
-            let desk = world.hub.desk();
-            let queued = desk.count(|job| matches!(job.place, Place::Queued { .. }));
+            let table = world.hub.table();
+            let queued = table.count(|job| matches!(job.place, Place::Queued { .. }));
             world.running() == 2 && world.begun.len() > 20 && queued > 0
         }));
         pause(&mut world);
@@ -323,20 +322,20 @@ fn of_two_results_of_a_job_that_was_taken_out_of_a_busy_core_the_first_counts() 
         },
     });
     let queued = |world: &World<Model>| {
-        let desk = world.hub.desk();
-        let mut all = desk.iter();
+        let table = world.hub.table();
+        let mut all = table.iter();
         let from = all.find_map(|job| match job.place {
             Place::Running { core, .. } if job.number == 20 => Some(core),
             _ => None,
         })?;
         let behind = Place::Queued { core: from };
-        let job = desk.iter().find(|job| job.place == behind)?;
+        let job = table.iter().find(|job| job.place == behind)?;
         Some((job.key, job.number, from))
     };
     assert!(world.run_until(10_000.0, |world| queued(world).is_some()));
     let (key, number, from) = queued(&world).expect("one is queued");
     assert!(world.run_until(10_000.0, |world| {
-        let job = world.hub.desk().get(key).expect("it is here");
+        let job = world.hub.table().get(key).expect("it is here");
         matches!(job.place, Place::Running { core, .. } if core != from)
     }));
     // The busy core had begun it, before it heard that it shall not, and is done.
@@ -352,7 +351,7 @@ fn of_two_results_of_a_job_that_was_taken_out_of_a_busy_core_the_first_counts() 
         ..Report::default()
     };
     world.tell(Event::Report(from, report));
-    let job = world.hub.desk().get(key).expect("it is here");
+    let job = world.hub.table().get(key).expect("it is here");
     assert_eq!(job.outcome(), Some(&Outcome::Done(data)));
     finishes(&mut world, 100_000.0);
     let status = world.hub.status(world.now());
@@ -555,7 +554,7 @@ fn after_a_sleep_a_sync_comes_before_the_next_job() {
         for at in [10_000.0, 10_700.0, 11_930.0, 12_345.0] {
             let mut world = world(true, 400, 2, 1_500.0);
             world.run(at);
-            assert!(world.hub.desk().count(|job| job.place == Place::Ahead) > 0);
+            assert!(world.hub.table().count(|job| job.place == Place::Ahead) > 0);
             world.sleep(ms);
             let (given, syncs) = (world.given_at.len(), world.tracker.calls["sync"]);
             assert!(world.run_until(60_000.0, |world| world.given_at.len() > given));
@@ -877,8 +876,8 @@ fn only_results_of_an_earlier_visit_count_as_not_delivered() {
         let before = world.hub.status(world.now());
         assert!(before.jobs_done >= 2, "{}", before.jobs_done);
         let ended = |world: &World<Model>| {
-            let desk = world.hub.desk();
-            let mut ended = desk.iter().filter(|job| job.outcome().is_some());
+            let table = world.hub.table();
+            let mut ended = table.iter().filter(|job| job.outcome().is_some());
             ended.next().map(|job| job.number as usize)
         };
         assert!(world.run_until(20_000.0, |world| ended(world).is_some()));

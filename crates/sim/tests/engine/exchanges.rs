@@ -1,13 +1,13 @@
 //! Single exchanges with a tracker, word for word: what the world's tracker would not say so.
 
-use distcompute_client::call::Answer;
-use distcompute_client::engine::{
-    action::{Action, Got, Granted, Hello, Moved, Outgoing, Parsed, Sync, Synced, Wire},
-    clock::Now,
-    desk::{Key, Outcome, Place, Text, Ticket},
-    scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored},
-    settings::{Limits, Settings},
+use distcompute_engine::client::call::Answer;
+use distcompute_engine::hub::action::{
+    Action, Got, Granted, Hello, Moved, Outgoing, Parsed, Sync, Synced, Wire,
 };
+use distcompute_engine::hub::jobs::{Key, Outcome, Place, Text, Ticket};
+use distcompute_engine::hub::scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored};
+use distcompute_engine::settings::{Limits, Settings};
+use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{ErrorCode, Stage};
 
 /// A hub with one core that is up, and what it has said.
@@ -119,7 +119,7 @@ impl Talk {
         for (id, bytes) in (1..).zip(bytes) {
             let keys = self
                 .hub
-                .desk()
+                .table()
                 .iter()
                 .map(|job| job.key)
                 .collect::<Vec<_>>();
@@ -156,7 +156,7 @@ impl Talk {
                 self.answers(id, Parsed::Sync(synced));
                 continue;
             }
-            let left = self.hub.desk().count(|job| job.outcome().is_some());
+            let left = self.hub.table().count(|job| job.outcome().is_some());
             let Some(ms) = self.hub.due_ms(self.now()).filter(|_| left > 0) else {
                 break;
             };
@@ -367,7 +367,7 @@ fn a_new_hub_takes_over_what_cores_work_on_before_it_says_what_it_holds() {
     };
     talk.happens(Event::Met(0, Some((77, stored))));
     talk.happens(Event::CoreUp(0));
-    let place = talk.hub.desk().get(77).map(|job| job.place.clone());
+    let place = talk.hub.table().get(77).map(|job| job.place.clone());
     assert!(
         matches!(place, Some(Place::Running { core: 0, .. })),
         "{place:?}"
@@ -489,7 +489,7 @@ fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
         ));
         talk.answers(id, Parsed::Sync(synced));
         talk.ends(
-            talk.hub.desk().iter().last().expect("a job").key,
+            talk.hub.table().iter().last().expect("a job").key,
             Outcome::Done(Text {
                 id: lease as u32,
                 bytes: 2,

@@ -1,6 +1,6 @@
 //! Networks that lose, double and delay, and what sits between a browser and its tracker.
 
-use distcompute_client::engine::reason::Reason;
+use distcompute_engine::reason::Reason;
 use distcompute_protocol::Stage;
 
 use sim::{
@@ -30,7 +30,7 @@ fn finishes(world: &mut World<Model>, within: f64) {
     );
     world.run(100_000.0);
     world.check_texts();
-    assert_eq!(world.hub.desk().iter().count(), 0);
+    assert_eq!(world.hub.table().iter().count(), 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How busy cores are, and how many requests that takes: on paper, without a machine's noise.
 
-use distcompute_client::engine::reason::Reason;
+use distcompute_engine::reason::Reason;
 use distcompute_protocol::Stage;
 
 use sim::{

@@ -38,7 +38,7 @@ fn refused(syncs: bool, status: u16, sabotage: Option<Sabotage>) {
         world.break_a_rule(sabotage);
     }
     world.run(3.0 * HOUR);
-    let left = world.hub.desk().iter().count();
+    let left = world.hub.table().iter().count();
     assert_eq!(left, 0, "status {status}, sync {syncs}: jobs are left");
     assert!(world.hub.status(world.now()).jobs_done >= 54);
 }

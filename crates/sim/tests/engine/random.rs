@@ -1,10 +1,8 @@
 //! Courses of events that nobody thought of.
 
-use distcompute_client::engine::{
-    governor::{Surroundings, Wish},
-    scheduler::Event,
-    settings::Limits,
-};
+use distcompute_engine::hub::governor::{Surroundings, Wish};
+use distcompute_engine::hub::scheduler::Event;
+use distcompute_engine::settings::Limits;
 use distcompute_protocol::Stage;
 use proptest::prelude::*;
 

@@ -1,0 +1,11 @@
+//! A compute worker, which calls the owner's handler.
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | [`throttle`] | how much of the time it works, when it reports, and how a job has ended |
+//! | [`rest`] | whether an asynchronous handler rests while it is paused |
+//! | [`stack`] | what an error's stack says besides its name and message |
+
+pub mod rest;
+pub mod stack;
+pub mod throttle;

@@ -1,0 +1,144 @@
+//! Whether most jobs fail on this machine, and the errors that a page shows of them.
+
+use crate::status::LastError;
+use crate::time::clock::{Due, Now};
+
+/// So many more failures than results mean that jobs fail on this machine, and so few that they do no
+/// longer.
+const MANY: u32 = 6;
+const FEW: u32 = 3;
+
+/// No more are counted: a few results are enough to recover.
+const MOST: u32 = 14;
+
+/// The first rest after a failure while jobs fail, and the longest.
+const REST_MS: (f64, f64) = (5_000.0, 600_000.0);
+
+/// How jobs go on this machine.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Failing {
+    count: u32,
+    /// Most jobs fail: the error of the first of them.
+    first: Option<LastError>,
+    streak: Option<LastError>,
+    last: Option<LastError>,
+    rest: Option<Due>,
+}
+
+impl Failing {
+    /// A job has failed.
+    pub fn failed(&mut self, account: &str, job: u64, now: Now) {
+        let error = LastError::new(account, job, now.wall);
+        self.count = (self.count + 1).min(MOST);
+        let first = self.streak.get_or_insert_with(|| error.clone());
+        if self.count >= MANY {
+            self.first.get_or_insert_with(|| first.clone());
+            let doubled = 2.0_f64.powi(i32::try_from(self.count - MANY).unwrap_or(0));
+            let ms = (REST_MS.0 * doubled).min(REST_MS.1);
+            self.rest = Some(Due::after(now, ms));
+        }
+        self.last = Some(error);
+    }
+
+    /// A job was done.
+    pub fn done(&mut self) {
+        self.count /= 2;
+        self.rest = None;
+        if self.count < FEW {
+            self.first = None;
+        }
+        if self.count == 0 {
+            self.streak = None;
+        }
+    }
+
+    /// The first error of those because of which jobs fail on this machine, while they do.
+    #[must_use]
+    pub fn first(&self) -> Option<&LastError> {
+        self.first.as_ref()
+    }
+
+    /// The last failure since the start.
+    #[must_use]
+    pub fn last(&self) -> Option<&LastError> {
+        self.last.as_ref()
+    }
+
+    /// How many jobs this machine is to have at most, all cores together.
+    #[must_use]
+    pub fn may_hold(&self, now: Now) -> usize {
+        let rests = self
+            .rest
+            .as_ref()
+            .is_some_and(|rest| rest.left_ms(now) > 0.0);
+        match (&self.first, rests) {
+            (None, _) => usize::MAX,
+            (Some(_), true) => 0,
+            (Some(_), false) => 1,
+        }
+    }
+
+    /// In how many milliseconds a rest is over.
+    #[must_use]
+    pub fn due_ms(&self, now: Now) -> Option<f64> {
+        let left = self.rest.as_ref().map(|rest| rest.left_ms(now));
+        left.filter(|left| *left > 0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: f64) -> Now {
+        Now { wall: ms, mono: ms }
+    }
+
+    #[test]
+    fn most_jobs_fail_until_some_are_done() {
+        let mut jobs = Failing::default();
+        for n in 0..5 {
+            jobs.failed("TypeError: no file", n, at(0.0));
+            assert_eq!(jobs.may_hold(at(0.0)), usize::MAX);
+        }
+        jobs.failed("Error: another", 5, at(0.0));
+        assert_eq!(jobs.first().map(|error| error.job), Some(0));
+        assert_eq!(jobs.last().map(|error| error.job), Some(5));
+        assert_eq!((jobs.may_hold(at(0.0)), jobs.may_hold(at(5_000.0))), (0, 1));
+        for n in 6..100 {
+            jobs.failed("Error: another", n, at(0.0));
+        }
+        assert_eq!(jobs.due_ms(at(0.0)), Some(REST_MS.1));
+        for _ in 0..3 {
+            jobs.done();
+        }
+        assert_eq!((jobs.first(), jobs.may_hold(at(0.0))), (None, usize::MAX));
+        assert!(jobs.last().is_some(), "a page may still want to show it");
+    }
+
+    #[test]
+    fn a_failure_now_and_then_is_no_trouble() {
+        let mut jobs = Failing::default();
+        for n in 0..1_000 {
+            jobs.failed("x", n, at(0.0));
+            jobs.done();
+        }
+        assert_eq!(jobs.first(), None);
+    }
+
+    #[test]
+    fn a_name_is_told_from_what_an_error_says() {
+        for (account, name, message) in [
+            ("RangeError: bad range\n  at x", "RangeError", "bad range"),
+            ("no name here: at all", "Error", "no name here: at all"),
+            ("{\"code\":5}", "Error", "{\"code\":5}"),
+            ("", "Error", ""),
+        ] {
+            let error = LastError::new(account, 1, 0.0);
+            assert_eq!(
+                (error.name.as_str(), error.message.as_str()),
+                (name, message)
+            );
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The jobs in this browser, each from the moment when it was granted until the tracker has taken
+//! what became of it. Texts are kept by whoever runs these rules; here they have a number and a size.
+
+use crate::sorted_map::SortedMap;
+use crate::time::clock::Now;
+
+/// A job in this browser. Never used twice.
+pub type Key = u32;
+
+/// A text that the shell keeps, an input or an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text {
+    /// What the shell knows it by.
+    pub id: u32,
+    /// How many bytes it takes in a request, at most.
+    pub bytes: u32,
+}
+
+/// The right to hand a job's result in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ticket {
+    /// A lease of `sync`.
+    Lease(String),
+    /// The first protocol knows no leases: the registration that holds the job, by its token.
+    Token(String),
+}
+
+impl Ticket {
+    /// The secret text itself, which is also what the job is stored under.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Lease(text) | Self::Token(text) => text,
+        }
+    }
+}
+
+/// What became of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its output.
+    Done(Text),
+    /// Its input is bad, and why.
+    Invalid(String),
+    /// The work did not succeed, and why.
+    Failed(String),
+    /// It is put back unfinished.
+    Released,
+}
+
+/// Where a job is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Place {
+    /// On the table, for whichever core is free first.
+    Ahead,
+    /// In a core's own queue, not started.
+    Queued {
+        /// Which core.
+        core: u32,
+    },
+    /// A core works on it.
+    Running {
+        /// Which core.
+        core: u32,
+        /// Since when.
+        since: Now,
+    },
+    /// The work has ended; the tracker has not taken the outcome yet.
+    Ended {
+        /// What became of it.
+        outcome: Outcome,
+        /// Since when it waits.
+        since: Now,
+        /// Whether a request that carries it is under way.
+        sent: bool,
+        /// Whether it has been written to storage.
+        stored: bool,
+    },
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// What it is known by here.
+    pub key: Key,
+    /// The link that it came by, counted from 0.
+    pub link: usize,
+    /// Its number at the tracker.
+    pub number: u64,
+    /// How often it was handed out at this stage.
+    pub attempt: u32,
+    /// The right to hand its result in.
+    pub ticket: Ticket,
+    /// Its input. `None`: `null`, as old trackers may say.
+    pub input: Option<Text>,
+    /// Where it is.
+    pub place: Place,
+    /// Whether it has a checkpoint in storage, so that it can go on later.
+    pub resumable: bool,
+    /// Whether it is a result of an earlier visit.
+    pub restored: bool,
+    /// Whether it was taken out of a busy core, which may have begun it.
+    pub taken: bool,
+}
+
+impl Job {
+    /// The core that has it, started or not.
+    #[must_use]
+    pub fn core(&self) -> Option<u32> {
+        match self.place {
+            Place::Queued { core } | Place::Running { core, .. } => Some(core),
+            _ => None,
+        }
+    }
+
+    /// What became of it, where the work has ended.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.place {
+            Place::Ended { outcome, .. } => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// Whether it has an outcome that no request carries.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        matches!(self.place, Place::Ended { sent: false, .. })
+    }
+
+    /// What it is stored under.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.ticket.text().to_owned()
+    }
+}
+
+/// All jobs in this browser.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JobTable {
+    jobs: SortedMap<Job>,
+    last: Key,
+    /// Texts that nobody needs any more, and stored jobs that are over.
+    pub freed: Vec<Text>,
+    /// What is to be deleted from storage.
+    pub forgotten: Vec<String>,
+}
+
+impl JobTable {
+    /// Puts a job on the table.
+    pub fn add(
+        &mut self,
+        link: usize,
+        number: u64,
+        attempt: u32,
+        ticket: Ticket,
+        input: Option<Text>,
+    ) -> Key {
+        self.last += 1;
+        let key = self.last;
+        let job = Job {
+            key,
+            link,
+            number,
+            attempt,
+            ticket,
+            input,
+            place: Place::Ahead,
+            resumable: false,
+            restored: false,
+            taken: false,
+        };
+        self.jobs.insert(key, job);
+        key
+    }
+
+    /// Keys from here on are larger: no two hubs of a page may call their jobs the same.
+    pub fn count_from(&mut self, first: Key) {
+        self.last = first;
+    }
+
+    /// A job becomes known by another key, one that somebody else has given it.
+    pub fn rename(&mut self, from: Key, to: Key) {
+        if let Some(mut job) = self.jobs.remove(from) {
+            // No two hubs give the same key; whoever says so all the same takes it.
+            self.remove(to);
+            job.key = to;
+            // Requests that are under way know it by the key before: it is sent again, which is harmless.
+            if let Place::Ended { sent, .. } = &mut job.place {
+                *sent = false;
+            }
+            self.jobs.insert(to, job);
+        }
+    }
+
+    /// A job.
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<&Job> {
+        self.jobs.get(key)
+    }
+
+    /// A job, to be changed.
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut Job> {
+        self.jobs.get_mut(key)
+    }
+
+    /// All jobs, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
+    }
+
+    /// All jobs, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Job> {
+        self.jobs.iter_mut().map(|(_, job)| job)
+    }
+
+    /// The keys of the jobs of which `which` is true, oldest first.
+    pub fn keys(&self, which: impl Fn(&Job) -> bool) -> Vec<Key> {
+        let jobs = self.iter().filter(|job| which(job));
+        jobs.map(|job| job.key).collect()
+    }
+
+    /// How many jobs are as `which` says.
+    pub fn count(&self, which: impl Fn(&Job) -> bool) -> usize {
+        self.iter().filter(|job| which(job)).count()
+    }
+
+    /// The job whose right is `ticket`.
+    #[must_use]
+    pub fn by_ticket(&self, ticket: &str) -> Option<Key> {
+        let mut jobs = self.iter();
+        jobs.find(|job| job.ticket.text() == ticket)
+            .map(|job| job.key)
+    }
+
+    /// The next job for a free core: one with a checkpoint first, then by preference of the stages,
+    /// then the oldest.
+    #[must_use]
+    pub fn next(&self) -> Option<Key> {
+        let ahead = self.iter().filter(|job| job.place == Place::Ahead);
+        ahead
+            .min_by_key(|job| (!job.resumable, job.link, job.key))
+            .map(|job| job.key)
+    }
+
+    /// The work on a job has ended. What has ended before stays as it ended.
+    pub fn end(&mut self, key: Key, outcome: Outcome, now: Now) {
+        let Some(job) = self.jobs.get_mut(key) else {
+            self.free(&outcome);
+            return;
+        };
+        if let Place::Ended { .. } = job.place {
+            self.free(&outcome);
+            return;
+        }
+        job.place = Place::Ended {
+            outcome,
+            since: now,
+            sent: false,
+            stored: false,
+        };
+    }
+
+    /// A job is put back, whatever became of it, unless that is being said already.
+    pub fn withdraw(&mut self, key: Key) {
+        let job = self.jobs.get_mut(key);
+        if let Some(Place::Ended {
+            outcome,
+            sent: false,
+            ..
+        }) = job.map(|job| &mut job.place)
+        {
+            let was = std::mem::replace(outcome, Outcome::Released);
+            self.free(&was);
+        }
+    }
+
+    /// A job of whose outcome nobody need hear any more.
+    pub fn remove(&mut self, key: Key) -> Option<Box<Job>> {
+        let job = self.jobs.remove(key)?;
+        self.freed.extend(job.input);
+        let mut stored = job.resumable;
+        if let Place::Ended {
+            outcome, stored: s, ..
+        } = &job.place
+        {
+            stored |= s;
+            self.free(outcome);
+        }
+        if stored {
+            self.forgotten.push(job.name());
+        }
+        Some(job)
+    }
+
+    fn free(&mut self, outcome: &Outcome) {
+        if let Outcome::Done(text) = outcome {
+            self.freed.push(*text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_that_gets_another_key_is_sent_again() {
+        let mut table = JobTable::default();
+        let key = table.add(0, 7, 1, Ticket::Lease("1-x".to_owned()), None);
+        table.end(key, Outcome::Released, Now::default());
+        if let Some(Place::Ended { sent, .. }) = table.get_mut(key).map(|job| &mut job.place) {
+            *sent = true;
+        }
+        table.rename(key, 99);
+        assert!(table.get(99).is_some_and(Job::is_unsent));
+    }
+}

@@ -1,0 +1,597 @@
+//! The dialect of the first protocol: a registration holds one job at most, and each call is about
+//! one. So a core needs several registrations, to fetch and hand in with while it works.
+
+use distcompute_protocol::{ErrorCode, MAX_PROGRESS, cut};
+
+use crate::client::call::Call;
+use crate::fault::{Code, Fault};
+use crate::hub::action::{Action, Got, Moved, Parsed, Wire};
+use crate::hub::jobs::{Job, JobTable, Key, Outcome, Place, Ticket};
+use crate::hub::session::refusals::{Blame, Refusals};
+use crate::hub::session::{
+    Ask, Common, Ids, PATIENCE_MS, Word, is_unknown, register, too_large, word,
+};
+use crate::time::clock::{Due, Now};
+
+/// Registrations that a core has at least: one that works and one to fetch ahead with.
+const SEATS_LEAST: f64 = 2.0;
+
+/// And at most: a browser opens six connections to one host.
+const SEATS_MOST: f64 = 4.0;
+
+/// How long it takes until a core's result, or its next job, has come over.
+const REPORT_MS: f64 = 15.0;
+
+/// Registrations in all.
+const SEATS_IN_ALL: usize = 64;
+
+/// The first wait where no job is open, and the longest.
+const DRY_MS: (f64, f64) = (3_000.0, 60_000.0);
+
+/// How often a worker that waits or works long lets itself be heard of, and is asked for: the tracker
+/// forgets those that it has not heard of for two hours.
+const ALIVE_MS: f64 = 600_000.0;
+
+/// A result of so many bytes may fail for its size.
+const LARGE: u32 = 200_000;
+
+/// Numbers of jobs that are remembered as not for this browser.
+const REFUSED: usize = 256;
+
+/// So often a job may fail here.
+const FAILURES: usize = 3;
+
+/// Adds the number of a job; the oldest one makes room.
+fn remember(numbers: &mut Vec<u64>, number: u64) {
+    if numbers.len() >= REFUSED {
+        numbers.remove(0);
+    }
+    numbers.push(number);
+}
+
+fn failures(failing: &[u64], number: u64) -> usize {
+    failing.iter().filter(|of| **of == number).count()
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Seat {
+    token: String,
+    /// When it was last heard of.
+    heard: Now,
+    /// Whether that was a word of progress; then it is the turn of a question.
+    told: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Flight {
+    id: u32,
+    sent: Now,
+    token: String,
+    what: What,
+    /// When its answer began.
+    begun: Option<Now>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum What {
+    Register,
+    NewJob,
+    /// `completeJob` or `flagInvalidData`.
+    Settle(Key),
+    Progress,
+    Validate,
+    /// With the job that it puts back.
+    Bye(Option<Key>),
+}
+
+/// The state of the dialect.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Calls {
+    seats: Vec<Seat>,
+    flights: Vec<Flight>,
+    dry_s: i32,
+    refused: Vec<u64>,
+    /// Numbers of jobs that failed here, once for each time.
+    failing: Vec<u64>,
+    failed: Option<Now>,
+    refusals: Refusals,
+    /// Whether to find out why a request was not answered.
+    probe: bool,
+    left: bool,
+}
+
+impl Calls {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn add(&mut self, token: String, heard: Now) {
+        let told = false;
+        self.seats.push(Seat { token, heard, told });
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.flights.is_empty()
+    }
+
+    /// More of an answer has come.
+    pub(super) fn moved(&mut self, common: &mut Common, now: Now, id: u32, moved: Moved) -> bool {
+        let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) else {
+            return false;
+        };
+        if flight.begun.is_none() {
+            flight.begun = Some(now);
+            common.line.began(moved.up, now.mono - flight.sent.mono);
+        }
+        true
+    }
+
+    fn is_flying(&self, token: &str) -> bool {
+        self.flights.iter().any(|flight| flight.token == token)
+    }
+
+    /// How many registrations serve so many cores: while one job runs, others are handed in and
+    /// fetched, which takes an answer each.
+    fn seats_for(common: &Common, cores: usize) -> usize {
+        let answers = 2.0 * (common.answer_ms.get().unwrap_or(0.0) + REPORT_MS);
+        let each = match common.job_ms.get() {
+            Some(job_ms) => (1.0 + answers / job_ms.max(1.0)).ceil(),
+            None => SEATS_LEAST,
+        };
+        let each = each.clamp(SEATS_LEAST, SEATS_MOST) as usize;
+        (cores * each).min(SEATS_IN_ALL)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
+    fn fly(
+        &mut self,
+        common: &Common,
+        now: Now,
+        token: &str,
+        what: What,
+        wire: Wire,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) {
+        let large = matches!(&wire, Wire::Complete { data, .. } if data.bytes >= LARGE);
+        let probe = large || self.probe;
+        let bytes = match &wire {
+            Wire::Complete { data, .. } => f64::from(data.bytes),
+            _ => 0.0,
+        };
+        let id = ids.send_within(PATIENCE_MS, common.upload_ms(bytes), probe, wire, out);
+        self.flights.push(Flight {
+            id,
+            sent: now,
+            token: token.to_owned(),
+            what,
+            begun: None,
+        });
+    }
+
+    pub(super) fn pump(
+        &mut self,
+        common: &Common,
+        now: Now,
+        ask: &Ask,
+        table: &mut JobTable,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) {
+        if self.left {
+            return;
+        }
+        self.probe = common.shall_probe() || self.refusals.are_unproven();
+        self.know_tokens(common, table);
+        self.refusals.retain(|key| table.get(key).is_some());
+        let asking = |flight: &&Flight| matches!(flight.what, What::NewJob | What::Register);
+        let mut want = ask
+            .want
+            .saturating_sub(self.flights.iter().filter(asking).count());
+        // After a "no" one asks for all.
+        let once = common.dry.is_some();
+        if !common.may_ask(now) || (once && self.flights.iter().any(|f| asking(&f))) {
+            want = 0;
+        }
+        let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
+        for token in tokens {
+            if self.is_flying(&token) {
+                continue;
+            }
+            let key = table.by_ticket(&token);
+            let settles =
+                key.is_some_and(|key| self.settle(common, now, &token, key, table, ids, out));
+            if settles || self.speak(common, now, &token, key, ask, ids, out) {
+                continue;
+            }
+            if key.is_none() && want > 0 {
+                want = if once { 0 } else { want - 1 };
+                let wire = Wire::NewJob {
+                    token: token.clone(),
+                };
+                self.fly(common, now, &token, What::NewJob, wire, ids, out);
+            }
+        }
+        let registering = |f: &&Flight| f.what == What::Register;
+        let registering = self.flights.iter().filter(registering).count();
+        let wanted = Self::seats_for(common, ask.cores);
+        if want > 0 && registering == 0 && self.seats.len() < wanted {
+            self.fly(common, now, "", What::Register, register(common), ids, out);
+        }
+    }
+
+    /// Jobs that come from storage name registrations that this hub has not made.
+    fn know_tokens(&mut self, common: &Common, table: &JobTable) {
+        for job in table.iter().filter(|job| job.link == common.index) {
+            if let Ticket::Token(token) = &job.ticket
+                && self.seats.iter().all(|seat| seat.token != *token)
+            {
+                // The tracker may have forgotten it meanwhile, so that is asked first.
+                let (token, heard) = (token.clone(), Now::default());
+                self.seats.push(Seat {
+                    token,
+                    heard,
+                    told: true,
+                });
+            }
+        }
+    }
+
+    /// Hands in what became of a job.
+    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
+    fn settle(
+        &mut self,
+        common: &Common,
+        now: Now,
+        token: &str,
+        key: Key,
+        table: &mut JobTable,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let Some(job) = table.get_mut(key) else {
+            return false;
+        };
+        if self.refusals.has(key) && self.refusals.due(now, |due| due == key).is_none() {
+            return false;
+        }
+        let number = job.number;
+        let Place::Ended { outcome, sent, .. } = &mut job.place else {
+            return false;
+        };
+        *sent = true;
+        let token = token.to_owned();
+        let (what, wire) = match outcome {
+            Outcome::Done(data) => {
+                let data = *data;
+                let token = token.clone();
+                (
+                    What::Settle(key),
+                    Wire::Complete {
+                        token,
+                        number,
+                        data,
+                    },
+                )
+            }
+            Outcome::Invalid(_) => {
+                let token = token.clone();
+                (What::Settle(key), Wire::Flag { token, number })
+            }
+            // There is no call for a failure, and forgetting the worker puts its job back. One that
+            // always fails would come and go for ever: its worker falls silent, which our trackers
+            // count, and which keeps the job from everybody for as long as a worker is waited for.
+            Outcome::Failed(_) if failures(&self.failing, number) + 1 >= FAILURES => {
+                self.seats.retain(|seat| seat.token != token);
+                table.remove(key);
+                return true;
+            }
+            Outcome::Failed(_) | Outcome::Released => {
+                let token = token.clone();
+                (What::Bye(Some(key)), Wire::Bye { token })
+            }
+        };
+        if matches!(outcome, Outcome::Failed(_) | Outcome::Invalid(_))
+            && !self.refused.contains(&number)
+        {
+            // An old tracker may hand it out to whoever has just put it back.
+            remember(&mut self.refused, number);
+        }
+        self.fly(common, now, &token, what, wire, ids, out);
+        true
+    }
+
+    /// Sends progress, or lets the tracker hear of a worker that has long been silent.
+    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
+    fn speak(
+        &mut self,
+        common: &Common,
+        now: Now,
+        token: &str,
+        key: Option<Key>,
+        ask: &Ask,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let line = ask.progress.iter().find(|(of, _)| Some(*of) == key);
+        let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) else {
+            return false;
+        };
+        // Whether the tracker answers other calls than the one that was refused.
+        let unproven =
+            key.is_some_and(|key| self.refusals.has(key)) && self.refusals.are_unproven();
+        seat.told |= unproven;
+        let silent = unproven || now.since(seat.heard) >= ALIVE_MS;
+        if line.is_none() && !silent {
+            return false;
+        }
+        seat.heard = now;
+        let token = token.to_owned();
+        let (what, wire) = if silent && seat.told && key.is_some() {
+            // An old tracker takes progress of a worker that it has forgotten.
+            seat.told = false;
+            let of = token.clone();
+            (What::Validate, Wire::Validate { token: of })
+        } else {
+            seat.told = true;
+            let said = match (line, key) {
+                (Some((_, text)), _) => text.as_str(),
+                (None, Some(_)) => "Working",
+                (None, None) => "Waiting for a job",
+            };
+            let text = cut(said, MAX_PROGRESS);
+            let of = token.clone();
+            (What::Progress, Wire::Progress { token: of, text })
+        };
+        self.fly(common, now, &token, what, wire, ids, out);
+        true
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
+    pub(super) fn answered(
+        &mut self,
+        common: &mut Common,
+        now: Now,
+        random: f64,
+        id: u32,
+        got: Got,
+        table: &mut JobTable,
+    ) -> Option<Got> {
+        let Some(at) = self.flights.iter().position(|flight| flight.id == id) else {
+            return Some(got);
+        };
+        let Flight {
+            sent, token, what, ..
+        } = self.flights.remove(at);
+        let call = match what {
+            What::Register => {
+                if let Some(hello) = common.registered(now, random, sent, got) {
+                    self.add(hello.token, now);
+                }
+                return None;
+            }
+            What::NewJob => Call::NewJob,
+            What::Settle(key) => match table.get(key).and_then(Job::outcome) {
+                Some(Outcome::Invalid(_)) => Call::FlagInvalidData,
+                _ => Call::CompleteJob,
+            },
+            What::Progress => Call::UpdateProgress,
+            What::Validate => Call::ValidateWorker,
+            What::Bye(_) => Call::Bye,
+        };
+        if what == What::NewJob
+            && let Some(at) = self.seats.iter().position(|seat| seat.token == token)
+        {
+            // Each asks in turn: one whose answer was lost may hold a job without knowing it, and
+            // asking again puts that back.
+            let seat = self.seats.remove(at);
+            self.seats.push(seat);
+        }
+        let word = word(call, got);
+        if !matches!(word, Word::Later { .. }) {
+            self.refusals.answered();
+        }
+        match (word, what) {
+            (
+                Word::Later {
+                    fault,
+                    retry_after_ms,
+                    blame,
+                },
+                _,
+            ) => {
+                if let What::Settle(key) | What::Bye(Some(key)) = what
+                    && let Some(job) = table.get_mut(key)
+                    && let Place::Ended { sent, .. } = &mut job.place
+                {
+                    *sent = false;
+                }
+                if let What::Settle(key) = what
+                    && blame != Blame::None
+                    && self.refusals.add(now, key, blame)
+                {
+                    let why = format!("It was refused again and again: {}", fault.message);
+                    common.give_up(table, key, &why);
+                }
+                self.failed(common, now, random, sent, retry_after_ms, fault);
+            }
+            (word, What::Bye(key)) => {
+                if !matches!(word, Word::Refused(_)) {
+                    common.answered(now, sent, 0.0);
+                }
+                self.seats.retain(|seat| seat.token != token);
+                let job = key.and_then(|key| table.remove(key));
+                if let Some(job) = job
+                    && matches!(job.outcome(), Some(Outcome::Failed(_)))
+                {
+                    remember(&mut self.failing, job.number);
+                }
+            }
+            (Word::Refused(fault), _) if is_unknown(&fault) => {
+                self.forget(common, &token, table);
+            }
+            (word, What::NewJob) => {
+                self.new_job(common, now, random, sent, &token, word, table);
+            }
+            (word, What::Settle(key)) => {
+                Self::settled(common, now, sent, key, word, table);
+                self.heard(&token, now);
+            }
+            (Word::Done(Parsed::Alive(false)), _) => self.forget(common, &token, table),
+            _ => common.answered(now, sent, 0.0),
+        }
+        None
+    }
+
+    fn heard(&mut self, token: &str, now: Now) {
+        if let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) {
+            seat.heard = now;
+        }
+    }
+
+    fn failed(
+        &mut self,
+        common: &mut Common,
+        now: Now,
+        random: f64,
+        sent: Now,
+        retry_after_ms: Option<u32>,
+        fault: Fault,
+    ) {
+        // Requests that were under way together fail together, which is one failure.
+        if self.failed.is_some_and(|failed| sent.since(failed) <= 0.0) {
+            return;
+        }
+        self.failed = Some(now);
+        common.failed(now, random, retry_after_ms, fault);
+    }
+
+    /// The tracker does not know this worker, or no longer: what it held is somebody else's.
+    fn forget(&mut self, common: &mut Common, token: &str, table: &mut JobTable) {
+        self.seats.retain(|seat| seat.token != token);
+        let job = table.by_ticket(token).and_then(|key| table.remove(key));
+        if let Some(job) = job.filter(|job| matches!(job.outcome(), Some(Outcome::Done(_)))) {
+            common.rejected += 1;
+            common.undelivered += u32::from(job.restored);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
+    fn new_job(
+        &mut self,
+        common: &mut Common,
+        now: Now,
+        random: f64,
+        sent: Now,
+        token: &str,
+        word: Word,
+        table: &mut JobTable,
+    ) {
+        match word {
+            Word::Done(Parsed::Job { number, data }) => {
+                common.answered(now, sent, 0.0);
+                self.heard(token, now);
+                let ticket = Ticket::Token(token.to_owned());
+                let key = table.add(common.index, number, 1, ticket, data);
+                if let Some(at) = self.refused.iter().position(|of| *of == number) {
+                    // Once; then there is nobody else who would take it.
+                    self.refused.remove(at);
+                    table.end(key, Outcome::Released, now);
+                    common.dry = Some(Due::after(now, DRY_MS.0));
+                } else {
+                    common.dry = None;
+                    self.dry_s = 0;
+                }
+            }
+            Word::Refused(fault) if fault.code == Code::Tracker(ErrorCode::NoJobs) => {
+                common.answered(now, sent, 0.0);
+                self.wait(common, now, random);
+            }
+            Word::Refused(fault) => common.failed(now, random, None, fault),
+            _ => {
+                let fault = Fault::bad_answer("The tracker's answer to newJob holds no job.");
+                common.failed(now, random, None, fault);
+            }
+        }
+    }
+
+    fn wait(&mut self, common: &mut Common, now: Now, random: f64) {
+        let wait = (DRY_MS.0 * 1.5_f64.powi(self.dry_s.min(20))).min(DRY_MS.1);
+        self.dry_s += 1;
+        common.dry = Some(Due::after(now, wait * (0.6 + 0.4 * random)));
+    }
+
+    fn settled(
+        common: &mut Common,
+        now: Now,
+        sent: Now,
+        key: Key,
+        word: Word,
+        table: &mut JobTable,
+    ) {
+        common.answered(now, sent, 0.0);
+        match word {
+            Word::Refused(fault) => {
+                let output = match table.get(key).and_then(Job::outcome) {
+                    Some(Outcome::Done(text)) => Some(*text),
+                    _ => None,
+                };
+                // What the tracker will never take becomes a failure.
+                let why = match fault.code {
+                    Code::Tracker(ErrorCode::TooLarge) => Some(too_large(output, common)),
+                    Code::Tracker(ErrorCode::InvalidRequest) => Some(fault.message),
+                    _ => None,
+                };
+                if why.is_some_and(|why| common.give_up(table, key, &why)) {
+                    return;
+                }
+                common.rejected += 1;
+                common.undelivered += u32::from(table.get(key).is_some_and(|job| job.restored));
+            }
+            _ => {
+                let outcome = table.get(key).and_then(Job::outcome);
+                common.accepted += u32::from(matches!(outcome, Some(Outcome::Done(_))));
+            }
+        }
+        table.remove(key);
+    }
+
+    pub(super) fn farewell(&self, table: &JobTable) -> Vec<Wire> {
+        let seats = self.seats.iter().filter(|seat| {
+            let job = table.by_ticket(&seat.token).and_then(|key| table.get(key));
+            job.is_none_or(|job| !job.resumable && job.outcome().is_none())
+        });
+        let bye = |seat: &Seat| Wire::Bye {
+            token: seat.token.clone(),
+        };
+        seats.map(bye).collect()
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        common: &Common,
+        now: Now,
+        table: &JobTable,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        self.left = true;
+        let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
+        for token in tokens {
+            // One whose result was not taken may take it at the next visit.
+            if !self.is_flying(&token) && table.by_ticket(&token).is_none() {
+                let wire = Wire::Bye {
+                    token: token.clone(),
+                };
+                self.fly(common, now, &token, What::Bye(None), wire, ids, out);
+            }
+        }
+        self.is_busy()
+    }
+
+    pub(super) fn due_ms(&self, now: Now) -> Option<f64> {
+        let silent = |seat: &Seat| ALIVE_MS - now.since(seat.heard);
+        let due = self.seats.iter().map(silent).filter(|ms| *ms > 0.0);
+        due.chain(self.refusals.due_ms(now)).reduce(f64::min)
+    }
+}

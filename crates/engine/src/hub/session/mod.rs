@@ -1,0 +1,613 @@
+//! How one stage's jobs come and go. Two dialects, one interface: `sync`, and the calls of the first
+//! protocol for trackers that know no other.
+
+mod legacy;
+mod refusals;
+mod retry;
+mod sync;
+
+use distcompute_protocol::{ErrorCode, Stage};
+
+use crate::client::call::{Call, Meaning, TOO_LARGE};
+use crate::client::probe;
+use crate::client::probe::Finding;
+use crate::fault::{Code, Fault, Kind};
+use crate::hub::action::{Action, Got, Hello, Moved, Outgoing, Parsed, Session, Wire};
+use crate::hub::jobs::{Job, JobTable, Key, Outcome, Place, Text, Ticket};
+use crate::hub::session::legacy::Calls;
+use crate::hub::session::sync::Syncs;
+use crate::hub::speed::{Line, Mean};
+use crate::time::clock::{Due, Now};
+
+use crate::hub::session::refusals::Blame;
+use crate::hub::session::retry::{PATIENCE_MS, Usual, spread_ms};
+
+pub use crate::hub::session::retry::Retry;
+
+/// The longest usual time between two requests where the tracker has not said.
+const WAIT_MS: f64 = 60_000.0;
+
+/// No request is given more time than this before its answer begins.
+const MOST_UPLOAD_MS: f64 = 3_600_000.0;
+
+/// What is learnt of the time that answers take is not more than this.
+const LONG_ANSWER_MS: f64 = 120_000.0;
+
+/// No tracker means a shorter lease.
+const LEAST_LEASE_MS: f64 = 5_000.0;
+
+/// What the scheduler would have a link do.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ask {
+    /// How many more jobs could be held.
+    pub want: usize,
+    /// Whether jobs run out so soon that they must be asked for now.
+    pub low: bool,
+    /// Whether outcomes should go out at once.
+    pub hurry: bool,
+    /// How many jobs wait for a core, and in how many milliseconds all of them are likely to be done.
+    pub ahead: (usize, f64),
+    /// How many cores work for this link at most.
+    pub cores: usize,
+    /// Progress that is due, by job.
+    pub progress: Vec<(Key, String)>,
+    /// Bytes of inputs that there is still memory for.
+    pub room: f64,
+    /// What the setup throws, where no core gets ready.
+    pub setup_failed: Option<String>,
+}
+
+/// What every dialect knows of its tracker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Common {
+    /// Its place among the links.
+    pub index: usize,
+    /// The stage.
+    pub stage: Stage,
+    /// Under which name.
+    pub nickname: String,
+    /// How long an outcome waits for others to share its request with.
+    pub linger_ms: f64,
+    /// What the tracker said last when it registered a worker.
+    pub hello: Option<Hello>,
+    /// How long answers take.
+    pub answer_ms: Mean,
+    /// How long jobs take.
+    pub job_ms: Mean,
+    /// What the line to the tracker carries.
+    pub line: Line,
+    /// When the last request that was answered had been sent, the time between two of them, and the
+    /// longest that there should be.
+    asked: Option<Now>,
+    gap_ms: Mean,
+    longest_ms: f64,
+    /// No job was open; not asked before this.
+    pub dry: Option<Due>,
+    /// Whether the tracker answers, and when it is tried again if not.
+    pub retry: Retry,
+    /// The version that was named first: that of the script that runs, which has just been loaded.
+    pub version: Option<String>,
+    /// The tracker has named another version than at first.
+    pub renewed: bool,
+    /// Results that the tracker took.
+    pub accepted: u32,
+    /// Results that it did not want.
+    pub rejected: u32,
+    /// Those of them that were of an earlier visit.
+    pub undelivered: u32,
+    /// Results that cannot be handed in: too large, or refused again and again.
+    pub unfit: u32,
+    /// What ended the link for good.
+    pub fatal: Option<Fault>,
+}
+
+/// One stage's way to the tracker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Link {
+    /// What both dialects know.
+    pub common: Common,
+    dialect: Dialect,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Dialect {
+    /// Nobody has registered yet.
+    Unknown {
+        flight: Option<(u32, Now)>,
+    },
+    Sync(Syncs),
+    Calls(Calls),
+}
+
+/// Numbers for requests.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ids(u32);
+
+impl Ids {
+    /// Sends a request whose body is short.
+    fn send(&mut self, wire: Wire, out: &mut Vec<Action>) -> u32 {
+        self.send_within(PATIENCE_MS, 0.0, false, wire, out)
+    }
+
+    /// `patience_ms` is for the answer's first byte and then for each that follows, `upload_ms` for
+    /// the body before. A transfer that goes on is never ended, however long it takes.
+    fn send_within(
+        &mut self,
+        patience_ms: f64,
+        upload_ms: f64,
+        probe: bool,
+        wire: Wire,
+        out: &mut Vec<Action>,
+    ) -> u32 {
+        self.0 = self.0.wrapping_add(1);
+        let id = self.0;
+        out.push(Action::Send(Outgoing {
+            id,
+            wire,
+            limit_ms: (patience_ms + upload_ms).min(MOST_UPLOAD_MS) as u32,
+            stall_ms: patience_ms as u32,
+            probe,
+        }));
+        id
+    }
+}
+
+/// What an answer comes to.
+enum Word {
+    /// It worked, and this is in it.
+    Done(Parsed),
+    /// It had worked before.
+    DoneBefore,
+    /// Not now.
+    Later {
+        fault: Fault,
+        retry_after_ms: Option<u32>,
+        /// Whether what it carried is the reason.
+        blame: Blame,
+    },
+    /// The tracker refuses.
+    Refused(Fault),
+}
+
+/// What came of a request of this kind.
+fn word(call: Call, got: Got) -> Word {
+    let later = |code, text: String| Word::Later {
+        fault: Fault::new(Kind::Unreachable, code, text),
+        retry_after_ms: None,
+        blame: Blame::None,
+    };
+    match got {
+        Got::NotReached(what) => later(Code::Unreachable, what),
+        Got::Found(finding, fault) => Word::Later {
+            fault,
+            retry_after_ms: None,
+            blame: match finding {
+                Finding::Here => Blame::Likely,
+                _ => Blame::None,
+            },
+        },
+        Got::TimedOut => later(Code::Timeout, "No answer came in time.".to_owned()),
+        Got::Answered(answer, parsed) => match (call.meaning(&answer), parsed) {
+            (Meaning::Done, Parsed::Unreadable(why)) => later(Code::BadAnswer, why),
+            (Meaning::Done, parsed) => Word::Done(parsed),
+            (Meaning::DoneBefore, _) => Word::DoneBefore,
+            (Meaning::Later(fault), _) => Word::Later {
+                fault,
+                retry_after_ms: answer.retry_after_ms,
+                // A tracker that is busy says so itself, or says when to come back.
+                blame: if answer.code.is_some() || answer.retry_after_ms.is_some() {
+                    Blame::None
+                } else {
+                    Blame::Maybe
+                },
+            },
+            // A captive portal, a proxy, a tracker that moves: nothing is given up for it at once.
+            (Meaning::Failed(fault), _) if is_passing(&fault) => Word::Later {
+                // Whoever asks for a login asks whatever is sent.
+                blame: match answer.status {
+                    200 | 401 | 407 | 511 => Blame::None,
+                    500.. => Blame::Maybe,
+                    _ => Blame::Surely,
+                },
+                fault,
+                retry_after_ms: answer.retry_after_ms,
+            },
+            (Meaning::Failed(fault), _) => Word::Refused(fault),
+        },
+    }
+}
+
+fn is_passing(fault: &Fault) -> bool {
+    let kind = matches!(fault.kind, Kind::Server | Kind::Unreachable | Kind::Timeout);
+    (kind && fault.code != Code::Tracker(ErrorCode::Superseded))
+        || matches!(fault.code, Code::NotATracker)
+}
+
+impl Common {
+    /// A registration was answered. `None`: it has to be asked again.
+    fn registered(&mut self, now: Now, random: f64, sent: Now, got: Got) -> Option<Hello> {
+        match word(Call::New, got) {
+            Word::Done(Parsed::Hello(hello)) => {
+                self.answered(now, sent, 0.0);
+                self.version(&hello.app_version);
+                self.hello = Some(hello.clone());
+                Some(hello)
+            }
+            Word::Done(_) | Word::DoneBefore => {
+                let text = "The tracker's answer to a registration holds none.";
+                self.failed(now, random, None, Fault::bad_answer(text));
+                None
+            }
+            Word::Later {
+                fault,
+                retry_after_ms,
+                ..
+            } => {
+                self.failed(now, random, retry_after_ms, fault);
+                None
+            }
+            Word::Refused(fault) => {
+                self.fatal = Some(fault);
+                None
+            }
+        }
+    }
+
+    fn failed(&mut self, now: Now, random: f64, retry_after_ms: Option<u32>, fault: Fault) {
+        let longest_ms = self.longest_ms;
+        let gap_ms = self.gap_ms.get().unwrap_or(0.0);
+        let usual = Usual { gap_ms, longest_ms };
+        self.retry.failed(now, random, retry_after_ms, fault, usual);
+    }
+
+    /// An answer came, whose bytes came in within `flow_ms`, as far as that was seen.
+    fn answered(&mut self, now: Now, sent: Now, flow_ms: f64) {
+        self.retry.worked();
+        if let Some(asked) = self.asked.replace(sent) {
+            // A pause says nothing of how often it asks.
+            self.gap_ms.add(sent.since(asked).min(self.longest_ms), 1);
+        }
+        let ms = now.since(sent);
+        // Longer than anybody waits is a sleep, or a clock that was set, unless bytes came meanwhile.
+        if ms <= PATIENCE_MS {
+            self.answer_ms.add(ms, 1);
+        } else if flow_ms > PATIENCE_MS {
+            self.answer_ms.add(flow_ms.min(LONG_ANSWER_MS), 1);
+        }
+    }
+
+    /// Whether to find out why, should the request that goes now not be answered.
+    fn shall_probe(&self) -> bool {
+        probe::is_due(
+            self.retry.failures().saturating_add(1),
+            self.hello.is_some(),
+        )
+    }
+
+    /// What keeps this page from its tracker, where waiting is not what helps.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&Fault> {
+        // One such answer may be a proxy's, while the tracker moves.
+        let sure = self.hello.is_none() || self.retry.failures() > 1;
+        let fault = self.retry.fault.as_ref();
+        fault.filter(|fault| sure && fault.is_lasting())
+    }
+
+    /// How long the body of a request may take on its way, after failures longer.
+    fn upload_ms(&self, bytes: f64) -> f64 {
+        self.line.upload_ms(bytes) * self.retry.leniency()
+    }
+
+    fn version(&mut self, version: &str) {
+        let first = self.version.get_or_insert_with(|| version.to_owned());
+        self.renewed |= first.as_str() != version;
+    }
+
+    fn lease_ms(&self) -> f64 {
+        let said = self.hello.as_ref().map_or(0.0, |hello| hello.lease_ms);
+        said.max(LEAST_LEASE_MS)
+    }
+
+    /// Nothing can be handed in under a lease where the tracker, as it is now, knows none: nobody
+    /// waits for that.
+    fn drop_leases(&mut self, table: &mut JobTable) {
+        let is_lease = |job: &Job| job.link == self.index && matches!(job.ticket, Ticket::Lease(_));
+        for key in table.keys(is_lease) {
+            let job = table.remove(key);
+            let outcome = job.as_ref().and_then(|job| job.outcome());
+            self.rejected += u32::from(matches!(outcome, Some(Outcome::Done(_))));
+        }
+    }
+
+    /// An outcome that cannot be handed in becomes a failure with a reason. Whether there was more to
+    /// it than that.
+    fn give_up(&mut self, table: &mut JobTable, key: Key, why: &str) -> bool {
+        let place = table.get_mut(key).map(|job| &mut job.place);
+        let Some(Place::Ended {
+            outcome,
+            sent,
+            stored,
+            ..
+        }) = place
+        else {
+            return false;
+        };
+        if matches!(outcome, Outcome::Failed(said) if said == why) || *outcome == Outcome::Released
+        {
+            return false;
+        }
+        (*sent, *stored) = (false, false);
+        let before = std::mem::replace(outcome, Outcome::Failed(why.to_owned()));
+        if let Outcome::Done(text) = before {
+            self.unfit += 1;
+            table.freed.push(text);
+        }
+        true
+    }
+
+    /// Whether jobs may be asked for, as far as the tracker has said.
+    #[must_use]
+    pub fn may_ask(&self, now: Now) -> bool {
+        self.dry.is_none_or(|dry| dry.is_over(now))
+    }
+}
+
+impl Link {
+    /// A link that has not registered yet.
+    #[must_use]
+    pub fn new(index: usize, stage: Stage, nickname: String, linger_ms: f64) -> Self {
+        Self {
+            common: Common {
+                index,
+                stage,
+                nickname,
+                linger_ms,
+                hello: None,
+                answer_ms: Mean::default(),
+                job_ms: Mean::default(),
+                line: Line::default(),
+                asked: None,
+                gap_ms: Mean::default(),
+                longest_ms: WAIT_MS,
+                dry: None,
+                retry: Retry::default(),
+                version: None,
+                renewed: false,
+                accepted: 0,
+                rejected: 0,
+                undelivered: 0,
+                unfit: 0,
+                fatal: None,
+            },
+            dialect: Dialect::Unknown { flight: None },
+        }
+    }
+
+    /// Goes on with a registration that was stored.
+    pub fn restore(&mut self, session: Session) {
+        let hello = session.hello;
+        self.dialect = if hello.syncs {
+            // Another name is another registration; leases are good under any.
+            let same = session.nickname == self.common.nickname;
+            Dialect::Sync(Syncs::restored(
+                same.then(|| hello.token.clone()),
+                session.seq,
+            ))
+        } else {
+            Dialect::Calls(Calls::new())
+        };
+        self.common.hello = Some(hello);
+    }
+
+    /// Gives the registration up without a word, so that what it holds stays held.
+    pub fn part(&mut self) {
+        if let Dialect::Sync(syncs) = &mut self.dialect {
+            syncs.part();
+        }
+    }
+
+    /// How long a lease lasts, in milliseconds.
+    #[must_use]
+    pub fn lease_ms(&self) -> f64 {
+        match (&self.dialect, &self.common.hello) {
+            (Dialect::Sync(_), Some(_)) => self.common.lease_ms(),
+            // Longer than any job is fetched ahead for.
+            _ => 7_200_000.0,
+        }
+    }
+
+    /// Whether what is held ahead may be begun: not where the tracker was not heard from for so
+    /// long that somebody else may have it.
+    #[must_use]
+    pub fn is_fresh(&self, now: Now) -> bool {
+        match &self.dialect {
+            Dialect::Unknown { .. } => false,
+            Dialect::Sync(syncs) => now.since(syncs.heard()) < 0.8 * self.lease_ms(),
+            Dialect::Calls(_) => true,
+        }
+    }
+
+    /// How many jobs are likely to be in the answers that are under way.
+    #[must_use]
+    pub fn coming(&self) -> usize {
+        match &self.dialect {
+            Dialect::Sync(syncs) => syncs.coming(&self.common),
+            // A request that asks for one says so by itself.
+            Dialect::Unknown { .. } | Dialect::Calls(_) => 0,
+        }
+    }
+
+    /// More of an answer has come. Whether it is to one of this link's requests.
+    pub fn moved(&mut self, now: Now, id: u32, moved: Moved) -> bool {
+        match &mut self.dialect {
+            Dialect::Unknown { .. } => false,
+            Dialect::Sync(syncs) => syncs.moved(&mut self.common, now, id, moved),
+            Dialect::Calls(calls) => calls.moved(&mut self.common, now, id, moved),
+        }
+    }
+
+    /// Whether a request is under way.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        match &self.dialect {
+            Dialect::Unknown { flight } => flight.is_some(),
+            Dialect::Sync(syncs) => syncs.is_busy(),
+            Dialect::Calls(calls) => calls.is_busy(),
+        }
+    }
+
+    /// Whether a word of progress would go out now.
+    #[must_use]
+    pub fn may_speak(&self, now: Now) -> bool {
+        let free = match &self.dialect {
+            Dialect::Unknown { .. } => false,
+            Dialect::Sync(syncs) => syncs.may_send(),
+            Dialect::Calls(_) => true,
+        };
+        free && self.common.retry.may_try(now)
+    }
+
+    /// Sends what is to be sent.
+    pub fn pump(
+        &mut self,
+        now: Now,
+        ask: &Ask,
+        table: &mut JobTable,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) {
+        if self.common.fatal.is_some() || !self.common.retry.may_try(now) {
+            return;
+        }
+        let common = &mut self.common;
+        match &mut self.dialect {
+            Dialect::Unknown { flight: Some(_) } => {}
+            Dialect::Unknown { flight } => {
+                // What storage had is delivered whether jobs are wanted or not.
+                if ask.want > 0 || table.iter().any(|job| job.link == common.index) {
+                    let id = ids.send_within(
+                        PATIENCE_MS,
+                        0.0,
+                        common.shall_probe(),
+                        register(common),
+                        out,
+                    );
+                    *flight = Some((id, now));
+                }
+            }
+            Dialect::Sync(syncs) => syncs.pump(common, now, ask, table, ids, out),
+            Dialect::Calls(calls) => {
+                common.drop_leases(table);
+                calls.pump(common, now, ask, table, ids, out);
+            }
+        }
+    }
+
+    /// Takes an answer, if it is to one of this link's requests; gives it back otherwise.
+    pub fn answered(
+        &mut self,
+        now: Now,
+        random: f64,
+        id: u32,
+        got: Got,
+        table: &mut JobTable,
+    ) -> Option<Got> {
+        let common = &mut self.common;
+        match &mut self.dialect {
+            Dialect::Unknown { flight } => match flight.take_if(|(of, _)| *of == id) {
+                None => return Some(got),
+                Some((_, sent)) => {
+                    let hello = common.registered(now, random, sent, got)?;
+                    self.dialect = if hello.syncs {
+                        Dialect::Sync(Syncs::new(hello.token, now))
+                    } else {
+                        let mut calls = Calls::new();
+                        calls.add(hello.token, now);
+                        Dialect::Calls(calls)
+                    };
+                }
+            },
+            Dialect::Sync(syncs) => {
+                return syncs.answered(common, now, random, id, got, table);
+            }
+            Dialect::Calls(calls) => {
+                return calls.answered(common, now, random, id, got, table);
+            }
+        }
+        None
+    }
+
+    /// The last requests of a page that goes: what is `resumable` stays ours, the rest is put back.
+    #[must_use]
+    pub fn farewell(&self, table: &JobTable) -> Vec<Wire> {
+        match &self.dialect {
+            Dialect::Unknown { .. } => Vec::new(),
+            Dialect::Sync(syncs) => syncs.farewell(&self.common, table),
+            Dialect::Calls(calls) => calls.farewell(table),
+        }
+    }
+
+    /// Says goodbye for every registration, after everything else. `false`: there is nothing left
+    /// to say.
+    pub fn leave(
+        &mut self,
+        now: Now,
+        table: &JobTable,
+        ids: &mut Ids,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        match &mut self.dialect {
+            Dialect::Unknown { .. } => false,
+            Dialect::Sync(syncs) => syncs.leave(now, ids, out),
+            Dialect::Calls(calls) => calls.leave(&self.common, now, table, ids, out),
+        }
+    }
+
+    /// When something is due though nothing happens, in milliseconds from `now`.
+    #[must_use]
+    pub fn due_ms(&self, now: Now, table: &JobTable) -> Option<f64> {
+        if self.common.fatal.is_some() {
+            return None;
+        }
+        // Where the tracker is away, nothing else is due before it is tried again.
+        if let Some(retry) = self.common.retry.left_ms(now).filter(|ms| *ms > 0.0) {
+            return Some(retry);
+        }
+        let own = match &self.dialect {
+            Dialect::Unknown { .. } => None,
+            Dialect::Sync(syncs) => syncs.due_ms(&self.common, now, table),
+            Dialect::Calls(calls) => calls.due_ms(now),
+        };
+        let dry = self.common.dry.map(|dry| dry.left_ms(now));
+        // What is over has been looked at, and nothing came of it.
+        let due = [own, dry].into_iter().flatten().filter(|ms| *ms > 0.0);
+        due.reduce(f64::min)
+    }
+}
+
+fn register(common: &Common) -> Wire {
+    Wire::Register {
+        nickname: common.nickname.clone(),
+        stage: common.stage,
+    }
+}
+
+/// Why an output was given up that is too large, with the sizes that are known.
+fn too_large(output: Option<Text>, common: &Common) -> String {
+    let kb = |bytes: f64| (bytes / 1_000.0).ceil() as u64;
+    let mut why = TOO_LARGE.to_owned();
+    if let Some(text) = output {
+        let size = kb(f64::from(text.bytes));
+        why = format!("{why} The output takes up to {size} kB in a request.");
+    }
+    let said = common.hello.as_ref().map_or(0.0, |hello| hello.max_body);
+    if said > 0.0 {
+        why = format!("{why} The tracker itself takes {} kB.", kb(said));
+    }
+    why
+}
+
+/// Whether a refusal says that the tracker does not know the token.
+fn is_unknown(fault: &Fault) -> bool {
+    fault.code == Code::Tracker(ErrorCode::WorkerUnknown)
+}

@@ -1,0 +1,161 @@
+//! Outcomes that something between here and the tracker's books refuses, while the tracker answers
+//! other requests: a proxy that takes one text for an attack, a tracker that fails at one result.
+//!
+//! Such an outcome must not hold up the others. It is set apart, sent alone after growing pauses, and
+//! given up once it has been refused often enough, with an answered request before each refusal that
+//! counts: without that it may be the way to the tracker that is blocked, and nothing is given up.
+
+use crate::hub::jobs::Key;
+use crate::time::clock::{Due, Now};
+
+/// The first pause, and the longest.
+const PAUSE_MS: (f64, f64) = (2_000.0, 300_000.0);
+
+/// How surely a failed request failed because of what it carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// It did not: nothing was answered, or everybody is asked to wait.
+    None,
+    /// It may have: the failure is one that servers and proxies also have for a while.
+    Maybe,
+    /// The connection failed, while the tracker could be reached without what was carried.
+    Likely,
+    /// It was refused by an answer that is no passing one.
+    Surely,
+}
+
+impl Blame {
+    /// So many refusals are enough.
+    fn enough(self) -> u32 {
+        match self {
+            Self::None => u32::MAX,
+            Self::Maybe => 8,
+            Self::Likely => 4,
+            Self::Surely => 3,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Refused {
+    key: Key,
+    count: u32,
+    again: Due,
+    /// Whether another request was answered since.
+    proven: bool,
+}
+
+/// The outcomes that are set apart.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Refusals(Vec<Refused>);
+
+impl Refusals {
+    /// An outcome was refused that was the only one in its request. Whether it is given up.
+    pub(super) fn add(&mut self, now: Now, key: Key, blame: Blame) -> bool {
+        let at = self.0.iter().position(|refused| refused.key == key);
+        let mut refused = at.map_or(
+            Refused {
+                key,
+                count: 0,
+                again: Due::after(now, 0.0),
+                proven: true,
+            },
+            |at| self.0.swap_remove(at),
+        );
+        refused.count += u32::from(refused.proven);
+        if refused.count >= blame.enough() {
+            return true;
+        }
+        let doublings = refused.count.saturating_sub(1).min(20) as i32;
+        let pause = (PAUSE_MS.0 * 2.0_f64.powi(doublings)).min(PAUSE_MS.1);
+        refused.again = Due::after(now, pause);
+        refused.proven = false;
+        self.0.push(refused);
+        false
+    }
+
+    /// A request was answered that carried none of them.
+    pub(super) fn answered(&mut self) {
+        for refused in &mut self.0 {
+            refused.proven = true;
+        }
+    }
+
+    /// Forgets those that are not `known` any more.
+    pub(super) fn retain(&mut self, known: impl Fn(Key) -> bool) {
+        self.0.retain(|refused| known(refused.key));
+    }
+
+    /// Whether this one is set apart.
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.0.iter().any(|refused| refused.key == key)
+    }
+
+    /// One that `waits` whose turn it is again: its pause is over, and the tracker answers others.
+    pub(super) fn due(&self, now: Now, waits: impl Fn(Key) -> bool) -> Option<Key> {
+        let is_due =
+            |refused: &&Refused| refused.proven && refused.again.is_over(now) && waits(refused.key);
+        self.0.iter().find(is_due).map(|refused| refused.key)
+    }
+
+    /// Whether the tracker was not heard to answer others since one was refused.
+    pub(super) fn are_unproven(&self) -> bool {
+        self.0.iter().any(|refused| !refused.proven)
+    }
+
+    /// When the next one is due, in milliseconds from `now`.
+    pub(super) fn due_ms(&self, now: Now) -> Option<f64> {
+        let due = self.0.iter().map(|refused| refused.again.left_ms(now));
+        due.filter(|ms| *ms > 0.0).reduce(f64::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: f64) -> Now {
+        Now { mono: ms, wall: ms }
+    }
+
+    #[test]
+    fn what_is_refused_again_and_again_while_others_are_answered_is_given_up() {
+        let mut refusals = Refusals::default();
+        let mut now = 0.0;
+        for count in 1..3 {
+            assert!(!refusals.add(at(now), 7, Blame::Surely), "{count}");
+            assert!(refusals.has(7) && refusals.are_unproven());
+            assert_eq!(refusals.due(at(now), |_| true), None);
+            refusals.answered();
+            now += refusals.due_ms(at(now)).expect("a pause");
+            assert_eq!(refusals.due(at(now), |_| true), Some(7));
+        }
+        assert!(refusals.add(at(now), 7, Blame::Surely));
+        assert!(!refusals.has(7));
+        assert!(now <= 10_000.0);
+    }
+
+    #[test]
+    fn nothing_is_given_up_while_nothing_is_answered() {
+        let mut refusals = Refusals::default();
+        for count in 0..1_000 {
+            assert!(!refusals.add(at(f64::from(count)), 7, Blame::Surely));
+        }
+        refusals.retain(|_| false);
+        assert!(!refusals.has(7));
+    }
+
+    #[test]
+    fn a_failure_that_may_pass_takes_more_and_ends_all_the_same() {
+        let mut refusals = Refusals::default();
+        let mut now = 0.0;
+        let mut count = 1;
+        while !refusals.add(at(now), 7, Blame::Maybe) {
+            refusals.answered();
+            now += refusals.due_ms(at(now)).expect("a pause");
+            count += 1;
+        }
+        assert_eq!(count, 8);
+        assert!((60_000.0..900_000.0).contains(&now), "{now}");
+    }
+}

@@ -1,0 +1,3 @@
+//! Time, as a browser tells it.
+
+pub mod clock;

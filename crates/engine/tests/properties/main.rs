@@ -1,0 +1,17 @@
+//! What holds of the parsers and the rules whatever they are given.
+
+mod bounds;
+mod parsers;
+mod rules;
+mod storm;
+
+use proptest::prelude::ProptestConfig;
+
+/// A failure prints the simplest case that still fails; what was found becomes a test of its own.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
