@@ -1,0 +1,114 @@
+// `npm run docs`: the API reference as HTML, of the npm package by TypeDoc from its types, and of the
+// crates by rustdoc. Both fail on broken links, and TypeDoc on exported members without a description.
+
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+
+import { buildPackage } from "./build.mjs";
+import { Failure, isMain, runMain } from "./failure.mjs";
+import { npmCommand, root, toolEnv, toolsDir } from "./places.mjs";
+import { endOnSignals, must } from "./process.mjs";
+import { cargoNotes, progress } from "./progress.mjs";
+import { ensureBuildTools } from "./tools.mjs";
+import { stalePackages } from "./version.mjs";
+
+const usage = `npm run docs
+
+Makes the API reference: of the npm package in target/docs/, of the crates in target/doc/.`;
+
+const described = join(root, "scripts", "reference");
+const installed = join(toolsDir, "typedoc");
+
+/** TypeDoc, with the TypeScript that it needs, apart from the packages of the repository. */
+export async function ensureTypedoc() {
+  const lock = readFileSync(join(described, "package-lock.json"), "utf8");
+  const found = join(installed, "node_modules", ".package-lock.json");
+  const isFresh = () =>
+    existsSync(found) && stalePackages(lock, readFileSync(found, "utf8")).length === 0;
+  const program = join(installed, "node_modules", "typedoc", "bin", "typedoc");
+  if (isFresh()) return program;
+  mkdirSync(installed, { recursive: true });
+  for (const file of ["package.json", "package-lock.json"]) {
+    copyFileSync(join(described, file), join(installed, file));
+  }
+  const why = "It makes the API reference of the npm package.";
+  const remedy = `npm ci, in ${relative(root, installed)}`;
+  const [npm, ...first] = npmCommand();
+  await progress({ what: "installing TypeDoc", why, about: "10 s" }, () =>
+    must(npm, [...first, "ci", "--no-audit", "--no-fund"], { cwd: installed, why, remedy }),
+  );
+  if (!isFresh()) {
+    throw new Failure("TypeDoc is still not that of scripts/reference/package-lock.json.", {
+      why,
+      remedy,
+    });
+  }
+  return program;
+}
+
+/**
+ * The reference of a declaration file. Rejects with TypeDoc's warnings.
+ *
+ * @param {{ types: string, out: string, options?: string }} wanted `types`: the file; `out`: the folder,
+ *   in which `reference.json` has the same for programs; `options`: TypeDoc's
+ */
+export async function makeReference({ types, out, options = join(described, "typedoc.jsonc") }) {
+  const typedoc = await ensureTypedoc();
+  // TypeDoc reads what a tsconfig names, and that stands in a file.
+  const folder = mkdtempSync(join(tmpdir(), "distcompute-reference-"));
+  try {
+    const tsconfig = join(folder, "tsconfig.json");
+    const language = { target: "esnext", module: "esnext", moduleResolution: "bundler" };
+    const compilerOptions = { ...language, lib: ["esnext", "dom"], types: [], strict: true };
+    writeFileSync(tsconfig, JSON.stringify({ compilerOptions, files: [types] }));
+    const what = ["--options", options, "--tsconfig", tsconfig, "--entryPoints", types];
+    const where = ["--out", out, "--json", join(out, "reference.json")];
+    await must(process.execPath, [typedoc, ...what, ...where], {
+      cwd: root,
+      env: toolEnv({ NO_COLOR: "1" }),
+      why: "The reference describes everything that the package exports.",
+      remedy: "describe what the warnings name where it is declared, and mend the links",
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return out;
+}
+
+/** The reference of the crates. */
+async function documentCrates() {
+  const args = ["doc", "--workspace", "--no-deps"];
+  await progress({ what: "documenting the crates", about: "2 minutes the first time" }, (note) =>
+    must("cargo", args, {
+      env: toolEnv({ RUSTDOCFLAGS: "-D warnings" }),
+      onLine: cargoNotes(note),
+      remedy: "see the messages above",
+    }),
+  );
+}
+
+async function main(args) {
+  if (args.length > 0) {
+    if (args.length === 1 && args[0] === "--help") return console.log(usage);
+    throw new Failure(`Not understood: ${args.join(" ")}`, { remedy: usage });
+  }
+  endOnSignals();
+  await ensureBuildTools();
+  const types = join(await buildPackage(), "index.d.ts");
+  const out = join(root, "target", "docs");
+  await progress({ what: "making the API reference" }, () => makeReference({ types, out }));
+  await documentCrates();
+  console.log(`the npm package: ${relative(root, join(out, "index.html"))}`);
+  console.log(`the crates:      ${join("target", "doc", "distcompute_tracker", "index.html")}`);
+}
+
+if (isMain(import.meta.url)) await runMain(main);
