@@ -2,7 +2,7 @@
 
 mod contract;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use contract::{Given, NOW, contract};
 use distcompute_protocol::{Done, SyncRequest};
@@ -341,4 +341,29 @@ async fn one_file_has_one_lock_until_it_is_let_go() {
     assert!(ServeLock::take(&path).await.expect("a try").is_none());
     drop(lock);
     assert!(ServeLock::take(&path).await.expect("a try").is_some());
+}
+
+/// The writer does so by itself only past 64 MB; another connection does it each second.
+#[tokio::test]
+async fn what_was_committed_moves_from_the_log_to_the_file_beside_the_writer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("jobs.db");
+    let clock = Arc::new(ManualClock::new(NOW));
+    let store = SqliteStore::open(&path, true, contract::RULES, clock)
+        .await
+        .expect("a store");
+    let large = "x".repeat(10 << 20);
+    store.add_jobs(&[large]).await.expect("to add a job");
+    let size = || std::fs::metadata(&path).expect("the file").len();
+    let moved = async {
+        while size() < 10 << 20 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), moved)
+        .await
+        .expect("the job to be in the file itself");
+    store.close().await;
+    let log = folder.path().join("jobs.db-wal");
+    assert!(!log.exists(), "the last connection takes the log away");
 }

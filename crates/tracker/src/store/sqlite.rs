@@ -6,6 +6,7 @@
 
 mod admin;
 mod backup;
+mod checkpoints;
 mod connection;
 mod jobs;
 mod load;
@@ -26,6 +27,7 @@ use std::{
 use async_trait::async_trait;
 use distcompute_protocol::Stage;
 
+use self::checkpoints::{Checkpoints, WRITER_PAGES};
 use self::connection::{Pool, Use};
 pub use self::{backup::backup, tables::Tables};
 use super::{
@@ -53,6 +55,8 @@ pub struct SqliteStore {
     readers: Pool,
     /// One connection, for the operator.
     admin: Pool,
+    /// Absent where nobody writes, and in simulations, which have no second thread.
+    checkpoints: Option<Checkpoints>,
     clock: Arc<dyn Clock>,
     volunteers: Arc<CostlyCount>,
 }
@@ -68,8 +72,13 @@ impl SqliteStore {
         rules: StoreRules,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let start = |tables| Writer::start_on_a_thread(tables, rules);
-        Self::open_with(path, create, clock, start).await
+        let start = |tables: Tables| {
+            tables.checkpoint_from(WRITER_PAGES);
+            Writer::start_on_a_thread(tables, rules)
+        };
+        let mut store = Self::open_with(path, create, clock, start).await?;
+        store.checkpoints = Some(Checkpoints::start(path));
+        Ok(store)
     }
 
     /// Opens a file that cannot be written, to look at it. What would change it is refused.
@@ -83,6 +92,7 @@ impl SqliteStore {
             writer: Writer::none(),
             readers,
             admin: Pool::new(path, Use::Look, 1),
+            checkpoints: None,
             clock,
             volunteers: Arc::default(),
         })
@@ -121,6 +131,7 @@ impl SqliteStore {
             writer: start(tables),
             readers: Pool::new(path, Use::Read, READERS),
             admin: Pool::new(path, Use::Write, 1),
+            checkpoints: None,
             clock,
             volunteers: Arc::default(),
         })
@@ -437,6 +448,9 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.writer.close().await;
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.close().await;
+        }
         self.readers.close().await;
         self.admin.close().await;
     }

@@ -9,6 +9,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::Semaphore;
 
+use super::checkpoints::log_of;
 use crate::store::StoreError;
 
 /// How long a statement waits for another process, an import say, to finish its transaction; and a
@@ -78,9 +79,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
         Ok(connection)
     };
     attempt("mode=ro").or_else(|error| {
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        match std::fs::metadata(PathBuf::from(log)) {
+        match std::fs::metadata(log_of(path)) {
             // What it holds belongs to the database and would be missing.
             Ok(log) if log.len() > 0 => Err(error),
             _ => attempt("immutable=1"),

@@ -27,6 +27,17 @@ impl Tables {
         &self.connection
     }
 
+    /// Leaves checkpoints to others until the log has so many pages. SQLite goes on with its own limit
+    /// where it cannot be set.
+    pub(super) fn checkpoint_from(&self, pages: u32) {
+        let set = self
+            .connection
+            .pragma_update(None, "wal_autocheckpoint", pages);
+        if let Err(error) = set {
+            tracing::debug!(%error, "the writer checkpoints by itself");
+        }
+    }
+
     fn run(&self, statement: &str) -> Result<(), StoreError> {
         self.connection.prepare_cached(statement)?.execute(())?;
         Ok(())
