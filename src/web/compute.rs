@@ -5,7 +5,7 @@ use super::face::{main_door, now};
 use core::cell::RefCell;
 use distcompute_engine::core::rest::RestWatch;
 use distcompute_engine::core::throttle::{FULL, STOP, Stops, Throttle, ending};
-use distcompute_protocol::JSON_MARK;
+use distcompute_protocol::{JSON_MARK, Stage};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
@@ -109,7 +109,12 @@ impl Rules {
         let truth = |truth: bool| f64::from(u8::from(truth));
         match QUESTIONS[question as usize] {
             Wait => return throttle.wait(now, value != 0.0).unwrap_or(-1.0),
-            Begin => return truth(throttle.begin_job(now, char::from(value as u8))),
+            Begin => {
+                return truth({
+                    let stage = Stage::ALL.get(usize::from((value as u8).wrapping_sub(b'a')));
+                    throttle.begin_job(now, *stage.unwrap_or(&Stage::A))
+                });
+            }
             End => return throttle.end_job(now),
             Poll => return truth(throttle.poll(now)),
             Show => return truth(throttle.show(now)),
@@ -121,10 +126,10 @@ impl Rules {
             Work => throttle.work(now),
             NextLook => return throttle.next_look(value != 0.0),
             IsPaused => return truth(throttle.is_paused()),
-            Heard if value == f64::from(STOP) => return truth(stops.by_tower()),
+            Heard if value == f64::from(STOP) => return truth(stops.by_signal()),
             Heard => {
                 rest.forget();
-                throttle.set_level(now, value as u8);
+                throttle.set_intensity(now, value as u8);
             }
             HeardStop => stops.by_message(),
             NewTower => *stops = Stops::default(),

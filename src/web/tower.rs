@@ -4,7 +4,7 @@
 //! An epoch is five URLs: one that says that something was said, and four bits that say what. Each
 //! thing said takes the next epoch.
 
-use distcompute_engine::core::throttle::{STOP, worth_saying};
+use distcompute_engine::core::throttle::{STOP, worth_signalling};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
@@ -50,7 +50,7 @@ impl Tower {
     /// Says a level, or `STOP`. Whether it was said: if not, because there are too few epochs left
     /// or it is nothing new, the message that goes with it must do.
     pub fn say(&mut self, said: u8) -> bool {
-        let worth_it = worth_saying(self.unsaid.length() as usize, self.level, said);
+        let worth_it = worth_signalling(self.unsaid.length() as usize, self.level, said);
         if said != STOP {
             self.level = said;
         }

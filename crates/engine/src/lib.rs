@@ -11,7 +11,8 @@
 //! | [`client`] | one call of the protocol: addresses, requests, answers, retries; the session behind `Client` |
 //! | [`page`] | the supervisor of a page's workers, and which of a browser's tabs computes |
 //! | [`hub`] | the scheduler: jobs, compute workers, and the tracker's protocol for each stage |
-//! | [`core`] | a compute worker: its throttle cycle, and how a job ends |
+//! | [`core`] | a compute worker: its loop, its throttle cycle, and how a job ends |
+//! | [`message`] | the messages between the hub and a compute worker |
 //! | [`settings`] | what the volunteer and the project's owner have asked for |
 //! | [`status`] | what a page shows of it all |
 //! | [`reason`] | why a browser computes or does not, as a code with parameters |
@@ -23,6 +24,7 @@ pub mod client;
 pub mod core;
 pub mod fault;
 pub mod hub;
+pub mod message;
 pub mod nearest;
 pub mod page;
 pub mod reason;

@@ -2,6 +2,7 @@
 //!
 //! | module | contents |
 //! | --- | --- |
+//! | [`worker`] | the loop of a compute worker: its queue, its reports, a takeover by another hub |
 //! | [`throttle`] | how much of the time it works, when it reports, and how a job has ended |
 //! | [`rest`] | whether an asynchronous handler rests while it is paused |
 //! | [`stack`] | what an error's stack says besides its name and message |
@@ -9,3 +10,4 @@
 pub mod rest;
 pub mod stack;
 pub mod throttle;
+pub mod worker;

@@ -3,8 +3,10 @@
 //!
 //! Times are those of one clock that only grows, in milliseconds.
 
-/// The level of a core that shall rest. From 1 to 10 a level is the share of time that it works, in
-/// tenths.
+use distcompute_protocol::Stage;
+
+/// The intensity of a core that is to rest. From 1 to 10 it is the share of the time that the core works,
+/// in tenths.
 pub const PAUSED: u8 = 0;
 
 /// Works all the time.
@@ -20,7 +22,7 @@ const SLICE_MS: f64 = 250.0;
 /// progress, would owe beyond that is forgiven: nobody wants a core that idles for an hour.
 const MOST_MS: f64 = 60_000.0;
 
-/// Stops the job that runs: what a tower says besides the levels.
+/// The out-of-band signal that stops the job that runs. The others are intensities.
 pub const STOP: u8 = 11;
 
 /// How often a busy core looks up.
@@ -45,9 +47,9 @@ const YIELD_MS: f64 = 50.0;
 const COARSE_MS: f64 = 5.0;
 
 /// The account of one core.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Throttle {
-    level: u8,
+    intensity: u8,
     working: bool,
     /// Up to when everything is entered.
     settled: f64,
@@ -57,7 +59,7 @@ pub struct Throttle {
     spent: f64,
     /// What the job at hand may take, as those of its stage lately did.
     may_take: f64,
-    stage: Option<char>,
+    stage: Option<Stage>,
     polled: f64,
     shown: f64,
     sent: f64,
@@ -67,9 +69,9 @@ pub struct Throttle {
 impl Throttle {
     /// The account of a core that does nothing yet.
     #[must_use]
-    pub fn new(now: f64, level: u8) -> Self {
+    pub fn new(now: f64, intensity: u8) -> Self {
         Self {
-            level: level.min(FULL),
+            intensity: intensity.min(FULL),
             working: false,
             settled: now,
             owed: 0.0,
@@ -86,26 +88,26 @@ impl Throttle {
     /// Whether the core shall rest whatever it owes.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.level == PAUSED
+        self.intensity == PAUSED
     }
 
     /// From now on another share of time is wanted. What was owed for the former is forgiven, all
     /// but the little that is not worth a rest.
-    pub fn set_level(&mut self, now: f64, level: u8) {
-        let level = level.min(FULL);
-        if level != self.level {
+    pub fn set_intensity(&mut self, now: f64, intensity: u8) {
+        let intensity = intensity.min(FULL);
+        if intensity != self.intensity {
             self.settle(now);
-            self.level = level;
+            self.intensity = intensity;
             self.owed = self.owed.min(LEAST_MS);
         }
     }
 
     /// Rest that is owed for each millisecond of work.
     fn rate(&self) -> f64 {
-        match self.level {
+        match self.intensity {
             // Who works all the same cannot rest, or is not asked to at its next chance only.
             PAUSED => 0.0,
-            level => f64::from(FULL) / f64::from(level) - 1.0,
+            intensity => f64::from(FULL) / f64::from(intensity) - 1.0,
         }
     }
 
@@ -124,7 +126,7 @@ impl Throttle {
 
     /// A job of this stage begins. Whether what there is to say must be said before: nothing can be
     /// while it keeps its thread busy, and that may be long.
-    pub fn begin_job(&mut self, now: f64, stage: char) -> bool {
+    pub fn begin_job(&mut self, now: f64, stage: Stage) -> bool {
         self.work(now);
         self.spent = 0.0;
         if self.stage.replace(stage) != Some(stage) {
@@ -234,24 +236,24 @@ fn due(last: &mut f64, now: f64, interval: f64) -> bool {
     due
 }
 
-/// "Stop the job that runs" is said in two ways, by message and by tower. Both arrive, in either
-/// order; the second must not stop the job after it.
+/// A running job is stopped by a message and by an out-of-band signal, which a blocked event loop can
+/// still read. Both arrive, in either order; the second must not stop the job after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stops {
     by_message: u32,
-    by_tower: u32,
+    by_signal: u32,
 }
 
 impl Stops {
-    /// A message says stop, as the tower does. It names its job, so it needs no answer.
+    /// A message says stop, as a signal does. It names its job, so it needs no answer.
     pub fn by_message(&mut self) {
         self.by_message += 1;
     }
 
-    /// The tower says stop: whether that is news.
-    pub fn by_tower(&mut self) -> bool {
-        self.by_tower += 1;
-        self.by_tower > self.by_message
+    /// A signal says stop: whether that is news.
+    pub fn by_signal(&mut self) -> bool {
+        self.by_signal += 1;
+        self.by_signal > self.by_message
     }
 }
 
@@ -284,18 +286,18 @@ pub fn ending(aborted: bool, flagged: bool, threw: bool) -> Ending {
     }
 }
 
-/// Whether to say `level` to a busy core that has last heard `was`, where only `left` more things
-/// can be said before it is idle again. Whoever is paused must be able to hear that it may go on,
-/// and everybody that they shall stop; how hard to work can be said a little later.
+/// Whether to signal `intensity` to a busy core that was last told `was`, where only `left` slots are left
+/// until it is idle again. A paused core must remain able to learn that it may go on, and any core that
+/// it is to stop; another intensity can wait.
 #[must_use]
-pub fn worth_saying(left: usize, was: u8, level: u8) -> bool {
-    let kept = match (was, level) {
+pub fn worth_signalling(left: usize, was: u8, intensity: u8) -> bool {
+    let kept = match (was, intensity) {
         (_, STOP) => 0,
         (PAUSED, _) => 1,
         (_, PAUSED) => 2,
         _ => 6,
     };
-    level != was && left > kept
+    intensity != was && left > kept
 }
 
 #[cfg(test)]
@@ -317,12 +319,12 @@ mod tests {
 
     /// The share of time that a handler works that calls `progress` after steps of up to
     /// `longest_step`, while sleeps take up to 2 ms longer than was asked.
-    fn share(level: u8, longest_step: f64, total_ms: f64) -> f64 {
-        let mut dice = Dice(u64::from(level));
+    fn share(intensity: u8, longest_step: f64, total_ms: f64) -> f64 {
+        let mut dice = Dice(u64::from(intensity));
         let (mut now, mut worked) = (1e6, 0.0);
         let end = now + total_ms;
-        let mut throttle = Throttle::new(now, level);
-        throttle.begin_job(now, 'a');
+        let mut throttle = Throttle::new(now, intensity);
+        throttle.begin_job(now, Stage::A);
         while now < end {
             let step = dice.roll() * longest_step;
             now += step;
@@ -344,12 +346,12 @@ mod tests {
 
     #[test]
     fn a_core_works_the_share_of_time_that_is_wanted() {
-        for level in 1..=10 {
+        for intensity in 1..=10 {
             for longest_step in [0.1_f64, 3.0, 40.0, 1_000.0] {
-                let wanted = f64::from(level) / 10.0;
+                let wanted = f64::from(intensity) / 10.0;
                 let total_ms = (longest_step * 600.0).max(30_000.0);
-                let got = share(level, longest_step, total_ms);
-                assert!((got - wanted).abs() < 0.01, "{level}: {got}");
+                let got = share(intensity, longest_step, total_ms);
+                assert!((got - wanted).abs() < 0.01, "{intensity}: {got}");
             }
         }
     }
@@ -359,7 +361,7 @@ mod tests {
         let (mut now, mut worked) = (0.0, 0.0);
         let mut throttle = Throttle::new(now, 3);
         for job in 0..200 {
-            throttle.begin_job(now, 'a');
+            throttle.begin_job(now, Stage::A);
             let ms = f64::from(job % 7) * 3.0;
             now += ms;
             worked += ms;
@@ -388,25 +390,25 @@ mod tests {
         let mut throttle = Throttle::new(0.0, 10);
         throttle.work(0.0);
         assert_eq!(throttle.nap(10_000.0), 0.0);
-        throttle.set_level(10_000.0, PAUSED);
+        throttle.set_intensity(10_000.0, PAUSED);
         assert!(throttle.is_paused());
         assert_eq!(throttle.nap(10_000.0), SLICE_MS);
         // Whoever cannot nap and works on.
         assert_eq!(throttle.nap(50_000.0), SLICE_MS);
-        throttle.set_level(60_000.0, 1);
+        throttle.set_intensity(60_000.0, 1);
         assert_eq!(throttle.nap(60_000.0), 0.0);
     }
 
     #[test]
-    fn another_level_counts_from_its_time_on_and_leaves_no_debt() {
+    fn another_intensity_counts_from_its_time_on_and_leaves_no_debt() {
         let mut throttle = Throttle::new(0.0, 10);
         throttle.work(0.0);
-        throttle.set_level(100_000.0, 1);
+        throttle.set_intensity(100_000.0, 1);
         assert_eq!(throttle.owed(100_000.0), 0.0);
         assert_eq!(throttle.owed(101_000.0), 9_000.0);
-        throttle.set_level(101_000.0, 1);
+        throttle.set_intensity(101_000.0, 1);
         assert_eq!(throttle.owed(101_000.0), 9_000.0);
-        throttle.set_level(101_000.0, 10);
+        throttle.set_intensity(101_000.0, 10);
         assert_eq!(throttle.owed(200_000.0), LEAST_MS);
     }
 
@@ -444,17 +446,17 @@ mod tests {
         let mut throttle = Throttle::new(0.0, 5);
         assert_eq!(throttle.wait(0.0, false), Some(f64::INFINITY));
         assert_eq!(throttle.wait(49.0, true), None);
-        throttle.begin_job(49.0, 'a');
+        throttle.begin_job(49.0, Stage::A);
         throttle.end_job(60.0);
         assert_eq!(throttle.wait(60.0, true), Some(0.0));
         assert_eq!(throttle.wait(60.0, true), None);
-        throttle.begin_job(60.0, 'a');
+        throttle.begin_job(60.0, Stage::A);
         throttle.end_job(90.0);
         // Eleven and thirty, less the bit that it had rested for beforehand.
         assert_eq!(throttle.wait(90.0, true), Some(21.0));
         assert_eq!(throttle.wait(111.0, true), Some(0.0));
         assert_eq!(throttle.wait(111.0, true), None);
-        throttle.set_level(111.0, PAUSED);
+        throttle.set_intensity(111.0, PAUSED);
         assert_eq!(throttle.wait(111.0, true), Some(f64::INFINITY));
     }
 
@@ -470,18 +472,18 @@ mod tests {
             says
         };
         // One short job proves nothing about the next, many do.
-        assert!(says(0.1, 'a') && says(0.1, 'a'));
-        assert!((0..30).map(|_| says(0.1, 'a')).any(|says| !says));
-        assert!(!says(0.1, 'a') && !says(60_000.0, 'a'));
-        assert!((0..50).all(|_| says(0.1, 'a')));
-        assert!((0..50).map(|_| says(0.1, 'a')).any(|says| !says));
-        assert!(!says(0.1, 'a') && says(0.1, 'b'));
+        assert!(says(0.1, Stage::A) && says(0.1, Stage::A));
+        assert!((0..30).map(|_| says(0.1, Stage::A)).any(|says| !says));
+        assert!(!says(0.1, Stage::A) && !says(60_000.0, Stage::A));
+        assert!((0..50).all(|_| says(0.1, Stage::A)));
+        assert!((0..50).map(|_| says(0.1, Stage::A)).any(|says| !says));
+        assert!(!says(0.1, Stage::A) && says(0.1, Stage::B));
     }
 
     #[test]
     fn time_in_progress_itself_is_no_work() {
         let mut throttle = Throttle::new(0.0, 3);
-        throttle.begin_job(0.0, 'a');
+        throttle.begin_job(0.0, Stage::A);
         // Twice 100 ms of work, and each time 40 ms for looking up.
         for now in [100.0, 240.0] {
             throttle.rest(now);
@@ -496,14 +498,14 @@ mod tests {
     #[test]
     fn a_handler_is_not_listened_to_before_something_is_due() {
         let mut throttle = Throttle::new(0.0, 10);
-        throttle.begin_job(0.0, 'a');
+        throttle.begin_job(0.0, Stage::A);
         throttle.show(0.0);
         throttle.sent(0.0);
         assert_eq!(throttle.next_look(false), 200.0);
         assert_eq!(throttle.next_look(true), 10.0);
         throttle.show(200.0);
         assert_eq!(throttle.next_look(false), 250.0);
-        throttle.set_level(200.0, 5);
+        throttle.set_intensity(200.0, 5);
         assert_eq!(throttle.next_look(false), 220.0);
         assert_eq!(throttle.owed(219.9), 0.0);
         assert!(throttle.owed(220.0) > 0.0);
@@ -513,24 +515,24 @@ mod tests {
     fn a_stop_that_was_heard_stops_no_other_job() {
         let mut stops = Stops::default();
         stops.by_message();
-        assert!(!stops.by_tower());
-        assert!(stops.by_tower());
+        assert!(!stops.by_signal());
+        assert!(stops.by_signal());
         stops.by_message();
-        assert!(stops.by_tower());
+        assert!(stops.by_signal());
     }
 
     #[test]
     fn a_core_that_was_paused_at_the_last_can_still_go_on_and_be_stopped() {
         let (mut left, mut was, mut said) = (16, 10, Vec::new());
-        for level in [9, 8, 7, 6, 5, 4, 3, 2, 1, 9, 8, 7, 0, 5, 0, 5, 0, 5, STOP] {
-            if worth_saying(left, was, level) {
-                said.push(level);
+        for intensity in [9, 8, 7, 6, 5, 4, 3, 2, 1, 9, 8, 7, 0, 5, 0, 5, 0, 5, STOP] {
+            if worth_signalling(left, was, intensity) {
+                said.push(intensity);
                 left -= 1;
-                was = if level == STOP { was } else { level };
+                was = if intensity == STOP { was } else { intensity };
             }
         }
         assert_eq!(said, [9, 8, 7, 6, 5, 4, 3, 2, 1, 9, 0, 5, 0, 5, STOP]);
-        assert!(!worth_saying(16, 5, 5));
-        assert!(!worth_saying(0, 5, STOP));
+        assert!(!worth_signalling(16, 5, 5));
+        assert!(!worth_signalling(0, 5, STOP));
     }
 }

@@ -35,11 +35,11 @@ impl Ticket {
     }
 }
 
-/// What became of a job.
+/// What became of a job. The hub has a number in place of the output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Outcome<Output = Text> {
     /// Its output.
-    Done(Text),
+    Done(Output),
     /// Its input is bad, and why.
     Invalid(String),
     /// The work did not succeed, and why.

@@ -1,3 +1,4 @@
 //! Time, as a browser tells it.
 
 pub mod clock;
+pub mod timers;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use distcompute_engine::client::call::{Answer, Call};
 use distcompute_engine::client::exchange::{BACKOFF_CEILING_MS, Exchange, Step, backoff_ms};
 use distcompute_engine::core::throttle::{
-    Ending, FULL, PAUSED, STOP, Stops, Throttle, ending, worth_saying,
+    Ending, FULL, PAUSED, STOP, Stops, Throttle, ending, worth_signalling,
 };
 use distcompute_engine::hub::governor::{Surroundings, Wish, govern};
 use distcompute_engine::hub::speed::{Mean, Speed};
@@ -14,6 +14,7 @@ use distcompute_engine::reason::Reason;
 use distcompute_engine::settings::{Hours, Settings};
 use distcompute_engine::sorted_map::SortedMap;
 use distcompute_engine::time::clock::{Due, Now};
+use distcompute_protocol::Stage;
 use proptest::prelude::*;
 
 use super::cases;
@@ -64,12 +65,12 @@ proptest! {
                 }
                 1 if pending > 0 => {
                     pending -= 1;
-                    prop_assert!(!stops.by_tower(), "the second word stops nothing");
+                    prop_assert!(!stops.by_signal(), "the second word stops nothing");
                 }
                 2 => {
                     // By tower first; its message follows at once.
                     if pending == 0 {
-                        aborted |= stops.by_tower();
+                        aborted |= stops.by_signal();
                         stops.by_message();
                     }
                 }
@@ -251,7 +252,7 @@ proptest! {
             now += ms;
             match act {
                 0 => {
-                    throttle.begin_job(now, 'a');
+                    throttle.begin_job(now, Stage::A);
                     job = Some(now);
                 }
                 1 => {
@@ -263,7 +264,7 @@ proptest! {
                     let nap = throttle.nap(now);
                     prop_assert!(nap == 0.0 || (20.0..=250.0).contains(&nap), "{}", nap);
                 }
-                3 => throttle.set_level(now, level),
+                3 => throttle.set_intensity(now, level),
                 4 => throttle.rest(now),
                 5 => throttle.work(now),
                 6 => {
@@ -282,12 +283,12 @@ proptest! {
     ) {
         let (mut left, mut was) = (16, FULL);
         for level in said {
-            if worth_saying(left, was, level) {
+            if worth_signalling(left, was, level) {
                 left -= 1;
                 was = level;
             }
-            prop_assert!(was != PAUSED || worth_saying(left, was, FULL));
-            prop_assert!(worth_saying(left, was, STOP));
+            prop_assert!(was != PAUSED || worth_signalling(left, was, FULL));
+            prop_assert!(worth_signalling(left, was, STOP));
         }
     }
 
