@@ -6,7 +6,6 @@ import { basename, join, relative, resolve } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 
 import { Failure, isMain, runMain } from "./failure.mjs";
-import { shortenNames } from "./imports.mjs";
 import { carryClient, finishWeb } from "./npm-package.mjs";
 import { root, which } from "./places.mjs";
 import { answer, endOnSignals, must } from "./process.mjs";
@@ -16,9 +15,7 @@ import { ensureBuildTools, ensureWasmOpt } from "./tools.mjs";
 import { makeWasmPackage } from "./wasm-package.mjs";
 
 /** The scripts that say how a package is made. */
-const makers = ["build", "imports", "npm-package", "wasm-package"].map(
-  (name) => `scripts/${name}.mjs`,
-);
+const makers = ["build", "npm-package", "wasm-package"].map((name) => `scripts/${name}.mjs`);
 
 export const targets = ["web", "bundler", "nodejs"];
 
@@ -59,9 +56,8 @@ export function buildKernel() {
   });
 }
 
-/** Takes comments and long names out: a tenth of the package. */
+/** Takes comments and long local names out of the scripts. */
 async function shorten(folder) {
-  shortenNames(folder);
   const { transform } = await import("esbuild");
   for (const file of filesIn(folder, /\.js$/)) {
     const { code } = await transform(readFileSync(file, "utf8"), { minify: true, format: "esm" });

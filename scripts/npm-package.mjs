@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 import { Failure } from "./failure.mjs";
-import { shortenNames } from "./imports.mjs";
 import { root } from "./places.mjs";
 
 const sources = join(root, "src", "npm");
@@ -16,7 +15,6 @@ const licences = ["LICENSE-APACHE", "LICENSE-MIT"];
 
 /** Finishes the package for the web in `folder`. */
 export async function finishWeb(folder) {
-  shortenNames(folder);
   const file = (name) => join(folder, name);
   const wasm = readFileSync(file("distcompute_client_bg.wasm"));
   const gzipped = gzipSync(wasm, { level: 9 }).toString("base64");
