@@ -256,6 +256,13 @@ impl Model {
         self.closed
     }
 
+    /// The numbers of the jobs that are not closed.
+    pub fn unfinished(&self) -> Vec<u64> {
+        let numbered = self.jobs.iter().zip(1..);
+        let open = numbered.filter(|(job, _)| job.stage.is_some());
+        open.map(|(_, number)| number).collect()
+    }
+
     pub fn held(&self) -> usize {
         self.live.len()
     }
