@@ -6,6 +6,7 @@ use crate::client::call::{Answer, Call, Meaning};
 use crate::client::probe;
 use crate::client::probe::Finding;
 use crate::fault::{Code, Fault, Kind};
+use crate::time::backoff::Backoff;
 
 /// How long a call may take in all, in milliseconds: what the caller asked for, or else two
 /// minutes. Nobody waits that long for a goodbye, and the tracker needs none.
@@ -17,28 +18,18 @@ pub fn timeout_ms(call: Call, asked: Option<u32>) -> u32 {
     })
 }
 
-/// The wait before the second attempt is random below this; it doubles with each attempt.
-pub const BACKOFF_BASE_MS: u32 = 500;
-
-/// No wait is random above this, however many attempts there were.
-pub const BACKOFF_CEILING_MS: u32 = 30_000;
+/// The wait between two attempts. Full jitter spreads ten thousand browsers that lost the same
+/// tracker at the same moment better than any other.
+pub const BACKOFF: Backoff = Backoff::doubling(500.0, 30_000.0).with_jitter(1.0);
 
 /// One attempt may always take this long, if the call may.
 pub const PATIENCE_MS: u32 = 20_000;
 
-/// How long to wait before attempt `attempt + 1`, counted from 0: exponential with full jitter
-/// and a ceiling, and never sooner than the server asked. `random` is in `[0, 1)`.
-///
-/// Full jitter (a wait between nothing and the limit) spreads ten thousand browsers that lost
-/// the same tracker at the same moment better than any other; see "Exponential Backoff and
-/// Jitter", AWS Architecture Blog, 2015.
+/// How long to wait before attempt `attempt + 1`, counted from 0: never sooner than the server
+/// asked. `random` is in `[0, 1)`.
 #[must_use]
 pub fn backoff_ms(attempt: u32, random: f64, retry_after_ms: Option<u32>) -> u32 {
-    let limit = BACKOFF_BASE_MS
-        .saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX))
-        .min(BACKOFF_CEILING_MS);
-    // The product lies in [0, limit], so nothing is lost but the fraction.
-    let jitter = (f64::from(limit) * random.clamp(0.0, 1.0)) as u32;
+    let jitter = BACKOFF.wait_ms(attempt, random) as u32;
     retry_after_ms.unwrap_or(0).saturating_add(jitter)
 }
 
@@ -265,8 +256,8 @@ mod tests {
     fn waits_double_up_to_the_ceiling_and_are_fully_jittered() {
         assert_eq!(backoff_ms(0, 1.0, None), 500);
         assert_eq!(backoff_ms(3, 1.0, None), 4000);
-        assert_eq!(backoff_ms(6, 1.0, None), BACKOFF_CEILING_MS);
-        assert_eq!(backoff_ms(u32::MAX, 1.0, None), BACKOFF_CEILING_MS);
+        assert_eq!(backoff_ms(6, 1.0, None), 30_000);
+        assert_eq!(backoff_ms(u32::MAX, 1.0, None), 30_000);
         assert_eq!(backoff_ms(3, 0.25, None), 1000);
         assert_eq!(backoff_ms(3, 0.0, None), 0);
         assert_eq!(backoff_ms(3, f64::NAN, None), 0);

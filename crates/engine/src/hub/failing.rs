@@ -1,6 +1,7 @@
 //! Whether most jobs fail on this machine, and the errors that a page shows of them.
 
 use crate::status::LastError;
+use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
 
 /// So many more failures than results mean that jobs fail on this machine, and so few that they do no
@@ -11,8 +12,8 @@ const FEW: u32 = 3;
 /// No more are counted: a few results are enough to recover.
 const MOST: u32 = 14;
 
-/// The first rest after a failure while jobs fail, and the longest.
-const REST_MS: (f64, f64) = (5_000.0, 600_000.0);
+/// The rest after a failure while jobs fail.
+const REST: Backoff = Backoff::doubling(5_000.0, 600_000.0);
 
 /// How jobs go on this machine.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -33,8 +34,7 @@ impl Failing {
         let first = self.streak.get_or_insert_with(|| error.clone());
         if self.count >= MANY {
             self.first.get_or_insert_with(|| first.clone());
-            let doubled = 2.0_f64.powi(i32::try_from(self.count - MANY).unwrap_or(0));
-            let ms = (REST_MS.0 * doubled).min(REST_MS.1);
+            let ms = REST.wait_ms(self.count - MANY, 0.0);
             self.rest = Some(Due::after(now, ms));
         }
         self.last = Some(error);
@@ -108,7 +108,7 @@ mod tests {
         for n in 6..100 {
             jobs.failed("Error: another", n, at(0.0));
         }
-        assert_eq!(jobs.due_ms(at(0.0)), Some(REST_MS.1));
+        assert_eq!(jobs.due_ms(at(0.0)), Some(REST.ceiling_ms));
         for _ in 0..3 {
             jobs.done();
         }

@@ -233,16 +233,6 @@ impl JobTable {
             .map(|job| job.key)
     }
 
-    /// The next job for a free core: one with a checkpoint first, then by preference of the stages,
-    /// then the oldest.
-    #[must_use]
-    pub fn next(&self) -> Option<Key> {
-        let ahead = self.iter().filter(|job| job.place == Place::Ahead);
-        ahead
-            .min_by_key(|job| (!job.resumable, job.link, job.key))
-            .map(|job| job.key)
-    }
-
     /// The work on a job has ended. What has ended before stays as it ended.
     pub fn end(&mut self, key: Key, outcome: Outcome, now: Now) {
         let Some(job) = self.jobs.get_mut(key) else {

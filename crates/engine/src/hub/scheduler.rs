@@ -18,6 +18,7 @@ use crate::settings::{Limits, Settings};
 use crate::sorted_map::SortedMap;
 use crate::status;
 use crate::status::LastError;
+use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now, Steady};
 
 /// How long a core that was told to stop a job may take to hear it.
@@ -55,8 +56,8 @@ const BETWEEN_MS: f64 = 2_000.0;
 /// Results that have waited so long are written to storage.
 const STORE_MS: f64 = 1_000.0;
 
-/// The first wait before a core whose setup failed is tried again, and the longest.
-const SETUP_MS: (f64, f64) = (2_000.0, 60_000.0);
+/// The wait before a core whose setup failed is tried again.
+const SETUP: Backoff = Backoff::doubling(2_000.0, 60_000.0).with_jitter(0.2);
 
 /// What a core's worker has said.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -205,9 +206,8 @@ struct Core {
     /// For how long it has been told to rest and has not said that it does.
     restless_ms: f64,
     jobs: u64,
-    busy_ms: f64,
     since: Now,
-    setups: i32,
+    setups: u32,
     /// What its setup has thrown.
     why: String,
     retry: Option<Due>,
@@ -257,7 +257,6 @@ impl Core {
             rests: false,
             restless_ms: 0.0,
             jobs: 0,
-            busy_ms: 0.0,
             since: now,
             setups: 0,
             why: String::new(),
@@ -506,9 +505,8 @@ impl Scheduler {
                 if let Some(core) = self.cores.get_mut(core) {
                     core.health = Health::Broken;
                     core.why = why;
-                    let wait = (SETUP_MS.0 * 2.0_f64.powi(core.setups.min(20))).min(SETUP_MS.1);
-                    core.setups += 1;
-                    core.retry = Some(Due::after(now, wait * (0.8 + 0.2 * random)));
+                    core.retry = Some(Due::after(now, SETUP.wait_ms(core.setups, random)));
+                    core.setups = core.setups.saturating_add(1);
                 }
             }
             Event::CoreDied(core, why) => self.core_died(now, core, &why),
@@ -732,7 +730,7 @@ impl Scheduler {
         // A new hub is told of running cores too; so what an old worker had is asked for again.
         let mut core = Core::new(now);
         if let Some(before) = self.cores.get(at) {
-            (core.jobs, core.busy_ms) = (before.jobs, before.busy_ms);
+            core.jobs = before.jobs;
             core.setups = before.setups;
             core.why.clone_from(&before.why);
         }
@@ -763,7 +761,6 @@ impl Scheduler {
             let fresh = Core::new(now);
             *core = Core {
                 jobs: core.jobs,
-                busy_ms: core.busy_ms,
                 setups: core.setups,
                 ..fresh
             };
@@ -800,7 +797,6 @@ impl Scheduler {
         let mut trapped = false;
         let over: Vec<Key> = report.results.iter().map(|ended| ended.key).collect();
         for ended in report.results {
-            core.busy_ms += ended.ms;
             self.counts.compute_ms += ended.ms;
             core.queue.retain(|queued| *queued != ended.key);
             if core.running == Some(ended.key) {
@@ -1206,7 +1202,6 @@ impl Scheduler {
         if let Some(core) = self.cores.get_mut(at) {
             *core = Core {
                 jobs: core.jobs,
-                busy_ms: core.busy_ms,
                 ..Core::new(now)
             };
         }

@@ -6,6 +6,7 @@
 
 use crate::reason::Reason;
 use crate::settings::Settings;
+use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now, Steady};
 
 /// After so many ticks without a word from the hub it is asked whether it lives.
@@ -23,16 +24,17 @@ pub const LONG_LIFE_MS: f64 = 10_000.0;
 /// More compute workers than this are never started, whatever the hub says.
 pub const MOST_CORES: u32 = 1024;
 
-/// How long to wait before a worker's place is filled again, in milliseconds, after so many short
-/// lives in a row: nothing, then one second doubling to a minute, and by `random` in `[0, 1)` up to
-/// half less.
+/// The wait before a worker that has lived only shortly is replaced.
+const RESPAWN: Backoff = Backoff::doubling(1_000.0, 60_000.0).with_jitter(0.5);
+
+/// How long to wait before a worker is replaced, in milliseconds, after so many short lives in a
+/// row. A worker that has lived long is replaced at once. `random` is in `[0, 1)`.
 #[must_use]
 pub fn respawn_ms(short_lives: u32, random: f64) -> f64 {
-    if short_lives == 0 {
-        return 0.0;
+    match short_lives.checked_sub(1) {
+        Some(failures) => RESPAWN.wait_ms(failures, random),
+        None => 0.0,
     }
-    let limit = (1_000 << (short_lives - 1).min(6)).min(60_000);
-    f64::from(limit) * (0.5 + random / 2.0)
 }
 
 /// A worker, of all that this page has ever started.

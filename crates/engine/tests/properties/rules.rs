@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use distcompute_engine::client::call::{Answer, Call};
-use distcompute_engine::client::exchange::{BACKOFF_CEILING_MS, Exchange, Step, backoff_ms};
+use distcompute_engine::client::exchange::{BACKOFF, Exchange, Step, backoff_ms};
 use distcompute_engine::core::throttle::{
     Ending, FULL, PAUSED, STOP, Stops, Throttle, ending, worth_signalling,
 };
@@ -97,7 +97,7 @@ proptest! {
     ) {
         let wait = backoff_ms(attempt, random, asked);
         let asked = asked.unwrap_or(0);
-        prop_assert!(wait >= asked && wait <= asked.saturating_add(BACKOFF_CEILING_MS));
+        prop_assert!(wait >= asked && wait <= asked.saturating_add(BACKOFF.ceiling_ms as u32));
         prop_assert!(backoff_ms(attempt + 1, random, Some(asked)) >= wait);
     }
 

@@ -11,6 +11,7 @@ use crate::hub::session::refusals::{Blame, Refusals};
 use crate::hub::session::{
     Ask, Common, Ids, PATIENCE_MS, Word, is_unknown, register, too_large, word,
 };
+use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
 
 /// Registrations that a core has at least: one that works and one to fetch ahead with.
@@ -25,8 +26,10 @@ const REPORT_MS: f64 = 15.0;
 /// Registrations in all.
 const SEATS_IN_ALL: usize = 64;
 
-/// The first wait where no job is open, and the longest.
-const DRY_MS: (f64, f64) = (3_000.0, 60_000.0);
+/// The wait where no job is open.
+const DRY: Backoff = Backoff::doubling(3_000.0, 60_000.0)
+    .by(1.5)
+    .with_jitter(0.4);
 
 /// How often a worker that waits or works long lets itself be heard of, and is asked for: the tracker
 /// forgets those that it has not heard of for two hours.
@@ -89,7 +92,7 @@ enum What {
 pub(super) struct Calls {
     seats: Vec<Seat>,
     flights: Vec<Flight>,
-    dry_s: i32,
+    dry_s: u32,
     refused: Vec<u64>,
     /// Numbers of jobs that failed here, once for each time.
     failing: Vec<u64>,
@@ -497,7 +500,7 @@ impl Calls {
                     // Once; then there is nobody else who would take it.
                     self.refused.remove(at);
                     table.end(key, Outcome::Released, now);
-                    common.dry = Some(Due::after(now, DRY_MS.0));
+                    common.dry = Some(Due::after(now, DRY.first_ms));
                 } else {
                     common.dry = None;
                     self.dry_s = 0;
@@ -516,9 +519,8 @@ impl Calls {
     }
 
     fn wait(&mut self, common: &mut Common, now: Now, random: f64) {
-        let wait = (DRY_MS.0 * 1.5_f64.powi(self.dry_s.min(20))).min(DRY_MS.1);
-        self.dry_s += 1;
-        common.dry = Some(Due::after(now, wait * (0.6 + 0.4 * random)));
+        common.dry = Some(Due::after(now, DRY.wait_ms(self.dry_s, random)));
+        self.dry_s = self.dry_s.saturating_add(1);
     }
 
     fn settled(

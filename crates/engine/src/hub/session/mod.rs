@@ -20,7 +20,7 @@ use crate::hub::speed::{Line, Mean};
 use crate::time::clock::{Due, Now};
 
 use crate::hub::session::refusals::Blame;
-use crate::hub::session::retry::{PATIENCE_MS, Usual, spread_ms};
+use crate::hub::session::retry::{PATIENCE_MS, Usual};
 
 pub use crate::hub::session::retry::Retry;
 
@@ -289,7 +289,7 @@ impl Common {
     pub fn trouble(&self) -> Option<&Fault> {
         // One such answer may be a proxy's, while the tracker moves.
         let sure = self.hello.is_none() || self.retry.failures() > 1;
-        let fault = self.retry.fault.as_ref();
+        let fault = self.retry.fault();
         fault.filter(|fault| sure && fault.is_lasting())
     }
 

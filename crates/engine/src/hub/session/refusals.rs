@@ -6,10 +6,11 @@
 //! counts: without that it may be the way to the tracker that is blocked, and nothing is given up.
 
 use crate::hub::jobs::Key;
+use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
 
-/// The first pause, and the longest.
-const PAUSE_MS: (f64, f64) = (2_000.0, 300_000.0);
+/// The pause before a refused outcome is sent again.
+const PAUSE: Backoff = Backoff::doubling(2_000.0, 300_000.0);
 
 /// How surely a failed request failed because of what it carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +67,7 @@ impl Refusals {
         if refused.count >= blame.enough() {
             return true;
         }
-        let doublings = refused.count.saturating_sub(1).min(20) as i32;
-        let pause = (PAUSE_MS.0 * 2.0_f64.powi(doublings)).min(PAUSE_MS.1);
+        let pause = PAUSE.wait_ms(refused.count.saturating_sub(1), 0.0);
         refused.again = Due::after(now, pause);
         refused.proven = false;
         self.0.push(refused);

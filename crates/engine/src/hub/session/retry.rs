@@ -6,6 +6,7 @@
 //! random, the longest wait twice the shortest, which takes any lock-step apart.
 
 use crate::fault::{Code, Fault};
+use crate::time::backoff::{Backoff, spread_ms};
 use crate::time::clock::{Due, Now};
 use distcompute_protocol::ErrorCode;
 
@@ -24,11 +25,6 @@ pub(super) const PATIENCE_MS: f64 = 20_000.0;
 /// Any network gets so long.
 const LEAST_PATIENCE_MS: f64 = 2_000.0;
 
-/// A random part of `longest_ms`, from a half of it on. `random` is in `[0, 1)`.
-pub(super) fn spread_ms(longest_ms: f64, random: f64) -> f64 {
-    longest_ms * (1.0 + random.clamp(0.0, 1.0)) / 2.0
-}
-
 /// How a link asks while all is well.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usual {
@@ -43,8 +39,7 @@ pub struct Usual {
 pub struct Retry {
     attempts: u32,
     due: Option<Due>,
-    /// What went wrong last.
-    pub fault: Option<Fault>,
+    fault: Option<Fault>,
 }
 
 impl Retry {
@@ -62,11 +57,14 @@ impl Retry {
         fault: Fault,
         usual: Usual,
     ) {
-        let limit = match i32::try_from(self.attempts.min(30)) {
-            Ok(attempts @ 1..) => usual.gap_ms.max(LEAST_GAP_MS) * 2.0_f64.powi(attempts),
-            _ => SOON_MS,
+        let longest_ms = usual.longest_ms.max(SOON_MS);
+        let jitter = if self.attempts == 0 {
+            spread_ms(SOON_MS, random)
+        } else {
+            Backoff::doubling(usual.gap_ms.max(LEAST_GAP_MS), longest_ms)
+                .with_jitter(0.5)
+                .wait_ms(self.attempts, random)
         };
-        let jitter = spread_ms(limit.min(usual.longest_ms.max(SOON_MS)), random);
         let wait = f64::from(retry_after_ms.unwrap_or(0)) + jitter;
         self.attempts = self.attempts.saturating_add(1);
         self.due = Some(Due::after(now, wait.min(MOST_MS.max(jitter))));
@@ -108,6 +106,12 @@ impl Retry {
     pub fn is_asked_to_wait(&self) -> bool {
         let code = self.fault.as_ref().map(|fault| fault.code);
         self.is_away() && code == Some(Code::Tracker(ErrorCode::TooManyRequests))
+    }
+
+    /// What went wrong last.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
     }
 
     /// How often in a row no answer came.

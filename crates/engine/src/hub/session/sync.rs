@@ -19,9 +19,10 @@ use crate::hub::action::{Action, Got, Moved, Parsed, Session, Sync, Synced, Wire
 use crate::hub::jobs::{Job, JobTable, Key, Outcome, Place, Ticket};
 use crate::hub::session::refusals::{Blame, Refusals};
 use crate::hub::session::{
-    Ask, Common, Ids, PATIENCE_MS, WAIT_MS, Word, is_unknown, register, spread_ms, too_large, word,
+    Ask, Common, Ids, PATIENCE_MS, WAIT_MS, Word, is_unknown, register, too_large, word,
 };
 use crate::hub::speed::FULL;
+use crate::time::backoff::spread_ms;
 use crate::time::clock::{Due, Now};
 use distcompute_protocol::ErrorCode;
 
