@@ -15,11 +15,11 @@ use distcompute_engine::client::probe::Finding;
 use distcompute_engine::core::throttle::{FULL, STOP};
 use distcompute_engine::fault::Fault;
 use distcompute_engine::hub::action::{Action, Got, Moved, Outgoing, Wire, Write};
+use distcompute_engine::hub::cx::Cx;
+use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
 use distcompute_engine::hub::jobs::{Key, Outcome, Text, Ticket};
-use distcompute_engine::hub::scheduler::{
-    Counted, Ended, Event, Inherited, Progress, Report, Scheduler, Stored,
-};
+use distcompute_engine::hub::{Counted, Scheduler};
 use distcompute_engine::page::supervisor::MOST_CORES;
 use distcompute_engine::settings::Settings;
 use distcompute_engine::sorted_map::SortedMap;
@@ -306,8 +306,9 @@ impl Hub {
 
     fn handle(self: &Rc<Self>, event: Event) {
         let random = js_sys::Math::random();
-        let actions = self.scheduler.borrow_mut().handle(clock(), random, event);
-        for action in actions {
+        let mut cx = Cx::new(clock(), random);
+        self.scheduler.borrow_mut().handle(&mut cx, event);
+        for action in cx.out {
             self.act(action);
         }
         self.flush();
@@ -498,7 +499,8 @@ impl Hub {
         if wait() <= 0.0 {
             self.tell_now(at);
         }
-        let due = self.scheduler.borrow().due_ms(at).unwrap_or(LONGEST_MS);
+        let due = self.scheduler.borrow().next_timeout();
+        let due = due.map_or(LONGEST_MS, |due| due.left_ms(at));
         // A timer may come a little early, and one that is due at once must not starve messages.
         let wait = due.min(wait()).clamp(1.0, LONGEST_MS).ceil() as u32;
         let hub = Rc::clone(self);

@@ -8,8 +8,8 @@ use super::object::{
 use core::cell::RefCell;
 use distcompute_engine::client::call::{Answer, Request, read_alive};
 use distcompute_engine::hub::action::{Granted, Hello, Parsed, Session, Sync, Synced, Wire};
+use distcompute_engine::hub::event::Stored;
 use distcompute_engine::hub::jobs::{Job, Outcome, Text, Ticket};
-use distcompute_engine::hub::scheduler::Stored;
 use distcompute_protocol::{SYNC_EXTENSION, Stage};
 use js_sys::{Array, JSON, JsString};
 use wasm_bindgen::prelude::*;

@@ -8,8 +8,8 @@ use core::fmt::Debug;
 
 use distcompute_protocol::Stage;
 
+use crate::hub::event::Progress;
 use crate::hub::jobs::{Key, Outcome, Ticket};
-use crate::hub::scheduler::Progress;
 
 /// What stands for the values that only the driver can hold.
 pub trait Payload: Clone + Debug + PartialEq {

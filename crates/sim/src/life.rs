@@ -9,8 +9,8 @@ use std::{
     sync::Once,
 };
 
+use distcompute_engine::hub::event::Event;
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::scheduler::Event;
 use distcompute_engine::settings::Limits;
 use distcompute_protocol::Stage;
 use distcompute_tracker::{

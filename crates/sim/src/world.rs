@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use distcompute_engine::client::call::Answer;
+use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
     Action, Got, Granted, Moved, Outgoing, Parsed, Session, Synced, Wire, Write,
 };
+use distcompute_engine::hub::cx::Cx;
+use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
 use distcompute_engine::hub::jobs::{Job, Key, Outcome, Place, Text, Ticket};
-use distcompute_engine::hub::scheduler::{
-    Ended, Event, Inherited, Progress, Report, Scheduler, Stored,
-};
 use distcompute_engine::reason::Reason;
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
@@ -387,7 +387,7 @@ pub struct World<T> {
     pub given_at: Vec<f64>,
     pub resumed: u32,
     pub most_ahead: usize,
-    /// Look for what `due_ms` sleeps through, at every so-manieth step.
+    /// Look for what `next_timeout` sleeps through, at every so-manieth step.
     pub probe: u64,
     steps: u64,
     pub trace: bool,
@@ -1221,7 +1221,9 @@ impl<T: Tracker> World<T> {
         if self.trace && !tick {
             eprintln!("{:>10.1} -> {event:?}", self.t);
         }
-        let actions = self.hub.handle(now, random, event);
+        let mut cx = Cx::new(now, random);
+        self.hub.handle(&mut cx, event);
+        let actions = cx.out;
         if tick && actions.is_empty() {
             if self.t - self.idle_since > 3_000.0 {
                 (self.idle_since, self.idle_ticks) = (self.t, 0);
@@ -1231,7 +1233,7 @@ impl<T: Tracker> World<T> {
                 self.idle_ticks < 60,
                 "a busy loop at {}: {:?}",
                 self.t,
-                self.hub.due_ms(now)
+                self.hub.next_timeout()
             );
         } else {
             self.idle_ticks = 0;
@@ -1249,8 +1251,9 @@ impl<T: Tracker> World<T> {
             self.check();
         }
         self.timer += 1;
-        if let Some(due) = self.hub.due_ms(now) {
+        if let Some(due) = self.hub.next_timeout() {
             // As a browser does it.
+            let due = due.left_ms(now);
             self.plan(due.clamp(1.0, 2e9).ceil(), Happens::Timer(self.timer));
         }
     }
@@ -2074,13 +2077,13 @@ impl<T: Tracker> World<T> {
         }
     }
 
-    /// Whether something is due before `due_ms` says so.
+    /// Whether something is due before `next_timeout` says so.
     fn look_for_what_is_slept_through(&self) {
         let now = self.now();
         let due = self
             .hub
-            .due_ms(now)
-            .unwrap_or(100_000_000.0)
+            .next_timeout()
+            .map_or(100_000_000.0, |due| due.left_ms(now))
             .min(100_000_000.0);
         for share in [0.3, 0.999] {
             let ms = (due * share).min(due - 1.0);
@@ -2091,11 +2094,13 @@ impl<T: Tracker> World<T> {
                 mono: now.mono + ms,
                 wall: now.wall + ms,
             };
-            let actions = self.hub.clone().handle(then, 0.5, Event::Tick);
+            let mut cx = Cx::new(then, 0.5);
+            self.hub.clone().handle(&mut cx, Event::Tick);
             assert!(
-                actions.is_empty(),
-                "slept through at {}+{ms} of {due}: {actions:?}",
-                self.t
+                cx.out.is_empty(),
+                "slept through at {}+{ms} of {due}: {:?}",
+                self.t,
+                cx.out
             );
         }
     }

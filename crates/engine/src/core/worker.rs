@@ -15,8 +15,8 @@ use std::collections::VecDeque;
 
 use crate::core::rest::RestWatch;
 use crate::core::throttle::{Ending, FULL, STOP, Stops, Throttle, ending};
+use crate::hub::event::Progress;
 use crate::hub::jobs::{Key, Outcome};
-use crate::hub::scheduler::Progress;
 use crate::message::{Ended, FromCore, Job, Payload, Report, ToCore};
 use crate::time::timers::Timers;
 

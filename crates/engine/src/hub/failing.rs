@@ -1,5 +1,6 @@
 //! Whether most jobs fail on this machine, and the errors that a page shows of them.
 
+use crate::hub::cx::{Cx, Timer};
 use crate::status::LastError;
 use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
@@ -66,11 +67,8 @@ impl Failing {
 
     /// How many jobs this machine is to have at most, all cores together.
     #[must_use]
-    pub fn may_hold(&self, now: Now) -> usize {
-        let rests = self
-            .rest
-            .as_ref()
-            .is_some_and(|rest| rest.left_ms(now) > 0.0);
+    pub fn may_hold(&self, cx: &mut Cx) -> usize {
+        let rests = !cx.expired(Timer::FailureRest, self.rest_left_ms(cx.now));
         match (&self.first, rests) {
             (None, _) => usize::MAX,
             (Some(_), true) => 0,
@@ -78,11 +76,10 @@ impl Failing {
         }
     }
 
-    /// In how many milliseconds a rest is over.
+    /// How much longer it rests.
     #[must_use]
-    pub fn due_ms(&self, now: Now) -> Option<f64> {
-        let left = self.rest.as_ref().map(|rest| rest.left_ms(now));
-        left.filter(|left| *left > 0.0)
+    pub fn rest_left_ms(&self, now: Now) -> f64 {
+        self.rest.map_or(0.0, |rest| rest.left_ms(now))
     }
 }
 
@@ -94,25 +91,29 @@ mod tests {
         Now { wall: ms, mono: ms }
     }
 
+    fn may_hold(jobs: &Failing, ms: f64) -> usize {
+        jobs.may_hold(&mut Cx::new(at(ms), 0.0))
+    }
+
     #[test]
     fn most_jobs_fail_until_some_are_done() {
         let mut jobs = Failing::default();
         for n in 0..5 {
             jobs.failed("TypeError: no file", n, at(0.0));
-            assert_eq!(jobs.may_hold(at(0.0)), usize::MAX);
+            assert_eq!(may_hold(&jobs, 0.0), usize::MAX);
         }
         jobs.failed("Error: another", 5, at(0.0));
         assert_eq!(jobs.first().map(|error| error.job), Some(0));
         assert_eq!(jobs.last().map(|error| error.job), Some(5));
-        assert_eq!((jobs.may_hold(at(0.0)), jobs.may_hold(at(5_000.0))), (0, 1));
+        assert_eq!((may_hold(&jobs, 0.0), may_hold(&jobs, 5_000.0)), (0, 1));
         for n in 6..100 {
             jobs.failed("Error: another", n, at(0.0));
         }
-        assert_eq!(jobs.due_ms(at(0.0)), Some(REST.ceiling_ms));
+        assert_eq!(jobs.rest_left_ms(at(0.0)), REST.ceiling_ms);
         for _ in 0..3 {
             jobs.done();
         }
-        assert_eq!((jobs.first(), jobs.may_hold(at(0.0))), (None, usize::MAX));
+        assert_eq!((jobs.first(), may_hold(&jobs, 0.0)), (None, usize::MAX));
         assert!(jobs.last().is_some(), "a page may still want to show it");
     }
 

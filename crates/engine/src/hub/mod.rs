@@ -1,19 +1,383 @@
 //! The hub: the worker that makes all requests and hands jobs to the compute workers.
 //!
+//! Its machine, [`Scheduler`], shares the jobs out among the cores, has the session of each stage ask
+//! for more before they run out, keeps leases alive, ends what hangs, and carries out what the governor
+//! says.
+//!
 //! | module | contents |
 //! | --- | --- |
-//! | [`scheduler`] | the machine: events in, actions out |
-//! | [`action`] | what it returns: requests, messages to compute workers, records to store |
+//! | [`event`] | what the driver reports |
+//! | [`action`] | what it does in return: requests, messages to compute workers, records to store |
+//! | [`cx`] | the context of an event, and the deadlines by name |
 //! | [`jobs`] | the jobs in this browser, from grant to delivery |
+//! | `cores` | what is known of each compute worker |
+//! | `dispatch` | which core gets which job, and when to ask for more |
+//! | `limits` | what takes too long |
+//! | `takeover` | how a hub goes on where another one has ended |
+//! | `shutdown` | how it ends |
+//! | `status` | what a page shows of it |
 //! | [`session`] | how the jobs of one stage come and go, in both protocols |
 //! | [`speed`] | how fast jobs and transfers are, and how many jobs to hold therefore |
 //! | [`governor`] | whether this browser may compute now, and why not |
 //! | [`failing`] | pauses while jobs fail on this machine |
 
 pub mod action;
+mod cores;
+pub mod cx;
+mod dispatch;
+pub mod event;
 pub mod failing;
 pub mod governor;
 pub mod jobs;
-pub mod scheduler;
+mod limits;
 pub mod session;
+mod shutdown;
 pub mod speed;
+mod status;
+mod takeover;
+
+use distcompute_protocol::Stage;
+
+use crate::hub::action::{Action, Got, Moved, Wire, Write};
+use crate::hub::cores::Core;
+use crate::hub::cx::{Cx, Timer};
+use crate::hub::dispatch::STORE_MS;
+use crate::hub::event::{Event, Inherited};
+use crate::hub::failing::Failing;
+use crate::hub::governor::{Surroundings, Verdict, Wish, govern};
+use crate::hub::jobs::{Job, JobTable, Key};
+use crate::hub::session::Link;
+use crate::hub::shutdown::Mode;
+use crate::reason::Reason;
+use crate::settings::{Limits, Settings};
+use crate::sorted_map::SortedMap;
+use crate::time::clock::{Due, Now, Steady};
+
+/// What is counted since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Counts {
+    invalid: u64,
+    failed: u64,
+    compute_ms: f64,
+}
+
+/// What a hub has counted that another one follows: after a new version of the project, or its death.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[allow(missing_docs, reason = "as in the status")]
+pub struct Counted {
+    pub by_stage: Vec<(Stage, u32)>,
+    pub invalid: u32,
+    pub failed: u32,
+    pub rejected: u32,
+    pub undelivered: u32,
+    pub compute_ms: f64,
+    /// Jobs by core.
+    pub cores: Vec<(u32, u32)>,
+}
+
+/// The state of the hub.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scheduler {
+    table: JobTable,
+    failing: Failing,
+    links: Vec<Link>,
+    cores: SortedMap<Core>,
+    settings: Settings,
+    limits: Limits,
+    /// When it is to be woken.
+    timeout: Option<Due>,
+    around: Surroundings,
+    wish: Wish,
+    /// When a pause of some length ends.
+    pause: Option<Due>,
+    /// What the clocks say, and the wall clock's reading by which hours of the day go.
+    clock: Steady,
+    wall: f64,
+    mode: Mode,
+    /// Since when the governor says rest.
+    resting: Option<Now>,
+    wanted: Option<u32>,
+    counts: Counts,
+    /// Jobs that each core has done for hubs before this one.
+    earlier: Vec<(u32, u32)>,
+    told_fatal: bool,
+    renewing: bool,
+    /// Whether it is known what storage had; nothing is done before.
+    restored: bool,
+    /// The cores that have not said yet what they do for another hub, and since when: before that
+    /// the tracker must not be told what is held.
+    meeting: Option<(Vec<Inherited>, Now)>,
+    /// Whether the registration of the hub before was given up.
+    parted: bool,
+    /// What the cores could have worked, in milliseconds, and up to when: limits count neither
+    /// pauses nor rests nor the machine's sleep.
+    work_ms: f64,
+    entered: Option<Now>,
+    /// When progress was told last.
+    told: Option<Now>,
+    /// When a core was last seen at work.
+    worked: Option<Now>,
+    /// A random number of this browser's own, drawn when it begins.
+    own: f64,
+}
+
+impl Scheduler {
+    /// A hub for these stages, in order of preference.
+    #[must_use]
+    pub fn new(stages: &[Stage], nickname: &str, settings: Settings, limits: Limits) -> Self {
+        let link = |(index, stage): (usize, &Stage)| {
+            Link::new(index, *stage, nickname.to_owned(), limits.linger_ms)
+        };
+        Self {
+            table: JobTable::default(),
+            failing: Failing::default(),
+            links: stages.iter().enumerate().map(link).collect(),
+            cores: SortedMap::default(),
+            settings,
+            limits,
+            timeout: None,
+            around: Surroundings::default(),
+            wish: Wish::Run,
+            pause: None,
+            clock: Steady::default(),
+            wall: 0.0,
+            mode: Mode::Run,
+            resting: None,
+            wanted: None,
+            counts: Counts::default(),
+            earlier: Vec::new(),
+            told_fatal: false,
+            renewing: false,
+            restored: false,
+            meeting: None,
+            parted: false,
+            work_ms: 0.0,
+            entered: None,
+            told: None,
+            worked: None,
+            own: 0.0,
+        }
+    }
+
+    /// The same hub with keys that no other hub of this page has given.
+    #[must_use]
+    pub fn with_keys_from(mut self, first: Key) -> Self {
+        self.table.count_from(first);
+        self
+    }
+
+    /// The same hub after another one of the same visit, whose counts go on.
+    #[must_use]
+    pub fn with_counts(mut self, counted: &Counted) -> Self {
+        for (stage, done) in &counted.by_stage {
+            let link = self.links.iter_mut().find(|l| l.common.stage == *stage);
+            if let Some(link) = link {
+                link.common.accepted = *done;
+            }
+        }
+        if let Some(link) = self.links.first_mut() {
+            link.common.rejected = counted.rejected;
+            link.common.undelivered = counted.undelivered;
+        }
+        self.counts.invalid = u64::from(counted.invalid);
+        self.counts.failed = u64::from(counted.failed);
+        self.counts.compute_ms = counted.compute_ms;
+        self.earlier.clone_from(&counted.cores);
+        self
+    }
+
+    /// The jobs.
+    #[must_use]
+    pub fn table(&self) -> &JobTable {
+        &self.table
+    }
+
+    /// The stage that a job came by, and its name.
+    #[must_use]
+    pub fn stage_of(&self, job: &Job) -> Option<(Stage, &str)> {
+        let common = &self.links.get(job.link)?.common;
+        let name = common.hello.as_ref().map(|hello| hello.stage_name.as_str());
+        Some((common.stage, name.unwrap_or_default()))
+    }
+
+    /// The project's name, when it is known.
+    #[must_use]
+    pub fn project(&self) -> &str {
+        let hello = self
+            .links
+            .iter()
+            .find_map(|link| link.common.hello.as_ref());
+        hello.map_or("", |hello| hello.project.as_str())
+    }
+
+    /// Handles an event. Nothing is done before [`Event::Restored`].
+    pub fn handle(&mut self, cx: &mut Cx, event: Event) {
+        // The rules go by a time that nobody sets; hours of the day go by the wall clock.
+        let clocks = cx.now;
+        self.wall = clocks.wall;
+        cx.now = self.clock.read(clocks);
+        self.enter(cx.now);
+        self.note_work(cx.now);
+        self.restored |= matches!(event, Event::Restored { .. });
+        // The content of the answer is the next event, and may be all that is wanted.
+        let is_last = matches!(event, Event::Moved(_, Moved { ended: true, .. }));
+        self.take(cx, event);
+        if self.restored && !is_last {
+            self.pump(cx);
+            let is_over = self.mode == Mode::Over;
+            self.timeout = cx.next_timeout(clocks).filter(|_| !is_over);
+        }
+        self.note_work(cx.now);
+        cx.now = clocks;
+    }
+
+    /// When [`Event::Tick`] is due, if nothing happens before.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Due> {
+        self.timeout
+    }
+
+    fn note_work(&mut self, now: Now) {
+        if self.is_working() {
+            self.worked = Some(now);
+        }
+    }
+
+    fn take(&mut self, cx: &mut Cx, event: Event) {
+        let now = cx.now;
+        match event {
+            Event::Restored {
+                sessions,
+                jobs,
+                cores,
+            } => {
+                self.own = cx.random;
+                self.meeting = Some((cores, now));
+                self.restore(now, sessions, jobs);
+            }
+            Event::Met(core, job) => self.meet(now, core, job),
+            Event::Made(stored) => self.made(now, stored),
+            Event::CoreHere(core) => self.core_here(now, core),
+            Event::CoreUp(core) => self.core_up(core),
+            Event::CoreBroken(core, why) => self.core_broken(cx, core, why),
+            Event::CoreDied(core, why) => self.core_died(now, core, &why),
+            Event::Report(core, report) => self.report(cx, core, report),
+            Event::Rests(core) => self.core_rests(core),
+            Event::Recalled(core, keys) => self.recalled(core, keys),
+            Event::Moved(id, moved) => {
+                let _ = self.links.iter_mut().any(|link| link.moved(now, id, moved));
+            }
+            Event::Answered(id, got) => self.answered(cx, id, got),
+            Event::Settings(settings) => self.settings = settings,
+            Event::Around(around) => self.around = around,
+            Event::Wish(wish) => {
+                self.wish = wish;
+                // The wall clock may be set before it ends: what was asked for is its length.
+                self.pause = match wish {
+                    Wish::Pause { until: Some(until) } => Some(Due::after(now, until - self.wall)),
+                    _ => None,
+                };
+            }
+            Event::Stop { finish } => self.stop(now, finish),
+            Event::Tick => {}
+        }
+    }
+
+    /// A request was answered, or not.
+    fn answered(&mut self, cx: &Cx, id: u32, got: Got) {
+        let mut got = Some(got);
+        let mut filled = None;
+        for link in &mut self.links {
+            let Some(untaken) = got.take() else { break };
+            let before = link.common.accepted;
+            got = link.answered(cx, id, untaken, &mut self.table);
+            if link.common.accepted > before {
+                filled = link.common.stage.next();
+            }
+        }
+        // What one stage made is the next one's to take.
+        for link in &mut self.links {
+            if Some(link.common.stage) == filled {
+                link.common.dry = None;
+            }
+        }
+    }
+
+    /// Does everything that is to be done now.
+    fn pump(&mut self, cx: &mut Cx) {
+        if self.mode == Mode::Over {
+            return;
+        }
+        let verdict = self.verdict(cx.now, self.wall);
+        let look_again = verdict.look_again.unwrap_or(f64::INFINITY);
+        cx.arm(Timer::Governor, look_again - self.wall);
+        let rest = verdict.rest.is_some();
+        self.resting = match (rest, self.resting) {
+            (true, None) => Some(cx.now),
+            (true, since) => since,
+            (false, _) => None,
+        };
+        self.renewing |= self.links.iter().any(|link| link.common.renewed);
+        // What a core begins may not be its job any more.
+        self.begin_next(cx.now);
+        self.end_what_hangs(cx);
+        let may = self.may_begin();
+        self.recall(cx, !may);
+        if may {
+            self.levels(cx, self.settings.intensity);
+            self.share_out(cx);
+            self.begin_next(cx.now);
+        } else {
+            let level = if rest { 0 } else { self.settings.intensity };
+            self.levels(cx, level);
+            self.put_back(cx);
+        }
+        self.size(cx);
+        let hurry = !self.may_begin() || !self.is_working();
+        if self.has_met(cx) {
+            self.part();
+            self.ask(cx, hurry);
+        }
+        self.keep(cx, STORE_MS);
+        cx.out.extend(self.table.freed.drain(..).map(Action::Free));
+        for name in self.table.forgotten.drain(..) {
+            cx.out.push(Action::Store(Write::Delete(name)));
+        }
+        self.finish(cx);
+        self.tell_fatal(cx);
+        self.watch(cx);
+    }
+
+    /// `now` is of this hub's own time; hours of the day go by the `wall` clock.
+    fn verdict(&self, now: Now, wall: f64) -> Verdict {
+        let left = self.pause.map(|pause| (pause, pause.left_ms(now)));
+        match left {
+            Some((pause, left)) if left > 0.0 => {
+                let until = Some(self.clock.wall_of(pause.at()));
+                return Verdict {
+                    rest: Some(Reason::Paused { until }),
+                    look_again: Some(wall + left),
+                };
+            }
+            _ => {}
+        }
+        let wish = if left.is_some() { Wish::Run } else { self.wish };
+        let now = Now { wall, ..now };
+        govern(now, self.own, wish, &self.settings, &self.around)
+    }
+
+    fn tell_fatal(&mut self, cx: &mut Cx) {
+        let fault = self.links.iter().find_map(|link| link.common.fatal.clone());
+        if let Some(fault) = fault.filter(|_| !self.told_fatal) {
+            self.told_fatal = true;
+            cx.out.push(Action::Fatal(fault));
+        }
+    }
+
+    /// The last requests of a page that goes.
+    #[must_use]
+    pub fn farewell(&self, _now: Now) -> Vec<Wire> {
+        let links = self.links.iter();
+        links.flat_map(|link| link.farewell(&self.table)).collect()
+    }
+}

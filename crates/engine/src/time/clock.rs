@@ -20,6 +20,12 @@ impl Now {
             .max(self.wall - earlier.wall)
             .max(0.0)
     }
+
+    /// Milliseconds since `earlier` in which the machine did not sleep, as far as its clock shows that.
+    #[must_use]
+    pub fn awake_since(self, earlier: Self) -> f64 {
+        self.mono - earlier.mono
+    }
 }
 
 /// The two clocks differ by so much before one of them is taken to have jumped. Browsers round both.

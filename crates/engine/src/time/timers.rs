@@ -25,6 +25,14 @@ impl<K: Copy + PartialEq> Timers<K> {
         self.all.iter().any(|(other, _)| *other == name)
     }
 
+    /// Sets a timer, unless the one of this name is due before.
+    pub fn set_earliest(&mut self, name: K, at: f64) {
+        match self.all.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, before)) => *before = before.min(at),
+            None => self.all.push((name, at)),
+        }
+    }
+
     /// Removes a timer.
     pub fn cancel(&mut self, name: K) {
         self.all.retain(|(other, _)| *other != name);
@@ -62,6 +70,16 @@ mod tests {
         assert!(timers.is_set('b') && !timers.is_set('a'));
         assert_eq!(timers.take_due(50.0), Some(('b', 10.0)));
         assert_eq!(timers.take_due(50.0), None);
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn of_several_deadlines_of_one_name_the_earliest_is_kept() {
+        let mut timers = Timers::default();
+        for at in [30.0, 20.0, 40.0] {
+            timers.set_earliest('a', at);
+        }
+        assert_eq!(timers.take_due(20.0), Some(('a', 20.0)));
         assert_eq!(timers.next(), None);
     }
 }

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use distcompute_engine::client::call::Answer;
+use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
     Action, Got, Granted, Hello, Outgoing, Parsed, Session, Synced, Wire,
 };
+use distcompute_engine::hub::cx::Cx;
+use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
 use distcompute_engine::hub::jobs::{Key, Outcome, Text, Ticket};
-use distcompute_engine::hub::scheduler::{
-    Ended, Event, Inherited, Progress, Report, Scheduler, Stored,
-};
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{ErrorCode, Stage};
@@ -235,8 +235,9 @@ impl Shell {
     }
 
     fn handle(&mut self, event: Event) {
-        let actions = self.scheduler.handle(self.now, 0.5, event);
-        for action in actions {
+        let mut cx = Cx::new(self.now, 0.5);
+        self.scheduler.handle(&mut cx, event);
+        for action in cx.out {
             match action {
                 Action::Send(outgoing) => {
                     if let Wire::Sync(sync) = &outgoing.wire {
@@ -289,7 +290,9 @@ impl Shell {
             "texts that are kept, and those that are needed"
         );
         assert!(
-            scheduler.due_ms(now).is_none_or(|ms| ms > 0.0),
+            scheduler
+                .next_timeout()
+                .is_none_or(|due| due.left_ms(now) > 0.0),
             "due at once, for ever"
         );
         let status = scheduler.status(now);

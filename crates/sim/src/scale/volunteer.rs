@@ -1,11 +1,13 @@
 //! One browser: the real scheduler, its cores as mere times, and the one request that is under way.
 
 use distcompute_engine::client::call::Answer;
+use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
     Action, Got, Granted, Hello, Outgoing, Parsed, Synced, Wire,
 };
+use distcompute_engine::hub::cx::Cx;
+use distcompute_engine::hub::event::{Ended, Event, Report};
 use distcompute_engine::hub::jobs::{Key, Outcome, Text};
-use distcompute_engine::hub::scheduler::{Ended, Event, Report, Scheduler};
 use distcompute_engine::settings::Settings;
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::Stage;
@@ -139,11 +141,13 @@ impl Volunteer {
             wall: MIDNIGHT + at.t,
         };
         at.tracker.count_event();
-        let actions = self.hub.handle(now, self.dice.roll(), event);
-        for action in actions {
+        let mut cx = Cx::new(now, self.dice.roll());
+        self.hub.handle(&mut cx, event);
+        for action in cx.out {
             self.act(at, action);
         }
-        let due = self.hub.due_ms(now).map_or(f64::INFINITY, |ms| ms.ceil());
+        let due = self.hub.next_timeout();
+        let due = due.map_or(f64::INFINITY, |due| due.left_ms(now).ceil());
         self.due = at.t + due.max(1.0);
     }
 

@@ -2,11 +2,11 @@
 
 use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::action::{Action, Got, Hello, Parsed, Session, Synced, Wire};
+use distcompute_engine::hub::cx::Cx;
+use distcompute_engine::hub::event::{Ended, Event, Inherited, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
 use distcompute_engine::hub::jobs::{Outcome, Place, Text, Ticket};
-use distcompute_engine::hub::scheduler::{
-    Counted, Ended, Event, Inherited, Report, Scheduler, Stored,
-};
+use distcompute_engine::hub::{Counted, Scheduler};
 use distcompute_engine::reason::Reason;
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::status::{CoreState, State};
@@ -75,6 +75,12 @@ fn begun(world: &World<Model>, times: u32) {
 
 fn pause(world: &mut World<Model>) {
     world.tell(Event::Wish(Wish::Pause { until: None }));
+}
+
+fn handle(hub: &mut Scheduler, now: Now, event: Event) -> Vec<Action> {
+    let mut cx = Cx::new(now, 0.5);
+    hub.handle(&mut cx, event);
+    cx.out
 }
 
 #[test]
@@ -172,9 +178,9 @@ fn the_job_of_a_worker_that_was_ended_in_a_pause_goes_on_from_its_checkpoint() {
         jobs: vec![stored],
         cores: Vec::new(),
     };
-    hub.handle(now, 0.5, restored);
+    handle(&mut hub, now, restored);
     for core_is in [Event::CoreHere(0), Event::CoreUp(0)] {
-        hub.handle(now, 0.5, core_is);
+        handle(&mut hub, now, core_is);
     }
     // Its lease is confirmed, so that it may be begun.
     let synced = Got::Answered(
@@ -192,15 +198,15 @@ fn the_job_of_a_worker_that_was_ended_in_a_pause_goes_on_from_its_checkpoint() {
     let mut begun = false;
     while !begun && id < 5 {
         id += 1;
-        begun = given(&hub.handle(now, 0.5, Event::Answered(id, synced.clone())));
+        begun = given(&handle(&mut hub, now, Event::Answered(id, synced.clone())));
     }
     assert!(begun);
-    hub.handle(now, 0.5, Event::Wish(Wish::Pause { until: None }));
+    handle(&mut hub, now, Event::Wish(Wish::Pause { until: None }));
     let mut replaced = 0;
     for _ in 0..8 {
         now.mono += 1_000.0;
         now.wall += 1_000.0;
-        let actions = hub.handle(now, 0.5, Event::Tick);
+        let actions = handle(&mut hub, now, Event::Tick);
         let replaces = |action: &&Action| matches!(action, Action::Replace { core: 0, .. });
         replaced += actions.iter().filter(replaces).count();
     }
@@ -208,9 +214,12 @@ fn the_job_of_a_worker_that_was_ended_in_a_pause_goes_on_from_its_checkpoint() {
     let job = hub.table().iter().next().expect("it is kept");
     assert_eq!((job.number, &job.place), (5, &Place::Ahead));
     for core_is in [Event::CoreHere(0), Event::CoreUp(0)] {
-        assert!(!given(&hub.handle(now, 0.5, core_is)), "it is still paused");
+        assert!(
+            !given(&handle(&mut hub, now, core_is)),
+            "it is still paused"
+        );
     }
-    assert!(given(&hub.handle(now, 0.5, Event::Wish(Wish::Run))));
+    assert!(given(&handle(&mut hub, now, Event::Wish(Wish::Run))));
 }
 
 #[test]
@@ -226,7 +235,7 @@ fn a_hub_that_follows_another_goes_on_with_its_counts() {
     };
     let mut hub = Scheduler::new(&[Stage::A], "Ada", Settings::default(), Limits::default())
         .with_counts(&counted);
-    hub.handle(Now::default(), 0.5, Event::CoreHere(0));
+    handle(&mut hub, Now::default(), Event::CoreHere(0));
     let status = hub.status(Now::default());
     assert_eq!((status.jobs_done, status.jobs_by_stage[0].1), (7, 7));
     assert_eq!((status.jobs_invalid, status.jobs_failed), (1, 2));
@@ -1228,8 +1237,8 @@ fn a_result_of_which_the_hub_before_may_not_have_heard_is_handed_in() {
         jobs,
         cores,
     };
-    hub.handle(now, 0.5, restored);
-    hub.handle(now, 0.5, Event::CoreHere(0));
+    handle(&mut hub, now, restored);
+    handle(&mut hub, now, Event::CoreHere(0));
     let data = Text { id: 5, bytes: 2 };
     let made = Stored {
         stage: Stage::A,
@@ -1240,14 +1249,14 @@ fn a_result_of_which_the_hub_before_may_not_have_heard_is_handed_in() {
         outcome: Some(Outcome::Done(data)),
     };
     // Said by one core before it says what it does, and once more.
-    hub.handle(now, 0.5, Event::Made(made.clone()));
+    handle(&mut hub, now, Event::Made(made.clone()));
     let again = Stored {
         input: Some(Text { id: 6, bytes: 2 }),
         outcome: Some(Outcome::Done(Text { id: 7, bytes: 2 })),
         ..made
     };
-    let mut actions = hub.handle(now, 0.5, Event::Made(again));
-    actions.extend(hub.handle(now, 0.5, Event::Met(0, None)));
+    let mut actions = handle(&mut hub, now, Event::Made(again));
+    actions.extend(handle(&mut hub, now, Event::Met(0, None)));
     let done = actions.iter().filter_map(|action| match action {
         Action::Send(out) => match &out.wire {
             Wire::Sync(sync) => Some(sync.done.clone()),
@@ -1281,7 +1290,7 @@ fn of_one_token(heard: Vec<Event>) -> Vec<Wire> {
     };
     let mut actions = Vec::new();
     for event in [restored, Event::CoreHere(0)].into_iter().chain(heard) {
-        actions.extend(hub.handle(now, 0.5, event));
+        actions.extend(handle(&mut hub, now, event));
     }
     let said = actions.into_iter().filter_map(|action| match action {
         Action::Send(out) => Some(out.wire),
@@ -1331,7 +1340,7 @@ fn a_hub_whose_cores_are_too_busy_to_say_at_what_puts_nothing_of_theirs_back() {
                 mono: ms,
                 wall: 1e12 + ms,
             };
-            let mut actions = hub.handle(now, 0.5, event);
+            let mut actions = handle(&mut hub, now, event);
             actions.retain(|action| matches!(action, Action::Send(_)));
             actions
         };
@@ -1377,16 +1386,17 @@ fn limits_reach_a_core_that_says_nothing_to_its_new_hub() {
             jobs: Vec::new(),
             cores: vec![inherited(told)],
         };
-        hub.handle(now, 0.5, restored);
-        hub.handle(now, 0.5, Event::CoreHere(0));
+        handle(&mut hub, now, restored);
+        handle(&mut hub, now, Event::CoreHere(0));
         if says {
-            hub.handle(now, 0.5, Event::Met(0, None));
+            handle(&mut hub, now, Event::Met(0, None));
         }
         let mut ended = None;
         while ended.is_none() && now.mono < 200_000.0 {
-            let due = hub.due_ms(now).unwrap_or(1_000.0).ceil();
+            let due = hub.next_timeout().map_or(1_000.0, |due| due.left_ms(now));
+            let due = due.ceil();
             (now.mono, now.wall) = (now.mono + due, now.wall + due);
-            let actions = hub.handle(now, 0.5, Event::Tick);
+            let actions = handle(&mut hub, now, Event::Tick);
             let replaces = |action: &Action| matches!(action, Action::Replace { core: 0, .. });
             ended = actions.iter().any(replaces).then_some(now.mono);
         }

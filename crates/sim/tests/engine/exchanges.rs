@@ -1,11 +1,13 @@
 //! Single exchanges with a tracker, word for word: what the world's tracker would not say so.
 
 use distcompute_engine::client::call::Answer;
+use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
     Action, Got, Granted, Hello, Moved, Outgoing, Parsed, Sync, Synced, Wire,
 };
+use distcompute_engine::hub::cx::Cx;
+use distcompute_engine::hub::event::{Ended, Event, Inherited, Report, Stored};
 use distcompute_engine::hub::jobs::{Key, Outcome, Place, Text, Ticket};
-use distcompute_engine::hub::scheduler::{Ended, Event, Inherited, Report, Scheduler, Stored};
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{ErrorCode, Stage};
@@ -48,7 +50,14 @@ impl Talk {
     fn happens(&mut self, event: Event) {
         self.ms += 1.0;
         let now = self.now();
-        self.said.extend(self.hub.handle(now, 0.5, event));
+        let mut cx = Cx::new(now, 0.5);
+        self.hub.handle(&mut cx, event);
+        self.said.extend(cx.out);
+    }
+
+    fn due_ms(&self) -> Option<f64> {
+        let due = self.hub.next_timeout()?;
+        Some(due.left_ms(self.now()))
     }
 
     fn passes(&mut self, ms: f64) {
@@ -157,7 +166,7 @@ impl Talk {
                 continue;
             }
             let left = self.hub.table().count(|job| job.outcome().is_some());
-            let Some(ms) = self.hub.due_ms(self.now()).filter(|_| left > 0) else {
+            let Some(ms) = self.due_ms().filter(|_| left > 0) else {
                 break;
             };
             self.passes(ms);
@@ -186,7 +195,7 @@ impl Talk {
                     self.ends(key, Outcome::Done(Text { id: key, bytes }));
                 }
                 if !self.said.iter().any(is_send) {
-                    let Some(ms) = self.hub.due_ms(self.now()) else {
+                    let Some(ms) = self.due_ms() else {
                         break;
                     };
                     self.passes(ms);

@@ -1,7 +1,7 @@
 //! Courses of events that nobody thought of.
 
+use distcompute_engine::hub::event::Event;
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::scheduler::Event;
 use distcompute_engine::settings::Limits;
 use distcompute_protocol::Stage;
 use proptest::prelude::*;

@@ -5,12 +5,11 @@ use distcompute_protocol::{ErrorCode, MAX_PROGRESS, cut};
 
 use crate::client::call::Call;
 use crate::fault::{Code, Fault};
-use crate::hub::action::{Action, Got, Moved, Parsed, Wire};
+use crate::hub::action::{Got, Moved, Parsed, Wire};
+use crate::hub::cx::{Cx, Timer};
 use crate::hub::jobs::{Job, JobTable, Key, Outcome, Place, Ticket};
 use crate::hub::session::refusals::{Blame, Refusals};
-use crate::hub::session::{
-    Ask, Common, Ids, PATIENCE_MS, Word, is_unknown, register, too_large, word,
-};
+use crate::hub::session::{Ask, Common, PATIENCE_MS, Word, is_unknown, register, too_large, word};
 use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
 
@@ -145,27 +144,18 @@ impl Calls {
         (cores * each).min(SEATS_IN_ALL)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
-    fn fly(
-        &mut self,
-        common: &Common,
-        now: Now,
-        token: &str,
-        what: What,
-        wire: Wire,
-        ids: &mut Ids,
-        out: &mut Vec<Action>,
-    ) {
+    fn fly(&mut self, common: &mut Common, cx: &mut Cx, token: &str, what: What, wire: Wire) {
         let large = matches!(&wire, Wire::Complete { data, .. } if data.bytes >= LARGE);
         let probe = large || self.probe;
         let bytes = match &wire {
             Wire::Complete { data, .. } => f64::from(data.bytes),
             _ => 0.0,
         };
-        let id = ids.send_within(PATIENCE_MS, common.upload_ms(bytes), probe, wire, out);
+        let upload_ms = common.upload_ms(bytes);
+        let id = common.send_within(cx, PATIENCE_MS, upload_ms, probe, wire);
         self.flights.push(Flight {
             id,
-            sent: now,
+            sent: cx.now,
             token: token.to_owned(),
             what,
             begun: None,
@@ -174,12 +164,10 @@ impl Calls {
 
     pub(super) fn pump(
         &mut self,
-        common: &Common,
-        now: Now,
+        common: &mut Common,
+        cx: &mut Cx,
         ask: &Ask,
         table: &mut JobTable,
-        ids: &mut Ids,
-        out: &mut Vec<Action>,
     ) {
         if self.left {
             return;
@@ -187,13 +175,14 @@ impl Calls {
         self.probe = common.shall_probe() || self.refusals.are_unproven();
         self.know_tokens(common, table);
         self.refusals.retain(|key| table.get(key).is_some());
+        self.refusals.watch(cx);
         let asking = |flight: &&Flight| matches!(flight.what, What::NewJob | What::Register);
         let mut want = ask
             .want
             .saturating_sub(self.flights.iter().filter(asking).count());
         // After a "no" one asks for all.
         let once = common.dry.is_some();
-        if !common.may_ask(now) || (once && self.flights.iter().any(|f| asking(&f))) {
+        if !common.may_ask(cx.now) || (once && self.flights.iter().any(|f| asking(&f))) {
             want = 0;
         }
         let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
@@ -202,9 +191,8 @@ impl Calls {
                 continue;
             }
             let key = table.by_ticket(&token);
-            let settles =
-                key.is_some_and(|key| self.settle(common, now, &token, key, table, ids, out));
-            if settles || self.speak(common, now, &token, key, ask, ids, out) {
+            let settles = key.is_some_and(|key| self.settle(common, cx, &token, key, table));
+            if settles || self.speak(common, cx, &token, key, ask) {
                 continue;
             }
             if key.is_none() && want > 0 {
@@ -212,14 +200,15 @@ impl Calls {
                 let wire = Wire::NewJob {
                     token: token.clone(),
                 };
-                self.fly(common, now, &token, What::NewJob, wire, ids, out);
+                self.fly(common, cx, &token, What::NewJob, wire);
             }
         }
         let registering = |f: &&Flight| f.what == What::Register;
         let registering = self.flights.iter().filter(registering).count();
         let wanted = Self::seats_for(common, ask.cores);
         if want > 0 && registering == 0 && self.seats.len() < wanted {
-            self.fly(common, now, "", What::Register, register(common), ids, out);
+            let wire = register(common);
+            self.fly(common, cx, "", What::Register, wire);
         }
     }
 
@@ -241,21 +230,18 @@ impl Calls {
     }
 
     /// Hands in what became of a job.
-    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
     fn settle(
         &mut self,
-        common: &Common,
-        now: Now,
+        common: &mut Common,
+        cx: &mut Cx,
         token: &str,
         key: Key,
         table: &mut JobTable,
-        ids: &mut Ids,
-        out: &mut Vec<Action>,
     ) -> bool {
         let Some(job) = table.get_mut(key) else {
             return false;
         };
-        if self.refusals.has(key) && self.refusals.due(now, |due| due == key).is_none() {
+        if self.refusals.has(key) && self.refusals.due(cx.now, |due| due == key).is_none() {
             return false;
         }
         let number = job.number;
@@ -300,21 +286,18 @@ impl Calls {
             // An old tracker may hand it out to whoever has just put it back.
             remember(&mut self.refused, number);
         }
-        self.fly(common, now, &token, what, wire, ids, out);
+        self.fly(common, cx, &token, what, wire);
         true
     }
 
     /// Sends progress, or lets the tracker hear of a worker that has long been silent.
-    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
     fn speak(
         &mut self,
-        common: &Common,
-        now: Now,
+        common: &mut Common,
+        cx: &mut Cx,
         token: &str,
         key: Option<Key>,
         ask: &Ask,
-        ids: &mut Ids,
-        out: &mut Vec<Action>,
     ) -> bool {
         let line = ask.progress.iter().find(|(of, _)| Some(*of) == key);
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) else {
@@ -324,11 +307,12 @@ impl Calls {
         let unproven =
             key.is_some_and(|key| self.refusals.has(key)) && self.refusals.are_unproven();
         seat.told |= unproven;
-        let silent = unproven || now.since(seat.heard) >= ALIVE_MS;
+        let alive = ALIVE_MS - cx.now.since(seat.heard);
+        let silent = cx.expired(Timer::Keepalive, alive) || unproven;
         if line.is_none() && !silent {
             return false;
         }
-        seat.heard = now;
+        seat.heard = cx.now;
         let token = token.to_owned();
         let (what, wire) = if silent && seat.told && key.is_some() {
             // An old tracker takes progress of a worker that it has forgotten.
@@ -346,16 +330,14 @@ impl Calls {
             let of = token.clone();
             (What::Progress, Wire::Progress { token: of, text })
         };
-        self.fly(common, now, &token, what, wire, ids, out);
+        self.fly(common, cx, &token, what, wire);
         true
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
     pub(super) fn answered(
         &mut self,
         common: &mut Common,
-        now: Now,
-        random: f64,
+        cx: &Cx,
         id: u32,
         got: Got,
         table: &mut JobTable,
@@ -368,8 +350,8 @@ impl Calls {
         } = self.flights.remove(at);
         let call = match what {
             What::Register => {
-                if let Some(hello) = common.registered(now, random, sent, got) {
-                    self.add(hello.token, now);
+                if let Some(hello) = common.registered(cx, sent, got) {
+                    self.add(hello.token, cx.now);
                 }
                 return None;
             }
@@ -411,16 +393,16 @@ impl Calls {
                 }
                 if let What::Settle(key) = what
                     && blame != Blame::None
-                    && self.refusals.add(now, key, blame)
+                    && self.refusals.add(cx.now, key, blame)
                 {
                     let why = format!("It was refused again and again: {}", fault.message);
                     common.give_up(table, key, &why);
                 }
-                self.failed(common, now, random, sent, retry_after_ms, fault);
+                self.failed(common, cx, sent, retry_after_ms, fault);
             }
             (word, What::Bye(key)) => {
                 if !matches!(word, Word::Refused(_)) {
-                    common.answered(now, sent, 0.0);
+                    common.answered(cx.now, sent, 0.0);
                 }
                 self.seats.retain(|seat| seat.token != token);
                 let job = key.and_then(|key| table.remove(key));
@@ -434,14 +416,14 @@ impl Calls {
                 self.forget(common, &token, table);
             }
             (word, What::NewJob) => {
-                self.new_job(common, now, random, sent, &token, word, table);
+                self.new_job(common, cx, sent, &token, word, table);
             }
             (word, What::Settle(key)) => {
-                Self::settled(common, now, sent, key, word, table);
-                self.heard(&token, now);
+                Self::settled(common, cx.now, sent, key, word, table);
+                self.heard(&token, cx.now);
             }
             (Word::Done(Parsed::Alive(false)), _) => self.forget(common, &token, table),
-            _ => common.answered(now, sent, 0.0),
+            _ => common.answered(cx.now, sent, 0.0),
         }
         None
     }
@@ -455,8 +437,7 @@ impl Calls {
     fn failed(
         &mut self,
         common: &mut Common,
-        now: Now,
-        random: f64,
+        cx: &Cx,
         sent: Now,
         retry_after_ms: Option<u32>,
         fault: Fault,
@@ -465,8 +446,8 @@ impl Calls {
         if self.failed.is_some_and(|failed| sent.since(failed) <= 0.0) {
             return;
         }
-        self.failed = Some(now);
-        common.failed(now, random, retry_after_ms, fault);
+        self.failed = Some(cx.now);
+        common.failed(cx, retry_after_ms, fault);
     }
 
     /// The tracker does not know this worker, or no longer: what it held is somebody else's.
@@ -479,12 +460,10 @@ impl Calls {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
     fn new_job(
         &mut self,
         common: &mut Common,
-        now: Now,
-        random: f64,
+        cx: &Cx,
         sent: Now,
         token: &str,
         word: Word,
@@ -492,34 +471,34 @@ impl Calls {
     ) {
         match word {
             Word::Done(Parsed::Job { number, data }) => {
-                common.answered(now, sent, 0.0);
-                self.heard(token, now);
+                common.answered(cx.now, sent, 0.0);
+                self.heard(token, cx.now);
                 let ticket = Ticket::Token(token.to_owned());
                 let key = table.add(common.index, number, 1, ticket, data);
                 if let Some(at) = self.refused.iter().position(|of| *of == number) {
                     // Once; then there is nobody else who would take it.
                     self.refused.remove(at);
-                    table.end(key, Outcome::Released, now);
-                    common.dry = Some(Due::after(now, DRY.first_ms));
+                    table.end(key, Outcome::Released, cx.now);
+                    common.dry = Some(Due::after(cx.now, DRY.first_ms));
                 } else {
                     common.dry = None;
                     self.dry_s = 0;
                 }
             }
             Word::Refused(fault) if fault.code == Code::Tracker(ErrorCode::NoJobs) => {
-                common.answered(now, sent, 0.0);
-                self.wait(common, now, random);
+                common.answered(cx.now, sent, 0.0);
+                self.wait(common, cx);
             }
-            Word::Refused(fault) => common.failed(now, random, None, fault),
+            Word::Refused(fault) => common.failed(cx, None, fault),
             _ => {
                 let fault = Fault::bad_answer("The tracker's answer to newJob holds no job.");
-                common.failed(now, random, None, fault);
+                common.failed(cx, None, fault);
             }
         }
     }
 
-    fn wait(&mut self, common: &mut Common, now: Now, random: f64) {
-        common.dry = Some(Due::after(now, DRY.wait_ms(self.dry_s, random)));
+    fn wait(&mut self, common: &mut Common, cx: &Cx) {
+        common.dry = Some(Due::after(cx.now, DRY.wait_ms(self.dry_s, cx.random)));
         self.dry_s = self.dry_s.saturating_add(1);
     }
 
@@ -569,14 +548,7 @@ impl Calls {
         seats.map(bye).collect()
     }
 
-    pub(super) fn leave(
-        &mut self,
-        common: &Common,
-        now: Now,
-        table: &JobTable,
-        ids: &mut Ids,
-        out: &mut Vec<Action>,
-    ) -> bool {
+    pub(super) fn leave(&mut self, common: &mut Common, cx: &mut Cx, table: &JobTable) -> bool {
         self.left = true;
         let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
         for token in tokens {
@@ -585,15 +557,9 @@ impl Calls {
                 let wire = Wire::Bye {
                     token: token.clone(),
                 };
-                self.fly(common, now, &token, What::Bye(None), wire, ids, out);
+                self.fly(common, cx, &token, What::Bye(None), wire);
             }
         }
         self.is_busy()
-    }
-
-    pub(super) fn due_ms(&self, now: Now) -> Option<f64> {
-        let silent = |seat: &Seat| ALIVE_MS - now.since(seat.heard);
-        let due = self.seats.iter().map(silent).filter(|ms| *ms > 0.0);
-        due.chain(self.refusals.due_ms(now)).reduce(f64::min)
     }
 }

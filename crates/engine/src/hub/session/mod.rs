@@ -13,6 +13,7 @@ use crate::client::probe;
 use crate::client::probe::Finding;
 use crate::fault::{Code, Fault, Kind};
 use crate::hub::action::{Action, Got, Hello, Moved, Outgoing, Parsed, Session, Wire};
+use crate::hub::cx::{Cx, Timer};
 use crate::hub::jobs::{Job, JobTable, Key, Outcome, Place, Text, Ticket};
 use crate::hub::session::legacy::Calls;
 use crate::hub::session::sync::Syncs;
@@ -32,6 +33,10 @@ const MOST_UPLOAD_MS: f64 = 3_600_000.0;
 
 /// What is learnt of the time that answers take is not more than this.
 const LONG_ANSWER_MS: f64 = 120_000.0;
+
+/// Requests are numbered anew after so many bits, long after an answer could still come.
+const ID_BITS: u32 = 24;
+const ID_MASK: u32 = (1 << ID_BITS) - 1;
 
 /// No tracker means a shorter lease.
 const LEAST_LEASE_MS: f64 = 5_000.0;
@@ -64,6 +69,8 @@ pub struct Common {
     pub index: usize,
     /// The stage.
     pub stage: Stage,
+    /// How many requests were sent.
+    sent: u32,
     /// Under which name.
     pub nickname: String,
     /// How long an outcome waits for others to share its request with.
@@ -117,39 +124,6 @@ enum Dialect {
     },
     Sync(Syncs),
     Calls(Calls),
-}
-
-/// Numbers for requests.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Ids(u32);
-
-impl Ids {
-    /// Sends a request whose body is short.
-    fn send(&mut self, wire: Wire, out: &mut Vec<Action>) -> u32 {
-        self.send_within(PATIENCE_MS, 0.0, false, wire, out)
-    }
-
-    /// `patience_ms` is for the answer's first byte and then for each that follows, `upload_ms` for
-    /// the body before. A transfer that goes on is never ended, however long it takes.
-    fn send_within(
-        &mut self,
-        patience_ms: f64,
-        upload_ms: f64,
-        probe: bool,
-        wire: Wire,
-        out: &mut Vec<Action>,
-    ) -> u32 {
-        self.0 = self.0.wrapping_add(1);
-        let id = self.0;
-        out.push(Action::Send(Outgoing {
-            id,
-            wire,
-            limit_ms: (patience_ms + upload_ms).min(MOST_UPLOAD_MS) as u32,
-            stall_ms: patience_ms as u32,
-            probe,
-        }));
-        id
-    }
 }
 
 /// What an answer comes to.
@@ -224,18 +198,52 @@ fn is_passing(fault: &Fault) -> bool {
 }
 
 impl Common {
+    /// Sends a request whose body is short. Comes back with the number of the request.
+    fn send(&mut self, cx: &mut Cx, wire: Wire) -> u32 {
+        self.send_within(cx, PATIENCE_MS, 0.0, false, wire)
+    }
+
+    /// `patience_ms` is for the answer's first byte and then for each that follows, `upload_ms` for
+    /// the body before. A transfer that goes on is never ended, however long it takes.
+    fn send_within(
+        &mut self,
+        cx: &mut Cx,
+        patience_ms: f64,
+        upload_ms: f64,
+        probe: bool,
+        wire: Wire,
+    ) -> u32 {
+        self.sent = (self.sent + 1) & ID_MASK;
+        // No two sessions of a hub give the same number.
+        let id = ((self.index as u32) << ID_BITS) | self.sent;
+        cx.out.push(Action::Send(Outgoing {
+            id,
+            wire,
+            limit_ms: (patience_ms + upload_ms).min(MOST_UPLOAD_MS) as u32,
+            stall_ms: patience_ms as u32,
+            probe,
+        }));
+        id
+    }
+
+    /// Asks for a registration.
+    fn register(&mut self, cx: &mut Cx) -> u32 {
+        let (probe, wire) = (self.shall_probe(), register(self));
+        self.send_within(cx, PATIENCE_MS, 0.0, probe, wire)
+    }
+
     /// A registration was answered. `None`: it has to be asked again.
-    fn registered(&mut self, now: Now, random: f64, sent: Now, got: Got) -> Option<Hello> {
+    fn registered(&mut self, cx: &Cx, sent: Now, got: Got) -> Option<Hello> {
         match word(Call::New, got) {
             Word::Done(Parsed::Hello(hello)) => {
-                self.answered(now, sent, 0.0);
+                self.answered(cx.now, sent, 0.0);
                 self.version(&hello.app_version);
                 self.hello = Some(hello.clone());
                 Some(hello)
             }
             Word::Done(_) | Word::DoneBefore => {
                 let text = "The tracker's answer to a registration holds none.";
-                self.failed(now, random, None, Fault::bad_answer(text));
+                self.failed(cx, None, Fault::bad_answer(text));
                 None
             }
             Word::Later {
@@ -243,7 +251,7 @@ impl Common {
                 retry_after_ms,
                 ..
             } => {
-                self.failed(now, random, retry_after_ms, fault);
+                self.failed(cx, retry_after_ms, fault);
                 None
             }
             Word::Refused(fault) => {
@@ -253,11 +261,12 @@ impl Common {
         }
     }
 
-    fn failed(&mut self, now: Now, random: f64, retry_after_ms: Option<u32>, fault: Fault) {
+    fn failed(&mut self, cx: &Cx, retry_after_ms: Option<u32>, fault: Fault) {
         let longest_ms = self.longest_ms;
         let gap_ms = self.gap_ms.get().unwrap_or(0.0);
         let usual = Usual { gap_ms, longest_ms };
-        self.retry.failed(now, random, retry_after_ms, fault, usual);
+        self.retry
+            .failed(cx.now, cx.random, retry_after_ms, fault, usual);
     }
 
     /// An answer came, whose bytes came in within `flow_ms`, as far as that was seen.
@@ -360,6 +369,7 @@ impl Link {
             common: Common {
                 index,
                 stage,
+                sent: 0,
                 nickname,
                 linger_ms,
                 hello: None,
@@ -468,70 +478,56 @@ impl Link {
     }
 
     /// Sends what is to be sent.
-    pub fn pump(
-        &mut self,
-        now: Now,
-        ask: &Ask,
-        table: &mut JobTable,
-        ids: &mut Ids,
-        out: &mut Vec<Action>,
-    ) {
-        if self.common.fatal.is_some() || !self.common.retry.may_try(now) {
+    pub fn pump(&mut self, cx: &mut Cx, ask: &Ask, table: &mut JobTable) {
+        if self.common.fatal.is_some() {
             return;
         }
         let common = &mut self.common;
+        // Where the tracker is away, nothing else is due before it is tried again.
+        let away = common.retry.left_ms(cx.now).unwrap_or(0.0);
+        if !cx.expired(Timer::Retry, away) {
+            return;
+        }
+        let dry = common.dry.map_or(0.0, |dry| dry.left_ms(cx.now));
+        cx.arm(Timer::Dry, dry);
         match &mut self.dialect {
             Dialect::Unknown { flight: Some(_) } => {}
             Dialect::Unknown { flight } => {
                 // What storage had is delivered whether jobs are wanted or not.
                 if ask.want > 0 || table.iter().any(|job| job.link == common.index) {
-                    let id = ids.send_within(
-                        PATIENCE_MS,
-                        0.0,
-                        common.shall_probe(),
-                        register(common),
-                        out,
-                    );
-                    *flight = Some((id, now));
+                    *flight = Some((common.register(cx), cx.now));
                 }
             }
-            Dialect::Sync(syncs) => syncs.pump(common, now, ask, table, ids, out),
+            Dialect::Sync(syncs) => syncs.pump(common, cx, ask, table),
             Dialect::Calls(calls) => {
                 common.drop_leases(table);
-                calls.pump(common, now, ask, table, ids, out);
+                calls.pump(common, cx, ask, table);
             }
         }
     }
 
     /// Takes an answer, if it is to one of this link's requests; gives it back otherwise.
-    pub fn answered(
-        &mut self,
-        now: Now,
-        random: f64,
-        id: u32,
-        got: Got,
-        table: &mut JobTable,
-    ) -> Option<Got> {
+    pub fn answered(&mut self, cx: &Cx, id: u32, got: Got, table: &mut JobTable) -> Option<Got> {
         let common = &mut self.common;
         match &mut self.dialect {
             Dialect::Unknown { flight } => match flight.take_if(|(of, _)| *of == id) {
                 None => return Some(got),
                 Some((_, sent)) => {
-                    let hello = common.registered(now, random, sent, got)?;
+                    let hello = common.registered(cx, sent, got)?;
                     self.dialect = if hello.syncs {
-                        Dialect::Sync(Syncs::new(hello.token, now))
+                        Dialect::Sync(Syncs::new(hello.token, cx.now))
                     } else {
                         let mut calls = Calls::new();
-                        calls.add(hello.token, now);
+                        calls.add(hello.token, cx.now);
                         Dialect::Calls(calls)
                     };
                 }
             },
             Dialect::Sync(syncs) => {
-                return syncs.answered(common, now, random, id, got, table);
+                return syncs.answered(common, cx, id, got, table);
             }
             Dialect::Calls(calls) => {
-                return calls.answered(common, now, random, id, got, table);
+                return calls.answered(common, cx, id, got, table);
             }
         }
         None
@@ -549,39 +545,12 @@ impl Link {
 
     /// Says goodbye for every registration, after everything else. `false`: there is nothing left
     /// to say.
-    pub fn leave(
-        &mut self,
-        now: Now,
-        table: &JobTable,
-        ids: &mut Ids,
-        out: &mut Vec<Action>,
-    ) -> bool {
+    pub fn leave(&mut self, cx: &mut Cx, table: &JobTable) -> bool {
         match &mut self.dialect {
             Dialect::Unknown { .. } => false,
-            Dialect::Sync(syncs) => syncs.leave(now, ids, out),
-            Dialect::Calls(calls) => calls.leave(&self.common, now, table, ids, out),
+            Dialect::Sync(syncs) => syncs.leave(&mut self.common, cx),
+            Dialect::Calls(calls) => calls.leave(&mut self.common, cx, table),
         }
-    }
-
-    /// When something is due though nothing happens, in milliseconds from `now`.
-    #[must_use]
-    pub fn due_ms(&self, now: Now, table: &JobTable) -> Option<f64> {
-        if self.common.fatal.is_some() {
-            return None;
-        }
-        // Where the tracker is away, nothing else is due before it is tried again.
-        if let Some(retry) = self.common.retry.left_ms(now).filter(|ms| *ms > 0.0) {
-            return Some(retry);
-        }
-        let own = match &self.dialect {
-            Dialect::Unknown { .. } => None,
-            Dialect::Sync(syncs) => syncs.due_ms(&self.common, now, table),
-            Dialect::Calls(calls) => calls.due_ms(now),
-        };
-        let dry = self.common.dry.map(|dry| dry.left_ms(now));
-        // What is over has been looked at, and nothing came of it.
-        let due = [own, dry].into_iter().flatten().filter(|ms| *ms > 0.0);
-        due.reduce(f64::min)
     }
 }
 

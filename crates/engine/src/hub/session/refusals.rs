@@ -5,6 +5,7 @@
 //! given up once it has been refused often enough, with an answered request before each refusal that
 //! counts: without that it may be the way to the tracker that is blocked, and nothing is given up.
 
+use crate::hub::cx::{Cx, Timer};
 use crate::hub::jobs::Key;
 use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
@@ -103,10 +104,12 @@ impl Refusals {
         self.0.iter().any(|refused| !refused.proven)
     }
 
-    /// When the next one is due, in milliseconds from `now`.
-    pub(super) fn due_ms(&self, now: Now) -> Option<f64> {
-        let due = self.0.iter().map(|refused| refused.again.left_ms(now));
-        due.filter(|ms| *ms > 0.0).reduce(f64::min)
+    /// Arms the timer for when the next one may be sent again.
+    pub(super) fn watch(&self, cx: &mut Cx) {
+        for refused in &self.0 {
+            let left = refused.again.left_ms(cx.now);
+            cx.arm(Timer::Refused, left);
+        }
     }
 }
 
@@ -118,6 +121,13 @@ mod tests {
         Now { mono: ms, wall: ms }
     }
 
+    fn pause_ms(refusals: &Refusals, now: f64) -> f64 {
+        let mut cx = Cx::new(at(now), 0.0);
+        refusals.watch(&mut cx);
+        let due = cx.next_timeout(at(now)).expect("a pause");
+        due.left_ms(at(now))
+    }
+
     #[test]
     fn what_is_refused_again_and_again_while_others_are_answered_is_given_up() {
         let mut refusals = Refusals::default();
@@ -127,7 +137,7 @@ mod tests {
             assert!(refusals.has(7) && refusals.are_unproven());
             assert_eq!(refusals.due(at(now), |_| true), None);
             refusals.answered();
-            now += refusals.due_ms(at(now)).expect("a pause");
+            now += pause_ms(&refusals, now);
             assert_eq!(refusals.due(at(now), |_| true), Some(7));
         }
         assert!(refusals.add(at(now), 7, Blame::Surely));
@@ -152,7 +162,7 @@ mod tests {
         let mut count = 1;
         while !refusals.add(at(now), 7, Blame::Maybe) {
             refusals.answered();
-            now += refusals.due_ms(at(now)).expect("a pause");
+            now += pause_ms(&refusals, now);
             count += 1;
         }
         assert_eq!(count, 8);

@@ -16,11 +16,10 @@ use distcompute_protocol::{MAX_SYNC_ITEMS, MAX_SYNC_WANT};
 use crate::client::call::Call;
 use crate::fault::{Code, Fault};
 use crate::hub::action::{Action, Got, Moved, Parsed, Session, Sync, Synced, Wire, Write};
+use crate::hub::cx::{Cx, Timer};
 use crate::hub::jobs::{Job, JobTable, Key, Outcome, Place, Ticket};
 use crate::hub::session::refusals::{Blame, Refusals};
-use crate::hub::session::{
-    Ask, Common, Ids, PATIENCE_MS, WAIT_MS, Word, is_unknown, register, too_large, word,
-};
+use crate::hub::session::{Ask, Common, WAIT_MS, Word, is_unknown, too_large, word};
 use crate::hub::speed::FULL;
 use crate::time::backoff::spread_ms;
 use crate::time::clock::{Due, Now};
@@ -298,13 +297,12 @@ impl Syncs {
 
     pub(super) fn pump(
         &mut self,
-        common: &Common,
-        now: Now,
+        common: &mut Common,
+        cx: &mut Cx,
         ask: &Ask,
         table: &mut JobTable,
-        ids: &mut Ids,
-        out: &mut Vec<Action>,
     ) {
+        let now = cx.now;
         if self.left || !self.may_send() {
             return;
         }
@@ -312,8 +310,7 @@ impl Syncs {
         let any = table.iter().any(|job| mine(&job));
         if self.token.is_none() {
             if any || ask.want > 0 || self.must_tell(ask) {
-                let probe = common.shall_probe();
-                let id = ids.send_within(PATIENCE_MS, 0.0, probe, register(common), out);
+                let id = common.register(cx);
                 self.flights.push(Flight::new(id, now, What::Register));
             }
             return;
@@ -327,14 +324,10 @@ impl Syncs {
             && self.may_fetch(common)
             && self.demand(common, ask, table).0 > 0;
         let proves = self.flights.is_empty() && self.refusals.are_unproven();
-        let keeps = any && (self.is_silent(now) || proves);
-        if asks
-            || keeps
-            || !ask.progress.is_empty()
-            || self.must_tell(ask)
-            || self.must_deliver(common, now, ask, waits, table)
-        {
-            self.send(common, now, ask, table, ids, out);
+        let keeps = any && (self.is_silent(cx) || proves);
+        let delivers = self.must_deliver(common, cx, ask, waits, table);
+        if asks || keeps || delivers || !ask.progress.is_empty() || self.must_tell(ask) {
+            self.send(common, cx, ask, table);
         }
     }
 
@@ -354,22 +347,23 @@ impl Syncs {
     }
 
     /// Whether the tracker has not heard of what is held for as long as it said.
-    fn is_silent(&self, now: Now) -> bool {
-        now.since(self.said()) >= self.wait_ms
+    fn is_silent(&self, cx: &mut Cx) -> bool {
+        let left = self.wait_ms - cx.now.since(self.said());
+        cx.expired(Timer::Keepalive, left)
     }
 
     /// Whether outcomes should go. While the request `waits` for more of them it goes when it is full.
     fn must_deliver(
         &self,
         common: &Common,
-        now: Now,
+        cx: &mut Cx,
         ask: &Ask,
         waits: bool,
         table: &JobTable,
     ) -> bool {
         let mut count = 0;
         let mut bytes = 0.0;
-        let mut waited: f64 = 0.0;
+        let mut waited = false;
         let ready = |job: &&Job| job.link == common.index && !self.refusals.has(job.key);
         for job in table.iter().filter(ready) {
             if let Place::Ended {
@@ -381,7 +375,7 @@ impl Syncs {
             {
                 count += 1;
                 bytes += size(outcome);
-                waited = waited.max(now.since(*since));
+                waited |= cx.expired(Timer::Linger, common.linger_ms - cx.now.since(*since));
             }
         }
         let least = self.limit(common).least();
@@ -390,8 +384,8 @@ impl Syncs {
         } else {
             count >= FULL || bytes >= least / 2.0
         };
-        (count > 0 && (full || ask.hurry || waited >= common.linger_ms))
-            || self.due(now, table).is_some()
+        self.refusals.watch(cx);
+        (count > 0 && (full || ask.hurry || waited)) || self.due(cx.now, table).is_some()
     }
 
     /// An outcome that was refused, whose turn it is, and that is not under way.
@@ -400,15 +394,8 @@ impl Syncs {
         self.refusals.due(now, waits)
     }
 
-    fn send(
-        &mut self,
-        common: &Common,
-        now: Now,
-        ask: &Ask,
-        table: &mut JobTable,
-        ids: &mut Ids,
-        out: &mut Vec<Action>,
-    ) {
+    fn send(&mut self, common: &mut Common, cx: &mut Cx, ask: &Ask, table: &mut JobTable) {
+        let now = cx.now;
         let alone = self.due(now, table);
         let (mut sync, keys) = self.fill(common.index, self.limit(common), alone, false, table);
         let mut room = MAX_SYNC_ITEMS.saturating_sub(sync.items());
@@ -456,7 +443,7 @@ impl Syncs {
             }
         }
         if let Some(hello) = &common.hello {
-            out.push(Action::Store(Write::Session(Session {
+            cx.out.push(Action::Store(Write::Session(Session {
                 stage: common.stage,
                 nickname: common.nickname.clone(),
                 seq: self.seq,
@@ -479,7 +466,7 @@ impl Syncs {
         let upload_ms = common.upload_ms(bytes);
         // A proxy that refuses what is large may not let this page see that.
         let probe = common.shall_probe() || large || alone.is_some();
-        let id = ids.send_within(patience_ms, upload_ms, probe, Wire::Sync(sync), out);
+        let id = common.send_within(cx, patience_ms, upload_ms, probe, Wire::Sync(sync));
         self.flights.push(Flight::new(id, now, what));
     }
 
@@ -630,16 +617,15 @@ impl Syncs {
         (sync, keys)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
     pub(super) fn answered(
         &mut self,
         common: &mut Common,
-        now: Now,
-        random: f64,
+        cx: &Cx,
         id: u32,
         got: Got,
         table: &mut JobTable,
     ) -> Option<Got> {
+        let now = cx.now;
         let Some(at) = self.flights.iter().position(|flight| flight.id == id) else {
             return Some(got);
         };
@@ -660,7 +646,7 @@ impl Syncs {
         }
         match flight.what {
             What::Register => {
-                if let Some(hello) = common.registered(now, random, sent, got?) {
+                if let Some(hello) = common.registered(cx, sent, got?) {
                     if !hello.syncs {
                         let text = "The tracker has forgotten how to sync. Reload the page.";
                         common.fatal = Some(Fault::bad_answer(text));
@@ -697,12 +683,12 @@ impl Syncs {
                         let jobs = count(synced.jobs.len());
                         common.line.brought(flight.down, flow_ms, jobs);
                     }
-                    self.take(common, now, random, keys, want, synced, table);
+                    self.take(common, cx, keys, want, synced, table);
                 }
                 Word::Done(_) | Word::DoneBefore => {
                     unsend(table, &keys);
                     let fault = Fault::bad_answer("The tracker's answer to a sync holds none.");
-                    common.failed(now, random, None, fault);
+                    common.failed(cx, None, fault);
                 }
                 Word::Later {
                     fault,
@@ -711,25 +697,23 @@ impl Syncs {
                 } => {
                     unsend(table, &keys);
                     self.doubt(common, now, &keys, blame, &fault, table);
-                    common.failed(now, random, retry_after_ms, fault);
+                    common.failed(cx, retry_after_ms, fault);
                 }
                 // Of a registration that has been given up meanwhile.
                 Word::Refused(_) if self.token.as_ref() != Some(&token) => unsend(table, &keys),
                 Word::Refused(fault) => {
                     unsend(table, &keys);
-                    self.refused(common, now, random, &keys, fault, table);
+                    self.refused(common, cx, &keys, fault, table);
                 }
             },
         }
         None
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
     fn refused(
         &mut self,
         common: &mut Common,
-        now: Now,
-        random: f64,
+        cx: &Cx,
         keys: &[Key],
         fault: Fault,
         table: &mut JobTable,
@@ -754,11 +738,11 @@ impl Syncs {
             let why = too_large(output, common);
             if !common.give_up(table, *key, &why) {
                 // So it is not that which is too large.
-                common.failed(now, random, None, fault);
+                common.failed(cx, None, fault);
             }
         } else {
-            self.doubt(common, now, keys, Blame::Surely, &fault, table);
-            common.failed(now, random, None, fault);
+            self.doubt(common, cx.now, keys, Blame::Surely, &fault, table);
+            common.failed(cx, None, fault);
         }
     }
 
@@ -786,17 +770,16 @@ impl Syncs {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call, from one place")]
     fn take(
         &mut self,
         common: &mut Common,
-        now: Now,
-        random: f64,
+        cx: &Cx,
         keys: Vec<Key>,
         want: u32,
         synced: Synced,
         table: &mut JobTable,
     ) {
+        let (now, random) = (cx.now, cx.random);
         common.accepted += count(synced.accepted.len());
         common.rejected += count(synced.rejected.len());
         unsend(table, &keys);
@@ -890,39 +873,17 @@ impl Syncs {
         vec![Wire::Sync(sync)]
     }
 
-    pub(super) fn leave(&mut self, now: Now, ids: &mut Ids, out: &mut Vec<Action>) -> bool {
+    pub(super) fn leave(&mut self, common: &mut Common, cx: &mut Cx) -> bool {
         if !self.flights.is_empty() {
             return true;
         }
         let Some(token) = self.token.clone().filter(|_| !self.left) else {
             return false;
         };
-        let id = ids.send(Wire::Bye { token }, out);
-        self.flights.push(Flight::new(id, now, What::Bye));
+        let id = common.send(cx, Wire::Bye { token });
+        self.flights.push(Flight::new(id, cx.now, What::Bye));
         self.left = true;
         true
-    }
-
-    pub(super) fn due_ms(&self, common: &Common, now: Now, table: &JobTable) -> Option<f64> {
-        if !self.may_send() {
-            return None;
-        }
-        let silent = self.wait_ms - now.since(self.said());
-        let mut due = self.refusals.due_ms(now).unwrap_or(f64::INFINITY);
-        for job in table.iter().filter(|job| job.link == common.index) {
-            let lingers = match &job.place {
-                Place::Ended {
-                    since, sent: false, ..
-                } => common.linger_ms - now.since(*since),
-                _ => silent,
-            };
-            for ms in [silent, lingers] {
-                if ms > 0.0 {
-                    due = due.min(ms);
-                }
-            }
-        }
-        due.is_finite().then_some(due)
     }
 }
 

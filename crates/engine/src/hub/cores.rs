@@ -1,0 +1,415 @@
+//! What the hub knows of each compute worker.
+
+use crate::hub::Scheduler;
+use crate::hub::action::{Action, Write};
+use crate::hub::cx::Cx;
+use crate::hub::event::{Progress, Report};
+use crate::hub::jobs::{Job, Key, Outcome, Place};
+use crate::hub::shutdown::Mode;
+use crate::settings::Limits;
+use crate::time::backoff::Backoff;
+use crate::time::clock::{Due, Now};
+
+/// How long a core that was told to stop a job may take to hear it.
+const GRACE_MS: f64 = 1_500.0;
+
+/// A core that has been told to rest in the middle of its job may take so long to do so, and may be
+/// silent about it for so long, before its worker is ended. Twice as long as a handler should let pass
+/// between two calls of `progress`, and some for a machine that is busy.
+const REST_GRACE_MS: f64 = 5_000.0;
+
+/// A core that does not give back what it has queued within this is busy with its job.
+const RECALL_MS: f64 = 300.0;
+
+/// The wait before a core whose setup failed is tried again.
+const SETUP: Backoff = Backoff::doubling(2_000.0, 60_000.0).with_jitter(0.2);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    Starting,
+    Up,
+    Broken,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Core {
+    pub(super) health: Health,
+    pub(super) level: Option<u8>,
+    /// What it was given and has not begun, in this order.
+    pub(super) queue: Vec<Key>,
+    /// What it works on: the first that it was given, whether it has said so or not. A handler that
+    /// blocks its thread may say nothing before its end.
+    pub(super) running: Option<Key>,
+    /// Whether it has said so.
+    pub(super) said: bool,
+    pub(super) progress: Option<Progress>,
+    /// The reading of the scheduler's `work_ms` when its job began, and when progress was reported.
+    pub(super) began: f64,
+    pub(super) reported: Option<f64>,
+    /// Whether the tracker has not been told.
+    pub(super) untold: bool,
+    /// A job that it was told to stop, and since when.
+    pub(super) stopping: Option<(Key, Now)>,
+    /// Since when it is to give back what it has queued.
+    pub(super) recalled: Option<Now>,
+    /// Whether it has said that it rests, since it was told to.
+    pub(super) rests: bool,
+    /// For how long it has been told to rest and has not said that it does.
+    pub(super) restless_ms: f64,
+    pub(super) jobs: u64,
+    pub(super) since: Now,
+    pub(super) setups: u32,
+    /// What its setup has thrown.
+    pub(super) why: String,
+    pub(super) retry: Option<Due>,
+}
+
+impl Core {
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            health: Health::Starting,
+            level: None,
+            queue: Vec::new(),
+            running: None,
+            said: false,
+            progress: None,
+            began: 0.0,
+            reported: None,
+            untold: false,
+            stopping: None,
+            recalled: None,
+            rests: false,
+            restless_ms: 0.0,
+            jobs: 0,
+            since: now,
+            setups: 0,
+            why: String::new(),
+            retry: None,
+        }
+    }
+
+    /// Whether it works, or will as far as is known.
+    pub(super) fn is_able(&self) -> bool {
+        self.health == Health::Up || (self.health == Health::Starting && self.setups == 0)
+    }
+
+    /// Whether it works on a job although it shall rest, as far as is known.
+    pub(super) fn is_restless(&self) -> bool {
+        self.level == Some(0) && self.running.is_some() && self.stopping.is_none()
+    }
+
+    /// Whether it rests in the middle of its job, by its own word, which must be a fresh one.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.rests && self.restless_ms < REST_GRACE_MS / 2.0
+    }
+
+    pub(super) fn begin(&mut self, key: Key, work_ms: f64) {
+        if self.running != Some(key) {
+            self.rests = false;
+            self.restless_ms = 0.0;
+            self.running = Some(key);
+            self.began = work_ms;
+            self.said = false;
+            self.progress = None;
+            self.reported = None;
+        }
+    }
+
+    /// How long it may still take to give back its queue. The machine's sleep does not count.
+    pub(super) fn recall_left_ms(&self, now: Now) -> Option<f64> {
+        Some(RECALL_MS - now.awake_since(self.recalled?))
+    }
+
+    /// How long it may still take to stop its job.
+    pub(super) fn stop_left_ms(&self, now: Now) -> Option<f64> {
+        let (_, since) = self.stopping?;
+        Some(GRACE_MS - now.since(since))
+    }
+
+    /// How long it may still work although it shall rest.
+    pub(super) fn rest_left_ms(&self) -> Option<f64> {
+        self.is_restless()
+            .then_some(REST_GRACE_MS - self.restless_ms)
+    }
+
+    /// How much longer its job may run, in time in which cores work.
+    pub(super) fn timeout_left_ms(&self, work_ms: f64, limits: &Limits) -> Option<f64> {
+        self.running?;
+        Some(limits.job_timeout_ms? - (work_ms - self.began))
+    }
+
+    /// How much longer its job may go without progress, in time in which cores work. A job that has
+    /// reported none so far need not report any.
+    pub(super) fn stall_left_ms(&self, work_ms: f64, limits: &Limits) -> Option<f64> {
+        self.running?;
+        Some(limits.stall_ms - (work_ms - self.reported?))
+    }
+}
+
+impl Scheduler {
+    pub(super) fn core_here(&mut self, now: Now, at: u32) {
+        // A new hub is told of running cores too; so what an old worker had is asked for again.
+        let mut core = Core::new(now);
+        if let Some(before) = self.cores.get(at) {
+            core.jobs = before.jobs;
+            core.setups = before.setups;
+            core.why.clone_from(&before.why);
+        }
+        self.empty(at);
+        self.cores.insert(at, core);
+    }
+
+    /// Its setup has worked.
+    pub(super) fn core_up(&mut self, at: u32) {
+        if let Some(core) = self.cores.get_mut(at) {
+            core.health = Health::Up;
+            core.setups = 0;
+        }
+    }
+
+    /// Its setup has failed.
+    pub(super) fn core_broken(&mut self, cx: &Cx, at: u32, why: String) {
+        if let Some(core) = self.cores.get_mut(at) {
+            core.health = Health::Broken;
+            core.why = why;
+            core.retry = Some(Due::after(cx.now, SETUP.wait_ms(core.setups, cx.random)));
+            core.setups = core.setups.saturating_add(1);
+        }
+    }
+
+    /// It has reported that it rests in the middle of its job.
+    pub(super) fn core_rests(&mut self, at: u32) {
+        if let Some(core) = self.cores.get_mut(at).filter(|core| core.is_restless()) {
+            core.rests = true;
+            core.restless_ms = 0.0;
+        }
+    }
+
+    pub(super) fn core_died(&mut self, now: Now, at: u32, why: &str) {
+        let running = self.cores.get(at).and_then(|core| core.running);
+        if let Some(key) = running.filter(|key| self.runs(at, *key)) {
+            self.counts.failed += 1;
+            let why = format!("The worker died: {why}");
+            self.note_failure(key, &why, now);
+            self.table.end(key, Outcome::Failed(why), now);
+        }
+        self.empty(at);
+        self.met(at);
+        if let Some(core) = self.cores.get_mut(at) {
+            let fresh = Core::new(now);
+            *core = Core {
+                jobs: core.jobs,
+                setups: core.setups,
+                ..fresh
+            };
+        }
+    }
+
+    /// A core's worker is to be replaced: what it had goes back to the table.
+    pub(super) fn renew_core(&mut self, now: Now, at: u32) {
+        self.empty(at);
+        if let Some(core) = self.cores.get_mut(at) {
+            *core = Core {
+                jobs: core.jobs,
+                ..Core::new(now)
+            };
+        }
+    }
+
+    /// What a core had goes back to the table.
+    fn empty(&mut self, at: u32) {
+        for job in self.table.iter_mut() {
+            if job.core() == Some(at) {
+                job.place = Place::Ahead;
+            }
+        }
+    }
+
+    /// A core has given back what it had not started.
+    pub(super) fn recalled(&mut self, at: u32, keys: Vec<Key>) {
+        // A worker that was given up may still answer; that is not about the one in its place.
+        let core = self.cores.get_mut(at);
+        let asked = core.and_then(|core| core.recalled.take());
+        for key in keys.into_iter().filter(|_| asked.is_some()) {
+            if let Some(job) = self.table.get_mut(key)
+                && job.core() == Some(at)
+            {
+                job.place = Place::Ahead;
+            }
+            if let Some(core) = self.cores.get_mut(at) {
+                core.queue.retain(|queued| *queued != key);
+                core.running = core.running.filter(|running| *running != key);
+            }
+        }
+    }
+
+    /// Cores take what they were given in order, and say so later.
+    pub(super) fn begin_next(&mut self, now: Now) {
+        for (at, core) in self.cores.iter_mut() {
+            if core.running.is_none() && !core.queue.is_empty() {
+                let key = core.queue.remove(0);
+                core.begin(key, self.work_ms);
+                if let Some(job) = self.table.get_mut(key).filter(|job| job.core() == Some(at)) {
+                    let (core, since) = (at, now);
+                    job.place = Place::Running { core, since };
+                }
+            }
+        }
+    }
+
+    /// Whether a core works on a job that it was given.
+    pub(super) fn runs(&self, at: u32, key: Key) -> bool {
+        let job = self.table.get(key);
+        job.is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == at))
+    }
+
+    pub(super) fn report(&mut self, cx: &mut Cx, at: u32, report: Report) {
+        let Some(core) = self.cores.get_mut(at) else {
+            for ended in report.results {
+                self.table.end(ended.key, ended.outcome, cx.now);
+            }
+            return;
+        };
+        let mut trapped = false;
+        let over: Vec<Key> = report.results.iter().map(|ended| ended.key).collect();
+        for ended in report.results {
+            self.counts.compute_ms += ended.ms;
+            core.queue.retain(|queued| *queued != ended.key);
+            if core.running == Some(ended.key) {
+                core.running = None;
+                core.progress = None;
+                core.reported = None;
+                core.untold = false;
+            }
+            if core.stopping.is_some_and(|(key, _)| key == ended.key) {
+                core.stopping = None;
+                // The slot for out-of-band signals holds "stop" now, which is no level.
+                core.level = None;
+            }
+            let link = self.table.get(ended.key).map(|job| job.link);
+            let released = matches!(ended.outcome, Outcome::Released);
+            if !released && let Some(link) = link.and_then(|link| self.links.get_mut(link)) {
+                link.common.job_ms.add(ended.ms, 1);
+            }
+            match ended.outcome {
+                Outcome::Done(_) => {
+                    core.jobs += 1;
+                    self.failing.done();
+                }
+                Outcome::Invalid(_) => self.counts.invalid += 1,
+                Outcome::Failed(ref why) => {
+                    self.counts.failed += 1;
+                    let job = self.table.get(ended.key).map_or(0, |job| job.number);
+                    self.failing.failed(why, job, cx.now);
+                }
+                Outcome::Released => {}
+            }
+            let has = self
+                .table
+                .get(ended.key)
+                .is_some_and(|job| job.core() == Some(at));
+            // A worker that was given up may still speak; its results are as good as any.
+            if has || matches!(ended.outcome, Outcome::Done(_)) {
+                self.table.end(ended.key, ended.outcome, cx.now);
+            }
+            if ended.fatal {
+                let why = if released {
+                    "Its handler went on after it was stopped."
+                } else {
+                    "Its WebAssembly trapped."
+                };
+                let why = why.to_owned();
+                core.health = Health::Starting;
+                trapped = true;
+                cx.out.push(Action::Replace { core: at, why });
+            }
+        }
+        // What began and ended since the last report is named twice.
+        if let Some(key) = report.started.filter(|key| !over.contains(key)) {
+            // Even if it is not its job any more: then it is told to stop.
+            core.queue.retain(|queued| *queued != key);
+            core.begin(key, self.work_ms);
+            core.said = true;
+            // What was taken out of it and has not been given to another.
+            let up = core.health == Health::Up;
+            let free = |job: &Job| {
+                job.core() == Some(at) || (up && job.taken && job.place == Place::Ahead)
+            };
+            if let Some(job) = self.table.get_mut(key).filter(|job| free(job)) {
+                let (core, since) = (at, cx.now);
+                job.place = Place::Running { core, since };
+            }
+        }
+        if let Some(progress) = report.progress
+            && core.running == Some(progress.key)
+        {
+            core.progress = Some(progress);
+            core.reported = Some(self.work_ms);
+            core.untold = true;
+        }
+        if let Some(key) = report.checkpoint
+            && let Some(job) = self.table.get_mut(key)
+            && job.outcome().is_none()
+        {
+            job.resumable = true;
+            cx.out.push(Action::Store(Write::Job(key)));
+        }
+        if trapped {
+            core.queue.clear();
+            core.running = None;
+            self.empty(at);
+        }
+    }
+
+    pub(super) fn note_failure(&mut self, key: Key, why: &str, now: Now) {
+        let job = self.table.get(key).map_or(0, |job| job.number);
+        self.failing.failed(why, job, now);
+    }
+
+    pub(super) fn is_working(&self) -> bool {
+        self.cores.values().any(|core| core.running.is_some())
+            || self
+                .table
+                .iter()
+                .any(|job| matches!(job.place, Place::Queued { .. }))
+    }
+
+    /// Whether a core is one of those that the volunteer wants.
+    pub(super) fn is_wanted(&self, at: u32) -> bool {
+        at < self.settings.cores
+    }
+
+    pub(super) fn levels(&mut self, cx: &mut Cx, level: u8) {
+        for (at, core) in self.cores.iter_mut() {
+            if core.level != Some(level) && core.stopping.is_none() {
+                core.level = Some(level);
+                core.rests = false;
+                core.restless_ms = 0.0;
+                cx.out.push(Action::Level { core: at, level });
+            }
+        }
+    }
+
+    /// Says how many workers there should be.
+    pub(super) fn size(&mut self, cx: &mut Cx) {
+        // One too many goes when its job is done.
+        let running = self.cores.iter().filter(|(_, core)| core.running.is_some());
+        let running = running.map(|(at, _)| at + 1);
+        let queued = self.table.iter().filter_map(|job| Some(job.core()? + 1));
+        let busy = running.chain(queued).max().unwrap_or(0);
+        let wanted = match self.mode {
+            Mode::Run if self.resting.is_some() => busy.max(if self.cores.is_empty() {
+                0
+            } else {
+                self.settings.cores
+            }),
+            Mode::Run => self.settings.cores.max(busy),
+            _ => busy,
+        };
+        if self.wanted != Some(wanted) {
+            self.wanted = Some(wanted);
+            self.cores.retain(|at| at < wanted);
+            cx.out.push(Action::Cores(wanted));
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Which core gets which job, and when the sessions ask for more.
+
+use distcompute_protocol::{MAX_REASON, cut};
+
+use crate::hub::Scheduler;
+use crate::hub::action::{Action, Write};
+use crate::hub::cores::{Core, Health};
+use crate::hub::cx::{Cx, Timer};
+use crate::hub::event::Progress;
+use crate::hub::jobs::{Key, Outcome, Place};
+use crate::hub::session::{Ask, Link};
+use crate::hub::shutdown::Mode;
+use crate::hub::speed::{HELD_BYTES, Speed};
+use crate::sorted_map::SortedMap;
+use crate::time::clock::Now;
+
+/// A job that takes so long holds up those that are queued behind it.
+const LONG_MS: f64 = 1_000.0;
+
+/// Results that have waited so long are written to storage.
+pub(super) const STORE_MS: f64 = 1_000.0;
+
+impl Scheduler {
+    /// Whether jobs may be begun.
+    pub(super) fn may_begin(&self) -> bool {
+        self.mode == Mode::Run
+            && self.resting.is_none()
+            && !self.renewing
+            && !self.told_fatal
+            && (self.cores.is_empty() || self.cores.values().any(Core::is_able))
+    }
+
+    pub(super) fn speed(&self, link: &Link) -> Speed {
+        let rest = 10.0 / f64::from(self.settings.intensity.clamp(1, 10));
+        Speed {
+            job_ms: link.common.job_ms.get().map(|ms| ms * rest),
+            answer_ms: link.common.answer_ms.get().unwrap_or(100.0),
+            lease_ms: link.lease_ms(),
+            linger_ms: self.limits.linger_ms,
+            cores: self.settings.cores.max(1),
+        }
+    }
+
+    /// Gives free cores their next jobs.
+    pub(super) fn share_out(&mut self, cx: &mut Cx) {
+        let fresh: Vec<bool> = self
+            .links
+            .iter()
+            .map(|link| link.is_fresh(cx.now))
+            .collect();
+        let depth: Vec<usize> = self.links.iter().map(|l| self.speed(l).queue()).collect();
+        // Running cores first by how little they have, so that none starves while another hoards.
+        let mut cores: Vec<(usize, u32)> = Vec::new();
+        for (at, core) in self.cores.iter() {
+            let held_up = core.recalled.is_some() || self.runs_long(cx.now, core);
+            if core.health == Health::Up && self.is_wanted(at) && !held_up {
+                cores.push((usize::from(core.running.is_some()), at));
+            }
+        }
+        for job in self.table.iter() {
+            if let Place::Queued { core } = job.place
+                && let Some(load) = cores.iter_mut().find(|(_, at)| *at == core)
+            {
+                load.0 += 1;
+            }
+        }
+        let mut ahead: Vec<(bool, usize, Key)> = Vec::new();
+        let meeting = !self.unmet().is_empty();
+        for job in self.table.iter() {
+            // What storage had, a core that has not spoken may be working on.
+            let known = !(meeting && job.resumable);
+            if job.place == Place::Ahead && known && fresh.get(job.link) == Some(&true) {
+                let rank = (!job.resumable, job.link, job.key);
+                // Mostly the last: the table is in the order of keys.
+                ahead.insert(ahead.partition_point(|before| *before < rank), rank);
+            }
+        }
+        let mut given: SortedMap<Vec<Key>> = SortedMap::default();
+        for (_, link, key) in ahead {
+            let Some(free) = cores.iter_mut().min_by_key(|(load, _)| *load) else {
+                break;
+            };
+            let most = 1 + depth.get(link).copied().unwrap_or(0);
+            if free.0 >= most {
+                break;
+            }
+            free.0 += 1;
+            let core = free.1;
+            if let Some(job) = self.table.get_mut(key) {
+                job.place = Place::Queued { core };
+            }
+            match given.get_mut(core) {
+                Some(keys) => keys.push(key),
+                None => given.insert(core, vec![key]),
+            }
+        }
+        for (at, keys) in given.iter_mut() {
+            let (core, keys) = (at, std::mem::take(keys));
+            if let Some(core) = self.cores.get_mut(at) {
+                core.queue.extend(&keys);
+            }
+            cx.out.push(Action::Give { core, keys });
+        }
+    }
+
+    /// Gives up what was not begun; and what was, where that has been so for long.
+    pub(super) fn put_back(&mut self, cx: &mut Cx) {
+        let overdue = self.is_overdue(cx);
+        for key in self.table.keys(|job| job.place == Place::Ahead) {
+            let keep = self.table.get(key).is_some_and(|job| job.resumable);
+            if keep && matches!(self.mode, Mode::Run) && !overdue {
+                continue;
+            }
+            self.table.end(key, Outcome::Released, cx.now);
+        }
+        if overdue || matches!(self.mode, Mode::Stop { finish: false, .. }) {
+            for (at, core) in self.cores.iter_mut() {
+                if let Some(key) = core.running
+                    && core.stopping.is_none()
+                {
+                    core.stopping = Some((key, cx.now));
+                    cx.out.push(Action::StopJob { core: at, key });
+                }
+            }
+        }
+    }
+
+    /// How long a job may still run before it holds up those that are queued behind it. The machine's
+    /// sleep does not count.
+    pub(super) fn long_job_left_ms(&self, now: Now, core: &Core) -> Option<f64> {
+        match self.table.get(core.running?)?.place {
+            Place::Running { since, .. } => Some(LONG_MS - now.awake_since(since)),
+            _ => None,
+        }
+    }
+
+    fn runs_long(&self, now: Now, core: &Core) -> bool {
+        let left = self.long_job_left_ms(now, core);
+        left.is_some_and(|left| left <= 0.0)
+    }
+
+    /// Has cores that shall begin nothing give back what they have queued, and those whose job takes
+    /// long. Out of one that is too busy to hear that it is taken.
+    pub(super) fn recall(&mut self, cx: &mut Cx, all: bool) {
+        let long =
+            |(_, core): &(u32, &Core)| self.runs_long(cx.now, core) && !core.queue.is_empty();
+        let long: Vec<u32> = self.cores.iter().filter(long).map(|(at, _)| at).collect();
+        for (at, core) in self.cores.iter_mut() {
+            let unbegun = !core.queue.is_empty() || (core.running.is_some() && !core.said);
+            let shall = all || at >= self.settings.cores || long.contains(&at);
+            if shall && core.recalled.is_none() && unbegun {
+                core.recalled = Some(cx.now);
+                cx.out.push(Action::Recall(at));
+            }
+            if core.recall_left_ms(cx.now).is_some_and(|left| left <= 0.0) {
+                core.queue.retain(|key| match self.table.get_mut(*key) {
+                    // Once: the one that keeps the core busy, unsaid, might be among them.
+                    Some(job) if job.core() == Some(at) && !job.taken => {
+                        (job.place, job.taken) = (Place::Ahead, true);
+                        false
+                    }
+                    _ => true,
+                });
+            }
+        }
+    }
+
+    /// Whether the rest has lasted for a lease: then somebody else may have what was begun.
+    fn is_overdue(&self, cx: &mut Cx) -> bool {
+        let Some(since) = self.resting else {
+            return false;
+        };
+        let leases = self.links.iter().map(Link::lease_ms);
+        let lease = leases.fold(f64::INFINITY, f64::min);
+        cx.expired(Timer::Rest, lease - cx.now.since(since))
+    }
+
+    /// Has the links ask for jobs and hand in outcomes.
+    pub(super) fn ask(&mut self, cx: &mut Cx, hurry: bool) {
+        let may = self.may_begin();
+        let (mut cores, mut idle) = (0, 0);
+        for (at, core) in self.cores.iter() {
+            if core.is_able() && self.is_wanted(at) {
+                cores += 1;
+                idle += usize::from(core.running.is_none());
+            }
+        }
+        let spare = self
+            .table
+            .count(|job| matches!(job.place, Place::Ahead | Place::Queued { .. }));
+        let unfinished = self.table.iter().filter(|job| job.outcome().is_none());
+        let held = unfinished.filter_map(|job| job.input);
+        let held: f64 = held.map(|input| f64::from(input.bytes)).sum();
+        let room = HELD_BYTES - held;
+        let coming: usize = self.links.iter().map(Link::coming).sum();
+        let unfinished = self.table.count(|job| job.outcome().is_none());
+        let most = self.failing.may_hold(cx).saturating_sub(unfinished);
+        let setup_failed = self.setup_failed();
+        let mut first = true;
+        for index in 0..self.links.len() {
+            let speed = self.speed(&self.links[index]);
+            let target = idle + speed.ahead();
+            // One job always, whatever it weighs.
+            let may_hold = room > 0.0 || spare == 0;
+            let want = if may && first && cores > 0 && may_hold {
+                target.saturating_sub(spare).min(most)
+            } else {
+                0
+            };
+            let soon = spare + coming;
+            let low = soon < idle || speed.is_low(soon.saturating_sub(idle));
+            let progress = self.due_progress(cx, index);
+            let link = &mut self.links[index];
+            let each_ms = speed.job_ms.unwrap_or(f64::INFINITY) / cores.max(1) as f64;
+            let asked = Ask {
+                want,
+                low,
+                hurry,
+                ahead: (spare, spare as f64 * each_ms),
+                cores,
+                progress,
+                room,
+                // One stage hears of it: the setup is that of all.
+                setup_failed: setup_failed.clone().filter(|_| index == 0),
+            };
+            link.pump(cx, &asked, &mut self.table);
+            // Only where the stages before have nothing is a later one asked.
+            first &= !link.common.may_ask(cx.now) || link.common.retry.is_away();
+        }
+    }
+
+    /// What the setup throws, where no core gets ready while jobs could be done.
+    fn setup_failed(&self) -> Option<String> {
+        let fails = |core: &Core| core.health != Health::Up && core.setups > 0;
+        let all = !self.cores.is_empty() && self.cores.values().all(fails);
+        let wanted = self.mode == Mode::Run && self.resting.is_none();
+        let first = self.cores.values().next().filter(|_| all && wanted)?;
+        Some(cut(&first.why, MAX_REASON))
+    }
+
+    /// Progress lines that the tracker should hear, and notes that it does.
+    fn due_progress(&mut self, cx: &mut Cx, link: usize) -> Vec<(Key, String)> {
+        let mut lines = Vec::new();
+        if !self.cores.values().any(|core| core.untold) {
+            return lines;
+        }
+        // All cores send theirs together, so that they share a request.
+        let due = self.told.is_none_or(|told| {
+            let left = self.limits.progress_interval_ms - cx.now.since(told);
+            told == cx.now || cx.expired(Timer::Progress, left)
+        });
+        if !due || !self.links[link].may_speak(cx.now) {
+            return lines;
+        }
+        for (_, core) in self.cores.iter_mut() {
+            let Some(progress) = core.progress.as_ref().filter(|_| core.untold) else {
+                continue;
+            };
+            if self
+                .table
+                .get(progress.key)
+                .is_some_and(|job| job.link == link)
+            {
+                lines.push((progress.key, line(progress)));
+                core.untold = false;
+                self.told = Some(cx.now);
+            }
+        }
+        lines
+    }
+
+    /// Writes outcomes that wait to storage.
+    pub(super) fn keep(&mut self, cx: &mut Cx, after_ms: f64) {
+        for job in self.table.iter_mut() {
+            let key = job.key;
+            if let Place::Ended {
+                outcome,
+                since,
+                stored,
+                ..
+            } = &mut job.place
+                && !*stored
+                && *outcome != Outcome::Released
+                && cx.expired(Timer::Store, after_ms - cx.now.since(*since))
+            {
+                *stored = true;
+                cx.out.push(Action::Store(Write::Outcome(key)));
+            }
+        }
+    }
+}
+
+/// One line for people.
+fn line(progress: &Progress) -> String {
+    let share = progress.done / progress.total;
+    let percent = (share.is_finite() && progress.total > 0.0)
+        .then(|| format!("{} %", (100.0 * share).clamp(0.0, 100.0) as u32));
+    match (percent, progress.text.as_str()) {
+        (Some(percent), "") => percent,
+        (Some(percent), text) => format!("{text} ({percent})"),
+        (None, text) => text.to_owned(),
+    }
+}

@@ -1,0 +1,146 @@
+//! Which jobs take too long, and which compute workers do not do what they are told.
+
+use crate::hub::Scheduler;
+use crate::hub::action::Action;
+use crate::hub::cores::Health;
+use crate::hub::cx::{Cx, Timer};
+use crate::hub::event::Inherited;
+use crate::hub::jobs::{Key, Outcome, Place};
+use crate::time::clock::Now;
+
+/// So often it is looked whether it rests. A longer gap is a sleep, of which no more is counted.
+const REST_LOOK_MS: f64 = 1_000.0;
+
+/// While a core works time is entered at least so often.
+const BEAT_MS: f64 = 10_000.0;
+
+fn is_over(left_ms: Option<f64>) -> bool {
+    left_ms.is_some_and(|left| left <= 0.0)
+}
+
+impl Scheduler {
+    /// Enters the time in which cores could work. A gap without a tick is a sleep, whatever the
+    /// clocks say.
+    pub(super) fn enter(&mut self, now: Now) {
+        if let Some(entered) = self.entered
+            && self.resting.is_none()
+        {
+            let passed = (now.mono - entered.mono).clamp(0.0, 2.0 * BEAT_MS);
+            self.work_ms += passed * f64::from(self.settings.intensity) / 10.0;
+        }
+        if let Some(entered) = self.entered {
+            let passed = (now.mono - entered.mono).clamp(0.0, REST_LOOK_MS);
+            for (_, core) in self.cores.iter_mut() {
+                if core.is_restless() {
+                    core.restless_ms += passed;
+                }
+            }
+        }
+        self.entered = Some(now);
+    }
+
+    /// Jobs that take too long, that have stalled, and cores that do not hear "stop".
+    pub(super) fn end_what_hangs(&mut self, cx: &mut Cx) {
+        let resting = self.resting.is_some();
+        let mut over: Vec<(u32, Key, Outcome, String)> = Vec::new();
+        let mut restless: Vec<u32> = Vec::new();
+        for (at, core) in self.cores.iter_mut() {
+            if core.retry.is_some_and(|retry| retry.is_over(cx.now)) {
+                core.retry = None;
+                core.health = Health::Starting;
+                let why = "Its setup failed.".to_owned();
+                cx.out.push(Action::Replace { core: at, why });
+            }
+            if let Some((key, _)) = core.stopping {
+                if is_over(core.stop_left_ms(cx.now)) {
+                    let why = "It did not hear that it should stop.".to_owned();
+                    over.push((at, key, Outcome::Released, why));
+                }
+                continue;
+            }
+            let Some(key) = core.running else { continue };
+            let job = self.table.get(key);
+            if !job
+                .is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == at))
+            {
+                // Somebody else has it.
+                core.stopping = Some((key, cx.now));
+                cx.out.push(Action::StopJob { core: at, key });
+                continue;
+            }
+            if is_over(core.rest_left_ms()) {
+                restless.push(at);
+                continue;
+            }
+            if resting {
+                continue;
+            }
+            if is_over(core.timeout_left_ms(self.work_ms, &self.limits)) {
+                let why = "The job took longer than its owner allows (jobTimeoutMs).".to_owned();
+                over.push((at, key, Outcome::Failed(why.clone()), why));
+            } else if is_over(core.stall_left_ms(self.work_ms, &self.limits)) {
+                let why = "The job has stalled: no progress for longer than stallMs.".to_owned();
+                over.push((at, key, Outcome::Failed(why.clone()), why));
+            }
+        }
+        let silent = |inherited: &&Inherited| self.silence_left_ms(**inherited) <= 0.0;
+        let silent: Vec<Inherited> = self.unmet().iter().filter(silent).copied().collect();
+        for Inherited { core, .. } in silent.into_iter().filter(|_| !resting) {
+            self.met(core);
+            let why = "It was silent for longer than jobTimeoutMs or stallMs.".to_owned();
+            cx.out.push(Action::Replace { core, why });
+        }
+        for at in restless {
+            // No failure: its job goes on from its checkpoint, or goes back where it has none.
+            self.renew_core(cx.now, at);
+            let why = "It went on working while it was told to rest.".to_owned();
+            cx.out.push(Action::Replace { core: at, why });
+        }
+        for (at, key, outcome, why) in over {
+            if let Outcome::Failed(why) = &outcome {
+                self.counts.failed += 1;
+                self.note_failure(key, why, cx.now);
+            }
+            if self.runs(at, key) {
+                self.table.end(key, outcome, cx.now);
+            }
+            self.renew_core(cx.now, at);
+            cx.out.push(Action::Replace { core: at, why });
+        }
+    }
+
+    /// Arms the timers of the cores. What they do was decided meanwhile, so this comes last.
+    pub(super) fn watch(&self, cx: &mut Cx) {
+        let now = cx.now;
+        let mut arm = |name, left: Option<f64>| cx.arm(name, left.unwrap_or(f64::INFINITY));
+        let share = f64::from(self.settings.intensity) / 10.0;
+        let mut arm_work = |name, left: Option<f64>| {
+            if let Some(left) = left.filter(|left| self.resting.is_none() && left.is_finite()) {
+                arm(name, Some(left / share));
+                arm(Timer::WorkTime, Some(BEAT_MS));
+            }
+        };
+        for inherited in self.unmet() {
+            arm_work(Timer::Silence, Some(self.silence_left_ms(*inherited)));
+        }
+        for core in self.cores.values() {
+            arm_work(
+                Timer::JobTimeout,
+                core.timeout_left_ms(self.work_ms, &self.limits),
+            );
+            arm_work(Timer::Stall, core.stall_left_ms(self.work_ms, &self.limits));
+        }
+        for core in self.cores.values() {
+            if !core.queue.is_empty() {
+                arm(Timer::Recall, core.recall_left_ms(now));
+                if core.recalled.is_none() {
+                    arm(Timer::LongJob, self.long_job_left_ms(now, core));
+                }
+            }
+            arm(Timer::Setup, core.retry.map(|retry| retry.left_ms(now)));
+            arm(Timer::StopJob, core.stop_left_ms(now));
+            let rest = core.rest_left_ms();
+            arm(Timer::RestLook, rest.map(|left| left.min(REST_LOOK_MS)));
+        }
+    }
+}

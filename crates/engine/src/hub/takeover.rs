@@ -1,0 +1,166 @@
+//! How a hub goes on where another one has ended: with what storage has, and with compute workers that
+//! are at work already.
+
+use crate::hub::Scheduler;
+use crate::hub::action::Session;
+use crate::hub::cx::{Cx, Timer};
+use crate::hub::event::{Inherited, Stored};
+use crate::hub::jobs::{JobTable, Key, Outcome, Place};
+use crate::time::clock::Now;
+
+/// How long cores that have worked for another hub may take to say at what.
+const MEETING_MS: f64 = 1_000.0;
+
+impl Scheduler {
+    pub(super) fn restore(&mut self, now: Now, sessions: Vec<Session>, jobs: Vec<Stored>) {
+        for session in sessions {
+            let link = self
+                .links
+                .iter_mut()
+                .find(|l| l.common.stage == session.stage);
+            if let Some(link) = link {
+                link.restore(session);
+            }
+        }
+        for stored in jobs {
+            let outcome = stored.outcome.clone();
+            let Some(job) = self.add(stored).and_then(|key| self.table.get_mut(key)) else {
+                continue;
+            };
+            job.resumable = outcome.is_none();
+            job.restored = matches!(outcome, Some(Outcome::Done(_)));
+            if let Some(outcome) = outcome {
+                job.place = Place::Ended {
+                    outcome,
+                    since: now,
+                    sent: false,
+                    stored: true,
+                };
+            }
+        }
+    }
+
+    /// Puts a job that came another way than from the tracker on the table.
+    fn add(&mut self, stored: Stored) -> Option<Key> {
+        let mut links = self.links.iter();
+        let Some(index) = links.position(|l| l.common.stage == stored.stage) else {
+            // A stage that this page does not work at any more: its lease will end.
+            self.table.forgotten.push(stored.ticket.text().to_owned());
+            self.free(&stored);
+            return None;
+        };
+        let (number, attempt) = (stored.number, stored.attempt);
+        let add =
+            |table: &mut JobTable| table.add(index, number, attempt, stored.ticket, stored.input);
+        Some(add(&mut self.table))
+    }
+
+    fn free(&mut self, stored: &Stored) {
+        self.table.freed.extend(stored.input);
+        if let Some(Outcome::Done(text)) = &stored.outcome {
+            self.table.freed.push(*text);
+        }
+    }
+
+    /// A core that has worked for another hub has ended a job.
+    pub(super) fn made(&mut self, now: Now, stored: Stored) {
+        let outcome = stored.outcome.clone();
+        let known = self.table.by_ticket(stored.ticket.text());
+        if let Some(job) = known.and_then(|known| self.table.get(known))
+            && job.number != stored.number
+        {
+            // A worker of the first protocol has one job after the other by the same token. What a
+            // core works on, or storage has, is the later one. Of two that have ended nobody knows.
+            let (key, either) = (job.key, job.outcome().is_some() && !job.restored);
+            self.free(&stored);
+            if either {
+                self.table.withdraw(key);
+            }
+            return;
+        }
+        let key = match known {
+            Some(known) => {
+                self.table.freed.extend(stored.input);
+                Some(known)
+            }
+            None => self.add(stored),
+        };
+        if let (Some(key), Some(outcome)) = (key, outcome) {
+            self.table.end(key, outcome, now);
+        }
+    }
+
+    /// A core that has worked for another hub says what it does.
+    pub(super) fn meet(&mut self, now: Now, at: u32, job: Option<(Key, Stored)>) {
+        self.met(at);
+        let Some((key, stored)) = job else { return };
+        // It may have a checkpoint, and so have come from storage too.
+        let mut known = self.table.by_ticket(stored.ticket.text());
+        if let Some(job) = known.and_then(|known| self.table.get(known))
+            && job.number != stored.number
+        {
+            // Its worker had that one before, and has handed it in.
+            self.table.remove(job.key);
+            known = None;
+        }
+        if let Some(known) = known {
+            self.table.freed.extend(stored.input);
+            self.table.rename(known, key);
+        } else if let Some(new) = self.add(stored) {
+            self.table.rename(new, key);
+        }
+        let work_ms = self.work_ms;
+        let core = self.cores.get_mut(at);
+        if let (Some(core), Some(job)) = (core, self.table.get_mut(key))
+            && job.outcome().is_none()
+        {
+            core.begin(key, work_ms);
+            job.place = Place::Running {
+                core: at,
+                since: now,
+            };
+        }
+    }
+
+    /// Nothing that a core has done for the hub before is unknown any more.
+    pub(super) fn met(&mut self, at: u32) {
+        if let Some((cores, _)) = &mut self.meeting {
+            cores.retain(|inherited| inherited.core != at);
+        }
+    }
+
+    /// The cores that have not said yet what they do for the hub before.
+    pub(super) fn unmet(&self) -> &[Inherited] {
+        self.meeting.as_ref().map_or(&[], |(cores, _)| cores)
+    }
+
+    /// Whether all cores have reported what they do, or had time enough to.
+    pub(super) fn has_met(&self, cx: &mut Cx) -> bool {
+        let since = self.meeting.as_ref().map(|(_, since)| *since);
+        self.unmet().is_empty()
+            || since
+                .is_some_and(|since| cx.expired(Timer::Takeover, MEETING_MS - cx.now.since(since)))
+    }
+
+    /// How much longer a core of the hub before may be silent, in time in which cores work.
+    pub(super) fn silence_left_ms(&self, inherited: Inherited) -> f64 {
+        let limit = self.limits.job_timeout_ms.unwrap_or(f64::INFINITY);
+        let stall = if inherited.told {
+            self.limits.stall_ms
+        } else {
+            f64::INFINITY
+        };
+        limit.min(stall) - self.work_ms
+    }
+
+    /// A core that did not say in time what it does is busy. A sync that does not name its job would
+    /// put that back, but not under another registration; leases are good under any.
+    pub(super) fn part(&mut self) {
+        if !self.unmet().is_empty() && !self.parted {
+            self.parted = true;
+            for link in &mut self.links {
+                link.part();
+            }
+        }
+    }
+}
