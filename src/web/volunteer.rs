@@ -16,7 +16,8 @@ use super::status;
 use core::cell::{Cell, RefCell};
 use distcompute_engine::fault::Fault;
 use distcompute_engine::page::channel::Listening;
-use distcompute_engine::page::supervisor::{Action, Event, HubWord, Order, Supervisor, Word};
+use distcompute_engine::page::event::{Action, Command, Cx, Event, HubCommand, HubMessage};
+use distcompute_engine::page::supervisor::Supervisor;
 use distcompute_engine::reason::Reason;
 use distcompute_engine::status::{State, Status, Tell, Telling};
 use distcompute_engine::time::clock::Now;
@@ -198,31 +199,33 @@ impl Inner {
         let id = number(a);
         self.happened(match what {
             "free" => Event::Freed,
-            "granted" => Event::Granted,
-            "taken" => Event::Taken,
+            "granted" => Event::LockGranted,
+            "taken" => Event::LockTaken,
             "tick" => Event::Tick,
             "left" => Event::Left,
             "returned" => Event::Returned,
-            "heirs" => Event::Heirs(a.is_truthy()),
-            "elsewhere" => Event::Elsewhere(a.is_truthy()),
+            "heirs" => Event::OthersWait(a.is_truthy()),
+            "elsewhere" => Event::OtherComputes(a.is_truthy()),
             "there" => {
                 let Some(shown) = status::shown(a) else {
                     return Ok(());
                 };
                 self.perform("see", &shown, &U, &U, &U);
-                Event::Elsewhere(true)
+                Event::OtherComputes(true)
             }
             "hidden" => Event::Hidden(a.is_truthy()),
-            "ready" => Event::Ready(id),
-            "died" => Event::Died(id, says(b)),
-            "useless" => Event::Useless(kind_of(a)),
-            "hub:status" => Event::Hub(id, HubWord::Status),
-            "hub:cores" => Event::Hub(id, HubWord::Cores(number(b))),
-            "hub:replace" => Event::Hub(id, HubWord::Replace(number(b))),
-            "hub:stopped" => Event::Hub(id, HubWord::Stopped),
-            "hub:renew" => Event::Hub(id, HubWord::Renew),
-            "hub:fatal" => Event::Hub(id, HubWord::Fatal),
-            "heard" => Event::Heard(self.word(&as_text(a).unwrap_or_default(), b, false)?),
+            "ready" => Event::WorkerReady(id),
+            "died" => Event::WorkerDied(id, says(b)),
+            "useless" => Event::NotAWorker(kind_of(a)),
+            "hub:status" => Event::FromHub(id, HubMessage::Status),
+            "hub:cores" => Event::FromHub(id, HubMessage::Cores(number(b))),
+            "hub:replace" => Event::FromHub(id, HubMessage::Replace(number(b))),
+            "hub:stopped" => Event::FromHub(id, HubMessage::Stopped),
+            "hub:renew" => Event::FromHub(id, HubMessage::Renew),
+            "hub:fatal" => Event::FromHub(id, HubMessage::Fatal),
+            "heard" => {
+                Event::RemoteCommand(self.word(&as_text(a).unwrap_or_default(), b, false)?)
+            }
             "later" => {
                 let mut telling = self.telling.get();
                 telling.came_back();
@@ -230,25 +233,25 @@ impl Inner {
                 self.show();
                 return Ok(());
             }
-            _ => Event::Said(self.word(what, a, true)?),
+            _ => Event::Command(self.word(what, a, true)?),
         });
         Ok(())
     }
 
     /// What the volunteer says, `here` or in another tab, which may run another version of this.
-    fn word(&self, what: &str, given: &JsValue, here: bool) -> Result<Word, Fault> {
+    fn word(&self, what: &str, given: &JsValue, here: bool) -> Result<Command, Fault> {
         Ok(match what {
             "start" => {
                 if !self.supervisor.borrow().is_running() {
                     self.perform("recount", &U, &U, &U, &U);
                 }
-                Word::Start
+                Command::Start
             }
-            "resume" => Word::Resume,
-            "pause" => Word::Pause {
+            "resume" => Command::Resume,
+            "pause" => Command::Pause {
                 until: until(given, js_sys::Date::now())?,
             },
-            "stop" => Word::Stop {
+            "stop" => Command::Stop {
                 finish: finish(given)?,
             },
             "set" => {
@@ -257,7 +260,7 @@ impl Inner {
                 let read = if here { given_settings } else { read_settings };
                 let settings = read(given, &base)?;
                 self.perform("keep", &write_settings(&settings), &U, &U, &U);
-                Word::Set(settings)
+                Command::Set(settings)
             }
             _ => return Err(Fault::argument("There is no such word.")),
         })
@@ -268,9 +271,9 @@ impl Inner {
             mono: now(),
             wall: js_sys::Date::now(),
         };
-        let random = js_sys::Math::random();
-        let actions = self.supervisor.borrow_mut().handle(now, random, event);
-        self.actions.borrow_mut().extend(actions);
+        let mut cx = Cx::new(now, js_sys::Math::random());
+        self.supervisor.borrow_mut().handle(&mut cx, event);
+        self.actions.borrow_mut().append(&mut cx.out);
         if self.acting.replace(true) {
             return;
         }
@@ -293,24 +296,24 @@ impl Inner {
             Action::Lock(on) => ("lock", on.into(), U, U, U),
             Action::Ticks(on) => ("ticks", on.into(), U, U, U),
             Action::Spawn(id) => ("spawn", id.into(), U, U, U),
-            Action::End(id) => ("end", id.into(), U, U, U),
-            Action::Hub(id) => ("lead", id.into(), U, U, U),
+            Action::Terminate(id) => ("end", id.into(), U, U, U),
+            Action::MakeHub(id) => ("lead", id.into(), U, U, U),
             Action::Connect { hub, worker, core } => {
                 ("connect", hub.into(), worker.into(), core.into(), U)
             }
-            Action::Tell(id, order) => {
+            Action::ToHub(id, order) => {
                 let (kind, given, message) = match order {
-                    Order::Died { core, message } => ("died", core.into(), message.into()),
-                    Order::Settings => ("settings", U, U),
-                    Order::Pause { until } => ("pause", or_null(until), U),
-                    Order::Resume => ("resume", U, U),
-                    Order::Stop { finish } => ("stop", finish.into(), U),
-                    Order::Ping => ("ping", U, U),
+                    HubCommand::CoreDied { core, message } => ("died", core.into(), message.into()),
+                    HubCommand::Settings => ("settings", U, U),
+                    HubCommand::Pause { until } => ("pause", or_null(until), U),
+                    HubCommand::Resume => ("resume", U, U),
+                    HubCommand::Stop { finish } => ("stop", finish.into(), U),
+                    HubCommand::Ping => ("ping", U, U),
                 };
                 ("order", id.into(), kind.into(), given, message)
             }
             Action::Farewell => ("farewell", U, U, U, U),
-            Action::Gone => ("gone", U, U, U, U),
+            Action::AnnounceEnd => ("gone", U, U, U, U),
             Action::Close => ("close", U, U, U, U),
         };
         self.perform(what, &a, &b, &c, &d);

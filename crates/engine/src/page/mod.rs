@@ -2,8 +2,12 @@
 //!
 //! | module | contents |
 //! | --- | --- |
+//! | [`event`] | what the driver reports, and what it does in return |
 //! | [`supervisor`] | starts, replaces and ends workers; decides which tab computes |
+//! | [`slot`] | where a worker runs, and how long to wait before it is replaced |
 //! | [`channel`] | limits how many messages of other tabs are read |
 
 pub mod channel;
+pub mod event;
+pub mod slot;
 pub mod supervisor;

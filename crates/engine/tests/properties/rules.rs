@@ -9,13 +9,15 @@ use distcompute_engine::core::throttle::{
 };
 use distcompute_engine::hub::governor::{Surroundings, Wish, govern};
 use distcompute_engine::hub::speed::{Mean, Speed};
-use distcompute_engine::page::supervisor::{Action, Event, HubWord, Supervisor, Word};
+use distcompute_engine::page::event::{Action, Command, Cx, Event, HubCommand, HubMessage};
+use distcompute_engine::page::supervisor::Supervisor;
 use distcompute_engine::reason::Reason;
 use distcompute_engine::settings::{Hours, Settings};
 use distcompute_engine::sorted_map::SortedMap;
 use distcompute_engine::time::clock::{Due, Now};
 use distcompute_protocol::Stage;
 use proptest::prelude::*;
+use proptest::test_runner::{TestError, TestRunner};
 
 use super::cases;
 
@@ -315,34 +317,34 @@ proptest! {
     }
 }
 
-fn house_event() -> impl Strategy<Value = (u8, Event)> {
+fn page_event() -> impl Strategy<Value = (u8, Event)> {
     let word = prop_oneof![
-        3 => Just(Word::Start),
-        1 => prop::option::of(0.0..1e12).prop_map(|until| Word::Pause { until }),
-        1 => Just(Word::Resume),
-        1 => any::<bool>().prop_map(|finish| Word::Stop { finish }),
-        1 => settings().prop_map(Word::Set),
+        3 => Just(Command::Start),
+        1 => prop::option::of(0.0..1e12).prop_map(|until| Command::Pause { until }),
+        1 => Just(Command::Resume),
+        1 => any::<bool>().prop_map(|finish| Command::Stop { finish }),
+        1 => settings().prop_map(Command::Set),
     ];
     let number = prop_oneof![0_u32..6, any::<u32>()];
     let hub_word = prop_oneof![
-        Just(HubWord::Status),
-        number.clone().prop_map(HubWord::Cores),
-        number.prop_map(HubWord::Replace),
-        Just(HubWord::Stopped),
-        Just(HubWord::Renew),
-        Just(HubWord::Fatal),
+        Just(HubMessage::Status),
+        number.clone().prop_map(HubMessage::Cores),
+        number.prop_map(HubMessage::Replace),
+        Just(HubMessage::Stopped),
+        Just(HubMessage::Renew),
+        Just(HubMessage::Fatal),
     ];
     let event = prop_oneof![
-        4 => word.clone().prop_map(Event::Said),
-        1 => word.prop_map(Event::Heard),
-        4 => Just(Event::Granted),
-        1 => Just(Event::Taken),
-        1 => any::<bool>().prop_map(Event::Heirs),
-        1 => any::<bool>().prop_map(Event::Elsewhere),
-        6 => Just(Event::Ready(0)),
-        2 => Just(Event::Died(0, "trapped".to_owned())),
-        1 => Just(Event::Useless("a number".to_owned())),
-        6 => hub_word.prop_map(|word| Event::Hub(0, word)),
+        4 => word.clone().prop_map(Event::Command),
+        1 => word.prop_map(Event::RemoteCommand),
+        4 => Just(Event::LockGranted),
+        1 => Just(Event::LockTaken),
+        1 => any::<bool>().prop_map(Event::OthersWait),
+        1 => any::<bool>().prop_map(Event::OtherComputes),
+        6 => Just(Event::WorkerReady(0)),
+        2 => Just(Event::WorkerDied(0, "trapped".to_owned())),
+        1 => Just(Event::NotAWorker("a number".to_owned())),
+        6 => hub_word.prop_map(|word| Event::FromHub(0, word)),
         6 => Just(Event::Tick),
         1 => any::<bool>().prop_map(Event::Hidden),
         1 => Just(Event::Left),
@@ -351,79 +353,151 @@ fn house_event() -> impl Strategy<Value = (u8, Event)> {
     (0_u8..6, event)
 }
 
-/// A page's workers as the browser has them.
+/// A rule of the supervisor that is broken on purpose, to see that the checks notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sabotage {
+    /// Workers that are not wanted any more live on.
+    Terminate,
+    /// A compute worker that is terminated is still sent commands, as the hub.
+    Hub,
+    /// A page that is freed is never released.
+    Close,
+}
+
+/// A page's workers, as the browser has them.
 #[derive(Default)]
 struct Workers {
+    sabotage: Option<Sabotage>,
     last: u32,
     living: BTreeSet<u32>,
     closed: bool,
 }
 
 impl Workers {
-    fn act(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            assert!(!self.closed, "after it has let go of the page: {action:?}");
-            match action {
-                Action::Spawn(id) => {
-                    assert!(id > self.last, "{id} was there before");
-                    self.last = id;
-                    self.living.insert(id);
-                    assert!(self.living.len() <= 1_025, "{}", self.living.len());
-                }
-                Action::End(id) => assert!(self.living.remove(&id), "{id} does not live"),
-                Action::Hub(id) | Action::Tell(id, _) => {
-                    assert!(self.living.contains(&id), "{id} does not live");
-                }
-                Action::Connect { hub, worker, .. } => {
-                    assert!(hub != worker);
-                    assert!(self.living.contains(&hub) && self.living.contains(&worker));
-                }
-                Action::Close => self.closed = true,
-                _ => {}
+    fn act(&mut self, action: Action) -> Result<(), TestCaseError> {
+        prop_assert!(!self.closed, "after it has closed: {action:?}");
+        match (action, self.sabotage) {
+            (Action::Terminate(_), Some(Sabotage::Terminate)) => {}
+            (Action::Close, Some(Sabotage::Close)) => {}
+            (Action::Terminate(id), Some(Sabotage::Hub)) => {
+                self.living.remove(&id);
+                self.act(Action::ToHub(id, HubCommand::Ping))?;
             }
+            (Action::Spawn(id), _) => {
+                prop_assert!(id > self.last, "{id} was there before");
+                self.last = id;
+                self.living.insert(id);
+                prop_assert!(self.living.len() <= 1_025, "{}", self.living.len());
+            }
+            (Action::Terminate(id), _) => {
+                prop_assert!(self.living.remove(&id), "{id} does not live");
+            }
+            (Action::MakeHub(id) | Action::ToHub(id, _), _) => {
+                prop_assert!(self.living.contains(&id), "{id} does not live");
+            }
+            (Action::Connect { hub, worker, .. }, _) => {
+                prop_assert!(hub != worker);
+                prop_assert!(self.living.contains(&hub) && self.living.contains(&worker));
+            }
+            (Action::Close, _) => self.closed = true,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// A supervisor, its workers, and the time.
+struct Page {
+    supervisor: Supervisor,
+    workers: Workers,
+    now: Now,
+}
+
+impl Page {
+    fn new(sabotage: Option<Sabotage>) -> Self {
+        let settings = Settings {
+            cores: 3,
+            ..Settings::default()
+        };
+        Self {
+            supervisor: Supervisor::new(settings, false),
+            workers: Workers {
+                sabotage,
+                ..Workers::default()
+            },
+            now: Now {
+                mono: 0.0,
+                wall: 1.7e12,
+            },
         }
     }
+
+    fn handle(&mut self, after_ms: f64, event: Event) -> Result<(), TestCaseError> {
+        self.now.mono += after_ms;
+        self.now.wall += after_ms;
+        let mut cx = Cx::new(self.now, 0.5);
+        self.supervisor.handle(&mut cx, event);
+        cx.out
+            .into_iter()
+            .try_for_each(|action| self.workers.act(action))
+    }
+
+    /// Whatever happens, it only addresses workers that live; and once it is freed it terminates all.
+    fn holds(&mut self, events: Vec<(u8, Event)>, steps: Vec<f64>) -> Result<(), TestCaseError> {
+        for ((which, event), ms) in events.into_iter().zip(steps) {
+            // Mostly of a worker that lives, or of one that is long gone.
+            let living: Vec<u32> = self.workers.living.iter().copied().collect();
+            let id = living.get(usize::from(which)).copied();
+            let id = id.unwrap_or(u32::from(which));
+            let event = match event {
+                Event::WorkerReady(_) => Event::WorkerReady(id),
+                Event::WorkerDied(_, why) => Event::WorkerDied(id, why),
+                Event::FromHub(_, message) => {
+                    Event::FromHub(self.supervisor.hub().unwrap_or(id), message)
+                }
+                event => event,
+            };
+            self.handle(ms, event)?;
+            if let Some(until) = self.supervisor.reason().and_then(|reason| reason.until()) {
+                prop_assert!(until.is_finite());
+            }
+        }
+        self.handle(0.0, Event::Freed)?;
+        for _ in 0..60 {
+            if self.workers.closed {
+                break;
+            }
+            self.handle(1_000.0, Event::Tick)?;
+        }
+        prop_assert!(self.workers.closed, "it is never released");
+        let living = &self.workers.living;
+        prop_assert!(living.is_empty(), "{living:?} live on");
+        Ok(())
+    }
+}
+
+fn page_events() -> impl Strategy<Value = (Vec<(u8, Event)>, Vec<f64>)> {
+    let events = prop::collection::vec(page_event(), 0..80);
+    (events, prop::collection::vec(0.0..30_000.0, 80))
 }
 
 proptest! {
     #![proptest_config(cases(150))]
 
     #[test]
-    fn a_page_speaks_to_living_workers_only_and_ends_all_of_them_in_the_end(
-        events in prop::collection::vec(house_event(), 0..80),
-        steps in prop::collection::vec(0.0..30_000.0, 80),
+    fn a_page_addresses_living_workers_only_and_terminates_all_in_the_end(
+        (events, steps) in page_events(),
     ) {
-        let mut supervisor = Supervisor::new(Settings { cores: 3, ..Settings::default() }, false);
-        let mut workers = Workers::default();
-        let mut now = Now { mono: 0.0, wall: 1.7e12 };
-        for ((which, event), ms) in events.into_iter().zip(steps) {
-            (now.mono, now.wall) = (now.mono + ms, now.wall + ms);
-            // Of a worker that lives, mostly; or of one that is long gone.
-            let living: Vec<u32> = workers.living.iter().copied().collect();
-            let id = living.get(usize::from(which)).copied().unwrap_or(u32::from(which));
-            let event = match event {
-                Event::Ready(_) => Event::Ready(id),
-                Event::Died(_, why) => {
-                    // What has died, no supervisor need end.
-                    Event::Died(id, why)
-                }
-                Event::Hub(_, word) => Event::Hub(supervisor.hub().unwrap_or(id), word),
-                event => event,
-            };
-            workers.act(supervisor.handle(now, 0.5, event));
-            if let Some(until) = supervisor.reason().and_then(|reason| reason.until()) {
-                prop_assert!(until.is_finite());
-            }
-        }
-        workers.act(supervisor.handle(now, 0.5, Event::Freed));
-        for _ in 0..60 {
-            if workers.closed {
-                break;
-            }
-            (now.mono, now.wall) = (now.mono + 1_000.0, now.wall + 1_000.0);
-            workers.act(supervisor.handle(now, 0.5, Event::Tick));
-        }
-        prop_assert!(workers.closed, "it never lets go");
-        prop_assert!(workers.living.is_empty(), "{:?} live on", workers.living);
+        Page::new(None).holds(events, steps)?;
+    }
+}
+
+#[test]
+fn a_broken_rule_of_the_page_is_noticed() {
+    for sabotage in [Sabotage::Terminate, Sabotage::Hub, Sabotage::Close] {
+        let outcome = TestRunner::new(cases(150)).run(&page_events(), |(events, steps)| {
+            Page::new(Some(sabotage)).holds(events, steps)
+        });
+        assert!(matches!(outcome, Err(TestError::Fail(..))), "{sabotage:?}");
     }
 }
