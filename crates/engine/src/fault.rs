@@ -1,6 +1,6 @@
-//! Everything that can go wrong, with the name and the stable code that JavaScript sees.
+//! Everything that can go wrong, with the error name and the stable code that JavaScript gets.
 //!
-//! What an answer of the tracker means is not decided here but in [`crate::client::call`].
+//! Which answer of a tracker is which fault is decided in [`crate::client::call`].
 
 use core::fmt;
 use distcompute_protocol::ErrorCode;
@@ -8,25 +8,25 @@ use distcompute_protocol::ErrorCode;
 /// The kind of a fault: the `name` of the JavaScript error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// No job is open at this stage. Not a fault of anybody: wait and ask again.
+    /// No job is open at this stage. This is no error: wait and ask again.
     ZeroJob,
-    /// The tracker does not know this worker, or no longer.
+    /// The tracker does not know this worker, or has ended its registration.
     WorkerTimedOut,
     /// The worker does not hold the job that the call is about.
     NoOpenJob,
-    /// The tracker answered with something that it should not.
+    /// The tracker, or something in its place, gave an unexpected answer.
     Server,
-    /// The tracker's address is not one.
+    /// The tracker's address is not a valid URL, or is not that of a tracker.
     InvalidUrl,
-    /// A dump that `load` cannot take.
+    /// `load` was called with something other than a dump.
     Dump,
-    /// An argument that the call cannot take.
+    /// An argument is invalid.
     InvalidArgument,
     /// No answer came from the tracker's address.
     Unreachable,
-    /// The time that the caller gave ran out.
+    /// The caller's time limit has passed.
     Timeout,
-    /// The caller's signal said stop.
+    /// The caller's signal was aborted.
     Abort,
 }
 
@@ -49,39 +49,39 @@ impl Kind {
     }
 }
 
-/// The stable code of a fault: those of the protocol, and those that arise on this side.
+/// The stable code of a fault: one of the protocol's, or one that arises in the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// What the tracker said.
+    /// A code of the protocol.
     Tracker(ErrorCode),
-    /// What answered is not a tracker: a web page, a proxy, a captive portal.
+    /// A web page, a proxy or a captive portal answered instead of a tracker.
     NotATracker,
     /// An answer of the tracker that cannot be read.
     BadAnswer,
-    /// An answer that went on past any that the protocol knows; the rest was not read.
+    /// The answer was longer than any of the protocol, and was not read to its end.
     AnswerTooLarge,
-    /// A job whose data says that it is JSON and is not.
+    /// The data of a job is marked as JSON and cannot be parsed.
     BadJobData,
-    /// The address is not one.
+    /// The address is invalid.
     InvalidUrl,
-    /// The dump is not one.
+    /// The dump is invalid.
     InvalidDump,
-    /// The argument is not one that the call takes.
+    /// The argument is invalid.
     InvalidArgument,
     /// The tracker has another address now.
     Moved,
-    /// Something answers, but lets no page of this origin read it.
+    /// Something answers, but the browser does not let a page of this origin read it (CORS).
     OriginForbidden,
     /// No answer came.
     Unreachable,
-    /// Time ran out.
+    /// The time limit has passed.
     Timeout,
-    /// The caller's signal said stop.
+    /// The caller's signal was aborted.
     Aborted,
 }
 
 impl Code {
-    /// The code as JavaScript sees it.
+    /// The code that JavaScript gets.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -109,16 +109,16 @@ pub struct Fault {
     pub kind: Kind,
     /// The stable code.
     pub code: Code,
-    /// What happened and what to do, for people.
+    /// What happened and what to do about it, for people.
     pub message: String,
-    /// The HTTP status, where the tracker answered.
+    /// The HTTP status, if there was an answer.
     pub status: Option<u16>,
-    /// Where the tracker is now, where it has moved.
+    /// The tracker's new address, if it has moved.
     pub address: Option<String>,
 }
 
 impl Fault {
-    /// A fault that arose on this side.
+    /// A fault without status and address.
     #[must_use]
     pub fn new(kind: Kind, code: Code, message: impl Into<String>) -> Self {
         Self {
@@ -130,13 +130,13 @@ impl Fault {
         }
     }
 
-    /// An argument that the call cannot take.
+    /// An invalid argument.
     #[must_use]
     pub fn argument(message: impl Into<String>) -> Self {
         Self::new(Kind::InvalidArgument, Code::InvalidArgument, message)
     }
 
-    /// The worker holds no job.
+    /// The worker does not hold the job that the call is about.
     #[must_use]
     pub fn no_open_job(code: ErrorCode) -> Self {
         let text = code.text().unwrap_or("This worker holds no such job.");
@@ -153,8 +153,8 @@ impl Fault {
         Self::new(Kind::Server, Code::BadAnswer, message)
     }
 
-    /// Whether a call that would have ended the job that the worker holds has, by failing so,
-    /// shown that the worker holds it no longer. After any other fault the call can be repeated.
+    /// Whether a call that was to end the worker's job has shown, by this fault, that the worker
+    /// does not hold the job any more. After any other fault the call can be repeated.
     #[must_use]
     pub fn ends_job(&self) -> bool {
         matches!(self.kind, Kind::NoOpenJob | Kind::WorkerTimedOut)
@@ -175,8 +175,8 @@ impl Fault {
         self
     }
 
-    /// Whether waiting is not what helps: there is no tracker that this page could use. It is tried
-    /// again all the same, since somebody may mend that.
+    /// Whether waiting alone does not help, because there is no tracker that this page could use.
+    /// The call is still retried, since an operator may fix that.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         matches!(
@@ -190,7 +190,7 @@ impl Fault {
         )
     }
 
-    /// The same fault with the status of the answer that it was read from.
+    /// The same fault with the status of the answer.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);

@@ -1,12 +1,12 @@
-//! Which name was meant by one that does not exist: for messages about misspelt options.
+//! Finds the name that a misspelt one was meant to be, for messages about unknown options.
 
 use crate::fault::Fault;
 
-/// A longer name is nobody's slip of the keys, and would make the comparison slow.
+/// Longer names are not compared: they are no typing errors, and comparing is quadratic.
 const LONGEST: usize = 64;
 
-/// The name that `given` is a misspelling of: at most a third of its letters are wrong, missing, too
-/// many or swapped with their neighbour. Capitals do not count.
+/// The name that `given` is a misspelling of. At most a third of the letters may be wrong, missing,
+/// extra or swapped with their neighbour; case is ignored.
 #[must_use]
 pub fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
     if given.len() > LONGEST {
@@ -23,7 +23,8 @@ pub fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
     best.map(|(_, name)| name)
 }
 
-/// What is wrong with `given`, which is none of the `names` of a `what` (as in "option").
+/// The fault for `given`, which is none of the `names`. `what` is the kind of name, "option" for
+/// example.
 #[must_use]
 pub fn unknown(what: &str, given: &str, names: &[&str]) -> Fault {
     let shown: String = given.chars().take(LONGEST).collect();
@@ -36,8 +37,7 @@ pub fn unknown(what: &str, given: &str, names: &[&str]) -> Fault {
     })
 }
 
-/// The least number of insertions, deletions, substitutions and swaps of neighbours that make one
-/// text of the other.
+/// The edit distance with swaps of neighbours (Damerau-Levenshtein, restricted), ignoring case.
 fn distance(one: &str, other: &str) -> usize {
     let letters =
         |text: &str| -> Vec<u8> { text.bytes().map(|b| b.to_ascii_lowercase()).collect() };

@@ -1,76 +1,77 @@
-//! Why this browser computes or does not, and until when: a code with parameters, so that a page
-//! can say it in any language.
+//! Why this browser computes or does not, and until when: a code with parameters, which a page can
+//! turn into a sentence in any language.
 
-/// Why.
+/// Why this browser computes or does not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reason {
     /// It computes.
     Computing,
     /// Workers and the tracker are being started.
     Starting,
-    /// It has worked and waits for the next jobs, which the tracker has been asked for.
+    /// It has computed, and waits for the next jobs, for which it has asked the tracker.
     Fetching,
-    /// No job is open; asked again at this time.
+    /// No job is open. The tracker is asked again at this time.
     NoJobs {
         /// Milliseconds since 1970.
         until: f64,
     },
-    /// The tracker does not answer; tried again at this time.
+    /// The tracker does not answer. It is tried again at this time.
     Unreachable {
         /// Milliseconds since 1970.
         until: f64,
     },
-    /// The tracker asks for more time between two requests; it is asked again at this time.
+    /// The tracker has asked for more time between requests. The next one is sent at this time.
     AskedToWait {
         /// Milliseconds since 1970.
         until: f64,
     },
-    /// There is no tracker that this page could use: it has moved, lets this page's origin not in, or
-    /// what answers is none; tried again at this time. The status's `error` says what to do.
+    /// There is no tracker that this page could use: it has moved, does not allow this page's
+    /// origin, or what answers is not a tracker. It is tried again at this time; the status's
+    /// `error` has the remedy.
     NoTracker {
         /// Milliseconds since 1970.
         until: f64,
     },
-    /// The volunteer said pause.
+    /// The volunteer has paused.
     Paused {
-        /// Milliseconds since 1970; `None`: until they say go on.
+        /// Milliseconds since 1970; `None`: until the volunteer resumes.
         until: Option<f64>,
     },
-    /// The machine runs on its battery.
+    /// The machine runs on battery.
     OnBattery,
-    /// It is not one of the hours that the volunteer chose.
+    /// It is outside the hours that the volunteer has chosen.
     OutsideHours {
         /// When they begin, milliseconds since 1970.
         until: f64,
     },
-    /// The page is hidden, and the volunteer said: not in the background.
+    /// The page is hidden, and the volunteer's settings exclude the background.
     Hidden,
     /// Another tab of this browser computes for this tracker.
     AnotherTab,
-    /// The owner's `setup` fails in every core; tried again at this time.
+    /// The owner's `setup` fails in every core. It is tried again at this time.
     SetupFailed {
         /// Milliseconds since 1970.
         until: f64,
     },
-    /// Most jobs fail on this machine; the next one is asked for at this time.
+    /// Most jobs fail on this machine. The next one is requested at this time.
     JobsFail {
         /// Milliseconds since 1970.
         until: f64,
     },
-    /// Workers cannot be started, or die at once; tried again at this time.
+    /// Workers cannot be started, or fail at once. The next one is started at this time.
     WorkerFailed {
         /// Milliseconds since 1970.
         until: f64,
     },
-    /// The volunteer said stop; running jobs are being finished.
+    /// The volunteer has stopped; running jobs are being finished.
     Finishing,
-    /// The volunteer said stop; jobs are being put back.
+    /// The volunteer has stopped; jobs are being given back.
     Stopping,
-    /// Nothing runs: it has not been started, or it was stopped.
+    /// Nothing runs: it was not started, or it was stopped.
     Stopped,
-    /// The project has a new version, which is taken when the running jobs are done.
+    /// The project has a new version, which is loaded when the running jobs are done.
     Updating,
-    /// Something that does not mend itself; the status's `error` says what.
+    /// A fault that waiting does not mend; it is in the status's `error`.
     Failed,
 }
 
@@ -102,7 +103,7 @@ impl Reason {
         }
     }
 
-    /// Until when, where that is known: milliseconds since 1970.
+    /// When it ends or is tried again, if that is known: milliseconds since 1970.
     #[must_use]
     pub fn until(&self) -> Option<f64> {
         match *self {

@@ -1,8 +1,8 @@
-//! What the volunteer and the project's owner have asked for. Any of the volunteer's settings may
-//! change at any time.
+//! The volunteer's settings, which may change at any time, and the limits set by the project's
+//! owner.
 
-/// Hours of the day, local time, in minutes after midnight. `from` after `to` means over midnight;
-/// equal ones mean the whole day.
+/// Hours of the day in local time, in minutes after midnight. If `from` is after `to`, they span
+/// midnight; if both are equal, they are the whole day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hours {
     /// The first minute.
@@ -11,18 +11,18 @@ pub struct Hours {
     pub to: u16,
 }
 
-/// What the volunteer wants.
+/// The volunteer's settings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// Compute workers; at least 1.
     pub cores: u32,
     /// The share of time that each core works, in tenths: 1 to 10.
     pub intensity: u8,
-    /// Whether to pause while the machine runs on its battery, where the browser tells.
+    /// Whether to pause while the machine runs on battery, in browsers that report it.
     pub pause_on_battery: bool,
-    /// Whether to go on while the page is hidden.
+    /// Whether to compute while the page is hidden.
     pub background: bool,
-    /// When to work. `None`: at any hour.
+    /// When to compute. `None`: at any hour.
     pub hours: Option<Hours>,
 }
 
@@ -38,17 +38,19 @@ impl Default for Settings {
     }
 }
 
-/// What the project's owner wants.
+/// The owner's limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// A job that takes longer is ended and has failed, in milliseconds. `None`: it may take for ever.
+    /// A job that takes longer than this, in milliseconds, is ended and counts as failed. `None`:
+    /// no limit.
     pub job_timeout_ms: Option<f64>,
-    /// A job that has reported progress and then none for so long has stalled.
+    /// A job that has reported progress before, and none for this many milliseconds, counts as
+    /// stalled.
     pub stall_ms: f64,
-    /// How often progress is sent, at most.
+    /// The least time between two reports of progress to the tracker, in milliseconds.
     pub progress_interval_ms: f64,
-    /// How long an outcome waits for others to share its request with, where no core lacks work; jobs
-    /// are held ahead for as long.
+    /// How long an outcome waits for others to share a request with, in milliseconds, while every
+    /// core has work. Jobs are held ahead for as long.
     pub linger_ms: f64,
 }
 

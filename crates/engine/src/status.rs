@@ -1,14 +1,14 @@
-//! What a page sees of the volunteer: the shape of the status, and how often it is told.
+//! The status that a page shows, and how often it is updated.
 
 use crate::fault::Fault;
 use crate::reason::Reason;
 use crate::settings::Settings;
 use distcompute_protocol::Stage;
 
-/// Listeners are told at most once in so many milliseconds.
+/// The least time between two calls of a listener, in milliseconds.
 pub const INTERVAL_MS: f64 = 100.0;
 
-/// What the volunteer does, in a word; why, the reason says.
+/// What this browser does, in one word. The [`Reason`] has the details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Nothing runs.
@@ -17,11 +17,11 @@ pub enum State {
     Starting,
     /// It computes.
     Computing,
-    /// It would compute, but has nothing to work on.
+    /// It would compute, but has no job.
     Waiting,
     /// It may not compute now.
     Paused,
-    /// Jobs are being finished or put back.
+    /// Jobs are being finished or given back.
     Stopping,
     /// Another tab computes.
     Elsewhere,
@@ -67,7 +67,7 @@ impl State {
         }
     }
 
-    /// The word as JavaScript sees it.
+    /// The word that JavaScript gets.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -83,14 +83,14 @@ impl State {
     }
 }
 
-/// What one core does.
+/// What a core does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CoreState {
-    /// Its worker is being started, or sets itself up.
+    /// Its worker is being started, or runs the owner's `setup`.
     Starting,
     /// It works on a job.
     Working,
-    /// It has a job and rests, because it may not work now.
+    /// It has a job and rests, because it may not compute now.
     Paused,
     /// It has no job.
     Idle,
@@ -100,7 +100,7 @@ impl CoreState {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Starting, Self::Working, Self::Paused, Self::Idle];
 
-    /// The word as JavaScript sees it.
+    /// The word that JavaScript gets.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -112,12 +112,12 @@ impl CoreState {
     }
 }
 
-/// What a page shows of a job that failed.
+/// The error of a job that failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LastError {
     /// The error's name, `RangeError` for example.
     pub name: String,
-    /// What it says.
+    /// Its message.
     pub message: String,
     /// The job's number.
     pub job: u64,
@@ -126,7 +126,7 @@ pub struct LastError {
 }
 
 impl LastError {
-    /// The error that a worker's account of a failure begins with, as `RangeError: bad range` does.
+    /// Reads the error from the first line of a worker's report, such as `RangeError: bad range`.
     #[must_use]
     pub fn new(account: &str, job: u64, at: f64) -> Self {
         let first = account.lines().next().unwrap_or_default();
@@ -152,46 +152,45 @@ pub struct CoreJob {
     pub number: u64,
     /// The stage that it is at.
     pub stage: Stage,
-    /// How many times it has been handed out, counted from 1.
+    /// The attempt, counted from 1.
     pub attempt: u32,
-    /// How much of it is done, of `total`, as the handler says.
+    /// How much of `total` is done, as reported by the handler.
     pub done: f64,
-    /// 0 where the handler has not said.
+    /// 0 if the handler has not reported a total.
     pub total: f64,
-    /// What the handler says about it.
+    /// The handler's text about it.
     pub text: String,
 }
 
 /// One core.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Core {
-    /// Its place, counted from 0.
+    /// Its number, counted from 0.
     pub core: u32,
     /// What it does.
     pub state: CoreState,
-    /// What it works on.
+    /// Its job.
     pub job: Option<CoreJob>,
-    /// Jobs that it has done since the start.
+    /// Jobs done since the start.
     pub jobs: u64,
-    /// How many it does in a minute.
+    /// Jobs done per minute.
     pub jobs_per_minute: f64,
 }
 
-/// Everything that a page shows. Counters count since the start.
+/// The status. Counters begin at the start of the visit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
-    /// Why it computes or does not; the state follows from it.
+    /// Why it computes or does not; the state is derived from it.
     pub reason: Reason,
-    /// What the owner's `setup` has thrown, or the first of the jobs that fail, where that is the
-    /// reason.
+    /// If that is the reason: the error of the owner's `setup`, or of the first job that failed.
     pub problem: String,
     /// The last job that failed.
     pub last_error: Option<LastError>,
-    /// What keeps this page from its tracker, where waiting is not what helps.
+    /// Why there is no tracker that this page could use, if that is the case.
     pub trouble: Option<Fault>,
-    /// By place.
+    /// The cores, by number.
     pub cores: Vec<Core>,
-    /// Jobs whose results the tracker has.
+    /// Jobs whose results the tracker has accepted.
     pub jobs_done: u64,
     /// The same by stage.
     pub jobs_by_stage: Vec<(Stage, u64)>,
@@ -199,11 +198,11 @@ pub struct Status {
     pub jobs_invalid: u64,
     /// Jobs that failed here.
     pub jobs_failed: u64,
-    /// Results that the tracker did not take.
+    /// Results that the tracker has rejected.
     pub jobs_rejected: u64,
-    /// Results of an earlier visit that the tracker no longer wanted.
+    /// Results of an earlier visit that came too late.
     pub not_delivered: u64,
-    /// What the cores have worked, in milliseconds; rests are not counted.
+    /// The time that the cores have worked, in milliseconds, without rests.
     pub compute_ms: f64,
     /// Bytes of requests, without headers.
     pub bytes_sent: f64,
@@ -211,7 +210,7 @@ pub struct Status {
     pub bytes_received: f64,
     /// Results that wait to be sent.
     pub waiting: u64,
-    /// Their bytes.
+    /// The bytes of those results.
     pub bytes_waiting: f64,
     /// Whether the tracker answers.
     pub online: bool,
@@ -226,7 +225,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Nothing has happened.
+    /// The status before anything has happened.
     #[must_use]
     pub fn new(reason: Reason, settings: Settings) -> Self {
         Self {
@@ -255,14 +254,14 @@ impl Status {
     }
 }
 
-/// What the page knows of a hub that holds jobs is no older.
+/// How often a hub that holds jobs reports its status, at least.
 pub const BEAT_MS: f64 = 1_000.0;
 
-/// Where it holds none nothing changes by itself: it says that it lives, before the page asks.
+/// How often a hub without jobs reports it, as a sign of life before the page pings it.
 const IDLE_MS: f64 = 4_000.0;
 
-/// In how many milliseconds a hub tells its page how things are, if it told so `silent_ms` ago. 0 or
-/// less is now.
+/// In how many milliseconds a hub reports its status to the page, if it last did so `silent_ms`
+/// ago. 0 or less: now.
 #[must_use]
 pub fn tell_in(silent_ms: f64, changed: bool, holds_jobs: bool) -> f64 {
     let interval = match (changed, holds_jobs) {
@@ -273,26 +272,27 @@ pub fn tell_in(silent_ms: f64, changed: bool, holds_jobs: bool) -> f64 {
     interval - silent_ms
 }
 
-/// When listeners are told: at once where that is not too often, otherwise as soon as it is not.
+/// When listeners are called: at once, or as soon as [`INTERVAL_MS`] has passed since the last
+/// call.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Telling {
     last_ms: Option<f64>,
     waiting: bool,
 }
 
-/// What to do about a change.
+/// When to notify listeners of a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Tell {
-    /// Tell it now.
+    /// Now.
     Now,
-    /// Come back after so many milliseconds.
+    /// After so many milliseconds, by a timer.
     After(f64),
-    /// Somebody will come back already.
+    /// A timer is already running.
     Soon,
 }
 
 impl Telling {
-    /// Something has changed.
+    /// The status has changed.
     pub fn changed(&mut self, now_ms: f64) -> Tell {
         let wait = self.last_ms.map_or(0.0, |last| last + INTERVAL_MS - now_ms);
         if wait <= 0.0 {
@@ -306,7 +306,7 @@ impl Telling {
         }
     }
 
-    /// The wait is over; there is a change to tell, unless it was told meanwhile.
+    /// The timer has ended. There is a change to report, unless it was reported meanwhile.
     pub fn came_back(&mut self) {
         self.waiting = false;
     }

@@ -1,18 +1,18 @@
-//! Where a tracker is: checking and joining its URL.
+//! The address of a tracker: checks its URL, and joins paths to it.
 
 use crate::fault::{Code, Fault, Kind};
 
-/// The base address of a tracker: scheme, host and perhaps a path, without a slash at its end.
+/// The base address of a tracker: scheme, host and optional path, without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address(String);
 
 impl Address {
-    /// Checks what a caller gave as the tracker's address and takes the slashes off its end.
+    /// Checks a caller's URL, and removes the slashes at its end.
     ///
     /// # Errors
-    /// `InvalidURLError` for anything but an absolute `http` or `https` URL with a host and
-    /// without a user, a query or a fragment: `fetch` would refuse some of these, and read others
-    /// as something that was not meant.
+    /// `InvalidURLError` for anything other than an absolute `http` or `https` URL with a host and
+    /// without user, query and fragment. `fetch` would refuse some of these, and resolve others in
+    /// unintended ways.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let refuse = |why: &str| {
             Err(Fault::new(
@@ -61,15 +61,15 @@ impl Address {
         &self.0
     }
 
-    /// The address with a path behind it.
+    /// The address followed by a path.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 }
 
-/// Percent-encodes text for a query value or a path segment: all but RFC 3986's unreserved
-/// characters, as JavaScript's `encodeURIComponent` nearly does.
+/// Percent-encodes text for a query value or a path segment: everything but the unreserved
+/// characters of RFC 3986.
 #[must_use]
 pub fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -1,6 +1,6 @@
-//! The calls of the protocol: what each sends, and what each answer means.
+//! The calls of the protocol: what each one sends, and what each answer means to it.
 //!
-//! When to try again is [`crate::client::exchange`]'s business.
+//! When a call is retried is decided in [`crate::client::exchange`].
 
 use crate::client::address::encode;
 use crate::fault::{Code, Fault, Kind};
@@ -9,7 +9,7 @@ use distcompute_protocol::{
 };
 use serde::Serialize;
 
-/// Which call it is. The same status means different things to different calls.
+/// A call of the protocol. The same status can mean different things to different calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Call {
     /// Registers a worker.
@@ -24,11 +24,11 @@ pub enum Call {
     UpdateProgress,
     /// Hands in a result.
     CompleteJob,
-    /// Says that the job's input is bad.
+    /// Flags the job's input as invalid.
     FlagInvalidData,
-    /// Leaves.
+    /// Ends the registration.
     Bye,
-    /// Says and asks everything at once, where the tracker can.
+    /// Reports and requests everything at once, if the tracker supports it.
     Sync,
 }
 
@@ -43,12 +43,12 @@ pub enum Body {
     Flag(FlagInvalidData),
 }
 
-/// What is sent: a GET where there is no body, else a POST.
+/// A request: a `GET` if there is no body, otherwise a `POST`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Which call it is.
     pub call: Call,
-    /// Path and query, to be put behind the tracker's address.
+    /// Path and query, relative to the tracker's address.
     pub path: String,
     /// The JSON body.
     pub body: Option<Body>,
@@ -117,7 +117,7 @@ impl Request {
         Self::post(Call::CompleteJob, "/api/completeJob", body)
     }
 
-    /// Says that the input of job `number` is bad.
+    /// Flags the input of job `number` as invalid.
     #[must_use]
     pub fn flag_invalid_data(token: String, number: u64) -> Self {
         let body = Body::Flag(FlagInvalidData {
@@ -127,31 +127,31 @@ impl Request {
         Self::post(Call::FlagInvalidData, "/api/flagInvalidData", body)
     }
 
-    /// Leaves.
+    /// Ends the registration.
     #[must_use]
     pub fn bye(token: String) -> Self {
         Self::post(Call::Bye, "/api/bye", Body::Token(TokenBody { token }))
     }
 }
 
-/// An answer, of whatever sits at the tracker's address.
+/// An answer from the tracker's address, not necessarily from a tracker.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The header `Distcompute-Error`, where there is one and it is known.
+    /// The header `Distcompute-Error`, if it has a known value.
     pub code: Option<ErrorCode>,
-    /// The header `Retry-After` in milliseconds, where there is one in seconds.
+    /// The header `Retry-After` in milliseconds, if it is a number of seconds.
     pub retry_after_ms: Option<u32>,
     /// The body as text.
     pub body: String,
-    /// Whether that is only its beginning, because it was longer than [`Call::most_bytes`].
+    /// Whether the body is only the beginning of one longer than [`Call::most_bytes`].
     pub cut: bool,
 }
 
 impl Answer {
-    /// Whether this is the tracker's own word for `code`: in the header, where the tracker is one
-    /// of ours, or else by the text that the protocol fixes.
+    /// Whether the tracker has answered with `code`: in the header, or, for trackers without that
+    /// header, by the text that the protocol defines for it.
     fn says(&self, code: ErrorCode) -> bool {
         match self.code {
             Some(said) => said == code,
@@ -163,20 +163,20 @@ impl Answer {
 /// What an answer means to the call that it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
-    /// It worked; what came back is in the answer's body.
+    /// The call has succeeded; the answer's body is its result.
     Done,
-    /// An earlier attempt, whose answer was lost, had already worked.
+    /// An earlier attempt, whose answer was lost, has succeeded.
     DoneBefore,
-    /// Not now: the same request may go through later. The fault is for when time runs out.
+    /// The same request may succeed later. The fault applies if it is not retried any more.
     Later(Fault),
-    /// It failed.
+    /// The call has failed.
     Failed(Fault),
 }
 
 impl Call {
-    /// What `answer` means to this call. The status is looked at before the body: a proxy may
-    /// answer in the tracker's name, with a page, with nothing, or with JSON of its own. The whole
-    /// table stands in `docs/protocol.md`.
+    /// What `answer` means to this call. The status is read before the body, because a proxy may
+    /// answer in place of the tracker, with a page, an empty body, or JSON of its own. The whole
+    /// table is in `docs/protocol.md`.
     #[must_use]
     pub fn meaning(self, answer: &Answer) -> Meaning {
         let status = answer.status;
@@ -252,7 +252,7 @@ impl Call {
                 "The tracker does not know this worker, or no longer. Register again with init()."
                     .to_owned(),
             ),
-            // A proxy's, while the tracker moves: nothing that was computed is given up.
+            // A proxy may answer so while the tracker is moved: results are kept and sent again.
             (201..=399 | 404 | 405 | 410, _) => failed(
                 Kind::Server,
                 Code::NotATracker,
@@ -293,11 +293,11 @@ impl Call {
         }
     }
 
-    /// How many bytes of an answer with this status are read at most, as they come out of any
-    /// compression. The transfer is ended there.
+    /// The most bytes that are read of an answer with this status, after decompression. The
+    /// transfer is aborted there.
     ///
-    /// What is told cannot be the bound: a tracker hands out one job whatever `want_bytes` says, and
-    /// `max_body` is whatever is claimed by what answers. So these are constants.
+    /// These are constants, because nothing that was negotiated can be the bound: a tracker hands
+    /// out one job whatever `want_bytes` is, and `max_body` is only what the server claims.
     #[must_use]
     pub fn most_bytes(self, status: u16) -> u32 {
         match (self, status) {
@@ -306,16 +306,16 @@ impl Call {
         }
     }
 
-    /// Whether it sends nothing but its address.
+    /// Whether it is a `GET`.
     fn is_get(self) -> bool {
         matches!(self, Self::New | Self::JobCount)
     }
 
-    /// Whether the body of a 200 is what this call's should be. A captive portal's page, or a
-    /// proxy's empty answer, must not pass for "your result is in the books".
+    /// Whether the body of a 200 has the form that this call expects. The page of a captive portal,
+    /// or a proxy's empty answer, must not be taken for an accepted result.
     fn body_fits(self, body: &str) -> bool {
         match self {
-            // JSON, which only the shell can read.
+            // JSON, which the driver parses.
             Self::New | Self::NewJob | Self::Sync => true,
             Self::ValidateWorker => read_alive(body).is_some(),
             Self::JobCount => read_count(body).is_some(),
@@ -326,17 +326,18 @@ impl Call {
     }
 }
 
-/// An answer that may bring jobs, in bytes: no text that is longer crosses into the wasm.
+/// For answers with jobs, in bytes. No longer text crosses into WebAssembly.
 const MOST_WITH_JOBS: u32 = 64 << 20;
 
-/// Any other answer: a registration, a word, or an error, of which only the beginning is shown.
+/// For any other answer: a registration, a short text, or an error of which only the beginning is
+/// shown.
 const MOST_WITHOUT_JOBS: u32 = 64 << 10;
 
-/// What a tracker says of a stage that takes no workers now, and of one that does not exist.
+/// The texts for a stage that is disabled, and for one that does not exist.
 const DISABLED: &[u8] = b"is disabled";
 const NO_STAGE: &[u8] = b"Invalid worker stage";
 
-/// Which of the two a 400 is about, if it is the tracker's own.
+/// Which of the two a 400 means, if it comes from a tracker.
 fn stage_code(answer: &Answer) -> Option<ErrorCode> {
     let has = |said: &[u8]| {
         answer
@@ -353,13 +354,13 @@ fn stage_code(answer: &Answer) -> Option<ErrorCode> {
     }
 }
 
-/// The message of a 413, to which the sizes are added where they are known.
+/// The message of a 413, to which the size is added if it is known.
 pub const TOO_LARGE: &str = "The data is larger than the tracker, or a proxy before it, takes \
      (status 413).";
 
 const REFUSES: &str = "Something before the tracker refuses the call";
 
-/// What a refusal of somebody before the tracker says, by its status; `None` where it says nothing.
+/// The message for a refusal by a proxy, by its status. `None` for other statuses.
 fn refusal(status: u16) -> Option<&'static str> {
     Some(match status {
         401 => "Something before the tracker wants a login",
@@ -378,8 +379,8 @@ fn refusal(status: u16) -> Option<&'static str> {
     })
 }
 
-/// Whether an answer is surely not the tracker's: that names the error, or says it in a sentence; and
-/// its 422 begins with `detail`.
+/// Whether an answer is certainly not a tracker's. A tracker names the error in the header, or
+/// answers with a sentence, or, for a 422, with JSON that begins with `detail`.
 fn is_foreign(answer: &Answer) -> bool {
     let body = answer.body.trim_ascii_start();
     answer.code.is_none()
@@ -388,12 +389,12 @@ fn is_foreign(answer: &Answer) -> bool {
             || (body.starts_with(['{', '[']) && !body.starts_with("{\"detail\":[")))
 }
 
-/// What a tracker of the first protocol says to a worker that ends a job a second time.
+/// The answers of a tracker of the first protocol to a worker that ends a job a second time.
 ///
-/// Our client asks only for a job that the tracker gave it and that it has not ended, so the first
-/// time worked and its answer was lost: browsers send a POST again by themselves when a connection
-/// breaks, and tell nobody. (Our tracker answers such a repetition like the first time, and names
-/// a real refusal in the header.)
+/// This client only ends a job that the tracker gave it and that it has not ended, so the first
+/// attempt has succeeded and its answer was lost: browsers repeat a POST by themselves when a
+/// connection breaks, without reporting it. (Our tracker answers a repetition like the first
+/// attempt, and names a real refusal in the header.)
 const REFUSED_REPEATS: [&str; 3] = [
     "You do not have an open job.",
     "This job has already been marked as completed.",
@@ -416,7 +417,7 @@ pub fn read_alive(body: &str) -> Option<bool> {
     }
 }
 
-/// Reads the header `Retry-After`, where it is a number of seconds; a date is not used.
+/// Reads the header `Retry-After` if it is a number of seconds. Dates are ignored.
 #[must_use]
 pub fn read_retry_after(header: &str) -> Option<u32> {
     header
@@ -426,7 +427,7 @@ pub fn read_retry_after(header: &str) -> Option<u32> {
         .map(|s| s.saturating_mul(1000))
 }
 
-/// Some trackers send their plain texts as JSON strings.
+/// Removes the quotes of trackers that send plain texts as JSON strings.
 fn unquoted(body: &str) -> &str {
     let text = body.trim_ascii();
     text.strip_prefix('"')
@@ -445,9 +446,9 @@ fn page_text(status: u16) -> String {
     )
 }
 
-/// The statuses of a server, or a proxy before it, that is overloaded or being restarted. Those
-/// from 520 on are of large networks of proxies. 421 is a connection to the wrong server; the next
-/// one may be to the right one.
+/// The statuses of a server or proxy that is overloaded or being restarted. Those from 520 on are
+/// used by content delivery networks. 421 means a connection to the wrong server; the next one may
+/// be right.
 fn is_temporary(status: u16) -> bool {
     matches!(
         status,

@@ -1,6 +1,7 @@
-//! One call from its first attempt to its end: when to try again, how long to wait, when to stop.
+//! One call from its first attempt to its end: when it is retried, how long to wait, when to give
+//! up.
 //!
-//! Time is in milliseconds since any fixed moment; it and the random numbers come from the caller.
+//! Times are milliseconds since any fixed moment. Time and random numbers come from the caller.
 
 use crate::client::call::{Answer, Call, Meaning};
 use crate::client::probe;
@@ -8,8 +9,8 @@ use crate::client::probe::Finding;
 use crate::fault::{Code, Fault, Kind};
 use crate::time::backoff::Backoff;
 
-/// How long a call may take in all, in milliseconds: what the caller asked for, or else two
-/// minutes. Nobody waits that long for a goodbye, and the tracker needs none.
+/// The time limit of a call with all its attempts, in milliseconds: the caller's, or two minutes.
+/// `bye` has ten seconds, because pages wait for it and the tracker does without it.
 #[must_use]
 pub fn timeout_ms(call: Call, asked: Option<u32>) -> u32 {
     asked.unwrap_or(match call {
@@ -22,26 +23,26 @@ pub fn timeout_ms(call: Call, asked: Option<u32>) -> u32 {
 /// tracker at the same moment better than any other.
 pub const BACKOFF: Backoff = Backoff::doubling(500.0, 30_000.0).with_jitter(1.0);
 
-/// One attempt may always take this long, if the call may.
+/// The least time limit of one attempt, within that of the call.
 pub const PATIENCE_MS: u32 = 20_000;
 
-/// How long to wait before attempt `attempt + 1`, counted from 0: never sooner than the server
-/// asked. `random` is in `[0, 1)`.
+/// The wait in milliseconds before attempt `attempt + 1`, counted from 0, and never less than the
+/// server has asked for. `random` is in `[0, 1)`.
 #[must_use]
 pub fn backoff_ms(attempt: u32, random: f64, retry_after_ms: Option<u32>) -> u32 {
     let jitter = BACKOFF.wait_ms(attempt, random) as u32;
     retry_after_ms.unwrap_or(0).saturating_add(jitter)
 }
 
-/// So often a registration finds that its origin is not let in before it gives up.
+/// How often a registration finds its origin forbidden before it gives up.
 const FORBIDDEN: u32 = 3;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// The call is done; the answer's body holds what it brought.
+    /// The call has succeeded; the answer's body is its result.
     Done,
-    /// The call was done by an earlier attempt.
+    /// An earlier attempt has succeeded.
     DoneBefore,
     /// Wait this many milliseconds, then send the same request again.
     Wait(u32),
@@ -49,41 +50,41 @@ pub enum Step {
     Fail(Fault),
 }
 
-/// The slowest line that a body is sent over at the first attempt, in UTF-16 units per millisecond:
-/// 0.25 Mbit/s. Each attempt that was not answered in time halves it.
+/// The rate that is assumed for sending the body at the first attempt, in UTF-16 units per
+/// millisecond:
+/// 0.25 Mbit/s. Each attempt that times out halves it.
 const SLOWEST: f64 = 31.0;
 
-/// How long one attempt may take, in milliseconds.
+/// The time limits of one attempt, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Until its answer begins.
+    /// Until the answer begins.
     pub first_ms: u32,
-    /// Until more of its answer comes.
+    /// Between two parts of the answer.
     pub stall_ms: u32,
-    /// In all, where the caller has set a limit.
+    /// For the whole attempt, if the caller has set a limit.
     pub whole_ms: Option<u32>,
 }
 
-/// The course of one call.
+/// The state of one call.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     call: Call,
     deadline_ms: f64,
     longest_attempt_ms: u32,
     attempts: u32,
-    /// How often it was found that this page's origin is not let in.
+    /// How often this page's origin was found to be forbidden.
     forbidden: u32,
-    /// What was found out last.
+    /// The fault that the last probe has found.
     known: Option<Fault>,
-    /// Whether the caller has set no limit: then a transfer that goes on is not ended.
+    /// Whether the caller has set no limit. Then a transfer is not ended while bytes arrive.
     patient: bool,
     began_ms: f64,
 }
 
 impl Exchange {
-    /// A call that was made at `made_ms` and may take as long in all as was `asked`, or as is usual.
-    /// Where that is long, one attempt may take half of it, so that a connection that hangs leaves
-    /// time for a fresh one.
+    /// A call made at `made_ms`, with the caller's time limit or the usual one. One attempt gets at
+    /// most half of a long limit, so that a connection that hangs leaves time for another.
     #[must_use]
     pub fn begin(call: Call, made_ms: f64, asked: Option<u32>) -> Self {
         let timeout_ms = timeout_ms(call, asked);
@@ -99,7 +100,8 @@ impl Exchange {
         }
     }
 
-    /// How long the attempt that begins at `now_ms` may take, with a body of so many UTF-16 units.
+    /// The time limits of the attempt that begins at `now_ms`, with a body of `length` UTF-16
+    /// units.
     pub fn patience(&mut self, now_ms: f64, length: u32) -> Patience {
         self.began_ms = now_ms;
         let limit_ms = self.attempt_limit_ms(now_ms);
@@ -116,13 +118,13 @@ impl Exchange {
         }
     }
 
-    /// How long there is left at `now_ms`.
+    /// The time left at `now_ms`.
     #[must_use]
     pub fn left_ms(&self, now_ms: f64) -> u32 {
         (self.deadline_ms - now_ms).clamp(0.0, f64::from(i32::MAX)) as u32
     }
 
-    /// The call has spent its time behind others of this client, and was not sent.
+    /// The fault of a call whose time has passed while it was queued behind others of this client.
     #[must_use]
     pub fn queued_too_long(&self) -> Fault {
         Fault::new(
@@ -132,13 +134,13 @@ impl Exchange {
         )
     }
 
-    /// How long the attempt that begins at `now_ms` may take.
+    /// The time limit of the attempt that begins at `now_ms`, without its upload.
     #[must_use]
     pub fn attempt_limit_ms(&self, now_ms: f64) -> u32 {
         self.left_ms(now_ms).min(self.longest_attempt_ms)
     }
 
-    /// An answer came.
+    /// An answer has arrived.
     pub fn answered(&mut self, now_ms: f64, random: f64, answer: &Answer) -> Step {
         match self.call.meaning(answer) {
             Meaning::Done => Step::Done,
@@ -148,7 +150,7 @@ impl Exchange {
         }
     }
 
-    /// The request failed below HTTP; `what` is the browser's word for it.
+    /// The request has failed below HTTP, with the browser's message `what`.
     pub fn not_reached(&mut self, now_ms: f64, random: f64, url: &str, what: &str) -> Step {
         let fault = Fault::new(
             Kind::Unreachable,
@@ -164,14 +166,13 @@ impl Exchange {
         self.again(now_ms, random, None, fault)
     }
 
-    /// Whether it is worth a request to find out why the attempt that has just failed was not
-    /// answered.
+    /// Whether to probe why the attempt that has just failed was not answered.
     #[must_use]
     pub fn shall_probe(&self) -> bool {
         probe::is_due(self.attempts.saturating_add(1), false)
     }
 
-    /// The request failed below HTTP, and it was found out why.
+    /// The request has failed below HTTP, and a probe has found out why.
     pub fn found(
         &mut self,
         now_ms: f64,
@@ -186,9 +187,9 @@ impl Exchange {
         self.forbidden += u32::from(*why == Finding::Forbidden);
         let hopeless = match why {
             Finding::Moved(_) => true,
-            // Nothing is at stake yet.
+            // Later calls are retried, so that results are not given up.
             Finding::NoTracker(_) => self.call == Call::New,
-            // A proxy says so too for a moment, while the tracker is being restarted.
+            // A proxy answers without CORS headers while the tracker is being restarted.
             Finding::Forbidden => self.call == Call::New && self.forbidden >= FORBIDDEN,
             Finding::Here | Finding::Unknown => false,
         };
@@ -199,7 +200,7 @@ impl Exchange {
         self.again(now_ms, random, None, fault)
     }
 
-    /// No answer came within [`Self::attempt_limit_ms`].
+    /// No answer has arrived within [`Self::attempt_limit_ms`].
     pub fn timed_out(&mut self, now_ms: f64, random: f64, url: &str) -> Step {
         let fault = Fault::new(
             Kind::Timeout,
@@ -220,8 +221,8 @@ impl Exchange {
         fault: Fault,
     ) -> Step {
         if self.patient {
-            // What took longer than an attempt may without bytes was a transfer, whose time is not the
-            // caller's waiting.
+            // An attempt can only have taken longer than its limit while bytes arrived. The time of
+            // that transfer does not count towards the limit of the call.
             let took_ms = now_ms - self.began_ms;
             if took_ms > f64::from(self.longest_attempt_ms) + 1_000.0 {
                 self.deadline_ms += took_ms - f64::from(PATIENCE_MS);
@@ -229,7 +230,7 @@ impl Exchange {
         }
         let wait = backoff_ms(self.attempts, random, retry_after_ms);
         self.attempts = self.attempts.saturating_add(1);
-        // Waiting past the end would only delay the same bad news.
+        // Waiting past the deadline would only delay the same fault.
         if now_ms + f64::from(wait) >= self.deadline_ms {
             Step::Fail(fault)
         } else {

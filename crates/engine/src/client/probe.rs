@@ -1,26 +1,27 @@
-//! Why a call failed below HTTP. A browser says the same of a network that is gone, of a redirect that
-//! is not followed, and of an answer that it keeps from this page; a plain `GET` without a token tells
-//! them apart.
+//! Why a call failed below HTTP. A browser reports a lost network, a redirect that is not followed
+//! and an answer blocked by CORS with the same error. A plain `GET` without a token tells them
+//! apart.
 
 use crate::fault::{Code, Fault, Kind};
 
-/// What that found out.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// Nothing.
+    /// Nothing was found out.
     Unknown,
-    /// The tracker answers it: something is wrong with the call that failed alone.
+    /// The tracker answers the probe, so only the failed call has a problem.
     Here,
     /// The tracker is at this address.
     Moved(String),
-    /// Something answers, but lets no page of this origin read it.
+    /// Something answers, but the browser does not let a page of this origin read it.
     Forbidden,
-    /// What answers, with this status, is not a tracker.
+    /// Something other than a tracker answers, with this status.
     NoTracker(u16),
 }
 
 impl Finding {
-    /// What a call to the tracker at `base` fails with, where more is known than that it failed.
+    /// The fault of a call to the tracker at `base`, if the probe has found out more than that it
+    /// failed.
     #[must_use]
     pub fn fault(&self, base: &str) -> Option<Fault> {
         Some(match self {
@@ -64,15 +65,15 @@ impl Finding {
     }
 }
 
-/// Whether it is worth a request more to find that out, after so many failures in a row: the first,
-/// where nothing is known of the tracker yet, and then ever more seldom, so that a tracker that is
-/// away is not asked twice as often.
+/// Whether to probe after this many failures in a row: after the first, unless the tracker is
+/// `known` to have answered before, and then after 2, 4, 8 and so on, so that a tracker that is
+/// down does not get twice as many requests.
 #[must_use]
 pub fn is_due(failures: u32, known: bool) -> bool {
     failures.is_power_of_two() && !(known && failures == 1)
 }
 
-/// The tracker's address, from that of an answer to a call of it.
+/// The tracker's address, from the address that has answered the request for `path`.
 #[must_use]
 pub fn base_of<'a>(answered: &'a str, path: &str) -> Option<&'a str> {
     let whole = answered.split(['?', '#']).next()?;

@@ -1,18 +1,18 @@
-//! How much a tab listens to its channel. Anything of the page's origin may post there, and each message
-//! takes the thread of the page that reads it.
+//! Limits how many messages a tab reads from the channel between tabs. Any script of the page's
+//! origin can post there, and each message costs the reading page time on its main thread.
 
-/// So many messages are read in a window. Ten tabs that compute, where there are no locks, show
-/// themselves a hundred times a second together, and a slider that is dragged says as much again.
+/// The most messages read in a window. Without locks, ten tabs that all compute post their status
+/// about a hundred times a second together; a slider that is dragged posts as many settings again.
 pub const MOST: u32 = 200;
 
 /// The length of a window, in milliseconds.
 pub const WINDOW_MS: f64 = 1_000.0;
 
-/// For so long the channel is closed after more than that. What was posted meanwhile is lost, and the
-/// others are asked how they are.
+/// How long the channel is closed after more than that. Messages posted meanwhile are lost; when it
+/// is opened again, the other tabs are asked for their status.
 pub const CLOSED_MS: u32 = 1_000;
 
-/// Counts what comes.
+/// Counts the messages of the current window.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Listening {
     /// When the window began, by the clock that only grows.
@@ -21,10 +21,10 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// A message is there, at `now`. `None`: it is to be read. Else the channel is to be closed for so
-    /// many milliseconds, and the message is not looked at.
+    /// Counts a message that has arrived at `now`. Returns `None` if it may be read; otherwise how
+    /// many milliseconds the channel is to be closed, without reading the message.
     pub fn message(&mut self, now: f64) -> Option<u32> {
-        // A clock that was set back would otherwise never end the window.
+        // If the clock was set back, the difference is negative and the window ends.
         let is_within = |since: f64| (0.0..WINDOW_MS).contains(&(now - since));
         if !self.since.is_some_and(is_within) {
             *self = Self {
