@@ -1,4 +1,4 @@
-// Keeps the screen from going dark, where the browser can.
+// A screen wake lock that is requested, released and re-acquired as needed.
 
 export class Awake {
   #wanted = false;
@@ -8,11 +8,11 @@ export class Awake {
   #lock;
 
   constructor() {
-    // Browsers take it away from a page that is hidden.
+    // Browsers release the lock when the page is hidden, so it is requested again when it is shown.
     document.addEventListener("visibilitychange", () => this.#settle());
   }
 
-  /** Browsers keep it for secure pages. */
+  /** Whether the browser has the Screen Wake Lock API, which is limited to secure contexts. */
   static get isPossible() {
     return "wakeLock" in navigator;
   }
@@ -25,7 +25,7 @@ export class Awake {
   }
 
   async #settle() {
-    // One request at a time, which may never be answered: nobody waits for it.
+    // One request at a time. The promise may never settle, so no caller waits for it.
     if (this.#asking) {
       this.#again = true;
       return;
@@ -36,11 +36,11 @@ export class Awake {
       if (!this.#wanted) await this.#lock?.release();
       else if (!document.hidden) {
         this.#lock = await navigator.wakeLock.request("screen");
-        // Wanted no more meanwhile.
+        // The checkbox may have been cleared while the request was pending.
         if (!this.#wanted) await this.#lock.release();
       }
     } catch {
-      // Refused, as while the battery is low: then the screen goes dark, and that is all.
+      // Browsers may refuse, for example while the battery is low. The screen then turns off as usual.
     } finally {
       this.#asking = false;
       if (this.#again) this.#settle();

@@ -1,5 +1,5 @@
-// A card a core: its job, how far it is, what it is doing. And its brush: the frame round the tile in
-// the picture that it is working on.
+// One card per core, which shows the core's job and its progress, and one "brush" per core: the frame
+// that marks, in the picture, the tile that the core is working on.
 
 import { make, write } from "./element.js";
 import { coreRecord, coreSentence } from "./sentence.js";
@@ -66,7 +66,7 @@ export class Cards {
 
   /**
    * @param {HTMLElement} list
-   * @param {HTMLElement} brushes what lies over the picture
+   * @param {HTMLElement} brushes the layer above the picture
    * @param {Parameters} poster
    */
   constructor(list, brushes, poster) {

@@ -1,4 +1,4 @@
-// The settings that the visitor sees: from the page's fields to what is remembered, and back.
+// The settings form: fills its fields from the stored settings and reads them back.
 
 import { element, write } from "./element.js";
 import { clockMinutes, clockText } from "./settings.js";
@@ -16,20 +16,20 @@ const from = element("from", HTMLInputElement);
 const to = element("to", HTMLInputElement);
 
 /**
- * What was done before this script was there (early.js).
+ * What the visitor did before this script was loaded, as recorded by early.js.
  *
  * @typedef {object} Early
- * @property {boolean} pressed Start was pressed
- * @property {Set<string>} edited ids of fields
- * @property {() => void} end from here on others listen
+ * @property {boolean} pressed whether Start was pressed
+ * @property {Set<string>} edited ids of the fields that were edited
+ * @property {() => void} end removes the listeners of early.js
  */
 
 /**
- * Takes over from early.js: fields that were filled in meanwhile stay, the others show what is
- * remembered. Returns what holds now.
+ * Takes over from early.js: fields that the visitor has edited while the page was loading keep their
+ * values, the others get the stored settings. Returns the resulting settings.
  *
  * @param {Settings} settings
- * @param {number | undefined} hardware
+ * @param {number | undefined} hardware the number of logical processors, if the browser reports it
  * @param {Pick<Early, "edited">} early
  * @returns {Settings}
  */
@@ -39,13 +39,13 @@ export function takeOver(settings, hardware, { edited }) {
   const kept = typed.map((field) => ({ field, value: field.value, checked: field.checked }));
   fill(settings, hardware);
   for (const { field, ...state } of kept) Object.assign(field, state);
-  tell();
+  updateLabels();
   return read(settings);
 }
 
 /**
  * @param {Settings} settings
- * @param {number | undefined} hardware how many cores there are
+ * @param {number | undefined} hardware the number of logical processors, if the browser reports it
  */
 export function fill(settings, hardware) {
   cores.max = String(Math.max(1, hardware || 1));
@@ -57,11 +57,11 @@ export function fill(settings, hardware) {
   mindHours.checked = settings.mindHours;
   from.value = clockText(settings.hours.from);
   to.value = clockText(settings.hours.to);
-  tell();
+  updateLabels();
 }
 
 /**
- * What the fields say; where one says nothing, `before` holds.
+ * Reads the settings from the fields. A time field that is empty keeps its value in `before`.
  *
  * @param {Settings} before
  * @returns {Settings}
@@ -81,27 +81,28 @@ export function read(before) {
   };
 }
 
-/** @param {() => void} changed called at each change of a field */
+/** @param {() => void} changed called whenever a field changes */
 export function onChange(changed) {
   form.addEventListener("input", () => {
-    tell();
+    updateLabels();
     changed();
   });
 }
 
 /**
- * The name cannot change while jobs are done under it, and the page says so.
+ * Makes the nickname read-only while jobs are credited to it, and explains why.
  *
  * @param {boolean} fixed
  */
 export function fixName(fixed) {
   nickname.readOnly = fixed;
-  const why = "Stop to change it: results are credited to the name that they were begun under.";
+  const why = "Press Stop to change it: running jobs are credited to this nickname.";
   const note = fixed ? why : "Shown on the public leaderboard.";
   write(element("nickname-note", HTMLElement), note);
 }
 
-function tell() {
+/** Updates the texts beside the sliders, and enables the time fields if they are in use. */
+function updateLabels() {
   write(element("cores-text", HTMLElement), `${cores.value} of ${cores.max}`);
   write(element("intensity-text", HTMLElement), `${intensity.value} %`);
   from.disabled = to.disabled = !mindHours.checked;

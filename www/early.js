@@ -1,5 +1,6 @@
-// Runs before anything can be pressed: remembers what is pressed and filled in while the page still
-// loads, which takes a while on a slow line. page.js takes it from there.
+// Records what the visitor presses and fills in while the page is still loading, which can take a
+// while on a slow connection. This is a classic script, so that it runs before the form is usable;
+// page.js continues from the record once it is loaded.
 
 {
   /** @type {import("./controls.js").Early} */
@@ -20,7 +21,7 @@
     early.pressed = true;
     const start = document.getElementById("start");
     if (start instanceof HTMLButtonElement) start.disabled = true;
-    say("Loading what this page needs. Then it starts.");
+    say("Still loading. Your computer starts as soon as the page is ready.");
   }
 
   /** @param {Event} event */
@@ -43,6 +44,6 @@
 
   addEventListener("submit", submitted);
   addEventListener("input", edited);
-  // Where scripts fail to load; this does not bubble.
+  // A script that fails to load dispatches an `error` event that does not bubble, hence the capture.
   addEventListener("error", failed, true);
 }

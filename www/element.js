@@ -1,7 +1,7 @@
-// The page's elements, found and made with their types known.
+// Typed helpers to find, create and update elements.
 
 /**
- * The element with this id, which the page's HTML has.
+ * Returns the element with this id. Throws if the page has none of this type.
  *
  * @template {HTMLElement} T
  * @param {string} id
@@ -10,12 +10,13 @@
  */
 export function element(id, type) {
   const found = document.getElementById(id);
-  if (!(found instanceof type)) throw new Error(`The page has no ${type.name} called ${id}.`);
+  if (!(found instanceof type))
+    throw new Error(`The page has no ${type.name} with the id "${id}".`);
   return found;
 }
 
 /**
- * A new element with a class.
+ * Creates an element with a class and children.
  *
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
@@ -30,7 +31,8 @@ export function make(name, className, ...children) {
 }
 
 /**
- * Leaves text alone that is there already, so that nothing is announced or drawn twice.
+ * Sets an element's text, unless it is the same already: an assignment would make screen readers
+ * announce it again and the browser draw it again.
  *
  * @param {HTMLElement} target
  * @param {string} text

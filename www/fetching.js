@@ -1,10 +1,10 @@
-// What the page itself fetches. A transfer takes as long as it takes: it ends when nothing has come
-// for a while, not after a fixed time, which a slow line would never keep.
+// Requests of the page itself, as opposed to those of the client. A transfer is aborted when no data
+// has arrived for a while. There is no limit for the whole, which slow connections would exceed.
 
-/** So long may nothing come, in milliseconds. */
-const silence = 30_000;
+/** How long no data may arrive before a transfer is aborted, in milliseconds. */
+const idleTimeout = 30_000;
 
-/** The tracker answered, but not with what was asked for. */
+/** The tracker's response has an error status. */
 export class Refused extends Error {
   name = "Refused";
 
@@ -15,21 +15,21 @@ export class Refused extends Error {
 }
 
 /**
- * The text at an address.
+ * Fetches a text.
  *
  * @param {URL} url
  * @param {RequestInit} [options]
  * @returns {Promise<string>}
  */
 export async function getText(url, { signal, ...options } = {}) {
-  const quiet = new AbortController();
-  let timer = setTimeout(() => quiet.abort(), silence);
-  // `AbortSignal.any` is too new for many phones.
-  const abort = () => quiet.abort();
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  let timer = setTimeout(abort, idleTimeout);
+  // `AbortSignal.any` would combine both signals, but the browsers of many phones lack it.
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
   try {
-    const answer = await fetch(url, { ...options, signal: quiet.signal });
+    const answer = await fetch(url, { ...options, signal: controller.signal });
     if (!answer.ok) throw new Refused(answer);
     const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
     let text = "";
@@ -38,7 +38,7 @@ export async function getText(url, { signal, ...options } = {}) {
       if (done) return text;
       text += value;
       clearTimeout(timer);
-      timer = setTimeout(() => quiet.abort(), silence);
+      timer = setTimeout(abort, idleTimeout);
     }
   } finally {
     clearTimeout(timer);
@@ -47,13 +47,13 @@ export async function getText(url, { signal, ...options } = {}) {
 }
 
 /**
- * What kept something from being fetched, as the end of a sentence.
+ * Describes why a request failed, as the second half of a sentence.
  *
  * @param {unknown} error
  */
 export function whyNot(error) {
   if (error instanceof Refused) return error.message;
-  // Browsers say no more than this of a network that failed.
+  // `fetch` rejects with a bare TypeError for every kind of network failure.
   const network = error instanceof TypeError || Object(error).name === "AbortError";
   return network ? "the tracker cannot be reached" : String(error);
 }

@@ -1,5 +1,5 @@
-// The volunteer page: what the visitor does goes to the volunteer, what volunteer and picture know is
-// shown. Nothing is computed here, and nothing runs before Start.
+// The volunteer page: passes the visitor's actions on to the `Volunteer`, and shows the status of the
+// volunteer and the picture. Jobs are computed in workers, which are not started before Start.
 
 import { Awake } from "./awake.js";
 import { Cards } from "./cards.js";
@@ -30,8 +30,9 @@ const onPress = (id, pressed) => element(id, HTMLButtonElement).addEventListener
 const early = Object(window).early;
 
 let settings = controls.takeOver(memory.readSettings(storage, hardware), hardware, early);
-/** Whether Start was ever pressed here, and whether this tab computes or waits for its turn. */
+/** Whether Start was ever pressed in this tab. */
 let begun = false;
+/** Whether this tab computes, or waits until it can take over from another tab. */
 let wanted = false;
 
 const [parameters] = await Promise.all([
@@ -40,13 +41,13 @@ const [parameters] = await Promise.all([
 ]);
 const picture = new Picture(element("picture", HTMLCanvasElement), parameters);
 const cards = new Cards(element("cards", HTMLElement), element("brushes", HTMLElement), parameters);
-/** Under which name `volunteer` works: it keeps that. */
+/** The nickname of `volunteer`, which is fixed when it is constructed. */
 let named = "";
 let volunteer = makeVolunteer();
 
 element("settings", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
-  // Enter in a field is no second Start.
+  // Pressing Enter in a field submits the form too.
   if (!wanted) start();
 });
 controls.onChange(() => {
@@ -68,7 +69,7 @@ onPress("forget", () => askToForget(true));
 onPress("forget-not", () => askToForget(false));
 onPress("forget-sure", forget);
 
-// The countdowns.
+// The status sentence contains countdowns.
 setInterval(show, 1000);
 early.end();
 volunteer.subscribe(show);
@@ -85,7 +86,7 @@ patiently(showProject);
 function makeVolunteer() {
   const made = new Volunteer({
     url: tracker.href,
-    // Checks come first: a tile is finished before a new one is begun.
+    // Stage b first: tiles are checked before new ones are rendered.
     stages: ["b", "a"],
     nickname: settings.nickname || "anonymous",
     spawn: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" }),
@@ -95,7 +96,7 @@ function makeVolunteer() {
   return made;
 }
 
-/** Another in its place: one keeps its name. */
+/** Replaces the volunteer, because the nickname of an existing one cannot change. */
 function renewVolunteer() {
   volunteer.free();
   volunteer = makeVolunteer();
@@ -118,9 +119,9 @@ function show() {
   const { code } = status.reason;
   if (code === "stopped" || code === "failed") wanted = false;
   const { finished } = picture;
-  const told = sentence.statusSentence(status, { finished, begun, wanted, now: Date.now() });
-  say("status", told);
-  say("status-spoken", sentence.withoutCountdown(told));
+  const text = sentence.statusSentence(status, { finished, begun, wanted, now: Date.now() });
+  say("status", text);
+  say("status-spoken", sentence.withoutCountdown(text));
   say("advice", sentence.advice(status));
   document.body.dataset.state = finished && !sentence.isBusy(status) ? "finished" : status.state;
   showControls(status);
@@ -131,7 +132,7 @@ function show() {
 
 /** @param {Status} status */
 function showControls(status) {
-  // In another tab's stead: what is pressed here goes for it too.
+  // While another tab computes, the buttons control that tab, so they follow its status.
   const { state, reason } = status.elsewhere ?? status;
   const runs = reason.code !== "stopped" && reason.code !== "failed";
   const goes = runs && state !== "stopping";
@@ -139,7 +140,7 @@ function showControls(status) {
   const start = element("start", HTMLButtonElement);
   reveal("start", !wanted && !picture.finished);
   start.disabled = picture.finished;
-  say("start", status.state === "elsewhere" ? "Take over when it closes" : "Start");
+  say("start", status.state === "elsewhere" ? "Take over when the other tab closes" : "Start");
   reveal("stop", runs);
   reveal("finish", goes);
   reveal("pause", goes && reason.code !== "paused");
@@ -148,7 +149,7 @@ function showControls(status) {
   controls.fixName(wanted);
   keepFocus(focused);
   awake.want(element("awake", HTMLInputElement).checked && runs);
-  // Set in another tab.
+  // The settings were changed in another tab.
   if (!memory.isSame(status.settings, memory.volunteerSettings(settings))) {
     settings = memory.withVolunteer(settings, status.settings);
     controls.fill(settings, hardware);
@@ -156,7 +157,7 @@ function showControls(status) {
 }
 
 /**
- * Who has pressed a button that is gone goes on at the one that stands for it now.
+ * Moves the keyboard focus from a button that has just been hidden to the one that replaces it.
  *
  * @param {Element | null} focused
  */
@@ -182,7 +183,7 @@ function showCounts(status) {
   const connection = sentence.connection(status);
   say("connection", connection);
   reveal("connection-row", connection !== "");
-  // Before the first job there is nothing to tell.
+  // All counters are zero before the first job.
   reveal("record", begun || status.computeMs > 0 || status.state === "elsewhere");
 }
 
@@ -192,7 +193,7 @@ function showPicture(error) {
   const progress = element("tiles", HTMLProgressElement);
   progress.max = tiles;
   progress.value = checked;
-  const old = error ? ` This is an older state: ${whyNot(error)}.` : "";
+  const old = error ? ` The picture may be out of date: ${whyNot(error)}.` : "";
   say("picture-text", sentence.pictureSentence(picture.counts) + old);
   if (picture.finished && wanted) volunteer.stop();
   show();
@@ -215,7 +216,7 @@ async function forget() {
     controls.fill(settings, hardware);
     renewVolunteer();
     begun = false;
-    say("forgotten", "Forgotten: this browser keeps nothing of you.");
+    say("forgotten", "Done. This browser no longer stores anything about you.");
   } catch (error) {
     say("forgotten", error instanceof Error ? error.message : String(error));
   }
@@ -238,7 +239,7 @@ async function showProject() {
 }
 
 /**
- * Repeats it for as long as it fails, and says why.
+ * Repeats `attempt` until it succeeds, and shows why it failed.
  *
  * @template T
  * @param {() => Promise<T>} attempt
@@ -249,7 +250,7 @@ async function patiently(attempt) {
       return await attempt();
     } catch (error) {
       if (!begun)
-        say("status", `Not all of this page has come: ${whyNot(error)}. Trying again soon.`);
+        say("status", `This page is not complete yet: ${whyNot(error)}. Trying again soon.`);
       await new Promise((resolve) => setTimeout(resolve, 4000 + 4000 * Math.random()));
     }
   }

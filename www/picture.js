@@ -1,5 +1,6 @@
-// The picture: paints results on a canvas as they come in from the tracker. Used by the volunteer
-// page and by the dashboard's preview. Results are strangers' text: what does not fit is not painted.
+// The picture: paints the tracker's results on a canvas as they arrive. Used by the volunteer page and
+// by the dashboard's preview. Results are untrusted input from volunteers: a result that is malformed
+// or has the wrong size is not painted.
 
 import { getText } from "./fetching.js";
 import { decodeBytes, decodeTimes, frame, tileCount } from "./tile.js";
@@ -11,11 +12,11 @@ import { decodeBytes, decodeTimes, frame, tileCount } from "./tile.js";
  */
 
 const jsonMark = "<!json!>";
-/** What stands for a sample that does not escape. */
+/** The escape time that stands for a sample that never escapes. */
 const inside = 0xffff;
 
 /**
- * The fields of a result's text; an empty object where it is not JSON.
+ * Returns the fields of a JSON result, or an empty object if it is not JSON.
  *
  * @param {string} data
  */
@@ -28,7 +29,7 @@ export function fields(data) {
 }
 
 /**
- * Red, green, blue and opacity of a checked tile's pixels; undefined if the result does not fit.
+ * Returns the RGBA pixels of a checked tile, or undefined if the result does not have that size.
  *
  * @param {{ width: number, height: number }} size
  * @param {string} data
@@ -44,7 +45,8 @@ export function colouredPixels({ width, height }, data) {
 }
 
 /**
- * The same in grey, from the times of a tile that nobody has checked yet: one sample a pixel.
+ * Returns grey RGBA pixels for a tile that is rendered but not checked yet. Only one sample of each
+ * pixel is used.
  *
  * @param {Parameters} poster
  * @param {{ width: number, height: number }} size
@@ -65,7 +67,7 @@ export function greyPixels(poster, { width, height }, data) {
 }
 
 /**
- * How bright the palette is at a time, dimmed.
+ * Returns a function from an escape time to the dimmed brightness of its colour in the palette.
  *
  * @param {Parameters} poster
  * @returns {(time: number) => number}
@@ -92,13 +94,13 @@ export class Picture {
   #canvas;
   #context;
   #poster;
-  /** How far each tile is, as the tracker says. @type {State[]} */
+  /** The state of each tile at the tracker, as far as known. @type {State[]} */
   #known;
-  /** What each tile shows. @type {State[]} */
+  /** The state in which each tile was last painted. @type {State[]} */
   #painted;
-  /** Behind which result each stage is asked for more. @type {Record<string, string>} */
+  /** For each stage, the cursor of the last result that was listed. @type {Record<string, string>} */
   #cursors = { a: "", b: "" };
-  /** Whether somebody can see it. */
+  /** Whether the canvas is in or near the viewport. */
   #isInView = true;
 
   /**
@@ -116,7 +118,7 @@ export class Picture {
     this.#known = Array.from({ length: tileCount(poster) }, () => "none");
     this.#painted = [...this.#known];
     this.#paintGrid();
-    // A little before it is scrolled to.
+    // The margin starts the painting shortly before the canvas is scrolled into view.
     const seen = new IntersectionObserver(
       (entries) => (this.#isInView = entries.at(-1)?.isIntersecting ?? true),
       { rootMargin: "50%" },
@@ -124,7 +126,7 @@ export class Picture {
     seen.observe(canvas);
   }
 
-  /** What is to be painted: an empty place for each tile. */
+  /** Draws the outline of every tile. */
   #paintGrid() {
     this.#context.strokeStyle = "rgb(255 255 255 / 9%)";
     for (let index = 0; index < this.#known.length; index += 1) {
@@ -139,24 +141,25 @@ export class Picture {
     return { tiles: this.#known.length, checked: having("checked"), rendered: having("rendered") };
   }
 
-  /** All tiles are checked, and whoever looks sees them. */
+  /** Whether all tiles are checked, and painted if the canvas is in view. */
   get finished() {
     const checked = this.#known.every((tile) => tile === "checked");
     return checked && (!this.#isInView || this.isPainted);
   }
 
-  /** It shows all that is known. */
+  /** Whether every tile is painted in its latest known state. */
   get isPainted() {
     return this.#known.every((tile, index) => tile === this.#painted[index]);
   }
 
-  /** Whether there is something to fetch that somebody would see. */
+  /** Whether there are tiles to fetch that would be visible. */
   get isBehind() {
     return this.#isInView && !this.isPainted;
   }
 
   /**
-   * Asks which tiles there are, without what they show. Rejects where the tracker does not answer.
+   * Lists the results that were added since the last call, without their data. Rejects if the tracker
+   * cannot be reached.
    *
    * @param {URL} tracker
    * @param {AbortSignal} signal
@@ -183,16 +186,15 @@ export class Picture {
     const known = this.#known[index];
     if (known === undefined || (stage === "a" && known === "checked")) return;
     this.#known[index] = stage === "b" ? "checked" : "rendered";
-    // A later result takes the place of an earlier one.
+    // The result replaces an earlier one of the same stage, so the tile has to be painted again.
     if (this.#painted[index] === this.#known[index]) this.#painted[index] = "none";
   }
 
   /**
-   * Fetches and paints some tiles: checked ones first, and those that are not checked yet only where
-   * nothing better is known.
+   * Fetches and paints some tiles: first those that are checked, then those that are only rendered.
    *
    * @param {URL} tracker
-   * @param {number} most how many
+   * @param {number} most the maximum number of tiles
    * @param {AbortSignal} signal
    */
   async paintSome(tracker, most, signal) {
@@ -204,7 +206,8 @@ export class Picture {
     for (const result of await results(tracker, { stage, numbers }, signal)) {
       this.#paint(stage, result);
     }
-    // What has gone or does not fit is not asked for again.
+    // Tiles whose result is missing or malformed count as painted too, so that they are not requested
+    // again and again.
     for (const at of wanted) this.#painted[at] = this.#known[at] ?? "none";
   }
 
@@ -221,17 +224,17 @@ export class Picture {
     this.#context.putImageData(new ImageData(pixels, place.width, place.height), place.x, place.y);
   }
 
-  /** The picture as a file. @returns {Promise<Blob>} */
+  /** Encodes the picture as a PNG file. @returns {Promise<Blob>} */
   async toFile() {
     return await new Promise((resolve, reject) => {
-      const failed = new Error("This browser cannot make a file of the picture.");
+      const failed = new Error("This browser cannot save the picture as a file.");
       this.#canvas.toBlob((file) => (file ? resolve(file) : reject(failed)), "image/png");
     });
   }
 }
 
 /**
- * Lines of the tracker's results.
+ * Requests a list of results from the tracker.
  *
  * @param {URL} tracker
  * @param {Record<string, string>} query
@@ -246,25 +249,25 @@ async function results(tracker, query, signal) {
   return lines.map((line) => JSON.parse(line));
 }
 
-/** One request for tiles takes about so long, in milliseconds, on any line. */
-const steadily = 1000;
+/** The number of tiles in a request is adapted so that each request takes about this long, in ms. */
+const requestMs = 1000;
 const mostTiles = 20;
 
 /**
- * Keeps a picture up to date while somebody can see it, until it is finished.
+ * Keeps a picture up to date while it is visible, until it is finished.
  *
  * @param {Picture} picture
  * @param {object} options
  * @param {URL} options.tracker
  * @param {(error?: unknown) => void} options.changed
- * @param {() => number} [options.share] which part of the time may go into fetching tiles, from 0 (none
- *   for now) to 1
+ * @param {() => number} [options.share] the share of the time that may be spent on fetching tiles, from
+ *   0 (none for now) to 1
  */
 export function follow(picture, { tracker, changed, share = () => 1 }) {
   let portion = 2;
   let transfer = new AbortController();
 
-  /** Fetches tiles until nothing is missing or other things come first. */
+  /** Fetches tiles until all are painted, or until other transfers take precedence. */
   async function paint() {
     while (picture.isBehind && share() > 0 && !document.hidden) {
       const began = performance.now();
@@ -273,7 +276,7 @@ export function follow(picture, { tracker, changed, share = () => 1 }) {
       const took = Math.max(1, performance.now() - began);
       portion = Math.max(
         1,
-        Math.min(mostTiles, Math.round((portion * steadily) / took), 2 * portion),
+        Math.min(mostTiles, Math.round((portion * requestMs) / took), 2 * portion),
       );
       const part = share();
       if (part > 0 && part < 1) await pause(took * (1 / part - 1));
@@ -293,7 +296,7 @@ export function follow(picture, { tracker, changed, share = () => 1 }) {
         if (!transfer.signal.aborted) changed(error);
       }
       if (JSON.stringify(picture.counts) !== before) quiet = 0;
-      // Slower and slower while nothing happens, and not all visitors at the same moment.
+      // Exponential backoff while nothing changes, with jitter so that visitors spread their requests.
       await pause(Math.min(15_000, 1500 * 1.2 ** quiet) * (0.75 + Math.random() / 2));
     }
     changed();
@@ -301,7 +304,7 @@ export function follow(picture, { tracker, changed, share = () => 1 }) {
 
   run();
   return {
-    /** Ends what is on its way: something else needs the line. */
+    /** Aborts the transfer in progress, to free the connection for something more important. */
     interrupt: () => transfer.abort(),
   };
 }

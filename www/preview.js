@@ -1,4 +1,4 @@
-// The picture alone, for the dashboard to show: only looks, never computes.
+// The picture alone, without a volunteer, as the dashboard embeds it.
 
 import { element } from "./element.js";
 import { getText, whyNot } from "./fetching.js";
@@ -12,7 +12,7 @@ try {
   const parameters = JSON.parse(await getText(new URL("poster/poster.json", document.baseURI)));
   const picture = new Picture(element("picture", HTMLCanvasElement), parameters);
   const show = () => {
-    // What is said is to be seen.
+    // The sentence is updated only when the canvas shows what it describes.
     if (picture.isPainted) text.textContent = pictureSentence(picture.counts);
   };
   follow(picture, { tracker, changed: show });

@@ -1,4 +1,4 @@
-// The sentences that people read. Pure: states and numbers in, plain words out.
+// The sentences that the page shows. Pure functions from a status to text.
 
 /**
  * @typedef {import("./pkg/distcompute_client.js").VolunteerStatus} Status
@@ -7,95 +7,97 @@
  */
 
 /**
- * What the page as a whole is about, besides its volunteer.
+ * What the sentences depend on besides the volunteer's status.
  *
- * @typedef {object} Affair
- * @property {boolean} finished there is nothing left to paint
- * @property {boolean} begun Start was ever pressed here
- * @property {boolean} wanted this tab computes, or waits for its turn
- * @property {number} now milliseconds of the clock
+ * @typedef {object} Context
+ * @property {boolean} finished whether the picture is finished
+ * @property {boolean} begun whether Start was ever pressed in this tab
+ * @property {boolean} wanted whether this tab computes, or waits to take over from another tab
+ * @property {number} now the current time, in milliseconds since 1970
  */
 
-/** Each reason in words. `until` is a moment; `left` is how long that is, for things tried again. */
+/** The sentence for each reason. `until` is a time in milliseconds since 1970. */
 const reasons = {
-  /** @param {Told} told */
+  /** @param {Situation} situation */
   computing: ({ status }) => {
     const cores = status.cores.filter(({ state }) => state === "working").length;
     const share = status.settings.intensity;
     const gently = share < 100 ? `, ${share} % of the time` : "";
     const away = status.connection === "unreachable";
-    const kept = away ? " The tracker cannot be reached for now: results are kept." : "";
+    const kept = away
+      ? " The tracker cannot be reached right now; results are kept and sent later."
+      : "";
     return `Working on ${count(cores, "core")}${gently}.${kept}`;
   },
   starting: () => "Starting: your cores are getting ready.",
   fetching: () => "Waiting for the next jobs from the tracker.",
-  /** @param {Told} told */
-  no_jobs: (told) => `No open jobs. ${again("Asking", told)}`,
-  /** @param {Told} told */
-  unreachable: (told) => `The tracker cannot be reached. ${again("Trying", told)}`,
-  /** @param {Told} told */
+  /** @param {Situation} situation */
+  no_jobs: (situation) => `No open jobs. ${again("Asking", situation)}`,
+  /** @param {Situation} situation */
+  unreachable: (situation) => `The tracker cannot be reached. ${again("Trying", situation)}`,
+  /** @param {Situation} situation */
   asked_to_wait: ({ until, now }) => {
     const left = Math.ceil(((until ?? now) - now) / 1000);
-    return `The project asks us to wait${left > 0 ? `, ${left} s` : ""}.`;
+    return `The project asks us to wait${left > 0 ? ` for ${left} s` : ""}.`;
   },
-  /** @param {Told} told */
-  no_tracker: (told) => {
-    const banned = told.status.error?.code === "banned";
+  /** @param {Situation} situation */
+  no_tracker: (situation) => {
+    const banned = situation.status.error?.code === "banned";
     const what = banned
-      ? "The project takes no work under your nickname or from your address."
+      ? "The project does not accept work from your nickname or your network address."
       : "This page has no tracker that it can use.";
-    return `${what} ${again("Trying", told)}`;
+    return `${what} ${again("Trying", situation)}`;
   },
-  /** @param {Told} told */
+  /** @param {Situation} situation */
   paused: ({ until }) =>
     until === null
       ? "Paused until you press Resume."
       : `Paused until ${timeOfDay(until)}, as you asked.`,
-  on_battery: () => "Paused while this computer runs on its battery, until it is plugged in.",
-  /** @param {Told} told */
+  on_battery: () => "Paused while this computer runs on battery, until you plug it in.",
+  /** @param {Situation} situation */
   outside_hours: ({ until }) => `Paused until ${timeOfDay(until)}, when the hours you chose begin.`,
-  hidden: () => "Paused while this page is in the background, until you look at it again.",
-  /** @param {Told} told */
-  another_tab: (told) => `Another tab of this browser does it${there(told)}`,
-  /** @param {Told} told */
-  setup_failed: (told) => `The project's program could not be loaded. ${again("Trying", told)}`,
-  /** @param {Told} told */
-  jobs_fail: (told) => `Jobs fail on this machine. ${again("Trying", told)}`,
-  /** @param {Told} told */
-  worker_failed: (told) => `Your cores could not be started. ${again("Trying", told)}`,
-  finishing: () => "Finishing what was begun. No new jobs are taken.",
-  stopping: () => "Stopping: unfinished jobs are being put back.",
-  /** @param {Told} told */
-  /** @param {Told} told */
+  hidden: () => "Paused while this page is in the background, until you return to it.",
+  /** @param {Situation} situation */
+  another_tab: (situation) => otherTab(situation),
+  /** @param {Situation} situation */
+  setup_failed: (situation) =>
+    `The project's program could not be loaded. ${again("Trying", situation)}`,
+  /** @param {Situation} situation */
+  jobs_fail: (situation) => `Jobs keep failing on this computer. ${again("Trying", situation)}`,
+  /** @param {Situation} situation */
+  worker_failed: (situation) => `Your cores could not be started. ${again("Trying", situation)}`,
+  finishing: () => "Finishing the running jobs. No new jobs are taken.",
+  stopping: () => "Stopping: unfinished jobs go back to the project.",
+  /** @param {Situation} situation */
   stopped: ({ begun }) =>
     begun
-      ? "Stopped. Unfinished jobs were put back for others."
+      ? "Stopped. Unfinished jobs went back to the project."
       : "Nothing runs until you press Start.",
-  updating: () => "The project has a new version, which is loaded when the running jobs are done.",
-  failed: () => "This cannot go on by itself. Press Start to try again.",
+  updating: () => "The project has a new version. It is loaded when the running jobs are done.",
+  failed: () => "Something went wrong, and work has stopped. Press Start to try again.",
 };
 
-/** @typedef {Affair & { status: Status, until: number | null }} Told */
+/** @typedef {Context & { status: Status, until: number | null }} Situation */
 
 /**
- * Why it computes or does not, and until when.
+ * Describes whether the page computes, why, and until when.
  *
  * @param {Status} status
- * @param {Affair} affair
+ * @param {Context} context
  * @returns {string}
  */
-export function statusSentence(status, affair) {
-  if (affair.finished && !isBusy(status)) return "The poster is finished. Thank you!";
-  // A core is at rest when it says so, and that may take it some seconds.
+export function statusSentence(status, context) {
+  if (context.finished && !isBusy(status)) return "The poster is finished. Thank you!";
+  // A core pauses at its next progress report, which can take several seconds.
   if (status.state === "paused" && status.cores.some(({ state }) => state === "working")) {
-    return "Pausing: your cores come to rest at the next opportunity.";
+    return "Pausing: your cores stop at the next opportunity.";
   }
   const { code, until } = status.reason;
-  return reasons[code]({ ...affair, status, until });
+  return reasons[code]({ ...context, status, until });
 }
 
 /**
- * Whether anything runs or is about to, here.
+ * Whether this tab computes or is about to.
  *
  * @param {Status} status
  */
@@ -104,50 +106,51 @@ export function isBusy({ state }) {
 }
 
 /**
- * What the other tab says of itself. Who pressed Start here wants to know what that will lead to.
+ * Describes the tab that computes in place of this one, and, if Start was pressed here, what happens
+ * next.
  *
- * @param {Told} told
+ * @param {Situation} situation
  */
-function there({ status, wanted, ...affair }) {
-  const next = wanted ? " When it is closed, this one takes over." : "";
+function otherTab({ status, wanted, ...context }) {
+  const next = wanted ? " When that tab is closed, this one takes over." : "";
   const { reason } = status.elsewhere ?? {};
-  if (!reason || reason.code === "another_tab") return `.${next}`;
-  const sentence = reasons[reason.code]({ ...affair, status, wanted, until: reason.until });
-  return `: ${sentence}${next}`;
+  if (!reason || reason.code === "another_tab") return `Another tab is already computing.${next}`;
+  const sentence = reasons[reason.code]({ ...context, status, wanted, until: reason.until });
+  return `In another tab: ${sentence}${next}`;
 }
 
 /**
- * What went wrong, and what to do about it; empty where nothing did.
+ * Explains what to do about a failure, and what exactly has failed. Empty while there is none.
  *
  * @param {Status} status
  */
 export function advice({ reason, error }) {
   const remedies = {
-    setup_failed: "If it goes on like this, reload this page.",
-    jobs_fail: "Others go on with these jobs. If it stays like this, press Stop.",
-    worker_failed: "If it goes on like this, reload this page.",
-    no_tracker: barred(error) ?? "If it goes on like this, tell whoever runs this page.",
+    setup_failed: "If this keeps happening, reload this page.",
+    jobs_fail: "Other volunteers continue these jobs. If this keeps happening, press Stop.",
+    worker_failed: "If this keeps happening, reload this page.",
+    no_tracker: barred(error) ?? "If this keeps happening, tell the people who run this page.",
     failed: "If that does not help, reload this page, or come back later.",
   };
   const remedy = Object.entries(remedies).find(([code]) => code === reason.code)?.[1] ?? "";
-  // The sentence above it says that already.
-  const told = !error || error.code === "banned";
-  return remedy && !told ? `${remedy} What happened: ${error.message}` : remedy;
+  // The status sentence already says that a volunteer is banned.
+  const isExplained = !error || error.code === "banned";
+  return remedy && !isExplained ? `${remedy} What happened: ${error.message}` : remedy;
 }
 
 /**
- * What to do where the tracker has moved, or takes nothing from here.
+ * Explains what to do if the tracker has moved, or does not accept work from this volunteer.
  *
  * @param {Status["error"]} error
  */
 function barred(error) {
-  if (error?.code === "banned") return "If you think that this is wrong, write to the project.";
+  if (error?.code === "banned") return "If you think this is a mistake, write to the project.";
   const address = error?.code === "moved" ? error.address : undefined;
   return address && `The project has moved: open ${address} instead.`;
 }
 
 /**
- * Whether the tracker answers; empty while nobody asks it.
+ * Describes the connection to the tracker. Empty while there is none.
  *
  * @param {Status} status
  */
@@ -165,28 +168,29 @@ export function coreSentence({ state, job, stage }, names) {
   const doing = { Render: "Rendering", Check: "Checking" }[name] ?? "Working on";
   if (state === "starting") return "Getting ready.";
   if (job === null) return "Waiting for a job.";
-  return state === "paused" ? `Resting in the middle of job ${job}.` : `${doing} job ${job}.`;
+  return state === "paused" ? `Paused in the middle of job ${job}.` : `${doing} job ${job}.`;
 }
 
 /**
- * What a core has done so far, and how fast.
+ * How many jobs a core has done so far, and at what rate.
  *
  * @param {Core} core
  */
 export function coreRecord({ jobs, jobsPerMinute }) {
   const speed = jobsPerMinute < 10 ? jobsPerMinute.toFixed(1) : String(Math.round(jobsPerMinute));
-  return jobs === 0 ? "No job done yet" : `${jobs} done, ${speed} a minute`;
+  return jobs === 0 ? "No jobs done yet" : `${jobs} done, ${speed} per minute`;
 }
 
 /**
- * The sentence without its countdown, for screen readers: it changes only when the matter does.
+ * Removes the countdown from a sentence. Screen readers announce every change, and would otherwise
+ * announce the sentence every second.
  *
  * @param {string} sentence
  */
 export function withoutCountdown(sentence) {
   return sentence
     .replace(/ (Asking|Trying) again (in \d+ s|now)\./, "")
-    .replace(/ asks us to wait, \d+ s\./, " asks us to wait.");
+    .replace(/ asks us to wait for \d+ s\./, " asks us to wait.");
 }
 
 /**
@@ -207,19 +211,20 @@ export function count(number, noun) {
 }
 
 /**
- * How far the poster is.
+ * The progress of the picture.
  *
- * @param {{ tiles: number, checked: number, rendered: number }} picture `rendered`: not yet checked
+ * @param {{ tiles: number, checked: number, rendered: number }} picture `rendered` counts the tiles
+ *   that are not checked yet
  */
 export function pictureSentence({ tiles, checked, rendered }) {
   if (checked + rendered === 0) return `None of ${count(tiles, "tile")} is painted yet.`;
   if (checked === tiles) return `All ${count(tiles, "tile")} painted and checked.`;
-  const waiting = rendered > 0 ? `, ${rendered} more in grey wait for a check` : "";
+  const waiting = rendered > 0 ? `; ${rendered} more in grey, waiting to be checked` : "";
   return `${checked} of ${count(tiles, "tile")} painted and checked${waiting}.`;
 }
 
 /**
- * A length of time, roughly.
+ * Formats a duration, rounded down.
  *
  * @param {number} ms
  */
@@ -231,7 +236,7 @@ export function duration(ms) {
 }
 
 /**
- * An amount of data, roughly.
+ * Formats an amount of data, with two or three significant digits.
  *
  * @param {number} bytes
  */
@@ -241,7 +246,7 @@ export function size(bytes) {
 }
 
 /**
- * The clock's time of a moment, as people write it here.
+ * Formats the time of day in the visitor's locale.
  *
  * @param {number | null} moment milliseconds since 1970
  */

@@ -1,4 +1,4 @@
-// What the visitor chose, remembered in this browser, and what holds until then.
+// The visitor's settings, their defaults, and how they are stored in this browser.
 
 const key = "distcompute-volunteer";
 const lastMinute = 24 * 60 - 1;
@@ -6,16 +6,16 @@ const lastMinute = 24 * 60 - 1;
 /** @typedef {import("./pkg/distcompute_client.js").VolunteerSettings} VolunteerSettings */
 
 /**
- * The hours are remembered also while they are not minded.
+ * The page's settings. In contrast to the volunteer's, they keep the hours while `mindHours` is off.
  *
  * @typedef {Omit<VolunteerSettings, "hours"> & { nickname: string, mindHours: boolean,
  *   hours: { from: number, to: number } }} Settings
  */
 
 /**
- * One core is left to the person at the machine. Browsers may not say how many there are.
+ * The default leaves one core to the person at the computer.
  *
- * @param {number | undefined} hardware
+ * @param {number | undefined} hardware the number of logical processors, if the browser reports it
  */
 export function defaultCores(hardware) {
   return Math.max(1, (hardware || 1) - 1);
@@ -66,7 +66,7 @@ function remembered(storage) {
 }
 
 /**
- * What of it concerns the volunteer.
+ * Converts the page's settings to those of the volunteer.
  *
  * @param {Settings} settings
  * @returns {VolunteerSettings}
@@ -76,7 +76,7 @@ export function volunteerSettings({ nickname, mindHours, hours, ...settings }) {
 }
 
 /**
- * The settings with what the volunteer has, which another tab may have changed.
+ * Merges the volunteer's settings, which another tab may have changed, into the page's.
  *
  * @param {Settings} settings
  * @param {VolunteerSettings} volunteer
@@ -105,7 +105,7 @@ export function writeSettings(storage, settings) {
   try {
     storage?.setItem(key, JSON.stringify(settings));
   } catch {
-    // Private windows and full disks refuse; the page works without a memory.
+    // Storage may be full or unavailable in private windows. The page works without it.
   }
 }
 
@@ -114,11 +114,11 @@ export function forgetSettings(storage) {
   try {
     storage?.removeItem(key);
   } catch {
-    // What could not be written is not there either.
+    // Where the storage is unavailable, nothing was stored.
   }
 }
 
-/** Undefined where the browser forbids it, which it says by throwing. */
+/** Returns the local storage, or undefined where the browser forbids access, which throws. */
 export function browserStorage() {
   try {
     return window.localStorage;
@@ -128,7 +128,7 @@ export function browserStorage() {
 }
 
 /**
- * Minutes after midnight as time fields have them, for example `"06:30"`.
+ * Formats minutes after midnight as the value of a time field, for example `"06:30"`.
  *
  * @param {number} minutes
  */
@@ -139,7 +139,7 @@ export function clockText(minutes) {
 }
 
 /**
- * The minutes after midnight of a time field; undefined while it is not filled in.
+ * Parses the value of a time field to minutes after midnight. Returns undefined while it is empty.
  *
  * @param {string} text
  */

@@ -1,14 +1,14 @@
-// How much of the line the picture may have, beside the volunteer's own jobs. Pure.
+// How much of the connection the picture may use beside the volunteer's jobs. Pure functions.
 
 /** @typedef {import("./pkg/distcompute_client.js").VolunteerStatus} Status */
 
 /**
- * Which part of the time may go into fetching what the picture shows: nothing before the first job
- * has begun, while jobs are being fetched or the tracker is not reached, a quarter while jobs are done,
- * all of it otherwise.
+ * Returns the share of the time that may be spent on fetching tiles for the picture: 0 until the first
+ * job has started, while jobs are being fetched, and while the tracker cannot be reached; a quarter
+ * while jobs are computed; 1 otherwise.
  *
  * @param {Status} status
- * @param {boolean} wanted Start was pressed
+ * @param {boolean} wanted whether Start was pressed
  */
 export function pictureShare(status, wanted) {
   const { state, reason } = status.elsewhere ?? status;

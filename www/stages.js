@@ -1,5 +1,5 @@
-// What one job of each stage computes. Nothing here knows of trackers, workers or pages: a job comes
-// in, an output goes out, and `progress` is told how far it is.
+// The computation of each stage, independent of trackers, workers and pages: a function from a job to
+// its output, which reports its progress through the context.
 
 import { decodeTimes, encodeBytes, encodeTimes } from "./tile.js";
 
@@ -14,17 +14,17 @@ import { decodeTimes, encodeBytes, encodeTimes } from "./tile.js";
  * @typedef {import("./pkg/distcompute_client.js").WorkContext<Setup>} Context
  */
 
-/** So much work at most is lost by a reload, in milliseconds. */
-const keepEvery = 10_000;
+/** Interval between checkpoints, in milliseconds; a reload loses at most this much work. */
+const checkpointEvery = 10_000;
 
 /**
- * How many of a tile's samples a check computes again. One that is wrong in every twentieth sample
- * passes four checks in a hundred.
+ * How many of a tile's samples a check recomputes. A tile in which every twentieth sample is wrong
+ * passes with a probability of 4 %.
  */
 const checked = 64;
 
 /**
- * Stage a, Render: how long each sample of a tile takes to escape.
+ * Stage a, Render: computes the escape time of each sample of a tile.
  *
  * @param {Job} job
  * @param {Context<{ Tile: Kernel["Tile"] }>} context
@@ -33,12 +33,12 @@ function render(job, { setup: { Tile }, progress, invalid, checkpoint, resume })
   const tile = valid(() => new Tile(job.data), invalid);
   const times = new Uint16Array(tile.width * tile.height);
   let kept = performance.now();
-  // What an earlier attempt has got, in this browser.
+  // The checkpoint of an earlier attempt in this browser, if there is one.
   times.set(resume ?? []);
   for (let row = (resume?.length ?? 0) / tile.width; row < tile.height; row += 1) {
     times.set(tile.row(row), row * tile.width);
     progress(row + 1, tile.height);
-    if (performance.now() - kept < keepEvery) continue;
+    if (performance.now() - kept < checkpointEvery) continue;
     kept = performance.now();
     checkpoint(times.slice(0, (row + 1) * tile.width));
   }
@@ -46,8 +46,8 @@ function render(job, { setup: { Tile }, progress, invalid, checkpoint, resume })
 }
 
 /**
- * Stage b, Check: believes nothing that stage a says. Which tile it is follows from the job's
- * number, what the tile is from the poster's own parameters, and a random sample is computed again.
+ * Stage b, Check: verifies the output of stage a, which comes from an untrusted volunteer. The tile is
+ * derived from the job's number and the poster's own parameters, and random samples are recomputed.
  *
  * @param {Job} job
  * @param {Context<{ poster: Poster }>} context
@@ -69,6 +69,8 @@ function check(job, { setup: { poster }, progress, invalid }) {
 }
 
 /**
+ * Reports the job's data as invalid if `read` throws.
+ *
  * @template T
  * @param {() => T} read
  * @param {(reason: string) => never} invalid

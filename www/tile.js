@@ -1,8 +1,8 @@
-// Where a tile lies in the poster, and what its results say: numbers to text and back. Used by the
-// workers and by the picture; knows nothing of either.
+// The position of a tile in the poster, and the text encoding of its results. Used by the workers and
+// by the picture.
 
 /**
- * What of the poster's parameter file the page itself reads; the kernel reads all of it.
+ * The part of the poster's parameter file that the page itself reads; the kernel reads all of it.
  *
  * @typedef {object} Parameters
  * @property {number} width
@@ -13,7 +13,7 @@
  */
 
 /**
- * Where tile `index` lies, in pixels; undefined where there is no such tile.
+ * Returns the rectangle of tile `index` in pixels, or undefined if there is no such tile.
  *
  * @param {Parameters} poster
  * @param {number} index
@@ -36,10 +36,14 @@ export function tileCount(poster) {
   return Math.ceil(poster.width / poster.tile) * Math.ceil(poster.height / poster.tile);
 }
 
-/** @param {Uint8Array} bytes */
+/**
+ * Encodes bytes as base64.
+ *
+ * @param {Uint8Array} bytes
+ */
 export function encodeBytes(bytes) {
   let text = "";
-  // Longer argument lists overflow the stack.
+  // In pieces, because very long argument lists overflow the stack.
   for (let at = 0; at < bytes.length; at += 8192) {
     text += String.fromCharCode(...bytes.subarray(at, at + 8192));
   }
@@ -47,7 +51,7 @@ export function encodeBytes(bytes) {
 }
 
 /**
- * Undefined for what is not base64.
+ * Decodes base64. Returns undefined if the text is not base64.
  *
  * @param {unknown} text
  */
@@ -61,7 +65,7 @@ export function decodeBytes(text) {
 }
 
 /**
- * Two bytes a time, the low one first.
+ * Encodes escape times as base64, two bytes each in little-endian order on every platform.
  *
  * @param {Uint16Array} times
  */
@@ -72,7 +76,7 @@ export function encodeTimes(times) {
 }
 
 /**
- * Undefined for what `encodeTimes` would not have written.
+ * Decodes the output of `encodeTimes`. Returns undefined if the text is something else.
  *
  * @param {unknown} text
  */

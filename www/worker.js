@@ -1,10 +1,10 @@
-// All that a project's worker script is: what a core needs, and what it does with a job.
+// The project's worker script: what each core loads at its start, and how it computes a job.
 
 import { work } from "./pkg/distcompute_client.js";
 import loadKernel, { Poster, Tile } from "./kernel/mandelbrot.js";
 import { handler } from "./stages.js";
 
-// The page hands the client's wasm over, compiled: no worker fetches it again.
+// The page sends the compiled wasm module of the client, so that no worker has to fetch it again.
 work({ setup, handler });
 
 async function setup() {

@@ -16,7 +16,7 @@ test("who is banned is told so, holds nothing, and goes on when pardoned", async
 
   const banned = await operate("ban", "--nickname", "Mallory", "--reason", "junk");
   assert.match(banned, /^banned the nickname "Mallory"; [1-9]\d* workers? w/);
-  await untilStatus(page, /takes no work under your nickname or from your address/);
+  await untilStatus(page, /does not accept work from your nickname or your network address/);
   await page.waitForFunction(() => document.body.innerText.includes("write to the project"));
   await untilTracker(url, "nothing held", (now) => held(now) === 0);
   for (const [name, width] of Object.entries({ wide: 1280, narrow: 360 })) {

@@ -138,7 +138,7 @@ test("a pause stops a tile that is being painted, and it goes on where it was", 
   await untilPainting(page);
   await page.click("#pause-60");
   await page.waitForSelector(".card[data-state=paused]");
-  assert.match(await page.textContent(".card .doing"), /^Resting in the middle of job 1\.$/);
+  assert.match(await page.textContent(".card .doing"), /^Paused in the middle of job 1\.$/);
   const then = await barValue(page);
   await page.click("#resume");
   await page.waitForFunction((then) => document.querySelector(".card progress").value > then, then);
@@ -152,7 +152,7 @@ test("Finish and stop hands in what was begun and takes no more", async (t) => {
   await page.click("#start");
   await untilPainting(page);
   await page.click("#finish");
-  await untilStatus(page, /^Finishing what was begun/);
+  await untilStatus(page, /^Finishing the running jobs/);
   assert.ok(await page.isVisible("#stop"), "who cannot wait can still stop");
   await page.waitForSelector("body[data-state=stopped]");
   const now = await untilTracker(url, "deserted", isDeserted);
@@ -223,7 +223,7 @@ describe("a second tab", () => {
     await page.click("#start");
     await untilPainting(page);
     const second = await openTab(page);
-    await untilStatus(second, /^Another tab of this browser does it: Working on \d+ core/);
+    await untilStatus(second, /^In another tab: Working on \d+ core/);
     assert.equal(await second.getAttribute("body", "data-state"), "elsewhere");
     return { url, first: page, second };
   }
@@ -232,7 +232,7 @@ describe("a second tab", () => {
     const { url, first, second } = await twoTabs(t);
     await second.waitForFunction(() => document.querySelector(".card progress")?.value > 0);
     await second.click("#start");
-    await untilStatus(second, /Working on .* When it is closed, this one takes over\.$/);
+    await untilStatus(second, /Working on .* When that tab is closed, this one takes over\.$/);
     await first.close({ runBeforeUnload: false });
     await second.waitForSelector("body[data-state=computing]");
     await untilPainting(second);
@@ -246,7 +246,7 @@ describe("a second tab", () => {
     assert.equal(await first.inputValue("#intensity"), "60");
     await second.click("#pause-30");
     await untilStatus(first, /^Paused until/);
-    await untilStatus(second, /^Another tab of this browser does it: Paused until/);
+    await untilStatus(second, /^In another tab: Paused until/);
     await second.click("#resume");
     await untilStatus(first, /^Working/);
     await second.click("#stop");

@@ -28,7 +28,7 @@ describe("leaving in the middle of a job", () => {
     const { page, url, complaints } = await workingPage(t);
     await page.click("#stop");
     await page.waitForSelector("body[data-state=stopped]");
-    assert.match(await page.textContent("#status"), /put back/);
+    assert.match(await page.textContent("#status"), /unfinished jobs/i);
     const now = await untilTracker(url, "deserted after Stop", isDeserted);
     assert.ok(nothingLost(now), JSON.stringify(now));
     await page.click("#start");

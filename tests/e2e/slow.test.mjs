@@ -78,7 +78,7 @@ test("what is typed and pressed before the script is there holds", async (t) => 
   await page.evaluate(() => (window.wasHere = true));
   await page.fill("#nickname", "Grace");
   await page.press("#nickname", "Enter");
-  assert.match(await page.textContent("#status"), /Then it starts/);
+  assert.match(await page.textContent("#status"), /starts as soon as the page is ready/);
   assert.ok(await page.isDisabled("#start"), "pressed once is enough");
   release();
   await untilTracker(url, "somebody at work", ({ stages }) => stages.some(({ held }) => held > 0));
