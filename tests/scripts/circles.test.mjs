@@ -28,9 +28,11 @@ const TRACKER = [
   ["clock", "random"],
 ];
 
-/** The engine's: its machines do not know each other. */
+/** The layers of the engine. Its machines share only the messages between hub and compute workers. */
 const ENGINE = [
-  ["page", "hub", "core"],
+  ["core", "page"],
+  ["message"],
+  ["hub"],
   ["client"],
   ["status"],
   ["nearest", "reason", "settings"],

@@ -4,14 +4,11 @@
 //! everybody wait for its pages to be written and flushed twice. Here another connection does it once a
 //! second. The writer keeps a limit of its own for a log that grows faster than that.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
-use super::connection::{Pool, Use};
+use super::connection::{Pool, Use, log_of};
 
 /// How often the log is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -67,11 +64,4 @@ impl Drop for Checkpoints {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// Where SQLite keeps the log of this file.
-pub(super) fn log_of(path: &Path) -> PathBuf {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    log.into()
 }

@@ -9,7 +9,6 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::Semaphore;
 
-use super::checkpoints::log_of;
 use crate::store::StoreError;
 
 /// How long a statement waits for another process, an import say, to finish its transaction; and a
@@ -85,6 +84,13 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
             _ => attempt("immutable=1"),
         }
     })
+}
+
+/// The path of the write-ahead log that SQLite keeps beside a database file.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
 }
 
 /// The file as a URI of SQLite's.
