@@ -7,7 +7,7 @@
 mod support;
 
 use distcompute_client::web::compute::{self, Core};
-use distcompute_client::web::tower::Tower;
+use distcompute_client::web::signals::Signals;
 use distcompute_client::web::work::work;
 use distcompute_engine::core::throttle::STOP;
 use js_sys::{Array, Function, Object, Reflect};
@@ -550,7 +550,7 @@ async fn intensity_holds_inside_a_synchronous_handler_and_between_jobs() {
         while (now() - begun < 4000) { work(3); context.progress(now() - begun, 4000); }
         return [worked, now() - begun];";
     let hub = Hub::of(handler).await;
-    hub.send("pace", &[("level", 3.into())]);
+    hub.send("intensity", &[("intensity", 3.into())]);
     let result = hub.only("long").await;
     let said = js_sys::JSON::parse(&text(&result, "data")[8..]).expect("JSON");
     let said = Array::from(&said);
@@ -571,7 +571,7 @@ async fn intensity_holds_inside_a_synchronous_handler_and_between_jobs() {
 }
 
 #[test]
-async fn a_busy_handler_hears_stop_from_the_tower_once() {
+async fn a_busy_handler_is_stopped_once_by_a_signal() {
     let handler = "
         if (job.data === 'next') { work(600); return 'went on'; }
         const { signal } = context;
@@ -586,13 +586,13 @@ async fn a_busy_handler_hears_stop_from_the_tower_once() {
             while (performance.now() - begun < ms) context.progress(0, 1);
         }";
     let hub = Hub::of(handler).await;
-    let mut tower = Tower::new(10);
-    let epochs = tower.top_up().expect("epochs");
-    assert_eq!(epochs.length(), 16);
-    assert!(tower.top_up().is_none());
-    hub.send("tower", &[("epochs", epochs.into())]);
+    let mut signals = Signals::new(10);
+    let slots = signals.top_up().expect("slots");
+    assert_eq!(slots.length(), 16);
+    assert!(signals.top_up().is_none());
+    hub.send("signals", &[("slots", slots.into())]);
     let said_at = now_ms();
-    let say: Box<dyn FnMut() -> bool> = Box::new(move || tower.say(3) && tower.say(STOP));
+    let say: Box<dyn FnMut() -> bool> = Box::new(move || signals.send(3) && signals.send(STOP));
     let say = Closure::wrap(say);
     Reflect::set(&js_sys::global(), &"say_stop".into(), say.as_ref()).expect("set");
     hub.hand_out(&["", "next"]);
@@ -601,7 +601,7 @@ async fn a_busy_handler_hears_stop_from_the_tower_once() {
     let took = now_ms() - said_at;
     assert!((400.0..3_000.0).contains(&took), "{took} ms");
     // The message that goes with it comes later, and is for nobody any more.
-    hub.send("stop", &[("key", 0.into()), ("said", true.into())]);
+    hub.send("stop", &[("key", 0.into()), ("signalled", true.into())]);
     let results = hub.results(2).await;
     assert_eq!(text(&results[1], "data"), "went on");
     // The level that was said before the stop was heard too.
@@ -609,7 +609,7 @@ async fn a_busy_handler_hears_stop_from_the_tower_once() {
 }
 
 #[test]
-async fn an_async_handler_hears_stop_by_message_and_not_again_from_the_tower() {
+async fn an_async_handler_is_stopped_by_a_message_and_not_again_by_the_signal() {
     let handler = "
         if (job.data === 'next') {
             const begun = performance.now();
@@ -622,28 +622,28 @@ async fn an_async_handler_hears_stop_by_message_and_not_again_from_the_tower() {
             });
         });";
     let hub = Hub::of(handler).await;
-    let mut tower = Tower::new(10);
-    let epochs = tower.top_up().expect("epochs");
-    hub.send("tower", &[("epochs", epochs.into())]);
+    let mut signals = Signals::new(10);
+    let slots = signals.top_up().expect("slots");
+    hub.send("signals", &[("slots", slots.into())]);
     hub.hand_out(&["", "next"]);
     let report = hub.wait_for("report").await;
     assert_eq!(get(&report, "started").as_f64(), Some(0.0));
-    assert!(tower.say(STOP));
-    hub.send("stop", &[("key", 0.into()), ("said", true.into())]);
+    assert!(signals.send(STOP));
+    hub.send("stop", &[("key", 0.into()), ("signalled", true.into())]);
     let results = hub.results(2).await;
     assert_eq!(text(&results[0], "kind"), "stopped");
     assert_eq!(text(&results[1], "data"), "went on");
 }
 
-/// A hub in a thread of its own, which makes a tower and says pause after 200 ms, go on after 1.4 s.
+/// A hub in a thread of its own, which signals a pause after 200 ms and its end after 1.4 s.
 /// It needs no further message: those of a worker that is blocked do not always leave it.
 const OTHER_THREAD: &str = r#"
     const script = `
         const url = () => URL.createObjectURL(new Blob(["1"]));
-        const epochs = Array.from({ length: 4 }, () => Array.from({ length: 5 }, url));
-        postMessage(epochs);
+        const slots = Array.from({ length: 4 }, () => Array.from({ length: 5 }, url));
+        postMessage(slots);
         const say = (said) => {
-            const [changed, ...bits] = epochs.shift();
+            const [changed, ...bits] = slots.shift();
             bits.filter((_, bit) => (said >> bit) & 1).forEach((url) => URL.revokeObjectURL(url));
             URL.revokeObjectURL(changed);
         };
@@ -651,8 +651,8 @@ const OTHER_THREAD: &str = r#"
         setTimeout(say, 1400, 10);
     `;
     const worker = new Worker(URL.createObjectURL(new Blob([script])));
-    const epochs = new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
-    return { epochs: () => epochs, end: () => worker.terminate() };
+    const slots = new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+    return { slots: () => slots, end: () => worker.terminate() };
 "#;
 
 #[test]
@@ -669,8 +669,8 @@ async fn a_paused_handler_sleeps_until_another_thread_says_go_on() {
         return [longest]";
     let hub = Hub::of(handler).await;
     let other = run(OTHER_THREAD);
-    let epochs = call(&other, "epochs", &[]).await.expect("epochs");
-    hub.send("tower", &[("epochs", epochs)]);
+    let slots = call(&other, "slots", &[]).await.expect("slots");
+    hub.send("signals", &[("slots", slots)]);
     let result = hub.only("").await;
     let longest = &text(&result, "data")[8..];
     let longest: f64 = longest.trim_matches(['[', ']']).parse().expect("a number");
@@ -691,13 +691,13 @@ async fn a_paused_handler_whose_hub_is_gone_does_not_sleep_for_ever() {
     let hub = Hub::of(handler).await;
     hub.hand_out(&[""]);
     hub.wait_for("report").await;
-    let mut tower = Tower::new(0);
-    let epochs = tower.top_up().expect("epochs");
-    hub.send("tower", &[("epochs", epochs.into())]);
-    hub.send("pace", &[("level", 0.into())]);
+    let mut signals = Signals::new(0);
+    let slots = signals.top_up().expect("slots");
+    hub.send("signals", &[("slots", slots.into())]);
+    hub.send("intensity", &[("intensity", 0.into())]);
     hub.send("recall", &[]);
     hub.wait_for("recalled").await;
-    drop(tower);
+    drop(signals);
     start(&gate, "open", &[]).expect("opens");
     let result = hub.results(1).await.remove(0);
     let took = &text(&result, "data")[8..];
@@ -723,7 +723,7 @@ async fn what_a_handler_returns_after_it_was_told_to_stop_is_not_handed_in() {
     hub.hand_out(&["", "flags", "whole"]);
     for key in [0, 1] {
         hub.started(key).await;
-        hub.send("stop", &[("key", key.into()), ("said", false.into())]);
+        hub.send("stop", &[("key", key.into()), ("signalled", false.into())]);
     }
     let results = hub.results(3).await;
     let kinds: Vec<_> = results.iter().map(|result| text(result, "kind")).collect();
@@ -754,7 +754,7 @@ async fn an_abort_that_nobody_catches_is_neither_an_error_nor_a_failure() {
         let hub = Hub::of(handler).await;
         hub.hand_out(&[data]);
         hub.started(0).await;
-        hub.send("stop", &[("key", 0.into()), ("said", false.into())]);
+        hub.send("stop", &[("key", 0.into()), ("signalled", false.into())]);
         let result = hub.results(1).await.remove(0);
         assert_eq!(text(&result, "kind"), "stopped", "{data}");
         // Its handler may still be at work.
@@ -776,13 +776,13 @@ async fn an_async_handler_is_told_of_a_pause_and_waits_for_its_end() {
     let hub = Hub::of(&format!("return (async () => {{ {handler} }})()")).await;
     hub.hand_out(&[""]);
     hub.started(0).await;
-    hub.send("pace", &[("level", 0.into())]);
+    hub.send("intensity", &[("intensity", 0.into())]);
     hub.send("recall", &[]);
     hub.wait_for("recalled").await;
     start(&gate, "open", &[]).expect("opens");
     hub.wait_for("rests").await;
     sleep(500).await;
-    hub.send("pace", &[("level", 10.into())]);
+    hub.send("intensity", &[("intensity", 10.into())]);
     let result = hub.results(1).await.remove(0);
     assert_eq!(text(&result, "data"), "<!json!>[false,true,false,true]");
 }
@@ -797,14 +797,14 @@ async fn a_handler_that_waits_to_be_ready_hears_stop() {
     let gate = gate();
     hub.hand_out(&[""]);
     hub.started(0).await;
-    hub.send("pace", &[("level", 0.into())]);
+    hub.send("intensity", &[("intensity", 0.into())]);
     hub.send("recall", &[]);
     hub.wait_for("recalled").await;
     start(&gate, "open", &[]).expect("opens");
     hub.wait_for("rests").await;
-    hub.send("stop", &[("key", 0.into()), ("said", false.into())]);
+    hub.send("stop", &[("key", 0.into()), ("signalled", false.into())]);
     let result = hub.results(1).await.remove(0);
-    assert_eq!(kind(&result).0, "stopped");
+    assert_eq!(text(&result, "kind"), "stopped");
 }
 
 #[test]
@@ -832,7 +832,7 @@ async fn a_paused_core_says_that_it_rests_only_where_that_is_so() {
         let hub = Hub::of(handler).await;
         hub.hand_out(&[data]);
         hub.started(0).await;
-        hub.send("pace", &[("level", 0.into())]);
+        hub.send("intensity", &[("intensity", 0.into())]);
         if rests {
             hub.wait_for("rests").await;
         } else {
@@ -847,14 +847,14 @@ async fn a_paused_core_says_that_it_rests_only_where_that_is_so() {
 #[test]
 async fn what_is_recalled_is_not_done_and_a_paused_core_begins_nothing() {
     let hub = Hub::of("return job.data").await;
-    hub.send("pace", &[("level", 0.into())]);
+    hub.send("intensity", &[("intensity", 0.into())]);
     hub.hand_out(&["a", "b"]);
     hub.send("recall", &[]);
     let recalled = hub.wait_for("recalled").await;
     let keys = Array::from(&get(&recalled, "keys"));
     assert_eq!(keys.join(",").as_string(), Some("0,1".to_owned()));
     hub.hand_out(&["c"]);
-    hub.send("pace", &[("level", 10.into())]);
+    hub.send("intensity", &[("intensity", 10.into())]);
     let results = hub.results(1).await;
     assert_eq!(text(&results[0], "data"), "c");
 }
@@ -871,11 +871,10 @@ async fn another_hub_hears_what_runs_and_gets_its_result() {
         .await
         .expect("said");
     let seen = Array::from(&get(&other, "seen"));
-    // As it is stored, so that a hub can take it over; what only waits comes again.
-    let task = get(&seen.get(0), "task");
-    assert_eq!(get(&task, "key").as_f64(), Some(0.0));
-    assert_eq!(text(&task, "kind"), "job");
-    assert_eq!(text(&task, "input"), "held");
+    // The other hub takes over what runs; what only waits comes again.
+    let running = get(&seen.get(0), "running");
+    assert_eq!(get(&running, "key").as_f64(), Some(0.0));
+    assert_eq!(text(&running, "data"), "held");
     assert_eq!(text(&seen.get(1), "t"), "up");
     assert_eq!(get(&seen.get(2), "started").as_f64(), Some(0.0));
     start(&gate, "open", &[]).expect("opens");

@@ -1,154 +1,421 @@
-//! What a compute worker asks: its core's account, and what the owner's values are on the wire.
-//! `compute.js` calls the handler, which may throw or call back.
+//! A compute worker: the driver of [`Worker`], which decides what happens when. `compute.js` calls the
+//! owner's functions.
+//!
+//! The handler runs inside of [`Driver::handle`], and calls back into it. So nothing is borrowed while
+//! JavaScript runs, and each call has a queue of its own.
 
-use super::face::{main_door, now};
-use core::cell::RefCell;
-use distcompute_engine::core::rest::RestWatch;
-use distcompute_engine::core::throttle::{FULL, STOP, Stops, Throttle, ending};
-use distcompute_protocol::{JSON_MARK, Stage};
+use super::error;
+use super::face::now;
+use super::json;
+use super::message::{Js, read_to_core, write_from_core};
+use super::object::{as_text, object};
+use core::cell::{Cell, RefCell};
+use distcompute_engine::core::throttle::STOP;
+use distcompute_engine::core::worker::{Action, Cx, Event, Worker};
+use distcompute_engine::fault::Fault;
+use distcompute_engine::hub::jobs::Key;
+use distcompute_protocol::JSON_MARK;
+use gloo_timers::callback::Timeout;
+use js_sys::{Array, JsString, Promise};
+use std::collections::VecDeque;
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
-    /// A compute worker at work.
-    pub type Core;
+    /// The owner's functions.
+    type Owner;
 
     #[wasm_bindgen(constructor)]
-    fn new(parts: &JsValue, port: &JsValue, rules: &JsValue, door: &JsValue, mark: &str) -> Core;
+    fn new(parts: &JsValue, calls: &JsValue) -> Owner;
 
-    /// Another hub is at `port`.
+    #[wasm_bindgen(method)]
+    fn ring(this: &Owner);
+
+    #[wasm_bindgen(method, catch, js_name = setUp)]
+    async fn set_up(this: &Owner) -> Result<JsValue, JsValue>;
+
+    /// A job under way.
+    type Run;
+
+    #[wasm_bindgen(constructor, catch)]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the fields of a job and its context"
+    )]
+    fn new(
+        owner: &Owner,
+        mark: &str,
+        number: f64,
+        attempt: u32,
+        data: &JsValue,
+        stage: &str,
+        stage_name: &str,
+        project: &str,
+        resume: &JsValue,
+    ) -> Result<Run, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn call(this: &Run) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, getter, js_name = isAsync)]
+    fn is_async(this: &Run) -> bool;
+
+    #[wasm_bindgen(method)]
+    fn stop(this: &Run);
+
+    #[wasm_bindgen(method)]
+    fn end(this: &Run);
+
+    #[wasm_bindgen(method)]
+    fn wake(this: &Run);
+
+    fn receive(port: &Port, hear: &JsValue);
+
+    async fn turns() -> JsValue;
+
+    #[wasm_bindgen(js_name = isTrap)]
+    fn is_trap(thrown: &JsValue) -> bool;
+
+    #[wasm_bindgen(js_name = hasNested)]
+    fn has_nested() -> bool;
+
+    #[wasm_bindgen(js_name = readSignals)]
+    fn read_signals(slots: &Array) -> Array;
+
+    /// Sleeps without giving the thread up. Whether that is possible.
+    fn sleep(ms: f64) -> bool;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// The way to the hub.
+    #[wasm_bindgen(js_name = MessagePort)]
+    type Port;
+    #[wasm_bindgen(method, structural, catch, js_name = postMessage)]
+    fn post(this: &Port, message: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, structural)]
-    pub fn meet(this: &Core, port: &JsValue);
+    fn close(this: &Port);
+}
+
+/// No timer is set for longer; the worker looks up then.
+const LONGEST_MS: f64 = 60_000.0;
+
+/// A compute worker at work.
+pub struct Core(Rc<Driver>);
+
+impl Core {
+    /// Another hub is at `port`.
+    pub fn meet(&self, port: &JsValue) {
+        self.0.listen(port);
+        self.0.handle(Event::NewHub);
+    }
+
+    /// An object by which JavaScript does the same.
+    pub(crate) fn into_js(self) -> JsValue {
+        let meet: Box<dyn Fn(JsValue)> = Box::new(move |port| self.meet(&port));
+        let meet = Closure::wrap(meet).into_js_value();
+        object().with("meet", &meet).done()
+    }
 }
 
 /// Becomes a compute worker with the owner's `{ owner?, setup?, handler }`, whose hub is at `port`.
 #[must_use]
 pub fn start(parts: &JsValue, port: &JsValue) -> Core {
-    let rules = RefCell::new(Rules {
-        throttle: Throttle::new(now(), FULL),
-        stops: Stops::default(),
-        rest: RestWatch::default(),
+    let mut cx = Cx::new(now(), js_sys::Math::random());
+    let worker = Worker::new(&mut cx);
+    let driver = Rc::new_cyclic(|driver: &std::rc::Weak<Driver>| {
+        let calls = calls(driver);
+        Driver {
+            worker: RefCell::new(worker),
+            owner: Owner::new(parts, &calls),
+            port: RefCell::default(),
+            run: RefCell::default(),
+            output: RefCell::default(),
+            slots: RefCell::default(),
+            until: Cell::new(f64::NEG_INFINITY),
+            unsent: RefCell::default(),
+            timer: RefCell::default(),
+            depth: Cell::new(0),
+        }
     });
-    // No door: a word costs more than most of what is asked, and it is asked for each of many jobs.
-    let rules: Box<dyn Fn(u32, f64, f64) -> f64> =
-        Box::new(move |question, now, value| rules.borrow_mut().answer(question, now, value));
-    let rules = Closure::wrap(rules).into_js_value();
-    Core::new(parts, port, &rules, &main_door(), JSON_MARK)
+    driver.listen(port);
+    driver.carry_out(cx.out);
+    Core(driver)
 }
 
-/// The rules as `compute.js` asks them.
-struct Rules {
-    throttle: Throttle,
-    stops: Stops,
-    rest: RestWatch,
+/// The functions by which the handler's context reaches the driver. They are JavaScript's, which frees
+/// them with the worker.
+fn calls(driver: &std::rc::Weak<Driver>) -> JsValue {
+    let of = |driver: &std::rc::Weak<Driver>| driver.upgrade();
+    let weak = driver.clone();
+    let look: Box<dyn Fn(f64, f64, JsValue) -> f64> = Box::new(move |done, total, text| {
+        of(&weak).map_or(f64::INFINITY, |driver| driver.look(done, total, &text))
+    });
+    let weak = driver.clone();
+    let save: Box<dyn Fn(JsValue) -> Result<JsValue, JsValue>> = Box::new(move |state| {
+        of(&weak).map_or(Ok(JsValue::UNDEFINED), |driver| driver.save(state))
+    });
+    let weak = driver.clone();
+    let flag: Box<dyn Fn(JsValue)> = Box::new(move |why| {
+        if let Some(driver) = of(&weak) {
+            driver.handle(Event::Flagged(as_text(&why).unwrap_or_default()));
+        }
+    });
+    let weak = driver.clone();
+    let is_paused: Box<dyn Fn() -> bool> =
+        Box::new(move || of(&weak).is_some_and(|driver| driver.worker.borrow().is_paused()));
+    let tell = |event: fn() -> Event<Js>| {
+        let weak = driver.clone();
+        let tell: Box<dyn Fn()> = Box::new(move || {
+            if let Some(driver) = of(&weak) {
+                driver.handle(event());
+            }
+        });
+        Closure::wrap(tell).into_js_value()
+    };
+    object()
+        .with("look", &Closure::wrap(look).into_js_value())
+        .with("save", &Closure::wrap(save).into_js_value())
+        .with("flag", &Closure::wrap(flag).into_js_value())
+        .with("isPaused", &Closure::wrap(is_paused).into_js_value())
+        .with("ready", &tell(|| Event::Ready))
+        .with("uncaught", &tell(|| Event::Uncaught))
+        .with("tick", &tell(|| Event::Tick))
+        .done()
 }
 
-/// What `compute.js` asks, by its place in this list, which is the same there.
-#[derive(Clone, Copy)]
-enum Question {
-    /// How long to wait before the next job; -1: not at all. The value: whether there is one.
-    Wait,
-    /// A job of the stage whose letter is the value begins. Whether what there is to say must be said
-    /// before.
-    Begin,
-    /// It has ended. How long it was worked at.
-    End,
-    Poll,
-    Show,
-    Flush,
-    FlushIn,
-    Sent,
-    Nap,
-    Rest,
-    Work,
-    /// The value: whether there is something to say.
-    NextLook,
-    IsPaused,
-    /// The hub says the value, a level, or by its tower stop. Whether the job that runs must stop.
-    Heard,
-    /// The hub says stop by a message too.
-    HeardStop,
-    /// Nothing of what was said in the former tower will be heard there.
-    NewTower,
-    /// How a job has ended, as [`ending`] says. The value: 1 where it was aborted, 2 more where it was
-    /// flagged, 4 more where its handler threw.
-    Ending,
-    /// So long the turns of the event loop take while the thread is free: the value.
-    FreeTurns,
-    /// The looks at an async handler in a pause begin. When the first one is due; the value is a random
-    /// number.
-    WatchRest,
-    /// A look: a timer came so late as is given for the time, and the turns of the event loop took the
-    /// value.
-    Looked,
-    /// When the next look is due; the value is a random number.
-    LookIn,
-    /// Whether to tell the hub that this core rests. The value: 1 where the handler waits, 2 more where
-    /// it has workers of its own.
-    SayRest,
+struct Driver {
+    worker: RefCell<Worker<Js>>,
+    owner: Owner,
+    port: RefCell<Option<Rc<Port>>>,
+    /// The job that was begun last.
+    run: RefCell<Option<Rc<Run>>>,
+    /// What its handler returned.
+    output: RefCell<JsValue>,
+    /// The slots to read signals from.
+    slots: RefCell<Array>,
+    /// What [`Action::Resume`] said last.
+    until: Cell<f64>,
+    /// Why the last message could not be sent.
+    unsent: RefCell<Option<JsValue>>,
+    /// The timer, and for when it is set.
+    timer: RefCell<Option<(f64, Option<Timeout>)>>,
+    /// How many calls of `handle` are under way.
+    depth: Cell<u32>,
 }
 
-use Question::{
-    Begin, End, Ending, Flush, FlushIn, FreeTurns, Heard, HeardStop, IsPaused, LookIn, Looked, Nap,
-    NewTower, NextLook, Poll, Rest, SayRest, Sent, Show, Wait, WatchRest, Work,
-};
+impl Driver {
+    fn listen(self: &Rc<Self>, port: &JsValue) {
+        let port: Port = port.clone().unchecked_into();
+        let driver = Rc::clone(self);
+        let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| {
+            if let Some(message) = read_to_core(&message) {
+                driver.handle(Event::Message(message));
+            }
+        });
+        receive(&port, &Closure::wrap(hear).into_js_value());
+        if let Some(former) = self.port.replace(Some(Rc::new(port))) {
+            // What the former hub has sent is for nobody any more.
+            former.close();
+        }
+    }
 
-const QUESTIONS: [Question; 22] = [
-    Wait, Begin, End, Poll, Show, Flush, FlushIn, Sent, Nap, Rest, Work, NextLook, IsPaused, Heard,
-    HeardStop, NewTower, Ending, FreeTurns, WatchRest, Looked, LookIn, SayRest,
-];
-
-impl Rules {
-    /// What they say at this moment; truths as 1 and 0.
-    fn answer(&mut self, question: u32, now: f64, value: f64) -> f64 {
-        let Self {
-            throttle,
-            stops,
-            rest,
-        } = self;
-        let truth = |truth: bool| f64::from(u8::from(truth));
-        match QUESTIONS[question as usize] {
-            Wait => return throttle.wait(now, value != 0.0).unwrap_or(-1.0),
-            Begin => {
-                return truth({
-                    let stage = Stage::ALL.get(usize::from((value as u8).wrapping_sub(b'a')));
-                    throttle.begin_job(now, *stage.unwrap_or(&Stage::A))
-                });
-            }
-            End => return throttle.end_job(now),
-            Poll => return truth(throttle.poll(now)),
-            Show => return truth(throttle.show(now)),
-            Flush => return truth(throttle.flush(now)),
-            FlushIn => return throttle.flush_in(now),
-            Sent => throttle.sent(now),
-            Nap => return throttle.nap(now),
-            Rest => throttle.rest(now),
-            Work => throttle.work(now),
-            NextLook => return throttle.next_look(value != 0.0),
-            IsPaused => return truth(throttle.is_paused()),
-            Heard if value == f64::from(STOP) => return truth(stops.by_signal()),
-            Heard => {
-                rest.forget();
-                throttle.set_intensity(now, value as u8);
-            }
-            HeardStop => stops.by_message(),
-            NewTower => *stops = Stops::default(),
-            FreeTurns => rest.measured(value),
-            WatchRest => {
-                rest.restart();
-                return RestWatch::look_in(value);
-            }
-            Looked => rest.looked(now, value),
-            LookIn => return RestWatch::look_in(value),
-            SayRest => {
-                let bits = value as u8;
-                return truth(rest.shall_say(now, bits & 1 != 0, bits & 2 != 0));
-            }
-            Ending => {
-                let bits = value as u8;
-                return f64::from(ending(bits & 1 != 0, bits & 2 != 0, bits & 4 != 0) as u8);
+    /// Tells the worker what happened, and does what follows.
+    fn handle(self: &Rc<Self>, event: Event<Js>) {
+        self.depth.set(self.depth.get() + 1);
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let mut cx = Cx::new(now(), js_sys::Math::random());
+            self.worker.borrow_mut().handle(&mut cx, event);
+            for action in cx.out {
+                events.extend(self.act(action));
             }
         }
-        0.0
+        self.depth.set(self.depth.get() - 1);
+        // A handler that is called from here keeps the thread, so no timer would come earlier.
+        if self.depth.get() == 0 {
+            self.set_timer();
+        }
+    }
+
+    fn carry_out(self: &Rc<Self>, actions: Vec<Action<Js>>) {
+        for action in actions {
+            if let Some(event) = self.act(action) {
+                self.handle(event);
+            }
+        }
+    }
+
+    /// Carries an action out. Returns what comes of it, if that is known at once.
+    fn act(self: &Rc<Self>, action: Action<Js>) -> Option<Event<Js>> {
+        match action {
+            Action::Post(message) => {
+                let message = write_from_core(&message);
+                let port = self.port.borrow().clone();
+                let unsent = port.and_then(|port| port.post(&message).err());
+                self.unsent.replace(unsent);
+            }
+            Action::Watch(slots) => {
+                self.slots.replace(slots.into_iter().collect());
+            }
+            Action::Measure { late } => {
+                let driver = Rc::clone(self);
+                spawn_local(async move {
+                    let ms = turns().await.as_f64().unwrap_or_default();
+                    let nested = has_nested();
+                    driver.handle(Event::Measured { late, ms, nested });
+                });
+            }
+            Action::SetUp => {
+                let driver = Rc::clone(self);
+                spawn_local(async move {
+                    let result = driver.owner.set_up().await;
+                    let result = result.map(drop).map_err(|thrown| json::account(&thrown));
+                    driver.handle(Event::SetUp(result));
+                });
+            }
+            Action::Begin => return self.begin(),
+            Action::TakeOutput => {
+                // Calls the owner's `toJSON`.
+                let output = json::output(&self.output.take());
+                let why = |fault: Fault| json::says(&error::to_js(&fault));
+                return Some(Event::Output(output.map(JsString::from).map_err(why)));
+            }
+            Action::Abort => self.with_run(Run::stop),
+            Action::Wake => self.with_run(Run::wake),
+            Action::Abandon => self.with_run(Run::end),
+            Action::ReadSignals => {
+                let slots = self.slots.borrow().clone();
+                let read = read_signals(&slots);
+                let read = read.iter().filter_map(|signal| signal.as_f64());
+                return Some(Event::Signals {
+                    read: read
+                        .map(|signal| signal as u8)
+                        .filter(|signal| *signal <= STOP)
+                        .collect(),
+                    left: slots.length() as usize,
+                });
+            }
+            Action::Sleep(ms) => return Some(Event::Slept(sleep(ms))),
+            Action::Resume { until } => self.until.set(until),
+        }
+        None
+    }
+
+    fn with_run(&self, act: impl Fn(&Run)) {
+        let run = self.run.borrow().clone();
+        if let Some(run) = run {
+            act(&run);
+        }
+    }
+
+    /// Calls the handler.
+    fn begin(self: &Rc<Self>) -> Option<Event<Js>> {
+        let (job, project) = {
+            let worker = self.worker.borrow();
+            (worker.running()?.clone(), worker.project().to_owned())
+        };
+        let key = job.key;
+        let run = Run::new(
+            &self.owner,
+            JSON_MARK,
+            job.number as f64,
+            job.attempt,
+            &job.input.map_or(JsValue::NULL, Into::into),
+            job.stage.letter(),
+            &job.stage_name,
+            &project,
+            &job.resume.unwrap_or_default(),
+        );
+        let run = match run {
+            Ok(run) => Rc::new(run),
+            Err(thrown) => return Some(Event::Unreadable(json::says(&thrown))),
+        };
+        self.run.replace(Some(Rc::clone(&run)));
+        match run.call() {
+            Ok(promise) if run.is_async() => {
+                let driver = Rc::clone(self);
+                spawn_local(async move {
+                    let result = JsFuture::from(promise.unchecked_into::<Promise>()).await;
+                    let event = driver.ended(&run, key, result);
+                    driver.handle(event);
+                });
+                Some(Event::Pending)
+            }
+            result => Some(self.ended(&run, key, result)),
+        }
+    }
+
+    /// The handler has ended.
+    fn ended(&self, run: &Run, key: Key, result: Result<JsValue, JsValue>) -> Event<Js> {
+        run.end();
+        match result {
+            Ok(output) => {
+                self.output.replace(output);
+                Event::Returned(key)
+            }
+            Err(thrown) => Event::Threw {
+                key,
+                message: json::account(&thrown),
+                trap: is_trap(&thrown),
+            },
+        }
+    }
+
+    /// The handler calls `progress`. Returns when it wants to be called again.
+    fn look(self: &Rc<Self>, done: f64, total: f64, text: &JsValue) -> f64 {
+        self.until.set(f64::NEG_INFINITY);
+        self.handle(Event::Progress {
+            done,
+            total,
+            text: as_text(text).unwrap_or_default(),
+            nested: has_nested(),
+        });
+        self.until.get()
+    }
+
+    /// The handler calls `checkpoint`.
+    fn save(self: &Rc<Self>, state: JsValue) -> Result<JsValue, JsValue> {
+        self.unsent.take();
+        self.handle(Event::Checkpoint(state));
+        match self.unsent.take() {
+            Some(thrown) => {
+                let why = json::says(&thrown);
+                let fault = Fault::argument(format!("the checkpoint cannot be cloned: {why}"));
+                Err(error::to_js(&fault))
+            }
+            None => Ok(JsValue::UNDEFINED),
+        }
+    }
+
+    /// Sets the timer for the worker's next deadline.
+    fn set_timer(self: &Rc<Self>) {
+        let Some(next) = self.worker.borrow().next_timeout() else {
+            self.timer.take();
+            return;
+        };
+        if self
+            .timer
+            .borrow()
+            .as_ref()
+            .is_some_and(|(at, _)| *at == next)
+        {
+            return;
+        }
+        let wait = next - now();
+        let timeout = if wait <= 0.0 {
+            self.owner.ring();
+            None
+        } else {
+            let driver = Rc::clone(self);
+            let wait = wait.min(LONGEST_MS).ceil() as u32;
+            Some(Timeout::new(wait, move || {
+                driver.timer.take();
+                driver.handle(Event::Tick);
+            }))
+        };
+        self.timer.replace(Some((next, timeout)));
     }
 }

@@ -114,7 +114,7 @@ pub(crate) fn main_door() -> JsValue {
         "open" => volunteer::open(&a, b.unchecked_into()),
         "misspelt" => Ok(work::misspelt(&a)),
         "hub" => Ok(Hub::begin(&a)),
-        "compute" => Ok(JsValue::from(compute::start(&a, &b))),
+        "compute" => Ok(compute::start(&a, &b).into_js()),
         // An output as the wire has it.
         "output" => json::output(&a)
             .map(JsValue::from)

@@ -4,9 +4,10 @@
 use super::face::{door, now, tell_page, warn};
 use super::http::{Outcome as Came, attempt, find};
 use super::json;
-use super::object::{Made, amount, field, flag, list, number, object, small, text};
+use super::message::{Js, read_from_core, write_to_core};
+use super::object::{amount, field, flag, list, number, object, small, text};
 use super::settings::{read_limits, read_settings};
-use super::tower::Tower;
+use super::signals::Signals;
 use super::{status, wire};
 use core::cell::{Cell, RefCell};
 use distcompute_engine::client::address::Address;
@@ -16,10 +17,11 @@ use distcompute_engine::core::throttle::{FULL, STOP};
 use distcompute_engine::fault::Fault;
 use distcompute_engine::hub::action::{Action, Got, Moved, Outgoing, Wire, Write};
 use distcompute_engine::hub::cx::Cx;
-use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
+use distcompute_engine::hub::event::{Ended, Event, Inherited, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::jobs::{Key, Outcome, Text, Ticket};
+use distcompute_engine::hub::jobs::{Key, Outcome, Text};
 use distcompute_engine::hub::{Counted, Scheduler};
+use distcompute_engine::message::{self, FromCore, Job, ToCore};
 use distcompute_engine::page::supervisor::MOST_CORES;
 use distcompute_engine::settings::Settings;
 use distcompute_engine::sorted_map::SortedMap;
@@ -41,7 +43,7 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
-    fn listen(port: &Port, hear: &JsValue);
+    fn receive(port: &Port, hear: &JsValue);
 }
 
 #[wasm_bindgen]
@@ -74,15 +76,18 @@ const MOVED_MS: f64 = 100.0;
 /// A compute worker as the hub reaches it.
 struct Place {
     port: Port,
-    tower: Tower,
+    signals: Signals,
 }
 
 impl Place {
-    /// Gives a worker that hears messages fresh epochs to listen to.
+    fn post(&self, message: &ToCore<Js>) {
+        self.port.post(&write_to_core(message));
+    }
+
+    /// Gives a worker that receives messages new slots for signals.
     fn top_up(&mut self) {
-        if let Some(epochs) = self.tower.top_up() {
-            self.port
-                .post(&word("tower").with("epochs", &epochs).done());
+        if let Some(slots) = self.signals.top_up() {
+            self.post(&ToCore::Signals(slots.to_vec()));
         }
     }
 }
@@ -136,9 +141,11 @@ impl Texts {
     }
 
     pub(super) fn get(&self, text: Text) -> JsValue {
-        self.all
-            .get(text.id)
-            .map_or(JsValue::NULL, |text| text.clone().into())
+        self.text(text).map_or(JsValue::NULL, Into::into)
+    }
+
+    fn text(&self, text: Text) -> Option<JsString> {
+        self.all.get(text.id).cloned()
     }
 }
 
@@ -156,11 +163,6 @@ fn tell_fatal(fault: &Fault) {
 
 fn say_page(t: &str) {
     tell_page(t, &JsValue::UNDEFINED);
-}
-
-/// A message for a compute worker.
-fn word(t: &str) -> Made {
-    object().with("t", t)
 }
 
 impl Hub {
@@ -328,15 +330,14 @@ impl Hub {
                 spawn_local(async move { hub.send(outgoing).await });
             }
             Action::Give { core, keys } => self.give(core, &keys),
-            Action::Recall(core) => self.post(core, word("recall")),
+            Action::Recall(core) => self.post(core, &ToCore::Recall),
             Action::StopJob { core, key } => {
-                let said = self.say(core, STOP);
-                self.post(core, word("stop").with("key", key).with("said", said));
+                let signalled = self.signal(core, STOP);
+                self.post(core, &ToCore::Stop { key, signalled });
             }
             Action::Level { core, level } => {
-                let said = self.say(core, level);
-                let level = word("pace").with("level", u32::from(level));
-                self.post(core, level.with("said", said));
+                self.signal(core, level);
+                self.post(core, &ToCore::Intensity(level));
             }
             Action::Cores(want) => {
                 self.places.borrow_mut().retain(|core| core < want);
@@ -361,46 +362,40 @@ impl Hub {
         }
     }
 
-    fn say(&self, core: u32, said: u8) -> bool {
+    /// Signals an intensity or a stop to a worker whose event loop may be blocked. Whether it did.
+    fn signal(&self, core: u32, signal: u8) -> bool {
         let mut places = self.places.borrow_mut();
         places
             .get_mut(core)
-            .is_some_and(|place| place.tower.say(said))
+            .is_some_and(|place| place.signals.send(signal))
     }
 
-    fn post(&self, core: u32, message: Made) {
+    fn post(&self, core: u32, message: &ToCore<Js>) {
         if let Some(place) = self.places.borrow().get(core) {
-            place.port.post(&message.done());
+            place.post(message);
         }
     }
 
     fn give(&self, core: u32, keys: &[Key]) {
         let scheduler = self.scheduler.borrow();
         let (texts, states) = (self.texts.borrow(), self.states.borrow());
-        let jobs = Array::new();
-        for key in keys {
-            let Some(job) = scheduler.table().get(*key) else {
-                continue;
-            };
-            let Some((stage, stage_name)) = scheduler.stage_of(job) else {
-                continue;
-            };
-            let data = job.input.map(|input| texts.get(input));
-            let resume = states.get(*key).cloned().unwrap_or_default();
-            let job = object()
-                .with("key", *key)
-                .with("number", job.number)
-                .with("attempt", job.attempt)
-                .with("ticket", job.ticket.text())
-                .with("lease", matches!(job.ticket, Ticket::Lease(_)))
-                .with("stage", stage.letter())
-                .with("stageName", stage_name)
-                .with("data", data.as_ref())
-                .with("resume", &resume);
-            jobs.push(&job.done());
-        }
-        let give = word("jobs").with("jobs", &jobs);
-        self.post(core, give.with("project", scheduler.project()));
+        let jobs = keys.iter().filter_map(|key| {
+            let job = scheduler.table().get(*key)?;
+            let (stage, stage_name) = scheduler.stage_of(job)?;
+            Some(Job {
+                key: *key,
+                number: job.number,
+                attempt: job.attempt,
+                ticket: job.ticket.clone(),
+                stage,
+                stage_name: stage_name.to_owned(),
+                input: job.input.and_then(|input| texts.text(input)),
+                resume: states.get(*key).cloned(),
+            })
+        });
+        let jobs = jobs.collect();
+        let project = scheduler.project().to_owned();
+        self.post(core, &ToCore::Jobs { project, jobs });
     }
 
     async fn send(self: Rc<Self>, outgoing: Outgoing) {
@@ -578,41 +573,36 @@ impl Hub {
     /// A compute worker is here.
     fn meet(self: &Rc<Self>, core: u32, port: Port) {
         let hub = Rc::clone(self);
-        let hear = door(Box::new(move |word, message, _| {
-            hub.hear_core(core, &word, &message);
-            Ok(JsValue::UNDEFINED)
-        }));
-        listen(&port, &hear);
+        let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| {
+            if let Some(message) = read_from_core(&message) {
+                hub.hear_core(core, message);
+            }
+        });
+        receive(&port, &Closure::wrap(hear).into_js_value());
         let mut place = Place {
             port,
-            tower: Tower::new(FULL),
+            signals: Signals::new(FULL),
         };
         place.top_up();
         self.places.borrow_mut().insert(core, place);
     }
 
     /// What a compute worker says.
-    fn hear_core(self: &Rc<Self>, core: u32, word: &str, message: &JsValue) {
-        let event = match word {
-            "up" => Event::CoreUp(core),
-            "broken" => Event::CoreBroken(core, text(message, "message").unwrap_or_default()),
-            "recalled" => {
-                let keys = list(message, "keys");
-                let key = |key: &JsValue| key.as_f64().map(|key| key as Key);
-                Event::Recalled(core, keys.iter().filter_map(key).collect())
-            }
-            "rests" => Event::Rests(core),
-            "report" => Event::Report(core, self.report(message)),
-            "met" => {
-                for over in list(message, "over") {
-                    let stored = wire::stored(&over, &mut self.texts.borrow_mut());
-                    if let Some(stored) = stored {
+    fn hear_core(self: &Rc<Self>, core: u32, message: FromCore<Js>) {
+        let event = match message {
+            FromCore::Up => Event::CoreUp(core),
+            FromCore::Broken(why) => Event::CoreBroken(core, why),
+            FromCore::Recalled(keys) => Event::Recalled(core, keys),
+            FromCore::Rests => Event::Rests(core),
+            FromCore::Report(report) => Event::Report(core, self.report(report)),
+            FromCore::Met { running, ended } => {
+                for (job, outcome) in ended {
+                    if let Some(stored) = self.stored(job, Some(outcome)) {
                         self.event(Event::Made(stored));
                     }
                 }
-                Event::Met(core, self.met(message))
+                Event::Met(core, running.and_then(|job| self.met(job)))
             }
-            _ => return,
         };
         let idle = matches!(&event, Event::Report(_, report) if report.started.is_none());
         self.event(event);
@@ -624,10 +614,9 @@ impl Hub {
     }
 
     /// What a compute worker does for another hub.
-    fn met(&self, message: &JsValue) -> Option<(Key, Stored)> {
-        let task = field(message, "task")?;
-        let key = small(&task, "key")?;
-        let stored = wire::stored(&task, &mut self.texts.borrow_mut())?;
+    fn met(&self, job: Job<Js>) -> Option<(Key, Stored)> {
+        let key = job.key;
+        let stored = self.stored(job, None)?;
         // Its checkpoint may have come from storage, under another key.
         let known = self
             .scheduler
@@ -641,47 +630,50 @@ impl Hub {
         Some((key, stored))
     }
 
-    fn report(&self, message: &JsValue) -> Report {
-        let mut results = Vec::new();
-        for result in list(message, "results") {
-            let Some(key) = small(&result, "key") else {
-                continue;
-            };
-            let said = || text(&result, "message").unwrap_or_default();
-            let outcome = match text(&result, "kind").unwrap_or_default().as_str() {
-                "done" => match field(&result, "data").map(JsCast::dyn_into::<JsString>) {
-                    Some(Ok(data)) => Outcome::Done(self.texts.borrow_mut().keep(data)),
-                    _ => Outcome::Failed("The worker handed in no text.".to_owned()),
-                },
-                "invalid" => Outcome::Invalid(said()),
-                "failed" => Outcome::Failed(said()),
-                _ => Outcome::Released,
-            };
-            results.push(Ended {
-                key,
-                outcome,
-                ms: amount(&result, "ms"),
-                fatal: flag(&result, "fatal"),
-            });
+    /// A job of a compute worker as if it came from storage.
+    fn stored(&self, job: Job<Js>, outcome: Option<Outcome<JsString>>) -> Option<Stored> {
+        if !wire::is_secret(job.ticket.text()) {
+            return None;
         }
-        let progress = field(message, "progress").and_then(|progress| {
-            Some(Progress {
-                key: small(&progress, "key")?,
-                done: amount(&progress, "done"),
-                total: amount(&progress, "total"),
-                text: text(&progress, "text").unwrap_or_default(),
-            })
-        });
-        let checkpoint = field(message, "checkpoint").and_then(|checkpoint| {
-            let key = small(&checkpoint, "key")?;
-            let state = field(&checkpoint, "state").unwrap_or(JsValue::NULL);
+        let outcome = match outcome {
+            Some(Outcome::Released) => return None,
+            outcome => outcome.map(|outcome| self.keep(outcome)),
+        };
+        let mut texts = self.texts.borrow_mut();
+        Some(Stored {
+            stage: job.stage,
+            number: job.number,
+            attempt: job.attempt,
+            ticket: job.ticket,
+            input: job.input.map(|input| texts.keep(input)),
+            outcome,
+        })
+    }
+
+    fn keep(&self, outcome: Outcome<JsString>) -> Outcome {
+        match outcome {
+            Outcome::Done(output) => Outcome::Done(self.texts.borrow_mut().keep(output)),
+            Outcome::Invalid(why) => Outcome::Invalid(why),
+            Outcome::Failed(why) => Outcome::Failed(why),
+            Outcome::Released => Outcome::Released,
+        }
+    }
+
+    fn report(&self, report: message::Report<Js>) -> Report {
+        let ended = |ended: message::Ended<Js>| Ended {
+            key: ended.key,
+            outcome: self.keep(ended.outcome),
+            ms: ended.ms,
+            fatal: ended.fatal,
+        };
+        let checkpoint = report.checkpoint.map(|(key, state)| {
             self.states.borrow_mut().insert(key, state);
-            Some(key)
+            key
         });
         Report {
-            started: small(message, "started"),
-            progress,
-            results,
+            started: report.started,
+            progress: report.progress,
+            results: report.results.into_iter().map(ended).collect(),
             checkpoint,
         }
     }

@@ -1,7 +1,7 @@
 // What goes into shell.js, which `npm run shell` makes.
 
 export * from "./face.js";
-export * from "./tower.js";
+export * from "./signals.js";
 export * from "./nested.js";
 export * from "./storage.js";
 export * from "./client.js";

@@ -4,24 +4,25 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`client`] | `init`, `load` and what stands behind the class `Client` |
-//! | [`compute`] | what a compute worker asks of the rules |
+//! | [`compute`] | the compute worker |
 //! | [`error`] | faults as real JavaScript errors |
 //! | [`face`] | the bridge to `face.js`, and the doors by which JavaScript reaches what is here |
 //! | [`hub`] | the hub worker |
 //! | [`http`] | one exchange over `fetch` |
 //! | [`json`] | JavaScript values as wire types and back |
+//! | [`message`] | the messages between the hub and a compute worker, as JavaScript objects |
 //! | [`object`] | plain objects, made and read field by field |
 //! | [`options`] | reading the arguments that JavaScript gave |
 //! | [`settings`] | what volunteer and owner ask for, read and written |
+//! | [`signals`] | out-of-band signals to a worker whose event loop is blocked |
 //! | [`status`] | the status, written |
-//! | [`tower`] | what the hub says to a busy worker |
 //! | [`turn`] | one call at a time |
 //! | [`volunteer`] | what stands behind the class `Volunteer` |
 //! | [`wire`] | what the rules say as requests and stored things, and back |
 //! | [`work`] | `work`, which makes a worker a hub or a compute worker |
 //! | `face.js` | the error classes, and the answer to a call before the wasm is loaded |
 //! | `client.js` | the class `Client` |
-//! | `work.js`, `compute.js`, `tower.js` | the worker's own thread: what the owner has written is called there |
+//! | `work.js`, `compute.js`, `signals.js` | the worker's own thread: what the owner has written is called there |
 //! | `volunteer.js` | the class `Volunteer`, and what it calls of the browser |
 //! | `storage.js` | what a browser keeps between visits |
 //! | `shell.js` | all these scripts in one, made by `npm run shell` |
@@ -33,11 +34,12 @@ mod face;
 mod http;
 mod hub;
 mod json;
+mod message;
 mod object;
 mod options;
 mod settings;
+pub mod signals;
 mod status;
-pub mod tower;
 mod turn;
 pub mod volunteer;
 mod wire;

@@ -96,6 +96,12 @@ impl Value for &JsValue {
     }
 }
 
+impl Value for &JsString {
+    fn put(self, of: &JsValue, name: &str) {
+        set_value(of, name, self);
+    }
+}
+
 impl Value for &Array {
     fn put(self, of: &JsValue, name: &str) {
         set_value(of, name, self);

@@ -115,7 +115,12 @@ const LONGEST_LEASE_S: f64 = u32::MAX as f64;
 
 /// A token or a lease. A tracker's have a fraction of this.
 fn secret(of: &JsValue, name: &str) -> Option<String> {
-    text(of, name).filter(|secret| (1..=256).contains(&secret.len()))
+    text(of, name).filter(|secret| is_secret(secret))
+}
+
+/// Whether this can be a token or a lease.
+pub(super) fn is_secret(text: &str) -> bool {
+    (1..=256).contains(&text.len())
 }
 
 fn hello(json: &JsValue) -> Option<Hello> {

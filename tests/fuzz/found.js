@@ -71,9 +71,9 @@ export const found = {
     for (const odd of [null, undefined, 7]) port.says(odd);
     const odd = { key: 7, data: "x" };
     for (const jobs of [null, [null], [odd]]) port.says({ t: "jobs", jobs });
-    port.says({ t: "pace", level: 10n });
-    port.says({ t: "pace", level: 10 });
-    port.says({ t: "tower", epochs: [null, 7] });
+    port.says({ t: "intensity", intensity: 10n });
+    port.says({ t: "intensity", intensity: 10 });
+    port.says({ t: "signals", slots: [null, 7] });
     const job = { key: 1, number: 1, attempt: 1, stage: "a", stageName: "CPU", data: "x" };
     port.says({ t: "jobs", project: "", jobs: [job] });
     await one.world.pass(1_000);

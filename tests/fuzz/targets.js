@@ -502,12 +502,16 @@ const results = [
   { key: 3, kind: "invalid", message: "no", ms: 5 },
   { key: 4, kind: "stopped", ms: 1 },
 ];
+const held = {
+  ...{ key: 1, number: 1, attempt: 1, ticket: "1-lease", lease: true, stage: "a" },
+  ...{ stageName: "CPU", data: "text" },
+};
 const fromCore = [
   { t: "up" },
   { t: "report", started: 1, progress: { key: 1, done: 1, total: 2, text: "x" }, results },
   { t: "report", checkpoint: { key: 1, state: [1] } },
   { t: "recalled", keys: [1, 2] },
-  { t: "met", task, over: [{ ...task, kind: "done", output: "x" }] },
+  { t: "met", running: held, ended: [{ job: held, outcome: { kind: "done", data: "x" } }] },
   { t: "broken", message: "no kernel" },
 ];
 const hello = {
@@ -641,9 +645,9 @@ const given = { key: 1, number: 7, attempt: 1, stage: "a", stageName: "CPU", dat
 const toCore = [
   { t: "jobs", project: "LAION-5B", jobs: [given, { ...given, key: 2 }] },
   { t: "recall" },
-  { t: "pace", level: 5, said: false },
-  { t: "tower", epochs: [["blob:x", "blob:x", "blob:x", "blob:x", "blob:x"]] },
-  { t: "stop", key: 1, said: true },
+  { t: "intensity", intensity: 5 },
+  { t: "signals", slots: [["blob:x", "blob:x", "blob:x", "blob:x", "blob:x"]] },
+  { t: "stop", key: 1, signalled: true },
 ];
 
 /** Anything that a hub, and the owner's own handler, may do to a compute worker. */
@@ -702,7 +706,7 @@ async function compute(one) {
     await steps[choices.below(steps.length)]();
   await world.pass(1000);
   tell({ dc: 1, t: "compute", core: 0, port: (port = new Port()) });
-  port.says({ t: "pace", level: 10 });
+  port.says({ t: "intensity", intensity: 10 });
   port.says({ t: "jobs", project: "", jobs: [{ ...given, key: 99, data: "good" }] });
   const reported = () =>
     port.said.flatMap(({ results }) => results ?? []).find(({ key }) => key === 99);
