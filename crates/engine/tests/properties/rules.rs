@@ -49,14 +49,14 @@ fn settings() -> impl Strategy<Value = Settings> {
 proptest! {
     #![proptest_config(cases(300))]
 
-    /// A core's course: jobs begin, stops come by message and by tower in either order, handlers
+    /// A core's course: jobs begin, stops come by a message and by a signal in either order, handlers
     /// return, throw or flag at any moment.
     #[test]
     fn what_was_aborted_is_never_handed_in(
         events in prop::collection::vec((0_u8..4, any::<bool>(), any::<bool>()), 1..60),
     ) {
         let mut stops = Stops::default();
-        // Whether the running job was aborted, and whether its tower's word is still to come.
+        // Whether the running job was aborted, and whether its signal is still to come.
         let (mut aborted, mut pending) = (false, 0_u32);
         for (what, flagged, threw) in events {
             match what {
@@ -70,7 +70,7 @@ proptest! {
                     prop_assert!(!stops.by_signal(), "the second word stops nothing");
                 }
                 2 => {
-                    // By tower first; its message follows at once.
+                    // By a signal first; its message follows at once.
                     if pending == 0 {
                         aborted |= stops.by_signal();
                         stops.by_message();
