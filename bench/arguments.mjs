@@ -27,7 +27,7 @@ export function readArguments(args, { usage, lists, numbers, switches = [], quic
       wanted[name] = rest.shift().split(",");
     else if (flag !== name && Object.hasOwn(numbers, name) && Number(rest[0]) > 0)
       wanted[name] = Number(rest.shift());
-    else throw new Failure(`Not understood: ${[flag, ...rest].join(" ")}`, { remedy: usage });
+    else throw new Failure(`Invalid option: ${[flag, ...rest].join(" ")}`, { remedy: usage });
   }
   return wanted;
 }

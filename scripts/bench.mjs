@@ -3,7 +3,7 @@
 import { Failure, isMain, runMain } from "./failure.mjs";
 import { endOnSignals } from "./process.mjs";
 
-/** What can be measured; each module says `usage` and does `main(args)`. */
+/** The modules of the benchmarks. Each exports its `usage` and `main(args)`. */
 const benchmarks = {
   client: "../bench/client.mjs",
   grown: "../bench/grown.mjs",
@@ -22,7 +22,7 @@ const usage = `npm run bench -- NAME [options]
   scale     how many requests a tracker gets of a million volunteers, on paper
   tracker   how many jobs a second the tracker hands out and takes back, on each store
 
-npm run bench -- NAME --help says what may be asked of it.`;
+npm run bench -- NAME --help lists the options of a benchmark.`;
 
 async function main([name, ...args]) {
   if (name === undefined || name === "--help") return console.log(usage);

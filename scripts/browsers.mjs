@@ -1,5 +1,5 @@
-// Browsers and the drivers that tests steer them with. Each function makes sure of one and
-// resolves to where it is. What this machine has comes first, then what can be installed.
+// Browsers and their WebDriver programs. Each `ensure` function finds one on this machine, or installs
+// it if it is missing, and resolves to its path.
 
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,14 +16,14 @@ import { major, versionIn } from "./version.mjs";
 const geckodriverVersion = "0.37.1";
 const debianChromium = ["chromium", "chromium-driver"];
 
-/** What Chromium is started with: it shall talk to nobody but the test, and start as root too. */
+/** Chromium's flags: no connections of its own, and no sandbox as root, where it would not start. */
 export function chromiumArgs(asRoot = isRoot()) {
   return [
     ...(asRoot ? ["--no-sandbox"] : []),
     "--disable-quic",
     "--disable-background-networking",
     "--disable-component-update",
-    // Where there is none to speak of, Chromium may wait for it for ever.
+    // On machines without a usable GPU Chromium may hang while it initialises it.
     "--disable-gpu",
   ];
 }
@@ -46,14 +46,14 @@ function chromiumPlaces(env) {
   ];
 }
 
-/** All that could be a Chromium here, the likeliest first; DISTCOMPUTE_CHROMIUM overrides. */
+/** Possible paths of Chromium, in order of preference. DISTCOMPUTE_CHROMIUM overrides them. */
 export function chromiumCandidates(env = process.env) {
   if (env.DISTCOMPUTE_CHROMIUM) return [env.DISTCOMPUTE_CHROMIUM];
   const named = chromiumNames.map((name) => which(name, env)).filter(Boolean);
   return [...new Set([...named, ...chromiumPlaces(env).filter((file) => existsSync(file))])];
 }
 
-/** All that could be a chromedriver here; CHROMEDRIVER overrides. */
+/** Possible paths of chromedriver, in order of preference. CHROMEDRIVER overrides them. */
 export function chromedriverCandidates(env = process.env) {
   if (env.CHROMEDRIVER) return [env.CHROMEDRIVER];
   const named = ["chromedriver", "chromium.chromedriver"].map((name) => which(name, env));
@@ -61,7 +61,7 @@ export function chromedriverCandidates(env = process.env) {
   return [...new Set([...named.filter(Boolean), ...places.filter((file) => existsSync(file))])];
 }
 
-/** Chrome on Windows opens a window instead of saying its version; its file knows it too. */
+/** On Windows `chrome --version` opens a window, so the version is read from the file's properties. */
 async function browserVersion(file) {
   if (process.platform !== "win32") return versionIn(await answer(file, ["--version"]));
   const question = `(Get-Item -LiteralPath '${file}').VersionInfo.ProductVersion`;
@@ -88,7 +88,7 @@ export function matchingPair(browsers, drivers) {
   return undefined;
 }
 
-/** Where Playwright keeps the Chromium that it downloads, or undefined if it has none. */
+/** Resolves to the path of the Chromium that Playwright has downloaded, or undefined. */
 async function playwrightChromium() {
   const module = join(root, "node_modules", "playwright-core", "index.mjs");
   const { chromium } = await import(pathToFileURL(module).href);
@@ -96,7 +96,7 @@ async function playwrightChromium() {
   return file && existsSync(file) ? file : undefined;
 }
 
-/** A Chromium for the tests that Playwright steers. */
+/** Makes sure of a Chromium for the tests that use Playwright. */
 export async function ensureChromium() {
   const found = await findChromium();
   if (found) return found;
@@ -105,7 +105,10 @@ export async function ensureChromium() {
   else await downloadChromium(why);
   const installed = await findChromium();
   if (installed) return installed;
-  throw new Failure("There is still no Chromium that can be run.", { why, remedy: anyChromium });
+  throw new Failure("No working Chromium was found, even after installing one.", {
+    why,
+    remedy: anyChromium,
+  });
 }
 
 const anyChromium =
@@ -123,7 +126,7 @@ async function downloadChromium(why) {
   );
 }
 
-/** A Chromium and the chromedriver that fits it, for the tests that run inside wasm. */
+/** Makes sure of a Chromium and a chromedriver of the same version, for the wasm tests. */
 export async function ensureChromedriver() {
   const found = await findPair();
   if (found) return found;
@@ -164,7 +167,7 @@ export async function ensureFirefox() {
   return find() ?? (await installed(["firefox-esr"], why, find));
 }
 
-/** WebKit's driver, the small browser that it steers, and a screen for it where there is none. */
+/** Makes sure of WebKit's driver, its MiniBrowser, and Xvfb as a display for it. */
 export async function ensureWebKit() {
   const find = () => {
     const found = {
@@ -182,13 +185,13 @@ async function installed(packages, why, find) {
   await aptInstall(packages, why);
   const found = find();
   if (found) return found;
-  throw new Failure(`${packages.join(", ")} was installed, but cannot be found.`, {
+  throw new Failure(`${packages.join(", ")} was installed, but its programs cannot be found.`, {
     why,
     remedy: aptRemedy(packages),
   });
 }
 
-/** MiniBrowser is not on PATH: it lies in the library's own folder, which names the processor. */
+/** MiniBrowser is not on PATH but in the library's folder, whose name depends on the architecture. */
 function miniBrowser() {
   const lib = "/usr/lib";
   const folders = ["libexec", ...(existsSync(lib) ? readdirSync(lib) : [])];
@@ -200,7 +203,7 @@ function miniBrowser() {
     .find((file) => existsSync(file));
 }
 
-/** Writes what the wasm test runner shall ask a driver for, and resolves to the file's name. */
+/** Writes the WebDriver capabilities for the wasm test runner, and returns the path of the file. */
 export function writeCapabilities(name, capabilities) {
   const folder = join(root, "target", "webdriver");
   mkdirSync(folder, { recursive: true });

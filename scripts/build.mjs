@@ -1,5 +1,5 @@
-// `npm run build`: the npm package, the sample's kernel and the tracker. Cargo decides what is
-// fresh; optimising the wasm takes a while each time, so the packages carry a stamp of their inputs.
+// `npm run build`: the npm package, the sample's kernel and the tracker. Cargo rebuilds only what has
+// changed. wasm-opt does not, so a stamp records the hash of the inputs of each package.
 
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
@@ -14,7 +14,7 @@ import { hashOf, isStamped, writeStamp } from "./stamp.mjs";
 import { ensureBuildTools, ensureWasmOpt } from "./tools.mjs";
 import { makeWasmPackage } from "./wasm-package.mjs";
 
-/** The scripts that say how a package is made. */
+/** The scripts that make a package, which belong to its inputs. */
 const makers = ["build", "npm-package", "wasm-package"].map((name) => `scripts/${name}.mjs`);
 
 export const targets = ["web", "bundler", "nodejs"];
@@ -29,7 +29,7 @@ Builds the npm package into pkg/, the sample's kernel and the tracker.
 
 const published = join(root, "pkg");
 
-/** The package that is published. Resolves to its folder. */
+/** Builds the npm package. Resolves to its folder. */
 export async function buildPackage({ target = "web", outDir = published } = {}) {
   const folder = await wasmPackage({
     what: `the npm package (${target})`,
@@ -44,7 +44,7 @@ export async function buildPackage({ target = "web", outDir = published } = {}) 
   return folder;
 }
 
-/** The sample's kernel, which the volunteer page's workers import. Resolves to its folder. */
+/** Builds the sample's kernel, which the workers of the volunteer page import. Resolves to its folder. */
 export function buildKernel() {
   return wasmPackage({
     what: "the sample's kernel",
@@ -76,10 +76,10 @@ function filesIn(folder, names) {
 
 async function wasmPackage({ what, crate, target, outDir, inputs, about, finish }) {
   const hash = await inputHash([...inputs, ...makers, "package-lock.json"], [target]);
-  // Beside the folder: that is emptied, and npm would pack the stamp.
+  // Not inside the package's folder, which is emptied by each build and packed by npm.
   const stamp = join(root, "target", "stamps", relative(root, outDir).replaceAll(/\W+/g, "-"));
   if (isStamped(stamp, hash) && existsSync(join(outDir, "package.json"))) return outDir;
-  // Not what an interrupted build left behind.
+  // An interrupted build must not leave the old stamp behind.
   rmSync(stamp, { force: true });
   await progress({ what: `building ${what}`, about }, (note) =>
     makeWasmPackage({ crate, target, outDir, onLine: cargoNotes(note) }),
@@ -103,8 +103,8 @@ async function inputHash(inputs, words) {
 }
 
 /**
- * Builds programs of the workspace and resolves to where they are, by name. Cargo itself says
- * where: CARGO_TARGET_DIR and configuration files may move them.
+ * Builds programs of the workspace and resolves to their paths by name. The paths come from Cargo's
+ * output, because CARGO_TARGET_DIR and configuration files can change them.
  *
  * @param {{ what: string, args: string[], about?: string }} wanted
  * @returns {Promise<Record<string, string>>}
@@ -121,7 +121,7 @@ export function buildPrograms({ what, args, about }) {
   });
 }
 
-/** The programs that cargo's JSON messages name. */
+/** Returns the paths of the programs that Cargo's JSON messages name, by name. */
 export function executables(messages) {
   const found = messages
     .split("\n")
@@ -131,7 +131,7 @@ export function executables(messages) {
   return Object.fromEntries(found);
 }
 
-/** The tracker, and the program that makes the sample's jobs; both at full speed. */
+/** Builds the tracker, and the program that makes the sample's jobs. */
 export function buildTracker() {
   return buildPrograms({
     what: "the tracker",
@@ -140,10 +140,10 @@ export function buildTracker() {
   });
 }
 
-/** What is for bundlers and the like: the same again, with the wasm as text. */
+/** Files that only bundlers use; they contain the wasm once more, as text. */
 const embedded = /^(index|wasm)\.js$/;
 
-/** What a browser has to download of a page without a bundler: as it is, and as servers compress it. */
+/** The size of what a page without a bundler downloads, uncompressed and as servers compress it. */
 export function packageSizes(folder) {
   const names = filesIn(folder, /\.(wasm|js)$/).filter((file) => !embedded.test(basename(file)));
   if (!names.some((name) => name.endsWith(".wasm"))) {
@@ -171,7 +171,7 @@ export function readArguments(args) {
     if (flag === "--help") options.help = true;
     else if (flag === "--target" && targets.includes(rest[0])) options.target = rest.shift();
     else if (flag === "--out-dir" && rest[0]) options.outDir = resolve(rest.shift());
-    else throw new Failure(`Not understood: ${[flag, ...rest].join(" ")}`, { remedy: usage });
+    else throw new Failure(`Invalid option: ${[flag, ...rest].join(" ")}`, { remedy: usage });
   }
   return options;
 }

@@ -1,4 +1,5 @@
-// `npm run check`: what can be said about the code without running it. Each check counts as one.
+// `npm run check`: formatting, linting, types, documentation and dependencies. Each check counts as
+// one test.
 
 import { join } from "node:path";
 
@@ -36,7 +37,7 @@ const checks = [
     name: "check:clippy",
     what: "clippy finds nothing in the workspace",
     needs: rust,
-    // The tests on PostgreSQL are built only where they are named.
+    // Cargo skips the tests on PostgreSQL unless they are named, because they need a server.
     command: [
       ...["cargo", "clippy", "--workspace", "--all-targets", "--test", "postgres"],
       ...denyWarnings,
@@ -66,15 +67,15 @@ const checks = [
   },
   {
     name: "check:types",
-    what: "the types of the page's scripts agree, also with the package and the kernel",
+    what: "the types of the page's scripts match each other, the package and the kernel",
     needs: [ensureBuildTools],
-    // They import both by their addresses, and the types of both are generated.
+    // The scripts import both packages, whose types are generated.
     first: [buildPackage, buildKernel],
     command: [process.execPath, tsc, "--project", join("www", "tsconfig.json")],
   },
   {
     name: "check:types:package",
-    what: "the package's types take what its documentation promises, and refuse the rest",
+    what: "the package's types accept what its documentation promises, and reject other uses",
     needs: [ensureBuildTools],
     first: [buildPackage],
     command: [process.execPath, tsc, "--project", join("tests", "types", "tsconfig.json")],
@@ -86,7 +87,7 @@ export const checkSteps = [
   ...checks.map((check) => ({ ...check, run: () => runCheck(check) })),
   {
     name: "check:deny",
-    what: "dependencies have licences, sources and versions as deny.toml wants them, and no advisory",
+    what: "dependencies have the licences, sources and versions of deny.toml, and no advisories",
     needs: [ensureRust, ensureCargoDeny],
     run: checkDependencies,
   },
@@ -108,10 +109,10 @@ async function checkDependencies() {
   const first = await runCheck(rules);
   const advisories = { name, what: "advisories", command: [...deny, "advisories"] };
   const second = await runCheck(advisories);
-  // Neither passed nor failed: a machine without a way to GitHub cannot know.
+  // Without access to GitHub the result is unknown, so the check counts neither as passed nor failed.
   if (second.failed > 0 && cannotFetchAdvisories(second.output)) {
     console.log(
-      "   advisories were NOT looked at: their database cannot be fetched from GitHub here",
+      "   advisories were NOT checked: the advisory database could not be fetched from GitHub",
     );
     return first;
   }

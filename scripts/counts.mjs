@@ -1,5 +1,5 @@
-// How many tests passed, failed and were skipped, read from what test runners print.
-// One function a runner; each takes the whole output.
+// Parses the numbers of passed, failed and skipped tests from the output of test runners. There is one
+// function for each runner, which takes the whole output.
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
@@ -12,7 +12,7 @@ export function sum(list) {
   return total;
 }
 
-/** Cargo's tests, native or in a browser: one line a test program. */
+/** Cargo's tests, native or in a browser, which print one line for each test program. */
 export function libtest(output) {
   const line = /^test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored/gm;
   return sum(
@@ -24,22 +24,22 @@ export function libtest(output) {
   );
 }
 
-/** The simulation: each world counts. */
+/** The simulation, in which each scenario counts as one test. */
 export function worlds(output) {
   const found = /^(\d+) passed; (\d+) failed$/m.exec(output) ?? [];
   return { passed: Number(found[1] ?? 0), failed: Number(found[2] ?? 0), skipped: 0 };
 }
 
-/** Node's runner, in its `spec` or its `tap` form. */
+/** Node's test runner, with its `spec` or its `tap` reporter. */
 export function nodeTest(output) {
   const count = (name) => {
     const found = [...output.matchAll(new RegExp(`^(?:ℹ|#) ${name} (\\d+)$`, "gm"))];
     return found.reduce((all, [, number]) => all + Number(number), 0);
   };
-  // A test that was cancelled did not show what it should.
+  // A cancelled test counts as failed.
   const failed = count("fail") + count("cancelled");
   const skipped = count("skipped") + count("todo");
-  // A file in which no test stands is reported as a test that passed, under the file's name.
+  // Node reports a file without tests as one passed test with the name of the file.
   const empty = [...output.matchAll(/^(?:✔|ok \d+ -) (\S*\.test\.mjs)(?: \(|$)/gm)].length;
   return { passed: count("pass") - empty, failed: failed + empty, skipped };
 }
@@ -59,17 +59,17 @@ export function python(output) {
 
 function unittest(output, ran) {
   const summary = /^(?:OK|FAILED) \((.*)\)$/m.exec(output)?.[1] ?? "";
-  // `failures` also ends `expected failures`, hence the word's beginning.
+  // The pattern is anchored, because "expected failures" ends with "failures" too.
   const count = (name) => Number(new RegExp(`(?:^|, )${name}=(\\d+)`).exec(summary)?.[1] ?? 0);
   const failed = count("failures") + count("errors") + count("unexpected successes");
   const skipped = count("skipped");
-  // A fault in a module's or class's setup is an error without a test of its own.
+  // An error in the setup of a module or class is counted although no test ran for it.
   return { passed: Math.max(0, ran - failed - skipped), failed, skipped };
 }
 
 /**
- * What a step counts for: a runner that failed without saying so, and one that ran nothing, are
- * one failure.
+ * Adds one failure if the runner's exit code reports a failure that its output does not, or if no test
+ * ran at all.
  *
  * @param {Counts} counts
  * @param {number} code the runner's exit code
@@ -81,7 +81,7 @@ export function judged(counts, code) {
   return unexplained || ran === 0 ? { ...counts, failed: counts.failed + 1 } : counts;
 }
 
-/** Whether cargo-deny could not get the database of advisories, so that it says nothing of them. */
+/** Whether cargo-deny could not fetch the advisory database, so that it has checked no advisories. */
 export function cannotFetchAdvisories(output) {
   return /failed to fetch advisory database/.test(output);
 }

@@ -1,5 +1,5 @@
-// Installing what only the operating system can provide, where that is possible without asking
-// anybody: on Debian and its relatives, as root.
+// Installs packages of the operating system where that is possible without a prompt: on Debian and
+// its derivatives, as root.
 
 import { existsSync } from "node:fs";
 
@@ -12,17 +12,17 @@ export function isRoot() {
   return process.getuid?.() === 0;
 }
 
-/** Whether `apt-get install` is there and allowed. */
+/** Whether `apt-get install` exists and may be used. */
 export function canInstall() {
   return isRoot() && existsSync("/etc/debian_version") && which("apt-get") !== undefined;
 }
 
-/** The command that a person would type for it. */
+/** The command with which a person would install the packages. */
 export function aptRemedy(packages) {
   return `on Debian or Ubuntu: sudo apt-get install ${packages.join(" ")}`;
 }
 
-/** PATHs whose package list was brought up to date; once in a run is enough. */
+/** The PATHs with which `apt-get update` has run already; once per run is enough. */
 const updated = new Set();
 
 /**
@@ -30,7 +30,7 @@ const updated = new Set();
  *
  * @param {string[]} packages
  * @param {string} why
- * @param {{ allowed?: boolean, env?: object }} [machine] another than this one, in tests
+ * @param {{ allowed?: boolean, env?: object }} [machine] replaced in tests
  */
 export async function aptInstall(packages, why, { allowed = canInstall(), env } = {}) {
   const remedy = aptRemedy(packages);
@@ -40,7 +40,7 @@ export async function aptInstall(packages, why, { allowed = canInstall(), env } 
   const what = `installing ${packages.join(" ")}`;
   await progress({ what, why, about: "1 minute" }, async (note) => {
     const options = {
-      // It would ask questions otherwise, and wait for answers.
+      // Without this, packages may prompt for answers.
       env: { ...(env ?? process.env), DEBIAN_FRONTEND: "noninteractive" },
       onLine: (line) => /^(Get|Unpacking|Setting up)/.test(line) && note(line),
       why,

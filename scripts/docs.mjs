@@ -1,5 +1,5 @@
-// `npm run docs`: the API reference as HTML, of the npm package by TypeDoc from its types, and of the
-// crates by rustdoc. Both fail on broken links, and TypeDoc on exported members without a description.
+// `npm run docs`: the API reference as HTML. TypeDoc generates that of the npm package from its types,
+// rustdoc that of the crates. Both fail on broken links, and TypeDoc also on undocumented members.
 
 import {
   copyFileSync,
@@ -23,12 +23,12 @@ import { stalePackages } from "./version.mjs";
 
 const usage = `npm run docs
 
-Makes the API reference: of the npm package in target/docs/, of the crates in target/doc/.`;
+Generates the API reference: of the npm package in target/docs/, of the crates in target/doc/.`;
 
 const described = join(root, "scripts", "reference");
 const installed = join(toolsDir, "typedoc");
 
-/** TypeDoc, with the TypeScript that it needs, apart from the packages of the repository. */
+/** Makes sure of TypeDoc, installed apart from the repository's packages with its own TypeScript. */
 export async function ensureTypedoc() {
   const lock = readFileSync(join(described, "package-lock.json"), "utf8");
   const found = join(installed, "node_modules", ".package-lock.json");
@@ -40,14 +40,14 @@ export async function ensureTypedoc() {
   for (const file of ["package.json", "package-lock.json"]) {
     copyFileSync(join(described, file), join(installed, file));
   }
-  const why = "It makes the API reference of the npm package.";
+  const why = "It generates the API reference of the npm package.";
   const remedy = `npm ci, in ${relative(root, installed)}`;
   const [npm, ...first] = npmCommand();
   await progress({ what: "installing TypeDoc", why, about: "10 s" }, () =>
     must(npm, [...first, "ci", "--no-audit", "--no-fund"], { cwd: installed, why, remedy }),
   );
   if (!isFresh()) {
-    throw new Failure("TypeDoc is still not that of scripts/reference/package-lock.json.", {
+    throw new Failure("npm did not install the TypeDoc of scripts/reference/package-lock.json.", {
       why,
       remedy,
     });
@@ -56,14 +56,15 @@ export async function ensureTypedoc() {
 }
 
 /**
- * The reference of a declaration file. Rejects with TypeDoc's warnings.
+ * Generates the reference of a declaration file. Rejects if TypeDoc has warnings.
  *
- * @param {{ types: string, out: string, options?: string }} wanted `types`: the file; `out`: the folder,
- *   in which `reference.json` has the same for programs; `options`: TypeDoc's
+ * @param {{ types: string, out: string, options?: string }} wanted `types` is the declaration file;
+ *   `out` the folder for the HTML, and for the same as JSON in `reference.json`; `options` the path of
+ *   TypeDoc's options
  */
 export async function makeReference({ types, out, options = join(described, "typedoc.jsonc") }) {
   const typedoc = await ensureTypedoc();
-  // TypeDoc reads what a tsconfig names, and that stands in a file.
+  // TypeDoc reads its input from a tsconfig, which has to be a file.
   const folder = mkdtempSync(join(tmpdir(), "distcompute-reference-"));
   try {
     const tsconfig = join(folder, "tsconfig.json");
@@ -76,7 +77,7 @@ export async function makeReference({ types, out, options = join(described, "typ
       cwd: root,
       env: toolEnv({ NO_COLOR: "1" }),
       why: "The reference describes everything that the package exports.",
-      remedy: "describe what the warnings name where it is declared, and mend the links",
+      remedy: "document the members that the warnings name, and fix the links",
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -84,7 +85,7 @@ export async function makeReference({ types, out, options = join(described, "typ
   return out;
 }
 
-/** The reference of the crates. */
+/** Generates the reference of the crates. */
 async function documentCrates() {
   const args = ["doc", "--workspace", "--no-deps"];
   await progress({ what: "documenting the crates", about: "2 minutes the first time" }, (note) =>
@@ -99,13 +100,13 @@ async function documentCrates() {
 async function main(args) {
   if (args.length > 0) {
     if (args.length === 1 && args[0] === "--help") return console.log(usage);
-    throw new Failure(`Not understood: ${args.join(" ")}`, { remedy: usage });
+    throw new Failure(`Invalid option: ${args.join(" ")}`, { remedy: usage });
   }
   endOnSignals();
   await ensureBuildTools();
   const types = join(await buildPackage(), "index.d.ts");
   const out = join(root, "target", "docs");
-  await progress({ what: "making the API reference" }, () => makeReference({ types, out }));
+  await progress({ what: "generating the API reference" }, () => makeReference({ types, out }));
   await documentCrates();
   console.log(`the npm package: ${relative(root, join(out, "index.html"))}`);
   console.log(`the crates:      ${join("target", "doc", "distcompute_tracker", "index.html")}`);

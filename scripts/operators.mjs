@@ -1,13 +1,13 @@
-// What a tracker is operated with, for the tests of the operator's guide: proxies, Prometheus' own
-// tool and a few small programs, from the operating system.
+// The programs of the operator's guide, for its tests: reverse proxies, Prometheus' promtool and a few
+// small programs, as packages of the operating system.
 
 import { aptInstall, aptRemedy, canInstall } from "./debian.mjs";
 import { Failure } from "./failure.mjs";
 import { toolEnv, which } from "./places.mjs";
 
-const why = "The operator's guide is tested with the programs that it speaks of.";
+const why = "The operator's guide is tested with the programs that it mentions.";
 
-/** The programs, and Debian's packages of them. */
+/** The Debian package of each program. */
 const programs = {
   nginx: "nginx-light",
   caddy: "caddy",
@@ -20,20 +20,20 @@ const programs = {
   faketime: "faketime",
 };
 
-/** Debian keeps those that are for administrators out of the PATH of others. */
+/** The environment with sbin in PATH, where Debian puts programs for administrators. */
 export function operatorEnv(extra = {}) {
   const { PATH, ...env } = toolEnv(extra);
   return { ...env, PATH: `${PATH}:/usr/sbin:/sbin` };
 }
 
-/** Makes sure of all of them. */
+/** Makes sure that all programs are installed. */
 export async function ensureOperatorTools() {
   const missing = () =>
     Object.entries(programs)
       .filter(([program]) => !which(program, operatorEnv()))
       .map(([, name]) => name);
   if (missing().length > 0 && canInstall()) {
-    // Debian's packages start their servers, where there is an init that does so: on level 1 not.
+    // Debian's packages would start their servers; runlevel 1 prevents that.
     await aptInstall(missing(), why, { env: { ...process.env, RUNLEVEL: "1" } });
   }
   const packages = missing();

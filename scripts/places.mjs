@@ -1,5 +1,5 @@
-// Where things are: the folders of this repository, and the PATH with which its tools are called.
-// Nothing here runs a program or changes a file.
+// The folders of this repository, and the environment for its tools. Nothing here runs a program or
+// changes a file.
 
 import { existsSync, statSync } from "node:fs";
 import { homedir } from "node:os";
@@ -8,23 +8,23 @@ import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Tools that were made for this repository alone; deleting it makes the next run set them up again. */
+/** Tools that are installed for this repository only. If it is deleted, the next run restores it. */
 export const toolsDir = join(root, ".tools");
 
-/** What the programs of npm's packages are called by. */
+/** The programs of the npm packages. */
 export const npmBin = join(root, "node_modules", ".bin");
 
 const isWindows = process.platform === "win32";
 
-/** Windows calls it `Path`, and two entries that differ in case would both be handed on. */
+/** The name of PATH in `env`: Windows spells it `Path`, and must not get both spellings. */
 function pathKey(env) {
   return Object.keys(env).find((key) => key.toUpperCase() === "PATH") ?? "PATH";
 }
 
 /**
- * The environment for the programs that scripts call: our own tools come first, so that they win
- * over another version on PATH. Cargo's folder comes last, for a shell that was opened before
- * rustup was installed.
+ * The environment for the programs that scripts run. Our own tools come first, so that they take
+ * precedence over other versions on PATH. Cargo's folder comes last, for shells that were opened
+ * before rustup was installed.
  */
 export function toolEnv(extra = {}, env = process.env) {
   const key = pathKey(env);
@@ -33,7 +33,7 @@ export function toolEnv(extra = {}, env = process.env) {
   return { ...env, [key]: path, ...extra };
 }
 
-/** The file that `name` would start, or undefined. */
+/** The path of the program that `name` would start, or undefined. */
 export function which(name, env = toolEnv()) {
   const folders = (env[pathKey(env)] ?? "").split(delimiter).filter(Boolean);
   const endings = isWindows ? (env.PATHEXT ?? ".EXE;.CMD;.BAT;.COM").split(";") : [""];
@@ -53,8 +53,7 @@ function isProgram(file) {
 }
 
 /**
- * The arguments that start npm by way of Node: on Windows npm is a `.cmd`, which cannot be started
- * without a shell.
+ * The command that runs npm through Node. On Windows npm itself is a `.cmd`, which needs a shell.
  */
 export function npmCommand(env = process.env) {
   const beside = dirname(process.execPath);

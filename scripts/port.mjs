@@ -6,7 +6,7 @@ import { Failure } from "./failure.mjs";
 
 const tries = 100;
 
-/** Whether a server could listen there now. */
+/** Whether a server could listen on this port now. */
 export function isFree(port, host) {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -22,13 +22,13 @@ export function isFree(port, host) {
   });
 }
 
-/** `wanted` if it is free, else the next one that is; 0 stays 0 and lets the system choose. */
+/** Returns the first free port from `wanted` on. 0 stays 0, which lets the system choose. */
 export async function freePort(wanted, host, free = isFree) {
   if (wanted === 0) return 0;
   for (let port = wanted; port < wanted + tries && port <= 65_535; port++) {
     if (await free(port, host)) return port;
   }
-  throw new Failure(`No port from ${wanted} on is free.`, {
+  throw new Failure(`There is no free port from ${wanted} on.`, {
     why: "The tracker listens on it.",
     remedy: "choose another: npm start -- --port 9000",
   });

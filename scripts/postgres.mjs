@@ -1,6 +1,6 @@
-// A PostgreSQL for tests and benchmarks: finds or installs it, makes a cluster that lives in a
-// temporary folder and listens on a free port of this machine alone, and takes it away again.
-// `node scripts/postgres.mjs` does so until Ctrl-C, for a person who wants to look inside.
+// A PostgreSQL for tests and benchmarks: finds or installs it, creates a cluster in a temporary folder
+// which listens on a free port of the loopback interface, and deletes it afterwards.
+// `node scripts/postgres.mjs` runs one until Ctrl-C, for manual experiments.
 
 import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,16 +18,16 @@ const remedy =
   `${aptRemedy(packages)}; elsewhere install PostgreSQL 14 or later and put its initdb on PATH, ` +
   "or name the folder of its programs in the environment variable DISTCOMPUTE_POSTGRES_BIN";
 
-/** PostgreSQL refuses to run as root; this is whom Debian's package makes for it. */
+/** The user that Debian's package creates; PostgreSQL refuses to run as root. */
 const owner = "postgres";
 
-/** The ports that are tried, from here on: none that a PostgreSQL of this machine would have. */
+/** The first port that is tried, far from PostgreSQL's default. */
 const firstPort = 54_320;
 
-/** Debian keeps the programs out of PATH, one folder a version. */
+/** Debian installs the programs outside PATH, in one folder per version. */
 const debianFolder = "/usr/lib/postgresql";
 
-/** Where initdb and its companions could be, the likeliest first. */
+/** Possible folders of `initdb` and the other programs, in order of preference. */
 export function binCandidates(env = process.env, folder = debianFolder) {
   if (env.DISTCOMPUTE_POSTGRES_BIN) return [env.DISTCOMPUTE_POSTGRES_BIN];
   const versions = existsSync(folder) ? readdirSync(folder).sort((a, b) => b - a) : [];
@@ -40,7 +40,7 @@ export function binCandidates(env = process.env, folder = debianFolder) {
 
 const complete = (folder) => ["initdb", "postgres"].every((name) => existsSync(join(folder, name)));
 
-/** Makes sure of PostgreSQL and resolves to the folder of its programs. */
+/** Makes sure that PostgreSQL is installed, and resolves to the folder of its programs. */
 export async function ensurePostgres() {
   const find = () => binCandidates().find(complete);
   let found = find();
@@ -49,11 +49,11 @@ export async function ensurePostgres() {
     found = find();
   }
   if (found) return found;
-  throw new Failure("There is no PostgreSQL on this machine that can be found.", { why, remedy });
+  throw new Failure("PostgreSQL was not found on this machine.", { why, remedy });
 }
 
 /**
- * How a program is started so that PostgreSQL accepts it: as root, under another user's name.
+ * How to start PostgreSQL's programs: if this process is root, they run as another user.
  *
  * @returns {Promise<{ wrap: (program: string, args: string[]) => [string, string[]],
  *   own: (folder: string) => void }>}
@@ -75,9 +75,9 @@ export async function unprivileged() {
 }
 
 /**
- * A cluster of its own. `url` is that of an empty database; anybody on this machine may use it.
- * `halt` ends the server as a failing machine would (the data stays), `resume` starts it again on
- * the same port, `stop` takes all of it away.
+ * Starts a new cluster. `url` is the address of an empty database, which any user of this machine may
+ * use. `halt` ends the server without a shutdown, as a crash would; `resume` starts it again on the
+ * same port; `stop` ends it and deletes its data.
  *
  * @param {{ bin?: string, settings?: string[] }} [wanted] settings as `name=value`
  */
@@ -128,7 +128,7 @@ export async function startPostgres({ bin, settings = [] } = {}) {
 }
 
 /**
- * Calls `work` with a cluster that is there until it is done.
+ * Calls `work` with a cluster that is stopped when the returned promise settles.
  *
  * @template T
  * @param {string} bin

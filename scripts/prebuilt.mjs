@@ -1,7 +1,6 @@
-// Programs that their authors offer ready-made: which archive is the right one for this machine,
-// and how it gets into .tools/bin. Taken is only what comes over TLS from the tool's own release and
-// has the sum that the release publishes. Nothing depends on it: what cannot be had is compiled, and so
-// is a tool whose releases publish no sum (wasm-pack, geckodriver).
+// Downloads precompiled programs into .tools/bin: selects the archive for this machine, requires TLS,
+// and verifies the checksum that the release publishes. A tool that cannot be downloaded is compiled
+// instead, as are tools whose releases have no checksums (wasm-pack, geckodriver).
 
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -12,11 +11,11 @@ import { filesUnder } from "./stamp.mjs";
 import { must } from "./process.mjs";
 import { toolsDir } from "./places.mjs";
 
-/** A machine without a way to GitHub shall not wait long to learn that. */
+/** Short, because machines without access to GitHub wait for it. */
 const connectMs = 5_000;
 const downloadMs = 120_000;
 
-/** GitHub sends a download to another host of its own. */
+/** GitHub redirects downloads to another host. */
 const mostRedirects = 5;
 
 const releases = "https://github.com";
@@ -29,7 +28,7 @@ const triples = {
   "win32-x64": "x86_64-pc-windows-msvc",
 };
 
-/** Each tool's archive below the host that has the releases, and how the file of its sum ends. */
+/** The path of each tool's archive on the release host, and the suffix of its checksum file. */
 const archives = {
   "wasm-bindgen-cli": {
     path: (version, triple) =>
@@ -44,7 +43,7 @@ const archives = {
 };
 
 /**
- * Where a tool's archive and its sum are, or undefined if there are none for this machine.
+ * The paths of a tool's archive and its checksum, or undefined if there are none for this machine.
  *
  * @returns {{ archive: string, sum: string } | undefined}
  */
@@ -55,18 +54,18 @@ export function archivePaths(tool, version, machine = `${process.platform}-${pro
   return { archive, sum: archive + archives[tool].sum };
 }
 
-/** Hosts that did not answer: each is tried once in a run, not once a tool. */
+/** Hosts that did not answer, with the reason. Each host is tried only once per run. */
 const unreachable = new Map();
 
-/** Whether an address leads to this machine: tests have releases of their own. */
+/** Whether an address is on this machine, where tests serve their own releases without TLS. */
 function isLoopback(address) {
   const { hostname } = new URL(address);
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
 }
 
 /**
- * Puts a tool's programs into `into`. Resolves to `undefined` when that worked, and otherwise to
- * the reason in a few words, so that the caller can say why it goes on to compile.
+ * Installs a tool's programs into the folder `into`. Resolves to undefined on success, and otherwise
+ * to a short reason, so that the caller can explain why it compiles the tool.
  *
  * @param {{ tool: string, version: string, programs: string[], into?: string, base?: string }} what
  * @returns {Promise<string | undefined>}
@@ -86,7 +85,7 @@ export async function fetchPrebuilt({ tool, version, programs, into, base }) {
     const sum = publishedSum(String(await download(host, paths.sum)), name);
     const bytes = await download(host, paths.archive);
     if (createHash("sha256").update(bytes).digest("hex") !== sum) {
-      throw new Error(`${name} does not have the sum that its release publishes`);
+      throw new Error(`${name} does not have the checksum that its release publishes`);
     }
     const archive = join(folder, name);
     writeFileSync(archive, bytes);
@@ -100,11 +99,11 @@ export async function fetchPrebuilt({ tool, version, programs, into, base }) {
   }
 }
 
-/** The sum of a file as sha256sum writes it: with the file's name, or without. */
+/** Parses a checksum in the format of sha256sum, with or without the name of the file. */
 function publishedSum(text, name) {
   const [, sum, file] = /^([0-9a-f]{64})(?:\s+\*?(\S+))?$/i.exec(text.trim()) ?? [];
   if (!sum || (file && basename(file) !== name)) {
-    throw new Error(`the release publishes no sum of ${name} that can be read`);
+    throw new Error(`the release publishes no valid checksum of ${name}`);
   }
   return sum.toLowerCase();
 }
@@ -129,7 +128,7 @@ async function download(host, path) {
   try {
     return Buffer.from(await response.arrayBuffer());
   } catch {
-    throw new Error(`the download of ${url} broke off`);
+    throw new Error(`the download of ${url} was interrupted`);
   } finally {
     clearTimeout(timer);
   }
@@ -137,7 +136,7 @@ async function download(host, path) {
 
 class Insecure extends Error {}
 
-/** As `fetch`, which would also follow to an address without TLS. */
+/** Like `fetch`, but does not follow redirects to addresses without TLS. */
 async function follow(url, signal) {
   let at = url;
   for (let hop = 0; hop <= mostRedirects; hop++) {
@@ -149,10 +148,13 @@ async function follow(url, signal) {
     if (response.status < 300 || response.status >= 400 || !to) return response;
     at = new URL(to, at).href;
   }
-  throw new Insecure(`${url} leads on and on`);
+  throw new Insecure(`${url} has too many redirects`);
 }
 
-/** An archive for another C library or another processor unpacks well and does not run. */
+/**
+ * Installs the programs of an unpacked archive, after running each: an archive for another C library
+ * or processor would unpack without an error.
+ */
 async function install(folder, programs, version, into) {
   const files = filesUnder(folder);
   const ending = process.platform === "win32" ? ".exe" : "";

@@ -1,5 +1,5 @@
-// Running other programs: to their end with their output, or as servers that are ended later.
-// No shell is involved anywhere, so that quoting is the same on every system.
+// Runs other programs, either to their end or as servers that are stopped later. No shell is involved,
+// so that quoting is the same on every system.
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -9,15 +9,15 @@ import { root, toolEnv } from "./places.mjs";
 
 const isWindows = process.platform === "win32";
 
-/** What still runs. Whatever ends this script, it leaves no orphans behind. */
+/** The child processes that are running. They are killed when this process exits. */
 const children = new Set();
 process.on("exit", () => {
   for (const child of children) endGroup(child, "SIGKILL");
 });
 
 function spawnChild(command, args, { cwd = root, env = toolEnv(), stdio }) {
-  // A group of its own: Ctrl-C in a terminal goes to every process of the foreground group, and a
-  // server would hear it once from the terminal and once from the script that ends it.
+  // Each child gets its own process group. Otherwise Ctrl-C would signal it twice: once from the
+  // terminal, which signals the whole foreground group, and once from the script that stops it.
   const child = spawn(command, args, {
     cwd,
     env,
@@ -37,13 +37,13 @@ function endGroup(child, signal) {
     if (isWindows) child.kill(signal);
     else process.kill(-child.pid, signal);
   } catch {
-    // It ended in between.
+    // The process has exited in the meantime.
   }
 }
 
 /**
- * Ends everything that runs, then this process, when a person presses Ctrl-C during a build or a
- * test. `npm start` listens for itself once the tracker runs.
+ * Ends all child processes and then this one when a signal arrives, for example because of Ctrl-C
+ * during a build or a test. `npm start` has its own handler once the tracker is running.
  */
 export function endOnSignals() {
   const end = (signal) => {
@@ -55,12 +55,12 @@ export function endOnSignals() {
   return () => signals.forEach((signal) => process.off(signal, end));
 }
 
-// A test that is broken off shall leave no server behind either; Node's runner sends it a signal.
+// Node's test runner sends a signal to tests that it aborts; their servers must end too.
 if (process.env.NODE_TEST_CONTEXT) endOnSignals();
 
 /**
- * Runs a program to its end. Resolves whatever its exit code is; rejects only if it cannot be
- * started at all.
+ * Runs a program to its end. Resolves with any exit code, and rejects only if the program cannot be
+ * started.
  *
  * @param {string} command
  * @param {string[]} args
@@ -90,7 +90,7 @@ export function run(command, args, options = {}) {
     });
     child.once("close", (code) => {
       clearTimeout(timer);
-      // A signal has no exit code; any number but 0 says that it did not end well.
+      // A program that was ended by a signal has no exit code, and counts as failed.
       resolve({ code: code ?? 1, ...text });
     });
     if (input !== undefined) child.stdin.end(input);
@@ -103,14 +103,14 @@ function tooLong(child, text, timeoutMs) {
 }
 
 /**
- * Runs a program that must succeed, and resolves to what it wrote. `blame` is where it says what
- * went wrong, if standard output is data.
+ * Runs a program that must succeed, and resolves to its output. `blame` selects the stream with its
+ * error messages, for programs whose standard output is data.
  */
 export async function must(command, args, { why, remedy, blame = "output", ...options } = {}) {
   const result = await run(command, args, options);
   if (result.code !== 0) {
     const call = [command, ...args].join(" ");
-    throw new Failure(`This failed (exit code ${result.code}): ${call}`, {
+    throw new Failure(`This command failed with exit code ${result.code}: ${call}`, {
       why,
       remedy,
       output: result[blame],
@@ -119,7 +119,7 @@ export async function must(command, args, { why, remedy, blame = "output", ...op
   return result;
 }
 
-/** The first line that a program answers, or undefined if it cannot be run or fails. */
+/** The first line of a program's output, or undefined if it cannot be run or fails. */
 export async function answer(command, args, options = {}) {
   try {
     const { code, stdout } = await run(command, args, { timeoutMs: 60_000, ...options });
@@ -130,15 +130,16 @@ export async function answer(command, args, options = {}) {
 }
 
 /**
- * Starts a program that goes on running, and resolves when `ready` has found what it waits for in
- * a line of its output. If it ends before that, what it wrote is in the error.
+ * Starts a server, and resolves when `ready` returns something truthy for a line of its output, which
+ * becomes `found`. Rejects with the output if the program ends before that.
  *
- * @param {(line: string) => any} ready returns something truthy for the line that says it runs
- * @param {"stdout" | "stderr"} [says] where that line comes
- * @param {(line: string, from: "stdout" | "stderr") => void} [onLine] gets what comes after that
+ * @param {(line: string) => any} ready recognises the line that reports that the server is ready
+ * @param {"stdout" | "stderr"} [says] the stream with that line
+ * @param {(line: string, from: "stdout" | "stderr") => void} [onLine] receives the later lines
  * @param {"ignore" | "pipe"} [stdin] "pipe" for programs that end when their input ends
  * @returns {Promise<{ found: any, pid: number, exited: Promise<number>,
- *   stop: () => Promise<number>, kill: () => Promise<number> }>} `kill` does not ask
+ *   stop: () => Promise<number>, kill: () => Promise<number> }>} `stop` sends SIGTERM first, `kill`
+ *   sends SIGKILL
  */
 export function serve(
   command,
@@ -173,7 +174,7 @@ export function serve(
   });
 }
 
-/** Asks once, waits for as long as a server may take to finish its requests, then insists. */
+/** Sends SIGTERM, waits until the server has finished its requests, and sends SIGKILL if it has not. */
 async function stopChild(child, exited) {
   endGroup(child, "SIGTERM");
   const insist = setTimeout(() => endGroup(child, "SIGKILL"), 15_000);

@@ -1,9 +1,9 @@
-// Telling a person what is being done, why, and how long it has been going on.
-// In a terminal one line is rewritten; in a log a line every half minute shows that it is alive.
+// Reports what is being done, why, and for how long. A terminal gets one line that is rewritten, a log
+// file a new line every half minute.
 
 const everyMs = process.stderr.isTTY ? 1000 : 30_000;
 
-/** `95` seconds as people say it. */
+/** Formats a number of seconds, for example `95` as `1 min 35 s`. */
 export function duration(seconds) {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
@@ -16,7 +16,7 @@ export function secondsSince(since) {
 }
 
 /**
- * Does `work` under a heading. `work` gets a function that says how far it is.
+ * Runs `work` and reports its progress under a heading. `work` gets a function that sets the status.
  *
  * @template T
  * @param {{ what: string, why?: string, about?: string }} heading
@@ -56,7 +56,7 @@ function clear() {
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[2K");
 }
 
-/** A listener for cargo's lines that turns them into "37 crates compiled, now sqlx-core v0.9.0". */
+/** Returns a line listener that reports Cargo's output as "37 crates compiled, now sqlx-core v0.9.0". */
 export function cargoNotes(note) {
   let compiled = 0;
   return (line) => {

@@ -1,5 +1,5 @@
-// Python for the conformance tests: an environment of its own in .tools/python, so that nothing
-// is installed into the system's.
+// Python for the conformance tests, in virtual environments in .tools, so that nothing is installed
+// into the system's Python.
 
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { atLeast, versionIn } from "./version.mjs";
 
 const why = "The real Python client is run against the tracker to show that both agree.";
 
-/** What an environment holds: the folder in tests/ that says so, and the Python that it needs. */
+/** The environments: the folder in tests/ with the requirements, and the oldest Python they need. */
 const client = { tests: "python", least: "3.8.0", what: "the Python client" };
 const schemathesis = { tests: "schema", least: "3.11.0", what: "Schemathesis" };
 
@@ -24,10 +24,10 @@ function programIn(environment) {
     : join(environment, "bin", "python");
 }
 
-/** Resolves to a Python that has what tests/python/requirements.txt asks for. */
+/** Resolves to a Python with the packages of tests/python/requirements.txt. */
 export const ensurePython = () => ensureEnvironment(client);
 
-/** Resolves to a Python that has what tests/schema/requirements.txt asks for. */
+/** Resolves to a Python with the packages of tests/schema/requirements.txt. */
 export const ensureSchemathesis = () => ensureEnvironment(schemathesis);
 
 async function ensureEnvironment({ tests, least, what }) {
@@ -57,7 +57,7 @@ async function findPython(least) {
   return undefined;
 }
 
-/** Resolves to the command, a program and its first arguments, of a Python without any packages. */
+/** Resolves to the command of the system's Python: a program and its first arguments. */
 export async function ensureSystemPython(least = client.least) {
   return (await systemPython(least)).command;
 }
@@ -70,10 +70,10 @@ async function systemPython(least) {
   if (canInstall()) await aptInstall(packages, why);
   const installed = await findPython(least);
   if (installed) return installed;
-  throw new Failure(`There is no Python ${least} or later here.`, { why, remedy });
+  throw new Failure(`Python ${least} or later was not found.`, { why, remedy });
 }
 
-/** Debian has Python's `venv` in a package of its own, and without it this step fails. */
+/** Creates the environment. This fails on Debian without the package that contains `venv`. */
 async function makeEnvironment([program, ...first], folder) {
   const make = [...first, "-m", "venv", folder];
   const tried = await run(program, make);

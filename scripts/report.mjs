@@ -1,5 +1,5 @@
-// Running the steps of a test run one after the other and saying how they went. What the steps
-// need is set up first, so that nobody waits ten minutes to hear that a browser is missing. A step
+// Runs the steps of a test run one after the other and reports their results. Everything that the steps
+// need is set up first, so that a missing browser is reported at once and not after ten minutes. A step
 // that fails does not stop the next one, and the last line is always the total.
 
 import { Failure, failureText, lastLines, withoutNoise } from "./failure.mjs";
@@ -8,15 +8,15 @@ import { duration, secondsSince } from "./progress.mjs";
 
 /**
  * @typedef {import("./counts.mjs").Counts & { output?: string }} Outcome
- * @typedef {() => Promise<any>} Need makes sure of a tool, and resolves to what the step wants to
- *   know of it
+ * @typedef {() => Promise<any>} Need makes sure of a tool, and resolves to what the step needs, for
+ *   example its path
  * @typedef {{ name: string, what: string, needs: Need[],
  *   run: (of: (need: Need) => any) => Promise<Outcome> }} Step
  */
 
 /**
- * The steps that the words name, all of them if there are no words: `wasm:chromium` is one step,
- * `check` all those whose names begin with `check:`.
+ * Selects steps by name, or all if `words` is empty. `wasm:chromium` selects one step, `check` all
+ * whose names start with `check:`.
  *
  * @param {Step[]} steps
  * @param {string[]} words
@@ -25,22 +25,22 @@ export function chosen(steps, words) {
   const named = (word) => (step) => step.name === word || step.name.startsWith(`${word}:`);
   const unknown = words.find((word) => !steps.some(named(word)));
   if (unknown !== undefined) {
-    throw new Failure(`No step is called ${unknown}.`, {
+    throw new Failure(`There is no step called ${unknown}.`, {
       remedy: `choose from: ${steps.map(({ name }) => name).join(", ")}`,
     });
   }
   return steps.filter((step) => words.length === 0 || words.some((word) => named(word)(step)));
 }
 
-/** Exactly how a run ends. */
+/** The last line of a run. Other programs parse it. */
 export function lastLine({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
 /**
- * Runs the steps and prints the report; sets the exit code if anything failed.
+ * Runs the steps and prints the report. Sets the exit code if any step has failed.
  *
- * @param {{ steps: Step[], command: string }} what `command` is how a person runs one step again
+ * @param {{ steps: Step[], command: string }} what `command` is the command that runs a single step
  */
 export async function report({ steps, command }) {
   const ready = await setUp(steps);
@@ -49,13 +49,13 @@ export async function report({ steps, command }) {
   console.log("");
   const failed = outcomes.filter((outcome) => outcome.failed > 0);
   for (const { name } of failed)
-    console.log(`Failed: ${name}. Only this again: ${command} ${name}`);
+    console.log(`Failed: ${name}. To run only this step: ${command} ${name}`);
   const total = sum(outcomes);
   if (total.failed > 0) process.exitCode = 1;
   console.log(lastLine(total));
 }
 
-/** Tries everything that any of the steps needs, once. */
+/** Sets up everything that the steps need, each thing once. */
 async function setUp(steps) {
   const ready = new Map();
   for (const need of new Set(steps.flatMap(({ needs }) => needs))) {

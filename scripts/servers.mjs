@@ -1,5 +1,5 @@
-// The servers that the wasm tests talk to: two trackers and one that misbehaves. Their addresses
-// are written where the test runner serves them, so a test learns them with one fetch.
+// The servers for the wasm tests: two trackers, and a server that misbehaves. Their addresses are
+// written to a file which the test runner serves, so that tests can fetch it.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,12 +11,12 @@ import { root } from "./places.mjs";
 import { must, serve } from "./process.mjs";
 import { listeningOn } from "./start.mjs";
 
-/** Fetched by tests as `/target/test-servers.json`: the runner serves the crate's folder. */
+/** The runner serves the crate's folder, so tests fetch this as `/target/test-servers.json`. */
 const addresses = join(root, "target", "test-servers.json");
 
 let debugPrograms;
 
-/** Programs as `cargo test` has just built them, so that tests do not wait for another build. */
+/** The programs in the profile of `cargo test`, which has usually built them already. */
 export function testPrograms() {
   debugPrograms ??= buildPrograms({
     what: "the tracker for tests",
@@ -26,12 +26,12 @@ export function testPrograms() {
   return debugPrograms;
 }
 
-/** The tracker among them. */
+/** Resolves to the path of the tracker in that profile. */
 export async function testTracker() {
   return (await testPrograms())["distcompute-tracker"];
 }
 
-/** A line a job, in turn text and an object: both kinds of data that the protocol has. */
+/** Jobs as JSON Lines, alternately text and objects: both kinds of data in the protocol. */
 function jobLines(count) {
   const job = (number) => (number % 2 === 1 ? `shard_${number}.tar` : { shard: number });
   return Array.from({ length: count }, (_, index) => `${JSON.stringify(job(index + 1))}\n`).join(
@@ -40,7 +40,7 @@ function jobLines(count) {
 }
 
 /**
- * A tracker with stages a (CPU) and b (GPU) and a database of its own.
+ * Starts a tracker with the stages a (CPU) and b (GPU) and a new database.
  *
  * @param {{ project: string, jobs: number, extraArgs?: string[] }} wanted
  * @returns {Promise<{ url: string, stop: () => Promise<void> }>}
@@ -65,10 +65,10 @@ export async function startTestTracker({ project, jobs, extraArgs = [] }) {
 }
 
 /**
- * Calls `work` while the servers run.
+ * Calls `work` while the servers are running.
  *
  * @param {() => Promise<any>} work
- * @param {object} [more] what the tests find beside the addresses
+ * @param {object} [more] further values for the file with the addresses
  */
 export async function withTestServers(work, more = {}) {
   const running = [];

@@ -1,5 +1,5 @@
-// Stamps: a hash of everything that a result was made from, kept beside the result, so that what
-// is up to date is not made again.
+// Stamps: the hash of all inputs of a build, stored beside its result, to skip builds whose inputs
+// have not changed.
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { root } from "./places.mjs";
 
 const generated = new Set(["node_modules", "pkg", "target"]);
 
-/** All files under a file or folder in a fixed order, without what was generated. */
+/** All files in a folder, or the file itself, sorted and without generated files. */
 export function filesUnder(path) {
   if (!existsSync(path)) return [];
   let entries;
@@ -24,12 +24,12 @@ export function filesUnder(path) {
     .flatMap((entry) => filesUnder(join(path, entry.name)));
 }
 
-/** A hash over the names and contents of files and folders, and over further words. */
+/** Hashes the names and contents of files and folders, and further words. */
 export function hashOf(paths, words = []) {
   const hash = createHash("sha256");
   for (const word of words) hash.update(`${word}\0`);
   for (const file of paths.flatMap(filesUnder)) {
-    // The name too: a file that is renamed makes a different result.
+    // The name is hashed too, because renaming a file changes the result.
     hash.update(`${relative(root, file)}\0`);
     hash.update(readFileSync(file));
     hash.update("\0");
@@ -37,7 +37,7 @@ export function hashOf(paths, words = []) {
   return hash.digest("hex");
 }
 
-/** Whether the stamp at `file` says `hash`. */
+/** Whether the stamp at `file` contains `hash`. */
 export function isStamped(file, hash) {
   return existsSync(file) && readFileSync(file, "utf8").trim() === hash;
 }

@@ -1,6 +1,6 @@
-// `npm start`: from a fresh checkout to a tracker with a volunteer page. Sets up what is missing,
-// builds, imports the sample's jobs once, and serves until Ctrl-C. The end-to-end tests call
-// `start`, so what they test is this path.
+// `npm start`: starts a tracker with a volunteer page from a fresh checkout. Installs missing tools,
+// builds everything, imports the sample's jobs on the first run, and serves until Ctrl-C. The
+// end-to-end tests call `start` too.
 
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -28,29 +28,29 @@ const description =
   "Volunteers paint a poster of the Mandelbrot set together: each browser computes tiles of it, " +
   "and others check them.";
 
-/** All that `npm start` may be told, with what it does when it is told nothing. */
+/** The options of `start` with their defaults. */
 const defaults = {
-  /** The sample's parameter file. */
+  /** Path of the sample's parameter file. */
   poster: join(root, "examples", "mandelbrot", "poster.json"),
-  /** Where the database and the parameters that it was made from are kept. */
+  /** The folder with the database and the parameters from which its jobs were made. */
   dataDir: join(root, ".data"),
   host: "127.0.0.1",
   /** 0 lets the system choose. */
   port: 8080,
-  /** Whether to throw away what dataDir holds. */
+  /** Whether to delete the contents of dataDir. */
   reset: false,
-  /** Flags by distinct volunteers that send a tile back to be painted again. */
+  /** The number of distinct volunteers who must flag a tile before it is rendered again. */
   invalidAfter: 2,
-  /** Further flags for the tracker. */
+  /** Additional command-line arguments for the tracker. */
   extraArgs: [],
-  /** Gets each line that a person shall read. */
+  /** Receives messages for the user. */
   say: console.log,
-  /** Gets each line that the tracker logs. */
+  /** Receives the lines of the tracker's log. */
   onLog: (line) => console.error(line),
 };
 
 /**
- * Everything from the tools to a tracker that answers.
+ * Sets up the tools, builds, imports the jobs, and starts the tracker.
  *
  * @param {Partial<typeof defaults>} [options]
  * @returns {Promise<{ url: string, volunteerUrl: string, dashboardUrl: string,
@@ -70,16 +70,16 @@ function dataPlaces({ dataDir }) {
   return {
     database: join(dataDir, "poster.db"),
     jobs: join(dataDir, "jobs.jsonl"),
-    /** Served to the page, so the page always sees the parameters that the jobs were made from. */
+    /** Served to the page, so that it uses the same parameters as the jobs in the database. */
     served: join(dataDir, "poster"),
     imported: join(dataDir, "poster", "poster.json"),
-    /** There while jobs go in: a database that was left half filled is not served. */
+    /** A marker that exists during the import, so that a partial database is not served. */
     unfinished: join(dataDir, "unfinished"),
   };
 }
 
 /**
- * Fills the database, unless an earlier run has. Resolves to where things are.
+ * Imports the jobs, unless an earlier run has. Resolves to the paths of the files.
  *
  * @param {typeof defaults} wanted
  * @param {Record<string, string>} programs
@@ -90,7 +90,7 @@ export async function importJobs(wanted, programs) {
   const { database, imported, unfinished } = places;
   if (!existsSync(poster)) {
     throw new Failure(`There is no parameter file ${relative(root, poster)}.`, {
-      why: "It says which picture is painted.",
+      why: "It describes the picture to paint.",
       remedy: "git checkout examples/mandelbrot/poster.json",
     });
   }
@@ -102,8 +102,8 @@ export async function importJobs(wanted, programs) {
   }
   if (existsSync(database)) {
     throw new Failure(`${relative(root, database)} was not made by npm start.`, {
-      why: "The parameters that it was made from are missing beside it.",
-      remedy: "npm start -- --reset deletes it and begins again",
+      why: "The parameters of its jobs are missing from the folder.",
+      remedy: "delete it and start over with npm start -- --reset",
     });
   }
   await fill(wanted, places, programs);
@@ -111,7 +111,7 @@ export async function importJobs(wanted, programs) {
 }
 
 function removeData({ database, served, jobs }) {
-  // SQLite keeps its journal beside the database.
+  // SQLite keeps its write-ahead log beside the database.
   const files = [database, `${database}-wal`, `${database}-shm`, jobs, served];
   for (const file of files) rmSync(file, { recursive: true, force: true });
 }
@@ -166,7 +166,7 @@ async function startTracker(wanted, programs, places) {
   const args = trackerArguments(wanted, address, places);
   const { found, stop, exited } = await serve(programs["distcompute-tracker"], args, {
     ready: listeningOn,
-    remedy: "if npm start runs here already, use the addresses that it printed, or end it first",
+    remedy: "if npm start is already running, use the addresses that it printed, or end it first",
     onLine: (line, from) => from === "stderr" && onLog(line),
   });
   return {
@@ -178,12 +178,12 @@ async function startTracker(wanted, programs, places) {
   };
 }
 
-/** The address in the tracker's first line, without a slash at its end. */
+/** Parses the address in the tracker's first line, without a trailing slash. */
 export function listeningOn(line) {
   return /^listening on (https?:\/\/\S+?)\/?$/.exec(line)?.[1];
 }
 
-/** Addresses by which other machines reach a server that listens on all of this one's. */
+/** The URLs of a server; if it listens on all interfaces, one for each address of this machine. */
 export function reachableUrls(url, interfaces = networkInterfaces()) {
   const { hostname, port } = new URL(url);
   if (hostname !== "0.0.0.0" && hostname !== "[::]") return [url];
@@ -204,7 +204,7 @@ export function readArguments(args) {
     else if (flag === "--reset") options.reset = true;
     else if (flag === "--listen" && rest[0]) options.host = rest.shift();
     else if (flag === "--port" && isPort(rest[0])) options.port = Number(rest.shift());
-    else throw new Failure(`Not understood: ${[flag, ...rest].join(" ")}`, { remedy: usage });
+    else throw new Failure(`Invalid option: ${[flag, ...rest].join(" ")}`, { remedy: usage });
   }
   return options;
 }
@@ -216,30 +216,30 @@ function isPort(text) {
 function sayAddresses({ url }, port) {
   const urls = reachableUrls(url);
   const taken = port !== 0 && new URL(url).port !== String(port);
-  if (taken) console.log(`Port ${port} is taken; this is the next free one.`);
+  if (taken) console.log(`Port ${port} is in use; using the next free one.`);
   console.log("\n  Volunteer page: open it and press Start");
   for (const one of urls) console.log(`    ${one}/volunteer/`);
   console.log("  Dashboard");
   for (const one of urls) console.log(`    ${one}/`);
-  console.log("\n  Ctrl-C ends it. What was painted is kept.\n");
+  console.log("\n  Press Ctrl-C to stop. The picture so far is kept.\n");
 }
 
-/** Resolves to the exit code once the tracker has ended, by Ctrl-C or by itself. */
+/** Resolves when the tracker has been stopped with Ctrl-C, and rejects if it ends by itself. */
 function untilEnd({ stop, exited }) {
   let stopping = false;
   const end = () => {
-    // Ctrl-C may arrive twice, from the terminal and from npm; the tracker hears it once.
+    // Ctrl-C can arrive twice, from the terminal and from npm.
     if (stopping) return;
     stopping = true;
-    console.log("\nEnding: the tracker finishes what it is answering.");
+    console.log("\nStopping: the tracker is finishing its open requests.");
     stop();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, end);
   return exited.then((code) => {
-    if (stopping && code === 0) return console.log("Ended.");
+    if (stopping && code === 0) return console.log("Stopped.");
     throw new Failure(`The tracker ended with exit code ${code}.`, {
-      why: "Its messages above say why.",
-      remedy: "npm start goes on where it stopped",
+      why: "Its messages above explain why.",
+      remedy: "fix the cause and run npm start again; it continues where it stopped",
     });
   });
 }

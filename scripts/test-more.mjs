@@ -1,6 +1,6 @@
-// `npm run test:more`: what takes long, or needs Debian, root or the registries: Firefox, WebKit,
-// 10,000 worlds, bundlers, Schemathesis, PostgreSQL. It too sets up what is missing, and fails on what
-// it cannot set up.
+// `npm run test:more`: tests that take long, or that need Debian, root or package registries: Firefox,
+// WebKit, 10,000 simulated scenarios, bundlers, Schemathesis, PostgreSQL. Missing tools are installed; a
+// tool that cannot be installed is a failure.
 
 import { ensureChromium } from "./browsers.mjs";
 import { buildPackage } from "./build.mjs";
@@ -18,11 +18,11 @@ import { wasmStep } from "./wasm.mjs";
 /** @type {import("./report.mjs").Step[]} */
 const steps = [
   wasmStep("firefox", 20_000),
-  // After some hundreds of instances of the package WebKit makes no more.
+  // Short, because WebKit fails to instantiate the wasm after some hundreds of instances.
   wasmStep("webkit", 3_000),
   {
     name: "sim:10000",
-    what: "10,000 more of the projects in virtual time",
+    what: "10,000 more simulated projects in virtual time",
     needs: [ensureRust],
     run: () => simulate({ seeds: "1000..11000", about: "5 minutes" }),
   },
@@ -38,10 +38,10 @@ const steps = [
     needs: [ensureBuildTools, ensureWasmPack, ensureChromium],
     run: async (of) => {
       const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
-      // First, because the tracker carries it.
+      // Before the tracker, which embeds the package.
       await buildPackage();
       await testTracker();
-      // One after the other: they build into the same folders.
+      // Not in parallel, because the tests build into the same folders.
       return await nodeTests({ folders: ["tests/bundlers"], env, args: ["--test-concurrency=1"] });
     },
   },
@@ -56,13 +56,13 @@ const steps = [
   },
   {
     name: "operate",
-    what: "every command, proxy and alarm of the operator's guide, with the real programs",
+    what: "every command, proxy and alert of the operator's guide, with the real programs",
     needs: [ensureRust, ensureOperatorTools, ensurePostgres],
     run: () => nodeTests({ folders: ["tests/operate"], args: ["--test-concurrency=1"] }),
   },
   {
     name: "postgres:store",
-    what: "what every store must do, on PostgreSQL",
+    what: "the contract tests of the store, on PostgreSQL",
     needs: [ensureRust, ensurePostgres],
     run: (of) => {
       const args = ["-p", "distcompute-tracker", "--test", "postgres"];
@@ -71,18 +71,18 @@ const steps = [
   },
   {
     name: "postgres:worlds",
-    what: "200 of the projects in virtual time, with their books on PostgreSQL",
+    what: "200 simulated projects with their ledger on PostgreSQL",
     needs: [ensureRust, ensurePostgres],
     run: (of) => {
       const seeds = { seeds: "0..200", about: "2 minutes" };
       const work = ({ url }) => simulate({ ...seeds, database: url });
-      // No power is cut there: the server need not wait for the disk.
+      // The simulation does not crash the server, so it need not flush to disk.
       return withPostgres(of(ensurePostgres), work, ["fsync=off"]);
     },
   },
   {
     name: "postgres:trackers",
-    what: "several trackers on one PostgreSQL, which goes away and comes back",
+    what: "several trackers on one PostgreSQL that is stopped and restarted",
     needs: [ensureRust, ensurePostgres],
     run: () => nodeTests({ folders: ["tests/postgres"], args: ["--test-concurrency=1"] }),
   },
@@ -95,7 +95,7 @@ const steps = [
   },
 ];
 
-/** Runs tests that find the address of a database of their own in their environment. */
+/** Runs tests with the address of a new database in their environment. */
 function onPostgres(bin, work) {
   return withPostgres(bin, ({ url }) => work({ DISTCOMPUTE_TEST_POSTGRES: url }));
 }

@@ -1,5 +1,5 @@
-// `npm test`: everything that any machine with Rust, Node and a browser can show. It sets up what
-// is missing. `npm test -- e2e` runs only the steps of that name.
+// `npm test`: all tests that need only Rust, Node and a browser. Missing tools are installed.
+// `npm test -- e2e` runs only the steps of that name.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ import { testTracker } from "./servers.mjs";
 import { ensureBuildTools, ensureNpmPackages, ensureRust } from "./tools.mjs";
 import { wasmStep } from "./wasm.mjs";
 
-/** A step that takes longer than this hangs. */
+/** A step that takes longer than this is considered hung. */
 const stepMs = 25 * 60_000;
 
 /** @type {import("./report.mjs").Step[]} */
@@ -26,25 +26,25 @@ const steps = [
   ...checkSteps,
   {
     name: "native",
-    what: "the rules, the tracker and the kernel, natively",
+    what: "the native tests of the engine, the tracker and the kernel",
     needs: [ensureRust],
     run: () => nativeTests(),
   },
   {
     name: "sim",
-    what: "1,000 projects in virtual time, in which everything goes wrong",
+    what: "1,000 simulated projects in virtual time, with injected faults",
     needs: [ensureRust],
     run: () => simulate({ seeds: "0..1000" }),
   },
   {
     name: "scripts",
-    what: "these scripts and the server that misbehaves",
+    what: "the scripts, and the faulty tracker that other tests use",
     needs: [ensureNpmPackages],
     run: () => nodeTests({ folders: ["tests/scripts", "tests/faulty"] }),
   },
   {
     name: "page",
-    what: "the volunteer page's own rules",
+    what: "the unit tests of the volunteer page",
     needs: [],
     run: () => nodeTests({ folders: ["tests/page"] }),
   },
@@ -57,17 +57,17 @@ const steps = [
   },
   {
     name: "crash",
-    what: "a tracker on SQLite that is killed at work, again and again",
+    what: "a tracker on SQLite that is repeatedly killed under load",
     needs: [ensureRust],
     run: async () => {
-      // The tests do this too; here a person sees what takes so long.
+      // The tests would build it too, but without reporting the progress.
       await testTracker();
       return await nodeTests({ folders: ["tests/crash"] });
     },
   },
   {
     name: "e2e",
-    what: "a small poster, painted in Chromium by way of npm start",
+    what: "the sample started by npm start, in Chromium",
     needs: [ensureNpmPackages, ensureBuildTools, ensureChromium],
     run: (of) => endToEndTests(of(ensureChromium)),
   },
@@ -80,7 +80,7 @@ const steps = [
 ];
 
 /**
- * Runs `cargo test`, of the whole workspace if nothing else is wanted.
+ * Runs `cargo test`, by default for the whole workspace.
  *
  * @param {{ args?: string[], env?: object }} [wanted]
  */
@@ -98,10 +98,10 @@ export async function nativeTests({ args = ["--workspace"], env = {} } = {}) {
 }
 
 /**
- * Lives through the worlds of a range of seeds.
+ * Runs the simulation for a range of seeds.
  *
- * @param {{ seeds: string, about?: string, database?: string }} wanted the address of a PostgreSQL
- *   for their books, which are in memory otherwise
+ * @param {{ seeds: string, about?: string, database?: string }} wanted `database` is the address of a
+ *   PostgreSQL for the ledger, which is in memory otherwise
  */
 export async function simulate({ seeds, about = "half a minute", database }) {
   const { sim } = await buildPrograms({
@@ -109,7 +109,7 @@ export async function simulate({ seeds, about = "half a minute", database }) {
     args: ["--profile", "serve", "-p", "sim", "--bins"],
     about: "3 minutes the first time",
   });
-  const heading = { what: `living through the worlds of seeds ${seeds}`, about };
+  const heading = { what: `simulating the seeds ${seeds}`, about };
   const { code, output } = await progress(heading, (note) =>
     run(sim, ["--seeds", seeds, ...(database ? ["--database", database] : [])], {
       env: toolEnv(),
@@ -121,7 +121,7 @@ export async function simulate({ seeds, about = "half a minute", database }) {
 }
 
 /**
- * Runs the `*.test.mjs` of folders with Node's own runner.
+ * Runs the `*.test.mjs` files of folders with Node's test runner.
  *
  * @param {{ folders: string[], env?: object, args?: string[] }} wanted
  */
@@ -143,7 +143,7 @@ export async function nodeTests({ folders, env = {}, args = [] }) {
   return { ...judged(nodeTest(output), code), output: failingOnly(output) };
 }
 
-/** Node's runner repeats at its end what failed, and that is enough to read. */
+/** Node's test runner repeats all failures at the end of its output; the rest is dropped. */
 function failingOnly(output) {
   const from = output.indexOf("✖ failing tests:");
   return from < 0 ? output : output.slice(from);
@@ -156,11 +156,11 @@ function testFiles(folder) {
 }
 
 /**
- * The tests of a folder in tests/, by the Python that has what they need.
+ * Runs the Python tests of a folder in tests/.
  *
- * @param {string} program Python
+ * @param {string} program the Python of an environment with their requirements
  * @param {string} tests
- * @param {object} [more] what they find in their environment besides
+ * @param {object} [more] additional environment variables
  */
 export async function pythonTests(program, tests, more = {}) {
   const folder = join(root, "tests", tests);
@@ -174,12 +174,12 @@ export async function pythonTests(program, tests, more = {}) {
 }
 
 async function endToEndTests(chromium) {
-  // `start` does this too; here a person sees what takes so long.
+  // `start` would build these too, but without reporting the progress.
   await buildPackage();
   await buildKernel();
   await buildTracker();
   const env = { DISTCOMPUTE_CHROMIUM: chromium };
-  // One at a time: each of them computes on all cores.
+  // Not in parallel, because each test computes on all cores.
   return await nodeTests({ folders: ["tests/e2e"], env, args: ["--test-concurrency=1"] });
 }
 

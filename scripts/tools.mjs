@@ -1,6 +1,6 @@
-// The tools that everything is built with: Rust and its wasm target, wasm-bindgen, wasm-pack,
-// npm's packages and wasm-opt. Each function makes sure of one tool, says what it does and why
-// before it takes time, and throws a Failure with its remedy. Browsers are in browsers.mjs.
+// The build tools: Rust and its wasm target, wasm-bindgen, wasm-pack, the npm packages and wasm-opt.
+// Each `ensure` function installs one tool if it is missing, reports what it does and why, and throws a
+// Failure with a remedy if it cannot. Browsers are in browsers.mjs.
 
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ const wasmPackVersion = "0.15.1";
 const cargoDenyVersion = "0.20.2";
 const wasmTarget = "wasm32-unknown-unknown";
 
-/** What `npm start` and the build need. */
+/** Makes sure of the tools for `npm start` and the build. */
 export async function ensureBuildTools() {
   await ensureRust();
   await ensureWasmTarget();
@@ -34,7 +34,7 @@ export async function ensureRust() {
   });
 }
 
-/** The formatter and the linter, which rustup's minimal profile leaves out. */
+/** Makes sure of rustfmt and clippy, which rustup's minimal profile does not include. */
 export async function ensureRustComponents() {
   await ensureRust();
   const missing = [];
@@ -52,7 +52,7 @@ export async function ensureRustComponents() {
   );
 }
 
-/** Rust's standard library for wasm lies in the compiler's own folder. */
+/** Whether the compiler's folder contains the standard library for wasm. */
 async function hasWasmTarget() {
   const folder = await answer("rustc", ["--print", "target-libdir", "--target", wasmTarget]);
   return folder !== undefined && existsSync(folder);
@@ -73,7 +73,7 @@ export async function ensureWasmTarget() {
   );
 }
 
-/** The packages of package-lock.json, and no others. */
+/** Makes sure that node_modules contains exactly the packages of package-lock.json. */
 export async function ensureNpmPackages() {
   const lock = readFileSync(join(root, "package-lock.json"), "utf8");
   const installed = join(root, "node_modules", ".package-lock.json");
@@ -87,28 +87,28 @@ export async function ensureNpmPackages() {
     must(npm, [...first, "ci", "--no-audit", "--no-fund"], { why, remedy }),
   );
   if (!isFresh()) {
-    throw new Failure("npm's packages are still not those of package-lock.json.", { why, remedy });
+    throw new Failure("npm did not install the packages of package-lock.json.", { why, remedy });
   }
 }
 
-/** Its presence is checked, and that it runs. */
+/** Makes sure that wasm-opt is installed and can be run. */
 export async function ensureWasmOpt() {
   const file = which("wasm-opt");
   const version = file?.startsWith(npmBin) && (await answer(file, ["--version"]));
   if (version) return version;
   throw new Failure("wasm-opt is missing from node_modules.", {
-    why: "It makes the package that browsers download a third smaller.",
+    why: "It reduces the size of the package by a third.",
     remedy: "npm ci",
   });
 }
 
-/** The version that Cargo.lock settles on: any other refuses the compiled library. */
+/** The version of wasm-bindgen in Cargo.lock; its tool must have exactly the same version. */
 export function wantedWasmBindgen() {
   const version = lockedVersion(readFileSync(join(root, "Cargo.lock"), "utf8"), "wasm-bindgen");
   if (version) return version;
-  throw new Failure("Cargo.lock names no version of wasm-bindgen.", {
+  throw new Failure("Cargo.lock does not contain wasm-bindgen.", {
     why: "The tool of that name must have the same version as the library.",
-    remedy: "bring back Cargo.lock as it was committed: git checkout Cargo.lock",
+    remedy: "restore the committed Cargo.lock: git checkout Cargo.lock",
   });
 }
 
@@ -137,12 +137,12 @@ export function ensureCargoDeny() {
     tool: "cargo-deny",
     programs: ["cargo-deny"],
     version: cargoDenyVersion,
-    why: "it looks at the licences, sources and versions of dependencies",
+    why: "it checks the licences, sources and versions of dependencies",
     about: "1 to 2 minutes",
   });
 }
 
-/** Whether each of the programs is on PATH with exactly this version. */
+/** Whether all programs are on PATH in exactly this version. */
 async function havePrograms(programs, version) {
   for (const program of programs) {
     const file = which(program);
@@ -152,7 +152,8 @@ async function havePrograms(programs, version) {
 }
 
 /**
- * A tool written in Rust, at one version: the one on PATH, else ready-made, else compiled.
+ * Makes sure of a tool written in Rust, in one version: uses the one on PATH, or downloads it, or
+ * compiles it.
  *
  * @param {{ tool: string, programs: string[], version: string, why: string, about: string }} wanted
  */
@@ -168,16 +169,16 @@ export async function ensureRustTool({ tool, programs, version, why, about }) {
     rmSync(buildFolder(tool), { recursive: true, force: true });
     return;
   }
-  throw new Failure(`${tool} ${version} was installed, but does not answer with that version.`, {
+  throw new Failure(`${tool} ${version} was installed, but reports another version.`, {
     why: `It is needed because ${why}.`,
     remedy: `delete ${join(".tools", "bin")} and try again`,
   });
 }
 
-/** Cargo's own folder for it is temporary; one of ours lets a run that was broken off go on. */
+/** A permanent build folder, so that an interrupted `cargo install` can continue. */
 const buildFolder = (tool) => join(toolsDir, "target", tool);
 
-/** They run for moments: compiled without optimisation they are there in a third of the time. */
+/** The tools run only briefly, so they are compiled without optimisation, in a third of the time. */
 const fastToCompile = {
   CARGO_PROFILE_RELEASE_OPT_LEVEL: "0",
   CARGO_PROFILE_RELEASE_LTO: "off",
@@ -191,8 +192,8 @@ async function compile(tool, version, why, note) {
   const options = { env, onLine: cargoNotes(note) };
   const locked = await run("cargo", [...args, "--locked"], options);
   if (locked.code === 0) return;
-  // A registry that lags behind may not have the very versions that the tool's authors locked.
-  note("its locked versions cannot be had; trying others");
+  // A registry mirror that lags behind may lack the locked versions of the tool's dependencies.
+  note("the locked versions of its dependencies are not available; trying others");
   await must("cargo", args, {
     ...options,
     why: `It is needed because ${why}.`,

@@ -1,6 +1,6 @@
-// The npm package of a crate, as `wasm-pack build` makes it: compiled by cargo, bound by wasm-bindgen,
-// optimised by wasm-opt. That wasm-pack makes the same is tested (tests/bundlers); that it is not
-// needed here saves a fresh machine the minutes in which it would be compiled.
+// Builds the npm package of a crate as `wasm-pack build` does, with Cargo, wasm-bindgen and wasm-opt.
+// A test in tests/bundlers compares the results. Not using wasm-pack itself saves the minutes that it
+// takes to compile on a new machine.
 
 import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -11,8 +11,10 @@ import { must } from "./process.mjs";
 const wasmTarget = "wasm32-unknown-unknown";
 
 /**
+ * Builds the package into `outDir`.
+ *
  * @param {{ crate: string, target: "web" | "bundler" | "nodejs", outDir: string,
- *   onLine?: (line: string) => void }} wanted `crate` is its name, `onLine` gets what cargo says
+ *   onLine?: (line: string) => void }} wanted `onLine` receives the lines of Cargo's output
  */
 export async function makeWasmPackage({ crate, target, outDir, onLine }) {
   const manifest = await manifestOf(crate);
@@ -37,7 +39,7 @@ async function manifestOf(crate) {
   return packages.find(({ name }) => name === crate);
 }
 
-/** Resolves to where the compiled library is. */
+/** Compiles the crate, and resolves to the path of the wasm. */
 async function compile(crate, onLine) {
   const json = ["--message-format", "json-render-diagnostics"];
   const args = ["build", "--lib", "--release", "--target", wasmTarget, "--package", crate, ...json];
@@ -53,7 +55,7 @@ async function compile(crate, onLine) {
   return files.findLast((file) => file.endsWith(".wasm"));
 }
 
-/** As wasm-pack's settings in the crate's Cargo.toml want it. */
+/** Runs wasm-opt with the arguments of wasm-pack's settings in the crate's Cargo.toml. */
 async function optimise(file, { metadata }) {
   const args = metadata["wasm-pack"].profile.release["wasm-opt"];
   const optimised = `${file}.optimised`;
@@ -62,7 +64,7 @@ async function optimise(file, { metadata }) {
 }
 
 /**
- * What `package.json` says of a package of these files.
+ * The contents of `package.json` for these files.
  *
  * @param {{ manifest: any, name: string, target: string, files: string[] }} made
  */

@@ -1,5 +1,5 @@
-// The tests that run inside wasm in a real browser: the client's (tests/web*.rs) and the sample
-// kernel's, in each of three engines.
+// The wasm tests of the client (tests/web*.rs) and of the sample's kernel, which run in real browsers
+// with three different engines.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -22,23 +22,23 @@ import { cargoNotes, progress } from "./progress.mjs";
 import { withTestServers } from "./servers.mjs";
 import { ensureBuildTools, ensureWasmBindgen, ensureWasmTarget } from "./tools.mjs";
 
-/** For a whole test file: some tests wait for retries, and this machine may be slow. */
+/** The limit for a whole test file. Some tests wait for retries, and machines may be slow. */
 const fileSeconds = 300;
 const stepMs = 20 * 60_000;
 
-/** Each of tests/web_fuzz.rs tries so many cases, if there is time. */
+/** The number of cases for each test in tests/web_fuzz.rs, if there is time. */
 const fuzzCases = 400;
 
-/** The runner takes the first of these that is set, whichever engine was meant. */
+/** The runner uses the first of these that is set, so those of other engines must be unset. */
 const driverVariables = ["GECKODRIVER", "SAFARIDRIVER", "CHROMEDRIVER", "MSEDGEDRIVER"];
 
-/** The crates that are tested inside wasm, and which of their test programs are. */
+/** The crates with wasm tests, and the files that contain them. */
 const crates = [
   { name: "distcompute-client", folder: "tests", files: /^web.*\.rs$/ },
   { name: "mandelbrot", folder: "examples/mandelbrot/tests", files: /\.rs$/ },
 ];
 
-/** What each engine needs, and the driver, its settings and the program around the tests. */
+/** For each engine: what it needs, its driver and capabilities, and a wrapper for the runner. */
 const engines = {
   chromium: {
     needs: [ensureChromedriver],
@@ -63,7 +63,7 @@ const engines = {
     setting: (of) => {
       const { driver, browser, xvfb } = of(ensureWebKit);
       const options = { binary: browser, args: ["--automation"] };
-      // WebKit's sandbox refuses to be started by root, as CI machines do.
+      // WebKit's sandbox refuses to run as root, which is the user on CI machines.
       const asRoot = isRoot() ? { WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: "1" } : {};
       return {
         env: { SAFARIDRIVER: driver, ...asRoot },
@@ -78,13 +78,13 @@ const engines = {
  * The step of one engine.
  *
  * @param {keyof typeof engines} engine
- * @param {number} fuzzMs how long each of tests/web_fuzz.rs looks for something that breaks at most
+ * @param {number} fuzzMs the maximum duration of each test in tests/web_fuzz.rs
  * @returns {import("./report.mjs").Step}
  */
 export function wasmStep(engine, fuzzMs) {
   const { needs, setting } = engines[engine];
   const { DISTCOMPUTE_FUZZ_SEED: seed = 1, DISTCOMPUTE_FUZZ_MS: ms } = process.env;
-  // The same cases on every machine, unless somebody looks for more.
+  // By default the number of cases is fixed, so that every machine runs the same ones.
   const cases = ms === undefined ? fuzzCases : undefined;
   const fuzz = { seed: Number(seed), ms: Number(ms ?? fuzzMs), cases };
   return {
@@ -92,7 +92,7 @@ export function wasmStep(engine, fuzzMs) {
     what: `the client, against a live tracker, and the kernel inside ${engine}`,
     needs: [ensureWasmTarget, ensureWasmBindgen, ensureBuildTools, ...needs],
     run: async (of) => {
-      // What is fuzzed is the package as it is published.
+      // The fuzz tests load the published form of the package.
       await buildPackage();
       return await withTestServers(() => runTests(engine, setting(of)), { fuzz });
     },
@@ -121,7 +121,7 @@ async function runTests(engine, { env, capabilities, around = [] }) {
   return { ...judged(libtest(output), code), output };
 }
 
-/** The test programs of a crate, after making sure that each of them says where it runs. */
+/** The names of a crate's test files, after checking that each configures where it runs. */
 function testNames({ folder, files }) {
   const found = readdirSync(join(root, folder)).filter((name) => files.test(name));
   if (found.length === 0) {
@@ -135,7 +135,7 @@ function testNames({ folder, files }) {
   return found.map((file) => basename(file, ".rs")).sort();
 }
 
-/** The runner passes over a file that chooses no mode, and reports success. */
+/** The runner skips files that do not configure a mode, and reports success. */
 export function requireMode(file, source) {
   if (/^wasm_bindgen_test_configure!\(\s*run_in_\w+\s*\);/m.test(source)) return;
   throw new Failure(`${file} does not say where its tests run.`, {

@@ -91,7 +91,7 @@ test("the client: only a run of everything is published", () => {
       ["memory", "idle"],
     ],
   );
-  assert.throws(() => readArguments(["--jobs", "7"]), /Not understood: --jobs 7/);
+  assert.throws(() => readArguments(["--jobs", "7"]), /Invalid option: --jobs 7/);
 });
 
 /** A server that says what it was asked, and the proxy before it. */

@@ -17,7 +17,7 @@ test("only a run of everything is published", () => {
   assert.deepEqual([part.stores, part.everything], [["postgres"], false]);
   const quick = readArguments(["--quick"]);
   assert.deepEqual([quick.seconds, quick.everything], [3, false]);
-  assert.throws(() => readArguments(["--attacks", "kindness"]), /Not understood/);
+  assert.throws(() => readArguments(["--attacks", "kindness"]), /Invalid option/);
 });
 
 test("a quantile is a value that came, and a share of the others does not exceed it", () => {

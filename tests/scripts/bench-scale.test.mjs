@@ -33,7 +33,7 @@ test("only a run of everything is published", () => {
   assert.equal(readArguments([]).everything, true);
   assert.deepEqual(readArguments(["--quick"]), { "one-in": 100, everything: false });
   assert.equal(readArguments(["--one-in", "10"]).everything, false);
-  assert.throws(() => readArguments(["--jobs", "1"]), /Not understood/);
+  assert.throws(() => readArguments(["--jobs", "1"]), /Invalid option/);
 });
 
 test("a herd, a crowd that waits and a lost lease are seen", () => {
