@@ -83,7 +83,7 @@ test("apt: what cannot be installed says why it is needed and what to type", onU
   const failing = mkdtempSync(join(folder, "failing-"));
   writeFileSync(join(failing, "apt-get"), "#!/bin/sh\nexit 100\n", { mode: 0o755 });
   const machine = { allowed: true, env: { PATH: failing } };
-  const failed = /failed \(exit code 100\)[^]*apt-get install firefox-esr/;
+  const failed = /failed with exit code 100[^]*apt-get install firefox-esr/;
   await assert.rejects(aptInstall(["firefox-esr"], "It is tested.", machine), failed);
 });
 

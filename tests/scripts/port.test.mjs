@@ -37,7 +37,7 @@ test("the next free one is taken, and the last port is the last", async () => {
   assert.equal(await freePort(8080, host, async (port) => port >= 8083), 8083);
   await assert.rejects(
     freePort(65_535, host, async () => false),
-    /No port from 65535 on is free/,
+    /no free port from 65535 on/,
   );
 });
 

@@ -105,7 +105,7 @@ test("an archive without its release's sum is neither unpacked nor run", onUnix,
   const [good, other] = [await archive(programs, version), await archive(programs, "0.2.129")];
   const name = basename(paths.archive);
   for (const [sum, reason] of [
-    [`${sumOf(other)}  ${name}\n`, /does not have the sum/],
+    [`${sumOf(other)}  ${name}\n`, /does not have the checksum/],
     [`${sumOf(good)}  another.tar.gz\n`, /no sum of .* that can be read/],
     ["<html>log in</html>", /no sum of .* that can be read/],
     ["", /no sum of .* that can be read/],
