@@ -12,7 +12,7 @@ import { isMain, runMain } from "./failure.mjs";
 import { root, toolEnv } from "./places.mjs";
 import { endOnSignals, run } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
-import { ensurePython, ensureSystemPython } from "./python.mjs";
+import { ensurePython } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
 import { testTracker } from "./servers.mjs";
 import { ensureBuildTools, ensureNpmPackages, ensureRust } from "./tools.mjs";
@@ -74,7 +74,7 @@ const steps = [
   {
     name: "engine",
     what: "volunteers in Chromium whose network, tracker, tab or workers fail",
-    needs: [ensureNpmPackages, ensureBuildTools, ensureChromium, ensureSystemPython],
+    needs: [ensureNpmPackages, ensureBuildTools, ensureChromium],
     run: (of) => engineTests(of(ensureChromium)),
   },
 ];
@@ -166,7 +166,11 @@ export async function pythonTests(program, tests, more = {}) {
   const folder = join(root, "tests", tests);
   const usesPytest = /^pytest\b/m.test(readFileSync(join(folder, "requirements.txt"), "utf8"));
   const args = usesPytest ? ["-m", "pytest", folder] : ["-m", "unittest", "discover", "-s", folder];
-  const env = toolEnv({ DISTCOMPUTE_TRACKER_BIN: await testTracker(), ...more });
+  const env = toolEnv({
+    DISTCOMPUTE_TRACKER_BIN: await testTracker(),
+    DISTCOMPUTE_NODE: process.execPath,
+    ...more,
+  });
   const { code, output } = await progress({ what: `running tests/${tests}` }, (note) =>
     run(program, args, { env, onLine: note, timeoutMs: stepMs }),
   );

@@ -1,36 +1,41 @@
-// A server that misbehaves on request, for the tests of the client. The first part of the path
-// chooses how, so each of these is the base address of a tracker:
+// A tracker that misbehaves on request, for the tests of the client. The first part of the path
+// selects the behaviour, so that each of these is the base address of a tracker:
 //
-//   /old                 a correct tracker of the old protocol (tracker.mjs)
-//   /no-cors             the same without CORS headers, as old trackers really are
-//   /redirect            sends everything on to /old
-//   /leaves              registers workers and gives jobs, and sends everything else on to /old
+//   /old                 a correct tracker of the first protocol (tests/old)
+//   /no-cors             the same without CORS headers, like the original tracker
+//   /redirect            redirects every request to /old
+//   /leaves              registers workers and hands out jobs, and redirects everything else to /old
 //   /slow/MS             /old, but each answer takes MS milliseconds
-//   /hang                registers workers and never answers anything else
-//   /flaky/N             breaks the connection for the first N requests of each call, then /old
+//   /hang                registers workers, and never answers any other request
+//   /flaky/N             resets the connection for the first N requests of each call, then /old
 //   /busy/N/S            503 with `Retry-After: S` for the first N requests of each call, then /old
-//   /swallow-complete    takes the first completeJob and breaks the connection instead of answering
-//   /fail/CALL/CODE      answers one call (for example completeJob) with a status, the rest as /old
+//   /swallow-complete    accepts the first completeJob, but resets the connection instead of answering
+//   /fail/CALL/CODE      answers one call (for example completeJob) with a status, the rest like /old
 //   /status/CODE         answers everything with that status
 //   /html                answers everything with 200 and a web page
+//   /json                answers everything with 200 and a JSON object that is no answer of a tracker
 //   /garbage             answers everything with 200 and something that is not JSON
+//   /endless/CALL        never ends its answer to one call (new, sync or project); the calls before it
+//                        are answered so that a client makes it
 //   /null-data           /old, but the data of each job is null
-//   /bad-json-data       /old, but the data of each job is marked as JSON and is none
-//   /deep-data           /old, but the data of each job is a list in a list, 4,000 deep
+//   /bad-json-data       /old, but the data of each job is marked as JSON and is malformed
+//   /deep-data           /old, but the data of each job is an array nested 4,000 levels deep
 //
-// `/s/ID` after it (/flaky/2/s/my-test) gives a test a tracker and a log of its own.
-// `GET /log?base=/old/s/ID` answers a list of the requests seen there, preflights left out:
-// { method, path, query, type, body, time }, `time` in milliseconds since 1970.
-// A browser may send a POST again by itself when a connection breaks; the log has both.
+// `/s/ID` after it (/flaky/2/s/my-test) gives a test its own tracker and its own log.
+// `GET /log?base=/old/s/ID` answers the list of requests at that base without preflights:
+// { method, path, query, type, body, time, bytes, closed }. `time` is in milliseconds since 1970,
+// `bytes` is how much of an endless answer was written, and `closed` is whether its connection is closed.
+// Browsers may repeat a POST by themselves when a connection breaks; the log contains both requests.
 
 import { createServer, STATUS_CODES } from "node:http";
-import { realpathSync } from "node:fs";
-import { pathToFileURL } from "node:url";
 
-import { json, OldTracker, text } from "./tracker.mjs";
+import { isMain } from "../../scripts/failure.mjs";
+import { corsHeaders, listen, preflightHeaders, readRequest, send } from "../old/server.mjs";
+import { json, OldTracker, text } from "../old/tracker.mjs";
 
 const page = "<!doctype html><title>A router</title><h1>Please log in</h1>";
 const html = { status: 200, type: "text/html; charset=utf-8", body: page };
+const foreign = json(200, { hello: "world" });
 const garbage = { status: 200, type: "application/json", body: "}} this is not JSON {{" };
 
 function deepList() {
@@ -39,13 +44,20 @@ function deepList() {
   return list;
 }
 
-/** Instead of an answer: the connection is broken, or left waiting. */
+/** Returned instead of an answer: resets the connection, never answers, or never ends the answer. */
 const broken = Symbol("broken");
 const waiting = Symbol("waiting");
+const endless = Symbol("endless");
+
+/** The registration of a tracker with `sync`. */
+const registration = json(200, {
+  ...{ token: "secret", display_name: "Ada", project: "Endless", stage_name: "Work" },
+  ...{ extensions: ["sync"], lease_s: 300, max_body: 1e12, app_version: "" },
+});
 
 /**
- * What a behaviour does with a request: `args` are the parts of the path that belong to it,
- * `seen` is how often this call was made before at this base.
+ * The behaviours. `args` is the number of parts of the path that belong to it; `handle` gets these
+ * parts as `args`, and how many requests of the same call there were before at this base as `seen`.
  */
 const behaviours = {
   old: { args: 0, handle: ({ tracker, request }) => tracker.answer(request) },
@@ -86,7 +98,16 @@ const behaviours = {
   },
   status: { args: 1, handle: ({ args: [code] }) => status(code) },
   html: { args: 0, handle: () => html },
+  json: { args: 0, handle: () => foreign },
   garbage: { args: 0, handle: () => garbage },
+  endless: {
+    args: 1,
+    handle: ({ request, args: [call] }) => {
+      if (request.path === `/api/${call}`) return endless;
+      // A client asks for the project only where registering fails.
+      return call === "project" ? broken : registration;
+    },
+  },
   "null-data": {
     args: 0,
     dataOf: () => null,
@@ -123,7 +144,7 @@ function swallow({ tracker, request, seen }) {
   return request.path === "/api/completeJob" && seen === 0 ? broken : answer;
 }
 
-/** Splits a path into the base of a tracker and the rest, or undefined if no behaviour has it. */
+/** Splits a path into the base of a tracker and the rest. Undefined if there is no such behaviour. */
 export function splitPath(path) {
   const [name, ...parts] = path.split("/").slice(1);
   if (!Object.hasOwn(behaviours, name)) return undefined;
@@ -136,19 +157,22 @@ export function splitPath(path) {
   return { behaviour, args, base, path: `/${rest.join("/")}` };
 }
 
-const corsHeaders = {
-  "Access-Control-Allow-Origin": "*",
-  "Access-Control-Expose-Headers": "Retry-After",
-};
+/** Writes without end, as fast as the client reads, and counts the bytes. */
+function sendEndless(response, cors, entry) {
+  response.writeHead(200, { "Content-Type": "application/json", ...cors });
+  const chunk = Buffer.alloc(65_536, "[");
+  const more = () => {
+    while (!response.destroyed) {
+      entry.bytes += chunk.length;
+      if (!response.write(chunk)) return;
+    }
+  };
+  response.on("drain", more);
+  more();
+}
 
-const preflightHeaders = {
-  "Access-Control-Allow-Methods": "GET, POST",
-  "Access-Control-Allow-Headers": "Content-Type",
-  "Access-Control-Max-Age": "7200",
-};
-
-/** A server that nobody listens to yet. All its state is its own. */
-export function faultyServer() {
+/** A server that is not listening yet, and its log. */
+function faultyServer() {
   /** @type {Map<string, { tracker: OldTracker, log: any[], seen: Map<string, number> }>} */
   const bases = new Map();
 
@@ -164,30 +188,34 @@ export function faultyServer() {
     const url = new URL(incoming.url, "http://localhost");
     const split = splitPath(url.pathname);
     if (incoming.method === "OPTIONS") return preflight(split, response);
-    if (url.pathname === "/log") return log(url, response);
+    if (url.pathname === "/log") {
+      return send(response, json(200, log(url.searchParams.get("base") ?? "")), corsHeaders);
+    }
     if (!split) return send(response, text(404, "Not Found"), corsHeaders);
     const { behaviour, base, path, args } = split;
     const request = await readRequest(incoming, url, path);
     const state = stateOf(split);
     const { method, type, body, search } = request;
-    state.log.push({ method, path, query: search, type, body, time: Date.now() });
+    const time = Date.now();
+    const entry = { method, path, query: search, type, body, time, bytes: 0, closed: false };
+    state.log.push(entry);
+    response.on("close", () => (entry.closed = true));
     const seen = state.seen.get(path) ?? 0;
     state.seen.set(path, seen + 1);
     const answer = behaviour.handle({ tracker: state.tracker, request, args, base, seen });
     if (answer === broken) return incoming.socket.destroy();
     if (answer === waiting) return;
     const cors = behaviour.cors === false ? {} : corsHeaders;
+    if (answer === endless) return sendEndless(response, cors, entry);
     setTimeout(() => send(response, answer, cors), behaviour.delay?.(args) ?? 0);
   }
 
-  function log(url, response) {
-    const base = (url.searchParams.get("base") ?? "").replace(/\/$/, "");
-    send(response, json(200, bases.get(base)?.log ?? []), corsHeaders);
-  }
+  const log = (base) => bases.get(base.replace(/\/$/, ""))?.log ?? [];
 
-  return createServer((incoming, response) => {
+  const server = createServer((incoming, response) => {
     handle(incoming, response).catch(() => incoming.socket.destroy());
   });
+  return { server, log };
 }
 
 function preflight(split, response) {
@@ -195,45 +223,17 @@ function preflight(split, response) {
   response.writeHead(204, { ...corsHeaders, ...preflightHeaders }).end();
 }
 
-async function readRequest(incoming, url, path) {
-  const chunks = [];
-  for await (const chunk of incoming) chunks.push(chunk);
-  return {
-    method: incoming.method,
-    path,
-    search: url.search,
-    query: url.searchParams,
-    type: incoming.headers["content-type"] ?? "",
-    body: Buffer.concat(chunks).toString("utf8"),
-  };
-}
-
-function send(response, { status, type, body, headers }, cors) {
-  response.writeHead(status, { "Content-Type": type, ...cors, ...headers }).end(body);
-}
-
 /**
- * Starts one.
+ * Starts a server. `log` returns the requests at a base, as `GET /log` does.
  *
- * @returns {Promise<{ url: string, stop: () => Promise<void> }>}
+ * @returns {Promise<{ url: string, stop: () => Promise<void>, log: (base: string) => any[] }>}
  */
-export function startFaultyServer({ port = 0, host = "127.0.0.1" } = {}) {
-  const server = faultyServer();
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      const stop = () =>
-        new Promise((ended) => {
-          server.close(() => ended());
-          // Those that hang would keep it open for ever.
-          server.closeAllConnections();
-        });
-      resolve({ url: `http://${host}:${server.address().port}`, stop });
-    });
-  });
+export async function startFaultyServer({ port = 0, host = "127.0.0.1" } = {}) {
+  const { server, log } = faultyServer();
+  return { ...(await listen(server, { port, host })), log };
 }
 
-if (process.argv[1] && pathToFileURL(realpathSync(process.argv[1])).href === import.meta.url) {
+if (isMain(import.meta.url)) {
   const { url } = await startFaultyServer({ port: Number(process.argv[2] ?? 0) });
   console.log(`listening on ${url}`);
 }

@@ -1,12 +1,12 @@
-// The tracker in Python, started as the end-to-end tests do.
+// The server of the first protocol, started like in the end-to-end tests.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { startOldTracker } from "../old/tracker.mjs";
+import { startOldTracker } from "../old/server.mjs";
 
-test("it serves jobs and a page at one address, and says what it has", async (t) => {
+test("it serves jobs and a page at one origin, and reports its state", async (t) => {
   const here = fileURLToPath(new URL(".", import.meta.url));
   const stages = { a: "Render" };
   const tracker = await startOldTracker({ jobs: 2, stages, files: { "/page": here } });

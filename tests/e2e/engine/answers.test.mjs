@@ -1,9 +1,9 @@
 // What answers in the tracker's place, and what never answers: the rest of the work goes on.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
 import { test } from "node:test";
 
+import { startFaultyServer } from "../../faulty/server.mjs";
 import { openBrowser } from "../browser.mjs";
 import {
   begin,
@@ -62,28 +62,20 @@ test("a tracker that has moved is named, and its results wait", async (t) => {
   await until(page, () => window.volunteer.status.error === null);
 });
 
-/** A server that answers each request so. */
-async function serverOf(t, answer) {
-  const server = createServer((_, outgoing) => answer(outgoing));
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => (server.close(), server.closeAllConnections()));
-  return `http://127.0.0.1:${server.address().port}`;
-}
-
-const cors = { "access-control-allow-origin": "*" };
-
 test("an address without a tracker, a static site and a forbidden origin have a code each", async (t) => {
   const site = await startSite(t);
   const context = await (await openBrowser(t)).newContext();
+  const faulty = await startFaultyServer();
+  t.after(() => faulty.stop());
   const cases = [
-    ["not_a_tracker", (outgoing) => outgoing.writeHead(404, cors).end("Not Found")],
-    ["not_a_tracker", (outgoing) => outgoing.writeHead(200, cors).end("<!doctype html><p>Hi")],
-    ["bad_answer", (outgoing) => outgoing.writeHead(200, cors).end('{"hello":"world"}')],
-    ["origin_forbidden", (outgoing) => outgoing.writeHead(200).end("{}")],
-    ["not_allowed", (outgoing) => outgoing.writeHead(403, cors).end("<h1>No</h1>")],
+    ["not_a_tracker", "/status/404"],
+    ["not_a_tracker", "/html"],
+    ["bad_answer", "/json"],
+    ["origin_forbidden", "/no-cors"],
+    ["not_allowed", "/status/403"],
   ];
-  for (const [code, answer] of cases) {
-    const page = await openTab(context, { site, url: await serverOf(t, answer) });
+  for (const [code, path] of cases) {
+    const page = await openTab(context, { site, url: faulty.url + path });
     const { error, reason, state } = await until(
       page,
       () => window.volunteer.status.error && window.volunteer.status,

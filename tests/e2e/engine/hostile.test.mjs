@@ -1,9 +1,9 @@
 // What stands in the tracker's place and means harm, and another script of the page's own origin.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
 import { test } from "node:test";
 
+import { startFaultyServer } from "../../faulty/server.mjs";
 import { openBrowser } from "../browser.mjs";
 import {
   begin,
@@ -16,47 +16,6 @@ import {
   untilBooks,
 } from "./setting.mjs";
 
-const cors = {
-  "access-control-allow-origin": "*",
-  "access-control-allow-headers": "content-type",
-  "content-type": "application/json",
-};
-
-const hello = {
-  ...{ token: "secret", display_name: "Ada", project: "Endless", stage_name: "Work" },
-  ...{ extensions: ["sync"], lease_s: 300, max_body: 1e12, app_version: "" },
-};
-
-/** Sends without end, as fast as it is read; `sent` is told how much the line has taken. */
-function endless(outgoing, sent) {
-  outgoing.writeHead(200, cors);
-  const chunk = Buffer.alloc(65_536, "[");
-  const more = () => {
-    while (!outgoing.destroyed) {
-      sent(chunk.length);
-      if (!outgoing.write(chunk)) return;
-    }
-  };
-  outgoing.on("drain", more);
-  more();
-}
-
-/** A server that answers as `handle` says for a path; `seen` has each request with its bytes. */
-async function serverOf(t, handle) {
-  const seen = [];
-  const server = createServer((incoming, outgoing) => {
-    if (incoming.method === "OPTIONS") return outgoing.writeHead(204, cors).end();
-    const one = { path: incoming.url.split("?")[0], bytes: 0, closed: false };
-    outgoing.on("close", () => (one.closed = true));
-    seen.push(one);
-    incoming.resume();
-    return handle(one.path, outgoing, (bytes) => (one.bytes += bytes));
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => (server.close(), server.closeAllConnections()));
-  return { url: `http://127.0.0.1:${server.address().port}`, seen };
-}
-
 const mb = 1 << 20;
 /**
  * What the buffers of the sockets and of the browser may hold besides, and what comes until a busy
@@ -64,43 +23,25 @@ const mb = 1 << 20;
  */
 const buffers = 192 * mb;
 
-for (const [what, code, most, path, handle] of [
-  [
-    "a registration",
-    "answer_too_large",
-    0,
-    "/api/new",
-    (_, outgoing, sent) => endless(outgoing, sent),
-  ],
-  [
-    "a sync",
-    "answer_too_large",
-    64 * mb,
-    "/api/sync",
-    (path, outgoing, sent) =>
-      path === "/api/new"
-        ? outgoing.writeHead(200, cors).end(JSON.stringify(hello))
-        : endless(outgoing, sent),
-  ],
-  [
-    "the question what answers there",
-    "not_a_tracker",
-    0,
-    "/api/project",
-    (path, outgoing, sent) => (path === "/api/new" ? outgoing.destroy() : endless(outgoing, sent)),
-  ],
+for (const [what, code, most, call] of [
+  ["a registration", "answer_too_large", 0, "new"],
+  ["a sync", "answer_too_large", 64 * mb, "sync"],
+  ["the request that identifies a tracker", "not_a_tracker", 0, "project"],
 ]) {
-  test(`an answer without end to ${what} is left at its bound, and named`, async (t) => {
-    const { url, seen } = await serverOf(t, handle);
+  test(`an endless answer to ${what} is aborted at its limit and reported`, async (t) => {
+    const faulty = await startFaultyServer();
+    t.after(() => faulty.stop());
+    const base = `/endless/${call}`;
     const context = await (await openBrowser(t)).newContext();
-    const page = await openTab(context, { site: await startSite(t), url });
+    const page = await openTab(context, { site: await startSite(t), url: faulty.url + base });
     const { error, reason } = await until(
       page,
       () => window.volunteer.status.error && window.volunteer.status,
     );
     assert.deepEqual([error.code, reason.code], [code, "no_tracker"]);
-    const answers = seen.filter((one) => one.path === path && one.closed);
-    assert.ok(answers.length > 0, JSON.stringify(seen));
+    const log = faulty.log(base);
+    const answers = log.filter(({ path, closed }) => path === `/api/${call}` && closed);
+    assert.ok(answers.length > 0, JSON.stringify(log));
     for (const { bytes } of answers) {
       assert.ok(bytes >= most && bytes <= most + buffers, `${bytes} bytes`);
     }

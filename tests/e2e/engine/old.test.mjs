@@ -1,5 +1,5 @@
-// Trackers of the first protocol: ours with all that it has beyond it hidden, and one in Python that
-// shares no line with it.
+// Trackers of the first protocol: ours with its extensions hidden, and an independent implementation
+// with the defects of the original (tests/old).
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { startOldTracker } from "../../old/tracker.mjs";
+import { startOldTracker } from "../../old/server.mjs";
 import { openBrowser } from "../browser.mjs";
 import { untilTrue } from "../sample.mjs";
 import { startProxy } from "./proxy.mjs";
@@ -28,7 +28,8 @@ test("our tracker without sync has each job done once", async (t) => {
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
   await until(page, () => window.volunteer.status.jobsDone >= 8);
-  // Results arrive of which nobody hears that they have, and jobs that nobody knows to be theirs.
+  // Requests take effect, but their answers are lost: results whose acceptance the client does not
+  // learn of, and jobs that are reserved for it without its knowledge.
   proxy.network = "deaf";
   await until(page, () => window.volunteer.status.connection === "unreachable");
   proxy.network = "on";
@@ -40,7 +41,7 @@ test("our tracker without sync has each job done once", async (t) => {
   assert.equal((await tracker.books()).workers, 0);
 });
 
-test("a tracker in Python has each job done once", async (t) => {
+test("an independent tracker of the first protocol has each job done once", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-old-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const jsonl = join(folder, "jobs.jsonl");
@@ -51,11 +52,11 @@ test("a tracker in Python has each job done once", async (t) => {
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site: await startSite(t), url: proxy.url });
   await until(page, () => window.volunteer.status.jobsDone === 40);
-  const { jobs: books } = await tracker.state();
+  const { jobs: books } = tracker.state();
   assert.ok(books.every(({ closed }) => closed));
   const completed = proxy.asked.filter(({ path }) => path === "/api/completeJob");
   assert.equal(completed.length, 40, "each was handed in once");
   await nothingBegunTwice(page);
   await page.evaluate(() => window.volunteer.stop());
-  await untilTrue(async () => (await tracker.state()).workers.length === 0);
+  await untilTrue(() => tracker.state().workers.length === 0;
 });
