@@ -58,5 +58,5 @@ test("an independent tracker of the first protocol has each job done once", asyn
   assert.equal(completed.length, 40, "each was handed in once");
   await nothingBegunTwice(page);
   await page.evaluate(() => window.volunteer.stop());
-  await untilTrue(() => tracker.state().workers.length === 0;
+  await untilTrue(() => tracker.state().workers.length === 0);
 });
