@@ -13,7 +13,7 @@ import { root } from "../scripts/places.mjs";
 import { hashOf } from "../scripts/stamp.mjs";
 import { ensureBuildTools } from "../scripts/tools.mjs";
 import { expectedRate, jobsFor, measuredRate, onWire, plainRate } from "../tests/lines/cell.mjs";
-import { serveSite } from "../tests/lines/site.mjs";
+import { serveSite } from "../tests/site.mjs";
 import { readArguments as read } from "./arguments.mjs";
 import { openKept } from "./kept.mjs";
 import {
@@ -200,7 +200,7 @@ async function openSetting() {
   const packageDir = await buildPackage();
   const { "distcompute-tracker": program } = await buildTracker();
   const build = hashOf([packageDir, program, join(root, "tests", "lines")]);
-  const site = await serveSite(packageDir);
+  const site = await serveSite({ page: join(root, "tests", "lines", "page"), packageDir });
   const browser = await chromium.launch({
     executablePath: await ensureChromium(),
     args: chromiumArgs(),

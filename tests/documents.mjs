@@ -1,4 +1,4 @@
-// The code and the commands that the documents show, so that tests run them word for word.
+// Extracts the code and the commands in the documentation, so that tests can run them unchanged.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { root } from "../scripts/places.mjs";
 
-/** The blocks of one language in a text, in order. */
+/** The code blocks of a language in a text, in order. */
 export function blocks(text, language) {
   const found = text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)\\n\`\`\`$`, "gm"));
   return [...found].map(([, code]) => code);
@@ -17,7 +17,7 @@ export function document(name) {
   return readFileSync(join(root, name), "utf8");
 }
 
-/** The script of a document whose first line is a comment with its name, for example `// worker.js`. */
+/** The script in a document that starts with a comment with its name, for example `// worker.js`. */
 export function scriptOf(name, script) {
   const found = blocks(document(name), "js").filter((code) => code.startsWith(`// ${script}\n`));
   assert.equal(found.length, 1, `${name} has ${found.length} scripts that begin with // ${script}`);

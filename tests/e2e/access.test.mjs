@@ -1,4 +1,4 @@
-// Whether everybody can read the pages: axe, forced colours, narrow windows with large text.
+// Accessibility of the pages: axe, forced colours, narrow viewports with large text.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { startSample, untilTracker } from "./sample.mjs";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /**
- * A page in a window of its own.
+ * Opens a page in a new browser context.
  *
  * @param {import("playwright-core").Browser} browser
  * @param {string} url
@@ -28,7 +28,7 @@ async function open(browser, url, options) {
 }
 
 async function violations(page) {
-  // Not a script of the page, whose policy allows none.
+  // Evaluated by the debugger, because the page's Content-Security-Policy forbids other scripts.
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run(document, { iframes: false }));
   return violations.flatMap(({ id, nodes }) =>
@@ -38,7 +38,7 @@ async function violations(page) {
 
 const address = `https://example.org/${"a-long-way-".repeat(20)}`;
 
-/** A tracker with a worker at work, a leaderboard, and what people write without spaces. */
+/** Starts a tracker with a busy worker, a leaderboard, and long texts without spaces. */
 async function startBusy(t) {
   const tracker = await startTestTracker({
     project: "Long",
@@ -66,7 +66,7 @@ async function startBusy(t) {
   return { url, paths: ["/", "/leaderboard", `/worker/cpu/${worker.display_name}`, "/nothing"] };
 }
 
-test("axe finds nothing on the pages, light or dark", async (t) => {
+test("axe finds no violations on the pages in light and dark mode", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const busy = await startBusy(t);
   const browser = await openBrowser(t);
@@ -91,7 +91,7 @@ test("axe finds nothing on the pages, light or dark", async (t) => {
   }
 });
 
-test("320 pixels are enough for text of twice the size", async (t) => {
+test("text of twice the size fits into 320 pixels", async (t) => {
   const { volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const busy = await startBusy(t);
   const browser = await openBrowser(t);
@@ -114,7 +114,7 @@ test("320 pixels are enough for text of twice the size", async (t) => {
   }
 });
 
-test("on a phone Start is on the first screen", async (t) => {
+test("on a phone the Start button is visible without scrolling", async (t) => {
   const { volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const viewport = { width: 360, height: 640 };
   const page = await open(await openBrowser(t), volunteerUrl, { viewport });
@@ -122,7 +122,7 @@ test("on a phone Start is on the first screen", async (t) => {
   assert.ok(y + height <= viewport.height, `Start ends at ${y + height}`);
 });
 
-test("with forced colours buttons and progress bars keep their shape", async (t) => {
+test("buttons and progress bars stay visible with forced colours", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const browser = await openBrowser(t);
   const shapes = [

@@ -1,4 +1,4 @@
-// The operator bans somebody who is at work.
+// The operator bans a volunteer who is computing.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { openBrowser, openVolunteerPage, untilStatus } from "./browser.mjs";
 import { held, screenshotFile, startSample, untilTracker } from "./sample.mjs";
 
-test("who is banned is told so, holds nothing, and goes on when pardoned", async (t) => {
+test("a banned volunteer is notified, loses all leases, and continues when pardoned", async (t) => {
   const { url, volunteerUrl, operate } = await startSample(t, { poster: "slow.json" });
   const browser = await openBrowser(t);
   const { page } = await openVolunteerPage(browser, volunteerUrl);

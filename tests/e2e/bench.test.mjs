@@ -1,5 +1,5 @@
-// The client's benchmark in one short round: its contenders do work, and its counting agrees with
-// what is known of them.
+// One short round of the client's benchmark: all contenders complete jobs, and the measured numbers of
+// requests are the expected ones.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,11 +7,11 @@ import { test } from "node:test";
 import { openSetting } from "../../bench/browser.mjs";
 import { calibrate, measureAll } from "../../bench/client.mjs";
 
-test("the contenders work, and each asks as often as it should", async (t) => {
+test("each contender completes jobs with the expected number of requests", async (t) => {
   const setting = await openSetting({ jobs: 50_000 });
   t.after(() => setting.close());
   const turns = await calibrate(setting, 2);
-  // Long enough for a dozen jobs of the slowest: one request more or less is then no matter.
+  // Long enough for a dozen jobs of the slowest contender, so that a single request hardly matters.
   const wanted = { jobs: [10], rounds: 1, seconds: 4, workers: 2, turns };
   const contenders = ["memory", "five", "two", "sync", "old"];
   const rounds = await measureAll(setting, { ...wanted, contenders });
@@ -27,6 +27,6 @@ test("the contenders work, and each asks as often as it should", async (t) => {
   between("two calls", 1.8, 2.2);
   between("engine, old", 1.8, 2.5);
   between("engine, sync", 0, 0.2);
-  // Every answer comes 100 ms late, and only the engine does not wait for it.
+  // Every answer is delayed by 100 ms, and only the engine computes in the meantime.
   assert.ok(of["engine, sync"].jobs_per_s > 3 * of["two calls"].jobs_per_s);
 });

@@ -1,23 +1,22 @@
-// A Chromium for the tests, and pages in it that remember everything they asked for and complained
-// about.
+// Chromium for the tests, with pages that record their requests and their errors.
 
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
 import { chromiumArgs, ensureChromium } from "../../scripts/browsers.mjs";
 
-/** Whoever does not answer within this does not answer. */
+/** The timeout for everything that a test waits for. */
 export const patienceMs = 120_000;
 
 const names = "MAP volunteers.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1";
 
 /**
- * @param {import("node:test").TestContext} t closes it at the end
+ * @param {import("node:test").TestContext} t closes the browser when the test ends
  */
 export async function openBrowser(t) {
   const browser = await chromium.launch({
     executablePath: await ensureChromium(),
-    // No name is found but this machine's own: what a page asks of another host shows as a failure.
+    // Only the name of this machine resolves, so that requests to other hosts fail.
     args: [...chromiumArgs(), `--host-resolver-rules=${names}`],
   });
   t.after(() => browser.close());
@@ -25,7 +24,7 @@ export async function openBrowser(t) {
 }
 
 /**
- * A page, opened at `url` in a browser profile of its own.
+ * Opens a page in a new browser context.
  *
  * @param {import("playwright-core").Browser} browser
  * @param {string} url
@@ -46,7 +45,7 @@ export async function openPage(browser, url) {
 }
 
 /**
- * The volunteer page, ready to be started.
+ * Opens the volunteer page, and waits until it can be started.
  *
  * @param {import("playwright-core").Browser} browser
  * @param {string} url
@@ -58,7 +57,7 @@ export async function openVolunteerPage(browser, url) {
 }
 
 /**
- * Another tab of the same browser profile.
+ * Opens another tab in the same browser context.
  *
  * @param {import("playwright-core").Page} page
  */
@@ -71,7 +70,7 @@ export async function openTab(page) {
 }
 
 /**
- * Answers of the tracker to volunteers take so long, so that something can happen meanwhile.
+ * Delays the tracker's answers to volunteers, so that a test can act while jobs are open.
  *
  * @param {import("playwright-core").Page} page
  * @param {number} ms
@@ -84,7 +83,7 @@ export async function delayAnswers(page, ms) {
 }
 
 /**
- * Until the page's sentence fits.
+ * Waits until the page's status sentence matches.
  *
  * @param {import("playwright-core").Page} page
  * @param {RegExp} sentence
@@ -98,7 +97,7 @@ export async function untilStatus(page, sentence) {
 }
 
 /**
- * The canvas as rows of red, green and blue, in the form in which a native render is compared.
+ * Reads the RGB pixels of the canvas, for comparison with a native render.
  *
  * @param {import("playwright-core").Page} page
  */

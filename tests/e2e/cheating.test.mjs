@@ -1,4 +1,4 @@
-// Somebody hands in tiles that were never computed.
+// A volunteer submits tiles that were not computed.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import {
 } from "./browser.mjs";
 import { nativeRender, startSample, status } from "./sample.mjs";
 
-/** The job protocol by hand. */
+/** Registers a worker, and returns a function that makes its calls. */
 async function register(url, nickname) {
   const query = new URLSearchParams({ nickname, stage: "a" });
   const { token } = await (await fetch(`${url}/api/new?${query}`)).json();
@@ -27,7 +27,7 @@ async function register(url, nickname) {
   };
 }
 
-/** What stage a handed in for each job, as it stands now. */
+/** The current results of stage a by job. */
 async function rendered(url) {
   const answer = await fetch(`${url}/api/results?stage=a&limit=1000`);
   const lines = (await answer.text()).split("\n").filter(Boolean);
@@ -36,7 +36,7 @@ async function rendered(url) {
 
 const times = (count) => Buffer.alloc(count * 2, 7).toString("base64");
 
-/** What a cheater may write instead of the times of a tile. */
+/** Forged outputs for a tile. */
 const lies = [
   ({ tile, width, height }) => ({ tile, times: times(width * height) }),
   ({ tile, width, height }) => ({ tile: tile + 1, times: times(width * height) }),
@@ -44,7 +44,7 @@ const lies = [
   () => ["nothing", { of: "the sort" }],
 ];
 
-/** Hands in each of `lies` for a tile; resolves to what was written, by job. */
+/** Submits each of `lies` for one tile. Resolves to the forged outputs by job. */
 async function cheat(url, lies) {
   const call = await register(url, "Mallory");
   const handedIn = new Map();
@@ -58,7 +58,7 @@ async function cheat(url, lies) {
   return handedIn;
 }
 
-test("wrong tiles are sent back and painted again", async (t) => {
+test("wrong tiles are flagged and rendered again", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "small.json", invalidAfter: 1 });
   const handedIn = await cheat(url, lies);
 
@@ -75,7 +75,7 @@ test("wrong tiles are sent back and painted again", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("where two must agree, one volunteer's flag does not send a tile back, and another's does", async (t) => {
+test("if two flags are required, a second flag must come from another volunteer", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "small.json", invalidAfter: 2 });
   await cheat(url, lies.slice(0, 1));
   const browser = await openBrowser(t);

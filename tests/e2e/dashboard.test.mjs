@@ -1,4 +1,4 @@
-// The tracker's dashboard keeps itself up to date while somebody looks, and asks for nothing else.
+// The tracker's dashboard updates itself while it is visible, and makes no other requests.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startTestTracker } from "../../scripts/servers.mjs";
 import { openBrowser, openPage } from "./browser.mjs";
 
-/** A change is to be seen within this. */
+/** The documented delay until a change is visible. */
 const promisedMs = 2_000;
 
 /** @param {string} url */
@@ -18,7 +18,7 @@ async function post(url, body) {
   return await answer.text();
 }
 
-/** How often the tracker has answered a request for the dashboard, by its own count. */
+/** The number of dashboard requests in the tracker's metrics. */
 async function asked(url) {
   const metrics = await (await fetch(`${url}/metrics`)).text();
   const line =
@@ -33,7 +33,7 @@ test("a finished job shows on the open dashboard within two seconds", async (t) 
   const { page, complaints } = await openPage(await openBrowser(t), `${url}/`);
   const counts = () => page.locator('tr[data-key="a"] td').allTextContents();
   assert.deepEqual(await counts(), ["3", "0", "0", "0"], "open, in work, done, workers");
-  // The same nodes later: the page is changed where it differs and never loaded anew.
+  // A marker that is lost if the page is reloaded instead of being updated in place.
   await page.evaluate(() => (window.wasHere = true));
 
   const { token } = await (await fetch(`${url}/api/new?nickname=Ann&stage=a`)).json();
@@ -44,7 +44,7 @@ test("a finished job shows on the open dashboard within two seconds", async (t) 
   assert.deepEqual(await counts(), ["2", "0", "1", "1"]);
   assert.equal(await page.evaluate(() => window.wasHere), true);
 
-  // What has not changed is asked for all the same.
+  // Unchanged pages are still requested, and answered with 304.
   const before = await asked(url);
   const again = () => page.waitForResponse((answer) => answer.status() === 304);
   await again();
@@ -53,7 +53,7 @@ test("a finished job shows on the open dashboard within two seconds", async (t) 
   await page.close();
   const closed = await asked(url);
   await sleep(2 * promisedMs);
-  // One may have been on its way.
-  assert.ok((await asked(url)) <= closed + 1, "somebody refreshes a page that is closed");
+  // One request may have been in flight.
+  assert.ok((await asked(url)) <= closed + 1, "a closed page still makes requests");
   assert.deepEqual(complaints, []);
 });

@@ -1,5 +1,5 @@
-// What the volunteer wishes: settings that are remembered, a pause, a gentle stop, to be forgotten;
-// and one tab at a time.
+// The volunteer's controls: settings that are stored, Pause, Finish and stop, Forget me; and the
+// coordination of several tabs.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,18 +14,18 @@ import {
 } from "./browser.mjs";
 import { held, isDeserted, nativeRender, startSample, status, untilTracker } from "./sample.mjs";
 
-/** Until a tile is being painted. */
+/** Waits until a tile is being painted. */
 async function untilPainting(page) {
   await page.waitForFunction(() => document.querySelector(".card progress")?.value > 0);
 }
 
 const barValue = (page) => page.evaluate(() => document.querySelector(".card progress").value);
 
-/** All that this browser keeps for the page. */
+/** Everything that the browser stores for the page. */
 function kept(page) {
   return page.evaluate(async () => {
     const request = indexedDB.open("distcompute", 1);
-    // Where the engine has kept nothing there is no store either.
+    // The store does not exist before the engine has written to it.
     request.onupgradeneeded = () => request.result.createObjectStore("kept");
     const database = await new Promise((resolve, reject) => {
       request.onsuccess = () => resolve(request.result);
@@ -54,7 +54,7 @@ test("settings are remembered, and take effect at once", async (t) => {
   await page.fill("#intensity", "100");
   await untilStatus(page, /^Working on \d+ cores?\.$/);
 
-  // Hours that begin in two hours, more or less.
+  // Hours that begin about two hours from now.
   const [from, to] = await page.evaluate(() => {
     const clock = (hours) => {
       const time = new Date(Date.now() + hours * 3600_000);
@@ -65,7 +65,7 @@ test("settings are remembered, and take effect at once", async (t) => {
   await page.check("#mind-hours");
   await page.fill("#from", from);
   await page.fill("#to", to);
-  // Browsers begin one by one, within five minutes.
+  // Each browser begins after a random delay of up to five minutes.
   await untilStatus(page, /^Paused until .*:3[0-5].*, when the hours you chose begin\.$/);
   assert.equal(await page.getAttribute("body", "data-state"), "paused");
 
@@ -81,7 +81,7 @@ test("settings are remembered, and take effect at once", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("a lower intensity is heard in the middle of a tile", async (t) => {
+test("a lower intensity takes effect in the middle of a tile", async (t) => {
   const { volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const { page, complaints } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await page.fill("#intensity", "100");
@@ -105,10 +105,10 @@ test("a lower intensity is heard in the middle of a tile", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("a pause puts back what was not begun and says until when", async (t) => {
+test("a pause returns the jobs that have not started, and shows its end", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "small.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
-  // The kernel is not there yet: jobs are held, and none is begun.
+  // The kernel is not loaded yet, so jobs are leased but none of them starts.
   let go;
   const waiting = new Promise((resolve) => (go = resolve));
   await page.context().route("**/mandelbrot_bg.wasm", async (route) => {
@@ -131,7 +131,7 @@ test("a pause puts back what was not begun and says until when", async (t) => {
   assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
 });
 
-test("a pause stops a tile that is being painted, and it goes on where it was", async (t) => {
+test("a pause interrupts a tile that is being painted, which continues afterwards", async (t) => {
   const { volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await page.click("#start");
@@ -145,7 +145,7 @@ test("a pause stops a tile that is being painted, and it goes on where it was", 
   await untilStatus(page, /^Working on/);
 });
 
-test("Finish and stop hands in what was begun and takes no more", async (t) => {
+test("Finish and stop completes the running jobs and takes no new ones", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "middle.json" });
   const { page, complaints } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await page.fill("#cores", "1");
@@ -162,7 +162,7 @@ test("Finish and stop hands in what was begun and takes no more", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("Forget me asks once, stops, and leaves nothing in the browser", async (t) => {
+test("Forget me asks for confirmation, stops, and leaves nothing in the browser", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const { page, complaints } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await page.fill("#nickname", "Ada");
@@ -177,9 +177,7 @@ test("Forget me asks once, stops, and leaves nothing in the browser", async (t) 
   assert.equal(await page.getAttribute("body", "data-state"), "computing");
   await page.click("#forget");
   await page.click("#forget-sure");
-  await page.waitForFunction(() =>
-    /^Forgotten/.test(document.querySelector("#forgotten").innerText),
-  );
+  await page.waitForFunction(() => /^Done\./.test(document.querySelector("#forgotten").innerText));
   assert.deepEqual(await kept(page), { entries: 0, settings: 0 });
   assert.equal(await page.inputValue("#nickname"), "");
   assert.equal(await page.inputValue("#intensity"), "80");
@@ -188,7 +186,7 @@ test("Forget me asks once, stops, and leaves nothing in the browser", async (t) 
   assert.deepEqual(complaints, []);
 });
 
-test("the screen is kept awake while it is wanted, and again when the page is seen again", async (t) => {
+test("the screen is kept awake on request, and again after the page was hidden", async (t) => {
   const { volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const { page, complaints } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await page.evaluate(() => {
@@ -206,7 +204,7 @@ test("the screen is kept awake while it is wanted, and again when the page is se
   await page.click("#start");
   await page.waitForFunction(() => window.locks === 1);
   await page.evaluate(() => {
-    // As the browser does it while the page is hidden.
+    // Browsers release the lock while the page is hidden.
     window.locks -= 1;
     document.dispatchEvent(new Event("visibilitychange"));
   });
@@ -228,7 +226,7 @@ describe("a second tab", () => {
     return { url, first: page, second };
   }
 
-  test("shows the first one's work and takes over when that is closed", async (t) => {
+  test("shows the work of the first tab, and takes over when that is closed", async (t) => {
     const { url, first, second } = await twoTabs(t);
     await second.waitForFunction(() => document.querySelector(".card progress")?.value > 0);
     await second.click("#start");
@@ -239,7 +237,7 @@ describe("a second tab", () => {
     await untilTracker(url, "working", (now) => held(now) > 0);
   });
 
-  test("controls the first one", async (t) => {
+  test("controls the first tab", async (t) => {
     const { url, first, second } = await twoTabs(t);
     await second.fill("#intensity", "60");
     await untilStatus(first, /60 % of the time/);

@@ -1,5 +1,5 @@
-// Whoever leaves in the middle of a job puts it back: by Stop, by closing the page, by going
-// elsewhere and coming back.
+// Leaving in the middle of a job returns the job to the tracker: with Stop, by closing the page, or by
+// navigating to another page.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -7,10 +7,10 @@ import { describe, test } from "node:test";
 import { openBrowser, openVolunteerPage } from "./browser.mjs";
 import { held, isDeserted, startSample, untilTracker } from "./sample.mjs";
 
-/** A tile of this poster takes longer than any of these tests. */
+/** A poster whose tiles take longer than any of these tests. */
 const poster = "slow.json";
 
-/** A page in the middle of a job. */
+/** Opens a page and waits until it is in the middle of a job. */
 async function workingPage(t) {
   const { url, volunteerUrl } = await startSample(t, { poster });
   const opened = await openVolunteerPage(await openBrowser(t), volunteerUrl);
@@ -24,7 +24,7 @@ const nothingLost = ({ stages: [render, check] }) =>
   render.open === 2 && render.done === 0 && check.open === 0;
 
 describe("leaving in the middle of a job", () => {
-  test("Stop puts it back, says so, and Start begins anew", async (t) => {
+  test("Stop returns the job and says so, and Start begins again", async (t) => {
     const { page, url, complaints } = await workingPage(t);
     await page.click("#stop");
     await page.waitForSelector("body[data-state=stopped]");
@@ -36,21 +36,21 @@ describe("leaving in the middle of a job", () => {
     assert.deepEqual(complaints, []);
   });
 
-  test("closing the page puts it back", async (t) => {
+  test("closing the page returns the job", async (t) => {
     const { page, url } = await workingPage(t);
     await page.close({ runBeforeUnload: false });
     const now = await untilTracker(url, "deserted after the page was closed", isDeserted);
     assert.ok(nothingLost(now), JSON.stringify(now));
   });
 
-  test("going to another page puts it back", async (t) => {
+  test("navigating to another page returns the job", async (t) => {
     const { page, url } = await workingPage(t);
     await page.goto(`${url}/volunteer/icon.svg`);
     const now = await untilTracker(url, "deserted after going elsewhere", isDeserted);
     assert.ok(nothingLost(now), JSON.stringify(now));
   });
 
-  test("a page that is only hidden goes on", async (t) => {
+  test("a hidden page continues", async (t) => {
     const { page, url } = await workingPage(t);
     await page.evaluate(() => {
       Object.defineProperty(document, "hidden", { value: true });
@@ -66,9 +66,9 @@ describe("leaving in the middle of a job", () => {
     await untilTracker(url, "still working", (now) => held(now) > 0);
   });
 
-  test("a page that comes back from the browser's memory goes on", async (t) => {
+  test("a page that is restored from the back/forward cache continues", async (t) => {
     const { page, url } = await workingPage(t);
-    // As the browser does it: the page is told that it is kept, and later that it is shown again.
+    // The events that browsers dispatch when they cache a page and when they restore it.
     const tell = (type) =>
       page.evaluate(
         (type) => window.dispatchEvent(new PageTransitionEvent(type, { persisted: true })),

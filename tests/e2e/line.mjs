@@ -1,22 +1,22 @@
-// A slow line between a browser and a tracker: so many bits a second each way, shared by all
-// connections, and a delay. What goes through it are bytes; it knows nothing of HTTP.
+// A TCP proxy that simulates a slow connection between a browser and a tracker: a bandwidth for each
+// direction, shared by all connections, and a delay.
 
 import { connect, createServer } from "node:net";
 
-/** What a connection may have on its way, so that one does not keep the line from the others. */
+/** The maximum number of bytes in flight per connection, so that one does not starve the others. */
 const window = 8 * 1024;
 
 /**
- * @param {import("node:test").TestContext} t ends it with the test
- * @param {{ url: string, kbit: number, delayMs: number }} to `url` is the tracker's, `delayMs` the time
- *   to the tracker and back
- * @returns {Promise<{ url: string, bytes: { down: number, up: number } }>} `bytes` grows by what has
- *   come through
+ * @param {import("node:test").TestContext} t stops the proxy when the test ends
+ * @param {{ url: string, kbit: number, delayMs: number }} to `url` is the tracker's, `kbit` the bandwidth
+ *   in kbit/s, `delayMs` the delay of a round trip
+ * @returns {Promise<{ url: string, bytes: { down: number, up: number } }>} `bytes` counts the bytes that
+ *   were transmitted
  */
 export async function startLine(t, { url, kbit, delayMs }) {
   const { hostname: host, port } = new URL(url);
   const bytes = { down: 0, up: 0 };
-  /** When each way is free again. */
+  /** The time at which each direction is idle again. */
   const free = { down: 0, up: 0 };
   const open = new Set();
 

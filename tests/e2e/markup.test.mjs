@@ -1,4 +1,4 @@
-// What a volunteer types is text, wherever it is shown.
+// A nickname is shown as text everywhere, and never interpreted as HTML.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { held, startSample, status, untilTracker } from "./sample.mjs";
 
 const typed = `<img src=x onerror="document.title='owned'"><b>Eve</b>`;
 
-/** The page shows the text, and made nothing of it. */
+/** Asserts that the page shows the text and has not interpreted it. */
 async function assertIsText(page, where) {
   const found = await page.evaluate(() => ({
     text: document.body.innerText,
@@ -24,7 +24,7 @@ test("markup typed as a nickname stays text", async (t) => {
   const { url, volunteerUrl, dashboardUrl } = await startSample(t, { poster: "small.json" });
   const browser = await openBrowser(t);
   const { page, complaints } = await openVolunteerPage(browser, volunteerUrl);
-  // Slow enough for the dashboard to be read while the volunteer works.
+  // Slow enough to read the dashboard while the volunteer is computing.
   await delayAnswers(page, 500);
   await page.fill("#nickname", typed);
   await page.click("#start");

@@ -1,5 +1,5 @@
-// What fails while volunteers work is said, and made good: the tracker goes away and comes back, a
-// worker dies and is replaced.
+// Failures while volunteers compute are reported and recovered from: the tracker is stopped and
+// restarted, workers cannot be loaded and are replaced.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ import {
 } from "./browser.mjs";
 import { nativeRender, startSample, status, untilTracker } from "./sample.mjs";
 
-test("a page says that the tracker is away, and goes on when it is back", async (t) => {
+test("the page reports that the tracker is unreachable, and continues when it is back", async (t) => {
   const sample = await startSample(t, { poster: "small.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), sample.volunteerUrl);
   // Slow enough that the tracker can be stopped in the middle of the poster.
@@ -35,7 +35,7 @@ test("a page says that the tracker is away, and goes on when it is back", async 
   assert.deepEqual([closed, jobs], [12, 12]);
 });
 
-test("a page that was stopped while the tracker is away stops all the same", async (t) => {
+test("Stop works while the tracker is unreachable", async (t) => {
   const sample = await startSample(t, { poster: "slow.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), sample.volunteerUrl);
   await page.click("#start");
@@ -46,7 +46,7 @@ test("a page that was stopped while the tracker is away stops all the same", asy
   assert.equal(await page.isEnabled("#start"), true);
 });
 
-test("workers that cannot be loaded, and a program that cannot, are said and tried again", async (t) => {
+test("a worker or a kernel that cannot be loaded is reported and tried again", async (t) => {
   const sample = await startSample(t, { poster: "small.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), sample.volunteerUrl);
   const faults = ["**/worker.js", "**/mandelbrot_bg.wasm"];

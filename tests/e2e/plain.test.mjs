@@ -1,5 +1,5 @@
-// A tracker in somebody's own network has no certificate: browsers then withhold what they keep for
-// secure pages, and the page must do without.
+// The page over plain HTTP, as on a local network without a certificate, where browsers lack the APIs
+// that are limited to secure contexts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { assertSamePicture, canvasPixels, openBrowser, openVolunteerPage } from "./browser.mjs";
 import { nativeRender, startSample } from "./sample.mjs";
 
-test("a page on plain http of another name paints the poster too", async (t) => {
+test("a page in an insecure context paints the poster too", async (t) => {
   const { volunteerUrl } = await startSample(t, { poster: "small.json" });
   const elsewhere = volunteerUrl.replace("127.0.0.1", "volunteers.test");
   const { page, complaints } = await openVolunteerPage(await openBrowser(t), elsewhere);
@@ -15,7 +15,7 @@ test("a page on plain http of another name paints the poster too", async (t) => 
   await page.click("#start");
   await page.waitForSelector("body[data-state=finished]");
   assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
-  // The browser says that this header is for secure pages; it is of use wherever there is a certificate.
+  // Browsers ignore this header in insecure contexts, and log a message about it.
   const header = "The Cross-Origin-Opener-Policy header has been ignored";
   assert.deepEqual(
     complaints.filter((text) => !text.startsWith(header)),
@@ -23,7 +23,7 @@ test("a page on plain http of another name paints the poster too", async (t) => 
   );
 });
 
-test("keys are enough: name, cores, intensity, Start, Stop", async (t) => {
+test("the keyboard is enough for the nickname, cores, intensity, Start and Stop", async (t) => {
   const { volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   const focused = () => page.evaluate(() => document.activeElement.id);

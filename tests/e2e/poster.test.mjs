@@ -1,4 +1,4 @@
-// The main road: from `npm start`'s own path to a finished picture in a browser.
+// The main scenario: a tracker started as by `npm start`, and a browser that finishes the picture.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -45,7 +45,7 @@ test("a volunteer's browser paints the poster through both stages", async (t) =>
   assert.equal(await page.textContent("#checked"), "12");
   await untilTracker(url, "deserted after the poster was finished", isDeserted);
   assert.deepEqual(
-    // A busy worker hears by blob URLs, which never leave the browser.
+    // Workers whose thread is busy are signalled through blob URLs, which never leave the browser.
     asked.filter((request) => !/ (blob:)?(\S+)/.exec(request)[2].startsWith(`${url}/`)),
     [],
     "asked of another host",
@@ -56,14 +56,14 @@ test("a volunteer's browser paints the poster through both stages", async (t) =>
   );
   assert.deepEqual(complaints, []);
 
-  await t.test("who comes later sees it at once and need not start", async () => {
+  await t.test("later visitors see the picture without pressing Start", async () => {
     asked.length = 0;
     await page.reload();
     await page.waitForSelector("body[data-state=finished]");
     assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
     assert.equal(await page.inputValue("#nickname"), "Ada", "the nickname is remembered");
     assert.ok(!(await page.isVisible("#start")), "a Start that does nothing");
-    // Each tile that is shown is fetched once, and what it was made from never.
+    // Each visible tile is fetched once, and the outputs of stage a are not fetched at all.
     const queries = asked.map((request) => new URL(request.split(" ")[1]).searchParams);
     const tiles = queries.filter((query) => query.has("numbers"));
     assert.deepEqual(new Set(tiles.map((query) => query.get("stage"))), new Set(["b"]));
@@ -76,7 +76,7 @@ test("a volunteer's browser paints the poster through both stages", async (t) =>
     assert.ok(lists.every((query) => query.get("data") === "false"));
   });
 
-  await t.test("the finished picture can be kept as a file", async () => {
+  await t.test("the finished picture can be downloaded", async () => {
     const saving = page.waitForEvent("download");
     await page.click("#download");
     const saved = await saving;

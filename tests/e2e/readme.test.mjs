@@ -1,5 +1,5 @@
-// The scripts of README.md and of docs/owner.md run as they stand there. Only what a bundler would do is
-// done here: the package's name becomes an address.
+// Runs the scripts of README.md and docs/owner.md unchanged, except that the name of the package is
+// replaced by its URL, as a bundler would do.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { openBrowser, openPage } from "./browser.mjs";
 import { startSample, status, untilTracker } from "./sample.mjs";
 
 /**
- * A page of its own with a button, and with the scripts of a document; `run` is the one that it loads.
+ * Opens a page with a button that serves the scripts of a document, and loads the script `run`.
  *
  * @param {import("node:test").TestContext} t
  */
@@ -38,7 +38,7 @@ async function firstResult(url) {
 }
 
 for (const from of ["README.md", "docs/owner.md"]) {
-  test(`the worker and the page of ${from} empty a stage, once the button is pressed`, async (t) => {
+  test(`the scripts of ${from} complete all jobs of a stage once the button is pressed`, async (t) => {
     const { url, page, complaints } = await openDocument(t, from, "page.js");
     await page.waitForFunction(() => document.querySelector("button").onclick !== null);
     assert.equal((await status(url)).stages[0].workers, 0, "nothing starts by itself");
@@ -56,12 +56,12 @@ for (const from of ["README.md", "docs/owner.md"]) {
   });
 }
 
-test("the loop of docs/owner.md empties a stage and waits for more", async (t) => {
+test("the loop of docs/owner.md completes all jobs of a stage and waits for more", async (t) => {
   const { url, page, complaints } = await openDocument(t, "docs/owner.md", "loop.js");
   await untilTracker(url, "all of stage a done", ({ stages }) => stages[0].done === 12);
   assert.match(await firstResult(url), /^<!json!>\{"letters":\d+\}$/);
 
-  // It asks on, and is still known: a stage without jobs did not end it.
+  // It keeps asking, and its token is still valid: a stage without jobs does not end the loop.
   const again = page.waitForResponse((answer) => answer.url().endsWith("/api/newJob"));
   assert.equal((await again).status(), 403);
   const refusals = complaints.filter((text) => !text.includes("403"));

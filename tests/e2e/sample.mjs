@@ -1,5 +1,5 @@
-// The sample project as `npm start` sets it up, in a folder of its own, with a poster of the test's;
-// and what is asked of its tracker.
+// The sample project as `npm start` sets it up, in a temporary folder and with a smaller poster, and
+// queries of its tracker.
 
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -14,10 +14,10 @@ import { must } from "../../scripts/process.mjs";
 import { start } from "../../scripts/start.mjs";
 import { patienceMs } from "./browser.mjs";
 
-/** A poster's parameter file in this folder. */
+/** The path of a parameter file in this folder. */
 export const posterFile = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** Where pictures for people are kept. */
+/** The path for a screenshot. */
 export function screenshotFile(name) {
   const folder = join(root, "target", "e2e");
   mkdirSync(folder, { recursive: true });
@@ -25,7 +25,7 @@ export function screenshotFile(name) {
 }
 
 /**
- * @param {import("node:test").TestContext} t ends it with the test
+ * @param {import("node:test").TestContext} t stops the tracker when the test ends
  * @param {{ poster: string, invalidAfter?: number }} options
  */
 export async function startSample(t, { poster, ...options }) {
@@ -63,7 +63,7 @@ export async function status(url) {
 }
 
 /**
- * Asks for the tracker's counters until they fit.
+ * Polls the tracker's status until it fits.
  *
  * @param {string} url
  * @param {string} what
@@ -79,8 +79,10 @@ export async function untilTracker(url, what, fits) {
 }
 
 /**
+ * Polls `fits` until it is true.
+ *
  * @param {() => boolean | Promise<boolean>} fits
- * @param {() => string} [why]
+ * @param {() => string} [why] the message if that takes too long
  */
 export async function untilTrue(fits, why) {
   const deadline = Date.now() + patienceMs;
@@ -90,15 +92,15 @@ export async function untilTrue(fits, why) {
   }
 }
 
-/** The jobs that volunteers hold, and the volunteers, at all stages together. */
+/** The numbers of leased jobs and of workers, over all stages. */
 export const held = ({ stages }) => stages.reduce((sum, stage) => sum + stage.held, 0);
 export const workers = ({ stages }) => stages.reduce((sum, stage) => sum + stage.workers, 0);
 
-/** Nobody holds anything and nobody is there. */
+/** Whether there are no workers and no leased jobs. */
 export const isDeserted = (now) => held(now) === 0 && workers(now) === 0;
 
 /**
- * What this machine paints from the same parameters without browser and tracker.
+ * Renders the poster natively, without browser and tracker.
  *
  * @param {string} poster
  */

@@ -1,4 +1,5 @@
-// The volunteer page on a slow line, and pressed before it is there: the first job comes first.
+// The volunteer page over a slow connection: jobs take precedence over the picture, and Start can be
+// pressed while the page is still loading.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,14 +8,14 @@ import { openBrowser, openPage, openVolunteerPage, patienceMs } from "./browser.
 import { startLine } from "./line.mjs";
 import { startSample, untilTracker } from "./sample.mjs";
 
-/** What may come before the first job: 400 kbit/s bring 400 kB in the 8 s that a visitor waits. */
+/** The limit for transfers before the first job. At 400 kbit/s, 400 kB take 8 s. */
 const mostBytes = 320_000;
 
-test("on a slow line the first job comes before the picture", async (t) => {
+test("over a slow connection the first job is fetched before the picture", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "middle.json" });
   const browser = await openBrowser(t);
 
-  // Somebody has painted a part of it.
+  // Another volunteer has already painted a part of the picture.
   const first = await openVolunteerPage(browser, volunteerUrl);
   await first.page.click("#start");
   await untilTracker(url, "checked tiles", ({ stages }) => stages[1].done >= 4);
@@ -54,14 +55,14 @@ test("on a slow line the first job comes before the picture", async (t) => {
   );
   assert.equal(await page.inputValue("#nickname"), "Ada");
 
-  // Then the picture comes too, and only what it shows.
+  // After that, the tiles of the picture are fetched.
   await page.waitForFunction(() =>
     performance.getEntriesByType("resource").some(({ name }) => name.includes("numbers=")),
   );
   assert.ok(!said.some((text) => /reached/.test(text)), said.join("\n"));
 });
 
-test("what is typed and pressed before the script is there holds", async (t) => {
+test("input before the script is loaded is kept", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const browser = await openBrowser(t);
   const context = await browser.newContext();
@@ -86,7 +87,7 @@ test("what is typed and pressed before the script is there holds", async (t) => 
   assert.equal(await page.inputValue("#nickname"), "Grace");
   assert.match(await (await fetch(`${url}/`)).text(), /<bdi>Grace<\/bdi>/);
 
-  await t.test("and where the script cannot be had, the page says so", async () => {
+  await t.test("the page reports a script that cannot be loaded", async () => {
     const { page } = await openPage(browser, "about:blank");
     await page.route("**/page.js", (route) => route.abort());
     await page.goto(volunteerUrl);

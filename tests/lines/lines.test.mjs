@@ -3,12 +3,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { buildPackage } from "../../scripts/build.mjs";
 import { testTracker } from "../../scripts/servers.mjs";
 import { openBrowser, openPage as open } from "../e2e/browser.mjs";
+import { serveSite } from "../site.mjs";
 import { capacity, jobsFor, measuredRate, onWire, plainRate } from "./cell.mjs";
-import { serveSite } from "./site.mjs";
+
+const pageDir = fileURLToPath(new URL("page", import.meta.url));
 
 const cells = [
   ["down", 25, 4, 300, 0],
@@ -27,7 +30,7 @@ const [least, mostGrants] = [0.7, 2];
 
 test("jobs come and results go at a share of the line", async (t) => {
   const program = await testTracker();
-  const site = await serveSite(await buildPackage());
+  const site = await serveSite({ page: pageDir, packageDir: await buildPackage() });
   t.after(() => site.stop());
   const browser = await openBrowser(t);
   const openPage = async () => {

@@ -1,4 +1,5 @@
-// What answers in the tracker's place, and what never answers: the rest of the work goes on.
+// Proxies and servers that answer in place of the tracker, and storage that does not answer: the
+// client reports the problem, and the remaining work continues.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,15 +20,15 @@ import {
 
 for (const [named, options] of [
   ["", {}],
-  [", also where its answers may not be read", { bare: true }],
+  [", also if its answers have no CORS headers", { bare: true }],
   [", in the first protocol", { old: true }],
 ]) {
-  test(`a result that a proxy finds too large fails, and the others arrive${named}`, async (t) => {
+  test(`a result that a proxy rejects as too large fails, and the others are accepted${named}`, async (t) => {
     const { bare, old } = options;
     const list = [...jobs(3, { act: "text", size: 1000 }), { act: "text", size: 1_500_000 }];
     list.push(...jobs(3, { act: "text", size: 1000 }));
     const { tracker, proxy, site } = await startSetting(t, { jobs: list, old });
-    // As nginx does it unless it is told otherwise.
+    // The default limit of nginx.
     proxy.refuses = ({ length }) => length > 1_000_000 && { status: 413, bare };
     const context = await (await openBrowser(t)).newContext();
     const page = await openTab(context, { site, url: proxy.url });
@@ -42,7 +43,7 @@ for (const [named, options] of [
   });
 }
 
-test("a tracker that has moved is named, and its results wait", async (t) => {
+test("a redirect is reported with its target, and results are kept until it is gone", async (t) => {
   const list = jobs(4, { act: "wait", ms: 1500 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
@@ -56,13 +57,13 @@ test("a tracker that has moved is named, and its results wait", async (t) => {
   assert.equal(error.address, tracker.url);
   assert.match(error.message, /moved/);
   assert.ok(waiting >= 1);
-  // It heals where the redirect is taken away.
+  // The client recovers when the redirect is removed.
   proxy.refuses = () => false;
   await untilBooks(tracker, ({ done }) => done === 4);
   await until(page, () => window.volunteer.status.error === null);
 });
 
-test("an address without a tracker, a static site and a forbidden origin have a code each", async (t) => {
+test("each kind of server that is no usable tracker has its own error code", async (t) => {
   const site = await startSite(t);
   const context = await (await openBrowser(t)).newContext();
   const faulty = await startFaultyServer();
@@ -87,7 +88,7 @@ test("an address without a tracker, a static site and a forbidden origin have a 
   }
 });
 
-test("storage that never answers is done without", async (t) => {
+test("the work continues without storage if opening it never completes", async (t) => {
   const { tracker, proxy, site } = await startSetting(t, {
     jobs: jobs(6, { act: "wait", ms: 50 }),
     prelude: () => "IDBFactory.prototype.open = () => ({});",
@@ -95,12 +96,12 @@ test("storage that never answers is done without", async (t) => {
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
   await untilBooks(tracker, ({ done }) => done === 6);
-  // No hub was taken for dead.
+  // The hub was not considered dead and replaced.
   const hubs = await page.evaluate(() => window.crew.filter(({ part }) => part === "hub").length);
   assert.equal(hubs, 1);
 });
 
-test("storage that answers late is used from then on, and what it had is handed in", async (t) => {
+test("storage that opens late is used from then on, and its results are submitted", async (t) => {
   let prelude = "";
   const { tracker, proxy, site } = await startSetting(t, {
     prelude: () => prelude,
@@ -108,7 +109,7 @@ test("storage that answers late is used from then on, and what it had is handed 
   });
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
-  // Results that could not be handed in are kept.
+  // Results that cannot be submitted are stored.
   await until(page, () => window.notes.some(({ note }) => note === "begin"));
   proxy.network = "off";
   await untilKept(page, (kept) => kept.filter(({ kind }) => kind === "done").length === 2);

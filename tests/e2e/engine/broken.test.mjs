@@ -1,4 +1,4 @@
-// One machine on which every job fails, among others on which none does.
+// A machine on which every job fails, among others on which all succeed.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ const count = 200;
 const maxAttempts = 3;
 const broken = "globalThis.breaks = () => { throw new RangeError('bad range'); };";
 
-test("one broken machine among three good ones takes no job from the project", async (t) => {
+test("a broken machine among three good ones does not exhaust the attempts of any job", async (t) => {
   const list = jobs(count, { act: "busy", ms: 40 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list, maxAttempts });
   const brokenSite = await startSite(t, { prelude: () => broken });
@@ -20,7 +20,7 @@ test("one broken machine among three good ones takes no job from the project", a
     const context = await browser.newContext();
     return await openTab(context, { site, url: proxy.url, nickname, settings });
   };
-  // It is there first, so that it has all the jobs to itself at the beginning.
+  // The broken machine starts first, while there is no competition for the jobs.
   const bad = await tab(brokenSite, "Broken");
   await until(bad, () => window.volunteer.status.jobsFailed > 0);
   for (const nickname of ["Ada", "Grace", "Mary"]) await tab(site, nickname);

@@ -1,4 +1,5 @@
-// Handlers that keep their thread busy: they are heard of, governed, and ended where they hang.
+// Handlers that block their thread: their progress is reported, they can be paused and throttled, and
+// they are terminated if they hang.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +19,7 @@ import {
   untilBooks,
 } from "./setting.mjs";
 
-test("a job that blocks its thread for three leases is heard of, kept and accepted", async (t) => {
+test("a job that blocks its thread for three lease times reports progress and is accepted", async (t) => {
   const ms = 3.2 * shortLeaseS * 1000;
   const list = [{ act: "busy", ms }, ...jobs(30, { act: "busy", ms: 500 })];
   const { tracker, proxy, site } = await startSetting(t, { jobs: list, leaseS: shortLeaseS });
@@ -26,19 +27,19 @@ test("a job that blocks its thread for three leases is heard of, kept and accept
   const limits = { progressIntervalMs: 500 };
   const page = await openTab(context, { site, url: proxy.url, limits });
 
-  // How far it is comes to the tracker while it works, and goes on coming.
+  // The tracker keeps receiving progress while the job is running.
   const name = await until(page, () => window.volunteer.status.displayName);
   const heard = async () => {
     const html = await (await fetch(`${tracker.url}/worker/work/${name}`)).text();
     return Number(/busy \((\d+) %\)/.exec(html)?.[1] ?? 0);
   };
   for (const share of [20, 60, 90]) await untilTrue(async () => (await heard()) >= share);
-  // And to the page.
+  // So does the page.
   const { cores } = await statusOf(page);
   const core = cores.find(({ job }) => job === 1);
   assert.equal(core.text, "busy");
   assert.ok(core.done / core.total >= 0.85);
-  // The other core has not waited for it.
+  // The other core has continued in the meantime.
   const others = await tracker.books();
   assert.deepEqual([others.done, others.held], [30, 1]);
 
@@ -47,7 +48,7 @@ test("a job that blocks its thread for three leases is heard of, kept and accept
   await nothingBegunTwice(page);
 });
 
-test("at 30 % a busy handler works 30 % of the time", async (t) => {
+test("a blocking handler at an intensity of 30 % works 30 % of the time", async (t) => {
   const ms = 2000;
   const { tracker, proxy, site } = await startSetting(t, { jobs: jobs(2, { act: "busy", ms }) });
   const context = await (await openBrowser(t)).newContext();
@@ -67,12 +68,12 @@ test("at 30 % a busy handler works 30 % of the time", async (t) => {
   t.diagnostic(`${share(computeMs)} of ${wall.toFixed()} ms; handlers say ${share(worked)}`);
   assert.ok(wall >= 2 * 5000, "too short to say");
   assert.ok(Math.abs(computeMs / wall - 0.3) <= 0.05, share(computeMs));
-  // What the library does at `progress` is no part of it.
+  // The time that the library spends in `progress` does not count.
   assert.ok(worked <= computeMs, share(worked));
   assert.ok(Math.abs(worked / wall - 0.3) <= 0.05, share(worked));
 });
 
-test("pause and go on act inside a busy handler", async (t) => {
+test("pause and resume take effect inside a blocking handler", async (t) => {
   const list = jobs(2, { act: "busy", ms: 4000 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
@@ -82,7 +83,7 @@ test("pause and go on act inside a busy handler", async (t) => {
     () => window.volunteer.status.cores.filter(({ done }) => done > 500).length === 2,
   );
   await page.evaluate(() => window.volunteer.pause());
-  // It hears that within 250 ms; then nothing moves any more.
+  // The pause takes effect within 250 ms; after that the progress stands still.
   const still = await until(page, () => {
     const done = window.volunteer.status.cores.map(({ done }) => done);
     const { before, since } = window.last ?? {};
@@ -99,7 +100,7 @@ test("pause and go on act inside a busy handler", async (t) => {
   await nothingBegunTwice(page);
 });
 
-test("a job that takes too long or has stalled has failed, and its worker is replaced", async (t) => {
+test("a job that exceeds its time limit or stalls fails, and its worker is replaced", async (t) => {
   const list = [{ act: "hang" }, { act: "stall" }, ...jobs(6, { act: "busy", ms: 50 })];
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
@@ -111,12 +112,12 @@ test("a job that takes too long or has stalled has failed, and its worker is rep
   assert.equal(said.length, 2);
   assert.match(said[0], /stalled.*stallMs/);
   assert.match(said[1], /longer than its owner allows \(jobTimeoutMs\)/);
-  // The hub, two cores, and one more for each that hung.
+  // The hub, two cores, and a replacement for each core that hung.
   await until(page, () => window.crew.length === 5 && window.living("compute").length === 2);
   assert.equal((await statusOf(page)).jobsFailed, 2);
 });
 
-test("a WebAssembly trap fails its job and costs its worker, and nothing else", async (t) => {
+test("a WebAssembly trap fails only its own job and replaces only its own worker", async (t) => {
   const list = [{ act: "trap" }, ...jobs(20, { act: "busy", ms: 50 })];
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
@@ -135,7 +136,7 @@ test("a WebAssembly trap fails its job and costs its worker, and nothing else", 
   assert.equal((await page.evaluate(() => window.crew)).length, 4);
 });
 
-/** Why jobs have failed, as the tracker was told. */
+/** The reasons of failures that were reported to the tracker. */
 function failures(proxy) {
   const said = proxy.asked.filter(({ path }) => path === "/api/sync");
   return said

@@ -1,5 +1,4 @@
-// A tab that nobody sees. Playwright makes every page that it knows believe that it is seen, so
-// these tabs are opened behind its back.
+// Hidden tabs. Playwright makes all of its pages appear visible, so these tabs are opened by other means.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,14 +8,14 @@ import { chromiumArgs, ensureChromium } from "../../../scripts/browsers.mjs";
 import { untilTrue } from "../sample.mjs";
 import { jobs, startSetting } from "./setting.mjs";
 
-/** With these, tests never see what browsers do to tabs that nobody looks at. */
+/** Playwright's flags that disable the throttling of hidden tabs. */
 const blinders = [
   "--disable-background-timer-throttling",
   "--disable-backgrounding-occluded-windows",
   "--disable-renderer-backgrounding",
 ];
 
-/** Opens tabs of one window, of which the one that was brought to the front last is seen. */
+/** Opens tabs in one window. Only the one that was brought to the front last is visible. */
 async function openWindow(t) {
   const browser = await chromium.launch({
     executablePath: await ensureChromium(),
@@ -46,7 +45,7 @@ async function openWindow(t) {
   };
 }
 
-test("a hidden tab computes as fast as one that is seen", async (t) => {
+test("a hidden tab computes as fast as a visible one", async (t) => {
   const list = jobs(5000, { act: "turns", turns: 20_000_000 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const open = await openWindow(t);
@@ -63,7 +62,7 @@ test("a hidden tab computes as fast as one that is seen", async (t) => {
   await tab.evaluate(`window.begin(${JSON.stringify(options)})`);
   await until("window.volunteer.status.jobsDone > 0");
 
-  /** Jobs, and ticks of the page's own timer, a second. */
+  /** The numbers of jobs, and of ticks of a timer in the page, per second. */
   const measure = async (hidden) => {
     await (hidden ? other : tab).toFront();
     await until(`document.hidden === ${hidden}`);
@@ -79,7 +78,7 @@ test("a hidden tab computes as fast as one that is seen", async (t) => {
     return { jobs: rate("jobs"), ticks: rate("ticks") };
   };
 
-  // Others may use this machine: the best of some turns counts, on both sides.
+  // The best of several rounds counts on both sides, because other processes may disturb some of them.
   const best = { seen: 0, hidden: 0 };
   for (let turn = 0; turn < 4 && (turn === 0 || best.hidden < 0.9 * best.seen); turn += 1) {
     const seen = await measure(false);

@@ -1,4 +1,5 @@
-// What stands in the tracker's place and means harm, and another script of the page's own origin.
+// A hostile server in place of the tracker, and other scripts of the same origin that interfere with the
+// storage.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,8 +19,9 @@ import {
 
 const mb = 1 << 20;
 /**
- * What the buffers of the sockets and of the browser may hold besides, and what comes until a busy
- * browser's network process hears that nobody reads on: the line within a machine brings 1 GB a second.
+ * The allowance for data beyond the limit: the buffers of the sockets and of the browser, and what
+ * arrives until the browser's network process learns that the request was aborted. The loopback interface
+ * transmits about 1 GB/s.
  */
 const buffers = 192 * mb;
 
@@ -46,12 +48,12 @@ for (const [what, code, most, call] of [
       assert.ok(bytes >= most && bytes <= most + buffers, `${bytes} bytes`);
     }
     t.diagnostic(`${answers.map(({ bytes }) => bytes)} bytes`);
-    // It is tried again all the same, and nothing has died meanwhile.
+    // The hub has survived, and tries again.
     assert.equal(await page.evaluate(() => window.living("hub").length), 1);
   });
 }
 
-/** What another script of the origin does with the database, in its own page. */
+/** How another script of the same origin blocks the database. */
 const holds = {
   "in a transaction that never ends": () =>
     new Promise((resolve) => {
@@ -64,7 +66,7 @@ const holds = {
         resolve();
       };
     }),
-  "without what we keep our records in": () =>
+  "without our object store": () =>
     new Promise((resolve) => {
       const opening = indexedDB.open("distcompute", 1);
       opening.onsuccess = () => resolve((window.held = opening.result) && undefined);
@@ -74,7 +76,7 @@ const holds = {
       const opening = indexedDB.open("distcompute", 2);
       opening.onsuccess = () => resolve((window.held = opening.result) && undefined);
     }),
-  "while it is to be deleted": () =>
+  "while its deletion is pending": () =>
     new Promise((resolve) => {
       const opening = indexedDB.open("distcompute", 1);
       opening.onsuccess = () => {
@@ -85,7 +87,7 @@ const holds = {
 };
 
 for (const [how, hold] of Object.entries(holds)) {
-  test(`a script that holds the storage ${how} does not stop the work`, async (t) => {
+  test(`a script that holds the database ${how} does not stop the work`, async (t) => {
     const list = jobs(8, { act: "wait", ms: 300 });
     const { tracker, proxy, site } = await startSetting(t, { jobs: list });
     const context = await (await openBrowser(t)).newContext();
@@ -100,7 +102,7 @@ for (const [how, hold] of Object.entries(holds)) {
   });
 }
 
-test("a script that takes the storage away in the middle of the work does not stop it", async (t) => {
+test("a script that takes over the database while jobs are running does not stop the work", async (t) => {
   const list = jobs(8, { act: "wait", ms: 500 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
@@ -114,7 +116,7 @@ test("a script that takes the storage away in the middle of the work does not st
   assert.equal(hubs, 1);
 });
 
-/** Writes into the library's own database what it has never written. Returns how much. */
+/** Writes malformed records into the library's database. Returns their number. */
 function forge(site) {
   const good = { token: "secret", extensions: ["sync"], lease_s: 300, max_body: 1e6 };
   const session = { stage: "a", nickname: "Ada", seq: 1, hello: good };
@@ -156,7 +158,7 @@ function forge(site) {
   });
 }
 
-test("records that cannot be read are passed over with a warning, and the work goes on", async (t) => {
+test("malformed records are skipped with a warning, and the work continues", async (t) => {
   const list = jobs(4, { act: "wait", ms: 50 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();

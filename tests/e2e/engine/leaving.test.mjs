@@ -1,4 +1,4 @@
-// What becomes of jobs when a volunteer pauses, stops, closes the tab, or loses it.
+// What happens to jobs when a volunteer pauses, stops, closes the tab, or the tab crashes.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -26,7 +26,7 @@ import {
   untilKept,
 } from "./setting.mjs";
 
-/** A browser whose profile outlives it, and how it is ended. */
+/** Creates a browser profile, and functions that start and end a browser with it. */
 async function openProfile(t) {
   const profile = mkdtempSync(join(tmpdir(), "distcompute-profile-"));
   t.after(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
@@ -39,7 +39,7 @@ async function openProfile(t) {
     t.after(() => end(context));
     return context;
   };
-  // With a tab that has crashed it does not always end by itself.
+  // A browser with a crashed tab does not always exit when it is closed.
   const end = async (context) => {
     const closed = context.close();
     const stuck = sleep(20_000, true, { ref: false });
@@ -49,26 +49,26 @@ async function openProfile(t) {
   return { open, end };
 }
 
-/** Ends the browser that has this profile. */
+/** Kills the browser with this profile. */
 function kill(profile) {
   const its = processesBelow(process.pid).filter(({ command }) => command.includes(profile));
   for (const { pid } of its) {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // With the browser its other processes end.
+      // A child process may already have ended together with the browser.
     }
   }
 }
 
-test("a job of a tab that has crashed goes on from its checkpoint", async (t) => {
+test("a job of a crashed tab continues from its checkpoint", async (t) => {
   const list = [{ act: "steps", ms: 4000 }];
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const { open, end } = await openProfile(t);
   const options = { url: proxy.url };
   const first = await open();
   const page = await openTab(first, { site, ...options });
-  // What is kept is behind what was said.
+  // The stored checkpoint lags behind the reported progress.
   await untilKept(page, (kept) => kept.some(({ state }) => state >= 1000));
   const crashed = page.waitForEvent("crash");
   const devtools = await first.newCDPSession(page);
@@ -85,7 +85,7 @@ test("a job of a tab that has crashed goes on from its checkpoint", async (t) =>
   await until(again, () => window.volunteer.status.jobsDone === 1);
 });
 
-test("a job of a tab that was closed goes on from its checkpoint, others are put back", async (t) => {
+test("a job of a closed tab continues from its checkpoint, and the others are returned", async (t) => {
   const list = [
     { act: "steps", ms: 3000 },
     { act: "busy", ms: 30_000 },
@@ -95,13 +95,13 @@ test("a job of a tab that was closed goes on from its checkpoint, others are put
   const options = { url: proxy.url };
   const page = await openTab(context, { site, ...options });
   await untilKept(page, (kept) => kept.some(({ state }) => state >= 1000));
-  // The goodbye is made ready once a second.
+  // The final request of a closing page is prepared once a second.
   await until(
     page,
     () => window.volunteer.status.cores.filter(({ done }) => done > 1200).length === 2,
   );
   await page.goto("about:blank");
-  // At once, not when the lease ends.
+  // The job is returned immediately, and not only when its lease expires.
   await untilBooks(tracker, ({ held, open }) => held === 1 && open === 1, 5000);
 
   const settings = { cores: 1 };
@@ -113,21 +113,21 @@ test("a job of a tab that was closed goes on from its checkpoint, others are put
   assert.ok(output.from >= 1000, `from ${output.from}`);
 });
 
-test("a pause puts back what was not begun at once, and the rest after a lease", async (t) => {
+test("a pause returns jobs that have not started immediately, and the rest after a lease", async (t) => {
   const list = jobs(40, { act: "busy", ms: 500 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list, leaseS: shortLeaseS });
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
   await untilBooks(tracker, ({ done, held }) => done >= 6 && held > 2);
   await page.evaluate(() => window.volunteer.pause());
-  // What the two cores had begun, and no more.
+  // Only the jobs that the two cores have started are kept.
   const since = Date.now();
   await untilBooks(tracker, ({ held }) => held <= 2, 2500);
   assert.equal((await statusOf(page)).reason.code, "paused");
-  // They stay theirs for a lease, and go then.
+  // They are returned after the duration of a lease.
   await untilBooks(tracker, ({ held }) => held === 0, 2 * shortLeaseS * 1000);
   const kept = Date.now() - since;
-  t.diagnostic(`put back after ${kept} ms`);
+  t.diagnostic(`returned after ${kept} ms`);
   assert.ok(kept >= 0.9 * shortLeaseS * 1000);
   const before = await tracker.books();
   await page.evaluate(() => window.volunteer.resume());
@@ -136,7 +136,7 @@ test("a pause puts back what was not begun at once, and the rest after a lease",
   assert.ok(before.done < 40);
 });
 
-test("stop puts everything back at once", async (t) => {
+test("stop returns all jobs immediately", async (t) => {
   const list = [...jobs(6, { act: "busy", ms: 50 }), ...jobs(4, { act: "busy", ms: 60_000 })];
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
@@ -155,13 +155,13 @@ test("stop puts everything back at once", async (t) => {
   assert.equal(await page.evaluate(() => window.crew.every(({ ended }) => ended)), true);
 });
 
-test("finish and stop does what was begun and puts back the rest", async (t) => {
+test("finish and stop completes the running jobs and returns the rest", async (t) => {
   const list = jobs(30, { act: "busy", ms: 1000 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
   await untilBooks(tracker, ({ done, held }) => done >= 2 && held > 2);
-  // In the middle of a job, or it would be over before anybody is told of it.
+  // Stops in the middle of a job; otherwise the job might be over before the stop takes effect.
   const before = (await notesOf(page, "begin")).length;
   const stopped = (before) =>
     window.notes.filter(({ note }) => note === "begin").length > before &&
@@ -177,7 +177,7 @@ test("finish and stop does what was begun and puts back the rest", async (t) => 
   assert.ok((await page.evaluate(() => window.reasons)).includes("finishing"));
 });
 
-test("forget leaves nothing in the browser, and the tracker nothing to wait for", async (t) => {
+test("forget leaves nothing in the browser, and no leases at the tracker", async (t) => {
   const list = jobs(2, { act: "steps", ms: 30_000 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();

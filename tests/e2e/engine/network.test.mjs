@@ -1,4 +1,4 @@
-// The network and the tracker go away while jobs run: work goes on, and nothing is lost.
+// The network or the tracker fails while jobs are running: the work continues, and nothing is lost.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,20 +20,20 @@ import {
 } from "./setting.mjs";
 
 for (const network of ["off", "silent", "deaf"]) {
-  test(`work goes on while the network is ${network}, and is handed in after it`, async (t) => {
+  test(`work continues while the network is ${network}, and is submitted afterwards`, async (t) => {
     const list = [{ act: "busy", ms: 7000 }, ...jobs(11, { act: "wait", ms: 1000 })];
-    // A client waits 20 s for an answer that does not come.
+    // Longer for "silent", because a client waits 20 s for an answer before it gives up.
     const leaseS = network === "silent" ? 60 : 15;
     const { tracker, proxy, site } = await startSetting(t, { jobs: list, leaseS });
     const context = await (await openBrowser(t)).newContext();
     const page = await openTab(context, { site, url: proxy.url });
-    // It knows how long jobs take, and holds some ahead.
+    // By now the client knows the duration of jobs, and has fetched some in advance.
     await until(page, () => window.volunteer.status.jobsDone >= 2);
     await untilBooks(tracker, ({ held }) => held >= 3);
     proxy.network = network;
     const since = Date.now();
     await until(page, () => window.volunteer.status.waiting >= 4);
-    // Longer than a third of a lease, after which a client should be heard of again.
+    // Longer than a third of the lease time, the interval after which a client syncs again.
     await until(page, () => window.volunteer.status.connection === "unreachable");
     await untilTrue(() => Date.now() - since >= (1000 * leaseS) / 3);
     t.diagnostic(`${(await statusOf(page)).waiting} results waited`);
@@ -46,7 +46,7 @@ for (const network of ["off", "silent", "deaf"]) {
   });
 }
 
-test("a tracker that is killed in the middle and started again has each job once", async (t) => {
+test("a tracker that is killed and restarted accepts each job once", async (t) => {
   const list = jobs(40, { act: "wait", ms: 200 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
@@ -59,7 +59,7 @@ test("a tracker that is killed in the middle and started again has each job once
   await nothingBegunTwice(page);
 });
 
-test("results that wait for the tracker outlive a reload of the page", async (t) => {
+test("unsubmitted results survive a reload of the page", async (t) => {
   const list = jobs(2, { act: "busy", ms: 1000 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
@@ -85,7 +85,7 @@ test("results that wait for the tracker outlive a reload of the page", async (t)
   assert.deepEqual([jobsDone, notDelivered], [2, 0]);
 });
 
-test("a browser asks once whether it may call, and not before each request", async (t) => {
+test("the browser sends one CORS preflight, and not one for each request", async (t) => {
   const list = jobs(12, { act: "wait", ms: 1000 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();

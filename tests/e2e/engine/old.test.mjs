@@ -23,7 +23,7 @@ import {
 
 const list = [...jobs(4, { act: "wait", ms: 1000 }), ...jobs(36, { act: "busy", ms: 100 })];
 
-test("our tracker without sync has each job done once", async (t) => {
+test("our tracker without sync accepts each job once", async (t) => {
   const { tracker, proxy, site } = await startSetting(t, { jobs: list, old: true });
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
@@ -35,13 +35,13 @@ test("our tracker without sync has each job done once", async (t) => {
   proxy.network = "on";
   await allDoneOnce(tracker, 40);
   await nothingBegunTwice(page);
-  assert.ok(!proxy.asked.some(({ path }) => path === "/api/sync"), "it was never asked to sync");
+  assert.ok(!proxy.asked.some(({ path }) => path === "/api/sync"), "the client never called sync");
   await page.evaluate(() => window.volunteer.stop());
   await until(page, () => window.volunteer.status.state === "stopped");
   assert.equal((await tracker.books()).workers, 0);
 });
 
-test("an independent tracker of the first protocol has each job done once", async (t) => {
+test("an independent tracker of the first protocol accepts each job once", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-old-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const jsonl = join(folder, "jobs.jsonl");
@@ -55,7 +55,7 @@ test("an independent tracker of the first protocol has each job done once", asyn
   const { jobs: books } = tracker.state();
   assert.ok(books.every(({ closed }) => closed));
   const completed = proxy.asked.filter(({ path }) => path === "/api/completeJob");
-  assert.equal(completed.length, 40, "each was handed in once");
+  assert.equal(completed.length, 40, "each result was submitted once");
   await nothingBegunTwice(page);
   await page.evaluate(() => window.volunteer.stop());
   await untilTrue(() => tracker.state().workers.length === 0);

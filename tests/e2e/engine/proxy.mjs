@@ -1,5 +1,5 @@
-// The network between a browser and a tracker, with all that it may do: cut lines, say nothing,
-// be overloaded. It can also make our tracker look like one of the first protocol.
+// An HTTP proxy between a browser and a tracker that injects network faults. It can also hide our
+// extensions, so that our tracker looks like one of the first protocol.
 
 import { createServer, request } from "node:http";
 
@@ -10,31 +10,31 @@ const away = {
 };
 
 /**
- * @param {import("node:test").TestContext} t ends it with the test
- * @param {{ url: string, old?: boolean }} to `url` is the tracker's; `old` hides what it has beyond
- *   the first protocol
+ * @param {import("node:test").TestContext} t stops the proxy when the test ends
+ * @param {{ url: string, old?: boolean }} to `url` is the tracker's; `old` hides our extensions of the
+ *   first protocol
  */
 export async function startProxy(t, { url, old = false }) {
   const { hostname, port } = new URL(url);
   const proxy = {
     url: "",
     /**
-     * "on"; "off" breaks connections, "silent" never answers, "busy" answers 503, and "deaf" passes
-     * requests on and breaks the connection instead of answering.
+     * "on" forwards everything, "off" resets connections, "silent" never answers, "busy" answers 503, and
+     * "deaf" forwards requests but resets the connection instead of answering.
      *
      * @type {"on" | "off" | "silent" | "busy" | "deaf"}
      */
     network: "on",
     /**
-     * What the proxy answers itself: { status, location?, bare? }, with a page; `bare` leaves out what
-     * lets other origins read it.
+     * Selects the requests that the proxy answers itself, with a page and { status, location?, bare? };
+     * `bare` omits the CORS headers.
      *
      * @type {(asked: { path: string, length: number }) => any}
      */
     refuses: () => false,
-    /** The requests that came, preflights left out: { path, body, at }. */
+    /** The requests so far without preflights: { path, body, at }. */
     asked: [],
-    /** How often a browser asked whether it may. */
+    /** The number of CORS preflights. */
     preflights: 0,
   };
   const server = createServer(async (incoming, outgoing) => {

@@ -1,34 +1,34 @@
-// A tracker with jobs that say what is to be done with them, a page with a volunteer from another
-// origin, and the network between the two.
+// The setup of the engine tests: a tracker whose jobs name the action of the handler, a page with a
+// volunteer at another origin, and a proxy between the two.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { buildPackage } from "../../../scripts/build.mjs";
 import { must, serve } from "../../../scripts/process.mjs";
 import { testTracker } from "../../../scripts/servers.mjs";
 import { listeningOn } from "../../../scripts/start.mjs";
+import { serveSite } from "../../site.mjs";
 import { patienceMs } from "../browser.mjs";
 import { untilTrue } from "../sample.mjs";
 import { startProxy } from "./proxy.mjs";
 
-/** The shortest lease with which a client syncs three times in it. */
+/** The shortest lease within which a client syncs three times. */
 export const shortLeaseS = 6;
 
-/** Long enough that no test that is not about leases sees one end. */
+/** Long enough not to expire in tests that are not about leases. */
 export const longLeaseS = 60;
 
-/** So many jobs that are all the same. */
+/** A list of identical jobs. */
 export const jobs = (count, job) => Array.from({ length: count }, () => job);
 
 /**
- * A tracker with stage a and a database of its own; `kill` and `restart` keep address and database.
+ * Starts a tracker with stage a and a new database. `kill` and `restart` keep its address and database.
  *
- * @param {import("node:test").TestContext} t ends it with the test
+ * @param {import("node:test").TestContext} t stops the tracker when the test ends
  * @param {{ jobs: object[], leaseS?: number, maxAttempts?: number, args?: string[] }} wanted
  */
 export async function startTracker(t, wanted) {
@@ -62,9 +62,9 @@ export async function startTracker(t, wanted) {
       running = await serveAt(new URL(url).port, own);
       assert.equal(running.found, url, "the tracker came back elsewhere");
     },
-    /** The counters of its stage. */
+    /** The counters of stage a. */
     books: async () => (await (await fetch(`${url}/api/status`)).json()).stages[0],
-    /** All outputs, by number of job. */
+    /** All outputs with the numbers of their jobs. */
     results: async () => {
       const lines = await (await fetch(`${url}/api/results?stage=a&limit=10000`)).text();
       return lines.split("\n").filter(Boolean).map(parsed);
@@ -78,40 +78,21 @@ function parsed(line) {
   return { number, output: data.startsWith(mark) ? JSON.parse(data.slice(mark.length)) : data };
 }
 
-const types = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
-
 /**
- * The folder `page` and the package, from an origin of their own.
+ * Serves the folder `page` and the package from an origin of their own.
  *
- * @param {import("node:test").TestContext} t
- * @param {{ prelude?: () => string }} wanted `prelude` says what the worker script begins with
+ * @param {import("node:test").TestContext} t stops the server when the test ends
+ * @param {{ prelude?: () => string }} [options] `prelude` returns code to prepend to the worker script
  */
-export async function startSite(t, { prelude = () => "" } = {}) {
-  const folders = {
-    pkg: await buildPackage(),
-    page: fileURLToPath(new URL("page", import.meta.url)),
-  };
-  const server = createServer((incoming, outgoing) => {
-    const [, folder, ...rest] = new URL(incoming.url, "http://localhost").pathname.split("/");
-    const name = rest.join("/") || "index.html";
-    try {
-      if (name.includes("..")) throw new Error("out of the folder");
-      const file = readFileSync(join(folders[folder], name));
-      // What a browser would have to be broken for, its workers are given.
-      const body = name === "worker.js" ? `${prelude()}\n${file}` : file;
-      const type = types[extname(name)] ?? "text/plain";
-      outgoing.writeHead(200, { "content-type": type, "cache-control": "no-store" }).end(body);
-    } catch {
-      outgoing.writeHead(404).end();
-    }
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => (server.close(), server.closeAllConnections()));
-  return `http://127.0.0.1:${server.address().port}/page/`;
+export async function startSite(t, options = {}) {
+  const page = fileURLToPath(new URL("page", import.meta.url));
+  const { url, stop } = await serveSite({ page, packageDir: await buildPackage(), ...options });
+  t.after(stop);
+  return url;
 }
 
 /**
- * All of it but the browser.
+ * Starts everything but the browser.
  *
  * @param {import("node:test").TestContext} t
  * @param {Parameters<typeof startTracker>[1] & { old?: boolean, prelude?: () => string }} wanted
@@ -123,11 +104,11 @@ export async function startSetting(t, { old, prelude, ...wanted }) {
 }
 
 /**
- * A tab in which a volunteer computes.
+ * Opens a tab and starts a volunteer in it.
  *
  * @param {import("playwright-core").BrowserContext} context
- * @param {{ site: string, url: string } & object} options `url` is the tracker's, through whatever;
- *   the rest is for the class
+ * @param {{ site: string, url: string } & object} options `url` is the tracker's or a proxy's; further
+ *   options are passed to `Volunteer`
  */
 export async function openTab(context, { site, ...options }) {
   const page = await context.newPage();
@@ -143,7 +124,7 @@ export async function begin(page, options) {
 }
 
 /**
- * Until `fits` is true in the page, which may be hidden.
+ * Polls `fits` in the page, which may be hidden, until it is truthy. Resolves to its value.
  *
  * @param {import("playwright-core").Page} page
  * @param {(arg?: any) => any} fits
@@ -159,7 +140,7 @@ export async function until(page, fits, arg, timeout = 40_000) {
 }
 
 /**
- * Until what the browser keeps fits.
+ * Polls the records in the browser's storage until they fit.
  *
  * @param {import("playwright-core").Page} page
  * @param {(kept: any[]) => boolean} fits
@@ -173,7 +154,7 @@ export async function untilKept(page, fits) {
 
 export const statusOf = (page) => page.evaluate(() => window.volunteer.status);
 
-/** What handlers have told of this kind, of one job or of all. */
+/** The notes of this kind from handlers, of one job or of all. */
 export function notesOf(page, kind, job) {
   const fits = ([kind, job]) =>
     window.notes.filter((one) => one.note === kind && (!job || one.job === job));
@@ -181,7 +162,7 @@ export function notesOf(page, kind, job) {
 }
 
 /**
- * Asks for the tracker's counters until they fit.
+ * Polls the tracker's counters until they fit.
  *
  * @param {Awaited<ReturnType<typeof startTracker>>} tracker
  * @param {(books: any) => boolean} fits
@@ -197,7 +178,7 @@ export async function untilBooks(tracker, fits, timeout = 60_000) {
 }
 
 /**
- * Until all jobs are done; then each of them is in the books once, and no lease was ever lost.
+ * Waits until all jobs are done, and asserts that each was accepted once and no lease was lost.
  *
  * @param {Awaited<ReturnType<typeof startTracker>>} tracker
  * @param {number} count
@@ -220,7 +201,7 @@ export async function allDoneOnce(tracker, count) {
   return results;
 }
 
-/** No handler has begun a job that another had begun before. */
+/** Asserts that no job was started by two handlers. */
 export async function nothingBegunTwice(page) {
   const begun = (await notesOf(page, "begin")).map(({ job }) => job);
   assert.equal(new Set(begun).size, begun.length, `begun: ${begun}`);

@@ -1,4 +1,4 @@
-// Several tabs of one browser, with locks and without.
+// Several tabs of one browser, with and without the Web Locks API.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ import {
   untilKept,
 } from "./setting.mjs";
 
-test("a second tab shows the first, steers it, and takes over when it closes", async (t) => {
+test("a second tab shows the first, controls it, and takes over when it closes", async (t) => {
   const list = [{ act: "steps", ms: 8000 }, ...jobs(3, { act: "busy", ms: 500 })];
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
@@ -38,7 +38,7 @@ test("a second tab shows the first, steers it, and takes over when it closes", a
   await until(first, () => window.volunteer.status.state === "computing");
 
   await untilKept(first, (kept) => kept.some(({ state }) => state >= 1000));
-  // Tabs learn once a second who waits.
+  // Tabs check once a second which others are waiting.
   await second.evaluate(() => {
     const look = ({ state }) => {
       if (state !== "elsewhere") window.tookOver ??= Date.now();
@@ -57,7 +57,7 @@ test("a second tab shows the first, steers it, and takes over when it closes", a
   assert.deepEqual([job, resume], [1, from]);
 });
 
-test("on plain http, where there are no locks, each tab is a volunteer of its own", async (t) => {
+test("without locks, as in insecure contexts, each tab is a separate volunteer", async (t) => {
   const list = jobs(40, { act: "busy", ms: 200 });
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();

@@ -1,4 +1,4 @@
-// Whoever dies is replaced: the hub, and all workers for a new version.
+// The replacement of workers: of a hub that has failed, and of all workers for a new version.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ import {
 } from "./setting.mjs";
 
 for (const act of ["wait", "busy"]) {
-  test(`jobs that ${act} outlive their hub, and what they make is accepted`, async (t) => {
+  test(`jobs that ${act} survive their hub, and their results are accepted`, async (t) => {
     const list = [...jobs(2, { act, ms: 4000 }), ...jobs(10, { act: "busy", ms: 100 })];
     const { tracker, proxy, site } = await startSetting(t, { jobs: list });
     const context = await (await openBrowser(t)).newContext();
@@ -37,7 +37,7 @@ for (const act of ["wait", "busy"]) {
   });
 }
 
-test("a job that hangs is ended though the hub that gave it is dead", async (t) => {
+test("a job that hangs is terminated although the hub that assigned it has failed", async (t) => {
   const list = [{ act: "hang" }, ...jobs(10, { act: "busy", ms: 100 })];
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
@@ -51,7 +51,7 @@ test("a job that hangs is ended though the hub that gave it is dead", async (t) 
   assert.deepEqual(crew, ["hub", "compute", "compute", "hub", "compute"]);
 });
 
-test("a new version of the project renews all workers when their jobs are done", async (t) => {
+test("a new version of the project replaces all workers when their jobs are done", async (t) => {
   const list = [...jobs(2, { act: "busy", ms: 4000 }), ...jobs(10, { act: "busy", ms: 100 })];
   const args = ["--app-version", "1"];
   const { tracker, proxy, site } = await startSetting(t, { jobs: list, args, leaseS: 6 });
@@ -68,7 +68,7 @@ test("a new version of the project renews all workers when their jobs are done",
   const three = (ended) => [["hub", ended], ...jobs(2, ["compute", ended])];
   assert.deepEqual(crew, [...three(true), ...three(false)]);
   assert.ok((await page.evaluate(() => window.reasons)).includes("updating"));
-  // The first two were not cut short.
+  // The first two jobs were not interrupted.
   const long = (await notesOf(page, "end")).filter(({ job }) => job <= 2);
   assert.ok(long.every(({ worked }) => worked >= 4000));
 });

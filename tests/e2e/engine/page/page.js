@@ -1,16 +1,16 @@
-// A page with a volunteer. The tests call what stands on `window`.
+// A page with a volunteer. The tests use the properties of `window`.
 
 import loadWasm, { Volunteer } from "/pkg/distcompute_client.js";
 
 await loadWasm();
 
-/** All workers that were ever made here, each with its part: "hub" or "compute". */
+/** All workers that were created in this page, each with its part: "hub" or "compute". */
 window.crew = [];
 
-/** What the handlers have told of their jobs. */
+/** The notes that the handlers have sent about their jobs. */
 window.notes = [];
 
-/** The codes of all reasons, in the order in which they came. */
+/** The codes of all status reasons so far, in order. */
 window.reasons = [];
 
 function spawn() {
@@ -40,16 +40,16 @@ window.begin = (options) => {
   volunteer.start();
 };
 
-/** The workers of a part that live. */
+/** The workers of a part that have not been terminated. */
 window.living = (part) => window.crew.filter((one) => one.part === part && !one.ended);
 
 window.ready = true;
 
-/** All that this browser keeps, in the library's own database. */
+/** All records in the library's database. */
 window.kept = () =>
   new Promise((resolve, reject) => {
     const opening = indexedDB.open("distcompute", 1);
-    // Where nothing was ever written, there shall be no database now either.
+    // Aborts the creation if there is no database yet, so that reading does not create one.
     let isNew = false;
     opening.onupgradeneeded = () => (isNew = true) && opening.transaction.abort();
     opening.onerror = () => (isNew ? resolve([]) : reject(opening.error));

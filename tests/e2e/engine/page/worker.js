@@ -1,26 +1,26 @@
-// The worker script of the tests: each job says what is to be done with it.
+// The worker script of the tests. The `act` of each job selects an action.
 
 import loadWasm, { work } from "/pkg/distcompute_client.js";
 
 await loadWasm();
 
-/** A hub has no handler: the page makes it fail by a word of its own. */
+/** Lets the page crash a hub, which runs no handler that could do so. */
 addEventListener("message", ({ data }) => {
   if (data.fail) throw new Error("a hub that fails");
 });
 
-/** A module whose one function executes `unreachable`. */
+/** A wasm module whose only function executes `unreachable`. */
 const trap = Uint8Array.of(
   ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0],
   ...[10, 5, 1, 3, 0, 0, 11],
 );
 
-/** Milliseconds by a clock that all workers of a machine share. */
+/** The time in milliseconds, comparable between workers. */
 const clock = () => performance.timeOrigin + performance.now();
 
 const note = (what, job, more) => postMessage({ note: what, job: job.id, at: clock(), ...more });
 
-/** Keeps the thread busy. Returns for how long. */
+/** Blocks the thread. Returns for how long. */
 function spin(ms) {
   const since = performance.now();
   let passed = 0;
@@ -28,7 +28,7 @@ function spin(ms) {
   return passed;
 }
 
-/** Arithmetic that no compiler can leave out. */
+/** Arithmetic that compilers cannot optimise away. */
 function turn(turns) {
   let state = 1;
   for (let at = 0; at < turns; at++) state = (Math.imul(state, 1664525) + 1013904223) | 0;
@@ -42,7 +42,7 @@ const sleep = (ms, signal) =>
   });
 
 const acts = {
-  /** Works so long and tells how far it is, without ever giving its thread up. */
+  /** Works for `ms` and reports progress, without ever yielding to the event loop. */
   busy({ data: { ms } }, { progress }) {
     let worked = 0;
     while (worked < ms) {
@@ -51,7 +51,7 @@ const acts = {
     }
     return { worked };
   },
-  /** The same, but goes on from where it was. */
+  /** The same with checkpoints. */
   steps({ id, data: { ms } }, { progress, checkpoint, resume = 0 }) {
     for (let at = resume; at < ms; at += 100) {
       spin(100);
@@ -61,21 +61,21 @@ const acts = {
     }
     return { from: resume };
   },
-  /** Waits, as for a download. */
+  /** Waits asynchronously. */
   wait: async ({ data: { ms } }, { signal }) => {
     await sleep(ms, signal);
     return { waited: ms };
   },
-  /** A text of so many characters. */
+  /** Returns a text of `size` characters. */
   text: ({ data: { size } }) => "x".repeat(size),
-  /** So much arithmetic, whatever the clock says. */
+  /** A fixed amount of arithmetic. */
   turns: ({ data: { turns } }) => ({ state: turn(turns) }),
   trap: () => new WebAssembly.Instance(new WebAssembly.Module(trap)).exports.f(),
-  /** Never ends, and says nothing. */
+  /** Never ends, and reports no progress. */
   hang() {
     for (;;) spin(100);
   },
-  /** Says something once and nothing after that. */
+  /** Reports progress once, and then never again. */
   stall(_job, { progress }) {
     progress(1, 2, "stalls");
     for (;;) spin(100);
@@ -87,6 +87,6 @@ work((job, context) => {
   globalThis.breaks?.();
   const output = acts[job.data.act](job, context);
   const end = (output) => (note("end", job, Object(output)), output);
-  // Those that keep their thread busy return what they make, not a promise.
+  // Blocking actions return their output directly instead of a promise.
   return output instanceof Promise ? output.then(end) : end(output);
 });
