@@ -29,8 +29,9 @@ pub const MAX_REASON: usize = 4000;
 pub struct SyncRequest {
     /// The worker's secret.
     pub token: String,
-    /// Grows with every new sync of a token: `max(last + 1, now in ms)`. The same number means the
-    /// same sync, sent again.
+    /// The order of a token's syncs: any number above the last one is a new sync, the same number is a
+    /// repetition, and a lower one is refused. The client sends `max(last + 2, now in ms)`, and keeps
+    /// `last + 1` for the goodbye of a page that is closed meanwhile.
     pub seq: u64,
     /// The leases that this client believes are its own and unfinished.
     #[serde(default, deserialize_with = "few")]

@@ -116,7 +116,7 @@ const LEAST_BYTES: f64 = 8_192.0;
 /// The most, for the sake of memory: a text is held several times while it is read or written.
 const MOST_BYTES: f64 = 16_777_216.0;
 
-/// Inputs that are held at most, in bytes as [`Text`](crate::hub::speed::table::Text) has them.
+/// The most input that is held, in bytes as [`Text`](crate::hub::jobs::Text) counts them.
 pub const HELD_BYTES: f64 = 134_217_728.0;
 
 /// Requests and answers with fewer bytes say nothing of a rate: the round trip hides it.
