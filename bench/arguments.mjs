@@ -1,4 +1,4 @@
-// What a benchmark may be asked: lists, numbers and switches, and whether that leaves a run of everything.
+// Parses the command-line options of a benchmark, and decides whether they select a complete run.
 
 import { Failure } from "../scripts/failure.mjs";
 
@@ -6,9 +6,9 @@ import { Failure } from "../scripts/failure.mjs";
  * @param {string[]} args
  * @param {{ usage: string, lists: Record<string, { all: string[], takes?: (word: string) => boolean }>,
  *   numbers: Record<string, number>, switches?: string[], quick: object, harmless?: string[] }} known
- *   `lists` and `numbers` with their defaults by the flag's name, flags without a value, what
- *   `--quick` changes, and the flags that leave a run whole: shorter or longer is still everything,
- *   and the report says how long
+ *   `lists` and `numbers` are options with a value and their defaults, `switches` are flags without
+ *   one; `quick` is what `--quick` changes; `harmless` are the options with which a run is still
+ *   complete, such as its duration, which the report states
  * @returns {any} lists, numbers, switches, and `everything`
  */
 export function readArguments(args, { usage, lists, numbers, switches = [], quick, harmless }) {

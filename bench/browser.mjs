@@ -1,4 +1,4 @@
-// A browser that works for a tracker behind a proxy: what every measurement of the client needs.
+// The setup for measurements of the client: a browser that computes for a tracker behind a proxy.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ import { startProxy } from "./proxy.mjs";
 import { sqliteStore } from "./stores.mjs";
 
 /**
- * A browser, the tracker's program, the client's package and a database with jobs.
+ * Prepares a browser, the tracker, the client's package and a database with jobs.
  *
  * @param {{ jobs: number }} wanted
  */
@@ -42,8 +42,7 @@ export async function openSetting({ jobs }) {
 }
 
 /**
- * The benchmark's page in a browser profile of its own, on a tracker of its own, for as long as
- * `work` takes.
+ * Opens the benchmark's page in a new browser context with a new tracker, for the duration of `work`.
  *
  * @template T
  * @param {Awaited<ReturnType<typeof openSetting>>} setting
@@ -65,12 +64,12 @@ export async function withPage(setting, { jobs = "full", delayMs, old }, work) {
   }
 }
 
-/** How long a page may take to open. */
+/** The timeout for opening a page. */
 const openMs = 30_000;
 
 /**
- * A page that Playwright does not look into: what it wants to know of each request costs as much
- * again as the request.
+ * A page that is controlled through the DevTools protocol and not through Playwright, which observes
+ * every request and thereby doubles its cost.
  */
 class Page {
   #answers = new Map();
@@ -88,7 +87,7 @@ class Page {
     page.sessionId = sessionId;
     const deadline = performance.now() + openMs;
     const isReady = "() => document.readyState === 'complete' && !!window.begin";
-    // A page that is still being opened may have nothing yet in which that could be asked.
+    // Evaluating fails while the page has no execution context yet.
     while (!(await page.call(isReady).catch(() => false))) {
       if (performance.now() > deadline) throw new Failure(`${url} does not open.`);
       await sleep(20);
@@ -102,7 +101,7 @@ class Page {
     this.#answers.delete(id);
   }
 
-  /** Calls a function in the page, given as a text, and resolves to what it resolves to. */
+  /** Calls a function in the page, given as source text, and resolves to its result. */
   async call(source, argument) {
     const id = ++this.#last;
     const expression = `(${source})(${JSON.stringify(argument) ?? ""})`;
@@ -116,7 +115,7 @@ class Page {
     return result.result.value;
   }
 
-  /** What the workers have told, and throws where something went wrong. */
+  /** The reports of the workers. Throws if one of them has failed. */
   async workers() {
     const { workers, faults } = await this.call("told");
     if (faults.length > 0) throw new Failure(`The page says: ${faults.join("; ")}`);

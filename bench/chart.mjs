@@ -1,9 +1,9 @@
-// Charts of courses of time as one SVG that needs nothing else, light or dark as the reader has it.
+// Time series charts as one self-contained SVG, which follows the reader's colour scheme.
 
 const width = 920;
 const panel = { height: 210, left: 84, right: 18, top: 46, bottom: 44 };
 
-/** As on the tracker's pages; what is drawn is told apart by more than its colour. */
+/** The colours of the tracker's pages. Lines also differ by their stroke, and not only by colour. */
 const style = `
   svg { color-scheme: light dark; }
   .ground { fill: #ffffff; } .text { fill: #16223a; } .quiet { fill: #5a6478; }
@@ -18,7 +18,7 @@ const style = `
   }`;
 
 /**
- * Panels, one below the other. The time of a panel is in seconds and begins at `from_s`.
+ * Draws panels below each other. The time axis of a panel is in seconds and starts at `from_s`.
  *
  * @param {{ title: string, unit: string, step_s: number, from_s?: number, lines: { name: string, values: number[] }[],
  *   bound?: { name: string, value: number } }[]} panels with at most two lines each
@@ -94,14 +94,14 @@ function label(x, y, anchor, text) {
   return `<text class="quiet" x="${x}" y="${y}" text-anchor="${anchor}">${escaped(text)}</text>`;
 }
 
-/** Where ticks are, what a tick's number counts, and the name of that. */
+/** The interval of the ticks, the unit of their numbers (both in seconds), and its name. */
 function ticks(seconds) {
   if (seconds >= 12 * 3_600) return [3 * 3_600, 3_600, "hours"];
   if (seconds < 1_800) return [180, 60, "minutes"];
   return seconds > 3 * 3_600 ? [3_600, 3_600, "hours"] : [600, 60, "minutes"];
 }
 
-/** The next number that reads well. */
+/** Rounds up to a round number. */
 function nice(value) {
   const unit = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
   return unit * [1, 2, 4, 6, 8, 10].find((step) => step * unit >= value);

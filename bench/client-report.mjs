@@ -1,4 +1,4 @@
-// What is published of the client: which figures, which goals.
+// The report on the client: its figures and goals.
 
 import { grouped, middle, page, sameKinds, shown, table, verdicts, write } from "./figures.mjs";
 
@@ -6,8 +6,8 @@ import { grouped, middle, page, sameKinds, shown, table, verdicts, write } from 
  * @typedef {{ contender: string, job_ms: number, delay_ms: number, workers: number,
  *   efficiency: number | null, jobs_per_s: number, requests_per_job: number | null }} Figure
  * @typedef {{ took_ms: number, browser: number, tracker: number, proxy: number,
- *   others: number }} Cost `took_ms` is what a job really took its worker; what follows are shares
- *   of a core, in percent
+ *   others: number }} Cost `took_ms` is the measured duration of a job; the others are shares of a core
+ *   in percent
  * @typedef {{ core_percent: number, every_s: number, wait_s: number }} Idle
  */
 
@@ -20,7 +20,7 @@ export const contenders = {
 };
 
 /**
- * One figure for each kind of run, of all its rounds: medians.
+ * Returns one figure for each kind of run: the medians of its rounds.
  *
  * @param {(Figure & Cost)[]} rounds
  * @returns {(Figure & Cost)[]}
@@ -43,7 +43,7 @@ export function summary(rounds) {
   });
 }
 
-/** What is wanted on two cores that browser, tracker and proxy share. */
+/** The goals on a machine with two cores, which browser, tracker and proxy share. */
 const goals = [
   efficiency("engine, sync", 100, 100, 0.97),
   efficiency("engine, sync", 10, 100, 0.9),
@@ -94,7 +94,7 @@ function efficiency(contender, job_ms, delay_ms, least) {
 }
 
 /**
- * The goals that this run can say something of.
+ * Evaluates the goals for which this run has figures.
  *
  * @param {{ figures: Figure[], idle?: Idle, packageBytes?: number }} found
  */
@@ -111,7 +111,7 @@ export function judged({ figures, ...rest }) {
 }
 
 /**
- * What people read.
+ * Returns the report as Markdown.
  *
  * @param {{ figures: (Figure & Cost)[], idle?: Idle, packageBytes?: number, facts: string[],
  *   how: string[] }} found

@@ -1,5 +1,5 @@
-// `npm run bench -- client`: how much of a browser's cores goes into jobs, by the engine and by loops
-// that people would write themselves, on the same jobs in the same run.
+// `npm run bench -- client`: the share of a browser's cores that is spent on jobs, with the engine and
+// with hand-written loops, on the same jobs in the same run.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -12,7 +12,7 @@ import { contenders, publish, summary } from "./client-report.mjs";
 import { grouped, median } from "./figures.mjs";
 import { busySeconds, machineFacts, processesBelow, processorSeconds } from "./machine.mjs";
 
-/** What is computed. The longest jobs are there for the requests, and have twice the workers. */
+/** The kinds of jobs. The longest ones measure the number of requests, with twice as many workers. */
 const rows = [
   { job_ms: 100, delay_ms: 100, crowd: 1 },
   { job_ms: 10, delay_ms: 100, crowd: 1 },
@@ -49,7 +49,7 @@ export function readArguments(args) {
   return { ...wanted, jobs: wanted.jobs.map(Number), idleSeconds: wanted["idle-seconds"] };
 }
 
-/** More jobs than the fastest contender does in a measurement. */
+/** More jobs than the fastest contender completes in a measurement. */
 const manyJobs = 500_000;
 
 /** @param {string[]} args */
@@ -70,7 +70,7 @@ export async function main(args) {
   }
 }
 
-/** How many turns of arithmetic are a millisecond of work, where all workers compute. */
+/** Measures how many turns of arithmetic take a millisecond while all workers compute. */
 export async function calibrate(setting, workers) {
   const speeds = await withPage(setting, { jobs: "empty" }, ({ page }) =>
     page.call("calibrate", workers),
@@ -80,7 +80,7 @@ export async function calibrate(setting, workers) {
 }
 
 /**
- * All contenders take turns, at one length of jobs after the other.
+ * Measures all contenders in turn, for each duration of jobs.
  *
  * @param {Awaited<ReturnType<typeof openSetting>>} setting
  * @param {ReturnType<typeof readArguments> & { turns: number }} wanted
@@ -110,10 +110,10 @@ const scripts = {
   old: "engine.js",
 };
 
-/** From its first result on a contender has so long to find its pace. */
+/** The time after its first result that a contender gets to reach its steady state. */
 const warmupS = 3;
 
-/** One contender at work in its steady state. */
+/** Measures one contender in its steady state. */
 function measure(setting, { name, job_ms, delay_ms, crowd, turns, seconds, ...wanted }) {
   const workers = crowd * wanted.workers;
   const order = { script: scripts[name], turns: Math.round(job_ms * turns), cores: workers };
@@ -126,7 +126,7 @@ function measure(setting, { name, job_ms, delay_ms, crowd, turns, seconds, ...wa
     await watch(place, look, ({ ms }) => ms >= 1000 * Math.min(warmupS, seconds));
     const leastMs = Math.max(1000 * seconds, 20 * job_ms);
     const before = await spent(place);
-    // Results may come a heap at a time: what counts lies between the first heap and the last.
+    // Results may arrive in batches, so the measurement lasts from the first batch to the last.
     const looks = await watch(
       place,
       look,
@@ -142,14 +142,14 @@ function measure(setting, { name, job_ms, delay_ms, crowd, turns, seconds, ...wa
   });
 }
 
-/** @typedef {{ at: number, jobs: number }} Look how many jobs were done by then */
+/** @typedef {{ at: number, jobs: number }} Look the number of completed jobs at a time */
 
-/** Looking costs as much as a request, and the cores are wanted: no more often than this. */
+/** The polling interval. Each poll costs as much as a request and competes for the same cores. */
 const lookEveryMs = 250;
 
 /**
- * The tracker's own count of results, asked for behind the proxy's back. It changes when the tracker
- * answers somebody, and that moment is known exactly, also where it was not waited for.
+ * Reads the number of results from the tracker itself, bypassing the proxy. The number changes when the
+ * tracker answers a request, and the proxy knows the exact time of each answer.
  */
 async function lookAtTracker(place) {
   const { tracker, proxy, page } = place;
@@ -162,16 +162,16 @@ async function lookAtTracker(place) {
   return { at: isNew ? proxy.answered.at(-1) : performance.now(), jobs: closed };
 }
 
-/** What workers that have no tracker say themselves. */
+/** Reads the number of results from workers that have no tracker. */
 async function lookAtWorkers({ page }) {
   return { at: performance.now(), jobs: total(await page.workers(), "jobs") };
 }
 
-/** Nothing takes longer than this to come. */
+/** The timeout for a new result. */
 const patienceMs = 60_000;
 
 /**
- * Looks again and again until it has seen enough.
+ * Polls `look` until `enough` is true.
  *
  * @returns {Promise<Look[]>}
  */
@@ -183,18 +183,18 @@ async function watch(place, look, enough) {
     if (enough({ looks, ms })) return looks;
     const last = heaps(looks).at(-1) ?? looks[0];
     if (looks.at(-1).at - last.at > patienceMs)
-      throw new Failure(`No result came for ${patienceMs / 1000} s.`);
+      throw new Failure(`No result arrived for ${patienceMs / 1000} s.`);
     await sleep(lookEveryMs);
   }
 }
 
-/** The looks that saw more than the one before. */
+/** The looks with more results than the one before. */
 function heaps(looks) {
   return looks.filter(({ jobs }, index) => index > 0 && jobs > looks[index - 1].jobs);
 }
 
 /**
- * What the tracker took, from the moment after one heap of results to that after the last.
+ * The rate of accepted results, from the time after the first batch to the time after the last.
  *
  * @param {Look[]} looks
  * @param {{ at: number }[]} asked
@@ -206,7 +206,7 @@ export function accepted(looks, asked) {
   return { jobs_per_s: jobs / ((to.at - from.at) / 1000), requests_per_job: requests / jobs };
 }
 
-/** What workers say that they did, each between two ends of jobs of its own. */
+/** The rate of jobs that workers report, each measured between the ends of two of its own jobs. */
 export function told({ workers: before }, { workers: after }) {
   const rates = after.map((now, core) => {
     const then = before[core];
@@ -215,7 +215,7 @@ export function told({ workers: before }, { workers: after }) {
   return { jobs_per_s: sum(rates), requests_per_job: null };
 }
 
-/** What was used up by now: seconds of processor, and what the workers say. */
+/** The resources used so far: processor time in seconds, and the reports of the workers. */
 async function spent({ page, tracker }) {
   const others = processesBelow(process.pid).filter(({ pid }) => pid !== tracker.pid);
   const { user, system } = process.cpuUsage();
@@ -229,7 +229,7 @@ async function spent({ page, tracker }) {
   };
 }
 
-/** What a job took, and shares of a core in percent. */
+/** The duration of a job, and shares of a core in percent. */
 function cost(before, after) {
   const more = (name) => total(after.workers, name) - total(before.workers, name);
   const share = (who) => (100 * (after[who] - before[who])) / ((after.at - before.at) / 1000);
@@ -241,17 +241,17 @@ function cost(before, after) {
 const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
 const total = (objects, name) => sum(objects.map((one) => one[name]));
 
-/** From its first request on, the engine has so long to come to rest. */
+/** The time after its first request that the engine gets to become idle. */
 const settleMs = 5000;
 
-/** The engine where no jobs are open. */
+/** Measures the engine while there are no open jobs. */
 async function wait(setting, { idleSeconds, workers }) {
   const wait_s = await withPage(setting, { jobs: "empty" }, ({ tracker }) => waitOf(tracker.url));
   return await withPage(setting, { jobs: "empty" }, async ({ page, proxy }) => {
     await page.call("begin", { script: "engine.js", turns: 0, cores: workers });
     const since = performance.now();
     while (!proxy.asked.some(({ path }) => path === "/api/sync")) {
-      if (performance.now() - since > patienceMs) throw new Failure("Nobody asks for jobs.");
+      if (performance.now() - since > patienceMs) throw new Failure("The engine requests no jobs.");
       await page.workers();
       await sleep(50);
     }
@@ -274,7 +274,7 @@ async function wait(setting, { idleSeconds, workers }) {
 const isRenderer = ({ command }) => command.includes("--type=renderer");
 const meanGap = (times) => (times.at(-1) - times[0]) / (times.length - 1);
 
-/** What a tracker without jobs says when it is asked for some: when to ask again. */
+/** The time after which a tracker without jobs wants to be asked again. */
 async function waitOf(url) {
   const { token } = await (await fetch(`${url}/api/new?stage=a&nickname=bench`)).json();
   const answer = await fetch(`${url}/api/sync`, {

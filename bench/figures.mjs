@@ -1,5 +1,4 @@
-// From what was measured to what is published, for every benchmark: medians, verdicts, tables, files.
-// Nothing here measures, or knows what was measured.
+// Helpers for the reports of all benchmarks: medians, the evaluation of goals, tables, files.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,10 +13,10 @@ export function median(values) {
 }
 
 /**
- * What a share of the values does not exceed, by the nearest rank.
+ * The quantile of the values by the nearest-rank method.
  *
  * @param {number[]} values at least one
- * @param {number} share of all values, more than 0 and 1 at most
+ * @param {number} share of the values that do not exceed the result, greater than 0 and at most 1
  */
 export function quantile(values, share) {
   const sorted = [...values].sort((one, other) => one - other);
@@ -25,7 +24,7 @@ export function quantile(values, share) {
 }
 
 /**
- * The rounds that measured the same thing, together, in the order in which each first came.
+ * Groups the rounds that measured the same thing, in the order of their first appearance.
  *
  * @template Round
  * @param {Round[]} rounds
@@ -41,20 +40,19 @@ export function sameKinds(rounds, kindOf) {
   return [...kinds.values()];
 }
 
-/** What is known of `name` in any of the rounds. */
+/** The values of `name` in the rounds that have one. */
 export function known(rounds, name) {
   return rounds.map((round) => round[name]).filter((value) => value != null);
 }
 
-/** The median of what is known, rounded; null where nothing is. */
+/** The rounded median of the values of `name`, or null if there are none. */
 export function middle(rounds, name, digits) {
   const values = known(rounds, name);
   return values.length ? Number(median(values).toFixed(digits)) : null;
 }
 
 /**
- * The goals that were measured, with what came of them. `of` takes what was measured from
- * `found`, where it is there.
+ * Evaluates the goals that were measured. `of` returns the measured value, if `found` contains it.
  *
  * @template Found
  * @param {{ what: string, wanted: string, of: (found: Found) => number | null | undefined,
@@ -69,7 +67,7 @@ export function verdicts(goals, found) {
 }
 
 /**
- * What people read.
+ * Returns the report as Markdown.
  *
  * @param {{ name: string, title: string, tables: string[][], judged: ReturnType<typeof verdicts>,
  *   facts: string[], how: string[] }} found
@@ -95,7 +93,7 @@ export function page({ name, title, tables, judged, facts, how }) {
   ].join("\n");
 }
 
-/** Lined up, as the formatter wants it; the first `left` columns are words. */
+/** A Markdown table, aligned like prettier's output. The first `left` columns are aligned left. */
 export function table(heads, rows, left) {
   const widths = heads.map((head, column) =>
     Math.max(3, ...[head, ...rows.map((row) => row[column])].map((text) => text.length)),
@@ -113,7 +111,7 @@ export function table(heads, rows, left) {
   return [filled(heads), line(rule), ...rows.map(filled)];
 }
 
-/** A cell: nothing where nothing is known. */
+/** The text of a cell, empty for missing values. */
 export function shown(value) {
   return value == null ? "" : grouped(value);
 }
@@ -125,7 +123,8 @@ export function grouped(value) {
 }
 
 /**
- * Writes a benchmark's figures for programs and for people: published, if everything was measured.
+ * Writes a benchmark's figures as JSON and as Markdown: to bench/results if the run was complete,
+ * otherwise to target/bench.
  *
  * @param {{ name: string, figures: object[], text: string, everything: boolean,
  *   files?: Record<string, string> }} found

@@ -1,4 +1,4 @@
-// What is published of databases that have grown: which figures, which goals.
+// The report on large databases: its figures and goals.
 
 import { page, shown, table, verdicts, write } from "./figures.mjs";
 
@@ -6,7 +6,7 @@ import { page, shown, table, verdicts, write } from "./figures.mjs";
  * @typedef {{ store: string, what: string, few_ms: number, many_ms: number, ratio: number }} Figure
  */
 
-/** What a tree that is a level or two deeper costs, and memory that holds less of it. */
+/** The allowed ratio: an index that is one or two levels deeper, and a smaller share of it in memory. */
 const most = 2;
 
 /** @param {Figure[]} figures */

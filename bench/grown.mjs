@@ -1,5 +1,5 @@
-// `npm run bench -- grown`: what calls and pages cost with a million registrations, names, flags and
-// avoided jobs in the database, against what they cost with ten thousand.
+// `npm run bench -- grown`: the duration of calls and pages with a million registrations, nicknames, flags
+// and avoided jobs in the database, compared with ten thousand.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,14 +38,14 @@ export function readArguments(args) {
   return read(args, { usage, lists, numbers, quick, harmless: ["calls"] });
 }
 
-/** Before those that count. */
+/** The number of calls before the measurement. */
 const warmUp = 10;
 
-/** Jobs that a sync takes and hands in. */
+/** The number of jobs that each sync takes and submits. */
 const batch = 4;
 
 /**
- * Each makes a call of a volunteer or a page, the `count`th.
+ * Each function makes one call of a volunteer or a page. `count` is the number of the call.
  *
  * @typedef {{ call: (path: string, body?: object) => Promise<any>, rows: number, worker: any }} Cx
  * @type {Record<string, (cx: Cx, count: number) => Promise<any>>}
@@ -81,7 +81,7 @@ const calls = {
   "a job's page": ({ call, rows }, count) => call(`/job/${spread(count, rows)}`),
 };
 
-/** Numbers from 1 to `rows`, none near the last one. */
+/** Distributes numbers over 1 to `rows`, so that consecutive ones are far apart. */
 const spread = (count, rows) => 1 + ((count * 7_919) % rows);
 
 /** @param {string[]} args */
@@ -110,7 +110,7 @@ export async function main(args) {
   }
 }
 
-/** Both databases of a store are served at once and called in turn. */
+/** Serves both databases of a store at the same time, and calls them alternately. */
 async function measure({ few, many, calls: count, program, store, folder }) {
   const sides = [];
   try {
@@ -139,7 +139,7 @@ async function measure({ few, many, calls: count, program, store, folder }) {
   }
 }
 
-/** A database with so many rows, and the tracker that serves it. */
+/** Starts a tracker with a database of `rows` rows. */
 async function side({ rows, program, store, folder }) {
   const database = await filled({ rows, program, store, folder });
   const listen = ["--listen", "127.0.0.1:0", "--log", "warn", "--stage", "a=CPU"];
@@ -156,14 +156,14 @@ async function side({ rows, program, store, folder }) {
   return { tracker, cx: { call, rows, worker: { seq: 0, done: [] } } };
 }
 
-/** Resolves to the URL of a database with so many rows of each kind. */
+/** Creates a database with `rows` rows of each kind, and resolves to its URL. */
 async function filled({ rows, program, store, folder }) {
   const database = await store.template(rows);
   const file = join(folder, "jobs.txt");
   const line = (_, at) => `https://data.example.org/shards/${at + 1}.tar\n`;
   writeFileSync(file, Array.from({ length: rows }, line).join(""));
   await must(program, ["import", "--database", database, "--txt", file]);
-  // Where the next registration gets its number from.
+  // The counter from which the next registration gets its number.
   const counted = {
     sqlite: `update totals set last_worker = ${rows}`,
     postgres: `select setval('worker_ids', ${rows})`,
@@ -176,7 +176,7 @@ async function filled({ rows, program, store, folder }) {
   return database;
 }
 
-/** What fills the tables, in the SQL of both stores. */
+/** The statements that fill the tables, in the SQL of both stores. */
 function statements(rows, now) {
   const series = `with recursive s(n) as (select 1 union all select n + 1 from s where n < ${rows})`;
   const insert = (table, values) => `${series} insert into ${table} select ${values} from s`;
@@ -193,7 +193,7 @@ function statements(rows, now) {
     ),
     insert("flags (number, stage, volunteer, flagged_at)", `n, 0, 'n:name-' || n, ${heard}`),
     insert("avoided (number, volunteer, failed, at)", `n, 'n:name-' || n, 0, ${heard}`),
-    // So that the avoided ones are looked for.
+    // Otherwise the tracker would not look for avoided jobs at all.
     "update jobs set attempt = 1, flagged = 1",
     `update stage_counters set workers = ${rows} where stage = 0`,
   ];

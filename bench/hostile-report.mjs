@@ -1,4 +1,4 @@
-// What is published of attacks: which figures, which goals.
+// The report on attacks: its figures and goals.
 
 import { page, quantile, shown, table, verdicts, write } from "./figures.mjs";
 
@@ -12,8 +12,8 @@ import { page, quantile, shown, table, verdicts, write } from "./figures.mjs";
 const most = { p99_ratio: 3, rss_mb: 300 };
 
 /**
- * @param {{ attack: string, store: string, sink: Run, tracker: Run }} measured the same traffic, to a
- *   sink and to the tracker
+ * @param {{ attack: string, store: string, sink: Run, tracker: Run }} measured runs with the same
+ *   traffic, once to a sink and once to the tracker
  * @typedef {{ window: import("./hostile/honest.mjs").Window, lostLater: number, rss_mb?: number,
  *   log_lines: number, report: import("./hostile/attacker.mjs").Report }} Run
  * @returns {Figure}
@@ -79,7 +79,7 @@ function row(one) {
   ];
 }
 
-/** How often each status came. */
+/** The number of answers by status, as text. */
 export function said(statuses) {
   const all = Object.entries(statuses).map(([status, count]) => `${shown(count)} × ${status}`);
   return all.join(", ") || "nothing";

@@ -1,5 +1,5 @@
-// `npm run bench -- hostile`: what honest volunteers get of a tracker while somebody attacks it, against
-// what they get while the same traffic goes to a sink on the same machine.
+// `npm run bench -- hostile`: the service that honest volunteers get from a tracker during an attack,
+// compared with the service while the same traffic goes to a sink on the same machine.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -35,13 +35,13 @@ export const usage = `npm run bench -- hostile [options]
 
 A run of everything writes bench/results/; any other writes target/bench/.`;
 
-/** How long honest volunteers work before anybody attacks. */
+/** How long honest volunteers work before the attack starts. */
 const warmUpMs = 3 * everyMs;
 
-/** What an attacker may need to register its workers, or to make its bodies. */
+/** The timeout for an attacker to register its workers and to prepare its requests. */
 const prepareMs = 60_000;
 
-/** After its time an attacker ends by itself. */
+/** How much longer than its duration an attack may take before it is considered hung. */
 const spareMs = 10_000;
 
 /** @param {string[]} args */
@@ -58,7 +58,7 @@ export async function main(args) {
   if (wanted.stores.includes("sqlite")) await ensureSqlite();
   if (wanted.attacks.includes("downloads")) {
     await ensureBuildTools();
-    // The tracker serves the client that is there when it is built.
+    // Built first, because the tracker embeds the client.
     await buildPackage();
   }
   const { "distcompute-tracker": program } = await buildTracker();
@@ -89,14 +89,14 @@ export async function main(args) {
   }
 }
 
-/** Jobs that last: twice what honest volunteers do, and what attackers hold. */
+/** Enough jobs for the whole run: twice those of the honest volunteers, and those that attackers hold. */
 function jobsFor({ seconds }) {
   const honest = (volunteers * together * (1_000 * seconds + warmUpMs)) / everyMs;
   return results + 2 * honest + 20_000;
 }
 
 /**
- * Honest volunteers at a fresh tracker while the attack goes to it, or to a sink beside it.
+ * Runs honest volunteers on a new tracker while the attack goes to it, or to a sink beside it.
  *
  * @returns {Promise<import("./hostile-report.mjs").Run>}
  */
@@ -106,7 +106,7 @@ async function underAttack({ program, store, jobs, sink, ...orders }) {
   const onLine = () => void log_lines++;
   const tracker = await serve(program, args, { ready: listeningOn, onLine });
   let rss_mb;
-  // Not only in the end: by then the tracker may be gone.
+  // Sampled during the run, because the tracker may have crashed by its end.
   const timer = setInterval(() => (rss_mb = peakMb(tracker.pid) ?? rss_mb), 100);
   let target, honest;
   try {
@@ -128,7 +128,7 @@ async function underAttack({ program, store, jobs, sink, ...orders }) {
   }
 }
 
-/** Has a process attack. `ended` resolves to what it reports. */
+/** Starts a process that attacks. `ended` resolves to its report. */
 async function startAttack({ attack, url, seconds, addresses, steps }) {
   const orders = JSON.stringify({ attack, url, seconds, addresses, steps });
   const lines = [];

@@ -1,13 +1,13 @@
-// What a long benchmark has measured so far, in a file: a run that was interrupted goes on where it was.
+// Stores the figures of a long benchmark in a file, so that an interrupted run can be resumed.
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * @param {{ file: string, from: string, resume: boolean }} wanted `from` is what the figures depend
- *   on; those that were measured from anything else are not taken over
+ * @param {{ file: string, from: string, resume: boolean }} wanted `from` identifies the code that the
+ *   figures depend on; figures with another value are discarded
  * @returns {{ has: (key: string) => boolean, of: <T>(key: string, make: () => Promise<T>) => Promise<T> }}
- *   `of` makes what is not known yet, once at a time, and writes it down
+ *   `of` returns a stored value, or calls `make` and stores its result
  */
 export function openKept({ file, from, resume }) {
   const values = new Map(resume ? known(file, from) : []);
@@ -34,7 +34,7 @@ export function openKept({ file, from, resume }) {
   return { has: (key) => values.has(key), of };
 }
 
-/** The entries of a file, if they are of the same origin. The last line may be half written. */
+/** The entries of a file if its `from` is the same. The last line may be incomplete. */
 function known(file, from) {
   if (!existsSync(file)) return [];
   const [head, ...lines] = readFileSync(file, "utf8").split("\n").flatMap(parsed);

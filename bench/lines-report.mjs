@@ -1,4 +1,4 @@
-// What is published of lines: which figures, which goals.
+// The report on slow and lossy connections: its figures and goals.
 
 import { median, page, shown, table, verdicts, write } from "./figures.mjs";
 import { quiet } from "./lines-plan.mjs";
@@ -29,7 +29,7 @@ export function goals(figures) {
 
 const unique = (figures, name) => [...new Set(figures.map((one) => one[name]))];
 
-/** The least share by size and rate, whatever the delay and the losses. */
+/** The lowest share by job size and bandwidth, over all delays and loss rates. */
 export function overview(figures, direction) {
   const ours = figures.filter((one) => one.direction === direction && one.share_of_line !== null);
   const rates = unique(ours, "mbit");
@@ -59,7 +59,7 @@ function row(one) {
   ];
 }
 
-/** Cells of the same rate and losses, in one phrase. */
+/** Summarises cells, grouped by bandwidth and loss rate. */
 function grouped(missing) {
   const lines = new Map();
   for (const { direction, kb, mbit, loss } of missing) {
@@ -70,7 +70,7 @@ function grouped(missing) {
 }
 
 /**
- * How it was measured, for people.
+ * Describes how the figures were measured.
  *
  * @param {{ figures: Figure[], missing: import("./lines-plan.mjs").Cell[], seconds: number, seed: number }} run
  */

@@ -1,5 +1,5 @@
-// `npm run bench -- lines`: jobs of every size over every line, against one plain transfer over the
-// same line, with the loop of five calls a job beside the engine.
+// `npm run bench -- lines`: the throughput of jobs of different sizes over simulated connections, compared
+// with a single plain transfer, for the engine and for the loop with five calls per job.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
@@ -134,7 +134,7 @@ async function measureAll(setting, wanted) {
   if (parts.includes("together")) {
     const quiet = longestFirst(all.filter(isQuiet));
     const lines = new Map(quiet.map((cell) => [nameOf(lineOf(cell)), cell]));
-    // Whoever needs a line first would have all others of that line wait.
+    // Plain transfers first, because all cells with the same connection depend on them.
     await sideBySide(lines.values(), together, (cell) => plainOf(kept, cell, wanted));
     await sideBySide(quiet, together, one(together));
   }
@@ -145,27 +145,27 @@ async function measureAll(setting, wanted) {
   return { figures: all.flatMap((cell) => found.get(cell) ?? []), failed };
 }
 
-/** What one plain transfer over the line of a cell brings, in bytes a second on the wire. */
+/** The rate of a plain transfer over the connection of a cell, in bytes per second on the wire. */
 function plainOf(kept, cell, { seconds, seed }) {
   const line = lineOf(cell);
   const bytes = Math.round(secondsOf(line, seconds) * expectedRate(line));
   return kept.of(nameOf(line), () => plainRate(line, { bytes, seed }));
 }
 
-/** A line that brings less than this in a second is the bound, and not what a browser can do. */
+/** Below this rate in bytes per second, the connection is the bottleneck and not the browser. */
 const surelyLine = 1e6;
 
-/** Jobs for a rate that no browser reaches, so many of them that they do not fit in little memory. */
+/** Parameters for an unshaped connection: a rate above that of any browser, with a limit for memory. */
 const unshapedJobs = { rate: 25e6, seconds: 10, most: 8_000 };
 
-/** What a browser gets done of such jobs where nothing is shaped, in bytes a second. */
+/** The rate of a browser with jobs of this size over an unshaped connection, in bytes per second. */
 function unshapedOf(setting, kept, { direction, kb }, { seconds, seed }) {
   const cell = { direction, kb, mbit: Infinity, delay_ms: 0, loss: 0 };
   const terms = { jobs: jobsFor(cell, unshapedJobs), seed, limitS: 10 * seconds };
   return kept.of(nameOf(cell), async () => (await measuredRate(setting, cell, terms)).rate);
 }
 
-/** How long the loop of five calls is looked at: it has nothing to learn, and is as fast at once. */
+/** The duration for the loop of five calls, which is at full speed from the start. */
 const fiveS = 8;
 
 async function measure(setting, kept, cell, wanted, beside) {
@@ -195,7 +195,7 @@ async function measure(setting, kept, cell, wanted, beside) {
   };
 }
 
-/** A browser, the tracker's program, and the page. */
+/** Prepares a browser, the tracker, and the page. */
 async function openSetting() {
   const packageDir = await buildPackage();
   const { "distcompute-tracker": program } = await buildTracker();

@@ -1,4 +1,4 @@
-// What a figure depends on besides the code: the machine, and what a process takes of it.
+// Properties of the machine, and the resources that processes use.
 
 import {
   closeSync,
@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { answer } from "../scripts/process.mjs";
 import { median } from "./figures.mjs";
 
-/** Facts without names: what somebody else needs to judge the figures. */
+/** The properties of the machine that readers need to interpret the figures. */
 export async function machineFacts({ folder, postgres }) {
   const processors = cpus();
   const version = (program) => answer(program, ["--version"]);
@@ -23,7 +23,7 @@ export async function machineFacts({ folder, postgres }) {
     `${processors.length} cores (${processors[0]?.model.trim() || "unknown model"})`,
     `${Math.round(totalmem() / 2 ** 30)} GB of memory`,
     type(),
-    // What others took of it: 0 is a quiet machine.
+    // The load of other processes.
     `${loadavg()[0].toFixed(1)} processes wanted a core before it began`,
     `a flush of 4 KB to this disk takes ${flushMs(folder).toFixed(2)} ms (median)`,
     await version("rustc"),
@@ -33,7 +33,7 @@ export async function machineFacts({ folder, postgres }) {
   return facts.filter(Boolean);
 }
 
-/** How long the disk takes to say that something is on it. */
+/** The duration of an fsync, in milliseconds. */
 function flushMs(folder) {
   const file = join(folder, "flush");
   const page = Buffer.alloc(4096, 1);
@@ -49,19 +49,19 @@ function flushMs(folder) {
   return median(times);
 }
 
-/** The most memory that a process ever had, in MB; undefined where there is no /proc. */
+/** The peak memory of a process in MB, or undefined without /proc. */
 export function peakMb(pid) {
   const kb = /^VmHWM:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1];
   return kb === undefined ? undefined : Math.round(Number(kb) / 102.4) / 10;
 }
 
-/** What the system says of a process, from its parent's number on; nothing where there is no /proc. */
+/** The fields of /proc/PID/stat from the parent's process id on; empty without /proc. */
 function stat(pid) {
-  // The program's name comes second, in brackets, and may contain anything.
+  // The second field is the program's name in parentheses, which can contain any character.
   return read(`/proc/${pid}/stat`).split(") ").at(-1).split(" ").slice(1);
 }
 
-/** The processor time that a process has used, in seconds; undefined where there is no /proc. */
+/** The processor time that a process has used, in seconds, or undefined without /proc. */
 export function processorSeconds(pid) {
   const fields = stat(pid);
   const ticks = Number(fields[10]) + Number(fields[11]);
@@ -76,9 +76,9 @@ export function busySeconds() {
 }
 
 /**
- * The processes that a process has started, and those that they have.
+ * All descendants of a process.
  *
- * @returns {{ pid: number, command: string }[]} `command` with its arguments
+ * @returns {{ pid: number, command: string }[]} `command` includes the arguments
  */
 export function processesBelow(ancestor) {
   const parents = new Map(processes().map((pid) => [pid, Number(stat(pid)[0])]));
@@ -100,7 +100,7 @@ function processes() {
   }
 }
 
-/** How many files and connections a process started from here may have open. */
+/** The limit of open files and connections for child processes. */
 export function openFiles() {
   const limit = /^Max open files\s+(\S+)/m.exec(read("/proc/self/limits"))?.[1];
   return limit === "unlimited" || limit === undefined ? Infinity : Number(limit);

@@ -1,18 +1,18 @@
-// What stands between volunteers and a tracker in a benchmark: it delays each answer, counts what is
-// asked, and can make a tracker look like one of the first protocol. It passes bytes on and reads
-// first lines only, because it shares the machine with what is measured: a browser asks one thing at
-// a time on a connection, so what comes after an answer begins a new request.
+// A proxy between volunteers and a tracker for benchmarks. It delays each answer, counts requests, and can
+// hide our extensions, so that the tracker looks like one of the first protocol. Because it shares the
+// machine with what is measured, it parses only the first line of each request: browsers send one request
+// at a time per connection, so the first data after an answer is a new request.
 
 import { connect, createServer } from "node:net";
 
-/** What a tracker says to a path that it does not know. */
+/** A tracker's answer for unknown paths. */
 const notFound =
   "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n" +
   "Content-Length: 9\r\nConnection: close\r\n\r\nNot Found";
 
 /**
- * @param {{ url: string, delayMs?: number, old?: boolean }} to `url` is the tracker's; `old` hides
- *   what it has beyond the first protocol
+ * @param {{ url: string, delayMs?: number, old?: boolean }} to `url` is the tracker's; `old` hides our
+ *   extensions of the first protocol
  * @returns {Promise<{ url: string, asked: { at: number, path: string }[],
  *   answered: number[], answer: () => Promise<void>, stop: () => Promise<void> }>} `asked` grows by
  *   each call of the API and `answered` by the time when the tracker has answered one, for which
@@ -27,7 +27,7 @@ export function startProxy({ url, delayMs = 0, old = false }) {
   const waiting = [];
   const server = createServer({ noDelay: true }, (volunteer) => {
     const tracker = connect({ host, port: Number(port), noDelay: true });
-    // Of the request that has no answer yet.
+    // The path of the request that has not been answered yet.
     let path;
     volunteer.on("data", (chunk) => {
       if (path === undefined) {
@@ -53,7 +53,7 @@ export function startProxy({ url, delayMs = 0, old = false }) {
       [tracker, volunteer],
     ]) {
       open.add(one);
-      // A page that is closed resets its connections; that is its right.
+      // Browsers reset connections when a page is closed.
       one.on("error", () => other.destroy());
       one.on("close", () => open.delete(one));
     }
@@ -78,7 +78,7 @@ function pathIn(chunk) {
   return line.split(/[ ?]/, 2)[1] ?? "";
 }
 
-/** The answer of `/api/new` as the first protocol has it, with spaces instead, so as long as before. */
+/** Replaces our extensions in an answer of `/api/new` by spaces, so that its length stays the same. */
 function withoutOurs(answer) {
   const blank = (ours) => " ".repeat(ours.length);
   return Buffer.from(

@@ -1,5 +1,5 @@
-// The comparison: the claim query that the tracker of LAION used, as plain SQL without its web
-// framework, driven by PostgreSQL's own pgbench. That is the best that such a tracker could do.
+// The baseline: the query with which LAION's tracker claims a random job, run by pgbench as plain SQL. This
+// is an upper bound for that tracker, because it leaves out its web framework.
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import { must } from "../scripts/process.mjs";
 
 const script = fileURLToPath(new URL("random-claim.sql", import.meta.url));
 
-/** From here on a single claim takes so long that claims are counted, not seconds. */
+/** From this number of jobs on, a single claim is so slow that the run is limited to one per client. */
 const many = 300_000;
 
 /**
@@ -23,7 +23,7 @@ export async function randomClaim({ bin, url, sql }, { jobs, seconds, connection
   await sql(`insert into random_jobs select number, 0, false, false, null, 'shard_' || number
     from generate_series(1, ${jobs}) number`);
   await sql("vacuum analyze random_jobs");
-  // A client ends its transaction before it looks at the time.
+  // pgbench checks its time limit only between transactions.
   const length = jobs >= many ? ["-t", "1"] : ["-T", String(Math.ceil(seconds))];
   const flags = ["-n", "-c", String(connections), "-j", "1", "-f", script, ...length];
   const { output } = await must(join(bin, "pgbench"), [...flags, url]);
@@ -31,9 +31,9 @@ export async function randomClaim({ bin, url, sql }, { jobs, seconds, connection
   return { jobs_per_s: readTps(output) };
 }
 
-/** What pgbench says at its end: one transaction script is one job. */
+/** Parses pgbench's transactions per second; each transaction is one job. */
 export function readTps(output) {
   const tps = /^tps = ([\d.]+)/m.exec(output)?.[1];
-  if (tps === undefined) throw new Error(`pgbench did not say how fast it was:\n${output}`);
+  if (tps === undefined) throw new Error(`pgbench did not report its rate:\n${output}`);
   return Number(tps);
 }

@@ -1,4 +1,4 @@
-// What is published of a million volunteers on paper: which figures, which goals, which pictures.
+// The report on the simulation of a million volunteers: its figures, goals and charts.
 
 import { chart } from "./chart.mjs";
 import { grouped, page, shown, table, verdicts, write } from "./figures.mjs";
@@ -9,7 +9,7 @@ import { grouped, page, shown, table, verdicts, write } from "./figures.mjs";
  *   result_waits_s: number | null, held_per_core: number, lapsed: number, took_s: number,
  *   series?: { step_s: number, requests: number[], served: number[], in_vain: number[] } }} Trial */
 
-/** A tracker that was away comes back to no more than this many times its usual requests. */
+/** The limit for the peak of requests after an outage, relative to the usual rate. */
 const herd = 2;
 
 const goals = [
@@ -106,12 +106,12 @@ function tables(trials) {
   ];
 }
 
-/** Where it matters when everybody has work. */
+/** Whether the time until all volunteers have work matters in this scenario. */
 function isAwaited({ name }) {
   return ["jobs appear", "all at once"].includes(name);
 }
 
-/** A lease ends, and is looked for ten times in its length, at least every 30 s. */
+/** The time until an expired lease is found: the tracker looks ten times per lease, at least every 30 s. */
 function missed(lease_s) {
   return lease_s + Math.min(30, lease_s / 10);
 }
@@ -160,7 +160,7 @@ export function pictures(trials) {
     ];
     panels.push({ title: "A million begin in one second", unit, step_s, lines });
   }
-  // Without the beginning, which is another thing.
+  // The chart omits the start of the simulation.
   for (const [name, title, fromMinute] of [
     ["jobs appear", "A million wait, and jobs appear after half an hour", 15],
     ["a day", "Two thirds compute only at night, in three time zones", 6 * 60],

@@ -1,4 +1,4 @@
-// `npm run bench -- scale`: a million volunteers on paper, and what the tracker gets of them.
+// `npm run bench -- scale`: simulates a million volunteers, and counts their requests to the tracker.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// Databases with as many jobs as wanted: filled once a size, then copied for each run, so that
-// every run begins with the same open jobs.
+// Databases with a given number of jobs. Each size is filled once and then copied for each run, so that
+// every run starts with the same open jobs.
 
 import { constants, copyFileSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -10,8 +10,8 @@ import { startPostgres } from "../scripts/postgres.mjs";
 /**
  * @typedef {{ name: string, template: (jobs: number) => Promise<string>,
  *   settle: (jobs: number) => Promise<void>, copy: (jobs: number) => Promise<string>,
- *   stop: () => Promise<void> }} BenchStore `template` makes an empty database and resolves to its
- *   URL, `settle` is called when it is full, `copy` resolves to the URL of a fresh copy of it
+ *   stop: () => Promise<void> }} BenchStore `template` creates an empty database and resolves to its
+ *   URL, `settle` is called after it has been filled, `copy` resolves to the URL of a new copy
  */
 
 /** @returns {Promise<BenchStore>} */
@@ -54,7 +54,7 @@ export async function postgresStore(bin) {
     url: server.url,
     sql,
     template: (jobs) => remade(`jobs_${jobs}`),
-    // As autovacuum would have done by the time that volunteers come.
+    // In production, autovacuum would have done this before volunteers arrive.
     settle: (jobs) => sql("vacuum analyze", `jobs_${jobs}`),
     copy: (jobs) => remade("run", `jobs_${jobs}`),
     stop: server.stop,

@@ -1,4 +1,4 @@
-// What is published of the tracker: which figures, which goals.
+// The report on the tracker: its figures and goals.
 
 import {
   grouped,
@@ -16,7 +16,7 @@ import {
  *   p50_ms: number | null, p99_ms: number | null, rss_mb: number | null }} Figure */
 
 /**
- * One figure for each kind of run, of all its rounds: medians, and the most memory.
+ * Returns one figure for each kind of run: the medians of its rounds, and the peak memory.
  *
  * @param {Figure[]} rounds
  * @returns {Figure[]}
@@ -35,7 +35,7 @@ export function summary(rounds) {
 
 const million = 1_000_000;
 
-/** What is wanted, on two cores that the load generator shares. `of` gives what was measured. */
+/** The goals on a machine with two cores, which the load generator shares. */
 const goals = [
   perSecond("old", "sqlite", 4_000),
   perSecond("old", "postgres", 2_000),
@@ -78,7 +78,7 @@ function flat(calls, store) {
 }
 
 /**
- * The goals that this run can say something of.
+ * Evaluates the goals for which this run has figures.
  *
  * @param {Figure[]} figures
  */
@@ -91,7 +91,7 @@ export function judged(figures) {
   return verdicts(goals, find);
 }
 
-/** How many times as fast as the comparison with as many jobs. */
+/** The rate relative to the baseline with the same number of jobs. */
 function ratio({ calls, jobs, jobs_per_s }, figures) {
   const other = figures.find((one) => one.calls === "random claim" && one.jobs === jobs);
   if (!other || !["old", "sync"].includes(calls)) return "";
@@ -100,7 +100,7 @@ function ratio({ calls, jobs, jobs_per_s }, figures) {
 }
 
 /**
- * What people read.
+ * Returns the report as Markdown.
  *
  * @param {{ figures: Figure[], facts: string[], how: string[] }} found
  */

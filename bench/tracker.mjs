@@ -1,5 +1,5 @@
-// `npm run bench -- tracker`: the tracker on each store, driven over HTTP from another process,
-// beside the claim query that people would otherwise have.
+// `npm run bench -- tracker`: the throughput of the tracker on each store, driven over HTTP by another
+// process, compared with claiming random jobs in SQL.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,7 +38,7 @@ A run of all stores, jobs and calls writes bench/results/; any other writes targ
 const connections = 32;
 const volunteersEveryS = 10;
 
-/** Files that a program needs besides its connections. */
+/** Open files that a program needs besides its connections. */
 const spareFiles = 200;
 
 /** @param {string[]} args */
@@ -59,7 +59,7 @@ export function readArguments(args) {
 export async function main(args) {
   const wanted = readArguments(args);
   const bin = wanted.store.includes("postgres") ? await ensurePostgres() : undefined;
-  // Not in one call: the tracker is the very one that `npm start` runs.
+  // Built by separate calls, so that the tracker is the same as the one of `npm start`.
   const programs = { ...(await buildTracker()), ...(await buildLoad()) };
   const folder = mkdtempSync(join(tmpdir(), "distcompute-bench-"));
   const stores = [];
@@ -119,7 +119,7 @@ function linesFile(folder, jobs) {
   return file;
 }
 
-/** Fills a template by the tracker's own `import`, which is measured. */
+/** Fills a template with the tracker's `import` command, which is measured too. */
 async function fill({ "distcompute-tracker": program }, store, file, jobs) {
   const database = await store.template(jobs);
   let peak;
@@ -137,7 +137,7 @@ async function fill({ "distcompute-tracker": program }, store, file, jobs) {
   return { store: store.name, jobs, calls: "import", jobs_per_s, ...none, rss_mb: peak };
 }
 
-/** Jobs of which enough are left at the end, so that the queue never runs dry. */
+/** The maximum share of the jobs that a run may complete, so that open jobs never run out. */
 const share = 0.9;
 
 async function throughput(programs, store, { jobs, calls, seconds }) {
@@ -161,7 +161,7 @@ async function volunteers(programs, store, { jobs, calls, volunteers: count }) {
   return { store: store.name, jobs, calls: "volunteers", ...figure };
 }
 
-/** Serves a database while the load generator runs, and says what it cost. */
+/** Serves a database while the load generator runs, and measures the tracker's resources. */
 async function drive(programs, database, flags) {
   const args = ["serve", "--listen", "127.0.0.1:0", "--database", database, "--log", "warn"];
   const tracker = await serve(programs["distcompute-tracker"], args, {

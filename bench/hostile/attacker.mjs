@@ -1,5 +1,5 @@
-// A process that attacks: says `ready` when all is prepared, begins at once, and says in the end as
-// JSON what came of it. Its only argument is JSON too: `Orders`.
+// A process that attacks. It prints `ready` when everything is prepared, starts immediately, and finally
+// prints its report as JSON. Its only argument is `Orders` as JSON.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -9,11 +9,12 @@ import { dueMs } from "./pace.mjs";
 
 /**
  * @typedef {{ attack: string, url: string, seconds: number, addresses: number, steps?: number }} Orders
- *   `steps`: as many in the whole time and no more, for traffic that is the same as another time
+ *   `steps` limits the number of steps and spreads them over the time, to repeat the traffic of another
+ *   run
  * @typedef {{ steps: number, statuses: Record<string, number>, notes: Record<string, number> }} Report
  */
 
-/** After a call that failed for no better reason than that nobody listens. */
+/** The pause after a call without any answer. */
 const pauseMs = 50;
 
 /** @param {Orders} orders */
@@ -59,7 +60,7 @@ async function main({ attack, url, seconds, addresses, steps }) {
   await Promise.race([all, sleep(1_000 * seconds)]);
   end();
   const report = JSON.stringify({ steps: count, statuses, notes });
-  // What is still on its way is broken off.
+  // Exiting aborts the requests in flight.
   process.stdout.write(`${report}\n`, () => process.exit());
 }
 

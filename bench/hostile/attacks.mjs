@@ -1,5 +1,5 @@
-// What attackers do: each attack is a step that is repeated in so many lanes at once. They take
-// whatever answers, since the same traffic goes to a sink that gives neither tokens nor leases.
+// The attacks. Each one is a step that is repeated in a number of concurrent lanes. They accept any answer,
+// because the same traffic also goes to a sink, which returns neither tokens nor leases.
 
 import { connect } from "node:net";
 
@@ -8,15 +8,15 @@ import { head, jsonOf } from "./http.mjs";
 /** Just below `max_body`. */
 const large = 16_000_000;
 
-/** The most cores that a tracker believes, so that as many jobs may be held. */
+/** The maximum number of cores that a tracker accepts, which permits the most leases. */
 const cores = 128;
 
-/** Leases for a sink, as many as a tracker gives. */
+/** Placeholders for leases in requests to a sink, as many as a tracker grants. */
 const placeholders = Array.from({ length: cores }, (_, at) => `${"x".repeat(40)}${at}`);
 
 const stale = 64;
 
-/** Pages of a million names. */
+/** The last page of a leaderboard with a million nicknames. */
 const deepest = 20_000;
 
 const slowByteMs = 20_000;
@@ -24,7 +24,8 @@ const slowByteMs = 20_000;
 /**
  * @typedef {{ ask: (path: string, more?: { body?: any, headers?: any }) => Promise<any>,
  *   from: () => string, url: string, note: (name: string, count: number) => void,
- *   over: Promise<void> }} Cx `note` adds to what the report says, `over` is when the attack ends
+ *   over: Promise<void> }} Cx `note` adds to a counter of the report, `over` resolves when the attack
+ *   ends
  * @typedef {{ about: string, lanes: number,
  *   prepare?: (cx: Cx, lanes: number) => Promise<any>,
  *   step: (cx: Cx, prepared: any, at: { lane: number, count: number }) => Promise<any> }} Attack
@@ -137,7 +138,7 @@ export const attacks = {
     lanes: 16,
     prepare: async (cx) => {
       const index = await cx.ask("/client/");
-      // Whatever the sink says, it is asked for the same.
+      // The sink lists no files, and gets the same requests as the tracker.
       const listed = index.body.toString().match(/^\S+\/\S+\.(?:js|wasm)$/gm);
       if (!listed && index.body.length > 0) throw new Error(`no client there: ${index.body}`);
       return listed ?? ["version/distcompute_client_bg.wasm", "version/distcompute_client.js"];
@@ -166,13 +167,13 @@ async function repeated(count, work) {
   return made;
 }
 
-/** A body of nearly `max_body`, made of one item. */
+/** A body of almost `max_body` that repeats one item. */
 function filled(begin, item, end) {
   const count = Math.floor((large - begin.length - end.length) / item.length);
   return Buffer.from(begin + item.repeat(count) + end);
 }
 
-/** Asks, and lets the answer lie until the other side has enough of it or the attack is over. */
+/** Sends a request and does not read the answer until the server closes the connection or the attack ends. */
 function unread(cx, request) {
   const socket = opened(cx, request);
   socket.pause();
@@ -189,7 +190,7 @@ function opened(cx, request) {
 
 function closed(socket) {
   return new Promise((resolve) => {
-    // A connection that is refused or reset is closed as well.
+    // Refused and reset connections emit `close` too.
     socket.on("error", () => {});
     socket.once("close", resolve);
   });

@@ -1,5 +1,5 @@
-// Honest volunteers beside an attack, each with an address and a connection of its own: a sync a second
-// that hands in what the last one brought.
+// Honest volunteers during an attack. Each has its own address and connection, and syncs once a second to
+// submit the jobs of the previous sync.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -10,21 +10,21 @@ export const volunteers = 200;
 export const everyMs = 1_000;
 export const jobs = 4;
 
-/** How long a volunteer tries to get a sync through. */
+/** How long a volunteer retries a sync. */
 export const patienceMs = 20_000;
 
-/** At the same time, at the start. */
+/** The number of volunteers that register at the same time. */
 const together = 20;
 
 const result = "x".repeat(100);
 
 /**
- * @typedef {{ lost: number, syncs: number, times: number[] }} Window what was begun within a time
+ * @typedef {{ lost: number, syncs: number, times: number[] }} Window the syncs that started in a period
  * @typedef {{ window?: Window, isOver: boolean, isAbandoned: boolean }} Crowd
  */
 
 /**
- * Registers all of them and sets them to work.
+ * Registers all volunteers and starts them.
  *
  * @param {string} url
  */
@@ -36,7 +36,7 @@ export async function startHonest(url) {
     await Promise.all(all.slice(at, at + together).map((one) => one.register()));
   const working = all.map((one) => one.work());
   return {
-    /** What volunteers get while `work` runs. */
+    /** Measures the service to the volunteers while `work` runs. */
     async during(work) {
       /** @type {Window} */
       const window = { lost: 0, syncs: 0, times: [] };
@@ -45,7 +45,7 @@ export async function startHonest(url) {
       crowd.window = undefined;
       return window;
     },
-    /** Has them hand in what they have. Resolves to how much of it was refused. */
+    /** Submits the remaining results. Resolves to the number of refused ones. */
     async stop() {
       crowd.isOver = true;
       await Promise.all(working);
@@ -53,7 +53,7 @@ export async function startHonest(url) {
       await Promise.all(all.map((one) => one.sync(window, 0)));
       return window.lost;
     },
-    /** Ends them, whatever they wait for. */
+    /** Stops the volunteers immediately. */
     abandon() {
       crowd.isOver = true;
       crowd.isAbandoned = true;
@@ -87,7 +87,7 @@ class Honest {
   }
 
   async work() {
-    // No two keep step.
+    // Spreads the volunteers evenly over the interval.
     await sleep((everyMs * this.at) / volunteers);
     while (!this.crowd.isOver) {
       const began = performance.now();
@@ -96,7 +96,7 @@ class Honest {
     }
   }
 
-  /** @param {Window | undefined} window where it counts, if anywhere */
+  /** @param {Window | undefined} window the period to which the sync is counted, if any */
   async sync(window, want) {
     this.seq += 1;
     const { token, seq, done } = this;
@@ -108,11 +108,11 @@ class Honest {
       window.times.push(performance.now() - began);
       window.lost += said ? refused(done, said) : 1;
     }
-    // Of a sync that failed the results are handed in with the next one.
+    // The results of a failed sync are submitted with the next one.
     if (said) this.done = said.jobs.map(({ lease }) => ({ lease, data: result }));
   }
 
-  /** The answer that is the last word; undefined where none came in time. */
+  /** Retries until there is a final answer. Resolves to undefined if there is none in time. */
   async answered(body, began) {
     for (;;) {
       const answer = await this.ask("/api/sync", body).catch(() => ({}));

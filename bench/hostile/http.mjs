@@ -1,19 +1,19 @@
-// One HTTP call as a proxy on this machine passes it on: `from` is the address of whoever asks.
+// HTTP calls in the name of a client at the address `from`, as a proxy on this machine would forward them.
 
 import { Agent, request } from "node:http";
 
 const patienceMs = 60_000;
 
-/** A connection, or as many as are needed, kept between calls. */
+/** An agent that keeps its connections alive, with at most `maxSockets` of them. */
 export const connections = (maxSockets = Infinity) => new Agent({ keepAlive: true, maxSockets });
 
 /**
- * Rejects where no whole answer comes. A body in parts is sent as one; without `from` the caller is this
- * machine, which has no limits.
+ * Makes a call, and rejects if there is no complete answer. Without `from` the client is this machine,
+ * which is exempt from the rate limits.
  *
  * @param {{ url: string, path: string, from?: string, agent?: Agent, body?: Buffer[] | object,
- *   headers?: Record<string, string>, timeoutMs?: number }} call `body` is posted, as JSON unless it
- *   is in parts
+ *   headers?: Record<string, string>, timeoutMs?: number }} call `body` is posted as JSON, or as the
+ *   concatenation of buffers
  * @returns {Promise<{ status: number, headers: any, body: Buffer }>}
  */
 export function ask({ url, path, from, agent, body, headers = {}, timeoutMs = patienceMs }) {
@@ -25,10 +25,10 @@ export function ask({ url, path, from, agent, body, headers = {}, timeoutMs = pa
   return new Promise((resolve, reject) => {
     const call = request({ hostname, port, path, method, agent, headers: all, timeout: timeoutMs });
     call.once("timeout", () => call.destroy(new Error("no answer came")));
-    // More than one may come, where an answer comes before all of the body is sent.
+    // There can be several errors if the server answers before the whole body has been sent.
     call.on("error", reject);
     call.once("socket", (socket) => {
-      // Nor does the call hear of those that come after its answer.
+      // Errors after the answer are emitted only by the socket.
       if (!socket.listeners("error").includes(ignore)) socket.on("error", ignore);
     });
     call.once("response", (answer) => {
@@ -53,7 +53,7 @@ function partsOf(body) {
   return [Buffer.from(JSON.stringify(body))];
 }
 
-/** The same request as text, for whoever writes it to a socket. */
+/** The head of such a request as text, for writing it to a socket. */
 export function head({ path, from, length }) {
   const lines = [`x-forwarded-for: ${from}`, "host: tracker"];
   if (length !== undefined)
@@ -67,7 +67,7 @@ function bodyHeaders(parts) {
   return { "content-type": "application/json", "content-length": String(length) };
 }
 
-/** What the answer says, if it is JSON: a sink's is not. */
+/** Parses a JSON answer. Undefined for the answer of a sink. */
 export function jsonOf({ status, body }) {
   try {
     return status === 200 ? JSON.parse(body.toString()) : undefined;

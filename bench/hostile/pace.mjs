@@ -1,8 +1,8 @@
-// When an attacker does what, and what honest clients make of their answers: rules without a clock.
+// The schedule of attackers, and how honest clients interpret answers. Pure functions.
 
 /**
- * When a step of an attack is due, in milliseconds from its begin. All lanes begin at once; with a
- * number of steps the others are spread over the rest of the time.
+ * The time at which a step of an attack is due, in milliseconds from its start. All lanes start at once.
+ * If the number of steps is given, the remaining ones are spread over the rest of the time.
  *
  * @param {number} count
  * @param {{ lanes: number, steps?: number, seconds: number }} attack
@@ -13,14 +13,14 @@ export function dueMs(count, { lanes, steps, seconds }) {
   return (1_000 * seconds * (count - lanes + 1)) / (steps - lanes + 1);
 }
 
-/** What the protocol says that a client tries again, after a moment. */
+/** The statuses after which a client retries according to the protocol. */
 const passing = new Set([408, 421, 425, 429, 502, 503, 504]);
 
 /**
- * How long a client waits until it sends the same again, in milliseconds; undefined where the answer is
- * the last word.
+ * How long a client waits before it repeats a request, in milliseconds, or undefined if the answer is
+ * final.
  *
- * @param {{ status?: number, headers?: Record<string, string> }} answer without a status, none came
+ * @param {{ status?: number, headers?: Record<string, string> }} answer has no status if there was none
  */
 export function retryMs({ status, headers }) {
   if (status === undefined) return 1_000;
@@ -29,7 +29,7 @@ export function retryMs({ status, headers }) {
 }
 
 /**
- * Results that were handed in and of which the answer does not say that they are in the books.
+ * The submitted results that the answer does not list as accepted.
  *
  * @param {{ lease: string }[]} done
  * @param {{ accepted: string[] }} answer

@@ -1,5 +1,5 @@
-// What is there before anybody attacks: open jobs, results that are worth fetching, names on the
-// leaderboard. Made once a store by the tracker itself, but for the names, and copied for each run.
+// The contents of the database before an attack: open jobs, large results, names on the leaderboard. They
+// are created once per store by the tracker itself, except for the names, and copied for each run.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,15 +11,15 @@ import { must, serve } from "../../scripts/process.mjs";
 import { listeningOn } from "../../scripts/start.mjs";
 import { ask, connections, jsonOf } from "./http.mjs";
 
-/** As many results as one answer of `/api/results` has at most. */
+/** The maximum number of results in one answer of `/api/results`. */
 export const results = 10_000;
 
-/** The first results are large: they are the jobs of stage b. */
+/** The number of large results, whose jobs are at stage b. */
 export const largeResults = 128;
 const largeBytes = 60_000;
 const bytes = 800;
 
-/** Of a registration that may hold as many as any. */
+/** The maximum number of jobs that one registration may hold. */
 const batch = 1_000;
 
 export const serveArgs = [
@@ -45,7 +45,7 @@ export async function fill({ program, store, folder, jobs, names }) {
   await store.settle(jobs);
 }
 
-/** One volunteer, on this machine and so without limits, does the first jobs. */
+/** Completes the first jobs with one volunteer on this machine, which is exempt from the rate limits. */
 async function finish(url) {
   const agent = connections(1);
   const call = async (path, body) => {
@@ -78,7 +78,7 @@ async function finish(url) {
 const why =
   "A leaderboard of a million names is made in the database, not by a million volunteers.";
 
-/** `names` nicknames that have finished one job each. */
+/** Adds `names` nicknames with one completed job each. */
 async function addNames({ store, database, jobs, names }) {
   const columns = "insert into leaderboard (nickname, completed, look)";
   if (store.name === "postgres") {
@@ -90,10 +90,10 @@ async function addNames({ store, database, jobs, names }) {
   return must(await ensureSqlite(), [database.replace(/^sqlite:/, ""), rows]);
 }
 
-/** SQLite's own shell. */
+/** Makes sure of SQLite's command-line shell. */
 export async function ensureSqlite() {
   if (!which("sqlite3") && canInstall()) await aptInstall(["sqlite3"], why);
   const found = which("sqlite3");
   if (found) return found;
-  throw new Failure("sqlite3 cannot be found.", { why, remedy: aptRemedy(["sqlite3"]) });
+  throw new Failure("sqlite3 was not found.", { why, remedy: aptRemedy(["sqlite3"]) });
 }

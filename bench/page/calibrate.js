@@ -1,4 +1,4 @@
-// Answers how many turns of `spin` go into a millisecond.
+// Posts the number of turns of `spin` per millisecond.
 
 import { spin } from "./job.js";
 
@@ -11,7 +11,7 @@ function timed(turns) {
 }
 
 let turns = 1000;
-// Long before it is long enough to be measured it is compiled as well as it will ever be.
+// By the time a run is long enough to be measured, the code has been fully optimised.
 while (timed(turns) < longMs) turns *= 2;
-// The fastest was disturbed by nobody.
+// The fastest run was not disturbed by other processes.
 postMessage(turns / Math.min(...Array.from({ length: 20 }, () => timed(turns))));

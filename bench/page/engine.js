@@ -1,4 +1,4 @@
-// The engine: all that a project owner writes.
+// The contender "engine": the complete worker script of a project.
 
 import loadWasm, { work } from "/pkg/distcompute_client.js";
 import { work as handle } from "./job.js";

@@ -1,8 +1,8 @@
-// What every contender does with a job, and what its worker tells the page of it.
+// The job that all contenders compute, and the reports of their workers to the page.
 
 const turns = Number(new URLSearchParams(location.search).get("turns"));
 
-/** A worker that is busy for ever still tells how it goes. */
+/** The interval of reports, in milliseconds. Workers post them themselves because they never idle. */
 const tellEveryMs = 200;
 
 const sofar = { jobs: 0, busyMs: 0, at: 0 };
@@ -10,7 +10,7 @@ const sofar = { jobs: 0, busyMs: 0, at: 0 };
 self.addEventListener("unhandledrejection", ({ reason }) => postMessage({ fault: String(reason) }));
 
 /**
- * Arithmetic that no compiler can leave out: each turn needs the one before.
+ * Arithmetic that compilers cannot optimise away, because each turn depends on the one before.
  *
  * @param {number} turns
  */
@@ -21,7 +21,7 @@ export function spin(turns) {
 }
 
 /**
- * The job: `turns` of the script's address, whatever the clock says.
+ * Computes a job: the fixed number of `turns` in the script's URL.
  *
  * @param {{ shard: number }} data
  */
@@ -38,7 +38,7 @@ export function work({ shard }) {
   return output;
 }
 
-/** The texts that the protocol makes of a job's data and of an output, and back. */
+/** Converts a job's data and its output from and to the text of the protocol. */
 const mark = "<!json!>";
 export const read = (text) => JSON.parse(text.slice(mark.length));
 export const written = (output) => mark + JSON.stringify(output);

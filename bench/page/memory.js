@@ -1,4 +1,4 @@
-// The yardstick: a worker that has all its jobs, and no tracker.
+// The reference: a worker that has all jobs in memory and no tracker.
 
 import { read, work, written } from "./job.js";
 

@@ -1,13 +1,13 @@
-// The page of a contender: makes its workers and keeps what they tell. The benchmark calls what
-// stands on `window`.
+// The page of a contender: creates its workers and stores their reports. The benchmark calls the functions
+// on `window`.
 
-/** What each worker told last: jobs that it worked on, for how many ms in all, at what time. */
+/** The last report of each worker: its number of jobs, their total duration in ms, and the time. */
 const workers = new Map();
 const faults = [];
 
 /**
- * @param {string} script in this folder
- * @param {number} turns how much arithmetic a job is
+ * @param {string} script the name of a script in this folder
+ * @param {number} turns the turns of arithmetic per job
  */
 function spawn(script, turns) {
   const worker = new Worker(`${script}?turns=${turns}`, { type: "module" });
@@ -22,7 +22,7 @@ function spawn(script, turns) {
 }
 
 /**
- * Begins to work, and does not end.
+ * Starts computing, without an end.
  *
  * @param {{ script: string, turns: number, cores: number }} wanted
  */
@@ -49,7 +49,7 @@ window.begin = async ({ script, turns, cores }) => {
 
 window.told = () => ({ workers: [...workers.values()], faults });
 
-/** How many turns of arithmetic each of some workers does in 1 ms, while all of them do. */
+/** Measures the turns of arithmetic per ms of each worker, while all of them compute. */
 window.calibrate = (cores) => {
   const speeds = Array.from({ length: cores }, () => {
     const worker = new Worker("calibrate.js", { type: "module" });

@@ -1,4 +1,4 @@
-// The least that a loop written by hand can do with the first protocol: two calls a job.
+// The minimal loop for the first protocol: two calls per job.
 
 import { read, work, written } from "./job.js";
 

@@ -62,7 +62,7 @@ test("digits are grouped before the point alone", () => {
 
 test("what pgbench says is read, and its silence is an error", () => {
   assert.equal(readTps("latency = 3 ms\ntps = 43.625 (without initial connection time)\n"), 43.625);
-  assert.throws(() => readTps("pgbench: error"), /did not say/);
+  assert.throws(() => readTps("pgbench: error"), /did not report its rate/);
 });
 
 test("only a run of everything is published", () => {
