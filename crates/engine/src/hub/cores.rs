@@ -103,7 +103,9 @@ impl Core {
         self.rests && self.restless_ms < REST_GRACE_MS / 2.0
     }
 
-    pub(super) fn begin(&mut self, key: Key, work_ms: f64) {
+    /// It works on this job. Returns another one that it was taken to work on.
+    pub(super) fn begin(&mut self, key: Key, work_ms: f64) -> Option<Key> {
+        let before = self.running.filter(|before| *before != key);
         if self.running != Some(key) {
             self.rests = false;
             self.restless_ms = 0.0;
@@ -113,6 +115,7 @@ impl Core {
             self.progress = None;
             self.reported = None;
         }
+        before
     }
 
     /// How long it may still take to give back its queue. The machine's sleep does not count.
@@ -169,7 +172,11 @@ impl Scheduler {
 
     /// Its setup has failed.
     pub(super) fn core_broken(&mut self, cx: &Cx, at: u32, why: String) {
+        // Whatever it was given, it does not do.
+        self.empty(at);
         if let Some(core) = self.cores.get_mut(at) {
+            core.queue.clear();
+            core.running = None;
             core.health = Health::Broken;
             core.why = why;
             core.retry = Some(Due::after(cx.now, SETUP.wait_ms(core.setups, cx.random)));
@@ -248,7 +255,7 @@ impl Scheduler {
         for (at, core) in self.cores.iter_mut() {
             if core.running.is_none() && !core.queue.is_empty() {
                 let key = core.queue.remove(0);
-                core.begin(key, self.work_ms);
+                let _ = core.begin(key, self.work_ms);
                 if let Some(job) = self.table.get_mut(key).filter(|job| job.core() == Some(at)) {
                     let (core, since) = (at, now);
                     job.place = Place::Running { core, since };
@@ -271,6 +278,7 @@ impl Scheduler {
             return;
         };
         let mut trapped = false;
+        let mut replaced = None;
         let over: Vec<Key> = report.results.iter().map(|ended| ended.key).collect();
         for ended in report.results {
             self.counts.compute_ms += ended.ms;
@@ -328,7 +336,7 @@ impl Scheduler {
         if let Some(key) = report.started.filter(|key| !over.contains(key)) {
             // Even if it is not its job any more: then it is told to stop.
             core.queue.retain(|queued| *queued != key);
-            core.begin(key, self.work_ms);
+            replaced = core.begin(key, self.work_ms);
             core.said = true;
             // What was taken out of it and has not been given to another.
             let up = core.health == Health::Up;
@@ -358,6 +366,15 @@ impl Scheduler {
             core.queue.clear();
             core.running = None;
             self.empty(at);
+        }
+        self.take_back(at, replaced);
+    }
+
+    /// A core works on another job than it was taken to: this one goes back to the table.
+    pub(super) fn take_back(&mut self, at: u32, key: Option<Key>) {
+        let job = key.and_then(|key| self.table.get_mut(key));
+        if let Some(job) = job.filter(|job| job.core() == Some(at)) {
+            job.place = Place::Ahead;
         }
     }
 

@@ -27,7 +27,13 @@ impl Scheduler {
             && self.resting.is_none()
             && !self.renewing
             && !self.told_fatal
-            && (self.cores.is_empty() || self.cores.values().any(Core::is_able))
+            && (self.cores.is_empty()
+                || self.cores.iter().any(|(at, core)| self.can_take(at, core)))
+    }
+
+    /// Whether jobs are fetched for a core.
+    fn can_take(&self, at: u32, core: &Core) -> bool {
+        core.is_able() && self.is_wanted(at) && !(self.silent && self.is_unmet(at))
     }
 
     pub(super) fn speed(&self, link: &Link) -> Speed {
@@ -180,7 +186,7 @@ impl Scheduler {
         let may = self.may_begin();
         let (mut cores, mut idle) = (0, 0);
         for (at, core) in self.cores.iter() {
-            if core.is_able() && self.is_wanted(at) {
+            if self.can_take(at, core) {
                 cores += 1;
                 idle += usize::from(core.running.is_none());
             }
@@ -196,6 +202,7 @@ impl Scheduler {
         let unfinished = self.table.count(|job| job.outcome().is_none());
         let most = self.failing.may_hold(cx).saturating_sub(unfinished);
         let setup_failed = self.setup_failed();
+        let silent = !self.unmet().is_empty();
         let mut first = true;
         for index in 0..self.links.len() {
             let speed = self.speed(&self.links[index]);
@@ -220,6 +227,7 @@ impl Scheduler {
                 cores,
                 progress,
                 room,
+                silent,
                 // One stage hears of it: the setup is that of all.
                 setup_failed: setup_failed.clone().filter(|_| index == 0),
             };

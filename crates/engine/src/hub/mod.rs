@@ -107,6 +107,8 @@ pub struct Scheduler {
     /// The cores that have not said yet what they do for another hub, and since when: before that
     /// the tracker must not be told what is held.
     meeting: Option<(Vec<Inherited>, Now)>,
+    /// Whether they have been silent for so long that nothing is fetched for them.
+    silent: bool,
     /// Whether the registration of the hub before was given up.
     parted: bool,
     /// What the cores could have worked, in milliseconds, and up to when: limits count neither
@@ -150,6 +152,7 @@ impl Scheduler {
             renewing: false,
             restored: false,
             meeting: None,
+            silent: false,
             parted: false,
             work_ms: 0.0,
             entered: None,
@@ -318,9 +321,13 @@ impl Scheduler {
             (false, _) => None,
         };
         self.renewing |= self.links.iter().any(|link| link.common.renewed);
+        for link in &mut self.links {
+            link.drop_leases(&mut self.table);
+        }
         // What a core begins may not be its job any more.
         self.begin_next(cx.now);
         self.end_what_hangs(cx);
+        self.silent = self.are_unmet_silent(cx);
         let may = self.may_begin();
         self.recall(cx, !may);
         if may {

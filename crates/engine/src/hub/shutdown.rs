@@ -17,10 +17,13 @@ const DELIVER_MS: f64 = 15_000.0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Mode {
     Run,
-    /// Since when; `finish`: what runs is finished first.
+    /// `finish`: what runs is finished first.
     Stop {
+        /// Since when; with `finish`, since something was last finished or delivered.
         since: Now,
         finish: bool,
+        /// How many jobs were not delivered then.
+        left: usize,
     },
     /// Everything is delivered; the registrations are given up.
     Leave {
@@ -32,12 +35,15 @@ pub(super) enum Mode {
 impl Scheduler {
     /// The volunteer has asked to stop.
     pub(super) fn stop(&mut self, now: Now, finish: bool) {
+        let stop = Mode::Stop {
+            since: now,
+            finish,
+            left: usize::MAX,
+        };
         match self.mode {
-            Mode::Run => self.mode = Mode::Stop { since: now, finish },
+            Mode::Run => self.mode = stop,
             // Twice means at once.
-            Mode::Stop { finish: true, .. } if !finish => {
-                self.mode = Mode::Stop { since: now, finish };
-            }
+            Mode::Stop { finish: true, .. } if !finish => self.mode = stop,
             _ => {}
         }
     }
@@ -45,32 +51,44 @@ impl Scheduler {
     /// What follows when everything is done.
     pub(super) fn finish(&mut self, cx: &mut Cx) {
         let busy = self.cores.values().any(|core| core.running.is_some());
-        // What has a checkpoint is in storage, for a later visit.
-        let undelivered = self
-            .table
-            .count(|job| !(job.resumable && job.place == Place::Ahead))
-            > 0;
+        // What has a checkpoint is in storage, for a later visit. So is what a session has that cannot
+        // go on.
+        let undelivered = self.table.count(|job| {
+            let link = self.links.get(job.link);
+            let delivers = link.is_some_and(|link| link.common.fatal.is_none());
+            delivers && !(job.resumable && job.place == Place::Ahead)
+        });
         let in_flight = self.links.iter().any(Link::is_busy);
         match self.mode {
             Mode::Run => {
-                if self.renewing && !busy && !undelivered && !in_flight {
+                if self.renewing && !busy && undelivered == 0 && !in_flight {
                     self.mode = Mode::Over;
                     cx.out.push(Action::Renew);
                 }
             }
-            Mode::Stop { finish: true, .. } if busy => {
-                // Results have their time from when the last one is there.
+            Mode::Stop {
+                finish: true, left, ..
+            } if busy || undelivered < left => {
                 self.mode = Mode::Stop {
                     since: cx.now,
                     finish: true,
+                    left: undelivered,
                 };
-                cx.arm(Timer::Shutdown, DELIVER_MS);
+                if busy || undelivered > 0 || in_flight {
+                    cx.arm(Timer::Shutdown, DELIVER_MS);
+                } else {
+                    self.finish(cx);
+                }
             }
-            Mode::Stop { since, finish } => {
+            Mode::Stop { since, finish, .. } => {
                 let limit = if finish { DELIVER_MS } else { STOP_MS };
                 let over = cx.expired(Timer::Shutdown, limit - cx.now.since(since));
-                let late = over && (!finish || self.is_away());
-                if late || (!busy && !undelivered && !in_flight) {
+                // A result may be long on its way. But where an answer comes and nothing was delivered,
+                // another request does not help.
+                let sent = self.links.iter().filter_map(Link::busy_since);
+                let mut in_time = sent.filter(|sent| sent.since(since) < limit);
+                let late = over && (!finish || self.is_away() || in_time.next().is_none());
+                if late || (!busy && undelivered == 0 && !in_flight) {
                     self.mode = Mode::Leave { since: cx.now };
                     self.keep(cx, 0.0);
                     self.finish(cx);

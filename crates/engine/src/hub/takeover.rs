@@ -11,6 +11,9 @@ use crate::time::clock::Now;
 /// How long cores that have worked for another hub may take to say at what.
 const MEETING_MS: f64 = 1_000.0;
 
+/// For a core that has been silent to its new hub for so long nothing is fetched.
+const SILENT_MS: f64 = 120_000.0;
+
 impl Scheduler {
     pub(super) fn restore(&mut self, now: Now, sessions: Vec<Session>, jobs: Vec<Stored>) {
         for session in sessions {
@@ -109,17 +112,24 @@ impl Scheduler {
         } else if let Some(new) = self.add(stored) {
             self.table.rename(new, key);
         }
-        let work_ms = self.work_ms;
-        let core = self.cores.get_mut(at);
-        if let (Some(core), Some(job)) = (core, self.table.get_mut(key))
-            && job.outcome().is_none()
-        {
-            core.begin(key, work_ms);
-            job.place = Place::Running {
-                core: at,
-                since: now,
-            };
-        }
+        let Some(job) = self
+            .table
+            .get_mut(key)
+            .filter(|job| job.outcome().is_none())
+        else {
+            return;
+        };
+        let Some(core) = self.cores.get_mut(at) else {
+            // The core is gone meanwhile.
+            job.place = Place::Ahead;
+            return;
+        };
+        job.place = Place::Running {
+            core: at,
+            since: now,
+        };
+        let before = core.begin(key, self.work_ms);
+        self.take_back(at, before);
     }
 
     /// Nothing that a core has done for the hub before is unknown any more.
@@ -132,6 +142,19 @@ impl Scheduler {
     /// The cores that have not said yet what they do for the hub before.
     pub(super) fn unmet(&self) -> &[Inherited] {
         self.meeting.as_ref().map_or(&[], |(cores, _)| cores)
+    }
+
+    /// Whether a core has not reported yet what it does for the hub before.
+    pub(super) fn is_unmet(&self, at: u32) -> bool {
+        self.unmet().iter().any(|inherited| inherited.core == at)
+    }
+
+    /// Whether the cores that have not reported have been silent for so long that nothing is fetched
+    /// for them.
+    pub(super) fn are_unmet_silent(&self, cx: &mut Cx) -> bool {
+        let since = self.meeting.as_ref().map(|(_, since)| *since);
+        let left = since.map(|since| SILENT_MS - cx.now.awake_since(since));
+        !self.unmet().is_empty() && left.is_some_and(|left| cx.expired(Timer::Silence, left))
     }
 
     /// Whether all cores have reported what they do, or had time enough to.

@@ -11,7 +11,7 @@ use distcompute_engine::hub::action::{
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::jobs::{Key, Outcome, Text, Ticket};
+use distcompute_engine::hub::jobs::{Job, Key, Outcome, Place, Text, Ticket};
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{ErrorCode, Stage};
@@ -171,6 +171,8 @@ struct Shell {
     flights: Vec<Outgoing>,
     /// Keys that some core was given.
     keys: Vec<Key>,
+    /// What the page and the cores have been told and have not done yet.
+    told: Vec<Action>,
 }
 
 impl Shell {
@@ -188,6 +190,7 @@ impl Shell {
             last: 0,
             flights: Vec::new(),
             keys: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -268,6 +271,7 @@ impl Shell {
                 Action::Level { level, .. } => assert!(level <= 10),
                 Action::Stopped => self.over = true,
                 Action::Cores(cores) => assert!(cores <= 1_024, "{cores} workers"),
+                Action::StopJob { .. } | Action::Replace { .. } => self.told.push(action),
                 _ => {}
             }
         }
@@ -296,6 +300,17 @@ impl Shell {
             "due at once, for ever"
         );
         let status = scheduler.status(now);
+        for job in scheduler.table().iter() {
+            if let Place::Running { core, .. } = job.place {
+                let core = status.cores.iter().find(|of| of.core == core);
+                let runs = core.and_then(|core| core.job.as_ref());
+                assert_eq!(
+                    runs.map(|job| job.number),
+                    Some(job.number),
+                    "a job waits for a core that does not run it"
+                );
+            }
+        }
         let is_number = |number: f64| number.is_finite() && number >= 0.0;
         assert!(
             is_number(status.compute_ms),
@@ -470,6 +485,105 @@ impl Shell {
     }
 }
 
+/// How a tracker answers a hub that stops.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Tracker {
+    /// It takes what it is sent.
+    Takes,
+    /// It says that all is well, and takes nothing.
+    Ignores,
+    /// It does not know `sync` any more.
+    Legacy,
+    /// It refuses, in a way that does not pass.
+    Refuses,
+    /// It cannot be reached.
+    Gone,
+}
+
+impl Shell {
+    /// The cores and the page do what they were told, and the jobs that run come to an end.
+    fn carry_out(&mut self) {
+        for action in std::mem::take(&mut self.told) {
+            match action {
+                Action::StopJob { core, key } => self.ends(core, key, Outcome::Released),
+                Action::Replace { core, .. } => {
+                    self.handle(Event::CoreHere(core));
+                    self.handle(Event::CoreUp(core));
+                }
+                _ => {}
+            }
+        }
+        let status = self.scheduler.status(self.now);
+        for core in status.cores {
+            let Some(job) = core.job else { continue };
+            let runs = |of: &&Job| of.number == job.number && of.core() == Some(core.core);
+            let key = self.scheduler.table().iter().find(runs).map(|job| job.key);
+            if let Some(key) = key {
+                let output = Outcome::Done(self.text());
+                self.ends(core.core, key, output);
+            }
+        }
+    }
+
+    fn ends(&mut self, core: u32, key: Key, outcome: Outcome) {
+        let ended = Ended {
+            key,
+            outcome,
+            ms: 1.0,
+            fatal: false,
+        };
+        let report = Report {
+            results: vec![ended],
+            ..Report::default()
+        };
+        self.handle(Event::Report(core, report));
+    }
+
+    fn answer_as(&mut self, tracker: Tracker) {
+        let flights = std::mem::take(&mut self.flights);
+        for Outgoing { id, wire, .. } in flights {
+            let reply = match (tracker, &wire) {
+                (Tracker::Gone, _) => Reply::Nothing,
+                (Tracker::Refuses, _) => Reply::Status(400, Some(ErrorCode::InvalidRequest), None),
+                (Tracker::Legacy, Wire::Sync(_)) => {
+                    Reply::Status(404, Some(ErrorCode::WorkerUnknown), None)
+                }
+                (_, Wire::Register { .. }) => Reply::Hello {
+                    syncs: tracker != Tracker::Legacy,
+                    lease_ms: 300_000.0,
+                    max_body: 1e6,
+                },
+                (_, Wire::Sync(sync)) => {
+                    let done = sync.done.iter().map(|(lease, _)| lease);
+                    let number = |lease: &String| lease.trim_end_matches("-lease").parse().ok();
+                    Reply::Sync {
+                        jobs: Vec::new(),
+                        accepted: match tracker {
+                            Tracker::Takes => done.filter_map(number).collect(),
+                            _ => Vec::new(),
+                        },
+                        lost: Vec::new(),
+                        wait_ms: 60_000.0,
+                    }
+                }
+                (_, Wire::Validate { .. }) => Reply::Alive(true),
+                _ => Reply::Plain,
+            };
+            self.reply(id, &reply);
+        }
+    }
+}
+
+fn tracker() -> impl Strategy<Value = Tracker> {
+    prop_oneof![
+        Just(Tracker::Takes),
+        Just(Tracker::Ignores),
+        Just(Tracker::Legacy),
+        Just(Tracker::Refuses),
+        Just(Tracker::Gone),
+    ]
+}
+
 fn hello(syncs: bool, lease_ms: f64, max_body: f64) -> Hello {
     Hello {
         token: "secret".to_owned(),
@@ -490,6 +604,7 @@ proptest! {
         cores in prop::collection::vec((core(), any::<bool>()), 0..4),
         limits in prop::option::of((1.0..1e6, 1.0..1e6, 1.0..1e5)),
         steps in prop::collection::vec(step(), 0..60),
+        tracker in tracker(),
     ) {
         let limits = limits.map_or(Limits::default(), |(job, stall, interval)| Limits {
             job_timeout_ms: Some(job),
@@ -512,6 +627,17 @@ proptest! {
         for step in &steps {
             shell.go(step);
         }
+        // However it came to this, a stop ends once the cores have done what they were told.
+        shell.go(&Move::Stop(true));
+        for _ in 0..300 {
+            if shell.over {
+                break;
+            }
+            shell.carry_out();
+            shell.answer_as(tracker);
+            shell.go(&Move::Pass(1_000.0));
+        }
+        prop_assert!(shell.over, "{:?}", shell.scheduler);
     }
 }
 

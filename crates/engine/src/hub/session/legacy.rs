@@ -62,6 +62,8 @@ struct Seat {
     heard: Now,
     /// Whether that was a word of progress; then it is the turn of a question.
     told: bool,
+    /// Another hub has made it: a core that has not reported to this one may work for it.
+    inherited: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -108,12 +110,22 @@ impl Calls {
     }
 
     pub(super) fn add(&mut self, token: String, heard: Now) {
-        let told = false;
-        self.seats.push(Seat { token, heard, told });
+        self.seats.push(Seat {
+            token,
+            heard,
+            told: false,
+            inherited: false,
+        });
     }
 
     pub(super) fn is_busy(&self) -> bool {
         !self.flights.is_empty()
+    }
+
+    /// When the oldest request under way was sent.
+    pub(super) fn busy_since(&self) -> Option<Now> {
+        let sent = self.flights.iter().map(|flight| flight.sent);
+        sent.reduce(|a, b| if b.mono < a.mono { b } else { a })
     }
 
     /// More of an answer has come.
@@ -185,8 +197,12 @@ impl Calls {
         if !common.may_ask(cx.now) || (once && self.flights.iter().any(|f| asking(&f))) {
             want = 0;
         }
-        let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
-        for token in tokens {
+        let seats = self.seats.iter();
+        let seats: Vec<(String, bool)> = seats
+            .map(|seat| (seat.token.clone(), seat.inherited && ask.silent))
+            .collect();
+        let mut reserved = 0;
+        for (token, may_be_used) in seats {
             if self.is_flying(&token) {
                 continue;
             }
@@ -195,7 +211,10 @@ impl Calls {
             if settles || self.speak(common, cx, &token, key, ask) {
                 continue;
             }
-            if key.is_none() && want > 0 {
+            if key.is_none() && may_be_used {
+                // Another job would put back the one that a silent core may be working on.
+                reserved += 1;
+            } else if key.is_none() && want > 0 {
                 want = if once { 0 } else { want - 1 };
                 let wire = Wire::NewJob {
                     token: token.clone(),
@@ -206,7 +225,7 @@ impl Calls {
         let registering = |f: &&Flight| f.what == What::Register;
         let registering = self.flights.iter().filter(registering).count();
         let wanted = Self::seats_for(common, ask.cores);
-        if want > 0 && registering == 0 && self.seats.len() < wanted {
+        if want > 0 && registering == 0 && self.seats.len() < wanted + reserved {
             let wire = register(common);
             self.fly(common, cx, "", What::Register, wire);
         }
@@ -224,6 +243,7 @@ impl Calls {
                     token,
                     heard,
                     told: true,
+                    inherited: true,
                 });
             }
         }

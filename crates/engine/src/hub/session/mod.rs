@@ -58,6 +58,8 @@ pub struct Ask {
     pub progress: Vec<(Key, String)>,
     /// Bytes of inputs that there is still memory for.
     pub room: f64,
+    /// Whether a core of the hub before has not reported yet what it does.
+    pub silent: bool,
     /// What the setup throws, where no core gets ready.
     pub setup_failed: Option<String>,
 }
@@ -466,6 +468,16 @@ impl Link {
         }
     }
 
+    /// Since when the oldest request is under way.
+    #[must_use]
+    pub fn busy_since(&self) -> Option<Now> {
+        match &self.dialect {
+            Dialect::Unknown { flight } => flight.map(|(_, sent)| sent),
+            Dialect::Sync(syncs) => syncs.busy_since(),
+            Dialect::Calls(calls) => calls.busy_since(),
+        }
+    }
+
     /// Whether a word of progress would go out now.
     #[must_use]
     pub fn may_speak(&self, now: Now) -> bool {
@@ -475,6 +487,13 @@ impl Link {
             Dialect::Calls(_) => true,
         };
         free && self.common.retry.may_try(now)
+    }
+
+    /// Drops jobs under leases where the tracker knows none.
+    pub fn drop_leases(&mut self, table: &mut JobTable) {
+        if let Dialect::Calls(_) = self.dialect {
+            self.common.drop_leases(table);
+        }
     }
 
     /// Sends what is to be sent.
@@ -499,10 +518,7 @@ impl Link {
                 }
             }
             Dialect::Sync(syncs) => syncs.pump(common, cx, ask, table),
-            Dialect::Calls(calls) => {
-                common.drop_leases(table);
-                calls.pump(common, cx, ask, table);
-            }
+            Dialect::Calls(calls) => calls.pump(common, cx, ask, table),
         }
     }
 

@@ -229,6 +229,12 @@ impl Syncs {
         !self.flights.is_empty()
     }
 
+    /// When the oldest request under way was sent.
+    pub(super) fn busy_since(&self) -> Option<Now> {
+        let sent = self.flights.iter().map(|flight| flight.sent);
+        sent.reduce(|a, b| if b.mono < a.mono { b } else { a })
+    }
+
     /// Whether another request may be sent: none that the tracker may not have settled is under way.
     pub(super) fn may_send(&self) -> bool {
         let begun =
