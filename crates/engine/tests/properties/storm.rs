@@ -16,6 +16,7 @@ use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{ErrorCode, Stage};
 use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use super::cases;
 
@@ -173,6 +174,22 @@ struct Shell {
     keys: Vec<Key>,
     /// What the page and the cores have been told and have not done yet.
     told: Vec<Action>,
+    /// All requests so far.
+    sent: Vec<Wire>,
+    sabotage: Option<Sabotage>,
+}
+
+/// A rule that is broken on purpose between the hub and its shell, to see whether it is noticed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Sabotage {
+    /// A text that is not needed any more is kept.
+    KeepTexts,
+    /// A job is given to the next core too.
+    GiveTwice,
+    /// A result that is handed in is named as held, too.
+    HoldWhatIsDone,
+    /// The hub does not say that it is over.
+    NeverOver,
 }
 
 impl Shell {
@@ -191,6 +208,8 @@ impl Shell {
             flights: Vec::new(),
             keys: Vec::new(),
             told: Vec::new(),
+            sent: Vec::new(),
+            sabotage: None,
         }
     }
 
@@ -240,7 +259,7 @@ impl Shell {
     fn handle(&mut self, event: Event) {
         let mut cx = Cx::new(self.now, 0.5);
         self.scheduler.handle(&mut cx, event);
-        for action in cx.out {
+        for action in self.tamper(cx.out) {
             match action {
                 Action::Send(outgoing) => {
                     if let Wire::Sync(sync) = &outgoing.wire {
@@ -252,6 +271,7 @@ impl Shell {
                         let names: BTreeSet<_> = sync.done.iter().map(|(lease, _)| lease).collect();
                         assert!(sync.holding.iter().all(|lease| !names.contains(lease)));
                     }
+                    self.sent.push(outgoing.wire.clone());
                     self.flights.push(outgoing);
                 }
                 Action::Give { core, keys } => {
@@ -276,6 +296,29 @@ impl Shell {
             }
         }
         self.check();
+    }
+
+    fn tamper(&self, mut actions: Vec<Action>) -> Vec<Action> {
+        let of = |sabotage| self.sabotage == Some(sabotage);
+        actions.retain(|action| match action {
+            Action::Free(_) => !of(Sabotage::KeepTexts),
+            Action::Stopped => !of(Sabotage::NeverOver),
+            _ => true,
+        });
+        for action in &mut actions {
+            match action {
+                Action::Give { core, .. } if of(Sabotage::GiveTwice) => *core += 1,
+                Action::Send(Outgoing {
+                    wire: Wire::Sync(sync),
+                    ..
+                }) if of(Sabotage::HoldWhatIsDone) => {
+                    let done = sync.done.iter().map(|(lease, _)| lease.clone());
+                    sync.holding.extend(done);
+                }
+                _ => {}
+            }
+        }
+        actions
     }
 
     fn check(&self) {
@@ -594,50 +637,112 @@ fn hello(syncs: bool, lease_ms: f64, max_body: f64) -> Hello {
     }
 }
 
-proptest! {
-    #![proptest_config(cases(100))]
+/// All that is said to a hub.
+#[derive(Debug, Clone)]
+struct Storm {
+    kept: Vec<(Lease, Option<u8>)>,
+    session: Option<(bool, f64, u64)>,
+    cores: Vec<(u32, bool)>,
+    limits: Option<(f64, f64, f64)>,
+    steps: Vec<Move>,
+    tracker: Tracker,
+}
 
-    #[test]
-    fn a_hub_bears_anything_that_is_said_to_it(
-        kept in prop::collection::vec((lease(), prop::option::of(0_u8..3)), 0..4),
-        session in prop::option::of((any::<bool>(), any::<f64>(), 0_u64..1 << 53)),
-        cores in prop::collection::vec((core(), any::<bool>()), 0..4),
-        limits in prop::option::of((1.0..1e6, 1.0..1e6, 1.0..1e5)),
-        steps in prop::collection::vec(step(), 0..60),
-        tracker in tracker(),
-    ) {
-        let limits = limits.map_or(Limits::default(), |(job, stall, interval)| Limits {
+fn storms() -> impl Strategy<Value = Storm> {
+    (
+        prop::collection::vec((lease(), prop::option::of(0_u8..3)), 0..4),
+        prop::option::of((any::<bool>(), any::<f64>(), 0_u64..1 << 53)),
+        prop::collection::vec((core(), any::<bool>()), 0..4),
+        prop::option::of((1.0..1e6, 1.0..1e6, 1.0..1e5)),
+        prop::collection::vec(step(), 0..60),
+        tracker(),
+    )
+        .prop_map(|(kept, session, cores, limits, steps, tracker)| Storm {
+            kept,
+            session,
+            cores,
+            limits,
+            steps,
+            tracker,
+        })
+}
+
+/// Whether the hub ends in the end.
+fn weather(storm: Storm, sabotage: Option<Sabotage>) -> Shell {
+    let limits = storm
+        .limits
+        .map_or(Limits::default(), |(job, stall, interval)| Limits {
             job_timeout_ms: Some(job),
             stall_ms: stall,
             progress_interval_ms: interval,
             ..Limits::default()
         });
-        let mut shell = Shell::new(limits);
-        // Storage has each but once.
-        let kept = kept.into_iter().zip(0..).map(|((lease, kind), of)| (Lease(of, lease.1), kind));
-        let jobs = kept.map(|(lease, kind)| shell.stored(lease, kind)).collect();
-        let inherited = cores.into_iter().map(|(core, told)| Inherited { core, told });
-        let session = session.map(|(syncs, lease_ms, seq)| Session {
-            stage: Stage::A,
-            nickname: "Pod 3".to_owned(),
-            seq,
-            hello: hello(syncs, lease_ms, 1e6),
-        });
-        shell.handle(Event::Restored { sessions: session.into_iter().collect(), jobs, cores: inherited.collect() });
-        for step in &steps {
-            shell.go(step);
+    let mut shell = Shell::new(limits);
+    shell.sabotage = sabotage;
+    // Storage has each but once.
+    let kept = storm.kept.into_iter().zip(0..);
+    let kept = kept.map(|((lease, kind), of)| (Lease(of, lease.1), kind));
+    let jobs = kept
+        .map(|(lease, kind)| shell.stored(lease, kind))
+        .collect();
+    let cores = storm.cores.into_iter();
+    let session = storm.session.map(|(syncs, lease_ms, seq)| Session {
+        stage: Stage::A,
+        nickname: "Pod 3".to_owned(),
+        seq,
+        hello: hello(syncs, lease_ms, 1e6),
+    });
+    shell.handle(Event::Restored {
+        sessions: session.into_iter().collect(),
+        jobs,
+        cores: cores.map(|(core, told)| Inherited { core, told }).collect(),
+    });
+    for step in &storm.steps {
+        shell.go(step);
+    }
+    // However it came to this, a stop ends once the cores have done what they were told.
+    shell.go(&Move::Stop(true));
+    for _ in 0..300 {
+        if shell.over {
+            break;
         }
-        // However it came to this, a stop ends once the cores have done what they were told.
-        shell.go(&Move::Stop(true));
-        for _ in 0..300 {
-            if shell.over {
-                break;
-            }
-            shell.carry_out();
-            shell.answer_as(tracker);
-            shell.go(&Move::Pass(1_000.0));
-        }
+        shell.carry_out();
+        shell.answer_as(storm.tracker);
+        shell.go(&Move::Pass(1_000.0));
+    }
+    shell
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn a_hub_bears_anything_that_is_said_to_it_and_ends_when_it_is_to_finish(storm in storms()) {
+        let shell = weather(storm, None);
         prop_assert!(shell.over, "{:?}", shell.scheduler);
+    }
+}
+
+#[test]
+fn a_broken_rule_is_noticed() {
+    for sabotage in [
+        Sabotage::KeepTexts,
+        Sabotage::GiveTwice,
+        Sabotage::HoldWhatIsDone,
+        Sabotage::NeverOver,
+    ] {
+        let config = ProptestConfig {
+            max_shrink_iters: 0,
+            ..cases(2_000)
+        };
+        let mut runner =
+            TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let noticed = runner.run(&storms(), |storm| {
+            let shell = weather(storm, Some(sabotage));
+            prop_assert!(shell.over, "it does not end");
+            Ok(())
+        });
+        assert!(noticed.is_err(), "nobody notices {sabotage:?}");
     }
 }
 
@@ -667,4 +772,189 @@ fn a_result_under_a_lease_holds_nobody_up_where_the_tracker_knows_leases_no_long
         shell.go(&Move::Pass(1_000.0));
     }
     assert!(shell.over, "{:?}", shell.scheduler.status(shell.now));
+}
+
+/// A hub that follows another one, in a browser that wants so many cores.
+fn successor(cores: u32, syncs: bool) -> Shell {
+    let mut shell = Shell::new(Limits::default());
+    shell.handle(Event::Settings(Settings {
+        cores,
+        intensity: 10,
+        ..Settings::default()
+    }));
+    let session = Session {
+        stage: Stage::A,
+        nickname: "Pod 3".to_owned(),
+        seq: 1,
+        hello: hello(syncs, 300_000.0, 1e6),
+    };
+    let inherited = |core| Inherited { core, told: false };
+    shell.handle(Event::Restored {
+        sessions: vec![session],
+        jobs: Vec::new(),
+        cores: (0..cores).map(inherited).collect(),
+    });
+    for core in 0..cores {
+        shell.handle(Event::CoreHere(core));
+    }
+    shell
+}
+
+impl Shell {
+    /// Answers all requests as a tracker that has jobs, and returns how many were asked for.
+    fn grant(&mut self, next: &mut u8) -> u32 {
+        let mut wanted = 0;
+        for Outgoing { id, wire, .. } in std::mem::take(&mut self.flights) {
+            let reply = match wire {
+                Wire::Register { .. } => Reply::Hello {
+                    syncs: true,
+                    lease_ms: 300_000.0,
+                    max_body: 1e6,
+                },
+                Wire::Sync(sync) => {
+                    wanted += sync.want;
+                    let first = *next;
+                    *next += sync.want as u8;
+                    Reply::Sync {
+                        jobs: (first..*next).map(|of| (of, 1)).collect(),
+                        accepted: Vec::new(),
+                        lost: Vec::new(),
+                        wait_ms: 10_000.0,
+                    }
+                }
+                _ => Reply::Plain,
+            };
+            self.reply(id, &reply);
+        }
+        wanted
+    }
+
+    fn held(&self) -> usize {
+        let table = self.scheduler.table();
+        table.count(|job| job.outcome().is_none())
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(50))]
+
+    #[test]
+    fn nothing_is_fetched_for_cores_that_stay_silent_to_their_new_hub(
+        report in prop::collection::vec(any::<bool>(), 1..4),
+        waits in prop::collection::vec(500.0..5_000.0, 60),
+    ) {
+        let mut shell = successor(report.len() as u32, true);
+        let mut next = 0;
+        for (core, _) in report.iter().enumerate().filter(|(_, reports)| **reports) {
+            shell.handle(Event::Met(core as u32, None));
+            shell.handle(Event::CoreUp(core as u32));
+        }
+        let began = shell.now.mono;
+        let mut waits = waits.into_iter().cycle();
+        while shell.now.mono - began < 125_000.0 {
+            shell.grant(&mut next);
+            shell.go(&Move::Pass(waits.next().unwrap_or(1_000.0)));
+        }
+        let reporting = report.iter().filter(|reports| **reports).count();
+        for _ in 0..20 {
+            let wanted = shell.grant(&mut next);
+            prop_assert_eq!(wanted, 0, "jobs for cores that are silent");
+            shell.go(&Move::Pass(5_000.0));
+        }
+        if reporting == 0 {
+            prop_assert_eq!(shell.held(), 0, "they were fetched for nobody");
+        }
+        // What they do is theirs again as soon as they report.
+        for core in 0..report.len() as u32 {
+            shell.handle(Event::Met(core, None));
+            shell.handle(Event::CoreUp(core));
+        }
+        for _ in 0..3 {
+            shell.grant(&mut next);
+            shell.go(&Move::Pass(4_000.0));
+        }
+        prop_assert_eq!(shell.held(), report.len());
+    }
+}
+
+#[test]
+fn a_registration_that_a_silent_core_may_work_for_asks_for_no_other_job() {
+    let mut shell = successor(2, false);
+    shell.handle(Event::Met(1, None));
+    shell.handle(Event::CoreUp(1));
+    // Its token has had a job before, whose result was not delivered.
+    let before = shell.stored(Lease(9, false), Some(0));
+    shell.handle(Event::Made(before));
+    let asks = |shell: &Shell| {
+        let inherited = |wire: &&Wire| matches!(wire, Wire::NewJob { token } if token == "9-lease");
+        shell.sent.iter().filter(inherited).count()
+    };
+    let step = |shell: &mut Shell| {
+        shell.answer_as(Tracker::Legacy);
+        shell.go(&Move::Pass(1_000.0));
+    };
+    for _ in 0..60 {
+        step(&mut shell);
+    }
+    let handed_in = |wire: &Wire| matches!(wire, Wire::Complete { .. });
+    assert!(shell.sent.iter().any(handed_in));
+    assert_eq!(asks(&shell), 0, "{:?}", shell.sent);
+    let others = |wire: &Wire| matches!(wire, Wire::NewJob { .. });
+    assert!(shell.sent.iter().any(others), "others may ask");
+    shell.handle(Event::Met(0, None));
+    shell.handle(Event::CoreUp(0));
+    for _ in 0..60 {
+        step(&mut shell);
+    }
+    assert!(asks(&shell) > 0, "it is free now");
+}
+
+#[test]
+fn what_was_fetched_for_the_last_able_core_goes_back_at_once_when_that_core_goes() {
+    let mut shell = successor(2, true);
+    for core in 0..2 {
+        shell.handle(Event::Met(core, None));
+    }
+    shell.handle(Event::CoreBroken(0, "no kernel".to_owned()));
+    shell.handle(Event::CoreUp(1));
+    let granted = Reply::Sync {
+        jobs: vec![(1, 1), (2, 1)],
+        accepted: Vec::new(),
+        lost: Vec::new(),
+        wait_ms: 60_000.0,
+    };
+    for Outgoing { id, wire, .. } in std::mem::take(&mut shell.flights) {
+        assert!(matches!(wire, Wire::Sync(_)));
+        shell.reply(id, &granted);
+    }
+    let mut next = 3;
+    shell.grant(&mut next);
+    let sent = shell.sent.len();
+    // The core ends when its job does; the other job is nobody's.
+    shell.go(&Move::Settings(1, 10));
+    let released = shell.sent[sent..].iter().filter_map(|wire| match wire {
+        Wire::Sync(sync) => Some(sync.released.clone()),
+        _ => None,
+    });
+    assert_eq!(released.collect::<Vec<_>>(), [["2-lease"]]);
+}
+
+#[test]
+fn a_job_waits_for_no_core_that_works_on_another_one() {
+    let mut shell = successor(1, true);
+    // A core that two hubs were in reach of: what it does now counts.
+    for (of, key) in [(1, 5), (2, 6)] {
+        let stored = shell.stored(Lease(of, true), None);
+        shell.handle(Event::Met(0, Some((key, stored))));
+    }
+    let runs = |job: &Job| matches!(job.place, Place::Running { core: 0, .. });
+    let table = shell.scheduler.table();
+    assert_eq!(table.keys(runs), [6]);
+    shell.go(&Move::Stop(true));
+    for _ in 0..10 {
+        shell.carry_out();
+        shell.answer_as(Tracker::Takes);
+        shell.go(&Move::Pass(1_000.0));
+    }
+    assert!(shell.over);
 }
