@@ -1,17 +1,18 @@
-//! Puts what does not stand in the sources into the program: the built client, if there is one.
+//! Embeds the built client, if there is one, into the program.
 
 use std::{env, fmt::Write as _, fs, io, path::Path};
 
 #[allow(clippy::print_stdout)] // This is how a build script speaks to cargo.
 fn main() -> io::Result<()> {
-    // The embedding macro of the migrations sees changes in the files it knows, not new ones.
+    // The migrations' embedding macro notices changes of files that it knows, but no new ones.
     println!("cargo:rerun-if-changed=migrations");
     println!("cargo:rerun-if-changed=client");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
     fs::write(Path::new(&out).join("client.rs"), client()?)
 }
 
-/// A `Client` expression: the files of the one folder in client/, whose name is their version.
+/// Returns a `Client` expression with the files of the only folder in `client/`, whose name is the
+/// version.
 fn client() -> io::Result<String> {
     let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
     let mut versions = entries(&Path::new(&root).join("client"))?;

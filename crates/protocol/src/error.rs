@@ -1,11 +1,11 @@
-//! The errors of the protocol: a stable code, the status and the text of each.
+//! The protocol's errors: a stable code, an HTTP status and a text for each.
 
-/// The response header that carries [`ErrorCode::as_str`] in our tracker's error answers.
+/// The response header that carries [`ErrorCode::as_str`] in this tracker's error responses.
 pub const ERROR_HEADER: &str = "distcompute-error";
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal;)*) => {
-        /// Why a call was refused. The codes are stable; the texts are for people.
+        /// Why a call was refused. The codes are stable; the texts are for people and may change.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ErrorCode { $($(#[$doc])* $name,)* }
 
@@ -13,13 +13,13 @@ macro_rules! codes {
             /// All codes.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The code as it stands in the header `Distcompute-Error` and in a JavaScript error.
+            /// The code, as it appears in the `Distcompute-Error` header and in JavaScript errors.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// The HTTP status that goes with it.
+            /// The HTTP status of this error.
             #[must_use]
             pub fn status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }
@@ -35,53 +35,55 @@ codes! {
     StageDisabled = "stage_disabled", 400;
     /// The token is not, or no longer, that of a worker.
     WorkerUnknown = "worker_unknown", 404;
-    /// No job is open at the worker's stage. Not a fault: wait and ask again.
+    /// No job is open at the worker's stage. Not a fault: the client should wait and ask again.
     NoJobs = "no_jobs", 403;
-    /// The worker holds no job that it could complete.
+    /// The worker holds no job to complete.
     NoOpenJob = "no_open_job", 403;
-    /// The job was completed by somebody else.
+    /// Another worker has completed the job.
     AlreadyCompleted = "already_completed", 403;
-    /// The worker holds no job that it could flag.
+    /// The worker holds no job to flag.
     NotWorking = "not_working", 403;
-    /// The call names another job than the one that the worker holds.
+    /// The call names a job other than the one that the worker holds.
     WrongJob = "wrong_job", 403;
-    /// A later sync of the same token was handled before this one: another client uses the token.
+    /// A later sync of the same token was handled before this one: another client is using the
+    /// token.
     Superseded = "superseded", 409;
     /// A parameter or the body is missing or malformed.
     InvalidRequest = "invalid_request", 422;
-    /// The body is larger than the tracker takes.
+    /// The body is larger than the tracker accepts.
     TooLarge = "too_large", 413;
-    /// The body came so slowly that the tracker did not wait for its end.
+    /// The body arrived too slowly, and the tracker stopped waiting for it.
     TooSlow = "too_slow", 408;
-    /// What was asked for needs a right that the caller has not shown.
+    /// The call needs an authorization that the caller has not provided.
     NotAllowed = "not_allowed", 401;
     /// There is nothing at this address.
     NotFound = "not_found", 404;
-    /// The address does not take this method.
+    /// The method is not allowed at this address.
     MethodNotAllowed = "method_not_allowed", 405;
     /// The operator has banned this nickname or this address.
     Banned = "banned", 403;
-    /// Browsers say that this call is no script's `fetch`, but a picture, a link or a form of a page.
+    /// The browser's fetch metadata says that this call was not made by a script's `fetch`, but by
+    /// an image, a link or a form of a page.
     NotAFetch = "not_a_fetch", 403;
-    /// The tracker is not known under the name that the request says in `Host`.
+    /// The `Host` header names a host that the tracker is not configured for.
     WrongHost = "wrong_host", 421;
-    /// More is asked from this address than the tracker takes: wait for `Retry-After`.
+    /// Too many requests from this address: wait for `Retry-After` seconds.
     TooManyRequests = "too_many_requests", 429;
-    /// A fault of the tracker.
+    /// An internal error of the tracker.
     Internal = "internal", 500;
-    /// The tracker cannot work just now; the same call may go through later.
+    /// The tracker is temporarily unavailable; retrying later may succeed.
     Unavailable = "unavailable", 503;
 }
 
 impl ErrorCode {
-    /// The code that `text` spells.
+    /// Parses a code, the inverse of [`ErrorCode::as_str`].
     #[must_use]
     pub fn from_code(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }
 
-    /// The message to people, where the protocol fixes one.
-    /// `StageInvalid` and `StageDisabled` name the stage and so have none here.
+    /// The message for people, where the protocol fixes one. `StageInvalid` and `StageDisabled`
+    /// have none here because their messages name the stage.
     #[must_use]
     pub fn text(self) -> Option<&'static str> {
         Some(match self {

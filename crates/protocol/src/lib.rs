@@ -1,8 +1,9 @@
-//! What a client and a tracker say to each other: wire types, error codes and limits.
+//! The job protocol between client and tracker: wire types, error codes and limits.
 //!
-//! Serde only. Neither half imports the other; what both must agree on stands here. Field names
-//! are those on the wire (snake_case JSON). The protocol is that of the Python library
-//! `distcompute-client`, with the additions that `docs/protocol.md` marks as ours.
+//! The client and the tracker do not depend on each other; everything that both must agree on is in
+//! this crate, which depends on serde alone. Field names are those on the wire (snake_case JSON).
+//! The protocol is that of the Python library `distcompute-client`, with extensions that
+//! `docs/protocol.md` marks as such.
 
 mod error;
 mod payload;
@@ -29,16 +30,17 @@ pub use wire::{
 /// The longest nickname, in characters (Unicode scalar values).
 pub const MAX_NICKNAME: usize = 128;
 
-/// The longest progress line, in characters; a tracker cuts what is longer and marks the cut.
+/// The longest progress line, in characters. A tracker truncates longer lines and marks the cut.
 pub const MAX_PROGRESS: usize = 255;
 
-/// Who has not said a name.
+/// The nickname of volunteers who have not given one.
 pub const ANONYMOUS: &str = "anonymous";
 
-/// Cuts `text` to at most `limit` characters; what was cut ends in `…`.
+/// Truncates `text` to at most `limit` characters; truncated text ends in `…`.
 #[must_use]
 pub fn cut(text: &str, limit: usize) -> String {
-    // `count` and `nth` link code for many characters at once, and a slice by index what a panic says.
+    // Written for small WebAssembly: `count` and `nth` link code that handles many characters at
+    // once, and slicing by index links panic messages.
     let mut end = 0;
     for (count, (begin, _)) in text.char_indices().enumerate() {
         if count == limit {

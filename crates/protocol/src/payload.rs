@@ -1,9 +1,9 @@
-//! How a job's data, which is text, says that it is JSON.
+//! The encoding of a job's data: text that is either JSON, with a mark in front, or a plain string.
 
-/// The mark in front of a JSON document in a job's data; any other text is a plain string.
+/// The prefix of job data that is a JSON document. Any other text is a plain string.
 pub const JSON_MARK: &str = "<!json!>";
 
-/// The JSON document in a job's data, or `None` where the data is a plain string.
+/// Returns the JSON document in a job's data, or `None` if the data is a plain string.
 #[must_use]
 pub fn json_part(data: &str) -> Option<&str> {
     data.strip_prefix(JSON_MARK)

@@ -1,4 +1,4 @@
-//! What a tracker says of the project: additions of ours, which older trackers do not have.
+//! Information about the project: extensions of the first protocol, which older trackers lack.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +10,9 @@ use crate::Stage;
 pub struct ProjectInfo {
     /// The project's name.
     pub project: String,
-    /// What it is about, as plain text; may be empty.
+    /// What the project is about, as plain text. May be empty.
     pub description: String,
-    /// The enabled stages, in the order of the work.
+    /// The enabled stages, in processing order.
     pub stages: Vec<StageInfo>,
 }
 
@@ -34,54 +34,56 @@ pub struct StatusInfo {
     pub project: String,
     /// All jobs.
     pub jobs: u64,
-    /// Jobs that went through all stages.
+    /// Jobs that have completed all stages.
     pub closed: u64,
-    /// Jobs that wait for the operator.
+    /// Jobs that are set aside until the operator decides about them.
     pub set_aside: u64,
-    /// Distinct volunteers who are there: all workers of a nickname are one, and all unnamed workers of
-    /// an address.
+    /// Distinct volunteers who are connected. All workers of a nickname count as one, and so do all
+    /// anonymous workers of an address.
     #[serde(default)]
     pub volunteers: u64,
-    /// Seconds until all is done at the present pace; `None` where nobody can say.
+    /// Estimated seconds until all jobs are done at the present rate, or `None` if that cannot be
+    /// estimated.
     pub estimate_s: Option<u64>,
-    /// Why nobody can say.
+    /// Why there is no estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate_unknown: Option<EstimateUnknown>,
-    /// The enabled stages, in the order of the work.
+    /// The enabled stages, in processing order.
     pub stages: Vec<StageStatus>,
-    /// Stages that are not enabled although jobs wait at them.
+    /// Stages that have jobs waiting although they are not enabled.
     #[serde(default)]
     pub disabled: Vec<DisabledStage>,
 }
 
-/// Why nobody can say how long a project will still take.
+/// Why the remaining time of a project cannot be estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum EstimateUnknown {
-    /// Jobs wait at a stage that is not enabled.
+    /// Jobs are waiting at a stage that is not enabled.
     StageDisabled,
-    /// A stage with jobs is paused for the operator, because everything failed there.
+    /// A stage that has jobs is paused until the operator resumes it, because every job failed
+    /// there.
     StagePaused,
-    /// No volunteers are there.
+    /// No volunteers are connected.
     NoVolunteers,
-    /// All jobs that are left have failed before.
+    /// All remaining jobs have failed before.
     OnlyFailing,
-    /// All jobs that are left are set aside for the operator.
+    /// All remaining jobs are set aside for the operator.
     SetAside,
-    /// A stage with work left has finished nothing of late.
+    /// A stage with jobs left has not completed any recently.
     NoPace,
 }
 
-/// A stage that is not enabled although jobs wait at it.
+/// A stage that has jobs waiting although it is not enabled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DisabledStage {
     /// Its letter.
     pub stage: Stage,
-    /// How many jobs wait there: open, held or set aside.
+    /// How many jobs are at this stage: open, held or set aside.
     pub jobs: u64,
-    /// What the operator can do, as a sentence.
+    /// What the operator can do about it, as a sentence.
     pub remedy: String,
 }
 
@@ -93,41 +95,41 @@ pub struct StageStatus {
     pub stage: Stage,
     /// What the project calls it.
     pub name: String,
-    /// Jobs that anybody may take.
+    /// Open jobs, which any worker of the stage may claim.
     pub open: u64,
-    /// Jobs that a worker holds.
+    /// Jobs held by a worker.
     pub held: u64,
-    /// Outputs of this stage that count.
+    /// Valid outputs of this stage.
     pub done: u64,
-    /// Jobs that wait for the operator.
+    /// Jobs that are set aside for the operator.
     pub set_aside: u64,
     /// Connected workers.
     pub workers: u64,
-    /// Leases that were ever granted: how often a job was handed out.
+    /// Leases granted so far, that is, how often jobs were handed out.
     pub granted: u64,
-    /// Results that were ever accepted, those that were called bad later among them.
+    /// Results accepted so far, including those later flagged as bad.
     pub accepted: u64,
-    /// Results that were not wanted.
+    /// Results rejected so far.
     pub rejected: u64,
-    /// Leases that ended because nothing was heard of their holder.
+    /// Leases that ended because their worker timed out.
     pub lost: u64,
-    /// Failures that were reported.
+    /// Failures reported so far.
     pub failed: u64,
-    /// Why no job of this stage is handed out until the operator has it go on: the error that its
-    /// volunteers share. `None`: it is not paused.
+    /// If the stage is paused: the error that its volunteers have in common. No job of a paused
+    /// stage is handed out until the operator resumes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
 }
 
-/// A line of the answer of `GET /api/results?stage=…&after=…&limit=…`.
+/// A line of the response to `GET /api/results?stage=…&after=…&limit=…`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResultLine {
-    /// Its place in the order of completion, for the next call's `after`.
+    /// The position in the order of completion; pass it as `after` to continue from here.
     pub cursor: u64,
     /// The job's number.
     pub number: u64,
-    /// The output, as the worker handed it in; not there where the call says `data=false`.
+    /// The output, as the worker submitted it; absent if the call says `data=false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
 }

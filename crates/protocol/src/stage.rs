@@ -3,12 +3,12 @@
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-/// A stage of the work, `a` to `e`: the output of one is the input of the next.
+/// A stage of processing, `a` to `e`: the output of one is the input of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// The first stage, always enabled; its input is what the project owner imported.
+    /// The first stage, always enabled. Its input is what the project's owner imported.
     A,
     /// The second stage.
     B,
@@ -20,10 +20,10 @@ pub enum Stage {
     E,
 }
 
-/// A text that names no stage.
+/// The error for text that names no stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageError(
-    /// The text, as it was given.
+    /// The invalid text.
     pub String,
 );
 
@@ -40,28 +40,28 @@ impl fmt::Display for StageError {
 impl core::error::Error for StageError {}
 
 impl Stage {
-    /// All stages, in the order of the work.
+    /// All stages, in processing order.
     pub const ALL: [Self; 5] = [Self::A, Self::B, Self::C, Self::D, Self::E];
 
-    /// The letter that stands on the wire.
+    /// The letter used on the wire.
     #[must_use]
     pub fn letter(self) -> &'static str {
         ["a", "b", "c", "d", "e"][self.index()]
     }
 
-    /// 0 for `a` to 4 for `e`.
+    /// The position of the stage: 0 for `a` to 4 for `e`.
     #[must_use]
     pub fn index(self) -> usize {
         self as usize
     }
 
-    /// The stage that gets this one's output, or `None` after `e`.
+    /// The stage that receives this one's output, or `None` after `e`.
     #[must_use]
     pub fn next(self) -> Option<Self> {
         Self::ALL.get(self.index() + 1).copied()
     }
 
-    /// The stage whose output this one gets, or `None` before `a`.
+    /// The stage whose output this one receives, or `None` before `a`.
     #[must_use]
     pub fn previous(self) -> Option<Self> {
         self.index().checked_sub(1).map(|i| Self::ALL[i])
@@ -77,7 +77,7 @@ impl fmt::Display for Stage {
 impl core::str::FromStr for Stage {
     type Err = StageError;
 
-    /// Exactly one of the five small letters, as the tracker reads it: `A` is not `a`.
+    /// Accepts exactly one of the five lowercase letters; `A` is not `a`.
     fn from_str(text: &str) -> Result<Self, StageError> {
         Self::ALL
             .into_iter()

@@ -1,7 +1,8 @@
-//! `POST /api/sync`: one call that carries everything that a browser with many cores has to say.
+//! `POST /api/sync`: one call that carries everything that a browser with many cores reports and
+//! asks for.
 //!
-//! It is reconciling: the tracker makes its books agree with what the client says it holds, so that
-//! an answer that was lost heals at the next call. How, `docs/protocol.md` says.
+//! The call reconciles state: the tracker makes its records agree with what the client reports to
+//! hold, so the next call repairs the effects of a lost answer. `docs/protocol.md` describes how.
 
 use core::{fmt, marker::PhantomData};
 
@@ -10,17 +11,18 @@ use serde::{
     de::{IgnoredAny, SeqAccess, Visitor},
 };
 
-/// How a tracker announces in its answer to `new` that it takes `sync`.
+/// The name by which a tracker announces support for `sync` in its answer to `new`.
 pub const SYNC_EXTENSION: &str = "sync";
 
-/// How many entries all lists of one sync may have together.
+/// The maximum number of entries that all lists of one sync may have together.
 pub const MAX_SYNC_ITEMS: usize = 4096;
 
-/// How many jobs one sync is handed at most, whatever it wants. Usually `want_bytes` is the bound.
+/// The maximum number of jobs that one sync grants, whatever it asks for. Usually `want_bytes` is
+/// the tighter bound.
 pub const MAX_SYNC_WANT: u32 = 1024;
 
-/// The longest reason or error text, in characters; what is longer is cut. An error's name, message and
-/// cause have room in it, and two thousand characters of its stack.
+/// The longest reason or error text, in characters; longer texts are truncated. It has room for an
+/// error's name, message and cause and two thousand characters of its stack.
 pub const MAX_REASON: usize = 4000;
 
 /// Body of `POST /api/sync`.
@@ -29,11 +31,12 @@ pub const MAX_REASON: usize = 4000;
 pub struct SyncRequest {
     /// The worker's secret.
     pub token: String,
-    /// The order of a token's syncs: any number above the last one is a new sync, the same number is a
-    /// repetition, and a lower one is refused. The client sends `max(last + 2, now in ms)`, and keeps
-    /// `last + 1` for the goodbye of a page that is closed meanwhile.
+    /// The sequence number, which orders a token's syncs: a number above the last one is a new sync,
+    /// the same number is a retry, and a lower one is refused. The client sends
+    /// `max(last + 2, now in ms)` and reserves `last + 1` for the goodbye of a page that is closed
+    /// meanwhile.
     pub seq: u64,
-    /// The leases that this client believes are its own and unfinished.
+    /// The unfinished leases that this client believes it holds.
     #[serde(default, deserialize_with = "few")]
     pub holding: Vec<String>,
     /// Results.
@@ -54,27 +57,27 @@ pub struct SyncRequest {
     /// How many more jobs this client could start.
     #[serde(default)]
     pub want: u32,
-    /// How many bytes the inputs of new jobs may have together, so that the answer is one that the
-    /// client's line can carry. One job is handed out whatever it weighs. Without it, the tracker's
-    /// own bound counts alone.
+    /// The maximum total size of the inputs of new jobs, in bytes, chosen so that the client's
+    /// connection can carry the answer. One job is granted whatever its size. If absent, only the
+    /// tracker's own bound applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub want_bytes: Option<u64>,
-    /// How many jobs this client works on at the same time: so many, and one more, it may hold before
-    /// it has shown how fast it is.
+    /// How many jobs this client works on at the same time. Until it has shown how fast it is, it
+    /// may hold one more than that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores: Option<u32>,
-    /// The `seq` of syncs whose answers have begun to arrive and have not ended: what they granted
-    /// counts as held although `holding` cannot name it yet.
+    /// The `seq` of syncs whose answers have begun to arrive and are not complete. Jobs that they
+    /// granted count as held although `holding` cannot name them yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaiting: Vec<u64>,
-    /// What the setup of this client's compute workers throws, where none of them gets ready: nothing
-    /// else would tell the project of it. Said once.
+    /// The error thrown by the setup of this client's compute workers, if none of them becomes
+    /// ready: the project learns of it in no other way. Sent once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_failed: Option<String>,
 }
 
 impl SyncRequest {
-    /// How many entries its lists have together.
+    /// How many entries the lists have together.
     #[must_use]
     pub fn items(&self) -> usize {
         self.holding.len()
@@ -87,7 +90,7 @@ impl SyncRequest {
     }
 }
 
-/// Reads a list, of which no more is built than is needed to see that it is too long.
+/// Deserializes a list, but builds no more entries than it takes to see that the list is too long.
 fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(of: D) -> Result<Vec<T>, D::Error> {
     of.deserialize_seq(Few(PhantomData))
 }
@@ -160,26 +163,27 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SyncAnswer {
-    /// Jobs that this client now holds and did not say that it holds.
+    /// Jobs that this client now holds and did not list in `holding`.
     pub jobs: Vec<Granted>,
-    /// Leases of `done` whose results are in the books.
+    /// Leases of `done` whose results are recorded.
     pub accepted: Vec<String>,
-    /// Leases of `done` whose results are not wanted.
+    /// Leases of `done` whose results were rejected.
     pub rejected: Vec<Rejected>,
-    /// Leases of `holding` whose jobs somebody else has, or has finished.
+    /// Leases of `holding` whose jobs another worker holds or has finished.
     pub lost: Vec<String>,
     /// How many jobs are open at the worker's stage.
     pub open: u64,
-    /// After how many seconds to ask again. A client with something to hand in need not wait.
+    /// Seconds to wait before the next sync. A client that has results to submit need not wait.
     pub wait_s: u32,
-    /// Changes when clients should load their worker script anew.
+    /// Identifies the application version; a change tells clients to reload their worker script.
     pub app_version: String,
-    /// Fewer jobs than wanted because of a bound in bytes: the size of the next one's input. 0: no job
-    /// was left out for its size. A tracker that says this knows `want_bytes` and `awaiting`.
+    /// If a bound in bytes left fewer jobs than wanted: the size of the next job's input. 0: no job
+    /// was left out for its size. A tracker that sends this field supports `want_bytes` and
+    /// `awaiting`.
     #[serde(default)]
     pub left_bytes: u64,
-    /// Fewer jobs than wanted because the worker, or all of its address, hold as many as they may: ask
-    /// again with the next results.
+    /// Fewer jobs than wanted were granted because the worker, or all workers of its address, hold
+    /// as many as they may. Ask again with the next results.
     #[serde(default)]
     pub limited: bool,
 }
@@ -192,36 +196,39 @@ pub struct Granted {
     pub number: u64,
     /// The job's input at this stage.
     pub data: Option<String>,
-    /// The right to hand its result in: unguessable, for this job, stage and attempt alone.
+    /// The right to submit the job's result: an unguessable text, valid for this job, stage and
+    /// attempt only.
     pub lease: String,
-    /// Seconds until the lease ends, unless a sync holds it.
+    /// Seconds until the lease expires unless a sync renews it.
     pub lease_s: u32,
-    /// How often the job was handed out at this stage, this time included.
+    /// How often the job has been handed out at this stage, including this time.
     pub attempt: u32,
 }
 
-/// A result that is not wanted.
+/// A result that was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rejected {
     /// The lease.
     pub lease: String,
-    /// Why.
+    /// Why it was rejected.
     pub why: RejectedWhy,
 }
 
-/// Why a result is not wanted.
+/// Why a result was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RejectedWhy {
-    /// There is no such lease, or no longer.
+    /// The lease does not exist, or no longer exists.
     Unknown,
-    /// Somebody else's result was first.
+    /// Another worker's result was first.
     Finished,
-    /// The job has gone back, or its input was called bad: it is done again from another input.
+    /// The job was sent back, or its input was flagged as bad: it is processed again with another
+    /// input.
     Moved,
-    /// The data holds U+0000, or begins with the JSON mark and is not JSON. It counts as a failure.
+    /// The data contains U+0000, or begins with the JSON mark and is not valid JSON. Counts as a
+    /// failure.
     Invalid,
 }
 

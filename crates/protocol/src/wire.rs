@@ -1,15 +1,15 @@
-//! The bodies of requests and answers.
+//! The bodies of requests and responses.
 
 use serde::{Deserialize, Serialize};
 
-/// The body of an answer that says no more than that it worked.
+/// The body of a response that reports nothing but success.
 pub const OK_TEXT: &str = "200 OK";
 
 /// Answer of `GET /api/new?nickname=…&stage=…`: a registration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewWorker {
-    /// The worker's secret, a UUID: it alone is the right to act as this worker.
+    /// The worker's secret, a UUID. Whoever has it can act as this worker.
     pub token: String,
     /// The worker's public name, `word-word-0..999`. Not unique.
     pub display_name: String,
@@ -19,23 +19,23 @@ pub struct NewWorker {
     pub stage_name: String,
 }
 
-/// Answer of `GET /api/new` with what ours adds, for clients that know it.
+/// Answer of `GET /api/new` with this tracker's extensions, for clients that support them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Registration {
-    /// What every tracker says.
+    /// The answer as the first protocol defines it.
     #[serde(flatten)]
     pub worker: NewWorker,
-    /// What this tracker can do beyond the first protocol: `sync`.
+    /// What this tracker supports beyond the first protocol: `sync`.
     #[serde(default)]
     pub extensions: Vec<String>,
-    /// Seconds after which a lease ends unless a sync holds it.
+    /// Seconds after which a lease expires unless a sync renews it.
     #[serde(default)]
     pub lease_s: u32,
-    /// The largest body that a request may have, in bytes.
+    /// The largest request body that the tracker accepts, in bytes.
     #[serde(default)]
     pub max_body: u64,
-    /// Changes when clients should load their worker script anew.
+    /// Identifies the application version; a change tells clients to reload their worker script.
     #[serde(default)]
     pub app_version: String,
 }
@@ -52,7 +52,7 @@ pub struct TokenBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewJob {
-    /// The job's input at this stage. An older tracker may say `null`.
+    /// The job's input at this stage. An older tracker may send `null`.
     pub data: Option<String>,
     /// The job's number, counted from 1.
     pub number: u64,
@@ -76,7 +76,7 @@ pub struct CompleteJob {
     pub token: String,
     /// The output, which is the next stage's input.
     pub data: String,
-    /// The job that this is the output of; clients of the first protocol do not say.
+    /// The number of the job; clients of the first protocol do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
 }
@@ -87,12 +87,12 @@ pub struct CompleteJob {
 pub struct FlagInvalidData {
     /// The worker's secret.
     pub token: String,
-    /// The job whose input is bad; clients of the first protocol do not say.
+    /// The number of the job whose input is bad; clients of the first protocol do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
 }
 
-/// One fault of a request's parameters, in the 422 answer.
+/// One invalid parameter, in the 422 response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ParameterFault {
@@ -103,15 +103,15 @@ pub struct ParameterFault {
     pub loc: Vec<String>,
     /// A sentence for people.
     pub msg: String,
-    /// What was given, as text.
+    /// The value received, as text.
     pub input: Option<String>,
 }
 
-/// The body of a 422 answer.
+/// The body of a 422 response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ParameterFaults {
-    /// Each fault.
+    /// All faults of the request.
     pub detail: Vec<ParameterFault>,
 }
 

@@ -1,20 +1,20 @@
-//! The time of day, passed in wherever it is needed so that tests and simulations can turn it.
+//! Wall-clock time, passed in as a dependency so that tests and simulations can control it.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Milliseconds since 1970, UTC.
+/// Milliseconds since the Unix epoch, UTC.
 pub type Millis = i64;
 
-/// Where the time comes from.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> Millis;
 }
 
-/// The clock of this computer.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -28,18 +28,18 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved.
+/// A clock that only advances when it is told to by [`ManualClock::advance`].
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     #[must_use]
     pub fn new(now: Millis) -> Self {
         Self(AtomicI64::new(now))
     }
 
-    /// Moves the clock on by `millis`.
+    /// Advances the clock by `millis`.
     pub fn advance(&self, millis: Millis) {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }

@@ -1,5 +1,4 @@
-//! Which database an address names, and opening it: the scheme picks the store. What is kept there
-//! is the affair of `store`.
+//! The database address given by `--database`: its scheme selects the store.
 
 use std::{
     fmt,
@@ -20,7 +19,7 @@ use crate::{
     },
 };
 
-/// For commands: nothing that they do to jobs depends on the rules, so any do.
+/// Rules for stores that commands open: no command depends on them, so any value will do.
 pub(crate) const ANY_RULES: StoreRules = StoreRules {
     last_stage: Stage::E,
     invalid_after: 1,
@@ -30,12 +29,12 @@ pub(crate) const ANY_RULES: StoreRules = StoreRules {
     late_bytes: LATE_BYTES,
 };
 
-/// A database, as `--database` names it. It is shown without its password.
+/// The address of a database, as given by `--database`. Displayed without its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
-    /// A file, for one tracker.
+    /// An SQLite file, used by a single tracker.
     Sqlite(PathBuf),
-    /// A server, for any number of trackers.
+    /// A PostgreSQL server, shared by any number of trackers.
     Postgres(Box<Address>),
 }
 
@@ -54,7 +53,7 @@ impl FromStr for DatabaseUrl {
                 name => Ok(Self::Sqlite(Path::new(name).to_owned())),
             },
             "postgres" | "postgresql" => text.parse().map(Box::new).map(Self::Postgres),
-            // What it names instead may have a password in it, so it is not repeated.
+            // The text may contain a password, so the message does not repeat it.
             _ => Err(
                 "The database must be given as sqlite:FILE or postgres://USER@HOST/NAME."
                     .to_owned(),
@@ -73,11 +72,10 @@ impl fmt::Display for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Opens it and brings its tables up to date; a file that is not there is made if `create`
-    /// says so.
+    /// Opens the database and migrates its tables. If `create` is set, a missing file is created.
     ///
     /// # Errors
-    /// A sentence that says why it cannot be opened.
+    /// Returns a sentence that says why the database cannot be opened.
     pub async fn open(&self, create: bool, rules: StoreRules) -> Result<Arc<dyn Store>, String> {
         let opened: Result<Arc<dyn Store>, StoreError> = match self {
             Self::Sqlite(path) => SqliteStore::open(path, create, rules, Arc::new(SystemClock))
@@ -90,11 +88,11 @@ impl DatabaseUrl {
         opened.map_err(|error| format!("The database {self} cannot be opened: {error}."))
     }
 
-    /// Opens it to read what is there: brought up to date where it can be written, and as it is on
-    /// a read-only disk or copy.
+    /// Opens the database for reading. Its tables are migrated if it is writable; a read-only disk
+    /// or copy is used as it is.
     ///
     /// # Errors
-    /// A sentence that says why it cannot be opened.
+    /// Returns a sentence that says why the database cannot be opened.
     pub async fn open_to_read(&self) -> Result<Arc<dyn Store>, String> {
         let opened = self.open(false, ANY_RULES).await;
         let (Self::Sqlite(path), Err(refusal)) = (self, &opened) else {
@@ -105,16 +103,17 @@ impl DatabaseUrl {
         }
         match SqliteStore::open_to_read(path, Arc::new(SystemClock)).await {
             Ok(store) => Ok(Arc::new(store)),
-            // A file that can be written and is damaged, say: the first attempt knows more.
+            // For example, the file is writable but damaged: the error of the first attempt is more
+            // precise.
             Err(StoreError::Unavailable(_)) => Err(refusal.clone()),
             Err(error) => Err(format!("The database {self} cannot be opened: {error}.")),
         }
     }
 
-    /// Takes the right to serve it, where only one tracker may have that.
+    /// Acquires the exclusive right to serve this database, for stores that allow only one tracker.
     ///
     /// # Errors
-    /// A sentence that says who has it, or why it cannot be had.
+    /// Returns a sentence that says who holds the lock, or why it cannot be acquired.
     pub async fn lock(&self) -> Result<Option<ServeLock>, String> {
         let Self::Sqlite(path) = self else {
             return Ok(None);
@@ -128,10 +127,10 @@ impl DatabaseUrl {
         Ok(Some(lock))
     }
 
-    /// Copies all of it to a file that is not there yet, while others use it. Says how many bytes.
+    /// Copies the whole database to a new file while it is in use. Returns the size in bytes.
     ///
     /// # Errors
-    /// A sentence that says why there is no copy.
+    /// Returns a sentence that says why no copy was made.
     pub async fn backup(&self, to: &Path) -> Result<u64, String> {
         match self {
             Self::Sqlite(path) => {
@@ -148,7 +147,8 @@ impl DatabaseUrl {
         }
     }
 
-    /// Whether there is a database already, as far as can be seen without reaching for it.
+    /// Whether the database exists already, as far as that can be determined without connecting to
+    /// it.
     #[must_use]
     pub fn is_there(&self) -> bool {
         match self {
@@ -157,7 +157,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// Whether somebody who writes all the time would keep a tracker from writing.
+    /// Whether a long-running writer can keep a tracker from writing.
     #[must_use]
     pub fn is_contended(&self) -> bool {
         match self {

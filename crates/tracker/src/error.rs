@@ -1,5 +1,5 @@
-//! The one place where a refusal or a fault becomes an HTTP answer: status, text, and the header
-//! `Distcompute-Error`. What went wrong inside is logged here and never sent.
+//! Maps errors to HTTP responses: the status, the text and the `Distcompute-Error` header. Internal
+//! errors are logged here and their details are never sent to the client.
 
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -9,33 +9,35 @@ use distcompute_protocol::{ERROR_HEADER, ErrorCode, ParameterFault, ParameterFau
 
 use crate::{limited_log::LimitedLog, store::StoreError};
 
-/// How much of what was given is quoted back.
+/// Characters of an invalid value that are quoted back to the client.
 const QUOTED: usize = 100;
 
-/// Seconds after which a client may ask again when the database is away or busy.
+/// Seconds after which a client may retry when the database is unavailable or busy.
 const RETRY_AFTER: &str = "5";
 
-/// What anybody can have written to the log again and again while something is broken.
+/// Anybody can trigger these log lines at will while something is broken, so their rate is limited.
 static AWAY: LimitedLog = LimitedLog::new();
 static BAD_DATA: LimitedLog = LimitedLog::new();
 static INTERNAL: LimitedLog = LimitedLog::new();
 
-/// What a refusal says, beside its answer, for those who write a page of it.
+/// The sentence of a refusal, attached to the response as an extension so that `pages::refusal` can
+/// render it as HTML.
 #[derive(Debug, Clone)]
 pub struct Sentence(pub String);
 
-/// Why a request was not served.
+/// Why a request was refused or failed.
 #[derive(Debug)]
 pub enum ApiError {
-    /// Refused with the text that the protocol fixes for this code.
+    /// Refused, with the text that the protocol fixes for this code.
     Refused(ErrorCode),
-    /// Refused with a sentence of its own.
+    /// Refused, with a specific sentence.
     Said(ErrorCode, String),
-    /// The parameters or the body are not what the call takes.
+    /// The parameters or the body are invalid.
     Faults(Vec<ParameterFault>),
-    /// More is asked for than this caller may: it is to come back after so many seconds.
+    /// Rate limited: the caller may retry after this many seconds.
     Wait(u64),
-    /// The database is away, or something is broken. The text is for the log.
+    /// The database is unavailable, or an internal error occurred. The details are for the log
+    /// only.
     Store(StoreError),
 }
 
@@ -76,7 +78,7 @@ impl IntoResponse for ApiError {
                     "The tracker cannot reach its database just now. Try again.".to_owned(),
                 )
             }
-            // Said to many, and seen in the figures.
+            // Not logged: under load this answer goes to many clients, and the metrics count it.
             Self::Store(StoreError::Busy) => (
                 ErrorCode::Unavailable,
                 "More is asked of the tracker than it can do just now. Try again.".to_owned(),
@@ -134,7 +136,7 @@ fn mark(answer: &mut Response, code: ErrorCode) {
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-/// A fault of one parameter.
+/// Builds the description of one invalid parameter.
 #[must_use]
 pub fn fault(kind: &str, loc: &[&str], msg: &str, input: Option<String>) -> ParameterFault {
     ParameterFault {
@@ -145,7 +147,7 @@ pub fn fault(kind: &str, loc: &[&str], msg: &str, input: Option<String>) -> Para
     }
 }
 
-/// What was given, short enough to be sent back.
+/// Shortens a value received from a client so that it can be quoted in the answer.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     cut(text, QUOTED)

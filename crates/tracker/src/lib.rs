@@ -1,17 +1,18 @@
-//! The tracker of a volunteer-computing project: its job list, its pages, its command line.
+//! The tracker of a volunteer-computing project: the job list, the web pages and the command line.
 //!
-//! `main.rs` starts a command. Each module uses only modules that stand below it here:
+//! `main.rs` runs one of the commands. Each module depends only on modules listed below it:
 //!
-//! - `commands`: the command line, one file a command; what is read and said at a terminal.
-//! - `serve`: the `serve` command at work: connections, periodic sweeps, the orderly stop.
-//! - `http`: the router, the handlers of the API, the pages.
-//! - `state`: what handlers share; and `operations`: what an operator can do, by command or by call.
-//! - `admission`: who a caller is, and how much one may ask for at a time.
-//! - `config`: the settings of `serve`; `database_url`: which store an address names.
-//! - `store`: what is kept, in SQLite or PostgreSQL.
+//! - `commands`: the command line, one file per command; terminal input and output.
+//! - `serve`: the `serve` command at run time: connections, periodic sweeps, graceful shutdown.
+//! - `http`: the router, the API handlers and the pages.
+//! - `state`: the state that handlers share. `operations`: what an operator can do, from the
+//!   command line or over HTTP.
+//! - `admission`: identifies callers and limits how much each may ask for at a time.
+//! - `config`: the settings of `serve`. `database_url`: selects the store that an address names.
+//! - `store`: persistence, in SQLite or PostgreSQL.
 //! - `ledger`, `rules`: what happens to jobs, leases and workers, without I/O.
 //!
-//! It is a library so that tests and simulations can use each part.
+//! The tracker is a library so that tests and the simulation can use each part by itself.
 
 pub mod admission;
 pub mod clock;

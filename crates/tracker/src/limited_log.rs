@@ -1,4 +1,5 @@
-//! Lines of the log that a stranger can cause: some a minute, and how many there were besides.
+//! Rate limiting for log lines that a remote party can trigger. Suppressed lines are counted, and
+//! the count is logged.
 
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
@@ -7,21 +8,22 @@ use std::{
 
 use crate::{clock::Millis, rules::log_limit::LogLimit};
 
-/// Time as it passes here, however the clock is set.
+/// The origin of a monotonic clock, which adjusting the system time does not affect.
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Lines of one kind.
+/// A rate-limited log for lines of one kind.
 #[derive(Debug, Default)]
 pub struct LimitedLog(Mutex<LogLimit>);
 
 impl LimitedLog {
-    /// Nothing was written yet.
+    /// Creates a log to which nothing has been written.
     #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(LogLimit::new()))
     }
 
-    /// Has a line written, unless there were many of its kind within a minute.
+    /// Calls `line` to write a log line, unless too many of this kind were written within the last
+    /// minute.
     pub fn write(&self, line: impl FnOnce()) {
         let now = Millis::try_from(STARTED.elapsed().as_millis()).unwrap_or(Millis::MAX);
         let (left_out, allowed) = {

@@ -1,6 +1,6 @@
-//! What the operator's monitoring reads. What this process did is counted here; what the project's
-//! jobs are is read from the database's counters when somebody asks, so that several trackers on
-//! one database say the same.
+//! The metrics endpoint. Requests are counted by this process; the state of the project is read
+//! from the database's counters on each scrape, so that several trackers on one database report the
+//! same.
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64},
@@ -19,10 +19,10 @@ use prometheus_client::{
 
 use crate::store::{StageCounts, Status};
 
-/// What the text is, for those who fetch it.
+/// The content type of the metrics.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper ends of the duration classes, in seconds.
+/// Upper bounds of the histogram buckets, in seconds.
 const SECONDS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 ];
@@ -30,8 +30,8 @@ const SECONDS: [f64; 12] = [
 type Seconds = Gauge<f64, AtomicU64>;
 type Count = Gauge<i64, AtomicI64>;
 
-/// A served request. Every value comes from a short list: addresses as they were typed would make
-/// a series each.
+/// The labels of a served request. Each value comes from a fixed list: raw paths would create one
+/// time series each.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Served {
     method: &'static str,
@@ -55,7 +55,7 @@ struct InState {
     state: &'static str,
 }
 
-/// What this process has served.
+/// The counters of this process.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Served, Histogram, fn() -> Histogram>,
@@ -101,7 +101,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Notes a served request; `route` is the pattern that it matched.
+    /// Records a served request. `route` is the route pattern that it matched.
     pub fn served(&self, method: &str, route: &str, status: u16, took: Duration) {
         let method = ["GET", "POST", "HEAD", "OPTIONS"]
             .into_iter()
@@ -117,15 +117,15 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// Notes a request that had to wait for a limit of its address.
+    /// Records a request that was delayed or refused by the limit of its address.
     pub fn limited(&self, limit: &'static str) {
         self.limited.get_or_create(&OfLimit { limit }).inc();
     }
 
-    /// Everything as text; without a status, the database is away.
+    /// Encodes all metrics as text. A `status` of `None` means that the database is unavailable.
     ///
     /// # Errors
-    /// None that could be foreseen; the writer of text may fail in principle.
+    /// Returns an error if formatting fails, which writing to a string does not do in practice.
     pub fn text(&self, status: Option<&Status>, writable: bool) -> Result<String, std::fmt::Error> {
         self.uptime.set(self.started.elapsed().as_secs_f64());
         let mut text = String::new();
@@ -136,10 +136,10 @@ impl Metrics {
     }
 }
 
-/// A counter of the project: its name, what it counts, where it stands.
+/// A project counter: its name, its help text, and how to read its value.
 type ProjectCounter = (&'static str, &'static str, fn(&StageCounts) -> u64);
 
-/// What happened since the project began.
+/// Totals since the project began.
 const COUNTERS: [ProjectCounter; 5] = [
     (
         "leases_granted",
@@ -166,7 +166,8 @@ const COUNTERS: [ProjectCounter; 5] = [
     ),
 ];
 
-/// The state of the project. A registry of its own each time: it is as it was just read.
+/// Metrics of the project's state. They get a new registry on each scrape, because they show only
+/// what was just read.
 fn project(status: Option<&Status>, writable: bool) -> Registry {
     let mut registry = Registry::with_prefix("distcompute");
     let up = Count::default();

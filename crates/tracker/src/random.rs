@@ -1,15 +1,15 @@
-//! The random source, passed in wherever it is needed: tokens, lease secrets, display names.
-//! What is made of the numbers stands in `rules::names`.
+//! The random source for tokens, lease secrets and display names, passed in as a dependency.
+//! `rules::names` turns the bits into names and tokens.
 
 use rand::Rng as _;
 
-/// Where random numbers come from. They must be unguessable: tokens are made of them.
+/// A source of random numbers. They must be unguessable, because tokens are made from them.
 pub trait Random: Send + Sync {
-    /// 128 random bits.
+    /// Returns 128 random bits.
     fn bits(&self) -> u128;
 }
 
-/// The generator of the rand crate for this thread, seeded by the operating system.
+/// The `rand` crate's thread-local generator, seeded by the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ThreadRandom;
 

@@ -1,5 +1,5 @@
-//! The response cache: a page that many look at is rendered once for all who ask within the same moment.
-//! Nothing is rendered while nobody looks.
+//! The response cache: a page that many clients request at the same time is rendered once. Nothing
+//! is rendered in the background.
 
 use std::{
     collections::HashMap,
@@ -10,10 +10,11 @@ use std::{
 
 use tokio::sync::Mutex;
 
-/// Pages that are kept. Only somebody who pages through lists to cause work asks for more.
+/// The maximum number of cached pages. Ordinary use stays below it; only a client that pages
+/// through lists to cause load exceeds it.
 const KEPT: usize = 64;
 
-/// A page and when it was made.
+/// When a page was rendered, and its text.
 type Made = (Instant, Arc<str>);
 
 /// Rendered pages by name.
@@ -23,11 +24,11 @@ pub struct ResponseCache {
 }
 
 impl ResponseCache {
-    /// The page of this name, no older than `age`: from the cache, or rendered by `make`. Requests that come
-    /// while it is rendered wait for it rather than render it again.
+    /// Returns the page called `name`, no older than `age`: from the cache, or rendered by `make`.
+    /// Requests that arrive while it is being rendered wait for it instead of rendering it again.
     ///
     /// # Errors
-    /// What `make` fails with; nothing is kept then.
+    /// Returns the error of `make`; nothing is cached then.
     pub async fn get<E, F>(&self, name: String, age: Duration, make: F) -> Result<Arc<str>, E>
     where
         F: Future<Output = Result<String, E>>,

@@ -1,4 +1,4 @@
-//! What the handlers share, and the periodic sweeps with them.
+//! The state that handlers and the periodic sweeps share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,24 +13,24 @@ use crate::{
     store::Store,
 };
 
-/// What the handlers share.
+/// Shared application state. Cheap to clone: everything in it is behind an `Arc`.
 #[derive(Clone)]
 pub struct App {
-    /// What is kept.
+    /// The database.
     pub store: Arc<dyn Store>,
-    /// How the operator wants it.
+    /// The operator's configuration.
     pub settings: Arc<Settings>,
-    /// Where tokens come from.
+    /// The source of tokens and lease secrets.
     pub random: Arc<dyn Random>,
-    /// What was served so far.
+    /// Counters of the requests served by this process.
     pub metrics: Arc<Metrics>,
-    /// The dashboard as somebody saw it a moment ago.
+    /// Recently rendered pages, shared between requests.
     pub response_cache: Arc<ResponseCache>,
-    /// The memory for the bodies of requests.
+    /// The memory budget for request bodies.
     pub bodies: Arc<Bodies>,
-    /// What each group of addresses may ask for.
+    /// Rate limits by address group.
     pub address_limits: Arc<AddressLimits>,
-    /// How long clients may take.
+    /// Time limits for connections and requests.
     pub timeouts: Timeouts,
 }
 
@@ -46,23 +46,25 @@ impl FromRef<App> for Arc<Bodies> {
     }
 }
 
-/// How long things may take.
+/// Time limits for connections, requests and cached pages.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// For the head of a request, from the end of the request before: also how long a connection
-    /// may be idle, so it is longer than the pauses of clients that call now and then.
+    /// For receiving a request's head, counted from the end of the previous request. This is also
+    /// how long a connection may be idle, so it is longer than the pauses of clients that call only
+    /// now and then.
     pub head: Duration,
-    /// For an answer of which nothing is taken, or too little: see `serve::unread`.
+    /// How long a client may leave an answer unread, or read it too slowly. See `serve::unread`.
     pub unread: Duration,
-    /// For a pause within a body.
+    /// The longest pause while a body is being received.
     pub pause: Duration,
-    /// For a whole body.
+    /// For receiving a whole body.
     pub body: Duration,
-    /// For the requests in flight once the tracker was told to stop.
+    /// How long requests in flight may take once shutdown has begun.
     pub grace: Duration,
-    /// For who is asked to wait, until that is said: who repeats at once is slowed down by it.
+    /// How long a rate-limited request is held before it is refused, so that a client that retries
+    /// immediately is slowed down.
     pub refusal_pause: Duration,
-    /// How old a page may be that is shared by all who look at it.
+    /// The maximum age of a cached page.
     pub page_age: Duration,
 }
 
@@ -72,7 +74,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(75),
             unread: Duration::from_secs(30),
             pause: Duration::from_secs(30),
-            // 16 MB at a quarter of a megabit a second.
+            // Time for 16 MB at 0.25 Mbit/s.
             body: Duration::from_secs(600),
             grace: Duration::from_secs(10),
             refusal_pause: Duration::from_secs(1),

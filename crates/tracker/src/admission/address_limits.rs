@@ -1,8 +1,7 @@
-//! Nobody takes more than their part: registrations, requests, bytes and connections are limited for
-//! each group of addresses. Who asks for more is answered 429 and when to come back.
+//! Rate limits per address group: registrations, requests, bytes and connections. A request beyond
+//! a limit is answered 429 with the time after which it may be retried.
 //!
-//! Not limited are callers on this machine that come through no proxy, and whoever shows the admin
-//! token.
+//! Exempt are callers on this machine that come through no proxy, and callers with the admin token.
 
 use std::{
     collections::HashMap,
@@ -37,24 +36,24 @@ use crate::{
     rules::quotas::{self, Quotas, Rate, Taken, UNIT},
 };
 
-/// How soon a request that was one too many at a time may be tried again.
+/// `Retry-After` for a request beyond the limit of concurrent requests.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Groups are looked through for those that have been quiet once there are more than this, and have
-/// doubled since.
+/// The number of groups from which on inactive ones are removed, each time their number has
+/// doubled.
 const FEW_GROUPS: usize = 1_024;
 
-/// Bytes that a request adds up before they are counted.
+/// Bytes that a request accumulates before they are counted against its group.
 const PORTION: u64 = 16 * UNIT;
 
 type Limiter = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, Uptime, NoOpMiddleware<Duration>>;
 
-/// A clock that only goes forward, unlike the time of day.
+/// A monotonic clock.
 #[derive(Clone)]
 pub struct Uptime(Arc<dyn Fn() -> Duration + Send + Sync>);
 
 impl Uptime {
-    /// One that shows what this says.
+    /// Creates a clock that returns `now()`.
     pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
@@ -75,12 +74,12 @@ impl Clock for Uptime {
     }
 }
 
-/// A rate for each group.
+/// A rate limit for each group.
 struct Rates {
     limiter: Limiter,
     rate: Rate,
     clock: Uptime,
-    /// How many groups there may be until the quiet ones are forgotten.
+    /// The number of groups at which inactive ones are removed.
     room: Mutex<usize>,
 }
 
@@ -96,8 +95,8 @@ impl Rates {
         })
     }
 
-    /// Takes so many at once, or says how long to wait for them. More than ever come at once are
-    /// taken for as many as do.
+    /// Takes `count` permits at once, or returns how long to wait for them. A larger count than the
+    /// burst size takes the whole burst.
     fn take(&self, group: IpAddr, count: NonZeroU32) -> Result<(), Duration> {
         self.forget_the_quiet();
         let count = count.min(self.rate.burst);
@@ -119,7 +118,7 @@ impl Rates {
     }
 }
 
-/// How many of something each group has now.
+/// A counter for each group.
 #[derive(Default)]
 struct Counts<T>(Mutex<HashMap<IpAddr, T>>);
 
@@ -140,21 +139,21 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Which limit was reached.
+/// The limit that was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
-    /// Of registrations.
+    /// Registrations per minute.
     Registrations,
-    /// Of requests.
+    /// Requests per second.
     Requests,
-    /// Of bytes.
+    /// Bytes per second.
     Bytes,
-    /// Of connections.
+    /// Concurrent connections and requests.
     Connections,
 }
 
 impl Limit {
-    /// Its name, as in the configuration.
+    /// Its name in the configuration.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -166,20 +165,20 @@ impl Limit {
     }
 }
 
-/// Why a request has to wait, and for how long.
+/// The refusal of a request that exceeds a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// What there is too much of.
+    /// The limit.
     pub limit: Limit,
-    /// How long to wait.
+    /// How long to wait before retrying.
     pub wait: Duration,
 }
 
-/// The limits, and what each group has used of them.
+/// The limits, and the usage of each group.
 pub struct AddressLimits {
     registrations: Option<Rates>,
     requests: Option<Rates>,
-    /// No rate of `governor`'s, which cannot be overdrawn.
+    /// Not a rate of the `governor` crate, which does not support overdrawing.
     byte_rate: Option<Rate>,
     bytes: Mutex<TakenBytes>,
     clock: Uptime,
@@ -189,13 +188,13 @@ pub struct AddressLimits {
 }
 
 impl AddressLimits {
-    /// Limits of which nothing is used yet.
+    /// Creates limits with nothing used.
     #[must_use]
     pub fn new(quotas: &Quotas) -> Self {
         Self::with_clock(quotas, &Uptime::default())
     }
 
-    /// The same by another clock.
+    /// Like [`new`](Self::new), with another clock.
     #[must_use]
     pub fn with_clock(quotas: &Quotas, clock: &Uptime) -> Self {
         Self {
@@ -216,7 +215,7 @@ impl AddressLimits {
         }
     }
 
-    /// Counts a connection until the answer is dropped; `None`: there are too many.
+    /// Counts a connection until the returned value is dropped; `None` if there are too many.
     pub fn connect(self: &Arc<Self>, address: IpAddr) -> Option<Connected> {
         let group = quotas::group(address);
         let connected = Connected {
@@ -227,7 +226,7 @@ impl AddressLimits {
         (count <= self.most_connections).then_some(connected)
     }
 
-    /// Counts a request that is being answered until all that holds the answer is dropped.
+    /// Counts a request until all clones of the returned value are dropped.
     fn begin(self: &Arc<Self>, group: IpAddr) -> Result<Arc<InFlight>, Refusal> {
         let in_flight = Arc::new(InFlight {
             limits: Arc::clone(self),
@@ -244,7 +243,7 @@ impl AddressLimits {
         Ok(in_flight)
     }
 
-    /// Counts a request, and whether it is a registration.
+    /// Counts a request against the rates, also as a registration if it is one.
     fn ask(&self, group: IpAddr, registers: bool) -> Result<(), Refusal> {
         let refusal = |limit| move |wait| Refusal { limit, wait };
         let overdrawn = self.overdrawn(group).map_or(Ok(()), Err);
@@ -257,7 +256,7 @@ impl AddressLimits {
         Ok(())
     }
 
-    /// Counts bytes that went over the line.
+    /// Counts bytes that were transferred.
     fn charge(&self, group: IpAddr, bytes: u64) {
         if let Some(rate) = &self.byte_rate
             && bytes > 0
@@ -274,7 +273,7 @@ impl AddressLimits {
         }
     }
 
-    /// Whether bytes were sent beyond the rate: how long until it has made up for them.
+    /// If the group has transferred more than its rate allows: how long until that is made up for.
     fn overdrawn(&self, group: IpAddr) -> Option<Duration> {
         let rate = self.byte_rate.as_ref()?;
         let taken = lock(&self.bytes).by_group.get(&group).copied()?;
@@ -282,10 +281,10 @@ impl AddressLimits {
     }
 }
 
-/// The bytes that groups have taken.
+/// The bytes that groups have transferred.
 struct TakenBytes {
     by_group: HashMap<IpAddr, Taken>,
-    /// How many groups there may be until the quiet ones are forgotten.
+    /// The number of groups at which inactive ones are removed.
     room: usize,
 }
 
@@ -303,7 +302,7 @@ fn take_one(rates: Option<&Rates>, group: IpAddr) -> Result<(), Duration> {
     rates.map_or(Ok(()), |rates| rates.take(group, NonZeroU32::MIN))
 }
 
-/// A connection that counts for its group.
+/// A connection counted for its group.
 pub struct Connected {
     limits: Arc<AddressLimits>,
     group: IpAddr,
@@ -316,11 +315,11 @@ impl Drop for Connected {
     }
 }
 
-/// A request that is being answered.
+/// A request in flight, counted for its group.
 struct InFlight {
     limits: Arc<AddressLimits>,
     group: IpAddr,
-    /// Not counted yet.
+    /// Bytes that are not counted yet.
     bytes: AtomicU64,
 }
 
@@ -344,7 +343,7 @@ impl Drop for InFlight {
     }
 }
 
-/// A body whose bytes are counted.
+/// A body whose bytes are counted as they pass.
 struct Counted {
     body: Body,
     request: Arc<InFlight>,
@@ -376,7 +375,7 @@ impl HttpBody for Counted {
     }
 }
 
-/// The group that a request counts for; `None`: it is not limited.
+/// The group that a request counts for; `None` if it is exempt.
 fn limited(settings: &Settings, request: &Request) -> Option<IpAddr> {
     let ClientAddress(address) = request.extensions().get()?;
     let address = (*address)?;
@@ -391,31 +390,31 @@ fn is_proxied(headers: &HeaderMap) -> bool {
         .any(|name| headers.contains_key(*name))
 }
 
-/// The group that a request counts for, where it is limited.
+/// Request extension: the group that the request counts for, if it is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group(pub IpAddr);
 
-/// What [`refuse`] is to answer.
+/// Request extension: the refusal that [`refuse`] must answer with.
 #[derive(Debug, Clone, Copy)]
 struct Refused(Refusal);
 
-/// What [`limit`] goes by.
+/// The state of the middleware [`limit`].
 #[derive(Clone)]
 pub struct Limiting {
-    /// Who is trusted.
+    /// The trusted proxies and the admin token.
     pub settings: Arc<Settings>,
     /// The limits.
     pub limits: Arc<AddressLimits>,
-    /// Counts refusals.
+    /// Counts the refusals.
     pub metrics: Arc<Metrics>,
-    /// How long a refusal takes.
+    /// How long a refused request is held before it is answered.
     pub pause: Duration,
 }
 
-/// Limits what each group asks for.
+/// Middleware that enforces the limits of each group.
 ///
-/// A refusal is answered further in, by [`refuse`], for it needs the headers without which a browser
-/// shows no page an answer of another origin.
+/// The refusal itself is sent further in, by [`refuse`], because it needs the CORS headers without
+/// which a browser hides the response from a page of another origin.
 pub async fn limit(State(by): State<Limiting>, mut request: Request, next: Next) -> Response {
     let Some(group) = limited(&by.settings, &request) else {
         return next.run(request).await;
@@ -444,7 +443,7 @@ pub async fn limit(State(by): State<Limiting>, mut request: Request, next: Next)
     next.run(request).await
 }
 
-/// Answers those who were found to ask for too much.
+/// Middleware that answers the requests that [`limit`] refused.
 pub async fn refuse(request: Request, next: Next) -> Response {
     match request.extensions().get() {
         None => next.run(request).await,
@@ -465,7 +464,7 @@ mod tests {
         connections: 3,
     };
 
-    /// A clock that stands still until it is moved.
+    /// A clock that only advances when a test does so.
     #[derive(Clone, Default)]
     struct Faked(Arc<Mutex<Duration>>);
 
@@ -487,7 +486,7 @@ mod tests {
         [192, 0, 2, last].into()
     }
 
-    /// How many of so many requests are let through.
+    /// How many of `count` requests are allowed.
     fn let_through(limits: &AddressLimits, group: IpAddr, count: u32, registers: bool) -> u32 {
         let asked = (0..count).filter(|_| limits.ask(group, registers).is_ok());
         u32::try_from(asked.count()).expect("few")
@@ -523,7 +522,7 @@ mod tests {
     fn what_was_sent_beyond_the_rate_is_waited_for() {
         let (limits, clock) = limits();
         let request = limits.begin(address(1)).expect("room");
-        // A minute's worth, of which ten seconds' may come at once.
+        // One minute's worth of bytes at the rate, of which ten seconds' worth may come at once.
         for _ in 0..600 {
             request.moved(UNIT as usize);
         }

@@ -1,4 +1,4 @@
-//! Who may do what only the operator does: whoever shows the admin token.
+//! Extractors that authorize the operator's calls by the admin token.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -17,13 +17,13 @@ use crate::{
     error::ApiError,
 };
 
-/// Headers by which a proxy says that it is one.
+/// Headers by which a proxy identifies itself.
 pub(crate) const PROXIED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
-/// Somebody who has shown the admin token.
+/// A caller with the admin token.
 #[derive(Debug, Clone)]
 pub struct Admin {
-    /// Where the call came from, for the audit log.
+    /// The caller's address, for the audit log.
     pub who: String,
 }
 
@@ -49,7 +49,7 @@ where
     }
 }
 
-/// Somebody who may read the metrics.
+/// A caller who may read the metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct Observer;
 
@@ -76,7 +76,7 @@ where
     }
 }
 
-/// Whether the request shows the token.
+/// Whether a request has the admin token.
 #[must_use]
 pub fn is_admin(settings: &Settings, headers: &HeaderMap) -> bool {
     let shown = headers

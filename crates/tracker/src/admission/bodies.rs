@@ -1,6 +1,7 @@
-//! The memory for bodies, of requests and of answers. All together have a budget, so that no number of
-//! callers can make the tracker run out of memory, whether they send and do not end, or ask and do not
-//! read; and nobody has more than half of it. Who finds it used up is told to come back.
+//! The memory budget for the bodies of requests and responses. It bounds their total size, so that
+//! no number of callers can exhaust the tracker's memory, neither by sending requests slowly nor by
+//! not reading responses. No address group may use more than half of it. A caller for whom there is
+//! no room is asked to retry.
 
 use std::{
     collections::HashMap,
@@ -36,31 +37,31 @@ use crate::{
     store::StoreError,
 };
 
-/// What the budget is counted in, in bytes.
+/// The unit of the budget, in bytes.
 const UNIT: usize = 1024;
 
-/// Bodies up to this many bytes have a budget of their own: large ones that come or go slowly must not
-/// hold up the calls that every volunteer makes.
+/// Bodies up to this size have a budget of their own, so that large ones that are transferred
+/// slowly do not hold up the calls that every volunteer makes.
 const SMALL: usize = 64 * 1024;
 
-/// The budget for the first [`SMALL`] bytes of every body.
+/// The budget for the first [`SMALL`] bytes of every body, in bytes.
 const SMALL_BUDGET: usize = 32 << 20;
 
-/// The budget for what is larger, in bodies of the largest size that is taken.
+/// The budget for larger bodies, as a number of bodies of the maximum size.
 const LARGE_BODIES: usize = 4;
 
-/// Answers up to this size are not counted: a connection has one at a time.
+/// Responses up to this size are not counted, because a connection has one at a time.
 const TINY: u64 = 4_096;
 
-/// How long a body waits for its share.
+/// How long a request waits for its share of the budget.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The least that a body must bring in a window of time, if it does not end in it: a kilobyte a second,
-/// a thirtieth of what the slowest lines bring that are reckoned with.
+/// The minimum that must arrive of a body in this time, unless it ends: one kilobyte per second, a
+/// thirtieth of what the slowest supported connections carry.
 const WINDOW: Duration = Duration::from_secs(20);
 const LEAST: usize = 20 * UNIT;
 
-/// The budget.
+/// The memory budget.
 #[derive(Debug)]
 pub struct Bodies {
     small: Part,
@@ -73,8 +74,9 @@ pub struct Bodies {
 #[derive(Debug, Clone)]
 struct Part {
     room: Arc<Semaphore>,
-    /// What each group of addresses has, and may have at most.
+    /// What each address group holds, in units.
     by_group: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    /// The maximum that one address group may hold.
     most: usize,
 }
 
@@ -100,7 +102,7 @@ impl Part {
     }
 }
 
-/// What is held of one part.
+/// What a body holds of one part.
 #[derive(Debug)]
 struct Held {
     part: Part,
@@ -122,7 +124,7 @@ impl Held {
         permit.map_or(0, OwnedSemaphorePermit::num_permits)
     }
 
-    /// Makes it large enough for so many bytes, waiting for that no longer than `patience`.
+    /// Grows to hold `bytes`, waiting no longer than `patience`.
     async fn grow(&mut self, bytes: usize, patience: Duration) -> Result<(), ApiError> {
         let lacks = bytes.div_ceil(UNIT).saturating_sub(self.units());
         if lacks == 0 {
@@ -138,7 +140,7 @@ impl Held {
         }
         let count = u32::try_from(lacks).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.part.room);
-        // Given back if this is not waited for to its end.
+        // Released on drop, in case this future is cancelled while it waits.
         let mut counted = Counted {
             part: &self.part,
             group: self.group,
@@ -157,7 +159,7 @@ impl Held {
         Ok(())
     }
 
-    /// Gives back what so many bytes do not need.
+    /// Releases what is not needed for `bytes`.
     fn shrink(&mut self, bytes: usize) {
         let spare = self.units().saturating_sub(bytes.div_ceil(UNIT));
         if let Some(permit) = &mut self.permit {
@@ -179,7 +181,7 @@ fn give_back(part: &Part, group: Option<IpAddr>, units: usize) {
     }
 }
 
-/// Units that are counted for a group and not held yet.
+/// Units that are counted for a group but not acquired yet.
 struct Counted<'a> {
     part: &'a Part,
     group: Option<IpAddr>,
@@ -192,7 +194,7 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// A part of the budget, which goes back when it is dropped.
+/// A share of the budget, which is released on drop.
 #[derive(Debug)]
 pub struct Share {
     small: Held,
@@ -200,14 +202,14 @@ pub struct Share {
 }
 
 impl Share {
-    /// Makes a share large enough for so many bytes.
+    /// Grows the share to hold `bytes`.
     async fn grow(&mut self, bytes: usize, patience: Duration) -> Result<(), ApiError> {
         self.small.grow(bytes.min(SMALL), PATIENCE).await?;
         let large = bytes.saturating_sub(SMALL);
         self.large.grow(large, patience).await
     }
 
-    /// Puts bytes and their share together: it goes back when the bytes have gone.
+    /// Attaches the share to the bytes: it is released when the bytes are dropped.
     #[must_use]
     pub fn with(mut self, bytes: Bytes) -> Bytes {
         self.small.shrink(bytes.len().min(SMALL));
@@ -230,12 +232,12 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
-/// Marks an answer whose body is kept for many, or is counted already.
+/// Response extension: the body is cached for many requests, or has been counted already.
 #[derive(Debug, Clone, Copy)]
 pub struct Kept;
 
 impl Bodies {
-    /// A budget for a tracker that takes bodies of up to `largest` bytes.
+    /// Creates a budget for a tracker that accepts bodies of up to `largest` bytes.
     #[must_use]
     pub fn new(largest: u64) -> Self {
         let largest = usize::try_from(largest).unwrap_or(usize::MAX);
@@ -256,21 +258,22 @@ impl Bodies {
         }
     }
 
-    /// A share for so many bytes, which is waited for.
+    /// Reserves a share, waiting for room.
     ///
     /// # Errors
-    /// There is no room.
+    /// Returns an error if there is no room in time.
     pub async fn reserve(&self, group: Option<Group>, bytes: usize) -> Result<Share, ApiError> {
         let mut share = self.share(group);
         share.grow(bytes, PATIENCE).await?;
         Ok(share)
     }
 
-    /// Works on a body of so many bytes, or on what is to become one: a large one on a thread of its own,
-    /// so that other connections go on meanwhile, and only on half of the processors at a time.
+    /// Runs work on a body of this size, or on what becomes one. For a large body it runs on a
+    /// blocking thread so that other connections are not delayed, and on at most half of the
+    /// processors at a time.
     ///
     /// # Errors
-    /// The work failed.
+    /// Returns an error if the work fails.
     pub async fn work<T: Send + 'static>(
         &self,
         bytes: usize,
@@ -279,7 +282,7 @@ impl Bodies {
         if bytes <= SMALL {
             return work();
         }
-        // It is never closed.
+        // The semaphore is never closed.
         let thread = Arc::clone(&self.threads).acquire_owned().await.ok();
         let done = task::spawn_blocking(move || {
             let done = work();
@@ -290,20 +293,21 @@ impl Bodies {
             .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string()).into()))
     }
 
-    /// A share for what is there already, which is not waited for.
+    /// Reserves a share for data that is in memory already, without waiting.
     ///
     /// # Errors
-    /// There is no room.
+    /// Returns an error if there is no room.
     pub async fn reserve_now(&self, group: Option<Group>, bytes: usize) -> Result<Share, ApiError> {
         let mut share = self.share(group);
         share.grow(bytes, Duration::ZERO).await?;
         Ok(share)
     }
 
-    /// Reads the whole body of a request, and waits until it is its turn to be worked on.
+    /// Reads the whole body of a request, and waits for its turn to be handled.
     ///
     /// # Errors
-    /// The body is larger than the call takes, came too slowly, broke off, or found no room.
+    /// Returns an error if the body is larger than the call accepts, arrives too slowly, ends
+    /// early, or there is no room for it.
     pub(crate) async fn collect(
         &self,
         request: Request,
@@ -325,7 +329,7 @@ impl Bodies {
             let chunk = chunk.map_err(|error| unread(&error))?;
             share.grow(body.len() + chunk.len(), PATIENCE).await?;
             if body.capacity() - body.len() < chunk.len() {
-                // Not twice as much each time, which is what a list takes by itself.
+                // Grows by an eighth, where `Vec` would double its capacity.
                 body.reserve_exact(chunk.len().max(body.len() / 8));
             }
             body.extend_from_slice(&chunk);
@@ -335,7 +339,7 @@ impl Bodies {
     }
 }
 
-/// Counts the bodies of answers as long as they have not gone to who asked.
+/// Middleware that counts the bodies of responses until they have been sent.
 pub async fn hold_answers(
     State(bodies): State<Arc<Bodies>>,
     request: Request,
@@ -344,7 +348,7 @@ pub async fn hold_answers(
     let group = request.extensions().get().copied();
     let answer = next.run(request).await;
     let size = answer.body().size_hint().exact();
-    // What comes from a stream is held in pieces, by who makes it.
+    // A streamed body is counted in pieces by the handler that produces it.
     let Some(size) = size.filter(|size| *size > TINY) else {
         return answer;
     };
@@ -363,7 +367,7 @@ pub async fn hold_answers(
     }
 }
 
-/// How many threads work on large bodies at the same time.
+/// How many threads may work on large bodies at the same time.
 fn threads() -> usize {
     let processors = available_parallelism().map_or(1, NonZero::get);
     (processors / 2).max(1)
@@ -386,7 +390,7 @@ fn unread(error: &axum::Error) -> ApiError {
     ApiError::Faults(vec![fault("body_unreadable", &["body"], &message, None)])
 }
 
-/// Whether a time limit ended the reading, somewhere below.
+/// Whether the error, or one of its sources, is a timeout of reading.
 pub(crate) fn timed_out(error: &(dyn Error + 'static)) -> bool {
     caused_by::<tower_http::timeout::TimeoutError>(error)
 }
@@ -451,7 +455,7 @@ mod tests {
         for part in [&bodies.small, &bodies.large] {
             assert!(part.by_group.lock().expect("whole").is_empty());
         }
-        // What was not waited for to its end is not counted either.
+        // A reservation that timed out is not counted.
         let all = bodies.reserve(None, 64 * MB).await.expect("all");
         assert!(is_busy(&bodies.reserve(group(1), MB).await));
         drop(all);
@@ -483,7 +487,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn large_bodies_leave_processors_to_everybody_else() {
         let bodies = Arc::new(Bodies::new(16 << 20));
-        // Who works, and the most that ever did at once.
+        // How many run now, and the maximum that ran at the same time.
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let works = (0..20).map(|_| {
             let (bodies, now, most) = (bodies.clone(), now.clone(), most.clone());
@@ -498,7 +502,7 @@ mod tests {
             work.expect("no panic").expect("done");
         }
         assert!((1..=threads()).contains(&most.load(SeqCst)));
-        // A small one waits for none of them.
+        // A small body does not wait for any of them.
         let all = u32::try_from(threads()).expect("a few");
         let _held = bodies.threads.acquire_many(all).await.expect("open");
         assert_eq!(
@@ -508,7 +512,7 @@ mod tests {
         assert!(bodies.work(SMALL + 1, || Ok(1)).now_or_never().is_none());
     }
 
-    /// What becomes of a body of which so many bytes come every so often.
+    /// The outcome of a body of which `bytes` arrive `every` so often, `times` times.
     async fn trickled(bytes: usize, every: Duration, times: usize) -> Result<usize, ApiError> {
         let chunks = futures_util::stream::iter(0..times).then(move |_| async move {
             tokio::time::sleep(every).await;
@@ -530,12 +534,12 @@ mod tests {
             };
             assert_eq!(code, Some(ErrorCode::TooSlow), "{bytes} bytes");
         }
-        // A line of a quarter of a megabit a second which three requests share, and one that rests.
+        // A third of a connection of 0.25 Mbit/s, and a connection with pauses.
         assert_eq!(trickled(10_000, second, 90).await.ok(), Some(900_000));
         assert_eq!(trickled(90_000, 9 * second, 10).await.ok(), Some(900_000));
-        // One that is over in time may be as short as it likes.
+        // A body that ends in time may be arbitrarily small.
         assert_eq!(trickled(1, 4 * second, 4).await.ok(), Some(4));
-        // What came fast is no reason to wait for the rest.
+        // A fast beginning does not extend the time for the rest.
         let fast = futures_util::stream::iter([Ok::<_, std::io::Error>(vec![0; MB])]);
         let never = fast.chain(futures_util::stream::pending());
         let request = Request::new(Body::from_stream(never));

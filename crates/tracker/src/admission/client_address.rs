@@ -1,5 +1,5 @@
-//! The address that a request comes from, for handlers and for the log. Who that is behind proxies
-//! is decided in `rules::forwarded`.
+//! The address that a request comes from, for handlers and the log. `rules::forwarded` decides
+//! which address that is behind proxies.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -15,15 +15,15 @@ use axum::{
 
 use crate::{config::Settings, rules::forwarded::caller};
 
-/// The header in which proxies say who called them.
+/// The header in which proxies report their caller.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Who called. `None` where there is no connection, as in some tests.
+/// The caller's address. `None` if there is no connection, as in some tests.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
 impl ClientAddress {
-    /// As text; empty if it is not known.
+    /// The address as text; empty if unknown.
     #[must_use]
     pub fn text(self) -> String {
         self.0
@@ -41,7 +41,7 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
-/// Finds out who called, for everything behind it.
+/// Middleware that determines the caller's address.
 pub async fn find(
     State(settings): State<Arc<Settings>>,
     mut request: Request,
@@ -56,7 +56,8 @@ pub async fn find(
     next.run(request).await
 }
 
-/// What all headers of that name say together; one that is no text hides what stands left of it.
+/// All values of the header, concatenated. A value that is not valid text hides what is to the left
+/// of it.
 fn forwarded(headers: &HeaderMap) -> String {
     let values = headers.get_all(FORWARDED_FOR).iter();
     let texts: Vec<&str> = values.map(|value| value.to_str().unwrap_or("?")).collect();

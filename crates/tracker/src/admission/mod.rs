@@ -1,4 +1,4 @@
-//! Who a caller is, and how much callers may ask for: by address, by memory, and by turn.
+//! Identifies callers, and limits what they may ask for: by address, by memory, and by turns.
 
 pub mod address_limits;
 pub mod admin;

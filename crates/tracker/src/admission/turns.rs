@@ -1,5 +1,6 @@
-//! Calls of one address are worked on a few at a time, so that a crowd of them is a queue of its own and
-//! not one before everybody else: what is written for all goes through one task.
+//! Limits how many calls of one address group are handled at the same time. All writes go through
+//! one task, so many calls of one group then queue among themselves instead of in front of
+//! everybody else.
 
 use std::{
     collections::HashMap,
@@ -11,19 +12,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::admission::address_limits::Group;
 
-/// How many calls of a group are worked on at the same time. One transaction settles all that wait, so
-/// these are some hundreds a second: a class behind one address has no use for more.
+/// How many calls of a group are handled at the same time. One transaction settles all that wait,
+/// so this allows some hundreds per second: enough for a school class behind one address.
 const AT_ONCE: u32 = 4;
 
-/// Bytes of a body for which it counts as one call more: whoever comes behind the largest waits for one
-/// of them, and not for as many as there are.
+/// The body size for which a call counts as one more: the next caller waits for at most one of the
+/// largest calls, and not for several.
 const ONE_MORE: usize = 512 * 1024;
 
-/// Who is being worked for.
+/// The groups that have calls in progress.
 #[derive(Debug, Clone, Default)]
 pub struct Turns(Arc<Mutex<HashMap<IpAddr, Arc<Semaphore>>>>);
 
-/// The right to be worked for; it ends when it is dropped.
+/// The right to be handled, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Turn {
     turns: Turns,
@@ -32,8 +33,8 @@ pub struct Turn {
 }
 
 impl Turns {
-    /// Waits until it is the turn of a call with so large a body. One that counts for no group has it at
-    /// once.
+    /// Waits for the turn of a call with a body of this size. A call that counts for no group is
+    /// not limited.
     pub async fn next(&self, group: Option<Group>, bytes: usize) -> Option<Turn> {
         let Group(group) = group?;
         let mut turn = Turn {
@@ -42,7 +43,7 @@ impl Turns {
             permit: None,
         };
         let places = self.places(group);
-        // It is never closed. A caller that goes away while it waits gives up its turn.
+        // The semaphore is never closed. A caller that is dropped while it waits gives up its turn.
         let more = u32::try_from(bytes / ONE_MORE).unwrap_or(u32::MAX);
         let count = more.saturating_add(1).min(AT_ONCE);
         turn.permit = places.acquire_many_owned(count).await.ok();
@@ -60,7 +61,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.permit.take();
         let mut groups = self.turns.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever works or waits has another reference.
+        // Calls in progress and waiting ones hold another reference.
         let idle = |places: &Arc<Semaphore>| Arc::strong_count(places) == 1;
         if groups.get(&self.group).is_some_and(idle) {
             groups.remove(&self.group);

@@ -1,4 +1,4 @@
-//! `audit`: what the operator did, a line an action, oldest first.
+//! `audit`: prints the log of the operator's actions, one per line, oldest first.
 
 use crate::{
     commands::{cli::AuditArgs, list::line, open::open_to_read},
@@ -6,13 +6,13 @@ use crate::{
     store::Store,
 };
 
-/// Actions that are read at a time.
+/// The number of actions per page.
 const PAGE: u32 = 1_000;
 
 /// Prints the log.
 ///
 /// # Errors
-/// A sentence that says why it cannot be read.
+/// Returns a sentence that says why it cannot be read.
 pub async fn run(args: &AuditArgs) -> Result<(), String> {
     let store = open_to_read(&args.database).await?;
     let printed = print(store.as_ref()).await;

@@ -1,13 +1,13 @@
-//! `backup`: a whole copy of the database while a tracker serves it.
+//! `backup`: copies the whole database while a tracker serves it.
 
 use std::io::Write as _;
 
 use crate::{commands::cli::BackupArgs, database_url::DatabaseUrl};
 
-/// Copies what the flags name.
+/// Copies the database.
 ///
 /// # Errors
-/// A sentence that says why there is no copy; nothing is left of one that was begun.
+/// Returns a sentence that says why there is no copy. An incomplete copy is removed.
 pub async fn run(args: &BackupArgs) -> Result<(), String> {
     let database: DatabaseUrl = args.database.database.parse()?;
     let bytes = database.backup(&args.to).await?;

@@ -1,4 +1,4 @@
-//! `ban` and `pardon`: who may not register.
+//! `ban` and `pardon`: manage the bans of nicknames and addresses.
 
 use std::io::{self, Write as _};
 
@@ -16,13 +16,13 @@ use crate::{
     store::{BanRow, Store},
 };
 
-/// Bans that are read at a time.
+/// The number of bans per page.
 const PAGE: u32 = 1_000;
 
-/// Bans whom the flags name, or says who is banned.
+/// Adds a ban, or lists the bans.
 ///
 /// # Errors
-/// A sentence that says what was not understood, or why it did not go through.
+/// Returns a sentence that says which flag is invalid, or why the command failed.
 pub async fn run(args: &BanArgs) -> Result<(), String> {
     if args.list {
         let store = open_to_read(&args.database).await?;
@@ -41,10 +41,10 @@ pub async fn run(args: &BanArgs) -> Result<(), String> {
     ))
 }
 
-/// Takes the ban back that the flags name.
+/// Lifts a ban.
 ///
 /// # Errors
-/// A sentence that says what was not understood, or why it did not go through.
+/// Returns a sentence that says which flag is invalid, or why the command failed.
 pub async fn run_pardon(args: &PardonArgs) -> Result<(), String> {
     let banned = named(&args.banned)?;
     let store = open_store(&args.database).await?;
@@ -59,7 +59,7 @@ pub async fn run_pardon(args: &PardonArgs) -> Result<(), String> {
     }
 }
 
-/// Whom the flags name.
+/// The subject of the ban, from the flags.
 fn named(args: &BannedArgs) -> Result<Banned, String> {
     match (&args.nickname, &args.address) {
         (Some(nickname), _) => Banned::nickname(nickname),

@@ -1,5 +1,5 @@
-//! The command line. What stands here is parsed and described; what it means is in the file of each command
-//! and, for the flags of `serve`, in `config`.
+//! The command line: its syntax and help. The commands are in a file each; the flags of `serve` are
+//! interpreted in `config`.
 
 use std::path::PathBuf;
 
@@ -7,24 +7,24 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::ServeArgs;
 
-/// Who acts, in the log of actions, where a command does.
+/// The author of actions in the log that were taken on the command line.
 pub const COMMAND_LINE: &str = "command line";
 
 /// The tracker of a volunteer-computing project.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the API and the pages until told to stop
     Serve(Box<ServeArgs>),
-    /// Say everything that is wrong with the configuration of `serve`
+    /// List everything that is wrong with the configuration of `serve`
     CheckConfig(Box<ServeArgs>),
     /// Add jobs; works while the tracker runs
     Import(ImportArgs),
@@ -34,22 +34,22 @@ pub enum Command {
     Backup(BackupArgs),
     /// Delete the texts of finished jobs that were exported; works while the tracker runs
     Prune(PruneArgs),
-    /// Say what the operator did: imports, exports, prunes, resets
+    /// List what the operator did: imports, exports, prunes, resets
     Audit(AuditArgs),
-    /// Have jobs that were set aside, or were done badly, worked on again; works while the tracker runs
+    /// Requeue jobs that were set aside or done badly; works while the tracker runs
     Requeue(RequeueArgs),
-    /// Say which workers are registered, or end some; works while the tracker runs
+    /// List the registered workers, or end some; works while the tracker runs
     Workers(WorkersArgs),
-    /// Ban a nickname or an address: its workers are ended, and it gets no job any more; works while the
-    /// tracker runs
+    /// Ban a nickname or an address: its workers are ended, and it gets no more jobs; works while
+    /// the tracker runs
     Ban(BanArgs),
-    /// Take a ban back; works while the tracker runs
+    /// Lift a ban; works while the tracker runs
     Pardon(PardonArgs),
-    /// Have stages go on that were paused because everything failed there; works while the tracker runs
+    /// Resume stages that were paused because everything failed there; works while the tracker runs
     Resume(ResumeArgs),
 }
 
-/// Where the jobs are, for commands that work on them.
+/// The database, for commands that work on it.
 #[derive(Debug, Args)]
 pub struct DatabaseArg {
     /// The database: sqlite:FILE or postgres://USER@HOST/NAME
@@ -66,65 +66,66 @@ pub struct DatabaseArg {
 /// Flags of `import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// Where the jobs go
+    /// The database for the jobs
     #[command(flatten)]
     pub database: DatabaseArg,
-    /// Where they come from
+    /// The source of the jobs
     #[command(flatten)]
     pub source: SourceArgs,
-    /// Forget all jobs, results, workers and the leaderboard first
+    /// Delete all jobs, results, workers and the leaderboard first
     #[arg(long)]
     pub reset: bool,
-    /// Do not ask whether --reset is meant
+    /// Do not ask for confirmation of --reset
     #[arg(long, requires = "reset")]
     pub yes: bool,
 }
 
-/// Where jobs come from: exactly one of these. A file called `-` is standard input.
+/// The source of the jobs: exactly one of these. A file called `-` is standard input.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct SourceArgs {
     /// A JSON list of jobs: strings, objects or lists
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// A job a line, as JSON
+    /// One job per line, as JSON
     #[arg(long, value_name = "FILE")]
     pub jsonl: Option<PathBuf>,
-    /// What `export` wrote: the data of each line becomes a job
+    /// The output of `export`: the data of each line becomes a job
     #[arg(long, value_name = "FILE")]
     pub results: Option<PathBuf>,
-    /// A job a line, as text
+    /// One job per line, as text
     #[arg(long, value_name = "FILE")]
     pub txt: Option<PathBuf>,
-    /// A pattern, as "shard_{000..999}.tar"
+    /// A pattern, such as "shard_{000..999}.tar"
     #[arg(long, value_name = "PATTERN")]
     pub brace: Option<String>,
 }
 
-/// Flags of `requeue`. What is named must all be true of a job.
+/// Flags of `requeue`. A job must match all of them.
 #[derive(Debug, Args)]
 pub struct RequeueArgs {
-    /// Where the jobs are
+    /// The database of the jobs
     #[command(flatten)]
     pub database: DatabaseArg,
     /// A job by its number: one that is set aside or held, or a finished one, which goes back to the
     /// stage that finished it; repeat for more
     #[arg(long, value_name = "NUMBER")]
     pub job: Vec<u64>,
-    /// Only jobs at this stage; with a nickname or a text of the result, only results of this stage
+    /// Only jobs at this stage; with a nickname or another condition on the result, only results of
+    /// this stage
     #[arg(long, value_name = "LETTER")]
     pub stage: Option<String>,
-    /// Only jobs that have not changed for so long: 90s, 15m, 1h, 2d
+    /// Only jobs that have not changed for this long: 90s, 15m, 1h, 2d
     #[arg(long, value_name = "DURATION")]
     pub older_than: Option<String>,
-    /// Jobs whose latest result came from this nickname, back to the stage that made it
+    /// Jobs whose latest result came from this nickname; they go back to the stage that made it
     #[arg(long, value_name = "NAME")]
     pub nickname: Option<String>,
-    /// Jobs whose latest result contains this text, back to the stage that made it
+    /// Jobs whose latest result contains this text; they go back to the stage that made it
     #[arg(long, value_name = "TEXT")]
     pub result_contains: Option<String>,
-    /// Jobs whose latest result came from this address, or its household's network where it is one of
-    /// IPv6; --dry-run says which there are
+    /// Jobs whose latest result came from this address, or for IPv6 from its /64 network; --dry-run
+    /// lists the addresses
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<String>,
     /// Jobs whose latest result came at this time or later: 2026-11-28T16:00:00Z or 2026-11-28
@@ -133,33 +134,33 @@ pub struct RequeueArgs {
     /// Jobs whose latest result came before this time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// Only say which jobs these are, and where their results came from
+    /// Only list these jobs, and where their results came from
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
 }
 
-/// Flags of `workers`. What is named must all be true of a worker.
+/// Flags of `workers`. A worker must match all of them.
 #[derive(Debug, Args)]
 pub struct WorkersArgs {
-    /// Where the workers are
+    /// The database of the workers
     #[command(flatten)]
     pub database: DatabaseArg,
-    /// Only those of this nickname
+    /// Only workers of this nickname
     #[arg(long, value_name = "NAME")]
     pub nickname: Option<String>,
-    /// Only those from this address or network: 192.0.2.7, 192.0.2.0/24, 2001:db8::/64
+    /// Only workers from this address or network: 192.0.2.7, 192.0.2.0/24, 2001:db8::/64
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<String>,
-    /// Only those at this stage
+    /// Only workers at this stage
     #[arg(long, value_name = "LETTER")]
     pub stage: Option<String>,
-    /// End them: what they hold goes back. Their clients register anew, unless they are banned
+    /// End these workers: their jobs go back. Their clients register anew, unless they are banned
     #[arg(long)]
     pub end: bool,
-    /// Do not ask whether --end is meant
+    /// Do not ask for confirmation of --end
     #[arg(long, requires = "end")]
     pub yes: bool,
 }
@@ -167,21 +168,21 @@ pub struct WorkersArgs {
 /// Flags of `ban`.
 #[derive(Debug, Args)]
 pub struct BanArgs {
-    /// Where the bans are
+    /// The database of the bans
     #[command(flatten)]
     pub database: DatabaseArg,
-    /// Whom
+    /// The subject of the ban
     #[command(flatten)]
     pub banned: BannedArgs,
-    /// Say who is banned
+    /// List the bans
     #[arg(long, conflicts_with_all = ["nickname", "address", "reason"])]
     pub list: bool,
-    /// Why, for whoever reads the list
+    /// The reason, shown in the list
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub reason: String,
 }
 
-/// Whom a ban concerns: one of these.
+/// The subject of a ban: one of these.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub struct BannedArgs {
@@ -196,10 +197,10 @@ pub struct BannedArgs {
 /// Flags of `pardon`.
 #[derive(Debug, Args)]
 pub struct PardonArgs {
-    /// Where the bans are
+    /// The database of the bans
     #[command(flatten)]
     pub database: DatabaseArg,
-    /// Whom
+    /// The subject of the ban
     #[command(flatten)]
     pub banned: BannedArgs,
 }
@@ -207,10 +208,10 @@ pub struct PardonArgs {
 /// Flags of `resume`.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
-    /// Where the jobs are
+    /// The database of the stages
     #[command(flatten)]
     pub database: DatabaseArg,
-    /// Only this stage; without it, all
+    /// Only this stage; all stages if absent
     #[arg(long, value_name = "LETTER")]
     pub stage: Option<String>,
 }
@@ -218,10 +219,10 @@ pub struct ResumeArgs {
 /// Flags of `export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// Where the jobs are
+    /// The database of the results
     #[command(flatten)]
     pub database: DatabaseArg,
-    /// The stage whose outputs are written
+    /// The stage whose outputs are exported
     #[arg(long, value_name = "LETTER")]
     pub stage: String,
     /// The file to write; without it, standard output
@@ -232,10 +233,10 @@ pub struct ExportArgs {
 /// Flags of `backup`.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// What is copied
+    /// The database to copy
     #[command(flatten)]
     pub database: DatabaseArg,
-    /// The file to write; one that is there already is not written over
+    /// The file to write; an existing one is not overwritten
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
 }
@@ -243,13 +244,13 @@ pub struct BackupArgs {
 /// Flags of `prune`.
 #[derive(Debug, Args)]
 pub struct PruneArgs {
-    /// Where the jobs are
+    /// The database of the jobs
     #[command(flatten)]
     pub database: DatabaseArg,
     /// The stage whose results were exported
     #[arg(long, value_name = "LETTER")]
     pub stage: String,
-    /// Prune jobs whose result has a lower cursor than this; `export` says which
+    /// Prune jobs whose result has a lower cursor than this; `export` prints it
     #[arg(long, value_name = "CURSOR")]
     pub before: u64,
 }
@@ -257,7 +258,7 @@ pub struct PruneArgs {
 /// Flags of `audit`.
 #[derive(Debug, Args)]
 pub struct AuditArgs {
-    /// Where the log is
+    /// The database of the log
     #[command(flatten)]
     pub database: DatabaseArg,
 }

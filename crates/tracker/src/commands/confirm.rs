@@ -1,12 +1,12 @@
-//! Asks whether something that changes much is meant.
+//! Asks for confirmation before a command with large effects.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-/// Whether whoever sits at the terminal types yes to a question. Where nobody sits there, a command that
-/// was not told `--yes` is refused with `refusal`, a sentence on what it would do.
+/// Asks `question` and returns whether the answer is yes. Without a terminal nobody can answer, so
+/// a command without `--yes` is refused with `refusal`, a sentence that says what it would do.
 ///
 /// # Errors
-/// Nobody can be asked.
+/// Returns an error if there is no terminal.
 pub(super) fn confirmed(refusal: &str, question: &str) -> Result<bool, String> {
     if !io::stdin().is_terminal() {
         return Err(format!("{refusal} Add --yes if that is meant."));

@@ -1,4 +1,4 @@
-//! `export`: the outputs of a stage as JSON lines.
+//! `export`: writes the outputs of a stage as JSON lines.
 
 use std::{
     fs::File,
@@ -16,10 +16,10 @@ use crate::{
     store::{Action, StoreError},
 };
 
-/// Writes what the flags ask for.
+/// Exports the results.
 ///
 /// # Errors
-/// A sentence that says why it did not go through.
+/// Returns a sentence that says why it failed.
 pub async fn run(args: &ExportArgs) -> Result<(), String> {
     let stage: Stage = args.stage.parse().map_err(|error| format!("{error}"))?;
     let store = open_to_read(&args.database).await?;
@@ -30,7 +30,8 @@ pub async fn run(args: &ExportArgs) -> Result<(), String> {
     };
     match store.note_action(&action).await {
         Ok(()) => {}
-        // Results must come off a full disk, and out of a read-only copy.
+        // Exporting must work on a full disk and from a read-only copy, so not being able to log
+        // the action is only reported.
         Err(StoreError::Unavailable(why)) => {
             let _ = writeln!(
                 io::stderr(),
@@ -55,8 +56,8 @@ pub async fn run(args: &ExportArgs) -> Result<(), String> {
     Ok(())
 }
 
-/// Says on standard error what was exported: standard output may be the results themselves. Nothing is lost
-/// where nobody reads this.
+/// Reports on standard error what was exported, because standard output may be the results. Failing
+/// to write it loses nothing.
 fn report(stage: Stage, exported: &Exported) {
     if let Some(first) = exported.unreadable.first() {
         let _ = writeln!(

@@ -1,4 +1,4 @@
-//! `import`: checks all of a source, then puts it in, part by part, and shows how far it is.
+//! `import`: checks the whole source, then adds it part by part, with a progress bar.
 
 use std::{
     fs::File,
@@ -24,11 +24,11 @@ use crate::{
     store::{Action, Added, Import, NewImport, Store, StoreError},
 };
 
-/// How often a part is tried again when the database is busy, and the first pause.
+/// How often a part is retried when the database is busy, and the first pause between attempts.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Where jobs come from.
+/// The source of the jobs.
 enum Source {
     File {
         name: String,
@@ -38,10 +38,10 @@ enum Source {
     Brace(Pattern),
 }
 
-/// Imports what the flags name.
+/// Imports the jobs.
 ///
 /// # Errors
-/// A sentence that says what was refused, or why it did not go through.
+/// Returns a sentence that says what is invalid, or why the import failed.
 pub async fn run(args: &ImportArgs) -> Result<(), String> {
     let database: DatabaseUrl = args.database.database.parse()?;
     let source = open(&args.source)?;
@@ -100,7 +100,7 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
                 note("import", format!("numbers {first} to {last} were imported")).await?;
             }
         }
-        // It says itself, in the audit log, how far it came.
+        // The audit log records by itself how far the import came.
         Err(why) => {
             let _ = note("import", format!("broken off: {why}")).await;
         }
@@ -120,7 +120,7 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
 }
 
 impl Source {
-    /// What the log of actions calls it.
+    /// The name of the source in the log of actions.
     fn name(&self) -> &str {
         match self {
             Self::File { name, .. } => name,
@@ -165,7 +165,7 @@ fn open(args: &SourceArgs) -> Result<Source, String> {
     Ok(Source::File { name, file, format })
 }
 
-/// Standard input in a file: it is read twice, once to check it.
+/// Copies standard input to a temporary file, because it is read twice, the first time to check it.
 fn spooled() -> Result<File, String> {
     let failed = |error| format!("Standard input cannot be kept for checking: {error}.");
     let mut file = tempfile::tempfile().map_err(failed)?;
@@ -174,7 +174,7 @@ fn spooled() -> Result<File, String> {
     Ok(file)
 }
 
-/// Reads all of the source and counts its jobs.
+/// Reads and checks the whole source and counts its jobs.
 fn check(source: Source) -> Result<(Source, Checked), String> {
     let mut tally = Tally::default();
     match source {
@@ -221,7 +221,7 @@ fn bar(length: u64, template: &str) -> ProgressBar {
     ProgressBar::new(length).with_style(style)
 }
 
-/// Reads the source again in a thread of its own while parts go into the database.
+/// Reads the source again, on a thread of its own, while parts are added to the database.
 async fn insert(
     store: &dyn Store,
     source: Source,
@@ -253,7 +253,7 @@ async fn insert(
     bar.set_position(import.done);
     let mut interrupted = Box::pin(tokio::signal::ctrl_c());
     let inserting = async move {
-        // Owned here: when this ends, the reader has nobody to read for and stops.
+        // Moved into the future: when it ends, the channel closes and the reader stops.
         let mut parts = parts;
         let mut all: Option<Added> = None;
         loop {
@@ -278,8 +278,8 @@ async fn insert(
             }
             bar.inc(part.1.len() as u64);
             if database.is_contended() {
-                // SQLite lets whoever asks first write next: without a pause that would always
-                // be this process, and the tracker's volunteers would wait.
+                // SQLite is not fair among writers: without a pause, this process would always be
+                // next, and the calls of the tracker's volunteers would wait.
                 tokio::time::sleep(started.elapsed()).await;
             }
         }

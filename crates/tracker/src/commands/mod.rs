@@ -1,5 +1,5 @@
-//! The commands: what is read from a command line and said at a terminal. What they do is in `operations`
-//! and `serve`.
+//! The commands: they interpret the command line and print to the terminal. The work itself is in
+//! `operations` and `serve`.
 
 pub mod audit;
 pub mod backup;
@@ -21,7 +21,7 @@ use self::cli::Command;
 /// Runs a command.
 ///
 /// # Errors
-/// A sentence, or several, that say why it failed.
+/// Returns one or more sentences that say why it failed.
 pub async fn run(command: Command) -> Result<(), String> {
     match command {
         Command::Serve(args) => serve::run(&args).await,

@@ -1,4 +1,4 @@
-//! The store that a command works on, which may be served meanwhile.
+//! Opens the store of a command, which a tracker may be serving at the same time.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use crate::{
     store::Store,
 };
 
-/// The store, to change what is there.
+/// Opens the store for writing.
 ///
 /// # Errors
-/// A sentence that says why it cannot be opened.
+/// Returns a sentence that says why it cannot be opened.
 pub(super) async fn open_store(database: &DatabaseArg) -> Result<Arc<dyn Store>, String> {
     let database: DatabaseUrl = database.database.parse()?;
     database.open(false, ANY_RULES).await
 }
 
-/// The store, to read what is there; it may lie where nothing can be written.
+/// Opens the store for reading, even where it cannot be written.
 ///
 /// # Errors
-/// A sentence that says why it cannot be opened.
+/// Returns a sentence that says why it cannot be opened.
 pub(super) async fn open_to_read(database: &DatabaseArg) -> Result<Arc<dyn Store>, String> {
     let database: DatabaseUrl = database.database.parse()?;
     database.open_to_read().await

@@ -1,4 +1,4 @@
-//! `prune`: deletes what finished jobs leave behind once their results were exported.
+//! `prune`: deletes the data of finished jobs whose results were exported.
 
 use std::io::{self, Write as _};
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{operations::prune::prune, store::StoreError};
 
-/// Prunes what the flags name.
+/// Prunes the jobs.
 ///
 /// # Errors
-/// A sentence that says why it did not go through.
+/// Returns a sentence that says why it failed.
 pub async fn run(args: &PruneArgs) -> Result<(), String> {
     let stage: Stage = args.stage.parse().map_err(|error| format!("{error}"))?;
     let store = open_store(&args.database).await?;

@@ -1,4 +1,4 @@
-//! `requeue`: has jobs worked on again.
+//! `requeue`: requeues jobs so that they are worked on again.
 
 use std::io::{self, Write as _};
 
@@ -13,10 +13,10 @@ use crate::{
     store::RequeueFilter,
 };
 
-/// Requeues what the flags name.
+/// Requeues the jobs that match the flags.
 ///
 /// # Errors
-/// A sentence that says what was not understood, or why it did not go through.
+/// Returns a sentence that says which flag is invalid, or why the command failed.
 pub async fn run(args: &RequeueArgs) -> Result<(), String> {
     let filter = RequeueFilter {
         numbers: args.job.clone(),

@@ -1,4 +1,4 @@
-//! `resume`: has stages go on that were paused because everything failed there.
+//! `resume`: resumes stages that were paused because everything failed there.
 
 use std::io::{self, Write as _};
 
@@ -8,10 +8,10 @@ use super::{
 };
 use crate::operations::resume::resume;
 
-/// Has the stage go on that the flags name, or all.
+/// Resumes the given stage, or all stages.
 ///
 /// # Errors
-/// A sentence that says what was not understood, or why it did not go through.
+/// Returns a sentence that says which flag is invalid, or why the command failed.
 pub async fn run(args: &ResumeArgs) -> Result<(), String> {
     let stage = match &args.stage {
         Some(letter) => Some(letter.parse().map_err(|error| format!("{error}"))?),

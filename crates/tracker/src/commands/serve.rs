@@ -1,5 +1,5 @@
-//! `serve` and `check-config`: what the flags, the environment and the configuration file say together, and
-//! what is wrong with it.
+//! `serve` and `check-config`: combine flags, environment and configuration file into settings, and
+//! report what is wrong with them.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -10,10 +10,10 @@ use crate::{
     serve,
 };
 
-/// Starts the logs and serves until the process is told to stop.
+/// Initializes logging and serves until the process is asked to stop.
 ///
 /// # Errors
-/// All that is wrong with the settings, or why it cannot serve.
+/// Returns everything that is wrong with the settings, or why the tracker cannot serve.
 pub async fn run(args: &ServeArgs) -> Result<(), String> {
     let settings = gathered(args)?;
     let obstacles = settings.obstacles();
@@ -33,10 +33,10 @@ pub async fn run(args: &ServeArgs) -> Result<(), String> {
     serve::run(settings).await
 }
 
-/// Says all that is wrong with the settings, and what `serve` would warn of.
+/// Reports everything that is wrong with the settings, and the warnings that `serve` would log.
 ///
 /// # Errors
-/// All that is wrong with the settings.
+/// Returns everything that is wrong with the settings.
 pub fn check(args: &ServeArgs) -> Result<(), String> {
     let settings = gathered(args)?;
     let mut out = io::stdout();
@@ -51,7 +51,7 @@ pub fn check(args: &ServeArgs) -> Result<(), String> {
     Ok(())
 }
 
-/// The settings, or all that is wrong with them, a line each.
+/// Returns the settings, or everything that is wrong with them, one sentence per line.
 fn gathered(args: &ServeArgs) -> Result<Settings, String> {
     Settings::gather(args).map_err(|sentences| said(&sentences))
 }

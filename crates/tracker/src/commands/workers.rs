@@ -1,4 +1,4 @@
-//! `workers`: lists who is registered, or ends some.
+//! `workers`: lists the registered workers, or ends some.
 
 use std::io::{self, Write as _};
 
@@ -14,10 +14,10 @@ use crate::{
     store::Store,
 };
 
-/// Lists the workers that the flags name, or ends them.
+/// Lists or ends the workers that match the flags.
 ///
 /// # Errors
-/// A sentence that says what was not understood, or why it did not go through.
+/// Returns a sentence that says which flag is invalid, or why the command failed.
 pub async fn run(args: &WorkersArgs) -> Result<(), String> {
     let nickname = args.nickname.as_deref();
     let nickname = nickname.map(nickname_of).transpose()?;

@@ -1,21 +1,21 @@
-//! Who may do what only the operator does, and who may read the metrics.
+//! The admin token, and who may read the metrics.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use subtle::ConstantTimeEq as _;
 
-/// Shorter ones can be guessed.
+/// The minimum length of a token, so that it cannot be guessed.
 const MIN_TOKEN: usize = 16;
 
-/// The secret of the operator. It is compared and never shown.
+/// The operator's secret. It is compared and never displayed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AdminToken(String);
 
 impl AdminToken {
-    /// The token as it was given, or as the file holds it. `None`: neither is set.
+    /// Returns the given token or the content of the file; `None` if neither is set.
     ///
     /// # Errors
-    /// It cannot be read or is too easily guessed, as a sentence.
+    /// Returns a sentence if the file cannot be read or the token is too easily guessed.
     pub(super) fn gather(
         given: Option<String>,
         file: Option<PathBuf>,
@@ -46,7 +46,7 @@ impl AdminToken {
         Ok(Some(Self(token)))
     }
 
-    /// Whether this is the token, in a time that tells nothing but the length.
+    /// Compares a token in constant time, which reveals nothing but the length.
     #[must_use]
     pub fn is(&self, shown: &str) -> bool {
         self.0.as_bytes().ct_eq(shown.as_bytes()).into()
@@ -62,11 +62,11 @@ impl fmt::Debug for AdminToken {
 /// Who may read the metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MetricsFor {
-    /// Whoever shows the admin token. The default: behind a proxy on the same machine, every
-    /// visitor seems to come from it, so "this machine" is no safe one.
+    /// Callers with the admin token. This is the default: behind a proxy on the same machine, every
+    /// visitor seems to come from that machine, so "this machine" would not be a safe one.
     #[default]
     Token,
-    /// Also whoever calls from this machine, and not through a proxy.
+    /// Also callers on this machine that come through no proxy.
     Loopback,
     /// Everybody.
     Public,

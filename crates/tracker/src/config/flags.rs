@@ -1,4 +1,4 @@
-//! The flags of `serve`, and the environment variables that stand for them.
+//! The flags of `serve`, and the corresponding environment variables.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::Parser;
 /// Flags of `serve`. A list in an environment variable is separated by `;`.
 #[derive(Debug, Default, Parser)]
 pub struct ServeArgs {
-    /// A configuration file; flags and environment variables go before it
+    /// A configuration file; flags and environment variables take precedence
     #[arg(long, env = "DISTCOMPUTE_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Address and port; port 0 picks a free one [default: 127.0.0.1:8080]
@@ -35,23 +35,24 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub stage: Vec<String>,
-    /// How many distinct volunteers must call a job's input bad until it is made again [default: 5]
+    /// How many distinct volunteers must flag a job's input as bad until it is made again [default:
+    /// 5]
     #[arg(long, env = "DISTCOMPUTE_INVALID_AFTER", value_name = "COUNT")]
     pub invalid_after: Option<u32>,
-    /// At how many distinct volunteers a job must fail to be set aside [default: 5]
+    /// With how many distinct volunteers a job must fail to be set aside [default: 5]
     #[arg(long, env = "DISTCOMPUTE_MAX_ATTEMPTS", value_name = "COUNT")]
     pub max_attempts: Option<u32>,
-    /// At how many distinct volunteers everything must fail for a stage to be paused; 0 for never
+    /// With how many distinct volunteers everything must fail for a stage to be paused; 0 for never
     /// [default: 3]
     #[arg(long, env = "DISTCOMPUTE_PAUSE_AFTER", value_name = "COUNT")]
     pub pause_after: Option<u32>,
-    /// Seconds after which a lease ends unless a sync holds it [default: 300]
+    /// Seconds after which a lease ends unless a sync renews it [default: 300]
     #[arg(long, env = "DISTCOMPUTE_LEASE_S", value_name = "SECONDS")]
     pub lease_s: Option<u32>,
-    /// A text of your own: when it changes, clients load their worker script anew
+    /// Any text; when it changes, clients reload their worker script
     #[arg(long, env = "DISTCOMPUTE_APP_VERSION", value_name = "TEXT")]
     pub app_version: Option<String>,
-    /// A folder to serve and where; repeat for more, the longest address wins
+    /// A folder to serve and the path for it; repeat for more, the longest path wins
     #[arg(
         long,
         env = "DISTCOMPUTE_FILES",
@@ -59,7 +60,7 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub files: Vec<String>,
-    /// The path under which a proxy that does not strip it makes the tracker known, as /tracker
+    /// The path at which a proxy publishes the tracker without stripping it, such as /tracker
     #[arg(long, env = "DISTCOMPUTE_BASE_PATH", value_name = "/PATH")]
     pub base_path: Option<String>,
     /// The address of the volunteer page on this tracker
@@ -68,7 +69,7 @@ pub struct ServeArgs {
     /// The address of a page on this tracker that shows the results so far
     #[arg(long, env = "DISTCOMPUTE_PREVIEW", value_name = "/PATH")]
     pub preview: Option<String>,
-    /// Let anybody fetch results [default: false]
+    /// Let anybody fetch the results [default: false]
     #[arg(
         long,
         env = "DISTCOMPUTE_PUBLIC_RESULTS",
@@ -86,8 +87,8 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub cors_origin: Vec<String>,
-    /// A name under which the tracker is known; requests for others are refused; repeat for more
-    /// [default: any]
+    /// A host name of the tracker; requests for other names are refused; repeat for more [default:
+    /// any]
     #[arg(
         long,
         env = "DISTCOMPUTE_HOST",
@@ -95,7 +96,7 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub host: Vec<String>,
-    /// The address or network of a proxy that is believed when it says who called it; repeat for more
+    /// The address or network of a trusted proxy, whose X-Forwarded-For is used; repeat for more
     /// [default: 127.0.0.0/8 and ::1]
     #[arg(
         long,
@@ -104,20 +105,20 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub trusted_proxy: Vec<String>,
-    /// Registrations that one address may make a minute; 0 for any number [default: 120]
+    /// Registrations per minute from one address; 0 for any number [default: 120]
     #[arg(long, env = "DISTCOMPUTE_LIMIT_REGISTRATIONS", value_name = "COUNT")]
     pub limit_registrations: Option<u32>,
-    /// Requests that one address may make a second; 0 for any number [default: 400]
+    /// Requests per second from one address; 0 for any number [default: 400]
     #[arg(long, env = "DISTCOMPUTE_LIMIT_REQUESTS", value_name = "COUNT")]
     pub limit_requests: Option<u32>,
-    /// Bytes that one address may send and fetch a second; 0 for any number [default: 33554432]
+    /// Bytes per second that one address may send and fetch; 0 for any number [default: 33554432]
     #[arg(long, env = "DISTCOMPUTE_LIMIT_BYTES", value_name = "BYTES")]
     pub limit_bytes: Option<u64>,
-    /// Connections that one address may have, and requests at once; 0 for any number [default: 512]
+    /// Connections of one address, and its concurrent requests; 0 for any number [default: 512]
     #[arg(long, env = "DISTCOMPUTE_LIMIT_CONNECTIONS", value_name = "COUNT")]
     pub limit_connections: Option<u32>,
-    /// A secret of at least 16 characters for the operator's calls; better kept in a file, since a
-    /// command line can be read by everybody on the machine
+    /// A secret of at least 16 characters for the operator's calls; better kept in a file, since
+    /// everybody on the machine can read a command line
     #[arg(
         long,
         env = "DISTCOMPUTE_ADMIN_TOKEN",
@@ -125,7 +126,7 @@ pub struct ServeArgs {
         value_name = "SECRET"
     )]
     pub admin_token: Option<String>,
-    /// A file that holds this secret
+    /// A file that contains this secret
     #[arg(long, env = "DISTCOMPUTE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
     /// Who may read /metrics: token, loopback or public [default: token]
@@ -134,16 +135,16 @@ pub struct ServeArgs {
     /// The Content-Security-Policy of what --files serves; empty for none
     #[arg(long, env = "DISTCOMPUTE_FILES_POLICY", value_name = "POLICY")]
     pub files_policy: Option<String>,
-    /// Seconds without a word after which a worker is forgotten [default: 7200]
+    /// Seconds without a call after which a worker is removed [default: 7200]
     #[arg(long, env = "DISTCOMPUTE_IDLE_TIMEOUT_S", value_name = "SECONDS")]
     pub idle_timeout_s: Option<u64>,
-    /// Seconds between two looks for such workers [default: 300]
+    /// Seconds between two sweeps for such workers [default: 300]
     #[arg(long, env = "DISTCOMPUTE_SWEEP_INTERVAL_S", value_name = "SECONDS")]
     pub sweep_interval_s: Option<u64>,
-    /// The largest body that a request may have, in bytes [default: 16777216]
+    /// The largest request body, in bytes [default: 16777216]
     #[arg(long, env = "DISTCOMPUTE_MAX_BODY", value_name = "BYTES")]
     pub max_body: Option<u64>,
-    /// What is logged: error, warn, info, debug, trace, or a filter [default: info]
+    /// The log level: error, warn, info, debug, trace, or a filter [default: info]
     #[arg(long, env = "DISTCOMPUTE_LOG", value_name = "LEVEL")]
     pub log: Option<String>,
 }

@@ -1,5 +1,6 @@
-//! How the operator wants it: flags before environment before file before defaults, checked once
-//! at the start, with a sentence for each thing that cannot work.
+//! The settings of `serve`. Flags take precedence over the environment, the environment over the
+//! configuration file, and that over the defaults. Everything is checked at startup, with a
+//! sentence for each setting that cannot work.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +26,7 @@ mod flags;
 mod private;
 mod surroundings;
 
-/// Addresses under which the tracker itself answers.
+/// Paths that the tracker itself uses.
 const OWN_PATHS: [&str; 9] = [
     "/api",
     "/assets",
@@ -38,8 +39,8 @@ const OWN_PATHS: [&str; 9] = [
     "/worker",
 ];
 
-/// What pages that the operator serves may do, unless told otherwise: what a volunteer page with
-/// WebAssembly in workers needs. `blob:` is how a busy worker is told to stop.
+/// The default content security policy of served folders: what a volunteer page with WebAssembly in
+/// workers needs. `blob:` is needed to signal a worker that is busy computing.
 const FILES_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
      worker-src 'self'; connect-src 'self' blob:; img-src 'self' data: blob:; \
      object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
@@ -47,81 +48,83 @@ const FILES_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-e
 /// Proxies on this machine.
 const TRUSTED_PROXIES: [&str; 2] = ["127.0.0.0/8", "::1"];
 
-/// The longest `sweep_interval_s`: a day. Clocks cannot count to the end of time.
+/// The maximum `sweep_interval_s`: a day. Much larger durations would overflow the clock.
 const LONGEST_SWEEP_S: u64 = 86_400;
 
-/// The largest `max_body`: a body is held in memory.
+/// The maximum `max_body`, because a body is held in memory.
 const MOST_BODY: u64 = 1 << 30;
 
 /// A folder of the operator's that is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// Where in the address, without a `/` at the end.
+    /// The path in the address, without a trailing `/`.
     pub path: String,
-    /// Where on the disk.
+    /// The folder on the disk.
     pub folder: PathBuf,
 }
 
-/// Everything that `serve` goes by.
+/// All settings of `serve`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Address and port; port 0 picks one.
+    /// Address and port; port 0 picks a free one.
     pub listen: String,
-    /// Where the jobs are.
+    /// The database.
     pub database: DatabaseUrl,
     /// The project's name.
     pub project: String,
-    /// What it is about.
+    /// The project's description.
     pub description: String,
-    /// Its stages.
+    /// The enabled stages.
     pub stages: Stages,
-    /// Flags by distinct volunteers that send a job back.
+    /// The number of distinct volunteers whose flags send a job back.
     pub invalid_after: u32,
-    /// Distinct volunteers at whom a job must fail to be set aside.
+    /// The number of distinct volunteers with whom a job must fail to be set aside.
     pub max_attempts: u32,
-    /// Distinct volunteers at whom everything must fail for a stage to be paused; 0: none ever is.
+    /// The number of distinct volunteers with whom every job must fail for a stage to be paused; 0:
+    /// never.
     pub pause_after: u32,
-    /// Seconds after which a lease ends that no sync holds.
+    /// Seconds after which a lease ends unless a sync renews it.
     pub lease_s: u32,
-    /// Changes when clients should load their worker script anew.
+    /// Identifies the application version; a change tells clients to reload their worker script.
     pub app_version: String,
-    /// Folders that are served.
+    /// The folders to serve.
     pub files: Vec<Mount>,
     /// Files that are never served, whatever folder they are in.
     pub private: Vec<Private>,
-    /// What a proxy leaves in front of the addresses of this tracker; empty, or as `/tracker`.
+    /// The path that a proxy leaves in front of the tracker's addresses; empty, or for example
+    /// `/tracker`.
     pub base_path: String,
     /// The address of the volunteer page, if there is one.
     pub volunteer_page: Option<String>,
     /// The address of a page that shows the results so far, if there is one.
     pub preview: Option<String>,
-    /// Whether anybody may fetch results.
+    /// Whether anybody may fetch results without the admin token.
     pub public_results: bool,
-    /// Origins whose pages may call the API; `*` is all.
+    /// Origins whose pages may call the API; `*` means all.
     pub cors_origin: Vec<String>,
-    /// The names under which the tracker is known; none: it answers to any.
+    /// The host names of the tracker; if empty, it accepts any.
     pub hosts: Vec<String>,
-    /// Proxies that are believed when they say who called them.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
-    /// What each group of addresses may ask for.
+    /// The rate limits of each address group.
     pub quotas: Quotas,
-    /// After how long without a word a worker is forgotten.
+    /// Seconds without a call after which a worker is removed.
     pub idle_timeout_s: u64,
-    /// How often that is looked at.
+    /// Seconds between two sweeps for such workers.
     pub sweep_interval_s: u64,
-    /// The largest body that is taken, in bytes.
+    /// The maximum request body, in bytes.
     pub max_body: u64,
-    /// What the operator's calls are let in by, if they are at all.
+    /// The secret that authorizes the operator's calls, which are disabled without it.
     pub admin_token: Option<AdminToken>,
     /// Who may read the metrics.
     pub metrics: MetricsFor,
     /// The content security policy of the served folders, if there is one.
     pub files_policy: Option<String>,
-    /// What is logged: a level, or a filter as the tracing crates have it.
+    /// The log level, or a filter in the syntax of the tracing crates.
     pub log: String,
 }
 
-/// The configuration file: each key may be missing.
+/// The configuration file; every key is optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
@@ -157,12 +160,12 @@ struct ConfigFile {
     log: Option<String>,
 }
 
-/// Everything that is wrong, each as a sentence.
+/// The problems found, each as a sentence.
 #[derive(Debug, Default)]
 struct Faults(Vec<String>);
 
 impl Faults {
-    /// What was found, or notes the sentence and goes on with what stands in for it.
+    /// Returns the value, or records the problem and continues with a stand-in.
     fn or<T>(&mut self, found: Result<T, String>, stand_in: impl FnOnce() -> T) -> T {
         found.unwrap_or_else(|sentence| {
             self.0.push(sentence);
@@ -176,10 +179,10 @@ impl Faults {
 }
 
 impl Settings {
-    /// Puts together what was given; flags and environment come in `args`.
+    /// Combines the flags and environment variables in `args` with the configuration file.
     ///
     /// # Errors
-    /// Everything that cannot work, each as a sentence.
+    /// Returns everything that cannot work, each as a sentence.
     pub fn gather(args: &ServeArgs) -> Result<Self, Vec<String>> {
         let mut faults = Faults::default();
         let file = config_path(args).map(|path| {
@@ -203,8 +206,8 @@ impl Settings {
         }
     }
 
-    /// What keeps a database that is there from being written, each as a sentence: `serve` cannot do
-    /// without, and a configuration can be checked where there is a read-only copy.
+    /// What keeps an existing database from being written, each as a sentence. `serve` cannot work
+    /// with it, but a configuration may be checked against a read-only copy.
     #[must_use]
     pub fn obstacles(&self) -> Vec<String> {
         if self.database.is_there() {
@@ -214,7 +217,7 @@ impl Settings {
         }
     }
 
-    /// What works and is hardly meant, each as a sentence.
+    /// Settings that work but are probably not intended, each as a sentence.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = private::exposed(&self.private);
@@ -227,7 +230,8 @@ impl Settings {
             let pairs: Vec<_> = given_ones(given)
                 .map(|text| faults.or(pair(text, what).map(Some), || None))
                 .collect();
-            // None given, and none that could be read, are two things: the latter is no default.
+            // `None` (nothing given) must not be confused with an empty list (nothing valid given):
+            // only the first gets the default.
             (!pairs.is_empty()).then(|| pairs.into_iter().flatten().collect::<Vec<_>>())
         };
         let stages = pairs(&args.stage, "--stage a=CPU")
@@ -338,7 +342,7 @@ impl Settings {
         }
     }
 
-    /// What is wrong with the values themselves.
+    /// Checks the values themselves.
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.project.is_empty() {
@@ -395,7 +399,7 @@ impl Settings {
         faults
     }
 
-    /// What the store goes by.
+    /// The rules for the store.
     #[must_use]
     pub fn store_rules(&self) -> StoreRules {
         StoreRules {
@@ -409,7 +413,7 @@ impl Settings {
     }
 }
 
-/// Whether a password stands in the address of a database.
+/// Whether the address of a database contains a password.
 fn has_password(address: &str) -> bool {
     let user = address.split_once("://").map_or("", |(_, rest)| rest);
     let user = user.split_once('@').map_or("", |(user, _)| user);
@@ -420,13 +424,13 @@ fn parse(text: &str) -> Result<ConfigFile, String> {
     toml::from_str(text).map_err(|error| error.to_string())
 }
 
-/// An environment variable that is set to nothing says nothing.
+/// An environment variable that is set to an empty text counts as unset.
 fn config_path(args: &ServeArgs) -> Option<&Path> {
     let path = args.config.as_deref();
     path.filter(|path| !path.as_os_str().is_empty())
 }
 
-/// As [`config_path`], for a list.
+/// The same for a list.
 fn given_ones(list: &[String]) -> impl Iterator<Item = &String> {
     list.iter().filter(|text| !text.is_empty())
 }
@@ -437,7 +441,7 @@ fn pair(text: &str, example: &str) -> Result<(String, String), String> {
         .ok_or_else(|| format!("{text:?} is not of the form {example}."))
 }
 
-/// `*`, or a scheme and a host, with a port perhaps, and nothing behind them.
+/// Whether a text is `*`, or a scheme and a host with an optional port.
 fn is_origin(text: &str) -> bool {
     let host = text
         .strip_prefix("https://")
@@ -449,7 +453,7 @@ fn is_origin(text: &str) -> bool {
         })
 }
 
-/// A name or an address, with a port perhaps, and nothing else.
+/// Whether a text is a host name or an address with an optional port.
 fn is_host(text: &str) -> bool {
     !text.contains('@') && text.parse::<axum::http::uri::Authority>().is_ok()
 }
@@ -462,7 +466,7 @@ fn named_stages(given: Vec<(String, String)>) -> Result<Stages, String> {
     Stages::new(stages?)
 }
 
-/// The folders that can be served, and what is wrong with the others.
+/// The folders that can be served, and the problems of the others.
 fn mounts(given: Vec<(String, String)>) -> (Vec<Mount>, Vec<String>) {
     let mut mounts: Vec<Mount> = Vec::new();
     let mut faults = Vec::new();
@@ -499,7 +503,7 @@ fn mount(others: &[Mount], path: &str, folder: PathBuf) -> Result<Mount, String>
     Ok(Mount { path, folder })
 }
 
-/// A path that begins with `/` and does not end with it; `/` alone is none.
+/// Checks a base path: it begins with `/` and does not end with it; `/` alone means none.
 fn base_path(path: &str) -> Result<String, String> {
     let path = path.trim_end_matches('/');
     if path.is_empty() {
@@ -518,7 +522,7 @@ fn is_plain(path: &str) -> bool {
         .all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c))
 }
 
-/// The address of a page on this tracker; none if it is empty.
+/// Checks the address of a page on this tracker; an empty text means none.
 fn page(path: String) -> Result<Option<String>, String> {
     if path.is_empty() {
         return Ok(None);
@@ -654,7 +658,7 @@ mod tests {
         assert!(merge(&[], "invalid_afther = 5").is_err());
     }
 
-    /// What a key means that is set to nothing: as the example file says it, or a refusal.
+    /// The example file describes what an empty value means for each key.
     #[test]
     fn a_key_that_is_empty_means_none_or_is_refused() {
         let empty = |key: &str| merge(&[], &format!("{key} = \"\""));

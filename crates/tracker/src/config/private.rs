@@ -1,26 +1,26 @@
-//! Files that no visitor may read, and folders that must therefore not be served.
+//! Private files, which must not be served, and the folders that contain them.
 
 use std::path::{Path, PathBuf};
 
 use super::Mount;
 use crate::database_url::DatabaseUrl;
 
-/// A file that no visitor may read. What SQLite keeps beside a database lies in the same folder, so
-/// it needs no entry of its own.
+/// A private file. SQLite keeps its auxiliary files in the folder of the database, so they need no
+/// entries of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Private {
     what: &'static str,
-    /// As the operator wrote it.
+    /// The path as the operator wrote it.
     named: PathBuf,
-    /// Without links.
+    /// The path with symbolic links resolved.
     real: PathBuf,
     /// Whether other users of the machine must not read it either.
     secret: bool,
 }
 
 impl Private {
-    /// A file as it is named, and as where it leads if it is a link: both are places where more may
-    /// be kept. Nothing for a folder that is not there.
+    /// Returns entries for the file as named and, if it is a link, for its target, because further
+    /// files may be kept in both places. Returns none for a folder that does not exist.
     fn at(what: &'static str, named: &Path, secret: bool) -> Vec<Self> {
         let folder = match named.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -43,14 +43,14 @@ impl Private {
         places.into_iter().map(private).collect()
     }
 
-    /// Whether it lies in a folder, at any depth; the folder is given without links.
+    /// Whether the file is in this folder, at any depth. The links in `folder` must be resolved.
     pub(crate) fn is_in(&self, folder: &Path) -> bool {
         self.real.starts_with(folder)
     }
 }
 
-/// What is private: the database, the configuration and the admin token. The configuration is also
-/// a secret if a token or a password stands in it.
+/// The private files: the database, the configuration and the admin token. The configuration is
+/// also a secret if it contains a token or a password.
 pub(super) fn files(
     database: &DatabaseUrl,
     config: Option<(&Path, bool)>,
@@ -71,7 +71,7 @@ pub(super) fn files(
     .collect()
 }
 
-/// Folders that hold a private file, each as a sentence.
+/// Served folders that contain a private file, each as a sentence.
 pub(super) fn faults(mounts: &[Mount], private: &[Private]) -> Vec<String> {
     let fault = |mount: &Mount| {
         let folder = mount.folder.canonicalize().ok()?;
@@ -105,10 +105,10 @@ pub(super) fn exposed(private: &[Private]) -> Vec<String> {
     sentences
 }
 
-/// Files of which no more than so many are looked at for links that lead out.
+/// The maximum number of files that are checked for links to the outside.
 const MOST_ENTRIES: usize = 10_000;
 
-/// Links in served folders that lead out of them, each as a sentence: a visitor finds nothing there.
+/// Links in served folders that lead outside, which are not served, each as a sentence.
 pub(super) fn links_out(mounts: &[Mount]) -> Vec<String> {
     mounts.iter().flat_map(links_out_of).collect()
 }
@@ -149,7 +149,8 @@ fn is_open_to_all(file: &Path) -> bool {
     std::fs::metadata(file).is_ok_and(|meta| meta.permissions().mode() & 0o004 != 0)
 }
 
-/// Elsewhere the folder's access list says it, which the standard library does not read.
+/// On other systems, access is defined by access control lists, which the standard library cannot
+/// read.
 #[cfg(not(unix))]
 fn is_open_to_all(_: &Path) -> bool {
     false

@@ -1,5 +1,5 @@
-//! What is wrong around the tracker: things that no setting shows, and that would otherwise come
-//! out when the first volunteer does.
+//! Checks of the environment: problems that the settings do not show, and that would otherwise
+//! appear only with the first volunteer.
 
 use std::{
     fs::{self, OpenOptions},
@@ -9,16 +9,16 @@ use std::{
 use super::Settings;
 use crate::database_url::DatabaseUrl;
 
-/// Everything that is wrong, each as a sentence.
+/// All problems, each as a sentence.
 pub(super) fn faults(settings: &Settings) -> Vec<String> {
     match &settings.database {
         DatabaseUrl::Sqlite(path) => file(path).err().into_iter().collect(),
-        // Whether it can be reached is seen by reaching for it, when the tracker starts.
+        // Whether the server is reachable is only known once the tracker connects at startup.
         DatabaseUrl::Postgres(_) => Vec::new(),
     }
 }
 
-/// SQLite keeps two more files beside the database: the folder must be writable too.
+/// SQLite creates two more files beside the database, so the folder must be writable too.
 fn file(path: &Path) -> Result<(), String> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

@@ -1,4 +1,4 @@
-//! The API as a whole, with the document that describes it.
+//! The API routes, together with the OpenAPI document that describes them.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ use crate::{
     state::App,
 };
 
-/// The API, which describes itself.
+/// All API routes, including that of the document itself.
 #[must_use]
 pub(super) fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())

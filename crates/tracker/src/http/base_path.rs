@@ -1,5 +1,5 @@
-//! A tracker behind a path of somebody's site: what a proxy leaves in front of addresses is taken
-//! off before a route is looked for. Pages link relatively, so nothing has to put it on again.
+//! Support for a tracker behind a path of a site: the prefix that a proxy leaves in the address is
+//! removed before routing. Pages use relative links, so it never has to be added again.
 
 use axum::{
     Router,
@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
 };
 
-/// The router under this path, and also without it: health checks come past the proxy, and some
-/// proxies strip it.
+/// Serves `router` under the path `base`, and also without it: health checks bypass the proxy, and
+/// some proxies strip the prefix.
 pub fn under(base: &str, router: Router) -> Router {
     if base.is_empty() {
         return router;
@@ -31,7 +31,7 @@ async fn take_off(State(base): State<String>, mut request: Request, next: Next) 
     next.run(request).await
 }
 
-/// The address without the path in front.
+/// Removes the prefix from an address.
 fn without(base: &str, uri: &Uri) -> Option<Uri> {
     let rest = uri.path_and_query()?.as_str().strip_prefix(base)?;
     if !rest.starts_with('/') {
@@ -42,14 +42,14 @@ fn without(base: &str, uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Sends the bare address of a folder to the one with a `/`, which relative addresses in its page
-/// need. The target is relative itself: what the world sees in front of it is not known here.
+/// Redirects a folder's address without a trailing `/` to the one with it, which relative links in
+/// its page need. The target is itself relative, because the public prefix is not known here.
 #[must_use]
 pub fn to_folder(asked: &Uri) -> Response {
     let name = asked.path().rsplit('/').next().unwrap_or_default();
     let query = asked.query().map(|query| format!("?{query}"));
     let query = query.unwrap_or_default();
-    // "./" keeps a name with a colon from being taken for a scheme.
+    // "./" keeps a name with a colon from being parsed as a scheme.
     Redirect::temporary(&format!("./{name}/{query}")).into_response()
 }
 

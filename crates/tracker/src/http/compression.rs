@@ -1,8 +1,8 @@
-//! Answers are compressed for those who accept it: gzip or brotli, whatever they are.
+//! Response compression: gzip or brotli, for clients that accept it.
 //!
-//! What is the same for many (files, pages, styles) has a tag that changes with its content, and is
-//! compressed once for each tag and encoding, not for each reader. Everything else is compressed on
-//! its way.
+//! Bodies that are the same for many clients (files, pages, styles) carry an entity tag that
+//! changes with their content. They are compressed once for each tag and encoding, not for each
+//! client. All other bodies are compressed while they are sent.
 
 use std::{
     collections::HashMap,
@@ -25,21 +25,22 @@ use tower_http::{
     },
 };
 
-/// Smaller bodies fit into one packet with their head anyway.
+/// Smaller bodies fit into one packet together with the head anyway.
 const SMALLEST: u64 = 1_024;
 
-/// The quality of both encoders. Above it brotli takes several times as long for a few percent.
+/// The quality of both encoders. Higher levels of brotli take several times as long for a few
+/// percent.
 const QUALITY: i32 = 5;
 
-/// How much the kept bodies may take together.
+/// The maximum total size of cached bodies, in bytes.
 const ROOM: usize = 64 << 20;
 
-/// The largest file whose compressed form is kept, before it is compressed.
+/// The maximum uncompressed size of a body whose compressed form is cached.
 const LARGEST: u64 = 32 << 20;
 
 type ByHead = fn(StatusCode, http::Version, &HeaderMap, &http::Extensions) -> bool;
 
-/// The layer that compresses.
+/// The compression layer.
 #[must_use]
 pub fn layer() -> CompressionLayer<And<SizeAbove, ByHead>> {
     let wanted = SizeAbove::new(SMALLEST).and(is_compressible as ByHead);
@@ -48,8 +49,8 @@ pub fn layer() -> CompressionLayer<And<SizeAbove, ByHead>> {
         .compress_when(wanted)
 }
 
-/// Pictures, fonts and archives are compressed already; drawings and bitmaps are not. A stream of
-/// events must not be held back.
+/// Images, fonts and archives are compressed already, except SVG and bitmaps. An event stream must
+/// not be buffered.
 fn is_compressible(
     _: StatusCode,
     _: http::Version,
@@ -96,8 +97,8 @@ impl Kept {
         if body.len() > ROOM / 4 {
             return;
         }
-        // Pages change all the time and leave old versions behind. What is still asked for is
-        // compressed once more.
+        // Pages change all the time and leave old versions behind, so the cache is emptied when it
+        // is full. What is still requested is compressed once more.
         if bodies.bytes + body.len() > ROOM {
             *bodies = Bodies::default();
         }
@@ -112,7 +113,7 @@ impl Kept {
     }
 }
 
-/// Outside of [`layer`]: keeps what that has compressed.
+/// Middleware outside of [`layer`]: caches the bodies that it compresses.
 pub async fn once(State(kept): State<Arc<Kept>>, request: Request, next: Next) -> Response {
     let is_get = request.method() == Method::GET;
     let address = request.uri().path().to_owned();
@@ -124,7 +125,8 @@ pub async fn once(State(kept): State<Arc<Kept>>, request: Request, next: Next) -
     ) else {
         return answer;
     };
-    // The bytes under a strong tag are always the same, and these are others than uncompressed.
+    // A strong tag promises identical bytes, and compressed bytes differ from the uncompressed
+    // ones.
     if !tag.as_bytes().starts_with(b"W/")
         && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat())
     {
@@ -159,11 +161,12 @@ pub async fn once(State(kept): State<Arc<Kept>>, request: Request, next: Next) -
     Response::from_parts(parts, Body::from(bytes))
 }
 
-/// Marks an answer that is too large to be held in memory.
+/// Marks a response that is too large to be held in memory.
 #[derive(Debug, Clone, Copy)]
 struct Large;
 
-/// Inside of [`layer`], where the length is still known: marks what is too large to be kept.
+/// Middleware inside of [`layer`], where the length is still known: marks responses that are too
+/// large to be cached.
 pub async fn mark_large(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let length = answer.headers().get(header::CONTENT_LENGTH);
@@ -187,7 +190,7 @@ mod tests {
     async fn a_file_is_compressed_once_for_each_version_and_encoding_and_not_for_each_reader() {
         let read = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&read);
-        // Reading the body is what compressing does; a body that nobody compresses stays unread.
+        // Compressing reads the body; a body taken from the cache is never read.
         let file = move |request: Request| {
             let counter = Arc::clone(&counter);
             let tag = request.uri().query().map(str::to_owned);
@@ -230,7 +233,7 @@ mod tests {
                 assert_eq!(read.load(Ordering::SeqCst), times, "{address} {encoding}");
             }
         }
-        // What has no tag may be another at each request.
+        // A response without a tag may differ at each request.
         for _ in 0..3 {
             ask("/x.js", "br").await;
         }

@@ -1,4 +1,4 @@
-//! The HTTP side: the router with all that requests pass through, the handlers of the API, the pages.
+//! The HTTP server: the router and its middleware, the API handlers and the pages.
 
 mod api;
 pub mod base_path;

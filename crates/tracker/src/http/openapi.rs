@@ -1,5 +1,5 @@
-//! The document that describes the API: made of the handlers' own declarations, so that a route
-//! cannot be forgotten. What stands here is what they have in common: how errors look.
+//! The OpenAPI document. It is built from the handlers' own declarations, so that no route can be
+//! forgotten. This module adds what they have in common: the error responses.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-/// The part of the document that no handler declares.
+/// The parts of the document that no handler declares.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -45,7 +45,8 @@ impl Modify for Secured {
     }
 }
 
-/// How these codes are answered: one response a status, which names the codes that it may carry.
+/// Describes how these codes are reported: one response per status, which lists the codes that it
+/// may carry.
 fn responses(codes: &[ErrorCode]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
     for code in codes {
@@ -88,7 +89,7 @@ macro_rules! refusals {
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
-                // Anybody may be asked to wait.
+                // Any call may be rate limited.
                 responses(&[$(ErrorCode::$code,)* ErrorCode::TooManyRequests])
             }
         })*
@@ -96,17 +97,17 @@ macro_rules! refusals {
 }
 
 refusals! {
-    /// Of a call that asks for nothing that could be missing.
+    /// Of a call without parameters, which nothing can make invalid.
     NoRefusals: ;
-    /// The database is away.
+    /// Of a call that only needs the database.
     Away: Unavailable;
     /// Of `new`.
     NewRefusals: StageInvalid StageDisabled NotAFetch Banned InvalidRequest Unavailable;
     /// Of `jobCount`.
     CountRefusals: StageInvalid InvalidRequest Unavailable;
-    /// Of a call with a body that changes nothing of a job.
+    /// Of a call with a body that does not change a job.
     BodyRefusals: TooSlow TooLarge InvalidRequest Unavailable;
-    /// Of a call by a worker that the tracker must know.
+    /// Of a call by a registered worker.
     WorkerRefusals: WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `newJob`.
     ClaimRefusals: NoJobs WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
@@ -120,9 +121,9 @@ refusals! {
     ResultRefusals: StageInvalid StageDisabled NotAllowed InvalidRequest Unavailable;
     /// Of lists for the operator.
     ListRefusals: NotAllowed InvalidRequest Unavailable;
-    /// Of calls of the operator with a body.
+    /// Of the operator's calls with a large body.
     AdminRefusals: NotAllowed TooSlow InvalidRequest Unavailable;
-    /// Of calls of the operator with a small body.
+    /// Of the operator's calls with a small body.
     OperatorRefusals: NotAllowed TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `prune`.
     PruneRefusals: StageInvalid StageDisabled NotAllowed TooSlow TooLarge InvalidRequest Unavailable;

@@ -1,5 +1,5 @@
-//! Reads queries and JSON bodies, and says exactly what is wrong with them: one fault for each
-//! parameter, in the shape of the protocol's 422 answer.
+//! Parses queries and JSON bodies, and reports exactly what is wrong with them: one fault per
+//! parameter, in the format of the protocol's 422 response.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::{
     rules::names,
 };
 
-/// The parameters behind the `?`.
+/// The parameters of a query string.
 pub struct Query(Vec<(String, String)>);
 
 impl<S: Sync> FromRequestParts<S> for Query {
@@ -40,7 +40,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
-    /// The parameter, if it was given; given twice, the last one counts.
+    /// Returns the parameter if it is present. If it is repeated, the last one counts.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0
@@ -50,10 +50,10 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The parameters, all of which must be given.
+    /// Returns the parameters, all of which are required.
     ///
     /// # Errors
-    /// One fault for each that is missing.
+    /// Returns one fault for each that is missing.
     pub fn all<const N: usize>(&self, names: [&str; N]) -> Result<[&str; N], ApiError> {
         let missing: Vec<_> = names
             .iter()
@@ -67,10 +67,10 @@ impl Query {
         }
     }
 
-    /// A whole number from `low` to `high`, or `otherwise` if it is not given.
+    /// Returns an integer from `low` to `high`, or `otherwise` if it is absent.
     ///
     /// # Errors
-    /// It is something else.
+    /// Returns a fault if the value is anything else.
     pub fn number(&self, name: &str, otherwise: u64, low: u64, high: u64) -> Result<u64, ApiError> {
         let Some(text) = self.get(name) else {
             return Ok(otherwise);
@@ -88,10 +88,10 @@ impl Query {
 }
 
 impl Query {
-    /// `true` or `false`, or `otherwise` if it is not given.
+    /// Returns `true` or `false`, or `otherwise` if the parameter is absent.
     ///
     /// # Errors
-    /// It is something else.
+    /// Returns a fault if the value is anything else.
     pub fn truth(&self, name: &str, otherwise: bool) -> Result<bool, ApiError> {
         let Some(text) = self.get(name) else {
             return Ok(otherwise);
@@ -104,10 +104,10 @@ impl Query {
         })
     }
 
-    /// Whole numbers separated by commas, at most so many; `None` if it is not given.
+    /// Returns a comma-separated list of at most `most` integers, or `None` if it is absent.
     ///
     /// # Errors
-    /// They are something else, or more.
+    /// Returns a fault if the value is anything else or the list is longer.
     pub fn numbers(&self, name: &str, most: usize) -> Result<Option<Vec<u64>>, ApiError> {
         let Some(text) = self.get(name) else {
             return Ok(None);
@@ -128,10 +128,10 @@ impl Query {
     }
 }
 
-/// What a text means, if it is given. `of` names it: `["body", "reason"]`.
+/// Parses an optional text. `of` is its location, for example `["body", "reason"]`.
 ///
 /// # Errors
-/// It means nothing: `parse` has a sentence.
+/// Returns a fault with the sentence of `parse` if the text is invalid.
 pub fn parsed<T>(
     of: [&str; 2],
     text: Option<&str>,
@@ -145,16 +145,16 @@ pub fn parsed<T>(
     })
 }
 
-/// A body that says that it is JSON, not parsed yet: what it is parsed into is the call's to say.
+/// A body whose content type is JSON, not parsed yet: the handler decides into what type.
 ///
-/// It holds its share of the memory for bodies until it is dropped, and its turn to be worked on.
+/// It holds its share of the memory budget until it is dropped, and its turn to be parsed.
 pub struct Body {
     bodies: Arc<Bodies>,
     bytes: Bytes,
     held: Held,
 }
 
-/// What a body holds.
+/// The resources that a body holds.
 type Held = (Share, Option<Turn>);
 
 impl<S> FromRequest<S> for Body
@@ -190,10 +190,10 @@ where
 }
 
 impl Body {
-    /// Parses the body into `T`. Fields that `T` does not have are passed over and not built.
+    /// Parses the body into `T`. Fields that `T` does not have are skipped and not allocated.
     ///
     /// # Errors
-    /// The body is no JSON object, or a field is missing or of another type.
+    /// Returns a fault if the body is not a JSON object, or a field is missing or of another type.
     pub async fn read<T: DeserializeOwned + Send + 'static>(self) -> Result<Read<T>, ApiError> {
         let parse = |bytes: &[u8]| {
             check_object(bytes)?;
@@ -210,10 +210,10 @@ impl Body {
         Ok(Read { value, _held: held })
     }
 
-    /// Takes the fields of these names; all others are passed over and not built.
+    /// Reads the fields with these names; all others are skipped and not allocated.
     ///
     /// # Errors
-    /// The body is no JSON object.
+    /// Returns a fault if the body is not a JSON object.
     pub async fn fields(self, names: &'static [&'static str]) -> Result<Fields, ApiError> {
         let parse = |bytes: &[u8]| {
             check_object(bytes)?;
@@ -241,7 +241,7 @@ impl Body {
     }
 }
 
-/// Structs are also read from lists by serde, and the protocol takes only objects.
+/// Serde deserializes structs from arrays as well, but the protocol accepts only objects.
 fn check_object(bytes: &[u8]) -> Result<(), ApiError> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'{') {
@@ -265,9 +265,9 @@ fn not_json(error: &serde_json::Error) -> ApiError {
     ApiError::Faults(vec![fault("json_invalid", &["body"], &message, None)])
 }
 
-/// A parsed body, which goes on holding what the body held.
+/// A parsed body, which keeps the resources that the body held.
 pub struct Read<T> {
-    /// What it says.
+    /// The parsed value.
     pub value: T,
     _held: Held,
 }
@@ -278,12 +278,12 @@ pub struct Fields {
     _held: Held,
 }
 
-/// What a field was found to be.
+/// The value of a field.
 enum Field {
     Text(String),
     Number(u64),
     Null,
-    /// Something else, as it is quoted back.
+    /// A value of another type, as it is quoted back.
     Other(String),
 }
 
@@ -299,10 +299,10 @@ impl Field {
 }
 
 impl Fields {
-    /// Takes texts that must be there, and that the database can keep.
+    /// Takes required texts that the database can store.
     ///
     /// # Errors
-    /// One fault for each that is missing, of another type, or with U+0000 in it.
+    /// Returns one fault for each that is missing, is not a string, or contains U+0000.
     pub fn texts<const N: usize>(&mut self, names: [&str; N]) -> Result<[String; N], ApiError> {
         let faults: Vec<_> = names
             .iter()
@@ -339,18 +339,18 @@ impl Fields {
         }
     }
 
-    /// The job that the call names, if it names one.
+    /// The number of the job that the call names, if any.
     ///
     /// # Errors
-    /// It is not a whole number from 0 on.
+    /// Returns a fault if it is not a non-negative integer.
     pub fn job_number(&self) -> Result<Option<u64>, ApiError> {
         self.whole_number("number")
     }
 
-    /// A whole number from 0 on, if it is given.
+    /// A non-negative integer, if the field is present.
     ///
     /// # Errors
-    /// It is something else.
+    /// Returns a fault if it is anything else.
     pub fn whole_number(&self, name: &str) -> Result<Option<u64>, ApiError> {
         match self.get(name) {
             None | Some(Field::Null) => Ok(None),
@@ -369,7 +369,7 @@ impl Fields {
     }
 }
 
-/// Reads an object's fields of these names. Given twice, the last one counts.
+/// Deserializes an object's fields of these names. If one is repeated, the last one counts.
 struct Wanted(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Wanted {

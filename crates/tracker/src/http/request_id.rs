@@ -1,5 +1,5 @@
-//! The name of a request: what the caller or a proxy calls it, or a new one. It stands in each line
-//! of the log that belongs to the request, and in the answer.
+//! Request ids: the one that the caller or a proxy sends, or a new one. The id appears in every log
+//! line that belongs to the request, and in the response.
 
 use axum::{
     extract::Request,
@@ -10,25 +10,25 @@ use axum::{
 
 use crate::rules::names;
 
-/// The header, as most proxies have it.
+/// The header that most proxies use.
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A longer one is not believed.
+/// Longer ids are replaced.
 const LONGEST: usize = 128;
 
-/// The name of the request, for those that log.
+/// The id of a request, stored as a request extension for logging.
 #[derive(Debug, Clone)]
 pub struct RequestId(String);
 
 impl RequestId {
-    /// The name.
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Names the request and its answer.
+/// Middleware that assigns an id to the request and its response.
 pub async fn name(mut request: Request, next: Next) -> Response {
     let id = request
         .headers()
@@ -45,7 +45,7 @@ pub async fn name(mut request: Request, next: Next) -> Response {
     answer
 }
 
-/// Whether it can stand in a log without pretending to be something else.
+/// Whether the id can be logged safely, without forging other log content.
 fn is_plain(given: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/+=@".contains(c);
     (1..=LONGEST).contains(&given.len()) && given.chars().all(plain)

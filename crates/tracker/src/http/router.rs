@@ -1,4 +1,4 @@
-//! The router: every route, and what all requests and answers pass through.
+//! The router: all routes, and the middleware that requests and responses pass through.
 
 use std::{
     sync::Arc,
@@ -42,23 +42,25 @@ use crate::{
     store::StoreError,
 };
 
-/// How long a browser may remember the answer to a preflight: the longest that Chromium grants.
+/// How long a browser may cache the response to a preflight: the longest that Chromium allows.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(7_200);
 
-/// Answers that bring no policy of their own are no pages.
+/// The content security policy of responses that set none themselves, which are not pages.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// So many pages are read from the database at once: the calls of volunteers need it too.
+/// How many pages may read from the database at once, so that volunteers' calls get their share of
+/// it.
 const PAGES_AT_ONCE: usize = 2;
 
-/// How long somebody waits who looks at a page.
+/// How long a request for a page waits for its turn.
 const PAGE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What no page of a tracker or of its volunteers uses, nor a frame in it.
+/// Browser features that neither the tracker's pages nor the volunteers' use, denied to frames as
+/// well.
 const NO_DEVICES: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), \
      gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
 
-/// What every answer says, where it does not say something else itself.
+/// Security headers of every response that does not set them itself.
 const FOR_BROWSERS: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
@@ -69,10 +71,10 @@ const FOR_BROWSERS: [(HeaderName, &str); 4] = [
     ),
 ];
 
-/// All routes.
+/// Builds the router with all routes.
 ///
 /// # Errors
-/// An origin cannot stand in a header, as a sentence.
+/// Returns a sentence if a CORS origin is not a valid header value.
 pub fn router(app: App) -> Result<Router, String> {
     let cors = cors(&app.settings.cors_origin)?;
     let base = app.settings.base_path.clone();
@@ -146,8 +148,7 @@ pub fn router(app: App) -> Result<Router, String> {
     Ok(base_path::under(&base, router))
 }
 
-/// Writes that a request was not served: some such lines a minute, for anybody can ask for more than there
-/// is.
+/// Logs that a request failed, at a limited rate, because anybody can overload the tracker.
 fn failed(class: &ServerErrorsFailureClass, latency: Duration) {
     static FAILED: LimitedLog = LimitedLog::new();
     FAILED.write(|| {
@@ -156,7 +157,7 @@ fn failed(class: &ServerErrorsFailureClass, latency: Duration) {
     });
 }
 
-/// What the lines of the log that belong to a request begin with, at every level of logging.
+/// The span that precedes the log lines of a request, at every log level.
 fn span(request: &Request) -> tracing::Span {
     let id = request.extensions().get::<RequestId>();
     let client = request.extensions().get::<ClientAddress>();
@@ -181,7 +182,7 @@ async fn measure(State(app): State<App>, request: Request, next: Next) -> Respon
     answer
 }
 
-/// Makes pages wait for each other, so that no number of them holds up the API.
+/// Limits how many pages are rendered at once, so that they cannot hold up the API.
 async fn in_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     match timeout(PAGE_PATIENCE, turns.acquire()).await {
         Ok(Ok(_turn)) => next.run(request).await,
@@ -189,8 +190,8 @@ async fn in_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Ne
     }
 }
 
-/// Answers of the API are never kept by caches, and `HEAD` is no method of the API: a `HEAD` of
-/// `/api/new` would register a worker that nobody knows.
+/// Sets the security and cache headers. API responses are never cached. The API does not accept
+/// `HEAD`: a `HEAD` of `/api/new` would register a worker whose token is never received.
 async fn housekeeping(request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with("/api/");
     if api && request.method() == Method::HEAD {
@@ -211,8 +212,9 @@ async fn housekeeping(request: Request, next: Next) -> Response {
     }
     if api {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // Who may read an answer is for CORS to say. A page that may not still learns from a request
-        // without CORS that there is somebody, and tells its visitor what is wrong.
+        // CORS decides who may read a response. With this header, a page of an origin that may not
+        // can still detect by a `no-cors` request that the tracker is reachable, and explain the
+        // problem to its visitor.
         headers.insert(
             page::RESOURCE_POLICY,
             HeaderValue::from_static("cross-origin"),
@@ -221,7 +223,7 @@ async fn housekeeping(request: Request, next: Next) -> Response {
     answer
 }
 
-/// An `OPTIONS` request that no browser sent for a page of another origin is a wrong method.
+/// Refuses an `OPTIONS` request that is not a CORS preflight as a wrong method.
 async fn only_real_preflights(request: Request, next: Next) -> Response {
     if request.method() == Method::OPTIONS && !request.headers().contains_key(header::ORIGIN) {
         return ApiError::Refused(ErrorCode::MethodNotAllowed).into_response();
@@ -229,8 +231,9 @@ async fn only_real_preflights(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Where the operator has said under which names the tracker is known, it answers to no other: a page of
-/// somebody else whose name leads here could read what it must not. Monitoring asks by address.
+/// Refuses requests for other host names if the operator has configured the tracker's names. This
+/// prevents DNS rebinding: a foreign page whose name resolves to the tracker could otherwise read
+/// its responses. Monitoring endpoints are exempt because they are called by address.
 async fn only_our_hosts(
     State(settings): State<Arc<Settings>>,
     request: Request,
@@ -248,7 +251,8 @@ async fn only_our_hosts(
     ApiError::Said(ErrorCode::WrongHost, sentence.to_owned()).into_response()
 }
 
-/// No database column takes U+0000, and nothing that can be asked for has it in its address.
+/// Refuses addresses with U+0000: no database column can store it, so nothing has it in its
+/// address.
 async fn no_nul(request: Request, next: Next) -> Response {
     if request.uri().path().contains("%00") {
         let message = "The address must not contain U+0000.";

@@ -1,4 +1,4 @@
-//! The calls of the first protocol: they know tokens and numbers of jobs, not leases.
+//! The calls of the first protocol, which knows worker tokens and job numbers but no leases.
 
 use distcompute_protocol::{ErrorCode, RejectedWhy};
 
@@ -45,7 +45,8 @@ impl UnitOfWork {
         for lease in &held {
             self.put_back(*lease, End::Released, Position::Last);
         }
-        // This protocol has no call for a failure: who fails asks for another job.
+        // This protocol has no call for a failure, so asking for another job while holding one
+        // counts as one.
         self.weigh(worker, 0, held.len().min(1));
         let first = self.has_had_nothing(worker);
         let lease = if self.room(worker) > 0 {
@@ -58,7 +59,8 @@ impl UnitOfWork {
         let granted = lease.and_then(|lease| self.granted(lease, secret));
         let granted = granted.ok_or(ErrorCode::NoJobs)?;
         self.seen(worker);
-        // Who takes jobs like this does not sync, so the lease must not end for want of that.
+        // A worker that claims jobs this way does not sync, so the lease must not end for lack of a
+        // sync.
         self.with_worker(worker, |worker| worker.synced_at = None);
         Ok(granted)
     }
@@ -70,7 +72,7 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// The one lease that a call means. Naming none means the only one.
+    /// The lease that a call refers to. Without a number, it is the only one that the worker holds.
     fn meant(&self, worker: i64, number: Option<i64>) -> Result<Option<i64>, ErrorCode> {
         let held = self.held(worker);
         let Some(number) = number else {
@@ -110,8 +112,8 @@ impl UnitOfWork {
         }
     }
 
-    /// A completion of what the worker does not hold: fine if it is one that was already accepted
-    /// and whose answer was lost, refused otherwise.
+    /// A completion of a job that the worker does not hold. It is accepted if it repeats an
+    /// accepted one whose answer was lost, and refused otherwise.
     fn repeated(&self, worker: i64, number: Option<i64>, data: &str) -> Result<(), ErrorCode> {
         let Some(number) = number else {
             let last = self
@@ -162,7 +164,8 @@ impl UnitOfWork {
             self.weigh(worker, 0, 1);
             return Ok(());
         }
-        // A flag whose answer was lost and that is sent again by number counts once.
+        // If the answer to a flag was lost and the flag is repeated with its number, it counts
+        // once.
         let before = number.is_some_and(|number| {
             self.leases.values().any(|lease| {
                 (lease.worker, lease.number) == (worker, number)

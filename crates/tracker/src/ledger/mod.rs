@@ -1,10 +1,11 @@
-//! What happens to jobs, leases and workers: the one place where that is decided.
+//! The ledger: all decisions about jobs, leases and workers.
 //!
-//! A group of operations is settled in three steps. The database reads what the group wants
-//! ([`Wanted`] to [`Snapshot`]), [`settle`] applies the operations to that one after the other and
-//! says what each is answered and what is to be written ([`Changes`]), and the database writes it.
-//! There is no I/O here, no clock and no randomness: the time and the ids come with the snapshot,
-//! secrets, or what they are made of, with the operations. So any database, and a simulator, can stand behind it.
+//! A group of operations is settled in three steps. The database reads what the group needs
+//! ([`Wanted`] to [`Snapshot`]); [`settle`] applies the operations one after the other, which
+//! yields their replies and the changes to write ([`Changes`]); and the database writes the
+//! changes. The ledger does no I/O and uses no clock or randomness: the time and new ids come with
+//! the snapshot, and secrets, or the values they are derived from, with the operations. So it works
+//! with any database, and with a simulated one.
 
 mod calls;
 mod operation;
@@ -28,28 +29,30 @@ use distcompute_protocol::{ErrorCode, Stage};
 
 use self::unit_of_work::UnitOfWork;
 
-/// What the ledger must know of the project's rules.
+/// The project's rules, as far as the ledger depends on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// The last enabled stage: its output closes the job.
     pub last_stage: Stage,
-    /// Flags by distinct volunteers that send a job back.
+    /// The number of distinct volunteers whose flags send a job back.
     pub invalid_after: u32,
-    /// Distinct volunteers at whom a job must fail to be set aside.
+    /// The number of distinct volunteers with whom a job must fail to be set aside.
     pub max_attempts: u32,
-    /// Distinct volunteers at whom everything must fail for a stage to be paused; 0: none ever is.
+    /// The number of distinct volunteers with whom every job must fail for a stage to be paused; 0:
+    /// never.
     pub pause_after: u32,
-    /// Seconds without a sync after which the leases that syncs hold end.
+    /// Seconds without a sync after which leases that are renewed by syncs end.
     pub lease_s: u32,
-    /// Bytes that late results may take together while others work on their jobs.
+    /// The maximum total size of late results that are kept while others work on their jobs, in
+    /// bytes.
     pub late_bytes: u64,
 }
 
-/// What [`Rules::late_bytes`] is unless a test says otherwise: sixteen results of the largest kind.
+/// The value of [`Rules::late_bytes`] outside tests: sixteen results of the maximum size.
 pub const LATE_BYTES: u64 = 256 << 20;
 
-/// Applies operations in their order. A refused one may have changed something too: a worker that
-/// asks for a job and gets none has given back what it held.
+/// Applies operations in order. Even a refused one may have changed something: a worker that asks
+/// for a job and gets none has given back the one it held.
 #[must_use]
 pub fn settle(
     snapshot: Snapshot,

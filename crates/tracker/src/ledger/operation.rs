@@ -1,4 +1,4 @@
-//! What can be asked of the ledger, what it answers, and what must be read for that.
+//! The ledger's operations, their replies, and what must be read for each.
 
 use std::collections::BTreeSet;
 
@@ -10,29 +10,29 @@ use crate::{clock::Millis, rules::bans};
 /// A registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewWorker {
-    /// The secret that the worker will be known by; in an operation, its fingerprint.
+    /// The worker's token; within an operation, the fingerprint of the token.
     pub token: String,
     /// Its public name.
     pub display_name: String,
-    /// Its owner's name.
+    /// The nickname of the volunteer.
     pub nickname: String,
-    /// Where the call came from; empty where that is not known.
+    /// The address that the call came from; empty if unknown.
     pub address: String,
-    /// Where it works.
+    /// The stage it works at.
     pub stage: Stage,
 }
 
-/// A job that the operator wants worked on again.
+/// A job to requeue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requeued {
-    /// The job: one that is set aside, or held.
+    /// The job, which is set aside or held.
     pub number: i64,
-    /// The lease whose result is not to be trusted, if that is why: the job goes back to that
-    /// lease's stage, wherever it is now, if that is its latest result.
+    /// The lease whose result is to be discarded, if that is the reason. The job goes back to that
+    /// lease's stage from wherever it is, provided that this is its latest result.
     pub lease: Option<i64>,
 }
 
-/// What can be asked. Workers are named by the fingerprints of their tokens.
+/// An operation of the ledger. Workers are identified by the fingerprints of their tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Registers a worker.
@@ -41,76 +41,77 @@ pub enum Operation {
     Claim {
         /// The worker.
         token: String,
-        /// For the lease.
+        /// The secret of the new lease.
         secret: String,
     },
-    /// Takes the output of the worker's job.
+    /// Accepts the output of the worker's job.
     Complete {
         /// The worker.
         token: String,
-        /// Its job, if it says which.
+        /// Its job, if the call names one.
         number: Option<i64>,
         /// The output.
         data: String,
     },
-    /// Calls the input of the worker's job bad.
+    /// Flags the input of the worker's job as bad.
     Flag {
         /// The worker.
         token: String,
-        /// Its job, if it says which.
+        /// Its job, if the call names one.
         number: Option<i64>,
     },
-    /// Notes what a worker says of itself.
+    /// Stores the worker's progress line.
     Progress {
         /// The worker.
         token: String,
         /// One line.
         text: String,
     },
-    /// Forgets a worker and puts back what it holds.
+    /// Removes a worker and puts back its jobs.
     Leave {
         /// The worker.
         token: String,
     },
-    /// Makes the ledger agree with what a worker says.
+    /// Reconciles the ledger with what a worker reports.
     Sync {
         /// The worker, as in other operations.
         worker: String,
-        /// What it says, with its token: the secrets of new leases are made of that.
+        /// The report, including the token, from which the secrets of new leases are derived.
         request: SyncRequest,
     },
-    /// Forgets workers that were not heard from for so long.
+    /// Removes workers that have made no call for this long.
     DropIdle(Millis),
-    /// Forgets workers that sync and did not for so long.
+    /// Removes workers that use sync and have not synced for this long.
     DropMissed(Millis),
-    /// Ends leases that no sync held for the time of a lease.
+    /// Ends leases that no sync has renewed for this long.
     EndLeases(Millis),
-    /// Has times that lie in the future count as now: they were written while the clock was ahead.
+    /// Sets times that lie in the future to now: they were recorded while the clock was ahead.
     CorrectTimes,
-    /// Has jobs worked on again.
+    /// Requeues jobs.
     Requeue(Vec<Requeued>),
-    /// Has paused stages go on.
+    /// Resumes paused stages.
     Resume(BTreeSet<Stage>),
-    /// Ends workers, by their fingerprints.
+    /// Ends the workers with these fingerprints.
     EndWorkers(Vec<String>),
 }
 
-/// What is answered.
+/// The reply to an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// It is done.
+    /// The operation was carried out.
     Done,
     /// This job was handed out.
     Granted(GrantedLease),
     /// The answer of a sync.
     Sync(SyncReply),
-    /// It was done to so many.
+    /// The operation affected this many rows.
     Count(u64),
 }
 
 macro_rules! typed {
     ($($kind:ty: $reply:pat => $value:expr;)*) => {$(
-        /// The reply of an operation that is answered so; any other one comes back.
+        /// Converts the reply of an operation that has this kind; any other reply is returned as
+        /// the error.
         impl TryFrom<Reply> for $kind {
             type Error = Reply;
 
@@ -134,43 +135,43 @@ typed! {
 /// The answer of a sync.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SyncReply {
-    /// Jobs that this worker holds and did not say that it holds.
+    /// Jobs that this worker holds and did not list.
     pub granted: Vec<GrantedLease>,
     /// Leases whose results are recorded.
     pub accepted: Vec<String>,
-    /// Leases whose results are not wanted.
+    /// Leases whose results were rejected.
     pub rejected: Vec<Rejected>,
-    /// Leases that the client need not work on any more.
+    /// Leases on which the client can stop working.
     pub lost: Vec<String>,
     /// Open jobs at the worker's stage.
     pub open: u64,
-    /// Seconds after which to ask again.
+    /// Seconds to wait before the next sync.
     pub wait_s: u32,
-    /// The size of the next job, if it was left out for its size.
+    /// The size of the next job's input, if it was left out for its size.
     pub left_bytes: u64,
-    /// Whether there are fewer jobs than wanted because no more may be held.
+    /// Whether fewer jobs than wanted were granted because the worker may hold no more.
     pub limited: bool,
 }
 
 /// A job that is handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantedLease {
-    /// The lease as it stands on the wire.
+    /// The lease's name on the wire.
     pub lease: String,
     /// The job.
     pub number: i64,
-    /// The stage whose input goes with it.
+    /// The stage at which it is granted.
     pub stage: Stage,
-    /// How often it was handed out at this stage.
+    /// How often the job has been handed out at this stage.
     pub attempt: i64,
-    /// How many bytes that input has, where the ledger knows it.
+    /// The size of the input in bytes, if the ledger knows it.
     pub bytes: Option<u64>,
-    /// That input. The ledger never sees it: whoever writes the changes reads it afterwards.
+    /// The input. The ledger never sees it: the writer reads it afterwards.
     pub data: Option<String>,
 }
 
 impl Reply {
-    /// The jobs that are handed out, whose inputs are to be read.
+    /// The granted jobs, whose inputs are to be read.
     pub fn granted(&mut self) -> &mut [GrantedLease] {
         match self {
             Self::Granted(lease) => std::slice::from_mut(lease),
@@ -180,29 +181,29 @@ impl Reply {
     }
 }
 
-/// The wire name of a lease: its row, so that looking it up needs no index of random texts, and
-/// its secret.
+/// The wire name of a lease: its row id, so that finding it needs no index of random texts, and its
+/// secret.
 #[must_use]
 pub(super) fn lease_name(id: i64, secret: &str) -> String {
     format!("{id}-{secret}")
 }
 
-/// The two parts of a lease's wire name.
+/// Splits a lease's wire name into its two parts.
 pub(super) fn lease_parts(name: &str) -> Option<(i64, &str)> {
     let (id, secret) = name.split_once('-')?;
-    // One spelling only: "+7" and "007" are no leases.
+    // Only the canonical spelling is accepted: "+7" and "007" name no lease.
     let canonical = id.bytes().all(|byte| byte.is_ascii_digit()) && !id.starts_with('0');
     let id = id.parse().ok().filter(|_| canonical)?;
     Some((id, secret))
 }
 
-/// How many jobs a sync asks for, as far as one is given so many.
+/// How many jobs a sync asks for, limited to the maximum that one may be granted.
 pub(super) fn wants(request: &SyncRequest) -> usize {
     usize::try_from(request.want.min(MAX_SYNC_WANT)).unwrap_or(usize::MAX)
 }
 
 impl Operation {
-    /// Adds what this operation must know.
+    /// Adds what this operation needs to have read.
     fn wants(&self, wanted: &mut Wanted) {
         let mut worker = |token: &String, jobs: usize| {
             *wanted.workers.entry(token.clone()).or_default() += jobs;
@@ -287,7 +288,8 @@ impl Operation {
         }
     }
 
-    /// Whether a volunteer asks for it, who can ask again: not the clock, nor the operator.
+    /// Whether the operation comes from a volunteer, who can retry it, and not from a timer or the
+    /// operator.
     #[must_use]
     pub fn is_a_volunteers(&self) -> bool {
         !matches!(
@@ -302,7 +304,7 @@ impl Operation {
         )
     }
 
-    /// How many bytes of results it carries.
+    /// The size of the results it carries, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match self {
@@ -312,7 +314,7 @@ impl Operation {
         }
     }
 
-    /// How much it asks of a transaction, against one call of the first protocol.
+    /// The load of this operation on a transaction, relative to one call of the first protocol.
     #[must_use]
     pub fn weight(&self) -> usize {
         match self {
@@ -325,7 +327,7 @@ impl Operation {
     }
 }
 
-/// What a group of operations must know.
+/// What a group of operations needs to have read.
 #[must_use]
 pub fn group_wants<'o>(operations: impl IntoIterator<Item = &'o Operation>) -> Wanted {
     let mut wanted = Wanted::default();

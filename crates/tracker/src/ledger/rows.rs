@@ -1,5 +1,5 @@
-//! What the ledger knows of the tables: rows as they are read, what a group of operations wants to
-//! have read, and what is to be written in the end. A database does nothing but fill and empty these.
+//! The ledger's view of the tables: the rows it reads, what a group of operations wants read, and
+//! the changes to write. A database only fills and empties these structures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,30 +15,31 @@ use crate::{
     },
 };
 
-/// Workers that one sweep takes: others must get their turn.
+/// The maximum number of workers that one sweep handles, so that other operations get their turn.
 pub const SWEEP: usize = 200;
 
-/// How many more jobs than are asked for are read from the head of a queue, because an operation
-/// before may take one out of its order.
+/// How many more jobs than requested are read from the head of a queue, because an earlier
+/// operation of the group may take one out of order.
 pub const SPARE: usize = 32;
 
-/// Rows of each kind that one sweep forgets for their age.
+/// The maximum number of rows of each kind that one sweep deletes because of their age.
 pub const FORGOTTEN: i64 = 5_000;
 
-/// Volunteers that are remembered to be offered a job last: the latest, those at whom it failed first.
-/// Rules need fewer, and a job must not become slow to hand out because a thousand names gave it back.
+/// How many volunteers per job are remembered as those who should be offered it last: those with
+/// whom it failed first, then the most recent. The rules need fewer, and handing out a job must not
+/// become slow because a thousand names have given it back.
 pub const AVOIDERS: i64 = 32;
 
-/// How far from its head a queue is searched for a job that the volunteer did not give back. Those
-/// jobs go to the tail, so this is only ever reached where little else is left.
+/// How far into a queue to search for a job that the volunteer did not give back. Jobs that were
+/// given back go to the tail, so this is reached only if few other jobs are left.
 pub const LOOK_AHEAD: usize = 256;
 
-/// Volunteers of one stage that are read of each kind: the rules look at fewer.
+/// The maximum number of volunteers of each kind that are read per stage; the rules examine fewer.
 pub const VOLUNTEERS: usize = 256;
 
-/// Failures that are kept in the log of all jobs, and that one group writes at most.
+/// The number of failures kept in the log of all jobs.
 pub const KEPT_NOTES: i64 = 500;
-/// See [`KEPT_NOTES`].
+/// The maximum number of failures that one group writes to the log.
 pub const NOTED: usize = 50;
 
 macro_rules! words {
@@ -48,13 +49,13 @@ macro_rules! words {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// How it stands in the tables.
+            /// The value in the tables.
             #[must_use]
             pub fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
 
-            /// What a word of the tables means.
+            /// Parses a value from the tables.
             #[must_use]
             pub fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)* _ => None }
@@ -64,15 +65,15 @@ macro_rules! words {
 }
 
 words! {
-    /// Where a job is.
+    /// The state of a job.
     State {
-        /// Anybody may take it.
+        /// Open: any worker of the stage may claim it.
         Open = "open",
         /// A worker holds it.
         Held = "held",
-        /// All stages are done.
+        /// All stages are completed.
         Closed = "closed",
-        /// It waits for the operator.
+        /// Set aside for the operator.
         Aside = "aside",
     }
 }
@@ -82,45 +83,45 @@ words! {
     End {
         /// Its result is recorded.
         Completed = "completed",
-        /// Its holder called the input bad.
+        /// The worker flagged the input as bad.
         Flagged = "flagged",
-        /// Its holder could not do the work.
+        /// The worker reported that the work failed.
         Failed = "failed",
-        /// Its holder gave it back, or does not know of it.
+        /// The worker gave it back, or does not know of it.
         Released = "released",
-        /// Its holder said goodbye.
+        /// The worker said goodbye.
         Left = "left",
-        /// Its holder was not heard from for the idle timeout.
+        /// The worker made no call for the idle timeout.
         Idle = "idle",
-        /// No sync held it for the time of a lease.
+        /// No sync renewed it in time.
         Lapsed = "lapsed",
-        /// An earlier lease's result came after all. Trackers up to November 2026 wrote it; by now such
-        /// a result is kept until this lease ends.
+        /// The result of an earlier lease arrived after all. Written by trackers up to November
+        /// 2026; now such a result is kept until this lease ends.
         Overtaken = "overtaken",
         /// The operator took it back.
         Requeued = "requeued",
     }
 }
 
-/// The last failure of a job at one volunteer, or why that volunteer called its input bad.
+/// A volunteer's latest failure of a job, or the reason for which the volunteer flagged its input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// When.
+    /// When it happened.
     pub at: Millis,
-    /// Under whose name.
+    /// The nickname of the volunteer.
     pub nickname: String,
-    /// What happened. Empty where many failed after it, so that a job's row stays small.
+    /// What happened. Emptied after many later failures, so that a job's row stays small.
     pub text: String,
-    /// Who counts as the volunteer. Empty in what trackers up to November 2026 have written.
+    /// The key of the volunteer. Empty in rows written by trackers up to November 2026.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub volunteer: String,
-    /// It called the input bad, which does not count as a failure.
+    /// The volunteer flagged the input, which does not count as a failure.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flagged: bool,
 }
 
 impl Failure {
-    /// Who counts as the volunteer.
+    /// The key of the volunteer.
     #[must_use]
     pub fn by(&self) -> String {
         if self.volunteer.is_empty() {
@@ -131,27 +132,27 @@ impl Failure {
     }
 }
 
-/// A failure as the log of all jobs has it.
+/// An entry in the log of failures of all jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureNote {
-    /// When.
+    /// When it happened.
     pub at: Millis,
-    /// The job; 0 where it was the setup of a client's workers that failed.
+    /// The job; 0 if the setup of a client's workers failed.
     pub number: i64,
-    /// Where it failed.
+    /// The stage at which it failed.
     pub stage: Stage,
-    /// Under whose name.
+    /// The nickname of the volunteer.
     pub nickname: String,
-    /// The public name of the worker; empty if that is gone.
+    /// The public name of the worker; empty if it no longer exists.
     pub worker: String,
     /// How the lease ended; `None` for a setup.
     pub end: Option<End>,
-    /// What happened.
+    /// The error.
     pub error: String,
 }
 
 impl FailureNote {
-    /// What kind of failure stands in the tables.
+    /// The kind of failure, as a value for the tables.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.end.map_or("setup", End::word)
@@ -161,63 +162,63 @@ impl FailureNote {
 /// A volunteer at a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volunteer {
-    /// Where.
+    /// The stage.
     pub stage: Stage,
-    /// Who.
+    /// The key of the volunteer.
     pub name: String,
-    /// When it last held a job there; 0: never.
+    /// When it last held a job of the stage; 0: never.
     pub worked_at: Millis,
     /// When it last asked for one; 0: never, or it has said goodbye.
     pub asked_at: Millis,
-    /// When it last failed, and what failed since the stage last made a result.
+    /// When it last failed, and what has failed since the stage last produced a result.
     pub failing: Option<(Millis, Failing)>,
 }
 
 /// A worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
-    /// Its row.
+    /// Its row id.
     pub id: i64,
-    /// The fingerprint of its secret.
+    /// The fingerprint of its token.
     pub token: String,
     /// Its public name.
     pub display_name: String,
-    /// Its owner's name.
+    /// The nickname of the volunteer.
     pub nickname: String,
-    /// Where it registered from; empty where that is not known.
+    /// The address it registered from; empty if unknown.
     pub address: String,
-    /// Where it works.
+    /// The stage it works at.
     pub stage: Stage,
-    /// What it says of itself.
+    /// Its progress line.
     pub progress: String,
-    /// Results of its that count.
+    /// How many of its results are valid.
     pub completed: i64,
     /// When it registered.
     pub first_seen: Millis,
-    /// When it was last heard from.
+    /// When it last made a call.
     pub last_seen: Millis,
-    /// Its last sync; -1: there was none.
+    /// The sequence number of its last sync; -1 if there was none.
     pub seq: i64,
-    /// When its last sync was. `None`: none of its leases ends for want of a sync.
+    /// The time of its last sync. `None`: its leases do not end for lack of a sync.
     pub synced_at: Option<Millis>,
     /// The newest lease that it was granted.
     pub last_lease: Option<i64>,
-    /// How badly its jobs go, by `rules::trouble`, and until when it is given none because of that.
+    /// How badly its jobs fail, see `rules::trouble`.
     pub trouble: i64,
-    /// See `trouble`.
+    /// Until when it is given no jobs because of that.
     pub rest_until: Millis,
-    /// When its volunteer's row was last brought up to date; 0: never.
+    /// When its volunteer's row was last updated; 0: never.
     pub noted_at: Millis,
     /// How many jobs it may hold.
     pub allowance: Allowance,
-    /// It holds a job or has finished one, and is counted among those.
+    /// Whether it holds a job or has finished one; such workers are counted per stage.
     pub works: bool,
 }
 
-/// A lease: the right to hand in one job's result at one stage.
+/// A lease: the right to submit the result of one job at one stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Its row, and the public part of its name on the wire.
+    /// Its row id, which is the public part of its name on the wire.
     pub id: i64,
     /// The fingerprint of the secret part.
     pub secret: String,
@@ -225,25 +226,25 @@ pub struct Lease {
     pub number: i64,
     /// The stage at which it was granted.
     pub stage: Stage,
-    /// The job's round then.
+    /// The job's round at that time.
     pub round: i64,
-    /// How often the job was handed out at this stage, this time included.
+    /// How often the job has been handed out at this stage, including this time.
     pub attempt: i64,
     /// The worker that holds it, or held it last.
     pub worker: i64,
-    /// Who gets the credit.
+    /// The nickname that gets the credit.
     pub nickname: String,
-    /// Who counts as the volunteer.
+    /// The key of the volunteer.
     pub volunteer: String,
-    /// The address group of the worker that it was granted to; empty where that is not known.
+    /// The address group of the worker that it was granted to; empty if unknown.
     pub address: String,
     /// When it was granted.
     pub granted_at: Millis,
-    /// The sync that granted it. `None`: a call of the first protocol did.
+    /// The sequence number of the sync that granted it. `None`: a call of the first protocol did.
     pub seq: Option<i64>,
-    /// How and when it ended. `None`: it has not.
+    /// When and how it ended; `None` while it is unfinished.
     pub ended: Option<(Millis, End)>,
-    /// Its result came after it had ended and was acknowledged, whatever became of it.
+    /// Its result arrived after the lease had ended and was acknowledged, whatever became of it.
     pub late: bool,
 }
 
@@ -252,77 +253,77 @@ pub struct Lease {
 pub struct Job {
     /// Its number.
     pub number: i64,
-    /// Where it waits.
+    /// The stage at which it is.
     pub stage: Stage,
-    /// Whether it is open.
+    /// Its state.
     pub state: State,
-    /// How often it was handed out at this stage.
+    /// How often it has been handed out at this stage.
     pub attempt: i64,
-    /// How often it was ever flagged.
+    /// How often it has been flagged in total.
     pub flagged: i64,
-    /// How often it went back to the stage before.
+    /// How often it was sent back to the previous stage.
     pub sent_back: i64,
-    /// Grows when earlier leases are to count no more.
+    /// Increased to invalidate all earlier leases of the job.
     pub round: i64,
-    /// Failures at this stage, repeated ones included.
+    /// Failures at this stage, including repeated ones.
     pub failures: i64,
-    /// The last of each volunteer, oldest first, and why it called the input bad.
+    /// The latest failure or flag of each volunteer, oldest first.
     pub errors: Vec<Failure>,
-    /// Why it was set aside.
+    /// Why it was set aside, if it was.
     pub reason: Option<String>,
     /// The lease under which it is held.
     pub lease: Option<i64>,
-    /// An earlier lease whose result is kept: it counts if the one that holds the job ends without
-    /// one.
+    /// An earlier lease whose late result is kept: it becomes the job's result if the current lease
+    /// ends without one.
     pub late: Option<i64>,
     /// When it last changed.
     pub changed_at: Millis,
 }
 
 impl Job {
-    /// Whether anybody may have had reason to give it back at this stage: if not, nobody is to be
-    /// offered it last, and the database need not be asked.
+    /// Whether any volunteer may have given it back at this stage. If not, the database need not be
+    /// asked who should be offered it last.
     #[must_use]
     pub fn has_past(&self) -> bool {
         self.attempt > 0 || self.sent_back > 0
     }
 }
 
-/// What a group of operations has to know. The database adds what follows from it.
+/// What a group of operations needs to have read. The database adds the rows that depend on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Workers by token, with the leases that they hold and their jobs, and how many more jobs
-    /// each may be handed: so many are read from the heads of their stages.
+    /// Workers by token, with the leases that they hold and their jobs. The value is how many more
+    /// jobs each may be granted: so many are read from the heads of their stages' queues.
     pub workers: BTreeMap<String, usize>,
-    /// Leases by id, with their workers, their jobs, and the leases that hold these.
+    /// Leases by id, with their workers, their jobs, and the leases that hold those jobs.
     pub leases: BTreeSet<i64>,
     /// Jobs by number, with the leases that hold them.
     pub jobs: BTreeSet<i64>,
-    /// Leases that a worker had of a job, if it does not hold that job now.
+    /// The earlier leases that a worker had of a job, unless it holds that job now.
     pub past: BTreeSet<(String, i64)>,
-    /// Workers whose newest lease and its output matter, if they hold nothing now.
+    /// Workers whose newest lease and its output are needed, if they hold nothing now.
     pub repeats: BTreeSet<String>,
-    /// Whether flags and makers of the jobs matter (not of those at the heads of queues).
+    /// Whether the flags and the makers of the jobs are needed (except for those at the heads of
+    /// queues).
     pub flags: bool,
-    /// Whether it matters who works and fails at the stages of the workers.
+    /// Whether it is needed who works and fails at the workers' stages.
     pub volunteers: bool,
-    /// Workers that were not heard from for so long, at most [`SWEEP`].
+    /// Workers that have made no call for this long, at most [`SWEEP`].
     pub idle: Option<Millis>,
-    /// The age at which a worker that syncs is missed.
+    /// The same for workers that use sync.
     pub missed: Option<Millis>,
-    /// Workers that hold leases by sync and did not sync for so long, at most [`SWEEP`].
+    /// Workers that hold leases by sync and have not synced for this long, at most [`SWEEP`].
     pub lapsed: Option<Millis>,
-    /// How many workers may be registered: so many ids are given.
+    /// How many workers may be registered, that is, how many ids are needed.
     pub registrations: usize,
-    /// The names under which these may be banned.
+    /// The names under which those that register may be banned.
     pub bans: BTreeSet<String>,
-    /// Workers that ask for no more than so many bytes: the sizes of the jobs that they may be handed
-    /// matter.
+    /// Workers that limit the size of new jobs in bytes, so the sizes of candidates are needed.
     pub sized: BTreeSet<String>,
 }
 
 impl Wanted {
-    /// How many jobs may be handed out: so many ids of leases are given.
+    /// How many jobs may be granted, that is, how many lease ids are needed.
     #[must_use]
     pub fn grants(&self) -> usize {
         self.workers.values().sum()
@@ -332,95 +333,96 @@ impl Wanted {
 /// The head of a stage's queue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Queue {
-    /// Open jobs in their order.
+    /// The first open jobs, in order.
     pub numbers: Vec<i64>,
     /// Whether this is the whole queue.
     pub whole: bool,
 }
 
-/// What was read.
+/// What was read for a group of operations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// The time by the database's clock.
     pub now: Millis,
-    /// Workers that were asked for, swept, or hold leases that were asked for.
+    /// Workers that were wanted, are being swept, or hold wanted leases.
     pub workers: Vec<Worker>,
-    /// Workers that are to be swept for being idle.
+    /// Workers to sweep because they are idle.
     pub idle: Vec<i64>,
-    /// Workers whose leases are to be swept.
+    /// Workers to sweep because their leases have expired.
     pub lapsed: Vec<i64>,
-    /// Leases that were asked for or are held by the workers.
+    /// Leases that were wanted or are held by the workers.
     pub leases: Vec<Lease>,
-    /// Their jobs, and those at the heads of queues.
+    /// The jobs of the leases, and those at the heads of queues.
     pub jobs: Vec<Job>,
-    /// The heads of the queues that jobs are asked from.
+    /// The heads of the queues from which jobs are requested.
     pub queues: [Queue; 5],
-    /// Open jobs at each stage.
+    /// The number of open jobs at each stage.
     pub open: [i64; 5],
-    /// Workers at each stage.
+    /// The number of workers at each stage.
     pub enrolled: [i64; 5],
-    /// Those of them that hold a job or have finished one.
+    /// The number of those workers that hold a job or have finished one.
     pub at_work: [i64; 5],
-    /// Bytes of the late results that are kept.
+    /// The total size of the late results that are kept, in bytes.
     pub late_bytes: u64,
-    /// When a stage was paused, if it is.
+    /// When each stage was paused, if it is.
     pub paused: [Option<Millis>; 5],
-    /// Whether anybody may have failed at a stage since it last made a result.
+    /// Whether any volunteer may have failed at a stage since it last produced a result.
     pub failing: [bool; 5],
-    /// Volunteers that work at the stages where that matters, ask for jobs, or fail.
+    /// Volunteers that work, ask for jobs or fail, at the stages where that is needed.
     pub volunteers: Vec<Volunteer>,
-    /// Jobs in queues with volunteers that should rather not have them; `true`: it failed there.
+    /// Queued jobs with volunteers who should be offered them last; `true`: the job failed with
+    /// that volunteer.
     pub avoided: Vec<(i64, String, bool)>,
-    /// Who called the input of a job bad, at a stage.
+    /// Which volunteers flagged the input of a job, and at which stage.
     pub flags: Vec<(i64, Stage, String)>,
-    /// Who made the input that a job has at its stage.
+    /// The volunteers that produced the current inputs of jobs.
     pub makers: Vec<(i64, String)>,
-    /// Outputs that may be sent again: a job, the stage that made it, the text.
+    /// Outputs whose completion may be repeated: the job, the stage that produced it, the text.
     pub outputs: Vec<(i64, Stage, String)>,
-    /// How many bytes the inputs of jobs have at their stages: of those at the heads of queues, and of
-    /// those that workers may be about to put back.
+    /// The sizes of job inputs in bytes, for jobs at the heads of queues and for those that workers
+    /// may be about to put back.
     pub sizes: Vec<(i64, Stage, u64)>,
-    /// What is held by the address groups of these workers; one that is not there holds nothing.
+    /// What the address groups of these workers hold. A group that is absent holds nothing.
     pub groups: BTreeMap<String, Group>,
-    /// Those of the wanted names that are banned.
+    /// The wanted names that are banned.
     pub bans: BTreeSet<String>,
-    /// Ids for new workers and new leases.
+    /// Ids for new workers.
     pub worker_ids: Vec<i64>,
     /// Ids for new leases.
     pub lease_ids: Vec<i64>,
 }
 
-/// A job after the operations.
+/// A changed job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobChange {
-    /// Its row.
+    /// Its new row.
     pub job: Job,
-    /// It is queued last: its position among those that this group queues, from 1. `None`: it keeps
-    /// its position.
+    /// Whether it moves to the tail of its queue: its position among the jobs that this group
+    /// queues, from 1. `None`: it keeps its position.
     pub queued: Option<i64>,
 }
 
-/// What has changed of a volunteer at a stage.
+/// What has changed about a volunteer at a stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VolunteerChange {
     /// When it last held a job.
     pub worked_at: Option<Millis>,
-    /// When it last asked for one.
+    /// When it last asked for a job.
     pub asked_at: Option<Millis>,
-    /// What failed there.
+    /// What has failed.
     pub failing: Option<Failing>,
 }
 
-/// A new result: the input of the stage after.
+/// A new result, which is the input of the next stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// The job.
     pub number: i64,
-    /// The stage that made it.
+    /// The stage that produced it.
     pub stage: Stage,
     /// Its position among the outputs of this group, from 1.
     pub order: i64,
-    /// The text. `None`: the one that was kept for this job.
+    /// The text. `None`: the late result that was kept for this job.
     pub data: Option<String>,
 }
 
@@ -442,116 +444,117 @@ pub struct StageChange {
     pub failed: i64,
 }
 
-/// From when on rows are kept; at most [`FORGOTTEN`] of each kind go at a time.
+/// Up to when rows are deleted because of their age; at most [`FORGOTTEN`] of each kind at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forget {
-    /// Leases that ended so that they can deliver nothing.
+    /// For leases that ended in such a way that no result can follow.
     pub given_back: Millis,
-    /// Leases that failed, and those whose results could still come late.
+    /// For leases that failed, and those whose results could still arrive late.
     pub overdue: Millis,
-    /// Who is to be offered which job last.
+    /// For volunteers who should be offered a job last.
     pub avoided: Millis,
 }
 
-/// What is to be written.
+/// The changes to write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Jobs in the order of their numbers.
     pub jobs: Vec<JobChange>,
-    /// How many places at the ends of queues are given.
+    /// How many positions at the tails of queues are needed.
     pub queued: i64,
-    /// How many places among the outputs are given; not all may be taken in the end.
+    /// How many positions in the order of outputs are needed; some may remain unused.
     pub ordered: i64,
-    /// Leases that are granted.
+    /// Leases that were granted.
     pub new_leases: Vec<Lease>,
-    /// Leases that were there before: holder and end may differ, nothing else.
+    /// Existing leases; only their worker and their end may have changed.
     pub leases: Vec<Lease>,
-    /// Leases of before that nobody ever heard of.
+    /// Existing leases to delete because no client ever received them.
     pub gone_leases: Vec<i64>,
-    /// Workers that register.
+    /// New workers.
     pub new_workers: Vec<Worker>,
-    /// Workers that were there before.
+    /// Changed workers.
     pub workers: Vec<Worker>,
-    /// Workers that are forgotten.
+    /// Workers to delete.
     pub gone_workers: Vec<i64>,
-    /// Outputs that are no results any more: to be deleted before `outputs` are written.
+    /// Outputs that are no longer valid; deleted before `outputs` are written.
     pub gone_outputs: Vec<(i64, Stage)>,
-    /// Results, in order. One that is there already is replaced.
+    /// New results, in order. An existing one is replaced.
     pub outputs: Vec<Output>,
-    /// Late results by job, to be written after `outputs`, which may be made of them: one that is
-    /// kept, or `None` where the one that was is not needed any more.
+    /// Late results by job, written after `outputs`, which may be copied from them: one to keep, or
+    /// `None` to delete the one that was kept.
     pub late: BTreeMap<i64, Option<String>>,
-    /// Flags to be forgotten, before `flags` are written: a job and a stage.
+    /// Flags to delete before `flags` are written, by job and stage.
     pub gone_flags: Vec<(i64, Stage)>,
-    /// Who called an input bad. One that is there already stays.
+    /// New flags of inputs. An existing one stays.
     pub flags: Vec<(i64, Stage, String)>,
-    /// Jobs that nobody avoids any more, before `avoided` is written.
+    /// Jobs whose entries in `avoided` are deleted before the new ones are written.
     pub gone_avoided: Vec<i64>,
-    /// Who should be offered a job last; `true`: not while others are there. One that is there already
-    /// stays, and never becomes milder.
+    /// Volunteers who should be offered a job last; `true`: not while there are others. An existing
+    /// entry is never weakened.
     pub avoided: Vec<(i64, String, bool)>,
-    /// Stages that have made a result: no failure of before stands against anybody. To be written
-    /// before `volunteers`.
+    /// Stages that have produced a result, which clears the earlier failures of all volunteers.
+    /// Written before `volunteers`.
     pub calmed: BTreeSet<Stage>,
-    /// Volunteers that were heard of, by stage and name. Times only grow, but for an `asked_at` of 0,
-    /// which is a goodbye; `None` leaves what is there.
+    /// Activity of volunteers, by stage and name. Times only increase, except that an `asked_at` of
+    /// 0 records a goodbye; `None` leaves the stored value.
     pub volunteers: BTreeMap<(Stage, String), VolunteerChange>,
-    /// Volunteers that were not heard of since are forgotten; at most [`FORGOTTEN`].
+    /// Volunteers inactive since this time are deleted, at most [`FORGOTTEN`].
     pub forget_volunteers: Option<Millis>,
-    /// What is older is forgotten.
+    /// Rows to delete because of their age.
     pub forget: Option<Forget>,
-    /// Failures for the log, in order: at most [`NOTED`].
+    /// Failures for the log, in order; at most [`NOTED`].
     pub failures: Vec<FailureNote>,
-    /// Stages that are paused, with the reason, or go on.
+    /// Stages that are paused, with the reason, or resumed (`None`).
     pub pauses: BTreeMap<Stage, Option<String>>,
-    /// By how much address groups hold and have earned more.
+    /// Changes of what address groups hold and have earned.
     pub groups: BTreeMap<String, Group>,
-    /// The counters.
+    /// Changes of the counters per stage.
     pub stages: [StageChange; 5],
-    /// Jobs that went through all stages.
+    /// How many jobs completed the last stage.
     pub closed: i64,
-    /// Results by nickname.
+    /// Results to credit, by nickname.
     pub credits: BTreeMap<String, Credit>,
-    /// Results by stage.
+    /// How many results each stage produced.
     pub made: [i64; 5],
     /// The time by the database's clock.
     pub now: Millis,
-    /// Whether times in the future are to count as now. `Some(true)`: also where nothing but old leases
-    /// tells that the clock was ahead.
+    /// Whether to set times in the future to now. `Some(true)`: scan jobs even if only old leases
+    /// show that the clock was ahead.
     pub corrects: Option<bool>,
 }
 
-/// What a nickname has earned.
+/// What a nickname is credited with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credit {
     /// How many results.
     pub results: i64,
-    /// The public name of a worker that earned them; none where all of them are forgotten already.
+    /// The public name of a worker that earned them; absent if all of them have been removed
+    /// already.
     pub worker: Option<String>,
 }
 
-/// What the operator's log says of a group of operations.
+/// Events of a group of operations for the operator's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct News {
-    /// When.
+    /// When they happened.
     pub now: Millis,
-    /// What failed.
+    /// The failures.
     pub failures: Vec<FailureNote>,
-    /// What was set aside: a job, where, and why.
+    /// Jobs that were set aside, with their stage and the reason.
     pub aside: Vec<(i64, Stage, String)>,
-    /// Stages that are paused, with the reason, or go on.
+    /// Stages that were paused, with the reason, or resumed (`None`).
     pub pauses: Vec<(Stage, Option<String>)>,
 }
 
 impl Changes {
-    /// Bytes of the late results that are kept from now on.
+    /// The total size of the late results that these changes keep, in bytes.
     #[must_use]
     pub fn late_bytes(&self) -> u64 {
         let kept = self.late.values().flatten();
         kept.map(|data| data.len() as u64).sum()
     }
 
-    /// What is worth a line in the log.
+    /// The events worth logging.
     #[must_use]
     pub fn news(&self) -> News {
         let jobs = self.jobs.iter().map(|change| &change.job);
@@ -570,7 +573,7 @@ impl Changes {
     }
 }
 
-/// The second step of reading: what follows from the workers and the leases that they hold.
+/// The second step of reading: what depends on the workers and the leases that they hold.
 impl Snapshot {
     /// How many jobs to read from the head of each stage's queue.
     #[must_use]
@@ -583,7 +586,7 @@ impl Snapshot {
         demand.map(|count| if count == 0 { 0 } else { count + SPARE })
     }
 
-    /// The stages of which it matters who works and fails there.
+    /// The stages for which it is needed who works and fails there.
     #[must_use]
     pub fn watched(&self, wanted: &Wanted) -> Vec<Stage> {
         let mut stages = BTreeSet::new();
@@ -591,7 +594,7 @@ impl Snapshot {
             stages.extend(self.workers.iter().map(|worker| worker.stage));
             stages.extend(self.leases.iter().map(|lease| lease.stage));
         }
-        // Who failed at a job is not offered it while others are there.
+        // A job is not offered to a volunteer with whom it failed while there are others.
         let failed = self.avoided.iter().filter(|(.., failed)| *failed);
         let failed: BTreeSet<i64> = failed.map(|(number, ..)| *number).collect();
         let queued = |stage: &Stage| {
@@ -602,7 +605,7 @@ impl Snapshot {
         stages.into_iter().collect()
     }
 
-    /// The past leases to read: a worker and a job that it does not hold.
+    /// The past leases to read: pairs of a worker and a job that it does not hold.
     #[must_use]
     pub fn past(&self, wanted: &Wanted) -> Vec<(i64, i64)> {
         let asked = wanted.past.iter();
@@ -615,7 +618,7 @@ impl Snapshot {
             .collect()
     }
 
-    /// The newest leases to read with their outputs: of workers that hold nothing.
+    /// The newest leases of workers that hold nothing, to be read with their outputs.
     #[must_use]
     pub fn repeats(&self, wanted: &Wanted) -> Vec<i64> {
         let asked = wanted.repeats.iter();
@@ -638,7 +641,7 @@ impl Snapshot {
             .collect()
     }
 
-    /// Workers of leases that were read and that were not read themselves.
+    /// Workers of leases that were read, which have not been read themselves.
     #[must_use]
     pub fn missing_workers(&self) -> BTreeSet<i64> {
         let known: BTreeSet<i64> = self.workers.iter().map(|worker| worker.id).collect();
@@ -646,7 +649,8 @@ impl Snapshot {
         held.filter(|id| !known.contains(id)).collect()
     }
 
-    /// Leases that hold jobs that were read, or whose results are kept, and were not read themselves.
+    /// Leases that hold jobs that were read, or whose late results are kept, which have not been
+    /// read themselves.
     #[must_use]
     pub fn missing_leases(&self) -> BTreeSet<i64> {
         let known: BTreeSet<i64> = self.leases.iter().map(|lease| lease.id).collect();
@@ -654,8 +658,9 @@ impl Snapshot {
         holding.flatten().filter(|id| !known.contains(id)).collect()
     }
 
-    /// The jobs whose sizes are to be read: those at the heads of queues, where anybody asks for bytes,
-    /// and those that such a worker holds and does not name, because they may be handed to it again.
+    /// The jobs whose sizes are needed: those at the heads of queues if any worker limits the size,
+    /// and those that such a worker holds without listing them, because they may be granted to it
+    /// again.
     #[must_use]
     pub fn to_measure(&self, wanted: &Wanted) -> Vec<(i64, Stage)> {
         let sized = self

@@ -1,5 +1,5 @@
-//! What nobody asks for but the clock and the operator: workers that fell silent, leases that no
-//! sync held, jobs that are to be worked on again.
+//! Operations that come from timers and from the operator: removing silent workers, ending leases
+//! that no sync renewed, requeuing jobs.
 
 use std::collections::BTreeSet;
 
@@ -16,26 +16,26 @@ use crate::clock::Millis;
 const HOUR: Millis = 3_600_000;
 const DAY: Millis = 24 * HOUR;
 
-/// For how long a volunteer is remembered that was not heard of.
+/// How long an inactive volunteer is remembered.
 const FORGET: Millis = DAY;
 
-/// For how long leases are kept that were given back: for the page of a job.
+/// How long leases that were given back are kept, for the page of a job.
 const GIVEN_BACK: Millis = HOUR;
 
-/// For how long a result may come late, and failures are kept with a job's leases.
+/// How long a late result is accepted, and failures are kept with a job's leases.
 const OVERDUE: Millis = 7 * DAY;
 
-/// For how long a job is offered last to whoever gave it back.
+/// How long a job is offered last to a volunteer who gave it back.
 const AVOIDED: Millis = 7 * DAY;
 
 impl UnitOfWork {
-    /// Forgets the workers that were read as idle; that they never came back counts on their jobs.
+    /// Removes the workers that were read as idle. Their silence counts as a failure of their jobs.
     pub(super) fn drop_idle(&mut self) -> u64 {
         self.changes.corrects.get_or_insert(false);
         let idle = std::mem::take(&mut self.idle);
         let mut dropped = 0;
         for worker in idle {
-            // An operation before this one in the group may have heard from it.
+            // An earlier operation of this group may be a call from it.
             let since = self.workers.get(&worker).map(|worker| worker.last_seen);
             if since.is_none_or(|since| since >= self.now) {
                 continue;
@@ -50,7 +50,7 @@ impl UnitOfWork {
         dropped
     }
 
-    /// Ends the leases of workers that were read as not syncing any more.
+    /// Ends the leases of workers that were read as no longer syncing.
     pub(super) fn end_leases(&mut self) -> u64 {
         self.changes.corrects.get_or_insert(false);
         let lapsed = std::mem::take(&mut self.lapsed);
@@ -67,7 +67,8 @@ impl UnitOfWork {
             for lease in &held {
                 self.fail(*lease, End::Lapsed, "The lease ended without a word.");
             }
-            // A machine that was put to sleep loses many at once, for one reason.
+            // A computer that goes to sleep loses many leases at once for one reason, so they count
+            // as one failure.
             self.weigh(worker, 0, held.len().min(1));
             self.with_worker(worker, |worker| worker.synced_at = None);
             self.note_work(worker);
@@ -81,13 +82,13 @@ impl UnitOfWork {
         ended
     }
 
-    /// Has paused stages go on; says how many were paused.
+    /// Resumes paused stages. Returns how many were paused.
     pub(super) fn resume(&mut self, stages: &BTreeSet<Stage>) -> u64 {
         let paused = stages.iter().filter(|stage| self.go_on(**stage));
         paused.count() as u64
     }
 
-    /// Ends workers and takes back what they hold; says how many there were.
+    /// Ends workers and takes back their jobs. Returns how many there were.
     pub(super) fn end_workers(&mut self, list: &[String]) -> u64 {
         let mut ended = 0;
         for token in list {
@@ -95,8 +96,9 @@ impl UnitOfWork {
                 continue;
             };
             for lease in self.held(worker) {
-                // A command does this without knowing the project's stages, so it cannot move a job on: a
-                // result that is kept for the job counts no more, as when that is requeued.
+                // A command runs this without knowing the project's stages, so it cannot advance a
+                // job to the next one: a late result that is kept for the job is discarded, as when
+                // the job is requeued.
                 if let Some(number) = self.leases.get(&lease).map(|lease| lease.number) {
                     self.drop_late(number);
                 }
@@ -109,7 +111,7 @@ impl UnitOfWork {
         ended
     }
 
-    /// Has jobs worked on again; says how many.
+    /// Requeues jobs. Returns how many.
     pub(super) fn requeue(&mut self, list: &[Requeued]) -> u64 {
         let done = list.iter().filter(|one| match one.lease {
             None => self.reopen(one.number),

@@ -1,5 +1,5 @@
-//! A sync: the ledger is made to agree with what a client says that it holds. That is what heals
-//! lost answers; what makes it sound is the order by `seq` and leases that nobody can guess.
+//! Sync: the ledger is reconciled with what a client reports to hold. This repairs the effects of
+//! lost answers; it is sound because syncs are ordered by `seq` and leases cannot be guessed.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,11 +18,11 @@ use crate::rules::{
     wait::{self, wait_s},
 };
 
-/// What a job takes in an answer beside its input, in bytes.
+/// The size of a job in an answer in addition to its input, in bytes.
 const AROUND: u64 = 160;
 
 impl UnitOfWork {
-    /// The lease of this wire name, if the secret is right.
+    /// The lease with this wire name, if the secret is right.
     fn by_name(&self, name: &str) -> Option<i64> {
         let (id, secret) = lease_parts(name)?;
         self.leases
@@ -71,9 +71,9 @@ impl UnitOfWork {
             open = 0;
         }
         reply.open = u64::try_from(open).unwrap_or(0);
-        // Who holds as many as it may has work: it asks again when some of it is done.
+        // A worker at its limit has work to do, and asks again when some of it is done.
         let lacks_jobs = reply.granted.len() < wants && reply.left_bytes == 0 && !reply.limited;
-        // What is there is not for this one: it need not come back in a moment.
+        // The open jobs are not available to this worker, so it need not come back soon.
         let rests = self.rests(worker);
         if lacks_jobs && (self.is_withheld(worker) || self.room(worker) == 0) {
             open = 0;
@@ -90,17 +90,17 @@ impl UnitOfWork {
     fn reconcile(&mut self, worker: i64, seq: i64, last: i64, request: SyncRequest) -> SyncReply {
         let wants = operation::wants(&request);
         let mut reply = SyncReply::default();
-        // Before anything moves: whose they are is the client's word for it.
+        // Before any changes: the client reported these for the leases that it holds now.
         self.note_lines(worker, &request.progress);
         if let Some(error) = &request.setup_failed {
             self.note_setup_failed(worker, &tidy(error));
         }
-        // Leases that the request says something more about than that they are held.
+        // Leases about which the request reports more than that they are held.
         let mut told = BTreeSet::new();
         if let Some(cores) = request.cores {
             self.note_cores(worker, cores);
         }
-        // One that was accepted before shows nothing new.
+        // A result that was accepted before does not count again.
         let good = self.take_results(request.done, &mut reply, &mut told);
         let mut bad = reply
             .rejected
@@ -121,7 +121,8 @@ impl UnitOfWork {
                 bad += usize::from(self.fail(lease, End::Failed, &tidy(&failed.error)));
             }
         }
-        // However many, it is one occasion: a page was closed, an answer was lost.
+        // However many leases are given back, it is one occasion, such as a closed page or a lost
+        // answer.
         let mut gave_back = false;
         for released in &request.released {
             if let Some(lease) = self.by_name(released)
@@ -147,15 +148,15 @@ impl UnitOfWork {
             }
         }
         for lease in self.held(worker) {
-            // What an answer grants that is still arriving cannot be named yet.
+            // The client cannot list leases of an answer that is still arriving.
             let granted = self.leases.get(&lease).and_then(|lease| lease.seq);
             let awaited = granted.and_then(|seq| u64::try_from(seq).ok());
             let awaited = awaited.is_some_and(|seq| request.awaiting.contains(&seq));
             if kept.contains(&lease) || (awaited && !told.contains(&lease)) {
                 continue;
             }
-            // Granted by the sync before this one and unknown to the client: that answer was lost,
-            // and nobody has worked on the job.
+            // Granted by the previous sync and unknown to the client: that answer was lost, and
+            // nobody has worked on the job.
             let unheard_of = granted == Some(last) && !told.contains(&lease);
             let position = if unheard_of {
                 Position::Kept
@@ -174,8 +175,8 @@ impl UnitOfWork {
                 let Some(next) = self.next_job_bytes(worker) else {
                     break;
                 };
-                // One job always: there is no other way to get on with it. One that nobody has looked
-                // at, because this very group opened it, fills an answer alone.
+                // One job is always granted, because otherwise it could never be handed out. A job
+                // whose size is unknown, because this very group opened it, is granted alone.
                 let all = bytes.saturating_add(next.unwrap_or(u64::MAX));
                 if bytes > 0 && all > most.min(self.room) {
                     reply.left_bytes = next.unwrap_or(1);
@@ -202,7 +203,7 @@ impl UnitOfWork {
         reply
     }
 
-    /// What the next job for a worker takes in an answer, in bytes.
+    /// The size of the next job for a worker in an answer, in bytes.
     fn next_job_bytes(&mut self, worker: i64) -> Option<Option<u64>> {
         let worker = self.workers.get(&worker)?;
         let (stage, volunteer) = (worker.stage, Self::volunteer(worker));
@@ -211,8 +212,8 @@ impl UnitOfWork {
         Some(size.map(|bytes| bytes.saturating_add(AROUND)))
     }
 
-    /// The answer to a sync that was already handled: nothing changes, and the leases tell what
-    /// was answered.
+    /// The answer to a sync that was already handled: nothing changes, and the answer is
+    /// reconstructed from the leases.
     fn answer_again(&mut self, worker: i64, seq: i64, request: &SyncRequest) -> SyncReply {
         let mut reply = SyncReply::default();
         let mut answered = HashSet::new();
@@ -229,8 +230,9 @@ impl UnitOfWork {
                 }
                 _ => {
                     let why = lease.map_or(Some(RejectedWhy::Unknown), |_| self.unwanted(done));
-                    // One that would be taken was not in the request when it was handled: it is
-                    // neither accepted nor rejected, and the next sync will bring it.
+                    // A result that would be accepted now was not part of the request when it was
+                    // handled: it is neither accepted nor rejected, and the next sync will submit
+                    // it.
                     reply.rejected.extend(why.map(|why| Rejected {
                         lease: done.lease.clone(),
                         why,
@@ -249,8 +251,8 @@ impl UnitOfWork {
         }
         for lease in self.held(worker) {
             let secret = secrets::of_lease(&request.token, lease, seq);
-            // Not one that another token was granted under the same number, nor one of a tracker that
-            // made secrets otherwise: the next sync puts its job back.
+            // Excludes leases that were granted to another token under the same number, or by a
+            // tracker that derived secrets differently; the next sync puts their jobs back.
             let fingerprint = secrets::fingerprint(&secret);
             if self
                 .leases
@@ -263,7 +265,7 @@ impl UnitOfWork {
         reply
     }
 
-    /// Leases that a request says something more about than that they are held.
+    /// Leases about which a request reports more than that they are held.
     fn told(&self, request: &SyncRequest) -> BTreeSet<i64> {
         let done = request.done.iter().map(|done| &done.lease);
         let invalid = request.invalid.iter().map(|invalid| &invalid.lease);
@@ -272,7 +274,7 @@ impl UnitOfWork {
         names.filter_map(|name| self.by_name(name)).collect()
     }
 
-    /// How many of the results are new and recorded.
+    /// Accepts results. Returns how many of them are new and recorded.
     fn take_results(
         &mut self,
         list: Vec<Done>,
@@ -282,7 +284,7 @@ impl UnitOfWork {
         let before = self.changes.ordered;
         let mut answered = HashSet::new();
         for done in list {
-            // Named twice in one request, the first one counts.
+            // If a lease is listed twice in one request, the first entry counts.
             if !answered.insert(done.lease.clone()) {
                 continue;
             }
@@ -291,7 +293,7 @@ impl UnitOfWork {
             let outcome = match lease {
                 None => Err(RejectedWhy::Unknown),
                 Some(lease) => match payload::check(&done.data) {
-                    // A job whose output can never be stored must not go round for ever.
+                    // A job whose output can never be stored must not be retried for ever.
                     Err(why) if !self.is_acknowledged(lease) => {
                         self.fail(
                             lease,
@@ -338,7 +340,8 @@ impl UnitOfWork {
         })
     }
 
-    /// A worker has one line on the dashboard: what was said of one job, or of each with its number.
+    /// A worker has one line on the dashboard: the progress of its only job, or of each job with
+    /// its number.
     fn note_lines(&mut self, worker: i64, list: &[Progress]) {
         let lines: Vec<(i64, String)> = list
             .iter()
@@ -362,7 +365,7 @@ impl UnitOfWork {
     }
 }
 
-/// A text for people, without what no database column takes.
+/// Removes from a text for people what no database column can store.
 fn tidy(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }

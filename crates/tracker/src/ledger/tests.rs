@@ -1,6 +1,6 @@
-//! Decisions of the ledger, on rows that were never in a database.
+//! Tests of the ledger's decisions, on rows that are not from a database.
 
-// The number of a worker is its index and its part in what is said.
+// Loop indices are also parts of the workers' tokens.
 #![allow(clippy::needless_range_loop)]
 
 use distcompute_protocol::{
@@ -79,7 +79,7 @@ fn snapshot() -> Snapshot {
     }
 }
 
-/// A project of many jobs, in which operations follow each other without a database.
+/// A project of many jobs to which operations are applied one after the other, without a database.
 struct Project {
     now: i64,
     seq: u64,
@@ -106,7 +106,7 @@ impl Project {
         }
     }
 
-    /// Settles operations and takes the changes over, as a database does.
+    /// Settles operations and applies the changes to the rows, as a database does.
     fn settle(&mut self, operations: Vec<Operation>) -> Vec<Result<Reply, ErrorCode>> {
         let mut read = self.snapshot.clone();
         read.now = self.now;
@@ -200,8 +200,8 @@ impl Project {
         }
     }
 
-    /// A client that does to everything what `end` does, and asks for `want` more. The numbers of the
-    /// jobs that it had.
+    /// One sync of a client that ends all its leases in the way `end` and asks for `want` more
+    /// jobs. Returns the numbers of the jobs that it had.
     fn turn(
         &mut self,
         token: &str,
@@ -257,7 +257,7 @@ fn three_good_volunteers_and_a_broken_one_do_every_job() {
     let mut project = Project::new(100, (1..=4).map(worker).collect());
     let mut held: Vec<Vec<GrantedLease>> = vec![Vec::new(); 4];
     let mut failed = Vec::new();
-    // The broken one is faster than the others by far.
+    // The broken volunteer is by far faster than the others.
     for _ in 0..60 {
         for _ in 0..5 {
             failed.extend(project.turn("t1", &mut held[0], 4, Ends::Failed));
@@ -291,7 +291,7 @@ fn a_browser_at_which_everything_fails_sets_nothing_aside_and_is_slowed_down() {
         project.turn("t2", &mut good, 1, Ends::Done);
         let mut held = Vec::new();
         let mut had = 0;
-        // A minute, in which it asks for as much as it may twice a second.
+        // For one minute, it asks twice a second for as much as it may.
         for _ in 0..120 {
             had += project.turn("t1", &mut held, 512, Ends::Failed).len();
             project.now += 500;
@@ -334,7 +334,8 @@ fn a_paused_stage_goes_on_with_the_result_of_a_volunteer_who_has_not_failed_ther
         project.now += 60_000;
     }
     assert!(project.snapshot.paused[0].is_some());
-    // Others for whom it fails too are given one job each; whose job it was is not the worse for it.
+    // Other volunteers with whom it fails too are given one job each; the one who had the job first
+    // is not penalized.
     for _ in 0..20 {
         for at in 1..7 {
             project.turn(&format!("t{}", at + 1), &mut held[at], 4, Ends::Failed);
@@ -371,7 +372,8 @@ fn where_everything_fails_the_stage_is_paused_with_nothing_set_aside_until_it_is
     assert_eq!(project.count(State::Aside), 0);
     assert!(project.snapshot.paused[0].is_some());
     assert_eq!(project.count(State::Open), 60);
-    // Nobody is given anything, and nobody asks in vain every other second.
+    // While the stage is paused, nobody is given a job, and clients are told to wait longer than
+    // two seconds.
     let reply = project.sync(
         SyncRequest {
             token: "t2".to_owned(),
@@ -386,7 +388,7 @@ fn where_everything_fails_the_stage_is_paused_with_nothing_set_aside_until_it_is
     project.now += 700_000;
     project.turn("t2", &mut held[1], 4, Ends::Done);
     assert_eq!(held[1].len(), 1, "one at a time, after so much trouble");
-    // With results, it is given as much as everybody again.
+    // After some results, it is given as much as the others again.
     for _ in 0..4 {
         project.turn("t2", &mut held[1], 8, Ends::Done);
     }
@@ -397,7 +399,7 @@ fn where_everything_fails_the_stage_is_paused_with_nothing_set_aside_until_it_is
 #[test]
 fn one_volunteer_that_flags_everything_sets_nothing_aside() {
     let mut flaggers = vec![worker(1), worker(2), worker(3)];
-    // Three registrations of one volunteer, by name or by address.
+    // Three registrations of one volunteer, identified by name or by address.
     for name in ["Ann", ANONYMOUS] {
         for worker in &mut flaggers {
             worker.nickname = name.to_owned();
@@ -424,7 +426,7 @@ fn unnamed_workers_of_one_address_are_one_volunteer_to_a_job_that_fails() {
         address: address.to_owned(),
         ..worker(id)
     };
-    // Eight registrations of one network, and somebody else.
+    // Eight registrations of one network, and one of another.
     let mut workers: Vec<Worker> = (1..=8)
         .map(|id| unnamed(id, &format!("2001:db8::{id}")))
         .collect();
@@ -458,7 +460,8 @@ fn one_registration_holds_a_bounded_number_of_jobs() {
         };
         let reply = project.sync(request, 500);
         holding.extend(reply.granted.into_iter().map(|lease| lease.lease));
-        // A client that is not told takes fewer than it wanted for all that there are, and waits.
+        // A client that does not know `limited` takes getting fewer jobs than wanted to mean that
+        // there are no more, and waits.
         assert_eq!(reply.limited, holding.len() == MOST_HELD);
     }
     assert_eq!(holding.len(), MOST_HELD);
@@ -497,12 +500,12 @@ fn sync(token: &str, seq: u64, want: u32, holding: &[&str], done: &[&str]) -> Op
     }
 }
 
-/// The wire name of a lease by whom it was granted to, and in which sync.
+/// The wire name of a lease, by the token to which and the sync in which it was granted.
 fn lease(token: &str, seq: i64, id: i64) -> String {
     lease_name(id, &secrets::of_lease(token, id, seq))
 }
 
-/// The answers of syncs, and what is written.
+/// The answers to syncs, and the changes to write.
 fn answers(operations: Vec<Operation>) -> (Vec<Result<SyncReply, ErrorCode>>, Changes) {
     let (replies, changes) = settle(snapshot(), operations, RULES);
     let replies = replies.into_iter().map(|reply| {
@@ -571,7 +574,8 @@ fn a_job_of_a_lost_answer_returns_to_its_place() {
     assert!(changes.jobs.iter().all(|change| change.queued.is_none()));
 }
 
-/// Both workers have worked on job 1: the first under lease 1, which ended, the second under 2.
+/// Both workers have worked on job 1: the first under lease 1, which has ended, the second under
+/// lease 2.
 fn handed_out_twice() -> Vec<Operation> {
     vec![
         sync("t1", 1, 1, &[], &[]),
@@ -610,7 +614,7 @@ fn a_key_that_was_given_back_takes_nothing_from_whoever_works() {
             assert_eq!(won.accepted, [two.as_str()]);
             assert_eq!(lost.rejected[0].why, RejectedWhy::Unknown);
             assert!(lost.accepted.is_empty());
-            // Not as the next stage's output either.
+            // The text is not accepted as an output of the next stage either.
             assert_eq!(changes.outputs.len(), 1);
             assert_eq!(changes.outputs[0].stage, Stage::A);
             assert_eq!(changes.closed, i64::from(last_stage == Stage::A));
@@ -656,7 +660,7 @@ fn registrations_without_work_raise_nobodys_wait() {
             ..SyncRequest::default()
         },
     };
-    // A million have registered; two are read, and there is one job.
+    // A million workers are registered; two are read, and there is one job.
     let mut read = snapshot();
     read.queues[0].numbers = vec![1];
     read.open[0] = 1;
@@ -673,7 +677,8 @@ fn registrations_without_work_raise_nobodys_wait() {
     let works: Vec<bool> = changes.workers.iter().map(|worker| worker.works).collect();
     assert!(works.contains(&true) && works.contains(&false), "{works:?}");
 
-    // Whoever has waited for long without a job waits by all of them, and those with work do not.
+    // A worker that has been without a job for long is told to wait in proportion to all workers,
+    // and one with work is not.
     let mut later = read;
     later.now = 3_600_000;
     later.open[0] = 0;

@@ -1,5 +1,6 @@
-//! The transitions that operations are made of: a job is granted, put back, failed, finished, called bad,
-//! made again. Each leaves the unit of work consistent, counters included.
+//! The state transitions that operations are composed of: granting, putting back, failing,
+//! completing, flagging and redoing a job. Each leaves the unit of work consistent, including the
+//! counters.
 
 use std::collections::BTreeSet;
 
@@ -14,20 +15,21 @@ use crate::rules::{
     flags, names, secrets, stages,
 };
 
-/// Failures whose texts are kept with a job.
+/// How many failures of a job are kept with their texts.
 const KEPT_FAILURES: usize = 5;
 
-/// Where a job goes that is put back.
+/// The position in the queue of a job that is put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Position {
-    /// Behind all others, and its volunteer is offered it last.
+    /// At the tail; its volunteer is offered it last.
     Last,
-    /// Where it was: nobody has ever worked on it.
+    /// Where it was, because nobody has worked on it.
     Kept,
 }
 
 impl UnitOfWork {
-    /// Hands the next job to a worker. The lease, of which `secret` makes the secret.
+    /// Grants the next job to a worker and returns the lease. `secret` makes the secret of the
+    /// lease.
     pub(super) fn grant(
         &mut self,
         worker: i64,
@@ -79,7 +81,7 @@ impl UnitOfWork {
         Some(id)
     }
 
-    /// Lets a lease hold its job, which is open.
+    /// Makes a lease the current one of its job, which is open.
     fn hold(&mut self, id: i64) {
         let Some(lease) = self.leases.get(&id) else {
             return;
@@ -94,8 +96,8 @@ impl UnitOfWork {
         self.count(stage).held += 1;
     }
 
-    /// Gives an unfinished lease, or one that ended for want of a word and whose job nobody has taken
-    /// since, to a worker. `false`: it is of no use any more.
+    /// Renews a lease for a worker: one that is unfinished, or one that timed out and whose job
+    /// nobody has taken since. Returns `false` if it cannot be renewed.
     pub(super) fn keep(&mut self, id: i64, worker: i64) -> bool {
         let Some(lease) = self.leases.get(&id) else {
             return false;
@@ -104,7 +106,7 @@ impl UnitOfWork {
         if lease.ended.is_none() {
             return before == worker || self.take_over(id, before, worker);
         }
-        // Not beyond what it may hold: keys that lapsed add up.
+        // Within the limit of what the worker may hold: otherwise, expired leases would accumulate.
         let may_return = self.is_overdue(id) && self.room(worker) > 0;
         let job = self.jobs.get(&lease.number);
         let waits = job.is_some_and(|job| {
@@ -120,10 +122,12 @@ impl UnitOfWork {
         may_return && waits
     }
 
-    /// Passes an unfinished lease from one registration to another, as when a client registers anew.
+    /// Transfers an unfinished lease from one registration to another, as when a client registers
+    /// anew.
     ///
-    /// Together they may hold as many jobs as before: otherwise one could take jobs again and again for
-    /// another to hoard. `false`: there is no room for it, and it stays where it is.
+    /// Together, the two may hold as many jobs as before: otherwise one could take jobs again and
+    /// again for the other to hoard. Returns `false` if there is no room, and then the lease stays
+    /// where it is.
     fn take_over(&mut self, id: i64, before: i64, worker: i64) -> bool {
         if self.held(worker).is_empty() {
             let now = self.now;
@@ -139,7 +143,8 @@ impl UnitOfWork {
         taken
     }
 
-    /// Ends a lease; its job is held by nobody then, and must be moved on.
+    /// Ends a lease. The caller must decide where its job, which is then held by no lease, goes
+    /// next.
     fn end(&mut self, id: i64, end: End) {
         let Some(lease) = self.leases.get(&id).filter(|lease| lease.ended.is_none()) else {
             return;
@@ -151,21 +156,22 @@ impl UnitOfWork {
         self.count(stage).held -= 1;
     }
 
-    /// Whether a lease holds its job.
+    /// Whether a lease is the current one of its job.
     pub(super) fn is_unfinished(&self, id: i64) -> bool {
         self.leases
             .get(&id)
             .is_some_and(|lease| lease.ended.is_none())
     }
 
-    /// Whether a lease ended only because nothing was heard of its holder. Whoever gave a job back, or
-    /// said that it cannot be done, has no say in it any more: keys would outlive what they open.
+    /// Whether a lease ended only because its worker timed out. A volunteer who gave a job back, or
+    /// reported that it cannot be done, has no further say in it; otherwise a lease could be used
+    /// after it was given up.
     fn is_overdue(&self, id: i64) -> bool {
         let lease = self.leases.get(&id);
         lease.is_some_and(|lease| matches!(lease.ended, Some((_, End::Lapsed | End::Idle))))
     }
 
-    /// Whether the result of a lease was acknowledged before.
+    /// Whether the result of a lease has been acknowledged.
     pub(super) fn is_acknowledged(&self, id: i64) -> bool {
         self.leases.get(&id).is_some_and(|lease| match lease.ended {
             None => false,
@@ -174,7 +180,7 @@ impl UnitOfWork {
         })
     }
 
-    /// Ends a lease and opens its job for others.
+    /// Ends a lease and reopens its job.
     pub(super) fn put_back(&mut self, id: i64, end: End, position: Position) {
         let Some(lease) = self.leases.get(&id).filter(|lease| lease.ended.is_none()) else {
             return;
@@ -188,7 +194,7 @@ impl UnitOfWork {
         match position {
             Position::Kept => {
                 self.enqueue_where_it_was(number);
-                // Nobody was told of it, so nobody can name it.
+                // No client has received it, so none can refer to it.
                 self.forget_lease(id);
             }
             Position::Last => {
@@ -198,7 +204,8 @@ impl UnitOfWork {
         }
     }
 
-    /// Ends a lease as a failure, which counts on its job. `false`: it had ended before.
+    /// Ends a lease as a failure, which is counted on its job. Returns `false` if it had ended
+    /// before.
     pub(super) fn fail(&mut self, id: i64, end: End, text: &str) -> bool {
         let Some(lease) = self.leases.get(&id).filter(|lease| lease.ended.is_none()) else {
             return false;
@@ -210,7 +217,8 @@ impl UnitOfWork {
         } else {
             self.count(stage).lapsed += 1;
         }
-        // It says nothing about the job: everything fails there.
+        // While the stage is paused, a failure says nothing about the job, because everything fails
+        // there.
         if self.paused[stage.index()] {
             self.log_failure(id, end, text);
             self.put_back(id, end, Position::Last);
@@ -237,7 +245,7 @@ impl UnitOfWork {
         true
     }
 
-    /// What is known of a job at which somebody has just failed.
+    /// What is known about the volunteers who tried a job, after one of them has failed.
     fn tried(&self, number: i64, stage: Stage) -> Tried {
         let job = self.jobs.get(&number);
         let errors = job.map(|job| job.errors.as_slice()).unwrap_or_default();
@@ -252,7 +260,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Keeps a text in the log, for the operator.
+    /// Adds a text to the log for the operator.
     fn log_failure(&mut self, id: i64, end: End, text: &str) {
         let Some(lease) = self.leases.get(&id) else {
             return;
@@ -271,7 +279,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Keeps a text with the job and in the log, for the operator.
+    /// Stores a text with the job and adds it to the log, for the operator.
     fn note_failure(&mut self, id: i64, end: End, text: &str) {
         self.log_failure(id, end, text);
         let Some(lease) = self.leases.get(&id) else {
@@ -311,8 +319,8 @@ impl UnitOfWork {
         }
     }
 
-    /// Takes a job out of wherever it is: queue, hands, the operator's list, the closed ones. It
-    /// is nowhere then, and must be moved on.
+    /// Takes a job out of its current state: the queue, a worker's lease, set aside, or closed. The
+    /// caller must decide where it goes next.
     fn take_out(&mut self, number: i64, end: End) {
         let Some(job) = self.jobs.get(&number) else {
             return;
@@ -328,7 +336,7 @@ impl UnitOfWork {
         self.drop_late(number);
     }
 
-    /// Why a result under this lease is not wanted.
+    /// Why a result under this lease is not accepted.
     pub(super) fn refusal(&self, id: i64) -> Option<RejectedWhy> {
         let Some(lease) = self.leases.get(&id) else {
             return Some(RejectedWhy::Unknown);
@@ -345,7 +353,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Takes a result, if it is still wanted.
+    /// Accepts a result, if it is still wanted.
     pub(super) fn accept(&mut self, id: i64, data: String) -> Result<(), RejectedWhy> {
         if self.is_acknowledged(id) {
             return Ok(());
@@ -370,16 +378,16 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// Keeps a result that came late, while another lease holds the job: whoever works on it now is not
-    /// robbed of it.
+    /// Keeps a late result while another lease holds the job, so that the work on the current lease
+    /// is not wasted.
     fn keep_late(&mut self, id: i64, number: i64, data: String) -> Result<(), RejectedWhy> {
         let taken = self.jobs.get(&number).is_some_and(|job| job.late.is_some());
-        // Only one is kept; what was kept when this group began may be a result that is still to be
-        // written.
+        // Only one is kept. If one was kept when this group began, it may become a result that has
+        // yet to be written.
         if taken || self.changes.late.contains_key(&number) {
             return Err(RejectedWhy::Finished);
         }
-        // What is kept was acknowledged, so none of it makes room for more.
+        // A kept result has been acknowledged, so none is evicted to make room for another.
         let bytes = data.len() as u64;
         if bytes > self.late_room {
             return Err(RejectedWhy::Finished);
@@ -391,8 +399,8 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// Has the late result of a job count, whose holder's lease has just ended without one. `false`:
-    /// there is none, and the job must be moved on.
+    /// Turns the late result of a job into its result, after the job's lease has ended without one.
+    /// Returns `false` if there is none, and then the caller must decide where the job goes next.
     fn count_late(&mut self, number: i64) -> bool {
         let Some(id) = self.jobs.get(&number).and_then(|job| job.late) else {
             return false;
@@ -406,7 +414,7 @@ impl UnitOfWork {
         counts
     }
 
-    /// Forgets the late result of a job.
+    /// Discards the late result of a job.
     pub(super) fn drop_late(&mut self, number: i64) {
         if self.jobs.get(&number).is_some_and(|job| job.late.is_some()) {
             self.with_job(number, |job| job.late = None);
@@ -414,8 +422,8 @@ impl UnitOfWork {
         }
     }
 
-    /// Writes the result of a lease down, whose job is nowhere, and moves the job on. Without `data` it
-    /// is the one that was kept.
+    /// Records the result of a lease and advances its job, which is held by no lease, to the next
+    /// stage. Without `data`, the result is the late one that was kept.
     fn book(&mut self, id: i64, data: Option<String>) {
         let Some(lease) = self.leases.get(&id).cloned() else {
             return;
@@ -475,9 +483,10 @@ impl UnitOfWork {
         self.makers.insert(number, lease.volunteer);
     }
 
-    /// Ends a lease because the job's input is bad, which may send the job back.
+    /// Ends a lease because the job's input is bad, which may send the job back to the previous
+    /// stage.
     ///
-    /// `false`: it had ended before.
+    /// Returns `false` if it had ended before.
     pub(super) fn call_bad(&mut self, id: i64, why: &str) -> bool {
         let Some(lease) = self
             .leases
@@ -511,7 +520,8 @@ impl UnitOfWork {
             flags::Verdict::SendBack(previous) => {
                 self.end(id, End::Flagged);
                 self.drop_late(number);
-                // Who made it wrong is the last who should make it again.
+                // The volunteer who produced the bad output should be the last to be offered the
+                // job.
                 let maker = self.makers.get(&number).cloned();
                 self.redo(number, previous, maker);
                 self.with_job(number, |job| job.sent_back += 1);
@@ -519,7 +529,7 @@ impl UnitOfWork {
             flags::Verdict::SetAside(reason) => {
                 self.end(id, End::Flagged);
                 self.drop_late(number);
-                // A result that was made of this input is of no use either.
+                // A result that was computed from this input is of no use either.
                 self.with_job(number, |job| job.round += 1);
                 self.set_aside(number, reason);
             }
@@ -527,8 +537,8 @@ impl UnitOfWork {
         true
     }
 
-    /// Opens a job, which is nowhere, at a stage before its own: the outputs from there on are
-    /// results no more, and leases of before count no more.
+    /// Reopens a job, which is held by no lease, at an earlier stage. The outputs from that stage
+    /// on and all earlier leases become invalid.
     fn redo(&mut self, number: i64, stage: Stage, maker: Option<String>) {
         self.forget_flags(number, stage);
         self.changes.gone_outputs.push((number, stage));
@@ -552,7 +562,8 @@ impl UnitOfWork {
         self.enqueue(number);
     }
 
-    /// Forgets flags at the stage after one, which is to make that stage's input again.
+    /// Deletes the flags at the stage after `stage`, which is about to produce that stage's input
+    /// again.
     fn forget_flags(&mut self, number: i64, stage: Stage) {
         let Some(after) = stage.next() else { return };
         self.flags.remove(&(number, after));
@@ -562,7 +573,7 @@ impl UnitOfWork {
         self.changes.gone_flags.push((number, after));
     }
 
-    /// Opens a job that is set aside or held, with nothing counted against it.
+    /// Reopens a job that is set aside or held, with nothing counted against it.
     pub(super) fn reopen(&mut self, number: i64) -> bool {
         let Some(job) = self.jobs.get(&number) else {
             return false;
@@ -583,7 +594,8 @@ impl UnitOfWork {
         true
     }
 
-    /// Has the stage of a lease make its result again, if that is the job's latest.
+    /// Discards the result of a lease and reopens the job at that stage, if it is the job's latest
+    /// result.
     pub(super) fn undo(&mut self, number: i64, id: i64) -> bool {
         let (Some(job), Some(lease)) = (self.jobs.get(&number), self.leases.get(&id)) else {
             return false;
@@ -593,7 +605,7 @@ impl UnitOfWork {
             _ => job.stage.previous() == Some(lease.stage),
         };
         let completed = matches!(lease.ended, Some((_, End::Completed)));
-        // Within one round a stage makes one result.
+        // Within one round, a stage has one result.
         if !latest || !completed || lease.number != number || lease.round != job.round {
             return false;
         }

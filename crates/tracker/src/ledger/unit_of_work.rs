@@ -1,5 +1,5 @@
-//! The unit of work: the rows that a group of operations has read, and what the operations have changed of
-//! them so far. The transitions that operations are made of are in `transitions`.
+//! The unit of work: the rows that were read for a group of operations, and their changes so far.
+//! The state transitions are in `transitions`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -17,11 +17,11 @@ use crate::{
     rules::{allowance::Group, attempts::THERE, names},
 };
 
-/// Bytes of inputs that one group hands out at most, beyond one job for each who asks: they are all
-/// in memory at the same time.
+/// The maximum total size of inputs that one group grants, in bytes, not counting one job per
+/// caller: they are all in memory at the same time.
 const GROUP_BYTES: u64 = 64 << 20;
 
-/// What was read, what has changed, and the queues.
+/// The rows that were read, the changes, and the queues.
 pub(super) struct UnitOfWork {
     pub(super) now: Millis,
     pub(super) rules: Rules,
@@ -36,13 +36,13 @@ pub(super) struct UnitOfWork {
     queues: [VecDeque<i64>; 5],
     whole: [bool; 5],
     pub(super) open: [i64; 5],
-    /// Workers at each stage.
+    /// The number of workers at each stage.
     pub(super) enrolled: [i64; 5],
-    /// Those of them that hold a job or have finished one.
+    /// The number of those that hold a job or have finished one.
     pub(super) at_work: [i64; 5],
-    /// Bytes of late results that may still be kept.
+    /// How many more bytes of late results can be kept.
     pub(super) late_room: u64,
-    /// `true`: the job failed there.
+    /// The value is `true` if the job failed with that volunteer.
     avoided: HashMap<(i64, String), bool>,
     pub(super) paused: [bool; 5],
     pub(super) may_fail: [bool; 5],
@@ -50,11 +50,11 @@ pub(super) struct UnitOfWork {
     pub(super) flags: HashMap<(i64, Stage), BTreeSet<String>>,
     pub(super) makers: HashMap<i64, String>,
     groups: BTreeMap<String, Group>,
-    /// Outputs that were read or made by this group.
+    /// Outputs that were read, or were produced by this group.
     pub(super) outputs: HashMap<(i64, Stage), String>,
-    /// Bytes of inputs at stages, as far as they were read.
+    /// The sizes of inputs in bytes, as far as they were read.
     sizes: HashMap<(i64, Stage), u64>,
-    /// Bytes of inputs that this group may still hand out, beyond one job for each who asks.
+    /// How many more bytes of inputs this group may grant, not counting one job per caller.
     pub(super) room: u64,
     worker_ids: VecDeque<i64>,
     pub(super) lease_ids: VecDeque<i64>,
@@ -138,7 +138,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Applies an operation. Here stands which kind of reply each has.
+    /// Applies an operation. This function defines which kind of reply each operation has.
     pub(super) fn apply(&mut self, operation: Operation) -> Result<Reply, ErrorCode> {
         match operation {
             Operation::Claim { token, secret } => self.claim(&token, &secret).map(Reply::Granted),
@@ -166,7 +166,7 @@ impl UnitOfWork {
         }
     }
 
-    /// What is to be written.
+    /// Returns the changes to write.
     pub(super) fn changes(mut self) -> Changes {
         for (number, queued) in self.changed_jobs {
             if let Some(mut job) = self.jobs.remove(&number) {
@@ -189,7 +189,7 @@ impl UnitOfWork {
         self.changes
     }
 
-    // Reading.
+    // Queries.
 
     pub(super) fn worker_id(&self, token: &str) -> Result<i64, ErrorCode> {
         self.by_token
@@ -209,7 +209,7 @@ impl UnitOfWork {
         names::volunteer(&worker.nickname, &worker.address)
     }
 
-    // Marking.
+    // Marking rows as changed.
 
     pub(super) fn count(&mut self, stage: Stage) -> &mut StageChange {
         &mut self.changes.stages[stage.index()]
@@ -220,12 +220,12 @@ impl UnitOfWork {
         self.open[stage.index()] += change;
     }
 
-    /// A result that is not wanted.
+    /// Counts a rejected result.
     pub(super) fn count_rejected(&mut self, stage: Stage) {
         self.count(stage).rejected += 1;
     }
 
-    /// Changes a worker, if it is still there.
+    /// Changes a worker, if it still exists.
     pub(super) fn with_worker(&mut self, id: i64, change: impl FnOnce(&mut Worker)) {
         if let Some(worker) = self.workers.get_mut(&id) {
             change(worker);
@@ -265,16 +265,16 @@ impl UnitOfWork {
         }
     }
 
-    // What is held.
+    // Held leases.
 
-    /// Counts a lease among those that a worker holds.
+    /// Adds a lease to those that a worker holds.
     pub(super) fn take_hold(&mut self, worker: i64, lease: i64) {
         if self.held.entry(worker).or_default().insert(lease) {
             self.group_by(worker, 1, 0);
         }
     }
 
-    /// The opposite of [`Self::take_hold`].
+    /// Removes a lease from those that a worker holds.
     pub(super) fn let_go(&mut self, worker: i64, lease: i64) {
         let held = self.held.get_mut(&worker);
         if held.is_some_and(|held| held.remove(&lease)) {
@@ -282,7 +282,7 @@ impl UnitOfWork {
         }
     }
 
-    /// The address group of a worker holds and has earned more, or less.
+    /// Adds to what the address group of a worker holds and has earned.
     pub(super) fn group_by(&mut self, worker: i64, held: i64, earned: i64) {
         let group = self.workers.get(&worker);
         let Some(group) = group.and_then(|row| names::sharing_group(&row.address)) else {
@@ -311,7 +311,7 @@ impl UnitOfWork {
         self.enrolled[stage.index()] += change;
     }
 
-    /// Counts a registration among those with work, or no more: one that holds a job or has finished one.
+    /// Updates whether a worker counts as one at work: one that holds a job or has finished one.
     pub(super) fn note_work(&mut self, id: i64) {
         let Some(worker) = self.workers.get(&id) else {
             return;
@@ -358,9 +358,9 @@ impl UnitOfWork {
         }
     }
 
-    // Jobs in the queue.
+    // Queues.
 
-    /// Queues a job last at its stage.
+    /// Appends a job to the queue of its stage.
     pub(super) fn enqueue(&mut self, number: i64) {
         let Some(stage) = self.jobs.get(&number).map(|job| job.stage) else {
             return;
@@ -378,7 +378,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Opens a job at the position that it had.
+    /// Reopens a job at its previous position.
     pub(super) fn enqueue_where_it_was(&mut self, number: i64) {
         let Some(stage) = self.jobs.get(&number).map(|job| job.stage) else {
             return;
@@ -391,7 +391,8 @@ impl UnitOfWork {
         self.queues[stage.index()].push_front(number);
     }
 
-    /// Has a job offered last to a volunteer, or, where it `failed` there, not while others are there.
+    /// Marks a job to be offered to a volunteer last, or, if it has `failed` there, not while there
+    /// are others.
     pub(super) fn avoid(&mut self, number: i64, volunteer: &str, failed: bool) {
         let key = (number, volunteer.to_owned());
         let known = self.avoided.get(&key).copied();
@@ -411,7 +412,7 @@ impl UnitOfWork {
         self.changes.gone_avoided.push(number);
     }
 
-    /// How many bytes the input of a job has at a stage. `None`: nobody has looked.
+    /// The size of a job's input at a stage, in bytes; `None` if it was not read.
     pub(super) fn size(&self, number: i64, stage: Stage) -> Option<u64> {
         let read = self.sizes.get(&(number, stage)).copied();
         let made = || {
@@ -436,7 +437,7 @@ impl UnitOfWork {
     }
 
     fn next_place(&mut self, stage: Stage, volunteer: &str) -> Option<usize> {
-        // What operations before this one took out of its turn is still in the list.
+        // Jobs that earlier operations took out of order are still in the list.
         while let Some(number) = self.queues[stage.index()].front().copied() {
             if self.is_open(number, stage) {
                 break;
@@ -451,8 +452,9 @@ impl UnitOfWork {
         job.is_some_and(|job| job.state == State::Open && job.stage == stage)
     }
 
-    /// Where the next job for a volunteer is in the queue: the first that it did not give back, or
-    /// else the first that is not to be left to others; and whether some are.
+    /// Finds the next job for a volunteer in the queue: the first that the volunteer did not give
+    /// back, or else the first that need not be left to others. Also returns whether any are left
+    /// to others.
     fn find_job(&self, stage: Stage, volunteer: &str) -> (Option<usize>, bool) {
         let mut key = (0, volunteer.to_owned());
         let (mut last, mut withheld) = (None, false);
@@ -471,7 +473,7 @@ impl UnitOfWork {
         (last, withheld)
     }
 
-    /// Whether somebody else is there at whom a job has not failed.
+    /// Whether another volunteer is present with whom the job has not failed.
     fn is_for_others(&self, number: i64, stage: Stage, volunteer: &str) -> bool {
         let there = |other: &Volunteer| {
             other.stage == stage && other.name != volunteer && self.now - other.asked_at < THERE
@@ -484,7 +486,7 @@ impl UnitOfWork {
         others.any(|other| there(other) && !has_failed(other))
     }
 
-    /// Whether all that is open is left to others than this worker.
+    /// Whether all open jobs are left to volunteers other than this worker's.
     pub(super) fn is_withheld(&self, worker: i64) -> bool {
         self.workers.get(&worker).is_some_and(|row| {
             let (found, withheld) = self.find_job(row.stage, &Self::volunteer(row));

@@ -1,4 +1,4 @@
-//! Who works at a stage, who fails there, and what follows from it: a registration is given fewer
+//! Volunteers' activity and failures at each stage, and the consequences: a registration gets fewer
 //! jobs, a stage is paused.
 
 use std::collections::BTreeSet;
@@ -18,11 +18,11 @@ use crate::{
     },
 };
 
-/// How often a volunteer's row is brought up to date while nothing happens.
+/// How often an unchanged volunteer's row is updated.
 const NOTE_EVERY: Millis = 60_000;
 
 impl UnitOfWork {
-    /// Weighs what a registration has done and failed at: it is given fewer jobs, or more again.
+    /// Updates how badly a registration's jobs fail, which determines how many jobs it is given.
     pub(super) fn weigh(&mut self, worker: i64, good: usize, bad: usize) {
         if good + bad == 0 {
             return;
@@ -55,8 +55,8 @@ impl UnitOfWork {
         may_hold.saturating_sub(held).min(self.group_room(worker))
     }
 
-    /// Whether a registration may hold one more job, of another one: within its own allowance, or with a
-    /// part of what the other has earned.
+    /// Whether a registration may hold one more job, transferred from another one: within its own
+    /// allowance, or with a part of what the other has earned.
     pub(super) fn has_room_from(&mut self, other: i64, worker: i64) -> bool {
         let allowance = |unit: &Self, id| unit.workers.get(&id).map(|row| row.allowance);
         let has_room = |unit: &Self| {
@@ -73,7 +73,7 @@ impl UnitOfWork {
         has_room(self)
     }
 
-    /// Notes how many cores a registration says that it has.
+    /// Records how many cores a registration reports.
     pub(super) fn note_cores(&mut self, worker: i64, cores: u32) {
         let cores = i64::from(cores);
         let known = self.workers.get(&worker).map(|row| row.allowance.cores);
@@ -82,7 +82,8 @@ impl UnitOfWork {
         }
     }
 
-    /// New results of a registration: it may hold what it finishes within a lease at that speed.
+    /// Records new results of a registration, which may hold what it completes within a lease at
+    /// that speed.
     pub(super) fn note_speed(&mut self, worker: i64, results: usize) {
         let Some(before) = self.workers.get(&worker).map(|row| row.allowance) else {
             return;
@@ -95,21 +96,21 @@ impl UnitOfWork {
         }
     }
 
-    /// Whether a registration is given no more because of what it, or its address, holds already: not
-    /// because its jobs fail.
+    /// Whether a registration is given no more because of what it, or its address group, holds
+    /// already, and not because its jobs fail.
     pub(super) fn is_at_limit(&self, worker: i64) -> bool {
         let Some(row) = self.workers.get(&worker) else {
             return false;
         };
         let held = self.held.get(&worker).map_or(0, BTreeSet::len);
-        // As many as anybody may hold is a limit like any other, and no trouble.
+        // The general maximum is a limit like any other; it does not mean that jobs fail.
         let trouble = trouble::may_hold(row.trouble);
         let is_troubled = trouble < MOST_HELD && held >= trouble;
         held > 0 && self.room(worker) == 0 && !is_troubled
     }
 
-    /// Notes that no worker of a client gets ready. It counts against the registration like a failed job,
-    /// so that nobody can fill the log with it, and against no job.
+    /// Records that no worker of a client becomes ready. It counts against the registration like a
+    /// failed job, so that nobody can flood the log with it, and against no job.
     pub(super) fn note_setup_failed(&mut self, worker: i64, error: &str) {
         let Some(row) = self.workers.get(&worker) else {
             return;
@@ -129,12 +130,12 @@ impl UnitOfWork {
         self.weigh(worker, 0, 1);
     }
 
-    /// For how long it is given nothing because its jobs fail.
+    /// How long a registration will be given nothing because its jobs fail.
     pub(super) fn rests(&self, worker: i64) -> Millis {
         self.workers.get(&worker).map_or(0, |row| {
             let left = (row.rest_until - self.now).max(0);
-            // More than a whole rest is left only where the clock was set back: then it is over, since
-            // it would stay as long until the clock is there again.
+            // More than a whole rest can remain only if the clock was set back. The rest is over
+            // then; otherwise it would last until the clock has caught up.
             if left > trouble::rest(row.trouble) {
                 0
             } else {
@@ -149,7 +150,7 @@ impl UnitOfWork {
         row.is_some_and(|row| row.last_lease.is_none())
     }
 
-    /// Notes that the volunteer of a worker has asked for jobs, or holds some; not every time, but its
+    /// Records that a worker's volunteer has asked for jobs or holds some: at intervals, but its
     /// `first` job at once.
     pub(super) fn note_presence(&mut self, worker: i64, asked: bool, first: bool) {
         let Some(row) = self.workers.get(&worker) else {
@@ -194,7 +195,7 @@ impl UnitOfWork {
             })
     }
 
-    /// Notes that a worker says goodbye: no job is left to its volunteer any more.
+    /// Records that a worker says goodbye, so that no job is left to its volunteer any more.
     pub(super) fn note_goodbye(&mut self, worker: i64) {
         let Some(row) = self.workers.get(&worker) else {
             return;
@@ -208,14 +209,14 @@ impl UnitOfWork {
         change.asked_at = Some(0);
     }
 
-    /// The volunteers that work at a stage.
+    /// The volunteers that are working at a stage.
     pub(super) fn working(&self, stage: Stage) -> BTreeSet<String> {
         let here = self.volunteers.values().filter(|one| one.stage == stage);
         let working = here.filter(|one| self.now - one.worked_at < WORKING);
         working.map(|one| one.name.clone()).collect()
     }
 
-    /// Notes a failure of a volunteer at a stage.
+    /// Records a failure of a volunteer at a stage.
     pub(super) fn note_failing(&mut self, stage: Stage, name: &str, job: i64, error: &str) {
         let now = self.now;
         let known = self.known(stage, name);
@@ -234,8 +235,9 @@ impl UnitOfWork {
         self.count(stage).failing += 1;
     }
 
-    /// Whether a paused stage is tried with a job of this worker, who holds none: its volunteer has not
-    /// failed there of late, and may have what the others lack. A result has the stage go on.
+    /// Whether a paused stage is probed with a job for this worker, who holds none: its volunteer
+    /// has not failed there recently, and may have what the others lack. A result resumes the
+    /// stage.
     pub(super) fn may_try(&self, worker: i64, stage: Stage, volunteer: &str) -> bool {
         let known = self.volunteers.get(&(stage, volunteer.to_owned()));
         let failed = known
@@ -244,7 +246,8 @@ impl UnitOfWork {
         !failed && self.held.get(&worker).is_none_or(BTreeSet::is_empty)
     }
 
-    /// A stage has made a result: not everything fails there, and it goes on if it was paused.
+    /// Records that a stage has produced a result: not everything fails there, and it resumes if it
+    /// was paused.
     pub(super) fn calm(&mut self, stage: Stage) {
         if !std::mem::take(&mut self.may_fail[stage.index()]) {
             return;
@@ -266,7 +269,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Pauses a stage if everything fails there.
+    /// Pauses a stage if every volunteer fails there.
     pub(super) fn consider_pause(&mut self, stage: Stage) {
         if self.paused[stage.index()] {
             return;
@@ -283,7 +286,8 @@ impl UnitOfWork {
         }
     }
 
-    /// Has a paused stage go on, with nothing that stands against anybody. `false`: it was not paused.
+    /// Resumes a paused stage and clears all volunteers' failures there. Returns `false` if it was
+    /// not paused.
     pub(super) fn go_on(&mut self, stage: Stage) -> bool {
         let was = self.paused[stage.index()];
         self.may_fail[stage.index()] = true;

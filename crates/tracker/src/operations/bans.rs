@@ -1,4 +1,4 @@
-//! Who may not register, by word of the operator.
+//! Banning volunteers, for the operator.
 
 use super::workers::{self, Chosen};
 use crate::{
@@ -6,10 +6,10 @@ use crate::{
     store::{Action, Store, StoreError},
 };
 
-/// Bans somebody, ends all workers whom that concerns, and writes it down. Says how many were ended.
+/// Adds a ban, ends all workers that it concerns, and logs the action. Returns how many were ended.
 ///
 /// # Errors
-/// The database failed. Where the ban was written down before that, it stands.
+/// Returns an error if the database fails. If the ban was stored before that, it remains in effect.
 pub async fn ban(
     store: &dyn Store,
     banned: &Banned,
@@ -29,10 +29,10 @@ pub async fn ban(
     workers::end(store, &chosen).await
 }
 
-/// Takes a ban back and writes it down. `false`: there was none.
+/// Lifts a ban and logs the action. Returns `false` if there was none.
 ///
 /// # Errors
-/// The database failed.
+/// Returns an error if the database fails.
 pub async fn pardon(store: &dyn Store, banned: &Banned, who: &str) -> Result<bool, StoreError> {
     let detail = banned.to_string();
     store.note_action(&action(who, "pardon", detail)).await?;

@@ -1,4 +1,4 @@
-//! The outputs of a stage as JSON lines, a page of the database at a time.
+//! Exports the outputs of a stage as JSON lines, one page of the database at a time.
 
 use std::io::{ErrorKind, Write};
 
@@ -9,25 +9,25 @@ use crate::{
     store::{Output, Store},
 };
 
-/// Outputs that are read at a time.
+/// The number of outputs per page.
 const PAGE: u32 = 1_000;
 
-/// What was written.
+/// What was exported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exported {
     /// How many results.
     pub count: u64,
     /// The cursor of the last one.
     pub last: u64,
-    /// Jobs whose results begin with the JSON mark and are not JSON. They were written as strings.
+    /// Jobs whose results begin with the JSON mark but are not JSON. They were written as strings.
     pub unreadable: Vec<u64>,
 }
 
-/// Writes all results of a stage, for a terminal without characters that would steer it. `None`: whoever
-/// reads has seen enough.
+/// Writes all results of a stage; for a terminal, without control characters. Returns `None` if the
+/// reader closed the pipe.
 ///
 /// # Errors
-/// A sentence: the results cannot be read, or not be written.
+/// Returns a sentence if the results cannot be read or written.
 pub async fn write(
     store: &dyn Store,
     stage: Stage,
@@ -64,7 +64,8 @@ pub async fn write(
     Ok(Some(exported))
 }
 
-/// One output: JSON as JSON, other text as a string. What only claims to be JSON is text too.
+/// Formats one output: JSON as it is, other text as a JSON string. Invalid JSON behind the JSON
+/// mark is text too.
 fn line(output: &Output) -> String {
     let data = payload::to_json(&output.data);
     format!("{{\"number\":{},\"data\":{data}}}", output.number)

@@ -1,5 +1,5 @@
-//! What the operator does to a project, whether by command or by a call of the API. How it is asked
-//! for, and how its outcome is shown, is the affair of `commands` and `http`.
+//! The operator's operations on a project, by command or over HTTP. Parsing requests and presenting
+//! the outcome is up to `commands` and `http`.
 
 pub mod bans;
 pub mod export;

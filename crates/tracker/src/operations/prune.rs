@@ -1,17 +1,18 @@
-//! Deletes what a finished job leaves behind once its result was exported. The jobs themselves, the
-//! counters and the leaderboard stay.
+//! Deletes the data of finished jobs whose results were exported. The jobs themselves, the counters
+//! and the leaderboard stay.
 
 use distcompute_protocol::Stage;
 
 use crate::store::{Action, Store, StoreError};
 
-/// Results that are looked at in one transaction: volunteers wait for it.
+/// How many results are examined in one transaction; volunteers' calls wait for it.
 const AT_ONCE: u32 = 500;
 
-/// Prunes step by step, so that volunteers get their turn, and writes it down. Says how many jobs.
+/// Prunes in small transactions, so that volunteers' calls get their turn, and logs the action.
+/// Returns how many jobs were pruned.
 ///
 /// # Errors
-/// The database failed; what was pruned before stays so.
+/// Returns an error if the database fails; what was pruned before stays pruned.
 pub async fn prune(
     store: &dyn Store,
     stage: Stage,
@@ -23,8 +24,8 @@ pub async fn prune(
         action: "prune",
         detail,
     };
-    // Written down before it is done: a log that lacks something is worse than one that says more.
-    // On a full disk it is written down when there is room.
+    // Logged before it is done: an incomplete log is worse than one that lists an action that
+    // failed. On a full disk, it is logged as soon as there is room.
     let begun = note(format!("results of stage {stage} before cursor {before}"));
     let mut noted = noted(store, &begun).await?;
     let (mut after, mut jobs, mut at_once) = (0, 0, AT_ONCE);
@@ -35,11 +36,11 @@ pub async fn prune(
                 let Some(last) = pruned.last else { break };
                 after = last;
             }
-            // What is deleted is written to a log first, and a small part of it may have room where
-            // a large one has not. Each part that goes through makes more.
+            // Deletions are first written to the database's log; a small batch may fit where a
+            // large one does not. Each batch that succeeds makes room for more.
             Err(StoreError::Unavailable(_)) if at_once > 1 => {
                 at_once = (at_once / 8).max(1);
-                // Where that fails too, the next attempt says what is the matter.
+                // If that fails too, the next attempt returns the error.
                 let _ = store.make_room().await;
                 continue;
             }
@@ -58,7 +59,7 @@ pub async fn prune(
     Ok(jobs)
 }
 
-/// Writes an action down; `false` where nothing can be written just now.
+/// Logs an action. Returns `false` if the database cannot be written at the moment.
 async fn noted(store: &dyn Store, action: &Action) -> Result<bool, StoreError> {
     match store.note_action(action).await {
         Ok(()) => Ok(true),

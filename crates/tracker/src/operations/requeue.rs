@@ -1,4 +1,4 @@
-//! Has jobs worked on again.
+//! Requeues jobs, so that they are worked on again.
 
 use std::collections::BTreeMap;
 
@@ -8,34 +8,34 @@ use crate::{
     store::{Action, RequeueFilter, Store, StoreError, ToRequeue, Whereabouts},
 };
 
-/// What became of a wish to have jobs worked on again.
+/// The outcome of a requeue, or of its dry run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// How many jobs.
+    /// How many jobs match, or were requeued.
     pub requeued: u64,
-    /// Which, where that was asked and nothing was changed.
+    /// The matching jobs; only for a dry run.
     pub numbers: Option<Vec<u64>>,
-    /// Where the results came from that are not to count any more, where nothing was changed: those of
-    /// the most first.
+    /// The origins of the results that would be discarded, those with the most results first; only
+    /// for a dry run.
     pub sources: Vec<Source>,
-    /// Jobs that were named by number and are not among them.
+    /// Jobs that were named by number and do not match.
     pub left: Vec<Left>,
 }
 
-/// Results that came from one address group.
+/// The results from one address group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The group, as `address` takes it; empty where it is not known.
+    /// The address group, as `address` takes it; empty if unknown.
     pub address: String,
-    /// How many.
+    /// How many results.
     pub results: u64,
-    /// When the first came.
+    /// When the first arrived.
     pub first: Millis,
-    /// When the last came.
+    /// When the last arrived.
     pub last: Millis,
 }
 
-/// Where results came from, those of the most first.
+/// Groups results by their origin, those with the most results first.
 fn sources(found: &[ToRequeue]) -> Vec<Source> {
     let mut sources: BTreeMap<&str, Source> = BTreeMap::new();
     for (address, at) in found.iter().filter_map(|one| one.from.as_ref()) {
@@ -54,19 +54,19 @@ fn sources(found: &[ToRequeue]) -> Vec<Source> {
     sources
 }
 
-/// A job that stays as it is.
+/// A job that remains unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
     /// The job.
     pub number: u64,
-    /// Why, and what can be done, as a sentence.
+    /// The reason, and what can be done, as a sentence.
     pub why: String,
 }
 
-/// Says which jobs a filter means.
+/// Reports which jobs a filter matches, without changing them.
 ///
 /// # Errors
-/// The database failed.
+/// Returns an error if the database fails.
 pub async fn would(store: &dyn Store, filter: &RequeueFilter) -> Result<Outcome, StoreError> {
     let found = store.meant(filter).await?;
     let numbers = numbers(&found);
@@ -78,10 +78,10 @@ pub async fn would(store: &dyn Store, filter: &RequeueFilter) -> Result<Outcome,
     })
 }
 
-/// Requeues and writes it down.
+/// Requeues the jobs that a filter matches, and logs the action.
 ///
 /// # Errors
-/// The database failed; what was requeued before stays so.
+/// Returns an error if the database fails; jobs requeued before that stay requeued.
 pub async fn requeue(
     store: &dyn Store,
     filter: &RequeueFilter,
@@ -92,7 +92,8 @@ pub async fn requeue(
         action: "requeue",
         detail,
     };
-    // Written down before it is done: a log that lacks something is worse than one that says more.
+    // Logged before it is done: an incomplete log is worse than one that lists an action that
+    // failed.
     store.note_action(&note(meant(filter))).await?;
     let named = if filter.numbers.is_empty() {
         Vec::new()
@@ -119,7 +120,7 @@ fn numbers(found: &[ToRequeue]) -> Vec<u64> {
         .collect()
 }
 
-/// Why jobs that were named by number are not among those that the filter means.
+/// Explains why jobs that were named by number do not match the filter.
 async fn left(
     store: &dyn Store,
     filter: &RequeueFilter,
@@ -159,7 +160,7 @@ fn why_not(job: Option<&Whereabouts>, filter: &RequeueFilter) -> String {
     }
 }
 
-/// What a filter means, for people.
+/// Describes a filter for people.
 #[must_use]
 pub fn meant(filter: &RequeueFilter) -> String {
     let mut parts = vec![match &filter.nickname {

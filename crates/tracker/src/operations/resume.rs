@@ -1,13 +1,13 @@
-//! Has stages go on that were paused because everything failed there.
+//! Resumes stages that were paused because every job failed there.
 
 use distcompute_protocol::Stage;
 
 use crate::store::{Action, Store, StoreError};
 
-/// Has a stage go on, or all, and writes it down. Says how many were paused.
+/// Resumes one stage or all, and logs the action. Returns how many were paused.
 ///
 /// # Errors
-/// The database failed.
+/// Returns an error if the database fails.
 pub async fn resume(store: &dyn Store, stage: Option<Stage>, who: &str) -> Result<u64, StoreError> {
     let stages = stage.map_or_else(|| Stage::ALL.to_vec(), |stage| vec![stage]);
     let detail = stage.map_or_else(|| "all stages".to_owned(), |stage| format!("stage {stage}"));

@@ -1,4 +1,4 @@
-//! How far the project has come: the counters of the store, with what follows from them.
+//! The progress of the project: the store's counters, and estimates derived from them.
 
 use distcompute_protocol::{DisabledStage, Stage, StageStatus, StatusInfo};
 
@@ -8,7 +8,7 @@ use crate::{
     store::Status,
 };
 
-/// The counters of the enabled stages, with what follows from them.
+/// Summarizes the enabled stages.
 #[must_use]
 pub fn summary(settings: &Settings, status: &Status) -> StatusInfo {
     let stages: Vec<_> = settings
@@ -74,7 +74,8 @@ pub fn summary(settings: &Settings, status: &Status) -> StatusInfo {
     }
 }
 
-/// The stages that are not enabled although jobs wait at them: those jobs are never handed out.
+/// The stages that have jobs waiting although they are not enabled; those jobs are never handed
+/// out.
 #[must_use]
 pub fn disabled(settings: &Settings, status: &Status) -> Vec<DisabledStage> {
     let stages = Stage::ALL.into_iter();
@@ -97,7 +98,8 @@ pub fn disabled(settings: &Settings, status: &Status) -> Vec<DisabledStage> {
         .collect()
 }
 
-/// What each stage has before it: all jobs but those that it did and those that will not come.
+/// The remaining work of each stage: all jobs except those that it has done and those that will not
+/// reach it.
 fn loads(stages: &[StageStatus], status: &Status) -> Vec<StageLoad> {
     let mut lost = 0;
     stages

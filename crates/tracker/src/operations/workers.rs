@@ -1,4 +1,4 @@
-//! The end of workers by word of the operator.
+//! Ending workers, for the operator.
 
 use distcompute_protocol::Stage;
 
@@ -7,20 +7,20 @@ use crate::{
     store::{Action, RegisteredRow, Store, StoreError},
 };
 
-/// Workers that are read at a time, and ended in one transaction.
+/// How many workers are read at a time and ended in one transaction.
 pub const PAGE: u32 = 256;
 
-/// Which workers: what is named must all be true of one.
+/// Selects workers. A worker must match every condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chosen {
-    /// Whom a ban of each of these would concern.
+    /// Workers whom a ban of each of these would concern.
     pub banned: Vec<Banned>,
-    /// Those at this stage.
+    /// Workers at this stage.
     pub stage: Option<Stage>,
 }
 
 impl Chosen {
-    /// Whether this is one of them.
+    /// Whether a worker matches.
     #[must_use]
     pub fn fits(&self, row: &RegisteredRow) -> bool {
         let mut named = self.banned.iter();
@@ -29,7 +29,7 @@ impl Chosen {
     }
 }
 
-/// For people.
+/// Describes the selection for people.
 impl std::fmt::Display for Chosen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let named = self.banned.iter().map(|one| format!("of {one}"));
@@ -43,15 +43,15 @@ impl std::fmt::Display for Chosen {
     }
 }
 
-/// Here the nickname of those who gave none is one like any other.
+/// Parses a nickname. Here, that of anonymous volunteers is treated like any other.
 ///
 /// # Errors
-/// A sentence: it is none.
+/// Returns a sentence if the nickname is invalid.
 pub fn nickname_of(typed: &str) -> Result<Banned, String> {
     names::nickname(typed).map(Banned::Nickname)
 }
 
-/// How many workers were ended, as people read it.
+/// Says how many workers were ended, for people.
 #[must_use]
 pub fn ended(count: u64) -> String {
     match count {
@@ -60,10 +60,10 @@ pub fn ended(count: u64) -> String {
     }
 }
 
-/// Ends the workers that are chosen, and takes back what they hold. Says how many there were.
+/// Ends the selected workers and takes back their jobs. Returns how many there were.
 ///
 /// # Errors
-/// The database failed; those who were ended before are.
+/// Returns an error if the database fails; workers ended before that stay ended.
 pub async fn end(store: &dyn Store, chosen: &Chosen) -> Result<u64, StoreError> {
     let (mut after, mut ended) = (0, 0);
     loop {
@@ -80,10 +80,10 @@ pub async fn end(store: &dyn Store, chosen: &Chosen) -> Result<u64, StoreError> 
     }
 }
 
-/// The same, written down.
+/// Like [`end`], and logs the action.
 ///
 /// # Errors
-/// The database failed; those who were ended before are.
+/// Returns an error if the database fails; workers ended before that stay ended.
 pub async fn end_noted(store: &dyn Store, chosen: &Chosen, who: &str) -> Result<u64, StoreError> {
     let note = |detail: String| Action {
         who: who.to_owned(),

@@ -1,41 +1,42 @@
-//! How many jobs a registration may hold, and all of one address together.
+//! How many jobs a registration may hold, and all registrations of one address group together.
 //!
-//! A registration begins with one job for each core and one more. What it may hold then grows with its
-//! results, up to what it finishes within one lease at the speed that it has shown: more than that
-//! would lapse in its hands. Whatever the speed, it may hold as many as at first, since jobs may take
-//! hours.
+//! A registration begins with one job per core and one more. Its allowance then grows with its
+//! results, up to what it completes within one lease at its measured speed, because it could not
+//! finish more before their leases end. It never shrinks below the initial allowance, since jobs
+//! may take hours.
 
 use crate::clock::Millis;
 
-/// The cores of a client that does not say how many it has.
+/// The number of cores assumed for a client that does not report it.
 const UNSAID_CORES: i64 = 16;
 
-/// The most cores that are believed. What lies beyond has to be shown.
+/// The maximum number of cores that is taken from a client's report. Beyond that, speed must be
+/// measured.
 const MOST_CORES: i64 = 128;
 
-/// Jobs that a registration may hold at most, whatever it has shown.
+/// The maximum number of jobs that a registration may hold, whatever its speed.
 pub const MOST_HELD: usize = 2_048;
 
-/// By how many jobs each result raises the allowance.
+/// How much each result raises the allowance.
 const GROWTH: i64 = 8;
 
-/// No speed is taken from less time than this.
+/// The minimum time from which a speed is derived.
 const LEAST_TIME: Millis = 1_000;
 
-/// Jobs that all registrations of one address group may hold together, beyond what they have earned
-/// with results: enough for a hundred machines of sixteen cores.
+/// How many jobs all registrations of one address group may hold together, beyond what they have
+/// earned with results: enough for a hundred machines of sixteen cores.
 pub const GROUP_HELD: i64 = 2_048;
 
-/// What a registration has shown of late.
+/// The recent performance of a registration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Allowance {
-    /// The cores that it says it has; 0: it has not said.
+    /// The number of cores that the client reported; 0 if it did not.
     pub cores: i64,
-    /// What it has earned beyond its first allowance.
+    /// What it has earned beyond the initial allowance.
     pub earned: i64,
-    /// Since when its results are counted.
+    /// The beginning of the period in which its results are counted.
     pub since: Millis,
-    /// How many they are, in thousandths.
+    /// The number of results in that period, in thousandths.
     pub results: i64,
 }
 
@@ -56,7 +57,8 @@ impl Allowance {
         usize::try_from(all).unwrap_or(0).min(MOST_HELD)
     }
 
-    /// It is given jobs and held none: the time from its last result to now says nothing of its speed.
+    /// Restarts the measurement when it is given jobs and held none: the time without jobs says
+    /// nothing about its speed.
     #[must_use]
     pub fn begun(self, now: Millis) -> Self {
         Self {
@@ -66,7 +68,7 @@ impl Allowance {
         }
     }
 
-    /// It has handed in so many new results.
+    /// Records this many new results.
     #[must_use]
     pub fn after(self, results: usize, now: Millis, lease: Millis) -> Self {
         let new = i64::try_from(results).unwrap_or(i64::MAX);
@@ -92,7 +94,7 @@ impl Allowance {
             results: counted,
             ..self
         };
-        // What was long ago weighs no more than a sixteenth of a lease.
+        // Older results are scaled down, so that they count for at most a sixteenth of a lease.
         let window = (lease / 8).max(2 * LEAST_TIME);
         if time > window {
             let kept = i128::from(counted) * i128::from(window / 2) / i128::from(time);
@@ -103,12 +105,12 @@ impl Allowance {
     }
 }
 
-/// What the registrations of one address group hold together, and have earned.
+/// The totals of all registrations of one address group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Group {
-    /// Jobs that they hold.
+    /// How many jobs they hold.
     pub held: i64,
-    /// What each of them has earned beyond its first allowance, added up.
+    /// The sum of what each has earned beyond its initial allowance.
     pub earned: i64,
 }
 
@@ -142,7 +144,8 @@ mod tests {
         assert_eq!(cores(100_000).may_hold(), 129, "nobody has so many");
     }
 
-    /// What it may hold after each of some syncs that bring all that it held, `every` so often.
+    /// The allowance after each of `syncs` syncs, `every` so often, each of which submits all that
+    /// it held.
     fn grows(mut one: Allowance, every: Millis, syncs: usize) -> Vec<usize> {
         let mut now = 1_000_000;
         one = one.begun(now);
@@ -163,7 +166,8 @@ mod tests {
 
     #[test]
     fn it_never_holds_more_than_it_finishes_within_a_lease() {
-        // Nine jobs in 10 s are 270 in a lease; four hours a job are less than its cores.
+        // Nine jobs in 10 s are 270 per lease; at four hours per job, it completes fewer per lease
+        // than it has cores.
         let mut one = cores(8).begun(0);
         for turn in 1..=30 {
             one = one.after(9, turn * 10_000, LEASE);
@@ -221,7 +225,7 @@ mod tests {
             earned: 0,
         };
         assert_eq!(full.room(), 0);
-        // Whoever has earned what it holds takes no room from the others.
+        // A registration that has earned what it holds takes no room from the others.
         let quick = Group {
             held: 40 * 1_000,
             earned: 40 * 990,

@@ -1,43 +1,45 @@
-//! When a job that keeps failing is set aside, and when a stage at which everything fails is paused.
+//! When a job that keeps failing is set aside, and when a stage at which everything fails is
+//! paused.
 //!
-//! A failure says something about the job and something about the machine. Only agreement tells the
-//! two apart, so what counts is distinct volunteers and not events.
+//! A failure may be caused by the job or by the volunteer's machine. Only agreement between
+//! volunteers tells the two apart, so distinct volunteers are counted and not failures.
 
 use crate::clock::Millis;
 
-/// A volunteer counts as working at a stage for so long after it last held a job there.
+/// How long a volunteer counts as working at a stage after last holding a job there.
 pub const WORKING: Millis = 3_600_000;
 
-/// A volunteer counts as being there for so long after it last asked for jobs.
+/// How long a volunteer counts as present after last asking for jobs.
 pub const THERE: Millis = 600_000;
 
-/// Jobs that a volunteer must have failed before it counts as one at whom everything fails.
+/// How many distinct jobs a volunteer must have failed at before it counts as one with whom
+/// everything fails.
 const JOBS_EACH: usize = 3;
 
-/// The same for all of them together, so that a few bad jobs which are left at the end of a small
-/// project are set aside one by one and pause nothing.
+/// How many distinct jobs all of them together must have failed at, so that a few bad jobs left at
+/// the end of a small project are set aside one by one instead of pausing the stage.
 const JOBS: usize = 5;
 
-/// Failures, repeated ones included, before a stage is paused.
+/// The number of failures, including repeated ones, before a stage is paused.
 const TRIES: u64 = 10;
 
-/// How many numbers of jobs are kept with a volunteer: enough for the rules here.
+/// How many job numbers are kept per volunteer: as many as these rules need.
 pub const KEPT_JOBS: usize = JOBS;
 
-/// What is known of a job when a failure has just been counted.
+/// What is known about a job when a failure has just been counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tried {
-    /// Failures at this stage since it came here.
+    /// Failures at this stage since the job came here.
     pub tries: u64,
     /// Distinct volunteers among them.
     pub volunteers: usize,
     /// Volunteers that worked at the stage within [`WORKING`].
     pub working: usize,
-    /// Those of them at whom the job has not failed.
+    /// Those of them with whom the job has not failed.
     pub untried: usize,
 }
 
-/// Whether a job waits for the operator now.
+/// Whether a job is to be set aside for the operator.
 #[must_use]
 pub fn is_hopeless(job: Tried, max_attempts: u32) -> bool {
     let most = usize::try_from(max_attempts).unwrap_or(usize::MAX);
@@ -45,19 +47,19 @@ pub fn is_hopeless(job: Tried, max_attempts: u32) -> bool {
     job.volunteers >= most || everybody && job.tries >= u64::from(max_attempts)
 }
 
-/// Failures of one volunteer since its stage last made a result.
+/// Failures of one volunteer since the stage last produced a result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failing {
     /// Some of the jobs, at most [`KEPT_JOBS`].
     pub jobs: Vec<i64>,
-    /// How many failures.
+    /// The number of failures.
     pub tries: u64,
-    /// The last error.
+    /// The latest error.
     pub error: String,
 }
 
 impl Failing {
-    /// Notes one more.
+    /// Records a failure.
     pub fn add(&mut self, job: i64, error: &str) {
         if self.jobs.len() < KEPT_JOBS && !self.jobs.contains(&job) {
             self.jobs.push(job);
@@ -67,9 +69,9 @@ impl Failing {
     }
 }
 
-/// Why a stage is to be paused, if it is: it has made no result since these volunteers failed, who are
-/// at least `pause_after` (or all who work there), and at least half of those who work there.
-/// `pause_after` 0 pauses nothing.
+/// Returns the reason to pause a stage, if there is one: it has produced no result since these
+/// volunteers failed, and they are at least `pause_after` (or all who work there) and at least half
+/// of those who work there. A `pause_after` of 0 never pauses.
 #[must_use]
 pub fn pause<'f>(
     failing: impl IntoIterator<Item = &'f Failing>,
@@ -102,7 +104,7 @@ pub fn pause<'f>(
     ))
 }
 
-/// The error that most of them have, by its first line.
+/// The error that most of them have in common, by its first line.
 fn shared(failing: &[&Failing]) -> String {
     let first = |one: &Failing| one.error.lines().next().unwrap_or_default().to_owned();
     let lines: Vec<String> = failing.iter().map(|one| first(one)).collect();
@@ -157,7 +159,7 @@ mod tests {
         };
         assert!(!is_hopeless(job(4), 5));
         assert!(is_hopeless(job(5), 5));
-        // As many as the operator says could still come.
+        // As many volunteers as the limit asks for could still try the job.
         let enough = Tried {
             working: 5,
             ..job(9)

@@ -1,7 +1,7 @@
-//! Whom the operator bans: a nickname, an address, or a network of addresses.
+//! Bans of a nickname, an address, or a network of addresses.
 //!
-//! A ban has a name in the tables, `n:` and a nickname or `a:` and a network, and a registration is
-//! refused if any of the few names that fit it is banned: so that it is found by key, however many
+//! In the tables, a ban has a key: `n:` and a nickname, or `a:` and a network. A registration is
+//! refused if any of the few keys that apply to it is banned, so the lookup is by key, however many
 //! bans there are.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,25 +10,25 @@ use distcompute_protocol::ANONYMOUS;
 
 use super::names;
 
-/// The networks that can be banned, by the bits that their addresses share: an IPv4 address and the two
-/// usual sizes above it; an IPv6 network of one household and those that providers give out.
+/// The prefix lengths that can be banned. For IPv4: one address and the two usual sizes above it.
+/// For IPv6: the network of one household, and those that providers assign.
 const V4: [u8; 3] = [32, 24, 16];
 const V6: [u8; 4] = [64, 56, 48, 32];
 
-/// Whom a ban concerns.
+/// The subject of a ban.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Banned {
-    /// All registrations of a nickname.
+    /// All registrations with this nickname.
     Nickname(String),
-    /// All registrations from a network, as [`network`] writes it.
+    /// All registrations from this network, as [`network`] formats it.
     Network(String),
 }
 
 impl Banned {
-    /// A nickname, as it was typed.
+    /// Parses a nickname as typed.
     ///
     /// # Errors
-    /// A sentence: it is none, or that of all who gave none.
+    /// Returns a sentence if it is invalid or that of anonymous volunteers.
     pub fn nickname(typed: &str) -> Result<Self, String> {
         let nickname = names::nickname(typed)?;
         if nickname == ANONYMOUS {
@@ -41,15 +41,15 @@ impl Banned {
         Ok(Self::Nickname(nickname))
     }
 
-    /// An address or a network.
+    /// Parses an address or a network.
     ///
     /// # Errors
-    /// A sentence: it is none that can be banned.
+    /// Returns a sentence if it cannot be banned.
     pub fn network(typed: &str) -> Result<Self, String> {
         network(typed).map(Self::Network)
     }
 
-    /// Its name in the tables.
+    /// The key in the tables.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -58,7 +58,7 @@ impl Banned {
         }
     }
 
-    /// Whom a name of the tables means.
+    /// Parses a key from the tables.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name.split_once(':')? {
@@ -68,7 +68,7 @@ impl Banned {
         }
     }
 
-    /// Whether a registration is concerned.
+    /// Whether a registration is affected.
     #[must_use]
     pub fn concerns(&self, nickname: &str, address: &str) -> bool {
         match self {
@@ -87,7 +87,7 @@ impl std::fmt::Display for Banned {
     }
 }
 
-/// The names under any of which a registration may be banned.
+/// The keys under which a registration may be banned.
 #[must_use]
 pub fn names_of(nickname: &str, address: &str) -> Vec<String> {
     let networks = networks(address).into_iter().map(Banned::Network);
@@ -95,8 +95,8 @@ pub fn names_of(nickname: &str, address: &str) -> Vec<String> {
     networks.chain(nickname).map(|one| one.name()).collect()
 }
 
-/// The networks that an address lies in; none where it is not known, or this machine's own: behind a
-/// proxy that does not say who called everybody has that one.
+/// The networks that contain an address. There are none if it is unknown, or this machine's own:
+/// behind a proxy that does not report its callers, everybody has that address.
 #[must_use]
 pub fn networks(address: &str) -> Vec<String> {
     match canonical(address) {
@@ -108,10 +108,10 @@ pub fn networks(address: &str) -> Vec<String> {
     }
 }
 
-/// An address or a network, as typed, in the one way in which it is written.
+/// Parses an address or a network as typed, and formats it canonically.
 ///
 /// # Errors
-/// A sentence: it is none that can be banned.
+/// Returns a sentence if it cannot be banned.
 pub fn network(typed: &str) -> Result<String, String> {
     let typed = typed.trim();
     let (address, bits) = match typed.split_once('/') {
@@ -130,7 +130,8 @@ pub fn network(typed: &str) -> Result<String, String> {
         ));
     }
     let sizes: &[u8] = if address.is_ipv4() { &V4 } else { &V6 };
-    // A single IPv6 address is its household's network: a machine there has as many as it likes.
+    // A single IPv6 address stands for its household's network, because a machine there can have
+    // any number of addresses.
     let bits = match bits {
         Some(128) if address.is_ipv6() => sizes[0],
         Some(bits) => bits,
@@ -146,10 +147,10 @@ pub fn network(typed: &str) -> Result<String, String> {
     Ok(written(address, bits))
 }
 
-/// An address as leases have it: a household's.
+/// Parses an address into the address group that leases record.
 ///
 /// # Errors
-/// A sentence: it is none, or a larger network.
+/// Returns a sentence if it is invalid or a larger network.
 pub fn group(typed: &str) -> Result<String, String> {
     let network = network(typed)?;
     if names::address_group(network.trim_end_matches("/64")) != network {
@@ -165,7 +166,7 @@ fn canonical(address: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// The network of an address, as `names::address_group` writes those of one household.
+/// Formats the network of an address, in the same way as `names::address_group`.
 fn written(address: IpAddr, bits: u8) -> String {
     match address {
         IpAddr::V4(address) if bits == 32 => address.to_string(),

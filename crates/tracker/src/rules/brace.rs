@@ -1,11 +1,11 @@
-//! Brace patterns, as a shell expands them: `shard_{000..999}.tar`, `{train,test}_{1..9}`.
+//! Brace patterns, expanded as in a shell: `shard_{000..999}.tar`, `{train,test}_{1..9}`.
 
 use std::str::FromStr;
 
-/// The most digits of a number, with the zeros in front of it.
+/// The maximum number of digits, including leading zeros.
 const WIDEST: usize = 64;
 
-/// A pattern, checked.
+/// A checked pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     parts: Vec<Part>,
@@ -16,7 +16,7 @@ pub struct Pattern {
 enum Part {
     Text(String),
     Words(Vec<String>),
-    /// Numbers, padded with zeros to `width`.
+    /// A range of numbers, padded with zeros to `width`.
     Numbers {
         from: i64,
         to: i64,
@@ -55,7 +55,7 @@ impl Part {
 impl FromStr for Pattern {
     type Err = String;
 
-    /// The error is a sentence.
+    /// The error is a sentence for people.
     fn from_str(pattern: &str) -> Result<Self, String> {
         if pattern.contains('\0') {
             return Err("A pattern must not contain U+0000.".to_owned());
@@ -138,19 +138,19 @@ fn numbers(from: &str, to: &str, step: &str) -> Result<Part, String> {
 }
 
 impl Pattern {
-    /// How many texts it makes.
+    /// How many texts the pattern expands to.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The texts, the last braces changing fastest, made one at a time.
+    /// Expands the pattern lazily; the last braces vary fastest.
     pub fn iter(&self) -> impl Iterator<Item = String> {
         (0..self.count).map(|index| self.text(index))
     }
 
     fn text(&self, mut index: u64) -> String {
-        // The last part is the lowest digit, so the digits come out backwards.
+        // The last part is the lowest digit, so the digits are produced in reverse.
         let mut digits: Vec<u64> = Vec::with_capacity(self.parts.len());
         for part in self.parts.iter().rev() {
             digits.push(index % part.count());
@@ -221,7 +221,7 @@ mod tests {
             "{1..2}}",
             "",
             "{0..4000000000}{0..4000000000}{0..4000000000}",
-            // Wider than the standard library can write.
+            // Wider than the standard library can format.
             &format!("{{{}1..2}}", "0".repeat(70_000)),
         ] {
             let sentence = bad.parse::<Pattern>().expect_err(bad);

@@ -1,26 +1,26 @@
-//! How far a project is and how long it will still take.
+//! The progress of a project, and an estimate of the remaining time.
 
 use distcompute_protocol::EstimateUnknown;
 
-/// How much of the recent past the estimate looks at, in minutes.
+/// The window of the estimate, in minutes.
 pub const WINDOW_MINUTES: i64 = 15;
 
-/// The shortest time that a rate is taken from: less says nothing.
+/// The minimum time from which a rate is derived.
 const MIN_WINDOW_S: u64 = 30;
 
-/// What one stage has before it and what it did of late.
+/// The remaining work of a stage, and its recent output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageLoad {
-    /// Outputs that are still to be made.
+    /// Outputs still to be produced.
     pub remaining: u64,
-    /// Outputs made in the window.
+    /// Outputs produced within the window.
     pub recent: u64,
 }
 
-/// How a project stands, beside the pace of its stages.
+/// The state of a project, apart from the throughput of its stages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Jobs that went through all stages, and all jobs.
+    /// Jobs that have completed all stages.
     pub closed: u64,
     /// All jobs.
     pub jobs: u64,
@@ -32,15 +32,15 @@ pub struct Standing {
     pub failing: u64,
     /// Jobs at stages that are not enabled.
     pub disabled: u64,
-    /// Open jobs at stages that are paused.
+    /// Open jobs at paused stages.
     pub paused: u64,
 }
 
-/// Seconds until all is done, or why nobody can say.
+/// Estimates the seconds until all jobs are done.
 ///
 /// # Errors
-/// What stands in the way of an estimate; of several reasons, the one that the operator has to do
-/// something about.
+/// Returns why there is no estimate; if there are several reasons, one on which the operator must
+/// act.
 pub fn time_left(
     standing: Standing,
     stages: &[StageLoad],
@@ -67,7 +67,7 @@ pub fn time_left(
     seconds_left(stages, window_s).ok_or(EstimateUnknown::NoPace)
 }
 
-/// The reason for people, as it follows "unknown:".
+/// The reason for people, to follow "unknown:".
 #[must_use]
 pub fn why_unknown(why: EstimateUnknown) -> &'static str {
     match why {
@@ -80,8 +80,8 @@ pub fn why_unknown(why: EstimateUnknown) -> &'static str {
     }
 }
 
-/// Seconds until the slowest stage is through, at the pace of the last `window_s` seconds.
-/// `None` where nobody can say: a stage with work left made nothing in that time.
+/// The seconds until the slowest stage is done, at the throughput of the last `window_s` seconds.
+/// `None` if a stage with work left has produced nothing in that time.
 #[must_use]
 pub fn seconds_left(stages: &[StageLoad], window_s: u64) -> Option<u64> {
     let window = window_s.max(MIN_WINDOW_S);
@@ -96,7 +96,7 @@ pub fn seconds_left(stages: &[StageLoad], window_s: u64) -> Option<u64> {
     Some(longest)
 }
 
-/// How much is done, in hundredths of a percent; never full while something is missing.
+/// The share that is done, in hundredths of a percent; less than 100 % until everything is.
 #[must_use]
 pub fn completion(done: u64, all: u64) -> u32 {
     if all == 0 {
@@ -106,7 +106,7 @@ pub fn completion(done: u64, all: u64) -> u32 {
     u32::try_from(share).unwrap_or(10_000)
 }
 
-/// Such a share as people say it: no more digits than tell something.
+/// Formats such a share with as many digits as are meaningful.
 #[must_use]
 pub fn percent(share: u32) -> String {
     match share {
@@ -117,8 +117,8 @@ pub fn percent(share: u32) -> String {
     }
 }
 
-/// Jobs an hour of a worker, from its first moment to its last in milliseconds. `None` where it
-/// was there too short a time to tell.
+/// Jobs per hour of a worker, from its first call to its last, both in milliseconds. `None` if that
+/// time is too short.
 #[must_use]
 pub fn per_hour(completed: u64, first_seen: i64, last_seen: i64) -> Option<u64> {
     let present = u64::try_from(last_seen - first_seen)
@@ -127,7 +127,7 @@ pub fn per_hour(completed: u64, first_seen: i64, last_seen: i64) -> Option<u64> 
     u64::try_from(u128::from(completed) * 3_600_000 / u128::from(present)).ok()
 }
 
-/// A duration as people say it, no more precise than an estimate is.
+/// Formats a duration for people, no more precisely than an estimate is.
 #[must_use]
 pub fn in_words(seconds: u64) -> String {
     let (count, unit) = match seconds {

@@ -1,14 +1,15 @@
-//! What browsers say of where a request comes from, in `Sec-Fetch-Dest` and `Sec-Fetch-Mode`. A page
-//! cannot set these headers, and other programs do not send them.
+//! Fetch metadata: browsers report the origin of a request in `Sec-Fetch-Dest` and
+//! `Sec-Fetch-Mode`. A page cannot set these headers, and other programs do not send them.
 
-/// Whether a script asks, by `fetch` or `XMLHttpRequest`, or a program that is no browser: not a
-/// picture, a link, a form or a frame of some page, which ask whatever address that page names.
+/// Whether a request was made by a script with `fetch` or `XMLHttpRequest`, or by a program other
+/// than a browser; not by an image, a link, a form or a frame, which request any address that a
+/// page names.
 #[must_use]
 pub fn is_fetch(dest: Option<&str>, mode: Option<&str>) -> bool {
     dest.is_none_or(|dest| dest == "empty") && mode.is_none_or(|mode| !NO_FETCH.contains(&mode))
 }
 
-/// The modes of what a page loads without reading it.
+/// The modes of requests whose responses the page cannot read.
 const NO_FETCH: [&str; 2] = ["no-cors", "navigate"];
 
 #[cfg(test)]
@@ -28,7 +29,7 @@ mod tests {
             (Some("document"), Some("navigate"), false),
             (Some("iframe"), Some("navigate"), false),
             (Some("script"), None, false),
-            // `fetch` with the mode "no-cors", whose answer the page cannot read.
+            // `fetch` with the mode "no-cors", whose response the page cannot read.
             (Some("empty"), Some("no-cors"), false),
             (None, Some("navigate"), false),
             (Some(""), None, false),

@@ -1,34 +1,35 @@
-//! What happens to a job whose input a volunteer calls bad.
+//! What happens to a job whose input a volunteer flags as bad.
 
 use distcompute_protocol::Stage;
 
-/// How often a job goes back to the stage before until it is set aside instead.
+/// How often a job is sent back to the previous stage before it is set aside instead.
 pub const MAX_SENT_BACK: u32 = 3;
 
-/// What is known of a job when a flag has just been counted.
+/// What is known about a job when a flag has just been counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flagged {
-    /// Where the job waits.
+    /// The stage at which the job is.
     pub stage: Stage,
-    /// Distinct volunteers that flagged it at this stage since it came here, with this one.
+    /// Distinct volunteers that have flagged it at this stage since it came here, including this
+    /// one.
     pub distinct: u32,
-    /// How often it was sent back so far.
+    /// How often it has been sent back so far.
     pub sent_back: u32,
 }
 
-/// What is to be done with the job.
+/// What to do with the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It waits at its stage for somebody else.
+    /// Put it back into the queue of its stage.
     PutBack,
-    /// It is made again at this stage, from the input that this stage had.
+    /// Redo it at this stage, from the input that this stage had.
     SendBack(Stage),
-    /// It waits for the operator, for this reason.
+    /// Set it aside for the operator, for this reason.
     SetAside(String),
 }
 
-/// Decides on a flagged job. `invalid_after` is the number of distinct volunteers that must agree: how
-/// often one of them says so changes nothing.
+/// Decides about a flagged job. `invalid_after` distinct volunteers must agree; repeated flags of
+/// one volunteer count once.
 #[must_use]
 pub fn verdict(job: Flagged, invalid_after: u32) -> Verdict {
     let agreed = job.distinct >= invalid_after;
@@ -46,7 +47,7 @@ pub fn verdict(job: Flagged, invalid_after: u32) -> Verdict {
     }
 }
 
-/// So many volunteers, in words.
+/// Formats a number of volunteers.
 #[must_use]
 pub fn volunteers(count: usize) -> String {
     if count == 1 {

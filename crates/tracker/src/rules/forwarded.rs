@@ -1,7 +1,7 @@
-//! Who called, behind proxies.
+//! Determines the caller's address behind proxies.
 //!
-//! A proxy that the operator trusts says in `X-Forwarded-For` who called it, at the right end. What
-//! stands left of that was sent by whoever called and may be anything.
+//! A trusted proxy appends the address of its caller to `X-Forwarded-For`. Everything to the left
+//! of that was sent by the caller and may be forged.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -29,7 +29,7 @@ impl std::str::FromStr for Network {
         if bits > most {
             return Err(wrong());
         }
-        // An IPv4 address written as IPv6 is the same address.
+        // An IPv4-mapped IPv6 address is the same address.
         match first.to_canonical() {
             IpAddr::V4(mapped) if first.is_ipv6() => Ok(Self {
                 first: mapped.into(),
@@ -41,10 +41,11 @@ impl std::str::FromStr for Network {
 }
 
 impl Network {
-    /// Whether the address is in it.
+    /// Whether the range contains an address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        // The highest `bits` of both are the same. A shift by all bits leaves nothing to compare.
+        // Compares the highest `bits` of both. If `bits` is 0, the shift by all bits overflows and
+        // there is nothing to compare.
         match (self.first, address.to_canonical()) {
             (IpAddr::V4(first), IpAddr::V4(address)) => {
                 let differing = u32::from(first) ^ u32::from(address);
@@ -59,8 +60,8 @@ impl Network {
     }
 }
 
-/// Who called, where `peer` is the other end of the connection: the rightmost address that no trusted
-/// proxy has.
+/// The caller's address, where `peer` is the other end of the connection: the rightmost address
+/// that is not a trusted proxy's.
 #[must_use]
 pub fn caller(peer: IpAddr, forwarded: &str, trusted: &[Network]) -> IpAddr {
     let mut caller = peer.to_canonical();
@@ -76,7 +77,7 @@ pub fn caller(peer: IpAddr, forwarded: &str, trusted: &[Network]) -> IpAddr {
     caller
 }
 
-/// An address as proxies write it: with or without a port, IPv6 in brackets or not.
+/// Parses an address as proxies write it: with or without a port, IPv6 in brackets or not.
 fn hop_address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text
@@ -111,14 +112,14 @@ mod tests {
         let trusted = ["127.0.0.0/8", "10.0.0.0/8", "2001:db8:ffff::/48"];
         for (forwarded, caller) in [
             ("198.51.100.7", "198.51.100.7"),
-            // What the caller has sent itself stands on the left.
+            // What the caller itself has sent is on the left.
             ("203.0.113.9, 198.51.100.7", "198.51.100.7"),
             ("203.0.113.9, 198.51.100.7, 10.1.2.3", "198.51.100.7"),
             ("10.9.9.9, 10.1.2.3", "10.9.9.9"),
             ("198.51.100.7:55123", "198.51.100.7"),
             ("[2001:db8::5]:443, 2001:db8:ffff::1", "2001:db8::5"),
             ("::ffff:198.51.100.7", "198.51.100.7"),
-            // Nothing that can be read: the proxy itself.
+            // Nothing readable: the address of the proxy itself.
             ("", "127.0.0.1"),
             ("unknown", "127.0.0.1"),
             ("198.51.100.7, unknown, 10.1.2.3", "10.1.2.3"),

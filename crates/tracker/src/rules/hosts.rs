@@ -1,7 +1,7 @@
-//! Under which names a tracker is known.
+//! The host names of a tracker.
 
-/// Whether what a request says in `Host` is one of these names; where there are none, any is. Ports and
-/// upper case make no difference.
+/// Whether the `Host` header names one of these hosts; if none are configured, any host is
+/// accepted. Ports and case are ignored.
 #[must_use]
 pub fn is_known(names: &[String], host: &str) -> bool {
     let host = without_port(host);
@@ -11,7 +11,7 @@ pub fn is_known(names: &[String], host: &str) -> bool {
             .any(|name| without_port(name).eq_ignore_ascii_case(host))
 }
 
-/// A name or an address without the port behind it; IPv6 addresses stand in brackets.
+/// Removes the port from a host name or an address; IPv6 addresses are in brackets.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') && !name.is_empty() => name,

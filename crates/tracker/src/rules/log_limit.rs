@@ -1,13 +1,13 @@
-//! Which of many lines of one kind stand in the log: some a minute, and how many there were besides.
+//! The rate limit of log lines of one kind: some per minute, and a count of those suppressed.
 
 use crate::clock::Millis;
 
-/// Lines of one kind that a minute has.
+/// The maximum number of lines per minute.
 const A_MINUTE: u32 = 30;
 
 const MINUTE: Millis = 60_000;
 
-/// Lines of one kind.
+/// The state of the limit for lines of one kind.
 #[derive(Debug, Default)]
 pub struct LogLimit {
     since: Millis,
@@ -16,7 +16,7 @@ pub struct LogLimit {
 }
 
 impl LogLimit {
-    /// Nothing was written yet.
+    /// Creates a limit with nothing written.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -26,7 +26,7 @@ impl LogLimit {
         }
     }
 
-    /// Whether one more line is to be written.
+    /// Whether one more line may be written.
     pub fn allows(&mut self, now: Millis) -> bool {
         if (now - self.since).abs() >= MINUTE {
             self.since = now;
@@ -41,7 +41,7 @@ impl LogLimit {
         allowed
     }
 
-    /// How many were left out, to be said before the next line: once a minute.
+    /// How many lines were suppressed, to be logged before the next line; once per minute.
     pub fn left_out(&mut self, now: Millis) -> Option<u64> {
         let over = (now - self.since).abs() >= MINUTE && self.left_out > 0;
         over.then(|| std::mem::take(&mut self.left_out))

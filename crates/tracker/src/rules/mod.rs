@@ -1,5 +1,5 @@
-//! The rules, free of I/O, clock and randomness: what a flag does, which stage comes next, what
-//! names look like, how long it will still take. The store and the routes ask them and obey.
+//! The rules, without I/O, clock or randomness: flags, stages, names, limits, estimates. The store,
+//! the ledger and the handlers call them.
 
 pub mod allowance;
 pub mod attempts;

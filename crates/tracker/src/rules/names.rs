@@ -1,4 +1,4 @@
-//! What people and machines are called: nicknames, display names, tokens, lease secrets.
+//! Names and identifiers: nicknames, display names, tokens, lease secrets, address groups.
 
 use std::{
     collections::HashMap,
@@ -10,19 +10,19 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use unicode_security::confusable_detection::skeleton;
 
-/// The group of all addresses by which a machine calls itself.
+/// The group of all loopback addresses.
 const LOOPBACK: &str = "loopback";
 
-/// Combining marks in a row that a nickname keeps. Languages need up to four; more of them cover
-/// the lines above and below.
+/// The maximum number of consecutive combining marks that a nickname keeps. Languages need up to
+/// four; more would cover the lines above and below.
 const MARKS: usize = 4;
 
-/// Reads a nickname as it was typed: composed (NFC), without characters that cannot be seen, its
-/// words separated by single spaces. One that shows nothing is the anonymous one. The error is a
-/// sentence.
+/// Normalizes a nickname as typed: NFC, without invisible characters, words separated by single
+/// spaces. One without visible characters becomes the anonymous one.
 ///
 /// # Errors
-/// It is too long or contains U+0000, which no database column takes.
+/// Returns a sentence if the nickname is too long or contains U+0000, which no database column can
+/// store.
 pub fn nickname(typed: &str) -> Result<String, String> {
     no_nul(typed)?;
     let name = legible(typed);
@@ -39,8 +39,8 @@ pub fn nickname(typed: &str) -> Result<String, String> {
     })
 }
 
-/// A name as people can read it; empty where nothing of it can be seen. Also for names that were
-/// stored by trackers that took any.
+/// Removes from a name what cannot be read; the result is empty if nothing is visible. Also applied
+/// to names stored by earlier trackers, which accepted any text.
 #[must_use]
 pub fn legible(name: &str) -> String {
     let mut legible = String::with_capacity(name.len());
@@ -53,7 +53,7 @@ pub fn legible(name: &str) -> String {
             marks = 0;
             continue;
         }
-        // A mark needs a letter to stand on.
+        // A combining mark needs a base letter.
         let mark = is_combining_mark(letter);
         let bare = mark && (legible.is_empty() || legible.ends_with(' '));
         marks = if mark { marks + 1 } else { 0 };
@@ -62,11 +62,11 @@ pub fn legible(name: &str) -> String {
         }
     }
     legible.truncate(legible.trim_end().len());
-    // What was left out may have stood between two characters that compose.
+    // A removed character may have separated two that compose.
     legible.nfc().collect()
 }
 
-/// Whether a character that is no white space shows nothing, or steers how others are shown.
+/// Whether a character other than white space is invisible, or affects how others are displayed.
 fn is_invisible(letter: char) -> bool {
     let steers = matches!(
         letter.general_category(),
@@ -75,13 +75,14 @@ fn is_invisible(letter: char) -> bool {
             | GeneralCategory::Surrogate
             | GeneralCategory::PrivateUse
     );
-    // A skeleton leaves out what Unicode calls "default ignorable", and makes blank glyphs spaces.
+    // A skeleton omits the characters that Unicode calls "default ignorable", and maps blank glyphs
+    // to spaces.
     let mut text = [0; 4];
     steers || skeleton(letter.encode_utf8(&mut text)).all(char::is_whitespace)
 }
 
-/// What a name looks like: names of one look are easily taken for each other. Letters of other
-/// scripts that look the same count as the same (Unicode's confusables), and so do capitals.
+/// The look of a name: names with the same look are easily mistaken for each other. Similar letters
+/// of different scripts (Unicode's confusables) and upper and lower case are the same.
 #[must_use]
 pub fn look(name: &str) -> String {
     let name = legible(name);
@@ -91,7 +92,7 @@ pub fn look(name: &str) -> String {
     letters.to_lowercase().nfd().collect()
 }
 
-/// Who bore each look first: the names of later ones could be taken for theirs.
+/// Which name had each look first; later names with that look could be mistaken for it.
 #[derive(Debug, Clone, Default)]
 pub struct Looks(HashMap<String, String>);
 
@@ -102,7 +103,7 @@ impl Looks {
         Self(known.into_iter().collect())
     }
 
-    /// Adds names that may not be known yet, the older ones first.
+    /// Adds names that may not be known yet, older ones first.
     pub fn add<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
         for name in names {
             let first = self.0.entry(look(name));
@@ -110,7 +111,7 @@ impl Looks {
         }
     }
 
-    /// Whether this name could be taken for an older one.
+    /// Whether this name could be mistaken for an older one.
     #[must_use]
     pub fn is_alike(&self, name: &str) -> bool {
         let look = look(name);
@@ -120,10 +121,10 @@ impl Looks {
     }
 }
 
-/// Refuses U+0000, which no database column takes. The error is a sentence.
+/// Refuses U+0000, which no database column can store.
 ///
 /// # Errors
-/// The text contains it.
+/// Returns a sentence if the text contains it.
 pub fn no_nul(text: &str) -> Result<(), String> {
     if text.contains('\0') {
         return Err("The text must not contain U+0000.".to_owned());
@@ -131,11 +132,11 @@ pub fn no_nul(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Who counts as one volunteer: all registrations of one nickname, and all unnamed ones of one group
-/// of addresses.
+/// The key of a volunteer: all registrations with one nickname are one volunteer, and so are all
+/// anonymous ones from one address group.
 #[must_use]
 pub fn volunteer(nickname: &str, address: &str) -> String {
-    // The prefix keeps a nickname that looks like an address apart from that address.
+    // The prefix distinguishes a nickname that looks like an address from that address.
     if nickname == ANONYMOUS {
         format!("a:{}", address_group(address))
     } else {
@@ -143,16 +144,16 @@ pub fn volunteer(nickname: &str, address: &str) -> String {
     }
 }
 
-/// The group of addresses whose registrations share what they may hold. `None`: it is not known, or it
-/// is this machine itself, behind a proxy that does not say who called.
+/// The address group whose registrations share a limit of held jobs. `None` if the address is
+/// unknown, or this machine's own, as behind a proxy that does not report its callers.
 #[must_use]
 pub fn sharing_group(address: &str) -> Option<String> {
     let group = address_group(address);
     (!group.is_empty() && group != LOOPBACK).then_some(group)
 }
 
-/// Addresses that are one household's or one machine's: an IPv4 address, the /64 network of an IPv6
-/// address, and all addresses by which a machine calls itself.
+/// The address group of an address, which stands for one household or one machine: an IPv4 address,
+/// the /64 network of an IPv6 address, or all loopback addresses.
 #[must_use]
 pub fn address_group(address: &str) -> String {
     match address
@@ -169,7 +170,7 @@ pub fn address_group(address: &str) -> String {
     }
 }
 
-/// A worker's secret: a version 4 UUID made of random bits.
+/// Makes a worker's token from random bits: a version 4 UUID.
 #[must_use]
 pub fn token(bits: u128) -> String {
     uuid::Builder::from_random_bytes(bits.to_be_bytes())
@@ -177,13 +178,13 @@ pub fn token(bits: u128) -> String {
         .to_string()
 }
 
-/// A lease's secret.
+/// Makes a lease's secret from random bits.
 #[must_use]
 pub fn lease_secret(bits: u128) -> String {
     format!("{bits:032x}")
 }
 
-/// A worker's public name, `word-word-0..999`. Not unique.
+/// Makes a worker's public name from random bits: `word-word-0..999`. Not unique.
 #[must_use]
 pub fn display_name(bits: u128) -> String {
     let pick = |words: &[&'static str], shift: u32| {

@@ -1,19 +1,20 @@
-//! The throughput of the last hour, as a chart draws it and as a sentence says it.
+//! The throughput of the last hour, for the dashboard's chart and its caption.
 
-/// How many minutes a chart covers.
+/// How many minutes the chart covers.
 pub const MINUTES: usize = 60;
 
-/// What was made in each of the last minutes, oldest first; the last one is not over yet.
+/// The outputs of each of the last minutes, oldest first. The last minute is not over yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace([u64; MINUTES]);
 
 impl Pace {
-    /// From pairs of a minute and a count, in any order; `now` is the minute that it is.
+    /// Sums pairs of a minute and a count, in any order; `now` is the current minute.
     #[must_use]
     pub fn new(now: i64, made: impl IntoIterator<Item = (i64, u64)>) -> Self {
         let mut minutes = [0_u64; MINUTES];
         for (minute, count) in made {
-            // Clocks of several trackers differ a little: what comes from the future is from now.
+            // The clocks of several trackers differ a little, so minutes in the future count as the
+            // current one.
             let age = usize::try_from((now - minute).max(0)).unwrap_or(MINUTES);
             if let Some(sum) = MINUTES.checked_sub(age + 1).map(|at| &mut minutes[at]) {
                 *sum = sum.saturating_add(count);
@@ -22,26 +23,26 @@ impl Pace {
         Self(minutes)
     }
 
-    /// The minutes, oldest first.
+    /// The outputs per minute, oldest first.
     #[must_use]
     pub fn minutes(&self) -> &[u64; MINUTES] {
         &self.0
     }
 
-    /// The most that was made in a minute.
+    /// The maximum in one minute.
     #[must_use]
     pub fn most(&self) -> u64 {
         self.0.iter().copied().max().unwrap_or(0)
     }
 
-    /// All that was made in the hour.
+    /// The total of the hour.
     #[must_use]
     pub fn sum(&self) -> u64 {
         self.0.iter().fold(0, |sum, made| sum.saturating_add(*made))
     }
 
-    /// The height of each minute's bar where the highest has `height`: anything but nothing can be
-    /// seen.
+    /// The heights of the minutes' bars, scaled so that the highest has `height`; a minute with any
+    /// output gets a visible bar.
     pub fn bars(&self, height: u32) -> impl Iterator<Item = u32> {
         let most = self.most().max(1);
         self.0.into_iter().map(move |made| {

@@ -1,10 +1,10 @@
-//! Which texts a job may have: the one notion for imports, results and exports, so that whatever
-//! the tracker accepts can be exported and imported again.
+//! The texts that a job may have. Imports, results and exports share this definition, so that
+//! whatever the tracker accepts can be exported and imported again.
 //!
-//! A text is any Unicode text without U+0000. One that begins with the JSON mark is followed by an
-//! object or a list that is JSON by its grammar (RFC 8259). Nothing more is asked: numbers of any
-//! size, any depth and escaped halves of surrogate pairs are kept exactly as they were written,
-//! because a reader in another language may have a use for them.
+//! A text is any Unicode text without U+0000. If it begins with the JSON mark, an object or an
+//! array that conforms to the JSON grammar (RFC 8259) must follow. Nothing else is required:
+//! numbers of any size, any depth and escaped lone surrogates are kept exactly as written, because
+//! a reader in another language may be able to use them.
 
 use distcompute_protocol::{JSON_MARK, json_part};
 use serde::de::IgnoredAny;
@@ -14,7 +14,7 @@ use super::names::no_nul;
 /// Checks a job's text.
 ///
 /// # Errors
-/// A sentence that says what cannot be kept.
+/// Returns a sentence that says why it cannot be stored.
 pub fn check(text: &str) -> Result<(), String> {
     no_nul(text)?;
     match json_part(text) {
@@ -25,11 +25,11 @@ pub fn check(text: &str) -> Result<(), String> {
     }
 }
 
-/// The text of a job that is given as JSON: a string is text, an object or a list is marked and
-/// kept as it was written, without the white space between its parts.
+/// Converts JSON to a job's text: a string becomes plain text; an object or an array gets the mark
+/// and is kept as written, except for white space between its tokens.
 ///
 /// # Errors
-/// A sentence that says why this cannot be a job.
+/// Returns a sentence that says why it cannot be a job.
 pub fn from_json(json: &str) -> Result<String, String> {
     let json = json.trim();
     if json.starts_with('"') {
@@ -46,19 +46,19 @@ pub fn from_json(json: &str) -> Result<String, String> {
     }
 }
 
-/// A job's text as one line of JSON that [`from_json`] reads back. A text that [`check`] would
-/// refuse, which only an older tracker has accepted, is written as a string.
+/// Converts a job's text to one line of JSON, which [`from_json`] parses back. A text that
+/// [`check`] would refuse, which only an older tracker has accepted, becomes a string.
 #[must_use]
 pub fn to_json(text: &str) -> String {
     match json_part(text).filter(|json| is_document(json)) {
-        // A document with line breaks in it would not be one line.
+        // A document that contains line breaks would not be one line.
         Some(json) => compact(json),
         None => serde_json::to_string(text).unwrap_or_default(),
     }
 }
 
-/// A JSON document without the white space between its parts, otherwise exactly as it was:
-/// parsing and writing it again would round large numbers and sort keys.
+/// Removes the white space between the tokens of a JSON document, which is otherwise unchanged:
+/// parsing and serializing it would round large numbers and sort keys.
 #[must_use]
 pub fn compact(json: &str) -> String {
     let mut compacted = String::with_capacity(json.len());
@@ -81,8 +81,8 @@ fn is_document(json: &str) -> bool {
     json.trim_start().starts_with(['{', '[']) && grammar(json).is_ok()
 }
 
-/// Whether a text is JSON. What is ignored is only checked against the grammar, without recursion,
-/// so neither the depth nor the size of a number matters.
+/// Checks that a text is JSON. `IgnoredAny` only checks the grammar, without recursion, so neither
+/// the depth nor the size of numbers matters.
 fn grammar(json: &str) -> Result<(), serde_json::Error> {
     serde_json::from_str::<IgnoredAny>(json).map(|_| ())
 }
@@ -106,7 +106,7 @@ fn not_a_job(what: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What is JSON by its grammar and has trouble in one reader or another.
+    /// Documents that conform to the JSON grammar but cause trouble in some parsers.
     fn unusual() -> Vec<String> {
         vec![
             r#"["a\ud800b"]"#.to_owned(),

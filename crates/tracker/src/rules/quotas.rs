@@ -1,4 +1,4 @@
-//! How much one group of addresses may ask of the tracker.
+//! Rate limits of an address group.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -6,25 +6,25 @@ use std::{
     time::Duration,
 };
 
-/// What is not used adds up for so long, and may then be used at once.
+/// How long unused allowance accumulates, and may then be used at once.
 const SAVED_S: u32 = 10;
 
-/// The same for registrations, which come together when a class begins.
+/// The same for registrations, which come together when a school class begins.
 const SAVED_REGISTRATIONS_MIN: u32 = 10;
 
-/// What bytes are counted in.
+/// The unit in which bytes are counted.
 pub const UNIT: u64 = 1024;
 
-/// Limits for each group of addresses; 0 is none.
+/// Limits for each address group; 0 means unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quotas {
-    /// Registrations a minute.
+    /// Registrations per minute.
     pub registrations: u32,
-    /// Requests a second.
+    /// Requests per second.
     pub requests: u32,
-    /// Bytes a second, in both directions together.
+    /// Bytes per second, in both directions together.
     pub bytes: u64,
-    /// Connections, and requests that are being answered, at once.
+    /// Concurrent connections, and concurrent requests.
     pub connections: u32,
 }
 
@@ -39,12 +39,12 @@ impl Default for Quotas {
     }
 }
 
-/// A steady rate, and how much may come at once after a pause.
+/// A steady rate with a burst size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// The time for one.
+    /// The time per permit.
     pub every: Duration,
-    /// So many at once.
+    /// The burst size.
     pub burst: NonZeroU32,
 }
 
@@ -80,19 +80,19 @@ impl Quotas {
     }
 }
 
-/// What a group has taken of a rate that may be overdrawn, because how much it was becomes known when
-/// it was taken: the moment at which the rate will have made up for it.
+/// The usage of a rate that may be overdrawn, because amounts become known only afterwards: the
+/// time at which the rate will have made up for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Taken(Duration);
 
 impl Taken {
-    /// So many more were taken at this moment.
+    /// Records that `count` more were used at `now`.
     pub fn add(&mut self, now: Duration, rate: &Rate, count: u32) {
         let time = rate.every.saturating_mul(count);
         self.0 = self.0.max(now).saturating_add(time);
     }
 
-    /// How long to wait until there is something to take again, if there is nothing.
+    /// How long to wait until the usage is made up for, if it is not yet.
     #[must_use]
     pub fn wait(&self, now: Duration, rate: &Rate) -> Option<Duration> {
         let burst = rate.every.saturating_mul(rate.burst.get());
@@ -100,15 +100,15 @@ impl Taken {
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// Whether it has been made up for.
+    /// Whether the usage has been made up for.
     #[must_use]
     pub fn is_over(&self, now: Duration) -> bool {
         self.0 <= now
     }
 }
 
-/// The addresses that are one household's or one machine's, by the first of them: an IPv4 address
-/// alone, and the network of 64 bits of an IPv6 address.
+/// The address group of an address, by its first address: an IPv4 address alone, and the /64
+/// network of an IPv6 address.
 #[must_use]
 pub fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -117,7 +117,7 @@ pub fn group(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The seconds for `Retry-After`: whole ones, and one at least.
+/// The value of `Retry-After`: whole seconds, at least one.
 #[must_use]
 pub fn retry_after_s(wait: Duration) -> u64 {
     let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

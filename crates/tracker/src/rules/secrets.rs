@@ -1,22 +1,22 @@
-//! What the database keeps of secrets, so that whoever reads it, or a backup of it, can act for nobody:
-//! their fingerprints. A lease's secret is made of the token of the worker that it is granted to, so
-//! that it can be said again without being kept.
+//! The database stores only fingerprints of secrets, so that nobody who reads it, or a backup of
+//! it, can act for a worker. A lease's secret is derived from the token of the worker that it is
+//! granted to, so that it can be sent again without being stored.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-/// Half of what HMAC yields is as hard to guess, and is what lease names were always made of.
+/// Half of the HMAC is as hard to guess, and matches the length that lease names have always had.
 const LEASE_BYTES: usize = 16;
 
-/// What is kept of a secret, and by which it is known again: its SHA-256. Secrets are random and long,
-/// so that none can be found by trying; they need no slower function.
+/// The fingerprint of a secret, its SHA-256. Secrets are random and long and cannot be found by
+/// guessing, so a slower hash function is not needed.
 #[must_use]
 pub fn fingerprint(secret: &str) -> String {
     hex(&Sha256::digest(secret))
 }
 
-/// The secret of a lease that a sync granted: HMAC-SHA256 of the lease and the sync under the worker's
-/// token.
+/// The secret of a lease granted by a sync: HMAC-SHA256 of the lease and the sync, keyed with the
+/// worker's token.
 #[must_use]
 pub fn of_lease(token: &str, lease: i64, seq: i64) -> String {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(token.as_bytes()) else {

@@ -20,10 +20,11 @@ impl Default for Stages {
 }
 
 impl Stages {
-    /// Checks stages as the operator gave them, in any order. The error is a sentence.
+    /// Checks the stages given by the operator, in any order.
     ///
     /// # Errors
-    /// A stage is named twice, one before it is missing, or a name cannot stand in an address.
+    /// Returns a sentence if a stage is named twice, one before it is missing, or a name cannot be
+    /// part of an address.
     pub fn new(mut given: Vec<(Stage, String)>) -> Result<Self, String> {
         given.sort_by_key(|(stage, _)| *stage);
         let mut names: Vec<String> = Vec::new();
@@ -43,7 +44,7 @@ impl Stages {
                     "The name of stage {stage} must have 1 to {MAX_NAME} characters."
                 ));
             }
-            // A browser takes "." and ".." for steps in the address.
+            // Browsers resolve "." and ".." in paths.
             let is_step = [".", ".."].contains(&name);
             if is_step || name.chars().any(|c| c.is_control() || c == '/') {
                 return Err(format!(
@@ -64,14 +65,14 @@ impl Stages {
         Ok(Self { names })
     }
 
-    /// The enabled stages with their names, in the order of the work.
+    /// The enabled stages with their names, in processing order.
     pub fn iter(&self) -> impl Iterator<Item = (Stage, &str)> {
         Stage::ALL
             .into_iter()
             .zip(self.names.iter().map(String::as_str))
     }
 
-    /// The last enabled stage: what it makes closes the job.
+    /// The last enabled stage: its output closes the job.
     #[must_use]
     pub fn last(&self) -> Stage {
         Stage::ALL[self.names.len() - 1]
@@ -83,7 +84,7 @@ impl Stages {
         self.names.get(stage.index()).map(String::as_str)
     }
 
-    /// The stage that is called `name` in small letters, as in the address of a worker's page.
+    /// The stage whose name in lower case is `name`, as in the address of a worker's page.
     #[must_use]
     pub fn by_address(&self, name: &str) -> Option<Stage> {
         self.iter()
@@ -91,10 +92,10 @@ impl Stages {
             .map(|(stage, _)| stage)
     }
 
-    /// Reads an enabled stage's letter.
+    /// Parses the letter of an enabled stage.
     ///
     /// # Errors
-    /// The code and the sentence of a text that is no stage, or of a stage that is not enabled.
+    /// Returns the code and the sentence if it is no stage, or one that is not enabled.
     pub fn enabled(&self, letter: &str) -> Result<Stage, (ErrorCode, String)> {
         let stage: Stage = letter
             .parse()
@@ -110,7 +111,7 @@ impl Stages {
     }
 }
 
-/// Where a job goes when its output at `stage` is accepted; `None` closes it.
+/// The stage that a job advances to when its output at `stage` is accepted; `None` closes it.
 #[must_use]
 pub fn after(stage: Stage, last: Stage) -> Option<Stage> {
     stage.next().filter(|next| *next <= last)

@@ -1,24 +1,24 @@
-//! How often a tracker looks for those who are not heard from any more. When it was away, they first
-//! get the time to say that they are still there.
+//! How often a tracker looks for silent workers and expired leases. After the tracker was down,
+//! workers first get the time to make a call again.
 
 use std::time::Duration;
 
 use super::wait::wait_s;
 
-/// How often it is looked for leases that ended, in parts of a lease, and the bounds of that.
+/// How often per lease duration expired leases are looked for, and the bounds of the interval.
 const LEASE_PARTS: u64 = 10;
 const LEASE_LOOK_S: (u64, u64) = (1, 30);
 
-/// When something is looked at, from the start of the tracker on.
+/// The schedule of a sweep, from the start of the tracker on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looks {
-    /// The first time.
+    /// When it first runs.
     pub first: Duration,
-    /// From one time to the next.
+    /// The interval.
     pub every: Duration,
 }
 
-/// For workers that fell silent, every so many seconds.
+/// The schedule for silent workers, with an interval in seconds.
 #[must_use]
 pub fn for_workers(interval_s: u64) -> Looks {
     let every = Duration::from_secs(interval_s);
@@ -28,7 +28,7 @@ pub fn for_workers(interval_s: u64) -> Looks {
     }
 }
 
-/// For leases of so many seconds that no sync holds.
+/// The schedule for leases of this many seconds that no sync renews.
 #[must_use]
 pub fn for_leases(lease_s: u32) -> Looks {
     let lease_s = u64::from(lease_s);
@@ -39,9 +39,9 @@ pub fn for_leases(lease_s: u32) -> Looks {
     }
 }
 
-/// After how many seconds a worker that syncs is missed: two leases, in which it would have synced
-/// several times to keep what it holds. One that waits for jobs is asked to wait longer where there are
-/// many, for up to twice the time that it is told.
+/// After how many seconds a worker that uses sync is removed: two leases, in which it would have
+/// synced several times to renew what it holds. If there are many workers, those that wait for jobs
+/// are told to wait longer, and may take up to twice the time that they are told.
 #[must_use]
 pub fn missed_s(lease_s: u32, workers: u64) -> u64 {
     let workers = i64::try_from(workers).unwrap_or(i64::MAX);

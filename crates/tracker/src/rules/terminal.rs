@@ -1,14 +1,14 @@
-//! Texts of strangers on a terminal, which obeys control characters.
+//! Makes untrusted text safe for a terminal, which interprets control characters.
 
 use std::borrow::Cow;
 
-/// The text with control characters escaped, but for ends of lines and tabs.
+/// Escapes control characters, except for line breaks and tabs.
 #[must_use]
 pub fn harmless(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c.is_control() && c != '\n' && c != '\t')
 }
 
-/// The same for a field of a line: ends of lines and tabs are escaped too.
+/// Escapes control characters, including line breaks and tabs, for a field of a line.
 #[must_use]
 pub fn harmless_field(text: &str) -> Cow<'_, str> {
     escaped(text, char::is_control)
@@ -25,8 +25,8 @@ fn escaped(text: &str, steers: impl Fn(char) -> bool) -> Cow<'_, str> {
     escaped.collect::<String>().into()
 }
 
-/// The same for a line of JSON, which stays JSON and means the same: control characters that JSON allows
-/// stand in its strings alone.
+/// Escapes control characters in a line of JSON, which stays JSON with the same meaning: control
+/// characters that JSON allows occur only in its strings.
 #[must_use]
 pub fn harmless_json(line: &str) -> Cow<'_, str> {
     if !line.contains(char::is_control) {

@@ -1,16 +1,17 @@
-//! Times and durations as people type and read them.
+//! Parsing and formatting of times and durations for people.
 
 use jiff::{Timestamp, civil::Date, tz::Offset};
 
 use crate::clock::Millis;
 
-/// A moment in milliseconds since 1970: `2026-11-28T16:00:00Z`, or a date, which begins at midnight UTC.
+/// Parses a time to milliseconds since the Unix epoch: `2026-11-28T16:00:00Z`, or a date, which
+/// means midnight UTC.
 ///
 /// # Errors
-/// A sentence that says what was not understood.
+/// Returns a sentence that says what is invalid.
 pub fn moment(text: &str) -> Result<Millis, String> {
     let midnight = |date: Date| Offset::UTC.to_timestamp(date.at(0, 0, 0, 0));
-    // A time of day without its zone passes for a date otherwise.
+    // The parser would accept a time of day without its zone as a date.
     let moment = if text.len() == "2026-11-28".len() {
         text.parse().and_then(midnight)
     } else {
@@ -21,7 +22,8 @@ pub fn moment(text: &str) -> Result<Millis, String> {
         .map_err(|_| format!("{text:?} is no time; write 2026-11-28T16:00:00Z or 2026-11-28."))
 }
 
-/// Date and time of day in UTC. A time that no calendar has is the nearest that it has.
+/// Formats date and time of day in UTC. A time beyond the calendar's range becomes the nearest one
+/// within it.
 #[must_use]
 pub fn utc(at: Millis) -> (String, String) {
     let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
@@ -33,17 +35,17 @@ pub fn utc(at: Millis) -> (String, String) {
     )
 }
 
-/// The same as one word, which [`moment`] reads.
+/// Formats a time as one word, which [`moment`] parses.
 #[must_use]
 pub fn stamp(at: Millis) -> String {
     let (date, clock) = utc(at);
     format!("{date}T{clock}Z")
 }
 
-/// A duration as `90s`, `15m`, `1h` or `2d`, in milliseconds.
+/// Parses a duration such as `90s`, `15m`, `1h` or `2d` to milliseconds.
 ///
 /// # Errors
-/// A sentence that says what was not understood.
+/// Returns a sentence that says what is invalid.
 pub fn duration(text: &str) -> Result<Millis, String> {
     let unit = |letter| match letter {
         's' => Some(1_000),

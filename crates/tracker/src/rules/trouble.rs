@@ -1,20 +1,21 @@
-//! How many jobs a registration is given most of whose jobs fail: fewer and fewer, then one at a time
-//! with growing pauses. A few results, and it is given as many as everybody.
+//! How many jobs a registration is given if most of its jobs fail: fewer and fewer, then one at a
+//! time with growing pauses. After a few results, it is given as many as any other.
 //!
-//! This goes by registrations and not by nicknames: anybody may use any nickname, and could slow down
-//! its owner.
+//! This is tracked per registration and not per nickname: anybody may use any nickname, and could
+//! otherwise slow down its owner.
 
 use super::allowance::MOST_HELD;
 use crate::clock::Millis;
 
-/// From so much trouble on, a registration may hold [`FIRST`] jobs, and half as many with each more.
+/// From this level on, a registration may hold [`FIRST`] jobs, and half as many for each level
+/// above.
 const FEWER: i64 = 3;
 const FIRST: usize = 8;
 
-/// From so much on, it holds one job at a time and rests after each failure.
+/// From this level on, it holds one job at a time and rests after each failure.
 const ALONE: i64 = 6;
 
-/// No more trouble is counted than this: as many results are enough to get out of it quickly.
+/// The maximum level, so that a few results are enough to leave it quickly.
 const MOST: i64 = 14;
 
 /// The first rest.
@@ -23,14 +24,14 @@ const REST: Millis = 5_000;
 /// The longest rest.
 pub const LONGEST_REST: Millis = 600_000;
 
-/// The trouble of a registration after it has done `good` jobs and failed at `bad`.
+/// The level of a registration after `good` results and `bad` failures.
 #[must_use]
 pub fn after(trouble: i64, good: usize, bad: usize) -> i64 {
     let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     if bad > good {
         trouble.saturating_add(whole(bad - good)).min(MOST)
     } else if good > 0 {
-        // Halved for each result that no failure stands against, once at least.
+        // Halved for each result in excess of the failures, and at least once.
         let times = u32::try_from(good - bad).unwrap_or(u32::MAX);
         trouble >> times.clamp(1, 62)
     } else {
@@ -92,7 +93,7 @@ mod tests {
             assert_eq!(may_hold(trouble), MOST_HELD);
             trouble = after(trouble, 1, 0);
         }
-        // What one request reports is weighed together.
+        // The results and failures reported by one request are weighed together.
         assert_eq!(after(0, 500, 12), 0);
         assert_eq!(after(4, 12, 12), 2);
     }

@@ -1,28 +1,29 @@
-//! When a client that syncs is to ask again.
+//! How long a client that syncs waits before it asks again.
 
 use crate::clock::Millis;
 
-/// What clients that bring nothing and get nothing may cost, in requests a second. A tracker on two
-/// cores takes several times as many, and has better things to do.
+/// The maximum load caused by clients that have nothing to submit and are granted nothing, in
+/// requests per second. A tracker on two cores handles several times as many.
 const REQUESTS_PER_S: f64 = 2_000.0;
 
-/// Seconds that a client waits that wants jobs where none are open: at least, and at most.
+/// The minimum and maximum wait, in seconds, of a client that wants jobs when none are open.
 const EMPTY_S: (u32, u32) = (10, 600);
 
-/// The same where some are open: they came while it asked.
+/// The wait in seconds when some are open, because they were added while it asked.
 const OPEN_S: u32 = 2;
 
-/// The shortest time between two syncs of a client that lacks nothing, and the longest where there
-/// are few of them.
+/// The minimum time between two syncs of a client that lacks nothing, and the maximum if there are
+/// few of them, in seconds.
 const CONTENT_S: (u32, u32) = (5, 60);
 
-/// Clients that lack nothing may ask again at a random moment between a half of the time that they were
-/// told and all of it; those that lack jobs between all of it and twice as much.
+/// The mean wait relative to the time that clients are told. Those that lack nothing ask again at a
+/// random moment between half of it and all of it; those that lack jobs between all of it and twice
+/// as much.
 const MEAN: (f64, f64) = (0.75, 1.5);
 
-/// When to ask again: a client that lacks nothing early enough that two syncs may get lost before
-/// its leases end, one that lacks jobs sooner. The more workers there are, the later, so that they
-/// do not cost more than work does.
+/// How long to wait before the next sync. A client that lacks nothing waits so short that two syncs
+/// may get lost before its leases end; one that lacks jobs waits less. The more workers there are,
+/// the longer the wait, so that waiting does not cost more than work does.
 #[must_use]
 pub fn wait_s(lacks_jobs: bool, open: i64, workers: i64, lease_s: u32) -> u32 {
     let crowd_s = |mean: f64| (workers as f64 / REQUESTS_PER_S / mean) as u32;
@@ -34,14 +35,16 @@ pub fn wait_s(lacks_jobs: bool, open: i64, workers: i64, lease_s: u32) -> u32 {
     }
 }
 
-/// The number of workers that the wait of one of them goes by.
+/// The number of workers that determines how long one of them waits.
 ///
-/// Whoever holds a job or has finished one waits by those who do or have: registrations cost nothing, and
-/// must not keep others from work. Whoever never had a job has `waited` for so long, and belongs to a
-/// crowd that may be large and honest: before a project has jobs, a million browsers may ask for some.
-/// It waits by all workers, so that this crowd costs no more than the one at work, but each time at most
-/// for as long as it has waited already. So whoever has just come asks soon, however many have registered,
-/// and the crowd pays a few requests each until its waits are as long as its size asks for.
+/// A worker that holds a job or has finished one waits in proportion to the workers of that kind
+/// only: registrations are free, and must not be able to keep others from work. A worker that never
+/// had a job has `waited` for some time, and belongs to a crowd that may be large and honest:
+/// before a project has jobs, a million browsers may ask for some. It waits in proportion to all
+/// workers, so that this crowd costs no more than the one at work, but each time at most for as
+/// long as it has waited already. So a newcomer asks again soon, however many are registered, and
+/// each member of the crowd makes a few requests until its waits are as long as the size of the
+/// crowd requires.
 #[must_use]
 pub fn crowd(at_work: i64, all: i64, waited: Option<Millis>) -> i64 {
     let idle = waited.map_or(0, |waited| {
@@ -58,13 +61,14 @@ mod tests {
     #[test]
     fn registrations_without_work_raise_nobodys_wait() {
         for all in [10, 1_000_000, i64::MAX] {
-            // Not of those who have work, and not of one that has just come.
+            // The size of the crowd is ignored for workers that have had work, and for one that has
+            // just come.
             assert_eq!(crowd(10, all, None), 10);
             for waited in [i64::MIN, -1, 0, 5_000] {
                 let told = wait_s(true, 0, crowd(10, all, Some(waited)), 300);
                 assert_eq!(told, EMPTY_S.0, "{all}, after {waited} ms");
             }
-            // Nor is anybody told to wait for longer than it has waited.
+            // A worker is not told to wait for longer than it has waited so far.
             let told = wait_s(true, 0, crowd(10, all, Some(60_000)), 300);
             assert!(told <= 60, "{all}: {told}");
         }
@@ -75,7 +79,7 @@ mod tests {
     #[test]
     fn a_crowd_that_never_had_a_job_comes_to_cost_no_more_than_it_may() {
         for all in [20_000, 100_000, 1_000_000, 1_500_000] {
-            // As a browser lives it that comes first and is told to wait again and again.
+            // A browser that comes first and is told to wait again and again.
             let (mut waited, mut asked) = (0.0, 0);
             let told = loop {
                 let told = wait_s(true, 0, crowd(0, all, Some(waited as i64)), 300);
@@ -108,7 +112,7 @@ mod tests {
             let per_s = workers as f64 / (MEAN.1 * f64::from(wait_s(true, 0, workers, 300)));
             assert!(per_s <= 1.02 * REQUESTS_PER_S, "{workers}: {per_s}");
         }
-        // Nobody waits for longer than this, however many they are.
+        // The wait is bounded, however many workers there are.
         assert_eq!(wait_s(true, 0, i64::MAX, 300), EMPTY_S.1);
     }
 

@@ -1,8 +1,8 @@
-//! Connections: taken, served, given up on when a client does not say what it wants, and finished
-//! when the tracker stops.
+//! Accepts and serves connections, with a time limit for each request's head, and closes them
+//! gracefully when the tracker stops.
 //!
-//! This is `axum::serve` with a time limit for the head of a request, which that does not set: a
-//! client that sends a byte now and then would hold a connection for ever.
+//! This replaces `axum::serve`, which sets no time limit for the head of a request: a client that
+//! sends a byte now and then would hold a connection for ever.
 
 use std::{
     convert::Infallible,
@@ -31,23 +31,23 @@ use crate::{
     state::Timeouts,
 };
 
-/// How long to wait when the system has no more connections to give.
+/// How long to wait before accepting again when the system is out of file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(200);
 
-/// What a connection holds of a stream on its way, and of the head of a request.
+/// The buffer of a connection, for a body that is being streamed and for the head of a request.
 const BUFFER: usize = 64 * 1024;
 
-/// Who may have how many connections.
+/// Limits the number of connections.
 #[derive(Clone)]
 pub struct Gate {
-    /// What each group of addresses has.
+    /// The connections of each address group.
     pub limits: Arc<AddressLimits>,
-    /// Who brings the requests of many.
+    /// Trusted proxies, which are exempt because they carry the requests of many clients.
     pub proxies: Vec<Network>,
 }
 
 impl Gate {
-    /// Lets a connection in, or not.
+    /// Decides whether to accept a connection.
     fn admit(&self, peer: IpAddr) -> Result<Option<Connected>, Crowded> {
         let brings_many = self.proxies.iter().any(|proxy| proxy.contains(peer));
         if brings_many || peer.to_canonical().is_loopback() {
@@ -60,7 +60,7 @@ impl Gate {
 /// There are too many connections already.
 struct Crowded;
 
-/// Serves until `stop` is done, then finishes what is in flight, within bounds.
+/// Serves until `stop` completes, then finishes the requests in flight, with a time limit.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -82,7 +82,7 @@ pub async fn serve(
             },
             () = &mut stop => break,
         };
-        // Nobody is told: that would cost as much as to serve them.
+        // Closed without a response, which would cost as much as serving the client.
         let Ok(connected) = gate.admit(peer.ip()) else {
             continue;
         };
@@ -94,7 +94,7 @@ pub async fn serve(
             drop(connected);
         });
     }
-    // Nobody new: a load balancer goes elsewhere.
+    // New connections are refused from here on, so a load balancer uses another instance.
     drop(listener);
     tracing::info!(
         connections = connections.count(),
@@ -108,7 +108,7 @@ pub async fn serve(
     }
 }
 
-/// A connection with its requests.
+/// Serves the requests of one connection.
 fn converse(
     stream: TcpStream,
     peer: SocketAddr,
@@ -123,7 +123,7 @@ fn converse(
         Future: Send,
     > + Send,
 > {
-    // Answers are small and somebody waits for each. Without it they are only slower.
+    // Responses are small and clients wait for each; Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);

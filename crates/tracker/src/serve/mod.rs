@@ -1,4 +1,5 @@
-//! `serve`: opens the store, listens, sweeps, and stops without dropping requests in flight.
+//! `serve`: opens the store, listens, runs the sweeps, and shuts down without dropping requests in
+//! flight.
 
 pub mod listen;
 mod signals;
@@ -26,10 +27,10 @@ use crate::{
     store::Store,
 };
 
-/// Serves until the process is told to stop.
+/// Serves until the process is asked to stop.
 ///
 /// # Errors
-/// A sentence that says why it cannot serve.
+/// Returns a sentence that says why it cannot serve.
 pub async fn run(settings: Settings) -> Result<(), String> {
     let lock = settings.database.lock().await?;
     let listener = TcpListener::bind(&settings.listen)
@@ -56,10 +57,11 @@ pub async fn run(settings: Settings) -> Result<(), String> {
     served
 }
 
-/// Serves on a listener until `stop` is done, then finishes what is in flight, within bounds.
+/// Serves on a listener until `stop` completes, then finishes the requests in flight, with a time
+/// limit.
 ///
 /// # Errors
-/// A sentence that says why it cannot serve.
+/// Returns a sentence that says why it cannot serve.
 pub async fn serve(
     app: App,
     listener: TcpListener,
@@ -77,7 +79,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Says on standard output where the tracker listens: scripts wait for this line.
+/// Prints the tracker's address on standard output; scripts wait for this line.
 fn announce(listener: &TcpListener) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let mut out = std::io::stdout().lock();
@@ -85,7 +87,8 @@ fn announce(listener: &TcpListener) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Jobs that wait at a stage which is not enabled any more are never handed out.
+/// Logs a warning about jobs at a stage that is no longer enabled, because they are never handed
+/// out.
 async fn warn_of_unreachable_jobs(settings: &Settings, store: &dyn Store) {
     let Ok(counted) = store.status().await else {
         return;

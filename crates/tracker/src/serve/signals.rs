@@ -1,9 +1,9 @@
-//! What the system tells the process: to stop, or that its terminal is gone.
+//! Signals of the operating system: shutdown and hangup.
 
 use std::future::Future;
 
-/// Ends when the process is told to stop. Listens for that from the call on, not from the first poll:
-/// whoever has read the address may stop the tracker at once.
+/// Completes when the process is asked to stop. The handlers are installed by this call and not by
+/// the first poll: whoever has read the tracker's address may stop it at once.
 pub(super) fn told_to_stop() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
     {
@@ -31,8 +31,8 @@ pub(super) fn told_to_stop() -> impl Future<Output = ()> + Send + 'static {
     }
 }
 
-/// Ignores SIGHUP, which would end the process: tools for log files send it to have files opened
-/// anew. The tracker opens none, its log goes to standard error.
+/// Ignores SIGHUP, which would end the process. Log rotation tools send it so that log files are
+/// reopened, but the tracker logs to standard error.
 pub(super) fn stay_on_hangup() {
     #[cfg(unix)]
     {

@@ -1,5 +1,5 @@
-//! The periodic sweeps: workers that are not heard from, and leases that no sync holds. When they are due is
-//! in `rules::sweeps`.
+//! The periodic sweeps for silent workers and expired leases. `rules::sweeps` decides when they
+//! run.
 
 use tokio::time;
 
@@ -10,7 +10,7 @@ use crate::{
     store::StoreError,
 };
 
-/// Looks after those who are not heard from: whole workers, and the leases that syncs hold.
+/// Runs the sweeps: for whole workers, and for the leases that syncs renew.
 pub(super) async fn sweep(app: App) {
     let (idle_s, lease_s) = (app.settings.idle_timeout_s, app.settings.lease_s);
     let started = time::Instant::now();
@@ -34,8 +34,9 @@ pub(super) async fn sweep(app: App) {
     }
 }
 
-/// Forgets those who sync and have missed two leases: a browser that was closed without a goodbye is
-/// no volunteer any more. After a start everybody first gets that time to come back.
+/// Removes workers that use sync and have missed two leases: a browser that was closed without a
+/// goodbye is no longer a volunteer. After the tracker starts, all workers first get that time to
+/// come back.
 async fn drop_missed(app: &App, started: time::Instant) {
     let workers = match app.store.status().await {
         Ok(status) => status.stages.iter().map(|stage| stage.workers).sum(),
@@ -59,7 +60,7 @@ fn millis(seconds: u64) -> Millis {
     Millis::try_from(seconds.saturating_mul(1_000)).unwrap_or(Millis::MAX / 2)
 }
 
-/// Whether there may be more of what was looked for.
+/// Whether there may be more rows to sweep.
 fn more(found: Result<u64, StoreError>, what: &str) -> bool {
     match found {
         Ok(0) => false,

@@ -1,4 +1,4 @@
-//! Connections whose other end does not read what it asked for.
+//! Ends connections whose client does not read the response.
 
 use std::{
     future::Future as _,
@@ -13,17 +13,17 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// Bytes a second that have to be taken once a pause is over. The slowest lines that are reckoned with
-/// carry thirty times as much.
+/// The minimum number of bytes per second that the client must read once it has paused. The slowest
+/// supported connections carry thirty times as much.
 const LEAST_PER_S: u64 = 1_024;
 
-/// A stream that fails when what is written to it is not taken: nothing for so long a pause, or in the
-/// time of that pause and what was taken since less than a kilobyte a second. While nothing is to be
-/// written, nothing is limited.
+/// A stream that fails if written data is not read: nothing for the length of a pause, or, over
+/// that pause and the time since data was read, less than one kilobyte per second. There is no
+/// limit while nothing is waiting to be written.
 pub(super) struct Unread<S> {
     stream: S,
     pause: Duration,
-    /// Since when something waits to be written.
+    /// Set while data is waiting to be written.
     waits: Option<Waits>,
     timer: Pin<Box<Sleep>>,
 }
@@ -31,13 +31,13 @@ pub(super) struct Unread<S> {
 #[derive(Debug, Clone, Copy)]
 struct Waits {
     since: Instant,
-    /// When bytes were taken last, and how many since the beginning.
+    /// When data was last read, and how much since the wait began.
     last: Instant,
     taken: u64,
 }
 
 impl Waits {
-    /// When it has waited for too long, unless more is taken.
+    /// When the wait becomes too long unless more is read.
     fn ends(&self, pause: Duration) -> Instant {
         let earned = Duration::from_secs(self.taken / LEAST_PER_S);
         (self.last + pause).min(self.since + pause + earned)
@@ -45,7 +45,7 @@ impl Waits {
 }
 
 impl<S> Unread<S> {
-    /// Watches a stream.
+    /// Wraps a stream.
     #[must_use]
     pub(super) fn new(stream: S, pause: Duration) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl<S> Unread<S> {
         }
     }
 
-    /// Notes what came of a write.
+    /// Records the outcome of a write.
     fn noted(
         &mut self,
         cx: &mut Context<'_>,
@@ -106,7 +106,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        // It is called when all has been written.
+        // A flush means that everything has been written.
         self.waits = None;
         Poll::Ready(Ok(()))
     }
@@ -134,8 +134,8 @@ mod tests {
 
     const PAUSE: Duration = Duration::from_secs(30);
 
-    /// Writes a megabyte to somebody who takes so many bytes every so often; how long that took, and
-    /// whether all was taken.
+    /// Writes a megabyte to a client that reads `bytes` bytes `every` so often. Returns how long
+    /// that took, and whether everything was read.
     async fn written(bytes: usize, every: Duration) -> (Duration, bool) {
         let (ours, mut theirs) = duplex(1_000);
         let reader = tokio::spawn(async move {
@@ -158,12 +158,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_reads_slowly_is_served_and_who_does_not_read_is_left() {
         let second = Duration::from_secs(1);
-        // A line of a quarter of a megabit a second, and one that rests.
+        // A connection of 0.25 Mbit/s, and one with pauses.
         assert!(written(32_000, second).await.1);
         assert!(written(200_000, 20 * second).await.1);
         let (took, all) = written(1, 3_600 * second).await;
         assert!(!all && took == PAUSE, "{took:?}");
-        // A byte now and then, and a little more, are not enough.
+        // Reading a byte now and then, or a little more, is not enough.
         let (took, all) = written(1, 20 * second).await;
         assert!(!all && took <= 2 * PAUSE, "{took:?}");
         let (took, all) = written(500, second).await;

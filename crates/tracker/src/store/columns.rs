@@ -1,5 +1,5 @@
-//! The columns that the ledger's rows are read from, in an order that both stores share. They are macros because
-//! statements are put together when they are compiled.
+//! The columns of the ledger's rows, in an order that both stores share. They are macros because
+//! the statements are concatenated at compile time.
 
 /// The columns of a worker `w`, in the order in which `rows::worker` of each store reads them.
 macro_rules! worker_columns {

@@ -1,27 +1,28 @@
-//! A count that is made by looking at every row: of no account in most projects, and half a second with a
-//! million workers. Anybody may ask for it, so then one that is some seconds old must do.
+//! A cache for a count that visits every row. It is cheap in most projects but takes half a second
+//! with a million workers. Because anybody can request it, a large count may be some seconds old.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// Of so few rows a count is made for everybody who asks.
+/// Up to this many rows, the count is not cached.
 const FEW: u64 = 2_000;
 
-/// Any other is good for so many times as long as it took: making it takes a twentieth of the time at most.
+/// A count is valid for this many times the time it took, so that counting takes at most a
+/// twentieth of the time.
 const GOOD_FOR: u32 = 20;
 
-/// For how long others take the old one while somebody makes it anew.
+/// How long other callers get the expired count while one of them renews it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The count as it was made last.
+/// The most recent count, and until when it is valid.
 #[derive(Debug, Default)]
 pub(super) struct CostlyCount(Mutex<Option<(u64, Instant)>>);
 
 impl CostlyCount {
-    /// The count of so many rows, if that is good at `now`. `None`: whoever asks is to make it, and say so
-    /// in [`made`](Self::made).
+    /// Returns the cached count if it may be used at `now` with this many rows. On `None`, the
+    /// caller must count and call [`made`](Self::made).
     #[must_use]
     pub(super) fn known(&self, rows: u64, now: Instant) -> Option<u64> {
         if rows <= FEW {
@@ -36,7 +37,7 @@ impl CostlyCount {
         None
     }
 
-    /// Notes that the count was made at `now`, and how long that took.
+    /// Caches a count made at `now` that took `took`.
     pub(super) fn made(&self, count: u64, now: Instant, took: Duration) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((count, now + took * GOOD_FOR));
@@ -63,12 +64,12 @@ mod tests {
         assert_eq!(known(now), None);
         count.made(7, now, second / 2);
         assert_eq!(known(now + 9 * second), Some(7));
-        // Somebody makes it; the others do not wait for that.
+        // One caller renews the count; the others do not wait for it.
         assert_eq!(known(now + 10 * second), None);
         assert_eq!(known(now + 11 * second), Some(7));
         count.made(8, now + 11 * second, second / 2);
         assert_eq!(known(now + 20 * second), Some(8));
-        // Whoever was to make it could not.
+        // The caller that should have renewed it failed, so another one tries.
         assert_eq!(known(now + 21 * second), None);
         assert_eq!(known(now + 30 * second), Some(8));
         assert_eq!(known(now + 31 * second), None);

@@ -1,20 +1,20 @@
-//! What a fault of a database means to who asked: "not now" or "wrong".
+//! Maps database errors to [`StoreError`]: temporary failures, conflicts and invalid values.
 
 use rusqlite::ErrorCode;
 
 use super::StoreError;
 
-/// Classes and codes of PostgreSQL that mean "not now": the connection broke, nothing is left of
-/// some resource (connections, disk), the server is going down or coming up, the system failed
-/// it; a lock or a statement took too long, the server is a standby.
+/// PostgreSQL error classes and codes of temporary failures: a broken connection, exhausted
+/// resources (connections, disk), a server that is shutting down or starting up, a system error, a
+/// lock or statement timeout, a server that is a standby.
 const POSTGRES_NOT_NOW: [&str; 7] = ["08", "53", "57P", "58", "55P03", "57014", "25006"];
 
-/// Codes of PostgreSQL that mean "undone for the sake of another": a serialization failure, and a
-/// circle of transactions that waited for each other.
+/// PostgreSQL error codes of transactions that were rolled back because of another one:
+/// serialization failures and deadlocks.
 const POSTGRES_CONFLICT: [&str; 2] = ["40001", "40P01"];
 
-/// Classes of PostgreSQL that mean "this value cannot be kept": data exceptions, integrity
-/// constraints, more than the program can do.
+/// PostgreSQL error classes of values that cannot be stored: data exceptions, integrity constraint
+/// violations, exceeded program limits.
 const POSTGRES_BAD_DATA: [&str; 3] = ["22", "23", "54"];
 
 impl From<sqlx::Error> for StoreError {

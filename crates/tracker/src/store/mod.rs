@@ -1,8 +1,8 @@
-//! What the tracker keeps, behind one trait. SQL stands here and nowhere else.
+//! Persistence, behind the trait [`Store`]. SQL is found in this module only.
 //!
-//! An operation happens as a whole or not at all, and when it has returned `Ok` it is on disk. What
-//! it does is decided by the `ledger`; a store reads and writes for it ([`Database`]) and answers
-//! questions. Times come from the database's clock, so that several trackers on one database agree.
+//! Every operation is atomic, and once it has returned `Ok` it is on disk. The `ledger` decides
+//! what an operation does; a store reads and writes for it ([`Database`]) and answers queries.
+//! Times come from the database's clock, so that several trackers on one database agree.
 
 mod columns;
 mod costly;
@@ -27,25 +27,25 @@ use crate::{
     rules::{bans::Banned, names, secrets::fingerprint},
 };
 
-/// Why an operation did not happen.
+/// Why an operation failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The rules of the protocol forbid it; nothing changed.
+    /// The rules of the protocol forbid it; nothing has changed.
     #[error("refused: {}", .0.as_str())]
     Refused(ErrorCode),
-    /// The database cannot be written or read just now. The same call may go through later.
+    /// The database is temporarily unavailable. The same call may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// More is asked than can be done. The same call may go through later.
+    /// The tracker is overloaded. The same call may succeed later.
     #[error("more is asked than can be done")]
     Busy,
-    /// It lost against what somebody else did at the same time, and changed nothing.
+    /// The transaction was rolled back because of a concurrent one; nothing has changed.
     #[error("the database preferred another transaction: {0}")]
     Conflict(String),
-    /// The database refuses a value: nothing changed, and nothing will by asking again.
+    /// The database does not accept a value; nothing has changed, and retrying does not help.
     #[error("the database does not take a value: {0}")]
     BadData(String),
-    /// A fault of the database or of this program.
+    /// An internal error of the database or of this program.
     #[error("the database failed: {0}")]
     Failed(String),
 }
@@ -59,73 +59,74 @@ pub struct Claimed {
     pub data: Option<String>,
 }
 
-/// Jobs of one stage, and the workers that work there.
+/// Counts of the jobs and the workers of one stage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StageCounts {
-    /// Jobs that anybody may take.
+    /// Open jobs, which any worker of the stage may claim.
     pub open: u64,
-    /// Jobs that a worker holds.
+    /// Jobs held by a worker.
     pub held: u64,
-    /// Outputs of this stage that count.
+    /// Valid outputs of this stage.
     pub done: u64,
-    /// Jobs that wait for the operator.
+    /// Jobs that are set aside for the operator.
     pub aside: u64,
     /// Connected workers.
     pub workers: u64,
-    /// Outputs that were made in the window of the estimate.
+    /// Outputs produced within the window of the estimate.
     pub recent: u64,
-    /// Leases that were ever granted.
+    /// Leases granted so far.
     pub granted: u64,
-    /// Results that were ever accepted, those that were called bad later among them.
+    /// Results accepted so far, including those later flagged as bad.
     pub accepted: u64,
-    /// Results that were not wanted.
+    /// Results rejected so far.
     pub rejected: u64,
-    /// Leases that ended because nothing was heard of their holder.
+    /// Leases that ended because their worker timed out.
     pub lapsed: u64,
-    /// Failures that were reported.
+    /// Failures reported so far.
     pub failed: u64,
-    /// Open and held jobs that have failed here before; counted up to [`MOST_FAILING`].
+    /// Open and held jobs that have failed at this stage before, counted up to [`MOST_FAILING`].
     pub failing: u64,
 }
 
-/// Failing jobs of a stage that are counted. They are counted when somebody looks, and more of them
-/// are never all that is left of a project.
+/// The maximum to which failing jobs of a stage are counted. They are counted on each request, and
+/// the count only matters when failing jobs are all that is left of a project, which more than
+/// these never are.
 pub const MOST_FAILING: u64 = 1_000;
 
 /// The state of the project, read from counters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// When this was read.
+    /// When the counters were read.
     pub now: Millis,
     /// All jobs.
     pub jobs: u64,
-    /// Jobs that went through all stages.
+    /// Jobs that have completed all stages.
     pub closed: u64,
-    /// Distinct volunteers who are there, whatever their number of browsers, cores and stages: all
-    /// workers of a nickname, and all unnamed ones of an address. Where so many are registered that
-    /// counting them takes long, the count may be some seconds old.
+    /// Distinct volunteers who are connected, regardless of their number of browsers, cores and
+    /// stages: all workers of a nickname count as one, and so do all anonymous workers of an
+    /// address. With so many workers that counting takes long, the count may be some seconds old.
     pub volunteers: u64,
     /// Per stage, `a` to `e`, enabled or not.
     pub stages: [StageCounts; 5],
-    /// How many seconds `recent` covers.
+    /// The window of `recent`, in seconds.
     pub window_s: u64,
     /// The stages that are paused.
     pub paused: [Option<Paused>; 5],
 }
 
-/// Why and since when a stage is paused.
+/// When and why a stage was paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
-    /// Since when.
+    /// When it was paused.
     pub at: Millis,
-    /// The error that its volunteers share.
+    /// The error that its volunteers have in common.
     pub reason: String,
 }
 
-/// Outputs that a stage made in one minute.
+/// Outputs that a stage produced in one minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinuteRow {
-    /// The minute, counted from 1970.
+    /// The minute, counted from the Unix epoch.
     pub minute: i64,
     /// The stage.
     pub stage: Stage,
@@ -136,15 +137,15 @@ pub struct MinuteRow {
 /// A connected worker, as pages show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerRow {
-    /// Its place in the order of registration.
+    /// Its position in the order of registration.
     pub id: u64,
     /// Its public name.
     pub display_name: String,
-    /// Its owner's name.
+    /// The nickname of the volunteer.
     pub nickname: String,
-    /// The job that it holds; of several, the lowest number.
+    /// The job that it holds; the one with the lowest number if there are several.
     pub job: Option<u64>,
-    /// How many it holds.
+    /// How many jobs it holds.
     pub held: u64,
     /// Its last progress line.
     pub progress: String,
@@ -152,24 +153,24 @@ pub struct WorkerRow {
     pub completed: u64,
     /// When it registered.
     pub first_seen: Millis,
-    /// When it was last heard from.
+    /// When it last made a call.
     pub last_seen: Millis,
 }
 
-/// A worker, as the operator sees it.
+/// A worker, as the operator's list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisteredRow {
-    /// Its row.
+    /// Its row id.
     pub id: i64,
     /// The fingerprint of its token.
     pub fingerprint: String,
     /// Its public name.
     pub display_name: String,
-    /// Its owner's name.
+    /// The nickname of the volunteer.
     pub nickname: String,
-    /// Where it registered from; empty where that is not known.
+    /// The address it registered from; empty if unknown.
     pub address: String,
-    /// Where it works.
+    /// The stage it works at.
     pub stage: Stage,
     /// How many jobs it holds.
     pub held: u64,
@@ -177,162 +178,165 @@ pub struct RegisteredRow {
     pub completed: u64,
     /// When it registered.
     pub first_seen: Millis,
-    /// When it was last heard from.
+    /// When it last made a call.
     pub last_seen: Millis,
 }
 
 /// A ban.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BanRow {
-    /// Its name in the tables; behind it come the others.
+    /// The key of the row, which is also the cursor for the next page.
     pub name: String,
-    /// Since when.
+    /// When the ban was added.
     pub at: Millis,
-    /// Why, in the operator's words; may be empty.
+    /// The operator's reason; may be empty.
     pub reason: String,
 }
 
-/// A job that a filter means.
+/// A job that a requeue filter matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToRequeue {
-    /// Its place in the list.
+    /// Its cursor in the list of matches.
     pub cursor: i64,
     /// The job.
     pub job: Requeued,
-    /// If its result is not to be trusted: from which address group that came, and when.
+    /// If the job's result is to be discarded: the address group that it came from, and when.
     pub from: Option<(String, Millis)>,
 }
 
-/// A line of the leaderboard.
+/// An entry of the leaderboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rank {
     /// The nickname.
     pub nickname: String,
-    /// Jobs completed under it.
+    /// How many jobs were completed under it.
     pub completed: u64,
-    /// The first worker that completed one, if it is known.
+    /// The first worker that completed one, if known.
     pub worker: Option<String>,
-    /// When that was; 0: before trackers wrote it down.
+    /// When that was; 0 if it was before trackers recorded it.
     pub since: Millis,
 }
 
-/// The place of a name in the leaderboard.
+/// The key of a nickname in the leaderboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RankKey {
-    /// Jobs completed under it.
+    /// How many jobs were completed under it.
     pub completed: u64,
     /// The nickname.
     pub nickname: String,
 }
 
-/// The place of a name among those that a search finds. Its look belongs to it, and follows from it.
+/// The key of a nickname among the results of a search. The sort order begins with the nickname's
+/// look, which is derived from the nickname and is not stored here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameKey {
-    /// When it completed its first job.
+    /// When its first job was completed.
     pub since: Millis,
     /// The nickname.
     pub nickname: String,
 }
 
-/// Ranks that are counted: finding the rank of a name costs as many steps.
+/// The last rank that is determined, because finding a rank costs as many steps.
 pub const MOST_RANKS: u64 = 10_000;
 
-/// A job that waits for the operator.
+/// A job that is set aside for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AsideRow {
     /// The job's number.
     pub number: u64,
-    /// Where it was set aside.
+    /// The stage at which it was set aside.
     pub stage: Stage,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// What went wrong of late, oldest first.
+    /// Its most recent failures, oldest first.
     pub errors: Vec<Failure>,
 }
 
-/// A failure, of whatever job.
+/// A failure of any job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureRow {
-    /// Its place in the log.
+    /// Its position in the log.
     pub id: u64,
-    /// When.
+    /// When it happened.
     pub at: Millis,
-    /// The job; 0 where it was the setup of a client's workers that failed.
+    /// The job; 0 if the setup of a client's workers failed.
     pub number: u64,
-    /// Where it failed.
+    /// The stage at which it failed.
     pub stage: Stage,
-    /// Under whose name.
+    /// The nickname of the volunteer.
     pub nickname: String,
-    /// The public name of the worker; empty if nobody knows it any more.
+    /// The public name of the worker; empty if it is no longer known.
     pub worker: String,
-    /// How the lease ended; `None` for a setup, or where a later tracker has written something new.
+    /// How the lease ended; `None` for a setup, or for a value that a later version wrote and this
+    /// one does not know.
     pub end: Option<End>,
-    /// What happened.
+    /// The error.
     pub error: String,
 }
 
-/// All that is known of a job.
+/// Everything that is known about a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRow {
     /// Its number.
     pub number: u64,
-    /// Where it waits, or was closed.
+    /// The stage at which it is, or was closed.
     pub stage: Stage,
-    /// What became of it.
+    /// Its state.
     pub state: State,
-    /// How often it was handed out at this stage.
+    /// How often it has been handed out at this stage.
     pub attempt: u64,
-    /// How often it failed at this stage.
+    /// How often it has failed at this stage.
     pub failures: u64,
-    /// How often it went back to the stage before.
+    /// How often it was sent back to the previous stage.
     pub sent_back: u64,
-    /// Why it was set aside.
+    /// Why it was set aside, if it was.
     pub reason: Option<String>,
-    /// The last failures of each volunteer at this stage.
+    /// Each volunteer's latest failures at this stage.
     pub errors: Vec<Failure>,
     /// When it last changed.
     pub changed_at: Millis,
-    /// Its inputs, from that of stage `a` on; behind the last stage's, its result.
+    /// Its inputs, from stage `a` on; after that of the last stage, its result.
     pub texts: Vec<JobText>,
-    /// Who had it, newest first, at most [`JOB_LEASES`].
+    /// Its leases, newest first, at most [`JOB_LEASES`].
     pub leases: Vec<JobLease>,
-    /// Who called an input bad: the stage, the nickname, when.
+    /// Flags of bad inputs: the stage, the nickname, the time.
     pub flags: Vec<(Stage, String, Millis)>,
 }
 
-/// Leases of one job that a page shows.
+/// How many leases of a job its page shows.
 pub const JOB_LEASES: u32 = 100;
 
-/// How much of a text is read to be shown, in characters.
+/// How much of a text is read for display, in characters.
 pub const SHOWN_TEXT: u32 = 2_000;
 
 /// The beginning of a text of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobText {
-    /// Which stage's input it is, from 0; 5: the result of the last.
+    /// The stage whose input this is, from 0; 5 for the result of the last stage.
     pub stage: u64,
-    /// At most [`SHOWN_TEXT`] characters of it.
+    /// At most the first [`SHOWN_TEXT`] characters.
     pub text: String,
-    /// How many characters there are.
+    /// The full length in characters.
     pub length: u64,
 }
 
-/// A time that a job was handed out.
+/// One lease of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobLease {
-    /// Where.
+    /// The stage.
     pub stage: Stage,
-    /// To whom.
+    /// The nickname of the volunteer.
     pub nickname: String,
-    /// The public name of the worker; empty if it is gone.
+    /// The public name of the worker; empty if it no longer exists.
     pub worker: String,
-    /// When.
+    /// When it was granted.
     pub granted_at: Millis,
     /// When and how it ended.
     pub ended: Option<(Millis, End)>,
 }
 
-/// The nickname of a volunteer as the tables name it: addresses are nobody's business.
+/// The public part of a volunteer's key in the tables, which for anonymous volunteers contains the
+/// address.
 fn public_name(volunteer: &str) -> String {
     volunteer
         .strip_prefix("n:")
@@ -340,31 +344,35 @@ fn public_name(volunteer: &str) -> String {
         .to_owned()
 }
 
-/// Which jobs are to be worked on again. What is named must all be true of a job; without numbers,
-/// a nickname or a text, these are jobs that are set aside.
+/// Selects jobs to requeue. A job must match every field that is given. Without numbers and without
+/// a condition on the result, only jobs that are set aside match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequeueFilter {
-    /// Jobs that are set aside, or held: those, with nothing counted against them. Closed ones go
-    /// back to the stage that closed them.
+    /// Jobs that are set aside or held; nothing is counted against them. Closed jobs go back to the
+    /// stage that closed them.
     pub numbers: Vec<u64>,
-    /// Jobs that wait at this stage; with a nickname or a text, results of this stage.
+    /// Jobs that wait at this stage; together with a condition on the result, results of this
+    /// stage.
     pub stage: Option<Stage>,
-    /// Jobs that have not changed for so long.
+    /// Jobs that have not changed for this long.
     pub older_than: Option<Millis>,
-    /// Jobs whose latest result came from this nickname: back to the stage that made it.
+    /// Jobs whose latest result came from this nickname. They go back to the stage that produced
+    /// it.
     pub nickname: Option<String>,
-    /// Jobs whose latest result contains this text: back to the stage that made it.
+    /// Jobs whose latest result contains this text. They go back to the stage that produced it.
     pub result_contains: Option<String>,
-    /// Jobs whose latest result came from these address groups: back to the stage that made it.
+    /// Jobs whose latest result came from this address group. They go back to the stage that
+    /// produced it.
     pub address: Option<String>,
-    /// Jobs whose latest result came then or later: back to the stage that made it.
+    /// Jobs whose latest result came at or after this time. They go back to the stage that produced
+    /// it.
     pub since: Option<Millis>,
-    /// Jobs whose latest result came before this: back to the stage that made it.
+    /// Jobs whose latest result came before this time. They go back to the stage that produced it.
     pub until: Option<Millis>,
 }
 
 impl RequeueFilter {
-    /// Whether jobs are found by their latest result.
+    /// Whether the filter has a condition on the latest result.
     #[must_use]
     pub fn is_by_result(&self) -> bool {
         self.nickname.is_some()
@@ -375,12 +383,12 @@ impl RequeueFilter {
     }
 }
 
-/// Where a job is.
+/// The state of a job, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whereabouts {
     /// The job's number.
     pub number: u64,
-    /// The stage at which it waits or was closed.
+    /// The stage at which it is, or was closed.
     pub stage: Stage,
     /// `open`, `held`, `closed` or `aside`.
     pub state: String,
@@ -389,37 +397,37 @@ pub struct Whereabouts {
 /// An output of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// Its place in the order of completion.
+    /// Its position in the order of completion.
     pub cursor: u64,
     /// The job's number.
     pub number: u64,
-    /// The text that the worker handed in.
+    /// The text that the worker submitted.
     pub data: String,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<K> {
-    /// Where it is.
+    /// Where the page begins.
     pub start: Start<K>,
-    /// How many rows to give at most.
+    /// The maximum number of rows.
     pub limit: u32,
 }
 
-/// Where a part of a list is. Rows have keys in the order of the list, and where one is found by its
-/// key, the place costs the same however deep it is.
+/// The position of a page. Rows have keys in the order of the list. Finding a position by key costs
+/// the same at any depth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start<K> {
-    /// Behind so many rows, each of which costs a step.
+    /// After this many rows, each of which costs a step to skip.
     Offset(u64),
-    /// From the row with this key on, or from the next one if it is gone.
+    /// At the row with this key, or at the next one if it no longer exists.
     From(K),
-    /// Up to the row before this key. The rows come in the order of the list all the same.
+    /// The rows that end just before this key, in the order of the list.
     Before(K),
 }
 
 impl<K> Page<K> {
-    /// The first rows of a list.
+    /// The first `limit` rows of a list.
     #[must_use]
     pub const fn first(limit: u32) -> Self {
         Self {
@@ -429,7 +437,7 @@ impl<K> Page<K> {
     }
 }
 
-/// Numbers that were given to added jobs.
+/// The numbers assigned to added jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Added {
     /// The first number.
@@ -438,83 +446,83 @@ pub struct Added {
     pub last: u64,
 }
 
-/// An import, before it begins.
+/// An import that is about to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewImport {
-    /// From where: an address, or the command line.
+    /// Who imports: an address, or the command line.
     pub who: String,
-    /// What the jobs come from, for people.
+    /// The source of the jobs, for people.
     pub source: String,
-    /// Which jobs these are, in their order.
+    /// A digest of the jobs in their order, by which an interrupted import is recognized.
     pub digest: String,
-    /// How many.
+    /// How many jobs.
     pub jobs: u64,
 }
 
-/// How far an import has come.
+/// The progress of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Import {
-    /// Which.
+    /// Its id.
     pub id: i64,
-    /// How many of its jobs are there already: it was broken off before.
+    /// How many of its jobs are stored; more than 0 if an earlier attempt was interrupted.
     pub done: u64,
 }
 
-/// The place of some jobs in an import.
+/// The position of some jobs within an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportPart {
-    /// The import.
+    /// The id of the import.
     pub import: i64,
-    /// How many of its jobs come before these.
+    /// How many of its jobs precede these.
     pub before: u64,
 }
 
-/// An import that was not finished.
+/// An unfinished import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportRow {
     /// When it began.
     pub at: Millis,
-    /// From where.
+    /// Who imports.
     pub who: String,
-    /// What the jobs come from.
+    /// The source of the jobs.
     pub source: String,
     /// How many jobs.
     pub jobs: u64,
-    /// How many of them are there.
+    /// How many of them are stored.
     pub done: u64,
 }
 
-/// What is to be done with a part of an import, of which so many jobs are there.
+/// Decides what to do with a part of an import of which `done` jobs are stored.
 #[must_use]
 pub fn place_of_part(done: Option<i64>, part: ImportPart, count: usize) -> PartPlace {
     let (before, count) = (signed(part.before), signed(count as u64));
     match done {
         None => PartPlace::Gone,
         Some(done) if done == before => PartPlace::Next,
-        // The answer of an earlier attempt was lost, or somebody imports the same at the same time.
+        // The answer to an earlier attempt was lost, or the same import is running twice.
         Some(done) if done >= before + count => PartPlace::There,
         Some(_) => PartPlace::Elsewhere,
     }
 }
 
-/// See [`place_of_part`].
+/// The decision of [`place_of_part`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartPlace {
-    /// It is added.
+    /// The part is next: add it.
     Next,
-    /// It was added before.
+    /// The part has been added before.
     There,
-    /// The import is not there any more: everything was reset.
+    /// The import does not exist any more, because everything was reset.
     Gone,
-    /// The same import goes on elsewhere, in other parts.
+    /// The same import is being continued elsewhere, divided into other parts.
     Elsewhere,
 }
 
 impl PartPlace {
-    /// Whether the part is to be added.
+    /// Whether the part must be added.
     ///
     /// # Errors
-    /// It cannot be.
+    /// Returns an error if it cannot be added.
     pub fn is_next(self) -> Result<bool, StoreError> {
         match self {
             Self::Next => Ok(true),
@@ -529,38 +537,39 @@ impl PartPlace {
     }
 }
 
-/// Something that the operator did, before it is written down.
+/// An action of the operator, to be recorded in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
-    /// From where: an address, or the command line.
+    /// Who acted: an address, or the command line.
     pub who: String,
-    /// Which: `import`, `jobs`, `export`, `requeue`, `resume`, `ban`, `pardon`, `end`, `prune` or `reset`.
+    /// The kind: `import`, `jobs`, `export`, `requeue`, `resume`, `ban`, `pardon`, `end`, `prune`
+    /// or `reset`.
     pub action: &'static str,
-    /// A sentence on what it concerned.
+    /// A sentence with details.
     pub detail: String,
 }
 
-/// Something that the operator did.
+/// A recorded action of the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionRow {
-    /// Its place in the log.
+    /// Its position in the log.
     pub id: u64,
-    /// When.
+    /// When it happened.
     pub at: Millis,
-    /// From where.
+    /// Who acted.
     pub who: String,
-    /// Which.
+    /// The kind.
     pub action: String,
-    /// What it concerned.
+    /// A sentence with details.
     pub detail: String,
 }
 
-/// A part of the results that was looked at, to be pruned.
+/// The outcome of pruning one part of the results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Jobs whose data was deleted.
     pub jobs: u64,
-    /// The cursor of the last result that was looked at; `None`: there was none left.
+    /// The cursor of the last result examined; `None` if there were none left.
     pub last: Option<u64>,
 }
 
@@ -572,17 +581,17 @@ impl Added {
     }
 }
 
-/// Jobs that are looked at and put back in one go.
+/// How many jobs are examined and requeued in one transaction.
 const REQUEUED_AT_ONCE: u32 = 256;
 
-/// The jobs, the workers and what was done. Tokens and secrets are handed in as they are, and only their
-/// fingerprints are kept.
+/// The jobs, the workers and the operator's log. Tokens and lease secrets are passed in as they
+/// are; only their fingerprints are stored.
 ///
-/// A `token` that is not that of a worker is refused with [`ErrorCode::WorkerUnknown`] wherever
-/// nothing else is said.
+/// Unless stated otherwise, an operation with an unknown `token` is refused with
+/// [`ErrorCode::WorkerUnknown`].
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// The way to the task that writes, for the operations below.
+    /// The handle of the writing task, which the default methods below use.
     fn writer(&self) -> &Writer;
 
     /// Registers a worker.
@@ -592,7 +601,8 @@ pub trait Store: Send + Sync {
     }
 
     /// Puts back what the worker holds and hands it the next job, under a new lease with this
-    /// secret. Jobs that its volunteer gave back come last. Refused with `NoJobs` if none is open.
+    /// secret. Jobs that its volunteer has given back come last. Refused with `NoJobs` if none is
+    /// open.
     async fn claim(&self, token: &str, secret: String) -> Result<Claimed, StoreError> {
         let token = fingerprint(token);
         let claim = Operation::Claim { token, secret };
@@ -611,8 +621,8 @@ pub trait Store: Send + Sync {
             .await
     }
 
-    /// Takes the output of the worker's job, which must be job `number` if that is given.
-    /// Repeating a completion is accepted and counts once.
+    /// Accepts the output of the worker's job, which must be job `number` if that is given. A
+    /// repeated completion is accepted and counts once.
     async fn complete(
         &self,
         token: &str,
@@ -629,7 +639,7 @@ pub trait Store: Send + Sync {
             .await
     }
 
-    /// Notes that the input of the worker's job is bad, and lets go of the job.
+    /// Flags the input of the worker's job as bad, and takes the job from the worker.
     async fn flag(&self, token: &str, number: Option<u64>) -> Result<(), StoreError> {
         let (token, number) = (fingerprint(token), number.map(signed));
         self.writer()
@@ -637,14 +647,14 @@ pub trait Store: Send + Sync {
             .await
     }
 
-    /// Forgets the worker and puts its job back.
+    /// Removes the worker and puts its job back.
     async fn leave(&self, token: &str) -> Result<(), StoreError> {
         let token = fingerprint(token);
         self.writer().settle(Operation::Leave { token }).await
     }
 
-    /// Makes the ledger agree with what a worker says. Refused with `Superseded` if a later one was
-    /// handled before. Inputs that are large together are still to be read, by
+    /// Reconciles the ledger with what a worker reports. Refused with `Superseded` if a later sync
+    /// was handled before. If the granted inputs are large, they are left out and must be read with
     /// [`read_inputs`](Self::read_inputs).
     async fn sync(&self, request: SyncRequest) -> Result<SyncReply, StoreError> {
         let worker = fingerprint(&request.token);
@@ -653,8 +663,8 @@ pub trait Store: Send + Sync {
             .await
     }
 
-    /// Reads the inputs of an answer that were left out because they are large. Jobs that have none any
-    /// more are left out of it: they were taken away since.
+    /// Reads the inputs of granted jobs that were left out because they are large. Jobs whose input
+    /// no longer exists, because they were taken away since, are removed from the list.
     async fn read_inputs(&self, granted: &mut Vec<GrantedLease>) -> Result<(), StoreError> {
         if input_bytes(granted) <= READ_WITH_CHANGES {
             return Ok(());
@@ -671,33 +681,33 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
-    /// The inputs of jobs at stages, in any order; some may be missing.
+    /// Reads the inputs of jobs at stages, in any order; some may be missing.
     async fn inputs(&self, of: Vec<(i64, Stage)>) -> Result<Vec<(i64, Stage, String)>, StoreError>;
 
-    /// Forgets workers that were not heard from for this long and puts their jobs back; at most
-    /// a few hundred at a time, so that others get their turn. Says how many.
+    /// Removes workers that have made no call for this long and puts their jobs back, a few hundred
+    /// at a time so that other operations get their turn. Returns how many.
     async fn drop_idle(&self, idle: Millis) -> Result<u64, StoreError> {
         self.writer().settle(Operation::DropIdle(idle)).await
     }
 
-    /// Forgets workers that sync and were not heard from for this long, as `drop_idle` does.
+    /// Removes workers that use sync and have made no call for this long, as `drop_idle` does.
     async fn drop_missed(&self, missed: Millis) -> Result<u64, StoreError> {
         self.writer().settle(Operation::DropMissed(missed)).await
     }
 
-    /// Has times that lie in the future count as now. They were written while the clock was ahead, and
-    /// what they belong to would outlast its time by as much. Both sweeps do this too.
+    /// Sets times that lie in the future to now. They were recorded while the clock was ahead, and
+    /// would extend the time limits of their rows by as much. Both sweeps do this too.
     async fn correct_times(&self) -> Result<(), StoreError> {
         self.writer().settle(Operation::CorrectTimes).await
     }
 
-    /// Ends the leases of workers that hold them by sync and did not sync for this long; a few
-    /// hundred workers at a time. Says how many workers.
+    /// Ends the leases of workers that use sync and have not synced for this long, a few hundred
+    /// workers at a time. Returns how many workers.
     async fn end_leases(&self, lease: Millis) -> Result<u64, StoreError> {
         self.writer().settle(Operation::EndLeases(lease)).await
     }
 
-    /// The jobs that a filter means, by number.
+    /// Lists the jobs that a filter matches, by number.
     async fn meant(&self, filter: &RequeueFilter) -> Result<Vec<ToRequeue>, StoreError> {
         let (mut after, mut meant) = (0, std::collections::BTreeMap::new());
         loop {
@@ -710,7 +720,7 @@ pub trait Store: Send + Sync {
         }
     }
 
-    /// Has jobs worked on again, with nothing counted against them. Says how many.
+    /// Requeues jobs, with nothing counted against them. Returns how many.
     async fn requeue(&self, filter: &RequeueFilter) -> Result<u64, StoreError> {
         if filter.older_than.is_some() {
             self.correct_times().await?;
@@ -728,13 +738,14 @@ pub trait Store: Send + Sync {
         }
     }
 
-    /// Has paused stages go on. Says how many were paused.
+    /// Resumes paused stages. Returns how many were paused.
     async fn resume(&self, stages: &[Stage]) -> Result<u64, StoreError> {
         let stages = stages.iter().copied().collect();
         self.writer().settle(Operation::Resume(stages)).await
     }
 
-    /// Adds jobs at stage `a`, numbered on from the last one. `None` if there were none to add.
+    /// Adds jobs at stage `a`, with consecutive numbers after the last one. Returns `None` if
+    /// `inputs` is empty.
     async fn add_jobs(&self, inputs: &[String]) -> Result<Option<Added>, StoreError> {
         if inputs.is_empty() {
             return Ok(None);
@@ -742,8 +753,8 @@ pub trait Store: Send + Sync {
         self.writer().add(inputs.to_vec(), None).await
     }
 
-    /// Adds a part of an import, and notes in the same transaction that it is there. `None` if there
-    /// was nothing to add: no jobs, or these were added before.
+    /// Adds a part of an import, and records that in the same transaction. Returns `None` if there
+    /// was nothing to add, because the part is empty or has been added before.
     async fn add_part(
         &self,
         part: ImportPart,
@@ -755,38 +766,40 @@ pub trait Store: Send + Sync {
         self.writer().add(inputs.to_vec(), Some(part)).await
     }
 
-    /// Begins an import, or goes on with an unfinished one of the same jobs.
+    /// Begins an import, or continues an unfinished one of the same jobs.
     async fn begin_import(&self, import: &NewImport) -> Result<Import, StoreError>;
 
-    /// Notes that an import is finished.
+    /// Records that an import is finished.
     async fn end_import(&self, id: i64) -> Result<(), StoreError>;
 
-    /// Imports that were broken off or go on just now, oldest first.
+    /// Lists imports that were interrupted or are running, oldest first.
     async fn unfinished_imports(&self) -> Result<Vec<ImportRow>, StoreError>;
 
-    /// Forgets everything.
+    /// Deletes all data.
     async fn wipe(&self) -> Result<(), StoreError> {
         self.writer().wipe().await
     }
 
-    /// Ends workers, by their fingerprints, and takes back what they hold. Says how many there were.
+    /// Ends the workers with these fingerprints and takes back their jobs. Returns how many there
+    /// were.
     async fn end_workers(&self, fingerprints: Vec<String>) -> Result<u64, StoreError> {
         self.writer()
             .settle(Operation::EndWorkers(fingerprints))
             .await
     }
 
-    /// Bans somebody: when this has returned, nobody whom it concerns is registered any more. Those who
-    /// are registered already stay. `false`: the ban was there, and has a new reason now.
+    /// Adds a ban. Once this has returned, no new registration that it concerns succeeds; workers
+    /// registered before stay. Returns `false` if the ban existed already and only its reason was
+    /// updated.
     async fn ban(&self, banned: &Banned, reason: &str) -> Result<bool, StoreError>;
 
-    /// Takes a ban back. `false`: there was none.
+    /// Lifts a ban. Returns `false` if there was none.
     async fn pardon(&self, banned: &Banned) -> Result<bool, StoreError>;
 
-    /// Bans by their names, those behind `after`.
+    /// Lists bans by name, beginning after `after`.
     async fn bans(&self, after: &str, limit: u32) -> Result<Vec<BanRow>, StoreError>;
 
-    /// Workers by their rows, those behind the row `after`.
+    /// Lists workers by row id, beginning after `after`.
     async fn registrations(&self, after: i64, limit: u32)
     -> Result<Vec<RegisteredRow>, StoreError>;
 
@@ -796,27 +809,28 @@ pub trait Store: Send + Sync {
     /// How many jobs are open at a stage.
     async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError>;
 
-    /// The counters.
+    /// Reads the counters.
     async fn status(&self) -> Result<Status, StoreError>;
 
-    /// What was made in each of the last minutes, this one included, by minute and stage; minutes
-    /// in which a stage made nothing are left out.
+    /// Lists the outputs of each of the last `minutes` minutes including the current one, by minute
+    /// and stage. Minutes without an output are left out.
     async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError>;
 
-    /// The workers of a stage, newest first.
+    /// Lists the workers of a stage, newest first.
     async fn workers(&self, stage: Stage, page: Page<u64>) -> Result<Vec<WorkerRow>, StoreError>;
 
-    /// The newest worker of this name.
+    /// Returns the newest worker with this name.
     async fn worker(&self, stage: Stage, name: &str) -> Result<Option<WorkerRow>, StoreError>;
 
-    /// The nicknames, by completed jobs; without the anonymous one.
+    /// Lists the nicknames by completed jobs, without the anonymous one.
     async fn leaderboard(&self, page: Page<RankKey>) -> Result<Vec<Rank>, StoreError>;
 
-    /// The rank of whoever stands there, from 1 on. `None`: more than [`MOST_RANKS`] stand before.
+    /// Returns the rank of the nickname with this key, from 1 on, or `None` if more than
+    /// [`MOST_RANKS`] precede it.
     async fn rank(&self, key: &RankKey) -> Result<Option<u64>, StoreError>;
 
-    /// The nicknames of the leaderboard whose look ([`names::look`])
-    /// begins like this, by look and by age, from the name with the key `from` on.
+    /// Searches the leaderboard for nicknames whose look ([`names::look`]) begins with `look`,
+    /// sorted by look and age, from the key `from` on.
     async fn names_like(
         &self,
         look: &str,
@@ -824,24 +838,25 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Rank>, StoreError>;
 
-    /// What was completed without a nickname.
+    /// Returns how many jobs were completed anonymously.
     async fn completed_unnamed(&self) -> Result<u64, StoreError>;
 
-    /// The nicknames of the leaderboard that had one of these looks first
-    /// ([`names::look`]), each with its look.
+    /// For each of these looks ([`names::look`]), returns the nickname of the leaderboard that had
+    /// it first, together with the look.
     async fn first_names(&self, looks: Vec<String>) -> Result<Vec<(String, String)>, StoreError>;
 
-    /// The jobs that wait for the operator, by number.
+    /// Lists the jobs that are set aside, by number.
     async fn set_aside(&self, page: Page<u64>) -> Result<Vec<AsideRow>, StoreError>;
 
-    /// The latest failures, newest first.
+    /// Lists the latest failures, newest first.
     async fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, StoreError>;
 
-    /// All that is known of a job.
+    /// Returns everything that is known about a job.
     async fn job(&self, number: u64) -> Result<Option<JobRow>, StoreError>;
 
-    /// Outputs of a stage in the order of completion, those behind the cursor `after`. Fewer than
-    /// `limit` may come although there are more, if they are large; none means the end.
+    /// Lists the outputs of a stage in the order of completion, after the cursor `after`. Fewer
+    /// than `limit` may be returned although there are more, if they are large; an empty list means
+    /// the end.
     async fn results(
         &self,
         stage: Stage,
@@ -849,11 +864,11 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Output>, StoreError>;
 
-    /// The outputs of a stage for these jobs, those that there are, in the order of completion. Some
-    /// may be left out if they are large: the last ones.
+    /// Returns the existing outputs of a stage for these jobs, in the order of completion. If they
+    /// are large, the last ones may be left out.
     async fn results_of(&self, stage: Stage, numbers: &[u64]) -> Result<Vec<Output>, StoreError>;
 
-    /// As [`results`](Self::results), but cursors and numbers alone.
+    /// Like [`results`](Self::results), but returns only cursors and numbers.
     async fn result_numbers(
         &self,
         stage: Stage,
@@ -861,7 +876,8 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<(u64, u64)>, StoreError>;
 
-    /// A page of the jobs that a filter means, each with a cursor for the next page's `after`.
+    /// Returns a page of the jobs that a filter matches, each with a cursor to pass as `after` for
+    /// the next page.
     async fn to_requeue(
         &self,
         filter: &RequeueFilter,
@@ -869,12 +885,12 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ToRequeue>, StoreError>;
 
-    /// Where these jobs are, by number; those that do not exist are left out.
+    /// Returns the states of these jobs, by number; those that do not exist are left out.
     async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError>;
 
     /// Deletes the texts and the leases of closed jobs whose result at this stage has a cursor
-    /// behind `after` and before `before`; looks at `limit` results at most. The jobs themselves
-    /// stay, and so do the counters and the leaderboard.
+    /// after `after` and before `before`, examining at most `limit` results. The jobs themselves
+    /// stay, as do the counters and the leaderboard.
     async fn prune(
         &self,
         stage: Stage,
@@ -883,26 +899,26 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Pruned, StoreError>;
 
-    /// Gives back what the database needs for itself and can do without, where a disk is full.
+    /// Frees disk space that the database holds and can do without, for when the disk is full.
     async fn make_room(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Writes down what the operator does.
+    /// Records an action of the operator.
     async fn note_action(&self, action: &Action) -> Result<(), StoreError>;
 
-    /// What the operator did, oldest first, behind the place `after`.
+    /// Lists the operator's actions, oldest first, after the position `after`.
     async fn actions(&self, after: u64, limit: u32) -> Result<Vec<ActionRow>, StoreError>;
 
-    /// Finishes what was begun and closes the database.
+    /// Finishes what is queued and closes the database.
     async fn close(&self);
 }
 
-/// Inputs of one answer that together are larger than this are not read in the transaction that
-/// hands the jobs out.
+/// If the inputs of an answer are larger than this together, they are not read within the
+/// transaction that grants the jobs.
 pub const READ_WITH_CHANGES: u64 = 64 * 1_024;
 
-/// How many bytes these inputs have, as far as that is known or they are read.
+/// The total size of these inputs in bytes, as far as it is known or they have been read.
 #[must_use]
 pub fn input_bytes(granted: &[GrantedLease]) -> u64 {
     let read = |lease: &GrantedLease| lease.data.as_ref().map(|data| data.len() as u64);
@@ -912,7 +928,7 @@ pub fn input_bytes(granted: &[GrantedLease]) -> u64 {
     bytes.sum()
 }
 
-/// The key of the first name that a search finds: its look, its age, itself.
+/// The key at which a search begins: look, age and nickname.
 fn first_like(look: &str, from: Option<NameKey>) -> (String, Millis, String) {
     match from {
         Some(key) => (names::look(&key.nickname), key.since, key.nickname),
@@ -920,18 +936,18 @@ fn first_like(look: &str, from: Option<NameKey>) -> (String, Millis, String) {
     }
 }
 
-/// What lies behind all looks that begin like this, byte by byte: no text goes on with a higher
-/// character.
+/// The upper bound of all looks that begin with `look`, in byte order: no text continues with a
+/// higher character.
 fn end_of_looks(look: &str) -> String {
     format!("{look}{}", char::MAX)
 }
 
-/// How a stage stands in the tables.
+/// The value of a stage in the tables.
 fn column(stage: Stage) -> i64 {
     i64::try_from(stage.index()).unwrap_or(0)
 }
 
-/// What a stage of the tables is.
+/// The stage of a value from the tables.
 fn stage_of(index: i64) -> Result<Stage, StoreError> {
     usize::try_from(index)
         .ok()
@@ -939,12 +955,13 @@ fn stage_of(index: i64) -> Result<Stage, StoreError> {
         .ok_or_else(|| StoreError::Failed(format!("there is no stage {index}")))
 }
 
-/// A count or number as the rest of the program has it; the tables hold none below zero.
+/// Converts a count or number from the tables, where none is negative.
 fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-/// A number from outside as the tables have it; none is too large to be simply unknown.
+/// Converts a number from outside. One beyond the tables' range becomes the largest value, which no
+/// row has.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -1,9 +1,9 @@
-//! The store on PostgreSQL: opening the database, and the trait. Beside this file, as for SQLite:
-//! `load` and `save` do what the ledger needs, `queries` what pages and the operator read, `jobs` what
-//! the operator puts in.
+//! The PostgreSQL store: opening the database, and the implementation of [`Store`]. As for SQLite,
+//! `load` and `save` serve the ledger, `queries` serves pages and the operator, `jobs` adds and
+//! deletes jobs.
 //!
-//! Any number of trackers share one database: nothing that another needs is kept in the process,
-//! and times are the database's clock.
+//! Any number of trackers share one database: no state that another tracker needs is kept in the
+//! process, and times come from the database's clock.
 
 mod address;
 mod admin;
@@ -33,23 +33,23 @@ use crate::{
     rules::bans::Banned,
 };
 
-/// What is kept in one PostgreSQL database.
+/// A store in a PostgreSQL database.
 pub struct PostgresStore {
     writer: Writer,
     readers: PgPool,
-    /// One connection, for the operator.
+    /// A single connection for the operator's calls.
     admin: PgPool,
-    /// In tests; otherwise the time is the database's.
+    /// Set in tests only; otherwise the time is the database's.
     clock: Option<Arc<dyn Clock>>,
     volunteers: CostlyCount,
 }
 
 impl PostgresStore {
-    /// Opens the database and brings its tables up to date. It goes by its own clock, unless a
-    /// test hands in another.
+    /// Opens the database and migrates its tables. Times come from the database's clock, unless a
+    /// test passes another one.
     ///
     /// # Errors
-    /// The database cannot be reached, or comes from a later version.
+    /// Returns an error if the database cannot be reached or was written by a later version.
     pub async fn open(
         address: &Address,
         rules: StoreRules,
@@ -59,11 +59,11 @@ impl PostgresStore {
         Self::open_with(address, clock, start).await
     }
 
-    /// The same with a writer that the caller starts: a simulation puts itself between the writer
-    /// and the tables.
+    /// Like [`open`](Self::open), but the caller starts the writer: the simulation inserts itself
+    /// between the writer and the tables.
     ///
     /// # Errors
-    /// As of [`open`](Self::open).
+    /// Same as [`open`](Self::open).
     pub async fn open_with(
         address: &Address,
         clock: Option<Arc<dyn Clock>>,
@@ -81,7 +81,7 @@ impl PostgresStore {
         })
     }
 
-    /// What volunteers wait for again and again, for the test that looks at its plans.
+    /// The writer's frequent statements, for the test that examines their query plans.
     #[doc(hidden)]
     pub const WRITER_STATEMENTS: [&str; 8] = [
         load::QUEUE,
@@ -94,11 +94,11 @@ impl PostgresStore {
         save::COUNTERS,
     ];
 
-    /// What they run under.
+    /// The settings under which they run.
     #[doc(hidden)]
     pub const WRITER_SETTINGS: &str = connection::WRITING;
 
-    /// What pages wait for, for the same test.
+    /// The pages' statements, for the same test.
     #[doc(hidden)]
     pub const READER_STATEMENTS: [&str; 14] = [
         queries::WORKERS,
@@ -117,7 +117,7 @@ impl PostgresStore {
         queries::RESULTS,
     ];
 
-    /// The connections that read, for that test.
+    /// The reading connections, for that test.
     #[doc(hidden)]
     #[must_use]
     pub fn readers(&self) -> &PgPool {

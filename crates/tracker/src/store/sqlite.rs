@@ -1,8 +1,8 @@
-//! The store on SQLite: opening the file, the lock against a second tracker, and the trait. Beside
-//! this file: `load` and `save` do what the ledger needs, `queries` what pages and the operator read,
-//! `jobs` what the operator puts in.
+//! The SQLite store: opening the file, the lock against a second tracker, and the implementation of
+//! [`Store`]. `load` and `save` serve the ledger, `queries` serves pages and the operator, `jobs`
+//! adds and deletes jobs.
 //!
-//! SQLite is called on threads that may wait: the writer has one, readers borrow one.
+//! SQLite is called on threads that may block: the writer has its own, readers borrow one.
 
 mod admin;
 mod backup;
@@ -37,35 +37,37 @@ use super::{
 };
 use crate::{clock::Clock, rules::bans::Banned};
 
-/// How much of the file that connection keeps in memory, in KiB: what a group touches, and the upper
-/// levels of the indexes of millions of jobs. More is slower, because each commit walks through it,
-/// and what is not there comes from the system's own cache.
+/// The page cache of the writing connection, in KiB. It holds what a group touches and the upper
+/// levels of the indexes of millions of jobs. A larger one is slower, because each commit walks
+/// through it; other pages come from the operating system's cache.
 const CACHE_KIB: i64 = 8 << 10;
 
-/// Connections that read. They never wait for the writer, nor it for them.
+/// The number of reading connections. In WAL mode, they and the writer do not wait for each other.
 const READERS: u32 = 4;
 
-/// How long a tracker that starts waits for the lock: `import` looks at it for a moment.
+/// How often a starting tracker tries to get the lock, because `import` holds it for a moment when
+/// it checks it.
 const LOCK_TRIES: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
-/// What is kept, in one SQLite file.
+/// A store in an SQLite file.
 pub struct SqliteStore {
     writer: Writer,
     readers: Pool,
-    /// One connection, for the operator.
+    /// A single connection for the operator's calls.
     admin: Pool,
-    /// Absent where nobody writes, and in simulations, which have no second thread.
+    /// Absent for read-only files, and in simulations, which have no second thread.
     checkpoints: Option<Checkpoints>,
     clock: Arc<dyn Clock>,
     volunteers: Arc<CostlyCount>,
 }
 
 impl SqliteStore {
-    /// Opens the file, making it if `create` says so, and brings its tables up to date.
+    /// Opens the file, creating it if `create` is set, and migrates its tables.
     ///
     /// # Errors
-    /// The file cannot be opened, is no database, or comes from a later version.
+    /// Returns an error if the file cannot be opened, is not a database, or was written by a later
+    /// version.
     pub async fn open(
         path: &Path,
         create: bool,
@@ -81,10 +83,12 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Opens a file that cannot be written, to look at it. What would change it is refused.
+    /// Opens a file that cannot be written, for reading. Operations that would change it are
+    /// refused.
     ///
     /// # Errors
-    /// The file cannot be read, is no database, or is not of this version.
+    /// Returns an error if the file cannot be read, is not a database, or was written by another
+    /// version.
     pub async fn open_to_read(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let readers = Pool::new(path, Use::Look, READERS);
         readers.with(|on| migrations::check(on)).await?;
@@ -98,11 +102,11 @@ impl SqliteStore {
         })
     }
 
-    /// The same with a writer that the caller starts: a simulation puts itself between the writer
-    /// and the tables.
+    /// Like [`open`](Self::open), but the caller starts the writer: the simulation inserts itself
+    /// between the writer and the tables.
     ///
     /// # Errors
-    /// As of [`open`](Self::open).
+    /// Same as [`open`](Self::open).
     pub async fn open_with(
         path: &Path,
         create: bool,
@@ -137,7 +141,8 @@ impl SqliteStore {
         })
     }
 
-    /// What volunteers and pages wait for again and again, for the test that looks at its plans.
+    /// The frequent statements of volunteers' calls and pages, for the test that examines their
+    /// query plans.
     #[doc(hidden)]
     pub const HOT_STATEMENTS: [&str; 31] = [
         load::HEADS,
@@ -174,15 +179,15 @@ impl SqliteStore {
     ];
 }
 
-/// The right to serve a database file, held until it is dropped or the process ends.
+/// The exclusive right to serve a database file, held until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct ServeLock(#[allow(dead_code)] File); // Held, not read: closing it lets go.
 
 impl ServeLock {
-    /// Takes the lock. `None`: another tracker serves this file.
+    /// Acquires the lock. Returns `None` if another tracker serves this file.
     ///
     /// # Errors
-    /// The file that is locked cannot be made.
+    /// Returns an error if the lock file cannot be created.
     pub async fn take(database: &Path) -> std::io::Result<Option<Self>> {
         for _ in 0..LOCK_TRIES {
             if let Some(lock) = Self::try_take(database)? {
@@ -193,7 +198,7 @@ impl ServeLock {
         Ok(None)
     }
 
-    /// Whether a tracker serves this file now.
+    /// Whether a tracker is serving this file.
     #[must_use]
     pub fn is_held(database: &Path) -> bool {
         matches!(Self::try_take(database), Ok(None))
@@ -202,7 +207,7 @@ impl ServeLock {
     fn try_take(database: &Path) -> std::io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
-        // Whoever can open it can lock it, and keep a tracker from starting.
+        // Private, because anybody who can open it can lock it and keep a tracker from starting.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(lock_path(database))?;
@@ -214,7 +219,8 @@ impl ServeLock {
     }
 }
 
-/// The file that is locked. The database itself cannot be: SQLite's own locks would be lost.
+/// The path of the lock file. The database itself cannot be locked: that would release SQLite's own
+/// locks.
 fn lock_path(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push("-lock");

@@ -1,10 +1,10 @@
-//! The task that writes, and the queue in front of it.
+//! The task that writes, and its queue.
 //!
-//! What is waiting is settled as one group, in one transaction, and answered when that is on disk,
-//! so that many callers share one wait for the disk. An operation that is refused does not disturb
-//! the others. A fault of the database undoes the whole group, and each caller is told; a group that
-//! only lost against another transaction is done once more first, and one with a value that the
-//! database refuses is done again operation by operation. A caller that goes away does not
+//! All queued operations are settled as one group in one transaction, and answered when it is on
+//! disk, so that many callers share one wait for the disk. A refused operation does not affect the
+//! others. A database error rolls back the whole group, and every caller gets it; but a group that
+//! conflicted with another transaction is retried once first, and a group with a value that the
+//! database does not accept is repeated operation by operation. A caller that is dropped does not
 //! interrupt its operation.
 
 use std::{
@@ -27,22 +27,22 @@ use crate::{
     rules::log_limit::LogLimit,
 };
 
-/// Operations that may wait before callers have to.
+/// The capacity of the queue; further callers wait for room.
 const QUEUE: usize = 1_024;
 
-/// For how long they do, before they are told to come back later. Where more comes than can be done,
-/// everybody waits as long as anybody is ready to: clients give an answer 20 seconds, and to work on
-/// for those who have just left would be all that the tracker does.
+/// How long callers wait for room in the queue before they are refused. Under overload every caller
+/// would wait as long as its client does: clients wait 20 seconds for an answer, and the tracker
+/// would do nothing but serve those who have just given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Operations that share one transaction at most: an import must get its turn.
+/// The maximum number of operations in one transaction, so that an import gets its turn.
 const GROUP: usize = 128;
 
-/// The bytes of results that a group may carry before no more is added to it: a database takes only
-/// so much in one statement, and memory holds several copies of it.
+/// The size of results in bytes at which a group is full: a database accepts only so much in one
+/// statement, and memory holds several copies of it.
 const BYTES: usize = 16 << 20;
 
-/// How much a group may weigh, by [`Operation::weight`], before no more is added to it.
+/// The weight, by [`Operation::weight`], at which a group is full.
 const WEIGHT: usize = 4_096;
 
 type Caller<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -54,18 +54,19 @@ enum Work {
     Probe(Caller<()>),
 }
 
-/// For how long an outcome says how the database is. Each probe is a write, and anybody may ask.
+/// How long the outcome of a write counts as the health of the database. Each probe is a write, and
+/// anybody can request one.
 const RECENT: Duration = Duration::from_secs(2);
 
-/// The same for a failure of what volunteers asked for: large results fail on a disk that still has
-/// room for a small probe.
+/// The same for the failure of a volunteer's operation: on a full disk, large results fail while a
+/// small probe still succeeds.
 const FAILING: Duration = Duration::from_secs(10);
 
-/// What became of the last writes.
+/// The outcome of the last write.
 #[derive(Default)]
 struct Health(Mutex<Option<Last>>);
 
-/// What became of a write.
+/// The outcome of a write, and when it happened.
 struct Last {
     at: Instant,
     of_volunteers: bool,
@@ -73,7 +74,7 @@ struct Last {
 }
 
 impl Health {
-    /// Notes an outcome; refusals and lost races say nothing about the database.
+    /// Records an outcome. Refusals and conflicts say nothing about the health of the database.
     fn note<T>(&self, of_volunteers: bool, outcome: &Result<T, StoreError>) {
         let outcome = match outcome {
             Ok(_) => Ok(()),
@@ -81,7 +82,7 @@ impl Health {
             Err(_) => return,
         };
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A probe that works does not undo that something larger failed a moment ago.
+        // A successful probe does not clear a recent failure of a larger write.
         let outweighed = last.as_ref().is_some_and(|last| {
             last.of_volunteers && last.outcome.is_err() && last.at.elapsed() < FAILING
         });
@@ -106,7 +107,7 @@ impl Health {
     }
 }
 
-/// The way to the writing task.
+/// A handle to the writing task.
 pub struct Writer {
     queue: Mutex<Option<mpsc::Sender<Work>>>,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
@@ -119,7 +120,7 @@ impl Writer {
         Self::new(|queue, health| task::spawn(write(database, rules, queue, health)))
     }
 
-    /// Starts the task on a thread of its own, for a database that is waited for by standing still.
+    /// Starts the task on a thread of its own, for a database whose calls block.
     pub fn start_on_a_thread(database: impl Database, rules: Rules) -> Self {
         Self::new(|queue, health| {
             let here = Handle::current();
@@ -127,7 +128,7 @@ impl Writer {
         })
     }
 
-    /// Refuses everything, for a database that is only read.
+    /// A writer that refuses everything, for a database that is opened for reading.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -137,11 +138,11 @@ impl Writer {
         }
     }
 
-    /// Whether the database can be written: it was a moment ago, or is now for the sake of this
-    /// question.
+    /// Checks whether the database can be written: by the outcome of a recent write, or else by a
+    /// probe.
     ///
     /// # Errors
-    /// It cannot, or what volunteers handed in a moment ago could not be kept.
+    /// Returns an error if it cannot be written, or if a volunteer's operation failed a moment ago.
     pub async fn check(&self) -> Result<(), StoreError> {
         if let Some(outcome) = self.health.recent() {
             return outcome;
@@ -162,7 +163,7 @@ impl Writer {
     /// Queues an operation and waits until it is on disk.
     ///
     /// # Errors
-    /// It was refused, the database failed, or too many others wait.
+    /// Returns an error if the operation is refused, the database fails, or the queue is full.
     pub async fn settle<T: TryFrom<Reply, Error = Reply>>(
         &self,
         operation: Operation,
@@ -177,7 +178,7 @@ impl Writer {
     /// Adds jobs, at least one.
     ///
     /// # Errors
-    /// The database failed.
+    /// Returns an error if the database fails.
     pub async fn add(
         &self,
         inputs: Vec<String>,
@@ -187,10 +188,10 @@ impl Writer {
             .await
     }
 
-    /// Forgets everything.
+    /// Deletes all data.
     ///
     /// # Errors
-    /// The database failed.
+    /// Returns an error if the database fails.
     pub async fn wipe(&self) -> Result<(), StoreError> {
         self.ask(None, Work::Wipe).await
     }
@@ -214,12 +215,12 @@ impl Writer {
                 .await
                 .map_err(|_| StoreError::Busy)?,
         };
-        // What comes back could send more, and the task would not end.
+        // The permit would return the sender, which could send more and keep the task from ending.
         drop(place.map_err(|_| closed())?.send(work(caller)));
         answer.await.map_err(|_| closed())?
     }
 
-    /// Does what is queued, takes nothing more, and closes the database.
+    /// Finishes what is queued, accepts nothing more, and closes the database.
     pub async fn close(&self) {
         if let Ok(mut queue) = self.queue.lock() {
             queue.take();
@@ -248,7 +249,7 @@ async fn write(
                 None => break,
             },
         };
-        // The callers may have gone; what they asked for is done all the same.
+        // The callers may be gone; their operations are carried out all the same.
         match work {
             Work::Add(inputs, part, caller) => {
                 let _ = caller.send(database.add(&inputs, part).await);
@@ -293,10 +294,11 @@ async fn write(
 
 type Replies = Vec<Result<Reply, StoreError>>;
 
-/// What a group is answered, and what is worth a line in the log.
+/// The replies to a group, and the events to be logged.
 type Done = (Replies, Vec<News>);
 
-/// What the operator reads of the work: a flood of failures must not hide the rest.
+/// The operator's log of the work. Failures are rate limited so that they do not bury everything
+/// else.
 #[derive(Default)]
 struct Log {
     failures: LogLimit,
@@ -373,14 +375,15 @@ async fn transact<D: Database>(
     }
 }
 
-/// Only the operation fails that the database refuses.
+/// Settles a group operation by operation, so that only the one that the database does not accept
+/// fails.
 async fn one_by_one<D: Database>(
     database: &mut D,
     rules: Rules,
     group: Vec<Operation>,
 ) -> Result<Done, StoreError> {
     let (mut replies, mut news) = (Vec::with_capacity(group.len()), Vec::new());
-    // A database that has gone is waited for once, not by each operation in its turn.
+    // An unavailable database is waited for once, not by each operation in turn.
     let mut gone: Option<String> = None;
     for operation in group {
         let outcome = match &gone {
@@ -433,8 +436,8 @@ async fn in_transaction(
     Ok((replies.collect(), vec![news]))
 }
 
-/// Reads the inputs of the jobs that are handed out, but for those of large answers: while they are
-/// read, everybody waits who wants something written.
+/// Reads the inputs of granted jobs, except those of large answers, because all other operations
+/// wait meanwhile.
 async fn fill(
     database: &mut impl Database,
     replies: &mut [Result<Reply, ErrorCode>],
@@ -455,7 +458,7 @@ async fn fill(
         .map(|(number, stage, data)| ((number, stage), data))
         .collect();
     for lease in &mut granted {
-        // Not removed: within one group a job may be handed out, put back and handed out again.
+        // Cloned, not removed: within one group a job may be granted, put back and granted again.
         lease.data = inputs.get(&(lease.number, lease.stage)).cloned();
     }
     Ok(())
@@ -475,7 +478,8 @@ mod tests {
     use super::*;
     use crate::ledger::{Changes, Snapshot, Wanted};
 
-    /// A database of nothing, which waits for leave to commit, and then fails a number of times.
+    /// An empty database that blocks in `commit` until it is released, and then fails a number of
+    /// times.
     struct Faulty {
         leave: Arc<Semaphore>,
         faults: Vec<StoreError>,
@@ -552,7 +556,8 @@ mod tests {
         late_bytes: 1_000,
     };
 
-    /// What a caller is told if the database fails so, and how often it was asked to commit.
+    /// Returns what a caller gets if the database fails with these errors, and how often it was
+    /// asked to commit.
     async fn told(faults: Vec<StoreError>) -> (Result<u64, StoreError>, u32) {
         let commits = Arc::<AtomicU32>::default();
         let database = Faulty {
@@ -576,7 +581,7 @@ mod tests {
         let (answer, commits) = told(vec![conflict(), conflict()]).await;
         assert!(matches!(answer, Err(StoreError::Conflict(_))), "{answer:?}");
         assert_eq!(commits, 2);
-        // Whether that transaction was committed, nobody knows.
+        // Whether that transaction was committed is unknown, so it is not retried.
         let (answer, commits) = told(vec![StoreError::Unavailable("gone".to_owned())]).await;
         assert!(
             matches!(answer, Err(StoreError::Unavailable(_))),
@@ -628,7 +633,7 @@ mod tests {
             let (asking, token) = (Arc::clone(&writer), "t".to_owned());
             task::spawn(async move { asking.settle::<()>(Operation::Leave { token }).await })
         };
-        // One group waits for the database, and a queue behind it.
+        // One group waits for the database, and a full queue behind it.
         let volunteers: Vec<_> = (0..GROUP + QUEUE + 1).map(|_| leave_it()).collect();
         let sweep = task::spawn(sweep);
         time::sleep(PATIENCE + Duration::from_secs(1)).await;
@@ -640,7 +645,7 @@ mod tests {
         for asked in volunteers {
             match asked.await {
                 Ok(Err(StoreError::Busy)) => busy += 1,
-                // The empty database knows nobody.
+                // The empty database knows no workers.
                 Ok(Err(StoreError::Refused(ErrorCode::WorkerUnknown))) => served += 1,
                 other => panic!("{other:?}"),
             }

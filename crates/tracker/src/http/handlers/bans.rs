@@ -1,4 +1,4 @@
-//! Who may not register, by word of the operator.
+//! Bans of nicknames and addresses, for the operator.
 
 use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::{
     store::BanRow,
 };
 
-/// Bans that are listed at a time, if nothing else is said, and at most.
+/// The default and the maximum length of the list.
 const LISTED: u64 = 1_000;
 
 /// The routes.
@@ -42,11 +42,11 @@ struct Ban {
     since: String,
     /// Why; may be empty.
     reason: String,
-    /// What `after` takes for the list behind this one.
+    /// The value of `after` that continues the list behind this entry.
     cursor: String,
 }
 
-/// Says who is banned
+/// Lists the bans
 #[utoipa::path(
     get,
     path = "/api/bans",
@@ -83,7 +83,7 @@ fn shown(row: BanRow) -> Ban {
     }
 }
 
-/// Whom: a nickname, or an address or a network.
+/// The subject of a ban: a nickname, or an address or a network.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct BanBody {
@@ -92,11 +92,11 @@ struct BanBody {
     /// An address or a network.
     #[schema(example = "192.0.2.0/24")]
     address: Option<String>,
-    /// Why, for whoever reads the list.
+    /// The reason, shown in the list of bans.
     reason: String,
 }
 
-/// What was done.
+/// The effect of a ban.
 #[derive(Debug, Serialize, ToSchema)]
 struct BannedWorkers {
     /// How many workers were ended.
@@ -125,7 +125,7 @@ async fn ban(
     Ok(Json(BannedWorkers { ended }))
 }
 
-/// Whom: a nickname, or an address or a network.
+/// The subject of a ban to lift: a nickname, or an address or a network.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct PardonBody {
@@ -135,14 +135,14 @@ struct PardonBody {
     address: Option<String>,
 }
 
-/// What was done.
+/// The effect of a pardon.
 #[derive(Debug, Serialize, ToSchema)]
 struct Pardoned {
     /// Whether there was such a ban.
     pardoned: bool,
 }
 
-/// Takes a ban back
+/// Lifts a ban
 #[utoipa::path(
     post,
     path = "/api/pardon",
@@ -166,7 +166,7 @@ fn without_nul(text: &str) -> Result<String, String> {
     names::no_nul(text).map(|()| text.to_owned())
 }
 
-/// Exactly one of the two.
+/// Reads the subject: exactly one of the two must be given.
 fn whom(nickname: Option<&str>, address: Option<&str>) -> Result<Banned, ApiError> {
     let nickname = parsed(["body", "nickname"], nickname, Banned::nickname)?;
     let address = parsed(["body", "address"], address, Banned::network)?;

@@ -1,5 +1,5 @@
-//! The client itself, for pages that have no bundler and no build: a page of any origin imports it from
-//! here. `npm run build` puts its files into this crate, and the build script compiles them in.
+//! Serves the client itself, so that pages of any origin can import it without a bundler or a
+//! build. `npm run build` copies its files into this crate, and the build script embeds them.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -13,25 +13,25 @@ use axum::{
 
 use crate::state::App;
 
-/// What is at an address with the whole version never changes.
+/// `Cache-Control` for addresses with the full version: their content never changes.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
-/// What another address leads to changes when the tracker is upgraded.
+/// `Cache-Control` for all other addresses: their content changes when the tracker is upgraded.
 const TEN_MINUTES: &str = "public, max-age=600";
 
-/// The main script, which imports name.
+/// The main script, which pages import.
 const SCRIPT: &str = "distcompute_client.js";
 
 /// The files of one version of the client.
 struct Client {
-    /// The version and a hash of the content; empty where there is no client.
+    /// The version and a hash of the content; empty if no client is embedded.
     version: &'static str,
     files: &'static [(&'static str, &'static [u8])],
 }
 
 static CLIENT: Client = include!(concat!(env!("OUT_DIR"), "/client.rs"));
 
-/// The version of the client that is compiled in, with a hash of its content.
+/// The version of the embedded client, with a hash of its content.
 #[must_use]
 pub fn version() -> Option<&'static str> {
     Some(CLIENT.version).filter(|version| !version.is_empty())
@@ -77,12 +77,13 @@ async fn versioned(Path((asked, file)): Path<(String, String)>) -> Response {
         (Some(version), Some((name, body))) if asked == version => {
             let mut answer = answer(StatusCode::OK, kind(name), FOREVER, body);
             if let Ok(tag) = HeaderValue::from_str(&tag(body)) {
-                // Compressed bodies are kept by their tag.
+                // The compression cache uses the tag as its key.
                 answer.headers_mut().insert(header::ETAG, tag);
             }
             answer
         }
-        // A page need not be changed with each upgrade of the tracker.
+        // Redirects to the embedded version, so that pages need not change with each upgrade of the
+        // tracker.
         (Some(version), Some((name, _))) if serves(version, &asked) => {
             redirect(&format!("../{version}/{name}"))
         }
@@ -125,7 +126,7 @@ fn missing() -> Response {
     answer(StatusCode::NOT_FOUND, kind, "no-cache", text)
 }
 
-/// To an address that is relative to the one that was asked for: a proxy may have a path in front.
+/// Redirects relative to the requested address, because a proxy may add a prefix.
 fn redirect(to: &str) -> Response {
     let kind = "text/plain; charset=utf-8";
     let mut answer = answer(StatusCode::TEMPORARY_REDIRECT, kind, TEN_MINUTES, "");
@@ -135,7 +136,7 @@ fn redirect(to: &str) -> Response {
     answer
 }
 
-/// The client is for pages of all origins, also where the API is not.
+/// Builds a response that pages of all origins may read, even if the API is restricted to some.
 fn answer(
     status: StatusCode,
     kind: &'static str,
@@ -154,20 +155,20 @@ fn answer(
     (status, headers, body.into()).into_response()
 }
 
-/// Whether a page that asks for a version, or for its beginning (`0.1`), may get this one: a later one
-/// in which nothing that users rely on has changed.
+/// Whether a page that asks for a version or a part of one (`0.1`) may get the embedded one: it
+/// must be the same or a later version without breaking changes (semantic versioning).
 fn serves(version: &str, asked: &str) -> bool {
     let (Some(own), Some(asked)) = (numbers(version), numbers(asked)) else {
         return false;
     };
-    // While the first number is 0, the second one changes instead.
+    // In versions 0.x, the second number marks breaking changes.
     let fixed = if own[0] == 0 { 2 } else { 1 };
     let wanted = asked.iter().take(fixed).zip(&own);
     let not_later = asked.iter().zip(&own).find(|(a, b)| a != b);
     wanted.into_iter().all(|(a, b)| a == b) && not_later.is_none_or(|(a, b)| a < b)
 }
 
-/// One to three numbers, before a hash.
+/// Parses one to three numbers; a hash may follow.
 fn numbers(version: &str) -> Option<Vec<u64>> {
     let plain = version.split('-').next().unwrap_or_default();
     let numbers: Vec<u64> = plain

@@ -1,4 +1,4 @@
-//! The operator's folders: the volunteer page, the client, the sample's kernel.
+//! Static files from the operator's folders: the volunteer page, the client, the sample's kernel.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
     state::App,
 };
 
-/// A route for each folder; the longest address wins.
+/// A route for each folder; the longest matching prefix wins.
 pub fn router(settings: &Settings) -> Router<App> {
     let mut router = Router::new();
     for mount in &settings.files {
@@ -36,7 +36,8 @@ pub fn router(settings: &Settings) -> Router<App> {
         let guarded = any_service(files).layer(middleware::from_fn_with_state(served, guard));
         router = router.nest_service(&mount.path, guarded);
     }
-    // A header rather than a line in each page: workers obey that of their own script's answer.
+    // The policy is sent as a header rather than in each page's markup because workers obey only
+    // the header of their own script.
     let policy = settings.files_policy.as_deref();
     match policy.and_then(|policy| HeaderValue::from_str(policy).ok()) {
         Some(policy) => {
@@ -46,15 +47,15 @@ pub fn router(settings: &Settings) -> Router<App> {
         None => router = router.layer(middleware::map_response(without_policy)),
     }
     router
-        // Asked again each time, answered "not modified" mostly: a page and the modules that it
-        // loads must never come from two versions.
+        // `no-cache` makes browsers revalidate each time, mostly answered with 304: a page and the
+        // modules that it loads must not come from two versions.
         .layer(SetResponseHeaderLayer::overriding(
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-cache"),
         ))
 }
 
-/// Marks an answer of a folder whose operator wants no content security policy.
+/// Marks a response from a folder for which the operator disabled the content security policy.
 #[derive(Debug, Clone, Copy)]
 pub struct NoPolicy;
 
@@ -67,14 +68,14 @@ async fn missing() -> ApiError {
     ApiError::Refused(ErrorCode::NotFound)
 }
 
-/// A folder that is served, and what must never be read through it.
+/// A served folder, and the files that must never be read through it.
 struct Served {
     mount: Mount,
     private: Vec<Private>,
 }
 
-/// Sends the folder's bare address to the one with a `/`, which relative addresses in its page
-/// need, and refuses what is not for visitors.
+/// Redirects the folder's address to the one with a trailing `/`, which relative links in its page
+/// need, and refuses files that are not public.
 async fn guard(
     State(served): State<Arc<Served>>,
     OriginalUri(asked): OriginalUri,
@@ -94,23 +95,24 @@ async fn guard(
         return ApiError::Refused(ErrorCode::NotFound).into_response();
     }
     let answer = next.run(request).await;
-    // The file service sends the bare address of a folder within to an absolute one.
+    // The file service redirects a subfolder's address to an absolute one; make that relative.
     if answer.status().is_redirection() && answer.headers().contains_key(header::LOCATION) {
         return to_folder(&asked);
     }
     answer
 }
 
-/// Whether an address, decoded, goes through a name that begins with a dot: `.git`, `.env`,
-/// `.htpasswd` end up in such folders by mistake. `.well-known` (RFC 8615) is there to be read.
+/// Whether a decoded address contains a name that begins with a dot: `.git`, `.env` and `.htpasswd`
+/// end up in such folders by mistake. `.well-known` (RFC 8615) is allowed.
 fn is_hidden(address: &str) -> bool {
     address
         .split(['/', '\\'])
         .any(|name| name.starts_with('.') && name != ".well-known")
 }
 
-/// Whether what the file service would open lies in the folder, wherever links lead. Asked for each
-/// request, because the operator may replace files, and the folder itself, at any time.
+/// Whether the file that the file service would open lies inside the folder after resolving
+/// symbolic links. Checked on each request, because the operator may replace files and the folder
+/// itself at any time.
 fn may_be_read(served: &Served, address: &str) -> bool {
     let folder = &served.mount.folder;
     let Ok(root) = folder.canonicalize() else {
@@ -120,10 +122,10 @@ fn may_be_read(served: &Served, address: &str) -> bool {
         return false;
     }
     let target = folder.join(address);
-    // In the place of a folder its page is opened.
+    // For a folder, the file service opens its index page.
     [target.join("index.html"), target]
         .iter()
-        // What is not there leads nowhere; the file service says so.
+        // Missing files cannot lead outside; the file service answers 404 for them.
         .filter_map(|file| file.canonicalize().ok())
         .all(|file| file.starts_with(&root))
 }

@@ -1,4 +1,4 @@
-//! What monitoring asks: does the process live, can it serve, and how does it do.
+//! Endpoints for monitoring: liveness, readiness and metrics.
 
 use std::{future::Future, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     store::{Status, StoreError},
 };
 
-/// How long the database may take to be called there.
+/// How long the database may take to answer before it counts as unavailable.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The routes for monitoring.
@@ -34,8 +34,8 @@ async fn healthz() -> &'static str {
     "alive"
 }
 
-/// The store is opened, and its tables are brought up to date, before the first request: what is
-/// left to ask is whether the database still answers, and takes what it is given.
+/// Readiness: whether the database answers and accepts writes. The store was opened and migrated
+/// before the first request, so nothing else needs to be checked.
 async fn readyz(State(app): State<App>) -> Result<&'static str, ApiError> {
     status(&app).await?;
     writable(&app).await?;

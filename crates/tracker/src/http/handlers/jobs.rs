@@ -1,5 +1,4 @@
-//! What the operator does with jobs while the project runs: adding them, and pruning what was
-//! exported.
+//! Changes to the job list while the project runs: adding jobs, and pruning exported ones.
 
 use axum::{Json, body::Body, extract::State};
 use distcompute_protocol::{ErrorCode, Stage};
@@ -34,29 +33,30 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(remove))
 }
 
-/// What was added.
+/// The jobs that were added.
 #[derive(Debug, Serialize, ToSchema)]
 struct AddedJobs {
-    /// How many jobs; fewer than there are lines where a call before was broken off.
+    /// How many jobs were added by this call; fewer than there are lines if an earlier call was
+    /// interrupted.
     added: u64,
-    /// The numbers that they were given, in the order of the lines. More than one range where
-    /// somebody else added jobs at the same time.
+    /// The numbers assigned to them, in the order of the lines. More than one range if other jobs
+    /// were added at the same time.
     numbers: Vec<Numbers>,
 }
 
-/// Numbers without a gap.
+/// A contiguous range of job numbers.
 #[derive(Debug, Serialize, ToSchema)]
 struct Numbers {
-    /// The first.
+    /// The first number.
     first: u64,
-    /// The last.
+    /// The last number.
     last: u64,
 }
 
 /// Adds a job for each line: a JSON string, object or list, as `import --jsonl` takes them
 ///
-/// All lines are checked before the first job is added; a bad line is named and nothing is added. A
-/// call that was broken off is made again with the same body, and adds what is missing.
+/// All lines are checked before the first job is added; an invalid line is named and nothing is
+/// added. After an interrupted call, repeat it with the same body to add what is missing.
 #[utoipa::path(
     post,
     path = "/api/jobs",
@@ -86,7 +86,7 @@ async fn add(
     }))
 }
 
-/// Which results were exported.
+/// Identifies the results that were exported.
 #[derive(Debug, ToSchema)]
 #[allow(dead_code)] // Describes a body that is read field by field, for exact refusals.
 struct PruneBody {
@@ -96,10 +96,10 @@ struct PruneBody {
     before: u64,
 }
 
-/// What was pruned.
+/// The effect of a prune.
 #[derive(Debug, Serialize, ToSchema)]
 struct PrunedJobs {
-    /// How many jobs.
+    /// How many jobs were pruned.
     pruned: u64,
 }
 
@@ -128,7 +128,7 @@ async fn remove(
     Ok(Json(PrunedJobs { pruned }))
 }
 
-/// The body in a file that vanishes by itself: it is read twice, and may be larger than memory.
+/// Spools the body to an anonymous temporary file: it is read twice and may be larger than memory.
 async fn spooled(body: Body) -> Result<std::fs::File, ApiError> {
     let full = |error: std::io::Error| {
         StoreError::Unavailable(format!("the jobs cannot be kept for checking: {error}"))

@@ -1,6 +1,6 @@
-//! The calls of the API and the files that are served: one file a subject, each beginning with its router.
-//! Handlers read the request, call the store or an operation once, and write the answer; they hold no rule
-//! of their own.
+//! The API handlers and the static files: one file per subject, each beginning with its router. A
+//! handler parses the request, calls the store or an operation once, and builds the response; it
+//! contains no rules of its own.
 
 pub mod bans;
 pub mod client;

@@ -1,4 +1,4 @@
-//! What the project is and how far it has come, for pages that show it.
+//! The project's description and progress, for pages that show them.
 
 use axum::{Json, extract::State};
 use distcompute_protocol::{ProjectInfo, StageInfo, StatusInfo};
@@ -18,7 +18,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(status))
 }
 
-/// What the project is
+/// Describes the project
 #[utoipa::path(
     get,
     path = "/api/project",
@@ -40,7 +40,7 @@ async fn project(State(app): State<App>) -> Json<ProjectInfo> {
     })
 }
 
-/// How far it has come
+/// Reports the progress of the project
 #[utoipa::path(
     get,
     path = "/api/status",

@@ -1,4 +1,4 @@
-//! Jobs that are to be worked on again, by word of the operator.
+//! Requeues jobs so that they are worked on again, for the operator.
 
 use axum::{Json, extract::State};
 use distcompute_protocol::Stage;
@@ -25,73 +25,72 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(again))
 }
 
-/// Which jobs. What is named must all be true of a job; without numbers, a nickname or a text, these
-/// are jobs that are set aside.
+/// Selects jobs. A job must match every field that is given. Without numbers, a nickname, an
+/// address or a text, only jobs that are set aside match.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct RequeueBody {
-    /// Jobs that are set aside or held; finished ones go back to the stage that finished them.
+    /// Jobs that are set aside or held; finished jobs go back to the stage that finished them.
     numbers: Vec<u64>,
     /// Jobs that wait at this stage; with a nickname or a text, results of this stage.
     stage: Option<Stage>,
-    /// Jobs that have not changed for so many seconds.
+    /// Jobs that have not changed for this many seconds.
     older_than_s: Option<u64>,
     /// Jobs whose latest result came from this nickname: back to the stage that made it.
     nickname: Option<String>,
     /// Jobs whose latest result contains this text: back to the stage that made it.
     result_contains: Option<String>,
-    /// Jobs whose latest result came from this address, or from its network of 64 bits where it is one of
-    /// IPv6.
+    /// Jobs whose latest result came from this address, or for IPv6 from its /64 network.
     address: Option<String>,
-    /// Jobs whose latest result came at this time or later.
+    /// Jobs whose latest result came at or after this time.
     #[schema(example = "2026-11-28T16:00:00Z")]
     since: Option<String>,
     /// Jobs whose latest result came before this time.
     until: Option<String>,
-    /// Only says which jobs these are, and where their results came from.
+    /// Only report which jobs match and where their results came from.
     dry_run: bool,
 }
 
-/// What was requeued.
+/// The effect of a requeue.
 #[derive(Debug, Serialize, ToSchema)]
 struct RequeuedJobs {
-    /// How many jobs.
+    /// How many jobs were requeued.
     requeued: u64,
-    /// Which, where that was asked and nothing was changed.
+    /// The matching jobs; only for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     numbers: Option<Vec<u64>>,
-    /// Where the results came from that would count no more, where nothing was changed; those of the
-    /// most first.
+    /// The origins of the results that would be discarded, those with the most results first; only
+    /// for a dry run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sources: Vec<SourceOfResults>,
-    /// Jobs that were named and stay as they are.
+    /// Jobs that were named and remain unchanged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left: Vec<LeftJob>,
 }
 
-/// Results that came from one address group.
+/// The results from one address group.
 #[derive(Debug, Serialize, ToSchema)]
 struct SourceOfResults {
-    /// The group, as `address` takes it; empty where it is not known.
+    /// The group, as the parameter `address` takes it; empty if unknown.
     address: String,
-    /// How many.
+    /// How many results.
     results: u64,
-    /// When the first came.
+    /// When the first arrived.
     since: String,
-    /// When the last came.
+    /// When the last arrived.
     until: String,
 }
 
-/// A job that stays as it is.
+/// A job that remains unchanged.
 #[derive(Debug, Serialize, ToSchema)]
 struct LeftJob {
     /// Its number.
     number: u64,
-    /// Why, and what can be done.
+    /// The reason, and what can be done.
     why: String,
 }
 
-/// Has jobs worked on again, with nothing counted against them
+/// Requeues jobs, with nothing counted against them
 #[utoipa::path(
     post,
     path = "/api/requeue",
@@ -106,7 +105,7 @@ async fn again(
     body: Body,
 ) -> Result<Json<RequeuedJobs>, ApiError> {
     let body = body.read::<RequeueBody>().await?.value;
-    // PostgreSQL takes no such text, so nothing there contains it.
+    // PostgreSQL cannot store U+0000, so no text there contains it.
     for (name, text) in [
         ("nickname", &body.nickname),
         ("result_contains", &body.result_contains),
@@ -123,7 +122,7 @@ async fn again(
     let filter = RequeueFilter {
         numbers: body.numbers,
         stage: body.stage,
-        // More than the tables can say is longer than anything has lasted.
+        // An age beyond what the tables can hold is longer than any job has lasted.
         older_than: body
             .older_than_s
             .map(|seconds| older(seconds).unwrap_or(Millis::MAX / 2)),

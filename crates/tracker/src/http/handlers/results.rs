@@ -1,4 +1,4 @@
-//! The outputs of a stage, for whoever puts the picture together.
+//! The outputs of a stage, for the project's owner.
 
 use std::{convert::Infallible, iter};
 
@@ -21,25 +21,26 @@ use crate::{
     store::Output,
 };
 
-/// Lines that one answer holds at most.
+/// The maximum number of lines in one response.
 const MAX_LINES: u64 = 10_000;
 
-/// Lines that are read from the store at once, and what these take at most, but for the last.
+/// The maximum number of lines, and below it the maximum size in bytes (exceeded at most by the
+/// last line), that are read from the store at once.
 const PIECE_LINES: u32 = 256;
 const PIECE_BYTES: usize = 8 << 20;
 
-/// Jobs whose outputs may be asked for by number in one call.
+/// The maximum number of jobs whose outputs can be requested by number in one call.
 const MAX_NUMBERS: usize = 100;
 
-/// Lines in an answer where nobody says how many.
+/// The default number of lines.
 const LINES: u64 = 1_000;
 
-/// The route that gives results out.
+/// The route of `results`.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(results))
 }
 
-/// The outputs of a stage as JSON lines, in the order in which they were made; an empty answer is the end
+/// Lists the outputs of a stage as JSON lines in the order of completion; an empty body is the end
 #[utoipa::path(
     get,
     path = "/api/results",
@@ -72,7 +73,7 @@ async fn results(
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     let with_data = query.truth("data", true)?;
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
-    // What does not fit comes with the next request, after this answer's last cursor.
+    // Lines that do not fit are left for the next request, after this response's last cursor.
     let most = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
     let found = if let Some(numbers) = query.numbers("numbers", MAX_NUMBERS)? {
         lines(app.store.results_of(stage, &numbers).await?, most)
@@ -86,10 +87,12 @@ async fn results(
             most,
             bytes: 0,
         };
-        // What cannot be read at all is a refusal, and no answer that breaks off.
+        // The first piece is read before the response begins, so that a failure to read becomes an
+        // error response and not a truncated body.
         let first = pieces.next().await?;
         let rest = stream::unfold(pieces, |mut pieces| async move {
-            // Fewer lines than were asked for may come: who asks goes on after the last one.
+            // If a later piece fails, the response ends early: the caller continues after the last
+            // line.
             let piece = pieces.next().await.ok().flatten()?;
             Some((piece, pieces))
         });
@@ -109,28 +112,29 @@ async fn results(
     Ok((kind, found).into_response())
 }
 
-/// An answer that is read from the store a piece at a time, when who asked has taken the one before.
+/// A response body read from the store piece by piece, each when the caller has consumed the
+/// previous one.
 struct Pieces {
     app: App,
     group: Option<Group>,
     stage: Stage,
-    /// The cursor of the last line.
+    /// The cursor of the last line sent.
     after: u64,
-    /// Lines that may still come.
+    /// How many more lines may be sent.
     lines: u32,
-    /// Bytes that the answer may have, and has.
+    /// The maximum size of the response, and its size so far, in bytes.
     most: usize,
     bytes: usize,
 }
 
 impl Pieces {
-    /// The next lines; `None` at the end.
+    /// Reads the next lines; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         let limit = self.lines.min(PIECE_LINES);
         if limit == 0 {
             return Ok(None);
         }
-        // As it comes from the store, and as it is sent.
+        // Twice: once as read from the store, once as sent.
         let share = self.app.bodies.reserve(self.group, 2 * PIECE_BYTES).await?;
         let outputs = self.app.store.results(self.stage, self.after, limit);
         let mut text = String::new();
@@ -163,7 +167,7 @@ fn line(output: Output) -> ResultLine {
     }
 }
 
-/// The lines, as many as fit into so many bytes, and one at least.
+/// Serializes as many lines as fit into `most` bytes, and at least one.
 fn written(lines: impl Iterator<Item = ResultLine>, most: usize) -> String {
     let mut text = String::new();
     for line in lines {

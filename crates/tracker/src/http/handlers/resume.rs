@@ -1,4 +1,4 @@
-//! Paused stages that are to go on, by word of the operator.
+//! Resumes paused stages, for the operator.
 
 use axum::{Json, extract::State};
 use distcompute_protocol::Stage;
@@ -19,7 +19,7 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(go_on))
 }
 
-/// Which stage; without one, all.
+/// The stage to resume; all stages if absent.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct ResumeBody {
@@ -27,14 +27,14 @@ struct ResumeBody {
     stage: Option<Stage>,
 }
 
-/// What goes on.
+/// The effect of a resume.
 #[derive(Debug, Serialize, ToSchema)]
 struct ResumedStages {
-    /// How many stages were paused.
+    /// How many of the stages were paused.
     resumed: u64,
 }
 
-/// Has stages go on that were paused because everything failed there
+/// Resumes stages that were paused because every job failed there
 #[utoipa::path(
     post,
     path = "/api/resume",

@@ -1,4 +1,4 @@
-//! `POST /api/sync`: one call for everything that a browser with many cores has to say.
+//! `POST /api/sync`: one call for everything that a browser with many cores reports and asks for.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
     store::{READ_WITH_CHANGES, StoreError, SyncReply, input_bytes},
 };
 
-/// The largest `seq`: what JavaScript's numbers count to without a gap.
+/// The largest `seq`: JavaScript's largest safe integer.
 const MAX_SEQ: u64 = (1 << 53) - 1;
 
 /// The route of `sync`.
@@ -30,7 +30,7 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(sync))
 }
 
-/// Takes and gives everything that one client has to say
+/// Reports everything about one client's jobs and hands out more
 #[utoipa::path(
     post,
     path = "/api/sync",
@@ -45,7 +45,8 @@ async fn sync(
 ) -> Result<Response, ApiError> {
     let body = body.read::<SyncRequest>().await?;
     let mut request = body.value;
-    // Leases are looked up by their numbers alone, and texts for people are tidied.
+    // Only the token needs checking: leases are looked up by their numbers alone, and texts for
+    // people are sanitized.
     if let Err(sentence) = names::no_nul(&request.token) {
         let given = Some(quoted(&request.token));
         let fault = fault("value_error", &["body", "token"], &sentence, given);
@@ -66,7 +67,7 @@ async fn sync(
         let fault = fault("less_than_equal", &["body", "seq"], &message, given);
         return Err(ApiError::Faults(vec![fault]));
     }
-    // Half of the largest body: in JSON a text may take more than its own bytes.
+    // Half of the largest body, because a text may take more bytes in JSON than by itself.
     let most = app.settings.max_body / 2;
     let asked = request.want_bytes.unwrap_or(most);
     request.want_bytes = Some(asked.min(most));
@@ -76,8 +77,8 @@ async fn sync(
     if bytes <= READ_WITH_CHANGES {
         return Ok((kind, answer(&app.settings, reply)?).into_response());
     }
-    // Before the inputs are read: who cannot be answered costs no more than that. The next sync puts
-    // the jobs back.
+    // Reserved before the inputs are read: if there is no memory for an answer, the request costs
+    // no more than that. The next sync puts the jobs back.
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     let group = group.map(|Extension(group)| group);
     let share = app.bodies.reserve_now(group, bytes).await?;
@@ -89,7 +90,7 @@ async fn sync(
     Ok((kind, Extension(Kept), body).into_response())
 }
 
-/// What is answered, as JSON: as many jobs as fit into the largest body, and one at least.
+/// Serializes the answer: as many jobs as fit into the largest body, and at least one.
 fn answer(settings: &Settings, reply: SyncReply) -> Result<Vec<u8>, ApiError> {
     let granted = reply.granted.into_iter().map(|lease| Granted {
         number: u64::try_from(lease.number).unwrap_or(0),
@@ -106,8 +107,8 @@ fn answer(settings: &Settings, reply: SyncReply) -> Result<Vec<u8>, ApiError> {
         open: reply.open,
         wait_s: reply.wait_s,
         app_version: settings.app_version.clone(),
-        // Clients that do not know `limited` take fewer jobs than wanted for all that there are, unless
-        // one was left out.
+        // Clients that do not know `limited` take getting fewer jobs than wanted to mean that there
+        // are no more, unless `left_bytes` says otherwise.
         left_bytes: if reply.limited { 1 } else { reply.left_bytes },
         limited: reply.limited,
     };
@@ -115,7 +116,7 @@ fn answer(settings: &Settings, reply: SyncReply) -> Result<Vec<u8>, ApiError> {
     for job in granted {
         let more = written(&job) + 1;
         if !answer.jobs.is_empty() && bytes.saturating_add(more) > settings.max_body {
-            // The client cannot name a lease that it has not been told, so its next sync puts this
+            // The client cannot report a lease that it has not received, so its next sync puts this
             // job back where it was.
             answer.left_bytes = answer.left_bytes.max(more);
             break;
@@ -126,15 +127,15 @@ fn answer(settings: &Settings, reply: SyncReply) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(&answer).map_err(|error| StoreError::Failed(error.to_string()).into())
 }
 
-/// How many bytes something takes as JSON.
+/// Returns the size of a value as JSON, in bytes.
 fn written(of: &impl Serialize) -> u64 {
     let mut count = Count(0);
-    // What can be counted can be written, so there is no error to hand on.
+    // Counting cannot fail, so there is no error to report.
     let _ = serde_json::to_writer(&mut count, of);
     count.0
 }
 
-/// Counts what is written to it.
+/// A writer that only counts bytes.
 struct Count(u64);
 
 impl std::io::Write for Count {

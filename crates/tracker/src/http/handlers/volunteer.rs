@@ -1,4 +1,4 @@
-//! The calls of the job protocol that volunteers make.
+//! The volunteers' calls of the first job protocol.
 
 use axum::{
     Json,
@@ -26,8 +26,8 @@ use crate::{
     store,
 };
 
-/// The largest body of a call that carries no data, in bytes: a progress line of any length that a
-/// client is likely to send.
+/// The largest body of a call that carries no job data, in bytes. It has room for a progress line
+/// of any length that a client is likely to send.
 const SMALL_BODY: usize = 64 * 1024;
 
 /// The routes under `/api/` that volunteers call.
@@ -41,7 +41,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(flag_invalid_data))
         .routes(routes!(bye))
         .layer(DefaultBodyLimit::max(SMALL_BODY))
-        // Only this one carries data.
+        // Only this call carries job data and gets the larger limit.
         .routes(routes!(complete_job))
 }
 
@@ -201,7 +201,7 @@ async fn complete_job(State(app): State<App>, body: Body) -> Result<&'static str
     Ok(OK_TEXT)
 }
 
-/// Notes that the input of the worker's job is bad, and puts it back
+/// Flags the input of the worker's job as bad and puts the job back
 #[utoipa::path(
     post,
     path = "/api/flagInvalidData",
@@ -216,7 +216,7 @@ async fn flag_invalid_data(State(app): State<App>, body: Body) -> Result<&'stati
     Ok(OK_TEXT)
 }
 
-/// Forgets the worker and puts its job back
+/// Removes the worker and puts its job back
 #[utoipa::path(
     post,
     path = "/api/bye",

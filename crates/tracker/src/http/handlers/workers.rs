@@ -1,4 +1,4 @@
-//! Who is registered, for the operator, who may end some.
+//! Registered workers, for the operator: listing and ending them.
 
 use axum::{Json, extract::State};
 use distcompute_protocol::Stage;
@@ -19,7 +19,7 @@ use crate::{
     store::RegisteredRow,
 };
 
-/// Workers that are looked at for one list.
+/// How many workers are examined for one response.
 const LOOKED_AT: u64 = 1_000;
 
 /// The routes.
@@ -29,12 +29,12 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(end))
 }
 
-/// Some of the workers.
+/// A page of the list of workers.
 #[derive(Debug, Serialize, ToSchema)]
 struct RegisteredWorkers {
     /// The workers, oldest first.
     workers: Vec<RegisteredWorker>,
-    /// What `after` takes for those behind these; null at the end of the list.
+    /// The value of `after` that continues the list; null at the end.
     next: Option<u64>,
 }
 
@@ -43,23 +43,23 @@ struct RegisteredWorkers {
 struct RegisteredWorker {
     /// Its public name.
     display_name: String,
-    /// Its owner's name.
+    /// The nickname of the volunteer.
     nickname: String,
-    /// Where it registered from; empty where that is not known.
+    /// The address it registered from; empty if unknown.
     address: String,
-    /// Where it works.
+    /// The stage it works at.
     stage: Stage,
     /// How many jobs it holds.
     held: u64,
-    /// How many it completed.
+    /// How many jobs it has completed.
     completed: u64,
     /// When it registered.
     since: String,
-    /// When it was last heard from.
+    /// When it last made a call.
     heard: String,
 }
 
-/// Says who is registered; of every 1000 workers those that all parameters fit
+/// Lists the registered workers: of every 1000, those that match all parameters
 #[utoipa::path(
     get,
     path = "/api/workers",
@@ -114,26 +114,26 @@ fn shown(row: RegisteredRow) -> RegisteredWorker {
     }
 }
 
-/// Which workers: what is named must all be true of one.
+/// Selects workers. A worker must match every field that is given.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct EndBody {
-    /// Those of this nickname.
+    /// Workers of this nickname.
     nickname: Option<String>,
-    /// Those from this address or network.
+    /// Workers from this address or network.
     address: Option<String>,
-    /// Those at this stage.
+    /// Workers at this stage.
     stage: Option<Stage>,
 }
 
-/// What was done.
+/// The effect of ending workers.
 #[derive(Debug, Serialize, ToSchema)]
 struct EndedWorkers {
     /// How many workers were ended.
     ended: u64,
 }
 
-/// Ends workers and takes back what they hold; their clients register anew unless they are banned
+/// Ends workers and takes back their jobs; their clients register anew unless they are banned
 #[utoipa::path(
     post,
     path = "/api/endWorkers",

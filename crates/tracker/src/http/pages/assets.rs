@@ -1,4 +1,4 @@
-//! The pages' own style, script and icon, compiled in.
+//! The pages' own style sheet, script and icon, embedded into the program.
 
 use axum::{Router, http::HeaderMap, response::Response, routing::get};
 

@@ -1,4 +1,4 @@
-//! The dashboard: how far the project is and who works on it.
+//! The dashboard: the project's progress, and its volunteers.
 
 use axum::{Router, extract::State, http::HeaderMap, response::Response, routing::get};
 use distcompute_protocol::{StageStatus, StatusInfo};
@@ -21,13 +21,13 @@ use crate::{
     store::{AsideRow, FailureRow, Start, WorkerRow},
 };
 
-/// The height of the chart, in its own units.
+/// The height of the chart, in SVG user units.
 const CHART: u32 = 100;
 
-/// The minutes that the chart shows.
+/// How many minutes the chart covers.
 const MINUTES: u32 = pace::MINUTES as u32;
 
-/// Failures that the dashboard shows.
+/// How many failures the dashboard lists.
 const FAILURES: u32 = 20;
 
 /// The route of the dashboard.
@@ -35,10 +35,10 @@ pub fn router() -> Router<App> {
     Router::new().route("/", get(dashboard))
 }
 
-/// Where each table begins.
+/// The position of each table, from the query.
 #[derive(Debug)]
 struct Turned {
-    /// The workers, by stage.
+    /// The position in the workers' tables, by stage.
     workers: Vec<Start<u64>>,
     aside: Start<u64>,
 }
@@ -84,7 +84,7 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
     };
     let aside = Part::new(aside, &turned.aside, |row| row.number);
 
-    // Turning the pages of one table leaves the others where they are.
+    // A link to another page of one table keeps the positions of the others.
     let link = |what: &str, to: Option<&str>| {
         let shown = info.stages.iter().map(|stage| stage.stage.letter());
         let parts = workers.iter().map(|part| part.here.as_deref());
@@ -131,8 +131,8 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
     Ok(page::html(app, Place::Dashboard, "Dashboard", &main))
 }
 
-/// Who bore the names of these workers first: whoever stands in the leaderboard, then whoever of them
-/// registered first.
+/// Finds which of these workers have nicknames that resemble an older one. The oldest holder of a
+/// name is the one in the leaderboard, otherwise the one that registered first.
 async fn looks(app: &App, workers: &[Part<WorkerRow>]) -> Result<Looks, ApiError> {
     let mut rows: Vec<_> = workers.iter().flat_map(|part| &part.rows).collect();
     rows.sort_by_key(|row| row.first_seen);
@@ -181,7 +181,7 @@ fn overview(app: &App, info: &StatusInfo) -> Markup {
     }
 }
 
-/// Stages at which everything fails.
+/// Warns about stages that are paused because everything fails there.
 fn paused(stages: &[StageStatus]) -> Markup {
     html! {
         @for stage in stages {
@@ -198,7 +198,7 @@ fn paused(stages: &[StageStatus]) -> Markup {
     }
 }
 
-/// What failed of late, from the first failure on.
+/// The most recent failures, latest first.
 fn latest_failures(rows: &[FailureRow]) -> Markup {
     html! {
         section aria-labelledby="failures-title" {
@@ -218,7 +218,8 @@ fn latest_failures(rows: &[FailureRow]) -> Markup {
                         @for row in rows {
                             tr data-key=(row.id) {
                                 th.number scope="row" {
-                                    // A setup fails before there is a job.
+                                    // Job number 0 stands for a failed setup, which happens before
+                                    // there is a job.
                                     @if row.number == 0 { "setup" } @else {
                                         a href=(job::address(row.number)) { "#" (row.number) }
                                     }
@@ -242,8 +243,8 @@ fn latest_failures(rows: &[FailureRow]) -> Markup {
     }
 }
 
-/// The last hour, a bar a minute. Drawn with attributes and classes alone: the page allows no
-/// inline style, and the colours are those of the reader's theme.
+/// A bar chart of the last hour, one bar per minute. Styled by attributes and classes only: the
+/// content security policy forbids inline styles, and the colours follow the reader's theme.
 fn throughput(pace: &Pace) -> Markup {
     let (sum, most) = (pace.sum(), pace.most());
     let told = if sum == 0 {
@@ -331,7 +332,7 @@ fn stages(info: &StatusInfo) -> Markup {
     }
 }
 
-/// What became of all that was handed out, since the project began.
+/// Totals since the project began: what became of the jobs that were handed out.
 fn books(stages: &[StageStatus]) -> Markup {
     let sum = |count: fn(&StageStatus) -> u64| grouped(stages.iter().map(count).sum());
     html! {
@@ -387,7 +388,8 @@ fn connected(
 
 fn worker(stage_name: &str, row: &WorkerRow, looks: &Looks) -> Markup {
     html! {
-        // Names are not unique; a name with its first moment is, near enough for a key.
+        // Display names are not unique; together with the time of registration they are unique
+        // enough for a key.
         tr data-key=(format!("{}@{}", row.display_name, row.first_seen)) {
             th scope="row" {
                 a href=(worker_address(stage_name, &row.display_name)) { (row.display_name) }

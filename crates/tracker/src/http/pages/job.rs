@@ -1,4 +1,4 @@
-//! The page of one job: its inputs, who had it, what became of it, its failures.
+//! The page of one job: its inputs, its leases and their outcome, and its failures.
 
 use axum::{
     Router,
@@ -24,7 +24,7 @@ pub fn router() -> Router<App> {
     Router::new().route("/job/{number}", get(job))
 }
 
-/// The address of a job's page, from the tracker's own folder.
+/// The address of a job's page, relative to the tracker's root.
 #[must_use]
 pub fn address(number: u64) -> String {
     format!("./job/{number}")
@@ -119,7 +119,7 @@ fn failures(row: &JobRow) -> Markup {
     }
 }
 
-/// The first line of an error, with the rest behind it.
+/// The first line of an error, with the remaining lines in a collapsible element.
 pub(super) fn error_text(text: &str) -> Markup {
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     html! {
@@ -134,7 +134,7 @@ pub(super) fn error_text(text: &str) -> Markup {
     }
 }
 
-/// How a lease ended, in words.
+/// Describes how a lease ended.
 pub(super) fn ending(end: End) -> &'static str {
     match end {
         End::Completed => "result accepted",
@@ -211,7 +211,7 @@ fn texts(row: &JobRow) -> Markup {
     }
 }
 
-/// The output of a stage is the input of the next.
+/// Names the text after the stage that produced it: a stage's output is the next stage's input.
 fn text_name(text: &JobText) -> String {
     let stage = |index: u64| Stage::ALL.get(usize::try_from(index).unwrap_or(usize::MAX));
     let before = text.stage.checked_sub(1).and_then(stage);

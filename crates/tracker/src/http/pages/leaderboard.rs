@@ -1,4 +1,4 @@
-//! The leaderboard: who has done how much, and where somebody stands.
+//! The leaderboard: how much each volunteer has done, and a search for a nickname's rank.
 
 use axum::{Router, extract::State, http::HeaderMap, response::Response, routing::get};
 use distcompute_protocol::MAX_NICKNAME;
@@ -27,7 +27,7 @@ async fn leaderboard(
     let name = names::nickname(wanted)
         .map_err(|message| fault("value_error", &["query", "name"], &message, None))
         .map_err(|fault| ApiError::Faults(vec![fault]))?;
-    // A name that shows nothing is not looked for.
+    // Text without visible characters is not searched for.
     let list = if names::legible(wanted).is_empty() {
         ranking(&app, page::start(query.get("page"))).await?
     } else {
@@ -35,7 +35,7 @@ async fn leaderboard(
     };
     let main = html! {
         h1 #leaderboard-title { "Leaderboard" }
-        // What somebody types stays while the page refreshes itself.
+        // `data-fixed`: the page's automatic refresh keeps what the visitor has typed.
         form.search role="search" method="get" action="./leaderboard" data-fixed="" {
             label for="name" { "Find a nickname" }
             input #name name="name" type="search" maxlength=(MAX_NICKNAME) value=(names::legible(wanted)) autocomplete="off";
@@ -52,7 +52,7 @@ async fn leaderboard(
     ))
 }
 
-/// Everybody, by what they have done.
+/// All nicknames, by what they have done.
 async fn ranking(app: &App, start: Start<RankKey>) -> Result<Markup, ApiError> {
     let ranks = app.store.leaderboard(page::asked(start.clone())).await?;
     let part = Part::new(ranks, &start, rank_key);
@@ -110,9 +110,10 @@ async fn ranking(app: &App, start: Start<RankKey>) -> Result<Markup, ApiError> {
     })
 }
 
-/// Those whose names begin like this, however they are written, each with the way to its rank.
+/// Nicknames that begin with `name`, ignoring differences that readers do not see, each linked to
+/// its rank.
 async fn search(app: &App, name: &str, start: Start<NameKey>) -> Result<Markup, ApiError> {
-    // The list has no other places than those that its own links name.
+    // This list is paged by key only; its own links contain no other kind of position.
     let from = match start {
         Start::From(key) => Some(key),
         Start::Offset(_) | Start::Before(_) => None,
@@ -177,7 +178,7 @@ fn name_key(rank: &Rank) -> NameKey {
     }
 }
 
-/// Who bore the names of these lines first.
+/// Finds which of these nicknames resemble an older one.
 async fn looks(app: &App, ranks: &[Rank]) -> Result<Looks, ApiError> {
     let seen = ranks.iter().map(|rank| names::look(&rank.nickname));
     Ok(Looks::new(app.store.first_names(seen.collect()).await?))

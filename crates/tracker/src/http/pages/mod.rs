@@ -1,5 +1,4 @@
-//! The pages for people. `page` is what all have in common; `refusal` is what one sees where there is nothing
-//! to show.
+//! The HTML pages. `page` holds what all have in common; `refusal` renders errors.
 
 pub mod assets;
 pub mod dashboard;

@@ -1,5 +1,5 @@
-//! What all pages have in common: the frame, the headers, how numbers and times are written.
-//! A page is complete without its script; the script only keeps it fresh.
+//! What all pages have in common: the frame, the headers, and the formatting of numbers and times.
+//! Every page is complete without its script, which only keeps it up to date.
 
 use std::{
     fmt::Display,
@@ -24,34 +24,35 @@ use crate::{
     store::{NameKey, Page, RankKey, Start},
 };
 
-/// Lines of a table on one page.
+/// Rows per page of a table.
 pub const PER_PAGE: u64 = 50;
 
-/// Pages that are found by their number: passing over rows costs. All others are found by the key of
-/// a row.
+/// The last page that can be requested by number, because skipping rows costs time. All further
+/// pages are found by the key of a row.
 const MAX_PAGE: u64 = 200;
 
-/// Nothing but what this tracker serves; frames for the operator's own preview.
+/// The content security policy of pages: only what this tracker serves. Frames are for the preview
+/// on the operator's own page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; frame-src 'self'; base-uri 'none'; \
      form-action 'self'; frame-ancestors 'self'";
 
-/// Where one is, for the navigation.
+/// The position of a page on the site, for the navigation and for relative links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The dashboard.
     Dashboard,
     /// The leaderboard.
     Leaderboard,
-    /// A page so many folders below the tracker's own.
+    /// A page this many folders below the tracker's root.
     Below(usize),
-    /// Where nothing could be shown, so many folders below.
+    /// An error page, this many folders below the root.
     Refusal(usize),
 }
 
 impl Place {
-    /// The tracker's own folder, as pages there link to it. Links are relative because the world may
-    /// know the tracker behind any path.
+    /// The tracker's root, relative to the page. Links are relative because the tracker may be
+    /// published under any path.
     #[must_use]
     pub fn root(self) -> String {
         match self {
@@ -62,32 +63,32 @@ impl Place {
         }
     }
 
-    /// Whether nothing could be shown.
+    /// Whether this is an error page.
     #[must_use]
     pub fn is_refusal(self) -> bool {
         matches!(self, Self::Refusal(_))
     }
 }
 
-/// An address on this tracker, which begins with `/`, as a page links to it.
+/// Links from a page to an address on this tracker, which begins with `/`.
 #[must_use]
 pub fn link(place: Place, address: &str) -> String {
     place.root() + address.trim_start_matches('/')
 }
 
-/// A whole page, or "not modified" if the reader has it already.
+/// A complete page, or 304 if the client has the current version.
 #[must_use]
 pub fn page(app: &App, request: &HeaderMap, place: Place, title: &str, main: &Markup) -> Response {
     answer(request, &html(app, place, title, main))
 }
 
-/// The answer that brings a whole page.
+/// The response that carries a complete page.
 #[must_use]
 pub fn answer(request: &HeaderMap, html: &str) -> Response {
     conditional(request, "text/html; charset=utf-8", html)
 }
 
-/// A whole page.
+/// A complete page.
 #[must_use]
 pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
     let settings = &app.settings;
@@ -116,7 +117,7 @@ pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
                         a href=(to("/leaderboard")) aria-current=[current(Place::Leaderboard)] {
                             "Leaderboard"
                         }
-                        // The dashboard has a larger one.
+                        // The dashboard has a larger button.
                         @if let Some(path) = &settings.volunteer_page && place != Place::Dashboard {
                             a.button href=(to(path)) { "Volunteer" }
                         }
@@ -132,7 +133,7 @@ pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
     html.into_string()
 }
 
-/// An answer with a tag, left out if the reader has that version.
+/// A response with an entity tag, or 304 if the client has that version.
 #[must_use]
 pub fn conditional(request: &HeaderMap, kind: &'static str, body: &str) -> Response {
     let tag = tag(body);
@@ -162,17 +163,17 @@ pub fn conditional(request: &HeaderMap, kind: &'static str, body: &str) -> Respo
     answer
 }
 
-/// Who may load an answer into a page of theirs without reading it.
+/// The header that controls which sites may embed a response.
 pub const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// A weak tag: what it names may be compressed on its way.
+/// A weak tag, because the body may be compressed later.
 fn tag(body: &str) -> String {
     let mut hasher = DefaultHasher::new();
     body.hash(&mut hasher);
     format!("W/\"{:016x}\"", hasher.finish())
 }
 
-/// A number with its thousands apart.
+/// A number with thousands separators.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -186,29 +187,29 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A moment. The script says it as "12 s ago"; without it, it stands in UTC.
+/// A point in time. The script displays it as "12 s ago"; without the script it is shown in UTC.
 #[must_use]
 pub fn moment(at: Millis) -> Markup {
     let (date, clock) = times::utc(at);
     html! { time datetime=(format!("{date}T{clock}Z")) { (date) " " (clock) " UTC" } }
 }
 
-/// A part of a list, and what addresses call its neighbours.
+/// One page of a list, and the positions of its neighbours.
 #[derive(Debug)]
 pub struct Part<T> {
     /// The rows, at most [`PER_PAGE`].
     pub rows: Vec<T>,
-    /// What addresses call this part; `None`: it is the first.
+    /// The position of this page; `None` for the first.
     pub here: Option<String>,
-    /// The part before it.
+    /// The position of the previous page.
     pub previous: Option<String>,
-    /// The part behind it.
+    /// The position of the next page.
     pub next: Option<String>,
 }
 
 impl<T> Part<T> {
-    /// What was found at `start` by [`asked`]: one row more than is shown, which says that there is
-    /// another part, and where that begins.
+    /// Builds a page from the rows that were found at `start` with [`asked`]: one more than is
+    /// shown, which tells that there is a next page and where it begins.
     pub fn new<K: Display>(mut rows: Vec<T>, start: &Start<K>, key: impl Fn(&T) -> K) -> Self {
         let shown = usize::try_from(PER_PAGE).unwrap_or(usize::MAX);
         let (mut previous, mut next) = (None, None);
@@ -237,7 +238,7 @@ impl<T> Part<T> {
     }
 }
 
-/// What to ask a store for, to show the part of a list that begins here.
+/// Returns the store query for the page that begins at `start`.
 #[must_use]
 pub fn asked<K>(start: Start<K>) -> Page<K> {
     Page {
@@ -246,8 +247,8 @@ pub fn asked<K>(start: Start<K>) -> Page<K> {
     }
 }
 
-/// Where a query says that a list begins: at a page by its number, from 1 on, or at a row by its key.
-/// What says neither is the beginning.
+/// Parses a position from a query: a page number counted from 1, or the key of a row. Any other
+/// text is the beginning.
 #[must_use]
 pub fn start<K: FromStr>(text: Option<&str>) -> Start<K> {
     let text = text.unwrap_or_default();
@@ -264,7 +265,7 @@ pub fn start<K: FromStr>(text: Option<&str>) -> Start<K> {
 const FROM: &str = "from-";
 const BEFORE: &str = "before-";
 
-/// How an address says it, as [`start`] reads it; `None`: the beginning.
+/// Formats a position as [`start`] parses it; `None` for the beginning.
 fn written<K: Display>(start: &Start<K>) -> Option<String> {
     match start {
         Start::Offset(offset) => (*offset > 0).then(|| (offset / PER_PAGE + 1).to_string()),
@@ -273,7 +274,7 @@ fn written<K: Display>(start: &Start<K>) -> Option<String> {
     }
 }
 
-/// What addresses call the part that begins with a row.
+/// The position that begins at the row with this key.
 pub fn from(key: &impl Display) -> String {
     format!("{FROM}{}", encoded(&key.to_string()))
 }
@@ -315,14 +316,14 @@ impl FromStr for NameKey {
     }
 }
 
-/// A key of a row of names.
+/// Parses the key of a row in a list of names.
 fn number_and_name<N: FromStr>(text: &str) -> Result<(N, String), ()> {
     let (number, name) = text.split_once('.').ok_or(())?;
     names::no_nul(name).map_err(|_| ())?;
     Ok((number.parse().map_err(|_| ())?, name.to_owned()))
 }
 
-/// Links to the parts before and behind this one, if there are any.
+/// Links to the previous and the next page, if there are any.
 #[must_use]
 pub fn pager<T>(what: &str, part: &Part<T>, link: &dyn Fn(Option<&str>) -> String) -> Markup {
     html! {
@@ -342,7 +343,8 @@ pub fn pager<T>(what: &str, part: &Part<T>, link: &dyn Fn(Option<&str>) -> Strin
     }
 }
 
-/// A nickname as it is shown: one that could be taken for an older one with its worker's name.
+/// A nickname for display. One that could be mistaken for an older one is shown together with its
+/// worker's name.
 #[must_use]
 pub fn name(nickname: &str, worker: Option<&str>, looks: &Looks) -> Markup {
     let legible = names::legible(nickname);
@@ -354,7 +356,7 @@ pub fn name(nickname: &str, worker: Option<&str>, looks: &Looks) -> Markup {
     }
 }
 
-/// The address of a worker's page, from the tracker's own folder.
+/// The address of a worker's page, relative to the tracker's root.
 #[must_use]
 pub fn worker_address(stage_name: &str, display_name: &str) -> String {
     format!(
@@ -364,7 +366,7 @@ pub fn worker_address(stage_name: &str, display_name: &str) -> String {
     )
 }
 
-/// A text as one segment of an address.
+/// Percent-encodes a text as one path segment.
 #[must_use]
 pub fn encoded(text: &str) -> String {
     let mut segment = String::with_capacity(text.len());

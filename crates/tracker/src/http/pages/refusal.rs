@@ -1,5 +1,4 @@
-//! What a browser shows where there is nothing to show: a page with a way back. Programs get the plain
-//! text of the refusal.
+//! Error pages for browsers, with a link back. Programs get the plain text of the refusal.
 
 use axum::{
     extract::{Request, State},
@@ -13,10 +12,10 @@ use maud::html;
 use super::page::{self, Place};
 use crate::{error::Sentence, state::App};
 
-/// Makes a page of a refusal that a person is to read.
+/// Middleware that renders a refusal as HTML if a person is going to read it.
 pub async fn as_page(State(app): State<App>, request: Request, next: Next) -> Response {
     let readable = is_for_people(&request);
-    // A browser resolves links from the folder that it asked for.
+    // A browser resolves relative links against the folder that it requested.
     let folders = request.uri().path().matches('/').count().saturating_sub(1);
     let place = Place::Refusal(folders);
     let refused = next.run(request).await;
@@ -46,7 +45,7 @@ pub async fn as_page(State(app): State<App>, request: Request, next: Next) -> Re
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for (name, value) in refused.headers() {
-        // The code, when to try again, which methods there are.
+        // Keeps headers such as the error code, `Retry-After` and `Allow`.
         if !headers.contains_key(name) && !is_of_the_text(name) {
             headers.insert(name, value.clone());
         }
@@ -54,7 +53,7 @@ pub async fn as_page(State(app): State<App>, request: Request, next: Next) -> Re
     answer
 }
 
-/// A browser says that it takes HTML when a person has followed a link; scripts do not.
+/// Whether the request accepts HTML: browsers say so when a person follows a link; scripts do not.
 fn is_for_people(request: &Request) -> bool {
     let api = request.uri().path().starts_with("/api/");
     let takes_html = |kinds: &HeaderValue| kinds.to_str().is_ok_and(|k| k.contains("text/html"));
@@ -68,7 +67,7 @@ fn is_for_people(request: &Request) -> bool {
             .any(takes_html)
 }
 
-/// What speaks of the plain text that the page stands for.
+/// Whether a header describes the plain-text body that the page replaces.
 fn is_of_the_text(name: &header::HeaderName) -> bool {
     [
         header::CONTENT_ENCODING,

@@ -27,7 +27,7 @@ async fn worker(
     path: Result<Path<(String, String)>, PathRejection>,
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
-    // A name that is not even text is a name that nobody has.
+    // A name that is not valid UTF-8 belongs to no worker.
     let Ok(Path((stage_name, display_name))) = path else {
         return Err(unknown());
     };

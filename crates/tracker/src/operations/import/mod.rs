@@ -1,5 +1,5 @@
-//! Job lists: `read` says what one may look like, `part` divides it into transactions and continues one that
-//! was broken off, `upload` takes one that comes over HTTP.
+//! Imports of job lists: `read` parses the formats, `part` divides a list into transactions and
+//! continues an interrupted import, `upload` handles one that arrives over HTTP.
 
 pub mod part;
 pub mod read;

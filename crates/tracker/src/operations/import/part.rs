@@ -1,5 +1,5 @@
-//! The jobs of an import in parts: which jobs they are as a whole, and which of them are still
-//! missing where the import was broken off before.
+//! The parts of an import: a digest identifies the whole list, so that an interrupted import can
+//! add the jobs that are missing.
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
@@ -7,11 +7,12 @@ use tokio::sync::mpsc;
 use super::read::Fault;
 use crate::store::{Added, ImportPart, Store, StoreError};
 
-/// A part is one transaction. A running tracker waits for it, so it is short.
+/// The number of jobs in a part. Each part is one transaction; a running tracker waits for it, so
+/// it is short.
 const PART_JOBS: usize = 5_000;
 const PART_BYTES: usize = 1 << 20;
 
-/// What jobs are as a whole: how many, and a hash of their texts in their order.
+/// Counts and hashes a list of jobs.
 #[derive(Default)]
 pub(crate) struct Tally {
     jobs: u64,
@@ -21,7 +22,7 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn count(&mut self, job: &str) {
         self.jobs += 1;
-        // With its length, so that no two lists of texts have the same bytes.
+        // The length is included so that no two lists hash the same bytes.
         self.texts.update((job.len() as u64).to_le_bytes());
         self.texts.update(job);
     }
@@ -35,28 +36,28 @@ impl Tally {
     }
 }
 
-/// Jobs that were all checked.
+/// A list of jobs that was checked in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// How many.
+    /// The number of jobs.
     pub jobs: u64,
-    /// Which, in their order.
+    /// A hash of their texts in order.
     pub digest: String,
 }
 
-/// Jobs on their way to the database, in parts with the number of jobs before each.
+/// Collects jobs into parts and sends each with the number of jobs before it.
 pub(crate) struct Parts {
     sender: mpsc::Sender<(u64, Vec<String>)>,
     jobs: Vec<String>,
     bytes: usize,
-    /// Jobs that were handed on, or that were there before.
+    /// How many jobs were sent, or existed before.
     before: u64,
-    /// Jobs that are there and still to be passed over.
+    /// How many existing jobs have yet to be skipped.
     there: u64,
 }
 
 impl Parts {
-    /// Passes over the first jobs, which are `there`.
+    /// Skips the first `there` jobs, which exist already.
     pub(crate) fn new(sender: mpsc::Sender<(u64, Vec<String>)>, there: u64) -> Self {
         Self {
             sender,
@@ -91,7 +92,7 @@ impl Parts {
     }
 }
 
-/// Adds a part of an import, if it is not there.
+/// Adds a part of an import, unless it was added before.
 pub(crate) async fn add(
     store: &dyn Store,
     import: i64,

@@ -1,5 +1,5 @@
-//! What an imported file may look like: each job is found, checked and handed on, one at a time,
-//! so that a file of any size takes the memory of one job.
+//! Parses imported files: each job is read, checked and passed on, one at a time, so that a file of
+//! any size needs the memory of one job.
 
 use std::{
     cell::Cell,
@@ -16,36 +16,36 @@ use serde_json::value::RawValue;
 
 use crate::rules::payload;
 
-/// How a file holds its jobs.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// One JSON list.
+    /// One JSON array.
     Json,
-    /// A JSON value a line.
+    /// One JSON value per line.
     JsonLines,
-    /// What `export` wrote: a JSON object with the member `data` a line.
+    /// The output of `export`: per line a JSON object with the member `data`.
     Exported,
-    /// A text a line.
+    /// One text per line.
     Text,
 }
 
 /// Why reading ended.
 #[derive(Debug)]
 pub enum Fault {
-    /// A job that cannot be one.
+    /// An invalid job.
     Bad {
-        /// Counted from 1.
+        /// The line number, counted from 1.
         line: u64,
-        /// A sentence.
+        /// What is wrong, as a sentence.
         why: String,
     },
     /// The file cannot be read.
     Unreadable(io::Error),
-    /// Nobody takes the jobs any more.
+    /// The receiver of the jobs has stopped.
     Stopped,
 }
 
-/// Hands each job of the source to `take`. Blank lines are passed over.
+/// Passes each job of the source to `take`. Blank lines are skipped.
 pub(crate) fn read(
     source: impl Read,
     format: Format,
@@ -61,7 +61,7 @@ pub(crate) fn read(
     }
 }
 
-/// Some editors begin a file with U+FEFF; it is no part of the first job.
+/// Skips a byte order mark, with which some editors begin a file.
 fn skip_mark(source: &mut impl BufRead) -> io::Result<()> {
     const MARK: &[u8] = "\u{feff}".as_bytes();
     if source.fill_buf()?.starts_with(MARK) {
@@ -123,7 +123,7 @@ fn read_list(
         (None, Err(error)) if error.is_io() => Err(Fault::Unreadable(error.into())),
         (None, Err(error)) => {
             let why = error.to_string();
-            // The position is said in front; serde_json appends it.
+            // The message already begins with the position; serde_json appends it again.
             let why = why.split(" at line ").next().unwrap_or(&why);
             Err(Fault::Bad {
                 line: position.get().line(),
@@ -133,8 +133,8 @@ fn read_list(
     }
 }
 
-/// How far a list was read. serde_json counts lines too, but it looks one byte ahead: after a bad
-/// item that ends its line, its count is one too high.
+/// The position in a JSON array. serde_json counts lines too, but it reads one byte ahead: after a
+/// bad item that ends its line, its count is one too high.
 #[derive(Debug, Clone, Copy, Default)]
 struct Position {
     ended_lines: u64,
@@ -154,7 +154,7 @@ struct Counted<R> {
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // serde_json asks for one byte at a time, so this is where it stands.
+        // serde_json reads one byte at a time, so this is its exact position.
         let read = self.source.read(buffer)?;
         for byte in &buffer[..read] {
             let Position { ended_lines, .. } = self.position.get();
@@ -194,7 +194,8 @@ impl<'de> Visitor<'de> for List<'_> {
                 })
                 .and_then(|job| (self.take)(job));
             if let Err(fault) = taken {
-                // Kept aside: on its way out serde_json reads on and would say another line.
+                // Stored here, because serde_json reads on before it returns the error and would
+                // report another line.
                 *self.fault = Some(fault);
                 return Err(A::Error::custom("stopped"));
             }
@@ -202,7 +203,7 @@ impl<'de> Visitor<'de> for List<'_> {
     }
 }
 
-/// The data of a line that `export` wrote.
+/// The data of a line written by `export`.
 fn exported_job(line: &str) -> Result<String, String> {
     #[derive(Deserialize)]
     struct Line<'a> {
@@ -217,7 +218,7 @@ fn exported_job(line: &str) -> Result<String, String> {
     payload::from_json(line.data.get())
 }
 
-/// The text of a job that is given as text.
+/// The data of a job that is given as plain text.
 fn text_job(text: &str) -> Result<String, String> {
     payload::check(text)?;
     Ok(text.to_owned())

@@ -1,4 +1,4 @@
-//! Jobs that come over HTTP, as JSON lines in a file: checked whole, then added part by part.
+//! Jobs uploaded over HTTP as JSON lines, in a file: checked in full, then added part by part.
 
 use std::{
     fs::File,
@@ -16,17 +16,17 @@ use crate::store::{Action, Added, Import, NewImport, Store, StoreError};
 /// Why not all jobs were added.
 #[derive(Debug)]
 pub enum UploadError {
-    /// A line cannot be a job, or the file cannot be read. Nothing was added.
+    /// A line is invalid, or the file cannot be read. Nothing was added.
     Source(Fault),
     /// The database failed. Nothing was added.
     Store(StoreError),
-    /// The database failed after some jobs were added, which stay.
+    /// The database failed after some jobs had been added, which stay.
     Partial {
         /// How many jobs the file has.
         jobs: u64,
-        /// How many of them are there, the first ones of the file.
+        /// How many of them are stored: the first ones of the file.
         there: u64,
-        /// Those that were added now.
+        /// The jobs that this call added.
         added: Vec<Added>,
     },
 }
@@ -37,11 +37,11 @@ impl From<StoreError> for UploadError {
     }
 }
 
-/// Adds the jobs of a file, and writes that down as an action of `who`. Of a file that was sent before, and
-/// broke off, it adds what is missing. Says which numbers the jobs have.
+/// Adds the jobs of a file, and logs that as an action of `who`. If an upload of the same file was
+/// interrupted before, adds the jobs that are missing. Returns the numbers of the added jobs.
 ///
 /// # Errors
-/// Not all jobs were added; the same file again adds the rest.
+/// Returns an error if not all jobs were added; uploading the same file again adds the rest.
 pub async fn upload(store: &dyn Store, file: File, who: &str) -> Result<Vec<Added>, UploadError> {
     let (file, checked) = check(file).await.map_err(UploadError::Source)?;
     let jobs = checked.jobs;
@@ -86,7 +86,7 @@ pub async fn upload(store: &dyn Store, file: File, who: &str) -> Result<Vec<Adde
     Ok(added)
 }
 
-/// The numbers of jobs, for people.
+/// Formats the numbers of jobs for people.
 #[must_use]
 pub fn ranges(added: &[Added]) -> String {
     let ranges: Vec<_> = added
@@ -100,7 +100,7 @@ pub fn ranges(added: &[Added]) -> String {
     }
 }
 
-/// Reads all of the file and counts its jobs.
+/// Reads and checks the whole file and counts its jobs.
 async fn check(mut file: File) -> Result<(File, Checked), Fault> {
     let checked = tokio::task::spawn_blocking(move || {
         file.rewind().map_err(Fault::Unreadable)?;
@@ -115,8 +115,8 @@ async fn check(mut file: File) -> Result<(File, Checked), Fault> {
     checked.await.unwrap_or(Err(Fault::Stopped))
 }
 
-/// Adds the jobs of a file that was checked, but for those that are there. What was added stays, also
-/// where it ends in an error.
+/// Adds the jobs of a checked file that are missing. Jobs that were added stay, even if an error is
+/// returned.
 async fn add(
     store: &dyn Store,
     import: Import,
@@ -138,7 +138,7 @@ async fn add(
                 Some(last) if last.last + 1 == added.first => last.last = added.last,
                 _ => all.push(added),
             },
-            // The reader ends when nobody takes what it reads.
+            // The reader ends when the channel is closed.
             Err(error) => return (all, Err(error)),
         }
     }

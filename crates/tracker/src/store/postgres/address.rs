@@ -1,37 +1,37 @@
-//! Where a PostgreSQL database is, as a URL names it; shown without what is secret in it.
+//! The address of a PostgreSQL database, given as a URL and displayed without its secrets.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
-/// `postgres://USER:PASSWORD@HOST:PORT/NAME?sslmode=…`. What it leaves out is taken from the
-/// variables that PostgreSQL's own programs know (PGUSER, PGPASSWORD, …) and from `~/.pgpass`;
-/// where neither says how to encrypt, see `default_mode`.
+/// A URL `postgres://USER:PASSWORD@HOST:PORT/NAME?sslmode=…`. Missing parts are taken from the
+/// environment variables of libpq (PGUSER, PGPASSWORD, …) and from `~/.pgpass`; the default of
+/// `sslmode` is chosen by `default_mode`.
 #[derive(Clone)]
 pub struct Address {
-    /// Two addresses are the same if they were written the same.
+    /// The text as written; addresses are compared by it.
     text: String,
     options: PgConnectOptions,
     name: String,
 }
 
 impl Address {
-    /// How to connect there.
+    /// The connection options.
     pub(super) fn options(&self) -> PgConnectOptions {
         self.options.clone()
     }
 
-    /// As [`Display`](fmt::Display), and how it is encrypted: for PostgreSQL's own programs, whose
-    /// default sends a password to a server that refuses TLS.
+    /// Like [`Display`](fmt::Display), but with the explicit TLS mode, for PostgreSQL's own
+    /// programs: their default would send a password to a server that refuses TLS.
     pub(crate) fn with_mode(&self) -> String {
         format!("{self}?sslmode={}", mode_name(self.options.get_ssl_mode()))
     }
 }
 
-/// How to encrypt where nobody says it. A password must not go to somebody who only pretends to be
-/// the server, as one who answers in its place and refuses TLS; on the same machine nobody is in
-/// between, and servers there rarely have a certificate.
+/// The default TLS mode. A password must not be sent to an impostor who answers in the server's
+/// place and refuses TLS. On the same machine nobody is in between, and servers there rarely have a
+/// certificate.
 fn default_mode(options: &PgConnectOptions) -> PgSslMode {
     let host = options.get_host();
     if options.get_socket().is_some() || host.starts_with('/') {
@@ -49,7 +49,7 @@ fn default_mode(options: &PgConnectOptions) -> PgSslMode {
     }
 }
 
-/// What the variable PGSSLMODE asks for. sqlx takes a word that it does not know for `prefer`.
+/// Parses the variable PGSSLMODE. sqlx would treat an unknown value as `prefer`.
 fn asked_mode(variable: Option<&str>) -> Result<Option<PgSslMode>, String> {
     let Some(word) = variable.filter(|word| !word.is_empty()) else {
         return Ok(None);
@@ -73,9 +73,9 @@ fn mode_name(mode: PgSslMode) -> &'static str {
     }
 }
 
-/// Reads an address; `variable` is PGSSLMODE.
+/// Parses an address; `variable` is the value of PGSSLMODE.
 fn read(text: &str, variable: Option<&str>) -> Result<PgConnectOptions, String> {
-    // The fault names what is wrong and does not repeat the address.
+    // The parse error does not contain the address, which may have a password.
     let unreadable =
         |error: &dyn fmt::Display| format!("The address of the database cannot be read: {error}.");
     let url: Url = text.parse().map_err(|error| unreadable(&error))?;

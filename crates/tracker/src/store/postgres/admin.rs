@@ -1,7 +1,8 @@
-//! What the operator does beside the work of the volunteers: pruning, and the log of actions.
+//! The operator's writes that are independent of the volunteers' work: pruning, imports, bans and
+//! the log of actions.
 //!
-//! A connection of its own, like that of an import in another process: a prune must not hold up the
-//! group of volunteers' calls that the writer has collected.
+//! They use a separate connection, like an import in another process does: a prune must not hold up
+//! the volunteers' calls that the writer has collected.
 
 use distcompute_protocol::Stage;
 use sqlx::PgPool;
@@ -38,7 +39,8 @@ pub(super) async fn prune(
     };
     let last = Some(unsigned(*last));
     let numbers: Vec<i64> = found.into_iter().map(|(_, number)| number).collect();
-    // In the order in which everybody locks jobs; none of them can be requeued meanwhile.
+    // Locked in the order in which all transactions lock jobs; none of them can be requeued
+    // meanwhile.
     let closed: Vec<i64> = sqlx::query_scalar(
         "select number from jobs where number = any($1) and state = 'closed' \
          order by number for update",
@@ -70,7 +72,7 @@ pub(super) async fn begin_import(
     new: &NewImport,
 ) -> Result<Import, StoreError> {
     let mut unit = pool.begin().await?;
-    // Two who import the same at once go on with one import.
+    // If the same import is started twice at the same time, both continue one import.
     sqlx::query("lock table imports in share row exclusive mode")
         .execute(&mut *unit)
         .await?;
@@ -175,7 +177,8 @@ pub(super) async fn list(
         .collect())
 }
 
-/// Whether it is a new one. When this is done, no registration is under way that was let through before.
+/// Adds a ban and returns whether it is new. The exclusive lock waits for all registrations that
+/// were checked before the ban.
 pub(super) async fn ban(
     pool: &PgPool,
     now: Option<Millis>,
@@ -213,7 +216,7 @@ pub(super) async fn bans(
     after: &str,
     limit: u32,
 ) -> Result<Vec<BanRow>, StoreError> {
-    // By bytes, as the other database orders them.
+    // Byte order, as in SQLite.
     let rows: Vec<(String, Millis, String)> = sqlx::query_as(
         "select name, at, reason from bans where name collate \"C\" > $1 \
          order by name collate \"C\" limit $2",

@@ -1,4 +1,4 @@
-//! Connections to the server: how each is set up, and bringing the tables up to date.
+//! Connections to the server: their settings, and the migrations.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use sqlx::{
 use super::Address;
 use crate::{rules::names, store::StoreError};
 
-/// How long a caller waits for a connection before it is told that there is none.
+/// How long a caller waits for a connection before it gets an error.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Connections that read.
+/// The number of reading connections.
 pub(super) const READERS: u32 = 4;
 
-/// Names this program in `pg_stat_activity`, unless the address does.
+/// The application name in `pg_stat_activity`, unless the address sets one.
 const NAME: &str = "distcompute-tracker";
 
-/// What every connection goes by. A tracker whose machine vanishes in the middle of a transaction
-/// must not hold its locks for ever, and a result that was answered must be on disk, also where
-/// the server's default is to answer sooner.
+/// Settings of every connection. The locks of a tracker whose machine vanishes during a transaction
+/// must be released, and a result must be on disk before it is acknowledged, even if the server's
+/// default is asynchronous commit.
 const SESSION: &str = "select \
      set_config('idle_in_transaction_session_timeout', '30s', false), \
      set_config('lock_timeout', '15s', false), \
@@ -33,12 +33,11 @@ const SESSION: &str = "select \
         case current_setting('synchronous_commit') when 'off' then 'on' \
         else current_setting('synchronous_commit') end, false)";
 
-/// What the connection that writes goes by besides: it looks up rows by their keys and does nothing
-/// else, so its plans are made once, and must be right however the tables grow. What is read by its
-/// key is matched with what is to be written by hashing: of two lists, of which one is thought to be
-/// short, a nested loop would compare each with each. A bitmap would visit the dead entries of an
-/// index again and again, where a plain scan remembers them. Compiling a plan would take longer than
-/// running it.
+/// Additional settings of the writing connection. It only looks up rows by their keys, so its plans
+/// are made once and must remain right however the tables grow. Rows read by key are matched with
+/// rows to write by hashing: if the planner believes one of two lists to be short, a nested loop
+/// would compare each with each. A bitmap scan would visit dead index entries again and again,
+/// which a plain index scan remembers. JIT compilation would take longer than the statement.
 pub(super) const WRITING: &str = "select \
      set_config('plan_cache_mode', 'force_generic_plan', false), \
      set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), \
@@ -53,7 +52,7 @@ fn options(address: &Address) -> PgConnectOptions {
     }
 }
 
-/// What to do about a server that does not show who it is.
+/// Advice for a server that cannot prove its identity.
 const NOT_TRUSTED: &str = "a server on another machine must speak TLS and have a certificate for its \
     name, so that no password goes to anybody else: set that up (ssl = on), name the certificate's own \
     authority with ?sslrootcert=FILE in the address, or ask for less with ?sslmode=require (encrypted, \
@@ -62,7 +61,7 @@ const NOT_TRUSTED: &str = "a server on another machine must speak TLS and have a
 fn explained(error: sqlx::Error) -> StoreError {
     let is_tls = match &error {
         sqlx::Error::Tls(_) => true,
-        // rustls hands its faults over as those of the connection.
+        // rustls reports its errors as I/O errors of the connection.
         sqlx::Error::Io(fault) => fault.kind() == std::io::ErrorKind::InvalidData,
         _ => false,
     };
@@ -73,7 +72,7 @@ fn explained(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// A connection to write on, for somebody who keeps it.
+/// Opens a dedicated writing connection.
 pub(super) async fn connect(address: &Address) -> Result<PgConnection, StoreError> {
     let connecting = async {
         let mut connection = options(address).connect().await.map_err(explained)?;
@@ -86,7 +85,7 @@ pub(super) async fn connect(address: &Address) -> Result<PgConnection, StoreErro
         .unwrap_or_else(|_| Err(StoreError::Unavailable("it does not answer".to_owned())))
 }
 
-/// Connections for several, who do not wait for the one that writes; made when they are needed.
+/// Creates a pool of connections that are opened on demand and do not wait for the writing one.
 pub(super) fn pool(address: &Address, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
@@ -100,8 +99,8 @@ pub(super) fn pool(address: &Address, connections: u32) -> PgPool {
         .connect_lazy_with(options(address))
 }
 
-/// Checks that the server can keep what it is given, and brings the tables up to date. Trackers
-/// that start at the same time take turns: the migrator holds an advisory lock.
+/// Checks that the server can store every text, and migrates the tables. Trackers that start at the
+/// same time take turns: the migrator holds an advisory lock.
 pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), StoreError> {
     let encoding: String = sqlx::query_scalar("show server_encoding")
         .fetch_one(&mut *connection)
@@ -117,7 +116,7 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), StoreEr
     if !durable {
         tracing::warn!("the database server runs with fsync off: a power cut loses results");
     }
-    // Others may hold the lock for as long as their migration takes.
+    // Another tracker may hold the lock for as long as its migration takes.
     sqlx::query("set lock_timeout = 0")
         .execute(&mut *connection)
         .await?;
@@ -131,8 +130,8 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), StoreEr
     fill_looks(connection).await
 }
 
-/// SQL cannot say what a nickname looks like. Trackers of an earlier version that run beside this one
-/// leave it open too.
+/// Fills the column of looks, which SQL cannot compute. Trackers of an earlier version running
+/// beside this one leave it empty too.
 async fn fill_looks(connection: &mut PgConnection) -> Result<(), StoreError> {
     let nicknames: Vec<String> =
         sqlx::query_scalar("select nickname from leaderboard where look is null order by nickname")

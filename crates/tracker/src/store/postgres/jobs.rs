@@ -1,4 +1,4 @@
-//! What the operator puts in and takes away.
+//! Adding jobs and deleting everything.
 
 use distcompute_protocol::Stage;
 use sqlx::PgConnection;
@@ -7,8 +7,8 @@ use crate::store::{Added, ImportPart, StoreError, column, place_of_part, unsigne
 
 /// Adds jobs with these inputs.
 ///
-/// One array in one statement, rather than a row of parameters for each job: it is several times
-/// as fast and has no limit on their number.
+/// They are sent as one array in one statement rather than as parameters per job, which is several
+/// times as fast and does not limit their number.
 pub(super) async fn add(
     connection: &mut PgConnection,
     inputs: &[String],
@@ -29,8 +29,8 @@ pub(super) async fn add(
             .execute(&mut *connection)
             .await?;
     }
-    // Whoever adds jobs at the same time waits here, so that numbers have no gaps. No tracker that
-    // hands jobs out looks at this row.
+    // Concurrent calls that add jobs wait for this row, so that numbers have no gaps. No
+    // transaction that hands out jobs uses it.
     let last: i64 = sqlx::query_scalar(
         "update numbering set last_number = last_number + $1 where id = 1 returning last_number",
     )
@@ -69,9 +69,10 @@ pub(super) async fn add(
     }))
 }
 
-/// Forgets everything.
+/// Deletes all data.
 pub(super) async fn wipe(connection: &mut PgConnection) -> Result<(), StoreError> {
-    // In an instant and in constant space, however much it is; waits until nobody reads or writes.
+    // `truncate` takes constant time and space whatever the size; it waits until there are no
+    // readers or writers.
     sqlx::raw_sql(
         "truncate jobs, inputs, late_results, address_groups, workers, leases, flags, avoided, leaderboard, throughput, imports,
              volunteers, failures;

@@ -1,16 +1,16 @@
-//! What a group of operations wants to know, read from the tables and locked until the transaction
-//! ends. How much is read depends on the group, never on the tables.
+//! Reads what a group of operations needs, and locks it until the transaction ends. How much is
+//! read depends on the group, never on the size of the tables.
 //!
-//! Locks are taken in one order, so that trackers on one database never wait for each other in a
-//! circle: workers by id, jobs by number, then what can be had without waiting (heads of queues,
-//! silent workers), and the counters last of all, in `save`. What hangs on a locked row is read by a
-//! later statement than the one that locked it: a statement sees what was committed before it
-//! began, and it may have waited.
+//! Locks are taken in one order so that trackers on one database cannot deadlock: workers by id,
+//! jobs by number, then rows that can be had without waiting (heads of queues, silent workers), and
+//! the counters last, in `save`. Rows that depend on a locked row are read by a later statement
+//! than the one that locked it: a statement sees what was committed before it began, and it may
+//! have waited for the lock.
 //!
-//! Every table is asked for a list of keys, `= any(…)`, and lists lead from one table to the next
-//! instead of joins. Then there is one way to run a statement, by the index, whatever the server
-//! believes about the size of a table; and it believes that a table is empty which was so when it
-//! last looked.
+//! Every table is queried with a list of keys, `= any(…)`, and lists lead from one table to the
+//! next instead of joins. Then the only possible plan uses the index, whatever the server's
+//! statistics say about the size of a table; and they say that a table is empty if it was so when
+//! last analyzed.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// Workers by token, and those of leases and of the leases that hold jobs.
+/// Workers by token, by the leases named, and by the leases that hold jobs.
 pub(super) const WORKERS: &str = concat!(
     "select ",
     worker_columns!(),
@@ -44,7 +44,7 @@ pub(super) const WORKERS: &str = concat!(
      order by w.id for update"
 );
 
-/// The time, ids for new rows, how many jobs are open, and how many workers there are.
+/// The time, ids for new rows, the number of open jobs, and the number of workers.
 const GIVEN: &str = "select coalesce($1, tracker_now()), \
      array(select nextval('worker_ids') from generate_series(1, $2)), \
      array(select nextval('lease_ids') from generate_series(1, $3)), \
@@ -55,7 +55,7 @@ const GIVEN: &str = "select coalesce($1, tracker_now()), \
      array(select failing from stage_counters order by stage), \
      array(select paused_at from stage_counters order by stage)";
 
-/// Volunteers that worked at a stage of late.
+/// Volunteers that worked at a stage recently.
 pub(super) const WORKED: &str = concat!(
     "select ",
     volunteer_columns!(),
@@ -63,7 +63,7 @@ pub(super) const WORKED: &str = concat!(
      order by v.worked_at desc limit $3"
 );
 
-/// Volunteers that asked for jobs there.
+/// Volunteers that asked for jobs at a stage recently.
 pub(super) const ASKED: &str = concat!(
     "select ",
     volunteer_columns!(),
@@ -71,7 +71,7 @@ pub(super) const ASKED: &str = concat!(
      order by v.asked_at desc limit $3"
 );
 
-/// Volunteers that failed there since the stage last made a result.
+/// Volunteers that have failed at a stage since it last produced a result.
 pub(super) const FAILED: &str = concat!(
     "select ",
     volunteer_columns!(),
@@ -79,7 +79,8 @@ pub(super) const FAILED: &str = concat!(
      order by v.failed_at desc limit $3"
 );
 
-/// Workers that fell silent. One that another transaction has is heard from, or being swept.
+/// Workers that have made no call for too long. One that another transaction has locked is making a
+/// call or is being swept, and is skipped.
 const IDLE: &str = concat!(
     "select ",
     worker_columns!(),
@@ -87,7 +88,7 @@ const IDLE: &str = concat!(
      for update skip locked"
 );
 
-/// Workers that sync and fell silent.
+/// Workers that use sync and have made no call for too long.
 const MISSED: &str = concat!(
     "select ",
     worker_columns!(),
@@ -95,7 +96,7 @@ const MISSED: &str = concat!(
      for update skip locked"
 );
 
-/// Workers whose leases no sync held.
+/// Workers whose leases have expired because no sync renewed them.
 const LAPSED: &str = concat!(
     "select ",
     worker_columns!(),
@@ -103,7 +104,7 @@ const LAPSED: &str = concat!(
      for update skip locked"
 );
 
-/// Jobs by number, of leases, and in the hands of workers.
+/// Jobs by number, by lease, and held by workers.
 pub(super) const JOBS: &str = concat!(
     "select ",
     job_columns!(),
@@ -113,7 +114,7 @@ pub(super) const JOBS: &str = concat!(
      order by j.number for update"
 );
 
-/// Leases by id, in the hands of workers, and those that hold jobs.
+/// Leases by id, held by workers, and those that hold jobs.
 pub(super) const LEASES: &str = concat!(
     "select ",
     lease_columns!(),
@@ -122,7 +123,7 @@ pub(super) const LEASES: &str = concat!(
     " from leases l where l.worker = any($2) and l.ended_at is null and l.id <> all($1)"
 );
 
-/// What workers had of jobs.
+/// The earlier leases that workers had of jobs.
 pub(super) const PAST: &str = concat!(
     "select ",
     lease_columns!(),
@@ -131,7 +132,7 @@ pub(super) const PAST: &str = concat!(
      where l.number = any($2)"
 );
 
-/// The head of a queue. What another transaction is about to take is passed over.
+/// The head of a queue. Jobs that another transaction is about to take are skipped.
 pub(super) const QUEUE: &str = concat!(
     "select ",
     job_columns!(),
@@ -139,15 +140,15 @@ pub(super) const QUEUE: &str = concat!(
      order by j.position limit $2 for update skip locked"
 );
 
-/// The advisory lock of the table of bans: the letters of its name, as a number.
+/// The key of the advisory lock for the table of bans: its name in ASCII, as a number.
 pub(super) const BANS: i64 = 0x62_61_6e_73;
 
-/// A number of rows as a statement takes it.
+/// Converts a number of rows to a parameter.
 fn limit(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Reads what is wanted. `now` is given in tests; otherwise it is the database's.
+/// Reads what is wanted. `now` is given in tests only; otherwise the time is the database's.
 pub(super) async fn load(
     connection: &mut PgConnection,
     wanted: &Wanted,
@@ -214,7 +215,7 @@ pub(super) async fn load(
     Ok(read)
 }
 
-/// The workers that are to be swept.
+/// Finds the workers to sweep.
 async fn silent(
     connection: &mut PgConnection,
     wanted: &Wanted,
@@ -281,8 +282,8 @@ async fn jobs_and_leases(
         .await?;
     read.leases = rows.iter().map(lease).collect::<Result<_, _>>()?;
 
-    // Only where a lease changed hands between two of these statements. It breaks the order of the
-    // locks; should that close a circle, the group is done again.
+    // Only if a lease changed hands between two of these statements. This breaks the lock order; if
+    // it leads to a deadlock, the group is retried.
     let missing: Vec<i64> = read.missing_workers().into_iter().collect();
     if !missing.is_empty() {
         let rows = sqlx::query(concat!(
@@ -305,7 +306,7 @@ async fn jobs_and_leases(
             .fetch_all(&mut *connection)
             .await?;
         let past: Vec<Lease> = rows.iter().map(lease).collect::<Result<_, _>>()?;
-        // What became of these jobs is only looked at, so they are not locked.
+        // The state of these jobs is only read, so they are not locked.
         let rows = sqlx::query(concat!(
             "select ",
             job_columns!(),
@@ -321,8 +322,8 @@ async fn jobs_and_leases(
     Ok(())
 }
 
-/// What the address groups of the workers hold. Nothing is locked: two trackers that grant at the same
-/// time go one sync beyond the ceiling at most.
+/// What the address groups of the workers hold. Nothing is locked, so two trackers that grant at
+/// the same time exceed the limit by at most one sync.
 async fn groups(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(), StoreError> {
     let names: Vec<String> = read.address_groups().into_iter().collect();
     if names.is_empty() {
@@ -339,8 +340,9 @@ async fn groups(connection: &mut PgConnection, read: &mut Snapshot) -> Result<()
     Ok(())
 }
 
-/// Who of those that register is banned. Whoever bans takes the same lock alone: when that is done, no
-/// registration is under way that was let through before, and the workers to end are all there.
+/// Finds which of the registering volunteers are banned. Adding a ban takes the same lock
+/// exclusively, so when it is done, no registration checked before is still in progress, and all
+/// workers to end are visible.
 async fn bans(
     connection: &mut PgConnection,
     wanted: &Wanted,
@@ -376,7 +378,8 @@ fn add_jobs(read: &mut Snapshot, more: Vec<Job>) {
         .extend(more.filter(|job| !known.contains(&job.number)));
 }
 
-/// The newest leases of workers that hold nothing, with their outputs.
+/// The newest leases of workers that hold nothing, with their outputs, to recognize repeated
+/// completions.
 async fn repeated(
     connection: &mut PgConnection,
     wanted: &Wanted,
@@ -402,7 +405,7 @@ async fn repeated(
     Ok(())
 }
 
-/// Who called inputs bad, and who made them.
+/// The volunteers that flagged inputs of these jobs as bad, and those that produced the inputs.
 async fn flags(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(), StoreError> {
     let numbers: Vec<i64> = read.jobs.iter().map(|job| job.number).collect();
     let rows: Vec<(i64, i64, String)> =
@@ -425,7 +428,7 @@ async fn flags(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(),
     Ok(())
 }
 
-/// The heads of the queues that jobs are asked from.
+/// The heads of the queues from which jobs are requested.
 async fn queues(
     connection: &mut PgConnection,
     wanted: &Wanted,
@@ -440,7 +443,8 @@ async fn queues(
         let mut jobs = head(connection, stage, asked).await?;
         let mut whole = jobs.len() < asked;
         if !whole && jobs.iter().any(Job::has_past) {
-            // Some of them may have been given back by those who ask now.
+            // The workers that ask may have given some of these jobs back and should get others, so
+            // more are read.
             jobs = head(connection, stage, asked + LOOK_AHEAD).await?;
             whole = jobs.len() < asked + LOOK_AHEAD;
         }
@@ -466,13 +470,13 @@ async fn head(
     rows.iter().map(job).collect()
 }
 
-/// How many bytes inputs have, by job and stage. The server reads that off the rows' heads.
+/// The size of inputs by job and stage, in bytes. The server reads it from the row headers.
 pub(super) const SIZES: &str = "select i.number, i.stage, octet_length(i.data)::bigint \
      from inputs i join unnest($1::bigint[], $2::bigint[]) as w (number, stage) \
          on w.number = i.number and w.stage = i.stage \
      where i.number = any($1) and i.stage = any($2)";
 
-/// The sizes of what may be handed to those who ask for bytes.
+/// The sizes of jobs that may be granted to syncs with a limit in bytes.
 async fn sizes(
     connection: &mut PgConnection,
     wanted: &Wanted,
@@ -504,7 +508,7 @@ async fn sizes(
     Ok(())
 }
 
-/// Whom the jobs that may be handed out are to be offered last.
+/// The volunteers to whom the jobs that may be granted should be offered last.
 async fn avoided(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(), StoreError> {
     let past = read.jobs.iter().filter(|job| job.has_past());
     let numbers: Vec<i64> = past.map(|job| job.number).collect();
@@ -519,8 +523,8 @@ async fn avoided(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(
     Ok(())
 }
 
-/// Who works, asks for jobs and fails, at the stages where that matters. Nothing is locked: two
-/// trackers that count at the same time are one failure apart at most.
+/// Which volunteers work, ask for jobs and fail, at the stages where that matters. Nothing is
+/// locked, so two trackers that count at the same time differ by at most one failure.
 async fn volunteers(
     connection: &mut PgConnection,
     wanted: &Wanted,
@@ -551,7 +555,7 @@ async fn volunteers(
     Ok(())
 }
 
-/// The texts of jobs under stages.
+/// The inputs of jobs at stages.
 pub(super) const INPUTS: &str = "select i.number, i.stage, i.data from inputs i \
      join unnest($1::bigint[], $2::bigint[]) as w (number, stage) \
          on w.number = i.number and w.stage = i.stage \
@@ -570,8 +574,8 @@ async fn texts(
     Ok(rows)
 }
 
-/// The inputs of jobs at stages, of which this transaction has `made` some. `None`: of a result that
-/// was kept.
+/// Reads the inputs of jobs at stages. `made` are those written by this transaction; `None` stands
+/// for a late result that the database kept.
 pub(super) async fn inputs(
     connection: &mut PgConnection,
     of: &[(i64, Stage)],

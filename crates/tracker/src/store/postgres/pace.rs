@@ -1,5 +1,5 @@
-//! How many outputs were made in each of the last minutes: a row a minute and stage is kept as they
-//! come in, so a few hundred are read, however many jobs there are.
+//! Outputs per minute. They are counted per minute and stage as they arrive, so this reads a few
+//! hundred rows however many jobs there are.
 
 use distcompute_protocol::Stage;
 use sqlx::PgPool;

@@ -1,4 +1,5 @@
-//! What is read: by pages, by `jobCount`, by those who fetch results. Nothing here counts rows.
+//! Queries of pages, of `jobCount` and of `results`. They read counters and indexes and do not
+//! count table rows.
 
 use std::time::Instant;
 
@@ -20,7 +21,7 @@ use crate::{
     },
 };
 
-/// How much text one call for results gathers before it says "that is enough for now".
+/// How much text one call for results reads before it ends early.
 const RESULT_BYTES: usize = 8 << 20;
 
 const MINUTE: Millis = 60_000;
@@ -50,7 +51,7 @@ pub(super) async fn status(
     now: Option<Millis>,
     volunteers: &CostlyCount,
 ) -> Result<Status, StoreError> {
-    // One snapshot, so that the numbers belong together.
+    // One snapshot, so that the numbers are consistent.
     let mut reading = pool
         .begin_with("begin transaction isolation level repeatable read read only")
         .await?;
@@ -165,16 +166,17 @@ fn worker_row(columns: WorkerColumns) -> WorkerRow {
     }
 }
 
-/// How many volunteers there are. This is read from an index alone.
+/// The number of volunteers, read from an index alone.
 const VOLUNTEERS: &str = "select count(distinct case when nickname = $1 then 'a:' || address \
      else 'n:' || nickname end) from workers";
 
-/// How many jobs of each stage have failed there and are worked on again, as far as that matters.
+/// The number of jobs per stage that have failed there and are being retried, up to the maximum
+/// that matters.
 pub(super) const FAILING: &str = "select s.stage, f.failing from stage_counters s, \
      lateral (select count(*) as failing from (select 1 from jobs j where j.stage = s.stage \
      and j.failures > 0 and j.state in ('open', 'held') limit $1) as few) as f";
 
-/// A worker as pages show it.
+/// The columns of a worker for display.
 macro_rules! shown {
     () => {
         "select id, display_name, nickname, \
@@ -190,7 +192,7 @@ pub(super) const WORKERS: &str = concat!(
     "where stage = $1 order by id desc limit $2 offset $3"
 );
 
-/// Those who registered up to one of them, and behind it.
+/// Workers that registered up to and including a given one, newest first.
 pub(super) const WORKERS_FROM: &str = concat!(
     shown!(),
     "where stage = $1 and id <= $3 order by id desc limit $2"
@@ -200,7 +202,7 @@ pub(super) const WORKERS_BEFORE: &str = concat!(
     "where stage = $1 and id > $3 order by id limit $2"
 );
 
-/// A line of the leaderboard.
+/// The columns of a leaderboard entry.
 macro_rules! ranked {
     () => {
         "select nickname, completed, worker, since from leaderboard where nickname <> $1 and "
@@ -213,8 +215,8 @@ pub(super) const LEADERBOARD: &str = concat!(
     "true order by completed desc, nickname limit $2 offset $3"
 );
 
-/// Those who have as many jobs as one of them, on either side of it by name; then all with fewer or
-/// more. In one statement the two would not be found by the index.
+/// Nicknames with as many jobs as a given one, on either side of it by name; then all those with
+/// fewer or more. A single statement for both would not use the index.
 pub(super) const RANKS_EQUAL_FROM: &str = concat!(
     ranked!(),
     "completed = $3 and nickname >= $4 order by completed desc, nickname limit $2"
@@ -232,7 +234,7 @@ pub(super) const RANKS_HIGHER: &str = concat!(
     "completed > $3 order by completed, nickname desc limit $2"
 );
 
-/// How many stand before one of them, up to a number.
+/// How many nicknames precede a given one, up to a maximum.
 pub(super) const RANK: &str = "select \
      (select count(*) from (select 1 from leaderboard \
          where completed > $1 and nickname <> $3 \
@@ -241,14 +243,14 @@ pub(super) const RANK: &str = "select \
          where completed = $1 and nickname < $2 and nickname <> $3 \
          order by completed, nickname desc limit $4) as equal)";
 
-/// Names whose look lies between two.
+/// Nicknames whose look lies between two.
 pub(super) const NAMES_LIKE: &str = concat!(
     ranked!(),
     "(look, since, nickname) >= ($3, $4, $5) and look < $6 \
      order by look, since, nickname limit $2"
 );
 
-/// A page of the jobs that were set aside.
+/// The columns of jobs that are set aside.
 macro_rules! aside {
     () => {
         "select number, stage, reason, errors from jobs where state = 'aside' "
@@ -259,7 +261,7 @@ pub(super) const ASIDE_FROM: &str = concat!(aside!(), "and number >= $2 order by
 pub(super) const ASIDE_BEFORE: &str =
     concat!(aside!(), "and number < $2 order by number desc limit $1");
 
-/// Who bore each look first.
+/// The nickname that had each look first.
 pub(super) const FIRST_NAMES: &str = "select wanted.look, first.nickname \
      from unnest($1::text[]) as wanted (look) cross join lateral ( \
          select nickname from leaderboard l where l.look = wanted.look \
@@ -270,11 +272,11 @@ pub(super) const FIRST_NAMES: &str = "select wanted.look, first.nickname \
 pub(super) const RESULTS: &str = "select cursor, number, data from inputs \
      where stage = $1 and cursor > $2 order by cursor limit $3";
 
-/// A page of them without the outputs themselves.
+/// A page of outputs without their data.
 const RESULT_NUMBERS: &str = "select cursor, number from inputs \
      where stage = $1 and cursor > $2 order by cursor limit $3";
 
-/// The outputs of a stage for some jobs.
+/// The outputs of a stage for given jobs.
 const RESULTS_OF: &str = "select cursor, number, data from inputs \
      where number = any($1::bigint[]) and stage = $2 and cursor is not null order by cursor";
 
@@ -316,7 +318,7 @@ pub(super) async fn worker(
     Ok(row.map(worker_row))
 }
 
-/// Workers for the operator, by their rows.
+/// Lists workers by row id, for the operator.
 pub(super) async fn registrations(
     pool: &PgPool,
     after: i64,
@@ -510,9 +512,9 @@ pub(super) async fn failures(pool: &PgPool, limit: u32) -> Result<Vec<FailureRow
         .collect()
 }
 
-/// All that is known of a job.
+/// Reads everything that is known about a job.
 pub(super) async fn job(pool: &PgPool, number: i64) -> Result<Option<JobRow>, StoreError> {
-    // One snapshot, so that it belongs together.
+    // One snapshot, so that the rows are consistent.
     let mut reading = pool
         .begin_with("begin transaction isolation level repeatable read read only")
         .await?;
@@ -595,8 +597,8 @@ pub(super) async fn job(pool: &PgPool, number: i64) -> Result<Option<JobRow>, St
     }))
 }
 
-/// A page of the jobs that a filter means. The operator's call, and rare: results by nickname are
-/// found by looking through the leases.
+/// A page of the jobs that a filter matches. This is a rare call of the operator: results by
+/// nickname are found by scanning the leases.
 pub(super) async fn to_requeue(
     pool: &PgPool,
     now: Option<Millis>,
@@ -705,7 +707,7 @@ pub(super) async fn result_numbers(
         .collect())
 }
 
-/// Outputs until it is enough text for one call.
+/// Collects outputs until there is enough text for one call.
 async fn gather(
     mut rows: impl Stream<Item = Result<(i64, i64, String), sqlx::Error>> + Unpin,
 ) -> Result<Vec<Output>, StoreError> {

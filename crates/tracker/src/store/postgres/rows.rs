@@ -1,4 +1,4 @@
-//! Rows of the tables as the ledger has them.
+//! Converts table rows to the ledger's types.
 
 use sqlx::{Row as _, postgres::PgRow};
 
@@ -97,7 +97,7 @@ pub(super) fn job(row: &PgRow) -> Result<Job, StoreError> {
     })
 }
 
-/// The failures that a job's column holds. What cannot be read is no reason to stop.
+/// The failures stored in a job's column. Unreadable entries are ignored.
 pub(super) fn failures(text: Option<&str>) -> Vec<Failure> {
     text.and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default()

@@ -1,11 +1,11 @@
-//! What a group of operations has changed, written in a handful of statements, however many
-//! operations there were.
+//! Writes the changes of a group of operations, in a handful of statements regardless of the number
+//! of operations.
 //!
-//! The counters come last, with the commit: their rows are everybody's, and from there on one
-//! tracker waits for the other. The row of the totals is always the first of them, so nobody can wait for
-//! the rest while holding it back from others. Results are written behind it too: the order of
-//! their cursors is then the order in which they become visible, and nobody who reads on from a
-//! cursor misses one.
+//! The counters are written last, together with the commit: all transactions update their rows, so
+//! from there on trackers wait for each other. The row of the totals is always the first of them,
+//! so a transaction that waits for it holds back none of the others. Results are written after it
+//! too: the order of their cursors is then the order in which they become visible, so a reader who
+//! continues from a cursor misses none.
 
 use distcompute_protocol::Stage;
 use sqlx::PgConnection;
@@ -21,7 +21,7 @@ use crate::{
 
 const MINUTE: Millis = 60_000;
 
-/// Writes all but the results and the counters.
+/// Writes everything but the results and the counters.
 pub(super) async fn save(
     connection: &mut PgConnection,
     changes: &Changes,
@@ -35,9 +35,9 @@ pub(super) async fn save(
     }
 }
 
-/// Times in the future were written while the clock was ahead. Jobs have no index by time: they are
-/// looked through where something else tells that it was. What another tracker has locked it is writing
-/// anew, or the next sweep finds it.
+/// Corrects times in the future, recorded while the clock was ahead. Jobs have no index by time;
+/// they are scanned only if another table shows that the clock was ahead. Rows that another tracker
+/// has locked are skipped: it is updating them, or the next sweep finds them.
 async fn correct(
     connection: &mut PgConnection,
     now: Millis,
@@ -50,7 +50,7 @@ async fn correct(
             order by id for update skip locked) as ahead where w.id = ahead.id";
     let workers = sqlx::query(workers).bind(now).execute(&mut *connection);
     let mut found = workers.await?.rows_affected();
-    // Or a volunteer who has gone would seem to be there for as long as the clock was ahead.
+    // Otherwise a volunteer who has left would seem present for as long as the clock was ahead.
     let volunteers = "update volunteers v set worked_at = least(v.worked_at, $1), \
         asked_at = least(v.asked_at, $1), \
         failed_at = case when v.failed_at > $1 then $1 else v.failed_at end \
@@ -83,9 +83,9 @@ async fn correct(
     Ok(())
 }
 
-/// What nearly every group changes, in one statement rather than four: between two statements
-/// nothing happens but that the network is waited for. Each table is also given its keys as a list,
-/// for the reason that `load` gives.
+/// The tables that nearly every group changes, updated in one statement rather than four to save
+/// network round trips. Each table is also given its keys as a list, for the reason given in
+/// `load`.
 pub(super) const ROWS: &str = "\
 with places as materialized ( \
     select queued, nextval('queue_positions') as position from generate_series(1, $1) as queued \
@@ -200,7 +200,7 @@ async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), St
     Ok(())
 }
 
-/// Workers that come and go.
+/// Inserts new workers and deletes those that have left.
 async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     if !changes.new_workers.is_empty() {
         let each = || changes.new_workers.iter();
@@ -253,7 +253,7 @@ fn at_stages(list: &[(i64, Stage)]) -> (Vec<i64>, Vec<i64>) {
         .unzip()
 }
 
-/// Flags, outputs that do not count any more, and who avoids what.
+/// Flags, outputs that are no longer valid, and volunteers that jobs avoid.
 async fn notes(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     if !changes.gone_outputs.is_empty() {
         let (numbers, stages) = at_stages(&changes.gone_outputs);
@@ -308,7 +308,7 @@ async fn notes(connection: &mut PgConnection, changes: &Changes) -> Result<(), S
     if !changes.avoided.is_empty() {
         let each = || changes.avoided.iter();
         sqlx::query(
-            // One statement may not change a row twice.
+            // One `insert … on conflict` must not affect a row twice.
             "insert into avoided (number, volunteer, failed, at) \
              select number, volunteer, max(failed), $4 \
              from unnest($1::bigint[], $2::text[], $3::bigint[]) as a (number, volunteer, failed) \
@@ -348,8 +348,8 @@ async fn notes(connection: &mut PgConnection, changes: &Changes) -> Result<(), S
     failures(connection, changes).await
 }
 
-/// What nobody was told of, and what is old. Several trackers tidy up at the same time, each what the
-/// others do not.
+/// Deletes leases that were never delivered, and old rows. If several trackers do this at the same
+/// time, each deletes rows that the others have not locked.
 async fn forget(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     if !changes.gone_leases.is_empty() {
         sqlx::query("delete from leases where id = any($1)")
@@ -385,18 +385,19 @@ pub(super) const OLD_GIVEN_BACK: &str = "delete from leases where id = any(array
     where outcome in ('released', 'left', 'overtaken', 'requeued') \
     and ended_at < $1 order by ended_at limit $2 for update skip locked))";
 
-/// Leases that failed or lapsed long ago.
+/// Leases that failed or expired long ago.
 pub(super) const OLD_OVERDUE: &str = "delete from leases where id = any(array( \
     select id from leases where outcome in ('flagged', 'failed', 'idle', 'lapsed') and late = 0 \
     and ended_at < $1 order by ended_at limit $2 for update skip locked))";
 
-/// Who gave a job back long ago.
+/// Volunteers that gave a job back long ago.
 pub(super) const OLD_AVOIDED: &str = "delete from avoided a using ( \
     select number, volunteer from avoided where at < $1 order by at limit $2 \
     for update skip locked) as old \
     where a.number = old.number and a.volunteer = old.volunteer";
 
-/// Who was heard of, and what failed there. Rows are locked in one order, or passed over.
+/// The activity and the failures of volunteers at stages. Rows are locked in a fixed order, or
+/// skipped.
 async fn volunteers(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     if let Some(before) = changes.forget_volunteers {
         sqlx::query(
@@ -422,7 +423,8 @@ async fn volunteers(connection: &mut PgConnection, changes: &Changes) -> Result<
         .execute(&mut *connection)
         .await?;
     }
-    // Those that said goodbye apart: a statement cannot tell a time that is not given from none.
+    // Goodbyes are written separately: the statement cannot distinguish a time that is not given
+    // from one that is cleared.
     let left = |change: &VolunteerChange| change.asked_at == Some(0);
     for goodbye in [false, true] {
         let rows: Vec<_> = changes
@@ -481,7 +483,7 @@ async fn volunteers(connection: &mut PgConnection, changes: &Changes) -> Result<
     Ok(())
 }
 
-/// Volunteers as they were heard of; `$9`: they have said goodbye.
+/// Updates the activity of volunteers; `$9`: they have said goodbye.
 const VOLUNTEERS: &str = "insert into volunteers as v (stage, volunteer, worked_at, asked_at, \
          failed_at, failed_jobs, tries, error) \
      select stage, volunteer, coalesce(worked, 0), coalesce(asked, 0), failed, jobs, \
@@ -498,8 +500,8 @@ const VOLUNTEERS: &str = "insert into volunteers as v (stage, volunteer, worked_
          tries = case when excluded.failed_at is null then v.tries else excluded.tries end, \
          error = coalesce(excluded.error, v.error)";
 
-/// The latest failures of all jobs. Several trackers tidy up at the same time, each what the others
-/// do not.
+/// The log of the latest failures of all jobs. If several trackers trim it at the same time, each
+/// deletes rows that the others have not locked.
 async fn failures(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     if changes.failures.is_empty() {
         return Ok(());
@@ -534,7 +536,8 @@ async fn failures(connection: &mut PgConnection, changes: &Changes) -> Result<()
     Ok(())
 }
 
-/// Everybody's rows, in one statement, so that they are held for no round trip more than needed.
+/// Rows that all transactions update, in one statement, so that they are locked for no more round
+/// trips than necessary.
 pub(super) const COUNTERS: &str = "\
 with total as ( \
     update totals set closed = closed + $1, last_cursor = last_cursor + $2 where id = 1 \
@@ -574,7 +577,7 @@ with total as ( \
     on conflict (minute, stage) do update set done = throughput.done + excluded.done \
 ) select cursor from total";
 
-/// Writes the results and the counters; the transaction is to be committed at once.
+/// Writes the results and the counters. The transaction must be committed immediately afterwards.
 pub(super) async fn counters(
     connection: &mut PgConnection,
     changes: &Changes,
@@ -662,14 +665,14 @@ pub(super) async fn counters(
     tail(connection, changes).await
 }
 
-/// What may be written only behind the results and the counters.
+/// Writes what must come after the results and the counters.
 async fn tail(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     late_results(connection, changes).await?;
     address_groups(connection, changes).await
 }
 
-/// What address groups hold, by name, so that no two trackers wait for each other. What was held before
-/// this was counted may end below zero.
+/// What address groups hold, updated in the order of their names so that trackers cannot deadlock.
+/// Counts may become negative for jobs that were held before this was counted.
 async fn address_groups(
     connection: &mut PgConnection,
     changes: &Changes,
@@ -704,7 +707,8 @@ async fn address_groups(
     Ok(())
 }
 
-/// Results that are kept, or no more. To be written after the results, which may be made of them.
+/// Inserts late results to keep, and deletes those no longer needed. Must run after the results
+/// have been written, which may be copied from them.
 async fn late_results(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     if changes.late.is_empty() {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The connection that writes: a transaction is begun, filled and ended on it. When it breaks, the
-//! next transaction makes another.
+//! The writing connection: transactions are begun, filled and ended on it. If it breaks, the next
+//! transaction opens a new one.
 
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
@@ -14,22 +14,22 @@ use crate::{
     store::{Added, Database, ImportPart, StoreError},
 };
 
-/// How long a step of a transaction may take. A server that does not answer for so long is given
-/// up, and with it the connection; what it did not commit it undoes.
+/// The time limit of one step of a transaction. If the server does not answer in time, the
+/// connection is dropped, and the server rolls back what was not committed.
 const STEP: Duration = Duration::from_secs(30);
 
-/// Isolation is said here because a server may have another default. The statements of `load` rely
-/// on seeing what was committed while they waited for a lock.
+/// The isolation level is set explicitly because the server's default may differ. The statements of
+/// `load` rely on seeing what was committed while they waited for a lock.
 const BEGIN: &str = "begin isolation level read committed";
 
-/// A connection to the tables that writes.
+/// A writing connection to the tables.
 pub struct Tables {
     address: Address,
     connection: Option<PgConnection>,
-    /// In tests; otherwise the time is the database's.
+    /// Set in tests only; otherwise the time is the database's.
     clock: Option<Arc<dyn Clock>>,
-    /// The counters' changes of this transaction: their rows are everybody's, so they are touched
-    /// when nothing but the commit is left to do.
+    /// The results and counters of this transaction. All transactions update these rows, so they
+    /// are written only when nothing but the commit is left to do.
     last: Option<Changes>,
 }
 
@@ -47,10 +47,10 @@ impl Tables {
         }
     }
 
-    /// The connection itself, for statements that are not the store's.
+    /// The connection itself, for statements that do not belong to the store.
     ///
     /// # Errors
-    /// It broke, and nothing was begun since.
+    /// Returns an error if the connection has broken and no transaction has begun since.
     pub fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
         let gone = || StoreError::Unavailable("there is no connection".to_owned());
         self.connection.as_mut().ok_or_else(gone)
@@ -62,7 +62,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Ends a transaction of an operation that is not settled by the ledger.
+    /// Ends the transaction of an operation that the ledger does not settle.
     async fn end<T>(&mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         let outcome = match outcome {
             Ok(done) => self.commit().await.map(|()| done),
@@ -75,7 +75,7 @@ impl Tables {
     }
 }
 
-/// A step of a transaction, within bounds.
+/// Runs a step of a transaction with a time limit.
 async fn step<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let late = |_| StoreError::Unavailable("the server does not answer".to_owned());
     tokio::time::timeout(STEP, work).await.map_err(late)?
@@ -89,7 +89,7 @@ impl Database for Tables {
         self.last = None;
         if self.connection.is_some() {
             match self.begin_on().await {
-                // The server was started anew since the last transaction, say.
+                // For example, the server was restarted since the last transaction.
                 Err(StoreError::Unavailable(_)) => self.connection = None,
                 done => return done,
             }
@@ -113,8 +113,8 @@ impl Database for Tables {
         &mut self,
         of: &[(i64, Stage)],
     ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
-        // What this transaction makes of a stage is the next stage's input, and is written with the
-        // commit alone.
+        // An output of this transaction is the input of the next stage, but is written only with
+        // the commit.
         let outputs = self.last.iter().flat_map(|changes| &changes.outputs);
         let made: HashMap<(i64, Stage), Option<String>> = outputs
             .filter_map(|output| Some(((output.number, output.stage.next()?), output)))

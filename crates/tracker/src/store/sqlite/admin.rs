@@ -1,7 +1,8 @@
-//! What the operator does beside the work of the volunteers: pruning, and the log of actions.
+//! The operator's writes that are independent of the volunteers' work: pruning, imports, bans and
+//! the log of actions.
 //!
-//! A connection of its own, like that of an import in another process: a prune must not hold up the
-//! group of volunteers' calls that the writer has collected.
+//! They use a separate connection, like an import in another process does: a prune must not hold up
+//! the volunteers' calls that the writer has collected.
 
 use distcompute_protocol::Stage;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
@@ -56,7 +57,7 @@ pub(super) fn prune(
     })
 }
 
-/// Moves what stands in the write-ahead log into the file itself, and empties the log.
+/// Moves the content of the write-ahead log into the database file, and truncates the log.
 pub(super) fn make_room(on: &Connection) -> Result<(), StoreError> {
     on.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(()))?;
     Ok(())
@@ -136,7 +137,7 @@ pub(super) fn list(on: &Connection, after: u64, limit: u32) -> Result<Vec<Action
         .collect()
 }
 
-/// Whether it is a new one.
+/// Adds a ban and returns whether it is new.
 pub(super) fn ban(
     on: &Connection,
     now: Millis,

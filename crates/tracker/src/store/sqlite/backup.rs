@@ -1,4 +1,4 @@
-//! A whole copy of the file while others write to it.
+//! A consistent copy of the database file while it is being written.
 
 use std::{
     fs, io,
@@ -9,14 +9,14 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::connection;
 
-/// Copies the database to a file that is not there yet, and says how large it became.
+/// Copies the database to a new file and returns its size.
 ///
-/// `vacuum into` reads one snapshot and holds up nobody. SQLite's backup interface begins anew
-/// whenever another process has written, so under load it never ends. The copy gets its name when
-/// it is complete and on disk: whoever finds the name finds a whole copy.
+/// `vacuum into` reads one snapshot and blocks nobody. SQLite's backup API restarts whenever
+/// another process has written, so under load it never finishes. The copy gets its final name only
+/// when it is complete and on disk, so a file with that name is always a complete copy.
 ///
 /// # Errors
-/// A sentence.
+/// Returns a sentence that says why no copy was made.
 pub fn backup(from: &Path, to: &Path) -> Result<u64, String> {
     let (shown_from, shown_to) = (from.display(), to.display());
     let unwritten = |error: io::Error| format!("{shown_to} cannot be written: {error}.");
@@ -38,7 +38,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, String> {
         .map_err(unwritten)?;
     into(from, copy.path())
         .map_err(|error| format!("{shown_from} was not copied to {shown_to}: {error}."))?;
-    // The name of the copy says that it is complete, so its content has to be on disk before.
+    // The final name promises a complete copy, so its content must be on disk first.
     copy.as_file().sync_all().map_err(unwritten)?;
     let permissions = fs::metadata(from).map_err(unwritten)?.permissions();
     copy.as_file()
@@ -55,7 +55,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, String> {
 }
 
 fn into(from: &Path, to: &Path) -> rusqlite::Result<()> {
-    // Neither made nor brought up to date: a copy is also taken before an upgrade.
+    // Opened without creating or migrating it: a copy is also taken before an upgrade.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let reading = Connection::open_with_flags(from, flags)
         .and_then(|reading| {

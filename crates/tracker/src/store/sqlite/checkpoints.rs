@@ -1,8 +1,9 @@
-//! Moves committed pages from the write-ahead log into the database file, beside the writer.
+//! Moves committed pages from the write-ahead log into the database file, in the background.
 //!
-//! SQLite does this by itself in the commit that lets the log grow past 4 MB, so a result of 15 MB has
-//! everybody wait for its pages to be written and flushed twice. Here another connection does it once a
-//! second. The writer keeps a limit of its own for a log that grows faster than that.
+//! By default, SQLite does this in the commit that makes the log exceed 4 MB, so after a result of
+//! 15 MB all callers wait until its pages are written and flushed twice. Here a separate connection
+//! does it once a second. The writer keeps a limit of its own for a log that grows faster than
+//! that.
 
 use std::{path::Path, time::Duration};
 
@@ -10,16 +11,16 @@ use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use super::connection::{Pool, Use, log_of};
 
-/// How often the log is looked at.
+/// How often the size of the log is checked.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A shorter log is left alone: SQLite's own limit is 1,000 pages of 4 KiB.
+/// A shorter log is left alone: SQLite's default limit is 1,000 pages of 4 KiB.
 const SHORT_BYTES: u64 = 4 << 20;
 
-/// The length, in pages of 4 KiB, from which the writer itself moves what is left: 64 MB.
+/// The length, in pages of 4 KiB, from which the writer itself checkpoints: 64 MB.
 pub(super) const WRITER_PAGES: u32 = 16_384;
 
-/// Checkpoints once a second, until it is dropped.
+/// A background task that checkpoints once a second until it is dropped.
 pub(super) struct Checkpoints {
     task: JoinHandle<()>,
     connection: Pool,
@@ -53,7 +54,7 @@ impl Checkpoints {
         Self { task, connection }
     }
 
-    /// Waits for one that is under way, and closes its connection.
+    /// Waits for a running checkpoint, and closes the connection.
     pub(super) async fn close(&self) {
         self.task.abort();
         self.connection.close().await;

@@ -1,4 +1,4 @@
-//! Connections to the file: how each is set up, and those that several share.
+//! Connections to the file: their settings, and a pool of them.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,25 +11,25 @@ use tokio::sync::Semaphore;
 
 use crate::store::StoreError;
 
-/// How long a statement waits for another process, an import say, to finish its transaction; and a
-/// caller for a connection.
+/// How long a statement waits for another process, such as an import, to finish its transaction,
+/// and how long a caller waits for a connection.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Statements that are kept ready: all that there are.
+/// The size of the cache of prepared statements: there is room for all.
 const STATEMENTS: usize = 128;
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Of another's transaction it sees what was there before.
+    /// Reading. It sees the last committed state while another connection writes.
     Read,
-    /// As it takes turns with others that write.
+    /// Writing, in turns with other writers.
     Write,
-    /// Nobody writes: the file, its disk or a folder is read-only.
+    /// Reading a file that cannot be written: the file, its disk or a folder is read-only.
     Look,
 }
 
-/// Opens the file, making it if `create` says so.
+/// Opens the file, creating it if `create` is set.
 pub(super) fn open(path: &Path, create: bool, to: Use) -> Result<Connection, StoreError> {
     if to == Use::Look {
         return Ok(open_to_read(path)?);
@@ -41,8 +41,8 @@ pub(super) fn open(path: &Path, create: bool, to: Use) -> Result<Connection, Sto
     }
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // Otherwise SQLite looks at what is bound to `limit ?` when it plans, and plans anew each time
-    // that something is bound, the same thing included: half of what a claim costs.
+    // Without QPSG, SQLite takes the value bound to `limit ?` into account when it plans, and plans
+    // again each time a value is bound, even the same one: half of the cost of a claim.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
@@ -51,21 +51,21 @@ pub(super) fn open(path: &Path, create: bool, to: Use) -> Result<Connection, Sto
     Ok(connection)
 }
 
-/// Makes the file so that other users of the machine cannot read it. SQLite would go by the umask, and
-/// gives the files that it keeps beside it the modes of this one.
+/// Creates the file so that other users of the machine cannot read it. SQLite would apply the
+/// umask, and it gives the files beside the database the same mode.
 fn make_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // One that is there stays as it is, and what is wrong otherwise is said by SQLite.
+    // An existing file is left as it is; SQLite reports any other error.
     let _ = options.open(path);
 }
 
-/// Opens a file that nobody may change, on a disk that is mounted read-only, say.
+/// Opens a file that cannot be changed, for example on a disk that is mounted read-only.
 ///
-/// SQLite keeps notes beside a file that is being written, and cannot read it without them. Where
-/// they cannot be made and there are none, nobody writes: the file is read as it is.
+/// SQLite needs a shared-memory file beside a database in WAL mode. If that cannot be created and
+/// does not exist, nobody is writing, so the file is read as immutable.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -79,7 +79,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     };
     attempt("mode=ro").or_else(|error| {
         match std::fs::metadata(log_of(path)) {
-            // What it holds belongs to the database and would be missing.
+            // The log's content belongs to the database and would be missing.
             Ok(log) if log.len() > 0 => Err(error),
             _ => attempt("immutable=1"),
         }
@@ -93,7 +93,7 @@ pub(super) fn log_of(path: &Path) -> PathBuf {
     log.into()
 }
 
-/// The file as a URI of SQLite's.
+/// The file as an SQLite URI.
 fn uri(path: &Path, options: &str) -> String {
     let path = percent_encoding::percent_encode(
         path.as_os_str().as_encoded_bytes(),
@@ -102,8 +102,7 @@ fn uri(path: &Path, options: &str) -> String {
     format!("file:{path}?{options}")
 }
 
-/// A few connections that many share; made when they are needed. What is done on one is done on a
-/// thread where waiting for the disk holds up nobody else.
+/// A pool of connections, opened on demand. Work on a connection runs on a thread that may block.
 #[derive(Clone)]
 pub(super) struct Pool(Arc<Shared>);
 
@@ -126,7 +125,7 @@ impl Pool {
         }))
     }
 
-    /// Does something on a connection. A caller that goes away does not interrupt it.
+    /// Runs a closure on a connection. It is not interrupted if the caller is dropped.
     pub(super) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
@@ -151,7 +150,7 @@ impl Pool {
             .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())))
     }
 
-    /// Waits for those who have a connection, lets nobody have one any more, and closes them.
+    /// Waits for the connections in use, refuses further use, and closes them.
     pub(super) async fn close(&self) {
         let all = self.0.turns.acquire_many(self.0.connections).await;
         self.0.turns.close();
@@ -166,7 +165,8 @@ impl Shared {
     }
 
     fn free(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        // Whole connections go in and out; nobody can leave the list half changed.
+        // Only whole connections are added and removed, so a panic cannot leave the list
+        // inconsistent.
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

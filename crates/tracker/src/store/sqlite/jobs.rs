@@ -1,4 +1,4 @@
-//! What the operator puts in and takes away.
+//! Adding jobs and deleting everything.
 
 use rusqlite::{Connection, OptionalExtension as _};
 
@@ -31,7 +31,7 @@ pub(super) fn add(
         .query_row([count], |row| row.try_into())?;
     let first = last - count + 1;
     let places = (first..).zip(tail - count + 1..);
-    // One table after the other: each grows at its end.
+    // One table after the other, so that each grows at its end.
     let mut add = on.prepare_cached("insert into inputs (number, stage, data) values (?, 0, ?)")?;
     for ((number, _), data) in places.clone().zip(inputs) {
         add.execute((number, data))?;
@@ -49,7 +49,7 @@ pub(super) fn add(
     }))
 }
 
-/// Forgets everything.
+/// Deletes all data.
 pub(super) fn wipe(on: &Connection) -> Result<(), StoreError> {
     on.execute_batch(
         "delete from jobs;

@@ -1,5 +1,5 @@
-//! Reads what a group of operations wants: one statement for each kind of rows, run for each of the
-//! keys. They are prepared once, and SQLite is a call away, so lists in a statement save nothing.
+//! Reads what a group of operations needs: one prepared statement per kind of row, run once per
+//! key. SQLite is in-process, so lists of keys in one statement would save nothing.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ pub(super) const HELD: &str = concat!(
 pub(super) const LEASE_BY_ID: &str =
     concat!("select ", lease_columns!(), " from leases l where l.id = ?");
 
-/// The leases that a worker had of a job.
+/// The earlier leases that a worker had of a job.
 pub(super) const PAST: &str = concat!(
     "select ",
     lease_columns!(),
@@ -77,36 +77,36 @@ pub(super) const HEADS: &str = concat!(
     " from jobs j where j.stage = ? and j.state = 'open' order by j.position, j.number limit ?",
 );
 
-/// Volunteers that worked at a stage of late.
+/// Volunteers that worked at a stage recently.
 pub(super) const WORKED: &str = concat!(
     "select ",
     volunteer_columns!(),
     " from volunteers v where v.stage = ? and v.worked_at > ? order by v.worked_at desc limit ?",
 );
 
-/// Volunteers that asked for jobs there.
+/// Volunteers that asked for jobs at a stage recently.
 pub(super) const ASKED: &str = concat!(
     "select ",
     volunteer_columns!(),
     " from volunteers v where v.stage = ? and v.asked_at > ? order by v.asked_at desc limit ?",
 );
 
-/// Volunteers that failed there since the stage last made a result.
+/// Volunteers that have failed at a stage since it last produced a result.
 pub(super) const FAILED: &str = concat!(
     "select ",
     volunteer_columns!(),
     " from volunteers v where v.stage = ? and v.failed_at > ? order by v.failed_at desc limit ?",
 );
 
-/// A text: the input of a job at a stage.
+/// The input of a job at a stage.
 pub(super) const INPUT: &str =
     "select number, stage, data from inputs where number = ? and stage = ?";
 
-/// How many bytes the input of a job has at a stage. SQLite reads that off the row's head.
+/// The size of a job's input at a stage, in bytes. SQLite reads it from the row header.
 pub(super) const SIZE: &str =
     "select number, stage, octet_length(data) from inputs where number = ? and stage = ?";
 
-/// The rows that a statement finds for each of the keys.
+/// Runs a statement for each of the keys and collects the rows.
 fn each<P: Params, T>(
     on: &Connection,
     statement: &'static str,
@@ -220,7 +220,7 @@ fn leases(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), S
         ids.iter().map(|id| [id]),
         rows::lease,
     )?);
-    // The output of a stage is the input of the one after.
+    // The output of a stage is stored as the input of the next.
     let last = more.iter().filter(|lease| repeats.contains(&lease.id));
     let outputs = last.map(|lease| (lease.number, column(lease.stage) + 1));
     read.outputs = each(on, INPUT, outputs, |row| {
@@ -261,7 +261,7 @@ fn heads(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), St
         let mut jobs = head(on, stage, limit)?;
         let avoided = avoided(on, &jobs)?;
         if !avoided.is_empty() && jobs.len() == limit {
-            // Some of these may not do for those who ask: there must be enough others.
+            // Some of these jobs avoid the volunteers that ask, so more are read as alternatives.
             limit += LOOK_AHEAD;
             jobs = head(on, stage, limit)?;
             read.avoided.extend(self::avoided(on, &jobs)?);
@@ -278,7 +278,7 @@ fn heads(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), St
     Ok(())
 }
 
-/// The sizes of what may be handed to those who ask for bytes.
+/// The sizes of jobs that may be granted to syncs with a limit in bytes.
 fn sizes(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
     if wanted.sized.is_empty() {
         return Ok(());
@@ -303,7 +303,7 @@ fn head(on: &Connection, stage: Stage, limit: usize) -> Result<Vec<Job>, StoreEr
     each(on, HEADS, [which], rows::job)
 }
 
-/// Who works, asks for jobs and fails, at the stages where that matters.
+/// Which volunteers work, ask for jobs and fail, at the stages where that matters.
 fn volunteers(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
     let mut known = BTreeSet::new();
     for stage in read.watched(wanted) {
@@ -324,7 +324,7 @@ fn volunteers(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(
     Ok(())
 }
 
-/// Who should rather not have which of these jobs.
+/// Which of these jobs should rather not be given to which volunteers.
 fn avoided(on: &Connection, jobs: &[Job]) -> Result<Vec<(i64, String, bool)>, StoreError> {
     let jobs = jobs.iter().filter(|job| job.has_past());
     each(
@@ -335,8 +335,8 @@ fn avoided(on: &Connection, jobs: &[Job]) -> Result<Vec<(i64, String, bool)>, St
     )
 }
 
-/// How many jobs are open, how many workers there are, and the ids that come next. Nobody else gives ids meanwhile: whoever writes
-/// has the database for itself.
+/// The number of open jobs, the number of workers, and the next ids. No other connection assigns
+/// ids meanwhile, because a writing transaction is exclusive.
 fn numbers_given(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
     let counters = "select stage, open, workers, working, failing, paused_at from stage_counters";
     let counters: Vec<(i64, i64, i64, i64, i64, Option<Millis>)> =
@@ -360,7 +360,7 @@ fn numbers_given(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Resul
     Ok(())
 }
 
-/// The inputs of jobs at stages.
+/// Reads the inputs of jobs at stages.
 pub(super) fn inputs(
     on: &Connection,
     of: &[(i64, Stage)],

@@ -1,5 +1,5 @@
-//! Bringing the tables up to date. The version of a file is how many migrations it has seen; SQLite
-//! keeps a number for that.
+//! Schema migrations. The version of a file is the number of migrations applied to it, kept in
+//! SQLite's `user_version`.
 
 use rusqlite::{Connection, TransactionBehavior, functions::FunctionFlags};
 
@@ -25,13 +25,13 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("../../../migrations/sqlite/0024_work.sql"),
 ];
 
-/// Does what is missing, all of it or nothing. A file of a later version is refused.
+/// Applies the missing migrations, all or none. A file of a later version is refused.
 pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
     if version(connection)? == MIGRATIONS.len() {
         return Ok(());
     }
     let unit = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have been quicker.
+    // Another process may have migrated it meanwhile.
     let version = version(&unit)?;
     let missing = MIGRATIONS.get(version..).ok_or_else(|| {
         let known = MIGRATIONS.len();
@@ -39,7 +39,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
             "its tables are of version {version}, and this tracker knows those up to {known}"
         ))
     })?;
-    // PostgreSQL has such a function of its own.
+    // PostgreSQL has such a function built in.
     let deterministic = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     unit.create_scalar_function("fingerprint", 1, deterministic, |call| {
         Ok(secrets::fingerprint(&call.get::<String>(0)?))
@@ -55,7 +55,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// SQL cannot say what a nickname looks like.
+/// Fills the column of looks, which SQL cannot compute.
 fn fill_looks(on: &Connection) -> Result<(), StoreError> {
     let mut unfilled = on.prepare("select nickname from leaderboard where look is null")?;
     let nicknames: Vec<String> = unfilled
@@ -68,7 +68,7 @@ fn fill_looks(on: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Refuses a file that is not of this version, where nothing can be brought up to date.
+/// Refuses a file of another version, when it cannot be migrated because it is read-only.
 pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     let (version, known) = (version(connection)?, MIGRATIONS.len());
     if version == known {
@@ -80,12 +80,12 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     )))
 }
 
-/// How many migrations a file has seen.
+/// How many migrations have been applied to a file.
 fn version(connection: &Connection) -> Result<usize, StoreError> {
     let mut version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version == 0 && connection.table_exists(None, "_sqlx_migrations")? {
-        // Trackers up to November 2026 kept a list; it stays until there is something to do, so that
-        // one of these can still open the file.
+        // Trackers up to November 2026 used a table of migrations. It is kept until the next
+        // migration runs, so that such a tracker can still open the file.
         let last = "select coalesce(max(version), 0) from _sqlx_migrations";
         version = connection.query_row(last, (), |row| row.get(0))?;
     }

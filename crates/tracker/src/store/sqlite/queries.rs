@@ -1,4 +1,5 @@
-//! What is read: by pages, by `jobCount`, by those who fetch results. Nothing here counts rows.
+//! Queries of pages, of `jobCount` and of `results`. They read counters and indexes and do not
+//! count table rows.
 
 use std::time::Instant;
 
@@ -18,7 +19,7 @@ use crate::{
     },
 };
 
-/// How much text one call for results gathers before it says "that is enough for now".
+/// How much text one call for results reads before it ends early.
 const RESULT_BYTES: usize = 8 << 20;
 
 const MINUTE: Millis = 60_000;
@@ -44,7 +45,7 @@ pub(super) fn status(
     now: Millis,
     volunteers: &CostlyCount,
 ) -> Result<Status, StoreError> {
-    // One transaction, so that the numbers belong together.
+    // One transaction, so that the numbers are consistent.
     let reading = on.transaction()?;
     let (jobs, closed): (i64, i64) = reading
         .prepare_cached("select jobs, closed from totals where id = 1")?
@@ -127,7 +128,7 @@ fn stage_counts(row: &Row<'_>) -> rusqlite::Result<StageCounts> {
     })
 }
 
-/// A worker as pages show it.
+/// The columns of a worker for display.
 macro_rules! shown {
     () => {
         "select id, display_name, nickname, \
@@ -137,11 +138,12 @@ macro_rules! shown {
     };
 }
 
-/// How many volunteers there are. This is read from an index alone.
+/// The number of volunteers, read from an index alone.
 const VOLUNTEERS: &str = "select count(distinct case when nickname = ? then 'a:' || address \
      else 'n:' || nickname end) from workers";
 
-/// The jobs of a stage that have failed there and are worked on again, as many as matter.
+/// The number of a stage's jobs that have failed there and are being retried, up to the maximum
+/// that matters.
 pub(super) const FAILING: &str = "select count(*) from (select 1 from jobs \
      where stage = ? and failures > 0 and state in ('open', 'held') limit ?)";
 
@@ -151,7 +153,7 @@ pub(super) const WORKERS: &str = concat!(
     "where stage = ? order by id desc limit ? offset ?"
 );
 
-/// Those who registered up to one of them, and behind it.
+/// Workers that registered up to and including a given one, newest first.
 pub(super) const WORKERS_FROM: &str = concat!(
     shown!(),
     "where stage = ? and id <= ? order by id desc limit ?"
@@ -159,7 +161,7 @@ pub(super) const WORKERS_FROM: &str = concat!(
 pub(super) const WORKERS_BEFORE: &str =
     concat!(shown!(), "where stage = ? and id > ? order by id limit ?");
 
-/// A line of the leaderboard.
+/// The columns of a leaderboard entry.
 macro_rules! ranked {
     () => {
         "select nickname, completed, worker, since from leaderboard where nickname <> ? and "
@@ -172,8 +174,8 @@ pub(super) const LEADERBOARD: &str = concat!(
     "true order by completed desc, nickname limit ? offset ?"
 );
 
-/// Those who have as many jobs as one of them, on either side of it by name; then all with fewer or
-/// more. In one statement the two would not be found by the index.
+/// Nicknames with as many jobs as a given one, on either side of it by name; then all those with
+/// fewer or more. A single statement for both would not use the index.
 pub(super) const RANKS_EQUAL_FROM: &str = concat!(
     ranked!(),
     "completed = ? and nickname >= ? order by nickname limit ?"
@@ -191,20 +193,20 @@ pub(super) const RANKS_HIGHER: &str = concat!(
     "completed > ? order by completed, nickname desc limit ?"
 );
 
-/// How many stand before one of them, up to a number.
+/// How many nicknames precede a given one, up to a maximum.
 pub(super) const RANK: &str = "select \
      (select count(*) from (select 1 from leaderboard \
          where completed > ?1 and nickname <> ?3 limit ?4)) + \
      (select count(*) from (select 1 from leaderboard \
          where completed = ?1 and nickname < ?2 and nickname <> ?3 limit ?4))";
 
-/// Names whose look lies between two.
+/// Nicknames whose look lies between two.
 pub(super) const NAMES_LIKE: &str = concat!(
     ranked!(),
     "(look, since, nickname) >= (?, ?, ?) and look < ? order by look, since, nickname limit ?"
 );
 
-/// A page of the jobs that were set aside.
+/// The columns of jobs that are set aside.
 macro_rules! aside {
     () => {
         "select number, stage, reason, errors from jobs where state = 'aside' "
@@ -215,7 +217,7 @@ pub(super) const ASIDE_FROM: &str = concat!(aside!(), "and number >= ? order by 
 pub(super) const ASIDE_BEFORE: &str =
     concat!(aside!(), "and number < ? order by number desc limit ?");
 
-/// Who bore a look first.
+/// The nickname that had a look first.
 pub(super) const FIRST_NAME: &str =
     "select nickname from leaderboard where look = ? order by since, nickname limit 1";
 
@@ -223,11 +225,11 @@ pub(super) const FIRST_NAME: &str =
 pub(super) const RESULTS: &str = "select cursor, number, data from inputs \
      where stage = ? and cursor > ? order by cursor limit ?";
 
-/// A page of them without the outputs themselves.
+/// A page of outputs without their data.
 pub(super) const RESULT_NUMBERS: &str = "select cursor, number from inputs \
      where stage = ? and cursor > ? order by cursor limit ?";
 
-/// The outputs of a stage for some jobs, given as a JSON list.
+/// The outputs of a stage for given jobs, passed as a JSON list.
 pub(super) const RESULTS_OF: &str = "select i.cursor, i.number, i.data \
      from json_each(?) wanted cross join inputs i on i.number = wanted.value and i.stage = ? \
      where i.cursor is not null order by i.cursor";
@@ -281,7 +283,7 @@ pub(super) fn worker(
         .optional()?)
 }
 
-/// Workers for the operator, by their rows.
+/// Lists workers by row id, for the operator.
 pub(super) fn registrations(
     on: &Connection,
     after: i64,
@@ -460,9 +462,9 @@ pub(super) fn failures(on: &Connection, limit: u32) -> Result<Vec<FailureRow>, S
         .collect()
 }
 
-/// All that is known of a job.
+/// Reads everything that is known about a job.
 pub(super) fn job(on: &mut Connection, number: i64) -> Result<Option<JobRow>, StoreError> {
-    // One transaction, so that it belongs together.
+    // One transaction, so that the rows are consistent.
     let on = on.transaction()?;
     let job = on
         .prepare_cached(super::load::JOB)?
@@ -528,8 +530,8 @@ pub(super) fn job(on: &mut Connection, number: i64) -> Result<Option<JobRow>, St
     }))
 }
 
-/// A page of the jobs that a filter means. The operator's call, and rare: results by nickname are
-/// found by looking through the leases.
+/// A page of the jobs that a filter matches. This is a rare call of the operator: results by
+/// nickname are found by scanning the leases.
 pub(super) fn to_requeue(
     on: &Connection,
     now: Millis,
@@ -627,7 +629,7 @@ pub(super) fn result_numbers(
         .collect()
 }
 
-/// Outputs until it is enough text for one call.
+/// Collects outputs until there is enough text for one call.
 fn gather(mut rows: Rows<'_>) -> Result<Vec<Output>, StoreError> {
     let mut outputs = Vec::new();
     let mut bytes = 0;

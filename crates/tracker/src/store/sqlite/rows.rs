@@ -1,4 +1,4 @@
-//! Rows of the tables as the ledger has them.
+//! Converts table rows to the ledger's types.
 
 use rusqlite::Row;
 
@@ -100,7 +100,7 @@ pub(super) fn job(row: &Row<'_>) -> Result<Job, StoreError> {
     })
 }
 
-/// The failures that a job's column holds. What cannot be read is no reason to stop.
+/// The failures stored in a job's column. Unreadable entries are ignored.
 pub(super) fn failures(row: &Row<'_>, at: usize) -> Result<Vec<Failure>, StoreError> {
     let text = row.get_ref(at)?.as_str_or_null().unwrap_or_default();
     Ok(text

@@ -1,4 +1,4 @@
-//! Writes what the ledger has decided: one statement for each kind of change, run for each row.
+//! Writes the ledger's changes: one statement per kind of change, run once per row.
 
 use distcompute_protocol::Stage;
 use rusqlite::{Connection, Params};
@@ -36,7 +36,8 @@ pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError>
     workers(on, changes)?;
     leases(on, changes)?;
     forget(on, changes)?;
-    // What was forgotten may have come anew after it in the same group.
+    // Deletions come first: a row deleted in this group may have been inserted again later in the
+    // same group.
     let gone = "delete from flags where number = ? and stage = ?";
     each(on, gone, &changes.gone_flags, |(number, stage)| {
         (number, column(*stage))
@@ -70,13 +71,13 @@ pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError>
     }
 }
 
-/// Times in the future were written while the clock was ahead. Jobs have no index by time: they are
-/// looked through where something else tells that it was.
+/// Corrects times in the future, recorded while the clock was ahead. Jobs have no index by time;
+/// they are scanned only if another table shows that the clock was ahead.
 fn correct(on: &Connection, now: Millis, thoroughly: bool) -> Result<(), StoreError> {
     let workers = "update workers set last_seen = min(last_seen, ?1), \
                    first_seen = min(first_seen, ?1), synced_at = min(synced_at, ?1) \
                    where last_seen > ?1 or synced_at > ?1";
-    // Or a volunteer who has gone would seem to be there for as long as the clock was ahead.
+    // Otherwise a volunteer who has left would seem present for as long as the clock was ahead.
     for column in ["worked_at", "asked_at", "failed_at"] {
         let volunteers = format!(
             "update volunteers set {column} = ?1 where stage in (0, 1, 2, 3, 4) and {column} > ?1"
@@ -150,7 +151,7 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             worker.id,
         )
     })?;
-    // A new one may have shown something in the same group of operations.
+    // A new worker may have reported something in the same group of operations.
     let shown: Vec<&Worker> = changes
         .new_workers
         .iter()
@@ -171,7 +172,7 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     each(on, gone, &changes.gone_workers, |id| [id])
 }
 
-/// Volunteers that were not heard of for long.
+/// Volunteers that have not been active for long.
 pub(super) const OLD_VOLUNTEERS: &str = "delete from volunteers where (stage, volunteer) in ( \
     select stage, volunteer from volunteers where max(worked_at, asked_at) < ? limit ?)";
 
@@ -180,11 +181,11 @@ pub(super) const OLD_GIVEN_BACK: &str = "delete from leases where id in (select 
     where outcome in ('released', 'left', 'overtaken', 'requeued') \
     and ended_at < ? order by ended_at limit ?)";
 
-/// Leases that failed or lapsed long ago.
+/// Leases that failed or expired long ago.
 pub(super) const OLD_OVERDUE: &str = "delete from leases where id in (select id from leases \
     where outcome in ('flagged', 'failed', 'idle', 'lapsed') and late = 0 and ended_at < ? order by ended_at limit ?)";
 
-/// Who gave a job back long ago.
+/// Volunteers that gave a job back long ago.
 pub(super) const OLD_AVOIDED: &str = "delete from avoided where (number, volunteer) in ( \
     select number, volunteer from avoided where at < ? order by at limit ?)";
 
@@ -244,7 +245,7 @@ fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     })
 }
 
-/// Who was heard of, and what failed there.
+/// The activity and the failures of volunteers at stages.
 fn volunteers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     if let Some(before) = changes.forget_volunteers {
         each(on, OLD_VOLUNTEERS, &[before], |before| (before, FORGOTTEN))?;
@@ -287,7 +288,7 @@ fn volunteers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     })
 }
 
-/// The latest failures of all jobs.
+/// The log of the latest failures of all jobs.
 fn failures_noted(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     if changes.failures.is_empty() {
         return Ok(());
@@ -309,7 +310,7 @@ fn failures_noted(on: &Connection, changes: &Changes) -> Result<(), StoreError> 
     each(on, old, &[KEPT_NOTES], |kept| [kept])
 }
 
-/// Raises a number of the totals, and says what it was.
+/// Increases one of the totals, and returns its previous value.
 fn raise(on: &Connection, statement: &'static str, by: i64) -> Result<i64, StoreError> {
     let now: i64 = on
         .prepare_cached(statement)?
@@ -366,7 +367,7 @@ fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let last = "update totals set last_cursor = last_cursor + ? where id = 1 \
                 returning last_cursor";
     let first = raise(on, last, changes.ordered)?;
-    // One that was kept is moved here by the database.
+    // A late result that was kept is copied within the database.
     let added = "insert into inputs (number, stage, cursor, data) values (?1, ?2, ?3, \
                  coalesce(?4, (select data from late_results where number = ?1))) \
                  on conflict (number, stage) do update \
@@ -381,7 +382,8 @@ fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     })
 }
 
-/// Results that are kept, or no more. To be written after `outputs`, which may be made of them.
+/// Inserts late results to keep, and deletes those no longer needed. Must run after `outputs`,
+/// which may be copied from them.
 fn late_results(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let late: Vec<_> = changes.late.iter().collect();
     let mut bytes = 0;
@@ -406,7 +408,8 @@ fn late_results(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     each(on, changed, &[()], |()| [bytes])
 }
 
-/// What address groups hold. What was held before this was counted may end below zero.
+/// What address groups hold. Counts may become negative for jobs that were held before this was
+/// counted.
 fn address_groups(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let groups: Vec<_> = changes.groups.iter().collect();
     let added = "insert into address_groups (name, held, earned) values (?1, max(?2, 0), max(?3, 0)) \

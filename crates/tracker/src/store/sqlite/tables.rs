@@ -1,5 +1,5 @@
-//! The connection that writes, as the ledger's writer uses it. Nothing here waits for another task:
-//! the writer has a thread for it.
+//! The writing connection, as the writer uses it. Calls block, so the writer runs on a thread of
+//! its own.
 
 use std::sync::Arc;
 
@@ -14,21 +14,21 @@ use crate::{
     store::{Added, Database, ImportPart, StoreError},
 };
 
-/// The one connection that writes.
+/// The only writing connection.
 pub struct Tables {
     pub(super) connection: Connection,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Tables {
-    /// The connection itself, for hooks of SQLite's own.
+    /// The connection itself, for SQLite's hooks.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Leaves checkpoints to others until the log has so many pages. SQLite goes on with its own limit
-    /// where it cannot be set.
+    /// Leaves checkpoints to the background task until the log has this many pages. If the limit
+    /// cannot be set, SQLite keeps its default.
     pub(super) fn checkpoint_from(&self, pages: u32) {
         let set = self
             .connection
@@ -57,12 +57,12 @@ impl Tables {
 
 #[async_trait]
 impl Database for Tables {
-    // Whoever writes has the database for itself.
+    // A writing transaction has exclusive access.
     const CONFLICTS: bool = false;
 
     async fn begin(&mut self) -> Result<(), StoreError> {
-        // `immediate`: a transaction that turns from reading to writing could not wait for its
-        // turn. It is also the lock on all that is read.
+        // `immediate`: a transaction that begins by reading could not wait for its turn to write.
+        // This also locks everything that is read.
         self.run("begin immediate")
     }
 
@@ -86,10 +86,10 @@ impl Database for Tables {
     }
 
     async fn rollback(&mut self) {
-        // SQLite may have ended the transaction by itself, so an error here says nothing.
+        // SQLite may have ended the transaction by itself, so an error here means nothing.
         let _ = self.run("rollback");
-        // Where the disk is full, the log may have no room left and the file itself some that was
-        // freed in it: what the log holds is moved there, and the log begins anew.
+        // On a full disk, the log may have no room left while the database file has free pages: a
+        // checkpoint moves the log's content there, and the log starts over.
         let _ = self
             .connection
             .query_row("pragma wal_checkpoint(passive)", (), |_| Ok(()));
