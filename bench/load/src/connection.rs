@@ -1,4 +1,4 @@
-//! One keep-alive connection to a tracker, and what a request on it can come to.
+//! A keep-alive connection to a tracker, and the possible outcomes of a request.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time};
 
-/// Between two attempts to reach a tracker that is away.
+/// The pause between two attempts to reach an unavailable tracker.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A status and a body.
+/// The status and the body of a response.
 pub(crate) type Answer = (StatusCode, Bytes);
 
-/// A connection that is opened when it is needed.
+/// A connection that is opened on demand.
 pub(crate) struct Connection {
     /// Host and port.
     host: String,
@@ -26,7 +26,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A connection to the tracker at `url`, not open yet.
+    /// Creates a connection to the tracker at `url`, which is not open yet.
     pub(crate) fn new(url: &str) -> Result<Self, String> {
         let host = url
             .strip_prefix("http://")
@@ -37,8 +37,8 @@ impl Connection {
         })
     }
 
-    /// Sends a request and waits for its answer. After an error the connection is closed and
-    /// nobody knows whether the request was heard.
+    /// Sends a request and waits for its response. After an error the connection is closed, and
+    /// whether the tracker received the request is unknown.
     pub(crate) async fn call(
         &mut self,
         method: Method,
@@ -52,7 +52,7 @@ impl Connection {
         answer.map_err(|error| format!("{path}: {error}"))
     }
 
-    /// The same, again and again until there is an answer that comes from a working tracker.
+    /// Like [`call`](Self::call), but repeats the request until a working tracker answers.
     pub(crate) async fn insist(&mut self, method: Method, path: &str, body: Bytes) -> Answer {
         loop {
             match self.call(method.clone(), path, body.clone()).await {
@@ -92,7 +92,7 @@ async fn open(host: &str) -> Result<SendRequest<Full<Bytes>>, Box<dyn std::error
     let stream = TcpStream::connect(host).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Its error is also the error of the request that is under way, and is reported there.
+    // Its error is also that of the request in flight, which reports it.
     tokio::task::spawn_local(async move {
         let _ = connection.await;
     });

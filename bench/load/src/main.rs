@@ -1,4 +1,4 @@
-//! The program: brings the volunteers up, lets them work, says what came of it.
+//! The load generator: registers the volunteers, lets them work, and reports the result.
 
 mod cli;
 mod connection;
@@ -23,13 +23,13 @@ use crate::{
     volunteer::{Crowd, Manner, Volunteer},
 };
 
-/// Registrations that are under way at a time: a listening socket has a short queue.
+/// The maximum number of concurrent registrations, because a listening socket has a short queue.
 const ARRIVING: usize = 64;
 
-/// How often the state is looked at.
+/// How often the progress is checked.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How long a volunteer waits that found no job.
+/// How long a volunteer waits when there are no jobs.
 const NO_JOBS: Duration = Duration::from_millis(20);
 
 fn main() -> ExitCode {
@@ -58,7 +58,7 @@ async fn run(cli: Cli) -> Result<(), String> {
     let every = seconds(cli.every_s);
     let count = u32::try_from(volunteers.len()).unwrap_or(u32::MAX).max(1);
     for (index, volunteer) in (0_u32..).zip(volunteers) {
-        // Evenly spread, as those are who came at different times.
+        // Evenly distributed, like volunteers who arrive at different times.
         let first = every * index / count;
         working.spawn_local(work(volunteer, first, every));
     }
@@ -73,7 +73,7 @@ async fn run(cli: Cli) -> Result<(), String> {
     say(&crowd.measure.figures())
 }
 
-/// All volunteers, registered.
+/// Registers all volunteers.
 async fn gather(cli: &Cli, crowd: &Rc<RefCell<Crowd>>) -> Result<Vec<Volunteer>, String> {
     let mut arriving = JoinSet::new();
     let mut there = Vec::with_capacity(cli.connections);
@@ -112,7 +112,7 @@ async fn arrived(
     }
 }
 
-/// One volunteer's life; it ends only with an error.
+/// Runs one volunteer; returns only with an error.
 async fn work(mut volunteer: Volunteer, first: Duration, every: Duration) -> Result<(), String> {
     let mut next = Instant::now() + first;
     loop {
@@ -126,7 +126,7 @@ async fn work(mut volunteer: Volunteer, first: Duration, every: Duration) -> Res
     }
 }
 
-/// Opens and closes the measurement, and returns when all is done.
+/// Starts and stops the measurement, and returns when everything is done.
 async fn watch(cli: &Cli, crowd: &Rc<RefCell<Crowd>>) -> Result<(), String> {
     match cli.drain {
         Some(jobs) => drain(jobs, seconds(cli.patience_s), crowd).await,
@@ -151,7 +151,7 @@ async fn until(crowd: &Rc<RefCell<Crowd>>, limit: Duration, jobs: u64) {
     }
 }
 
-/// Returns when so many results were taken; says on the way how many it are.
+/// Returns when `jobs` results were accepted, reporting the progress.
 async fn drain(jobs: u64, patience: Duration, crowd: &Rc<RefCell<Crowd>>) -> Result<(), String> {
     crowd.borrow_mut().measure.open();
     let mut last = (0, Instant::now());

@@ -1,14 +1,15 @@
-//! What is measured: jobs, calls and latencies within a window of time.
+//! Measurement: jobs, calls and latencies within a window of time.
 
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// The longest latency that is told apart from longer ones.
+/// The longest latency that is distinguished.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Counts from the first call on, latencies in microseconds only while the window is open.
+/// Counts from the first call on. Latencies, in microseconds, are recorded only while the window is
+/// open.
 pub(crate) struct Measure {
     latencies: Histogram<u64>,
     jobs: u64,
@@ -16,17 +17,17 @@ pub(crate) struct Measure {
     closed: Option<(Instant, u64)>,
 }
 
-/// What came out.
+/// The figures to report.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figures {
-    /// Jobs that were completed within the window.
+    /// Jobs completed within the window.
     jobs: u64,
-    /// HTTP calls within the window.
+    /// HTTP calls made within the window.
     calls: u64,
     seconds: f64,
     jobs_per_s: f64,
     calls_per_s: f64,
-    /// Of a call, from the first byte sent to the last one received.
+    /// The latency of a call, from the first byte sent to the last one received.
     p50_ms: f64,
     p99_ms: f64,
     max_ms: f64,
@@ -43,12 +44,12 @@ impl Measure {
         })
     }
 
-    /// From now on latencies count.
+    /// Opens the window.
     pub(crate) fn open(&mut self) {
         self.opened.get_or_insert((Instant::now(), self.jobs));
     }
 
-    /// From now on nothing counts.
+    /// Closes the window; nothing counts any more.
     pub(crate) fn close(&mut self) {
         self.closed.get_or_insert((Instant::now(), self.jobs));
     }
@@ -64,7 +65,7 @@ impl Measure {
         self.jobs += jobs;
     }
 
-    /// Jobs that were completed since the beginning.
+    /// Jobs completed since the beginning.
     pub(crate) fn jobs(&self) -> u64 {
         self.jobs
     }

@@ -1,4 +1,4 @@
-//! The file of results that were answered 200. What stands in it must be in the tracker's books.
+//! The record of results that were answered 200, all of which must be in the tracker's database.
 
 use std::{
     fs::File,
@@ -9,7 +9,7 @@ use std::{
 use distcompute_protocol::Stage;
 use serde::Serialize;
 
-/// The open file; nothing where nobody wants one.
+/// The open file; `None` if no record is wanted.
 pub(crate) struct Record(Option<BufWriter<File>>);
 
 #[derive(Serialize)]

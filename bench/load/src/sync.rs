@@ -1,5 +1,6 @@
-//! The bodies of `POST /api/sync`, as far as these volunteers need them. Written down a second
-//! time on purpose: a field that is renamed by mistake breaks the benchmark, not only clients.
+//! The bodies of `POST /api/sync`, as far as these volunteers need them. They deliberately do not
+//! reuse the protocol's types: a field that is renamed by mistake then breaks the benchmark, and
+//! not only clients.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Request<'a> {
     pub(crate) token: &'a str,
     pub(crate) seq: u64,
-    /// What is held beyond `done`: nothing, since a turn finishes all that it was given.
+    /// Jobs held in addition to those in `done`: none, because a turn finishes all jobs it was
+    /// granted.
     pub(crate) holding: [&'a str; 0],
     pub(crate) done: &'a [Done],
     pub(crate) want: u32,

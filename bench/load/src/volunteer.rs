@@ -1,4 +1,4 @@
-//! One volunteer: registered once, then turn after turn of taking jobs and handing results in.
+//! A volunteer: registers once, then takes jobs and submits results, turn after turn.
 
 use std::{
     cell::RefCell,
@@ -18,34 +18,34 @@ use crate::{
     sync,
 };
 
-/// What all volunteers share.
+/// State shared by all volunteers.
 pub(crate) struct Crowd {
     pub(crate) measure: Measure,
     pub(crate) record: Record,
 }
 
-/// How one of them goes about it.
+/// How volunteers behave.
 pub(crate) struct Manner {
     pub(crate) calls: Calls,
     /// How many jobs a sync asks for.
     pub(crate) batch: u32,
     pub(crate) stage: Stage,
-    /// Whether requests are repeated until a tracker answers them.
+    /// Whether requests are repeated until a tracker answers.
     pub(crate) insists: bool,
-    /// Which of them this is; every second one names the job in `completeJob`.
+    /// The volunteer's index; every second volunteer names the job in `completeJob`.
     pub(crate) index: usize,
 }
 
-/// One of them.
+/// A volunteer.
 pub(crate) struct Volunteer {
     connection: Connection,
     crowd: Rc<RefCell<Crowd>>,
     manner: Manner,
     token: String,
     turns: u64,
-    /// Of the last sync.
+    /// The sequence number of the last sync.
     seq: u64,
-    /// Results that the next sync hands in.
+    /// Results to submit with the next sync.
     done: Vec<sync::Done>,
 }
 
@@ -71,7 +71,7 @@ impl Volunteer {
         Ok(())
     }
 
-    /// Takes jobs and hands results in. Says whether there was anything to do.
+    /// Takes jobs and submits results. Returns whether there was anything to do.
     pub(crate) async fn turn(&mut self) -> Result<bool, String> {
         self.turns += 1;
         match self.manner.calls {
@@ -141,7 +141,7 @@ impl Volunteer {
         crowd.record.taken(self.manner.stage, number, data)
     }
 
-    /// What this volunteer makes of a job; no two results of a run are the same.
+    /// The output for a job; all outputs of a run are distinct.
     fn output(&self, number: u64) -> String {
         let Manner { stage, index, .. } = self.manner;
         let turn = self.turns;

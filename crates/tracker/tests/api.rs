@@ -1,4 +1,4 @@
-//! The job protocol over HTTP, without a socket: statuses, texts, headers, bad input.
+//! The job protocol over HTTP, without a socket: statuses, texts, headers, invalid input.
 
 mod support;
 
@@ -440,10 +440,10 @@ async fn an_estimate_is_given_once_every_stage_has_a_pace() {
     tracker.take(&second).await;
     tracker.hand_in(&second, "x").await;
     tracker.clock.advance(60_000);
-    // One in sixty seconds at each stage, three to go.
+    // One result per stage in sixty seconds, and three jobs to go.
     assert_eq!(tracker.get("/api/status").await.json()["estimate_s"], 180);
 
-    // The last volunteer goes, and nobody can say any more.
+    // The last volunteer leaves, so there is no estimate any more.
     let unknown = async || {
         let status = tracker.get("/api/status").await.json();
         assert_eq!(status["estimate_s"], Value::Null);
@@ -463,7 +463,7 @@ async fn an_estimate_is_given_once_every_stage_has_a_pace() {
         page.text()
     );
 
-    // Three jobs are left, and each fails whoever takes it.
+    // Three jobs are left, and each fails with every volunteer.
     let registered = tracker.get("/api/new?nickname=z&stage=a").await.json();
     let token = registered["token"].as_str().expect("a token").to_owned();
     let answer = tracker
@@ -502,7 +502,7 @@ async fn jobs_at_a_stage_that_is_no_longer_enabled_are_shown_and_what_to_do() {
         tracker.get("/api/status").await.json()["disabled"],
         json!([])
     );
-    // The operator takes stage b out of the configuration.
+    // The operator removes stage b from the configuration.
     let tracker = tracker.restarted(&["serve", "--stage", "a=CPU"]).await;
     let status = tracker.get("/api/status").await.json();
     assert_eq!(status["stages"].as_array().map(Vec::len), Some(1));
@@ -522,7 +522,7 @@ async fn jobs_at_a_stage_that_is_no_longer_enabled_are_shown_and_what_to_do() {
     ] {
         assert!(page.text().contains(text), "{text}: {}", page.text());
     }
-    // And puts it back.
+    // And adds it again.
     let tracker = tracker
         .restarted(&["serve", "--stage", "a=CPU", "--stage", "b=GPU"])
         .await;
@@ -643,7 +643,7 @@ async fn u_0000_is_refused_before_it_meets_the_database() {
     for address in ["/worker/a/%00", "/api/%00", "/%00"] {
         assert_eq!(tracker.get(address).await.status, 422, "{address}");
     }
-    // An output is refused by itself, and the others of its request count.
+    // One output is refused; the others of the same request count.
     let held = tracker
         .post("sync", json!({ "token": token, "seq": 2, "want": 1 }))
         .await
@@ -685,7 +685,7 @@ async fn fields_that_a_call_does_not_know_are_passed_over_and_calls_without_data
 #[tokio::test]
 async fn no_answer_is_larger_than_the_largest_body_but_for_one_job() {
     let tracker = Tracker::start(&["--max-body=50000", "--public-results"]).await;
-    // In JSON each of these takes two bytes.
+    // In JSON, each of these characters takes two bytes.
     let heavy: Vec<String> = (0..12).map(|_| "\"".repeat(9_000)).collect();
     let mut inputs: Vec<&str> = heavy.iter().map(String::as_str).collect();
     let huge = "x".repeat(80_000);
@@ -695,7 +695,7 @@ async fn no_answer_is_larger_than_the_largest_body_but_for_one_job() {
     let mut jobs = Vec::new();
     let mut done: Vec<Value> = Vec::new();
     for seq in 1..40 {
-        // From a client that does not say how much it can take.
+        // A client that does not report how much it can receive.
         let sync = json!({ "token": token, "seq": seq, "want": 512, "done": done });
         let answer = tracker.post("sync", sync).await;
         let said = answer.json();
@@ -722,7 +722,7 @@ async fn no_answer_is_larger_than_the_largest_body_but_for_one_job() {
     let sync = json!({ "token": token, "seq": 50, "done": done });
     assert_eq!(tracker.post("sync", sync).await.status, 200);
 
-    // Results likewise: what does not fit comes after the cursor.
+    // Results likewise: those that do not fit follow after the cursor.
     let (mut after, mut pages, mut lines) = (0, 0, 0);
     loop {
         let page = tracker

@@ -1,4 +1,4 @@
-//! The program as scripts and operators use it: its commands, what it prints, how it ends.
+//! The program as scripts and operators use it: its commands, its output, its exit codes.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// Longer than anything here takes; a test that needs it has failed.
+/// Longer than anything here takes; a test that reaches it has failed.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn program(folder: &Path) -> Command {
@@ -22,7 +22,7 @@ fn program(folder: &Path) -> Command {
     command
 }
 
-/// Runs a command to its end with this on its standard input.
+/// Runs a command to its end, with `input` on standard input.
 fn run(folder: &Path, flags: &[&str], input: &str) -> Output {
     let mut child = program(folder)
         .args(flags)
@@ -31,7 +31,7 @@ fn run(folder: &Path, flags: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("a process");
-    // A program that refuses its flags does not read.
+    // A program that refuses its flags does not read standard input.
     let _ = child
         .stdin
         .take()
@@ -50,14 +50,14 @@ fn imported(folder: &Path, flags: &[&str], input: &str) -> String {
     text(&done.stdout).trim().to_owned()
 }
 
-/// Why an import was refused.
+/// Runs an import that must fail, and returns its error message.
 fn refused(folder: &Path, flags: &[&str], input: &str) -> String {
     let done = run(folder, &[&["import"], flags].concat(), input);
     assert!(!done.status.success());
     text(&done.stderr).trim().to_owned()
 }
 
-/// A tracker that is ended with the test.
+/// A tracker that is stopped when the test ends.
 struct Serving {
     child: Child,
     address: String,
@@ -121,7 +121,7 @@ impl Serving {
         );
     }
 
-    /// The exit code, or a failed test if it does not end.
+    /// Returns the exit code; the test fails if the process does not end in time.
     fn wait(&mut self) -> Option<i32> {
         let begun = Instant::now();
         loop {
@@ -136,7 +136,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // It has ended already where the test went through.
+        // If the test passed, the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -251,7 +251,7 @@ fn it_serves_while_jobs_come_in_and_results_go_out() {
     assert_eq!(tracker.wait(), Some(0));
 }
 
-/// Hands a result in for the next job and says the status.
+/// Claims a job, submits a result and returns the status.
 fn handed_in(tracker: &Serving, token: &str, data: &str) -> String {
     let body = format!("{{\"token\":\"{token}\"}}");
     tracker.send("POST /api/newJob", &body);
@@ -302,7 +302,7 @@ fn what_was_accepted_and_exported_can_be_imported_again() {
     );
     assert_eq!(said, "imported 8 jobs, numbers 1 to 8");
     drop(tracker);
-    // The same texts as jobs, but for the white space between the parts of a document.
+    // The same texts, except for white space between the tokens of a JSON document.
     let tracker = Serving::start(at, &["--database", "sqlite:again.db", "--stage", "a=CPU"]);
     let answer = tracker.get("/api/new?nickname=x&stage=a");
     let token = answer.split('"').nth(3).expect("a token");
@@ -320,7 +320,7 @@ fn what_was_accepted_and_exported_can_be_imported_again() {
         let done = format!("{{\"token\":\"{token}\",\"data\":\"\"}}");
         tracker.send("POST /api/completeJob", &done);
     }
-    // Each line as a whole is a job too.
+    // Each whole line can be a job too.
     let whole = imported(
         at,
         &["--database", "sqlite:whole.db", "--jsonl", "-"],
@@ -507,7 +507,7 @@ fn a_hangup_is_ignored_and_said_in_the_log() {
             .status()
             .expect("kill")
     };
-    // One at a time: signals that come at once are one.
+    // One at a time, because pending signals of one kind are merged.
     for _ in 0..3 {
         assert!(hang_up().success());
         line.clear();
@@ -531,7 +531,7 @@ fn told_to_stop_it_finishes_the_request_in_flight() {
     let (first, rest) = body.split_at(5);
     let mut stream = tracker.connect();
     let length = body.len();
-    // `100-continue` makes the server say when it has begun with the request.
+    // With `100-continue`, the server reports when it has begun to handle the request.
     write!(
         stream,
         "POST /api/newJob HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
@@ -543,7 +543,7 @@ fn told_to_stop_it_finishes_the_request_in_flight() {
     assert_eq!(&begun, b"HTTP/1.1 100");
     write!(stream, "{first}").expect("sent");
     tracker.signal("-INT");
-    // It takes no new connections from now on.
+    // From now on, it accepts no new connections.
     let begun = Instant::now();
     while TcpStream::connect(&tracker.address).is_ok() {
         assert!(begun.elapsed() < DEADLINE, "it still takes connections");
@@ -770,8 +770,8 @@ fn a_served_folder_shows_nothing_that_is_hidden_and_nothing_from_outside() {
         assert_eq!(status(address), "200", "{address}");
     }
 
-    // Replaced while it is served: a folder within by a link that leads out, and then the folder
-    // itself by a link, first to another version of it and then to what is private.
+    // Replaced while it is being served: a subfolder by a link that leads outside, and then the
+    // folder itself by a link, first to another version of it and then to private files.
     std::fs::remove_dir_all(at.join("www/real")).expect("gone");
     symlink(at.join("data"), at.join("www/real")).expect("a link");
     assert_eq!(status("/v/real/"), "404");
@@ -818,7 +818,7 @@ fn what_the_tracker_keeps_is_for_its_own_user() {
         "jobs.db-wal",
     ];
     assert_eq!(found, files.map(|file| (file.to_owned(), 0o600)));
-    // One that an earlier version made is told of, and left as it is.
+    // The operator is warned of a file created by an earlier version, which is left unchanged.
     std::fs::set_permissions(at.join("jobs.db"), std::fs::Permissions::from_mode(0o644))
         .expect("a mode");
     let looked = run(at, &["check-config"], "");
@@ -900,7 +900,7 @@ fn a_secret_that_every_user_of_the_machine_can_read_is_warned_of() {
     }
 }
 
-/// Jobs in a database, and how many of their texts differ.
+/// The number of jobs in a database, and the number of their distinct texts.
 fn jobs_in(folder: &Path) -> (u64, u64) {
     let file = rusqlite::Connection::open(folder.join("jobs.db")).expect("the database");
     let counts = "select count(*), count(distinct data) from inputs where stage = 0";
@@ -911,7 +911,7 @@ fn jobs_in(folder: &Path) -> (u64, u64) {
     .unwrap_or_default()
 }
 
-/// Waits until some of the jobs are there.
+/// Waits until some of the jobs are stored.
 fn wait_for_some(folder: &Path) -> u64 {
     let begun = Instant::now();
     loop {
@@ -954,7 +954,7 @@ fn an_import_that_is_killed_and_repeated_doubles_no_jobs() {
         text(&audit.stdout)
     );
 
-    // The same jobs in another kind of file are the same import.
+    // The same jobs in a file of another format are the same import.
     let list: Vec<String> = (0..50_000).map(|n| format!("\"job {n}\"")).collect();
     std::fs::write(at.join("jobs.json"), format!("[{}]", list.join(",\n"))).expect("a file");
     let rest = 50_000 - there;
@@ -971,7 +971,7 @@ fn an_import_that_is_killed_and_repeated_doubles_no_jobs() {
         text(&audit.stdout)
     );
     assert!(text(&audit.stdout).contains(&format!("goes on after {there} jobs")));
-    // Once it is finished, the same file means the same jobs once more.
+    // After it has finished, importing the same file adds the same jobs once more.
     let said = imported(at, &["--txt", "jobs.txt"], "");
     assert_eq!(said, "imported 50000 jobs, numbers 50001 to 100000");
 }
@@ -1006,7 +1006,7 @@ fn jobs_that_were_sent_to_a_tracker_that_died_are_sent_again_and_doubled_by_noth
     assert_eq!(jobs_in(at), (50_000, 50_000));
 }
 
-/// Runs a command as somebody who may not write anything: root may write everywhere.
+/// Runs a command as a user without write permission, because root may write everywhere.
 #[cfg(unix)]
 fn run_unprivileged(folder: &Path, flags: &[&str]) -> Output {
     use std::os::unix::process::CommandExt as _;
@@ -1041,7 +1041,7 @@ fn what_only_reads_works_on_a_read_only_copy() {
             .success()
     );
     drop(tracker);
-    // Closed by nobody, the file has its last transactions in a second one.
+    // After a crash, the last transactions are in a separate file, the write-ahead log.
     assert!(run(at, &["export", "--stage", "a"], "").status.success());
     std::fs::copy(at.join("jobs.db"), copies.join("plain.db")).expect("a copy");
     for file in ["backup.db", "plain.db"] {
@@ -1077,7 +1077,7 @@ fn what_only_reads_works_on_a_read_only_copy() {
             "{}",
             text(&checked.stdout)
         );
-        // What writes says that it cannot, and `serve` refuses to start.
+        // Commands that write report that they cannot, and `serve` refuses to start.
         for flags in [
             &["import", "--brace", "{1..2}"][..],
             &["prune", "--stage", "a", "--before", "9"],
@@ -1093,7 +1093,7 @@ fn what_only_reads_works_on_a_read_only_copy() {
     mode(&copies, 0o755);
 }
 
-/// Jobs by number that the copy of a database says are done at stage a.
+/// The numbers of the jobs that are done at stage a in the copy of a database.
 fn done_in(folder: &Path, file: &str) -> std::collections::BTreeSet<u64> {
     let database = format!("sqlite:{file}");
     let flags = ["export", "--stage", "a", "--database", &database];
@@ -1227,7 +1227,7 @@ fn a_database_that_cannot_be_had_is_refused_without_its_password() {
             "",
         )
     };
-    // Nobody listens on port 1 of this machine.
+    // Nothing listens on port 1 of this machine.
     let away = import("postgres://ann:secret@127.0.0.1:1/jobs");
     assert!(
         away.contains("postgres://ann@127.0.0.1:1/jobs cannot be opened"),
@@ -1242,8 +1242,8 @@ fn a_database_that_cannot_be_had_is_refused_without_its_password() {
     assert!(!unknown.contains("secret"), "{unknown}");
 }
 
-/// Somebody who answers in the place of a PostgreSQL, refuses TLS and asks for the password in clear.
-/// Returns its port, and all that one caller sends.
+/// Runs a server that poses as PostgreSQL, refuses TLS and asks for the password in clear text.
+/// Returns its port, and everything that one client sends.
 fn impostor() -> (u16, std::thread::JoinHandle<Vec<u8>>) {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -1266,7 +1266,7 @@ fn impostor() -> (u16, std::thread::JoinHandle<Vec<u8>>) {
             } else {
                 b"R\0\0\0\x08\0\0\0\x03"
             };
-            // Who was told enough hangs up.
+            // The client hangs up when it has seen enough.
             if heard.ends_with(b"secret\0") || stream.write_all(answer).is_err() {
                 return heard;
             }
@@ -1278,7 +1278,7 @@ fn impostor() -> (u16, std::thread::JoinHandle<Vec<u8>>) {
 #[test]
 fn a_server_that_refuses_tls_gets_no_password_unless_it_is_on_this_machine() {
     let folder = folder();
-    // 0.0.0.0 leads to this machine and is none of its loopback addresses.
+    // 0.0.0.0 reaches this machine but is not a loopback address.
     for (host, query, variable, told) in [
         ("0.0.0.0", "", None, false),
         ("0.0.0.0", "?sslmode=require", None, false),
@@ -1307,7 +1307,8 @@ fn a_server_that_refuses_tls_gets_no_password_unless_it_is_on_this_machine() {
                 ])
                 .output()
                 .expect("an end");
-            // A program that called nobody has failed; this ends the wait for its call.
+            // If the program did not connect, the test has failed; this connection ends the
+            // server's wait.
             drop(TcpStream::connect(("127.0.0.1", port)));
             let (heard, why) = (heard.join().expect("heard"), text(&done.stderr));
             let case = format!("{host}{query}, {variable:?}, {command:?}: {why}");

@@ -1,4 +1,4 @@
-//! The client that the tracker serves, without a socket; with what is compiled in, or without.
+//! The client files that the tracker serves, without a socket; with or without an embedded client.
 
 mod support;
 

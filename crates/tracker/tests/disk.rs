@@ -1,5 +1,5 @@
-//! A disk that fills up while volunteers hand results in: they are told to come again, what was
-//! accepted stays, and when there is room the work goes on.
+//! A disk that fills up while volunteers submit results: they are asked to retry, accepted results
+//! are kept, and once there is room the work continues.
 #![cfg(unix)]
 
 mod process;
@@ -13,17 +13,17 @@ use serde_json::{Value, json};
 
 use self::process::{Answer, PROGRAM, Serving};
 
-/// What a file may grow to, in units of 1,024 bytes: a write behind it fails as on a full disk.
+/// The maximum size of a file, in units of 1,024 bytes: a write beyond it fails as on a full disk.
 const ROOM: &str = "3000";
 
-/// An output that fills the disk after a few times.
+/// The size of an output; a few of them fill the disk.
 const OUTPUT: usize = 200_000;
 
-/// A tracker that finds the disk full.
+/// A tracker with a limited disk.
 struct Cramped(Serving);
 
 impl Cramped {
-    /// `trap` and not the tracker decides what the signal does: a write that fails is the point.
+    /// The signal is ignored with `trap`, so that the write fails instead of ending the process.
     fn start(folder: &Path, room: &str) -> Self {
         let script = format!("trap '' XFSZ; ulimit -f {room}; exec \"$0\" \"$@\"");
         let mut command = Command::new("bash");
@@ -34,7 +34,7 @@ impl Cramped {
         Self(Serving::start(&mut command))
     }
 
-    /// Status, head and body of the answer.
+    /// Returns status, head and body of the response.
     fn ask(&self, request: &str, body: &str) -> (u16, String, String) {
         let Answer { status, head, body } = self.0.ask(request, body.as_bytes());
         (status, head, body)
@@ -66,7 +66,7 @@ fn run(folder: &Path, flags: &[&str]) -> String {
     String::from_utf8(done.stdout).expect("text")
 }
 
-/// Runs a command that has no more room than the tracker.
+/// Runs a command with the same limit as the tracker.
 fn run_with_room(folder: &Path, room: &str, flags: &[&str]) -> Output {
     let script = format!("trap '' XFSZ; ulimit -f {room}; exec \"$0\" \"$@\"");
     Command::new("bash")
@@ -115,7 +115,7 @@ fn pruning_makes_room_on_a_full_disk() {
         String::from_utf8_lossy(&pruned.stdout),
         format!("pruned {done} jobs\n")
     );
-    // There is room for as many again, for those who try again when they are told to.
+    // Clients that retry as they are asked to find room for as many results again.
     let (mut again, mut attempts) = (0, 0);
     while again < done {
         attempts += 1;
@@ -160,16 +160,16 @@ fn a_full_disk_loses_nothing() {
         refused.1
     );
     assert!(!accepted.is_empty(), "there was room for some");
-    // Who asks whether it is ready is told, and the process lives.
+    // The readiness probe reports the problem, and the process lives.
     assert_eq!(tracker.ask("GET /readyz", "").0, 503);
     assert_eq!(tracker.ask("GET /healthz", "").0, 200);
-    // Reading goes on, and says what is true.
+    // Reading still works and returns correct data.
     let done = &tracker.status()["stages"][0]["done"];
     assert_eq!(done, &json!(accepted.len()));
     assert_eq!(tracker.ask("GET /", "").0, 200);
     drop(tracker);
 
-    // Room again: what was accepted is there, and the rest can be done.
+    // With room again, all accepted results are there, and the remaining jobs can be done.
     let tracker = Cramped::start(at, "unlimited");
     assert_eq!(tracker.ask("GET /readyz", "").0, 200);
     let exported = run(at, &["export", "--stage", "a"]);

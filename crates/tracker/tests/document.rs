@@ -1,4 +1,4 @@
-//! The OpenAPI document: that it names every route, and that the tracker answers as it says.
+//! The OpenAPI document: it describes every route, and the tracker answers as it says.
 
 mod support;
 
@@ -50,7 +50,7 @@ async fn every_route_of_the_api_describes_itself() {
     for name in ["GET /api/new", "POST /api/completeJob", "POST /api/jobs"] {
         assert!(named.iter().any(|other| other == name), "{name}: {named:?}");
     }
-    // A route that is made by hand would be missing: only `routes!` adds to the document.
+    // Only `routes!` adds to the document, so a route added in any other way would be missing.
     let http = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
     let folders = [http.clone(), http.join("handlers"), http.join("pages")];
     let entries = folders
@@ -94,7 +94,7 @@ async fn every_refusal_says_its_code_and_every_reference_leads_somewhere() {
     }
 }
 
-/// What was asked and how it was answered.
+/// The requests made and their statuses.
 struct Log<'a> {
     tracker: &'a Tracker,
     seen: Statuses,
@@ -119,14 +119,14 @@ impl Log<'_> {
         self.note("POST", &format!("/api/{call}"), &answer);
     }
 
-    /// As the operator.
+    /// Requests an address as the operator.
     async fn asked(&mut self, address: &str) {
         let operator = [("authorization", TOKEN)];
         let answer = self.tracker.request(Method::GET, address, &operator).await;
         self.note("GET", address, &answer);
     }
 
-    /// A body that stops coming.
+    /// Sends a body that never ends.
     async fn stall(&mut self, call: &str) {
         let chunks = futures_util::stream::once(async { Ok::<_, std::io::Error>("{") });
         let never = futures_util::StreamExt::chain(chunks, futures_util::stream::pending());
@@ -157,7 +157,7 @@ const CALLS: [&str; 7] = [
     "sync",
 ];
 
-/// A line of one worker, or the lines of a sync.
+/// The progress line of a worker, or the lines of a sync.
 fn progress_for(call: &str) -> Value {
     if call == "sync" { json!([]) } else { json!("") }
 }
@@ -402,7 +402,7 @@ async fn what_was_exported_is_pruned_and_the_books_stay_right() {
             .await
             .json()
     };
-    // Job 3 is not finished: its first result stays, as the input of the next stage.
+    // Job 3 is not finished: its first result stays, because it is the input of the next stage.
     assert_eq!(prune("a", 2).await, json!({ "pruned": 1 }));
     assert_eq!(prune("a", 100).await, json!({ "pruned": 1 }));
     assert_eq!(prune("b", 100).await, json!({ "pruned": 0 }));

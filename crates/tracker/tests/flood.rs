@@ -1,5 +1,5 @@
-//! Clients that ask without end, against a real tracker, and what honest ones get meanwhile. A proxy on
-//! this machine, as it were, says in `X-Forwarded-For` who calls.
+//! Clients that flood a real tracker with requests, and the service that honest clients get
+//! meanwhile. The test acts as a proxy on this machine, which reports callers in `X-Forwarded-For`.
 
 mod process;
 
@@ -25,22 +25,22 @@ use self::process::{PROGRAM, Serving};
 const BROWSERS: u8 = 100;
 const FLOODERS: u8 = 5;
 
-/// Of each flooder.
+/// Connections of each flooder.
 const CONNECTIONS: usize = 20;
 
-/// What each address may ask for in a second: a tenth of what is usual, for a program that is compiled
-/// without optimizations and has this machine for itself only in part.
+/// The limit of requests per second and address: a tenth of the default, because the program is
+/// compiled without optimizations and shares the machine.
 const REQUESTS_PER_S: u64 = 40;
 
-/// How long an honest browser works between two requests, and at how many jobs: those with quick jobs
-/// collect results for three seconds.
+/// How long an honest browser works between two requests, and on how many jobs: clients with short
+/// jobs collect results for three seconds.
 const WORK: Duration = Duration::from_secs(2);
 const JOBS: u32 = 4;
 
-/// How long is measured.
+/// The duration of the measurement.
 const WINDOW: Duration = Duration::from_secs(8);
 
-/// A connection that is kept between requests.
+/// A persistent connection.
 struct Caller {
     stream: BufStream<TcpStream>,
     from: String,
@@ -53,7 +53,7 @@ impl Caller {
         Self { stream, from }
     }
 
-    /// Status and body of the answer.
+    /// Returns status and body of the response.
     async fn ask(&mut self, request: &str, body: &str) -> (u16, Vec<u8>) {
         let head = format!(
             "{request} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {}\r\ncontent-type: application/json\r\n\
@@ -84,8 +84,7 @@ impl Caller {
     }
 }
 
-/// Works as a browser does, and counts the results that were accepted and the answers that were not
-/// 200.
+/// Works as a browser does, and counts the accepted results and the responses other than 200.
 async fn browser(address: String, from: String, accepted: Arc<AtomicU64>, lost: Arc<AtomicU64>) {
     let mut caller = Caller::connect(&address, from).await;
     let (status, body) = caller.ask("GET /api/new?nickname=Honest&stage=a", "").await;
@@ -114,11 +113,11 @@ struct Flood {
     over: AtomicBool,
     let_through: AtomicU64,
     refused: AtomicU64,
-    /// Flooders that have used up what they had saved.
+    /// The number of flooders that have used up their burst.
     spent: AtomicU64,
 }
 
-/// Asks as fast as it can, over several connections, for whatever makes work.
+/// Sends requests that cause work as fast as it can, over several connections.
 async fn flooder(address: String, from: String, flood: Arc<Flood>) {
     let sync = json!({ "token": "nobody", "seq": 1, "want": 1_000 }).to_string();
     let mut connections = JoinSet::new();
@@ -154,7 +153,7 @@ async fn flooder(address: String, from: String, flood: Arc<Flood>) {
     connections.join_all().await;
 }
 
-/// Results that were accepted within a window, a second.
+/// Results accepted per second, measured over the window.
 async fn throughput(accepted: &AtomicU64) -> f64 {
     let (before, began) = (accepted.load(Ordering::SeqCst), Instant::now());
     sleep(WINDOW).await;
@@ -185,7 +184,7 @@ async fn five_flooders_leave_a_hundred_browsers_nine_tenths_of_their_throughput(
     for at in 0..BROWSERS {
         let (address, from) = (tracker.address.clone(), format!("198.51.100.{at}"));
         let (accepted, lost) = (Arc::clone(&accepted), Arc::clone(&lost));
-        // They did not all begin in the same moment.
+        // Browsers do not all begin at the same moment.
         sleep(WORK / u32::from(BROWSERS)).await;
         browsers.spawn(browser(address, from, accepted, lost));
     }
@@ -197,7 +196,7 @@ async fn five_flooders_leave_a_hundred_browsers_nine_tenths_of_their_throughput(
         let (address, from) = (tracker.address.clone(), format!("203.0.113.{at}"));
         flooders.spawn(flooder(address, from, Arc::clone(&flood)));
     }
-    // What an address has saved up in ten seconds it may use at once.
+    // The burst that an address has accumulated in ten seconds can be used at once.
     while flood.spent.load(Ordering::SeqCst) < u64::from(FLOODERS) {
         sleep(Duration::from_millis(20)).await;
     }

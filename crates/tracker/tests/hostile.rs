@@ -1,10 +1,10 @@
-//! Requests that mean harm, against a tracker on SQLite.
+//! Malicious requests against a tracker on SQLite.
 #![cfg(target_os = "linux")]
 
 mod attacks;
 mod process;
 
-/// In the folder of each test.
+/// A file in the folder of each test.
 const DATABASE: &str = "sqlite:jobs.db";
 
 #[test]

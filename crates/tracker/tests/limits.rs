@@ -1,5 +1,5 @@
-//! What each address may ask for, over sockets: behind a proxy on this machine, which says in
-//! `X-Forwarded-For` who calls.
+//! The limits of each address, over sockets. The test acts as a proxy on this machine, which
+//! reports callers in `X-Forwarded-For`.
 
 mod support;
 
@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Whoever comes from this machine without a proxy between.
+/// A caller on this machine without a proxy in between.
 const NOBODY: &str = "";
 
 struct Reply {
@@ -33,7 +33,8 @@ impl Reply {
     }
 }
 
-/// A request on a connection of its own. `from` is what a proxy says of the caller.
+/// Sends a request on a connection of its own. `from` is the caller's address as the proxy reports
+/// it.
 async fn ask(served: &Served, request: &str, from: &str, more: &str, body: &str) -> Reply {
     let mut stream = TcpStream::connect(served.address).await.expect("connected");
     let forwarded = match from {
@@ -85,7 +86,7 @@ async fn who_asks_for_too_much_is_told_when_to_come_back() {
         "{}",
         refused.body
     );
-    // Without these a browser does not let a page of another origin read the answer.
+    // Without these headers, a browser does not let a page of another origin read the response.
     assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
     let exposed = refused.header("access-control-expose-headers");
     assert!(exposed.is_some_and(|names| names.contains("retry-after")));
@@ -98,14 +99,14 @@ async fn what_a_caller_says_of_itself_makes_it_nobody_else() {
     let served = tracker.listen(support::LONG).await;
     let mut refused = 0;
     for at in 0..20 {
-        // The rightmost address is what the proxy on this machine says.
+        // The rightmost address is the one added by the proxy on this machine.
         let claimed = format!("198.51.100.{at}, 192.0.2.1");
         refused += u32::from(get(&served, &claimed).await.status == 429);
     }
     assert!(refused >= 5, "{refused}");
     let mut refused = 0;
     for at in 0..20 {
-        // All of one IPv6 network.
+        // All from one IPv6 network.
         let address = format!("2001:db8:0:1::{at}");
         refused += u32::from(get(&served, &address).await.status == 429);
     }
@@ -126,7 +127,7 @@ async fn this_machine_without_a_proxy_and_the_operator_are_not_limited() {
             ask(&served, call, NOBODY, "", "").await,
             ask(&served, call, "192.0.2.1", &shown, "").await,
             ask(&served, call, "192.0.2.2", wrong, "").await,
-            // A proxy that says that its caller is this machine is a proxy all the same.
+            // A proxy that reports a caller on this machine is still a proxy.
             ask(&served, call, "127.0.0.1", "", "").await,
         ];
         for (count, reply) in refused.iter_mut().zip(replies) {
@@ -184,7 +185,7 @@ async fn limits_of_0_are_none() {
     }
 }
 
-/// A class behind one address, none of whom has a name, at jobs that are done at once: as many
+/// A school class behind one address, all anonymous, with jobs that are done at once: as many
 /// requests as browsers make at most.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_class_of_forty_browsers_is_never_asked_to_wait() {
@@ -214,7 +215,7 @@ async fn a_class_of_forty_browsers_is_never_asked_to_wait() {
         accepted
     };
     let accepted = join_all((0..BROWSERS).map(browser)).await;
-    // Each works as if it were alone: nobody gets less because others share the address.
+    // Each works as if it were alone: none gets less because others share the address.
     assert!(accepted.iter().all(|count| *count > 0), "{accepted:?}");
     let (least, most) = (accepted.iter().min(), accepted.iter().max());
     assert!(

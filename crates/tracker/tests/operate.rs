@@ -1,4 +1,5 @@
-//! What an operator relies on: health, metrics, request ids, the admin token, time limits, headers.
+//! What an operator relies on: health checks, metrics, request ids, the admin token, time limits,
+//! headers.
 
 mod support;
 
@@ -74,7 +75,7 @@ async fn without_a_token_there_is_no_admin() {
     }
 }
 
-/// Status line and the rest of an answer to `request`, until the other side closes.
+/// Sends `request` and returns everything that the other side sends until it closes.
 async fn talk(stream: &mut TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = String::new();
@@ -225,7 +226,7 @@ async fn whoever_does_not_say_what_it_wants_is_left() {
     slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: ")
         .await
         .expect("sent");
-    // A byte now and then does not help: the limit is for the whole head.
+    // Sending a byte now and then does not help: the limit is for the whole head.
     let (mut reads, mut writes) = slow.split();
     let trickle = async {
         while writes.write_all(b"a").await.is_ok() {
@@ -236,7 +237,7 @@ async fn whoever_does_not_say_what_it_wants_is_left() {
     let mut answer = Vec::new();
     tokio::select! {
         read = reads.read_to_end(&mut answer) => {
-            // Some systems say "reset" rather than "closed"; either way it is over.
+            // Some systems report a reset instead of a close; either way the connection has ended.
             assert!(read.is_err() || !answer.starts_with(b"HTTP/1.1 200"));
         }
         () = trickle => {}
@@ -271,13 +272,13 @@ async fn who_does_not_read_an_answer_is_left_and_who_rests_between_two_is_not() 
     );
     let mut stream = TcpStream::connect(served.address).await.expect("connected");
     stream.write_all(head.as_bytes()).await.expect("sent");
-    // Longer than the limit for a connection of which nothing is taken.
+    // Longer than the limit for a connection whose responses are not read.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     assert!(answer.starts_with(b"HTTP/1.1 200"));
     assert!(answer.len() < 15_000_000, "the connection was closed");
-    // The same, read at once, comes whole.
+    // The same response, read at once, arrives in full.
     let mut stream = TcpStream::connect(served.address).await.expect("connected");
     let closing = head.replace("host: x", "host: x\r\nconnection: close");
     let answer = talk(&mut stream, &closing).await;
@@ -299,7 +300,7 @@ async fn a_request_in_flight_is_finished_when_the_tracker_stops() {
         body.len()
     );
     stream.write_all(head.as_bytes()).await.expect("sent");
-    // "Continue" comes when the handler reads: now the request is in flight.
+    // "Continue" is sent when the handler reads the body, so the request is in flight now.
     let mut word = [0; 12];
     stream.read_exact(&mut word).await.expect("continue");
     assert_eq!(&word, b"HTTP/1.1 100");

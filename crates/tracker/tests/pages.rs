@@ -116,7 +116,7 @@ async fn the_dashboard_shows_fifty_workers_a_page_and_turns_each_table_by_itself
     }
     let page = tracker.get("/").await;
     assert_eq!(page.text().matches("<bdi>first-").count(), 50);
-    // By the first row of the next page, and as addresses of before say it, by its number.
+    // By the first row of the next page, and by its number, as older links do.
     let next = link_to(page.text(), "#stage-a\">Next");
     assert!(next.starts_with("/?a=from-"), "{next}");
     for address in [next.as_str(), "/?a=2"] {
@@ -134,7 +134,7 @@ async fn the_dashboard_shows_fifty_workers_a_page_and_turns_each_table_by_itself
     }
 }
 
-/// Where a link of a page leads, without its anchor: the one that goes on with `rest`.
+/// The address of the link of a page that continues with `rest`, without its anchor.
 fn link_to(page: &str, rest: &str) -> String {
     let (before, _) = page.split_once(rest).expect(rest);
     let (_, address) = before.rsplit_once("href=\".").expect("a link");
@@ -214,7 +214,7 @@ async fn anybody_is_found_on_the_leaderboard_by_how_the_name_begins() {
         row.starts_with(r#"<tr data-key="v59"><td class="number">61</td>"#),
         "{row}"
     );
-    // What is typed is shown again, and is no markup.
+    // The search text is displayed again, escaped.
     let found = search(EVIL, "").await;
     assert_eq!(found.text().matches("<bdi>").count(), 1);
     assert!(!found.text().contains("<img"));
@@ -229,7 +229,7 @@ async fn anybody_is_found_on_the_leaderboard_by_how_the_name_begins() {
         none.text()
             .contains("No nickname with a finished job begins like this.")
     );
-    // Nothing to look for is the leaderboard.
+    // An empty search shows the leaderboard.
     assert!(search(" \u{3164}", "").await.text().contains(">Rank<"));
     for refused in ["a\0", &"x".repeat(129)] {
         let answer = search(refused, "").await;
@@ -331,7 +331,7 @@ async fn the_dashboard_says_numbers_as_people_do() {
     for text in ["<strong>6.2 %</strong> complete", "#2 and 2 more"] {
         assert!(page.text().contains(text), "{text}: {}", page.text());
     }
-    // One way to volunteer, not two.
+    // One link to volunteer, not two.
     for address in ["/", "/leaderboard"] {
         let page = tracker.get(address).await;
         assert_eq!(page.text().matches(">Volunteer").count(), 1, "{address}");
@@ -361,7 +361,7 @@ async fn those_without_a_nickname_have_no_rank() {
 #[tokio::test]
 async fn a_name_that_looks_like_an_older_one_is_shown_with_its_worker() {
     let tracker = Tracker::start(&[]).await.with_jobs(&["x"; 9]).await;
-    // Two jobs for the imitator, so that it stands above.
+    // The imitator does two jobs, so that it is listed first.
     let mut workers = Vec::new();
     for (nickname, jobs) in [
         ("Ann", 1),
@@ -463,7 +463,7 @@ async fn results_can_be_asked_for_without_their_data_and_by_number() {
     }
 }
 
-/// A folder with a page, a script, a wasm file and a folder in it, and a secret beside it.
+/// A folder with a page, a script, a wasm file and a subfolder, and a secret beside it.
 fn site() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let www = folder.path().join("www");
@@ -519,7 +519,8 @@ async fn files_come_with_their_type_and_the_longest_address_wins() {
     assert_eq!(answer.header("location"), Some("./volunteer/?x=1"));
 }
 
-/// What a page links to, as a browser resolves it: all attributes that hold addresses.
+/// The targets of a page's links, as a browser resolves them: all attributes that contain
+/// addresses.
 fn links(page: &str, at: &str) -> Vec<String> {
     let mut found = Vec::new();
     for attribute in ["href=\"", "src=\""] {
@@ -584,7 +585,7 @@ async fn behind_a_path_that_is_stripped_or_not_every_link_leads_to_the_tracker()
                 );
                 assert_eq!(tracker.get(&link).await.status, 200, "{at} leads to {link}");
             }
-            // Where the proxy strips the path, the same page is asked for without it.
+            // Where the proxy strips the path, the same page is requested without it.
             assert_eq!(tracker.get(asked).await.bytes, answer.bytes, "{asked}");
         }
         for (asked, location) in [
@@ -613,7 +614,7 @@ async fn behind_a_path_that_is_stripped_or_not_every_link_leads_to_the_tracker()
     assert_eq!(tracker.get("/deep/trackers/").await.status, 404);
 }
 
-/// What came, as it was before it was compressed.
+/// The body as it was before compression.
 fn plain(answer: &support::Answer) -> Vec<u8> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
@@ -692,7 +693,7 @@ async fn everything_is_compressed_for_those_who_accept_it() {
             ("gzip;q=0, br;q=0", ""),
             ("deflate", ""),
         ] {
-            // The second one of a kind comes from what the first one has left.
+            // The second request of a kind is served from what the first one has cached.
             for _ in 0..2 {
                 let answer = ask(address, &[("accept-encoding", accepted)]).await;
                 assert_eq!(answer.status, 200, "{address} {accepted}");
@@ -718,7 +719,7 @@ async fn everything_is_compressed_for_those_who_accept_it() {
                     let right = answer.bytes.len().to_string();
                     assert!(length.is_none_or(|length| length == right), "{address}");
                 }
-                // A tag names one sequence of bytes, unless it says that it is weak.
+                // A strong tag identifies one sequence of bytes; only a weak one may not.
                 if let (Some(tag), true) = (answer.header("etag"), expected.is_some()) {
                     assert!(tag.starts_with("W/"), "{address}: {tag}");
                     let known = [("if-none-match", tag), ("accept-encoding", accepted)];
@@ -728,14 +729,14 @@ async fn everything_is_compressed_for_those_who_accept_it() {
         }
     }
 
-    // A part is a part of the file itself.
+    // A range is a range of the uncompressed file.
     let part = [("range", "bytes=5-9"), ("accept-encoding", "gzip, br")];
     let answer = ask("/v/script.js", &part).await;
     assert_eq!(answer.status, 206);
     assert_eq!(answer.header("content-encoding"), None);
     assert_eq!(answer.text(), &text[5..10]);
 
-    // A file that has changed is not served as it was.
+    // A file that has changed is not served from the cache.
     let accepted = [("accept-encoding", "br")];
     std::fs::write(folder.path().join("script.js"), text.to_uppercase()).expect("a file");
     assert_eq!(
@@ -797,7 +798,7 @@ async fn the_last_hour_is_drawn_and_told() {
     assert_eq!(page.text().matches("<rect").count(), 60);
     assert!(page.text().contains("1 59 min ago"), "{}", page.text());
     assert!(page.text().contains("2 this minute"), "{}", page.text());
-    // The chart says what its bars stand for.
+    // The chart explains its bars.
     for label in [
         "<span>2</span><span>0</span>",
         "Results a minute",

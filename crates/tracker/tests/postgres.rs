@@ -1,5 +1,5 @@
-//! The store on PostgreSQL: the contract of all stores, and what is PostgreSQL's own. The database
-//! is the one that DISTCOMPUTE_TEST_POSTGRES names; each test has a schema of its own in it.
+//! The store on PostgreSQL: the contract of all stores, and tests specific to PostgreSQL. The
+//! database is the one named by DISTCOMPUTE_TEST_POSTGRES; each test uses a schema of its own.
 
 #[cfg(target_os = "linux")]
 mod attacks;
@@ -37,7 +37,7 @@ async fn connected() -> PgConnection {
     PgConnection::connect(&url()).await.expect("a connection")
 }
 
-/// A place where nothing is.
+/// The address of a new, empty schema.
 async fn fresh() -> String {
     let mut connection = connected().await;
     let schema: String =
@@ -125,7 +125,7 @@ contract! { make:
     several_leases_and_the_calls_of_one_job_get_along
 }
 
-/// A database with two trackers on it that go by one clock.
+/// A database with two trackers on it that share a clock.
 async fn make_two(rules: StoreRules) -> (Given, Vec<Arc<dyn Store>>) {
     let clock = Arc::new(ManualClock::new(NOW));
     let address = parsed(&fresh().await);
@@ -183,7 +183,7 @@ fn jobs(count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Works until nothing is open at a stage; the numbers of the jobs that were done.
+/// Works until no job is open at a stage. Returns the numbers of the jobs done.
 async fn work(store: Arc<PostgresStore>, token: String, stage: Stage) -> Vec<u64> {
     join(store.as_ref(), &token, stage).await;
     let mut done = Vec::new();
@@ -198,7 +198,7 @@ async fn work(store: Arc<PostgresStore>, token: String, stage: Stage) -> Vec<u64
                 done.push(job.number);
             }
             Err(StoreError::Refused(ErrorCode::NoJobs)) => {
-                // The last few may be passed over while another has their rows.
+                // The last few may be skipped while another tracker has locked their rows.
                 if store.open_jobs(stage).await.expect("a count") == 0 {
                     return done;
                 }
@@ -253,7 +253,8 @@ async fn trackers_on_one_database_share_the_jobs_and_no_reader_misses_a_result()
     assert_eq!(status.stages[1].open, JOBS as u64);
 }
 
-/// Takes a job by sync and gives it back at once: its lease, under which it may still be handed in.
+/// Takes a job by sync and lets its lease expire. Returns the lease, under which a result may still
+/// be submitted.
 async fn taken_and_lapsed(store: &dyn Store, token: &str, seq: u64) -> String {
     join(store, token, Stage::A).await;
     let request = SyncRequest {
@@ -263,7 +264,7 @@ async fn taken_and_lapsed(store: &dyn Store, token: &str, seq: u64) -> String {
         ..SyncRequest::default()
     };
     let granted = store.sync(request).await.expect("a sync");
-    // By the server's clock, which has to move on first.
+    // The lease expires by the server's clock, which has to advance first.
     while store.end_leases(0).await.expect("a sweep") == 0 {}
     granted.granted[0].lease.clone()
 }
@@ -319,7 +320,7 @@ async fn trackers_that_sweep_at_once_forget_each_worker_once() {
             .await
             .expect("a job");
     }
-    // Silent for less than no time: everybody is.
+    // A negative timeout, so every worker is silent for long enough.
     let (one, two) = tokio::join!(stores[0].drop_idle(-1_000), stores[1].drop_idle(-1_000));
     assert_eq!(one.expect("a sweep") + two.expect("a sweep"), 60);
     let counts = stores[0].status().await.expect("status").stages[0];
@@ -361,7 +362,7 @@ async fn no_secret_stands_in_a_table() {
     }
 }
 
-/// As an earlier version left them: with tokens and secrets in plain sight.
+/// Tokens and leases as an earlier version stored them, in plain text.
 #[tokio::test]
 async fn tokens_and_leases_of_an_earlier_version_go_on() {
     let address = fresh().await;
@@ -418,7 +419,7 @@ async fn times_are_those_of_the_database() {
 #[tokio::test]
 async fn a_connection_that_broke_is_made_again() {
     let address = fresh().await;
-    // What is asked for by name shows in the list of connections, and no other test has this one.
+    // The application name appears in the list of connections, and no other test uses this one.
     let name = "to-be-broken";
     let store = open(&format!("{address}&application_name={name}")).await;
     join(store.as_ref(), "t", Stage::A).await;
@@ -451,10 +452,12 @@ async fn an_operation_that_deadlocks_with_somebody_is_done_once_more() {
     store.add_jobs(&jobs(1)).await.expect("a job");
     join(store.as_ref(), "t", Stage::A).await;
     store.claim("t", "s".to_owned()).await.expect("a job");
-    // Somebody at a prompt has the job, and will want the worker, which the tracker locks first.
+    // A session at a prompt has locked the job and will want the worker, which the tracker locks
+    // first.
     let options: PgConnectOptions = address.parse().expect("an address");
     let mut prompt = options.connect().await.expect("a connection");
-    // Whoever waits longest looks for a circle, and that is to be the tracker.
+    // The transaction with the shorter `deadlock_timeout` detects the deadlock, and that is to be
+    // the tracker.
     prompt
         .execute("begin; set local deadlock_timeout = '1min'; select from jobs for update")
         .await
@@ -489,7 +492,7 @@ async fn an_operation_that_deadlocks_with_somebody_is_done_once_more() {
 
 #[tokio::test]
 async fn what_cannot_be_opened_is_refused_with_a_sentence_and_without_the_password() {
-    // Port 1 of this machine: nobody listens there.
+    // Port 1 of this machine, where nothing listens.
     for (address, word) in [
         ("postgres://ann:secret@127.0.0.1:1/x".to_owned(), "refused"),
         (url() + "_that_nobody_made", "does not exist"),
@@ -506,7 +509,7 @@ async fn what_cannot_be_opened_is_refused_with_a_sentence_and_without_the_passwo
     }
 }
 
-/// How PostgreSQL would run a statement whatever its parameters are.
+/// The plan that PostgreSQL uses for a statement regardless of its parameters.
 async fn plan(connection: &mut PgConnection, statement: &str) -> String {
     let run = |text: String| sqlx::AssertSqlSafe(text);
     connection
@@ -535,7 +538,7 @@ async fn what_volunteers_wait_for_has_the_same_plan_whatever_the_tables_are_thou
     let address = fresh().await;
     let store = open(&address).await;
     let mut connection = store.readers().acquire().await.expect("a connection");
-    // Nobody has looked at the tables yet; then somebody has, and found nothing in them.
+    // With tables that were never analyzed, and then with tables that were analyzed while empty.
     let tables = "jobs, inputs, workers, leases, leaderboard, throughput, totals, stage_counters";
     for look in ["select from", "analyze", "vacuum analyze"] {
         let look = format!("{look} {tables}");
@@ -554,7 +557,7 @@ async fn what_volunteers_wait_for_has_the_same_plan_whatever_the_tables_are_thou
             assert!(!plan.contains("Bitmap"), "makes a bitmap {said}");
             let lines: Vec<&str> = plan.lines().map(str::trim).collect();
             for pair in lines.windows(2) {
-                // The counters of the five stages are read as they are, and belong to every row.
+                // The counters of the five stages are read in full, and belong to every row.
                 let counters = pair[0].contains(" on stage_counters");
                 let whole = pair[0].contains("Index") && pair[0].contains(" using ");
                 assert!(
@@ -562,7 +565,7 @@ async fn what_volunteers_wait_for_has_the_same_plan_whatever_the_tables_are_thou
                     "reads a whole index {said}"
                 );
             }
-            // With the one row of the totals there is nothing else to do.
+            // A nested loop over the single row of the totals is the only possible plan.
             let loops = plan.matches("Nested Loop").count();
             let of_one_row = plan.matches("CTE Scan on total total_").count();
             assert!(loops <= of_one_row, "compares each with each {said}");
@@ -578,7 +581,7 @@ async fn what_pages_wait_for_does_not_scan_a_table() {
     let address = fresh().await;
     let store = open(&address).await;
     let mut connection = store.readers().acquire().await.expect("a connection");
-    // The tables are empty, and so small that scanning or sorting them would be right.
+    // The tables are empty, so scanning or sorting them would be the right plan; forbid it.
     connection
         .execute(
             "set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off; \
@@ -638,7 +641,7 @@ async fn an_import_that_is_killed_and_repeated_doubles_no_jobs() {
     store.close().await;
 }
 
-/// Requests that mean harm, against a tracker on this database.
+/// Malicious requests against a tracker on this database.
 #[cfg(target_os = "linux")]
 async fn attacked(attack: fn(&str)) {
     let database = fresh().await;

@@ -1,5 +1,5 @@
-//! What holds of the parsers and the rules whatever they are given: by an operator, by an imported
-//! file, by a volunteer.
+//! Properties of the parsers and the rules that hold for any input from an operator, an imported
+//! file or a volunteer.
 
 use std::net::Ipv4Addr;
 
@@ -50,8 +50,8 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// JSON by its grammar, with what one reader or another cannot represent, and texts that only look
-/// like JSON.
+/// Text that conforms to the JSON grammar, including what some parsers cannot represent, and text
+/// that only looks like JSON.
 fn written() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         json().prop_map(|value| value.to_string()),
@@ -70,7 +70,7 @@ fn written() -> impl Strategy<Value = String> {
     })
 }
 
-/// What a volunteer may hand in.
+/// A result that a volunteer may submit.
 fn result() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -80,7 +80,7 @@ fn result() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A brace pattern's piece, and the texts that it makes.
+/// A part of a brace pattern, and the texts it expands to.
 fn piece() -> impl Strategy<Value = (String, Vec<String>)> {
     let text = "[a-z_.\\- ü]{0,4}".prop_map(|text| (text.clone(), vec![text]));
     let words = prop::collection::vec("[a-z]{0,3}", 2..4)
@@ -97,7 +97,7 @@ fn piece() -> impl Strategy<Value = (String, Vec<String>)> {
     prop_oneof![text, words, numbers]
 }
 
-/// Nearly a pattern: what somebody may have typed.
+/// Text that resembles a pattern, as somebody might type it.
 fn typed() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -176,7 +176,7 @@ proptest! {
         for (stage, name) in stages.iter() {
             prop_assert_eq!(stages.by_address(&name.to_lowercase()), Some(stage));
             prop_assert_eq!(stages.enabled(stage.letter()), Ok(stage));
-            // A browser would take these for steps in the address.
+            // A browser would resolve these in paths.
             prop_assert!(![".", ".."].contains(&name) && !name.contains('/'));
         }
     }

@@ -1,4 +1,4 @@
-//! The store on SQLite: the contract of all stores, and what is SQLite's own.
+//! The store on SQLite: the contract of all stores, and tests specific to SQLite.
 
 mod contract;
 
@@ -111,7 +111,7 @@ const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/sqlite/0003_actions.sql"),
 ];
 
-/// A file with a few jobs, as a tracker left it that let sqlx keep the version of the tables.
+/// A file with a few jobs, as left by a tracker that let sqlx record the version of the tables.
 fn kept_by_sqlx(path: &Path, version: usize) -> Connection {
     let file = Connection::open(path).expect("a file");
     file.execute_batch(include_str!("sqlx.sql"))
@@ -157,7 +157,7 @@ async fn goes_on(folder: tempfile::TempDir, version: usize) {
         keep: Box::new(folder),
     };
     contract::the_books_agree(given.store.as_ref()).await;
-    // Tokens and leases of before are good, though only their fingerprints are kept now.
+    // Existing tokens and leases stay valid, though only their fingerprints are stored now.
     let request = SyncRequest {
         token: "token-1".to_owned(),
         seq: 1,
@@ -239,7 +239,7 @@ async fn a_file_of_a_later_version_is_refused_and_left_as_it_is() {
     }
 }
 
-/// How SQLite would run a statement.
+/// The plan that SQLite uses for a statement.
 fn plan(file: &Connection, statement: &str) -> String {
     let mut explained = file
         .prepare(&format!("explain query plan {statement}"))
@@ -272,7 +272,7 @@ async fn what_volunteers_wait_for_neither_scans_a_table_nor_sorts() {
         queue.contains("SEARCH j USING INDEX jobs_queue (stage=?)"),
         "{queue}"
     );
-    // Nor are rows passed over to find a part of a list, but where it is found by its number.
+    // Nor are rows skipped to find a page of a list, unless the page is requested by its number.
     let listed = SqliteStore::HOT_STATEMENTS.iter();
     let listed = listed.filter(|statement| statement.contains(" from leaderboard "));
     let by_key = listed.filter(|statement| !statement.contains("offset"));
@@ -343,7 +343,7 @@ async fn one_file_has_one_lock_until_it_is_let_go() {
     assert!(ServeLock::take(&path).await.expect("a try").is_some());
 }
 
-/// The writer does so by itself only past 64 MB; another connection does it each second.
+/// The writer itself checkpoints only beyond 64 MB; another connection does it each second.
 #[tokio::test]
 async fn what_was_committed_moves_from_the_log_to_the_file_beside_the_writer() {
     let folder = tempfile::tempdir().expect("a folder");

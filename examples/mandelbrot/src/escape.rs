@@ -1,19 +1,21 @@
-//! How long a point takes to escape: the arithmetic of one point, and of a row of points.
+//! Escape times: the arithmetic for one point, and for a row of points.
 //!
-//! Only `+ - * /` on `f64`, in a fixed order and never fused, so that every machine gets the same
-//! bits. That is also why the logarithm is our own: the system's differ from each other.
+//! Only `+ - * /` on `f64` are used, in a fixed order and never fused, so that every machine
+//! computes the same bits. That is also why there is a logarithm of our own: those of the systems
+//! differ.
 
-/// What stands for a point that did not escape.
+/// The escape time of a point that did not escape.
 pub const INSIDE: u16 = u16::MAX;
 
-/// Parts of an iteration that a result tells apart, for colours without bands.
+/// The resolution of an escape time, in parts of an iteration, for colours without bands.
 const PARTS: u32 = 4;
 
-/// The largest number of iterations whose result fits 16 bits beside [`INSIDE`].
+/// The maximum number of iterations, such that the result fits into 16 bits and differs from
+/// [`INSIDE`].
 pub const MAX_ITERATIONS: u32 = INSIDE as u32 / PARTS - 1;
 
-/// A point has escaped when the square of its distance is beyond this. Far more than the 4 that
-/// would do, because the fraction of an iteration is read off how far it got.
+/// A point has escaped when its squared distance exceeds this. 4 would do, but the fraction of an
+/// iteration is derived from the distance at escape, which needs a large bound.
 pub(crate) const ESCAPED: f64 = 65_536.0;
 
 /// The escape time of the point `re + im·i` in quarters of an iteration, or [`INSIDE`] if it has
@@ -53,7 +55,8 @@ pub fn escape_times(left: f64, im: f64, step: f64, iterations: u32, times: &mut 
     }
 }
 
-/// `count` whole iterations and the fraction that the squared distance `size` at escape tells.
+/// The escape time for `count` whole iterations and the fraction derived from `size`, the squared
+/// distance at escape.
 pub(crate) fn time(count: u32, size: f64) -> u16 {
     // One more iteration squares the distance, so the logarithm of its logarithm grows by one.
     let beyond = log2(log2(size) / log2(ESCAPED));

@@ -1,8 +1,8 @@
-//! The sample project's kernel: what is computed for one tile of a poster of the Mandelbrot set.
+//! The sample project's kernel: computes one tile of a poster of the Mandelbrot set.
 //!
-//! Pure arithmetic, the same to the last bit in a browser and in a native build, because results of
-//! strangers are compared. No I/O: `bin/poster.rs` reads and writes files, `www/` talks to the
-//! tracker.
+//! Pure arithmetic, the same to the last bit in a browser and in a native build, so that results of
+//! different volunteers can be compared. No I/O: `bin/poster.rs` reads and writes files, `www/`
+//! communicates with the tracker.
 
 mod escape;
 mod palette;

@@ -1,4 +1,4 @@
-//! From escape times to colours.
+//! Maps escape times to colours.
 
 use crate::escape::{INSIDE, log2};
 use crate::poster::ParameterError;
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 /// Red, green and blue, 0 to 255 each.
 pub type Rgb = [u8; 3];
 
-/// A ring of colours that the escape times run round.
+/// A cyclic sequence of colours onto which escape times are mapped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Palette {
     /// The colour of points that do not escape, as `#rrggbb`.
     pub inside: String,
-    /// The ring, as `#rrggbb` each.
+    /// The colours of the cycle, as `#rrggbb` each.
     pub colours: Vec<String>,
-    /// How often the ring is gone round each time that the escape time doubles.
+    /// How many cycles correspond to a doubling of the escape time.
     pub turns: f64,
-    /// Where on the ring it begins, 0 to 1.
+    /// The position in the cycle of the smallest escape time, from 0 to 1.
     pub start: f64,
 }
 
-/// A palette that has been read: each channel from 0 to 1.
+/// A parsed palette: each channel from 0 to 1.
 #[derive(Debug, Clone)]
 pub(crate) struct Ring {
     inside: [f64; 3],
@@ -31,7 +31,7 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// Reads a palette.
+    /// Parses a palette.
     pub(crate) fn new(palette: &Palette) -> Result<Self, ParameterError> {
         if palette.colours.is_empty() {
             return Err(ParameterError::new("the palette has no colours"));
@@ -51,13 +51,13 @@ impl Ring {
         })
     }
 
-    /// The colour of one pixel that these samples lie in.
+    /// The colour of a pixel with these samples.
     pub(crate) fn pixel(&self, times: impl Iterator<Item = u16>) -> Rgb {
         let (mut sum, mut samples) = ([0.0; 3], 0.0);
         for time in times {
             let colour = self.colour(time);
             for (sum, channel) in sum.iter_mut().zip(colour) {
-                // Light adds up, channels do not: their square is close to light.
+                // Averages the squares of the channels, which are close to linear light.
                 *sum += channel * channel;
             }
             samples += 1.0;
@@ -74,7 +74,7 @@ impl Ring {
         let (at, part) = (place as usize, place - place.floor());
         let from = self.colours[at % self.colours.len()];
         let to = self.colours[(at + 1) % self.colours.len()];
-        // Slow at both ends, so that no colour of the ring shows as an edge.
+        // Smoothstep, so that no colour of the cycle shows as an edge.
         let part = part * part * (3.0 - 2.0 * part);
         core::array::from_fn(|i| from[i] + (to[i] - from[i]) * part)
     }

@@ -1,14 +1,14 @@
-//! What a poster shows, how it is cut into tiles, and what one tile's job says.
+//! The poster's parameters, its division into tiles, and the job of one tile.
 
 use crate::escape::{MAX_ITERATIONS, escape_time, escape_times};
 use crate::palette::{Palette, Rgb, Ring};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-/// The most samples that one tile may have; a job that asks for more is a mistake or an attack.
+/// The maximum number of samples in one tile; a job with more is a mistake or an attack.
 const MAX_SAMPLES: u32 = 1 << 22;
 
-/// Why parameters or a job cannot be worked with, for people.
+/// Why parameters or a job are invalid, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterError(String);
 
@@ -26,57 +26,57 @@ impl fmt::Display for ParameterError {
 
 impl core::error::Error for ParameterError {}
 
-/// The parameter file: what the project owner writes.
+/// The parameter file, which the project's owner writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Poster {
-    /// The point in the middle: its real and its imaginary part.
+    /// The centre of the picture: its real and its imaginary part.
     pub centre: [f64; 2],
-    /// How much of the real axis the picture's width covers.
+    /// The length of the real axis that the picture's width covers.
     pub span: f64,
-    /// Pixels across.
+    /// The width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// The height in pixels.
     pub height: u32,
     /// The side of a tile in pixels; tiles at the right and at the bottom may be smaller.
     pub tile: u32,
-    /// Samples along each side of a pixel, whose colours are averaged.
+    /// Samples along each side of a pixel; their colours are averaged.
     pub samples: u32,
-    /// After how many iterations a point counts as inside.
+    /// The number of iterations after which a point counts as inside.
     pub iterations: u32,
     /// The colours.
     pub palette: Palette,
 }
 
-/// Where a tile lies in the picture, in pixels.
+/// The position and size of a tile in the picture, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
     /// Its left edge.
     pub x: u32,
     /// Its upper edge.
     pub y: u32,
-    /// Pixels across.
+    /// The width in pixels.
     pub width: u32,
-    /// Pixels down.
+    /// The height in pixels.
     pub height: u32,
 }
 
-/// One tile's job at the first stage: all that is needed to compute it.
+/// The job of one tile at the first stage: everything needed to compute it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Tile {
-    /// Which tile of the poster, from 0, row by row.
+    /// The index of the tile, from 0, row by row.
     pub tile: u32,
     /// The real part of the first column of samples.
     pub left: f64,
     /// The imaginary part of the first row of samples.
     pub top: f64,
-    /// The distance between two samples.
+    /// The distance between adjacent samples.
     pub step: f64,
-    /// Samples across.
+    /// The width in samples.
     pub width: u32,
-    /// Samples down.
+    /// The height in samples.
     pub height: u32,
-    /// After how many iterations a point counts as inside.
+    /// The number of iterations after which a point counts as inside.
     pub iterations: u32,
 }
 
@@ -84,7 +84,7 @@ impl Poster {
     /// Checks the parameters; call it once after reading them.
     ///
     /// # Errors
-    /// Names the first parameter that cannot be worked with.
+    /// Returns an error that names the first invalid parameter.
     pub fn check(&self) -> Result<(), ParameterError> {
         let wrong = |text: &str| Err(ParameterError::new(text));
         if self.width == 0 || self.height == 0 || self.width > 65_536 || self.height > 65_536 {
@@ -97,7 +97,7 @@ impl Poster {
         self.tile(0)?.check()
     }
 
-    /// How many tiles there are.
+    /// The number of tiles.
     #[must_use]
     pub fn tiles(&self) -> u32 {
         self.columns() * self.height.div_ceil(self.tile)
@@ -107,10 +107,10 @@ impl Poster {
         self.width.div_ceil(self.tile)
     }
 
-    /// Where tile `index` lies.
+    /// The position and size of tile `index`.
     ///
     /// # Errors
-    /// Where there is no such tile.
+    /// Returns an error if there is no such tile.
     pub fn frame(&self, index: u32) -> Result<Frame, ParameterError> {
         if index >= self.tiles() {
             return Err(ParameterError::new(format!(
@@ -131,12 +131,12 @@ impl Poster {
     /// The job of tile `index`.
     ///
     /// # Errors
-    /// Where there is no such tile.
+    /// Returns an error if there is no such tile.
     pub fn tile(&self, index: u32) -> Result<Tile, ParameterError> {
         let frame = self.frame(index)?;
         let samples = f64::from(self.samples);
         let step = self.span / f64::from(self.width) / samples;
-        // Samples lie in the middle of their share of a pixel.
+        // Samples are at the centres of the squares into which a pixel is divided.
         let across = f64::from(frame.x) * samples + 0.5 - f64::from(self.width) * samples / 2.0;
         let down = f64::from(frame.y) * samples + 0.5 - f64::from(self.height) * samples / 2.0;
         Ok(Tile {
@@ -150,10 +150,10 @@ impl Poster {
         })
     }
 
-    /// The pixels of tile `index`, row by row, from the escape times of its samples.
+    /// The pixels of tile `index`, row by row, computed from the escape times of its samples.
     ///
     /// # Errors
-    /// Where there is no such tile or `times` has not one entry a sample.
+    /// Returns an error if there is no such tile, or if `times` does not have one entry per sample.
     pub fn colour(&self, index: u32, times: &[u16]) -> Result<Vec<Rgb>, ParameterError> {
         let (frame, tile) = (self.frame(index)?, self.tile(index)?);
         if times.len() != tile.samples() {
@@ -178,10 +178,10 @@ impl Poster {
 }
 
 impl Tile {
-    /// Checks a job that somebody else wrote.
+    /// Checks a job from an untrusted source.
     ///
     /// # Errors
-    /// Says what in it cannot be worked with.
+    /// Returns an error that says what is invalid.
     pub fn check(&self) -> Result<(), ParameterError> {
         let wrong = |text: String| Err(ParameterError::new(text));
         if [self.left, self.top]
@@ -203,13 +203,13 @@ impl Tile {
         Ok(())
     }
 
-    /// How many samples it has.
+    /// The number of samples.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.width as usize * self.height as usize
     }
 
-    /// The escape times of one row of samples, `row` below its height.
+    /// The escape times of one row of samples. `row` must be below the height.
     #[must_use]
     pub fn row(&self, row: u32) -> Vec<u16> {
         let mut times = vec![0; self.width as usize];
@@ -223,7 +223,7 @@ impl Tile {
         times
     }
 
-    /// The escape time of one sample, counted row by row.
+    /// The escape time of one sample, numbered row by row.
     #[must_use]
     pub fn sample(&self, index: u32) -> u16 {
         let (column, row) = (index % self.width, index / self.width);

@@ -1,4 +1,5 @@
-//! Two points at once, for the browser: the arithmetic of `escape.rs`, operation by operation.
+//! SIMD for the browser: the arithmetic of `escape.rs`, operation by operation, for two points at
+//! once.
 
 use crate::escape::{ESCAPED, INSIDE, time};
 use core::arch::wasm32::{
@@ -6,18 +7,19 @@ use core::arch::wasm32::{
     i64x2_sub, u64x2_extract_lane, v128_and, v128_any_true, v128_bitselect,
 };
 
-/// As `escape_time`, for the two points `re[0] + im·i` and `re[1] + im·i`.
+/// Like `escape_time`, for the two points `re[0] + im·i` and `re[1] + im·i`.
 #[target_feature(enable = "simd128")]
 pub(crate) fn escape_times(re: [f64; 2], im: f64, iterations: u32) -> [u16; 2] {
     let (re, im) = (f64x2(re[0], re[1]), f64x2_splat(im));
     let escaped = f64x2_splat(ESCAPED);
     let (mut x, mut y, mut size) = (f64x2_splat(0.0), f64x2_splat(0.0), f64x2_splat(0.0));
-    // All ones in a lane whose point has not escaped; as a number that is -1.
+    // A mask: all ones in a lane whose point has not escaped. As an integer, that is -1.
     let mut live = i64x2_splat(-1);
     let mut count = i64x2_splat(0);
     for _ in 0..iterations {
         let (x2, y2) = (f64x2_mul(x, x), f64x2_mul(y, y));
-        // A lane that has escaped goes on into infinity; its size stays that of the escape.
+        // A lane that has escaped continues towards infinity, but its `size` stays that of the
+        // escape.
         size = v128_bitselect(f64x2_add(x2, y2), size, live);
         live = v128_and(live, f64x2_le(size, escaped));
         if !v128_any_true(live) {

@@ -1,5 +1,5 @@
-//! In WebAssembly two points are computed at once; the result must be that of each alone. (The end
-//! to end test compares with a native build.)
+//! In WebAssembly, two points are computed at once; the result must be the same as for each point
+//! alone. (The end-to-end test compares with a native build.)
 #![cfg(target_family = "wasm")]
 
 use mandelbrot::{INSIDE, Tile, escape_time};
@@ -27,6 +27,6 @@ fn two_points_at_once_are_each_alone_to_the_last_bit() {
             inside += usize::from(time == INSIDE);
         }
     }
-    // Points of both kinds, or the comparison has said little.
+    // The tile must contain points of both kinds, or the comparison shows little.
     assert!(inside > 100 && inside < tile.samples() - 100, "{inside}");
 }

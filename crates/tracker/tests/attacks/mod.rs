@@ -1,5 +1,5 @@
-//! Requests that mean harm, against a real tracker on a database: what its memory is afterwards, and
-//! whether others were served.
+//! Malicious requests against a real tracker on a database: its memory afterwards, and whether
+//! other clients were served.
 
 use std::{
     fs,
@@ -15,10 +15,10 @@ use serde_json::json;
 
 use crate::process::{PROGRAM, Serving};
 
-/// What the operator's guide promises, in KB.
+/// The maximum memory that the operator's guide promises, in KB.
 const MEMORY_KB: u64 = 300 * 1024;
 
-/// The most memory that a tracker ever had, in KB.
+/// The peak memory of a tracker, in KB.
 fn peak_kb(tracker: &Serving) -> u64 {
     let path = format!("/proc/{}/status", tracker.child.id());
     let status = fs::read_to_string(path).expect("its status");
@@ -27,7 +27,7 @@ fn peak_kb(tracker: &Serving) -> u64 {
     figure.expect("a figure").parse().expect("a number")
 }
 
-/// A body of about 15 MB: `begin`, and `item` again and again.
+/// A body of about 15 MB: `begin`, then `item` repeated.
 fn large(begin: &str, item: &str) -> Vec<u8> {
     let count = 15_000_000 / (item.len() + 1);
     let items = vec![item; count].join(",");
@@ -78,7 +78,7 @@ pub(crate) fn large_bodies_of_strangers_neither_fill_the_memory_nor_hold_up_othe
                 for _ in 0..2 {
                     let status = served.ask(&format!("POST {path}"), body).status;
                     let begin = String::from_utf8_lossy(&body[..40]);
-                    // 503: it was told to come back.
+                    // 503: the client was asked to retry.
                     assert!(
                         [*expected, 503].contains(&status),
                         "{status}: {path} {begin}"
@@ -97,7 +97,8 @@ pub(crate) fn large_bodies_of_strangers_neither_fill_the_memory_nor_hold_up_othe
     assert!(peak < MEMORY_KB, "it took {peak} KB");
 }
 
-/// Asks and does not read, from an address of its own; the connection is held as long as what is returned.
+/// Sends a request from an address of its own and does not read the response. The connection stays
+/// open as long as the returned stream.
 fn unread(tracker: &Serving, from: usize, request: &str, body: &str) -> TcpStream {
     let mut stream = tracker.connect();
     let head = format!(
@@ -113,7 +114,7 @@ pub(crate) fn who_does_not_read_and_who_does_not_end_neither_fill_the_memory_nor
     database: &str,
 ) {
     let folder = tempfile::tempdir().expect("a folder");
-    // Inputs of 60 KB, of which one sync may bring a hundred, and results of half a megabyte.
+    // Inputs of 60 KB, a hundred of which fit into one sync, and results of half a megabyte.
     let inputs: Vec<String> = (0..300).map(|job| format!("{job:060000}")).collect();
     fs::write(folder.path().join("jobs.txt"), inputs.join("\n")).expect("a file");
     let imported = Command::new(PROGRAM)
@@ -168,7 +169,7 @@ pub(crate) fn who_does_not_read_and_who_does_not_end_neither_fill_the_memory_nor
                      content-type: application/json\r\ncontent-length: 16000000\r\n\r\n",
                     100 + at % 50
                 );
-                // Those who are refused have their connection closed.
+                // The connection of a refused client is closed.
                 let mut sent = stream.write_all(head.as_bytes());
                 sent = sent.and_then(|()| stream.write_all(begin.as_bytes()));
                 while sent.is_ok() && !over.load(Ordering::SeqCst) {

@@ -1,4 +1,4 @@
-//! Jobs that fail or whose data is bad: who counts, and when a job is set aside.
+//! Jobs that fail or whose data is bad: which volunteers count, and when a job is set aside.
 
 use distcompute_protocol::{ErrorCode, Failed, MAX_REASON, Stage, SyncRequest};
 use distcompute_tracker::{
@@ -13,7 +13,7 @@ pub(crate) async fn flags_of_distinct_volunteers_send_a_job_back(given: &Given) 
     given.join("maker", "Mo", Stage::A).await;
     given.take("maker").await;
     given.hand_in("maker", "wrong").await.expect("accepted");
-    // One nickname is one volunteer, however many workers it has.
+    // All workers of one nickname are one volunteer.
     for token in ["ann 1", "ann 2", "ann 3"] {
         given.join(token, "Ann", Stage::B).await;
         given.take(token).await;
@@ -34,7 +34,7 @@ pub(crate) async fn flags_of_distinct_volunteers_send_a_job_back(given: &Given) 
         (status.stages[0].done, given.results(Stage::A).await.len()),
         (0, 0)
     );
-    // Others go first; the maker of the wrong output has to wait.
+    // Other volunteers are preferred; the one who produced the bad output has to wait.
     given.jobs(1).await;
     assert_eq!(given.take("maker").await, 2);
     given.join("other", "Olga", Stage::A).await;
@@ -45,7 +45,7 @@ pub(crate) async fn flags_of_distinct_volunteers_send_a_job_back(given: &Given) 
         .expect("a job");
     assert_eq!((again.number, again.data.as_deref()), (1, Some("input 1")));
     given.hand_in("other", "right").await.expect("accepted");
-    // The count has begun anew.
+    // The count has started over.
     let job = given
         .store
         .claim("ann 1", String::new())
@@ -123,7 +123,7 @@ pub(crate) async fn a_job_that_fails_again_and_again_is_set_aside_until_it_is_re
         given.sync(failed).await.expect("noted");
     }
     let aside = given.store.set_aside(all()).await.expect("aside");
-    // The last failure of each volunteer is kept.
+    // Only the latest failure of each volunteer is kept.
     assert_eq!((aside.len(), aside[0].errors.len()), (1, 1));
     assert!(aside[0].reason.contains("5 times"), "{}", aside[0].reason);
     assert!(aside[0].errors[0].text.starts_with("boom 4"));
@@ -145,7 +145,8 @@ pub(crate) async fn a_job_that_fails_again_and_again_is_set_aside_until_it_is_re
     assert_eq!((again.len(), again[0].attempt), (1, 1));
 }
 
-/// A client fails at all that it holds and asks for more. What it is given.
+/// One sync of a client that fails at all that it holds and asks for more. Returns the jobs
+/// granted.
 pub(super) async fn fails_and_asks(
     given: &Given,
     token: &str,
@@ -201,7 +202,7 @@ pub(crate) async fn failures_are_listed_and_a_stage_is_paused_until_it_is_resume
     assert_eq!(failures[0].nickname, "Zoe");
     assert_eq!(failures[0].error, "Error: no model");
 
-    // With a result in between, three volunteers that fail pause nothing.
+    // If there was a result in between, three failing volunteers do not pause the stage.
     let one = held[1].remove(0);
     given
         .sync(hands_in("Bob", 2, &one.lease, "out"))
@@ -223,7 +224,7 @@ pub(crate) async fn failures_are_listed_and_a_stage_is_paused_until_it_is_resume
     );
     assert_eq!(status.stages[0].aside, 0);
     assert_eq!(given.store.open_jobs(Stage::A).await.expect("counted"), 0);
-    // Who has failed there is given nothing, anybody else one job to try.
+    // A volunteer who has failed there is given nothing, any other one job to try.
     given.join("Dan", "Dan", Stage::A).await;
     let mut tried = given.sync(asks("Dan", 1, 4)).await.expect("jobs").granted;
     assert_eq!(tried.len(), 1);
@@ -245,7 +246,7 @@ pub(crate) async fn a_job_goes_to_others_than_those_at_whom_it_failed(given: &Gi
     for name in ["Ann", "Bob"] {
         given.join(name, name, Stage::A).await;
     }
-    // Bob is there and lacks jobs.
+    // Bob is present and wants jobs.
     let held = given.sync(asks("Ann", 1, 1)).await.expect("a job").granted;
     assert!(
         given
@@ -262,14 +263,14 @@ pub(crate) async fn a_job_goes_to_others_than_those_at_whom_it_failed(given: &Gi
         "{}",
         reply.wait_s
     );
-    // It failed at both, so that neither has to leave it to the other.
+    // It failed with both, so neither has to leave it to the other.
     let held = given.sync(asks("Bob", 2, 1)).await.expect("a job").granted;
     assert_eq!(held.len(), 1);
     fails_and_asks(given, "Bob", 3, held, 0).await;
     let held = given.sync(asks("Ann", 4, 1)).await.expect("a job").granted;
     assert_eq!(held.len(), 1);
     fails_and_asks(given, "Ann", 5, held, 0).await;
-    // Whoever has said goodbye is not waited for.
+    // A volunteer who has said goodbye is not waited for.
     given.store.leave("Bob").await.expect("gone");
     assert_eq!(
         given

@@ -1,4 +1,4 @@
-//! The calls of the first protocol: what becomes of a job from its import to its last output.
+//! The calls of the first protocol: a job from its import to its last output.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -103,7 +103,7 @@ pub(crate) async fn a_completion_of_another_job_is_refused_and_changes_nothing(g
         .complete("t", Some(u64::MAX), "x".to_owned())
         .await;
     assert_eq!(code(wrong), ErrorCode::WrongJob);
-    // Job 1 goes to somebody else, who finishes it.
+    // Another volunteer takes job 1 and finishes it.
     given.take("t").await;
     given.join("w", "Cleo", Stage::A).await;
     assert_eq!((given.take("u").await, given.take("w").await), (3, 1));
@@ -128,7 +128,7 @@ pub(crate) async fn a_job_is_offered_last_to_who_gave_it_back(given: &Given) {
         1,
         "and gets it again where nothing else is open"
     );
-    // Put back, job 2 stands first in the queue; Ann flags 1 behind it and is still not given 2.
+    // Job 2 was put back and is first in the queue; Ann flags 1 behind it and is still not given 2.
     given.store.flag("t", None).await.expect("flagged");
     assert_eq!(given.take("u").await, 2);
     given.jobs(1).await;
@@ -318,7 +318,8 @@ pub(crate) async fn wiping_forgets_everything(given: &Given) {
     assert_eq!(given.take("u").await, 1);
 }
 
-/// A value that a database refuses fails the operation that brings it and no other of its group.
+/// A value that a database does not accept fails the operation that carries it, and no other one of
+/// its group.
 pub(crate) async fn one_value_that_the_database_refuses_fails_nobody_else(given: &Given) {
     given.jobs(20).await;
     let store = &given.store;

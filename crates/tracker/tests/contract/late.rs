@@ -1,12 +1,12 @@
-//! Results that come after their lease has lapsed.
+//! Late results, which arrive after their lease has expired.
 
 use distcompute_protocol::{Failed, RejectedWhy, Stage, SyncRequest};
 use distcompute_tracker::{operations::bans, rules::bans::Banned};
 
 use super::{Given, RULES, all, asks, hands_in, has, holds};
 
-/// A project of two stages and one job, which Ann held until her lease lapsed and which Bob holds now:
-/// her lease and his.
+/// A project of two stages with one job, which Ann held until her lease expired and which Bob holds
+/// now. Returns her lease and his.
 async fn overdue(given: &Given) -> (String, String) {
     given.jobs(1).await;
     given.join("ann", "Ann", Stage::A).await;
@@ -35,7 +35,7 @@ pub(crate) async fn a_late_result_waits_for_whoever_works_now(given: &Given) {
         .expect("an answer");
     assert_eq!(done.accepted, [second]);
     assert_eq!(given.results(Stage::A).await, [(1, "in time".to_owned())]);
-    // What was acknowledged stays so.
+    // An acknowledged result stays acknowledged.
     let again = given
         .sync(hands_in("ann", 3, &first, "late"))
         .await
@@ -48,7 +48,7 @@ pub(crate) async fn a_late_result_waits_for_whoever_works_now(given: &Given) {
 
 pub(crate) async fn ending_a_worker_moves_no_job_on(given: &Given) {
     overdue(given).await;
-    // A command that bans knows nothing of the stages.
+    // The command that bans does not know the stages.
     let bob = Banned::nickname("Bob").expect("a name");
     let ended = bans::ban(given.store.as_ref(), &bob, "", "me").await;
     assert_eq!(ended.expect("banned"), 1);
@@ -103,7 +103,8 @@ pub(crate) async fn late_results_have_a_budget_of_bytes(given: &Given) {
     assert_eq!(second.rejected[0].why, RejectedWhy::Finished);
     let third = given.sync(late(4, 1, 400)).await.expect("an answer");
     assert_eq!(third.accepted.len(), 1, "{third:?}");
-    // What is kept goes when the one who works is done, and makes room again.
+    // The kept result is discarded when the worker of the current lease is done, which makes room
+    // again.
     let at = held.iter().position(|job| job.number == lapsed[0].number);
     let done = &held[at.expect("his now")].lease;
     let done = SyncRequest {
@@ -121,7 +122,7 @@ pub(crate) async fn the_first_late_result_is_kept_and_no_other(given: &Given) {
     let (_, second) = overdue(given).await;
     given.clock.advance(2);
     assert_eq!(given.store.end_leases(1).await.expect("a sweep"), 1);
-    // His lease lapsed too, so the first counts by now and his comes too late.
+    // His lease has expired too, so the first result counts by now and his is too late.
     assert_eq!(given.results(Stage::A).await, [(1, "late".to_owned())]);
     let reply = given
         .sync(hands_in("bob", 3, &second, "later"))

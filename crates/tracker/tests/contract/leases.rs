@@ -1,4 +1,4 @@
-//! Syncs and leases: what is granted, what a lease is good for, and when it ends.
+//! Syncs and leases: what is granted, what a lease permits, and when it ends.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::{Given, all, asks, code, hands_in, has, holds};
 
 pub(crate) async fn a_sync_is_handed_no_more_bytes_than_it_wants(given: &Given) {
     let sizes = [30_000, 10, 400, 4_000, 10, 10];
-    // Two bytes a letter: bytes count, not letters.
+    // Two bytes per letter, because bytes are counted and not letters.
     let inputs: Vec<String> = sizes.iter().map(|size| "é".repeat(size / 2)).collect();
     given.store.add_jobs(&inputs).await.expect("jobs");
     given.join("t", "Ann", Stage::A).await;
@@ -29,13 +29,14 @@ pub(crate) async fn a_sync_is_handed_no_more_bytes_than_it_wants(given: &Given) 
         seen.push((reply.granted.len(), reply.left_bytes));
         held.extend(reply.granted.into_iter().map(|job| job.lease));
         if seq == 3 {
-            // The answer was lost: its jobs weigh as much as before.
+            // The answer was lost: its jobs have the same sizes as before.
             held.truncate(3);
         }
     }
-    // One whatever it weighs; what fits; one of 4,000, alone; the same again and all that are left.
+    // In order: one job whatever its size; jobs that fit; one of 4,000 bytes, alone; the same
+    // again, and all that are left.
     assert_eq!(seen, [(1, 170), (2, 4_160), (1, 170), (3, 0)]);
-    // Nobody who does not say how much is bounded by anything but the number.
+    // A client that does not report a limit in bytes is only limited by the number of jobs.
     given.join("u", "Bob", Stage::A).await;
     given.sync(holds("t", 5, &[])).await.expect("put back");
     let all = given.sync(asks("u", 1, 100)).await.expect("jobs");
@@ -59,7 +60,7 @@ pub(crate) async fn large_inputs_are_read_when_the_jobs_are_handed_out(given: &G
     let of = |numbers: std::ops::Range<usize>| -> Vec<_> {
         inputs[numbers].iter().cloned().map(Some).collect()
     };
-    // Small ones come with the jobs; repeated, the answer is the same.
+    // Small inputs come with the jobs; a repeated sync gets the same answer.
     for seq in [1, 1] {
         let few = given.sync(wants(seq, 2)).await.expect("two jobs").granted;
         assert!(few.iter().all(|job| job.data.is_some()));
@@ -73,7 +74,7 @@ pub(crate) async fn large_inputs_are_read_when_the_jobs_are_handed_out(given: &G
         );
         assert_eq!(read(many).await, of(0..4));
     }
-    // Of what has gone meanwhile nothing is said.
+    // Jobs that no longer exist are left out.
     let many = given.sync(wants(3, 4)).await.expect("four jobs").granted;
     given.store.wipe().await.expect("an empty project");
     assert_eq!(read(many).await, []);
@@ -83,7 +84,8 @@ pub(crate) async fn a_sync_keeps_what_an_answer_under_way_grants(given: &Given) 
     given.jobs(6).await;
     given.join("t", "Ann", Stage::A).await;
     let first = given.sync(asks("t", 1, 2)).await.expect("two jobs").granted;
-    // The answer to the first has begun to arrive; which leases are in it nobody knows yet.
+    // The answer to the first sync has begun to arrive; the client does not know yet which leases
+    // it contains.
     let awaiting = |seq: u64, want: u32| SyncRequest {
         awaiting: vec![1],
         ..asks("t", seq, want)
@@ -95,7 +97,7 @@ pub(crate) async fn a_sync_keeps_what_an_answer_under_way_grants(given: &Given) 
         (numbers(&first), numbers(&second)),
         (vec![1, 2], vec![3, 4])
     );
-    // What was said of one of them counts all the same.
+    // A report about one of them counts all the same.
     let released = SyncRequest {
         released: vec![first[0].lease.clone()],
         holding: second.iter().map(|job| job.lease.clone()).collect(),
@@ -103,7 +105,7 @@ pub(crate) async fn a_sync_keeps_what_an_answer_under_way_grants(given: &Given) 
     };
     given.sync(released).await.expect("put back");
     assert_eq!(given.status().await.stages[0].held, 3);
-    // It has arrived, or was lost.
+    // The answer has arrived, or was lost.
     let names: Vec<&str> = second.iter().map(|job| job.lease.as_str()).collect();
     given.sync(holds("t", 7, &names)).await.expect("kept");
     assert_eq!(given.status().await.stages[0].held, 2);
@@ -126,7 +128,7 @@ pub(crate) async fn a_sync_is_ordered_by_its_number_and_repeated_without_change(
         code(given.sync(asks("nobody", 8, 1)).await),
         ErrorCode::WorkerUnknown
     );
-    // The first answer never arrived: what it granted comes again, as new leases.
+    // The first answer never arrived: its jobs are granted again, under new leases.
     let second = given.sync(asks("t", 8, 2)).await.expect("two jobs");
     let again: Vec<_> = second.granted.iter().map(|job| job.number).collect();
     assert_eq!(BTreeSet::from_iter(again), BTreeSet::from([1, 2]));
@@ -196,7 +198,7 @@ pub(crate) async fn a_lease_that_was_given_back_opens_nothing(given: &Given) {
         }],
         ..asks("t", 2, 0)
     };
-    // The fourth is not named any more.
+    // The fourth is not listed any more.
     given.sync(gives_back).await.expect("given back");
     let again: Vec<&str> = keys.iter().map(String::as_str).collect();
     let held = given.sync(holds("t", 3, &again)).await.expect("an answer");
@@ -216,7 +218,7 @@ pub(crate) async fn a_lease_that_was_given_back_opens_nothing(given: &Given) {
     let whys: Vec<_> = reply.rejected.iter().map(|one| one.why).collect();
     assert_eq!(whys, [RejectedWhy::Unknown; 4]);
     assert_eq!(given.results(Stage::A).await, []);
-    // And one whose holder has said goodbye.
+    // Nor can a lease be used whose worker has said goodbye.
     let left = has(given, "t", 5, 1).await[0].lease.clone();
     given.store.leave("t").await.expect("left");
     given.join("u", "Ann", Stage::A).await;
@@ -228,8 +230,8 @@ pub(crate) async fn a_lease_that_was_given_back_opens_nothing(given: &Given) {
     assert_eq!(given.results(Stage::A).await, []);
 }
 
-/// A client takes every job, gives all back and keeps the keys, again and again. Then it hands in junk
-/// for what an honest worker has in its hands.
+/// A client takes every job, gives all of them back and keeps the leases, again and again. Then it
+/// submits junk for the jobs that an honest worker holds.
 pub(crate) async fn keys_of_jobs_that_were_given_back_take_nothing_from_who_works(given: &Given) {
     given.jobs(20).await;
     given.join("thief", "Eve", Stage::A).await;
@@ -244,7 +246,7 @@ pub(crate) async fn keys_of_jobs_that_were_given_back_take_nothing_from_who_work
         };
         given.sync(release).await.expect("given back");
         keys.extend(names);
-        // It rests after what it gave back.
+        // It rests after giving jobs back.
         given.clock.advance(600_000);
     }
     let mut honest = Vec::new();
@@ -294,7 +296,7 @@ pub(crate) async fn leases_that_open_nothing_leave_no_rows_behind(given: &Given)
         let job = given.store.job(1).await.expect("read").expect("a job");
         job.leases.len()
     };
-    // Answers that never arrive, as far as the tracker can tell.
+    // From the tracker's point of view, these answers never arrive.
     for seq in 1..=20 {
         given.sync(asks("t", seq, 1)).await.expect("a job");
         given.clock.advance(600_000);
@@ -313,7 +315,7 @@ pub(crate) async fn leases_that_open_nothing_leave_no_rows_behind(given: &Given)
     given.clock.advance(3_600_001);
     given.store.end_leases(300_000).await.expect("a sweep");
     assert_eq!(leases().await, 0);
-    // One that lapsed may deliver for a week.
+    // An expired lease may deliver for a week.
     given.sync(asks("u", 3, 1)).await.expect("a job");
     given.clock.advance(300_001);
     given.store.end_leases(300_000).await.expect("a sweep");
@@ -364,7 +366,7 @@ pub(crate) async fn what_was_written_while_the_clock_was_ahead_counts_as_now(giv
     let aside = given.status().await.stages[0].aside;
     assert!(aside > 0, "one is set aside");
     assert_eq!(given.store.requeue(&filter).await.expect("requeued"), aside);
-    // The clock gets ahead once more, and a restart is all that happens.
+    // The clock runs ahead once more, and nothing happens but a restart.
     given.clock.advance(MONTH);
     given.join("u", "Ann", Stage::A).await;
     given.sync(asks("u", 1, 1)).await.expect("a job");
@@ -389,7 +391,7 @@ pub(crate) async fn who_asked_while_the_clock_was_ahead_is_waited_for_no_longer(
     given.clock.advance(-MONTH);
     let left_to_bob = fails_and_asks(given, "Ann", 2, held, 1).await;
     assert!(left_to_bob.is_empty());
-    // Bob never comes back; a sweep finds that the clock was ahead.
+    // Bob never comes back; a sweep notices that the clock was ahead.
     given.store.end_leases(300_000).await.expect("a sweep");
     given.clock.advance(600_001);
     let held = given.sync(asks("Ann", 3, 1)).await.expect("a job").granted;
@@ -408,7 +410,7 @@ pub(crate) async fn a_lease_ends_unless_a_sync_holds_it(given: &Given) {
     given.clock.advance(100_001);
     assert_eq!(given.store.end_leases(300_000).await.expect("a sweep"), 1);
     assert_eq!(given.status().await.stages[0].open, 1);
-    // It woke up, and nobody has taken the job.
+    // The client woke up, and nobody has taken the job.
     let woken = given.sync(holds("t", 3, &[lease])).await.expect("held");
     assert_eq!(
         (woken.lost.len(), given.status().await.stages[0].held),

@@ -1,4 +1,4 @@
-//! What pages and the operator read.
+//! The queries of pages and of the operator.
 
 use distcompute_protocol::{ErrorCode, Stage};
 use distcompute_tracker::{
@@ -49,7 +49,8 @@ pub(crate) async fn workers_ranks_and_results_come_in_pages(given: &Given) {
 
 pub(crate) async fn lists_are_found_by_the_key_of_any_row_in_both_directions(given: &Given) {
     given.jobs(9).await;
-    // Done: two of each but the first, who does three; somebody without a name counts nowhere.
+    // Everybody has done two jobs, except the first, who has done three; anonymous volunteers are
+    // not listed.
     for (nickname, jobs) in [
         ("Zoe", 3),
         ("ann", 2),
@@ -90,7 +91,7 @@ pub(crate) async fn lists_are_found_by_the_key_of_any_row_in_both_directions(giv
         let rank = given.store.rank(&keys[at]).await.expect("a rank");
         assert_eq!(rank, Some(at as u64 + 1));
     }
-    // A row that is gone, or never was.
+    // The key of a row that no longer exists, or never did.
     let gone = |completed, nickname: &str| RankKey {
         completed,
         nickname: nickname.to_owned(),
@@ -141,7 +142,7 @@ pub(crate) async fn names_are_found_by_how_they_begin(given: &Given) {
         let names = like(typed, None, 10).await.into_iter();
         names.map(|rank| rank.nickname).collect::<Vec<_>>()
     };
-    // However it is written, those without a name aside.
+    // Regardless of how the name is written, and without anonymous volunteers.
     for typed in ["ann", "ANN", "a n n", "\u{410}nn"] {
         assert_eq!(
             found(typed).await,
@@ -153,7 +154,7 @@ pub(crate) async fn names_are_found_by_how_they_begin(given: &Given) {
     assert_eq!(found("B0B").await, ["Bob"]);
     assert_eq!(found("%").await, ["%"], "no pattern");
     assert!(found("bobby").await.is_empty());
-    // On from the row behind a part.
+    // Continues with the row after the first page.
     let first = like("an", None, 3).await;
     let last = NameKey {
         since: first[2].since,
@@ -200,7 +201,7 @@ pub(crate) async fn volunteers_are_counted_and_those_who_sync_no_more_are_missed
         let workers: u64 = status.stages.iter().map(|stage| stage.workers).sum();
         (status.volunteers, workers)
     };
-    // Without a name: one browser at two stages, and one of another address.
+    // Anonymous: one browser at two stages, and one from another address.
     let unnamed = [
         ("un-a", Stage::A),
         ("un-b", Stage::B),
@@ -213,7 +214,8 @@ pub(crate) async fn volunteers_are_counted_and_those_who_sync_no_more_are_missed
     for (token, _) in unnamed {
         given.store.leave(token).await.expect("left");
     }
-    // One browser at two stages, one of the same person, somebody else with an old client.
+    // One browser at two stages, another browser of the same person, and somebody else with an old
+    // client.
     given.join("ann-a", "Ann", Stage::A).await;
     given.join("ann-b", "Ann", Stage::B).await;
     given.join("ann-laptop", "Ann", Stage::A).await;
@@ -231,7 +233,7 @@ pub(crate) async fn volunteers_are_counted_and_those_who_sync_no_more_are_missed
     let missed = async |age| given.store.drop_missed(age).await.expect("a sweep");
     assert_eq!(missed(1_000).await, 0, "not yet");
     given.clock.advance(1);
-    // Its lease ends with it, and can still be handed in.
+    // Its lease ends with it, and its result can still be submitted.
     assert_eq!(missed(1_000).await, 2);
     assert_eq!(count().await, (2, 2));
     assert_eq!(

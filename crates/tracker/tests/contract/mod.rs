@@ -1,5 +1,5 @@
-//! What every store must do, written against the trait. A store's own test program hands in how
-//! to make one and lists these by name.
+//! The contract that every store must fulfil, written against the trait. The test program of each
+//! store provides a constructor and lists these tests by name.
 
 mod failures;
 mod jobs;
@@ -22,15 +22,15 @@ use distcompute_tracker::{
 
 pub(crate) use self::{failures::*, jobs::*, late::*, leases::*, lists::*, operator::*, shares::*};
 
-/// Some moment in November 2026.
+/// A time in November 2026.
 pub(crate) const NOW: i64 = 1_795_440_000_000;
 
-/// The whole of a list.
+/// A page with the whole list.
 const fn all<K>() -> Page<K> {
     Page::first(1_000)
 }
 
-/// Two rows, those behind the first.
+/// A page of two rows, after the first row.
 fn second<K>() -> Page<K> {
     page(Start::Offset(1), 2)
 }
@@ -39,14 +39,14 @@ fn page<K>(start: Start<K>, limit: u32) -> Page<K> {
     Page { start, limit }
 }
 
-/// An empty store, the clock that it goes by, and what must live as long.
+/// An empty store, its clock, and the resources that must live as long.
 pub(crate) struct Given {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) keep: Box<dyn Any>,
 }
 
-/// Two stages; two volunteers send a job back.
+/// Two stages; the flags of two volunteers send a job back.
 pub(crate) const RULES: StoreRules = StoreRules {
     last_stage: Stage::B,
     invalid_after: 2,
@@ -56,7 +56,7 @@ pub(crate) const RULES: StoreRules = StoreRules {
     late_bytes: 1_000,
 };
 
-/// Makes the test functions of a store out of the contract.
+/// Generates the test functions of a store from the contract.
 macro_rules! contract {
     ($make:path: $($name:ident)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -71,7 +71,7 @@ macro_rules! contract {
 pub(crate) use contract;
 
 impl Given {
-    /// With the only store that there is on its database.
+    /// Adds a list with the store as the only one on its database.
     pub(crate) fn alone(self) -> (Self, Vec<Arc<dyn Store>>) {
         let stores = vec![Arc::clone(&self.store)];
         (self, stores)
@@ -125,7 +125,7 @@ fn code<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> ErrorCode {
     }
 }
 
-/// Every job is open, held, closed or set aside, and the counters say so.
+/// Checks that every job is open, held, closed or set aside, and that the counters agree.
 pub(crate) async fn the_books_agree(store: &dyn Store) {
     let status = store.status().await.expect("status");
     let alive: u64 = status
@@ -159,7 +159,7 @@ impl Given {
     }
 }
 
-/// Has two workers register and take jobs; every secret that they and the tracker had a part in.
+/// Lets two workers register and take jobs. Returns every secret that they or the tracker created.
 pub(crate) async fn secrets_of_some_work(store: &dyn Store) -> Vec<String> {
     let inputs = ["one", "two", "three"].map(str::to_owned);
     store.add_jobs(&inputs).await.expect("jobs");
@@ -215,7 +215,7 @@ fn holds(token: &str, seq: u64, leases: &[&str]) -> SyncRequest {
     }
 }
 
-/// Jobs that a worker has by the books, as leases.
+/// The leases that a worker holds according to the store, found by a sync that lists none.
 async fn has(given: &Given, token: &str, seq: u64, want: u32) -> Vec<GrantedLease> {
     given
         .sync(asks(token, seq, want))

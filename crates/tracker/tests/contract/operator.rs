@@ -1,4 +1,4 @@
-//! What the operator does: imports, requeues and bans.
+//! The operator's operations: imports, requeues and bans.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(crate) async fn results_of_a_nickname_are_made_again(given: &Given) {
         given.take(token).await;
         given.hand_in(token, data).await.expect("accepted");
     }
-    // Job 1 is held at the next stage, job 3 waits there.
+    // Job 1 is held at the next stage, job 3 is open there.
     assert_eq!(given.take("next").await, 1);
     let bad = RequeueFilter {
         nickname: Some("Bad".to_owned()),
@@ -43,7 +43,7 @@ pub(crate) async fn results_are_made_again_by_where_and_when_they_came(given: &G
         let worker = NewWorker {
             token: token.to_owned(),
             display_name: token.to_owned(),
-            // One of them only says so.
+            // One of the two calls is a dry run.
             nickname: "Ann".to_owned(),
             address: address.to_owned(),
             stage: Stage::A,
@@ -184,7 +184,7 @@ pub(crate) async fn who_is_banned_does_not_register_and_holds_nothing(given: &Gi
     let behind = store.bans("a:192.0.2.0/24", 10).await.expect("bans");
     assert_eq!(behind.len(), 1);
 
-    // It outlasts a reset, and ends with a pardon.
+    // A ban survives a reset, and ends with a pardon.
     given.store.wipe().await.expect("wiped");
     assert_eq!(code(register("y", "Mallory", "").await), ErrorCode::Banned);
     assert!(bans::pardon(store, &mallory, "me").await.expect("pardoned"));
@@ -244,7 +244,7 @@ pub(crate) async fn finished_jobs_and_results_that_contain_a_text_are_made_again
         given.take("bob").await;
         given.hand_in("bob", data).await.expect("accepted");
     }
-    // Jobs 1 and 2 are finished, 3 waits at the second stage, 4 at the first.
+    // Jobs 1 and 2 are finished, 3 is open at the second stage, 4 at the first.
     let numbered = |numbers: &[u64]| RequeueFilter {
         numbers: numbers.to_vec(),
         ..RequeueFilter::default()
@@ -290,7 +290,7 @@ pub(crate) async fn finished_jobs_and_results_that_contain_a_text_are_made_again
         (Stage::B, "open")
     );
 
-    // What was pruned cannot be done again.
+    // Pruned jobs cannot be done again.
     given.take("bob").await;
     given.hand_in("bob", "end").await.expect("accepted");
     let closed = given.results(Stage::B).await;
@@ -301,7 +301,8 @@ pub(crate) async fn finished_jobs_and_results_that_contain_a_text_are_made_again
         .expect("pruned");
     assert_eq!(meant(numbered(&[closed[0].0])).await, [0_i64; 0]);
     assert_eq!(given.results(Stage::B).await, []);
-    // Counters go on counting what was pruned, so the check of the books has to begin anew.
+    // The counters still include pruned jobs, so the consistency check has to start from an empty
+    // store.
     let again = given.status().await;
     assert_eq!((again.closed, again.stages[1].done), (1, 1));
     given.store.wipe().await.expect("wiped");
@@ -325,7 +326,7 @@ pub(crate) async fn an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
     };
     let added = store.add_part(part(0), &jobs[..2]).await.expect("added");
     assert_eq!(added.map(|added| (added.first, added.last)), Some((1, 2)));
-    // The answer was lost: it is asked for again.
+    // The answer was lost, so the call is repeated.
     assert_eq!(
         store.add_part(part(0), &jobs[..2]).await.expect("there"),
         None
@@ -358,7 +359,7 @@ pub(crate) async fn an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
     assert_eq!(given.status().await.jobs, 5);
     let left = store.unfinished_imports().await.expect("a list");
     assert_eq!(left.len(), 1, "the other one");
-    // What is finished is imported anew.
+    // After an import has finished, the same jobs are imported again.
     let anew = begin("one").await;
     assert!(anew.id != first.id && anew.done == 0);
     store.wipe().await.expect("wiped");

@@ -1,11 +1,11 @@
-//! How many jobs a registration, and all registrations of an address, may hold.
+//! How many jobs a registration, and all registrations of an address group, may hold.
 
 use distcompute_protocol::{ANONYMOUS, Done, ErrorCode, Stage, SyncRequest};
 use distcompute_tracker::store::{NewWorker, SyncReply};
 
 use super::{Given, asks, code};
 
-/// What a registration is given that has shown nothing.
+/// How many jobs a new registration is given.
 async fn given_at_first(given: &Given, token: &str, cores: Option<u32>) -> usize {
     let request = SyncRequest {
         cores,
@@ -27,7 +27,7 @@ pub(crate) async fn a_registration_begins_with_its_cores_and_one_more_job(given:
         given.join(token, token, Stage::A).await;
         assert_eq!(given_at_first(given, token, cores).await, first, "{token}");
     }
-    // Results make it more: eight for each.
+    // Each result raises the allowance by eight.
     let held = given.sync(asks("eight", 1, 1_024)).await.expect("again");
     let done = |held: SyncReply| {
         let leases = held.granted.into_iter().map(|job| job.lease);
@@ -44,7 +44,7 @@ pub(crate) async fn a_registration_begins_with_its_cores_and_one_more_job(given:
     };
     let next = given.sync(next).await.expect("more");
     assert_eq!(next.granted.len(), 9 + 9 * 8);
-    // What was accepted before shows nothing new.
+    // Results that were accepted before do not count again.
     let again = SyncRequest {
         holding: next.granted.iter().map(|job| job.lease.clone()).collect(),
         done,
@@ -82,14 +82,14 @@ pub(crate) async fn jobs_pass_to_another_registration_only_as_far_as_both_may_ho
     };
     let earned = leases(given.sync(next).await.expect("more"));
     assert_eq!(earned.len(), 2 + 2 * 8);
-    // A client that registers anew goes on with all that it works on, and with what it has earned.
+    // A client that registers anew keeps all jobs that it works on, and what it has earned.
     let anew = given
         .sync(asks_for_more("new", 1, &earned))
         .await
         .expect("kept");
     assert_eq!((anew.lost.len(), anew.granted.len()), (0, 0));
     assert!(anew.limited);
-    // The registration before has its first allowance again, and no more.
+    // The earlier registration is back at its initial allowance.
     let mut taken = leases(
         given
             .sync(asks_for_more("old", 3, &[]))
@@ -97,7 +97,8 @@ pub(crate) async fn jobs_pass_to_another_registration_only_as_far_as_both_may_ho
             .expect("jobs"),
     );
     assert_eq!(taken.len(), 2);
-    // So nobody takes jobs for another to hoard: that one holds its own part, the rest stays.
+    // So a client cannot take jobs for another to hoard: that one holds its own share, and the rest
+    // stays where it is.
     let hoards = asks_for_more("hoards", 1, &taken);
     assert_eq!(given.sync(hoards).await.expect("kept").lost, [""; 0]);
     let more = leases(
@@ -118,7 +119,7 @@ pub(crate) async fn jobs_pass_to_another_registration_only_as_far_as_both_may_ho
     assert_eq!(given.status().await.stages[0].held, 18 + 2 + 2);
 }
 
-/// Registers without a name, from an address.
+/// Registers anonymously, from an address.
 async fn unnamed(given: &Given, token: &str, address: &str) {
     let worker = NewWorker {
         token: token.to_owned(),
@@ -134,7 +135,7 @@ pub(crate) async fn registrations_of_one_address_share_what_they_may_hold(given:
     given.jobs(3_000).await;
     let mut held = 0;
     for at in 0..40 {
-        // Addresses of one network, as one machine may have them.
+        // Addresses of one network, all of which one machine may have.
         let token = format!("t{at}");
         unnamed(given, &token, &format!("2001:db8::{at:x}")).await;
         let request = SyncRequest {
@@ -145,7 +146,7 @@ pub(crate) async fn registrations_of_one_address_share_what_they_may_hold(given:
     }
     assert_eq!(held, 2_048);
     assert_eq!(given.status().await.stages[0].held, 2_048);
-    // Others are given theirs, and those of the network again what it gives back.
+    // Other networks get their jobs, and this one gets again what it gives back.
     unnamed(given, "other", "2001:db8:0:1::1").await;
     assert_eq!(given_at_first(given, "other", Some(4)).await, 5);
     assert_eq!(
@@ -157,7 +158,8 @@ pub(crate) async fn registrations_of_one_address_share_what_they_may_hold(given:
     assert_eq!(reply.granted.len(), 129);
 }
 
-/// How many jobs forty browsers do, and how many they hold in the end, each as many as it may.
+/// How many jobs forty browsers do, and how many they hold in the end, if each takes as many as it
+/// may.
 async fn forty(given: &Given, name: &str, address: impl Fn(usize) -> String) -> (usize, u64) {
     let mut done = vec![Vec::new(); 40];
     for at in 0..40 {

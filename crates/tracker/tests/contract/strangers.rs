@@ -1,6 +1,7 @@
-//! Whatever strangers call, with the leases that they were given, old ones and made-up ones, under as many
-//! names and addresses as they like: no call fails inside, whoever works honestly is robbed of no job, what
-//! it hands in counts and stays, and in the end all is done.
+//! Property: arbitrary calls of strangers, with leases that they were granted, old ones and made-up
+//! ones, under any number of names and addresses, never cause an internal error and never take a
+//! job from an honest worker. The results of honest workers count and stay valid, and in the end
+//! all jobs are done.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,17 +20,18 @@ const HONEST: usize = 3;
 const LEASE_MS: i64 = 300_000;
 const IDLE_MS: i64 = 7_200_000;
 
-/// Less than half a lease: honest clients are heard from in time.
+/// Less than half a lease, so that honest clients sync in time.
 const WAIT_MS: i64 = 100_000;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// An honest client hands in what it has, or says that it works on, and asks for more.
+    /// An honest client submits what it has, or reports that it is working on it, and asks for
+    /// more.
     Works {
         who: usize,
         finishes: bool,
     },
-    /// Time passes, in which honest clients are heard from and the tracker sweeps.
+    /// Time passes; honest clients sync and the tracker sweeps.
     Waits {
         times: usize,
     },
@@ -44,7 +46,7 @@ enum Step {
     Leave(Index),
 }
 
-/// What a stranger says in a sync; leases are picked from all that strangers know or make up.
+/// What a stranger reports in a sync; leases are picked from those that strangers know or make up.
 #[derive(Debug, Clone)]
 struct Said {
     repeats: bool,
@@ -104,7 +106,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Honest {
     token: String,
     seq: u64,
-    /// Leases and the jobs that they are for.
+    /// The leases it holds, and their jobs.
     holds: BTreeMap<String, u64>,
 }
 
@@ -112,16 +114,16 @@ struct World<'g> {
     given: &'g Given,
     store: Arc<dyn Store>,
     honest: Vec<Honest>,
-    /// What honest clients were told is in the books.
+    /// Results of honest clients that were acknowledged.
     made: BTreeMap<u64, String>,
-    /// Tokens of strangers, with their last sync.
+    /// Tokens of strangers, each with its last sync.
     strangers: Vec<(String, u64)>,
-    /// Leases that strangers know, or think up.
+    /// Leases that strangers know or make up.
     leases: Vec<String>,
     secrets: u64,
 }
 
-/// A refusal is an answer; anything else is a fault that a stranger has made.
+/// A refusal is a valid answer; any other error is a fault caused by a stranger.
 fn answered<T>(outcome: Result<T, StoreError>) -> Option<T> {
     match outcome {
         Ok(answer) => Some(answer),
@@ -212,7 +214,7 @@ impl World<'_> {
             }
             Step::Register { name, address } => {
                 let token = format!("stranger {}", self.strangers.len());
-                // One gives the name of somebody honest, and one none.
+                // One stranger uses the name of an honest client, and one is anonymous.
                 let nickname = match name {
                     0 => "anonymous".to_owned(),
                     1 => "honest 0".to_owned(),
@@ -291,7 +293,7 @@ impl World<'_> {
         }
     }
 
-    /// Strangers have gone, and honest clients do the rest.
+    /// The strangers have left, and honest clients do the remaining jobs.
     async fn finish(&mut self) {
         let ended = IDLE_MS / WAIT_MS + 2;
         for _ in 0..ended {
@@ -306,7 +308,8 @@ impl World<'_> {
                 break;
             }
             assert!(round < 10 * JOBS, "it does not end: {a:?}");
-            // Whoever was withheld a job for others waits until these have not come.
+            // A client from which a job was withheld in favour of others waits until they are no
+            // longer expected.
             self.wait().await;
         }
         let results: BTreeMap<u64, String> =

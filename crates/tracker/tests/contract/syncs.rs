@@ -1,8 +1,8 @@
-//! Any interleaving of what clients and the network do leaves the books right: syncs whose answers
-//! are lost, that are doubled, that are delayed past later ones, that two hubs send with one token,
-//! results that come when somebody else has finished the job, all mixed with calls of the first
-//! protocol, while leases end and workers vanish. Where trackers share a database, each step goes to
-//! one of them.
+//! Property: the store stays consistent under any interleaving of what clients and the network do.
+//! Answers to syncs are lost, syncs are doubled or delayed past later ones, two hubs sync with one
+//! token, results arrive after another worker has finished the job; all mixed with calls of the
+//! first protocol, while leases expire and workers vanish. If trackers share a database, each step
+//! goes to one of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -20,7 +20,7 @@ const CLIENTS: usize = 4;
 const LEASE_MS: i64 = 300_000;
 const IDLE_MS: i64 = 7_200_000;
 
-/// What becomes of a sync on its way.
+/// What happens to a sync in the network.
 #[derive(Debug, Clone, Copy)]
 enum Fate {
     Arrives,
@@ -45,7 +45,7 @@ enum Step {
     HandsInLate {
         client: usize,
         which: Index,
-        /// Also what was accepted before.
+        /// Whether to include results that were accepted before.
         any: bool,
     },
     Claim {
@@ -70,7 +70,7 @@ enum Step {
     Requeue,
 }
 
-/// The last stage: with only one, a result closes its job.
+/// The last stage: if there is only one stage, a result closes its job.
 fn last_stage() -> impl Strategy<Value = Stage> {
     prop_oneof![Just(Stage::B), Just(Stage::A)]
 }
@@ -125,7 +125,7 @@ fn steps() -> impl Strategy<Value = Vec<(Index, Step)>> {
     prop::collection::vec((any::<Index>(), step), 1..40)
 }
 
-/// A job as a client has it.
+/// A job as its client sees it.
 #[derive(Debug, Clone)]
 struct Held {
     lease: String,
@@ -149,18 +149,18 @@ struct Granted {
     stage: Stage,
 }
 
-/// The result that counts of a stage's work on a job: the first.
+/// The valid result of a stage's work on a job: the first one.
 #[derive(Debug)]
 struct Made {
     data: String,
-    /// The lease that it came under. `None`: a call of the first protocol handed it in, and whether
-    /// its worker knows the lease by name is yet to be seen.
+    /// The lease under which it was submitted. `None`: by a call of the first protocol, and it is
+    /// not known yet which lease of its worker that was.
     lease: Option<String>,
 }
 
 struct World<'g> {
     given: &'g Given,
-    /// Every tracker of the database.
+    /// All trackers of the database.
     stores: Vec<Arc<dyn Store>>,
     /// The one that this step goes to.
     store: Arc<dyn Store>,
@@ -169,23 +169,24 @@ struct World<'g> {
     registrations: usize,
     secrets: u64,
     granted: HashMap<String, Granted>,
-    /// Every lease that anybody was told of, to hand in late.
+    /// All leases that any client was granted, to submit results late.
     known: Vec<String>,
-    /// Which registration has a lease, as far as anybody told.
+    /// Which registration holds a lease, as far as clients know.
     holders: HashMap<String, String>,
-    /// Leases that may have been given back, so that nothing is taken under them any more.
+    /// Leases that may have been given back, so that no result is accepted under them any more.
     given_back: BTreeSet<String>,
     /// Leases whose results were accepted.
     accepted: BTreeSet<String>,
-    /// Results that were accepted for the first time in this step: they count, or are kept.
+    /// Results accepted for the first time in this step: they are valid, or are kept as late
+    /// results.
     claims: Vec<((u64, Stage), Made)>,
-    /// Results that are kept, or were.
+    /// Late results that are or were kept.
     late: BTreeMap<(u64, Stage), Made>,
-    /// What the books must hold.
+    /// The results that the store must contain.
     made: BTreeMap<(u64, Stage), Made>,
-    /// Jobs whose results may have been taken back, so that leases of before count no more.
+    /// Jobs whose results may have been discarded, which invalidates earlier leases.
     moved: BTreeSet<u64>,
-    /// Whether this step may take results back.
+    /// Whether this step may discard results.
     undoes: bool,
 }
 
@@ -215,7 +216,8 @@ impl World<'_> {
         }
     }
 
-    /// Notes what a sync gives back: what it says so of, and what it does not name.
+    /// Records what a sync gives back: the leases that it says it releases, and those that it does
+    /// not list.
     fn note_given_back(&mut self, request: &SyncRequest) {
         let failed = request.failed.iter().map(|failed| &failed.lease);
         let invalid = request.invalid.iter().map(|invalid| &invalid.lease);
@@ -231,14 +233,14 @@ impl World<'_> {
         }
     }
 
-    /// All that a registration has goes back.
+    /// Records that a registration gives back all its jobs.
     fn gives_all_back(&mut self, client: usize) {
         let token = &self.clients[client].token;
         let all = self.holders.iter().filter(|(_, holder)| *holder == token);
         self.given_back.extend(all.map(|(lease, _)| lease.clone()));
     }
 
-    /// What every answer must be, whether or not it arrives.
+    /// Checks what must hold for every answer, whether or not it arrives.
     fn check(&mut self, request: &SyncRequest, reply: &SyncReply) {
         for job in &reply.granted {
             assert!(job.data.is_some(), "a job without its input");
@@ -267,8 +269,8 @@ impl World<'_> {
         }
     }
 
-    /// Whoever works on a job when its result comes in time wins, and whatever was accepted once is
-    /// accepted again.
+    /// Checks a result: the worker that holds the job when it arrives wins, and whatever was
+    /// accepted once is accepted again.
     fn judge(&mut self, done: &Done, rejected: Option<RejectedWhy>) {
         let Granted { number, stage, .. } = self.granted[&done.lease];
         let moved = self.moved.contains(&number);
@@ -420,8 +422,8 @@ impl World<'_> {
                 }
             }
             Step::HandsInLate { client, which, any } => {
-                // A lease of whenever and whoever, under whatever registration it has now; and never
-                // the same text, so that it shows which one is kept.
+                // Any lease of any worker, under its current registration. The text is unique, so
+                // that the test can tell which result is kept.
                 let leases = self.known.iter();
                 let leases = leases.filter(|lease| any || !self.accepted.contains(*lease));
                 let leases: Vec<String> = leases.cloned().collect();
@@ -454,7 +456,7 @@ impl World<'_> {
                 let data = format!("old {}", self.secrets);
                 let token = &self.clients[client].token;
                 if store.complete(token, None, data.clone()).await.is_ok() {
-                    // Which job that was, the books tell.
+                    // The stored results show which job that was.
                     for (key, kept) in self.books().await {
                         let made = Made {
                             data: kept,
@@ -493,7 +495,7 @@ impl World<'_> {
         }
     }
 
-    /// All results, by job and stage.
+    /// All stored results, by job and stage.
     async fn books(&self) -> BTreeMap<(u64, Stage), String> {
         let mut books = BTreeMap::new();
         for stage in [Stage::A, Stage::B] {
@@ -513,7 +515,7 @@ impl World<'_> {
         let accepted: u64 = stages.iter().map(|stage| stage.accepted).sum();
         assert_eq!(accepted, credits, "each accepted result has one credit");
         let books = self.books().await;
-        // A result that is kept counts once it is in the books, and not before.
+        // A kept result counts once it is stored as the job's result, and not before.
         self.late.extend(std::mem::take(&mut self.claims));
         let counts = self
             .late
@@ -525,7 +527,7 @@ impl World<'_> {
             let gone = self.made.keys().filter(|key| !books.contains_key(key));
             self.moved.extend(gone.map(|(number, _)| *number));
         }
-        // Of those that moved, only the counters are known.
+        // For jobs that were moved, only the counters are known.
         self.made
             .retain(|(number, _), _| !self.moved.contains(number));
         let made = self.made.iter().map(|(key, made)| (*key, &made.data));
@@ -544,7 +546,7 @@ impl World<'_> {
     }
 }
 
-/// Whatever has happened, the jobs can be finished.
+/// Checks that the jobs can be finished, whatever has happened.
 async fn finish(given: &Given, jobs: usize) {
     let store = &given.store;
     given.clock.advance(IDLE_MS + 1);
@@ -599,7 +601,7 @@ async fn play(given: Given, stores: Vec<Arc<dyn Store>>, steps: Vec<(Index, Step
     finish(&given, JOBS).await;
 }
 
-/// Plays so many cases on databases that `make` gives, by way of all the stores that it has on each.
+/// Runs `count` cases on databases created by `make`, through all stores on each.
 pub(super) fn cases<S, P, M, R>(count: u32, steps: S, make: impl Fn(StoreRules) -> M, play: P)
 where
     S: Strategy,
@@ -642,7 +644,7 @@ where
     cases(count, steps(), make, play);
 }
 
-/// So few jobs that everybody has had each of them.
+/// So few jobs that every client has had each of them.
 const FEW: usize = 3;
 
 /// A sync of a client that does not wait for the others.
@@ -650,12 +652,12 @@ const FEW: usize = 3;
 struct Turn {
     /// The tracker that it goes to.
     to: Index,
-    /// Whether another tracker gets it at the same moment.
+    /// Whether another tracker receives it at the same time.
     doubled: bool,
     answer_lost: bool,
     done: usize,
     released: bool,
-    /// A lease that anybody was told of, whose result it hands in too.
+    /// A lease known to any client, whose result it submits too.
     late: Option<Index>,
     want: u32,
 }
@@ -685,18 +687,18 @@ fn turns() -> impl Strategy<Value = Vec<Vec<Turn>>> {
     prop::collection::vec(prop::collection::vec(turn, 1..20), 2..6)
 }
 
-/// What all clients were told together.
+/// Everything that clients have been answered.
 #[derive(Default)]
 struct Told {
-    /// Leases in the order in which somebody heard of them.
+    /// Leases in the order in which clients learned of them.
     known: Vec<Held>,
-    /// By lease: the only token that was ever told of it as granted.
+    /// By lease: the only token that it was ever granted to.
     holders: HashMap<String, String>,
     /// Leases whose results were accepted, by job.
     accepted: BTreeSet<(u64, String)>,
-    /// By job, everything that was sent for it.
+    /// All results that were submitted, by job.
     sent: HashMap<u64, Vec<(String, String)>>,
-    /// Jobs that one of two answers to one sync granted and the other did not.
+    /// Jobs that one of two answers to the same sync granted and the other did not.
     granted_once: BTreeSet<u64>,
 }
 
@@ -761,7 +763,8 @@ async fn take_turns(
         }
         let answered = first.accepted.len() + first.rejected.len();
         assert_eq!(answered, request.done.len(), "an answer for each result");
-        // No lease lapses here, so what comes late was given back or is finished.
+        // No lease expires here, so a late result belongs to a lease that was given back or to a
+        // finished job.
         let late = |why| matches!(why, RejectedWhy::Finished | RejectedWhy::Unknown);
         assert!(first.rejected.iter().all(|one| late(one.why)));
         for job in &first.granted {
@@ -819,7 +822,7 @@ async fn play_at_once(given: Given, stores: Vec<Arc<dyn Store>>, turns: Vec<Vec<
             );
         }
         assert!(books.keys().eq(first.keys()), "{books:?} {first:?}");
-        // Two answers to one sync may differ only where a result came in between.
+        // Two answers to one sync may differ only if a result arrived in between.
         for number in &told.granted_once {
             assert!(books.contains_key(number), "job {number} was granted once");
         }
@@ -827,8 +830,8 @@ async fn play_at_once(given: Given, stores: Vec<Arc<dyn Store>>, turns: Vec<Vec<
     finish(&given, FEW).await;
 }
 
-/// The same with clients that do not wait for each other. What each is to be told is not known then,
-/// but what must hold of all the answers together is.
+/// The same with clients that do not wait for each other. The individual answers cannot be
+/// predicted then, but what must hold for all of them together can.
 pub(crate) fn syncs_at_once_leave_the_books_right<M>(count: u32, make: impl Fn(StoreRules) -> M)
 where
     M: Future<Output = (Given, Vec<Arc<dyn Store>>)>,

@@ -1,4 +1,4 @@
-//! A tracker as a process of its own, which ends with the test.
+//! A tracker in a process of its own, which is stopped when the test ends.
 
 #![allow(dead_code)] // Each test program uses its own part of this.
 
@@ -9,28 +9,28 @@ use std::{
     time::Duration,
 };
 
-/// The program.
+/// The path of the program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_distcompute-tracker");
 
-/// So long may anything take.
+/// The maximum time that anything may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A tracker that serves.
+/// A running tracker.
 pub(crate) struct Serving {
     pub(crate) child: Child,
     pub(crate) address: String,
 }
 
-/// The answer to a request.
+/// The response to a request.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// In lower case.
+    /// The head in lower case.
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
 impl Serving {
-    /// Starts a command that serves, and waits until it says where.
+    /// Starts a command that serves, and waits until it has printed its address.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .env_remove("DISTCOMPUTE_CONFIG")
@@ -55,7 +55,7 @@ impl Serving {
         stream
     }
 
-    /// Sends a request, `POST /api/bye` for example, on a connection of its own.
+    /// Sends a request, such as `POST /api/bye`, on a connection of its own.
     pub(crate) fn ask(&self, request: &str, body: &[u8]) -> Answer {
         let mut stream = self.connect();
         let head = format!(
@@ -64,7 +64,7 @@ impl Serving {
             body.len()
         );
         stream.write_all(head.as_bytes()).expect("sent");
-        // A body that is refused by its size need not be read to its end.
+        // If a body is refused because of its size, the tracker may not read it to its end.
         let _ = stream.write_all(body);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -81,7 +81,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // It has ended already where the test went through.
+        // If the test passed, the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! A tracker without a socket, on a database that goes away with it.
+//! A tracker without a socket, on a temporary database.
 
 #![allow(dead_code)] // Each test program uses its own part of this.
 
@@ -33,10 +33,10 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tower::ServiceExt as _;
 
-/// Some moment in November 2026.
+/// A time in November 2026.
 pub(crate) const NOW: i64 = 1_795_440_000_000;
 
-/// Short enough to be waited for.
+/// Time limits short enough to be waited for.
 pub(crate) const SHORT: Timeouts = Timeouts {
     head: Duration::from_millis(300),
     unread: Duration::from_millis(300),
@@ -44,11 +44,11 @@ pub(crate) const SHORT: Timeouts = Timeouts {
     body: Duration::from_secs(1),
     grace: Duration::from_secs(5),
     refusal_pause: Duration::from_millis(10),
-    // Tests look at once at what they did.
+    // Tests examine at once what they have done.
     page_age: Duration::ZERO,
 };
 
-/// Long enough for a machine that has much else to do.
+/// Time limits long enough for a busy machine.
 pub(crate) const LONG: Timeouts = Timeouts {
     head: Duration::from_secs(30),
     unread: Duration::from_secs(30),
@@ -56,7 +56,7 @@ pub(crate) const LONG: Timeouts = Timeouts {
     ..SHORT
 };
 
-/// Numbers that differ, and the same ones in each run.
+/// Distinct numbers, the same in each run.
 #[derive(Default)]
 struct Counting(AtomicU64);
 
@@ -104,7 +104,7 @@ impl Answer {
             .map(|value| value.to_str().expect("a plain header"))
     }
 
-    /// Status, code and text: all that a refusal says.
+    /// Status, code and text of a refusal.
     pub(crate) fn refusal(&self) -> (u16, Option<&str>, &str) {
         (
             self.status.as_u16(),
@@ -115,7 +115,7 @@ impl Answer {
 }
 
 impl Tracker {
-    /// Two stages, and what the flags say.
+    /// Starts a tracker with two stages and these flags.
     pub(crate) async fn start(flags: &[&str]) -> Self {
         Self::start_in(tempfile::tempdir().expect("a folder"), flags).await
     }
@@ -133,7 +133,7 @@ impl Tracker {
         Self::started(folder, &[&stages, flags].concat()).await
     }
 
-    /// Stops, and starts on the same database with other flags.
+    /// Stops it, and starts it on the same database with other flags.
     pub(crate) async fn restarted(self, flags: &[&str]) -> Self {
         self.store.close().await;
         Self::started(self.folder, flags).await
@@ -198,7 +198,7 @@ impl Tracker {
         }
     }
 
-    /// Serves on a port of its own until the receiver of the stop is told or dropped.
+    /// Serves on a port of its own until the stop channel is triggered or dropped.
     pub(crate) async fn listen(&self, timeouts: Timeouts) -> Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -239,7 +239,7 @@ impl Tracker {
             .await
     }
 
-    /// A request that a proxy on this machine passes on.
+    /// Sends a request that a proxy on this machine passes on.
     pub(crate) async fn proxied(&self, method: &str, address: &str) -> Answer {
         let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
         let request = Request::builder()
@@ -262,7 +262,7 @@ impl Tracker {
             .await
     }
 
-    /// Registers a worker; its token.
+    /// Registers a worker and returns its token.
     pub(crate) async fn join(&self, stage: &str, nickname: &str) -> String {
         let answer = self
             .get(&format!("/api/new?nickname={nickname}&stage={stage}"))
@@ -270,7 +270,7 @@ impl Tracker {
         answer.json()["token"].as_str().expect("a token").to_owned()
     }
 
-    /// Takes a job; its number.
+    /// Claims a job and returns its number.
     pub(crate) async fn take(&self, token: &str) -> u64 {
         let answer = self.post("newJob", json!({ "token": token })).await;
         answer.json()["number"].as_u64().expect("a job")

@@ -1,5 +1,5 @@
-//! The poster's files: its jobs, for the tracker to import, and a native render of the same
-//! parameters, to compare with what the volunteers paint. No arithmetic of its own.
+//! Generates the poster's jobs for the tracker to import, and renders the same parameters natively,
+//! to compare with what the volunteers compute. All arithmetic is in the library.
 //!
 //! ```text
 //! poster jobs poster.json > jobs.jsonl
@@ -38,7 +38,7 @@ fn read(file: &str) -> Result<Poster, Box<dyn Error>> {
     Ok(poster)
 }
 
-/// A line a job, in the order of the tiles: job number N is tile N - 1.
+/// Writes one job per line, in the order of the tiles: job number N is tile N - 1.
 fn jobs(poster: &Poster, out: impl Write) -> Result<(), Box<dyn Error>> {
     let mut out = BufWriter::new(out);
     for index in 0..poster.tiles() {
@@ -48,7 +48,7 @@ fn jobs(poster: &Poster, out: impl Write) -> Result<(), Box<dyn Error>> {
     Ok(out.flush()?)
 }
 
-/// A binary PPM: a short header, then red, green and blue of each pixel, row by row.
+/// Writes a binary PPM: a short header, then red, green and blue of each pixel, row by row.
 fn render(poster: &Poster, mut out: impl Write) -> Result<(), Box<dyn Error>> {
     let across = poster.width as usize;
     let mut picture = vec![[0; 3]; across * poster.height as usize];
