@@ -25,8 +25,8 @@ pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(again))
 }
 
-/// Selects jobs. A job must match every field that is given. Without numbers, a nickname, an
-/// address or a text, only jobs that are set aside match.
+/// Selects jobs. A job must match every field that is given. Without numbers and without a condition
+/// on the result, only jobs that are set aside match.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct RequeueBody {
