@@ -53,7 +53,12 @@ impl Connection {
     }
 
     /// Like [`call`](Self::call), but repeats the request until a working tracker answers.
-    pub(crate) async fn insist(&mut self, method: Method, path: &str, body: Bytes) -> Answer {
+    pub(crate) async fn call_until_answered(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Answer {
         loop {
             match self.call(method.clone(), path, body.clone()).await {
                 Ok(answer) if !answer.0.is_server_error() => return answer,

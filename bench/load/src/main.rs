@@ -20,7 +20,7 @@ use crate::{
     connection::Connection,
     measure::Measure,
     record::Record,
-    volunteer::{Crowd, Manner, Volunteer},
+    volunteer::{Behaviour, Shared, Volunteer},
 };
 
 /// The maximum number of concurrent registrations, because a listening socket has a short queue.
@@ -49,11 +49,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), String> {
-    let crowd = Rc::new(RefCell::new(Crowd {
+    let shared = Rc::new(RefCell::new(Shared {
         measure: Measure::new()?,
         record: Record::new(cli.record.as_deref())?,
     }));
-    let volunteers = gather(&cli, &crowd).await?;
+    let volunteers = gather(&cli, &shared).await?;
     let mut working = JoinSet::new();
     let every = seconds(cli.every_s);
     let count = u32::try_from(volunteers.len()).unwrap_or(u32::MAX).max(1);
@@ -63,18 +63,18 @@ async fn run(cli: Cli) -> Result<(), String> {
         working.spawn_local(work(volunteer, first, every));
     }
     tokio::select! {
-        outcome = watch(&cli, &crowd) => outcome?,
+        outcome = watch(&cli, &shared) => outcome?,
         Some(ended) = working.join_next() => {
             ended.unwrap_or_else(|error| Err(error.to_string()))?;
         }
     }
-    let mut crowd = crowd.borrow_mut();
-    crowd.record.finish()?;
-    say(&crowd.measure.figures())
+    let mut shared = shared.borrow_mut();
+    shared.record.finish()?;
+    print(&shared.measure.figures())
 }
 
 /// Registers all volunteers.
-async fn gather(cli: &Cli, crowd: &Rc<RefCell<Crowd>>) -> Result<Vec<Volunteer>, String> {
+async fn gather(cli: &Cli, shared: &Rc<RefCell<Shared>>) -> Result<Vec<Volunteer>, String> {
     let mut arriving = JoinSet::new();
     let mut there = Vec::with_capacity(cli.connections);
     for index in 0..cli.connections {
@@ -85,12 +85,12 @@ async fn gather(cli: &Cli, crowd: &Rc<RefCell<Crowd>>) -> Result<Vec<Volunteer>,
         let stage = cli.stage[index % cli.stage.len()];
         let mut volunteer = Volunteer::new(
             Connection::new(url)?,
-            Rc::clone(crowd),
-            Manner {
+            Rc::clone(shared),
+            Behaviour {
                 calls: cli.calls,
                 batch: cli.batch,
                 stage,
-                insists: cli.drain.is_some(),
+                retries: cli.drain.is_some(),
                 index,
             },
         );
@@ -127,50 +127,50 @@ async fn work(mut volunteer: Volunteer, first: Duration, every: Duration) -> Res
 }
 
 /// Starts and stops the measurement, and returns when everything is done.
-async fn watch(cli: &Cli, crowd: &Rc<RefCell<Crowd>>) -> Result<(), String> {
+async fn watch(cli: &Cli, shared: &Rc<RefCell<Shared>>) -> Result<(), String> {
     match cli.drain {
-        Some(jobs) => drain(jobs, seconds(cli.patience_s), crowd).await,
-        None => measure(cli, crowd).await,
+        Some(jobs) => drain(jobs, seconds(cli.patience_s), shared).await,
+        None => measure(cli, shared).await,
     }
 }
 
-async fn measure(cli: &Cli, crowd: &Rc<RefCell<Crowd>>) -> Result<(), String> {
+async fn measure(cli: &Cli, shared: &Rc<RefCell<Shared>>) -> Result<(), String> {
     let most = cli.at_most.unwrap_or(u64::MAX);
-    until(crowd, seconds(cli.warmup_s), most / 10).await;
-    crowd.borrow_mut().measure.open();
-    until(crowd, seconds(cli.seconds), most).await;
-    crowd.borrow_mut().measure.close();
+    until(shared, seconds(cli.warmup_s), most / 10).await;
+    shared.borrow_mut().measure.open();
+    until(shared, seconds(cli.seconds), most).await;
+    shared.borrow_mut().measure.close();
     Ok(())
 }
 
 /// Returns when the time is over or the jobs are done.
-async fn until(crowd: &Rc<RefCell<Crowd>>, limit: Duration, jobs: u64) {
+async fn until(shared: &Rc<RefCell<Shared>>, limit: Duration, jobs: u64) {
     let end = Instant::now() + limit;
-    while Instant::now() < end && crowd.borrow().measure.jobs() < jobs {
+    while Instant::now() < end && shared.borrow().measure.jobs() < jobs {
         time::sleep(LOOK.min(limit)).await;
     }
 }
 
 /// Returns when `jobs` results were accepted, reporting the progress.
-async fn drain(jobs: u64, patience: Duration, crowd: &Rc<RefCell<Crowd>>) -> Result<(), String> {
-    crowd.borrow_mut().measure.open();
+async fn drain(jobs: u64, patience: Duration, shared: &Rc<RefCell<Shared>>) -> Result<(), String> {
+    shared.borrow_mut().measure.open();
     let mut last = (0, Instant::now());
     loop {
         time::sleep(LOOK).await;
-        let now = crowd.borrow().measure.jobs();
+        let now = shared.borrow().measure.jobs();
         if now >= jobs {
             return Ok(());
         }
         if now > last.0 {
             last = (now, Instant::now());
-            say(&serde_json::json!({ "taken": now }))?;
+            print(&serde_json::json!({ "taken": now }))?;
         } else if last.1.elapsed() > patience {
             return Err(format!("Only {now} of {jobs} results were taken."));
         }
     }
 }
 
-fn say(line: &impl serde::Serialize) -> Result<(), String> {
+fn print(line: &impl serde::Serialize) -> Result<(), String> {
     let line = serde_json::to_string(line).map_err(|error| error.to_string())?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")

@@ -19,19 +19,19 @@ use crate::{
 };
 
 /// State shared by all volunteers.
-pub(crate) struct Crowd {
+pub(crate) struct Shared {
     pub(crate) measure: Measure,
     pub(crate) record: Record,
 }
 
 /// How volunteers behave.
-pub(crate) struct Manner {
+pub(crate) struct Behaviour {
     pub(crate) calls: Calls,
     /// How many jobs a sync asks for.
     pub(crate) batch: u32,
     pub(crate) stage: Stage,
     /// Whether requests are repeated until a tracker answers.
-    pub(crate) insists: bool,
+    pub(crate) retries: bool,
     /// The volunteer's index; every second volunteer names the job in `completeJob`.
     pub(crate) index: usize,
 }
@@ -39,8 +39,8 @@ pub(crate) struct Manner {
 /// A volunteer.
 pub(crate) struct Volunteer {
     connection: Connection,
-    crowd: Rc<RefCell<Crowd>>,
-    manner: Manner,
+    shared: Rc<RefCell<Shared>>,
+    behaviour: Behaviour,
     token: String,
     turns: u64,
     /// The sequence number of the last sync.
@@ -50,11 +50,15 @@ pub(crate) struct Volunteer {
 }
 
 impl Volunteer {
-    pub(crate) fn new(connection: Connection, crowd: Rc<RefCell<Crowd>>, manner: Manner) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        shared: Rc<RefCell<Shared>>,
+        behaviour: Behaviour,
+    ) -> Self {
         Self {
             connection,
-            crowd,
-            manner,
+            shared,
+            behaviour,
             token: String::new(),
             turns: 0,
             seq: 0,
@@ -64,7 +68,7 @@ impl Volunteer {
 
     /// Opens the connection and registers.
     pub(crate) async fn register(&mut self) -> Result<(), String> {
-        let path = format!("/api/new?nickname=load&stage={}", self.manner.stage);
+        let path = format!("/api/new?nickname=load&stage={}", self.behaviour.stage);
         let answer = self.request(Method::GET, &path, Bytes::new()).await?;
         let worker: NewWorker = read(&path, answer)?;
         self.token = worker.token;
@@ -74,7 +78,7 @@ impl Volunteer {
     /// Takes jobs and submits results. Returns whether there was anything to do.
     pub(crate) async fn turn(&mut self) -> Result<bool, String> {
         self.turns += 1;
-        match self.manner.calls {
+        match self.behaviour.calls {
             Calls::Old => self.old_turn().await,
             Calls::Sync => self.sync_turn().await,
         }
@@ -91,7 +95,7 @@ impl Volunteer {
         let job: NewJob = read("/api/newJob", answer)?;
         let done = CompleteJob {
             token: token.token,
-            number: (self.manner.index % 2 == 1).then_some(job.number),
+            number: (self.behaviour.index % 2 == 1).then_some(job.number),
             data: self.output(job.number),
         };
         let (status, body) = self.post("/api/completeJob", &done).await?;
@@ -111,7 +115,7 @@ impl Volunteer {
             seq: self.seq,
             holding: [],
             done: &self.done,
-            want: self.manner.batch,
+            want: self.behaviour.batch,
         });
         let request = request.map_err(|error| error.to_string())?;
         let answer = self.request(Method::POST, "/api/sync", request.into());
@@ -136,14 +140,14 @@ impl Volunteer {
     }
 
     fn taken(&self, number: u64, data: &str) -> Result<(), String> {
-        let mut crowd = self.crowd.borrow_mut();
-        crowd.measure.completed(1);
-        crowd.record.taken(self.manner.stage, number, data)
+        let mut shared = self.shared.borrow_mut();
+        shared.measure.completed(1);
+        shared.record.taken(self.behaviour.stage, number, data)
     }
 
     /// The output for a job; all outputs of a run are distinct.
     fn output(&self, number: u64) -> String {
-        let Manner { stage, index, .. } = self.manner;
+        let Behaviour { stage, index, .. } = self.behaviour;
         let turn = self.turns;
         format!(r#"<!json!>{{"stage":"{stage}","job":{number},"by":{index},"turn":{turn}}}"#)
     }
@@ -155,12 +159,14 @@ impl Volunteer {
 
     async fn request(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, String> {
         let since = Instant::now();
-        let answer = if self.manner.insists {
-            self.connection.insist(method, path, body).await
+        let answer = if self.behaviour.retries {
+            self.connection
+                .call_until_answered(method, path, body)
+                .await
         } else {
             self.connection.call(method, path, body).await?
         };
-        self.crowd.borrow_mut().measure.call(since.elapsed());
+        self.shared.borrow_mut().measure.call(since.elapsed());
         Ok(answer)
     }
 }

@@ -39,7 +39,7 @@ use distcompute_tracker::{
     rules::{
         allowance::MOST_HELD,
         attempts::THERE,
-        sweeps::{self, Looks},
+        sweeps::{self, Schedule},
         trouble,
     },
     state::{App, Timeouts},
@@ -343,23 +343,23 @@ impl Random for Seeded {
     }
 }
 
-/// Looks that are due now and then.
+/// A periodic sweep and when it is due next.
 #[derive(Debug, Clone, Copy)]
 struct Due {
-    looks: Looks,
+    schedule: Schedule,
     at: f64,
 }
 
 impl Due {
-    fn begin(looks: Looks, now: f64) -> Self {
-        let at = now + looks.first.as_millis() as f64;
-        Self { looks, at }
+    fn begin(schedule: Schedule, now: f64) -> Self {
+        let at = now + schedule.first.as_millis() as f64;
+        Self { schedule, at }
     }
 
     fn next(&mut self, now: f64) -> bool {
         let due = self.at <= now;
         if due {
-            self.at = now + self.looks.every.as_millis() as f64;
+            self.at = now + self.schedule.every.as_millis() as f64;
         }
         due
     }

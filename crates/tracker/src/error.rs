@@ -31,7 +31,7 @@ pub enum ApiError {
     /// Refused, with the text that the protocol fixes for this code.
     Refused(ErrorCode),
     /// Refused, with a specific sentence.
-    Said(ErrorCode, String),
+    Explained(ErrorCode, String),
     /// The parameters or the body are invalid.
     Faults(Vec<ParameterFault>),
     /// Rate limited: the caller may retry after this many seconds.
@@ -52,7 +52,7 @@ impl From<StoreError> for ApiError {
 
 impl From<(ErrorCode, String)> for ApiError {
     fn from((code, sentence): (ErrorCode, String)) -> Self {
-        Self::Said(code, sentence)
+        Self::Explained(code, sentence)
     }
 }
 
@@ -69,7 +69,7 @@ impl IntoResponse for ApiError {
                 (ErrorCode::TooManyRequests, text)
             }
             Self::Refused(code) => (code, code.text().unwrap_or(code.as_str()).to_owned()),
-            Self::Said(code, sentence) => (code, sentence),
+            Self::Explained(code, sentence) => (code, sentence),
             Self::Faults(detail) => return faults(ParameterFaults { detail }),
             Self::Store(StoreError::Unavailable(why) | StoreError::Conflict(why)) => {
                 AWAY.write(|| tracing::warn!(%why, "the database is not available"));

@@ -15,9 +15,9 @@ use distcompute_tracker::{
         estimate::{StageLoad, completion, in_words, per_hour, seconds_left},
         flags::{Flagged, MAX_SENT_BACK, Verdict, verdict},
         names,
-        pace::{MINUTES, Pace},
         payload::{self, compact},
         stages::Stages,
+        throughput::{MINUTES, Throughput},
     },
 };
 use proptest::prelude::*;
@@ -206,11 +206,11 @@ proptest! {
     }
 
     #[test]
-    fn a_pace_is_what_was_made_in_the_time(completed in 0_u64..1_000_000, first in 0_i64..4e12 as i64, ms in -10_000_i64..1e10 as i64) {
+    fn a_rate_is_what_was_made_in_the_time(completed in 0_u64..1_000_000, first in 0_i64..4e12 as i64, ms in -10_000_i64..1e10 as i64) {
         match per_hour(completed, first, first + ms) {
             None => prop_assert!(ms < 60_000),
-            Some(pace) => {
-                let made = u128::from(pace) * u128::try_from(ms).unwrap_or(0) / 3_600_000;
+            Some(rate) => {
+                let made = u128::from(rate) * u128::try_from(ms).unwrap_or(0) / 3_600_000;
                 prop_assert!(made <= u128::from(completed));
             }
         }
@@ -222,10 +222,10 @@ proptest! {
         made in prop::collection::vec((-200_i64..20, 0_u64..1e15 as u64), 0..80),
         height in 1_u32..1_000,
     ) {
-        let pace = Pace::new(now, made.iter().map(|(age, count)| (now + age, *count)));
+        let throughput = Throughput::new(now, made.iter().map(|(age, count)| (now + age, *count)));
         let hour = made.iter().filter(|(age, _)| *age > -(MINUTES as i64));
-        prop_assert_eq!(pace.sum(), hour.map(|(_, count)| count).sum::<u64>());
-        for (bar, count) in pace.bars(height).zip(pace.minutes()) {
+        prop_assert_eq!(throughput.sum(), hour.map(|(_, count)| count).sum::<u64>());
+        for (bar, count) in throughput.bars(height).zip(throughput.minutes()) {
             prop_assert!(bar <= height && (bar > 0) == (*count > 0));
         }
     }

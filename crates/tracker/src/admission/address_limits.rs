@@ -98,7 +98,7 @@ impl Rates {
     /// Takes `count` permits at once, or returns how long to wait for them. A larger count than the
     /// burst size takes the whole burst.
     fn take(&self, group: IpAddr, count: NonZeroU32) -> Result<(), Duration> {
-        self.forget_the_quiet();
+        self.remove_inactive();
         let count = count.min(self.rate.burst);
         let taken = self.limiter.check_key_n(&group, count);
         match taken {
@@ -108,7 +108,7 @@ impl Rates {
         }
     }
 
-    fn forget_the_quiet(&self) {
+    fn remove_inactive(&self) {
         let mut room = lock(&self.room);
         if self.limiter.len() > *room {
             self.limiter.retain_recent();
@@ -269,7 +269,7 @@ impl AddressLimits {
                 .entry(group)
                 .or_default()
                 .add(now, rate, units);
-            taken.forget_the_quiet(now);
+            taken.remove_inactive(now);
         }
     }
 
@@ -289,7 +289,7 @@ struct TakenBytes {
 }
 
 impl TakenBytes {
-    fn forget_the_quiet(&mut self, now: Duration) {
+    fn remove_inactive(&mut self, now: Duration) {
         if self.by_group.len() > self.room {
             self.by_group.retain(|_, taken| !taken.is_over(now));
             self.by_group.shrink_to_fit();

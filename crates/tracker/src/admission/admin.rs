@@ -97,7 +97,7 @@ fn refusal(settings: &Settings) -> ApiError {
     } else {
         "This needs the admin token, and this tracker has none: its operator sets admin_token."
     };
-    ApiError::Said(ErrorCode::NotAllowed, sentence.to_owned())
+    ApiError::Explained(ErrorCode::NotAllowed, sentence.to_owned())
 }
 
 fn peer(parts: &Parts) -> Option<IpAddr> {

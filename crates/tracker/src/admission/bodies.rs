@@ -375,13 +375,13 @@ fn threads() -> usize {
 
 fn too_slow() -> ApiError {
     let sentence = "The body came too slowly; the tracker did not wait for its end.".to_owned();
-    ApiError::Said(ErrorCode::TooSlow, sentence)
+    ApiError::Explained(ErrorCode::TooSlow, sentence)
 }
 
 fn unread(error: &axum::Error) -> ApiError {
     if caused_by::<http_body_util::LengthLimitError>(error) {
         let sentence = "The body is larger than this call takes.".to_owned();
-        return ApiError::Said(ErrorCode::TooLarge, sentence);
+        return ApiError::Explained(ErrorCode::TooLarge, sentence);
     }
     if timed_out(error) {
         return too_slow();
@@ -529,7 +529,7 @@ mod tests {
         for (bytes, every) in [(1, 19 * second), (1, second), (900, second)] {
             let outcome = trickled(bytes, every, 100).await;
             let code = match outcome {
-                Err(ApiError::Said(code, _)) => Some(code),
+                Err(ApiError::Explained(code, _)) => Some(code),
                 _ => None,
             };
             assert_eq!(code, Some(ErrorCode::TooSlow), "{bytes} bytes");

@@ -35,7 +35,7 @@ pub async fn run(args: &BanArgs) -> Result<(), String> {
     let outcome = ban(store.as_ref(), &banned, &args.reason, COMMAND_LINE).await;
     store.close().await;
     let ended = outcome.map_err(|error| format!("Banning failed: {error}."))?;
-    say(&format!(
+    print(&format!(
         "banned {banned}; {}. What came from there before still counts: requeue has it done again",
         workers::ended(ended)
     ))
@@ -51,7 +51,7 @@ pub async fn run_pardon(args: &PardonArgs) -> Result<(), String> {
     let outcome = pardon(store.as_ref(), &banned, COMMAND_LINE).await;
     store.close().await;
     if outcome.map_err(|error| format!("Pardoning failed: {error}."))? {
-        say(&format!("pardoned {banned}"))
+        print(&format!("pardoned {banned}"))
     } else {
         Err(format!(
             "There is no ban of {banned}; ban --list says who is banned."
@@ -68,7 +68,7 @@ fn named(args: &BannedArgs) -> Result<Banned, String> {
     }
 }
 
-fn say(text: &str) -> Result<(), String> {
+fn print(text: &str) -> Result<(), String> {
     writeln!(io::stdout(), "{}", harmless(text)).map_err(|error| error.to_string())
 }
 

@@ -8,7 +8,7 @@ use super::{
     open::{open_store, open_to_read},
 };
 use crate::{
-    operations::requeue::{Outcome, meant, requeue, would},
+    operations::requeue::{Outcome, described, dry_run, requeue},
     rules::{bans, terminal::harmless, times},
     store::RequeueFilter,
 };
@@ -37,12 +37,12 @@ pub async fn run(args: &RequeueArgs) -> Result<(), String> {
     };
     if args.dry_run {
         let store = open_to_read(&args.database).await?;
-        let found = would(store.as_ref(), &filter).await;
+        let found = dry_run(store.as_ref(), &filter).await;
         store.close().await;
         let found = found.map_err(|error| format!("The jobs cannot be read: {error}."))?;
-        return say(&found, "would requeue");
+        return print(&found, "dry_run requeue");
     }
-    let question = format!("Have worked on again: {}?", meant(&filter));
+    let question = format!("Have worked on again: {}?", described(&filter));
     if !args.yes && !confirmed("Requeueing changes jobs.", &question)? {
         return Err("Nothing was changed.".to_owned());
     }
@@ -50,10 +50,10 @@ pub async fn run(args: &RequeueArgs) -> Result<(), String> {
     let outcome = requeue(store.as_ref(), &filter, COMMAND_LINE).await;
     store.close().await;
     let outcome = outcome.map_err(|error| format!("Requeueing failed: {error}."))?;
-    say(&outcome, "requeued")
+    print(&outcome, "requeued")
 }
 
-fn say(outcome: &Outcome, what: &str) -> Result<(), String> {
+fn print(outcome: &Outcome, what: &str) -> Result<(), String> {
     let count = outcome.requeued;
     let jobs = if count == 1 { "job" } else { "jobs" };
     let mut text = format!("{what} {count} {jobs}");

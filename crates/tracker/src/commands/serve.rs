@@ -15,10 +15,10 @@ use crate::{
 /// # Errors
 /// Returns everything that is wrong with the settings, or why the tracker cannot serve.
 pub async fn run(args: &ServeArgs) -> Result<(), String> {
-    let settings = gathered(args)?;
+    let settings = load_settings(args)?;
     let obstacles = settings.obstacles();
     if !obstacles.is_empty() {
-        return Err(said(&obstacles));
+        return Err(one_per_line(&obstacles));
     }
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| format!("The log filter {:?}: {error}.", settings.log))?;
@@ -38,7 +38,7 @@ pub async fn run(args: &ServeArgs) -> Result<(), String> {
 /// # Errors
 /// Returns everything that is wrong with the settings.
 pub fn check(args: &ServeArgs) -> Result<(), String> {
-    let settings = gathered(args)?;
+    let settings = load_settings(args)?;
     let mut out = io::stdout();
     writeln!(out, "the configuration is fine").map_err(|error| error.to_string())?;
     for sentence in settings.warnings() {
@@ -52,11 +52,11 @@ pub fn check(args: &ServeArgs) -> Result<(), String> {
 }
 
 /// Returns the settings, or everything that is wrong with them, one sentence per line.
-fn gathered(args: &ServeArgs) -> Result<Settings, String> {
-    Settings::gather(args).map_err(|sentences| said(&sentences))
+fn load_settings(args: &ServeArgs) -> Result<Settings, String> {
+    Settings::gather(args).map_err(|sentences| one_per_line(&sentences))
 }
 
-fn said(sentences: &[String]) -> String {
+fn one_per_line(sentences: &[String]) -> String {
     if let [sentence] = sentences {
         return sentence.clone();
     }

@@ -227,7 +227,7 @@ impl Settings {
 
     fn merge(args: &ServeArgs, file: ConfigFile, faults: &mut Faults) -> Self {
         let mut pairs = |given: &[String], what: &str| {
-            let pairs: Vec<_> = given_ones(given)
+            let pairs: Vec<_> = non_empty(given)
                 .map(|text| faults.or(pair(text, what).map(Some), || None))
                 .collect();
             // `None` (nothing given) must not be confused with an empty list (nothing valid given):
@@ -240,15 +240,15 @@ impl Settings {
         let files = pairs(&args.files, "--files /path=folder")
             .or_else(|| file.files.map(|files| files.into_iter().collect()))
             .unwrap_or_default();
-        let cors_origin = Some(given_ones(&args.cors_origin).cloned().collect::<Vec<_>>())
+        let cors_origin = Some(non_empty(&args.cors_origin).cloned().collect::<Vec<_>>())
             .filter(|origins| !origins.is_empty())
             .or(file.cors_origin)
             .unwrap_or_else(|| vec!["*".to_owned()]);
-        let hosts = Some(given_ones(&args.host).cloned().collect::<Vec<_>>())
+        let hosts = Some(non_empty(&args.host).cloned().collect::<Vec<_>>())
             .filter(|hosts| !hosts.is_empty())
             .or(file.hosts)
             .unwrap_or_default();
-        let trusted_proxies = Some(given_ones(&args.trusted_proxy).cloned().collect::<Vec<_>>())
+        let trusted_proxies = Some(non_empty(&args.trusted_proxy).cloned().collect::<Vec<_>>())
             .filter(|proxies| !proxies.is_empty())
             .or(file.trusted_proxies)
             .unwrap_or_else(|| TRUSTED_PROXIES.map(str::to_owned).to_vec())
@@ -431,7 +431,7 @@ fn config_path(args: &ServeArgs) -> Option<&Path> {
 }
 
 /// The same for a list.
-fn given_ones(list: &[String]) -> impl Iterator<Item = &String> {
+fn non_empty(list: &[String]) -> impl Iterator<Item = &String> {
     list.iter().filter(|text| !text.is_empty())
 }
 

@@ -17,10 +17,13 @@ pub fn under(base: &str, router: Router) -> Router {
     }
     Router::new()
         .fallback_service(router)
-        .layer(middleware::from_fn_with_state(base.to_owned(), take_off))
+        .layer(middleware::from_fn_with_state(
+            base.to_owned(),
+            strip_prefix,
+        ))
 }
 
-async fn take_off(State(base): State<String>, mut request: Request, next: Next) -> Response {
+async fn strip_prefix(State(base): State<String>, mut request: Request, next: Next) -> Response {
     if request.uri().path() == base {
         return to_folder(request.uri());
     }

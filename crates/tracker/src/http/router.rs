@@ -119,7 +119,7 @@ pub fn router(app: App) -> Result<Router, String> {
             bodies::hold_answers,
         ))
         .layer(middleware::from_fn(address_limits::refuse))
-        .layer(middleware::from_fn(housekeeping))
+        .layer(middleware::from_fn(set_headers))
         .layer(cors)
         .layer(middleware::from_fn(only_real_preflights))
         .layer(middleware::from_fn(no_nul))
@@ -192,7 +192,7 @@ async fn in_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Ne
 
 /// Sets the security and cache headers. API responses are never cached. The API does not accept
 /// `HEAD`: a `HEAD` of `/api/new` would register a worker whose token is never received.
-async fn housekeeping(request: Request, next: Next) -> Response {
+async fn set_headers(request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with("/api/");
     if api && request.method() == Method::HEAD {
         return ApiError::Refused(ErrorCode::MethodNotAllowed).into_response();
@@ -248,7 +248,7 @@ async fn only_our_hosts(
     }
     let sentence =
         "This tracker is not known under this name. Its operator adds the name to hosts.";
-    ApiError::Said(ErrorCode::WrongHost, sentence.to_owned()).into_response()
+    ApiError::Explained(ErrorCode::WrongHost, sentence.to_owned()).into_response()
 }
 
 /// Refuses addresses with U+0000: no database column can store it, so nothing has it in its

@@ -48,7 +48,7 @@ impl UnitOfWork {
         // This protocol has no call for a failure, so asking for another job while holding one
         // counts as one.
         self.weigh(worker, 0, held.len().min(1));
-        let first = self.has_had_nothing(worker);
+        let first = self.never_had_a_job(worker);
         let lease = if self.room(worker) > 0 {
             self.grant(worker, |_| secret.to_owned(), None)
         } else {
@@ -73,7 +73,7 @@ impl UnitOfWork {
     }
 
     /// The lease that a call refers to. Without a number, it is the only one that the worker holds.
-    fn meant(&self, worker: i64, number: Option<i64>) -> Result<Option<i64>, ErrorCode> {
+    fn named_lease(&self, worker: i64, number: Option<i64>) -> Result<Option<i64>, ErrorCode> {
         let held = self.held(worker);
         let Some(number) = number else {
             return match held[..] {
@@ -96,7 +96,7 @@ impl UnitOfWork {
         data: String,
     ) -> Result<(), ErrorCode> {
         let worker = self.worker_id(token)?;
-        let Some(lease) = self.meant(worker, number)? else {
+        let Some(lease) = self.named_lease(worker, number)? else {
             return self.repeated(worker, number, &data);
         };
         match self.accept(lease, data) {
@@ -158,9 +158,9 @@ impl UnitOfWork {
 
     pub(super) fn flag(&mut self, token: &str, number: Option<i64>) -> Result<(), ErrorCode> {
         let worker = self.worker_id(token)?;
-        if let Some(lease) = self.meant(worker, number)? {
+        if let Some(lease) = self.named_lease(worker, number)? {
             self.seen(worker);
-            self.call_bad(lease, "");
+            self.flag_input(lease, "");
             self.weigh(worker, 0, 1);
             return Ok(());
         }

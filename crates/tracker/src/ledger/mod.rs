@@ -20,7 +20,7 @@ pub use self::{
     operation::{GrantedLease, NewWorker, Operation, Reply, Requeued, SyncReply, group_wants},
     rows::{
         AVOIDERS, Changes, Credit, End, FORGOTTEN, Failure, FailureNote, Forget, Job, JobChange,
-        KEPT_NOTES, LOOK_AHEAD, Lease, NOTED, News, Output, Queue, SPARE, SWEEP, Snapshot,
+        KEPT_NOTES, LOOK_AHEAD, Lease, LogEvents, NOTED, Output, Queue, SPARE, SWEEP, Snapshot,
         StageChange, State, VOLUNTEERS, Volunteer, VolunteerChange, Wanted, Worker,
     },
 };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Millis,
     rules::{
-        allowance::{Allowance, Group},
+        allowance::{Allowance, GroupTotals},
         attempts::Failing,
         names,
     },
@@ -383,7 +383,7 @@ pub struct Snapshot {
     /// may be about to put back.
     pub sizes: Vec<(i64, Stage, u64)>,
     /// What the address groups of these workers hold. A group that is absent holds nothing.
-    pub groups: BTreeMap<String, Group>,
+    pub groups: BTreeMap<String, GroupTotals>,
     /// The wanted names that are banned.
     pub bans: BTreeSet<String>,
     /// Ids for new workers.
@@ -494,7 +494,7 @@ pub struct Changes {
     pub avoided: Vec<(i64, String, bool)>,
     /// Stages that have produced a result, which clears the earlier failures of all volunteers.
     /// Written before `volunteers`.
-    pub calmed: BTreeSet<Stage>,
+    pub recovered: BTreeSet<Stage>,
     /// Activity of volunteers, by stage and name. Times only increase, except that an `asked_at` of
     /// 0 records a goodbye; `None` leaves the stored value.
     pub volunteers: BTreeMap<(Stage, String), VolunteerChange>,
@@ -507,7 +507,7 @@ pub struct Changes {
     /// Stages that are paused, with the reason, or resumed (`None`).
     pub pauses: BTreeMap<Stage, Option<String>>,
     /// Changes of what address groups hold and have earned.
-    pub groups: BTreeMap<String, Group>,
+    pub groups: BTreeMap<String, GroupTotals>,
     /// Changes of the counters per stage.
     pub stages: [StageChange; 5],
     /// How many jobs completed the last stage.
@@ -535,7 +535,7 @@ pub struct Credit {
 
 /// Events of a group of operations for the operator's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct News {
+pub struct LogEvents {
     /// When they happened.
     pub now: Millis,
     /// The failures.
@@ -556,7 +556,7 @@ impl Changes {
 
     /// The events worth logging.
     #[must_use]
-    pub fn news(&self) -> News {
+    pub fn log_events(&self) -> LogEvents {
         let jobs = self.jobs.iter().map(|change| &change.job);
         let aside = jobs.filter(|job| job.state == State::Aside);
         let aside = aside.map(|job| {
@@ -564,7 +564,7 @@ impl Changes {
             (job.number, job.stage, why)
         });
         let pauses = self.pauses.iter();
-        News {
+        LogEvents {
             now: self.now,
             failures: self.failures.clone(),
             aside: aside.collect(),

@@ -84,7 +84,7 @@ impl UnitOfWork {
 
     /// Resumes paused stages. Returns how many were paused.
     pub(super) fn resume(&mut self, stages: &BTreeSet<Stage>) -> u64 {
-        let paused = stages.iter().filter(|stage| self.go_on(**stage));
+        let paused = stages.iter().filter(|stage| self.resume_stage(**stage));
         paused.count() as u64
     }
 

@@ -42,7 +42,7 @@ impl UnitOfWork {
         if seq < last {
             return Err(ErrorCode::Superseded);
         }
-        let first = self.has_had_nothing(worker);
+        let first = self.never_had_a_job(worker);
         let wants = operation::wants(&request);
         let mut reply = if seq == last {
             self.answer_again(worker, seq, &request)
@@ -96,12 +96,12 @@ impl UnitOfWork {
             self.note_setup_failed(worker, &tidy(error));
         }
         // Leases about which the request reports more than that they are held.
-        let mut told = BTreeSet::new();
+        let mut reported = BTreeSet::new();
         if let Some(cores) = request.cores {
             self.note_cores(worker, cores);
         }
         // A result that was accepted before does not count again.
-        let good = self.take_results(request.done, &mut reply, &mut told);
+        let good = self.take_results(request.done, &mut reply, &mut reported);
         let mut bad = reply
             .rejected
             .iter()
@@ -109,14 +109,14 @@ impl UnitOfWork {
             .count();
         for invalid in &request.invalid {
             if let Some(lease) = self.by_name(&invalid.lease)
-                && told.insert(lease)
+                && reported.insert(lease)
             {
-                bad += usize::from(self.call_bad(lease, &tidy(&invalid.reason)));
+                bad += usize::from(self.flag_input(lease, &tidy(&invalid.reason)));
             }
         }
         for failed in &request.failed {
             if let Some(lease) = self.by_name(&failed.lease)
-                && told.insert(lease)
+                && reported.insert(lease)
             {
                 bad += usize::from(self.fail(lease, End::Failed, &tidy(&failed.error)));
             }
@@ -126,7 +126,7 @@ impl UnitOfWork {
         let mut gave_back = false;
         for released in &request.released {
             if let Some(lease) = self.by_name(released)
-                && told.insert(lease)
+                && reported.insert(lease)
             {
                 gave_back |= self.is_unfinished(lease);
                 self.put_back(lease, End::Released, Position::Last);
@@ -136,7 +136,7 @@ impl UnitOfWork {
         let mut lost = HashSet::new();
         for name in request.holding {
             match self.by_name(&name) {
-                Some(lease) if told.contains(&lease) || kept.contains(&lease) => {}
+                Some(lease) if reported.contains(&lease) || kept.contains(&lease) => {}
                 Some(lease) if self.keep(lease, worker) => {
                     kept.insert(lease);
                 }
@@ -152,13 +152,13 @@ impl UnitOfWork {
             let granted = self.leases.get(&lease).and_then(|lease| lease.seq);
             let awaited = granted.and_then(|seq| u64::try_from(seq).ok());
             let awaited = awaited.is_some_and(|seq| request.awaiting.contains(&seq));
-            if kept.contains(&lease) || (awaited && !told.contains(&lease)) {
+            if kept.contains(&lease) || (awaited && !reported.contains(&lease)) {
                 continue;
             }
             // Granted by the previous sync and unknown to the client: that answer was lost, and
             // nobody has worked on the job.
-            let unheard_of = granted == Some(last) && !told.contains(&lease);
-            let position = if unheard_of {
+            let unreceived = granted == Some(last) && !reported.contains(&lease);
+            let position = if unreceived {
                 Position::Kept
             } else {
                 Position::Last
@@ -240,11 +240,11 @@ impl UnitOfWork {
                 }
             }
         }
-        let told = self.told(request);
+        let reported = self.reported(request);
         let mut lost = HashSet::new();
         for name in &request.holding {
             let lease = self.by_name(name);
-            let kept = lease.is_some_and(|id| self.is_unfinished(id) || told.contains(&id));
+            let kept = lease.is_some_and(|id| self.is_unfinished(id) || reported.contains(&id));
             if !kept && lost.insert(name) {
                 reply.lost.push(name.clone());
             }
@@ -266,7 +266,7 @@ impl UnitOfWork {
     }
 
     /// Leases about which a request reports more than that they are held.
-    fn told(&self, request: &SyncRequest) -> BTreeSet<i64> {
+    fn reported(&self, request: &SyncRequest) -> BTreeSet<i64> {
         let done = request.done.iter().map(|done| &done.lease);
         let invalid = request.invalid.iter().map(|invalid| &invalid.lease);
         let failed = request.failed.iter().map(|failed| &failed.lease);
@@ -279,7 +279,7 @@ impl UnitOfWork {
         &mut self,
         list: Vec<Done>,
         reply: &mut SyncReply,
-        told: &mut BTreeSet<i64>,
+        reported: &mut BTreeSet<i64>,
     ) -> usize {
         let before = self.changes.ordered;
         let mut answered = HashSet::new();
@@ -289,7 +289,7 @@ impl UnitOfWork {
                 continue;
             }
             let lease = self.by_name(&done.lease);
-            told.extend(lease);
+            reported.extend(lease);
             let outcome = match lease {
                 None => Err(RejectedWhy::Unknown),
                 Some(lease) => match payload::check(&done.data) {

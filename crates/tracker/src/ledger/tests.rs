@@ -152,7 +152,7 @@ impl Project {
         snapshot.avoided.extend(changes.avoided);
         snapshot.flags.extend(changes.flags);
         for volunteer in &mut snapshot.volunteers {
-            if changes.calmed.contains(&volunteer.stage) {
+            if changes.recovered.contains(&volunteer.stage) {
                 volunteer.failing = None;
             }
         }

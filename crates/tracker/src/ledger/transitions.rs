@@ -91,7 +91,7 @@ impl UnitOfWork {
             job.state = State::Held;
             job.lease = Some(id);
         });
-        self.take_hold(worker, id);
+        self.add_held(worker, id);
         self.open_by(stage, -1);
         self.count(stage).held += 1;
     }
@@ -133,10 +133,10 @@ impl UnitOfWork {
             let now = self.now;
             self.with_worker(worker, |row| row.allowance = row.allowance.begun(now));
         }
-        self.let_go(before, id);
+        self.remove_held(before, id);
         let taken = self.has_room_from(before, worker);
         let holder = if taken { worker } else { before };
-        self.take_hold(holder, id);
+        self.add_held(holder, id);
         if taken {
             self.with_lease(id, |lease| lease.worker = worker);
         }
@@ -150,7 +150,7 @@ impl UnitOfWork {
             return;
         };
         let (worker, stage) = (lease.worker, lease.stage);
-        self.let_go(worker, id);
+        self.remove_held(worker, id);
         let now = self.now;
         self.with_lease(id, |lease| lease.ended = Some((now, end)));
         self.count(stage).held -= 1;
@@ -374,7 +374,7 @@ impl UnitOfWork {
         } else {
             self.take_out(number, End::Requeued);
         }
-        self.book(id, Some(data));
+        self.record(id, Some(data));
         Ok(())
     }
 
@@ -409,7 +409,7 @@ impl UnitOfWork {
         self.drop_late(number);
         let counts = self.refusal(id).is_none();
         if counts {
-            self.book(id, kept);
+            self.record(id, kept);
         }
         counts
     }
@@ -424,7 +424,7 @@ impl UnitOfWork {
 
     /// Records the result of a lease and advances its job, which is held by no lease, to the next
     /// stage. Without `data`, the result is the late one that was kept.
-    fn book(&mut self, id: i64, data: Option<String>) {
+    fn record(&mut self, id: i64, data: Option<String>) {
         let Some(lease) = self.leases.get(&id).cloned() else {
             return;
         };
@@ -449,7 +449,7 @@ impl UnitOfWork {
         if has_past {
             self.forget_avoided(number);
         }
-        self.calm(stage);
+        self.recover(stage);
         let next = stages::after(stage, self.rules.last_stage);
         self.with_job(number, |job| {
             job.failures = 0;
@@ -487,7 +487,7 @@ impl UnitOfWork {
     /// stage.
     ///
     /// Returns `false` if it had ended before.
-    pub(super) fn call_bad(&mut self, id: i64, why: &str) -> bool {
+    pub(super) fn flag_input(&mut self, id: i64, why: &str) -> bool {
         let Some(lease) = self
             .leases
             .get(&id)

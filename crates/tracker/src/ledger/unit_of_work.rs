@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::Millis,
-    rules::{allowance::Group, attempts::THERE, names},
+    rules::{allowance::GroupTotals, attempts::THERE, names},
 };
 
 /// The maximum total size of inputs that one group grants, in bytes, not counting one job per
@@ -49,7 +49,7 @@ pub(super) struct UnitOfWork {
     pub(super) volunteers: HashMap<(Stage, String), Volunteer>,
     pub(super) flags: HashMap<(i64, Stage), BTreeSet<String>>,
     pub(super) makers: HashMap<i64, String>,
-    groups: BTreeMap<String, Group>,
+    groups: BTreeMap<String, GroupTotals>,
     /// Outputs that were read, or were produced by this group.
     pub(super) outputs: HashMap<(i64, Stage), String>,
     /// The sizes of inputs in bytes, as far as they were read.
@@ -268,14 +268,14 @@ impl UnitOfWork {
     // Held leases.
 
     /// Adds a lease to those that a worker holds.
-    pub(super) fn take_hold(&mut self, worker: i64, lease: i64) {
+    pub(super) fn add_held(&mut self, worker: i64, lease: i64) {
         if self.held.entry(worker).or_default().insert(lease) {
             self.group_by(worker, 1, 0);
         }
     }
 
     /// Removes a lease from those that a worker holds.
-    pub(super) fn let_go(&mut self, worker: i64, lease: i64) {
+    pub(super) fn remove_held(&mut self, worker: i64, lease: i64) {
         let held = self.held.get_mut(&worker);
         if held.is_some_and(|held| held.remove(&lease)) {
             self.group_by(worker, -1, 0);

@@ -145,7 +145,7 @@ impl UnitOfWork {
     }
 
     /// Whether a registration was never given a job.
-    pub(super) fn has_had_nothing(&self, worker: i64) -> bool {
+    pub(super) fn never_had_a_job(&self, worker: i64) -> bool {
         let row = self.workers.get(&worker);
         row.is_some_and(|row| row.last_lease.is_none())
     }
@@ -248,11 +248,11 @@ impl UnitOfWork {
 
     /// Records that a stage has produced a result: not everything fails there, and it resumes if it
     /// was paused.
-    pub(super) fn calm(&mut self, stage: Stage) {
+    pub(super) fn recover(&mut self, stage: Stage) {
         if !std::mem::take(&mut self.may_fail[stage.index()]) {
             return;
         }
-        self.changes.calmed.insert(stage);
+        self.changes.recovered.insert(stage);
         self.count(stage).failing = 0;
         for one in self.volunteers.values_mut() {
             if one.stage == stage {
@@ -288,10 +288,10 @@ impl UnitOfWork {
 
     /// Resumes a paused stage and clears all volunteers' failures there. Returns `false` if it was
     /// not paused.
-    pub(super) fn go_on(&mut self, stage: Stage) -> bool {
+    pub(super) fn resume_stage(&mut self, stage: Stage) -> bool {
         let was = self.paused[stage.index()];
         self.may_fail[stage.index()] = true;
-        self.calm(stage);
+        self.recover(stage);
         was
     }
 }

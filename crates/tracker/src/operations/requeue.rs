@@ -15,7 +15,7 @@ pub struct Outcome {
     pub requeued: u64,
     /// The matching jobs; only for a dry run.
     pub numbers: Option<Vec<u64>>,
-    /// The origins of the results that would be discarded, those with the most results first; only
+    /// The origins of the results that dry_run be discarded, those with the most results first; only
     /// for a dry run.
     pub sources: Vec<Source>,
     /// Jobs that were named by number and do not match.
@@ -67,8 +67,8 @@ pub struct Left {
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn would(store: &dyn Store, filter: &RequeueFilter) -> Result<Outcome, StoreError> {
-    let found = store.meant(filter).await?;
+pub async fn dry_run(store: &dyn Store, filter: &RequeueFilter) -> Result<Outcome, StoreError> {
+    let found = store.matching(filter).await?;
     let numbers = numbers(&found);
     Ok(Outcome {
         requeued: numbers.len() as u64,
@@ -94,11 +94,11 @@ pub async fn requeue(
     };
     // Logged before it is done: an incomplete log is worse than one that lists an action that
     // failed.
-    store.note_action(&note(meant(filter))).await?;
+    store.note_action(&note(described(filter))).await?;
     let named = if filter.numbers.is_empty() {
         Vec::new()
     } else {
-        numbers(&store.meant(filter).await?)
+        numbers(&store.matching(filter).await?)
     };
     let left = left(store, filter, &named).await?;
     let requeued = store.requeue(filter).await?;
@@ -124,12 +124,12 @@ fn numbers(found: &[ToRequeue]) -> Vec<u64> {
 async fn left(
     store: &dyn Store,
     filter: &RequeueFilter,
-    meant: &[u64],
+    matching: &[u64],
 ) -> Result<Vec<Left>, StoreError> {
     let mut others = filter.numbers.clone();
     others.sort_unstable();
     others.dedup();
-    others.retain(|number| !meant.contains(number));
+    others.retain(|number| !matching.contains(number));
     let found = store.whereabouts(&others).await?;
     let left = others.into_iter().map(|number| {
         let job = found.iter().find(|job| job.number == number);
@@ -162,7 +162,7 @@ fn why_not(job: Option<&Whereabouts>, filter: &RequeueFilter) -> String {
 
 /// Describes a filter for people.
 #[must_use]
-pub fn meant(filter: &RequeueFilter) -> String {
+pub fn described(filter: &RequeueFilter) -> String {
     let mut parts = vec![match &filter.nickname {
         Some(nickname) => format!("the latest results of {nickname:?}"),
         None if filter.is_by_result() => "the latest results".to_owned(),

@@ -107,14 +107,14 @@ impl Allowance {
 
 /// The totals of all registrations of one address group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Group {
+pub struct GroupTotals {
     /// How many jobs they hold.
     pub held: i64,
     /// The sum of what each has earned beyond its initial allowance.
     pub earned: i64,
 }
 
-impl Group {
+impl GroupTotals {
     /// How many more jobs they may hold.
     #[must_use]
     pub fn room(self) -> usize {
@@ -215,18 +215,18 @@ mod tests {
 
     #[test]
     fn a_group_has_room_for_a_classroom_and_for_what_it_earns() {
-        let classroom = Group {
+        let classroom = GroupTotals {
             held: 40 * 17,
             earned: 0,
         };
         assert!(classroom.room() >= 17);
-        let full = Group {
+        let full = GroupTotals {
             held: GROUP_HELD,
             earned: 0,
         };
         assert_eq!(full.room(), 0);
         // A registration that has earned what it holds takes no room from the others.
-        let quick = Group {
+        let quick = GroupTotals {
             held: 40 * 1_000,
             earned: 40 * 990,
         };

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_is_told_after_a_minute() {
+    fn a_rate_is_known_after_a_minute() {
         assert_eq!(per_hour(3, 0, 59_999), None);
         assert_eq!(per_hour(3, 0, 60_000), Some(180));
         assert_eq!(per_hour(0, 5_000, 0), None);

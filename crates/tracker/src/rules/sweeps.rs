@@ -7,11 +7,11 @@ use super::wait::wait_s;
 
 /// How often per lease duration expired leases are looked for, and the bounds of the interval.
 const LEASE_PARTS: u64 = 10;
-const LEASE_LOOK_S: (u64, u64) = (1, 30);
+const LEASE_SWEEP_S: (u64, u64) = (1, 30);
 
 /// The schedule of a sweep, from the start of the tracker on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Looks {
+pub struct Schedule {
     /// When it first runs.
     pub first: Duration,
     /// The interval.
@@ -20,9 +20,9 @@ pub struct Looks {
 
 /// The schedule for silent workers, with an interval in seconds.
 #[must_use]
-pub fn for_workers(interval_s: u64) -> Looks {
+pub fn for_workers(interval_s: u64) -> Schedule {
     let every = Duration::from_secs(interval_s);
-    Looks {
+    Schedule {
         first: every,
         every,
     }
@@ -30,10 +30,10 @@ pub fn for_workers(interval_s: u64) -> Looks {
 
 /// The schedule for leases of this many seconds that no sync renews.
 #[must_use]
-pub fn for_leases(lease_s: u32) -> Looks {
+pub fn for_leases(lease_s: u32) -> Schedule {
     let lease_s = u64::from(lease_s);
-    let (shortest, longest) = LEASE_LOOK_S;
-    Looks {
+    let (shortest, longest) = LEASE_SWEEP_S;
+    Schedule {
         first: Duration::from_secs(lease_s),
         every: Duration::from_secs((lease_s / LEASE_PARTS).clamp(shortest, longest)),
     }

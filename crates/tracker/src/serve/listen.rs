@@ -39,32 +39,35 @@ const BUFFER: usize = 64 * 1024;
 
 /// Limits the number of connections.
 #[derive(Clone)]
-pub struct Gate {
+pub struct ConnectionLimits {
     /// The connections of each address group.
     pub limits: Arc<AddressLimits>,
     /// Trusted proxies, which are exempt because they carry the requests of many clients.
     pub proxies: Vec<Network>,
 }
 
-impl Gate {
+impl ConnectionLimits {
     /// Decides whether to accept a connection.
-    fn admit(&self, peer: IpAddr) -> Result<Option<Connected>, Crowded> {
+    fn admit(&self, peer: IpAddr) -> Result<Option<Connected>, TooManyConnections> {
         let brings_many = self.proxies.iter().any(|proxy| proxy.contains(peer));
         if brings_many || peer.to_canonical().is_loopback() {
             return Ok(None);
         }
-        self.limits.connect(peer).map(Some).ok_or(Crowded)
+        self.limits
+            .connect(peer)
+            .map(Some)
+            .ok_or(TooManyConnections)
     }
 }
 
 /// There are too many connections already.
-struct Crowded;
+struct TooManyConnections;
 
 /// Serves until `stop` completes, then finishes the requests in flight, with a time limit.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    gate: Gate,
+    connection_limits: ConnectionLimits,
     timeouts: Timeouts,
     stop: impl Future<Output = ()>,
 ) {
@@ -83,10 +86,11 @@ pub async fn serve(
             () = &mut stop => break,
         };
         // Closed without a response, which would cost as much as serving the client.
-        let Ok(connected) = gate.admit(peer.ip()) else {
+        let Ok(connected) = connection_limits.admit(peer.ip()) else {
             continue;
         };
-        let connection = connections.watch(converse(stream, peer, router.clone(), timeouts));
+        let connection =
+            connections.watch(serve_connection(stream, peer, router.clone(), timeouts));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, %peer, "a connection ended early");
@@ -109,7 +113,7 @@ pub async fn serve(
 }
 
 /// Serves the requests of one connection.
-fn converse(
+fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,

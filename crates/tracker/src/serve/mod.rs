@@ -12,8 +12,8 @@ use distcompute_protocol::DisabledStage;
 use tokio::net::TcpListener;
 
 use self::{
-    listen::Gate,
-    signals::{stay_on_hangup, told_to_stop},
+    listen::ConnectionLimits,
+    signals::{ignore_hangup, shutdown_requested},
     sweep::sweep,
 };
 use crate::{
@@ -48,8 +48,8 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         response_cache: Arc::default(),
         timeouts: Timeouts::default(),
     };
-    let stop = told_to_stop();
-    stay_on_hangup();
+    let stop = shutdown_requested();
+    ignore_hangup();
     announce(&listener).map_err(|error| format!("Cannot say where it listens: {error}."))?;
     let served = serve(app, listener, stop).await;
     store.close().await;
@@ -69,7 +69,7 @@ pub async fn serve(
 ) -> Result<(), String> {
     let timeouts = app.timeouts;
     let router = router(app.clone())?;
-    let gate = Gate {
+    let gate = ConnectionLimits {
         limits: Arc::clone(&app.address_limits),
         proxies: app.settings.trusted_proxies.clone(),
     };

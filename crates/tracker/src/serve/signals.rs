@@ -4,7 +4,7 @@ use std::future::Future;
 
 /// Completes when the process is asked to stop. The handlers are installed by this call and not by
 /// the first poll: whoever has read the tracker's address may stop it at once.
-pub(super) fn told_to_stop() -> impl Future<Output = ()> + Send + 'static {
+pub(super) fn shutdown_requested() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -33,7 +33,7 @@ pub(super) fn told_to_stop() -> impl Future<Output = ()> + Send + 'static {
 
 /// Ignores SIGHUP, which would end the process. Log rotation tools send it so that log files are
 /// reopened, but the tracker logs to standard error.
-pub(super) fn stay_on_hangup() {
+pub(super) fn ignore_hangup() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

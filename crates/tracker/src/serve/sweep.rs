@@ -5,7 +5,7 @@ use tokio::time;
 
 use crate::{
     clock::Millis,
-    rules::sweeps::{self, Looks},
+    rules::sweeps::{self, Schedule},
     state::App,
     store::StoreError,
 };
@@ -17,15 +17,15 @@ pub(super) async fn sweep(app: App) {
     if let Err(error) = app.store.correct_times().await {
         tracing::warn!(%error, "could not correct times in the future");
     }
-    let mut idle_looks = ticks(sweeps::for_workers(app.settings.sweep_interval_s));
-    let mut lease_looks = ticks(sweeps::for_leases(lease_s));
+    let mut idle_ticks = ticks(sweeps::for_workers(app.settings.sweep_interval_s));
+    let mut lease_ticks = ticks(sweeps::for_leases(lease_s));
     loop {
         tokio::select! {
-            _ = idle_looks.tick() => {
+            _ = idle_ticks.tick() => {
                 let what = "forgot workers that were not heard from";
                 while more(app.store.drop_idle(millis(idle_s)).await, what) {}
             }
-            _ = lease_looks.tick() => {
+            _ = lease_ticks.tick() => {
                 let what = "ended the leases of workers that do not sync";
                 while more(app.store.end_leases(millis(u64::from(lease_s))).await, what) {}
                 drop_missed(&app, started).await;
@@ -50,8 +50,8 @@ async fn drop_missed(app: &App, started: time::Instant) {
     while more(app.store.drop_missed(millis(missed_s)).await, what) {}
 }
 
-fn ticks(looks: Looks) -> time::Interval {
-    let mut ticks = time::interval_at(time::Instant::now() + looks.first, looks.every);
+fn ticks(schedule: Schedule) -> time::Interval {
+    let mut ticks = time::interval_at(time::Instant::now() + schedule.first, schedule.every);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     ticks
 }

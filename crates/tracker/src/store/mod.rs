@@ -708,15 +708,15 @@ pub trait Store: Send + Sync {
     }
 
     /// Lists the jobs that a filter matches, by number.
-    async fn meant(&self, filter: &RequeueFilter) -> Result<Vec<ToRequeue>, StoreError> {
-        let (mut after, mut meant) = (0, std::collections::BTreeMap::new());
+    async fn matching(&self, filter: &RequeueFilter) -> Result<Vec<ToRequeue>, StoreError> {
+        let (mut after, mut matching) = (0, std::collections::BTreeMap::new());
         loop {
             let found = self.to_requeue(filter, after, REQUEUED_AT_ONCE).await?;
             let Some(last) = found.last() else {
-                return Ok(meant.into_values().collect());
+                return Ok(matching.into_values().collect());
             };
             after = last.cursor;
-            meant.extend(found.into_iter().map(|one| (one.job.number, one)));
+            matching.extend(found.into_iter().map(|one| (one.job.number, one)));
         }
     }
 
@@ -814,7 +814,7 @@ pub trait Store: Send + Sync {
 
     /// Lists the outputs of each of the last `minutes` minutes including the current one, by minute
     /// and stage. Minutes without an output are left out.
-    async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError>;
+    async fn throughput(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError>;
 
     /// Lists the workers of a stage, newest first.
     async fn workers(&self, stage: Stage, page: Page<u64>) -> Result<Vec<WorkerRow>, StoreError>;

@@ -10,11 +10,11 @@ mod admin;
 mod connection;
 mod jobs;
 mod load;
-mod pace;
 mod queries;
 mod rows;
 mod save;
 mod tables;
+mod throughput;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -152,8 +152,8 @@ impl Store for PostgresStore {
         queries::status(&self.readers, self.now(), &self.volunteers).await
     }
 
-    async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {
-        pace::pace(&self.readers, self.now(), minutes).await
+    async fn throughput(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {
+        throughput::throughput(&self.readers, self.now(), minutes).await
     }
 
     async fn workers(&self, stage: Stage, page: Page<u64>) -> Result<Vec<WorkerRow>, StoreError> {

@@ -11,11 +11,11 @@ mod connection;
 mod jobs;
 mod load;
 mod migrations;
-mod pace;
 mod queries;
 mod rows;
 mod save;
 mod tables;
+mod throughput;
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -257,10 +257,10 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn pace(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {
+    async fn throughput(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {
         let now = self.clock.now();
         self.readers
-            .with(move |on| pace::pace(on, now, minutes))
+            .with(move |on| throughput::throughput(on, now, minutes))
             .await
     }
 

@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{Added, ImportPart, READ_WITH_CHANGES, StoreError, database::Database, input_bytes};
 use crate::{
-    ledger::{News, Operation, Reply, Rules, group_wants, settle},
+    ledger::{LogEvents, Operation, Reply, Rules, group_wants, settle},
     rules::log_limit::LogLimit,
 };
 
@@ -282,8 +282,8 @@ async fn write(
                 }
                 let outcome = transact(&mut database, rules, group).await;
                 health.note(true, &outcome);
-                if let Ok((_, news)) = &outcome {
-                    news.iter().for_each(|news| log.write(news));
+                if let Ok((_, events)) = &outcome {
+                    events.iter().for_each(|events| log.write(events));
                 }
                 answer(outcome.map(|(replies, _)| replies), callers);
             }
@@ -295,7 +295,7 @@ async fn write(
 type Replies = Vec<Result<Reply, StoreError>>;
 
 /// The replies to a group, and the events to be logged.
-type Done = (Replies, Vec<News>);
+type Done = (Replies, Vec<LogEvents>);
 
 /// The operator's log of the work. Failures are rate limited so that they do not bury everything
 /// else.
@@ -306,12 +306,12 @@ struct Log {
 }
 
 impl Log {
-    fn write(&mut self, news: &News) {
-        if let Some(count) = self.failures.left_out(news.now) {
+    fn write(&mut self, events: &LogEvents) {
+        if let Some(count) = self.failures.left_out(events.now) {
             tracing::info!(count, "more jobs failed than are named here");
         }
-        for failure in &news.failures {
-            if self.failures.allows(news.now) {
+        for failure in &events.failures {
+            if self.failures.allows(events.now) {
                 tracing::info!(
                     job = failure.end.map(|_| failure.number),
                     stage = %failure.stage,
@@ -324,15 +324,15 @@ impl Log {
                 );
             }
         }
-        if let Some(count) = self.aside.left_out(news.now) {
+        if let Some(count) = self.aside.left_out(events.now) {
             tracing::info!(count, "more jobs were set aside than are named here");
         }
-        for (job, stage, reason) in &news.aside {
-            if self.aside.allows(news.now) {
+        for (job, stage, reason) in &events.aside {
+            if self.aside.allows(events.now) {
                 tracing::info!(job, %stage, reason, "a job was set aside");
             }
         }
-        for (stage, why) in &news.pauses {
+        for (stage, why) in &events.pauses {
             match why {
                 Some(reason) => tracing::info!(%stage, ?reason, "the stage is paused"),
                 None => tracing::info!(%stage, "the stage goes on"),
@@ -382,7 +382,7 @@ async fn one_by_one<D: Database>(
     rules: Rules,
     group: Vec<Operation>,
 ) -> Result<Done, StoreError> {
-    let (mut replies, mut news) = (Vec::with_capacity(group.len()), Vec::new());
+    let (mut replies, mut events) = (Vec::with_capacity(group.len()), Vec::new());
     // An unavailable database is waited for once, not by each operation in turn.
     let mut gone: Option<String> = None;
     for operation in group {
@@ -391,9 +391,9 @@ async fn one_by_one<D: Database>(
             None => attempt(database, rules, vec![operation]).await,
         };
         match outcome {
-            Ok((reply, told)) => {
+            Ok((reply, more)) => {
                 replies.extend(reply);
-                news.extend(told);
+                events.extend(more);
             }
             Err(error) => {
                 if let StoreError::Unavailable(why) = &error {
@@ -403,7 +403,7 @@ async fn one_by_one<D: Database>(
             }
         }
     }
-    Ok((replies, news))
+    Ok((replies, events))
 }
 
 async fn attempt(
@@ -426,14 +426,14 @@ async fn in_transaction(
     database.begin().await?;
     let snapshot = database.load(&group_wants(&group)).await?;
     let (mut replies, changes) = settle(snapshot, group, rules);
-    let news = changes.news();
+    let events = changes.log_events();
     database.store(changes).await?;
     fill(database, &mut replies).await?;
     database.commit().await?;
     let replies = replies
         .into_iter()
         .map(|reply| reply.map_err(StoreError::Refused));
-    Ok((replies.collect(), vec![news]))
+    Ok((replies.collect(), vec![events]))
 }
 
 /// Reads the inputs of granted jobs, except those of large answers, because all other operations
@@ -558,7 +558,7 @@ mod tests {
 
     /// Returns what a caller gets if the database fails with these errors, and how often it was
     /// asked to commit.
-    async fn told(faults: Vec<StoreError>) -> (Result<u64, StoreError>, u32) {
+    async fn answered_after(faults: Vec<StoreError>) -> (Result<u64, StoreError>, u32) {
         let commits = Arc::<AtomicU32>::default();
         let database = Faulty {
             leave: Arc::new(Semaphore::new(1)),
@@ -575,14 +575,15 @@ mod tests {
     #[tokio::test]
     async fn a_group_that_lost_against_another_transaction_is_done_once_more_and_no_other_is() {
         let conflict = || StoreError::Conflict("deadlock detected".to_owned());
-        let (answer, commits) = told(vec![conflict()]).await;
+        let (answer, commits) = answered_after(vec![conflict()]).await;
         assert!(matches!(answer, Ok(0)), "{answer:?}");
         assert_eq!(commits, 2);
-        let (answer, commits) = told(vec![conflict(), conflict()]).await;
+        let (answer, commits) = answered_after(vec![conflict(), conflict()]).await;
         assert!(matches!(answer, Err(StoreError::Conflict(_))), "{answer:?}");
         assert_eq!(commits, 2);
         // Whether that transaction was committed is unknown, so it is not retried.
-        let (answer, commits) = told(vec![StoreError::Unavailable("gone".to_owned())]).await;
+        let (answer, commits) =
+            answered_after(vec![StoreError::Unavailable("gone".to_owned())]).await;
         assert!(
             matches!(answer, Err(StoreError::Unavailable(_))),
             "{answer:?}"
@@ -637,8 +638,8 @@ mod tests {
         let volunteers: Vec<_> = (0..GROUP + QUEUE + 1).map(|_| leave_it()).collect();
         let sweep = task::spawn(sweep);
         time::sleep(PATIENCE + Duration::from_secs(1)).await;
-        let told = volunteers.iter().filter(|asked| asked.is_finished());
-        assert!((1..=GROUP).contains(&told.count()));
+        let answered = volunteers.iter().filter(|asked| asked.is_finished());
+        assert!((1..=GROUP).contains(&answered.count()));
         assert!(!sweep.is_finished());
         leave.add_permits(1);
         let (mut busy, mut served) = (0, 0);

@@ -55,9 +55,9 @@ pub(crate) async fn results_are_made_again_by_where_and_when_they_came(given: &G
         given.clock.advance(1_000);
         given.hand_in(token, "x").await.expect("accepted");
     }
-    let meant = async |filter: &RequeueFilter| {
-        let meant = given.store.meant(filter).await.expect("jobs");
-        let seen = meant.into_iter().map(|one| {
+    let matching = async |filter: &RequeueFilter| {
+        let matching = given.store.matching(filter).await.expect("jobs");
+        let seen = matching.into_iter().map(|one| {
             let (address, at) = one.from.expect("a result");
             (one.job.number, address, at - NOW)
         });
@@ -74,18 +74,18 @@ pub(crate) async fn results_are_made_again_by_where_and_when_they_came(given: &G
         (3, network.clone(), 3_000),
         (4, home, 4_000),
     ];
-    assert_eq!(meant(&ann).await, all);
+    assert_eq!(matching(&ann).await, all);
     let then = RequeueFilter {
         since: Some(NOW + 2_000),
         until: Some(NOW + 4_000),
         ..RequeueFilter::default()
     };
-    assert_eq!(meant(&then).await, all[1..3]);
+    assert_eq!(matching(&then).await, all[1..3]);
     let bad = RequeueFilter {
         address: Some(network),
         ..ann
     };
-    assert_eq!(meant(&bad).await, all[1..3]);
+    assert_eq!(matching(&bad).await, all[1..3]);
     assert_eq!(given.store.requeue(&bad).await.expect("requeued"), 2);
     let left = given.results(Stage::A).await;
     let left: Vec<u64> = left.into_iter().map(|(number, _)| number).collect();
@@ -253,18 +253,21 @@ pub(crate) async fn finished_jobs_and_results_that_contain_a_text_are_made_again
         result_contains: Some(text.to_owned()),
         ..RequeueFilter::default()
     };
-    let meant = async |filter| {
-        let meant = given.store.meant(&filter).await.expect("jobs");
-        meant.iter().map(|one| one.job.number).collect::<Vec<_>>()
+    let matching = async |filter| {
+        let matching = given.store.matching(&filter).await.expect("jobs");
+        matching
+            .iter()
+            .map(|one| one.job.number)
+            .collect::<Vec<_>>()
     };
-    assert_eq!(meant(numbered(&[1, 2, 3, 4, 9])).await, [1, 2]);
+    assert_eq!(matching(numbered(&[1, 2, 3, 4, 9])).await, [1, 2]);
     assert_eq!(
-        meant(containing("bad")).await,
+        matching(containing("bad")).await,
         [2],
         "the latest result counts"
     );
-    assert_eq!(meant(containing("_bad_")).await, [0_i64; 0]);
-    assert_eq!(meant(containing("good")).await, [3], "at whatever stage");
+    assert_eq!(matching(containing("_bad_")).await, [0_i64; 0]);
+    assert_eq!(matching(containing("good")).await, [3], "at whatever stage");
     let where_is = async |number| given.store.whereabouts(&[number]).await.expect("a job");
     let found = where_is(1).await;
     assert_eq!(
@@ -299,7 +302,7 @@ pub(crate) async fn finished_jobs_and_results_that_contain_a_text_are_made_again
         .prune(Stage::B, 0, 1_000, 100)
         .await
         .expect("pruned");
-    assert_eq!(meant(numbered(&[closed[0].0])).await, [0_i64; 0]);
+    assert_eq!(matching(numbered(&[closed[0].0])).await, [0_i64; 0]);
     assert_eq!(given.results(Stage::B).await, []);
     // The counters still include pruned jobs, so the consistency check has to start from an empty
     // store.

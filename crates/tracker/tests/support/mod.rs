@@ -24,7 +24,7 @@ use distcompute_tracker::{
     config::{ServeArgs, Settings},
     http::router,
     random::Random,
-    serve::listen::{self, Gate},
+    serve::listen::{self, ConnectionLimits},
     state::{App, Timeouts},
     store::{Store, sqlite::SqliteStore},
 };
@@ -72,7 +72,7 @@ pub(crate) struct Tracker {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) settings: Arc<Settings>,
     router: Router,
-    gate: Gate,
+    gate: ConnectionLimits,
     folder: TempDir,
 }
 
@@ -149,7 +149,7 @@ impl Tracker {
             .expect("a store");
         let store: Arc<dyn Store> = Arc::new(store);
         let address_limits = Arc::new(AddressLimits::new(&settings.quotas));
-        let gate = Gate {
+        let gate = ConnectionLimits {
             limits: Arc::clone(&address_limits),
             proxies: settings.trusted_proxies.clone(),
         };

@@ -61,7 +61,7 @@ struct Ban {
 async fn list(_: Admin, State(app): State<App>, query: Query) -> Result<Json<Vec<Ban>>, ApiError> {
     let limit = query.number("limit", LISTED, 1, LISTED)?;
     let after = query.get("after");
-    let after = parsed(["query", "after"], after, without_nul)?.unwrap_or_default();
+    let after = parsed(["query", "after"], after, refuse_nul)?.unwrap_or_default();
     let bans = app
         .store
         .bans(&after, u32::try_from(limit).unwrap_or(u32::MAX));
@@ -119,7 +119,7 @@ async fn ban(
 ) -> Result<Json<BannedWorkers>, ApiError> {
     let body = body.read::<BanBody>().await?.value;
     let reason = Some(body.reason.as_str());
-    let reason = parsed(["body", "reason"], reason, without_nul)?.unwrap_or_default();
+    let reason = parsed(["body", "reason"], reason, refuse_nul)?.unwrap_or_default();
     let banned = whom(body.nickname.as_deref(), body.address.as_deref())?;
     let ended = bans::ban(app.store.as_ref(), &banned, &reason, &admin.who).await?;
     Ok(Json(BannedWorkers { ended }))
@@ -162,7 +162,7 @@ async fn pardon(
     Ok(Json(Pardoned { pardoned }))
 }
 
-fn without_nul(text: &str) -> Result<String, String> {
+fn refuse_nul(text: &str) -> Result<String, String> {
     names::no_nul(text).map(|()| text.to_owned())
 }
 

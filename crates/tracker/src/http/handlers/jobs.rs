@@ -140,7 +140,7 @@ async fn spooled(body: Body) -> Result<std::fs::File, ApiError> {
         let chunk = chunk.map_err(|error| {
             if timed_out(&error) {
                 let sentence = "The jobs came too slowly; nothing was added.".to_owned();
-                return ApiError::Said(ErrorCode::TooSlow, sentence);
+                return ApiError::Explained(ErrorCode::TooSlow, sentence);
             }
             let message = format!("The body could not be read: {error}");
             ApiError::Faults(vec![fault("body_unreadable", &["body"], &message, None)])
@@ -169,7 +169,7 @@ fn refused(error: UploadError) -> ApiError {
                  numbers {}. Send the same again: it adds the rest.",
                 ranges(&added)
             );
-            ApiError::Said(ErrorCode::Unavailable, sentence)
+            ApiError::Explained(ErrorCode::Unavailable, sentence)
         }
     }
 }

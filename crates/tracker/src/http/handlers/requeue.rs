@@ -133,7 +133,7 @@ async fn again(
         until,
     };
     let outcome = if body.dry_run {
-        requeue::would(app.store.as_ref(), &filter).await?
+        requeue::dry_run(app.store.as_ref(), &filter).await?
     } else {
         requeue::requeue(app.store.as_ref(), &filter, &admin.who).await?
     };

@@ -64,7 +64,10 @@ async fn results(
     if !app.settings.public_results && !is_admin(&app.settings, &headers) {
         let sentence = "The results of this project are not public: show the admin token. Its \
                         operator makes them public with --public-results.";
-        return Err(ApiError::Said(ErrorCode::NotAllowed, sentence.to_owned()));
+        return Err(ApiError::Explained(
+            ErrorCode::NotAllowed,
+            sentence.to_owned(),
+        ));
     }
     let [letter] = query.all(["stage"])?;
     let stage = app.settings.stages.enabled(letter)?;

@@ -66,7 +66,10 @@ async fn new(
     if !is_fetch(said("sec-fetch-dest"), said("sec-fetch-mode")) {
         let sentence = "This address registers a worker for a script that calls it with fetch. \
                         It is no page, and no picture.";
-        return Err(ApiError::Said(ErrorCode::NotAFetch, sentence.to_owned()));
+        return Err(ApiError::Explained(
+            ErrorCode::NotAFetch,
+            sentence.to_owned(),
+        ));
     }
     let [typed, letter] = query.all(["nickname", "stage"])?;
     let nickname = names::nickname(typed).map_err(|sentence| {

@@ -15,7 +15,7 @@ use crate::{
     rules::{
         estimate,
         names::{self, Looks},
-        pace::{self, Pace},
+        throughput::{self, Throughput},
     },
     state::App,
     store::{AsideRow, FailureRow, Start, WorkerRow},
@@ -25,7 +25,7 @@ use crate::{
 const CHART: u32 = 100;
 
 /// How many minutes the chart covers.
-const MINUTES: u32 = pace::MINUTES as u32;
+const MINUTES: u32 = throughput::MINUTES as u32;
 
 /// How many failures the dashboard lists.
 const FAILURES: u32 = 20;
@@ -65,9 +65,9 @@ async fn dashboard(
 async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
     let status = app.store.status().await?;
     let info = status::summary(&app.settings, &status);
-    let made = app.store.pace(MINUTES).await?;
+    let made = app.store.throughput(MINUTES).await?;
     let made = made.iter().map(|row| (row.minute, row.done));
-    let pace = Pace::new(status.now.div_euclid(60_000), made);
+    let throughput = Throughput::new(status.now.div_euclid(60_000), made);
     let mut workers = Vec::new();
     for (stage, start) in info.stages.iter().zip(&turned.workers) {
         let asked = page::asked(start.clone());
@@ -109,9 +109,9 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
     let main = html! {
         (overview(app, &info))
         (paused(&info.stages))
-        (throughput(&pace))
+        (throughput_chart(&throughput))
         (stages(&info))
-        (books(&info.stages))
+        (outcomes(&info.stages))
         @if !failures.is_empty() {
             (latest_failures(&failures))
         }
@@ -245,8 +245,8 @@ fn latest_failures(rows: &[FailureRow]) -> Markup {
 
 /// A bar chart of the last hour, one bar per minute. Styled by attributes and classes only: the
 /// content security policy forbids inline styles, and the colours follow the reader's theme.
-fn throughput(pace: &Pace) -> Markup {
-    let (sum, most) = (pace.sum(), pace.most());
+fn throughput_chart(throughput: &Throughput) -> Markup {
+    let (sum, most) = (throughput.sum(), throughput.most());
     let told = if sum == 0 {
         "No results in the last hour.".to_owned()
     } else {
@@ -263,14 +263,14 @@ fn throughput(pace: &Pace) -> Markup {
             @if sum > 0 {
                 div.plot {
                 p.axis aria-hidden="true" { span { "Results a minute" } }
-                p.scale aria-hidden="true" { span { (grouped(pace.most())) } span { "0" } }
+                p.scale aria-hidden="true" { span { (grouped(throughput.most())) } span { "0" } }
                 svg.chart viewBox=(format!("0 0 {} {CHART}", 10 * MINUTES)) preserveAspectRatio="none"
                     role="img" aria-labelledby="throughput-title throughput-told" {
                     @for height in [0, CHART] {
                         line.ground x1="0" x2=(10 * MINUTES) y1=(height) y2=(height) {}
                     }
-                    @for (at, (height, made)) in pace.bars(CHART).zip(pace.minutes()).enumerate() {
-                        @let ago = pace.minutes().len() - 1 - at;
+                    @for (at, (height, made)) in throughput.bars(CHART).zip(throughput.minutes()).enumerate() {
+                        @let ago = throughput.minutes().len() - 1 - at;
                         rect.bar x=(10 * at + 1) y=(CHART - height) width="8" height=(height) {
                             title {
                                 (grouped(*made)) " "
@@ -333,11 +333,11 @@ fn stages(info: &StatusInfo) -> Markup {
 }
 
 /// Totals since the project began: what became of the jobs that were handed out.
-fn books(stages: &[StageStatus]) -> Markup {
+fn outcomes(stages: &[StageStatus]) -> Markup {
     let sum = |count: fn(&StageStatus) -> u64| grouped(stages.iter().map(count).sum());
     html! {
-        section aria-labelledby="books-title" {
-            h2 #books-title { "Since the project began" }
+        section aria-labelledby="outcomes-title" {
+            h2 #outcomes-title { "Since the project began" }
             dl.figures {
                 (figure("Jobs handed out", &html! { (sum(|stage| stage.granted)) }))
                 (figure("Results accepted", &html! { (sum(|stage| stage.accepted)) }))

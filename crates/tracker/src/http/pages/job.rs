@@ -35,7 +35,7 @@ async fn job(
     path: Result<Path<u64>, PathRejection>,
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let unknown = || ApiError::Said(ErrorCode::NotFound, "Job not found.".to_owned());
+    let unknown = || ApiError::Explained(ErrorCode::NotFound, "Job not found.".to_owned());
     let Ok(Path(number)) = path else {
         return Err(unknown());
     };

@@ -35,7 +35,7 @@ async fn worker(
         return Err(unknown());
     }
     let stage = app.settings.stages.by_address(&stage_name).ok_or_else(|| {
-        ApiError::Said(ErrorCode::StageInvalid, "Invalid worker stage.".to_owned())
+        ApiError::Explained(ErrorCode::StageInvalid, "Invalid worker stage.".to_owned())
     })?;
     let row = app
         .store
@@ -43,7 +43,7 @@ async fn worker(
         .await?
         .ok_or_else(unknown)?;
     let name = app.settings.stages.name(stage).unwrap_or_default();
-    let pace = per_hour(row.completed, row.first_seen, row.last_seen);
+    let rate = per_hour(row.completed, row.first_seen, row.last_seen);
     let main = html! {
         p.quiet { "Worker at " span.letter { (stage) } " " (name) }
         h1 { (row.display_name) }
@@ -52,7 +52,7 @@ async fn worker(
             div { dt { "Job" } dd { @if let Some(job) = row.job { "#" (job) } @else { "none at the moment" } } }
             div { dt { "Progress" } dd { @if row.progress.is_empty() { "–" } @else { bdi { (row.progress) } } } }
             div { dt { "Jobs done" } dd { (grouped(row.completed)) } }
-            div { dt { "Jobs an hour" } dd { @if let Some(pace) = pace { (grouped(pace)) } @else { "not known yet" } } }
+            div { dt { "Jobs an hour" } dd { @if let Some(rate) = rate { (grouped(rate)) } @else { "not known yet" } } }
             div { dt { "First seen" } dd { (moment(row.first_seen)) } }
             div { dt { "Last seen" } dd { (moment(row.last_seen)) } }
         }
@@ -67,5 +67,5 @@ async fn worker(
 }
 
 fn unknown() -> ApiError {
-    ApiError::Said(ErrorCode::NotFound, "Worker not found.".to_owned())
+    ApiError::Explained(ErrorCode::NotFound, "Worker not found.".to_owned())
 }

@@ -22,7 +22,7 @@ use crate::{
     clock::Millis,
     ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
     rules::{
-        allowance::Group,
+        allowance::GroupTotals,
         attempts::{THERE, WORKING},
     },
     store::{
@@ -335,7 +335,7 @@ async fn groups(connection: &mut PgConnection, read: &mut Snapshot) -> Result<()
             .fetch_all(&mut *connection)
             .await?;
     let groups = rows.into_iter();
-    let groups = groups.map(|(name, held, earned)| (name, Group { held, earned }));
+    let groups = groups.map(|(name, held, earned)| (name, GroupTotals { held, earned }));
     read.groups.extend(groups);
     Ok(())
 }

@@ -411,8 +411,12 @@ async fn volunteers(connection: &mut PgConnection, changes: &Changes) -> Result<
         .execute(&mut *connection)
         .await?;
     }
-    if !changes.calmed.is_empty() {
-        let stages: Vec<i64> = changes.calmed.iter().map(|stage| column(*stage)).collect();
+    if !changes.recovered.is_empty() {
+        let stages: Vec<i64> = changes
+            .recovered
+            .iter()
+            .map(|stage| column(*stage))
+            .collect();
         sqlx::query(
             "update volunteers v set failed_at = null, failed_jobs = null, tries = 0, error = null \
              from (select stage, volunteer from volunteers \
@@ -587,7 +591,7 @@ pub(super) async fn counters(
         .zip(&changes.stages)
         .filter(|(stage, change)| {
             **change != StageChange::default()
-                || changes.calmed.contains(stage)
+                || changes.recovered.contains(stage)
                 || changes.pauses.contains_key(stage)
         })
         .collect();
@@ -640,7 +644,7 @@ pub(super) async fn counters(
         .bind(
             stages
                 .iter()
-                .map(|(stage, _)| i64::from(!changes.calmed.contains(stage)))
+                .map(|(stage, _)| i64::from(!changes.recovered.contains(stage)))
                 .collect::<Vec<_>>(),
         )
         .bind(

@@ -11,7 +11,7 @@ use crate::{
     clock::Millis,
     ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
     rules::{
-        allowance::Group,
+        allowance::GroupTotals,
         attempts::{THERE, WORKING},
     },
     store::{
@@ -156,7 +156,7 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
         groups.iter().map(|name| [name]),
         |row| {
             let (held, earned) = (row.get(1)?, row.get(2)?);
-            Ok((row.get(0)?, Group { held, earned }))
+            Ok((row.get(0)?, GroupTotals { held, earned }))
         },
     )?;
     read.groups.extend(groups);

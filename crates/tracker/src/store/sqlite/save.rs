@@ -250,12 +250,12 @@ fn volunteers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     if let Some(before) = changes.forget_volunteers {
         each(on, OLD_VOLUNTEERS, &[before], |before| (before, FORGOTTEN))?;
     }
-    let stages: Vec<Stage> = changes.calmed.iter().copied().collect();
-    let calmed = "update volunteers set failed_at = null, failed_jobs = null, tries = 0, \
+    let stages: Vec<Stage> = changes.recovered.iter().copied().collect();
+    let recovered = "update volunteers set failed_at = null, failed_jobs = null, tries = 0, \
                   error = null where stage = ? and failed_at is not null";
-    each(on, calmed, &stages, |stage| [column(*stage)])?;
-    let calmed = "update stage_counters set failing = 0 where stage = ?";
-    each(on, calmed, &stages, |stage| [column(*stage)])?;
+    each(on, recovered, &stages, |stage| [column(*stage)])?;
+    let recovered = "update stage_counters set failing = 0 where stage = ?";
+    each(on, recovered, &stages, |stage| [column(*stage)])?;
     let rows: Vec<_> = changes.volunteers.iter().collect();
     let noted = "insert into volunteers (stage, volunteer, worked_at, asked_at, failed_at, \
                  failed_jobs, tries, error) \

@@ -11,7 +11,7 @@ use crate::{
 
 const MINUTE: Millis = 60_000;
 
-pub(super) async fn pace(
+pub(super) async fn throughput(
     pool: &PgPool,
     now: Option<Millis>,
     minutes: u32,

@@ -5,9 +5,9 @@ pub const MINUTES: usize = 60;
 
 /// The outputs of each of the last minutes, oldest first. The last minute is not over yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace([u64; MINUTES]);
+pub struct Throughput([u64; MINUTES]);
 
-impl Pace {
+impl Throughput {
     /// Sums pairs of a minute and a count, in any order; `now` is the current minute.
     #[must_use]
     pub fn new(now: i64, made: impl IntoIterator<Item = (i64, u64)>) -> Self {
@@ -67,17 +67,17 @@ mod tests {
             (940, 9),
             (1_001, 4),
         ];
-        let pace = Pace::new(1_000, made);
-        let minutes = pace.minutes();
+        let throughput = Throughput::new(1_000, made);
+        let minutes = throughput.minutes();
         assert_eq!((minutes[0], minutes[58], minutes[59]), (3, 1, 11));
-        assert_eq!((pace.sum(), pace.most()), (15, 11));
+        assert_eq!((throughput.sum(), throughput.most()), (15, 11));
     }
 
     #[test]
     fn the_highest_bar_is_full_and_the_smallest_can_be_seen() {
-        let pace = Pace::new(59, [(59, 1_000_000), (58, 500_000), (57, 1)]);
-        let bars: Vec<_> = pace.bars(40).collect();
+        let throughput = Throughput::new(59, [(59, 1_000_000), (58, 500_000), (57, 1)]);
+        let bars: Vec<_> = throughput.bars(40).collect();
         assert_eq!(bars[56..], [0, 1, 20, 40]);
-        assert!(Pace::new(0, []).bars(40).all(|bar| bar == 0));
+        assert!(Throughput::new(0, []).bars(40).all(|bar| bar == 0));
     }
 }

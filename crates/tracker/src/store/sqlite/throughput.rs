@@ -10,7 +10,7 @@ use crate::{
 
 const MINUTE: Millis = 60_000;
 
-pub(super) fn pace(
+pub(super) fn throughput(
     on: &Connection,
     now: Millis,
     minutes: u32,
