@@ -1,8 +1,7 @@
-// Keeps the page fresh while somebody looks at it: fetches it again, and changes only what is
-// different, so that the place on the page, the focus and what is selected stay as they are.
-// A hidden page asks nothing.
+// Keeps a visible page up to date: fetches it again and updates only the nodes that differ, so that
+// scroll position, focus and selection are kept. A hidden page makes no requests.
 
-// With the half second that a page may be old, a change is seen within two.
+// The tracker may serve a page that is half a second old, so a change appears within two seconds.
 const INTERVAL_MS = 1000;
 const LONGEST_MS = 60000;
 
@@ -12,7 +11,7 @@ let pause = INTERVAL_MS;
 let timer = 0;
 let running = null;
 
-/** Two nodes that are the same thing, perhaps in another state. */
+/** Whether two nodes represent the same thing, perhaps in different states. */
 function alike(old, fresh) {
   return (
     old.nodeType === fresh.nodeType &&
@@ -22,19 +21,19 @@ function alike(old, fresh) {
   );
 }
 
-/** Makes `old` like `fresh`, keeping every node that can stay. */
+/** Updates `old` to equal `fresh`, keeping every node that can stay. */
 function patch(old, fresh) {
   if (old.nodeType === Node.TEXT_NODE) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
-  // What looks after itself: the preview's frame, the line about freshness.
+  // Elements that update themselves: the preview's frame, the line about freshness.
   if (old.dataset?.fixed !== undefined) return;
   if (old.nodeName === "TIME") {
     if (old.dateTime !== fresh.dateTime) {
       old.dateTime = fresh.dateTime;
       old.title = fresh.textContent;
-      tell(old);
+      showAge(old);
     }
     return;
   }
@@ -56,7 +55,7 @@ function patchChildren(old, fresh) {
   for (const wanted of [...fresh.childNodes]) {
     const known = keyed.get(wanted.dataset?.key);
     if (known && known !== at && alike(known, wanted)) {
-      // Further down: somebody above has gone, or the order has changed.
+      // Found further down: a row above was removed, or the order has changed.
       old.insertBefore(known, at);
       patch(known, wanted);
     } else if (at && alike(at, wanted)) {
@@ -66,7 +65,7 @@ function patchChildren(old, fresh) {
     } else {
       const added = document.importNode(wanted, true);
       old.insertBefore(added, at);
-      tellAll(added);
+      showAges(added);
     }
   }
   while (at) {
@@ -78,8 +77,8 @@ function patchChildren(old, fresh) {
 
 const ago = new Intl.RelativeTimeFormat("en", { style: "narrow" });
 
-/** Says a moment as the time since then. */
-function tell(time) {
+/** Displays a time as the time since then. */
+function showAge(time) {
   const seconds = Math.max(0, Math.round((Date.now() - Date.parse(time.dateTime)) / 1000));
   let text;
   if (seconds < 5) text = "just now";
@@ -90,12 +89,12 @@ function tell(time) {
   if (time.textContent !== text) time.textContent = text;
 }
 
-function tellAll(root) {
+function showAges(root) {
   if (root.nodeType !== Node.ELEMENT_NODE) return;
   const times = root.nodeName === "TIME" ? [root] : root.querySelectorAll("time");
   for (const time of times) {
     if (!time.title) time.title = time.textContent;
-    tell(time);
+    showAge(time);
   }
 }
 
@@ -127,17 +126,17 @@ async function refresh() {
     } else {
       throw new Error(`status ${answer.status}`);
     }
-    // A slow line is left alone for three quarters of the time: whoever looks may also volunteer.
+    // A slow connection is left idle for three quarters of the time: its visitor may be volunteering too.
     pause = Math.max(INTERVAL_MS, Math.min(LONGEST_MS, 3 * (performance.now() - began)));
   } catch {
     if (own.signal.aborted) return;
-    // Everybody who looks asks again; not all at the same moment, and ever less often.
+    // All visitors retry: with increasing pauses, and (below) not all at the same moment.
     pause = Math.min(LONGEST_MS, pause * 2);
     say("The tracker cannot be reached; what stands here may be old. Trying again.");
   } finally {
     if (running === own) running = null;
   }
-  tellAll(document.body);
+  showAges(document.body);
   if (!document.hidden) timer = setTimeout(refresh, pause * (0.9 + Math.random() * 0.2));
 }
 
@@ -152,6 +151,6 @@ function follow() {
 }
 
 document.addEventListener("visibilitychange", follow);
-tellAll(document.body);
+showAges(document.body);
 say("This page keeps itself up to date.");
 if (!document.hidden) timer = setTimeout(refresh, INTERVAL_MS);

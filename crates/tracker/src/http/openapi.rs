@@ -18,11 +18,11 @@ use utoipa::{
 #[openapi(
     info(
         title = "distcompute tracker",
-        description = "The job protocol, and what pages and operators ask of a tracker. Errors are text for people; the header Distcompute-Error carries a stable code."
+        description = "The job protocol, and the calls of pages and operators. Errors are text for people; the header Distcompute-Error carries a stable code."
     ),
     tags(
         (name = "volunteer", description = "The calls of the job protocol"),
-        (name = "project", description = "What the project is and how far it has come"),
+        (name = "project", description = "The project's description, progress and results"),
         (name = "operator", description = "Calls that need the admin token")
     ),
     components(schemas(ParameterFaults)),

@@ -22,7 +22,7 @@ pub(super) async fn sweep(app: App) {
     loop {
         tokio::select! {
             _ = idle_ticks.tick() => {
-                let what = "forgot workers that were not heard from";
+                let what = "removed workers that made no call";
                 while more(app.store.drop_idle(millis(idle_s)).await, what) {}
             }
             _ = lease_ticks.tick() => {
@@ -46,7 +46,7 @@ async fn drop_missed(app: &App, started: time::Instant) {
     if started.elapsed().as_secs() < missed_s {
         return;
     }
-    let what = "forgot workers that missed two leases";
+    let what = "removed workers that missed two leases";
     while more(app.store.drop_missed(millis(missed_s)).await, what) {}
 }
 
@@ -69,7 +69,7 @@ fn more(found: Result<u64, StoreError>, what: &str) -> bool {
             true
         }
         Err(error) => {
-            tracing::warn!(%error, "could not look for those who are gone");
+            tracing::warn!(%error, "could not sweep silent workers and expired leases");
             false
         }
     }

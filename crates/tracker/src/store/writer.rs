@@ -335,7 +335,7 @@ impl Log {
         for (stage, why) in &events.pauses {
             match why {
                 Some(reason) => tracing::info!(%stage, ?reason, "the stage is paused"),
-                None => tracing::info!(%stage, "the stage goes on"),
+                None => tracing::info!(%stage, "the stage is resumed"),
             }
         }
     }

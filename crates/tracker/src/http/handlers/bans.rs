@@ -53,8 +53,8 @@ struct Ban {
     tag = "operator",
     security(("admin" = [])),
     params(
-        ("after" = Option<String>, Query, description = "The `cursor` of the last ban that is known"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many at most [default: 1000]")
+        ("after" = Option<String>, Query, description = "The `cursor` of the last ban received"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The maximum number of bans [default: 1000]")
     ),
     responses((status = 200, body = Vec<Ban>), ListRefusals)
 )]

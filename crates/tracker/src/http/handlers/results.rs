@@ -47,10 +47,10 @@ pub fn router() -> OpenApiRouter<App> {
     tag = "project",
     params(
         ("stage" = Stage, Query),
-        ("after" = Option<u64>, Query, description = "The cursor of the last line that is known"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 10_000, description = "Lines at most; fewer may come although there are more"),
-        ("data" = Option<bool>, Query, description = "`false`: the lines say which jobs have an output, and leave the outputs out"),
-        ("numbers" = Option<String>, Query, pattern = r"^[0-9]+(,[0-9]+)*$", description = "The outputs of these jobs alone, at most 100, separated by commas; those that there are. Then `after`, `limit` and `data` mean nothing")
+        ("after" = Option<u64>, Query, description = "The cursor of the last line received"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 10_000, description = "The maximum number of lines; fewer may be returned although there are more"),
+        ("data" = Option<bool>, Query, description = "`false`: only list which jobs have an output, without the outputs"),
+        ("numbers" = Option<String>, Query, pattern = r"^[0-9]+(,[0-9]+)*$", description = "Only the existing outputs of these jobs, at most 100, separated by commas. `after`, `limit` and `data` are ignored then")
     ),
     security((), ("admin" = [])),
     responses((status = 200, body = ResultLine, content_type = "application/x-ndjson"), ResultRefusals)

@@ -51,8 +51,8 @@ pub fn router() -> OpenApiRouter<App> {
     path = "/api/new",
     tag = "volunteer",
     params(
-        ("nickname" = String, Query, max_length = 128, description = "Whose worker it is"),
-        ("stage" = Stage, Query, description = "Where it works")
+        ("nickname" = String, Query, max_length = 128, description = "The nickname of the volunteer"),
+        ("stage" = Stage, Query, description = "The stage at which the worker works")
     ),
     responses((status = 200, body = Registration), NewRefusals)
 )]

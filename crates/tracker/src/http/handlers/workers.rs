@@ -66,10 +66,10 @@ struct RegisteredWorker {
     tag = "operator",
     security(("admin" = [])),
     params(
-        ("nickname" = Option<String>, Query, description = "Only those of this nickname"),
-        ("address" = Option<String>, Query, description = "Only those from this address or network"),
-        ("stage" = Option<Stage>, Query, description = "Only those at this stage"),
-        ("after" = Option<u64>, Query, description = "The `next` of the part before")
+        ("nickname" = Option<String>, Query, description = "Only workers of this nickname"),
+        ("address" = Option<String>, Query, description = "Only workers from this address or network"),
+        ("stage" = Option<Stage>, Query, description = "Only workers at this stage"),
+        ("after" = Option<u64>, Query, description = "The `next` of the previous page")
     ),
     responses((status = 200, body = RegisteredWorkers), ListRefusals)
 )]
