@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_method_nobody_knows_makes_no_series_of_its_own() {
+    fn an_unknown_method_makes_no_time_series_of_its_own() {
         let metrics = Metrics::default();
         metrics.served("BREW", "/pot", 405, Duration::from_millis(3));
         metrics.served("STIR", "/pot", 405, Duration::from_millis(3));

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn those_who_look_at_once_share_one_page() {
+    async fn concurrent_requests_share_one_page() {
         let (cache, made) = (ResponseCache::default(), AtomicU32::new(0));
         let look = |age| {
             let (cache, made) = (&cache, &made);

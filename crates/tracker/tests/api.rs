@@ -119,7 +119,7 @@ async fn results_are_paged_in_the_order_of_completion_and_not_public_unless_aske
 }
 
 #[tokio::test]
-async fn an_unknown_token_is_told_so_by_every_call_but_validate_worker() {
+async fn an_unknown_token_is_refused_by_every_call_but_validate_worker() {
     let tracker = Tracker::start(&[]).await;
     let token = "00000000-0000-4000-8000-000000000000";
     for call in [
@@ -189,7 +189,7 @@ async fn what_a_worker_does_not_hold_it_can_neither_complete_nor_flag() {
 }
 
 #[tokio::test]
-async fn no_open_job_is_said_in_the_protocols_words() {
+async fn no_open_job_is_reported_with_the_protocols_text() {
     let tracker = Tracker::start(&[]).await;
     let token = tracker.join("a", "x").await;
     let answer = tracker.post("newJob", json!({ "token": token })).await;
@@ -328,7 +328,7 @@ async fn a_body_over_the_limit_is_413_and_the_job_stays() {
 }
 
 #[tokio::test]
-async fn unknown_addresses_and_wrong_methods_are_said_in_the_protocols_words() {
+async fn unknown_addresses_and_wrong_methods_are_refused_with_the_protocols_text() {
     let tracker = Tracker::start(&[]).await;
     for address in ["/api/nothing", "/nothing", "/api", "/api/new/"] {
         let answer = tracker.get(address).await;

@@ -476,7 +476,7 @@ fn a_finished_job_is_requeued_by_number_and_what_stays_is_explained() {
 
 #[cfg(unix)]
 #[test]
-fn who_has_read_the_address_may_stop_it_at_once() {
+fn it_can_be_stopped_as_soon_as_it_has_printed_its_address() {
     let folder = folder();
     imported(folder.path(), &["--txt", "-"], "a\n");
     for _ in 0..10 {
@@ -488,7 +488,7 @@ fn who_has_read_the_address_may_stop_it_at_once() {
 
 #[cfg(unix)]
 #[test]
-fn a_hangup_is_ignored_and_said_in_the_log() {
+fn a_hangup_is_ignored_and_logged() {
     let folder = folder();
     let mut child = program(folder.path())
         .args(["serve", "--listen", "127.0.0.1:0"])
@@ -521,7 +521,7 @@ fn a_hangup_is_ignored_and_said_in_the_log() {
 
 #[cfg(unix)]
 #[test]
-fn told_to_stop_it_finishes_the_request_in_flight() {
+fn shutdown_finishes_the_request_in_flight() {
     let folder = folder();
     imported(folder.path(), &["--txt", "-"], "a\n");
     let mut tracker = Serving::start(folder.path(), &[]);
@@ -598,7 +598,7 @@ fn what_the_operator_did_is_written_down_and_outlives_a_reset() {
 }
 
 #[test]
-fn all_that_is_wrong_with_a_configuration_is_said_at_once() {
+fn all_faults_of_a_configuration_are_reported_at_once() {
     let folder = folder();
     let at = folder.path();
     let fine = run(at, &["check-config"], "");

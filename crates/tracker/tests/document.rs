@@ -376,7 +376,7 @@ async fn the_operator_fetches_results_that_are_not_public() {
 }
 
 #[tokio::test]
-async fn what_was_exported_is_pruned_and_the_books_stay_right() {
+async fn exported_jobs_are_pruned_and_the_counters_stay_right() {
     let tracker = Tracker::start(&[FLAG])
         .await
         .with_jobs(&["1", "2", "3", "4"])

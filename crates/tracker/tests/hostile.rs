@@ -13,8 +13,8 @@ fn large_bodies_of_strangers_neither_fill_the_memory_nor_hold_up_others() {
 }
 
 #[test]
-fn who_does_not_read_and_who_does_not_end_neither_fill_the_memory_nor_hold_up_others() {
-    attacks::who_does_not_read_and_who_does_not_end_neither_fill_the_memory_nor_hold_up_others(
+fn clients_that_do_not_read_or_do_not_end_neither_fill_the_memory_nor_hold_up_others() {
+    attacks::clients_that_do_not_read_or_do_not_end_neither_fill_the_memory_nor_hold_up_others(
         DATABASE,
     );
 }

@@ -64,7 +64,7 @@ async fn get(served: &Served, from: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn who_asks_for_too_much_is_told_when_to_come_back() {
+async fn a_refusal_of_too_many_requests_has_a_retry_after() {
     let tracker = Tracker::start(&["--limit-requests", "1"]).await;
     let served = tracker.listen(support::LONG).await;
     let origin = "origin: https://pages.example\r\n";
@@ -94,7 +94,7 @@ async fn who_asks_for_too_much_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn what_a_caller_says_of_itself_makes_it_nobody_else() {
+async fn what_a_caller_claims_does_not_change_its_address() {
     let tracker = Tracker::start(&["--limit-requests", "1"]).await;
     let served = tracker.listen(support::LONG).await;
     let mut refused = 0;

@@ -17,7 +17,7 @@ const TOKEN: &str = "a secret of some length";
 const SHOWN: (&str, &str) = ("authorization", "Bearer a secret of some length");
 
 #[tokio::test]
-async fn health_and_readiness_are_told_apart() {
+async fn health_and_readiness_differ() {
     let tracker = Tracker::start(&[]).await;
     assert_eq!(tracker.get("/healthz").await.text(), "alive");
     assert_eq!(tracker.get("/readyz").await.text(), "ready");
@@ -30,7 +30,7 @@ async fn health_and_readiness_are_told_apart() {
 }
 
 #[tokio::test]
-async fn metrics_are_for_those_who_show_the_token() {
+async fn metrics_require_the_admin_token() {
     let tracker = Tracker::start(&["--admin-token", TOKEN])
         .await
         .with_jobs(&["1", "2", "3"])
@@ -217,7 +217,7 @@ async fn an_empty_policy_means_no_such_header_on_files_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_say_what_it_wants_is_left() {
+async fn a_connection_without_a_request_is_closed() {
     let tracker = Tracker::start(&[]).await;
     let served = tracker.listen(support::SHORT).await;
     let mut silent = TcpStream::connect(served.address).await.expect("connected");
@@ -259,7 +259,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_an_answer_is_left_and_who_rests_between_two_is_not() {
+async fn a_connection_that_reads_no_response_is_closed_and_an_idle_one_is_not() {
     let jobs = ["x".repeat(15_000_000)];
     let jobs: Vec<&str> = jobs.iter().map(String::as_str).collect();
     let tracker = Tracker::start(&[]).await.with_jobs(&jobs).await;

@@ -780,7 +780,7 @@ async fn nothing_outside_the_folder_is_served_and_no_folder_is_listed() {
 }
 
 #[tokio::test]
-async fn the_last_hour_is_drawn_and_told() {
+async fn the_last_hour_is_drawn_and_summarized() {
     let tracker = Tracker::start(&[]).await.with_jobs(&["1", "2", "3"]).await;
     let page = tracker.get("/").await;
     assert!(page.text().contains("No results in the last hour."));

@@ -35,9 +35,9 @@ contract! { make:
     inputs_come_back_as_they_were
     an_output_is_the_next_stages_input_and_the_last_one_closes_the_job
     a_repeated_completion_is_accepted_and_counts_once
-    one_value_that_the_database_refuses_fails_nobody_else
+    one_value_that_the_database_refuses_fails_no_other_operation
     a_completion_of_another_job_is_refused_and_changes_nothing
-    a_job_is_offered_last_to_who_gave_it_back
+    a_job_is_offered_last_to_the_volunteer_who_gave_it_back
     flags_of_distinct_volunteers_send_a_job_back
     unnamed_workers_of_one_address_are_one_volunteer
     failures_are_listed_and_a_stage_is_paused_until_it_is_resumed
@@ -57,36 +57,36 @@ contract! { make:
     large_inputs_are_read_when_the_jobs_are_handed_out
     a_sync_keeps_what_an_answer_under_way_grants
     a_sync_is_ordered_by_its_number_and_repeated_without_change
-    a_lease_is_the_right_to_hand_in_whoever_asks
+    a_lease_is_the_right_to_submit_regardless_of_the_registration
     a_lease_that_was_given_back_opens_nothing
     leases_that_open_nothing_leave_no_rows_behind
     a_registration_begins_with_its_cores_and_one_more_job
     registrations_of_one_address_share_what_they_may_hold
     jobs_pass_to_another_registration_only_as_far_as_both_may_hold
     a_classroom_behind_one_address_works_as_one_at_forty
-    keys_of_jobs_that_were_given_back_take_nothing_from_who_works
-    a_late_result_waits_for_whoever_works_now
-    a_late_result_counts_where_the_one_who_works_gives_up
+    leases_of_jobs_that_were_given_back_take_nothing_from_the_current_worker
+    a_late_result_waits_for_the_current_worker
+    a_late_result_counts_if_the_current_worker_gives_up
     the_first_late_result_is_kept_and_no_other
     late_results_have_a_budget_of_bytes
     what_was_written_while_the_clock_was_ahead_counts_as_now
-    who_asked_while_the_clock_was_ahead_is_waited_for_no_longer
+    a_volunteer_who_asked_while_the_clock_was_ahead_is_waited_for_no_longer
     a_lease_ends_unless_a_sync_holds_it
     a_job_that_fails_again_and_again_is_set_aside_until_it_is_requeued
     results_of_a_nickname_are_made_again
     results_are_made_again_by_where_and_when_they_came
-    who_is_banned_does_not_register_and_holds_nothing
+    a_banned_volunteer_cannot_register_and_holds_nothing
     ending_a_worker_moves_no_job_on
-    nobody_slips_in_while_a_ban_is_written
+    no_registration_passes_while_a_ban_is_added
     finished_jobs_and_results_that_contain_a_text_are_made_again
     an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
-    volunteers_are_counted_and_those_who_sync_no_more_are_missed
+    volunteers_are_counted_and_those_who_stop_syncing_are_removed
     several_leases_and_the_calls_of_one_job_get_along
 }
 
 #[test]
-fn any_interleaving_leaves_the_books_right() {
-    contract::syncs::any_interleaving_leaves_the_books_right(40, |rules| async move {
+fn any_interleaving_leaves_the_store_consistent() {
+    contract::syncs::any_interleaving_leaves_the_store_consistent(40, |rules| async move {
         make(rules).await.alone()
     });
 }
@@ -99,8 +99,8 @@ fn whatever_strangers_call_honest_work_counts() {
 }
 
 #[test]
-fn syncs_at_once_leave_the_books_right() {
-    contract::syncs::syncs_at_once_leave_the_books_right(32, |rules| async move {
+fn concurrent_syncs_leave_the_store_consistent() {
+    contract::syncs::concurrent_syncs_leave_the_store_consistent(32, |rules| async move {
         make(rules).await.alone()
     });
 }
@@ -156,7 +156,7 @@ async fn goes_on(folder: tempfile::TempDir, version: usize) {
         clock,
         keep: Box::new(folder),
     };
-    contract::the_books_agree(given.store.as_ref()).await;
+    contract::check_counters(given.store.as_ref()).await;
     // Existing tokens and leases stay valid, though only their fingerprints are stored now.
     let request = SyncRequest {
         token: "token-1".to_owned(),
@@ -183,7 +183,7 @@ async fn goes_on(folder: tempfile::TempDir, version: usize) {
         .expect("a job");
     assert_eq!((job.number, job.data.as_deref()), (3, Some("three")));
     given.store.leave("token-1").await.expect("left");
-    contract::the_books_agree(given.store.as_ref()).await;
+    contract::check_counters(given.store.as_ref()).await;
     let stage = given.store.status().await.expect("status").stages[0];
     assert_eq!((stage.granted, stage.accepted, stage.done), (3, 2, 2));
     given.store.close().await;

@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_finds_the_budget_used_up_is_told_to_come_back_and_small_bodies_go_on() {
+    async fn without_room_in_the_budget_large_bodies_are_refused_and_small_ones_are_served() {
         let bodies = Bodies::new(10 << 20);
         let mut shares = Vec::new();
         for _ in 0..LARGE_BODIES {

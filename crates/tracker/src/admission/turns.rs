@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_kept_of_those_who_have_gone() {
+    async fn nothing_is_kept_of_groups_without_calls() {
         let turns = Turns::default();
         let held: Vec<_> = [
             turns.next(group(1), 100).await,

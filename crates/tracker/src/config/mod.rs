@@ -702,7 +702,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_said_at_once() {
+    fn all_faults_are_reported_at_once() {
         let flags = ["--stage", "b=GPU", "--files", "/x=/no/such/folder"];
         let more = ["--cors-origin", "nowhere", "--admin-token", "short"];
         let sentences = merge(&[flags, more].concat(), "max_body = 0").expect_err("refused");

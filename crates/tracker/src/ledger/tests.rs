@@ -326,7 +326,7 @@ fn a_job_that_fails_everywhere_is_set_aside_in_large_projects_and_in_small_ones(
 }
 
 #[test]
-fn a_paused_stage_goes_on_with_the_result_of_a_volunteer_who_has_not_failed_there() {
+fn a_paused_stage_is_resumed_by_the_result_of_a_volunteer_who_has_not_failed_there() {
     let mut project = Project::new(60, (1..=8).map(worker).collect());
     let mut held: Vec<Vec<GrantedLease>> = vec![Vec::new(); 8];
     for _ in 0..20 {
@@ -468,7 +468,7 @@ fn one_registration_holds_a_bounded_number_of_jobs() {
 }
 
 #[test]
-fn who_takes_jobs_and_names_them_no_more_is_given_fewer() {
+fn a_client_that_takes_jobs_and_no_longer_lists_them_is_given_fewer() {
     let mut project = Project::new(5_000, vec![worker(1)]);
     let mut granted = 0;
     for _ in 0..100 {
@@ -585,7 +585,7 @@ fn handed_out_twice() -> Vec<Operation> {
 }
 
 #[test]
-fn a_key_that_was_given_back_takes_nothing_from_whoever_works() {
+fn a_lease_that_was_given_back_takes_nothing_from_the_current_worker() {
     let (one, two) = (lease("t1", 1, 1), lease("t2", 1, 2));
     let hands_in = |token, lease| sync(token, 3, 0, &[], &[lease]);
     for junk_first in [true, false] {
@@ -649,7 +649,7 @@ fn a_setup_that_fails_is_noted_for_the_operator_and_cannot_fill_the_log() {
 }
 
 #[test]
-fn registrations_without_work_raise_nobodys_wait() {
+fn registrations_without_work_do_not_raise_the_wait_of_others() {
     let ask = |worker: i64, seq, holding: Vec<String>, want| Operation::Sync {
         worker: format!("t{worker}"),
         request: SyncRequest {

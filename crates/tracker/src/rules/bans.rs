@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nickname_is_no_address_and_nobody_is_not_banned() {
+    fn a_nickname_is_no_address_and_the_anonymous_one_cannot_be_banned() {
         assert_eq!(
             Banned::nickname(" Ada ").map(|one| one.name()),
             Ok("n:Ada".to_owned())

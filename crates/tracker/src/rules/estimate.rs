@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_said_with_the_digits_that_tell_something() {
+    fn a_share_has_as_many_digits_as_are_meaningful() {
         for (share, text) in [
             (0, "0 %"),
             (9, "less than 0.1 %"),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_said_in_round_words() {
+    fn durations_are_rounded() {
         assert_eq!(in_words(0), "less than a minute");
         assert_eq!(in_words(60), "about 1 minute");
         assert_eq!(in_words(3_600), "about 60 minutes");

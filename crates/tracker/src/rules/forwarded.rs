@@ -102,7 +102,7 @@ mod tests {
     const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1"];
 
     #[test]
-    fn whoever_is_not_trusted_is_the_caller_whatever_it_says() {
+    fn an_untrusted_peer_is_the_caller_whatever_it_claims() {
         assert_eq!(found("192.0.2.1", "198.51.100.7", &LOOPBACK), "192.0.2.1");
         assert_eq!(found("127.0.0.1", "198.51.100.7", &[]), "127.0.0.1");
     }

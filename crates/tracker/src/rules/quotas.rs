@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_asked_to_wait_is_asked_for_whole_seconds() {
+    fn a_wait_is_rounded_to_whole_seconds() {
         for (wait_ms, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (59_500, 60)] {
             assert_eq!(retry_after_s(Duration::from_millis(wait_ms)), seconds);
         }

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_that_waits_as_it_was_told_is_not_missed() {
+    fn a_worker_that_waits_as_long_as_it_was_asked_to_is_not_removed() {
         assert_eq!(missed_s(300, 10), 600);
         assert_eq!(missed_s(1, 10), 20);
         for workers in [0, 1_000, 1_000_000, u64::MAX] {

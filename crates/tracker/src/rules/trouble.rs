@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_fails_at_everything_is_given_fewer_and_fewer_then_one_at_a_time_with_growing_rests() {
+    fn failing_at_everything_means_fewer_and_fewer_jobs_then_one_at_a_time_with_growing_rests() {
         let mut trouble = 0;
         let mut given = Vec::new();
         for _ in 0..20 {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn who_fails_now_and_then_is_never_slowed_down() {
+    fn failing_now_and_then_has_no_consequences() {
         let mut trouble = 0;
         for _ in 0..1_000 {
             trouble = after(trouble, 0, 1);

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn registrations_without_work_raise_nobodys_wait() {
+    fn registrations_without_work_do_not_raise_the_wait_of_others() {
         for all in [10, 1_000_000, i64::MAX] {
             // The size of the crowd is ignored for workers that have had work, and for one that has
             // just come.

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_reads_slowly_is_served_and_who_does_not_read_is_left() {
+    async fn slow_readers_are_served_and_those_who_do_not_read_are_disconnected() {
         let second = Duration::from_secs(1);
         // A connection of 0.25 Mbit/s, and one with pauses.
         assert!(written(32_000, second).await.1);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_nothing_to_read_may_rest() {
+    async fn an_idle_connection_has_no_limit() {
         let (ours, mut theirs) = duplex(1_000);
         let mut stream = Unread::new(ours, PAUSE);
         for _ in 0..3 {

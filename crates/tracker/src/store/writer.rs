@@ -619,7 +619,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn volunteers_who_wait_too_long_for_their_turn_are_told_so_and_the_clock_is_not() {
+    async fn volunteers_who_wait_too_long_are_refused_and_sweeps_are_not() {
         let leave = Arc::new(Semaphore::new(0));
         let database = Faulty {
             leave: Arc::clone(&leave),

@@ -110,7 +110,7 @@ fn unread(tracker: &Serving, from: usize, request: &str, body: &str) -> TcpStrea
     stream
 }
 
-pub(crate) fn who_does_not_read_and_who_does_not_end_neither_fill_the_memory_nor_hold_up_others(
+pub(crate) fn clients_that_do_not_read_or_do_not_end_neither_fill_the_memory_nor_hold_up_others(
     database: &str,
 ) {
     let folder = tempfile::tempdir().expect("a folder");

@@ -113,7 +113,7 @@ pub(crate) async fn a_completion_of_another_job_is_refused_and_changes_nothing(g
     assert_eq!(given.results(Stage::A).await, [(1, "x".to_owned())]);
 }
 
-pub(crate) async fn a_job_is_offered_last_to_who_gave_it_back(given: &Given) {
+pub(crate) async fn a_job_is_offered_last_to_the_volunteer_who_gave_it_back(given: &Given) {
     given.jobs(2).await;
     given.join("t", "Ann", Stage::A).await;
     given.join("u", "Bob", Stage::A).await;
@@ -320,7 +320,7 @@ pub(crate) async fn wiping_forgets_everything(given: &Given) {
 
 /// A value that a database does not accept fails the operation that carries it, and no other one of
 /// its group.
-pub(crate) async fn one_value_that_the_database_refuses_fails_nobody_else(given: &Given) {
+pub(crate) async fn one_value_that_the_database_refuses_fails_no_other_operation(given: &Given) {
     given.jobs(20).await;
     let store = &given.store;
     for n in 0..20 {

@@ -27,7 +27,7 @@ async fn overdue(given: &Given) -> (String, String) {
     (first, second)
 }
 
-pub(crate) async fn a_late_result_waits_for_whoever_works_now(given: &Given) {
+pub(crate) async fn a_late_result_waits_for_the_current_worker(given: &Given) {
     let (first, second) = overdue(given).await;
     let done = given
         .sync(hands_in("bob", 3, &second, "in time"))
@@ -59,7 +59,7 @@ pub(crate) async fn ending_a_worker_moves_no_job_on(given: &Given) {
     assert_eq!(given.results(Stage::A).await, [(1, "anew".to_owned())]);
 }
 
-pub(crate) async fn a_late_result_counts_where_the_one_who_works_gives_up(given: &Given) {
+pub(crate) async fn a_late_result_counts_if_the_current_worker_gives_up(given: &Given) {
     let (first, second) = overdue(given).await;
     let release = SyncRequest {
         released: vec![second.clone()],

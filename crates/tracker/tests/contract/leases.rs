@@ -139,7 +139,7 @@ pub(crate) async fn a_sync_is_ordered_by_its_number_and_repeated_without_change(
     assert_eq!(given.status().await.stages[0].held, 1);
 }
 
-pub(crate) async fn a_lease_is_the_right_to_hand_in_whoever_asks(given: &Given) {
+pub(crate) async fn a_lease_is_the_right_to_submit_regardless_of_the_registration(given: &Given) {
     given.jobs(2).await;
     given.join("t", "Ann", Stage::A).await;
     let granted = given.sync(asks("t", 1, 2)).await.expect("jobs").granted;
@@ -232,7 +232,9 @@ pub(crate) async fn a_lease_that_was_given_back_opens_nothing(given: &Given) {
 
 /// A client takes every job, gives all of them back and keeps the leases, again and again. Then it
 /// submits junk for the jobs that an honest worker holds.
-pub(crate) async fn keys_of_jobs_that_were_given_back_take_nothing_from_who_works(given: &Given) {
+pub(crate) async fn leases_of_jobs_that_were_given_back_take_nothing_from_the_current_worker(
+    given: &Given,
+) {
     given.jobs(20).await;
     given.join("thief", "Eve", Stage::A).await;
     given.join("honest", "Ann", Stage::A).await;
@@ -379,7 +381,9 @@ pub(crate) async fn what_was_written_while_the_clock_was_ahead_counts_as_now(giv
     assert_eq!(given.store.end_leases(300_000).await.expect("a sweep"), 1);
 }
 
-pub(crate) async fn who_asked_while_the_clock_was_ahead_is_waited_for_no_longer(given: &Given) {
+pub(crate) async fn a_volunteer_who_asked_while_the_clock_was_ahead_is_waited_for_no_longer(
+    given: &Given,
+) {
     given.jobs(1).await;
     for name in ["Ann", "Bob"] {
         given.join(name, name, Stage::A).await;

@@ -194,7 +194,7 @@ pub(crate) async fn the_newest_worker_of_a_name_is_found(given: &Given) {
     );
 }
 
-pub(crate) async fn volunteers_are_counted_and_those_who_sync_no_more_are_missed(given: &Given) {
+pub(crate) async fn volunteers_are_counted_and_those_who_stop_syncing_are_removed(given: &Given) {
     given.jobs(4).await;
     let count = async || {
         let status = given.status().await;

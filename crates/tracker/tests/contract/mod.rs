@@ -63,7 +63,7 @@ macro_rules! contract {
         async fn $name() {
             let given = $make(contract::RULES).await;
             contract::$name(&given).await;
-            contract::the_books_agree(given.store.as_ref()).await;
+            contract::check_counters(given.store.as_ref()).await;
             drop(given.keep);
         })*
     };
@@ -126,7 +126,7 @@ fn code<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> ErrorCode {
 }
 
 /// Checks that every job is open, held, closed or set aside, and that the counters agree.
-pub(crate) async fn the_books_agree(store: &dyn Store) {
+pub(crate) async fn check_counters(store: &dyn Store) {
     let status = store.status().await.expect("status");
     let alive: u64 = status
         .stages

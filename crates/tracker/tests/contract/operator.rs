@@ -92,7 +92,7 @@ pub(crate) async fn results_are_made_again_by_where_and_when_they_came(given: &G
     assert_eq!(left, [1, 4], "the work of who bears the name stays");
 }
 
-pub(crate) async fn who_is_banned_does_not_register_and_holds_nothing(given: &Given) {
+pub(crate) async fn a_banned_volunteer_cannot_register_and_holds_nothing(given: &Given) {
     given.jobs(3).await;
     let register = async |token: &str, nickname: &str, address: &str| {
         let worker = NewWorker {
@@ -204,7 +204,7 @@ pub(crate) async fn who_is_banned_does_not_register_and_holds_nothing(given: &Gi
     assert_eq!(actions[2], ("pardon", "the nickname \"Mallory\""));
 }
 
-pub(crate) async fn nobody_slips_in_while_a_ban_is_written(given: &Given) {
+pub(crate) async fn no_registration_passes_while_a_ban_is_added(given: &Given) {
     let mallory = Banned::nickname("Mallory").expect("a name");
     let mut registering = tokio::task::JoinSet::new();
     for n in 0..200 {

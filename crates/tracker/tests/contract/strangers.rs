@@ -13,7 +13,7 @@ use distcompute_protocol::{Done, Failed, Invalid, Stage, SyncRequest};
 use distcompute_tracker::store::{NewWorker, Store, StoreError, StoreRules, SyncReply};
 use proptest::{prelude::*, sample::Index};
 
-use super::{Given, syncs::cases, the_books_agree};
+use super::{Given, check_counters, syncs::cases};
 
 const JOBS: usize = 12;
 const HONEST: usize = 3;
@@ -351,7 +351,7 @@ async fn play(given: Given, _: Vec<Arc<dyn Store>>, steps: Vec<Step>) {
         world.step(step).await;
     }
     world.finish().await;
-    the_books_agree(given.store.as_ref()).await;
+    check_counters(given.store.as_ref()).await;
 }
 
 pub(crate) fn whatever_strangers_call_honest_work_counts<M>(

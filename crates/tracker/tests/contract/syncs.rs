@@ -13,7 +13,7 @@ use distcompute_protocol::{Done, ErrorCode, Failed, Invalid, RejectedWhy, Stage,
 use distcompute_tracker::store::{RequeueFilter, Store, StoreError, StoreRules, SyncReply};
 use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 
-use super::{Given, RULES, all, the_books_agree};
+use super::{Given, RULES, all, check_counters};
 
 const JOBS: usize = 5;
 const CLIENTS: usize = 4;
@@ -505,9 +505,9 @@ impl World<'_> {
         books
     }
 
-    async fn check_books(&mut self) {
+    async fn check_results(&mut self) {
         for store in &self.stores {
-            the_books_agree(store.as_ref()).await;
+            check_counters(store.as_ref()).await;
         }
         let ranks = self.given.store.leaderboard(all()).await.expect("ranks");
         let credits: u64 = ranks.iter().map(|rank| rank.completed).sum();
@@ -565,7 +565,7 @@ async fn finish(given: &Given, jobs: usize) {
     }
     let status = given.status().await;
     assert_eq!(status.closed, jobs as u64, "a job was lost: {status:?}");
-    the_books_agree(store.as_ref()).await;
+    check_counters(store.as_ref()).await;
 }
 
 async fn play(given: Given, stores: Vec<Arc<dyn Store>>, steps: Vec<(Index, Step)>) {
@@ -596,7 +596,7 @@ async fn play(given: Given, stores: Vec<Arc<dyn Store>>, steps: Vec<(Index, Step
         world.store = Arc::clone(at.get(&world.stores));
         world.undoes = false;
         world.step(step).await;
-        world.check_books().await;
+        world.check_results().await;
     }
     finish(&given, JOBS).await;
 }
@@ -637,8 +637,10 @@ where
         .expect("the books are right");
 }
 
-pub(crate) fn any_interleaving_leaves_the_books_right<M>(count: u32, make: impl Fn(StoreRules) -> M)
-where
+pub(crate) fn any_interleaving_leaves_the_store_consistent<M>(
+    count: u32,
+    make: impl Fn(StoreRules) -> M,
+) where
     M: Future<Output = (Given, Vec<Arc<dyn Store>>)>,
 {
     cases(count, steps(), make, play);
@@ -804,7 +806,7 @@ async fn play_at_once(given: Given, stores: Vec<Arc<dyn Store>>, turns: Vec<Vec<
         client.await.expect("a client");
     }
     for store in &stores {
-        the_books_agree(store.as_ref()).await;
+        check_counters(store.as_ref()).await;
     }
     let books: BTreeMap<u64, String> = given.results(Stage::A).await.into_iter().collect();
     {
@@ -832,8 +834,10 @@ async fn play_at_once(given: Given, stores: Vec<Arc<dyn Store>>, turns: Vec<Vec<
 
 /// The same with clients that do not wait for each other. The individual answers cannot be
 /// predicted then, but what must hold for all of them together can.
-pub(crate) fn syncs_at_once_leave_the_books_right<M>(count: u32, make: impl Fn(StoreRules) -> M)
-where
+pub(crate) fn concurrent_syncs_leave_the_store_consistent<M>(
+    count: u32,
+    make: impl Fn(StoreRules) -> M,
+) where
     M: Future<Output = (Given, Vec<Arc<dyn Store>>)>,
 {
     cases(count, turns(), make, play_at_once);

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn other_programs_are_told_the_mode() {
+    fn other_programs_get_the_mode() {
         let address: Address = "postgres://a:b@db.example/x?sslmode=verify-ca"
             .parse()
             .expect("an address");
