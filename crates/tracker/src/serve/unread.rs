@@ -17,9 +17,9 @@ use tokio::{
 /// supported connections carry thirty times as much.
 const LEAST_PER_S: u64 = 1_024;
 
-/// A stream that fails if written data is not read: nothing for the length of a pause, or, over
-/// that pause and the time since data was read, less than one kilobyte per second. There is no
-/// limit while nothing is waiting to be written.
+/// A stream that fails if the client does not read what is written: nothing for the length of a
+/// pause, or, once data has been waiting for longer than a pause, less than one kilobyte per second.
+/// There is no limit while nothing is waiting to be written.
 pub(super) struct Unread<S> {
     stream: S,
     pause: Duration,
