@@ -1,4 +1,4 @@
-//! Sync: the ledger is reconciled with what a client reports to hold. This repairs the effects of
+//! Sync: the ledger is reconciled with what a client reports as held. This repairs the effects of
 //! lost answers; it is sound because syncs are ordered by `seq` and leases cannot be guessed.
 
 use std::collections::{BTreeSet, HashSet};
