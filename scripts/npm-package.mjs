@@ -1,6 +1,6 @@
-// The package for the web as wasm-bindgen makes it, made into the one that is published: one file of
-// JavaScript for pages without a bundler, one that carries the WebAssembly for everybody else, and more
-// fields of package.json.
+// Turns wasm-bindgen's package for the web into the published one: a single JavaScript file for pages
+// without a bundler, one that embeds the wasm for bundlers and other runtimes, and further fields of
+// package.json.
 
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -45,7 +45,7 @@ export async function finishWeb(folder) {
 
 const carried = join(root, "crates", "tracker", "client");
 
-/** Puts the files for pages without a bundler where the tracker is compiled with them. */
+/** Copies the files for pages without a bundler into the tracker's crate, which embeds them. */
 export function carryClient(folder) {
   const types = readFileSync(join(folder, "index.d.ts"));
   const files = {
@@ -56,11 +56,12 @@ export function carryClient(folder) {
   const hash = createHash("sha256");
   for (const content of Object.values(files)) hash.update(content);
   const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  // The content too: browsers keep these files for a year, and a version is built many times.
+  // The name contains a hash, because browsers cache these files for a year, and during development a
+  // version is built many times.
   const name = `${version}-${hash.digest("hex").slice(0, 8)}`;
   const isFolder = (entry) => entry.isDirectory();
   const there = readdirSync(carried, { withFileTypes: true }).filter(isFolder);
-  // Left alone if it is the same: cargo would build the tracker again.
+  // Unchanged files are not rewritten, which would make Cargo rebuild the tracker.
   if (there.length === 1 && there[0].name === name) return;
   for (const entry of there) rmSync(join(carried, entry.name), { recursive: true, force: true });
   mkdirSync(join(carried, name), { recursive: true });
@@ -80,7 +81,8 @@ async function bundle(folder, build) {
   const glue = join(folder, "distcompute_client.js");
   const snippets = readdirSync(join(folder, "snippets"), { recursive: true });
   const [shell] = snippets.filter((name) => name.endsWith("shell.js"));
-  // wasm-bindgen's own way to the file, which src/npm/load.js replaces: left in, bundlers would follow it.
+  // Removes wasm-bindgen's default URL of the wasm, which bundlers would resolve. src/npm/load.js provides
+  // another one.
   const withoutAddress = {
     name: "without-address",
     setup: ({ onLoad }) =>
@@ -115,7 +117,7 @@ async function bundle(folder, build) {
   renameSync(join(folder, "file.js"), glue);
 }
 
-/** wasm-bindgen's types of the loader name what only browsers have, and ours say more. */
+/** Replaces wasm-bindgen's types of the loader, which require a browser's types and are less precise. */
 function writeTypes(file) {
   const own = readFileSync(file("distcompute_client.d.ts"), "utf8");
   const end = own.indexOf("export type InitInput");
@@ -128,7 +130,7 @@ function writeTypes(file) {
   writeFileSync(file("index.d.ts"), `${own.slice(0, end).trimEnd()}\n\n${loader}`);
   const again = `export * from "./index.js";\nexport { default } from "./index.js";\n`;
   writeFileSync(file("distcompute_client.d.ts"), again);
-  // Bundlers give the address of a file, or its exports, depending on how they are asked.
+  // Depending on their configuration, bundlers import the URL of a file or its exports.
   const unknown = "declare const wasm: unknown;\nexport default wasm;\n";
   writeFileSync(file("distcompute_client_bg.wasm.d.ts"), unknown);
 }

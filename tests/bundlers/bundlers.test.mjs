@@ -1,5 +1,5 @@
-// The package for each of wasm-pack's targets, packed and installed: one job done in the page and one
-// in a worker, against a live tracker. What docs/bundlers.md promises is in matrix.test.mjs.
+// The package for each of wasm-pack's targets, packed and installed: one job is computed in the page and one
+// in a worker, with a real tracker. The tools of docs/bundlers.md are tested in matrix.test.mjs.
 
 import assert from "node:assert/strict";
 import { cpSync } from "node:fs";
@@ -21,7 +21,7 @@ after(() => tracker.stop());
 const openAt = async (stage) =>
   Number(await (await fetch(`${tracker.url}/api/jobCount?stage=${stage}`)).text());
 
-/** Opens the built page and checks its two jobs with what the tracker knows. */
+/** Opens the built page, and compares its two jobs with the tracker's. */
 async function doesTwoJobs(folder, variables) {
   const site = await serveFolder(folder);
   try {
@@ -38,7 +38,7 @@ async function doesTwoJobs(folder, variables) {
   }
 }
 
-/** Odd jobs are text, even ones an object. */
+/** Asserts that the data of odd jobs is text, and that of even ones an object. */
 function isJob({ data, jobId, stageName }) {
   assert.deepEqual(data, jobId % 2 === 1 ? `shard_${jobId}.tar` : { shard: jobId });
   assert.equal(stageName, "CPU");
@@ -60,12 +60,12 @@ test("webpack, package for bundlers", () =>
     await doesTwoJobs(join(folder, "dist"));
   }));
 
-test("no bundler, published package; what is used before the loader says so", () =>
+test("no bundler, published package; calls before loading the wasm fail with an error", () =>
   inProject({ template: "plain", target: "web", files: shared }, async (folder) => {
     const installed = join(folder, "node_modules", "distcompute-client");
     cpSync(installed, join(folder, "package"), { recursive: true });
     const codes = await doesTwoJobs(folder, ["early", "earlyLoad", "earlyVolunteer", "earlyWork"]);
-    // Only a worker may call it, but that need not wait for the loader.
+    // `work` may be called before the wasm is loaded, but only in a worker.
     assert.equal(codes.earlyWork, "invalid_argument");
     delete codes.earlyWork;
     for (const [call, code] of Object.entries(codes)) assert.equal(code, "not_loaded", call);

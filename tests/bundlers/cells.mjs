@@ -1,5 +1,5 @@
-// One cell of the matrix: a project of an owner's, the package installed in one of three ways, served by
-// the tool's development server or built by it, opened in a browser.
+// One cell of the matrix: a project with the package installed in one of three ways, served by a tool's
+// development server or built by it, and opened in a browser.
 
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -17,14 +17,15 @@ const openMs = 120_000;
 const quiet = { NEXT_TELEMETRY_DISABLED: "1", NO_UPDATE_NOTIFIER: "1", NO_COLOR: "1" };
 
 /**
- * An empty project beside a folder `distcompute`, as docs/owner.md has it, with a tool installed.
+ * Creates an empty project beside a folder `distcompute`, as in docs/owner.md, and installs a tool.
  *
  * @param {string} built the folder of the package
  */
 export async function makeToolProject(tool, built) {
   const parent = mkdtempSync(join(tmpdir(), "distcompute-bundlers-"));
   const folder = join(parent, "project");
-  // Copied: npm would see through a link, and tools would find this repository's own packages.
+  // Copied instead of linked, because npm resolves links and tools would find the packages of this
+  // repository.
   cpSync(built, join(parent, "distcompute", "pkg"), { recursive: true });
   mkdirSync(folder);
   writeIn(folder, { "package.json": JSON.stringify({ private: true }), ...tool.files });
@@ -51,7 +52,7 @@ const installations = {
 /** Puts the package into a project. */
 export async function install(folder, how) {
   rmSync(join(folder, "node_modules", "distcompute-client"), { recursive: true, force: true });
-  // What tools keep between runs was made from the package as it was installed before.
+  // The caches of tools contain the package as it was installed before.
   for (const cache of [".parcel-cache", ".next", "node_modules/.vite"]) {
     rmSync(join(folder, cache), { recursive: true, force: true });
   }
@@ -64,14 +65,14 @@ function shell(folder, command) {
   return npm([...args, "--no-audit", "--no-fund"], folder);
 }
 
-/** What a command that begins with npx runs. */
+/** The program and the arguments of a command that starts with npx. */
 function programOf(folder, command) {
   const [npx, name, ...args] = command.split(" ");
   assert.equal(npx, "npx", command);
   return [join(folder, "node_modules", ".bin", name), args];
 }
 
-/** Builds the project, and serves what came of it. */
+/** Builds the project, and serves the result. */
 async function built(tool, folder) {
   const [program, args] = programOf(folder, tool.build);
   await runIn(folder, program, args, quiet);
@@ -84,14 +85,14 @@ async function started(tool, folder, command) {
   const port = await anyPort();
   const [program, args] = programOf(folder, command);
   const own = tool.port(String(port));
-  // A flag that the command has already is given its value.
+  // Flags that the command has already are replaced.
   const kept = args.filter((arg) => !own.some((flag) => flag.startsWith(`${arg}=`)));
   const { stop } = await serve(program, [...kept, ...own], {
     cwd: folder,
     env: toolEnv(quiet),
     ready: (line) => /https?:\/\//.test(line),
     says: tool.says,
-    // esbuild ends when its terminal does.
+    // esbuild exits when its standard input is closed.
     stdin: "pipe",
     startMs: 120_000,
   });
@@ -130,7 +131,7 @@ export async function worksThrough({ tool, folder, mode, tracker, jobs, browser 
       if (answer.status() >= 400) messages.push(`${answer.status()} ${answer.url()}`);
     });
     await page.goto(site.url, { timeout: openMs });
-    // The page's script sets it when the wasm is there.
+    // The page's script sets `onclick` when the wasm is loaded.
     const button = page.locator("button").first();
     await page.waitForFunction(() => document.querySelector("button")?.onclick, undefined, {
       timeout: openMs,

@@ -1,4 +1,4 @@
-// What the documents show to owners: the scripts to write and the commands to run.
+// Extracts the scripts and commands for project owners from the documentation.
 
 import assert from "node:assert/strict";
 
@@ -6,7 +6,7 @@ import { blocks, document, scriptOf } from "../documents.mjs";
 
 const guide = document("docs/bundlers.md");
 
-/** A script of the README or of a guide, with the tracker's address in it. */
+/** A script from the documentation, with the address of a tracker inserted. */
 export function documentedScript(name, trackerUrl, from = "README.md") {
   return scriptOf(from, name).replace("location.origin", JSON.stringify(trackerUrl));
 }
@@ -27,7 +27,7 @@ export function commandsFor(heading) {
   return blocks(section.split("\n## ")[0], "sh").flatMap((block) => block.split("\n"));
 }
 
-/** The component of docs/bundlers.md. */
+/** The React component in docs/bundlers.md. */
 export function nextPage() {
   const [code] = blocks(guide, "jsx");
   assert.ok(code, "docs/bundlers.md has no component for Next");

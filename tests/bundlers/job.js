@@ -1,6 +1,6 @@
-// One job from beginning to end, as every project's page does it; copied into each test project.
+// Computes one job from registration to goodbye. Copied into each test project.
 
-/** Resolves to what the test wants to see: what was handed out, and who did it. */
+/** Resolves to the values that the test checks: the job's data and the worker's names. */
 export async function oneJob(init, url) {
   const client = await init({ url, stage: "a", nickname: "bundler", verbose: false });
   const data = await client.newJob();

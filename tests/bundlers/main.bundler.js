@@ -1,4 +1,4 @@
-// The page with the package for bundlers, which loads its wasm by itself.
+// The page's script for the package for bundlers, which loads its wasm by itself.
 
 import { init } from "distcompute-client";
 import { runPage } from "./page.js";

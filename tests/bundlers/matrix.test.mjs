@@ -1,8 +1,8 @@
-// What the documents show, word for word: the two scripts of README.md and the command that installs the
-// package, in every tool of docs/bundlers.md, with the tool's development server and as it builds.
+// Runs the two scripts of README.md and the documented installation unchanged in every tool of
+// docs/bundlers.md, with the tool's development server and with its build.
 //
-// DISTCOMPUTE_BUNDLERS=all tries every cell. Otherwise the package is installed as docs/owner.md says in
-// all current versions; links and tarballs are tried where they have once made a difference, and older
+// DISTCOMPUTE_BUNDLERS=all tests every cell. By default the package is installed from its folder in all
+// current versions. Links and tarballs are tested where they have made a difference before, and older
 // versions where they differ most from the current ones.
 
 import { after, before, test } from "node:test";
@@ -18,17 +18,17 @@ import { tools } from "./tools.mjs";
 const isAll = process.env.DISTCOMPUTE_BUNDLERS === "all";
 const jobs = 12;
 
-/** Of what is not tried everywhere: tool, installation, mode. */
+/** Cells that are tested by default besides the regular ones: tool, installation, mode. */
 const alsoInShort = [
-  // The development server that refuses to serve files outside of the project.
+  // Its development server refuses to serve files outside the project.
   "Vite 8, link, develop",
-  // Scripts of workers that are no modules, and dependencies that esbuild has put together.
+  // Its workers are classic scripts, and esbuild bundles its dependencies.
   "Vite 7, folder, develop",
   "Vite 7, folder, build",
   "Rollup 4, tarball, build",
 ];
 
-/** The cells of one tool, by how the package is installed. */
+/** The cells of one tool, grouped by installation. */
 function cellsOf(tool) {
   const modes = ["develop", "build"].filter((mode) => tool[mode]);
   const ways = ["folder", "tarball", ...(tool.links ? ["link"] : [])];

@@ -1,5 +1,5 @@
-// The published package without a bundler: what is in it, what judges of packages say, its types, and the
-// runtimes that are no browsers.
+// The published package without a bundler: its contents, the linters for packages, its types, and other
+// runtimes than browsers.
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ after(() => remove());
 const archive = () => readdirSync(folder).find((name) => name.endsWith(".tgz"));
 const inPackage = (name) => join(folder, "node_modules", "distcompute-client", name);
 
-test("it carries its licences, its version, and where it comes from", () => {
+test("it contains its licences, its version, and the address of its repository", () => {
   const names = readdirSync(inPackage(""));
   for (const name of ["LICENSE-APACHE", "LICENSE-MIT", "README.md"]) {
     assert.equal(readFileSync(inPackage(name), "utf8"), readFileSync(join(root, name), "utf8"));
@@ -44,7 +44,7 @@ test("it carries its licences, its version, and where it comes from", () => {
   );
 });
 
-test("publint and attw have nothing to say", async () => {
+test("publint and attw report no problems", async () => {
   const judges = ["publint@0.3.25", "@arethetypeswrong/cli@0.18.5"];
   await npm(["install", "--prefer-offline", "--no-audit", "--no-fund", ...judges], folder);
   const judge = (path, args) => runIn(folder, node, [join(folder, "node_modules", path), ...args]);
@@ -87,7 +87,7 @@ for (const target of ["bundler", "nodejs"]) {
   });
 }
 
-/** Compiles without `skipLibCheck`, so that the package's own types are looked at too. */
+/** Compiles without `skipLibCheck`, so that the package's declaration files are checked too. */
 async function compiles(folder, files, options) {
   const strict = { strict: true, exactOptionalPropertyTypes: true, noEmit: true, target: "es2022" };
   const config = { compilerOptions: { ...strict, skipLibCheck: false, ...options }, files };
@@ -96,7 +96,7 @@ async function compiles(folder, files, options) {
   await runIn(folder, node, [tsc, "--project", join(folder, "tsconfig.json")]);
 }
 
-/** Runs the loop of docs/owner.md until its tracker has no job left. */
+/** Runs the loop of docs/owner.md until its tracker has no open jobs. */
 async function loops(t, command) {
   const jobs = 4;
   const tracker = await startTestTracker({ project: "Runtimes", jobs });
@@ -116,7 +116,7 @@ async function loops(t, command) {
 
 test("the documented loop in Node", (t) => loops(t, [node]));
 
-test("in Node, by `require` and by the address of the file for pages without a bundler", async () => {
+test("in Node with `require`, and with the path of the file for pages without a bundler", async () => {
   const script = `
     const { default: loadWasm, init } = require("distcompute-client");
     const asked = (init) => init({ url: "" }).catch(({ code }) => code);
@@ -138,7 +138,7 @@ if (isAll) {
   ]) {
     test(`the documented loop in ${name}`, async (t) => {
       await npm(["install", "--prefer-offline", "--no-audit", `${name}@${version}`], folder);
-      // Their packages fetch the program when they are installed, or when they are first called.
+      // The npm packages of these runtimes download the program at their installation or on first use.
       const [, cli] = npmCommand();
       await runIn(folder, node, [cli, "rebuild", name]).catch(() => undefined);
       await loops(t, [join(folder, "node_modules", ".bin", name), ...args]);

@@ -1,5 +1,5 @@
-// The page of the test projects: does one job itself, has a worker do a second one, and leaves
-// what came of it in `globalThis.outcome` for the test.
+// The page of the test projects: computes one job itself and a second one in a worker, and stores the outcome
+// in `globalThis.outcome` for the test.
 
 import { oneJob } from "./job.js";
 
@@ -22,7 +22,7 @@ function jobInWorker(worker, url) {
   return new Promise((resolve, reject) => {
     worker.onerror = (event) => reject(new Error(`the worker failed: ${event.message}`));
     worker.onmessage = ({ data }) => {
-      // What is sent before the worker listens would be lost.
+      // Messages that are sent before the worker has a listener would be lost.
       if (data.ready) return worker.postMessage({ url });
       if (data.error) return reject(new Error(data.error));
       worker.terminate();
@@ -31,7 +31,7 @@ function jobInWorker(worker, url) {
   });
 }
 
-/** The worker's side. */
+/** The counterpart of `runPage` in the worker. */
 export function answerPage(library) {
   self.onmessage = async ({ data: { url } }) => {
     try {

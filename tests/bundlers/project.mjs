@@ -1,5 +1,5 @@
-// Projects such as users of the package have, made in a temporary folder: the package is packed as
-// npm would publish it, installed, and built by a bundler.
+// Creates projects in a temporary folder: the package is packed as npm would publish it, installed, and
+// built with a bundler.
 
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { must } from "../../scripts/process.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** The archive that `npm publish` would send, of the package for one target. */
+/** Creates the archive that `npm publish` would upload, of the package for one target. */
 async function pack(target, into) {
   const own = target === "web" ? undefined : join(root, "target", "packages", target);
   const folder = await buildPackage({ target, outDir: own });
@@ -26,7 +26,7 @@ export function npm(args, cwd) {
   return runIn(cwd, program, [...first, ...args]);
 }
 
-/** Runs a program in a project; what it wrote is in the error if it fails. */
+/** Runs a program in a project. If it fails, the error contains its output. */
 export async function runIn(cwd, program, args, env = {}) {
   try {
     return await must(program, args, { cwd, env: toolEnv(env) });
@@ -36,10 +36,10 @@ export async function runIn(cwd, program, args, env = {}) {
 }
 
 /**
- * Makes a project from a folder beside this file, with the package installed.
+ * Creates a project from a template in this folder, with the package installed.
  *
  * @param {{ template: string, target: string, files?: Record<string, string> }} wanted `files` are
- *   further ones of this folder, by the name that they get in the project
+ *   further files of this folder by their name in the project
  * @returns {Promise<{ folder: string, remove: () => void }>}
  */
 export async function makeProject({ template, target, files = {} }) {
@@ -63,7 +63,7 @@ function readManifest(folder) {
   }
 }
 
-/** Runs a program that the project has installed, by the path of its script. */
+/** Runs a program in the project's node_modules. */
 export function runInstalled(folder, script, args) {
   return runIn(folder, process.execPath, [join(folder, "node_modules", script), ...args]);
 }

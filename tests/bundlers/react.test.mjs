@@ -1,5 +1,5 @@
-// The hook of docs/volunteer-page.md in an application: React takes the volunteer as a store, which it only does
-// where a snapshot stays the same object until something changes.
+// The React hook of docs/volunteer-page.md in an application. It uses the volunteer as an external store,
+// which requires that a snapshot stays the same object until something changes.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -39,7 +39,7 @@ loadWasm().then(() => {
 });
 `;
 
-test("React shows what the documented hook returns, and nothing turns in a circle", async (t) => {
+test("React renders the status from the documented hook, without endless updates", async (t) => {
   const tracker = await startTestTracker({ project: "React", jobs });
   t.after(() => tracker.stop());
   const tool = {

@@ -1,5 +1,5 @@
-// The API reference: everything that the package exports is in it with a description, and it is not made
-// where something lacks one or a link leads to nothing.
+// The API reference: it describes everything that the package exports, and generating it fails if a
+// description is missing or a link is broken.
 
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ function temporary(t) {
   return folder;
 }
 
-/** The folders of TypeDoc's pages, by the number that it gives to a kind of declaration. */
+/** The folders of TypeDoc's pages by its numbers for kinds of declarations. */
 const pages = { 64: "functions", 128: "classes", 256: "interfaces", 2097152: "types" };
 
 test("each exported name has a page with a description", async (t) => {
@@ -45,7 +45,7 @@ test("each exported name has a page with a description", async (t) => {
   }
 });
 
-test("an export without a description and a broken link are refused", async (t) => {
+test("an export without a description and a broken link are errors", async (t) => {
   const folder = temporary(t);
   const types = join(folder, "index.d.ts");
   const options = join(folder, "typedoc.json");

@@ -1,4 +1,4 @@
-// A folder as a web site, and a page of it opened in a real browser.
+// Serves a folder as a web site, and opens a page of it in a real browser.
 
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -21,7 +21,7 @@ const openMs = 60_000;
 export function serveFolder(folder) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
-    // A leading slash keeps `..` from leading out of the folder.
+    // The leading slash prevents `..` from leaving the folder.
     const path = normalize(decodeURIComponent(pathname));
     const file = join(folder, path.endsWith("/") ? `${path}index.html` : path);
     try {
@@ -43,8 +43,8 @@ export function serveFolder(folder) {
 /**
  * Opens a page and waits until it has set `globalThis.outcome`.
  *
- * @returns {Promise<{ outcome: any, globals: any, messages: string[] }>} the outcome, the values of
- *   the global variables asked for, and what the page wrote to its console
+ * @returns {Promise<{ outcome: any, globals: any, messages: string[] }>} the outcome, the values of the
+ *   given global variables, and the messages in the page's console
  */
 export async function outcomeOf(url, variables = []) {
   const browser = await chromium.launch({

@@ -1,9 +1,9 @@
-// The tools that the package is tried with: what is installed, what a project of theirs has besides the
-// README's two scripts, and how their development servers are spoken to.
+// The tools that the package is tested with: their npm packages, the files of a project besides the two
+// scripts of the README, and the arguments of their development servers.
 
 import { commandsFor, nextPage } from "./docs.mjs";
 
-/** A page that loads one script. */
+/** An HTML page that loads one script. */
 export const html = (script) =>
   `<!doctype html>\n<meta charset="utf-8" />\n<title>A project</title>\n` +
   `<button>Start</button>\n<script type="module" src="${script}"></script>\n`;
@@ -18,16 +18,16 @@ const layout =
 const next = {
   files: { "app/page.js": nextPage(), "app/layout.js": layout },
   port,
-  // Next's Turbopack refuses links that lead out of the project.
+  // Next's Turbopack rejects links to files outside the project.
   links: false,
 };
 
 const rollup = { files: { "dist/index.html": html("page.js") } };
 
 /**
- * By name: `packages` of npm's registry; `files` of the project; `port` gives the arguments by which the
- * development server listens there; `heading` is its section in docs/bundlers.md; `current` says that
- * it is the latest version, `links` that it takes a package by a symbolic link.
+ * The tools by name. `packages` are npm packages; `files` those of the project; `port` returns the arguments
+ * for the port of the development server; `heading` is the section in docs/bundlers.md; `current` is whether
+ * it is the latest version, and `links` whether it supports packages that are symbolic links.
  */
 const all = {
   "Vite 8": {

@@ -1,5 +1,5 @@
-// The client that the tracker serves: a page of another origin, without a bundler and without a build,
-// and what goes into the tracker's crate when it is published.
+// The client that the tracker serves, used by a page of another origin without a build; and the contents of
+// the tracker's published crate.
 
 import assert from "node:assert/strict";
 import { readFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -21,7 +21,7 @@ import { serveFolder } from "./site.mjs";
 const jobs = 12;
 const { version } = JSON.parse(readFileSync(join(await buildPackage(), "package.json"), "utf8"));
 
-test("a page of another origin imports the client from the tracker, and so does its worker", async (t) => {
+test("a page of another origin and its worker import the client from the tracker", async (t) => {
   const extraArgs = ["--cors-origin", "*"];
   const tracker = await startTestTracker({ project: "No bundler", jobs, extraArgs });
   t.after(() => tracker.stop());
@@ -50,13 +50,13 @@ test("a page of another origin imports the client from the tracker, and so does 
   await page.waitForFunction(() => document.querySelector("button").onclick);
   await page.click("button");
   await page.waitForFunction((end) => document.title.endsWith(end), ` ${jobs} jobs done`);
-  // Its workers have it from the page.
+  // The page sends the wasm to its workers, so it is fetched once.
   assert.equal(wasm.length, 1);
   assert.match(new URL(wasm[0].url()).pathname, new RegExp(`^/client/${version}-[0-9a-f]{8}/`));
   assert.match(wasm[0].headers()["cache-control"], /immutable/);
 });
 
-test("the tracker's crate carries the client, and what it is compiled from", async () => {
+test("the tracker's crate contains the client and everything that it is compiled from", async () => {
   const args = ["package", "--list", "--allow-dirty", "-p", "distcompute-tracker"];
   const { stdout } = await runIn(root, "cargo", args);
   const files = stdout.split("\n");

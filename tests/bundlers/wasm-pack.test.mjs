@@ -1,4 +1,4 @@
-// A plain `wasm-pack build` gives the package that the build of this repository begins with.
+// `wasm-pack build` produces the same package as this repository's own build.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -15,7 +15,7 @@ let folder;
 before(() => (folder = mkdtempSync(join(tmpdir(), "distcompute-wasm-pack-"))));
 after(() => rmSync(folder, { recursive: true }));
 
-/** The files of a folder and of those in it, but for wasm-pack's note to git. */
+/** All files in a folder, without wasm-pack's .gitignore. */
 function filesIn(made) {
   const entries = readdirSync(made, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile() && entry.name !== ".gitignore");
@@ -35,7 +35,7 @@ for (const target of targets) {
     const { files, ...manifest } = JSON.parse(String(read(ours, "package.json")));
     const { files: fewer, ...expected } = JSON.parse(String(read(theirs, "package.json")));
     assert.deepEqual(manifest, expected);
-    // npm leaves licences of these names out unless they are listed.
+    // npm does not include licences with these names unless they are listed.
     assert.deepEqual(
       [...new Set([...fewer, "LICENSE-APACHE", "LICENSE-MIT"])].sort(),
       files.sort(),

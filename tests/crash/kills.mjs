@@ -1,5 +1,5 @@
-// A tracker that is killed again and again while many volunteers work, and the comparison of what
-// they were told with what is in its books afterwards. Nothing of it knows which store it is.
+// Kills a tracker repeatedly while many volunteers are working, and compares the answers that they got with
+// the results that the tracker has afterwards. Works with every store.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,10 +13,10 @@ import { listeningOn } from "../../scripts/start.mjs";
 
 const stages = ["a", "b"];
 
-/** Nobody waits longer than this for a result: the tracker is never away for more than a moment. */
+/** The timeout for a result, although the tracker is only down for moments. */
 const patienceS = 30;
 
-/** A kill comes this long after the result that it waited for, so that it hits any moment. */
+/** The maximum of the random delay before a kill, so that kills happen at arbitrary points. */
 const latestMs = 20;
 
 /**
@@ -39,7 +39,7 @@ export async function surviveKills(t, { database, calls, jobs, kills }) {
   let loading = true;
   load.finally(() => (loading = false)).catch(() => {});
   for (let killed = 0; killed < kills; killed++) {
-    // Spread over the whole work, and never before the tracker is at work again.
+    // Spreads the kills over the whole run, and waits for a result after each restart.
     const mark = Math.max(((killed + random()) / (kills + 1)) * total, taken + 1);
     while (loading && taken < mark) await sleep(2);
     if (!loading) assert.fail(`ended after ${killed} of ${kills} kills: ${(await load).stderr}`);
@@ -53,12 +53,12 @@ export async function surviveKills(t, { database, calls, jobs, kills }) {
   for (const stage of stages) assertSame(stage, told(record, stage), await books.results(stage));
 }
 
-/** Numbers from 0 to 1 that another run can repeat. */
+/** A seeded random number generator, so that a run can be repeated. */
 function seeded(t) {
   const seed = Number(process.env.DISTCOMPUTE_SEED ?? Math.floor(Math.random() * 2 ** 31));
   t.diagnostic(`DISTCOMPUTE_SEED=${seed}`);
   let state = seed;
-  // The generator of Park and Miller; products stay below 2^53.
+  // A linear congruential generator whose products stay below 2^53.
   return () => (state = (state * 48_271 + 11) % 2_147_483_647) / 2_147_483_647;
 }
 
@@ -68,7 +68,7 @@ function jobsFile(folder, jobs) {
   return file;
 }
 
-/** A database with these jobs and no others, and its results by way of `export`. */
+/** Fills a database with jobs. Returns a function that exports its results. */
 async function filled(database, file) {
   const { "distcompute-tracker": program } = await testPrograms();
   await must(program, ["import", "--database", database, "--reset", "--yes", "--txt", file]);
@@ -81,7 +81,7 @@ async function filled(database, file) {
   };
 }
 
-/** A tracker that comes back at the same address. */
+/** Starts a tracker that can be killed and restarted at the same address. */
 async function killable(t, { database }) {
   const { "distcompute-tracker": program } = await testPrograms();
   const names = stages.flatMap((stage) => ["--stage", `${stage}=Stage ${stage}`]);
@@ -102,7 +102,7 @@ async function killable(t, { database }) {
 }
 
 /**
- * Volunteers who repeat what was not answered, until all results were taken.
+ * Starts volunteers that retry unanswered calls until all results are accepted.
  *
  * @param {{ url: string, calls: string, total: number, record: string }} work
  * @param {(taken: number) => void} onTaken
@@ -120,7 +120,7 @@ async function startLoad({ url, calls, total, record }, onTaken) {
   return await run(program, args, { onLine });
 }
 
-/** What volunteers were told that it was taken, as pairs of a job's number and its output. */
+/** The results whose acceptance was acknowledged to volunteers, as pairs of job number and output. */
 function told(record, stage) {
   const mark = "<!json!>";
   return lines(readFileSync(record, "utf8"))
@@ -138,7 +138,7 @@ function lines(text) {
     .map((line) => JSON.parse(line));
 }
 
-/** The counters say that each job was done once at each stage, and nothing else. */
+/** Asserts by the tracker's counters that each job was done exactly once at each stage. */
 async function assertCounted(url, jobs) {
   const status = await (await fetch(`${url}/api/status`)).json();
   const { jobs: known, closed, stages: counted } = status;
@@ -150,7 +150,7 @@ async function assertCounted(url, jobs) {
   assert.equal(Number(credit?.replaceAll(/\D/g, "")), jobs * stages.length, "the leaderboard");
 }
 
-/** Both lists say the same of the same jobs, and neither names a job twice. */
+/** Asserts that both lists have the same outputs for the same jobs, without duplicates. */
 function assertSame(stage, fromVolunteers, fromTracker) {
   const [told, kept] = [new Map(fromVolunteers), new Map(fromTracker)];
   assert.equal(told.size, fromVolunteers.length, `stage ${stage}: a job was taken twice`);

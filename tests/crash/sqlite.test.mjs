@@ -1,4 +1,4 @@
-// What a tracker on SQLite has answered survives its end.
+// Everything that a tracker on SQLite has acknowledged survives a crash.
 
 import { join } from "node:path";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// What Lighthouse says of the volunteer page and the dashboard, as on a phone.
+// Runs Lighthouse with its mobile settings on the volunteer page and the dashboard.
 
 import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -15,10 +15,10 @@ import { startSample } from "../e2e/sample.mjs";
 const here = dirname(fileURLToPath(import.meta.url));
 const categories = ["performance", "accessibility", "best-practices"];
 
-/** What else the machine does counts in the performance: the best of so many runs is taken. */
+/** The number of runs. The best one counts, because other processes affect the performance score. */
 const runs = 4;
 
-/** Lighthouse in a folder of its own. Resolves to what runs it. */
+/** Installs Lighthouse into a temporary folder. Resolves to a function that runs it. */
 async function install(t) {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-lighthouse-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -33,7 +33,7 @@ async function install(t) {
       ...[url, "--quiet", "--output=json", `--output-path=${report}`],
       `--only-categories=${categories.join()}`,
       `--chrome-flags=${["--headless=new", ...chromiumArgs()].join(" ")}`,
-      // Nothing is reported to anybody.
+      // Disables telemetry.
       "--no-enable-error-reporting",
     ];
     await must(process.execPath, [program, ...flags], {
@@ -44,14 +44,14 @@ async function install(t) {
   };
 }
 
-/** The audits of a category that are not passed. */
+/** The failed audits of a category. */
 function failed({ categories, audits }, category) {
   return categories[category].auditRefs
     .filter(({ id, weight }) => weight > 0 && audits[id].score !== null && audits[id].score < 1)
     .map(({ id }) => `${id}: ${audits[id].displayValue ?? ""}`);
 }
 
-test("Lighthouse has nothing to say against the pages", async (t) => {
+test("the pages pass Lighthouse's audits", async (t) => {
   const lighthouse = await install(t);
   const { volunteerUrl, dashboardUrl } = await startSample(t, {
     poster: "../../examples/mandelbrot/poster.json",

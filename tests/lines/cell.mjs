@@ -1,5 +1,5 @@
-// One cell: jobs of one size on one line, until all of them are done, against one plain transfer of
-// as many bytes over the same line.
+// A measurement: jobs of one size over one simulated connection, compared with a plain transfer of the same
+// number of bytes over the same connection.
 
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -15,41 +15,41 @@ import { packet, stallMs, startLine } from "./shaper.mjs";
 
 /** @typedef {{ direction: "down" | "up", kb: number, mbit: number, delay_ms: number, loss: number }} Cell */
 
-/** How long a page may take to load the package and to say the first word to its tracker. */
+/** The timeout for a page to load the package and send its first request to the tracker. */
 const startMs = 60_000;
 
 /**
- * What a job of random text takes on the wire, for each byte of it: one of 64 letters is six bits to the
- * tracker, which compresses its answers. A browser does not compress what it sends.
+ * The bytes on the wire per byte of a job. The tracker compresses its answers, in which each of 64 letters
+ * takes six bits. Browsers do not compress their requests.
  */
 export const onWire = { down: 0.75, up: 1 };
 
-/** How many bytes a second a line brings when nothing is lost on it. */
+/** The bandwidth of a connection in bytes per second, without losses. */
 export function capacity({ mbit }) {
   return mbit * 125_000;
 }
 
 /**
- * How many bytes a second one connection is likely to bring over a line: it stands still for each lost
- * packet, so at 1 % it brings less than 2 Mbit/s whatever the line could carry.
+ * The expected rate of one TCP connection in bytes per second. It stalls for each lost packet, so with a
+ * loss rate of 1 % it stays below 2 Mbit/s at any bandwidth.
  */
 export function expectedRate({ mbit, loss }) {
   const stall = (stallMs[0] + stallMs[1]) / 2_000;
   return 1 / (1 / capacity({ mbit }) + (loss * stall) / packet);
 }
 
-/** How many jobs take so long at `rate` bytes of text a second, at least `least` and at most `most`. */
+/** The number of jobs for `seconds` at `rate` bytes per second, at least `least` and at most `most`. */
 export function jobsFor({ kb }, { rate, seconds, least = 3, most = Infinity }) {
   const fit = Math.round((seconds * rate) / (1_000 * kb));
   return Math.min(most, Math.max(least, fit));
 }
 
-/** A tracker with jobs of this kind. */
+/** Starts a tracker with jobs of this kind. */
 export async function startTracker(program, { direction, kb }, jobs) {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-line-"));
   const database = `sqlite:${join(folder, "jobs.db")}`;
   const lines = join(folder, "jobs.jsonl");
-  // One after the other: all of them may not fit in a string.
+  // Written one by one, because all of them may exceed the maximum length of a string.
   writeFileSync(lines, "");
   for (let job = 0; job < jobs; job++) {
     const noise = direction === "down" ? randomBytes(750 * kb).toString("base64url") : "";
@@ -67,7 +67,7 @@ export async function startTracker(program, { direction, kb }, jobs) {
   return { url: running.found, pid: running.pid, books, stop };
 }
 
-/** How many bytes a second one plain transfer brings over a line. */
+/** Measures the rate of a plain transfer, in bytes per second. */
 export async function plainRate({ direction, mbit, delay_ms, loss }, { bytes, seed }) {
   const server = createServer((incoming, outgoing) => {
     if (incoming.method === "POST") incoming.resume().on("end", () => outgoing.end("ok"));
@@ -91,8 +91,8 @@ export async function plainRate({ direction, mbit, delay_ms, loss }, { bytes, se
 }
 
 /**
- * How many bytes of jobs a second a browser gets done, as text. `wire` is what each of them took on the
- * wire, all that was handed out counted.
+ * Measures the rate of completed jobs of a browser, in bytes of text per second. `wire` is the number of
+ * bytes on the wire per byte, including jobs that were granted in vain.
  */
 export async function measuredRate(setting, cell, { jobs, seed, who = "engine", limitS, ...line }) {
   const { program, openPage } = setting;
@@ -102,17 +102,17 @@ export async function measuredRate(setting, cell, { jobs, seed, who = "engine", 
   const page = await openPage();
   try {
     await page.evaluate((given) => window.begin(given), { url: way.url, who, cores: 2 });
-    // The wasm and the workers are not what the line carries.
+    // The measurement starts after the wasm and the workers are loaded.
     const opened = performance.now();
     while (way.down.bytes === 0) {
       if (performance.now() - opened > startMs)
-        throw new Failure(`The page has said nothing to its tracker for ${startMs / 1_000} s.`);
+        throw new Failure(`The page sent no request to the tracker for ${startMs / 1_000} s.`);
       await sleep(5);
     }
     const begun = performance.now();
     let done = 0;
     let last = begun;
-    // From the first quarter on: how a browser comes to know its line is not measured here.
+    // The first quarter does not count, in which the client adapts to the connection.
     let first = { done: 0, at: begun };
     while (done < jobs && performance.now() - begun < 1_000 * limitS) {
       const { done: now } = await tracker.books();
@@ -122,9 +122,9 @@ export async function measuredRate(setting, cell, { jobs, seed, who = "engine", 
     }
     const { faults, status } = await page.evaluate(() => window.told());
     if (faults.length > 0) throw new Error(`The page says: ${faults.join("; ")}`);
-    // Where not all are done, what counts is the time that there was.
+    // If the time is over before all jobs are done, the whole time counts.
     const end = done < jobs ? performance.now() : last;
-    // All at once is no rate: then the beginning counts too.
+    // If all results arrived at once, the first quarter has to count too.
     if (first.done === done) first = { done: 0, at: begun };
     const rate = (1_000 * cell.kb * (done - first.done)) / ((end - first.at) / 1_000);
     const { granted } = await tracker.books();

@@ -1,5 +1,5 @@
-// Six lines of many: whoever has a line that carries its jobs gets on at a share of that line. All of
-// them are measured by `npm run bench -- lines`.
+// The throughput of jobs over six simulated connections, relative to a plain transfer. The benchmark
+// `npm run bench -- lines` measures many more.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,12 +23,13 @@ const cells = [
 ];
 
 /**
- * What is wanted of the bound, on a machine that may have other things to do: the benchmark wants 0.8.
- * More grants than this for a job mean that they go to and fro.
+ * The minimum share of the plain transfer, lower than the 0.8 of the benchmark because other processes may
+ * disturb the test; and the maximum number of grants per job, above which jobs are returned and granted
+ * again too often.
  */
 const [least, mostGrants] = [0.7, 2];
 
-test("jobs come and results go at a share of the line", async (t) => {
+test("jobs and results are transferred at a minimum share of the bandwidth", async (t) => {
   const program = await testTracker();
   const site = await serveSite({ page: pageDir, packageDir: await buildPackage() });
   t.after(() => site.stop());
@@ -40,7 +41,7 @@ test("jobs come and results go at a share of the line", async (t) => {
   };
   for (const [direction, kb, mbit, delay_ms, loss] of cells) {
     const cell = { direction, kb, mbit, delay_ms, loss };
-    // Large jobs come a few at a time: of less than a dozen, one answer more or less would decide.
+    // At least a dozen jobs. Large ones arrive in small batches, and one batch must not decide the result.
     const rate = capacity(cell) / onWire[direction];
     const jobs = jobsFor(cell, { rate, seconds: 6, least: 12 });
     await t.test(

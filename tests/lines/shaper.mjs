@@ -1,22 +1,22 @@
-// A line between volunteers and a tracker, shaped in this process: so many bytes a second each way,
-// for all connections together, a delay, and losses. A machine may have no netem, and what TCP makes
-// of a lost packet is what counts here: its connection stands still for a while, and goes on.
+// A TCP proxy that simulates a connection: a bandwidth for each direction, shared by all connections, a
+// delay, and packet loss. It works without netem, which machines may lack. A lost packet is simulated by its
+// effect on TCP: the connection stalls for a while, and then continues.
 
 import { connect, createServer } from "node:net";
 
-/** What a packet carries. */
+/** The payload of a packet, in bytes. */
 export const packet = 1_448;
 
-/** How long a connection stands still for a lost packet, in milliseconds: from the one to the other. */
+/** The minimum and the maximum duration of a stall for a lost packet, in milliseconds. */
 export const stallMs = [200, 1_000];
 
-/** How often the line is looked at. Less than this passes at once. */
+/** The interval at which data is forwarded, in milliseconds. */
 const tickMs = 5;
 
-/** A connection whose bytes have to wait takes no more than this from its sender. */
+/** The maximum number of buffered bytes per connection, above which it stops reading from the sender. */
 const mostWaiting = 256 * 1_024;
 
-/** Random numbers with a seed: the same losses for everything that is measured on the line. */
+/** A seeded random number generator, so that all measurements of a connection have the same losses. */
 export function dice(seed) {
   let state = seed >>> 0;
   return () => {
@@ -45,7 +45,7 @@ class Lane {
     clearInterval(this.#timer);
   }
 
-  /** Carries what `from` says to `to`. */
+  /** Forwards data from one socket to another. */
   join(from, to) {
     const flow = { from, to, parts: [], waiting: 0, blockedUntil: 0, ended: false };
     this.#flows.add(flow);
@@ -64,8 +64,8 @@ class Lane {
   #tick() {
     const now = performance.now();
     const passed = now - this.#last;
-    // What was not used is gone, but for a tick that came late: on a busy machine, too, a line carries
-    // as much as it shall.
+    // Unused allowance expires, except for that of a late tick, so that the bandwidth is right on a busy
+    // machine too.
     const most = Math.max(packet, this.bytesPerMs * Math.max(50, passed));
     this.#allowance = Math.min(this.#allowance + passed * this.bytesPerMs, most);
     if (this.bytesPerMs === Infinity) this.#allowance = Infinity;
@@ -134,7 +134,7 @@ export async function startLine({ url, mbit = Infinity, delayMs = 0, loss = 0, s
       [tracker, volunteer],
     ]) {
       open.add(one);
-      // A page that is closed resets its connections; that is its right.
+      // Browsers reset connections when a page is closed.
       one.on("error", () => other.destroy());
       one.on("close", () => open.delete(one));
     }

@@ -1,5 +1,5 @@
-// The alarms of docs/prometheus: a tracker is brought into each state, what its /metrics says then and
-// before becomes the series that `promtool` holds the rules against, and exactly the right alarms ring.
+// The alerting rules in docs/prometheus. A tracker is brought into each state, its scraped metrics become the
+// input series for `promtool test rules`, and exactly the expected alerts must fire.
 
 import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ const rules = "distcompute.rules.yml";
 before(() => copyFileSync(join(root, "docs", "prometheus", rules), join(folder, rules)));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A tracker whose metrics anybody may read; `room` is what a file may grow to, in KiB. */
+/** Starts a tracker with public metrics. `room` limits the size of its files, in KiB. */
 async function startTracker({ jobs = 4, flags = [], room } = {}) {
   const own = mkdtempSync(join(folder, "tracker-"));
   const program = await testTracker();
@@ -49,7 +49,7 @@ async function startTracker({ jobs = 4, flags = [], room } = {}) {
   return { call, join: join_, sync, scrape, stop: server.stop, kill: server.kill };
 }
 
-/** The samples of a scrape of ours, as `name{labels}` and value. */
+/** Parses a scrape into `name{labels}` and values. */
 function samples(text) {
   const found = new Map();
   for (const line of text.split("\n")) {
@@ -62,8 +62,8 @@ function samples(text) {
 }
 
 /**
- * Which alarms ring at the end, if the scrapes follow each other by so many minutes and the last state
- * lasts for an hour. `undefined` stands for a tracker that does not answer.
+ * The alerts that fire at the end, if the scrapes are `apart` minutes apart and the last state lasts for
+ * `lasts` minutes. `undefined` stands for a failed scrape.
  *
  * @param {(string | undefined)[]} scrapes
  */
@@ -86,7 +86,7 @@ async function ringing(scrapes, { apart = 5, lasts = 60 } = {}) {
     .trim()
     .split("\n")
     .map((line) => line.split(" ")[1]);
-  // promtool says what it got where it expected something else: nothing, here.
+  // promtool prints the actual alerts if they differ from the expected ones, which are none here.
   const rung = [];
   for (const minute of new Set([parsed.length * apart - 1, end])) {
     for (const alarm of all) {
@@ -115,12 +115,12 @@ async function ringing(scrapes, { apart = 5, lasts = 60 } = {}) {
   return [...new Set(rung)].sort();
 }
 
-test("the rules are well formed", async () => {
+test("the rules are valid", async () => {
   const options = { cwd: folder, env: operatorEnv() };
   await must("promtool", ["check", "rules", rules], options);
 });
 
-test("a project that goes on well is quiet, and so is one that is done", async () => {
+test("no alerts fire for a project that makes progress, or that is finished", async () => {
   const tracker = await startTracker({ jobs: 4, flags: ["--max-attempts", "1"] });
   const token = await tracker.join("Ann");
   const scrapes = [await tracker.scrape()];
@@ -134,12 +134,12 @@ test("a project that goes on well is quiet, and so is one that is done", async (
   }
   await tracker.stop();
   assert.match(scrapes.at(-1), /distcompute_jobs_closed 4/);
-  // While it works: the last state but one lasts no longer than the others.
+  // During the work each state lasts equally long.
   assert.deepEqual(await ringing(scrapes.slice(0, -1), { lasts: 5 }), []);
   assert.deepEqual(await ringing(scrapes, { lasts: 24 * 60 }), []);
 });
 
-test("a tracker that is dead rings, and one that nobody has told of", async () => {
+test("alerts fire for a tracker that is down, and for one that was never scraped", async () => {
   const tracker = await startTracker();
   const scrape = await tracker.scrape();
   await tracker.kill();
@@ -147,7 +147,7 @@ test("a tracker that is dead rings, and one that nobody has told of", async () =
   assert.deepEqual(await ringing([scrape, undefined]), ["DistcomputeTrackerDown"]);
 });
 
-test("volunteers who get nothing done ring, and volunteers who have left do not", async () => {
+test("an alert fires for volunteers without results, but not when volunteers have left", async () => {
   const tracker = await startTracker();
   const token = await tracker.join("Ann");
   await tracker.sync(token, 1, { want: 1 });
@@ -161,7 +161,7 @@ test("volunteers who get nothing done ring, and volunteers who have left do not"
   assert.deepEqual(await ringing([stuck, left]), []);
 });
 
-test("jobs that are set aside ring when that happens, and not for ever", async () => {
+test("an alert fires when jobs are set aside, and ends later", async () => {
   const tracker = await startTracker({ jobs: 2, flags: ["--invalid-after", "1"] });
   const scrapes = [await tracker.scrape()];
   const token = await tracker.join("Ann");
@@ -174,11 +174,11 @@ test("jobs that are set aside ring when that happens, and not for ever", async (
   await tracker.stop();
   assert.match(scrapes[1], /distcompute_jobs\{stage="a",state="aside"\} 1/);
   assert.deepEqual(await ringing(scrapes, { lasts: 10 }), ["DistcomputeJobsSetAside"]);
-  // An hour later, when all that can be done is done, nobody is called any more.
+  // An hour later the state has not changed, and the alert is over.
   assert.deepEqual(await ringing([scrapes[1], scrapes[1]]), []);
 });
 
-test("a full disk rings", async () => {
+test("an alert fires for a full disk", async () => {
   const tracker = await startTracker({ jobs: 60, room: 1_500 });
   const token = await tracker.join("Ann");
   const scrapes = [await tracker.scrape()];
@@ -196,8 +196,8 @@ test("a full disk rings", async () => {
   assert.deepEqual(await ringing(scrapes, { lasts: 10 }), ["DistcomputeNotWritable"]);
 });
 
-test("a database that does not answer rings, and a stage that is paused", async () => {
-  // Neither can be had from a tracker on SQLite in a moment: what they say is written by hand.
+test("alerts fire for a database that does not answer, and for a paused stage", async () => {
+  // A tracker on SQLite cannot easily be brought into these states, so the metrics are written by hand.
   const away = "distcompute_database_up 0\ndistcompute_database_writable 0\n";
   assert.deepEqual(await ringing([away, away]), ["DistcomputeDatabaseAway"]);
   const paused =

@@ -1,5 +1,5 @@
-// The blocks of the operator's guide: what is in its fences, and what the comment before a fence
-// says about running it. Comments do not show on the page.
+// Extracts the code blocks of the operator's guide, with the HTML comment before each that describes how to
+// run it. The comments are not visible on the page.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { root } from "../../scripts/places.mjs";
 export const guide = readFileSync(join(root, "docs", "operating.md"), "utf8");
 
 /**
- * All blocks in their order.
+ * All blocks in order.
  *
  * @returns {{ kind: string, text: string, note: string, heading: string, line: number }[]}
  */

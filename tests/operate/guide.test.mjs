@@ -1,6 +1,6 @@
-// Every command of the operator's guide, run as it stands in a folder of its own. What a comment before
-// a block says decides how: "in the background" is left running, "with the tracker stopped" is run then,
-// "on PostgreSQL" on a database of the test, "not run: …" not at all, with the reason.
+// Runs every command of the operator's guide unchanged in a temporary folder. The comment before a block
+// decides how: "in the background" keeps it running, "with the tracker stopped" stops the tracker first,
+// "on PostgreSQL" uses a database of the test, and "not run: …" skips it for the given reason.
 
 import assert from "node:assert/strict";
 import {
@@ -32,7 +32,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const notes = ["", "in the background", "with the tracker stopped", "on PostgreSQL"];
 
-/** A port that nobody listens on now. */
+/** Resolves to a free port. */
 function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -50,7 +50,7 @@ const json = (body) => ({
   body: JSON.stringify(body),
 });
 
-/** Volunteers who do three jobs at both stages; one of them fails a fourth for good. */
+/** Completes three jobs at both stages, and lets a fourth one fail permanently. */
 async function work(url) {
   for (const stage of ["a", "b"]) {
     const { token } = await (await fetch(`${url}/api/new?nickname=Ann&stage=${stage}`)).json();
@@ -67,7 +67,7 @@ async function work(url) {
   }
 }
 
-/** What stands in the guide's configuration that a test may not use. */
+/** Replacements for the paths, ports and users in the guide's configuration that a test cannot use. */
 function machine(port) {
   const bin = join(folder, "bin");
   const env = operatorEnv({ DISTCOMPUTE_DATABASE: "" });
@@ -79,7 +79,7 @@ function machine(port) {
   };
 }
 
-test("every block of the guide is run, or says why not", () => {
+test("every block of the guide is run, or has a reason not to be", () => {
   for (const { kind, note, line } of blocks()) {
     if (kind !== "sh" && kind !== "sql") continue;
     const known = notes.includes(note) || /^not run: .{10}/.test(note);
@@ -118,7 +118,7 @@ test("every command of the guide works in the order of the guide", async () => {
         await start(text);
         continue;
       }
-      // Results are there from the first block on that exports some.
+      // The first block that exports results needs some.
       if (tracker && !worked && text.includes("export")) {
         await must("bash", ["-ec", "distcompute-tracker import --jsonl more.jsonl"], options);
         await work(tracker.found);
@@ -146,7 +146,7 @@ test("every command of the guide works in the order of the guide", async () => {
   }
 });
 
-test("the commands for PostgreSQL work on one", async () => {
+test("the commands for PostgreSQL work", async () => {
   const postgres = await startPostgres();
   try {
     const server = new URL(postgres.url);
@@ -187,7 +187,7 @@ test("the commands for PostgreSQL work on one", async () => {
   }
 });
 
-test("the configurations of other programs are well formed", async () => {
+test("the configurations of other programs are valid", async () => {
   const { env } = machine(0);
   const found = (kind) => blocks().filter((block) => block.kind === kind);
   const [log] = found("logrotate");

@@ -1,5 +1,5 @@
-// The proxies of the operator's guide, word for word but for ports, names and certificates: a tracker
-// of its own, and one behind a path that the proxy strips or leaves.
+// The reverse proxies of the operator's guide. Their configuration is used unchanged except for ports, names
+// and certificates, for a tracker at the root and for one below a path that the proxy strips or keeps.
 
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -37,7 +37,7 @@ before(async () => {
 
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A port that nobody listens on now. */
+/** Resolves to a free port. */
 function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -49,7 +49,7 @@ function freePort() {
   });
 }
 
-/** Waits until somebody listens; a proxy that ended instead says why. */
+/** Waits until the proxy listens. Rejects with its output if it exits. */
 async function listening(port, proxy, output) {
   let ended = false;
   proxy.then(() => (ended = true));
@@ -78,7 +78,7 @@ async function startTracker(base) {
   return { address: new URL(server.found).host, stop: server.stop };
 }
 
-/** The configuration as it is run: with the tracker, the port and the certificate of the test. */
+/** Replaces the addresses and certificates in a configuration by those of the test. */
 function adapted(text, tracker, port) {
   return text
     .replaceAll("127.0.0.1:8080", tracker)
@@ -89,7 +89,7 @@ function adapted(text, tracker, port) {
     .replaceAll(/\/etc\/haproxy\/\w+\.pem/g, both);
 }
 
-/** What goes around a part of nginx' configuration to make it a whole one, for anybody to run. */
+/** Completes a part of nginx's configuration, such that it runs without root. */
 function wholeNginx(http, own) {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   const paths = temporary.map((name) => `${name}_temp_path ${join(own, name)};`).join("\n");
@@ -139,7 +139,7 @@ const proxies = {
   },
 };
 
-/** Both blocks of the guide stand in one file. */
+/** The part of HAProxy's configuration that both blocks of the guide share. */
 function defaultsOfHaproxy() {
   return block("haproxy", "frontend tracker").split("frontend")[0];
 }
@@ -173,13 +173,13 @@ const post = (url, body) =>
     body: JSON.stringify(body),
   });
 
-/** Addresses that a page links to, as a browser resolves them. */
+/** The resolved URLs of a page's links. */
 function links(page, at) {
   const found = [...page.matchAll(/(?:href|src)="([^"#]+)/g)].map(([, link]) => link);
   return [...new Set(found.map((link) => new URL(link.replaceAll("&amp;", "&"), at).href))];
 }
 
-/** Everything that people and clients do, from the tracker's address on. */
+/** Asserts that pages and calls work below the tracker's address `base`. */
 async function works(base) {
   const worker = JSON.parse((await ask(`${base}api/new?nickname=Ann&stage=a`)).text);
   const pages = ["", "leaderboard", `worker/gpu%20farm/${worker.display_name}`, "no/such/page"];
@@ -194,7 +194,7 @@ async function works(base) {
       assert.equal((await ask(link)).status, 200, `${at} links to ${link}`);
     }
   }
-  // Folders without their slash, as people type them.
+  // Folders without a trailing slash, as people type them.
   for (const path of ["volunteer", "volunteer/deep"]) {
     const answer = await ask(base + path);
     assert.equal(answer.status, 307, path);
@@ -210,7 +210,7 @@ async function works(base) {
   assert.equal(compressed.headers["content-encoding"], "br");
   assert.ok(compressed.bytes.length < 500);
 
-  // A volunteer's calls, with a result that is larger than proxies take by themselves.
+  // A volunteer's calls, with a result above the default limits of proxies.
   const job = JSON.parse((await post(`${base}api/newJob`, { token: worker.token })).text);
   assert.match(job.data, /^job/);
   const data = "x".repeat(15 << 20);

@@ -1,11 +1,11 @@
-// The lock that keeps the screen on, where the browser answers late or never.
+// The screen wake lock, with a browser that answers late or never.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Awake } from "../../www/awake.js";
 
-/** A document and a browser whose answers the test gives. */
+/** A fake document and a fake browser whose requests the test resolves. */
 function world() {
   /** @type {((lock: object) => void)[]} */
   const answers = [];
@@ -31,7 +31,7 @@ function lock() {
   return made;
 }
 
-test("a wake lock that never comes is asked for once", async () => {
+test("a pending wake lock is requested only once", async () => {
   const { answers, seen } = world();
   const awake = new Awake();
   awake.want(true);
@@ -40,7 +40,7 @@ test("a wake lock that never comes is asked for once", async () => {
   assert.equal(answers.length, 1);
 });
 
-test("a wake lock that comes when it is wanted no more is let go of", async () => {
+test("a wake lock that arrives when it is no longer wanted is released", async () => {
   const { answers } = world();
   const awake = new Awake();
   awake.want(true);
@@ -52,7 +52,7 @@ test("a wake lock that comes when it is wanted no more is let go of", async () =
   assert.equal(answers.length, 1);
 });
 
-test("a page that is looked at again has the lock again", async () => {
+test("a page that becomes visible again requests the lock again", async () => {
   const { answers, seen } = world();
   const awake = new Awake();
   awake.want(true);

@@ -9,13 +9,13 @@ const palette = { inside: "#000000", colours: ["#ffffff", "#000000"], turns: 1, 
 const poster = { width: 2, height: 2, tile: 2, samples: 2, palette };
 const result = (value) => `<!json!>${JSON.stringify(value)}`;
 
-test("a checked tile has exactly the colours that were handed in", () => {
+test("a checked tile has exactly the submitted colours", () => {
   const rgb = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
   const pixels = colouredPixels(size, result({ tile: 0, rgb: encodeBytes(rgb) }));
   assert.deepEqual([...pixels], [1, 2, 3, 255, 4, 5, 6, 255, 7, 8, 9, 255, 10, 11, 12, 255]);
 });
 
-test("an unchecked tile is grey, dimmer than the palette, with one sample a pixel", () => {
+test("an unchecked tile is grey, dimmer than the palette, with one sample per pixel", () => {
   const times = new Uint16Array(16).fill(0xffff);
   // Samples 0 and 2 of the first row are the first two pixels.
   times[0] = 16;
@@ -29,7 +29,7 @@ test("an unchecked tile is grey, dimmer than the palette, with one sample a pixe
   assert.equal(third[0], 0);
 });
 
-test("strangers' text that does not fit is not painted", () => {
+test("malformed results are not painted", () => {
   const few = encodeBytes(Uint8Array.of(1, 2, 3));
   const datas = [
     ...["", "text", "<!json!>", "<!json!>null", "<!json!>[", result(7), result({ rgb: "***" })],
@@ -41,7 +41,7 @@ test("strangers' text that does not fit is not painted", () => {
   }
 });
 
-test("only a document after the mark is JSON", () => {
+test("only text after the mark is parsed as JSON", () => {
   assert.deepEqual(fields('{"rgb":""}'), {});
   assert.deepEqual(fields('<!json!>{"rgb":""}'), { rgb: "" });
 });

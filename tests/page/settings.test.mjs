@@ -40,15 +40,15 @@ const chosen = {
   hours: { from: 0, to: 1439 },
 };
 
-test("all cores but one, at least one, also where the browser does not say", () => {
+test("the default is all cores but one, and one if the browser reports no number", () => {
   assert.deepEqual([8, 2, 1, 0, undefined].map(defaultCores), [7, 1, 1, 1, 1]);
 });
 
-test("until something is chosen the machine is spared", () => {
+test("the default settings are considerate", () => {
   assert.deepEqual(readSettings(memory(), 4), untouched);
 });
 
-test("what was chosen is remembered, until it is forgotten", () => {
+test("settings are stored until they are forgotten", () => {
   const storage = memory();
   writeSettings(storage, chosen);
   assert.deepEqual(readSettings(storage, 8), chosen);
@@ -56,7 +56,7 @@ test("what was chosen is remembered, until it is forgotten", () => {
   assert.deepEqual(readSettings(storage, 4), untouched);
 });
 
-test("a memory of another machine, or none, gives what holds here", () => {
+test("missing or invalid stored settings are replaced by valid ones", () => {
   const remembered = memory('{"nickname":"Ada","cores":64}');
   assert.deepEqual(readSettings(remembered, 4), { ...untouched, nickname: "Ada", cores: 4 });
   const spoilt = [
@@ -67,7 +67,7 @@ test("a memory of another machine, or none, gives what holds here", () => {
   assert.deepEqual(readSettings(undefined, 4), untouched);
 });
 
-test("a browser that refuses to remember is no fault", () => {
+test("a browser that refuses access to its storage causes no error", () => {
   const refuses = () => {
     throw new Error("QuotaExceededError");
   };
@@ -76,13 +76,13 @@ test("a browser that refuses to remember is no fault", () => {
   assert.deepEqual(readSettings({ getItem: refuses }, 4), untouched);
 });
 
-test("the volunteer gets hours only while they are minded", () => {
+test("the volunteer gets the hours only while they are enabled", () => {
   const { nickname, mindHours, ...minded } = chosen;
   assert.deepEqual(volunteerSettings(chosen), minded);
   assert.deepEqual(volunteerSettings({ ...chosen, mindHours: false }), { ...minded, hours: null });
 });
 
-test("what another tab has set is taken over, and unminded hours are kept", () => {
+test("settings of another tab are merged, and disabled hours are kept", () => {
   const there = { ...volunteerSettings(chosen), cores: 7, hours: null };
   const here = withVolunteer(chosen, there);
   assert.deepEqual(here, { ...chosen, cores: 7, mindHours: false });
@@ -93,7 +93,7 @@ test("what another tab has set is taken over, and unminded hours are kept", () =
   assert.ok(!isSame(other, { ...other, hours: { from: 1, to: 3 } }));
 });
 
-test("times of day are minutes after midnight", () => {
+test("times of day are converted to minutes after midnight and back", () => {
   for (const minutes of [0, 59, 390, 1439]) assert.equal(clockMinutes(clockText(minutes)), minutes);
   assert.equal(clockText(390), "06:30");
   assert.equal(clockMinutes(""), undefined);

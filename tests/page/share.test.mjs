@@ -3,10 +3,10 @@ import { test } from "node:test";
 
 import { pictureShare } from "../../www/share.js";
 
-/** A volunteer that does what these say. */
+/** The status of a volunteer. */
 const status = (state, code, elsewhere = null) => ({ state, reason: { code }, elsewhere });
 
-test("the picture waits for the first job, then takes a quarter of the line", () => {
+test("the picture gets no share before the first job, and then a quarter", () => {
   for (const [state, code, wanted, share] of [
     ["stopped", "stopped", false, 1],
     ["starting", "starting", true, 0],
@@ -22,7 +22,7 @@ test("the picture waits for the first job, then takes a quarter of the line", ()
   }
 });
 
-test("the jobs of another tab come first too", () => {
+test("the jobs of another tab take precedence too", () => {
   const computing = status("elsewhere", "another_tab", status("computing", "computing"));
   assert.equal(pictureShare(computing, false), 0.25);
   const paused = status("elsewhere", "another_tab", status("paused", "paused"));

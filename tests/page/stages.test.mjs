@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { handler } from "../../www/stages.js";
 import { encodeTimes } from "../../www/tile.js";
 
-/** A kernel whose arithmetic can be followed by eye: a sample's time is its place in the tile. */
+/** A fake kernel in which the escape time of a sample is its index in the tile. */
 class Tile {
   width = 40;
   height = 20;
@@ -27,7 +27,7 @@ const rightTimes = Uint16Array.from({ length: 800 }, (_, at) => at);
 
 class InvalidInput extends Error {}
 
-/** Does a job as a worker would. */
+/** Runs the handler for a job like a worker. */
 function run(stage, id, data, changes = {}) {
   return handler(
     { id, data, stage },
@@ -47,7 +47,7 @@ function refuses(stage, id, data) {
   assert.throws(() => run(stage, id, data), InvalidInput);
 }
 
-test("render puts the rows together and tells how far it is", () => {
+test("render joins the rows and reports its progress", () => {
   const told = [];
   const output = run("a", 3, { tile: 2 }, { progress: (...so) => told.push(so) });
   assert.deepEqual(output, { tile: 2, times: encodeTimes(rightTimes) });
@@ -55,7 +55,7 @@ test("render puts the rows together and tells how far it is", () => {
   assert.deepEqual(told.at(-1), [20, 20]);
 });
 
-test("render goes on where a long job was left, and keeps that now and then", (t) => {
+test("render resumes from a checkpoint, and makes one from time to time", (t) => {
   let now = 0;
   t.mock.method(performance, "now", () => (now += 3000));
   const kept = [];
@@ -71,39 +71,39 @@ test("render goes on where a long job was left, and keeps that now and then", (t
   assert.equal(told[0], 9);
 });
 
-test("render refuses a job that is none", () => {
+test("render rejects an invalid job", () => {
   refuses("a", 3, { tile: 9 });
 });
 
-test("check hands a right tile on in colour", () => {
+test("check returns the colours of a correct tile", () => {
   const { tile, rgb } = run("b", 3, { tile: 2, times: encodeTimes(rightTimes) });
   assert.equal(tile, 2);
   assert.equal(Buffer.from(rgb, "base64").length, 800);
 });
 
-test("check takes the tile from the job's number, not from what stage a claims", () => {
+test("check derives the tile from the job's number, not from the output of stage a", () => {
   refuses("b", 2, { tile: 2, times: encodeTimes(rightTimes) });
 });
 
-test("check refuses what is not a tile's result at all", () => {
+test("check rejects data that is not the result of a tile", () => {
   const datas = [null, "text", 7, [], {}, { tile: 2 }, { tile: 2, times: "***" }];
   for (const data of datas) refuses("b", 3, data);
   refuses("b", 99, { tile: 98, times: encodeTimes(rightTimes) });
 });
 
-test("check refuses too few and too many times", () => {
+test("check rejects too few and too many times", () => {
   for (const length of [0, 799, 801]) {
     refuses("b", 3, { tile: 2, times: encodeTimes(Uint16Array.from({ length }, (_, at) => at)) });
   }
 });
 
 test("check finds a tile of which a third is wrong", () => {
-  // 64 samples all miss the wrong third once in 200,000,000,000 times.
+  // The probability that 64 samples all miss the wrong third is 1 in 200,000,000,000.
   const times = encodeTimes(rightTimes.map((time, at) => (at % 3 === 0 ? time + 1 : time)));
   refuses("b", 3, { tile: 2, times });
 });
 
-test("check looks somewhere else each time", () => {
+test("check selects different samples each time", () => {
   const seen = new Set();
   const watched = {
     ...poster,

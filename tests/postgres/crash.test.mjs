@@ -1,4 +1,4 @@
-// What a tracker on PostgreSQL has answered survives the tracker's end.
+// Everything that a tracker on PostgreSQL has acknowledged survives a crash of the tracker.
 
 import { after, before, test } from "node:test";
 

@@ -1,4 +1,4 @@
-// The database goes away under a running tracker and comes back.
+// The database of a running tracker is stopped and restarted.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -21,14 +21,14 @@ after(async () => {
   await postgres?.stop();
 });
 
-/** What a tracker says that cannot reach its database. */
+/** Asserts that this is the answer of a tracker that cannot reach its database. */
 function assertUnavailable({ status, headers, text }) {
   assert.equal(status, 503, text);
   assert.equal(headers["distcompute-error"], "unavailable");
   assert.ok(Number(headers["retry-after"]) > 0);
 }
 
-test("without its database a tracker says when to ask again, and goes on when it is back", async () => {
+test("without its database a tracker answers Retry-After, and recovers when it is back", async () => {
   const token = await register(tracker.url, "Ann");
   const claimed = await call(tracker.url, "/api/newJob", { token });
   const { data, number } = JSON.parse(claimed.text);
@@ -38,14 +38,14 @@ test("without its database a tracker says when to ask again, and goes on when it
   assertUnavailable(await call(tracker.url, "/api/jobCount?stage=a"));
   assertUnavailable(await call(tracker.url, "/api/new?nickname=Bob&stage=a"));
   await postgres.resume();
-  // The very next call: nothing has to be started anew, and nothing is remembered of the outage.
+  // The first call after the outage succeeds, without a restart of the tracker.
   const completed = await call(tracker.url, "/api/completeJob", body);
   assert.deepEqual([completed.status, completed.text], [200, "200 OK"]);
   const count = await call(tracker.url, "/api/jobCount?stage=a");
   assert.deepEqual([count.status, count.text], [200, "199"]);
 });
 
-test("what was answered 200 is there after the database crashed under load", async () => {
+test("results that were answered with 200 survive a crash of the database under load", async () => {
   const answered = new Map();
   let halting;
   const work = async (name) => {
@@ -58,7 +58,7 @@ test("what was answered 200 is there after the database crashed under load", asy
       const completed = await call(tracker.url, "/api/completeJob", body);
       if (completed.status !== 200) return completed;
       answered.set(number, body.data);
-      // In the middle of it, while others are on their way.
+      // The crash happens while other requests are in flight.
       if (answered.size === 40) halting = postgres.halt();
     }
   };

@@ -1,4 +1,4 @@
-// A tracker that PostgreSQL does not let in says so and does not start.
+// A tracker whose password PostgreSQL rejects reports that and does not start.
 
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -11,11 +11,11 @@ import { must, run } from "../../scripts/process.mjs";
 import { testTracker } from "../../scripts/servers.mjs";
 import { startTracker } from "./trackers.mjs";
 
-test("a wrong password is refused with a sentence that says so, and the right one is not", async (t) => {
+test("a wrong password is reported clearly, and the right one works", async (t) => {
   const bin = await ensurePostgres();
   const folder = mkdtempSync(join(tmpdir(), "distcompute-password-"));
   t.after(() => rmSync(folder, { recursive: true }));
-  // The server reads this under another user's name.
+  // The server runs as another user, and has to read this file.
   chmodSync(folder, 0o755);
   const rules = join(folder, "pg_hba.conf");
   writeFileSync(

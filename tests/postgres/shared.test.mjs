@@ -1,4 +1,4 @@
-// Two trackers on one database: volunteers of both work through the same jobs.
+// Two trackers that share a database: the volunteers of both complete the same jobs.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -20,20 +20,20 @@ before(
   },
   { timeout: 600_000 },
 );
-// Also where the test failed: what still runs would keep the runner waiting.
+// Runs after a failed test too, because running trackers would keep the test runner waiting.
 after(async () => {
   await Promise.all(trackers.map(({ stop }) => stop()));
   await postgres?.stop();
 });
 
-/** Syncs until nothing is open any more; how many results were accepted. */
+/** Syncs until there are no open jobs. Resolves to the number of accepted results. */
 async function volunteer(urls, name) {
   const token = await register(urls[0], name);
   let seq = 0;
   let accepted = 0;
   let done = [];
   for (let turn = 0; ; turn++) {
-    // Each sync goes to the other tracker: neither keeps anything of the last one.
+    // The syncs alternate between the trackers, so neither can rely on its own memory.
     const body = { token, seq: ++seq, done, want: held };
     const answer = await call(urls[turn % urls.length], "/api/sync", body);
     assert.equal(answer.status, 200, answer.text);

@@ -1,4 +1,4 @@
-// A tracker and a PostgreSQL that speaks TLS: who is trusted, and what is said where nobody is.
+// TLS between a tracker and PostgreSQL: which servers are trusted, and the errors for those that are not.
 
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
@@ -10,7 +10,7 @@ import { startPostgres, unprivileged } from "../../scripts/postgres.mjs";
 import { must, run } from "../../scripts/process.mjs";
 import { testTracker } from "../../scripts/servers.mjs";
 
-/** A certificate for an address, which is its own authority. */
+/** Creates a self-signed certificate for an address. */
 async function certificate(folder, name, address) {
   const [key, cert] = [join(folder, `${name}.key`), join(folder, `${name}.pem`)];
   await must("openssl", [
@@ -19,12 +19,12 @@ async function certificate(folder, name, address) {
     ...["-keyout", key, "-out", cert],
   ]);
   chmodSync(key, 0o600);
-  // The server takes a key that nobody but itself can read.
+  // PostgreSQL requires that only its own user can read the key.
   (await unprivileged()).own(key);
   return { key, cert };
 }
 
-test("a server is trusted by its authority and under its own name, or as far as the address says", async (t) => {
+test("the certificate is verified as the sslmode and sslrootcert of the address require", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-tls-"));
   t.after(() => rmSync(folder, { recursive: true }));
   chmodSync(folder, 0o755);
@@ -46,11 +46,11 @@ test("a server is trusted by its authority and under its own name, or as far as 
       assert.equal(code === 0, fine, `${mode}: ${stderr}`);
       if (!fine) assert.match(stderr, /cannot be opened: .*certificate.*sslrootcert=FILE/s);
     }
-    // Its authority is none that this machine trusts.
+    // The system does not trust the self-signed certificate.
     const { code, stderr } = await opened(`${postgres.url}?sslmode=verify-full`);
     assert.notEqual(code, 0);
     assert.match(stderr, /cannot be opened: .*certificate.*sslrootcert=FILE/s);
-    // Another machine than this one, as far as the address says: 0.0.0.0 leads here too.
+    // 0.0.0.0 reaches the same server, but is not the name in the certificate.
     const away = postgres.url.replace("127.0.0.1", "0.0.0.0");
     assert.notEqual((await opened(`${away}?sslrootcert=${cert}`)).code, 0);
     assert.equal((await opened(`${away}?sslmode=require`)).code, 0);

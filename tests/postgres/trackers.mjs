@@ -1,4 +1,4 @@
-// Tracker processes on one PostgreSQL, and volunteers that talk to them.
+// Helpers to start trackers on a PostgreSQL and to call them.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,10 +10,10 @@ import { must, serve } from "../../scripts/process.mjs";
 import { testTracker } from "../../scripts/servers.mjs";
 import { listeningOn } from "../../scripts/start.mjs";
 
-/** Connections are kept: otherwise a test would measure how fast they are made. */
+/** Keeps connections alive, because opening them would dominate the duration of calls. */
 const agent = new Agent({ keepAlive: true });
 
-/** Adds so many jobs, called `input 1` and on. */
+/** Imports `count` jobs with the data `input 1`, `input 2` and so on. */
 export async function importJobs(database, count) {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-jobs-"));
   const file = join(folder, "jobs.txt");
@@ -57,12 +57,12 @@ export function call(url, path, body) {
   });
 }
 
-/** Registers a worker at stage a; its token. */
+/** Registers a worker at stage a, and resolves to its token. */
 export async function register(url, nickname) {
   const answer = await call(url, `/api/new?nickname=${nickname}&stage=a`);
   assert.equal(answer.status, 200, answer.text);
   return JSON.parse(answer.text).token;
 }
 
-/** What a job's output is in these tests. */
+/** The output of a job in these tests. */
 export const outputOf = (input) => `done: ${input}`;

@@ -1,4 +1,4 @@
-// What may be written where no type of a browser or of Node is known: every member is used once.
+// Uses every member of the package once, without the types of browsers or Node.
 
 import loadWasm, { Volunteer, init, initSync, load, work } from "distcompute-client";
 import type { CallOptions, Client, VolunteerStatus, WasmSource } from "distcompute-client";

@@ -1,4 +1,4 @@
-// `using`, where the libraries in use have it.
+// `using` with TypeScript's library for explicit resource management.
 
 import { init } from "distcompute-client";
 import type { Volunteer } from "distcompute-client";

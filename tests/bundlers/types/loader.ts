@@ -1,4 +1,4 @@
-// The loader, which the published package has as its default export.
+// The loader, which is the default export of the published package.
 
 import loadWasm from "distcompute-client";
 

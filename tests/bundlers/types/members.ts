@@ -1,5 +1,5 @@
-// Every member of the package with the type that its documentation promises. It is compiled and
-// never run: an error here is a promise that the package's .d.ts does not keep.
+// Every member of the package with its documented type. This file is compiled but never run: an error means
+// that the package's .d.ts contradicts the documentation.
 
 import { init, load, Volunteer, work } from "distcompute-client";
 import type {
@@ -90,7 +90,7 @@ export function everyWayToWork(): void {
   work({ setup: () => 5, handler: apart });
 }
 
-/** An object that says itself what it is in JSON. */
+/** An object with a `toJSON` method. */
 class Written {
   #text = "";
   toJSON(): string {
@@ -105,7 +105,7 @@ export function mistakesAtWork(): void {
   work(async () => 5);
   // @ts-expect-error
   work(() => undefined);
-  // @ts-expect-error what JSON would write as {} or as a text is no output
+  // @ts-expect-error an output is nothing that JSON would turn into {} or into text
   work(() => new Map());
   // @ts-expect-error
   work(async () => new Map<string, number>());
@@ -121,7 +121,7 @@ export function mistakesAtWork(): void {
   work(() => /x/);
   // @ts-expect-error
   work(() => () => "text");
-  // @ts-expect-error nor is it in one
+  // @ts-expect-error nor may an output contain such a value
   work(() => ({ found: new Map() }));
   // @ts-expect-error
   work(async () => ({ pages: [{ at: new Date() }] }));
@@ -137,9 +137,9 @@ export function mistakesAtWork(): void {
   work({ handler: () => ({ bytes: new Uint8Array(1) }) });
   // @ts-expect-error a handler is needed
   work({ setup: () => 5 });
-  // @ts-expect-error setup is what it returned
+  // @ts-expect-error `setup` has the type of the value that the function returned
   work({ setup: () => 5, handler: (_, { setup }) => setup.kernel() });
-  // @ts-expect-error progress is told in numbers
+  // @ts-expect-error progress is reported in numbers
   work((_, { progress }) => (progress("1", 2), ""));
 }
 
@@ -170,7 +170,7 @@ export async function mistakes(client: Client): Promise<void> {
   await client.completeJob(5);
   // @ts-expect-error an output is needed
   await client.completeJob();
-  // @ts-expect-error who a worker is cannot be changed
+  // @ts-expect-error the nickname of a worker is read-only
   client.nickname = "Eve";
   // @ts-expect-error a progress line is text
   await client.log(0.5);

@@ -1,4 +1,4 @@
-// With a browser's types `spawn` returns a browser's Worker, and signals are a browser's.
+// With the types of browsers, `spawn` returns a `Worker` and signals are `AbortSignal`s.
 
 import type { CallOptions, VolunteerOptions, WorkContext } from "distcompute-client";
 

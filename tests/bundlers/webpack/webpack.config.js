@@ -1,5 +1,5 @@
-// The package for bundlers imports its wasm as a module, which webpack knows as an experiment;
-// the published package needs nothing of it.
+// The package for bundlers imports its wasm as a module, which is experimental in webpack. The published
+// package does not need this.
 export default {
   mode: "production",
   entry: "./main.js",

@@ -1,4 +1,4 @@
-// The loop of the Python package's documentation, on `Client`: five calls a job.
+// The loop from the documentation of the Python package, with `Client`: five calls per job.
 
 import loadWasm, { init } from "/pkg/distcompute_client.js";
 import { work } from "./job.js";

@@ -1,10 +1,10 @@
-// Jobs that take about a millisecond. Their input begins with how many kilobytes they make.
+// Jobs that take about a millisecond. Their input starts with the size of their output in kilobytes.
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 let noise = "";
 
-/** Text that no compression makes smaller than three quarters. */
+/** Random text, which compression reduces to three quarters at best. */
 function text(length) {
   const bytes = new Uint8Array(65_536);
   while (noise.length < length + 10_000) {

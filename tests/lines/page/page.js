@@ -1,5 +1,5 @@
-// A page with a volunteer, or with the loop that people would write themselves. Its tracker is at
-// another origin, behind the line.
+// A page with a volunteer, or with a hand-written loop. Its tracker is at another origin, behind the
+// simulated connection.
 
 import loadWasm, { Volunteer } from "/pkg/distcompute_client.js";
 
