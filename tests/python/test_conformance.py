@@ -1,8 +1,8 @@
-"""Runs the Python package `distcompute-client`, unchanged, against a tracker of its own.
+"""Runs the unmodified Python package `distcompute-client` against a tracker.
 
-The tracker's program is taken from DISTCOMPUTE_TRACKER_BIN, or from target/debug. It keeps its jobs
-in a file, or in the PostgreSQL database of which DISTCOMPUTE_TEST_POSTGRES is the address: what is
-there is forgotten. Run with `python -m unittest discover -s tests/python`.
+The tracker's program is DISTCOMPUTE_TRACKER_BIN, or the one in target/debug. It stores its jobs in a
+file, or in the PostgreSQL database at the address DISTCOMPUTE_TEST_POSTGRES, whose contents are deleted.
+Run with `python -m unittest discover -s tests/python`.
 """
 
 import contextlib
@@ -29,13 +29,13 @@ READY = "listening on "
 
 
 class Tracker:
-    """A tracker process on a free port, with a database that goes away with it."""
+    """A tracker process on a free port, with a temporary database."""
 
     def __init__(self, jobs, *flags):
         self.folder = tempfile.TemporaryDirectory()
         self.database = POSTGRES or "sqlite:" + os.path.join(self.folder.name, "jobs.db")
         self.log = open(os.path.join(self.folder.name, "log"), "w+", encoding="utf-8")
-        # What is set for another tracker must not reach this one.
+        # Settings for other trackers must not affect this one.
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("DISTCOMPUTE_")}
         lines = "\n".join(json.dumps(job) for job in jobs)
         self.run("import", "--reset", "--yes", "--jsonl", "-", stdin=lines)
@@ -87,7 +87,7 @@ class Conformance(unittest.TestCase):
     def setUp(self):
         self.tracker = Tracker(self.jobs, *self.flags)
         self.addCleanup(lambda: self.assertEqual(self.tracker.close(), 0))
-        # The client prints a line a call, and calls twice where it crashes.
+        # The client prints a line for each call, and repeats a call once after a crash.
         quiet = contextlib.redirect_stdout(io.StringIO())
         self.printed = quiet.__enter__()
         self.addCleanup(quiet.__exit__, None, None, None)
@@ -227,7 +227,7 @@ class Errors(Conformance):
         ):
             with self.assertRaisesRegex(WorkerTimedOutError, "Did the worker time out"):
                 call()
-        # Its heartbeats must notice too; the client answers by calling itself once more.
+        # Progress reports must fail too; the client repeats a failed one once.
         with self.assertRaises(WorkerTimedOutError):
             client.log("still here")
 
@@ -240,7 +240,7 @@ class Errors(Conformance):
             client.complete_job("a\0b")
         with self.assertRaisesRegex(ServerError, "JSON decode error"):
             client.complete_job("\ud800")
-        # Nothing of that has touched the job.
+        # None of these calls has affected the job.
         client.complete_job("good")
         self.assertEqual(self.tracker.export("a"), {1: "good"})
 
@@ -288,7 +288,7 @@ class Idle(Conformance):
     def test_a_silent_worker_is_forgotten_and_its_job_is_open_again(self):
         silent = self.client()
         silent.new_job()
-        # A tracker that never sweeps fails here by the deadline, not by a guess at how long.
+        # Polls until the worker is gone, and fails at the deadline if the tracker never deletes it.
         gone = threading.Event()
         for _ in range(200):
             if not silent.is_alive():

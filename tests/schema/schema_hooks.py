@@ -1,4 +1,4 @@
-"""Teaches Schemathesis what a schema cannot say: JSON lines, and the tokens of real workers."""
+"""Hooks for Schemathesis, for what the schema cannot express: JSON Lines, and tokens of real workers."""
 
 import json
 import os
@@ -11,7 +11,7 @@ TOKENS = os.environ["DISTCOMPUTE_TEST_TOKENS"].split(",")
 
 @schemathesis.serializer("application/x-ndjson")
 def lines(ctx, value):
-    """A list as a line each, and anything else as it is."""
+    """Serializes a list as JSON Lines, and other values as a single document."""
     if isinstance(value, list):
         value = "\n".join(json.dumps(item) for item in value)
     if not isinstance(value, (str, bytes)):
@@ -21,16 +21,16 @@ def lines(ctx, value):
 
 @schemathesis.deserializer("application/x-ndjson")
 def first_line(ctx, response):
-    """The schema describes a line; the first one stands for all."""
+    """Deserializes the first line only, because the schema describes a single line."""
     text = response.text.strip()
     return json.loads(text.splitlines()[0]) if text else {"cursor": 1, "number": 1, "data": ""}
 
 
 @schemathesis.hook
 def map_body(ctx, body):
-    """Half of the bodies come from a worker that exists: the others stop at the first check.
+    """Inserts the token of an existing worker into half of the bodies; the others fail the first check.
 
-    Which ones depends on the body alone, so that the same cases come each time.
+    The choice depends only on the body, so that the cases are reproducible.
     """
     if isinstance(body, dict) and isinstance(body.get("token"), str):
         choice = zlib.crc32(repr(body).encode("utf-8", "surrogatepass")) % (2 * len(TOKENS))

@@ -1,5 +1,5 @@
-"""Holds the tracker to its own OpenAPI document: whatever the document lets one send, and much that
-it does not, is answered as the document says, and never with a fault of the tracker.
+"""Tests the tracker against its own OpenAPI document: valid and invalid requests get the documented
+answers, and never an internal error.
 
 Run with `npm run test:more -- schema`.
 """
@@ -53,7 +53,7 @@ class Schema(unittest.TestCase):
             f"Authorization: Bearer {TOKEN}",
             "--checks",
             CHECKS,
-            # The same cases each time: a test that fails must fail again.
+            # Reproducible cases, so that failures can be repeated.
             "--generation-deterministic",
             "--max-examples",
             "60",
@@ -64,7 +64,7 @@ class Schema(unittest.TestCase):
             command, env=env, cwd=tracker.folder.name, capture_output=True, text=True, timeout=240
         )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        # An operation that could not be tried is no operation that was found to be right.
+        # Operations that could not be tested must not count as passed.
         self.assertNotIn("Serialization not possible", done.stdout)
         log = pathlib.Path(tracker.log.name).read_text(encoding="utf-8")
         self.assertNotIn("panicked", log)

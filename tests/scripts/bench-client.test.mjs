@@ -1,4 +1,4 @@
-// The client's benchmark: what counts as its speed, the proxy that it measures behind, its report.
+// The client's benchmark: the calculation of rates, its proxy, and its report.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -13,20 +13,20 @@ const round = (contender, more = {}) => ({
   ...{ requests_per_job: 2, took_ms: 100, browser: 80, tracker: 5, proxy: 3, others: 1, ...more },
 });
 
-test("results that come in heaps are counted from heap to heap, and so are requests", () => {
+test("rates of results and requests are measured between batches of results", () => {
   const looks = [3, 3, 20, 20, 40, 60, 60].map((jobs, index) => ({ at: 1000 * index, jobs }));
   const asked = [500, 2000, 2100, 4000, 5000, 5500].map((at) => ({ at }));
   assert.deepEqual(accepted(looks, asked), { jobs_per_s: 40 / 3, requests_per_job: 3 / 40 });
 });
 
-test("workers without a tracker are counted each between two ends of jobs of its own", () => {
+test("the rate of each worker without a tracker is measured between ends of its own jobs", () => {
   const worker = (jobs, at) => ({ jobs, at });
   const before = { workers: [worker(1, 1000), worker(5, 1500)] };
   const after = { workers: [worker(11, 3000), worker(9, 2500)] };
   assert.equal(told(before, after).jobs_per_s, 5 + 4);
 });
 
-test("the client: rounds of one kind become one figure", () => {
+test("the client: rounds of the same kind are combined into one figure", () => {
   const rounds = [
     round("two calls", { jobs_per_s: 8 }),
     round("memory", { requests_per_job: null }),
@@ -43,7 +43,7 @@ test("the client: rounds of one kind become one figure", () => {
   assert.equal(figures[1].requests_per_job, null);
 });
 
-test("the client: each goal is judged by its own row", () => {
+test("the client: each goal is evaluated with its own row", () => {
   const sync = (more) => round("engine, sync", more);
   const figures = [
     sync({ efficiency: 0.97 }),
@@ -73,13 +73,13 @@ test("the client: each goal is judged by its own row", () => {
   assert.deepEqual(judged({ figures: [round("memory")] }), []);
 });
 
-test("the client: what people read", () => {
+test("the client: the report as Markdown", () => {
   const figures = [round("memory", { requests_per_job: null, jobs_per_s: 1234.5 })];
   const text = report({ figures, facts: ["2 cores"], how: ["so"] });
   assert.match(text, /^\| memory +\| +100 \| +100 \| +2 \| +0.5 \| 1,234.5 \| +\| +100 \| +80 \|/m);
 });
 
-test("the client: only a run of everything is published", () => {
+test("the client: only a complete run is published", () => {
   assert.equal(readArguments(["--rounds", "1", "--idle-seconds", "30"]).everything, true);
   for (const part of [["--quick"], ["--jobs", "10,0"], ["--contenders", "two"], ["--workers", "4"]])
     assert.equal(readArguments(part).everything, false, part.join(" "));
@@ -94,7 +94,7 @@ test("the client: only a run of everything is published", () => {
   assert.throws(() => readArguments(["--jobs", "7"]), /Invalid option: --jobs 7/);
 });
 
-/** A server that says what it was asked, and the proxy before it. */
+/** Starts a server that echoes its requests, and the proxy in front of it. */
 async function proxied(t, wanted) {
   const server = createServer(async (request, response) => {
     let body = "";
@@ -111,7 +111,7 @@ async function proxied(t, wanted) {
   return { proxy, post };
 }
 
-test("the proxy counts what is asked of the API, one by one on each connection", async (t) => {
+test("the proxy counts the API requests of each connection", async (t) => {
   const { proxy, post } = await proxied(t, {});
   const long = "x".repeat(300_000);
   const answered = proxy.answer();
@@ -125,7 +125,7 @@ test("the proxy counts what is asked of the API, one by one on each connection",
   assert.deepEqual(paths, ["/api/completeJob", "/api/newJob", "/api/newJob"]);
 });
 
-test("the proxy delays answers, and those of several connections at once", async (t) => {
+test("the proxy delays answers of several connections in parallel", async (t) => {
   const { post } = await proxied(t, { delayMs: 200 });
   const since = performance.now();
   await Promise.all(["1", "2", "3", "4", "5"].map((body) => post("newJob", body)));
@@ -133,7 +133,7 @@ test("the proxy delays answers, and those of several connections at once", async
   assert.ok(took >= 198 && took < 900, `${took} ms`);
 });
 
-test("the proxy makes a tracker look old: no sync, and nobody hears of one", async (t) => {
+test("the proxy hides sync, so that a tracker looks like one of the first protocol", async (t) => {
   const { proxy, post } = await proxied(t, { old: true });
   const registered = await (await fetch(`${proxy.url}/api/new?stage=a`)).json();
   assert.deepEqual(registered, { token: "t", stage_name: "CPU" });

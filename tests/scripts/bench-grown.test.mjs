@@ -1,4 +1,4 @@
-// The benchmark of a database that has grown: what is a run of everything, and what is met or missed.
+// The benchmark of large databases: which runs are complete, and the evaluation of its goals.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,14 +6,14 @@ import { test } from "node:test";
 import { goals } from "../../bench/grown-report.mjs";
 import { readArguments } from "../../bench/grown.mjs";
 
-test("only a run of everything is published", () => {
+test("only a complete run is published", () => {
   const whole = readArguments(["--calls", "5"]);
   assert.deepEqual([whole.everything, whole.few, whole.many], [true, 10_000, 1_000_000]);
   for (const part of [["--quick"], ["--many", "20000"], ["--stores", "sqlite"]])
     assert.equal(readArguments(part).everything, false);
 });
 
-test("the largest ratio counts", () => {
+test("the goal is evaluated with the largest ratio", () => {
   const figure = (ratio) => ({ store: "sqlite", what: "sync", few_ms: 1, many_ms: ratio, ratio });
   assert.equal(goals([figure(1), figure(1.9)])[0].met, true);
   const [missed] = goals([figure(2.1), figure(1)]);

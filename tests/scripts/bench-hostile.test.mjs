@@ -1,5 +1,5 @@
-// The benchmark of attacks: what is a run of everything, when an attacker does what, what counts as
-// lost, what is met or missed.
+// The benchmark of attacks: which runs are complete, the schedule of attackers, what counts as lost, and the
+// evaluation of its goals.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { figureOf, goals, said } from "../../bench/hostile-report.mjs";
 import { readArguments } from "../../bench/hostile.mjs";
 import { dueMs, refused, retryMs } from "../../bench/hostile/pace.mjs";
 
-test("only a run of everything is published", () => {
+test("only a complete run is published", () => {
   const whole = readArguments(["--seconds", "3"]);
   assert.deepEqual([whole.everything, whole.attacks.length], [true, 11]);
   const part = readArguments(["--attacks", "u0000,slow", "--stores", "postgres"]);
@@ -20,7 +20,7 @@ test("only a run of everything is published", () => {
   assert.throws(() => readArguments(["--attacks", "kindness"]), /Invalid option/);
 });
 
-test("a quantile is a value that came, and a share of the others does not exceed it", () => {
+test("a quantile is one of the values, and a share of all values does not exceed it", () => {
   const hundred = Array.from({ length: 100 }, (_, at) => 100 - at);
   assert.deepEqual(
     [0.5, 0.99, 1].map((share) => quantile(hundred, share)),
@@ -29,7 +29,7 @@ test("a quantile is a value that came, and a share of the others does not exceed
   assert.equal(quantile([7], 0.99), 7);
 });
 
-test("an attack begins at once in all lanes; the same number of steps again is spread over the time", () => {
+test("an attack starts in all lanes at once, and a given number of steps is spread over the time", () => {
   const free = { lanes: 4, seconds: 10 };
   assert.deepEqual([dueMs(0, free), dueMs(4_000, free)], [0, 0]);
   const counted = { ...free, steps: 8 };
@@ -38,14 +38,14 @@ test("an attack begins at once in all lanes; the same number of steps again is s
   assert.equal(dueMs(2, { ...free, steps: 2 }), 0);
 });
 
-test("what a client tries again is not lost, and everything else is the last word", () => {
+test("answers are final unless clients retry them according to the protocol", () => {
   assert.equal(retryMs({}), 1_000);
   assert.equal(retryMs({ status: 429, headers: { "retry-after": "3" } }), 3_000);
   assert.equal(retryMs({ status: 503, headers: {} }), 1_000);
   for (const status of [200, 404, 422, 500]) assert.equal(retryMs({ status }), undefined);
 });
 
-test("a result that is not said to be accepted is lost", () => {
+test("a result that is not reported as accepted is lost", () => {
   const done = [{ lease: "a" }, { lease: "b" }, { lease: "c" }];
   assert.equal(refused(done, { accepted: ["c", "a", "x"] }), 1);
   assert.equal(refused([], { accepted: [] }), 0);
@@ -58,7 +58,7 @@ function run(time, { lost = 0, lostLater = 0, rss_mb = 40 } = {}) {
   return { window: { lost, syncs: 2, times }, lostLater, rss_mb, log_lines: 1, report };
 }
 
-test("a figure compares with the sink, and what is refused after the attack is lost as well", () => {
+test("a figure is relative to the sink, and results refused after the attack count as lost", () => {
   const tracker = run(25, { lost: 2, lostLater: 1 });
   const figure = figureOf({ attack: "u0000", store: "sqlite", sink: run(10), tracker });
   assert.deepEqual(figure, {
@@ -69,11 +69,11 @@ test("a figure compares with the sink, and what is refused after the attack is l
   assert.equal(said({}), "nothing");
 });
 
-test("each goal is judged by the worst of all attacks", () => {
+test("each goal is evaluated with the worst of all attacks", () => {
   const of = (tracker) => figureOf({ attack: "slow", store: "sqlite", sink: run(10), tracker });
   const met = (...runs) => goals(runs.map(of)).map(({ met }) => met);
   assert.deepEqual(met(run(29), run(5)), [true, true, true]);
   assert.deepEqual(met(run(29), run(30, { lost: 1, rss_mb: 300 })), [false, false, false]);
-  // No memory is known where there is no /proc.
+  // The memory is unknown without /proc.
   assert.deepEqual(met({ ...run(1), rss_mb: undefined }), [true, true]);
 });

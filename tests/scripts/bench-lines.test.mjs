@@ -1,5 +1,5 @@
-// The benchmark of lines: what is a run of everything, what is measured side by side, what a run that
-// goes on takes over, what is met or missed.
+// The benchmark of slow and lossy connections: which runs are complete, what is measured in parallel, what a
+// resumed run reuses, and the evaluation of its goals.
 
 import assert from "node:assert/strict";
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
@@ -20,7 +20,7 @@ import { goals, howText, overview } from "../../bench/lines-report.mjs";
 import { readArguments } from "../../bench/lines.mjs";
 import { capacity, expectedRate, jobsFor } from "../lines/cell.mjs";
 
-test("only a run of everything is published, whether it was interrupted or not", () => {
+test("only a complete run is published, whether it was interrupted or not", () => {
   const whole = readArguments(["--seconds", "30", "--resume", "--together", "4"]);
   assert.deepEqual([whole.everything, whole.resume, whole.together], [true, true, 4]);
   assert.equal(cells(whole).length, 160);
@@ -36,14 +36,14 @@ test("only a run of everything is published, whether it was interrupted or not",
 
 const line = (kb, mbit, loss = 0) => ({ direction: "down", kb, mbit, delay_ms: 50, loss });
 
-test("what takes little of the machine is measured side by side", () => {
+test("cells that use little processor time are measured in parallel", () => {
   const quiet = [line(1, 0.25), line(25, 4), line(3_000, 1), line(200, 100, 0.01)];
   const busy = [line(1, 4), line(25, 20), line(3_000, 100), line(1, 100, 0.01)];
   assert.deepEqual(quiet.filter(isQuiet), quiet);
   assert.deepEqual(busy.filter(isQuiet), []);
 });
 
-test("losses bound a connection, whatever the line carries", () => {
+test("losses limit the rate of a connection at any bandwidth", () => {
   assert.equal(expectedRate(line(1, 4)), capacity(line(1, 4)));
   const [slow, quick] = [expectedRate(line(1, 20, 0.01)), expectedRate(line(1, 1_000, 0.01))];
   assert.ok(slow < quick && quick < 250_000, `${slow} ${quick}`);
@@ -51,7 +51,7 @@ test("losses bound a connection, whatever the line carries", () => {
   assert.equal(jobsFor({ kb: 3_000 }, { rate: 31_250, seconds: 20 }), 3);
 });
 
-test("no more are measured at the same time than shall be, the longest first", async () => {
+test("the number of parallel measurements is limited, and the longest start first", async () => {
   let running = 0;
   let most = 0;
   const done = [];
@@ -66,7 +66,7 @@ test("no more are measured at the same time than shall be, the longest first", a
   assert.deepEqual(order, [line(3_000, 0.25), line(3_000, 4), line(1, 4)]);
 });
 
-test("a run that goes on takes over what was measured from the same, and nothing else", async (t) => {
+test("a resumed run reuses only the figures of the same code", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-kept-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "new", "kept.jsonl");
@@ -80,7 +80,7 @@ test("a run that goes on takes over what was measured from the same, and nothing
     first.of("y", () => Promise.reject(new Error("broken"))),
     /broken/,
   );
-  // A run that is ended while it writes.
+  // The run is interrupted while it is writing.
   appendFileSync(file, '["z",');
 
   const second = open("a", true);
@@ -95,7 +95,7 @@ const figure = (share_of_line, { mbit = 4, direction = "down", side_by_side = 6 
   ...{ wire: 0.76, plain_kb_s: 500, bound_kb_s: 500, side_by_side, load: 0.5 },
 });
 
-test("the worst cell of each way is judged", () => {
+test("the goals are evaluated with the worst cell of each direction", () => {
   const figures = [
     ...[figure(0.9), figure(0.79), figure(0.85, { direction: "up" })],
     figure(null, { direction: "up" }),
@@ -110,7 +110,7 @@ test("the worst cell of each way is judged", () => {
   assert.match(row, /25 kB .* 0\.79 \| +1\.2 \|/);
 });
 
-test("the report says what ran side by side, and what was not measured", () => {
+test("the report states what was measured in parallel, and what was not measured", () => {
   const figures = [figure(1), figure(1, { side_by_side: 1 })];
   const missing = [line(25, 20), line(25, 20, 0.01), line(3_000, 20)];
   const how = howText({ figures, missing, seconds: 20, seed: 7 }).join("\n");

@@ -1,4 +1,4 @@
-// The benchmark on paper: what is a run of everything, what is met or missed, the picture.
+// The benchmark with simulated volunteers: which runs are complete, the evaluation of its goals, its charts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,14 +29,14 @@ function trial(name, more = {}) {
   };
 }
 
-test("only a run of everything is published", () => {
+test("only a complete run is published", () => {
   assert.equal(readArguments([]).everything, true);
   assert.deepEqual(readArguments(["--quick"]), { "one-in": 100, everything: false });
   assert.equal(readArguments(["--one-in", "10"]).everything, false);
   assert.throws(() => readArguments(["--jobs", "1"]), /Invalid option/);
 });
 
-test("a herd, a crowd that waits and a lost lease are seen", () => {
+test("peaks of requests, waiting volunteers and lost leases miss the goals", () => {
   const names = (trials) => judged(trials).map(({ met }) => met);
   assert.deepEqual(names([trial("away for 1 hour")]), [true, true]);
   assert.deepEqual(names([trial("away for 1 hour", { peak_by_usual: 3.7, lapsed: 4 })]), [
@@ -44,7 +44,7 @@ test("a herd, a crowd that waits and a lost lease are seen", () => {
     false,
   ]);
   assert.deepEqual(names([trial("no jobs", { requests_per_s: 60_000 })]), [false, true]);
-  // A setting that is varied is no scenario.
+  // Trials with a varied setting do not count as scenarios.
   assert.equal(judged([trial("away for 1 hour", { setting: "wait_s", value: 15 })]).length, 1);
 });
 
@@ -58,7 +58,7 @@ test("the report names each scenario and each setting", () => {
     assert.ok(text.includes(part), part);
 });
 
-test("a picture has its axes, its units and nothing that is not a number", () => {
+test("a chart has axes, units and only valid numbers", () => {
   const drawn = pictures([trial("away for 1 hour"), trial("a day")]);
   for (const part of ["requests/s", "hours", "find nobody", "prefers-color-scheme: dark"])
     assert.ok(drawn.includes(part), part);

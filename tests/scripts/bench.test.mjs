@@ -1,4 +1,4 @@
-// The benchmark's arithmetic and its report: from what was measured to what is published.
+// The tracker's benchmark: the helpers for figures, and its report.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,12 +13,12 @@ const round = (jobs_per_s, more = {}) => ({
   ...{ p50_ms: 3, p99_ms: 9, rss_mb: 20, ...more },
 });
 
-test("the median is the middle one, or between the two middle ones", () => {
+test("the median is the middle value, or the mean of the two middle values", () => {
   assert.equal(median([9, 1, 5]), 5);
   assert.equal(median([10, 1, 9, 2]), 5.5);
 });
 
-test("rounds of one kind become one figure: medians, and the most memory", () => {
+test("rounds of the same kind are combined: medians, and the peak memory", () => {
   const others = [round(9, { jobs: 10_000 }), round(8, { store: "postgres", p99_ms: undefined })];
   const rounds = [round(100), round(300, { rss_mb: 40 }), round(200, { p50_ms: 7 }), ...others];
   assert.deepEqual(summary(rounds), [
@@ -28,7 +28,7 @@ test("rounds of one kind become one figure: medians, and the most memory", () =>
   ]);
 });
 
-test("a goal is judged where it was measured, and nowhere else", () => {
+test("only goals that were measured are evaluated", () => {
   const verdict = (figures) => judged(figures).map(({ value, met }) => [value, met]);
   assert.deepEqual(verdict([]), []);
   assert.deepEqual(verdict([round(4_000)]), [[4_000, true]]);
@@ -44,7 +44,7 @@ test("a goal is judged where it was measured, and nowhere else", () => {
   ]);
 });
 
-test("the report compares with the random claim of as many jobs", () => {
+test("the report compares with the random claim for the same number of jobs", () => {
   const claim = { ...round(1.25), store: "postgres", calls: "random claim", p50_ms: null };
   const text = report({ figures: [round(5_000), claim], facts: ["2 cores"], how: ["so"] });
   assert.match(
@@ -55,17 +55,17 @@ test("the report compares with the random claim of as many jobs", () => {
   assert.match(text, /^- The machine: 2 cores\.$/m);
 });
 
-test("digits are grouped before the point alone", () => {
+test("only digits before the decimal point are grouped", () => {
   assert.equal(grouped(1_234_567.125), "1,234,567.125");
   assert.equal(grouped(999), "999");
 });
 
-test("what pgbench says is read, and its silence is an error", () => {
+test("pgbench's rate is parsed, and a missing one is an error", () => {
   assert.equal(readTps("latency = 3 ms\ntps = 43.625 (without initial connection time)\n"), 43.625);
   assert.throws(() => readTps("pgbench: error"), /did not report its rate/);
 });
 
-test("only a run of everything is published", () => {
+test("only a complete run is published", () => {
   assert.equal(readArguments([]).everything, true);
   assert.equal(readArguments(["--rounds", "2", "--seconds", "3"]).everything, true);
   const part = readArguments(["--store", "sqlite", "--jobs", "10000,500", "--seconds", "2"]);

@@ -1,4 +1,4 @@
-// Finding browsers and installing packages, on a PATH that the test made.
+// Finding browsers and installing packages, with a PATH that the test controls.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -38,12 +38,12 @@ test(
   },
 );
 
-test("a browser and a driver that are named in the environment are the only ones", () => {
+test("environment variables override all other browsers and drivers", () => {
   assert.deepEqual(chromiumCandidates({ PATH: folder, DISTCOMPUTE_CHROMIUM: "/x" }), ["/x"]);
   assert.deepEqual(chromedriverCandidates({ PATH: folder, CHROMEDRIVER: "/y" }), ["/y"]);
 });
 
-test("browser and driver must share the major version", () => {
+test("browser and driver must have the same major version", () => {
   const browsers = [
     { file: "chrome", version: "157.0.1.1" },
     { file: "chromium", version: "156.0.8078.79" },
@@ -55,7 +55,7 @@ test("browser and driver must share the major version", () => {
   assert.equal(matchingPair(browsers, []), undefined);
 });
 
-test("the sandbox is given up only where the browser refuses to start with it", () => {
+test("the sandbox is disabled only for root", () => {
   assert.ok(chromiumArgs(true).includes("--no-sandbox"));
   assert.ok(!chromiumArgs(false).includes("--no-sandbox"));
 });
@@ -77,17 +77,21 @@ test(
   },
 );
 
-test("apt: what cannot be installed says why it is needed and what to type", onUnix, async () => {
-  const says = /firefox-esr cannot be installed[^]*It is tested\.[^]*apt-get install firefox-esr/;
-  await assert.rejects(aptInstall(["firefox-esr"], "It is tested.", { allowed: false }), says);
-  const failing = mkdtempSync(join(folder, "failing-"));
-  writeFileSync(join(failing, "apt-get"), "#!/bin/sh\nexit 100\n", { mode: 0o755 });
-  const machine = { allowed: true, env: { PATH: failing } };
-  const failed = /failed with exit code 100[^]*apt-get install firefox-esr/;
-  await assert.rejects(aptInstall(["firefox-esr"], "It is tested.", machine), failed);
-});
+test(
+  "apt: a failure explains why the package is needed and how to install it",
+  onUnix,
+  async () => {
+    const says = /firefox-esr cannot be installed[^]*It is tested\.[^]*apt-get install firefox-esr/;
+    await assert.rejects(aptInstall(["firefox-esr"], "It is tested.", { allowed: false }), says);
+    const failing = mkdtempSync(join(folder, "failing-"));
+    writeFileSync(join(failing, "apt-get"), "#!/bin/sh\nexit 100\n", { mode: 0o755 });
+    const machine = { allowed: true, env: { PATH: failing } };
+    const failed = /failed with exit code 100[^]*apt-get install firefox-esr/;
+    await assert.rejects(aptInstall(["firefox-esr"], "It is tested.", machine), failed);
+  },
+);
 
-test("our own tools come before PATH, under the name that the system has for it", () => {
+test("our own tools come first in PATH, also if the variable is spelled differently", () => {
   const env = toolEnv({ MORE: "1" }, { Path: "/before" });
   assert.equal(env.PATH, undefined);
   assert.match(env.Path, /\.tools.bin.*node_modules..bin.*before/);

@@ -1,7 +1,8 @@
-// Which way modules import each other: nowhere in a circle, and in the tracker only downwards.
+// The imports between Rust modules: there are no cycles, and in the tracker and the engine modules import only
+// from lower layers.
 //
-// Modules are compared with their siblings, so an import counts where the ways to both ends part: what
-// `a/x.rs` imports from `b/y.rs` is an import of `b` by `a`. A module and those within it are one thing.
+// Imports are compared between siblings, at the level where the paths of both modules diverge: if `a/x.rs`
+// imports from `b/y.rs`, then `a` imports `b`. A module and its submodules count as one.
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
@@ -10,7 +11,7 @@ import { test } from "node:test";
 
 import { root } from "../../scripts/places.mjs";
 
-/** The tracker's modules, highest first. Those in one line do not import each other either. */
+/** The layers of the tracker, highest first. Modules of the same layer do not import each other either. */
 const TRACKER = [
   ["main"],
   ["commands"],
@@ -40,7 +41,7 @@ const ENGINE = [
   ["sorted_map", "time"],
 ];
 
-/** The same for the modules within `http`. */
+/** The layers of the modules within `http`. */
 const HTTP = [
   ["router"],
   ["api"],
@@ -48,10 +49,10 @@ const HTTP = [
   ["base_path", "compression", "openapi", "request", "request_id"],
 ];
 
-/** Folders with a circle of old, which is not to be a model for others. */
+/** Folders with a known cycle that has not been removed yet. */
 const KNOWN = ["src/web"];
 
-/** The text without comments, strings and tests. */
+/** Removes comments, strings and tests from Rust code. */
 function code(text) {
   const silent = text.replace(
     /\/\/[^\n]*|\/\*[^]*?\*\/|\br(#*)"[^]*?"\1|"(?:\\[^]|[^"\\])*"|'(?:\\[^']+|[^'\\])'/g,
@@ -60,7 +61,7 @@ function code(text) {
   return silent.replace(/#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*mod \w+ \{[^]*?\n\}/g, "");
 }
 
-/** Each path that a tree of imports names, with the name that it gets: `a::{b, c as d}`. */
+/** The paths in a use tree such as `a::{b, c as d}`, with the names that they bind. */
 function* leaves(tree, before = []) {
   let depth = 0;
   const parts = [""];
@@ -82,7 +83,7 @@ function* leaves(tree, before = []) {
   }
 }
 
-/** `serve/listen.rs` is the module `serve::listen`; `lib.rs` is the crate itself, named "". */
+/** The module of a file: `serve/listen.rs` is `serve::listen`, and `lib.rs` is the crate root, "". */
 function moduleOf(file) {
   const names = file.replace(/\.rs$/, "").split("/");
   if (names.at(-1) === "mod" || file === "lib.rs") names.pop();
@@ -90,8 +91,8 @@ function moduleOf(file) {
 }
 
 /**
- * The imports of each module of a crate, given its files by their paths below `src`. `crate` is what the
- * program in `main.rs` calls the library beside it.
+ * The imports between the modules of a crate, given its files by their paths below `src`. `crate` is the name
+ * by which `main.rs` imports the library of its package.
  */
 function imports(files, crate) {
   const hidden = new Set();
@@ -105,7 +106,7 @@ function imports(files, crate) {
   }
   for (const module of hidden) texts.delete(module);
 
-  /** A path from the crate's root, or nothing for what belongs to another crate. */
+  /** Resolves a path to one from the crate's root, or to undefined for other crates. */
   const absolute = (module, path) => {
     const base = module === "" ? [] : module.split("::");
     const rest = [...path];
@@ -136,7 +137,7 @@ function imports(files, crate) {
     named.set(module, own);
   }
 
-  /** The module in which a path ends, through what modules on the way export again. */
+  /** The module in which the item of a path is defined, following re-exports. */
   const ending = (target, steps = 0) => {
     let length = target.length;
     while (length > 0 && !texts.has(target.slice(0, length).join("::"))) length -= 1;
@@ -154,7 +155,7 @@ function imports(files, crate) {
   );
 }
 
-/** For each module, and "" for the crate: which of those in it imports which other one of them. */
+/** For each module, and "" for the crate: the imports between its direct submodules. */
 function siblings(edges) {
   const levels = new Map();
   for (const { from, to } of edges) {
@@ -171,7 +172,7 @@ function siblings(edges) {
   return levels;
 }
 
-/** A circle among siblings, as the imports that make it. */
+/** Finds a cycle among siblings, and returns its imports. */
 function circle(level) {
   const done = new Set();
   const visit = (module, way) => {
@@ -192,7 +193,7 @@ function circle(level) {
   return undefined;
 }
 
-/** What runs back up, or sideways, in a level whose modules have an order. */
+/** The imports from a higher or from the same layer. */
 function upwards(level, order) {
   const place = (module) => order.findIndex((line) => line.includes(module));
   return [...level].flatMap(([from, targets]) =>
@@ -200,7 +201,7 @@ function upwards(level, order) {
   );
 }
 
-/** The files of a crate by their paths below `src`; programs besides `main.rs` stand for themselves. */
+/** The files of a crate by their paths below `src`, without programs other than `main.rs`. */
 function sources(folder) {
   const files = readdirSync(folder, { recursive: true }).map((file) => file.replaceAll("\\", "/"));
   const rust = files.filter((file) => file.endsWith(".rs") && !file.startsWith("bin/"));
@@ -213,7 +214,7 @@ const crates = [
 ];
 
 for (const [folder, crate] of crates) {
-  test(`no modules of ${folder} import each other in a circle`, () => {
+  test(`the imports in ${folder} have no cycle`, () => {
     const files = sources(join(root, folder));
     const levels = siblings(imports(files, `distcompute_${crate}`));
     for (const [module, level] of levels) {
@@ -227,7 +228,7 @@ for (const [crate, least, orders] of [
   ["tracker", 200, { "": TRACKER, http: HTTP }],
   ["engine", 50, { "": ENGINE }],
 ]) {
-  test(`the modules of the ${crate} import only what stands below them`, () => {
+  test(`the modules of the ${crate} import only from lower layers`, () => {
     const files = sources(join(root, "crates", crate, "src"));
     const edges = imports(files, `distcompute_${crate}`);
     assert.ok(edges.length > least, `only ${edges.length} imports were read`);
@@ -248,7 +249,7 @@ for (const [crate, least, orders] of [
   });
 }
 
-test("a circle is found, however its imports are written", () => {
+test("a cycle is found for every form of imports", () => {
   const found = (files) => {
     const levels = siblings(imports(files, "sample"));
     return [...levels.values()].map(circle).find((way) => way !== undefined);
@@ -268,7 +269,7 @@ test("a circle is found, however its imports are written", () => {
   ]) {
     assert.deepEqual(found({ ...plain, "b.rs": back }), ["a imports b", "b imports a"], back);
   }
-  // Between folders, and by what a module exports again.
+  // Cycles between folders, and through re-exports.
   const folders = {
     "lib.rs": "mod a;\nmod b;",
     "a/mod.rs": "pub mod x;\npub mod y;\npub use self::x::X;",
@@ -286,7 +287,7 @@ test("a circle is found, however its imports are written", () => {
   ]);
 });
 
-test("an import that runs back up is found", () => {
+test("an import from a higher layer is found", () => {
   const files = {
     "lib.rs": "pub mod high;\npub mod low;",
     "main.rs": "use sample::high;",

@@ -1,4 +1,4 @@
-// What test runners print, as they print it, and what is counted of it.
+// Counting tests in samples of the output of test runners.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -27,19 +27,19 @@ test("libtest: the browser runner's line has no `measured`", () => {
   assert.deepEqual(libtest(output), { passed: 26, failed: 0, skipped: 2 });
 });
 
-test("simulation: worlds, and what failed in others may be told before", () => {
+test("simulation: scenarios, also after messages about failures", () => {
   const output = "seed 7: 3 passed; 1 failed of something\n998 passed; 2 failed\n";
   assert.deepEqual(worlds(output), { passed: 998, failed: 2, skipped: 0 });
 });
 
-test("node: spec and tap, where cancelled counts as failed and todo as skipped", () => {
+test("node: spec and tap; cancelled counts as failed and todo as skipped", () => {
   const lines = ["tests 9", "pass 4", "fail 1", "cancelled 1", "skipped 2", "todo 1"];
   const expected = { passed: 4, failed: 2, skipped: 3 };
   assert.deepEqual(nodeTest(lines.map((line) => `ℹ ${line}\n`).join("")), expected);
   assert.deepEqual(nodeTest(lines.map((line) => `# ${line}\n`).join("")), expected);
 });
 
-test("node: a file without a test in it is a failure, though the runner calls it a pass", () => {
+test("node: a file without tests is a failure, although the runner reports it as passed", () => {
   const output = "✔ tests/e2e/empty.test.mjs (40.1ms)\n✔ paints (12ms)\nℹ pass 2\nℹ fail 0\n";
   assert.deepEqual(nodeTest(output), { passed: 1, failed: 1, skipped: 0 });
 });
@@ -64,7 +64,7 @@ test("python: pytest", () => {
   assert.deepEqual(python(long), { passed: 4, failed: 0, skipped: 0 });
 });
 
-test("a runner that failed without saying so, and one that ran nothing, are one failure", () => {
+test("a failed runner without reported failures, and one without tests, count as one failure", () => {
   const none = { passed: 0, failed: 0, skipped: 0 };
   const good = { passed: 3, failed: 0, skipped: 0 };
   const bad = { passed: 3, failed: 2, skipped: 0 };
@@ -81,7 +81,7 @@ test("counts are added up", () => {
   assert.deepEqual(sum([one, one]), { passed: 2, failed: 4, skipped: 6 });
 });
 
-test("cargo-deny: a database that cannot be had is told from an advisory", () => {
+test("cargo-deny: a database that cannot be fetched differs from an advisory", () => {
   const away =
     "[ERROR] failed to fetch advisory database https://github.com/RustSec/advisory-db with cli: failed to clone";
   assert.equal(cannotFetchAdvisories(away), true);

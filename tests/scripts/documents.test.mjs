@@ -1,4 +1,4 @@
-// The documents: their links lead to files and headings that exist, and their scripts can be parsed.
+// The documentation: its links point to existing files and headings, and its scripts have no syntax errors.
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
@@ -16,12 +16,12 @@ const names = ["", "bench", "bench/results", "docs", "docs/decisions"].flatMap((
     .map((file) => join(folder, file)),
 );
 
-/** A text without its code, in which brackets are no links and a `#` begins no heading. */
+/** Removes code blocks, whose brackets are no links and whose `#` starts no heading. */
 function prose(text) {
   return text.replace(/^( *)```[^]*?^\1```$/gm, "");
 }
 
-/** The anchors that GitHub gives to the headings of a text. */
+/** The anchors that GitHub generates for the headings of a text. */
 function anchors(text) {
   const found = new Map();
   for (const [, heading] of prose(text).matchAll(/^#+ (.*)$/gm)) {
@@ -34,7 +34,7 @@ function anchors(text) {
   return found;
 }
 
-/** The links of a document that lead to nothing. */
+/** The broken links of a document. */
 function brokenLinks(name, text) {
   const links = [...prose(text).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link);
   return links.filter((link) => {
@@ -54,7 +54,7 @@ test("links to files and headings are not broken", () => {
   for (const name of names) assert.deepEqual(brokenLinks(name, document(name)), [], name);
 });
 
-test("scripts in documents can be parsed", async () => {
+test("scripts in documents have no syntax errors", async () => {
   let parsed = 0;
   for (const name of names) {
     for (const language of ["js", "jsx"]) {

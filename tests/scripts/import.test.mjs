@@ -1,5 +1,5 @@
-// When `npm start` imports the sample's jobs, and when it goes on with what is there. The tracker
-// and the generator are scripts that write down how they were called.
+// When `npm start` imports the sample's jobs, and when it uses an existing database. The tracker and the
+// generator are replaced by scripts that record their arguments.
 
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -36,7 +36,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const database = () => readFileSync(join(wanted.dataDir, "poster.db"), "utf8");
 
-test("jobs go in once, with the parameters beside them", onUnix, async () => {
+test("jobs are imported once, and their parameters are stored", onUnix, async () => {
   const places = await importJobs(wanted, programs);
   assert.equal(database(), '{"width": 1}\n');
   assert.equal(readFileSync(places.imported, "utf8"), '{"width": 1}');
@@ -47,7 +47,7 @@ test("jobs go in once, with the parameters beside them", onUnix, async () => {
   assert.deepEqual(said, []);
 });
 
-test("changed parameters are said, and change nothing unless asked to", onUnix, async () => {
+test("changed parameters are reported, and take effect only with --reset", onUnix, async () => {
   await importJobs(wanted, programs);
   writeFileSync(wanted.poster, '{"width": 2}');
   const { imported } = await importJobs(wanted, programs);
@@ -59,7 +59,7 @@ test("changed parameters are said, and change nothing unless asked to", onUnix, 
   assert.equal(readFileSync(imported, "utf8"), '{"width": 2}');
 });
 
-test("an import that was broken off is done again from the beginning", onUnix, async () => {
+test("an interrupted import is repeated from the start", onUnix, async () => {
   writeFileSync(join(folder, "tracker.broken"), "");
   await assert.rejects(importJobs(wanted, programs), /exit code 1/);
   writeFileSync(join(wanted.dataDir, "poster.db"), "half of the");
@@ -68,14 +68,14 @@ test("an import that was broken off is done again from the beginning", onUnix, a
   assert.equal(database(), '{"width": 1}\n');
 });
 
-test("a database that somebody else made is not touched", onUnix, async () => {
+test("a database that npm start did not create is not changed", onUnix, async () => {
   await importJobs(wanted, programs);
   rmSync(join(wanted.dataDir, "poster"), { recursive: true });
   await assert.rejects(importJobs(wanted, programs), /was not made by npm start[^]*--reset/);
   assert.equal(database(), '{"width": 1}\n');
 });
 
-test("a missing parameter file is a sentence with a remedy", async () => {
+test("a missing parameter file is reported with a remedy", async () => {
   const missing = { ...wanted, poster: join(folder, "nothing.json") };
   await assert.rejects(importJobs(missing, programs), /There is no parameter file/);
 });

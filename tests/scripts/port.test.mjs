@@ -1,4 +1,4 @@
-// Choosing a port, against ports that are really taken.
+// Choosing a port, tested with ports that are in use.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
@@ -8,7 +8,7 @@ import { freePort, isFree } from "../../scripts/port.mjs";
 
 const host = "127.0.0.1";
 
-/** Calls `work` with a port that is taken while it runs. */
+/** Calls `work` with a port that is in use until it settles. */
 async function withTakenPort(work) {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, host, resolve));
@@ -19,7 +19,7 @@ async function withTakenPort(work) {
   }
 }
 
-test("a taken port is not free", () =>
+test("a port in use is not free", () =>
   withTakenPort(async (port) => {
     assert.equal(await isFree(port, host), false);
     const next = await freePort(port, host);
@@ -27,13 +27,13 @@ test("a taken port is not free", () =>
     assert.equal(await isFree(next, host), true);
   }));
 
-test("the wanted port is kept if it is free, and 0 lets the system choose", async () => {
+test("a free port is used as it is, and 0 lets the system choose", async () => {
   const free = async () => true;
   assert.equal(await freePort(8080, host, free), 8080);
   assert.equal(await freePort(0, host, async () => false), 0);
 });
 
-test("the next free one is taken, and the last port is the last", async () => {
+test("the next free port is used, and there is none after 65535", async () => {
   assert.equal(await freePort(8080, host, async (port) => port >= 8083), 8083);
   await assert.rejects(
     freePort(65_535, host, async () => false),
@@ -41,7 +41,7 @@ test("the next free one is taken, and the last port is the last", async () => {
   );
 });
 
-test("an address that is not of this machine is a sentence with a remedy", async () => {
+test("an address of another machine is reported with a remedy", async () => {
   await assert.rejects(
     isFree(0, "192.0.2.1"),
     /not possible to listen on 192\.0\.2\.1[^]*--listen/,

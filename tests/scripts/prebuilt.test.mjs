@@ -1,4 +1,4 @@
-// Ready-made tools, had from a server of the test instead of GitHub's.
+// Downloading precompiled tools, from a local server instead of GitHub.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -19,7 +19,7 @@ import { after, before, test } from "node:test";
 import { archivePaths, fetchPrebuilt } from "../../scripts/prebuilt.mjs";
 import { must } from "../../scripts/process.mjs";
 
-// The tool in these archives is a shell script; Windows has no program that stands for one.
+// The tools in these archives are shell scripts, which Windows cannot run.
 const onUnix = { skip: process.platform === "win32" && "the archives hold shell scripts" };
 const version = "0.2.130";
 const programs = ["wasm-bindgen", "wasm-bindgen-test-runner"];
@@ -28,7 +28,7 @@ let folder;
 before(() => (folder = mkdtempSync(join(tmpdir(), "distcompute-prebuilt-"))));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** An archive as releases have it: a folder with programs that say `says` as their version. */
+/** Creates an archive like those of releases: a folder with programs that print `says` as version. */
 async function archive(names, says) {
   const inside = mkdtempSync(join(folder, "archive-"));
   mkdirSync(join(inside, "release"));
@@ -45,7 +45,7 @@ async function archive(names, says) {
 const paths = archivePaths("wasm-bindgen-cli", version);
 const sumOf = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
-/** A server of releases: what it answers to each address, and what it was asked. */
+/** Starts a release server with these answers by path, which records its requests. */
 async function serving(answers) {
   const asked = [];
   const server = createServer((request, response) => {
@@ -57,7 +57,7 @@ async function serving(answers) {
   return { server, asked, base: `http://127.0.0.1:${server.address().port}` };
 }
 
-/** Fetches from a server that has `body` and its sum, or `sum`; resolves with what it was asked. */
+/** Installs from a server with an archive and its checksum. Resolves to the result and the requests. */
 async function fetchFrom(body, into, sum = `${sumOf(body)}  ${basename(paths.archive)}\n`) {
   const answers = { [`/${paths.archive}`]: [200, body], [`/${paths.sum}`]: [200, sum] };
   const { server, asked, base } = await serving(answers);
@@ -66,7 +66,7 @@ async function fetchFrom(body, into, sum = `${sumOf(body)}  ${basename(paths.arc
   return { reason, asked };
 }
 
-test("the programs of an archive are unpacked, tried and put in place", onUnix, async () => {
+test("the programs of an archive are unpacked, run once and installed", onUnix, async () => {
   const into = join(folder, "good");
   const { reason, asked } = await fetchFrom(await archive(programs, version), into);
   assert.equal(reason, undefined);
@@ -90,7 +90,7 @@ test(
   },
 );
 
-test("a page instead of an archive, and a release that is not there, say so", onUnix, async () => {
+test("a page instead of an archive and a missing release are reported", onUnix, async () => {
   const into = join(folder, "none");
   assert.ok((await fetchFrom("<html>log in</html>", into)).reason);
   const { server, base } = await serving({});
@@ -100,7 +100,7 @@ test("a page instead of an archive, and a release that is not there, say so", on
   assert.equal(existsSync(into), false);
 });
 
-test("an archive without its release's sum is neither unpacked nor run", onUnix, async () => {
+test("an archive without a valid checksum is neither unpacked nor run", onUnix, async () => {
   const into = join(folder, "sums");
   const [good, other] = [await archive(programs, version), await archive(programs, "0.2.129")];
   const name = basename(paths.archive);
@@ -140,7 +140,7 @@ test("a redirect is followed, but not to an address without TLS", onUnix, async 
   assert.equal(existsSync(join(folder, "out")), false);
 });
 
-test("nobody but this machine may stand in for the releases", async () => {
+test("only a server on this machine can replace the release host", async () => {
   const wanted = { tool: "wasm-bindgen-cli", version, programs };
   for (const host of [
     "https://releases.example",
@@ -161,14 +161,14 @@ test("nobody but this machine may stand in for the releases", async () => {
   }
 });
 
-test("a host that does not answer is given up, and not asked again", onUnix, async () => {
+test("a host that does not answer is tried only once", onUnix, async () => {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const base = `http://127.0.0.1:${server.address().port}`;
   await new Promise((resolve) => server.close(resolve));
   const wanted = { tool: "wasm-bindgen-cli", version, programs, base };
   assert.match(await fetchPrebuilt(wanted), /does not answer/);
-  // Now it would answer.
+  // From now on the host would answer.
   let asked = 0;
   const again = createServer((_, response) => (asked++, response.end()));
   await new Promise((resolve) => again.listen(Number(new URL(base).port), "127.0.0.1", resolve));
@@ -177,7 +177,7 @@ test("a host that does not answer is given up, and not asked again", onUnix, asy
   again.close();
 });
 
-test("each machine has its archive, and one without a published sum has none", () => {
+test("the archive depends on the machine, and tools without checksums have none", () => {
   const named = (tool, machine) => archivePaths(tool, "1.2.3", machine);
   assert.deepEqual(
     Object.values(named("cargo-deny", "linux-x64")).map((path) => basename(path)),

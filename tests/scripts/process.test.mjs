@@ -1,4 +1,4 @@
-// Running programs and ending servers. The programs are Node's own, so the tests run anywhere.
+// Running programs and stopping servers. The programs are Node scripts, so that the tests run everywhere.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { must, run, serve } from "../../scripts/process.mjs";
 const node = process.execPath;
 const processModule = new URL("../../scripts/process.mjs", import.meta.url).href;
 
-/** A server that says `ready`, and for each SIGTERM says so and ends after a moment. */
+/** A server that prints a ready line, and on SIGTERM prints another and exits after a moment. */
 const server = `
   process.on("SIGTERM", () => { console.log("asked"); setTimeout(() => process.exit(0), 200); });
   setInterval(() => {}, 1000);
@@ -27,7 +27,7 @@ function isAlive(pid) {
   }
 }
 
-test("run: the exit code and what was written, line by line too", async () => {
+test("run: returns the exit code and the output, also line by line", async () => {
   const lines = [];
   const script = 'console.log("out"); console.error("err"); process.exit(3)';
   const result = await run(node, ["--eval", script], { onLine: (...line) => lines.push(line) });
@@ -40,14 +40,14 @@ test("run: the exit code and what was written, line by line too", async () => {
   ]);
 });
 
-test("run: a program that is not there is a sentence, and one that hangs is ended", async () => {
+test("run: a missing program is reported, and a hanging one is ended", async () => {
   await assert.rejects(run("no-such-program", []), /no-such-program cannot be started/);
   const hanging = await run(node, ["--eval", "setInterval(() => {}, 1000)"], { timeoutMs: 300 });
   assert.notEqual(hanging.code, 0);
   assert.match(hanging.output, /took longer than/);
 });
 
-test("must: a failure shows the call, the reason, the remedy and the output", async () => {
+test("must: a failure contains the command, the reason, the remedy and the output", async () => {
   const script = 'console.log("the reason it gives"); process.exit(2)';
   const failing = must(node, ["--eval", script], { why: "It is needed.", remedy: "mend it" });
   const error = await failing.catch((caught) => caught);
@@ -61,7 +61,7 @@ test("must: a failure shows the call, the reason, the remedy and the output", as
   }
 });
 
-test("serve: a server is found by its line, asked once to end, and waited for", async () => {
+test("serve: resolves at the ready line; stop sends one SIGTERM and waits for the exit", async () => {
   const lines = [];
   const { found, stop } = await serve(node, ["--eval", server], {
     ready: isReady,
@@ -73,14 +73,14 @@ test("serve: a server is found by its line, asked once to end, and waited for", 
   assert.equal(await stop(), 0);
 });
 
-test("serve: one that ends at once says why", async () => {
+test("serve: a server that exits immediately is reported with its output", async () => {
   const script = 'console.error("the database is locked"); process.exit(1)';
   const failing = serve(node, ["--eval", script], { ready: isReady, remedy: "end the other" });
   const error = await failing.catch((caught) => caught);
   assert.match(failureText(error), /database is locked[^]*exit code 1[^]*end the other/);
 });
 
-test("serve: a script that ends, or is ended, takes its server with it", async () => {
+test("serve: the server ends together with the script that started it", async () => {
   const program = `
     import { endOnSignals, serve } from ${JSON.stringify(processModule)};
     endOnSignals();
@@ -97,7 +97,7 @@ test("serve: a script that ends, or is ended, takes its server with it", async (
   assert.equal(isAlive(inner), false);
 });
 
-test("what is shown of a long output is its end, without the crates that were compiled", () => {
+test("long output is reduced to its end, without Cargo's progress lines", () => {
   assert.equal(lastLines("a\nb\nc\n", 2), "… (1 more lines)\nb\nc");
   assert.equal(lastLines("a\nb\n", 2), "a\nb");
   const output = "   Compiling serde v1.0.0\nerror: no such thing\n    Checking x v0.1.0";

@@ -1,5 +1,5 @@
-// Reports: what a run counts, what it says, and how it ends. Each is a run of its own, because a
-// report sets the exit code of the process.
+// Reports: their counts, messages and exit codes. Each runs in its own process, because a report sets the exit
+// code.
 
 import assert from "node:assert/strict";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -10,7 +10,7 @@ import { run } from "../../scripts/process.mjs";
 
 const module = pathToFileURL(fileURLToPath(new URL("../../scripts/report.mjs", import.meta.url)));
 
-/** Runs a report on steps that are given as source text. */
+/** Runs a report with steps that are given as source text. */
 async function reported(steps) {
   const source = `
     import { report } from ${JSON.stringify(module.href)};
@@ -24,7 +24,7 @@ async function reported(steps) {
   return { code, stdout, last: stdout.trimEnd().split("\n").at(-1) };
 }
 
-test("all good: the last line is the total, and the exit code 0", async () => {
+test("success: the last line is the total, and the exit code is 0", async () => {
   const { code, last } = await reported([
     `{ name: "a", what: "first", needs: [], run: good }`,
     `{ name: "b", what: "second", needs: [there], run: (of) => good(of(there)) }`,
@@ -33,7 +33,7 @@ test("all good: the last line is the total, and the exit code 0", async () => {
   assert.equal(code, 0);
 });
 
-test("a failure does not stop the next step, and is named with how to run it again", async () => {
+test("a failure does not stop the next step, and is listed with the command to repeat it", async () => {
   const { code, last, stdout } = await reported([
     `{ name: "a", what: "first", needs: [], run: bad }`,
     `{ name: "b", what: "second", needs: [], run: crash }`,
@@ -48,7 +48,7 @@ test("a failure does not stop the next step, and is named with how to run it aga
   assert.ok(!stdout.includes("npm test -- c\n"));
 });
 
-test("a tool that cannot be had is a failure of each step that needs it, and of no other", async () => {
+test("a missing tool fails exactly the steps that need it", async () => {
   const { code, last, stdout } = await reported([
     `{ name: "a", what: "first", needs: [missing], run: good }`,
     `{ name: "b", what: "second", needs: [there, missing], run: good }`,
@@ -56,11 +56,11 @@ test("a tool that cannot be had is a failure of each step that needs it, and of 
   ]);
   assert.equal(last, "2 passed, 2 failed, 1 skipped");
   assert.equal(code, 1);
-  // It is said before the first step begins.
+  // The missing tool is reported before the first step starts.
   assert.ok(stdout.indexOf("the tool is missing") < stdout.indexOf("== a"));
 });
 
-test("steps are chosen by name or by the first part of it", () => {
+test("steps are selected by their name or by its first part", () => {
   const steps = ["check:clippy", "check:clippy-wasm", "wasm:chromium"].map((name) => ({ name }));
   const names = (words) => chosen(steps, words).map(({ name }) => name);
   assert.equal(names([]).length, 3);

@@ -1,4 +1,4 @@
-// Stamps: what changes them and what does not.
+// Stamps: which changes of the inputs they detect.
 
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ beforeEach(() => {
   writeFileSync(join(source(), "web", "client.rs"), "b");
 });
 
-test("content, name and place of each file count", () => {
+test("the content, name and folder of each file count", () => {
   const hash = hashOf([source()]);
   assert.equal(hashOf([source()]), hash);
   writeFileSync(join(source(), "lib.rs"), "A");
@@ -31,11 +31,11 @@ test("content, name and place of each file count", () => {
   assert.notEqual(hashOf([source()]), hash);
 });
 
-test("words count too: a new compiler makes a new result", () => {
+test("words count too, for example the version of the compiler", () => {
   assert.notEqual(hashOf([source()], ["rustc 1.95"]), hashOf([source()], ["rustc 1.96"]));
 });
 
-test("what was generated does not count", () => {
+test("generated files do not count", () => {
   const hash = hashOf([source()]);
   for (const name of ["pkg", "target", "node_modules", ".data"]) {
     mkdirSync(join(source(), name));
@@ -45,7 +45,7 @@ test("what was generated does not count", () => {
   assert.equal(filesUnder(source()).length, 2);
 });
 
-test("a stamp fits one hash only, and a missing file fits none", () => {
+test("a stamp matches only its own hash, and a missing stamp matches none", () => {
   const file = join(folder, "stamps", "web");
   assert.equal(isStamped(file, "abc"), false);
   writeStamp(file, "abc");

@@ -1,5 +1,4 @@
-// What `npm start` and `npm run build` understand and say. Whether it works, the end-to-end tests
-// show.
+// The options and messages of `npm start` and `npm run build`. The end-to-end tests cover their function.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +7,7 @@ import { executables, readArguments as readBuild, sizesText } from "../../script
 import { listeningOn, reachableUrls, readArguments } from "../../scripts/start.mjs";
 import { requireMode } from "../../scripts/wasm.mjs";
 
-test("start: its flags, and no others", () => {
+test("start: accepts its options and no others", () => {
   assert.deepEqual(readArguments([]), {});
   const given = ["--port", "9000", "--listen", "0.0.0.0", "--reset"];
   assert.deepEqual(readArguments(given), { port: 9000, host: "0.0.0.0", reset: true });
@@ -18,18 +17,18 @@ test("start: its flags, and no others", () => {
   }
 });
 
-test("build: its flags, and no others", () => {
+test("build: accepts its options and no others", () => {
   assert.deepEqual(readBuild(["--target", "nodejs"]), { target: "nodejs" });
   assert.throws(() => readBuild(["--target", "deno"]), /Invalid option: --target deno/);
 });
 
-test("the tracker's first line is its address", () => {
+test("the address is parsed from the tracker's first line", () => {
   assert.equal(listeningOn("listening on http://127.0.0.1:8080"), "http://127.0.0.1:8080");
   assert.equal(listeningOn("listening on http://[::1]:8080/"), "http://[::1]:8080");
   assert.equal(listeningOn("something else"), undefined);
 });
 
-test("a tracker that listens everywhere is named by the addresses that others can open", () => {
+test("a tracker that listens on all interfaces is shown with reachable addresses", () => {
   const interfaces = {
     lo: [{ family: "IPv4", internal: true, address: "127.0.0.1" }],
     eth0: [
@@ -44,7 +43,7 @@ test("a tracker that listens everywhere is named by the addresses that others ca
   assert.deepEqual(reachableUrls("http://127.0.0.1:8080", interfaces), ["http://127.0.0.1:8080"]);
 });
 
-test("programs are found in cargo's own messages", () => {
+test("the paths of programs are found in Cargo's messages", () => {
   const messages = [
     '{"reason":"compiler-artifact","target":{"name":"serde"},"executable":null}',
     '{"reason":"compiler-artifact","target":{"name":"poster"},"executable":"/t/serve/poster"}',
@@ -54,12 +53,12 @@ test("programs are found in cargo's own messages", () => {
   assert.deepEqual(executables(messages.join("\n")), { poster: "/t/serve/poster" });
 });
 
-test("sizes are said in thousands of bytes", () => {
+test("sizes are shown in kB", () => {
   const text = sizesText({ raw: 119_000, gz: 53_210, br: 46_000 });
   assert.equal(text, "the package: 119.0 KB, 53.2 KB gzip, 46.0 KB brotli");
 });
 
-test("a wasm test file that chooses no mode is refused, also if only a comment does", () => {
+test("a wasm test file without a mode is rejected, also if a comment mentions one", () => {
   const chosen = "wasm_bindgen_test_configure!(run_in_dedicated_worker);";
   requireMode("web.rs", `use x;\n\n${chosen}\n`);
   requireMode("web.rs", "wasm_bindgen_test_configure!(run_in_browser);");

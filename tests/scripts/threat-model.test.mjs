@@ -1,4 +1,4 @@
-// The threat model names a test for each attack: that they are there under these names.
+// The threat model names a test for each attack. Checks that these tests exist.
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
@@ -12,7 +12,7 @@ const rows = model
   .split("\n")
   .filter((line) => line.startsWith("| ") && !/^\| (asset|-)/.test(line));
 
-/** The Rust files that a test could stand in: `cli`, `contract::strangers` and `config::tests`. */
+/** The Rust files that may contain a test such as `cli`, `contract::strangers` or `config::tests`. */
 function sources(name) {
   if (name.endsWith(".rs")) return [name];
   const path = name.replace(/::tests$/, "").replaceAll("::", "/");
@@ -28,7 +28,7 @@ function sources(name) {
   return [...files, ...inside].filter((file) => existsSync(join(root, file)));
 }
 
-test("each attack has a test that is there", () => {
+test("each attack has an existing test", () => {
   assert.ok(rows.length >= 15, `only ${rows.length} rows were read`);
   for (const row of rows) {
     const shown = row.split("|").at(-2) ?? "";

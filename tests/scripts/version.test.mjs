@@ -1,11 +1,11 @@
-// Version numbers as programs and lock files write them.
+// Version numbers in the output of programs and in lock files.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { atLeast, lockedVersion, major, stalePackages, versionIn } from "../../scripts/version.mjs";
 
-test("the version is found in what programs answer", () => {
+test("the version is found in the output of programs", () => {
   assert.equal(versionIn("wasm-bindgen 0.2.130 (4a1e3a1a2)"), "0.2.130");
   assert.equal(versionIn("Chromium 156.0.8078.79 built on Debian GNU/Linux 12"), "156.0.8078.79");
   assert.equal(versionIn("Python 3.11.7"), "3.11.7");
@@ -13,12 +13,12 @@ test("the version is found in what programs answer", () => {
   assert.equal(versionIn(undefined), undefined);
 });
 
-test("the first number is what a browser and its driver share", () => {
+test("the major version is the first number", () => {
   assert.equal(major("156.0.8078.79"), 156);
   assert.equal(major(undefined), undefined);
 });
 
-test("later is decided number by number, not letter by letter", () => {
+test("versions are compared numerically, not alphabetically", () => {
   assert.ok(atLeast("3.11.7", "3.8.0"));
   assert.ok(atLeast("3.8.0", "3.8.0"));
   assert.ok(!atLeast("3.7.17", "3.8.0"));
@@ -26,7 +26,7 @@ test("later is decided number by number, not letter by letter", () => {
   assert.ok(!atLeast(undefined, "3.8.0"));
 });
 
-test("Cargo.lock: a crate's own version, not that of one with a longer name", () => {
+test("Cargo.lock: the version of exactly this crate, not of one with a longer name", () => {
   const lock = `[[package]]
 name = "wasm-bindgen-futures"
 version = "0.4.80"
