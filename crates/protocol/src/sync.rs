@@ -1,8 +1,8 @@
 //! `POST /api/sync`: one call that carries everything that a browser with many cores reports and
 //! asks for.
 //!
-//! The call reconciles state: the tracker makes its records agree with what the client reports to
-//! hold, so the next call repairs the effects of a lost answer. `docs/protocol.md` describes how.
+//! The call reconciles state: the tracker makes its records agree with what the client reports as
+//! held, so the next call repairs the effects of a lost answer. `docs/protocol.md` describes how.
 
 use core::{fmt, marker::PhantomData};
 

@@ -33,7 +33,7 @@ type Count = Gauge<i64, AtomicI64>;
 /// The labels of a served request. Each value comes from a fixed list: raw paths would create one
 /// time series each.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Served {
+struct RequestLabels {
     method: &'static str,
     route: String,
     status: u16,
@@ -58,7 +58,7 @@ struct InState {
 /// The counters of this process.
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Served, Histogram, fn() -> Histogram>,
+    requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
     limited: Family<OfLimit, Counter>,
     uptime: Seconds,
     started: Instant,
@@ -67,7 +67,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("distcompute");
-        let requests: Family<Served, Histogram, fn() -> Histogram> =
+        let requests: Family<RequestLabels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(SECONDS));
         registry.register_with_unit(
             "http_request_duration",
@@ -107,7 +107,7 @@ impl Metrics {
             .into_iter()
             .find(|known| *known == method)
             .unwrap_or("other");
-        let served = Served {
+        let served = RequestLabels {
             method,
             route: route.to_owned(),
             status,

@@ -698,15 +698,15 @@ async fn no_answer_is_larger_than_the_largest_body_but_for_one_job() {
         // A client that does not report how much it can receive.
         let sync = json!({ "token": token, "seq": seq, "want": 512, "done": done });
         let answer = tracker.post("sync", sync).await;
-        let said = answer.json();
-        let granted = said["jobs"].as_array().expect("jobs").clone();
+        let reply = answer.json();
+        let granted = reply["jobs"].as_array().expect("jobs").clone();
         assert!(answer.bytes.len() <= 50_000 || granted.len() == 1);
         let is_last = jobs.len() + granted.len() == 13;
         assert_eq!(
-            said["left_bytes"] == json!(0),
+            reply["left_bytes"] == json!(0),
             is_last,
             "{}",
-            said["left_bytes"]
+            reply["left_bytes"]
         );
         done = granted
             .iter()

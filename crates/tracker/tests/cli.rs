@@ -80,7 +80,7 @@ impl Serving {
             .strip_prefix("listening on http://")
             .map(str::to_owned);
         Self {
-            address: address.unwrap_or_else(|| panic!("it said {line:?}")),
+            address: address.unwrap_or_else(|| panic!("it printed {line:?}")),
             child,
         }
     }
@@ -295,12 +295,12 @@ fn what_was_accepted_and_exported_can_be_imported_again() {
     let exported = run(at, &["export", "--stage", "a"], "");
     let lines = text(&exported.stdout);
     assert_eq!(lines.lines().count(), accepted.len());
-    let said = imported(
+    let printed = imported(
         at,
         &["--database", "sqlite:again.db", "--results", "-"],
         lines,
     );
-    assert_eq!(said, "imported 8 jobs, numbers 1 to 8");
+    assert_eq!(printed, "imported 8 jobs, numbers 1 to 8");
     drop(tracker);
     // The same texts, except for white space between the tokens of a JSON document.
     let tracker = Serving::start(at, &["--database", "sqlite:again.db", "--stage", "a=CPU"]);
@@ -417,8 +417,8 @@ fn bans_are_made_listed_and_taken_back_while_the_tracker_runs() {
         (vec!["requeue", "--since", "now", "--dry-run"], "is no time"),
         (vec!["workers", "--end"], "Add --yes"),
     ] {
-        let said = refused(&arguments);
-        assert!(said.contains(why), "{arguments:?}: {said}");
+        let printed = refused(&arguments);
+        assert!(printed.contains(why), "{arguments:?}: {printed}");
     }
     let log = done(&["audit"]);
     let actions: Vec<_> = log.lines().map(|line| line.split('\t').nth(2)).collect();
@@ -460,16 +460,16 @@ fn a_finished_job_is_requeued_by_number_and_what_stays_is_explained() {
     assert_eq!(requeue(&["--job", "1", "--yes"]), "requeued 1 job\n");
     let prune = run(at, &["prune", "--stage", "a", "--before", "1000"], "");
     assert_eq!(text(&prune.stdout), "pruned 1 jobs\n");
-    let said = requeue(&["--job", "3", "--job", "4", "--job", "5", "--yes"]);
-    let lines: Vec<_> = said.lines().collect();
+    let printed = requeue(&["--job", "3", "--job", "4", "--job", "5", "--yes"]);
+    let lines: Vec<_> = printed.lines().collect();
     assert_eq!(lines[0], "requeued 0 jobs");
     assert!(
         lines[1].starts_with("job 3: It is finished and its texts were pruned"),
-        "{said}"
+        "{printed}"
     );
     assert!(
         lines[2].starts_with("job 4: It is open at stage a"),
-        "{said}"
+        "{printed}"
     );
     assert_eq!(lines[3], "job 5: There is no such job.");
 }
@@ -574,9 +574,9 @@ fn what_the_operator_did_is_written_down_and_outlives_a_reset() {
         .lines()
         .map(|line| line.split('\t').collect())
         .collect();
-    let told: Vec<_> = lines.iter().map(|line| (line[2], line[3])).collect();
+    let recorded: Vec<_> = lines.iter().map(|line| (line[2], line[3])).collect();
     assert_eq!(
-        told,
+        recorded,
         [
             ("import", "3 jobs from a pattern"),
             ("import", "numbers 1 to 3 were imported"),
@@ -891,11 +891,15 @@ fn a_secret_that_every_user_of_the_machine_can_read_is_warned_of() {
             let permissions = std::fs::Permissions::from_mode(mode);
             std::fs::set_permissions(at.join(file), permissions).expect("a mode");
             let looked = run(at, &["check-config", flag], "");
-            let said = text(&looked.stdout);
+            let printed = text(&looked.stdout);
             assert!(looked.status.success(), "{}", text(&looked.stderr));
             let remedy = format!("chmod o= {file}");
-            assert_eq!(said.contains(&remedy), warned, "{file} {mode:o}: {said}");
-            assert!(!said.contains(token));
+            assert_eq!(
+                printed.contains(&remedy),
+                warned,
+                "{file} {mode:o}: {printed}"
+            );
+            assert!(!printed.contains(token));
         }
     }
 }
@@ -947,9 +951,9 @@ fn an_import_that_is_killed_and_repeated_doubles_no_jobs() {
         "it was killed half way: {there}"
     );
     let audit = run(at, &["audit"], "");
-    let said = format!("not finished: {there} of 50000 jobs from jobs.txt are there");
+    let printed = format!("not finished: {there} of 50000 jobs from jobs.txt are there");
     assert!(
-        text(&audit.stdout).contains(&said),
+        text(&audit.stdout).contains(&printed),
         "{}",
         text(&audit.stdout)
     );
@@ -958,9 +962,9 @@ fn an_import_that_is_killed_and_repeated_doubles_no_jobs() {
     let list: Vec<String> = (0..50_000).map(|n| format!("\"job {n}\"")).collect();
     std::fs::write(at.join("jobs.json"), format!("[{}]", list.join(",\n"))).expect("a file");
     let rest = 50_000 - there;
-    let said = imported(at, &["--json", "jobs.json"], "");
+    let printed = imported(at, &["--json", "jobs.json"], "");
     assert_eq!(
-        said,
+        printed,
         format!("imported {rest} jobs, numbers {} to 50000", there + 1)
     );
     assert_eq!(jobs_in(at), (50_000, 50_000));
@@ -972,8 +976,8 @@ fn an_import_that_is_killed_and_repeated_doubles_no_jobs() {
     );
     assert!(text(&audit.stdout).contains(&format!("goes on after {there} jobs")));
     // After it has finished, importing the same file adds the same jobs once more.
-    let said = imported(at, &["--txt", "jobs.txt"], "");
-    assert_eq!(said, "imported 50000 jobs, numbers 50001 to 100000");
+    let printed = imported(at, &["--txt", "jobs.txt"], "");
+    assert_eq!(printed, "imported 50000 jobs, numbers 50001 to 100000");
 }
 
 #[test]
@@ -1247,19 +1251,19 @@ fn a_database_that_cannot_be_had_is_refused_without_its_password() {
 fn impostor() -> (u16, std::thread::JoinHandle<Vec<u8>>) {
     let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let heard = std::thread::spawn(move || {
+    let received = std::thread::spawn(move || {
         let Ok((mut stream, _)) = listener.accept() else {
             return Vec::new();
         };
         stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let mut message = [0; 1024];
         loop {
             let count = stream.read(&mut message).unwrap_or(0);
             if count == 0 {
-                return heard;
+                return received;
             }
-            heard.extend_from_slice(&message[..count]);
+            received.extend_from_slice(&message[..count]);
             let asks_for_tls = message[4..8] == 80_877_103_u32.to_be_bytes();
             let answer: &[u8] = if asks_for_tls {
                 b"N"
@@ -1267,19 +1271,19 @@ fn impostor() -> (u16, std::thread::JoinHandle<Vec<u8>>) {
                 b"R\0\0\0\x08\0\0\0\x03"
             };
             // The client hangs up when it has seen enough.
-            if heard.ends_with(b"secret\0") || stream.write_all(answer).is_err() {
-                return heard;
+            if received.ends_with(b"secret\0") || stream.write_all(answer).is_err() {
+                return received;
             }
         }
     });
-    (port, heard)
+    (port, received)
 }
 
 #[test]
 fn a_server_that_refuses_tls_gets_no_password_unless_it_is_on_this_machine() {
     let folder = folder();
     // 0.0.0.0 reaches this machine but is not a loopback address.
-    for (host, query, variable, told) in [
+    for (host, query, variable, sends_password) in [
         ("0.0.0.0", "", None, false),
         ("0.0.0.0", "?sslmode=require", None, false),
         ("127.0.0.1", "?sslmode=verify-full", Some("disable"), false),
@@ -1293,7 +1297,7 @@ fn a_server_that_refuses_tls_gets_no_password_unless_it_is_on_this_machine() {
             &["import", "--brace", "x_{0..1}"],
             &["audit"],
         ] {
-            let (port, heard) = impostor();
+            let (port, received) = impostor();
             let mut program = program(folder.path());
             match variable {
                 Some(mode) => program.env("PGSSLMODE", mode),
@@ -1310,13 +1314,13 @@ fn a_server_that_refuses_tls_gets_no_password_unless_it_is_on_this_machine() {
             // If the program did not connect, the test has failed; this connection ends the
             // server's wait.
             drop(TcpStream::connect(("127.0.0.1", port)));
-            let (heard, why) = (heard.join().expect("heard"), text(&done.stderr));
+            let (received, why) = (received.join().expect("received"), text(&done.stderr));
             let case = format!("{host}{query}, {variable:?}, {command:?}: {why}");
             assert!(!done.status.success(), "{case}");
-            let is_told = heard.windows(6).any(|bytes| bytes == b"secret");
-            assert_eq!(is_told, told, "{case}");
+            let has_sent = received.windows(6).any(|bytes| bytes == b"secret");
+            assert_eq!(has_sent, sends_password, "{case}");
             assert!(!why.contains("secret"), "{case}");
-            assert_eq!(why.contains("?sslrootcert=FILE"), !told, "{case}");
+            assert_eq!(why.contains("?sslrootcert=FILE"), !sends_password, "{case}");
         }
     }
 }

@@ -105,12 +105,17 @@ fn pruning_makes_room_on_a_full_disk() {
         ROOM,
         &["export", "--stage", "a", "--output", "out.jsonl"],
     );
-    let said = String::from_utf8(exported.stderr).expect("text");
-    assert!(exported.status.success(), "{said}");
-    let before = said.trim().rsplit(' ').next().expect("a cursor").to_owned();
+    let printed = String::from_utf8(exported.stderr).expect("text");
+    assert!(exported.status.success(), "{printed}");
+    let before = printed
+        .trim()
+        .rsplit(' ')
+        .next()
+        .expect("a cursor")
+        .to_owned();
     let pruned = run_with_room(at, ROOM, &["prune", "--stage", "a", "--before", &before]);
-    let said = String::from_utf8_lossy(&pruned.stderr);
-    assert!(pruned.status.success(), "{said}");
+    let printed = String::from_utf8_lossy(&pruned.stderr);
+    assert!(pruned.status.success(), "{printed}");
     assert_eq!(
         String::from_utf8_lossy(&pruned.stdout),
         format!("pruned {done} jobs\n")

@@ -421,12 +421,12 @@ async fn exported_jobs_are_pruned_and_the_counters_stay_right() {
     let ranks = tracker.get("/leaderboard").await;
     assert!(ranks.text().contains("Ann") && ranks.text().contains("Bob"));
     let actions = tracker.store.actions(0, 100).await.expect("a log");
-    let told: Vec<_> = actions
+    let recorded: Vec<_> = actions
         .iter()
         .map(|row| (row.action.as_str(), row.detail.as_str()))
         .collect();
     assert_eq!(
-        told[..2],
+        recorded[..2],
         [
             ("prune", "results of stage a before cursor 2"),
             ("prune", "1 jobs were pruned")
@@ -442,7 +442,7 @@ async fn bans_and_workers_are_the_operators() {
     tracker.take(&mallory).await;
     let operator = [("authorization", TOKEN)];
     let asked = async |address: &str| tracker.request(Method::GET, address, &operator).await;
-    let told = async |call: &str, body: Value| {
+    let call_api = async |call: &str, body: Value| {
         let request = Request::post(format!("/api/{call}")).header("authorization", TOKEN);
         let body = Body::from(body.to_string());
         tracker.send(request.body(body).expect("a request")).await
@@ -458,9 +458,11 @@ async fn bans_and_workers_are_the_operators() {
     assert_eq!(asked("/api/workers?stage=x").await.refusal().0, 422);
 
     let body = json!({ "nickname": "Mallory", "reason": "junk" });
-    assert_eq!(told("ban", body).await.json()["ended"], 1);
+    assert_eq!(call_api("ban", body).await.json()["ended"], 1);
     assert_eq!(
-        told("ban", json!({ "address": "192.0.2.7" })).await.json()["ended"],
+        call_api("ban", json!({ "address": "192.0.2.7" }))
+            .await
+            .json()["ended"],
         0
     );
     let refused = tracker.get("/api/new?nickname=Mallory&stage=a").await;
@@ -476,12 +478,15 @@ async fn bans_and_workers_are_the_operators() {
     let rest = asked(&format!("/api/bans?after={cursor}")).await.json();
     assert_eq!(rest.as_array().map(Vec::len), Some(1));
     let body = json!({ "nickname": "Mallory" });
-    assert_eq!(told("pardon", body.clone()).await.json()["pardoned"], true);
-    assert_eq!(told("pardon", body).await.json()["pardoned"], false);
+    assert_eq!(
+        call_api("pardon", body.clone()).await.json()["pardoned"],
+        true
+    );
+    assert_eq!(call_api("pardon", body).await.json()["pardoned"], false);
     tracker.join("a", "Mallory").await;
 
     assert_eq!(
-        told("endWorkers", json!({ "stage": "a" })).await.json()["ended"],
+        call_api("endWorkers", json!({ "stage": "a" })).await.json()["ended"],
         2
     );
     for (call, body) in [
@@ -495,7 +500,7 @@ async fn bans_and_workers_are_the_operators() {
         ("requeue", json!({ "address": "192.0.2.0/24" })),
     ] {
         assert_eq!(
-            told(call, body.clone()).await.refusal().0,
+            call_api(call, body.clone()).await.refusal().0,
             422,
             "{call} {body}"
         );

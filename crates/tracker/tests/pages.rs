@@ -347,15 +347,15 @@ async fn those_without_a_nickname_have_no_rank() {
         tracker.hand_in(&token, "x").await;
     }
     let page = tracker.get("/leaderboard").await;
-    let told = "Nobody with a nickname has finished a job yet.";
-    assert!(page.text().contains(told), "{}", page.text());
+    let sentence = "Nobody with a nickname has finished a job yet.";
+    assert!(page.text().contains(sentence), "{}", page.text());
     let token = tracker.join("a", "Ann").await;
     tracker.take(&token).await;
     tracker.hand_in(&token, "x").await;
     let page = tracker.get("/leaderboard").await;
     assert_eq!(page.text().matches("<bdi>").count(), 1, "{}", page.text());
-    let told = "3 jobs were done by volunteers without a nickname.";
-    assert!(page.text().contains(told), "{}", page.text());
+    let sentence = "3 jobs were done by volunteers without a nickname.";
+    assert!(page.text().contains(sentence), "{}", page.text());
 }
 
 #[tokio::test]
@@ -793,8 +793,8 @@ async fn the_last_hour_is_drawn_and_summarized() {
         tracker.hand_in(&token, "x").await;
     }
     let page = tracker.get("/").await;
-    let told = "3 results in the last hour, at most 2 in a minute.";
-    assert!(page.text().contains(told), "{}", page.text());
+    let sentence = "3 results in the last hour, at most 2 in a minute.";
+    assert!(page.text().contains(sentence), "{}", page.text());
     assert_eq!(page.text().matches("<rect").count(), 60);
     assert!(page.text().contains("1 59 min ago"), "{}", page.text());
     assert!(page.text().contains("2 this minute"), "{}", page.text());

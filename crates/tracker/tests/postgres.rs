@@ -552,9 +552,9 @@ async fn what_volunteers_wait_for_has_the_same_plan_whatever_the_tables_are_thou
             .expect("set");
         for statement in PostgresStore::WRITER_STATEMENTS {
             let plan = plan(&mut connection, statement).await;
-            let said = format!("after {look}: {statement}\n{plan}");
-            assert!(!plan.contains("Seq Scan"), "scans a table {said}");
-            assert!(!plan.contains("Bitmap"), "makes a bitmap {said}");
+            let context = format!("after {look}: {statement}\n{plan}");
+            assert!(!plan.contains("Seq Scan"), "scans a table {context}");
+            assert!(!plan.contains("Bitmap"), "makes a bitmap {context}");
             let lines: Vec<&str> = plan.lines().map(str::trim).collect();
             for pair in lines.windows(2) {
                 // The counters of the five stages are read in full, and belong to every row.
@@ -562,13 +562,13 @@ async fn what_volunteers_wait_for_has_the_same_plan_whatever_the_tables_are_thou
                 let whole = pair[0].contains("Index") && pair[0].contains(" using ");
                 assert!(
                     !whole || counters || pair[1].starts_with("Index Cond"),
-                    "reads a whole index {said}"
+                    "reads a whole index {context}"
                 );
             }
             // A nested loop over the single row of the totals is the only possible plan.
             let loops = plan.matches("Nested Loop").count();
             let of_one_row = plan.matches("CTE Scan on total total_").count();
-            assert!(loops <= of_one_row, "compares each with each {said}");
+            assert!(loops <= of_one_row, "compares each with each {context}");
         }
         let queue = plan(&mut connection, PostgresStore::WRITER_STATEMENTS[0]).await;
         assert!(queue.contains("Index Scan using jobs_queue"), "{queue}");

@@ -344,12 +344,12 @@ impl Drop for InFlight {
 }
 
 /// A body whose bytes are counted as they pass.
-struct Counted {
+struct CountedBody {
     body: Body,
     request: Arc<InFlight>,
 }
 
-impl HttpBody for Counted {
+impl HttpBody for CountedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -400,7 +400,7 @@ struct Refused(Refusal);
 
 /// The state of the middleware [`limit`].
 #[derive(Clone)]
-pub struct Limiting {
+pub struct LimitState {
     /// The trusted proxies and the admin token.
     pub settings: Arc<Settings>,
     /// The limits.
@@ -415,7 +415,7 @@ pub struct Limiting {
 ///
 /// The refusal itself is sent further in, by [`refuse`], because it needs the CORS headers without
 /// which a browser hides the response from a page of another origin.
-pub async fn limit(State(by): State<Limiting>, mut request: Request, next: Next) -> Response {
+pub async fn limit(State(by): State<LimitState>, mut request: Request, next: Next) -> Response {
     let Some(group) = limited(&by.settings, &request) else {
         return next.run(request).await;
     };
@@ -426,7 +426,7 @@ pub async fn limit(State(by): State<Limiting>, mut request: Request, next: Next)
             Ok(()) => {
                 let counted = |body| {
                     let request = Arc::clone(&in_flight);
-                    Body::new(Counted { body, request })
+                    Body::new(CountedBody { body, request })
                 };
                 return next.run(request.map(counted)).await.map(counted);
             }

@@ -61,18 +61,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(20);
 const LEAST: usize = 20 * UNIT;
 
-/// The memory budget.
+/// The memory budgets for small and for large bodies.
 #[derive(Debug)]
 pub struct Bodies {
-    small: Part,
-    large: Part,
+    small: Budget,
+    large: Budget,
     turns: Turns,
     threads: Arc<Semaphore>,
 }
 
-/// One of the two parts of the budget.
+/// The budget for bodies of one size class.
 #[derive(Debug, Clone)]
-struct Part {
+struct Budget {
     room: Arc<Semaphore>,
     /// What each address group holds, in units.
     by_group: Arc<Mutex<HashMap<IpAddr, usize>>>,
@@ -80,7 +80,7 @@ struct Part {
     most: usize,
 }
 
-impl Part {
+impl Budget {
     fn new(bytes: usize) -> Self {
         let units = (bytes / UNIT).min(Semaphore::MAX_PERMITS);
         Self {
@@ -102,18 +102,18 @@ impl Part {
     }
 }
 
-/// What a body holds of one part.
+/// What a body holds of one budget.
 #[derive(Debug)]
-struct Held {
-    part: Part,
+struct Allocation {
+    budget: Budget,
     group: Option<IpAddr>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Held {
-    fn new(part: &Part, group: Option<IpAddr>) -> Self {
+impl Allocation {
+    fn new(budget: &Budget, group: Option<IpAddr>) -> Self {
         Self {
-            part: part.clone(),
+            budget: budget.clone(),
             group,
             permit: None,
         }
@@ -130,19 +130,19 @@ impl Held {
         if lacks == 0 {
             return Ok(());
         }
-        let most = self.part.most;
+        let most = self.budget.most;
         let take = |held: usize| Some(held + lacks).filter(|held| *held <= most);
         if self
             .group
-            .is_some_and(|group| !self.part.change(group, take))
+            .is_some_and(|group| !self.budget.change(group, take))
         {
             return Err(StoreError::Busy.into());
         }
         let count = u32::try_from(lacks).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.part.room);
+        let room = Arc::clone(&self.budget.room);
         // Released on drop, in case this future is cancelled while it waits.
-        let mut counted = Counted {
-            part: &self.part,
+        let mut counted = PendingUnits {
+            budget: &self.budget,
             group: self.group,
             units: lacks,
         };
@@ -165,40 +165,40 @@ impl Held {
         if let Some(permit) = &mut self.permit {
             drop(permit.split(spare));
         }
-        give_back(&self.part, self.group, spare);
+        give_back(&self.budget, self.group, spare);
     }
 }
 
-impl Drop for Held {
+impl Drop for Allocation {
     fn drop(&mut self) {
-        give_back(&self.part, self.group, self.units());
+        give_back(&self.budget, self.group, self.units());
     }
 }
 
-fn give_back(part: &Part, group: Option<IpAddr>, units: usize) {
+fn give_back(budget: &Budget, group: Option<IpAddr>, units: usize) {
     if let (Some(group), 1..) = (group, units) {
-        part.change(group, |held| Some(held.saturating_sub(units)));
+        budget.change(group, |held| Some(held.saturating_sub(units)));
     }
 }
 
 /// Units that are counted for a group but not acquired yet.
-struct Counted<'a> {
-    part: &'a Part,
+struct PendingUnits<'a> {
+    budget: &'a Budget,
     group: Option<IpAddr>,
     units: usize,
 }
 
-impl Drop for Counted<'_> {
+impl Drop for PendingUnits<'_> {
     fn drop(&mut self) {
-        give_back(self.part, self.group, self.units);
+        give_back(self.budget, self.group, self.units);
     }
 }
 
 /// A share of the budget, which is released on drop.
 #[derive(Debug)]
 pub struct Share {
-    small: Held,
-    large: Held,
+    small: Allocation,
+    large: Allocation,
 }
 
 impl Share {
@@ -234,7 +234,7 @@ impl AsRef<[u8]> for Owned {
 
 /// Response extension: the body is cached for many requests, or has been counted already.
 #[derive(Debug, Clone, Copy)]
-pub struct Kept;
+pub struct AlreadyCounted;
 
 impl Bodies {
     /// Creates a budget for a tracker that accepts bodies of up to `largest` bytes.
@@ -243,8 +243,8 @@ impl Bodies {
         let largest = usize::try_from(largest).unwrap_or(usize::MAX);
         let large = LARGE_BODIES.saturating_mul(largest).max(SMALL_BUDGET);
         Self {
-            small: Part::new(SMALL_BUDGET),
-            large: Part::new(large),
+            small: Budget::new(SMALL_BUDGET),
+            large: Budget::new(large),
             turns: Turns::default(),
             threads: Arc::new(Semaphore::new(threads())),
         }
@@ -253,8 +253,8 @@ impl Bodies {
     fn share(&self, group: Option<Group>) -> Share {
         let group = group.map(|Group(group)| group);
         Share {
-            small: Held::new(&self.small, group),
-            large: Held::new(&self.large, group),
+            small: Allocation::new(&self.small, group),
+            large: Allocation::new(&self.large, group),
         }
     }
 
@@ -352,7 +352,7 @@ pub async fn hold_answers(
     let Some(size) = size.filter(|size| *size > TINY) else {
         return answer;
     };
-    if answer.extensions().get::<Kept>().is_some() {
+    if answer.extensions().get::<AlreadyCounted>().is_some() {
         return answer;
     }
     let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -421,7 +421,7 @@ mod tests {
     }
 
     fn free(bodies: &Bodies) -> [usize; 2] {
-        [&bodies.small, &bodies.large].map(|part| part.room.available_permits())
+        [&bodies.small, &bodies.large].map(|budget| budget.room.available_permits())
     }
 
     fn is_busy<T>(outcome: &Result<T, ApiError>) -> bool {
@@ -452,8 +452,8 @@ mod tests {
         drop(second);
         let again = bodies.reserve(group(1), 16 * MB).await.expect("again");
         drop((first, other, again));
-        for part in [&bodies.small, &bodies.large] {
-            assert!(part.by_group.lock().expect("whole").is_empty());
+        for budget in [&bodies.small, &bodies.large] {
+            assert!(budget.by_group.lock().expect("whole").is_empty());
         }
         // A reservation that timed out is not counted.
         let all = bodies.reserve(None, 64 * MB).await.expect("all");

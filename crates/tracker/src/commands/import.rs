@@ -106,7 +106,7 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
         }
     }
     store.close().await;
-    let said = match outcome? {
+    let printed = match outcome? {
         Some(Added { first, last }) => {
             format!(
                 "imported {} jobs, numbers {first} to {last}",
@@ -116,7 +116,7 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
         None if count > 0 => "imported 0 jobs: all of them are there".to_owned(),
         None => "imported 0 jobs: the source is empty".to_owned(),
     };
-    writeln!(io::stdout(), "{said}").map_err(|error| error.to_string())
+    writeln!(io::stdout(), "{printed}").map_err(|error| error.to_string())
 }
 
 impl Source {

@@ -75,7 +75,7 @@ fn is_compressible(
 
 /// Compressed bodies, by address, tag and encoding.
 #[derive(Default)]
-pub struct Kept {
+pub struct CompressedBodies {
     bodies: Mutex<Bodies>,
 }
 
@@ -87,7 +87,7 @@ struct Bodies {
 
 type Version = (String, HeaderValue, HeaderValue);
 
-impl Kept {
+impl CompressedBodies {
     fn get(&self, version: &Version) -> Option<Bytes> {
         self.bodies().by_version.get(version).cloned()
     }
@@ -114,7 +114,11 @@ impl Kept {
 }
 
 /// Middleware outside of [`layer`]: caches the bodies that it compresses.
-pub async fn once(State(kept): State<Arc<Kept>>, request: Request, next: Next) -> Response {
+pub async fn once(
+    State(kept): State<Arc<CompressedBodies>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_get = request.method() == Method::GET;
     let address = request.uri().path().to_owned();
     let mut answer = next.run(request).await;
@@ -153,7 +157,7 @@ pub async fn once(State(kept): State<Arc<Kept>>, request: Request, next: Next) -
             }
         },
     };
-    parts.extensions.insert(bodies::Kept);
+    parts.extensions.insert(bodies::AlreadyCounted);
     parts.headers.remove(header::TRANSFER_ENCODING);
     parts
         .headers
@@ -247,7 +251,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_stays_within_its_room() {
-        let kept = Kept::default();
+        let kept = CompressedBodies::default();
         let body = Bytes::from(vec![0; ROOM / 5]);
         for at in 0..20 {
             kept.keep(version(&at.to_string()), &body);

@@ -23,7 +23,7 @@ use tower_http::{
 
 use crate::{
     admission::{
-        address_limits::{self, Limiting},
+        address_limits::{self, LimitState},
         bodies,
         client_address::{self, ClientAddress},
     },
@@ -79,7 +79,7 @@ pub fn router(app: App) -> Result<Router, String> {
     let cors = cors(&app.settings.cors_origin)?;
     let base = app.settings.base_path.clone();
     let limit = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
-    let limiting = Limiting {
+    let limit_state = LimitState {
         settings: Arc::clone(&app.settings),
         limits: Arc::clone(&app.address_limits),
         metrics: Arc::clone(&app.metrics),
@@ -130,7 +130,7 @@ pub fn router(app: App) -> Result<Router, String> {
         .layer(RequestBodyTimeoutLayer::new(app.timeouts.pause))
         .layer(RequestBodyDeadlineLayer::new(app.timeouts.body))
         .layer(middleware::from_fn_with_state(
-            limiting,
+            limit_state,
             address_limits::limit,
         ))
         .layer(middleware::from_fn_with_state(app.clone(), measure))

@@ -59,8 +59,8 @@ mod tests {
         assert_eq!(missed_s(1, 10), 20);
         for workers in [0, 1_000, 1_000_000, u64::MAX] {
             for lease_s in [1, 60, 300, 86_400] {
-                let told = wait_s(true, 0, i64::try_from(workers).unwrap_or(i64::MAX), lease_s);
-                assert!(missed_s(lease_s, workers) >= 4 * u64::from(told));
+                let wait = wait_s(true, 0, i64::try_from(workers).unwrap_or(i64::MAX), lease_s);
+                assert!(missed_s(lease_s, workers) >= 4 * u64::from(wait));
                 assert!(missed_s(lease_s, workers) >= 2 * u64::from(lease_s));
             }
         }

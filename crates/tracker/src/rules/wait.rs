@@ -65,12 +65,12 @@ mod tests {
             // just come.
             assert_eq!(crowd(10, all, None), 10);
             for waited in [i64::MIN, -1, 0, 5_000] {
-                let told = wait_s(true, 0, crowd(10, all, Some(waited)), 300);
-                assert_eq!(told, EMPTY_S.0, "{all}, after {waited} ms");
+                let wait = wait_s(true, 0, crowd(10, all, Some(waited)), 300);
+                assert_eq!(wait, EMPTY_S.0, "{all}, after {waited} ms");
             }
             // A worker is not told to wait for longer than it has waited so far.
-            let told = wait_s(true, 0, crowd(10, all, Some(60_000)), 300);
-            assert!(told <= 60, "{all}: {told}");
+            let wait = wait_s(true, 0, crowd(10, all, Some(60_000)), 300);
+            assert!(wait <= 60, "{all}: {wait}");
         }
         // A crowd at work counts for newcomers too.
         assert_eq!(crowd(100_000, 100_000, Some(0)), 100_000);
@@ -81,17 +81,17 @@ mod tests {
         for all in [20_000, 100_000, 1_000_000, 1_500_000] {
             // A browser that comes first and is told to wait again and again.
             let (mut waited, mut asked) = (0.0, 0);
-            let told = loop {
-                let told = wait_s(true, 0, crowd(0, all, Some(waited as i64)), 300);
+            let wait = loop {
+                let wait = wait_s(true, 0, crowd(0, all, Some(waited as i64)), 300);
                 if waited > 3_600_000.0 {
-                    break told;
+                    break wait;
                 }
-                waited += 1_000.0 * MEAN.1 * f64::from(told);
+                waited += 1_000.0 * MEAN.1 * f64::from(wait);
                 asked += 1;
             };
-            let per_s = all as f64 / (MEAN.1 * f64::from(told));
+            let per_s = all as f64 / (MEAN.1 * f64::from(wait));
             assert!(per_s <= 1.02 * REQUESTS_PER_S, "{all}: {per_s}");
-            let steady = 3_600.0 / (MEAN.1 * f64::from(told));
+            let steady = 3_600.0 / (MEAN.1 * f64::from(wait));
             assert!(f64::from(asked) <= steady + 6.0, "{all}: {asked} requests");
         }
     }

@@ -155,6 +155,6 @@ pub(crate) async fn the_first_late_result_is_kept_and_no_other(given: &Given) {
         ..asks("cleo", 2, 0)
     };
     given.sync(fails).await.expect("an answer");
-    let books = given.results(Stage::A).await;
-    assert_eq!(books[1], (2, "ann".to_owned()));
+    let stored = given.results(Stage::A).await;
+    assert_eq!(stored[1], (2, "ann".to_owned()));
 }

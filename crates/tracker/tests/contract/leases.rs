@@ -283,11 +283,11 @@ pub(crate) async fn leases_of_jobs_that_were_given_back_take_nothing_from_the_cu
         assert!(reply.accepted.is_empty(), "junk was accepted");
     }
     assert_eq!(results, 20);
-    let books = given.results(Stage::A).await;
-    assert_eq!(books.len(), 20);
+    let stored = given.results(Stage::A).await;
+    assert_eq!(stored.len(), 20);
     assert!(
-        books.iter().all(|(_, data)| data.starts_with("honest")),
-        "{books:?}"
+        stored.iter().all(|(_, data)| data.starts_with("honest")),
+        "{stored:?}"
     );
 }
 

@@ -39,7 +39,7 @@ enum Step {
         name: u8,
         address: u8,
     },
-    Sync(Index, Box<Said>),
+    Sync(Index, Box<Report>),
     Claim(Index),
     Complete(Index, Option<u64>),
     Flag(Index, Option<u64>),
@@ -48,7 +48,7 @@ enum Step {
 
 /// What a stranger reports in a sync; leases are picked from those that strangers know or make up.
 #[derive(Debug, Clone)]
-struct Said {
+struct Report {
     repeats: bool,
     want: u32,
     cores: Option<u32>,
@@ -62,7 +62,7 @@ struct Said {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let some = || prop::collection::vec(any::<Index>(), 0..4);
     let data = prop_oneof![Just("junk"), Just(""), Just("\0"), Just("<!json!>{")];
-    let said = (
+    let report = (
         any::<bool>(),
         prop_oneof![0..4_u32, Just(512), Just(u32::MAX)],
         prop_oneof![
@@ -77,15 +77,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         some(),
         some(),
     )
-        .prop_map(|said| Said {
-            repeats: said.0,
-            want: said.1,
-            cores: said.2,
-            holding: said.3,
-            done: said.4,
-            failed: said.5,
-            released: said.6,
-            invalid: said.7,
+        .prop_map(|report| Report {
+            repeats: report.0,
+            want: report.1,
+            cores: report.2,
+            holding: report.3,
+            done: report.4,
+            failed: report.5,
+            released: report.6,
+            invalid: report.7,
         });
     let number = || proptest::option::of(0..=JOBS as u64 + 1);
     let step = prop_oneof![
@@ -93,7 +93,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (1..5_usize).prop_map(|times| Step::Waits { times }),
         3 => (any::<u8>(), any::<u8>())
             .prop_map(|(name, address)| Step::Register { name: name % 6, address: address % 3 }),
-        12 => (any::<Index>(), said).prop_map(|(who, said)| Step::Sync(who, Box::new(said))),
+        12 => (any::<Index>(), report).prop_map(|(who, report)| Step::Sync(who, Box::new(report))),
         3 => any::<Index>().prop_map(Step::Claim),
         2 => (any::<Index>(), number()).prop_map(|(who, number)| Step::Complete(who, number)),
         2 => (any::<Index>(), number()).prop_map(|(who, number)| Step::Flag(who, number)),
@@ -157,7 +157,7 @@ impl World<'_> {
                 holding.push(lease.clone());
             }
         }
-        let said: Vec<String> = done.iter().map(|done| done.lease.clone()).collect();
+        let submitted: Vec<String> = done.iter().map(|done| done.lease.clone()).collect();
         let request = SyncRequest {
             token: one.token.clone(),
             seq: one.seq,
@@ -175,7 +175,7 @@ impl World<'_> {
         assert_eq!(reply.rejected, [], "{who} worked for nothing");
         assert_eq!(reply.lost, [""; 0], "{who} was robbed");
         let accepted: BTreeSet<&String> = reply.accepted.iter().collect();
-        assert_eq!(accepted, said.iter().collect(), "what {who} handed in");
+        assert_eq!(accepted, submitted.iter().collect(), "what {who} handed in");
         if finishes {
             let made = std::mem::take(&mut one.holds).into_values();
             self.made.extend(made.map(|number| (number, text(number))));
@@ -224,9 +224,9 @@ impl World<'_> {
                     .await;
                 self.strangers.push((token, 0));
             }
-            Step::Sync(who, said) => {
+            Step::Sync(who, report) => {
                 let who = who.index(self.strangers.len());
-                self.stranger_syncs(who, *said).await;
+                self.stranger_syncs(who, *report).await;
             }
             Step::Claim(who) => {
                 self.secrets += 1;
@@ -249,9 +249,9 @@ impl World<'_> {
         }
     }
 
-    async fn stranger_syncs(&mut self, who: usize, said: Said) {
+    async fn stranger_syncs(&mut self, who: usize, report: Report) {
         let (token, seq) = &mut self.strangers[who];
-        if !said.repeats {
+        if !report.repeats {
             *seq += 1;
         }
         let (token, seq) = (token.clone(), *seq);
@@ -259,10 +259,10 @@ impl World<'_> {
         let request = SyncRequest {
             token,
             seq,
-            want: said.want,
-            cores: said.cores,
-            holding: self.picked(&said.holding),
-            done: said
+            want: report.want,
+            cores: report.cores,
+            holding: self.picked(&report.holding),
+            done: report
                 .done
                 .iter()
                 .map(|(pick, data)| Done {
@@ -270,14 +270,14 @@ impl World<'_> {
                     data: (*data).to_owned(),
                 })
                 .collect(),
-            failed: of(self.picked(&said.failed))
+            failed: of(self.picked(&report.failed))
                 .map(|lease| Failed {
                     lease,
                     error: "no".to_owned(),
                 })
                 .collect(),
-            released: self.picked(&said.released),
-            invalid: of(self.picked(&said.invalid))
+            released: self.picked(&report.released),
+            invalid: of(self.picked(&report.invalid))
                 .map(|lease| Invalid {
                     lease,
                     reason: "bad".to_owned(),

@@ -299,13 +299,16 @@ impl World<'_> {
                     || claims
                         .map(|(key, _)| key)
                         .any(|key| *key == (number, stage));
-                assert!(made.is_some() || first || moved, "finished, but by nobody");
+                assert!(
+                    made.is_some() || first || moved,
+                    "finished, but no result was accepted"
+                );
             }
             Some(RejectedWhy::Unknown) => {
                 let lease = &done.lease;
                 assert!(self.given_back.contains(lease), "{lease} was forgotten");
             }
-            Some(RejectedWhy::Moved) => assert!(moved, "moved, but by nobody"),
+            Some(RejectedWhy::Moved) => assert!(moved, "moved, but nothing has moved it"),
             Some(why) => panic!("{why:?}: {done:?}"),
         }
     }
@@ -457,7 +460,7 @@ impl World<'_> {
                 let token = &self.clients[client].token;
                 if store.complete(token, None, data.clone()).await.is_ok() {
                     // The stored results show which job that was.
-                    for (key, kept) in self.books().await {
+                    for (key, kept) in self.stored().await {
                         let made = Made {
                             data: kept,
                             lease: None,
@@ -496,13 +499,13 @@ impl World<'_> {
     }
 
     /// All stored results, by job and stage.
-    async fn books(&self) -> BTreeMap<(u64, Stage), String> {
-        let mut books = BTreeMap::new();
+    async fn stored(&self) -> BTreeMap<(u64, Stage), String> {
+        let mut stored = BTreeMap::new();
         for stage in [Stage::A, Stage::B] {
             let results = self.given.results(stage).await.into_iter();
-            books.extend(results.map(|(number, data)| ((number, stage), data)));
+            stored.extend(results.map(|(number, data)| ((number, stage), data)));
         }
-        books
+        stored
     }
 
     async fn check_results(&mut self) {
@@ -514,34 +517,34 @@ impl World<'_> {
         let stages = self.given.status().await.stages;
         let accepted: u64 = stages.iter().map(|stage| stage.accepted).sum();
         assert_eq!(accepted, credits, "each accepted result has one credit");
-        let books = self.books().await;
+        let stored = self.stored().await;
         // A kept result counts once it is stored as the job's result, and not before.
         self.late.extend(std::mem::take(&mut self.claims));
         let counts = self
             .late
-            .extract_if(.., |key, made| books.get(key) == Some(&made.data));
+            .extract_if(.., |key, made| stored.get(key) == Some(&made.data));
         self.made.extend(counts);
         if self.undoes {
             let aside = self.given.store.set_aside(all()).await.expect("aside");
             self.moved.extend(aside.iter().map(|row| row.number));
-            let gone = self.made.keys().filter(|key| !books.contains_key(key));
+            let gone = self.made.keys().filter(|key| !stored.contains_key(key));
             self.moved.extend(gone.map(|(number, _)| *number));
         }
         // For jobs that were moved, only the counters are known.
         self.made
             .retain(|(number, _), _| !self.moved.contains(number));
         let made = self.made.iter().map(|(key, made)| (*key, &made.data));
-        let kept = books
+        let kept = stored
             .iter()
             .filter(|((number, _), _)| !self.moved.contains(number))
             .map(|(key, data)| (*key, data));
         assert!(
             made.eq(kept),
-            "{:?}\nbut the books say\n{books:?}",
+            "{:?}\nbut the stored say\n{stored:?}",
             self.made
         );
         if self.moved.is_empty() {
-            assert_eq!(books.len() as u64, credits, "each output counts once");
+            assert_eq!(stored.len() as u64, credits, "each output counts once");
         }
     }
 }
@@ -634,7 +637,7 @@ where
             });
             Ok(())
         })
-        .expect("the books are right");
+        .expect("the stored are right");
 }
 
 pub(crate) fn any_interleaving_leaves_the_store_consistent<M>(
@@ -691,7 +694,7 @@ fn turns() -> impl Strategy<Value = Vec<Vec<Turn>>> {
 
 /// Everything that clients have been answered.
 #[derive(Default)]
-struct Told {
+struct Answers {
     /// Leases in the order in which clients learned of them.
     known: Vec<Held>,
     /// By lease: the only token that it was ever granted to.
@@ -706,7 +709,7 @@ struct Told {
 
 async fn take_turns(
     stores: Vec<Arc<dyn Store>>,
-    told: Arc<Mutex<Told>>,
+    answers: Arc<Mutex<Answers>>,
     token: String,
     turns: Vec<Turn>,
 ) {
@@ -725,14 +728,14 @@ async fn take_turns(
         }
         request.holding = rest.iter().map(|held| held.lease.clone()).collect();
         {
-            let mut told = told.lock().expect("unharmed");
-            let late = turn.late.filter(|_| !told.known.is_empty());
-            let late = late.map(|late| late.get(&told.known).clone());
+            let mut answers = answers.lock().expect("unharmed");
+            let late = turn.late.filter(|_| !answers.known.is_empty());
+            let late = late.map(|late| late.get(&answers.known).clone());
             let new = late.filter(|late| done.iter().all(|held| held.lease != late.lease));
             done.extend(new);
             for held in &done {
                 let data = format!("{} by {token} in {seq}", held.lease);
-                let sent = told.sent.entry(held.number).or_default();
+                let sent = answers.sent.entry(held.number).or_default();
                 sent.push((held.lease.clone(), data.clone()));
                 let lease = held.lease.clone();
                 request.done.push(Done { lease, data });
@@ -748,20 +751,20 @@ async fn take_turns(
         } else {
             (first.await.expect("answered"), None)
         };
-        let mut told = told.lock().expect("unharmed");
+        let mut answers = answers.lock().expect("unharmed");
         if let Some(second) = &second {
             assert_eq!(first.accepted, second.accepted, "two answers to one sync");
             for (these, others) in [(&first, second), (second, &first)] {
                 let once = these.granted.iter();
                 let once = once.filter(|job| !others.granted.contains(job));
                 let numbers = once.map(|job| u64::try_from(job.number).expect("a number"));
-                told.granted_once.extend(numbers);
+                answers.granted_once.extend(numbers);
             }
         }
         for lease in &first.accepted {
             let held = done.iter().find(|held| held.lease == *lease);
             let number = held.expect("what was handed in").number;
-            told.accepted.insert((number, lease.clone()));
+            answers.accepted.insert((number, lease.clone()));
         }
         let answered = first.accepted.len() + first.rejected.len();
         assert_eq!(answered, request.done.len(), "an answer for each result");
@@ -770,7 +773,7 @@ async fn take_turns(
         let late = |why| matches!(why, RejectedWhy::Finished | RejectedWhy::Unknown);
         assert!(first.rejected.iter().all(|one| late(one.why)));
         for job in &first.granted {
-            let before = told.holders.insert(job.lease.clone(), token.clone());
+            let before = answers.holders.insert(job.lease.clone(), token.clone());
             assert!(
                 before.is_none_or(|before| before == token),
                 "one lease for two"
@@ -786,7 +789,7 @@ async fn take_turns(
                 lease: job.lease,
                 number: u64::try_from(job.number).expect("a number"),
             };
-            told.known.push(held.clone());
+            answers.known.push(held.clone());
             holds.push(held);
         }
     }
@@ -794,13 +797,13 @@ async fn take_turns(
 
 async fn play_at_once(given: Given, stores: Vec<Arc<dyn Store>>, turns: Vec<Vec<Turn>>) {
     given.jobs(FEW).await;
-    let told = Arc::<Mutex<Told>>::default();
+    let answers = Arc::<Mutex<Answers>>::default();
     let mut clients = Vec::new();
     for (client, turns) in turns.into_iter().enumerate() {
         let token = format!("token {client}");
         given.join(&token, "nick", Stage::A).await;
-        let (stores, told) = (stores.clone(), Arc::clone(&told));
-        clients.push(tokio::spawn(take_turns(stores, told, token, turns)));
+        let (stores, answers) = (stores.clone(), Arc::clone(&answers));
+        clients.push(tokio::spawn(take_turns(stores, answers, token, turns)));
     }
     for client in clients {
         client.await.expect("a client");
@@ -808,25 +811,25 @@ async fn play_at_once(given: Given, stores: Vec<Arc<dyn Store>>, turns: Vec<Vec<
     for store in &stores {
         check_counters(store.as_ref()).await;
     }
-    let books: BTreeMap<u64, String> = given.results(Stage::A).await.into_iter().collect();
+    let stored: BTreeMap<u64, String> = given.results(Stage::A).await.into_iter().collect();
     {
-        let told = told.lock().expect("unharmed");
+        let answers = answers.lock().expect("unharmed");
         let mut first: BTreeMap<u64, &String> = BTreeMap::new();
-        for (number, lease) in &told.accepted {
+        for (number, lease) in &answers.accepted {
             let other = first.insert(*number, lease);
             assert_eq!(other, None, "two results of job {number} were accepted");
-            let kept = &books[number];
-            let sent = told.sent[number].iter();
+            let kept = &stored[number];
+            let sent = answers.sent[number].iter();
             let of_this = sent.filter(|(under, _)| under == lease);
             assert!(
                 of_this.into_iter().any(|(_, data)| data == kept),
-                "job {number}: accepted under {lease}, and the books say {kept}"
+                "job {number}: accepted under {lease}, and the store has {kept}"
             );
         }
-        assert!(books.keys().eq(first.keys()), "{books:?} {first:?}");
+        assert!(stored.keys().eq(first.keys()), "{stored:?} {first:?}");
         // Two answers to one sync may differ only if a result arrived in between.
-        for number in &told.granted_once {
-            assert!(books.contains_key(number), "job {number} was granted once");
+        for number in &answers.granted_once {
+            assert!(stored.contains_key(number), "job {number} was granted once");
         }
     }
     finish(&given, FEW).await;

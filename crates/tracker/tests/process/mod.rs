@@ -42,7 +42,7 @@ impl Serving {
         let mut out = BufReader::new(child.stdout.take().expect("standard output"));
         out.read_line(&mut line).expect("a line");
         let address = line.trim().strip_prefix("listening on http://");
-        let address = address.unwrap_or_else(|| panic!("it said {line:?}"));
+        let address = address.unwrap_or_else(|| panic!("it printed {line:?}"));
         Self {
             address: address.to_owned(),
             child,

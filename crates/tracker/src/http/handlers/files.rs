@@ -29,7 +29,7 @@ pub fn router(settings: &Settings) -> Router<App> {
         let files = ServeDir::new(&mount.folder)
             .html_as_default_extension(false)
             .fallback(missing.into_service());
-        let served = Arc::new(Served {
+        let served = Arc::new(ServedFolder {
             mount: mount.clone(),
             private: settings.private.clone(),
         });
@@ -69,7 +69,7 @@ async fn missing() -> ApiError {
 }
 
 /// A served folder, and the files that must never be read through it.
-struct Served {
+struct ServedFolder {
     mount: Mount,
     private: Vec<Private>,
 }
@@ -77,7 +77,7 @@ struct Served {
 /// Redirects the folder's address to the one with a trailing `/`, which relative links in its page
 /// need, and refuses files that are not public.
 async fn guard(
-    State(served): State<Arc<Served>>,
+    State(served): State<Arc<ServedFolder>>,
     OriginalUri(asked): OriginalUri,
     request: Request,
     next: Next,
@@ -113,7 +113,7 @@ fn is_hidden(address: &str) -> bool {
 /// Whether the file that the file service would open lies inside the folder after resolving
 /// symbolic links. Checked on each request, because the operator may replace files and the folder
 /// itself at any time.
-fn may_be_read(served: &Served, address: &str) -> bool {
+fn may_be_read(served: &ServedFolder, address: &str) -> bool {
     let folder = &served.mount.folder;
     let Ok(root) = folder.canonicalize() else {
         return false;

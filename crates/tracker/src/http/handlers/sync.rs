@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    admission::{address_limits::Group, bodies::Kept},
+    admission::{address_limits::Group, bodies::AlreadyCounted},
     config::Settings,
     error::{ApiError, fault, quoted},
     http::{openapi::SyncRefusals, request::Body},
@@ -87,7 +87,7 @@ async fn sync(
     let write = move || answer(&settings, reply);
     let json = app.bodies.work(bytes, write).await?;
     let body = axum::body::Body::from(share.with(json.into()));
-    Ok((kind, Extension(Kept), body).into_response())
+    Ok((kind, Extension(AlreadyCounted), body).into_response())
 }
 
 /// Serializes the answer: as many jobs as fit into the largest body, and at least one.

@@ -62,8 +62,8 @@ async fn new(
     headers: HeaderMap,
     query: Query,
 ) -> Result<Json<Registration>, ApiError> {
-    let said = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    if !is_fetch(said("sec-fetch-dest"), said("sec-fetch-mode")) {
+    let header_text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if !is_fetch(header_text("sec-fetch-dest"), header_text("sec-fetch-mode")) {
         let sentence = "This address registers a worker for a script that calls it with fetch. \
                         It is no page, and no picture.";
         return Err(ApiError::Explained(

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{
     job,
-    page::{self, Part, Place, grouped, moment, pager, worker_address},
+    page::{self, Location, Part, grouped, moment, pager, worker_address},
 };
 use crate::{
     error::ApiError,
@@ -37,7 +37,7 @@ pub fn router() -> Router<App> {
 
 /// The position of each table, from the query.
 #[derive(Debug)]
-struct Turned {
+struct Positions {
     /// The position in the workers' tables, by stage.
     workers: Vec<Start<u64>>,
     aside: Start<u64>,
@@ -49,27 +49,27 @@ async fn dashboard(
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
     let stages = app.settings.stages.iter();
-    let turned = Turned {
+    let positions = Positions {
         workers: stages
             .map(|(stage, _)| page::start(query.get(stage.letter())))
             .collect(),
         aside: page::start(query.get("aside")),
     };
-    let name = format!("{turned:?}");
+    let name = format!("{positions:?}");
     let made = app
         .response_cache
-        .get(name, app.timeouts.page_age, make(&app, &turned));
+        .get(name, app.timeouts.page_age, make(&app, &positions));
     Ok(page::answer(&request, &made.await?))
 }
 
-async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
+async fn make(app: &App, positions: &Positions) -> Result<String, ApiError> {
     let status = app.store.status().await?;
     let info = status::summary(&app.settings, &status);
     let made = app.store.throughput(MINUTES).await?;
     let made = made.iter().map(|row| (row.minute, row.done));
     let throughput = Throughput::new(status.now.div_euclid(60_000), made);
     let mut workers = Vec::new();
-    for (stage, start) in info.stages.iter().zip(&turned.workers) {
+    for (stage, start) in info.stages.iter().zip(&positions.workers) {
         let asked = page::asked(start.clone());
         let rows = app.store.workers(stage.stage, asked).await?;
         workers.push(Part::new(rows, start, |row| row.id));
@@ -77,12 +77,12 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
     let looks = looks(app, &workers).await?;
     let failures = app.store.failures(FAILURES).await?;
     let aside = if info.set_aside > 0 {
-        let asked = page::asked(turned.aside.clone());
+        let asked = page::asked(positions.aside.clone());
         app.store.set_aside(asked).await?
     } else {
         Vec::new()
     };
-    let aside = Part::new(aside, &turned.aside, |row| row.number);
+    let aside = Part::new(aside, &positions.aside, |row| row.number);
 
     // A link to another page of one table keeps the positions of the others.
     let link = |what: &str, to: Option<&str>| {
@@ -118,7 +118,7 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
         @if let Some(path) = &app.settings.preview {
             section aria-labelledby="preview-title" {
                 h2 #preview-title { "Results so far" }
-                iframe.preview src=(page::link(Place::Dashboard, path)) title="Results so far" loading="lazy" data-fixed="" {}
+                iframe.preview src=(page::link(Location::Dashboard, path)) title="Results so far" loading="lazy" data-fixed="" {}
             }
         }
         @for (stage, part) in info.stages.iter().zip(&workers) {
@@ -128,7 +128,7 @@ async fn make(app: &App, turned: &Turned) -> Result<String, ApiError> {
             (set_aside(&info, &aside, &|to| link("aside", to)))
         }
     };
-    Ok(page::html(app, Place::Dashboard, "Dashboard", &main))
+    Ok(page::html(app, Location::Dashboard, "Dashboard", &main))
 }
 
 /// Finds which of these workers have nicknames that resemble an older one. The oldest holder of a
@@ -163,7 +163,7 @@ fn overview(app: &App, info: &StatusInfo) -> Markup {
                 p.description { (app.settings.description) }
             }
             @if let Some(path) = &app.settings.volunteer_page {
-                p { a.button.large href=(page::link(Place::Dashboard, path)) { "Volunteer your computer" } }
+                p { a.button.large href=(page::link(Location::Dashboard, path)) { "Volunteer your computer" } }
             }
             div.completion {
                 p.percent #percent { strong { (estimate::percent(share)) } " complete" }
@@ -247,7 +247,7 @@ fn latest_failures(rows: &[FailureRow]) -> Markup {
 /// content security policy forbids inline styles, and the colours follow the reader's theme.
 fn throughput_chart(throughput: &Throughput) -> Markup {
     let (sum, most) = (throughput.sum(), throughput.most());
-    let told = if sum == 0 {
+    let summary = if sum == 0 {
         "No results in the last hour.".to_owned()
     } else {
         format!(
@@ -259,13 +259,13 @@ fn throughput_chart(throughput: &Throughput) -> Markup {
     html! {
         section.throughput aria-labelledby="throughput-title" {
             h2 #throughput-title { "The last hour" }
-            p.quiet #throughput-told { (told) }
+            p.quiet #throughput-summary { (summary) }
             @if sum > 0 {
                 div.plot {
                 p.axis aria-hidden="true" { span { "Results a minute" } }
                 p.scale aria-hidden="true" { span { (grouped(throughput.most())) } span { "0" } }
                 svg.chart viewBox=(format!("0 0 {} {CHART}", 10 * MINUTES)) preserveAspectRatio="none"
-                    role="img" aria-labelledby="throughput-title throughput-told" {
+                    role="img" aria-labelledby="throughput-title throughput-summary" {
                     @for height in [0, CHART] {
                         line.ground x1="0" x2=(10 * MINUTES) y1=(height) y2=(height) {}
                     }

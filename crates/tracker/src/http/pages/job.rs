@@ -10,7 +10,7 @@ use axum::{
 use distcompute_protocol::{ErrorCode, Stage};
 use maud::{Markup, html};
 
-use super::page::{self, Place, grouped, moment};
+use super::page::{self, Location, grouped, moment};
 use crate::{
     admission::admin::is_admin,
     error::ApiError,
@@ -56,7 +56,13 @@ async fn job(
         }
     };
     let title = format!("Job {}", row.number);
-    Ok(page::page(&app, &request, Place::Below(1), &title, &main))
+    Ok(page::page(
+        &app,
+        &request,
+        Location::Below(1),
+        &title,
+        &main,
+    ))
 }
 
 fn facts(row: &JobRow) -> Markup {

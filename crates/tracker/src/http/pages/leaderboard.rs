@@ -4,7 +4,7 @@ use axum::{Router, extract::State, http::HeaderMap, response::Response, routing:
 use distcompute_protocol::MAX_NICKNAME;
 use maud::{Markup, html};
 
-use super::page::{self, PER_PAGE, Part, Place, grouped, pager};
+use super::page::{self, Location, PER_PAGE, Part, grouped, pager};
 use crate::{
     error::{ApiError, fault},
     http::request::Query,
@@ -46,7 +46,7 @@ async fn leaderboard(
     Ok(page::page(
         &app,
         &request,
-        Place::Leaderboard,
+        Location::Leaderboard,
         "Leaderboard",
         &main,
     ))

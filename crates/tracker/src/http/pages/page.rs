@@ -39,7 +39,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 
 /// The position of a page on the site, for the navigation and for relative links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// The dashboard.
     Dashboard,
     /// The leaderboard.
@@ -50,7 +50,7 @@ pub enum Place {
     Refusal(usize),
 }
 
-impl Place {
+impl Location {
     /// The tracker's root, relative to the page. Links are relative because the tracker may be
     /// published under any path.
     #[must_use]
@@ -72,14 +72,20 @@ impl Place {
 
 /// Links from a page to an address on this tracker, which begins with `/`.
 #[must_use]
-pub fn link(place: Place, address: &str) -> String {
-    place.root() + address.trim_start_matches('/')
+pub fn link(location: Location, address: &str) -> String {
+    location.root() + address.trim_start_matches('/')
 }
 
 /// A complete page, or 304 if the client has the current version.
 #[must_use]
-pub fn page(app: &App, request: &HeaderMap, place: Place, title: &str, main: &Markup) -> Response {
-    answer(request, &html(app, place, title, main))
+pub fn page(
+    app: &App,
+    request: &HeaderMap,
+    location: Location,
+    title: &str,
+    main: &Markup,
+) -> Response {
+    answer(request, &html(app, location, title, main))
 }
 
 /// The response that carries a complete page.
@@ -90,10 +96,10 @@ pub fn answer(request: &HeaderMap, html: &str) -> Response {
 
 /// A complete page.
 #[must_use]
-pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
+pub fn html(app: &App, location: Location, title: &str, main: &Markup) -> String {
     let settings = &app.settings;
-    let current = |here: Place| (here == place).then_some("page");
-    let to = |address: &str| link(place, address);
+    let current = |here: Location| (here == location).then_some("page");
+    let to = |address: &str| link(location, address);
     let html = html! {
         (DOCTYPE)
         html lang="en" {
@@ -104,7 +110,7 @@ pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
                 title { (title) " · " (settings.project) }
                 link rel="icon" href=(to("/assets/icon.svg")) type="image/svg+xml";
                 link rel="stylesheet" href=(to("/assets/style.css"));
-                @if !place.is_refusal() {
+                @if !location.is_refusal() {
                     script type="module" src=(to("/assets/live.js")) {}
                 }
             }
@@ -113,18 +119,18 @@ pub fn html(app: &App, place: Place, title: &str, main: &Markup) -> String {
                 header.top {
                     a.project href=(to("/")) { (settings.project) }
                     nav aria-label="Pages" {
-                        a href=(to("/")) aria-current=[current(Place::Dashboard)] { "Dashboard" }
-                        a href=(to("/leaderboard")) aria-current=[current(Place::Leaderboard)] {
+                        a href=(to("/")) aria-current=[current(Location::Dashboard)] { "Dashboard" }
+                        a href=(to("/leaderboard")) aria-current=[current(Location::Leaderboard)] {
                             "Leaderboard"
                         }
                         // The dashboard has a larger button.
-                        @if let Some(path) = &settings.volunteer_page && place != Place::Dashboard {
+                        @if let Some(path) = &settings.volunteer_page && location != Location::Dashboard {
                             a.button href=(to(path)) { "Volunteer" }
                         }
                     }
                 }
                 main #main { (main) }
-                @if !place.is_refusal() {
+                @if !location.is_refusal() {
                     footer { p #freshness data-fixed="" { "This page does not refresh itself without JavaScript." } }
                 }
             }
@@ -425,10 +431,10 @@ mod tests {
         let part = |rows, start: &Start<u64>| {
             let part = Part::new(rows, start, |row| *row);
             let ends = (part.rows[0], part.rows[part.rows.len() - 1]);
-            let said = [part.here, part.previous, part.next];
-            (ends, said.map(Option::unwrap_or_default))
+            let neighbours = [part.here, part.previous, part.next];
+            (ends, neighbours.map(Option::unwrap_or_default))
         };
-        for (found, start, ends, said) in [
+        for (found, start, ends, neighbours) in [
             (0..51, Start::Offset(0), (0, 49), ["", "", "from-50"]),
             (0..50, Start::Offset(0), (0, 49), ["", "", ""]),
             (
@@ -457,7 +463,10 @@ mod tests {
             ),
             (0..9, Start::Before(9), (0, 8), ["before-9", "", "from-9"]),
         ] {
-            assert_eq!(part(rows(found), &start), (ends, said.map(str::to_owned)));
+            assert_eq!(
+                part(rows(found), &start),
+                (ends, neighbours.map(str::to_owned))
+            );
         }
         let gone = Part::new(Vec::<u64>::new(), &Start::From(7), |row| *row);
         assert_eq!(gone.previous.as_deref(), Some("before-7"));

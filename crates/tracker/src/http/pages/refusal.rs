@@ -9,7 +9,7 @@ use axum::{
 use distcompute_protocol::ErrorCode;
 use maud::html;
 
-use super::page::{self, Place};
+use super::page::{self, Location};
 use crate::{error::Sentence, state::App};
 
 /// Middleware that renders a refusal as HTML if a person is going to read it.
@@ -17,7 +17,7 @@ pub async fn as_page(State(app): State<App>, request: Request, next: Next) -> Re
     let readable = is_for_people(&request);
     // A browser resolves relative links against the folder that it requested.
     let folders = request.uri().path().matches('/').count().saturating_sub(1);
-    let place = Place::Refusal(folders);
+    let location = Location::Refusal(folders);
     let refused = next.run(request).await;
     let Some(Sentence(sentence)) = refused.extensions().get().filter(|_| readable) else {
         return refused;
@@ -31,13 +31,13 @@ pub async fn as_page(State(app): State<App>, request: Request, next: Next) -> Re
             } @else {
                 p { (sentence) }
             }
-            p { a href=(page::link(place, "/")) { "To the dashboard of " (app.settings.project) } }
+            p { a href=(page::link(location, "/")) { "To the dashboard of " (app.settings.project) } }
             @if let Some(path) = &app.settings.volunteer_page {
-                p { a href=(page::link(place, path)) { "To the volunteer page" } }
+                p { a href=(page::link(location, path)) { "To the volunteer page" } }
             }
         }
     };
-    let html = page::html(&app, place, title(status), &main);
+    let html = page::html(&app, location, title(status), &main);
     let mut answer = page::answer(&HeaderMap::new(), &html);
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

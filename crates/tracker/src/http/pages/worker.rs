@@ -10,7 +10,7 @@ use axum::{
 use distcompute_protocol::ErrorCode;
 use maud::html;
 
-use super::page::{self, Place, grouped, moment};
+use super::page::{self, Location, grouped, moment};
 use crate::{
     error::ApiError,
     rules::{estimate::per_hour, names},
@@ -60,7 +60,7 @@ async fn worker(
     Ok(page::page(
         &app,
         &request,
-        Place::Below(2),
+        Location::Below(2),
         &row.display_name,
         &main,
     ))

@@ -104,8 +104,8 @@ fn read_list(
     source: impl BufRead,
     take: &mut dyn FnMut(String) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let position = Rc::new(Cell::new(Position::default()));
-    let counted = Counted {
+    let position = Rc::new(Cell::new(JsonPosition::default()));
+    let counted = CountingReader {
         source,
         position: Rc::clone(&position),
     };
@@ -136,31 +136,31 @@ fn read_list(
 /// The position in a JSON array. serde_json counts lines too, but it reads one byte ahead: after a
 /// bad item that ends its line, its count is one too high.
 #[derive(Debug, Clone, Copy, Default)]
-struct Position {
+struct JsonPosition {
     ended_lines: u64,
     at_line_end: bool,
 }
 
-impl Position {
+impl JsonPosition {
     fn line(self) -> u64 {
         self.ended_lines + 1 - u64::from(self.at_line_end)
     }
 }
 
-struct Counted<R> {
+struct CountingReader<R> {
     source: R,
-    position: Rc<Cell<Position>>,
+    position: Rc<Cell<JsonPosition>>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // serde_json reads one byte at a time, so this is its exact position.
         let read = self.source.read(buffer)?;
         for byte in &buffer[..read] {
-            let Position { ended_lines, .. } = self.position.get();
+            let JsonPosition { ended_lines, .. } = self.position.get();
             let at_line_end = *byte == b'\n';
             let ended_lines = ended_lines + u64::from(at_line_end);
-            self.position.set(Position {
+            self.position.set(JsonPosition {
                 ended_lines,
                 at_line_end,
             });
@@ -172,7 +172,7 @@ impl<R: Read> Read for Counted<R> {
 struct List<'a> {
     take: &'a mut dyn FnMut(String) -> Result<(), Fault>,
     fault: &'a mut Option<Fault>,
-    position: Rc<Cell<Position>>,
+    position: Rc<Cell<JsonPosition>>,
 }
 
 impl<'de> Visitor<'de> for List<'_> {

@@ -183,10 +183,10 @@ mod tests {
         assert_eq!(mode(away, Some("require")), "require");
         assert_eq!(mode(here, Some("verify-ca")), "verify-ca");
         for name in ["sslmode", "ssl-mode", "ssl%6Dode"] {
-            let said = format!("{away}?application_name=y&{name}=disable");
-            assert_eq!(mode(&said, None), "disable");
-            assert_eq!(mode(&said, Some("verify-full")), "disable");
-            assert_eq!(mode(&said, Some("nonsense")), "disable");
+            let written_options = format!("{away}?application_name=y&{name}=disable");
+            assert_eq!(mode(&written_options, None), "disable");
+            assert_eq!(mode(&written_options, Some("verify-full")), "disable");
+            assert_eq!(mode(&written_options, Some("nonsense")), "disable");
         }
         let why = read(away, Some("verify_full")).expect_err("a word that is none");
         assert!(why.contains("PGSSLMODE is \"verify_full\""), "{why}");
