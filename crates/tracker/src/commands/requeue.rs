@@ -40,7 +40,7 @@ pub async fn run(args: &RequeueArgs) -> Result<(), String> {
         let found = dry_run(store.as_ref(), &filter).await;
         store.close().await;
         let found = found.map_err(|error| format!("The jobs cannot be read: {error}."))?;
-        return print(&found, "dry_run requeue");
+        return print(&found, "would requeue");
     }
     let question = format!("Have worked on again: {}?", described(&filter));
     if !args.yes && !confirmed("Requeueing changes jobs.", &question)? {

@@ -15,7 +15,7 @@ pub struct Outcome {
     pub requeued: u64,
     /// The matching jobs; only for a dry run.
     pub numbers: Option<Vec<u64>>,
-    /// The origins of the results that dry_run be discarded, those with the most results first; only
+    /// The origins of the results that would be discarded, those with the most results first; only
     /// for a dry run.
     pub sources: Vec<Source>,
     /// Jobs that were named by number and do not match.

@@ -540,7 +540,7 @@ impl World<'_> {
             .map(|(key, data)| (*key, data));
         assert!(
             made.eq(kept),
-            "{:?}\nbut the stored say\n{stored:?}",
+            "{:?}\nbut the store has\n{stored:?}",
             self.made
         );
         if self.moved.is_empty() {
@@ -637,7 +637,7 @@ where
             });
             Ok(())
         })
-        .expect("the stored are right");
+        .expect("a consistent store");
 }
 
 pub(crate) fn any_interleaving_leaves_the_store_consistent<M>(
