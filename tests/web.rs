@@ -304,8 +304,13 @@ async fn freeing_a_client_lets_a_running_call_finish() {
     let running = start(&client, "newJob", &[]).expect("runs");
     start(&client, "free", &[]).expect("frees");
     settled(running).await.expect("a job");
-    let after = start(&client, "newJob", &[]).expect_err("freed");
-    assert!(after.is_instance_of::<js_sys::Error>());
+    let freed = named("InvalidArgumentError", "invalid_argument");
+    let after = start(&client, "newJob", &[]).expect("a promise");
+    assert_eq!(fault(settled(after).await), freed);
+    assert_eq!(fault(start(&client, "dump", &[])), freed);
+    let name = Reflect::get(&client, &"displayName".into());
+    assert_eq!(fault(name), freed);
+    start(&client, "free", &[]).expect("frees again");
     join(&server("tracker").await).await; // The wasm is alive.
 }
 

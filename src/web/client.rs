@@ -1,26 +1,25 @@
 //! `init`, `load` and the class `Client`: the Python library's calls, for JavaScript.
 //!
-//! The class itself stands in `client.js`. Every call takes any value at all, works on a clone of what
-//! is held here, and keeps no borrow across an await: two calls at once, and `free()` during a call,
-//! are safe.
+//! Every call takes any value at all, works on a clone of what is held here, and keeps no borrow across
+//! an await: two calls at once, and `free()` during a call, are safe.
 
 use super::error::to_js;
-use super::face::{door, say};
-use super::http::{Failure, Terms};
-use super::json::{self, Fields};
-use super::object::object;
+use super::face::{guard, say};
+use super::http::{Failure, Reply, Terms};
+use super::json;
 use super::options::{CallOptions, InitOptions, check};
 use super::turn::Turns;
 use core::cell::RefCell;
 use core::future::Future;
 use core::pin::Pin;
-use distcompute_engine::client::call::{Answer, Call, Request, read_alive, read_count};
+use distcompute_engine::client::call::{Call, Request, read_alive, read_count};
 use distcompute_engine::client::session::{
     Dump, Session, bad_dump, bad_job_data, check_job, check_progress, check_worker,
 };
 use distcompute_engine::fault::Fault;
-use distcompute_protocol::{ErrorCode, NewJob, NewWorker};
+use distcompute_protocol::{ErrorCode, NewJob};
 use js_sys::{JsString, Promise};
+use serde::de::DeserializeOwned;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -194,7 +193,8 @@ export class Client {
 }
 "#;
 
-/// `init` as JavaScript calls it.
+/// Registers a worker.
+#[wasm_bindgen(skip_typescript)]
 pub fn init(options: &JsValue, call_options: &JsValue) -> Promise {
     let asked = InitOptions::read(options);
     let call = CallOptions::read(call_options);
@@ -209,8 +209,8 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<JsValue, Fail
     let on_retry = |what: &str| say(&format!("retrying request after {what}..."));
     let request = Request::new_worker(&registration.nickname, registration.stage);
     let terms = Terms::new(request.call, &call, &on_retry);
-    let answer = terms.send(&url, &request).await?.unwrap_or_default();
-    let worker = check_worker(read_body(&answer.body, read_worker)?)?;
+    let reply = terms.send(&url, &request).await?;
+    let worker = check_worker(read_body(reply.as_ref())?)?;
     let session = Session {
         registration,
         worker,
@@ -223,7 +223,11 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<JsValue, Fail
     Ok(client(session, JsValue::NULL))
 }
 
-/// `load` as JavaScript calls it.
+/// Goes on with a session that was saved.
+///
+/// # Errors
+/// `DumpError` for what `dump()` has not returned.
+#[wasm_bindgen(skip_typescript)]
 pub fn load(dump: &JsValue) -> Result<JsValue, JsValue> {
     restore(dump).map_err(|fault| to_js(&fault))
 }
@@ -232,18 +236,149 @@ fn restore(dump: &JsValue) -> Result<JsValue, Fault> {
     // Through JSON, which a dump is by definition: no getter of a stranger runs after this line.
     let text = json::text_of(dump).map_err(|why| bad_dump(&why))?;
     let text = text.ok_or_else(|| bad_dump(&format!("it is {}", json::kind_of(dump))))?;
-    let dump = Fields::parse(&text).and_then(|fields| read_dump(&fields));
-    let session = Session::restore(dump.map_err(|why| bad_dump(&why))?)?;
+    let dump: Dump = json::read(&text).map_err(|why| bad_dump(&why))?;
+    let session = Session::restore(dump)?;
     let data = session.job.as_ref().and_then(|job| job.data.as_deref());
     let job = json::job_data(data).unwrap_or_else(|_| data.into());
     Ok(client(session, job))
 }
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
-extern "C" {
-    /// The class `Client`, which stands in `client.js`: it asks `door`, and says `facts` itself.
-    #[wasm_bindgen(js_name = makeClient)]
-    fn make_client(door: &JsValue, facts: &JsValue) -> JsValue;
+/// One worker, registered at a tracker.
+#[wasm_bindgen(skip_typescript)]
+pub struct Client {
+    inner: Rc<Inner>,
+}
+
+#[wasm_bindgen]
+impl Client {
+    /// Asks how many jobs are open.
+    #[wasm_bindgen(js_name = jobCount)]
+    pub fn job_count(&self, options: &JsValue) -> Promise {
+        self.call(Ok(Asked::JobCount), options)
+    }
+
+    /// Takes a job.
+    #[wasm_bindgen(js_name = newJob)]
+    pub fn new_job(&self, options: &JsValue) -> Promise {
+        self.call(Ok(Asked::NewJob), options)
+    }
+
+    /// Hands in the output of the job that is held.
+    #[wasm_bindgen(js_name = completeJob)]
+    pub fn complete_job(&self, data: &JsValue, options: &JsValue) -> Promise {
+        // Read before the first await: the caller may change the object afterwards.
+        self.call(json::output(data).map(Asked::CompleteJob), options)
+    }
+
+    /// Says that the input of the job that is held is bad.
+    #[wasm_bindgen(js_name = flagInvalidData)]
+    pub fn flag_invalid_data(&self, options: &JsValue) -> Promise {
+        self.call(Ok(Asked::FlagInvalidData), options)
+    }
+
+    /// Sends the progress line.
+    pub fn log(&self, progress: &JsValue, options: &JsValue) -> Promise {
+        let progress = json::text(progress, "progress").and_then(|text| check_progress(&text));
+        self.call(progress.map(Asked::Log), options)
+    }
+
+    /// Asks whether the tracker still knows this worker.
+    #[wasm_bindgen(js_name = isAlive)]
+    pub fn is_alive(&self, options: &JsValue) -> Promise {
+        self.call(Ok(Asked::IsAlive), options)
+    }
+
+    /// Leaves.
+    pub fn bye(&self, options: &JsValue) -> Promise {
+        self.call(Ok(Asked::Bye), options)
+    }
+
+    /// The session as plain JSON.
+    ///
+    /// # Errors
+    /// `DumpError` where JavaScript cannot hold it.
+    pub fn dump(&self) -> Result<JsValue, JsValue> {
+        let dump = json::to_value(&self.inner.read(Session::dump));
+        dump.map_err(|why| to_js(&bad_dump(&why)))
+    }
+
+    /// The data of the job that is held.
+    #[wasm_bindgen(getter)]
+    pub fn job(&self) -> JsValue {
+        self.inner.job.borrow().clone()
+    }
+
+    /// The number of the job that is held.
+    #[wasm_bindgen(getter, js_name = jobId)]
+    pub fn job_id(&self) -> JsValue {
+        let number = self.inner.read(Session::job_number);
+        number.map_or(JsValue::NULL, |number| JsValue::from_f64(number as f64))
+    }
+
+    /// This worker's public name.
+    #[wasm_bindgen(getter, js_name = displayName)]
+    pub fn display_name(&self) -> String {
+        self.inner.read(|s| s.worker.display_name.clone())
+    }
+
+    /// The public name that this worker's results are credited to.
+    #[wasm_bindgen(getter)]
+    pub fn nickname(&self) -> String {
+        self.inner.read(|s| s.registration.nickname.clone())
+    }
+
+    /// The project's name.
+    #[wasm_bindgen(getter)]
+    pub fn project(&self) -> String {
+        self.inner.read(|s| s.worker.project.clone())
+    }
+
+    /// The same.
+    #[wasm_bindgen(getter, js_name = projectName)]
+    pub fn project_name(&self) -> String {
+        self.project()
+    }
+
+    /// The stage's letter.
+    #[wasm_bindgen(getter)]
+    pub fn stage(&self) -> String {
+        self.inner
+            .read(|s| s.registration.stage.letter().to_owned())
+    }
+
+    /// What the project calls the stage.
+    #[wasm_bindgen(getter, js_name = stageName)]
+    pub fn stage_name(&self) -> String {
+        self.inner.read(|s| s.worker.stage_name.clone())
+    }
+
+    /// The tracker's address.
+    #[wasm_bindgen(getter)]
+    pub fn url(&self) -> String {
+        self.inner.read(|s| s.registration.url.as_str().to_owned())
+    }
+
+    /// The address of this worker's page at the tracker.
+    #[wasm_bindgen(getter, js_name = workerUrl)]
+    pub fn worker_url(&self) -> String {
+        self.inner.read(worker_url)
+    }
+}
+
+impl Client {
+    fn call(&self, asked: Result<Asked, Fault>, options: &JsValue) -> Promise {
+        let mut options = CallOptions::read(options);
+        if matches!(asked, Ok(Asked::Bye)) {
+            // It never rejects.
+            options = Ok(options.unwrap_or_default());
+        }
+        // A clone: `free()` frees the `Client`, and calls that run go on.
+        let inner = Rc::clone(&self.inner);
+        promise(Box::pin(async move {
+            let options = options?;
+            inner.run(asked?, &options).await
+        }))
+    }
 }
 
 /// What stands behind a `Client`.
@@ -255,43 +390,6 @@ struct Inner {
 }
 
 impl Inner {
-    /// What a `Client` asks: its properties that change, and its calls.
-    fn answer(self: &Rc<Self>, word: &str, a: &JsValue, b: &JsValue) -> Result<JsValue, JsValue> {
-        let (asked, options) = match word {
-            "job" => return Ok(self.job.borrow().clone()),
-            "jobId" => {
-                let number = self.read(Session::job_number);
-                return Ok(number.map_or(JsValue::NULL, |number| JsValue::from_f64(number as f64)));
-            }
-            "dump" => {
-                let dump = json::to_value(&self.read(Session::dump));
-                return dump.map_err(|why| to_js(&bad_dump(&why)));
-            }
-            "jobCount" => (Ok(Asked::JobCount), a),
-            "newJob" => (Ok(Asked::NewJob), a),
-            // Read before the first await: the caller may change the object afterwards.
-            "completeJob" => (json::output(a).map(Asked::CompleteJob), b),
-            "log" => {
-                let progress = json::text(a, "progress").and_then(|text| check_progress(&text));
-                (progress.map(Asked::Log), b)
-            }
-            "isAlive" => (Ok(Asked::IsAlive), a),
-            "flagInvalidData" => (Ok(Asked::FlagInvalidData), a),
-            _ => (Ok(Asked::Bye), a),
-        };
-        let mut options = CallOptions::read(options);
-        if matches!(asked, Ok(Asked::Bye)) {
-            // It never rejects.
-            options = Ok(options.unwrap_or_default());
-        }
-        let inner = Rc::clone(self);
-        Ok(promise(Box::pin(async move {
-            let options = options?;
-            inner.run(asked?, &options).await
-        }))
-        .into())
-    }
-
     fn read<T>(&self, read: impl FnOnce(&Session) -> T) -> T {
         read(&self.session.borrow())
     }
@@ -362,7 +460,7 @@ impl Inner {
     fn conclude(
         &self,
         call: Call,
-        answer: Result<Option<Answer>, Failure>,
+        answer: Result<Option<Reply>, Failure>,
     ) -> Result<JsValue, Failure> {
         let number = self.read(Session::job_number).unwrap_or_default();
         let settles = matches!(call, Call::CompleteJob | Call::FlagInvalidData);
@@ -377,16 +475,25 @@ impl Inner {
             self.tell("closed worker");
             return Ok(JsValue::UNDEFINED);
         }
-        let body = answer?.map(|answer| answer.body).unwrap_or_default();
+        let reply = answer?;
+        let body = || {
+            reply
+                .as_ref()
+                .map(Reply::beginning)
+                .unwrap_or_default()
+                .body
+        };
         match call {
             Call::JobCount => {
+                let body = body();
                 let count = read_count(&body).ok_or_else(|| Fault::bad_answer(body))?;
                 self.tell(&format!("jobs remaining: {count}"));
                 // A count that a float cannot hold exactly would take longer than the Earth has.
                 return Ok(JsValue::from_f64(count as f64));
             }
-            Call::NewJob => return self.take(&body),
+            Call::NewJob => return self.take(read_body(reply.as_ref())?),
             Call::ValidateWorker => {
+                let body = body();
                 let alive = read_alive(&body).ok_or_else(|| Fault::bad_answer(body))?;
                 return Ok(JsValue::from_bool(alive));
             }
@@ -400,8 +507,8 @@ impl Inner {
     }
 
     /// Takes the job that an answer holds.
-    fn take(&self, body: &str) -> Result<JsValue, Failure> {
-        let job = check_job(read_body(body, read_job)?)?;
+    fn take(&self, job: NewJob) -> Result<JsValue, Failure> {
+        let job = check_job(job)?;
         let number = job.number;
         let (data, fault) = match json::job_data(job.data.as_deref()) {
             Ok(data) => (data, None),
@@ -462,60 +569,20 @@ fn worker_url(session: &Session) -> String {
 
 /// A client that holds `data` of the session's job.
 fn client(session: Session, data: JsValue) -> JsValue {
-    let facts = object()
-        .with("displayName", &session.worker.display_name)
-        .with("project", &session.worker.project)
-        .with("stage", session.registration.stage.letter())
-        .with("stageName", &session.worker.stage_name)
-        .with("nickname", &session.registration.nickname)
-        .with("url", session.registration.url.as_str())
-        .with("workerUrl", &worker_url(&session))
-        .done();
     let inner = Rc::new(Inner {
         session: RefCell::new(session),
         job: RefCell::new(data),
         turns: Turns::new(),
     });
-    let door = door(Box::new(move |word, a, b| inner.answer(&word, &a, &b)));
-    make_client(&door, &facts)
+    let client = JsValue::from(Client { inner });
+    guard(&client, "Client", "dump");
+    client
 }
 
-/// What the fields of an answer say.
-fn read_worker(fields: &Fields) -> Result<NewWorker, String> {
-    Ok(NewWorker {
-        token: fields.text("token")?,
-        display_name: fields.text("display_name")?,
-        project: fields.text("project")?,
-        stage_name: fields.text("stage_name")?,
-    })
-}
-
-fn read_job(fields: &Fields) -> Result<NewJob, String> {
-    Ok(NewJob {
-        data: fields.or_null("data", Fields::text)?,
-        number: fields.number("number")?,
-    })
-}
-
-fn read_dump(fields: &Fields) -> Result<Dump, String> {
-    Ok(Dump {
-        version: fields.number("version")?,
-        url: fields.text("url")?,
-        stage: fields.text("stage")?,
-        nickname: fields.text("nickname")?,
-        verbose: fields.truth("verbose")?,
-        token: fields.text("token")?,
-        display_name: fields.text("displayName")?,
-        project: fields.text("project")?,
-        stage_name: fields.text("stageName")?,
-        job_id: fields.or_null("jobId", Fields::number)?,
-        job_data: fields.or_null("jobData", Fields::text)?,
-    })
-}
-
-fn read_body<T>(body: &str, read: impl FnOnce(&Fields) -> Result<T, String>) -> Result<T, Fault> {
-    let found = Fields::parse(body).and_then(|fields| read(&fields));
-    found.map_err(|why| Fault::bad_answer(format!("The tracker's answer cannot be read: {why}")))
+fn read_body<T: DeserializeOwned>(reply: Option<&Reply>) -> Result<T, Fault> {
+    let body = reply.map(|reply| reply.body.clone()).unwrap_or_default();
+    json::read(&body)
+        .map_err(|why| Fault::bad_answer(format!("The tracker's answer cannot be read: {why}")))
 }
 
 /// Writes to the console as the Python library does.

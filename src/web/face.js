@@ -259,9 +259,9 @@ export function keepCompiled(wasm) {
 
 export const compiledWasm = () => compiled;
 
-/** Asks the wasm. `name` is for those who have not loaded it. */
-export function ask(name, word, ...given) {
-  if (door) return door(word, ...given);
+/** Throws where the wasm has not started; `name` is what was called. */
+export function requireLoaded(name) {
+  if (isLoaded()) return;
   throw new NotLoadedError(
     "not_loaded",
     `${name}() was called before the WebAssembly was loaded. First: ` +
@@ -269,12 +269,41 @@ export function ask(name, word, ...given) {
   );
 }
 
-export async function init(options, callOptions) {
-  return ask("init", "init", options, callOptions);
+/** Asks the wasm. `name` is for those who have not loaded it. */
+export function ask(name, word, ...given) {
+  requireLoaded(name);
+  return door(word, ...given);
 }
 
-export function load(dump) {
-  return ask("load", "load", dump);
+const guarded = new WeakSet();
+
+/**
+ * Has the members of the class of `object` say what is wrong where they are used of one that was freed:
+ * wasm-bindgen throws "null pointer passed to rust". All methods return promises but `plain`.
+ */
+export function guard(object, name, plain) {
+  const prototype = Object.getPrototypeOf(object);
+  if (guarded.has(prototype)) return;
+  guarded.add(prototype);
+  const members = Object.entries(Object.getOwnPropertyDescriptors(prototype));
+  for (const [member, property] of members) {
+    if (member === "constructor" || member.startsWith("__")) continue;
+    const kind = property.get ? "get" : "value";
+    const original = property[kind];
+    property[kind] = function (...given) {
+      // wasm-bindgen's field: where the object is in the wasm's memory.
+      if (this?.__wbg_ptr) return original.apply(this, given);
+      if (member === "free") return undefined;
+      const error = new InvalidArgumentError(
+        "invalid_argument",
+        `${member} was used of a ${name} that was freed, or of something else.`,
+      );
+      if (kind === "get" || member === plain) throw error;
+      return Promise.reject(error);
+    };
+    Object.defineProperty(prototype, member, property);
+  }
+  if (Symbol.dispose) prototype[Symbol.dispose] = prototype.free;
 }
 
 /** What stands behind the `Volunteer` of a page: a function that is told what happens. */

@@ -2,7 +2,7 @@
 
 use super::compute;
 use super::hub::Hub;
-use super::{client, error, json, volunteer, work};
+use super::{error, json, volunteer, work};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
@@ -18,6 +18,10 @@ extern "C" {
         cause: &JsValue,
         address: Option<String>,
     ) -> JsValue;
+
+    /// Has the members of an exported class say what is wrong where its object was freed. All methods
+    /// return promises but `plain`.
+    pub(crate) fn guard(object: &JsValue, name: &str, plain: &str);
 
     pub(crate) fn say(line: &str);
 
@@ -40,7 +44,7 @@ extern "C" {
 
 /// Members of the package that stand in `face.js`. Only their names cross here: wasm-bindgen types
 /// a re-exported class as `unknown`, but hands on a function that it need not type as it is. Their
-/// types stand in `client.rs`, `error.rs` and `work.rs`.
+/// types stand in `error.rs` and `work.rs`.
 #[wasm_bindgen(module = "/src/web/shell.js")]
 #[allow(
     dead_code,
@@ -48,12 +52,6 @@ extern "C" {
     reason = "handed on to JavaScript, never called from Rust"
 )]
 extern "C" {
-    #[wasm_bindgen(reexport, skip_typescript)]
-    fn Client();
-    #[wasm_bindgen(reexport, skip_typescript)]
-    fn init();
-    #[wasm_bindgen(reexport, skip_typescript)]
-    fn load();
     #[wasm_bindgen(reexport, skip_typescript)]
     fn work();
     #[wasm_bindgen(reexport, skip_typescript)]
@@ -82,7 +80,7 @@ extern "C" {
     fn NotLoadedError();
 }
 
-/// Runs when the wasm is loaded: from now on `init`, `load` and `Volunteer` work.
+/// Runs when the wasm is loaded: from now on `Volunteer` works.
 #[wasm_bindgen(start, private)]
 fn loaded() {
     std::panic::set_hook(Box::new(|panic| {
@@ -109,8 +107,6 @@ pub(crate) fn hand_over() {
 /// The door to everything that is not there yet, and to what the owner's values are on the wire.
 pub(crate) fn main_door() -> JsValue {
     door(Box::new(|word, a, b| match word.as_str() {
-        "init" => Ok(client::init(&a, &b).into()),
-        "load" => client::load(&a),
         "open" => volunteer::open(&a, b.unchecked_into()),
         "misspelt" => Ok(work::misspelt(&a)),
         "hub" => Ok(Hub::begin(&a)),

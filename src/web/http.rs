@@ -82,12 +82,12 @@ impl<'a> Terms<'a> {
         &self,
         address: &Address,
         request: &Request,
-    ) -> Result<Option<Answer>, Failure> {
+    ) -> Result<Option<Reply>, Failure> {
         debug_assert_eq!(self.call, request.call);
         until_aborted(self.signal, self.drive(address, request)).await?
     }
 
-    async fn drive(&self, address: &Address, request: &Request) -> Result<Option<Answer>, Failure> {
+    async fn drive(&self, address: &Address, request: &Request) -> Result<Option<Reply>, Failure> {
         let url = address.join(&request.path);
         let body = request.body.as_ref().map(write_body).transpose()?;
         let mut exchange = self.exchange.clone();
@@ -98,12 +98,11 @@ impl<'a> Terms<'a> {
             let (now, random) = (now(), js_sys::Math::random());
             let base = address.as_str();
             let mut cause = JsValue::UNDEFINED;
-            let (step, answer, what) = match outcome {
+            let (step, reply, what) = match outcome {
                 Outcome::Answered(reply) => {
-                    let answer = reply.whole();
-                    let step = exchange.answered(now, random, &answer);
-                    let what = format!("status {}", answer.status);
-                    (step, Some(answer), what)
+                    let step = exchange.answered(now, random, &reply.beginning());
+                    let what = format!("status {}", reply.status);
+                    (step, Some(reply), what)
                 }
                 Outcome::NotReached(thrown) => {
                     let what = json::says(&thrown);
@@ -126,7 +125,7 @@ impl<'a> Terms<'a> {
                 }
             };
             match step {
-                Step::Done => return Ok(answer),
+                Step::Done => return Ok(reply),
                 Step::DoneBefore => return Ok(None),
                 Step::Fail(mut fault) => {
                     if let (Code::Tracker(ErrorCode::TooLarge), Some(body)) = (fault.code, &body) {
@@ -201,23 +200,13 @@ pub(crate) struct Reply {
 const BEGINNING: u32 = 1_000;
 
 impl Reply {
-    /// The answer with all of its body.
-    fn whole(self) -> Answer {
-        let body = String::from(&self.body);
-        self.with(body)
-    }
-
     /// The answer with the beginning of its body.
     pub(crate) fn beginning(&self) -> Answer {
-        self.with(String::from(&self.body.substring(0, BEGINNING)))
-    }
-
-    fn with(&self, body: String) -> Answer {
         Answer {
             status: self.status,
             code: self.code,
             retry_after_ms: self.retry_after_ms,
-            body,
+            body: String::from(&self.body.substring(0, BEGINNING)),
             cut: self.cut,
         }
     }

@@ -4,7 +4,6 @@ export * from "./face.js";
 export * from "./signals.js";
 export * from "./nested.js";
 export * from "./storage.js";
-export * from "./client.js";
 export * from "./limit.js";
 export * from "./output.js";
 export * from "./compute.js";

@@ -5,76 +5,52 @@ use distcompute_engine::client::session::{json_output, text_output};
 use distcompute_engine::core::stack::frames;
 use distcompute_engine::fault::Fault;
 use distcompute_protocol::json_part;
-use js_sys::{JSON, JsString};
+use js_sys::{Array, JSON, JsString, Object, Reflect};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 
 /// The longest text that crosses the boundary, in UTF-16 units. A larger one would exhaust the
 /// wasm's memory, or the browser's longest string, half-way.
 pub(crate) const LONGEST: u32 = 64 << 20;
 
-/// An object whose fields are read one by one. (Describing whatever stands in place of one, as
-/// serde does, would link the printing of floats: 10 KB of the compressed package.)
-pub(crate) struct Fields(JsValue);
-
-impl Fields {
-    /// Reads a JSON text.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let value = JSON::parse(text).map_err(|e| says(&e))?;
-        if value.is_object() {
-            Ok(Self(value))
-        } else {
-            Err(format!("it is {} and not an object", kind_of(&value)))
-        }
+/// Reads a JSON text as a struct of texts, numbers and truth values. The text does not cross the
+/// boundary, only these.
+pub(crate) fn read<T: DeserializeOwned>(text: &JsString) -> Result<T, String> {
+    let value = parse(text).map_err(|e| says(&e))?;
+    if !value.is_object() {
+        return Err(format!("it is {} and not an object", kind_of(&value)));
     }
-
-    fn read<T>(
-        &self,
-        name: &str,
-        what: &str,
-        read: impl FnOnce(&JsValue) -> Option<T>,
-    ) -> Result<T, String> {
-        let value = js_sys::Reflect::get(&self.0, &JsValue::from_str(name)).unwrap_or_default();
-        read(&value).ok_or_else(|| format!("its {name} is {} and not {what}", kind_of(&value)))
-    }
-
-    pub(crate) fn text(&self, name: &str) -> Result<String, String> {
-        self.read(name, "a text", JsValue::as_string)
-    }
-
-    pub(crate) fn truth(&self, name: &str) -> Result<bool, String> {
-        self.read(name, "true or false", JsValue::as_bool)
-    }
-
-    pub(crate) fn number(&self, name: &str) -> Result<u64, String> {
-        self.read(name, "a whole number", object::as_whole)
-    }
-
-    /// What `read` reads, or `None` where there is nothing.
-    pub(crate) fn or_null<T>(
-        &self,
-        name: &str,
-        read: impl FnOnce(&Self, &str) -> Result<T, String>,
-    ) -> Result<Option<T>, String> {
-        let value = js_sys::Reflect::get(&self.0, &JsValue::from_str(name)).unwrap_or_default();
-        if value.is_undefined() || value.is_null() {
-            return Ok(None);
-        }
-        read(self, name).map(Some)
-    }
+    let fields = serde_wasm_bindgen::Deserializer::from(JsValue::from(flat(&value)));
+    serde_path_to_error::deserialize(fields).map_err(|error| {
+        let (field, why) = (error.path().to_string(), error.inner().to_string());
+        let why = why.strip_prefix("Error: ").unwrap_or(&why);
+        format!("its {field} cannot be read: {why}")
+    })
 }
 
-/// A struct as a map: for the names of a struct's fields serde-wasm-bindgen keeps a hash table, which
-/// is 1 KB of the compressed package.
-#[derive(Serialize)]
-struct Plain<'a, T: Serialize> {
-    #[serde(flatten)]
-    fields: &'a T,
+/// The members of an object that came of `JSON.parse`, without what is in those that are objects
+/// themselves. Of a member that it refuses serde-wasm-bindgen writes all that is in it, and ends in an
+/// exception where that is nested too deeply.
+fn flat(value: &JsValue) -> Object {
+    let flat = Object::new();
+    for entry in Object::entries(value.unchecked_ref()).iter() {
+        let entry: Array = entry.unchecked_into();
+        let member = entry.get(1);
+        let member = if member.is_object() {
+            Object::new().into()
+        } else {
+            member
+        };
+        // A fresh object takes any member.
+        let _ = Reflect::set(&flat, &entry.get(0), &member);
+    }
+    flat
 }
 
 /// Makes a plain value of a struct.
 pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<JsValue, String> {
-    Plain { fields: value }
+    value
         .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
         .map_err(|e| e.to_string())
 }
@@ -85,13 +61,13 @@ pub(crate) fn write<T: Serialize>(value: &T) -> Result<JsString, String> {
 }
 
 /// `JSON.stringify`, or `None` where it yields `undefined`.
-pub(crate) fn text_of(value: &JsValue) -> Result<Option<String>, String> {
+pub(crate) fn text_of(value: &JsValue) -> Result<Option<JsString>, String> {
     let text: JsValue = JSON::stringify(value).map_err(|e| says(&e))?.into();
-    if text.is_undefined() {
-        return Ok(None);
+    let text = text.dyn_into::<JsString>().ok();
+    if text.as_ref().is_some_and(|text| text.length() > LONGEST) {
+        return Err(format!("its JSON is longer than {LONGEST} characters"));
     }
-    let text = self::text(&text, "its JSON").map_err(|fault| fault.message)?;
-    Ok(Some(text))
+    Ok(text)
 }
 
 /// A job's data as JavaScript gets it: what follows the JSON mark, parsed, or the text itself.
@@ -289,6 +265,10 @@ fn tag(value: &JsValue) -> String {
 
 #[wasm_bindgen]
 extern "C" {
+    // Of js-sys the text would cross the boundary.
+    #[wasm_bindgen(catch, js_namespace = JSON)]
+    fn parse(text: &JsString) -> Result<JsValue, JsValue>;
+
     /// Of a number or a boolean it never throws. (Rust's printing of floats is 20 KB.)
     #[wasm_bindgen(js_name = String)]
     fn to_string(value: &JsValue) -> String;

@@ -3,7 +3,7 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`client`] | `init`, `load` and what stands behind the class `Client` |
+//! | [`client`] | `init`, `load` and the class `Client` |
 //! | [`compute`] | the compute worker |
 //! | [`error`] | faults as real JavaScript errors |
 //! | [`face`] | the bridge to `face.js`, and the doors by which JavaScript reaches what is here |
@@ -20,8 +20,7 @@
 //! | [`volunteer`] | what stands behind the class `Volunteer` |
 //! | [`wire`] | what the rules say as requests and stored things, and back |
 //! | [`work`] | `work`, which makes a worker a hub or a compute worker |
-//! | `face.js` | the error classes, and the answer to a call before the wasm is loaded |
-//! | `client.js` | the class `Client` |
+//! | `face.js` | the error classes, and the answer to a call before the wasm is loaded or after `free()` |
 //! | `work.js`, `compute.js`, `signals.js` | the worker's own thread: what the owner has written is called there |
 //! | `volunteer.js` | the class `Volunteer`, and what it calls of the browser |
 //! | `storage.js` | what a browser keeps between visits |

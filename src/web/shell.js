@@ -198,18 +198,40 @@ function keepCompiled(wasm) {
   compiled = wasm;
 }
 var compiledWasm = () => compiled;
-function ask(name, word, ...given) {
-  if (door) return door(word, ...given);
+function requireLoaded(name) {
+  if (isLoaded()) return;
   throw new NotLoadedError(
     "not_loaded",
     `${name}() was called before the WebAssembly was loaded. First: import loadWasm from "distcompute-client"; await loadWasm();`
   );
 }
-async function init(options, callOptions) {
-  return ask("init", "init", options, callOptions);
+function ask(name, word, ...given) {
+  requireLoaded(name);
+  return door(word, ...given);
 }
-function load(dump) {
-  return ask("load", "load", dump);
+var guarded = /* @__PURE__ */ new WeakSet();
+function guard(object, name, plain) {
+  const prototype = Object.getPrototypeOf(object);
+  if (guarded.has(prototype)) return;
+  guarded.add(prototype);
+  const members2 = Object.entries(Object.getOwnPropertyDescriptors(prototype));
+  for (const [member, property] of members2) {
+    if (member === "constructor" || member.startsWith("__")) continue;
+    const kind = property.get ? "get" : "value";
+    const original = property[kind];
+    property[kind] = function(...given) {
+      if (this?.__wbg_ptr) return original.apply(this, given);
+      if (member === "free") return void 0;
+      const error = new InvalidArgumentError(
+        "invalid_argument",
+        `${member} was used of a ${name} that was freed, or of something else.`
+      );
+      if (kind === "get" || member === plain) throw error;
+      return Promise.reject(error);
+    };
+    Object.defineProperty(prototype, member, property);
+  }
+  if (Symbol.dispose) prototype[Symbol.dispose] = prototype.free;
 }
 function open(options, page) {
   return ask("new Volunteer", "open", options, page);
@@ -378,79 +400,6 @@ async function forget(site) {
     kept.delete(all(site));
   });
   await limited(step, limits.forget);
-}
-
-// src/web/client.js
-var Client = class {
-  #ask;
-  #facts;
-  /** `ask` is the door to what stands behind it; `facts` never change. */
-  constructor(ask2, facts) {
-    this.#ask = ask2;
-    this.#facts = facts;
-  }
-  jobCount(options) {
-    return this.#ask("jobCount", options);
-  }
-  newJob(options) {
-    return this.#ask("newJob", options);
-  }
-  completeJob(data, options) {
-    return this.#ask("completeJob", data, options);
-  }
-  log(progress, options) {
-    return this.#ask("log", progress, options);
-  }
-  isAlive(options) {
-    return this.#ask("isAlive", options);
-  }
-  flagInvalidData(options) {
-    return this.#ask("flagInvalidData", options);
-  }
-  bye(options) {
-    return this.#ask("bye", options);
-  }
-  dump() {
-    return this.#ask("dump");
-  }
-  get job() {
-    return this.#ask("job");
-  }
-  get jobId() {
-    return this.#ask("jobId");
-  }
-  get displayName() {
-    return this.#facts.displayName;
-  }
-  get project() {
-    return this.#facts.project;
-  }
-  get projectName() {
-    return this.#facts.project;
-  }
-  get stage() {
-    return this.#facts.stage;
-  }
-  get stageName() {
-    return this.#facts.stageName;
-  }
-  get nickname() {
-    return this.#facts.nickname;
-  }
-  get url() {
-    return this.#facts.url;
-  }
-  get workerUrl() {
-    return this.#facts.workerUrl;
-  }
-  /** Calls that run go on. */
-  free() {
-    this.#ask = this.#facts = void 0;
-  }
-};
-if (Symbol.dispose) Client.prototype[Symbol.dispose] = Client.prototype.free;
-function makeClient(ask2, facts) {
-  return new Client(ask2, facts);
 }
 
 // src/web/output.js
@@ -806,7 +755,7 @@ function begin(given, adopt) {
     }
   };
   let early = isLoaded() ? void 0 : [];
-  const load2 = async (wasm) => {
+  const load = async (wasm) => {
     try {
       await (adopt ? adopt(wasm) : whenLoaded());
       const late = misspelt(given);
@@ -821,7 +770,7 @@ function begin(given, adopt) {
   addEventListener("message", ({ data }) => {
     if (data?.dc !== 1) return;
     if (!early) return obey(data);
-    if (early.push(data) === 1) load2(data.wasm).catch(reportError);
+    if (early.push(data) === 1) load(data.wasm).catch(reportError);
   });
   if (adopt || isLoaded()) tellPage("ready");
   else whenLoaded().then(() => tellPage("ready"));
@@ -1228,7 +1177,6 @@ var Page = class {
 };
 export {
   AbortError,
-  Client,
   DistcomputeError,
   DumpError,
   InvalidArgumentError,
@@ -1248,17 +1196,15 @@ export {
   compiledWasm,
   countNested,
   forget,
+  guard,
   hasNested,
-  init,
   install,
   isError,
   isLoaded,
   isTrap,
   isWorker,
   keepCompiled,
-  load,
   look,
-  makeClient,
   makeError,
   makeSlots,
   now,
@@ -1268,6 +1214,7 @@ export {
   readOn,
   readSignals,
   receive,
+  requireLoaded,
   revoke,
   say,
   send,

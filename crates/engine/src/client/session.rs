@@ -3,7 +3,7 @@
 use crate::client::address::{Address, encode};
 use crate::fault::{Code, Fault, Kind};
 use distcompute_protocol::{JSON_MARK, MAX_NICKNAME, MAX_PROGRESS, NewJob, NewWorker, Stage, cut};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The format of [`Dump`]; it changes when an older library could not read a newer dump.
 pub const DUMP_VERSION: u64 = 1;
@@ -254,7 +254,7 @@ pub fn bad_dump(why: &str) -> Fault {
 }
 
 /// A session as plain data: what `dump()` returns and `load()` takes, named as JavaScript names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(
     missing_docs,
