@@ -3,8 +3,9 @@
 //! Every call takes any value at all, works on a clone of what is held here, and keeps no borrow across
 //! an await: two calls at once, and `free()` during a call, are safe.
 
+use super::browser::log;
 use super::error::to_js;
-use super::face::{guard, say};
+use super::face::guard;
 use super::http::{Failure, Reply, Terms};
 use super::json;
 use super::options::{CallOptions, InitOptions, check};
@@ -588,7 +589,7 @@ fn read_body<T: DeserializeOwned>(reply: Option<&Reply>) -> Result<T, Fault> {
 /// Writes to the console as the Python library does.
 fn tell(verbose: bool, project: Option<&str>, text: &str) {
     if verbose {
-        say(&match project {
+        log(&match project {
             None => format!("[distcompute-client] - {text}"),
             Some(project) => format!("[distcompute-client] - {project} - {text}"),
         });

@@ -61,16 +61,9 @@ export function say(line) {
   }
 }
 
-/** The same, as a warning. */
-export function warn(line) {
-  try {
-    console.warn(line);
-  } catch {
-    // As above.
-  }
-}
-
-let [passed, wall] = [0];
+let passed = 0;
+/** @type {number | undefined} */
+let wall;
 
 /** Milliseconds that only grow, also where there is no such clock and the other one is set. */
 export function now() {
@@ -85,121 +78,6 @@ export function now() {
   return passed;
 }
 
-/**
- * Sends a request and waits for the beginning of its answer: [status, error code, Retry-After, the
- * rest], where the rest is for `readOn`.
- */
-export async function send(request) {
-  try {
-    const response = await fetch(request);
-    const header = (name) => response.headers.get(name) ?? undefined;
-    const rest = restOf(response);
-    return [Number(response.status), header("distcompute-error"), header("retry-after"), rest];
-  } catch (error) {
-    throw asError(error);
-  }
-}
-
-/** An answer whose body has not been read. */
-function restOf(response) {
-  // Whoever has replaced `fetch` may give no stream.
-  const reader = response.body?.getReader?.();
-  return { response, reader, decoder: new TextDecoder(), parts: [], bytes: 0, cut: false };
-}
-
-/** So much of a body that is too long is kept, in characters. */
-const beginning = 1_000;
-
-/**
- * Reads on in an answer: how many bytes have come so far, or the whole text where it has ended. Where
- * it has more than `most` bytes it is `cut`, and the text is its beginning: the caller ends the request.
- */
-export async function readOn(rest, most) {
-  try {
-    if (!rest.reader) {
-      const text = String(await rest.response.text());
-      rest.cut = text.length > most;
-      return rest.cut ? text.slice(0, beginning) : text;
-    }
-    const { done, value } = await rest.reader.read();
-    const part = done ? rest.decoder.decode() : rest.decoder.decode(value, { stream: true });
-    rest.parts.push(part);
-    rest.bytes += done ? 0 : Number(value.byteLength) || part.length;
-    rest.cut = rest.bytes > most;
-    if (rest.cut) {
-      const more = (text, next) => (text.length < beginning ? text + next : text);
-      return rest.parts.reduce(more, "").slice(0, beginning);
-    }
-    return done ? rest.parts.join("") : rest.bytes;
-  } catch (error) {
-    throw asError(error);
-  }
-}
-
-function asError(value) {
-  return isError(value) ? value : new Error("fetch failed with something that is no error");
-}
-
-/** What `look` reads of an answer at most, in bytes. */
-const looksAt = 65_536;
-
-/** The body of an answer that should be short. */
-async function short(response) {
-  const rest = restOf(response);
-  let text;
-  while (typeof text !== "string") text = await readOn(rest, looksAt);
-  return text;
-}
-
-/**
- * What answers at a tracker's address, asked without a token, redirects followed: ["tracker", the
- * address that answered, the path that was asked for], ["other", status], ["forbidden"] where
- * something answers that this page may not read, or [] where nothing does. Never rejects.
- */
-export async function look(base) {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), 10_000);
-  const options = {
-    cache: "no-store",
-    credentials: "omit",
-    referrerPolicy: "no-referrer",
-    signal: controller.signal,
-  };
-  let status;
-  // The second for trackers of the first protocol, which do not know the first.
-  const questions = [
-    ["/api/project", (body) => typeof JSON.parse(body)?.project === "string"],
-    ["/api/jobCount?stage=a", (body) => /^"?\d+"?$/.test(body.trim())],
-  ];
-  try {
-    for (const [path, fits] of questions) {
-      const response = await fetch(base + path, options);
-      const body = await short(response);
-      status ??= String(response.status);
-      try {
-        if (response.ok && fits(body)) {
-          return ["tracker", response.redirected ? response.url : "", path.split("?")[0]];
-        }
-      } catch {
-        // It is no JSON.
-      }
-    }
-    return ["other", status];
-  } catch {
-    if (status !== undefined) return ["other", status];
-    try {
-      const { type } = await fetch(`${base}/api/project`, { ...options, mode: "no-cors" });
-      return type === "opaque" ? ["forbidden"] : [];
-    } catch {
-      return [];
-    }
-  } finally {
-    clearTimeout(timer);
-    // Nothing more of a body that was not read to its end.
-    controller.abort();
-  }
-}
-
 /** Whether a thrown value is an error that can be read. */
 export function isError(value) {
   try {
@@ -211,7 +89,7 @@ export function isError(value) {
 
 /** Whether this is a worker of a page. */
 export function isWorker() {
-  const { DedicatedWorkerGlobalScope: Scope } = globalThis;
+  const { DedicatedWorkerGlobalScope: Scope } = /** @type {any} */ (globalThis);
   return Scope !== undefined && globalThis instanceof Scope;
 }
 
@@ -290,7 +168,7 @@ export function guard(object, name, plain) {
     if (member === "constructor" || member.startsWith("__")) continue;
     const kind = property.get ? "get" : "value";
     const original = property[kind];
-    property[kind] = function (...given) {
+    property[kind] = /** @this {any} */ function (...given) {
       // wasm-bindgen's field: where the object is in the wasm's memory.
       if (this?.__wbg_ptr) return original.apply(this, given);
       if (member === "free") return undefined;

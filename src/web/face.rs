@@ -23,23 +23,10 @@ extern "C" {
     /// return promises but `plain`.
     pub(crate) fn guard(object: &JsValue, name: &str, plain: &str);
 
-    pub(crate) fn say(line: &str);
-
-    pub(crate) fn warn(line: &str);
-
     pub(crate) fn now() -> f64;
 
     #[wasm_bindgen(js_name = tellPage)]
     pub(crate) fn tell_page(t: &str, fields: &JsValue);
-
-    /// What answers at a tracker's address: see `face.js`. Never rejects.
-    pub(crate) async fn look(base: &str) -> JsValue;
-
-    #[wasm_bindgen(catch)]
-    pub(crate) async fn send(request: &web_sys::Request) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = readOn)]
-    pub(crate) async fn read_on(rest: &JsValue, most: u32) -> Result<JsValue, JsValue>;
 }
 
 /// Members of the package that stand in `face.js`. Only their names cross here: wasm-bindgen types

@@ -1,7 +1,7 @@
 //! One exchange over `fetch`: sends, waits and stops as [`Exchange`] says.
 
-use super::face::{look, now, read_on, send};
-use super::object::flag;
+use super::browser::{self, Response};
+use super::face::now;
 use super::options::CallOptions;
 use super::turn::Turn;
 use super::{error, json};
@@ -9,7 +9,7 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 use distcompute_engine::client::address::Address;
-use distcompute_engine::client::call::{Answer, Body, Call, Request, read_retry_after};
+use distcompute_engine::client::call::{Answer, Body, Call, Request, read_count, read_retry_after};
 use distcompute_engine::client::exchange::{Exchange, Patience, Step};
 use distcompute_engine::client::probe::{Finding, base_of};
 use distcompute_engine::fault::{Code, Fault, Kind};
@@ -17,10 +17,13 @@ use distcompute_engine::hub::action::Moved;
 use distcompute_protocol::ErrorCode;
 use gloo_net::http::{Method, RequestBuilder};
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Array, Function, JsString, Promise};
+use js_sys::{Function, JsString, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, AbortSignal, RequestCache, RequestRedirect};
+use web_sys::{
+    AbortController, AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode,
+    RequestRedirect,
+};
 
 /// A fault and the JavaScript value that caused it.
 pub(crate) struct Failure {
@@ -273,15 +276,27 @@ async fn fetch(
         Ok(request) => request.into(),
         Err(error) => return Outcome::NotReached(js_sys::Error::new(&error.to_string()).into()),
     };
-    // gloo-net builds the request; sending it is face.js's, which bears a `fetch` that the page has
-    // replaced: what is thrown there must not unwind through here.
-    let begun = match race(send(&request), TimeoutFuture::new(patience.first_ms)).await {
-        First::Left(Ok(begun)) => Array::from(&begun),
+    // gloo-net builds the request; it is sent by our own import, which bears a `fetch` that the page has
+    // replaced.
+    let begun = race(
+        browser::fetch(&request),
+        TimeoutFuture::new(patience.first_ms),
+    );
+    let mut response = match begun.await {
+        First::Left(Ok(response)) => response,
         First::Left(Err(thrown)) => return Outcome::NotReached(thrown),
         First::Right(()) => return Outcome::TimedOut,
     };
+    let headers = (
+        response.header("distcompute-error"),
+        response.header("retry-after"),
+    );
+    let (Ok(code), Ok(retry_after)) = headers else {
+        let thrown = headers.0.and(headers.1).err().unwrap_or_default();
+        return Outcome::NotReached(thrown);
+    };
     let up = f64::from(body.map_or(0, |body| body.length()));
-    let status = begun.get(0).as_f64().unwrap_or(0.0) as u16;
+    let status = response.status();
     let moved = |down: f64, ended: bool| {
         on(Moved {
             status,
@@ -291,54 +306,112 @@ async fn fetch(
         });
     };
     moved(0.0, false);
-    let rest = begun.get(3);
     let most = call.most_bytes(status);
-    let mut bytes = 0.0;
     let body = loop {
-        let more = read_on(&rest, most);
-        match race(more, TimeoutFuture::new(patience.stall_ms)).await {
-            First::Left(Ok(more)) => match more.dyn_into::<JsString>() {
-                Ok(text) => break text,
-                Err(more) => {
-                    bytes = more.as_f64().unwrap_or(0.0);
-                    moved(bytes, false);
-                }
-            },
+        let more = race(
+            response.read_on(most),
+            TimeoutFuture::new(patience.stall_ms),
+        );
+        match more.await {
+            First::Left(Ok(Some(text))) => break text,
+            First::Left(Ok(None)) => moved(response.bytes, false),
             First::Left(Err(thrown)) => return Outcome::NotReached(thrown),
             First::Right(()) => return Outcome::TimedOut,
         }
     };
-    moved(bytes, true);
-    let text = |index: u32| begun.get(index).as_string();
+    moved(response.bytes, true);
     Outcome::Answered(Reply {
         status,
-        code: text(1).and_then(|code| ErrorCode::from_code(&code)),
-        retry_after_ms: text(2).and_then(|header| read_retry_after(&header)),
-        bytes: bytes.max(f64::from(body.length())),
+        code: code.and_then(|code| ErrorCode::from_code(&code)),
+        retry_after_ms: retry_after.and_then(|header| read_retry_after(&header)),
+        bytes: response.bytes.max(f64::from(body.length())),
         body,
-        cut: flag(&rest, "cut"),
+        cut: response.cut,
     })
 }
 
-/// How long it may take to find out why a call failed: a little longer than `look` gives its requests,
-/// for a `fetch` that does not hear that it is aborted.
-const FIND_MS: u32 = 12_000;
+/// How long each request may take that is to find out why a call failed.
+const FIND_MS: u32 = 10_000;
 
-/// Why a call to the tracker at `address` may have failed below HTTP.
+/// So much is read of what it is answered, in bytes.
+const FIND_BYTES: u32 = 65_536;
+
+/// Why a call to the tracker at `address` may have failed below HTTP: asks without a token, and follows
+/// redirects.
 pub(crate) async fn find(address: &Address) -> Finding {
-    let First::Left(found) = race(look(address.as_str()), TimeoutFuture::new(FIND_MS)).await else {
+    let Ok(running) = AbortController::new().map(Running) else {
         return Finding::Unknown;
     };
-    let found = Array::from(&found);
-    let text = found.get(1).as_string().unwrap_or_default();
-    match found.get(0).as_string().unwrap_or_default().as_str() {
-        "tracker" => match base_of(&text, &found.get(2).as_string().unwrap_or_default()) {
-            Some(base) if base != address.as_str() => Finding::Moved(base.to_owned()),
-            _ => Finding::Here,
-        },
-        "forbidden" => Finding::Forbidden,
-        "other" => Finding::NoTracker(text.parse().unwrap_or_default()),
+    let signal = running.0.signal();
+    let mut status = None;
+    for question in QUESTIONS {
+        let url = address.join(question.path);
+        let asked = race(ask(&url, &signal), TimeoutFuture::new(FIND_MS));
+        let First::Left(Some((response, body))) = asked.await else {
+            break;
+        };
+        status.get_or_insert(response.status());
+        if response.is("ok") && (question.fits)(&body) {
+            let answered = response.text("url").filter(|_| response.is("redirected"));
+            let path = question.path.split('?').next().unwrap_or_default();
+            let base = answered.as_deref().and_then(|url| base_of(url, path));
+            return match base {
+                Some(base) if base != address.as_str() => Finding::Moved(base.to_owned()),
+                _ => Finding::Here,
+            };
+        }
+    }
+    if let Some(status) = status {
+        return Finding::NoTracker(status);
+    }
+    // Whether there is anything at all, of which this page may read nothing.
+    let url = address.join(QUESTIONS[0].path);
+    let request = question(&url, &signal).mode(RequestMode::NoCors).build();
+    let Ok(request) = request.map(Into::into) else {
+        return Finding::Unknown;
+    };
+    match race(browser::fetch(&request), TimeoutFuture::new(FIND_MS)).await {
+        First::Left(Ok(answer)) if answer.text("type").as_deref() == Some("opaque") => {
+            Finding::Forbidden
+        }
         _ => Finding::Unknown,
+    }
+}
+
+/// Something that a tracker is asked, and whether the body of an answer is one of a tracker.
+struct Question {
+    path: &'static str,
+    fits: fn(&str) -> bool,
+}
+
+/// The second for trackers of the first protocol, which do not know the first.
+const QUESTIONS: [Question; 2] = [
+    Question {
+        path: "/api/project",
+        fits: json::is_project,
+    },
+    Question {
+        path: "/api/jobCount?stage=a",
+        fits: |body| read_count(body).is_some(),
+    },
+];
+
+fn question(url: &str, signal: &AbortSignal) -> RequestBuilder {
+    RequestBuilder::new(url)
+        .cache(RequestCache::NoStore)
+        .credentials(RequestCredentials::Omit)
+        .referrer_policy(ReferrerPolicy::NoReferrer)
+        .abort_signal(Some(signal))
+}
+
+/// An answer and its body, as far as that is short; none, where there is none to be read.
+async fn ask(url: &str, signal: &AbortSignal) -> Option<(Response, String)> {
+    let request = question(url, signal).build().ok()?.into();
+    let mut response = browser::fetch(&request).await.ok()?;
+    loop {
+        if let Some(body) = response.read_on(FIND_BYTES).await.ok()? {
+            return Some((response, String::from(body)));
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The hub worker: carries out what the scheduler says. All requests, timers and writes to storage
 //! of a volunteer are made here; nothing is decided, and nothing is computed.
 
-use super::face::{door, now, tell_page, warn};
+use super::browser::warn;
+use super::face::{door, now, tell_page};
 use super::http::{Outcome as Came, attempt, find};
 use super::json;
 use super::message::{Js, read_from_core, write_to_core};

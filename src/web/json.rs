@@ -48,6 +48,12 @@ fn flat(value: &JsValue) -> Object {
     flat
 }
 
+/// Whether a text is what `/api/project` answers.
+pub(crate) fn is_project(text: &str) -> bool {
+    let name = |value: &JsValue| Reflect::get(value, &"project".into());
+    JSON::parse(text).is_ok_and(|value| name(&value).is_ok_and(|name| name.is_string()))
+}
+
 /// Makes a plain value of a struct.
 pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<JsValue, String> {
     value

@@ -3,6 +3,7 @@
 //!
 //! | module | holds |
 //! | --- | --- |
+//! | [`browser`] | `fetch` and the console, which a page may have replaced |
 //! | [`client`] | `init`, `load` and the class `Client` |
 //! | [`compute`] | the compute worker |
 //! | [`error`] | faults as real JavaScript errors |
@@ -26,6 +27,7 @@
 //! | `storage.js` | what a browser keeps between visits |
 //! | `shell.js` | all these scripts in one, made by `npm run shell` |
 
+mod browser;
 pub mod client;
 pub mod compute;
 mod error;

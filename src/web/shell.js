@@ -59,13 +59,8 @@ function say(line) {
   } catch {
   }
 }
-function warn(line) {
-  try {
-    console.warn(line);
-  } catch {
-  }
-}
-var [passed, wall] = [0];
+var passed = 0;
+var wall;
 function now() {
   try {
     passed = performance.now();
@@ -77,92 +72,6 @@ function now() {
   }
   return passed;
 }
-async function send(request) {
-  try {
-    const response = await fetch(request);
-    const header = (name) => response.headers.get(name) ?? void 0;
-    const rest = restOf(response);
-    return [Number(response.status), header("distcompute-error"), header("retry-after"), rest];
-  } catch (error) {
-    throw asError(error);
-  }
-}
-function restOf(response) {
-  const reader = response.body?.getReader?.();
-  return { response, reader, decoder: new TextDecoder(), parts: [], bytes: 0, cut: false };
-}
-var beginning = 1e3;
-async function readOn(rest, most) {
-  try {
-    if (!rest.reader) {
-      const text = String(await rest.response.text());
-      rest.cut = text.length > most;
-      return rest.cut ? text.slice(0, beginning) : text;
-    }
-    const { done, value } = await rest.reader.read();
-    const part = done ? rest.decoder.decode() : rest.decoder.decode(value, { stream: true });
-    rest.parts.push(part);
-    rest.bytes += done ? 0 : Number(value.byteLength) || part.length;
-    rest.cut = rest.bytes > most;
-    if (rest.cut) {
-      const more = (text, next) => text.length < beginning ? text + next : text;
-      return rest.parts.reduce(more, "").slice(0, beginning);
-    }
-    return done ? rest.parts.join("") : rest.bytes;
-  } catch (error) {
-    throw asError(error);
-  }
-}
-function asError(value) {
-  return isError(value) ? value : new Error("fetch failed with something that is no error");
-}
-var looksAt = 65536;
-async function short(response) {
-  const rest = restOf(response);
-  let text;
-  while (typeof text !== "string") text = await readOn(rest, looksAt);
-  return text;
-}
-async function look(base) {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), 1e4);
-  const options = {
-    cache: "no-store",
-    credentials: "omit",
-    referrerPolicy: "no-referrer",
-    signal: controller.signal
-  };
-  let status;
-  const questions = [
-    ["/api/project", (body) => typeof JSON.parse(body)?.project === "string"],
-    ["/api/jobCount?stage=a", (body) => /^"?\d+"?$/.test(body.trim())]
-  ];
-  try {
-    for (const [path, fits] of questions) {
-      const response = await fetch(base + path, options);
-      const body = await short(response);
-      status ??= String(response.status);
-      try {
-        if (response.ok && fits(body)) {
-          return ["tracker", response.redirected ? response.url : "", path.split("?")[0]];
-        }
-      } catch {
-      }
-    }
-    return ["other", status];
-  } catch {
-    if (status !== void 0) return ["other", status];
-    try {
-      const { type } = await fetch(`${base}/api/project`, { ...options, mode: "no-cors" });
-      return type === "opaque" ? ["forbidden"] : [];
-    } catch {
-      return [];
-    }
-  } finally {
-    clearTimeout(timer);
-    controller.abort();
-  }
-}
 function isError(value) {
   try {
     return value instanceof Error && typeof value.message === "string";
@@ -171,7 +80,10 @@ function isError(value) {
   }
 }
 function isWorker() {
-  const { DedicatedWorkerGlobalScope: Scope } = globalThis;
+  const { DedicatedWorkerGlobalScope: Scope } = (
+    /** @type {any} */
+    globalThis
+  );
   return Scope !== void 0 && globalThis instanceof Scope;
 }
 function tellPage(t, fields2) {
@@ -219,7 +131,8 @@ function guard(object, name, plain) {
     if (member === "constructor" || member.startsWith("__")) continue;
     const kind = property.get ? "get" : "value";
     const original = property[kind];
-    property[kind] = function(...given) {
+    property[kind] = /** @this {any} */
+    function(...given) {
       if (this?.__wbg_ptr) return original.apply(this, given);
       if (member === "free") return void 0;
       const error = new InvalidArgumentError(
@@ -459,7 +372,7 @@ function ofInstance(value, prototype) {
   if (has && !hasGetter(prototype)) return void 0;
   return flaw("is an instance of a class, of which fields would be lost", fields);
 }
-function look2(value, depth, strings) {
+function look(value, depth, strings) {
   if (typeof value === "string") return strings ? ofText(value) : void 0;
   if (typeof value === "number") return value - value === 0 ? void 0 : ofNumber(value);
   if (typeof value === "boolean" || value === null) return void 0;
@@ -468,7 +381,7 @@ function look2(value, depth, strings) {
   if (typeof value.toJSON === "function") {
     if (toString.call(value) === "[object Date]") return flaw("is a Date", advice.Date);
     const written = value.toJSON("");
-    return typeof written === "object" && written !== null && written !== value ? members(written, depth, strings) : written === void 0 || written === value ? void 0 : look2(written, depth, strings);
+    return typeof written === "object" && written !== null && written !== value ? members(written, depth, strings) : written === void 0 || written === value ? void 0 : look(written, depth, strings);
   }
   return members(value, depth, strings);
 }
@@ -477,7 +390,7 @@ function members(value, depth, strings) {
     for (let index = 0; index < value.length; index += 1) {
       const member = value[index];
       if (typeof member === "number" && member - member === 0) continue;
-      const found = look2(member, depth + 1, strings);
+      const found = look(member, depth + 1, strings);
       if (found) return at(index, found);
     }
     return void 0;
@@ -492,7 +405,7 @@ function members(value, depth, strings) {
     if (member === void 0 || typeof member === "number" && member - member === 0) {
       if (!strings) continue;
     }
-    const found = strings && ofText(key) || (member === void 0 ? void 0 : look2(member, depth + 1, strings));
+    const found = strings && ofText(key) || (member === void 0 ? void 0 : look(member, depth + 1, strings));
     if (found) return at(key, found);
   }
   return void 0;
@@ -553,7 +466,7 @@ function outputJson(value) {
     return { flaw: refuse(value, thrown) };
   }
   try {
-    const found = look2(value, 0, text?.includes("\\ud") === true);
+    const found = look(value, 0, text?.includes("\\ud") === true);
     return found ? { flaw: said(found) } : { text };
   } catch (thrown) {
     return { flaw: refuse(value, thrown) };
@@ -838,7 +751,11 @@ function isSame(one, other) {
 var said2 = (error) => attempt(() => String(error?.message ?? error)) ?? "";
 var carries = { died: "core", pause: "until", stop: "finish", settings: "settings" };
 var Page = class {
-  /** Replaced when the wasm listens, and again when it does not any more. */
+  /**
+   * Replaced when the wasm listens, and again when it does not any more.
+   *
+   * @type {(what: string, a?: unknown, b?: unknown) => unknown}
+   */
   tell = Object;
   workers = /* @__PURE__ */ new Map();
   listeners = /* @__PURE__ */ new Set();
@@ -864,19 +781,22 @@ var Page = class {
     this.name = "distcompute " + setup.url;
   }
   listen() {
-    const look3 = () => this.look();
-    attempt(() => this.on(document, "visibilitychange", look3));
+    const look2 = () => this.look();
+    attempt(() => this.on(document, "visibilitychange", look2));
     attempt(() => this.on(globalThis, "pagehide", () => this.leave()));
     attempt(() => this.on(globalThis, "pageshow", (e) => e.persisted && this.tell("returned")));
     attempt(
-      () => navigator.getBattery().then((battery) => {
-        this.battery = battery;
-        this.on(battery, "chargingchange", look3);
-        look3();
-      }, Object)
+      () => (
+        /** @type {any} */
+        navigator.getBattery().then((battery) => {
+          this.battery = battery;
+          this.on(battery, "chargingchange", look2);
+          look2();
+        }, Object)
+      )
     );
     this.tune();
-    look3();
+    look2();
   }
   /** Listens to the other tabs. */
   tune() {
@@ -1204,25 +1124,21 @@ export {
   isTrap,
   isWorker,
   keepCompiled,
-  look,
   makeError,
   makeSlots,
   now,
   open,
   outputJson,
   read,
-  readOn,
   readSignals,
   receive,
   requireLoaded,
   revoke,
   say,
-  send,
   set,
   sleep,
   tellPage,
   turns,
-  warn,
   whenLoaded,
   within,
   wordOf,

@@ -91,7 +91,11 @@ const carries = { died: "core", pause: "until", stop: "finish", settings: "setti
 
 /** A page: tells what happens to it, and does what it is told. */
 class Page {
-  /** Replaced when the wasm listens, and again when it does not any more. */
+  /**
+   * Replaced when the wasm listens, and again when it does not any more.
+   *
+   * @type {(what: string, a?: unknown, b?: unknown) => unknown}
+   */
   tell = Object;
   workers = new Map();
   listeners = new Set();
@@ -126,7 +130,7 @@ class Page {
     attempt(() => this.on(globalThis, "pagehide", () => this.leave()));
     attempt(() => this.on(globalThis, "pageshow", (e) => e.persisted && this.tell("returned")));
     attempt(() =>
-      navigator.getBattery().then((battery) => {
+      /** @type {any} */ (navigator).getBattery().then((battery) => {
         this.battery = battery;
         this.on(battery, "chargingchange", look);
         look();
@@ -259,6 +263,7 @@ class Page {
     if (!on) return;
     let released = false;
     const controller = new AbortController();
+    /** @type {Promise<void>} */
     const held = new Promise((resolve) => {
       this.release = () => {
         released = true;
@@ -391,6 +396,7 @@ class Page {
     const headers = { "content-type": "application/json" };
     for (const { url, body } of this.requests) {
       // What carries a token follows no redirect.
+      /** @type {RequestInit} */
       const options = { method: "POST", keepalive: true, redirect: "error", headers, body };
       attempt(() => fetch(url, options).catch(Object));
     }
