@@ -66,6 +66,12 @@ const checks = [
     command: [process.execPath, prettier, "--check", "."],
   },
   {
+    name: "check:types:scripts",
+    what: "the types of the package's own scripts agree",
+    needs: npm,
+    command: [process.execPath, tsc, "--project", join("src", "tsconfig.json")],
+  },
+  {
     name: "check:types",
     what: "the types of the page's scripts match each other, the package and the kernel",
     needs: [ensureBuildTools],

@@ -68,7 +68,7 @@ async function compile(given, own) {
   const source = (await unwrapped(given, "module_or_path")) ?? (await own());
   if (source instanceof WebAssembly.Module) return source;
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
-    return await WebAssembly.compile(source);
+    return await WebAssembly.compile(/** @type {BufferSource} */ (source));
   }
   if (typeof Response === "function" && source instanceof Response) return await received(source);
   return await received(await fetchFrom(source));

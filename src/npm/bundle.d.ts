@@ -1,0 +1,19 @@
+// What `npm run build` puts in when it bundles these files.
+
+/** A hash of the wasm: only files of one build fit each other. */
+declare const BUILD: string;
+
+/** What wasm-bindgen has made. */
+declare module "#glue" {
+  const start: (source: { module_or_path: WebAssembly.Module }) => Promise<unknown>;
+  export default start;
+  export const initSync: (source: { module: WebAssembly.Module }) => unknown;
+  export const init: (options: unknown, callOptions: unknown) => Promise<unknown>;
+  export const load: (dump: unknown) => unknown;
+}
+
+/** The scripts of src/web. */
+declare module "#shell" {
+  export { NotLoadedError, keepCompiled, requireLoaded } from "../web/face.js";
+  export const begin: (parts: unknown, adopt: (wasm: any) => Promise<unknown>) => void;
+}

@@ -1,0 +1,2 @@
+/** The WebAssembly, gzipped, as base64. */
+export const wasm: string;
