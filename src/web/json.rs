@@ -1,11 +1,11 @@
 //! JavaScript values as wire types and back, by the browser's own JSON.
 
-use super::object;
+use super::{object, reader};
 use distcompute_engine::client::session::{json_output, text_output};
 use distcompute_engine::core::stack::frames;
 use distcompute_engine::fault::Fault;
 use distcompute_protocol::json_part;
-use js_sys::{Array, JSON, JsString, Object, Reflect};
+use js_sys::{JSON, JsString, Reflect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
@@ -18,34 +18,7 @@ pub(crate) const LONGEST: u32 = 64 << 20;
 /// boundary, only these.
 pub(crate) fn read<T: DeserializeOwned>(text: &JsString) -> Result<T, String> {
     let value = parse(text).map_err(|e| says(&e))?;
-    if !value.is_object() {
-        return Err(format!("it is {} and not an object", kind_of(&value)));
-    }
-    let fields = serde_wasm_bindgen::Deserializer::from(JsValue::from(flat(&value)));
-    serde_path_to_error::deserialize(fields).map_err(|error| {
-        let (field, why) = (error.path().to_string(), error.inner().to_string());
-        let why = why.strip_prefix("Error: ").unwrap_or(&why);
-        format!("its {field} cannot be read: {why}")
-    })
-}
-
-/// The members of an object that came of `JSON.parse`, without what is in those that are objects
-/// themselves. Of a member that it refuses serde-wasm-bindgen writes all that is in it, and ends in an
-/// exception where that is nested too deeply.
-fn flat(value: &JsValue) -> Object {
-    let flat = Object::new();
-    for entry in Object::entries(value.unchecked_ref()).iter() {
-        let entry: Array = entry.unchecked_into();
-        let member = entry.get(1);
-        let member = if member.is_object() {
-            Object::new().into()
-        } else {
-            member
-        };
-        // A fresh object takes any member.
-        let _ = Reflect::set(&flat, &entry.get(0), &member);
-    }
-    flat
+    reader::read(&value)
 }
 
 /// Whether a text is what `/api/project` answers.

@@ -14,6 +14,7 @@
 //! | [`message`] | the messages between the hub and a compute worker, as JavaScript objects |
 //! | [`object`] | plain objects, made and read field by field |
 //! | [`options`] | reading the arguments that JavaScript gave |
+//! | [`reader`] | JavaScript objects as structs |
 //! | [`settings`] | what volunteer and owner ask for, read and written |
 //! | [`signals`] | out-of-band signals to a worker whose event loop is blocked |
 //! | [`status`] | the status, written |
@@ -38,6 +39,7 @@ mod json;
 mod message;
 mod object;
 mod options;
+mod reader;
 mod settings;
 pub mod signals;
 mod status;

@@ -1,0 +1,153 @@
+//! JavaScript objects as structs: a deserializer for objects whose members are texts, numbers and truth
+//! values.
+//!
+//! serde-wasm-bindgen reads with imports that do not catch, and describes a value that it refuses through
+//! the value's own methods. Here members are read by `Reflect`, and a refusal says which member it is and
+//! of what kind its value is.
+
+use super::json::{LONGEST, kind_of, says};
+use super::object::as_whole;
+use core::fmt::{self, Display};
+use core::slice;
+use js_sys::{JsString, Reflect};
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer, MapAccess,
+    Unexpected, Visitor,
+};
+use serde::forward_to_deserialize_any;
+use wasm_bindgen::prelude::*;
+
+/// Reads an object.
+///
+/// # Errors
+/// Which member is not what it should be.
+pub(crate) fn read<T: DeserializeOwned>(object: &JsValue) -> Result<T, String> {
+    T::deserialize(Value(object)).map_err(|Refusal(why)| why)
+}
+
+/// What is wrong; of a single value, what it should have been.
+#[derive(Debug)]
+struct Refusal(String);
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+impl Error for Refusal {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+
+    // As serde has it, these would print the value, and bring all of float formatting with it.
+    fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self(match expected.to_string() {
+            number if number == "u64" => "a whole number".to_owned(),
+            truth if truth == "a boolean" => "true or false".to_owned(),
+            other => other,
+        })
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(unexpected, expected)
+    }
+
+    fn missing_field(name: &'static str) -> Self {
+        Self(["its ", name, " is missing"].concat())
+    }
+}
+
+struct Value<'a>(&'a JsValue);
+
+impl<'de> Deserializer<'de> for Value<'_> {
+    type Error = Refusal;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        if let Some(text) = self.0.dyn_ref::<JsString>() {
+            if text.length() > LONGEST {
+                return Err(Refusal(format!("at most {LONGEST} characters long")));
+            }
+            visitor.visit_string(String::from(text))
+        } else if let Some(truth) = self.0.as_bool() {
+            visitor.visit_bool(truth)
+        } else if let Some(whole) = as_whole(self.0) {
+            visitor.visit_u64(whole)
+        } else if let Some(number) = self.0.as_f64() {
+            visitor.visit_f64(number)
+        } else {
+            visitor.visit_unit()
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        if self.0.is_null() || self.0.is_undefined() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Refusal> {
+        if !self.0.is_object() {
+            let kind = kind_of(self.0);
+            return Err(Refusal(format!("it is {kind} and not an object")));
+        }
+        visitor.visit_map(Members {
+            object: self.0,
+            fields: fields.iter(),
+            member: None,
+        })
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+/// Those members of an object that a struct has.
+struct Members<'a> {
+    object: &'a JsValue,
+    fields: slice::Iter<'static, &'static str>,
+    member: Option<(&'static str, JsValue)>,
+}
+
+impl<'de> MapAccess<'de> for Members<'_> {
+    type Error = Refusal;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Refusal> {
+        for name in self.fields.by_ref() {
+            let value = Reflect::get(self.object, &JsValue::from_str(name)).map_err(|thrown| {
+                Refusal(format!("its {name} cannot be read: {}", says(&thrown)))
+            })?;
+            if value.is_undefined() {
+                continue;
+            }
+            self.member = Some((name, value));
+            let key: StrDeserializer<'_, Refusal> = name.into_deserializer();
+            return seed.deserialize(key).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refusal> {
+        let (name, value) = self.member.take().unwrap_or_default();
+        seed.deserialize(Value(&value))
+            .map_err(|Refusal(expected)| {
+                let kind = kind_of(&value);
+                Refusal(format!("its {name} is {kind} and not {expected}"))
+            })
+    }
+}
