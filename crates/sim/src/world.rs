@@ -2,34 +2,34 @@
 //! workers, storage, and the scheduler that is to be proved. It knows a tracker only as a
 //! [`Tracker`]. After every step it checks what must always hold.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod core;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use distcompute_engine::client::call::Answer;
+use distcompute_engine::core::throttle::STOP;
 use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
     Action, Got, Granted, Moved, Outgoing, Parsed, Session, Synced, Wire, Write,
 };
 use distcompute_engine::hub::cx::Cx;
-use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
+use distcompute_engine::hub::event::{Event, Inherited, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
 use distcompute_engine::hub::jobs::{Job, Key, Outcome, Place, Text, Ticket};
+use distcompute_engine::message::{Job as Task, ToCore};
 use distcompute_engine::reason::Reason;
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{Done, Failed, Invalid, Progress as ProgressLine, Stage, SyncRequest};
 
-use crate::tracker::{Asked, Content, Said, Tracker, weigh, weighing};
+use self::core::{Arrival, Cores};
+use crate::tracker::{Asked, Content, Said, Tracker, weigh};
 
 /// A message between two threads takes so long.
 const MESSAGE_MS: f64 = 1.0;
 /// The page starts a worker within this.
 const SPAWN_MS: f64 = 30.0;
 const SETUP_MS: f64 = 20.0;
-/// What compute workers do by the engine's agreement.
-const REPORT_MS: f64 = 10.0;
-const POLL_MS: f64 = 250.0;
-const SHOW_MS: f64 = 200.0;
-const REST_MS: f64 = 1_000.0;
 const NICKNAME: &str = "Cluster 2";
 
 /// 2026-11-25.
@@ -158,65 +158,6 @@ impl Work {
 /// What a handler makes of job `number` when it is begun here for the nth time, counted from 1.
 pub type Handler = Box<dyn Fn(u64, u32) -> Work>;
 
-/// A job as a compute worker has it.
-#[derive(Debug, Clone)]
-struct Task {
-    key: Key,
-    number: u64,
-    stage: Stage,
-    attempt: u32,
-    ticket: Ticket,
-    input: Option<String>,
-    resume: bool,
-}
-
-#[derive(Debug, Clone)]
-struct Run {
-    task: Task,
-    work: Work,
-    /// Work that was done, and work that is done at the next step.
-    spent: f64,
-    step: f64,
-    since: f64,
-    deaf_until: f64,
-}
-
-#[derive(Debug, Clone)]
-enum ToCore {
-    Jobs(Vec<Task>),
-    Recall,
-    Stop(Key),
-    Level(u8),
-}
-
-#[derive(Debug, Clone)]
-struct Core {
-    life: u64,
-    up: bool,
-    /// Its setup has failed.
-    unfit: bool,
-    broken: bool,
-    level: u8,
-    queue: VecDeque<Task>,
-    running: Option<Run>,
-    inbox: Vec<ToCore>,
-    said: f64,
-    shown: f64,
-    /// When it last said that it rests.
-    rested: f64,
-    unsaid: Report,
-    /// What has ended since the report before the last one, for a hub that has not heard of it.
-    over: Vec<(Task, KeptOutcome)>,
-    /// How many of these were said.
-    told: usize,
-    /// The hub that it speaks to, by its life.
-    hub: u64,
-    /// Another hub wants to know what it does.
-    meets: bool,
-    /// Steps that were planned before this are not taken.
-    plan: u64,
-}
-
 #[derive(Debug, Clone)]
 enum Happens {
     /// To the hub, of this life.
@@ -224,9 +165,11 @@ enum Happens {
     /// The hub, of this life, gets the channel to a compute worker, of that life.
     Here(u64, u32, u64),
     Timer(u64),
-    ToCore(u32, u64, ToCore),
+    ToCore(u32, u64, Arrival),
     Step(u32, u64, u64),
-    Flush(u32, u64),
+    Slept(u32, u64, u64),
+    /// The timer of a compute worker, for a deadline.
+    CoreTimer(u32, u64, f64),
     Up(u32, u64),
     /// Another hub is there, of this life.
     Successor(u64),
@@ -347,7 +290,7 @@ pub struct World<T> {
     ticket: u64,
     life: u64,
     timer: u64,
-    cores: BTreeMap<u32, Core>,
+    cores: Cores,
     /// The life of the worker that the hub has a channel to.
     channels: BTreeMap<u32, u64>,
     texts: BTreeMap<u32, String>,
@@ -584,10 +527,7 @@ impl<T: Tracker> World<T> {
     }
 
     pub fn running(&self) -> usize {
-        self.cores
-            .values()
-            .filter(|core| core.running.is_some())
-            .count()
+        self.cores.values().filter(|core| core.is_running()).count()
     }
 
     pub fn workers(&self) -> usize {
@@ -673,14 +613,9 @@ impl<T: Tracker> World<T> {
 
     /// The page is frozen: clocks go on, and nothing runs. What comes meanwhile is heard afterwards.
     pub fn freeze(&mut self, ms: f64) {
-        for at in self.cores.keys().copied().collect::<Vec<_>>() {
-            self.settle(at);
-        }
         self.t += ms;
         for core in self.cores.values_mut() {
-            if let Some(run) = &mut core.running {
-                run.since = self.t;
-            }
+            core.freeze(ms);
         }
         self.idle.clear();
         self.waits.clear();
@@ -817,7 +752,7 @@ impl<T: Tracker> World<T> {
         let first = (self.dice.roll() * 2e9) as Key;
         self.hub = self.scheduler().with_keys_from(first);
         for core in self.cores.values_mut() {
-            core.inbox.clear();
+            core.lose_hub();
         }
         self.plan(SPAWN_MS, Happens::Successor(self.life));
     }
@@ -828,10 +763,9 @@ impl<T: Tracker> World<T> {
 
     fn succeed(&mut self) {
         // What the page knows of them.
-        let told = |core: &Core| core.shown > f64::NEG_INFINITY && core.running.is_some();
         let cores = self.cores.iter().map(|(at, core)| Inherited {
             core: *at,
-            told: told(core),
+            told: core.has_told(),
         });
         self.restore(cores.collect());
         let lives: Vec<(u32, u64)> = self
@@ -842,58 +776,6 @@ impl<T: Tracker> World<T> {
         for (at, life) in lives {
             self.plan(MESSAGE_MS, Happens::Here(self.life, at, life));
             self.plan(2.0 * MESSAGE_MS, Happens::Meet(self.life, at, life));
-        }
-    }
-
-    /// A compute worker tells another hub what it does.
-    fn meet(&mut self, at: u32) {
-        let Some(core) = self.cores.get_mut(&at) else {
-            return;
-        };
-        core.meets = false;
-        core.hub = self.life;
-        core.queue.clear();
-        let unsaid = std::mem::take(&mut core.unsaid.results);
-        core.told = 0;
-        let over = std::mem::take(&mut core.over);
-        let running = core.running.as_ref().map(|run| run.task.clone());
-        core.unsaid.started = running.as_ref().map(|task| task.key);
-        self.unmake(unsaid);
-        for (task, outcome) in over {
-            let made = self.stored_as(&task, Some(outcome));
-            self.hub_hears(MESSAGE_MS, Event::Made(made));
-        }
-        let met = running.map(|task| (task.key, self.stored_as(&task, None)));
-        self.hub_hears(MESSAGE_MS, Event::Met(at, met));
-        self.tell_of_setup(at);
-        self.report(at);
-    }
-
-    /// A compute worker tells its hub what became of its setup, if that is over.
-    fn tell_of_setup(&mut self, at: u32) {
-        let core = &self.cores[&at];
-        if core.up {
-            self.hub_hears(MESSAGE_MS, Event::CoreUp(at));
-        } else if core.unfit {
-            self.hub_hears(MESSAGE_MS, Event::CoreBroken(at, "no model".to_owned()));
-        }
-    }
-
-    fn stored_as(&mut self, task: &Task, outcome: Option<KeptOutcome>) -> Stored {
-        let outcome = outcome.map(|outcome| match outcome {
-            KeptOutcome::Done(text) => Outcome::Done(self.keep(text)),
-            KeptOutcome::Other(outcome) => outcome,
-        });
-        // Of what has ended the input is not told.
-        let input = task.input.clone().filter(|_| outcome.is_none());
-        let input = input.map(|text| self.keep(text));
-        Stored {
-            stage: task.stage,
-            number: task.number,
-            attempt: task.attempt,
-            ticket: task.ticket.clone(),
-            input,
-            outcome,
         }
     }
 
@@ -955,46 +837,26 @@ impl<T: Tracker> World<T> {
             Happens::Hub(life, event) if life == self.life => self.happen(event),
             // The page joins no worker to the hub that it has ended meanwhile.
             Happens::Here(hub, at, life) if hub == self.life && self.lives(at, life) => {
-                self.channels.insert(at, life);
+                self.open_channel(at, life);
                 self.happen(Event::CoreHere(at));
             }
             Happens::Timer(timer) if timer == self.timer => self.happen(Event::Tick),
-            Happens::ToCore(at, life, word) if self.lives(at, life) => {
-                self.core_hears(at, word);
+            Happens::ToCore(at, life, arrival) if self.lives(at, life) => {
+                self.arrive(at, arrival);
             }
-            Happens::Step(at, life, plan)
-                if self.lives(at, life) && self.cores[&at].plan == plan =>
-            {
+            Happens::Step(at, life, plan) if self.lives(at, life) && self.is_planned(at, plan) => {
                 self.step(at);
             }
-            Happens::Flush(at, life) if self.lives(at, life) => {
-                let core = &self.cores[&at];
-                // A blocked thread has no timers.
-                let free = core.running.as_ref().is_none_or(|run| !run.work.blocks);
-                if free && self.t - core.said >= REPORT_MS {
-                    self.report(at);
-                }
+            Happens::Slept(at, life, plan) if self.lives(at, life) && self.is_planned(at, plan) => {
+                self.has_slept(at);
             }
-            Happens::Up(at, life) if self.lives(at, life) => {
-                if let Some(core) = self.cores.get_mut(&at) {
-                    core.up = !self.setup_fails;
-                    core.unfit = self.setup_fails;
-                    if core.hub == self.life {
-                        self.tell_of_setup(at);
-                    }
-                }
+            Happens::CoreTimer(at, life, due) if self.lives(at, life) && self.is_timer(at, due) => {
+                self.core_timer(at);
             }
+            Happens::Up(at, life) if self.lives(at, life) => self.set_up(at),
             Happens::Successor(life) if life == self.life && !self.stopped => self.succeed(),
             Happens::Meet(hub, at, life) if hub == self.life && self.lives(at, life) => {
-                let core = &self.cores[&at];
-                let blocked = core.running.as_ref().is_some_and(|run| run.work.blocks);
-                if let Some(core) = self.cores.get_mut(&at) {
-                    core.meets = true;
-                }
-                if !blocked {
-                    self.meet(at);
-                    self.go_on(at);
-                }
+                self.arrive(at, Arrival::Hub(hub));
             }
             Happens::Arrives {
                 request,
@@ -1274,34 +1136,33 @@ impl<T: Tracker> World<T> {
                         key,
                         number: job.number,
                         stage: self.hub.stage_of(job).expect("its stage is known").0,
+                        stage_name: String::new(),
                         attempt: job.attempt,
                         ticket: job.ticket.clone(),
                         input: job.input.map(|text| self.texts[&text.id].clone()),
-                        resume: job.resumable,
+                        resume: job.resumable.then_some(()),
                     };
                     for (at, other) in &self.cores {
-                        // A busy one has not heard yet that it was taken from it.
-                        let recalled = |word| matches!(word, &ToCore::Recall);
-                        let has = !other.inbox.iter().any(recalled)
-                            && (other.queue.iter().any(|task| task.key == key)
-                                || other
-                                    .running
-                                    .as_ref()
-                                    .is_some_and(|run| run.task.key == key));
+                        let has = other.has(key);
                         assert!(!has, "job {key} is given to {core} while {at} has it");
                     }
                     jobs.push(task);
                 }
-                self.say(core, ToCore::Jobs(jobs));
+                let project = String::new();
+                self.say(core, ToCore::Jobs { project, jobs });
             }
             Action::Recall(core) => self.say(core, ToCore::Recall),
-            Action::StopJob { core, key } => self.say(core, ToCore::Stop(key)),
-            Action::Level { core, level } => self.say(core, ToCore::Level(level)),
+            Action::StopJob { core, key } => {
+                let signalled = self.signal(core, STOP);
+                self.say(core, ToCore::Stop { key, signalled });
+            }
+            Action::Level { core, level } => {
+                self.signal(core, level);
+                self.say(core, ToCore::Intensity(level));
+            }
             Action::Cores(want) => {
                 self.wants = want;
-                for core in self.cores.split_off(&want).into_values() {
-                    self.unmake(core.unsaid.results);
-                }
+                self.cores.split_off(&want);
                 for at in 0..want {
                     if !self.cores.contains_key(&at) {
                         self.spawn(at, SPAWN_MS);
@@ -1578,343 +1439,8 @@ impl<T: Tracker> World<T> {
 
     // Compute workers.
 
-    fn spawn(&mut self, at: u32, after: f64) {
-        if at >= self.wants {
-            return;
-        }
-        self.ticket += 1;
-        let life = self.ticket;
-        let core = Core {
-            life,
-            up: false,
-            unfit: false,
-            broken: false,
-            level: 10,
-            queue: VecDeque::new(),
-            running: None,
-            inbox: Vec::new(),
-            said: f64::NEG_INFINITY,
-            shown: f64::NEG_INFINITY,
-            rested: f64::NEG_INFINITY,
-            unsaid: Report::default(),
-            over: Vec::new(),
-            told: 0,
-            hub: self.life,
-            meets: false,
-            plan: 0,
-        };
-        self.cores.insert(at, core);
-        self.plan(after, Happens::Here(self.life, at, life));
-        self.plan(after + SETUP_MS, Happens::Up(at, life));
-    }
-
-    fn lives(&self, at: u32, life: u64) -> bool {
-        self.cores.get(&at).is_some_and(|core| core.life == life)
-    }
-
     fn hub_hears(&mut self, after: f64, event: Event) {
         self.plan(after, Happens::Hub(self.life, event));
-    }
-
-    fn say(&mut self, at: u32, word: ToCore) {
-        // A worker that is gone hears nothing, and nor does the one in its place.
-        if let Some(life) = self.channels.get(&at) {
-            self.plan(MESSAGE_MS, Happens::ToCore(at, *life, word));
-        }
-    }
-
-    fn core_hears(&mut self, at: u32, word: ToCore) {
-        let Some(core) = self.cores.get_mut(&at) else {
-            return;
-        };
-        core.inbox.push(word);
-        let blocked = core.running.as_ref().is_some_and(|run| run.work.blocks);
-        if !blocked {
-            self.settle(at);
-            self.listen(at, false);
-            self.go_on(at);
-        }
-    }
-
-    /// Enters the work that was done up to now.
-    fn settle(&mut self, at: u32) {
-        let now = self.t;
-        let Some(core) = self.cores.get_mut(&at) else {
-            return;
-        };
-        let level = f64::from(core.level);
-        if let Some(run) = &mut core.running {
-            let done = ((now - run.since) * level / 10.0)
-                .min(run.step - run.spent)
-                .max(0.0);
-            run.spent += done;
-            run.since = now;
-            self.worked_ms += done;
-        }
-    }
-
-    /// Takes the messages that have come; a busy thread hears only what the tower says.
-    fn listen(&mut self, at: u32, busy: bool) {
-        let Some(core) = self.cores.get_mut(&at) else {
-            return;
-        };
-        let mut later = Vec::new();
-        for word in std::mem::take(&mut core.inbox) {
-            let Some(core) = self.cores.get_mut(&at) else {
-                return;
-            };
-            match word {
-                ToCore::Level(level) => {
-                    core.level = level;
-                    core.rested = f64::NEG_INFINITY;
-                }
-                ToCore::Stop(key) => {
-                    if core.running.as_ref().is_some_and(|run| run.task.key == key) {
-                        self.end(at, Outcome::Released, false);
-                    }
-                }
-                word if busy => later.push(word),
-                ToCore::Jobs(jobs) => core.queue.extend(jobs),
-                ToCore::Recall => {
-                    let keys = core.queue.drain(..).map(|task| task.key).collect();
-                    // Messages of the hub before are gone with it.
-                    self.hub_hears(MESSAGE_MS, Event::Recalled(at, keys));
-                }
-            }
-        }
-        if let Some(core) = self.cores.get_mut(&at) {
-            later.append(&mut core.inbox);
-            core.inbox = later;
-        }
-    }
-
-    fn report(&mut self, at: u32) {
-        let Some(core) = self.cores.get_mut(&at) else {
-            return;
-        };
-        let report = std::mem::take(&mut core.unsaid);
-        if report != Report::default() {
-            core.said = self.t;
-            if !report.results.is_empty() {
-                core.over.drain(..core.told);
-                core.told = core.over.len();
-            }
-            if core.hub == self.life {
-                self.hub_hears(MESSAGE_MS, Event::Report(at, report));
-                return;
-            }
-            self.unmake(report.results);
-        }
-    }
-
-    /// Nobody hears of these results.
-    fn unmake(&mut self, results: Vec<Ended>) {
-        for ended in results {
-            if let Outcome::Done(text) = ended.outcome {
-                self.texts.remove(&text.id);
-            }
-        }
-    }
-
-    /// A compute worker is gone, and with it what it has not said. Whether there was one.
-    fn lose(&mut self, at: u32) -> bool {
-        let core = self.cores.remove(&at);
-        let is = core.is_some();
-        self.unmake(core.map_or_else(Vec::new, |core| core.unsaid.results));
-        is
-    }
-
-    /// Ends the running job.
-    fn end(&mut self, at: u32, outcome: Outcome, fatal: bool) {
-        let Some(core) = self.cores.get_mut(&at) else {
-            return;
-        };
-        let Some(run) = core.running.take() else {
-            return;
-        };
-        if core
-            .unsaid
-            .progress
-            .as_ref()
-            .is_some_and(|said| said.key == run.task.key)
-        {
-            core.unsaid.progress = None;
-        }
-        core.plan += 1;
-        let kept = match &outcome {
-            Outcome::Done(text) => self.texts.get(&text.id).cloned().map(KeptOutcome::Done),
-            other => Some(KeptOutcome::Other(other.clone())),
-        };
-        core.over.extend(kept.map(|kept| (run.task.clone(), kept)));
-        let ended = Ended {
-            key: run.task.key,
-            outcome,
-            ms: run.spent,
-            fatal,
-        };
-        core.unsaid.results.push(ended);
-        core.broken |= fatal;
-        if core.queue.is_empty() || fatal {
-            self.report(at);
-        }
-    }
-
-    /// Begins the next job, or plans the next step of the one that runs.
-    fn go_on(&mut self, at: u32) {
-        let time = self.time();
-        loop {
-            let Some(core) = self.cores.get_mut(&at) else {
-                return;
-            };
-            if core.broken {
-                return;
-            }
-            if core.running.is_none() {
-                if core.meets {
-                    self.meet(at);
-                }
-                self.listen(at, false);
-            }
-            let Some(core) = self.cores.get_mut(&at) else {
-                return;
-            };
-            let Some(run) = &core.running else {
-                if core.level == 0 {
-                    self.report(at);
-                    return;
-                }
-                let Some(task) = core.queue.pop_front() else {
-                    self.report(at);
-                    return;
-                };
-                let begun = self.begun.entry(task.number).or_default();
-                *begun += 1;
-                let mut work = (self.handler)(task.number, *begun);
-                if task
-                    .input
-                    .as_ref()
-                    .is_some_and(|input| input.starts_with(BAD))
-                {
-                    work.fate = Fate::Flags;
-                }
-                self.resumed += u32::from(task.resume);
-                self.begun_at.push(time);
-                let step = work.progress_ms.map_or(work.ms, |ms| ms.min(work.ms));
-                let (since, deaf_until) = (self.t, self.t + POLL_MS);
-                let key = task.key;
-                let run = Run {
-                    task,
-                    work,
-                    spent: 0.0,
-                    step,
-                    since,
-                    deaf_until,
-                };
-                core.running = Some(run);
-                core.unsaid.started = Some(key);
-                let life = core.life;
-                let wait = core.said + REPORT_MS - self.t;
-                if wait <= 0.0 {
-                    self.report(at);
-                } else {
-                    self.plan(wait, Happens::Flush(at, life));
-                }
-                continue;
-            };
-            core.plan += 1;
-            let (life, plan) = (core.life, core.plan);
-            let level = core.level;
-            let left = (run.step - run.spent).max(0.0);
-            let (polls, hangs) = (run.work.progress_ms.is_some(), run.work.fate == Fate::Hangs);
-            if hangs && run.spent + 1e-6 >= run.work.ms {
-                return;
-            }
-            let (blocks, rested) = (run.work.blocks, core.rested);
-            if level == 0 && (polls || !blocks) && self.t - rested >= REST_MS {
-                core.rested = self.t;
-                if core.hub == self.life {
-                    self.hub_hears(MESSAGE_MS, Event::Rests(at));
-                }
-            }
-            let wait = match level {
-                // A handler that sleeps looks up four times a second; others only hear messages.
-                0 if polls => POLL_MS,
-                0 if blocks => return,
-                0 => REST_MS,
-                _ => left * 10.0 / f64::from(level),
-            };
-            self.plan(wait, Happens::Step(at, life, plan));
-            return;
-        }
-    }
-
-    /// The running job has come to its next step.
-    fn step(&mut self, at: u32) {
-        self.settle(at);
-        let now = self.t;
-        let Some(core) = self.cores.get_mut(&at) else {
-            return;
-        };
-        let Some(run) = &mut core.running else { return };
-        let over = run.spent + 1e-6 >= run.work.ms;
-        let kind = if run.work.spoils { BAD } else { GOOD };
-        let name = format!("{kind} {} {}", run.task.number, run.task.stage);
-        if !over || run.work.fate == Fate::Hangs {
-            if let Some(every) = run.work.progress_ms {
-                if run.spent + 1e-6 >= run.step {
-                    run.step = (run.step + every).min(run.work.ms);
-                }
-                if now - core.shown >= SHOW_MS {
-                    core.shown = now;
-                    let (key, done, total) = (run.task.key, run.spent, run.work.ms);
-                    let text = String::new();
-                    core.unsaid.progress = Some(Progress {
-                        key,
-                        done,
-                        total,
-                        text,
-                    });
-                    if run.work.checkpoint {
-                        core.unsaid.checkpoint = Some(key);
-                    }
-                }
-                let polls = now >= run.deaf_until;
-                if polls {
-                    run.deaf_until = now + POLL_MS;
-                }
-                if now - core.said >= REPORT_MS {
-                    self.report(at);
-                }
-                if polls {
-                    self.listen(at, true);
-                }
-            }
-            self.go_on(at);
-            return;
-        }
-        match run.work.fate {
-            Fate::Done => {
-                let output = self.cores[&at].running.as_ref().map(|run| run.work.bytes);
-                let output = output.unwrap_or(0);
-                let output = if self.light {
-                    weighing(&name, output)
-                } else {
-                    name + &"x".repeat(output)
-                };
-                // The hub keeps it when the report comes; the world does so at once.
-                let text = self.keep(output);
-                self.end(at, Outcome::Done(text), false);
-            }
-            Fate::Throws => self.end(at, Outcome::Failed("no such shard".to_owned()), false),
-            Fate::Flags => self.end(at, Outcome::Invalid("not an image".to_owned()), false),
-            Fate::Traps => self.end(at, Outcome::Failed("unreachable".to_owned()), true),
-            Fate::Dies => {
-                self.kill_core(at);
-                return;
-            }
-            Fate::Hangs => {}
-        }
-        self.go_on(at);
     }
 
     // What always holds.
@@ -2031,8 +1557,7 @@ impl<T: Tracker> World<T> {
         let open = !open.is_empty();
         let reached = !self.faults.down;
         for (at, core) in &self.cores {
-            let free = core.up && core.running.is_none() && !core.broken && core.level > 0;
-            if free && computes && open && reached {
+            if core.is_free() && computes && open && reached {
                 let since = *self.idle.entry(*at).or_insert(self.t);
                 let since = since.max(rested);
                 let idle = self.t - since;

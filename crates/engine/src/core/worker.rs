@@ -11,13 +11,19 @@
 //!
 //! Times are those of one clock that only grows, in milliseconds.
 
+mod event;
+mod handler;
+mod hub;
+
 use std::collections::VecDeque;
 
+pub use event::{Action, Cx, Event};
+
 use crate::core::rest::RestWatch;
-use crate::core::throttle::{Ending, FULL, STOP, Stops, Throttle, ending};
+use crate::core::throttle::{Ending, FULL, Stops, Throttle, ending};
 use crate::hub::event::Progress;
 use crate::hub::jobs::{Key, Outcome};
-use crate::message::{Ended, FromCore, Job, Payload, Report, ToCore};
+use crate::message::{Ended, FromCore, Job, Payload, Report};
 use crate::time::timers::Timers;
 
 /// How often the turns of the event loop are measured before the first job.
@@ -25,134 +31,6 @@ const MEASURES: u32 = 3;
 
 /// An asynchronous handler that was stopped, and whose error nobody caught, has so long to end.
 const END_MS: f64 = 300.0;
-
-/// What [`Worker::handle`] gets besides the event, and where it puts what follows.
-#[derive(Debug)]
-pub struct Cx<P: Payload> {
-    /// The time.
-    pub now: f64,
-    /// A random number in `[0, 1)`.
-    pub random: f64,
-    /// What to do, in this order.
-    pub out: Vec<Action<P>>,
-}
-
-impl<P: Payload> Cx<P> {
-    /// At this time, with nothing to do yet.
-    #[must_use]
-    pub fn new(now: f64, random: f64) -> Self {
-        Self {
-            now,
-            random,
-            out: Vec::new(),
-        }
-    }
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event<P: Payload> {
-    /// A message from the hub.
-    Message(ToCore<P>),
-    /// Another hub has taken over. Nothing comes from the former one any more.
-    NewHub,
-    /// The answer to [`Action::Measure`].
-    Measured {
-        /// As in the action.
-        late: Option<f64>,
-        /// How long the turns of the event loop took.
-        ms: f64,
-        /// The owner's code has workers of its own.
-        nested: bool,
-    },
-    /// The owner's setup has ended, or has failed for this reason.
-    SetUp(Result<(), String>),
-    /// The job that is to begin says that its input is JSON, and it is not, for this reason.
-    Unreadable(String),
-    /// The handler of the running job has returned a promise, so the thread is free.
-    Pending,
-    /// The handler of this job has returned, or its promise was fulfilled.
-    Returned(Key),
-    /// The handler of this job has thrown, or its promise was rejected.
-    Threw {
-        /// The job.
-        key: Key,
-        /// What is reported of it.
-        message: String,
-        /// WebAssembly has trapped: the instance is not to be trusted any more.
-        trap: bool,
-    },
-    /// The answer to [`Action::TakeOutput`]: the output, or why it cannot be handed in.
-    Output(Result<P::Text, String>),
-    /// The handler calls `progress`.
-    Progress {
-        /// So much of `total` is done.
-        done: f64,
-        /// 0: not known.
-        total: f64,
-        /// A word on it.
-        text: String,
-        /// The owner's code has workers of its own.
-        nested: bool,
-    },
-    /// The answer to [`Action::ReadSignals`].
-    Signals {
-        /// What was signalled: an intensity, or [`STOP`].
-        read: Vec<u8>,
-        /// So many slots are left.
-        left: usize,
-    },
-    /// The answer to [`Action::Sleep`]: whether it was possible to sleep.
-    Slept(bool),
-    /// The handler calls `ready`: it waits until it may work.
-    Ready,
-    /// The handler calls `invalid`, with this reason.
-    Flagged(String),
-    /// The handler calls `checkpoint`.
-    Checkpoint(P::State),
-    /// The error by which the running job was stopped reached the top of the event loop: no code
-    /// of the owner's has caught it.
-    Uncaught,
-    /// [`Worker::next_timeout`] has passed.
-    Tick,
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action<P: Payload> {
-    /// Send this to the hub.
-    Post(FromCore<P>),
-    /// Watch these slots for signals, and none of those before.
-    Watch(Vec<P::Slot>),
-    /// Measure how long some turns of the event loop take. `late`: as long after its time it was asked
-    /// for, where a timer asked for it.
-    Measure {
-        /// To be returned with the answer.
-        late: Option<f64>,
-    },
-    /// Call the owner's setup.
-    SetUp,
-    /// Call the handler with the job that [`Worker::running`] returns.
-    Begin,
-    /// Write the output of the job that has ended as a text.
-    TakeOutput,
-    /// Abort the signal of the running job, and let its `progress` and `ready` throw.
-    Abort,
-    /// Let the handler go on where it waits in `ready`.
-    Wake,
-    /// What the handler of the running job does from now on counts no more.
-    Abandon,
-    /// Read the slots.
-    ReadSignals,
-    /// Sleep without giving the thread up, for so many milliseconds.
-    Sleep(f64),
-    /// Let the handler go on. `progress` need not be handled before this time: only its last call
-    /// counts.
-    Resume {
-        /// The time.
-        until: f64,
-    },
-}
 
 /// The deadlines of a compute worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,6 +58,9 @@ enum Phase {
     Up,
     /// The setup has failed.
     Broken(String),
+    /// It is not to be trusted any more, has reported that, and will be replaced. A job that began here
+    /// would only be lost.
+    Spent,
 }
 
 /// The job that runs.
@@ -258,6 +139,13 @@ impl<P: Payload> Worker<P> {
     #[must_use]
     pub fn running(&self) -> Option<&Job<P>> {
         self.running.as_ref().map(|run| &run.job)
+    }
+
+    /// Whether this job runs, or waits in the queue.
+    #[must_use]
+    pub fn has(&self, key: Key) -> bool {
+        self.running().is_some_and(|job| job.key == key)
+            || self.queue.iter().any(|job| job.key == key)
     }
 
     /// The name of the project, as the hub sent it last.
@@ -396,131 +284,6 @@ impl<P: Payload> Worker<P> {
         self.working().is_some_and(|run| run.job.key == key)
     }
 
-    // Messages.
-
-    fn take(&mut self, cx: &mut Cx<P>, message: ToCore<P>) {
-        match message {
-            ToCore::Jobs { project, jobs } => {
-                self.project = project;
-                self.queue.extend(jobs);
-            }
-            ToCore::Recall => {
-                let keys = self.queue.drain(..).map(|job| job.key).collect();
-                cx.out.push(Action::Post(FromCore::Recalled(keys)));
-            }
-            ToCore::Intensity(intensity) => {
-                self.set_intensity(cx.now, intensity);
-                if self.running.as_ref().is_some_and(|run| run.waits) {
-                    self.ready(cx);
-                }
-                self.watch(cx);
-            }
-            ToCore::Signals(slots) => self.watch_slots(cx, slots),
-            ToCore::Stop { key, signalled } => {
-                if signalled {
-                    self.stops.by_message();
-                }
-                self.queue.retain(|job| job.key != key);
-                if self.runs(key) {
-                    self.stop(cx);
-                }
-            }
-        }
-    }
-
-    fn set_intensity(&mut self, now: f64, intensity: u8) {
-        self.rest.forget();
-        self.throttle.set_intensity(now, intensity);
-    }
-
-    fn watch_slots(&mut self, cx: &mut Cx<P>, slots: Vec<P::Slot>) {
-        self.has_slots = !slots.is_empty();
-        self.stops = Stops::default();
-        cx.out.push(Action::Watch(slots));
-    }
-
-    fn signalled(&mut self, cx: &mut Cx<P>, signal: u8) {
-        if signal != STOP {
-            self.set_intensity(cx.now, signal);
-        } else if self.stops.by_signal() {
-            self.stop(cx);
-        }
-    }
-
-    fn stop(&mut self, cx: &mut Cx<P>) {
-        let Some(run) = self.working().filter(|run| !run.stopped) else {
-            return;
-        };
-        run.stopped = true;
-        let waits = run.waits;
-        cx.out.push(Action::Abort);
-        if waits {
-            self.ready(cx);
-        }
-    }
-
-    /// Another hub wants to know what this worker does. It takes over the job that runs; what only
-    /// waits in the queue comes again.
-    fn meet(&mut self, cx: &mut Cx<P>) {
-        self.watch_slots(cx, Vec::new());
-        self.queue.clear();
-        // The former hub may have died before it stored them, and so may the one after it.
-        self.reported.append(&mut self.ended);
-        let made = |(job, ended): &(Job<P>, Ended<P>)| {
-            // A job that was given back is in storage.
-            let made = ended.outcome != Outcome::Released;
-            made.then(|| (job.clone(), ended.outcome.clone()))
-        };
-        let ended = self.reported.iter().filter_map(made).collect();
-        let running = self.running().cloned();
-        self.begun = running.as_ref().map(|job| job.key);
-        cx.out.push(Action::Post(FromCore::Met { running, ended }));
-        self.post_setup(cx);
-        self.flush(cx, None);
-        self.next_job(cx);
-    }
-
-    /// Sends what became of the setup, if that is over.
-    fn post_setup(&self, cx: &mut Cx<P>) {
-        let message = match &self.phase {
-            Phase::Up => FromCore::Up,
-            Phase::Broken(why) => FromCore::Broken(why.clone()),
-            Phase::Measuring(_) | Phase::SettingUp => return,
-        };
-        cx.out.push(Action::Post(message));
-    }
-
-    /// Reports what there is to report, if anything.
-    fn flush(&mut self, cx: &mut Cx<P>, progress: Option<Progress>) {
-        self.timers.cancel(Timer::Flush);
-        if progress.is_none() && !self.has_news() {
-            return;
-        }
-        let results: Vec<Ended<P>> = self.ended.iter().map(|(_, ended)| ended.clone()).collect();
-        if !results.is_empty() {
-            self.reported = std::mem::take(&mut self.ended);
-        }
-        cx.out.push(Action::Post(FromCore::Report(Report {
-            started: self.begun.take(),
-            progress,
-            results,
-            checkpoint: None,
-        })));
-        self.throttle.sent(cx.now);
-    }
-
-    fn has_news(&self) -> bool {
-        self.begun.is_some() || !self.ended.is_empty()
-    }
-
-    /// Reports it in a moment, while the handler waits for something.
-    fn flush_soon(&mut self, now: f64) {
-        if self.has_news() && !self.timers.is_set(Timer::Flush) {
-            let at = now + self.throttle.flush_in(now);
-            self.timers.set(Timer::Flush, at);
-        }
-    }
-
     // Jobs.
 
     /// Begins the next job, or waits for the time when it may begin.
@@ -627,143 +390,11 @@ impl<P: Payload> Worker<P> {
             fatal,
         };
         self.ended.push((job, ended));
-        self.next_job(cx);
-    }
-
-    // A handler that is in the middle of its job.
-
-    /// The handler calls `progress`, or has slept there.
-    fn look(&mut self, cx: &mut Cx<P>) {
-        if self.throttle.poll(cx.now) {
-            cx.out.push(Action::ReadSignals);
-        } else {
-            self.look_on(cx);
-        }
-    }
-
-    fn look_on(&mut self, cx: &mut Cx<P>) {
-        let Some(run) = self.running.as_mut() else {
-            return;
-        };
-        let Some((progress, nested)) = run.looking.clone() else {
-            return;
-        };
-        let (stopped, is_async) = (run.stopped, run.is_async);
-        if stopped {
-            self.resume(cx);
-            return;
-        }
-        if self.throttle.show(cx.now) {
-            self.flush(cx, Some(progress));
-        } else if self.throttle.flush(cx.now) {
+        if fatal {
+            self.phase = Phase::Spent;
             self.flush(cx, None);
         }
-        let ms = self.throttle.nap(cx.now);
-        // To sleep here would keep a handler from telling its own workers to rest.
-        if ms > 0.0 && !(is_async && nested) {
-            cx.out.push(Action::Sleep(ms));
-        } else {
-            self.resume(cx);
-        }
-    }
-
-    fn slept(&mut self, cx: &mut Cx<P>, slept: bool) {
-        let looking = self.running.as_ref().and_then(|run| run.looking.as_ref());
-        let Some(nested) = looking.map(|(_, nested)| *nested) else {
-            return;
-        };
-        let paused = self.is_paused();
-        if paused && slept {
-            self.post_rest(cx, true, nested);
-        }
-        // A worker that no signal can reach must not sleep for ever.
-        if !slept || (!self.has_slots && paused) {
-            self.resume(cx);
-        } else {
-            self.look(cx);
-        }
-    }
-
-    /// The handler goes on.
-    fn resume(&mut self, cx: &mut Cx<P>) {
-        self.throttle.work(cx.now);
-        let Some(run) = self.running.as_mut() else {
-            return;
-        };
-        run.looking = None;
-        let until = if run.stopped {
-            f64::NEG_INFINITY
-        } else {
-            self.throttle.next_look(self.has_news())
-        };
-        cx.out.push(Action::Resume { until });
-    }
-
-    /// The handler waits until it may work: whether that is now.
-    fn ready(&mut self, cx: &mut Cx<P>) {
-        let Some(run) = self.running.as_mut() else {
-            return;
-        };
-        let ms = if run.stopped {
-            0.0
-        } else {
-            self.throttle.nap(cx.now)
-        };
-        run.waits = ms > 0.0;
-        if run.waits {
-            self.throttle.rest(cx.now);
-            self.timers.set(Timer::Ready, cx.now + ms);
-        } else {
-            self.throttle.work(cx.now);
-            self.timers.cancel(Timer::Ready);
-            cx.out.push(Action::Wake);
-        }
-    }
-
-    // Whether it rests while it is paused.
-
-    /// Looks now and then whether an asynchronous handler rests, as long as this worker is paused.
-    fn watch(&mut self, cx: &Cx<P>) {
-        if !self.watching {
-            self.watching = true;
-            self.rest.restart();
-            self.look_later(cx);
-        }
-    }
-
-    fn look_later(&mut self, cx: &Cx<P>) {
-        let at = cx.now + RestWatch::look_in(cx.random);
-        self.timers.set(Timer::Look, at);
-    }
-
-    fn measured(&mut self, cx: &mut Cx<P>, late: Option<f64>, ms: f64, nested: bool) {
-        if let Some(late) = late {
-            self.rest.looked(late, ms);
-            let run = self.running.as_ref();
-            let waits = run.filter(|run| run.is_async).map(|run| run.waits);
-            if let Some(waits) = waits.filter(|_| self.is_paused()) {
-                self.post_rest(cx, waits, nested);
-                self.look_later(cx);
-            } else {
-                self.watching = false;
-            }
-        } else if let Phase::Measuring(left) = &mut self.phase {
-            self.rest.measured(ms);
-            *left -= 1;
-            cx.out.push(if *left > 0 {
-                Action::Measure { late: None }
-            } else {
-                self.phase = Phase::SettingUp;
-                Action::SetUp
-            });
-        }
-    }
-
-    /// Reports that this worker rests in the middle of its job, where it does and that is due.
-    fn post_rest(&mut self, cx: &mut Cx<P>, waits: bool, nested: bool) {
-        if self.rest.shall_say(cx.now, waits, nested) {
-            cx.out.push(Action::Post(FromCore::Rests));
-        }
+        self.next_job(cx);
     }
 }
 

@@ -7,7 +7,9 @@ use distcompute_protocol::Stage;
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::throttle::STOP;
 use crate::hub::jobs::Ticket;
+use crate::message::ToCore;
 
 #[derive(Debug, Clone, PartialEq)]
 struct Plain;
@@ -77,6 +79,8 @@ struct Rig {
     /// Keys that were withdrawn: recalled, stopped in the queue, or given by a hub that is gone.
     withdrawn: BTreeSet<Key>,
     given: BTreeMap<Key, Job<Plain>>,
+    /// The worker is to be replaced.
+    spent: bool,
     /// The job that was begun last.
     current: Option<Key>,
     resumed_at: Option<f64>,
@@ -103,6 +107,7 @@ impl Rig {
             keys: Vec::new(),
             withdrawn: BTreeSet::new(),
             given: BTreeMap::new(),
+            spent: false,
             current: None,
             resumed_at: None,
             woken: false,
@@ -181,7 +186,10 @@ impl Rig {
         }
         if let FromCore::Report(report) = &message {
             for ended in &report.results {
-                self.keys.push(ended.key);
+                self.spent |= ended.fatal;
+                if ended.outcome != Outcome::Released {
+                    self.keys.push(ended.key);
+                }
                 let is_done = matches!(ended.outcome, Outcome::Done(_));
                 assert!(
                     !(is_done && self.stopped.contains(&ended.key)),
@@ -201,6 +209,11 @@ impl Rig {
         assert!(
             !self.withdrawn.contains(&job.key),
             "job {} was withdrawn and begins",
+            job.key
+        );
+        assert!(
+            !self.spent,
+            "job {} begins in a worker that is spent",
             job.key
         );
         *self.begun.entry(job.number).or_default() += 1;
@@ -357,7 +370,7 @@ impl Rig {
             self.advance(100.0);
             match self.worker.running().map(|job| job.key) {
                 Some(key) => self.end(Event::Returned(key)),
-                None if self.worker.queue.is_empty() => break,
+                None if self.worker.queue.is_empty() || self.spent => break,
                 None => {}
             }
         }
@@ -381,7 +394,7 @@ impl Rig {
         for (key, job) in &self.given {
             let begun = self.begun.contains_key(&job.number);
             assert!(
-                begun || self.withdrawn.contains(key),
+                begun || self.spent || self.withdrawn.contains(key),
                 "job {key} is neither begun nor withdrawn"
             );
         }
@@ -722,4 +735,19 @@ fn a_checkpoint_is_sent_at_once_and_after_what_came_before() {
     };
     assert_eq!(last.checkpoint, Some((keys[1], 7)));
     assert_eq!(rig.results().len(), 1);
+}
+
+#[test]
+fn nothing_begins_after_a_trap_and_each_hub_is_told_to_replace_the_worker() {
+    let mut rig = Rig::up();
+    let keys = rig.jobs(&[Handler::Waits, Handler::Returns]);
+    let (key, message, trap) = (keys[0], "unreachable".to_owned(), true);
+    rig.end(Event::Threw { key, message, trap });
+    rig.advance(1_000.0);
+    assert!(rig.worker.has(keys[1]) && rig.worker.running().is_none());
+    for _ in 0..2 {
+        assert!(rig.results().iter().any(|ended| ended.fatal));
+        rig.inbox.clear();
+        rig.tell(Event::NewHub);
+    }
 }

@@ -1,0 +1,640 @@
+//! The compute workers of a world: each runs the engine's own machine. The world is their event loop and
+//! their clock, and plays the handlers.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use distcompute_engine::core::throttle::{FULL, STOP, worth_signalling};
+use distcompute_engine::core::worker::{Action, Cx, Event, Worker};
+use distcompute_engine::hub::event::{self as hub_event, Stored};
+use distcompute_engine::hub::jobs::{Key, Outcome};
+use distcompute_engine::message::{self, FromCore, Job, Payload, ToCore};
+
+use super::{BAD, Dice, Fate, GOOD, Happens, MESSAGE_MS, SETUP_MS, Work, World};
+use crate::tracker::{Tracker, weighing};
+
+/// Slots for out-of-band signals that a worker has at most.
+const SLOTS: usize = 16;
+
+/// What is read in a slot whose hub is gone.
+const GONE: u8 = 15;
+
+/// A handler saves a checkpoint so often.
+const CHECKPOINT_MS: f64 = 200.0;
+
+/// An asynchronous handler without progress awaits `ready` after so much work.
+const PIECE_MS: f64 = 1_000.0;
+
+/// The turns of an event loop take so long while the thread is free.
+const TURNS_MS: f64 = 1.0;
+
+/// What stands for the values of JavaScript.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sim;
+
+impl Payload for Sim {
+    type Text = String;
+    type State = ();
+    /// Its number.
+    type Slot = u32;
+}
+
+/// What comes to a thread by messages.
+#[derive(Debug, Clone)]
+pub(super) enum Arrival {
+    Message(ToCore<Sim>),
+    /// The hub of this life takes over.
+    Hub(u64),
+}
+
+/// A handler at work.
+#[derive(Debug, Clone)]
+struct Run {
+    key: Key,
+    name: String,
+    work: Work,
+    /// Work that was done, and when the piece at hand ends, which is so long.
+    spent: f64,
+    piece: f64,
+    ends: f64,
+    /// Its `progress` need not be handled before.
+    until: f64,
+    saved: f64,
+    /// It is in `progress`, which may sleep.
+    asks: bool,
+    /// It was told to stop.
+    aborted: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Core {
+    pub(super) life: u64,
+    worker: Worker<Sim>,
+    dice: Dice,
+    /// Its setup has succeeded.
+    up: bool,
+    broken: bool,
+    run: Option<Run>,
+    /// What has come while its thread was blocked.
+    inbox: VecDeque<Arrival>,
+    /// What its handler returned.
+    output: Option<String>,
+    /// The slots from which it reads signals.
+    slots: VecDeque<u32>,
+    /// The slots that the hub has not used, what it has used others for, and the last intensity of these.
+    unused: VecDeque<u32>,
+    used: BTreeMap<u32, u8>,
+    signalled: u8,
+    /// The hub that it speaks to, by its life.
+    pub(super) hub: u64,
+    /// The page has been shown progress.
+    shown: bool,
+    /// Steps that were planned before this are not taken.
+    plan: u64,
+    /// For when its timer is set.
+    timer: Option<f64>,
+}
+
+impl Core {
+    pub(super) fn is_running(&self) -> bool {
+        self.worker.running().is_some()
+    }
+
+    /// Whether it could begin a job at once.
+    pub(super) fn is_free(&self) -> bool {
+        self.up && !self.broken && !self.is_running() && !self.worker.is_paused()
+    }
+
+    /// Whether the page has been shown progress of the job that runs.
+    pub(super) fn has_told(&self) -> bool {
+        self.shown && self.is_running()
+    }
+
+    /// Whether it has a job, started or not, as far as it has received what the hub sent.
+    pub(super) fn has(&self, key: Key) -> bool {
+        // A busy one has not received yet that it was taken from it.
+        let recalled = |arrival: &Arrival| matches!(arrival, Arrival::Message(ToCore::Recall));
+        !self.inbox.iter().any(recalled) && self.worker.has(key)
+    }
+
+    /// The hub has vanished, and with it its messages and its slots.
+    pub(super) fn lose_hub(&mut self) {
+        self.inbox.clear();
+        for slot in self.unused.drain(..) {
+            self.used.insert(slot, GONE);
+        }
+    }
+
+    /// Reads the signals in its slots, as a worker in a browser does.
+    fn read_signals(&mut self) -> Vec<u8> {
+        let mut read = Vec::new();
+        while let Some(signal) = self.slots.front().and_then(|slot| self.used.get(slot)) {
+            if *signal == GONE {
+                self.slots.clear();
+            } else {
+                read.push(*signal);
+                self.slots.pop_front();
+            }
+        }
+        read
+    }
+
+    /// The machine stood still for so long.
+    pub(super) fn freeze(&mut self, ms: f64) {
+        if let Some(run) = &mut self.run {
+            run.ends += ms;
+        }
+    }
+
+    /// Whether messages and timers wait until the handler gives the thread up.
+    fn is_blocked(&self) -> bool {
+        self.run
+            .as_ref()
+            .is_some_and(|run| run.work.blocks || run.asks)
+    }
+}
+
+impl<T: Tracker> World<T> {
+    pub(super) fn spawn(&mut self, at: u32, after: f64) {
+        if at >= self.wants {
+            return;
+        }
+        self.ticket += 1;
+        let life = self.ticket;
+        let mut cx = Cx::new(self.t, 0.5);
+        let core = Core {
+            life,
+            worker: Worker::new(&mut cx),
+            dice: Dice(life),
+            up: false,
+            broken: false,
+            run: None,
+            inbox: VecDeque::new(),
+            output: None,
+            slots: VecDeque::new(),
+            unused: VecDeque::new(),
+            used: BTreeMap::new(),
+            signalled: FULL,
+            hub: self.life,
+            shown: false,
+            plan: 0,
+            timer: None,
+        };
+        self.cores.insert(at, core);
+        for action in cx.out {
+            for event in self.core_acts(at, action) {
+                self.tell_core(at, event);
+            }
+        }
+        self.plan(after, Happens::Here(self.life, at, life));
+        self.plan(after + SETUP_MS, Happens::Up(at, life));
+    }
+
+    pub(super) fn lives(&self, at: u32, life: u64) -> bool {
+        self.cores.get(&at).is_some_and(|core| core.life == life)
+    }
+
+    /// The hub has got the channel to a worker, and gives it slots for signals.
+    pub(super) fn open_channel(&mut self, at: u32, life: u64) {
+        self.channels.insert(at, life);
+        if let Some(core) = self.cores.get_mut(&at) {
+            core.signalled = FULL;
+            core.unused.clear();
+        }
+        self.give_slots(at);
+    }
+
+    fn give_slots(&mut self, at: u32) {
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        if core.unused.len() < SLOTS {
+            while core.unused.len() < SLOTS {
+                self.ticket += 1;
+                core.unused.push_back(self.ticket as u32);
+            }
+            let slots = core.unused.iter().copied().collect();
+            self.say(at, ToCore::Signals(slots));
+        }
+    }
+
+    /// The hub sends a message.
+    pub(super) fn say(&mut self, at: u32, message: ToCore<Sim>) {
+        // A worker that is gone hears nothing, and nor does the one in its place.
+        if let Some(life) = self.channels.get(&at) {
+            let arrival = Arrival::Message(message);
+            self.plan(MESSAGE_MS, Happens::ToCore(at, *life, arrival));
+        }
+    }
+
+    /// The hub signals an intensity or a stop. Whether it did.
+    pub(super) fn signal(&mut self, at: u32, signal: u8) -> bool {
+        let life = self.channels.get(&at);
+        let core = self.cores.get_mut(&at);
+        let Some(core) = core.filter(|core| life == Some(&core.life)) else {
+            return false;
+        };
+        let worth_it = worth_signalling(core.unused.len(), core.signalled, signal);
+        if signal != STOP {
+            core.signalled = signal;
+        }
+        let slot = if worth_it {
+            core.unused.pop_front()
+        } else {
+            None
+        };
+        if let Some(slot) = slot {
+            core.used.insert(slot, signal);
+        }
+        slot.is_some()
+    }
+
+    /// Something comes to a worker by a message.
+    pub(super) fn arrive(&mut self, at: u32, arrival: Arrival) {
+        if let Some(core) = self.cores.get_mut(&at) {
+            core.inbox.push_back(arrival);
+            self.go_on(at);
+        }
+    }
+
+    /// The owner's setup has ended.
+    pub(super) fn set_up(&mut self, at: u32) {
+        let fails = self.setup_fails;
+        if let Some(core) = self.cores.get_mut(&at) {
+            core.up = !fails;
+        }
+        let why = "no model".to_owned();
+        self.tell_core(at, Event::SetUp(if fails { Err(why) } else { Ok(()) }));
+    }
+
+    /// The timer of a worker.
+    pub(super) fn core_timer(&mut self, at: u32) {
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        core.timer = None;
+        if !core.is_blocked() {
+            self.tell_core(at, Event::Tick);
+        }
+    }
+
+    /// A worker has slept in `progress`.
+    pub(super) fn has_slept(&mut self, at: u32) {
+        self.tell_core(at, Event::Slept(true));
+    }
+
+    /// A worker is gone, and with it what it has not reported. Whether there was one.
+    pub(super) fn lose(&mut self, at: u32) -> bool {
+        self.cores.remove(&at).is_some()
+    }
+
+    /// Something happens to a worker.
+    fn tell_core(&mut self, at: u32, event: Event<Sim>) {
+        let mut events = VecDeque::from([event]);
+        let Some(life) = self.cores.get(&at).map(|core| core.life) else {
+            return;
+        };
+        while let Some(event) = events.pop_front() {
+            // A handler may have ended its worker.
+            let Some(core) = self.cores.get_mut(&at).filter(|core| core.life == life) else {
+                return;
+            };
+            let mut cx = Cx::new(self.t, core.dice.roll());
+            core.worker.handle(&mut cx, event);
+            for action in cx.out {
+                if !self.lives(at, life) {
+                    return;
+                }
+                if self.trace {
+                    eprintln!("{:>10.1}    core {at}: {action:?}", self.t);
+                }
+                events.extend(self.core_acts(at, action));
+            }
+        }
+        self.go_on(at);
+    }
+
+    /// Delivers what has come if the thread is free, and sets the timer.
+    fn go_on(&mut self, at: u32) {
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        if core.is_blocked() {
+            return;
+        }
+        match core.inbox.pop_front() {
+            Some(Arrival::Message(message)) => {
+                return self.tell_core(at, Event::Message(message));
+            }
+            Some(Arrival::Hub(life)) => {
+                core.hub = life;
+                return self.tell_core(at, Event::NewHub);
+            }
+            None => {}
+        }
+        let next = core.worker.next_timeout();
+        if next != core.timer
+            && let Some(due) = next
+        {
+            core.timer = next;
+            let (wait, life) = ((due - self.t).max(0.0).ceil(), core.life);
+            self.plan(wait, Happens::CoreTimer(at, life, due));
+        }
+    }
+
+    /// Whether a timer of this time is still wanted.
+    pub(super) fn is_timer(&self, at: u32, due: f64) -> bool {
+        self.cores
+            .get(&at)
+            .is_some_and(|core| core.timer == Some(due))
+    }
+
+    /// Carries out what a worker decides. Returns what comes of it at once.
+    fn core_acts(&mut self, at: u32, action: Action<Sim>) -> Vec<Event<Sim>> {
+        let Some(core) = self.cores.get_mut(&at) else {
+            return Vec::new();
+        };
+        match action {
+            Action::Post(message) => self.core_posts(at, message),
+            Action::Watch(slots) => core.slots = slots.into(),
+            Action::Measure { late } => {
+                let (ms, nested) = (TURNS_MS, false);
+                return vec![Event::Measured { late, ms, nested }];
+            }
+            // It takes a while, which is planned.
+            Action::SetUp => {}
+            Action::Begin => return self.begin(at),
+            Action::TakeOutput => {
+                let output = core.output.take().expect("a handler has returned");
+                return vec![Event::Output(Ok(output))];
+            }
+            Action::Abort => {
+                if let Some(run) = &mut core.run {
+                    run.aborted = true;
+                    // An asynchronous handler rejects at once; another throws where it asks.
+                    if !run.work.blocks && !run.asks {
+                        return vec![self.throws(at, "AbortError", false)];
+                    }
+                }
+            }
+            Action::Wake => self.next_piece(at),
+            Action::Abandon => core.run = None,
+            Action::ReadSignals => {
+                let read = core.read_signals();
+                let left = core.slots.len();
+                return vec![Event::Signals { read, left }];
+            }
+            Action::Sleep(ms) => {
+                core.plan += 1;
+                let (life, plan) = (core.life, core.plan);
+                self.plan(ms, Happens::Slept(at, life, plan));
+            }
+            Action::Resume { until } => {
+                if let Some(run) = &mut core.run {
+                    (run.until, run.asks) = (until, false);
+                    if run.aborted {
+                        return vec![self.throws(at, "AbortError", false)];
+                    }
+                    return self.after_piece(at);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// Calls the handler.
+    fn begin(&mut self, at: u32) -> Vec<Event<Sim>> {
+        let time = self.time();
+        let job = self.cores[&at].worker.running().expect("a job begins");
+        let (key, number, resumes) = (job.key, job.number, job.resume.is_some());
+        let is_bad = job.input.as_ref().is_some_and(|it| it.starts_with(BAD));
+        let stage = job.stage;
+        let begun = self.begun.entry(number).or_default();
+        *begun += 1;
+        let mut work = (self.handler)(number, *begun);
+        if is_bad {
+            work.fate = Fate::Flags;
+        }
+        self.resumed += u32::from(resumes);
+        self.begun_at.push(time);
+        let kind = if work.spoils { BAD } else { GOOD };
+        let core = self.cores.get_mut(&at).expect("it is there");
+        core.run = Some(Run {
+            key,
+            name: format!("{kind} {number} {stage}"),
+            work,
+            spent: 0.0,
+            piece: 0.0,
+            ends: self.t,
+            until: f64::NEG_INFINITY,
+            saved: f64::NEG_INFINITY,
+            asks: false,
+            aborted: false,
+        });
+        if work.blocks {
+            self.next_piece(at);
+            Vec::new()
+        } else {
+            vec![Event::Pending, Event::Ready]
+        }
+    }
+
+    /// The handler works at its next piece.
+    fn next_piece(&mut self, at: u32) {
+        let t = self.t;
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        let Some(run) = core.run.as_mut().filter(|run| !run.aborted) else {
+            return;
+        };
+        let left = run.work.ms - run.spent;
+        let hangs = run.work.fate == Fate::Hangs;
+        let piece = match run.work.progress_ms {
+            Some(ms) => ms,
+            None if run.work.blocks => left,
+            None => PIECE_MS,
+        };
+        run.piece = if hangs && left <= 0.0 {
+            // It never comes back.
+            return;
+        } else {
+            piece.min(left.max(0.0))
+        };
+        run.ends = t + run.piece;
+        core.plan += 1;
+        let (life, plan, piece) = (core.life, core.plan, run.piece);
+        self.plan(piece, Happens::Step(at, life, plan));
+    }
+
+    pub(super) fn is_planned(&self, at: u32, plan: u64) -> bool {
+        self.cores.get(&at).is_some_and(|core| core.plan == plan)
+    }
+
+    /// A piece of work is done.
+    pub(super) fn step(&mut self, at: u32) {
+        let t = self.t;
+        let Some(core) = self.cores.get_mut(&at) else {
+            return;
+        };
+        let Some(run) = &mut core.run else { return };
+        if run.ends > t + 1e-3 {
+            // It was frozen meanwhile.
+            let (life, plan, left) = (core.life, core.plan, run.ends - t);
+            self.plan(left, Happens::Step(at, life, plan));
+            return;
+        }
+        run.spent += run.piece;
+        self.worked_ms += run.piece;
+        let over = run.spent + 1e-6 >= run.work.ms;
+        let asks = run.work.progress_ms.is_some() && t >= run.until;
+        if asks && (!over || run.work.fate == Fate::Hangs) {
+            run.asks = true;
+            let (done, total) = (run.spent, run.work.ms);
+            self.tell_core(
+                at,
+                Event::Progress {
+                    done,
+                    total,
+                    text: String::new(),
+                    nested: false,
+                },
+            );
+            return;
+        }
+        for event in self.after_piece(at) {
+            self.tell_core(at, event);
+        }
+    }
+
+    /// What the handler does after a piece of work.
+    fn after_piece(&mut self, at: u32) -> Vec<Event<Sim>> {
+        let t = self.t;
+        let Some(run) = self.cores.get_mut(&at).and_then(|core| core.run.as_mut()) else {
+            return Vec::new();
+        };
+        let mut events = Vec::new();
+        let (key, fate) = (run.key, run.work.fate);
+        if run.spent + 1e-6 < run.work.ms || fate == Fate::Hangs {
+            if run.work.checkpoint && t - run.saved >= CHECKPOINT_MS {
+                run.saved = t;
+                events.push(Event::Checkpoint(()));
+            }
+            if run.work.blocks {
+                self.next_piece(at);
+            } else {
+                events.push(Event::Ready);
+            }
+            return events;
+        }
+        match fate {
+            Fate::Done => {
+                let (name, bytes) = (run.name.clone(), run.work.bytes);
+                let output = if self.light {
+                    weighing(&name, bytes)
+                } else {
+                    name + &"x".repeat(bytes)
+                };
+                if let Some(core) = self.cores.get_mut(&at) {
+                    (core.output, core.run) = (Some(output), None);
+                }
+                events.push(Event::Returned(key));
+            }
+            Fate::Throws => events.push(self.throws(at, "no such shard", false)),
+            Fate::Flags => {
+                events.push(Event::Flagged("not an image".to_owned()));
+                events.push(self.throws(at, "not an image", false));
+            }
+            Fate::Traps => {
+                if let Some(core) = self.cores.get_mut(&at) {
+                    core.broken = true;
+                }
+                events.push(self.throws(at, "unreachable", true));
+            }
+            Fate::Dies => self.kill_core(at),
+            Fate::Hangs => {}
+        }
+        events
+    }
+
+    /// The handler throws.
+    fn throws(&mut self, at: u32, message: &str, trap: bool) -> Event<Sim> {
+        let run = self.cores.get_mut(&at).and_then(|core| core.run.take());
+        let key = run.expect("a handler throws").key;
+        let message = message.to_owned();
+        Event::Threw { key, message, trap }
+    }
+
+    /// A worker sends a message.
+    fn core_posts(&mut self, at: u32, message: FromCore<Sim>) {
+        let core = self.cores.get_mut(&at).expect("it is there");
+        if let FromCore::Report(report) = &message {
+            core.shown |= report.progress.is_some();
+        }
+        if core.hub != self.life {
+            return;
+        }
+        let event = match message {
+            FromCore::Up => hub_event::Event::CoreUp(at),
+            FromCore::Broken(why) => hub_event::Event::CoreBroken(at, why),
+            FromCore::Recalled(keys) => hub_event::Event::Recalled(at, keys),
+            FromCore::Rests => hub_event::Event::Rests(at),
+            FromCore::Met { running, ended } => {
+                for (job, outcome) in ended {
+                    let made = self.stored_as(job, Some(outcome));
+                    self.hub_hears(MESSAGE_MS, hub_event::Event::Made(made));
+                }
+                let met = running.map(|job| (job.key, self.stored_as(job, None)));
+                hub_event::Event::Met(at, met)
+            }
+            FromCore::Report(report) => {
+                let idle = report.started.is_none();
+                let report = self.report(report);
+                self.hub_hears(MESSAGE_MS, hub_event::Event::Report(at, report));
+                if idle {
+                    self.give_slots(at);
+                }
+                return;
+            }
+        };
+        self.hub_hears(MESSAGE_MS, event);
+    }
+
+    fn report(&mut self, report: message::Report<Sim>) -> hub_event::Report {
+        let results = report.results.into_iter().map(|ended| hub_event::Ended {
+            key: ended.key,
+            outcome: self.keep_outcome(ended.outcome),
+            ms: ended.ms,
+            fatal: ended.fatal,
+        });
+        hub_event::Report {
+            results: results.collect(),
+            started: report.started,
+            progress: report.progress,
+            checkpoint: report.checkpoint.map(|(key, ())| key),
+        }
+    }
+
+    fn keep_outcome(&mut self, outcome: Outcome<String>) -> Outcome {
+        match outcome {
+            Outcome::Done(text) => Outcome::Done(self.keep(text)),
+            Outcome::Invalid(why) => Outcome::Invalid(why),
+            Outcome::Failed(why) => Outcome::Failed(why),
+            Outcome::Released => Outcome::Released,
+        }
+    }
+
+    fn stored_as(&mut self, job: Job<Sim>, outcome: Option<Outcome<String>>) -> Stored {
+        let outcome = outcome.map(|outcome| self.keep_outcome(outcome));
+        Stored {
+            stage: job.stage,
+            number: job.number,
+            attempt: job.attempt,
+            ticket: job.ticket,
+            input: job.input.map(|text| self.keep(text)),
+            outcome,
+        }
+    }
+}
+
+/// Compute workers by their places.
+pub(super) type Cores = BTreeMap<u32, Core>;
