@@ -1,4 +1,4 @@
-//! Whether a core that shall rest in the middle of its job does so, and when it says that to the hub.
+//! Whether a paused core rests in the middle of its job, and when it reports that to the hub.
 //!
 //! A handler that blocks its thread rests where `progress` puts it to sleep. An async one rests where it
 //! waits in `ready()`, or where its thread is free and it has no workers of its own, whose work cannot
@@ -7,33 +7,33 @@
 //!
 //! Times are in milliseconds.
 
-/// A timer that comes later than this has waited for somebody's work.
+/// A timer that fires later than this has waited for other work on the thread.
 const LATE_MS: f64 = 5.0;
 
 /// The turns that are measured take longer than this where something else works in between: most free
 /// threads need a few milliseconds for them.
 const TURNS_MS: f64 = 10.0;
 
-/// And so many times longer than they took while the thread was free: in WebKit each turn goes through
-/// another process, which may be busy.
+/// On a thread that is not free the turns also take so many times as long as they did while it was free:
+/// in WebKit each turn goes through another process, which may be busy.
 const SLOWER: f64 = 2.0;
 
-/// Even so, turns that take longer than this have something between them: what was measured on a machine
-/// that was busy for a moment must not excuse a thread that works.
+/// Turns that take longer than this have something between them in any case: a measurement on a machine
+/// that was busy for a moment must not hide that a thread works.
 const MOST_MS: f64 = 200.0;
 
-/// What a new look counts in the share of looks at which the thread was busy. Looks between two pieces of
-/// work find it free, several in a row too: one look must count little.
+/// The weight of a new look in the share of looks at which the thread was busy. Looks between two pieces
+/// of work find it free, sometimes several in a row, so one look must count little.
 const NEW: f64 = 0.1;
 
 /// A thread that is busy at fewer looks than this is free. One that works in pieces of 30 ms is found busy
 /// at four looks of five, one that waits on a busy machine at one of five.
 const FREE: f64 = 0.3;
 
-/// How often it is looked, on average.
+/// The time between two looks, on average.
 const LOOK_MS: f64 = 100.0;
 
-/// How often the hub is told, which waits a few seconds for it.
+/// The time between two reports to the hub, which waits a few seconds for one.
 const SAY_MS: f64 = 1_000.0;
 
 /// The looks at one core.
@@ -72,24 +72,24 @@ impl RestWatch {
         }
     }
 
-    /// Begins anew: the handler is another one.
+    /// Starts again for another handler.
     pub fn restart(&mut self) {
         self.busy = 1.0;
     }
 
-    /// The hub has said something else: what was told before is not known there any more.
+    /// The hub has set another intensity, so earlier reports do not count any more.
     pub fn forget(&mut self) {
         self.said = f64::NEG_INFINITY;
     }
 
-    /// When to look next. `random` is in `[0, 1)`: at regular moments the looks might keep step with the
-    /// handler's own timers.
+    /// The time until the next look. `random` is in `[0, 1)`: looks at regular intervals could coincide with
+    /// the handler's own timers.
     #[must_use]
     pub fn look_in(random: f64) -> f64 {
         LOOK_MS * (0.5 + random.clamp(0.0, 1.0))
     }
 
-    /// It was looked: the timer came so late, and the turns took so long.
+    /// The result of a look: how late its timer fired, and how long the turns took.
     pub fn looked(&mut self, late_ms: f64, turns_ms: f64) {
         // What was measured first may have been slow for another reason: a new worker still compiles.
         self.measured(turns_ms);
@@ -97,8 +97,8 @@ impl RestWatch {
         self.busy += NEW * (f64::from(u8::from(busy)) - self.busy);
     }
 
-    /// Whether to tell the hub at `now` that the core rests. `waits`: it sleeps in `progress` or waits in
-    /// `ready()`. `nested`: it has workers of its own.
+    /// Whether to report to the hub at `now` that the core rests. `waits`: the handler sleeps in `progress`
+    /// or waits in `ready()`. `nested`: it has workers of its own.
     pub fn shall_say(&mut self, now: f64, waits: bool, nested: bool) -> bool {
         let rests = waits || (self.busy < FREE && !nested);
         let due = rests && now - self.said >= SAY_MS;

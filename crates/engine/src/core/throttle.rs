@@ -1,5 +1,5 @@
-//! A core's own account: how much it works and how much it rests, when one that is busy looks up to
-//! hear what is asked of it, and when it says what it has done.
+//! The throttle of a compute worker: how much it works and how much it rests, when one whose thread is
+//! busy reads signals, and when it reports what it has done.
 //!
 //! Times are those of one clock that only grows, in milliseconds.
 
@@ -12,41 +12,41 @@ pub const PAUSED: u8 = 0;
 /// Works all the time.
 pub const FULL: u8 = 10;
 
-/// Less than this is not worth a rest.
+/// A shorter rest is not worth taking.
 const LEAST_MS: f64 = 20.0;
 
-/// A rest that is longer is cut in slices, so that whoever rests hears what is asked of it.
+/// A longer rest is cut in slices, between which signals are read.
 const SLICE_MS: f64 = 250.0;
 
-/// The most rest that is ever owed. What a machine that slept through a job, or a job without any
-/// progress, would owe beyond that is forgiven: nobody wants a core that idles for an hour.
+/// The most rest that is ever owed. A machine that slept through a job, or a job that never calls
+/// `progress`, would otherwise leave a core idle for an hour.
 const MOST_MS: f64 = 60_000.0;
 
 /// The out-of-band signal that stops the job that runs. The others are intensities.
 pub const STOP: u8 = 11;
 
-/// How often a busy core looks up.
+/// How often a busy core reads signals.
 const POLL_MS: f64 = 250.0;
 
-/// How often it tells its progress.
+/// How often it reports progress.
 const SHOW_MS: f64 = 200.0;
 
-/// How long it may keep to itself what it has to say.
+/// How long a report may wait.
 const FLUSH_MS: f64 = 10.0;
 
-/// What a job may take of which little is known.
+/// How long a job is expected to take at most while little is known of its stage.
 const UNKNOWN_MS: f64 = 100.0;
 
-/// What each job after a long one leaves of the fear that the next is as long.
+/// After a long job, the expected length falls by this factor with each shorter one.
 const FADES: f64 = 0.9;
 
-/// How long it works before it hears the messages that have come.
+/// How long it works at short jobs before messages are delivered between two of them.
 const YIELD_MS: f64 = 50.0;
 
 /// Clocks of browsers are coarse, and a sleep may end before its time.
 const COARSE_MS: f64 = 5.0;
 
-/// The account of one core.
+/// The throttle of one core.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Throttle {
     intensity: u8,
@@ -67,7 +67,7 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// The account of a core that does nothing yet.
+    /// For a core that does nothing yet.
     #[must_use]
     pub fn new(now: f64, intensity: u8) -> Self {
         Self {
