@@ -63,8 +63,7 @@ impl IntoResponse for ApiError {
             Self::Wait(seconds) => {
                 retry_after = seconds.into();
                 let text = format!(
-                    "More is asked from your address than this project takes. Come back in \
-                     {seconds} s."
+                    "There are too many requests from your address. Try again in {seconds} s."
                 );
                 (ErrorCode::TooManyRequests, text)
             }
@@ -81,11 +80,11 @@ impl IntoResponse for ApiError {
             // Not logged: under load this answer goes to many clients, and the metrics count it.
             Self::Store(StoreError::Busy) => (
                 ErrorCode::Unavailable,
-                "More is asked of the tracker than it can do just now. Try again.".to_owned(),
+                "The tracker is overloaded at the moment. Try again.".to_owned(),
             ),
             Self::Store(StoreError::BadData(why)) => {
-                BAD_DATA.write(|| tracing::warn!(%why, "the database does not take a value"));
-                let message = "The database cannot keep this.";
+                BAD_DATA.write(|| tracing::warn!(%why, "the database does not accept a value"));
+                let message = "The database cannot store this.";
                 return faults(ParameterFaults {
                     detail: vec![fault("value_error", &["body"], message, None)],
                 });

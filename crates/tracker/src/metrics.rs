@@ -71,14 +71,14 @@ impl Default for Metrics {
             Family::new_with_constructor(|| Histogram::new(SECONDS));
         registry.register_with_unit(
             "http_request_duration",
-            "Requests by what they asked and how they were answered, and how long that took",
+            "HTTP requests by method, route and status, and their durations",
             Unit::Seconds,
             requests.clone(),
         );
         let limited = Family::<OfLimit, Counter>::default();
         registry.register(
             "http_requests_limited",
-            "Requests that were answered 429, by the limit of their address that was reached",
+            "Requests answered 429, by the limit of their address that they exceeded",
             limited.clone(),
         );
         let uptime = Seconds::default();
@@ -89,7 +89,7 @@ impl Default for Metrics {
             uptime.clone(),
         );
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "Which tracker this is", version);
+        registry.register("build", "The version of this tracker", version);
         Self {
             registry,
             requests,
@@ -141,27 +141,21 @@ type ProjectCounter = (&'static str, &'static str, fn(&StageCounts) -> u64);
 
 /// Totals since the project began.
 const COUNTERS: [ProjectCounter; 5] = [
-    (
-        "leases_granted",
-        "How often a job was handed out",
-        |counts| counts.granted,
-    ),
-    ("results_accepted", "Results that were accepted", |counts| {
+    ("leases_granted", "Leases granted", |counts| counts.granted),
+    ("results_accepted", "Results accepted", |counts| {
         counts.accepted
     }),
-    (
-        "results_rejected",
-        "Results that were not wanted",
-        |counts| counts.rejected,
-    ),
+    ("results_rejected", "Results rejected", |counts| {
+        counts.rejected
+    }),
     (
         "leases_lost",
-        "Leases whose holder was not heard from",
+        "Leases that ended because their worker timed out",
         |counts| counts.lapsed,
     ),
     (
         "failures_reported",
-        "Failures that workers reported",
+        "Failures reported by workers",
         |counts| counts.failed,
     ),
 ];
@@ -177,7 +171,7 @@ fn project(status: Option<&Status>, writable: bool) -> Registry {
     takes.set(i64::from(writable));
     registry.register(
         "database_writable",
-        "Whether the database takes what it is given",
+        "Whether the database accepts writes",
         takes,
     );
     let Some(status) = status else {
@@ -231,12 +225,12 @@ fn project(status: Option<&Status>, writable: bool) -> Registry {
     volunteers.set(signed(status.volunteers));
     registry.register(
         "volunteers",
-        "Distinct volunteers who are there",
+        "Distinct volunteers who are connected",
         volunteers,
     );
     let closed = Count::default();
     closed.set(signed(status.closed));
-    registry.register("jobs_closed", "Jobs that went through all stages", closed);
+    registry.register("jobs_closed", "Jobs that have completed all stages", closed);
     let all = Count::default();
     all.set(signed(status.jobs));
     registry.register("jobs_all", "All jobs of the project", all);

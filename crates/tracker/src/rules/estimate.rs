@@ -76,7 +76,7 @@ pub fn why_unknown(why: EstimateUnknown) -> &'static str {
         EstimateUnknown::NoVolunteers => "no volunteers are here",
         EstimateUnknown::OnlyFailing => "the jobs that are left have failed before",
         EstimateUnknown::SetAside => "the jobs that are left are set aside",
-        EstimateUnknown::NoPace => "too little was finished of late",
+        EstimateUnknown::NoPace => "too little was finished recently",
     }
 }
 

@@ -37,13 +37,13 @@ pub enum StoreError {
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// The tracker is overloaded. The same call may succeed later.
-    #[error("more is asked than can be done")]
+    #[error("too many operations are waiting")]
     Busy,
     /// The transaction was rolled back because of a concurrent one; nothing has changed.
-    #[error("the database preferred another transaction: {0}")]
+    #[error("the transaction conflicted with another one: {0}")]
     Conflict(String),
     /// The database does not accept a value; nothing has changed, and retrying does not help.
-    #[error("the database does not take a value: {0}")]
+    #[error("the database does not accept a value: {0}")]
     BadData(String),
     /// An internal error of the database or of this program.
     #[error("the database failed: {0}")]

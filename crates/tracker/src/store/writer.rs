@@ -365,7 +365,7 @@ async fn transact<D: Database>(
     match (attempt(database, rules, group).await, again) {
         // The conflicting transaction has ended by now.
         (Err(StoreError::Conflict(why)), Some(group)) => {
-            tracing::warn!(%why, "a group of operations is done once more");
+            tracing::warn!(%why, "a group of operations is retried");
             attempt(database, rules, group).await
         }
         (Err(StoreError::BadData(_) | StoreError::Failed(_)), Some(group)) if group.len() > 1 => {

@@ -191,7 +191,7 @@ fn paused(stages: &[StageStatus]) -> Markup {
                         "Stage " span.letter { (stage.stage) } " " (stage.name) " is paused"
                     }
                     p { bdi { (reason) } }
-                    p.quiet { "It goes on with the first result of somebody who has not failed there, or when whoever runs the project says so." }
+                    p.quiet { "It resumes with the first result of a volunteer who has not failed there, or when the operator resumes it." }
                 }
             }
         }
@@ -411,7 +411,7 @@ fn set_aside(
     html! {
         section #aside aria-labelledby="aside-title" {
             h2 #aside-title { "Set aside " small.count { (grouped(info.set_aside)) } }
-            p.quiet { "These jobs are not handed out any more; they wait for whoever runs the project." }
+            p.quiet { "These jobs are no longer handed out; the operator decides what happens to them." }
             div.scroll tabindex="0" role="group" aria-labelledby="aside-title" {
                 table {
                     thead {

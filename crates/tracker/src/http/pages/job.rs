@@ -148,9 +148,9 @@ pub(super) fn ending(end: End) -> &'static str {
         End::Failed => "failed",
         End::Released => "given back",
         End::Left => "said goodbye",
-        End::Idle => "not heard from any more",
-        End::Lapsed => "lease ended without a word",
-        End::Overtaken => "somebody was faster",
+        End::Idle => "worker timed out",
+        End::Lapsed => "lease expired without a sync",
+        End::Overtaken => "an earlier result arrived",
         End::Requeued => "taken back by the operator",
     }
 }
@@ -160,7 +160,7 @@ fn leases(row: &JobRow) -> Markup {
         section aria-labelledby="leases-title" {
             h2 #leases-title { "Who had it" }
             @if row.leases.is_empty() {
-                p.quiet { "Nobody, or what was known of that was pruned." }
+                p.quiet { "Nobody, or the record of it was pruned." }
             } @else {
                 div.scroll tabindex="0" role="region" aria-labelledby="leases-title" {
                     table {
