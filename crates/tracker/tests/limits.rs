@@ -82,7 +82,7 @@ async fn a_refusal_of_too_many_requests_has_a_retry_after() {
     assert_eq!(code, Some("too_many_requests"));
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert!(
-        refused.body.contains("Come back in 1 s"),
+        refused.body.contains("Try again in 1 s"),
         "{}",
         refused.body
     );
