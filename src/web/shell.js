@@ -167,7 +167,7 @@ function readSignals(slots) {
   const signals = [];
   while (slots.length > 0 && isRevoked(slots[0][0])) {
     const [, ...bits] = slots.shift();
-    const signal = bits.reduce((sum, url, bit) => sum + (isRevoked(url) << bit), 0);
+    const signal = bits.reduce((sum, url, bit) => sum + (Number(isRevoked(url)) << bit), 0);
     if (signal === 15) slots.length = 0;
     else signals.push(signal);
   }

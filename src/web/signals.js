@@ -21,7 +21,7 @@ export function readSignals(slots) {
   const signals = [];
   while (slots.length > 0 && isRevoked(slots[0][0])) {
     const [, ...bits] = slots.shift();
-    const signal = bits.reduce((sum, url, bit) => sum + (isRevoked(url) << bit), 0);
+    const signal = bits.reduce((sum, url, bit) => sum + (Number(isRevoked(url)) << bit), 0);
     // All bits: the hub that made them is gone, or the page's security policy forbids to read them.
     if (signal === 15) slots.length = 0;
     else signals.push(signal);
