@@ -119,8 +119,6 @@ pub(crate) struct Hub {
     changed: Cell<bool>,
     /// The compute workers that have worked for a hub before this one.
     cores: Vec<Inherited>,
-    /// What is said before storage has been read.
-    early: RefCell<Option<Vec<Event>>>,
 }
 
 /// The texts of jobs, as they came and as they will go.
@@ -202,12 +200,12 @@ impl Hub {
         let before = field(setup, "counted").unwrap_or_default();
         // Without locks each tab is a volunteer of its own, which keeps what is its own.
         let site = format!("{}{instance}", url.as_str());
+        let scheduler = Scheduler::new(&stages, &nickname, settings, limits)
+            .with_counts(&counted(&before))
+            .with_surroundings(around)
+            .with_keys_from((js_sys::Math::random() * FIRST_KEY) as Key);
         Ok(Self {
-            scheduler: RefCell::new(
-                Scheduler::new(&stages, &nickname, settings, limits)
-                    .with_counts(&counted(&before))
-                    .with_keys_from((js_sys::Math::random() * FIRST_KEY) as Key),
-            ),
+            scheduler: RefCell::new(scheduler),
             cores: inherited(setup),
             texts: RefCell::default(),
             places: RefCell::default(),
@@ -221,7 +219,6 @@ impl Hub {
             told: Cell::new(f64::NEG_INFINITY),
             said_farewell: RefCell::new((f64::NEG_INFINITY, Vec::new())),
             changed: Cell::new(true),
-            early: RefCell::new(Some(vec![Event::Around(around)])),
         })
     }
 
@@ -252,17 +249,6 @@ impl Hub {
             }
         }
         warn_of(unreadable);
-        // A job whose outcome is stored too has ended.
-        let ended = |jobs: &[Stored], ticket: &str| {
-            let mut jobs = jobs.iter().filter(|job| job.outcome.is_some());
-            jobs.any(|job| job.ticket.text() == ticket)
-        };
-        let over: Vec<bool> = jobs
-            .iter()
-            .map(|job| job.outcome.is_none() && ended(&jobs, job.ticket.text()))
-            .collect();
-        let mut over = over.iter();
-        jobs.retain(|_| over.next() != Some(&true));
         self.handle(Event::Restored {
             sessions,
             jobs,
@@ -274,39 +260,19 @@ impl Hub {
                 self.states.borrow_mut().insert(key, state);
             }
         }
-        for event in self.early.take().unwrap_or_default() {
-            self.handle(event);
-        }
     }
 
-    /// Storage has answered after all, when jobs were long begun without it: results that it has
-    /// are handed in.
+    /// Storage has answered after all, when jobs were long begun without it.
     fn restore_late(self: &Rc<Self>, kept: JsValue) {
         let entries = kept
             .dyn_into::<Array>()
             .map_or_else(|_| Vec::new(), |kept| kept.to_vec());
-        let is_result = |entry: &&JsValue| text(entry, "kind").is_some_and(|kind| kind != "job");
-        for entry in entries.iter().filter(is_result) {
-            let stored = wire::stored(entry, &mut self.texts.borrow_mut());
-            if let Some(stored) = stored {
-                self.event(Event::Made(stored));
-            }
-        }
+        let stored = |entry: &JsValue| wire::stored(entry, &mut self.texts.borrow_mut());
+        let jobs = entries.iter().filter_map(stored).collect();
+        self.handle(Event::RestoredLate(jobs));
     }
 
     /// Something happened.
-    fn event(self: &Rc<Self>, event: Event) {
-        // The length of a pause counts from now, whatever the clock says when storage has been read.
-        let waits = !matches!(event, Event::Wish(_));
-        if let Some(early) = &mut *self.early.borrow_mut()
-            && waits
-        {
-            early.push(event);
-            return;
-        }
-        self.handle(event);
-    }
-
     fn handle(self: &Rc<Self>, event: Event) {
         let random = js_sys::Math::random();
         let mut cx = Cx::new(clock(), random);
@@ -348,6 +314,12 @@ impl Hub {
                 self.places.borrow_mut().remove(core);
                 let replace = object().with("core", core).with("reason", &why);
                 tell_page("replace", &replace.done());
+            }
+            Action::Rekey { from, to } => {
+                let mut states = self.states.borrow_mut();
+                if let Some(state) = states.remove(from) {
+                    states.insert(to, state);
+                }
             }
             Action::Free(text) => {
                 self.texts.borrow_mut().all.remove(text.id);
@@ -487,6 +459,9 @@ impl Hub {
 
     /// Tells the page what has changed, not too often, and sets the timer for what is due next.
     fn tell(self: &Rc<Self>) {
+        if !self.scheduler.borrow().is_restored() {
+            return;
+        }
         let at = clock();
         let wait = || {
             let holds = self.scheduler.borrow().table().iter().next().is_some();
@@ -568,7 +543,7 @@ impl Hub {
             }
             _ => return,
         };
-        self.event(event);
+        self.handle(event);
     }
 
     /// A compute worker is here.
@@ -599,36 +574,20 @@ impl Hub {
             FromCore::Met { running, ended } => {
                 for (job, outcome) in ended {
                     if let Some(stored) = self.stored(job, Some(outcome)) {
-                        self.event(Event::Made(stored));
+                        self.handle(Event::Made(stored));
                     }
                 }
-                Event::Met(core, running.and_then(|job| self.met(job)))
+                let running = running.and_then(|job| Some((job.key, self.stored(job, None)?)));
+                Event::Met(core, running)
             }
         };
         let idle = matches!(&event, Event::Report(_, report) if report.started.is_none());
-        self.event(event);
+        self.handle(event);
         if let Some(place) = self.places.borrow_mut().get_mut(core)
             && idle
         {
             place.top_up();
         }
-    }
-
-    /// What a compute worker does for another hub.
-    fn met(&self, job: Job<Js>) -> Option<(Key, Stored)> {
-        let key = job.key;
-        let stored = self.stored(job, None)?;
-        // Its checkpoint may have come from storage, under another key.
-        let known = self
-            .scheduler
-            .borrow()
-            .table()
-            .by_ticket(stored.ticket.text());
-        let mut states = self.states.borrow_mut();
-        if let Some(state) = known.and_then(|known| states.remove(known)) {
-            states.insert(key, state);
-        }
-        Some((key, stored))
     }
 
     /// A job of a compute worker as if it came from storage.
@@ -693,19 +652,18 @@ fn warn_of(unreadable: u32) {
 /// The page knows the places, and what the hub before has last said of them.
 fn inherited(setup: &JsValue) -> Vec<Inherited> {
     let before = list(setup, "before");
-    let told = |core: f64| {
+    let inherited = |core: f64| {
         let mut before = before.iter();
         let before = before.find(|before| number(before, "core") == Some(core));
-        before.is_some_and(|before| {
-            let more = |name| number(before, name).unwrap_or_default() > 0.0;
-            more("done") || more("total")
-        })
+        let shown = |name| before.and_then(|before| number(before, name));
+        let (done, total) = (shown("done"), shown("total"));
+        Inherited::new(
+            core as u32,
+            done.unwrap_or_default(),
+            total.unwrap_or_default(),
+        )
     };
     let cores = list(setup, "cores").into_iter();
-    let inherited = |core: f64| Inherited {
-        core: core as u32,
-        told: told(core),
-    };
     cores
         .filter_map(|core| core.as_f64().map(inherited))
         .collect()

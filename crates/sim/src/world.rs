@@ -338,8 +338,8 @@ pub struct World<T> {
     pub full: bool,
     /// Storage never answers.
     silent: bool,
-    /// What came before the hub has begun, which waits for storage.
-    early: Option<Vec<Event>>,
+    /// The hub waits for storage.
+    waits_for_storage: bool,
     /// Since when results wait at the hub while the tracker could be reached.
     waits: BTreeMap<Key, f64>,
     /// Something could not be written, or was wiped.
@@ -464,7 +464,7 @@ impl<T: Tracker> World<T> {
             trace: false,
             full: false,
             silent: false,
-            early: None,
+            waits_for_storage: false,
             waits: BTreeMap::new(),
             lossy: false,
             sabotage: None,
@@ -550,7 +550,7 @@ impl<T: Tracker> World<T> {
     }
 
     fn begin_without_storage(&mut self, cores: Vec<Inherited>) {
-        self.early = Some(Vec::new());
+        self.waits_for_storage = true;
         if self.sabotage == Some(Sabotage::WaitForStorage) {
             return;
         }
@@ -564,7 +564,7 @@ impl<T: Tracker> World<T> {
 
     /// Whether the hub waits for storage.
     pub fn waits_for_storage(&self) -> bool {
-        self.early.is_some() && !self.stopped
+        self.waits_for_storage && !self.stopped
     }
 
     fn plan(&mut self, after: f64, what: Happens) {
@@ -1062,18 +1062,7 @@ impl<T: Tracker> World<T> {
         if self.stopped {
             return;
         }
-        if let Some(early) = &mut self.early {
-            if !matches!(event, Event::Restored { .. }) {
-                early.push(event);
-                return;
-            }
-            let early = self.early.take().unwrap_or_default();
-            self.happen(event);
-            for event in early {
-                self.happen(event);
-            }
-            return;
-        }
+        self.waits_for_storage &= !matches!(event, Event::Restored { .. });
         let tick = event == Event::Tick;
         // The hub waits for the answer's content, which is the next event.
         let is_last = matches!(event, Event::Moved(_, Moved { ended: true, .. }));
@@ -1151,6 +1140,8 @@ impl<T: Tracker> World<T> {
                 let project = String::new();
                 self.say(core, ToCore::Jobs { project, jobs });
             }
+            // Checkpoints are kept under the rights to hand the jobs in.
+            Action::Rekey { .. } => {}
             Action::Recall(core) => self.say(core, ToCore::Recall),
             Action::StopJob { core, key } => {
                 let signalled = self.signal(core, STOP);

@@ -258,6 +258,13 @@ pub enum Action {
         /// Why, for people.
         why: String,
     },
+    /// A job is known by another key from here on: its checkpoint moves along.
+    Rekey {
+        /// The key so far.
+        from: Key,
+        /// The new one.
+        to: Key,
+    },
     /// Nobody needs this text any more.
     Free(Text),
     /// Write this to storage.

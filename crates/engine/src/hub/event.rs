@@ -72,10 +72,19 @@ pub struct Inherited {
     pub told: bool,
 }
 
+impl Inherited {
+    /// A core of which the former hub has last shown this progress: so much done of so much in all.
+    #[must_use]
+    pub fn new(core: u32, done: f64, total: f64) -> Self {
+        let told = done > 0.0 || total > 0.0;
+        Self { core, told }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// What storage had, once, before anything else.
+    /// What storage had, once. Whatever comes before waits for it.
     Restored {
         /// Registrations.
         sessions: Vec<Session>,
@@ -84,6 +93,8 @@ pub enum Event {
         /// These compute workers have worked for another hub, and will say at what.
         cores: Vec<Inherited>,
     },
+    /// What storage had, when it has answered only after jobs were begun without it.
+    RestoredLate(Vec<Stored>),
     /// A compute worker of another hub works on this job, if any, under the key that that gave it.
     Met(u32, Option<(Key, Stored)>),
     /// A job that ended in a compute worker, of which the hub before may not have heard.

@@ -104,6 +104,8 @@ pub struct Scheduler {
     renewing: bool,
     /// Whether it is known what storage had; nothing is done before.
     restored: bool,
+    /// What has happened before that.
+    early: Vec<Event>,
     /// The cores that have not said yet what they do for another hub, and since when: before that
     /// the tracker must not be told what is held.
     meeting: Option<(Vec<Inherited>, Now)>,
@@ -151,6 +153,7 @@ impl Scheduler {
             told_fatal: false,
             renewing: false,
             restored: false,
+            early: Vec::new(),
             meeting: None,
             silent: false,
             parted: false,
@@ -167,6 +170,19 @@ impl Scheduler {
     pub fn with_keys_from(mut self, first: Key) -> Self {
         self.table.count_from(first);
         self
+    }
+
+    /// The same hub where the page sees these surroundings.
+    #[must_use]
+    pub fn with_surroundings(mut self, around: Surroundings) -> Self {
+        self.around = around;
+        self
+    }
+
+    /// Whether it has begun: it is known what storage had.
+    #[must_use]
+    pub fn is_restored(&self) -> bool {
+        self.restored
     }
 
     /// The same hub after another one of the same visit, whose counts go on.
@@ -221,15 +237,31 @@ impl Scheduler {
         cx.now = self.clock.read(clocks);
         self.enter(cx.now);
         self.note_work(cx.now);
-        self.restored |= matches!(event, Event::Restored { .. });
-        // The content of the answer is the next event, and may be all that is wanted.
-        let is_last = matches!(event, Event::Moved(_, Moved { ended: true, .. }));
-        self.take(cx, event);
-        if self.restored && !is_last {
+        if matches!(event, Event::Restored { .. }) {
+            self.restored = true;
+            self.take(cx, event);
             self.pump(cx);
-            let is_over = self.mode == Mode::Over;
-            self.timeout = cx.next_timeout(clocks).filter(|_| !is_over);
+            for event in std::mem::take(&mut self.early) {
+                self.take(cx, event);
+                self.pump(cx);
+            }
+        } else if self.restored {
+            // The content of the answer is the next event, and may be all that is wanted.
+            let is_last = matches!(event, Event::Moved(_, Moved { ended: true, .. }));
+            self.take(cx, event);
+            if is_last {
+                cx.now = clocks;
+                return;
+            }
+            self.pump(cx);
+        } else if let Event::Wish(_) = event {
+            // The length of a pause counts from now, whenever storage has been read.
+            self.take(cx, event);
+        } else {
+            self.early.push(event);
         }
+        let is_over = self.mode == Mode::Over;
+        self.timeout = cx.next_timeout(clocks).filter(|_| !is_over);
         self.note_work(cx.now);
         cx.now = clocks;
     }
@@ -258,7 +290,8 @@ impl Scheduler {
                 self.meeting = Some((cores, now));
                 self.restore(now, sessions, jobs);
             }
-            Event::Met(core, job) => self.meet(now, core, job),
+            Event::Met(core, job) => self.meet(cx, core, job),
+            Event::RestoredLate(jobs) => self.restore_late(now, jobs),
             Event::Made(stored) => self.made(now, stored),
             Event::CoreHere(core) => self.core_here(now, core),
             Event::CoreUp(core) => self.core_up(core),

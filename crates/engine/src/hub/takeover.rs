@@ -1,8 +1,10 @@
 //! How a hub goes on where another one has ended: with what storage has, and with compute workers that
 //! are at work already.
 
+use std::collections::BTreeSet;
+
 use crate::hub::Scheduler;
-use crate::hub::action::Session;
+use crate::hub::action::{Action, Session};
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::{Inherited, Stored};
 use crate::hub::jobs::{JobTable, Key, Outcome, Place};
@@ -15,6 +17,7 @@ const MEETING_MS: f64 = 1_000.0;
 const SILENT_MS: f64 = 120_000.0;
 
 impl Scheduler {
+    /// What storage had.
     pub(super) fn restore(&mut self, now: Now, sessions: Vec<Session>, jobs: Vec<Stored>) {
         for session in sessions {
             let link = self
@@ -25,8 +28,18 @@ impl Scheduler {
                 link.restore(session);
             }
         }
+        let ended = jobs.iter().filter(|stored| stored.outcome.is_some());
+        let ended: BTreeSet<String> = ended
+            .map(|stored| stored.ticket.text().to_owned())
+            .collect();
         for stored in jobs {
             let outcome = stored.outcome.clone();
+            let is_over = outcome.is_none() && ended.contains(stored.ticket.text());
+            if is_over || self.table.by_ticket(stored.ticket.text()).is_some() {
+                // An outcome is stored beside its job, which is deleted with it.
+                self.free(&stored);
+                continue;
+            }
             let Some(job) = self.add(stored).and_then(|key| self.table.get_mut(key)) else {
                 continue;
             };
@@ -39,6 +52,18 @@ impl Scheduler {
                     sent: false,
                     stored: true,
                 };
+            }
+        }
+    }
+
+    /// What storage had, when jobs were long begun without it: its results are handed in. A job that was
+    /// begun is left to its lease, under which somebody may work on it.
+    pub(super) fn restore_late(&mut self, now: Now, jobs: Vec<Stored>) {
+        for stored in jobs {
+            if stored.outcome.is_some() {
+                self.made(now, stored);
+            } else {
+                self.free(&stored);
             }
         }
     }
@@ -94,7 +119,7 @@ impl Scheduler {
     }
 
     /// A core that has worked for another hub says what it does.
-    pub(super) fn meet(&mut self, now: Now, at: u32, job: Option<(Key, Stored)>) {
+    pub(super) fn meet(&mut self, cx: &mut Cx, at: u32, job: Option<(Key, Stored)>) {
         self.met(at);
         let Some((key, stored)) = job else { return };
         // It may have a checkpoint, and so have come from storage too.
@@ -109,6 +134,10 @@ impl Scheduler {
         if let Some(known) = known {
             self.table.freed.extend(stored.input);
             self.table.rename(known, key);
+            cx.out.push(Action::Rekey {
+                from: known,
+                to: key,
+            });
         } else if let Some(new) = self.add(stored) {
             self.table.rename(new, key);
         }
@@ -126,7 +155,7 @@ impl Scheduler {
         };
         job.place = Place::Running {
             core: at,
-            since: now,
+            since: cx.now,
         };
         let before = core.begin(key, self.work_ms);
         self.take_back(at, before);

@@ -12,6 +12,7 @@ use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
 use distcompute_engine::hub::jobs::{Job, Key, Outcome, Place, Text, Ticket};
+use distcompute_engine::reason::Reason;
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{ErrorCode, Stage};
@@ -41,6 +42,7 @@ enum Move {
     Rests(u32),
     Met(u32, Option<(Which, Lease)>),
     Made(Lease, u8),
+    Late(Vec<(Lease, Option<u8>)>),
     Answered(Which, Reply),
     Settings(u32, u8),
     Around(bool, Option<bool>, i32),
@@ -150,6 +152,7 @@ fn step() -> impl Strategy<Value = Move> {
         1 => core().prop_map(Move::Rests),
         1 => (core(), prop::option::of((which(), lease()))).prop_map(|(core, job)| Move::Met(core, job)),
         1 => (lease(), 0_u8..4).prop_map(|(lease, kind)| Move::Made(lease, kind)),
+        1 => prop::collection::vec((lease(), prop::option::of(0_u8..3)), 0..3).prop_map(Move::Late),
         12 => (which(), reply()).prop_map(|(which, reply)| Move::Answered(which, reply)),
         1 => (1_u32..=1_024, 1_u8..=10).prop_map(|(cores, level)| Move::Settings(cores, level)),
         1 => (any::<bool>(), any::<Option<bool>>(), any::<i32>()).prop_map(|(a, b, c)| Move::Around(a, b, c)),
@@ -323,6 +326,10 @@ impl Shell {
 
     fn check(&self) {
         let (scheduler, now) = (&self.scheduler, self.now);
+        if !scheduler.is_restored() {
+            // It keeps what happens, and does nothing about it yet.
+            return;
+        }
         // Where everything is over nobody waits for what has yet to be let go of.
         let freed = scheduler.table().freed.iter();
         let mut needed: BTreeSet<u32> = freed.map(|text| text.id).collect();
@@ -507,6 +514,11 @@ impl Shell {
                 Event::Met(core, job)
             }
             Move::Made(lease, kind) => Event::Made(self.stored(lease, Some(kind))),
+            Move::Late(kept) => {
+                let kept = kept.into_iter();
+                let jobs = kept.map(|(lease, kind)| self.stored(lease, kind));
+                Event::RestoredLate(jobs.collect())
+            }
             Move::Answered(which, reply) => return self.answer(which, &reply),
             Move::Settings(cores, intensity) => Event::Settings(Settings {
                 cores,
@@ -645,6 +657,8 @@ struct Storm {
     cores: Vec<(u32, bool)>,
     limits: Option<(f64, f64, f64)>,
     steps: Vec<Move>,
+    /// How many of these happen before storage has answered.
+    early: usize,
     tracker: Tracker,
 }
 
@@ -655,16 +669,20 @@ fn storms() -> impl Strategy<Value = Storm> {
         prop::collection::vec((core(), any::<bool>()), 0..4),
         prop::option::of((1.0..1e6, 1.0..1e6, 1.0..1e5)),
         prop::collection::vec(step(), 0..60),
+        prop_oneof![3 => Just(0), 1 => 0_usize..6],
         tracker(),
     )
-        .prop_map(|(kept, session, cores, limits, steps, tracker)| Storm {
-            kept,
-            session,
-            cores,
-            limits,
-            steps,
-            tracker,
-        })
+        .prop_map(
+            |(kept, session, cores, limits, steps, early, tracker)| Storm {
+                kept,
+                session,
+                cores,
+                limits,
+                steps,
+                early,
+                tracker,
+            },
+        )
 }
 
 /// Whether the hub ends in the end.
@@ -679,9 +697,7 @@ fn weather(storm: Storm, sabotage: Option<Sabotage>) -> Shell {
         });
     let mut shell = Shell::new(limits);
     shell.sabotage = sabotage;
-    // Storage has each but once.
-    let kept = storm.kept.into_iter().zip(0..);
-    let kept = kept.map(|((lease, kind), of)| (Lease(of, lease.1), kind));
+    let kept = storm.kept.into_iter();
     let jobs = kept
         .map(|(lease, kind)| shell.stored(lease, kind))
         .collect();
@@ -692,12 +708,17 @@ fn weather(storm: Storm, sabotage: Option<Sabotage>) -> Shell {
         seq,
         hello: hello(syncs, lease_ms, 1e6),
     });
+    let early = storm.early.min(storm.steps.len());
+    let (early, steps) = storm.steps.split_at(early);
+    for step in early {
+        shell.go(step);
+    }
     shell.handle(Event::Restored {
         sessions: session.into_iter().collect(),
         jobs,
         cores: cores.map(|(core, told)| Inherited { core, told }).collect(),
     });
-    for step in &storm.steps {
+    for step in steps {
         shell.go(step);
     }
     // However it came to this, a stop ends once the cores have done what they were told.
@@ -957,4 +978,92 @@ fn a_job_waits_for_no_core_that_works_on_another_one() {
         shell.go(&Move::Pass(1_000.0));
     }
     assert!(shell.over);
+}
+
+fn restored(kept: &[(Lease, Option<u8>)]) -> Shell {
+    let mut shell = Shell::new(Limits::default());
+    let kept = kept.iter();
+    let jobs = kept
+        .map(|(lease, kind)| shell.stored(*lease, *kind))
+        .collect();
+    shell.handle(Event::Restored {
+        sessions: Vec::new(),
+        jobs,
+        cores: Vec::new(),
+    });
+    shell
+}
+
+#[test]
+fn a_stored_job_whose_outcome_is_stored_too_has_ended_whichever_comes_first() {
+    let (job, outcome) = ((Lease(1, true), None), (Lease(1, true), Some(0)));
+    for kept in [[job, outcome], [outcome, job]] {
+        let shell = restored(&kept);
+        let jobs = shell.scheduler.table().iter();
+        let ended: Vec<_> = jobs.map(|job| job.outcome().is_some()).collect();
+        assert_eq!(ended, [true]);
+    }
+    let alone = restored(&[job]);
+    let mut jobs = alone.scheduler.table().iter();
+    assert!(jobs.all(|job| job.resumable && job.place == Place::Ahead));
+}
+
+#[test]
+fn results_that_come_late_from_storage_are_handed_in_and_jobs_are_not_begun() {
+    let mut shell = restored(&[]);
+    let kept = [(Lease(1, true), None), (Lease(2, true), Some(0))];
+    let jobs = kept.map(|(lease, kind)| shell.stored(lease, kind)).to_vec();
+    shell.handle(Event::RestoredLate(jobs));
+    let numbers = |shell: &Shell| {
+        let jobs = shell.scheduler.table().iter();
+        jobs.map(|job| job.number).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&shell), [3]);
+    for _ in 0..10 {
+        shell.answer_as(Tracker::Takes);
+        shell.go(&Move::Pass(1_000.0));
+    }
+    let syncs = shell.sent.iter().filter_map(|wire| match wire {
+        Wire::Sync(sync) => Some(sync.done.iter().map(|(lease, _)| lease.clone())),
+        _ => None,
+    });
+    assert_eq!(syncs.flatten().collect::<Vec<_>>(), ["2-lease"]);
+    assert_eq!(numbers(&shell), Vec::<u64>::new());
+}
+
+#[test]
+fn what_happens_before_storage_has_answered_is_done_afterwards() {
+    let mut shell = Shell::new(Limits::default());
+    let wall = shell.now.wall;
+    shell.go(&Move::Here(0));
+    shell.go(&Move::Up(0));
+    shell.go(&Move::Pause(Some(10_000.0)));
+    shell.go(&Move::Pass(4_000.0));
+    assert!(shell.sent.is_empty());
+    shell.handle(Event::Restored {
+        sessions: Vec::new(),
+        jobs: Vec::new(),
+        cores: Vec::new(),
+    });
+    // The length of a pause counts from when it was asked for.
+    let status = shell.scheduler.status(shell.now);
+    let until = Some(wall + 10_000.0);
+    assert_eq!(status.reason, Reason::Paused { until });
+    assert_eq!(status.cores.len(), 1);
+}
+
+#[test]
+fn the_checkpoint_of_a_job_moves_along_when_a_core_knows_it_by_another_key() {
+    let mut shell = restored(&[(Lease(1, true), None)]);
+    let from = shell.scheduler.table().iter().next().map(|job| job.key);
+    let task = shell.stored(Lease(1, true), None);
+    let mut cx = Cx::new(shell.now, 0.5);
+    shell
+        .scheduler
+        .handle(&mut cx, Event::Met(0, Some((77, task))));
+    let rekeyed = cx.out.iter().find_map(|action| match action {
+        Action::Rekey { from, to } => Some((*from, *to)),
+        _ => None,
+    });
+    assert_eq!(rekeyed, from.map(|from| (from, 77)));
 }

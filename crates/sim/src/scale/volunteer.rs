@@ -198,7 +198,11 @@ impl Volunteer {
                 }
             }
             Action::Free(_) | Action::Store(_) => {}
-            Action::Replace { .. } | Action::Renew | Action::Stopped | Action::Fatal(_) => {
+            Action::Rekey { .. }
+            | Action::Replace { .. }
+            | Action::Renew
+            | Action::Stopped
+            | Action::Fatal(_) => {
                 unreachable!("without faults nobody does {action:?}")
             }
         }

@@ -235,6 +235,12 @@ fn a_hub_that_follows_another_goes_on_with_its_counts() {
     };
     let mut hub = Scheduler::new(&[Stage::A], "Ada", Settings::default(), Limits::default())
         .with_counts(&counted);
+    let restored = Event::Restored {
+        sessions: Vec::new(),
+        jobs: Vec::new(),
+        cores: Vec::new(),
+    };
+    handle(&mut hub, Now::default(), restored);
     handle(&mut hub, Now::default(), Event::CoreHere(0));
     let status = hub.status(Now::default());
     assert_eq!((status.jobs_done, status.jobs_by_stage[0].1), (7, 7));
