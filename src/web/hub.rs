@@ -230,15 +230,15 @@ impl Hub {
             Ok(JsValue::UNDEFINED)
         }));
         let kept = read(&self.site, MOST_STORED, &late).await;
-        let (mut sessions, mut jobs) = (Vec::new(), Vec::new());
+        let (mut registrations, mut jobs) = (Vec::new(), Vec::new());
         let mut states: Vec<(String, JsValue)> = Vec::new();
         let mut unreadable = 0;
         let entries: Vec<JsValue> = kept
             .dyn_into::<Array>()
             .map_or_else(|_| Vec::new(), |entries| entries.to_vec());
         for entry in &entries {
-            if let Some(session) = wire::session(entry) {
-                sessions.push(session);
+            if let Some(registration) = wire::registration(entry) {
+                registrations.push(registration);
             } else if let Some(stored) = wire::stored(entry, &mut self.texts.borrow_mut()) {
                 if let Some(state) = field(entry, "state") {
                     states.push((stored.ticket.text().to_owned(), state));
@@ -250,7 +250,7 @@ impl Hub {
         }
         warn_of(unreadable);
         self.handle(Event::Restored {
-            sessions,
+            registrations,
             jobs,
             cores: self.cores.clone(),
         });
@@ -424,7 +424,7 @@ impl Hub {
     fn store(&self, write: Write) {
         let scheduler = self.scheduler.borrow();
         let (name, value) = match write {
-            Write::Session(session) => wire::write_session(&session),
+            Write::Registration(registration) => wire::write_registration(&registration),
             Write::Delete(name) => {
                 let entry = Array::of2(&format!("outcome {name}").into(), &JsValue::UNDEFINED);
                 self.writes.borrow().push(&entry);
@@ -574,11 +574,11 @@ impl Hub {
             FromCore::Met { running, ended } => {
                 for (job, outcome) in ended {
                     if let Some(stored) = self.stored(job, Some(outcome)) {
-                        self.handle(Event::Made(stored));
+                        self.handle(Event::EndedBefore(stored));
                     }
                 }
                 let running = running.and_then(|job| Some((job.key, self.stored(job, None)?)));
-                Event::Met(core, running)
+                Event::Resumed(core, running)
             }
         };
         let idle = matches!(&event, Event::Report(_, report) if report.started.is_none());

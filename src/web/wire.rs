@@ -7,7 +7,7 @@ use super::object::{
 };
 use core::cell::RefCell;
 use distcompute_engine::client::call::{Answer, Request, read_alive};
-use distcompute_engine::hub::action::{Granted, Hello, Parsed, Session, Sync, Synced, Wire};
+use distcompute_engine::hub::action::{Granted, Hello, Parsed, Registration, Sync, Synced, Wire};
 use distcompute_engine::hub::event::Stored;
 use distcompute_engine::hub::jobs::{Job, Outcome, Text, Ticket};
 use distcompute_protocol::{SYNC_EXTENSION, Stage};
@@ -181,9 +181,9 @@ fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
 const LAST_SEQ: u64 = 1 << 52;
 
 /// A registration that was stored.
-pub(super) fn session(entry: &JsValue) -> Option<Session> {
+pub(super) fn registration(entry: &JsValue) -> Option<Registration> {
     let stored = field(entry, "hello")?;
-    Some(Session {
+    Some(Registration {
         stage: text(entry, "stage")?.parse().ok()?,
         nickname: text(entry, "nickname")?,
         // It counts in milliseconds since 1970. From one that is near the last that a number can hold, no
@@ -194,14 +194,14 @@ pub(super) fn session(entry: &JsValue) -> Option<Session> {
 }
 
 /// Under which name a registration is stored, and what.
-pub(super) fn write_session(session: &Session) -> (String, JsValue) {
-    let hello = &session.hello;
+pub(super) fn write_registration(registration: &Registration) -> (String, JsValue) {
+    let hello = &registration.hello;
     // As the tracker writes it, so that it is read by the same lines.
     let extensions = Array::new();
     if hello.syncs {
         extensions.push(&SYNC_EXTENSION.into());
     }
-    let stage = session.stage.letter();
+    let stage = registration.stage.letter();
     let stored = object()
         .with("token", &hello.token)
         .with("display_name", &hello.display_name)
@@ -213,8 +213,8 @@ pub(super) fn write_session(session: &Session) -> (String, JsValue) {
         .with("app_version", &hello.app_version);
     let value = object()
         .with("stage", stage)
-        .with("nickname", &session.nickname)
-        .with("seq", session.seq)
+        .with("nickname", &registration.nickname)
+        .with("seq", registration.seq)
         .with("hello", stored)
         .done();
     (format!("session {stage}"), value)

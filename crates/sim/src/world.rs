@@ -10,12 +10,12 @@ use distcompute_engine::client::call::Answer;
 use distcompute_engine::core::throttle::STOP;
 use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
-    Action, Got, Granted, Moved, Outgoing, Parsed, Session, Synced, Wire, Write,
+    Action, Got, Granted, Moved, Outgoing, Parsed, Registration, Synced, Wire, Write,
 };
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Event, Inherited, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::jobs::{Job, Key, Outcome, Place, Text, Ticket};
+use distcompute_engine::hub::jobs::{Job, JobState, Key, Outcome, Text, Ticket};
 use distcompute_engine::message::{Job as Task, ToCore};
 use distcompute_engine::reason::Reason;
 use distcompute_engine::settings::{Limits, Settings};
@@ -301,7 +301,7 @@ pub struct World<T> {
     /// How long nothing of an answer may come.
     stall_ms: f64,
     store: BTreeMap<String, Kept>,
-    sessions: BTreeMap<Stage, Session>,
+    registrations: BTreeMap<Stage, Registration>,
     /// Since when cores have been idle without an excuse.
     idle: BTreeMap<u32, f64>,
     /// When it is next looked whether there is one.
@@ -437,7 +437,7 @@ impl<T: Tracker> World<T> {
             bodies: BTreeMap::new(),
             stall_ms: 20_000.0,
             store: BTreeMap::new(),
-            sessions: BTreeMap::new(),
+            registrations: BTreeMap::new(),
             idle: BTreeMap::new(),
             excused_at: 0.0,
             stage_of: BTreeMap::new(),
@@ -475,7 +475,7 @@ impl<T: Tracker> World<T> {
             Happens::Hub(
                 0,
                 Event::Restored {
-                    sessions: Vec::new(),
+                    registrations: Vec::new(),
                     jobs: Vec::new(),
                     cores: Vec::new(),
                 },
@@ -555,7 +555,7 @@ impl<T: Tracker> World<T> {
             return;
         }
         let restored = Event::Restored {
-            sessions: Vec::new(),
+            registrations: Vec::new(),
             jobs: Vec::new(),
             cores,
         };
@@ -624,7 +624,7 @@ impl<T: Tracker> World<T> {
     /// Somebody clears the site's data.
     pub fn wipe(&mut self) {
         self.store.clear();
-        self.sessions.clear();
+        self.registrations.clear();
         self.lossy = true;
     }
 
@@ -680,7 +680,7 @@ impl<T: Tracker> World<T> {
             self.tell_successor();
             return;
         }
-        let sessions = self.sessions.values().cloned().collect();
+        let registrations = self.registrations.values().cloned().collect();
         let store: Vec<Kept> = self.store.values().cloned().collect();
         let mut jobs = Vec::new();
         for kept in store {
@@ -700,7 +700,7 @@ impl<T: Tracker> World<T> {
             });
         }
         self.happen(Event::Restored {
-            sessions,
+            registrations,
             jobs,
             cores,
         });
@@ -718,7 +718,7 @@ impl<T: Tracker> World<T> {
     }
 
     pub fn forget_sessions(&mut self) {
-        self.sessions.clear();
+        self.registrations.clear();
     }
 
     /// Results of an earlier visit that were not delivered.
@@ -765,7 +765,7 @@ impl<T: Tracker> World<T> {
         // What the page knows of them.
         let cores = self.cores.iter().map(|(at, core)| Inherited {
             core: *at,
-            told: core.has_told(),
+            has_progress: core.has_told(),
         });
         self.restore(cores.collect());
         let lives: Vec<(u32, u64)> = self
@@ -1200,8 +1200,8 @@ impl<T: Tracker> World<T> {
             return;
         }
         match write {
-            Write::Session(session) => {
-                self.sessions.insert(session.stage, session);
+            Write::Registration(registration) => {
+                self.registrations.insert(registration.stage, registration);
             }
             Write::Delete(name) => {
                 let was = self.store.remove(&name).is_some();
@@ -1439,7 +1439,8 @@ impl<T: Tracker> World<T> {
     fn check(&mut self) {
         self.steps += 1;
         let table = self.hub.table();
-        let ahead = table.count(|job| matches!(job.place, Place::Ahead | Place::Queued { .. }));
+        let ahead =
+            table.count(|job| matches!(job.state, JobState::Ahead | JobState::Queued { .. }));
         self.most_ahead = self.most_ahead.max(ahead);
         // Texts: what the table needs, and what workers have on the way to it.
         if self.steps.is_multiple_of(16) {

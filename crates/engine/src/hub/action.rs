@@ -197,7 +197,7 @@ pub struct Granted {
 
 /// What a browser keeps of a registration, so that it can go on with it after a reload.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Session {
+pub struct Registration {
     /// Where it works.
     pub stage: Stage,
     /// Under which name it registered.
@@ -212,7 +212,7 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     /// Under its stage.
-    Session(Session),
+    Registration(Registration),
     /// A job with its input and its latest checkpoint, under its ticket's text.
     Job(Key),
     /// A job's outcome, under its ticket's text.

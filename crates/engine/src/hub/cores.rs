@@ -4,7 +4,7 @@ use crate::hub::Scheduler;
 use crate::hub::action::{Action, Write};
 use crate::hub::cx::Cx;
 use crate::hub::event::{Progress, Report};
-use crate::hub::jobs::{Job, Key, Outcome, Place};
+use crate::hub::jobs::{Job, JobState, Key, Outcome};
 use crate::hub::shutdown::Mode;
 use crate::settings::Limits;
 use crate::time::backoff::Backoff;
@@ -41,13 +41,13 @@ pub(super) struct Core {
     /// blocks its thread may say nothing before its end.
     pub(super) running: Option<Key>,
     /// Whether it has said so.
-    pub(super) said: bool,
+    pub(super) acknowledged: bool,
     pub(super) progress: Option<Progress>,
     /// The reading of the scheduler's `work_ms` when its job began, and when progress was reported.
     pub(super) began: f64,
     pub(super) reported: Option<f64>,
     /// Whether the tracker has not been told.
-    pub(super) untold: bool,
+    pub(super) has_news: bool,
     /// A job that it was told to stop, and since when.
     pub(super) stopping: Option<(Key, Now)>,
     /// Since when it is to give back what it has queued.
@@ -71,11 +71,11 @@ impl Core {
             level: None,
             queue: Vec::new(),
             running: None,
-            said: false,
+            acknowledged: false,
             progress: None,
             began: 0.0,
             reported: None,
-            untold: false,
+            has_news: false,
             stopping: None,
             recalled: None,
             rests: false,
@@ -111,7 +111,7 @@ impl Core {
             self.restless_ms = 0.0;
             self.running = Some(key);
             self.began = work_ms;
-            self.said = false;
+            self.acknowledged = false;
             self.progress = None;
             self.reported = None;
         }
@@ -201,7 +201,7 @@ impl Scheduler {
             self.table.end(key, Outcome::Failed(why), now);
         }
         self.empty(at);
-        self.met(at);
+        self.reported(at);
         if let Some(core) = self.cores.get_mut(at) {
             let fresh = Core::new(now);
             *core = Core {
@@ -227,7 +227,7 @@ impl Scheduler {
     fn empty(&mut self, at: u32) {
         for job in self.table.iter_mut() {
             if job.core() == Some(at) {
-                job.place = Place::Ahead;
+                job.state = JobState::Ahead;
             }
         }
     }
@@ -241,7 +241,7 @@ impl Scheduler {
             if let Some(job) = self.table.get_mut(key)
                 && job.core() == Some(at)
             {
-                job.place = Place::Ahead;
+                job.state = JobState::Ahead;
             }
             if let Some(core) = self.cores.get_mut(at) {
                 core.queue.retain(|queued| *queued != key);
@@ -258,7 +258,7 @@ impl Scheduler {
                 let _ = core.begin(key, self.work_ms);
                 if let Some(job) = self.table.get_mut(key).filter(|job| job.core() == Some(at)) {
                     let (core, since) = (at, now);
-                    job.place = Place::Running { core, since };
+                    job.state = JobState::Running { core, since };
                 }
             }
         }
@@ -267,7 +267,7 @@ impl Scheduler {
     /// Whether a core works on a job that it was given.
     pub(super) fn runs(&self, at: u32, key: Key) -> bool {
         let job = self.table.get(key);
-        job.is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == at))
+        job.is_some_and(|job| matches!(job.state, JobState::Running { core, .. } if core == at))
     }
 
     pub(super) fn report(&mut self, cx: &mut Cx, at: u32, report: Report) {
@@ -287,17 +287,19 @@ impl Scheduler {
                 core.running = None;
                 core.progress = None;
                 core.reported = None;
-                core.untold = false;
+                core.has_news = false;
             }
             if core.stopping.is_some_and(|(key, _)| key == ended.key) {
                 core.stopping = None;
                 // The slot for out-of-band signals holds "stop" now, which is no level.
                 core.level = None;
             }
-            let link = self.table.get(ended.key).map(|job| job.link);
+            let session = self.table.get(ended.key).map(|job| job.session);
             let released = matches!(ended.outcome, Outcome::Released);
-            if !released && let Some(link) = link.and_then(|link| self.links.get_mut(link)) {
-                link.common.job_ms.add(ended.ms, 1);
+            if !released
+                && let Some(session) = session.and_then(|session| self.sessions.get_mut(session))
+            {
+                session.common.job_ms.add(ended.ms, 1);
             }
             match ended.outcome {
                 Outcome::Done(_) => {
@@ -337,15 +339,15 @@ impl Scheduler {
             // Even if it is not its job any more: then it is told to stop.
             core.queue.retain(|queued| *queued != key);
             replaced = core.begin(key, self.work_ms);
-            core.said = true;
+            core.acknowledged = true;
             // What was taken out of it and has not been given to another.
             let up = core.health == Health::Up;
             let free = |job: &Job| {
-                job.core() == Some(at) || (up && job.taken && job.place == Place::Ahead)
+                job.core() == Some(at) || (up && job.taken && job.state == JobState::Ahead)
             };
             if let Some(job) = self.table.get_mut(key).filter(|job| free(job)) {
                 let (core, since) = (at, cx.now);
-                job.place = Place::Running { core, since };
+                job.state = JobState::Running { core, since };
             }
         }
         if let Some(progress) = report.progress
@@ -353,7 +355,7 @@ impl Scheduler {
         {
             core.progress = Some(progress);
             core.reported = Some(self.work_ms);
-            core.untold = true;
+            core.has_news = true;
         }
         if let Some(key) = report.checkpoint
             && let Some(job) = self.table.get_mut(key)
@@ -374,7 +376,7 @@ impl Scheduler {
     pub(super) fn take_back(&mut self, at: u32, key: Option<Key>) {
         let job = key.and_then(|key| self.table.get_mut(key));
         if let Some(job) = job.filter(|job| job.core() == Some(at)) {
-            job.place = Place::Ahead;
+            job.state = JobState::Ahead;
         }
     }
 
@@ -388,7 +390,7 @@ impl Scheduler {
             || self
                 .table
                 .iter()
-                .any(|job| matches!(job.place, Place::Queued { .. }))
+                .any(|job| matches!(job.state, JobState::Queued { .. }))
     }
 
     /// Whether a core is one of those that the volunteer wants.

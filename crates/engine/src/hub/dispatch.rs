@@ -7,8 +7,8 @@ use crate::hub::action::{Action, Write};
 use crate::hub::cores::{Core, Health};
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::Progress;
-use crate::hub::jobs::{Key, Outcome, Place};
-use crate::hub::session::{Ask, Link};
+use crate::hub::jobs::{JobState, Key, Outcome};
+use crate::hub::session::{Ask, Session};
 use crate::hub::shutdown::Mode;
 use crate::hub::speed::{HELD_BYTES, Speed};
 use crate::sorted_map::SortedMap;
@@ -26,22 +26,22 @@ impl Scheduler {
         self.mode == Mode::Run
             && self.resting.is_none()
             && !self.renewing
-            && !self.told_fatal
+            && !self.has_reported_fatal
             && (self.cores.is_empty()
                 || self.cores.iter().any(|(at, core)| self.can_take(at, core)))
     }
 
     /// Whether jobs are fetched for a core.
     fn can_take(&self, at: u32, core: &Core) -> bool {
-        core.is_able() && self.is_wanted(at) && !(self.silent && self.is_unmet(at))
+        core.is_able() && self.is_wanted(at) && !(self.silent && self.is_unreported(at))
     }
 
-    pub(super) fn speed(&self, link: &Link) -> Speed {
+    pub(super) fn speed(&self, session: &Session) -> Speed {
         let rest = 10.0 / f64::from(self.settings.intensity.clamp(1, 10));
         Speed {
-            job_ms: link.common.job_ms.get().map(|ms| ms * rest),
-            answer_ms: link.common.answer_ms.get().unwrap_or(100.0),
-            lease_ms: link.lease_ms(),
+            job_ms: session.common.job_ms.get().map(|ms| ms * rest),
+            answer_ms: session.common.answer_ms.get().unwrap_or(100.0),
+            lease_ms: session.lease_ms(),
             linger_ms: self.limits.linger_ms,
             cores: self.settings.cores.max(1),
         }
@@ -50,11 +50,15 @@ impl Scheduler {
     /// Gives free cores their next jobs.
     pub(super) fn share_out(&mut self, cx: &mut Cx) {
         let fresh: Vec<bool> = self
-            .links
+            .sessions
             .iter()
-            .map(|link| link.is_fresh(cx.now))
+            .map(|session| session.is_fresh(cx.now))
             .collect();
-        let depth: Vec<usize> = self.links.iter().map(|l| self.speed(l).queue()).collect();
+        let depth: Vec<usize> = self
+            .sessions
+            .iter()
+            .map(|l| self.speed(l).queue())
+            .collect();
         // Running cores first by how little they have, so that none starves while another hoards.
         let mut cores: Vec<(usize, u32)> = Vec::new();
         for (at, core) in self.cores.iter() {
@@ -64,36 +68,36 @@ impl Scheduler {
             }
         }
         for job in self.table.iter() {
-            if let Place::Queued { core } = job.place
+            if let JobState::Queued { core } = job.state
                 && let Some(load) = cores.iter_mut().find(|(_, at)| *at == core)
             {
                 load.0 += 1;
             }
         }
         let mut ahead: Vec<(bool, usize, Key)> = Vec::new();
-        let meeting = !self.unmet().is_empty();
+        let taking_over = !self.unreported().is_empty();
         for job in self.table.iter() {
             // What storage had, a core that has not spoken may be working on.
-            let known = !(meeting && job.resumable);
-            if job.place == Place::Ahead && known && fresh.get(job.link) == Some(&true) {
-                let rank = (!job.resumable, job.link, job.key);
+            let known = !(taking_over && job.resumable);
+            if job.state == JobState::Ahead && known && fresh.get(job.session) == Some(&true) {
+                let rank = (!job.resumable, job.session, job.key);
                 // Mostly the last: the table is in the order of keys.
                 ahead.insert(ahead.partition_point(|before| *before < rank), rank);
             }
         }
         let mut given: SortedMap<Vec<Key>> = SortedMap::default();
-        for (_, link, key) in ahead {
+        for (_, session, key) in ahead {
             let Some(free) = cores.iter_mut().min_by_key(|(load, _)| *load) else {
                 break;
             };
-            let most = 1 + depth.get(link).copied().unwrap_or(0);
+            let most = 1 + depth.get(session).copied().unwrap_or(0);
             if free.0 >= most {
                 break;
             }
             free.0 += 1;
             let core = free.1;
             if let Some(job) = self.table.get_mut(key) {
-                job.place = Place::Queued { core };
+                job.state = JobState::Queued { core };
             }
             match given.get_mut(core) {
                 Some(keys) => keys.push(key),
@@ -112,7 +116,7 @@ impl Scheduler {
     /// Gives up what was not begun; and what was, where that has been so for long.
     pub(super) fn put_back(&mut self, cx: &mut Cx) {
         let overdue = self.is_overdue(cx);
-        for key in self.table.keys(|job| job.place == Place::Ahead) {
+        for key in self.table.keys(|job| job.state == JobState::Ahead) {
             let keep = self.table.get(key).is_some_and(|job| job.resumable);
             if keep && matches!(self.mode, Mode::Run) && !overdue {
                 continue;
@@ -134,8 +138,8 @@ impl Scheduler {
     /// How long a job may still run before it holds up those that are queued behind it. The machine's
     /// sleep does not count.
     pub(super) fn long_job_left_ms(&self, now: Now, core: &Core) -> Option<f64> {
-        match self.table.get(core.running?)?.place {
-            Place::Running { since, .. } => Some(LONG_MS - now.awake_since(since)),
+        match self.table.get(core.running?)?.state {
+            JobState::Running { since, .. } => Some(LONG_MS - now.awake_since(since)),
             _ => None,
         }
     }
@@ -152,7 +156,7 @@ impl Scheduler {
             |(_, core): &(u32, &Core)| self.runs_long(cx.now, core) && !core.queue.is_empty();
         let long: Vec<u32> = self.cores.iter().filter(long).map(|(at, _)| at).collect();
         for (at, core) in self.cores.iter_mut() {
-            let unbegun = !core.queue.is_empty() || (core.running.is_some() && !core.said);
+            let unbegun = !core.queue.is_empty() || (core.running.is_some() && !core.acknowledged);
             let shall = all || at >= self.settings.cores || long.contains(&at);
             if shall && core.recalled.is_none() && unbegun {
                 core.recalled = Some(cx.now);
@@ -162,7 +166,7 @@ impl Scheduler {
                 core.queue.retain(|key| match self.table.get_mut(*key) {
                     // Once: the one that keeps the core busy, unsaid, might be among them.
                     Some(job) if job.core() == Some(at) && !job.taken => {
-                        (job.place, job.taken) = (Place::Ahead, true);
+                        (job.state, job.taken) = (JobState::Ahead, true);
                         false
                     }
                     _ => true,
@@ -176,12 +180,12 @@ impl Scheduler {
         let Some(since) = self.resting else {
             return false;
         };
-        let leases = self.links.iter().map(Link::lease_ms);
+        let leases = self.sessions.iter().map(Session::lease_ms);
         let lease = leases.fold(f64::INFINITY, f64::min);
         cx.expired(Timer::Rest, lease - cx.now.since(since))
     }
 
-    /// Has the links ask for jobs and hand in outcomes.
+    /// Has the sessions ask for jobs and hand in outcomes.
     pub(super) fn ask(&mut self, cx: &mut Cx, hurry: bool) {
         let may = self.may_begin();
         let (mut cores, mut idle) = (0, 0);
@@ -193,19 +197,19 @@ impl Scheduler {
         }
         let spare = self
             .table
-            .count(|job| matches!(job.place, Place::Ahead | Place::Queued { .. }));
+            .count(|job| matches!(job.state, JobState::Ahead | JobState::Queued { .. }));
         let unfinished = self.table.iter().filter(|job| job.outcome().is_none());
         let held = unfinished.filter_map(|job| job.input);
         let held: f64 = held.map(|input| f64::from(input.bytes)).sum();
         let room = HELD_BYTES - held;
-        let coming: usize = self.links.iter().map(Link::coming).sum();
+        let coming: usize = self.sessions.iter().map(Session::coming).sum();
         let unfinished = self.table.count(|job| job.outcome().is_none());
         let most = self.failing.may_hold(cx).saturating_sub(unfinished);
         let setup_failed = self.setup_failed();
-        let silent = !self.unmet().is_empty();
+        let silent = !self.unreported().is_empty();
         let mut first = true;
-        for index in 0..self.links.len() {
-            let speed = self.speed(&self.links[index]);
+        for index in 0..self.sessions.len() {
+            let speed = self.speed(&self.sessions[index]);
             let target = idle + speed.ahead();
             // One job always, whatever it weighs.
             let may_hold = room > 0.0 || spare == 0;
@@ -217,7 +221,7 @@ impl Scheduler {
             let soon = spare + coming;
             let low = soon < idle || speed.is_low(soon.saturating_sub(idle));
             let progress = self.due_progress(cx, index);
-            let link = &mut self.links[index];
+            let session = &mut self.sessions[index];
             let each_ms = speed.job_ms.unwrap_or(f64::INFINITY) / cores.max(1) as f64;
             let asked = Ask {
                 want,
@@ -231,9 +235,9 @@ impl Scheduler {
                 // One stage hears of it: the setup is that of all.
                 setup_failed: setup_failed.clone().filter(|_| index == 0),
             };
-            link.pump(cx, &asked, &mut self.table);
+            session.pump(cx, &asked, &mut self.table);
             // Only where the stages before have nothing is a later one asked.
-            first &= !link.common.may_ask(cx.now) || link.common.retry.is_away();
+            first &= !session.common.may_ask(cx.now) || session.common.retry.is_away();
         }
     }
 
@@ -247,31 +251,31 @@ impl Scheduler {
     }
 
     /// Progress lines that the tracker should hear, and notes that it does.
-    fn due_progress(&mut self, cx: &mut Cx, link: usize) -> Vec<(Key, String)> {
+    fn due_progress(&mut self, cx: &mut Cx, session: usize) -> Vec<(Key, String)> {
         let mut lines = Vec::new();
-        if !self.cores.values().any(|core| core.untold) {
+        if !self.cores.values().any(|core| core.has_news) {
             return lines;
         }
         // All cores send theirs together, so that they share a request.
-        let due = self.told.is_none_or(|told| {
+        let due = self.progress_sent.is_none_or(|told| {
             let left = self.limits.progress_interval_ms - cx.now.since(told);
             told == cx.now || cx.expired(Timer::Progress, left)
         });
-        if !due || !self.links[link].may_speak(cx.now) {
+        if !due || !self.sessions[session].may_speak(cx.now) {
             return lines;
         }
         for (_, core) in self.cores.iter_mut() {
-            let Some(progress) = core.progress.as_ref().filter(|_| core.untold) else {
+            let Some(progress) = core.progress.as_ref().filter(|_| core.has_news) else {
                 continue;
             };
             if self
                 .table
                 .get(progress.key)
-                .is_some_and(|job| job.link == link)
+                .is_some_and(|job| job.session == session)
             {
                 lines.push((progress.key, line(progress)));
-                core.untold = false;
-                self.told = Some(cx.now);
+                core.has_news = false;
+                self.progress_sent = Some(cx.now);
             }
         }
         lines
@@ -281,12 +285,12 @@ impl Scheduler {
     pub(super) fn keep(&mut self, cx: &mut Cx, after_ms: f64) {
         for job in self.table.iter_mut() {
             let key = job.key;
-            if let Place::Ended {
+            if let JobState::Ended {
                 outcome,
                 since,
                 stored,
                 ..
-            } = &mut job.place
+            } = &mut job.state
                 && !*stored
                 && *outcome != Outcome::Released
                 && cx.expired(Timer::Store, after_ms - cx.now.since(*since))

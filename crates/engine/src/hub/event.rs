@@ -2,7 +2,7 @@
 
 use distcompute_protocol::Stage;
 
-use crate::hub::action::{Got, Moved, Session};
+use crate::hub::action::{Got, Moved, Registration};
 use crate::hub::governor::{Surroundings, Wish};
 use crate::hub::jobs::{Key, Outcome, Text, Ticket};
 use crate::settings::Settings;
@@ -69,15 +69,15 @@ pub struct Inherited {
     /// Its place.
     pub core: u32,
     /// Whether the job that it had has told progress.
-    pub told: bool,
+    pub has_progress: bool,
 }
 
 impl Inherited {
     /// A core of which the former hub has last shown this progress: so much done of so much in all.
     #[must_use]
     pub fn new(core: u32, done: f64, total: f64) -> Self {
-        let told = done > 0.0 || total > 0.0;
-        Self { core, told }
+        let has_progress = done > 0.0 || total > 0.0;
+        Self { core, has_progress }
     }
 }
 
@@ -87,7 +87,7 @@ pub enum Event {
     /// What storage had, once. Whatever comes before waits for it.
     Restored {
         /// Registrations.
-        sessions: Vec<Session>,
+        registrations: Vec<Registration>,
         /// Jobs.
         jobs: Vec<Stored>,
         /// These compute workers have worked for another hub, and will say at what.
@@ -96,9 +96,9 @@ pub enum Event {
     /// What storage had, when it has answered only after jobs were begun without it.
     RestoredLate(Vec<Stored>),
     /// A compute worker of another hub works on this job, if any, under the key that that gave it.
-    Met(u32, Option<(Key, Stored)>),
+    Resumed(u32, Option<(Key, Stored)>),
     /// A job that ended in a compute worker, of which the hub before may not have heard.
-    Made(Stored),
+    EndedBefore(Stored),
     /// A compute worker exists at this place; it sets itself up.
     CoreHere(u32),
     /// It is ready for jobs.

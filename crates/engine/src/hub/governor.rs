@@ -86,7 +86,7 @@ pub fn govern(
 
 /// Whether it is one of the `hours`, and when that changes; `None` where they are the whole day.
 fn next_turn(now: Now, random: f64, hours: Hours, utc_offset_min: i32) -> Option<(bool, f64)> {
-    // In whole milliseconds: the remainder of floats would link a kilobyte.
+    // In whole milliseconds, whose remainder is exact.
     let local = now.wall as i64 + i64::from(utc_offset_min) * MINUTE_MS;
     let (from, to) = (
         i64::from(hours.from) * MINUTE_MS,

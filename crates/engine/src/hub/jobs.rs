@@ -50,7 +50,7 @@ pub enum Outcome<Output = Text> {
 
 /// Where a job is.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Place {
+pub enum JobState {
     /// On the table, for whichever core is free first.
     Ahead,
     /// In a core's own queue, not started.
@@ -83,8 +83,8 @@ pub enum Place {
 pub struct Job {
     /// What it is known by here.
     pub key: Key,
-    /// The link that it came by, counted from 0.
-    pub link: usize,
+    /// The session that it came by, counted from 0.
+    pub session: usize,
     /// Its number at the tracker.
     pub number: u64,
     /// How often it was handed out at this stage.
@@ -94,7 +94,7 @@ pub struct Job {
     /// Its input. `None`: `null`, as old trackers may say.
     pub input: Option<Text>,
     /// Where it is.
-    pub place: Place,
+    pub state: JobState,
     /// Whether it has a checkpoint in storage, so that it can go on later.
     pub resumable: bool,
     /// Whether it is a result of an earlier visit.
@@ -107,8 +107,8 @@ impl Job {
     /// The core that has it, started or not.
     #[must_use]
     pub fn core(&self) -> Option<u32> {
-        match self.place {
-            Place::Queued { core } | Place::Running { core, .. } => Some(core),
+        match self.state {
+            JobState::Queued { core } | JobState::Running { core, .. } => Some(core),
             _ => None,
         }
     }
@@ -116,8 +116,8 @@ impl Job {
     /// What became of it, where the work has ended.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
-        match &self.place {
-            Place::Ended { outcome, .. } => Some(outcome),
+        match &self.state {
+            JobState::Ended { outcome, .. } => Some(outcome),
             _ => None,
         }
     }
@@ -125,7 +125,7 @@ impl Job {
     /// Whether it has an outcome that no request carries.
     #[must_use]
     pub fn is_unsent(&self) -> bool {
-        matches!(self.place, Place::Ended { sent: false, .. })
+        matches!(self.state, JobState::Ended { sent: false, .. })
     }
 
     /// What it is stored under.
@@ -150,7 +150,7 @@ impl JobTable {
     /// Puts a job on the table.
     pub fn add(
         &mut self,
-        link: usize,
+        session: usize,
         number: u64,
         attempt: u32,
         ticket: Ticket,
@@ -160,12 +160,12 @@ impl JobTable {
         let key = self.last;
         let job = Job {
             key,
-            link,
+            session,
             number,
             attempt,
             ticket,
             input,
-            place: Place::Ahead,
+            state: JobState::Ahead,
             resumable: false,
             restored: false,
             taken: false,
@@ -186,7 +186,7 @@ impl JobTable {
             self.remove(to);
             job.key = to;
             // Requests that are under way know it by the key before: it is sent again, which is harmless.
-            if let Place::Ended { sent, .. } = &mut job.place {
+            if let JobState::Ended { sent, .. } = &mut job.state {
                 *sent = false;
             }
             self.jobs.insert(to, job);
@@ -239,11 +239,11 @@ impl JobTable {
             self.free(&outcome);
             return;
         };
-        if let Place::Ended { .. } = job.place {
+        if let JobState::Ended { .. } = job.state {
             self.free(&outcome);
             return;
         }
-        job.place = Place::Ended {
+        job.state = JobState::Ended {
             outcome,
             since: now,
             sent: false,
@@ -254,11 +254,11 @@ impl JobTable {
     /// A job is put back, whatever became of it, unless that is being said already.
     pub fn withdraw(&mut self, key: Key) {
         let job = self.jobs.get_mut(key);
-        if let Some(Place::Ended {
+        if let Some(JobState::Ended {
             outcome,
             sent: false,
             ..
-        }) = job.map(|job| &mut job.place)
+        }) = job.map(|job| &mut job.state)
         {
             let was = std::mem::replace(outcome, Outcome::Released);
             self.free(&was);
@@ -270,9 +270,9 @@ impl JobTable {
         let job = self.jobs.remove(key)?;
         self.freed.extend(job.input);
         let mut stored = job.resumable;
-        if let Place::Ended {
+        if let JobState::Ended {
             outcome, stored: s, ..
-        } = &job.place
+        } = &job.state
         {
             stored |= s;
             self.free(outcome);
@@ -299,7 +299,7 @@ mod tests {
         let mut table = JobTable::default();
         let key = table.add(0, 7, 1, Ticket::Lease("1-x".to_owned()), None);
         table.end(key, Outcome::Released, Now::default());
-        if let Some(Place::Ended { sent, .. }) = table.get_mut(key).map(|job| &mut job.place) {
+        if let Some(JobState::Ended { sent, .. }) = table.get_mut(key).map(|job| &mut job.state) {
             *sent = true;
         }
         table.rename(key, 99);

@@ -5,7 +5,7 @@ use crate::hub::action::Action;
 use crate::hub::cores::Health;
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::Inherited;
-use crate::hub::jobs::{Key, Outcome, Place};
+use crate::hub::jobs::{JobState, Key, Outcome};
 use crate::time::clock::Now;
 
 /// So often it is looked whether it rests. A longer gap is a sleep, of which no more is counted.
@@ -60,9 +60,9 @@ impl Scheduler {
             }
             let Some(key) = core.running else { continue };
             let job = self.table.get(key);
-            if !job
-                .is_some_and(|job| matches!(job.place, Place::Running { core, .. } if core == at))
-            {
+            if !job.is_some_and(
+                |job| matches!(job.state, JobState::Running { core, .. } if core == at),
+            ) {
                 // Somebody else has it.
                 core.stopping = Some((key, cx.now));
                 cx.out.push(Action::StopJob { core: at, key });
@@ -84,9 +84,9 @@ impl Scheduler {
             }
         }
         let silent = |inherited: &&Inherited| self.silence_left_ms(**inherited) <= 0.0;
-        let silent: Vec<Inherited> = self.unmet().iter().filter(silent).copied().collect();
+        let silent: Vec<Inherited> = self.unreported().iter().filter(silent).copied().collect();
         for Inherited { core, .. } in silent.into_iter().filter(|_| !resting) {
-            self.met(core);
+            self.reported(core);
             let why = "It was silent for longer than jobTimeoutMs or stallMs.".to_owned();
             cx.out.push(Action::Replace { core, why });
         }
@@ -120,7 +120,7 @@ impl Scheduler {
                 arm(Timer::WorkTime, Some(BEAT_MS));
             }
         };
-        for inherited in self.unmet() {
+        for inherited in self.unreported() {
             arm_work(Timer::Silence, Some(self.silence_left_ms(*inherited)));
         }
         for core in self.cores.values() {

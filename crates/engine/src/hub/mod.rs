@@ -46,7 +46,7 @@ use crate::hub::event::{Event, Inherited};
 use crate::hub::failing::Failing;
 use crate::hub::governor::{Surroundings, Verdict, Wish, govern};
 use crate::hub::jobs::{Job, JobTable, Key};
-use crate::hub::session::Link;
+use crate::hub::session::Session;
 use crate::hub::shutdown::Mode;
 use crate::reason::Reason;
 use crate::settings::{Limits, Settings};
@@ -80,7 +80,7 @@ pub struct Counted {
 pub struct Scheduler {
     table: JobTable,
     failing: Failing,
-    links: Vec<Link>,
+    sessions: Vec<Session>,
     cores: SortedMap<Core>,
     settings: Settings,
     limits: Limits,
@@ -100,7 +100,7 @@ pub struct Scheduler {
     counts: Counts,
     /// Jobs that each core has done for hubs before this one.
     earlier: Vec<(u32, u32)>,
-    told_fatal: bool,
+    has_reported_fatal: bool,
     renewing: bool,
     /// Whether it is known what storage had; nothing is done before.
     restored: bool,
@@ -108,7 +108,7 @@ pub struct Scheduler {
     early: Vec<Event>,
     /// The cores that have not said yet what they do for another hub, and since when: before that
     /// the tracker must not be told what is held.
-    meeting: Option<(Vec<Inherited>, Now)>,
+    takeover: Option<(Vec<Inherited>, Now)>,
     /// Whether they have been silent for so long that nothing is fetched for them.
     silent: bool,
     /// Whether the registration of the hub before was given up.
@@ -118,7 +118,7 @@ pub struct Scheduler {
     work_ms: f64,
     entered: Option<Now>,
     /// When progress was told last.
-    told: Option<Now>,
+    progress_sent: Option<Now>,
     /// When a core was last seen at work.
     worked: Option<Now>,
     /// A random number of this browser's own, drawn when it begins.
@@ -129,13 +129,13 @@ impl Scheduler {
     /// A hub for these stages, in order of preference.
     #[must_use]
     pub fn new(stages: &[Stage], nickname: &str, settings: Settings, limits: Limits) -> Self {
-        let link = |(index, stage): (usize, &Stage)| {
-            Link::new(index, *stage, nickname.to_owned(), limits.linger_ms)
+        let session = |(index, stage): (usize, &Stage)| {
+            Session::new(index, *stage, nickname.to_owned(), limits.linger_ms)
         };
         Self {
             table: JobTable::default(),
             failing: Failing::default(),
-            links: stages.iter().enumerate().map(link).collect(),
+            sessions: stages.iter().enumerate().map(session).collect(),
             cores: SortedMap::default(),
             settings,
             limits,
@@ -150,16 +150,16 @@ impl Scheduler {
             wanted: None,
             counts: Counts::default(),
             earlier: Vec::new(),
-            told_fatal: false,
+            has_reported_fatal: false,
             renewing: false,
             restored: false,
             early: Vec::new(),
-            meeting: None,
+            takeover: None,
             silent: false,
             parted: false,
             work_ms: 0.0,
             entered: None,
-            told: None,
+            progress_sent: None,
             worked: None,
             own: 0.0,
         }
@@ -189,14 +189,14 @@ impl Scheduler {
     #[must_use]
     pub fn with_counts(mut self, counted: &Counted) -> Self {
         for (stage, done) in &counted.by_stage {
-            let link = self.links.iter_mut().find(|l| l.common.stage == *stage);
-            if let Some(link) = link {
-                link.common.accepted = *done;
+            let session = self.sessions.iter_mut().find(|l| l.common.stage == *stage);
+            if let Some(session) = session {
+                session.common.accepted = *done;
             }
         }
-        if let Some(link) = self.links.first_mut() {
-            link.common.rejected = counted.rejected;
-            link.common.undelivered = counted.undelivered;
+        if let Some(session) = self.sessions.first_mut() {
+            session.common.rejected = counted.rejected;
+            session.common.undelivered = counted.undelivered;
         }
         self.counts.invalid = u64::from(counted.invalid);
         self.counts.failed = u64::from(counted.failed);
@@ -214,7 +214,7 @@ impl Scheduler {
     /// The stage that a job came by, and its name.
     #[must_use]
     pub fn stage_of(&self, job: &Job) -> Option<(Stage, &str)> {
-        let common = &self.links.get(job.link)?.common;
+        let common = &self.sessions.get(job.session)?.common;
         let name = common.hello.as_ref().map(|hello| hello.stage_name.as_str());
         Some((common.stage, name.unwrap_or_default()))
     }
@@ -223,9 +223,9 @@ impl Scheduler {
     #[must_use]
     pub fn project(&self) -> &str {
         let hello = self
-            .links
+            .sessions
             .iter()
-            .find_map(|link| link.common.hello.as_ref());
+            .find_map(|session| session.common.hello.as_ref());
         hello.map_or("", |hello| hello.project.as_str())
     }
 
@@ -282,17 +282,17 @@ impl Scheduler {
         let now = cx.now;
         match event {
             Event::Restored {
-                sessions,
+                registrations,
                 jobs,
                 cores,
             } => {
                 self.own = cx.random;
-                self.meeting = Some((cores, now));
-                self.restore(now, sessions, jobs);
+                self.takeover = Some((cores, now));
+                self.restore(now, registrations, jobs);
             }
-            Event::Met(core, job) => self.meet(cx, core, job),
+            Event::Resumed(core, job) => self.resume(cx, core, job),
             Event::RestoredLate(jobs) => self.restore_late(now, jobs),
-            Event::Made(stored) => self.made(now, stored),
+            Event::EndedBefore(stored) => self.ended_before(now, stored),
             Event::CoreHere(core) => self.core_here(now, core),
             Event::CoreUp(core) => self.core_up(core),
             Event::CoreBroken(core, why) => self.core_broken(cx, core, why),
@@ -301,7 +301,10 @@ impl Scheduler {
             Event::Rests(core) => self.core_rests(core),
             Event::Recalled(core, keys) => self.recalled(core, keys),
             Event::Moved(id, moved) => {
-                let _ = self.links.iter_mut().any(|link| link.moved(now, id, moved));
+                let _ = self
+                    .sessions
+                    .iter_mut()
+                    .any(|session| session.moved(now, id, moved));
             }
             Event::Answered(id, got) => self.answered(cx, id, got),
             Event::Settings(settings) => self.settings = settings,
@@ -323,18 +326,18 @@ impl Scheduler {
     fn answered(&mut self, cx: &Cx, id: u32, got: Got) {
         let mut got = Some(got);
         let mut filled = None;
-        for link in &mut self.links {
+        for session in &mut self.sessions {
             let Some(untaken) = got.take() else { break };
-            let before = link.common.accepted;
-            got = link.answered(cx, id, untaken, &mut self.table);
-            if link.common.accepted > before {
-                filled = link.common.stage.next();
+            let before = session.common.accepted;
+            got = session.answered(cx, id, untaken, &mut self.table);
+            if session.common.accepted > before {
+                filled = session.common.stage.next();
             }
         }
         // What one stage made is the next one's to take.
-        for link in &mut self.links {
-            if Some(link.common.stage) == filled {
-                link.common.dry = None;
+        for session in &mut self.sessions {
+            if Some(session.common.stage) == filled {
+                session.common.dry = None;
             }
         }
     }
@@ -353,14 +356,14 @@ impl Scheduler {
             (true, since) => since,
             (false, _) => None,
         };
-        self.renewing |= self.links.iter().any(|link| link.common.renewed);
-        for link in &mut self.links {
-            link.drop_leases(&mut self.table);
+        self.renewing |= self.sessions.iter().any(|session| session.common.renewed);
+        for session in &mut self.sessions {
+            session.drop_leases(&mut self.table);
         }
         // What a core begins may not be its job any more.
         self.begin_next(cx.now);
         self.end_what_hangs(cx);
-        self.silent = self.are_unmet_silent(cx);
+        self.silent = self.are_unreported_silent(cx);
         let may = self.may_begin();
         self.recall(cx, !may);
         if may {
@@ -374,7 +377,7 @@ impl Scheduler {
         }
         self.size(cx);
         let hurry = !self.may_begin() || !self.is_working();
-        if self.has_met(cx) {
+        if self.has_taken_over(cx) {
             self.part();
             self.ask(cx, hurry);
         }
@@ -384,7 +387,7 @@ impl Scheduler {
             cx.out.push(Action::Store(Write::Delete(name)));
         }
         self.finish(cx);
-        self.tell_fatal(cx);
+        self.report_fatal(cx);
         self.watch(cx);
     }
 
@@ -406,10 +409,13 @@ impl Scheduler {
         govern(now, self.own, wish, &self.settings, &self.around)
     }
 
-    fn tell_fatal(&mut self, cx: &mut Cx) {
-        let fault = self.links.iter().find_map(|link| link.common.fatal.clone());
-        if let Some(fault) = fault.filter(|_| !self.told_fatal) {
-            self.told_fatal = true;
+    fn report_fatal(&mut self, cx: &mut Cx) {
+        let fault = self
+            .sessions
+            .iter()
+            .find_map(|session| session.common.fatal.clone());
+        if let Some(fault) = fault.filter(|_| !self.has_reported_fatal) {
+            self.has_reported_fatal = true;
             cx.out.push(Action::Fatal(fault));
         }
     }
@@ -417,7 +423,9 @@ impl Scheduler {
     /// The last requests of a page that goes.
     #[must_use]
     pub fn farewell(&self, _now: Now) -> Vec<Wire> {
-        let links = self.links.iter();
-        links.flat_map(|link| link.farewell(&self.table)).collect()
+        let sessions = self.sessions.iter();
+        sessions
+            .flat_map(|session| session.farewell(&self.table))
+            .collect()
     }
 }

@@ -4,8 +4,8 @@
 use crate::hub::Scheduler;
 use crate::hub::action::Action;
 use crate::hub::cx::{Cx, Timer};
-use crate::hub::jobs::Place;
-use crate::hub::session::Link;
+use crate::hub::jobs::JobState;
+use crate::hub::session::Session;
 use crate::time::clock::Now;
 
 /// How long a stop may take in all: for a tracker that does not answer nobody waits.
@@ -54,11 +54,11 @@ impl Scheduler {
         // What has a checkpoint is in storage, for a later visit. So is what a session has that cannot
         // go on.
         let undelivered = self.table.count(|job| {
-            let link = self.links.get(job.link);
-            let delivers = link.is_some_and(|link| link.common.fatal.is_none());
-            delivers && !(job.resumable && job.place == Place::Ahead)
+            let session = self.sessions.get(job.session);
+            let delivers = session.is_some_and(|session| session.common.fatal.is_none());
+            delivers && !(job.resumable && job.state == JobState::Ahead)
         });
-        let in_flight = self.links.iter().any(Link::is_busy);
+        let in_flight = self.sessions.iter().any(Session::is_busy);
         match self.mode {
             Mode::Run => {
                 if self.renewing && !busy && undelivered == 0 && !in_flight {
@@ -85,7 +85,7 @@ impl Scheduler {
                 let over = cx.expired(Timer::Shutdown, limit - cx.now.since(since));
                 // A result may be long on its way. But where an answer comes and nothing was delivered,
                 // another request does not help.
-                let sent = self.links.iter().filter_map(Link::busy_since);
+                let sent = self.sessions.iter().filter_map(Session::busy_since);
                 let mut in_time = sent.filter(|sent| sent.since(since) < limit);
                 let late = over && (!finish || self.is_away() || in_time.next().is_none());
                 if late || (!busy && undelivered == 0 && !in_flight) {
@@ -96,8 +96,8 @@ impl Scheduler {
             }
             Mode::Leave { since } => {
                 let mut left = false;
-                for link in &mut self.links {
-                    left |= link.leave(cx, &self.table);
+                for session in &mut self.sessions {
+                    left |= session.leave(cx, &self.table);
                 }
                 let late = cx.expired(Timer::Shutdown, STOP_MS - cx.now.since(since));
                 if !left || late || self.is_away() {
@@ -110,6 +110,8 @@ impl Scheduler {
     }
 
     pub(super) fn is_away(&self) -> bool {
-        self.links.iter().any(|link| link.common.retry.is_away())
+        self.sessions
+            .iter()
+            .any(|session| session.common.retry.is_away())
     }
 }

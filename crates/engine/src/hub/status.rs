@@ -17,7 +17,7 @@ impl Scheduler {
     /// Why it computes, or does not.
     #[must_use]
     pub fn reason(&self, now: Now) -> Reason {
-        if self.told_fatal {
+        if self.has_reported_fatal {
             return Reason::Failed;
         }
         match self.mode {
@@ -59,7 +59,7 @@ impl Scheduler {
             };
         }
         let away = self
-            .links
+            .sessions
             .iter()
             .filter_map(|l| l.common.retry.left_ms(now));
         if let Some(ms) = away.reduce(f64::min) {
@@ -70,7 +70,7 @@ impl Scheduler {
                 None => Reason::Unreachable { until },
             };
         }
-        let mut dry = self.links.iter().map(|link| link.common.dry);
+        let mut dry = self.sessions.iter().map(|session| session.common.dry);
         if self.is_dry() {
             let left = dry.by_ref().flatten().map(|dry| dry.left_ms(now));
             return Reason::NoJobs {
@@ -87,17 +87,21 @@ impl Scheduler {
 
     /// Whether no stage has a job.
     fn is_dry(&self) -> bool {
-        self.links.iter().all(|link| link.common.dry.is_some())
+        self.sessions
+            .iter()
+            .all(|session| session.common.dry.is_some())
     }
 
     /// Whether all that keeps this browser from its tracker is that it is to ask more slowly.
     fn is_asked_to_wait(&self) -> bool {
-        let mut away = self.links.iter().map(|link| &link.common.retry);
+        let mut away = self.sessions.iter().map(|session| &session.common.retry);
         away.all(|retry| !retry.is_away() || retry.is_asked_to_wait())
     }
 
     fn trouble(&self) -> Option<&Fault> {
-        self.links.iter().find_map(|link| link.common.trouble())
+        self.sessions
+            .iter()
+            .find_map(|session| session.common.trouble())
     }
 
     /// What a page shows. Bytes are the shell's to count.
@@ -119,7 +123,7 @@ impl Scheduler {
         for (at, core) in self.cores.iter() {
             all.cores.push(self.core_status(now, at, core));
         }
-        let commons = || self.links.iter().map(|link| &link.common);
+        let commons = || self.sessions.iter().map(|session| &session.common);
         for common in commons() {
             let done = u64::from(common.accepted);
             all.jobs_done += done;

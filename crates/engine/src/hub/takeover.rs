@@ -4,28 +4,33 @@
 use std::collections::BTreeSet;
 
 use crate::hub::Scheduler;
-use crate::hub::action::{Action, Session};
+use crate::hub::action::{Action, Registration};
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::{Inherited, Stored};
-use crate::hub::jobs::{JobTable, Key, Outcome, Place};
+use crate::hub::jobs::{JobState, JobTable, Key, Outcome};
 use crate::time::clock::Now;
 
 /// How long cores that have worked for another hub may take to say at what.
-const MEETING_MS: f64 = 1_000.0;
+const TAKEOVER_MS: f64 = 1_000.0;
 
 /// For a core that has been silent to its new hub for so long nothing is fetched.
 const SILENT_MS: f64 = 120_000.0;
 
 impl Scheduler {
     /// What storage had.
-    pub(super) fn restore(&mut self, now: Now, sessions: Vec<Session>, jobs: Vec<Stored>) {
-        for session in sessions {
-            let link = self
-                .links
+    pub(super) fn restore(
+        &mut self,
+        now: Now,
+        registrations: Vec<Registration>,
+        jobs: Vec<Stored>,
+    ) {
+        for registration in registrations {
+            let session = self
+                .sessions
                 .iter_mut()
-                .find(|l| l.common.stage == session.stage);
-            if let Some(link) = link {
-                link.restore(session);
+                .find(|l| l.common.stage == registration.stage);
+            if let Some(session) = session {
+                session.restore(registration);
             }
         }
         let ended = jobs.iter().filter(|stored| stored.outcome.is_some());
@@ -46,7 +51,7 @@ impl Scheduler {
             job.resumable = outcome.is_none();
             job.restored = matches!(outcome, Some(Outcome::Done(_)));
             if let Some(outcome) = outcome {
-                job.place = Place::Ended {
+                job.state = JobState::Ended {
                     outcome,
                     since: now,
                     sent: false,
@@ -61,7 +66,7 @@ impl Scheduler {
     pub(super) fn restore_late(&mut self, now: Now, jobs: Vec<Stored>) {
         for stored in jobs {
             if stored.outcome.is_some() {
-                self.made(now, stored);
+                self.ended_before(now, stored);
             } else {
                 self.free(&stored);
             }
@@ -70,8 +75,8 @@ impl Scheduler {
 
     /// Puts a job that came another way than from the tracker on the table.
     fn add(&mut self, stored: Stored) -> Option<Key> {
-        let mut links = self.links.iter();
-        let Some(index) = links.position(|l| l.common.stage == stored.stage) else {
+        let mut sessions = self.sessions.iter();
+        let Some(index) = sessions.position(|l| l.common.stage == stored.stage) else {
             // A stage that this page does not work at any more: its lease will end.
             self.table.forgotten.push(stored.ticket.text().to_owned());
             self.free(&stored);
@@ -91,7 +96,7 @@ impl Scheduler {
     }
 
     /// A core that has worked for another hub has ended a job.
-    pub(super) fn made(&mut self, now: Now, stored: Stored) {
+    pub(super) fn ended_before(&mut self, now: Now, stored: Stored) {
         let outcome = stored.outcome.clone();
         let known = self.table.by_ticket(stored.ticket.text());
         if let Some(job) = known.and_then(|known| self.table.get(known))
@@ -119,8 +124,8 @@ impl Scheduler {
     }
 
     /// A core that has worked for another hub says what it does.
-    pub(super) fn meet(&mut self, cx: &mut Cx, at: u32, job: Option<(Key, Stored)>) {
-        self.met(at);
+    pub(super) fn resume(&mut self, cx: &mut Cx, at: u32, job: Option<(Key, Stored)>) {
+        self.reported(at);
         let Some((key, stored)) = job else { return };
         // It may have a checkpoint, and so have come from storage too.
         let mut known = self.table.by_ticket(stored.ticket.text());
@@ -150,10 +155,10 @@ impl Scheduler {
         };
         let Some(core) = self.cores.get_mut(at) else {
             // The core is gone meanwhile.
-            job.place = Place::Ahead;
+            job.state = JobState::Ahead;
             return;
         };
-        job.place = Place::Running {
+        job.state = JobState::Running {
             core: at,
             since: cx.now,
         };
@@ -162,42 +167,44 @@ impl Scheduler {
     }
 
     /// Nothing that a core has done for the hub before is unknown any more.
-    pub(super) fn met(&mut self, at: u32) {
-        if let Some((cores, _)) = &mut self.meeting {
+    pub(super) fn reported(&mut self, at: u32) {
+        if let Some((cores, _)) = &mut self.takeover {
             cores.retain(|inherited| inherited.core != at);
         }
     }
 
     /// The cores that have not said yet what they do for the hub before.
-    pub(super) fn unmet(&self) -> &[Inherited] {
-        self.meeting.as_ref().map_or(&[], |(cores, _)| cores)
+    pub(super) fn unreported(&self) -> &[Inherited] {
+        self.takeover.as_ref().map_or(&[], |(cores, _)| cores)
     }
 
     /// Whether a core has not reported yet what it does for the hub before.
-    pub(super) fn is_unmet(&self, at: u32) -> bool {
-        self.unmet().iter().any(|inherited| inherited.core == at)
+    pub(super) fn is_unreported(&self, at: u32) -> bool {
+        self.unreported()
+            .iter()
+            .any(|inherited| inherited.core == at)
     }
 
     /// Whether the cores that have not reported have been silent for so long that nothing is fetched
     /// for them.
-    pub(super) fn are_unmet_silent(&self, cx: &mut Cx) -> bool {
-        let since = self.meeting.as_ref().map(|(_, since)| *since);
+    pub(super) fn are_unreported_silent(&self, cx: &mut Cx) -> bool {
+        let since = self.takeover.as_ref().map(|(_, since)| *since);
         let left = since.map(|since| SILENT_MS - cx.now.awake_since(since));
-        !self.unmet().is_empty() && left.is_some_and(|left| cx.expired(Timer::Silence, left))
+        !self.unreported().is_empty() && left.is_some_and(|left| cx.expired(Timer::Silence, left))
     }
 
     /// Whether all cores have reported what they do, or had time enough to.
-    pub(super) fn has_met(&self, cx: &mut Cx) -> bool {
-        let since = self.meeting.as_ref().map(|(_, since)| *since);
-        self.unmet().is_empty()
+    pub(super) fn has_taken_over(&self, cx: &mut Cx) -> bool {
+        let since = self.takeover.as_ref().map(|(_, since)| *since);
+        self.unreported().is_empty()
             || since
-                .is_some_and(|since| cx.expired(Timer::Takeover, MEETING_MS - cx.now.since(since)))
+                .is_some_and(|since| cx.expired(Timer::Takeover, TAKEOVER_MS - cx.now.since(since)))
     }
 
     /// How much longer a core of the hub before may be silent, in time in which cores work.
     pub(super) fn silence_left_ms(&self, inherited: Inherited) -> f64 {
         let limit = self.limits.job_timeout_ms.unwrap_or(f64::INFINITY);
-        let stall = if inherited.told {
+        let stall = if inherited.has_progress {
             self.limits.stall_ms
         } else {
             f64::INFINITY
@@ -208,10 +215,10 @@ impl Scheduler {
     /// A core that did not say in time what it does is busy. A sync that does not name its job would
     /// put that back, but not under another registration; leases are good under any.
     pub(super) fn part(&mut self) {
-        if !self.unmet().is_empty() && !self.parted {
+        if !self.unreported().is_empty() && !self.parted {
             self.parted = true;
-            for link in &mut self.links {
-                link.part();
+            for session in &mut self.sessions {
+                session.part();
             }
         }
     }

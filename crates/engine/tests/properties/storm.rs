@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
-    Action, Got, Granted, Hello, Outgoing, Parsed, Session, Synced, Wire,
+    Action, Got, Granted, Hello, Outgoing, Parsed, Registration, Synced, Wire,
 };
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::jobs::{Job, Key, Outcome, Place, Text, Ticket};
+use distcompute_engine::hub::jobs::{Job, JobState, Key, Outcome, Text, Ticket};
 use distcompute_engine::reason::Reason;
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
@@ -351,7 +351,7 @@ impl Shell {
         );
         let status = scheduler.status(now);
         for job in scheduler.table().iter() {
-            if let Place::Running { core, .. } = job.place {
+            if let JobState::Running { core, .. } = job.state {
                 let core = status.cores.iter().find(|of| of.core == core);
                 let runs = core.and_then(|core| core.job.as_ref());
                 assert_eq!(
@@ -511,9 +511,9 @@ impl Shell {
             }
             Move::Met(core, job) => {
                 let job = job.map(|(which, lease)| (self.key(which), self.stored(lease, None)));
-                Event::Met(core, job)
+                Event::Resumed(core, job)
             }
-            Move::Made(lease, kind) => Event::Made(self.stored(lease, Some(kind))),
+            Move::Made(lease, kind) => Event::EndedBefore(self.stored(lease, Some(kind))),
             Move::Late(kept) => {
                 let kept = kept.into_iter();
                 let jobs = kept.map(|(lease, kind)| self.stored(lease, kind));
@@ -653,7 +653,7 @@ fn hello(syncs: bool, lease_ms: f64, max_body: f64) -> Hello {
 #[derive(Debug, Clone)]
 struct Storm {
     kept: Vec<(Lease, Option<u8>)>,
-    session: Option<(bool, f64, u64)>,
+    registration: Option<(bool, f64, u64)>,
     cores: Vec<(u32, bool)>,
     limits: Option<(f64, f64, f64)>,
     steps: Vec<Move>,
@@ -673,9 +673,9 @@ fn storms() -> impl Strategy<Value = Storm> {
         tracker(),
     )
         .prop_map(
-            |(kept, session, cores, limits, steps, early, tracker)| Storm {
+            |(kept, registration, cores, limits, steps, early, tracker)| Storm {
                 kept,
-                session,
+                registration,
                 cores,
                 limits,
                 steps,
@@ -702,21 +702,28 @@ fn weather(storm: Storm, sabotage: Option<Sabotage>) -> Shell {
         .map(|(lease, kind)| shell.stored(lease, kind))
         .collect();
     let cores = storm.cores.into_iter();
-    let session = storm.session.map(|(syncs, lease_ms, seq)| Session {
-        stage: Stage::A,
-        nickname: "Pod 3".to_owned(),
-        seq,
-        hello: hello(syncs, lease_ms, 1e6),
-    });
+    let registration = storm
+        .registration
+        .map(|(syncs, lease_ms, seq)| Registration {
+            stage: Stage::A,
+            nickname: "Pod 3".to_owned(),
+            seq,
+            hello: hello(syncs, lease_ms, 1e6),
+        });
     let early = storm.early.min(storm.steps.len());
     let (early, steps) = storm.steps.split_at(early);
     for step in early {
         shell.go(step);
     }
     shell.handle(Event::Restored {
-        sessions: session.into_iter().collect(),
+        registrations: registration.into_iter().collect(),
         jobs,
-        cores: cores.map(|(core, told)| Inherited { core, told }).collect(),
+        cores: cores
+            .map(|(core, told)| Inherited {
+                core,
+                has_progress: told,
+            })
+            .collect(),
     });
     for step in steps {
         shell.go(step);
@@ -772,7 +779,7 @@ fn a_result_under_a_lease_holds_nobody_up_where_the_tracker_knows_leases_no_long
     let mut shell = Shell::new(Limits::default());
     let jobs = vec![shell.stored(Lease(1, true), Some(0))];
     shell.handle(Event::Restored {
-        sessions: Vec::new(),
+        registrations: Vec::new(),
         jobs,
         cores: Vec::new(),
     });
@@ -803,15 +810,18 @@ fn successor(cores: u32, syncs: bool) -> Shell {
         intensity: 10,
         ..Settings::default()
     }));
-    let session = Session {
+    let registration = Registration {
         stage: Stage::A,
         nickname: "Pod 3".to_owned(),
         seq: 1,
         hello: hello(syncs, 300_000.0, 1e6),
     };
-    let inherited = |core| Inherited { core, told: false };
+    let inherited = |core| Inherited {
+        core,
+        has_progress: false,
+    };
     shell.handle(Event::Restored {
-        sessions: vec![session],
+        registrations: vec![registration],
         jobs: Vec::new(),
         cores: (0..cores).map(inherited).collect(),
     });
@@ -867,7 +877,7 @@ proptest! {
         let mut shell = successor(report.len() as u32, true);
         let mut next = 0;
         for (core, _) in report.iter().enumerate().filter(|(_, reports)| **reports) {
-            shell.handle(Event::Met(core as u32, None));
+            shell.handle(Event::Resumed(core as u32, None));
             shell.handle(Event::CoreUp(core as u32));
         }
         let began = shell.now.mono;
@@ -887,7 +897,7 @@ proptest! {
         }
         // What they do is theirs again as soon as they report.
         for core in 0..report.len() as u32 {
-            shell.handle(Event::Met(core, None));
+            shell.handle(Event::Resumed(core, None));
             shell.handle(Event::CoreUp(core));
         }
         for _ in 0..3 {
@@ -901,11 +911,11 @@ proptest! {
 #[test]
 fn a_registration_that_a_silent_core_may_work_for_asks_for_no_other_job() {
     let mut shell = successor(2, false);
-    shell.handle(Event::Met(1, None));
+    shell.handle(Event::Resumed(1, None));
     shell.handle(Event::CoreUp(1));
     // Its token has had a job before, whose result was not delivered.
     let before = shell.stored(Lease(9, false), Some(0));
-    shell.handle(Event::Made(before));
+    shell.handle(Event::EndedBefore(before));
     let asks = |shell: &Shell| {
         let inherited = |wire: &&Wire| matches!(wire, Wire::NewJob { token } if token == "9-lease");
         shell.sent.iter().filter(inherited).count()
@@ -922,7 +932,7 @@ fn a_registration_that_a_silent_core_may_work_for_asks_for_no_other_job() {
     assert_eq!(asks(&shell), 0, "{:?}", shell.sent);
     let others = |wire: &Wire| matches!(wire, Wire::NewJob { .. });
     assert!(shell.sent.iter().any(others), "others may ask");
-    shell.handle(Event::Met(0, None));
+    shell.handle(Event::Resumed(0, None));
     shell.handle(Event::CoreUp(0));
     for _ in 0..60 {
         step(&mut shell);
@@ -934,7 +944,7 @@ fn a_registration_that_a_silent_core_may_work_for_asks_for_no_other_job() {
 fn what_was_fetched_for_the_last_able_core_goes_back_at_once_when_that_core_goes() {
     let mut shell = successor(2, true);
     for core in 0..2 {
-        shell.handle(Event::Met(core, None));
+        shell.handle(Event::Resumed(core, None));
     }
     shell.handle(Event::CoreBroken(0, "no kernel".to_owned()));
     shell.handle(Event::CoreUp(1));
@@ -966,9 +976,9 @@ fn a_job_waits_for_no_core_that_works_on_another_one() {
     // A core that two hubs were in reach of: what it does now counts.
     for (of, key) in [(1, 5), (2, 6)] {
         let stored = shell.stored(Lease(of, true), None);
-        shell.handle(Event::Met(0, Some((key, stored))));
+        shell.handle(Event::Resumed(0, Some((key, stored))));
     }
-    let runs = |job: &Job| matches!(job.place, Place::Running { core: 0, .. });
+    let runs = |job: &Job| matches!(job.state, JobState::Running { core: 0, .. });
     let table = shell.scheduler.table();
     assert_eq!(table.keys(runs), [6]);
     shell.go(&Move::Stop(true));
@@ -987,7 +997,7 @@ fn restored(kept: &[(Lease, Option<u8>)]) -> Shell {
         .map(|(lease, kind)| shell.stored(*lease, *kind))
         .collect();
     shell.handle(Event::Restored {
-        sessions: Vec::new(),
+        registrations: Vec::new(),
         jobs,
         cores: Vec::new(),
     });
@@ -1005,7 +1015,7 @@ fn a_stored_job_whose_outcome_is_stored_too_has_ended_whichever_comes_first() {
     }
     let alone = restored(&[job]);
     let mut jobs = alone.scheduler.table().iter();
-    assert!(jobs.all(|job| job.resumable && job.place == Place::Ahead));
+    assert!(jobs.all(|job| job.resumable && job.state == JobState::Ahead));
 }
 
 #[test]
@@ -1041,7 +1051,7 @@ fn what_happens_before_storage_has_answered_is_done_afterwards() {
     shell.go(&Move::Pass(4_000.0));
     assert!(shell.sent.is_empty());
     shell.handle(Event::Restored {
-        sessions: Vec::new(),
+        registrations: Vec::new(),
         jobs: Vec::new(),
         cores: Vec::new(),
     });
@@ -1060,7 +1070,7 @@ fn the_checkpoint_of_a_job_moves_along_when_a_core_knows_it_by_another_key() {
     let mut cx = Cx::new(shell.now, 0.5);
     shell
         .scheduler
-        .handle(&mut cx, Event::Met(0, Some((77, task))));
+        .handle(&mut cx, Event::Resumed(0, Some((77, task))));
     let rekeyed = cx.out.iter().find_map(|action| match action {
         Action::Rekey { from, to } => Some((*from, *to)),
         _ => None,

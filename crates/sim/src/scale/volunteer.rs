@@ -113,7 +113,7 @@ impl Volunteer {
         if !self.joined {
             self.joined = true;
             let nothing = Event::Restored {
-                sessions: Vec::new(),
+                registrations: Vec::new(),
                 jobs: Vec::new(),
                 cores: Vec::new(),
             };

@@ -581,10 +581,10 @@ impl<T: Tracker> World<T> {
             FromCore::Met { running, ended } => {
                 for (job, outcome) in ended {
                     let made = self.stored_as(job, Some(outcome));
-                    self.hub_hears(MESSAGE_MS, hub_event::Event::Made(made));
+                    self.hub_hears(MESSAGE_MS, hub_event::Event::EndedBefore(made));
                 }
                 let met = running.map(|job| (job.key, self.stored_as(job, None)));
-                hub_event::Event::Met(at, met)
+                hub_event::Event::Resumed(at, met)
             }
             FromCore::Report(report) => {
                 let idle = report.started.is_none();

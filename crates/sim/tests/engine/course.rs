@@ -1,11 +1,11 @@
 //! What a volunteer's day brings: pauses, stops, other settings, sleep, a closed tab, a new version.
 
 use distcompute_engine::client::call::Answer;
-use distcompute_engine::hub::action::{Action, Got, Hello, Parsed, Session, Synced, Wire};
+use distcompute_engine::hub::action::{Action, Got, Hello, Parsed, Registration, Synced, Wire};
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::jobs::{Outcome, Place, Text, Ticket};
+use distcompute_engine::hub::jobs::{JobState, Outcome, Text, Ticket};
 use distcompute_engine::hub::{Counted, Scheduler};
 use distcompute_engine::reason::Reason;
 use distcompute_engine::settings::{Limits, Settings};
@@ -39,12 +39,15 @@ fn both(scenario: impl Fn(bool)) {
 
 /// The only core, which has worked for another hub.
 fn inherited(told: bool) -> Inherited {
-    Inherited { core: 0, told }
+    Inherited {
+        core: 0,
+        has_progress: told,
+    }
 }
 
 /// The registration of another hub.
-fn session() -> Session {
-    Session {
+fn registration() -> Registration {
+    Registration {
         stage: Stage::A,
         nickname: "Ada".to_owned(),
         seq: 7,
@@ -174,7 +177,7 @@ fn the_job_of_a_worker_that_was_ended_in_a_pause_goes_on_from_its_checkpoint() {
         outcome: None,
     };
     let restored = Event::Restored {
-        sessions: vec![session()],
+        registrations: vec![registration()],
         jobs: vec![stored],
         cores: Vec::new(),
     };
@@ -212,7 +215,7 @@ fn the_job_of_a_worker_that_was_ended_in_a_pause_goes_on_from_its_checkpoint() {
     }
     assert_eq!(replaced, 1);
     let job = hub.table().iter().next().expect("it is kept");
-    assert_eq!((job.number, &job.place), (5, &Place::Ahead));
+    assert_eq!((job.number, &job.state), (5, &JobState::Ahead));
     for core_is in [Event::CoreHere(0), Event::CoreUp(0)] {
         assert!(
             !given(&handle(&mut hub, now, core_is)),
@@ -236,7 +239,7 @@ fn a_hub_that_follows_another_goes_on_with_its_counts() {
     let mut hub = Scheduler::new(&[Stage::A], "Ada", Settings::default(), Limits::default())
         .with_counts(&counted);
     let restored = Event::Restored {
-        sessions: Vec::new(),
+        registrations: Vec::new(),
         jobs: Vec::new(),
         cores: Vec::new(),
     };
@@ -312,7 +315,7 @@ fn a_pause_takes_what_is_queued_out_of_a_busy_core() {
         world.handler = Box::new(|number, _| Work::of(if number < 20 { 50.0 } else { 60_000.0 }));
         assert!(world.run_until(10_000.0, |world| {
             let table = world.hub.table();
-            let queued = table.count(|job| matches!(job.place, Place::Queued { .. }));
+            let queued = table.count(|job| matches!(job.state, JobState::Queued { .. }));
             world.running() == 2 && world.begun.len() > 20 && queued > 0
         }));
         pause(&mut world);
@@ -335,19 +338,19 @@ fn of_two_results_of_a_job_that_was_taken_out_of_a_busy_core_the_first_counts() 
     let queued = |world: &World<Model>| {
         let table = world.hub.table();
         let mut all = table.iter();
-        let from = all.find_map(|job| match job.place {
-            Place::Running { core, .. } if job.number == 20 => Some(core),
+        let from = all.find_map(|job| match job.state {
+            JobState::Running { core, .. } if job.number == 20 => Some(core),
             _ => None,
         })?;
-        let behind = Place::Queued { core: from };
-        let job = table.iter().find(|job| job.place == behind)?;
+        let behind = JobState::Queued { core: from };
+        let job = table.iter().find(|job| job.state == behind)?;
         Some((job.key, job.number, from))
     };
     assert!(world.run_until(10_000.0, |world| queued(world).is_some()));
     let (key, number, from) = queued(&world).expect("one is queued");
     assert!(world.run_until(10_000.0, |world| {
         let job = world.hub.table().get(key).expect("it is here");
-        matches!(job.place, Place::Running { core, .. } if core != from)
+        matches!(job.state, JobState::Running { core, .. } if core != from)
     }));
     // The busy core had begun it, before it heard that it shall not, and is done.
     let data = world.keep(format!("out {number} a"));
@@ -565,7 +568,7 @@ fn after_a_sleep_a_sync_comes_before_the_next_job() {
         for at in [10_000.0, 10_700.0, 11_930.0, 12_345.0] {
             let mut world = world(true, 400, 2, 1_500.0);
             world.run(at);
-            assert!(world.hub.table().count(|job| job.place == Place::Ahead) > 0);
+            assert!(world.hub.table().count(|job| job.state == JobState::Ahead) > 0);
             world.sleep(ms);
             let (given, syncs) = (world.given_at.len(), world.tracker.calls["sync"]);
             assert!(world.run_until(60_000.0, |world| world.given_at.len() > given));
@@ -1229,17 +1232,17 @@ fn cores_that_die_are_replaced() {
 
 #[test]
 fn a_result_of_which_the_hub_before_may_not_have_heard_is_handed_in() {
-    let session = session();
+    let registration = registration();
     let settings = Settings::default();
     let mut hub = Scheduler::new(&[Stage::A], "Ada", settings, Limits::default());
     let now = Now {
         mono: 0.0,
         wall: 1e12,
     };
-    let sessions = vec![session];
+    let registrations = vec![registration];
     let (jobs, cores) = (Vec::new(), vec![inherited(false)]);
     let restored = Event::Restored {
-        sessions,
+        registrations,
         jobs,
         cores,
     };
@@ -1255,14 +1258,14 @@ fn a_result_of_which_the_hub_before_may_not_have_heard_is_handed_in() {
         outcome: Some(Outcome::Done(data)),
     };
     // Said by one core before it says what it does, and once more.
-    handle(&mut hub, now, Event::Made(made.clone()));
+    handle(&mut hub, now, Event::EndedBefore(made.clone()));
     let again = Stored {
         input: Some(Text { id: 6, bytes: 2 }),
         outcome: Some(Outcome::Done(Text { id: 7, bytes: 2 })),
         ..made
     };
-    let mut actions = handle(&mut hub, now, Event::Made(again));
-    actions.extend(handle(&mut hub, now, Event::Met(0, None)));
+    let mut actions = handle(&mut hub, now, Event::EndedBefore(again));
+    actions.extend(handle(&mut hub, now, Event::Resumed(0, None)));
     let done = actions.iter().filter_map(|action| match action {
         Action::Send(out) => match &out.wire {
             Wire::Sync(sync) => Some(sync.done.clone()),
@@ -1281,8 +1284,8 @@ fn a_result_of_which_the_hub_before_may_not_have_heard_is_handed_in() {
 
 /// What a hub says of jobs that cores had by one token of the first protocol, once it has heard of them.
 fn of_one_token(heard: Vec<Event>) -> Vec<Wire> {
-    let mut session = session();
-    session.hello.syncs = false;
+    let mut registration = registration();
+    registration.hello.syncs = false;
     let settings = Settings::default();
     let mut hub = Scheduler::new(&[Stage::A], "Ada", settings, Limits::default());
     let now = Now {
@@ -1290,7 +1293,7 @@ fn of_one_token(heard: Vec<Event>) -> Vec<Wire> {
         wall: 1e12,
     };
     let restored = Event::Restored {
-        sessions: vec![session],
+        registrations: vec![registration],
         jobs: Vec::new(),
         cores: vec![inherited(false)],
     };
@@ -1317,27 +1320,27 @@ fn a_result_is_not_handed_in_for_another_job_that_its_worker_of_the_first_protoc
         input: None,
         outcome: done.map(|id| Outcome::Done(Text { id, bytes: 2 })),
     };
-    let made = |number, id| Event::Made(task(number, Some(id)));
-    let works = |number| Event::Met(0, Some((70, task(number, None))));
+    let made = |number, id| Event::EndedBefore(task(number, Some(id)));
+    let works = |number| Event::Resumed(0, Some((70, task(number, None))));
     let completes = |number, id| Wire::Complete {
         token: token(),
         number,
         data: Text { id, bytes: 2 },
     };
     // Alone it may not have been handed in.
-    let alone = of_one_token(vec![made(8, 1), Event::Met(0, None)]);
+    let alone = of_one_token(vec![made(8, 1), Event::Resumed(0, None)]);
     assert_eq!(alone, [completes(8, 1)]);
     // Of the job that a core works on nothing is known yet, whichever is heard of first.
     assert_eq!(of_one_token(vec![made(8, 1), works(9)]), []);
     assert_eq!(of_one_token(vec![works(9), made(8, 1)]), []);
     // Which of two was handed in nobody knows: the worker is given up, and the other put back.
-    let either = of_one_token(vec![made(8, 1), made(9, 2), Event::Met(0, None)]);
+    let either = of_one_token(vec![made(8, 1), made(9, 2), Event::Resumed(0, None)]);
     assert_eq!(either, [Wire::Bye { token: token() }]);
 }
 
 #[test]
 fn a_hub_whose_cores_are_too_busy_to_say_at_what_puts_nothing_of_theirs_back() {
-    let session = session();
+    let registration = registration();
     for busy in [true, false] {
         let settings = Settings::default();
         let mut hub = Scheduler::new(&[Stage::A], "Ada", settings, Limits::default());
@@ -1351,14 +1354,14 @@ fn a_hub_whose_cores_are_too_busy_to_say_at_what_puts_nothing_of_theirs_back() {
             actions
         };
         let restored = Event::Restored {
-            sessions: vec![session.clone()],
+            registrations: vec![registration.clone()],
             jobs: Vec::new(),
             cores: vec![inherited(false)],
         };
         assert_eq!(at(0.0, restored), []);
         assert_eq!(at(1.0, Event::CoreHere(0)), []);
         if !busy {
-            at(2.0, Event::Met(0, None));
+            at(2.0, Event::Resumed(0, None));
         }
         let sent = at(1_001.0, Event::Tick);
         let registers = |action: &Action| matches!(action, Action::Send(out) if matches!(out.wire, Wire::Register { .. }));
@@ -1388,14 +1391,14 @@ fn limits_reach_a_core_that_says_nothing_to_its_new_hub() {
             wall: 1e12,
         };
         let restored = Event::Restored {
-            sessions: vec![session()],
+            registrations: vec![registration()],
             jobs: Vec::new(),
             cores: vec![inherited(told)],
         };
         handle(&mut hub, now, restored);
         handle(&mut hub, now, Event::CoreHere(0));
         if says {
-            handle(&mut hub, now, Event::Met(0, None));
+            handle(&mut hub, now, Event::Resumed(0, None));
         }
         let mut ended = None;
         while ended.is_none() && now.mono < 200_000.0 {

@@ -7,7 +7,7 @@ use distcompute_engine::hub::action::{
 };
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Report, Stored};
-use distcompute_engine::hub::jobs::{Key, Outcome, Place, Text, Ticket};
+use distcompute_engine::hub::jobs::{JobState, Key, Outcome, Text, Ticket};
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{ErrorCode, Stage};
@@ -37,9 +37,14 @@ impl Talk {
     /// The same, as a successor of `met` cores, with nothing in storage.
     fn begin(mut self, met: u32) -> Self {
         let told = false;
-        let cores = (0..met).map(|core| Inherited { core, told }).collect();
+        let cores = (0..met)
+            .map(|core| Inherited {
+                core,
+                has_progress: told,
+            })
+            .collect();
         self.happens(Event::Restored {
-            sessions: Vec::new(),
+            registrations: Vec::new(),
             jobs: Vec::new(),
             cores,
         });
@@ -374,11 +379,11 @@ fn a_new_hub_takes_over_what_cores_work_on_before_it_says_what_it_holds() {
         input: None,
         outcome: None,
     };
-    talk.happens(Event::Met(0, Some((77, stored))));
+    talk.happens(Event::Resumed(0, Some((77, stored))));
     talk.happens(Event::CoreUp(0));
-    let place = talk.hub.table().get(77).map(|job| job.place.clone());
+    let place = talk.hub.table().get(77).map(|job| job.state.clone());
     assert!(
-        matches!(place, Some(Place::Running { core: 0, .. })),
+        matches!(place, Some(JobState::Running { core: 0, .. })),
         "{place:?}"
     );
     talk.registers();

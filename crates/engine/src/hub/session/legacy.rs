@@ -7,7 +7,7 @@ use crate::client::call::Call;
 use crate::fault::{Code, Fault};
 use crate::hub::action::{Got, Moved, Parsed, Wire};
 use crate::hub::cx::{Cx, Timer};
-use crate::hub::jobs::{Job, JobTable, Key, Outcome, Place, Ticket};
+use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome, Ticket};
 use crate::hub::session::refusals::{Blame, Refusals};
 use crate::hub::session::{Ask, Common, PATIENCE_MS, Word, is_unknown, register, too_large, word};
 use crate::time::backoff::Backoff;
@@ -233,7 +233,7 @@ impl Calls {
 
     /// Jobs that come from storage name registrations that this hub has not made.
     fn know_tokens(&mut self, common: &Common, table: &JobTable) {
-        for job in table.iter().filter(|job| job.link == common.index) {
+        for job in table.iter().filter(|job| job.session == common.index) {
             if let Ticket::Token(token) = &job.ticket
                 && self.seats.iter().all(|seat| seat.token != *token)
             {
@@ -265,7 +265,7 @@ impl Calls {
             return false;
         }
         let number = job.number;
-        let Place::Ended { outcome, sent, .. } = &mut job.place else {
+        let JobState::Ended { outcome, sent, .. } = &mut job.state else {
             return false;
         };
         *sent = true;
@@ -407,7 +407,7 @@ impl Calls {
             ) => {
                 if let What::Settle(key) | What::Bye(Some(key)) = what
                     && let Some(job) = table.get_mut(key)
-                    && let Place::Ended { sent, .. } = &mut job.place
+                    && let JobState::Ended { sent, .. } = &mut job.state
                 {
                     *sent = false;
                 }

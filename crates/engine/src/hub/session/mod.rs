@@ -12,9 +12,9 @@ use crate::client::call::{Call, Meaning, TOO_LARGE};
 use crate::client::probe;
 use crate::client::probe::Finding;
 use crate::fault::{Code, Fault, Kind};
-use crate::hub::action::{Action, Got, Hello, Moved, Outgoing, Parsed, Session, Wire};
+use crate::hub::action::{Action, Got, Hello, Moved, Outgoing, Parsed, Registration, Wire};
 use crate::hub::cx::{Cx, Timer};
-use crate::hub::jobs::{Job, JobTable, Key, Outcome, Place, Text, Ticket};
+use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome, Text, Ticket};
 use crate::hub::session::legacy::Calls;
 use crate::hub::session::sync::Syncs;
 use crate::hub::speed::{Line, Mean};
@@ -41,7 +41,7 @@ const ID_MASK: u32 = (1 << ID_BITS) - 1;
 /// No tracker means a shorter lease.
 const LEAST_LEASE_MS: f64 = 5_000.0;
 
-/// What the scheduler would have a link do.
+/// What the scheduler would have a session do.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ask {
     /// How many more jobs could be held.
@@ -52,7 +52,7 @@ pub struct Ask {
     pub hurry: bool,
     /// How many jobs wait for a core, and in how many milliseconds all of them are likely to be done.
     pub ahead: (usize, f64),
-    /// How many cores work for this link at most.
+    /// How many cores work for this session at most.
     pub cores: usize,
     /// Progress that is due, by job.
     pub progress: Vec<(Key, String)>,
@@ -67,7 +67,7 @@ pub struct Ask {
 /// What every dialect knows of its tracker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Common {
-    /// Its place among the links.
+    /// Its place among the sessions.
     pub index: usize,
     /// The stage.
     pub stage: Stage,
@@ -106,13 +106,13 @@ pub struct Common {
     pub undelivered: u32,
     /// Results that cannot be handed in: too large, or refused again and again.
     pub unfit: u32,
-    /// What ended the link for good.
+    /// What ended the session for good.
     pub fatal: Option<Fault>,
 }
 
 /// One stage's way to the tracker.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Link {
+pub struct Session {
     /// What both dialects know.
     pub common: Common,
     dialect: Dialect,
@@ -322,7 +322,8 @@ impl Common {
     /// Nothing can be handed in under a lease where the tracker, as it is now, knows none: nobody
     /// waits for that.
     fn drop_leases(&mut self, table: &mut JobTable) {
-        let is_lease = |job: &Job| job.link == self.index && matches!(job.ticket, Ticket::Lease(_));
+        let is_lease =
+            |job: &Job| job.session == self.index && matches!(job.ticket, Ticket::Lease(_));
         for key in table.keys(is_lease) {
             let job = table.remove(key);
             let outcome = job.as_ref().and_then(|job| job.outcome());
@@ -333,13 +334,13 @@ impl Common {
     /// An outcome that cannot be handed in becomes a failure with a reason. Whether there was more to
     /// it than that.
     fn give_up(&mut self, table: &mut JobTable, key: Key, why: &str) -> bool {
-        let place = table.get_mut(key).map(|job| &mut job.place);
-        let Some(Place::Ended {
+        let state = table.get_mut(key).map(|job| &mut job.state);
+        let Some(JobState::Ended {
             outcome,
             sent,
             stored,
             ..
-        }) = place
+        }) = state
         else {
             return false;
         };
@@ -363,8 +364,8 @@ impl Common {
     }
 }
 
-impl Link {
-    /// A link that has not registered yet.
+impl Session {
+    /// A session that has not registered yet.
     #[must_use]
     pub fn new(index: usize, stage: Stage, nickname: String, linger_ms: f64) -> Self {
         Self {
@@ -396,14 +397,14 @@ impl Link {
     }
 
     /// Goes on with a registration that was stored.
-    pub fn restore(&mut self, session: Session) {
-        let hello = session.hello;
+    pub fn restore(&mut self, registration: Registration) {
+        let hello = registration.hello;
         self.dialect = if hello.syncs {
             // Another name is another registration; leases are good under any.
-            let same = session.nickname == self.common.nickname;
+            let same = registration.nickname == self.common.nickname;
             Dialect::Sync(Syncs::restored(
                 same.then(|| hello.token.clone()),
-                session.seq,
+                registration.seq,
             ))
         } else {
             Dialect::Calls(Calls::new())
@@ -449,7 +450,7 @@ impl Link {
         }
     }
 
-    /// More of an answer has come. Whether it is to one of this link's requests.
+    /// More of an answer has come. Whether it is to one of this session's requests.
     pub fn moved(&mut self, now: Now, id: u32, moved: Moved) -> bool {
         match &mut self.dialect {
             Dialect::Unknown { .. } => false,
@@ -513,7 +514,7 @@ impl Link {
             Dialect::Unknown { flight: Some(_) } => {}
             Dialect::Unknown { flight } => {
                 // What storage had is delivered whether jobs are wanted or not.
-                if ask.want > 0 || table.iter().any(|job| job.link == common.index) {
+                if ask.want > 0 || table.iter().any(|job| job.session == common.index) {
                     *flight = Some((common.register(cx), cx.now));
                 }
             }
@@ -522,7 +523,7 @@ impl Link {
         }
     }
 
-    /// Takes an answer, if it is to one of this link's requests; gives it back otherwise.
+    /// Takes an answer, if it is to one of this session's requests; gives it back otherwise.
     pub fn answered(&mut self, cx: &Cx, id: u32, got: Got, table: &mut JobTable) -> Option<Got> {
         let common = &mut self.common;
         match &mut self.dialect {

@@ -25,7 +25,7 @@ pub(super) const PATIENCE_MS: f64 = 20_000.0;
 /// Any network gets so long.
 const LEAST_PATIENCE_MS: f64 = 2_000.0;
 
-/// How a link asks while all is well.
+/// How a session asks while all is well.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usual {
     /// The mean time between two requests, in milliseconds.

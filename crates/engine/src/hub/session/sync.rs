@@ -15,9 +15,9 @@ use distcompute_protocol::{MAX_SYNC_ITEMS, MAX_SYNC_WANT};
 
 use crate::client::call::Call;
 use crate::fault::{Code, Fault};
-use crate::hub::action::{Action, Got, Moved, Parsed, Session, Sync, Synced, Wire, Write};
+use crate::hub::action::{Action, Got, Moved, Parsed, Registration, Sync, Synced, Wire, Write};
 use crate::hub::cx::{Cx, Timer};
-use crate::hub::jobs::{Job, JobTable, Key, Outcome, Place, Ticket};
+use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome, Ticket};
 use crate::hub::session::refusals::{Blame, Refusals};
 use crate::hub::session::{Ask, Common, WAIT_MS, Word, is_unknown, too_large, word};
 use crate::hub::speed::FULL;
@@ -138,7 +138,7 @@ enum What {
         /// What it carries, in bytes.
         bytes: f64,
         /// Whether it tells of a setup that fails.
-        tells: bool,
+        reports_setup: bool,
     },
     Bye,
 }
@@ -171,7 +171,7 @@ pub(super) struct Syncs {
     /// Jobs whose input this browser has called bad, at which attempt, and when.
     flagged: Vec<(u64, u32, Now)>,
     /// What the tracker was told of a setup that fails.
-    setup_told: Option<String>,
+    setup_reported: Option<String>,
     left: bool,
 }
 
@@ -199,14 +199,14 @@ impl Syncs {
             together: usize::MAX,
             refusals: Refusals::default(),
             flagged: Vec::new(),
-            setup_told: None,
+            setup_reported: None,
             left: false,
         }
     }
 
     pub(super) fn part(&mut self) {
         self.token = None;
-        self.setup_told = None;
+        self.setup_reported = None;
     }
 
     pub(super) fn heard(&self) -> Now {
@@ -312,10 +312,10 @@ impl Syncs {
         if self.left || !self.may_send() {
             return;
         }
-        let mine = |job: &&Job| job.link == common.index;
+        let mine = |job: &&Job| job.session == common.index;
         let any = table.iter().any(|job| mine(&job));
         if self.token.is_none() {
-            if any || ask.want > 0 || self.must_tell(ask) {
+            if any || ask.want > 0 || self.must_report_setup(ask) {
                 let id = common.register(cx);
                 self.flights.push(Flight::new(id, now, What::Register));
             }
@@ -332,23 +332,23 @@ impl Syncs {
         let proves = self.flights.is_empty() && self.refusals.are_unproven();
         let keeps = any && (self.is_silent(cx) || proves);
         let delivers = self.must_deliver(common, cx, ask, waits, table);
-        if asks || keeps || delivers || !ask.progress.is_empty() || self.must_tell(ask) {
+        if asks || keeps || delivers || !ask.progress.is_empty() || self.must_report_setup(ask) {
             self.send(common, cx, ask, table);
         }
     }
 
     /// Whether the setup fails in a way that the tracker has not been told of.
-    fn must_tell(&self, ask: &Ask) -> bool {
-        ask.setup_failed.is_some() && ask.setup_failed != self.setup_told
+    fn must_report_setup(&self, ask: &Ask) -> bool {
+        ask.setup_failed.is_some() && ask.setup_failed != self.setup_reported
     }
 
     /// Whether to ask for more would be in vain until there are results.
     fn is_limited(&self, common: &Common, table: &JobTable) -> bool {
-        self.limited && table.iter().any(|job| job.link == common.index)
+        self.limited && table.iter().any(|job| job.session == common.index)
     }
 
     fn has_results(&self, common: &Common, table: &JobTable) -> bool {
-        let mut mine = table.iter().filter(|job| job.link == common.index);
+        let mut mine = table.iter().filter(|job| job.session == common.index);
         mine.any(|job| job.is_unsent() && !self.refusals.has(job.key))
     }
 
@@ -370,14 +370,14 @@ impl Syncs {
         let mut count = 0;
         let mut bytes = 0.0;
         let mut waited = false;
-        let ready = |job: &&Job| job.link == common.index && !self.refusals.has(job.key);
+        let ready = |job: &&Job| job.session == common.index && !self.refusals.has(job.key);
         for job in table.iter().filter(ready) {
-            if let Place::Ended {
+            if let JobState::Ended {
                 outcome,
                 since,
                 sent: false,
                 ..
-            } = &job.place
+            } = &job.state
             {
                 count += 1;
                 bytes += size(outcome);
@@ -410,7 +410,7 @@ impl Syncs {
             room = 0;
         }
         for (key, text) in &ask.progress {
-            let Some(job) = table.get(*key).filter(|job| job.link == common.index) else {
+            let Some(job) = table.get(*key).filter(|job| job.session == common.index) else {
                 continue;
             };
             if room > 0 {
@@ -429,9 +429,9 @@ impl Syncs {
             }
             expected = expected.max(self.left_bytes);
         }
-        if self.must_tell(ask) {
+        if self.must_report_setup(ask) {
             sync.setup_failed.clone_from(&ask.setup_failed);
-            self.setup_told.clone_from(&ask.setup_failed);
+            self.setup_reported.clone_from(&ask.setup_failed);
         }
         sync.cores = u32::try_from(ask.cores.max(1)).unwrap_or(u32::MAX);
         for flight in &self.flights {
@@ -444,12 +444,14 @@ impl Syncs {
         self.seq = (self.seq + 2).max(now.wall.max(0.0) as u64);
         sync.seq = self.seq;
         for key in &keys {
-            if let Some(Place::Ended { sent, .. }) = table.get_mut(*key).map(|job| &mut job.place) {
+            if let Some(JobState::Ended { sent, .. }) =
+                table.get_mut(*key).map(|job| &mut job.state)
+            {
                 *sent = true;
             }
         }
         if let Some(hello) = &common.hello {
-            cx.out.push(Action::Store(Write::Session(Session {
+            cx.out.push(Action::Store(Write::Registration(Registration {
                 stage: common.stage,
                 nickname: common.nickname.clone(),
                 seq: self.seq,
@@ -466,7 +468,7 @@ impl Syncs {
             want: sync.want,
             expected,
             bytes,
-            tells: sync.setup_failed.is_some(),
+            reports_setup: sync.setup_failed.is_some(),
         };
         let patience_ms = common.retry.patience_ms(common.lease_ms());
         let upload_ms = common.upload_ms(bytes);
@@ -493,7 +495,7 @@ impl Syncs {
             // Each job that is held stands in each request.
             let goes = self.deliverable(common, table);
             let mine = table
-                .count(|job| job.link == common.index)
+                .count(|job| job.session == common.index)
                 .saturating_sub(goes);
             let names = (reach * NAMES / AROUND_NAME) as usize;
             want = want.min(names.saturating_sub(mine).max(usize::from(mine == 0)));
@@ -507,7 +509,7 @@ impl Syncs {
         let limit = self.limit(common);
         let mut bytes = 0.0;
         let unsent = table.iter().filter(|job| {
-            job.link == common.index && job.is_unsent() && !self.refusals.has(job.key)
+            job.session == common.index && job.is_unsent() && !self.refusals.has(job.key)
         });
         let fits = |outcome: &&Outcome| {
             let size = size(outcome);
@@ -527,7 +529,7 @@ impl Syncs {
     fn is_behind(&self, common: &Common, ask: &Ask, table: &JobTable) -> bool {
         let waiting = table
             .iter()
-            .filter(|job| job.link == common.index && job.is_unsent())
+            .filter(|job| job.session == common.index && job.is_unsent())
             .filter(|job| !self.refusals.has(job.key));
         let (mut count, mut bytes) = (0, 0.0);
         for outcome in waiting.filter_map(Job::outcome) {
@@ -575,7 +577,7 @@ impl Syncs {
             token: self.token.clone().unwrap_or_default(),
             ..Sync::default()
         };
-        let mine = || table.iter().filter(|job| job.link == index);
+        let mine = || table.iter().filter(|job| job.session == index);
         let unfinished = || mine().filter(|job| job.outcome().is_none());
         for job in unfinished().filter(|job| job.resumable || !goodbye) {
             sync.holding.push(job.name());
@@ -646,8 +648,16 @@ impl Syncs {
         if let Some(Word::Later { fault, blame, .. }) = &outcome {
             self.failed(common, &flight, fault);
             // Where it may be this text that something refuses, it is not worth another try.
-            if *blame == Blame::None && matches!(flight.what, What::Sync { tells: true, .. }) {
-                self.setup_told = None;
+            if *blame == Blame::None
+                && matches!(
+                    flight.what,
+                    What::Sync {
+                        reports_setup: true,
+                        ..
+                    }
+                )
+            {
+                self.setup_reported = None;
             }
         }
         match flight.what {
@@ -837,7 +847,7 @@ impl Syncs {
         self.wait_ms = spread_ms(keep, random);
         common.longest_ms = keep;
         // Fewer than were asked for are all that there are, unless some were left out for their size.
-        self.limited = synced.limited && table.iter().any(|job| job.link == common.index);
+        self.limited = synced.limited && table.iter().any(|job| job.session == common.index);
         if self.limited {
             // What was left out has nothing to do with its size.
             self.left_bytes = 0.0;
@@ -845,7 +855,7 @@ impl Syncs {
         } else if granted < want && self.left_bytes == 0.0 {
             let longest = 2.0 * told;
             common.dry = Some(Due::after(now, spread_ms(longest, random)));
-            if !table.iter().any(|job| job.link == common.index) {
+            if !table.iter().any(|job| job.session == common.index) {
                 common.longest_ms = longest;
             }
         } else if want > 0 {
@@ -910,7 +920,7 @@ fn keys_bytes(keys: &[Key], table: &JobTable) -> f64 {
 fn unsend(table: &mut JobTable, keys: &[Key]) {
     for key in keys {
         if let Some(job) = table.get_mut(*key)
-            && let Place::Ended { sent, .. } = &mut job.place
+            && let JobState::Ended { sent, .. } = &mut job.state
         {
             *sent = false;
         }
