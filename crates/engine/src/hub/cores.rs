@@ -10,15 +10,15 @@ use crate::settings::Limits;
 use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
 
-/// How long a core that was told to stop a job may take to hear it.
+/// How long a core may take to acknowledge that it has stopped a job.
 const GRACE_MS: f64 = 1_500.0;
 
-/// A core that has been told to rest in the middle of its job may take so long to do so, and may be
-/// silent about it for so long, before its worker is ended. Twice as long as a handler should let pass
-/// between two calls of `progress`, and some for a machine that is busy.
+/// How long a core may work on after it was told to rest in the middle of a job, and how long it may go
+/// without reporting that it rests, before its worker is replaced. This is twice the time that a handler
+/// should let pass between two calls of `progress`, and some more for a busy machine.
 const REST_GRACE_MS: f64 = 5_000.0;
 
-/// A core that does not give back what it has queued within this is busy with its job.
+/// How long a core may take to give back its queue. If it takes longer, its job keeps the thread busy.
 const RECALL_MS: f64 = 300.0;
 
 /// The wait before a core whose setup failed is tried again.
@@ -35,31 +35,31 @@ pub(super) enum Health {
 pub(super) struct Core {
     pub(super) health: Health,
     pub(super) level: Option<u8>,
-    /// What it was given and has not begun, in this order.
+    /// The jobs that it was given and has not begun, in order.
     pub(super) queue: Vec<Key>,
-    /// What it works on: the first that it was given, whether it has said so or not. A handler that
-    /// blocks its thread may say nothing before its end.
+    /// The job that it runs: the first that it was given, whether it has reported that or not. A handler
+    /// that blocks its thread may report nothing before its end.
     pub(super) running: Option<Key>,
-    /// Whether it has said so.
+    /// Whether it has reported that this job has begun.
     pub(super) acknowledged: bool,
     pub(super) progress: Option<Progress>,
-    /// The reading of the scheduler's `work_ms` when its job began, and when progress was reported.
+    /// The value of the scheduler's `work_ms` when its job began, and when it last reported progress.
     pub(super) began: f64,
     pub(super) reported: Option<f64>,
-    /// Whether the tracker has not been told.
+    /// Whether its latest progress has not been sent to the tracker.
     pub(super) has_news: bool,
     /// A job that it was told to stop, and since when.
     pub(super) stopping: Option<(Key, Now)>,
-    /// Since when it is to give back what it has queued.
+    /// Since when it has been asked to give back its queue.
     pub(super) recalled: Option<Now>,
-    /// Whether it has said that it rests, since it was told to.
+    /// Whether it has reported that it rests, since it was told to.
     pub(super) rests: bool,
-    /// For how long it has been told to rest and has not said that it does.
+    /// How long it has been told to rest without reporting that it does, in milliseconds.
     pub(super) restless_ms: f64,
     pub(super) jobs: u64,
     pub(super) since: Now,
     pub(super) setups: u32,
-    /// What its setup has thrown.
+    /// The error that its setup has thrown.
     pub(super) why: String,
     pub(super) retry: Option<Due>,
 }
@@ -88,22 +88,22 @@ impl Core {
         }
     }
 
-    /// Whether it works, or will as far as is known.
+    /// Whether it takes jobs, or is expected to.
     pub(super) fn is_able(&self) -> bool {
         self.health == Health::Up || (self.health == Health::Starting && self.setups == 0)
     }
 
-    /// Whether it works on a job although it shall rest, as far as is known.
+    /// Whether it is expected to rest in the middle of a job, and may still be working.
     pub(super) fn is_restless(&self) -> bool {
         self.level == Some(0) && self.running.is_some() && self.stopping.is_none()
     }
 
-    /// Whether it rests in the middle of its job, by its own word, which must be a fresh one.
+    /// Whether it has reported recently that it rests in the middle of its job.
     pub(super) fn is_at_rest(&self) -> bool {
         self.rests && self.restless_ms < REST_GRACE_MS / 2.0
     }
 
-    /// It works on this job. Returns another one that it was taken to work on.
+    /// Notes that it runs this job. Returns the other job that it was believed to run, if any.
     pub(super) fn begin(&mut self, key: Key, work_ms: f64) -> Option<Key> {
         let before = self.running.filter(|before| *before != key);
         if self.running != Some(key) {
@@ -151,7 +151,7 @@ impl Core {
 
 impl Scheduler {
     pub(super) fn core_here(&mut self, now: Now, at: u32) {
-        // A new hub is told of running cores too; so what an old worker had is asked for again.
+        // A worker that replaces another one has none of its jobs.
         let mut core = Core::new(now);
         if let Some(before) = self.cores.get(at) {
             core.jobs = before.jobs;
@@ -162,7 +162,7 @@ impl Scheduler {
         self.cores.insert(at, core);
     }
 
-    /// Its setup has worked.
+    /// Its setup has succeeded.
     pub(super) fn core_up(&mut self, at: u32) {
         if let Some(core) = self.cores.get_mut(at) {
             core.health = Health::Up;
@@ -172,7 +172,7 @@ impl Scheduler {
 
     /// Its setup has failed.
     pub(super) fn core_broken(&mut self, cx: &Cx, at: u32, why: String) {
-        // Whatever it was given, it does not do.
+        // A worker whose setup failed runs none of the jobs that it was given.
         self.empty(at);
         if let Some(core) = self.cores.get_mut(at) {
             core.queue.clear();
@@ -212,7 +212,7 @@ impl Scheduler {
         }
     }
 
-    /// A core's worker is to be replaced: what it had goes back to the table.
+    /// A core's worker is to be replaced: its jobs go back to the table.
     pub(super) fn renew_core(&mut self, now: Now, at: u32) {
         self.empty(at);
         if let Some(core) = self.cores.get_mut(at) {
@@ -223,7 +223,7 @@ impl Scheduler {
         }
     }
 
-    /// What a core had goes back to the table.
+    /// Puts the jobs of a core back on the table.
     fn empty(&mut self, at: u32) {
         for job in self.table.iter_mut() {
             if job.core() == Some(at) {
@@ -234,7 +234,7 @@ impl Scheduler {
 
     /// A core has given back what it had not started.
     pub(super) fn recalled(&mut self, at: u32, keys: Vec<Key>) {
-        // A worker that was given up may still answer; that is not about the one in its place.
+        // A worker that was replaced may still answer. That says nothing about its successor.
         let core = self.cores.get_mut(at);
         let asked = core.and_then(|core| core.recalled.take());
         for key in keys.into_iter().filter(|_| asked.is_some()) {
@@ -250,7 +250,7 @@ impl Scheduler {
         }
     }
 
-    /// Cores take what they were given in order, and say so later.
+    /// Notes which job each core runs now: cores take their queue in order, and report it later.
     pub(super) fn begin_next(&mut self, now: Now) {
         for (at, core) in self.cores.iter_mut() {
             if core.running.is_none() && !core.queue.is_empty() {
@@ -264,7 +264,7 @@ impl Scheduler {
         }
     }
 
-    /// Whether a core works on a job that it was given.
+    /// Whether a job runs on this core.
     pub(super) fn runs(&self, at: u32, key: Key) -> bool {
         let job = self.table.get(key);
         job.is_some_and(|job| matches!(job.state, JobState::Running { core, .. } if core == at))
@@ -318,7 +318,7 @@ impl Scheduler {
                 .table
                 .get(ended.key)
                 .is_some_and(|job| job.core() == Some(at));
-            // A worker that was given up may still speak; its results are as good as any.
+            // The result of a worker that was replaced is as good as any.
             if has || matches!(ended.outcome, Outcome::Done(_)) {
                 self.table.end(ended.key, ended.outcome, cx.now);
             }
@@ -334,13 +334,13 @@ impl Scheduler {
                 cx.out.push(Action::Replace { core: at, why });
             }
         }
-        // What began and ended since the last report is named twice.
+        // A job that began and ended since the last report is in both lists.
         if let Some(key) = report.started.filter(|key| !over.contains(key)) {
-            // Even if it is not its job any more: then it is told to stop.
+            // It may not be its job any more. Then the core is told to stop it.
             core.queue.retain(|queued| *queued != key);
             replaced = core.begin(key, self.work_ms);
             core.acknowledged = true;
-            // What was taken out of it and has not been given to another.
+            // It was reclaimed from the queue, and has not been given to another core.
             let up = core.health == Health::Up;
             let free = |job: &Job| {
                 job.core() == Some(at) || (up && job.taken && job.state == JobState::Ahead)
@@ -372,7 +372,7 @@ impl Scheduler {
         self.take_back(at, replaced);
     }
 
-    /// A core works on another job than it was taken to: this one goes back to the table.
+    /// Puts a job back on the table of which it turns out that the core does not run it.
     pub(super) fn take_back(&mut self, at: u32, key: Option<Key>) {
         let job = key.and_then(|key| self.table.get_mut(key));
         if let Some(job) = job.filter(|job| job.core() == Some(at)) {
@@ -409,9 +409,9 @@ impl Scheduler {
         }
     }
 
-    /// Says how many workers there should be.
+    /// Requests as many workers as there should be.
     pub(super) fn size(&mut self, cx: &mut Cx) {
-        // One too many goes when its job is done.
+        // A surplus core is ended once its jobs are done.
         let running = self.cores.iter().filter(|(_, core)| core.running.is_some());
         let running = running.map(|(at, _)| at + 1);
         let queued = self.table.iter().filter_map(|job| Some(job.core()? + 1));

@@ -14,10 +14,10 @@ use crate::hub::speed::{HELD_BYTES, Speed};
 use crate::sorted_map::SortedMap;
 use crate::time::clock::Now;
 
-/// A job that takes so long holds up those that are queued behind it.
+/// A job that runs longer than this holds up the jobs that are queued behind it.
 const LONG_MS: f64 = 1_000.0;
 
-/// Results that have waited so long are written to storage.
+/// Outcomes that have waited longer than this for delivery are written to storage.
 pub(super) const STORE_MS: f64 = 1_000.0;
 
 impl Scheduler {
@@ -59,7 +59,7 @@ impl Scheduler {
             .iter()
             .map(|l| self.speed(l).queue())
             .collect();
-        // Running cores first by how little they have, so that none starves while another hoards.
+        // Each job goes to the core that has the fewest.
         let mut cores: Vec<(usize, u32)> = Vec::new();
         for (at, core) in self.cores.iter() {
             let held_up = core.recalled.is_some() || self.runs_long(cx.now, core);
@@ -77,11 +77,11 @@ impl Scheduler {
         let mut ahead: Vec<(bool, usize, Key)> = Vec::new();
         let taking_over = !self.unreported().is_empty();
         for job in self.table.iter() {
-            // What storage had, a core that has not spoken may be working on.
+            // A core that has not reported yet may be running a job that storage had.
             let known = !(taking_over && job.resumable);
             if job.state == JobState::Ahead && known && fresh.get(job.session) == Some(&true) {
                 let rank = (!job.resumable, job.session, job.key);
-                // Mostly the last: the table is in the order of keys.
+                // Usually an append, because the table is sorted by key.
                 ahead.insert(ahead.partition_point(|before| *before < rank), rank);
             }
         }
@@ -113,7 +113,8 @@ impl Scheduler {
         }
     }
 
-    /// Gives up what was not begun; and what was, where that has been so for long.
+    /// Gives back the jobs that were not begun. After a rest as long as a lease, or when stopping at
+    /// once, stops the running ones too.
     pub(super) fn put_back(&mut self, cx: &mut Cx) {
         let overdue = self.is_overdue(cx);
         for key in self.table.keys(|job| job.state == JobState::Ahead) {
@@ -149,8 +150,8 @@ impl Scheduler {
         left.is_some_and(|left| left <= 0.0)
     }
 
-    /// Has cores that shall begin nothing give back what they have queued, and those whose job takes
-    /// long. Out of one that is too busy to hear that it is taken.
+    /// Asks for the queues of cores that shall begin nothing, or whose job takes long. From a busy core
+    /// the queue is reclaimed without waiting for its acknowledgement.
     pub(super) fn recall(&mut self, cx: &mut Cx, all: bool) {
         let long =
             |(_, core): &(u32, &Core)| self.runs_long(cx.now, core) && !core.queue.is_empty();
@@ -164,7 +165,7 @@ impl Scheduler {
             }
             if core.recall_left_ms(cx.now).is_some_and(|left| left <= 0.0) {
                 core.queue.retain(|key| match self.table.get_mut(*key) {
-                    // Once: the one that keeps the core busy, unsaid, might be among them.
+                    // Only once for each job: it may be the one that keeps the core busy.
                     Some(job) if job.core() == Some(at) && !job.taken => {
                         (job.state, job.taken) = (JobState::Ahead, true);
                         false
@@ -175,7 +176,7 @@ impl Scheduler {
         }
     }
 
-    /// Whether the rest has lasted for a lease: then somebody else may have what was begun.
+    /// Whether the rest has lasted for a lease: the tracker may have given the jobs to others.
     fn is_overdue(&self, cx: &mut Cx) -> bool {
         let Some(since) = self.resting else {
             return false;
@@ -185,7 +186,7 @@ impl Scheduler {
         cx.expired(Timer::Rest, lease - cx.now.since(since))
     }
 
-    /// Has the sessions ask for jobs and hand in outcomes.
+    /// Lets the sessions ask for jobs and deliver outcomes.
     pub(super) fn ask(&mut self, cx: &mut Cx, hurry: bool) {
         let may = self.may_begin();
         let (mut cores, mut idle) = (0, 0);
@@ -211,7 +212,7 @@ impl Scheduler {
         for index in 0..self.sessions.len() {
             let speed = self.speed(&self.sessions[index]);
             let target = idle + speed.ahead();
-            // One job always, whatever it weighs.
+            // One job may always be held, whatever its size.
             let may_hold = room > 0.0 || spare == 0;
             let want = if may && first && cores > 0 && may_hold {
                 target.saturating_sub(spare).min(most)
@@ -232,16 +233,16 @@ impl Scheduler {
                 progress,
                 room,
                 silent,
-                // One stage hears of it: the setup is that of all.
+                // Reported at the first stage only, because all stages share the setup.
                 setup_failed: setup_failed.clone().filter(|_| index == 0),
             };
             session.pump(cx, &asked, &mut self.table);
-            // Only where the stages before have nothing is a later one asked.
+            // A later stage is asked only where the preferred ones have no jobs.
             first &= !session.common.may_ask(cx.now) || session.common.retry.is_away();
         }
     }
 
-    /// What the setup throws, where no core gets ready while jobs could be done.
+    /// The error of the setup, if it keeps all cores from getting ready.
     fn setup_failed(&self) -> Option<String> {
         let fails = |core: &Core| core.health != Health::Up && core.setups > 0;
         let all = !self.cores.is_empty() && self.cores.values().all(fails);
@@ -250,13 +251,13 @@ impl Scheduler {
         Some(cut(&first.why, MAX_REASON))
     }
 
-    /// Progress lines that the tracker should hear, and notes that it does.
+    /// Takes the progress lines that are due to be sent.
     fn due_progress(&mut self, cx: &mut Cx, session: usize) -> Vec<(Key, String)> {
         let mut lines = Vec::new();
         if !self.cores.values().any(|core| core.has_news) {
             return lines;
         }
-        // All cores send theirs together, so that they share a request.
+        // The lines of all cores share a request.
         let due = self.progress_sent.is_none_or(|told| {
             let left = self.limits.progress_interval_ms - cx.now.since(told);
             told == cx.now || cx.expired(Timer::Progress, left)
@@ -281,7 +282,7 @@ impl Scheduler {
         lines
     }
 
-    /// Writes outcomes that wait to storage.
+    /// Writes outcomes that have waited for `after_ms` to storage.
     pub(super) fn keep(&mut self, cx: &mut Cx, after_ms: f64) {
         for job in self.table.iter_mut() {
             let key = job.key;

@@ -7,16 +7,16 @@ use crate::hub::governor::{Surroundings, Wish};
 use crate::hub::jobs::{Key, Outcome, Text, Ticket};
 use crate::settings::Settings;
 
-/// What a core's worker has said.
+/// A report of a compute worker.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
-    /// It has begun this job.
+    /// The job that it has begun.
     pub started: Option<Key>,
     /// How far a job is.
     pub progress: Option<Progress>,
     /// Jobs that have ended.
     pub results: Vec<Ended>,
-    /// This job's state was handed over, to be stored.
+    /// The job of which it has sent a checkpoint.
     pub checkpoint: Option<Key>,
 }
 
@@ -25,11 +25,11 @@ pub struct Report {
 pub struct Progress {
     /// The job.
     pub key: Key,
-    /// So much of `total`.
+    /// How much of `total` is done.
     pub done: f64,
-    /// 0: not known.
+    /// The whole; 0 if it is not known.
     pub total: f64,
-    /// A word on it.
+    /// A description.
     pub text: String,
 }
 
@@ -40,9 +40,9 @@ pub struct Ended {
     pub key: Key,
     /// What became of it.
     pub outcome: Outcome,
-    /// How long it was worked on, in milliseconds, rests not counted.
+    /// How long it was worked on, in milliseconds, without rests.
     pub ms: f64,
-    /// The core's worker is not to be trusted any more.
+    /// The worker cannot be used any more, and must be replaced.
     pub fatal: bool,
 }
 
@@ -59,21 +59,21 @@ pub struct Stored {
     pub ticket: Ticket,
     /// Its input.
     pub input: Option<Text>,
-    /// What became of it. `None`: it was being worked on, and has a checkpoint.
+    /// How it ended. `None`: it was running, and has a checkpoint.
     pub outcome: Option<Outcome>,
 }
 
-/// A compute worker of the hub before, which says what it does as soon as it hears.
+/// A compute worker of the former hub, which reports which job it runs as soon as its thread is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inherited {
     /// Its place.
     pub core: u32,
-    /// Whether the job that it had has told progress.
+    /// Whether its job had reported progress.
     pub has_progress: bool,
 }
 
 impl Inherited {
-    /// A core of which the former hub has last shown this progress: so much done of so much in all.
+    /// A core whose job had done this much of that total when the former hub last showed it.
     #[must_use]
     pub fn new(core: u32, done: f64, total: f64) -> Self {
         let has_progress = done > 0.0 || total > 0.0;
@@ -81,53 +81,53 @@ impl Inherited {
     }
 }
 
-/// What happened.
+/// What the driver reports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// What storage had, once. Whatever comes before waits for it.
+    /// The records in storage, once. Events that come earlier wait for it.
     Restored {
         /// Registrations.
         registrations: Vec<Registration>,
         /// Jobs.
         jobs: Vec<Stored>,
-        /// These compute workers have worked for another hub, and will say at what.
+        /// Compute workers of the former hub, which will report what they run.
         cores: Vec<Inherited>,
     },
-    /// What storage had, when it has answered only after jobs were begun without it.
+    /// The records in storage, where it has answered only after [`Event::Restored`] went without.
     RestoredLate(Vec<Stored>),
-    /// A compute worker of another hub works on this job, if any, under the key that that gave it.
+    /// A compute worker of the former hub runs this job, if any, under the key that that hub gave it.
     Resumed(u32, Option<(Key, Stored)>),
-    /// A job that ended in a compute worker, of which the hub before may not have heard.
+    /// A job that ended in a compute worker, whose report the former hub may not have received.
     EndedBefore(Stored),
-    /// A compute worker exists at this place; it sets itself up.
+    /// A compute worker has started at this index, and runs its setup.
     CoreHere(u32),
     /// It is ready for jobs.
     CoreUp(u32),
     /// Its setup failed.
     CoreBroken(u32, String),
-    /// Its worker is gone.
+    /// Its worker has died.
     CoreDied(u32, String),
-    /// It has said something.
+    /// It has sent a report.
     Report(u32, Report),
-    /// It rests in the middle of its job, as it says at least every other second while it does.
+    /// It rests in the middle of its job. Reported at least every other second while it does.
     Rests(u32),
-    /// These jobs it gives back unstarted.
+    /// It gives back these jobs, which it has not started.
     Recalled(u32, Vec<Key>),
-    /// The answer to a request has begun, or more of it has come.
+    /// The answer to a request has begun, or more of it has arrived.
     Moved(u32, Moved),
-    /// A request was answered, or not.
+    /// A request was answered, or has failed.
     Answered(u32, Got),
-    /// The volunteer has other settings.
+    /// The volunteer has changed the settings.
     Settings(Settings),
-    /// The page sees other surroundings.
+    /// The page's surroundings have changed.
     Around(Surroundings),
-    /// The volunteer's wish.
+    /// The volunteer has paused or resumed.
     Wish(Wish),
-    /// The volunteer says stop.
+    /// The volunteer has stopped it.
     Stop {
         /// Running jobs are finished first.
         finish: bool,
     },
-    /// Time has passed.
+    /// [`Scheduler::next_timeout`](crate::hub::Scheduler::next_timeout) has passed.
     Tick,
 }

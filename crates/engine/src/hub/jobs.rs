@@ -1,16 +1,16 @@
-//! The jobs in this browser, each from the moment when it was granted until the tracker has taken
-//! what became of it. Texts are kept by whoever runs these rules; here they have a number and a size.
+//! The jobs in this browser, each from when it is granted until its outcome is delivered. The driver keeps
+//! the texts; here they have a number and a size.
 
 use crate::sorted_map::SortedMap;
 use crate::time::clock::Now;
 
-/// A job in this browser. Never used twice.
+/// Identifies a job in this browser. Never used twice.
 pub type Key = u32;
 
-/// A text that the shell keeps, an input or an output.
+/// A text that the driver keeps: an input or an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text {
-    /// What the shell knows it by.
+    /// Its number at the driver.
     pub id: u32,
     /// How many bytes it takes in a request, at most.
     pub bytes: u32,
@@ -48,10 +48,10 @@ pub enum Outcome<Output = Text> {
     Released,
 }
 
-/// Where a job is.
+/// How far a job is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobState {
-    /// On the table, for whichever core is free first.
+    /// It waits for the first free core.
     Ahead,
     /// In a core's own queue, not started.
     Queued {
@@ -81,7 +81,7 @@ pub enum JobState {
 /// A job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
-    /// What it is known by here.
+    /// Identifies it here.
     pub key: Key,
     /// The session that it came by, counted from 0.
     pub session: usize,
@@ -93,13 +93,13 @@ pub struct Job {
     pub ticket: Ticket,
     /// Its input. `None`: `null`, as old trackers may say.
     pub input: Option<Text>,
-    /// Where it is.
+    /// How far it is.
     pub state: JobState,
     /// Whether it has a checkpoint in storage, so that it can go on later.
     pub resumable: bool,
     /// Whether it is a result of an earlier visit.
     pub restored: bool,
-    /// Whether it was taken out of a busy core, which may have begun it.
+    /// Whether it was reclaimed from a busy core, which may have begun it.
     pub taken: bool,
 }
 
@@ -140,9 +140,9 @@ impl Job {
 pub struct JobTable {
     jobs: SortedMap<Job>,
     last: Key,
-    /// Texts that nobody needs any more, and stored jobs that are over.
+    /// Texts that are not needed any more.
     pub freed: Vec<Text>,
-    /// What is to be deleted from storage.
+    /// Names of records to delete from storage.
     pub forgotten: Vec<String>,
 }
 
@@ -174,18 +174,18 @@ impl JobTable {
         key
     }
 
-    /// Keys from here on are larger: no two hubs of a page may call their jobs the same.
+    /// Makes all further keys larger than `first`, so that no two hubs of a page use the same.
     pub fn count_from(&mut self, first: Key) {
         self.last = first;
     }
 
-    /// A job becomes known by another key, one that somebody else has given it.
+    /// Changes the key of a job to one that another hub has given it.
     pub fn rename(&mut self, from: Key, to: Key) {
         if let Some(mut job) = self.jobs.remove(from) {
-            // No two hubs give the same key; whoever says so all the same takes it.
+            // Two hubs never give the same key. If it is claimed all the same, the claim wins.
             self.remove(to);
             job.key = to;
-            // Requests that are under way know it by the key before: it is sent again, which is harmless.
+            // Requests under way know it by its former key, so it is sent again, which is harmless.
             if let JobState::Ended { sent, .. } = &mut job.state {
                 *sent = false;
             }
@@ -225,7 +225,7 @@ impl JobTable {
         self.iter().filter(|job| which(job)).count()
     }
 
-    /// The job whose right is `ticket`.
+    /// The job that `ticket` gives the right to hand in.
     #[must_use]
     pub fn by_ticket(&self, ticket: &str) -> Option<Key> {
         let mut jobs = self.iter();
@@ -251,7 +251,7 @@ impl JobTable {
         };
     }
 
-    /// A job is put back, whatever became of it, unless that is being said already.
+    /// Gives a job back, however it ended, unless its outcome is being sent.
     pub fn withdraw(&mut self, key: Key) {
         let job = self.jobs.get_mut(key);
         if let Some(JobState::Ended {
@@ -265,7 +265,7 @@ impl JobTable {
         }
     }
 
-    /// A job of whose outcome nobody need hear any more.
+    /// Removes a job that is settled.
     pub fn remove(&mut self, key: Key) -> Option<Box<Job>> {
         let job = self.jobs.remove(key)?;
         self.freed.extend(job.input);

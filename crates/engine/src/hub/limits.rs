@@ -8,10 +8,11 @@ use crate::hub::event::Inherited;
 use crate::hub::jobs::{JobState, Key, Outcome};
 use crate::time::clock::Now;
 
-/// So often it is looked whether it rests. A longer gap is a sleep, of which no more is counted.
+/// How often it is checked whether a core rests. A longer gap means that the machine slept, and counts
+/// as this much.
 const REST_LOOK_MS: f64 = 1_000.0;
 
-/// While a core works time is entered at least so often.
+/// How often working time is added up at least, while a core works.
 const BEAT_MS: f64 = 10_000.0;
 
 fn is_over(left_ms: Option<f64>) -> bool {
@@ -19,8 +20,8 @@ fn is_over(left_ms: Option<f64>) -> bool {
 }
 
 impl Scheduler {
-    /// Enters the time in which cores could work. A gap without a tick is a sleep, whatever the
-    /// clocks say.
+    /// Adds up the time in which cores could work. A long gap without an event means that the machine
+    /// slept, whatever the clocks show.
     pub(super) fn enter(&mut self, now: Now) {
         if let Some(entered) = self.entered
             && self.resting.is_none()
@@ -39,7 +40,7 @@ impl Scheduler {
         self.entered = Some(now);
     }
 
-    /// Jobs that take too long, that have stalled, and cores that do not hear "stop".
+    /// Ends jobs that take too long or have stalled, and replaces cores that do not do as told.
     pub(super) fn end_what_hangs(&mut self, cx: &mut Cx) {
         let resting = self.resting.is_some();
         let mut over: Vec<(u32, Key, Outcome, String)> = Vec::new();
@@ -63,7 +64,7 @@ impl Scheduler {
             if !job.is_some_and(
                 |job| matches!(job.state, JobState::Running { core, .. } if core == at),
             ) {
-                // Somebody else has it.
+                // The job has ended here, or another core has it.
                 core.stopping = Some((key, cx.now));
                 cx.out.push(Action::StopJob { core: at, key });
                 continue;
@@ -91,7 +92,7 @@ impl Scheduler {
             cx.out.push(Action::Replace { core, why });
         }
         for at in restless {
-            // No failure: its job goes on from its checkpoint, or goes back where it has none.
+            // Not a failure: the job is resumed from its checkpoint, or given back if it has none.
             self.renew_core(cx.now, at);
             let why = "It went on working while it was told to rest.".to_owned();
             cx.out.push(Action::Replace { core: at, why });
@@ -109,7 +110,7 @@ impl Scheduler {
         }
     }
 
-    /// Arms the timers of the cores. What they do was decided meanwhile, so this comes last.
+    /// Arms the timers of the cores. Called last, when it is known what they do from here on.
     pub(super) fn watch(&self, cx: &mut Cx) {
         let now = cx.now;
         let mut arm = |name, left: Option<f64>| cx.arm(name, left.unwrap_or(f64::INFINITY));

@@ -1,8 +1,7 @@
 //! The hub: the worker that makes all requests and hands jobs to the compute workers.
 //!
 //! Its machine, [`Scheduler`], shares the jobs out among the cores, has the session of each stage ask
-//! for more before they run out, keeps leases alive, ends what hangs, and carries out what the governor
-//! says.
+//! for more before they run out, keeps leases alive, ends jobs that hang, and follows the governor.
 //!
 //! | module | contents |
 //! | --- | --- |
@@ -10,11 +9,11 @@
 //! | [`action`] | what it does in return: requests, messages to compute workers, records to store |
 //! | [`cx`] | the context of an event, and the deadlines by name |
 //! | [`jobs`] | the jobs in this browser, from grant to delivery |
-//! | `cores` | what is known of each compute worker |
+//! | `cores` | the state of each compute worker |
 //! | `dispatch` | which core gets which job, and when to ask for more |
-//! | `limits` | what takes too long |
-//! | `takeover` | how a hub goes on where another one has ended |
-//! | `shutdown` | how it ends |
+//! | `limits` | jobs and compute workers that take too long |
+//! | `takeover` | how a hub takes over from another one, and from storage |
+//! | `shutdown` | how it stops |
 //! | `status` | what a page shows of it |
 //! | [`session`] | how the jobs of one stage come and go, in both protocols |
 //! | [`speed`] | how fast jobs and transfers are, and how many jobs to hold therefore |
@@ -53,7 +52,7 @@ use crate::settings::{Limits, Settings};
 use crate::sorted_map::SortedMap;
 use crate::time::clock::{Due, Now, Steady};
 
-/// What is counted since the start.
+/// Counts since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Counts {
     invalid: u64,
@@ -61,7 +60,7 @@ struct Counts {
     compute_ms: f64,
 }
 
-/// What a hub has counted that another one follows: after a new version of the project, or its death.
+/// The counts of a hub that is replaced, because it has died or the project has a new version.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[allow(missing_docs, reason = "as in the status")]
 pub struct Counted {
@@ -88,40 +87,40 @@ pub struct Scheduler {
     timeout: Option<Due>,
     around: Surroundings,
     wish: Wish,
-    /// When a pause of some length ends.
+    /// When a pause of limited length ends.
     pause: Option<Due>,
-    /// What the clocks say, and the wall clock's reading by which hours of the day go.
+    /// The clocks, and the wall clock's last reading, which hours of the day are compared with.
     clock: Steady,
     wall: f64,
     mode: Mode,
-    /// Since when the governor says rest.
+    /// Since when the governor has it rest.
     resting: Option<Now>,
     wanted: Option<u32>,
     counts: Counts,
-    /// Jobs that each core has done for hubs before this one.
+    /// Jobs that each core has done for former hubs.
     earlier: Vec<(u32, u32)>,
     has_reported_fatal: bool,
     renewing: bool,
-    /// Whether it is known what storage had; nothing is done before.
+    /// Whether the records from storage have come. Nothing is done before.
     restored: bool,
-    /// What has happened before that.
+    /// Events that wait for them.
     early: Vec<Event>,
-    /// The cores that have not said yet what they do for another hub, and since when: before that
-    /// the tracker must not be told what is held.
+    /// The cores of the former hub that have not reported yet, and since when they can. Until then the
+    /// tracker is not told which jobs are held.
     takeover: Option<(Vec<Inherited>, Now)>,
     /// Whether they have been silent for so long that nothing is fetched for them.
     silent: bool,
-    /// Whether the registration of the hub before was given up.
+    /// Whether the registrations of the former hub were given up.
     parted: bool,
-    /// What the cores could have worked, in milliseconds, and up to when: limits count neither
-    /// pauses nor rests nor the machine's sleep.
+    /// How long the cores could have worked, in milliseconds, and when it was last added to. Limits count
+    /// neither pauses nor rests nor the machine's sleep.
     work_ms: f64,
     entered: Option<Now>,
-    /// When progress was told last.
+    /// When progress was last sent.
     progress_sent: Option<Now>,
     /// When a core was last seen at work.
     worked: Option<Now>,
-    /// A random number of this browser's own, drawn when it begins.
+    /// A random number that stays the same, for the governor.
     own: f64,
 }
 
@@ -231,7 +230,7 @@ impl Scheduler {
 
     /// Handles an event. Nothing is done before [`Event::Restored`].
     pub fn handle(&mut self, cx: &mut Cx, event: Event) {
-        // The rules go by a time that nobody sets; hours of the day go by the wall clock.
+        // Deadlines use a time that nobody can set. Only hours of the day use the wall clock.
         let clocks = cx.now;
         self.wall = clocks.wall;
         cx.now = self.clock.read(clocks);
@@ -246,7 +245,7 @@ impl Scheduler {
                 self.pump(cx);
             }
         } else if self.restored {
-            // The content of the answer is the next event, and may be all that is wanted.
+            // The content of the answer comes with the next event, and may make another request needless.
             let is_last = matches!(event, Event::Moved(_, Moved { ended: true, .. }));
             self.take(cx, event);
             if is_last {
@@ -255,7 +254,7 @@ impl Scheduler {
             }
             self.pump(cx);
         } else if let Event::Wish(_) = event {
-            // The length of a pause counts from now, whenever storage has been read.
+            // The length of a pause counts from now, not from when storage has been read.
             self.take(cx, event);
         } else {
             self.early.push(event);
@@ -311,7 +310,7 @@ impl Scheduler {
             Event::Around(around) => self.around = around,
             Event::Wish(wish) => {
                 self.wish = wish;
-                // The wall clock may be set before it ends: what was asked for is its length.
+                // Kept as a length, because the wall clock may be set before the pause ends.
                 self.pause = match wish {
                     Wish::Pause { until: Some(until) } => Some(Due::after(now, until - self.wall)),
                     _ => None,
@@ -334,7 +333,7 @@ impl Scheduler {
                 filled = session.common.stage.next();
             }
         }
-        // What one stage made is the next one's to take.
+        // A result of one stage may be a job of the next.
         for session in &mut self.sessions {
             if Some(session.common.stage) == filled {
                 session.common.dry = None;
@@ -342,7 +341,7 @@ impl Scheduler {
         }
     }
 
-    /// Does everything that is to be done now.
+    /// Does everything that is due now.
     fn pump(&mut self, cx: &mut Cx) {
         if self.mode == Mode::Over {
             return;
@@ -360,7 +359,7 @@ impl Scheduler {
         for session in &mut self.sessions {
             session.drop_leases(&mut self.table);
         }
-        // What a core begins may not be its job any more.
+        // A job that a core begins may have been taken from it meanwhile.
         self.begin_next(cx.now);
         self.end_what_hangs(cx);
         self.silent = self.are_unreported_silent(cx);
@@ -391,7 +390,7 @@ impl Scheduler {
         self.watch(cx);
     }
 
-    /// `now` is of this hub's own time; hours of the day go by the `wall` clock.
+    /// The verdict of the governor. Hours of the day are compared with the `wall` clock.
     fn verdict(&self, now: Now, wall: f64) -> Verdict {
         let left = self.pause.map(|pause| (pause, pause.left_ms(now)));
         match left {
@@ -420,7 +419,7 @@ impl Scheduler {
         }
     }
 
-    /// The last requests of a page that goes.
+    /// The last requests of a page that is being closed.
     #[must_use]
     pub fn farewell(&self, _now: Now) -> Vec<Wire> {
         let sessions = self.sessions.iter();

@@ -1,5 +1,5 @@
-//! How a hub ends: what runs is finished or stopped, everything is handed in or put back, and the
-//! registrations are given up.
+//! How a hub shuts down: running jobs are finished or stopped, everything is delivered or given back,
+//! and the registrations end.
 
 use crate::hub::Scheduler;
 use crate::hub::action::Action;
@@ -8,24 +8,25 @@ use crate::hub::jobs::JobState;
 use crate::hub::session::Session;
 use crate::time::clock::Now;
 
-/// How long a stop may take in all: for a tracker that does not answer nobody waits.
+/// How long a stop may take at most, so that a tracker that does not answer delays nobody.
 const STOP_MS: f64 = 6_000.0;
 
-/// A core that was told to finish may take as long as it wants, its results not.
+/// How long to wait for the next outcome to be delivered, when running jobs are finished first. The
+/// jobs themselves may take as long as they need.
 const DELIVER_MS: f64 = 15_000.0;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Mode {
     Run,
-    /// `finish`: what runs is finished first.
+    /// Jobs are finished or stopped, and outcomes delivered.
     Stop {
-        /// Since when; with `finish`, since something was last finished or delivered.
+        /// Since when. With `finish`: since a job last ran or was delivered.
         since: Now,
         finish: bool,
-        /// How many jobs were not delivered then.
+        /// How many jobs were not delivered at that time.
         left: usize,
     },
-    /// Everything is delivered; the registrations are given up.
+    /// Everything is delivered, and the registrations end.
     Leave {
         since: Now,
     },
@@ -42,17 +43,17 @@ impl Scheduler {
         };
         match self.mode {
             Mode::Run => self.mode = stop,
-            // Twice means at once.
+            // A second stop does not wait for running jobs.
             Mode::Stop { finish: true, .. } if !finish => self.mode = stop,
             _ => {}
         }
     }
 
-    /// What follows when everything is done.
+    /// Goes on to the next step of a shutdown if the current one is done.
     pub(super) fn finish(&mut self, cx: &mut Cx) {
         let busy = self.cores.values().any(|core| core.running.is_some());
-        // What has a checkpoint is in storage, for a later visit. So is what a session has that cannot
-        // go on.
+        // Jobs with a checkpoint are in storage for the next visit, and so are the outcomes of a session
+        // that has failed for good.
         let undelivered = self.table.count(|job| {
             let session = self.sessions.get(job.session);
             let delivers = session.is_some_and(|session| session.common.fatal.is_none());
@@ -83,8 +84,8 @@ impl Scheduler {
             Mode::Stop { since, finish, .. } => {
                 let limit = if finish { DELIVER_MS } else { STOP_MS };
                 let over = cx.expired(Timer::Shutdown, limit - cx.now.since(since));
-                // A result may be long on its way. But where an answer comes and nothing was delivered,
-                // another request does not help.
+                // A large result may take long to send. But after requests that were answered without
+                // anything being delivered, another one does not help.
                 let sent = self.sessions.iter().filter_map(Session::busy_since);
                 let mut in_time = sent.filter(|sent| sent.since(since) < limit);
                 let late = over && (!finish || self.is_away() || in_time.next().is_none());

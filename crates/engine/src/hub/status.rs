@@ -10,7 +10,7 @@ use crate::status;
 use crate::status::LastError;
 use crate::time::clock::Now;
 
-/// A core that has no job for a moment is still at work, as far as people are concerned.
+/// A core that has been without a job for less than this is still shown as computing.
 const BETWEEN_MS: f64 = 2_000.0;
 
 impl Scheduler {
@@ -49,7 +49,7 @@ impl Scheduler {
             return Reason::Computing;
         }
         let until = |ms: f64| self.clock.wall_of(now.wall + ms);
-        // While it is tried again, too.
+        // Also while it is being tried again.
         let broken = |core: &Core| core.health != Health::Up && core.setups > 0;
         if !self.cores.is_empty() && self.cores.values().all(broken) {
             let retry = self.cores.values().filter_map(|core| core.retry);
@@ -92,7 +92,7 @@ impl Scheduler {
             .all(|session| session.common.dry.is_some())
     }
 
-    /// Whether all that keeps this browser from its tracker is that it is to ask more slowly.
+    /// Whether the tracker is away only because it has asked this browser to slow down.
     fn is_asked_to_wait(&self) -> bool {
         let mut away = self.sessions.iter().map(|session| &session.common.retry);
         away.all(|retry| !retry.is_away() || retry.is_asked_to_wait())
@@ -104,7 +104,7 @@ impl Scheduler {
             .find_map(|session| session.common.trouble())
     }
 
-    /// What a page shows. Bytes are the shell's to count.
+    /// The status that a page shows. The driver adds the bytes that it has transferred.
     #[must_use]
     pub fn status(&self, now: Now) -> status::Status {
         let mut all = status::Status::new(self.reason(now), self.settings);
@@ -140,7 +140,7 @@ impl Scheduler {
         let done = |job: &Job| matches!(job.outcome(), Some(Outcome::Done(_)));
         all.waiting = self.table.count(done) as u64;
         let outputs = self.table.iter().filter_map(|job| match job.outcome() {
-            // Counted as what it takes at most: twofold.
+            // Sizes are upper bounds, which count each character twice.
             Some(Outcome::Done(text)) => Some(f64::from(text.bytes) / 2.0),
             _ => None,
         });
@@ -188,7 +188,7 @@ impl Scheduler {
                 })
             }),
             jobs: core.jobs + earlier,
-            // Not more exactly: the status would be another one at each look.
+            // Rounded, so that the status does not change each time it is read.
             jobs_per_minute: (rate * 10.0).round() / 10.0,
         }
     }

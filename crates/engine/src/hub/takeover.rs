@@ -1,5 +1,5 @@
-//! How a hub goes on where another one has ended: with what storage has, and with compute workers that
-//! are at work already.
+//! How a hub takes over from another one: with the records in storage, and with compute workers that are
+//! already running jobs.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,14 @@ use crate::hub::event::{Inherited, Stored};
 use crate::hub::jobs::{JobState, JobTable, Key, Outcome};
 use crate::time::clock::Now;
 
-/// How long cores that have worked for another hub may take to say at what.
+/// How long the cores of the former hub may take to report what they run, before the tracker is asked.
 const TAKEOVER_MS: f64 = 1_000.0;
 
-/// For a core that has been silent to its new hub for so long nothing is fetched.
+/// No jobs are fetched for a core that has not reported to its new hub for this long.
 const SILENT_MS: f64 = 120_000.0;
 
 impl Scheduler {
-    /// What storage had.
+    /// Takes over the records that storage had.
     pub(super) fn restore(
         &mut self,
         now: Now,
@@ -41,7 +41,7 @@ impl Scheduler {
             let outcome = stored.outcome.clone();
             let is_over = outcome.is_none() && ended.contains(stored.ticket.text());
             if is_over || self.table.by_ticket(stored.ticket.text()).is_some() {
-                // An outcome is stored beside its job, which is deleted with it.
+                // An outcome is stored beside its job; both are deleted together.
                 self.free(&stored);
                 continue;
             }
@@ -61,8 +61,8 @@ impl Scheduler {
         }
     }
 
-    /// What storage had, when jobs were long begun without it: its results are handed in. A job that was
-    /// begun is left to its lease, under which somebody may work on it.
+    /// Takes over records that come after jobs were begun without them. Outcomes are delivered. A job
+    /// without one is left to its lease, because another core may be working on it.
     pub(super) fn restore_late(&mut self, now: Now, jobs: Vec<Stored>) {
         for stored in jobs {
             if stored.outcome.is_some() {
@@ -73,11 +73,11 @@ impl Scheduler {
         }
     }
 
-    /// Puts a job that came another way than from the tracker on the table.
+    /// Adds a job that did not come from the tracker.
     fn add(&mut self, stored: Stored) -> Option<Key> {
         let mut sessions = self.sessions.iter();
         let Some(index) = sessions.position(|l| l.common.stage == stored.stage) else {
-            // A stage that this page does not work at any more: its lease will end.
+            // This page does not work at its stage any more, so its lease is left to expire.
             self.table.forgotten.push(stored.ticket.text().to_owned());
             self.free(&stored);
             return None;
@@ -95,15 +95,15 @@ impl Scheduler {
         }
     }
 
-    /// A core that has worked for another hub has ended a job.
+    /// A job has ended in a core of the former hub, which may not have taken note of it.
     pub(super) fn ended_before(&mut self, now: Now, stored: Stored) {
         let outcome = stored.outcome.clone();
         let known = self.table.by_ticket(stored.ticket.text());
         if let Some(job) = known.and_then(|known| self.table.get(known))
             && job.number != stored.number
         {
-            // A worker of the first protocol has one job after the other by the same token. What a
-            // core works on, or storage has, is the later one. Of two that have ended nobody knows.
+            // In the first protocol one token holds one job after the other. A job that runs, or is in
+            // storage, is the later one. Of two that have ended it is not known which was delivered.
             let (key, either) = (job.key, job.outcome().is_some() && !job.restored);
             self.free(&stored);
             if either {
@@ -123,16 +123,16 @@ impl Scheduler {
         }
     }
 
-    /// A core that has worked for another hub says what it does.
+    /// A core of the former hub has reported which job it runs.
     pub(super) fn resume(&mut self, cx: &mut Cx, at: u32, job: Option<(Key, Stored)>) {
         self.reported(at);
         let Some((key, stored)) = job else { return };
-        // It may have a checkpoint, and so have come from storage too.
+        // If the job has a checkpoint, it came from storage too.
         let mut known = self.table.by_ticket(stored.ticket.text());
         if let Some(job) = known.and_then(|known| self.table.get(known))
             && job.number != stored.number
         {
-            // Its worker had that one before, and has handed it in.
+            // The token held this job before, and has delivered it.
             self.table.remove(job.key);
             known = None;
         }
@@ -154,7 +154,7 @@ impl Scheduler {
             return;
         };
         let Some(core) = self.cores.get_mut(at) else {
-            // The core is gone meanwhile.
+            // The core has been ended meanwhile.
             job.state = JobState::Ahead;
             return;
         };
@@ -166,34 +166,33 @@ impl Scheduler {
         self.take_back(at, before);
     }
 
-    /// Nothing that a core has done for the hub before is unknown any more.
+    /// It is known what this core has done for the former hub.
     pub(super) fn reported(&mut self, at: u32) {
         if let Some((cores, _)) = &mut self.takeover {
             cores.retain(|inherited| inherited.core != at);
         }
     }
 
-    /// The cores that have not said yet what they do for the hub before.
+    /// The cores of the former hub that have not reported yet which job they run.
     pub(super) fn unreported(&self) -> &[Inherited] {
         self.takeover.as_ref().map_or(&[], |(cores, _)| cores)
     }
 
-    /// Whether a core has not reported yet what it does for the hub before.
+    /// Whether this is one of them.
     pub(super) fn is_unreported(&self, at: u32) -> bool {
         self.unreported()
             .iter()
             .any(|inherited| inherited.core == at)
     }
 
-    /// Whether the cores that have not reported have been silent for so long that nothing is fetched
-    /// for them.
+    /// Whether they have been silent for so long that nothing is fetched for them.
     pub(super) fn are_unreported_silent(&self, cx: &mut Cx) -> bool {
         let since = self.takeover.as_ref().map(|(_, since)| *since);
         let left = since.map(|since| SILENT_MS - cx.now.awake_since(since));
         !self.unreported().is_empty() && left.is_some_and(|left| cx.expired(Timer::Silence, left))
     }
 
-    /// Whether all cores have reported what they do, or had time enough to.
+    /// Whether all of them have reported, or have had enough time to.
     pub(super) fn has_taken_over(&self, cx: &mut Cx) -> bool {
         let since = self.takeover.as_ref().map(|(_, since)| *since);
         self.unreported().is_empty()
@@ -201,7 +200,8 @@ impl Scheduler {
                 .is_some_and(|since| cx.expired(Timer::Takeover, TAKEOVER_MS - cx.now.since(since)))
     }
 
-    /// How much longer a core of the hub before may be silent, in time in which cores work.
+    /// How much longer a core of the former hub may be silent before its worker is replaced, in time in
+    /// which cores work.
     pub(super) fn silence_left_ms(&self, inherited: Inherited) -> f64 {
         let limit = self.limits.job_timeout_ms.unwrap_or(f64::INFINITY);
         let stall = if inherited.has_progress {
@@ -212,8 +212,9 @@ impl Scheduler {
         limit.min(stall) - self.work_ms
     }
 
-    /// A core that did not say in time what it does is busy. A sync that does not name its job would
-    /// put that back, but not under another registration; leases are good under any.
+    /// Gives up the registrations of the former hub if a core has not reported in time. Its job is not
+    /// known here, and a sync that does not name the job would release it. Under another registration it
+    /// does not, and leases are valid under any.
     pub(super) fn part(&mut self) {
         if !self.unreported().is_empty() && !self.parted {
             self.parted = true;
