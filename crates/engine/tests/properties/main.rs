@@ -1,9 +1,12 @@
 //! What holds of the parsers and the rules whatever they are given.
 
 mod bounds;
+mod driver;
 mod parsers;
+mod restore;
 mod rules;
 mod storm;
+mod takeover;
 
 use proptest::prelude::ProptestConfig;
 
