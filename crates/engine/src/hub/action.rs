@@ -1,4 +1,4 @@
-//! What the rules have done: requests, words to cores and to the page, and what to store.
+//! What the hub has its driver do: requests, messages to compute workers and to the page, records to store.
 
 use distcompute_protocol::Stage;
 
@@ -10,7 +10,7 @@ use crate::hub::jobs::{Key, Text};
 /// A request to the tracker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outgoing {
-    /// Comes back with the answer.
+    /// Its number, which comes back with the answer.
     pub id: u32,
     /// What is asked.
     pub wire: Wire,
@@ -18,24 +18,25 @@ pub struct Outgoing {
     pub limit_ms: u32,
     /// Whether to find out why, if it fails below HTTP.
     pub probe: bool,
-    /// How long nothing more of the answer may come, in milliseconds, once it has begun.
+    /// How long the answer may make no progress once it has begun, in milliseconds.
     pub stall_ms: u32,
 }
 
-/// How far a request is, in bytes.
+/// The progress of a request, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Moved {
     /// The status of its answer.
     pub status: u16,
-    /// Of its body. It has gone when the answer begins; before, nobody knows how far it is.
+    /// Bytes of its body. They are counted when the answer begins; before, it is not known how many were
+    /// sent.
     pub up: f64,
-    /// Of its answer, without what a compression saves.
+    /// Bytes of its answer, after decompression.
     pub down: f64,
-    /// Nothing more comes: the answer itself is told next.
+    /// Whether this is all. The next event is the answer itself.
     pub ended: bool,
 }
 
-/// What is asked of a tracker. Texts are put in by the shell, which keeps them.
+/// A request to the tracker. The driver puts in the texts, which it keeps.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the protocol's own names")]
 pub enum Wire {
@@ -104,12 +105,12 @@ pub struct Sync {
     pub setup_failed: Option<String>,
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Got {
-    /// It failed below HTTP; the browser's word for it.
+    /// It failed below HTTP, with the browser's message.
     NotReached(String),
-    /// The same, and why: a fault with the way to mend it.
+    /// The same, and the cause was found out.
     Found(Finding, Fault),
     /// No answer came in time.
     TimedOut,
@@ -120,7 +121,7 @@ pub enum Got {
 /// The body of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Parsed {
-    /// None that the shell reads for the rules.
+    /// Nothing that the hub needs.
     Nothing,
     /// It is not what it should be, and why.
     Unreadable(String),
@@ -165,20 +166,20 @@ pub struct Hello {
 pub struct Synced {
     /// New jobs.
     pub jobs: Vec<Granted>,
-    /// Leases whose results are in the books.
+    /// Leases whose results were accepted.
     pub accepted: Vec<String>,
-    /// Leases whose results are not wanted.
+    /// Leases whose results were rejected.
     pub rejected: Vec<String>,
-    /// Leases that are not ours any more.
+    /// Leases that are not held any more.
     pub lost: Vec<String>,
     /// When to ask again, in milliseconds.
     pub wait_ms: f64,
     /// As in [`Hello`].
     pub app_version: String,
-    /// Bytes of the next open job, if it was left out for its size; 0: none was. `None`: the tracker
-    /// does not look at sizes.
+    /// The size of the next open job in bytes, if it was left out because of it; 0 if none was. `None`: the
+    /// tracker does not limit answers by size.
     pub left_bytes: Option<f64>,
-    /// Fewer jobs than wanted because no more may be held: the next results make room.
+    /// Whether there are fewer jobs than asked for because no more may be held until results come.
     pub limited: bool,
 }
 
@@ -195,36 +196,36 @@ pub struct Granted {
     pub attempt: u32,
 }
 
-/// What a browser keeps of a registration, so that it can go on with it after a reload.
+/// What a browser stores of a registration, to resume it after a reload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Registration {
-    /// Where it works.
+    /// The stage.
     pub stage: Stage,
-    /// Under which name it registered.
+    /// The nickname that it was made with.
     pub nickname: String,
-    /// The last `seq` that was sent, or that a goodbye may have used.
+    /// The last `seq` that was sent.
     pub seq: u64,
-    /// What the tracker said.
+    /// The tracker's answer.
     pub hello: Hello,
 }
 
-/// Something to store. Writes are done in order and nobody waits for them.
+/// A change of the records in storage. They are written in order, and nothing waits for them.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
-    /// Under its stage.
+    /// A registration, under its stage.
     Registration(Registration),
     /// A job with its input and its latest checkpoint, under its ticket's text.
     Job(Key),
     /// A job's outcome, under its ticket's text.
     Outcome(Key),
-    /// What is stored under this name.
+    /// Delete the records of this name.
     Delete(String),
 }
 
-/// What to do.
+/// What the driver is to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Send this.
+    /// Send this request.
     Send(Outgoing),
     /// Put these jobs into a core's queue.
     Give {
@@ -233,9 +234,9 @@ pub enum Action {
         /// Which jobs, in this order.
         keys: Vec<Key>,
     },
-    /// Have a core give back what it has not started.
+    /// Ask a core to give back the jobs that it has not started.
     Recall(u32),
-    /// End the work on a job, started or not.
+    /// Have a core stop a job, or remove it from its queue.
     StopJob {
         /// Which core.
         core: u32,
@@ -249,30 +250,30 @@ pub enum Action {
         /// In tenths.
         level: u8,
     },
-    /// So many compute workers should exist.
+    /// How many compute workers there should be.
     Cores(u32),
-    /// End a core's worker, which does not listen any more, and start another.
+    /// End a core's worker, which does not do as told, and start another.
     Replace {
         /// Which core.
         core: u32,
-        /// Why, for people.
+        /// The reason, as a sentence.
         why: String,
     },
-    /// A job is known by another key from here on: its checkpoint moves along.
+    /// A job has another key from here on. Its checkpoint moves along.
     Rekey {
         /// The key so far.
         from: Key,
         /// The new one.
         to: Key,
     },
-    /// Nobody needs this text any more.
+    /// Drop this text, which is not needed any more.
     Free(Text),
     /// Write this to storage.
     Store(Write),
     /// Load the worker script anew.
     Renew,
-    /// Everything is put back and handed in.
+    /// The hub has stopped.
     Stopped,
-    /// It cannot go on.
+    /// The hub cannot go on, because of this error.
     Fatal(Fault),
 }

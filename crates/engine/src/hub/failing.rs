@@ -5,22 +5,22 @@ use crate::status::LastError;
 use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
 
-/// So many more failures than results mean that jobs fail on this machine, and so few that they do no
-/// longer.
+/// Jobs are taken to fail on this machine once the balance of failures and results reaches `MANY`, and
+/// until it is below `FEW`.
 const MANY: u32 = 6;
 const FEW: u32 = 3;
 
-/// No more are counted: a few results are enough to recover.
+/// The most that is counted, so that a few results are enough to recover.
 const MOST: u32 = 14;
 
 /// The rest after a failure while jobs fail.
 const REST: Backoff = Backoff::doubling(5_000.0, 600_000.0);
 
-/// How jobs go on this machine.
+/// Whether jobs fail on this machine.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Failing {
     count: u32,
-    /// Most jobs fail: the error of the first of them.
+    /// While most jobs fail: the error of the first of them.
     first: Option<LastError>,
     streak: Option<LastError>,
     last: Option<LastError>,
@@ -28,7 +28,7 @@ pub struct Failing {
 }
 
 impl Failing {
-    /// A job has failed.
+    /// Notes that a job has failed.
     pub fn failed(&mut self, account: &str, job: u64, now: Now) {
         let error = LastError::new(account, job, now.wall);
         self.count = (self.count + 1).min(MOST);
@@ -41,7 +41,7 @@ impl Failing {
         self.last = Some(error);
     }
 
-    /// A job was done.
+    /// Notes that a job was done.
     pub fn done(&mut self) {
         self.count /= 2;
         self.rest = None;
@@ -53,7 +53,7 @@ impl Failing {
         }
     }
 
-    /// The first error of those because of which jobs fail on this machine, while they do.
+    /// The first error, while jobs fail on this machine.
     #[must_use]
     pub fn first(&self) -> Option<&LastError> {
         self.first.as_ref()

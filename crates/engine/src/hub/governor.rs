@@ -7,7 +7,7 @@ use crate::time::clock::Now;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
-/// What the page sees of its surroundings. What a browser does not tell is `None`.
+/// What the page knows of its surroundings. `None`: the browser does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Surroundings {
     /// Whether the page is hidden.
@@ -18,23 +18,23 @@ pub struct Surroundings {
     pub utc_offset_min: i32,
 }
 
-/// Many say "from ten o'clock on", and all their clocks are right. So each begins up to so much later
-/// than it may, and ends as much sooner.
+/// Many volunteers choose the same full hour. So that they do not all begin at the same moment, each
+/// begins up to this much later, and ends as much sooner.
 const HOURS_SPREAD_MS: f64 = 300_000.0;
 
-/// The volunteer's word.
+/// What the volunteer has asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Wish {
     /// Compute.
     Run,
-    /// Not now; `until` is milliseconds since 1970, `None` means until they say go on.
+    /// Pause; `until` is milliseconds since 1970, and `None` means until they resume.
     Pause {
-        /// When to go on by itself.
+        /// When to resume without being asked.
         until: Option<f64>,
     },
 }
 
-/// What the governor says.
+/// The verdict of the governor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
     /// `None`: compute. Otherwise why not, and until when.
@@ -43,9 +43,8 @@ pub struct Verdict {
     pub look_again: Option<f64>,
 }
 
-/// The policy. What the volunteer said comes before what the machine says; of several reasons the
-/// first is told: paused, hidden, on battery, outside the hours. `random` in `[0, 1)` is this browser's
-/// own and stays the same.
+/// The policy. Of several reasons to rest the first is reported: paused, hidden, on battery, outside the
+/// hours. `random` in `[0, 1)` must stay the same for this browser.
 #[must_use]
 pub fn govern(
     now: Now,
@@ -92,7 +91,7 @@ fn next_turn(now: Now, random: f64, hours: Hours, utc_offset_min: i32) -> Option
         i64::from(hours.from) * MINUTE_MS,
         i64::from(hours.to) * MINUTE_MS,
     );
-    // Not so much that short hours are none.
+    // Short hours are not shortened to nothing.
     let shift = ((HOURS_SPREAD_MS * random) as i64).min((to - from).rem_euclid(DAY_MS) / 4);
     // From now to the next time that local clocks show this moment; a whole day, where it is now.
     let until = |moment: i64| DAY_MS - (local - moment).rem_euclid(DAY_MS);

@@ -1,5 +1,5 @@
-//! The dialect of the first protocol: a registration holds one job at most, and each call is about
-//! one. So a core needs several registrations, to fetch and hand in with while it works.
+//! The first protocol: a registration holds at most one job, and each call concerns one registration. A
+//! core therefore needs several, so that jobs are fetched and handed in while it works.
 
 use distcompute_protocol::{ErrorCode, MAX_PROGRESS, cut};
 
@@ -13,13 +13,13 @@ use crate::hub::session::{Ask, Common, PATIENCE_MS, Word, is_unknown, register, 
 use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
 
-/// Registrations that a core has at least: one that works and one to fetch ahead with.
+/// Registrations for a core at least: one whose job runs, and one to fetch the next with.
 const SEATS_LEAST: f64 = 2.0;
 
-/// And at most: a browser opens six connections to one host.
+/// Registrations for a core at most, because a browser opens six connections to one host.
 const SEATS_MOST: f64 = 4.0;
 
-/// How long it takes until a core's result, or its next job, has come over.
+/// How long a message between the hub and a core takes.
 const REPORT_MS: f64 = 15.0;
 
 /// Registrations in all.
@@ -30,20 +30,20 @@ const DRY: Backoff = Backoff::doubling(3_000.0, 60_000.0)
     .by(1.5)
     .with_jitter(0.4);
 
-/// How often a worker that waits or works long lets itself be heard of, and is asked for: the tracker
-/// forgets those that it has not heard of for two hours.
+/// How often something is sent for a registration that is idle or whose job is long. The tracker forgets
+/// a worker after two hours of silence.
 const ALIVE_MS: f64 = 600_000.0;
 
-/// A result of so many bytes may fail for its size.
+/// A result of this many bytes may be refused for its size.
 const LARGE: u32 = 200_000;
 
-/// Numbers of jobs that are remembered as not for this browser.
+/// How many numbers of jobs are remembered as not for this browser.
 const REFUSED: usize = 256;
 
-/// So often a job may fail here.
+/// How often a job may fail here.
 const FAILURES: usize = 3;
 
-/// Adds the number of a job; the oldest one makes room.
+/// Adds the number of a job, in place of the oldest one if there are too many.
 fn remember(numbers: &mut Vec<u64>, number: u64) {
     if numbers.len() >= REFUSED {
         numbers.remove(0);
@@ -58,11 +58,11 @@ fn failures(failing: &[u64], number: u64) -> usize {
 #[derive(Debug, Clone, PartialEq)]
 struct Seat {
     token: String,
-    /// When it was last heard of.
+    /// When something was last sent for it.
     heard: Now,
-    /// Whether that was a word of progress; then it is the turn of a question.
+    /// Whether that was progress. Then it is asked next whether the tracker knows it.
     told: bool,
-    /// Another hub has made it: a core that has not reported to this one may work for it.
+    /// Another hub has made it. A core that has not reported to this one may be running its job.
     inherited: bool,
 }
 
@@ -84,7 +84,7 @@ enum What {
     Settle(Key),
     Progress,
     Validate,
-    /// With the job that it puts back.
+    /// With the job that it gives back.
     Bye(Option<Key>),
 }
 
@@ -144,8 +144,8 @@ impl Calls {
         self.flights.iter().any(|flight| flight.token == token)
     }
 
-    /// How many registrations serve so many cores: while one job runs, others are handed in and
-    /// fetched, which takes an answer each.
+    /// How many registrations are needed for so many cores. While one job runs, others are handed in and
+    /// fetched, each of which takes the time of an answer.
     fn seats_for(common: &Common, cores: usize) -> usize {
         let answers = 2.0 * (common.answer_ms.get().unwrap_or(0.0) + REPORT_MS);
         let each = match common.job_ms.get() {
@@ -192,7 +192,7 @@ impl Calls {
         let mut want = ask
             .want
             .saturating_sub(self.flights.iter().filter(asking).count());
-        // After a "no" one asks for all.
+        // After an answer without a job, only one request is sent at a time.
         let once = common.dry.is_some();
         if !common.may_ask(cx.now) || (once && self.flights.iter().any(|f| asking(&f))) {
             want = 0;
@@ -212,7 +212,7 @@ impl Calls {
                 continue;
             }
             if key.is_none() && may_be_used {
-                // Another job would put back the one that a silent core may be working on.
+                // Asking for another job would give back the one that a silent core may be running.
                 reserved += 1;
             } else if key.is_none() && want > 0 {
                 want = if once { 0 } else { want - 1 };
@@ -231,13 +231,13 @@ impl Calls {
         }
     }
 
-    /// Jobs that come from storage name registrations that this hub has not made.
+    /// Adds the registrations of former hubs, by their jobs from storage and from cores.
     fn know_tokens(&mut self, common: &Common, table: &JobTable) {
         for job in table.iter().filter(|job| job.session == common.index) {
             if let Ticket::Token(token) = &job.ticket
                 && self.seats.iter().all(|seat| seat.token != *token)
             {
-                // The tracker may have forgotten it meanwhile, so that is asked first.
+                // The tracker may have forgotten it meanwhile, so it is asked first.
                 let (token, heard) = (token.clone(), Now::default());
                 self.seats.push(Seat {
                     token,
@@ -249,7 +249,7 @@ impl Calls {
         }
     }
 
-    /// Hands in what became of a job.
+    /// Hands in the outcome of a job.
     fn settle(
         &mut self,
         common: &mut Common,
@@ -287,9 +287,9 @@ impl Calls {
                 let token = token.clone();
                 (What::Settle(key), Wire::Flag { token, number })
             }
-            // There is no call for a failure, and forgetting the worker puts its job back. One that
-            // always fails would come and go for ever: its worker falls silent, which our trackers
-            // count, and which keeps the job from everybody for as long as a worker is waited for.
+            // The first protocol has no call for a failure, and a goodbye gives the job back. A job that
+            // always fails would be handed out again and again. After some failures nothing is sent, so
+            // that the tracker times the worker out, and counts that as a failure.
             Outcome::Failed(_) if failures(&self.failing, number) + 1 >= FAILURES => {
                 self.seats.retain(|seat| seat.token != token);
                 table.remove(key);
@@ -303,14 +303,14 @@ impl Calls {
         if matches!(outcome, Outcome::Failed(_) | Outcome::Invalid(_))
             && !self.refused.contains(&number)
         {
-            // An old tracker may hand it out to whoever has just put it back.
+            // An old tracker may hand the job out to the browser that has just given it back.
             remember(&mut self.refused, number);
         }
         self.fly(common, cx, &token, what, wire);
         true
     }
 
-    /// Sends progress, or lets the tracker hear of a worker that has long been silent.
+    /// Sends progress, or keeps a registration alive for which nothing was sent for long.
     fn speak(
         &mut self,
         common: &mut Common,
@@ -323,7 +323,7 @@ impl Calls {
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) else {
             return false;
         };
-        // Whether the tracker answers other calls than the one that was refused.
+        // Another call shows whether only the refused one is the problem.
         let unproven =
             key.is_some_and(|key| self.refusals.has(key)) && self.refusals.are_unproven();
         seat.told |= unproven;
@@ -335,7 +335,7 @@ impl Calls {
         seat.heard = cx.now;
         let token = token.to_owned();
         let (what, wire) = if silent && seat.told && key.is_some() {
-            // An old tracker takes progress of a worker that it has forgotten.
+            // An old tracker accepts progress even of a worker that it has forgotten.
             seat.told = false;
             let of = token.clone();
             (What::Validate, Wire::Validate { token: of })
@@ -387,8 +387,8 @@ impl Calls {
         if what == What::NewJob
             && let Some(at) = self.seats.iter().position(|seat| seat.token == token)
         {
-            // Each asks in turn: one whose answer was lost may hold a job without knowing it, and
-            // asking again puts that back.
+            // The registrations ask in turn. One whose answer was lost may hold a job that is not known
+            // here, and asking again gives that back.
             let seat = self.seats.remove(at);
             self.seats.push(seat);
         }
@@ -462,7 +462,7 @@ impl Calls {
         retry_after_ms: Option<u32>,
         fault: Fault,
     ) {
-        // Requests that were under way together fail together, which is one failure.
+        // Requests that were under way at the same time count as one failure.
         if self.failed.is_some_and(|failed| sent.since(failed) <= 0.0) {
             return;
         }
@@ -470,7 +470,7 @@ impl Calls {
         common.failed(cx, retry_after_ms, fault);
     }
 
-    /// The tracker does not know this worker, or no longer: what it held is somebody else's.
+    /// The tracker does not know this worker (any more), so its job is not ours.
     fn forget(&mut self, common: &mut Common, token: &str, table: &mut JobTable) {
         self.seats.retain(|seat| seat.token != token);
         let job = table.by_ticket(token).and_then(|key| table.remove(key));
@@ -496,7 +496,7 @@ impl Calls {
                 let ticket = Ticket::Token(token.to_owned());
                 let key = table.add(common.index, number, 1, ticket, data);
                 if let Some(at) = self.refused.iter().position(|of| *of == number) {
-                    // Once; then there is nobody else who would take it.
+                    // Only once. If it comes again, nobody else takes it.
                     self.refused.remove(at);
                     table.end(key, Outcome::Released, cx.now);
                     common.dry = Some(Due::after(cx.now, DRY.first_ms));
@@ -537,7 +537,7 @@ impl Calls {
                     Some(Outcome::Done(text)) => Some(*text),
                     _ => None,
                 };
-                // What the tracker will never take becomes a failure.
+                // A result that the tracker will never take becomes a failure.
                 let why = match fault.code {
                     Code::Tracker(ErrorCode::TooLarge) => Some(too_large(output, common)),
                     Code::Tracker(ErrorCode::InvalidRequest) => Some(fault.message),
@@ -572,7 +572,7 @@ impl Calls {
         self.left = true;
         let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
         for token in tokens {
-            // One whose result was not taken may take it at the next visit.
+            // The registration of a result that was not delivered is needed at the next visit.
             if !self.is_flying(&token) && table.by_ticket(&token).is_none() {
                 let wire = Wire::Bye {
                     token: token.clone(),

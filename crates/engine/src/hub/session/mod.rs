@@ -1,5 +1,5 @@
-//! How one stage's jobs come and go. Two dialects, one interface: `sync`, and the calls of the first
-//! protocol for trackers that know no other.
+//! The session of one stage with the tracker: how its jobs are fetched and handed in. There is one
+//! interface to two protocols: `sync`, and the calls of the first protocol for older trackers.
 
 mod legacy;
 mod refusals;
@@ -25,23 +25,23 @@ use crate::hub::session::retry::{PATIENCE_MS, Usual};
 
 pub use crate::hub::session::retry::Retry;
 
-/// The longest usual time between two requests where the tracker has not said.
+/// The longest usual time between two requests, until the tracker has set one.
 const WAIT_MS: f64 = 60_000.0;
 
 /// No request is given more time than this before its answer begins.
 const MOST_UPLOAD_MS: f64 = 3_600_000.0;
 
-/// What is learnt of the time that answers take is not more than this.
+/// Answers that took longer than this count as this long.
 const LONG_ANSWER_MS: f64 = 120_000.0;
 
-/// Requests are numbered anew after so many bits, long after an answer could still come.
+/// The bits of a request's number within its session. It wraps long after an answer could still come.
 const ID_BITS: u32 = 24;
 const ID_MASK: u32 = (1 << ID_BITS) - 1;
 
-/// No tracker means a shorter lease.
+/// Shorter leases are taken to be this long.
 const LEAST_LEASE_MS: f64 = 5_000.0;
 
-/// What the scheduler would have a session do.
+/// What the scheduler asks of a session.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ask {
     /// How many more jobs could be held.
@@ -58,26 +58,26 @@ pub struct Ask {
     pub progress: Vec<(Key, String)>,
     /// Bytes of inputs that there is still memory for.
     pub room: f64,
-    /// Whether a core of the hub before has not reported yet what it does.
+    /// Whether a core of the former hub has not reported yet which job it runs.
     pub silent: bool,
-    /// What the setup throws, where no core gets ready.
+    /// The error of the setup, if it keeps all cores from getting ready.
     pub setup_failed: Option<String>,
 }
 
-/// What every dialect knows of its tracker.
+/// What is known of the tracker, whatever its protocol.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Common {
-    /// Its place among the sessions.
+    /// Its index among the sessions.
     pub index: usize,
     /// The stage.
     pub stage: Stage,
     /// How many requests were sent.
     sent: u32,
-    /// Under which name.
+    /// The nickname of the volunteer.
     pub nickname: String,
     /// How long an outcome waits for others to share its request with.
     pub linger_ms: f64,
-    /// What the tracker said last when it registered a worker.
+    /// The tracker's answer to the last registration.
     pub hello: Option<Hello>,
     /// How long answers take.
     pub answer_ms: Mean,
@@ -85,35 +85,35 @@ pub struct Common {
     pub job_ms: Mean,
     /// What the line to the tracker carries.
     pub line: Line,
-    /// When the last request that was answered had been sent, the time between two of them, and the
-    /// longest that there should be.
+    /// When the last request that was answered had been sent, the usual time between two of them, and the
+    /// longest.
     asked: Option<Now>,
     gap_ms: Mean,
     longest_ms: f64,
-    /// No job was open; not asked before this.
+    /// No job was open. Not asked again before this time.
     pub dry: Option<Due>,
     /// Whether the tracker answers, and when it is tried again if not.
     pub retry: Retry,
-    /// The version that was named first: that of the script that runs, which has just been loaded.
+    /// The version that was named first, which is that of the worker script that runs.
     pub version: Option<String>,
-    /// The tracker has named another version than at first.
+    /// Whether the tracker has named another version since.
     pub renewed: bool,
     /// Results that the tracker took.
     pub accepted: u32,
-    /// Results that it did not want.
+    /// Results that it rejected.
     pub rejected: u32,
     /// Those of them that were of an earlier visit.
     pub undelivered: u32,
     /// Results that cannot be handed in: too large, or refused again and again.
     pub unfit: u32,
-    /// What ended the session for good.
+    /// The error that has ended the session for good.
     pub fatal: Option<Fault>,
 }
 
-/// One stage's way to the tracker.
+/// The session of one stage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
-    /// What both dialects know.
+    /// What both protocols need.
     pub common: Common,
     dialect: Dialect,
 }
@@ -128,24 +128,24 @@ enum Dialect {
     Calls(Calls),
 }
 
-/// What an answer comes to.
+/// What follows from an answer.
 enum Word {
-    /// It worked, and this is in it.
+    /// It has succeeded, with this content.
     Done(Parsed),
-    /// It had worked before.
+    /// It had succeeded before.
     DoneBefore,
-    /// Not now.
+    /// It may succeed later.
     Later {
         fault: Fault,
         retry_after_ms: Option<u32>,
-        /// Whether what it carried is the reason.
+        /// How likely it failed because of the outcomes in it.
         blame: Blame,
     },
     /// The tracker refuses.
     Refused(Fault),
 }
 
-/// What came of a request of this kind.
+/// Interprets the answer to a request of this kind.
 fn word(call: Call, got: Got) -> Word {
     let later = |code, text: String| Word::Later {
         fault: Fault::new(Kind::Unreachable, code, text),
@@ -170,16 +170,16 @@ fn word(call: Call, got: Got) -> Word {
             (Meaning::Later(fault), _) => Word::Later {
                 fault,
                 retry_after_ms: answer.retry_after_ms,
-                // A tracker that is busy says so itself, or says when to come back.
+                // A tracker that is busy answers with a code, or with the time to come back.
                 blame: if answer.code.is_some() || answer.retry_after_ms.is_some() {
                     Blame::None
                 } else {
                     Blame::Maybe
                 },
             },
-            // A captive portal, a proxy, a tracker that moves: nothing is given up for it at once.
+            // It may come from a captive portal, a proxy, or a tracker that is being moved, and pass.
             (Meaning::Failed(fault), _) if is_passing(&fault) => Word::Later {
-                // Whoever asks for a login asks whatever is sent.
+                // A demand for a login has nothing to do with what was sent.
                 blame: match answer.status {
                     200 | 401 | 407 | 511 => Blame::None,
                     500.. => Blame::Maybe,
@@ -200,13 +200,13 @@ fn is_passing(fault: &Fault) -> bool {
 }
 
 impl Common {
-    /// Sends a request whose body is short. Comes back with the number of the request.
+    /// Sends a request whose body is short. Returns its number.
     fn send(&mut self, cx: &mut Cx, wire: Wire) -> u32 {
         self.send_within(cx, PATIENCE_MS, 0.0, false, wire)
     }
 
-    /// `patience_ms` is for the answer's first byte and then for each that follows, `upload_ms` for
-    /// the body before. A transfer that goes on is never ended, however long it takes.
+    /// Sends a request. `upload_ms` is the time for its body, `patience_ms` the time until the answer
+    /// begins, and then until more of it arrives. A transfer that makes progress is never ended.
     fn send_within(
         &mut self,
         cx: &mut Cx,
@@ -216,7 +216,7 @@ impl Common {
         wire: Wire,
     ) -> u32 {
         self.sent = (self.sent + 1) & ID_MASK;
-        // No two sessions of a hub give the same number.
+        // The index keeps the numbers of different sessions apart.
         let id = ((self.index as u32) << ID_BITS) | self.sent;
         cx.out.push(Action::Send(Outgoing {
             id,
@@ -234,7 +234,7 @@ impl Common {
         self.send_within(cx, PATIENCE_MS, 0.0, probe, wire)
     }
 
-    /// A registration was answered. `None`: it has to be asked again.
+    /// Takes the answer to a registration. `None`: it has failed.
     fn registered(&mut self, cx: &Cx, sent: Now, got: Got) -> Option<Hello> {
         match word(Call::New, got) {
             Word::Done(Parsed::Hello(hello)) => {
@@ -271,15 +271,15 @@ impl Common {
             .failed(cx.now, cx.random, retry_after_ms, fault, usual);
     }
 
-    /// An answer came, whose bytes came in within `flow_ms`, as far as that was seen.
+    /// Notes that an answer came, whose bytes took `flow_ms` to arrive, as far as was measured.
     fn answered(&mut self, now: Now, sent: Now, flow_ms: f64) {
         self.retry.worked();
         if let Some(asked) = self.asked.replace(sent) {
-            // A pause says nothing of how often it asks.
+            // A pause does not count as the usual time between requests.
             self.gap_ms.add(sent.since(asked).min(self.longest_ms), 1);
         }
         let ms = now.since(sent);
-        // Longer than anybody waits is a sleep, or a clock that was set, unless bytes came meanwhile.
+        // A longer time means that the machine slept or a clock was set, unless bytes arrived meanwhile.
         if ms <= PATIENCE_MS {
             self.answer_ms.add(ms, 1);
         } else if flow_ms > PATIENCE_MS {
@@ -287,7 +287,7 @@ impl Common {
         }
     }
 
-    /// Whether to find out why, should the request that goes now not be answered.
+    /// Whether to find out why, if the next request is not answered.
     fn shall_probe(&self) -> bool {
         probe::is_due(
             self.retry.failures().saturating_add(1),
@@ -295,16 +295,16 @@ impl Common {
         )
     }
 
-    /// What keeps this page from its tracker, where waiting is not what helps.
+    /// The error that keeps this page from its tracker, if waiting does not help.
     #[must_use]
     pub fn trouble(&self) -> Option<&Fault> {
-        // One such answer may be a proxy's, while the tracker moves.
+        // A single such answer may come from a proxy while the tracker is being moved.
         let sure = self.hello.is_none() || self.retry.failures() > 1;
         let fault = self.retry.fault();
         fault.filter(|fault| sure && fault.is_lasting())
     }
 
-    /// How long the body of a request may take on its way, after failures longer.
+    /// How long the body of a request may take. Longer after failures.
     fn upload_ms(&self, bytes: f64) -> f64 {
         self.line.upload_ms(bytes) * self.retry.leniency()
     }
@@ -319,8 +319,7 @@ impl Common {
         said.max(LEAST_LEASE_MS)
     }
 
-    /// Nothing can be handed in under a lease where the tracker, as it is now, knows none: nobody
-    /// waits for that.
+    /// Drops the jobs under leases, which a tracker without `sync` does not know.
     fn drop_leases(&mut self, table: &mut JobTable) {
         let is_lease =
             |job: &Job| job.session == self.index && matches!(job.ticket, Ticket::Lease(_));
@@ -331,8 +330,8 @@ impl Common {
         }
     }
 
-    /// An outcome that cannot be handed in becomes a failure with a reason. Whether there was more to
-    /// it than that.
+    /// Replaces an outcome that cannot be handed in by a failure with a reason. Returns whether there was
+    /// anything to replace.
     fn give_up(&mut self, table: &mut JobTable, key: Key, why: &str) -> bool {
         let state = table.get_mut(key).map(|job| &mut job.state);
         let Some(JobState::Ended {
@@ -396,11 +395,11 @@ impl Session {
         }
     }
 
-    /// Goes on with a registration that was stored.
+    /// Resumes a registration that was stored.
     pub fn restore(&mut self, registration: Registration) {
         let hello = registration.hello;
         self.dialect = if hello.syncs {
-            // Another name is another registration; leases are good under any.
+            // Another nickname needs another registration. Leases are valid under any.
             let same = registration.nickname == self.common.nickname;
             Dialect::Sync(Syncs::restored(
                 same.then(|| hello.token.clone()),
@@ -412,7 +411,7 @@ impl Session {
         self.common.hello = Some(hello);
     }
 
-    /// Gives the registration up without a word, so that what it holds stays held.
+    /// Gives the registration up without a goodbye, so that its leases stay held.
     pub fn part(&mut self) {
         if let Dialect::Sync(syncs) = &mut self.dialect {
             syncs.part();
@@ -424,13 +423,13 @@ impl Session {
     pub fn lease_ms(&self) -> f64 {
         match (&self.dialect, &self.common.hello) {
             (Dialect::Sync(_), Some(_)) => self.common.lease_ms(),
-            // Longer than any job is fetched ahead for.
+            // Longer than jobs are ever fetched ahead for.
             _ => 7_200_000.0,
         }
     }
 
-    /// Whether what is held ahead may be begun: not where the tracker was not heard from for so
-    /// long that somebody else may have it.
+    /// Whether jobs that were fetched ahead may be begun. Not if there was no contact with the tracker for
+    /// so long that it may have given them to others.
     #[must_use]
     pub fn is_fresh(&self, now: Now) -> bool {
         match &self.dialect {
@@ -445,7 +444,7 @@ impl Session {
     pub fn coming(&self) -> usize {
         match &self.dialect {
             Dialect::Sync(syncs) => syncs.coming(&self.common),
-            // A request that asks for one says so by itself.
+            // Its requests for jobs are counted when the next ones are sent.
             Dialect::Unknown { .. } | Dialect::Calls(_) => 0,
         }
     }
@@ -479,7 +478,7 @@ impl Session {
         }
     }
 
-    /// Whether a word of progress would go out now.
+    /// Whether progress would be sent now.
     #[must_use]
     pub fn may_speak(&self, now: Now) -> bool {
         let free = match &self.dialect {
@@ -513,7 +512,7 @@ impl Session {
         match &mut self.dialect {
             Dialect::Unknown { flight: Some(_) } => {}
             Dialect::Unknown { flight } => {
-                // What storage had is delivered whether jobs are wanted or not.
+                // Outcomes from storage are delivered whether jobs are wanted or not.
                 if ask.want > 0 || table.iter().any(|job| job.session == common.index) {
                     *flight = Some((common.register(cx), cx.now));
                 }
@@ -523,7 +522,7 @@ impl Session {
         }
     }
 
-    /// Takes an answer, if it is to one of this session's requests; gives it back otherwise.
+    /// Takes an answer if it is to one of this session's requests, and returns it otherwise.
     pub fn answered(&mut self, cx: &Cx, id: u32, got: Got, table: &mut JobTable) -> Option<Got> {
         let common = &mut self.common;
         match &mut self.dialect {
@@ -550,7 +549,8 @@ impl Session {
         None
     }
 
-    /// The last requests of a page that goes: what is `resumable` stays ours, the rest is put back.
+    /// The last requests of a page that is being closed. Jobs with a checkpoint stay held, the others are
+    /// given back.
     #[must_use]
     pub fn farewell(&self, table: &JobTable) -> Vec<Wire> {
         match &self.dialect {
@@ -560,8 +560,7 @@ impl Session {
         }
     }
 
-    /// Says goodbye for every registration, after everything else. `false`: there is nothing left
-    /// to say.
+    /// Ends every registration, after everything else. `false`: nothing is left to send.
     pub fn leave(&mut self, cx: &mut Cx, table: &JobTable) -> bool {
         match &mut self.dialect {
             Dialect::Unknown { .. } => false,

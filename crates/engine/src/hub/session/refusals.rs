@@ -1,9 +1,9 @@
-//! Outcomes that something between here and the tracker's books refuses, while the tracker answers
-//! other requests: a proxy that takes one text for an attack, a tracker that fails at one result.
+//! Outcomes that are refused while other requests are answered: by a proxy that takes one text for an
+//! attack, or by a tracker that fails at one result.
 //!
 //! Such an outcome must not hold up the others. It is set apart, sent alone after growing pauses, and
-//! given up once it has been refused often enough, with an answered request before each refusal that
-//! counts: without that it may be the way to the tracker that is blocked, and nothing is given up.
+//! given up after some refusals. A refusal counts only if another request was answered before it. Otherwise
+//! the whole connection may be blocked, and nothing is given up.
 
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::jobs::Key;
@@ -13,21 +13,21 @@ use crate::time::clock::{Due, Now};
 /// The pause before a refused outcome is sent again.
 const PAUSE: Backoff = Backoff::doubling(2_000.0, 300_000.0);
 
-/// How surely a failed request failed because of what it carried.
+/// How likely a request failed because of the outcomes in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blame {
-    /// It did not: nothing was answered, or everybody is asked to wait.
+    /// It did not: there was no answer, or an answer that asks everybody to wait.
     None,
-    /// It may have: the failure is one that servers and proxies also have for a while.
+    /// It may have, but servers and proxies also fail like this for a while.
     Maybe,
     /// The connection failed, while the tracker could be reached without what was carried.
     Likely,
-    /// It was refused by an answer that is no passing one.
+    /// It was refused by an answer that does not pass.
     Surely,
 }
 
 impl Blame {
-    /// So many refusals are enough.
+    /// After how many refusals an outcome is given up.
     fn enough(self) -> u32 {
         match self {
             Self::None => u32::MAX,
@@ -52,7 +52,7 @@ struct Refused {
 pub(super) struct Refusals(Vec<Refused>);
 
 impl Refusals {
-    /// An outcome was refused that was the only one in its request. Whether it is given up.
+    /// Notes that an outcome was refused that was alone in its request. Returns whether to give it up.
     pub(super) fn add(&mut self, now: Now, key: Key, blame: Blame) -> bool {
         let at = self.0.iter().position(|refused| refused.key == key);
         let mut refused = at.map_or(
@@ -75,7 +75,7 @@ impl Refusals {
         false
     }
 
-    /// A request was answered that carried none of them.
+    /// Notes that a request was answered that carried none of them.
     pub(super) fn answered(&mut self) {
         for refused in &mut self.0 {
             refused.proven = true;
@@ -92,14 +92,15 @@ impl Refusals {
         self.0.iter().any(|refused| refused.key == key)
     }
 
-    /// One that `waits` whose turn it is again: its pause is over, and the tracker answers others.
+    /// One of those that `waits` selects which may be sent again: its pause is over, and another request was
+    /// answered.
     pub(super) fn due(&self, now: Now, waits: impl Fn(Key) -> bool) -> Option<Key> {
         let is_due =
             |refused: &&Refused| refused.proven && refused.again.is_over(now) && waits(refused.key);
         self.0.iter().find(is_due).map(|refused| refused.key)
     }
 
-    /// Whether the tracker was not heard to answer others since one was refused.
+    /// Whether no other request was answered since one of them was refused.
     pub(super) fn are_unproven(&self) -> bool {
         self.0.iter().any(|refused| !refused.proven)
     }

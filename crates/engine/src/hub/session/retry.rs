@@ -1,28 +1,28 @@
 //! Whether the tracker answers, and when it is tried again if it does not.
 //!
-//! A million browsers may lose the same tracker in the same minute. So that it does not drown when it
-//! comes back, none of them asks more often while it is away than while all is well, but for one
-//! repetition soon after the first failure, which mends most of what goes wrong; and each waits at
-//! random, the longest wait twice the shortest, which takes any lock-step apart.
+//! A million browsers may lose the same tracker in the same minute. So that it is not overloaded when it
+//! comes back, each of them sends no more requests while it is away than usual. One exception is a single
+//! retry soon after the first failure, which is all that most failures need. Waits are random, the longest
+//! twice the shortest, so that the browsers do not come back together.
 
 use crate::fault::{Code, Fault};
 use crate::time::backoff::{Backoff, spread_ms};
 use crate::time::clock::{Due, Now};
 use distcompute_protocol::ErrorCode;
 
-/// The wait for the repetition.
+/// The longest wait before the first retry.
 const SOON_MS: f64 = 1_000.0;
 
-/// What is usual at least: where many requests follow each other, or nothing is known yet.
+/// The least that counts as the usual time between requests.
 const LEAST_GAP_MS: f64 = 500.0;
 
-/// The longest, whatever a server asks for.
+/// The longest wait, whatever a server asks for.
 const MOST_MS: f64 = 600_000.0;
 
 /// How long an answer may take.
 pub(super) const PATIENCE_MS: f64 = 20_000.0;
 
-/// Any network gets so long.
+/// The least time that an answer is given.
 const LEAST_PATIENCE_MS: f64 = 2_000.0;
 
 /// How a session asks while all is well.
@@ -43,12 +43,12 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// An answer came.
+    /// Notes that an answer came.
     pub fn worked(&mut self) {
         *self = Self::default();
     }
 
-    /// None came, or none that can be used.
+    /// Notes that no answer came, or none that can be used.
     pub fn failed(
         &mut self,
         now: Now,
@@ -68,15 +68,15 @@ impl Retry {
         let wait = f64::from(retry_after_ms.unwrap_or(0)) + jitter;
         self.attempts = self.attempts.saturating_add(1);
         self.due = Some(Due::after(now, wait.min(MOST_MS.max(jitter))));
-        // What was found out once is not forgotten when it is not looked for.
+        // A cause that was found out once is kept when later failures are not examined.
         let known = self.fault.as_ref().is_some_and(Fault::is_lasting);
         if !known || fault.code != Code::Unreachable {
             self.fault = Some(fault);
         }
     }
 
-    /// How long the next answer may take where leases last for `lease_ms`: one that never comes must
-    /// leave time for another. After each failure twice as long, for a network that is that slow.
+    /// How long the next answer may take if leases last for `lease_ms`: a request that hangs must leave time
+    /// for another one. Twice as long after each failure, for slow networks.
     #[must_use]
     pub fn patience_ms(&self, lease_ms: f64) -> f64 {
         let third = lease_ms / 3.0;
@@ -114,7 +114,7 @@ impl Retry {
         self.fault.as_ref()
     }
 
-    /// How often in a row no answer came.
+    /// How many requests in a row were not answered.
     #[must_use]
     pub fn failures(&self) -> u32 {
         self.attempts
