@@ -117,7 +117,7 @@ class Page {
 
   /** The reports of the workers. Throws if one of them has failed. */
   async workers() {
-    const { workers, faults } = await this.call("told");
+    const { workers, faults } = await this.call("report");
     if (faults.length > 0) throw new Failure(`The page says: ${faults.join("; ")}`);
     return workers;
   }

@@ -95,7 +95,7 @@ export async function measureAll(setting, wanted) {
         const figure = await measure(setting, { ...wanted, ...row, name });
         if (name === "memory") yardstick = figure.jobs_per_s;
         rounds.push({ ...figure, efficiency: yardstick ? figure.jobs_per_s / yardstick : null });
-        say(rounds.at(-1));
+        logFigure(rounds.at(-1));
       }
     }
   }
@@ -133,7 +133,8 @@ function measure(setting, { name, job_ms, delay_ms, crowd, turns, seconds, ...wa
       ({ looks, ms }) => ms >= leastMs && heaps(looks).length >= 3,
     );
     const after = await spent(place);
-    const own = name === "memory" ? told(before, after) : accepted(looks, place.proxy.asked);
+    const own =
+      name === "memory" ? reportedRate(before, after) : accepted(looks, place.proxy.requests);
     return {
       ...{ contender: contenders[name], job_ms, delay_ms, workers },
       ...own,
@@ -197,17 +198,17 @@ function heaps(looks) {
  * The rate of accepted results, from the time after the first batch to the time after the last.
  *
  * @param {Look[]} looks
- * @param {{ at: number }[]} asked
+ * @param {{ at: number }[]} requests
  */
-export function accepted(looks, asked) {
+export function accepted(looks, requests) {
   const [from, to] = [heaps(looks)[0], heaps(looks).at(-1)];
   const jobs = to.jobs - from.jobs;
-  const requests = asked.filter(({ at }) => at > from.at && at <= to.at).length;
-  return { jobs_per_s: jobs / ((to.at - from.at) / 1000), requests_per_job: requests / jobs };
+  const count = requests.filter(({ at }) => at > from.at && at <= to.at).length;
+  return { jobs_per_s: jobs / ((to.at - from.at) / 1000), requests_per_job: count / jobs };
 }
 
 /** The rate of jobs that workers report, each measured between the ends of two of its own jobs. */
-export function told({ workers: before }, { workers: after }) {
+export function reportedRate({ workers: before }, { workers: after }) {
   const rates = after.map((now, core) => {
     const then = before[core];
     return (now.jobs - then.jobs) / ((now.at - then.at) / 1000);
@@ -250,7 +251,7 @@ async function wait(setting, { idleSeconds, workers }) {
   return await withPage(setting, { jobs: "empty" }, async ({ page, proxy }) => {
     await page.call("begin", { script: "engine.js", turns: 0, cores: workers });
     const since = performance.now();
-    while (!proxy.asked.some(({ path }) => path === "/api/sync")) {
+    while (!proxy.requests.some(({ path }) => path === "/api/sync")) {
       if (performance.now() - since > patienceMs) throw new Failure("The engine requests no jobs.");
       await page.workers();
       await sleep(50);
@@ -262,7 +263,7 @@ async function wait(setting, { idleSeconds, workers }) {
     await sleep(1000 * idleSeconds);
     const seconds = (performance.now() - before.at) / 1000;
     const core_percent = (100 * (used() - before.used)) / seconds;
-    const times = proxy.asked.map(({ at }) => at).filter((at) => at > before.at);
+    const times = proxy.requests.map(({ at }) => at).filter((at) => at > before.at);
     const every_s = times.length < 2 ? seconds : meanGap(times) / 1000;
     console.log(
       `idle: ${core_percent.toFixed(2)} % of a core, a request every ${every_s.toFixed(1)} s`,
@@ -285,7 +286,15 @@ async function waitOf(url) {
   return (await answer.json()).wait_s;
 }
 
-function say({ contender, job_ms, delay_ms, jobs_per_s, efficiency, requests_per_job, ...rest }) {
+function logFigure({
+  contender,
+  job_ms,
+  delay_ms,
+  jobs_per_s,
+  efficiency,
+  requests_per_job,
+  ...rest
+}) {
   const parts = [`${grouped(Number(jobs_per_s.toFixed(1)))} jobs/s`];
   if (efficiency != null) parts.push(`efficiency ${efficiency.toFixed(3)}`);
   if (requests_per_job != null) parts.push(`${requests_per_job.toFixed(3)} requests a job`);

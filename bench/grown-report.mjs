@@ -24,15 +24,15 @@ const rounded = (value) => Number(value.toFixed(2));
 
 /** @param {{ figures: Figure[], facts: string[], how: string[], everything: boolean }} found */
 export function publish({ figures, facts, how, everything }) {
-  const said = figures.map(({ store, what, few_ms, many_ms, ratio }) => ({
+  const rounded = figures.map(({ store, what, few_ms, many_ms, ratio }) => ({
     ...{ store, what, few_ms: rounded(few_ms), many_ms: rounded(many_ms), ratio: rounded(ratio) },
   }));
   const row = ({ store, what, few_ms, many_ms, ratio }) => [
     ...[store, what],
     ...[few_ms, many_ms, ratio].map(shown),
   ];
-  const tables = [table(["store", "call", "few, ms", "many, ms", "ratio"], said.map(row), 2)];
-  const judged = goals(said);
+  const tables = [table(["store", "call", "few, ms", "many, ms", "ratio"], rounded.map(row), 2)];
+  const judged = goals(rounded);
   const text = page({
     name: "grown",
     title: "A database that has grown",
@@ -41,5 +41,5 @@ export function publish({ figures, facts, how, everything }) {
     facts,
     how,
   });
-  write({ name: "grown", figures: said, text, everything });
+  write({ name: "grown", figures: rounded, text, everything });
 }

@@ -100,7 +100,7 @@ export async function main(args) {
     for (const store of stores) {
       for (const figure of await measure({ ...wanted, program, store, folder })) {
         figures.push(figure);
-        say(figure);
+        logFigure(figure);
       }
     }
     publish({ figures, facts, how: howText(wanted), everything: wanted.everything });
@@ -180,26 +180,26 @@ async function filled({ rows, program, store, folder }) {
 function statements(rows, now) {
   const series = `with recursive s(n) as (select 1 union all select n + 1 from s where n < ${rows})`;
   const insert = (table, values) => `${series} insert into ${table} select ${values} from s`;
-  const heard = now - 1_000;
+  const seen = now - 1_000;
   return [
     insert(
       "workers (id, token, display_name, nickname, stage, first_seen, last_seen, seq, address, cores)",
-      `n, 'token ' || n, 'worker-' || n, 'name-' || n, 0, ${heard}, ${heard}, 1, '203.0.113.1', 4`,
+      `n, 'token ' || n, 'worker-' || n, 'name-' || n, 0, ${seen}, ${seen}, 1, '203.0.113.1', 4`,
     ),
     insert("leaderboard (nickname, completed, look)", "'name-' || n, 1, 'name-' || n"),
     insert(
       "volunteers (stage, volunteer, worked_at, asked_at)",
-      `0, 'n:name-' || n, ${heard}, ${heard}`,
+      `0, 'n:name-' || n, ${seen}, ${seen}`,
     ),
-    insert("flags (number, stage, volunteer, flagged_at)", `n, 0, 'n:name-' || n, ${heard}`),
-    insert("avoided (number, volunteer, failed, at)", `n, 'n:name-' || n, 0, ${heard}`),
+    insert("flags (number, stage, volunteer, flagged_at)", `n, 0, 'n:name-' || n, ${seen}`),
+    insert("avoided (number, volunteer, failed, at)", `n, 'n:name-' || n, 0, ${seen}`),
     // Otherwise the tracker would not look for avoided jobs at all.
     "update jobs set attempt = 1, flagged = 1",
     `update stage_counters set workers = ${rows} where stage = 0`,
   ];
 }
 
-function say({ store, what, few_ms, many_ms, ratio }) {
+function logFigure({ store, what, few_ms, many_ms, ratio }) {
   const times = `${few_ms.toFixed(2)} and ${many_ms.toFixed(2)} ms`;
   console.log(`${store}, ${what}: ${times}, × ${ratio.toFixed(2)}`);
 }

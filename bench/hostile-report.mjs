@@ -73,14 +73,14 @@ const heads = [
 /** @param {Figure} one */
 function row(one) {
   return [
-    ...[one.attack, one.store, said(one.statuses)],
+    ...[one.attack, one.store, statusesText(one.statuses)],
     ...[one.honest_lost, one.honest_syncs, one.p99_ratio, one.p99_ms, one.sink_p99_ms].map(shown),
     ...[one.rss_mb, one.log_lines].map(shown),
   ];
 }
 
 /** The number of answers by status, as text. */
-export function said(statuses) {
+export function statusesText(statuses) {
   const all = Object.entries(statuses).map(([status, count]) => `${shown(count)} × ${status}`);
   return all.join(", ") || "nothing";
 }

@@ -14,7 +14,7 @@ import { serve } from "../scripts/process.mjs";
 import { listeningOn } from "../scripts/start.mjs";
 import { ensureBuildTools } from "../scripts/tools.mjs";
 import { readArguments as read } from "./arguments.mjs";
-import { figureOf, publish, said } from "./hostile-report.mjs";
+import { figureOf, publish, statusesText } from "./hostile-report.mjs";
 import { attacks } from "./hostile/attacks.mjs";
 import { everyMs, jobs as together, startHonest, volunteers } from "./hostile/honest.mjs";
 import { ensureSqlite, fill, largeResults, results, serveArgs } from "./hostile/setting.mjs";
@@ -78,7 +78,7 @@ export async function main(args) {
         const { steps } = tracker.report;
         const sink = await underAttack({ ...setting, steps, sink: true });
         figures.push(figureOf({ attack, store: store.name, sink, tracker }));
-        say(figures.at(-1));
+        logFigure(figures.at(-1));
       }
     }
     const about = Object.fromEntries(every.attacks.map((name) => [name, attacks[name].about]));
@@ -149,7 +149,7 @@ async function startAttack({ attack, url, seconds, addresses, steps }) {
 const node = (name, args, options) =>
   serve(process.execPath, [join(root, "bench", "hostile", `${name}.mjs`), ...args], options);
 
-function say({ attack, store, honest_lost, honest_syncs, p99_ratio, rss_mb, ...more }) {
+function logFigure({ attack, store, honest_lost, honest_syncs, p99_ratio, rss_mb, ...more }) {
   const { p99_ms, sink_p99_ms, steps, statuses, notes, log_lines } = more;
   const noted = Object.entries(notes).map(([name, count]) => `${name} ${count}`);
   const parts = [
@@ -158,7 +158,7 @@ function say({ attack, store, honest_lost, honest_syncs, p99_ratio, rss_mb, ...m
     ...[
       `${rss_mb} MB`,
       `${log_lines} lines of log`,
-      `${steps} steps of attack: ${said(statuses)}`,
+      `${steps} steps of attack: ${statusesText(statuses)}`,
       ...noted,
     ],
   ];

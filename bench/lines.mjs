@@ -24,6 +24,7 @@ import {
   nameOf,
   secondsOf,
   sideBySide,
+  without,
 } from "./lines-plan.mjs";
 import { howText, publish } from "./lines-report.mjs";
 import { machineFacts } from "./machine.mjs";
@@ -102,7 +103,7 @@ export async function main(args) {
     });
     if (failed > 0)
       throw new Failure(`Not measured: ${failed} cells.`, {
-        why: "What went wrong in each is said above.",
+        why: "The errors above explain why.",
         remedy: "run it again with --resume, which measures what is missing",
       });
   } finally {
@@ -125,7 +126,7 @@ async function measureAll(setting, wanted) {
     try {
       const figure = await kept.of(name, () => measure(setting, kept, cell, wanted, beside));
       found.set(cell, figure);
-      if (isNew) say(figure);
+      if (isNew) logFigure(figure);
     } catch (error) {
       failed += 1;
       console.error(`${name}: ${error.message}`);
@@ -220,7 +221,7 @@ async function openSetting() {
   return { browser, program, build, openPage, close };
 }
 
-function say({ share_of_line, five_calls, jobs, done, load, ...cell }) {
+function logFigure({ share_of_line, five_calls, jobs, done, load, ...cell }) {
   const shares = `${share_of_line} (five calls: ${five_calls})`;
   console.log(`${nameOf(cell)}: ${shares}, ${done} of ${jobs} jobs, load ${load}`);
 }

@@ -13,15 +13,15 @@ const notFound =
 /**
  * @param {{ url: string, delayMs?: number, old?: boolean }} to `url` is the tracker's; `old` hides our
  *   extensions of the first protocol
- * @returns {Promise<{ url: string, asked: { at: number, path: string }[],
- *   answered: number[], answer: () => Promise<void>, stop: () => Promise<void> }>} `asked` grows by
+ * @returns {Promise<{ url: string, requests: { at: number, path: string }[],
+ *   answered: number[], answer: () => Promise<void>, stop: () => Promise<void> }>} `requests` grows by
  *   each call of the API and `answered` by the time when the tracker has answered one, for which
  *   `answer` waits; times are those of `performance.now()`
  */
 export function startProxy({ url, delayMs = 0, old = false }) {
   const { hostname: host, port } = new URL(url);
   const later = delayMs > 0 ? (act) => setTimeout(act, delayMs) : (act) => act();
-  const asked = [];
+  const requests = [];
   const answered = [];
   const open = new Set();
   const waiting = [];
@@ -32,7 +32,7 @@ export function startProxy({ url, delayMs = 0, old = false }) {
     volunteer.on("data", (chunk) => {
       if (path === undefined) {
         path = pathIn(chunk);
-        if (path.startsWith("/api/")) asked.push({ at: performance.now(), path });
+        if (path.startsWith("/api/")) requests.push({ at: performance.now(), path });
       }
       if (old && path === "/api/sync") later(() => volunteer.end(notFound));
       else tracker.write(chunk);
@@ -67,7 +67,13 @@ export function startProxy({ url, delayMs = 0, old = false }) {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () =>
-      resolve({ url: `http://127.0.0.1:${server.address().port}`, asked, answered, answer, stop }),
+      resolve({
+        url: `http://127.0.0.1:${server.address().port}`,
+        requests,
+        answered,
+        answer,
+        stop,
+      }),
     );
   });
 }

@@ -35,7 +35,7 @@ export async function main(args) {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-bench-"));
   const facts = await machineFacts({ folder }).finally(() => rmSync(folder, { recursive: true }));
   const call = ["--one-in", wanted["one-in"], "--threads", cpus().length].map(String);
-  const onLine = (line) => line.startsWith("{") && say(JSON.parse(line));
+  const onLine = (line) => line.startsWith("{") && logFigure(JSON.parse(line));
   const { stdout } = await must(scale, call, { blame: "stderr", onLine });
   const trials = stdout
     .trim()
@@ -44,7 +44,7 @@ export async function main(args) {
   publish({ trials, facts, everything: wanted.everything });
 }
 
-function say({ name, setting, value, requests_per_s, peak_by_usual, took_s }) {
+function logFigure({ name, setting, value, requests_per_s, peak_by_usual, took_s }) {
   const varied = setting ? ` (${setting} ${value})` : "";
   const peak = peak_by_usual === null ? "" : `, peak × ${peak_by_usual}`;
   console.log(`${name}${varied}: ${requests_per_s} requests/s${peak}; took ${took_s} s`);

@@ -86,7 +86,7 @@ function buildLoad() {
 
 async function measureAll({ wanted, programs, folder, stores }) {
   const rounds = [];
-  const add = (figure) => (rounds.push(figure), say(figure));
+  const add = (figure) => (rounds.push(figure), logFigure(figure));
   const comparesOnly = wanted.calls.every((calls) => calls === "random");
   for (const jobs of comparesOnly ? [] : wanted.jobs) {
     for (const store of stores) {
@@ -179,7 +179,7 @@ async function drive(programs, database, flags) {
   }
 }
 
-function say({ calls, store, jobs, jobs_per_s, p50_ms, p99_ms, rss_mb, cpu_s }) {
+function logFigure({ calls, store, jobs, jobs_per_s, p50_ms, p99_ms, rss_mb, cpu_s }) {
   const parts = [`${grouped(Number(jobs_per_s.toFixed(1)))} jobs/s`];
   if (p99_ms != null) parts.push(`p50 ${p50_ms.toFixed(1)} ms`, `p99 ${p99_ms.toFixed(1)} ms`);
   if (rss_mb != null) parts.push(`${rss_mb} MB`);

@@ -44,7 +44,7 @@ const defaults = {
   /** Additional command-line arguments for the tracker. */
   extraArgs: [],
   /** Receives messages for the user. */
-  say: console.log,
+  print: console.log,
   /** Receives the lines of the tracker's log. */
   onLog: (line) => console.error(line),
 };
@@ -85,7 +85,7 @@ function dataPlaces({ dataDir }) {
  * @param {Record<string, string>} programs
  */
 export async function importJobs(wanted, programs) {
-  const { poster, reset = false, say } = wanted;
+  const { poster, reset = false, print } = wanted;
   const places = dataPlaces(wanted);
   const { database, imported, unfinished } = places;
   if (!existsSync(poster)) {
@@ -94,10 +94,10 @@ export async function importJobs(wanted, programs) {
       remedy: "git checkout examples/mandelbrot/poster.json",
     });
   }
-  if (reset && existsSync(database)) say("Beginning again: the picture painted so far is deleted.");
+  if (reset && existsSync(database)) print("Starting over: the picture so far is deleted.");
   if (reset || existsSync(unfinished)) removeData(places);
   if (existsSync(database) && existsSync(imported)) {
-    sayIfChanged(wanted, imported);
+    warnIfChanged(wanted, imported);
     return places;
   }
   if (existsSync(database)) {
@@ -116,11 +116,11 @@ function removeData({ database, served, jobs }) {
   for (const file of files) rmSync(file, { recursive: true, force: true });
 }
 
-function sayIfChanged({ poster, say }, imported) {
+function warnIfChanged({ poster, print }, imported) {
   if (readFileSync(poster, "utf8") === readFileSync(imported, "utf8")) return;
-  say(`${relative(root, poster)} has changed since its jobs were imported.`);
-  say("The earlier picture goes on being painted. To paint the new one instead, and throw the");
-  say("earlier one away: npm start -- --reset");
+  print(`${relative(root, poster)} has changed since its jobs were imported.`);
+  print("The earlier picture is continued. To paint the new one instead and delete the");
+  print("earlier one: npm start -- --reset");
 }
 
 async function fill({ poster, dataDir }, places, { poster: generator, ...programs }) {

@@ -8,7 +8,7 @@
   Object.assign(window, { early });
 
   /** @param {string} text */
-  const say = (text) => {
+  const showStatus = (text) => {
     for (const id of ["status", "status-spoken"]) {
       const place = document.getElementById(id);
       if (place) place.textContent = text;
@@ -21,7 +21,7 @@
     early.pressed = true;
     const start = document.getElementById("start");
     if (start instanceof HTMLButtonElement) start.disabled = true;
-    say("Still loading. Your computer starts as soon as the page is ready.");
+    showStatus("Still loading. Your computer starts as soon as the page is ready.");
   }
 
   /** @param {Event} event */
@@ -32,7 +32,7 @@
   /** @param {Event} event */
   function failed({ target }) {
     if (target instanceof HTMLScriptElement) {
-      say("A part of this page could not be loaded. Reload it to try again.");
+      showStatus("A part of this page could not be loaded. Reload it to try again.");
     }
   }
 

@@ -20,7 +20,7 @@ const storage = memory.browserStorage();
 const awake = new Awake();
 
 /** @type {(id: string, text: string) => void} */
-const say = (id, text) => write(element(id, HTMLElement), text);
+const setText = (id, text) => write(element(id, HTMLElement), text);
 /** @type {(id: string, shown: boolean) => void} */
 const reveal = (id, shown) => void (element(id, HTMLElement).hidden = !shown);
 /** @type {(id: string, pressed: () => void) => void} */
@@ -120,9 +120,9 @@ function show() {
   if (code === "stopped" || code === "failed") wanted = false;
   const { finished } = picture;
   const text = sentence.statusSentence(status, { finished, begun, wanted, now: Date.now() });
-  say("status", text);
-  say("status-spoken", sentence.withoutCountdown(text));
-  say("advice", sentence.advice(status));
+  setText("status", text);
+  setText("status-spoken", sentence.withoutCountdown(text));
+  setText("advice", sentence.advice(status));
   document.body.dataset.state = finished && !sentence.isBusy(status) ? "finished" : status.state;
   showControls(status);
   showCounts(status);
@@ -140,7 +140,7 @@ function showControls(status) {
   const start = element("start", HTMLButtonElement);
   reveal("start", !wanted && !picture.finished);
   start.disabled = picture.finished;
-  say("start", status.state === "elsewhere" ? "Take over when the other tab closes" : "Start");
+  setText("start", status.state === "elsewhere" ? "Take over when the other tab closes" : "Start");
   reveal("stop", runs);
   reveal("finish", goes);
   reveal("pause", goes && reason.code !== "paused");
@@ -169,19 +169,19 @@ function keepFocus(focused) {
 
 /** @param {Status} status */
 function showCounts(status) {
-  say("rendered", String(status.jobsByStage.a ?? 0));
-  say("checked", String(status.jobsByStage.b ?? 0));
+  setText("rendered", String(status.jobsByStage.a ?? 0));
+  setText("checked", String(status.jobsByStage.b ?? 0));
   const { jobsInvalid, jobsFailed, jobsRejected } = status;
   for (const [id, number] of Object.entries({ jobsInvalid, jobsFailed, jobsRejected })) {
-    say(id, String(number));
+    setText(id, String(number));
     reveal(`${id}-row`, number > 0);
   }
-  say("time", sentence.duration(status.computeMs));
-  say("sent", sentence.size(status.bytesSent));
-  say("received", sentence.size(status.bytesReceived));
-  say("waiting", String(status.waiting));
+  setText("time", sentence.duration(status.computeMs));
+  setText("sent", sentence.size(status.bytesSent));
+  setText("received", sentence.size(status.bytesReceived));
+  setText("waiting", String(status.waiting));
   const connection = sentence.connection(status);
-  say("connection", connection);
+  setText("connection", connection);
   reveal("connection-row", connection !== "");
   // All counters are zero before the first job.
   reveal("record", begun || status.computeMs > 0 || status.state === "elsewhere");
@@ -194,7 +194,7 @@ function showPicture(error) {
   progress.max = tiles;
   progress.value = checked;
   const old = error ? ` The picture may be out of date: ${whyNot(error)}.` : "";
-  say("picture-text", sentence.pictureSentence(picture.counts) + old);
+  setText("picture-text", sentence.pictureSentence(picture.counts) + old);
   if (picture.finished && wanted) volunteer.stop();
   show();
 }
@@ -207,7 +207,7 @@ function askToForget(asking) {
 }
 
 async function forget() {
-  say("forgotten", "Deleting …");
+  setText("forgotten", "Deleting …");
   askToForget(false);
   try {
     await volunteer.forget();
@@ -216,9 +216,9 @@ async function forget() {
     controls.fill(settings, hardware);
     renewVolunteer();
     begun = false;
-    say("forgotten", "Done. This browser no longer stores anything about you.");
+    setText("forgotten", "Done. This browser no longer stores anything about you.");
   } catch (error) {
-    say("forgotten", error instanceof Error ? error.message : String(error));
+    setText("forgotten", error instanceof Error ? error.message : String(error));
   }
   show();
 }
@@ -234,8 +234,8 @@ async function download() {
 async function showProject() {
   const { project, description } = await getJson(new URL("api/project", tracker));
   document.title = `${project}: volunteer`;
-  say("project", project);
-  say("description", description);
+  setText("project", project);
+  setText("description", description);
 }
 
 /**
@@ -250,7 +250,7 @@ async function patiently(attempt) {
       return await attempt();
     } catch (error) {
       if (!begun)
-        say("status", `This page is not complete yet: ${whyNot(error)}. Trying again soon.`);
+        setText("status", `This page is not complete yet: ${whyNot(error)}. Trying again soon.`);
       await new Promise((resolve) => setTimeout(resolve, 4000 + 4000 * Math.random()));
     }
   }

@@ -102,14 +102,14 @@ class Honest {
     const { token, seq, done } = this;
     const began = performance.now();
     const answer = await this.answered({ token, seq, done, want, cores: jobs }, began);
-    const said = answer && jsonOf(answer);
+    const parsed = answer && jsonOf(answer);
     if (window) {
       window.syncs += 1;
       window.times.push(performance.now() - began);
-      window.lost += said ? refused(done, said) : 1;
+      window.lost += parsed ? refused(done, parsed) : 1;
     }
     // The results of a failed sync are submitted with the next one.
-    if (said) this.done = said.jobs.map(({ lease }) => ({ lease, data: result }));
+    if (parsed) this.done = parsed.jobs.map(({ lease }) => ({ lease, data: result }));
   }
 
   /** Retries until there is a final answer. Resolves to undefined if there is none in time. */

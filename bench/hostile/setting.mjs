@@ -50,9 +50,9 @@ async function finish(url) {
   const agent = connections(1);
   const call = async (path, body) => {
     const answer = await ask({ url, path, agent, body });
-    const said = jsonOf(answer);
-    if (!said) throw new Failure(`${path} is answered ${answer.status}: ${answer.body}`);
-    return said;
+    const parsed = jsonOf(answer);
+    if (!parsed) throw new Failure(`${path} is answered ${answer.status}: ${answer.body}`);
+    return parsed;
   };
   const { token } = await call("/api/new?stage=a&nickname=first");
   let [seq, count, done] = [0, 0, []];

@@ -47,7 +47,7 @@ window.begin = async ({ script, turns, cores }) => {
   volunteer.start();
 };
 
-window.told = () => ({ workers: [...workers.values()], faults });
+window.report = () => ({ workers: [...workers.values()], faults });
 
 /** Measures the turns of arithmetic per ms of each worker, while all of them compute. */
 window.calibrate = (cores) => {

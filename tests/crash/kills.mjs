@@ -28,8 +28,8 @@ export async function surviveKills(t, { database, calls, jobs, kills }) {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-crash-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const random = seeded(t);
-  const books = await filled(database(folder), jobsFile(folder, jobs));
-  const tracker = await killable(t, books);
+  const source = await filled(database(folder), jobsFile(folder, jobs));
+  const tracker = await killable(t, source);
   const total = jobs * stages.length;
   const record = join(folder, "taken.jsonl");
 
@@ -50,7 +50,8 @@ export async function surviveKills(t, { database, calls, jobs, kills }) {
   const { code, stderr } = await load;
   assert.equal(code, 0, stderr);
   await assertCounted(tracker.url, jobs);
-  for (const stage of stages) assertSame(stage, told(record, stage), await books.results(stage));
+  for (const stage of stages)
+    assertSame(stage, acknowledgedResults(record, stage), await source.results(stage));
 }
 
 /** A seeded random number generator, so that a run can be repeated. */
@@ -121,7 +122,7 @@ async function startLoad({ url, calls, total, record }, onTaken) {
 }
 
 /** The results whose acceptance was acknowledged to volunteers, as pairs of job number and output. */
-function told(record, stage) {
+function acknowledgedResults(record, stage) {
   const mark = "<!json!>";
   return lines(readFileSync(record, "utf8"))
     .filter((line) => line.stage === stage)
@@ -152,10 +153,14 @@ async function assertCounted(url, jobs) {
 
 /** Asserts that both lists have the same outputs for the same jobs, without duplicates. */
 function assertSame(stage, fromVolunteers, fromTracker) {
-  const [told, kept] = [new Map(fromVolunteers), new Map(fromTracker)];
-  assert.equal(told.size, fromVolunteers.length, `stage ${stage}: a job was taken twice`);
+  const [acknowledged, kept] = [new Map(fromVolunteers), new Map(fromTracker)];
+  assert.equal(
+    acknowledged.size,
+    fromVolunteers.length,
+    `stage ${stage}: a job was accepted twice`,
+  );
   assert.equal(kept.size, fromTracker.length, `stage ${stage}: a job was exported twice`);
-  const wrong = [...told].filter(([number, data]) => kept.get(number) !== data);
+  const wrong = [...acknowledged].filter(([number, data]) => kept.get(number) !== data);
   assert.deepEqual(wrong.slice(0, 3), [], `stage ${stage}: ${wrong.length} results are not there`);
-  assert.equal(kept.size, told.size, `stage ${stage}: results that nobody was told of`);
+  assert.equal(kept.size, acknowledged.size, `stage ${stage}: results that were not acknowledged`);
 }

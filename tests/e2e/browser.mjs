@@ -33,15 +33,15 @@ export async function openPage(browser, url) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   const page = await context.newPage();
   page.setDefaultTimeout(patienceMs);
-  const asked = [];
+  const requests = [];
   const complaints = [];
-  context.on("request", (request) => asked.push(`${request.method()} ${request.url()}`));
+  context.on("request", (request) => requests.push(`${request.method()} ${request.url()}`));
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
   await page.goto(url);
-  return { page, asked, complaints };
+  return { page, requests, complaints };
 }
 
 /**

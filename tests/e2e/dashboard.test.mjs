@@ -19,7 +19,7 @@ async function post(url, body) {
 }
 
 /** The number of dashboard requests in the tracker's metrics. */
-async function asked(url) {
+async function dashboardRequests(url) {
   const metrics = await (await fetch(`${url}/metrics`)).text();
   const line =
     /^distcompute_http_request_duration_seconds_count\{method="GET",route="\/",.* (\d+)$/gm;
@@ -45,15 +45,15 @@ test("a finished job shows on the open dashboard within two seconds", async (t) 
   assert.equal(await page.evaluate(() => window.wasHere), true);
 
   // Unchanged pages are still requested, and answered with 304.
-  const before = await asked(url);
+  const before = await dashboardRequests(url);
   const again = () => page.waitForResponse((answer) => answer.status() === 304);
   await again();
-  assert.ok((await asked(url)) > before);
+  assert.ok((await dashboardRequests(url)) > before);
 
   await page.close();
-  const closed = await asked(url);
+  const closed = await dashboardRequests(url);
   await sleep(2 * promisedMs);
   // One request may have been in flight.
-  assert.ok((await asked(url)) <= closed + 1, "a closed page still makes requests");
+  assert.ok((await dashboardRequests(url)) <= closed + 1, "a closed page still makes requests");
   assert.deepEqual(complaints, []);
 });

@@ -191,16 +191,16 @@ test("the screen is kept awake on request, and again after the page was hidden",
   const { page, complaints } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await page.evaluate(() => {
     window.locks = 0;
-    window.asked = 0;
+    window.lockRequests = 0;
     navigator.wakeLock.request = async () => {
       window.locks += 1;
-      window.asked += 1;
+      window.lockRequests += 1;
       return { release: async () => (window.locks -= 1) };
     };
   });
   await page.click("summary");
   await page.check("#awake");
-  assert.equal(await page.evaluate(() => window.asked), 0, "nothing runs");
+  assert.equal(await page.evaluate(() => window.lockRequests), 0, "nothing runs");
   await page.click("#start");
   await page.waitForFunction(() => window.locks === 1);
   await page.evaluate(() => {
@@ -208,7 +208,7 @@ test("the screen is kept awake on request, and again after the page was hidden",
     window.locks -= 1;
     document.dispatchEvent(new Event("visibilitychange"));
   });
-  await page.waitForFunction(() => window.locks === 1 && window.asked === 2);
+  await page.waitForFunction(() => window.locks === 1 && window.lockRequests === 2);
   await page.uncheck("#awake");
   await page.waitForFunction(() => window.locks === 0);
   assert.deepEqual(complaints, []);

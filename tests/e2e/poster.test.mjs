@@ -16,17 +16,20 @@ import {
 
 test("a volunteer's browser paints the poster through both stages", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "small.json" });
-  const { page, asked, complaints } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
+  const { page, requests, complaints } = await openVolunteerPage(
+    await openBrowser(t),
+    volunteerUrl,
+  );
 
   await page.waitForFunction(() => document.title.startsWith("Mandelbrot poster"));
   await page.waitForFunction(() => /None of 12/.test(document.body.innerText));
   await page.waitForFunction(() => performance.getEntriesByName(location.href).length > 0);
-  const before = [...asked];
+  const before = [...requests];
   const allowed = /^GET http:\/\/127\.0\.0\.1:\d+\/(volunteer\/|api\/(project|results)\b)/;
   assert.deepEqual(
     before.filter((request) => !allowed.test(request)),
     [],
-    "asked before Start",
+    "requests before Start",
   );
   assert.ok(before.some((request) => request.includes("/api/results")));
 
@@ -46,25 +49,25 @@ test("a volunteer's browser paints the poster through both stages", async (t) =>
   await untilTracker(url, "deserted after the poster was finished", isDeserted);
   assert.deepEqual(
     // Workers whose thread is busy are signalled through blob URLs, which never leave the browser.
-    asked.filter((request) => !/ (blob:)?(\S+)/.exec(request)[2].startsWith(`${url}/`)),
+    requests.filter((request) => !/ (blob:)?(\S+)/.exec(request)[2].startsWith(`${url}/`)),
     [],
-    "asked of another host",
+    "requests to another host",
   );
   assert.ok(
-    asked.some((request) => request.endsWith("/api/sync")),
+    requests.some((request) => request.endsWith("/api/sync")),
     "workers were watched",
   );
   assert.deepEqual(complaints, []);
 
   await t.test("later visitors see the picture without pressing Start", async () => {
-    asked.length = 0;
+    requests.length = 0;
     await page.reload();
     await page.waitForSelector("body[data-state=finished]");
     assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
     assert.equal(await page.inputValue("#nickname"), "Ada", "the nickname is remembered");
     assert.ok(!(await page.isVisible("#start")), "a Start that does nothing");
     // Each visible tile is fetched once, and the outputs of stage a are not fetched at all.
-    const queries = asked.map((request) => new URL(request.split(" ")[1]).searchParams);
+    const queries = requests.map((request) => new URL(request.split(" ")[1]).searchParams);
     const tiles = queries.filter((query) => query.has("numbers"));
     assert.deepEqual(new Set(tiles.map((query) => query.get("stage"))), new Set(["b"]));
     const numbers = tiles.flatMap((query) => query.get("numbers").split(","));

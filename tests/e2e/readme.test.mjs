@@ -21,9 +21,9 @@ async function openDocument(t, from, run) {
     <script type="module" src="${run}"></script>`;
   const { page, complaints } = await openPage(browser, "about:blank");
   await page.context().route("**/document/**", (route) => {
-    const asked = new URL(route.request().url()).pathname.split("/").at(-1);
-    if (asked === "") return route.fulfill({ contentType: "text/html", body: html });
-    const code = scriptOf(from, asked);
+    const name = new URL(route.request().url()).pathname.split("/").at(-1);
+    if (name === "") return route.fulfill({ contentType: "text/html", body: html });
+    const code = scriptOf(from, name);
     assert.ok(code.includes(name));
     const body = code.replace(name, '"/volunteer/pkg/distcompute_client.js"');
     return route.fulfill({ contentType: "text/javascript", body });

@@ -30,7 +30,7 @@ export function screenshotFile(name) {
  */
 export async function startSample(t, { poster, ...options }) {
   const dataDir = mkdtempSync(join(tmpdir(), "distcompute-e2e-"));
-  const quiet = { say: () => {}, onLog: () => {} };
+  const quiet = { print: () => {}, onLog: () => {} };
   const all = { ...options, ...quiet, dataDir, poster: posterFile(poster) };
   let running = await start({ ...all, port: 0 });
   const { "distcompute-tracker": program } = await buildTracker();

@@ -27,16 +27,16 @@ test("over a slow connection the first job is fetched before the picture", async
   const context = await browser.newContext();
   const page = await context.newPage();
   page.setDefaultTimeout(patienceMs);
-  const said = [];
-  const asked = [];
-  await page.exposeFunction("heard", (text) => said.push(text));
-  context.on("request", (request) => asked.push(request.url()));
+  const sentences = [];
+  const requests = [];
+  await page.exposeFunction("recordStatus", (text) => sentences.push(text));
+  context.on("request", (request) => requests.push(request.url()));
   const began = performance.now();
   await page.goto(`${line.url}/volunteer/`, { waitUntil: "commit" });
   await page.waitForSelector("#start");
   await page.evaluate(() => {
     const status = document.querySelector("#status");
-    new MutationObserver(() => window.heard(status.textContent)).observe(status, {
+    new MutationObserver(() => window.recordStatus(status.textContent)).observe(status, {
       childList: true,
     });
   });
@@ -44,13 +44,13 @@ test("over a slow connection the first job is fetched before the picture", async
   await page.click("#start");
   await page.waitForFunction(() => /job \d+/.test(document.querySelector("#cards").textContent));
   const seconds = (performance.now() - began) / 1000;
-  const tiles = asked.filter((address) => address.includes("numbers="));
+  const tiles = requests.filter((address) => address.includes("numbers="));
   t.diagnostic(`first job after ${seconds.toFixed(1)} s and ${line.bytes.down} bytes`);
   assert.deepEqual(tiles, [], "tiles were fetched before the first job");
   assert.ok(line.bytes.down < mostBytes, `${line.bytes.down} bytes before the first job`);
-  assert.ok(said.length > 0, "the page said nothing");
+  assert.ok(sentences.length > 0, "the page showed no status");
   assert.deepEqual(
-    said.filter((text) => /reached|cannot|reload/i.test(text)),
+    sentences.filter((text) => /reached|cannot|reload/i.test(text)),
     [],
   );
   assert.equal(await page.inputValue("#nickname"), "Ada");
@@ -59,7 +59,7 @@ test("over a slow connection the first job is fetched before the picture", async
   await page.waitForFunction(() =>
     performance.getEntriesByType("resource").some(({ name }) => name.includes("numbers=")),
   );
-  assert.ok(!said.some((text) => /reached/.test(text)), said.join("\n"));
+  assert.ok(!sentences.some((text) => /reached/.test(text)), sentences.join("\n"));
 });
 
 test("input before the script is loaded is kept", async (t) => {

@@ -63,8 +63,9 @@ export async function startTracker(program, { direction, kb }, jobs) {
     await running.kill();
     rmSync(folder, { recursive: true, force: true });
   };
-  const books = async () => (await (await fetch(`${running.found}/api/status`)).json()).stages[0];
-  return { url: running.found, pid: running.pid, books, stop };
+  const counters = async () =>
+    (await (await fetch(`${running.found}/api/status`)).json()).stages[0];
+  return { url: running.found, pid: running.pid, counters, stop };
 }
 
 /** Measures the rate of a plain transfer, in bytes per second. */
@@ -115,19 +116,19 @@ export async function measuredRate(setting, cell, { jobs, seed, who = "engine", 
     // The first quarter does not count, in which the client adapts to the connection.
     let first = { done: 0, at: begun };
     while (done < jobs && performance.now() - begun < 1_000 * limitS) {
-      const { done: now } = await tracker.books();
+      const { done: now } = await tracker.counters();
       if (now > done) [done, last] = [now, performance.now()];
       if (first.done === 0 && done >= jobs / 4) first = { done, at: last };
       await sleep(Math.min(100, 2 * limitS));
     }
-    const { faults, status } = await page.evaluate(() => window.told());
+    const { faults, status } = await page.evaluate(() => window.report());
     if (faults.length > 0) throw new Error(`The page says: ${faults.join("; ")}`);
     // If the time is over before all jobs are done, the whole time counts.
     const end = done < jobs ? performance.now() : last;
     // If all results arrived at once, the first quarter has to count too.
     if (first.done === done) first = { done: 0, at: begun };
     const rate = (1_000 * cell.kb * (done - first.done)) / ((end - first.at) / 1_000);
-    const { granted } = await tracker.books();
+    const { granted } = await tracker.counters();
     const wire = way[cell.direction].bytes / (1_000 * cell.kb * Math.max(1, granted));
     return { rate, done, granted, wire, status };
   } finally {

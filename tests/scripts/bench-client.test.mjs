@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 
 import { judged, report, summary } from "../../bench/client-report.mjs";
-import { accepted, readArguments, told } from "../../bench/client.mjs";
+import { accepted, readArguments, reportedRate } from "../../bench/client.mjs";
 import { startProxy } from "../../bench/proxy.mjs";
 
 const round = (contender, more = {}) => ({
@@ -15,15 +15,15 @@ const round = (contender, more = {}) => ({
 
 test("rates of results and requests are measured between batches of results", () => {
   const looks = [3, 3, 20, 20, 40, 60, 60].map((jobs, index) => ({ at: 1000 * index, jobs }));
-  const asked = [500, 2000, 2100, 4000, 5000, 5500].map((at) => ({ at }));
-  assert.deepEqual(accepted(looks, asked), { jobs_per_s: 40 / 3, requests_per_job: 3 / 40 });
+  const requests = [500, 2000, 2100, 4000, 5000, 5500].map((at) => ({ at }));
+  assert.deepEqual(accepted(looks, requests), { jobs_per_s: 40 / 3, requests_per_job: 3 / 40 });
 });
 
 test("the rate of each worker without a tracker is measured between ends of its own jobs", () => {
   const worker = (jobs, at) => ({ jobs, at });
   const before = { workers: [worker(1, 1000), worker(5, 1500)] };
   const after = { workers: [worker(11, 3000), worker(9, 2500)] };
-  assert.equal(told(before, after).jobs_per_s, 5 + 4);
+  assert.equal(reportedRate(before, after).jobs_per_s, 5 + 4);
 });
 
 test("the client: rounds of the same kind are combined into one figure", () => {
@@ -121,7 +121,7 @@ test("the proxy counts the API requests of each connection", async (t) => {
   await answered;
   assert.equal(proxy.answered.length, 3);
   assert.ok(proxy.answered.at(-1) <= performance.now());
-  const paths = proxy.asked.map(({ path }) => path);
+  const paths = proxy.requests.map(({ path }) => path);
   assert.deepEqual(paths, ["/api/completeJob", "/api/newJob", "/api/newJob"]);
 });
 

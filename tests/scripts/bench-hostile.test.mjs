@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { quantile } from "../../bench/figures.mjs";
-import { figureOf, goals, said } from "../../bench/hostile-report.mjs";
+import { figureOf, goals, statusesText } from "../../bench/hostile-report.mjs";
 import { readArguments } from "../../bench/hostile.mjs";
 import { dueMs, refused, retryMs } from "../../bench/hostile/pace.mjs";
 
@@ -65,8 +65,8 @@ test("a figure is relative to the sink, and results refused after the attack cou
     ...{ attack: "u0000", store: "sqlite", honest_lost: 3, p99_ratio: 2.5, rss_mb: 40 },
     ...{ p99_ms: 25, sink_p99_ms: 10, honest_syncs: 2, log_lines: 1, ...report },
   });
-  assert.equal(said(figure.statuses), "1,009 × 422");
-  assert.equal(said({}), "nothing");
+  assert.equal(statusesText(figure.statuses), "1,009 × 422");
+  assert.equal(statusesText({}), "nothing");
 });
 
 test("each goal is evaluated with the worst of all attacks", () => {

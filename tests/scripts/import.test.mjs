@@ -11,18 +11,18 @@ import { importJobs } from "../../scripts/start.mjs";
 
 const onUnix = { skip: process.platform === "win32" && "the programs are shell scripts" };
 
-let folder, wanted, programs, said;
+let folder, wanted, programs, printed;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "distcompute-import-"));
-  said = [];
+  printed = [];
   const program = (name, script) => {
     const file = join(folder, name);
     writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
     return file;
   };
-  const say = (line) => said.push(line);
-  wanted = { poster: join(folder, "poster.json"), dataDir: join(folder, "data"), say };
+  const print = (line) => printed.push(line);
+  wanted = { poster: join(folder, "poster.json"), dataDir: join(folder, "data"), print };
   writeFileSync(wanted.poster, '{"width": 1}');
   programs = {
     poster: program("poster", 'cat "$2"; echo'),
@@ -44,14 +44,14 @@ test("jobs are imported once, and their parameters are stored", onUnix, async ()
   await importJobs(wanted, programs);
   assert.equal(database(), '{"width": 1}\n');
   assert.equal(readFileSync(join(folder, "tracker.log"), "utf8"), "import --database --jsonl\n");
-  assert.deepEqual(said, []);
+  assert.deepEqual(printed, []);
 });
 
 test("changed parameters are reported, and take effect only with --reset", onUnix, async () => {
   await importJobs(wanted, programs);
   writeFileSync(wanted.poster, '{"width": 2}');
   const { imported } = await importJobs(wanted, programs);
-  assert.match(said.join("\n"), /has changed since[^]*npm start -- --reset/);
+  assert.match(printed.join("\n"), /has changed since[^]*npm start -- --reset/);
   assert.equal(database(), '{"width": 1}\n');
   assert.equal(readFileSync(imported, "utf8"), '{"width": 1}');
   await importJobs({ ...wanted, reset: true }, programs);

@@ -14,7 +14,7 @@ import {
   startSite,
   statusOf,
   until,
-  untilBooks,
+  untilCounters,
   untilKept,
 } from "./setting.mjs";
 
@@ -32,14 +32,14 @@ for (const [named, options] of [
     proxy.refuses = ({ length }) => length > 1_000_000 && { status: 413, bare };
     const context = await (await openBrowser(t)).newContext();
     const page = await openTab(context, { site, url: proxy.url });
-    await untilBooks(tracker, ({ done }) => done === 6);
+    await untilCounters(tracker, ({ done }) => done === 6);
     const { jobsFailed } = await until(
       page,
       () => window.volunteer.status.jobsFailed > 0 && window.volunteer.status,
     );
     assert.equal(jobsFailed, 1);
     if (old) return;
-    await untilBooks(tracker, (books) => books.failed === 1 && books.set_aside === 1);
+    await untilCounters(tracker, (counters) => counters.failed === 1 && counters.set_aside === 1);
   });
 }
 
@@ -59,7 +59,7 @@ test("a redirect is reported with its target, and results are kept until it is g
   assert.ok(waiting >= 1);
   // The client recovers when the redirect is removed.
   proxy.refuses = () => false;
-  await untilBooks(tracker, ({ done }) => done === 4);
+  await untilCounters(tracker, ({ done }) => done === 4);
   await until(page, () => window.volunteer.status.error === null);
 });
 
@@ -95,9 +95,11 @@ test("the work continues without storage if opening it never completes", async (
   });
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
-  await untilBooks(tracker, ({ done }) => done === 6);
+  await untilCounters(tracker, ({ done }) => done === 6);
   // The hub was not considered dead and replaced.
-  const hubs = await page.evaluate(() => window.crew.filter(({ part }) => part === "hub").length);
+  const hubs = await page.evaluate(
+    () => window.workers.filter(({ part }) => part === "hub").length,
+  );
   assert.equal(hubs, 1);
 });
 
@@ -133,7 +135,7 @@ test("storage that opens late is used from then on, and its results are submitte
   await page.reload();
   proxy.network = "on";
   await begin(page, { url: proxy.url });
-  await untilBooks(tracker, ({ done }) => done === 6);
+  await untilCounters(tracker, ({ done }) => done === 6);
   const { jobsRejected } = await statusOf(page);
   assert.equal(jobsRejected, 0);
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { openBrowser } from "../browser.mjs";
-import { jobs, openTab, startSetting, startSite, until, untilBooks } from "./setting.mjs";
+import { jobs, openTab, startSetting, startSite, until, untilCounters } from "./setting.mjs";
 
 const count = 200;
 const maxAttempts = 3;
@@ -25,8 +25,8 @@ test("a broken machine among three good ones does not exhaust the attempts of an
   await until(bad, () => window.volunteer.status.jobsFailed > 0);
   for (const nickname of ["Ada", "Grace", "Mary"]) await tab(site, nickname);
 
-  const books = await untilBooks(tracker, ({ done }) => done === count);
-  assert.deepEqual([books.set_aside, books.open, books.held], [0, 0, 0]);
+  const counters = await untilCounters(tracker, ({ done }) => done === count);
+  assert.deepEqual([counters.set_aside, counters.open, counters.held], [0, 0, 0]);
   const { jobsDone, lastError } = await until(bad, () => window.volunteer.status);
   assert.equal(jobsDone, 0);
   assert.deepEqual([lastError.name, lastError.message], ["RangeError", "bad range"]);

@@ -16,7 +16,7 @@ import {
   startSetting,
   statusOf,
   until,
-  untilBooks,
+  untilCounters,
 } from "./setting.mjs";
 
 test("a job that blocks its thread for three lease times reports progress and is accepted", async (t) => {
@@ -29,18 +29,18 @@ test("a job that blocks its thread for three lease times reports progress and is
 
   // The tracker keeps receiving progress while the job is running.
   const name = await until(page, () => window.volunteer.status.displayName);
-  const heard = async () => {
+  const progress = async () => {
     const html = await (await fetch(`${tracker.url}/worker/work/${name}`)).text();
     return Number(/busy \((\d+) %\)/.exec(html)?.[1] ?? 0);
   };
-  for (const share of [20, 60, 90]) await untilTrue(async () => (await heard()) >= share);
+  for (const share of [20, 60, 90]) await untilTrue(async () => (await progress()) >= share);
   // So does the page.
   const { cores } = await statusOf(page);
   const core = cores.find(({ job }) => job === 1);
   assert.equal(core.text, "busy");
   assert.ok(core.done / core.total >= 0.85);
   // The other core has continued in the meantime.
-  const others = await tracker.books();
+  const others = await tracker.counters();
   assert.deepEqual([others.done, others.held], [30, 1]);
 
   const results = await allDoneOnce(tracker, 31);
@@ -106,14 +106,14 @@ test("a job that exceeds its time limit or stalls fails, and its worker is repla
   const context = await (await openBrowser(t)).newContext();
   const limits = { jobTimeoutMs: 3000, stallMs: 1500 };
   const page = await openTab(context, { site, url: proxy.url, limits });
-  const { failed, set_aside, accepted } = await untilBooks(tracker, ({ done }) => done === 6);
+  const { failed, set_aside, accepted } = await untilCounters(tracker, ({ done }) => done === 6);
   assert.deepEqual({ failed, set_aside, accepted }, { failed: 2, set_aside: 2, accepted: 6 });
-  const said = failures(proxy);
-  assert.equal(said.length, 2);
-  assert.match(said[0], /stalled.*stallMs/);
-  assert.match(said[1], /longer than its owner allows \(jobTimeoutMs\)/);
+  const messages = failures(proxy);
+  assert.equal(messages.length, 2);
+  assert.match(messages[0], /stalled.*stallMs/);
+  assert.match(messages[1], /longer than its owner allows \(jobTimeoutMs\)/);
   // The hub, two cores, and a replacement for each core that hung.
-  await until(page, () => window.crew.length === 5 && window.living("compute").length === 2);
+  await until(page, () => window.workers.length === 5 && window.living("compute").length === 2);
   assert.equal((await statusOf(page)).jobsFailed, 2);
 });
 
@@ -122,7 +122,7 @@ test("a WebAssembly trap fails only its own job and replaces only its own worker
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
-  const { failed, set_aside, accepted, lost } = await untilBooks(
+  const { failed, set_aside, accepted, lost } = await untilCounters(
     tracker,
     ({ done }) => done === 20,
   );
@@ -133,13 +133,13 @@ test("a WebAssembly trap fails only its own job and replaces only its own worker
   assert.match(failures(proxy)[0], /unreachable/);
   await nothingBegunTwice(page);
   await until(page, () => window.living("compute").length === 2);
-  assert.equal((await page.evaluate(() => window.crew)).length, 4);
+  assert.equal((await page.evaluate(() => window.workers)).length, 4);
 });
 
 /** The reasons of failures that were reported to the tracker. */
 function failures(proxy) {
-  const said = proxy.asked.filter(({ path }) => path === "/api/sync");
-  return said
+  const messages = proxy.requests.filter(({ path }) => path === "/api/sync");
+  return messages
     .flatMap(({ body }) => JSON.parse(body).failed ?? [])
     .map((one) => Object.values(one)[1]);
 }

@@ -27,16 +27,16 @@ async function openWindow(t) {
   return async (url) => {
     const { targetId } = await devtools.send("Target.createTarget", { url });
     const { sessionId } = await devtools.send("Target.attachToTarget", { targetId });
-    const asked = new Map();
+    const pending = new Map();
     devtools.on("Target.receivedMessageFromTarget", ({ sessionId: of, message }) => {
       const { id, result } = JSON.parse(message);
-      if (of === sessionId) asked.get(id)?.(result);
+      if (of === sessionId) pending.get(id)?.(result);
     });
     const evaluate = async (expression) => {
-      const id = asked.size + 1;
+      const id = pending.size + 1;
       const params = { expression, returnByValue: true };
       const message = JSON.stringify({ id, method: "Runtime.evaluate", params });
-      const answer = new Promise((resolve) => asked.set(id, resolve));
+      const answer = new Promise((resolve) => pending.set(id, resolve));
       await devtools.send("Target.sendMessageToTarget", { sessionId, message });
       return (await answer)?.result?.value;
     };
@@ -92,7 +92,7 @@ test("a hidden tab computes as fast as a visible one", async (t) => {
     best.hidden = Math.max(best.hidden, hidden.jobs);
   }
   assert.ok(best.hidden >= 0.9 * best.seen, JSON.stringify(best));
-  const { accepted, lost, rejected } = await tracker.books();
+  const { accepted, lost, rejected } = await tracker.counters();
   assert.ok(accepted > 0);
   assert.deepEqual([lost, rejected], [0, 0]);
 });

@@ -14,7 +14,7 @@ import {
   startSite,
   statusOf,
   until,
-  untilBooks,
+  untilCounters,
 } from "./setting.mjs";
 
 const mb = 1 << 20;
@@ -95,9 +95,11 @@ for (const [how, hold] of Object.entries(holds)) {
     await stranger.goto(site);
     await stranger.evaluate(hold);
     const page = await openTab(context, { site, url: proxy.url });
-    await untilBooks(tracker, ({ done }) => done === 8);
+    await untilCounters(tracker, ({ done }) => done === 8);
     assert.equal((await statusOf(page)).jobsFailed, 0);
-    const hubs = await page.evaluate(() => window.crew.filter(({ part }) => part === "hub").length);
+    const hubs = await page.evaluate(
+      () => window.workers.filter(({ part }) => part === "hub").length,
+    );
     assert.equal(hubs, 1);
   });
 }
@@ -111,8 +113,10 @@ test("a script that takes over the database while jobs are running does not stop
   const page = await openTab(context, { site, url: proxy.url });
   await until(page, () => window.notes.some(({ note }) => note === "begin"));
   await stranger.evaluate(holds["in a later version"]);
-  await untilBooks(tracker, ({ done }) => done === 8);
-  const hubs = await page.evaluate(() => window.crew.filter(({ part }) => part === "hub").length);
+  await untilCounters(tracker, ({ done }) => done === 8);
+  const hubs = await page.evaluate(
+    () => window.workers.filter(({ part }) => part === "hub").length,
+  );
   assert.equal(hubs, 1);
 });
 
@@ -168,14 +172,16 @@ test("malformed records are skipped with a warning, and the work continues", asy
   await page.goto(site);
   const count = await page.evaluate(forge, proxy.url);
   await begin(page, { url: proxy.url });
-  const books = await untilBooks(tracker, ({ done }) => done === 4);
-  assert.deepEqual([books.rejected, books.failed], [0, 0]);
+  const counters = await untilCounters(tracker, ({ done }) => done === 4);
+  assert.deepEqual([counters.rejected, counters.failed], [0, 0]);
   const { settings, state } = await statusOf(page);
   assert.equal(settings.cores, 2);
   assert.notEqual(state, "failed");
   const ours = warnings.filter((text) => text.startsWith("distcompute: "));
   assert.equal(ours.length, 1, warnings.join("; "));
   assert.ok(ours[0].startsWith(`distcompute: ${count} of the records`), ours[0]);
-  const hubs = await page.evaluate(() => window.crew.filter(({ part }) => part === "hub").length);
+  const hubs = await page.evaluate(
+    () => window.workers.filter(({ part }) => part === "hub").length,
+  );
   assert.equal(hubs, 1);
 });

@@ -22,7 +22,7 @@ import {
   startSetting,
   statusOf,
   until,
-  untilBooks,
+  untilCounters,
   untilKept,
 } from "./setting.mjs";
 
@@ -75,7 +75,7 @@ test("a job of a crashed tab continues from its checkpoint", async (t) => {
   devtools.send("Page.crash").catch(() => {});
   await crashed;
   await end(first);
-  assert.equal((await tracker.books()).held, 1, "nobody has put it back");
+  assert.equal((await tracker.counters()).held, 1, "the job is still leased");
 
   const again = await openTab(await open(), { site, ...options });
   const [{ output }] = await allDoneOnce(tracker, 1);
@@ -102,12 +102,12 @@ test("a job of a closed tab continues from its checkpoint, and the others are re
   );
   await page.goto("about:blank");
   // The job is returned immediately, and not only when its lease expires.
-  await untilBooks(tracker, ({ held, open }) => held === 1 && open === 1, 5000);
+  await untilCounters(tracker, ({ held, open }) => held === 1 && open === 1, 5000);
 
   const settings = { cores: 1 };
   await page.goto(site);
   await begin(page, { ...options, settings });
-  await untilBooks(tracker, ({ done }) => done === 1);
+  await untilCounters(tracker, ({ done }) => done === 1);
   const [{ number, output }] = await tracker.results();
   assert.equal(number, 1);
   assert.ok(output.from >= 1000, `from ${output.from}`);
@@ -118,20 +118,20 @@ test("a pause returns jobs that have not started immediately, and the rest after
   const { tracker, proxy, site } = await startSetting(t, { jobs: list, leaseS: shortLeaseS });
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
-  await untilBooks(tracker, ({ done, held }) => done >= 6 && held > 2);
+  await untilCounters(tracker, ({ done, held }) => done >= 6 && held > 2);
   await page.evaluate(() => window.volunteer.pause());
   // Only the jobs that the two cores have started are kept.
   const since = Date.now();
-  await untilBooks(tracker, ({ held }) => held <= 2, 2500);
+  await untilCounters(tracker, ({ held }) => held <= 2, 2500);
   assert.equal((await statusOf(page)).reason.code, "paused");
   // They are returned after the duration of a lease.
-  await untilBooks(tracker, ({ held }) => held === 0, 2 * shortLeaseS * 1000);
+  await untilCounters(tracker, ({ held }) => held === 0, 2 * shortLeaseS * 1000);
   const kept = Date.now() - since;
   t.diagnostic(`returned after ${kept} ms`);
   assert.ok(kept >= 0.9 * shortLeaseS * 1000);
-  const before = await tracker.books();
+  const before = await tracker.counters();
   await page.evaluate(() => window.volunteer.resume());
-  const { lost, failed, rejected } = await untilBooks(tracker, ({ done }) => done === 40);
+  const { lost, failed, rejected } = await untilCounters(tracker, ({ done }) => done === 40);
   assert.deepEqual({ lost, failed, rejected }, { lost: 0, failed: 0, rejected: 0 });
   assert.ok(before.done < 40);
 });
@@ -147,12 +147,12 @@ test("stop returns all jobs immediately", async (t) => {
   );
   await page.evaluate(() => window.volunteer.stop());
   await until(page, () => window.volunteer.status.state === "stopped", undefined, 10_000);
-  const { open, held, workers, done, lost } = await tracker.books();
+  const { open, held, workers, done, lost } = await tracker.counters();
   assert.deepEqual(
     { open, held, workers, done, lost },
     { open: 4, held: 0, workers: 0, done: 6, lost: 0 },
   );
-  assert.equal(await page.evaluate(() => window.crew.every(({ ended }) => ended)), true);
+  assert.equal(await page.evaluate(() => window.workers.every(({ ended }) => ended)), true);
 });
 
 test("finish and stop completes the running jobs and returns the rest", async (t) => {
@@ -160,7 +160,7 @@ test("finish and stop completes the running jobs and returns the rest", async (t
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
-  await untilBooks(tracker, ({ done, held }) => done >= 2 && held > 2);
+  await untilCounters(tracker, ({ done, held }) => done >= 2 && held > 2);
   // Stops in the middle of a job; otherwise the job might be over before the stop takes effect.
   const before = (await notesOf(page, "begin")).length;
   const stopped = (before) =>
@@ -168,7 +168,7 @@ test("finish and stop completes the running jobs and returns the rest", async (t
     !void window.volunteer.stop({ finish: true });
   await until(page, stopped, before);
   await until(page, () => window.volunteer.status.state === "stopped");
-  const { held, workers, done, open } = await tracker.books();
+  const { held, workers, done, open } = await tracker.counters();
   assert.deepEqual({ held, workers, all: done + open }, { held: 0, workers: 0, all: 30 });
   const begun = (await notesOf(page, "begin")).map(({ job }) => job);
   const finished = (await tracker.results()).map(({ number }) => number);
@@ -185,7 +185,7 @@ test("forget leaves nothing in the browser, and no leases at the tracker", async
   await untilKept(page, (kept) => kept.filter(({ state }) => state).length === 2);
   await page.evaluate(() => window.volunteer.forget());
   assert.deepEqual(await page.evaluate(() => window.kept()), []);
-  const { held, workers, open } = await tracker.books();
+  const { held, workers, open } = await tracker.counters();
   assert.deepEqual({ held, workers, open }, { held: 0, workers: 0, open: 2 });
   assert.equal((await statusOf(page)).state, "stopped");
   await nothingBegunTwice(page);

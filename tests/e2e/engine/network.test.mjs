@@ -15,7 +15,7 @@ import {
   startSetting,
   statusOf,
   until,
-  untilBooks,
+  untilCounters,
   untilKept,
 } from "./setting.mjs";
 
@@ -29,7 +29,7 @@ for (const network of ["off", "silent", "deaf"]) {
     const page = await openTab(context, { site, url: proxy.url });
     // By now the client knows the duration of jobs, and has fetched some in advance.
     await until(page, () => window.volunteer.status.jobsDone >= 2);
-    await untilBooks(tracker, ({ held }) => held >= 3);
+    await untilCounters(tracker, ({ held }) => held >= 3);
     proxy.network = network;
     const since = Date.now();
     await until(page, () => window.volunteer.status.waiting >= 4);
@@ -51,7 +51,7 @@ test("a tracker that is killed and restarted accepts each job once", async (t) =
   const { tracker, proxy, site } = await startSetting(t, { jobs: list });
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site, url: proxy.url });
-  await untilBooks(tracker, ({ done }) => done >= 8);
+  await untilCounters(tracker, ({ done }) => done >= 8);
   await tracker.kill();
   await until(page, () => window.volunteer.status.connection === "unreachable");
   await tracker.restart();
@@ -91,7 +91,7 @@ test("the browser sends one CORS preflight, and not one for each request", async
   const context = await (await openBrowser(t)).newContext();
   await openTab(context, { site, url: proxy.url });
   await allDoneOnce(tracker, 12);
-  const syncs = proxy.asked.filter(({ path }) => path === "/api/sync").length;
+  const syncs = proxy.requests.filter(({ path }) => path === "/api/sync").length;
   t.diagnostic(`${proxy.preflights} preflights for ${syncs} requests`);
   assert.ok(syncs >= 4, `${syncs} requests`);
   assert.equal(proxy.preflights, 1);

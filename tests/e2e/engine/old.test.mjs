@@ -35,10 +35,13 @@ test("our tracker without sync accepts each job once", async (t) => {
   proxy.network = "on";
   await allDoneOnce(tracker, 40);
   await nothingBegunTwice(page);
-  assert.ok(!proxy.asked.some(({ path }) => path === "/api/sync"), "the client never called sync");
+  assert.ok(
+    !proxy.requests.some(({ path }) => path === "/api/sync"),
+    "the client never called sync",
+  );
   await page.evaluate(() => window.volunteer.stop());
   await until(page, () => window.volunteer.status.state === "stopped");
-  assert.equal((await tracker.books()).workers, 0);
+  assert.equal((await tracker.counters()).workers, 0);
 });
 
 test("an independent tracker of the first protocol accepts each job once", async (t) => {
@@ -52,9 +55,9 @@ test("an independent tracker of the first protocol accepts each job once", async
   const context = await (await openBrowser(t)).newContext();
   const page = await openTab(context, { site: await startSite(t), url: proxy.url });
   await until(page, () => window.volunteer.status.jobsDone === 40);
-  const { jobs: books } = tracker.state();
-  assert.ok(books.every(({ closed }) => closed));
-  const completed = proxy.asked.filter(({ path }) => path === "/api/completeJob");
+  const { jobs: jobStates } = tracker.state();
+  assert.ok(jobStates.every(({ closed }) => closed));
+  const completed = proxy.requests.filter(({ path }) => path === "/api/completeJob");
   assert.equal(completed.length, 40, "each result was submitted once");
   await nothingBegunTwice(page);
   await page.evaluate(() => window.volunteer.stop());

@@ -29,11 +29,11 @@ export async function startProxy(t, { url, old = false }) {
      * Selects the requests that the proxy answers itself, with a page and { status, location?, bare? };
      * `bare` omits the CORS headers.
      *
-     * @type {(asked: { path: string, length: number }) => any}
+     * @type {(request: { path: string, length: number }) => any}
      */
     refuses: () => false,
     /** The requests so far without preflights: { path, body, at }. */
-    asked: [],
+    requests: [],
     /** The number of CORS preflights. */
     preflights: 0,
   };
@@ -44,7 +44,7 @@ export async function startProxy(t, { url, old = false }) {
     const { method, headers, url: path } = incoming;
     const call = path.split("?")[0];
     if (method !== "OPTIONS") {
-      proxy.asked.push({ path: call, body: body.toString(), at: Date.now() });
+      proxy.requests.push({ path: call, body: body.toString(), at: Date.now() });
     } else {
       proxy.preflights += 1;
     }

@@ -63,7 +63,7 @@ export async function startTracker(t, wanted) {
       assert.equal(running.found, url, "the tracker came back elsewhere");
     },
     /** The counters of stage a. */
-    books: async () => (await (await fetch(`${url}/api/status`)).json()).stages[0],
+    counters: async () => (await (await fetch(`${url}/api/status`)).json()).stages[0],
     /** All outputs with the numbers of their jobs. */
     results: async () => {
       const lines = await (await fetch(`${url}/api/results?stage=a&limit=10000`)).text();
@@ -165,14 +165,14 @@ export function notesOf(page, kind, job) {
  * Polls the tracker's counters until they fit.
  *
  * @param {Awaited<ReturnType<typeof startTracker>>} tracker
- * @param {(books: any) => boolean} fits
+ * @param {(counters: any) => boolean} fits
  */
-export async function untilBooks(tracker, fits, timeout = 60_000) {
+export async function untilCounters(tracker, fits, timeout = 60_000) {
   const deadline = Date.now() + timeout;
   for (;;) {
-    const books = await tracker.books();
-    if (fits(books)) return books;
-    assert.ok(Date.now() < deadline, `never ${fits}: ${JSON.stringify(books)}`);
+    const counters = await tracker.counters();
+    if (fits(counters)) return counters;
+    assert.ok(Date.now() < deadline, `never ${fits}: ${JSON.stringify(counters)}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -184,7 +184,7 @@ export async function untilBooks(tracker, fits, timeout = 60_000) {
  * @param {number} count
  */
 export async function allDoneOnce(tracker, count) {
-  const { accepted, rejected, lost, failed, held } = await untilBooks(
+  const { accepted, rejected, lost, failed, held } = await untilCounters(
     tracker,
     ({ done }) => done === count,
   );

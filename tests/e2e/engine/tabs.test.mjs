@@ -29,7 +29,7 @@ test("a second tab shows the first, controls it, and takes over when it closes",
   });
   assert.equal(elsewhere.reason.code, "another_tab");
   assert.equal(elsewhere.elsewhere.state, "computing");
-  assert.equal(await second.evaluate(() => window.crew.length), 0);
+  assert.equal(await second.evaluate(() => window.workers.length), 0);
 
   await second.evaluate(() => window.volunteer.pause());
   await until(first, () => window.volunteer.status.state === "paused");

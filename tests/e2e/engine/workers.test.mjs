@@ -12,7 +12,7 @@ import {
   openTab,
   startSetting,
   until,
-  untilBooks,
+  untilCounters,
 } from "./setting.mjs";
 
 for (const act of ["wait", "busy"]) {
@@ -24,11 +24,13 @@ for (const act of ["wait", "busy"]) {
     await until(page, () => window.volunteer.status.cores.filter(({ job }) => job).length === 2);
     await until(page, () => window.notes.length === 2);
     await page.evaluate(() => window.living("hub")[0].worker.postMessage({ fail: true }));
-    await until(page, () => window.living("hub").length === 1 && window.crew[0].ended);
+    await until(page, () => window.living("hub").length === 1 && window.workers[0].ended);
     await allDoneOnce(tracker, 12);
     await nothingBegunTwice(page);
-    const crew = await page.evaluate(() => window.crew.map(({ part, ended }) => [part, ended]));
-    assert.deepEqual(crew, [
+    const created = await page.evaluate(() =>
+      window.workers.map(({ part, ended }) => [part, ended]),
+    );
+    assert.deepEqual(created, [
       ["hub", true],
       ["compute", false],
       ["compute", false],
@@ -43,12 +45,12 @@ test("a job that hangs is terminated although the hub that assigned it has faile
   const context = await (await openBrowser(t)).newContext();
   const limits = { jobTimeoutMs: 5000 };
   const page = await openTab(context, { site, url: proxy.url, limits });
-  await untilBooks(tracker, ({ done }) => done === 10);
+  await untilCounters(tracker, ({ done }) => done === 10);
   await page.evaluate(() => window.living("hub")[0].worker.postMessage({ fail: true }));
-  await until(page, () => window.living("hub").length === 1 && window.crew[0].ended);
-  await until(page, () => window.crew.length === 5 && window.living("compute").length === 2);
-  const crew = await page.evaluate(() => window.crew.map(({ part }) => part));
-  assert.deepEqual(crew, ["hub", "compute", "compute", "hub", "compute"]);
+  await until(page, () => window.living("hub").length === 1 && window.workers[0].ended);
+  await until(page, () => window.workers.length === 5 && window.living("compute").length === 2);
+  const created = await page.evaluate(() => window.workers.map(({ part }) => part));
+  assert.deepEqual(created, ["hub", "compute", "compute", "hub", "compute"]);
 });
 
 test("a new version of the project replaces all workers when their jobs are done", async (t) => {
@@ -61,12 +63,12 @@ test("a new version of the project replaces all workers when their jobs are done
   await until(page, () => window.notes.length === 2);
   await tracker.kill();
   await tracker.restart(["--app-version", "2"]);
-  await untilBooks(tracker, ({ done }) => done === 12);
+  await untilCounters(tracker, ({ done }) => done === 12);
   await allDoneOnce(tracker, 12);
   await nothingBegunTwice(page);
-  const crew = await page.evaluate(() => window.crew.map(({ part, ended }) => [part, ended]));
+  const created = await page.evaluate(() => window.workers.map(({ part, ended }) => [part, ended]));
   const three = (ended) => [["hub", ended], ...jobs(2, ["compute", ended])];
-  assert.deepEqual(crew, [...three(true), ...three(false)]);
+  assert.deepEqual(created, [...three(true), ...three(false)]);
   assert.ok((await page.evaluate(() => window.reasons)).includes("updating"));
   // The first two jobs were not interrupted.
   const long = (await notesOf(page, "end")).filter(({ job }) => job <= 2);

@@ -26,6 +26,6 @@ window.begin = ({ url, who, cores }) => {
   window.volunteer.start();
 };
 
-window.told = () => ({ faults, status: window.volunteer?.status });
+window.report = () => ({ faults, status: window.volunteer?.status });
 
 window.ready = true;

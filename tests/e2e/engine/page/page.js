@@ -5,7 +5,7 @@ import loadWasm, { Volunteer } from "/pkg/distcompute_client.js";
 await loadWasm();
 
 /** All workers that were created in this page, each with its part: "hub" or "compute". */
-window.crew = [];
+window.workers = [];
 
 /** The notes that the handlers have sent about their jobs. */
 window.notes = [];
@@ -26,7 +26,7 @@ function spawn() {
     terminate.call(worker);
   };
   worker.addEventListener("message", ({ data }) => data.note && window.notes.push(data));
-  window.crew.push(member);
+  window.workers.push(member);
   return worker;
 }
 
@@ -41,7 +41,7 @@ window.begin = (options) => {
 };
 
 /** The workers of a part that have not been terminated. */
-window.living = (part) => window.crew.filter((one) => one.part === part && !one.ended);
+window.living = (part) => window.workers.filter((one) => one.part === part && !one.ended);
 
 window.ready = true;
 
@@ -54,8 +54,8 @@ window.kept = () =>
     opening.onupgradeneeded = () => (isNew = true) && opening.transaction.abort();
     opening.onerror = () => (isNew ? resolve([]) : reject(opening.error));
     opening.onsuccess = () => {
-      const asked = opening.result.transaction("kept").objectStore("kept").getAll();
-      asked.onerror = () => reject(asked.error);
-      asked.onsuccess = () => (opening.result.close(), resolve(asked.result));
+      const request = opening.result.transaction("kept").objectStore("kept").getAll();
+      request.onerror = () => reject(request.error);
+      request.onsuccess = () => (opening.result.close(), resolve(request.result));
     };
   });
