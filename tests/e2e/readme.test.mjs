@@ -16,16 +16,16 @@ import { startSample, status, untilTracker } from "./sample.mjs";
 async function openDocument(t, from, run) {
   const { url } = await startSample(t, { poster: "small.json" });
   const browser = await openBrowser(t);
-  const name = '"distcompute-client"';
+  const packageName = '"distcompute-client"';
   const html = `<!doctype html><title>Documents</title><button>Start</button>
     <script type="module" src="${run}"></script>`;
   const { page, complaints } = await openPage(browser, "about:blank");
   await page.context().route("**/document/**", (route) => {
-    const name = new URL(route.request().url()).pathname.split("/").at(-1);
-    if (name === "") return route.fulfill({ contentType: "text/html", body: html });
-    const code = scriptOf(from, name);
-    assert.ok(code.includes(name));
-    const body = code.replace(name, '"/volunteer/pkg/distcompute_client.js"');
+    const script = new URL(route.request().url()).pathname.split("/").at(-1);
+    if (script === "") return route.fulfill({ contentType: "text/html", body: html });
+    const code = scriptOf(from, script);
+    assert.ok(code.includes(packageName));
+    const body = code.replace(packageName, '"/volunteer/pkg/distcompute_client.js"');
     return route.fulfill({ contentType: "text/javascript", body });
   });
   await page.goto(`${url}/document/`);
