@@ -10,7 +10,7 @@ use distcompute_tracker::rules::allowance::Allowance;
 use serde_json::{Value, json};
 
 use crate::{
-    course::{self, Course, Draw},
+    scenario::{self, Draw, Scenario},
     tracker::{Asked, Content, Said},
     trackers::{Caller, Trackers, written},
     world::{BAD, Dice, GOOD},
@@ -58,7 +58,7 @@ pub struct Attacker {
     who: String,
     /// When it calls next.
     pub at: f64,
-    plan: course::Attacker,
+    plan: scenario::Attacker,
     stages: &'static [Stage],
     jobs: usize,
     draw: Draw,
@@ -72,7 +72,7 @@ pub struct Attacker {
 }
 
 impl Attacker {
-    pub fn new(at: usize, course: &Course, plan: &course::Attacker) -> Self {
+    pub fn new(at: usize, scenario: &Scenario, plan: &scenario::Attacker) -> Self {
         Self {
             who: format!("stranger {at}"),
             at: if plan.absent {
@@ -81,9 +81,9 @@ impl Attacker {
                 plan.born
             },
             plan: plan.clone(),
-            stages: course.rules.enabled(),
-            jobs: course.jobs,
-            draw: Draw(Dice(course.seed ^ (at as u64 + 1) << 32)),
+            stages: scenario.rules.enabled(),
+            jobs: scenario.jobs,
+            draw: Draw(Dice(scenario.seed ^ (at as u64 + 1) << 32)),
             registrations: Vec::new(),
             leases: Vec::new(),
             results: 0,

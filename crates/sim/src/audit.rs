@@ -234,7 +234,7 @@ impl Audit {
     }
 
     /// What there is to be compared after a stranger's call: all jobs, and the leases of who has no
-    /// honest address (`course::HONEST`).
+    /// honest address (`scenario::HONEST`).
     pub fn before(&self) -> Before {
         Before {
             jobs: self.jobs(),

@@ -258,18 +258,18 @@ impl Drop for Books {
 
 /// What is put between a store's writer and its tables.
 pub trait Between: Send {
-    fn start(self, tables: impl Frail) -> Writer;
+    fn start(self, tables: impl Interruptible) -> Writer;
 }
 
 /// Tables, of which a statement can be made to fail.
 #[async_trait]
-pub trait Frail: Database {
+pub trait Interruptible: Database {
     /// Stores, and fails over it after so many `steps`, whatever these are here.
     async fn store_badly(&mut self, changes: Changes, steps: u32) -> Result<(), StoreError>;
 }
 
 #[async_trait]
-impl Frail for sqlite::Tables {
+impl Interruptible for sqlite::Tables {
     /// Steps of SQLite's machine; it may be done before.
     async fn store_badly(&mut self, changes: Changes, steps: u32) -> Result<(), StoreError> {
         let steps = i32::try_from(steps.max(1)).unwrap_or(i32::MAX);
@@ -288,7 +288,7 @@ const DEADLOCK: &str = "do $$ begin raise exception 'on purpose' using errcode =
 const INTERNAL: &str = "do $$ begin raise exception 'on purpose' using errcode = 'XX000'; end $$";
 
 #[async_trait]
-impl Frail for postgres::Tables {
+impl Interruptible for postgres::Tables {
     /// Its remainder says how: before or after all is written, or because of another transaction.
     async fn store_badly(&mut self, changes: Changes, steps: u32) -> Result<(), StoreError> {
         if !steps.is_multiple_of(3) {

@@ -1,4 +1,4 @@
-//! Many seeds, and the shortest course that still fails.
+//! Many seeds, and the shortest scenario that still fails.
 
 use std::{
     ops::Range,
@@ -8,8 +8,8 @@ use std::{
 
 use crate::{
     books::Place,
-    course::Course,
-    life::{Ended, Sabotage, live},
+    run::{Ended, Sabotage, simulate},
+    scenario::Scenario,
 };
 
 /// Courses that are tried for a shorter one, at most.
@@ -32,7 +32,7 @@ pub fn hunt(
             if seed >= seeds.end {
                 return found;
             }
-            let ended = live(&Course::draw(seed), place, sabotage, false);
+            let ended = simulate(&Scenario::draw(seed), place, sabotage, false);
             found.extend(ended.fault.map(|fault| (seed, fault)));
             told(done.fetch_add(1, Ordering::SeqCst) + 1);
         }
@@ -49,7 +49,7 @@ pub fn hunt(
     found
 }
 
-/// What went wrong, whatever its numbers: a course that fails otherwise is another story.
+/// What went wrong, whatever its numbers: a scenario that fails otherwise is another story.
 fn kind(ended: &Ended) -> Option<String> {
     let fault = ended.fault.as_ref()?;
     let words = fault.lines().next().unwrap_or_default();
@@ -62,9 +62,9 @@ fn kind(ended: &Ended) -> Option<String> {
     )
 }
 
-/// Leaves out of a course whatever it fails without.
-pub fn shrink(course: &Course, place: &Place, sabotage: Option<Sabotage>) -> (Course, Ended) {
-    let mut best = (course.clone(), live(course, place, sabotage, true));
+/// Leaves out of a scenario whatever it fails without.
+pub fn shrink(scenario: &Scenario, place: &Place, sabotage: Option<Sabotage>) -> (Scenario, Ended) {
+    let mut best = (scenario.clone(), simulate(scenario, place, sabotage, true));
     let mut tries = 0;
     'again: loop {
         for smaller in best.0.smaller() {
@@ -72,7 +72,7 @@ pub fn shrink(course: &Course, place: &Place, sabotage: Option<Sabotage>) -> (Co
             if tries > TRIES {
                 break 'again;
             }
-            let ended = live(&smaller, place, sabotage, true);
+            let ended = simulate(&smaller, place, sabotage, true);
             if kind(&ended) == kind(&best.1) {
                 best = (smaller, ended);
                 continue 'again;

@@ -2,8 +2,8 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`course`] | who is there, what goes wrong and when: drawn from a seed, and shrunk |
-//! | [`life`] | a whole world, one event after the other |
+//! | [`scenario`] | who is there, what goes wrong and when: drawn from a seed, and shrunk |
+//! | [`run`] | a whole world, one event after the other |
 //! | [`scale`] | a million browsers without faults, and what the tracker gets of them |
 //! | [`world`] | one browser: its clocks, network, compute workers, storage, and the real scheduler |
 //! | [`old`] | a client of the first protocol |
@@ -12,7 +12,7 @@
 //! | [`books`] | where the tracker's tables are: in memory or on a PostgreSQL |
 //! | [`audit`] | what must hold of its books |
 //! | [`tracker`] | what a tracker is to a browser, and a model of one |
-//! | [`hunt`] | many seeds, and the shortest course that still fails |
+//! | [`hunt`] | many seeds, and the shortest scenario that still fails |
 #![allow(
     missing_docs,
     reason = "it is not published, and its names say what they are"
@@ -21,11 +21,11 @@
 pub mod attacker;
 pub mod audit;
 pub mod books;
-pub mod course;
 pub mod hunt;
-pub mod life;
 pub mod old;
+pub mod run;
 pub mod scale;
+pub mod scenario;
 pub mod tracker;
 pub mod trackers;
 pub mod world;

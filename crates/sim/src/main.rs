@@ -9,9 +9,9 @@ use std::{
 use clap::Parser;
 use sim::{
     books::{self, Place},
-    course::Course,
     hunt::{hunt, shrink},
-    life::{Sabotage, live},
+    run::{Sabotage, simulate},
+    scenario::Scenario,
     trackers::moment,
 };
 
@@ -52,9 +52,9 @@ fn main() -> io::Result<ExitCode> {
     let mut out = io::stdout();
     let failed = match args.seed {
         Some(seed) if args.story => {
-            let course = Course::draw(seed);
-            writeln!(out, "{course:#?}")?;
-            let ended = live(&course, &place, args.sabotage, true);
+            let scenario = Scenario::draw(seed);
+            writeln!(out, "{scenario:#?}")?;
+            let ended = simulate(&scenario, &place, args.sabotage, true);
             for line in ended.trace.story.iter().flatten() {
                 writeln!(out, "{line}")?;
             }
@@ -91,10 +91,10 @@ fn main() -> io::Result<ExitCode> {
 /// The shortest story that ends as badly.
 fn tell_shortest(seed: u64, place: &Place, sabotage: Option<Sabotage>) -> io::Result<()> {
     let mut out = io::stdout();
-    let (course, ended) = shrink(&Course::draw(seed), place, sabotage);
+    let (scenario, ended) = shrink(&Scenario::draw(seed), place, sabotage);
     writeln!(
         out,
-        "\nThe shortest course of seed {seed} that still fails:\n{course:#?}\n"
+        "\nThe shortest scenario of seed {seed} that still fails:\n{scenario:#?}\n"
     )?;
     for line in ended.trace.story.iter().flatten() {
         writeln!(out, "{line}")?;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use distcompute_protocol::Stage;
 
 use crate::{
-    course,
+    scenario,
     tracker::{Asked, Content, Said},
     trackers::{Caller, Trackers},
     world::{BAD, Dice, Faults, GOOD},
@@ -29,7 +29,7 @@ pub struct Old {
     pub faults: Faults,
     /// When it goes on.
     pub at: f64,
-    plan: course::Old,
+    plan: scenario::Old,
     stage: Stage,
     token: Option<String>,
     doing: Doing,
@@ -39,7 +39,7 @@ pub struct Old {
 }
 
 impl Old {
-    pub fn new(at: usize, seed: u64, plan: &course::Old) -> Self {
+    pub fn new(at: usize, seed: u64, plan: &scenario::Old) -> Self {
         Self {
             caller: Caller {
                 who: format!("python {at}"),

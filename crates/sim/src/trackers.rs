@@ -50,7 +50,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     audit::Audit,
-    books::{Between, Books, Frail, Place},
+    books::{Between, Books, Interruptible, Place},
     tracker::{Asked, Content, Said},
     world::Dice,
 };
@@ -120,11 +120,11 @@ impl Rules {
 
 /// Where a tracker's process dies, or a statement fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doom {
+pub enum Crash {
     Begun,
     Read,
     Written,
-    /// After so many steps, as [`Frail`] has them. `dies`: the process; otherwise it only fails.
+    /// After so many steps, as [`Interruptible`] has them. `dies`: the process; otherwise it only fails.
     Statement {
         steps: u32,
         dies: bool,
@@ -159,19 +159,19 @@ struct Answered {
 
 /// What stands between a process and its database.
 #[derive(Debug, Default)]
-struct Fuse {
-    doom: Mutex<Option<Doom>>,
+struct Failpoint {
+    crash: Mutex<Option<Crash>>,
     dead: AtomicBool,
 }
 
-impl Fuse {
-    fn take(&self, which: impl Fn(Doom) -> bool) -> Option<Doom> {
-        let mut doom = self.doom.lock().unwrap_or_else(PoisonError::into_inner);
-        doom.take_if(|doom| which(*doom))
+impl Failpoint {
+    fn take(&self, which: impl Fn(Crash) -> bool) -> Option<Crash> {
+        let mut crash = self.crash.lock().unwrap_or_else(PoisonError::into_inner);
+        crash.take_if(|crash| which(*crash))
     }
 
-    fn at(&self, point: Doom) -> Result<(), StoreError> {
-        if self.take(|doom| doom == point).is_some() {
+    fn at(&self, point: Crash) -> Result<(), StoreError> {
+        if self.take(|crash| crash == point).is_some() {
             self.dead.store(true, Ordering::SeqCst);
         }
         self.check()
@@ -186,31 +186,31 @@ impl Fuse {
 }
 
 /// The tables of a process that may die.
-struct Mortal<T> {
+struct FailingTables<T> {
     tables: T,
-    fuse: Arc<Fuse>,
+    failpoint: Arc<Failpoint>,
     sabotage: Option<Sabotage>,
 }
 
 /// What makes them that.
-struct Mortality {
-    fuse: Arc<Fuse>,
+struct FaultInjection {
+    failpoint: Arc<Failpoint>,
     sabotage: Option<Sabotage>,
     rules: ledger::Rules,
 }
 
-impl Between for Mortality {
-    fn start(self, tables: impl Frail) -> Writer {
-        let tables = Mortal {
+impl Between for FaultInjection {
+    fn start(self, tables: impl Interruptible) -> Writer {
+        let tables = FailingTables {
             tables,
-            fuse: self.fuse,
+            failpoint: self.failpoint,
             sabotage: self.sabotage,
         };
         Writer::start(tables, self.rules)
     }
 }
 
-impl<T> Mortal<T> {
+impl<T> FailingTables<T> {
     fn spoil(&self, read: &mut Snapshot) {
         match self.sabotage {
             Some(Sabotage::GrantTwice) => {
@@ -247,19 +247,19 @@ impl<T> Mortal<T> {
 }
 
 #[async_trait]
-impl<T: Frail> Database for Mortal<T> {
+impl<T: Interruptible> Database for FailingTables<T> {
     const CONFLICTS: bool = T::CONFLICTS;
 
     async fn begin(&mut self) -> Result<(), StoreError> {
-        self.fuse.check()?;
+        self.failpoint.check()?;
         self.tables.begin().await?;
-        self.fuse.at(Doom::Begun)
+        self.failpoint.at(Crash::Begun)
     }
 
     async fn load(&mut self, wanted: &Wanted) -> Result<Snapshot, StoreError> {
         let mut read = self.tables.load(wanted).await?;
         self.spoil(&mut read);
-        self.fuse.at(Doom::Read)?;
+        self.failpoint.at(Crash::Read)?;
         Ok(read)
     }
 
@@ -269,16 +269,16 @@ impl<T: Frail> Database for Mortal<T> {
                 stage.done += made;
             }
         }
-        let doom = self
-            .fuse
-            .take(|doom| matches!(doom, Doom::Statement { .. }));
-        let Some(Doom::Statement { steps, dies }) = doom else {
+        let crash = self
+            .failpoint
+            .take(|crash| matches!(crash, Crash::Statement { .. }));
+        let Some(Crash::Statement { steps, dies }) = crash else {
             self.tables.store(changes).await?;
-            return self.fuse.at(Doom::Written);
+            return self.failpoint.at(Crash::Written);
         };
         let stored = self.tables.store_badly(changes, steps).await;
         if stored.is_err() {
-            self.fuse.dead.store(dies, Ordering::SeqCst);
+            self.failpoint.dead.store(dies, Ordering::SeqCst);
         }
         stored
     }
@@ -292,7 +292,7 @@ impl<T: Frail> Database for Mortal<T> {
 
     async fn commit(&mut self) -> Result<(), StoreError> {
         self.tables.commit().await?;
-        self.fuse.at(Doom::Committed)
+        self.failpoint.at(Crash::Committed)
     }
 
     async fn rollback(&mut self) {
@@ -304,12 +304,12 @@ impl<T: Frail> Database for Mortal<T> {
         inputs: &[String],
         part: Option<ImportPart>,
     ) -> Result<Option<Added>, StoreError> {
-        self.fuse.check()?;
+        self.failpoint.check()?;
         self.tables.add(inputs, part).await
     }
 
     async fn wipe(&mut self) -> Result<(), StoreError> {
-        self.fuse.check()?;
+        self.failpoint.check()?;
         self.tables.wipe().await
     }
 
@@ -368,7 +368,7 @@ impl Due {
 struct Process {
     store: Arc<dyn Store>,
     router: Router,
-    fuse: Arc<Fuse>,
+    failpoint: Arc<Failpoint>,
     clock: Arc<SetClock>,
     idle: Due,
     leases: Due,
@@ -377,8 +377,8 @@ struct Process {
 impl Process {
     /// Whether something is to go wrong in it.
     fn is_doomed(&self) -> bool {
-        let doom = self.fuse.doom.lock();
-        doom.unwrap_or_else(PoisonError::into_inner).is_some()
+        let crash = self.failpoint.crash.lock();
+        crash.unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }
 
@@ -509,13 +509,13 @@ impl Trackers {
         clock
             .0
             .store(EPOCH_MS + self.now as i64 + self.ahead, Ordering::SeqCst);
-        let fuse = Arc::<Fuse>::default();
-        let mortality = Mortality {
-            fuse: Arc::clone(&fuse),
+        let failpoint = Arc::<Failpoint>::default();
+        let faults = FaultInjection {
+            failpoint: Arc::clone(&failpoint),
             sabotage: self.sabotage,
             rules: settings.store_rules(),
         };
-        let opening = self.audit.books.store(clock.clone(), mortality);
+        let opening = self.audit.books.store(clock.clone(), faults);
         let store = self.runtime.block_on(opening).expect("a store");
         let lasted = Arc::clone(&self.uptime);
         let uptime = Uptime::new(move || Duration::from_millis(lasted.load(Ordering::SeqCst)));
@@ -535,7 +535,7 @@ impl Trackers {
         self.processes[at] = Some(Process {
             store,
             router: router(app).expect("a router"),
-            fuse,
+            failpoint,
             clock,
             idle: Due::begin(sweeps::for_workers(settings.sweep_interval_s), self.now),
             leases: Due::begin(sweeps::for_leases(settings.lease_s), self.now),
@@ -547,7 +547,7 @@ impl Trackers {
         self.back[at].0 = self.now + self.back[at].1;
         if let Some(process) = self.processes[at].take() {
             drop(process.router);
-            process.fuse.dead.store(true, Ordering::SeqCst);
+            process.failpoint.dead.store(true, Ordering::SeqCst);
             self.runtime.block_on(process.store.close());
         }
     }
@@ -558,20 +558,20 @@ impl Trackers {
     }
 
     /// A process dies, or fails, when it next comes to this.
-    pub fn doom(&mut self, at: usize, doom: Doom) {
+    pub fn crash(&mut self, at: usize, crash: Crash) {
         if let Some(process) = &self.processes[at] {
             *process
-                .fuse
-                .doom
+                .failpoint
+                .crash
                 .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(doom);
+                .unwrap_or_else(PoisonError::into_inner) = Some(crash);
         }
     }
 
     /// Nothing more happens to it.
     pub fn undoom(&mut self, at: usize) {
         if let Some(process) = &self.processes[at] {
-            process.fuse.take(|_| true);
+            process.failpoint.take(|_| true);
         }
     }
 
@@ -651,7 +651,7 @@ impl Trackers {
 
     /// Lets go of processes that have died over what they did.
     fn bury(&mut self) -> Vec<usize> {
-        let dead = |process: &Process| process.fuse.dead.load(Ordering::SeqCst);
+        let dead = |process: &Process| process.failpoint.dead.load(Ordering::SeqCst);
         let dead: Vec<usize> = (0..self.processes.len())
             .filter(|at| self.processes[*at].as_ref().is_some_and(dead))
             .collect();

@@ -790,7 +790,7 @@ impl<T: Tracker> World<T> {
         }
     }
 
-    // The course of things.
+    // The scenario of things.
 
     /// Goes on for so long.
     pub fn run(&mut self, ms: f64) {

@@ -1,6 +1,6 @@
 //! A million volunteers by a sample of them: what is counted adds up, and no herd thunders.
 
-use sim::scale::{Capacity, Course, Scenario, Trial, run, trials};
+use sim::scale::{Capacity, Scenario, Trace, Trial, run, trials};
 
 const MINUTE: u32 = 60;
 
@@ -14,18 +14,18 @@ fn sample(name: &str, volunteers: u32) -> Trial {
 }
 
 /// The most requests in ten seconds of the event, by what is usual.
-fn peak_by_usual(trial: &Trial, course: &Course) -> f64 {
-    let peak = course.peak(&trial.event, 10, |second| second.requests);
-    peak / course.mean(&trial.steady, |second| second.requests)
+fn peak_by_usual(trial: &Trial, trace: &Trace) -> f64 {
+    let peak = trace.peak(&trial.event, 10, |second| second.requests);
+    peak / trace.mean(&trial.steady, |second| second.requests)
 }
 
 #[test]
 fn a_tracker_that_comes_back_meets_no_herd() {
     let trial = sample("away for 1 hour", 2_000);
-    let course = run(&trial.scenario, 2);
-    let herd = peak_by_usual(&trial, &course);
+    let trace = run(&trial.scenario, 2);
+    let herd = peak_by_usual(&trial, &trace);
     assert!((0.5..=2.0).contains(&herd), "{herd}");
-    assert_eq!(course.sums.lapsed, 0);
+    assert_eq!(trace.sums.lapsed, 0);
 }
 
 #[test]
@@ -40,14 +40,14 @@ fn nor_does_one_where_all_are_alike_and_began_together() {
 #[test]
 fn a_million_that_wait_ask_as_often_as_they_are_told() {
     let trial = sample("jobs appear", 2_000);
-    let course = run(&trial.scenario, 2);
+    let trace = run(&trial.scenario, 2);
     // Waits are between 333 s, which is two thirds of a million's share of 2,000 a second, and twice
     // that.
-    let waiting = course.mean(&(900..trial.event.start), |second| second.requests);
+    let waiting = trace.mean(&(900..trial.event.start), |second| second.requests);
     assert!((1_800.0..=2_200.0).contains(&waiting), "{waiting}");
-    let herd = peak_by_usual(&trial, &course);
+    let herd = peak_by_usual(&trial, &trace);
     assert!(herd <= 2.0, "{herd}");
-    let all_after = course.given_after(trial.event.start, 1_000_000);
+    let all_after = trace.given_after(trial.event.start, 1_000_000);
     assert!(
         all_after.is_some_and(|seconds| seconds <= 667),
         "{all_after:?}"
@@ -58,8 +58,8 @@ fn a_million_that_wait_ask_as_often_as_they_are_told() {
 fn what_each_asks_does_not_depend_on_how_many_are_simulated() {
     let rate = |volunteers| {
         let trial = sample("jobs of 100 s", volunteers);
-        let course = run(&trial.scenario, 2);
-        course.mean(&trial.steady, |second| second.requests)
+        let trace = run(&trial.scenario, 2);
+        trace.mean(&trial.steady, |second| second.requests)
     };
     let (few, many) = (rate(500), rate(2_000));
     assert!((few / many - 1.0).abs() < 0.05, "{few} {many}");
@@ -75,18 +75,18 @@ fn every_job_is_finished_once_and_what_comes_out_follows_from_the_seed() {
         seconds: 5 * MINUTE,
         ..Scenario::default()
     };
-    let course = run(&scenario, 2);
-    let sums = course.sums;
+    let trace = run(&scenario, 2);
+    let sums = trace.sums;
     assert_eq!((sums.open, sums.held, sums.finished), (0, 0, 500_000));
-    assert_eq!(course.desks, (0, 0));
-    let finished: u64 = course.seconds.iter().map(|second| second.finished).sum();
+    assert_eq!(trace.desks, (0, 0));
+    let finished: u64 = trace.seconds.iter().map(|second| second.finished).sum();
     assert_eq!(finished, 500_000);
-    assert_eq!(run(&scenario, 1), course);
+    assert_eq!(run(&scenario, 1), trace);
     let other = Scenario {
         seed: 2,
         ..scenario
     };
-    assert_ne!(run(&other, 1), course);
+    assert_ne!(run(&other, 1), trace);
 }
 
 #[test]
@@ -99,22 +99,22 @@ fn in_the_middle_of_it_every_job_is_in_one_place() {
         seconds: MINUTE,
         ..Scenario::default()
     };
-    let course = run(&scenario, 1);
-    let sums = course.sums;
+    let trace = run(&scenario, 1);
+    let sums = trace.sums;
     assert_eq!(sums.open + sums.held + sums.finished, 1_000_000);
     // Besides what is on the desks, answers are on their way.
-    let (unfinished, ended) = course.desks;
+    let (unfinished, ended) = trace.desks;
     assert!(sums.finished > 0 && unfinished > 0);
     let off = (unfinished + ended).abs_diff(sums.held) as f64 / sums.held as f64;
-    assert!(off < 0.05, "{sums:?} {:?}", course.desks);
+    assert!(off < 0.05, "{sums:?} {:?}", trace.desks);
 }
 
 #[test]
 fn a_million_that_begin_at_once_are_all_at_work_within_minutes() {
     let mut trial = sample("all at once", 2_000);
     trial.scenario.seconds = 20 * MINUTE;
-    let course = run(&trial.scenario, 2);
-    let after = course.given_after(0, 990_000);
+    let trace = run(&trial.scenario, 2);
+    let after = trace.given_after(0, 990_000);
     assert!(
         after.is_some_and(|seconds| seconds <= 10 * MINUTE),
         "{after:?}"
@@ -130,8 +130,8 @@ fn a_tracker_that_is_asked_for_too_much_serves_as_many_as_it_can_because_it_says
     let capacity = trial.scenario.capacity.expect("it is limited");
     let mut served = |sheds| {
         trial.scenario.capacity = Some(Capacity { sheds, ..capacity });
-        let course = run(&trial.scenario, 2);
-        course.mean(&(10 * MINUTE..20 * MINUTE), |second| second.served)
+        let trace = run(&trial.scenario, 2);
+        trace.mean(&(10 * MINUTE..20 * MINUTE), |second| second.served)
     };
     let in_turn = served(capacity.sheds);
     assert!(in_turn > 0.95 * capacity.per_s, "{in_turn}");

@@ -4,9 +4,9 @@
 
 use sim::{
     books::Place,
-    course::{Course, Deed, Fate},
     hunt::{hunt, shrink},
-    life::{Sabotage, live},
+    run::{Sabotage, simulate},
+    scenario::{Event, Fate, Scenario},
 };
 
 /// Seeds in whose worlds something was wrong once: `docs/simulation.md` says what.
@@ -15,8 +15,8 @@ const ONCE_FAILED: [u64; 3] = [1, 192, 2718];
 #[test]
 fn the_same_seed_is_the_same_history() {
     for seed in 0..4 {
-        let course = Course::draw(seed);
-        let [one, other] = [(); 2].map(|()| live(&course, &Place::Memory, None, true));
+        let scenario = Scenario::draw(seed);
+        let [one, other] = [(); 2].map(|()| simulate(&scenario, &Place::Memory, None, true));
         assert_eq!(one.trace.hash, other.trace.hash);
         assert_eq!(one.trace.story, other.trace.story);
     }
@@ -25,19 +25,19 @@ fn the_same_seed_is_the_same_history() {
 #[test]
 fn what_once_failed_holds() {
     for seed in ONCE_FAILED {
-        let ended = live(&Course::draw(seed), &Place::Memory, None, false);
+        let ended = simulate(&Scenario::draw(seed), &Place::Memory, None, false);
         assert_eq!(ended.fault, None, "seed {seed}");
     }
 }
 
 #[test]
 fn whatever_strangers_call_moves_nothing_of_others() {
-    let courses = (0..).map(Course::draw);
-    let attacked = courses.filter(|course| !course.attackers.is_empty());
+    let scenarios = (0..).map(Scenario::draw);
+    let attacked = scenarios.filter(|scenario| !scenario.attackers.is_empty());
     let mut calls = Vec::new();
-    for course in attacked.take(12) {
-        let ended = live(&course, &Place::Memory, None, true);
-        assert_eq!(ended.fault, None, "seed {}", course.seed);
+    for scenario in attacked.take(12) {
+        let ended = simulate(&scenario, &Place::Memory, None, true);
+        assert_eq!(ended.fault, None, "seed {}", scenario.seed);
         let story = ended.trace.story.into_iter().flatten();
         calls.extend(story.filter(|line| line.contains("  stranger ")));
     }
@@ -87,10 +87,10 @@ const CROWDED: u64 = 42;
 const FULL: u64 = 78;
 
 /// Whether nothing goes wrong for those who are still there, but for what is done to them.
-fn is_faultless(course: &Course) -> bool {
-    let browsers = course.browsers.iter();
+fn is_faultless(scenario: &Scenario) -> bool {
+    let browsers = scenario.browsers.iter();
     let mut browsers = browsers.filter(|browser| !browser.absent);
-    let mut olds = course.olds.iter().filter(|old| !old.absent);
+    let mut olds = scenario.olds.iter().filter(|old| !old.absent);
     let none = |rates: [f64; _]| rates.iter().all(|rate| *rate == 0.0);
     browsers.all(|browser| none(browser.faults.list())) && olds.all(|old| none(old.faults.list()))
 }
@@ -98,40 +98,40 @@ fn is_faultless(course: &Course) -> bool {
 #[test]
 fn of_a_course_that_fails_only_that_is_left_over_which_it_fails() {
     // Results count twice: it takes one browser with one job.
-    let course = Course::draw(CROWDED);
-    assert!(course.deeds.len() > 3 && course.jobs > 3 && course.browsers.len() > 1);
-    assert!(!is_faultless(&course));
-    let (shortest, ended) = shrink(&course, &Place::Memory, Some(Sabotage::CountTwice));
+    let scenario = Scenario::draw(CROWDED);
+    assert!(scenario.events.len() > 3 && scenario.jobs > 3 && scenario.browsers.len() > 1);
+    assert!(!is_faultless(&scenario));
+    let (shortest, ended) = shrink(&scenario, &Place::Memory, Some(Sabotage::CountTwice));
     let fault = ended.fault.expect("it fails still");
     assert!(fault.contains("the counters of stage 0"), "{fault}");
-    assert_eq!((shortest.jobs, &shortest.deeds[..]), (1, &[][..]));
+    assert_eq!((shortest.jobs, &shortest.events[..]), (1, &[][..]));
     let there = shortest.browsers.iter().filter(|it| !it.absent).count();
     let olds = shortest.olds.iter().filter(|it| !it.absent).count();
     assert_eq!((there, olds), (1, 0));
     assert!(is_faultless(&shortest));
     // What is told is what happened in that one.
-    let again = live(&shortest, &Place::Memory, Some(Sabotage::CountTwice), true);
+    let again = simulate(&shortest, &Place::Memory, Some(Sabotage::CountTwice), true);
     assert_eq!(again.trace.story, ended.trace.story);
 }
 
 #[test]
 fn what_a_course_needs_to_fail_stays_in_it() {
     // What cannot be stored is lost: somebody's storage must be full.
-    let course = Course::draw(FULL);
-    let (shortest, ended) = shrink(&course, &Place::Memory, Some(Sabotage::DropWhenFull));
+    let scenario = Scenario::draw(FULL);
+    let (shortest, ended) = shrink(&scenario, &Place::Memory, Some(Sabotage::DropWhenFull));
     let fault = ended.fault.expect("it fails still");
     assert!(
         fault.contains("is accepted and not in the books"),
         "{fault}"
     );
-    let fills = |(_, deed): &(f64, Deed)| matches!(deed, Deed::To(_, Fate::Full(true)));
+    let fills = |(_, event): &(f64, Event)| matches!(event, Event::To(_, Fate::Full(true)));
     assert!(
-        shortest.deeds.len() < course.deeds.len() && shortest.deeds.iter().any(fills),
+        shortest.events.len() < scenario.events.len() && shortest.events.iter().any(fills),
         "{shortest:#?}"
     );
     let mut without = shortest;
-    without.deeds.retain(|deed| !fills(deed));
-    let ended = live(
+    without.events.retain(|event| !fills(event));
+    let ended = simulate(
         &without,
         &Place::Memory,
         Some(Sabotage::DropWhenFull),

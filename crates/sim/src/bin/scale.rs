@@ -8,7 +8,7 @@ use std::{
 
 use clap::Parser;
 use serde_json::{Value, json};
-use sim::scale::{Course, Second, Trial, run, trials};
+use sim::scale::{Second, Trace, Trial, run, trials};
 
 /// Simulates a million volunteers without faults.
 #[derive(Debug, Parser)]
@@ -45,21 +45,21 @@ fn main() -> io::Result<()> {
         let one_in = &mut trial.scenario.one_in;
         *one_in = args.one_in.max(*one_in);
         let since = Instant::now();
-        let course = run(&trial.scenario, args.threads);
-        let mut line = figures(&trial, &course);
+        let trace = run(&trial.scenario, args.threads);
+        let mut line = figures(&trial, &trace);
         line["took_s"] = rounded(since.elapsed().as_secs_f64(), 10.0);
         if let Some((setting, value)) = trial.varied {
             line["setting"] = json!(setting);
             line["value"] = json!(value);
         } else {
-            line["series"] = series(&course);
+            line["series"] = series(&trace);
         }
         writeln!(io::stdout(), "{line}")?;
     }
     Ok(())
 }
 
-fn figures(trial: &Trial, course: &Course) -> Value {
+fn figures(trial: &Trial, trace: &Trace) -> Value {
     let Trial {
         name,
         scenario,
@@ -67,11 +67,11 @@ fn figures(trial: &Trial, course: &Course) -> Value {
         event,
         ..
     } = trial;
-    let usual = course.mean(steady, |second| second.requests);
-    let jobs = course.mean(steady, |second| second.finished);
+    let usual = trace.mean(steady, |second| second.requests);
+    let jobs = trace.mean(steady, |second| second.finished);
     let window_s = window_s(scenario.one_in);
-    let peak = course.peak(event, window_s, |second| second.requests);
-    let sums = course.sums;
+    let peak = trace.peak(event, window_s, |second| second.requests);
+    let sums = trace.sums;
     let cores = f64::from(scenario.volunteers) * f64::from(scenario.cores);
     let per =
         |sum: f64, parts: f64, digits: f64| (parts > 0.0).then(|| rounded(sum / parts, digits));
@@ -86,8 +86,8 @@ fn figures(trial: &Trial, course: &Course) -> Value {
         "peak_per_s": rounded(peak, 1.0),
         "peak_over_s": window_s,
         "peak_by_usual": per(peak, usual, 100.0),
-        "overloaded_s": course.seconds.iter().filter(|second| second.requests > second.served).count(),
-        "at_work_after_s": course.given_after(event.start, u64::from(scenario.volunteers) * 99 / 100),
+        "overloaded_s": trace.seconds.iter().filter(|second| second.requests > second.served).count(),
+        "at_work_after_s": trace.given_after(event.start, u64::from(scenario.volunteers) * 99 / 100),
         "result_waits_s": per(sums.result_waits_ms / 1_000.0, sums.finished as f64, 100.0),
         "held_per_core": rounded(sums.held as f64 / cores, 100.0),
         "lapsed": sums.lapsed,
@@ -96,10 +96,10 @@ fn figures(trial: &Trial, course: &Course) -> Value {
     })
 }
 
-/// The course in so many parts, in requests a second: means, and the highest second of each.
-fn series(course: &Course) -> Value {
-    let step = course.seconds.len().div_ceil(POINTS).max(1);
-    let parts = || course.seconds.chunks(step);
+/// The trace in so many parts, in requests a second: means, and the highest second of each.
+fn series(trace: &Trace) -> Value {
+    let step = trace.seconds.len().div_ceil(POINTS).max(1);
+    let parts = || trace.seconds.chunks(step);
     let mean = |of: fn(&Second) -> u64| {
         let mean = |part: &[Second]| part.iter().map(of).sum::<u64>() as f64 / part.len() as f64;
         parts()

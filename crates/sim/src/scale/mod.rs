@@ -34,7 +34,7 @@ const PART: u32 = 50_000;
 
 /// What came of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Course {
+pub struct Trace {
     /// What was counted in each second.
     pub seconds: Vec<Second>,
     /// Over all of it.
@@ -43,7 +43,7 @@ pub struct Course {
     pub desks: (u64, u64),
 }
 
-impl Course {
+impl Trace {
     /// The mean over these seconds.
     #[must_use]
     pub fn mean(&self, seconds: &Range<u32>, of: impl Fn(&Second) -> u64) -> f64 {
@@ -98,11 +98,11 @@ impl Course {
 
 /// Runs a scenario on so many threads.
 #[must_use]
-pub fn run(scenario: &Scenario, threads: usize) -> Course {
+pub fn run(scenario: &Scenario, threads: usize) -> Trace {
     let simulated = scenario.volunteers / scenario.one_in;
     let parts = simulated.div_ceil(PART);
     let next = AtomicU32::new(0);
-    let whole = Mutex::new(Course::default());
+    let whole = Mutex::new(Trace::default());
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -111,9 +111,9 @@ pub fn run(scenario: &Scenario, threads: usize) -> Course {
                     if part >= parts {
                         return;
                     }
-                    let course = run_part(scenario, part, parts * scenario.one_in);
+                    let trace = run_part(scenario, part, parts * scenario.one_in);
                     if let Ok(mut whole) = whole.lock() {
-                        whole.add(&course, u64::from(scenario.one_in));
+                        whole.add(&trace, u64::from(scenario.one_in));
                     }
                 }
             });
@@ -123,7 +123,7 @@ pub fn run(scenario: &Scenario, threads: usize) -> Course {
 }
 
 /// Runs one of so many parts, of which a sample may be run.
-fn run_part(scenario: &Scenario, part: u32, parts: u32) -> Course {
+fn run_part(scenario: &Scenario, part: u32, parts: u32) -> Trace {
     let count = scenario.volunteers / parts;
     let jobs = scenario.jobs / u64::from(parts);
     let mut tracker = tracker::Tracker::new(scenario, count, jobs, parts);
@@ -156,7 +156,7 @@ fn run_part(scenario: &Scenario, part: u32, parts: u32) -> Course {
         desks.0 += unfinished;
         desks.1 += ended;
     }
-    Course {
+    Trace {
         seconds: tracker.seconds,
         sums: tracker.sums,
         desks,

@@ -16,7 +16,7 @@ pub struct Capacity {
     pub sheds: Option<(f64, u32)>,
 }
 
-/// A course of events.
+/// A trace of events.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// How many volunteers the tracker has.

@@ -1,10 +1,10 @@
 //! The volunteer engine's rules in a small world with virtual time: every scenario in both dialects,
 //! with a network that loses, doubles and delays, cores that die, and clocks that people set.
 
-mod course;
 mod exchanges;
 mod faults;
 mod lines;
 mod pace;
 mod proxies;
 mod random;
+mod visits;

@@ -54,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[derive(Debug, Clone)]
-struct Course {
+struct Scenario {
     syncs: bool,
     two_stages: bool,
     cores: u32,
@@ -65,7 +65,7 @@ struct Course {
     steps: Vec<(f64, Step)>,
 }
 
-fn course() -> impl Strategy<Value = Course> {
+fn scenario() -> impl Strategy<Value = Scenario> {
     let pause = prop_oneof![0.0..300.0, 0.0..20_000.0, 0.0..400_000.0];
     (
         any::<bool>(),
@@ -78,7 +78,7 @@ fn course() -> impl Strategy<Value = Course> {
         prop::collection::vec((pause, step()), 0..12),
     )
         .prop_map(
-            |(syncs, two_stages, cores, job_ms, checkpoints, faults, seed, steps)| Course {
+            |(syncs, two_stages, cores, job_ms, checkpoints, faults, seed, steps)| Scenario {
                 syncs,
                 two_stages,
                 cores,
@@ -91,21 +91,22 @@ fn course() -> impl Strategy<Value = Course> {
         )
 }
 
-fn go(course: &Course) {
-    let (tracker_stages, hub_stages) = if course.two_stages {
+fn go(scenario: &Scenario) {
+    let (tracker_stages, hub_stages) = if scenario.two_stages {
         (vec![Stage::A, Stage::B], vec![Stage::B, Stage::A])
     } else {
         (vec![Stage::A], vec![Stage::A])
     };
-    let jobs = (60_000.0 / course.job_ms).clamp(10.0, 300.0) as usize;
-    let model = Model::new(&tracker_stages, jobs, course.syncs);
+    let jobs = (60_000.0 / scenario.job_ms).clamp(10.0, 300.0) as usize;
+    let model = Model::new(&tracker_stages, jobs, scenario.syncs);
     let limits = Limits {
         job_timeout_ms: Some(150_000.0),
         stall_ms: 90_000.0,
         ..Limits::default()
     };
-    let mut world = World::new(model, &hub_stages, course.cores, course.seed).with_limits(limits);
-    let (job_ms, checkpoint, seed) = (course.job_ms, course.checkpoints, course.seed);
+    let mut world =
+        World::new(model, &hub_stages, scenario.cores, scenario.seed).with_limits(limits);
+    let (job_ms, checkpoint, seed) = (scenario.job_ms, scenario.checkpoints, scenario.seed);
     world.handler = Box::new(move |number, begun| {
         let mut dice = Dice(seed ^ (number << 20) ^ u64::from(begun));
         let fate = match (dice.roll() * 40.0) as u32 {
@@ -130,7 +131,7 @@ fn go(course: &Course) {
     world.probe = 5;
     // Requests may hang for 20 s, several times; the first protocol's waits grow to a minute.
     world.patience_ms = 600_000.0;
-    let rate = course.faults;
+    let rate = scenario.faults;
     let faults = Faults {
         request_lost: rate,
         answer_lost: rate,
@@ -146,7 +147,7 @@ fn go(course: &Course) {
     };
     world.faults = faults;
     let mut around = Surroundings::default();
-    for (ms, step) in &course.steps {
+    for (ms, step) in &scenario.steps {
         world.run(*ms);
         assert!(world.fatal.is_none(), "{:?}", world.fatal);
         if world.renews {
@@ -216,7 +217,7 @@ fn go(course: &Course) {
         world.open();
     }
     world.tell(Event::Stop {
-        finish: course.seed.is_multiple_of(2),
+        finish: scenario.seed.is_multiple_of(2),
     });
     // A handler that hangs in a job that somebody else has done meanwhile has its time.
     assert!(
@@ -230,14 +231,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_every_job_is_done_once_and_nothing_waits_for_ever(course in course()) {
-        go(&course);
+    fn whatever_happens_every_job_is_done_once_and_nothing_waits_for_ever(scenario in scenario()) {
+        go(&scenario);
     }
 }
 
 #[test]
 fn a_rest_of_failing_jobs_and_an_answer_that_does_not_end_leave_nothing_to_be_slept_through() {
-    go(&Course {
+    go(&Scenario {
         syncs: true,
         faults: 0.049_554_305_603_975_064,
         ..plain(
@@ -249,9 +250,9 @@ fn a_rest_of_failing_jobs_and_an_answer_that_does_not_end_leave_nothing_to_be_sl
     });
 }
 
-/// A course without faults.
-fn plain(cores: u32, job_ms: f64, seed: u64, steps: Vec<(f64, Step)>) -> Course {
-    Course {
+/// A scenario without faults.
+fn plain(cores: u32, job_ms: f64, seed: u64, steps: Vec<(f64, Step)>) -> Scenario {
+    Scenario {
         syncs: false,
         two_stages: false,
         cores,

@@ -1,10 +1,10 @@
-//! The course of a world: who is there, what goes wrong how often, and what happens when. It is
+//! The scenario of a world: who is there, what goes wrong how often, and what happens when. It is
 //! drawn from a seed, and then it is a list, of which things can be left out.
 
 use distcompute_protocol::ANONYMOUS;
 
 use crate::{
-    trackers::{Doom, Rules},
+    trackers::{Crash, Rules},
     world::{self, Dice, Faults, Proxy},
 };
 
@@ -99,12 +99,12 @@ pub enum Fate {
 
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Deed {
+pub enum Event {
     /// To a browser.
     To(usize, Fate),
     /// A tracker is killed, and comes back after so long.
     Kill(usize, f64),
-    Doom(usize, Doom, f64),
+    Crash(usize, Crash, f64),
     TrackerClock(f64),
     Import(usize),
     /// What is set aside.
@@ -116,9 +116,9 @@ pub enum Deed {
     NewVersion,
 }
 
-/// A course.
+/// A scenario.
 #[derive(Debug, Clone)]
-pub struct Course {
+pub struct Scenario {
     pub seed: u64,
     pub rules: Rules,
     pub jobs: usize,
@@ -127,7 +127,7 @@ pub struct Course {
     pub browsers: Vec<Browser>,
     pub olds: Vec<Old>,
     pub attackers: Vec<Attacker>,
-    pub deeds: Vec<(f64, Deed)>,
+    pub events: Vec<(f64, Event)>,
     /// From then on nothing goes wrong any more.
     pub calm: f64,
 }
@@ -210,22 +210,22 @@ impl Draw {
         }
     }
 
-    fn doom(&mut self) -> Doom {
+    fn crash(&mut self) -> Crash {
         match self.below(6) {
-            0 => Doom::Begun,
-            1 => Doom::Read,
-            2 => Doom::Written,
-            3 => Doom::Committed,
-            _ => Doom::Statement {
+            0 => Crash::Begun,
+            1 => Crash::Read,
+            2 => Crash::Written,
+            3 => Crash::Committed,
+            _ => Crash::Statement {
                 steps: self.between(1.0, 2_000.0) as u32,
                 dies: self.chance(0.5),
             },
         }
     }
 
-    fn attacker(&mut self, at: usize, course: &Course) -> Attacker {
-        let honest = course.browsers.iter().map(|it| it.nickname.clone());
-        let honest = honest.chain(course.olds.iter().map(|it| it.nickname.clone()));
+    fn attacker(&mut self, at: usize, scenario: &Scenario) -> Attacker {
+        let honest = scenario.browsers.iter().map(|it| it.nickname.clone());
+        let honest = honest.chain(scenario.olds.iter().map(|it| it.nickname.clone()));
         let own = (0..1 + self.below(3)).map(|name| format!("Stranger {at}{name}"));
         let mut nicknames: Vec<String> = own.chain([ANONYMOUS.to_owned()]).collect();
         nicknames.extend(honest.filter(|_| self.chance(0.2)));
@@ -240,37 +240,37 @@ impl Draw {
         let floods = self.chance(0.1);
         let most = if floods { 500.0 } else { 150.0 };
         let calls = self.between(5.0, most) as usize;
-        let born = self.0.roll() * course.calm * 0.5;
+        let born = self.0.roll() * scenario.calm * 0.5;
         Attacker {
             absent: false,
             born,
             calls,
-            pause_ms: (course.calm - born) / calls as f64,
+            pause_ms: (scenario.calm - born) / calls as f64,
             floods,
             nicknames,
             addresses,
         }
     }
 
-    fn deed(&mut self, course: &Course) -> Deed {
-        let tracker = self.below(course.rules.processes);
+    fn event(&mut self, scenario: &Scenario) -> Event {
+        let tracker = self.below(scenario.rules.processes);
         let back = self.between(100.0, 0.3 * HOUR);
         match self.below(24) {
-            0 => Deed::Kill(tracker, back),
-            1..=3 => Deed::Doom(tracker, self.doom(), back),
-            4 => Deed::TrackerClock(self.either(SECOND, HOUR)),
-            5 => Deed::Import(1 + self.below(20)),
-            6 => Deed::Requeue,
-            7 => Deed::RequeueJob(1 + self.below(course.jobs) as u64),
-            8 => Deed::Distrust(self.below(course.browsers.len())),
-            9 => Deed::NewVersion,
-            _ => Deed::To(self.below(course.browsers.len()), self.fate()),
+            0 => Event::Kill(tracker, back),
+            1..=3 => Event::Crash(tracker, self.crash(), back),
+            4 => Event::TrackerClock(self.either(SECOND, HOUR)),
+            5 => Event::Import(1 + self.below(20)),
+            6 => Event::Requeue,
+            7 => Event::RequeueJob(1 + self.below(scenario.jobs) as u64),
+            8 => Event::Distrust(self.below(scenario.browsers.len())),
+            9 => Event::NewVersion,
+            _ => Event::To(self.below(scenario.browsers.len()), self.fate()),
         }
     }
 }
 
-impl Course {
-    /// The course that follows from a seed.
+impl Scenario {
+    /// The scenario that follows from a seed.
     pub fn draw(seed: u64) -> Self {
         let mut draw = Draw(Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x51));
         let stages = draw.pick(&[1, 1, 2, 2, 3]);
@@ -334,7 +334,7 @@ impl Course {
                 },
             });
         }
-        let mut course = Self {
+        let mut scenario = Self {
             seed,
             rules,
             jobs: 3 + draw.below(40),
@@ -342,41 +342,43 @@ impl Course {
             browsers,
             olds,
             attackers: Vec::new(),
-            deeds: Vec::new(),
+            events: Vec::new(),
             calm: 0.0,
         };
         // Most of what goes wrong should do so while there is work.
-        let cores: u32 = course.browsers.iter().map(|browser| browser.cores).sum();
-        let work = job_ms * (course.jobs * stages) as f64 / f64::from(cores);
-        course.calm = 60.0 * SECOND + work * draw.between(0.2, 2.0);
+        let cores: u32 = scenario.browsers.iter().map(|browser| browser.cores).sum();
+        let work = job_ms * (scenario.jobs * stages) as f64 / f64::from(cores);
+        scenario.calm = 60.0 * SECOND + work * draw.between(0.2, 2.0);
         for _ in 0..draw.below(25) {
-            let at = draw.0.roll() * course.calm;
-            let deed = draw.deed(&course);
-            course.deeds.push((at, deed));
+            let at = draw.0.roll() * scenario.calm;
+            let event = draw.event(&scenario);
+            scenario.events.push((at, event));
         }
         // Clocks that are wrong from the start, by weeks, and are corrected some time later.
-        for at in 0..course.browsers.len() {
+        for at in 0..scenario.browsers.len() {
             if draw.chance(0.15) {
                 let by = draw.either(DAY, 40.0 * DAY);
-                course.browsers[at].clock = by;
-                let corrected = draw.0.roll() * course.calm;
-                course
-                    .deeds
-                    .push((corrected, Deed::To(at, Fate::Clock(-by))));
+                scenario.browsers[at].clock = by;
+                let corrected = draw.0.roll() * scenario.calm;
+                scenario
+                    .events
+                    .push((corrected, Event::To(at, Fate::Clock(-by))));
             }
         }
         if draw.chance(0.15) {
             let by = draw.either(DAY, 40.0 * DAY);
-            let corrected = draw.0.roll() * course.calm;
-            course.deeds.push((0.0, Deed::TrackerClock(by)));
-            course.deeds.push((corrected, Deed::TrackerClock(-by)));
+            let corrected = draw.0.roll() * scenario.calm;
+            scenario.events.push((0.0, Event::TrackerClock(by)));
+            scenario.events.push((corrected, Event::TrackerClock(-by)));
         }
-        course.deeds.sort_by(|one, other| one.0.total_cmp(&other.0));
-        // Drawn last, so that a seed's course is otherwise what it was before lines had a width.
-        for browser in &mut course.browsers {
+        scenario
+            .events
+            .sort_by(|one, other| one.0.total_cmp(&other.0));
+        // Drawn last, so that a seed's scenario is otherwise what it was before lines had a width.
+        for browser in &mut scenario.browsers {
             browser.mbit = draw.chance(0.5).then(|| draw.between(0.05, 20.0));
         }
-        for browser in &mut course.browsers {
+        for browser in &mut scenario.browsers {
             browser.silent = draw.chance(0.1);
             if draw.chance(0.1) {
                 let limit = draw.pick(&[0, 3_000, 7_000]);
@@ -385,32 +387,32 @@ impl Course {
             }
         }
         // Somebody is there at whom jobs can be done.
-        for browser in course.browsers.iter_mut().skip(1) {
+        for browser in scenario.browsers.iter_mut().skip(1) {
             if draw.chance(0.15) {
                 let fates = [world::Fate::Throws, world::Fate::Flags];
                 browser.always = Some(draw.pick(&fates));
             }
         }
         // Some are at home together.
-        for (at, browser) in course.browsers.iter_mut().enumerate() {
+        for (at, browser) in scenario.browsers.iter_mut().enumerate() {
             if draw.chance(0.5) {
                 browser.address = format!("{HONEST}{}", 2 + at);
             }
         }
         if draw.chance(0.2) {
             for at in 0..1 + draw.below(2) {
-                let attacker = draw.attacker(at, &course);
-                course.attackers.push(attacker);
+                let attacker = draw.attacker(at, &scenario);
+                scenario.attackers.push(attacker);
             }
         }
-        course
+        scenario
     }
 
     /// How much there is of what might be left out.
     pub fn size(&self) -> usize {
         let rates = self.browsers.iter().map(|it| &it.faults);
         let rates = rates.chain(self.olds.iter().map(|it| &it.faults));
-        self.deeds.len() * 4
+        self.events.len() * 4
             + self.jobs
             + self.browsers.iter().filter(|it| !it.absent).count() * 10
             + self.olds.iter().filter(|it| !it.absent).count() * 10
@@ -424,43 +426,43 @@ impl Course {
     pub fn smaller(&self) -> Vec<Self> {
         let mut all = Vec::new();
         let mut with = |change: &dyn Fn(&mut Self)| {
-            let mut course = self.clone();
-            change(&mut course);
-            let anybody = course.browsers.iter().any(|browser| !browser.absent);
-            if anybody && course.size() < self.size() {
-                all.push(course);
+            let mut scenario = self.clone();
+            change(&mut scenario);
+            let anybody = scenario.browsers.iter().any(|browser| !browser.absent);
+            if anybody && scenario.size() < self.size() {
+                all.push(scenario);
             }
         };
-        let half = self.deeds.len() / 2;
-        with(&|course| course.deeds.clear());
-        with(&|course| course.deeds.truncate(half));
-        with(&|course| drop(course.deeds.drain(..half)));
-        with(&|course| course.jobs /= 2);
-        with(&|course| course.jobs = course.jobs.saturating_sub(1).max(1));
+        let half = self.events.len() / 2;
+        with(&|scenario| scenario.events.clear());
+        with(&|scenario| scenario.events.truncate(half));
+        with(&|scenario| drop(scenario.events.drain(..half)));
+        with(&|scenario| scenario.jobs /= 2);
+        with(&|scenario| scenario.jobs = scenario.jobs.saturating_sub(1).max(1));
         for at in 0..self.attackers.len() {
-            with(&|course| course.attackers[at].absent = true);
+            with(&|scenario| scenario.attackers[at].absent = true);
         }
         for at in 0..self.browsers.len() {
-            with(&|course| course.browsers[at].absent = true);
-            with(&|course| course.browsers[at].faults = Faults::default());
+            with(&|scenario| scenario.browsers[at].absent = true);
+            with(&|scenario| scenario.browsers[at].faults = Faults::default());
         }
         for at in 0..self.olds.len() {
-            with(&|course| course.olds[at].absent = true);
-            with(&|course| course.olds[at].faults = Faults::default());
+            with(&|scenario| scenario.olds[at].absent = true);
+            with(&|scenario| scenario.olds[at].faults = Faults::default());
         }
-        for at in 0..self.deeds.len() {
-            with(&|course| {
-                course.deeds.remove(at);
+        for at in 0..self.events.len() {
+            with(&|scenario| {
+                scenario.events.remove(at);
             });
         }
         for at in 0..self.browsers.len() {
             for rate in 0..Faults::RATES {
-                with(&|course| *course.browsers[at].faults.list_mut()[rate] = 0.0);
+                with(&|scenario| *scenario.browsers[at].faults.list_mut()[rate] = 0.0);
             }
         }
         for at in 0..self.olds.len() {
             for rate in 0..Faults::RATES {
-                with(&|course| *course.olds[at].faults.list_mut()[rate] = 0.0);
+                with(&|scenario| *scenario.olds[at].faults.list_mut()[rate] = 0.0);
             }
         }
         all

@@ -9,7 +9,7 @@ use std::{
     sync::Once,
 };
 
-use distcompute_engine::hub::event::Event;
+use distcompute_engine::hub::event::Event as HubEvent;
 use distcompute_engine::hub::governor::{Surroundings, Wish};
 use distcompute_engine::settings::Limits;
 use distcompute_protocol::Stage;
@@ -21,8 +21,8 @@ use distcompute_tracker::{
 use crate::{
     attacker::Attacker,
     books::Place,
-    course::{Course, Deed, Fate},
     old::Old,
+    scenario::{Event, Fate, Scenario},
     tracker::{Asked, Content, Said, Tracker},
     trackers::{self, Caller, Trace, Trackers, moment},
     world::{self, Dice, Faults, Work, World},
@@ -147,36 +147,41 @@ impl Browser {
     }
 }
 
-struct Life {
-    course: Course,
+struct Run {
+    scenario: Scenario,
     trackers: Rc<RefCell<Trackers>>,
     browsers: Vec<Browser>,
     olds: Vec<Old>,
     attackers: Vec<Attacker>,
-    deeds: BTreeMap<(u64, usize), Deed>,
+    events: BTreeMap<(u64, usize), Event>,
     order: usize,
     now: f64,
     steps: u64,
 }
 
-/// Lives through a course.
-pub fn live(course: &Course, place: &Place, sabotage: Option<Sabotage>, story: bool) -> Ended {
+/// Runs a scenario to its end.
+pub fn simulate(
+    scenario: &Scenario,
+    place: &Place,
+    sabotage: Option<Sabotage>,
+    story: bool,
+) -> Ended {
     catch_panics();
     let mut trackers = Trackers::new(
-        course.seed,
-        course.rules.clone(),
+        scenario.seed,
+        scenario.rules.clone(),
         place,
         sabotage.and_then(Sabotage::of_trackers),
     );
     trackers.trace.story = story.then(Vec::new);
     let trackers = Rc::new(RefCell::new(trackers));
-    let mut life = Life::new(course, &trackers);
+    let mut run = Run::new(scenario, &trackers);
     if sabotage == Some(Sabotage::DropWhenFull) {
-        for browser in &mut life.browsers {
+        for browser in &mut run.browsers {
             browser.world.break_a_rule(world::Sabotage::DropWhenFull);
         }
     }
-    let lived = panic::catch_unwind(AssertUnwindSafe(|| life.go()));
+    let lived = panic::catch_unwind(AssertUnwindSafe(|| run.go()));
     CAUGHT.set(false);
     let fault = lived.is_err().then(|| FAULT.take().unwrap_or_default());
     let trace = trackers
@@ -184,8 +189,8 @@ pub fn live(course: &Course, place: &Place, sabotage: Option<Sabotage>, story: b
         .map(|mut it| std::mem::take(&mut it.trace));
     Ended {
         fault,
-        at: life.now,
-        steps: life.steps,
+        at: run.now,
+        steps: run.steps,
         trace: trace.unwrap_or_default(),
     }
 }
@@ -213,11 +218,11 @@ fn catch_panics() {
     CAUGHT.set(true);
 }
 
-impl Life {
-    fn new(course: &Course, trackers: &Rc<RefCell<Trackers>>) -> Self {
-        let enabled = course.rules.enabled();
+impl Run {
+    fn new(scenario: &Scenario, trackers: &Rc<RefCell<Trackers>>) -> Self {
+        let enabled = scenario.rules.enabled();
         let mut browsers = Vec::new();
-        for (at, plan) in course.browsers.iter().enumerate() {
+        for (at, plan) in scenario.browsers.iter().enumerate() {
             let mut stages = enabled.to_vec();
             if !plan.forward {
                 stages.reverse();
@@ -233,7 +238,7 @@ impl Life {
                 ahead,
                 calls: plan.calls,
             };
-            let seed = course.seed ^ ((at as u64 + 1) << 48);
+            let seed = scenario.seed ^ ((at as u64 + 1) << 48);
             let limits = Limits {
                 job_timeout_ms: Some(plan.job_ms * 8.0 + 30_000.0),
                 stall_ms: plan.job_ms * 4.0 + 20_000.0,
@@ -251,7 +256,7 @@ impl Life {
             if plan.silent {
                 world.silence_storage();
             }
-            world.handler = handler(course, at);
+            world.handler = handler(scenario, at);
             browsers.push(Browser {
                 world,
                 nickname: plan.nickname.clone(),
@@ -262,35 +267,35 @@ impl Life {
                 around: Surroundings::default(),
             });
         }
-        let olds = course.olds.iter().enumerate();
+        let olds = scenario.olds.iter().enumerate();
         let olds = olds
-            .map(|(at, plan)| Old::new(at, course.seed, plan))
+            .map(|(at, plan)| Old::new(at, scenario.seed, plan))
             .collect();
-        let attackers = course.attackers.iter().enumerate();
+        let attackers = scenario.attackers.iter().enumerate();
         let attackers = attackers
-            .map(|(at, plan)| Attacker::new(at, course, plan))
+            .map(|(at, plan)| Attacker::new(at, scenario, plan))
             .collect();
-        let mut life = Self {
-            course: course.clone(),
+        let mut run = Self {
+            scenario: scenario.clone(),
             trackers: Rc::clone(trackers),
             browsers,
             olds,
             attackers,
-            deeds: BTreeMap::new(),
+            events: BTreeMap::new(),
             order: 0,
             now: 0.0,
             steps: 0,
         };
-        for (at, deed) in &course.deeds {
-            life.plan(*at, *deed);
+        for (at, event) in &scenario.events {
+            run.plan(*at, *event);
         }
-        life
+        run
     }
 
-    fn plan(&mut self, at: f64, deed: Deed) {
+    fn plan(&mut self, at: f64, event: Event) {
         self.order += 1;
-        self.deeds
-            .insert(((at.max(self.now) * 1000.0) as u64, self.order), deed);
+        self.events
+            .insert(((at.max(self.now) * 1000.0) as u64, self.order), event);
     }
 
     fn tell(&self, line: impl FnOnce() -> String) {
@@ -298,9 +303,9 @@ impl Life {
     }
 
     fn go(&mut self) {
-        let jobs = self.course.jobs;
+        let jobs = self.scenario.jobs;
         self.trackers.borrow_mut().import(jobs);
-        self.run(self.course.calm, |_| false);
+        self.run(self.scenario.calm, |_| false);
         // Whoever sleeps or is frozen comes back to a calm world.
         let awake = self.browsers.iter().filter(|browser| !browser.absent);
         let awake = awake.map(|browser| browser.world.time() + browser.ahead);
@@ -308,9 +313,7 @@ impl Life {
         self.run(awake, |_| false);
         self.calm_down();
         let bound = self.bound();
-        self.run(self.now + bound, |life| {
-            life.trackers.borrow().is_finished()
-        });
+        self.run(self.now + bound, |run| run.trackers.borrow().is_finished());
         let finished = self.trackers.borrow().is_finished();
         assert!(
             finished,
@@ -322,10 +325,10 @@ impl Life {
 
     /// Until when everything must be done once nothing goes wrong any more.
     fn bound(&self) -> f64 {
-        let rules = &self.course.rules;
+        let rules = &self.scenario.rules;
         let slowest = self.slowest();
-        let tries = f64::from(rules.max_attempts) * self.course.rules.stages as f64 + 2.0;
-        let jobs = self.course.jobs as f64 + 100.0;
+        let tries = f64::from(rules.max_attempts) * self.scenario.rules.stages as f64 + 2.0;
+        let jobs = self.scenario.jobs as f64 + 100.0;
         // Silent workers of the first protocol are missed after the idle timeout.
         let idle = f64::from(rules.idle_s) * 1000.0 + 300_000.0;
         let bound =
@@ -336,22 +339,24 @@ impl Life {
     /// How long those rest at whom jobs fail, or who call inputs bad, before the last of these jobs is
     /// set aside.
     fn rests(&self) -> f64 {
-        let course = &self.course;
+        let scenario = &self.scenario;
         let rest = 2.0 * (LONGEST_REST as f64 + 1_000.0);
         let jobs = self.trackers.borrow().jobs() as u64;
-        let lost = (1..=jobs).filter(|number| is_lost(course, *number)).count();
-        let tries = f64::from(course.rules.max_attempts);
+        let lost = (1..=jobs)
+            .filter(|number| is_lost(scenario, *number))
+            .count();
+        let tries = f64::from(scenario.rules.max_attempts);
         let lost = lost as f64 * (tries * rest + WORKING as f64);
-        let spoils = course.browsers.iter().any(|it| it.spoils > 0.0)
-            || course.attackers.iter().any(|it| !it.absent);
+        let spoils = scenario.browsers.iter().any(|it| it.spoils > 0.0)
+            || scenario.attackers.iter().any(|it| !it.absent);
         let spoiled = if spoils { jobs as f64 } else { 0.0 };
-        let flags = f64::from(course.rules.invalid_after * (MAX_SENT_BACK + 1));
-        lost + spoiled * course.rules.stages as f64 * flags * rest
+        let flags = f64::from(scenario.rules.invalid_after * (MAX_SENT_BACK + 1));
+        lost + spoiled * scenario.rules.stages as f64 * flags * rest
     }
 
     /// How long the slowest browser takes for a job.
     fn slowest(&self) -> f64 {
-        let browsers = self.course.browsers.iter();
+        let browsers = self.scenario.browsers.iter();
         browsers.map(|it| it.job_ms).fold(0.0, f64::max)
     }
 
@@ -360,22 +365,22 @@ impl Life {
         while !is(self) {
             self.steps += 1;
             assert!(self.steps < 3_000_000, "the world never comes to rest");
-            let deed = self.deeds.first_key_value();
-            let deed = deed.map_or(f64::INFINITY, |(at, _)| at.0 as f64 / 1000.0);
+            let event = self.events.first_key_value();
+            let event = event.map_or(f64::INFINITY, |(at, _)| at.0 as f64 / 1000.0);
             let tracker = self.trackers.borrow().next();
             let old = first(self.olds.iter().map(Old::next));
             let attacker = first(self.attackers.iter().map(|it| it.at));
             let browser = first(self.browsers.iter().map(Browser::next));
-            let next = [deed, tracker, old.0, attacker.0, browser.0];
+            let next = [event, tracker, old.0, attacker.0, browser.0];
             let next = next.into_iter().fold(f64::INFINITY, f64::min);
             self.now = self.now.max(next.min(end));
             if next > end {
                 break;
             }
             let now = self.now;
-            if deed <= next {
-                if let Some((_, deed)) = self.deeds.pop_first() {
-                    self.happen(deed);
+            if event <= next {
+                if let Some((_, event)) = self.events.pop_first() {
+                    self.happen(event);
                 }
             } else if tracker <= next {
                 let mut trackers = self.trackers.borrow_mut();
@@ -408,37 +413,37 @@ impl Life {
         }
     }
 
-    fn happen(&mut self, deed: Deed) {
+    fn happen(&mut self, event: Event) {
         let now = self.now;
-        self.tell(|| format!("*** {deed:?}"));
+        self.tell(|| format!("*** {event:?}"));
         self.trackers.borrow_mut().pass_to(now);
-        match deed {
-            Deed::To(at, fate) => self.befall(at, fate),
-            Deed::Kill(at, back) => {
+        match event {
+            Event::To(at, fate) => self.befall(at, fate),
+            Event::Kill(at, back) => {
                 let mut trackers = self.trackers.borrow_mut();
                 trackers.comes_back_after(at, back);
                 trackers.kill(at);
             }
-            Deed::Doom(at, doom, back) => {
+            Event::Crash(at, crash, back) => {
                 let mut trackers = self.trackers.borrow_mut();
                 trackers.comes_back_after(at, back);
-                trackers.doom(at, doom);
+                trackers.crash(at, crash);
             }
-            Deed::TrackerClock(by) => self.trackers.borrow_mut().set_clock(by as i64),
-            Deed::Import(jobs) => self.trackers.borrow_mut().import(jobs),
-            Deed::Requeue => self
+            Event::TrackerClock(by) => self.trackers.borrow_mut().set_clock(by as i64),
+            Event::Import(jobs) => self.trackers.borrow_mut().import(jobs),
+            Event::Requeue => self
                 .trackers
                 .borrow_mut()
                 .requeue(&RequeueFilter::default()),
-            Deed::RequeueJob(number) => self.trackers.borrow_mut().requeue(&RequeueFilter {
+            Event::RequeueJob(number) => self.trackers.borrow_mut().requeue(&RequeueFilter {
                 numbers: vec![number],
                 ..RequeueFilter::default()
             }),
-            Deed::Distrust(at) => self.trackers.borrow_mut().requeue(&RequeueFilter {
+            Event::Distrust(at) => self.trackers.borrow_mut().requeue(&RequeueFilter {
                 nickname: Some(self.browsers[at].nickname.clone()),
                 ..RequeueFilter::default()
             }),
-            Deed::NewVersion => self.trackers.borrow_mut().new_version(),
+            Event::NewVersion => self.trackers.borrow_mut().new_version(),
         }
     }
 
@@ -454,7 +459,7 @@ impl Life {
         if !born {
             return;
         }
-        let after = |ms: f64, fate: Fate| (now + ms, Deed::To(at, fate));
+        let after = |ms: f64, fate: Fate| (now + ms, Event::To(at, fate));
         let mut later = None;
         match fate {
             Fate::Sleep(ms) => world.sleep(ms),
@@ -472,19 +477,19 @@ impl Life {
             Fate::Full(full) => world.full = full,
             Fate::Pause(ms) => {
                 let until = ms.map(|ms| world.now().wall + ms);
-                world.tell(Event::Wish(Wish::Pause { until }));
+                world.tell(HubEvent::Wish(Wish::Pause { until }));
             }
-            Fate::Resume => world.tell(Event::Wish(Wish::Run)),
+            Fate::Resume => world.tell(HubEvent::Wish(Wish::Run)),
             Fate::Cores(cores) => world.settings(|settings| settings.cores = cores),
             Fate::Intensity(share) => world.settings(|settings| settings.intensity = share),
             Fate::Battery(on) => {
                 browser.around.on_battery = Some(on);
-                world.tell(Event::Around(browser.around));
+                world.tell(HubEvent::Around(browser.around));
             }
             Fate::Hidden(hidden) => {
                 browser.around.hidden = hidden;
                 world.settings(|settings| settings.background = false);
-                world.tell(Event::Around(browser.around));
+                world.tell(HubEvent::Around(browser.around));
             }
             Fate::Offline(ms) => {
                 world.faults.down = ms > 0.0;
@@ -495,8 +500,8 @@ impl Life {
                 later = (ms > 0.0).then(|| after(ms, Fate::SetupFails(0.0)));
             }
         }
-        if let Some((at, deed)) = later {
-            self.plan(at, deed);
+        if let Some((at, event)) = later {
+            self.plan(at, event);
         }
     }
 
@@ -504,9 +509,9 @@ impl Life {
     fn calm_down(&mut self) {
         let now = self.now;
         self.tell(|| "*** calm".to_owned());
-        self.deeds.clear();
+        self.events.clear();
         self.trackers.borrow_mut().pass_to(now);
-        for at in 0..self.course.rules.processes {
+        for at in 0..self.scenario.rules.processes {
             let mut trackers = self.trackers.borrow_mut();
             trackers.undoom(at);
             trackers.start(at);
@@ -526,8 +531,8 @@ impl Life {
             if world.stopped {
                 browser.opens = now;
             }
-            world.tell(Event::Wish(Wish::Run));
-            world.tell(Event::Around(Surroundings::default()));
+            world.tell(HubEvent::Wish(Wish::Run));
+            world.tell(HubEvent::Around(Surroundings::default()));
             world.settings(|settings| settings.intensity = 10);
         }
         self.trackers.borrow_mut().stay(self.who_stays());
@@ -537,11 +542,11 @@ impl Life {
     fn who_stays(&self) -> [BTreeSet<String>; 5] {
         let mut stay: [BTreeSet<String>; 5] = Default::default();
         for browser in self.browsers.iter().filter(|browser| !browser.absent) {
-            for stage in self.course.rules.enabled() {
+            for stage in self.scenario.rules.enabled() {
                 stay[stage.index()].insert(browser.volunteer.clone());
             }
         }
-        let olds = self.course.olds.iter();
+        let olds = self.scenario.olds.iter();
         for old in olds.filter(|old| !old.absent && old.gone == f64::INFINITY) {
             stay[old.stage].insert(names::volunteer(&old.nickname, &old.address));
         }
@@ -554,8 +559,8 @@ impl Life {
         self.run(end, |_| false);
         // In the first protocol nobody is told that others have done its job, and the handler may hang.
         let last = self.now + 10.0 * self.slowest() + 100_000.0;
-        self.run(last, |life| {
-            let mut browsers = life.browsers.iter();
+        self.run(last, |run| {
+            let mut browsers = run.browsers.iter();
             browsers
                 .all(|it| it.absent || it.world.stopped || it.world.hub.table().iter().count() == 0)
         });
@@ -587,18 +592,18 @@ fn first(times: impl Iterator<Item = f64>) -> (f64, usize) {
 }
 
 /// Whether nobody can do a job.
-fn is_lost(course: &Course, number: u64) -> bool {
-    Dice(course.seed ^ (number << 24)).roll() < course.impossible
+fn is_lost(scenario: &Scenario, number: u64) -> bool {
+    Dice(scenario.seed ^ (number << 24)).roll() < scenario.impossible
 }
 
 /// What jobs are to a browser.
-fn handler(course: &Course, at: usize) -> world::Handler {
-    let plan = course.browsers[at].clone();
-    let course = course.clone();
-    let seed = course.seed;
+fn handler(scenario: &Scenario, at: usize) -> world::Handler {
+    let plan = scenario.browsers[at].clone();
+    let scenario = scenario.clone();
+    let seed = scenario.seed;
     Box::new(move |number, begun| {
         let mut dice = Dice(seed ^ (number << 20) ^ u64::from(begun) ^ ((at as u64) << 50));
-        let lost = is_lost(&course, number);
+        let lost = is_lost(&scenario, number);
         let mishap = dice.roll() < plan.mishaps && begun <= 3;
         let fate = match (dice.roll() * 6.0) as u32 {
             _ if lost => world::Fate::Throws,
