@@ -38,7 +38,7 @@ const ENGINE = [
   ["status"],
   ["nearest", "reason", "settings"],
   ["fault"],
-  ["sorted_map", "time"],
+  ["names", "sorted_map", "time"],
 ];
 
 /** The layers of the modules within `http`. */

@@ -18,6 +18,7 @@
 //! | [`reason`] | why a browser computes or does not, as a code with parameters |
 //! | [`fault`] | everything that can go wrong, with its name and stable code |
 //! | [`nearest`] | which name was meant by a misspelt one |
+//! | [`names`] | a set of names |
 //! | [`sorted_map`] | values by number |
 
 pub mod client;
@@ -25,6 +26,7 @@ pub mod core;
 pub mod fault;
 pub mod hub;
 pub mod message;
+pub mod names;
 pub mod nearest;
 pub mod page;
 pub mod reason;

@@ -1,13 +1,12 @@
 //! How a hub takes over from another one: with the records in storage, and with compute workers that are
 //! already running jobs.
 
-use std::collections::BTreeSet;
-
 use crate::hub::Scheduler;
 use crate::hub::action::{Action, Registration};
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::{Inherited, Stored};
 use crate::hub::jobs::{JobState, JobTable, Key, Outcome};
+use crate::names::Names;
 use crate::time::clock::Now;
 
 /// How long the cores of the former hub may take to report what they run, before the tracker is asked.
@@ -34,9 +33,7 @@ impl Scheduler {
             }
         }
         let ended = jobs.iter().filter(|stored| stored.outcome.is_some());
-        let ended: BTreeSet<String> = ended
-            .map(|stored| stored.ticket.text().to_owned())
-            .collect();
+        let ended: Names = ended.map(|stored| stored.ticket.text()).collect();
         for stored in jobs {
             let outcome = stored.outcome.clone();
             let is_over = outcome.is_none() && ended.contains(stored.ticket.text());

@@ -9,8 +9,6 @@
 //! the tracker has settled that request, so none overtakes it. What it granted is not known here yet;
 //! the next request names it by its `seq`, in `awaiting`.
 
-use std::collections::BTreeSet;
-
 use distcompute_protocol::{MAX_SYNC_ITEMS, MAX_SYNC_WANT};
 
 use crate::client::call::Call;
@@ -21,6 +19,7 @@ use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome, Ticket};
 use crate::hub::session::refusals::{Blame, Refusals};
 use crate::hub::session::{Ask, Common, WAIT_MS, Word, is_unknown, too_large, word};
 use crate::hub::speed::FULL;
+use crate::names::Names;
 use crate::time::backoff::spread_ms;
 use crate::time::clock::{Due, Now};
 use distcompute_protocol::ErrorCode;
@@ -827,9 +826,9 @@ impl Syncs {
             }
         }
         let mut granted = count(synced.jobs.len());
-        let mut known = set(table.iter().map(Job::name));
+        let mut known: Names = table.iter().map(|job| job.ticket.text()).collect();
         for job in synced.jobs {
-            if !known.insert(job.lease.clone()) {
+            if !known.insert(&job.lease) {
                 table.freed.extend(job.data);
                 continue;
             }
@@ -927,15 +926,8 @@ fn unsend(table: &mut JobTable, keys: &[Key]) {
     }
 }
 
-fn names(list: &[String]) -> BTreeSet<&str> {
-    set(list.iter().map(String::as_str))
-}
-
-/// `collect` would sort the items first, which is 4 KB more of the compressed package.
-fn set<T: Ord>(items: impl Iterator<Item = T>) -> BTreeSet<T> {
-    let mut set = BTreeSet::new();
-    set.extend(items);
-    set
+fn names(list: &[String]) -> Names {
+    list.iter().map(String::as_str).collect()
 }
 
 fn count(of: usize) -> u32 {
