@@ -379,16 +379,14 @@ impl Audit {
             if before.contains(&number) {
                 continue;
             }
-            // A lease that lapsed and was taken up again ends in another way; that it had lapsed stands
-            // with the job.
+            // The job's own list of failures counts beside its leases: a lease that lapsed and was taken up
+            // again ends in another way, and leases that ended long ago are thinned out, for example
+            // after the tracker's clock was set forward by days.
             let errors: Vec<Failure> = errors.map_or_else(Vec::new, |text| {
                 serde_json::from_str(&text).expect("failures")
             });
-            let lapsed: BTreeSet<_> = errors
-                .iter()
-                .filter(|failure| !failure.flagged)
-                .map(Failure::by)
-                .collect();
+            let listed = errors.iter().filter(|failure| !failure.flagged);
+            let listed = listed.map(Failure::by);
             let failed: BTreeSet<_> = self
                 .books
                 .all(
@@ -399,10 +397,9 @@ impl Audit {
                 )
                 .into_iter()
                 .filter(|(at, of, ..)| (*at, *of) == (stage, round))
-                .filter(|(.., who, outcome)| {
-                    matches!(outcome.as_str(), "failed" | "lapsed" | "idle") || lapsed.contains(who)
-                })
+                .filter(|(.., outcome)| matches!(outcome.as_str(), "failed" | "lapsed" | "idle"))
                 .map(|(.., who, _)| who)
+                .chain(listed)
                 .collect();
             // A flag is about an input, which may be the same in several rounds.
             let flagged: BTreeSet<_> = self
@@ -433,7 +430,7 @@ impl Audit {
             assert!(
                 failed.len() >= enough_failures || by_all || flagged.len() >= enough_flags,
                 "job {number} is set aside, failed at {failed:?}, flagged by {flagged:?}, while \
-                 {working:?} work there"
+                 {working:?} work there; with the job stand {errors:?}"
             );
         }
     }
