@@ -9,6 +9,7 @@ use super::face::guard;
 use super::http::{Failure, Reply, Terms};
 use super::json;
 use super::options::{CallOptions, InitOptions, check};
+use super::reader;
 use super::turn::Turns;
 use core::cell::RefCell;
 use core::future::Future;
@@ -237,7 +238,7 @@ fn restore(dump: &JsValue) -> Result<JsValue, Fault> {
     // Through JSON, which a dump is by definition: no getter of a stranger runs after this line.
     let text = json::text_of(dump).map_err(|why| bad_dump(&why))?;
     let text = text.ok_or_else(|| bad_dump(&format!("it is {}", json::kind_of(dump))))?;
-    let dump: Dump = json::read(&text).map_err(|why| bad_dump(&why))?;
+    let dump: Dump = reader::read_json(&text).map_err(|why| bad_dump(&why))?;
     let session = Session::restore(dump)?;
     let data = session.job.as_ref().and_then(|job| job.data.as_deref());
     let job = json::job_data(data).unwrap_or_else(|_| data.into());
@@ -582,7 +583,7 @@ fn client(session: Session, data: JsValue) -> JsValue {
 
 fn read_body<T: DeserializeOwned>(reply: Option<&Reply>) -> Result<T, Fault> {
     let body = reply.map(|reply| reply.body.clone()).unwrap_or_default();
-    json::read(&body)
+    reader::read_json(&body)
         .map_err(|why| Fault::bad_answer(format!("The tracker's answer cannot be read: {why}")))
 }
 

@@ -1,25 +1,17 @@
 //! JavaScript values as wire types and back, by the browser's own JSON.
 
-use super::{object, reader};
+use super::object;
 use distcompute_engine::client::session::{json_output, text_output};
 use distcompute_engine::core::stack::frames;
 use distcompute_engine::fault::Fault;
 use distcompute_protocol::json_part;
 use js_sys::{JSON, JsString, Reflect};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 
 /// The longest text that crosses the boundary, in UTF-16 units. A larger one would exhaust the
 /// wasm's memory, or the browser's longest string, half-way.
 pub(crate) const LONGEST: u32 = 64 << 20;
-
-/// Reads a JSON text as a struct of texts, numbers and truth values. The text does not cross the
-/// boundary, only these.
-pub(crate) fn read<T: DeserializeOwned>(text: &JsString) -> Result<T, String> {
-    let value = parse(text).map_err(|e| says(&e))?;
-    reader::read(&value)
-}
 
 /// Whether a text is what `/api/project` answers.
 pub(crate) fn is_project(text: &str) -> bool {
@@ -246,7 +238,7 @@ fn tag(value: &JsValue) -> String {
 extern "C" {
     // Of js-sys the text would cross the boundary.
     #[wasm_bindgen(catch, js_namespace = JSON)]
-    fn parse(text: &JsString) -> Result<JsValue, JsValue>;
+    pub(crate) fn parse(text: &JsString) -> Result<JsValue, JsValue>;
 
     /// Of a number or a boolean it never throws. (Rust's printing of floats is 20 KB.)
     #[wasm_bindgen(js_name = String)]

@@ -5,7 +5,7 @@
 //! the value's own methods. Here members are read by `Reflect`, and a refusal says which member it is and
 //! of what kind its value is.
 
-use super::json::{LONGEST, kind_of, says};
+use super::json::{LONGEST, kind_of, parse, says};
 use super::object::as_whole;
 use core::fmt::{self, Display};
 use core::slice;
@@ -24,6 +24,15 @@ use wasm_bindgen::prelude::*;
 /// Which member is not what it should be.
 pub(crate) fn read<T: DeserializeOwned>(object: &JsValue) -> Result<T, String> {
     T::deserialize(Value(object)).map_err(|Refusal(why)| why)
+}
+
+/// Reads a JSON text. The text itself stays in JavaScript.
+///
+/// # Errors
+/// Why it is no JSON, or which member is not what it should be.
+pub(crate) fn read_json<T: DeserializeOwned>(text: &JsString) -> Result<T, String> {
+    let value = parse(text).map_err(|thrown| says(&thrown))?;
+    read(&value)
 }
 
 /// What is wrong; of a single value, what it should have been.
