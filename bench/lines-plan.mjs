@@ -55,6 +55,12 @@ export function without(wanted, figures) {
   return cells(wanted).filter((cell) => !known.has(nameOf(cell)));
 }
 
+/** The figures of the wanted cells, in their order: the new one of each cell, or else the old one. */
+export function merged(wanted, old, fresh) {
+  const figures = new Map([...old, ...fresh].map((figure) => [nameOf(figure), figure]));
+  return cells(wanted).flatMap((cell) => figures.get(nameOf(cell)) ?? []);
+}
+
 /** Calls `act` for each element, `count` at a time. */
 export async function sideBySide(all, count, act) {
   const rest = [...all];

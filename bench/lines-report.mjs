@@ -1,5 +1,9 @@
 // The report on slow and lossy connections: its figures and goals.
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { root } from "../scripts/places.mjs";
 import { median, page, shown, table, verdicts, write } from "./figures.mjs";
 import { quiet } from "./lines-plan.mjs";
 
@@ -7,7 +11,7 @@ import { quiet } from "./lines-plan.mjs";
  * @typedef {{ direction: "down" | "up", kb: number, mbit: number, delay_ms: number, loss: number,
  *   share_of_line: number | null, five_calls: number | null, jobs: number, done: number | null,
  *   granted: number | null, wire: number | null, plain_kb_s: number, bound_kb_s: number, side_by_side: number,
- *   load: number }} Figure
+ *   measured: string, load: number }} Figure
  */
 
 const least = 0.8;
@@ -95,9 +99,18 @@ export function howText({ figures, missing, seconds, seed }) {
       `${alone.length} cells were measured one at a time; ${load(alone)} processes wanted a core ` +
         `meanwhile (median).`,
     );
+  const days = unique(figures, "measured");
+  const on = (day) => `${figures.filter(({ measured }) => measured === day).length} on ${day}`;
+  if (days.length > 1)
+    how.push(`The cells were measured on several days: ${days.map(on).join(", ")}.`);
   if (missing.length > 0)
     how.push(`Not measured: ${missing.length} cells. ${grouped(missing).join("; ")}.`);
   return how;
+}
+
+/** The figures in bench/results. @returns {Figure[]} */
+export function published() {
+  return JSON.parse(readFileSync(join(root, "bench", "results", "lines.json"), "utf8"));
 }
 
 /** @param {{ figures: Figure[], facts: string[], how: string[], everything: boolean }} found */

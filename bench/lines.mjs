@@ -21,12 +21,13 @@ import {
   isQuiet,
   lineOf,
   longestFirst,
+  merged,
   nameOf,
   secondsOf,
   sideBySide,
   without,
 } from "./lines-plan.mjs";
-import { howText, publish } from "./lines-report.mjs";
+import { howText, publish, published } from "./lines-report.mjs";
 import { machineFacts } from "./machine.mjs";
 
 const every = {
@@ -55,6 +56,7 @@ export const usage = `npm run bench -- lines [options]
   --seed N           of the losses (1)
   --resume           goes on with what the last run has measured of the same build
   --publish          writes bench/results/ though cells are missing, which the report names
+  --add              keeps what bench/results/ says of the cells that this run does not measure
   --quick            5 s
 
 A run of everything takes about an hour. It writes bench/results/; any other writes target/bench/.
@@ -74,7 +76,7 @@ export function readArguments(args) {
   };
   const numbers = { seconds: 20, seed: 1, together: 8 };
   const wanted = read(args, {
-    ...{ usage, lists, numbers, switches: ["resume", "publish"], quick: { seconds: 5 } },
+    ...{ usage, lists, numbers, switches: ["resume", "publish", "add"], quick: { seconds: 5 } },
     harmless: ["seconds", "together", "resume", "publish"],
   });
   const of = (name) => wanted[name].map(Number);
@@ -92,13 +94,16 @@ export async function main(args) {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-bench-"));
   try {
     const facts = [...(await machineFacts({ folder })), `Chromium ${setting.browser.version()}`];
-    const { figures, failed } = await measureAll(setting, wanted);
-    const missing = without(readArguments([]), figures);
-    const everything = wanted.publish || (wanted.everything && missing.length === 0);
+    const { figures: measured, failed } = await measureAll(setting, wanted);
+    const whole = readArguments([]);
+    const figures = wanted.add ? merged(whole, published(), measured) : measured;
+    const missing = without(whole, figures);
+    const everything =
+      wanted.publish || ((wanted.everything || wanted.add) && missing.length === 0);
     publish({
       figures,
       facts,
-      how: howText({ ...wanted, figures, missing: wanted.publish ? missing : [] }),
+      how: howText({ ...wanted, figures, missing: everything ? missing : [] }),
       everything,
     });
     if (failed > 0)
@@ -192,6 +197,7 @@ async function measure(setting, kept, cell, wanted, beside) {
     plain_kb_s: Math.round(plain / 1_000),
     bound_kb_s: Math.round(bound / 1_000),
     side_by_side: beside,
+    measured: new Date().toISOString().slice(0, 10),
     load: Number(loadavg()[0].toFixed(1)),
   };
 }

@@ -12,6 +12,7 @@ import {
   cells,
   isQuiet,
   longestFirst,
+  merged,
   nameOf,
   sideBySide,
   without,
@@ -32,6 +33,22 @@ test("only a complete run is published, whether it was interrupted or not", () =
   assert.equal(without(readArguments([]), [one, one]).length, 159);
   assert.throws(() => readArguments(["--parts", "half"]), /Invalid option/);
   assert.throws(() => readArguments(["resume"]), /Invalid option/);
+});
+
+test("a run of some cells can be added to the published figures", () => {
+  const whole = readArguments([]);
+  const [first, second, third] = cells(whole).map((cell) => ({ ...cell, share_of_line: 0.5 }));
+  const better = { ...second, share_of_line: 0.9, measured: "2027-01-02" };
+  const dated = [third, first, second].map((one) => ({ ...one, measured: "2027-01-01" }));
+  const figures = merged(whole, dated, [better]);
+  assert.deepEqual(
+    figures.map((one) => one.share_of_line),
+    [0.5, 0.9, 0.5],
+  );
+  assert.deepEqual(figures.map(nameOf), [first, second, third].map(nameOf));
+  const how = howText({ figures, missing: [], seconds: 20, seed: 1 }).join("\n");
+  assert.match(how, /several days: 2 on 2027-01-01, 1 on 2027-01-02\./);
+  assert.equal(readArguments(["--parts", "alone", "--add"]).add, true);
 });
 
 const line = (kb, mbit, loss = 0) => ({ direction: "down", kb, mbit, delay_ms: 50, loss });
