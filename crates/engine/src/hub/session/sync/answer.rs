@@ -1,0 +1,293 @@
+//! What follows from an answer.
+
+use distcompute_protocol::{ErrorCode, MAX_SYNC_WANT};
+
+use crate::client::call::Call;
+use crate::fault::{Code, Fault};
+use crate::hub::action::{Got, Parsed, Synced};
+use crate::hub::cx::Cx;
+use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome, Ticket};
+use crate::hub::session::refusals::Blame;
+use crate::hub::session::sync::Syncs;
+use crate::hub::session::sync::bounds::size;
+use crate::hub::session::sync::flight::What;
+use crate::hub::session::{Common, Word, is_unknown, too_large, word};
+use crate::names::Names;
+use crate::time::backoff::spread_ms;
+use crate::time::clock::{Due, Now};
+
+/// After a refusal so many times fewer outcomes go together: each step may wait for a retry.
+const PARTS: usize = 8;
+
+/// Jobs that are remembered as flagged, and for how long: so long others have to look at them first.
+const FLAGGED: usize = 256;
+const FLAGGED_MS: f64 = 120_000.0;
+
+/// The least and the most of what the tracker may say when to ask again.
+const TOLD_MS: (f64, f64) = (2_000.0, 600_000.0);
+
+impl Syncs {
+    pub(crate) fn answered(
+        &mut self,
+        common: &mut Common,
+        cx: &Cx,
+        id: u32,
+        got: Got,
+        table: &mut JobTable,
+    ) -> Option<Got> {
+        let now = cx.now;
+        let Some(at) = self.flights.iter().position(|flight| flight.id == id) else {
+            return Some(got);
+        };
+        let flight = self.flights.remove(at);
+        let (sent, begun) = (flight.sent, flight.begun);
+        let flow_ms = flight.flow_ms;
+        let mut got = Some(got);
+        let outcome = match &flight.what {
+            What::Sync { .. } => got.take().map(|got| word(Call::Sync, got)),
+            What::Register | What::Bye => None,
+        };
+        if let Some(Word::Later { fault, blame, .. }) = &outcome {
+            self.failed(common, &flight, fault);
+            // Where it may be this text that something refuses, it is not worth another try.
+            if *blame == Blame::None
+                && matches!(
+                    flight.what,
+                    What::Sync {
+                        reports_setup: true,
+                        ..
+                    }
+                )
+            {
+                self.setup_reported = None;
+            }
+        }
+        match flight.what {
+            What::Register => {
+                if let Some(hello) = common.registered(cx, sent, got?) {
+                    if !hello.syncs {
+                        let text = "The tracker has forgotten how to sync. Reload the page.";
+                        common.fatal = Some(Fault::bad_answer(text));
+                    }
+                    self.token = Some(hello.token);
+                    self.synced = false;
+                }
+            }
+            What::Bye => {}
+            What::Sync {
+                token,
+                keys,
+                want,
+                bytes,
+                ..
+            } => match outcome? {
+                Word::Done(Parsed::Sync(synced)) => {
+                    common.answered(now, sent, flow_ms);
+                    // Texts are counted twofold.
+                    common.line.handed_in(bytes / 2.0, count(keys.len()));
+                    common.version(&synced.app_version);
+                    // Answers may come in another order than their requests were sent in.
+                    if self.heard.is_none_or(|heard| sent.mono > heard.mono) {
+                        self.heard = Some(sent);
+                    }
+                    self.synced = true;
+                    self.together = self.together.saturating_mul(2);
+                    self.refusals.retain(|key| !keys.contains(&key));
+                    self.refusals.answered();
+                    self.most = self.most.saturating_mul(4).min(MAX_SYNC_WANT);
+                    self.sized = synced.left_bytes.is_some();
+                    self.left_bytes = synced.left_bytes.unwrap_or(0.0);
+                    if begun.is_some() {
+                        let jobs = count(synced.jobs.len());
+                        common.line.brought(flight.down, flow_ms, jobs);
+                    }
+                    self.take(common, cx, keys, want, synced, table);
+                }
+                Word::Done(_) | Word::DoneBefore => {
+                    unsend(table, &keys);
+                    let fault = Fault::bad_answer("The tracker's answer to a sync holds none.");
+                    common.failed(cx, None, fault);
+                }
+                Word::Later {
+                    fault,
+                    retry_after_ms,
+                    blame,
+                } => {
+                    unsend(table, &keys);
+                    self.doubt(common, now, &keys, blame, &fault, table);
+                    common.failed(cx, retry_after_ms, fault);
+                }
+                // Of a registration that has been given up meanwhile.
+                Word::Refused(_) if self.token.as_ref() != Some(&token) => unsend(table, &keys),
+                Word::Refused(fault) => {
+                    unsend(table, &keys);
+                    self.refused(common, cx, &keys, fault, table);
+                }
+            },
+        }
+        None
+    }
+
+    fn refused(
+        &mut self,
+        common: &mut Common,
+        cx: &Cx,
+        keys: &[Key],
+        fault: Fault,
+        table: &mut JobTable,
+    ) {
+        let superseded = fault.code == Code::Tracker(ErrorCode::Superseded);
+        if is_unknown(&fault) || (superseded && !self.synced) {
+            // Leases are good under any registration.
+            self.part();
+        } else if superseded {
+            common.fatal = Some(fault);
+        } else if fault.code == Code::Tracker(ErrorCode::TooLarge) && keys.len() > 1 {
+            // It takes less than it has said.
+            let sizes = keys.iter().filter_map(|key| table.get(*key)?.outcome());
+            self.body = sizes.map(size).sum::<f64>().min(self.limit(common).least()) / 2.0;
+        } else if fault.code == Code::Tracker(ErrorCode::TooLarge)
+            && let [key] = keys
+        {
+            let output = match table.get(*key).and_then(Job::outcome) {
+                Some(Outcome::Done(text)) => Some(*text),
+                _ => None,
+            };
+            let why = too_large(output, common);
+            if !common.give_up(table, *key, &why) {
+                // So it is not that which is too large.
+                common.failed(cx, None, fault);
+            }
+        } else {
+            self.doubt(common, cx.now, keys, Blame::Surely, &fault, table);
+            common.failed(cx, None, fault);
+        }
+    }
+
+    /// A request failed that may have been refused for one of the outcomes in it: fewer go together,
+    /// until it is known which, and that one is set apart.
+    fn doubt(
+        &mut self,
+        common: &mut Common,
+        now: Now,
+        keys: &[Key],
+        blame: Blame,
+        fault: &Fault,
+        table: &mut JobTable,
+    ) {
+        match keys {
+            _ if blame == Blame::None => {}
+            [] => {}
+            [key] => {
+                if self.refusals.add(now, *key, blame) {
+                    let why = format!("It was refused again and again: {}", fault.message);
+                    common.give_up(table, *key, &why);
+                }
+            }
+            more => self.together = (more.len() / PARTS).max(1),
+        }
+    }
+
+    fn take(
+        &mut self,
+        common: &mut Common,
+        cx: &Cx,
+        keys: Vec<Key>,
+        want: u32,
+        synced: Synced,
+        table: &mut JobTable,
+    ) {
+        let (now, random) = (cx.now, cx.random);
+        common.accepted += count(synced.accepted.len());
+        common.rejected += count(synced.rejected.len());
+        unsend(table, &keys);
+        let acceptances = names(&synced.accepted);
+        let rejections = names(&synced.rejected);
+        for key in keys {
+            if let Some(job) = table.get(key)
+                && matches!(job.outcome(), Some(Outcome::Invalid(_)))
+            {
+                if self.flagged.len() >= FLAGGED {
+                    self.flagged.remove(0);
+                }
+                self.flagged.push((job.number, job.attempt, now));
+            }
+            let Some(job) = table.get(key) else { continue };
+            let rejected = rejections.contains(job.ticket.text());
+            common.undelivered += u32::from(rejected && job.restored);
+            // A result of which the answer says nothing was not in the request that it answers.
+            let is_result = matches!(job.outcome(), Some(Outcome::Done(_)));
+            if rejected || !is_result || acceptances.contains(job.ticket.text()) {
+                table.remove(key);
+            }
+        }
+        for lease in &synced.lost {
+            if let Some(key) = table.by_ticket(lease)
+                && table.get(key).is_some_and(|job| job.outcome().is_none())
+            {
+                table.remove(key);
+            }
+        }
+        let mut granted = count(synced.jobs.len());
+        let mut known: Names = table.iter().map(|job| job.ticket.text()).collect();
+        for job in synced.jobs {
+            if !known.insert(&job.lease) {
+                table.freed.extend(job.data);
+                continue;
+            }
+            let ticket = Ticket::Lease(job.lease);
+            let key = table.add(common.index, job.number, job.attempt, ticket, job.data);
+            if self.has_flagged(now, job.number, job.attempt) {
+                table.end(key, Outcome::Released, now);
+                granted -= 1;
+            }
+        }
+        // Whatever it says, not all the time. Leases are kept sooner than it says, jobs asked for
+        // later, at random: those who were told so together do not come back together.
+        let told = synced.wait_ms.clamp(TOLD_MS.0, TOLD_MS.1);
+        let keep = told.min(common.lease_ms() / 3.0);
+        self.wait_ms = spread_ms(keep, random);
+        common.longest_ms = keep;
+        // Fewer than were asked for are all that there are, unless some were left out for their size.
+        self.limited = synced.limited && table.iter().any(|job| job.session == common.index);
+        if self.limited {
+            // What was left out has nothing to do with its size.
+            self.left_bytes = 0.0;
+            common.dry = None;
+        } else if granted < want && self.left_bytes == 0.0 {
+            let longest = 2.0 * told;
+            common.dry = Some(Due::after(now, spread_ms(longest, random)));
+            if !table.iter().any(|job| job.session == common.index) {
+                common.longest_ms = longest;
+            }
+        } else if want > 0 {
+            common.dry = None;
+        }
+    }
+
+    /// Whether this is an input that this browser has just called bad: a second opinion should be
+    /// somebody else's. Attempts count anew when an input was made again.
+    fn has_flagged(&self, now: Now, number: u64, attempt: u32) -> bool {
+        let mut flagged = self.flagged.iter();
+        flagged
+            .any(|(of, at, since)| *of == number && attempt > *at && now.since(*since) < FLAGGED_MS)
+    }
+}
+
+fn unsend(table: &mut JobTable, keys: &[Key]) {
+    for key in keys {
+        if let Some(job) = table.get_mut(*key)
+            && let JobState::Ended { sent, .. } = &mut job.state
+        {
+            *sent = false;
+        }
+    }
+}
+
+fn names(list: &[String]) -> Names {
+    list.iter().map(String::as_str).collect()
+}
+
+fn count(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
+}

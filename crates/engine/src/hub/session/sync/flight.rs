@@ -1,0 +1,136 @@
+//! The requests under way: when another may go out beside them, and what they are likely to bring.
+
+use crate::hub::action::Moved;
+use crate::hub::jobs::Key;
+use crate::hub::session::Common;
+use crate::hub::session::sync::Syncs;
+use crate::time::clock::Now;
+
+/// Bytes of an answer come at least so often, or the time between does not count.
+const LONG_GAP_MS: f64 = 5_000.0;
+
+/// Requests under way at most: two that bring jobs, and one to keep leases with.
+const FLIGHTS: usize = 3;
+
+/// A request under way.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Flight {
+    pub(super) id: u32,
+    pub(super) sent: Now,
+    /// When its answer began.
+    pub(super) begun: Option<Now>,
+    /// Bytes of the answer that have come, in how many milliseconds, and when the last of them.
+    pub(super) down: f64,
+    pub(super) flow_ms: f64,
+    pub(super) last: Now,
+    pub(super) what: What,
+}
+
+impl Flight {
+    pub(super) fn new(id: u32, sent: Now, what: What) -> Self {
+        Self {
+            id,
+            sent,
+            begun: None,
+            down: 0.0,
+            flow_ms: 0.0,
+            last: sent,
+            what,
+        }
+    }
+
+    /// How many jobs it asks for.
+    pub(super) fn want(&self) -> u32 {
+        match &self.what {
+            What::Sync { want, .. } => *want,
+            What::Register | What::Bye => 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum What {
+    Register,
+    Sync {
+        token: String,
+        seq: u64,
+        /// Outcomes that it carries.
+        keys: Vec<Key>,
+        want: u32,
+        /// How many bytes its answer is expected to have.
+        expected: f64,
+        /// What it carries, in bytes.
+        bytes: f64,
+        /// Whether it tells of a setup that fails.
+        reports_setup: bool,
+    },
+    Bye,
+}
+
+impl Syncs {
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.flights.is_empty()
+    }
+
+    /// When the oldest request under way was sent.
+    pub(crate) fn busy_since(&self) -> Option<Now> {
+        let sent = self.flights.iter().map(|flight| flight.sent);
+        sent.reduce(|a, b| if b.mono < a.mono { b } else { a })
+    }
+
+    /// Whether another request may be sent: none that the tracker may not have settled is under way.
+    pub(crate) fn may_send(&self) -> bool {
+        let begun =
+            |flight: &Flight| flight.begun.is_some() && matches!(flight.what, What::Sync { .. });
+        let may_overlap = self.sized && self.flights.len() < FLIGHTS;
+        self.flights.is_empty() || (may_overlap && self.flights.iter().all(begun))
+    }
+
+    /// Whether the answers that bring jobs are so far that others should be asked for.
+    pub(super) fn may_fetch(&self, common: &Common) -> bool {
+        let nearly_over = |flight: &Flight| match &flight.what {
+            What::Sync { want: 0, .. } => true,
+            What::Sync { expected, .. } => {
+                let left = expected - flight.down;
+                flight.begun.is_some() && common.line.is_time_to_ask(left)
+            }
+            What::Register | What::Bye => false,
+        };
+        let fetching = self.flights.iter().filter(|flight| flight.want() > 0);
+        fetching.count() < 2 && self.flights.iter().all(nearly_over)
+    }
+
+    /// How many jobs are likely to be in the answers that are under way.
+    pub(crate) fn coming(&self, common: &Common) -> usize {
+        let job = common.line.job_bytes();
+        let jobs = |flight: &Flight| match (&flight.what, job) {
+            (What::Sync { want, expected, .. }, Some(job)) if *want > 0 && *expected > 0.0 => {
+                let jobs = (expected / job.max(1.0)).round().max(1.0) as usize;
+                jobs.min(*want as usize)
+            }
+            _ => flight.want() as usize,
+        };
+        self.flights.iter().map(jobs).sum()
+    }
+
+    /// More of an answer has come.
+    pub(crate) fn moved(&mut self, common: &mut Common, now: Now, id: u32, moved: Moved) -> bool {
+        let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) else {
+            return false;
+        };
+        if moved.status != 200 {
+            // A refusal says nothing of the line, nor that the tracker has settled the request.
+            return true;
+        }
+        if flight.begun.is_none() {
+            flight.begun = Some(now);
+            common.line.began(moved.up, now.mono - flight.sent.mono);
+        } else {
+            // A longer gap is no transfer: the machine slept.
+            flight.flow_ms += (now.mono - flight.last.mono).clamp(0.0, LONG_GAP_MS);
+        }
+        flight.last = now;
+        flight.down = flight.down.max(moved.down);
+        true
+    }
+}

@@ -1,0 +1,295 @@
+//! When a request goes out, and what it says.
+
+use distcompute_protocol::MAX_SYNC_ITEMS;
+
+use crate::hub::action::{Action, Registration, Sync, Wire, Write};
+use crate::hub::cx::{Cx, Timer};
+use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome};
+use crate::hub::session::sync::Syncs;
+use crate::hub::session::sync::bounds::{Limit, MOST_ITEMS, size};
+use crate::hub::session::sync::flight::{Flight, What};
+use crate::hub::session::{Ask, Common};
+use crate::hub::speed::FULL;
+use crate::time::clock::Now;
+
+/// What a goodbye may carry: browsers let 64 KiB outlive a page.
+const FAREWELL_BODY: f64 = 48_000.0;
+
+/// A request with so many bytes of outcomes may fail for its size.
+const LARGE: f64 = 200_000.0;
+
+impl Syncs {
+    pub(crate) fn pump(
+        &mut self,
+        common: &mut Common,
+        cx: &mut Cx,
+        ask: &Ask,
+        table: &mut JobTable,
+    ) {
+        let now = cx.now;
+        if self.left || !self.may_send() {
+            return;
+        }
+        let mine = |job: &&Job| job.session == common.index;
+        let any = table.iter().any(|job| mine(&job));
+        if self.token.is_none() {
+            if any || ask.want > 0 || self.must_report_setup(ask) {
+                let id = common.register(cx);
+                self.flights.push(Flight::new(id, now, What::Register));
+            }
+            return;
+        }
+        self.refusals.retain(|key| table.get(key).is_some());
+        let waits = !ask.hurry && common.line.is_worth_waiting(ask.ahead.0, ask.ahead.1);
+        let asks = ask.low
+            && !waits
+            && (!self.is_limited(common, table) || self.has_results(common, table))
+            && common.may_ask(now)
+            && self.may_fetch(common)
+            && self.demand(common, ask, table).0 > 0;
+        let proves = self.flights.is_empty() && self.refusals.are_unproven();
+        let keeps = any && (self.is_silent(cx) || proves);
+        let delivers = self.must_deliver(common, cx, ask, waits, table);
+        if asks || keeps || delivers || !ask.progress.is_empty() || self.must_report_setup(ask) {
+            self.send(common, cx, ask, table);
+        }
+    }
+
+    /// Whether the setup fails in a way that the tracker has not been told of.
+    fn must_report_setup(&self, ask: &Ask) -> bool {
+        ask.setup_failed.is_some() && ask.setup_failed != self.setup_reported
+    }
+
+    /// Whether to ask for more would be in vain until there are results.
+    fn is_limited(&self, common: &Common, table: &JobTable) -> bool {
+        self.limited && table.iter().any(|job| job.session == common.index)
+    }
+
+    fn has_results(&self, common: &Common, table: &JobTable) -> bool {
+        let mut mine = table.iter().filter(|job| job.session == common.index);
+        mine.any(|job| job.is_unsent() && !self.refusals.has(job.key))
+    }
+
+    /// Whether the tracker has not heard of what is held for as long as it said.
+    fn is_silent(&self, cx: &mut Cx) -> bool {
+        let left = self.wait_ms - cx.now.since(self.said());
+        cx.expired(Timer::Keepalive, left)
+    }
+
+    /// Whether outcomes should go. While the request `waits` for more of them it goes when it is full.
+    fn must_deliver(
+        &self,
+        common: &Common,
+        cx: &mut Cx,
+        ask: &Ask,
+        waits: bool,
+        table: &JobTable,
+    ) -> bool {
+        let mut count = 0;
+        let mut bytes = 0.0;
+        let mut waited = false;
+        let ready = |job: &&Job| job.session == common.index && !self.refusals.has(job.key);
+        for job in table.iter().filter(ready) {
+            if let JobState::Ended {
+                outcome,
+                since,
+                sent: false,
+                ..
+            } = &job.state
+            {
+                count += 1;
+                bytes += size(outcome);
+                waited |= cx.expired(Timer::Linger, common.linger_ms - cx.now.since(*since));
+            }
+        }
+        let least = self.limit(common).least();
+        let full = if waits {
+            count >= MOST_ITEMS || bytes >= least
+        } else {
+            count >= FULL || bytes >= least / 2.0
+        };
+        self.refusals.watch(cx);
+        (count > 0 && (full || ask.hurry || waited)) || self.due(cx.now, table).is_some()
+    }
+
+    /// An outcome that was refused, whose turn it is, and that is not under way.
+    fn due(&self, now: Now, table: &JobTable) -> Option<Key> {
+        let waits = |key| table.get(key).is_some_and(Job::is_unsent);
+        self.refusals.due(now, waits)
+    }
+
+    fn send(&mut self, common: &mut Common, cx: &mut Cx, ask: &Ask, table: &mut JobTable) {
+        let now = cx.now;
+        let alone = self.due(now, table);
+        let (mut sync, keys) = self.fill(common.index, self.limit(common), alone, false, table);
+        let mut room = MAX_SYNC_ITEMS.saturating_sub(sync.items());
+        if common.retry.is_away() || alone.is_some() {
+            // What can be done without is not to be what is refused.
+            room = 0;
+        }
+        for (key, text) in &ask.progress {
+            let Some(job) = table.get(*key).filter(|job| job.session == common.index) else {
+                continue;
+            };
+            if room > 0 {
+                sync.progress.push((job.name(), text.clone()));
+                room -= 1;
+            }
+        }
+        // What is not asked for cannot be missed: an answer with fewer means that there are no more.
+        let mut expected = 0.0;
+        let in_vain = keys.is_empty() && self.is_limited(common, table);
+        if !in_vain && common.may_ask(now) && self.may_fetch(common) {
+            (sync.want, expected) = self.demand(common, ask, table);
+            sync.want_bytes = expected as u64;
+            if let Some(job) = common.line.job_bytes() {
+                expected = expected.min(f64::from(sync.want) * job);
+            }
+            expected = expected.max(self.left_bytes);
+        }
+        if self.must_report_setup(ask) {
+            sync.setup_failed.clone_from(&ask.setup_failed);
+            self.setup_reported.clone_from(&ask.setup_failed);
+        }
+        sync.cores = u32::try_from(ask.cores.max(1)).unwrap_or(u32::MAX);
+        for flight in &self.flights {
+            match &flight.what {
+                What::Sync { seq, want, .. } if *want > 0 => sync.awaiting.push(*seq),
+                _ => {}
+            }
+        }
+        // One is left out for a goodbye, which a page says that may come back.
+        self.seq = (self.seq + 2).max(now.wall.max(0.0) as u64);
+        sync.seq = self.seq;
+        for key in &keys {
+            if let Some(JobState::Ended { sent, .. }) =
+                table.get_mut(*key).map(|job| &mut job.state)
+            {
+                *sent = true;
+            }
+        }
+        if let Some(hello) = &common.hello {
+            cx.out.push(Action::Store(Write::Registration(Registration {
+                stage: common.stage,
+                nickname: common.nickname.clone(),
+                seq: self.seq,
+                hello: hello.clone(),
+            })));
+        }
+        let sizes = keys.iter().filter_map(|key| table.get(*key)?.outcome());
+        let bytes = sizes.map(size).sum();
+        let large = keys_bytes(&keys, table) >= LARGE;
+        let what = What::Sync {
+            token: sync.token.clone(),
+            seq: sync.seq,
+            keys,
+            want: sync.want,
+            expected,
+            bytes,
+            reports_setup: sync.setup_failed.is_some(),
+        };
+        let patience_ms = common.retry.patience_ms(common.lease_ms());
+        let upload_ms = common.upload_ms(bytes);
+        // A proxy that refuses what is large may not let this page see that.
+        let probe = common.shall_probe() || large || alone.is_some();
+        let id = common.send_within(cx, patience_ms, upload_ms, probe, Wire::Sync(sync));
+        self.flights.push(Flight::new(id, now, what));
+    }
+
+    /// A request that says all there is to say, with as many outcomes as fit, and whose those are.
+    /// What a goodbye does not name goes back. An outcome that was refused goes `alone`, or not.
+    fn fill(
+        &self,
+        index: usize,
+        limit: Limit,
+        alone: Option<Key>,
+        goodbye: bool,
+        table: &JobTable,
+    ) -> (Sync, Vec<Key>) {
+        let mut sync = Sync {
+            token: self.token.clone().unwrap_or_default(),
+            ..Sync::default()
+        };
+        let mine = || table.iter().filter(|job| job.session == index);
+        let unfinished = || mine().filter(|job| job.outcome().is_none());
+        for job in unfinished().filter(|job| job.resumable || !goodbye) {
+            sync.holding.push(job.name());
+        }
+        let names = sync.holding.iter().map(|name| name.len() + 4);
+        let mut bytes = names.sum::<usize>() as f64;
+        let mut keys = Vec::new();
+        for job in mine() {
+            let Some(outcome) = job.outcome() else {
+                continue;
+            };
+            if sync.items() >= MOST_ITEMS {
+                break;
+            }
+            let name = job.name();
+            // An answer to the request that carries it is on its way. Should it turn out to be none of the
+            // tracker's, then the lease must still be held: a result of one that was given back is not
+            // taken. A goodbye says everything again.
+            if !goodbye && !job.is_unsent() {
+                bytes += (name.len() + 4) as f64;
+                sync.holding.push(name);
+                continue;
+            }
+            let size = size(outcome);
+            let waits = match alone {
+                Some(key) => job.key != key,
+                None => self.refusals.has(job.key) || keys.len() >= self.together,
+            };
+            // One that never fits is for the tracker to refuse; but a goodbye must arrive.
+            let fits = limit.holds(bytes, size) || (!goodbye && keys.is_empty());
+            if waits || !fits {
+                // It is still held.
+                sync.holding.push(name);
+                continue;
+            }
+            bytes += size;
+            match outcome {
+                Outcome::Done(text) => sync.done.push((name, *text)),
+                Outcome::Invalid(why) => sync.invalid.push((name, why.clone())),
+                Outcome::Failed(why) => sync.failed.push((name, why.clone())),
+                Outcome::Released => sync.released.push(name),
+            }
+            keys.push(job.key);
+        }
+        (sync, keys)
+    }
+
+    pub(crate) fn farewell(&self, common: &Common, table: &JobTable) -> Vec<Wire> {
+        let Some(token) = self.token.clone().filter(|_| !self.left) else {
+            return Vec::new();
+        };
+        let limit = Limit {
+            most: FAREWELL_BODY,
+            about: f64::INFINITY,
+        };
+        let (mut sync, _) = self.fill(common.index, limit, None, true, table);
+        sync.released.clear();
+        if sync.items() == 0 {
+            return vec![Wire::Bye { token }];
+        }
+        // Past the one that may be under way, before the next.
+        sync.seq = self.seq + 1;
+        vec![Wire::Sync(sync)]
+    }
+}
+
+fn keys_bytes(keys: &[Key], table: &JobTable) -> f64 {
+    let outcomes = keys.iter().filter_map(|key| table.get(*key)?.outcome());
+    outcomes.map(size).sum()
+}
+
+impl Sync {
+    /// How many entries its lists have together.
+    fn items(&self) -> usize {
+        self.holding.len()
+            + self.done.len()
+            + self.invalid.len()
+            + self.released.len()
+            + self.failed.len()
+            + self.progress.len()
+    }
+}
