@@ -295,6 +295,40 @@ async fn what_volunteers_wait_for_neither_scans_a_table_nor_sorts() {
 }
 
 #[tokio::test]
+async fn no_row_of_a_job_is_written_by_way_of_a_temporary_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(ManualClock::new(NOW));
+    let path = folder.path().join("jobs.db");
+    let store = SqliteStore::open(&path, true, contract::RULES, clock).await;
+    store.expect("a store").close().await;
+    let file = Connection::open(&path).expect("the file");
+    let steps = |statement: &str| {
+        let mut explained = file
+            .prepare(&format!("explain {statement}"))
+            .expect("a statement");
+        let steps = explained.raw_query().mapped(|row| row.get(1));
+        let steps: Result<Vec<String>, _> = steps.collect();
+        steps.expect("the program")
+    };
+    let temporary = |statement: &str| {
+        let steps = steps(statement).into_iter();
+        steps.filter(|step| step == "OpenEphemeral").count()
+    };
+    assert_eq!(temporary("select 1 where 1 in (?, 'a', 'b')"), 1);
+    for statement in SqliteStore::ROW_STATEMENTS {
+        assert_eq!(temporary(statement), 0, "{statement}");
+    }
+    // The checks of the tables are still there.
+    let unknown = "insert into jobs (number, stage, position, state) values (1, 0, 1, 'lost')";
+    let refused = file.execute(unknown, ()).expect_err("no state");
+    assert!(refused.to_string().contains("CHECK"), "{refused}");
+    let unknown = "insert into leases (id, secret, number, stage, attempt, worker, nickname, \
+                   volunteer, granted_at, outcome) values (1, '', 1, 0, 1, 1, '', '', 0, 'lost')";
+    let refused = file.execute(unknown, ()).expect_err("no outcome");
+    assert!(refused.to_string().contains("CHECK"), "{refused}");
+}
+
+#[tokio::test]
 async fn what_was_answered_is_there_when_the_file_is_opened_again() {
     let given = make(contract::RULES).await;
     given

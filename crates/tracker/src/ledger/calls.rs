@@ -8,7 +8,7 @@ use super::{
     transitions::Position,
     unit_of_work::UnitOfWork,
 };
-use crate::rules::{allowance::Allowance, bans};
+use crate::rules::{allowance::Allowance, bans, secrets};
 
 impl UnitOfWork {
     pub(super) fn register(&mut self, new: NewWorker) -> Result<(), ErrorCode> {
@@ -50,7 +50,7 @@ impl UnitOfWork {
         self.weigh(worker, 0, held.len().min(1));
         let first = self.never_had_a_job(worker);
         let lease = if self.room(worker) > 0 {
-            self.grant(worker, |_| secret.to_owned(), None)
+            self.grant(worker, |_| secrets::fingerprint(secret), None)
         } else {
             None
         };
@@ -149,7 +149,7 @@ impl UnitOfWork {
         }
         Err(if by_another {
             ErrorCode::AlreadyCompleted
-        } else if self.held(worker).is_empty() {
+        } else if !self.holds_any(worker) {
             ErrorCode::NoOpenJob
         } else {
             ErrorCode::WrongJob
@@ -174,7 +174,7 @@ impl UnitOfWork {
         });
         if before {
             Ok(())
-        } else if self.held(worker).is_empty() {
+        } else if !self.holds_any(worker) {
             Err(ErrorCode::NotWorking)
         } else {
             Err(ErrorCode::WrongJob)

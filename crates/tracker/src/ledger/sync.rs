@@ -14,7 +14,8 @@ use super::{
     unit_of_work::UnitOfWork,
 };
 use crate::rules::{
-    payload, secrets,
+    payload,
+    secrets::{self, LeaseSecrets},
     wait::{self, wait_s},
 };
 
@@ -52,7 +53,7 @@ impl UnitOfWork {
         self.note_presence(worker, wants > 0, first);
         self.note_work(worker);
         let now = self.now;
-        let holds = !self.held(worker).is_empty();
+        let holds = self.holds_any(worker);
         self.with_worker(worker, |worker| {
             worker.seq = seq;
             worker.last_seen = now;
@@ -169,6 +170,7 @@ impl UnitOfWork {
         self.weigh(worker, good, bad + usize::from(gave_back));
         self.note_speed(worker, good);
         let want = wants.min(self.room(worker));
+        let secrets = LeaseSecrets::new(&request.token);
         let mut bytes = 0_u64;
         for _ in 0..want {
             if let Some(most) = request.want_bytes {
@@ -186,8 +188,8 @@ impl UnitOfWork {
             }
             let mut secret = String::new();
             let made = |lease| {
-                secret = secrets::of_lease(&request.token, lease, seq);
-                secret.clone()
+                secret = secrets.of_lease(lease, seq);
+                secrets::fingerprint(&secret)
             };
             let Some(lease) = self.grant(worker, made, Some(seq)) else {
                 break;
@@ -249,8 +251,9 @@ impl UnitOfWork {
                 reply.lost.push(name.clone());
             }
         }
+        let secrets = LeaseSecrets::new(&request.token);
         for lease in self.held(worker) {
-            let secret = secrets::of_lease(&request.token, lease, seq);
+            let secret = secrets.of_lease(lease, seq);
             // Excludes leases that were granted to another token under the same number, or by a
             // tracker that derived secrets differently; the next sync puts their jobs back.
             let fingerprint = secrets::fingerprint(&secret);

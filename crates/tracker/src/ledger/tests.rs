@@ -11,7 +11,7 @@ use super::{
     Changes, GrantedLease, Job, Operation, Queue, Reply, Rules, Snapshot, State, SyncReply,
     Volunteer, Worker, operation::lease_name, settle,
 };
-use crate::rules::{allowance::MOST_HELD, secrets};
+use crate::rules::{allowance::MOST_HELD, secrets::LeaseSecrets};
 
 const RULES: Rules = Rules {
     last_stage: Stage::A,
@@ -502,7 +502,7 @@ fn sync(token: &str, seq: u64, want: u32, holding: &[&str], done: &[&str]) -> Op
 
 /// The wire name of a lease, by the token to which and the sync in which it was granted.
 fn lease(token: &str, seq: i64, id: i64) -> String {
-    lease_name(id, &secrets::of_lease(token, id, seq))
+    lease_name(id, &LeaseSecrets::new(token).of_lease(id, seq))
 }
 
 /// The answers to syncs, and the changes to write.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::rules::{
     attempts::{self, Tried},
-    flags, names, secrets, stages,
+    flags, names, stages,
 };
 
 /// How many failures of a job are kept with their texts.
@@ -28,12 +28,12 @@ pub(super) enum Position {
 }
 
 impl UnitOfWork {
-    /// Grants the next job to a worker and returns the lease. `secret` makes the secret of the
-    /// lease.
+    /// Grants the next job to a worker and returns the lease. `fingerprint` makes the fingerprint
+    /// of its secret.
     pub(super) fn grant(
         &mut self,
         worker: i64,
-        secret: impl FnOnce(i64) -> String,
+        fingerprint: impl FnOnce(i64) -> String,
         seq: Option<i64>,
     ) -> Option<i64> {
         let holder = self.workers.get(&worker)?;
@@ -55,7 +55,7 @@ impl UnitOfWork {
         });
         let lease = Lease {
             id,
-            secret: secrets::fingerprint(&secret(id)),
+            secret: fingerprint(id),
             number,
             stage,
             round: granted.1,
@@ -72,7 +72,7 @@ impl UnitOfWork {
         self.leases.insert(id, lease);
         self.new_leases.insert(id);
         self.count(stage).granted += 1;
-        if self.held(worker).is_empty() {
+        if !self.holds_any(worker) {
             let now = self.now;
             self.with_worker(worker, |row| row.allowance = row.allowance.begun(now));
         }
@@ -129,7 +129,7 @@ impl UnitOfWork {
     /// again for the other to hoard. Returns `false` if there is no room, and then the lease stays
     /// where it is.
     fn take_over(&mut self, id: i64, before: i64, worker: i64) -> bool {
-        if self.held(worker).is_empty() {
+        if !self.holds_any(worker) {
             let now = self.now;
             self.with_worker(worker, |row| row.allowance = row.allowance.begun(now));
         }
@@ -425,7 +425,7 @@ impl UnitOfWork {
     /// Records the result of a lease and advances its job, which is held by no lease, to the next
     /// stage. Without `data`, the result is the late one that was kept.
     fn record(&mut self, id: i64, data: Option<String>) {
-        let Some(lease) = self.leases.get(&id).cloned() else {
+        let Some(lease) = self.leases.get(&id) else {
             return;
         };
         let Some(job) = self.jobs.get(&lease.number) else {
@@ -433,6 +433,8 @@ impl UnitOfWork {
         };
         let (number, stage, has_past) =
             (job.number, job.stage, job.attempt > 1 || job.sent_back > 0);
+        let holder = lease.worker;
+        let (nickname, volunteer) = (lease.nickname.clone(), lease.volunteer.clone());
         let now = self.now;
         self.with_lease(id, |lease| lease.ended = Some((now, End::Completed)));
         self.changes.ordered += 1;
@@ -472,15 +474,15 @@ impl UnitOfWork {
         count.done += 1;
         count.accepted += 1;
         self.changes.made[stage.index()] += 1;
-        let worker = self.workers.get(&lease.worker);
-        let credit = self.changes.credits.entry(lease.nickname).or_default();
+        let worker = self.workers.get(&holder);
+        let credit = self.changes.credits.entry(nickname).or_default();
         credit.results += 1;
         if credit.worker.is_none() {
             credit.worker = worker.map(|worker| worker.display_name.clone());
         }
-        self.with_worker(lease.worker, |worker| worker.completed += 1);
-        self.note_work(lease.worker);
-        self.makers.insert(number, lease.volunteer);
+        self.with_worker(holder, |worker| worker.completed += 1);
+        self.note_work(holder);
+        self.makers.insert(number, volunteer);
     }
 
     /// Ends a lease because the job's input is bad, which may send the job back to the previous

@@ -42,8 +42,8 @@ pub(super) struct UnitOfWork {
     pub(super) at_work: [i64; 5],
     /// How many more bytes of late results can be kept.
     pub(super) late_room: u64,
-    /// The value is `true` if the job failed with that volunteer.
-    avoided: HashMap<(i64, String), bool>,
+    /// The volunteers that each job avoids; the value is `true` if it failed with that volunteer.
+    avoided: HashMap<i64, BTreeMap<String, bool>>,
     pub(super) paused: [bool; 5],
     pub(super) may_fail: [bool; 5],
     pub(super) volunteers: HashMap<(Stage, String), Volunteer>,
@@ -77,6 +77,10 @@ impl UnitOfWork {
         for (number, stage, volunteer) in read.flags {
             flags.entry((number, stage)).or_default().insert(volunteer);
         }
+        let mut avoided: HashMap<i64, BTreeMap<String, bool>> = HashMap::new();
+        for (number, volunteer, failed) in read.avoided {
+            avoided.entry(number).or_default().insert(volunteer, failed);
+        }
         let whole = [0, 1, 2, 3, 4].map(|stage: usize| read.queues[stage].whole);
         let outputs = read.outputs.into_iter();
         Self {
@@ -99,11 +103,7 @@ impl UnitOfWork {
             enrolled: read.enrolled,
             at_work: read.at_work,
             late_room: rules.late_bytes.saturating_sub(read.late_bytes),
-            avoided: read
-                .avoided
-                .into_iter()
-                .map(|(number, volunteer, failed)| ((number, volunteer), failed))
-                .collect(),
+            avoided,
             paused: read.paused.map(|since| since.is_some()),
             may_fail: read.failing,
             volunteers: read
@@ -203,6 +203,11 @@ impl UnitOfWork {
         let held = self.held.get(&worker);
         held.map(|held| held.iter().copied().collect())
             .unwrap_or_default()
+    }
+
+    /// Whether a worker holds any job.
+    pub(super) fn holds_any(&self, worker: i64) -> bool {
+        self.held.get(&worker).is_some_and(|held| !held.is_empty())
     }
 
     pub(super) fn volunteer(worker: &Worker) -> String {
@@ -316,7 +321,7 @@ impl UnitOfWork {
         let Some(worker) = self.workers.get(&id) else {
             return;
         };
-        let holds = self.held.get(&id).is_some_and(|held| !held.is_empty());
+        let holds = self.holds_any(id);
         let works = holds || worker.completed > 0;
         if works == worker.works {
             return;
@@ -394,18 +399,23 @@ impl UnitOfWork {
     /// Marks a job to be offered to a volunteer last, or, if it has `failed` there, not while there
     /// are others.
     pub(super) fn avoid(&mut self, number: i64, volunteer: &str, failed: bool) {
-        let key = (number, volunteer.to_owned());
-        let known = self.avoided.get(&key).copied();
+        let known = self.avoids(number, volunteer);
         if known.is_some_and(|before| before || !failed) {
             return;
         }
-        self.avoided.insert(key, failed);
+        let avoided = self.avoided.entry(number).or_default();
+        avoided.insert(volunteer.to_owned(), failed);
         let change = (number, volunteer.to_owned(), failed);
         self.changes.avoided.push(change);
     }
 
+    /// Whether a job avoids a volunteer; `true` if it failed with that volunteer.
+    fn avoids(&self, number: i64, volunteer: &str) -> Option<bool> {
+        self.avoided.get(&number)?.get(volunteer).copied()
+    }
+
     pub(super) fn forget_avoided(&mut self, number: i64) {
-        self.avoided.retain(|(avoided, _), _| *avoided != number);
+        self.avoided.remove(&number);
         self.changes
             .avoided
             .retain(|(avoided, ..)| *avoided != number);
@@ -456,15 +466,13 @@ impl UnitOfWork {
     /// back, or else the first that need not be left to others. Also returns whether any are left
     /// to others.
     fn find_job(&self, stage: Stage, volunteer: &str) -> (Option<usize>, bool) {
-        let mut key = (0, volunteer.to_owned());
         let (mut last, mut withheld) = (None, false);
         let queue = self.queues[stage.index()].iter();
         for (at, number) in queue.take(LOOK_AHEAD).enumerate() {
             if !self.is_open(*number, stage) {
                 continue;
             }
-            key.0 = *number;
-            match self.avoided.get(&key) {
+            match self.avoids(*number, volunteer) {
                 None => return (Some(at), withheld),
                 Some(true) if self.is_for_others(*number, stage, volunteer) => withheld = true,
                 Some(_) => last = last.or(Some(at)),
@@ -478,10 +486,7 @@ impl UnitOfWork {
         let there = |other: &Volunteer| {
             other.stage == stage && other.name != volunteer && self.now - other.asked_at < THERE
         };
-        let has_failed = |other: &Volunteer| {
-            let key = (number, other.name.clone());
-            self.avoided.get(&key) == Some(&true)
-        };
+        let has_failed = |other: &Volunteer| self.avoids(number, &other.name) == Some(true);
         let mut others = self.volunteers.values();
         others.any(|other| there(other) && !has_failed(other))
     }

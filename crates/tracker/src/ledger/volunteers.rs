@@ -156,7 +156,7 @@ impl UnitOfWork {
         let Some(row) = self.workers.get(&worker) else {
             return;
         };
-        let holds = self.held.get(&worker).is_some_and(|held| !held.is_empty());
+        let holds = self.holds_any(worker);
         if !(asked || holds) {
             return;
         }
@@ -243,7 +243,7 @@ impl UnitOfWork {
         let failed = known
             .and_then(|known| known.failing.as_ref())
             .is_some_and(|(at, _)| self.now - at < WORKING);
-        !failed && self.held.get(&worker).is_none_or(BTreeSet::is_empty)
+        !failed && !self.holds_any(worker)
     }
 
     /// Records that a stage has produced a result: not everything fails there, and it resumes if it

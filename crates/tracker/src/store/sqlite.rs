@@ -141,10 +141,20 @@ impl SqliteStore {
         })
     }
 
+    /// The statements that write the rows of each job, for the test that examines what they execute.
+    #[doc(hidden)]
+    pub const ROW_STATEMENTS: [&str; 5] = [
+        save::CHANGE_WORKER,
+        save::ADD_LEASE,
+        save::CHANGE_LEASE,
+        save::CHANGE_JOB,
+        save::ADD_OUTPUT,
+    ];
+
     /// The frequent statements of volunteers' calls and pages, for the test that examines their
     /// query plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 31] = [
+    pub const HOT_STATEMENTS: [&str; 33] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
@@ -160,6 +170,8 @@ impl SqliteStore {
         load::ASKED,
         load::FAILED,
         load::SIZE,
+        save::OLD_GIVEN_BACK,
+        save::OLD_OVERDUE,
         queries::WORKERS,
         queries::WORKERS_FROM,
         queries::WORKERS_BEFORE,

@@ -15,6 +15,33 @@ use crate::{
 
 const MINUTE: Millis = 60_000;
 
+/// A worker that made a call.
+pub(super) const CHANGE_WORKER: &str = "update workers set progress = ?, completed = ?, last_seen = ?, seq = ?, \
+    synced_at = ?, last_lease = ?, trouble = ?, rest_until = ?, noted_at = ?, \
+    cores = ?, earned = ?, shown_since = ?, shown_results = ?, works = ? \
+    where id = ?";
+
+/// A lease that was granted.
+pub(super) const ADD_LEASE: &str = "insert into leases (id, secret, number, stage, round, \
+    attempt, worker, nickname, volunteer, granted_at, seq, ended_at, outcome, late, address) \
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// A lease that has ended, or is held by another worker.
+pub(super) const CHANGE_LEASE: &str =
+    "update leases set worker = ?, ended_at = ?, outcome = ?, late = ? where id = ?";
+
+/// A job that was granted, completed or put back.
+pub(super) const CHANGE_JOB: &str = "update jobs set stage = ?, state = ?, \
+    position = coalesce(?, position), attempt = ?, flagged = ?, sent_back = ?, round = ?, failures = ?, \
+    errors = ?, reason = ?, lease = ?, late = ?, changed_at = ? where number = ?";
+
+/// A result. A late one that was kept is copied within the database.
+pub(super) const ADD_OUTPUT: &str = "insert into inputs (number, stage, cursor, data) \
+    values (?1, ?2, ?3, \
+    coalesce(?4, (select data from late_results where number = ?1))) \
+    on conflict (number, stage) do update \
+    set cursor = excluded.cursor, data = excluded.data";
+
 /// Runs a statement for each of the rows.
 fn each<'r, T, P: Params>(
     on: &Connection,
@@ -128,11 +155,7 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             &worker.address,
         )
     })?;
-    let changed = "update workers set progress = ?, completed = ?, last_seen = ?, seq = ?, \
-                   synced_at = ?, last_lease = ?, trouble = ?, rest_until = ?, noted_at = ?, \
-                   cores = ?, earned = ?, shown_since = ?, shown_results = ?, works = ? \
-                   where id = ?";
-    each(on, changed, &changes.workers, |worker| {
+    each(on, CHANGE_WORKER, &changes.workers, |worker| {
         (
             &worker.progress,
             worker.completed,
@@ -178,12 +201,13 @@ pub(super) const OLD_VOLUNTEERS: &str = "delete from volunteers where (stage, vo
 
 /// Leases that were given back long ago.
 pub(super) const OLD_GIVEN_BACK: &str = "delete from leases where id in (select id from leases \
-    where outcome in ('released', 'left', 'overtaken', 'requeued') \
-    and ended_at < ? order by ended_at limit ?)";
+    where (outcome = 'released' or outcome = 'left' or outcome = 'overtaken' \
+    or outcome = 'requeued') and ended_at < ? order by ended_at limit ?)";
 
 /// Leases that failed or expired long ago.
 pub(super) const OLD_OVERDUE: &str = "delete from leases where id in (select id from leases \
-    where outcome in ('flagged', 'failed', 'idle', 'lapsed') and late = 0 and ended_at < ? order by ended_at limit ?)";
+    where (outcome = 'flagged' or outcome = 'failed' or outcome = 'idle' or outcome = 'lapsed') \
+    and late = 0 and ended_at < ? order by ended_at limit ?)";
 
 /// Volunteers that gave a job back long ago.
 pub(super) const OLD_AVOIDED: &str = "delete from avoided where (number, volunteer) in ( \
@@ -211,10 +235,7 @@ fn forget(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
 }
 
 fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
-    let added = "insert into leases (id, secret, number, stage, round, attempt, worker, \
-                 nickname, volunteer, granted_at, seq, ended_at, outcome, late, address) \
-                 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    each(on, added, &changes.new_leases, |lease| {
+    each(on, ADD_LEASE, &changes.new_leases, |lease| {
         (
             lease.id,
             &lease.secret,
@@ -233,8 +254,7 @@ fn leases(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             &lease.address,
         )
     })?;
-    let changed = "update leases set worker = ?, ended_at = ?, outcome = ?, late = ? where id = ?";
-    each(on, changed, &changes.leases, |lease| {
+    each(on, CHANGE_LEASE, &changes.leases, |lease| {
         (
             lease.worker,
             lease.ended.map(|(at, _)| at),
@@ -326,27 +346,29 @@ fn jobs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
                     returning last_position";
         raise(on, tail, changes.queued)?
     };
-    let changed = "update jobs set stage = ?, state = ?, position = coalesce(?, position), \
-                   attempt = ?, flagged = ?, sent_back = ?, round = ?, failures = ?, \
-                   errors = ?, reason = ?, lease = ?, late = ?, changed_at = ? where number = ?";
-    each(on, changed, &changes.jobs, |JobChange { job, queued }| {
-        (
-            column(job.stage),
-            job.state.word(),
-            queued.map(|place| first + place),
-            job.attempt,
-            job.flagged,
-            job.sent_back,
-            job.round,
-            job.failures,
-            failures(&job.errors),
-            &job.reason,
-            job.lease,
-            job.late,
-            job.changed_at,
-            job.number,
-        )
-    })
+    each(
+        on,
+        CHANGE_JOB,
+        &changes.jobs,
+        |JobChange { job, queued }| {
+            (
+                column(job.stage),
+                job.state.word(),
+                queued.map(|place| first + place),
+                job.attempt,
+                job.flagged,
+                job.sent_back,
+                job.round,
+                job.failures,
+                failures(&job.errors),
+                &job.reason,
+                job.lease,
+                job.late,
+                job.changed_at,
+                job.number,
+            )
+        },
+    )
 }
 
 fn failures(list: &[Failure]) -> Option<String> {
@@ -367,12 +389,7 @@ fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let last = "update totals set last_cursor = last_cursor + ? where id = 1 \
                 returning last_cursor";
     let first = raise(on, last, changes.ordered)?;
-    // A late result that was kept is copied within the database.
-    let added = "insert into inputs (number, stage, cursor, data) values (?1, ?2, ?3, \
-                 coalesce(?4, (select data from late_results where number = ?1))) \
-                 on conflict (number, stage) do update \
-                 set cursor = excluded.cursor, data = excluded.data";
-    each(on, added, &changes.outputs, |output| {
+    each(on, ADD_OUTPUT, &changes.outputs, |output| {
         (
             output.number,
             column(output.stage) + 1,
