@@ -7,11 +7,12 @@ use crate::fault::{Code, Fault};
 use crate::hub::action::{Got, Parsed, Synced};
 use crate::hub::cx::Cx;
 use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome, Ticket};
+use crate::hub::session::common::{Common, too_large};
 use crate::hub::session::refusals::Blame;
+use crate::hub::session::reply::{Reply, is_unknown, read_reply};
 use crate::hub::session::sync::Syncs;
 use crate::hub::session::sync::bounds::size;
 use crate::hub::session::sync::flight::What;
-use crate::hub::session::{Common, Word, is_unknown, too_large, word};
 use crate::names::Names;
 use crate::time::backoff::spread_ms;
 use crate::time::clock::{Due, Now};
@@ -44,10 +45,10 @@ impl Syncs {
         let flow_ms = flight.flow_ms;
         let mut got = Some(got);
         let outcome = match &flight.what {
-            What::Sync { .. } => got.take().map(|got| word(Call::Sync, got)),
+            What::Sync { .. } => got.take().map(|got| read_reply(Call::Sync, got)),
             What::Register | What::Bye => None,
         };
-        if let Some(Word::Later { fault, blame, .. }) = &outcome {
+        if let Some(Reply::Later { fault, blame, .. }) = &outcome {
             self.failed(common, &flight, fault);
             // Where it may be this text that something refuses, it is not worth another try.
             if *blame == Blame::None
@@ -81,7 +82,7 @@ impl Syncs {
                 bytes,
                 ..
             } => match outcome? {
-                Word::Done(Parsed::Sync(synced)) => {
+                Reply::Done(Parsed::Sync(synced)) => {
                     common.answered(now, sent, flow_ms);
                     // Texts are counted twofold.
                     common.line.handed_in(bytes / 2.0, count(keys.len()));
@@ -103,12 +104,12 @@ impl Syncs {
                     }
                     self.take(common, cx, keys, want, synced, table);
                 }
-                Word::Done(_) | Word::DoneBefore => {
+                Reply::Done(_) | Reply::DoneBefore => {
                     unsend(table, &keys);
                     let fault = Fault::bad_answer("The tracker's answer to a sync holds none.");
                     common.failed(cx, None, fault);
                 }
-                Word::Later {
+                Reply::Later {
                     fault,
                     retry_after_ms,
                     blame,
@@ -118,8 +119,8 @@ impl Syncs {
                     common.failed(cx, retry_after_ms, fault);
                 }
                 // Of a registration that has been given up meanwhile.
-                Word::Refused(_) if self.token.as_ref() != Some(&token) => unsend(table, &keys),
-                Word::Refused(fault) => {
+                Reply::Refused(_) if self.token.as_ref() != Some(&token) => unsend(table, &keys),
+                Reply::Refused(fault) => {
                     unsend(table, &keys);
                     self.refused(common, cx, &keys, fault, table);
                 }

@@ -18,9 +18,9 @@ use distcompute_protocol::MAX_SYNC_WANT;
 
 use crate::hub::action::Wire;
 use crate::hub::cx::Cx;
+use crate::hub::session::common::{Common, WAIT_MS};
 use crate::hub::session::refusals::Refusals;
 use crate::hub::session::sync::flight::{Flight, What};
-use crate::hub::session::{Common, WAIT_MS};
 use crate::time::clock::Now;
 
 /// The state of the dialect.

@@ -1,0 +1,135 @@
+//! The first protocol: a registration holds at most one job, and each call concerns one registration. A
+//! core therefore needs several, so that jobs are fetched and handed in while it works.
+
+mod answer;
+mod request;
+
+use crate::hub::action::{Moved, Wire};
+use crate::hub::cx::Cx;
+use crate::hub::jobs::Key;
+use crate::hub::session::common::Common;
+use crate::hub::session::refusals::Refusals;
+use crate::hub::session::retry::PATIENCE_MS;
+use crate::time::clock::Now;
+
+/// A result of this many bytes may be refused for its size.
+const LARGE: u32 = 200_000;
+
+/// How many numbers of jobs are remembered as not for this browser.
+const REFUSED: usize = 256;
+
+#[derive(Debug, Clone, PartialEq)]
+struct Seat {
+    token: String,
+    /// When something was last sent for it.
+    heard: Now,
+    /// Whether that was progress. Then it is asked next whether the tracker knows it.
+    told: bool,
+    /// Another hub has made it. A core that has not reported to this one may be running its job.
+    inherited: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Flight {
+    id: u32,
+    sent: Now,
+    token: String,
+    what: What,
+    /// When its answer began.
+    begun: Option<Now>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum What {
+    Register,
+    NewJob,
+    /// `completeJob` or `flagInvalidData`.
+    Settle(Key),
+    Progress,
+    Validate,
+    /// With the job that it gives back.
+    Bye(Option<Key>),
+}
+
+/// The state of the dialect.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Calls {
+    seats: Vec<Seat>,
+    flights: Vec<Flight>,
+    dry_s: u32,
+    refused: Vec<u64>,
+    /// Numbers of jobs that failed here, once for each time.
+    failing: Vec<u64>,
+    failed: Option<Now>,
+    refusals: Refusals,
+    /// Whether to find out why a request was not answered.
+    probe: bool,
+    left: bool,
+}
+
+impl Calls {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn add(&mut self, token: String, heard: Now) {
+        self.seats.push(Seat {
+            token,
+            heard,
+            told: false,
+            inherited: false,
+        });
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.flights.is_empty()
+    }
+
+    /// When the oldest request under way was sent.
+    pub(super) fn busy_since(&self) -> Option<Now> {
+        let sent = self.flights.iter().map(|flight| flight.sent);
+        sent.reduce(|a, b| if b.mono < a.mono { b } else { a })
+    }
+
+    /// More of an answer has come.
+    pub(super) fn moved(&mut self, common: &mut Common, now: Now, id: u32, moved: Moved) -> bool {
+        let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) else {
+            return false;
+        };
+        if flight.begun.is_none() {
+            flight.begun = Some(now);
+            common.line.began(moved.up, now.mono - flight.sent.mono);
+        }
+        true
+    }
+
+    fn is_flying(&self, token: &str) -> bool {
+        self.flights.iter().any(|flight| flight.token == token)
+    }
+
+    fn fly(&mut self, common: &mut Common, cx: &mut Cx, token: &str, what: What, wire: Wire) {
+        let large = matches!(&wire, Wire::Complete { data, .. } if data.bytes >= LARGE);
+        let probe = large || self.probe;
+        let bytes = match &wire {
+            Wire::Complete { data, .. } => f64::from(data.bytes),
+            _ => 0.0,
+        };
+        let upload_ms = common.upload_ms(bytes);
+        let id = common.send_within(cx, PATIENCE_MS, upload_ms, probe, wire);
+        self.flights.push(Flight {
+            id,
+            sent: cx.now,
+            token: token.to_owned(),
+            what,
+            begun: None,
+        });
+    }
+}
+
+/// Adds the number of a job, in place of the oldest one if there are too many.
+fn remember(numbers: &mut Vec<u64>, number: u64) {
+    if numbers.len() >= REFUSED {
+        numbers.remove(0);
+    }
+    numbers.push(number);
+}
