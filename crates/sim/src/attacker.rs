@@ -10,10 +10,11 @@ use distcompute_tracker::rules::allowance::Allowance;
 use serde_json::{Value, json};
 
 use crate::{
+    browser::{BAD, GOOD},
+    random::Rng,
     scenario::{self, Draw, Scenario},
     tracker::{Asked, Content, Said},
     trackers::{Caller, Trackers, written},
-    world::{BAD, Dice, GOOD},
 };
 
 /// By how many jobs a result raises what a registration may hold, at most.
@@ -83,7 +84,7 @@ impl Attacker {
             plan: plan.clone(),
             stages: scenario.rules.enabled(),
             jobs: scenario.jobs,
-            draw: Draw(Dice(scenario.seed ^ (at as u64 + 1) << 32)),
+            draw: Draw(Rng::new(scenario.seed ^ (at as u64 + 1) << 32)),
             registrations: Vec::new(),
             leases: Vec::new(),
             results: 0,
@@ -97,7 +98,7 @@ impl Attacker {
         self.at = match self.plan.calls {
             0 => f64::INFINITY,
             _ if self.plan.floods || self.draw.chance(0.3) => now + 1.0,
-            _ => now + self.plan.pause_ms * 3.0 * self.draw.0.roll(),
+            _ => now + self.plan.pause_ms * 3.0 * self.draw.0.next_f64(),
         };
         let call = self.call();
         self.note_junk(&call, trackers);
@@ -236,7 +237,7 @@ impl Attacker {
             return if self.draw.chance(0.5) {
                 self.draw.pick(&NO_LEASES).to_owned()
             } else {
-                format!("{}-{:032x}", self.draw.below(200), self.draw.0.0)
+                format!("{}-{:032x}", self.draw.below(200), self.draw.0.state())
             };
         }
         let own: Vec<&Lease> = self

@@ -9,7 +9,7 @@ use distcompute_tracker::{
 
 use crate::{
     books::{Books, Columns, Of},
-    world::{BAD, GOOD},
+    browser::{BAD, GOOD},
 };
 
 /// It looks at the tables by a connection of its own.

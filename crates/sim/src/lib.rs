@@ -5,13 +5,14 @@
 //! | [`scenario`] | who is there, what goes wrong and when: drawn from a seed, and shrunk |
 //! | [`run`] | a whole world, one event after the other |
 //! | [`scale`] | a million browsers without faults, and what the tracker gets of them |
-//! | [`world`] | one browser: its clocks, network, compute workers, storage, and the real scheduler |
+//! | [`browser`] | one browser: its clocks, network, compute workers, storage, and the real hub |
 //! | [`old`] | a client of the first protocol |
 //! | [`attacker`] | somebody who calls whatever can be called |
 //! | [`trackers`] | the real tracker, of one process or two, and how they die |
 //! | [`books`] | where the tracker's tables are: in memory or on a PostgreSQL |
 //! | [`audit`] | what must hold of its books |
 //! | [`tracker`] | what a tracker is to a browser, and a model of one |
+//! | [`random`] | random numbers that follow from a seed |
 //! | [`hunt`] | many seeds, and the shortest scenario that still fails |
 #![allow(
     missing_docs,
@@ -21,11 +22,12 @@
 pub mod attacker;
 pub mod audit;
 pub mod books;
+pub mod browser;
 pub mod hunt;
 pub mod old;
+pub mod random;
 pub mod run;
 pub mod scale;
 pub mod scenario;
 pub mod tracker;
 pub mod trackers;
-pub mod world;

@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 use distcompute_protocol::Stage;
 
 use crate::{
+    browser::{BAD, Faults, GOOD},
+    random::Rng,
     scenario,
     tracker::{Asked, Content, Said},
     trackers::{Caller, Trackers},
-    world::{BAD, Dice, Faults, GOOD},
 };
 
 /// It tries again after so long.
@@ -33,7 +34,7 @@ pub struct Old {
     stage: Stage,
     token: Option<String>,
     doing: Doing,
-    dice: Dice,
+    rng: Rng,
     /// Requests that come late.
     strays: VecDeque<(f64, Asked)>,
 }
@@ -55,7 +56,7 @@ impl Old {
             plan: plan.clone(),
             token: None,
             doing: Doing::Ask,
-            dice: Dice(seed ^ (at as u64 + 1) << 40),
+            rng: Rng::new(seed ^ (at as u64 + 1) << 40),
             strays: VecDeque::new(),
         }
     }
@@ -92,9 +93,9 @@ impl Old {
                 }) = said
                 {
                     let bad = data.is_some_and(|data| data.starts_with(BAD))
-                        || self.dice.roll() < self.plan.flags;
+                        || self.rng.next_f64() < self.plan.flags;
                     self.doing = Doing::Work { number, bad };
-                    self.at = now + self.plan.job_ms * (0.5 + self.dice.roll());
+                    self.at = now + self.plan.job_ms * (0.5 + self.rng.next_f64());
                 }
             }
             Doing::Work { number, bad } => {
@@ -126,10 +127,10 @@ impl Old {
     /// Asks, if the network lets it.
     fn ask(&mut self, now: f64, trackers: &mut Trackers, asked: &Asked) -> Option<Said> {
         let faults = self.faults;
-        let mut dice = self.dice.roll();
+        let mut share_left = self.rng.next_f64();
         let mut is = |share: f64| {
-            dice -= share;
-            dice < 0.0
+            share_left -= share;
+            share_left < 0.0
         };
         self.at = now + RETRY_MS;
         let nothing = [
@@ -147,7 +148,7 @@ impl Old {
             return None;
         }
         if is(faults.doubled + faults.delayed) {
-            let late = now + self.dice.roll() * 60_000.0;
+            let late = now + self.rng.next_f64() * 60_000.0;
             self.strays.push_back((late, asked.clone()));
             self.strays
                 .make_contiguous()

@@ -21,11 +21,12 @@ use distcompute_tracker::{
 use crate::{
     attacker::Attacker,
     books::Place,
+    browser::{self, Browser, Faults, Work},
     old::Old,
+    random::Rng,
     scenario::{Event, Fate, Scenario},
     tracker::{Asked, Content, Said, Tracker},
     trackers::{self, Caller, Trace, Trackers, moment},
-    world::{self, Dice, Faults, Work, World},
 };
 
 const HOUR: f64 = 3_600_000.0;
@@ -122,8 +123,9 @@ impl Tracker for Port {
     }
 }
 
-struct Browser {
-    world: World<Port>,
+/// A volunteer with a browser, whose time began when it was first opened.
+struct Volunteer {
+    browser: Browser<Port>,
     nickname: String,
     volunteer: String,
     /// What the world's time is ahead of its own.
@@ -134,13 +136,13 @@ struct Browser {
     around: Surroundings,
 }
 
-impl Browser {
+impl Volunteer {
     fn next(&self) -> f64 {
         if self.absent {
             return f64::INFINITY;
         }
         let next = self
-            .world
+            .browser
             .next()
             .map_or(f64::INFINITY, |at| at + self.ahead);
         next.min(self.opens)
@@ -150,7 +152,7 @@ impl Browser {
 struct Run {
     scenario: Scenario,
     trackers: Rc<RefCell<Trackers>>,
-    browsers: Vec<Browser>,
+    volunteers: Vec<Volunteer>,
     olds: Vec<Old>,
     attackers: Vec<Attacker>,
     events: BTreeMap<(u64, usize), Event>,
@@ -177,8 +179,10 @@ pub fn simulate(
     let trackers = Rc::new(RefCell::new(trackers));
     let mut run = Run::new(scenario, &trackers);
     if sabotage == Some(Sabotage::DropWhenFull) {
-        for browser in &mut run.browsers {
-            browser.world.break_a_rule(world::Sabotage::DropWhenFull);
+        for volunteer in &mut run.volunteers {
+            volunteer
+                .browser
+                .break_a_rule(browser::Sabotage::DropWhenFull);
         }
     }
     let lived = panic::catch_unwind(AssertUnwindSafe(|| run.go()));
@@ -221,7 +225,7 @@ fn catch_panics() {
 impl Run {
     fn new(scenario: &Scenario, trackers: &Rc<RefCell<Trackers>>) -> Self {
         let enabled = scenario.rules.enabled();
-        let mut browsers = Vec::new();
+        let mut volunteers = Vec::new();
         for (at, plan) in scenario.browsers.iter().enumerate() {
             let mut stages = enabled.to_vec();
             if !plan.forward {
@@ -244,21 +248,21 @@ impl Run {
                 stall_ms: plan.job_ms * 4.0 + 20_000.0,
                 ..Limits::default()
             };
-            let mut world = World::new(port, &stages, plan.cores, seed)
+            let mut browser = Browser::new(port, &stages, plan.cores, seed)
                 .named(&plan.nickname)
                 .with_limits(limits);
-            world.faults = plan.faults;
-            world.delay_ms = plan.delay_ms;
-            world.line = plan.mbit.map(world::Line::of);
-            world.set_clock(plan.clock);
-            world.probe = 97;
-            world.patience_ms = 900_000.0;
+            browser.faults = plan.faults;
+            browser.delay_ms = plan.delay_ms;
+            browser.line = plan.mbit.map(browser::Line::of);
+            browser.set_clock(plan.clock);
+            browser.probe = 97;
+            browser.patience_ms = 900_000.0;
             if plan.silent {
-                world.silence_storage();
+                browser.silence_storage();
             }
-            world.handler = handler(scenario, at);
-            browsers.push(Browser {
-                world,
+            browser.handler = handler(scenario, at);
+            volunteers.push(Volunteer {
+                browser,
                 nickname: plan.nickname.clone(),
                 volunteer: names::volunteer(&plan.nickname, &plan.address),
                 ahead,
@@ -278,7 +282,7 @@ impl Run {
         let mut run = Self {
             scenario: scenario.clone(),
             trackers: Rc::clone(trackers),
-            browsers,
+            volunteers,
             olds,
             attackers,
             events: BTreeMap::new(),
@@ -307,8 +311,8 @@ impl Run {
         self.trackers.borrow_mut().import(jobs);
         self.run(self.scenario.calm, |_| false);
         // Whoever sleeps or is frozen comes back to a calm world.
-        let awake = self.browsers.iter().filter(|browser| !browser.absent);
-        let awake = awake.map(|browser| browser.world.time() + browser.ahead);
+        let awake = self.volunteers.iter().filter(|volunteer| !volunteer.absent);
+        let awake = awake.map(|volunteer| volunteer.browser.time() + volunteer.ahead);
         let awake = awake.fold(self.now, f64::max);
         self.run(awake, |_| false);
         self.calm_down();
@@ -370,8 +374,8 @@ impl Run {
             let tracker = self.trackers.borrow().next();
             let old = first(self.olds.iter().map(Old::next));
             let attacker = first(self.attackers.iter().map(|it| it.at));
-            let browser = first(self.browsers.iter().map(Browser::next));
-            let next = [event, tracker, old.0, attacker.0, browser.0];
+            let volunteer = first(self.volunteers.iter().map(Volunteer::next));
+            let next = [event, tracker, old.0, attacker.0, volunteer.0];
             let next = next.into_iter().fold(f64::INFINITY, f64::min);
             self.now = self.now.max(next.min(end));
             if next > end {
@@ -391,25 +395,25 @@ impl Run {
             } else if attacker.0 <= next {
                 self.attackers[attacker.1].go_on(now, &mut self.trackers.borrow_mut());
             } else {
-                self.go_on(browser.1);
+                self.go_on(volunteer.1);
             }
         }
     }
 
     fn go_on(&mut self, at: usize) {
         let now = self.now;
-        let browser = &mut self.browsers[at];
-        if browser.opens <= now {
-            browser.opens = f64::INFINITY;
-            browser.world.wait_until(now - browser.ahead);
-            browser.world.open();
+        let volunteer = &mut self.volunteers[at];
+        if volunteer.opens <= now {
+            volunteer.opens = f64::INFINITY;
+            volunteer.browser.wait_until(now - volunteer.ahead);
+            volunteer.browser.open();
         } else {
-            browser.world.step_on();
+            volunteer.browser.step_on();
         }
-        let fatal = browser.world.fatal.take();
+        let fatal = volunteer.browser.fatal.take();
         assert!(fatal.is_none(), "browser {at} cannot go on: {fatal:?}");
-        if browser.world.renews && browser.opens == f64::INFINITY {
-            browser.opens = now + 500.0;
+        if volunteer.browser.renews && volunteer.opens == f64::INFINITY {
+            volunteer.opens = now + 500.0;
         }
     }
 
@@ -440,7 +444,7 @@ impl Run {
                 ..RequeueFilter::default()
             }),
             Event::Distrust(at) => self.trackers.borrow_mut().requeue(&RequeueFilter {
-                nickname: Some(self.browsers[at].nickname.clone()),
+                nickname: Some(self.volunteers[at].nickname.clone()),
                 ..RequeueFilter::default()
             }),
             Event::NewVersion => self.trackers.borrow_mut().new_version(),
@@ -449,54 +453,56 @@ impl Run {
 
     fn befall(&mut self, at: usize, fate: Fate) {
         let now = self.now;
-        let browser = &mut self.browsers[at];
-        if browser.absent || browser.world.next().is_none() && browser.opens == f64::INFINITY {
+        let volunteer = &mut self.volunteers[at];
+        if volunteer.absent
+            || volunteer.browser.next().is_none() && volunteer.opens == f64::INFINITY
+        {
             return;
         }
-        let world = &mut browser.world;
-        world.wait_until(now - browser.ahead);
-        let born = browser.ahead + 1_000.0 <= now;
+        let browser = &mut volunteer.browser;
+        browser.wait_until(now - volunteer.ahead);
+        let born = volunteer.ahead + 1_000.0 <= now;
         if !born {
             return;
         }
         let after = |ms: f64, fate: Fate| (now + ms, Event::To(at, fate));
         let mut later = None;
         match fate {
-            Fate::Sleep(ms) => world.sleep(ms),
-            Fate::Freeze(ms) => world.freeze(ms),
-            Fate::Clock(by) => world.set_clock(by),
-            Fate::KillCore(core) => world.kill_core(core),
-            Fate::KillHub => world.kill_hub(),
+            Fate::Sleep(ms) => browser.sleep(ms),
+            Fate::Freeze(ms) => browser.freeze(ms),
+            Fate::Clock(by) => browser.set_clock(by),
+            Fate::KillCore(core) => browser.kill_core(core),
+            Fate::KillHub => browser.kill_hub(),
             Fate::Close(bye, ms) => {
-                if !world.stopped {
-                    world.close(bye);
-                    browser.opens = now + ms;
+                if !browser.stopped {
+                    browser.close(bye);
+                    volunteer.opens = now + ms;
                 }
             }
-            Fate::Wipe => world.wipe(),
-            Fate::Full(full) => world.full = full,
+            Fate::Wipe => browser.wipe(),
+            Fate::Full(full) => browser.full = full,
             Fate::Pause(ms) => {
-                let until = ms.map(|ms| world.now().wall + ms);
-                world.tell(HubEvent::Wish(Wish::Pause { until }));
+                let until = ms.map(|ms| browser.now().wall + ms);
+                browser.tell(HubEvent::Wish(Wish::Pause { until }));
             }
-            Fate::Resume => world.tell(HubEvent::Wish(Wish::Run)),
-            Fate::Cores(cores) => world.settings(|settings| settings.cores = cores),
-            Fate::Intensity(share) => world.settings(|settings| settings.intensity = share),
+            Fate::Resume => browser.tell(HubEvent::Wish(Wish::Run)),
+            Fate::Cores(cores) => browser.settings(|settings| settings.cores = cores),
+            Fate::Intensity(share) => browser.settings(|settings| settings.intensity = share),
             Fate::Battery(on) => {
-                browser.around.on_battery = Some(on);
-                world.tell(HubEvent::Around(browser.around));
+                volunteer.around.on_battery = Some(on);
+                browser.tell(HubEvent::Around(volunteer.around));
             }
             Fate::Hidden(hidden) => {
-                browser.around.hidden = hidden;
-                world.settings(|settings| settings.background = false);
-                world.tell(HubEvent::Around(browser.around));
+                volunteer.around.hidden = hidden;
+                browser.settings(|settings| settings.background = false);
+                browser.tell(HubEvent::Around(volunteer.around));
             }
             Fate::Offline(ms) => {
-                world.faults.down = ms > 0.0;
+                browser.faults.down = ms > 0.0;
                 later = (ms > 0.0).then(|| after(ms, Fate::Offline(0.0)));
             }
             Fate::SetupFails(ms) => {
-                world.setup_fails = ms > 0.0;
+                browser.setup_fails = ms > 0.0;
                 later = (ms > 0.0).then(|| after(ms, Fate::SetupFails(0.0)));
             }
         }
@@ -522,18 +528,22 @@ impl Run {
         for old in &mut self.olds {
             old.faults = Faults::default();
         }
-        for browser in self.browsers.iter_mut().filter(|browser| !browser.absent) {
-            let world = &mut browser.world;
-            world.wait_until(now - browser.ahead);
-            world.faults = Faults::default();
-            world.full = false;
-            world.setup_fails = false;
-            if world.stopped {
-                browser.opens = now;
+        for volunteer in self
+            .volunteers
+            .iter_mut()
+            .filter(|volunteer| !volunteer.absent)
+        {
+            let browser = &mut volunteer.browser;
+            browser.wait_until(now - volunteer.ahead);
+            browser.faults = Faults::default();
+            browser.full = false;
+            browser.setup_fails = false;
+            if browser.stopped {
+                volunteer.opens = now;
             }
-            world.tell(HubEvent::Wish(Wish::Run));
-            world.tell(HubEvent::Around(Surroundings::default()));
-            world.settings(|settings| settings.intensity = 10);
+            browser.tell(HubEvent::Wish(Wish::Run));
+            browser.tell(HubEvent::Around(Surroundings::default()));
+            browser.settings(|settings| settings.intensity = 10);
         }
         self.trackers.borrow_mut().stay(self.who_stays());
     }
@@ -541,9 +551,9 @@ impl Run {
     /// The volunteers who are there to the end, by stage.
     fn who_stays(&self) -> [BTreeSet<String>; 5] {
         let mut stay: [BTreeSet<String>; 5] = Default::default();
-        for browser in self.browsers.iter().filter(|browser| !browser.absent) {
+        for volunteer in self.volunteers.iter().filter(|volunteer| !volunteer.absent) {
             for stage in self.scenario.rules.enabled() {
-                stay[stage.index()].insert(browser.volunteer.clone());
+                stay[stage.index()].insert(volunteer.volunteer.clone());
             }
         }
         let olds = self.scenario.olds.iter();
@@ -560,21 +570,22 @@ impl Run {
         // In the first protocol nobody is told that others have done its job, and the handler may hang.
         let last = self.now + 10.0 * self.slowest() + 100_000.0;
         self.run(last, |run| {
-            let mut browsers = run.browsers.iter();
-            browsers
-                .all(|it| it.absent || it.world.stopped || it.world.hub.table().iter().count() == 0)
+            let mut volunteers = run.volunteers.iter();
+            volunteers.all(|it| {
+                it.absent || it.browser.stopped || it.browser.hub.table().iter().count() == 0
+            })
         });
         let rounds = self.trackers.borrow().rounds.clone();
-        for at in 0..self.browsers.len() {
-            let browser = &mut self.browsers[at];
-            if browser.absent || browser.world.stopped {
+        for at in 0..self.volunteers.len() {
+            let volunteer = &mut self.volunteers[at];
+            if volunteer.absent || volunteer.browser.stopped {
                 continue;
             }
-            let table = browser.world.hub.table();
+            let table = volunteer.browser.hub.table();
             let left = table.count(|job| !rounds.contains(&job.number));
             assert_eq!(left, 0, "browser {at} has jobs where all are done");
             if rounds.is_empty() {
-                browser.world.check_texts();
+                volunteer.browser.check_texts();
             }
         }
         self.trackers.borrow_mut().recount();
@@ -593,37 +604,37 @@ fn first(times: impl Iterator<Item = f64>) -> (f64, usize) {
 
 /// Whether nobody can do a job.
 fn is_lost(scenario: &Scenario, number: u64) -> bool {
-    Dice(scenario.seed ^ (number << 24)).roll() < scenario.impossible
+    Rng::new(scenario.seed ^ (number << 24)).next_f64() < scenario.impossible
 }
 
 /// What jobs are to a browser.
-fn handler(scenario: &Scenario, at: usize) -> world::Handler {
+fn handler(scenario: &Scenario, at: usize) -> browser::Handler {
     let plan = scenario.browsers[at].clone();
     let scenario = scenario.clone();
     let seed = scenario.seed;
     Box::new(move |number, begun| {
-        let mut dice = Dice(seed ^ (number << 20) ^ u64::from(begun) ^ ((at as u64) << 50));
+        let mut rng = Rng::new(seed ^ (number << 20) ^ u64::from(begun) ^ ((at as u64) << 50));
         let lost = is_lost(&scenario, number);
-        let mishap = dice.roll() < plan.mishaps && begun <= 3;
-        let fate = match (dice.roll() * 6.0) as u32 {
-            _ if lost => world::Fate::Throws,
-            _ if plan.always.is_some() => plan.always.unwrap_or(world::Fate::Done),
-            _ if !mishap => world::Fate::Done,
-            0 => world::Fate::Throws,
-            1 | 2 => world::Fate::Flags,
-            3 => world::Fate::Hangs,
-            4 => world::Fate::Traps,
-            _ => world::Fate::Dies,
+        let mishap = rng.next_f64() < plan.mishaps && begun <= 3;
+        let fate = match (rng.next_f64() * 6.0) as u32 {
+            _ if lost => browser::Fate::Throws,
+            _ if plan.always.is_some() => plan.always.unwrap_or(browser::Fate::Done),
+            _ if !mishap => browser::Fate::Done,
+            0 => browser::Fate::Throws,
+            1 | 2 => browser::Fate::Flags,
+            3 => browser::Fate::Hangs,
+            4 => browser::Fate::Traps,
+            _ => browser::Fate::Dies,
         };
-        let ms = plan.job_ms * (0.2 + 1.6 * dice.roll());
+        let ms = plan.job_ms * (0.2 + 1.6 * rng.next_f64());
         Work {
             ms,
             fate,
-            blocks: dice.roll() < 0.7,
-            progress_ms: (dice.roll() < 0.7).then_some((ms / 8.0).max(200.0)),
+            blocks: rng.next_f64() < 0.7,
+            progress_ms: (rng.next_f64() < 0.7).then_some((ms / 8.0).max(200.0)),
             checkpoint: plan.checkpoint,
-            bytes: if dice.roll() < 0.05 { 6_000 } else { 0 },
-            spoils: dice.roll() < plan.spoils,
+            bytes: if rng.next_f64() < 0.05 { 6_000 } else { 0 },
+            spoils: rng.next_f64() < plan.spoils,
         }
     })
 }

@@ -4,8 +4,9 @@
 use distcompute_protocol::ANONYMOUS;
 
 use crate::{
+    browser::{self, Faults, Proxy},
+    random::Rng,
     trackers::{Crash, Rules},
-    world::{self, Dice, Faults, Proxy},
 };
 
 const SECOND: f64 = 1_000.0;
@@ -17,7 +18,7 @@ pub const HONEST: &str = "192.0.2.";
 
 /// A volunteer's browser.
 #[derive(Debug, Clone)]
-pub struct Browser {
+pub struct BrowserPlan {
     pub absent: bool,
     pub born: f64,
     pub cores: u32,
@@ -40,7 +41,7 @@ pub struct Browser {
     /// What its clock is ahead when it begins.
     pub clock: f64,
     /// How each job ends there, where something is wrong with the machine, or with its owner.
-    pub always: Option<world::Fate>,
+    pub always: Option<browser::Fate>,
     /// Its storage never answers.
     pub silent: bool,
 }
@@ -124,7 +125,7 @@ pub struct Scenario {
     pub jobs: usize,
     /// Jobs that nobody can do, so often.
     pub impossible: f64,
-    pub browsers: Vec<Browser>,
+    pub browsers: Vec<BrowserPlan>,
     pub olds: Vec<Old>,
     pub attackers: Vec<Attacker>,
     pub events: Vec<(f64, Event)>,
@@ -132,16 +133,16 @@ pub struct Scenario {
     pub calm: f64,
 }
 
-/// What is drawn with dice.
-pub struct Draw(pub Dice);
+/// Draws the parts of a scenario.
+pub struct Draw(pub Rng);
 
 impl Draw {
     pub fn chance(&mut self, share: f64) -> bool {
-        self.0.roll() < share
+        self.0.next_f64() < share
     }
 
     pub fn below(&mut self, count: usize) -> usize {
-        (self.0.roll() * count as f64) as usize
+        (self.0.next_f64() * count as f64) as usize
     }
 
     pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
@@ -150,7 +151,7 @@ impl Draw {
 
     /// Of no particular magnitude.
     fn between(&mut self, least: f64, most: f64) -> f64 {
-        least * (most / least).powf(self.0.roll())
+        least * (most / least).powf(self.0.next_f64())
     }
 
     fn either(&mut self, least: f64, most: f64) -> f64 {
@@ -162,7 +163,7 @@ impl Draw {
         if self.chance(0.5) {
             0.0
         } else {
-            self.0.roll() * most
+            self.0.next_f64() * most
         }
     }
 
@@ -240,7 +241,7 @@ impl Draw {
         let floods = self.chance(0.1);
         let most = if floods { 500.0 } else { 150.0 };
         let calls = self.between(5.0, most) as usize;
-        let born = self.0.roll() * scenario.calm * 0.5;
+        let born = self.0.next_f64() * scenario.calm * 0.5;
         Attacker {
             absent: false,
             born,
@@ -272,7 +273,7 @@ impl Draw {
 impl Scenario {
     /// The scenario that follows from a seed.
     pub fn draw(seed: u64) -> Self {
-        let mut draw = Draw(Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x51));
+        let mut draw = Draw(Rng::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x51));
         let stages = draw.pick(&[1, 1, 2, 2, 3]);
         let job_ms = draw.between(20.0, 100_000.0);
         let idle_s = draw.pick(&[300, 600, 1_800]);
@@ -288,7 +289,7 @@ impl Scenario {
         let mut browsers = Vec::new();
         for at in 0..1 + draw.below(5) {
             let own = draw.between(0.3, 3.0);
-            browsers.push(Browser {
+            browsers.push(BrowserPlan {
                 absent: false,
                 born: draw.rate(600.0) * SECOND,
                 cores: 1 + draw.below(4) as u32,
@@ -350,7 +351,7 @@ impl Scenario {
         let work = job_ms * (scenario.jobs * stages) as f64 / f64::from(cores);
         scenario.calm = 60.0 * SECOND + work * draw.between(0.2, 2.0);
         for _ in 0..draw.below(25) {
-            let at = draw.0.roll() * scenario.calm;
+            let at = draw.0.next_f64() * scenario.calm;
             let event = draw.event(&scenario);
             scenario.events.push((at, event));
         }
@@ -359,7 +360,7 @@ impl Scenario {
             if draw.chance(0.15) {
                 let by = draw.either(DAY, 40.0 * DAY);
                 scenario.browsers[at].clock = by;
-                let corrected = draw.0.roll() * scenario.calm;
+                let corrected = draw.0.next_f64() * scenario.calm;
                 scenario
                     .events
                     .push((corrected, Event::To(at, Fate::Clock(-by))));
@@ -367,7 +368,7 @@ impl Scenario {
         }
         if draw.chance(0.15) {
             let by = draw.either(DAY, 40.0 * DAY);
-            let corrected = draw.0.roll() * scenario.calm;
+            let corrected = draw.0.next_f64() * scenario.calm;
             scenario.events.push((0.0, Event::TrackerClock(by)));
             scenario.events.push((corrected, Event::TrackerClock(-by)));
         }
@@ -389,7 +390,7 @@ impl Scenario {
         // Somebody is there at whom jobs can be done.
         for browser in scenario.browsers.iter_mut().skip(1) {
             if draw.chance(0.15) {
-                let fates = [world::Fate::Throws, world::Fate::Flags];
+                let fates = [browser::Fate::Throws, browser::Fate::Flags];
                 browser.always = Some(draw.pick(&fates));
             }
         }

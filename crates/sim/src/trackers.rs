@@ -51,8 +51,8 @@ use tower::ServiceExt as _;
 use crate::{
     audit::Audit,
     books::{Between, Books, Interruptible, Place},
+    random::Rng,
     tracker::{Asked, Content, Said},
-    world::Dice,
 };
 
 /// 2026-11-25, as a tracker has it at the beginning of the world.
@@ -333,13 +333,13 @@ impl Clock for SetClock {
 }
 
 /// Numbers that follow from a seed.
-struct Seeded(Mutex<Dice>);
+struct Seeded(Mutex<Rng>);
 
 impl Random for Seeded {
     fn bits(&self) -> u128 {
-        let mut dice = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let half = |dice: &mut Dice| u128::from((dice.roll() * 2f64.powi(53)) as u64);
-        (half(&mut dice) << 75) ^ (half(&mut dice) << 40) ^ half(&mut dice)
+        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let half = |rng: &mut Rng| u128::from((rng.next_f64() * 2f64.powi(53)) as u64);
+        (half(&mut rng) << 75) ^ (half(&mut rng) << 40) ^ half(&mut rng)
     }
 }
 
@@ -388,7 +388,7 @@ pub struct Trackers {
     rules: Rules,
     sabotage: Option<Sabotage>,
     random: Arc<Seeded>,
-    dice: Dice,
+    rng: Rng,
     processes: Vec<Option<Process>>,
     /// What the clock of their machine is ahead, in milliseconds.
     ahead: i64,
@@ -469,8 +469,8 @@ impl Trackers {
         let mut trackers = Self {
             runtime,
             sabotage,
-            random: Arc::new(Seeded(Mutex::new(Dice(seed ^ 0x7ac4_e75e)))),
-            dice: Dice(seed ^ 0x0b5e_55ed),
+            random: Arc::new(Seeded(Mutex::new(Rng::new(seed ^ 0x7ac4_e75e)))),
+            rng: Rng::new(seed ^ 0x0b5e_55ed),
             processes: Vec::new(),
             ahead: 0,
             uptime: Arc::default(),
@@ -865,7 +865,7 @@ impl Trackers {
         let up: Vec<usize> = (0..self.processes.len())
             .filter(|at| self.processes[*at].is_some())
             .collect();
-        let roll = self.dice.roll();
+        let roll = self.rng.next_f64();
         let at = *up.get((roll * up.len() as f64) as usize)?;
         let process = self.processes[at].as_ref()?;
         let address = caller.address.parse().expect("a header's value");

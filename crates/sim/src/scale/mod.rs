@@ -4,7 +4,6 @@
 //! and of what the tracker can take, and what was counted is summed. What comes out does not depend
 //! on how many threads there are.
 
-mod dice;
 mod scenario;
 mod tracker;
 mod trial;
@@ -21,9 +20,10 @@ use std::{
     thread,
 };
 
+use crate::random::Rng;
+
 use self::volunteer::Volunteer;
 pub use self::{
-    dice::Dice,
     scenario::{Capacity, Scenario},
     tracker::{Second, Sums},
     trial::{Trial, trials},
@@ -127,9 +127,9 @@ fn run_part(scenario: &Scenario, part: u32, parts: u32) -> Trace {
     let count = scenario.volunteers / parts;
     let jobs = scenario.jobs / u64::from(parts);
     let mut tracker = tracker::Tracker::new(scenario, count, jobs, parts);
-    let mut seeds = Dice::new(scenario.seed ^ (u64::from(part) << 32));
+    let mut seeds = Rng::new(scenario.seed ^ (u64::from(part) << 32));
     let mut volunteers: Vec<Volunteer> = (0..count)
-        .map(|_| Volunteer::new(scenario, seeds.draw()))
+        .map(|_| Volunteer::new(scenario, seeds.next_u64()))
         .collect();
     let end = 1_000.0 * f64::from(scenario.seconds);
     // Times are positive, so their bits are in their order.

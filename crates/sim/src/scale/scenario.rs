@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use distcompute_engine::settings::{Hours, Limits};
 
-use super::dice::Dice;
+use crate::random::Rng;
 
 /// How much a tracker can take.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,7 +40,7 @@ pub struct Scenario {
     /// Jobs that are added: when, and how many.
     pub import: Option<(f64, u64)>,
     /// The hours of a volunteer.
-    pub hours: Option<fn(&mut Dice) -> Option<Hours>>,
+    pub hours: Option<fn(&mut Rng) -> Option<Hours>>,
     pub lease_s: u32,
     /// What the tracker says in place of what its rules would.
     pub wait_s: Option<u32>,

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use distcompute_engine::settings::Hours;
 
-use super::{Capacity, Dice, Scenario};
+use super::{Capacity, Scenario};
+use crate::random::Rng;
 
 /// A scenario, and where in it to look.
 #[derive(Debug, Clone)]
@@ -178,13 +179,13 @@ fn day() -> Trial {
 
 /// When volunteers compute: a third all day, the others from a full hour in the evening to one in the
 /// morning, in three time zones.
-fn evening(dice: &mut Dice) -> Option<Hours> {
-    if dice.roll() < 1.0 / 3.0 {
+fn evening(rng: &mut Rng) -> Option<Hours> {
+    if rng.next_f64() < 1.0 / 3.0 {
         return None;
     }
-    let zone = [0, 6, 14][(3.0 * dice.roll()) as usize];
-    let from = 18 + (5.0 * dice.roll()) as u16;
-    let to = 30 + (3.0 * dice.roll()) as u16;
+    let zone = [0, 6, 14][(3.0 * rng.next_f64()) as usize];
+    let from = 18 + (5.0 * rng.next_f64()) as u16;
+    let to = 30 + (3.0 * rng.next_f64()) as u16;
     let local = |hour: u16| 60 * ((hour + zone) % 24);
     Some(Hours {
         from: local(from),

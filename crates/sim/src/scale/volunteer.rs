@@ -12,8 +12,9 @@ use distcompute_engine::settings::Settings;
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::Stage;
 
+use crate::random::Rng;
+
 use super::{
-    dice::Dice,
     scenario::Scenario,
     tracker::{Asked, Said, Sent, Told, Tracker},
 };
@@ -45,7 +46,7 @@ struct Run {
 pub(super) struct Volunteer {
     hub: Scheduler,
     cores: Vec<Core>,
-    dice: Dice,
+    rng: Rng,
     /// How long a job takes here against the project's mean, and an answer without a queue.
     slowness: f64,
     answer_ms: f64,
@@ -60,10 +61,10 @@ pub(super) struct Volunteer {
 
 impl Volunteer {
     pub(super) fn new(scenario: &Scenario, seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let joins = scenario.joins_within_ms * dice.roll();
+        let mut rng = Rng::new(seed);
+        let joins = scenario.joins_within_ms * rng.next_f64();
         let spread = scenario.machines_differ;
-        let hours = scenario.hours.and_then(|hours| hours(&mut dice));
+        let hours = scenario.hours.and_then(|hours| hours(&mut rng));
         let settings = Settings {
             cores: scenario.cores,
             intensity: 10,
@@ -73,9 +74,9 @@ impl Volunteer {
         Self {
             hub: Scheduler::new(&[Stage::A], "", settings, scenario.limits),
             cores: Vec::new(),
-            slowness: spread.powf(2.0 * dice.roll() - 1.0),
-            answer_ms: 40.0 + 160.0 * dice.roll(),
-            dice,
+            slowness: spread.powf(2.0 * rng.next_f64() - 1.0),
+            answer_ms: 40.0 + 160.0 * rng.next_f64(),
+            rng,
             joins,
             joined: false,
             due: f64::INFINITY,
@@ -141,7 +142,7 @@ impl Volunteer {
             wall: MIDNIGHT + at.t,
         };
         at.tracker.count_event();
-        let mut cx = Cx::new(now, self.dice.roll());
+        let mut cx = Cx::new(now, self.rng.next_f64());
         self.hub.handle(&mut cx, event);
         for action in cx.out {
             self.act(at, action);
@@ -210,7 +211,7 @@ impl Volunteer {
 
     /// Begins the next job, if the core is free.
     fn begin(&mut self, at: &At<'_>, core: usize) -> Option<Key> {
-        let jitter = 0.9 + 0.2 * self.dice.roll();
+        let jitter = 0.9 + 0.2 * self.rng.next_f64();
         let core = &mut self.cores[core];
         if core.running.is_some() || core.resting || core.queue.is_empty() {
             return None;

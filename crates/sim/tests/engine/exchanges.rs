@@ -1,4 +1,4 @@
-//! Single exchanges with a tracker, word for word: what the world's tracker would not say so.
+//! Single exchanges with a tracker, word for word: what the browser's tracker would not say so.
 
 use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::Scheduler;

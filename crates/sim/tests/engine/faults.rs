@@ -4,29 +4,29 @@ use distcompute_engine::reason::Reason;
 use distcompute_protocol::Stage;
 
 use sim::{
+    browser::{Browser, Faults, Work},
     tracker::{Model, Tracker},
-    world::{Faults, Work, World},
 };
 
-fn world(syncs: bool, jobs: usize, job_ms: f64) -> World<Model> {
-    let mut world = World::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], 3, 11);
-    world.handler = Box::new(move |_, _| Work {
+fn browser(syncs: bool, jobs: usize, job_ms: f64) -> Browser<Model> {
+    let mut browser = Browser::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], 3, 11);
+    browser.handler = Box::new(move |_, _| Work {
         progress_ms: Some(200.0_f64.min(job_ms)),
         ..Work::of(job_ms)
     });
-    world.probe = 13;
+    browser.probe = 13;
     // A request that hangs takes its 20 s, and may hang again.
-    world.patience_ms = 400_000.0;
-    world
+    browser.patience_ms = 400_000.0;
+    browser
 }
 
-fn finishes(world: &mut World<Model>, within: f64) {
-    world.run_until(within, |world| world.tracker.is_finished());
-    let unfinished = world.tracker.unfinished();
+fn finishes(browser: &mut Browser<Model>, within: f64) {
+    browser.run_until(within, |browser| browser.tracker.is_finished());
+    let unfinished = browser.tracker.unfinished();
     assert!(unfinished.is_empty(), "not finished: {unfinished:?}");
-    world.run(100_000.0);
-    world.check_texts();
-    assert_eq!(world.hub.table().iter().count(), 0);
+    browser.run(100_000.0);
+    browser.check_texts();
+    assert_eq!(browser.hub.table().iter().count(), 0);
 }
 
 #[test]
@@ -86,13 +86,13 @@ fn a_faulty_network_loses_nothing() {
         for syncs in [true, false] {
             for job_ms in [30.0, 1_500.0] {
                 eprintln!("fault {at}, sync {syncs}, jobs of {job_ms} ms");
-                let mut world = world(syncs, 200, job_ms);
-                world.faults = faults;
-                world.run(60_000.0);
-                assert_eq!(world.fatal, None);
-                world.faults = Faults::default();
-                finishes(&mut world, 2_000_000.0);
-                let status = world.hub.status(world.now());
+                let mut browser = browser(syncs, 200, job_ms);
+                browser.faults = faults;
+                browser.run(60_000.0);
+                assert_eq!(browser.fatal, None);
+                browser.faults = Faults::default();
+                finishes(&mut browser, 2_000_000.0);
+                let status = browser.hub.status(browser.now());
                 if syncs {
                     assert_eq!(status.jobs_rejected, 0);
                     assert_eq!(status.jobs_done, 200);
@@ -105,26 +105,26 @@ fn a_faulty_network_loses_nothing() {
 #[test]
 fn without_network_work_goes_on_and_nothing_is_lost() {
     for syncs in [true, false] {
-        let mut world = world(syncs, 2_000, 4_000.0);
-        world.run(20_000.0);
-        world.faults.down = true;
-        let begun = world.begun.len();
-        world.run(60_000.0);
-        assert!(world.begun.len() > begun);
+        let mut browser = browser(syncs, 2_000, 4_000.0);
+        browser.run(20_000.0);
+        browser.faults.down = true;
+        let begun = browser.begun.len();
+        browser.run(60_000.0);
+        assert!(browser.begun.len() > begun);
         assert!(matches!(
-            world.reason(),
+            browser.reason(),
             Reason::Unreachable { .. } | Reason::Computing
         ));
-        let begun: Vec<u64> = world.begun.keys().copied().collect();
-        assert!(!world.hub.status(world.now()).online);
-        world.faults.down = false;
+        let begun: Vec<u64> = browser.begun.keys().copied().collect();
+        assert!(!browser.hub.status(browser.now()).online);
+        browser.faults.down = false;
         // As seldom as it asks while all is well, it tries again.
-        world.run(60_000.0);
-        let unfinished = world.tracker.unfinished();
+        browser.run(60_000.0);
+        let unfinished = browser.tracker.unfinished();
         let mut lost = begun;
         lost.retain(|number| unfinished.contains(number));
         assert!(lost.is_empty(), "begun and lost: {lost:?}");
-        let mut twice = world.begun.clone();
+        let mut twice = browser.begun.clone();
         twice.retain(|_, begun| *begun > 1);
         assert!(twice.is_empty(), "begun more than once: {twice:?}");
     }
@@ -132,52 +132,52 @@ fn without_network_work_goes_on_and_nothing_is_lost() {
 
 #[test]
 fn a_request_that_hangs_costs_no_short_lease() {
-    let mut world = world(true, 400, 1_500.0);
-    world.tracker.lease_ms = 9_000.0;
+    let mut browser = browser(true, 400, 1_500.0);
+    browser.tracker.lease_ms = 9_000.0;
     for _ in 0..10 {
-        world.run(12_000.0);
-        let sent = world.sent.len();
-        world.faults.hangs = 1.0;
-        assert!(world.run_until(10_000.0, |world| world.sent.len() > sent));
-        world.faults.hangs = 0.0;
+        browser.run(12_000.0);
+        let sent = browser.sent.len();
+        browser.faults.hangs = 1.0;
+        assert!(browser.run_until(10_000.0, |browser| browser.sent.len() > sent));
+        browser.faults.hangs = 0.0;
     }
-    finishes(&mut world, 300_000.0);
-    assert!(world.begun.values().all(|begun| *begun == 1));
-    let failures = world.tracker.jobs.iter().map(|job| job.failures);
+    finishes(&mut browser, 300_000.0);
+    assert!(browser.begun.values().all(|begun| *begun == 1));
+    let failures = browser.tracker.jobs.iter().map(|job| job.failures);
     assert_eq!(failures.sum::<u32>(), 0);
 }
 
 #[test]
 fn a_day_offline_with_open_results_is_no_loss() {
-    let mut world = world(true, 2_000, 100.0);
-    world.run(20_000.0);
-    world.faults.down = true;
-    world.run(24.0 * 3_600_000.0);
-    let begun = world.begun.len();
-    assert!(world.tracker.closed() < begun);
+    let mut browser = browser(true, 2_000, 100.0);
+    browser.run(20_000.0);
+    browser.faults.down = true;
+    browser.run(24.0 * 3_600_000.0);
+    let begun = browser.begun.len();
+    assert!(browser.tracker.closed() < begun);
     assert!(
-        world.sent.len() < 24 * 60 * 60,
+        browser.sent.len() < 24 * 60 * 60,
         "{} requests",
-        world.sent.len()
+        browser.sent.len()
     );
-    world.faults.down = false;
-    world.run(60_000.0);
-    assert!(world.tracker.closed() >= begun);
-    assert!(world.begun.values().all(|begun| *begun == 1));
+    browser.faults.down = false;
+    browser.run(60_000.0);
+    assert!(browser.tracker.closed() >= begun);
+    assert!(browser.begun.values().all(|begun| *begun == 1));
 }
 
 #[test]
 fn a_tracker_that_forgets_its_workers_costs_at_most_a_registration() {
     for syncs in [true, false] {
-        let mut world = world(syncs, 300, 900.0);
+        let mut browser = browser(syncs, 300, 900.0);
         for _ in 0..8 {
-            world.run(6_000.0);
-            world.tracker.forget_workers();
+            browser.run(6_000.0);
+            browser.tracker.forget_workers();
         }
-        finishes(&mut world, 400_000.0);
+        finishes(&mut browser, 400_000.0);
         if syncs {
             // Leases are good under any registration.
-            assert!(world.begun.values().all(|begun| *begun == 1));
+            assert!(browser.begun.values().all(|begun| *begun == 1));
         }
     }
 }
@@ -194,31 +194,31 @@ fn a_tracker_of_the_first_protocol_that_names_no_codes() {
             ..Faults::default()
         },
     ] {
-        let mut world = world(false, 200, 300.0);
-        world.tracker.ours = false;
-        world.faults = faults;
-        world.run(30_000.0);
+        let mut browser = browser(false, 200, 300.0);
+        browser.tracker.ours = false;
+        browser.faults = faults;
+        browser.run(30_000.0);
         // Progress does not tell that it has forgotten.
-        world.tracker.forget_workers();
-        world.run(30_000.0);
-        world.faults = Faults::default();
-        finishes(&mut world, 1_000_000.0);
+        browser.tracker.forget_workers();
+        browser.run(30_000.0);
+        browser.faults = Faults::default();
+        finishes(&mut browser, 1_000_000.0);
     }
 }
 
 #[test]
 fn an_old_tracker_that_forgets_during_a_long_job_is_found_out() {
-    let mut world = world(false, 1, 1.0);
-    world.tracker.ours = false;
-    world.handler = Box::new(|_, begun| Work {
+    let mut browser = browser(false, 1, 1.0);
+    browser.tracker.ours = false;
+    browser.handler = Box::new(|_, begun| Work {
         progress_ms: Some(500.0),
         ..Work::of(if begun < 3 { 36_000_000.0 } else { 1_000.0 })
     });
-    world.run(60_000.0);
-    world.tracker.forget_workers();
-    world.run(2_000_000.0);
+    browser.run(60_000.0);
+    browser.tracker.forget_workers();
+    browser.run(2_000_000.0);
     assert_eq!(
-        world.begun[&1], 2,
+        browser.begun[&1], 2,
         "it was begun again, under another registration"
     );
 }
@@ -226,15 +226,15 @@ fn an_old_tracker_that_forgets_during_a_long_job_is_found_out() {
 #[test]
 fn a_tracker_that_says_wait_a_year_or_not_at_all_is_asked_all_the_same() {
     for (wait, least, most) in [(u32::MAX, 4, 80), (0, 100, 700)] {
-        let mut world = world(true, 2, 3_600_000.0);
-        world.tracker.says_wait_s = Some(wait);
-        world.run(30_000.0);
-        let sent = world.sent.len();
-        world.run(600_000.0);
-        let sent = world.sent.len() - sent;
+        let mut browser = browser(true, 2, 3_600_000.0);
+        browser.tracker.says_wait_s = Some(wait);
+        browser.run(30_000.0);
+        let sent = browser.sent.len();
+        browser.run(600_000.0);
+        let sent = browser.sent.len() - sent;
         assert!((least..most).contains(&sent), "{sent}");
         assert_eq!(
-            world
+            browser
                 .tracker
                 .jobs
                 .iter()
@@ -248,31 +248,31 @@ fn a_tracker_that_says_wait_a_year_or_not_at_all_is_asked_all_the_same() {
 #[test]
 fn who_is_asked_to_wait_waits_says_so_and_loses_nothing() {
     for syncs in [true, false] {
-        let mut world = world(syncs, 20, 300.0);
-        world.busy_status = 429;
-        world.retry_after_ms = Some(7_000);
-        world.faults.busy = 1.0;
-        world.run(5_000.0);
-        let status = world.hub.status(world.now());
+        let mut browser = browser(syncs, 20, 300.0);
+        browser.busy_status = 429;
+        browser.retry_after_ms = Some(7_000);
+        browser.faults.busy = 1.0;
+        browser.run(5_000.0);
+        let status = browser.hub.status(browser.now());
         assert!(
             matches!(status.reason, Reason::AskedToWait { .. }),
             "{:?}",
             status.reason
         );
         assert!(status.online, "the tracker answers");
-        world.faults.busy = 0.0;
-        finishes(&mut world, 120_000.0);
+        browser.faults.busy = 0.0;
+        finishes(&mut browser, 120_000.0);
     }
 }
 
 #[test]
 fn a_retry_after_of_a_year_is_not_believed() {
     for syncs in [true, false] {
-        let mut world = world(syncs, 20, 300.0);
-        world.retry_after_ms = Some(u32::MAX);
-        world.faults.busy = 1.0;
-        world.run(2_000.0);
-        world.faults.busy = 0.0;
-        finishes(&mut world, 2_000_000.0);
+        let mut browser = browser(syncs, 20, 300.0);
+        browser.retry_after_ms = Some(u32::MAX);
+        browser.faults.busy = 1.0;
+        browser.run(2_000.0);
+        browser.faults.busy = 0.0;
+        finishes(&mut browser, 2_000_000.0);
     }
 }

@@ -4,8 +4,8 @@
 use distcompute_protocol::Stage;
 
 use sim::{
+    browser::{Browser, Line, Work},
     tracker::Model,
-    world::{Line, Work, World},
 };
 
 /// What a run came to.
@@ -33,37 +33,37 @@ fn lasts_ms(cell: Cell) -> f64 {
     (12.0 * job_ms).max(60_000.0)
 }
 
-fn world(cell: Cell, shaped: bool, up: bool) -> World<Model> {
+fn browser(cell: Cell, shaped: bool, up: bool) -> Browser<Model> {
     let bytes = (1_000.0 * cell.kb) as usize;
     let mut model = Model::new(&[Stage::A], 0, true);
     model.max_body = 16 << 20;
     let most = 125.0 * cell.mbit * lasts_ms(cell) / bytes as f64;
     let jobs = (1.2 * most.min(60.0 * lasts_ms(cell) / 1_000.0 * 100.0)) as usize + 40;
     model.add_heavy(jobs, if up { 100 } else { bytes });
-    let mut world = World::new(model, &[Stage::A], 2, 7);
-    world.delay_ms = cell.delay_ms;
-    world.light = true;
-    world.line = shaped.then(|| Line {
+    let mut browser = Browser::new(model, &[Stage::A], 2, 7);
+    browser.delay_ms = cell.delay_ms;
+    browser.light = true;
+    browser.line = shaped.then(|| Line {
         loss: cell.loss,
         ..Line::of(cell.mbit)
     });
-    world.handler = Box::new(move |_, _| Work {
+    browser.handler = Box::new(move |_, _| Work {
         bytes: if up { bytes } else { 20 },
         ..Work::of(1.0)
     });
-    world
+    browser
 }
 
 fn figures(cell: Cell, shaped: bool, up: bool) -> Figures {
-    let mut world = world(cell, shaped, up);
-    world.run(lasts_ms(cell));
-    let jobs = world.tracker.closed();
+    let mut browser = browser(cell, shaped, up);
+    browser.run(lasts_ms(cell));
+    let jobs = browser.tracker.closed();
     Figures {
         // With what stands around a text: the bytes are those on the wire.
         done: (1_000.0 * cell.kb + if up { 80.0 } else { 160.0 }) * jobs as f64,
         jobs,
-        handed: world.tracker.handed_bytes as f64,
-        grants: world.tracker.grants,
+        handed: browser.tracker.handed_bytes as f64,
+        grants: browser.tracker.grants,
     }
 }
 

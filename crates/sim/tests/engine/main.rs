@@ -1,4 +1,4 @@
-//! The volunteer engine's rules in a small world with virtual time: every scenario in both dialects,
+//! The volunteer engine's rules in a small browser with virtual time: every scenario in both dialects,
 //! with a network that loses, doubles and delays, cores that die, and clocks that people set.
 
 mod exchanges;

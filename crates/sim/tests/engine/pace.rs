@@ -4,8 +4,8 @@ use distcompute_engine::reason::Reason;
 use distcompute_protocol::Stage;
 
 use sim::{
+    browser::{Browser, Work},
     tracker::{Model, Tracker},
-    world::{Work, World},
 };
 
 struct Figures {
@@ -19,18 +19,25 @@ struct Figures {
 fn figures(syncs: bool, job_ms: f64, delay_ms: f64, cores: u32) -> Figures {
     let jobs = (40_000.0 * f64::from(cores) / job_ms) as usize + 2_000;
     let model = Model::new(&[Stage::A], jobs, syncs);
-    let mut world = World::new(model, &[Stage::A], cores, 1);
-    world.handler = Box::new(move |_, _| Work::of(job_ms));
-    world.delay_ms = delay_ms;
-    world.run(10_000.0);
-    let before = (world.worked_ms, world.sent.len(), world.tracker.closed());
-    world.run(20_000.0);
-    assert!(!world.tracker.is_finished(), "there was work all the time");
-    let jobs = (world.tracker.closed() - before.2) as f64;
+    let mut browser = Browser::new(model, &[Stage::A], cores, 1);
+    browser.handler = Box::new(move |_, _| Work::of(job_ms));
+    browser.delay_ms = delay_ms;
+    browser.run(10_000.0);
+    let before = (
+        browser.worked_ms,
+        browser.sent.len(),
+        browser.tracker.closed(),
+    );
+    browser.run(20_000.0);
+    assert!(
+        !browser.tracker.is_finished(),
+        "there was work all the time"
+    );
+    let jobs = (browser.tracker.closed() - before.2) as f64;
     let figures = Figures {
-        busy: (world.worked_ms - before.0) / (20_000.0 * f64::from(cores)),
-        requests_per_job: (world.sent.len() - before.1) as f64 / jobs,
-        most_ahead: world.most_ahead,
+        busy: (browser.worked_ms - before.0) / (20_000.0 * f64::from(cores)),
+        requests_per_job: (browser.sent.len() - before.1) as f64 / jobs,
+        most_ahead: browser.most_ahead,
     };
     eprintln!(
         "sync {syncs}, jobs of {job_ms} ms, answers after {delay_ms} ms, {cores} cores: busy {:.1} %, \
@@ -70,20 +77,20 @@ fn what_is_held_ahead_can_be_done_in_a_quarter_of_a_lease() {
     ] {
         let mut model = Model::new(&[Stage::A], 3_000, true);
         model.lease_ms = lease_ms;
-        let mut world = World::new(model, &[Stage::A], 4, 1);
-        world.handler = Box::new(move |_, _| Work::of(job_ms));
-        world.delay_ms = delay_ms;
-        world.run(120_000.0);
+        let mut browser = Browser::new(model, &[Stage::A], 4, 1);
+        browser.handler = Box::new(move |_, _| Work::of(job_ms));
+        browser.delay_ms = delay_ms;
+        browser.run(120_000.0);
         let quarter = (4.0 * lease_ms / 4.0 / job_ms).ceil() as usize;
         // And what each core is handed at once.
         let most = quarter.max(1) + 4;
         assert!(
-            world.most_ahead <= most,
+            browser.most_ahead <= most,
             "{} ahead of {most}",
-            world.most_ahead
+            browser.most_ahead
         );
         assert_eq!(
-            world
+            browser
                 .tracker
                 .jobs
                 .iter()
@@ -98,13 +105,13 @@ fn what_is_held_ahead_can_be_done_in_a_quarter_of_a_lease() {
 fn while_no_job_is_open_requests_are_no_oftener_than_the_tracker_said() {
     for syncs in [true, false] {
         let model = Model::new(&[Stage::A], 8, syncs);
-        let mut world = World::new(model, &[Stage::A], 4, 1);
-        world.run(120_000.0);
-        assert!(world.tracker.is_finished());
-        let (sent, before) = (world.sent.len(), world.time());
-        world.run(600_000.0);
-        assert!(matches!(world.reason(), Reason::NoJobs { until } if until > world.now().wall));
-        let idle = &world.sent[sent..];
+        let mut browser = Browser::new(model, &[Stage::A], 4, 1);
+        browser.run(120_000.0);
+        assert!(browser.tracker.is_finished());
+        let (sent, before) = (browser.sent.len(), browser.time());
+        browser.run(600_000.0);
+        assert!(matches!(browser.reason(), Reason::NoJobs { until } if until > browser.now().wall));
+        let idle = &browser.sent[sent..];
         let wait = if syncs { 10_000.0 } else { 20_000.0 };
         for pair in idle.windows(2) {
             let gap = pair[1] - pair[0];
@@ -112,48 +119,51 @@ fn while_no_job_is_open_requests_are_no_oftener_than_the_tracker_said() {
             assert!(gap >= wait || !syncs, "after {gap} ms");
         }
         assert!(
-            idle.len() as f64 <= (world.time() - before) / wait + 20.0,
+            idle.len() as f64 <= (browser.time() - before) / wait + 20.0,
             "{}",
             idle.len()
         );
         assert!(idle.len() >= 8);
         // And work that comes is found.
-        world.tracker.add(40);
-        assert!(world.run_until(120_000.0, |world| world.tracker.is_finished()));
+        browser.tracker.add(40);
+        assert!(browser.run_until(120_000.0, |browser| browser.tracker.is_finished()));
     }
 }
 
 #[test]
 fn a_core_that_is_busy_keeps_its_idle_neighbour_from_asking_oftener() {
     let model = Model::new(&[Stage::A], 1, true);
-    let mut world = World::new(model, &[Stage::A], 2, 1);
-    world.handler = Box::new(|_, _| Work {
+    let mut browser = Browser::new(model, &[Stage::A], 2, 1);
+    browser.handler = Box::new(|_, _| Work {
         progress_ms: Some(500.0),
         ..Work::of(900_000.0)
     });
-    world.run(60_000.0);
-    let sent = world.sent.len();
-    world.run(600_000.0);
+    browser.run(60_000.0);
+    let sent = browser.sent.len();
+    browser.run(600_000.0);
     // Progress each 10 s, and asking each 10 to 20 s.
     assert!(
-        world.sent.len() - sent <= 120,
+        browser.sent.len() - sent <= 120,
         "{}",
-        world.sent.len() - sent
+        browser.sent.len() - sent
     );
 }
 
 #[test]
 fn progress_of_many_cores_shares_a_request() {
     let model = Model::new(&[Stage::A], 16, true);
-    let mut world = World::new(model, &[Stage::A], 16, 1);
-    world.handler = Box::new(|_, _| Work {
+    let mut browser = Browser::new(model, &[Stage::A], 16, 1);
+    browser.handler = Box::new(|_, _| Work {
         progress_ms: Some(130.0),
         ..Work::of(300_000.0)
     });
-    world.run(30_000.0);
-    let (sent, lines) = (world.sent.len(), world.tracker.lines.len());
-    world.run(200_000.0);
-    let (sent, lines) = (world.sent.len() - sent, world.tracker.lines.len() - lines);
+    browser.run(30_000.0);
+    let (sent, lines) = (browser.sent.len(), browser.tracker.lines.len());
+    browser.run(200_000.0);
+    let (sent, lines) = (
+        browser.sent.len() - sent,
+        browser.tracker.lines.len() - lines,
+    );
     assert!(sent <= 35, "{sent} requests");
     assert!(lines >= 16 * 17, "{lines} lines");
 }

@@ -1,26 +1,26 @@
-//! What answers in the tracker's name, and storage that never answers, each in a world of its own; and
-//! that the world notices where a rule about it is broken.
+//! What answers in the tracker's name, and storage that never answers, each in a browser of its own; and
+//! that the browser notices where a rule about it is broken.
 
 use distcompute_protocol::Stage;
 use sim::{
+    browser::{Browser, Faults, Proxy, Sabotage, Work},
     tracker::Model,
-    world::{Faults, Proxy, Sabotage, Work, World},
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const HOUR: f64 = 3_600_000.0;
 
-fn world(syncs: bool, jobs: usize, job_ms: f64) -> World<Model> {
-    let mut world = World::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], 2, 7);
-    world.handler = Box::new(move |_, _| Work::of(job_ms));
-    world
+fn browser(syncs: bool, jobs: usize, job_ms: f64) -> Browser<Model> {
+    let mut browser = Browser::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], 2, 7);
+    browser.handler = Box::new(move |_, _| Work::of(job_ms));
+    browser
 }
 
 /// Jobs of which some have large results, behind a proxy that refuses those.
 fn refused(syncs: bool, status: u16, sabotage: Option<Sabotage>) {
-    let mut world = world(syncs, 60, 1_000.0);
+    let mut browser = browser(syncs, 60, 1_000.0);
     // The first attempt at some makes more than the proxy lets pass.
-    world.handler = Box::new(|number, begun| Work {
+    browser.handler = Box::new(|number, begun| Work {
         bytes: if number % 10 == 0 && begun == 1 {
             6_000
         } else {
@@ -28,19 +28,19 @@ fn refused(syncs: bool, status: u16, sabotage: Option<Sabotage>) {
         },
         ..Work::of(1_000.0)
     });
-    world.patience_ms = HOUR;
+    browser.patience_ms = HOUR;
     let limit = 5_000;
-    world.faults = Faults {
+    browser.faults = Faults {
         proxy: Some(Proxy { limit, status }),
         ..Faults::default()
     };
     if let Some(sabotage) = sabotage {
-        world.break_a_rule(sabotage);
+        browser.break_a_rule(sabotage);
     }
-    world.run(3.0 * HOUR);
-    let left = world.hub.table().iter().count();
+    browser.run(3.0 * HOUR);
+    let left = browser.hub.table().iter().count();
     assert_eq!(left, 0, "status {status}, sync {syncs}: jobs are left");
-    assert!(world.hub.status(world.now()).jobs_done >= 54);
+    assert!(browser.hub.status(browser.now()).jobs_done >= 54);
 }
 
 #[test]
@@ -58,14 +58,14 @@ fn a_refusal_that_is_taken_for_a_lost_network_is_noticed() {
 
 /// Whether a hub whose storage never answers has begun within a minute.
 fn begins_without_storage(sabotage: Option<Sabotage>) -> bool {
-    let mut world = world(true, 10, 100.0);
+    let mut browser = browser(true, 10, 100.0);
     if let Some(sabotage) = sabotage {
-        world.break_a_rule(sabotage);
+        browser.break_a_rule(sabotage);
     }
-    world.silence_storage();
-    world.run(60_000.0);
-    let done = world.hub.status(world.now()).jobs_done;
-    !world.waits_for_storage() && done == 10
+    browser.silence_storage();
+    browser.run(60_000.0);
+    let done = browser.hub.status(browser.now()).jobs_done;
+    !browser.waits_for_storage() && done == 10
 }
 
 #[test]

@@ -7,8 +7,9 @@ use distcompute_protocol::Stage;
 use proptest::prelude::*;
 
 use sim::{
+    browser::{Browser, Fate, Faults, Work},
+    random::Rng,
     tracker::{Model, Tracker},
-    world::{Dice, Fate, Faults, Work, World},
 };
 
 #[derive(Debug, Clone)]
@@ -104,12 +105,12 @@ fn go(scenario: &Scenario) {
         stall_ms: 90_000.0,
         ..Limits::default()
     };
-    let mut world =
-        World::new(model, &hub_stages, scenario.cores, scenario.seed).with_limits(limits);
+    let mut browser =
+        Browser::new(model, &hub_stages, scenario.cores, scenario.seed).with_limits(limits);
     let (job_ms, checkpoint, seed) = (scenario.job_ms, scenario.checkpoints, scenario.seed);
-    world.handler = Box::new(move |number, begun| {
-        let mut dice = Dice(seed ^ (number << 20) ^ u64::from(begun));
-        let fate = match (dice.roll() * 40.0) as u32 {
+    browser.handler = Box::new(move |number, begun| {
+        let mut rng = Rng::new(seed ^ (number << 20) ^ u64::from(begun));
+        let fate = match (rng.next_f64() * 40.0) as u32 {
             _ if begun > 3 => Fate::Done,
             0 => Fate::Throws,
             1 => Fate::Flags,
@@ -119,18 +120,18 @@ fn go(scenario: &Scenario) {
             _ => Fate::Done,
         };
         Work {
-            ms: job_ms * (0.2 + 1.6 * dice.roll()),
+            ms: job_ms * (0.2 + 1.6 * rng.next_f64()),
             fate,
-            blocks: dice.roll() < 0.7,
-            progress_ms: (dice.roll() < 0.7).then_some(200.0),
+            blocks: rng.next_f64() < 0.7,
+            progress_ms: (rng.next_f64() < 0.7).then_some(200.0),
             checkpoint,
             bytes: 0,
             spoils: false,
         }
     });
-    world.probe = 5;
+    browser.probe = 5;
     // Requests may hang for 20 s, several times; the first protocol's waits grow to a minute.
-    world.patience_ms = 600_000.0;
+    browser.patience_ms = 600_000.0;
     let rate = scenario.faults;
     let faults = Faults {
         request_lost: rate,
@@ -145,86 +146,86 @@ fn go(scenario: &Scenario) {
         down: false,
         proxy: None,
     };
-    world.faults = faults;
+    browser.faults = faults;
     let mut around = Surroundings::default();
     for (ms, step) in &scenario.steps {
-        world.run(*ms);
-        assert!(world.fatal.is_none(), "{:?}", world.fatal);
-        if world.renews {
-            world.open();
+        browser.run(*ms);
+        assert!(browser.fatal.is_none(), "{:?}", browser.fatal);
+        if browser.renews {
+            browser.open();
         }
         match *step {
-            Step::Pause => world.tell(Event::Wish(Wish::Pause { until: None })),
+            Step::Pause => browser.tell(Event::Wish(Wish::Pause { until: None })),
             Step::PauseFor(ms) => {
-                let until = Some(world.now().wall + ms);
-                world.tell(Event::Wish(Wish::Pause { until }));
+                let until = Some(browser.now().wall + ms);
+                browser.tell(Event::Wish(Wish::Pause { until }));
             }
-            Step::Resume => world.tell(Event::Wish(Wish::Run)),
-            Step::Cores(cores) => world.settings(|settings| settings.cores = cores),
-            Step::Intensity(share) => world.settings(|settings| settings.intensity = share),
+            Step::Resume => browser.tell(Event::Wish(Wish::Run)),
+            Step::Cores(cores) => browser.settings(|settings| settings.cores = cores),
+            Step::Intensity(share) => browser.settings(|settings| settings.intensity = share),
             Step::Battery(on) => {
                 around.on_battery = Some(on);
-                world.tell(Event::Around(around));
+                browser.tell(Event::Around(around));
             }
             Step::Hidden(hidden) => {
                 around.hidden = hidden;
-                world.settings(|settings| settings.background = false);
-                world.tell(Event::Around(around));
+                browser.settings(|settings| settings.background = false);
+                browser.tell(Event::Around(around));
             }
-            Step::Sleep(ms) => world.sleep(ms),
-            Step::Clock(by) => world.set_clock(by),
-            Step::Down(down) => world.faults.down = down,
-            Step::Kill(core) => world.kill_core(core),
-            Step::Forget => world.tracker.forget_workers(),
+            Step::Sleep(ms) => browser.sleep(ms),
+            Step::Clock(by) => browser.set_clock(by),
+            Step::Down(down) => browser.faults.down = down,
+            Step::Kill(core) => browser.kill_core(core),
+            Step::Forget => browser.tracker.forget_workers(),
             Step::Reload(bye, ms) => {
-                world.close(bye);
-                world.run(ms);
-                world.open();
+                browser.close(bye);
+                browser.run(ms);
+                browser.open();
             }
-            Step::Add(jobs) => world.tracker.add(jobs),
-            Step::Version => world.tracker.app_version.push('+'),
-            Step::Setup(fails) => world.setup_fails = fails,
+            Step::Add(jobs) => browser.tracker.add(jobs),
+            Step::Version => browser.tracker.app_version.push('+'),
+            Step::Setup(fails) => browser.setup_fails = fails,
         }
     }
     // Calm.
-    world.faults = Faults::default();
-    world.setup_fails = false;
-    if world.renews {
-        world.open();
+    browser.faults = Faults::default();
+    browser.setup_fails = false;
+    if browser.renews {
+        browser.open();
     }
-    world.tell(Event::Wish(Wish::Run));
-    world.tell(Event::Around(Surroundings::default()));
-    world.settings(|settings| settings.intensity = 10);
+    browser.tell(Event::Wish(Wish::Run));
+    browser.tell(Event::Around(Surroundings::default()));
+    browser.settings(|settings| settings.intensity = 10);
     for _ in 0..20 {
         // Two hours are what the first protocol needs to miss somebody, or a job that failed thrice.
-        world.run_until(20_000_000.0, |world| {
-            world.tracker.is_finished() || world.renews
+        browser.run_until(20_000_000.0, |browser| {
+            browser.tracker.is_finished() || browser.renews
         });
-        if !world.renews {
+        if !browser.renews {
             break;
         }
-        world.open();
+        browser.open();
     }
-    assert!(world.fatal.is_none(), "{:?}", world.fatal);
-    let done = world.tracker.closed();
+    assert!(browser.fatal.is_none(), "{:?}", browser.fatal);
+    let done = browser.tracker.closed();
     assert!(
-        world.tracker.is_finished(),
+        browser.tracker.is_finished(),
         "{done} of {}",
-        world.tracker.jobs.len()
+        browser.tracker.jobs.len()
     );
-    world.run(100_000.0);
-    if world.renews {
-        world.open();
+    browser.run(100_000.0);
+    if browser.renews {
+        browser.open();
     }
-    world.tell(Event::Stop {
+    browser.tell(Event::Stop {
         finish: scenario.seed.is_multiple_of(2),
     });
     // A handler that hangs in a job that somebody else has done meanwhile has its time.
     assert!(
-        world.run_until(200_000.0, |world| world.stopped),
+        browser.run_until(200_000.0, |browser| browser.stopped),
         "it does not stop"
     );
-    assert_eq!(world.stored(), 0);
+    assert_eq!(browser.stored(), 0);
 }
 
 proptest! {

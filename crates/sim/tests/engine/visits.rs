@@ -14,20 +14,20 @@ use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{Stage, SyncRequest};
 
 use sim::{
+    browser::{Browser, Fate, Work},
     tracker::{Asked, Content, End, Model, Tracker},
-    world::{Fate, Work, World},
 };
 
 const HOUR: f64 = 3_600_000.0;
 
-fn world(syncs: bool, jobs: usize, cores: u32, job_ms: f64) -> World<Model> {
-    let mut world = World::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], cores, 7);
-    world.handler = Box::new(move |_, _| Work {
+fn browser(syncs: bool, jobs: usize, cores: u32, job_ms: f64) -> Browser<Model> {
+    let mut browser = Browser::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], cores, 7);
+    browser.handler = Box::new(move |_, _| Work {
         progress_ms: Some(200.0_f64.min(job_ms)),
         ..Work::of(job_ms)
     });
-    world.probe = 7;
-    world
+    browser.probe = 7;
+    browser
 }
 
 fn both(scenario: impl Fn(bool)) {
@@ -60,24 +60,24 @@ fn registration() -> Registration {
     }
 }
 
-fn finishes(world: &mut World<Model>, within: f64) {
-    world.run_until(within, |world| world.tracker.is_finished());
-    let unfinished = world.tracker.unfinished();
+fn finishes(browser: &mut Browser<Model>, within: f64) {
+    browser.run_until(within, |browser| browser.tracker.is_finished());
+    let unfinished = browser.tracker.unfinished();
     assert!(unfinished.is_empty(), "not finished: {unfinished:?}");
-    world.run(5_000.0);
-    world.check_texts();
-    assert_eq!(world.hub.table().iter().count(), 0);
+    browser.run(5_000.0);
+    browser.check_texts();
+    assert_eq!(browser.hub.table().iter().count(), 0);
 }
 
 /// Every job that was begun was begun so often.
-fn begun(world: &World<Model>, times: u32) {
-    for (number, begun) in &world.begun {
+fn begun(browser: &Browser<Model>, times: u32) {
+    for (number, begun) in &browser.begun {
         assert_eq!(*begun, times, "job {number}");
     }
 }
 
-fn pause(world: &mut World<Model>) {
-    world.tell(Event::Wish(Wish::Pause { until: None }));
+fn pause(browser: &mut Browser<Model>) {
+    browser.tell(Event::Wish(Wish::Pause { until: None }));
 }
 
 fn handle(hub: &mut Scheduler, now: Now, event: Event) -> Vec<Action> {
@@ -90,11 +90,11 @@ fn handle(hub: &mut Scheduler, now: Now, event: Event) -> Vec<Action> {
 fn every_job_is_done_once() {
     both(|syncs| {
         for job_ms in [0.2, 5.0, 300.0, 5_000.0] {
-            let mut world = world(syncs, 60, 3, job_ms);
-            finishes(&mut world, 200_000.0);
-            begun(&world, 1);
-            assert_eq!(world.hub.status(world.now()).jobs_done, 60);
-            assert_eq!(world.tracker.held(), 0);
+            let mut browser = browser(syncs, 60, 3, job_ms);
+            finishes(&mut browser, 200_000.0);
+            begun(&browser, 1);
+            assert_eq!(browser.hub.status(browser.now()).jobs_done, 60);
+            assert_eq!(browser.tracker.held(), 0);
         }
     });
 }
@@ -102,65 +102,65 @@ fn every_job_is_done_once() {
 #[test]
 fn jobs_of_changing_length_leave_no_core_idle() {
     both(|syncs| {
-        let mut world = world(syncs, 1_500, 4, 1.0);
-        world.handler = Box::new(|number, _| {
+        let mut browser = browser(syncs, 1_500, 4, 1.0);
+        browser.handler = Box::new(|number, _| {
             let ms = [0.5, 2_000.0, 30.0, 0.1, 400.0][(number as usize / 40) % 5];
             Work {
                 progress_ms: Some(100.0),
                 ..Work::of(ms)
             }
         });
-        finishes(&mut world, 1_800_000.0);
-        begun(&world, 1);
+        finishes(&mut browser, 1_800_000.0);
+        begun(&browser, 1);
     });
 }
 
 #[test]
 fn a_pause_puts_back_what_was_not_begun_and_keeps_what_was_for_a_lease() {
     both(|syncs| {
-        let mut world = world(syncs, 100, 2, 3_000.0);
-        world.run(10_000.0);
-        pause(&mut world);
-        world.run(3_000.0);
-        assert!(world.running() > 0 && !world.hub.status(world.now()).cores.is_empty());
-        assert_eq!(world.tracker.held(), world.running());
-        let worked = world.worked_ms;
-        world.run(60_000.0);
-        assert!(world.worked_ms - worked < 1.0, "a pause is a pause");
-        assert_eq!(world.tracker.held(), 2, "kept alive meanwhile");
-        world.tell(Event::Wish(Wish::Run));
-        finishes(&mut world, 400_000.0);
+        let mut browser = browser(syncs, 100, 2, 3_000.0);
+        browser.run(10_000.0);
+        pause(&mut browser);
+        browser.run(3_000.0);
+        assert!(browser.running() > 0 && !browser.hub.status(browser.now()).cores.is_empty());
+        assert_eq!(browser.tracker.held(), browser.running());
+        let worked = browser.worked_ms;
+        browser.run(60_000.0);
+        assert!(browser.worked_ms - worked < 1.0, "a pause is a pause");
+        assert_eq!(browser.tracker.held(), 2, "kept alive meanwhile");
+        browser.tell(Event::Wish(Wish::Run));
+        finishes(&mut browser, 400_000.0);
         assert!(
-            world.begun.values().all(|begun| *begun == 1),
+            browser.begun.values().all(|begun| *begun == 1),
             "{:?}",
-            world.begun
+            browser.begun
         );
     });
 }
 
 #[test]
 fn a_worker_that_goes_on_in_a_pause_is_ended_and_its_job_is_no_failure() {
-    let mut world = world(true, 3, 1, 60_000.0);
+    let mut browser = browser(true, 3, 1, 60_000.0);
     // It never looks up.
-    world.handler = Box::new(|_, _| Work::of(60_000.0));
-    world.run(30_000.0);
-    assert_eq!(world.running(), 1);
-    pause(&mut world);
-    world.run(500.0);
-    let status = world.hub.status(world.now());
+    browser.handler = Box::new(|_, _| Work::of(60_000.0));
+    browser.run(30_000.0);
+    assert_eq!(browser.running(), 1);
+    pause(&mut browser);
+    browser.run(500.0);
+    let status = browser.hub.status(browser.now());
     let state = status.cores[0].state;
     assert_eq!(state, CoreState::Working, "nobody claims that it rests");
-    assert!(world.run_until(6_500.0, |world| world.running() == 0));
-    assert_eq!(world.replaced, 1);
-    world.run(1_000.0);
+    assert!(browser.run_until(6_500.0, |browser| browser.running() == 0));
+    assert_eq!(browser.replaced, 1);
+    browser.run(1_000.0);
     assert_eq!(
-        world.tracker.held(),
+        browser.tracker.held(),
         0,
         "what has no checkpoint is put back"
     );
-    assert_eq!(world.hub.status(world.now()).jobs_failed, 0);
-    world.tell(Event::Wish(Wish::Run));
-    finishes(&mut world, 400_000.0);
+    assert_eq!(browser.hub.status(browser.now()).jobs_failed, 0);
+    browser.tell(Event::Wish(Wish::Run));
+    finishes(&mut browser, 400_000.0);
 }
 
 #[test]
@@ -254,42 +254,42 @@ fn a_hub_that_follows_another_goes_on_with_its_counts() {
 
 #[test]
 fn a_core_is_said_to_rest_once_it_has_said_so() {
-    let mut world = world(true, 3, 1, 60_000.0);
-    world.run(5_000.0);
-    let state = |world: &World<Model>| world.hub.status(world.now()).cores[0].state;
-    assert_eq!(state(&world), CoreState::Working);
-    pause(&mut world);
+    let mut browser = browser(true, 3, 1, 60_000.0);
+    browser.run(5_000.0);
+    let state = |browser: &Browser<Model>| browser.hub.status(browser.now()).cores[0].state;
+    assert_eq!(state(&browser), CoreState::Working);
+    pause(&mut browser);
     assert_eq!(
-        state(&world),
+        state(&browser),
         CoreState::Working,
         "it has not heard of it yet"
     );
-    world.run(1_000.0);
-    assert_eq!(state(&world), CoreState::Paused);
-    world.run(120_000.0);
-    assert_eq!((state(&world), world.replaced), (CoreState::Paused, 0));
-    world.tell(Event::Wish(Wish::Run));
-    assert_eq!(state(&world), CoreState::Working);
-    finishes(&mut world, 400_000.0);
-    begun(&world, 1);
+    browser.run(1_000.0);
+    assert_eq!(state(&browser), CoreState::Paused);
+    browser.run(120_000.0);
+    assert_eq!((state(&browser), browser.replaced), (CoreState::Paused, 0));
+    browser.tell(Event::Wish(Wish::Run));
+    assert_eq!(state(&browser), CoreState::Working);
+    finishes(&mut browser, 400_000.0);
+    begun(&browser, 1);
 }
 
 #[test]
 fn between_short_jobs_it_computes_or_waits_and_never_starts_again() {
     for (job_ms, delay_ms) in [(1.0, 20.0), (20.0, 300.0), (300.0, 1_000.0), (5.0, 4_000.0)] {
-        let mut world = world(true, 400, 2, job_ms);
-        world.delay_ms = delay_ms;
+        let mut browser = browser(true, 400, 2, job_ms);
+        browser.delay_ms = delay_ms;
         let seen = std::cell::RefCell::new(Vec::new());
-        world.run_until(2_000_000.0, |world| {
-            let state = State::of(&world.reason());
+        browser.run_until(2_000_000.0, |browser| {
+            let state = State::of(&browser.reason());
             let mut seen = seen.borrow_mut();
             if seen.last() != Some(&state) {
                 seen.push(state);
             }
-            world.tracker.is_finished()
+            browser.tracker.is_finished()
         });
         let seen = seen.into_inner();
-        assert!(world.tracker.is_finished());
+        assert!(browser.tracker.is_finished());
         assert_eq!(seen[..2], [State::Starting, State::Computing]);
         assert!(!seen[1..].contains(&State::Starting), "{job_ms}: {seen:?}");
     }
@@ -298,36 +298,37 @@ fn between_short_jobs_it_computes_or_waits_and_never_starts_again() {
 #[test]
 fn jobs_that_are_queued_behind_a_long_one_are_not_held_up() {
     both(|syncs| {
-        let mut world = world(syncs, 60, 2, 50.0);
-        world.handler = Box::new(|number, _| Work::of(if number == 20 { 60_000.0 } else { 50.0 }));
-        assert!(world.run_until(10_000.0, |world| world.tracker.closed() == 59));
-        assert_eq!(world.running(), 1);
-        finishes(&mut world, 100_000.0);
-        begun(&world, 1);
-        assert_eq!(world.replaced, 0);
+        let mut browser = browser(syncs, 60, 2, 50.0);
+        browser.handler =
+            Box::new(|number, _| Work::of(if number == 20 { 60_000.0 } else { 50.0 }));
+        assert!(browser.run_until(10_000.0, |browser| browser.tracker.closed() == 59));
+        assert_eq!(browser.running(), 1);
+        finishes(&mut browser, 100_000.0);
+        begun(&browser, 1);
+        assert_eq!(browser.replaced, 0);
     });
 }
 
 #[test]
 fn a_pause_takes_what_is_queued_out_of_a_busy_core() {
     both(|syncs| {
-        let mut world = world(syncs, 60, 2, 50.0);
-        world.handler = Box::new(|number, _| Work::of(if number < 20 { 50.0 } else { 60_000.0 }));
-        assert!(world.run_until(10_000.0, |world| {
-            let table = world.hub.table();
+        let mut browser = browser(syncs, 60, 2, 50.0);
+        browser.handler = Box::new(|number, _| Work::of(if number < 20 { 50.0 } else { 60_000.0 }));
+        assert!(browser.run_until(10_000.0, |browser| {
+            let table = browser.hub.table();
             let queued = table.count(|job| matches!(job.state, JobState::Queued { .. }));
-            world.running() == 2 && world.begun.len() > 20 && queued > 0
+            browser.running() == 2 && browser.begun.len() > 20 && queued > 0
         }));
-        pause(&mut world);
-        world.run(1_000.0);
-        assert_eq!((world.tracker.held(), world.running()), (2, 2));
+        pause(&mut browser);
+        browser.run(1_000.0);
+        assert_eq!((browser.tracker.held(), browser.running()), (2, 2));
     });
 }
 
 #[test]
 fn of_two_results_of_a_job_that_was_taken_out_of_a_busy_core_the_first_counts() {
-    let mut world = world(true, 30, 2, 50.0);
-    world.handler = Box::new(|number, _| match number {
+    let mut browser = browser(true, 30, 2, 50.0);
+    browser.handler = Box::new(|number, _| match number {
         ..20 => Work::of(50.0),
         20 => Work::of(60_000.0),
         _ => Work {
@@ -335,8 +336,8 @@ fn of_two_results_of_a_job_that_was_taken_out_of_a_busy_core_the_first_counts() 
             ..Work::of(1_500.0)
         },
     });
-    let queued = |world: &World<Model>| {
-        let table = world.hub.table();
+    let queued = |browser: &Browser<Model>| {
+        let table = browser.hub.table();
         let mut all = table.iter();
         let from = all.find_map(|job| match job.state {
             JobState::Running { core, .. } if job.number == 20 => Some(core),
@@ -346,14 +347,14 @@ fn of_two_results_of_a_job_that_was_taken_out_of_a_busy_core_the_first_counts() 
         let job = table.iter().find(|job| job.state == behind)?;
         Some((job.key, job.number, from))
     };
-    assert!(world.run_until(10_000.0, |world| queued(world).is_some()));
-    let (key, number, from) = queued(&world).expect("one is queued");
-    assert!(world.run_until(10_000.0, |world| {
-        let job = world.hub.table().get(key).expect("it is here");
+    assert!(browser.run_until(10_000.0, |browser| queued(browser).is_some()));
+    let (key, number, from) = queued(&browser).expect("one is queued");
+    assert!(browser.run_until(10_000.0, |browser| {
+        let job = browser.hub.table().get(key).expect("it is here");
         matches!(job.state, JobState::Running { core, .. } if core != from)
     }));
     // The busy core had begun it, before it heard that it shall not, and is done.
-    let data = world.keep(format!("out {number} a"));
+    let data = browser.keep(format!("out {number} a"));
     let ended = Ended {
         key,
         outcome: Outcome::Done(data),
@@ -364,73 +365,76 @@ fn of_two_results_of_a_job_that_was_taken_out_of_a_busy_core_the_first_counts() 
         results: vec![ended],
         ..Report::default()
     };
-    world.tell(Event::Report(from, report));
-    let job = world.hub.table().get(key).expect("it is here");
+    browser.tell(Event::Report(from, report));
+    let job = browser.hub.table().get(key).expect("it is here");
     assert_eq!(job.outcome(), Some(&Outcome::Done(data)));
-    finishes(&mut world, 100_000.0);
-    let status = world.hub.status(world.now());
+    finishes(&mut browser, 100_000.0);
+    let status = browser.hub.status(browser.now());
     assert_eq!((status.jobs_done, status.jobs_rejected), (30, 0));
-    assert_eq!(world.replaced, 0, "the other is told to stop");
+    assert_eq!(browser.replaced, 0, "the other is told to stop");
 }
 
 #[test]
 fn a_pause_longer_than_a_lease_puts_back_everything() {
-    let mut world = world(true, 40, 2, 3_000.0);
-    world.run(10_000.0);
-    let until = Some(world.now().wall + 3.0 * HOUR);
-    world.tell(Event::Wish(Wish::Pause { until }));
-    world.run(330_000.0);
-    assert_eq!((world.tracker.held(), world.running()), (0, 0));
-    let sent = world.sent.len();
-    world.run(2.0 * HOUR);
-    assert!(world.sent.len() - sent <= 1, "nothing to say in a pause");
-    world.run(1.1 * HOUR);
-    finishes(&mut world, 400_000.0);
+    let mut browser = browser(true, 40, 2, 3_000.0);
+    browser.run(10_000.0);
+    let until = Some(browser.now().wall + 3.0 * HOUR);
+    browser.tell(Event::Wish(Wish::Pause { until }));
+    browser.run(330_000.0);
+    assert_eq!((browser.tracker.held(), browser.running()), (0, 0));
+    let sent = browser.sent.len();
+    browser.run(2.0 * HOUR);
+    assert!(browser.sent.len() - sent <= 1, "nothing to say in a pause");
+    browser.run(1.1 * HOUR);
+    finishes(&mut browser, 400_000.0);
 }
 
 #[test]
 fn a_pause_on_an_old_tracker_ends_too() {
-    let mut world = world(false, 40, 2, 3_000.0);
-    world.run(10_000.0);
-    pause(&mut world);
-    world.run(5.0 * HOUR);
-    assert_eq!((world.tracker.held(), world.running()), (0, 0));
-    world.tell(Event::Wish(Wish::Run));
-    finishes(&mut world, 400_000.0);
+    let mut browser = browser(false, 40, 2, 3_000.0);
+    browser.run(10_000.0);
+    pause(&mut browser);
+    browser.run(5.0 * HOUR);
+    assert_eq!((browser.tracker.held(), browser.running()), (0, 0));
+    browser.tell(Event::Wish(Wish::Run));
+    finishes(&mut browser, 400_000.0);
 }
 
 #[test]
 fn a_paused_handler_that_hears_nothing_is_ended_after_a_lease() {
-    let mut world = world(true, 4, 2, 9_000_000.0);
-    world.handler = Box::new(|number, begun| {
+    let mut browser = browser(true, 4, 2, 9_000_000.0);
+    browser.handler = Box::new(|number, begun| {
         Work::of(if begun == 1 && number < 3 {
             9_000_000.0
         } else {
             100.0
         })
     });
-    world.run(10_000.0);
-    pause(&mut world);
-    world.run(310_000.0);
+    browser.run(10_000.0);
+    pause(&mut browser);
+    browser.run(310_000.0);
     assert_eq!(
-        (world.tracker.held(), world.running(), world.replaced),
+        (browser.tracker.held(), browser.running(), browser.replaced),
         (0, 0, 2)
     );
-    world.tell(Event::Wish(Wish::Run));
-    world.run(10_000.0);
-    assert!(world.tracker.closed() > 0);
+    browser.tell(Event::Wish(Wish::Run));
+    browser.run(10_000.0);
+    assert!(browser.tracker.closed() > 0);
 }
 
 #[test]
 fn stop_puts_everything_back_and_leaves() {
     both(|syncs| {
         for job_ms in [20.0, 3_000.0] {
-            let mut world = world(syncs, 4_000, 3, job_ms);
-            world.run(10_000.0);
-            world.tell(Event::Stop { finish: false });
-            assert!(world.run_until(3_000.0, |world| world.stopped));
-            assert_eq!((world.tracker.held(), world.tracker.workers.len()), (0, 0));
-            assert_eq!(world.stored(), 0);
+            let mut browser = browser(syncs, 4_000, 3, job_ms);
+            browser.run(10_000.0);
+            browser.tell(Event::Stop { finish: false });
+            assert!(browser.run_until(3_000.0, |browser| browser.stopped));
+            assert_eq!(
+                (browser.tracker.held(), browser.tracker.workers.len()),
+                (0, 0)
+            );
+            assert_eq!(browser.stored(), 0);
         }
     });
 }
@@ -438,18 +442,21 @@ fn stop_puts_everything_back_and_leaves() {
 #[test]
 fn stop_and_finish_hands_in_what_was_begun() {
     both(|syncs| {
-        let mut world = world(syncs, 400, 3, 20_000.0);
-        world.run(30_000.0);
-        world.tell(Event::Stop { finish: true });
-        world.run(500.0);
+        let mut browser = browser(syncs, 400, 3, 20_000.0);
+        browser.run(30_000.0);
+        browser.tell(Event::Stop { finish: true });
+        browser.run(500.0);
         assert_eq!(
-            world.tracker.held(),
+            browser.tracker.held(),
             3,
             "what is not begun goes back at once"
         );
-        assert!(world.run_until(25_000.0, |world| world.stopped));
-        assert_eq!(world.tracker.closed(), world.begun.len());
-        assert_eq!((world.tracker.held(), world.tracker.workers.len()), (0, 0));
+        assert!(browser.run_until(25_000.0, |browser| browser.stopped));
+        assert_eq!(browser.tracker.closed(), browser.begun.len());
+        assert_eq!(
+            (browser.tracker.held(), browser.tracker.workers.len()),
+            (0, 0)
+        );
     });
 }
 
@@ -457,21 +464,21 @@ fn stop_and_finish_hands_in_what_was_begun() {
 fn what_a_stop_cannot_deliver_is_stored_and_delivered_at_the_next_visit() {
     both(|syncs| {
         for finish in [true, false] {
-            let mut world = world(syncs, 30, 3, 10_000.0);
-            world.run(5_000.0);
-            world.tell(Event::Stop { finish: true });
-            world.faults.down = true;
+            let mut browser = browser(syncs, 30, 3, 10_000.0);
+            browser.run(5_000.0);
+            browser.tell(Event::Stop { finish: true });
+            browser.faults.down = true;
             // They end in the moment in which nobody waits any longer.
-            world.run(5_300.0);
+            browser.run(5_300.0);
             if !finish {
-                world.tell(Event::Stop { finish });
+                browser.tell(Event::Stop { finish });
             }
-            assert!(world.run_until(60_000.0, |world| world.stopped));
-            assert_eq!(world.stored(), 3, "finish {finish}");
-            world.faults.down = false;
-            world.open();
-            finishes(&mut world, 300_000.0);
-            begun(&world, 1);
+            assert!(browser.run_until(60_000.0, |browser| browser.stopped));
+            assert_eq!(browser.stored(), 3, "finish {finish}");
+            browser.faults.down = false;
+            browser.open();
+            finishes(&mut browser, 300_000.0);
+            begun(&browser, 1);
         }
     });
 }
@@ -480,13 +487,13 @@ fn what_a_stop_cannot_deliver_is_stored_and_delivered_at_the_next_visit() {
 fn stop_waits_for_no_tracker() {
     both(|syncs| {
         for hangs in [0.0, 1.0] {
-            let mut world = world(syncs, 30, 3, 500.0);
-            world.run(5_000.0);
-            world.faults.down = hangs == 0.0;
-            world.faults.hangs = hangs;
-            world.run(500.0);
-            world.tell(Event::Stop { finish: false });
-            assert!(world.run_until(15_000.0, |world| world.stopped));
+            let mut browser = browser(syncs, 30, 3, 500.0);
+            browser.run(5_000.0);
+            browser.faults.down = hangs == 0.0;
+            browser.faults.hangs = hangs;
+            browser.run(500.0);
+            browser.tell(Event::Stop { finish: false });
+            assert!(browser.run_until(15_000.0, |browser| browser.stopped));
         }
     });
 }
@@ -495,23 +502,23 @@ fn stop_waits_for_no_tracker() {
 fn settings_may_change_at_any_time() {
     both(|syncs| {
         for job_ms in [50.0, 2_000.0] {
-            let mut world = world(syncs, 40_000, 1, job_ms);
+            let mut browser = browser(syncs, 40_000, 1, job_ms);
             for cores in [4, 1, 8, 2, 3, 1, 6] {
-                world.settings(|settings| settings.cores = cores);
-                world.run(4_500.0);
-                let worked = world.worked_ms;
-                world.run(4_000.0);
-                let share = (world.worked_ms - worked) / (4_000.0 * f64::from(cores));
-                assert_eq!(world.workers(), cores as usize);
+                browser.settings(|settings| settings.cores = cores);
+                browser.run(4_500.0);
+                let worked = browser.worked_ms;
+                browser.run(4_000.0);
+                let share = (browser.worked_ms - worked) / (4_000.0 * f64::from(cores));
+                assert_eq!(browser.workers(), cores as usize);
                 assert!((0.95..1.01).contains(&share), "{share} of {cores} cores");
             }
-            world.settings(|settings| settings.intensity = 2);
-            world.run(1_000.0);
-            let worked = world.worked_ms;
-            world.run(10_000.0);
-            let share = (world.worked_ms - worked) / 60_000.0;
+            browser.settings(|settings| settings.intensity = 2);
+            browser.run(1_000.0);
+            let worked = browser.worked_ms;
+            browser.run(10_000.0);
+            let share = (browser.worked_ms - worked) / 60_000.0;
             assert!((0.15..0.25).contains(&share), "{share}");
-            begun(&world, 1);
+            begun(&browser, 1);
         }
     });
 }
@@ -519,12 +526,12 @@ fn settings_may_change_at_any_time() {
 #[test]
 fn battery_and_hidden_pages_pause() {
     both(|syncs| {
-        let mut world = world(syncs, 50, 2, 1_000.0);
-        world.settings(|settings| {
+        let mut browser = browser(syncs, 50, 2, 1_000.0);
+        browser.settings(|settings| {
             settings.pause_on_battery = true;
             settings.background = false;
         });
-        world.run(5_000.0);
+        browser.run(5_000.0);
         let calm = Surroundings {
             on_battery: Some(false),
             ..Surroundings::default()
@@ -539,46 +546,52 @@ fn battery_and_hidden_pages_pause() {
                 ..calm
             },
         ] {
-            world.tell(Event::Around(around));
-            world.run(2_000.0);
-            let worked = world.worked_ms;
-            world.run(30_000.0);
-            assert_eq!(world.worked_ms, worked);
-            world.tell(Event::Around(calm));
-            world.run(2_000.0);
-            assert!(world.worked_ms > worked);
+            browser.tell(Event::Around(around));
+            browser.run(2_000.0);
+            let worked = browser.worked_ms;
+            browser.run(30_000.0);
+            assert_eq!(browser.worked_ms, worked);
+            browser.tell(Event::Around(calm));
+            browser.run(2_000.0);
+            assert!(browser.worked_ms > worked);
         }
-        finishes(&mut world, 120_000.0);
+        finishes(&mut browser, 120_000.0);
     });
 }
 
 #[test]
 fn a_page_that_begins_paused_starts_no_worker() {
-    let mut world = world(true, 5, 2, 1_000.0);
-    pause(&mut world);
-    world.run(60_000.0);
-    assert_eq!((world.workers(), world.sent.len()), (0, 0));
-    world.tell(Event::Wish(Wish::Run));
-    finishes(&mut world, 60_000.0);
+    let mut browser = browser(true, 5, 2, 1_000.0);
+    pause(&mut browser);
+    browser.run(60_000.0);
+    assert_eq!((browser.workers(), browser.sent.len()), (0, 0));
+    browser.tell(Event::Wish(Wish::Run));
+    finishes(&mut browser, 60_000.0);
 }
 
 #[test]
 fn after_a_sleep_a_sync_comes_before_the_next_job() {
     for ms in [600_000.0, 3.0 * HOUR] {
         for at in [10_000.0, 10_700.0, 11_930.0, 12_345.0] {
-            let mut world = world(true, 400, 2, 1_500.0);
-            world.run(at);
-            assert!(world.hub.table().count(|job| job.state == JobState::Ahead) > 0);
-            world.sleep(ms);
-            let (given, syncs) = (world.given_at.len(), world.tracker.calls["sync"]);
-            assert!(world.run_until(60_000.0, |world| world.given_at.len() > given));
+            let mut browser = browser(true, 400, 2, 1_500.0);
+            browser.run(at);
             assert!(
-                world.tracker.calls["sync"] > syncs,
+                browser
+                    .hub
+                    .table()
+                    .count(|job| job.state == JobState::Ahead)
+                    > 0
+            );
+            browser.sleep(ms);
+            let (given, syncs) = (browser.given_at.len(), browser.tracker.calls["sync"]);
+            assert!(browser.run_until(60_000.0, |browser| browser.given_at.len() > given));
+            assert!(
+                browser.tracker.calls["sync"] > syncs,
                 "a sync before the next job"
             );
             // Nobody took the jobs meanwhile: none is done twice.
-            finishes(&mut world, 600_000.0);
-            begun(&world, 1);
+            finishes(&mut browser, 600_000.0);
+            begun(&browser, 1);
         }
     }
 }
@@ -586,149 +599,149 @@ fn after_a_sleep_a_sync_comes_before_the_next_job() {
 #[test]
 fn an_answer_that_a_sleep_delayed_does_not_count_as_slow() {
     both(|syncs| {
-        let mut world = world(syncs, 4_000, 2, 100.0);
+        let mut browser = browser(syncs, 4_000, 2, 100.0);
         for _ in 0..20 {
-            world.run(3_000.0);
-            world.set_clock(2.0 * HOUR);
+            browser.run(3_000.0);
+            browser.set_clock(2.0 * HOUR);
         }
-        world.run(10_000.0);
-        world.most_ahead = 0;
-        world.run(20_000.0);
-        assert!(world.most_ahead < 80, "{} ahead", world.most_ahead);
+        browser.run(10_000.0);
+        browser.most_ahead = 0;
+        browser.run(20_000.0);
+        assert!(browser.most_ahead < 80, "{} ahead", browser.most_ahead);
     });
 }
 
 #[test]
 fn a_clock_that_is_set_back_or_forward_hurts_nobody() {
     both(|syncs| {
-        let mut world = world(syncs, 300, 2, 700.0);
+        let mut browser = browser(syncs, 300, 2, 700.0);
         for by in [-5.0, 3.0, -48.0, 0.2, 700.0, -700.0] {
-            world.run(8_000.0);
-            world.set_clock(by * HOUR);
+            browser.run(8_000.0);
+            browser.set_clock(by * HOUR);
         }
-        assert_eq!(world.fatal, None);
-        finishes(&mut world, 300_000.0);
-        begun(&world, 1);
+        assert_eq!(browser.fatal, None);
+        finishes(&mut browser, 300_000.0);
+        begun(&browser, 1);
     });
 }
 
 const MONTH: f64 = 30.0 * 24.0 * HOUR;
 
 /// Has the clock be wrong from the start, or set while something is waited for, forward and back.
-fn whatever_the_clock_says(scenario: impl Fn(&mut World<Model>, &dyn Fn(&mut World<Model>))) {
+fn whatever_the_clock_says(scenario: impl Fn(&mut Browser<Model>, &dyn Fn(&mut Browser<Model>))) {
     for (start, later) in [
         (0.0, MONTH),
         (0.0, -MONTH),
         (MONTH, -MONTH),
         (-MONTH, MONTH),
     ] {
-        let mut world = world(true, 6, 2, 2_000.0);
-        world.set_clock(start);
-        scenario(&mut world, &|world| world.set_clock(later));
+        let mut browser = browser(true, 6, 2, 2_000.0);
+        browser.set_clock(start);
+        scenario(&mut browser, &|browser| browser.set_clock(later));
     }
 }
 
 #[test]
 fn a_pause_lasts_as_long_as_was_asked_for_whatever_the_clock_says() {
-    whatever_the_clock_says(|world, correct| {
-        world.run(1_000.0);
-        let until = Some(world.now().wall + 6_000.0);
-        world.tell(Event::Wish(Wish::Pause { until }));
-        world.run(2_000.0);
-        correct(world);
-        let paused = |world: &World<Model>| matches!(world.reason(), Reason::Paused { .. });
+    whatever_the_clock_says(|browser, correct| {
+        browser.run(1_000.0);
+        let until = Some(browser.now().wall + 6_000.0);
+        browser.tell(Event::Wish(Wish::Pause { until }));
+        browser.run(2_000.0);
+        correct(browser);
+        let paused = |browser: &Browser<Model>| matches!(browser.reason(), Reason::Paused { .. });
         // A clock that gets ahead counts as a sleep: the pause may be over.
-        assert!(world.run_until(6_000.0, |world| !paused(world)));
-        finishes(world, 60_000.0);
+        assert!(browser.run_until(6_000.0, |browser| !paused(browser)));
+        finishes(browser, 60_000.0);
     });
 }
 
 #[test]
 fn a_page_that_names_the_end_of_a_pause_names_it_by_the_clock_as_it_is_now() {
-    let mut world = world(true, 6, 2, 2_000.0);
-    world.set_clock(MONTH);
-    world.run(1_000.0);
-    let until = Some(world.now().wall + HOUR);
-    world.tell(Event::Wish(Wish::Pause { until }));
-    world.run(60_000.0);
-    world.set_clock(-MONTH);
-    world.run(60_000.0);
-    let Reason::Paused { until: Some(until) } = world.reason() else {
-        panic!("{:?}", world.reason());
+    let mut browser = browser(true, 6, 2, 2_000.0);
+    browser.set_clock(MONTH);
+    browser.run(1_000.0);
+    let until = Some(browser.now().wall + HOUR);
+    browser.tell(Event::Wish(Wish::Pause { until }));
+    browser.run(60_000.0);
+    browser.set_clock(-MONTH);
+    browser.run(60_000.0);
+    let Reason::Paused { until: Some(until) } = browser.reason() else {
+        panic!("{:?}", browser.reason());
     };
-    let left = until - world.now().wall;
+    let left = until - browser.now().wall;
     assert!((left - (HOUR - 120_000.0)).abs() < 1_500.0, "{left}");
 }
 
 #[test]
 fn each_wait_of_a_hub_is_over_in_its_time_whatever_the_clock_says() {
     // For jobs where there are none.
-    whatever_the_clock_says(|world, correct| {
-        finishes(world, 60_000.0);
-        world.run(500.0);
-        correct(world);
-        world.tracker.add(2);
-        finishes(world, 60_000.0);
+    whatever_the_clock_says(|browser, correct| {
+        finishes(browser, 60_000.0);
+        browser.run(500.0);
+        correct(browser);
+        browser.tracker.add(2);
+        finishes(browser, 60_000.0);
     });
     // For a tracker that is away, and for one that says when to come back.
-    whatever_the_clock_says(|world, correct| {
-        world.faults.down = true;
-        world.run(100_000.0);
-        correct(world);
-        world.faults.down = false;
-        finishes(world, 140_000.0);
+    whatever_the_clock_says(|browser, correct| {
+        browser.faults.down = true;
+        browser.run(100_000.0);
+        correct(browser);
+        browser.faults.down = false;
+        finishes(browser, 140_000.0);
     });
-    whatever_the_clock_says(|world, correct| {
-        world.faults.busy = 1.0;
-        world.retry_after_ms = Some(20_000);
-        world.run(5_000.0);
-        correct(world);
-        world.faults.busy = 0.0;
-        finishes(world, 120_000.0);
+    whatever_the_clock_says(|browser, correct| {
+        browser.faults.busy = 1.0;
+        browser.retry_after_ms = Some(20_000);
+        browser.run(5_000.0);
+        correct(browser);
+        browser.faults.busy = 0.0;
+        finishes(browser, 120_000.0);
     });
     // For a core whose setup fails.
-    whatever_the_clock_says(|world, correct| {
-        world.setup_fails = true;
-        world.run(30_000.0);
-        correct(world);
-        world.setup_fails = false;
-        finishes(world, 140_000.0);
+    whatever_the_clock_says(|browser, correct| {
+        browser.setup_fails = true;
+        browser.run(30_000.0);
+        correct(browser);
+        browser.setup_fails = false;
+        finishes(browser, 140_000.0);
     });
     // For a stop with a tracker that is away, and for what is finished first.
     for finish in [true, false] {
-        whatever_the_clock_says(|world, correct| {
-            world.run(1_000.0);
-            world.faults.down = true;
-            world.tell(Event::Stop { finish });
-            world.run(500.0);
-            correct(world);
-            assert!(world.run_until(40_000.0, |world| world.stopped));
+        whatever_the_clock_says(|browser, correct| {
+            browser.run(1_000.0);
+            browser.faults.down = true;
+            browser.tell(Event::Stop { finish });
+            browser.run(500.0);
+            correct(browser);
+            assert!(browser.run_until(40_000.0, |browser| browser.stopped));
         });
     }
     // For a handler that does not hear that it shall stop.
-    whatever_the_clock_says(|world, correct| {
-        world.handler = Box::new(|_, _| Work::of(HOUR));
-        world.run(1_000.0);
-        world.tell(Event::Stop { finish: false });
-        correct(world);
-        assert!(world.run_until(10_000.0, |world| world.stopped));
+    whatever_the_clock_says(|browser, correct| {
+        browser.handler = Box::new(|_, _| Work::of(HOUR));
+        browser.run(1_000.0);
+        browser.tell(Event::Stop { finish: false });
+        correct(browser);
+        assert!(browser.run_until(10_000.0, |browser| browser.stopped));
     });
 }
 
 #[test]
 fn leases_are_kept_whatever_the_clock_says() {
-    whatever_the_clock_says(|world, correct| {
-        world.handler = Box::new(|_, _| Work {
+    whatever_the_clock_says(|browser, correct| {
+        browser.handler = Box::new(|_, _| Work {
             progress_ms: Some(500.0),
             ..Work::of(HOUR)
         });
-        world.run(60_000.0);
-        correct(world);
-        world.run(900_000.0);
-        assert_eq!(world.tracker.held(), 2);
-        world.set_clock(-MONTH);
-        finishes(world, 4.0 * HOUR);
-        begun(world, 1);
+        browser.run(60_000.0);
+        correct(browser);
+        browser.run(900_000.0);
+        assert_eq!(browser.tracker.held(), 2);
+        browser.set_clock(-MONTH);
+        finishes(browser, 4.0 * HOUR);
+        begun(browser, 1);
     });
 }
 
@@ -740,26 +753,26 @@ fn limits_count_work_and_neither_pauses_nor_sleep_nor_rests() {
             stall_ms: 15_000.0,
             ..Limits::default()
         };
-        let mut world = world(syncs, 4, 2, 12_000.0).with_limits(limits);
-        world.run(5_000.0);
-        pause(&mut world);
-        world.run(60_000.0);
-        world.tell(Event::Wish(Wish::Run));
-        world.run(2_000.0);
-        world.sleep(HOUR);
-        world.run(2_000.0);
-        world.settings(|settings| settings.intensity = 2);
-        world.run(10_000.0);
-        finishes(&mut world, 400_000.0);
-        assert_eq!(world.replaced, 0);
+        let mut browser = browser(syncs, 4, 2, 12_000.0).with_limits(limits);
+        browser.run(5_000.0);
+        pause(&mut browser);
+        browser.run(60_000.0);
+        browser.tell(Event::Wish(Wish::Run));
+        browser.run(2_000.0);
+        browser.sleep(HOUR);
+        browser.run(2_000.0);
+        browser.settings(|settings| settings.intensity = 2);
+        browser.run(10_000.0);
+        finishes(&mut browser, 400_000.0);
+        assert_eq!(browser.replaced, 0);
     });
 }
 
 #[test]
 fn a_second_hub_under_the_same_token_ends_the_first() {
-    let mut world = world(true, 100, 2, 500.0);
-    world.run(10_000.0);
-    let token = world
+    let mut browser = browser(true, 100, 2, 500.0);
+    browser.run(10_000.0);
+    let token = browser
         .tracker
         .workers
         .keys()
@@ -771,88 +784,90 @@ fn a_second_hub_under_the_same_token_ends_the_first() {
         seq: u64::MAX >> 4,
         ..SyncRequest::default()
     };
-    world.tracker.call(world.time(), &Asked::Sync(sync));
-    assert!(world.run_until(70_000.0, |world| world.stopped));
-    assert_eq!(world.fatal.as_deref(), Some("superseded"));
+    browser.tracker.call(browser.time(), &Asked::Sync(sync));
+    assert!(browser.run_until(70_000.0, |browser| browser.stopped));
+    assert_eq!(browser.fatal.as_deref(), Some("superseded"));
 }
 
 #[test]
 fn a_new_version_comes_after_the_running_jobs_and_once() {
     both(|syncs| {
-        let mut world = world(syncs, 100, 2, 8_000.0);
-        world.handler = Box::new(|_, _| Work {
+        let mut browser = browser(syncs, 100, 2, 8_000.0);
+        browser.handler = Box::new(|_, _| Work {
             progress_ms: Some(300.0),
             checkpoint: true,
             ..Work::of(8_000.0)
         });
-        world.run(20_000.0);
-        world.tracker.app_version = "2".to_owned();
+        browser.run(20_000.0);
+        browser.tracker.app_version = "2".to_owned();
         if syncs {
-            assert!(world.run_until(80_000.0, |world| world.renews));
-            assert_eq!((world.running(), world.tracker.held()), (0, 0));
+            assert!(browser.run_until(80_000.0, |browser| browser.renews));
+            assert_eq!((browser.running(), browser.tracker.held()), (0, 0));
             assert_eq!(
-                world.tracker.closed(),
-                world.begun.len(),
+                browser.tracker.closed(),
+                browser.begun.len(),
                 "all is delivered"
             );
-            world.open();
+            browser.open();
         }
-        finishes(&mut world, 600_000.0);
-        assert!(!world.renews, "and not again");
-        begun(&world, 1);
+        finishes(&mut browser, 600_000.0);
+        assert!(!browser.renews, "and not again");
+        begun(&browser, 1);
     });
 }
 
 #[test]
 fn a_crash_loses_neither_results_nor_checkpoints() {
     both(|syncs| {
-        let mut world = world(syncs, 12, 2, 5_000.0);
-        world.handler = Box::new(|number, _| Work {
+        let mut browser = browser(syncs, 12, 2, 5_000.0);
+        browser.handler = Box::new(|number, _| Work {
             progress_ms: Some(300.0),
             checkpoint: number > 4,
             ..Work::of(5_000.0)
         });
-        world.run(6_000.0);
-        world.faults.down = true;
-        world.run(10_000.0);
-        assert!(world.stored() >= 2);
-        let (stored, done) = (world.stored(), world.begun.len());
-        world.close(false);
-        world.run(60_000.0);
-        world.faults.down = false;
-        world.open();
-        finishes(&mut world, 300_000.0);
-        assert!(world.resumed > 0 && stored > 0 && done > 0);
-        assert_eq!(world.stored(), 0);
-        let status = world.hub.status(world.now());
+        browser.run(6_000.0);
+        browser.faults.down = true;
+        browser.run(10_000.0);
+        assert!(browser.stored() >= 2);
+        let (stored, done) = (browser.stored(), browser.begun.len());
+        browser.close(false);
+        browser.run(60_000.0);
+        browser.faults.down = false;
+        browser.open();
+        finishes(&mut browser, 300_000.0);
+        assert!(browser.resumed > 0 && stored > 0 && done > 0);
+        assert_eq!(browser.stored(), 0);
+        let status = browser.hub.status(browser.now());
         assert_eq!((status.jobs_rejected, status.not_delivered), (0, 0));
     });
 }
 
 #[test]
 fn what_came_too_late_is_counted() {
-    let mut world = world(true, 6, 2, 3_000.0);
-    world.run(2_000.0);
-    world.faults.down = true;
-    world.run(6_000.0);
-    world.close(false);
-    let stored = world.stored();
+    let mut browser = browser(true, 6, 2, 3_000.0);
+    browser.run(2_000.0);
+    browser.faults.down = true;
+    browser.run(6_000.0);
+    browser.close(false);
+    let stored = browser.stored();
     assert!(stored >= 2);
     // Somebody else does all of them.
-    let hello = world
+    let hello = browser
         .tracker
-        .call(world.time(), &Asked::Register(Stage::A, String::new()));
+        .call(browser.time(), &Asked::Register(Stage::A, String::new()));
     let Content::Hello(hello) = hello.expect("an answer").content else {
         panic!("no registration")
     };
-    world.run(400_000.0);
+    browser.run(400_000.0);
     let mut sync = SyncRequest {
         token: hello.token,
         seq: 1,
         want: 6,
         ..SyncRequest::default()
     };
-    let said = world.tracker.call(world.time(), &Asked::Sync(sync.clone()));
+    let said = browser
+        .tracker
+        .call(browser.time(), &Asked::Sync(sync.clone()));
     let Content::Sync(said) = said.expect("an answer").content else {
         panic!("no sync")
     };
@@ -866,104 +881,109 @@ fn what_came_too_late_is_counted() {
             data: format!("out {} a", job.number),
         })
         .collect();
-    world.tracker.call(world.time(), &Asked::Sync(sync));
-    world.faults.down = false;
-    world.open();
-    world.run(10_000.0);
-    let status = world.hub.status(world.now());
+    browser.tracker.call(browser.time(), &Asked::Sync(sync));
+    browser.faults.down = false;
+    browser.open();
+    browser.run(10_000.0);
+    let status = browser.hub.status(browser.now());
     assert_eq!((status.not_delivered, status.jobs_done), (stored as u64, 0));
-    assert_eq!(world.stored(), 0);
+    assert_eq!(browser.stored(), 0);
 }
 
 #[test]
 fn only_results_of_an_earlier_visit_count_as_not_delivered() {
     both(|syncs| {
-        let mut world = world(syncs, 8, 2, 3_000.0);
-        world.run(2_000.0);
-        world.faults.down = true;
-        world.run(6_000.0);
-        world.close(false);
-        assert!(world.stored() >= 2);
-        world.faults.down = false;
-        world.open();
-        world.run(1_000.0);
-        let before = world.hub.status(world.now());
+        let mut browser = browser(syncs, 8, 2, 3_000.0);
+        browser.run(2_000.0);
+        browser.faults.down = true;
+        browser.run(6_000.0);
+        browser.close(false);
+        assert!(browser.stored() >= 2);
+        browser.faults.down = false;
+        browser.open();
+        browser.run(1_000.0);
+        let before = browser.hub.status(browser.now());
         assert!(before.jobs_done >= 2, "{}", before.jobs_done);
-        let ended = |world: &World<Model>| {
-            let table = world.hub.table();
+        let ended = |browser: &Browser<Model>| {
+            let table = browser.hub.table();
             let mut ended = table.iter().filter(|job| job.outcome().is_some());
             ended.next().map(|job| job.number as usize)
         };
-        assert!(world.run_until(20_000.0, |world| ended(world).is_some()));
+        assert!(browser.run_until(20_000.0, |browser| ended(browser).is_some()));
         // Before it is handed in, somebody else is faster.
-        let number = ended(&world).expect("it has just ended");
-        world.tracker.end_lease_of(number, End::Expired);
-        world.tracker.close(number);
-        finishes(&mut world, 300_000.0);
-        let status = world.hub.status(world.now());
+        let number = ended(&browser).expect("it has just ended");
+        browser.tracker.end_lease_of(number, End::Expired);
+        browser.tracker.close(number);
+        finishes(&mut browser, 300_000.0);
+        let status = browser.hub.status(browser.now());
         assert_eq!((status.jobs_rejected, status.not_delivered), (1, 0));
     });
 }
 
 #[test]
 fn results_of_an_earlier_visit_are_delivered_even_if_nobody_may_compute() {
-    let mut world = world(true, 3, 2, 3_000.0);
-    world.run(2_000.0);
-    world.faults.down = true;
-    world.run(6_000.0);
-    world.close(false);
-    assert!(world.stored() >= 2);
-    world.faults.down = false;
-    pause(&mut world);
-    world.forget_sessions();
-    world.open();
-    world.run(10_000.0);
-    assert_eq!((world.stored(), world.running()), (0, 0));
+    let mut browser = browser(true, 3, 2, 3_000.0);
+    browser.run(2_000.0);
+    browser.faults.down = true;
+    browser.run(6_000.0);
+    browser.close(false);
+    assert!(browser.stored() >= 2);
+    browser.faults.down = false;
+    pause(&mut browser);
+    browser.forget_sessions();
+    browser.open();
+    browser.run(10_000.0);
+    assert_eq!((browser.stored(), browser.running()), (0, 0));
 }
 
 #[test]
 fn the_last_words_put_back_what_cannot_be_resumed() {
     both(|syncs| {
-        let mut world = world(syncs, 100, 2, 3_000.0);
-        world.handler = Box::new(|number, _| Work {
+        let mut browser = browser(syncs, 100, 2, 3_000.0);
+        browser.handler = Box::new(|number, _| Work {
             progress_ms: Some(300.0),
             checkpoint: number % 2 == 0,
             ..Work::of(3_000.0)
         });
-        world.run(5_000.0);
-        world.close(true);
-        world.run(2_000.0);
-        assert!(world.tracker.held() > 0, "what has a checkpoint stays ours");
-        assert!(world.tracker.held() <= world.stored());
-        assert!(world.stored() > 0);
-        world.run(5_000.0);
-        world.open();
-        finishes(&mut world, 400_000.0);
+        browser.run(5_000.0);
+        browser.close(true);
+        browser.run(2_000.0);
+        assert!(
+            browser.tracker.held() > 0,
+            "what has a checkpoint stays ours"
+        );
+        assert!(browser.tracker.held() <= browser.stored());
+        assert!(browser.stored() > 0);
+        browser.run(5_000.0);
+        browser.open();
+        finishes(&mut browser, 400_000.0);
     });
 }
 
 #[test]
 fn the_last_words_fit_what_a_browser_lets_outlive_a_page() {
-    let mut world = world(true, 12, 2, 300.0);
-    world.handler = Box::new(|_, _| Work {
+    let mut browser = browser(true, 12, 2, 300.0);
+    browser.handler = Box::new(|_, _| Work {
         bytes: 12_000,
         ..Work::of(1_000.0)
     });
-    world.run_until(5_000.0, |world| world.running() == 2);
+    browser.run_until(5_000.0, |browser| browser.running() == 2);
     // Results wait, more than fit.
-    world.faults.down = true;
-    world.run_until(10_000.0, |world| world.hub.status(world.now()).waiting >= 4);
-    let words = world.hub.farewell(world.now());
+    browser.faults.down = true;
+    browser.run_until(10_000.0, |browser| {
+        browser.hub.status(browser.now()).waiting >= 4
+    });
+    let words = browser.hub.farewell(browser.now());
     let [Wire::Sync(last)] = &words[..] else {
         panic!("{words:?}");
     };
     assert_eq!(last.done.len(), 2, "what fits into 64 KiB and no less");
-    world.faults.down = false;
-    let closed = world.tracker.closed();
-    world.close(true);
-    world.run(2_000.0);
-    assert_eq!(world.tracker.closed(), closed + 2);
-    assert_eq!(world.fatal, None);
+    browser.faults.down = false;
+    let closed = browser.tracker.closed();
+    browser.close(true);
+    browser.run(2_000.0);
+    assert_eq!(browser.tracker.closed(), closed + 2);
+    assert_eq!(browser.fatal, None);
 }
 
 #[test]
@@ -971,18 +991,18 @@ fn stages_are_served_in_the_order_of_preference() {
     both(|syncs| {
         for stages in [[Stage::B, Stage::A], [Stage::A, Stage::B]] {
             let model = Model::new(&[Stage::A, Stage::B], 200, syncs);
-            let mut world = World::new(model, &stages, 3, 3);
-            world.handler = Box::new(|_, _| Work::of(150.0));
-            world.run_until(400_000.0, |world| world.tracker.closed() >= 50);
+            let mut browser = Browser::new(model, &stages, 3, 3);
+            browser.handler = Box::new(|_, _| Work::of(150.0));
+            browser.run_until(400_000.0, |browser| browser.tracker.closed() >= 50);
             // Where the last stage is preferred, jobs are finished while others have not been begun.
-            let jobs = world.tracker.jobs.iter();
+            let jobs = browser.tracker.jobs.iter();
             let untouched = jobs.filter(|job| job.taken.is_empty()).count();
             let finishes_first = stages[0] == Stage::B;
             assert_eq!(untouched > 50, finishes_first, "{stages:?}: {untouched}");
             assert_eq!(untouched == 0, !finishes_first, "{stages:?}: {untouched}");
-            finishes(&mut world, 400_000.0);
-            assert!(world.tracker.jobs.iter().all(|job| job.taken.len() == 2));
-            begun(&world, 2);
+            finishes(&mut browser, 400_000.0);
+            assert!(browser.tracker.jobs.iter().all(|job| job.taken.len() == 2));
+            begun(&browser, 2);
         }
     });
 }
@@ -990,9 +1010,9 @@ fn stages_are_served_in_the_order_of_preference() {
 #[test]
 fn results_are_split_to_fit_and_one_that_never_fits_has_failed() {
     both(|syncs| {
-        let mut world = world(syncs, 60, 4, 100.0);
-        world.tracker.max_body = 20_000;
-        world.handler = Box::new(|number, begun| Work {
+        let mut browser = browser(syncs, 60, 4, 100.0);
+        browser.tracker.max_body = 20_000;
+        browser.handler = Box::new(|number, begun| Work {
             bytes: if number == 30 && begun == 1 {
                 25_000
             } else {
@@ -1000,18 +1020,18 @@ fn results_are_split_to_fit_and_one_that_never_fits_has_failed() {
             },
             ..Work::of(100.0)
         });
-        finishes(&mut world, 200_000.0);
-        assert_eq!(world.begun[&30], 2);
-        let others = world.begun.iter().filter(|(number, _)| **number != 30);
+        finishes(&mut browser, 200_000.0);
+        assert_eq!(browser.begun[&30], 2);
+        let others = browser.begun.iter().filter(|(number, _)| **number != 30);
         assert!(others.map(|(_, begun)| *begun).max() == Some(1));
-        assert!(world.tracker.refused_bodies <= 2);
+        assert!(browser.tracker.refused_bodies <= 2);
     });
 }
 
 #[test]
 fn a_body_that_is_refused_is_halved_and_no_further_than_need_be() {
-    let mut world = world(true, 800, 2, 20.0);
-    world.handler = Box::new(|number, begun| Work {
+    let mut browser = browser(true, 800, 2, 20.0);
+    browser.handler = Box::new(|number, begun| Work {
         bytes: if number % 50 == 0 && begun == 1 {
             90_000
         } else {
@@ -1019,23 +1039,27 @@ fn a_body_that_is_refused_is_halved_and_no_further_than_need_be() {
         },
         ..Work::of(20.0)
     });
-    world.run(100.0);
+    browser.run(100.0);
     // Smaller than it has announced.
-    world.tracker.max_body = 60_000;
-    finishes(&mut world, 300_000.0);
-    let sent = world.sent.len();
-    world.tracker.add(400);
-    finishes(&mut world, 300_000.0);
-    assert!(world.sent.len() - sent < 60, "{}", world.sent.len() - sent);
+    browser.tracker.max_body = 60_000;
+    finishes(&mut browser, 300_000.0);
+    let sent = browser.sent.len();
+    browser.tracker.add(400);
+    finishes(&mut browser, 300_000.0);
+    assert!(
+        browser.sent.len() - sent < 60,
+        "{}",
+        browser.sent.len() - sent
+    );
 }
 
 #[test]
 fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
-    let mut world = world(true, 6_000, 2, 20_000.0);
-    world.tracker.bounds_what_is_held = false;
+    let mut browser = browser(true, 6_000, 2, 20_000.0);
+    browser.tracker.bounds_what_is_held = false;
     let mut leases = Vec::new();
     for _ in 0..2 {
-        let hello = world
+        let hello = browser
             .tracker
             .call(0.0, &Asked::Register(Stage::A, String::new()));
         let Content::Hello(hello) = hello.expect("an answer").content else {
@@ -1048,7 +1072,7 @@ fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
         };
         for seq in 1..=5 {
             sync.seq = seq;
-            let said = world.tracker.call(0.0, &Asked::Sync(sync.clone()));
+            let said = browser.tracker.call(0.0, &Asked::Sync(sync.clone()));
             let Content::Sync(said) = said.expect("an answer").content else {
                 panic!("no sync")
             };
@@ -1060,17 +1084,17 @@ fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
     }
     let count = leases.len();
     assert_eq!(count, 5_000);
-    world.leave_results(leases);
-    world.open();
-    world.run(60_000.0);
-    assert_eq!(world.hub.status(world.now()).jobs_rejected, 0);
+    browser.leave_results(leases);
+    browser.open();
+    browser.run(60_000.0);
+    assert_eq!(browser.hub.status(browser.now()).jobs_rejected, 0);
     assert!(
-        world.tracker.closed() >= 4_999,
+        browser.tracker.closed() >= 4_999,
         "{}",
-        world.tracker.closed()
+        browser.tracker.closed()
     );
-    assert!(world.tracker.most_items <= 4_096);
-    let begun = world.begun.values();
+    assert!(browser.tracker.most_items <= 4_096);
+    let begun = browser.begun.values();
     assert!(begun.max() <= Some(&1), "what runs is not put back");
 }
 
@@ -1089,10 +1113,10 @@ fn bad_jobs_are_reported_and_the_core_goes_on() {
             Fate::Dies,
             Fate::Done,
         ];
-        let mut world = world(syncs, 60, 3, 300.0).with_limits(limits);
+        let mut browser = browser(syncs, 60, 3, 300.0).with_limits(limits);
         // In the first protocol each of the fifty that failed is refused once, 3 s apart.
-        world.patience_ms = 200_000.0;
-        world.handler = Box::new(move |number, begun| {
+        browser.patience_ms = 200_000.0;
+        browser.handler = Box::new(move |number, begun| {
             let fate = if begun == 1 {
                 fates[number as usize % 6]
             } else {
@@ -1103,8 +1127,8 @@ fn bad_jobs_are_reported_and_the_core_goes_on() {
                 ..Work::of(300.0)
             }
         });
-        finishes(&mut world, 2_000_000.0);
-        let status = world.hub.status(world.now());
+        finishes(&mut browser, 2_000_000.0);
+        let status = browser.hub.status(browser.now());
         assert_eq!(status.jobs_invalid, 10);
         // A worker that dies takes along what it had not said yet: then another job is blamed.
         assert!(
@@ -1114,7 +1138,7 @@ fn bad_jobs_are_reported_and_the_core_goes_on() {
         );
         if syncs {
             assert_eq!(
-                world
+                browser
                     .tracker
                     .jobs
                     .iter()
@@ -1124,7 +1148,12 @@ fn bad_jobs_are_reported_and_the_core_goes_on() {
             );
         }
         assert_eq!(
-            world.tracker.jobs.iter().map(|job| job.flags).sum::<u32>(),
+            browser
+                .tracker
+                .jobs
+                .iter()
+                .map(|job| job.flags)
+                .sum::<u32>(),
             10
         );
     });
@@ -1132,8 +1161,8 @@ fn bad_jobs_are_reported_and_the_core_goes_on() {
 
 #[test]
 fn a_job_that_always_fails_does_not_come_and_go_where_no_word_says_so() {
-    let mut world = world(false, 2, 1, 100.0);
-    world.handler = Box::new(|number, _| Work {
+    let mut browser = browser(false, 2, 1, 100.0);
+    browser.handler = Box::new(|number, _| Work {
         fate: if number == 1 {
             Fate::Throws
         } else {
@@ -1141,13 +1170,13 @@ fn a_job_that_always_fails_does_not_come_and_go_where_no_word_says_so() {
         },
         ..Work::of(100.0)
     });
-    world.patience_ms = f64::INFINITY;
-    world.run(7_000_000.0);
-    assert_eq!(world.begun[&1], 3);
-    assert_eq!(world.tracker.closed(), 1);
+    browser.patience_ms = f64::INFINITY;
+    browser.run(7_000_000.0);
+    assert_eq!(browser.begun[&1], 3);
+    assert_eq!(browser.tracker.closed(), 1);
     // The tracker has missed its worker, and somebody else could have it.
-    world.run(7_300_000.0);
-    assert_eq!(world.begun[&1], 4);
+    browser.run(7_300_000.0);
+    assert_eq!(browser.begun[&1], 4);
 }
 
 #[test]
@@ -1157,8 +1186,8 @@ fn a_job_that_stalls_is_ended() {
             stall_ms: 60_000.0,
             ..Limits::default()
         };
-        let mut world = world(syncs, 3, 2, 3_000.0).with_limits(limits);
-        world.handler = Box::new(|number, begun| Work {
+        let mut browser = browser(syncs, 3, 2, 3_000.0).with_limits(limits);
+        browser.handler = Box::new(|number, begun| Work {
             fate: if number == 1 && begun == 1 {
                 Fate::Hangs
             } else {
@@ -1167,66 +1196,66 @@ fn a_job_that_stalls_is_ended() {
             progress_ms: Some(100.0),
             ..Work::of(3_000.0)
         });
-        finishes(&mut world, 200_000.0);
-        assert_eq!(world.replaced, 1);
+        finishes(&mut browser, 200_000.0);
+        assert_eq!(browser.replaced, 1);
         // One that has never told its progress may take for ever.
-        let mut world = self::world(syncs, 1, 1, 3_000.0).with_limits(limits);
-        world.handler = Box::new(|_, _| Work {
+        let mut browser = self::browser(syncs, 1, 1, 3_000.0).with_limits(limits);
+        browser.handler = Box::new(|_, _| Work {
             progress_ms: None,
             ..Work::of(900_000.0)
         });
-        finishes(&mut world, 1_000_000.0);
-        assert_eq!(world.replaced, 0);
+        finishes(&mut browser, 1_000_000.0);
+        assert_eq!(browser.replaced, 0);
     });
 }
 
 #[test]
 fn a_job_that_somebody_else_has_is_stopped_even_in_a_deaf_handler() {
     for progress_ms in [Some(200.0), None] {
-        let mut world = world(true, 1, 1, 1.0);
-        world.handler = Box::new(move |number, _| Work {
+        let mut browser = browser(true, 1, 1, 1.0);
+        browser.handler = Box::new(move |number, _| Work {
             progress_ms,
             ..Work::of(if number == 1 { 90.0 * HOUR } else { 100.0 })
         });
-        world.run(20_000.0);
-        world.tracker.end_lease_of(1, End::Flagged);
-        world.tracker.close(1);
-        world.tracker.add(1);
-        finishes(&mut world, 100_000.0);
-        assert_eq!(world.replaced, u32::from(progress_ms.is_none()));
+        browser.run(20_000.0);
+        browser.tracker.end_lease_of(1, End::Flagged);
+        browser.tracker.close(1);
+        browser.tracker.add(1);
+        finishes(&mut browser, 100_000.0);
+        assert_eq!(browser.replaced, u32::from(progress_ms.is_none()));
     }
 }
 
 #[test]
 fn a_setup_that_fails_is_tried_again() {
     both(|syncs| {
-        let mut world = world(syncs, 5, 2, 100.0);
-        world.setup_fails = true;
-        world.run(100_000.0);
-        let status = world.hub.status(world.now());
+        let mut browser = browser(syncs, 5, 2, 100.0);
+        browser.setup_fails = true;
+        browser.run(100_000.0);
+        let status = browser.hub.status(browser.now());
         assert_eq!(status.reason.code(), "setup_failed");
         assert_eq!(status.problem, "no model");
-        assert!((4..24).contains(&world.replaced), "{}", world.replaced);
+        assert!((4..24).contains(&browser.replaced), "{}", browser.replaced);
         assert_eq!(
-            world.tracker.held(),
+            browser.tracker.held(),
             0,
             "nobody holds jobs for cores that cannot work"
         );
-        world.setup_fails = false;
-        finishes(&mut world, 120_000.0);
+        browser.setup_fails = false;
+        finishes(&mut browser, 120_000.0);
     });
 }
 
 #[test]
 fn cores_that_die_are_replaced() {
     both(|syncs| {
-        let mut world = world(syncs, 300, 3, 400.0);
-        world.patience_ms = 150_000.0;
+        let mut browser = browser(syncs, 300, 3, 400.0);
+        browser.patience_ms = 150_000.0;
         for at in 0..30 {
-            world.run(777.0);
-            world.kill_core(at % 3);
+            browser.run(777.0);
+            browser.kill_core(at % 3);
         }
-        finishes(&mut world, 1_000_000.0);
+        finishes(&mut browser, 1_000_000.0);
     });
 }
 

@@ -1,5 +1,7 @@
-//! The compute workers of a world: each runs the engine's own machine. The world is their event loop and
+//! The compute workers of a browser: each runs the engine's own machine. The simulation is their event loop and
 //! their clock, and plays the handlers.
+
+mod handler;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,20 +11,21 @@ use distcompute_engine::hub::event::{self as hub_event, Stored};
 use distcompute_engine::hub::jobs::{Key, Outcome};
 use distcompute_engine::message::{self, FromCore, Job, Payload, ToCore};
 
-use super::{BAD, Dice, Fate, GOOD, Happens, MESSAGE_MS, SETUP_MS, Work, World};
-use crate::tracker::{Tracker, weighing};
+use self::handler::Run;
+use super::queue::Happens;
+use super::{Browser, MESSAGE_MS};
+use crate::random::Rng;
+use crate::tracker::Tracker;
+
+pub use self::handler::{BAD, Fate, GOOD, Handler, Work};
+
+const SETUP_MS: f64 = 20.0;
 
 /// Slots for out-of-band signals that a worker has at most.
 const SLOTS: usize = 16;
 
 /// What is read in a slot whose hub is gone.
 const GONE: u8 = 15;
-
-/// A handler saves a checkpoint so often.
-const CHECKPOINT_MS: f64 = 200.0;
-
-/// An asynchronous handler without progress awaits `ready` after so much work.
-const PIECE_MS: f64 = 1_000.0;
 
 /// The turns of an event loop take so long while the thread is free.
 const TURNS_MS: f64 = 1.0;
@@ -46,30 +49,11 @@ pub(super) enum Arrival {
     Hub(u64),
 }
 
-/// A handler at work.
-#[derive(Debug, Clone)]
-struct Run {
-    key: Key,
-    name: String,
-    work: Work,
-    /// Work that was done, and when the piece at hand ends, which is so long.
-    spent: f64,
-    piece: f64,
-    ends: f64,
-    /// Its `progress` need not be handled before.
-    until: f64,
-    saved: f64,
-    /// It is in `progress`, which may sleep.
-    asks: bool,
-    /// It was told to stop.
-    aborted: bool,
-}
-
 #[derive(Debug, Clone)]
 pub(super) struct Core {
     pub(super) life: u64,
     worker: Worker<Sim>,
-    dice: Dice,
+    rng: Rng,
     /// Its setup has succeeded.
     up: bool,
     broken: bool,
@@ -153,7 +137,7 @@ impl Core {
     }
 }
 
-impl<T: Tracker> World<T> {
+impl<T: Tracker> Browser<T> {
     pub(super) fn spawn(&mut self, at: u32, after: f64) {
         if at >= self.wants {
             return;
@@ -164,7 +148,7 @@ impl<T: Tracker> World<T> {
         let core = Core {
             life,
             worker: Worker::new(&mut cx),
-            dice: Dice(life),
+            rng: Rng::new(life),
             up: false,
             broken: false,
             run: None,
@@ -298,7 +282,7 @@ impl<T: Tracker> World<T> {
             let Some(core) = self.cores.get_mut(&at).filter(|core| core.life == life) else {
                 return;
             };
-            let mut cx = Cx::new(self.t, core.dice.roll());
+            let mut cx = Cx::new(self.t, core.rng.next_f64());
             core.worker.handle(&mut cx, event);
             for action in cx.out {
                 if !self.lives(at, life) {
@@ -399,169 +383,6 @@ impl<T: Tracker> World<T> {
             }
         }
         Vec::new()
-    }
-
-    /// Calls the handler.
-    fn begin(&mut self, at: u32) -> Vec<Event<Sim>> {
-        let time = self.time();
-        let job = self.cores[&at].worker.running().expect("a job begins");
-        let (key, number, resumes) = (job.key, job.number, job.resume.is_some());
-        let is_bad = job.input.as_ref().is_some_and(|it| it.starts_with(BAD));
-        let stage = job.stage;
-        let begun = self.begun.entry(number).or_default();
-        *begun += 1;
-        let mut work = (self.handler)(number, *begun);
-        if is_bad {
-            work.fate = Fate::Flags;
-        }
-        self.resumed += u32::from(resumes);
-        self.begun_at.push(time);
-        let kind = if work.spoils { BAD } else { GOOD };
-        let core = self.cores.get_mut(&at).expect("it is there");
-        core.run = Some(Run {
-            key,
-            name: format!("{kind} {number} {stage}"),
-            work,
-            spent: 0.0,
-            piece: 0.0,
-            ends: self.t,
-            until: f64::NEG_INFINITY,
-            saved: f64::NEG_INFINITY,
-            asks: false,
-            aborted: false,
-        });
-        if work.blocks {
-            self.next_piece(at);
-            Vec::new()
-        } else {
-            vec![Event::Pending, Event::Ready]
-        }
-    }
-
-    /// The handler works at its next piece.
-    fn next_piece(&mut self, at: u32) {
-        let t = self.t;
-        let Some(core) = self.cores.get_mut(&at) else {
-            return;
-        };
-        let Some(run) = core.run.as_mut().filter(|run| !run.aborted) else {
-            return;
-        };
-        let left = run.work.ms - run.spent;
-        let hangs = run.work.fate == Fate::Hangs;
-        let piece = match run.work.progress_ms {
-            Some(ms) => ms,
-            None if run.work.blocks => left,
-            None => PIECE_MS,
-        };
-        run.piece = if hangs && left <= 0.0 {
-            // It never comes back.
-            return;
-        } else {
-            piece.min(left.max(0.0))
-        };
-        run.ends = t + run.piece;
-        core.plan += 1;
-        let (life, plan, piece) = (core.life, core.plan, run.piece);
-        self.plan(piece, Happens::Step(at, life, plan));
-    }
-
-    pub(super) fn is_planned(&self, at: u32, plan: u64) -> bool {
-        self.cores.get(&at).is_some_and(|core| core.plan == plan)
-    }
-
-    /// A piece of work is done.
-    pub(super) fn step(&mut self, at: u32) {
-        let t = self.t;
-        let Some(core) = self.cores.get_mut(&at) else {
-            return;
-        };
-        let Some(run) = &mut core.run else { return };
-        if run.ends > t + 1e-3 {
-            // It was frozen meanwhile.
-            let (life, plan, left) = (core.life, core.plan, run.ends - t);
-            self.plan(left, Happens::Step(at, life, plan));
-            return;
-        }
-        run.spent += run.piece;
-        self.worked_ms += run.piece;
-        let over = run.spent + 1e-6 >= run.work.ms;
-        let asks = run.work.progress_ms.is_some() && t >= run.until;
-        if asks && (!over || run.work.fate == Fate::Hangs) {
-            run.asks = true;
-            let (done, total) = (run.spent, run.work.ms);
-            self.tell_core(
-                at,
-                Event::Progress {
-                    done,
-                    total,
-                    text: String::new(),
-                    nested: false,
-                },
-            );
-            return;
-        }
-        for event in self.after_piece(at) {
-            self.tell_core(at, event);
-        }
-    }
-
-    /// What the handler does after a piece of work.
-    fn after_piece(&mut self, at: u32) -> Vec<Event<Sim>> {
-        let t = self.t;
-        let Some(run) = self.cores.get_mut(&at).and_then(|core| core.run.as_mut()) else {
-            return Vec::new();
-        };
-        let mut events = Vec::new();
-        let (key, fate) = (run.key, run.work.fate);
-        if run.spent + 1e-6 < run.work.ms || fate == Fate::Hangs {
-            if run.work.checkpoint && t - run.saved >= CHECKPOINT_MS {
-                run.saved = t;
-                events.push(Event::Checkpoint(()));
-            }
-            if run.work.blocks {
-                self.next_piece(at);
-            } else {
-                events.push(Event::Ready);
-            }
-            return events;
-        }
-        match fate {
-            Fate::Done => {
-                let (name, bytes) = (run.name.clone(), run.work.bytes);
-                let output = if self.light {
-                    weighing(&name, bytes)
-                } else {
-                    name + &"x".repeat(bytes)
-                };
-                if let Some(core) = self.cores.get_mut(&at) {
-                    (core.output, core.run) = (Some(output), None);
-                }
-                events.push(Event::Returned(key));
-            }
-            Fate::Throws => events.push(self.throws(at, "no such shard", false)),
-            Fate::Flags => {
-                events.push(Event::Flagged("not an image".to_owned()));
-                events.push(self.throws(at, "not an image", false));
-            }
-            Fate::Traps => {
-                if let Some(core) = self.cores.get_mut(&at) {
-                    core.broken = true;
-                }
-                events.push(self.throws(at, "unreachable", true));
-            }
-            Fate::Dies => self.kill_core(at),
-            Fate::Hangs => {}
-        }
-        events
-    }
-
-    /// The handler throws.
-    fn throws(&mut self, at: u32, message: &str, trap: bool) -> Event<Sim> {
-        let run = self.cores.get_mut(&at).and_then(|core| core.run.take());
-        let key = run.expect("a handler throws").key;
-        let message = message.to_owned();
-        Event::Threw { key, message, trap }
     }
 
     /// A worker sends a message.

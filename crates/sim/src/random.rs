@@ -1,16 +1,22 @@
-//! Random numbers that follow from a seed, 8 bytes for each volunteer.
+//! Random numbers that follow from a seed, with 8 bytes of state.
 
 /// SplitMix64, by Sebastiano Vigna.
 #[derive(Debug, Clone, Copy)]
-pub struct Dice(u64);
+pub struct Rng(u64);
 
-impl Dice {
+impl Rng {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn draw(&mut self) -> u64 {
+    /// Where it stands. Reading it draws nothing.
+    #[must_use]
+    pub fn state(&self) -> u64 {
+        self.0
+    }
+
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,7 +25,7 @@ impl Dice {
     }
 
     /// In `[0, 1)`.
-    pub fn roll(&mut self) -> f64 {
-        (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
+    pub fn next_f64(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

@@ -1,0 +1,65 @@
+//! The clocks of the browser's machine, of which sleep stops one and people set the other.
+
+use distcompute_engine::time::clock::Now;
+
+use super::Browser;
+use super::network::Heard;
+use super::queue::Happens;
+use crate::tracker::Tracker;
+
+/// 2026-11-25.
+const EPOCH_MS: f64 = 1_795_564_800_000.0;
+
+impl<T: Tracker> Browser<T> {
+    pub fn now(&self) -> Now {
+        Now {
+            mono: self.t,
+            wall: EPOCH_MS + self.t + self.slept + self.set,
+        }
+    }
+
+    /// Time as it passes for everybody.
+    pub fn time(&self) -> f64 {
+        self.t + self.slept
+    }
+
+    /// Time as the clocks can show it to the hub.
+    pub(super) fn shown_time(&self) -> f64 {
+        self.time() - self.hidden
+    }
+
+    /// The hub is about to read the clocks.
+    pub(super) fn look_at_clocks(&mut self) {
+        let (now, time) = (self.now(), self.time());
+        let (last, at) = self.last_read;
+        let shown = (now.wall - last.wall).max(now.mono - last.mono);
+        self.hidden += (time - at - shown).max(0.0);
+        self.last_read = (now, time);
+    }
+
+    /// The machine sleeps: nothing runs, connections break, and one of its clocks may stand still.
+    pub fn sleep(&mut self, ms: f64) {
+        self.slept += ms;
+        for (request, life) in self.flights.clone() {
+            self.plan(
+                0.0,
+                Happens::Heard(request, life, Box::new(Heard::NotReached)),
+            );
+        }
+    }
+
+    /// The page is frozen: clocks go on, and nothing runs. What comes meanwhile is heard afterwards.
+    pub fn freeze(&mut self, ms: f64) {
+        self.t += ms;
+        for core in self.cores.values_mut() {
+            core.freeze(ms);
+        }
+        self.idle.clear();
+        self.waits.clear();
+    }
+
+    /// Somebody sets the clock.
+    pub fn set_clock(&mut self, by_ms: f64) {
+        self.set += by_ms;
+    }
+}

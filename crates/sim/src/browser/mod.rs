@@ -1,0 +1,276 @@
+//! One browser of a volunteer: its clocks, a network with faults, compute workers, storage, and the real hub. It
+//! knows a tracker only as a [`Tracker`]. After every step it checks what must always hold.
+
+mod checks;
+mod clock;
+mod cores;
+mod hub;
+mod network;
+mod page;
+mod queue;
+mod storage;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use distcompute_engine::hub::Scheduler;
+use distcompute_engine::hub::action::Registration;
+use distcompute_engine::hub::event::Event;
+use distcompute_engine::hub::governor::{Surroundings, Wish};
+use distcompute_engine::hub::jobs::Key;
+use distcompute_engine::settings::{Limits, Settings};
+use distcompute_engine::time::clock::Now;
+use distcompute_protocol::Stage;
+
+use self::cores::Cores;
+use self::queue::Happens;
+use self::storage::Kept;
+use crate::random::Rng;
+use crate::tracker::Tracker;
+
+pub use self::cores::{BAD, Fate, GOOD, Handler, Work};
+pub use self::network::{Faults, Line, Proxy};
+
+/// A message between two threads takes so long.
+const MESSAGE_MS: f64 = 1.0;
+
+/// The page starts a worker within this.
+const SPAWN_MS: f64 = 30.0;
+
+const NICKNAME: &str = "Cluster 2";
+
+pub struct Browser<T> {
+    pub tracker: T,
+    pub hub: Scheduler,
+    pub handler: Handler,
+    pub faults: Faults,
+    pub delay_ms: f64,
+    /// What the line carries; without it, everything at once.
+    pub line: Option<Line>,
+    /// Outputs stand for their bytes instead of having them.
+    pub light: bool,
+    /// When the line is free again, each way.
+    up_free: f64,
+    down_free: f64,
+    /// What has come of each answer under way.
+    flowing: BTreeMap<u32, (f64, f64)>,
+    /// Bytes that came over the line, each way.
+    pub carried_down: f64,
+    pub carried_up: f64,
+    pub rng: Rng,
+    /// Setups fail while this is true.
+    pub setup_fails: bool,
+    pub retry_after_ms: Option<u32>,
+    /// The status of the answers of [`Faults::busy`].
+    pub busy_status: u16,
+    /// What is checked beyond what always holds.
+    pub patience_ms: f64,
+    stages: Vec<Stage>,
+    nickname: String,
+    settings: Settings,
+    limits: Limits,
+    around: Surroundings,
+    wish: Wish,
+    /// When a pause of some length is over, as [`time`](Self::time) has it.
+    pause_ends: Option<f64>,
+    /// The clocks and the time at the hub's last event.
+    last_read: (Now, f64),
+    /// Sleep that no clock showed: the wall clock was set back between the same two events.
+    hidden: f64,
+    t: f64,
+    slept: f64,
+    set: f64,
+    queue: BTreeMap<(u64, u64), Happens>,
+    ticket: u64,
+    life: u64,
+    timer: u64,
+    cores: Cores,
+    /// The life of the worker that the hub has a channel to.
+    channels: BTreeMap<u32, u64>,
+    texts: BTreeMap<u32, String>,
+    last_text: u32,
+    flights: BTreeMap<u32, u64>,
+    /// Bytes of the bodies of requests under way.
+    bodies: BTreeMap<u32, f64>,
+    /// How long nothing of an answer may come.
+    stall_ms: f64,
+    store: BTreeMap<String, Kept>,
+    registrations: BTreeMap<Stage, Registration>,
+    /// Since when cores have been idle without an excuse.
+    idle: BTreeMap<u32, f64>,
+    /// When it is next looked whether there is one.
+    excused_at: f64,
+    /// The stages of this browser's registrations, and the registration at each that it uses.
+    stage_of: BTreeMap<String, Stage>,
+    registered: BTreeMap<Stage, String>,
+    /// How long the tracker has each registration rest, because its jobs fail, and the hub stay away.
+    rests_until: BTreeMap<Stage, f64>,
+    /// The same of the rests that the hub takes by itself.
+    hub_rests_until: f64,
+    idle_ticks: u32,
+    idle_since: f64,
+    wants: u32,
+    pub stopped: bool,
+    pub renews: bool,
+    pub fatal: Option<String>,
+    /// When requests were sent.
+    pub sent: Vec<f64>,
+    pub asked: Vec<&'static str>,
+    /// What all cores have worked, in milliseconds.
+    pub worked_ms: f64,
+    pub replaced: u32,
+    pub begun: BTreeMap<u64, u32>,
+    pub begun_at: Vec<f64>,
+    pub given_at: Vec<f64>,
+    pub resumed: u32,
+    pub most_ahead: usize,
+    /// Look for what `next_timeout` sleeps through, at every so-manieth step.
+    pub probe: u64,
+    steps: u64,
+    pub trace: bool,
+    /// Nothing can be written to storage.
+    pub full: bool,
+    /// Storage never answers.
+    silent: bool,
+    /// The hub waits for storage.
+    waits_for_storage: bool,
+    /// Since when results wait at the hub while the tracker could be reached.
+    waits: BTreeMap<Key, f64>,
+    /// Something could not be written, or was wiped.
+    lossy: bool,
+    sabotage: Option<Sabotage>,
+    dropped: BTreeSet<String>,
+}
+
+/// A rule that is broken on purpose, to see whether it is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// A result that cannot be stored is taken for delivered.
+    DropWhenFull,
+    /// A refusal by a page is taken for a network that is away, whatever its status.
+    BodyFirst,
+    /// The hub waits for storage without end.
+    WaitForStorage,
+}
+
+impl<T: Tracker> Browser<T> {
+    pub fn new(tracker: T, stages: &[Stage], cores: u32, seed: u64) -> Self {
+        let settings = Settings {
+            cores,
+            intensity: 10,
+            ..Settings::default()
+        };
+        let limits = Limits::default();
+        let mut browser = Self {
+            tracker,
+            hub: Scheduler::new(stages, NICKNAME, settings, limits),
+            handler: Box::new(|_, _| Work::of(100.0)),
+            faults: Faults::default(),
+            delay_ms: 20.0,
+            line: None,
+            light: false,
+            up_free: 0.0,
+            down_free: 0.0,
+            flowing: BTreeMap::new(),
+            carried_down: 0.0,
+            carried_up: 0.0,
+            rng: Rng::new(seed),
+            setup_fails: false,
+            retry_after_ms: Some(2_000),
+            busy_status: 503,
+            patience_ms: 80_000.0,
+            stages: stages.to_vec(),
+            nickname: NICKNAME.to_owned(),
+            settings,
+            limits,
+            around: Surroundings::default(),
+            wish: Wish::Run,
+            pause_ends: None,
+            last_read: (Now::default(), f64::INFINITY),
+            hidden: 0.0,
+            t: 1_000.0,
+            slept: 0.0,
+            set: 0.0,
+            queue: BTreeMap::new(),
+            ticket: 0,
+            life: 0,
+            timer: 0,
+            cores: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            last_text: 0,
+            flights: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            stall_ms: 20_000.0,
+            store: BTreeMap::new(),
+            registrations: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            excused_at: 0.0,
+            stage_of: BTreeMap::new(),
+            registered: BTreeMap::new(),
+            rests_until: BTreeMap::new(),
+            hub_rests_until: f64::NEG_INFINITY,
+            idle_ticks: 0,
+            idle_since: 0.0,
+            wants: 0,
+            stopped: false,
+            renews: false,
+            fatal: None,
+            sent: Vec::new(),
+            asked: Vec::new(),
+            worked_ms: 0.0,
+            replaced: 0,
+            begun: BTreeMap::new(),
+            begun_at: Vec::new(),
+            given_at: Vec::new(),
+            resumed: 0,
+            most_ahead: 0,
+            probe: 0,
+            steps: 0,
+            trace: false,
+            full: false,
+            silent: false,
+            waits_for_storage: false,
+            waits: BTreeMap::new(),
+            lossy: false,
+            sabotage: None,
+            dropped: BTreeSet::new(),
+        };
+        browser.plan(
+            0.0,
+            Happens::Hub(
+                0,
+                Event::Restored {
+                    registrations: Vec::new(),
+                    jobs: Vec::new(),
+                    cores: Vec::new(),
+                },
+            ),
+        );
+        browser
+    }
+
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self.hub = self.scheduler();
+        self
+    }
+
+    pub fn named(mut self, nickname: &str) -> Self {
+        nickname.clone_into(&mut self.nickname);
+        self.hub = self.scheduler();
+        self
+    }
+
+    pub fn running(&self) -> usize {
+        self.cores.values().filter(|core| core.is_running()).count()
+    }
+
+    pub fn workers(&self) -> usize {
+        self.cores.len()
+    }
+
+    pub fn break_a_rule(&mut self, sabotage: Sabotage) {
+        self.sabotage = Some(sabotage);
+    }
+}

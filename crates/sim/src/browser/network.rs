@@ -1,0 +1,378 @@
+//! The network between the hub and the tracker: requests, their answers in parts, and faults of either.
+
+use distcompute_engine::client::call::Answer;
+use distcompute_engine::hub::action::{Got, Moved, Outgoing, Wire};
+use distcompute_engine::hub::event::Event;
+
+use super::queue::Happens;
+use super::{Browser, Sabotage};
+use crate::tracker::{Asked, Content, Said, Tracker, weigh};
+
+/// How often each fault happens, as a share of requests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    pub request_lost: f64,
+    pub answer_lost: f64,
+    pub hangs: f64,
+    pub doubled: f64,
+    pub delayed: f64,
+    pub busy: f64,
+    pub broken: f64,
+    pub portal: f64,
+    /// An answer ends before its end.
+    pub cut: f64,
+    /// Nothing gets through.
+    pub down: bool,
+    /// Answers in the tracker's name.
+    pub proxy: Option<Proxy>,
+}
+
+/// A proxy that refuses whatever carries more than so many bytes of results, with a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proxy {
+    pub limit: usize,
+    pub status: u16,
+}
+
+impl Faults {
+    pub const RATES: usize = 9;
+
+    pub fn list(mut self) -> [f64; Self::RATES] {
+        self.list_mut().map(|rate| *rate)
+    }
+
+    pub fn list_mut(&mut self) -> [&mut f64; Self::RATES] {
+        [
+            &mut self.request_lost,
+            &mut self.answer_lost,
+            &mut self.hangs,
+            &mut self.doubled,
+            &mut self.delayed,
+            &mut self.busy,
+            &mut self.broken,
+            &mut self.portal,
+            &mut self.cut,
+        ]
+    }
+}
+
+/// What the line to the tracker carries, in bytes per millisecond.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    pub down: f64,
+    pub up: f64,
+    /// How often a part of an answer is lost and sent again, as a share.
+    pub loss: f64,
+}
+
+impl Line {
+    /// A line of so many Mbit/s both ways.
+    pub fn of(mbit: f64) -> Self {
+        Self {
+            down: 125.0 * mbit,
+            up: 125.0 * mbit,
+            loss: 0.0,
+        }
+    }
+}
+
+/// A part of an answer, in milliseconds of the line.
+const PART_MS: f64 = 50.0;
+
+/// What a call takes beside its texts, in bytes.
+const HEAD: f64 = 500.0;
+
+#[derive(Debug, Clone)]
+pub(super) enum Heard {
+    NotReached,
+    TimedOut,
+    Said(Said),
+}
+
+impl<T: Tracker> Browser<T> {
+    /// A request reaches the tracker, which handles it at once.
+    pub(super) fn arrives(&mut self, request: u32, hub: u64, asked: &Asked, back_ms: Option<f64>) {
+        let said = self.tracker.call(self.time(), asked);
+        self.note_rest(asked, said.as_ref(), back_ms.unwrap_or(0.0));
+        let heard = Box::new(said.map_or(Heard::NotReached, Heard::Said));
+        let Some(back_ms) = back_ms else { return };
+        let then = if self.line.is_some() {
+            Happens::Flows {
+                request,
+                hub,
+                down: 0.0,
+                left: HEAD + weight(&heard),
+                heard,
+            }
+        } else {
+            Happens::Heard(request, hub, heard)
+        };
+        self.plan(back_ms, then);
+    }
+
+    /// The hub hears how a request has ended.
+    pub(super) fn hears(&mut self, request: u32, life: u64, heard: Heard) {
+        // The limit was for the first byte; then there is another.
+        let begun = self.flowing.get(&request).copied();
+        if matches!(heard, Heard::TimedOut)
+            && begun.is_some_and(|(_, at)| self.t - at < self.stall_ms)
+        {
+            return;
+        }
+        if life != self.life || self.flights.remove(&request).is_none() {
+            return;
+        }
+        let flowed = self.flowing.remove(&request);
+        let up = self.bodies.remove(&request).unwrap_or(0.0);
+        if let Heard::Said(said) = &heard {
+            let status = said.answer.status;
+            let moved = |down, ended| {
+                let moved = Moved {
+                    status,
+                    up,
+                    down,
+                    ended,
+                };
+                Event::Moved(request, moved)
+            };
+            // Without a line everything comes at once.
+            let down = flowed.map_or(HEAD + weight(&heard), |(down, _)| down);
+            if flowed.is_none() {
+                self.happen(moved(0.0, false));
+            }
+            self.happen(moved(down, true));
+        }
+        let got = match heard {
+            Heard::NotReached => Got::NotReached("Failed to fetch".to_owned()),
+            Heard::TimedOut => Got::TimedOut,
+            Heard::Said(said) => self.read(said),
+        };
+        self.happen(Event::Answered(request, got));
+    }
+
+    /// A part of an answer has come.
+    pub(super) fn flows(
+        &mut self,
+        request: u32,
+        life: u64,
+        down: f64,
+        left: f64,
+        heard: Box<Heard>,
+    ) {
+        let Some(line) = self.line.filter(|_| life == self.life) else {
+            return;
+        };
+        let Some(up) = self.bodies.get(&request).copied() else {
+            return;
+        };
+        if !self.flights.contains_key(&request) {
+            return;
+        }
+        self.flowing.insert(request, (down, self.t));
+        self.plan(self.stall_ms, Happens::Stalls(request, life, down));
+        if left <= 0.0 {
+            self.plan(0.0, Happens::Heard(request, life, heard));
+            return;
+        }
+        let status = match &*heard {
+            Heard::Said(said) => said.answer.status,
+            // It breaks off later.
+            Heard::NotReached | Heard::TimedOut => 200,
+        };
+        let ended = false;
+        self.happen(Event::Moved(
+            request,
+            Moved {
+                status,
+                up,
+                down,
+                ended,
+            },
+        ));
+        let part = left.min(line.down * PART_MS);
+        let mut takes_ms = part / line.down;
+        if self.rng.next_f64() < line.loss {
+            takes_ms += 200.0 + 800.0 * self.rng.next_f64();
+        }
+        self.down_free = self.down_free.max(self.t) + takes_ms;
+        self.carried_down += part;
+        let comes = Happens::Flows {
+            request,
+            hub: life,
+            down: down + part,
+            left: left - part,
+            heard,
+        };
+        self.plan(self.down_free - self.t, comes);
+    }
+
+    pub(super) fn send(&mut self, outgoing: Outgoing) {
+        let Outgoing {
+            id,
+            wire,
+            limit_ms,
+            stall_ms,
+            ..
+        } = outgoing;
+        self.stall_ms = f64::from(stall_ms);
+        let asked = self.asked_by(&wire);
+        let body = body(&asked);
+        self.bodies.insert(id, body);
+        self.sent.push(self.time());
+        self.asked.push(match wire {
+            Wire::Register { .. } => "new",
+            Wire::Sync(_) => "sync",
+            Wire::NewJob { .. } => "newJob",
+            Wire::Complete { .. } => "completeJob",
+            Wire::Flag { .. } => "flagInvalidData",
+            Wire::Progress { .. } => "updateProgress",
+            Wire::Validate { .. } => "validateWorker",
+            Wire::Bye { .. } => "bye",
+        });
+        let carried = match &asked {
+            Asked::Sync(sync) => sync.done.iter().map(|done| done.data.len()).sum(),
+            Asked::Complete { data, .. } => data.len(),
+            _ => 0,
+        };
+        let life = self.life;
+        assert!(
+            self.flights.insert(id, life).is_none(),
+            "request {id} sent twice"
+        );
+        let limit = f64::from(limit_ms);
+        let heard = |heard| Happens::Heard(id, life, Box::new(heard));
+        self.plan(limit, heard(Heard::TimedOut));
+        let faults = self.faults;
+        let half = self.delay_ms / 2.0;
+        // The body is on its way before anything can come back.
+        let half = half
+            + self.line.map_or(0.0, |line| {
+                self.up_free = self.up_free.max(self.t) + (HEAD + body) / line.up;
+                self.carried_up += HEAD + body;
+                self.up_free - self.t
+            });
+        let mut share_left = self.rng.next_f64();
+        let mut is = |share: f64| {
+            share_left -= share;
+            share_left < 0.0
+        };
+        let arrives = |back_ms| Happens::Arrives {
+            request: id,
+            hub: life,
+            asked,
+            back_ms,
+        };
+        if faults.down || is(faults.request_lost) {
+            self.plan(half, heard(Heard::NotReached));
+        } else if let Some(proxy) = faults.proxy.filter(|proxy| carried > proxy.limit) {
+            let answer = Answer {
+                status: proxy.status,
+                body: "<html><center>nginx</center></html>".to_owned(),
+                ..Answer::default()
+            };
+            let said = match self.sabotage {
+                Some(Sabotage::BodyFirst) => Heard::NotReached,
+                _ => Heard::Said(Said {
+                    answer,
+                    content: Content::Nothing,
+                }),
+            };
+            self.plan(self.delay_ms, heard(said));
+        } else if is(faults.answer_lost) {
+            self.plan(half, arrives(None));
+            self.plan(self.delay_ms, heard(Heard::NotReached));
+        } else if is(faults.hangs) {
+            // Nothing comes until the limit.
+        } else if is(faults.doubled) {
+            let again = arrives.clone()(None);
+            self.plan(half, arrives(Some(half)));
+            let later = self.rng.next_f64() * 10_000.0;
+            self.plan(half + later, again);
+        } else if is(faults.delayed) {
+            let (there, back) = (
+                self.rng.next_f64() * 25_000.0,
+                self.rng.next_f64() * 25_000.0,
+            );
+            self.plan(there, arrives(Some(back)));
+        } else if is(faults.busy) {
+            let retry_after_ms = self.retry_after_ms.filter(|_| self.rng.next_f64() < 0.5);
+            let answer = Answer {
+                status: self.busy_status,
+                retry_after_ms,
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Nothing,
+            };
+            self.plan(self.delay_ms, heard(Heard::Said(said)));
+        } else if is(faults.broken) {
+            let body = "Internal Server Error".to_owned();
+            let answer = Answer {
+                status: 500,
+                body,
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Nothing,
+            };
+            self.plan(self.delay_ms, heard(Heard::Said(said)));
+        } else if is(faults.portal) {
+            let body = "<!doctype html><title>Hotel Wi-Fi</title>".to_owned();
+            let answer = Answer {
+                status: 200,
+                body,
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Unreadable,
+            };
+            self.plan(self.delay_ms, heard(Heard::Said(said)));
+        } else if is(faults.cut) {
+            self.plan(half, arrives(None));
+            let answer = Answer {
+                status: 200,
+                body: "{".to_owned(),
+                ..Answer::default()
+            };
+            let said = Said {
+                answer,
+                content: Content::Unreadable,
+            };
+            self.plan(self.delay_ms, heard(Heard::Said(said)));
+        } else {
+            let back_ms = self.delay_ms / 2.0;
+            self.plan(half, arrives(Some(back_ms)));
+        }
+    }
+}
+
+/// What the texts of an answer weigh.
+fn weight(heard: &Heard) -> f64 {
+    let Heard::Said(said) = heard else { return 0.0 };
+    let text = |data: &Option<String>| data.as_deref().map_or(0, weigh);
+    let bytes = match &said.content {
+        Content::Sync(sync) => {
+            let inputs = sync.jobs.iter().map(|job| text(&job.data) + 160);
+            inputs.sum::<usize>() + 50 * sync.accepted.len()
+        }
+        Content::Job { data, .. } => text(data),
+        _ => said.answer.body.len(),
+    };
+    bytes as f64
+}
+
+/// What the body of a request weighs.
+fn body(asked: &Asked) -> f64 {
+    let bytes = match asked {
+        Asked::Sync(sync) => {
+            let done: usize = sync.done.iter().map(|done| weigh(&done.data) + 80).sum();
+            done + 50 * (sync.items() - sync.done.len())
+        }
+        Asked::Complete { data, .. } => weigh(data),
+        _ => 0,
+    };
+    bytes as f64
+}

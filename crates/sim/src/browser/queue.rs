@@ -1,0 +1,145 @@
+//! What is planned, in the order of time, and the loop that takes one after the other.
+
+use distcompute_engine::hub::event::Event;
+
+use super::Browser;
+use super::cores::Arrival;
+use super::network::Heard;
+use crate::tracker::{Asked, Tracker};
+
+#[derive(Debug, Clone)]
+pub(super) enum Happens {
+    /// To the hub, of this life.
+    Hub(u64, Event),
+    /// The hub, of this life, gets the channel to a compute worker, of that life.
+    Here(u64, u32, u64),
+    Timer(u64),
+    ToCore(u32, u64, Arrival),
+    Step(u32, u64, u64),
+    Slept(u32, u64, u64),
+    /// The timer of a compute worker, for a deadline.
+    CoreTimer(u32, u64, f64),
+    Up(u32, u64),
+    /// Another hub is there, of this life.
+    Successor(u64),
+    /// It asks a compute worker, of that life, what it does.
+    Meet(u64, u32, u64),
+    /// A request reaches the tracker; the answer is to be heard so much later, or never.
+    Arrives {
+        request: u32,
+        hub: u64,
+        asked: Asked,
+        back_ms: Option<f64>,
+    },
+    Heard(u32, u64, Box<Heard>),
+    /// A part of an answer has come over the line; so many bytes are still to come.
+    Flows {
+        request: u32,
+        hub: u64,
+        down: f64,
+        left: f64,
+        heard: Box<Heard>,
+    },
+    /// Nothing more has come of this answer since it had so many bytes.
+    Stalls(u32, u64, f64),
+}
+
+impl<T: Tracker> Browser<T> {
+    pub(super) fn plan(&mut self, after: f64, what: Happens) {
+        self.ticket += 1;
+        // Microseconds, so that time has an order.
+        let at = ((self.t + after.max(0.0)) * 1000.0).ceil() as u64;
+        self.queue.insert((at, self.ticket), what);
+    }
+
+    /// Goes on for so long.
+    pub fn run(&mut self, ms: f64) {
+        self.run_until(ms, |_| false);
+    }
+
+    /// Goes on until something is so; `false`: it was not within `ms`.
+    pub fn run_until(&mut self, ms: f64, is: impl Fn(&Self) -> bool) -> bool {
+        let end = self.time() + ms;
+        loop {
+            if is(self) {
+                return true;
+            }
+            if self.next().is_none_or(|at| at > end) {
+                break;
+            }
+            self.step_on();
+        }
+        self.wait_until(end);
+        is(self)
+    }
+
+    /// When something happens next, as [`time`](Self::time) has it.
+    pub fn next(&self) -> Option<f64> {
+        let (at, _) = self.queue.first_key_value()?;
+        Some((at.0 as f64 / 1000.0).max(self.t) + self.slept)
+    }
+
+    /// Does what happens next.
+    pub fn step_on(&mut self) {
+        if let Some(((at, _), what)) = self.queue.pop_first() {
+            self.t = self.t.max(at as f64 / 1000.0);
+            self.take(what);
+        }
+    }
+
+    /// Nothing happens until then.
+    pub fn wait_until(&mut self, time: f64) {
+        self.t = self.t.max(time - self.slept);
+    }
+
+    pub(super) fn take(&mut self, what: Happens) {
+        match what {
+            Happens::Hub(life, event) if life == self.life => self.happen(event),
+            // The page joins no worker to the hub that it has ended meanwhile.
+            Happens::Here(hub, at, life) if hub == self.life && self.lives(at, life) => {
+                self.open_channel(at, life);
+                self.happen(Event::CoreHere(at));
+            }
+            Happens::Timer(timer) if timer == self.timer => self.happen(Event::Tick),
+            Happens::ToCore(at, life, arrival) if self.lives(at, life) => {
+                self.arrive(at, arrival);
+            }
+            Happens::Step(at, life, plan) if self.lives(at, life) && self.is_planned(at, plan) => {
+                self.step(at);
+            }
+            Happens::Slept(at, life, plan) if self.lives(at, life) && self.is_planned(at, plan) => {
+                self.has_slept(at);
+            }
+            Happens::CoreTimer(at, life, due) if self.lives(at, life) && self.is_timer(at, due) => {
+                self.core_timer(at);
+            }
+            Happens::Up(at, life) if self.lives(at, life) => self.set_up(at),
+            Happens::Successor(life) if life == self.life && !self.stopped => self.succeed(),
+            Happens::Meet(hub, at, life) if hub == self.life && self.lives(at, life) => {
+                self.arrive(at, Arrival::Hub(hub));
+            }
+            Happens::Arrives {
+                request,
+                hub,
+                asked,
+                back_ms,
+            } => self.arrives(request, hub, &asked, back_ms),
+            Happens::Flows {
+                request,
+                hub,
+                down,
+                left,
+                heard,
+            } => self.flows(request, hub, down, left, heard),
+            Happens::Stalls(request, life, down) if life == self.life => {
+                let flow = self.flowing.get(&request);
+                if flow.is_some_and(|(now, _)| *now == down) {
+                    let heard = Happens::Heard(request, life, Box::new(Heard::TimedOut));
+                    self.plan(0.0, heard);
+                }
+            }
+            Happens::Heard(request, life, heard) => self.hears(request, life, *heard),
+            _ => {}
+        }
+    }
+}
