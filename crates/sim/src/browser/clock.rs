@@ -3,8 +3,7 @@
 use distcompute_engine::time::clock::Now;
 
 use super::Browser;
-use super::network::Heard;
-use super::queue::Happens;
+use super::planned::{Happens, Heard};
 use crate::tracker::Tracker;
 
 /// 2026-11-25.

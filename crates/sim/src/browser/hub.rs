@@ -7,7 +7,7 @@ use distcompute_engine::hub::event::Event;
 use distcompute_engine::message::{Job as Task, ToCore};
 use distcompute_engine::reason::Reason;
 
-use super::queue::Happens;
+use super::planned::Happens;
 use super::{Browser, SPAWN_MS};
 use crate::tracker::Tracker;
 

@@ -7,6 +7,7 @@ mod cores;
 mod hub;
 mod network;
 mod page;
+mod planned;
 mod queue;
 mod storage;
 mod wire;
@@ -23,7 +24,7 @@ use distcompute_engine::time::clock::Now;
 use distcompute_protocol::Stage;
 
 use self::cores::Cores;
-use self::queue::Happens;
+use self::planned::Happens;
 use self::storage::Kept;
 use crate::random::Rng;
 use crate::tracker::Tracker;

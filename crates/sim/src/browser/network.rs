@@ -4,7 +4,7 @@ use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::action::{Got, Moved, Outgoing, Wire};
 use distcompute_engine::hub::event::Event;
 
-use super::queue::Happens;
+use super::planned::{Happens, Heard};
 use super::{Browser, Sabotage};
 use crate::tracker::{Asked, Content, Said, Tracker, weigh};
 
@@ -81,13 +81,6 @@ const PART_MS: f64 = 50.0;
 
 /// What a call takes beside its texts, in bytes.
 const HEAD: f64 = 500.0;
-
-#[derive(Debug, Clone)]
-pub(super) enum Heard {
-    NotReached,
-    TimedOut,
-    Said(Said),
-}
 
 impl<T: Tracker> Browser<T> {
     /// A request reaches the tracker, which handles it at once.

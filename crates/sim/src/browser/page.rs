@@ -6,7 +6,7 @@ use distcompute_engine::hub::governor::Wish;
 use distcompute_engine::hub::jobs::Key;
 use distcompute_engine::settings::Settings;
 
-use super::queue::Happens;
+use super::planned::Happens;
 use super::{Browser, MESSAGE_MS, SPAWN_MS};
 use crate::tracker::{Asked, Tracker};
 

@@ -3,46 +3,8 @@
 use distcompute_engine::hub::event::Event;
 
 use super::Browser;
-use super::cores::Arrival;
-use super::network::Heard;
-use crate::tracker::{Asked, Tracker};
-
-#[derive(Debug, Clone)]
-pub(super) enum Happens {
-    /// To the hub, of this life.
-    Hub(u64, Event),
-    /// The hub, of this life, gets the channel to a compute worker, of that life.
-    Here(u64, u32, u64),
-    Timer(u64),
-    ToCore(u32, u64, Arrival),
-    Step(u32, u64, u64),
-    Slept(u32, u64, u64),
-    /// The timer of a compute worker, for a deadline.
-    CoreTimer(u32, u64, f64),
-    Up(u32, u64),
-    /// Another hub is there, of this life.
-    Successor(u64),
-    /// It asks a compute worker, of that life, what it does.
-    Meet(u64, u32, u64),
-    /// A request reaches the tracker; the answer is to be heard so much later, or never.
-    Arrives {
-        request: u32,
-        hub: u64,
-        asked: Asked,
-        back_ms: Option<f64>,
-    },
-    Heard(u32, u64, Box<Heard>),
-    /// A part of an answer has come over the line; so many bytes are still to come.
-    Flows {
-        request: u32,
-        hub: u64,
-        down: f64,
-        left: f64,
-        heard: Box<Heard>,
-    },
-    /// Nothing more has come of this answer since it had so many bytes.
-    Stalls(u32, u64, f64),
-}
+use super::planned::{Arrival, Happens, Heard};
+use crate::tracker::Tracker;
 
 impl<T: Tracker> Browser<T> {
     pub(super) fn plan(&mut self, after: f64, what: Happens) {

@@ -4,8 +4,7 @@ use distcompute_engine::core::worker::Event;
 use distcompute_engine::hub::jobs::Key;
 
 use super::super::Browser;
-use super::super::queue::Happens;
-use super::Sim;
+use super::super::planned::{Happens, Sim};
 use crate::tracker::{Tracker, weighing};
 
 /// A handler saves a checkpoint so often.

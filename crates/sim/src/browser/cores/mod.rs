@@ -9,10 +9,10 @@ use distcompute_engine::core::throttle::{FULL, STOP, worth_signalling};
 use distcompute_engine::core::worker::{Action, Cx, Event, Worker};
 use distcompute_engine::hub::event::{self as hub_event, Stored};
 use distcompute_engine::hub::jobs::{Key, Outcome};
-use distcompute_engine::message::{self, FromCore, Job, Payload, ToCore};
+use distcompute_engine::message::{self, FromCore, Job, ToCore};
 
 use self::handler::Run;
-use super::queue::Happens;
+use super::planned::{Arrival, Happens, Sim};
 use super::{Browser, MESSAGE_MS};
 use crate::random::Rng;
 use crate::tracker::Tracker;
@@ -29,25 +29,6 @@ const GONE: u8 = 15;
 
 /// The turns of an event loop take so long while the thread is free.
 const TURNS_MS: f64 = 1.0;
-
-/// What stands for the values of JavaScript.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Sim;
-
-impl Payload for Sim {
-    type Text = String;
-    type State = ();
-    /// Its number.
-    type Slot = u32;
-}
-
-/// What comes to a thread by messages.
-#[derive(Debug, Clone)]
-pub(super) enum Arrival {
-    Message(ToCore<Sim>),
-    /// The hub of this life takes over.
-    Hub(u64),
-}
 
 #[derive(Debug, Clone)]
 pub(super) struct Core {
