@@ -7,8 +7,8 @@
 #[path = "web/support.rs"]
 mod support;
 
-use distcompute_client::web::volunteer;
-use js_sys::{Array, Function, JSON, Object, Reflect};
+use distcompute_client::web::volunteer::Volunteer;
+use js_sys::{Array, Function, JSON, Object};
 use support::*;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
@@ -60,8 +60,7 @@ fn somewhere() -> String {
 }
 
 fn construct(options: &JsValue) -> Outcome {
-    let class: Function = volunteer::class().unchecked_into();
-    Reflect::construct(&class, &Array::of1(options))
+    Volunteer::new(options).map(JsValue::from)
 }
 
 impl Tab {

@@ -10,6 +10,9 @@ declare module "#glue" {
   export const initSync: (source: { module: WebAssembly.Module }) => unknown;
   export const init: (options: unknown, callOptions: unknown) => Promise<unknown>;
   export const load: (dump: unknown) => unknown;
+  export class Volunteer {
+    constructor(options: unknown);
+  }
 }
 
 /** The scripts of src/web. */

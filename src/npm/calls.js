@@ -1,6 +1,6 @@
 // Functions of the package that need the WebAssembly, as those have them who may not have loaded it.
 
-import { init as register, load as restore } from "#glue";
+import { Volunteer as Loaded, init as register, load as restore } from "#glue";
 import { requireLoaded } from "#shell";
 
 export async function init(options, callOptions) {
@@ -11,4 +11,11 @@ export async function init(options, callOptions) {
 export function load(dump) {
   requireLoaded("load");
   return restore(dump);
+}
+
+export class Volunteer extends Loaded {
+  constructor(options) {
+    requireLoaded("new Volunteer");
+    super(options);
+  }
 }

@@ -8,6 +8,7 @@ use super::error::to_js;
 use super::face::guard;
 use super::http::{Failure, Reply, Terms};
 use super::json;
+use super::object::object;
 use super::options::{CallOptions, InitOptions, check};
 use super::reader;
 use super::turn::Turns;
@@ -296,12 +297,8 @@ impl Client {
     }
 
     /// The session as plain JSON.
-    ///
-    /// # Errors
-    /// `DumpError` where JavaScript cannot hold it.
-    pub fn dump(&self) -> Result<JsValue, JsValue> {
-        let dump = json::to_value(&self.inner.read(Session::dump));
-        dump.map_err(|why| to_js(&bad_dump(&why)))
+    pub fn dump(&self) -> JsValue {
+        write_dump(&self.inner.read(Session::dump))
     }
 
     /// The data of the job that is held.
@@ -557,10 +554,26 @@ impl Asked {
 }
 
 /// A call under way. Boxed, so that turning it into a promise is compiled once and not per call.
-type Running = Pin<Box<dyn Future<Output = Result<JsValue, Failure>>>>;
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<JsValue, Failure>>>>;
 
-fn promise(running: Running) -> Promise {
+pub(crate) fn promise(running: Running) -> Promise {
     future_to_promise(async move { Ok(running.await?) })
+}
+
+fn write_dump(dump: &Dump) -> JsValue {
+    object()
+        .with("version", dump.version)
+        .with("url", &dump.url)
+        .with("stage", &dump.stage)
+        .with("nickname", &dump.nickname)
+        .with("verbose", dump.verbose)
+        .with("token", &dump.token)
+        .with("displayName", &dump.display_name)
+        .with("project", &dump.project)
+        .with("stageName", &dump.stage_name)
+        .with("jobId", dump.job_id)
+        .with("jobData", dump.job_data.as_ref())
+        .done()
 }
 
 /// The address of this worker's page at the tracker.

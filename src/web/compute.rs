@@ -6,6 +6,7 @@
 
 use super::error;
 use super::face::now;
+use super::futures::spawn;
 use super::json;
 use super::message::{Js, read_to_core, write_from_core};
 use super::object::{as_text, object};
@@ -20,7 +21,7 @@ use js_sys::{Array, JsString, Promise};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
@@ -262,19 +263,19 @@ impl Driver {
             }
             Action::Measure { late } => {
                 let driver = Rc::clone(self);
-                spawn_local(async move {
+                spawn(Box::pin(async move {
                     let ms = turns().await.as_f64().unwrap_or_default();
                     let nested = has_nested();
                     driver.handle(Event::Measured { late, ms, nested });
-                });
+                }));
             }
             Action::SetUp => {
                 let driver = Rc::clone(self);
-                spawn_local(async move {
+                spawn(Box::pin(async move {
                     let result = driver.owner.set_up().await;
                     let result = result.map(drop).map_err(|thrown| json::account(&thrown));
                     driver.handle(Event::SetUp(result));
-                });
+                }));
             }
             Action::Begin => return self.begin(),
             Action::TakeOutput => {
@@ -337,11 +338,11 @@ impl Driver {
         match run.call() {
             Ok(promise) if run.is_async() => {
                 let driver = Rc::clone(self);
-                spawn_local(async move {
+                spawn(Box::pin(async move {
                     let result = JsFuture::from(promise.unchecked_into::<Promise>()).await;
                     let event = driver.ended(&run, key, result);
                     driver.handle(event);
-                });
+                }));
                 Some(Event::Pending)
             }
             result => Some(self.ended(&run, key, result)),

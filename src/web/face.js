@@ -184,7 +184,24 @@ export function guard(object, name, plain) {
   if (Symbol.dispose) prototype[Symbol.dispose] = prototype.free;
 }
 
-/** What stands behind the `Volunteer` of a page: a function that is told what happens. */
-export function open(options, page) {
-  return ask("new Volunteer", "open", options, page);
+const bound = new WeakSet();
+
+/**
+ * Has the methods of the class of `object` work without `this`: stores and event listeners are given the bare
+ * functions. A bound method is made once for each object.
+ */
+export function bindMethods(object) {
+  const prototype = Object.getPrototypeOf(object);
+  if (bound.has(prototype)) return;
+  bound.add(prototype);
+  const members = Object.entries(Object.getOwnPropertyDescriptors(prototype));
+  for (const [name, { value: method }] of members) {
+    if (typeof method !== "function" || name === "constructor" || name.startsWith("__")) continue;
+    const get = /** @this {object} */ function () {
+      const value = method.bind(this);
+      Object.defineProperty(this, name, { value });
+      return value;
+    };
+    Object.defineProperty(prototype, name, { get, configurable: true });
+  }
 }

@@ -2,7 +2,7 @@
 
 use super::compute;
 use super::hub::Hub;
-use super::{error, json, volunteer, work};
+use super::{error, json, work};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
@@ -22,6 +22,10 @@ extern "C" {
     /// Has the members of an exported class say what is wrong where its object was freed. All methods
     /// return promises but `plain`.
     pub(crate) fn guard(object: &JsValue, name: &str, plain: &str);
+
+    /// Has the methods of an exported class work without `this`.
+    #[wasm_bindgen(js_name = bindMethods)]
+    pub(crate) fn bind_methods(object: &JsValue);
 
     pub(crate) fn now() -> f64;
 
@@ -91,10 +95,9 @@ pub(crate) fn hand_over() {
     install(&main_door());
 }
 
-/// The door to everything that is not there yet, and to what the owner's values are on the wire.
+/// The door to the parts of a worker, and to what the owner's values are on the wire.
 pub(crate) fn main_door() -> JsValue {
     door(Box::new(|word, a, b| match word.as_str() {
-        "open" => volunteer::open(&a, b.unchecked_into()),
         "misspelt" => Ok(work::misspelt(&a)),
         "hub" => Ok(Hub::begin(&a)),
         "compute" => Ok(compute::start(&a, &b).into_js()),

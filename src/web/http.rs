@@ -2,12 +2,12 @@
 
 use super::browser::{self, Response};
 use super::face::now;
+use super::futures::{First, race};
+use super::object::{Made, object};
 use super::options::CallOptions;
 use super::turn::Turn;
 use super::{error, json};
-use core::future::{Future, poll_fn};
-use core::pin::pin;
-use core::task::Poll;
+use core::future::Future;
 use distcompute_engine::client::address::Address;
 use distcompute_engine::client::call::{Answer, Body, Call, Request, read_count, read_retry_after};
 use distcompute_engine::client::exchange::{Exchange, Patience, Step};
@@ -15,15 +15,11 @@ use distcompute_engine::client::probe::{Finding, base_of};
 use distcompute_engine::fault::{Code, Fault, Kind};
 use distcompute_engine::hub::action::Moved;
 use distcompute_protocol::ErrorCode;
-use gloo_net::http::{Method, RequestBuilder};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{Function, JsString, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    AbortController, AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode,
-    RequestRedirect,
-};
+use web_sys::{AbortController, AbortSignal};
 
 /// A fault and the JavaScript value that caused it.
 pub(crate) struct Failure {
@@ -32,6 +28,10 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    pub(crate) fn new(fault: Fault, cause: JsValue) -> Self {
+        Self { fault, cause }
+    }
+
     /// Whether the worker holds its job no longer.
     pub(crate) fn ends_job(&self) -> bool {
         self.fault.ends_job()
@@ -178,7 +178,7 @@ fn property(signal: &AbortSignal, name: &str) -> JsValue {
 }
 
 fn write_body(body: &Body) -> Result<JsString, Fault> {
-    json::write(body).map_err(Fault::argument)
+    json::write_body(body).map_err(Fault::argument)
 }
 
 pub(crate) enum Outcome {
@@ -259,25 +259,23 @@ async fn fetch(
     patience: Patience,
     on: &dyn Fn(Moved),
 ) -> Outcome {
-    let builder = RequestBuilder::new(url)
+    let init = object()
         // What carries a token goes where it was meant for; a POST would become a GET besides.
-        .redirect(RequestRedirect::Error)
-        .abort_signal(Some(&controller.signal()));
-    let request = match body {
-        None => builder.cache(RequestCache::NoStore).build(),
+        .with("redirect", "error")
+        .with("signal", &JsValue::from(controller.signal()));
+    let init = match body {
+        None => init.with("cache", "no-store"),
         // No browser keeps what a POST is answered, and Chromium would not look at the preflights that
         // it knows either: each request would take two round trips.
-        Some(text) => builder
-            .method(Method::POST)
-            .header("content-type", "application/json")
-            .body(text.clone()),
+        Some(text) => init
+            .with("method", "POST")
+            .with("headers", object().with("content-type", "application/json"))
+            .with("body", text),
     };
-    let request = match request {
-        Ok(request) => request.into(),
-        Err(error) => return Outcome::NotReached(js_sys::Error::new(&error.to_string()).into()),
+    let request = match browser::request(url, init) {
+        Ok(request) => request,
+        Err(thrown) => return Outcome::NotReached(thrown),
     };
-    // gloo-net builds the request; it is sent by our own import, which bears a `fetch` that the page has
-    // replaced.
     let begun = race(
         browser::fetch(&request),
         TimeoutFuture::new(patience.first_ms),
@@ -366,8 +364,8 @@ pub(crate) async fn find(address: &Address) -> Finding {
     }
     // Whether there is anything at all, of which this page may read nothing.
     let url = address.join(QUESTIONS[0].path);
-    let request = question(&url, &signal).mode(RequestMode::NoCors).build();
-    let Ok(request) = request.map(Into::into) else {
+    let init = question(&signal).with("mode", "no-cors");
+    let Ok(request) = browser::request(&url, init) else {
         return Finding::Unknown;
     };
     match race(browser::fetch(&request), TimeoutFuture::new(FIND_MS)).await {
@@ -396,17 +394,17 @@ const QUESTIONS: [Question; 2] = [
     },
 ];
 
-fn question(url: &str, signal: &AbortSignal) -> RequestBuilder {
-    RequestBuilder::new(url)
-        .cache(RequestCache::NoStore)
-        .credentials(RequestCredentials::Omit)
-        .referrer_policy(ReferrerPolicy::NoReferrer)
-        .abort_signal(Some(signal))
+fn question(signal: &AbortSignal) -> Made {
+    object()
+        .with("cache", "no-store")
+        .with("credentials", "omit")
+        .with("referrerPolicy", "no-referrer")
+        .with("signal", AsRef::<JsValue>::as_ref(signal))
 }
 
 /// An answer and its body, as far as that is short; none, where there is none to be read.
 async fn ask(url: &str, signal: &AbortSignal) -> Option<(Response, String)> {
-    let request = question(url, signal).build().ok()?.into();
+    let request = browser::request(url, question(signal)).ok()?;
     let mut response = browser::fetch(&request).await.ok()?;
     loop {
         if let Some(body) = response.read_on(FIND_BYTES).await.ok()? {
@@ -450,19 +448,4 @@ impl Drop for AbortWatch<'_> {
         // What waits for a promise is freed when the promise is kept.
         let _ = self.listener.call0(&JsValue::UNDEFINED);
     }
-}
-
-enum First<A, B> {
-    Left(A),
-    Right(B),
-}
-
-/// Whichever is ready first; the left one, where both are. The other is dropped.
-async fn race<A, B>(left: impl Future<Output = A>, right: impl Future<Output = B>) -> First<A, B> {
-    let (mut left, mut right) = (pin!(left), pin!(right));
-    poll_fn(|context| match left.as_mut().poll(context) {
-        Poll::Ready(a) => Poll::Ready(First::Left(a)),
-        Poll::Pending => right.as_mut().poll(context).map(First::Right),
-    })
-    .await
 }

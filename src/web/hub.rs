@@ -3,6 +3,7 @@
 
 use super::browser::warn;
 use super::face::{door, now, tell_page};
+use super::futures::spawn;
 use super::http::{Outcome as Came, attempt, find};
 use super::json;
 use super::message::{Js, read_from_core, write_to_core};
@@ -33,7 +34,6 @@ use gloo_timers::callback::Timeout;
 use js_sys::{Array, JsString};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 
 #[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
@@ -171,7 +171,7 @@ impl Hub {
             Ok(hub) => {
                 let hub = Rc::new(hub);
                 let begun = Rc::clone(&hub);
-                spawn_local(async move { begun.restore().await });
+                spawn(Box::pin(begun.restore()));
                 door(Box::new(move |word, message, _| {
                     hub.hear(&word, &message);
                     Ok(JsValue::UNDEFINED)
@@ -294,7 +294,7 @@ impl Hub {
                     self.told.set(f64::NEG_INFINITY);
                 }
                 let hub = Rc::clone(self);
-                spawn_local(async move { hub.send(outgoing).await });
+                spawn(Box::pin(hub.send(outgoing)));
             }
             Action::Give { core, keys } => self.give(core, &keys),
             Action::Recall(core) => self.post(core, &ToCore::Recall),

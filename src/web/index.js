@@ -8,4 +8,3 @@ export * from "./limit.js";
 export * from "./output.js";
 export * from "./compute.js";
 export * from "./work.js";
-export * from "./volunteer.js";

@@ -1,48 +1,63 @@
-//! The shell: `fetch`, timers, and what JavaScript sees. Each function here takes a value apart,
-//! calls the rules once, and puts the result together again; it decides nothing.
+//! The driver in the browser: delivers to the engine what happens, carries out the actions that follow, and is
+//! what JavaScript sees. It decides nothing.
 //!
-//! | module | holds |
+//! | module | contents |
 //! | --- | --- |
-//! | [`browser`] | `fetch` and the console, which a page may have replaced |
 //! | [`client`] | `init`, `load` and the class `Client` |
-//! | [`compute`] | the compute worker |
-//! | [`error`] | faults as real JavaScript errors |
-//! | [`face`] | the bridge to `face.js`, and the doors by which JavaScript reaches what is here |
-//! | [`hub`] | the hub worker |
-//! | [`http`] | one exchange over `fetch` |
-//! | [`json`] | JavaScript values as wire types and back |
-//! | [`message`] | the messages between the hub and a compute worker, as JavaScript objects |
-//! | [`object`] | plain objects, made and read field by field |
-//! | [`options`] | reading the arguments that JavaScript gave |
-//! | [`reader`] | JavaScript objects as structs |
-//! | [`settings`] | what volunteer and owner ask for, read and written |
-//! | [`signals`] | out-of-band signals to a worker whose event loop is blocked |
-//! | [`status`] | the status, written |
-//! | [`turn`] | one call at a time |
-//! | [`volunteer`] | what stands behind the class `Volunteer` |
-//! | [`wire`] | what the rules say as requests and stored things, and back |
+//! | [`volunteer`] | the class `Volunteer` |
+//! | [`page`] | the driver of a page: workers, other tabs, and what the page is told |
+//! | [`tab_lock`] | the lock by which one tab of a browser computes |
+//! | [`tabs`] | the messages between tabs |
+//! | [`page_message`] | the messages between a page and its workers |
+//! | [`display`] | the status of a page, and its listeners |
+//! | [`hub`] | the driver of the hub worker |
+//! | [`compute`] | the driver of a compute worker |
 //! | [`work`] | `work`, which makes a worker a hub or a compute worker |
+//! | [`message`] | the messages between the hub and a compute worker |
+//! | [`signals`] | out-of-band signals to a worker whose event loop is blocked |
+//! | [`http`] | one exchange over `fetch` |
+//! | [`turn`] | one call of a client at a time |
+//! | [`wire`] | requests, answers and stored records |
+//! | [`options`], [`settings`] | reading the arguments that JavaScript gave |
+//! | [`status`] | the status as a JavaScript object |
+//! | [`error`] | faults as JavaScript errors |
+//! | [`browser`], [`dom`] | what of the browser a page may have replaced, called so that nothing unwinds |
+//! | [`futures`] | running a future, and two futures of which the first one counts |
+//! | [`json`], [`object`], [`reader`] | JavaScript values as Rust values and back |
+//! | [`face`] | the functions of `face.js`, and the functions by which JavaScript calls the worker's drivers |
+//!
+//! The scripts in this folder are for what wasm-bindgen cannot express or would make slow:
+//!
+//! | script | contents |
+//! | --- | --- |
 //! | `face.js` | the error classes, and the answer to a call before the wasm is loaded or after `free()` |
-//! | `work.js`, `compute.js`, `signals.js` | the worker's own thread: what the owner has written is called there |
-//! | `volunteer.js` | the class `Volunteer`, and what it calls of the browser |
-//! | `storage.js` | what a browser keeps between visits |
+//! | `work.js`, `compute.js`, `nested.js`, `signals.js` | the worker's own thread, on which the owner's code runs |
+//! | `output.js` | a handler's output as JSON |
+//! | `storage.js`, `limit.js` | what a browser keeps between visits |
 //! | `shell.js` | all these scripts in one, made by `npm run shell` |
 
 mod browser;
 pub mod client;
 pub mod compute;
+mod display;
+mod dom;
 mod error;
 mod face;
+mod futures;
 mod http;
 mod hub;
 mod json;
 mod message;
 mod object;
 mod options;
+mod page;
+mod page_message;
 mod reader;
 mod settings;
 pub mod signals;
 mod status;
+mod tab_lock;
+mod tabs;
 mod turn;
 pub mod volunteer;
 mod wire;

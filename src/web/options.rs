@@ -9,7 +9,7 @@ use distcompute_engine::fault::{Code, Fault, Kind};
 use distcompute_engine::nearest::unknown;
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_protocol::Stage;
-use js_sys::Reflect;
+use js_sys::{Function, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
@@ -154,7 +154,7 @@ pub(crate) struct VolunteerOptions {
     pub(crate) url: Address,
     pub(crate) stages: Vec<Stage>,
     pub(crate) nickname: String,
-    pub(crate) spawn: JsValue,
+    pub(crate) spawn: Function,
     pub(crate) settings: Settings,
     pub(crate) limits: Limits,
 }
@@ -207,7 +207,7 @@ impl VolunteerOptions {
             url: Address::parse(&url)?,
             stages,
             nickname,
-            spawn,
+            spawn: spawn.unchecked_into(),
             settings: given_settings(&given("settings")?, &spare)?,
             limits: given_limits(&given("limits")?)?,
         })

@@ -10,10 +10,9 @@ use super::object::as_whole;
 use core::fmt::{self, Display};
 use core::slice;
 use js_sys::{JsString, Reflect};
-use serde::de::value::StrDeserializer;
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer, MapAccess,
-    Unexpected, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, Error, Expected, SeqAccess, Unexpected,
+    Visitor,
 };
 use serde::forward_to_deserialize_any;
 use wasm_bindgen::prelude::*;
@@ -65,8 +64,8 @@ impl Error for Refusal {
         Self::invalid_type(unexpected, expected)
     }
 
-    fn missing_field(name: &'static str) -> Self {
-        Self(["its ", name, " is missing"].concat())
+    fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
+        Self(expected.to_string())
     }
 }
 
@@ -110,10 +109,9 @@ impl<'de> Deserializer<'de> for Value<'_> {
             let kind = kind_of(self.0);
             return Err(Refusal(format!("it is {kind} and not an object")));
         }
-        visitor.visit_map(Members {
+        visitor.visit_seq(Members {
             object: self.0,
             fields: fields.iter(),
-            member: None,
         })
     }
 
@@ -123,40 +121,40 @@ impl<'de> Deserializer<'de> for Value<'_> {
     }
 }
 
-/// Those members of an object that a struct has.
+/// Those members of an object that a struct has, in its order. A struct is also read from a list of its
+/// members, and what is compiled for that is half of what it is for pairs of names and values.
 struct Members<'a> {
     object: &'a JsValue,
     fields: slice::Iter<'static, &'static str>,
-    member: Option<(&'static str, JsValue)>,
 }
 
-impl<'de> MapAccess<'de> for Members<'_> {
+impl<'de> SeqAccess<'de> for Members<'_> {
     type Error = Refusal;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
+    fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Refusal> {
-        for name in self.fields.by_ref() {
-            let value = Reflect::get(self.object, &JsValue::from_str(name)).map_err(|thrown| {
-                Refusal(format!("its {name} cannot be read: {}", says(&thrown)))
-            })?;
-            if value.is_undefined() {
-                continue;
-            }
-            self.member = Some((name, value));
-            let key: StrDeserializer<'_, Refusal> = name.into_deserializer();
-            return seed.deserialize(key).map(Some);
-        }
-        Ok(None)
+        seed: T,
+    ) -> Result<Option<T::Value>, Refusal> {
+        let Some(name) = self.fields.next() else {
+            return Ok(None);
+        };
+        let value = member(self.object, name)?;
+        let read = seed.deserialize(Value(&value));
+        read.map(Some)
+            .map_err(|Refusal(expected)| refusal(name, &value, &expected))
     }
+}
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refusal> {
-        let (name, value) = self.member.take().unwrap_or_default();
-        seed.deserialize(Value(&value))
-            .map_err(|Refusal(expected)| {
-                let kind = kind_of(&value);
-                Refusal(format!("its {name} is {kind} and not {expected}"))
-            })
-    }
+fn member(object: &JsValue, name: &str) -> Result<JsValue, Refusal> {
+    Reflect::get(object, &JsValue::from_str(name))
+        .map_err(|thrown| Refusal(["its ", name, " cannot be read: ", &says(&thrown)].concat()))
+}
+
+/// That a member is not what it should be.
+fn refusal(name: &str, value: &JsValue, expected: &str) -> Refusal {
+    Refusal(if value.is_undefined() {
+        ["its ", name, " is missing"].concat()
+    } else {
+        ["its ", name, " is ", &kind_of(value), " and not ", expected].concat()
+    })
 }

@@ -1,6 +1,6 @@
 //! The status as JavaScript sees it.
 
-use super::object::{Made, amount, array, field, list, number, object, small, text, whole};
+use super::object::{Made, amount, array, field, list, number, object, text, whole};
 use super::settings::write_settings;
 use distcompute_engine::fault::Fault;
 use distcompute_engine::page::supervisor::MOST_CORES;
@@ -216,120 +216,149 @@ fn write_core(core: &Core) -> JsValue {
 /// So much of a text is shown that another tab has said, in characters.
 const SHOWN: usize = 2_000;
 
+/// What a member of a status is.
+enum Kind {
+    /// A number of things or milliseconds; 0 where there is none.
+    Amount,
+    /// A whole number; 0 where there is none.
+    Count,
+    /// A whole number or `null`.
+    Whole,
+    /// A number or `null`.
+    Number,
+    /// A text; empty where there is none.
+    Text,
+    /// A text, or no such member.
+    TextOrNone,
+    /// One of some words, or else the text given here.
+    Word(fn(&str) -> bool, &'static str),
+    /// The letter of a stage or `null`.
+    StageOrNull,
+    /// An object or `null`.
+    Object(&'static [(&'static str, Kind)]),
+    /// A list of objects.
+    List(&'static [(&'static str, Kind)]),
+    /// An object whose members are those stages that there are.
+    ByStage(&'static Kind),
+}
+
+const STATUS: &[(&str, Kind)] = &[
+    ("state", Kind::Word(is_state, "")),
+    ("reason", Kind::Object(REASON)),
+    ("error", Kind::Object(ERROR)),
+    ("lastError", Kind::Object(LAST_ERROR)),
+    ("cores", Kind::List(CORE)),
+    ("jobsDone", Kind::Amount),
+    ("jobsByStage", Kind::ByStage(&Kind::Amount)),
+    ("jobsInvalid", Kind::Amount),
+    ("jobsFailed", Kind::Amount),
+    ("jobsRejected", Kind::Amount),
+    ("notDelivered", Kind::Amount),
+    ("computeMs", Kind::Amount),
+    ("bytesSent", Kind::Amount),
+    ("bytesReceived", Kind::Amount),
+    ("waiting", Kind::Amount),
+    ("bytesWaiting", Kind::Amount),
+    (
+        "connection",
+        Kind::Word(|word| word == "unreachable", "online"),
+    ),
+    ("project", Kind::Text),
+    ("displayName", Kind::Text),
+    ("stageNames", Kind::ByStage(&Kind::Text)),
+];
+
+const REASON: &[(&str, Kind)] = &[("code", Kind::Text), ("until", Kind::Number)];
+
+const ERROR: &[(&str, Kind)] = &[
+    ("name", Kind::Text),
+    ("code", Kind::Text),
+    ("message", Kind::Text),
+    ("address", Kind::TextOrNone),
+];
+
+const LAST_ERROR: &[(&str, Kind)] = &[
+    ("name", Kind::Text),
+    ("message", Kind::Text),
+    ("job", Kind::Count),
+    ("at", Kind::Amount),
+];
+
+const CORE: &[(&str, Kind)] = &[
+    ("core", Kind::Count),
+    ("state", Kind::Word(is_core_state, "idle")),
+    ("job", Kind::Whole),
+    ("stage", Kind::StageOrNull),
+    ("attempt", Kind::Whole),
+    ("done", Kind::Amount),
+    ("total", Kind::Amount),
+    ("text", Kind::Text),
+    ("jobs", Kind::Count),
+    ("jobsPerMinute", Kind::Amount),
+];
+
+fn is_state(word: &str) -> bool {
+    State::ALL.iter().any(|state| state.as_str() == word)
+}
+
+fn is_core_state(word: &str) -> bool {
+    CoreState::ALL.iter().any(|state| state.as_str() == word)
+}
+
 /// What another tab has said of itself, as far as it is a status: any script of this origin may say
 /// something on the channel, and what is shown must have the shape that its types promise. The settings
 /// are this tab's own. `None`: it is none.
 pub(crate) fn shown(said: &JsValue) -> Option<JsValue> {
-    let state = word(said, "state", State::ALL.map(State::as_str))?;
-    let reason = field(said, "reason")?;
-    let code = short(&reason, "code")?;
-    let reason = object().with("code", &code).with(
-        "until",
-        number(&reason, "until").filter(|ms| ms.is_finite()),
-    );
-    let error = field(said, "error").map(|error| {
-        let made = ["name", "code", "message"]
-            .into_iter()
-            .fold(object(), |made, name| {
-                made.with(name, &short(&error, name).unwrap_or_default())
-            });
-        match short(&error, "address") {
-            Some(address) => made.with("address", &address),
-            None => made,
-        }
-    });
-    let last = field(said, "lastError").map(|last| {
-        object()
-            .with("name", &short(&last, "name").unwrap_or_default())
-            .with("message", &short(&last, "message").unwrap_or_default())
-            .with("job", whole(&last, "job").unwrap_or_default())
-            .with("at", amount(&last, "at"))
-    });
-    let cores = list(said, "cores");
-    let cores = cores.iter().take(MOST_CORES as usize).map(shown_core);
-    let by_letter = |name: &str, put: fn(Made, &JsValue, &'static str) -> Made| {
-        let of = field(said, name).unwrap_or_default();
-        let letters = Stage::ALL.into_iter().map(|stage| stage.letter());
-        letters
-            .filter(|letter| field(&of, letter).is_some())
-            .fold(object(), |made, letter| put(made, &of, letter))
-    };
-    let counts = [
-        "jobsDone",
-        "jobsInvalid",
-        "jobsFailed",
-        "jobsRejected",
-        "notDelivered",
-        "computeMs",
-        "bytesSent",
-        "bytesReceived",
-        "waiting",
-        "bytesWaiting",
-    ];
-    let made = counts
-        .into_iter()
-        .fold(object(), |made, name| made.with(name, amount(said, name)));
-    let shown = made
-        .with("state", state)
-        .with("reason", reason)
-        .with("error", error)
-        .with("lastError", last)
-        .with("cores", &array(cores))
-        .with(
-            "jobsByStage",
-            by_letter("jobsByStage", |made, of, letter| {
-                made.with(letter, amount(of, letter))
-            }),
-        )
-        .with(
-            "stageNames",
-            by_letter("stageNames", |made, of, letter| {
-                made.with(letter, &short(of, letter).unwrap_or_default())
-            }),
-        )
-        .with(
-            "connection",
-            word(said, "connection", ["online", "unreachable"]).unwrap_or("online"),
-        )
-        .with("project", &short(said, "project").unwrap_or_default())
-        .with(
-            "displayName",
-            &short(said, "displayName").unwrap_or_default(),
-        );
-    Some(shown.done())
+    text(said, "state").filter(|state| is_state(state))?;
+    text(&field(said, "reason")?, "code")?;
+    Some(shaped(said, STATUS).done())
 }
 
-fn shown_core(core: &JsValue) -> JsValue {
-    let stage = word(core, "stage", Stage::ALL.map(Stage::letter));
-    let stage = stage.map_or(JsValue::NULL, JsValue::from_str);
-    object()
-        .with("core", small(core, "core").unwrap_or_default())
-        .with(
-            "state",
-            word(core, "state", CoreState::ALL.map(CoreState::as_str)).unwrap_or("idle"),
-        )
-        .with("job", whole(core, "job"))
-        .with("stage", &stage)
-        .with("attempt", small(core, "attempt"))
-        .with("done", amount(core, "done"))
-        .with("total", amount(core, "total"))
-        .with("text", &short(core, "text").unwrap_or_default())
-        .with("jobs", whole(core, "jobs").unwrap_or_default())
-        .with("jobsPerMinute", amount(core, "jobsPerMinute"))
-        .done()
+/// The members of an object that have these names, as what they should be.
+fn shaped(of: &JsValue, members: &[(&'static str, Kind)]) -> Made {
+    let put = |made, (name, kind): &(&'static str, Kind)| put(made, of, name, kind);
+    members.iter().fold(object(), put)
+}
+
+fn put(made: Made, of: &JsValue, name: &'static str, kind: &Kind) -> Made {
+    match kind {
+        Kind::Amount => made.with(name, amount(of, name)),
+        Kind::Count => made.with(name, whole(of, name).unwrap_or_default()),
+        Kind::Whole => made.with(name, whole(of, name)),
+        Kind::Number => made.with(name, number(of, name).filter(|number| number.is_finite())),
+        Kind::Text => made.with(name, &short(of, name).unwrap_or_default()),
+        Kind::TextOrNone => match short(of, name) {
+            Some(text) => made.with(name, &text),
+            None => made,
+        },
+        Kind::Word(is_word, otherwise) => {
+            let word = text(of, name).filter(|word| is_word(word));
+            made.with(name, word.as_deref().unwrap_or(otherwise))
+        }
+        Kind::StageOrNull => {
+            let stage =
+                text(of, name).filter(|said| Stage::ALL.iter().any(|stage| stage.letter() == said));
+            made.with(name, stage.as_ref())
+        }
+        Kind::Object(members) => made.with(name, field(of, name).map(|of| shaped(&of, members))),
+        Kind::List(members) => {
+            let all = list(of, name);
+            let all = all.iter().take(MOST_CORES as usize);
+            made.with(name, &array(all.map(|of| shaped(of, members).done())))
+        }
+        Kind::ByStage(kind) => {
+            let of = field(of, name).unwrap_or_default();
+            let there = Stage::ALL
+                .into_iter()
+                .map(Stage::letter)
+                .filter(|letter| field(&of, letter).is_some());
+            let by_stage = there.fold(object(), |made, letter| put(made, &of, letter, kind));
+            made.with(name, by_stage)
+        }
+    }
 }
 
 /// A text that may be shown.
 fn short(of: &JsValue, name: &str) -> Option<String> {
     Some(cut(&text(of, name)?, SHOWN))
-}
-
-/// A field that is one of these words.
-fn word<const N: usize>(
-    of: &JsValue,
-    name: &str,
-    words: [&'static str; N],
-) -> Option<&'static str> {
-    let said = text(of, name)?;
-    words.into_iter().find(|word| *word == said)
 }

@@ -1,10 +1,11 @@
 //! One call at a time: calls that change which job a worker holds run in the order in which they
 //! were made, so that two of them at once cannot leave the client and the tracker at odds.
 
+use super::futures::spawn;
 use core::cell::RefCell;
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::JsFuture;
 
 /// The queue: a promise that is kept when the last caller is done.
 pub(crate) struct Turns(RefCell<Promise>);
@@ -52,10 +53,10 @@ impl Drop for Turn {
         match self.before.take() {
             None => finish(),
             // Gave up waiting: whoever comes after still waits for those before.
-            Some(before) => spawn_local(async move {
+            Some(before) => spawn(Box::pin(async move {
                 let _ = JsFuture::from(before).await;
                 finish();
-            }),
+            })),
         }
     }
 }

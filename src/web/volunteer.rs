@@ -1,26 +1,17 @@
-//! What stands behind the class `Volunteer`: reads what JavaScript gives, tells the rules
-//! (`engine::supervisor`) what has happened, and has the page (`volunteer.js`) do what they say.
-//!
-//! Anything may call back while it is called: no borrow is kept over a call into JavaScript, and
-//! what the rules say while something is being done is done after it.
+//! The class `Volunteer`: what a page calls. What follows is in [`Page`].
 
+use super::client::promise;
+use super::dom::{self, call, navigator, within};
 use super::error::to_js;
-use super::face::{door, hand_over, now};
-use super::json::{kind_of, says, shown};
-use super::object::{array, as_text, object};
-use super::options::{VolunteerOptions, known};
-use super::settings::{
-    given_settings, read_settings, require_object, truth, write_limits, write_settings,
-};
-use super::status;
-use core::cell::{Cell, RefCell};
-use distcompute_engine::fault::Fault;
-use distcompute_engine::page::channel::Listening;
-use distcompute_engine::page::event::{Action, Command, Cx, Event, HubCommand, HubMessage};
-use distcompute_engine::page::supervisor::Supervisor;
-use distcompute_engine::reason::Reason;
-use distcompute_engine::status::{State, Status, Tell, Telling};
-use distcompute_engine::time::clock::Now;
+use super::face::bind_methods;
+use super::http::Failure;
+use super::object::object;
+use super::options::VolunteerOptions;
+use super::page::Page;
+use super::tabs::Name;
+use distcompute_engine::fault::{Code, Fault, Kind};
+use js_sys::{Function, Promise};
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -88,305 +79,147 @@ export class Volunteer {
 }
 "#;
 
+/// A page's part in a project.
+#[wasm_bindgen(skip_typescript)]
+pub struct Volunteer {
+    page: Rc<Page>,
+}
+
 #[wasm_bindgen(module = "/src/web/shell.js")]
 extern "C" {
-    /// A page, as `volunteer.js` has it.
-    #[derive(Clone)]
-    pub type Page;
-    /// Has the page do something; never throws.
-    #[wasm_bindgen(method)]
-    fn perform(
-        this: &Page,
-        what: &str,
-        a: &JsValue,
-        b: &JsValue,
-        c: &JsValue,
-        d: &JsValue,
-    ) -> JsValue;
+    /// Deletes what is stored for a site.
+    #[wasm_bindgen(catch, js_name = forget)]
+    async fn delete(site: &str) -> Result<JsValue, JsValue>;
 }
 
-/// The class itself stands in `volunteer.js`, and its types above.
-#[wasm_bindgen(module = "/src/web/shell.js")]
-#[allow(
-    dead_code,
-    non_snake_case,
-    reason = "handed on to JavaScript, never called from Rust"
-)]
-extern "C" {
-    #[wasm_bindgen(reexport, skip_typescript)]
-    fn Volunteer();
-    #[wasm_bindgen(thread_local_v2, js_name = Volunteer)]
-    static CLASS: JsValue;
-}
+#[wasm_bindgen]
+impl Volunteer {
+    /// A volunteer of these options, which computes nothing yet.
+    ///
+    /// # Errors
+    /// What is wrong with the options.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: &JsValue) -> Result<Self, JsValue> {
+        let cores = navigator("hardwareConcurrency")
+            .as_f64()
+            .unwrap_or_default();
+        let options = VolunteerOptions::read(options, cores as u32);
+        let page = Page::open(options.map_err(|fault| to_js(&fault))?);
+        // A constructor gets no object: the class is that of another one.
+        bind_methods(
+            &Self {
+                page: Rc::clone(&page),
+            }
+            .into(),
+        );
+        Ok(Self { page })
+    }
 
-/// What `volunteer.js` imports itself; named here so that it is in the package.
-#[wasm_bindgen(module = "/src/web/shell.js")]
-#[allow(dead_code, reason = "called by volunteer.js")]
-extern "C" {
-    fn forget(site: &str);
-}
+    /// How things are.
+    #[wasm_bindgen(getter)]
+    pub fn status(&self) -> JsValue {
+        self.page.display.status()
+    }
 
-/// The class `Volunteer`, as JavaScript has it once the wasm is loaded.
-pub fn class() -> JsValue {
-    hand_over();
-    CLASS.with(Clone::clone)
-}
-
-/// What stands behind the `Volunteer` of a page: a function that is told what happens.
-pub fn open(options: &JsValue, page: Page) -> Result<JsValue, JsValue> {
-    let cores = page.perform("cores", &U, &U, &U, &U).as_f64();
-    let cores = cores.unwrap_or(1.0) as u32;
-    let options = VolunteerOptions::read(options, cores).map_err(|fault| to_js(&fault))?;
-    let stages = options
-        .stages
-        .iter()
-        .map(|stage| JsValue::from_str(stage.letter()));
-    let setup = object()
-        .with("url", options.url.as_str())
-        .with("stages", &array(stages))
-        .with("nickname", &options.nickname)
-        .with("limits", &write_limits(&options.limits))
-        .done();
-    let settings = options.settings;
-    let blank = status::write(&Status::new(Reason::Stopped, settings));
-    page.perform("open", &options.spawn, &setup, &blank, &U);
-    let inner = Inner {
-        supervisor: RefCell::new(Supervisor::new(settings, false)),
-        actions: RefCell::default(),
-        acting: Cell::new(false),
-        page: RefCell::new(Some(page)),
-        untold: Cell::new(false),
-        telling: Cell::default(),
-        listening: Cell::default(),
-    };
-    // Freed with the page that holds it, as soon as `inner` has let go of that.
-    Ok(door(Box::new(move |what, a, b| {
-        if what == "message" {
-            return Ok(inner.message());
+    /// Calls a listener now and at each change. Returns a function that ends that.
+    ///
+    /// # Errors
+    /// Where the listener is no function.
+    pub fn subscribe(&self, listener: &JsValue) -> Result<JsValue, JsValue> {
+        if !listener.is_function() {
+            return Err(to_js(&Fault::argument("subscribe takes a function.")));
         }
-        inner.told(&what, &a, &b).map_err(|fault| to_js(&fault))?;
-        Ok(U)
-    })))
-}
-
-const U: JsValue = JsValue::UNDEFINED;
-
-struct Inner {
-    supervisor: RefCell<Supervisor>,
-    /// What is to be done, in this order, and whether somebody is doing it.
-    actions: RefCell<Vec<Action>>,
-    acting: Cell<bool>,
-    /// `None` once it was let go of.
-    page: RefCell<Option<Page>>,
-    /// Whether the page's listeners are to hear of a change.
-    untold: Cell<bool>,
-    telling: Cell<Telling>,
-    listening: Cell<Listening>,
-}
-
-impl Inner {
-    /// The channel has a message: for how long it is to be closed instead of being read, if so.
-    fn message(&self) -> JsValue {
-        let mut listening = self.listening.get();
-        let closed = listening.message(now());
-        self.listening.set(listening);
-        closed.map_or(U, JsValue::from)
+        let listener: Function = listener.clone().unchecked_into();
+        let number = self.page.display.add_listener(listener);
+        let page = Rc::clone(&self.page);
+        Ok(dom::callback(move |_| page.display.remove_listener(number)))
     }
 
-    /// What the page tells.
-    fn told(&self, what: &str, a: &JsValue, b: &JsValue) -> Result<(), Fault> {
-        let number = |value: &JsValue| value.as_f64().unwrap_or(-1.0) as u32;
-        let id = number(a);
-        self.happened(match what {
-            "free" => Event::Freed,
-            "granted" => Event::LockGranted,
-            "taken" => Event::LockTaken,
-            "tick" => Event::Tick,
-            "left" => Event::Left,
-            "returned" => Event::Returned,
-            "heirs" => Event::OthersWait(a.is_truthy()),
-            "elsewhere" => Event::OtherComputes(a.is_truthy()),
-            "there" => {
-                let Some(shown) = status::shown(a) else {
-                    return Ok(());
-                };
-                self.perform("see", &shown, &U, &U, &U);
-                Event::OtherComputes(true)
-            }
-            "hidden" => Event::Hidden(a.is_truthy()),
-            "ready" => Event::WorkerReady(id),
-            "died" => Event::WorkerDied(id, says(b)),
-            "useless" => Event::NotAWorker(kind_of(a)),
-            "hub:status" => Event::FromHub(id, HubMessage::Status),
-            "hub:cores" => Event::FromHub(id, HubMessage::Cores(number(b))),
-            "hub:replace" => Event::FromHub(id, HubMessage::Replace(number(b))),
-            "hub:stopped" => Event::FromHub(id, HubMessage::Stopped),
-            "hub:renew" => Event::FromHub(id, HubMessage::Renew),
-            "hub:fatal" => Event::FromHub(id, HubMessage::Fatal),
-            "heard" => {
-                Event::RemoteCommand(self.word(&as_text(a).unwrap_or_default(), b, false)?)
-            }
-            "later" => {
-                let mut telling = self.telling.get();
-                telling.came_back();
-                self.telling.set(telling);
-                self.show();
-                return Ok(());
-            }
-            _ => Event::Command(self.word(what, a, true)?),
-        });
-        Ok(())
+    /// Computes, or goes on.
+    pub fn start(&self) -> Result<(), JsValue> {
+        self.command(Name::Start, &JsValue::UNDEFINED)
     }
 
-    /// What the volunteer says, `here` or in another tab, which may run another version of this.
-    fn word(&self, what: &str, given: &JsValue, here: bool) -> Result<Command, Fault> {
-        Ok(match what {
-            "start" => {
-                if !self.supervisor.borrow().is_running() {
-                    self.perform("recount", &U, &U, &U, &U);
+    /// Rests for so many milliseconds, or until `resume()`.
+    ///
+    /// # Errors
+    /// Where the argument is no such number.
+    pub fn pause(&self, for_ms: &JsValue) -> Result<(), JsValue> {
+        self.command(Name::Pause, for_ms)
+    }
+
+    /// Goes on after a pause.
+    pub fn resume(&self) -> Result<(), JsValue> {
+        self.command(Name::Resume, &JsValue::UNDEFINED)
+    }
+
+    /// Puts all jobs back and ends; with `finish`, after what runs is done.
+    ///
+    /// # Errors
+    /// What is wrong with the options.
+    pub fn stop(&self, options: &JsValue) -> Result<(), JsValue> {
+        self.command(Name::Stop, options)
+    }
+
+    /// Changes some of the settings.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn set(&self, settings: &JsValue) -> Result<(), JsValue> {
+        self.command(Name::Set, settings)
+    }
+
+    /// Stops, and deletes all that this browser keeps for the tracker.
+    pub fn forget(&self) -> Promise {
+        let page = Rc::clone(&self.page);
+        promise(Box::pin(async move {
+            let stopped = page.command(Name::Stop, &JsValue::UNDEFINED);
+            debug_assert!(stopped.is_ok(), "it needs no argument");
+            match forget(&page).await {
+                Ok(()) => Ok(JsValue::UNDEFINED),
+                Err(cause) => {
+                    let message = "What this browser keeps could not be deleted. Close its other tabs of \
+                                   this project and try again.";
+                    let fault = Fault::new(Kind::Timeout, Code::Timeout, message);
+                    Err(Failure::new(fault, cause))
                 }
-                Command::Start
             }
-            "resume" => Command::Resume,
-            "pause" => Command::Pause {
-                until: until(given, js_sys::Date::now())?,
-            },
-            "stop" => Command::Stop {
-                finish: finish(given)?,
-            },
-            "set" => {
-                let base = *self.supervisor.borrow().settings();
-                require_object(given, "settings")?;
-                let read = if here { given_settings } else { read_settings };
-                let settings = read(given, &base)?;
-                self.perform("keep", &write_settings(&settings), &U, &U, &U);
-                Command::Set(settings)
-            }
-            _ => return Err(Fault::argument("There is no such word.")),
-        })
+        }))
     }
 
-    fn happened(&self, event: Event) {
-        let now = Now {
-            mono: now(),
-            wall: js_sys::Date::now(),
-        };
-        let mut cx = Cx::new(now, js_sys::Math::random());
-        self.supervisor.borrow_mut().handle(&mut cx, event);
-        self.actions.borrow_mut().append(&mut cx.out);
-        if self.acting.replace(true) {
-            return;
-        }
-        loop {
-            // What `act` calls may bring more.
-            let mut actions = self.actions.borrow_mut();
-            if actions.is_empty() {
-                break;
-            }
-            let first = actions.remove(0);
-            drop(actions);
-            self.act(first);
-        }
-        self.acting.set(false);
-        self.show();
-    }
-
-    fn act(&self, action: Action) {
-        let (what, a, b, c, d): (_, JsValue, JsValue, JsValue, JsValue) = match action {
-            Action::Lock(on) => ("lock", on.into(), U, U, U),
-            Action::Ticks(on) => ("ticks", on.into(), U, U, U),
-            Action::Spawn(id) => ("spawn", id.into(), U, U, U),
-            Action::Terminate(id) => ("end", id.into(), U, U, U),
-            Action::MakeHub(id) => ("lead", id.into(), U, U, U),
-            Action::Connect { hub, worker, core } => {
-                ("connect", hub.into(), worker.into(), core.into(), U)
-            }
-            Action::ToHub(id, order) => {
-                let (kind, given, message) = match order {
-                    HubCommand::CoreDied { core, message } => ("died", core.into(), message.into()),
-                    HubCommand::Settings => ("settings", U, U),
-                    HubCommand::Pause { until } => ("pause", or_null(until), U),
-                    HubCommand::Resume => ("resume", U, U),
-                    HubCommand::Stop { finish } => ("stop", finish.into(), U),
-                    HubCommand::Ping => ("ping", U, U),
-                };
-                ("order", id.into(), kind.into(), given, message)
-            }
-            Action::Farewell => ("farewell", U, U, U, U),
-            Action::AnnounceEnd => ("gone", U, U, U, U),
-            Action::Close => ("close", U, U, U, U),
-        };
-        self.perform(what, &a, &b, &c, &d);
-        if what == "close" {
-            self.page.replace(None);
-        }
-    }
-
-    fn perform(&self, what: &str, a: &JsValue, b: &JsValue, c: &JsValue, d: &JsValue) -> JsValue {
-        let page = self.page.borrow().clone();
-        page.map_or(U, |page| page.perform(what, a, b, c, d))
-    }
-
-    /// Tells listeners and other tabs, where something has changed and it is time.
-    fn show(&self) {
-        let (computes, reason, problem) = {
-            let supervisor = self.supervisor.borrow();
-            let problem = supervisor.problem().map(JsValue::from_str);
-            (supervisor.computes(), supervisor.reason(), problem)
-        };
-        // What the page knows better than the hub, or the other tab.
-        let (state, reason) = reason.map_or((U, U), |reason| {
-            let state = State::of(&reason).as_str();
-            (state.into(), status::write_reason(&reason).done())
-        });
-        let problem = problem.unwrap_or(U);
-        let changed = self.perform("view", &computes.into(), &state, &reason, &problem);
-        if changed.is_truthy() {
-            self.untold.set(true);
-        }
-        if !self.untold.get() {
-            return;
-        }
-        let mut telling = self.telling.get();
-        let tell = telling.changed(now());
-        self.telling.set(telling);
-        match tell {
-            Tell::Now => {
-                self.untold.set(false);
-                self.perform("show", &U, &U, &U, &U);
-            }
-            Tell::After(ms) => {
-                self.perform("later", &ms.into(), &U, &U, &U);
-            }
-            Tell::Soon => {}
-        }
+    /// Stops and lets go of everything. In the place of wasm-bindgen's own `free`: the workers have to be
+    /// ended first, and later calls do nothing.
+    pub fn free(&self) {
+        self.page.free();
     }
 }
 
-/// When a pause ends.
-fn until(for_ms: &JsValue, wall: f64) -> Result<Option<f64>, Fault> {
-    if for_ms.is_undefined() || for_ms.is_null() {
-        return Ok(None);
-    }
-    match for_ms.as_f64() {
-        Some(ms) if ms >= 0.0 => Ok((ms < f64::INFINITY).then_some(wall + ms)),
-        _ => Err(Fault::argument(format!(
-            "pause takes a number of milliseconds, 0 or more, or nothing; it was given {}.",
-            shown(for_ms)
-        ))),
+impl Volunteer {
+    fn command(&self, name: Name, given: &JsValue) -> Result<(), JsValue> {
+        let done = self.page.command(name, given);
+        done.map_err(|fault| to_js(&fault))
     }
 }
 
-/// The option of `stop`.
-fn finish(options: &JsValue) -> Result<bool, Fault> {
-    if options.is_undefined() || options.is_null() {
-        return Ok(false);
-    }
-    require_object(options, "the options of stop")?;
-    known(options, "option of stop", &["finish"])?;
-    Ok(truth(options, "finish")?.unwrap_or(false))
-}
+/// How long a running hub may take to give its jobs back, in milliseconds.
+const IDLE_WITHIN_MS: u32 = 60_000;
 
-fn or_null(number: Option<f64>) -> JsValue {
-    number.map_or(JsValue::NULL, JsValue::from)
+/// How long another tab may take to do the same and to let go of the lock.
+const LET_GO_WITHIN_MS: u32 = 30_000;
+
+/// Deletes what is stored, once no tab computes.
+async fn forget(page: &Page) -> Result<(), JsValue> {
+    within(IDLE_WITHIN_MS, &page.idle()).await?;
+    let locks = navigator("locks");
+    if locks.is_object() {
+        let limit = [&JsValue::from(LET_GO_WITHIN_MS)];
+        let signal = call(&dom::global("AbortSignal"), "timeout", &limit).unwrap_or_default();
+        let options = object().with("signal", &signal).done();
+        let granted = dom::callback(|_| ());
+        let given = [&page.lock_name().into(), &options, &granted];
+        let free = call(&locks, "request", &given)?;
+        // Browsers without `AbortSignal.timeout` wait for ever.
+        within(LET_GO_WITHIN_MS + 1_000, &free).await?;
+    }
+    delete(&page.site()).await.map(drop)
 }

@@ -130,12 +130,16 @@ function isShown(status) {
 
 const isClass = (value) => typeof value === "function" && /^class\b/.test(String(value));
 
-/** The members of a class that somebody may use, by name. */
+/** The members of a class that somebody may use, by name: also those that it inherits. */
 function membersOf(type) {
-  const { prototype } = type;
-  return Reflect.ownKeys(prototype)
-    .filter((name) => name !== "constructor" && !foreign.test(String(name)))
-    .map((name) => ({ name, ...Object.getOwnPropertyDescriptor(prototype, name) }));
+  const members = [];
+  for (let of = type.prototype; of !== Object.prototype; of = Object.getPrototypeOf(of)) {
+    for (const name of Reflect.ownKeys(of)) {
+      if (name === "constructor" || foreign.test(String(name))) continue;
+      members.push({ name, ...Object.getOwnPropertyDescriptor(of, name) });
+    }
+  }
+  return members;
 }
 
 /** Texts of what a function of this name is called with. */
@@ -230,7 +234,7 @@ async function calls(one) {
   for (let left = 1 + choices.below(6); left > 0; left -= 1) {
     const member = choices.of(members);
     const full = `${name}.${String(member.name)}`;
-    const isMethod = typeof member.value === "function";
+    const isMethod = typeof object[member.name] === "function";
     const given = isMethod ? make(full, argumentsOf(choices, full)) : [];
     const call = () => (isMethod ? object[member.name](...given) : object[member.name]);
     const outcome = world.outcome(call, longestMs).then((outcome) => [outcome, full]);
