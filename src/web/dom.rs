@@ -23,12 +23,12 @@ extern "C" {
 }
 
 /// A member of the global object.
-pub(crate) fn global(name: &str) -> JsValue {
+pub(crate) fn global(name: &'static str) -> JsValue {
     field(&js_sys::global(), name).unwrap_or_default()
 }
 
 /// A member of `navigator`.
-pub(crate) fn navigator(name: &str) -> JsValue {
+pub(crate) fn navigator(name: &'static str) -> JsValue {
     field(&global("navigator"), name).unwrap_or_default()
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn call(of: &JsValue, name: &str, given: &[&JsValue]) -> Result<JsVal
 }
 
 /// Makes an object of a class that the browser has.
-pub(crate) fn construct(class: &str, given: &[&JsValue]) -> Result<JsValue, JsValue> {
+pub(crate) fn construct(class: &'static str, given: &[&JsValue]) -> Result<JsValue, JsValue> {
     let class: Function = global(class).unchecked_into();
     Reflect::construct(&class, &list(given))
 }

@@ -615,8 +615,10 @@ impl Page {
 
     fn make_hub(&self, id: Id) {
         let settings = *self.supervisor.borrow().settings();
-        let cores = self.cores.borrow();
-        let cores = array(cores.values().map(|core| JsValue::from(*core)));
+        let cores = {
+            let cores = self.cores.borrow();
+            array(cores.values().map(|core| JsValue::from(*core)))
+        };
         let before = field(&self.display.hub_status(), "cores").unwrap_or_default();
         let surroundings = page_message::write_surroundings(&self.read_surroundings());
         let setup = object()
