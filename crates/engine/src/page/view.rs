@@ -127,11 +127,7 @@ mod tests {
         assert!(matches!(died.error(), ShownError::Worker(why) if why.contains("no")));
         let fatal = computing(Event::FromHub(1, HubMessage::Fatal));
         assert_eq!(fatal.error(), ShownError::Hub);
-        let none = after(&[
-            START,
-            Event::LockGranted,
-            Event::NotAWorker("7".to_owned()),
-        ]);
+        let none = after(&[START, Event::LockGranted, Event::NotAWorker("7".to_owned())]);
         assert!(matches!(none.error(), ShownError::Worker(why) if why.contains('7')));
     }
 }
