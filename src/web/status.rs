@@ -30,6 +30,7 @@ export type VolunteerState =
 
 /** Why it computes or does not, as a code that a page can translate. */
 export interface VolunteerReason {
+  /** Stable: new versions may add codes, and change none. */
   code:
     | "computing" | "starting" | "fetching" | "no_jobs" | "unreachable" | "asked_to_wait" | "no_tracker" | "paused"
     | "on_battery" | "outside_hours" | "hidden" | "another_tab" | "setup_failed" | "jobs_fail" | "worker_failed" | "finishing"
@@ -42,6 +43,10 @@ export interface VolunteerReason {
 export interface CoreStatus {
   /** Its place, counted from 0. */
   core: number;
+  /**
+   * `"starting"`: its worker starts or runs `setup`; `"working"`: it works on a job; `"paused"`: it has a
+   * job and may not work now; `"idle"`: it has no job.
+   */
   state: "starting" | "working" | "paused" | "idle";
   /** The number of the job that it works on, its stage, and how often it has been handed out. */
   job: number | null;
@@ -50,15 +55,19 @@ export interface CoreStatus {
   /** How much of the job is done, as the handler says: `done` of `total`; 0 of 0 until it says so. */
   done: number;
   total: number;
+  /** What the handler said last in `progress`; empty until it says something. */
   text: string;
   /** Jobs that it has done since the start. */
   jobs: number;
+  /** Jobs a minute since its worker started, rounded to tenths. */
   jobsPerMinute: number;
 }
 
 /** How things are. It is frozen: another object says when they have changed. */
 export interface VolunteerStatus {
+  /** What this tab does, in a word. */
   readonly state: VolunteerState;
+  /** Why it does that, and until when where that is known. */
   readonly reason: Readonly<VolunteerReason>;
   /**
    * What went wrong and what to do, where the state is `"failed"`; also while jobs are still worked
@@ -72,6 +81,7 @@ export interface VolunteerStatus {
   }> | null;
   /** What the tab that computes says of itself, where the state is `"elsewhere"`. */
   readonly elsewhere: Readonly<{ state: VolunteerState; reason: VolunteerReason }> | null;
+  /** What each core does, in the order of their places; empty while nothing runs. */
   readonly cores: readonly Readonly<CoreStatus>[];
   /** Jobs whose results the tracker has. Counters count since the start. */
   readonly jobsDone: number;
@@ -104,6 +114,7 @@ export interface VolunteerStatus {
   readonly waiting: number;
   /** How many bytes they have, until the tracker has taken them. */
   readonly bytesWaiting: number;
+  /** `"unreachable"` while requests fail. A tracker that asks to wait counts as online. */
   readonly connection: "online" | "unreachable";
   /** The project's name; empty until the tracker has said it. */
   readonly project: string;
@@ -111,6 +122,7 @@ export interface VolunteerStatus {
   readonly displayName: string;
   /** What the project calls its stages, by letter. */
   readonly stageNames: Readonly<Record<string, string>>;
+  /** The settings in force: the defaults with what the options and `set` have changed. */
   readonly settings: Readonly<VolunteerSettings>;
 }
 "#;

@@ -28,7 +28,9 @@ export type VolunteerOptions = {
    * find the script.
    */
   spawn: () => Global<"Worker">;
+  /** What the volunteer wants at first; a missing setting has its default. */
   settings?: Partial<VolunteerSettings> | undefined;
+  /** Limits that the project sets for its jobs; a missing one has its default. */
   limits?: VolunteerLimits | undefined;
 } & (
   | { stage: StageName; stages?: undefined }

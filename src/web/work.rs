@@ -102,6 +102,7 @@ export type WorkHandler<Setup = undefined, Output extends Returned = Returned> =
 export interface WorkParts<Setup, Output extends Returned = Returned> {
   /** Runs once in each worker that computes, before its first job: loads a kernel or a model. */
   setup?: () => Setup | PromiseLike<Setup>;
+  /** Does one job after the other, and gets what `setup` returned as `context.setup`. */
   handler: WorkHandler<Setup, Output>;
 }
 
