@@ -10,7 +10,7 @@ use super::{error, json};
 use core::future::Future;
 use distcompute_engine::client::address::Address;
 use distcompute_engine::client::call::{Answer, Body, Call, Request, read_count, read_retry_after};
-use distcompute_engine::client::exchange::{Exchange, Patience, Step};
+use distcompute_engine::client::exchange::{Action, Cx, Event, Exchange, Patience};
 use distcompute_engine::client::probe::{Finding, base_of};
 use distcompute_engine::fault::{Code, Fault, Kind};
 use distcompute_engine::hub::action::Moved;
@@ -94,53 +94,57 @@ impl<'a> Terms<'a> {
         let url = address.join(&request.path);
         let body = request.body.as_ref().map(write_body).transpose()?;
         let mut exchange = self.exchange.clone();
+        let mut event = Event::Begin {
+            address: address.as_str().to_owned(),
+            length: body.as_ref().map_or(0, |body| body.length()),
+        };
+        // Of the last attempt: its answer, how it ended, and what was thrown.
+        let mut reply = None;
+        let mut ending = String::new();
+        let mut cause = JsValue::UNDEFINED;
         loop {
-            let length = body.as_ref().map_or(0, |body| body.length());
-            let patience = exchange.patience(now(), length);
-            let outcome = attempt(self.call, &url, body.as_ref(), patience, &|_| {}).await;
-            let (now, random) = (now(), js_sys::Math::random());
-            let base = address.as_str();
-            let mut cause = JsValue::UNDEFINED;
-            let (step, reply, what) = match outcome {
-                Outcome::Answered(reply) => {
-                    let step = exchange.answered(now, random, &reply.beginning());
-                    let what = format!("status {}", reply.status);
-                    (step, Some(reply), what)
+            let mut cx = Cx::new(now(), js_sys::Math::random());
+            exchange.handle(&mut cx, event);
+            event = match cx.out.pop() {
+                Some(Action::Send(patience)) => {
+                    (reply, cause) = (None, JsValue::UNDEFINED);
+                    match attempt(self.call, &url, body.as_ref(), patience, &|_| {}).await {
+                        Outcome::Answered(answered) => {
+                            ending = format!("status {}", answered.status);
+                            let answer = answered.beginning();
+                            reply = Some(answered);
+                            Event::Answered(answer)
+                        }
+                        Outcome::NotReached(thrown) => {
+                            ending = json::says(&thrown);
+                            cause = thrown;
+                            Event::NotReached(ending.clone())
+                        }
+                        Outcome::TimedOut => {
+                            "no answer in time".clone_into(&mut ending);
+                            Event::TimedOut
+                        }
+                    }
                 }
-                Outcome::NotReached(thrown) => {
-                    let what = json::says(&thrown);
-                    cause = thrown;
-                    let finding = if exchange.shall_probe() {
-                        find(address).await
-                    } else {
-                        Finding::Unknown
-                    };
-                    let now = self::now();
-                    (
-                        exchange.found(now, random, base, &what, &finding),
-                        None,
-                        what,
-                    )
-                }
-                Outcome::TimedOut => {
-                    let step = exchange.timed_out(now, random, base);
-                    (step, None, "no answer in time".to_owned())
-                }
-            };
-            match step {
-                Step::Done => return Ok(reply),
-                Step::DoneBefore => return Ok(None),
-                Step::Fail(mut fault) => {
+                Some(Action::Probe) => Event::Probed(find(address).await),
+                Some(Action::Done) => return Ok(reply),
+                Some(Action::DoneBefore) => return Ok(None),
+                Some(Action::Fail(mut fault)) => {
                     if let (Code::Tracker(ErrorCode::TooLarge), Some(body)) = (fault.code, &body) {
                         fault = fault.with_size(body.length());
                     }
                     return Err(Failure { fault, cause });
                 }
-                Step::Wait(ms) => {
-                    (self.on_retry)(&what);
-                    TimeoutFuture::new(ms).await;
+                None => {
+                    (self.on_retry)(&ending);
+                    while let Some(left) = exchange.next_timeout().map(|at| at - now())
+                        && left > 0.0
+                    {
+                        TimeoutFuture::new(left.ceil() as u32).await;
+                    }
+                    Event::Tick
                 }
-            }
+            };
         }
     }
 }

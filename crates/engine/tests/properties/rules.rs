@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use distcompute_engine::client::call::{Answer, Call};
-use distcompute_engine::client::exchange::{BACKOFF, Exchange, Step, backoff_ms};
+use distcompute_engine::client::exchange::{
+    Action as CallAction, BACKOFF, Cx as CallCx, Event as CallEvent, Exchange, backoff_ms,
+};
+use distcompute_engine::client::probe::Finding;
 use distcompute_engine::core::throttle::{
     Ending, FULL, PAUSED, STOP, Stops, Throttle, ending, worth_signalling,
 };
@@ -106,38 +109,49 @@ proptest! {
     #[test]
     fn a_call_ends_when_its_time_is_up_and_not_before_it_must(
         timeout in 0_u32..=200_000,
-        fates in prop::collection::vec((0..4_u8, 0.0..1.0, any::<Option<u16>>()), 300),
+        fates in prop::collection::vec((0..4_u8, 0.0..1.0, any::<Option<u16>>()), 900),
     ) {
         let began = 5_000.0;
         let mut exchange = Exchange::begin(Call::NewJob, began, Some(timeout));
         let mut now = began;
         let mut ended = false;
+        let address = "http://t.example".to_owned();
+        let mut event = CallEvent::Begin { address, length: 0 };
         for (fate, random, asked) in fates {
-            let limit = exchange.attempt_limit_ms(now);
-            prop_assert!(now + f64::from(limit) <= began + f64::from(timeout));
-            let step = match fate {
-                0 => exchange.not_reached(now, random, "http://t.example", "no"),
-                1 => {
-                    now += f64::from(limit);
-                    exchange.timed_out(now, random, "http://t.example")
+            let mut cx = CallCx::new(now, random);
+            exchange.handle(&mut cx, event);
+            prop_assert!(cx.out.len() <= 1);
+            event = match cx.out.pop() {
+                Some(CallAction::Send(patience)) => {
+                    let limit = patience.whole_ms.expect("the caller has set one");
+                    prop_assert!(now + f64::from(limit) <= began + f64::from(timeout));
+                    match fate {
+                        0 => CallEvent::NotReached("no".to_owned()),
+                        1 => {
+                            now += f64::from(limit);
+                            CallEvent::TimedOut
+                        }
+                        _ => {
+                            let retry_after_ms = asked.map(u32::from);
+                            CallEvent::Answered(Answer { status: 503, retry_after_ms, ..Answer::default() })
+                        }
+                    }
                 }
-                _ => {
-                    let retry_after_ms = asked.map(u32::from);
-                    let busy = Answer { status: 503, retry_after_ms, ..Answer::default() };
-                    exchange.answered(now, random, &busy)
-                }
-            };
-            match step {
-                Step::Wait(ms) => {
-                    now += f64::from(ms).max(1.0);
-                    prop_assert!(now <= began + f64::from(timeout) + 1.0);
-                }
-                Step::Fail(_) => {
+                Some(CallAction::Probe) => CallEvent::Probed(Finding::Unknown),
+                Some(CallAction::Fail(_)) => {
                     ended = true;
                     break;
                 }
-                step => prop_assert!(false, "{:?}", step),
-            }
+                Some(action) => {
+                    prop_assert!(false, "{:?}", action);
+                    break;
+                }
+                None => {
+                    now = exchange.next_timeout().expect("it waits").max(now + 1.0);
+                    prop_assert!(now <= began + f64::from(timeout) + 1.0);
+                    CallEvent::Tick
+                }
+            };
         }
         prop_assert!(ended || now < began + f64::from(timeout));
     }
