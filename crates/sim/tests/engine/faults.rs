@@ -1,19 +1,16 @@
 //! Networks that lose, double and delay, and what sits between a browser and its tracker.
 
 use distcompute_engine::reason::Reason;
-use distcompute_protocol::Stage;
 
 use sim::{
     browser::{Browser, Faults, Work},
-    tracker::{Model, Tracker},
+    tracker::Model,
 };
 
+use crate::fixtures::{browser_from, finishes_after};
+
 fn browser(syncs: bool, jobs: usize, job_ms: f64) -> Browser<Model> {
-    let mut browser = Browser::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], 3, 11);
-    browser.handler = Box::new(move |_, _| Work {
-        progress_ms: Some(200.0_f64.min(job_ms)),
-        ..Work::of(job_ms)
-    });
+    let mut browser = browser_from(11, syncs, jobs, 3, job_ms);
     browser.probe = 13;
     // A request that hangs takes its 20 s, and may hang again.
     browser.patience_ms = 400_000.0;
@@ -21,12 +18,7 @@ fn browser(syncs: bool, jobs: usize, job_ms: f64) -> Browser<Model> {
 }
 
 fn finishes(browser: &mut Browser<Model>, within: f64) {
-    browser.run_until(within, |browser| browser.tracker.is_finished());
-    let unfinished = browser.tracker.unfinished();
-    assert!(unfinished.is_empty(), "not finished: {unfinished:?}");
-    browser.run(100_000.0);
-    browser.check_texts();
-    assert_eq!(browser.hub.table().iter().count(), 0);
+    finishes_after(browser, within, 100_000.0);
 }
 
 #[test]
@@ -233,15 +225,7 @@ fn a_tracker_that_says_wait_a_year_or_not_at_all_is_asked_all_the_same() {
         browser.run(600_000.0);
         let sent = browser.sent.len() - sent;
         assert!((least..most).contains(&sent), "{sent}");
-        assert_eq!(
-            browser
-                .tracker
-                .jobs
-                .iter()
-                .map(|job| job.failures)
-                .sum::<u32>(),
-            0
-        );
+        assert_eq!(browser.tracker.failures(), 0);
     }
 }
 

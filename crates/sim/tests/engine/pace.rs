@@ -89,15 +89,7 @@ fn what_is_held_ahead_can_be_done_in_a_quarter_of_a_lease() {
             "{} ahead of {most}",
             browser.most_ahead
         );
-        assert_eq!(
-            browser
-                .tracker
-                .jobs
-                .iter()
-                .map(|job| job.failures)
-                .sum::<u32>(),
-            0
-        );
+        assert_eq!(browser.tracker.failures(), 0);
     }
 }
 

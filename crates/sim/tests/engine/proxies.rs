@@ -8,7 +8,7 @@ use sim::{
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-const HOUR: f64 = 3_600_000.0;
+use crate::fixtures::HOUR;
 
 fn browser(syncs: bool, jobs: usize, job_ms: f64) -> Browser<Model> {
     let mut browser = Browser::new(Model::new(&[Stage::A], jobs, syncs), &[Stage::A], 2, 7);

@@ -177,6 +177,11 @@ impl Model {
         open.map(|(_, number)| number).collect()
     }
 
+    /// How often jobs have failed.
+    pub fn failures(&self) -> u32 {
+        self.jobs.iter().map(|job| job.failures).sum()
+    }
+
     pub fn held(&self) -> usize {
         self.live.len()
     }
