@@ -33,6 +33,7 @@ async fn make(rules: StoreRules) -> Given {
 contract! { make:
     jobs_are_numbered_on_and_handed_out_in_that_order
     inputs_come_back_as_they_were
+    a_large_input_is_read_after_the_claim
     an_output_is_the_next_stages_input_and_the_last_one_closes_the_job
     a_repeated_completion_is_accepted_and_counts_once
     one_value_that_the_database_refuses_fails_no_other_operation

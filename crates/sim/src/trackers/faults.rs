@@ -11,7 +11,7 @@ use distcompute_protocol::Stage;
 use distcompute_tracker::{
     ledger::{self, Changes, End, Snapshot, State, Wanted},
     rules::allowance::MOST_HELD,
-    store::{Added, Database, ImportPart, StoreError, Writer},
+    store::{Added, Database, ImportPart, Input, StoreError, Writer},
 };
 
 use crate::books::{Between, Interruptible};
@@ -167,11 +167,8 @@ impl<T: Interruptible> Database for FailingTables<T> {
         stored
     }
 
-    async fn inputs(
-        &mut self,
-        of: &[(i64, Stage)],
-    ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
-        self.tables.inputs(of).await
+    async fn inputs(&mut self, of: &[(i64, Stage)], most: u64) -> Result<Vec<Input>, StoreError> {
+        self.tables.inputs(of, most).await
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use distcompute_protocol::Stage;
 
-use super::{Added, ImportPart, StoreError};
+use super::{Added, ImportPart, Input, StoreError};
 use crate::ledger::{Changes, Snapshot, Wanted};
 
 /// A writing connection with at most one open transaction.
@@ -25,11 +25,9 @@ pub trait Database: Send + 'static {
     /// Writes changes.
     async fn store(&mut self, changes: Changes) -> Result<(), StoreError>;
 
-    /// Reads the inputs of jobs at stages, in any order; some may be missing.
-    async fn inputs(
-        &mut self,
-        of: &[(i64, Stage)],
-    ) -> Result<Vec<(i64, Stage, String)>, StoreError>;
+    /// Reads the inputs of jobs at stages, in any order; some may be missing. Of those that are
+    /// larger than `most` bytes, only the size is read.
+    async fn inputs(&mut self, of: &[(i64, Stage)], most: u64) -> Result<Vec<Input>, StoreError>;
 
     /// Commits the transaction. When this returns, the changes are on disk.
     async fn commit(&mut self) -> Result<(), StoreError>;

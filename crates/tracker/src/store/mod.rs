@@ -50,12 +50,16 @@ pub enum StoreError {
     Failed(String),
 }
 
-/// A job that was handed out.
+/// The input of a job at a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
+pub struct Input {
     /// The job's number.
-    pub number: u64,
-    /// Its input at the worker's stage.
+    pub number: i64,
+    /// The stage.
+    pub stage: Stage,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The text, unless it was left out for its size.
     pub data: Option<String>,
 }
 
@@ -602,15 +606,12 @@ pub trait Store: Send + Sync {
 
     /// Puts back what the worker holds and hands it the next job, under a new lease with this
     /// secret. Jobs that its volunteer has given back come last. Refused with `NoJobs` if none is
-    /// open.
-    async fn claim(&self, token: &str, secret: String) -> Result<Claimed, StoreError> {
+    /// open. If the input is large, it is left out and must be read with
+    /// [`read_inputs`](Self::read_inputs).
+    async fn claim(&self, token: &str, secret: String) -> Result<GrantedLease, StoreError> {
         let token = fingerprint(token);
         let claim = Operation::Claim { token, secret };
-        let lease: GrantedLease = self.writer().settle(claim).await?;
-        Ok(Claimed {
-            number: unsigned(lease.number),
-            data: lease.data,
-        })
+        self.writer().settle(claim).await
     }
 
     /// Stores the worker's progress line.
@@ -914,8 +915,9 @@ pub trait Store: Send + Sync {
     async fn close(&self);
 }
 
-/// If the inputs of an answer are larger than this together, they are not read within the
-/// transaction that grants the jobs.
+/// If the inputs of an answer are larger than this together, as far as their sizes are known
+/// beforehand, they are not read within the transaction that grants the jobs; nor is any input that
+/// is larger by itself.
 pub const READ_WITH_CHANGES: u64 = 64 * 1_024;
 
 /// The total size of these inputs in bytes, as far as it is known or they have been read.

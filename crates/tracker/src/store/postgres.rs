@@ -16,7 +16,7 @@ mod save;
 mod tables;
 mod throughput;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use distcompute_protocol::Stage;
@@ -83,13 +83,14 @@ impl PostgresStore {
 
     /// The writer's frequent statements, for the test that examines their query plans.
     #[doc(hidden)]
-    pub const WRITER_STATEMENTS: [&str; 8] = [
+    pub const WRITER_STATEMENTS: [&str; 9] = [
         load::QUEUE,
         load::WORKERS,
         load::JOBS,
         load::LEASES,
         load::PAST,
         load::INPUTS,
+        load::INPUTS_UP_TO,
         save::ROWS,
         save::COUNTERS,
     ];
@@ -141,7 +142,7 @@ impl Store for PostgresStore {
 
     async fn inputs(&self, of: Vec<(i64, Stage)>) -> Result<Vec<(i64, Stage, String)>, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        load::inputs(&mut connection, &of, HashMap::new()).await
+        load::inputs(&mut connection, &of).await
     }
 
     async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError> {

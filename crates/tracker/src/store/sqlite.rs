@@ -154,7 +154,7 @@ impl SqliteStore {
     /// The frequent statements of volunteers' calls and pages, for the test that examines their
     /// query plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 33] = [
+    pub const HOT_STATEMENTS: [&str; 34] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
@@ -166,6 +166,7 @@ impl SqliteStore {
         load::PAST,
         load::JOB,
         load::INPUT,
+        load::INPUT_UP_TO,
         load::WORKED,
         load::ASKED,
         load::FAILED,

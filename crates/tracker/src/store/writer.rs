@@ -437,7 +437,7 @@ async fn in_transaction(
 }
 
 /// Reads the inputs of granted jobs, except those of large answers, because all other operations
-/// wait meanwhile.
+/// wait meanwhile. Of a large input whose size the ledger did not know, the size is read.
 async fn fill(
     database: &mut impl Database,
     replies: &mut [Result<Reply, ErrorCode>],
@@ -452,14 +452,18 @@ async fn fill(
     if wanted.is_empty() {
         return Ok(());
     }
-    let inputs = database.inputs(&wanted).await?;
+    let inputs = database.inputs(&wanted, READ_WITH_CHANGES).await?;
     let inputs: HashMap<_, _> = inputs
         .into_iter()
-        .map(|(number, stage, data)| ((number, stage), data))
+        .map(|input| ((input.number, input.stage), input))
         .collect();
     for lease in &mut granted {
+        let Some(input) = inputs.get(&(lease.number, lease.stage)) else {
+            continue;
+        };
+        lease.bytes = Some(input.bytes);
         // Cloned, not removed: within one group a job may be granted, put back and granted again.
-        lease.data = inputs.get(&(lease.number, lease.stage)).cloned();
+        lease.data.clone_from(&input.data);
     }
     Ok(())
 }
@@ -476,7 +480,10 @@ mod tests {
     use tokio::{sync::Semaphore, time};
 
     use super::*;
-    use crate::ledger::{Changes, Snapshot, Wanted};
+    use crate::{
+        ledger::{Changes, Snapshot, Wanted},
+        store::Input,
+    };
 
     /// An empty database that blocks in `commit` until it is released, and then fails a number of
     /// times.
@@ -505,10 +512,7 @@ mod tests {
             Ok(())
         }
 
-        async fn inputs(
-            &mut self,
-            _: &[(i64, Stage)],
-        ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+        async fn inputs(&mut self, _: &[(i64, Stage)], _: u64) -> Result<Vec<Input>, StoreError> {
             Ok(Vec::new())
         }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use distcompute_protocol::{ErrorCode, Stage, SyncRequest};
-use distcompute_tracker::store::StoreError;
+use distcompute_tracker::store::{READ_WITH_CHANGES, StoreError, input_bytes};
 
 use super::{Given, all, code};
 
@@ -40,6 +40,39 @@ pub(crate) async fn inputs_come_back_as_they_were(given: &Given) {
     assert_eq!(job.data.as_deref(), Some(text.as_str()));
     given.hand_in("t", &text).await.expect("accepted");
     assert_eq!(given.results(Stage::A).await, [(1, text)]);
+}
+
+pub(crate) async fn a_large_input_is_read_after_the_claim(given: &Given) {
+    let most = usize::try_from(READ_WITH_CHANGES).expect("a size");
+    let inputs = ["x".repeat(most), "é".repeat(most / 2 + 1)];
+    given.store.add_jobs(&inputs).await.expect("jobs");
+    given.join("t", "Ann", Stage::A).await;
+    let claim = async |token: &str| {
+        let lease = given.store.claim(token, String::new()).await;
+        let lease = lease.expect("a job");
+        assert_eq!(lease.bytes, Some(input_bytes(std::slice::from_ref(&lease))));
+        lease
+    };
+    // The largest that is read with the changes.
+    let job = claim("t").await;
+    assert_eq!(job.data.as_ref(), Some(&inputs[0]));
+    given.hand_in("t", &inputs[1]).await.expect("accepted");
+    let job = claim("t").await;
+    assert_eq!((job.number, &job.data), (2, &None));
+    assert_eq!(job.bytes, Some(READ_WITH_CHANGES + 2));
+    let mut granted = vec![job];
+    given.store.read_inputs(&mut granted).await.expect("read");
+    assert_eq!(granted[0].data.as_ref(), Some(&inputs[1]));
+    // An output is as large an input of the next stage.
+    given.join("u", "Bob", Stage::B).await;
+    let mut granted = vec![claim("u").await];
+    assert_eq!((granted[0].number, &granted[0].data), (1, &None));
+    given.store.read_inputs(&mut granted).await.expect("read");
+    assert_eq!(granted[0].data.as_ref(), Some(&inputs[1]));
+    // A job that was taken away meanwhile, with its input, is removed from the list.
+    given.store.wipe().await.expect("wiped");
+    given.store.read_inputs(&mut granted).await.expect("read");
+    assert_eq!(granted, []);
 }
 
 pub(crate) async fn an_output_is_the_next_stages_input_and_the_last_one_closes_the_job(

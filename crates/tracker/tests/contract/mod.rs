@@ -94,11 +94,8 @@ impl Given {
     }
 
     async fn take(&self, token: &str) -> u64 {
-        self.store
-            .claim(token, "secret".to_owned())
-            .await
-            .expect("a job")
-            .number
+        let lease = self.store.claim(token, "secret".to_owned()).await;
+        u64::try_from(lease.expect("a job").number).expect("a number")
     }
 
     async fn hand_in(&self, token: &str, data: &str) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ pub mod client;
 pub mod files;
 pub mod health;
 pub mod jobs;
+mod large;
 pub mod project;
 pub mod requeue;
 pub mod results;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::State,
-    http::header,
     response::{IntoResponse as _, Response},
 };
 use distcompute_protocol::{Granted, MAX_SYNC_ITEMS, SyncAnswer, SyncRequest};
@@ -13,13 +12,13 @@ use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    admission::{address_limits::Group, bodies::AlreadyCounted},
+    admission::address_limits::Group,
     config::Settings,
     error::{ApiError, fault, quoted},
-    http::{openapi::SyncRefusals, request::Body},
+    http::{handlers::large, openapi::SyncRefusals, request::Body},
     rules::names,
     state::App,
-    store::{READ_WITH_CHANGES, StoreError, SyncReply, input_bytes},
+    store::{StoreError, SyncReply},
 };
 
 /// The largest `seq`: JavaScript's largest safe integer.
@@ -72,22 +71,13 @@ async fn sync(
     let asked = request.want_bytes.unwrap_or(most);
     request.want_bytes = Some(asked.min(most));
     let mut reply = app.store.sync(request).await?;
-    let kind = [(header::CONTENT_TYPE, "application/json")];
-    let bytes = input_bytes(&reply.granted);
-    if bytes <= READ_WITH_CHANGES {
-        return Ok((kind, answer(&app.settings, reply)?).into_response());
-    }
-    // Reserved before the inputs are read: if there is no memory for an answer, the request costs
-    // no more than that. The next sync puts the jobs back.
-    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    let group = group.map(|Extension(group)| group);
-    let share = app.bodies.reserve_now(group, bytes).await?;
-    app.store.read_inputs(&mut reply.granted).await?;
+    let Some(bytes) = large::unread(&reply.granted) else {
+        return Ok((large::JSON, answer(&app.settings, reply)?).into_response());
+    };
+    let granted = std::mem::take(&mut reply.granted);
     let settings = Arc::clone(&app.settings);
-    let write = move || answer(&settings, reply);
-    let json = app.bodies.work(bytes, write).await?;
-    let body = axum::body::Body::from(share.with(json.into()));
-    Ok((kind, Extension(AlreadyCounted), body).into_response())
+    let write = move |granted| answer(&settings, SyncReply { granted, ..reply });
+    large::answer(&app, group, granted, bytes, write).await
 }
 
 /// Serializes the answer: as many jobs as fit into the largest body, and at least one.

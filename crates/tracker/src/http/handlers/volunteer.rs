@@ -1,9 +1,10 @@
 //! The volunteers' calls of the first job protocol.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{DefaultBodyLimit, State},
     http::HeaderMap,
+    response::{IntoResponse as _, Response},
 };
 use distcompute_protocol::{
     CompleteJob, ErrorCode, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT,
@@ -12,9 +13,10 @@ use distcompute_protocol::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    admission::client_address::ClientAddress,
+    admission::{address_limits::Group, client_address::ClientAddress},
     error::{ApiError, fault, quoted},
     http::{
+        handlers::large,
         openapi::{
             BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals,
             NewRefusals, WorkerRefusals,
@@ -23,7 +25,7 @@ use crate::{
     },
     rules::{fetch_metadata::is_fetch, names, payload},
     state::App,
-    store,
+    store::{self, GrantedLease, StoreError},
 };
 
 /// The largest body of a call that carries no job data, in bytes. It has room for a progress line
@@ -156,14 +158,30 @@ async fn job_count(State(app): State<App>, query: Query) -> Result<String, ApiEr
     request_body = TokenBody,
     responses((status = 200, body = NewJob), ClaimRefusals)
 )]
-async fn new_job(State(app): State<App>, body: Body) -> Result<Json<NewJob>, ApiError> {
+async fn new_job(
+    State(app): State<App>,
+    group: Option<Extension<Group>>,
+    body: Body,
+) -> Result<Response, ApiError> {
     let [token] = body.fields(&["token"]).await?.texts(["token"])?;
     let secret = names::lease_secret(app.random.bits());
-    let job = app.store.claim(&token, secret).await?;
-    Ok(Json(NewJob {
-        data: job.data,
-        number: job.number,
-    }))
+    let lease = app.store.claim(&token, secret).await?;
+    let granted = vec![lease];
+    match large::unread(&granted) {
+        None => Ok((large::JSON, claimed(granted)?).into_response()),
+        Some(bytes) => large::answer(&app, group, granted, bytes, claimed).await,
+    }
+}
+
+/// Serializes the answer to a claim.
+fn claimed(granted: Vec<GrantedLease>) -> Result<Vec<u8>, ApiError> {
+    // A job that was taken away before its input could be read: the next call claims another one.
+    let lease = granted.into_iter().next().ok_or(StoreError::Busy)?;
+    let job = NewJob {
+        data: lease.data,
+        number: u64::try_from(lease.number).unwrap_or(0),
+    };
+    serde_json::to_vec(&job).map_err(|error| StoreError::Failed(error.to_string()).into())
 }
 
 /// Stores the worker's progress line

@@ -26,9 +26,9 @@ use crate::{
         attempts::{THERE, WORKING},
     },
     store::{
-        StoreError, column,
+        Input, StoreError, column,
         columns::{job_columns, lease_columns, volunteer_columns, worker_columns},
-        stage_of, unsigned,
+        signed, stage_of, unsigned,
     },
 };
 
@@ -574,30 +574,77 @@ async fn texts(
     Ok(rows)
 }
 
-/// Reads the inputs of jobs at stages. `made` are those written by this transaction; `None` stands
-/// for a late result that the database kept.
+/// The inputs of jobs at stages with their sizes in bytes, without those larger than a number of
+/// bytes. The server takes the size from the row, and reads no more of a large one.
+pub(super) const INPUTS_UP_TO: &str = "select i.number, i.stage, octet_length(i.data)::bigint, \
+         case when octet_length(i.data) <= $3 then i.data end \
+     from inputs i join unnest($1::bigint[], $2::bigint[]) as w (number, stage) \
+         on w.number = i.number and w.stage = i.stage \
+     where i.number = any($1) and i.stage = any($2)";
+
+/// Reads the inputs of jobs at stages.
 pub(super) async fn inputs(
     connection: &mut PgConnection,
     of: &[(i64, Stage)],
-    made: HashMap<(i64, Stage), Option<String>>,
 ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+    let of = of.iter().map(|(number, stage)| (*number, column(*stage)));
+    let rows = texts(connection, of.collect()).await?.into_iter();
+    rows.map(|(number, stage, data)| Ok((number, stage_of(stage)?, data)))
+        .collect()
+}
+
+/// Reads the inputs of jobs at stages, and only the sizes of those larger than `most` bytes. `made`
+/// are those written by this transaction; `None` stands for a late result that the database kept.
+pub(super) async fn inputs_up_to(
+    connection: &mut PgConnection,
+    of: &[(i64, Stage)],
+    made: HashMap<(i64, Stage), Option<&str>>,
+    most: u64,
+) -> Result<Vec<Input>, StoreError> {
     let of = of.iter().filter(|of| !made.contains_key(of));
     let of = of.map(|(number, stage)| (*number, column(*stage)));
-    let rows = texts(connection, of.collect()).await?.into_iter();
+    let (numbers, stages): (Vec<i64>, Vec<i64>) = of.unzip();
+    let rows: Vec<(i64, i64, i64, Option<String>)> = sqlx::query_as(INPUTS_UP_TO)
+        .bind(&numbers)
+        .bind(&stages)
+        .bind(signed(most))
+        .fetch_all(&mut *connection)
+        .await?;
     let mut found = rows
-        .map(|(number, stage, data)| Ok((number, stage_of(stage)?, data)))
+        .into_iter()
+        .map(|(number, stage, bytes, data)| {
+            Ok(Input {
+                number,
+                stage: stage_of(stage)?,
+                bytes: unsigned(bytes),
+                data,
+            })
+        })
         .collect::<Result<Vec<_>, StoreError>>()?;
     for ((number, stage), data) in made {
-        let data = match data {
-            Some(data) => data,
+        let (bytes, data) = match data {
+            Some(data) => {
+                let bytes = data.len() as u64;
+                (bytes, (bytes <= most).then(|| data.to_owned()))
+            }
             None => {
-                sqlx::query_scalar("select data from late_results where number = $1")
+                let kept = "select octet_length(data)::bigint, \
+                            case when octet_length(data) <= $2 then data end \
+                            from late_results where number = $1";
+                let row: (i64, Option<String>) = sqlx::query_as(kept)
                     .bind(number)
+                    .bind(signed(most))
                     .fetch_one(&mut *connection)
-                    .await?
+                    .await?;
+                (unsigned(row.0), row.1)
             }
         };
-        found.push((number, stage, data));
+        found.push(Input {
+            number,
+            stage,
+            bytes,
+            data,
+        });
     }
     Ok(found)
 }

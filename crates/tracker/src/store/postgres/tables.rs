@@ -11,7 +11,7 @@ use super::{Address, connection, jobs, load, save};
 use crate::{
     clock::Clock,
     ledger::{Changes, Snapshot, Wanted},
-    store::{Added, Database, ImportPart, StoreError},
+    store::{Added, Database, ImportPart, Input, StoreError},
 };
 
 /// The time limit of one step of a transaction. If the server does not answer in time, the
@@ -109,20 +109,19 @@ impl Database for Tables {
         Ok(())
     }
 
-    async fn inputs(
-        &mut self,
-        of: &[(i64, Stage)],
-    ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
+    async fn inputs(&mut self, of: &[(i64, Stage)], most: u64) -> Result<Vec<Input>, StoreError> {
         // An output of this transaction is the input of the next stage, but is written only with
         // the commit.
         let outputs = self.last.iter().flat_map(|changes| &changes.outputs);
-        let made: HashMap<(i64, Stage), Option<String>> = outputs
+        let made: HashMap<(i64, Stage), Option<&str>> = outputs
             .filter_map(|output| Some(((output.number, output.stage.next()?), output)))
             .filter(|(of_job, _)| of.contains(of_job))
-            .map(|(of_job, output)| (of_job, output.data.clone()))
+            .map(|(of_job, output)| (of_job, output.data.as_deref()))
             .collect();
-        let connection = self.connection()?;
-        step(load::inputs(connection, of, made)).await
+        // Not `self.connection()`, which would borrow the outputs too.
+        let gone = || StoreError::Unavailable("there is no connection".to_owned());
+        let connection = self.connection.as_mut().ok_or_else(gone)?;
+        step(load::inputs_up_to(connection, of, made, most)).await
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {

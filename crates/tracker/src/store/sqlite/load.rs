@@ -15,7 +15,7 @@ use crate::{
         attempts::{THERE, WORKING},
     },
     store::{
-        StoreError, column,
+        Input, StoreError, column,
         columns::{job_columns, lease_columns, volunteer_columns, worker_columns},
         signed, stage_of, unsigned,
     },
@@ -101,6 +101,11 @@ pub(super) const FAILED: &str = concat!(
 /// The input of a job at a stage.
 pub(super) const INPUT: &str =
     "select number, stage, data from inputs where number = ? and stage = ?";
+
+/// The size of a job's input at a stage in bytes, and the input unless it is larger than a number of
+/// bytes. SQLite takes the size from the row header, and reads no more of a large one.
+pub(super) const INPUT_UP_TO: &str = "select number, stage, octet_length(data), \
+    iif(octet_length(data) <= ?3, data, null) from inputs where number = ?1 and stage = ?2";
 
 /// The size of a job's input at a stage, in bytes. SQLite reads it from the row header.
 pub(super) const SIZE: &str =
@@ -358,6 +363,25 @@ fn numbers_given(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Resul
         .map(|n| lease + n)
         .collect();
     Ok(())
+}
+
+/// Reads the inputs of jobs at stages, and only the sizes of those larger than `most` bytes.
+pub(super) fn inputs_up_to(
+    on: &Connection,
+    of: &[(i64, Stage)],
+    most: u64,
+) -> Result<Vec<Input>, StoreError> {
+    let keys = of
+        .iter()
+        .map(|(number, stage)| (number, column(*stage), signed(most)));
+    each(on, INPUT_UP_TO, keys, |row| {
+        Ok(Input {
+            number: row.get(0)?,
+            stage: stage_of(row.get(1)?)?,
+            bytes: unsigned(row.get(2)?),
+            data: row.get(3)?,
+        })
+    })
 }
 
 /// Reads the inputs of jobs at stages.

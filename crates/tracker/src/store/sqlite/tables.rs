@@ -11,7 +11,7 @@ use super::{jobs, load, save};
 use crate::{
     clock::Clock,
     ledger::{Changes, Snapshot, Wanted},
-    store::{Added, Database, ImportPart, StoreError},
+    store::{Added, Database, ImportPart, Input, StoreError},
 };
 
 /// The only writing connection.
@@ -74,11 +74,8 @@ impl Database for Tables {
         save::save(&self.connection, &changes)
     }
 
-    async fn inputs(
-        &mut self,
-        of: &[(i64, Stage)],
-    ) -> Result<Vec<(i64, Stage, String)>, StoreError> {
-        load::inputs(&self.connection, of)
+    async fn inputs(&mut self, of: &[(i64, Stage)], most: u64) -> Result<Vec<Input>, StoreError> {
+        load::inputs_up_to(&self.connection, of, most)
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {
