@@ -6,6 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
+use distcompute_tracker::state::Timeouts;
 use serde_json::json;
 use support::Tracker;
 use tokio::{
@@ -264,7 +265,13 @@ async fn a_connection_that_reads_no_response_is_closed_and_an_idle_one_is_not() 
     let jobs: Vec<&str> = jobs.iter().map(String::as_str).collect();
     let tracker = Tracker::start(&[]).await.with_jobs(&jobs).await;
     let token = tracker.join("a", "Ann").await;
-    let served = tracker.listen(support::SHORT).await;
+    // Long enough for a reader that is held up by other processes.
+    let served = tracker
+        .listen(Timeouts {
+            unread: Duration::from_secs(2),
+            ..support::LONG
+        })
+        .await;
     let body = json!({ "token": token }).to_string();
     let head = format!(
         "POST /api/newJob HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -272,12 +279,20 @@ async fn a_connection_that_reads_no_response_is_closed_and_an_idle_one_is_not() 
     );
     let mut stream = TcpStream::connect(served.address).await.expect("connected");
     stream.write_all(head.as_bytes()).await.expect("sent");
-    // Longer than the limit for a connection whose responses are not read.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // The response has begun, and is not read.
+    assert!(stream.peek(&mut [0]).await.expect("an answer") > 0);
+    // A byte that arrives at a closed connection is answered with a reset.
+    let closed = async {
+        while stream.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let closed = tokio::time::timeout(Duration::from_secs(60), closed).await;
+    closed.expect("the connection was closed");
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     assert!(answer.starts_with(b"HTTP/1.1 200"));
-    assert!(answer.len() < 15_000_000, "the connection was closed");
+    assert!(answer.len() < 15_000_000, "{}", answer.len());
     // The same response, read at once, arrives in full.
     let mut stream = TcpStream::connect(served.address).await.expect("connected");
     let closing = head.replace("host: x", "host: x\r\nconnection: close");
