@@ -191,12 +191,13 @@ async fn work(store: Arc<PostgresStore>, token: String, stage: Stage) -> Vec<u64
     loop {
         match store.claim(&token, "secret".to_owned()).await {
             Ok(job) => {
+                let number = u64::try_from(job.number).expect("a number");
                 let output = format!("output {}", job.number);
                 store
-                    .complete(&token, Some(job.number), output)
+                    .complete(&token, Some(number), output)
                     .await
                     .expect("accepted");
-                done.push(job.number);
+                done.push(number);
             }
             Err(StoreError::Refused(ErrorCode::NoJobs)) => {
                 // The last few may be skipped while another tracker has locked their rows.
