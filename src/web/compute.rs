@@ -14,7 +14,7 @@ use core::cell::{Cell, RefCell};
 use distcompute_engine::core::throttle::STOP;
 use distcompute_engine::core::worker::{Action, Cx, Event, Worker};
 use distcompute_engine::fault::Fault;
-use distcompute_engine::hub::jobs::Key;
+use distcompute_engine::hub::jobs::JobKey;
 use distcompute_protocol::JSON_MARK;
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, JsString, Promise};
@@ -350,7 +350,7 @@ impl Driver {
     }
 
     /// The handler has ended.
-    fn ended(&self, run: &Run, key: Key, result: Result<JsValue, JsValue>) -> Event<Js> {
+    fn ended(&self, run: &Run, key: JobKey, result: Result<JsValue, JsValue>) -> Event<Js> {
         run.end();
         match result {
             Ok(output) => {

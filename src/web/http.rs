@@ -13,7 +13,7 @@ use distcompute_engine::client::call::{Answer, Body, Call, Request, read_count, 
 use distcompute_engine::client::exchange::{Action, Cx, Event, Exchange, Patience};
 use distcompute_engine::client::probe::{Finding, base_of};
 use distcompute_engine::fault::{Code, Fault, Kind};
-use distcompute_engine::hub::action::Moved;
+use distcompute_engine::hub::action::Transfer;
 use distcompute_protocol::ErrorCode;
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{Function, JsString, Promise};
@@ -239,7 +239,7 @@ pub(crate) async fn attempt(
     url: &str,
     body: Option<&JsString>,
     patience: Patience,
-    on: &dyn Fn(Moved),
+    on: &dyn Fn(Transfer),
 ) -> Outcome {
     let running = match AbortController::new() {
         Ok(controller) => Running(controller),
@@ -261,7 +261,7 @@ async fn fetch(
     body: Option<&JsString>,
     controller: &AbortController,
     patience: Patience,
-    on: &dyn Fn(Moved),
+    on: &dyn Fn(Transfer),
 ) -> Outcome {
     let init = object()
         // What carries a token goes where it was meant for; a POST would become a GET besides.
@@ -299,15 +299,15 @@ async fn fetch(
     };
     let up = f64::from(body.map_or(0, |body| body.length()));
     let status = response.status();
-    let moved = |down: f64, ended: bool| {
-        on(Moved {
+    let progress = |down: f64, ended: bool| {
+        on(Transfer {
             status,
             up,
             down,
             ended,
         });
     };
-    moved(0.0, false);
+    progress(0.0, false);
     let most = call.most_bytes(status);
     let body = loop {
         let more = race(
@@ -316,12 +316,12 @@ async fn fetch(
         );
         match more.await {
             First::Left(Ok(Some(text))) => break text,
-            First::Left(Ok(None)) => moved(response.bytes, false),
+            First::Left(Ok(None)) => progress(response.bytes, false),
             First::Left(Err(thrown)) => return Outcome::NotReached(thrown),
             First::Right(()) => return Outcome::TimedOut,
         }
     };
-    moved(response.bytes, true);
+    progress(response.bytes, true);
     Outcome::Answered(Reply {
         status,
         code: code.and_then(|code| ErrorCode::from_code(&code)),

@@ -17,11 +17,11 @@ use distcompute_engine::client::exchange::Patience;
 use distcompute_engine::client::probe::Finding;
 use distcompute_engine::core::throttle::{FULL, STOP};
 use distcompute_engine::fault::Fault;
-use distcompute_engine::hub::action::{Action, Got, Moved, Outgoing, Wire, Write};
+use distcompute_engine::hub::action::{Action, Got, Outgoing, Transfer, Wire, Write};
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::jobs::{Key, Outcome, Text};
+use distcompute_engine::hub::jobs::{JobKey, Outcome, Text};
 use distcompute_engine::hub::{Counted, Scheduler};
 use distcompute_engine::message::{self, FromCore, Job, ToCore};
 use distcompute_engine::page::supervisor::MOST_CORES;
@@ -203,7 +203,7 @@ impl Hub {
         let scheduler = Scheduler::new(&stages, &nickname, settings, limits)
             .with_counts(&counted(&before))
             .with_surroundings(around)
-            .with_keys_from((js_sys::Math::random() * FIRST_KEY) as Key);
+            .with_keys_from((js_sys::Math::random() * FIRST_KEY) as JobKey);
         Ok(Self {
             scheduler: RefCell::new(scheduler),
             cores: inherited(setup),
@@ -302,9 +302,9 @@ impl Hub {
                 let signalled = self.signal(core, STOP);
                 self.post(core, &ToCore::Stop { key, signalled });
             }
-            Action::Level { core, level } => {
-                self.signal(core, level);
-                self.post(core, &ToCore::Intensity(level));
+            Action::Intensity { core, intensity } => {
+                self.signal(core, intensity);
+                self.post(core, &ToCore::Intensity(intensity));
             }
             Action::Cores(want) => {
                 self.places.borrow_mut().retain(|core| core < want);
@@ -349,7 +349,7 @@ impl Hub {
         }
     }
 
-    fn give(&self, core: u32, keys: &[Key]) {
+    fn give(&self, core: u32, keys: &[JobKey]) {
         let scheduler = self.scheduler.borrow();
         let (texts, states) = (self.texts.borrow(), self.states.borrow());
         let jobs = keys.iter().filter_map(|key| {
@@ -387,15 +387,15 @@ impl Hub {
             whole_ms: None,
         };
         let told = Cell::new(f64::NEG_INFINITY);
-        let on = |moved: Moved| {
+        let on = |transfer: Transfer| {
             let at = now();
             if told.get() == f64::NEG_INFINITY {
                 // Its answer has begun, so all of the request is there.
-                self.sent.set(self.sent.get() + moved.up);
+                self.sent.set(self.sent.get() + transfer.up);
             }
-            if moved.ended || at - told.get() >= MOVED_MS {
+            if transfer.ended || at - told.get() >= MOVED_MS {
                 told.set(at);
-                self.handle(Event::Moved(id, moved));
+                self.handle(Event::Transfer(id, transfer));
             }
         };
         let got = match attempt(wire.call(), &url, body.as_ref(), patience, &on).await {
@@ -571,7 +571,7 @@ impl Hub {
             FromCore::Recalled(keys) => Event::Recalled(core, keys),
             FromCore::Rests => Event::Rests(core),
             FromCore::Report(report) => Event::Report(core, self.report(report)),
-            FromCore::Met { running, ended } => {
+            FromCore::Handover { running, ended } => {
                 for (job, outcome) in ended {
                     if let Some(stored) = self.stored(job, Some(outcome)) {
                         self.handle(Event::EndedBefore(stored));

@@ -5,7 +5,7 @@ use super::object::{
     Made, amount, array, as_text, as_whole, field, flag, list, object, small, text, whole,
 };
 use distcompute_engine::hub::event::Progress;
-use distcompute_engine::hub::jobs::{Key, Outcome, Ticket};
+use distcompute_engine::hub::jobs::{JobKey, Outcome, Ticket};
 use distcompute_engine::message::{Ended, FromCore, Job, Payload, Report, ToCore};
 use js_sys::{JsString, Reflect};
 use wasm_bindgen::prelude::*;
@@ -67,7 +67,7 @@ pub(crate) fn write_from_core(message: &FromCore<Js>) -> JsValue {
     let message = match message {
         FromCore::Up => tagged("up"),
         FromCore::Broken(why) => tagged("broken").with("message", why),
-        FromCore::Met { running, ended } => {
+        FromCore::Handover { running, ended } => {
             let ended = ended.iter().map(|(job, outcome)| {
                 let outcome = write_outcome(object(), outcome);
                 object()
@@ -100,7 +100,7 @@ pub(crate) fn read_from_core(message: &JsValue) -> Option<FromCore<Js>> {
                 let job = read_job(&field(ended, "job")?)?;
                 Some((job, read_outcome(&field(ended, "outcome")?)))
             });
-            FromCore::Met {
+            FromCore::Handover {
                 running: field(message, "running").as_ref().and_then(read_job),
                 ended: ended.collect(),
             }
@@ -108,7 +108,7 @@ pub(crate) fn read_from_core(message: &JsValue) -> Option<FromCore<Js>> {
         "report" => FromCore::Report(read_report(message)),
         "recalled" => {
             let keys = list(message, "keys");
-            let key = |key: &JsValue| Key::try_from(as_whole(key)?).ok();
+            let key = |key: &JsValue| JobKey::try_from(as_whole(key)?).ok();
             FromCore::Recalled(keys.iter().filter_map(key).collect())
         }
         "rests" => FromCore::Rests,

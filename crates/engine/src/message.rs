@@ -9,7 +9,7 @@ use core::fmt::Debug;
 use distcompute_protocol::Stage;
 
 use crate::hub::event::Progress;
-use crate::hub::jobs::{Key, Outcome, Ticket};
+use crate::hub::jobs::{JobKey, Outcome, Ticket};
 
 /// What stands for the values that only the driver can hold.
 pub trait Payload: Clone + Debug + PartialEq {
@@ -26,7 +26,7 @@ pub trait Payload: Clone + Debug + PartialEq {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job<P: Payload> {
     /// What the hub knows it by.
-    pub key: Key,
+    pub key: JobKey,
     /// Its number at the tracker.
     pub number: u64,
     /// How often it was handed out at this stage.
@@ -63,7 +63,7 @@ pub enum ToCore<P: Payload> {
     /// Stop this job, or remove it from the queue.
     Stop {
         /// Which job.
-        key: Key,
+        key: JobKey,
         /// The same was also sent as an out-of-band signal.
         signalled: bool,
     },
@@ -78,7 +78,7 @@ pub enum FromCore<P: Payload> {
     Broken(String),
     /// The answer to a new hub: what it is doing, and what it reported last, of which the former hub
     /// may not have taken note.
-    Met {
+    Handover {
         /// The job that runs, under the key that the former hub gave it.
         running: Option<Job<P>>,
         /// Jobs that have ended, without their inputs.
@@ -87,7 +87,7 @@ pub enum FromCore<P: Payload> {
     /// What has happened since the last report.
     Report(Report<P>),
     /// The queue is given back: the keys of its jobs.
-    Recalled(Vec<Key>),
+    Recalled(Vec<JobKey>),
     /// It was told to pause in the middle of a job, and rests.
     Rests,
 }
@@ -96,13 +96,13 @@ pub enum FromCore<P: Payload> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report<P: Payload> {
     /// This job has begun.
-    pub started: Option<Key>,
+    pub started: Option<JobKey>,
     /// How far a job is.
     pub progress: Option<Progress>,
     /// Jobs that have ended.
     pub results: Vec<Ended<P>>,
     /// A checkpoint of a job.
-    pub checkpoint: Option<(Key, P::State)>,
+    pub checkpoint: Option<(JobKey, P::State)>,
 }
 
 impl<P: Payload> Default for Report<P> {
@@ -120,7 +120,7 @@ impl<P: Payload> Default for Report<P> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended<P: Payload> {
     /// The job.
-    pub key: Key,
+    pub key: JobKey,
     /// What became of it.
     pub outcome: Outcome<P::Text>,
     /// How long it was worked on, in milliseconds, rests not counted.

@@ -13,7 +13,7 @@ use crate::{
     browser::{BAD, GOOD},
     random::Rng,
     scenario::{self, Draw, Scenario},
-    tracker::{Asked, Content, Said},
+    tracker::{ApiRequest, ApiResponse, Content},
     trackers::{Caller, Trackers, written},
 };
 
@@ -49,7 +49,7 @@ struct Lease {
 #[derive(Debug, Clone)]
 struct Call {
     caller: Caller,
-    asked: Asked,
+    asked: ApiRequest,
     /// What is sent instead of what should be.
     body: Option<String>,
 }
@@ -126,7 +126,7 @@ impl Attacker {
         }
     }
 
-    fn asked(&mut self) -> (Caller, Asked) {
+    fn asked(&mut self) -> (Caller, ApiRequest) {
         let registers = if self.plan.floods { 0.9 } else { 0.12 };
         if self.registrations.is_empty() || self.draw.chance(registers) {
             let at = self.draw.below(self.plan.addresses.len());
@@ -135,7 +135,7 @@ impl Attacker {
                 address: self.plan.addresses[at].clone(),
             };
             let stage = self.draw.pick(self.stages);
-            return (caller, Asked::Register(stage, self.nickname()));
+            return (caller, ApiRequest::Register(stage, self.nickname()));
         }
         let at = self.draw.below(self.registrations.len());
         let mut of = self.registrations[at].clone();
@@ -143,24 +143,24 @@ impl Attacker {
             of.token = self.draw.pick(&["", "\0", "nobody"]).to_owned();
         }
         let asked = match self.draw.below(20) {
-            0 | 1 => Asked::NewJob(of.token),
+            0 | 1 => ApiRequest::NewJob(of.token),
             2 => {
                 let number = self.number(&of);
                 let data = self.output(number);
-                Asked::Complete {
+                ApiRequest::Complete {
                     token: of.token,
                     number,
                     data,
                 }
             }
-            3 => Asked::Flag {
+            3 => ApiRequest::Flag {
                 number: self.number(&of),
                 token: of.token,
             },
-            4 => Asked::Progress(of.token),
-            5 => Asked::Validate(of.token),
-            6 if self.draw.chance(0.5) => Asked::Bye(of.token),
-            _ => Asked::Sync(self.sync(&of)),
+            4 => ApiRequest::Progress(of.token),
+            5 => ApiRequest::Validate(of.token),
+            6 if self.draw.chance(0.5) => ApiRequest::Bye(of.token),
+            _ => ApiRequest::Sync(self.sync(&of)),
         };
         (of.caller, asked)
     }
@@ -338,21 +338,21 @@ impl Attacker {
     fn note_junk(&self, call: &Call, trackers: &mut Trackers) {
         let audit = &mut trackers.audit;
         match &call.asked {
-            Asked::Sync(sync) => {
+            ApiRequest::Sync(sync) => {
                 for done in &sync.done {
                     audit.note_junk(&done.data);
                 }
             }
-            Asked::Complete { data, .. } => audit.note_junk(data),
+            ApiRequest::Complete { data, .. } => audit.note_junk(data),
             _ => {}
         }
         // A broken body may have it.
         audit.note_junk("");
     }
 
-    fn learn(&mut self, call: &Call, said: Option<Said>) {
+    fn learn(&mut self, call: &Call, said: Option<ApiResponse>) {
         if let Some(Content::Hello(hello)) = said.as_ref().map(|said| &said.content)
-            && let Asked::Register(stage, _) = &call.asked
+            && let ApiRequest::Register(stage, _) = &call.asked
         {
             let registration = Registration {
                 token: hello.token.clone(),
@@ -378,7 +378,7 @@ impl Attacker {
             &call.asked,
             said.map(|said| (said.answer.status, said.content)),
         ) {
-            (Asked::Sync(sync), said) => {
+            (ApiRequest::Sync(sync), said) => {
                 of.believed = of.believed.max(match sync.cores {
                     None | Some(0) => 16,
                     Some(cores) => cores,
@@ -403,7 +403,7 @@ impl Attacker {
                     Some(_) => {}
                 }
             }
-            (Asked::NewJob(_), Some((_, Content::Job { number, .. }))) => {
+            (ApiRequest::NewJob(_), Some((_, Content::Job { number, .. }))) => {
                 // It has no name there, only a number.
                 let name = self.draw.pick(&NO_LEASES).to_owned();
                 let lease = Lease {
@@ -413,7 +413,7 @@ impl Attacker {
                 };
                 keep(&mut self.leases, lease, LEASES);
             }
-            (Asked::Complete { .. }, None | Some((200, _))) => self.results += 1,
+            (ApiRequest::Complete { .. }, None | Some((200, _))) => self.results += 1,
             _ => {}
         }
     }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use crate::{
-    books::Place,
     run::{Ended, Sabotage, simulate},
     scenario::Scenario,
+    tables::Place,
 };
 
 /// Courses that are tried for a shorter one, at most.

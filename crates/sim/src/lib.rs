@@ -9,8 +9,8 @@
 //! | [`old`] | a client of the first protocol |
 //! | [`attacker`] | somebody who calls whatever can be called |
 //! | [`trackers`] | the real tracker, of one process or two, and how they die |
-//! | [`books`] | where the tracker's tables are: in memory or on a PostgreSQL |
-//! | [`audit`] | what must hold of its books |
+//! | [`tables`] | where the tracker's tables are: in memory or on a PostgreSQL |
+//! | [`audit`] | what must hold of its tables |
 //! | [`tracker`] | what a tracker is to a browser, and a model of one |
 //! | [`random`] | random numbers that follow from a seed |
 //! | [`hunt`] | many seeds, and the shortest scenario that still fails |
@@ -21,7 +21,6 @@
 
 pub mod attacker;
 pub mod audit;
-pub mod books;
 pub mod browser;
 pub mod hunt;
 pub mod old;
@@ -29,5 +28,6 @@ pub mod random;
 pub mod run;
 pub mod scale;
 pub mod scenario;
+pub mod tables;
 pub mod tracker;
 pub mod trackers;

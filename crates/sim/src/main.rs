@@ -8,10 +8,10 @@ use std::{
 
 use clap::Parser;
 use sim::{
-    books::{self, Place},
     hunt::{hunt, shrink},
     run::{Sabotage, simulate},
     scenario::Scenario,
+    tables::{self, Place},
     trackers::moment,
 };
 
@@ -34,8 +34,8 @@ struct Args {
     /// Break this rule on purpose, to see whether it is noticed
     #[arg(long = "break", value_name = "RULE")]
     sabotage: Option<Sabotage>,
-    /// Keep the books on this PostgreSQL (postgres://…), each world's in a schema of its own
-    #[arg(long, value_name = "ADDRESS", value_parser = books::place)]
+    /// Keep the tables on this PostgreSQL (postgres://…), each world's in a schema of its own
+    #[arg(long, value_name = "ADDRESS", value_parser = tables::place)]
     database: Option<Place>,
 }
 

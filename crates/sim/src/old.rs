@@ -9,7 +9,7 @@ use crate::{
     browser::{BAD, Faults, GOOD},
     random::Rng,
     scenario,
-    tracker::{Asked, Content, Said},
+    tracker::{ApiRequest, ApiResponse, Content},
     trackers::{Caller, Trackers},
 };
 
@@ -21,7 +21,7 @@ const RETRY_MS: f64 = 10_000.0;
 enum Doing {
     Ask,
     Work { number: u64, bad: bool },
-    HandIn(Asked),
+    HandIn(ApiRequest),
 }
 
 /// The client.
@@ -36,7 +36,7 @@ pub struct Old {
     doing: Doing,
     rng: Rng,
     /// Requests that come late.
-    strays: VecDeque<(f64, Asked)>,
+    strays: VecDeque<(f64, ApiRequest)>,
 }
 
 impl Old {
@@ -76,7 +76,7 @@ impl Old {
             return;
         }
         let Some(token) = self.token.clone() else {
-            let asked = Asked::Register(self.stage, self.plan.nickname.clone());
+            let asked = ApiRequest::Register(self.stage, self.plan.nickname.clone());
             let said = self.ask(now, trackers, &asked);
             if let Some(Content::Hello(hello)) = said.map(|said| said.content) {
                 self.token = Some(hello.token);
@@ -86,8 +86,8 @@ impl Old {
         };
         match self.doing.clone() {
             Doing::Ask => {
-                let said = self.ask(now, trackers, &Asked::NewJob(token));
-                if let Some(Said {
+                let said = self.ask(now, trackers, &ApiRequest::NewJob(token));
+                if let Some(ApiResponse {
                     content: Content::Job { number, data },
                     ..
                 }) = said
@@ -99,12 +99,12 @@ impl Old {
                 }
             }
             Doing::Work { number, bad } => {
-                let said = self.ask(now, trackers, &Asked::Progress(token.clone()));
+                let said = self.ask(now, trackers, &ApiRequest::Progress(token.clone()));
                 let asked = if bad {
-                    Asked::Flag { token, number }
+                    ApiRequest::Flag { token, number }
                 } else {
                     let data = format!("{GOOD} {number} {}", self.stage);
-                    Asked::Complete {
+                    ApiRequest::Complete {
                         token,
                         number,
                         data,
@@ -125,7 +125,12 @@ impl Old {
     }
 
     /// Asks, if the network lets it.
-    fn ask(&mut self, now: f64, trackers: &mut Trackers, asked: &Asked) -> Option<Said> {
+    fn ask(
+        &mut self,
+        now: f64,
+        trackers: &mut Trackers,
+        asked: &ApiRequest,
+    ) -> Option<ApiResponse> {
         let faults = self.faults;
         let mut share_left = self.rng.next_f64();
         let mut is = |share: f64| {

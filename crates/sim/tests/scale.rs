@@ -78,7 +78,7 @@ fn every_job_is_finished_once_and_what_comes_out_follows_from_the_seed() {
     let trace = run(&scenario, 2);
     let sums = trace.sums;
     assert_eq!((sums.open, sums.held, sums.finished), (0, 0, 500_000));
-    assert_eq!(trace.desks, (0, 0));
+    assert_eq!(trace.job_tables, (0, 0));
     let finished: u64 = trace.seconds.iter().map(|second| second.finished).sum();
     assert_eq!(finished, 500_000);
     assert_eq!(run(&scenario, 1), trace);
@@ -102,11 +102,11 @@ fn in_the_middle_of_it_every_job_is_in_one_place() {
     let trace = run(&scenario, 1);
     let sums = trace.sums;
     assert_eq!(sums.open + sums.held + sums.finished, 1_000_000);
-    // Besides what is on the desks, answers are on their way.
-    let (unfinished, ended) = trace.desks;
+    // Besides what is in the job tables, answers are on their way.
+    let (unfinished, ended) = trace.job_tables;
     assert!(sums.finished > 0 && unfinished > 0);
     let off = (unfinished + ended).abs_diff(sums.held) as f64 / sums.held as f64;
-    assert!(off < 0.05, "{sums:?} {:?}", trace.desks);
+    assert!(off < 0.05, "{sums:?} {:?}", trace.job_tables);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 //! Many more are lived through by `npm test -- sim`.
 
 use sim::{
-    books::Place,
     hunt::{hunt, shrink},
     run::{Sabotage, simulate},
     scenario::{Event, Fate, Scenario},
+    tables::Place,
 };
 
 /// Seeds in whose worlds something was wrong once: `docs/simulation.md` says what.
@@ -121,7 +121,7 @@ fn what_a_course_needs_to_fail_stays_in_it() {
     let (shortest, ended) = shrink(&scenario, &Place::Memory, Some(Sabotage::DropWhenFull));
     let fault = ended.fault.expect("it fails still");
     assert!(
-        fault.contains("is accepted and not in the books"),
+        fault.contains("is accepted and not in the tables"),
         "{fault}"
     );
     let fills = |(_, event): &(f64, Event)| matches!(event, Event::To(_, Fate::Full(true)));

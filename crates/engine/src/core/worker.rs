@@ -22,7 +22,7 @@ pub use event::{Action, Cx, Event};
 use crate::core::rest::RestWatch;
 use crate::core::throttle::{Ending, FULL, Stops, Throttle, ending};
 use crate::hub::event::Progress;
-use crate::hub::jobs::{Key, Outcome};
+use crate::hub::jobs::{JobKey, Outcome};
 use crate::message::{Ended, FromCore, Job, Payload, Report};
 use crate::time::timers::Timers;
 
@@ -95,7 +95,7 @@ pub struct Worker<P: Payload> {
     /// The messages that have come are delivered before the next job begins.
     yields: bool,
     /// The job whose beginning was not reported yet.
-    begun: Option<Key>,
+    begun: Option<JobKey>,
     /// What was not reported yet of jobs that have ended, and what was reported last.
     ended: Vec<(Job<P>, Ended<P>)>,
     reported: Vec<(Job<P>, Ended<P>)>,
@@ -143,7 +143,7 @@ impl<P: Payload> Worker<P> {
 
     /// Whether this job runs, or waits in the queue.
     #[must_use]
-    pub fn has(&self, key: Key) -> bool {
+    pub fn has(&self, key: JobKey) -> bool {
         self.running().is_some_and(|job| job.key == key)
             || self.queue.iter().any(|job| job.key == key)
     }
@@ -280,7 +280,7 @@ impl<P: Payload> Worker<P> {
         self.running.as_mut().filter(|run| run.ended_ms.is_none())
     }
 
-    fn runs(&mut self, key: Key) -> bool {
+    fn runs(&mut self, key: JobKey) -> bool {
         self.working().is_some_and(|run| run.job.key == key)
     }
 

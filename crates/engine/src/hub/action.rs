@@ -5,7 +5,7 @@ use distcompute_protocol::Stage;
 use crate::client::call::{Answer, Call};
 use crate::client::probe::Finding;
 use crate::fault::Fault;
-use crate::hub::jobs::{Key, Text};
+use crate::hub::jobs::{JobKey, Text};
 
 /// A request to the tracker.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,7 @@ pub struct Outgoing {
 
 /// The progress of a request, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Moved {
+pub struct Transfer {
     /// The status of its answer.
     pub status: u16,
     /// Bytes of its body. They are counted when the answer begins; before, it is not known how many were
@@ -215,9 +215,9 @@ pub enum Write {
     /// A registration, under its stage.
     Registration(Registration),
     /// A job with its input and its latest checkpoint, under its ticket's text.
-    Job(Key),
+    Job(JobKey),
     /// A job's outcome, under its ticket's text.
-    Outcome(Key),
+    Outcome(JobKey),
     /// Delete the records of this name.
     Delete(String),
 }
@@ -232,7 +232,7 @@ pub enum Action {
         /// Which core.
         core: u32,
         /// Which jobs, in this order.
-        keys: Vec<Key>,
+        keys: Vec<JobKey>,
     },
     /// Ask a core to give back the jobs that it has not started.
     Recall(u32),
@@ -241,14 +241,14 @@ pub enum Action {
         /// Which core.
         core: u32,
         /// Which job.
-        key: Key,
+        key: JobKey,
     },
     /// How much a core works: 0 not at all, 10 all the time.
-    Level {
+    Intensity {
         /// Which core.
         core: u32,
         /// In tenths.
-        level: u8,
+        intensity: u8,
     },
     /// How many compute workers there should be.
     Cores(u32),
@@ -262,9 +262,9 @@ pub enum Action {
     /// A job has another key from here on. Its checkpoint moves along.
     Rekey {
         /// The key so far.
-        from: Key,
+        from: JobKey,
         /// The new one.
-        to: Key,
+        to: JobKey,
     },
     /// Drop this text, which is not needed any more.
     Free(Text),

@@ -4,7 +4,7 @@ use crate::hub::Scheduler;
 use crate::hub::action::{Action, Write};
 use crate::hub::cx::Cx;
 use crate::hub::event::{Progress, Report};
-use crate::hub::jobs::{Job, JobState, Key, Outcome};
+use crate::hub::jobs::{Job, JobKey, JobState, Outcome};
 use crate::hub::shutdown::Mode;
 use crate::settings::Limits;
 use crate::time::backoff::Backoff;
@@ -34,12 +34,12 @@ pub(super) enum Health {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Core {
     pub(super) health: Health,
-    pub(super) level: Option<u8>,
+    pub(super) intensity: Option<u8>,
     /// The jobs that it was given and has not begun, in order.
-    pub(super) queue: Vec<Key>,
+    pub(super) queue: Vec<JobKey>,
     /// The job that it runs: the first that it was given, whether it has reported that or not. A handler
     /// that blocks its thread may report nothing before its end.
-    pub(super) running: Option<Key>,
+    pub(super) running: Option<JobKey>,
     /// Whether it has reported that this job has begun.
     pub(super) acknowledged: bool,
     pub(super) progress: Option<Progress>,
@@ -49,7 +49,7 @@ pub(super) struct Core {
     /// Whether its latest progress has not been sent to the tracker.
     pub(super) has_news: bool,
     /// A job that it was told to stop, and since when.
-    pub(super) stopping: Option<(Key, Now)>,
+    pub(super) stopping: Option<(JobKey, Now)>,
     /// Since when it has been asked to give back its queue.
     pub(super) recalled: Option<Now>,
     /// Whether it has reported that it rests, since it was told to.
@@ -68,7 +68,7 @@ impl Core {
     pub(super) fn new(now: Now) -> Self {
         Self {
             health: Health::Starting,
-            level: None,
+            intensity: None,
             queue: Vec::new(),
             running: None,
             acknowledged: false,
@@ -95,7 +95,7 @@ impl Core {
 
     /// Whether it is expected to rest in the middle of a job, and may still be working.
     pub(super) fn is_restless(&self) -> bool {
-        self.level == Some(0) && self.running.is_some() && self.stopping.is_none()
+        self.intensity == Some(0) && self.running.is_some() && self.stopping.is_none()
     }
 
     /// Whether it has reported recently that it rests in the middle of its job.
@@ -104,7 +104,7 @@ impl Core {
     }
 
     /// Notes that it runs this job. Returns the other job that it was believed to run, if any.
-    pub(super) fn begin(&mut self, key: Key, work_ms: f64) -> Option<Key> {
+    pub(super) fn begin(&mut self, key: JobKey, work_ms: f64) -> Option<JobKey> {
         let before = self.running.filter(|before| *before != key);
         if self.running != Some(key) {
             self.rests = false;
@@ -233,7 +233,7 @@ impl Scheduler {
     }
 
     /// A core has given back what it had not started.
-    pub(super) fn recalled(&mut self, at: u32, keys: Vec<Key>) {
+    pub(super) fn recalled(&mut self, at: u32, keys: Vec<JobKey>) {
         // A worker that was replaced may still answer. That says nothing about its successor.
         let core = self.cores.get_mut(at);
         let asked = core.and_then(|core| core.recalled.take());
@@ -265,7 +265,7 @@ impl Scheduler {
     }
 
     /// Whether a job runs on this core.
-    pub(super) fn runs(&self, at: u32, key: Key) -> bool {
+    pub(super) fn runs(&self, at: u32, key: JobKey) -> bool {
         let job = self.table.get(key);
         job.is_some_and(|job| matches!(job.state, JobState::Running { core, .. } if core == at))
     }
@@ -279,7 +279,7 @@ impl Scheduler {
         };
         let mut trapped = false;
         let mut replaced = None;
-        let over: Vec<Key> = report.results.iter().map(|ended| ended.key).collect();
+        let over: Vec<JobKey> = report.results.iter().map(|ended| ended.key).collect();
         for ended in report.results {
             self.counts.compute_ms += ended.ms;
             core.queue.retain(|queued| *queued != ended.key);
@@ -291,8 +291,8 @@ impl Scheduler {
             }
             if core.stopping.is_some_and(|(key, _)| key == ended.key) {
                 core.stopping = None;
-                // The slot for out-of-band signals holds "stop" now, which is no level.
-                core.level = None;
+                // The slot for out-of-band signals holds "stop" now, which is no intensity.
+                core.intensity = None;
             }
             let session = self.table.get(ended.key).map(|job| job.session);
             let released = matches!(ended.outcome, Outcome::Released);
@@ -373,14 +373,14 @@ impl Scheduler {
     }
 
     /// Puts a job back on the table of which it turns out that the core does not run it.
-    pub(super) fn take_back(&mut self, at: u32, key: Option<Key>) {
+    pub(super) fn take_back(&mut self, at: u32, key: Option<JobKey>) {
         let job = key.and_then(|key| self.table.get_mut(key));
         if let Some(job) = job.filter(|job| job.core() == Some(at)) {
             job.state = JobState::Ahead;
         }
     }
 
-    pub(super) fn note_failure(&mut self, key: Key, why: &str, now: Now) {
+    pub(super) fn note_failure(&mut self, key: JobKey, why: &str, now: Now) {
         let job = self.table.get(key).map_or(0, |job| job.number);
         self.failing.failed(why, job, now);
     }
@@ -398,13 +398,16 @@ impl Scheduler {
         at < self.settings.cores
     }
 
-    pub(super) fn levels(&mut self, cx: &mut Cx, level: u8) {
+    pub(super) fn set_intensity(&mut self, cx: &mut Cx, intensity: u8) {
         for (at, core) in self.cores.iter_mut() {
-            if core.level != Some(level) && core.stopping.is_none() {
-                core.level = Some(level);
+            if core.intensity != Some(intensity) && core.stopping.is_none() {
+                core.intensity = Some(intensity);
                 core.rests = false;
                 core.restless_ms = 0.0;
-                cx.out.push(Action::Level { core: at, level });
+                cx.out.push(Action::Intensity {
+                    core: at,
+                    intensity,
+                });
             }
         }
     }

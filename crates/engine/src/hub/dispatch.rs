@@ -7,7 +7,7 @@ use crate::hub::action::{Action, Write};
 use crate::hub::cores::{Core, Health};
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::Progress;
-use crate::hub::jobs::{JobState, Key, Outcome};
+use crate::hub::jobs::{JobKey, JobState, Outcome};
 use crate::hub::session::{Ask, Session};
 use crate::hub::shutdown::Mode;
 use crate::hub::speed::{HELD_BYTES, Speed};
@@ -74,7 +74,7 @@ impl Scheduler {
                 load.0 += 1;
             }
         }
-        let mut ahead: Vec<(bool, usize, Key)> = Vec::new();
+        let mut ahead: Vec<(bool, usize, JobKey)> = Vec::new();
         let taking_over = !self.unreported().is_empty();
         for job in self.table.iter() {
             // A core that has not reported yet may be running a job that storage had.
@@ -85,7 +85,7 @@ impl Scheduler {
                 ahead.insert(ahead.partition_point(|before| *before < rank), rank);
             }
         }
-        let mut given: SortedMap<Vec<Key>> = SortedMap::default();
+        let mut given: SortedMap<Vec<JobKey>> = SortedMap::default();
         for (_, session, key) in ahead {
             let Some(free) = cores.iter_mut().min_by_key(|(load, _)| *load) else {
                 break;
@@ -252,7 +252,7 @@ impl Scheduler {
     }
 
     /// Takes the progress lines that are due to be sent.
-    fn due_progress(&mut self, cx: &mut Cx, session: usize) -> Vec<(Key, String)> {
+    fn due_progress(&mut self, cx: &mut Cx, session: usize) -> Vec<(JobKey, String)> {
         let mut lines = Vec::new();
         if !self.cores.values().any(|core| core.has_news) {
             return lines;

@@ -2,29 +2,29 @@
 
 use distcompute_protocol::Stage;
 
-use crate::hub::action::{Got, Moved, Registration};
+use crate::hub::action::{Got, Registration, Transfer};
 use crate::hub::governor::{Surroundings, Wish};
-use crate::hub::jobs::{Key, Outcome, Text, Ticket};
+use crate::hub::jobs::{JobKey, Outcome, Text, Ticket};
 use crate::settings::Settings;
 
 /// A report of a compute worker.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
     /// The job that it has begun.
-    pub started: Option<Key>,
+    pub started: Option<JobKey>,
     /// How far a job is.
     pub progress: Option<Progress>,
     /// Jobs that have ended.
     pub results: Vec<Ended>,
     /// The job of which it has sent a checkpoint.
-    pub checkpoint: Option<Key>,
+    pub checkpoint: Option<JobKey>,
 }
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
     /// The job.
-    pub key: Key,
+    pub key: JobKey,
     /// How much of `total` is done.
     pub done: f64,
     /// The whole; 0 if it is not known.
@@ -37,7 +37,7 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
     /// The job.
-    pub key: Key,
+    pub key: JobKey,
     /// What became of it.
     pub outcome: Outcome,
     /// How long it was worked on, in milliseconds, without rests.
@@ -96,7 +96,7 @@ pub enum Event {
     /// The records in storage, where it has answered only after [`Event::Restored`] went without.
     RestoredLate(Vec<Stored>),
     /// A compute worker of the former hub runs this job, if any, under the key that that hub gave it.
-    Resumed(u32, Option<(Key, Stored)>),
+    Resumed(u32, Option<(JobKey, Stored)>),
     /// A job that ended in a compute worker, whose report the former hub may not have received.
     EndedBefore(Stored),
     /// A compute worker has started at this index, and runs its setup.
@@ -112,9 +112,9 @@ pub enum Event {
     /// It rests in the middle of its job. Reported at least every other second while it does.
     Rests(u32),
     /// It gives back these jobs, which it has not started.
-    Recalled(u32, Vec<Key>),
+    Recalled(u32, Vec<JobKey>),
     /// The answer to a request has begun, or more of it has arrived.
-    Moved(u32, Moved),
+    Transfer(u32, Transfer),
     /// A request was answered, or has failed.
     Answered(u32, Got),
     /// The volunteer has changed the settings.

@@ -5,7 +5,7 @@ use crate::sorted_map::SortedMap;
 use crate::time::clock::Now;
 
 /// Identifies a job in this browser. Never used twice.
-pub type Key = u32;
+pub type JobKey = u32;
 
 /// A text that the driver keeps: an input or an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub enum JobState {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     /// Identifies it here.
-    pub key: Key,
+    pub key: JobKey,
     /// The session that it came by, counted from 0.
     pub session: usize,
     /// Its number at the tracker.
@@ -139,7 +139,7 @@ impl Job {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobTable {
     jobs: SortedMap<Job>,
-    last: Key,
+    last: JobKey,
     /// Texts that are not needed any more.
     pub freed: Vec<Text>,
     /// Names of records to delete from storage.
@@ -155,7 +155,7 @@ impl JobTable {
         attempt: u32,
         ticket: Ticket,
         input: Option<Text>,
-    ) -> Key {
+    ) -> JobKey {
         self.last += 1;
         let key = self.last;
         let job = Job {
@@ -175,12 +175,12 @@ impl JobTable {
     }
 
     /// Makes all further keys larger than `first`, so that no two hubs of a page use the same.
-    pub fn count_from(&mut self, first: Key) {
+    pub fn count_from(&mut self, first: JobKey) {
         self.last = first;
     }
 
     /// Changes the key of a job to one that another hub has given it.
-    pub fn rename(&mut self, from: Key, to: Key) {
+    pub fn rename(&mut self, from: JobKey, to: JobKey) {
         if let Some(mut job) = self.jobs.remove(from) {
             // Two hubs never give the same key. If it is claimed all the same, the claim wins.
             self.remove(to);
@@ -195,12 +195,12 @@ impl JobTable {
 
     /// A job.
     #[must_use]
-    pub fn get(&self, key: Key) -> Option<&Job> {
+    pub fn get(&self, key: JobKey) -> Option<&Job> {
         self.jobs.get(key)
     }
 
     /// A job, to be changed.
-    pub fn get_mut(&mut self, key: Key) -> Option<&mut Job> {
+    pub fn get_mut(&mut self, key: JobKey) -> Option<&mut Job> {
         self.jobs.get_mut(key)
     }
 
@@ -215,7 +215,7 @@ impl JobTable {
     }
 
     /// The keys of the jobs of which `which` is true, oldest first.
-    pub fn keys(&self, which: impl Fn(&Job) -> bool) -> Vec<Key> {
+    pub fn keys(&self, which: impl Fn(&Job) -> bool) -> Vec<JobKey> {
         let jobs = self.iter().filter(|job| which(job));
         jobs.map(|job| job.key).collect()
     }
@@ -227,14 +227,14 @@ impl JobTable {
 
     /// The job that `ticket` gives the right to hand in.
     #[must_use]
-    pub fn by_ticket(&self, ticket: &str) -> Option<Key> {
+    pub fn by_ticket(&self, ticket: &str) -> Option<JobKey> {
         let mut jobs = self.iter();
         jobs.find(|job| job.ticket.text() == ticket)
             .map(|job| job.key)
     }
 
     /// The work on a job has ended. What has ended before stays as it ended.
-    pub fn end(&mut self, key: Key, outcome: Outcome, now: Now) {
+    pub fn end(&mut self, key: JobKey, outcome: Outcome, now: Now) {
         let Some(job) = self.jobs.get_mut(key) else {
             self.free(&outcome);
             return;
@@ -252,7 +252,7 @@ impl JobTable {
     }
 
     /// Gives a job back, however it ended, unless its outcome is being sent.
-    pub fn withdraw(&mut self, key: Key) {
+    pub fn withdraw(&mut self, key: JobKey) {
         let job = self.jobs.get_mut(key);
         if let Some(JobState::Ended {
             outcome,
@@ -266,7 +266,7 @@ impl JobTable {
     }
 
     /// Removes a job that is settled.
-    pub fn remove(&mut self, key: Key) -> Option<Box<Job>> {
+    pub fn remove(&mut self, key: JobKey) -> Option<Box<Job>> {
         let job = self.jobs.remove(key)?;
         self.freed.extend(job.input);
         let mut stored = job.resumable;

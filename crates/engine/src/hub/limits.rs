@@ -5,7 +5,7 @@ use crate::hub::action::Action;
 use crate::hub::cores::Health;
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::Inherited;
-use crate::hub::jobs::{JobState, Key, Outcome};
+use crate::hub::jobs::{JobKey, JobState, Outcome};
 use crate::time::clock::Now;
 
 /// How often it is checked whether a core rests. A longer gap means that the machine slept, and counts
@@ -43,7 +43,7 @@ impl Scheduler {
     /// Ends jobs that take too long or have stalled, and replaces cores that do not do as told.
     pub(super) fn end_what_hangs(&mut self, cx: &mut Cx) {
         let resting = self.resting.is_some();
-        let mut over: Vec<(u32, Key, Outcome, String)> = Vec::new();
+        let mut over: Vec<(u32, JobKey, Outcome, String)> = Vec::new();
         let mut restless: Vec<u32> = Vec::new();
         for (at, core) in self.cores.iter_mut() {
             if core.retry.is_some_and(|retry| retry.is_over(cx.now)) {

@@ -37,14 +37,14 @@ mod takeover;
 
 use distcompute_protocol::Stage;
 
-use crate::hub::action::{Action, Got, Moved, Wire, Write};
+use crate::hub::action::{Action, Got, Transfer, Wire, Write};
 use crate::hub::cores::Core;
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::dispatch::STORE_MS;
 use crate::hub::event::{Event, Inherited};
 use crate::hub::failing::Failing;
 use crate::hub::governor::{Surroundings, Verdict, Wish, govern};
-use crate::hub::jobs::{Job, JobTable, Key};
+use crate::hub::jobs::{Job, JobKey, JobTable};
 use crate::hub::session::Session;
 use crate::hub::shutdown::Mode;
 use crate::reason::Reason;
@@ -166,7 +166,7 @@ impl Scheduler {
 
     /// The same hub with keys that no other hub of this page has given.
     #[must_use]
-    pub fn with_keys_from(mut self, first: Key) -> Self {
+    pub fn with_keys_from(mut self, first: JobKey) -> Self {
         self.table.count_from(first);
         self
     }
@@ -246,7 +246,7 @@ impl Scheduler {
             }
         } else if self.restored {
             // The content of the answer comes with the next event, and may make another request needless.
-            let is_last = matches!(event, Event::Moved(_, Moved { ended: true, .. }));
+            let is_last = matches!(event, Event::Transfer(_, Transfer { ended: true, .. }));
             self.take(cx, event);
             if is_last {
                 cx.now = clocks;
@@ -299,11 +299,11 @@ impl Scheduler {
             Event::Report(core, report) => self.report(cx, core, report),
             Event::Rests(core) => self.core_rests(core),
             Event::Recalled(core, keys) => self.recalled(core, keys),
-            Event::Moved(id, moved) => {
+            Event::Transfer(id, transfer) => {
                 let _ = self
                     .sessions
                     .iter_mut()
-                    .any(|session| session.moved(now, id, moved));
+                    .any(|session| session.transferred(now, id, transfer));
             }
             Event::Answered(id, got) => self.answered(cx, id, got),
             Event::Settings(settings) => self.settings = settings,
@@ -366,12 +366,12 @@ impl Scheduler {
         let may = self.may_begin();
         self.recall(cx, !may);
         if may {
-            self.levels(cx, self.settings.intensity);
+            self.set_intensity(cx, self.settings.intensity);
             self.share_out(cx);
             self.begin_next(cx.now);
         } else {
-            let level = if rest { 0 } else { self.settings.intensity };
-            self.levels(cx, level);
+            let intensity = if rest { 0 } else { self.settings.intensity };
+            self.set_intensity(cx, intensity);
             self.put_back(cx);
         }
         self.size(cx);

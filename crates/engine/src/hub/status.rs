@@ -170,7 +170,7 @@ impl Scheduler {
         status::Core {
             core: at,
             state: match (core.health, &job) {
-                (Health::Up, Some(_)) if core.level == Some(0) && core.is_at_rest() => {
+                (Health::Up, Some(_)) if core.intensity == Some(0) && core.is_at_rest() => {
                     status::CoreState::Paused
                 }
                 (Health::Up, Some(_)) => status::CoreState::Working,

@@ -5,7 +5,7 @@ use crate::hub::Scheduler;
 use crate::hub::action::{Action, Registration};
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::{Inherited, Stored};
-use crate::hub::jobs::{JobState, JobTable, Key, Outcome};
+use crate::hub::jobs::{JobKey, JobState, JobTable, Outcome};
 use crate::names::Names;
 use crate::time::clock::Now;
 
@@ -71,7 +71,7 @@ impl Scheduler {
     }
 
     /// Adds a job that did not come from the tracker.
-    fn add(&mut self, stored: Stored) -> Option<Key> {
+    fn add(&mut self, stored: Stored) -> Option<JobKey> {
         let mut sessions = self.sessions.iter();
         let Some(index) = sessions.position(|l| l.common.stage == stored.stage) else {
             // This page does not work at its stage any more, so its lease is left to expire.
@@ -121,7 +121,7 @@ impl Scheduler {
     }
 
     /// A core of the former hub has reported which job it runs.
-    pub(super) fn resume(&mut self, cx: &mut Cx, at: u32, job: Option<(Key, Stored)>) {
+    pub(super) fn resume(&mut self, cx: &mut Cx, at: u32, job: Option<(JobKey, Stored)>) {
         self.reported(at);
         let Some((key, stored)) = job else { return };
         // If the job has a checkpoint, it came from storage too.

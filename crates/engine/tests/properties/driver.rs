@@ -8,7 +8,7 @@ use distcompute_engine::hub::action::{
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::jobs::{Job, JobState, Key, Outcome, Text, Ticket};
+use distcompute_engine::hub::jobs::{Job, JobKey, JobState, Outcome, Text, Ticket};
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{ErrorCode, Stage};
@@ -34,7 +34,7 @@ pub(super) enum Move {
     },
     Recalled(u32, Vec<Which>),
     Rests(u32),
-    Met(u32, Option<(Which, Lease)>),
+    Resumed(u32, Option<(Which, Lease)>),
     Made(Lease, u8),
     Late(Vec<(Lease, Option<u8>)>),
     Answered(Which, Reply),
@@ -144,7 +144,7 @@ pub(super) fn step() -> impl Strategy<Value = Move> {
         }),
         1 => (core(), prop::collection::vec(which(), 0..4)).prop_map(|(core, keys)| Move::Recalled(core, keys)),
         1 => core().prop_map(Move::Rests),
-        1 => (core(), prop::option::of((which(), lease()))).prop_map(|(core, job)| Move::Met(core, job)),
+        1 => (core(), prop::option::of((which(), lease()))).prop_map(|(core, job)| Move::Resumed(core, job)),
         1 => (lease(), 0_u8..4).prop_map(|(lease, kind)| Move::Made(lease, kind)),
         1 => prop::collection::vec((lease(), prop::option::of(0_u8..3)), 0..3).prop_map(Move::Late),
         12 => (which(), reply()).prop_map(|(which, reply)| Move::Answered(which, reply)),
@@ -168,7 +168,7 @@ pub(super) struct Shell {
     /// Requests that are under way.
     pub(super) flights: Vec<Outgoing>,
     /// Keys that some core was given.
-    pub(super) keys: Vec<Key>,
+    pub(super) keys: Vec<JobKey>,
     /// What the page and the cores have been told and have not done yet.
     pub(super) told: Vec<Action>,
     /// All requests so far.
@@ -219,11 +219,11 @@ impl Shell {
         }
     }
 
-    pub(super) fn key(&self, which: Which) -> Key {
+    pub(super) fn key(&self, which: Which) -> JobKey {
         // One in seventeen is nobody's.
         let odd = which.index(17) == 0 || self.keys.is_empty();
         if odd {
-            which.index(1 << 20) as Key
+            which.index(1 << 20) as JobKey
         } else {
             self.keys[which.index(self.keys.len())]
         }
@@ -285,7 +285,7 @@ impl Shell {
                 Action::Free(text) => {
                     assert!(self.texts.remove(&text.id), "freed twice: {text:?}");
                 }
-                Action::Level { level, .. } => assert!(level <= 10),
+                Action::Intensity { intensity, .. } => assert!(intensity <= 10),
                 Action::Stopped => self.over = true,
                 Action::Cores(cores) => assert!(cores <= 1_024, "{cores} workers"),
                 Action::StopJob { .. } | Action::Replace { .. } => self.told.push(action),
@@ -503,7 +503,7 @@ impl Shell {
                 let keys = keys.into_iter().map(|which| self.key(which));
                 Event::Recalled(core, keys.collect())
             }
-            Move::Met(core, job) => {
+            Move::Resumed(core, job) => {
                 let job = job.map(|(which, lease)| (self.key(which), self.stored(lease, None)));
                 Event::Resumed(core, job)
             }
@@ -574,7 +574,7 @@ impl Shell {
         }
     }
 
-    pub(super) fn ends(&mut self, core: u32, key: Key, outcome: Outcome) {
+    pub(super) fn ends(&mut self, core: u32, key: JobKey, outcome: Outcome) {
         let ended = Ended {
             key,
             outcome,

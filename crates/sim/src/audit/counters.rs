@@ -20,7 +20,7 @@ impl Audit {
             let outcome = lease.outcome.clone().unwrap_or_default();
             if outcome == "completed" {
                 let new = results.insert((lease.number, lease.stage, lease.round));
-                assert!(new, "{lease:?}: the same output is in the books twice");
+                assert!(new, "{lease:?}: the same output is in the tables twice");
                 made.insert((lease.number, lease.stage));
                 *credits.entry(lease.nickname.clone()).or_default() += 1;
             }
@@ -99,7 +99,7 @@ impl Audit {
         let counted = self.one("select late_bytes from totals");
         assert_eq!(counted, kept, "bytes of late results");
         self.texts(jobs);
-        for (what, least) in self.books.reserves() {
+        for (what, least) in self.tables.reserves() {
             assert!(self.one(least) >= 0, "the last {what} at {now}");
         }
     }

@@ -9,14 +9,14 @@ mod texts;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::rows::{Lease, row_of};
-use crate::books::Books;
+use crate::tables::Tables;
 
 pub use self::rows::{Avoiders, StageRow, WorkerRow};
 pub use self::strangers::Before;
 
 /// It looks at the tables by a connection of its own.
 pub struct Audit {
-    pub books: Books,
+    pub tables: Tables,
     /// What the database calls the tables as they were seen last.
     seen: Option<i64>,
     /// What pruning has taken away: leases by stage and outcome, results by nickname.
@@ -38,9 +38,9 @@ pub struct Look {
 }
 
 impl Audit {
-    pub fn new(books: Books) -> Self {
+    pub fn new(tables: Tables) -> Self {
         Self {
-            books,
+            tables,
             seen: None,
             pruned: BTreeMap::new(),
             pruned_by: BTreeMap::new(),
@@ -53,7 +53,7 @@ impl Audit {
 
     /// Whether anybody has written since this was asked last.
     pub fn is_news(&mut self) -> bool {
-        let version = self.books.version();
+        let version = self.tables.version();
         let news = version.is_none() || version != self.seen;
         self.seen = version;
         news

@@ -6,11 +6,11 @@ use distcompute_tracker::rules::allowance::Allowance;
 
 use super::Audit;
 use crate::{
-    books::{Columns, Of},
     browser::BAD,
+    tables::{Columns, Of},
 };
 
-/// What the books have of a stage.
+/// What the tables have of a stage.
 #[derive(Debug, Clone, Copy)]
 pub struct StageRow {
     pub accepted: i64,
@@ -65,7 +65,7 @@ impl Audit {
         statement: &'static str,
         read: impl FnMut(&dyn Columns) -> T,
     ) -> Vec<T> {
-        self.books.all(statement, Of::All, read)
+        self.tables.all(statement, Of::All, read)
     }
 
     pub(super) fn one(&self, statement: &'static str) -> i64 {
@@ -73,7 +73,7 @@ impl Audit {
     }
 
     pub(super) fn of(&self, statement: &'static str, id: i64) -> i64 {
-        self.books.all(statement, Of::Id(id), |row| row.number(0))[0]
+        self.tables.all(statement, Of::Id(id), |row| row.number(0))[0]
     }
 
     pub(super) fn jobs(&self) -> Vec<Job> {
@@ -116,7 +116,7 @@ impl Audit {
 
     /// A worker, if it is still known.
     pub fn worker(&self, token: &str) -> Option<WorkerRow> {
-        let rows = self.books.all(
+        let rows = self.tables.all(
             "select trouble, rest_until, (select count(*) from leases l \
              where l.worker = w.id and l.ended_at is null), cores, earned \
              from workers w where token = $1",
@@ -137,7 +137,7 @@ impl Audit {
 
     /// The volunteers that have asked for jobs of a stage since then.
     pub fn there(&self, stage: usize, since: i64) -> BTreeSet<String> {
-        let rows = self.books.all(
+        let rows = self.tables.all(
             "select volunteer, asked_at from volunteers where stage = $1",
             Of::Id(stage as i64),
             |row| (row.word(0), row.number(1)),
@@ -149,7 +149,7 @@ impl Audit {
     /// The open jobs of a stage, and who has tried them in vain.
     pub fn avoiders(&self, stage: usize) -> BTreeMap<i64, Avoiders> {
         let mut all: BTreeMap<i64, Avoiders> = BTreeMap::new();
-        let rows = self.books.all(
+        let rows = self.tables.all(
             "select j.number, a.volunteer, f.volunteer from jobs j \
              left join avoided a on a.number = j.number and a.failed = 1 \
              left join flags f on f.number = j.number and f.stage = j.stage \
@@ -189,7 +189,7 @@ impl Audit {
 
     /// The last sync of a worker.
     pub fn last_seq(&self, token: &str) -> Option<i64> {
-        let seq = self.books.all(
+        let seq = self.tables.all(
             "select seq from workers where token = $1",
             Of::Token(token),
             |row| row.number(0),
@@ -199,7 +199,7 @@ impl Audit {
 
     /// The leases that a worker holds.
     pub fn held_by(&self, token: &str) -> BTreeSet<i64> {
-        let held = self.books.all(
+        let held = self.tables.all(
             "select l.id from leases l join workers w on w.id = l.worker \
              where w.token = $1 and l.ended_at is null",
             Of::Token(token),

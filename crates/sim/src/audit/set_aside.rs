@@ -6,7 +6,7 @@ use distcompute_tracker::{ledger::Failure, rules::attempts::WORKING};
 
 use super::Audit;
 use super::rows::row_of;
-use crate::books::Of;
+use crate::tables::Of;
 
 impl Audit {
     /// Jobs that were set aside since this was asked last: what one volunteer can set aside is bounded.
@@ -32,7 +32,7 @@ impl Audit {
             let listed = errors.iter().filter(|failure| !failure.flagged);
             let listed = listed.map(Failure::by);
             let failed: BTreeSet<_> = self
-                .books
+                .tables
                 .all(
                     "select stage, round, volunteer, coalesce(outcome, '') from leases \
                      where number = $1",
@@ -47,7 +47,7 @@ impl Audit {
                 .collect();
             // A flag is about an input, which may be the same in several rounds.
             let flagged: BTreeSet<_> = self
-                .books
+                .tables
                 .all(
                     "select stage, volunteer from flags where number = $1 and exists ( \
                          select 1 from leases where leases.number = flags.number \
@@ -60,7 +60,7 @@ impl Audit {
                 .filter(|(at, _)| *at == stage)
                 .map(|(_, who)| who)
                 .collect();
-            let working = self.books.all(
+            let working = self.tables.all(
                 "select volunteer, worked_at from volunteers where stage = $1",
                 Of::Id(stage),
                 |row| (row.word(0), row.number(1)),

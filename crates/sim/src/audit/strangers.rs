@@ -3,7 +3,7 @@
 use super::Audit;
 use super::rows::{Job, Lease};
 
-/// The books before a stranger's call.
+/// The tables before a stranger's call.
 pub struct Before {
     jobs: Vec<Job>,
     leases: Vec<Lease>,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Audit;
 use super::rows::Job;
 use crate::{
-    books::Of,
     browser::{BAD, GOOD},
+    tables::Of,
 };
 
 impl Audit {
@@ -21,7 +21,7 @@ impl Audit {
             let Some(late) = job.late else { continue };
             assert!(kept.remove(&job.number), "{job:?}: no late result");
             assert_eq!(job.state, "held", "{job:?} has a late result");
-            let found = self.books.all(
+            let found = self.tables.all(
                 "select stage, round, outcome, late from leases where id = $1",
                 Of::Id(late),
                 |row| {
@@ -76,7 +76,7 @@ impl Audit {
         assert_eq!(seen, texts.len(), "texts of no stage that was done");
     }
 
-    /// A result that was answered as accepted is in the books, or was kept for the case that whoever
+    /// A result that was answered as accepted is in the tables, or was kept for the case that whoever
     /// worked on the job then made none.
     pub fn assert_taken(&self, lease: &str) {
         let id: i64 = lease
@@ -84,7 +84,7 @@ impl Audit {
             .next()
             .and_then(|id| id.parse().ok())
             .expect("an id");
-        let found = self.books.all(
+        let found = self.tables.all(
             "select outcome, late from leases where id = $1",
             Of::Id(id),
             |row| (row.text(0), row.number(1) == 1),
@@ -93,7 +93,7 @@ impl Audit {
             [(_, true)] => {}
             [(Some(outcome), false)] if outcome == "completed" => {}
             [] if self.pruned.values().sum::<i64>() > 0 => {}
-            other => panic!("lease {id} was accepted, and the books say {other:?}"),
+            other => panic!("lease {id} was accepted, and the tables say {other:?}"),
         }
     }
 }

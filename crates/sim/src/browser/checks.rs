@@ -11,7 +11,7 @@ use distcompute_engine::time::clock::Now;
 use distcompute_protocol::Stage;
 
 use super::Browser;
-use crate::tracker::{Asked, Content, Said, Tracker};
+use crate::tracker::{ApiRequest, ApiResponse, Content, Tracker};
 
 /// How often it is looked whether idle cores are right to be idle.
 const EXCUSE_MS: f64 = 15_000.0;
@@ -61,9 +61,14 @@ impl<T: Tracker> Browser<T> {
 
     /// Notes whose registration this is, and for how long it is told to stay away because its jobs
     /// fail: to twice as long, as whoever lacks jobs is spread.
-    pub(super) fn note_rest(&mut self, asked: &Asked, said: Option<&Said>, back_ms: f64) {
+    pub(super) fn note_rest(
+        &mut self,
+        asked: &ApiRequest,
+        said: Option<&ApiResponse>,
+        back_ms: f64,
+    ) {
         let hello = said.map(|said| &said.content);
-        if let (Asked::Register(stage, _), Some(Content::Hello(hello))) = (asked, hello) {
+        if let (ApiRequest::Register(stage, _), Some(Content::Hello(hello))) = (asked, hello) {
             self.stage_of.insert(hello.token.clone(), *stage);
         }
         let Some(token) = asked.token() else { return };

@@ -3,7 +3,7 @@
 use distcompute_engine::time::clock::Now;
 
 use super::Browser;
-use super::planned::{Happens, Heard};
+use super::planned::{Ending, Planned};
 use crate::tracker::Tracker;
 
 /// 2026-11-25.
@@ -42,7 +42,7 @@ impl<T: Tracker> Browser<T> {
         for (request, life) in self.flights.clone() {
             self.plan(
                 0.0,
-                Happens::Heard(request, life, Box::new(Heard::NotReached)),
+                Planned::Ending(request, life, Box::new(Ending::NotReached)),
             );
         }
     }

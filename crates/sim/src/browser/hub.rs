@@ -1,13 +1,13 @@
 //! The driver of the hub: it delivers events, carries out actions, and keeps the timer.
 
 use distcompute_engine::core::throttle::STOP;
-use distcompute_engine::hub::action::{Action, Moved};
+use distcompute_engine::hub::action::{Action, Transfer};
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::Event;
 use distcompute_engine::message::{Job as Task, ToCore};
 use distcompute_engine::reason::Reason;
 
-use super::planned::Happens;
+use super::planned::Planned;
 use super::{Browser, SPAWN_MS};
 use crate::tracker::Tracker;
 
@@ -24,7 +24,7 @@ impl<T: Tracker> Browser<T> {
         self.waits_for_storage &= !matches!(event, Event::Restored { .. });
         let tick = event == Event::Tick;
         // The hub waits for the answer's content, which is the next event.
-        let is_last = matches!(event, Event::Moved(_, Moved { ended: true, .. }));
+        let is_last = matches!(event, Event::Transfer(_, Transfer { ended: true, .. }));
         let random = self.rng.next_f64();
         self.look_at_clocks();
         let now = self.now();
@@ -64,7 +64,7 @@ impl<T: Tracker> Browser<T> {
         if let Some(due) = self.hub.next_timeout() {
             // As a browser does it.
             let due = due.left_ms(now);
-            self.plan(due.clamp(1.0, 2e9).ceil(), Happens::Timer(self.timer));
+            self.plan(due.clamp(1.0, 2e9).ceil(), Planned::Timer(self.timer));
         }
     }
 
@@ -106,9 +106,9 @@ impl<T: Tracker> Browser<T> {
                 let signalled = self.signal(core, STOP);
                 self.say(core, ToCore::Stop { key, signalled });
             }
-            Action::Level { core, level } => {
-                self.signal(core, level);
-                self.say(core, ToCore::Intensity(level));
+            Action::Intensity { core, intensity } => {
+                self.signal(core, intensity);
+                self.say(core, ToCore::Intensity(intensity));
             }
             Action::Cores(want) => {
                 self.wants = want;
@@ -145,6 +145,6 @@ impl<T: Tracker> Browser<T> {
     }
 
     pub(super) fn hub_hears(&mut self, after: f64, event: Event) {
-        self.plan(after, Happens::Hub(self.life, event));
+        self.plan(after, Planned::Hub(self.life, event));
     }
 }

@@ -18,14 +18,14 @@ use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::Registration;
 use distcompute_engine::hub::event::Event;
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::jobs::Key;
+use distcompute_engine::hub::jobs::JobKey;
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::Stage;
 
 use self::cores::Cores;
-use self::planned::Happens;
-use self::storage::Kept;
+use self::planned::Planned;
+use self::storage::StoredJob;
 use crate::random::Rng;
 use crate::tracker::Tracker;
 
@@ -81,7 +81,7 @@ pub struct Browser<T> {
     t: f64,
     slept: f64,
     set: f64,
-    queue: BTreeMap<(u64, u64), Happens>,
+    queue: BTreeMap<(u64, u64), Planned>,
     ticket: u64,
     life: u64,
     timer: u64,
@@ -95,7 +95,7 @@ pub struct Browser<T> {
     bodies: BTreeMap<u32, f64>,
     /// How long nothing of an answer may come.
     stall_ms: f64,
-    store: BTreeMap<String, Kept>,
+    store: BTreeMap<String, StoredJob>,
     registrations: BTreeMap<Stage, Registration>,
     /// Since when cores have been idle without an excuse.
     idle: BTreeMap<u32, f64>,
@@ -136,7 +136,7 @@ pub struct Browser<T> {
     /// The hub waits for storage.
     waits_for_storage: bool,
     /// Since when results wait at the hub while the tracker could be reached.
-    waits: BTreeMap<Key, f64>,
+    waits: BTreeMap<JobKey, f64>,
     /// Something could not be written, or was wiped.
     lossy: bool,
     sabotage: Option<Sabotage>,
@@ -239,7 +239,7 @@ impl<T: Tracker> Browser<T> {
         };
         browser.plan(
             0.0,
-            Happens::Hub(
+            Planned::Hub(
                 0,
                 Event::Restored {
                     registrations: Vec::new(),

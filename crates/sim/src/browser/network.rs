@@ -1,12 +1,12 @@
 //! The network between the hub and the tracker: requests, their answers in parts, and faults of either.
 
 use distcompute_engine::client::call::Answer;
-use distcompute_engine::hub::action::{Got, Moved, Outgoing, Wire};
+use distcompute_engine::hub::action::{Got, Outgoing, Transfer, Wire};
 use distcompute_engine::hub::event::Event;
 
-use super::planned::{Happens, Heard};
+use super::planned::{Ending, Planned};
 use super::{Browser, Sabotage};
-use crate::tracker::{Asked, Content, Said, Tracker, weigh};
+use crate::tracker::{ApiRequest, ApiResponse, Content, Tracker, weigh};
 
 /// How often each fault happens, as a share of requests.
 #[derive(Debug, Clone, Copy, Default)]
@@ -84,13 +84,19 @@ const HEAD: f64 = 500.0;
 
 impl<T: Tracker> Browser<T> {
     /// A request reaches the tracker, which handles it at once.
-    pub(super) fn arrives(&mut self, request: u32, hub: u64, asked: &Asked, back_ms: Option<f64>) {
+    pub(super) fn arrives(
+        &mut self,
+        request: u32,
+        hub: u64,
+        asked: &ApiRequest,
+        back_ms: Option<f64>,
+    ) {
         let said = self.tracker.call(self.time(), asked);
         self.note_rest(asked, said.as_ref(), back_ms.unwrap_or(0.0));
-        let heard = Box::new(said.map_or(Heard::NotReached, Heard::Said));
+        let heard = Box::new(said.map_or(Ending::NotReached, Ending::ApiResponse));
         let Some(back_ms) = back_ms else { return };
         let then = if self.line.is_some() {
-            Happens::Flows {
+            Planned::Flows {
                 request,
                 hub,
                 down: 0.0,
@@ -98,16 +104,16 @@ impl<T: Tracker> Browser<T> {
                 heard,
             }
         } else {
-            Happens::Heard(request, hub, heard)
+            Planned::Ending(request, hub, heard)
         };
         self.plan(back_ms, then);
     }
 
     /// The hub hears how a request has ended.
-    pub(super) fn hears(&mut self, request: u32, life: u64, heard: Heard) {
+    pub(super) fn hears(&mut self, request: u32, life: u64, heard: Ending) {
         // The limit was for the first byte; then there is another.
         let begun = self.flowing.get(&request).copied();
-        if matches!(heard, Heard::TimedOut)
+        if matches!(heard, Ending::TimedOut)
             && begun.is_some_and(|(_, at)| self.t - at < self.stall_ms)
         {
             return;
@@ -117,28 +123,28 @@ impl<T: Tracker> Browser<T> {
         }
         let flowed = self.flowing.remove(&request);
         let up = self.bodies.remove(&request).unwrap_or(0.0);
-        if let Heard::Said(said) = &heard {
+        if let Ending::ApiResponse(said) = &heard {
             let status = said.answer.status;
-            let moved = |down, ended| {
-                let moved = Moved {
+            let transfer = |down, ended| {
+                let transfer = Transfer {
                     status,
                     up,
                     down,
                     ended,
                 };
-                Event::Moved(request, moved)
+                Event::Transfer(request, transfer)
             };
             // Without a line everything comes at once.
             let down = flowed.map_or(HEAD + weight(&heard), |(down, _)| down);
             if flowed.is_none() {
-                self.happen(moved(0.0, false));
+                self.happen(transfer(0.0, false));
             }
-            self.happen(moved(down, true));
+            self.happen(transfer(down, true));
         }
         let got = match heard {
-            Heard::NotReached => Got::NotReached("Failed to fetch".to_owned()),
-            Heard::TimedOut => Got::TimedOut,
-            Heard::Said(said) => self.read(said),
+            Ending::NotReached => Got::NotReached("Failed to fetch".to_owned()),
+            Ending::TimedOut => Got::TimedOut,
+            Ending::ApiResponse(said) => self.read(said),
         };
         self.happen(Event::Answered(request, got));
     }
@@ -150,7 +156,7 @@ impl<T: Tracker> Browser<T> {
         life: u64,
         down: f64,
         left: f64,
-        heard: Box<Heard>,
+        heard: Box<Ending>,
     ) {
         let Some(line) = self.line.filter(|_| life == self.life) else {
             return;
@@ -162,20 +168,20 @@ impl<T: Tracker> Browser<T> {
             return;
         }
         self.flowing.insert(request, (down, self.t));
-        self.plan(self.stall_ms, Happens::Stalls(request, life, down));
+        self.plan(self.stall_ms, Planned::Stalls(request, life, down));
         if left <= 0.0 {
-            self.plan(0.0, Happens::Heard(request, life, heard));
+            self.plan(0.0, Planned::Ending(request, life, heard));
             return;
         }
         let status = match &*heard {
-            Heard::Said(said) => said.answer.status,
+            Ending::ApiResponse(said) => said.answer.status,
             // It breaks off later.
-            Heard::NotReached | Heard::TimedOut => 200,
+            Ending::NotReached | Ending::TimedOut => 200,
         };
         let ended = false;
-        self.happen(Event::Moved(
+        self.happen(Event::Transfer(
             request,
-            Moved {
+            Transfer {
                 status,
                 up,
                 down,
@@ -189,7 +195,7 @@ impl<T: Tracker> Browser<T> {
         }
         self.down_free = self.down_free.max(self.t) + takes_ms;
         self.carried_down += part;
-        let comes = Happens::Flows {
+        let comes = Planned::Flows {
             request,
             hub: life,
             down: down + part,
@@ -223,8 +229,8 @@ impl<T: Tracker> Browser<T> {
             Wire::Bye { .. } => "bye",
         });
         let carried = match &asked {
-            Asked::Sync(sync) => sync.done.iter().map(|done| done.data.len()).sum(),
-            Asked::Complete { data, .. } => data.len(),
+            ApiRequest::Sync(sync) => sync.done.iter().map(|done| done.data.len()).sum(),
+            ApiRequest::Complete { data, .. } => data.len(),
             _ => 0,
         };
         let life = self.life;
@@ -233,8 +239,8 @@ impl<T: Tracker> Browser<T> {
             "request {id} sent twice"
         );
         let limit = f64::from(limit_ms);
-        let heard = |heard| Happens::Heard(id, life, Box::new(heard));
-        self.plan(limit, heard(Heard::TimedOut));
+        let heard = |heard| Planned::Ending(id, life, Box::new(heard));
+        self.plan(limit, heard(Ending::TimedOut));
         let faults = self.faults;
         let half = self.delay_ms / 2.0;
         // The body is on its way before anything can come back.
@@ -249,14 +255,14 @@ impl<T: Tracker> Browser<T> {
             share_left -= share;
             share_left < 0.0
         };
-        let arrives = |back_ms| Happens::Arrives {
+        let arrives = |back_ms| Planned::Arrives {
             request: id,
             hub: life,
             asked,
             back_ms,
         };
         if faults.down || is(faults.request_lost) {
-            self.plan(half, heard(Heard::NotReached));
+            self.plan(half, heard(Ending::NotReached));
         } else if let Some(proxy) = faults.proxy.filter(|proxy| carried > proxy.limit) {
             let answer = Answer {
                 status: proxy.status,
@@ -264,8 +270,8 @@ impl<T: Tracker> Browser<T> {
                 ..Answer::default()
             };
             let said = match self.sabotage {
-                Some(Sabotage::BodyFirst) => Heard::NotReached,
-                _ => Heard::Said(Said {
+                Some(Sabotage::BodyFirst) => Ending::NotReached,
+                _ => Ending::ApiResponse(ApiResponse {
                     answer,
                     content: Content::Nothing,
                 }),
@@ -273,7 +279,7 @@ impl<T: Tracker> Browser<T> {
             self.plan(self.delay_ms, heard(said));
         } else if is(faults.answer_lost) {
             self.plan(half, arrives(None));
-            self.plan(self.delay_ms, heard(Heard::NotReached));
+            self.plan(self.delay_ms, heard(Ending::NotReached));
         } else if is(faults.hangs) {
             // Nothing comes until the limit.
         } else if is(faults.doubled) {
@@ -294,11 +300,11 @@ impl<T: Tracker> Browser<T> {
                 retry_after_ms,
                 ..Answer::default()
             };
-            let said = Said {
+            let said = ApiResponse {
                 answer,
                 content: Content::Nothing,
             };
-            self.plan(self.delay_ms, heard(Heard::Said(said)));
+            self.plan(self.delay_ms, heard(Ending::ApiResponse(said)));
         } else if is(faults.broken) {
             let body = "Internal Server Error".to_owned();
             let answer = Answer {
@@ -306,11 +312,11 @@ impl<T: Tracker> Browser<T> {
                 body,
                 ..Answer::default()
             };
-            let said = Said {
+            let said = ApiResponse {
                 answer,
                 content: Content::Nothing,
             };
-            self.plan(self.delay_ms, heard(Heard::Said(said)));
+            self.plan(self.delay_ms, heard(Ending::ApiResponse(said)));
         } else if is(faults.portal) {
             let body = "<!doctype html><title>Hotel Wi-Fi</title>".to_owned();
             let answer = Answer {
@@ -318,11 +324,11 @@ impl<T: Tracker> Browser<T> {
                 body,
                 ..Answer::default()
             };
-            let said = Said {
+            let said = ApiResponse {
                 answer,
                 content: Content::Unreadable,
             };
-            self.plan(self.delay_ms, heard(Heard::Said(said)));
+            self.plan(self.delay_ms, heard(Ending::ApiResponse(said)));
         } else if is(faults.cut) {
             self.plan(half, arrives(None));
             let answer = Answer {
@@ -330,11 +336,11 @@ impl<T: Tracker> Browser<T> {
                 body: "{".to_owned(),
                 ..Answer::default()
             };
-            let said = Said {
+            let said = ApiResponse {
                 answer,
                 content: Content::Unreadable,
             };
-            self.plan(self.delay_ms, heard(Heard::Said(said)));
+            self.plan(self.delay_ms, heard(Ending::ApiResponse(said)));
         } else {
             let back_ms = self.delay_ms / 2.0;
             self.plan(half, arrives(Some(back_ms)));
@@ -343,8 +349,10 @@ impl<T: Tracker> Browser<T> {
 }
 
 /// What the texts of an answer weigh.
-fn weight(heard: &Heard) -> f64 {
-    let Heard::Said(said) = heard else { return 0.0 };
+fn weight(heard: &Ending) -> f64 {
+    let Ending::ApiResponse(said) = heard else {
+        return 0.0;
+    };
     let text = |data: &Option<String>| data.as_deref().map_or(0, weigh);
     let bytes = match &said.content {
         Content::Sync(sync) => {
@@ -358,13 +366,13 @@ fn weight(heard: &Heard) -> f64 {
 }
 
 /// What the body of a request weighs.
-fn body(asked: &Asked) -> f64 {
+fn body(asked: &ApiRequest) -> f64 {
     let bytes = match asked {
-        Asked::Sync(sync) => {
+        ApiRequest::Sync(sync) => {
             let done: usize = sync.done.iter().map(|done| weigh(&done.data) + 80).sum();
             done + 50 * (sync.items() - sync.done.len())
         }
-        Asked::Complete { data, .. } => weigh(data),
+        ApiRequest::Complete { data, .. } => weigh(data),
         _ => 0,
     };
     bytes as f64

@@ -3,12 +3,12 @@
 use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::event::{Event, Inherited};
 use distcompute_engine::hub::governor::Wish;
-use distcompute_engine::hub::jobs::Key;
+use distcompute_engine::hub::jobs::JobKey;
 use distcompute_engine::settings::Settings;
 
-use super::planned::Happens;
+use super::planned::Planned;
 use super::{Browser, MESSAGE_MS, SPAWN_MS};
-use crate::tracker::{Asked, Tracker};
+use crate::tracker::{ApiRequest, Tracker};
 
 impl<T: Tracker> Browser<T> {
     pub fn tell(&mut self, event: Event) {
@@ -41,11 +41,11 @@ impl<T: Tracker> Browser<T> {
             for wire in self.hub.farewell(self.now()) {
                 let asked = self.asked_by(&wire);
                 let body = match &asked {
-                    Asked::Sync(sync) => sync.done.iter().map(|done| done.data.len()).sum(),
+                    ApiRequest::Sync(sync) => sync.done.iter().map(|done| done.data.len()).sum(),
                     _ => 0,
                 };
                 assert!(body < 64_000, "browsers let 64 KiB outlive a page");
-                let arrives = Happens::Arrives {
+                let arrives = Planned::Arrives {
                     request: 0,
                     hub: 0,
                     asked,
@@ -97,12 +97,12 @@ impl<T: Tracker> Browser<T> {
         self.channels.clear();
         self.texts.clear();
         self.idle.clear();
-        let first = (self.rng.next_f64() * 2e9) as Key;
+        let first = (self.rng.next_f64() * 2e9) as JobKey;
         self.hub = self.scheduler().with_keys_from(first);
         for core in self.cores.values_mut() {
             core.lose_hub();
         }
-        self.plan(SPAWN_MS, Happens::Successor(self.life));
+        self.plan(SPAWN_MS, Planned::Successor(self.life));
     }
 
     pub(super) fn scheduler(&self) -> Scheduler {
@@ -122,8 +122,8 @@ impl<T: Tracker> Browser<T> {
             .map(|(at, core)| (*at, core.life))
             .collect();
         for (at, life) in lives {
-            self.plan(MESSAGE_MS, Happens::Here(self.life, at, life));
-            self.plan(2.0 * MESSAGE_MS, Happens::Meet(self.life, at, life));
+            self.plan(MESSAGE_MS, Planned::Here(self.life, at, life));
+            self.plan(2.0 * MESSAGE_MS, Planned::Meet(self.life, at, life));
         }
     }
 

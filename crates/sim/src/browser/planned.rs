@@ -3,10 +3,10 @@
 use distcompute_engine::hub::event::Event;
 use distcompute_engine::message::{Payload, ToCore};
 
-use crate::tracker::{Asked, Said};
+use crate::tracker::{ApiRequest, ApiResponse};
 
 #[derive(Debug, Clone)]
-pub(super) enum Happens {
+pub(super) enum Planned {
     /// To the hub, of this life.
     Hub(u64, Event),
     /// The hub, of this life, gets the channel to a compute worker, of that life.
@@ -26,27 +26,27 @@ pub(super) enum Happens {
     Arrives {
         request: u32,
         hub: u64,
-        asked: Asked,
+        asked: ApiRequest,
         back_ms: Option<f64>,
     },
-    Heard(u32, u64, Box<Heard>),
+    Ending(u32, u64, Box<Ending>),
     /// A part of an answer has come over the line; so many bytes are still to come.
     Flows {
         request: u32,
         hub: u64,
         down: f64,
         left: f64,
-        heard: Box<Heard>,
+        heard: Box<Ending>,
     },
     /// Nothing more has come of this answer since it had so many bytes.
     Stalls(u32, u64, f64),
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Heard {
+pub(super) enum Ending {
     NotReached,
     TimedOut,
-    Said(Said),
+    ApiResponse(ApiResponse),
 }
 
 /// What comes to a thread by messages.

@@ -3,11 +3,11 @@
 use distcompute_engine::hub::event::Event;
 
 use super::Browser;
-use super::planned::{Arrival, Happens, Heard};
+use super::planned::{Arrival, Ending, Planned};
 use crate::tracker::Tracker;
 
 impl<T: Tracker> Browser<T> {
-    pub(super) fn plan(&mut self, after: f64, what: Happens) {
+    pub(super) fn plan(&mut self, after: f64, what: Planned) {
         self.ticket += 1;
         // Microseconds, so that time has an order.
         let at = ((self.t + after.max(0.0)) * 1000.0).ceil() as u64;
@@ -54,53 +54,53 @@ impl<T: Tracker> Browser<T> {
         self.t = self.t.max(time - self.slept);
     }
 
-    pub(super) fn take(&mut self, what: Happens) {
+    pub(super) fn take(&mut self, what: Planned) {
         match what {
-            Happens::Hub(life, event) if life == self.life => self.happen(event),
+            Planned::Hub(life, event) if life == self.life => self.happen(event),
             // The page joins no worker to the hub that it has ended meanwhile.
-            Happens::Here(hub, at, life) if hub == self.life && self.lives(at, life) => {
+            Planned::Here(hub, at, life) if hub == self.life && self.lives(at, life) => {
                 self.open_channel(at, life);
                 self.happen(Event::CoreHere(at));
             }
-            Happens::Timer(timer) if timer == self.timer => self.happen(Event::Tick),
-            Happens::ToCore(at, life, arrival) if self.lives(at, life) => {
+            Planned::Timer(timer) if timer == self.timer => self.happen(Event::Tick),
+            Planned::ToCore(at, life, arrival) if self.lives(at, life) => {
                 self.arrive(at, arrival);
             }
-            Happens::Step(at, life, plan) if self.lives(at, life) && self.is_planned(at, plan) => {
+            Planned::Step(at, life, plan) if self.lives(at, life) && self.is_planned(at, plan) => {
                 self.step(at);
             }
-            Happens::Slept(at, life, plan) if self.lives(at, life) && self.is_planned(at, plan) => {
+            Planned::Slept(at, life, plan) if self.lives(at, life) && self.is_planned(at, plan) => {
                 self.has_slept(at);
             }
-            Happens::CoreTimer(at, life, due) if self.lives(at, life) && self.is_timer(at, due) => {
+            Planned::CoreTimer(at, life, due) if self.lives(at, life) && self.is_timer(at, due) => {
                 self.core_timer(at);
             }
-            Happens::Up(at, life) if self.lives(at, life) => self.set_up(at),
-            Happens::Successor(life) if life == self.life && !self.stopped => self.succeed(),
-            Happens::Meet(hub, at, life) if hub == self.life && self.lives(at, life) => {
+            Planned::Up(at, life) if self.lives(at, life) => self.set_up(at),
+            Planned::Successor(life) if life == self.life && !self.stopped => self.succeed(),
+            Planned::Meet(hub, at, life) if hub == self.life && self.lives(at, life) => {
                 self.arrive(at, Arrival::Hub(hub));
             }
-            Happens::Arrives {
+            Planned::Arrives {
                 request,
                 hub,
                 asked,
                 back_ms,
             } => self.arrives(request, hub, &asked, back_ms),
-            Happens::Flows {
+            Planned::Flows {
                 request,
                 hub,
                 down,
                 left,
                 heard,
             } => self.flows(request, hub, down, left, heard),
-            Happens::Stalls(request, life, down) if life == self.life => {
+            Planned::Stalls(request, life, down) if life == self.life => {
                 let flow = self.flowing.get(&request);
                 if flow.is_some_and(|(now, _)| *now == down) {
-                    let heard = Happens::Heard(request, life, Box::new(Heard::TimedOut));
+                    let heard = Planned::Ending(request, life, Box::new(Ending::TimedOut));
                     self.plan(0.0, heard);
                 }
             }
-            Happens::Heard(request, life, heard) => self.hears(request, life, *heard),
+            Planned::Ending(request, life, heard) => self.hears(request, life, *heard),
             _ => {}
         }
     }

@@ -13,17 +13,17 @@ const STORAGE_MS: f64 = 5_000.0;
 
 /// What storage keeps of a job.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
+pub(super) struct StoredJob {
     stage: Stage,
     number: u64,
     attempt: u32,
     ticket: Ticket,
     input: Option<String>,
-    outcome: Option<KeptOutcome>,
+    outcome: Option<StoredOutcome>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum KeptOutcome {
+pub(super) enum StoredOutcome {
     Done(String),
     Other(Outcome),
 }
@@ -74,13 +74,13 @@ impl<T: Tracker> Browser<T> {
             return;
         }
         let registrations = self.registrations.values().cloned().collect();
-        let store: Vec<Kept> = self.store.values().cloned().collect();
+        let store: Vec<StoredJob> = self.store.values().cloned().collect();
         let mut jobs = Vec::new();
         for kept in store {
             let input = kept.input.map(|text| self.keep(text));
             let outcome = kept.outcome.map(|outcome| match outcome {
-                KeptOutcome::Done(text) => Outcome::Done(self.keep(text)),
-                KeptOutcome::Other(outcome) => outcome,
+                StoredOutcome::Done(text) => Outcome::Done(self.keep(text)),
+                StoredOutcome::Other(outcome) => outcome,
             });
             let (stage, number, attempt) = (kept.stage, kept.number, kept.attempt);
             jobs.push(Stored {
@@ -107,13 +107,13 @@ impl<T: Tracker> Browser<T> {
     /// Results of an earlier visit that were not delivered.
     pub fn leave_results(&mut self, leases: Vec<(String, u64, Stage)>) {
         for (lease, number, stage) in leases {
-            let kept = Kept {
+            let kept = StoredJob {
                 stage,
                 number,
                 attempt: 1,
                 ticket: Ticket::Lease(lease.clone()),
                 input: None,
-                outcome: Some(KeptOutcome::Done(format!("out {number} {stage}"))),
+                outcome: Some(StoredOutcome::Done(format!("out {number} {stage}"))),
             };
             self.store.insert(lease, kept);
         }
@@ -146,15 +146,15 @@ impl<T: Tracker> Browser<T> {
                     return;
                 };
                 let text = |text: &Text| self.texts[&text.id].clone();
-                let kept = Kept {
+                let kept = StoredJob {
                     stage: self.hub.stage_of(job).expect("its stage is known").0,
                     number: job.number,
                     attempt: job.attempt,
                     ticket: job.ticket.clone(),
                     input: job.input.as_ref().map(text),
                     outcome: job.outcome().map(|outcome| match outcome {
-                        Outcome::Done(data) => KeptOutcome::Done(text(data)),
-                        other => KeptOutcome::Other(other.clone()),
+                        Outcome::Done(data) => StoredOutcome::Done(text(data)),
+                        other => StoredOutcome::Other(other.clone()),
                     }),
                 };
                 self.store.insert(job.name(), kept);

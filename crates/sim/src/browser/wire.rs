@@ -5,7 +5,7 @@ use distcompute_engine::hub::jobs::Text;
 use distcompute_protocol::{Done, Failed, Invalid, Progress, SyncRequest};
 
 use super::Browser;
-use crate::tracker::{Asked, Content, Said, Tracker, weigh};
+use crate::tracker::{ApiRequest, ApiResponse, Content, Tracker, weigh};
 
 impl<T: Tracker> Browser<T> {
     /// A text of a result, as a core's report brings it.
@@ -19,7 +19,7 @@ impl<T: Tracker> Browser<T> {
         }
     }
 
-    pub(super) fn read(&mut self, said: Said) -> Got {
+    pub(super) fn read(&mut self, said: ApiResponse) -> Got {
         let parsed = match said.content {
             Content::Nothing => Parsed::Nothing,
             Content::Hello(hello) => Parsed::Hello(hello),
@@ -33,7 +33,7 @@ impl<T: Tracker> Browser<T> {
                 sync.accepted.extend(std::mem::take(&mut self.dropped));
                 for lease in &sync.accepted {
                     let taken = self.tracker.has_taken(lease);
-                    assert!(taken, "lease {lease} is accepted and not in the books");
+                    assert!(taken, "lease {lease} is accepted and not in the tables");
                 }
                 let mut jobs = Vec::new();
                 for job in sync.jobs {
@@ -61,7 +61,7 @@ impl<T: Tracker> Browser<T> {
         Got::Answered(said.answer, parsed)
     }
 
-    pub(super) fn asked_by(&self, wire: &Wire) -> Asked {
+    pub(super) fn asked_by(&self, wire: &Wire) -> ApiRequest {
         let text = |text: &Text| {
             self.texts
                 .get(&text.id)
@@ -69,22 +69,22 @@ impl<T: Tracker> Browser<T> {
                 .clone()
         };
         match wire.clone() {
-            Wire::Register { stage, nickname } => Asked::Register(stage, nickname),
-            Wire::NewJob { token } => Asked::NewJob(token),
+            Wire::Register { stage, nickname } => ApiRequest::Register(stage, nickname),
+            Wire::NewJob { token } => ApiRequest::NewJob(token),
             Wire::Complete {
                 token,
                 number,
                 data,
-            } => Asked::Complete {
+            } => ApiRequest::Complete {
                 token,
                 number,
                 data: text(&data),
             },
-            Wire::Flag { token, number } => Asked::Flag { token, number },
-            Wire::Progress { token, .. } => Asked::Progress(token),
-            Wire::Validate { token } => Asked::Validate(token),
-            Wire::Bye { token } => Asked::Bye(token),
-            Wire::Sync(sync) => Asked::Sync(SyncRequest {
+            Wire::Flag { token, number } => ApiRequest::Flag { token, number },
+            Wire::Progress { token, .. } => ApiRequest::Progress(token),
+            Wire::Validate { token } => ApiRequest::Validate(token),
+            Wire::Bye { token } => ApiRequest::Bye(token),
+            Wire::Sync(sync) => ApiRequest::Sync(SyncRequest {
                 token: sync.token,
                 seq: sync.seq,
                 holding: sync.holding,

@@ -104,7 +104,7 @@ impl Run {
         stay
     }
 
-    /// Everybody stops, and the books are looked through once more.
+    /// Everybody stops, and the tables are looked through once more.
     pub(super) fn close_down(&mut self) {
         let end = self.now + 200_000.0;
         self.run(end, |_| false);

@@ -23,10 +23,10 @@ use self::handler::handler;
 use self::port::Port;
 use crate::{
     attacker::Attacker,
-    books::Place,
     browser::{self, Browser},
     old::Old,
     scenario::{Event, Scenario},
+    tables::Place,
     trackers::{Caller, Trace, Trackers, moment},
 };
 

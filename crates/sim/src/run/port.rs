@@ -6,7 +6,7 @@ use distcompute_protocol::Stage;
 use distcompute_tracker::rules::names;
 
 use crate::{
-    tracker::{Asked, Content, Said, Tracker},
+    tracker::{ApiRequest, ApiResponse, Content, Tracker},
     trackers::{Caller, Trackers},
 };
 
@@ -20,7 +20,7 @@ pub(super) struct Port {
 }
 
 impl Tracker for Port {
-    fn call(&mut self, now: f64, asked: &Asked) -> Option<Said> {
+    fn call(&mut self, now: f64, asked: &ApiRequest) -> Option<ApiResponse> {
         let mut trackers = self.trackers.borrow_mut();
         let mut said = trackers.call(now + self.ahead, &self.caller, asked)?;
         if let Content::Hello(hello) = &mut said.content {

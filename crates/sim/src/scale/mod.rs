@@ -39,8 +39,8 @@ pub struct Trace {
     pub seconds: Vec<Second>,
     /// Over all of it.
     pub sums: Sums,
-    /// What is on the volunteers' desks at the end: unfinished jobs, and outcomes.
-    pub desks: (u64, u64),
+    /// What is in the volunteers' job tables at the end: unfinished jobs, and outcomes.
+    pub job_tables: (u64, u64),
 }
 
 impl Trace {
@@ -91,8 +91,8 @@ impl Trace {
         sums.lapsed += each * more.lapsed;
         sums.result_waits_ms += each as f64 * more.result_waits_ms;
         sums.events += more.events;
-        self.desks.0 += each * other.desks.0;
-        self.desks.1 += each * other.desks.1;
+        self.job_tables.0 += each * other.job_tables.0;
+        self.job_tables.1 += each * other.job_tables.1;
     }
 }
 
@@ -150,15 +150,15 @@ fn run_part(scenario: &Scenario, part: u32, parts: u32) -> Trace {
             queue.push((moment(next), Reverse(index)));
         }
     }
-    let mut desks = (0, 0);
+    let mut job_tables = (0, 0);
     for volunteer in &volunteers {
         let (unfinished, ended) = volunteer.table();
-        desks.0 += unfinished;
-        desks.1 += ended;
+        job_tables.0 += unfinished;
+        job_tables.1 += ended;
     }
     Trace {
         seconds: tracker.seconds,
         sums: tracker.sums,
-        desks,
+        job_tables,
     }
 }

@@ -7,7 +7,7 @@ use distcompute_engine::hub::action::{
 };
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Report};
-use distcompute_engine::hub::jobs::{Key, Outcome, Text};
+use distcompute_engine::hub::jobs::{JobKey, Outcome, Text};
 use distcompute_engine::settings::Settings;
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::Stage;
@@ -28,14 +28,14 @@ const OUTPUT_BYTES: u32 = 64;
 /// A compute worker: what it was given, and when it will be done.
 #[derive(Debug, Default)]
 struct Core {
-    queue: Vec<Key>,
+    queue: Vec<JobKey>,
     running: Option<Run>,
     resting: bool,
 }
 
 #[derive(Debug)]
 struct Run {
-    key: Key,
+    key: JobKey,
     ms: f64,
     /// When it ends; how much is left, while the core rests.
     ends: f64,
@@ -177,10 +177,10 @@ impl Volunteer {
                     self.end(at, core as usize, &run, Outcome::Released);
                 }
             }
-            Action::Level { core, level } => {
+            Action::Intensity { core, intensity } => {
                 let core = core as usize;
                 let state = &mut self.cores[core];
-                let rests = level == 0;
+                let rests = intensity == 0;
                 if state.resting != rests {
                     state.resting = rests;
                     let sign = if rests { -1.0 } else { 1.0 };
@@ -210,7 +210,7 @@ impl Volunteer {
     }
 
     /// Begins the next job, if the core is free.
-    fn begin(&mut self, at: &At<'_>, core: usize) -> Option<Key> {
+    fn begin(&mut self, at: &At<'_>, core: usize) -> Option<JobKey> {
         let jitter = 0.9 + 0.2 * self.rng.next_f64();
         let core = &mut self.cores[core];
         if core.running.is_some() || core.resting || core.queue.is_empty() {

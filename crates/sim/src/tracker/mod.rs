@@ -11,7 +11,7 @@ pub use self::model::{End, Job, Lease, Model, Worker};
 
 /// A request as a tracker gets it.
 #[derive(Debug, Clone)]
-pub enum Asked {
+pub enum ApiRequest {
     Register(Stage, String),
     Sync(SyncRequest),
     NewJob(String),
@@ -29,7 +29,7 @@ pub enum Asked {
     Bye(String),
 }
 
-impl Asked {
+impl ApiRequest {
     /// Whose it is.
     pub fn token(&self) -> Option<&str> {
         match self {
@@ -47,7 +47,7 @@ impl Asked {
 
 /// An answer, with what a client reads in it.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub struct ApiResponse {
     pub answer: Answer,
     pub content: Content,
 }
@@ -69,7 +69,7 @@ pub enum Content {
 /// What any tracker is to the world: the model, or a real one.
 pub trait Tracker {
     /// Handles a request at `now`, in milliseconds of its own clock. `None`: nobody answers.
-    fn call(&mut self, now: f64, asked: &Asked) -> Option<Said>;
+    fn call(&mut self, now: f64, asked: &ApiRequest) -> Option<ApiResponse>;
     /// How many jobs are open at `stage`.
     fn open(&self, stage: Stage) -> usize;
     /// Whether any is.
@@ -87,7 +87,7 @@ pub trait Tracker {
     }
     /// Whether every job has gone through all of its stages.
     fn is_finished(&self) -> bool;
-    /// Whether the result of this lease was ever taken into the books.
+    /// Whether the result of this lease was ever taken into the tables.
     fn has_taken(&self, lease: &str) -> bool;
 }
 

@@ -16,7 +16,7 @@ use tower::ServiceExt as _;
 use super::process::Process;
 use super::story::{cut_to, heard, told};
 use super::{RECOUNT, Trackers};
-use crate::tracker::{Asked, Content, Said};
+use crate::tracker::{ApiRequest, ApiResponse, Content};
 
 /// The proxy in front of the trackers, which says who called.
 const PROXY: ([u8; 4], u16) = ([127, 0, 0, 1], 8_080);
@@ -36,13 +36,13 @@ struct Answered {
 }
 
 impl Trackers {
-    pub fn call(&mut self, now: f64, caller: &Caller, asked: &Asked) -> Option<Said> {
+    pub fn call(&mut self, now: f64, caller: &Caller, asked: &ApiRequest) -> Option<ApiResponse> {
         self.pass_to(now);
         let before = self.before(asked);
         let Answered { at, answer, died } = self.send(caller, request(written(asked)))?;
         // A browser of the first protocol registers anew at each stage that it tries. Where all inputs are
         // bad, that may be more often than an address should: it waits, as it is told.
-        if !matches!(asked, Asked::Register(..)) {
+        if !matches!(asked, ApiRequest::Register(..)) {
             assert_ne!(answer.status, 429, "{} asks for too much", caller.who);
         }
         let said = read(asked, answer);
@@ -75,9 +75,9 @@ impl Trackers {
         &mut self,
         now: f64,
         caller: &Caller,
-        asked: &Asked,
+        asked: &ApiRequest,
         body: Option<&str>,
-    ) -> Option<Said> {
+    ) -> Option<ApiResponse> {
         self.pass_to(now);
         let seq = self.before(asked).filter(|_| body.is_none());
         let before = self.audit.before();
@@ -146,8 +146,8 @@ impl Trackers {
     }
 
     /// What a worker holds before a sync, if that is an old one.
-    pub(super) fn before(&self, asked: &Asked) -> Option<BTreeSet<i64>> {
-        let Asked::Sync(sync) = asked else {
+    pub(super) fn before(&self, asked: &ApiRequest) -> Option<BTreeSet<i64>> {
+        let ApiRequest::Sync(sync) = asked else {
             return None;
         };
         let last = self.audit.last_seq(&sync.token)?;
@@ -155,8 +155,8 @@ impl Trackers {
     }
 
     /// An old word changes nothing.
-    fn after(&self, asked: &Asked, before: &BTreeSet<i64>, said: &Said) {
-        if let Asked::Sync(sync) = asked {
+    fn after(&self, asked: &ApiRequest, before: &BTreeSet<i64>, said: &ApiResponse) {
+        if let ApiRequest::Sync(sync) = asked {
             let held = self.audit.held_by(&sync.token);
             assert!(
                 *before == held,
@@ -170,23 +170,25 @@ impl Trackers {
 }
 
 /// The path of a call and what it carries.
-pub fn written(asked: &Asked) -> (String, Option<String>) {
+pub fn written(asked: &ApiRequest) -> (String, Option<String>) {
     let call = match asked.clone() {
-        Asked::Sync(sync) => {
+        ApiRequest::Sync(sync) => {
             let body = serde_json::to_string(&sync).expect("JSON");
             return ("/api/sync".to_owned(), Some(body));
         }
-        Asked::Register(stage, nickname) => call::Request::new_worker(&nickname, stage),
-        Asked::NewJob(token) => call::Request::new_job(token),
-        Asked::Complete {
+        ApiRequest::Register(stage, nickname) => call::Request::new_worker(&nickname, stage),
+        ApiRequest::NewJob(token) => call::Request::new_job(token),
+        ApiRequest::Complete {
             token,
             number,
             data,
         } => call::Request::complete_job(token, number, data),
-        Asked::Flag { token, number } => call::Request::flag_invalid_data(token, number),
-        Asked::Progress(token) => call::Request::update_progress(token, "half done".to_owned()),
-        Asked::Validate(token) => call::Request::validate_worker(token),
-        Asked::Bye(token) => call::Request::bye(token),
+        ApiRequest::Flag { token, number } => call::Request::flag_invalid_data(token, number),
+        ApiRequest::Progress(token) => {
+            call::Request::update_progress(token, "half done".to_owned())
+        }
+        ApiRequest::Validate(token) => call::Request::validate_worker(token),
+        ApiRequest::Bye(token) => call::Request::bye(token),
     };
     let body = call.body.map(|body| serde_json::to_string(&body));
     (call.path, body.map(|body| body.expect("JSON")))
@@ -203,22 +205,25 @@ fn request((path, body): (String, Option<String>)) -> Request<Body> {
 }
 
 /// What a client reads in an answer.
-fn read(asked: &Asked, answer: Answer) -> Said {
+fn read(asked: &ApiRequest, answer: Answer) -> ApiResponse {
     let body = answer.body.as_str();
     let content = match asked {
         _ if answer.status != 200 => Content::Nothing,
-        Asked::Register(..) => serde_json::from_str(body).map_or(Content::Unreadable, |hello| {
-            Content::Hello(read_hello(hello))
-        }),
-        Asked::Sync(_) => serde_json::from_str(body).map_or(Content::Unreadable, Content::Sync),
-        Asked::NewJob(_) => serde_json::from_str(body)
+        ApiRequest::Register(..) => serde_json::from_str(body)
+            .map_or(Content::Unreadable, |hello| {
+                Content::Hello(read_hello(hello))
+            }),
+        ApiRequest::Sync(_) => {
+            serde_json::from_str(body).map_or(Content::Unreadable, Content::Sync)
+        }
+        ApiRequest::NewJob(_) => serde_json::from_str(body)
             .map_or(Content::Unreadable, |NewJob { number, data }| {
                 Content::Job { number, data }
             }),
-        Asked::Validate(_) => read_alive(body).map_or(Content::Nothing, Content::Alive),
+        ApiRequest::Validate(_) => read_alive(body).map_or(Content::Nothing, Content::Alive),
         _ => Content::Nothing,
     };
-    Said { answer, content }
+    ApiResponse { answer, content }
 }
 
 fn read_hello(said: Registration) -> Hello {
@@ -235,9 +240,9 @@ fn read_hello(said: Registration) -> Hello {
 }
 
 /// Whether nothing happened: worlds are full of that.
-fn is_idle(asked: &Asked, said: &Said) -> bool {
+fn is_idle(asked: &ApiRequest, said: &ApiResponse) -> bool {
     match (asked, &said.content) {
-        (Asked::Sync(asked), Content::Sync(said)) => {
+        (ApiRequest::Sync(asked), Content::Sync(said)) => {
             asked.items() == asked.holding.len() && said.jobs.is_empty() && said.lost.is_empty()
         }
         _ => said.answer.code == Some(ErrorCode::NoJobs),

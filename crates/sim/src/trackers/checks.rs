@@ -23,7 +23,7 @@ pub(super) struct Failed {
 }
 
 impl Trackers {
-    /// Looks at the books after something may have changed.
+    /// Looks at the tables after something may have changed.
     pub(super) fn look(&mut self) {
         let news = self.audit.is_news();
         if news || self.calls.is_multiple_of(RECOUNT) {

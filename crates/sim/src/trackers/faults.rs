@@ -14,7 +14,7 @@ use distcompute_tracker::{
     store::{Added, Database, ImportPart, Input, StoreError, Writer},
 };
 
-use crate::books::{Between, Interruptible};
+use crate::tables::{Between, Interruptible};
 
 /// Where a tracker's process dies, or a statement fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,8 +36,8 @@ use self::faults::{Failpoint, FaultInjection};
 use self::process::{Due, Process, Seeded, SetClock};
 use crate::{
     audit::Audit,
-    books::{Books, Place},
     random::Rng,
+    tables::{Place, Tables},
 };
 
 pub use self::calls::{Caller, written};
@@ -95,7 +95,7 @@ impl Trackers {
             .build()
             .expect("a runtime");
         let runtime = Rc::new(runtime);
-        let audit = Audit::new(Books::open(place, &runtime));
+        let audit = Audit::new(Tables::open(place, &runtime));
         let mut trackers = Self {
             runtime,
             sabotage,
@@ -145,7 +145,7 @@ impl Trackers {
             sabotage: self.sabotage,
             rules: settings.store_rules(),
         };
-        let opening = self.audit.books.store(clock.clone(), faults);
+        let opening = self.audit.tables.store(clock.clone(), faults);
         let store = self.runtime.block_on(opening).expect("a store");
         let lasted = Arc::clone(&self.uptime);
         let uptime = Uptime::new(move || Duration::from_millis(lasted.load(Ordering::SeqCst)));
@@ -303,7 +303,7 @@ impl Trackers {
         self.stay = Some(who);
     }
 
-    /// Time at a tracker, as the books have it.
+    /// Time at a tracker, as the tables have it.
     pub(super) fn time(&self) -> Millis {
         EPOCH_MS + self.now as i64 + self.ahead
     }

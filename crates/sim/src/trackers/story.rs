@@ -3,7 +3,7 @@
 use distcompute_engine::client::call::Answer;
 use distcompute_protocol::{ErrorCode, Granted, SyncAnswer};
 
-use crate::tracker::Asked;
+use crate::tracker::ApiRequest;
 
 /// What was said, as a fingerprint, and as a story if somebody wants to read it.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ pub fn moment(ms: f64) -> String {
 }
 
 /// A request, for people.
-pub(super) fn told(asked: &Asked) -> String {
+pub(super) fn told(asked: &ApiRequest) -> String {
     let names = |leases: Vec<&str>| {
         let ids = leases
             .iter()
@@ -45,8 +45,8 @@ pub(super) fn told(asked: &Asked) -> String {
         format!("[{}]", ids.collect::<Vec<_>>().join(" "))
     };
     match asked {
-        Asked::Register(stage, nickname) => format!("registers as {nickname} at {stage}"),
-        Asked::Sync(sync) => format!(
+        ApiRequest::Register(stage, nickname) => format!("registers as {nickname} at {stage}"),
+        ApiRequest::Sync(sync) => format!(
             "syncs {}: holds {}, done {}, invalid {}, failed {}, released {}, wants {}",
             sync.seq,
             names(sync.holding.iter().map(String::as_str).collect()),
@@ -56,12 +56,12 @@ pub(super) fn told(asked: &Asked) -> String {
             names(sync.released.iter().map(String::as_str).collect()),
             sync.want
         ),
-        Asked::NewJob(_) => "newJob".to_owned(),
-        Asked::Complete { number, .. } => format!("completes job {number}"),
-        Asked::Flag { number, .. } => format!("flags job {number}"),
-        Asked::Progress(_) => "progress".to_owned(),
-        Asked::Validate(_) => "validates".to_owned(),
-        Asked::Bye(_) => "says goodbye".to_owned(),
+        ApiRequest::NewJob(_) => "newJob".to_owned(),
+        ApiRequest::Complete { number, .. } => format!("completes job {number}"),
+        ApiRequest::Flag { number, .. } => format!("flags job {number}"),
+        ApiRequest::Progress(_) => "progress".to_owned(),
+        ApiRequest::Validate(_) => "validates".to_owned(),
+        ApiRequest::Bye(_) => "says goodbye".to_owned(),
     }
 }
 

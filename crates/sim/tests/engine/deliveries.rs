@@ -4,7 +4,7 @@ use distcompute_protocol::{Stage, SyncRequest};
 
 use sim::{
     browser::{Browser, Work},
-    tracker::{Asked, Content, End, Model, Tracker},
+    tracker::{ApiRequest, Content, End, Model, Tracker},
 };
 
 use crate::fixtures::{both, browser, finishes, pause};
@@ -19,9 +19,10 @@ fn what_came_too_late_is_counted() {
     let stored = browser.stored();
     assert!(stored >= 2);
     // Somebody else does all of them.
-    let hello = browser
-        .tracker
-        .call(browser.time(), &Asked::Register(Stage::A, String::new()));
+    let hello = browser.tracker.call(
+        browser.time(),
+        &ApiRequest::Register(Stage::A, String::new()),
+    );
     let Content::Hello(hello) = hello.expect("an answer").content else {
         panic!("no registration")
     };
@@ -34,7 +35,7 @@ fn what_came_too_late_is_counted() {
     };
     let said = browser
         .tracker
-        .call(browser.time(), &Asked::Sync(sync.clone()));
+        .call(browser.time(), &ApiRequest::Sync(sync.clone()));
     let Content::Sync(said) = said.expect("an answer").content else {
         panic!("no sync")
     };
@@ -48,7 +49,9 @@ fn what_came_too_late_is_counted() {
             data: format!("out {} a", job.number),
         })
         .collect();
-    browser.tracker.call(browser.time(), &Asked::Sync(sync));
+    browser
+        .tracker
+        .call(browser.time(), &ApiRequest::Sync(sync));
     browser.faults.down = false;
     browser.open();
     browser.run(10_000.0);
@@ -157,7 +160,7 @@ fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
     for _ in 0..2 {
         let hello = browser
             .tracker
-            .call(0.0, &Asked::Register(Stage::A, String::new()));
+            .call(0.0, &ApiRequest::Register(Stage::A, String::new()));
         let Content::Hello(hello) = hello.expect("an answer").content else {
             panic!("no registration")
         };
@@ -168,7 +171,7 @@ fn thousands_of_results_of_earlier_visits_are_delivered_beside_what_runs() {
         };
         for seq in 1..=5 {
             sync.seq = seq;
-            let said = browser.tracker.call(0.0, &Asked::Sync(sync.clone()));
+            let said = browser.tracker.call(0.0, &ApiRequest::Sync(sync.clone()));
             let Content::Sync(said) = said.expect("an answer").content else {
                 panic!("no sync")
             };

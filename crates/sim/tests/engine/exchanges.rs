@@ -3,11 +3,11 @@
 use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
-    Action, Got, Granted, Hello, Moved, Outgoing, Parsed, Sync, Synced, Wire,
+    Action, Got, Granted, Hello, Outgoing, Parsed, Sync, Synced, Transfer, Wire,
 };
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Report, Stored};
-use distcompute_engine::hub::jobs::{JobState, Key, Outcome, Text, Ticket};
+use distcompute_engine::hub::jobs::{JobKey, JobState, Outcome, Text, Ticket};
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{ErrorCode, Stage};
@@ -34,10 +34,10 @@ impl Talk {
         }
     }
 
-    /// The same, as a successor of `met` cores, with nothing in storage.
-    fn begin(mut self, met: u32) -> Self {
+    /// The same, as a successor of `inherited` cores, with nothing in storage.
+    fn begin(mut self, inherited: u32) -> Self {
         let told = false;
-        let cores = (0..met)
+        let cores = (0..inherited)
             .map(|core| Inherited {
                 core,
                 has_progress: told,
@@ -259,7 +259,7 @@ impl Talk {
         self.answers(id, Parsed::Hello(hello));
     }
 
-    fn given(&mut self) -> Vec<Key> {
+    fn given(&mut self) -> Vec<JobKey> {
         let mut keys = Vec::new();
         self.said.retain(|action| match action {
             Action::Give { keys: more, .. } => {
@@ -271,7 +271,7 @@ impl Talk {
         keys
     }
 
-    fn ends(&mut self, key: Key, outcome: Outcome) {
+    fn ends(&mut self, key: JobKey, outcome: Outcome) {
         let ended = Ended {
             key,
             outcome,
@@ -481,9 +481,9 @@ fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
         };
         // 4 Mbit/s.
         let (up, down) = (300.0, 2_000_000.0);
-        talk.happens(Event::Moved(
+        talk.happens(Event::Transfer(
             id,
-            Moved {
+            Transfer {
                 status: 200,
                 up,
                 down: 0.0,
@@ -492,9 +492,9 @@ fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
         ));
         talk.ms += 4_000.0;
         let ended = true;
-        talk.happens(Event::Moved(
+        talk.happens(Event::Transfer(
             id,
-            Moved {
+            Transfer {
                 status: 200,
                 up,
                 down,

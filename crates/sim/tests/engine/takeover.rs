@@ -8,7 +8,7 @@ use distcompute_engine::settings::{Limits, Settings};
 use distcompute_engine::time::clock::Now;
 use distcompute_protocol::{Stage, SyncRequest};
 
-use sim::tracker::{Asked, Tracker};
+use sim::tracker::{ApiRequest, Tracker};
 
 use crate::fixtures::{browser, handle, inherited, registration};
 
@@ -55,7 +55,9 @@ fn a_second_hub_under_the_same_token_ends_the_first() {
         seq: u64::MAX >> 4,
         ..SyncRequest::default()
     };
-    browser.tracker.call(browser.time(), &Asked::Sync(sync));
+    browser
+        .tracker
+        .call(browser.time(), &ApiRequest::Sync(sync));
     assert!(browser.run_until(70_000.0, |browser| browser.stopped));
     assert_eq!(browser.fatal.as_deref(), Some("superseded"));
 }
@@ -87,7 +89,7 @@ fn a_result_of_which_the_hub_before_may_not_have_heard_is_handed_in() {
         input: None,
         outcome: Some(Outcome::Done(data)),
     };
-    // Said by one core before it says what it does, and once more.
+    // ApiResponse by one core before it says what it does, and once more.
     handle(&mut hub, now, Event::EndedBefore(made.clone()));
     let again = Stored {
         input: Some(Text { id: 6, bytes: 2 }),

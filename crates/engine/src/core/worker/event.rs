@@ -1,6 +1,6 @@
 //! What happens to a compute worker, and what it decides.
 
-use crate::hub::jobs::Key;
+use crate::hub::jobs::JobKey;
 use crate::message::{FromCore, Payload, ToCore};
 
 /// What [`Worker::handle`](super::Worker::handle) gets besides the event, and where it puts what follows.
@@ -49,11 +49,11 @@ pub enum Event<P: Payload> {
     /// The handler of the running job has returned a promise, so the thread is free.
     Pending,
     /// The handler of this job has returned, or its promise was fulfilled.
-    Returned(Key),
+    Returned(JobKey),
     /// The handler of this job has thrown, or its promise was rejected.
     Threw {
         /// The job.
-        key: Key,
+        key: JobKey,
         /// What is reported of it.
         message: String,
         /// WebAssembly has trapped: the instance is not to be trusted any more.

@@ -83,7 +83,8 @@ impl<P: Payload> Worker<P> {
         let ended = self.reported.iter().filter_map(made).collect();
         let running = self.running().cloned();
         self.begun = running.as_ref().map(|job| job.key);
-        cx.out.push(Action::Post(FromCore::Met { running, ended }));
+        cx.out
+            .push(Action::Post(FromCore::Handover { running, ended }));
         self.post_setup(cx);
         self.flush(cx, None);
         self.post_spent(cx);
@@ -94,7 +95,7 @@ impl<P: Payload> Worker<P> {
     pub(super) fn post_spent(&self, cx: &mut Cx<P>) {
         let last = self.reported.iter().rev().find(|(_, ended)| ended.fatal);
         if let Some((job, _)) = last {
-            // What became of the job is sent by `Met`.
+            // What became of the job is sent by `Handover`.
             let ended = Ended {
                 key: job.key,
                 outcome: Outcome::Released,

@@ -71,18 +71,18 @@ struct Rig {
     inbox: Vec<FromCore<Plain>>,
     /// Jobs that were begun, how often, and those of them that were stopped.
     begun: BTreeMap<u64, u32>,
-    stopped: BTreeSet<Key>,
+    stopped: BTreeSet<JobKey>,
     /// Jobs whose handlers have ended, and those of which a hub took note; the keys of all results.
-    over: BTreeSet<Key>,
-    noted: BTreeSet<Key>,
-    keys: Vec<Key>,
+    over: BTreeSet<JobKey>,
+    noted: BTreeSet<JobKey>,
+    keys: Vec<JobKey>,
     /// Keys that were withdrawn: recalled, stopped in the queue, or given by a hub that is gone.
-    withdrawn: BTreeSet<Key>,
-    given: BTreeMap<Key, Job<Plain>>,
+    withdrawn: BTreeSet<JobKey>,
+    given: BTreeMap<JobKey, Job<Plain>>,
     /// The worker is to be replaced.
     spent: bool,
     /// The job that was begun last.
-    current: Option<Key>,
+    current: Option<JobKey>,
     resumed_at: Option<f64>,
     woken: bool,
 }
@@ -172,7 +172,7 @@ impl Rig {
     fn post(&mut self, message: FromCore<Plain>) {
         let mut message = message;
         match &mut message {
-            FromCore::Met { ended, .. }
+            FromCore::Handover { ended, .. }
                 if self.sabotage == Some(Sabotage::ForgetsWhatWasReported) =>
             {
                 ended.clear();
@@ -267,7 +267,7 @@ impl Rig {
         self.tell(event);
     }
 
-    fn jobs(&mut self, handlers: &[Handler]) -> Vec<Key> {
+    fn jobs(&mut self, handlers: &[Handler]) -> Vec<JobKey> {
         let mut jobs = Vec::new();
         for handler in handlers {
             self.last += 1;
@@ -292,7 +292,7 @@ impl Rig {
         keys
     }
 
-    fn stop(&mut self, key: Key, signalled: bool) {
+    fn stop(&mut self, key: JobKey, signalled: bool) {
         let runs = self.worker.running().is_some_and(|job| job.key == key);
         if !runs {
             self.withdrawn.insert(key);
@@ -336,7 +336,7 @@ impl Rig {
                     self.noted
                         .extend(report.results.iter().map(|ended| ended.key));
                 }
-                FromCore::Met { ended, .. } => {
+                FromCore::Handover { ended, .. } => {
                     self.noted.extend(ended.iter().map(|(job, _)| job.key));
                 }
                 _ => {}
@@ -348,11 +348,11 @@ impl Rig {
     fn new_hub(&mut self) {
         self.note(true);
         let running = self.worker.running().map(|job| job.key);
-        let queued: Vec<Key> = self.given.keys().copied().collect();
+        let queued: Vec<JobKey> = self.given.keys().copied().collect();
         let queued = queued
             .into_iter()
             .filter(|key| Some(*key) != running && !self.over.contains(key));
-        let queued: Vec<Key> = queued.collect();
+        let queued: Vec<JobKey> = queued.collect();
         self.withdrawn.extend(&queued);
         self.tell(Event::NewHub);
         if self.sabotage == Some(Sabotage::KeepsTheQueue) {
@@ -382,7 +382,7 @@ impl Rig {
             let noted = self.noted.contains(key) || self.stopped.contains(key);
             assert!(noted, "the result of job {key} is lost");
         }
-        let keys: BTreeSet<Key> = self.keys.iter().copied().collect();
+        let keys: BTreeSet<JobKey> = self.keys.iter().copied().collect();
         assert_eq!(
             keys.len(),
             self.keys.len(),
@@ -401,7 +401,7 @@ impl Rig {
     }
 }
 
-fn threw(key: Key) -> Event<Plain> {
+fn threw(key: JobKey) -> Event<Plain> {
     Event::Threw {
         key,
         message: "Error: no such shard".to_owned(),
@@ -715,7 +715,7 @@ fn what_a_new_hub_is_sent_is_sent_to_the_one_after_it_too() {
     for _ in 0..3 {
         rig.inbox.clear();
         rig.tell(Event::NewHub);
-        let FromCore::Met { running, ended } = &rig.inbox[0] else {
+        let FromCore::Handover { running, ended } = &rig.inbox[0] else {
             panic!("{:?}", rig.inbox[0]);
         };
         assert_eq!(*running, None);

@@ -8,7 +8,7 @@ use crate::client::probe;
 use crate::fault::Fault;
 use crate::hub::action::{Action, Got, Hello, Outgoing, Parsed, Wire};
 use crate::hub::cx::Cx;
-use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome, Text, Ticket};
+use crate::hub::jobs::{Job, JobKey, JobState, JobTable, Outcome, Text, Ticket};
 use crate::hub::session::reply::{Reply, read_reply};
 use crate::hub::session::retry::{PATIENCE_MS, Retry, Usual};
 use crate::hub::speed::{Line, Mean};
@@ -236,7 +236,7 @@ impl Common {
 
     /// Replaces an outcome that cannot be handed in by a failure with a reason. Returns whether there was
     /// anything to replace.
-    pub(super) fn give_up(&mut self, table: &mut JobTable, key: Key, why: &str) -> bool {
+    pub(super) fn give_up(&mut self, table: &mut JobTable, key: JobKey, why: &str) -> bool {
         let state = table.get_mut(key).map(|job| &mut job.state);
         let Some(JobState::Ended {
             outcome,

@@ -10,9 +10,9 @@ mod sync;
 
 use distcompute_protocol::Stage;
 
-use crate::hub::action::{Got, Moved, Registration, Wire};
+use crate::hub::action::{Got, Registration, Transfer, Wire};
 use crate::hub::cx::{Cx, Timer};
-use crate::hub::jobs::{JobTable, Key};
+use crate::hub::jobs::{JobKey, JobTable};
 use crate::hub::session::legacy::Calls;
 use crate::hub::session::sync::Syncs;
 use crate::time::clock::Now;
@@ -34,7 +34,7 @@ pub struct Ask {
     /// How many cores work for this session at most.
     pub cores: usize,
     /// Progress that is due, by job.
-    pub progress: Vec<(Key, String)>,
+    pub progress: Vec<(JobKey, String)>,
     /// Bytes of inputs that there is still memory for.
     pub room: f64,
     /// Whether a core of the former hub has not reported yet which job it runs.
@@ -126,11 +126,11 @@ impl Session {
     }
 
     /// More of an answer has come. Whether it is to one of this session's requests.
-    pub fn moved(&mut self, now: Now, id: u32, moved: Moved) -> bool {
+    pub fn transferred(&mut self, now: Now, id: u32, transfer: Transfer) -> bool {
         match &mut self.dialect {
             Dialect::Unknown { .. } => false,
-            Dialect::Sync(syncs) => syncs.moved(&mut self.common, now, id, moved),
-            Dialect::Calls(calls) => calls.moved(&mut self.common, now, id, moved),
+            Dialect::Sync(syncs) => syncs.transferred(&mut self.common, now, id, transfer),
+            Dialect::Calls(calls) => calls.transferred(&mut self.common, now, id, transfer),
         }
     }
 

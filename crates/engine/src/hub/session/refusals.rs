@@ -6,7 +6,7 @@
 //! the whole connection may be blocked, and nothing is given up.
 
 use crate::hub::cx::{Cx, Timer};
-use crate::hub::jobs::Key;
+use crate::hub::jobs::JobKey;
 use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
 
@@ -40,7 +40,7 @@ impl Blame {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Refused {
-    key: Key,
+    key: JobKey,
     count: u32,
     again: Due,
     /// Whether another request was answered since.
@@ -53,7 +53,7 @@ pub(super) struct Refusals(Vec<Refused>);
 
 impl Refusals {
     /// Notes that an outcome was refused that was alone in its request. Returns whether to give it up.
-    pub(super) fn add(&mut self, now: Now, key: Key, blame: Blame) -> bool {
+    pub(super) fn add(&mut self, now: Now, key: JobKey, blame: Blame) -> bool {
         let at = self.0.iter().position(|refused| refused.key == key);
         let mut refused = at.map_or(
             Refused {
@@ -83,18 +83,18 @@ impl Refusals {
     }
 
     /// Forgets those that are not `known` any more.
-    pub(super) fn retain(&mut self, known: impl Fn(Key) -> bool) {
+    pub(super) fn retain(&mut self, known: impl Fn(JobKey) -> bool) {
         self.0.retain(|refused| known(refused.key));
     }
 
     /// Whether this one is set apart.
-    pub(super) fn has(&self, key: Key) -> bool {
+    pub(super) fn has(&self, key: JobKey) -> bool {
         self.0.iter().any(|refused| refused.key == key)
     }
 
     /// One of those that `waits` selects which may be sent again: its pause is over, and another request was
     /// answered.
-    pub(super) fn due(&self, now: Now, waits: impl Fn(Key) -> bool) -> Option<Key> {
+    pub(super) fn due(&self, now: Now, waits: impl Fn(JobKey) -> bool) -> Option<JobKey> {
         let is_due =
             |refused: &&Refused| refused.proven && refused.again.is_over(now) && waits(refused.key);
         self.0.iter().find(is_due).map(|refused| refused.key)

@@ -1,10 +1,10 @@
 //! The handlers that jobs are given to: how long they work, what they call, and how they end.
 
 use distcompute_engine::core::worker::Event;
-use distcompute_engine::hub::jobs::Key;
+use distcompute_engine::hub::jobs::JobKey;
 
 use super::super::Browser;
-use super::super::planned::{Happens, Sim};
+use super::super::planned::{Planned, Sim};
 use crate::tracker::{Tracker, weighing};
 
 /// A handler saves a checkpoint so often.
@@ -67,7 +67,7 @@ pub type Handler = Box<dyn Fn(u64, u32) -> Work>;
 /// A handler at work.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
-    pub(super) key: Key,
+    pub(super) key: JobKey,
     pub(super) name: String,
     pub(super) work: Work,
     /// Work that was done, and when the piece at hand ends, which is so long.
@@ -146,7 +146,7 @@ impl<T: Tracker> Browser<T> {
         run.ends = t + run.piece;
         core.plan += 1;
         let (life, plan, piece) = (core.life, core.plan, run.piece);
-        self.plan(piece, Happens::Step(at, life, plan));
+        self.plan(piece, Planned::Step(at, life, plan));
     }
 
     pub(in crate::browser) fn is_planned(&self, at: u32, plan: u64) -> bool {
@@ -163,7 +163,7 @@ impl<T: Tracker> Browser<T> {
         if run.ends > t + 1e-3 {
             // It was frozen meanwhile.
             let (life, plan, left) = (core.life, core.plan, run.ends - t);
-            self.plan(left, Happens::Step(at, life, plan));
+            self.plan(left, Planned::Step(at, life, plan));
             return;
         }
         run.spent += run.piece;

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, VecDeque};
 use distcompute_engine::core::throttle::{FULL, STOP, worth_signalling};
 use distcompute_engine::core::worker::{Action, Cx, Event, Worker};
 use distcompute_engine::hub::event::{self as hub_event, Stored};
-use distcompute_engine::hub::jobs::{Key, Outcome};
+use distcompute_engine::hub::jobs::{JobKey, Outcome};
 use distcompute_engine::message::{self, FromCore, Job, ToCore};
 
 use self::handler::Run;
-use super::planned::{Arrival, Happens, Sim};
+use super::planned::{Arrival, Planned, Sim};
 use super::{Browser, MESSAGE_MS};
 use crate::random::Rng;
 use crate::tracker::Tracker;
@@ -75,7 +75,7 @@ impl Core {
     }
 
     /// Whether it has a job, started or not, as far as it has received what the hub sent.
-    pub(super) fn has(&self, key: Key) -> bool {
+    pub(super) fn has(&self, key: JobKey) -> bool {
         // A busy one has not received yet that it was taken from it.
         let recalled = |arrival: &Arrival| matches!(arrival, Arrival::Message(ToCore::Recall));
         !self.inbox.iter().any(recalled) && self.worker.has(key)
@@ -150,8 +150,8 @@ impl<T: Tracker> Browser<T> {
                 self.tell_core(at, event);
             }
         }
-        self.plan(after, Happens::Here(self.life, at, life));
-        self.plan(after + SETUP_MS, Happens::Up(at, life));
+        self.plan(after, Planned::Here(self.life, at, life));
+        self.plan(after + SETUP_MS, Planned::Up(at, life));
     }
 
     pub(super) fn lives(&self, at: u32, life: u64) -> bool {
@@ -187,7 +187,7 @@ impl<T: Tracker> Browser<T> {
         // A worker that is gone hears nothing, and nor does the one in its place.
         if let Some(life) = self.channels.get(&at) {
             let arrival = Arrival::Message(message);
-            self.plan(MESSAGE_MS, Happens::ToCore(at, *life, arrival));
+            self.plan(MESSAGE_MS, Planned::ToCore(at, *life, arrival));
         }
     }
 
@@ -302,7 +302,7 @@ impl<T: Tracker> Browser<T> {
         {
             core.timer = next;
             let (wait, life) = ((due - self.t).max(0.0).ceil(), core.life);
-            self.plan(wait, Happens::CoreTimer(at, life, due));
+            self.plan(wait, Planned::CoreTimer(at, life, due));
         }
     }
 
@@ -351,7 +351,7 @@ impl<T: Tracker> Browser<T> {
             Action::Sleep(ms) => {
                 core.plan += 1;
                 let (life, plan) = (core.life, core.plan);
-                self.plan(ms, Happens::Slept(at, life, plan));
+                self.plan(ms, Planned::Slept(at, life, plan));
             }
             Action::Resume { until } => {
                 if let Some(run) = &mut core.run {
@@ -380,13 +380,13 @@ impl<T: Tracker> Browser<T> {
             FromCore::Broken(why) => hub_event::Event::CoreBroken(at, why),
             FromCore::Recalled(keys) => hub_event::Event::Recalled(at, keys),
             FromCore::Rests => hub_event::Event::Rests(at),
-            FromCore::Met { running, ended } => {
+            FromCore::Handover { running, ended } => {
                 for (job, outcome) in ended {
                     let made = self.stored_as(job, Some(outcome));
                     self.hub_hears(MESSAGE_MS, hub_event::Event::EndedBefore(made));
                 }
-                let met = running.map(|job| (job.key, self.stored_as(job, None)));
-                hub_event::Event::Resumed(at, met)
+                let running = running.map(|job| (job.key, self.stored_as(job, None)));
+                hub_event::Event::Resumed(at, running)
             }
             FromCore::Report(report) => {
                 let idle = report.started.is_none();

@@ -6,10 +6,10 @@ use distcompute_protocol::{ErrorCode, Granted, OK_TEXT, Stage};
 use distcompute_tracker::rules::allowance::Allowance;
 
 use super::{End, Model, Worker};
-use crate::tracker::{Asked, Content, Said, Tracker};
+use crate::tracker::{ApiRequest, ApiResponse, Content, Tracker};
 
 impl Model {
-    pub(super) fn refuse(&self, status: u16, code: ErrorCode) -> Said {
+    pub(super) fn refuse(&self, status: u16, code: ErrorCode) -> ApiResponse {
         let body = code.text().unwrap_or("No.").to_owned();
         let code = self.ours.then_some(code);
         let answer = Answer {
@@ -19,7 +19,7 @@ impl Model {
             body,
             cut: false,
         };
-        Said {
+        ApiResponse {
             answer,
             content: Content::Nothing,
         }
@@ -30,7 +30,7 @@ impl Model {
         self.held_by(token).into_iter().next()
     }
 
-    fn end_job(&mut self, token: &str, number: u64, data: Option<&str>) -> Said {
+    fn end_job(&mut self, token: &str, number: u64, data: Option<&str>) -> ApiResponse {
         let none = match data {
             Some(_) => ErrorCode::NoOpenJob,
             None => ErrorCode::NotWorking,
@@ -72,28 +72,28 @@ impl Model {
 }
 
 impl Tracker for Model {
-    fn call(&mut self, now: f64, asked: &Asked) -> Option<Said> {
+    fn call(&mut self, now: f64, asked: &ApiRequest) -> Option<ApiResponse> {
         self.sweep(now);
         let (call, token) = match asked {
-            Asked::Register(..) => ("new", None),
-            Asked::Sync(ask) => ("sync", Some(&ask.token)),
-            Asked::NewJob(token) => ("newJob", Some(token)),
-            Asked::Complete { token, .. } => ("completeJob", Some(token)),
-            Asked::Flag { token, .. } => ("flagInvalidData", Some(token)),
-            Asked::Progress(token) => ("updateProgress", Some(token)),
-            Asked::Validate(token) => ("validateWorker", Some(token)),
-            Asked::Bye(token) => ("bye", Some(token)),
+            ApiRequest::Register(..) => ("new", None),
+            ApiRequest::Sync(ask) => ("sync", Some(&ask.token)),
+            ApiRequest::NewJob(token) => ("newJob", Some(token)),
+            ApiRequest::Complete { token, .. } => ("completeJob", Some(token)),
+            ApiRequest::Flag { token, .. } => ("flagInvalidData", Some(token)),
+            ApiRequest::Progress(token) => ("updateProgress", Some(token)),
+            ApiRequest::Validate(token) => ("validateWorker", Some(token)),
+            ApiRequest::Bye(token) => ("bye", Some(token)),
         };
         *self.calls.entry(call).or_default() += 1;
         let known = token.is_some_and(|token| self.workers.contains_key(token));
-        let heard = !matches!(asked, Asked::Validate(_));
+        let heard = !matches!(asked, ApiRequest::Validate(_));
         if let Some(worker) = token.and_then(|token| self.workers.get_mut(token))
             && heard
         {
             worker.seen = now;
         }
         let said = match asked {
-            Asked::Register(stage, _) => {
+            ApiRequest::Register(stage, _) => {
                 let token = self.name("token");
                 let worker = Worker {
                     stage: *stage,
@@ -117,12 +117,14 @@ impl Tracker for Model {
                     }),
                 )
             }
-            Asked::Sync(ask) => self.sync(now, ask),
-            Asked::NewJob(_) | Asked::Bye(_) if !known => {
+            ApiRequest::Sync(ask) => self.sync(now, ask),
+            ApiRequest::NewJob(_) | ApiRequest::Bye(_) if !known => {
                 self.refuse(404, ErrorCode::WorkerUnknown)
             }
-            Asked::Progress(_) if !known && self.ours => self.refuse(404, ErrorCode::WorkerUnknown),
-            Asked::NewJob(token) => {
+            ApiRequest::Progress(_) if !known && self.ours => {
+                self.refuse(404, ErrorCode::WorkerUnknown)
+            }
+            ApiRequest::NewJob(token) => {
                 for name in self.held_by(token) {
                     self.put_back(&name, End::Released, true);
                 }
@@ -134,21 +136,21 @@ impl Tracker for Model {
                     None => self.refuse(403, ErrorCode::NoJobs),
                 }
             }
-            Asked::Complete {
+            ApiRequest::Complete {
                 token,
                 number,
                 data,
             } => self.end_job(token, *number, Some(data)),
-            Asked::Flag { token, number } => self.end_job(token, *number, None),
-            Asked::Progress(_) => {
+            ApiRequest::Flag { token, number } => self.end_job(token, *number, None),
+            ApiRequest::Progress(_) => {
                 self.lines.push(String::new());
                 ok()
             }
-            Asked::Validate(_) => {
+            ApiRequest::Validate(_) => {
                 let text = if known { "True" } else { "False" };
                 fine(text, Content::Alive(known))
             }
-            Asked::Bye(token) => {
+            ApiRequest::Bye(token) => {
                 self.bye(token);
                 ok()
             }
@@ -181,15 +183,15 @@ impl Tracker for Model {
     }
 }
 
-fn ok() -> Said {
+fn ok() -> ApiResponse {
     fine(OK_TEXT, Content::Nothing)
 }
 
-pub(super) fn fine(body: &str, content: Content) -> Said {
+pub(super) fn fine(body: &str, content: Content) -> ApiResponse {
     let answer = Answer {
         status: 200,
         body: body.to_owned(),
         ..Answer::default()
     };
-    Said { answer, content }
+    ApiResponse { answer, content }
 }

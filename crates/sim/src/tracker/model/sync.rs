@@ -9,10 +9,10 @@ use distcompute_tracker::rules::wait::wait_s;
 
 use super::calls::fine;
 use super::{End, Model};
-use crate::tracker::{Content, Said, Tracker as _, weigh};
+use crate::tracker::{ApiResponse, Content, Tracker as _, weigh};
 
 impl Model {
-    pub(super) fn sync(&mut self, now: f64, ask: &SyncRequest) -> Said {
+    pub(super) fn sync(&mut self, now: f64, ask: &SyncRequest) -> ApiResponse {
         let body: usize = ask.done.iter().map(|done| weigh(&done.data) + 80).sum();
         if body + 50 * (ask.items() - ask.done.len()) > self.max_body {
             self.refused_bodies += 1;

@@ -6,7 +6,7 @@ use crate::client::call::Call;
 use crate::fault::{Code, Fault};
 use crate::hub::action::{Got, Parsed};
 use crate::hub::cx::Cx;
-use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome, Ticket};
+use crate::hub::jobs::{Job, JobKey, JobState, JobTable, Outcome, Ticket};
 use crate::hub::session::common::{Common, too_large};
 use crate::hub::session::legacy::{Calls, Flight, What, remember};
 use crate::hub::session::refusals::Blame;
@@ -192,7 +192,7 @@ impl Calls {
         common: &mut Common,
         now: Now,
         sent: Now,
-        key: Key,
+        key: JobKey,
         reply: Reply,
         table: &mut JobTable,
     ) {

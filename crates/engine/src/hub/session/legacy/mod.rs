@@ -4,9 +4,9 @@
 mod answer;
 mod request;
 
-use crate::hub::action::{Moved, Wire};
+use crate::hub::action::{Transfer, Wire};
 use crate::hub::cx::Cx;
-use crate::hub::jobs::Key;
+use crate::hub::jobs::JobKey;
 use crate::hub::session::common::Common;
 use crate::hub::session::refusals::Refusals;
 use crate::hub::session::retry::PATIENCE_MS;
@@ -44,11 +44,11 @@ enum What {
     Register,
     NewJob,
     /// `completeJob` or `flagInvalidData`.
-    Settle(Key),
+    Settle(JobKey),
     Progress,
     Validate,
     /// With the job that it gives back.
-    Bye(Option<Key>),
+    Bye(Option<JobKey>),
 }
 
 /// The state of the dialect.
@@ -92,13 +92,19 @@ impl Calls {
     }
 
     /// More of an answer has come.
-    pub(super) fn moved(&mut self, common: &mut Common, now: Now, id: u32, moved: Moved) -> bool {
+    pub(super) fn transferred(
+        &mut self,
+        common: &mut Common,
+        now: Now,
+        id: u32,
+        transfer: Transfer,
+    ) -> bool {
         let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) else {
             return false;
         };
         if flight.begun.is_none() {
             flight.begun = Some(now);
-            common.line.began(moved.up, now.mono - flight.sent.mono);
+            common.line.began(transfer.up, now.mono - flight.sent.mono);
         }
         true
     }

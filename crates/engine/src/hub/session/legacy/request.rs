@@ -4,7 +4,7 @@ use distcompute_protocol::{MAX_PROGRESS, cut};
 
 use crate::hub::action::Wire;
 use crate::hub::cx::{Cx, Timer};
-use crate::hub::jobs::{JobState, JobTable, Key, Outcome, Ticket};
+use crate::hub::jobs::{JobKey, JobState, JobTable, Outcome, Ticket};
 use crate::hub::session::Ask;
 use crate::hub::session::common::{Common, register};
 use crate::hub::session::legacy::{Calls, Flight, Seat, What, remember};
@@ -123,7 +123,7 @@ impl Calls {
         common: &mut Common,
         cx: &mut Cx,
         token: &str,
-        key: Key,
+        key: JobKey,
         table: &mut JobTable,
     ) -> bool {
         let Some(job) = table.get_mut(key) else {
@@ -184,7 +184,7 @@ impl Calls {
         common: &mut Common,
         cx: &mut Cx,
         token: &str,
-        key: Option<Key>,
+        key: Option<JobKey>,
         ask: &Ask,
     ) -> bool {
         let line = ask.progress.iter().find(|(of, _)| Some(*of) == key);

@@ -6,7 +6,7 @@ use crate::client::call::Call;
 use crate::fault::{Code, Fault};
 use crate::hub::action::{Got, Parsed, Synced};
 use crate::hub::cx::Cx;
-use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome, Ticket};
+use crate::hub::jobs::{Job, JobKey, JobState, JobTable, Outcome, Ticket};
 use crate::hub::session::common::{Common, too_large};
 use crate::hub::session::refusals::Blame;
 use crate::hub::session::reply::{Reply, is_unknown, read_reply};
@@ -133,7 +133,7 @@ impl Syncs {
         &mut self,
         common: &mut Common,
         cx: &Cx,
-        keys: &[Key],
+        keys: &[JobKey],
         fault: Fault,
         table: &mut JobTable,
     ) {
@@ -171,7 +171,7 @@ impl Syncs {
         &mut self,
         common: &mut Common,
         now: Now,
-        keys: &[Key],
+        keys: &[JobKey],
         blame: Blame,
         fault: &Fault,
         table: &mut JobTable,
@@ -193,7 +193,7 @@ impl Syncs {
         &mut self,
         common: &mut Common,
         cx: &Cx,
-        keys: Vec<Key>,
+        keys: Vec<JobKey>,
         want: u32,
         synced: Synced,
         table: &mut JobTable,
@@ -275,7 +275,7 @@ impl Syncs {
     }
 }
 
-fn unsend(table: &mut JobTable, keys: &[Key]) {
+fn unsend(table: &mut JobTable, keys: &[JobKey]) {
     for key in keys {
         if let Some(job) = table.get_mut(*key)
             && let JobState::Ended { sent, .. } = &mut job.state

@@ -1,7 +1,7 @@
 //! The requests under way: when another may go out beside them, and what they are likely to bring.
 
-use crate::hub::action::Moved;
-use crate::hub::jobs::Key;
+use crate::hub::action::Transfer;
+use crate::hub::jobs::JobKey;
 use crate::hub::session::Common;
 use crate::hub::session::sync::Syncs;
 use crate::time::clock::Now;
@@ -55,7 +55,7 @@ pub(super) enum What {
         token: String,
         seq: u64,
         /// Outcomes that it carries.
-        keys: Vec<Key>,
+        keys: Vec<JobKey>,
         want: u32,
         /// How many bytes its answer is expected to have.
         expected: f64,
@@ -114,23 +114,29 @@ impl Syncs {
     }
 
     /// More of an answer has come.
-    pub(crate) fn moved(&mut self, common: &mut Common, now: Now, id: u32, moved: Moved) -> bool {
+    pub(crate) fn transferred(
+        &mut self,
+        common: &mut Common,
+        now: Now,
+        id: u32,
+        transfer: Transfer,
+    ) -> bool {
         let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == id) else {
             return false;
         };
-        if moved.status != 200 {
+        if transfer.status != 200 {
             // A refusal says nothing of the line, nor that the tracker has settled the request.
             return true;
         }
         if flight.begun.is_none() {
             flight.begun = Some(now);
-            common.line.began(moved.up, now.mono - flight.sent.mono);
+            common.line.began(transfer.up, now.mono - flight.sent.mono);
         } else {
             // A longer gap is no transfer: the machine slept.
             flight.flow_ms += (now.mono - flight.last.mono).clamp(0.0, LONG_GAP_MS);
         }
         flight.last = now;
-        flight.down = flight.down.max(moved.down);
+        flight.down = flight.down.max(transfer.down);
         true
     }
 }

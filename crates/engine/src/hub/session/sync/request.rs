@@ -4,7 +4,7 @@ use distcompute_protocol::MAX_SYNC_ITEMS;
 
 use crate::hub::action::{Action, Registration, Sync, Wire, Write};
 use crate::hub::cx::{Cx, Timer};
-use crate::hub::jobs::{Job, JobState, JobTable, Key, Outcome};
+use crate::hub::jobs::{Job, JobKey, JobState, JobTable, Outcome};
 use crate::hub::session::sync::Syncs;
 use crate::hub::session::sync::bounds::{Limit, MOST_ITEMS, size};
 use crate::hub::session::sync::flight::{Flight, What};
@@ -113,7 +113,7 @@ impl Syncs {
     }
 
     /// An outcome that was refused, whose turn it is, and that is not under way.
-    fn due(&self, now: Now, table: &JobTable) -> Option<Key> {
+    fn due(&self, now: Now, table: &JobTable) -> Option<JobKey> {
         let waits = |key| table.get(key).is_some_and(Job::is_unsent);
         self.refusals.due(now, waits)
     }
@@ -202,10 +202,10 @@ impl Syncs {
         &self,
         index: usize,
         limit: Limit,
-        alone: Option<Key>,
+        alone: Option<JobKey>,
         goodbye: bool,
         table: &JobTable,
-    ) -> (Sync, Vec<Key>) {
+    ) -> (Sync, Vec<JobKey>) {
         let mut sync = Sync {
             token: self.token.clone().unwrap_or_default(),
             ..Sync::default()
@@ -277,7 +277,7 @@ impl Syncs {
     }
 }
 
-fn keys_bytes(keys: &[Key], table: &JobTable) -> f64 {
+fn keys_bytes(keys: &[JobKey], table: &JobTable) -> f64 {
     let outcomes = keys.iter().filter_map(|key| table.get(*key)?.outcome());
     outcomes.map(size).sum()
 }

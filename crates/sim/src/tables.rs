@@ -1,4 +1,4 @@
-//! Where the books of a world are, for the trackers that keep them and for whoever counts in them:
+//! Where the tables of a world are, for the trackers that keep them and for whoever counts in them:
 //! on SQLite in memory, or on a PostgreSQL, each world in a schema of its own.
 
 use std::{
@@ -30,7 +30,7 @@ use tokio::runtime::Runtime;
 /// Statements that are kept ready: more than there are.
 const STATEMENTS: usize = 64;
 
-/// What worlds have their books on.
+/// Where the tables of worlds are.
 #[derive(Debug, Clone, Default)]
 pub enum Place {
     #[default]
@@ -39,12 +39,12 @@ pub enum Place {
     Postgres(String),
 }
 
-/// The books of a world.
+/// The tables of a world.
 #[expect(
     clippy::large_enum_variant,
     reason = "there is one of them in each world"
 )]
-pub enum Books {
+pub enum Tables {
     Sqlite {
         path: PathBuf,
         /// It also keeps a database in memory from going away.
@@ -104,7 +104,7 @@ impl Columns for PgRow {
 /// Each world has a name of its own.
 static NAMES: AtomicU64 = AtomicU64::new(0);
 
-impl Books {
+impl Tables {
     pub fn open(place: &Place, runtime: &Rc<Runtime>) -> Self {
         let name = NAMES.fetch_add(1, Ordering::SeqCst);
         let url = match place {
@@ -239,7 +239,7 @@ impl Books {
 const CURSORS: &str =
     "select last_cursor - coalesce((select max(cursor) from inputs), 0) from totals";
 
-impl Drop for Books {
+impl Drop for Tables {
     fn drop(&mut self) {
         if let Self::Postgres {
             schema,
