@@ -3,6 +3,10 @@
 //! Its machine, [`Scheduler`], shares the jobs out among the cores, has the session of each stage ask
 //! for more before they run out, keeps leases alive, ends jobs that hang, and follows the governor.
 //!
+//! A job is granted by a session and waits in the [job table](jobs); `dispatch` gives it to a core; the core
+//! reports its outcome, which is stored; the session hands the outcome in, and the job leaves the table when
+//! the tracker has acknowledged it.
+//!
 //! | module | contents |
 //! | --- | --- |
 //! | [`event`] | what the driver reports |

@@ -1,4 +1,4 @@
-//! A million volunteers on paper: the real scheduler of each, a tracker of counters, no faults.
+//! A million volunteers without faults: the real hub of each, and a tracker that only counts.
 //!
 //! Volunteers know nothing of each other, so they are run in parts, each with its share of the jobs
 //! and of what the tracker can take, and what was counted is summed. What comes out does not depend

@@ -1,4 +1,10 @@
-//! One browser: the real scheduler, its cores as mere times, and the one request that is under way.
+//! One browser of a million: the real hub, its cores reduced to times, and the one request under way.
+//!
+//! [`crate::browser::Browser`] is not used here, because it models what this simulation leaves out: faults,
+//! storage, transfers in parts, and the machine of each compute worker with its messages, which means several
+//! events for each job. Here a core is the end of the job that it runs, so that a thread can hold 50,000
+//! volunteers at once. What is measured, the requests that trackers get, is decided by the hub, and that is
+//! the engine's own. The rules of compute workers are checked in the other simulation.
 
 use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::Scheduler;

@@ -51,20 +51,19 @@ pub struct Common {
     pub job_ms: Mean,
     /// What the line to the tracker carries.
     pub line: Line,
-    /// When the last request that was answered had been sent, the usual time between two of them, and the
-    /// longest.
+    /// When the last answered request was sent, and the usual and the longest time between two of them.
     asked: Option<Now>,
     gap_ms: Mean,
     pub(super) longest_ms: f64,
-    /// No job was open. Not asked again before this time.
+    /// If no job was open: when to ask again.
     pub dry: Option<Due>,
     /// Whether the tracker answers, and when it is tried again if not.
     pub retry: Retry,
-    /// The version that was named first, which is that of the worker script that runs.
+    /// The version in the first answer, which is that of the worker script that runs.
     pub version: Option<String>,
     /// Whether the tracker has named another version since.
     pub renewed: bool,
-    /// Results that the tracker took.
+    /// Results that the tracker accepted.
     pub accepted: u32,
     /// Results that it rejected.
     pub rejected: u32,
@@ -175,7 +174,7 @@ impl Common {
             .failed(cx.now, cx.random, retry_after_ms, fault, usual);
     }
 
-    /// Notes that an answer came, whose bytes took `flow_ms` to arrive, as far as was measured.
+    /// Notes an answer whose bytes took `flow_ms` to arrive.
     pub(super) fn answered(&mut self, now: Now, sent: Now, flow_ms: f64) {
         self.retry.worked();
         if let Some(asked) = self.asked.replace(sent) {

@@ -1,5 +1,14 @@
 //! The session of one stage with the tracker: how its jobs are fetched and handed in. There is one
 //! interface to two protocols: `sync`, and the calls of the first protocol for older trackers.
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | `common` | what both need: what is known of the tracker and of the connection to it |
+//! | `sync` | the protocol with `sync` |
+//! | `legacy` | the first protocol |
+//! | `reply` | what the answer to a request means |
+//! | `refusals` | outcomes that are refused while other requests are answered |
+//! | `retry` | whether the tracker answers, and when it is tried again if not |
 
 mod common;
 mod legacy;
@@ -99,7 +108,7 @@ impl Session {
     pub fn lease_ms(&self) -> f64 {
         match (&self.dialect, &self.common.hello) {
             (Dialect::Sync(_), Some(_)) => self.common.lease_ms(),
-            // Longer than jobs are ever fetched ahead for.
+            // The first protocol has no leases; this is longer than jobs are ever fetched ahead for.
             _ => 7_200_000.0,
         }
     }
@@ -125,7 +134,7 @@ impl Session {
         }
     }
 
-    /// More of an answer has come. Whether it is to one of this session's requests.
+    /// More of an answer has arrived. Returns whether it is to one of this session's requests.
     pub fn transferred(&mut self, now: Now, id: u32, transfer: Transfer) -> bool {
         match &mut self.dialect {
             Dialect::Unknown { .. } => false,
@@ -172,13 +181,13 @@ impl Session {
         }
     }
 
-    /// Sends what is to be sent.
+    /// Sends what is due.
     pub fn pump(&mut self, cx: &mut Cx, ask: &Ask, table: &mut JobTable) {
         if self.common.fatal.is_some() {
             return;
         }
         let common = &mut self.common;
-        // Where the tracker is away, nothing else is due before it is tried again.
+        // If the tracker is away, nothing is due before the next attempt.
         let away = common.retry.left_ms(cx.now).unwrap_or(0.0);
         if !cx.expired(Timer::Retry, away) {
             return;
@@ -236,7 +245,7 @@ impl Session {
         }
     }
 
-    /// Ends every registration, after everything else. `false`: nothing is left to send.
+    /// Ends every registration, after everything else. Returns `false` once nothing is left to send.
     pub fn leave(&mut self, cx: &mut Cx, table: &JobTable) -> bool {
         match &mut self.dialect {
             Dialect::Unknown { .. } => false,

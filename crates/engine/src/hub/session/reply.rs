@@ -50,16 +50,16 @@ pub(super) fn read_reply(call: Call, got: Got) -> Reply {
             (Meaning::Later(fault), _) => Reply::Later {
                 fault,
                 retry_after_ms: answer.retry_after_ms,
-                // A tracker that is busy answers with a code, or with the time to come back.
+                // A busy tracker names a code or a time to wait; a proxy that refuses what was sent does not.
                 blame: if answer.code.is_some() || answer.retry_after_ms.is_some() {
                     Blame::None
                 } else {
                     Blame::Maybe
                 },
             },
-            // It may come from a captive portal, a proxy, or a tracker that is being moved, and pass.
+            // The answer of a captive portal, a proxy, or a tracker that is being moved: this may pass.
             (Meaning::Failed(fault), _) if is_passing(&fault) => Reply::Later {
-                // A demand for a login has nothing to do with what was sent.
+                // A request for a login does not depend on what was sent.
                 blame: match answer.status {
                     200 | 401 | 407 | 511 => Blame::None,
                     500.. => Blame::Maybe,

@@ -53,8 +53,8 @@ impl Calls {
         if what == What::NewJob
             && let Some(at) = self.seats.iter().position(|seat| seat.token == token)
         {
-            // The registrations ask in turn. One whose answer was lost may hold a job that is not known
-            // here, and asking again gives that back.
+            // The registrations take turns. If an answer was lost, its registration may hold a job that is
+            // not known here; asking again gives that job back.
             let seat = self.seats.remove(at);
             self.seats.push(seat);
         }
@@ -136,7 +136,7 @@ impl Calls {
         common.failed(cx, retry_after_ms, fault);
     }
 
-    /// The tracker does not know this worker (any more), so its job is not ours.
+    /// The tracker does not know this registration any more, so the job is not held either.
     fn forget(&mut self, common: &mut Common, token: &str, table: &mut JobTable) {
         self.seats.retain(|seat| seat.token != token);
         let job = table.by_ticket(token).and_then(|key| table.remove(key));
@@ -162,7 +162,7 @@ impl Calls {
                 let ticket = Ticket::Token(token.to_owned());
                 let key = table.add(common.index, number, 1, ticket, data);
                 if let Some(at) = self.refused.iter().position(|of| *of == number) {
-                    // Only once. If it comes again, nobody else takes it.
+                    // Given back once. If it is handed out here again, nobody else takes it.
                     self.refused.remove(at);
                     table.end(key, Outcome::Released, cx.now);
                     common.dry = Some(Due::after(cx.now, DRY.first_ms));

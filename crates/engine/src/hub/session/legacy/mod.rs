@@ -23,9 +23,9 @@ struct Seat {
     token: String,
     /// When something was last sent for it.
     heard: Now,
-    /// Whether that was progress. Then it is asked next whether the tracker knows it.
+    /// Whether that was progress. If so, the next call asks whether the tracker still knows the registration.
     told: bool,
-    /// Another hub has made it. A core that has not reported to this one may be running its job.
+    /// Whether a former hub made it. A core that has not reported to this hub yet may be running its job.
     inherited: bool,
 }
 
@@ -51,14 +51,14 @@ enum What {
     Bye(Option<JobKey>),
 }
 
-/// The state of the dialect.
+/// The state of a session with the first protocol.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Calls {
     seats: Vec<Seat>,
     flights: Vec<Flight>,
     dry_s: u32,
     refused: Vec<u64>,
-    /// Numbers of jobs that failed here, once for each time.
+    /// Numbers of jobs that failed here, once for each failure.
     failing: Vec<u64>,
     failed: Option<Now>,
     refusals: Refusals,
@@ -91,7 +91,7 @@ impl Calls {
         sent.reduce(|a, b| if b.mono < a.mono { b } else { a })
     }
 
-    /// More of an answer has come.
+    /// More of an answer has arrived. Returns whether it is to one of these requests.
     pub(super) fn transferred(
         &mut self,
         common: &mut Common,

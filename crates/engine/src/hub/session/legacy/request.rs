@@ -10,7 +10,7 @@ use crate::hub::session::common::{Common, register};
 use crate::hub::session::legacy::{Calls, Flight, Seat, What, remember};
 use crate::time::clock::Now;
 
-/// Registrations for a core at least: one whose job runs, and one to fetch the next with.
+/// Registrations for a core at least: one whose job runs, and one that fetches the next.
 const SEATS_LEAST: f64 = 2.0;
 
 /// Registrations for a core at most, because a browser opens six connections to one host.
@@ -105,7 +105,7 @@ impl Calls {
             if let Ticket::Token(token) = &job.ticket
                 && self.seats.iter().all(|seat| seat.token != *token)
             {
-                // The tracker may have forgotten it meanwhile, so it is asked first.
+                // The tracker may have forgotten the registration, so the first call asks for that.
                 let (token, heard) = (token.clone(), Now::default());
                 self.seats.push(Seat {
                     token,
@@ -191,7 +191,7 @@ impl Calls {
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) else {
             return false;
         };
-        // Another call shows whether only the refused one is the problem.
+        // If another call succeeds, the refused outcome is the problem and not the connection.
         let unproven =
             key.is_some_and(|key| self.refusals.has(key)) && self.refusals.are_unproven();
         seat.told |= unproven;
@@ -203,7 +203,7 @@ impl Calls {
         seat.heard = cx.now;
         let token = token.to_owned();
         let (what, wire) = if silent && seat.told && key.is_some() {
-            // An old tracker accepts progress even of a worker that it has forgotten.
+            // An old tracker accepts progress even for a registration that it has forgotten.
             seat.told = false;
             let of = token.clone();
             (What::Validate, Wire::Validate { token: of })

@@ -17,14 +17,14 @@ use crate::names::Names;
 use crate::time::backoff::spread_ms;
 use crate::time::clock::{Due, Now};
 
-/// After a refusal so many times fewer outcomes go together: each step may wait for a retry.
+/// By how much fewer outcomes are sent together after a refusal. A large step, because each waits for a retry.
 const PARTS: usize = 8;
 
-/// Jobs that are remembered as flagged, and for how long: so long others have to look at them first.
+/// How many flagged jobs are remembered, and for how long: others should be the first to check them again.
 const FLAGGED: usize = 256;
 const FLAGGED_MS: f64 = 120_000.0;
 
-/// The least and the most of what the tracker may say when to ask again.
+/// The bounds of the time after which the tracker wants the next request.
 const TOLD_MS: (f64, f64) = (2_000.0, 600_000.0);
 
 impl Syncs {
@@ -50,7 +50,7 @@ impl Syncs {
         };
         if let Some(Reply::Later { fault, blame, .. }) = &outcome {
             self.failed(common, &flight, fault);
-            // Where it may be this text that something refuses, it is not worth another try.
+            // Reported again, unless the text itself may be what was refused.
             if *blame == Blame::None
                 && matches!(
                     flight.what,
@@ -84,10 +84,10 @@ impl Syncs {
             } => match outcome? {
                 Reply::Done(Parsed::Sync(synced)) => {
                     common.answered(now, sent, flow_ms);
-                    // Texts are counted twofold.
+                    // The sizes of texts are upper bounds, twice the number of their characters.
                     common.line.handed_in(bytes / 2.0, count(keys.len()));
                     common.version(&synced.app_version);
-                    // Answers may come in another order than their requests were sent in.
+                    // Answers may arrive in another order than their requests were sent in.
                     if self.heard.is_none_or(|heard| sent.mono > heard.mono) {
                         self.heard = Some(sent);
                     }
@@ -118,7 +118,7 @@ impl Syncs {
                     self.doubt(common, now, &keys, blame, &fault, table);
                     common.failed(cx, retry_after_ms, fault);
                 }
-                // Of a registration that has been given up meanwhile.
+                // The registration has been given up meanwhile.
                 Reply::Refused(_) if self.token.as_ref() != Some(&token) => unsend(table, &keys),
                 Reply::Refused(fault) => {
                     unsend(table, &keys);
@@ -139,12 +139,12 @@ impl Syncs {
     ) {
         let superseded = fault.code == Code::Tracker(ErrorCode::Superseded);
         if is_unknown(&fault) || (superseded && !self.synced) {
-            // Leases are good under any registration.
+            // Registers again. Leases are valid under any registration.
             self.part();
         } else if superseded {
             common.fatal = Some(fault);
         } else if fault.code == Code::Tracker(ErrorCode::TooLarge) && keys.len() > 1 {
-            // It takes less than it has said.
+            // The tracker, or a proxy, takes less than it has said.
             let sizes = keys.iter().filter_map(|key| table.get(*key)?.outcome());
             self.body = sizes.map(size).sum::<f64>().min(self.limit(common).least()) / 2.0;
         } else if fault.code == Code::Tracker(ErrorCode::TooLarge)
@@ -156,7 +156,7 @@ impl Syncs {
             };
             let why = too_large(output, common);
             if !common.give_up(table, *key, &why) {
-                // So it is not that which is too large.
+                // There is no outcome to replace, so something else is too large.
                 common.failed(cx, None, fault);
             }
         } else {
@@ -165,7 +165,7 @@ impl Syncs {
         }
     }
 
-    /// A request failed that may have been refused for one of the outcomes in it: fewer go together,
+    /// A request failed that may have been refused because of one of its outcomes. Fewer are sent together
     /// until it is known which, and that one is set apart.
     fn doubt(
         &mut self,
@@ -216,7 +216,7 @@ impl Syncs {
             let Some(job) = table.get(key) else { continue };
             let rejected = rejections.contains(job.ticket.text());
             common.undelivered += u32::from(rejected && job.restored);
-            // A result of which the answer says nothing was not in the request that it answers.
+            // If the answer does not mention a result, the result was not in the request that it answers.
             let is_result = matches!(job.outcome(), Some(Outcome::Done(_)));
             if rejected || !is_result || acceptances.contains(job.ticket.text()) {
                 table.remove(key);
@@ -243,16 +243,16 @@ impl Syncs {
                 granted -= 1;
             }
         }
-        // Whatever it says, not all the time. Leases are kept sooner than it says, jobs asked for
-        // later, at random: those who were told so together do not come back together.
+        // Leases are kept sooner than the tracker says, and jobs asked for later, both at random: browsers
+        // that got the same answer at the same time do not come back at the same time.
         let told = synced.wait_ms.clamp(TOLD_MS.0, TOLD_MS.1);
         let keep = told.min(common.lease_ms() / 3.0);
         self.wait_ms = spread_ms(keep, random);
         common.longest_ms = keep;
-        // Fewer than were asked for are all that there are, unless some were left out for their size.
+        // Fewer jobs than were asked for means that no more are open, unless some were left out for their size.
         self.limited = synced.limited && table.iter().any(|job| job.session == common.index);
         if self.limited {
-            // What was left out has nothing to do with its size.
+            // Jobs were left out because of this limit and not for their size.
             self.left_bytes = 0.0;
             common.dry = None;
         } else if granted < want && self.left_bytes == 0.0 {
@@ -266,8 +266,8 @@ impl Syncs {
         }
     }
 
-    /// Whether this is an input that this browser has just called bad: a second opinion should be
-    /// somebody else's. Attempts count anew when an input was made again.
+    /// Whether this input was flagged here just now: somebody else should check it. An input that was made
+    /// again has attempts counted from 1.
     fn has_flagged(&self, now: Now, number: u64, attempt: u32) -> bool {
         let mut flagged = self.flagged.iter();
         flagged

@@ -1,4 +1,4 @@
-//! The requests under way: when another may go out beside them, and what they are likely to bring.
+//! The requests under way: when another may be sent beside them, and how many jobs they are likely to bring.
 
 use crate::hub::action::Transfer;
 use crate::hub::jobs::JobKey;
@@ -6,10 +6,10 @@ use crate::hub::session::Common;
 use crate::hub::session::sync::Syncs;
 use crate::time::clock::Now;
 
-/// Bytes of an answer come at least so often, or the time between does not count.
+/// A longer gap between two parts of an answer does not count as transfer time: the machine slept.
 const LONG_GAP_MS: f64 = 5_000.0;
 
-/// Requests under way at most: two that bring jobs, and one to keep leases with.
+/// Requests under way at most: two that bring jobs, and one that keeps leases.
 const FLIGHTS: usize = 3;
 
 /// A request under way.
@@ -19,7 +19,7 @@ pub(super) struct Flight {
     pub(super) sent: Now,
     /// When its answer began.
     pub(super) begun: Option<Now>,
-    /// Bytes of the answer that have come, in how many milliseconds, and when the last of them.
+    /// How many bytes of the answer have arrived, in how many milliseconds, and when the last of them did.
     pub(super) down: f64,
     pub(super) flow_ms: f64,
     pub(super) last: Now,
@@ -61,7 +61,7 @@ pub(super) enum What {
         expected: f64,
         /// What it carries, in bytes.
         bytes: f64,
-        /// Whether it tells of a setup that fails.
+        /// Whether it reports a setup that fails.
         reports_setup: bool,
     },
     Bye,
@@ -78,7 +78,7 @@ impl Syncs {
         sent.reduce(|a, b| if b.mono < a.mono { b } else { a })
     }
 
-    /// Whether another request may be sent: none that the tracker may not have settled is under way.
+    /// Whether another request may be sent: the tracker has committed all that are under way.
     pub(crate) fn may_send(&self) -> bool {
         let begun =
             |flight: &Flight| flight.begun.is_some() && matches!(flight.what, What::Sync { .. });
@@ -86,7 +86,7 @@ impl Syncs {
         self.flights.is_empty() || (may_overlap && self.flights.iter().all(begun))
     }
 
-    /// Whether the answers that bring jobs are so far that others should be asked for.
+    /// Whether the answers that bring jobs have nearly arrived, so that more should be asked for.
     pub(super) fn may_fetch(&self, common: &Common) -> bool {
         let nearly_over = |flight: &Flight| match &flight.what {
             What::Sync { want: 0, .. } => true,
@@ -113,7 +113,7 @@ impl Syncs {
         self.flights.iter().map(jobs).sum()
     }
 
-    /// More of an answer has come.
+    /// More of an answer has arrived. Returns whether it is to one of these requests.
     pub(crate) fn transferred(
         &mut self,
         common: &mut Common,
@@ -125,14 +125,13 @@ impl Syncs {
             return false;
         };
         if transfer.status != 200 {
-            // A refusal says nothing of the line, nor that the tracker has settled the request.
+            // A refusal may come from a proxy: it does not show that the tracker has committed the request.
             return true;
         }
         if flight.begun.is_none() {
             flight.begun = Some(now);
             common.line.began(transfer.up, now.mono - flight.sent.mono);
         } else {
-            // A longer gap is no transfer: the machine slept.
             flight.flow_ms += (now.mono - flight.last.mono).clamp(0.0, LONG_GAP_MS);
         }
         flight.last = now;

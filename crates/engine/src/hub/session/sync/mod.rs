@@ -1,13 +1,21 @@
-//! The dialect with `sync`: one registration and one request under way serve all cores.
+//! The protocol with `sync`: one registration serves all cores, and each request carries their results and
+//! asks for their next jobs.
 //!
-//! Nothing is resent as it was: a request whose answer is lost is followed by a new one with a higher
-//! `seq` that says everything again, and the tracker makes its books agree with it.
+//! No request is resent unchanged. If an answer is lost, the next request has a higher `seq` and states
+//! everything that is held and done; the tracker adjusts its records to that.
 //!
-//! What one answer may bring, and one request carry, is bounded by what the line brings in a few
-//! seconds. So that the line does not rest for the round trip between two answers, the next request
-//! goes out while the end of an answer is still on its way. That is safe once the answer has begun:
-//! the tracker has settled that request, so none overtakes it. What it granted is not known here yet;
-//! the next request names it by its `seq`, in `awaiting`.
+//! The size of a request and of an answer is bounded by what the connection transfers in a few seconds. The
+//! connection would be idle for the round trip between an answer and the next request, so that request is
+//! sent while the end of an answer is still arriving. This is safe once the answer has begun: the tracker has
+//! committed that request, so the next one cannot overtake it. The jobs that it granted are not known here
+//! yet; the next request lists its `seq` in `awaiting`.
+//!
+//! | module | contents |
+//! | --- | --- |
+//! | `request` | when a request is sent, and what it says |
+//! | `answer` | what follows from an answer |
+//! | `bounds` | how much a request may carry, and how much an answer may bring |
+//! | `flight` | the requests under way |
 
 mod answer;
 mod bounds;
@@ -23,12 +31,13 @@ use crate::hub::session::refusals::Refusals;
 use crate::hub::session::sync::flight::{Flight, What};
 use crate::time::clock::Now;
 
-/// The state of the dialect.
+/// The state of a session with `sync`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Syncs {
     token: Option<String>,
     seq: u64,
-    /// Whether this hub has synced under this token: a refusal of the first may be the clock's.
+    /// Whether this hub has synced under this token. If not, `superseded` may come from a clock that was set
+    /// back, because `seq` begins at the time of day.
     synced: bool,
     flights: Vec<Flight>,
     /// How many jobs are asked for at most: halved after each failure.
@@ -37,20 +46,20 @@ pub(super) struct Syncs {
     sized: bool,
     /// Bytes of the next job, if it was left out of the last answer for its size.
     left_bytes: f64,
-    /// Whether no more may be held than is: results make room, and nothing else.
+    /// Whether the tracker grants no more jobs until it has results of those that are held.
     limited: bool,
     /// When the last request that was answered had been sent: leases count from then.
     heard: Option<Now>,
-    /// How long nothing need be said of what is held.
+    /// How long the leases are safe without another request.
     wait_ms: f64,
     /// A body that is known to be accepted, in bytes; shrinks where the tracker refuses a larger one.
     body: f64,
-    /// So many outcomes are sent together: fewer after a refusal, to find the one that it is about.
+    /// How many outcomes are sent together. Reduced after a refusal, to find the one that is refused.
     together: usize,
     refusals: Refusals,
-    /// Jobs whose input this browser has called bad, at which attempt, and when.
+    /// Jobs whose input was flagged here: number, attempt, and when.
     flagged: Vec<(u64, u32, Now)>,
-    /// What the tracker was told of a setup that fails.
+    /// The error of the setup that was last reported to the tracker.
     setup_reported: Option<String>,
     left: bool,
 }
@@ -90,14 +99,14 @@ impl Syncs {
     }
 
     pub(super) fn heard(&self) -> Now {
-        // Before anything was heard, the beginning of time: nothing may be begun.
+        // Infinitely long ago without any answer, so that no job begins under a lease of unknown age.
         self.heard.unwrap_or(Now {
             mono: f64::NEG_INFINITY,
             wall: f64::NEG_INFINITY,
         })
     }
 
-    /// When the last request was sent that the tracker has settled, as far as is known.
+    /// When the last request was sent that the tracker has committed, as far as is known.
     fn said(&self) -> Now {
         let begun = self.flights.iter().filter(|flight| flight.begun.is_some());
         let sent = begun.map(|flight| flight.sent).chain([self.heard()]);

@@ -1,4 +1,4 @@
-//! When a request goes out, and what it says.
+//! When a request is sent, and what it says.
 
 use distcompute_protocol::MAX_SYNC_ITEMS;
 
@@ -12,10 +12,10 @@ use crate::hub::session::{Ask, Common};
 use crate::hub::speed::FULL;
 use crate::time::clock::Now;
 
-/// What a goodbye may carry: browsers let 64 KiB outlive a page.
+/// The largest body of a goodbye: browsers send at most 64 KiB for a page that is being closed.
 const FAREWELL_BODY: f64 = 48_000.0;
 
-/// A request with so many bytes of outcomes may fail for its size.
+/// A request with this many bytes of outcomes may be refused for its size.
 const LARGE: f64 = 200_000.0;
 
 impl Syncs {
@@ -55,12 +55,12 @@ impl Syncs {
         }
     }
 
-    /// Whether the setup fails in a way that the tracker has not been told of.
+    /// Whether the setup fails with an error that was not reported to the tracker yet.
     fn must_report_setup(&self, ask: &Ask) -> bool {
         ask.setup_failed.is_some() && ask.setup_failed != self.setup_reported
     }
 
-    /// Whether to ask for more would be in vain until there are results.
+    /// Whether the tracker would grant nothing until it has results.
     fn is_limited(&self, common: &Common, table: &JobTable) -> bool {
         self.limited && table.iter().any(|job| job.session == common.index)
     }
@@ -70,13 +70,13 @@ impl Syncs {
         mine.any(|job| job.is_unsent() && !self.refusals.has(job.key))
     }
 
-    /// Whether the tracker has not heard of what is held for as long as it said.
+    /// Whether it is time to keep the leases.
     fn is_silent(&self, cx: &mut Cx) -> bool {
         let left = self.wait_ms - cx.now.since(self.said());
         cx.expired(Timer::Keepalive, left)
     }
 
-    /// Whether outcomes should go. While the request `waits` for more of them it goes when it is full.
+    /// Whether outcomes should be sent. If the request `waits` for more of them, only once it is full.
     fn must_deliver(
         &self,
         common: &Common,
@@ -112,7 +112,7 @@ impl Syncs {
         (count > 0 && (full || ask.hurry || waited)) || self.due(cx.now, table).is_some()
     }
 
-    /// An outcome that was refused, whose turn it is, and that is not under way.
+    /// A refused outcome that may be tried again now.
     fn due(&self, now: Now, table: &JobTable) -> Option<JobKey> {
         let waits = |key| table.get(key).is_some_and(Job::is_unsent);
         self.refusals.due(now, waits)
@@ -124,7 +124,7 @@ impl Syncs {
         let (mut sync, keys) = self.fill(common.index, self.limit(common), alone, false, table);
         let mut room = MAX_SYNC_ITEMS.saturating_sub(sync.items());
         if common.retry.is_away() || alone.is_some() {
-            // What can be done without is not to be what is refused.
+            // If progress were in this request, it could be what is refused.
             room = 0;
         }
         for (key, text) in &ask.progress {
@@ -136,7 +136,7 @@ impl Syncs {
                 room -= 1;
             }
         }
-        // What is not asked for cannot be missed: an answer with fewer means that there are no more.
+        // An answer with fewer jobs than `want` means that no more are open, so `want` must be exact.
         let mut expected = 0.0;
         let in_vain = keys.is_empty() && self.is_limited(common, table);
         if !in_vain && common.may_ask(now) && self.may_fetch(common) {
@@ -158,7 +158,7 @@ impl Syncs {
                 _ => {}
             }
         }
-        // One is left out for a goodbye, which a page says that may come back.
+        // The number between two requests is left for a goodbye, after which the page may come back.
         self.seq = (self.seq + 2).max(now.wall.max(0.0) as u64);
         sync.seq = self.seq;
         for key in &keys {
@@ -190,14 +190,15 @@ impl Syncs {
         };
         let patience_ms = common.retry.patience_ms(common.lease_ms());
         let upload_ms = common.upload_ms(bytes);
-        // A proxy that refuses what is large may not let this page see that.
+        // A proxy that refuses large bodies may answer without CORS headers, which looks like no network.
         let probe = common.shall_probe() || large || alone.is_some();
         let id = common.send_within(cx, patience_ms, upload_ms, probe, Wire::Sync(sync));
         self.flights.push(Flight::new(id, now, what));
     }
 
-    /// A request that says all there is to say, with as many outcomes as fit, and whose those are.
-    /// What a goodbye does not name goes back. An outcome that was refused goes `alone`, or not.
+    /// Builds a request with everything that is held and as many outcomes as fit, and returns the jobs of
+    /// these outcomes. Jobs that a goodbye does not list are given back. An outcome that was refused is sent
+    /// only if it is the one that goes `alone`.
     fn fill(
         &self,
         index: usize,
@@ -226,9 +227,9 @@ impl Syncs {
                 break;
             }
             let name = job.name();
-            // An answer to the request that carries it is on its way. Should it turn out to be none of the
-            // tracker's, then the lease must still be held: a result of one that was given back is not
-            // taken. A goodbye says everything again.
+            // The request that carries it is under way. If its answer turns out not to be the tracker's, the
+            // lease must still be held, because a result under a lease that was given back is not accepted.
+            // A goodbye repeats everything.
             if !goodbye && !job.is_unsent() {
                 bytes += (name.len() + 4) as f64;
                 sync.holding.push(name);
@@ -239,7 +240,7 @@ impl Syncs {
                 Some(key) => job.key != key,
                 None => self.refusals.has(job.key) || keys.len() >= self.together,
             };
-            // One that never fits is for the tracker to refuse; but a goodbye must arrive.
+            // An outcome that never fits is sent anyway, for the tracker to refuse. But a goodbye must arrive.
             let fits = limit.holds(bytes, size) || (!goodbye && keys.is_empty());
             if waits || !fits {
                 // It is still held.
@@ -271,7 +272,7 @@ impl Syncs {
         if sync.items() == 0 {
             return vec![Wire::Bye { token }];
         }
-        // Past the one that may be under way, before the next.
+        // After the request that may be under way, and before the next one of a page that comes back.
         sync.seq = self.seq + 1;
         vec![Wire::Sync(sync)]
     }
