@@ -80,7 +80,12 @@ async function bundle(folder, build) {
   const { build: esbuild } = await import("esbuild");
   const glue = join(folder, "distcompute_client.js");
   const snippets = readdirSync(join(folder, "snippets"), { recursive: true });
-  const [shell] = snippets.filter((name) => name.endsWith("shell.js"));
+  const snippet = (script) =>
+    join(
+      folder,
+      "snippets",
+      snippets.find((name) => name.endsWith(script)),
+    );
   // Removes wasm-bindgen's default URL of the wasm, which bundlers would resolve. src/npm/load.js provides
   // another one.
   const withoutAddress = {
@@ -107,7 +112,7 @@ async function bundle(folder, build) {
     format: "esm",
     target: "es2022",
     charset: "utf8",
-    alias: { "#glue": glue, "#shell": join(folder, "snippets", shell) },
+    alias: { "#glue": glue, "#face": snippet("face.js"), "#worker": snippet("worker.js") },
     external: ["./wasm.js"],
     define: { BUILD: JSON.stringify(build) },
     plugins: [withoutAddress],

@@ -7,6 +7,7 @@
 #[path = "web/support.rs"]
 mod support;
 
+use core::cell::RefCell;
 use distcompute_client::web::volunteer::Volunteer;
 use js_sys::{Array, Function, JSON, Object};
 use support::*;
@@ -15,11 +16,9 @@ use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-#[wasm_bindgen(module = "/tests/web/crew.js")]
+#[wasm_bindgen]
 extern "C" {
     type Crew;
-    #[wasm_bindgen(constructor)]
-    fn new() -> Crew;
     #[wasm_bindgen(method, getter)]
     fn spawn(this: &Crew) -> JsValue;
     #[wasm_bindgen(method, getter)]
@@ -36,10 +35,31 @@ extern "C" {
     fn flood(this: &Crew, index: u32, messages: &JsValue);
     #[wasm_bindgen(method)]
     fn kill(this: &Crew, index: u32, error: &str);
+}
 
-    #[wasm_bindgen(catch)]
-    async fn reach(volunteer: &JsValue, test: &JsValue) -> Result<JsValue, JsValue>;
-    fn replace(owner: &JsValue, name: &str, value: &JsValue) -> Function;
+thread_local! {
+    /// The module `crew.js`.
+    static CREW: RefCell<JsValue> = const { RefCell::new(JsValue::UNDEFINED) };
+}
+
+/// Loads `crew.js`. It is not imported with the package's own scripts: the server of these tests may hang where
+/// a browser requests more than four files at once.
+async fn load_crew() {
+    let module = settled(evaluate("import('/tests/web/crew.js')")).await;
+    CREW.set(module.expect("crew.js"));
+}
+
+fn from_crew(name: &str, given: &[JsValue]) -> JsValue {
+    let called = start(&CREW.with_borrow(Clone::clone), name, given);
+    called.unwrap_or_else(|e| panic!("{name}: {e:?}"))
+}
+
+async fn reach(volunteer: &JsValue, test: &JsValue) -> Outcome {
+    settled(from_crew("reach", &[volunteer.clone(), test.clone()])).await
+}
+
+fn replace(owner: &JsValue, name: &str, value: &JsValue) -> Function {
+    from_crew("replace", &[owner.clone(), name.into(), value.clone()]).unchecked_into()
 }
 
 /// A volunteer and its workers; ended with the test.
@@ -69,7 +89,7 @@ impl Tab {
     }
 
     fn with(url: &str, more: &[(&str, JsValue)]) -> Self {
-        let crew = Crew::new();
+        let crew: Crew = from_crew("newCrew", &[]).unchecked_into();
         let mut options = vec![
             ("url", url.into()),
             ("stage", "a".into()),
@@ -132,6 +152,7 @@ fn json(value: &JsValue) -> String {
 
 #[test]
 async fn nothing_starts_before_start_and_then_each_worker_gets_its_part() {
+    load_crew().await;
     let limits = object(&[("jobTimeoutMs", 5_000.into())]);
     let settings = object(&[("cores", 2.into()), ("intensity", 50.into())]);
     let more = [
@@ -206,6 +227,7 @@ const NEVER: &str = "new Promise(() => {})";
 
 #[test]
 async fn locks_that_never_answer_are_done_without() {
+    load_crew().await;
     let locks = format!("({{ request: () => {NEVER}, query: () => {NEVER} }})");
     let silent = Silent::new("navigator", "locks", &locks);
     let tab = Tab::at(&somewhere());
@@ -218,6 +240,7 @@ async fn locks_that_never_answer_are_done_without() {
 
 #[test]
 async fn a_lock_that_comes_late_is_held_and_let_go_of() {
+    load_crew().await;
     let late = "({ query: () => navigator.real.query(), \
         request: (name, ...more) => new Promise((resolve) => setTimeout(resolve, 7000)) \
             .then(() => navigator.real.request(name, ...more)) })";
@@ -244,6 +267,7 @@ async fn a_lock_that_comes_late_is_held_and_let_go_of() {
 
 #[test]
 async fn a_battery_and_a_channel_that_never_answer_are_done_without() {
+    load_crew().await;
     let battery = Silent::new("navigator", "getBattery", &format!("() => {NEVER}"));
     let channel = Silent::new(
         "globalThis",
@@ -259,6 +283,7 @@ async fn a_battery_and_a_channel_that_never_answer_are_done_without() {
 
 #[test]
 async fn forget_ends_where_storage_never_answers_and_works_once_it_does() {
+    load_crew().await;
     let tab = Tab::at(&somewhere());
     // Another test may have opened the database.
     let never = "() => ({ objectStore: () => ({ delete() {} }) })";
@@ -272,6 +297,7 @@ async fn forget_ends_where_storage_never_answers_and_works_once_it_does() {
 
 #[test]
 async fn listeners_get_frozen_statuses_at_most_ten_times_a_second_and_the_last_one_in_the_end() {
+    load_crew().await;
     let tab = Tab::computing(&somewhere(), 0).await;
     let seen = Array::new();
     let listen = Function::new_with_args(
@@ -341,6 +367,7 @@ async fn listeners_get_frozen_statuses_at_most_ten_times_a_second_and_the_last_o
 
 #[test]
 async fn the_status_is_the_same_object_until_something_changes() {
+    load_crew().await;
     let tab = Tab::computing(&somewhere(), 0).await;
     let before = tab.status();
     let seen = Array::new();
@@ -365,6 +392,7 @@ async fn the_status_is_the_same_object_until_something_changes() {
 
 #[test]
 async fn a_hub_that_dies_is_replaced_and_gets_the_cores_that_run() {
+    load_crew().await;
     let tab = Tab::computing(&somewhere(), 2).await;
     tab.does("pause", &[]);
     tab.crew.heard(0, "pause", 1).await.expect("a pause");
@@ -398,6 +426,7 @@ async fn a_hub_that_dies_is_replaced_and_gets_the_cores_that_run() {
 
 #[test]
 async fn a_core_that_dies_is_reported_and_replaced() {
+    load_crew().await;
     let tab = Tab::computing(&somewhere(), 2).await;
     tab.crew.kill(2, "unreachable executed");
     let died = tab.crew.heard(0, "died", 1).await.expect("a report");
@@ -417,6 +446,7 @@ async fn a_core_that_dies_is_reported_and_replaced() {
 
 #[test]
 async fn a_new_version_replaces_all_workers() {
+    load_crew().await;
     let tab = Tab::computing(&somewhere(), 1).await;
     tab.says(0, "({ t: 'renew' })");
     for index in [0, 1] {
@@ -430,6 +460,7 @@ async fn a_new_version_replaces_all_workers() {
 
 #[test]
 async fn a_spawn_that_throws_or_whose_script_is_not_there_is_tried_again_and_said() {
+    load_crew().await;
     for (trick, word) in [
         (
             "() => { throw new Error('no more workers') }",
@@ -462,6 +493,7 @@ async fn a_spawn_that_throws_or_whose_script_is_not_there_is_tried_again_and_sai
 
 #[test]
 async fn a_spawn_that_gives_no_worker_fails_until_it_is_mended() {
+    load_crew().await;
     for nonsense in [
         "undefined",
         "null",
@@ -486,6 +518,7 @@ async fn a_spawn_that_gives_no_worker_fails_until_it_is_mended() {
 
 #[test]
 async fn what_the_hub_cannot_do_is_said_with_its_error() {
+    load_crew().await;
     let tab = Tab::computing(&somewhere(), 1).await;
     tab.says(
         0,
@@ -500,6 +533,7 @@ async fn what_the_hub_cannot_do_is_said_with_its_error() {
 
 #[test]
 async fn one_tab_computes_the_other_shows_and_controls_it_and_takes_over() {
+    load_crew().await;
     let url = somewhere();
     let first = Tab::computing(&url, 1).await;
     let second = Tab::at(&url);
@@ -535,6 +569,7 @@ async fn one_tab_computes_the_other_shows_and_controls_it_and_takes_over() {
 
 #[test]
 async fn stop_in_any_tab_stops_all() {
+    load_crew().await;
     let url = somewhere();
     let first = Tab::computing(&url, 1).await;
     let second = Tab::at(&url);
@@ -555,6 +590,7 @@ async fn stop_in_any_tab_stops_all() {
 
 #[test]
 async fn without_locks_every_tab_computes() {
+    load_crew().await;
     for locks in [
         "undefined",
         "({ request() { throw new Error('no') } })",
@@ -589,6 +625,7 @@ async fn without_locks_every_tab_computes() {
 
 #[test]
 async fn a_browser_that_has_nothing_to_tell_computes_all_the_same() {
+    load_crew().await;
     let throws = evaluate("() => { throw new Error('not here') }");
     let global: JsValue = js_sys::global().into();
     let navigator = evaluate("navigator");
@@ -634,6 +671,7 @@ fn page_event(kind: &str, persisted: bool) {
 
 #[test]
 async fn leaving_the_page_says_goodbye_with_keepalive_and_coming_back_goes_on() {
+    load_crew().await;
     let tab = Tab::computing(&somewhere(), 1).await;
     tab.says(
         0,
@@ -669,6 +707,7 @@ async fn leaving_the_page_says_goodbye_with_keepalive_and_coming_back_goes_on() 
 
 #[test]
 async fn a_page_whose_heir_waits_says_no_goodbye() {
+    load_crew().await;
     let url = somewhere();
     let first = Tab::computing(&url, 0).await;
     let second = Tab::at(&url);
@@ -685,6 +724,7 @@ async fn a_page_whose_heir_waits_says_no_goodbye() {
 
 #[test]
 async fn a_silent_hub_is_asked_whether_it_lives() {
+    load_crew().await;
     let tab = Tab::computing(&somewhere(), 0).await;
     tab.crew.heard(0, "ping", 2).await.expect("asked twice");
     assert_eq!(tab.crew.workers().length(), 1, "it answered");
@@ -692,6 +732,7 @@ async fn a_silent_hub_is_asked_whether_it_lives() {
 
 #[test]
 async fn forget_stops_first_and_free_is_safe_at_any_time() {
+    load_crew().await;
     let tab = Tab::computing(&somewhere(), 1).await;
     call(&tab.volunteer, "forget", &[]).await.expect("forgets");
     assert_eq!(tab.state(), "stopped");
@@ -720,6 +761,7 @@ async fn forget_stops_first_and_free_is_safe_at_any_time() {
 
 #[test]
 async fn a_listener_may_do_anything() {
+    load_crew().await;
     let tab = Tab::computing(&somewhere(), 1).await;
     let listen = Function::new_with_args(
         "volunteer",
@@ -736,6 +778,7 @@ async fn a_listener_may_do_anything() {
 
 #[test]
 async fn what_a_volunteer_cannot_take_is_refused_with_a_code() {
+    load_crew().await;
     let argument = named("InvalidArgumentError", "invalid_argument");
     let good = |more: &str| {
         format!(
@@ -883,6 +926,7 @@ async fn what_a_volunteer_cannot_take_is_refused_with_a_code() {
 
 #[test]
 async fn what_other_workers_and_tabs_say_is_taken_for_what_it_is() {
+    load_crew().await;
     let url = somewhere();
     let tab = Tab::computing(&url, 1).await;
     for message in [
@@ -957,6 +1001,7 @@ async fn sleep(ms: u32) {
 
 #[test]
 async fn settings_from_another_tab_have_the_same_bounds_and_are_shown() {
+    load_crew().await;
     let url = somewhere();
     let tab = Tab::computing(&url, 1).await;
     let before = json(&get(&tab.status(), "settings"));
@@ -1020,6 +1065,7 @@ async fn settings_from_another_tab_have_the_same_bounds_and_are_shown() {
 
 #[test]
 async fn a_forged_status_is_shown_only_as_far_as_it_is_one() {
+    load_crew().await;
     let url = somewhere();
     let tab = Tab::at(&url);
     let stranger = Stranger::at(&url);
@@ -1068,6 +1114,7 @@ async fn a_forged_status_is_shown_only_as_far_as_it_is_one() {
 
 #[test]
 async fn a_flood_on_the_channel_is_not_read_and_starves_nobody() {
+    load_crew().await;
     let url = somewhere();
     let tab = Tab::computing(&url, 1).await;
     let stranger = Stranger::at(&url);
@@ -1127,6 +1174,7 @@ const ENDLESS: &str = "async (request) => { \
 
 #[test]
 async fn an_answer_without_end_is_read_to_its_bound_and_has_a_code() {
+    load_crew().await;
     let endless = Silent::new("globalThis", "fetch", ENDLESS);
     let outcome = init(&[
         ("url", somewhere().into()),

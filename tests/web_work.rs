@@ -17,7 +17,7 @@ use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/worker.js")]
 extern "C" {
     #[wasm_bindgen(js_name = countNested)]
     fn count_nested();
@@ -189,7 +189,7 @@ async fn a_setup_that_fails_is_said_to_whoever_becomes_the_hub() {
     let (head, frames) = message.split_once('\n').expect("a stack");
     assert_eq!(head, "Error: no such model");
     assert!(!frames.contains("no such model"), "{message}");
-    assert!(frames.contains("shell.js"), "{message}");
+    assert!(frames.contains("worker.js"), "{message}");
     let other = channel();
     hub.core.meet(&get(&other, "theirs"));
     call(&other, "said", &["broken".into()])
@@ -389,7 +389,7 @@ async fn whatever_a_handler_does_the_next_job_is_done() {
                 "said twice: {data}: {wanted}{rest}"
             );
             assert!(
-                rest.contains("shell.js"),
+                rest.contains("worker.js"),
                 "no stack: {data}: {wanted}{rest}"
             );
         }

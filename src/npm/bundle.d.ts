@@ -15,8 +15,11 @@ declare module "#glue" {
   }
 }
 
-/** The scripts of src/web. */
-declare module "#shell" {
+/** Scripts of src/web. */
+declare module "#face" {
   export { NotLoadedError, keepCompiled, requireLoaded } from "../web/face.js";
+}
+
+declare module "#worker" {
   export const begin: (parts: unknown, adopt: (wasm: any) => Promise<unknown>) => void;
 }

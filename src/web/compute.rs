@@ -1,4 +1,4 @@
-//! A compute worker: the driver of [`Worker`], which decides what happens when. `compute.js` calls the
+//! A compute worker: the driver of [`Worker`], which decides what happens when. `worker.js` calls the
 //! owner's functions.
 //!
 //! The handler runs inside of [`Driver::handle`], and calls back into it. So nothing is borrowed while
@@ -23,7 +23,7 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/worker.js")]
 extern "C" {
     /// The owner's functions.
     type Owner;

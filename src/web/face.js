@@ -52,15 +52,6 @@ export function makeError(name, code, message, status, cause, address) {
 // What the page has replaced may throw or give anything. Nothing of that may unwind through the
 // wasm, whose promises would never settle: here it becomes an Error, or nothing.
 
-/** Writes a line to the console. */
-export function say(line) {
-  try {
-    console.log(line);
-  } catch {
-    // A console that throws has no reader.
-  }
-}
-
 let passed = 0;
 /** @type {number | undefined} */
 let wall;

@@ -5,7 +5,7 @@ use super::hub::Hub;
 use super::{error, json, work};
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/face.js")]
 extern "C" {
     fn install(door: &JsValue);
 
@@ -36,15 +36,13 @@ extern "C" {
 /// Members of the package that stand in `face.js`. Only their names cross here: wasm-bindgen types
 /// a re-exported class as `unknown`, but hands on a function that it need not type as it is. Their
 /// types stand in `error.rs` and `work.rs`.
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/face.js")]
 #[allow(
     dead_code,
     non_snake_case,
     reason = "handed on to JavaScript, never called from Rust"
 )]
 extern "C" {
-    #[wasm_bindgen(reexport, skip_typescript)]
-    fn work();
     #[wasm_bindgen(reexport, skip_typescript)]
     fn DistcomputeError();
     #[wasm_bindgen(reexport, skip_typescript)]
@@ -69,6 +67,14 @@ extern "C" {
     fn AbortError();
     #[wasm_bindgen(reexport, skip_typescript)]
     fn NotLoadedError();
+}
+
+/// `work`, which stands in `worker.js`.
+#[wasm_bindgen(module = "/src/web/worker.js")]
+#[allow(dead_code, reason = "handed on to JavaScript, never called from Rust")]
+extern "C" {
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn work();
 }
 
 /// Runs when the wasm is loaded: from now on `Volunteer` works.

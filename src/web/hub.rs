@@ -35,14 +35,14 @@ use js_sys::{Array, JsString};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/storage.js")]
 extern "C" {
     async fn read(site: &str, most: u32, late: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = write)]
     fn write_entries(site: &str, entries: &Array) -> js_sys::Promise;
 }
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/worker.js")]
 extern "C" {
     fn receive(port: &Port, hear: &JsValue);
 }

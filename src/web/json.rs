@@ -80,7 +80,7 @@ pub(crate) fn output(data: &JsValue) -> Result<String, Fault> {
     }
 }
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/output.js")]
 extern "C" {
     /// `{ text }` or `{ flaw }` of a value that is no text.
     #[wasm_bindgen(js_name = outputJson)]

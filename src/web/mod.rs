@@ -26,15 +26,15 @@
 //! | [`json`], [`object`], [`reader`] | JavaScript values as Rust values and back |
 //! | [`face`] | the functions of `face.js`, and the functions by which JavaScript calls the worker's drivers |
 //!
-//! The scripts in this folder are for what wasm-bindgen cannot express or would make slow:
+//! The scripts in this folder are for what wasm-bindgen cannot express or would make slow. They are at most
+//! four: the server of the wasm tests may hang where a browser requests more files at once.
 //!
 //! | script | contents |
 //! | --- | --- |
 //! | `face.js` | the error classes, and the answer to a call before the wasm is loaded or after `free()` |
-//! | `work.js`, `compute.js`, `nested.js`, `signals.js` | the worker's own thread, on which the owner's code runs |
+//! | `worker.js` | a worker's thread, on which the owner's code runs |
 //! | `output.js` | a handler's output as JSON |
-//! | `storage.js`, `limit.js` | what a browser keeps between visits |
-//! | `shell.js` | all these scripts in one, made by `npm run shell` |
+//! | `storage.js` | what a browser keeps between visits |
 
 mod browser;
 pub mod client;

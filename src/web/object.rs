@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 
 /// One function for each kind of value: a text or a number that is made a `JsValue` first has to be
 /// freed again, and there are a hundred fields.
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/face.js")]
 extern "C" {
     #[wasm_bindgen(js_name = set)]
     fn set_text(of: &JsValue, name: &str, value: &str);

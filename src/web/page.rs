@@ -33,7 +33,7 @@ use js_sys::{Array, Function, Promise};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/face.js")]
 extern "C" {
     /// The compiled package, where it is known.
     #[wasm_bindgen(js_name = compiledWasm)]

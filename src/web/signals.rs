@@ -1,6 +1,6 @@
 //! Out-of-band signals to a worker whose event loop is blocked, so that no message reaches it: blob
 //! URLs, which the hub revokes and the worker tries to read. This is the hub's end; the worker's is in
-//! `signals.js`.
+//! `worker.js`.
 //!
 //! A slot is five URLs: one that says that the slot was used, and four bits that say for what. Each
 //! signal takes the next slot.
@@ -9,7 +9,7 @@ use distcompute_engine::core::throttle::{STOP, worth_signalling};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/worker.js")]
 extern "C" {
     #[wasm_bindgen(js_name = makeSlots)]
     fn make_slots(count: u32) -> Array;

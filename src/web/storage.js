@@ -6,7 +6,6 @@
 // helps after a reload. So each step has a time limit, and the work goes on without it.
 
 import { now } from "./face.js";
-import { within } from "./limit.js";
 
 const store = "kept";
 
@@ -36,6 +35,18 @@ function open() {
 function close(database) {
   opened = undefined;
   database.close();
+}
+
+/** Settles as `promise` does, or rejects with a `TimeoutError` after `ms`. */
+function within(promise, ms) {
+  let timer;
+  const over = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new Error("It did not answer in time.");
+      reject(Object.assign(error, { code: "timeout" }));
+    }, ms);
+  });
+  return Promise.race([promise, over]).finally(() => clearTimeout(timer));
 }
 
 /** Resolves as `step` does, or rejects after `ms`; the next one then opens the database anew. */

@@ -87,7 +87,7 @@ pub struct Volunteer {
     page: Rc<Page>,
 }
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/storage.js")]
 extern "C" {
     /// Deletes what is stored for a site.
     #[wasm_bindgen(catch, js_name = forget)]

@@ -1,4 +1,4 @@
-//! The types of `work`, which the owner's worker script calls. The function is in `work.js`, because it
+//! The types of `work`, which the owner's worker script calls. The function is in `worker.js`, because it
 //! may be called before the WebAssembly is loaded.
 
 use super::face::hand_over;
@@ -118,7 +118,7 @@ export function work<Output extends Returned>(handler: WorkHandler<undefined, Ou
 export function work<Setup, Output extends Returned>(parts: WorkParts<Setup, Output>): void;
 "#;
 
-#[wasm_bindgen(module = "/src/web/shell.js")]
+#[wasm_bindgen(module = "/src/web/worker.js")]
 extern "C" {
     #[wasm_bindgen(catch, js_name = work)]
     fn begin(parts: &JsValue) -> Result<(), JsValue>;

@@ -1,6 +1,6 @@
 // What was found and mended, case by case, as simple as it was made.
 
-import { freshShell } from "./world.js";
+import { storage } from "./world.js";
 
 /** By what was wrong. Each throws where it is so again. */
 export const found = {
@@ -82,7 +82,7 @@ export const found = {
   },
 
   async "a checkpoint that no storage takes kept all else from being stored"() {
-    const { write, read, forget } = await freshShell();
+    const { write, read, forget } = await storage();
     const bytes = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
     const site = "http://t.example/found";
     await write(site, [

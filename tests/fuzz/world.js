@@ -249,8 +249,6 @@ const files = {
   script: "/pkg/distcompute_client.js",
   wasm: "/pkg/distcompute_client_bg.wasm",
   types: "/pkg/index.d.ts",
-  // The package has it too, but hands little of it on.
-  shell: "/src/web/shell.js",
 };
 let sources;
 
@@ -287,10 +285,8 @@ export async function freshPackage() {
   return module;
 }
 
-/** The package's own scripts alone. */
-export async function freshShell() {
-  return await fresh(await text(files.shell));
-}
+/** What the package calls of storage. The package has it too, but does not hand it on. */
+export const storage = () => import("/src/web/storage.js");
 
 /** The codes that the package's types name. */
 export async function knownCodes() {

@@ -48,7 +48,7 @@ function awaited(subscribe, look, describe) {
 }
 
 /** All workers that one volunteer has spawned, in this order. */
-export class Crew {
+class Crew {
   workers = [];
   /** What `spawn` does first, in its turns: throws, or gives something else. */
   tricks = [];
@@ -114,6 +114,8 @@ export class Crew {
     this.workers[index].worker.postMessage({ error });
   }
 }
+
+export const newCrew = () => new Crew();
 
 /** Resolves to the first status that `test` likes. */
 export async function reach(volunteer, test) {

@@ -1,0 +1,369 @@
+// The thread of a worker, on which the owner's code runs: `work`, the calls of the owner's functions and the
+// context that a handler gets, the workers that the owner's code starts, and the signals that reach a thread
+// whose event loop is blocked. What follows from all that is decided by the engine, which compute.rs and
+// hub.rs drive.
+
+import { ask, isLoaded, isWorker, makeError, now, tellPage, whenLoaded, wordOf } from "./face.js";
+
+// The workers that the owner's code starts in a compute worker. What they use of a core cannot be measured from
+// outside, only that they are there.
+
+let alive = 0;
+let counts = false;
+
+/** Counts the workers that are started from now on, and not terminated. */
+export function countNested() {
+  const { Worker } = globalThis;
+  if (counts || typeof Worker !== "function") return;
+  counts = true;
+  const construct = (target, given, newTarget) => {
+    const worker = Reflect.construct(target, given, newTarget);
+    let ended = false;
+    alive += 1;
+    worker.terminate = () => {
+      if (!ended) alive -= 1;
+      ended = true;
+      target.prototype.terminate.call(worker);
+    };
+    return worker;
+  };
+  try {
+    globalThis.Worker = new Proxy(Worker, { construct });
+  } catch {
+    // Where it cannot be replaced, nothing is known of them.
+  }
+}
+
+export const hasNested = () => alive > 0;
+
+// Out-of-band signals, as a worker reads them: see signals.rs.
+
+/** `count` slots of five blob URLs each; none, where the browser makes none. */
+export function makeSlots(count) {
+  try {
+    const blob = new Blob(["1"]);
+    const url = () => URL.createObjectURL(blob);
+    return Array.from({ length: count }, () => Array.from({ length: 5 }, url));
+  } catch {
+    return [];
+  }
+}
+
+export function revoke(url) {
+  URL.revokeObjectURL(url);
+}
+
+/** The signals in these slots, of which those that were used are removed. */
+export function readSignals(slots) {
+  const signals = [];
+  while (slots.length > 0 && isRevoked(slots[0][0])) {
+    const [, ...bits] = slots.shift();
+    const signal = bits.reduce((sum, url, bit) => sum + (Number(isRevoked(url)) << bit), 0);
+    // All bits: the hub that made them is gone, or the page's security policy forbids to read them.
+    if (signal === 15) slots.length = 0;
+    else signals.push(signal);
+  }
+  return signals;
+}
+
+/** Whether a blob URL has been revoked: the one change that a blocked worker can observe. */
+function isRevoked(url) {
+  try {
+    const request = new XMLHttpRequest();
+    request.open("GET", url, false);
+    request.send();
+    return request.status !== 200;
+  } catch {
+    return true;
+  }
+}
+
+let memory;
+
+/** Sleeps without giving the thread up. Whether that is possible here. */
+export function sleep(ms) {
+  try {
+    // Shared memory of WebAssembly is there without COOP and COEP, a SharedArrayBuffer is not.
+    memory ??= new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    return Atomics.wait(new Int32Array(memory.buffer), 0, 0, ms) === "timed-out";
+  } catch {
+    return false;
+  }
+}
+
+// Calls of the owner's functions, which may throw or call back.
+
+/** So many turns of the event loop show whether a thread is free. */
+const manyTurns = 20;
+
+function isPlain(done, total, text) {
+  return (
+    Number.isFinite(done) &&
+    done >= 0 &&
+    Number.isFinite(total) &&
+    total >= 0 &&
+    (text === undefined || (typeof text === "string" && !text.includes("\0")))
+  );
+}
+
+/** The errors by which handlers were told to stop: no code of the owner's needs to catch them. */
+const aborts = new WeakSet();
+
+const isAbort = (thrown) => Object(thrown) === thrown && aborts.has(thrown);
+
+/** Has the messages at a port delivered. Those that are none arrive as an object without fields. */
+export function receive(port, hear) {
+  port.onmessage = ({ data }) => hear(Object(data));
+}
+
+/** How many milliseconds some turns of the event loop take. */
+export async function turns() {
+  const { port1, port2 } = new MessageChannel();
+  const begun = now();
+  for (let turn = 0; turn < manyTurns; turn += 1) {
+    await new Promise((resolve) => {
+      port1.onmessage = resolve;
+      port2.postMessage(null);
+    });
+  }
+  port1.close();
+  return now() - begun;
+}
+
+/** Whether WebAssembly has trapped. */
+export function isTrap(thrown) {
+  try {
+    return thrown instanceof WebAssembly.RuntimeError;
+  } catch {
+    return false;
+  }
+}
+
+/** The owner's functions, and the way back to the driver. */
+export class Owner {
+  parts;
+  /** What `setup` returned. */
+  setup;
+  /** The run of the latest job. */
+  run;
+  #bell = new MessageChannel();
+
+  /**
+   * `calls` are the functions of the driver: `look(done, total, text)` returns when it wants to be
+   * called again; `save(state)`, `ready()`, `flag(reason)`, `isPaused()`, `uncaught()` and `tick()`.
+   */
+  constructor(parts, calls) {
+    this.parts = parts;
+    this.calls = calls;
+    this.#bell.port1.onmessage = () => calls.tick();
+    this.#catchAborts();
+  }
+
+  /** Calls `tick` once the messages that have come are delivered, which no timer does as fast. */
+  ring() {
+    this.#bell.port2.postMessage(null);
+  }
+
+  async setUp() {
+    const { owner, setup } = this.parts;
+    this.setup = await setup?.call(owner);
+  }
+
+  /**
+   * A handler may be told to stop where no code catches it: in a timer, or in what an engine calls
+   * back. That is neither an error of the worker nor a failure of the job, which is given back.
+   */
+  #catchAborts() {
+    const swallow = (event, thrown) => {
+      if (!isAbort(thrown)) return;
+      event.preventDefault();
+      if (thrown === this.run?.reason && !this.run.over) this.calls.uncaught();
+    };
+    addEventListener("error", (event) => swallow(event, event.error));
+    addEventListener("unhandledrejection", (event) => swallow(event, event.reason));
+  }
+}
+
+/** A job under way. */
+export class Run {
+  /** Until when `progress` need not be handled. */
+  #due = -Infinity;
+  #controller;
+  /** Who waits in `ready`. */
+  #waiters = [];
+  #owner;
+  #job;
+  #context;
+  over = false;
+  /** The handler has returned a promise: its thread is free while it waits. */
+  isAsync = false;
+  /** Why the job was stopped: an AbortError. */
+  reason;
+
+  /** Throws where what follows `mark` in the data should be JSON and is not. */
+  constructor(owner, mark, number, attempt, data, stage, stageName, project, resume) {
+    const run = this;
+    const { calls } = owner;
+    if (data?.startsWith(mark)) data = JSON.parse(data.slice(mark.length));
+    owner.run = run;
+    this.#owner = owner;
+    this.#job = { id: number, data, attempt, stage };
+    this.#context = {
+      progress(done, total, text) {
+        // What comes after the job has ended is nobody's progress.
+        if (run.over) return;
+        if (!isPlain(done, total, text)) {
+          const message = "progress takes two numbers, 0 or more, and a text without U+0000.";
+          throw makeError("InvalidArgumentError", "invalid_argument", message);
+        }
+        // A handler may call this a million times a second. The driver has said until when nothing is
+        // due, and only the last call before that counts, so most calls stop here.
+        if (now() < run.#due) return;
+        run.#due = calls.look(done, total, text);
+        if (run.reason) throw run.reason;
+      },
+      get paused() {
+        return calls.isPaused();
+      },
+      ready: () =>
+        new Promise((resolve, reject) => {
+          run.#waiters.push({ resolve, reject });
+          if (run.over || run.reason) run.wake();
+          else calls.ready();
+        }),
+      get signal() {
+        if (!run.#controller) {
+          run.#controller = new AbortController();
+          if (run.reason) run.#controller.abort(run.reason);
+        }
+        return run.#controller.signal;
+      },
+      invalid(reason) {
+        const flaw = typeof reason === "string" ? reason : "the handler found it invalid";
+        if (!run.over) calls.flag(flaw);
+        throw new Error(flaw);
+      },
+      checkpoint(state) {
+        if (!run.over) calls.save(state);
+      },
+      resume,
+      setup: owner.setup,
+      stage,
+      stageName,
+      project,
+    };
+  }
+
+  /** Calls the handler: its output, or a promise of it if `isAsync` is true then. */
+  call() {
+    const { owner, handler } = this.#owner.parts;
+    const output = handler.call(owner, this.#job, this.#context);
+    if (typeof output?.then !== "function") return output;
+    this.isAsync = true;
+    // `resolve(output)` never settles in WebKit where a promise's `constructor` throws.
+    return new Promise((resolve, reject) => output.then(resolve, reject));
+  }
+
+  stop() {
+    const message = "The job shall stop: let this error pass.";
+    this.reason ??= makeError("AbortError", "aborted", message);
+    aborts.add(this.reason);
+    this.#due = -Infinity;
+    this.#controller?.abort(this.reason);
+  }
+
+  end() {
+    this.over = true;
+    this.wake();
+  }
+
+  /** Lets the handler go on where it waits in `ready`. */
+  wake() {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const { resolve, reject } of waiters) {
+      if (this.reason) reject(this.reason);
+      else resolve();
+    }
+  }
+}
+
+// `work` as the owner's script calls it.
+
+/** The owner's functions and their `this`; undefined where they are none. */
+function read(parts) {
+  if (typeof parts === "function") return { handler: parts };
+  try {
+    const { setup, handler } = parts;
+    const fits = [handler, setup ?? handler].every((given) => typeof given === "function");
+    return fits ? { owner: parts, setup, handler } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is wrong with the names in the argument, as the rules see it once they are loaded. */
+const misspelt = (given) => (isLoaded() ? ask("work", "misspelt", given) : undefined);
+
+let called = false;
+
+/**
+ * Becomes what the page says: the hub, or a worker that computes. That may be before the wasm is
+ * there: then `adopt` loads it, given what the page has sent of it, and the page's messages wait.
+ *
+ * Without `adopt` the owner's script has to load it. The page is then told that this worker is ready
+ * when it is, because it ends workers that do not answer.
+ */
+export function begin(given, adopt) {
+  const parts = read(given);
+  const wrong = !isWorker()
+    ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts."
+    : (misspelt(given) ??
+      (parts
+        ? called && "work() was called before in this worker."
+        : "work() takes a function, or an object { setup?, handler } of functions."));
+  if (wrong) {
+    tellPage("error", { message: wrong });
+    throw makeError("InvalidArgumentError", "invalid_argument", wrong);
+  }
+  called = true;
+  countNested();
+  let core, hear;
+  const obey = (data) => {
+    if (hear) hear(wordOf(data), data);
+    else if (data.t === "compute") {
+      // A second one: the hub has died, and another wants to know how far this worker is.
+      if (core) core.meet(data.port);
+      else core = ask("work", "compute", parts, data.port);
+    } else if (data.t === "hub" && !core) {
+      // One that could not begin hears nothing more.
+      hear = ask("work", "hub", data.setup) ?? (() => {});
+    }
+  };
+  /** Messages that came before the wasm; `undefined` once it is there. */
+  let early = isLoaded() ? undefined : [];
+  const load = async (wasm) => {
+    try {
+      await (adopt ? adopt(wasm) : whenLoaded());
+      const late = misspelt(given);
+      if (late) throw makeError("InvalidArgumentError", "invalid_argument", late);
+    } catch (error) {
+      return tellPage("error", { message: String(error?.message ?? error) });
+    }
+    const messages = early;
+    early = undefined;
+    // An error of our own reaches the page, as it does where no message waited.
+    for (const data of messages) obey(data);
+  };
+  addEventListener("message", ({ data }) => {
+    if (data?.dc !== 1) return;
+    if (!early) return obey(data);
+    if (early.push(data) === 1) load(data.wasm).catch(reportError);
+  });
+  if (adopt || isLoaded()) tellPage("ready");
+  else whenLoaded().then(() => tellPage("ready"));
+}
+
+export function work(parts) {
+  begin(parts);
+}
