@@ -11,7 +11,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
-        handlers::{bans, jobs, project, requeue, results, resume, sync, volunteer, workers},
+        handlers::{
+            aside, bans, jobs, project, requeue, results, resume, sync, volunteer, workers,
+        },
         openapi::{Document, NoRefusals},
     },
     state::App,
@@ -29,6 +31,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .merge(jobs::router())
         .merge(requeue::router())
         .merge(resume::router())
+        .merge(aside::router())
         .merge(bans::router())
         .merge(workers::router())
 }

@@ -1,0 +1,38 @@
+// The command line: selects the command, and turns errors into messages and exit codes.
+
+import { Failure } from "./failure.js";
+
+const usage = `Usage: distcompute <command> [options]
+
+  map FUNCTION [INPUTS]   run a function on each line of INPUTS, or of standard input, on this
+                          machine and in the browsers of everybody who opens the printed address
+
+distcompute <command> --help explains a command.`;
+
+const commands = {
+  map: async (args) => (await import("./map/command.js")).map(args),
+};
+
+/**
+ * Runs a command. Resolves to the exit code.
+ *
+ * @param {string[]} args
+ * @returns {Promise<number>}
+ */
+export async function main([name = "--help", ...args]) {
+  if (name === "--help" || name === "-h") {
+    console.log(usage);
+    return 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) {
+    console.error(`There is no command "${name}".\n\n${usage}`);
+    return 1;
+  }
+  try {
+    return await command(args);
+  } catch (error) {
+    console.error(error instanceof Failure ? `distcompute: ${error.message}` : error);
+    return 1;
+  }
+}

@@ -1,0 +1,158 @@
+// Bundles the owner's function with the worker script and the volunteer page, and checks that it can be
+// loaded, before any volunteer sees it.
+
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, extname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { build } from "esbuild";
+
+import { Failure } from "../failure.js";
+import { Worker } from "../threads/worker.js";
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+/** The letters of the stages, in their order. */
+const letters = ["a", "b", "c", "d", "e"];
+
+/** How long the module may take to load, in milliseconds. */
+const loadMs = 30_000;
+
+/**
+ * @typedef {object} Bundled
+ * @property {string} hash of the function with everything it imports
+ * @property {string[]} stages the letters of its stages
+ * @property {string} worker the path of the worker script
+ */
+
+/**
+ * Writes the volunteer page with the function's worker script to `folder`.
+ *
+ * @param {string} path of the function's module
+ * @param {string} folder
+ * @returns {Promise<Bundled>}
+ */
+export async function bundle(path, folder) {
+  const module = resolve(path);
+  if (!existsSync(module)) throw new Failure(`There is no file ${path}.`);
+  mkdirSync(folder, { recursive: true });
+  const probe = await bundled(module, { folder, name: "probe.js", code: probeCode(module) });
+  const stages = await stagesOf(probe, path);
+  const worker = await bundled(module, { folder, name: "worker.js", code: workerCode(module) });
+  await esbuilt({
+    entryPoints: { page: here("page/page.js") },
+    outdir: folder,
+    define: { STAGES: JSON.stringify([...stages].reverse()) },
+  });
+  for (const name of ["index.html", "page.css"])
+    copyFileSync(here(`page/${name}`), join(folder, name));
+  // The function loads them by `new URL("./name.wasm", import.meta.url)`.
+  for (const name of readdirSync(dirname(module))) {
+    if (extname(name) === ".wasm") copyFileSync(join(dirname(module), name), join(folder, name));
+  }
+  const code = readFileSync(worker);
+  return { hash: createHash("sha256").update(code).digest("hex"), stages, worker };
+}
+
+const importOf = (module) => `import * as given from ${JSON.stringify(module)};`;
+
+const workerCode = (module) => `
+  ${importOf(module)}
+  import { work } from "distcompute-client";
+  import { partsOf } from ${JSON.stringify(here("handler.js"))};
+  work(partsOf(given));`;
+
+/** Reports what the module exports. */
+const probeCode = (module) => `
+  ${importOf(module)}
+  const stages = given.stages;
+  const isFunction = (value) => typeof value === "function";
+  postMessage({
+    isFunction: isFunction(given.default),
+    setup: given.setup === undefined || isFunction(given.setup),
+    stages: Object(stages) === stages ? Object.keys(stages).filter((key) => isFunction(stages[key])) : null,
+    given: Object(stages) === stages ? Object.keys(stages) : null,
+  });`;
+
+async function bundled(module, { folder, name, code }) {
+  const outfile = join(folder, name);
+  await esbuilt({
+    stdin: { contents: code, resolveDir: here("."), sourcefile: name },
+    outfile,
+    sourcemap: "inline",
+    sourcesContent: false,
+  });
+  return outfile;
+}
+
+async function esbuilt(options) {
+  try {
+    await build({
+      bundle: true,
+      format: "esm",
+      platform: "browser",
+      target: "es2022",
+      charset: "utf8",
+      logLevel: "silent",
+      ...options,
+    });
+  } catch (error) {
+    throw new Failure(explained(error));
+  }
+}
+
+/** The errors of esbuild, each with the place in the owner's file. */
+function explained(error) {
+  const errors = error?.errors;
+  if (!Array.isArray(errors) || errors.length === 0) return String(error?.message ?? error);
+  const lines = errors.map(({ text, location }) => {
+    const place = location ? `${location.file}:${location.line}:${location.column + 1}: ` : "";
+    const code = location?.lineText ? `\n    ${location.lineText.trim()}` : "";
+    return `${place}${text}${code}`;
+  });
+  return `The function cannot be loaded in a browser.\n  ${lines.join("\n  ")}`;
+}
+
+/** Loads the module in a thread that looks like a web worker. */
+async function stagesOf(probe, path) {
+  const worker = new Worker(new URL(`file://${resolve(probe)}`));
+  let timer;
+  try {
+    const found = await new Promise((resolve, reject) => {
+      const fail = (message) => reject(new Failure(`${path} cannot be loaded: ${message}`));
+      worker.addEventListener("message", (event) => resolve(/** @type {any} */ (event).data));
+      worker.addEventListener("error", (event) => fail(/** @type {any} */ (event).message));
+      timer = setTimeout(() => fail(`it did not end within ${loadMs / 1000} s.`), loadMs);
+    });
+    return checked(found, path);
+  } finally {
+    clearTimeout(timer);
+    worker.terminate();
+  }
+}
+
+function checked({ isFunction, setup, stages, given }, path) {
+  if (!setup) throw new Failure(`The export "setup" of ${path} is not a function.`);
+  if (stages === null) {
+    if (isFunction) return ["a"];
+    throw new Failure(
+      `${path} exports no function. Write "export default (input) => …", or "export const stages = ` +
+        `{ a, b }" for several stages.`,
+    );
+  }
+  const expected = letters.slice(0, stages.length);
+  const isComplete = stages.length > 0 && given.length === stages.length;
+  if (isComplete && expected.every((letter) => stages.includes(letter))) return expected;
+  throw new Failure(
+    `The export "stages" of ${path} must be an object of functions named a, b, … without a gap, at most ` +
+      `${letters.length}. It contains: ${given.join(", ") || "nothing"}.`,
+  );
+}

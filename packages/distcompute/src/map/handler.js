@@ -1,0 +1,26 @@
+// The part of the worker script that calls the owner's function. Bundled for browsers together with it.
+
+/**
+ * What `work` takes, for a module that exports a function or `stages`.
+ *
+ * @param {Record<string, any>} module
+ */
+export function partsOf(module) {
+  const stages = module.stages ?? { a: module.default };
+  return {
+    setup: () => module.setup?.(),
+    handler: (job, context) => {
+      const [input] = job.data;
+      const output = stages[job.stage](input, context);
+      return typeof output?.then === "function" ? output.then(wrapped) : wrapped(output);
+    },
+  };
+}
+
+/** An output as an array with one element, because a result cannot be a number, and an output may be. */
+function wrapped(output) {
+  if (output === undefined) {
+    throw new TypeError("The function returned undefined. Return null if there is no output.");
+  }
+  return [output];
+}

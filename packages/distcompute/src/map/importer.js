@@ -1,0 +1,72 @@
+// Imports the inputs while the work goes on, and checks that a continued run has the same ones.
+
+import { createReadStream } from "node:fs";
+
+import { Failure } from "../failure.js";
+import { jobLine, lines } from "./lines.js";
+
+/** How much is imported at a time. */
+const most = { lines: 2_000, bytes: 1_000_000 };
+
+/**
+ * @param {object} parts
+ * @param {import("./options.js").Options} parts.options
+ * @param {import("./state.js").State} parts.state
+ * @param {import("../tracker.js").Operator} parts.operator
+ * @param {import("./progress.js").Progress} parts.progress
+ * @param {AbortSignal} parts.signal ends the import
+ */
+export async function importInputs({ options, state, operator, progress, signal }) {
+  const imported = (await operator.status()).jobs;
+  state.forgetInputsAfter(imported);
+  const stream = options.inputs === undefined ? process.stdin : createReadStream(options.inputs);
+  // Waiting for the next line must end too.
+  const stop = () => stream.destroy();
+  signal.addEventListener("abort", stop, { once: true });
+  let batch = [];
+  let bytes = 0;
+  let number = 0;
+  const flush = async () => {
+    const jobs = batch.map(({ job }) => job);
+    state.noteInputs(
+      progress.total + 1,
+      batch.map(({ line }) => line),
+    );
+    const { added } = await operator.addJobs(jobs);
+    if (added !== jobs.length)
+      throw new Failure(`The tracker added ${added} of ${jobs.length} jobs.`);
+    progress.total += jobs.length;
+    batch = [];
+    bytes = 0;
+  };
+  try {
+    for await (const line of lines(stream)) {
+      number += 1;
+      if (number <= imported) {
+        if (!state.isSameInput(number, line)) throw differs(number, options);
+        progress.total = number;
+        continue;
+      }
+      const job = jobLine(line, { txt: options.txt, number });
+      batch.push({ line, job });
+      bytes += job.length;
+      if (batch.length >= most.lines || bytes >= most.bytes || stream.readableLength === 0)
+        await flush();
+    }
+    if (number < imported) throw differs(number + 1, options);
+    if (batch.length > 0) await flush();
+    progress.isAll = true;
+  } catch (error) {
+    // Reading fails because it was stopped.
+    if (!signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function differs(number, { state }) {
+  return new Failure(
+    `Line ${number} of the inputs is not the one of the run that ${state} contains. Continue with the same ` +
+      `inputs, begin anew with --fresh, or choose another folder with --state.`,
+  );
+}

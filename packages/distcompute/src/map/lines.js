@@ -1,0 +1,58 @@
+// Reads lines from a stream, and turns inputs into jobs.
+
+import { Failure, messageOf } from "../failure.js";
+
+/** No line may be longer: the tracker accepts jobs of 16 MB. */
+const longest = 15_000_000;
+
+/**
+ * The lines of a stream of UTF-8, without their ends. An empty line at the end is no line.
+ *
+ * @param {AsyncIterable<Buffer | string>} stream
+ * @returns {AsyncGenerator<string>}
+ */
+export async function* lines(stream) {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let rest = "";
+  let count = 0;
+  const decode = (chunk, more) => {
+    try {
+      return decoder.decode(chunk, { stream: more });
+    } catch {
+      throw new Failure(`The inputs are not valid UTF-8, somewhere after line ${count}.`);
+    }
+  };
+  for await (const chunk of stream) {
+    const parts = (typeof chunk === "string" ? chunk : decode(chunk, true)).split("\n");
+    parts[0] = rest + parts[0];
+    rest = parts.pop() ?? "";
+    if (rest.length > longest) {
+      throw new Failure(`Line ${count + parts.length + 1} is longer than ${longest} characters.`);
+    }
+    for (const line of parts) {
+      count += 1;
+      yield line.endsWith("\r") ? line.slice(0, -1) : line;
+    }
+  }
+  rest += decode(undefined, false);
+  if (rest !== "") yield rest;
+}
+
+/**
+ * The job for an input, as a line of the tracker's import. It is an array with one element, because a job
+ * cannot be a number, `true` or `null`, and an input may be.
+ *
+ * @param {string} line
+ * @param {{ txt: boolean, number: number }} options `number` is that of the line, for the error
+ */
+export function jobLine(line, { txt, number }) {
+  if (txt) return JSON.stringify([line]);
+  try {
+    JSON.parse(line);
+  } catch (error) {
+    throw new Failure(
+      `Line ${number} of the inputs is not JSON: ${messageOf(error)}. With --txt, lines are plain text.`,
+    );
+  }
+  return `[${line.trim()}]`;
+}

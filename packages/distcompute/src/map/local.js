@@ -1,0 +1,53 @@
+// The cores of this machine, as a volunteer like any other.
+
+import { pathToFileURL } from "node:url";
+
+import loadWasm, { Volunteer } from "distcompute-client";
+
+import { Worker } from "../threads/worker.js";
+
+export class Local {
+  #volunteer;
+  /** How many cores. */
+  cores;
+
+  /**
+   * @param {{ url: string, worker: string, stages: string[], cores: number }} wanted `worker` is the path of
+   *   the worker script
+   */
+  static async start({ url, worker, stages, cores }) {
+    if (cores === 0) return undefined;
+    await loadWasm();
+    return new Local({ url, worker, stages, cores });
+  }
+
+  constructor({ url, worker, stages, cores }) {
+    this.cores = cores;
+    this.#volunteer = new Volunteer({
+      url,
+      // The last stage first, so that jobs are completed before new ones are begun.
+      stages: [...stages].reverse(),
+      nickname: "this machine",
+      settings: { cores, pauseOnBattery: false },
+      spawn: () => new Worker(pathToFileURL(worker)),
+    });
+    this.#volunteer.start();
+  }
+
+  /** Resolves when the running jobs are done and the tracker has their results. */
+  async finish() {
+    this.#volunteer.stop({ finish: true });
+    await new Promise((resolve) => {
+      this.#volunteer.subscribe(({ state }) => state === "stopped" && resolve(undefined));
+    });
+  }
+
+  /** Why this machine cannot compute, or null. */
+  get error() {
+    return this.#volunteer.status.error;
+  }
+
+  free() {
+    this.#volunteer.free();
+  }
+}

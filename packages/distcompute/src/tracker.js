@@ -1,0 +1,198 @@
+// The tracker: finding its program, starting it, and its calls for operators.
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { createInterface } from "node:readline";
+
+import { Failure, messageOf } from "./failure.js";
+
+const program = "distcompute-tracker";
+
+/** The path or the name of the tracker's program. */
+export function findTracker(env = process.env) {
+  const given = env.DISTCOMPUTE_TRACKER_PROGRAM;
+  if (given) {
+    if (existsSync(given)) return given;
+    throw new Failure(`DISTCOMPUTE_TRACKER_PROGRAM names ${given}, which does not exist.`);
+  }
+  const name = `@distcompute/tracker-${process.platform}-${process.arch}`;
+  try {
+    return createRequire(import.meta.url).resolve(`${name}/bin/${program}`);
+  } catch {
+    // Not installed, or not available for this kind of machine: perhaps it is on the PATH.
+    return program;
+  }
+}
+
+/** The first free port from `port` on. */
+async function freePort(host, port) {
+  for (let one = port; one < port + 100 && one < 65_536; one += 1) {
+    if (await isFree(host, one)) return one;
+  }
+  throw new Failure(
+    `No port from ${port} on is free on ${host}. Choose another one with --listen.`,
+  );
+}
+
+async function isFree(host, port) {
+  const server = createServer();
+  try {
+    await new Promise((resolve, reject) => {
+      server
+        .once("error", reject)
+        .listen({ host, port, exclusive: true }, () => resolve(undefined));
+    });
+    return true;
+  } catch (error) {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (code === "EADDRINUSE" || code === "EACCES") return false;
+    throw new Failure(`Cannot listen on ${host}: ${messageOf(error)}`);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+/**
+ * Starts a tracker.
+ *
+ * @param {object} wanted
+ * @param {{ host: string, port: number }} wanted.listen
+ * @param {string[]} wanted.args the arguments of `serve` except for the address
+ */
+export async function startTracker({ listen, args }) {
+  const port = await freePort(listen.host, listen.port);
+  const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
+  const path = findTracker();
+  // A group of its own: Ctrl-C in the terminal must not end it before the volunteers.
+  const child = spawn(path, ["serve", "--listen", `${host}:${port}`, ...args], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said = [];
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    said.push(line);
+    if (said.length > 20) said.shift();
+  });
+  const exited = new Promise((resolve) =>
+    child.once("exit", (code, signal) => resolve(code ?? signal)),
+  );
+  const url = await new Promise((resolve, reject) => {
+    child.once("error", (error) => {
+      const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+      const remedy =
+        "Install it with `cargo install distcompute-tracker`, or set DISTCOMPUTE_TRACKER_PROGRAM to its path.";
+      const what =
+        code === "ENOENT"
+          ? `The tracker's program ${path} was not found. ${remedy}`
+          : messageOf(error);
+      reject(new Failure(what));
+    });
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const found = /^listening on (http:\/\/\S+?)\/?$/.exec(line)?.[1];
+      if (found) resolve(found);
+    });
+    exited.then((code) => {
+      reject(new Failure(`The tracker ended with ${code}.\n${said.join("\n")}`));
+    });
+  });
+  let stopping = false;
+  const died = exited.then((code) => {
+    if (!stopping) throw new Failure(`The tracker ended with ${code}.\n${said.join("\n")}`);
+  });
+  died.catch(() => {});
+  return {
+    /** @type {string} */
+    url,
+    pid: child.pid,
+    /** Rejects when the tracker ends by itself. */
+    died,
+    async stop() {
+      stopping = true;
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}
+
+/** The operator's calls. */
+export class Operator {
+  #url;
+  #headers;
+
+  /**
+   * @param {string} url the tracker's address
+   * @param {string} token the admin token
+   */
+  constructor(url, token) {
+    this.#url = url.replace(/\/$/, "");
+    this.#headers = { authorization: `Bearer ${token}` };
+  }
+
+  async #call(path, init = {}) {
+    let response;
+    try {
+      response = await fetch(this.#url + path, { ...init, headers: this.#headers });
+    } catch (error) {
+      const cause = /** @type {any} */ (error).cause;
+      throw new Failure(
+        `The tracker at ${this.#url} does not answer: ${messageOf(cause ?? error)}`,
+      );
+    }
+    if (response.ok) return response;
+    throw new Failure(`The tracker refused ${path} (${response.status}): ${await response.text()}`);
+  }
+
+  /** The counters of all stages. */
+  async status() {
+    return await (await this.#call("/api/status")).json();
+  }
+
+  /**
+   * Adds a job for each line.
+   *
+   * @param {string[]} lines
+   * @returns {Promise<{ added: number, numbers: { first: number, last: number }[] }>}
+   */
+  async addJobs(lines) {
+    const body = `${lines.join("\n")}\n`;
+    return await (await this.#call("/api/jobs", { method: "POST", body })).json();
+  }
+
+  /**
+   * Outputs of a stage in the order in which they were made.
+   *
+   * @param {string} stage
+   * @param {{ after?: number, numbers?: number[] }} which
+   * @returns {AsyncGenerator<{ cursor: number, number: number, data: string }>}
+   */
+  async *results(stage, { after = 0, numbers }) {
+    const query = numbers ? `numbers=${numbers}` : `after=${after}&limit=1000`;
+    const response = await this.#call(`/api/results?stage=${stage}&${query}`);
+    if (!response.body) return;
+    for await (const line of linesOf(response.body)) yield JSON.parse(line);
+  }
+
+  /**
+   * Jobs that failed for good, in the order of their numbers.
+   *
+   * @param {number} from the first number
+   * @returns {Promise<{ number: number, stage: string, input: string, reason: string,
+   *   errors: { nickname: string, error: string }[] }[]>}
+   */
+  async setAside(from) {
+    return (await (await this.#call(`/api/setAside?from=${from}`)).json()).jobs;
+  }
+}
+
+async function* linesOf(stream) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    yield* parts;
+  }
+  // A truncated response ends in the middle of a line: the next request begins with it.
+}
