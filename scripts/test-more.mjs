@@ -46,6 +46,15 @@ const steps = [
     },
   },
   {
+    name: "map",
+    what: "distcompute map, installed from packed tarballs, with browsers that join",
+    needs: [ensureNpmPackages, ensureBuildTools, ensureChromium],
+    run: (of) => {
+      const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
+      return nodeTests({ folders: ["tests/map"], env, args: ["--test-concurrency=1"] });
+    },
+  },
+  {
     name: "lighthouse",
     what: "the volunteer page and the dashboard, as Lighthouse judges them on a phone",
     needs: [ensureNpmPackages, ensureBuildTools, ensureChromium],

@@ -38,9 +38,9 @@ const steps = [
   },
   {
     name: "scripts",
-    what: "the scripts, and the faulty tracker that other tests use",
+    what: "the scripts, the rules of distcompute map, and the faulty tracker that other tests use",
     needs: [ensureNpmPackages],
-    run: () => nodeTests({ folders: ["tests/scripts", "tests/faulty"] }),
+    run: () => nodeTests({ folders: ["tests/scripts", "tests/map/rules", "tests/faulty"] }),
   },
   {
     name: "page",

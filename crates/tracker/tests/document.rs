@@ -558,3 +558,50 @@ async fn a_job_that_was_set_aside_is_requeued() {
         ("requeue", "1 jobs were requeued")
     );
 }
+
+#[tokio::test]
+async fn jobs_set_aside_are_listed_with_their_inputs_and_errors() {
+    let tracker = Tracker::start(&[FLAG, "--max-attempts=1"])
+        .await
+        .with_jobs(&["1", "2", "3"])
+        .await;
+    let list = async |from: u64| {
+        let operator = [("authorization", TOKEN)];
+        let address = format!("/api/setAside?from={from}");
+        tracker
+            .request(Method::GET, &address, &operator)
+            .await
+            .json()
+    };
+    assert_eq!(tracker.get("/api/setAside").await.refusal().0, 401);
+    assert_eq!(list(1).await, json!({ "jobs": [], "next": null }));
+    let ann = tracker.join("a", "Ann").await;
+    let body = json!({ "token": ann, "seq": 1, "want": 2 });
+    let jobs = tracker.post("sync", body).await.json();
+    let failed = jobs["jobs"].as_array().expect("jobs").iter().map(|job| {
+        let error = format!("TypeError: {}", job["number"]);
+        json!({ "lease": job["lease"], "error": error })
+    });
+    let failed: Vec<_> = failed.collect();
+    assert_eq!(failed.len(), 2);
+    let body = json!({ "token": ann, "seq": 2, "failed": failed });
+    tracker.post("sync", body).await;
+    let aside = list(0).await;
+    assert_eq!(aside["next"], Value::Null);
+    let of = |at: usize| {
+        let job = &aside["jobs"][at];
+        (
+            job["number"].clone(),
+            job["stage"].clone(),
+            job["input"].clone(),
+        )
+    };
+    assert_eq!(of(0), (json!(1), json!("a"), json!("1")));
+    assert_eq!(of(1), (json!(2), json!("a"), json!("2")));
+    let errors = &aside["jobs"][1]["errors"];
+    assert_eq!(errors.as_array().map(Vec::len), Some(1));
+    assert_eq!(errors[0]["nickname"], "Ann");
+    assert_eq!(errors[0]["error"], "TypeError: 2");
+    assert_eq!(list(2).await["jobs"].as_array().map(Vec::len), Some(1));
+    assert_eq!(list(3).await["jobs"].as_array().map(Vec::len), Some(0));
+}

@@ -13,7 +13,7 @@ import {
 import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { build } from "esbuild";
+import { build, stop } from "esbuild";
 
 import { Failure } from "../failure.js";
 import { Worker } from "../threads/worker.js";
@@ -58,6 +58,8 @@ export async function bundle(path, folder) {
   for (const name of readdirSync(dirname(module))) {
     if (extname(name) === ".wasm") copyFileSync(join(dirname(module), name), join(folder, name));
   }
+  // Its process would outlive this one when that is killed.
+  await stop();
   const code = readFileSync(worker);
   return { hash: createHash("sha256").update(code).digest("hex"), stages, worker };
 }

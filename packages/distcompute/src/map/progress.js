@@ -29,7 +29,7 @@ export class Progress {
 export async function showProgress({ operator, progress, local, live, signal }) {
   const seen = [];
   while (!signal.aborted) {
-    const { stages, volunteers, set_aside: failed } = await operator.status();
+    const { jobs, stages, volunteers, set_aside: failed } = await operator.status();
     const done = stages.at(-1).done;
     seen.push({ at: performance.now(), done });
     while (seen.length > (1000 * windowS) / everyMs) seen.shift();
@@ -37,7 +37,9 @@ export async function showProgress({ operator, progress, local, live, signal }) 
     const seconds = (performance.now() - first.at) / 1000;
     const perSecond = seconds > 0.2 ? (done - first.done) / seconds : 0;
     const held = stages.reduce((sum, stage) => sum + stage.held, 0);
-    const figures = { ...{ total: progress.total, isAll: progress.isAll }, done, failed, held };
+    // A continued run has not read all the inputs yet that are jobs already.
+    const total = Math.max(jobs, progress.total);
+    const figures = { ...{ total, isAll: progress.isAll }, done, failed, held };
     live.show(progressText({ ...figures, volunteers, cores: local?.cores ?? 0, perSecond }));
     const error = local?.error;
     if (error) throw new Failure(`This machine cannot compute: ${error.message}`);
