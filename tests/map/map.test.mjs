@@ -137,6 +137,7 @@ test("failed jobs are reported with their place, and the others are done", async
   put(
     "picky.js",
     `export default (input) => {
+      console.log("input", input);
       if (input % 100 === 7) throw new RangeError("a seven");
       return input;
     };`,
@@ -146,6 +147,7 @@ test("failed jobs are reported with their place, and the others are done", async
   const { code, output, errors } = await finished([...args, "--listen", "127.0.0.1:0"]);
   assert.equal(code, 2, errors);
   assert.equal(output, linesOf(numbers(300).filter((number) => number % 100 !== 7)));
+  assert.match(errors, /^input 42$/m);
   const failed = readFileSync(join(folder, "errors.jsonl"), "utf8").trim().split("\n");
   const records = failed.map((line) => JSON.parse(line));
   const byNumber = records.sort((one, other) => one.number - other.number);
@@ -153,7 +155,7 @@ test("failed jobs are reported with their place, and the others are done", async
     byNumber.map(({ number, stage, input }) => [number, stage, input]),
     [7, 107, 207].map((number) => [number, "a", number]),
   );
-  for (const { error } of records) assert.match(error, /^RangeError: a seven\n.*picky\.js:2/s);
+  for (const { error } of records) assert.match(error, /^RangeError: a seven\n.*picky\.js:3/s);
 });
 
 test("a pipeline of stages writes the outputs of its last stage", async () => {
@@ -206,7 +208,7 @@ test("faults are named before any volunteer sees them", async () => {
   put("syntax.js", "export default (input) =>\n  input input;\n");
   await refused(["syntax.js", input], /syntax\.js:2:9: Expected/);
   put("import.js", 'import x from "not-there";\nexport default x;\n');
-  await refused(["import.js", input], /import\.js:1:14: Could not resolve "not-there"/);
+  await refused(["import.js", input], /import\.js:1:15: Could not resolve "not-there"/);
   put("throws.js", 'export default 1;\nthrow new Error("at the top");\n');
   await refused(["throws.js", input], /throws\.js cannot be loaded: .*at the top/);
   put("nothing.js", "export const value = 1;\n");

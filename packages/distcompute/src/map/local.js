@@ -1,5 +1,6 @@
 // The cores of this machine, as a volunteer like any other.
 
+import { Console } from "node:console";
 import { pathToFileURL } from "node:url";
 
 import loadWasm, { Volunteer } from "distcompute-client";
@@ -18,6 +19,8 @@ export class Local {
   static async start({ url, worker, stages, cores }) {
     if (cores === 0) return undefined;
     await loadWasm();
+    // The client prints the first error, and standard output is for the outputs.
+    globalThis.console = new Console(process.stderr);
     return new Local({ url, worker, stages, cores });
   }
 

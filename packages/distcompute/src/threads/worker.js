@@ -16,9 +16,12 @@ export class Worker extends EventTarget {
     super();
     this.#thread = new Thread(scope, {
       workerData: { script: String(script) },
+      // What the script prints must not end up between the outputs of this process.
+      stdout: true,
       // Stacks of errors name the places in the owner's files.
       execArgv: ["--enable-source-maps"],
     });
+    this.#thread.stdout.pipe(process.stderr, { end: false });
     this.#thread.on("message", (data) => {
       if (typeof data === "object" && data !== null && errorKey in data) {
         this.#report(data[errorKey]);
