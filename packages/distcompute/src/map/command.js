@@ -91,7 +91,7 @@ async function compute({ options, state, stages, tracker, live, local }, interru
   const finished = once(interrupted).then(() => local?.finish());
   const parts = [
     importInputs({ options, state, operator, progress, signal: stopped }),
-    writer.run(finished),
+    writer.run(finished, ended.signal),
   ];
   const showing = showProgress({ operator, progress, local, live, signal: ended.signal });
   try {

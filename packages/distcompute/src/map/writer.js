@@ -80,11 +80,12 @@ export class Writer {
    * Writes until all is written, or, when `finished` resolves, until nothing new comes.
    *
    * @param {Promise<unknown>} finished
+   * @param {AbortSignal} signal ends it at once
    */
-  async run(finished) {
+  async run(finished, signal) {
     let isLast = false;
     void finished.then(() => (isLast = true));
-    for (;;) {
+    while (!signal.aborted) {
       const last = isLast;
       const isNew = (await this.#receive()) || (await this.#receiveFailed());
       if (this.#progress.isOver || (last && !isNew)) return;
