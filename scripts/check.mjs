@@ -80,6 +80,13 @@ const checks = [
     command: [process.execPath, tsc, "--project", join("www", "tsconfig.json")],
   },
   {
+    name: "check:types:command",
+    what: "the types of the command distcompute match each other and the package",
+    needs: [ensureBuildTools],
+    first: [buildPackage],
+    command: [process.execPath, tsc, "--project", join("packages", "distcompute", "tsconfig.json")],
+  },
+  {
     name: "check:types:package",
     what: "the package's types accept what its documentation promises, and reject other uses",
     needs: [ensureBuildTools],

@@ -29,10 +29,10 @@ export class Local {
     this.#volunteer = new Volunteer({
       url,
       // The last stage first, so that jobs are completed before new ones are begun.
-      stages: [...stages].reverse(),
+      stages: /** @type {any} */ ([...stages].reverse()),
       nickname: "this machine",
       settings: { cores, pauseOnBattery: false },
-      spawn: () => new Worker(pathToFileURL(worker)),
+      spawn: () => /** @type {any} */ (new Worker(pathToFileURL(worker))),
     });
     this.#volunteer.start();
   }

@@ -83,7 +83,7 @@ export class State {
   }
 
   #clear() {
-    for (const name of ["run", "database", "inputs", "tracker"]) {
+    for (const name of /** @type {const} */ (["run", "database", "inputs", "tracker"])) {
       for (const end of ["", "-wal", "-shm"]) rmSync(this.path(name) + end, { force: true });
     }
   }

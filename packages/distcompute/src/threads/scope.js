@@ -28,8 +28,6 @@ Object.assign(globalThis, {
   reportError: (error) => report(error),
 });
 
-// Messages that arrive while the script is being imported wait in the port.
-port.pause?.();
 process.on("uncaughtException", (error) => {
   const event = Object.assign(new Event("error", { cancelable: true }), { error });
   if (events.dispatchEvent(event)) report(error);
@@ -45,5 +43,6 @@ function report(thrown) {
   port.postMessage({ [errorKey]: String(message) });
 }
 
+// Messages that arrive while the script is being imported wait until somebody listens.
 await import(workerData.script);
 port.on("message", (data) => events.dispatchEvent(new MessageEvent("message", { data })));

@@ -2,8 +2,6 @@
 
 import loadWasm, { Volunteer } from "distcompute-client";
 
-/* global STAGES */ // The letters of the stages, the first choice first.
-
 /** @param {string} id */
 const element = (id) => /** @type {any} */ (document.getElementById(id));
 
