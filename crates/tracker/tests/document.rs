@@ -243,8 +243,8 @@ async fn what_is_documented_occurs_and_nothing_else() {
     }
     log.get("/api/new?nickname=Mal&stage=a").await;
     log.post("ban", json!("no token")).await;
-    for address in ["/api/bans", "/api/workers"] {
-        for query in ["", "?after=%00", "?limit=0&after=-1"] {
+    for address in ["/api/bans", "/api/workers", "/api/setAside"] {
+        for query in ["", "?after=%00", "?limit=0&after=-1&from=-1"] {
             log.asked(&format!("{address}{query}")).await;
         }
         log.get(address).await;
@@ -261,7 +261,7 @@ async fn what_is_documented_occurs_and_nothing_else() {
     for call in ["ban", "pardon"] {
         log.raw(call, Body::from(r#"{"nickname":"Mal"}"#)).await;
     }
-    for address in ["/api/bans", "/api/workers"] {
+    for address in ["/api/bans", "/api/workers", "/api/setAside"] {
         log.asked(address).await;
     }
     for call in CALLS {
