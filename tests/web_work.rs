@@ -27,29 +27,12 @@ async fn sleep(ms: u32) {
     gloo_timers::future::TimeoutFuture::new(ms).await;
 }
 
-/// Both ends of a channel: what comes to the hub's is kept, in order.
-const CHANNEL: &str = r#"
-    const { port1, port2 } = new MessageChannel();
-    const seen = [];
-    let check = () => {};
-    port1.onmessage = ({ data }) => { seen.push(data); check(); };
-    const until = (test) => new Promise((resolve) => {
-        check = () => test() && resolve();
-        check();
-    });
-    const results = () => seen.flatMap((message) => message.results ?? []);
-    return {
-        theirs: port2,
-        seen,
-        send: (message) => port1.postMessage(message),
-        started: (key) => until(() => seen.some((message) => message.started === key)),
-        said: (t) => until(() => seen.some((message) => message.t === t)),
-        done: async (count) => {
-            await until(() => results().length >= count);
-            return results();
-        },
-    };
-"#;
+#[wasm_bindgen(module = "/tests/web/channel.js")]
+extern "C" {
+    fn channel() -> JsValue;
+    #[wasm_bindgen(js_name = otherThread)]
+    fn other_thread() -> JsValue;
+}
 
 /// The hub of one compute worker.
 struct Hub {
@@ -117,10 +100,6 @@ impl Hub {
         self.hand_out(&[data]);
         self.results(1).await.remove(0)
     }
-}
-
-fn channel() -> JsValue {
-    run(CHANNEL)
 }
 
 fn run(script: &str) -> JsValue {
@@ -635,26 +614,6 @@ async fn an_async_handler_is_stopped_by_a_message_and_not_again_by_the_signal() 
     assert_eq!(text(&results[1], "data"), "went on");
 }
 
-/// A hub in a thread of its own, which signals a pause after 200 ms and its end after 1.4 s.
-/// It needs no further message: those of a worker that is blocked do not always leave it.
-const OTHER_THREAD: &str = r#"
-    const script = `
-        const url = () => URL.createObjectURL(new Blob(["1"]));
-        const slots = Array.from({ length: 4 }, () => Array.from({ length: 5 }, url));
-        postMessage(slots);
-        const say = (said) => {
-            const [changed, ...bits] = slots.shift();
-            bits.filter((_, bit) => (said >> bit) & 1).forEach((url) => URL.revokeObjectURL(url));
-            URL.revokeObjectURL(changed);
-        };
-        setTimeout(say, 200, 0);
-        setTimeout(say, 1400, 10);
-    `;
-    const worker = new Worker(URL.createObjectURL(new Blob([script])));
-    const slots = new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
-    return { slots: () => slots, end: () => worker.terminate() };
-"#;
-
 #[test]
 async fn a_paused_handler_sleeps_until_another_thread_says_go_on() {
     let handler = "
@@ -668,7 +627,7 @@ async fn a_paused_handler_sleeps_until_another_thread_says_go_on() {
         }
         return [longest]";
     let hub = Hub::of(handler).await;
-    let other = run(OTHER_THREAD);
+    let other = other_thread();
     let slots = call(&other, "slots", &[]).await.expect("slots");
     hub.send("signals", &[("slots", slots)]);
     let result = hub.only("").await;

@@ -638,9 +638,6 @@ async function hub(one) {
   [0, 1].forEach(begin);
   const delivered = () => tracker.done.slice(before).includes("good");
   await world.until(() => isOver() || delivered(), 4 * 3_600_000);
-  // One that finishes may still wait for what nobody does any more; told again, it stops at once.
-  if (told.status?.state === "stopping") tell({ dc: 1, t: "stop", finish: false });
-  await world.until(() => isOver() || delivered(), 60_000);
   one.require(isOver() || delivered(), `it does not work any more: ${show(told.status)}`);
 }
 
