@@ -1,4 +1,4 @@
-//! What must hold of the tracker's tables, counted in its tables by nobody who has written them.
+//! What must hold of the tracker's tables. They are read by SQL of its own, and not by the code that wrote them.
 
 mod counters;
 mod rows;
@@ -19,7 +19,7 @@ pub struct Audit {
     pub tables: Tables,
     /// What the database calls the tables as they were seen last.
     seen: Option<i64>,
-    /// What pruning has taken away: leases by stage and outcome, results by nickname.
+    /// What was pruned: leases by stage and outcome, results by nickname.
     pruned: BTreeMap<(usize, String), i64>,
     pruned_by: BTreeMap<String, i64>,
     pruned_jobs: BTreeSet<i64>,
@@ -29,7 +29,7 @@ pub struct Audit {
     given: BTreeSet<(i64, usize)>,
 }
 
-/// What the world wants to know.
+/// What the simulation needs to know.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Look {
     pub open: [usize; 5],
@@ -51,7 +51,7 @@ impl Audit {
         }
     }
 
-    /// Whether anybody has written since this was asked last.
+    /// Whether anything was written since the last call.
     pub fn is_news(&mut self) -> bool {
         let version = self.tables.version();
         let news = version.is_none() || version != self.seen;
@@ -59,7 +59,7 @@ impl Audit {
         news
     }
 
-    /// What must hold after every step; `all`: also what takes long to count.
+    /// Checks what must hold after every step; with `all`, also what takes long to count.
     pub fn look(&self, now: f64, stages: usize, all: bool) -> Look {
         let jobs = self.jobs();
         let mut holds: BTreeMap<i64, Lease> = BTreeMap::new();

@@ -28,7 +28,7 @@ pub struct WorkerRow {
     pub allowance: Allowance,
 }
 
-/// Who has tried an open job in vain.
+/// The volunteers that have failed at an open job, or flagged it.
 #[derive(Debug, Default)]
 pub struct Avoiders {
     /// Not to be given it while others are there.

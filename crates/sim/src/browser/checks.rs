@@ -1,5 +1,5 @@
-//! What must hold after every step: no core idles without an excuse, no result waits for ever, nothing is slept
-//! through, no text leaks.
+//! What must hold after every step: no core is idle without a reason, no result waits for ever, `next_timeout` is
+//! never too late, and no text leaks.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,10 @@ use distcompute_protocol::Stage;
 use super::Browser;
 use crate::tracker::{ApiRequest, ApiResponse, Content, Tracker};
 
-/// How often it is looked whether idle cores are right to be idle.
+/// How often the check for idle cores asks the tracker whether it would grant anything.
 const EXCUSE_MS: f64 = 15_000.0;
 
-/// A result that is refused may be tried again for so long, while others are answered.
+/// How long a refused result may be tried again while other requests are answered.
 const REFUSED_MS: f64 = 7_200_000.0;
 
 impl<T: Tracker> Browser<T> {
@@ -26,7 +26,7 @@ impl<T: Tracker> Browser<T> {
         let ahead =
             table.count(|job| matches!(job.state, JobState::Ahead | JobState::Queued { .. }));
         self.most_ahead = self.most_ahead.max(ahead);
-        // Texts: what the table needs, and what workers have on the way to it.
+        // The texts that the job table needs; those on their way from workers to the hub come on top.
         if self.steps.is_multiple_of(16) {
             let mut needed: BTreeSet<u32> = BTreeSet::new();
             for job in table.iter() {
@@ -59,8 +59,8 @@ impl<T: Tracker> Browser<T> {
         assert_eq!(self.texts.len(), needed.sum::<usize>(), "texts leak");
     }
 
-    /// Notes whose registration this is, and for how long it is told to stay away because its jobs
-    /// fail: to twice as long, as whoever lacks jobs is spread.
+    /// Notes the stage of a registration, and until when it is given nothing because its jobs fail. Hubs spread
+    /// their next request over twice the time that the tracker says.
     pub(super) fn note_rest(
         &mut self,
         asked: &ApiRequest,
@@ -83,8 +83,8 @@ impl<T: Tracker> Browser<T> {
         self.registered.insert(stage, token.to_owned());
     }
 
-    /// Whether the hub has one job at a time, and a rest after each that fails, because most do. What
-    /// remains of the rest is none of the time that a core may be idle.
+    /// Whether the hub takes only one job at a time, and rests after each failure, because most jobs fail. The
+    /// rest does not count as idle time.
     fn is_wary(&mut self) -> bool {
         let Reason::JobsFail { until } = self.reason() else {
             return false;
@@ -96,8 +96,8 @@ impl<T: Tracker> Browser<T> {
         self.hub.table().count(|job| job.outcome().is_none()) > 0
     }
 
-    /// Whether nothing is to be had although jobs are open: they are withheld from this volunteer, or
-    /// so many of its jobs fail that it is given fewer, or none for a while.
+    /// Whether the tracker grants nothing although jobs are open: they are withheld from this volunteer, or so
+    /// many of its jobs fail that it is given fewer, or none for a while.
     fn is_excused(&self, open: &[Stage]) -> bool {
         open.iter().all(|stage| {
             let token = self.registered.get(stage).map(String::as_str);
@@ -131,7 +131,7 @@ impl<T: Tracker> Browser<T> {
                 self.idle.clear();
             }
         }
-        // The time of a rest counts for nobody.
+        // Rests do not count as idle time.
         let rested = open.iter().map(|stage| self.rests_until(*stage));
         let rested = rested.fold(f64::INFINITY, f64::min);
         let rested = rested.max(self.hub_rests_until);
@@ -153,7 +153,7 @@ impl<T: Tracker> Browser<T> {
         }
     }
 
-    /// A pause is over once it has lasted as long as was asked for, however the clocks are set.
+    /// A pause ends after the time that was asked for, however the clocks are set.
     fn check_pause(&self) {
         if let (Some(ends), Reason::Paused { .. }) = (self.pause_ends, self.reason()) {
             let late = self.shown_time() - ends;
@@ -161,7 +161,7 @@ impl<T: Tracker> Browser<T> {
         }
     }
 
-    /// No result waits for ever behind one that is refused, and nor does that one.
+    /// Neither a refused result nor the results behind it wait for ever.
     fn check_waits(&mut self) {
         if self.faults.down || self.faults.proxy.is_none() {
             self.waits.clear();
@@ -183,7 +183,7 @@ impl<T: Tracker> Browser<T> {
         }
     }
 
-    /// Whether something is due before `next_timeout` says so.
+    /// Asserts that nothing is due before `next_timeout`: a tick before it changes nothing.
     fn look_for_what_is_slept_through(&self) {
         let now = self.now();
         let due = self

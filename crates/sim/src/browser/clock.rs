@@ -1,4 +1,4 @@
-//! The clocks of the browser's machine, of which sleep stops one and people set the other.
+//! The two clocks of the machine: one may stand still during sleep, and the other may be set.
 
 use distcompute_engine::time::clock::Now;
 
@@ -17,12 +17,12 @@ impl<T: Tracker> Browser<T> {
         }
     }
 
-    /// Time as it passes for everybody.
+    /// The time of the simulation, in milliseconds.
     pub fn time(&self) -> f64 {
         self.t + self.slept
     }
 
-    /// Time as the clocks can show it to the hub.
+    /// The time as far as the hub can know it from its clocks.
     pub(super) fn shown_time(&self) -> f64 {
         self.time() - self.hidden
     }
@@ -39,15 +39,15 @@ impl<T: Tracker> Browser<T> {
     /// The machine sleeps: nothing runs, connections break, and one of its clocks may stand still.
     pub fn sleep(&mut self, ms: f64) {
         self.slept += ms;
-        for (request, life) in self.flights.clone() {
+        for (request, generation) in self.flights.clone() {
             self.plan(
                 0.0,
-                Planned::Ending(request, life, Box::new(Ending::NotReached)),
+                Planned::Ending(request, generation, Box::new(Ending::NotReached)),
             );
         }
     }
 
-    /// The page is frozen: clocks go on, and nothing runs. What comes meanwhile is heard afterwards.
+    /// The page is frozen: clocks go on, and nothing runs. Messages that arrive meanwhile are delivered afterwards.
     pub fn freeze(&mut self, ms: f64) {
         self.t += ms;
         for core in self.cores.values_mut() {

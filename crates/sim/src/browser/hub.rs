@@ -62,7 +62,7 @@ impl<T: Tracker> Browser<T> {
         }
         self.timer += 1;
         if let Some(due) = self.hub.next_timeout() {
-            // As a browser does it.
+            // Browsers round timers up to whole milliseconds.
             let due = due.left_ms(now);
             self.plan(due.clamp(1.0, 2e9).ceil(), Planned::Timer(self.timer));
         }
@@ -145,6 +145,6 @@ impl<T: Tracker> Browser<T> {
     }
 
     pub(super) fn hub_hears(&mut self, after: f64, event: Event) {
-        self.plan(after, Planned::Hub(self.life, event));
+        self.plan(after, Planned::Hub(self.generation, event));
     }
 }

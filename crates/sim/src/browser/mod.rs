@@ -48,12 +48,12 @@ pub struct Browser<T> {
     pub delay_ms: f64,
     /// What the line carries; without it, everything at once.
     pub line: Option<Line>,
-    /// Outputs stand for their bytes instead of having them.
+    /// Outputs have a size instead of so many bytes.
     pub light: bool,
-    /// When the line is free again, each way.
+    /// When the line is free again, in each direction.
     up_free: f64,
     down_free: f64,
-    /// What has come of each answer under way.
+    /// For each answer under way: the bytes that have arrived, and when the last did.
     flowing: BTreeMap<u32, (f64, f64)>,
     /// Bytes that came over the line, each way.
     pub carried_down: f64,
@@ -64,7 +64,7 @@ pub struct Browser<T> {
     pub retry_after_ms: Option<u32>,
     /// The status of the answers of [`Faults::busy`].
     pub busy_status: u16,
-    /// What is checked beyond what always holds.
+    /// How long a core may be idle while jobs are open.
     pub patience_ms: f64,
     stages: Vec<Stage>,
     nickname: String,
@@ -72,41 +72,41 @@ pub struct Browser<T> {
     limits: Limits,
     around: Surroundings,
     wish: Wish,
-    /// When a pause of some length is over, as [`time`](Self::time) has it.
+    /// When a pause of limited length ends, by [`time`](Self::time).
     pause_ends: Option<f64>,
     /// The clocks and the time at the hub's last event.
     last_read: (Now, f64),
-    /// Sleep that no clock showed: the wall clock was set back between the same two events.
+    /// Sleep that no clock showed, because the wall clock was set back between the same two events.
     hidden: f64,
     t: f64,
     slept: f64,
     set: f64,
     queue: BTreeMap<(u64, u64), Planned>,
     ticket: u64,
-    life: u64,
+    generation: u64,
     timer: u64,
     cores: Cores,
-    /// The life of the worker that the hub has a channel to.
+    /// The generation of the worker that the hub has a channel to.
     channels: BTreeMap<u32, u64>,
     texts: BTreeMap<u32, String>,
     last_text: u32,
     flights: BTreeMap<u32, u64>,
     /// Bytes of the bodies of requests under way.
     bodies: BTreeMap<u32, f64>,
-    /// How long nothing of an answer may come.
+    /// How long an answer may make no progress.
     stall_ms: f64,
     store: BTreeMap<String, StoredJob>,
     registrations: BTreeMap<Stage, Registration>,
-    /// Since when cores have been idle without an excuse.
+    /// Since when cores have been idle without a reason.
     idle: BTreeMap<u32, f64>,
-    /// When it is next looked whether there is one.
+    /// When to check next whether there is one.
     excused_at: f64,
-    /// The stages of this browser's registrations, and the registration at each that it uses.
+    /// The stage of each registration of this browser, and the registration in use at each stage.
     stage_of: BTreeMap<String, Stage>,
     registered: BTreeMap<Stage, String>,
-    /// How long the tracker has each registration rest, because its jobs fail, and the hub stay away.
+    /// Until when the tracker gives nothing at a stage because jobs fail, and the hub does not ask.
     rests_until: BTreeMap<Stage, f64>,
-    /// The same of the rests that the hub takes by itself.
+    /// Until when the hub rests by itself because jobs fail.
     hub_rests_until: f64,
     idle_ticks: u32,
     idle_since: f64,
@@ -125,7 +125,7 @@ pub struct Browser<T> {
     pub given_at: Vec<f64>,
     pub resumed: u32,
     pub most_ahead: usize,
-    /// Look for what `next_timeout` sleeps through, at every so-manieth step.
+    /// At every how many steps `next_timeout` is checked; 0 for never.
     pub probe: u64,
     steps: u64,
     pub trace: bool,
@@ -148,7 +148,7 @@ pub struct Browser<T> {
 pub enum Sabotage {
     /// A result that cannot be stored is taken for delivered.
     DropWhenFull,
-    /// A refusal by a page is taken for a network that is away, whatever its status.
+    /// A refusal in the form of a web page is taken for a lost network, whatever its status.
     BodyFirst,
     /// The hub waits for storage without end.
     WaitForStorage,
@@ -194,7 +194,7 @@ impl<T: Tracker> Browser<T> {
             set: 0.0,
             queue: BTreeMap::new(),
             ticket: 0,
-            life: 0,
+            generation: 0,
             timer: 0,
             cores: BTreeMap::new(),
             channels: BTreeMap::new(),

@@ -19,15 +19,15 @@ pub struct Faults {
     pub busy: f64,
     pub broken: f64,
     pub portal: f64,
-    /// An answer ends before its end.
+    /// An answer is cut off.
     pub cut: f64,
-    /// Nothing gets through.
+    /// No request gets through.
     pub down: bool,
-    /// Answers in the tracker's name.
+    /// A proxy that answers in place of the tracker.
     pub proxy: Option<Proxy>,
 }
 
-/// A proxy that refuses whatever carries more than so many bytes of results, with a page.
+/// A proxy that refuses requests with more than `limit` bytes of results, by a web page with this status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proxy {
     pub limit: usize,
@@ -79,7 +79,7 @@ impl Line {
 /// A part of an answer, in milliseconds of the line.
 const PART_MS: f64 = 50.0;
 
-/// What a call takes beside its texts, in bytes.
+/// The size of a request or an answer without its texts, in bytes.
 const HEAD: f64 = 500.0;
 
 impl<T: Tracker> Browser<T> {
@@ -109,16 +109,16 @@ impl<T: Tracker> Browser<T> {
         self.plan(back_ms, then);
     }
 
-    /// The hub hears how a request has ended.
-    pub(super) fn hears(&mut self, request: u32, life: u64, heard: Ending) {
-        // The limit was for the first byte; then there is another.
+    /// A request has ended: reports that to the hub.
+    pub(super) fn hears(&mut self, request: u32, generation: u64, heard: Ending) {
+        // The time limit applied to the first byte; from then on another one applies.
         let begun = self.flowing.get(&request).copied();
         if matches!(heard, Ending::TimedOut)
             && begun.is_some_and(|(_, at)| self.t - at < self.stall_ms)
         {
             return;
         }
-        if life != self.life || self.flights.remove(&request).is_none() {
+        if generation != self.generation || self.flights.remove(&request).is_none() {
             return;
         }
         let flowed = self.flowing.remove(&request);
@@ -134,7 +134,7 @@ impl<T: Tracker> Browser<T> {
                 };
                 Event::Transfer(request, transfer)
             };
-            // Without a line everything comes at once.
+            // Without a line, the whole answer arrives at once.
             let down = flowed.map_or(HEAD + weight(&heard), |(down, _)| down);
             if flowed.is_none() {
                 self.happen(transfer(0.0, false));
@@ -149,16 +149,16 @@ impl<T: Tracker> Browser<T> {
         self.happen(Event::Answered(request, got));
     }
 
-    /// A part of an answer has come.
+    /// A part of an answer has arrived.
     pub(super) fn flows(
         &mut self,
         request: u32,
-        life: u64,
+        generation: u64,
         down: f64,
         left: f64,
         heard: Box<Ending>,
     ) {
-        let Some(line) = self.line.filter(|_| life == self.life) else {
+        let Some(line) = self.line.filter(|_| generation == self.generation) else {
             return;
         };
         let Some(up) = self.bodies.get(&request).copied() else {
@@ -168,9 +168,9 @@ impl<T: Tracker> Browser<T> {
             return;
         }
         self.flowing.insert(request, (down, self.t));
-        self.plan(self.stall_ms, Planned::Stalls(request, life, down));
+        self.plan(self.stall_ms, Planned::Stalls(request, generation, down));
         if left <= 0.0 {
-            self.plan(0.0, Planned::Ending(request, life, heard));
+            self.plan(0.0, Planned::Ending(request, generation, heard));
             return;
         }
         let status = match &*heard {
@@ -197,7 +197,7 @@ impl<T: Tracker> Browser<T> {
         self.carried_down += part;
         let comes = Planned::Flows {
             request,
-            hub: life,
+            hub: generation,
             down: down + part,
             left: left - part,
             heard,
@@ -233,17 +233,17 @@ impl<T: Tracker> Browser<T> {
             ApiRequest::Complete { data, .. } => data.len(),
             _ => 0,
         };
-        let life = self.life;
+        let generation = self.generation;
         assert!(
-            self.flights.insert(id, life).is_none(),
+            self.flights.insert(id, generation).is_none(),
             "request {id} sent twice"
         );
         let limit = f64::from(limit_ms);
-        let heard = |heard| Planned::Ending(id, life, Box::new(heard));
+        let heard = |heard| Planned::Ending(id, generation, Box::new(heard));
         self.plan(limit, heard(Ending::TimedOut));
         let faults = self.faults;
         let half = self.delay_ms / 2.0;
-        // The body is on its way before anything can come back.
+        // The upload takes its time before the tracker gets the request.
         let half = half
             + self.line.map_or(0.0, |line| {
                 self.up_free = self.up_free.max(self.t) + (HEAD + body) / line.up;
@@ -257,7 +257,7 @@ impl<T: Tracker> Browser<T> {
         };
         let arrives = |back_ms| Planned::Arrives {
             request: id,
-            hub: life,
+            hub: generation,
             asked,
             back_ms,
         };
@@ -281,7 +281,7 @@ impl<T: Tracker> Browser<T> {
             self.plan(half, arrives(None));
             self.plan(self.delay_ms, heard(Ending::NotReached));
         } else if is(faults.hangs) {
-            // Nothing comes until the limit.
+            // No answer comes: the time limit ends the request.
         } else if is(faults.doubled) {
             let again = arrives.clone()(None);
             self.plan(half, arrives(Some(half)));
@@ -348,7 +348,7 @@ impl<T: Tracker> Browser<T> {
     }
 }
 
-/// What the texts of an answer weigh.
+/// The size of the texts of an answer, in bytes.
 fn weight(heard: &Ending) -> f64 {
     let Ending::ApiResponse(said) = heard else {
         return 0.0;
@@ -365,7 +365,7 @@ fn weight(heard: &Ending) -> f64 {
     bytes as f64
 }
 
-/// What the body of a request weighs.
+/// The size of the body of a request, in bytes.
 fn body(asked: &ApiRequest) -> f64 {
     let bytes = match asked {
         ApiRequest::Sync(sync) => {

@@ -35,7 +35,7 @@ impl<T: Tracker> Browser<T> {
         self.tell(Event::Settings(settings));
     }
 
-    /// The page is closed: its last words, if any, then nothing. Storage stays.
+    /// The page is closed, with or without a goodbye. Storage stays.
     pub fn close(&mut self, farewell: bool) {
         if farewell {
             for wire in self.hub.farewell(self.now()) {
@@ -60,7 +60,7 @@ impl<T: Tracker> Browser<T> {
         self.flowing.clear();
         self.bodies.clear();
         self.idle.clear();
-        self.life += 1;
+        self.generation += 1;
         self.timer += 1;
         self.stopped = true;
     }
@@ -74,7 +74,7 @@ impl<T: Tracker> Browser<T> {
         self.restore(Vec::new());
     }
 
-    /// The page tells a new hub how it is there, and what is left of a pause.
+    /// The page reports its surroundings and what is left of a pause to a new hub.
     pub(super) fn tell_successor(&mut self) {
         self.happen(Event::Around(self.around));
         if self.wish != Wish::Run {
@@ -84,12 +84,12 @@ impl<T: Tracker> Browser<T> {
         }
     }
 
-    /// The hub vanishes; its cores work on, and soon there is another.
+    /// The hub dies. Its cores work on, and the page starts another hub.
     pub fn kill_hub(&mut self) {
         if self.stopped {
             return;
         }
-        self.life += 1;
+        self.generation += 1;
         self.timer += 1;
         self.flights.clear();
         self.flowing.clear();
@@ -102,7 +102,7 @@ impl<T: Tracker> Browser<T> {
         for core in self.cores.values_mut() {
             core.lose_hub();
         }
-        self.plan(SPAWN_MS, Planned::Successor(self.life));
+        self.plan(SPAWN_MS, Planned::Successor(self.generation));
     }
 
     pub(super) fn scheduler(&self) -> Scheduler {
@@ -110,7 +110,7 @@ impl<T: Tracker> Browser<T> {
     }
 
     pub(super) fn succeed(&mut self) {
-        // What the page knows of them.
+        // The page knows which cores run, and whether they have shown progress.
         let cores = self.cores.iter().map(|(at, core)| Inherited {
             core: *at,
             has_progress: core.has_told(),
@@ -119,15 +119,18 @@ impl<T: Tracker> Browser<T> {
         let lives: Vec<(u32, u64)> = self
             .cores
             .iter()
-            .map(|(at, core)| (*at, core.life))
+            .map(|(at, core)| (*at, core.generation))
             .collect();
-        for (at, life) in lives {
-            self.plan(MESSAGE_MS, Planned::Here(self.life, at, life));
-            self.plan(2.0 * MESSAGE_MS, Planned::Meet(self.life, at, life));
+        for (at, generation) in lives {
+            self.plan(MESSAGE_MS, Planned::Here(self.generation, at, generation));
+            self.plan(
+                2.0 * MESSAGE_MS,
+                Planned::Meet(self.generation, at, generation),
+            );
         }
     }
 
-    /// A worker vanishes.
+    /// A compute worker dies.
     pub fn kill_core(&mut self, at: u32) {
         if self.lose(at) {
             self.hub_hears(

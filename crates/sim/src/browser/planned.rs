@@ -1,4 +1,5 @@
-//! What can be planned: the events of a browser that lie ahead.
+//! Events that are planned for later. Messages and timers of a hub or a compute worker have its number, so that
+//! those of one that has been replaced are dropped.
 
 use distcompute_engine::hub::event::Event;
 use distcompute_engine::message::{Payload, ToCore};
@@ -7,9 +8,9 @@ use crate::tracker::{ApiRequest, ApiResponse};
 
 #[derive(Debug, Clone)]
 pub(super) enum Planned {
-    /// To the hub, of this life.
+    /// An event of the hub with this number.
     Hub(u64, Event),
-    /// The hub, of this life, gets the channel to a compute worker, of that life.
+    /// The page gives the hub with this number the channel to a compute worker with that number.
     Here(u64, u32, u64),
     Timer(u64),
     ToCore(u32, u64, Arrival),
@@ -18,11 +19,11 @@ pub(super) enum Planned {
     /// The timer of a compute worker, for a deadline.
     CoreTimer(u32, u64, f64),
     Up(u32, u64),
-    /// Another hub is there, of this life.
+    /// Another hub has started, with this number.
     Successor(u64),
-    /// It asks a compute worker, of that life, what it does.
+    /// It asks a compute worker with that number what it is doing.
     Meet(u64, u32, u64),
-    /// A request reaches the tracker; the answer is to be heard so much later, or never.
+    /// A request reaches the tracker. The answer arrives `back_ms` later, or never.
     Arrives {
         request: u32,
         hub: u64,
@@ -30,7 +31,7 @@ pub(super) enum Planned {
         back_ms: Option<f64>,
     },
     Ending(u32, u64, Box<Ending>),
-    /// A part of an answer has come over the line; so many bytes are still to come.
+    /// A part of an answer has arrived over the line; `left` bytes are missing.
     Flows {
         request: u32,
         hub: u64,
@@ -38,7 +39,7 @@ pub(super) enum Planned {
         left: f64,
         heard: Box<Ending>,
     },
-    /// Nothing more has come of this answer since it had so many bytes.
+    /// The time limit for progress of an answer, which had so many bytes when it was set.
     Stalls(u32, u64, f64),
 }
 
@@ -49,11 +50,11 @@ pub(super) enum Ending {
     ApiResponse(ApiResponse),
 }
 
-/// What comes to a thread by messages.
+/// What reaches a compute worker through its event loop.
 #[derive(Debug, Clone)]
 pub(super) enum Arrival {
     Message(ToCore<Sim>),
-    /// The hub of this life takes over.
+    /// The hub with this number takes over.
     Hub(u64),
 }
 

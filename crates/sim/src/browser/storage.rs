@@ -1,4 +1,4 @@
-//! What the browser stores, and what becomes of it.
+//! The storage of the browser: what the hub has stored, what a new hub reads, and storage that fails.
 
 use distcompute_engine::hub::action::Write;
 use distcompute_engine::hub::event::{Event, Inherited, Stored};
@@ -8,10 +8,10 @@ use distcompute_protocol::Stage;
 use super::{Browser, Sabotage};
 use crate::tracker::Tracker;
 
-/// The shell waits so long for storage that does not answer.
+/// How long the driver waits for storage that does not answer.
 const STORAGE_MS: f64 = 5_000.0;
 
-/// What storage keeps of a job.
+/// A job as it is stored.
 #[derive(Debug, Clone)]
 pub(super) struct StoredJob {
     stage: Stage,
@@ -58,7 +58,7 @@ impl<T: Tracker> Browser<T> {
         self.waits_for_storage && !self.stopped
     }
 
-    /// Somebody clears the site's data.
+    /// The volunteer clears the site's data.
     pub fn wipe(&mut self) {
         self.store.clear();
         self.registrations.clear();

@@ -1,4 +1,4 @@
-//! Requests and answers, as the engine has them and as a [`Tracker`] has them.
+//! Translates requests and answers between the engine, which has numbers for texts, and a [`Tracker`].
 
 use distcompute_engine::hub::action::{Got, Granted, Parsed, Synced, Wire};
 use distcompute_engine::hub::jobs::Text;

@@ -15,7 +15,7 @@ use crate::browser::Faults;
 const HOUR: f64 = 3_600_000.0;
 
 impl Run {
-    /// Until when everything must be done once nothing goes wrong any more.
+    /// The longest time that all jobs may take once there are no more faults.
     pub(super) fn bound(&self) -> f64 {
         let rules = &self.scenario.rules;
         let slowest = self.slowest();
@@ -28,8 +28,8 @@ impl Run {
         bound + self.rests()
     }
 
-    /// How long those rest at whom jobs fail, or who call inputs bad, before the last of these jobs is
-    /// set aside.
+    /// How long volunteers rest in all, because jobs fail there or they flag inputs, before the last of these
+    /// jobs is set aside.
     fn rests(&self) -> f64 {
         let scenario = &self.scenario;
         let rest = 2.0 * (LONGEST_REST as f64 + 1_000.0);
@@ -52,7 +52,7 @@ impl Run {
         browsers.map(|it| it.job_ms).fold(0.0, f64::max)
     }
 
-    /// Nothing goes wrong from here on.
+    /// Ends all faults.
     pub(super) fn calm_down(&mut self) {
         let now = self.now;
         self.tell(|| "*** calm".to_owned());
@@ -60,7 +60,7 @@ impl Run {
         self.trackers.borrow_mut().pass_to(now);
         for at in 0..self.scenario.rules.processes {
             let mut trackers = self.trackers.borrow_mut();
-            trackers.undoom(at);
+            trackers.disarm(at);
             trackers.start(at);
         }
         for attacker in &mut self.attackers {

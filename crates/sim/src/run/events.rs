@@ -1,4 +1,4 @@
-//! The events of a scenario: what befalls browsers, and what happens to the trackers and their owner.
+//! The events of a scenario, and how each is applied to a browser or to the trackers.
 
 use distcompute_engine::hub::event::Event as HubEvent;
 use distcompute_engine::hub::governor::Wish;
@@ -13,7 +13,7 @@ impl Run {
         self.tell(|| format!("*** {event:?}"));
         self.trackers.borrow_mut().pass_to(now);
         match event {
-            Event::To(at, fate) => self.befall(at, fate),
+            Event::To(at, fate) => self.apply(at, fate),
             Event::Kill(at, back) => {
                 let mut trackers = self.trackers.borrow_mut();
                 trackers.comes_back_after(at, back);
@@ -42,7 +42,7 @@ impl Run {
         }
     }
 
-    fn befall(&mut self, at: usize, fate: Fate) {
+    fn apply(&mut self, at: usize, fate: Fate) {
         let now = self.now;
         let volunteer = &mut self.volunteers[at];
         if volunteer.absent

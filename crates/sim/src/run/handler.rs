@@ -6,7 +6,7 @@ use crate::{
     scenario::Scenario,
 };
 
-/// Whether nobody can do a job.
+/// Whether a job fails at everybody.
 pub(super) fn is_lost(scenario: &Scenario, number: u64) -> bool {
     Rng::new(scenario.seed ^ (number << 24)).next_f64() < scenario.impossible
 }

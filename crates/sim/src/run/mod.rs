@@ -1,5 +1,5 @@
-//! A whole world: browsers, old clients, trackers and their owner, one event after the other, and
-//! what must be so in the end.
+//! A run of a scenario: browsers, old clients, trackers and their owner, one event after the other, and what must
+//! hold in the end. Tests and commands call this a world.
 
 mod ending;
 mod events;
@@ -32,7 +32,7 @@ use crate::{
 
 pub use self::sabotage::Sabotage;
 
-/// What came of a world.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Ended {
     /// What went wrong, if anything did.
@@ -49,7 +49,7 @@ struct Volunteer {
     browser: Browser<Port>,
     nickname: String,
     volunteer: String,
-    /// What the world's time is ahead of its own.
+    /// By how much the time of the run is ahead of the browser's own.
     ahead: f64,
     absent: bool,
     /// When the page is opened again.
@@ -125,7 +125,7 @@ thread_local! {
     static CAUGHT: RefCell<bool> = const { RefCell::new(false) };
 }
 
-/// What breaks a rule panics; it is told where the world ends, not where it happens.
+/// A broken rule panics. The message is kept, and reported at the end of the run.
 fn catch_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -231,7 +231,7 @@ impl Run {
         let jobs = self.scenario.jobs;
         self.trackers.borrow_mut().import(jobs);
         self.run(self.scenario.calm, |_| false);
-        // Whoever sleeps or is frozen comes back to a calm world.
+        // Browsers that sleep or are frozen wake before the faults end.
         let awake = self.volunteers.iter().filter(|volunteer| !volunteer.absent);
         let awake = awake.map(|volunteer| volunteer.browser.time() + volunteer.ahead);
         let awake = awake.fold(self.now, f64::max);
@@ -248,7 +248,7 @@ impl Run {
         self.close_down();
     }
 
-    /// Goes on until `end`, or until it is so.
+    /// Runs until `end`, or until a condition holds.
     pub(super) fn run(&mut self, end: f64, is: impl Fn(&Self) -> bool) {
         while !is(self) {
             self.steps += 1;

@@ -10,11 +10,11 @@ use crate::{
     trackers::{Caller, Trackers},
 };
 
-/// The way of a browser to the trackers.
+/// The tracker of a browser: the real ones, by the address of its volunteer.
 pub(super) struct Port {
     pub(super) trackers: Rc<RefCell<Trackers>>,
     pub(super) caller: Caller,
-    /// What the world's time is ahead of the browser's.
+    /// By how much the time of the run is ahead of the browser's own.
     pub(super) ahead: f64,
     pub(super) calls: bool,
 }

@@ -30,7 +30,7 @@ pub enum ApiRequest {
 }
 
 impl ApiRequest {
-    /// Whose it is.
+    /// The token of the worker that sends it.
     pub fn token(&self) -> Option<&str> {
         match self {
             Self::Register(..) => None,
@@ -66,7 +66,7 @@ pub enum Content {
     },
 }
 
-/// What any tracker is to the world: the model, or a real one.
+/// A tracker: the model, or the real one.
 pub trait Tracker {
     /// Handles a request at `now`, in milliseconds of its own clock. `None`: nobody answers.
     fn call(&mut self, now: f64, asked: &ApiRequest) -> Option<ApiResponse>;
@@ -91,7 +91,7 @@ pub trait Tracker {
     fn has_taken(&self, lease: &str) -> bool;
 }
 
-/// A text that stands for one of so many bytes, so that worlds with lines need no memory for them.
+/// A text that stands for one of `bytes` bytes, so that simulations of lines need no memory for them.
 pub fn weighing(text: &str, bytes: usize) -> String {
     format!("{text} *{bytes}")
 }

@@ -81,7 +81,7 @@ impl Trackers {
         self.pass_to(now);
         let seq = self.before(asked).filter(|_| body.is_none());
         let before = self.audit.before();
-        let may_fail = self.processes.iter().flatten().any(Process::is_doomed);
+        let may_fail = self.processes.iter().flatten().any(Process::is_armed);
         let (path, own) = written(asked);
         let request = request((path, body.map(str::to_owned).or(own)));
         let Answered { at, answer, died } = self.send(caller, request)?;
@@ -137,7 +137,7 @@ impl Trackers {
             body,
             cut: false,
         };
-        let died = !self.bury().is_empty();
+        let died = !self.remove_dead().is_empty();
         self.calls += 1;
         self.trace.mix(self.now.to_bits().to_le_bytes().as_slice());
         self.trace.mix(caller.who.as_bytes());

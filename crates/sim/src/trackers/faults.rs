@@ -76,7 +76,7 @@ struct FailingTables<T> {
     sabotage: Option<Sabotage>,
 }
 
-/// What makes them that.
+/// Puts [`FailingTables`] before the tables of a process.
 pub(super) struct FaultInjection {
     pub(super) failpoint: Arc<Failpoint>,
     pub(super) sabotage: Option<Sabotage>,

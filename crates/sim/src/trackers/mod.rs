@@ -1,5 +1,5 @@
 //! The real tracker: its routes, its rules and its SQL, of one process or two on one database. Their
-//! clocks stand still until they are moved, and they die when they are told to.
+//! clocks are set by the simulation, and they die where a scenario says so.
 
 mod calls;
 mod checks;
@@ -61,9 +61,9 @@ pub struct Trackers {
     processes: Vec<Option<Process>>,
     /// What the clock of their machine is ahead, in milliseconds.
     ahead: i64,
-    /// How long the world has lasted, in milliseconds, for what counts by no time of day.
+    /// How long the simulation has run, in milliseconds, for what does not depend on the time of day.
     uptime: Arc<AtomicU64>,
-    /// When those come back that are dead, and how long that takes them.
+    /// For each process: when it comes back if it is dead, and how long that takes.
     back: Vec<(f64, f64)>,
     version: u32,
     /// Counts what is in the tables.
@@ -74,14 +74,14 @@ pub struct Trackers {
     finished: bool,
     /// The volunteers that stay, by stage, once nobody else comes any more.
     stay: Option<[BTreeSet<String>; 5]>,
-    /// Jobs that go round, because everybody who stays calls their inputs bad and that is not enough.
+    /// Jobs that are made again and again, because all who stay flag their inputs and that is too few flags.
     pub rounds: BTreeSet<u64>,
     /// When the owner has paused stages go on.
     resumes: f64,
     paused: [bool; 5],
     pauses: u32,
-    /// What stages had accepted when it was last looked, and their failures: then, and before they
-    /// last accepted anything or were resumed.
+    /// For each stage, as of the last check: results accepted, failures, and failures before the last result
+    /// or the last resumption.
     before: [Failed; 5],
     calls: u64,
     pub now: f64,
@@ -129,7 +129,7 @@ impl Trackers {
         trackers
     }
 
-    /// A process begins, where there is none.
+    /// Starts a process, if it does not run.
     pub fn start(&mut self, at: usize) {
         if self.processes[at].is_some() {
             return;
@@ -187,7 +187,7 @@ impl Trackers {
         self.back[at].1 = ms;
     }
 
-    /// A process dies, or fails, when it next comes to this.
+    /// Has a process die, or fail, when it next gets to this point.
     pub fn crash(&mut self, at: usize, crash: Crash) {
         if let Some(process) = &self.processes[at] {
             *process
@@ -198,8 +198,8 @@ impl Trackers {
         }
     }
 
-    /// Nothing more happens to it.
-    pub fn undoom(&mut self, at: usize) {
+    /// Removes the failpoint of a process.
+    pub fn disarm(&mut self, at: usize) {
         if let Some(process) = &self.processes[at] {
             process.failpoint.take(|_| true);
         }
@@ -224,7 +224,7 @@ impl Trackers {
         self.processes.iter().any(Option::is_some)
     }
 
-    /// Time comes to `now`, at which sweeps may be due.
+    /// Sets the clocks of all processes to `now`.
     pub fn pass_to(&mut self, now: f64) {
         self.now = now;
         self.uptime.store(now.max(0.0) as u64, Ordering::SeqCst);
@@ -248,7 +248,7 @@ impl Trackers {
         due.fold(self.resumes, f64::min)
     }
 
-    /// Starts what comes back, and sweeps where it is time.
+    /// Restarts processes, and runs the sweeps that are due.
     pub fn go_on(&mut self) {
         for at in 0..self.processes.len() {
             if self.processes[at].is_none() && self.back[at].0 <= self.now {
@@ -271,7 +271,7 @@ impl Trackers {
                 let age = i64::from(lease) * 1000;
                 while let Ok(1..) = self.runtime.block_on(store.end_leases(age)) {}
             }
-            self.bury();
+            self.remove_dead();
         }
         if self.resumes <= self.now {
             self.resume();
@@ -279,8 +279,8 @@ impl Trackers {
         self.look();
     }
 
-    /// Lets go of processes that have died over what they did.
-    pub(super) fn bury(&mut self) -> Vec<usize> {
+    /// Removes processes that have died at a failpoint, and returns which.
+    pub(super) fn remove_dead(&mut self) -> Vec<usize> {
         let dead = |process: &Process| process.failpoint.dead.load(Ordering::SeqCst);
         let dead: Vec<usize> = (0..self.processes.len())
             .filter(|at| self.processes[*at].as_ref().is_some_and(dead))
@@ -298,7 +298,7 @@ impl Trackers {
         self.jobs
     }
 
-    /// Nobody comes or goes any more but these volunteers, at these stages.
+    /// From now on only these volunteers are there, by stage.
     pub fn stay(&mut self, who: [BTreeSet<String>; 5]) {
         self.stay = Some(who);
     }

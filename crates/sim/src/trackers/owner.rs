@@ -30,11 +30,11 @@ impl Trackers {
             let now = self.now;
             self.trace.tell(now, || format!("requeued: {done:?}"));
         }
-        self.bury();
+        self.remove_dead();
         self.look();
     }
 
-    /// Has all stages go on.
+    /// Resumes all stages.
     pub(super) fn resume(&mut self) {
         let now = self.now;
         let Some(store) = self.anybody() else {
@@ -51,6 +51,6 @@ impl Trackers {
         for before in &mut self.before {
             before.since = before.failures;
         }
-        self.bury();
+        self.remove_dead();
     }
 }

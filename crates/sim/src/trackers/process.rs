@@ -117,8 +117,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Whether something is to go wrong in it.
-    pub(super) fn is_doomed(&self) -> bool {
+    /// Whether a failpoint is set in it.
+    pub(super) fn is_armed(&self) -> bool {
         let crash = self.failpoint.crash.lock();
         crash.unwrap_or_else(PoisonError::into_inner).is_some()
     }

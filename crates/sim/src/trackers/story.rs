@@ -1,11 +1,11 @@
-//! What happened, as a fingerprint and as text for people.
+//! The record of a run: a hash of all answers, and, on demand, a line of text for each event.
 
 use distcompute_engine::client::call::Answer;
 use distcompute_protocol::{ErrorCode, Granted, SyncAnswer};
 
 use crate::tracker::ApiRequest;
 
-/// What was said, as a fingerprint, and as a story if somebody wants to read it.
+/// The record of a run.
 #[derive(Debug, Default)]
 pub struct Trace {
     pub hash: u64,
@@ -13,7 +13,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Adds a line that is made only where it is read.
+    /// Adds a line, which is built only if the story is wanted.
     pub fn tell(&mut self, now: f64, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             story.push(format!("{}  {}", moment(now), line()));
@@ -28,7 +28,7 @@ impl Trace {
     }
 }
 
-/// A virtual time as people read it.
+/// A virtual time as text.
 pub fn moment(ms: f64) -> String {
     let total = ms.max(0.0) as u64;
     let (s, ms) = (total / 1000, total % 1000);

@@ -23,7 +23,7 @@ pub enum Fate {
     Done,
     Throws,
     Flags,
-    /// It never returns, and hears nothing.
+    /// It never returns, and calls nothing.
     Hangs,
     /// Its WebAssembly traps.
     Traps,
@@ -31,7 +31,7 @@ pub enum Fate {
     Dies,
 }
 
-/// What a job is to a handler.
+/// How a handler works on a job.
 #[derive(Debug, Clone, Copy)]
 pub struct Work {
     pub ms: f64,
@@ -43,7 +43,7 @@ pub struct Work {
     pub checkpoint: bool,
     /// Bytes of output beyond a name.
     pub bytes: usize,
-    /// Its output is bad, as whoever gets it as input will see.
+    /// Its output is bad: the handler of the next stage flags it.
     pub spoils: bool,
 }
 
@@ -61,7 +61,7 @@ impl Work {
     }
 }
 
-/// What a handler makes of job `number` when it is begun here for the nth time, counted from 1.
+/// How job `number` is worked on when it begins here for the nth time, counted from 1.
 pub type Handler = Box<dyn Fn(u64, u32) -> Work>;
 
 /// A handler at work.
@@ -70,11 +70,11 @@ pub(super) struct Run {
     pub(super) key: JobKey,
     pub(super) name: String,
     pub(super) work: Work,
-    /// Work that was done, and when the piece at hand ends, which is so long.
+    /// Work that is done, the length of the current piece, and when that ends.
     pub(super) spent: f64,
     pub(super) piece: f64,
     pub(super) ends: f64,
-    /// Its `progress` need not be handled before.
+    /// `progress` has no effect before this time.
     pub(super) until: f64,
     pub(super) saved: f64,
     /// It is in `progress`, which may sleep.
@@ -138,15 +138,14 @@ impl<T: Tracker> Browser<T> {
             None => PIECE_MS,
         };
         run.piece = if hangs && left <= 0.0 {
-            // It never comes back.
             return;
         } else {
             piece.min(left.max(0.0))
         };
         run.ends = t + run.piece;
         core.plan += 1;
-        let (life, plan, piece) = (core.life, core.plan, run.piece);
-        self.plan(piece, Planned::Step(at, life, plan));
+        let (generation, plan, piece) = (core.generation, core.plan, run.piece);
+        self.plan(piece, Planned::Step(at, generation, plan));
     }
 
     pub(in crate::browser) fn is_planned(&self, at: u32, plan: u64) -> bool {
@@ -161,9 +160,9 @@ impl<T: Tracker> Browser<T> {
         };
         let Some(run) = &mut core.run else { return };
         if run.ends > t + 1e-3 {
-            // It was frozen meanwhile.
-            let (life, plan, left) = (core.life, core.plan, run.ends - t);
-            self.plan(left, Planned::Step(at, life, plan));
+            // The page was frozen meanwhile.
+            let (generation, plan, left) = (core.generation, core.plan, run.ends - t);
+            self.plan(left, Planned::Step(at, generation, plan));
             return;
         }
         run.spent += run.piece;

@@ -24,22 +24,22 @@ const SETUP_MS: f64 = 20.0;
 /// Slots for out-of-band signals that a worker has at most.
 const SLOTS: usize = 16;
 
-/// What is read in a slot whose hub is gone.
+/// The signal in the slots of a hub that is gone.
 const GONE: u8 = 15;
 
-/// The turns of an event loop take so long while the thread is free.
+/// How long the turns of the event loop take while the thread is free.
 const TURNS_MS: f64 = 1.0;
 
 #[derive(Debug, Clone)]
 pub(super) struct Core {
-    pub(super) life: u64,
+    pub(super) generation: u64,
     worker: Worker<Sim>,
     rng: Rng,
     /// Its setup has succeeded.
     up: bool,
     broken: bool,
     run: Option<Run>,
-    /// What has come while its thread was blocked.
+    /// Messages that arrived while its thread was blocked.
     inbox: VecDeque<Arrival>,
     /// What its handler returned.
     output: Option<String>,
@@ -49,13 +49,13 @@ pub(super) struct Core {
     unused: VecDeque<u32>,
     used: BTreeMap<u32, u8>,
     signalled: u8,
-    /// The hub that it speaks to, by its life.
+    /// The number of the hub that it sends to.
     pub(super) hub: u64,
     /// The page has been shown progress.
     shown: bool,
     /// Steps that were planned before this are not taken.
     plan: u64,
-    /// For when its timer is set.
+    /// When its timer is due.
     timer: Option<f64>,
 }
 
@@ -76,12 +76,12 @@ impl Core {
 
     /// Whether it has a job, started or not, as far as it has received what the hub sent.
     pub(super) fn has(&self, key: JobKey) -> bool {
-        // A busy one has not received yet that it was taken from it.
+        // A busy worker has not received the recall yet.
         let recalled = |arrival: &Arrival| matches!(arrival, Arrival::Message(ToCore::Recall));
         !self.inbox.iter().any(recalled) && self.worker.has(key)
     }
 
-    /// The hub has vanished, and with it its messages and its slots.
+    /// The hub has died, and with it its messages and its slots.
     pub(super) fn lose_hub(&mut self) {
         self.inbox.clear();
         for slot in self.unused.drain(..) {
@@ -103,7 +103,7 @@ impl Core {
         read
     }
 
-    /// The machine stood still for so long.
+    /// The page was frozen for `ms`.
     pub(super) fn freeze(&mut self, ms: f64) {
         if let Some(run) = &mut self.run {
             run.ends += ms;
@@ -124,12 +124,12 @@ impl<T: Tracker> Browser<T> {
             return;
         }
         self.ticket += 1;
-        let life = self.ticket;
+        let generation = self.ticket;
         let mut cx = Cx::new(self.t, 0.5);
         let core = Core {
-            life,
+            generation,
             worker: Worker::new(&mut cx),
-            rng: Rng::new(life),
+            rng: Rng::new(generation),
             up: false,
             broken: false,
             run: None,
@@ -139,7 +139,7 @@ impl<T: Tracker> Browser<T> {
             unused: VecDeque::new(),
             used: BTreeMap::new(),
             signalled: FULL,
-            hub: self.life,
+            hub: self.generation,
             shown: false,
             plan: 0,
             timer: None,
@@ -150,17 +150,19 @@ impl<T: Tracker> Browser<T> {
                 self.tell_core(at, event);
             }
         }
-        self.plan(after, Planned::Here(self.life, at, life));
-        self.plan(after + SETUP_MS, Planned::Up(at, life));
+        self.plan(after, Planned::Here(self.generation, at, generation));
+        self.plan(after + SETUP_MS, Planned::Up(at, generation));
     }
 
-    pub(super) fn lives(&self, at: u32, life: u64) -> bool {
-        self.cores.get(&at).is_some_and(|core| core.life == life)
+    pub(super) fn is_current(&self, at: u32, generation: u64) -> bool {
+        self.cores
+            .get(&at)
+            .is_some_and(|core| core.generation == generation)
     }
 
     /// The hub has got the channel to a worker, and gives it slots for signals.
-    pub(super) fn open_channel(&mut self, at: u32, life: u64) {
-        self.channels.insert(at, life);
+    pub(super) fn open_channel(&mut self, at: u32, generation: u64) {
+        self.channels.insert(at, generation);
         if let Some(core) = self.cores.get_mut(&at) {
             core.signalled = FULL;
             core.unused.clear();
@@ -184,18 +186,18 @@ impl<T: Tracker> Browser<T> {
 
     /// The hub sends a message.
     pub(super) fn say(&mut self, at: u32, message: ToCore<Sim>) {
-        // A worker that is gone hears nothing, and nor does the one in its place.
-        if let Some(life) = self.channels.get(&at) {
+        // A worker that is gone gets nothing, and nor does its replacement.
+        if let Some(generation) = self.channels.get(&at) {
             let arrival = Arrival::Message(message);
-            self.plan(MESSAGE_MS, Planned::ToCore(at, *life, arrival));
+            self.plan(MESSAGE_MS, Planned::ToCore(at, *generation, arrival));
         }
     }
 
-    /// The hub signals an intensity or a stop. Whether it did.
+    /// The hub signals an intensity or a stop. Returns whether it did.
     pub(super) fn signal(&mut self, at: u32, signal: u8) -> bool {
-        let life = self.channels.get(&at);
+        let generation = self.channels.get(&at);
         let core = self.cores.get_mut(&at);
-        let Some(core) = core.filter(|core| life == Some(&core.life)) else {
+        let Some(core) = core.filter(|core| generation == Some(&core.generation)) else {
             return false;
         };
         let worth_it = worth_signalling(core.unused.len(), core.signalled, signal);
@@ -247,7 +249,7 @@ impl<T: Tracker> Browser<T> {
         self.tell_core(at, Event::Slept(true));
     }
 
-    /// A worker is gone, and with it what it has not reported. Whether there was one.
+    /// Removes a worker, with everything that it has not reported. Returns whether there was one.
     pub(super) fn lose(&mut self, at: u32) -> bool {
         self.cores.remove(&at).is_some()
     }
@@ -255,18 +257,22 @@ impl<T: Tracker> Browser<T> {
     /// Something happens to a worker.
     fn tell_core(&mut self, at: u32, event: Event<Sim>) {
         let mut events = VecDeque::from([event]);
-        let Some(life) = self.cores.get(&at).map(|core| core.life) else {
+        let Some(generation) = self.cores.get(&at).map(|core| core.generation) else {
             return;
         };
         while let Some(event) = events.pop_front() {
             // A handler may have ended its worker.
-            let Some(core) = self.cores.get_mut(&at).filter(|core| core.life == life) else {
+            let Some(core) = self
+                .cores
+                .get_mut(&at)
+                .filter(|core| core.generation == generation)
+            else {
                 return;
             };
             let mut cx = Cx::new(self.t, core.rng.next_f64());
             core.worker.handle(&mut cx, event);
             for action in cx.out {
-                if !self.lives(at, life) {
+                if !self.is_current(at, generation) {
                     return;
                 }
                 if self.trace {
@@ -290,8 +296,8 @@ impl<T: Tracker> Browser<T> {
             Some(Arrival::Message(message)) => {
                 return self.tell_core(at, Event::Message(message));
             }
-            Some(Arrival::Hub(life)) => {
-                core.hub = life;
+            Some(Arrival::Hub(generation)) => {
+                core.hub = generation;
                 return self.tell_core(at, Event::NewHub);
             }
             None => {}
@@ -301,8 +307,8 @@ impl<T: Tracker> Browser<T> {
             && let Some(due) = next
         {
             core.timer = next;
-            let (wait, life) = ((due - self.t).max(0.0).ceil(), core.life);
-            self.plan(wait, Planned::CoreTimer(at, life, due));
+            let (wait, generation) = ((due - self.t).max(0.0).ceil(), core.generation);
+            self.plan(wait, Planned::CoreTimer(at, generation, due));
         }
     }
 
@@ -350,8 +356,8 @@ impl<T: Tracker> Browser<T> {
             }
             Action::Sleep(ms) => {
                 core.plan += 1;
-                let (life, plan) = (core.life, core.plan);
-                self.plan(ms, Planned::Slept(at, life, plan));
+                let (generation, plan) = (core.generation, core.plan);
+                self.plan(ms, Planned::Slept(at, generation, plan));
             }
             Action::Resume { until } => {
                 if let Some(run) = &mut core.run {
@@ -372,7 +378,7 @@ impl<T: Tracker> Browser<T> {
         if let FromCore::Report(report) = &message {
             core.shown |= report.progress.is_some();
         }
-        if core.hub != self.life {
+        if core.hub != self.generation {
             return;
         }
         let event = match message {

@@ -90,9 +90,9 @@ pub struct Model {
     pub most_held: usize,
     pub most_items: usize,
     pub refused_bodies: u32,
-    /// Says this instead of what it should.
+    /// Sent in place of the right value.
     pub says_wait_s: Option<u32>,
-    /// Whether it bounds its answers by what they weigh, as older ones do not.
+    /// Whether it limits the size of its answers. Older trackers do not.
     pub looks_at_sizes: bool,
     /// Whether a worker may hold only as many jobs as it has shown that it does.
     pub bounds_what_is_held: bool,
