@@ -402,3 +402,41 @@ async fn what_was_committed_moves_from_the_log_to_the_file_beside_the_writer() {
     let log = folder.path().join("jobs.db-wal");
     assert!(!log.exists(), "the last connection takes the log away");
 }
+
+/// A reader keeps the log from being emptied. When it has ended, the log gives its room back.
+#[tokio::test]
+async fn a_log_that_a_reader_has_made_long_becomes_short_again() {
+    const MB: u64 = 1 << 20;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("jobs.db");
+    let clock = Arc::new(ManualClock::new(NOW));
+    let store = SqliteStore::open(&path, true, contract::RULES, clock)
+        .await
+        .expect("a store");
+    let reader = Connection::open(&path).expect("the file");
+    reader.execute_batch("begin").expect("begun");
+    let jobs = "select count(*) from jobs";
+    let seen = || reader.query_row(jobs, (), |row| row.get::<_, i64>(0));
+    assert_eq!(seen(), Ok(0));
+    let log = folder.path().join("jobs.db-wal");
+    let length = || std::fs::metadata(&log).expect("the log").len();
+    for _ in 0..10 {
+        let large = "x".repeat(10 << 20);
+        store.add_jobs(&[large]).await.expect("to add a job");
+    }
+    assert!(length() > 100 * MB, "{}", length());
+    assert_eq!(seen(), Ok(0), "the reader sees what it saw before");
+    reader.execute_batch("commit").expect("ended");
+    let shortened = async {
+        while length() > 65 * MB {
+            // The log starts over with the first change after everything has been moved.
+            let small = "x".to_owned();
+            store.add_jobs(&[small]).await.expect("to add a job");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), shortened)
+        .await
+        .expect("the log to be short");
+    store.close().await;
+}

@@ -17,6 +17,7 @@ use axum::{
     RequestExt as _,
     body::{Body, Bytes, HttpBody as _},
     extract::{Request, State},
+    http::header,
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -52,6 +53,11 @@ const LARGE_BODIES: usize = 4;
 
 /// Responses up to this size are not counted, because a connection has one at a time.
 const TINY: u64 = 4_096;
+
+/// How much of a body is received before other tasks get their turn. What has arrived is available
+/// at once, and a hundred connections that each receive megabytes of it in a row would hold up all
+/// others for as long.
+const AT_A_TIME: usize = 256 * UNIT;
 
 /// How long a request waits for its share of the budget.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -314,6 +320,8 @@ impl Bodies {
     ) -> Result<(Bytes, Share, Option<Turn>), ApiError> {
         let group = request.extensions().get().copied();
         let mut share = self.share(group);
+        let declared = declared(&request);
+        let mut yielded = 0;
         let mut chunks = request.with_limited_body().into_body().into_data_stream();
         let mut body = Vec::<u8>::new();
         let (mut ends, mut before) = (Instant::now() + WINDOW, 0);
@@ -329,10 +337,14 @@ impl Bodies {
             let chunk = chunk.map_err(|error| unread(&error))?;
             share.grow(body.len() + chunk.len(), PATIENCE).await?;
             if body.capacity() - body.len() < chunk.len() {
-                // Grows by an eighth, where `Vec` would double its capacity.
-                body.reserve_exact(chunk.len().max(body.len() / 8));
+                let more = growth(body.len(), declared);
+                body.reserve_exact(chunk.len().max(more));
             }
             body.extend_from_slice(&chunk);
+            if body.len() - yielded >= AT_A_TIME {
+                yielded = body.len();
+                task::yield_now().await;
+            }
         }
         let turn = self.turns.next(group, body.len()).await;
         Ok((body.into(), share, turn))
@@ -364,6 +376,21 @@ pub async fn hold_answers(
     match axum::body::to_bytes(body, size).await {
         Ok(bytes) => Response::from_parts(parts, Body::from(share.with(bytes))),
         Err(error) => ApiError::from(StoreError::Failed(error.to_string())).into_response(),
+    }
+}
+
+/// The size of a request's body according to its head.
+fn declared(request: &Request) -> Option<usize> {
+    let length = request.headers().get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+/// By how much to enlarge a buffer that `held` bytes fill. A body of declared size doubles it, as far
+/// as its end: what is not written takes no memory. For others it grows by an eighth.
+fn growth(held: usize, declared: Option<usize>) -> usize {
+    match declared {
+        Some(all) => held.max(SMALL).min(all.saturating_sub(held)),
+        None => held / 8,
     }
 }
 

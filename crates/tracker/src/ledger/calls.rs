@@ -123,10 +123,7 @@ impl UnitOfWork {
             let last = last.and_then(|id| self.leases.get(&id));
             let same = last.is_some_and(|lease| {
                 matches!(lease.ended, Some((_, End::Completed)))
-                    && self
-                        .outputs
-                        .get(&(lease.number, lease.stage))
-                        .is_some_and(|output| output == data)
+                    && self.output(lease.number, lease.stage) == Some(data)
             });
             return if same {
                 Ok(())

@@ -439,8 +439,8 @@ impl UnitOfWork {
         self.with_lease(id, |lease| lease.ended = Some((now, End::Completed)));
         self.changes.ordered += 1;
         let order = self.changes.ordered;
-        if let Some(data) = &data {
-            self.outputs.insert((number, stage), data.clone());
+        if let (Some(data), Some(after)) = (&data, stage.next()) {
+            self.sizes.insert((number, after), data.len() as u64);
         }
         self.changes.outputs.push(Output {
             number,

@@ -50,10 +50,10 @@ pub(super) struct UnitOfWork {
     pub(super) flags: HashMap<(i64, Stage), BTreeSet<String>>,
     pub(super) makers: HashMap<i64, String>,
     groups: BTreeMap<String, GroupTotals>,
-    /// Outputs that were read, or were produced by this group.
+    /// Outputs that were read. Those that this group produces are in the changes.
     pub(super) outputs: HashMap<(i64, Stage), String>,
-    /// The sizes of inputs in bytes, as far as they were read.
-    sizes: HashMap<(i64, Stage), u64>,
+    /// The sizes of inputs in bytes, as far as they were read, or made by this group.
+    pub(super) sizes: HashMap<(i64, Stage), u64>,
     /// How many more bytes of inputs this group may grant, not counting one job per caller.
     pub(super) room: u64,
     worker_ids: VecDeque<i64>,
@@ -422,16 +422,21 @@ impl UnitOfWork {
         self.changes.gone_avoided.push(number);
     }
 
-    /// The size of a job's input at a stage, in bytes; `None` if it was not read.
+    /// The size of a job's input at a stage, in bytes; `None` if it is not known.
     pub(super) fn size(&self, number: i64, stage: Stage) -> Option<u64> {
-        let read = self.sizes.get(&(number, stage)).copied();
-        let made = || {
-            let before = stage.index().checked_sub(1).map(|at| Stage::ALL[at])?;
-            self.outputs
-                .get(&(number, before))
-                .map(|data| data.len() as u64)
+        self.sizes.get(&(number, stage)).copied()
+    }
+
+    /// The output of a job at a stage, if it was read or is one of this group's.
+    pub(super) fn output(&self, number: i64, stage: Stage) -> Option<&str> {
+        let made = self.changes.outputs.iter().rev();
+        let mut made = made.filter(|made| (made.number, made.stage) == (number, stage));
+        let read = || self.outputs.get(&(number, stage));
+        let found = match made.next() {
+            Some(made) => made.data.as_ref(),
+            None => read(),
         };
-        made().or(read)
+        found.map(String::as_str)
     }
 
     /// Takes the next job for a volunteer out of the queue.

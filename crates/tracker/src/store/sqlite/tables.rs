@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use distcompute_protocol::Stage;
 use rusqlite::Connection;
 
-use super::{jobs, load, save};
+use super::{checkpoints::KEPT_BYTES, jobs, load, save};
 use crate::{
     clock::Clock,
     ledger::{Changes, Snapshot, Wanted},
-    store::{Added, Database, ImportPart, Input, StoreError},
+    store::{Added, Database, ImportPart, Input, StoreError, signed},
 };
 
 /// The only writing connection.
@@ -35,6 +35,13 @@ impl Tables {
             .pragma_update(None, "wal_autocheckpoint", pages);
         if let Err(error) = set {
             tracing::debug!(%error, "the writer checkpoints by itself");
+        }
+        // A log that became long while somebody read an old state gives its room back.
+        let limit = self
+            .connection
+            .pragma_update(None, "journal_size_limit", signed(KEPT_BYTES));
+        if let Err(error) = limit {
+            tracing::debug!(%error, "the log stays as long as it once was");
         }
     }
 
