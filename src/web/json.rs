@@ -108,13 +108,16 @@ fn whole_text(data: &JsValue) -> Result<String, Fault> {
     Ok(text)
 }
 
+/// That an argument is not what it must be, which is said in two parts.
+pub(crate) fn must_be(name: &str, what: &str, more: &str, value: &JsValue) -> Fault {
+    let shown = shown(value);
+    Fault::argument([name, " must be ", what, more, "; it is ", &shown, "."].concat())
+}
+
 /// A text from JavaScript.
 pub(crate) fn text(value: &JsValue, name: &str) -> Result<String, Fault> {
     let Some(string) = value.dyn_ref::<JsString>() else {
-        return Err(Fault::argument(format!(
-            "{name} must be a string; it is {}.",
-            shown(value)
-        )));
+        return Err(must_be(name, "a string", "", value));
     };
     if string.length() > LONGEST {
         return Err(Fault::argument(format!(

@@ -19,6 +19,7 @@
 //! | [`turn`] | one call of a client at a time |
 //! | [`wire`] | requests, answers and stored records |
 //! | [`options`], [`settings`] | reading the arguments that JavaScript gave |
+//! | [`arguments`] | their members |
 //! | [`status`] | the status as a JavaScript object |
 //! | [`error`] | faults as JavaScript errors |
 //! | [`browser`], [`dom`] | what of the browser a page may have replaced, called so that nothing unwinds |
@@ -36,6 +37,7 @@
 //! | `output.js` | a handler's output as JSON |
 //! | `storage.js` | what a browser keeps between visits |
 
+mod arguments;
 mod browser;
 pub mod client;
 pub mod compute;

@@ -1,15 +1,15 @@
 //! Reading the arguments that JavaScript gave: any value at all may come.
 
+use super::arguments::{get, known, number, truth};
 use super::face::now;
-use super::json::{shown, text};
-use super::settings::{given_limits, given_settings, number, truth};
+use super::json::{must_be, shown, text};
+use super::settings::{given_limits, given_settings};
 use distcompute_engine::client::address::Address;
 use distcompute_engine::client::session::Registration;
 use distcompute_engine::fault::{Code, Fault, Kind};
-use distcompute_engine::nearest::unknown;
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_protocol::Stage;
-use js_sys::{Function, Reflect};
+use js_sys::Function;
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
@@ -95,10 +95,7 @@ fn signal(value: JsValue) -> Result<AbortSignal, Fault> {
     if is_signal {
         Ok(value.unchecked_into())
     } else {
-        Err(Fault::argument(format!(
-            "signal must be an AbortSignal; it is {}.",
-            shown(&value)
-        )))
+        Err(must_be("signal", "an AbortSignal", "", &value))
     }
 }
 
@@ -106,10 +103,10 @@ fn timeout_ms(value: &JsValue) -> Result<u32, Fault> {
     match value.as_f64() {
         // A timer takes at most 2^31 - 1, and fires at once for more.
         Some(ms) if ms >= 0.0 => Ok(ms.min(f64::from(i32::MAX)) as u32),
-        _ => Err(Fault::argument(format!(
-            "timeoutMs must be a number of milliseconds, 0 or more; it is {}.",
-            shown(value)
-        ))),
+        _ => {
+            let what = "a number of milliseconds, 0 or more";
+            Err(must_be("timeoutMs", what, "", value))
+        }
     }
 }
 
@@ -193,10 +190,8 @@ impl VolunteerOptions {
         }
         let spawn = get(value, "spawn")?.unwrap_or(JsValue::UNDEFINED);
         if !spawn.is_function() {
-            return Err(Fault::argument(format!(
-                "spawn must be a function that returns a new Worker; it is {}.",
-                shown(&spawn)
-            )));
+            let what = "a function that returns a new Worker";
+            return Err(must_be("spawn", what, "", &spawn));
         }
         let spare = Settings {
             cores: cores.saturating_sub(1).max(1),
@@ -233,33 +228,5 @@ fn nickname(options: &JsValue) -> Result<String, Fault> {
     match get(options, "nickname")? {
         None => Ok(distcompute_protocol::ANONYMOUS.to_owned()),
         Some(value) => text(&value, "nickname"),
-    }
-}
-
-/// Refuses a member that is none of the `names`: the misspelling of an option would pass unnoticed.
-/// Those that are inherited, or symbols, are the owner's own affair.
-pub(crate) fn known(object: &JsValue, what: &str, names: &[&str]) -> Result<(), Fault> {
-    let keys = Reflect::own_keys(object).map_err(|thrown| {
-        let thrown = super::json::says(&thrown);
-        Fault::argument(format!("the names of its members cannot be read: {thrown}"))
-    })?;
-    for key in keys.iter().filter(JsValue::is_string) {
-        let key = text(&key, "a name")?;
-        if !names.contains(&key.as_str()) {
-            return Err(unknown(what, &key, names));
-        }
-    }
-    Ok(())
-}
-
-/// A property, or `None` where it is missing; a getter may throw.
-pub(crate) fn get(object: &JsValue, name: &str) -> Result<Option<JsValue>, Fault> {
-    match Reflect::get(object, &JsValue::from_str(name)) {
-        Ok(value) if value.is_undefined() || value.is_null() => Ok(None),
-        Ok(value) => Ok(Some(value)),
-        Err(thrown) => Err(Fault::argument(format!(
-            "{name} cannot be read: {}",
-            super::json::says(&thrown)
-        ))),
     }
 }

@@ -4,16 +4,15 @@
 //! replaced. So no borrow lasts over such a call, and actions that arise while another one is carried out
 //! wait for their turn.
 
+use super::arguments::{known, require_object, truth};
 use super::display::Display;
 use super::dom::{self, Aborter, JsCell, call, construct, navigator, promise, when_settled};
 use super::face::now;
 use super::json::{kind_of, says, shown};
 use super::object::{Made, array, field, flag, list, number, object, text};
-use super::options::{VolunteerOptions, known};
+use super::options::VolunteerOptions;
 use super::page_message::{self, FromWorker, read_from_worker};
-use super::settings::{
-    given_settings, read_settings, require_object, truth, write_limits, write_settings,
-};
+use super::settings::{given_settings, read_settings, write_limits, write_settings};
 use super::status;
 use super::tab_lock::{TabLock, Told};
 use super::tabs::{self, FromTab, Name, read_from_tab};

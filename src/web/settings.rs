@@ -1,9 +1,8 @@
 //! What the volunteer and the project's owner have asked for, as JavaScript has it: in the options
 //! of `Volunteer` and in the messages between a page and its workers.
 
-use super::json::shown;
+use super::arguments::{known, number, property, require_object, truth, whole};
 use super::object::object;
-use super::options::{get, known};
 use distcompute_engine::fault::Fault;
 use distcompute_engine::settings::{Hours, Limits, Settings};
 use wasm_bindgen::prelude::*;
@@ -147,70 +146,4 @@ pub(crate) fn write_limits(limits: &Limits) -> JsValue {
         .with("stallMs", limits.stall_ms)
         .with("progressIntervalMs", limits.progress_interval_ms)
         .done()
-}
-
-pub(crate) fn require_object(value: &JsValue, name: &str) -> Result<(), Fault> {
-    if value.is_object() {
-        return Ok(());
-    }
-    Err(Fault::argument(format!(
-        "{name} must be an object; it is {}.",
-        shown(value)
-    )))
-}
-
-/// A property, where the difference between missing and `null` matters.
-fn property(object: &JsValue, name: &str) -> Result<JsValue, Fault> {
-    match get(object, name)? {
-        Some(value) => Ok(value),
-        None => Ok(js_sys::Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED)),
-    }
-}
-
-/// A number, or `None` where it is missing.
-pub(crate) fn number(
-    object: &JsValue,
-    name: &str,
-    what: &str,
-    least: f64,
-    most: f64,
-) -> Result<Option<f64>, Fault> {
-    let Some(value) = get(object, name)? else {
-        return Ok(None);
-    };
-    match value.as_f64() {
-        Some(number) if number >= least && number <= most => Ok(Some(number)),
-        _ => Err(Fault::argument(format!(
-            "{name} must be a number {what}; it is {}.",
-            shown(&value)
-        ))),
-    }
-}
-
-/// A whole number, or `None` where it is missing.
-fn whole(
-    object: &JsValue,
-    name: &str,
-    what: &str,
-    least: f64,
-    most: f64,
-) -> Result<Option<f64>, Fault> {
-    let number = number(object, name, what, least, most)?;
-    if let Some(number) = number.filter(|number| number.trunc() != *number) {
-        return Err(Fault::argument(format!(
-            "{name} must be a whole number {what}; it is {}.",
-            shown(&number.into())
-        )));
-    }
-    Ok(number)
-}
-
-pub(crate) fn truth(object: &JsValue, name: &str) -> Result<Option<bool>, Fault> {
-    let Some(value) = get(object, name)? else {
-        return Ok(None);
-    };
-    value.as_bool().map(Some).ok_or_else(|| {
-        let value = shown(&value);
-        Fault::argument(format!("{name} must be true or false; it is {value}."))
-    })
 }
