@@ -2,7 +2,7 @@
 //! read is no message.
 
 use super::object::{
-    Made, amount, array, as_text, as_whole, field, flag, list, object, small, text, whole,
+    Made, amount, array, as_text, as_whole, field, flag, key, list, object, small, text, whole,
 };
 use distcompute_engine::hub::event::Progress;
 use distcompute_engine::hub::jobs::{JobKey, Outcome, Ticket};
@@ -139,7 +139,7 @@ fn write_job(job: &Job<Js>) -> Made {
 fn read_job(job: &JsValue) -> Option<Job<Js>> {
     let ticket = text(job, "ticket").unwrap_or_default();
     // A checkpoint may be null, which `field` takes for none.
-    let resume = Reflect::get(job, &"resume".into()).unwrap_or_default();
+    let resume = Reflect::get(job, key("resume")).unwrap_or_default();
     Some(Job {
         key: small(job, "key")?,
         number: whole(job, "number")?,

@@ -6,7 +6,7 @@
 //! of what kind its value is.
 
 use super::json::{LONGEST, kind_of, parse, says};
-use super::object::as_whole;
+use super::object::{as_whole, key};
 use core::fmt::{self, Display};
 use core::slice;
 use js_sys::{JsString, Reflect};
@@ -145,8 +145,8 @@ impl<'de> SeqAccess<'de> for Members<'_> {
     }
 }
 
-fn member(object: &JsValue, name: &str) -> Result<JsValue, Refusal> {
-    Reflect::get(object, &JsValue::from_str(name))
+fn member(object: &JsValue, name: &'static str) -> Result<JsValue, Refusal> {
+    Reflect::get(object, key(name))
         .map_err(|thrown| Refusal(["its ", name, " cannot be read: ", &says(&thrown)].concat()))
 }
 

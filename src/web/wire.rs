@@ -49,7 +49,7 @@ pub(super) fn request(wire: &Wire, texts: &Texts) -> (String, Option<JsString>) 
 
 fn sync_body(sync: &Sync, texts: &Texts) -> Made {
     let plain = |names: &[String]| array(names.iter().map(|name| JsValue::from_str(name)));
-    let pairs = |pairs: &[(String, String)], name: &str| {
+    let pairs = |pairs: &[(String, String)], name: &'static str| {
         let entry = |(lease, said): &(String, String)| {
             object().with("lease", lease).with(name, said).done()
         };
@@ -114,7 +114,7 @@ fn data(json: &JsValue, texts: &mut Texts) -> Option<Text> {
 const LONGEST_LEASE_S: f64 = u32::MAX as f64;
 
 /// A token or a lease. A tracker's have a fraction of this.
-fn secret(of: &JsValue, name: &str) -> Option<String> {
+fn secret(of: &JsValue, name: &'static str) -> Option<String> {
     text(of, name).filter(|secret| is_secret(secret))
 }
 
@@ -144,7 +144,7 @@ fn hello(json: &JsValue) -> Option<Hello> {
 }
 
 fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
-    let names = |name: &str| {
+    let names = |name: &'static str| {
         let names = list(json, name);
         names.iter().filter_map(as_text).collect()
     };
@@ -224,7 +224,7 @@ pub(super) fn write_registration(registration: &Registration) -> (String, JsValu
 pub(super) fn stored(entry: &JsValue, texts: &mut Texts) -> Option<Stored> {
     let name = secret(entry, "ticket")?;
     let said = || text(entry, "said").unwrap_or_default();
-    let mut keep = |name: &str| {
+    let mut keep = |name: &'static str| {
         let text = field(entry, name)?.dyn_into::<JsString>().ok()?;
         Some(texts.keep(text))
     };

@@ -17,6 +17,9 @@ use crate::time::clock::Now;
 /// A job that runs longer than this holds up the jobs that are queued behind it.
 const LONG_MS: f64 = 1_000.0;
 
+/// What a job takes besides its handler: the hub passes on its data and its result, whichever core has it.
+const HANDLING_MS: f64 = 0.05;
+
 /// Outcomes that have waited longer than this for delivery are written to storage.
 pub(super) const STORE_MS: f64 = 1_000.0;
 
@@ -224,6 +227,7 @@ impl Scheduler {
             let progress = self.due_progress(cx, index);
             let session = &mut self.sessions[index];
             let each_ms = speed.job_ms.unwrap_or(f64::INFINITY) / cores.max(1) as f64;
+            let each_ms = each_ms.max(HANDLING_MS);
             let asked = Ask {
                 want,
                 low,

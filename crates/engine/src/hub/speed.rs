@@ -27,6 +27,53 @@ impl Mean {
     }
 }
 
+/// The least of the figures measured lately.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Least {
+    now: f64,
+    before: f64,
+    count: u32,
+    /// How many figures there were, also those that were measured in another way.
+    seen: u32,
+}
+
+/// How many figures a [`Least`] looks back over, and at most twice as many.
+const LATELY: u32 = 32;
+
+impl Default for Least {
+    fn default() -> Self {
+        Self {
+            now: f64::INFINITY,
+            before: f64::INFINITY,
+            count: 0,
+            seen: 0,
+        }
+    }
+}
+
+impl Least {
+    /// Adds a figure. Those of long ago are forgotten.
+    pub fn add(&mut self, figure: f64) {
+        if self.count == LATELY {
+            (self.before, self.now, self.count) = (self.now, f64::INFINITY, 0);
+        }
+        self.count += 1;
+        self.lower(figure);
+    }
+
+    /// Lowers the least to a figure that was measured in another way. Nothing is forgotten for it.
+    pub fn lower(&mut self, figure: f64) {
+        self.seen = self.seen.saturating_add(1);
+        self.now = self.now.min(figure);
+    }
+
+    /// The least; `None` before the first figure.
+    #[must_use]
+    pub fn get(self) -> Option<f64> {
+        Some(self.now.min(self.before)).filter(|least| least.is_finite())
+    }
+}
+
 /// Outcomes that are enough for a request of their own.
 pub const FULL: usize = 256;
 
@@ -119,12 +166,23 @@ const MOST_BYTES: f64 = 16_777_216.0;
 /// The most input that is held, in bytes as [`Text`](crate::hub::jobs::Text) counts them.
 pub const HELD_BYTES: f64 = 134_217_728.0;
 
+/// What a lease takes in the list of those that are held, in bytes.
+pub const AROUND_NAME: f64 = 50.0;
+
 /// Requests and answers with fewer bytes say nothing of a rate: the round trip hides it.
 const TELLING_BYTES: f64 = 16_384.0;
 
 /// Which share of the time until an answer begins may be put down to the way there and back, and not to
-/// the body of the request: one small request that was held up must not make a slow line a fast one.
-const ROUND_TRIP_SHARE: f64 = 0.5;
+/// the body of the request: while little was measured, and later. A single small request that was held up
+/// must not make a slow line a fast one.
+const ROUND_TRIP_SHARE: (f64, f64) = (0.5, 0.9);
+
+/// After so many round trips the shortest of them is trusted.
+const TRUSTED: u32 = 4;
+
+/// Where the body of a request takes a smaller share of a round trip than this, the differences between round
+/// trips hide it: it shows that the line is at least so fast, and not that it is slower than was thought.
+const TELLING_SHARE: f64 = 0.5;
 
 /// What of an answer takes so long is waited for before another one is asked for.
 const AT_ONCE_MS: f64 = 30.0;
@@ -194,8 +252,11 @@ pub struct Line {
     pub down: Way,
     /// Bodies of requests.
     pub up: Way,
-    /// From the end of a request to the first byte of its answer, in milliseconds.
-    latency: Mean,
+    /// From the end of a request to the first byte of its answer, in milliseconds: the shortest time, because
+    /// all others include waiting, for other transfers or for the tracker.
+    latency: Least,
+    /// From the beginning of a request to the first byte of its answer.
+    until_begun: Mean,
     /// Bytes of an answer for each job in it.
     job: Mean,
     /// Bytes of a request for each result in it.
@@ -205,12 +266,21 @@ pub struct Line {
 impl Line {
     /// The first bytes of an answer have come `ms` after its request of `bytes` was begun.
     pub fn began(&mut self, bytes: f64, ms: f64) {
+        self.until_begun.add(ms, 1);
         if bytes < TELLING_BYTES {
-            self.latency.add(ms, 1);
+            self.latency.add(ms);
         } else {
+            self.latency.lower(ms);
             let latency = self.latency.get().unwrap_or(0.0);
-            self.up
-                .carried(bytes, ms - latency.min(ROUND_TRIP_SHARE * ms));
+            let (early, later) = ROUND_TRIP_SHARE;
+            let is_trusted = self.latency.seen >= TRUSTED;
+            let share = if is_trusted { later } else { early };
+            let body_ms = ms - latency.min(share * ms);
+            let is_hidden = is_trusted && body_ms < TELLING_SHARE * latency;
+            let known = self.up.rate().filter(|_| is_hidden).unwrap_or(0.0);
+            if bytes / body_ms.max(1.0) >= known {
+                self.up.carried(bytes, body_ms);
+            }
         }
     }
 
@@ -229,14 +299,16 @@ impl Line {
         }
     }
 
-    /// Whether a request should wait for so many jobs, all of which are done within `ms`: their results
-    /// keep the line busy for longer than a round trip. To ask without them would have the line rest for
-    /// one, because the next request goes when the answer to this one has begun.
+    /// Whether a request should wait for so many jobs, all of which are done within `ms`, because their results
+    /// keep the line busy. To ask without them would have them wait for the next request, which goes when the
+    /// answer to this one has begun: after a round trip, and the time that the names of the jobs take.
     #[must_use]
     pub fn is_worth_waiting(&self, jobs: usize, ms: f64) -> bool {
         match (self.up.rate(), self.result.get(), self.latency.get()) {
             (Some(rate), Some(result), Some(latency)) => {
-                ms < latency && jobs as f64 * result / rate.max(0.001) > latency
+                let bytes_ms = |each: f64| jobs as f64 * each / rate.max(0.001);
+                let rest = latency + bytes_ms(AROUND_NAME);
+                ms < rest && bytes_ms(result) > rest
             }
             _ => false,
         }
@@ -256,8 +328,16 @@ impl Line {
             return false;
         };
         let left_ms = left / rate.max(0.001);
-        let round_trip = 2.0 * self.latency.get().unwrap_or(0.0) + 250.0;
-        left <= 0.0 || (AT_ONCE_MS..=round_trip).contains(&left_ms)
+        let ahead_ms = 2.0 * self.until_begun.get().unwrap_or(0.0) + 250.0;
+        left <= 0.0 || (AT_ONCE_MS..=ahead_ms).contains(&left_ms)
+    }
+
+    /// Whether an answer of which so many bytes are still to come will have ended in a moment. Of one that
+    /// is longer than was expected nothing is known.
+    #[must_use]
+    pub fn ends_at_once(&self, left: f64) -> bool {
+        let rate = self.down.rate();
+        left > 0.0 && rate.is_some_and(|rate| left / rate.max(0.001) < AT_ONCE_MS)
     }
 
     /// How long the body of a request may take on its way: as on a line a third as fast as this one
@@ -365,6 +445,50 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_are_short_beside_a_round_trip_do_not_make_the_line_a_slow_one() {
+        let mut line = Line::default();
+        for _ in 0..4 {
+            line.began(500.0, 300.0);
+        }
+        // 4 Mbit/s.
+        line.began(200_000.0, 700.0);
+        assert_eq!(line.up.rate(), Some(500.0));
+        for late in [10.0, 60.0, 30.0] {
+            line.began(20_000.0, 340.0 + late);
+        }
+        assert_eq!(line.up.rate(), Some(500.0));
+        // One that takes as long as a round trip shows that it has become slower.
+        line.began(20_000.0, 620.0);
+        assert!(line.up.rate().is_some_and(|rate| rate < 400.0));
+    }
+
+    #[test]
+    fn the_shortest_round_trip_counts_and_those_of_long_ago_do_not() {
+        let mut latency = Least::default();
+        assert_eq!(latency.get(), None);
+        for ms in [300.0, 90.0, 2_000.0] {
+            latency.add(ms);
+        }
+        assert_eq!(latency.get(), Some(90.0));
+        latency.lower(80.0);
+        assert_eq!(latency.get(), Some(80.0));
+        for _ in 0..2 * LATELY {
+            latency.add(200.0);
+        }
+        assert_eq!(latency.get(), Some(200.0));
+    }
+
+    #[test]
+    fn an_answer_that_has_nearly_come_is_waited_for() {
+        let mut line = Line::default();
+        assert!(!line.ends_at_once(1_000.0));
+        // 4 Mbit/s.
+        line.brought(500_000.0, 1_000.0, 20);
+        assert!(line.ends_at_once(10_000.0) && !line.ends_at_once(20_000.0));
+        assert!(!line.ends_at_once(0.0));
+    }
+
+    #[test]
     fn a_request_waits_for_results_that_come_soon_and_keep_the_line_busy() {
         let mut line = Line::default();
         assert!(!line.is_worth_waiting(90, 50.0));
@@ -374,7 +498,7 @@ mod tests {
         line.handed_in(93_000.0, 90);
         assert!(line.is_worth_waiting(90, 50.0));
         // They take too long, or little of the line.
-        assert!(!line.is_worth_waiting(90, 400.0));
+        assert!(!line.is_worth_waiting(90, 500.0));
         assert!(!line.is_worth_waiting(5, 3.0));
         line.handed_in(9_000.0, 900);
         assert!(!line.is_worth_waiting(90, 50.0));

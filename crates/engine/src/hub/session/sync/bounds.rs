@@ -7,13 +7,12 @@ use crate::hub::jobs::{Job, JobTable, Outcome};
 use crate::hub::session::sync::Syncs;
 use crate::hub::session::sync::flight::{Flight, What};
 use crate::hub::session::{Ask, Common};
+use crate::hub::speed::AROUND_NAME;
 
 /// What the names, tokens and brackets around a text take in a request, at most.
 const AROUND: f64 = 200.0;
 
-/// What a lease takes in the list of those that are held, and which share of a request that list may
-/// have.
-const AROUND_NAME: f64 = 50.0;
+/// Which share of a request the list of the leases that are held may have.
 const NAMES: f64 = 0.062_5;
 
 /// Bytes of results that may wait while nothing is known of the line, counted twofold.

@@ -4,6 +4,7 @@ use crate::hub::action::Transfer;
 use crate::hub::jobs::JobKey;
 use crate::hub::session::Common;
 use crate::hub::session::sync::Syncs;
+use crate::hub::speed::AROUND_NAME;
 use crate::time::clock::Now;
 
 /// A longer gap between two parts of an answer does not count as transfer time: the machine slept.
@@ -98,6 +99,18 @@ impl Syncs {
         };
         let fetching = self.flights.iter().filter(|flight| flight.want() > 0);
         fetching.count() < 2 && self.flights.iter().all(nearly_over)
+    }
+
+    /// Whether an answer has begun and will have ended in a moment. A request that goes before then has to
+    /// name what that answer settles once more, and can ask for fewer jobs.
+    pub(super) fn ends_at_once(&self, common: &Common) -> bool {
+        self.flights.iter().any(|flight| match &flight.what {
+            What::Sync { keys, expected, .. } if flight.begun.is_some() => {
+                let names = AROUND_NAME * keys.len() as f64;
+                common.line.ends_at_once(expected + names - flight.down)
+            }
+            _ => false,
+        })
     }
 
     /// How many jobs are likely to be in the answers that are under way.

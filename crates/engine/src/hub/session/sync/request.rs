@@ -50,7 +50,8 @@ impl Syncs {
         let proves = self.flights.is_empty() && self.refusals.are_unproven();
         let keeps = any && (self.is_silent(cx) || proves);
         let delivers = self.must_deliver(common, cx, ask, waits, table);
-        if asks || keeps || delivers || !ask.progress.is_empty() || self.must_report_setup(ask) {
+        let moves_jobs = (asks || delivers) && !self.ends_at_once(common);
+        if moves_jobs || keeps || !ask.progress.is_empty() || self.must_report_setup(ask) {
             self.send(common, cx, ask, table);
         }
     }
