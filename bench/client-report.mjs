@@ -66,9 +66,9 @@ const goals = [
   efficiency("engine, old", 100, 100, 0.9),
   {
     what: "the npm package, brotli: KB",
-    wanted: "≤ 64",
+    wanted: "≤ 120",
     of: ({ packageBytes }) => packageBytes && packageBytes / 1000,
-    met: (value) => value <= 64,
+    met: (value) => value <= 120,
   },
   {
     what: "idle, no jobs open: % of a core",

@@ -91,7 +91,7 @@ extern "C" {
 fn whole_text(data: &JsValue) -> Result<String, Fault> {
     let text = text(data, "data")?;
     // On its way into the wasm, half of a surrogate pair silently becomes U+FFFD.
-    if text.contains('\u{fffd}') && JsValue::from_str(&text) != *data {
+    if text.chars().any(|c| c == '\u{fffd}') && JsValue::from_str(&text) != *data {
         return Err(Fault::argument(
             "data holds one half of a surrogate pair, which is no character and cannot be kept as \
              text. Cut texts between characters, or encode binary data, for example as base64.",

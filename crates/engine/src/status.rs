@@ -1,5 +1,6 @@
 //! The status that a page shows, and how often it is updated.
 
+use crate::core::stack::split_at_colon;
 use crate::fault::Fault;
 use crate::reason::Reason;
 use crate::settings::Settings;
@@ -130,11 +131,15 @@ impl LastError {
     #[must_use]
     pub fn new(account: &str, job: u64, at: f64) -> Self {
         let first = account.lines().next().unwrap_or_default();
+        // Unicode's tables of letters would weigh 3 KB: beyond ASCII every character counts as one.
         let is_name = |name: &str| {
-            let mut letters = name.chars();
-            letters.next().is_some_and(char::is_uppercase) && letters.all(char::is_alphanumeric)
+            let mut letters = name.bytes();
+            letters
+                .next()
+                .is_some_and(|b| b.is_ascii_uppercase() || !b.is_ascii())
+                && letters.all(|b| b.is_ascii_alphanumeric() || !b.is_ascii())
         };
-        let parts = first.split_once(": ").filter(|(name, _)| is_name(name));
+        let parts = split_at_colon(first).filter(|(name, _)| is_name(name));
         let (name, message) = parts.unwrap_or(("Error", first));
         Self {
             name: name.to_owned(),
