@@ -371,6 +371,6 @@ fn put(made: Made, of: &JsValue, name: &'static str, kind: &Kind) -> Made {
 }
 
 /// A text that may be shown.
-fn short(of: &JsValue, name: &str) -> Option<String> {
+fn short(of: &JsValue, name: &'static str) -> Option<String> {
     Some(cut(&text(of, name)?, SHOWN))
 }
