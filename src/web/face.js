@@ -89,32 +89,26 @@ export function tellPage(t, fields) {
   if (isWorker()) postMessage({ dc: 1, t, ...fields });
 }
 
-/** What a message is about; nothing, where it is no message. */
-export function wordOf(message) {
-  const { t } = Object(message);
-  return typeof t === "string" ? t : "";
-}
-
 /** Gives an object a field. */
 export function set(object, name, value) {
   object[name] = value;
 }
 
-let door;
+let installed;
 let announce;
-const installed = new Promise((resolve) => (announce = resolve));
+const started = new Promise((resolve) => (announce = resolve));
 
-/** Called by the wasm when it starts: with the door to what stands behind these functions. */
-export function install(main) {
-  door = main;
+/** Called by the wasm when it starts, with the functions that begin the drivers of a worker: see face.rs. */
+export function install(drivers) {
+  installed = drivers;
   announce();
 }
 
 /** Whether the wasm has started. */
-export const isLoaded = () => door !== undefined;
+export const isLoaded = () => installed !== undefined;
 
 /** Resolves when the wasm has started. */
-export const whenLoaded = () => installed;
+export const whenLoaded = () => started;
 
 let compiled;
 
@@ -138,10 +132,10 @@ export function requireLoaded(name) {
   );
 }
 
-/** Asks the wasm. `name` is for those who have not loaded it. */
-export function ask(name, word, ...given) {
-  requireLoaded(name);
-  return door(word, ...given);
+/** The functions that begin the drivers of a worker. */
+export function drivers() {
+  requireLoaded("work");
+  return installed;
 }
 
 const guarded = new WeakSet();

@@ -2,12 +2,13 @@
 
 use super::compute;
 use super::hub::Hub;
-use super::{error, json, work};
+use super::object::object;
+use super::work;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web/face.js")]
 extern "C" {
-    fn install(door: &JsValue);
+    fn install(drivers: &JsValue);
 
     #[wasm_bindgen(js_name = makeError)]
     pub(crate) fn make_error(
@@ -86,34 +87,16 @@ fn loaded() {
     hand_over();
 }
 
-/// What a door answers, or throws.
-pub(crate) type Answer = Result<JsValue, JsValue>;
-
-/// A function by which JavaScript reaches something that lives here: it is told a word and up to two
-/// values. All of the boundary is this one kind of function, because each exported method and each
-/// other kind of closure costs glue on both sides. It is freed when JavaScript has forgotten it.
-pub(crate) fn door(answer: Box<dyn Fn(String, JsValue, JsValue) -> Answer>) -> JsValue {
-    Closure::wrap(answer).into_js_value()
-}
-
-/// Gives `face.js` the door that stands behind its functions.
+/// Gives `face.js` the functions by which `work.js` reaches the drivers of a worker. They are closures and not
+/// exports, because every export is a member of the package.
 pub(crate) fn hand_over() {
-    install(&main_door());
-}
-
-/// The door to the parts of a worker, and to what the owner's values are on the wire.
-pub(crate) fn main_door() -> JsValue {
-    door(Box::new(|word, a, b| match word.as_str() {
-        "misspelt" => Ok(work::misspelt(&a)),
-        "hub" => Ok(Hub::begin(&a)),
-        "compute" => Ok(compute::start(&a, &b).into_js()),
-        // An output as the wire has it.
-        "output" => json::output(&a)
-            .map(JsValue::from)
-            .map_err(|fault| error::to_js(&fault)),
-        // The same for whoever is to find the fault.
-        "account" => Ok(json::account(&a).into()),
-        // What a thrown value says of itself.
-        _ => Ok(json::says(&a).into()),
-    }))
+    let misspelt: Box<dyn Fn(JsValue) -> JsValue> = Box::new(|parts| work::misspelt(&parts));
+    let begin_hub: Box<dyn Fn(JsValue) -> JsValue> = Box::new(|setup| Hub::begin(&setup));
+    let begin_core: Box<dyn Fn(JsValue, JsValue) -> JsValue> =
+        Box::new(|parts, port| compute::start(&parts, &port).into_js());
+    let drivers = object()
+        .with("misspelt", &Closure::wrap(misspelt).into_js_value())
+        .with("beginHub", &Closure::wrap(begin_hub).into_js_value())
+        .with("beginCore", &Closure::wrap(begin_core).into_js_value());
+    install(&drivers.done());
 }

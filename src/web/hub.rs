@@ -2,7 +2,7 @@
 //! of a volunteer are made here; nothing is decided, and nothing is computed.
 
 use super::browser::warn;
-use super::face::{door, now, tell_page};
+use super::face::{now, tell_page};
 use super::futures::spawn;
 use super::http::{Outcome as Came, attempt, find};
 use super::json;
@@ -165,17 +165,16 @@ fn say_page(t: &str) {
 }
 
 impl Hub {
-    /// Becomes the hub, as the page's message says. The door takes what the page says from then on.
+    /// Becomes the hub, as the page's message says. Returns the function that takes the page's further messages;
+    /// `undefined` if the hub cannot begin.
     pub(crate) fn begin(setup: &JsValue) -> JsValue {
         match Self::new(setup) {
             Ok(hub) => {
                 let hub = Rc::new(hub);
                 let begun = Rc::clone(&hub);
                 spawn(Box::pin(begun.restore()));
-                door(Box::new(move |word, message, _| {
-                    hub.hear(&word, &message);
-                    Ok(JsValue::UNDEFINED)
-                }))
+                let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| hub.hear(&message));
+                Closure::wrap(hear).into_js_value()
             }
             Err(fault) => {
                 tell_fatal(&fault);
@@ -225,10 +224,8 @@ impl Hub {
     /// Begins with what an earlier visit has left.
     async fn restore(self: Rc<Self>) {
         let hub = Rc::clone(&self);
-        let late = door(Box::new(move |_, kept, _| {
-            hub.restore_late(kept);
-            Ok(JsValue::UNDEFINED)
-        }));
+        let late: Box<dyn Fn(JsValue)> = Box::new(move |kept| hub.restore_late(kept));
+        let late = Closure::wrap(late).into_js_value();
         let kept = read(&self.site, MOST_STORED, &late).await;
         let (mut registrations, mut jobs) = (Vec::new(), Vec::new());
         let mut states: Vec<(String, JsValue)> = Vec::new();
@@ -505,11 +502,12 @@ impl Hub {
     }
 
     /// What the page says.
-    fn hear(self: &Rc<Self>, word: &str, message: &JsValue) {
+    fn hear(self: &Rc<Self>, message: &JsValue) {
+        let word = text(message, "t").unwrap_or_default();
         // No page has more.
         let core = small(message, "core").filter(|core| *core < MOST_CORES);
         let core = core.unwrap_or_default();
-        let event = match word {
+        let event = match word.as_str() {
             "core" => {
                 let port = field(message, "port").map(JsCast::dyn_into);
                 let Some(Ok(port)) = port else { return };

@@ -89,7 +89,7 @@ export async function read(site, most, late) {
   } catch (error) {
     if (error?.code === "timeout")
       step.then(
-        (kept) => late("late", kept),
+        (kept) => late(kept),
         () => {},
       );
     return [];

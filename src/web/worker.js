@@ -3,7 +3,7 @@
 // whose event loop is blocked. What follows from all that is decided by the engine, which compute.rs and
 // hub.rs drive.
 
-import { ask, isLoaded, isWorker, makeError, now, tellPage, whenLoaded, wordOf } from "./face.js";
+import { drivers, isLoaded, isWorker, makeError, now, tellPage, whenLoaded } from "./face.js";
 
 // The workers that the owner's code starts in a compute worker. What they use of a core cannot be measured from
 // outside, only that they are there.
@@ -303,7 +303,7 @@ function read(parts) {
 }
 
 /** What is wrong with the names in the argument, as the rules see it once they are loaded. */
-const misspelt = (given) => (isLoaded() ? ask("work", "misspelt", given) : undefined);
+const misspelt = (given) => (isLoaded() ? drivers().misspelt(given) : undefined);
 
 let called = false;
 
@@ -330,14 +330,14 @@ export function begin(given, adopt) {
   countNested();
   let core, hear;
   const obey = (data) => {
-    if (hear) hear(wordOf(data), data);
+    if (hear) hear(data);
     else if (data.t === "compute") {
       // A second one: the hub has died, and another wants to know how far this worker is.
       if (core) core.meet(data.port);
-      else core = ask("work", "compute", parts, data.port);
+      else core = drivers().beginCore(parts, data.port);
     } else if (data.t === "hub" && !core) {
       // One that could not begin hears nothing more.
-      hear = ask("work", "hub", data.setup) ?? (() => {});
+      hear = drivers().beginHub(data.setup) ?? (() => {});
     }
   };
   /** Messages that came before the wasm; `undefined` once it is there. */
