@@ -12,7 +12,7 @@ use distcompute_engine::status::{State, Status};
 use js_sys::{Array, Function};
 use wasm_bindgen::prelude::*;
 
-/// The status of a page and those who listen to it.
+/// The status of a page and its listeners.
 pub(crate) struct Display {
     view: RefCell<View>,
     /// A status in which nothing has happened.

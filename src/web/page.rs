@@ -14,7 +14,7 @@ use super::options::VolunteerOptions;
 use super::page_message::{self, FromWorker, read_from_worker};
 use super::settings::{given_settings, read_settings, write_limits, write_settings};
 use super::status;
-use super::tab_lock::{TabLock, Told};
+use super::tab_lock::{Notice, TabLock};
 use super::tabs::{self, FromTab, Name, read_from_tab};
 use core::cell::{Cell, RefCell};
 use distcompute_engine::fault::Fault;
@@ -39,7 +39,7 @@ extern "C" {
     fn compiled_wasm() -> JsValue;
 }
 
-/// How often the supervisor hears that time has passed.
+/// The interval of [`Event::Tick`].
 const TICK_MS: u32 = 1_000;
 
 /// What a page listens to.
@@ -94,11 +94,11 @@ pub(crate) struct Page {
     lock: RefCell<Option<Rc<TabLock>>>,
     /// Whether the browser has been asked for the queue for the lock, and has not answered.
     asking: Cell<bool>,
-    /// Those who wait until this tab does not compute.
+    /// Resolve the promises of [`Page::idle`].
     idlers: RefCell<Vec<Function>>,
     pub(crate) display: Display,
-    /// Whether listeners and other tabs are still to be told of a change, and when.
-    untold: Cell<bool>,
+    /// Whether listeners and other tabs are still to be notified of a change, and when they were last.
+    unannounced: Cell<bool>,
     telling: Cell<Telling>,
 }
 
@@ -132,7 +132,7 @@ impl Page {
             lock: RefCell::default(),
             asking: Cell::default(),
             idlers: RefCell::default(),
-            untold: Cell::default(),
+            unannounced: Cell::default(),
             telling: Cell::default(),
         });
         page.listen();
@@ -164,8 +164,8 @@ impl Page {
     /// Listens to events until the page is closed.
     fn on(self: &Rc<Self>, target: &JsValue, kind: &str, source: Source) -> Result<(), JsValue> {
         let page = Rc::clone(self);
-        let heard = dom::callback(move |event| page.event(source, &event));
-        let given = [&kind.into(), &heard, &self.ended.options()];
+        let listener = dom::callback(move |event| page.event(source, &event));
+        let given = [&kind.into(), &listener, &self.ended.options()];
         call(target, "addEventListener", &given).map(drop)
     }
 
@@ -339,14 +339,14 @@ impl Page {
         }
     }
 
-    /// Updates the status, and tells listeners and other tabs of a change when it is time.
+    /// Updates the status, and notifies listeners and other tabs of a change when it is time.
     fn show(self: &Rc<Self>) {
         self.resolve_idlers();
         let view = View::of(&self.supervisor.borrow());
         if self.display.update(view) {
-            self.untold.set(true);
+            self.unannounced.set(true);
         }
-        if !self.untold.get() {
+        if !self.unannounced.get() {
             return;
         }
         let mut telling = self.telling.get();
@@ -354,7 +354,7 @@ impl Page {
         self.telling.set(telling);
         match tell {
             Tell::Now => {
-                self.untold.set(false);
+                self.unannounced.set(false);
                 self.post_status();
                 self.display.call_listeners();
             }
@@ -420,16 +420,16 @@ impl Page {
             return;
         }
         let page = Rc::clone(self);
-        let tell = move |told| match told {
-            Told::Begin { locked } => {
+        let notify = move |notice| match notice {
+            Notice::Begin { locked } => {
                 if !locked {
                     page.find_instance();
                 }
                 page.handle(Event::LockGranted);
             }
-            Told::Queued => page.handle(Event::LockTaken),
+            Notice::Queued => page.handle(Event::LockTaken),
         };
-        let lock = TabLock::request(&self.name, Box::new(tell));
+        let lock = TabLock::request(&self.name, Box::new(notify));
         self.lock.replace(Some(lock));
     }
 
@@ -517,7 +517,7 @@ impl Page {
                 }
             }
             Some(FromTab::Command(name, given)) => {
-                // Of one that cannot be read, the other tab's page has been told.
+                // If it cannot be read, the method of the other tab has thrown.
                 if let Ok(command) = self.read_command(name, &given, read_settings) {
                     self.handle(Event::RemoteCommand(command));
                 }

@@ -40,7 +40,7 @@ pub(crate) fn read_from_worker(message: &JsValue) -> Option<FromWorker> {
     })
 }
 
-/// A message to a worker. `dc` tells it from messages of the owner's.
+/// A message to a worker. `dc` marks it as one of this package.
 fn tagged(t: &str) -> Made {
     object().with("dc", 1_u32).with("t", t)
 }
@@ -50,7 +50,7 @@ pub(crate) fn write_hub(wasm: &JsValue, setup: Made) -> Made {
     tagged("hub").with("wasm", wasm).with("setup", setup)
 }
 
-/// Makes a worker a compute worker, or tells one of another hub.
+/// Makes a worker a compute worker, or connects one to another hub.
 pub(crate) fn write_compute(wasm: &JsValue, core: u32, port: &JsValue) -> Made {
     tagged("compute")
         .with("port", port)

@@ -10,9 +10,9 @@ use js_sys::{Function, Promise};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-/// What the page is told of its request.
+/// What the page is notified of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Notice {
     /// It computes now; without locks every tab does.
     Begin {
         /// Whether there is a lock.
@@ -31,12 +31,12 @@ pub(crate) struct TabLock {
     release: Function,
     queue: Aborter,
     timer: Cell<Option<Timeout>>,
-    tell: Box<dyn Fn(Told)>,
+    notify: Box<dyn Fn(Notice)>,
 }
 
 impl TabLock {
     /// Requests the lock of this name.
-    pub(crate) fn request(name: &str, tell: Box<dyn Fn(Told)>) -> Rc<Self> {
+    pub(crate) fn request(name: &str, notify: Box<dyn Fn(Notice)>) -> Rc<Self> {
         let (held, release) = promise();
         let lock = Rc::new(Self {
             request: Cell::default(),
@@ -45,7 +45,7 @@ impl TabLock {
             release,
             queue: Aborter::new(),
             timer: Cell::default(),
-            tell,
+            notify,
         });
         let late = Rc::clone(&lock);
         let timer = Timeout::new(ANSWER_WITHIN_MS, move || {
@@ -102,13 +102,13 @@ impl TabLock {
             Step::Hold { begin } => {
                 if begin {
                     let locked = answer == Answer::Granted;
-                    (self.tell)(Told::Begin { locked });
+                    (self.notify)(Notice::Begin { locked });
                 }
                 return self.held.clone().into();
             }
             Step::Queue => {}
         }
-        (self.tell)(Told::Queued);
+        (self.notify)(Notice::Queued);
         self.ask(&self.queue.options());
         JsValue::UNDEFINED
     }
