@@ -119,7 +119,7 @@ impl Session {
     pub fn is_fresh(&self, now: Now) -> bool {
         match &self.dialect {
             Dialect::Unknown { .. } => false,
-            Dialect::Sync(syncs) => now.since(syncs.heard()) < 0.8 * self.lease_ms(),
+            Dialect::Sync(syncs) => now.since(syncs.answered_at()) < 0.8 * self.lease_ms(),
             Dialect::Calls(_) => true,
         }
     }

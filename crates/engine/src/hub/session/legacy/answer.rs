@@ -51,12 +51,12 @@ impl Calls {
             What::Bye(_) => Call::Bye,
         };
         if what == What::NewJob
-            && let Some(at) = self.seats.iter().position(|seat| seat.token == token)
+            && let Some(at) = self.workers.iter().position(|worker| worker.token == token)
         {
             // The registrations take turns. If an answer was lost, its registration may hold a job that is
             // not known here; asking again gives that job back.
-            let seat = self.seats.remove(at);
-            self.seats.push(seat);
+            let worker = self.workers.remove(at);
+            self.workers.push(worker);
         }
         let reply = read_reply(call, got);
         if !matches!(reply, Reply::Later { .. }) {
@@ -90,7 +90,7 @@ impl Calls {
                 if !matches!(reply, Reply::Refused(_)) {
                     common.answered(cx.now, sent, 0.0);
                 }
-                self.seats.retain(|seat| seat.token != token);
+                self.workers.retain(|worker| worker.token != token);
                 let job = key.and_then(|key| table.remove(key));
                 if let Some(job) = job
                     && matches!(job.outcome(), Some(Outcome::Failed(_)))
@@ -106,7 +106,7 @@ impl Calls {
             }
             (reply, What::Settle(key)) => {
                 Self::settled(common, cx.now, sent, key, reply, table);
-                self.heard(&token, cx.now);
+                self.note_sent(&token, cx.now);
             }
             (Reply::Done(Parsed::Alive(false)), _) => self.forget(common, &token, table),
             _ => common.answered(cx.now, sent, 0.0),
@@ -114,9 +114,9 @@ impl Calls {
         None
     }
 
-    fn heard(&mut self, token: &str, now: Now) {
-        if let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) {
-            seat.heard = now;
+    fn note_sent(&mut self, token: &str, now: Now) {
+        if let Some(worker) = self.workers.iter_mut().find(|worker| worker.token == token) {
+            worker.last_sent = now;
         }
     }
 
@@ -138,7 +138,7 @@ impl Calls {
 
     /// The tracker does not know this registration any more, so the job is not held either.
     fn forget(&mut self, common: &mut Common, token: &str, table: &mut JobTable) {
-        self.seats.retain(|seat| seat.token != token);
+        self.workers.retain(|worker| worker.token != token);
         let job = table.by_ticket(token).and_then(|key| table.remove(key));
         if let Some(job) = job.filter(|job| matches!(job.outcome(), Some(Outcome::Done(_)))) {
             common.rejected += 1;
@@ -158,7 +158,7 @@ impl Calls {
         match reply {
             Reply::Done(Parsed::Job { number, data }) => {
                 common.answered(cx.now, sent, 0.0);
-                self.heard(token, cx.now);
+                self.note_sent(token, cx.now);
                 let ticket = Ticket::Token(token.to_owned());
                 let key = table.add(common.index, number, 1, ticket, data);
                 if let Some(at) = self.refused.iter().position(|of| *of == number) {

@@ -18,13 +18,15 @@ const LARGE: u32 = 200_000;
 /// How many numbers of jobs are remembered as not for this browser.
 const REFUSED: usize = 256;
 
+/// A registration: a worker, as the protocol calls it.
 #[derive(Debug, Clone, PartialEq)]
-struct Seat {
+struct Worker {
     token: String,
     /// When something was last sent for it.
-    heard: Now,
-    /// Whether that was progress. If so, the next call asks whether the tracker still knows the registration.
-    told: bool,
+    last_sent: Now,
+    /// Whether that was progress, which does not show whether the tracker still knows the registration. The next
+    /// call asks for that.
+    unconfirmed: bool,
     /// Whether a former hub made it. A core that has not reported to this hub yet may be running its job.
     inherited: bool,
 }
@@ -54,7 +56,7 @@ enum What {
 /// The state of a session with the first protocol.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Calls {
-    seats: Vec<Seat>,
+    workers: Vec<Worker>,
     flights: Vec<Flight>,
     dry_s: u32,
     refused: Vec<u64>,
@@ -72,11 +74,11 @@ impl Calls {
         Self::default()
     }
 
-    pub(super) fn add(&mut self, token: String, heard: Now) {
-        self.seats.push(Seat {
+    pub(super) fn add(&mut self, token: String, last_sent: Now) {
+        self.workers.push(Worker {
             token,
-            heard,
-            told: false,
+            last_sent,
+            unconfirmed: false,
             inherited: false,
         });
     }

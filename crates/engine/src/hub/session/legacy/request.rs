@@ -7,20 +7,20 @@ use crate::hub::cx::{Cx, Timer};
 use crate::hub::jobs::{JobKey, JobState, JobTable, Outcome, Ticket};
 use crate::hub::session::Ask;
 use crate::hub::session::common::{Common, register};
-use crate::hub::session::legacy::{Calls, Flight, Seat, What, remember};
+use crate::hub::session::legacy::{Calls, Flight, What, Worker, remember};
 use crate::time::clock::Now;
 
 /// Registrations for a core at least: one whose job runs, and one that fetches the next.
-const SEATS_LEAST: f64 = 2.0;
+const LEAST_WORKERS: f64 = 2.0;
 
 /// Registrations for a core at most, because a browser opens six connections to one host.
-const SEATS_MOST: f64 = 4.0;
+const MOST_WORKERS: f64 = 4.0;
 
 /// How long a message between the hub and a core takes.
 const REPORT_MS: f64 = 15.0;
 
 /// Registrations in all.
-const SEATS_IN_ALL: usize = 64;
+const WORKERS_IN_ALL: usize = 64;
 
 /// How often something is sent for a registration that is idle or whose job is long. The tracker forgets
 /// a worker after two hours of silence.
@@ -53,12 +53,12 @@ impl Calls {
         if !common.may_ask(cx.now) || (once && self.flights.iter().any(|f| asking(&f))) {
             want = 0;
         }
-        let seats = self.seats.iter();
-        let seats: Vec<(String, bool)> = seats
-            .map(|seat| (seat.token.clone(), seat.inherited && ask.silent))
+        let workers = self.workers.iter();
+        let workers: Vec<(String, bool)> = workers
+            .map(|worker| (worker.token.clone(), worker.inherited && ask.silent))
             .collect();
         let mut reserved = 0;
-        for (token, may_be_used) in seats {
+        for (token, may_be_used) in workers {
             if self.is_flying(&token) {
                 continue;
             }
@@ -80,8 +80,8 @@ impl Calls {
         }
         let registering = |f: &&Flight| f.what == What::Register;
         let registering = self.flights.iter().filter(registering).count();
-        let wanted = Self::seats_for(common, ask.cores);
-        if want > 0 && registering == 0 && self.seats.len() < wanted + reserved {
+        let wanted = Self::workers_for(common, ask.cores);
+        if want > 0 && registering == 0 && self.workers.len() < wanted + reserved {
             let wire = register(common);
             self.fly(common, cx, "", What::Register, wire);
         }
@@ -89,28 +89,28 @@ impl Calls {
 
     /// How many registrations are needed for so many cores. While one job runs, others are handed in and
     /// fetched, each of which takes the time of an answer.
-    fn seats_for(common: &Common, cores: usize) -> usize {
+    fn workers_for(common: &Common, cores: usize) -> usize {
         let answers = 2.0 * (common.answer_ms.get().unwrap_or(0.0) + REPORT_MS);
         let each = match common.job_ms.get() {
             Some(job_ms) => (1.0 + answers / job_ms.max(1.0)).ceil(),
-            None => SEATS_LEAST,
+            None => LEAST_WORKERS,
         };
-        let each = each.clamp(SEATS_LEAST, SEATS_MOST) as usize;
-        (cores * each).min(SEATS_IN_ALL)
+        let each = each.clamp(LEAST_WORKERS, MOST_WORKERS) as usize;
+        (cores * each).min(WORKERS_IN_ALL)
     }
 
     /// Adds the registrations of former hubs, by their jobs from storage and from cores.
     fn know_tokens(&mut self, common: &Common, table: &JobTable) {
         for job in table.iter().filter(|job| job.session == common.index) {
             if let Ticket::Token(token) = &job.ticket
-                && self.seats.iter().all(|seat| seat.token != *token)
+                && self.workers.iter().all(|worker| worker.token != *token)
             {
                 // The tracker may have forgotten the registration, so the first call asks for that.
-                let (token, heard) = (token.clone(), Now::default());
-                self.seats.push(Seat {
+                let (token, last_sent) = (token.clone(), Now::default());
+                self.workers.push(Worker {
                     token,
-                    heard,
-                    told: true,
+                    last_sent,
+                    unconfirmed: true,
                     inherited: true,
                 });
             }
@@ -159,7 +159,7 @@ impl Calls {
             // always fails would be handed out again and again. After some failures nothing is sent, so
             // that the tracker times the worker out, and counts that as a failure.
             Outcome::Failed(_) if failures(&self.failing, number) + 1 >= FAILURES => {
-                self.seats.retain(|seat| seat.token != token);
+                self.workers.retain(|worker| worker.token != token);
                 table.remove(key);
                 return true;
             }
@@ -188,27 +188,27 @@ impl Calls {
         ask: &Ask,
     ) -> bool {
         let line = ask.progress.iter().find(|(of, _)| Some(*of) == key);
-        let Some(seat) = self.seats.iter_mut().find(|seat| seat.token == token) else {
+        let Some(worker) = self.workers.iter_mut().find(|worker| worker.token == token) else {
             return false;
         };
         // If another call succeeds, the refused outcome is the problem and not the connection.
         let unproven =
             key.is_some_and(|key| self.refusals.has(key)) && self.refusals.are_unproven();
-        seat.told |= unproven;
-        let alive = ALIVE_MS - cx.now.since(seat.heard);
+        worker.unconfirmed |= unproven;
+        let alive = ALIVE_MS - cx.now.since(worker.last_sent);
         let silent = cx.expired(Timer::Keepalive, alive) || unproven;
         if line.is_none() && !silent {
             return false;
         }
-        seat.heard = cx.now;
+        worker.last_sent = cx.now;
         let token = token.to_owned();
-        let (what, wire) = if silent && seat.told && key.is_some() {
+        let (what, wire) = if silent && worker.unconfirmed && key.is_some() {
             // An old tracker accepts progress even for a registration that it has forgotten.
-            seat.told = false;
+            worker.unconfirmed = false;
             let of = token.clone();
             (What::Validate, Wire::Validate { token: of })
         } else {
-            seat.told = true;
+            worker.unconfirmed = true;
             let said = match (line, key) {
                 (Some((_, text)), _) => text.as_str(),
                 (None, Some(_)) => "Working",
@@ -223,19 +223,25 @@ impl Calls {
     }
 
     pub(crate) fn farewell(&self, table: &JobTable) -> Vec<Wire> {
-        let seats = self.seats.iter().filter(|seat| {
-            let job = table.by_ticket(&seat.token).and_then(|key| table.get(key));
+        let workers = self.workers.iter().filter(|worker| {
+            let job = table
+                .by_ticket(&worker.token)
+                .and_then(|key| table.get(key));
             job.is_none_or(|job| !job.resumable && job.outcome().is_none())
         });
-        let bye = |seat: &Seat| Wire::Bye {
-            token: seat.token.clone(),
+        let bye = |worker: &Worker| Wire::Bye {
+            token: worker.token.clone(),
         };
-        seats.map(bye).collect()
+        workers.map(bye).collect()
     }
 
     pub(crate) fn leave(&mut self, common: &mut Common, cx: &mut Cx, table: &JobTable) -> bool {
         self.left = true;
-        let tokens: Vec<String> = self.seats.iter().map(|seat| seat.token.clone()).collect();
+        let tokens: Vec<String> = self
+            .workers
+            .iter()
+            .map(|worker| worker.token.clone())
+            .collect();
         for token in tokens {
             // The registration of a result that was not delivered is needed at the next visit.
             if !self.is_flying(&token) && table.by_ticket(&token).is_none() {

@@ -25,7 +25,7 @@ const FLAGGED: usize = 256;
 const FLAGGED_MS: f64 = 120_000.0;
 
 /// The bounds of the time after which the tracker wants the next request.
-const TOLD_MS: (f64, f64) = (2_000.0, 600_000.0);
+const WAIT_BOUNDS_MS: (f64, f64) = (2_000.0, 600_000.0);
 
 impl Syncs {
     pub(crate) fn answered(
@@ -88,8 +88,11 @@ impl Syncs {
                     common.line.handed_in(bytes / 2.0, count(keys.len()));
                     common.version(&synced.app_version);
                     // Answers may arrive in another order than their requests were sent in.
-                    if self.heard.is_none_or(|heard| sent.mono > heard.mono) {
-                        self.heard = Some(sent);
+                    if self
+                        .answered
+                        .is_none_or(|answered| sent.mono > answered.mono)
+                    {
+                        self.answered = Some(sent);
                     }
                     self.synced = true;
                     self.together = self.together.saturating_mul(2);
@@ -245,8 +248,8 @@ impl Syncs {
         }
         // Leases are kept sooner than the tracker says, and jobs asked for later, both at random: browsers
         // that got the same answer at the same time do not come back at the same time.
-        let told = synced.wait_ms.clamp(TOLD_MS.0, TOLD_MS.1);
-        let keep = told.min(common.lease_ms() / 3.0);
+        let wait_ms = synced.wait_ms.clamp(WAIT_BOUNDS_MS.0, WAIT_BOUNDS_MS.1);
+        let keep = wait_ms.min(common.lease_ms() / 3.0);
         self.wait_ms = spread_ms(keep, random);
         common.longest_ms = keep;
         // Fewer jobs than were asked for means that no more are open, unless some were left out for their size.
@@ -256,7 +259,7 @@ impl Syncs {
             self.left_bytes = 0.0;
             common.dry = None;
         } else if granted < want && self.left_bytes == 0.0 {
-            let longest = 2.0 * told;
+            let longest = 2.0 * wait_ms;
             common.dry = Some(Due::after(now, spread_ms(longest, random)));
             if !table.iter().any(|job| job.session == common.index) {
                 common.longest_ms = longest;

@@ -49,7 +49,7 @@ pub(super) struct Syncs {
     /// Whether the tracker grants no more jobs until it has results of those that are held.
     limited: bool,
     /// When the last request that was answered had been sent: leases count from then.
-    heard: Option<Now>,
+    answered: Option<Now>,
     /// How long the leases are safe without another request.
     wait_ms: f64,
     /// A body that is known to be accepted, in bytes; shrinks where the tracker refuses a larger one.
@@ -67,7 +67,7 @@ pub(super) struct Syncs {
 impl Syncs {
     pub(super) fn new(token: String, now: Now) -> Self {
         Self {
-            heard: Some(now),
+            answered: Some(now),
             ..Self::restored(Some(token), 0)
         }
     }
@@ -82,7 +82,7 @@ impl Syncs {
             sized: false,
             left_bytes: 0.0,
             limited: false,
-            heard: None,
+            answered: None,
             wait_ms: WAIT_MS,
             body: f64::INFINITY,
             together: usize::MAX,
@@ -98,18 +98,18 @@ impl Syncs {
         self.setup_reported = None;
     }
 
-    pub(super) fn heard(&self) -> Now {
+    pub(super) fn answered_at(&self) -> Now {
         // Infinitely long ago without any answer, so that no job begins under a lease of unknown age.
-        self.heard.unwrap_or(Now {
+        self.answered.unwrap_or(Now {
             mono: f64::NEG_INFINITY,
             wall: f64::NEG_INFINITY,
         })
     }
 
     /// When the last request was sent that the tracker has committed, as far as is known.
-    fn said(&self) -> Now {
+    fn committed_at(&self) -> Now {
         let begun = self.flights.iter().filter(|flight| flight.begun.is_some());
-        let sent = begun.map(|flight| flight.sent).chain([self.heard()]);
+        let sent = begun.map(|flight| flight.sent).chain([self.answered_at()]);
         sent.reduce(|a, b| if b.mono > a.mono { b } else { a })
             .unwrap_or_default()
     }

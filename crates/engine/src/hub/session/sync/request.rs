@@ -73,7 +73,7 @@ impl Syncs {
 
     /// Whether it is time to keep the leases.
     fn is_silent(&self, cx: &mut Cx) -> bool {
-        let left = self.wait_ms - cx.now.since(self.said());
+        let left = self.wait_ms - cx.now.since(self.committed_at());
         cx.expired(Timer::Keepalive, left)
     }
 
