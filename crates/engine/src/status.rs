@@ -1,7 +1,6 @@
 //! The status that a page shows, and how often it is updated.
 
-use crate::core::stack::split_at_colon;
-use crate::fault::Fault;
+use crate::fault::{Fault, split_at_colon};
 use crate::reason::Reason;
 use crate::settings::Settings;
 use distcompute_protocol::Stage;

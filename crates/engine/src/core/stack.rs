@@ -1,5 +1,7 @@
 //! What an error's stack says besides its name and message.
 
+use crate::fault::split_at_colon;
+
 /// The stack without the name and the message that it begins with in V8, and in no other engine.
 ///
 /// V8 writes the name that the error had when it was made, and many classes set theirs afterwards:
@@ -23,13 +25,6 @@ pub fn frames<'a>(stack: &'a str, name: &str, message: &str) -> &'a str {
     };
     let rest = rest.filter(|rest| ends_line(rest)).unwrap_or(stack);
     rest.strip_prefix('\n').unwrap_or(rest)
-}
-
-/// The two sides of the first colon that a space follows. (Searching for a text that is longer than a character
-/// links 5 KB of the standard library.)
-pub(crate) fn split_at_colon(text: &str) -> Option<(&str, &str)> {
-    let at = text.as_bytes().windows(2).position(|two| two == b": ")?;
-    Some((text.get(..at)?, text.get(at + 2..)?))
 }
 
 fn after<'a>(text: &'a str, beginning: &str) -> Option<&'a str> {
