@@ -2,10 +2,10 @@
 //! import here catches, and every member is read by `Reflect`, which reports what is thrown: an exception
 //! that unwound through the wasm would leave promises that never settle.
 
-use super::dom::{construct, settled};
-use super::object::Made;
+use super::dom::settled;
 use js_sys::{Array, Function, JsString, Object, Reflect};
 use wasm_bindgen::prelude::*;
+use web_sys::Request;
 
 #[wasm_bindgen]
 extern "C" {
@@ -15,7 +15,7 @@ extern "C" {
     fn console_warn(line: &str) -> Result<(), JsValue>;
 
     #[wasm_bindgen(catch, js_name = fetch)]
-    fn page_fetch(request: &JsValue) -> Result<JsValue, JsValue>;
+    fn page_fetch(request: &Request) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_name = String)]
     fn to_text(value: &JsValue) -> Result<JsString, JsValue>;
@@ -39,19 +39,11 @@ pub(crate) fn warn(line: &str) {
     let _ = console_warn(line);
 }
 
-/// A request with the members that the browser's `Request` takes.
-///
-/// # Errors
-/// What the browser throws; an `Error` in any case.
-pub(crate) fn request(url: &str, init: Made) -> Result<JsValue, JsValue> {
-    construct("Request", &[&url.into(), &init.done()]).map_err(as_error)
-}
-
 /// Sends a request and waits for the beginning of its answer.
 ///
 /// # Errors
 /// What `fetch` rejects with; an `Error` in any case.
-pub(crate) async fn fetch(request: &JsValue) -> Result<Response, JsValue> {
+pub(crate) async fn fetch(request: &Request) -> Result<Response, JsValue> {
     Response::of(request).await.map_err(as_error)
 }
 
@@ -73,7 +65,7 @@ pub(crate) struct Response {
 const BEGINNING: u32 = 1_000;
 
 impl Response {
-    async fn of(request: &JsValue) -> Result<Self, JsValue> {
+    async fn of(request: &Request) -> Result<Self, JsValue> {
         let value = settled(&page_fetch(request)?).await?;
         let body = member(&value, "body")?;
         let mut reader = None;

@@ -3,7 +3,6 @@
 use super::browser::{self, Response};
 use super::face::now;
 use super::futures::{First, race};
-use super::object::{Made, object};
 use super::options::CallOptions;
 use super::turn::Turn;
 use super::{error, json};
@@ -15,11 +14,15 @@ use distcompute_engine::client::probe::{Finding, base_of};
 use distcompute_engine::fault::{Code, Fault, Kind};
 use distcompute_engine::hub::action::Transfer;
 use distcompute_protocol::ErrorCode;
+use gloo_net::http::{Method, RequestBuilder};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{Function, JsString, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, AbortSignal};
+use web_sys::{
+    AbortController, AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode,
+    RequestRedirect,
+};
 
 /// A fault and the JavaScript value that caused it.
 pub(crate) struct Failure {
@@ -182,7 +185,7 @@ fn property(signal: &AbortSignal, name: &str) -> JsValue {
 }
 
 fn write_body(body: &Body) -> Result<JsString, Fault> {
-    json::write_body(body).map_err(Fault::argument)
+    json::write(body).map_err(Fault::argument)
 }
 
 pub(crate) enum Outcome {
@@ -263,23 +266,25 @@ async fn fetch(
     patience: Patience,
     on: &dyn Fn(Transfer),
 ) -> Outcome {
-    let init = object()
-        // What carries a token goes where it was meant for; a POST would become a GET besides.
-        .with("redirect", "error")
-        .with("signal", &JsValue::from(controller.signal()));
-    let init = match body {
-        None => init.with("cache", "no-store"),
-        // No browser keeps what a POST is answered, and Chromium would not look at the preflights that
-        // it knows either: each request would take two round trips.
-        Some(text) => init
-            .with("method", "POST")
-            .with("headers", object().with("content-type", "application/json"))
-            .with("body", text),
+    let builder = RequestBuilder::new(url)
+        // A token goes to the address that it is meant for; and a redirect would turn a POST into a GET.
+        .redirect(RequestRedirect::Error)
+        .abort_signal(Some(&controller.signal()));
+    let request = match body {
+        None => builder.cache(RequestCache::NoStore).build(),
+        // Browsers do not cache answers to a POST. With `no-store`, Chromium would ignore the cached
+        // preflight as well, and each request would take two round trips.
+        Some(text) => builder
+            .method(Method::POST)
+            .header("content-type", "application/json")
+            .body(text.clone()),
     };
-    let request = match browser::request(url, init) {
-        Ok(request) => request,
-        Err(thrown) => return Outcome::NotReached(thrown),
+    let request = match request {
+        Ok(request) => request.into(),
+        Err(error) => return Outcome::NotReached(js_sys::Error::new(&error.to_string()).into()),
     };
+    // gloo-net builds the request. It is sent by an import of our own that catches, because the page may have
+    // replaced `fetch`.
     let begun = race(
         browser::fetch(&request),
         TimeoutFuture::new(patience.first_ms),
@@ -368,8 +373,8 @@ pub(crate) async fn find(address: &Address) -> Finding {
     }
     // Whether there is anything at all, of which this page may read nothing.
     let url = address.join(QUESTIONS[0].path);
-    let init = question(&signal).with("mode", "no-cors");
-    let Ok(request) = browser::request(&url, init) else {
+    let request = question(&url, &signal).mode(RequestMode::NoCors).build();
+    let Ok(request) = request.map(Into::into) else {
         return Finding::Unknown;
     };
     match race(browser::fetch(&request), TimeoutFuture::new(FIND_MS)).await {
@@ -398,17 +403,17 @@ const QUESTIONS: [Question; 2] = [
     },
 ];
 
-fn question(signal: &AbortSignal) -> Made {
-    object()
-        .with("cache", "no-store")
-        .with("credentials", "omit")
-        .with("referrerPolicy", "no-referrer")
-        .with("signal", AsRef::<JsValue>::as_ref(signal))
+fn question(url: &str, signal: &AbortSignal) -> RequestBuilder {
+    RequestBuilder::new(url)
+        .cache(RequestCache::NoStore)
+        .credentials(RequestCredentials::Omit)
+        .referrer_policy(ReferrerPolicy::NoReferrer)
+        .abort_signal(Some(signal))
 }
 
 /// An answer and its body, as far as that is short; none, where there is none to be read.
 async fn ask(url: &str, signal: &AbortSignal) -> Option<(Response, String)> {
-    let request = browser::request(url, question(signal)).ok()?;
+    let request = question(url, signal).build().ok()?.into();
     let mut response = browser::fetch(&request).await.ok()?;
     loop {
         if let Some(body) = response.read_on(FIND_BYTES).await.ok()? {

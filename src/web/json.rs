@@ -1,12 +1,12 @@
 //! JavaScript values as wire types and back, by the browser's own JSON.
 
 use super::object;
-use distcompute_engine::client::call::Body;
 use distcompute_engine::client::session::{json_output, text_output};
 use distcompute_engine::core::stack::frames;
 use distcompute_engine::fault::Fault;
-use distcompute_protocol::{CompleteJob, FlagInvalidData, TokenBody, UpdateProgress, json_part};
+use distcompute_protocol::json_part;
 use js_sys::{JSON, JsString, Reflect};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 /// The longest text that crosses the boundary, in UTF-16 units. A larger one would exhaust the
@@ -19,25 +19,11 @@ pub(crate) fn is_project(text: &str) -> bool {
     JSON::parse(text).is_ok_and(|value| name(&value).is_ok_and(|name| name.is_string()))
 }
 
-/// The body of a request, as JSON.
-pub(crate) fn write_body(body: &Body) -> Result<JsString, String> {
-    let (token, member) = match body {
-        Body::Token(TokenBody { token }) => (token, None),
-        Body::Progress(UpdateProgress { token, progress }) => (token, Some(("progress", progress))),
-        Body::Complete(CompleteJob { token, data, .. }) => (token, Some(("data", data))),
-        Body::Flag(FlagInvalidData { token, .. }) => (token, None),
-    };
-    let mut made = object::object().with("token", token);
-    if let Some((name, text)) = member {
-        made = made.with(name, text);
-    }
-    if let Body::Complete(CompleteJob { number, .. }) | Body::Flag(FlagInvalidData { number, .. }) =
-        body
-        && let Some(number) = number
-    {
-        made = made.with("number", *number);
-    }
-    JSON::stringify(&made.done()).map_err(|e| says(&e))
+/// The JSON text of a struct.
+pub(crate) fn write<T: Serialize>(value: &T) -> Result<JsString, String> {
+    let plain = value.serialize(&serde_wasm_bindgen::Serializer::json_compatible());
+    let plain = plain.map_err(|error| error.to_string())?;
+    JSON::stringify(&plain).map_err(|e| says(&e))
 }
 
 /// `JSON.stringify`, or `None` where it yields `undefined`.
