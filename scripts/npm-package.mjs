@@ -112,7 +112,7 @@ async function bundle(folder, build) {
     format: "esm",
     target: "es2022",
     charset: "utf8",
-    alias: { "#glue": glue, "#face": snippet("face.js"), "#worker": snippet("worker.js") },
+    alias: { "#glue": glue, "#bindings": snippet("bindings.js"), "#worker": snippet("worker.js") },
     external: ["./wasm.js"],
     define: { BUILD: JSON.stringify(build) },
     plugins: [withoutAddress],

@@ -16,8 +16,8 @@ declare module "#glue" {
 }
 
 /** Scripts of src/web. */
-declare module "#face" {
-  export { NotLoadedError, keepCompiled, requireLoaded } from "../web/face.js";
+declare module "#bindings" {
+  export { NotLoadedError, keepCompiled, requireLoaded } from "../web/bindings.js";
 }
 
 declare module "#worker" {

@@ -1,7 +1,7 @@
 // Functions of the package that need the WebAssembly, as those have them who may not have loaded it.
 
 import { Volunteer as Loaded, init as register, load as restore } from "#glue";
-import { requireLoaded } from "#face";
+import { requireLoaded } from "#bindings";
 
 export async function init(options, callOptions) {
   requireLoaded("init");

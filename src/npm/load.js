@@ -1,8 +1,8 @@
 // How the published package loads its WebAssembly, whatever it is made of. `npm run build` bundles this
-// folder with the JavaScript that wasm-bindgen has made ("#glue") and the scripts of src/web ("#face", "#worker").
+// folder with the JavaScript that wasm-bindgen has made ("#glue") and the scripts of src/web ("#bindings", "#worker").
 
 import start, { initSync as startSync } from "#glue";
-import { NotLoadedError, keepCompiled } from "#face";
+import { NotLoadedError, keepCompiled } from "#bindings";
 import { begin } from "#worker";
 
 /* global BUILD */ // A hash of the wasm: only files of one build fit each other.

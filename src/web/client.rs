@@ -3,9 +3,9 @@
 //! Every call takes any value at all, works on a clone of what is held here, and keeps no borrow across
 //! an await: two calls at once, and `free()` during a call, are safe.
 
+use super::bindings::guard;
 use super::browser::log;
 use super::error::to_js;
-use super::face::guard;
 use super::http::{Failure, Reply, Terms};
 use super::json;
 use super::object::object;

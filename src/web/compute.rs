@@ -4,8 +4,8 @@
 //! The handler runs inside of [`Driver::handle`], and calls back into it. So nothing is borrowed while
 //! JavaScript runs, and each call has a queue of its own.
 
+use super::bindings::now;
 use super::error;
-use super::face::now;
 use super::futures::spawn;
 use super::json;
 use super::message::{Js, read_to_core, write_from_core};

@@ -1,6 +1,6 @@
 //! Faults as real JavaScript errors.
 
-use super::face::make_error;
+use super::bindings::make_error;
 use distcompute_engine::fault::Fault;
 use wasm_bindgen::prelude::*;
 

@@ -1,7 +1,7 @@
 //! One exchange over `fetch`: sends, waits and stops as [`Exchange`] says.
 
+use super::bindings::now;
 use super::browser::{self, Response};
-use super::face::now;
 use super::futures::{First, race};
 use super::options::CallOptions;
 use super::turn::Turn;

@@ -1,8 +1,8 @@
 //! The hub worker: carries out what the scheduler says. All requests, timers and writes to storage
 //! of a volunteer are made here; nothing is decided, and nothing is computed.
 
+use super::bindings::{now, tell_page};
 use super::browser::warn;
-use super::face::{now, tell_page};
 use super::futures::spawn;
 use super::http::{Outcome as Came, attempt, find};
 use super::json;
@@ -10,6 +10,7 @@ use super::message::{Js, read_from_core, write_to_core};
 use super::object::{amount, field, flag, list, number, object, small, text};
 use super::settings::{read_limits, read_settings};
 use super::signals::Signals;
+use super::texts::Texts;
 use super::{status, wire};
 use core::cell::{Cell, RefCell};
 use distcompute_engine::client::address::Address;
@@ -21,7 +22,7 @@ use distcompute_engine::hub::action::{Action, Got, Outgoing, Transfer, Wire, Wri
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
-use distcompute_engine::hub::jobs::{JobKey, Outcome, Text};
+use distcompute_engine::hub::jobs::{JobKey, Outcome};
 use distcompute_engine::hub::{Counted, Scheduler};
 use distcompute_engine::message::{self, FromCore, Job, ToCore};
 use distcompute_engine::page::supervisor::MOST_CORES;
@@ -119,33 +120,6 @@ pub(crate) struct Hub {
     changed: Cell<bool>,
     /// The compute workers that have worked for a hub before this one.
     cores: Vec<Inherited>,
-}
-
-/// The texts of jobs, as they came and as they will go.
-#[derive(Default)]
-pub(super) struct Texts {
-    all: SortedMap<JsString>,
-    last: u32,
-}
-
-impl Texts {
-    pub(super) fn keep(&mut self, text: JsString) -> Text {
-        self.last = self.last.wrapping_add(1);
-        let id = self.last;
-        // In a request quotes and the like take two bytes; where that is too little, the tracker
-        // says so and less is sent.
-        let bytes = text.length().saturating_mul(2);
-        self.all.insert(id, text);
-        Text { id, bytes }
-    }
-
-    pub(super) fn get(&self, text: Text) -> JsValue {
-        self.text(text).map_or(JsValue::NULL, Into::into)
-    }
-
-    fn text(&self, text: Text) -> Option<JsString> {
-        self.all.get(text.id).cloned()
-    }
 }
 
 fn clock() -> Now {
@@ -319,7 +293,7 @@ impl Hub {
                 }
             }
             Action::Free(text) => {
-                self.texts.borrow_mut().all.remove(text.id);
+                self.texts.borrow_mut().forget(text);
             }
             Action::Store(write) => self.store(write),
             Action::Renew => say_page("renew"),

@@ -12,11 +12,12 @@
 //! | [`display`] | the status of a page, and its listeners |
 //! | [`hub`] | the driver of the hub worker |
 //! | [`compute`] | the driver of a compute worker |
-//! | [`work`] | `work`, which makes a worker a hub or a compute worker |
+//! | [`work`] | `work`, which makes a worker a hub or a compute worker; what runs when the wasm is loaded |
 //! | [`message`] | the messages between the hub and a compute worker |
 //! | [`signals`] | out-of-band signals to a worker whose event loop is blocked |
 //! | [`http`] | one exchange over `fetch` |
 //! | [`turn`] | one call of a client at a time |
+//! | [`texts`] | the texts of jobs and results, which stay in JavaScript |
 //! | [`wire`] | requests, answers and stored records |
 //! | [`options`], [`settings`] | reading the arguments that JavaScript gave |
 //! | [`arguments`] | their members |
@@ -25,26 +26,26 @@
 //! | [`browser`], [`dom`] | what of the browser a page may have replaced, called so that nothing unwinds |
 //! | [`futures`] | running a future, and two futures of which the first one counts |
 //! | [`json`], [`object`], [`reader`] | JavaScript values as Rust values and back |
-//! | [`face`] | the functions of `face.js`, and the functions by which JavaScript calls the worker's drivers |
+//! | [`bindings`] | the functions and classes of `bindings.js` |
 //!
 //! The scripts in this folder are for what wasm-bindgen cannot express or would make slow. They are at most
 //! four: the server of the wasm tests may hang where a browser requests more files at once.
 //!
 //! | script | contents |
 //! | --- | --- |
-//! | `face.js` | the error classes, and the answer to a call before the wasm is loaded or after `free()` |
+//! | `bindings.js` | the error classes, and the answer to a call before the wasm is loaded or after `free()` |
 //! | `worker.js` | a worker's thread, on which the owner's code runs |
 //! | `output.js` | a handler's output as JSON |
 //! | `storage.js` | what a browser keeps between visits |
 
 mod arguments;
+mod bindings;
 mod browser;
 pub mod client;
 pub mod compute;
 mod display;
 mod dom;
 mod error;
-mod face;
 mod futures;
 mod http;
 mod hub;
@@ -60,6 +61,7 @@ pub mod signals;
 mod status;
 mod tab_lock;
 mod tabs;
+mod texts;
 mod turn;
 pub mod volunteer;
 mod wire;

@@ -31,7 +31,7 @@ pub(crate) fn key(name: &'static str) -> &'static JsValue {
 
 /// One function for each kind of value: a text or a number that is made a `JsValue` first has to be
 /// freed again, and there are a hundred fields.
-#[wasm_bindgen(module = "/src/web/face.js")]
+#[wasm_bindgen(module = "/src/web/bindings.js")]
 extern "C" {
     #[wasm_bindgen(js_name = set)]
     fn set_text(of: &JsValue, name: &JsValue, value: &str);

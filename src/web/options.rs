@@ -1,7 +1,7 @@
 //! Reading the arguments that JavaScript gave: any value at all may come.
 
 use super::arguments::{get, known, number, truth};
-use super::face::now;
+use super::bindings::now;
 use super::json::{must_be, shown, text};
 use super::settings::{given_limits, given_settings};
 use distcompute_engine::client::address::Address;

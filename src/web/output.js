@@ -4,7 +4,7 @@
 // `JSON.stringify` comes first, since it is fast and finds what is endless; the walk after it looks
 // only for what that loses. What a getter or a proxy says twice, in two ways, is its owner's affair.
 
-import { isError } from "./face.js";
+import { isError } from "./bindings.js";
 
 /** Deeper values are refused: trackers and other readers have limits. */
 const DEEPEST = 1_000;

@@ -5,9 +5,9 @@
 //! wait for their turn.
 
 use super::arguments::{known, require_object, truth};
+use super::bindings::now;
 use super::display::Display;
 use super::dom::{self, Aborter, JsCell, call, construct, navigator, promise, when_settled};
-use super::face::now;
 use super::json::{kind_of, says, shown};
 use super::object::{Made, array, field, flag, list, number, object, text};
 use super::options::VolunteerOptions;
@@ -32,7 +32,7 @@ use js_sys::{Array, Function, Promise};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen(module = "/src/web/face.js")]
+#[wasm_bindgen(module = "/src/web/bindings.js")]
 extern "C" {
     /// The compiled package, where it is known.
     #[wasm_bindgen(js_name = compiledWasm)]

@@ -5,7 +5,7 @@
 // behind another tab that upgrades it. Whoever writes does not wait and is not told; what is kept only
 // helps after a reload. So each step has a time limit, and the work goes on without it.
 
-import { now } from "./face.js";
+import { now } from "./bindings.js";
 
 const store = "kept";
 

@@ -1,9 +1,9 @@
 //! The class `Volunteer`: what a page calls. What follows is in [`Page`].
 
+use super::bindings::bind_methods;
 use super::client::promise;
 use super::dom::{self, call, navigator, within};
 use super::error::to_js;
-use super::face::bind_methods;
 use super::http::Failure;
 use super::object::object;
 use super::options::VolunteerOptions;

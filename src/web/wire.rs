@@ -1,10 +1,10 @@
 //! What the engine's rules say, as JavaScript values and texts, and back: requests and answers,
 //! what is stored, and the status.
 
-use super::hub::Texts;
 use super::object::{
     Made, amount, array, as_text, field, flag, list, number, object, small, text, whole,
 };
+use super::texts::Texts;
 use core::cell::RefCell;
 use distcompute_engine::client::call::{Answer, Request, read_alive};
 use distcompute_engine::hub::action::{Granted, Hello, Parsed, Registration, Sync, Synced, Wire};

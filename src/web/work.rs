@@ -1,7 +1,9 @@
-//! The types of `work`, which the owner's worker script calls. The function is in `worker.js`, because it
-//! may be called before the WebAssembly is loaded.
+//! The types of `work`, which the owner's worker script calls, and the functions by which it reaches the drivers
+//! of a worker. `work` itself is in `worker.js`, because it may be called before the WebAssembly is loaded.
 
-use super::face::hand_over;
+use super::compute;
+use super::hub::Hub;
+use super::object::object;
 use distcompute_engine::nearest::{nearest, unknown};
 use wasm_bindgen::prelude::*;
 
@@ -124,10 +126,45 @@ extern "C" {
     fn begin(parts: &JsValue) -> Result<(), JsValue>;
 }
 
+#[wasm_bindgen(module = "/src/web/worker.js")]
+#[allow(dead_code, reason = "re-exported, never called from Rust")]
+extern "C" {
+    #[wasm_bindgen(reexport = "work", skip_typescript, js_name = work)]
+    fn exported();
+}
+
+#[wasm_bindgen(module = "/src/web/bindings.js")]
+extern "C" {
+    fn install(drivers: &JsValue);
+}
+
+/// Runs when the WebAssembly is loaded.
+#[wasm_bindgen(start, private)]
+fn loaded() {
+    std::panic::set_hook(Box::new(|panic| {
+        web_sys::console::error_1(&panic.to_string().into());
+    }));
+    install_drivers();
+}
+
+/// Gives JavaScript the functions by which `worker.js` begins the drivers of a worker. They are closures and not
+/// exports, because every export is a member of the package.
+fn install_drivers() {
+    let misspelt: Box<dyn Fn(JsValue) -> JsValue> = Box::new(|parts| misspelt(&parts));
+    let begin_hub: Box<dyn Fn(JsValue) -> JsValue> = Box::new(|setup| Hub::begin(&setup));
+    let begin_core: Box<dyn Fn(JsValue, JsValue) -> JsValue> =
+        Box::new(|parts, port| compute::start(&parts, &port).into_js());
+    let drivers = object()
+        .with("misspelt", &Closure::wrap(misspelt).into_js_value())
+        .with("beginHub", &Closure::wrap(begin_hub).into_js_value())
+        .with("beginCore", &Closure::wrap(begin_core).into_js_value());
+    install(&drivers.done());
+}
+
 /// What is wrong with the names of the owner's `{ setup?, handler }`; `undefined` where nothing is.
 /// Other members are the owner's own, which both find in `this`: only a function whose name is nearly
 /// that of a missing one is refused, because it would never be called.
-pub(crate) fn misspelt(parts: &JsValue) -> JsValue {
+fn misspelt(parts: &JsValue) -> JsValue {
     const NAMES: [&str; 2] = ["setup", "handler"];
     let keys = if parts.is_object() {
         js_sys::Reflect::own_keys(parts).unwrap_or_default()
@@ -152,6 +189,6 @@ pub(crate) fn misspelt(parts: &JsValue) -> JsValue {
 
 /// `work` as JavaScript calls it once the WebAssembly is loaded.
 pub fn work(parts: &JsValue) -> Result<(), JsValue> {
-    hand_over();
+    install_drivers();
     begin(parts)
 }

@@ -3,7 +3,7 @@
 // whose event loop is blocked. What follows from all that is decided by the engine, which compute.rs and
 // hub.rs drive.
 
-import { drivers, isLoaded, isWorker, makeError, now, tellPage, whenLoaded } from "./face.js";
+import { drivers, isLoaded, isWorker, makeError, now, tellPage, whenLoaded } from "./bindings.js";
 
 // The workers that the owner's code starts in a compute worker. What they use of a core cannot be measured from
 // outside, only that they are there.

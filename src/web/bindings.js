@@ -1,5 +1,5 @@
-// The part of the package's face that must be JavaScript: the error classes, which wasm-bindgen
-// cannot subclass, and the functions as they are before the wasm is loaded. No rule belongs here.
+// What the package exports that must be JavaScript: the error classes, because wasm-bindgen cannot subclass
+// `Error`, and the answers to calls before the wasm is loaded or after `free()`. It contains no rules.
 
 /** The base of all errors of this library. */
 export class DistcomputeError extends Error {
@@ -98,7 +98,7 @@ let installed;
 let announce;
 const started = new Promise((resolve) => (announce = resolve));
 
-/** Called by the wasm when it starts, with the functions that begin the drivers of a worker: see face.rs. */
+/** Called by the wasm when it starts, with the functions that begin the drivers of a worker: see work.rs. */
 export function install(drivers) {
   installed = drivers;
   announce();
