@@ -13,7 +13,7 @@ import { buildPackage, buildTracker } from "../../scripts/build.mjs";
 import { root } from "../../scripts/places.mjs";
 import { npm } from "../bundlers/project.mjs";
 import { openBrowser } from "../e2e/browser.mjs";
-import { untilTrue } from "../e2e/sample.mjs";
+import { status, untilTrue } from "../e2e/sample.mjs";
 
 let folder;
 let env;
@@ -39,7 +39,9 @@ function put(name, text) {
 /** Starts the command. `input` is the path of a file for standard input. */
 function start(args, { input } = {}) {
   const program = join(folder, "node_modules", ".bin", "distcompute");
-  const child = spawn(program, ["map", ...args], { cwd: folder, env });
+  // A command that hangs must not hold up the tests.
+  const limits = { timeout: 180_000, killSignal: /** @type {const} */ ("SIGKILL") };
+  const child = spawn(program, ["map", ...args], { cwd: folder, env, ...limits });
   if (input === undefined) child.stdin.end();
   else createReadStream(join(folder, input)).pipe(child.stdin);
   // The reader of a command that was killed is gone.
@@ -76,12 +78,13 @@ test("browsers join, and a command that is killed twice continues", async (t) =>
   put(
     "slow.js",
     `export default async (input, { progress }) => {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 30));
       progress(1, 1);
       return { half: input / 2 };
     };`,
   );
-  const input = put("many.jsonl", linesOf(numbers(1000)));
+  const jobs = 1500;
+  const input = put("many.jsonl", linesOf(numbers(jobs)));
   const args = [
     "slow.js",
     input,
@@ -113,15 +116,16 @@ test("browsers join, and a command that is killed twice continues", async (t) =>
       await page.fill("#nickname", nickname);
       await page.click("#start:enabled");
     }
+    // This machine, Ada and Grace; those of the run before may still count, too.
+    await untilTrue(
+      async () => (await status(new URL(url()).origin)).volunteers >= 3,
+      () => run.errors,
+    );
     await untilTrue(
       () => written() >= least,
       () => `${written()} of ${least}\n${run.errors}`,
     );
-    assert.ok(written() < 1000, "it was done before it was killed");
-    await untilTrue(
-      () => /[23] volunteers/.test(run.errors),
-      () => run.errors,
-    );
+    assert.ok(written() < jobs, "it was done before it was killed");
     const killed = once(run.child, "exit");
     run.child.kill("SIGKILL");
     await killed;
@@ -130,7 +134,7 @@ test("browsers join, and a command that is killed twice continues", async (t) =>
   const { code, errors } = await finished(args);
   assert.equal(code, 0, errors);
   const output = readFileSync(join(folder, "halves.jsonl"), "utf8");
-  assert.equal(output, linesOf(numbers(1000).map((number) => ({ half: number / 2 }))));
+  assert.equal(output, linesOf(numbers(jobs).map((number) => ({ half: number / 2 }))));
 });
 
 test("failed jobs are reported with their place, and the others are done", async () => {

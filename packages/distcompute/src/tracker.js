@@ -133,7 +133,10 @@ export class Operator {
   async #call(path, init = {}) {
     let response;
     try {
-      response = await fetch(this.#url + path, { ...init, headers: this.#headers });
+      response = await fetch(this.#url + path, {
+        ...init,
+        headers: { ...init.headers, ...this.#headers },
+      });
     } catch (error) {
       const cause = /** @type {any} */ (error).cause;
       throw new Failure(
@@ -172,6 +175,17 @@ export class Operator {
     const response = await this.#call(`/api/results?stage=${stage}&${query}`);
     if (!response.body) return;
     for await (const line of linesOf(response.body)) yield JSON.parse(line);
+  }
+
+  /**
+   * Ends the workers of a nickname, and takes their jobs back with nothing counted against them.
+   *
+   * @param {string} nickname
+   */
+  async endWorkers(nickname) {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ nickname });
+    await this.#call("/api/endWorkers", { method: "POST", headers, body });
   }
 
   /**

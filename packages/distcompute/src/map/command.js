@@ -11,7 +11,7 @@ import { Operator, startTracker } from "../tracker.js";
 import { bundle } from "./function.js";
 import { importInputs } from "./importer.js";
 import { LiveLine } from "./live-line.js";
-import { Local } from "./local.js";
+import { Local, nickname } from "./local.js";
 import { readOptions, usage } from "./options.js";
 import { Progress, showProgress } from "./progress.js";
 import { State, isAlive, writeWhole } from "./state.js";
@@ -68,6 +68,9 @@ async function run(options, state) {
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
+  // What the cores of a killed run were doing is open at once. Their leases would lapse in a minute, and count as
+  // failures of this machine, to which these jobs would then be given last.
+  await new Operator(tracker.url, state.token).endWorkers(nickname);
   const local = await Local.start({ url: tracker.url, worker, stages, cores: options.local });
   try {
     announce(tracker.url, live);

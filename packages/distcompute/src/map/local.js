@@ -7,6 +7,9 @@ import loadWasm, { Volunteer } from "distcompute-client";
 
 import { Worker } from "../threads/worker.js";
 
+/** The public name of this machine. */
+export const nickname = "this machine";
+
 export class Local {
   #volunteer;
   /** How many cores. */
@@ -30,7 +33,7 @@ export class Local {
       url,
       // The last stage first, so that jobs are completed before new ones are begun.
       stages: /** @type {any} */ ([...stages].reverse()),
-      nickname: "this machine",
+      nickname,
       settings: { cores, pauseOnBattery: false },
       spawn: () => /** @type {any} */ (new Worker(pathToFileURL(worker))),
     });
