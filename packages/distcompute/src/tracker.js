@@ -70,6 +70,8 @@ export async function startTracker({ listen, args }) {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
+  // It ends with this process, unless that is killed.
+  process.once("exit", () => child.kill("SIGTERM"));
   const said = [];
   createInterface({ input: child.stderr }).on("line", (line) => {
     said.push(line);

@@ -68,11 +68,13 @@ async function run(options, state) {
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
-  // What the cores of a killed run were doing is open at once. Their leases would lapse in a minute, and count as
-  // failures of this machine, to which these jobs would then be given last.
-  await new Operator(tracker.url, state.token).endWorkers(nickname);
-  const local = await Local.start({ url: tracker.url, worker, stages, cores: options.local });
+  /** @type {Local | undefined} */
+  let local;
   try {
+    // What the cores of a killed run were doing is open at once. Their leases would lapse in a minute, and count
+    // as failures of this machine, to which these jobs would then be given last.
+    await new Operator(tracker.url, state.token).endWorkers(nickname);
+    local = await Local.start({ url: tracker.url, worker, stages, cores: options.local });
     announce(tracker.url, live);
     return await compute({ options, state, stages, tracker, live, local }, interrupted.signal);
   } finally {
