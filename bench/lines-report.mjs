@@ -76,14 +76,15 @@ function grouped(missing) {
 /**
  * Describes how the figures were measured.
  *
- * @param {{ figures: Figure[], missing: import("./lines-plan.mjs").Cell[], seconds: number, seed: number }} run
+ * @param {{ figures: Figure[], missing: import("./lines-plan.mjs").Cell[], seconds: number, seed: number,
+ *   add?: boolean }} run `add`: earlier runs have measured some of the figures
  */
-export function howText({ figures, missing, seconds, seed }) {
+export function howText({ figures, missing, seconds, seed, add = false }) {
   const of = (is) => figures.filter(({ side_by_side: beside }) => is(beside));
   const load = (some) => median(some.map((one) => one.load)).toFixed(1);
   const [together, alone] = [of((beside) => beside > 1), of((beside) => beside === 1)];
   const how = [
-    `A line is kept busy for ${seconds} s, for ${2 * seconds} s where packets are lost, and for three ` +
+    `${add ? "In the latest run, a" : "A"} line is kept busy for ${seconds} s, for ${2 * seconds} s where packets are lost, and for three ` +
       `jobs at least. The plain transfer takes as long and is made once for each line. Losses have ` +
       `the seed ${seed}.`,
   ];
