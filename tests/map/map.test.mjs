@@ -183,6 +183,46 @@ test("a pipeline of stages writes the outputs of its last stage", async () => {
   );
 });
 
+test("results that are no outputs of the function are computed again", async () => {
+  const input = put("three.jsonl", "1\n2\n3\n");
+  const args = ["square.js", input, "--state", "strange", "--listen", "127.0.0.1:0"];
+  const run = start([...args, "--local", "0"]);
+  const url = () => /Volunteers: (\S+)/.exec(run.errors)?.[1];
+  await untilTrue(
+    async () => url() && (await status(new URL(url()).origin)).jobs === 3,
+    () => run.errors,
+  );
+  const { origin } = new URL(url());
+  const { token } = await (await fetch(`${origin}/api/new?nickname=Eve&stage=a`)).json();
+  const sync = async (more) => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ token, cores: 3, ...more });
+    return await (await fetch(`${origin}/api/sync`, { method: "POST", headers, body })).json();
+  };
+  const { jobs } = await sync({ seq: 1, want: 3 });
+  const results = ["junk", "<!json!>[1,2]", '<!json!>[{"x":\n3}]'];
+  const done = jobs.map(({ lease, number }) => ({ lease, data: results[number - 1] }));
+  assert.equal(done.length, 3);
+  await sync({ seq: 2, done });
+  await untilTrue(
+    async () => (await status(origin)).stages[0].open === 2,
+    () => run.errors,
+  );
+  run.child.kill("SIGINT");
+  assert.equal(await run.code, 130, run.errors);
+  assert.equal(run.output, "");
+  const { code, output, errors } = await finished(args);
+  assert.deepEqual([code, output], [0, '1\n4\n{"x":3}\n'], errors);
+});
+
+test("a reader that has enough ends the command", async () => {
+  const input = put("lots.jsonl", linesOf(numbers(5000)));
+  const run = start(["square.js", input, "--state", "head", "--listen", "127.0.0.1:0"]);
+  await once(run.child.stdout, "data");
+  run.child.stdout.destroy();
+  assert.equal(await run.code, 141, run.errors);
+});
+
 test("Ctrl-C finishes the running jobs and keeps everything", async () => {
   const input = put("again.jsonl", linesOf(numbers(200)));
   const args = ["slow.js", input, "--local", "1", "--state", "stopped", "--listen", "127.0.0.1:0"];

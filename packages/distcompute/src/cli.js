@@ -32,6 +32,8 @@ export async function main([name = "--help", ...args]) {
   try {
     return await command(args);
   } catch (error) {
+    // The reader of the outputs has enough, as `head` does. 141 is the code of a program that SIGPIPE ends.
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === "EPIPE") return 141;
     console.error(error instanceof Failure ? `distcompute: ${error.message}` : error);
     return 1;
   }

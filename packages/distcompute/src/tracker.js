@@ -105,8 +105,10 @@ export async function startTracker({ listen, args }) {
   });
   died.catch(() => {});
   return {
-    /** @type {string} */
+    /** Where it listens, for others. @type {string} */
     url,
+    /** Its address for this machine: an address that stands for all interfaces cannot be called everywhere. */
+    localUrl: url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]"),
     pid: child.pid,
     /** Rejects when the tracker ends by itself. */
     died,
@@ -188,6 +190,20 @@ export class Operator {
     const headers = { "content-type": "application/json" };
     const body = JSON.stringify({ nickname });
     await this.#call("/api/endWorkers", { method: "POST", headers, body });
+  }
+
+  /**
+   * Discards the results of jobs, so that they are computed again.
+   *
+   * @param {number[]} numbers
+   */
+  async requeue(numbers) {
+    const headers = { "content-type": "application/json" };
+    await this.#call("/api/requeue", {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ numbers }),
+    });
   }
 
   /**

@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { jobLine, lines } from "../../../packages/distcompute/src/map/lines.js";
 import { duration, progressText } from "../../../packages/distcompute/src/map/live-line.js";
 import { readOptions } from "../../../packages/distcompute/src/map/options.js";
+import { unwrapped } from "../../../packages/distcompute/src/map/output.js";
 import { openSink } from "../../../packages/distcompute/src/map/sink.js";
 import { State } from "../../../packages/distcompute/src/map/state.js";
 
@@ -58,6 +59,24 @@ test("an input of any kind becomes a job, with its text unchanged", () => {
   assert.equal(jobLine('say "hi"', { txt: true, number: 1 }), '["say \\"hi\\""]');
 });
 
+test("a result becomes one line of JSON, or is refused", () => {
+  for (const [data, line] of [
+    ["[7]", "7"],
+    ["[12345678901234567890]", "12345678901234567890"],
+    ['["a\\nb"]', '"a\\nb"'],
+    ['[{"a":\n1}]', '{"a":1}'],
+    [" [null]", "null"],
+    ["[1,2]", undefined],
+    ["[]", undefined],
+    ["{}", undefined],
+    ["[1", undefined],
+    ["", undefined],
+  ]) {
+    assert.equal(unwrapped(`<!json!>${data}`), line, data);
+  }
+  assert.equal(unwrapped("[7]"), undefined);
+});
+
 test("options have defaults, and faults are explained", () => {
   const options = readOptions(["./square.js"], 4);
   assert.equal(options.local, 3);
@@ -83,7 +102,7 @@ test("options have defaults, and faults are explained", () => {
 
 test("a folder belongs to one function, one process, and the same inputs", (t) => {
   const folder = join(temporaryFolder(t), "state");
-  const state = new State(folder, { fresh: false });
+  const state = new State(folder);
   state.begin({ hash: "f", txt: false });
   state.noteInputs(1, ["1", "2"]);
   state.noteInputs(3, ["3"]);
@@ -98,9 +117,9 @@ test("a folder belongs to one function, one process, and the same inputs", (t) =
 
   // The parent of this process is alive, and not this process.
   writeFileSync(join(folder, "lock"), String(process.ppid));
-  assert.throws(() => new State(folder, { fresh: false }), /works on .* already/);
+  assert.throws(() => new State(folder), /works on .* already/);
   writeFileSync(join(folder, "lock"), String(2 ** 30));
-  const again = new State(folder, { fresh: false });
+  const again = new State(folder);
   again.begin({ hash: "f", txt: false });
   assert.throws(
     () => again.begin({ hash: "g", txt: false }),
@@ -108,7 +127,8 @@ test("a folder belongs to one function, one process, and the same inputs", (t) =
   );
   assert.throws(() => again.begin({ hash: "f", txt: true }), /were read without --txt/);
   again.close();
-  const fresh = new State(folder, { fresh: true });
+  const fresh = new State(folder);
+  fresh.clear();
   fresh.begin({ hash: "g", txt: true });
   assert.equal(fresh.isSameInput(1, "1"), false);
   fresh.close();

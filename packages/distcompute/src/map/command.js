@@ -32,8 +32,10 @@ export async function map(args) {
   if (options.inputs !== undefined && !existsSync(options.inputs)) {
     throw new Failure(`There is no file ${options.inputs}.`);
   }
-  const state = new State(options.state, options);
+  const state = new State(options.state);
   try {
+    await endFormerTracker(state);
+    if (options.fresh) state.clear();
     return await run(options, state);
   } finally {
     state.close();
@@ -47,7 +49,6 @@ export async function map(args) {
 async function run(options, state) {
   const { hash, stages, worker } = await bundle(options.module, state.path("page"));
   state.begin({ hash, txt: options.txt });
-  await endFormerTracker(state);
   const tracker = await startTracker({
     listen: options.listen,
     args: [
@@ -58,7 +59,7 @@ async function run(options, state) {
       ...["--files", `/volunteer=${state.path("page")}`, "--volunteer-page", "/volunteer/"],
     ],
   });
-  writeWhole(state.path("tracker"), JSON.stringify({ pid: tracker.pid, url: tracker.url }));
+  writeWhole(state.path("tracker"), JSON.stringify({ pid: tracker.pid, url: tracker.localUrl }));
   const live = new LiveLine(process.stderr);
   const interrupted = new AbortController();
   const interrupt = () => {
@@ -73,8 +74,8 @@ async function run(options, state) {
   try {
     // What the cores of a killed run were doing is open at once. Their leases would lapse in a minute, and count
     // as failures of this machine, to which these jobs would then be given last.
-    await new Operator(tracker.url, state.token).endWorkers(nickname);
-    local = await Local.start({ url: tracker.url, worker, stages, cores: options.local });
+    await new Operator(tracker.localUrl, state.token).endWorkers(nickname);
+    local = await Local.start({ url: tracker.localUrl, worker, stages, cores: options.local });
     announce(tracker.url, live);
     return await compute({ options, state, stages, tracker, live, local }, interrupted.signal);
   } finally {
@@ -88,7 +89,7 @@ async function run(options, state) {
 
 /** Imports, and writes what comes, until all is written or the user interrupts. */
 async function compute({ options, state, stages, tracker, live, local }, interrupted) {
-  const operator = new Operator(tracker.url, state.token);
+  const operator = new Operator(tracker.localUrl, state.token);
   const progress = new Progress();
   const writer = await Writer.open({ options, operator, stages, progress });
   const ended = new AbortController();
@@ -112,6 +113,7 @@ async function compute({ options, state, stages, tracker, live, local }, interru
 
 /** @param {AbortSignal} signal */
 function once(signal) {
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }
 

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { build, stop } from "esbuild";
 
@@ -125,7 +125,7 @@ function explained(error) {
 
 /** Loads the module in a thread that looks like a web worker. */
 async function stagesOf(probe, path) {
-  const worker = new Worker(new URL(`file://${resolve(probe)}`));
+  const worker = new Worker(pathToFileURL(probe));
   let timer;
   try {
     const found = await new Promise((resolve, reject) => {

@@ -44,13 +44,11 @@ export class State {
    * Opens the folder, and creates it if there is none. Throws if another process uses it.
    *
    * @param {string} folder
-   * @param {{ fresh: boolean }} options `fresh` deletes what it contains
    */
-  constructor(folder, { fresh }) {
+  constructor(folder) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#lock();
-    if (fresh) this.#clear();
     this.#inputs = openSync(
       this.path("inputs"),
       existsSync(this.path("inputs")) ? "r+" : "w+",
@@ -82,8 +80,10 @@ export class State {
     writeFileSync(file, String(process.pid));
   }
 
-  #clear() {
-    for (const name of /** @type {const} */ (["run", "database", "inputs", "tracker"])) {
+  /** Deletes the jobs and outputs. No tracker may have the database open. */
+  clear() {
+    this.forgetInputsAfter(0);
+    for (const name of /** @type {const} */ (["run", "database", "tracker"])) {
       for (const end of ["", "-wal", "-shm"]) rmSync(this.path(name) + end, { force: true });
     }
   }

@@ -3,16 +3,13 @@
 import { createReadStream, existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { Failure } from "../failure.js";
 import { lines } from "./lines.js";
 import { Numbers, Order, nextAfter } from "./order.js";
+import { unwrapped } from "./output.js";
 import { Sink, openSink } from "./sink.js";
 
 /** How long to wait when there was nothing new, in milliseconds. */
 const pauseMs = 100;
-
-/** The mark with which results begin that are JSON. */
-const mark = "<!json!>";
 
 export class Writer {
   #operator;
@@ -102,19 +99,24 @@ export class Writer {
   async #receive() {
     let count = 0;
     const fresh = [];
+    const wrong = [];
     for await (const { cursor, number, data } of this.#operator.results(this.#stage, {
       after: this.#cursor,
     })) {
       count += 1;
       this.#cursor = cursor;
-      if (this.#unordered) {
-        if (this.#written.has(number)) continue;
+      const text = unwrapped(data);
+      if (text === undefined) {
+        wrong.push(number);
+      } else if (!this.#unordered) {
+        this.#order.done(number, text);
+      } else if (!this.#written.has(number)) {
         this.#wrote(number);
-        fresh.push(`{"number":${number},"output":${outputOf(number, data)}}`);
-      } else {
-        this.#order.done(number, outputOf(number, data));
+        fresh.push(`{"number":${number},"output":${text}}`);
       }
     }
+    // No handler of ours returned these: somebody called the tracker with them.
+    if (wrong.length > 0) await this.#operator.requeue(wrong);
     if (this.#unordered) await this.#outputs.write(fresh);
     else await this.#writeInOrder();
     return count > 0;
@@ -129,7 +131,7 @@ export class Writer {
       for await (const { number, data } of this.#operator.results(this.#stage, {
         numbers: missing,
       })) {
-        this.#order.again(number, outputOf(number, data));
+        this.#order.again(number, unwrapped(data) ?? "null");
       }
     }
   }
@@ -162,7 +164,7 @@ export class Writer {
     const error = errors.at(-1)?.error ?? reason;
     const record = { number, stage, error };
     const text = JSON.stringify(record).slice(0, -1);
-    await this.#errors.write([`${text},"input":${outputOf(number, input)}}`]);
+    await this.#errors.write([`${text},"input":${unwrapped(input) ?? JSON.stringify(input)}}`]);
     return true;
   }
 }
@@ -170,10 +172,3 @@ export class Writer {
 const records = async function* (file) {
   for await (const line of lines(createReadStream(file))) yield JSON.parse(line);
 };
-
-/** The JSON text of an output, which is stored as an array with one element. */
-function outputOf(number, data) {
-  const text = data.slice(mark.length);
-  if (data.startsWith(`${mark}[`) && text.endsWith("]")) return text.slice(1, -1);
-  throw new Failure(`The output of job ${number} was not made by distcompute map.`);
-}
