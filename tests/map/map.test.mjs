@@ -24,6 +24,14 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), "distcompute-map-"));
   await installCommand(folder, await buildPackage());
   writeFileSync(join(folder, "square.js"), "export default (input) => input ** 2;\n");
+  put(
+    "slow.js",
+    `export default async (input, { progress }) => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      progress(1, 1);
+      return { half: input / 2 };
+    };`,
+  );
 });
 
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -75,14 +83,6 @@ test("inputs are mapped in a pipe by this machine", async () => {
 });
 
 test("browsers join, and a command that is killed twice continues", async (t) => {
-  put(
-    "slow.js",
-    `export default async (input, { progress }) => {
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      progress(1, 1);
-      return { half: input / 2 };
-    };`,
-  );
   const jobs = 1500;
   const input = put("many.jsonl", linesOf(numbers(jobs)));
   const args = [
