@@ -89,11 +89,21 @@ function makeVolunteer() {
     // Stage b first: tiles are checked before new ones are rendered.
     stages: ["b", "a"],
     nickname: settings.nickname || "anonymous",
+    joinKey: joinKey(),
     spawn: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" }),
     settings: memory.volunteerSettings(settings),
   });
   named = settings.nickname;
   return made;
+}
+
+/**
+ * The join key of a project that is not for everybody, from the fragment of the address, which no log has. What is
+ * no key, such as a half of one, is ignored: the project's refusal explains what is missing.
+ */
+function joinKey() {
+  const key = new URLSearchParams(location.hash.slice(1)).get("key") ?? "";
+  return /^[\w.~-]{16,128}$/.test(key) ? key : undefined;
 }
 
 /** Replaces the volunteer, because the nickname of an existing one cannot change. */

@@ -42,10 +42,13 @@ const reasons = {
   },
   /** @param {Situation} situation */
   no_tracker: (situation) => {
-    const banned = situation.status.error?.code === "banned";
-    const what = banned
-      ? "The project does not accept work from your nickname or your network address."
-      : "This page has no tracker that it can use.";
+    const refusals = {
+      banned: "The project does not accept work from your nickname or your network address.",
+      join_key_required: "The project takes only volunteers who have its join key.",
+    };
+    const code = situation.status.error?.code ?? "";
+    const refusal = Object.entries(refusals).find(([refused]) => refused === code)?.[1];
+    const what = refusal ?? "This page has no tracker that it can use.";
     return `${what} ${again("Trying", situation)}`;
   },
   /** @param {Situation} situation */
@@ -133,8 +136,8 @@ export function advice({ reason, error }) {
     failed: "If that does not help, reload this page, or come back later.",
   };
   const remedy = Object.entries(remedies).find(([code]) => code === reason.code)?.[1] ?? "";
-  // The status sentence already says that a volunteer is banned.
-  const isExplained = !error || error.code === "banned";
+  // The status sentence already says that the project does not take this volunteer.
+  const isExplained = !error || error.code === "banned" || error.code === "join_key_required";
   return remedy && !isExplained ? `${remedy} What happened: ${error.message}` : remedy;
 }
 
@@ -145,6 +148,8 @@ export function advice({ reason, error }) {
  */
 function barred(error) {
   if (error?.code === "banned") return "If you think this is a mistake, write to the project.";
+  if (error?.code === "join_key_required")
+    return "Open the whole address that the project gave you: the key is at its end.";
   const address = error?.code === "moved" ? error.address : undefined;
   return address && `The project has moved: open ${address} instead.`;
 }

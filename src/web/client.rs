@@ -76,6 +76,8 @@ export interface InitOptions {
   stage: StageName;
   /** Your public name on the leaderboard, at most 128 characters. Default `"anonymous"`. */
   nickname?: string;
+  /** The join key of a project that is not for everybody. */
+  joinKey?: string | undefined;
   /** Whether to write what happens to the console. Default `true`. */
   verbose?: boolean;
 }
@@ -210,7 +212,8 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<JsValue, Fail
     let say = |text: &str| tell(asked.verbose, None, text);
     say("connecting to tracker...");
     let on_retry = |what: &str| say(&format!("retrying request after {what}..."));
-    let request = Request::new_worker(&registration.nickname, registration.stage);
+    let request = Request::new_worker(&registration.nickname, registration.stage)
+        .with_join_key(asked.join_key);
     let terms = Terms::new(request.call, &call, &on_retry);
     let reply = terms.send(&url, &request).await?;
     let worker = check_worker(read_body(reply.as_ref())?)?;

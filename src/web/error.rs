@@ -13,7 +13,7 @@ export type ErrorCode =
   | "stage_invalid" | "stage_disabled" | "invalid_request" | "too_large" | "not_allowed"
   | "superseded"
   | "not_found" | "method_not_allowed" | "internal" | "unavailable"
-  | "not_a_fetch" | "banned" | "wrong_host" | "too_many_requests"
+  | "not_a_fetch" | "banned" | "join_key_required" | "wrong_host" | "too_many_requests"
   | "not_a_tracker" | "bad_answer" | "answer_too_large" | "bad_job_data"
   | "invalid_url" | "invalid_dump" | "invalid_argument"
   | "moved" | "origin_forbidden" | "unreachable" | "timeout" | "aborted" | "not_loaded" | "worker_failed";

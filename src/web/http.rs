@@ -13,7 +13,7 @@ use distcompute_engine::client::exchange::{Action, Cx, Event, Exchange, Patience
 use distcompute_engine::client::probe::{Finding, base_of};
 use distcompute_engine::fault::{Code, Fault, Kind};
 use distcompute_engine::hub::action::Transfer;
-use distcompute_protocol::ErrorCode;
+use distcompute_protocol::{ErrorCode, JOIN_KEY_HEADER};
 use gloo_net::http::{Method, RequestBuilder};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{Function, JsString, Promise};
@@ -111,7 +111,13 @@ impl<'a> Terms<'a> {
             event = match cx.out.pop() {
                 Some(Action::Send(patience)) => {
                     (reply, cause) = (None, JsValue::UNDEFINED);
-                    match attempt(self.call, &url, body.as_ref(), patience, &|_| {}).await {
+                    let sent = Sent {
+                        call: self.call,
+                        url: &url,
+                        body: body.as_ref(),
+                        join_key: request.join_key.as_deref(),
+                    };
+                    match attempt(sent, patience, &|_| {}).await {
                         Outcome::Answered(answered) => {
                             ending = format!("status {}", answered.status);
                             let answer = answered.beginning();
@@ -231,24 +237,27 @@ impl Drop for Running {
     }
 }
 
-/// Sends a request once: a GET where there is no body, else a POST of JSON. `on` is told how far it
+/// A request as it is sent: a GET where there is no body, else a POST of JSON.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    pub(crate) call: Call,
+    pub(crate) url: &'a str,
+    pub(crate) body: Option<&'a JsString>,
+    pub(crate) join_key: Option<&'a str>,
+}
+
+/// Sends a request once. `on` is told how far it
 /// is, from the beginning of the answer on. Of an answer that is longer than any to this call only the
 /// beginning is read, and the rest of it is not received: the request is ended with `running`.
 ///
 /// A transfer that goes on is not ended, however long it takes: only where nothing has come for a
 /// while. Of the body that goes up a browser tells nothing, so its time is reckoned beforehand.
-pub(crate) async fn attempt(
-    call: Call,
-    url: &str,
-    body: Option<&JsString>,
-    patience: Patience,
-    on: &dyn Fn(Transfer),
-) -> Outcome {
+pub(crate) async fn attempt(sent: Sent<'_>, patience: Patience, on: &dyn Fn(Transfer)) -> Outcome {
     let running = match AbortController::new() {
         Ok(controller) => Running(controller),
         Err(thrown) => return Outcome::NotReached(thrown),
     };
-    let exchange = fetch(call, url, body, &running.0, patience, on);
+    let exchange = fetch(sent, &running.0, patience, on);
     let Some(whole_ms) = patience.whole_ms else {
         return exchange.await;
     };
@@ -259,17 +268,24 @@ pub(crate) async fn attempt(
 }
 
 async fn fetch(
-    call: Call,
-    url: &str,
-    body: Option<&JsString>,
+    sent: Sent<'_>,
     controller: &AbortController,
     patience: Patience,
     on: &dyn Fn(Transfer),
 ) -> Outcome {
-    let builder = RequestBuilder::new(url)
+    let Sent {
+        call,
+        url,
+        body,
+        join_key,
+    } = sent;
+    let mut builder = RequestBuilder::new(url)
         // A token goes to the address that it is meant for; and a redirect would turn a POST into a GET.
         .redirect(RequestRedirect::Error)
         .abort_signal(Some(&controller.signal()));
+    if let Some(key) = join_key {
+        builder = builder.header(JOIN_KEY_HEADER, key);
+    }
     let request = match body {
         None => builder.cache(RequestCache::NoStore).build(),
         // Browsers do not cache answers to a POST. With `no-store`, Chromium would ignore the cached

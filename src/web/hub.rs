@@ -4,7 +4,7 @@
 use super::bindings::{now, tell_page};
 use super::browser::warn;
 use super::futures::spawn;
-use super::http::{Outcome as Came, attempt, find};
+use super::http::{Outcome as Came, Sent, attempt, find};
 use super::json;
 use super::message::{Js, read_from_core, write_to_core};
 use super::object::{amount, field, flag, list, number, object, small, text};
@@ -108,6 +108,7 @@ pub(crate) struct Hub {
     /// The last checkpoint of each job that is here.
     states: RefCell<SortedMap<JsValue>>,
     url: Address,
+    join_key: Option<String>,
     site: String,
     /// What waits to be written to storage.
     writes: RefCell<Array>,
@@ -184,6 +185,7 @@ impl Hub {
             places: RefCell::default(),
             states: RefCell::default(),
             url,
+            join_key: text(setup, "joinKey"),
             site,
             writes: RefCell::default(),
             sent: Cell::new(amount(&before, "bytesSent")),
@@ -369,7 +371,15 @@ impl Hub {
                 self.handle(Event::Transfer(id, transfer));
             }
         };
-        let got = match attempt(wire.call(), &url, body.as_ref(), patience, &on).await {
+        let join_key = self.join_key.as_deref();
+        let sent = Sent {
+            call: wire.call(),
+            url: &url,
+            body: body.as_ref(),
+            // Only a registration needs it.
+            join_key: join_key.filter(|_| matches!(wire, Wire::Register { .. })),
+        };
+        let got = match attempt(sent, patience, &on).await {
             Came::Answered(reply) => {
                 self.received.set(self.received.get() + reply.bytes);
                 let answer = reply.beginning();

@@ -5,7 +5,7 @@ use super::bindings::now;
 use super::json::{must_be, shown, text};
 use super::settings::{given_limits, given_settings};
 use distcompute_engine::client::address::Address;
-use distcompute_engine::client::session::Registration;
+use distcompute_engine::client::session::{Registration, check_join_key};
 use distcompute_engine::fault::{Code, Fault, Kind};
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_protocol::Stage;
@@ -110,11 +110,15 @@ fn timeout_ms(value: &JsValue) -> Result<u32, Fault> {
     }
 }
 
+/// The options of `init`.
+const INIT: [&str; 5] = ["url", "stage", "nickname", "joinKey", "verbose"];
+
 /// What `init` was given.
 pub(crate) struct InitOptions {
     pub(crate) url: String,
     pub(crate) stage: String,
     pub(crate) nickname: String,
+    pub(crate) join_key: Option<String>,
     pub(crate) verbose: bool,
 }
 
@@ -122,15 +126,17 @@ impl InitOptions {
     pub(crate) fn read(value: &JsValue) -> Result<Self, Fault> {
         if !value.is_object() {
             return Err(Fault::argument(format!(
-                "init takes an object {{ url, stage, nickname?, verbose? }}; it was given {}.",
+                "init takes an object {{ url, stage, nickname?, joinKey?, verbose? }}; it was \
+                 given {}.",
                 shown(value)
             )));
         }
-        known(value, "option", &["url", "stage", "nickname", "verbose"])?;
+        known(value, "option", &INIT)?;
         Ok(Self {
             url: required(value, "url")?,
             stage: required(value, "stage")?,
             nickname: nickname(value)?,
+            join_key: join_key(value)?,
             verbose: truth(value, "verbose")?.unwrap_or(true),
         })
     }
@@ -142,8 +148,8 @@ fn required(object: &JsValue, name: &str) -> Result<String, Fault> {
 }
 
 /// The options of `Volunteer`.
-const VOLUNTEER: [&str; 7] = [
-    "url", "stage", "stages", "nickname", "spawn", "settings", "limits",
+const VOLUNTEER: [&str; 8] = [
+    "url", "stage", "stages", "nickname", "joinKey", "spawn", "settings", "limits",
 ];
 
 /// What `new Volunteer` was given.
@@ -151,6 +157,7 @@ pub(crate) struct VolunteerOptions {
     pub(crate) url: Address,
     pub(crate) stages: Vec<Stage>,
     pub(crate) nickname: String,
+    pub(crate) join_key: Option<String>,
     pub(crate) spawn: Function,
     pub(crate) settings: Settings,
     pub(crate) limits: Limits,
@@ -161,14 +168,15 @@ impl VolunteerOptions {
     pub(crate) fn read(value: &JsValue, cores: u32) -> Result<Self, Fault> {
         if !value.is_object() {
             return Err(Fault::argument(format!(
-                "new Volunteer takes an object {{ url, stage, spawn, nickname?, settings?, \
-                 limits? }}; it was given {}.",
+                "new Volunteer takes an object {{ url, stage, spawn, nickname?, joinKey?, \
+                 settings?, limits? }}; it was given {}.",
                 shown(value)
             )));
         }
         known(value, "option", &VOLUNTEER)?;
         let url = required(value, "url")?;
         let nickname = nickname(value)?;
+        let join_key = join_key(value)?;
         let mut stages = Vec::new();
         let mut add = |stage: &str| {
             let stage = check(&url, stage, &nickname)?.stage;
@@ -202,6 +210,7 @@ impl VolunteerOptions {
             url: Address::parse(&url)?,
             stages,
             nickname,
+            join_key,
             spawn: spawn.unchecked_into(),
             settings: given_settings(&given("settings")?, &spare)?,
             limits: given_limits(&given("limits")?)?,
@@ -222,6 +231,12 @@ pub(crate) fn check(url: &str, stage: &str, nickname: &str) -> Result<Registrati
         )
     })?;
     Ok(registration)
+}
+
+fn join_key(options: &JsValue) -> Result<Option<String>, Fault> {
+    let given = get(options, "joinKey")?;
+    let key = given.map(|value| text(&value, "joinKey")).transpose()?;
+    key.map(check_join_key).transpose()
 }
 
 fn nickname(options: &JsValue) -> Result<String, Fault> {

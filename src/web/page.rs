@@ -76,6 +76,7 @@ pub(crate) struct Page {
     spawn: Function,
     stages: Array,
     nickname: String,
+    join_key: Option<String>,
     limits: JsValue,
     workers: RefCell<SortedMap<JsValue>>,
     /// The workers that were made compute workers, with their numbers as such.
@@ -118,6 +119,7 @@ impl Page {
             spawn: options.spawn,
             stages: array(stages.map(|stage| JsValue::from_str(stage.letter()))),
             nickname: options.nickname,
+            join_key: options.join_key,
             limits: write_limits(&options.limits),
             workers: RefCell::default(),
             cores: RefCell::default(),
@@ -624,6 +626,7 @@ impl Page {
             .with("url", &self.url)
             .with("stages", &self.stages)
             .with("nickname", &self.nickname)
+            .with("joinKey", self.join_key.as_deref())
             .with("limits", &self.limits)
             .with("instance", &*self.instance.borrow())
             .with("settings", &write_settings(&settings))

@@ -22,6 +22,8 @@ export type VolunteerOptions = {
   url: string;
   /** The public name on the leaderboard, at most 128 characters. Default `"anonymous"`. */
   nickname?: string | undefined;
+  /** The join key of a project that is not for everybody. */
+  joinKey?: string | undefined;
   /**
    * Makes a worker whose script calls `work`; the hub and all cores run the same script. Write
    * `() => new Worker(new URL("./worker.js", import.meta.url), { type: "module" })`, and bundlers

@@ -136,6 +136,8 @@ test("the advice says what to do, and what has failed", () => {
   assert.match(moved, /open https:\/\/new\.example instead\. .* It has moved\./);
   const banned = status("no_tracker", { error: { code: "banned", message: "Not from here." } });
   assert.match(advice(banned), /write to the project\.$/);
+  const keyless = status("no_tracker", { error: { code: "join_key_required", message: "No." } });
+  assert.match(advice(keyless), /the key is at its end\.$/);
   const forbidden = { code: "origin_forbidden", message: "It lets nobody in." };
   assert.match(advice(status("no_tracker", { error: forbidden })), /run this page\. .* nobody in/);
 });

@@ -194,6 +194,42 @@ class Calls(Conformance):
         self.assertEqual(client.job_count(), 2)
 
 
+class Invited(Conformance):
+    """A project that is not for everybody: its key can be a part of the address."""
+
+    key = "only-for-the-invited"
+    flags = ("--join-key", key)
+
+    def init(self, address):
+        client = distcompute_client.init(
+            url=self.tracker.url + address, stage="a", nickname="Ann", verbose=True
+        )
+        self.addCleanup(client.s.close)
+        return client
+
+    def test_a_client_joins_by_the_address_that_contains_the_key(self):
+        client = self.init(f"/join/{self.key}/")
+        client.new_job()
+        self.assertEqual(client.job, "one")
+        client.log("half")
+        client.complete_job("done")
+        page = self.printed.getvalue().strip().splitlines()
+        address = next(line for line in page if "/worker/" in line).split(" - ")[-1]
+        self.assertIn(self.key, address)
+        answer = requests.get(address, timeout=10)
+        self.assertEqual(answer.status_code, 200)
+        self.assertNotIn(self.key, answer.url)
+        self.assertNotIn(self.key, answer.text)
+        client.bye()
+
+    def test_without_the_key_it_is_an_error_that_says_so(self):
+        for address in ("", "/join/only-for-the-invitee"):
+            with self.assertRaisesRegex(ServerError, "takes volunteers who have its join key"):
+                self.init(address)
+        status = requests.get(self.tracker.url + "/api/status", timeout=10).json()
+        self.assertEqual(status["stages"][0]["workers"], 0)
+
+
 class Errors(Conformance):
     def test_a_stage_that_does_not_exist_or_is_disabled_is_a_value_error(self):
         with self.assertRaisesRegex(ValueError, r"Invalid worker stage: 'x'\. Choose from"):

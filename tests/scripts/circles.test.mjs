@@ -46,7 +46,7 @@ const HTTP = [
   ["router"],
   ["api"],
   ["handlers", "pages"],
-  ["base_path", "compression", "openapi", "request", "request_id"],
+  ["base_path", "compression", "join_path", "openapi", "request", "request_id"],
 ];
 
 /** Removes comments, strings and tests from Rust code. */

@@ -186,7 +186,9 @@ impl Fault {
                 | Code::AnswerTooLarge
                 | Code::Moved
                 | Code::OriginForbidden
-                | Code::Tracker(ErrorCode::NotAllowed | ErrorCode::Banned)
+                | Code::Tracker(
+                    ErrorCode::NotAllowed | ErrorCode::Banned | ErrorCode::JoinKeyRequired
+                )
         )
     }
 

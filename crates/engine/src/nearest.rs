@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_misspelt_name_is_recognised() {
         let options = [
-            "url", "stage", "stages", "nickname", "spawn", "settings", "limits",
+            "url", "stage", "stages", "nickname", "joinKey", "spawn", "settings", "limits",
         ];
         for (given, meant) in [
             ("nicknam", "nickname"),
@@ -83,6 +83,7 @@ mod tests {
             ("ncikname", "nickname"),
             ("URL", "url"),
             ("stag", "stage"),
+            ("join_key", "joinKey"),
             ("setings", "settings"),
             ("limit", "limits"),
         ] {

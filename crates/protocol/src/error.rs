@@ -56,6 +56,8 @@ codes! {
     TooSlow = "too_slow", 408;
     /// The call needs an authorization that the caller has not provided.
     NotAllowed = "not_allowed", 401;
+    /// The project is not for everybody, and the caller has not sent its join key.
+    JoinKeyRequired = "join_key_required", 401;
     /// There is nothing at this address.
     NotFound = "not_found", 404;
     /// The method is not allowed at this address.
@@ -99,6 +101,10 @@ impl ErrorCode {
             Self::NotWorking => "This worker is not currently working on a job.",
             Self::Banned => {
                 "The operator of this project takes no work under this nickname or from this address."
+            }
+            Self::JoinKeyRequired => {
+                "This project is not open to everybody: it takes volunteers who have its join key. \
+                 Ask the project for it, or for the whole address that contains it."
             }
             Self::NotFound => "Not Found",
             Self::MethodNotAllowed => "Method Not Allowed",

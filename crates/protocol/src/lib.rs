@@ -6,6 +6,7 @@
 //! `docs/protocol.md` marks as such.
 
 mod error;
+mod join_key;
 mod payload;
 mod project;
 mod stage;
@@ -13,6 +14,7 @@ mod sync;
 mod wire;
 
 pub use error::{ERROR_HEADER, ErrorCode};
+pub use join_key::{JOIN_KEY_HEADER, JOIN_PATH, is_join_key};
 pub use payload::{JSON_MARK, json_part};
 pub use project::{
     DisabledStage, EstimateUnknown, ProjectInfo, ResultLine, StageInfo, StageStatus, StatusInfo,

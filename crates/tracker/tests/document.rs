@@ -188,6 +188,9 @@ async fn what_is_documented_occurs_and_nothing_else() {
     }
     let answer = hidden.get("/api/results?stage=a").await;
     log.note("GET", "/api/results", &answer);
+    let closed = Tracker::start(&["--join-key", "not-for-everybody"]).await;
+    let answer = closed.get("/api/new?nickname=x&stage=a").await;
+    log.note("GET", "/api/new", &answer);
     log.post("newJob", json!({ "token": ann })).await;
     log.post("newJob", json!({ "token": bob })).await;
     log.post("updateProgress", json!({ "token": ann, "progress": "1" }))

@@ -13,6 +13,11 @@ fn large_bodies_of_strangers_neither_fill_the_memory_nor_hold_up_others() {
 }
 
 #[test]
+fn nobody_registers_without_the_join_key_and_nothing_shows_it() {
+    attacks::nobody_registers_without_the_join_key_and_nothing_shows_it(DATABASE);
+}
+
+#[test]
 fn clients_that_do_not_read_or_do_not_end_neither_fill_the_memory_nor_hold_up_others() {
     attacks::clients_that_do_not_read_or_do_not_end_neither_fill_the_memory_nor_hold_up_others(
         DATABASE,

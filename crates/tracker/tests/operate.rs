@@ -66,6 +66,44 @@ async fn metrics_require_the_admin_token() {
 }
 
 #[tokio::test]
+async fn a_project_that_is_not_for_everybody_takes_those_who_show_its_key() {
+    let tracker = Tracker::start(&["--join-key", "Only-for.my_friends~"]).await;
+    let new = "/api/new?nickname=Ann&stage=a";
+    for shown in ["Only-for.my_friends", "only-for.my_friends~", "", "ä"] {
+        let key = [("distcompute-join-key", shown)];
+        let answer = tracker.request(Method::GET, new, &key).await;
+        let (status, code, text) = answer.refusal();
+        assert_eq!((status, code), (401, Some("join_key_required")), "{shown}");
+        assert!(
+            text.contains("takes volunteers who have its join key"),
+            "{text}"
+        );
+    }
+    // What is wrong besides is told to those with the key.
+    assert_eq!(tracker.get("/api/new?stage=zzz").await.refusal().0, 401);
+    let key = [("distcompute-join-key", "Only-for.my_friends~")];
+    let answer = tracker.request(Method::GET, new, &key).await;
+    assert_eq!(answer.status, 200);
+    let token = answer.json()["token"].clone();
+    let sync = tracker
+        .post("sync", json!({ "token": token, "seq": 1 }))
+        .await;
+    assert_eq!(sync.status, 200, "{}", sync.text());
+    let asked = [
+        ("origin", "https://example.org"),
+        ("access-control-request-method", "GET"),
+        ("access-control-request-headers", "distcompute-join-key"),
+    ];
+    let preflight = tracker.request(Method::OPTIONS, new, &asked).await;
+    let allowed = preflight.header("access-control-allow-headers");
+    assert!(allowed.is_some_and(|names| names.contains("distcompute-join-key")));
+    // A project for everybody takes clients that show a key, too.
+    let open = Tracker::start(&[]).await;
+    assert_eq!(open.request(Method::GET, new, &key).await.status, 200);
+    assert_eq!(open.get(&format!("/join/any-key{new}")).await.status, 200);
+}
+
+#[tokio::test]
 async fn without_a_token_there_is_no_admin() {
     let tracker = Tracker::start(&[]).await;
     for shown in ["Bearer ", "Bearer", "bearer x", "Basic x"] {

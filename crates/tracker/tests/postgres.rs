@@ -659,6 +659,12 @@ async fn large_bodies_of_strangers_neither_fill_the_memory_nor_hold_up_others() 
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
+async fn nobody_registers_without_the_join_key_and_nothing_shows_it() {
+    attacked(attacks::nobody_registers_without_the_join_key_and_nothing_shows_it).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
 async fn clients_that_do_not_read_or_do_not_end_neither_fill_the_memory_nor_hold_up_others() {
     attacked(
         attacks::clients_that_do_not_read_or_do_not_end_neither_fill_the_memory_nor_hold_up_others,

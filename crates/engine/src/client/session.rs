@@ -2,7 +2,9 @@
 
 use crate::client::address::{Address, encode};
 use crate::fault::{Code, Fault, Kind};
-use distcompute_protocol::{JSON_MARK, MAX_NICKNAME, MAX_PROGRESS, NewJob, NewWorker, Stage, cut};
+use distcompute_protocol::{
+    JSON_MARK, MAX_NICKNAME, MAX_PROGRESS, NewJob, NewWorker, Stage, cut, is_join_key,
+};
 use serde::{Deserialize, Serialize};
 
 /// The format of [`Dump`]; it changes when an older library could not read a newer dump.
@@ -64,6 +66,19 @@ fn check_nickname(text: &str) -> Result<String, Fault> {
         )));
     }
     Ok(text.to_owned())
+}
+
+/// Checks the join key of a project that is not for everybody. It goes into a header.
+///
+/// # Errors
+/// `InvalidArgumentError` for a text that is the key of no tracker.
+pub fn check_join_key(text: String) -> Result<String, Fault> {
+    if is_join_key(&text) {
+        return Ok(text);
+    }
+    Err(Fault::argument(
+        "joinKey must be of 16 to 128 letters, digits, '-', '.', '_' and '~'. Is it whole?",
+    ))
 }
 
 /// Checks a progress line, and cuts it to what every tracker takes: an older one answers a longer
@@ -311,6 +326,16 @@ mod tests {
         for nickname in ["ä".repeat(129), "x".repeat(10_000), "a\0b".into()] {
             let fault = check_nickname(&nickname).expect_err("refused");
             assert_eq!(fault.kind, Kind::InvalidArgument);
+        }
+    }
+
+    #[test]
+    fn a_join_key_that_no_header_takes_is_refused_without_repeating_it() {
+        assert!(check_join_key("0123456789abcdef".into()).is_ok());
+        for key in ["", "too-short", "0123456789abcde\r\nx: y"] {
+            let fault = check_join_key(key.into()).expect_err("refused");
+            assert_eq!(fault.kind, Kind::InvalidArgument);
+            assert!(key.is_empty() || !fault.message.contains(key));
         }
     }
 

@@ -129,6 +129,18 @@ pub struct ServeArgs {
     /// A file that contains this secret
     #[arg(long, env = "DISTCOMPUTE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
+    /// A secret of 16 to 128 letters, digits, '-', '.', '_' and '~' without which nobody can
+    /// register; better kept in a file, like the admin token
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_JOIN_KEY",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub join_key: Option<String>,
+    /// A file that contains this secret
+    #[arg(long, env = "DISTCOMPUTE_JOIN_KEY_FILE", value_name = "FILE")]
+    pub join_key_file: Option<PathBuf>,
     /// Who may read /metrics: token, loopback or public [default: token]
     #[arg(long, env = "DISTCOMPUTE_METRICS", value_name = "WHO")]
     pub metrics: Option<String>,

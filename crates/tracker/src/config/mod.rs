@@ -10,29 +10,27 @@ use std::{
 use distcompute_protocol::Stage;
 use serde::Deserialize;
 
-pub use self::{
-    admin::{AdminToken, MetricsFor},
-    flags::ServeArgs,
-    private::Private,
-};
+pub use self::{flags::ServeArgs, metrics::MetricsFor, private::Private, secret::Secret};
 use crate::{
     database_url::DatabaseUrl,
     rules::{forwarded::Network, quotas::Quotas, stages::Stages},
     store::StoreRules,
 };
 
-mod admin;
 mod flags;
+mod metrics;
 mod private;
+mod secret;
 mod surroundings;
 
 /// Paths that the tracker itself uses.
-const OWN_PATHS: [&str; 9] = [
+const OWN_PATHS: [&str; 10] = [
     "/api",
     "/assets",
     "/client",
     "/healthz",
     "/job",
+    "/join",
     "/leaderboard",
     "/metrics",
     "/readyz",
@@ -115,7 +113,9 @@ pub struct Settings {
     /// The maximum request body, in bytes.
     pub max_body: u64,
     /// The secret that authorizes the operator's calls, which are disabled without it.
-    pub admin_token: Option<AdminToken>,
+    pub admin_token: Option<Secret>,
+    /// The secret without which nobody can register, if the project is not for everybody.
+    pub join_key: Option<Secret>,
     /// Who may read the metrics.
     pub metrics: MetricsFor,
     /// The content security policy of the served folders, if there is one.
@@ -155,6 +155,8 @@ struct ConfigFile {
     max_body: Option<u64>,
     admin_token: Option<String>,
     admin_token_file: Option<PathBuf>,
+    join_key: Option<String>,
+    join_key_file: Option<PathBuf>,
     metrics: Option<String>,
     files_policy: Option<String>,
     log: Option<String>,
@@ -278,22 +280,32 @@ impl Settings {
         let text = |flag: &Option<String>, key: Option<String>, otherwise: &str| {
             flag.clone().or(key).unwrap_or_else(|| otherwise.to_owned())
         };
-        let secret_inside = file.admin_token.as_ref().is_some_and(|t| !t.is_empty())
+        let is_set = |secret: &Option<String>| secret.as_ref().is_some_and(|s| !s.is_empty());
+        let secret_inside = is_set(&file.admin_token)
+            || is_set(&file.join_key)
             || file.database.as_deref().is_some_and(has_password);
         let database = text(&args.database, file.database, "sqlite:jobs.db");
         let metrics = text(&args.metrics, file.metrics, "token");
-        let token = args.admin_token.clone().filter(|token| !token.is_empty());
-        let token = token.or(file.admin_token);
-        let token_file = args.admin_token_file.clone();
-        let token_file = token_file.filter(|path| !path.as_os_str().is_empty());
-        let token_file = token_file.or(file.admin_token_file);
-        let token_path = token_file.as_deref();
-        let token_path = token_path.filter(|path| !path.as_os_str().is_empty());
+        let secret = |flag: &Option<String>, key: Option<String>| {
+            flag.clone().filter(|secret| !secret.is_empty()).or(key)
+        };
+        let secret_file = |flag: &Option<PathBuf>, key: Option<PathBuf>| {
+            let some = |path: &PathBuf| !path.as_os_str().is_empty();
+            flag.clone().filter(some).or(key).filter(some)
+        };
+        let token = secret(&args.admin_token, file.admin_token);
+        let token_file = secret_file(&args.admin_token_file, file.admin_token_file);
+        let join_key = secret(&args.join_key, file.join_key);
+        let join_key_file = secret_file(&args.join_key_file, file.join_key_file);
         let database = faults.or(database.parse(), || {
             DatabaseUrl::Sqlite(PathBuf::from("jobs.db"))
         });
         let config = config_path(args).map(|path| (path, secret_inside));
-        let private = private::files(&database, config, token_path);
+        let secrets = [
+            ("admin token", token_file.as_deref()),
+            ("join key", join_key_file.as_deref()),
+        ];
+        let private = private::files(&database, config, secrets);
         let (files, wrong) = mounts(files);
         faults.note(wrong);
         faults.note(private::faults(&files, &private));
@@ -334,7 +346,8 @@ impl Settings {
                 .or(file.sweep_interval_s)
                 .unwrap_or(300),
             max_body: args.max_body.or(file.max_body).unwrap_or(16 << 20),
-            admin_token: faults.or(AdminToken::gather(token, token_file), || None),
+            admin_token: faults.or(Secret::gather("admin_token", token, token_file), || None),
+            join_key: faults.or(Secret::gather_join_key(join_key, join_key_file), || None),
             metrics: faults.or(metrics.parse(), MetricsFor::default),
             files_policy: Some(text(&args.files_policy, file.files_policy, FILES_POLICY))
                 .filter(|policy| !policy.trim().is_empty()),
@@ -595,6 +608,8 @@ mod tests {
             max_body: Some(_),
             admin_token: Some(_),
             admin_token_file: Some(_),
+            join_key: Some(_),
+            join_key_file: Some(_),
             metrics: Some(_),
             files_policy: Some(_),
             log: Some(_),
@@ -645,6 +660,10 @@ mod tests {
             (["--cors-origin", "https://*.example.org"], "is no origin"),
             (["--admin-token", "fifteen-letters"], "at least 16"),
             (["--admin-token-file", "/no/such/file"], "cannot be read"),
+            (["--join-key", "fifteen-letters"], "at least 16"),
+            (["--join-key", "a key with spaces"], "part of an address"),
+            (["--join-key-file", "/no/such/file"], "cannot be read"),
+            (["--files", "/join/x=."], "tracker answers"),
             (["--metrics", "everybody"], "loopback"),
             (["--host", "https://example.org/"], "no name of a host"),
             (["--trusted-proxy", "10.0.0.0/99"], "trusted_proxies"),
@@ -677,6 +696,8 @@ mod tests {
             empty("admin_token_file").expect("settings").admin_token,
             None
         );
+        assert_eq!(empty("join_key").expect("settings").join_key, None);
+        assert_eq!(empty("join_key_file").expect("settings").join_key, None);
         for key in ["listen", "database", "project", "metrics", "log"] {
             let sentence = empty(key).expect_err(key);
             assert!(!sentence.is_empty(), "{key}");
@@ -715,12 +736,18 @@ mod tests {
 
     #[test]
     fn the_token_is_never_shown() {
-        let settings = merge(&["--admin-token", "correct horse battery"], "").expect("settings");
+        let flags = ["--admin-token", "correct horse battery"];
+        let more = ["--join-key", "incorrect-pony-capacitor"];
+        let settings = merge(&[flags, more].concat(), "").expect("settings");
         let token = settings.admin_token.as_ref().expect("a token");
         assert!(token.is("correct horse battery"));
         assert!(!token.is("correct horse batterz"));
         assert!(!token.is(""));
-        assert!(!format!("{settings:?}").contains("horse"));
+        let shown = format!("{settings:?}");
+        assert!(
+            !shown.contains("horse") && !shown.contains("pony"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -49,26 +49,24 @@ impl Private {
     }
 }
 
-/// The private files: the database, the configuration and the admin token. The configuration is
-/// also a secret if it contains a token or a password.
+/// The private files: the database, the configuration and the secrets. The configuration is also a
+/// secret if it contains one or a password.
 pub(super) fn files(
     database: &DatabaseUrl,
     config: Option<(&Path, bool)>,
-    token: Option<&Path>,
+    secrets: [(&'static str, Option<&Path>); 2],
 ) -> Vec<Private> {
     let database = match database {
         DatabaseUrl::Sqlite(path) => Some((path.as_path(), true)),
         DatabaseUrl::Postgres(_) => None,
     };
-    [
-        ("database", database),
-        ("configuration", config),
-        ("admin token", token.map(|path| (path, true))),
-    ]
-    .into_iter()
-    .filter_map(|(what, file)| file.map(|(path, secret)| Private::at(what, path, secret)))
-    .flatten()
-    .collect()
+    let secrets = secrets.map(|(what, path)| (what, path.map(|path| (path, true))));
+    [("database", database), ("configuration", config)]
+        .into_iter()
+        .chain(secrets)
+        .filter_map(|(what, file)| file.map(|(path, secret)| Private::at(what, path, secret)))
+        .flatten()
+        .collect()
 }
 
 /// Served folders that contain a private file, each as a sentence.

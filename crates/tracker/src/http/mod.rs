@@ -4,6 +4,7 @@ mod api;
 pub mod base_path;
 pub mod compression;
 pub mod handlers;
+pub mod join_path;
 pub mod openapi;
 pub mod pages;
 pub mod request;

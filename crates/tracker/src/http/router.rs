@@ -12,7 +12,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use distcompute_protocol::{ERROR_HEADER, ErrorCode};
+use distcompute_protocol::{ERROR_HEADER, ErrorCode, JOIN_KEY_HEADER};
 use tokio::{sync::Semaphore, time::timeout};
 use tower_http::{
     classify::ServerErrorsFailureClass,
@@ -33,6 +33,7 @@ use crate::{
         api::api,
         base_path, compression,
         handlers::{self, files::NoPolicy},
+        join_path,
         pages::{self, page},
         request_id::{self, RequestId},
     },
@@ -145,7 +146,7 @@ pub fn router(app: App) -> Result<Router, String> {
         ))
         .layer(middleware::from_fn(request_id::name))
         .with_state(app);
-    Ok(base_path::under(&base, router))
+    Ok(base_path::under(&base, join_path::under(router)))
 }
 
 /// Logs that a request failed, at a limited rate, because anybody can overload the tracker.
@@ -273,7 +274,11 @@ fn cors(origins: &[String]) -> Result<CorsLayer, String> {
     Ok(CorsLayer::new()
         .allow_origin(origin)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION])
+        .allow_headers([
+            header::CONTENT_TYPE,
+            header::AUTHORIZATION,
+            HeaderName::from_static(JOIN_KEY_HEADER),
+        ])
         .expose_headers([HeaderName::from_static(ERROR_HEADER), header::RETRY_AFTER])
         .max_age(PREFLIGHT_AGE))
 }

@@ -97,6 +97,73 @@ pub(crate) fn large_bodies_of_strangers_neither_fill_the_memory_nor_hold_up_othe
     assert!(peak < MEMORY_KB, "it took {peak} KB");
 }
 
+pub(crate) fn nobody_registers_without_the_join_key_and_nothing_shows_it(database: &str) {
+    const KEY: &str = "only-for-the-invited";
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("key"), KEY).expect("a file");
+    let log = folder.path().join("log");
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--database", database])
+        .args(["--join-key-file", "key", "--log", "trace"])
+        .current_dir(folder.path());
+    let tracker = Serving::start_with_log(&mut command, fs::File::create(&log).expect("a log"));
+    let new = "api/new?nickname=Eve&stage=a";
+    let other = "only-for-the-invitee";
+    for path in [
+        format!("/{new}"),
+        format!("/join/{other}/{new}"),
+        format!("/join/{}/{new}", &KEY[..KEY.len() - 1]),
+        format!("/join/{KEY}x/{new}"),
+        format!("/join/%6fnly-for-the-invited/{new}"),
+        format!("/join//{new}"),
+        format!("/{new}&join_key={KEY}"),
+    ] {
+        let answer = tracker.ask(&format!("GET {path}"), b"");
+        assert_eq!(answer.status, 401, "{path}: {}", answer.body);
+        let code = "distcompute-error: join_key_required";
+        assert!(answer.head.contains(code), "{path}: {}", answer.head);
+        assert!(answer.body.contains("join key"), "{}", answer.body);
+    }
+    let workers = || -> serde_json::Value {
+        let status = tracker.ask("GET /api/status", b"").body;
+        let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+        status["stages"][0]["workers"].clone()
+    };
+    assert_eq!(workers(), 0);
+    let answer = tracker.ask(
+        &format!("GET /join/{KEY}/api/new?nickname=Ann&stage=a"),
+        b"",
+    );
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let ann: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+    let body = json!({ "token": ann["token"] }).to_string();
+    let known = tracker.ask(
+        &format!("POST /join/{KEY}/api/validateWorker"),
+        body.as_bytes(),
+    );
+    assert_eq!((known.status, known.body.as_str()), (200, "True"));
+    assert_eq!(workers(), 1);
+    for path in [
+        "/",
+        "/leaderboard",
+        "/api/project",
+        "/api/status",
+        "/api/openapi.json",
+    ] {
+        let answer = tracker.ask(&format!("GET {path}"), b"");
+        assert!(!answer.body.contains(KEY), "{path}");
+    }
+    let page = tracker.ask(&format!("GET /join/{KEY}/worker/cpu/x"), b"");
+    assert_eq!(page.status, 307);
+    let place = "location: ../../../../worker/cpu/x\r\n";
+    assert!(page.head.contains(place), "{}", page.head);
+    drop(tracker);
+    let log = fs::read_to_string(log).expect("the log");
+    assert!(log.contains("path=\"/api/validateWorker\""), "{log}");
+    assert!(!log.contains(KEY), "{log}");
+}
+
 /// Sends a request from an address of its own and does not read the response. The connection stays
 /// open as long as the returned stream.
 fn unread(tracker: &Serving, from: usize, request: &str, body: &str) -> TcpStream {

@@ -54,6 +54,7 @@ fn no_help_shows_a_secret_of_the_environment() {
                 .args([command, flag])
                 .env("DISTCOMPUTE_DATABASE", "postgres://ann:s3cret@db.example/x")
                 .env("DISTCOMPUTE_ADMIN_TOKEN", "s3cret of some length")
+                .env("DISTCOMPUTE_JOIN_KEY", "s3cret-for-volunteers")
                 .output()
                 .expect("an end");
             assert!(done.status.success());

@@ -29,6 +29,10 @@ fn a_folder_that_holds_what_no_visitor_may_read_is_not_served() {
             &["--files=/v=www", "--admin-token-file=www/deep/token"],
             "holds the admin token",
         ),
+        (
+            &["--files=/v=www", "--join-key-file=www/deep/token"],
+            "holds the join key",
+        ),
     ] {
         for command in ["check-config", "serve"] {
             let wrong = run(

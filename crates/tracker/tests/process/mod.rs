@@ -32,10 +32,15 @@ pub(crate) struct Answer {
 impl Serving {
     /// Starts a command that serves, and waits until it has printed its address.
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_with_log(command, Stdio::null())
+    }
+
+    /// Does the same, and writes the log to `log`.
+    pub(crate) fn start_with_log(command: &mut Command, log: impl Into<Stdio>) -> Self {
         let mut child = command
             .env_remove("DISTCOMPUTE_CONFIG")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("a process");
         let mut line = String::new();

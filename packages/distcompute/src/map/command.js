@@ -49,6 +49,8 @@ export async function map(args) {
 async function run(options, state) {
   const { hash, stages, worker } = await bundle(options.module, state.path("page"));
   state.begin({ hash, txt: options.txt });
+  // Whoever is on this machine needs no key.
+  const joinKey = isLoopback(options.listen.host) ? undefined : state.joinKey;
   const tracker = await startTracker({
     listen: options.listen,
     args: [
@@ -56,6 +58,7 @@ async function run(options, state) {
       ...stages.flatMap((letter) => ["--stage", `${letter}=${letter.toUpperCase()}`]),
       ...["--max-attempts", String(options.attempts), "--pause-after", "0", "--lease-s", "60"],
       ...["--admin-token-file", state.path("token"), "--log", "warn"],
+      ...(joinKey === undefined ? [] : ["--join-key-file", state.path("joinKey")]),
       ...["--files", `/volunteer=${state.path("page")}`, "--volunteer-page", "/volunteer/"],
     ],
   });
@@ -75,8 +78,11 @@ async function run(options, state) {
     // What the cores of a killed run were doing is open at once. Their leases would lapse in a minute, and count
     // as failures of this machine, to which these jobs would then be given last.
     await new Operator(tracker.localUrl, state.token).endWorkers(nickname);
-    local = await Local.start({ url: tracker.localUrl, worker, stages, cores: options.local });
-    announce(tracker.url, live);
+    local = await Local.start({
+      ...{ url: tracker.localUrl, worker, stages, joinKey },
+      cores: options.local,
+    });
+    announce(tracker.url, joinKey, live);
     return await compute({ options, state, stages, tracker, live, local }, interrupted.signal);
   } finally {
     live.clear();
@@ -138,19 +144,25 @@ async function endFormerTracker(state) {
 }
 
 /** Prints where volunteers can join. */
-function announce(url, live) {
+function announce(url, joinKey, live) {
   const { hostname, port } = new URL(url);
   const isEverywhere = hostname === "0.0.0.0" || hostname === "[::]";
-  const addresses = isEverywhere ? networkAddresses(port) : [url];
-  for (const address of addresses) live.print(`Volunteers: ${address}/volunteer/`);
-  if (isEverywhere && addresses[0]) {
-    if (process.stderr.isTTY) live.print(renderUnicodeCompact(`${addresses[0]}/volunteer/`));
-    live.print(
-      "Anybody in your network can join. Without https, browsers give each tab a place of its own, and " +
-        "they do not keep the screen on.",
-    );
-  }
+  const origins = isEverywhere ? networkAddresses(port) : [url];
+  // In the fragment, which browsers send to nobody.
+  const key = joinKey === undefined ? "" : `#key=${joinKey}`;
+  const addresses = origins.map((origin) => `${origin}/volunteer/${key}`);
+  if (addresses.length === 0) live.print("This machine has no address in a network.");
+  for (const address of addresses) live.print(`Volunteers: ${address}`);
+  if (joinKey === undefined || !addresses[0]) return;
+  if (process.stderr.isTTY) live.print(renderUnicodeCompact(addresses[0]));
+  live.print(
+    "Whoever has this address and is in your network can join. Without https, browsers give each tab a " +
+      "place of its own, and they do not keep the screen on.",
+  );
 }
+
+/** Whether only programs on this machine can reach what listens there. @param {string} host */
+const isLoopback = (host) => /^(127(\.\d+){3}|::1|localhost)$/.test(host);
 
 function networkAddresses(port) {
   return Object.values(networkInterfaces())

@@ -16,24 +16,25 @@ export class Local {
   cores;
 
   /**
-   * @param {{ url: string, worker: string, stages: string[], cores: number }} wanted `worker` is the path of
-   *   the worker script
+   * @param {{ url: string, worker: string, stages: string[], joinKey?: string, cores: number }} wanted
+   *   `worker` is the path of the worker script
    */
-  static async start({ url, worker, stages, cores }) {
-    if (cores === 0) return undefined;
+  static async start(wanted) {
+    if (wanted.cores === 0) return undefined;
     await loadWasm();
     // The client prints the first error, and standard output is for the outputs.
     globalThis.console = new Console(process.stderr);
-    return new Local({ url, worker, stages, cores });
+    return new Local(wanted);
   }
 
-  constructor({ url, worker, stages, cores }) {
+  constructor({ url, worker, stages, joinKey, cores }) {
     this.cores = cores;
     this.#volunteer = new Volunteer({
       url,
       // The last stage first, so that jobs are completed before new ones are begun.
       stages: /** @type {any} */ ([...stages].reverse()),
       nickname,
+      joinKey,
       settings: { cores, pauseOnBattery: false },
       spawn: () => /** @type {any} */ (new Worker(pathToFileURL(worker))),
     });

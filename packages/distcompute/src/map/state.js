@@ -30,6 +30,7 @@ const names = {
   run: "run.json",
   database: "jobs.db",
   token: "admin-token",
+  joinKey: "join-key",
   inputs: "inputs.sha256",
   page: "page",
   lock: "lock",
@@ -54,8 +55,9 @@ export class State {
       existsSync(this.path("inputs")) ? "r+" : "w+",
       0o600,
     );
-    if (!existsSync(this.path("token"))) {
-      writeFileSync(this.path("token"), randomBytes(24).toString("hex"), { mode: 0o600 });
+    for (const name of /** @type {const} */ (["token", "joinKey"])) {
+      const file = this.path(name);
+      if (!existsSync(file)) writeWhole(file, randomBytes(24).toString("hex"));
     }
   }
 
@@ -66,6 +68,11 @@ export class State {
 
   get token() {
     return readFileSync(this.path("token"), "utf8");
+  }
+
+  /** What volunteers from other machines need. The same in each run, so that their pages go on. */
+  get joinKey() {
+    return readFileSync(this.path("joinKey"), "utf8");
   }
 
   #lock() {

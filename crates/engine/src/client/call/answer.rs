@@ -102,6 +102,11 @@ impl Call {
                 Code::Tracker(ErrorCode::Banned),
                 excerpt(&answer.body),
             ),
+            (401, Self::New) if answer.says(ErrorCode::JoinKeyRequired) => failed(
+                Kind::Server,
+                Code::Tracker(ErrorCode::JoinKeyRequired),
+                excerpt(&answer.body),
+            ),
             (403, Self::NewJob) if answer.says(ErrorCode::NoJobs) => failed(
                 Kind::ZeroJob,
                 Code::Tracker(ErrorCode::NoJobs),

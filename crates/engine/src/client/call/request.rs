@@ -26,6 +26,8 @@ pub struct Request {
     pub path: String,
     /// The JSON body.
     pub body: Option<Body>,
+    /// The project's join key, for a header: addresses are logged.
+    pub join_key: Option<String>,
 }
 
 impl Request {
@@ -34,6 +36,7 @@ impl Request {
             call,
             path,
             body: None,
+            join_key: None,
         }
     }
 
@@ -42,6 +45,7 @@ impl Request {
             call,
             path: path.to_owned(),
             body: Some(body),
+            join_key: None,
         }
     }
 
@@ -50,6 +54,13 @@ impl Request {
     pub fn new_worker(nickname: &str, stage: Stage) -> Self {
         let path = format!("/api/new?nickname={}&stage={stage}", encode(nickname));
         Self::get(Call::New, path)
+    }
+
+    /// The same request with the project's join key, if it has one.
+    #[must_use]
+    pub fn with_join_key(mut self, join_key: Option<String>) -> Self {
+        self.join_key = join_key;
+        self
     }
 
     /// Asks how many jobs are open at `stage`.

@@ -34,6 +34,27 @@ fn fault(call: Call, status: u16, body: &str) -> (Kind, &'static str) {
 }
 
 #[test]
+fn a_project_that_is_not_for_everybody_is_told_from_a_login_of_something_else() {
+    let text = ErrorCode::JoinKeyRequired.text().expect("ours");
+    let by_ours = Answer {
+        code: Some(ErrorCode::JoinKeyRequired),
+        ..answer(401, text)
+    };
+    match Call::New.meaning(&by_ours) {
+        Meaning::Failed(fault) => {
+            assert_eq!(fault.code.as_str(), "join_key_required");
+            assert_eq!((fault.kind, fault.message.as_str()), (Kind::Server, text));
+            assert!(fault.is_lasting());
+        }
+        other => panic!("{other:?}"),
+    }
+    let code = |text| fault(Call::New, 401, text).1;
+    // A proxy may drop the header.
+    assert_eq!(code(text), "join_key_required");
+    assert_eq!(code("Unauthorized"), "not_allowed");
+}
+
+#[test]
 fn who_is_banned_is_told_so_by_a_tracker_alone() {
     let text = ErrorCode::Banned.text().expect("ours");
     let by_ours = Answer {

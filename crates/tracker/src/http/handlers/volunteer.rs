@@ -17,6 +17,7 @@ use crate::{
     error::{ApiError, fault, quoted},
     http::{
         handlers::large,
+        join_path::{self, KeyOfPath},
         openapi::{
             BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals,
             NewRefusals, WorkerRefusals,
@@ -54,7 +55,8 @@ pub fn router() -> OpenApiRouter<App> {
     tag = "volunteer",
     params(
         ("nickname" = String, Query, max_length = 128, description = "The nickname of the volunteer"),
-        ("stage" = Stage, Query, description = "The stage at which the worker works")
+        ("stage" = Stage, Query, description = "The stage at which the worker works"),
+        ("distcompute-join-key" = Option<String>, Header, description = "The join key, if the project is not for everybody; /join/KEY in front of the path stands for it")
     ),
     responses((status = 200, body = Registration), NewRefusals)
 )]
@@ -62,6 +64,7 @@ async fn new(
     State(app): State<App>,
     client: ClientAddress,
     headers: HeaderMap,
+    key_of_path: Option<Extension<KeyOfPath>>,
     query: Query,
 ) -> Result<Json<Registration>, ApiError> {
     let header_text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
@@ -72,6 +75,12 @@ async fn new(
             ErrorCode::NotAFetch,
             sentence.to_owned(),
         ));
+    }
+    if let Some(key) = &app.settings.join_key {
+        let shown = join_path::shown(&headers, key_of_path.as_deref());
+        if !shown.is_some_and(|shown| key.is(shown)) {
+            return Err(ApiError::Refused(ErrorCode::JoinKeyRequired));
+        }
     }
     let [typed, letter] = query.all(["nickname", "stage"])?;
     let nickname = names::nickname(typed).map_err(|sentence| {

@@ -38,6 +38,7 @@ element("settings").addEventListener("submit", (event) => {
     url: tracker.href,
     stages: STAGES,
     nickname: element("nickname").value.trim() || "anonymous",
+    joinKey: joinKey(),
     settings: { cores: Number(element("cores").value) },
     spawn: () => new Worker(new URL("./worker.js", document.baseURI), { type: "module" }),
   });
@@ -45,6 +46,12 @@ element("settings").addEventListener("submit", (event) => {
   volunteer.start();
 });
 element("stop").addEventListener("click", () => volunteer?.stop());
+
+/** The key in the address. Half of one is no key: then the project's refusal says what is missing. */
+function joinKey() {
+  const key = new URLSearchParams(location.hash.slice(1)).get("key") ?? "";
+  return /^[\w.~-]{16,128}$/.test(key) ? key : undefined;
+}
 
 /** @param {Volunteer["status"]} status */
 function show({ state, jobsDone, jobsFailed, cores, error, lastError }) {
