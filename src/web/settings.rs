@@ -26,7 +26,7 @@ export interface VolunteerSettings {
   hours: { from: number; to: number } | null;
 }
 
-/** What the project's owner wants; a missing one has its default. Milliseconds. */
+/** What the project's owner wants; a missing one has its default. Times are in milliseconds. */
 export interface VolunteerLimits {
   /** A job that takes longer is ended and has failed. Default: it may take for ever. */
   jobTimeoutMs?: number | null | undefined;
@@ -34,6 +34,11 @@ export interface VolunteerLimits {
   stallMs?: number | undefined;
   /** How often progress is sent to the tracker, at most. Default 10,000. */
   progressIntervalMs?: number | undefined;
+  /**
+   * Whether a machine most of whose jobs fail takes one at a time, with pauses, because it may be broken.
+   * Default `true`.
+   */
+  slowFailing?: boolean | undefined;
 }
 "#;
 
@@ -48,7 +53,12 @@ const SETTINGS: [&str; 5] = [
     "hours",
 ];
 
-const LIMITS: [&str; 3] = ["jobTimeoutMs", "stallMs", "progressIntervalMs"];
+const LIMITS: [&str; 4] = [
+    "jobTimeoutMs",
+    "stallMs",
+    "progressIntervalMs",
+    "slowFailing",
+];
 
 /// As [`read_settings`], for what the page's owner has written: a misspelt name is refused. What
 /// another tab or the page says to its hub may come from another version of this package.
@@ -136,6 +146,7 @@ pub(crate) fn read_limits(value: &JsValue) -> Result<Limits, Fault> {
     limits.job_timeout_ms = ms("jobTimeoutMs")?;
     limits.stall_ms = ms("stallMs")?.unwrap_or(limits.stall_ms);
     limits.progress_interval_ms = ms("progressIntervalMs")?.unwrap_or(limits.progress_interval_ms);
+    limits.slow_failing = truth(value, "slowFailing")?.unwrap_or(limits.slow_failing);
     Ok(limits)
 }
 
@@ -145,5 +156,6 @@ pub(crate) fn write_limits(limits: &Limits) -> JsValue {
         .with("jobTimeoutMs", limits.job_timeout_ms)
         .with("stallMs", limits.stall_ms)
         .with("progressIntervalMs", limits.progress_interval_ms)
+        .with("slowFailing", limits.slow_failing)
         .done()
 }

@@ -52,6 +52,8 @@ pub struct Limits {
     /// How long an outcome waits for others to share a request with, in milliseconds, while every
     /// core has work. Jobs are held ahead for as long.
     pub linger_ms: f64,
+    /// Whether this machine takes one job at a time, with pauses, while most jobs fail.
+    pub slow_failing: bool,
 }
 
 impl Default for Limits {
@@ -61,6 +63,7 @@ impl Default for Limits {
             stall_ms: 600_000.0,
             progress_interval_ms: 10_000.0,
             linger_ms: 3_000.0,
+            slow_failing: true,
         }
     }
 }

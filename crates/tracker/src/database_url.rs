@@ -25,6 +25,7 @@ pub(crate) const ANY_RULES: StoreRules = StoreRules {
     invalid_after: 1,
     max_attempts: 5,
     pause_after: 3,
+    slow_failing: true,
     lease_s: 300,
     late_bytes: LATE_BYTES,
 };

@@ -137,7 +137,7 @@ impl Scheduler {
         };
         Self {
             table: JobTable::default(),
-            failing: Failing::default(),
+            failing: Failing::new(limits.slow_failing),
             sessions: stages.iter().enumerate().map(session).collect(),
             cores: SortedMap::default(),
             settings,

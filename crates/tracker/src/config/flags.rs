@@ -46,6 +46,16 @@ pub struct ServeArgs {
     /// [default: 3]
     #[arg(long, env = "DISTCOMPUTE_PAUSE_AFTER", value_name = "COUNT")]
     pub pause_after: Option<u32>,
+    /// Give fewer jobs to registrations most of whose jobs fail [default: true]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_SLOW_FAILING",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub slow_failing: Option<bool>,
     /// Seconds after which a lease ends unless a sync renews it [default: 300]
     #[arg(long, env = "DISTCOMPUTE_LEASE_S", value_name = "SECONDS")]
     pub lease_s: Option<u32>,

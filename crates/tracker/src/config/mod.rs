@@ -81,6 +81,8 @@ pub struct Settings {
     /// The number of distinct volunteers with whom every job must fail for a stage to be paused; 0:
     /// never.
     pub pause_after: u32,
+    /// Whether registrations most of whose jobs fail are given fewer jobs, and pauses.
+    pub slow_failing: bool,
     /// Seconds after which a lease ends unless a sync renews it.
     pub lease_s: u32,
     /// Identifies the application version; a change tells clients to reload their worker script.
@@ -136,6 +138,7 @@ struct ConfigFile {
     invalid_after: Option<u32>,
     max_attempts: Option<u32>,
     pause_after: Option<u32>,
+    slow_failing: Option<bool>,
     lease_s: Option<u32>,
     app_version: Option<String>,
     files: Option<BTreeMap<String, String>>,
@@ -322,6 +325,7 @@ impl Settings {
             invalid_after: args.invalid_after.or(file.invalid_after).unwrap_or(5),
             max_attempts: args.max_attempts.or(file.max_attempts).unwrap_or(5),
             pause_after: args.pause_after.or(file.pause_after).unwrap_or(3),
+            slow_failing: args.slow_failing.or(file.slow_failing).unwrap_or(true),
             lease_s: args.lease_s.or(file.lease_s).unwrap_or(300),
             app_version: text(&args.app_version, file.app_version, ""),
             files,
@@ -420,6 +424,7 @@ impl Settings {
             invalid_after: self.invalid_after,
             max_attempts: self.max_attempts,
             pause_after: self.pause_after,
+            slow_failing: self.slow_failing,
             lease_s: self.lease_s,
             late_bytes: crate::ledger::LATE_BYTES,
         }
@@ -589,6 +594,7 @@ mod tests {
             invalid_after: Some(_),
             max_attempts: Some(_),
             pause_after: Some(_),
+            slow_failing: Some(_),
             lease_s: Some(_),
             app_version: Some(_),
             files: Some(_),

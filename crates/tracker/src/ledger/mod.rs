@@ -41,6 +41,8 @@ pub struct Rules {
     /// The number of distinct volunteers with whom every job must fail for a stage to be paused; 0:
     /// never.
     pub pause_after: u32,
+    /// Whether registrations most of whose jobs fail are given fewer jobs, and pauses.
+    pub slow_failing: bool,
     /// Seconds without a sync after which leases that are renewed by syncs end.
     pub lease_s: u32,
     /// The maximum total size of late results that are kept while others work on their jobs, in

@@ -18,6 +18,7 @@ const RULES: Rules = Rules {
     invalid_after: 2,
     max_attempts: 2,
     pause_after: 3,
+    slow_failing: true,
     lease_s: 300,
     late_bytes: 1_000,
 };
@@ -394,6 +395,25 @@ fn where_everything_fails_the_stage_is_paused_with_nothing_set_aside_until_it_is
     }
     assert_eq!(held[1].len(), 8);
     assert_eq!(project.snapshot.paused[0], None);
+}
+
+#[test]
+fn where_nobody_is_slowed_the_last_jobs_fail_without_pauses() {
+    for (slow_failing, aside) in [(false, 3), (true, 0)] {
+        let mut project = Project::new(3, vec![worker(1)]);
+        project.rules = Rules {
+            max_attempts: 3,
+            pause_after: 0,
+            slow_failing,
+            ..project.rules
+        };
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            project.turn("t1", &mut held, 3, Ends::Failed);
+            project.now += 100;
+        }
+        assert_eq!(project.count(State::Aside), aside, "{slow_failing}");
+    }
 }
 
 #[test]

@@ -24,6 +24,9 @@ const NOTE_EVERY: Millis = 60_000;
 impl UnitOfWork {
     /// Updates how badly a registration's jobs fail, which determines how many jobs it is given.
     pub(super) fn weigh(&mut self, worker: i64, good: usize, bad: usize) {
+        if !self.rules.slow_failing {
+            return;
+        }
         if good + bad == 0 {
             return;
         }

@@ -556,6 +556,7 @@ mod tests {
         invalid_after: 2,
         max_attempts: 2,
         pause_after: 3,
+        slow_failing: true,
         lease_s: 300,
         late_bytes: 1_000,
     };

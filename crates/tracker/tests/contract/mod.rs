@@ -52,6 +52,7 @@ pub(crate) const RULES: StoreRules = StoreRules {
     invalid_after: 2,
     max_attempts: 5,
     pause_after: 3,
+    slow_failing: true,
     lease_s: 300,
     late_bytes: 1_000,
 };
