@@ -14,6 +14,9 @@ pub struct ProjectInfo {
     pub description: String,
     /// The enabled stages, in processing order.
     pub stages: Vec<StageInfo>,
+    /// The address of the volunteer page on this tracker, from its own path on: `/volunteer/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volunteer_page: Option<String>,
 }
 
 /// An enabled stage.

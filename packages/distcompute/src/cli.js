@@ -6,11 +6,13 @@ const usage = `Usage: distcompute <command> [options]
 
   map FUNCTION [INPUTS]   run a function on each line of INPUTS, or of standard input, on this
                           machine and in the browsers of everybody who opens the printed address
+  work URL                compute for the project of the tracker at URL, without a browser
 
 distcompute <command> --help explains a command.`;
 
 const commands = {
   map: async (args) => (await import("./map/command.js")).map(args),
+  work: async (args) => (await import("./work/command.js")).work(args),
 };
 
 /**

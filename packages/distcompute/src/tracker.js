@@ -4,7 +4,9 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { Failure, messageOf } from "./failure.js";
 
@@ -14,7 +16,7 @@ const program = "distcompute-tracker";
 export function findTracker(env = process.env) {
   const given = env.DISTCOMPUTE_TRACKER_PROGRAM;
   if (given) {
-    if (existsSync(given)) return given;
+    if (existsSync(given)) return resolve(given);
     throw new Failure(`DISTCOMPUTE_TRACKER_PROGRAM names ${given}, which does not exist.`);
   }
   const name = `@distcompute/tracker-${process.platform}-${process.arch}`;
@@ -59,15 +61,21 @@ async function isFree(host, port) {
  *
  * @param {object} wanted
  * @param {{ host: string, port: number }} wanted.listen
+ * @param {string} wanted.folder the one that its arguments are relative to
  * @param {string[]} wanted.args the arguments of `serve` except for the address
  */
-export async function startTracker({ listen, args }) {
+export async function startTracker({ listen, folder, args }) {
   const port = await freePort(listen.host, listen.port);
   const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
   const path = findTracker();
   // A group of its own: Ctrl-C in the terminal must not end it before the volunteers.
   const child = spawn(path, ["serve", "--listen", `${host}:${port}`, ...args], {
     detached: true,
+    cwd: folder,
+    // What is set for other trackers is not for this one.
+    env: Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !name.startsWith("DISTCOMPUTE_")),
+    ),
     stdio: ["ignore", "pipe", "pipe"],
   });
   // It ends with this process, unless that is killed.
@@ -120,35 +128,65 @@ export async function startTracker({ listen, args }) {
   };
 }
 
+/** A call that was not answered: the tracker may have received it, or not. */
+export class Unanswered extends Failure {}
+
+/** Answers of a tracker, or of a proxy before it, that is overloaded or being restarted. */
+const temporary = [429, 502, 503, 504];
+
+/** How long to wait before another attempt, in milliseconds: twice as long each time. */
+const wait = { first: 500, most: 30_000 };
+
 /** The operator's calls. */
 export class Operator {
   #url;
   #headers;
+  #patient;
 
   /**
    * @param {string} url the tracker's address
    * @param {string} token the admin token
+   * @param {{ patient?: boolean }} [options] `patient`: a call that is not answered is repeated until it is; except
+   *   for `addJobs`, which would add them twice
    */
-  constructor(url, token) {
+  constructor(url, token, { patient = false } = {}) {
     this.#url = url.replace(/\/$/, "");
     this.#headers = { authorization: `Bearer ${token}` };
+    this.#patient = patient;
+  }
+
+  get isPatient() {
+    return this.#patient;
   }
 
   async #call(path, init = {}) {
+    for (let ms = wait.first; ; ms = Math.min(2 * ms, wait.most)) {
+      try {
+        return await this.#callOnce(path, init);
+      } catch (error) {
+        if (!(this.#patient && error instanceof Unanswered)) throw error;
+        await sleep(ms);
+      }
+    }
+  }
+
+  async #callOnce(path, init = {}) {
     let response;
     try {
       response = await fetch(this.#url + path, {
         ...init,
         headers: { ...init.headers, ...this.#headers },
+        redirect: "error",
       });
     } catch (error) {
       const cause = /** @type {any} */ (error).cause;
-      throw new Failure(
+      throw new Unanswered(
         `The tracker at ${this.#url} does not answer: ${messageOf(cause ?? error)}`,
       );
     }
     if (response.ok) return response;
-    throw new Failure(`The tracker refused ${path} (${response.status}): ${await response.text()}`);
+    const Kind = temporary.includes(response.status) ? Unanswered : Failure;
+    throw new Kind(`The tracker refused ${path} (${response.status}): ${await response.text()}`);
   }
 
   /** The counters of all stages. */
@@ -157,14 +195,19 @@ export class Operator {
   }
 
   /**
-   * Adds a job for each line.
+   * Adds a job for each line. Rejects with `Unanswered` if it is not known whether they were added.
    *
    * @param {string[]} lines
    * @returns {Promise<{ added: number, numbers: { first: number, last: number }[] }>}
    */
   async addJobs(lines) {
     const body = `${lines.join("\n")}\n`;
-    return await (await this.#call("/api/jobs", { method: "POST", body })).json();
+    const response = await this.#callOnce("/api/jobs", { method: "POST", body });
+    try {
+      return await response.json();
+    } catch (error) {
+      throw new Unanswered(`The tracker's answer broke off: ${messageOf(error)}`);
+    }
   }
 
   /**
@@ -178,7 +221,12 @@ export class Operator {
     const query = numbers ? `numbers=${numbers}` : `after=${after}&limit=1000`;
     const response = await this.#call(`/api/results?stage=${stage}&${query}`);
     if (!response.body) return;
-    for await (const line of linesOf(response.body)) yield JSON.parse(line);
+    try {
+      for await (const line of linesOf(response.body)) yield JSON.parse(line);
+    } catch (error) {
+      // The next call continues where this answer broke off.
+      if (!this.#patient || !(error instanceof TypeError)) throw error;
+    }
   }
 
   /**
@@ -193,17 +241,15 @@ export class Operator {
   }
 
   /**
-   * Discards the results of jobs, so that they are computed again.
+   * Discards the latest results of jobs, so that they are computed again.
    *
    * @param {number[]} numbers
    */
   async requeue(numbers) {
     const headers = { "content-type": "application/json" };
-    await this.#call("/api/requeue", {
-      method: "POST",
-      headers,
-      body: JSON.stringify({ numbers }),
-    });
+    // Without a filter on results, a job that is set aside would stay at its stage.
+    const body = JSON.stringify({ numbers, since: "1970-01-01" });
+    await this.#call("/api/requeue", { method: "POST", headers, body });
   }
 
   /**

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { jobLine, lines } from "../../../packages/distcompute/src/map/lines.js";
-import { duration, progressText } from "../../../packages/distcompute/src/map/live-line.js";
+import { duration, progressText } from "../../../packages/distcompute/src/map/figures.js";
 import { readOptions } from "../../../packages/distcompute/src/map/options.js";
 import { unwrapped } from "../../../packages/distcompute/src/map/output.js";
 import { openSink } from "../../../packages/distcompute/src/map/sink.js";
@@ -103,7 +103,7 @@ test("options have defaults, and faults are explained", () => {
 test("a folder belongs to one function, one process, and the same inputs", (t) => {
   const folder = join(temporaryFolder(t), "state");
   const state = new State(folder);
-  state.begin({ hash: "f", txt: false });
+  state.begin({ hash: "f", txt: false, tracker: null });
   state.noteInputs(1, ["1", "2"]);
   state.noteInputs(3, ["3"]);
   assert.equal(readFileSync(state.path("token"), "utf8").length, 48);
@@ -120,16 +120,19 @@ test("a folder belongs to one function, one process, and the same inputs", (t) =
   assert.throws(() => new State(folder), /works on .* already/);
   writeFileSync(join(folder, "lock"), String(2 ** 30));
   const again = new State(folder);
-  again.begin({ hash: "f", txt: false });
+  again.begin({ hash: "f", txt: false, tracker: null });
   assert.throws(
-    () => again.begin({ hash: "g", txt: false }),
+    () => again.begin({ hash: "g", txt: false, tracker: null }),
     /outputs of another function.*--fresh/,
   );
-  assert.throws(() => again.begin({ hash: "f", txt: true }), /were read without --txt/);
+  assert.throws(
+    () => again.begin({ hash: "f", txt: true, tracker: null }),
+    /were read without --txt/,
+  );
   again.close();
   const fresh = new State(folder);
   fresh.clear();
-  fresh.begin({ hash: "g", txt: true });
+  fresh.begin({ hash: "g", txt: true, tracker: null });
   assert.equal(fresh.isSameInput(1, "1"), false);
   fresh.close();
 });

@@ -1,20 +1,18 @@
 // `distcompute map`: reads inputs, has this machine and volunteers compute, and writes the outputs.
 
-import { existsSync, readFileSync } from "node:fs";
-import { networkInterfaces } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
-
-import { renderUnicodeCompact } from "uqr";
+import { existsSync } from "node:fs";
 
 import { Failure } from "../failure.js";
-import { Operator, startTracker } from "../tracker.js";
+import { LiveLine } from "../live-line.js";
+import { onSignals } from "../signals.js";
 import { bundle } from "./function.js";
+import { openGiven } from "./given.js";
 import { importInputs } from "./importer.js";
-import { LiveLine } from "./live-line.js";
-import { Local, nickname } from "./local.js";
+import { nickname, startLocal } from "./local.js";
 import { readOptions, usage } from "./options.js";
+import { endFormerTracker, startOwn } from "./own.js";
 import { Progress, showProgress } from "./progress.js";
-import { State, isAlive, writeWhole } from "./state.js";
+import { State } from "./state.js";
 import { Writer } from "./writer.js";
 
 /** @param {string[]} args */
@@ -32,62 +30,52 @@ export async function map(args) {
   if (options.inputs !== undefined && !existsSync(options.inputs)) {
     throw new Failure(`There is no file ${options.inputs}.`);
   }
+  const live = new LiveLine(process.stderr);
+  const interrupted = new AbortController();
+  // From the beginning: a tracker that is just being started has to be ended too.
+  const ignore = onSignals((isFirst) => {
+    if (!isFirst) process.exit(130);
+    live.print("Finishing the running jobs. Press Ctrl-C again to stop at once.");
+    interrupted.abort();
+  });
   const state = new State(options.state);
   try {
     await endFormerTracker(state);
     if (options.fresh) state.clear();
-    return await run(options, state);
+    return await run({ options, state, live, interrupted: interrupted.signal });
   } finally {
+    live.clear();
+    ignore();
     state.close();
   }
 }
 
 /**
- * @param {import("./options.js").Options} options
- * @param {State} state
+ * @param {object} run
+ * @param {import("./options.js").Options} run.options
+ * @param {State} run.state
+ * @param {LiveLine} run.live
+ * @param {AbortSignal} run.interrupted
  */
-async function run(options, state) {
+async function run({ options, state, live, interrupted }) {
   const { hash, stages, worker } = await bundle(options.module, state.path("page"));
-  state.begin({ hash, txt: options.txt });
-  // Whoever is on this machine needs no key.
-  const joinKey = isLoopback(options.listen.host) ? undefined : state.joinKey;
-  const tracker = await startTracker({
-    listen: options.listen,
-    args: [
-      ...["--database", `sqlite:${state.path("database")}`, "--project", nameOf(options)],
-      ...stages.flatMap((letter) => ["--stage", `${letter}=${letter.toUpperCase()}`]),
-      ...["--max-attempts", String(options.attempts), "--pause-after", "0", "--lease-s", "60"],
-      ...["--admin-token-file", state.path("token"), "--log", "warn"],
-      ...(joinKey === undefined ? [] : ["--join-key-file", state.path("joinKey")]),
-      ...["--files", `/volunteer=${state.path("page")}`, "--volunteer-page", "/volunteer/"],
-    ],
-  });
-  writeWhole(state.path("tracker"), JSON.stringify({ pid: tracker.pid, url: tracker.localUrl }));
-  const live = new LiveLine(process.stderr);
-  const interrupted = new AbortController();
-  const interrupt = () => {
-    if (interrupted.signal.aborted) process.exit(130);
-    live.print("Finishing the running jobs. Press Ctrl-C again to stop at once.");
-    interrupted.abort();
-  };
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
-  /** @type {Local | undefined} */
+  state.begin({ hash, txt: options.txt, tracker: options.tracker?.url.href ?? null });
+  if (interrupted.aborted) return 130;
+  const tracker = options.tracker
+    ? await openGiven({ options, state, stages, worker })
+    : await startOwn({ options, state, stages });
+  /** @type {Awaited<ReturnType<typeof startLocal>>} */
   let local;
   try {
+    if (interrupted.aborted) return 130;
     // What the cores of a killed run were doing is open at once. Their leases would lapse in a minute, and count
     // as failures of this machine, to which these jobs would then be given last.
-    await new Operator(tracker.localUrl, state.token).endWorkers(nickname);
-    local = await Local.start({
-      ...{ url: tracker.localUrl, worker, stages, joinKey },
-      cores: options.local,
-    });
-    announce(tracker.url, joinKey, live);
-    return await compute({ options, state, stages, tracker, live, local }, interrupted.signal);
+    await tracker.operator.endWorkers(nickname);
+    const { url, joinKey } = tracker;
+    local = await startLocal({ url, worker, stages, joinKey, cores: options.local });
+    await tracker.announce((line) => live.print(line));
+    return await compute({ options, state, stages, tracker, live, local }, interrupted);
   } finally {
-    live.clear();
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
     local?.free();
     await tracker.stop();
   }
@@ -95,7 +83,7 @@ async function run(options, state) {
 
 /** Imports, and writes what comes, until all is written or the user interrupts. */
 async function compute({ options, state, stages, tracker, live, local }, interrupted) {
-  const operator = new Operator(tracker.localUrl, state.token);
+  const { operator } = tracker;
   const progress = new Progress();
   const writer = await Writer.open({ options, operator, stages, progress });
   const ended = new AbortController();
@@ -121,52 +109,4 @@ async function compute({ options, state, stages, tracker, live, local }, interru
 function once(signal) {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-}
-
-const nameOf = ({ module }) => `distcompute map ${module.split(/[/\\]/).at(-1)}`;
-
-/** Ends the tracker of a run that was killed: it still has the database open. */
-async function endFormerTracker(state) {
-  const file = state.path("tracker");
-  if (!existsSync(file)) return;
-  const { pid, url } = JSON.parse(readFileSync(file, "utf8"));
-  if (!isAlive(pid)) return;
-  try {
-    // Another program may have this process id by now; only our tracker accepts the token.
-    await new Operator(url, state.token).setAside(1);
-  } catch {
-    return;
-  }
-  process.kill(pid, "SIGTERM");
-  for (let waited = 0; isAlive(pid) && waited < 10_000; waited += 50) await sleep(50);
-  if (isAlive(pid))
-    throw new Failure(`The tracker of the run before, process ${pid}, does not end.`);
-}
-
-/** Prints where volunteers can join. */
-function announce(url, joinKey, live) {
-  const { hostname, port } = new URL(url);
-  const isEverywhere = hostname === "0.0.0.0" || hostname === "[::]";
-  const origins = isEverywhere ? networkAddresses(port) : [url];
-  // In the fragment, which browsers send to nobody.
-  const key = joinKey === undefined ? "" : `#key=${joinKey}`;
-  const addresses = origins.map((origin) => `${origin}/volunteer/${key}`);
-  if (addresses.length === 0) live.print("This machine has no address in a network.");
-  for (const address of addresses) live.print(`Volunteers: ${address}`);
-  if (joinKey === undefined || !addresses[0]) return;
-  if (process.stderr.isTTY) live.print(renderUnicodeCompact(addresses[0]));
-  live.print(
-    "Whoever has this address and is in your network can join. Without https, browsers give each tab a " +
-      "place of its own, and they do not keep the screen on.",
-  );
-}
-
-/** Whether only programs on this machine can reach what listens there. @param {string} host */
-const isLoopback = (host) => /^(127(\.\d+){3}|::1|localhost)$/.test(host);
-
-function networkAddresses(port) {
-  return Object.values(networkInterfaces())
-    .flatMap((all) => all ?? [])
-    .filter(({ family, internal }) => family === "IPv4" && !internal)
-    .map(({ address }) => `http://${address}:${port}`);
 }

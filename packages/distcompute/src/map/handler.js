@@ -10,11 +10,20 @@ export function partsOf(module) {
   return {
     setup: () => module.setup?.(),
     handler: (job, context) => {
-      const [input] = job.data;
+      const [input] = inputOf(job);
       const output = stages[job.stage](input, context);
       return typeof output?.then === "function" ? output.then(wrapped) : wrapped(output);
     },
   };
+}
+
+/**
+ * The data of a job. A volunteer may have handed in what no function of ours returned: then this job fails here, and
+ * `distcompute map` has the stage before done again.
+ */
+function inputOf({ data, stage }) {
+  if (Array.isArray(data) && data.length === 1) return data;
+  throw new TypeError(`The input of stage ${stage} is no output of the stage before.`);
 }
 
 /** An output as an array with one element, because a result cannot be a number, and an output may be. */

@@ -1,8 +1,10 @@
 // Imports the inputs while the work goes on, and checks that a continued run has the same ones.
 
 import { createReadStream } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { Failure } from "../failure.js";
+import { Unanswered } from "../tracker.js";
 import { jobLine, lines } from "./lines.js";
 
 /** How much is imported at a time. */
@@ -15,8 +17,16 @@ const most = { lines: 2_000, bytes: 1_000_000 };
  * @param {import("../tracker.js").Operator} parts.operator
  * @param {import("./progress.js").Progress} parts.progress
  * @param {AbortSignal} parts.signal ends the import
+ * @param {number} [parts.underWayMs] how long a call that was not answered may still be on its way
  */
-export async function importInputs({ options, state, operator, progress, signal }) {
+export async function importInputs({
+  options,
+  state,
+  operator,
+  progress,
+  signal,
+  underWayMs = 5_000,
+}) {
   const imported = (await operator.status()).jobs;
   state.forgetInputsAfter(imported);
   const stream = options.inputs === undefined ? process.stdin : createReadStream(options.inputs);
@@ -32,9 +42,7 @@ export async function importInputs({ options, state, operator, progress, signal 
       progress.total + 1,
       batch.map(({ line }) => line),
     );
-    const { added } = await operator.addJobs(jobs);
-    if (added !== jobs.length)
-      throw new Failure(`The tracker added ${added} of ${jobs.length} jobs.`);
+    await add({ operator, jobs, before: progress.total, underWayMs });
     progress.total += jobs.length;
     batch = [];
     bytes = 0;
@@ -61,6 +69,31 @@ export async function importInputs({ options, state, operator, progress, signal 
     if (!signal.aborted) throw error;
   } finally {
     signal.removeEventListener("abort", stop);
+  }
+}
+
+/**
+ * Adds jobs to a tracker that has `before` of them. If a call is not answered, the tracker's count says how many
+ * have arrived.
+ */
+async function add({ operator, jobs, before, underWayMs }) {
+  for (let rest = jobs; rest.length > 0;) {
+    const first = before + jobs.length - rest.length + 1;
+    try {
+      const { added, numbers } = await operator.addJobs(rest);
+      if (added !== rest.length)
+        throw new Failure(`The tracker added ${added} of ${rest.length} jobs.`);
+      if (numbers[0]?.first !== first || numbers.at(-1)?.last !== before + jobs.length)
+        throw new Failure(
+          "Somebody else adds jobs to this tracker: map needs a project of its own.",
+        );
+      return;
+    } catch (error) {
+      if (!(error instanceof Unanswered) || !operator.isPatient) throw error;
+      await sleep(underWayMs);
+      const { jobs: there } = await operator.status();
+      rest = jobs.slice(there - before);
+    }
   }
 }
 

@@ -1,9 +1,11 @@
 // The options of `distcompute map`.
 
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, extname, join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { address as trackerAddress } from "../address.js";
 import { Failure, messageOf } from "../failure.js";
 
 export const usage = `Usage: distcompute map FUNCTION [INPUTS] [options]
@@ -24,6 +26,10 @@ Press Ctrl-C once to finish what runs and stop; the same command continues where
   --state DIR        where jobs and outputs are stored (default: .distcompute/ and the function's name)
   --fresh            delete what is stored there and begin anew
 
+  --tracker URL      use a tracker that exists, and its project, which must have no jobs of others
+  --admin-token-file FILE, --join-key-file FILE
+                     the tracker's admin token, and its join key if it has one
+
 Exit codes: 0 all jobs are done, 2 some failed, 1 another error, 130 stopped by Ctrl-C.`;
 
 /**
@@ -39,6 +45,7 @@ Exit codes: 0 all jobs are done, 2 some failed, 1 another error, 130 stopped by 
  * @property {{ host: string, port: number }} listen
  * @property {string} state
  * @property {boolean} fresh
+ * @property {{ url: URL, token: string, joinKey?: string }} [tracker] one that exists
  */
 
 /**
@@ -73,7 +80,45 @@ export function readOptions(args, cores = availableParallelism()) {
     listen: address(values.listen ?? "127.0.0.1"),
     state: values.state ?? join(".distcompute", basename(module, extname(module))),
     fresh: values.fresh ?? false,
+    tracker: tracker(values),
   };
+}
+
+/** @param {ReturnType<typeof parsed>["values"]} values */
+function tracker(values) {
+  const { "admin-token-file": tokenFile, "join-key-file": keyFile } = values;
+  if (values.tracker === undefined) {
+    if (tokenFile === undefined && keyFile === undefined) return undefined;
+    throw new Failure(
+      "--admin-token-file and --join-key-file are for a tracker that exists: --tracker URL.",
+    );
+  }
+  if (tokenFile === undefined) {
+    throw new Failure("--tracker needs the tracker's admin token: --admin-token-file FILE.");
+  }
+  const own = {
+    listen: "it is for the tracker that map starts",
+    attempts: "the tracker itself has --max-attempts",
+    fresh:
+      "the tracker's jobs cannot be deleted from here: use `distcompute-tracker import --reset` there",
+  };
+  for (const [name, why] of Object.entries(own)) {
+    if (values[name] !== undefined)
+      throw new Failure(`--${name} does not go with --tracker: ${why}.`);
+  }
+  return {
+    url: trackerAddress(values.tracker, "the tracker"),
+    token: secretIn(tokenFile),
+    joinKey: keyFile === undefined ? undefined : secretIn(keyFile),
+  };
+}
+
+function secretIn(file) {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch (error) {
+    throw new Failure(`${file} cannot be read: ${messageOf(error)}`);
+  }
 }
 
 function parsed(args) {
@@ -92,6 +137,9 @@ function parsed(args) {
         listen: { type: "string" },
         state: { type: "string" },
         fresh: { type: "boolean" },
+        tracker: { type: "string" },
+        "admin-token-file": { type: "string" },
+        "join-key-file": { type: "string" },
       },
     });
   } catch (error) {

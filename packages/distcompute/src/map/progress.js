@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { Failure } from "../failure.js";
-import { progressText } from "./live-line.js";
+import { progressText } from "./figures.js";
 
 /** How often the tracker's counters are read, in milliseconds. */
 const everyMs = 500;
@@ -40,8 +40,9 @@ export async function showProgress({ operator, progress, local, live, signal }) 
     // A continued run has not read all the inputs yet that are jobs already.
     const total = Math.max(jobs, progress.total);
     const figures = { ...{ total, isAll: progress.isAll }, done, failed, held };
-    live.show(progressText({ ...figures, volunteers, cores: local?.cores ?? 0, perSecond }));
-    const error = local?.error;
+    const cores = local?.status.settings.cores ?? 0;
+    live.show(progressText({ ...figures, volunteers, cores, perSecond }));
+    const error = local?.status.error;
     if (error) throw new Failure(`This machine cannot compute: ${error.message}`);
     await sleep(everyMs, undefined, { signal }).catch(() => {});
   }

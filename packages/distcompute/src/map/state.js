@@ -4,20 +4,19 @@ import { createHash, randomBytes } from "node:crypto";
 import {
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readFileSync,
   readSync,
-  renameSync,
   rmSync,
-  writeFileSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
 
 import { Failure } from "../failure.js";
+import { lockFolder, writeWhole } from "../folder.js";
 
 /** The version of this folder's layout. */
 const layout = 1;
@@ -33,12 +32,12 @@ const names = {
   joinKey: "join-key",
   inputs: "inputs.sha256",
   page: "page",
-  lock: "lock",
   tracker: "tracker.json",
 };
 
 export class State {
   #folder;
+  #unlock;
   #inputs;
 
   /**
@@ -48,8 +47,7 @@ export class State {
    */
   constructor(folder) {
     this.#folder = folder;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.#lock();
+    this.#unlock = lockFolder(folder);
     this.#inputs = openSync(
       this.path("inputs"),
       existsSync(this.path("inputs")) ? "r+" : "w+",
@@ -61,9 +59,23 @@ export class State {
     }
   }
 
+  get folder() {
+    return this.#folder;
+  }
+
+  /** The name of a file in the folder. @param {keyof typeof names} name */
+  name(name) {
+    return names[name];
+  }
+
   /** @param {keyof typeof names} name */
   path(name) {
     return join(this.#folder, names[name]);
+  }
+
+  /** How many inputs are noted. Those of the last moment may not have been imported. */
+  get inputs() {
+    return fstatSync(this.#inputs).size / hashBytes;
   }
 
   get token() {
@@ -73,18 +85,6 @@ export class State {
   /** What volunteers from other machines need. The same in each run, so that their pages go on. */
   get joinKey() {
     return readFileSync(this.path("joinKey"), "utf8");
-  }
-
-  #lock() {
-    const file = this.path("lock");
-    const holder = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
-    if (holder > 0 && holder !== process.pid && isAlive(holder)) {
-      throw new Failure(
-        `Process ${holder} works on ${this.#folder} already. Stop it, choose another folder with --state, ` +
-          `or delete ${file} if that process is not distcompute.`,
-      );
-    }
-    writeFileSync(file, String(process.pid));
   }
 
   /** Deletes the jobs and outputs. No tracker may have the database open. */
@@ -98,9 +98,10 @@ export class State {
   /**
    * Records which function this run applies. Throws if an earlier run applied another one.
    *
-   * @param {{ hash: string, txt: boolean }} run
+   * @param {{ hash: string, txt: boolean, tracker: string | null }} run `tracker` is the address of one that
+   *   exists
    */
-  begin({ hash, txt }) {
+  begin({ hash, txt, tracker }) {
     const file = this.path("run");
     if (existsSync(file)) {
       const earlier = JSON.parse(readFileSync(file, "utf8"));
@@ -111,14 +112,16 @@ export class State {
             ? "it contains the outputs of another function, or of an earlier version of this one"
             : earlier.txt !== txt
               ? `its inputs were read ${earlier.txt ? "with" : "without"} --txt`
-              : undefined;
+              : (earlier.tracker ?? null) !== tracker
+                ? `its jobs are on ${earlier.tracker ?? "a tracker of its own"}`
+                : undefined;
       if (why === undefined) return;
       throw new Failure(
         `${this.#folder} cannot be continued: ${why}. Begin anew with --fresh, or choose another folder ` +
           `with --state.`,
       );
     }
-    writeWhole(file, JSON.stringify({ layout, hash, txt }));
+    writeWhole(file, JSON.stringify({ layout, hash, txt, tracker }));
   }
 
   /**
@@ -158,26 +161,10 @@ export class State {
 
   close() {
     closeSync(this.#inputs);
-    rmSync(this.path("lock"), { force: true });
+    this.#unlock();
   }
 }
 
 function hashOf(line) {
   return createHash("sha256").update(line).digest().subarray(0, hashBytes);
-}
-
-/** Writes a file so that it is never seen half written. */
-export function writeWhole(file, text) {
-  writeFileSync(`${file}.new`, text, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
-}
-
-/** @param {number} pid */
-export function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === "EPERM";
-  }
 }

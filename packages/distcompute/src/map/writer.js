@@ -66,10 +66,11 @@ export class Writer {
 
   async #allFailed() {
     const numbers = [];
-    for (let from = 1; ; from = numbers.at(-1) + 1) {
+    for (let from = 1; ;) {
       const jobs = await this.#operator.setAside(from);
       if (jobs.length === 0) return numbers;
-      numbers.push(...jobs.map(({ number }) => number));
+      numbers.push(...jobs.filter(isFailure).map(({ number }) => number));
+      from = jobs.at(-1).number + 1;
     }
   }
 
@@ -146,7 +147,10 @@ export class Writer {
       const last = jobs.at(-1);
       if (!last) break;
       from = last.number + 1;
-      for (const job of jobs) isNew = (await this.#receiveFailure(job)) || isNew;
+      for (const job of jobs.filter(isFailure)) isNew = (await this.#receiveFailure(job)) || isNew;
+      // What these jobs fail of is a stranger's result of the stage before.
+      const wrong = jobs.filter((job) => !isFailure(job)).map(({ number }) => number);
+      if (wrong.length > 0) await this.#operator.requeue(wrong);
     }
     if (!this.#unordered) {
       await this.#writeInOrder();
@@ -164,10 +168,13 @@ export class Writer {
     const error = errors.at(-1)?.error ?? reason;
     const record = { number, stage, error };
     const text = JSON.stringify(record).slice(0, -1);
-    await this.#errors.write([`${text},"input":${unwrapped(input) ?? JSON.stringify(input)}}`]);
+    await this.#errors.write([`${text},"input":${unwrapped(input)}}`]);
     return true;
   }
 }
+
+/** Whether a job that was set aside has failed, and not its input. */
+const isFailure = ({ input }) => unwrapped(input) !== undefined;
 
 const records = async function* (file) {
   for await (const line of lines(createReadStream(file))) yield JSON.parse(line);

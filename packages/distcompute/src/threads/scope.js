@@ -1,13 +1,19 @@
 // The entry of each worker thread: makes the global scope look like a web worker's, then imports the
 // script.
 
+import { availableParallelism } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 
+import { confine } from "./confine.js";
+import { openStorage } from "./storage.js";
 import { errorKey } from "./worker.js";
 
 if (!parentPort) throw new Error("scope.js is the entry of a worker thread.");
 const port = parentPort;
 const events = new EventTarget();
+
+/** @type {{ script: string } & import("./worker.js").Surroundings} */
+const { script, location, storage, confined } = workerData;
 
 /** Stands for the class of a web worker's global object, which scripts test with `instanceof`. */
 class DedicatedWorkerGlobalScope {
@@ -27,7 +33,22 @@ Object.assign(globalThis, {
   close: () => process.exit(0),
   reportError: (error) => report(error),
 });
+// Node 20 has none.
+globalThis.navigator ??= /** @type {any} */ ({ hardwareConcurrency: availableParallelism() });
 
+if (location !== undefined) {
+  const { fetch } = globalThis;
+  Object.assign(globalThis, {
+    location: new URL(location),
+    // Node's takes whole addresses only.
+    fetch: (input, init) =>
+      fetch(typeof input === "string" ? new URL(input, location) : input, init),
+  });
+}
+if (storage !== undefined) Object.assign(globalThis, openStorage(storage));
+
+// Stacks of errors name the places in the owner's files.
+process.setSourceMapsEnabled(true);
 process.on("uncaughtException", (error) => {
   const event = Object.assign(new Event("error", { cancelable: true }), { error });
   if (events.dispatchEvent(event)) report(error);
@@ -43,6 +64,7 @@ function report(thrown) {
   port.postMessage({ [errorKey]: String(message) });
 }
 
+if (confined) confine();
 // Messages that arrive while the script is being imported wait until somebody listens.
-await import(workerData.script);
+await import(script);
 port.on("message", (data) => events.dispatchEvent(new MessageEvent("message", { data })));

@@ -8,36 +8,67 @@ const scope = new URL("scope.js", import.meta.url);
 /** What the thread sends to report an error, beside the messages of its script. */
 export const errorKey = "distcompute:error";
 
-export class Worker extends EventTarget {
-  #thread;
+/**
+ * @typedef {object} Surroundings
+ * @property {string} [location] the address that the script has for itself, if it is not its own
+ * @property {string} [storage] the path of the file that stands for the browser's storage
+ * @property {boolean} [confined] whether what would help a script to get around the permissions of this process is
+ *   taken from it
+ */
 
-  /** @param {string | URL} script the URL of a module */
-  constructor(script) {
+export class Worker extends EventTarget {
+  /** @type {Thread | undefined} */
+  #thread;
+  /** What was sent before there was a thread. @type {Parameters<Thread["postMessage"]>[]} */
+  #early = [];
+  #ended = false;
+
+  /**
+   * @param {string | URL | Promise<string | URL>} script the URL of a module
+   * @param {Surroundings} [surroundings]
+   */
+  constructor(script, surroundings = {}) {
     super();
-    this.#thread = new Thread(scope, {
-      workerData: { script: String(script) },
+    if (script instanceof Promise) {
+      script.then(
+        (url) => this.#start(url, surroundings),
+        (error) => this.#report(String(error?.message ?? error)),
+      );
+    } else {
+      this.#start(script, surroundings);
+    }
+  }
+
+  /**
+   * @param {string | URL} script
+   * @param {Surroundings} surroundings
+   */
+  #start(script, surroundings) {
+    if (this.#ended) return;
+    const thread = new Thread(scope, {
+      workerData: { script: String(script), ...surroundings },
       // What the script prints must not end up between the outputs of this process.
       stdout: true,
-      // Stacks of errors name the places in the owner's files.
-      execArgv: ["--enable-source-maps"],
+      // No `execArgv`: with options of its own a thread would not have the permissions of this process, but all.
     });
-    this.#thread.stdout.pipe(process.stderr, { end: false });
-    this.#thread.on("message", (data) => {
+    this.#thread = thread;
+    thread.stdout.pipe(process.stderr, { end: false });
+    thread.on("message", (data) => {
       if (typeof data === "object" && data !== null && errorKey in data) {
         this.#report(data[errorKey]);
       } else {
         this.dispatchEvent(new MessageEvent("message", { data }));
       }
     });
-    this.#thread.on("messageerror", () => this.dispatchEvent(new Event("messageerror")));
-    this.#thread.on("error", (error) => this.#report(String(error?.message ?? error)));
+    thread.on("messageerror", () => this.dispatchEvent(new Event("messageerror")));
+    thread.on("error", (error) => this.#report(String(error?.message ?? error)));
     // A thread that runs out of memory or calls `process.exit` ends without an error.
-    this.#thread.on("exit", (code) => {
+    thread.on("exit", (code) => {
       if (code !== 0 && !this.#ended) this.#report(`The thread ended with exit code ${code}.`);
     });
+    for (const [message, transfer] of this.#early) thread.postMessage(message, transfer);
+    this.#early = [];
   }
-
-  #ended = false;
 
   /** @param {string} message */
   #report(message) {
@@ -49,11 +80,12 @@ export class Worker extends EventTarget {
    * @param {import("node:worker_threads").Transferable[]} [transfer]
    */
   postMessage(message, transfer) {
-    this.#thread.postMessage(message, transfer);
+    if (this.#thread) this.#thread.postMessage(message, transfer);
+    else this.#early.push([message, transfer]);
   }
 
   terminate() {
     this.#ended = true;
-    void this.#thread.terminate();
+    void this.#thread?.terminate();
   }
 }

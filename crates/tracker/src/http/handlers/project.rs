@@ -37,6 +37,7 @@ async fn project(State(app): State<App>) -> Json<ProjectInfo> {
                 name: name.to_owned(),
             })
             .collect(),
+        volunteer_page: settings.volunteer_page.clone(),
     })
 }
 

@@ -1,0 +1,192 @@
+// `distcompute work` as a user runs it: installed from packed tarballs, for a project whose page is for
+// browsers.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+
+import { status, untilTracker, untilTrue } from "../e2e/sample.mjs";
+import { installCommand, numbers } from "./command.mjs";
+
+/** @type {Awaited<ReturnType<typeof installCommand>>} */
+let command;
+/** The tracker, which all tests share, and its key. */
+let url;
+const key = "only-for-the-invited";
+const token = "a token of some length";
+
+before(async () => {
+  command = await installCommand();
+  const { folder, packageDir, put, tracker } = command;
+  mkdirSync(join(folder, "www", "lib"), { recursive: true });
+  cpSync(packageDir, join(folder, "www", "pkg"), { recursive: true });
+  put("www/factor.json", '{ "factor": 3 }\n');
+  put("www/lib/attempts.js", attempts);
+  put("www/worker.js", script("first"));
+  put("token", token);
+  const args = ["serve", "--listen", "127.0.0.1:0", "--database", "sqlite:jobs.db", "--log", "off"];
+  const site = ["--files", "/volunteer=www", "--volunteer-page", "/volunteer/"];
+  const secrets = ["--admin-token-file", "token", "--join-key", key];
+  const serving = spawn(tracker, [...args, ...site, ...secrets], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  stop = () => serving.kill();
+  const [line] = await once(createInterface({ input: serving.stdout }), "line");
+  url = line.split(" ").at(-1).replace(/\/$/, "");
+});
+
+let stop;
+after(() => {
+  stop?.();
+  command?.remove();
+});
+
+/** The script of a project. It is written for browsers, and knows nothing of Node but how to attack it. */
+const script = (version) => `
+  import { work } from "./pkg/distcompute_client.js";
+  import { attempts } from "./lib/attempts.js";
+  work({
+    setup: async () => (await fetch(new URL("factor.json", import.meta.url))).json(),
+    async handler({ data: [input, wait] }, { setup, checkpoint, resume, progress }) {
+      if (input === "attempts") return await attempts();
+      if (resume) return [${JSON.stringify(version)}, input * setup.factor, resume.seen];
+      checkpoint({ seen: input });
+      for (let at = 0; at < wait / 10; at += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        progress(at, wait / 10);
+      }
+      return [${JSON.stringify(version)}, input * setup.factor];
+    },
+  });`;
+
+/** What of this machine a script gets hold of. */
+const attempts = `
+  export async function attempts() {
+    const node = (name) => process.getBuiltinModule("node:" + name);
+    const all = {
+      read: () => node("fs").readFileSync("/etc/hostname"),
+      write: () => node("fs").writeFileSync(node("os").tmpdir() + "/distcompute-evil", ""),
+      link: () => node("fs").symlinkSync("/etc", "etc"),
+      spawn: () => node("child_process").execSync("true"),
+      fork: () => node("cluster").fork(),
+      thread: () => new (node("worker_threads").Worker)("", { eval: true, execArgv: ["--no-warnings"] }),
+      import: async () => new (await import("node:worker_threads")).Worker("", { eval: true, execArgv: [] }),
+      require: () => new (node("module").createRequire("/x.js")("worker_threads").Worker)("", { eval: true }),
+      hooks: () => node("module").register("data:text/javascript,"),
+      inspector: () => new (node("inspector").Session)().connect(),
+      signal: () => process.kill(process.ppid, 0),
+      debug: () => process._debugProcess(process.ppid),
+      binding: () => process.binding("spawn_sync"),
+      secret: () => { if (process.env.SECRET === undefined) throw new Error("none"); },
+    };
+    const succeeded = [];
+    for (const [name, attempt] of Object.entries(all)) {
+      try { await attempt(); succeeded.push(name); } catch {}
+    }
+    return succeeded;
+  }`;
+
+const call = async (path, init = {}) => {
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(url + path, { ...init, headers });
+  assert.ok(answer.ok, `${path} ${answer.status}`);
+  return await answer.text();
+};
+const addJobs = (jobs) =>
+  call("/api/jobs", { method: "POST", body: jobs.map((job) => JSON.stringify(job)).join("\n") });
+
+async function outputs() {
+  const lines = (await call("/api/results?stage=a")).split("\n").filter((line) => line !== "");
+  const results = lines.map((line) => JSON.parse(line));
+  return new Map(
+    results.map(({ number, data }) => [number, JSON.parse(data.slice("<!json!>".length))]),
+  );
+}
+
+const start = (args, options) => command.start(["work", ...args], options);
+/** The arguments with which it works. */
+const trusted = (...more) => {
+  const { host } = new URL(url);
+  return [url, "--trust-code", host, "--cores", "2", "--state", "work", ...more];
+};
+const withKey = { more: { DISTCOMPUTE_JOIN_KEY: key, SECRET: "of this user" } };
+
+test("what cannot be run is refused before anything runs", async () => {
+  const { host } = new URL(url);
+  const refused = async (args, expected, options = withKey) => {
+    const { code, errors } = await command.finished(["work", ...args], options);
+    assert.equal(code, 1, errors);
+    assert.match(errors, expected);
+  };
+  await refused([url], new RegExp(`not trusted.*--trust-code ${host}`));
+  await refused([url, "--trust-code", "127.0.0.1"], /not trusted/);
+  await refused(["http://192.0.2.1"], /must begin with https/);
+  await refused([`${url}/nowhere/at/all/`], /There is no tracker at .*answers 404/);
+  await refused(trusted("--stages", "b"), /no stage b/);
+  await refused(trusted("--worker", "/volunteer/none.js"), /none\.js answers 404/);
+  command.put("www/wrong.js", 'import "./lib/attempts.js";\nimport x from "lodash";\n');
+  await refused(trusted("--worker", "/volunteer/wrong.js"), /wrong\.js:2: "lodash" is no address/);
+  command.put("www/other.js", 'import "http://127.0.0.1:1/x.js";\n');
+  await refused(trusted("--worker", "/volunteer/other.js"), /127\.0\.0\.1:1, which is not trusted/);
+  await refused(trusted(), /takes volunteers who have its join key/, {});
+  assert.equal((await status(url)).stages[0].workers, 0);
+});
+
+test("the page's script runs unchanged, with nothing of this machine, until Ctrl-C", async () => {
+  const jobs = numbers(100);
+  await addJobs([["attempts", 0], ...jobs.map((number) => [number, 20])]);
+  const run = start(trusted(), withKey);
+  await untilTracker(url, "done", ({ stages }) => stages[0].done > 20);
+  run.child.kill("SIGINT");
+  assert.equal(await run.code, 0, run.errors);
+  assert.match(run.errors, /Finishing the running jobs.*Stopped: \d+ jobs done, 0 failed\./s);
+  const { stages } = await status(url);
+  assert.deepEqual([stages[0].held, stages[0].workers], [0, 0], "what ran is done");
+  assert.ok(stages[0].open > 0, "it was stopped before it was done");
+
+  // Another user of this machine would be refused; the same one goes on.
+  const more = start([`${url}/volunteer/#key=${key}`, ...trusted().slice(1)]);
+  await untilTracker(url, "all done", ({ closed }) => closed === 101);
+  more.child.kill("SIGTERM");
+  assert.equal(await more.code, 0, more.errors);
+  const found = await outputs();
+  assert.deepEqual(found.get(1), [], "what the script got hold of");
+  for (const number of jobs) assert.deepEqual(found.get(number + 1), ["first", 3 * number]);
+});
+
+test("after a kill, a job goes on from its checkpoint, with the project's new script", async () => {
+  await addJobs([
+    [1001, 60_000],
+    [1002, 60_000],
+  ]);
+  const run = start(trusted(), withKey);
+  const kept = () => readFileSync(join(command.folder, "work", "storage"));
+  await untilTracker(url, "at work", ({ stages }) => stages[0].held === 2);
+  await untilTrue(
+    () => kept().includes("seen"),
+    () => run.errors,
+  );
+  run.child.kill("SIGKILL");
+  await run.code;
+  command.put("www/worker.js", script("second"));
+  const again = start(trusted(), withKey);
+  await untilTrue(
+    async () => (await status(url)).closed >= 102,
+    () => again.errors,
+  );
+  // More than once: what runs is given back at once.
+  again.child.kill("SIGINT");
+  const signals = setInterval(() => again.child.kill("SIGINT"), 400);
+  const code = await again.code;
+  clearInterval(signals);
+  assert.ok([0, 130].includes(code), `${code} ${again.errors}`);
+  const resumed = [...(await outputs()).values()].filter(([version]) => version === "second");
+  assert.ok(resumed.length > 0);
+  for (const [, output, seen] of resumed) assert.equal(output, 3 * seen);
+  assert.ok(!existsSync(join(command.folder, "work", "lock")));
+});
