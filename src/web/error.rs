@@ -11,7 +11,7 @@ export type ErrorCode =
   | "no_jobs" | "worker_unknown"
   | "no_open_job" | "already_completed" | "not_working" | "wrong_job"
   | "stage_invalid" | "stage_disabled" | "invalid_request" | "too_large" | "not_allowed"
-  | "superseded"
+  | "superseded" | "key_reused"
   | "not_found" | "method_not_allowed" | "internal" | "unavailable"
   | "not_a_fetch" | "banned" | "join_key_required" | "wrong_host" | "too_many_requests"
   | "not_a_tracker" | "bad_answer" | "answer_too_large" | "bad_job_data"

@@ -48,6 +48,8 @@ codes! {
     /// A later sync of the same token was handled before this one: another client is using the
     /// token.
     Superseded = "superseded", 409;
+    /// The idempotency key of this call was used before, for other jobs.
+    KeyReused = "key_reused", 409;
     /// A parameter or the body is missing or malformed.
     InvalidRequest = "invalid_request", 422;
     /// The body is larger than the tracker accepts.
@@ -105,6 +107,10 @@ impl ErrorCode {
             Self::JoinKeyRequired => {
                 "This project is not open to everybody: it takes volunteers who have its join key. \
                  Ask the project for it, or for the whole address that contains it."
+            }
+            Self::KeyReused => {
+                "This idempotency key was used before, for other jobs. Nothing was added: send other \
+                 jobs under a new key."
             }
             Self::NotFound => "Not Found",
             Self::MethodNotAllowed => "Method Not Allowed",

@@ -134,11 +134,18 @@ impl Log<'_> {
     }
 
     async fn raw(&mut self, call: &str, body: Body) {
-        let request = Request::builder()
+        self.raw_with(call, &[], body).await;
+    }
+
+    async fn raw_with(&mut self, call: &str, headers: &[(&str, &str)], body: Body) {
+        let mut request = Request::builder()
             .method(Method::POST)
             .uri(format!("/api/{call}"))
             .header("content-type", "application/json")
             .header("authorization", TOKEN);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let answer = self
             .tracker
             .send(request.body(body).expect("a request"))
@@ -217,6 +224,10 @@ async fn what_is_documented_occurs_and_nothing_else() {
     }
     log.raw("jobs", Body::from("\"one\"\n{\"two\": 2}\n")).await;
     log.raw("jobs", Body::from("nonsense")).await;
+    for body in ["[1]", "[2]"] {
+        let key = [("idempotency-key", "one")];
+        log.raw_with("jobs", &key, Body::from(body)).await;
+    }
     log.stall("jobs").await;
     for body in [
         r#"{"stage":"a","before":1}"#,
@@ -345,6 +356,54 @@ async fn jobs_are_added_whole_or_not_at_all() {
         .await
         .json();
     assert_eq!(job["data"], "<!json!>[\"two\"]");
+}
+
+#[tokio::test]
+async fn jobs_with_an_idempotency_key_are_added_once() {
+    let tracker = Tracker::start(&[FLAG]).await;
+    let send = async |keys: &[&str], body: &'static str| {
+        let mut request = Request::post("/api/jobs").header("authorization", TOKEN);
+        for key in keys {
+            request = request.header("idempotency-key", *key);
+        }
+        tracker
+            .send(request.body(Body::from(body)).expect("a request"))
+            .await
+    };
+    let one = json!({ "added": 2, "numbers": [{ "first": 1, "last": 2 }] });
+    for _ in 0..3 {
+        assert_eq!(send(&["one"], "[1]\n[2]\n").await.json(), one);
+    }
+    // The same jobs under another key are other jobs.
+    let two = json!({ "added": 2, "numbers": [{ "first": 3, "last": 4 }] });
+    assert_eq!(send(&["two"], "[1]\n[2]").await.json(), two);
+    let answer = send(&["one"], "[1]\n[3]\n").await;
+    assert_eq!(answer.header("distcompute-error"), Some("key_reused"));
+    assert_eq!(answer.refusal().0, 409);
+    // An invalid body uses up no key.
+    assert_eq!(send(&["three"], "[1]\n7\n").await.refusal().0, 422);
+    let three = json!({ "added": 1, "numbers": [{ "first": 5, "last": 5 }] });
+    assert_eq!(send(&["three"], "[1]").await.json(), three);
+    let none = json!({ "added": 0, "numbers": [] });
+    for _ in 0..2 {
+        assert_eq!(send(&["empty"], "").await.json(), none);
+    }
+    let long = "x".repeat(129);
+    for keys in [&[""][..], &["a b"], &["\u{e4}"], &["a", "b"], &[&long]] {
+        let answer = send(keys, "[1]").await;
+        assert_eq!(answer.refusal().0, 422, "{keys:?}");
+        let loc = json!(["header", "idempotency-key"]);
+        assert_eq!(answer.json()["detail"][0]["loc"], loc);
+    }
+    // Requests that arrive at the same time, as when a client gives up waiting and repeats one.
+    let at_once = (0..8).map(|_| send(&["concurrent"], "[1]\n[2]\n[3]"));
+    let answers = futures_util::future::join_all(at_once).await;
+    let last = json!({ "added": 3, "numbers": [{ "first": 6, "last": 8 }] });
+    for answer in answers {
+        assert_eq!(answer.json(), last);
+    }
+    let status = tracker.store.status().await.expect("a status");
+    assert_eq!(status.jobs, 8);
 }
 
 #[tokio::test]

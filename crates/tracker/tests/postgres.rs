@@ -122,6 +122,7 @@ contract! { make:
     no_registration_passes_while_a_ban_is_added
     finished_jobs_and_results_that_contain_a_text_are_made_again
     an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
+    an_import_with_a_key_is_the_same_one_whenever_it_is_repeated
     volunteers_are_counted_and_those_who_stop_syncing_are_removed
     several_leases_and_the_calls_of_one_job_get_along
 }

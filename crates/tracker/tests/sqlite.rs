@@ -9,7 +9,7 @@ use distcompute_protocol::{Done, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
     store::{
-        Store as _, StoreRules,
+        KEYS, NewImport, Store as _, StoreRules,
         sqlite::{ServeLock, SqliteStore},
     },
 };
@@ -81,6 +81,7 @@ contract! { make:
     no_registration_passes_while_a_ban_is_added
     finished_jobs_and_results_that_contain_a_text_are_made_again
     an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
+    an_import_with_a_key_is_the_same_one_whenever_it_is_repeated
     volunteers_are_counted_and_those_who_stop_syncing_are_removed
     several_leases_and_the_calls_of_one_job_get_along
 }
@@ -248,6 +249,40 @@ fn plan(file: &Connection, statement: &str) -> String {
     let steps = explained.raw_query().mapped(|row| row.get(3));
     let steps: Result<Vec<String>, _> = steps.collect();
     steps.expect("a plan").join("\n") + "\n"
+}
+
+#[tokio::test]
+async fn the_oldest_of_too_many_idempotency_keys_are_forgotten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Arc::new(ManualClock::new(NOW));
+    let path = folder.path().join("jobs.db");
+    let store = SqliteStore::open(&path, true, contract::RULES, clock).await;
+    let store = store.expect("a store");
+    let begin = async |key: &str| {
+        let new = NewImport {
+            who: String::new(),
+            source: String::new(),
+            digest: String::new(),
+            jobs: 0,
+            key: Some(key.to_owned()),
+        };
+        store.begin_import(&new).await.expect("begun").id
+    };
+    let (first, second) = (begin("first").await, begin("second").await);
+    // As if as many imports had followed as keep their keys.
+    let file = Connection::open(&path).expect("the file");
+    let follow = "update sqlite_sequence set seq = ? where name = 'imports'";
+    file.execute(follow, [first + KEYS - 1]).expect("a number");
+    begin("last").await;
+    assert_eq!(begin("second").await, second);
+    assert_ne!(begin("first").await, first);
+    for statement in [
+        "select id from imports where key is not null and at < 1",
+        "select id from imports where key is not null and id <= 1",
+    ] {
+        let plan = plan(&file, statement);
+        assert!(plan.contains("INDEX imports_key_"), "{statement}\n{plan}");
+    }
 }
 
 #[tokio::test]

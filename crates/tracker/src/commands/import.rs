@@ -76,6 +76,7 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
         source: source.name().to_owned(),
         digest: checked.digest,
         jobs: count,
+        key: None,
     };
     let begun = store.begin_import(&new).await;
     let import = begun.map_err(|error| format!("The import cannot be written down: {error}."))?;

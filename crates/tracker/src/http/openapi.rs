@@ -121,8 +121,8 @@ refusals! {
     ResultRefusals: StageInvalid StageDisabled NotAllowed InvalidRequest Unavailable;
     /// Of lists for the operator.
     ListRefusals: NotAllowed InvalidRequest Unavailable;
-    /// Of the operator's calls with a large body.
-    AdminRefusals: NotAllowed TooSlow InvalidRequest Unavailable;
+    /// Of `jobs`.
+    JobsRefusals: NotAllowed KeyReused TooSlow InvalidRequest Unavailable;
     /// Of the operator's calls with a small body.
     OperatorRefusals: NotAllowed TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `prune`.

@@ -32,7 +32,7 @@ use crate::{
     http::{
         api::api,
         base_path, compression,
-        handlers::{self, files::NoPolicy},
+        handlers::{self, files::NoPolicy, jobs::IDEMPOTENCY_KEY},
         join_path,
         pages::{self, page},
         request_id::{self, RequestId},
@@ -278,6 +278,7 @@ fn cors(origins: &[String]) -> Result<CorsLayer, String> {
             header::CONTENT_TYPE,
             header::AUTHORIZATION,
             HeaderName::from_static(JOIN_KEY_HEADER),
+            HeaderName::from_static(IDEMPOTENCY_KEY),
         ])
         .expose_headers([HeaderName::from_static(ERROR_HEADER), header::RETRY_AFTER])
         .max_age(PREFLIGHT_AGE))

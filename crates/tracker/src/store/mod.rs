@@ -461,7 +461,17 @@ pub struct NewImport {
     pub digest: String,
     /// How many jobs.
     pub jobs: u64,
+    /// The idempotency key, by which the import is recognized instead of by its jobs, and also when
+    /// it is finished.
+    pub key: Option<String>,
 }
+
+/// How long an idempotency key is remembered, since its first use.
+pub const KEY_AGE: Millis = 7 * 24 * 3_600 * 1_000;
+
+/// How many of the latest imports keep their idempotency keys. A client that lost the answer to one
+/// repeats it long before as many others have followed.
+pub const KEYS: i64 = 100_000;
 
 /// The progress of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -470,6 +480,8 @@ pub struct Import {
     pub id: i64,
     /// How many of its jobs are stored; more than 0 if an earlier attempt was interrupted.
     pub done: u64,
+    /// Whether all of its jobs are stored; only of an import with an idempotency key.
+    pub is_finished: bool,
 }
 
 /// The position of some jobs within an import.
@@ -767,8 +779,14 @@ pub trait Store: Send + Sync {
         self.writer().add(inputs.to_vec(), Some(part)).await
     }
 
-    /// Begins an import, or continues an unfinished one of the same jobs.
+    /// Begins an import, or continues an unfinished one of the same jobs. With an idempotency key,
+    /// finds the import with this key, finished or not; refused with [`ErrorCode::KeyReused`] if that
+    /// has other jobs. Keys beyond [`KEY_AGE`] and [`KEYS`] are forgotten.
     async fn begin_import(&self, import: &NewImport) -> Result<Import, StoreError>;
+
+    /// Returns the numbers of the jobs of an import with an idempotency key, in the order of the
+    /// jobs.
+    async fn import_numbers(&self, id: i64) -> Result<Vec<Added>, StoreError>;
 
     /// Records that an import is finished.
     async fn end_import(&self, id: i64) -> Result<(), StoreError>;

@@ -24,9 +24,10 @@ use sqlx::PgPool;
 
 pub use self::{address::Address, tables::Tables};
 use super::{
-    Action, ActionRow, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow, NameKey,
-    NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status, Store,
-    StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed,
+    Action, ActionRow, Added, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow,
+    NameKey, NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status,
+    Store, StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, costly::CostlyCount,
+    signed,
 };
 use crate::{
     clock::{Clock, Millis},
@@ -270,6 +271,10 @@ impl Store for PostgresStore {
 
     async fn begin_import(&self, import: &NewImport) -> Result<Import, StoreError> {
         admin::begin_import(&self.admin, self.now(), import).await
+    }
+
+    async fn import_numbers(&self, id: i64) -> Result<Vec<Added>, StoreError> {
+        admin::import_numbers(&self.readers, id).await
     }
 
     async fn end_import(&self, id: i64) -> Result<(), StoreError> {

@@ -31,9 +31,10 @@ use self::checkpoints::{Checkpoints, WRITER_PAGES};
 use self::connection::{Pool, Use};
 pub use self::{backup::backup, tables::Tables};
 use super::{
-    Action, ActionRow, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow, NameKey,
-    NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status, Store,
-    StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed,
+    Action, ActionRow, Added, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow,
+    NameKey, NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status,
+    Store, StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, costly::CostlyCount,
+    signed,
 };
 use crate::{clock::Clock, rules::bans::Banned};
 
@@ -438,6 +439,12 @@ impl Store for SqliteStore {
         let (now, import) = (self.clock.now(), import.clone());
         self.admin
             .with(move |on| admin::begin_import(on, now, &import))
+            .await
+    }
+
+    async fn import_numbers(&self, id: i64) -> Result<Vec<Added>, StoreError> {
+        self.readers
+            .with(move |on| admin::import_numbers(on, id))
             .await
     }
 

@@ -6,7 +6,7 @@ use distcompute_protocol::{ErrorCode, Stage};
 use distcompute_tracker::{
     operations::bans,
     rules::bans::Banned,
-    store::{ImportPart, NewImport, NewWorker, RequeueFilter},
+    store::{Added, ImportPart, KEY_AGE, NewImport, NewWorker, RequeueFilter},
 };
 
 use super::{Given, NOW, code};
@@ -319,6 +319,7 @@ pub(crate) async fn an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
         source: "a file".to_owned(),
         digest: digest.to_owned(),
         jobs: 5,
+        key: None,
     };
     let begin = async |digest| store.begin_import(&new(digest)).await.expect("begun");
     let first = begin("one").await;
@@ -376,4 +377,73 @@ pub(crate) async fn an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
     );
     assert_eq!(store.unfinished_imports().await.expect("a list"), []);
     assert_eq!(given.status().await.jobs, 0);
+}
+
+pub(crate) async fn an_import_with_a_key_is_the_same_one_whenever_it_is_repeated(given: &Given) {
+    let store = &given.store;
+    let jobs: Vec<String> = (1..=3).map(|n| format!("input {n}")).collect();
+    let begin = async |key: Option<&str>, digest: &str| {
+        let new = NewImport {
+            who: "somebody".to_owned(),
+            source: "a request".to_owned(),
+            digest: digest.to_owned(),
+            jobs: 3,
+            key: key.map(str::to_owned),
+        };
+        store.begin_import(&new).await
+    };
+    let add = async |import, before: u64, count: usize| {
+        let from = usize::try_from(before).expect("a position");
+        let part = ImportPart { import, before };
+        let added = store.add_part(part, &jobs[from..from + count]).await;
+        added.expect("added");
+    };
+    let first = begin(Some("one"), "jobs").await.expect("begun");
+    add(first.id, 0, 1).await;
+    add(first.id, 1, 1).await;
+    // Somebody else adds a job meanwhile, so the numbers have a gap.
+    given.jobs(1).await;
+    // Without the key it is another import, even of the same jobs, and so it is with another key.
+    for key in [None, Some("two")] {
+        let other = begin(key, "jobs").await.expect("begun");
+        assert!(other.id != first.id && other.done == 0, "{key:?}");
+    }
+    let again = begin(Some("one"), "jobs").await.expect("continued");
+    assert_eq!(
+        (again.id, again.done, again.is_finished),
+        (first.id, 2, false)
+    );
+    add(first.id, 2, 1).await;
+    add(first.id, 2, 1).await;
+    store.end_import(first.id).await.expect("ended");
+    let again = begin(Some("one"), "jobs").await.expect("known");
+    assert_eq!(
+        (again.id, again.done, again.is_finished),
+        (first.id, 3, true)
+    );
+    let range = |first, last| Added { first, last };
+    let numbers = store.import_numbers(first.id).await.expect("numbers");
+    assert_eq!(numbers, [range(1, 2), range(4, 4)]);
+    assert_eq!(
+        code(begin(Some("one"), "other jobs").await),
+        ErrorCode::KeyReused
+    );
+    assert_eq!(given.status().await.jobs, 4);
+
+    // A key is forgotten when it is old and others come.
+    given.clock.advance(KEY_AGE);
+    begin(Some("three"), "jobs").await.expect("begun");
+    let still = begin(Some("one"), "jobs").await.expect("known");
+    assert!(still.is_finished);
+    given.clock.advance(1);
+    begin(Some("four"), "jobs").await.expect("begun");
+    let anew = begin(Some("one"), "other jobs").await.expect("begun");
+    assert!(anew.id != first.id && !anew.is_finished);
+    let numbers = store.import_numbers(first.id).await.expect("numbers");
+    assert_eq!(numbers, []);
+    add(anew.id, 0, 3).await;
+    store.end_import(anew.id).await.expect("ended");
+    store.wipe().await.expect("wiped");
+    let anew = begin(Some("one"), "jobs").await.expect("begun");
+    assert!(!anew.is_finished, "a reset forgets keys too");
 }

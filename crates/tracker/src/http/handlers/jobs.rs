@@ -1,6 +1,6 @@
 //! Changes to the job list while the project runs: adding jobs, and pruning exported ones.
 
-use axum::{Json, body::Body, extract::State};
+use axum::{Json, body::Body, extract::State, http::HeaderMap};
 use distcompute_protocol::{ErrorCode, Stage};
 use futures_util::StreamExt as _;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::{
     admission::{admin::Admin, bodies::timed_out},
     error::{ApiError, fault},
     http::{
-        openapi::{AdminRefusals, PruneRefusals},
+        openapi::{JobsRefusals, PruneRefusals},
         request,
     },
     operations::{
@@ -26,6 +26,12 @@ use crate::{
     store::{Added, StoreError},
 };
 
+/// The header that identifies a request that adds jobs when it is repeated.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The maximum length of an idempotency key.
+const MAX_KEY: usize = 128;
+
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -36,7 +42,8 @@ pub fn router() -> OpenApiRouter<App> {
 /// The jobs that were added.
 #[derive(Debug, Serialize, ToSchema)]
 struct AddedJobs {
-    /// How many jobs were added by this call; fewer than there are lines if an earlier call was
+    /// How many jobs were added: with an idempotency key, by all calls with this key together;
+    /// otherwise by this call, which are fewer than there are lines if an earlier call was
     /// interrupted.
     added: u64,
     /// The numbers assigned to them, in the order of the lines. More than one range if other jobs
@@ -56,22 +63,29 @@ struct Numbers {
 /// Adds a job for each line: a JSON string, object or list, as `import --jsonl` takes them
 ///
 /// All lines are checked before the first job is added; an invalid line is named and nothing is
-/// added. After an interrupted call, repeat it with the same body to add what is missing.
+/// added. After an interrupted call, repeat it with the same body to add what is missing. With an
+/// idempotency key, a call can be repeated at any time: it is answered like the first one, and adds
+/// nothing twice.
 #[utoipa::path(
     post,
     path = "/api/jobs",
     tag = "operator",
     security(("admin" = [])),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128, pattern = r"^[!-~]+$", description = "Identifies this call when it is repeated; unique to these jobs. Remembered for a week, and at least as long as fewer than 100,000 others have followed")
+    ),
     request_body(content = String, content_type = "application/x-ndjson"),
-    responses((status = 200, body = AddedJobs), AdminRefusals)
+    responses((status = 200, body = AddedJobs), JobsRefusals)
 )]
 async fn add(
     admin: Admin,
     State(app): State<App>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<AddedJobs>, ApiError> {
+    let key = idempotency_key(&headers)?;
     let file = spooled(body).await?;
-    let added = upload(app.store.as_ref(), file, &admin.who).await;
+    let added = upload(app.store.as_ref(), file, &admin.who, key).await;
     let added = added.map_err(refused)?;
     let numbers = added
         .iter()
@@ -84,6 +98,29 @@ async fn add(
         added: added.iter().map(Added::count).sum(),
         numbers,
     }))
+}
+
+/// The idempotency key of a request, if it has one.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = keys.next() else {
+        return Ok(None);
+    };
+    let is_key = |key: &&str| {
+        (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let key = key.to_str().ok().filter(is_key);
+    match (key, keys.next()) {
+        (Some(key), None) => Ok(Some(key.to_owned())),
+        _ => {
+            let message = format!(
+                "An idempotency key is one text of 1 to {MAX_KEY} visible ASCII characters"
+            );
+            let loc = ["header", IDEMPOTENCY_KEY];
+            let fault = fault("value_error", &loc, &message, None);
+            Err(ApiError::Faults(vec![fault]))
+        }
+    }
 }
 
 /// Identifies the results that were exported.

@@ -40,9 +40,18 @@ impl From<StoreError> for UploadError {
 /// Adds the jobs of a file, and logs that as an action of `who`. If an upload of the same file was
 /// interrupted before, adds the jobs that are missing. Returns the numbers of the added jobs.
 ///
+/// An upload with an idempotency key is the same one whenever it is repeated: it continues until it
+/// is complete, and adds nothing after that. The returned numbers are those of all its jobs.
+///
 /// # Errors
-/// Returns an error if not all jobs were added; uploading the same file again adds the rest.
-pub async fn upload(store: &dyn Store, file: File, who: &str) -> Result<Vec<Added>, UploadError> {
+/// Returns an error if not all jobs were added; uploading the same file again adds the rest. A key
+/// that was used for other jobs is refused with `KeyReused`.
+pub async fn upload(
+    store: &dyn Store,
+    file: File,
+    who: &str,
+    key: Option<String>,
+) -> Result<Vec<Added>, UploadError> {
     let (file, checked) = check(file).await.map_err(UploadError::Source)?;
     let jobs = checked.jobs;
     let note = async |detail| {
@@ -59,8 +68,18 @@ pub async fn upload(store: &dyn Store, file: File, who: &str) -> Result<Vec<Adde
         source: "a request".to_owned(),
         digest: checked.digest,
         jobs,
+        key,
     };
     let import = store.begin_import(&new).await?;
+    if import.is_finished {
+        let added = store.import_numbers(import.id).await?;
+        let numbers = ranges(&added);
+        note(format!(
+            "numbers {numbers} were added before, with the same key"
+        ))
+        .await?;
+        return Ok(added);
+    }
     if import.done > 0 {
         let there = import.done;
         note(format!(
@@ -83,6 +102,9 @@ pub async fn upload(store: &dyn Store, file: File, who: &str) -> Result<Vec<Adde
     }
     store.end_import(import.id).await?;
     note(format!("numbers {numbers} were added")).await?;
+    if new.key.is_some() {
+        return Ok(store.import_numbers(import.id).await?);
+    }
     Ok(added)
 }
 

@@ -4,15 +4,15 @@
 //! They use a separate connection, like an import in another process does: a prune must not hold up
 //! the volunteers' calls that the writer has collected.
 
-use distcompute_protocol::Stage;
-use sqlx::PgPool;
+use distcompute_protocol::{ErrorCode, Stage};
+use sqlx::{PgConnection, PgPool};
 
 use super::load::BANS;
 use crate::{
     clock::Millis,
     store::{
-        Action, ActionRow, BanRow, Import, ImportRow, NewImport, Pruned, StoreError, column,
-        signed, unsigned,
+        Action, ActionRow, Added, BanRow, Import, ImportRow, KEY_AGE, KEYS, NewImport, Pruned,
+        StoreError, column, signed, unsigned,
     },
 };
 
@@ -76,32 +76,94 @@ pub(super) async fn begin_import(
     sqlx::query("lock table imports in share row exclusive mode")
         .execute(&mut *unit)
         .await?;
-    let known: Option<(i64, i64)> = sqlx::query_as(
-        "select id, done from imports where digest = $1 and ended_at is null order by id limit 1",
-    )
-    .bind(&new.digest)
-    .fetch_optional(&mut *unit)
-    .await?;
-    let (id, done) = match known {
-        Some(known) => known,
+    let known: Option<(i64, i64, bool, String)> = match &new.key {
+        Some(key) => {
+            sqlx::query_as(
+                "select id, done, ended_at is not null, digest from imports where key = $1",
+            )
+            .bind(key)
+            .fetch_optional(&mut *unit)
+            .await?
+        }
         None => {
-            let id = sqlx::query_scalar(
-                "insert into imports (at, who, source, digest, jobs) \
-                 values (coalesce($1, tracker_now()), $2, $3, $4, $5) returning id",
+            sqlx::query_as(
+                "select id, done, false, digest from imports \
+                 where digest = $1 and ended_at is null and key is null order by id limit 1",
+            )
+            .bind(&new.digest)
+            .fetch_optional(&mut *unit)
+            .await?
+        }
+    };
+    let import = match known {
+        Some((_, _, _, digest)) if digest != new.digest => {
+            return Err(StoreError::Refused(ErrorCode::KeyReused));
+        }
+        Some((id, done, is_finished, _)) => Import {
+            id,
+            done: unsigned(done),
+            is_finished,
+        },
+        None => {
+            let (id, at): (i64, Millis) = sqlx::query_as(
+                "insert into imports (at, who, source, digest, jobs, key) \
+                 values (coalesce($1, tracker_now()), $2, $3, $4, $5, $6) returning id, at",
             )
             .bind(now)
             .bind(&new.who)
             .bind(&new.source)
             .bind(&new.digest)
             .bind(signed(new.jobs))
+            .bind(&new.key)
             .fetch_one(&mut *unit)
             .await?;
-            (id, 0)
+            if new.key.is_some() {
+                forget_keys(&mut unit, at, id).await?;
+            }
+            Import {
+                id,
+                done: 0,
+                is_finished: false,
+            }
         }
     };
     unit.commit().await?;
-    let done = unsigned(done);
-    Ok(Import { id, done })
+    Ok(import)
+}
+
+/// Deletes imports whose keys are too old, or too many imports ago. One whose jobs are being added at
+/// this moment is left for the next time: its transaction would wait for this one.
+async fn forget_keys(
+    connection: &mut PgConnection,
+    now: Millis,
+    latest: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "with forgotten as ( \
+             delete from imports where id in ( \
+                 select id from imports where key is not null and (at < $1 or id <= $2) \
+                 for update skip locked) \
+             returning id) \
+         delete from import_numbers where import in (select id from forgotten)",
+    )
+    .bind(now - KEY_AGE)
+    .bind(latest - KEYS)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn import_numbers(pool: &PgPool, id: i64) -> Result<Vec<Added>, StoreError> {
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as("select first, last from import_numbers where import = $1 order by first")
+            .bind(id)
+            .fetch_all(pool)
+            .await?;
+    let rows = rows.into_iter().map(|(first, last)| Added {
+        first: unsigned(first),
+        last: unsigned(last),
+    });
+    Ok(rows.collect())
 }
 
 pub(super) async fn end_import(

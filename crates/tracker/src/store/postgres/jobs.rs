@@ -15,11 +15,15 @@ pub(super) async fn add(
     part: Option<ImportPart>,
 ) -> Result<Option<Added>, StoreError> {
     let count = i64::try_from(inputs.len()).unwrap_or(i64::MAX);
+    let mut has_key = false;
     if let Some(part) = part {
-        let done = sqlx::query_scalar("select done from imports where id = $1 for update")
-            .bind(part.import)
-            .fetch_optional(&mut *connection)
-            .await?;
+        let found: Option<(i64, bool)> =
+            sqlx::query_as("select done, key is not null from imports where id = $1 for update")
+                .bind(part.import)
+                .fetch_optional(&mut *connection)
+                .await?;
+        has_key = found.is_some_and(|(_, has_key)| has_key);
+        let done = found.map(|(done, _)| done);
         if !place_of_part(done, part, inputs.len()).is_next()? {
             return Ok(None);
         }
@@ -38,6 +42,9 @@ pub(super) async fn add(
     .fetch_one(&mut *connection)
     .await?;
     let first = last - count + 1;
+    if let Some(part) = part.filter(|_| has_key) {
+        note_numbers(connection, part.import, first, last).await?;
+    }
     sqlx::query(
         "insert into inputs (number, stage, data) select $1 + ordinality - 1, 0, data \
          from unnest($2::text[]) with ordinality as given (data, ordinality)",
@@ -69,13 +76,38 @@ pub(super) async fn add(
     }))
 }
 
+/// Records the numbers of jobs of an import. They extend its last range if they follow it.
+async fn note_numbers(
+    connection: &mut PgConnection,
+    import: i64,
+    first: i64,
+    last: i64,
+) -> Result<(), StoreError> {
+    let extended =
+        sqlx::query("update import_numbers set last = $1 where import = $2 and last = $3 - 1")
+            .bind(last)
+            .bind(import)
+            .bind(first)
+            .execute(&mut *connection)
+            .await?;
+    if extended.rows_affected() == 0 {
+        sqlx::query("insert into import_numbers (import, first, last) values ($1, $2, $3)")
+            .bind(import)
+            .bind(first)
+            .bind(last)
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Deletes all data.
 pub(super) async fn wipe(connection: &mut PgConnection) -> Result<(), StoreError> {
     // `truncate` takes constant time and space whatever the size; it waits until there are no
     // readers or writers.
     sqlx::raw_sql(
         "truncate jobs, inputs, late_results, address_groups, workers, leases, flags, avoided, leaderboard, throughput, imports,
-             volunteers, failures;
+             import_numbers, volunteers, failures;
          update numbering set last_number = 0;
          update totals set jobs = 0, closed = 0, last_cursor = 0, late_bytes = 0;
          update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0, working = 0,

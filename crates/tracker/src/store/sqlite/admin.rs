@@ -4,14 +4,14 @@
 //! They use a separate connection, like an import in another process does: a prune must not hold up
 //! the volunteers' calls that the writer has collected.
 
-use distcompute_protocol::Stage;
+use distcompute_protocol::{ErrorCode, Stage};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::{
     clock::Millis,
     store::{
-        Action, ActionRow, BanRow, Import, ImportRow, NewImport, Pruned, StoreError, column,
-        signed, unsigned,
+        Action, ActionRow, Added, BanRow, Import, ImportRow, KEY_AGE, KEYS, NewImport, Pruned,
+        StoreError, column, signed, unsigned,
     },
 };
 
@@ -69,26 +69,74 @@ pub(super) fn begin_import(
     new: &NewImport,
 ) -> Result<Import, StoreError> {
     let unit = on.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let known = unit
-        .prepare_cached(
-            "select id, done from imports where digest = ? and ended_at is null \
-             order by id limit 1",
-        )?
-        .query_row([&new.digest], |row| row.try_into())
-        .optional()?;
-    let (id, done): (i64, i64) = match known {
-        Some(known) => known,
-        None => {
-            unit.prepare_cached(
-                "insert into imports (at, who, source, digest, jobs) values (?, ?, ?, ?, ?)",
+    let known: Option<(i64, i64, bool, String)> = match &new.key {
+        Some(key) => unit
+            .prepare_cached(
+                "select id, done, ended_at is not null, digest from imports where key = ?",
             )?
-            .execute((now, &new.who, &new.source, &new.digest, signed(new.jobs)))?;
-            (unit.last_insert_rowid(), 0)
+            .query_row([key], |row| row.try_into()),
+        None => unit
+            .prepare_cached(
+                "select id, done, false, digest from imports \
+                 where digest = ? and ended_at is null and key is null order by id limit 1",
+            )?
+            .query_row([&new.digest], |row| row.try_into()),
+    }
+    .optional()?;
+    let import = match known {
+        Some((_, _, _, digest)) if digest != new.digest => {
+            return Err(StoreError::Refused(ErrorCode::KeyReused));
+        }
+        Some((id, done, is_finished, _)) => Import {
+            id,
+            done: unsigned(done),
+            is_finished,
+        },
+        None => {
+            let jobs = signed(new.jobs);
+            unit.prepare_cached(
+                "insert into imports (at, who, source, digest, jobs, key) \
+                 values (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute((now, &new.who, &new.source, &new.digest, jobs, &new.key))?;
+            let id = unit.last_insert_rowid();
+            if new.key.is_some() {
+                forget_keys(&unit, now, id)?;
+            }
+            Import {
+                id,
+                done: 0,
+                is_finished: false,
+            }
         }
     };
     unit.commit()?;
-    let done = unsigned(done);
-    Ok(Import { id, done })
+    Ok(import)
+}
+
+/// Deletes imports whose keys are too old, or too many imports ago.
+fn forget_keys(on: &Connection, now: Millis, latest: i64) -> Result<(), StoreError> {
+    for (condition, bound) in [("at < ?", now - KEY_AGE), ("id <= ?", latest - KEYS)] {
+        let of = format!("from imports where key is not null and {condition}");
+        let numbers = format!("delete from import_numbers where import in (select id {of})");
+        on.prepare_cached(&numbers)?.execute([bound])?;
+        on.prepare_cached(&format!("delete {of}"))?
+            .execute([bound])?;
+    }
+    Ok(())
+}
+
+pub(super) fn import_numbers(on: &Connection, id: i64) -> Result<Vec<Added>, StoreError> {
+    let mut statement = on
+        .prepare_cached("select first, last from import_numbers where import = ? order by first")?;
+    statement
+        .query_and_then([id], |row| {
+            Ok(Added {
+                first: unsigned(row.get(0)?),
+                last: unsigned(row.get(1)?),
+            })
+        })?
+        .collect()
 }
 
 pub(super) fn end_import(on: &Connection, now: Millis, id: i64) -> Result<(), StoreError> {

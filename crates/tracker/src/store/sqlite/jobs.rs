@@ -11,11 +11,14 @@ pub(super) fn add(
     part: Option<ImportPart>,
 ) -> Result<Option<Added>, StoreError> {
     let count = signed(inputs.len() as u64);
+    let mut has_key = false;
     if let Some(part) = part {
-        let done = on
-            .prepare_cached("select done from imports where id = ?")?
-            .query_row([part.import], |row| row.get(0))
+        let found: Option<(i64, bool)> = on
+            .prepare_cached("select done, key is not null from imports where id = ?")?
+            .query_row([part.import], |row| row.try_into())
             .optional()?;
+        has_key = found.is_some_and(|(_, has_key)| has_key);
+        let done = found.map(|(done, _)| done);
         if !place_of_part(done, part, inputs.len()).is_next()? {
             return Ok(None);
         }
@@ -30,6 +33,9 @@ pub(super) fn add(
         )?
         .query_row([count], |row| row.try_into())?;
     let first = last - count + 1;
+    if let Some(part) = part.filter(|_| has_key) {
+        note_numbers(on, part.import, first, last)?;
+    }
     let places = (first..).zip(tail - count + 1..);
     // One table after the other, so that each grows at its end.
     let mut add = on.prepare_cached("insert into inputs (number, stage, data) values (?, 0, ?)")?;
@@ -49,6 +55,18 @@ pub(super) fn add(
     }))
 }
 
+/// Records the numbers of jobs of an import. They extend its last range if they follow it.
+fn note_numbers(on: &Connection, import: i64, first: i64, last: i64) -> Result<(), StoreError> {
+    let extended = on
+        .prepare_cached("update import_numbers set last = ? where import = ? and last = ? - 1")?
+        .execute((last, import, first))?;
+    if extended == 0 {
+        on.prepare_cached("insert into import_numbers (import, first, last) values (?, ?, ?)")?
+            .execute((import, first, last))?;
+    }
+    Ok(())
+}
+
 /// Deletes all data.
 pub(super) fn wipe(on: &Connection) -> Result<(), StoreError> {
     on.execute_batch(
@@ -61,6 +79,7 @@ pub(super) fn wipe(on: &Connection) -> Result<(), StoreError> {
          delete from flags;
          delete from avoided;
          delete from imports;
+         delete from import_numbers;
          delete from leaderboard;
          delete from throughput;
          delete from volunteers;
