@@ -16,6 +16,7 @@ const why = "The real Python client is run against the tracker to show that both
 
 /** The environments: the folder in tests/ with the requirements, and the oldest Python they need. */
 const client = { tests: "python", least: "3.8.0", what: "the Python client" };
+const project = { tests: "project", least: "3.10.0", what: "the packages for the Python package" };
 const schemathesis = { tests: "schema", least: "3.11.0", what: "Schemathesis" };
 
 function programIn(environment) {
@@ -26,6 +27,9 @@ function programIn(environment) {
 
 /** Resolves to a Python with the packages of tests/python/requirements.txt. */
 export const ensurePython = () => ensureEnvironment(client);
+
+/** Resolves to a Python with the packages of tests/project/requirements.txt. */
+export const ensurePythonProject = () => ensureEnvironment(project);
 
 /** Resolves to a Python with the packages of tests/schema/requirements.txt. */
 export const ensureSchemathesis = () => ensureEnvironment(schemathesis);

@@ -8,7 +8,7 @@ import { isMain, runMain } from "./failure.mjs";
 import { ensureOperatorTools } from "./operators.mjs";
 import { ensurePostgres, withPostgres } from "./postgres.mjs";
 import { endOnSignals } from "./process.mjs";
-import { ensurePython, ensureSchemathesis } from "./python.mjs";
+import { ensurePython, ensurePythonProject, ensureSchemathesis } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
 import { testTracker } from "./servers.mjs";
 import { nativeTests, nodeTests, pythonTests, simulate } from "./test.mjs";
@@ -102,11 +102,21 @@ const steps = [
     run: (of) =>
       onPostgres(of(ensurePostgres), (env) => pythonTests(of(ensurePython), "python", env)),
   },
+  {
+    name: "postgres:python:project",
+    what: "the Python package for owners against a tracker on PostgreSQL",
+    needs: [ensureRust, ensurePythonProject, ensurePostgres],
+    run: (of) => {
+      const work = (env) => pythonTests(of(ensurePythonProject), "project", env);
+      // Only trackers are killed, so the server need not flush to disk.
+      return onPostgres(of(ensurePostgres), work, ["fsync=off"]);
+    },
+  },
 ];
 
 /** Runs tests with the address of a new database in their environment. */
-function onPostgres(bin, work) {
-  return withPostgres(bin, ({ url }) => work({ DISTCOMPUTE_TEST_POSTGRES: url }));
+function onPostgres(bin, work, settings) {
+  return withPostgres(bin, ({ url }) => work({ DISTCOMPUTE_TEST_POSTGRES: url }), settings);
 }
 
 async function main(args) {

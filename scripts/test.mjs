@@ -12,7 +12,7 @@ import { isMain, runMain } from "./failure.mjs";
 import { root, toolEnv } from "./places.mjs";
 import { endOnSignals, run } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
-import { ensurePython } from "./python.mjs";
+import { ensurePython, ensurePythonProject } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
 import { testTracker } from "./servers.mjs";
 import { ensureBuildTools, ensureNpmPackages, ensureRust } from "./tools.mjs";
@@ -54,6 +54,12 @@ const steps = [
     what: "the Python client against the tracker",
     needs: [ensureRust, ensurePython],
     run: (of) => pythonTests(of(ensurePython), "python"),
+  },
+  {
+    name: "python:project",
+    what: "the Python package for owners against the tracker, with injected faults",
+    needs: [ensureRust, ensurePythonProject],
+    run: (of) => pythonTests(of(ensurePythonProject), "project"),
   },
   {
     name: "crash",
