@@ -17,6 +17,7 @@ const why = "The real Python client is run against the tracker to show that both
 /** The environments: the folder in tests/ with the requirements, and the oldest Python they need. */
 const client = { tests: "python", least: "3.8.0", what: "the Python client" };
 const project = { tests: "project", least: "3.10.0", what: "the packages for the Python package" };
+const notebook = { tests: "notebook", least: "3.11.0", what: "Jupyter's kernel and matplotlib" };
 const schemathesis = { tests: "schema", least: "3.11.0", what: "Schemathesis" };
 
 function programIn(environment) {
@@ -30,6 +31,9 @@ export const ensurePython = () => ensureEnvironment(client);
 
 /** Resolves to a Python with the packages of tests/project/requirements.txt. */
 export const ensurePythonProject = () => ensureEnvironment(project);
+
+/** Resolves to a Python with the packages of tests/notebook/requirements.txt. */
+export const ensureNotebook = () => ensureEnvironment(notebook);
 
 /** Resolves to a Python with the packages of tests/schema/requirements.txt. */
 export const ensureSchemathesis = () => ensureEnvironment(schemathesis);

@@ -8,7 +8,12 @@ import { isMain, runMain } from "./failure.mjs";
 import { ensureOperatorTools } from "./operators.mjs";
 import { ensurePostgres, withPostgres } from "./postgres.mjs";
 import { endOnSignals } from "./process.mjs";
-import { ensurePython, ensurePythonProject, ensureSchemathesis } from "./python.mjs";
+import {
+  ensureNotebook,
+  ensurePython,
+  ensurePythonProject,
+  ensureSchemathesis,
+} from "./python.mjs";
 import { chosen, report } from "./report.mjs";
 import { testTracker } from "./servers.mjs";
 import { nativeTests, nodeTests, pythonTests, simulate } from "./test.mjs";
@@ -52,6 +57,15 @@ const steps = [
     run: (of) => {
       const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
       return nodeTests({ folders: ["tests/map"], env, args: ["--test-concurrency=1"] });
+    },
+  },
+  {
+    name: "notebook",
+    what: "the notebook of the sample pi, with two browsers that compute",
+    needs: [ensureNpmPackages, ensureBuildTools, ensureChromium, ensureNotebook],
+    run: (of) => {
+      const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
+      return nodeTests({ folders: ["tests/notebook"], env });
     },
   },
   {
