@@ -1,4 +1,4 @@
-// `npm run build`: the npm package, the sample's kernel and the tracker. Cargo rebuilds only what has
+// `npm run build`: the npm package, the volunteer panel, the sample's kernel and the tracker. Cargo rebuilds only what has
 // changed. wasm-opt does not, so a stamp records the hash of the inputs of each package.
 
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -7,6 +7,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 
 import { Failure, isMain, runMain } from "./failure.mjs";
 import { carryClient, finishWeb } from "./npm-package.mjs";
+import { buildPanel } from "./panel-package.mjs";
 import { root, which } from "./places.mjs";
 import { answer, endOnSignals, must } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
@@ -21,7 +22,7 @@ export const targets = ["web", "bundler", "nodejs"];
 
 const usage = `npm run build [-- options]
 
-Builds the npm package into pkg/, the sample's kernel and the tracker.
+Builds the npm package into pkg/, the volunteer panel, the sample's kernel and the tracker.
 
   --target NAME     the package for web (default), bundler or nodejs, and nothing else
   --out-dir FOLDER  where that package goes (default pkg)
@@ -40,8 +41,13 @@ export async function buildPackage({ target = "web", outDir = published } = {}) 
     inputs: ["src", "crates/engine", "crates/protocol", "Cargo.toml", "README.md"],
     about: "1 to 2 minutes the first time",
   });
-  if (target === "web" && outDir === published) carryClient(folder);
+  if (target === "web" && outDir === published) carryClient(folder, await buildPanel(folder));
   return folder;
+}
+
+/** Builds the volunteer panel with the client beside it, as pages load it. Resolves to its folder. */
+export async function buildPage() {
+  return await buildPanel(await buildPackage());
 }
 
 /** Builds the sample's kernel, which the workers of the volunteer page import. Resolves to its folder. */

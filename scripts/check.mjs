@@ -80,6 +80,16 @@ const checks = [
     command: [process.execPath, tsc, "--project", join("www", "tsconfig.json")],
   },
   {
+    name: "check:types:panel",
+    what: "the types of the volunteer panel match each other and the package",
+    needs: [ensureBuildTools],
+    first: [buildPackage],
+    command: [
+      ...[process.execPath, tsc, "--project"],
+      join("packages", "volunteer-panel", "tsconfig.json"),
+    ],
+  },
+  {
     name: "check:types:command",
     what: "the types of the command distcompute match each other and the package",
     needs: [ensureBuildTools],

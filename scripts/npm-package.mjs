@@ -45,10 +45,17 @@ export async function finishWeb(folder) {
 
 const carried = join(root, "crates", "tracker", "client");
 
-/** Copies the files for pages without a bundler into the tracker's crate, which embeds them. */
-export function carryClient(folder) {
+/**
+ * Copies the files for pages without a bundler into the tracker's crate, which embeds them.
+ *
+ * @param {string} folder the package
+ * @param {string} panel the folder of the volunteer panel, with its scripts
+ */
+export function carryClient(folder, panel) {
   const types = readFileSync(join(folder, "index.d.ts"));
+  const scripts = readdirSync(panel).filter((name) => name.startsWith("distcompute_volunteer"));
   const files = {
+    ...Object.fromEntries(scripts.map((name) => [name, readFileSync(join(panel, name))])),
     "distcompute_client.js": readFileSync(join(folder, "distcompute_client.js")),
     "distcompute_client_bg.wasm": readFileSync(join(folder, "distcompute_client_bg.wasm")),
     "distcompute_client.d.ts": types,

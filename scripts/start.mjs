@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSyn
 import { join, relative } from "node:path";
 import { networkInterfaces } from "node:os";
 
-import { buildKernel, buildPackage, buildTracker } from "./build.mjs";
+import { buildKernel, buildPage, buildTracker } from "./build.mjs";
 import { Failure, isMain, runMain } from "./failure.mjs";
 import { root } from "./places.mjs";
 import { freePort } from "./port.mjs";
@@ -59,11 +59,11 @@ const defaults = {
 export async function start(options = {}) {
   const wanted = { ...defaults, ...options };
   await ensureBuildTools();
-  const packageDir = await buildPackage();
+  const panelDir = await buildPage();
   const kernelDir = await buildKernel();
   const programs = await buildTracker();
   const data = await importJobs(wanted, programs);
-  return await startTracker(wanted, programs, { packageDir, kernelDir, ...data });
+  return await startTracker(wanted, programs, { panelDir, kernelDir, ...data });
 }
 
 function dataPlaces({ dataDir }) {
@@ -140,10 +140,10 @@ async function fill({ poster, dataDir }, places, { poster: generator, ...program
   rmSync(places.unfinished);
 }
 
-function trackerArguments(wanted, address, { database, served, packageDir, kernelDir }) {
+function trackerArguments(wanted, address, { database, served, panelDir, kernelDir }) {
   const files = {
     "/volunteer": join(root, "www"),
-    "/volunteer/pkg": packageDir,
+    "/volunteer/pkg": panelDir,
     "/volunteer/kernel": kernelDir,
     "/volunteer/poster": served,
   };

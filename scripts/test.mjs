@@ -44,9 +44,9 @@ const steps = [
   },
   {
     name: "page",
-    what: "the unit tests of the volunteer page",
+    what: "the unit tests of the volunteer panel and of the sample's page",
     needs: [],
-    run: () => nodeTests({ folders: ["tests/page"] }),
+    run: () => nodeTests({ folders: ["tests/page", "tests/panel"] }),
   },
   wasmStep("chromium", 5_000),
   {

@@ -1,6 +1,6 @@
 // How much of the connection the picture may use beside the volunteer's jobs. Pure functions.
 
-/** @typedef {import("./pkg/distcompute_client.js").VolunteerStatus} Status */
+/** @typedef {import("distcompute-client").VolunteerStatus} Status */
 
 /**
  * Returns the share of the time that may be spent on fetching tiles for the picture: 0 until the first

@@ -6,12 +6,12 @@ import { decodeTimes, encodeBytes, encodeTimes } from "./tile.js";
 /**
  * @typedef {typeof import("./kernel/mandelbrot.js")} Kernel
  * @typedef {import("./kernel/mandelbrot.js").Poster} Poster
- * @typedef {import("./pkg/distcompute_client.js").Job} Job
+ * @typedef {import("distcompute-client").Job} Job
  */
 
 /**
  * @template Setup
- * @typedef {import("./pkg/distcompute_client.js").WorkContext<Setup>} Context
+ * @typedef {import("distcompute-client").WorkContext<Setup>} Context
  */
 
 /** Interval between checkpoints, in milliseconds; a reload loses at most this much work. */

@@ -132,13 +132,14 @@ test("buttons and progress bars stay visible with forced colours", async (t) => 
   for (const [at, selectors] of shapes) {
     const page = await open(browser, at, { forcedColors: "active" });
     for (const selector of selectors) {
-      const { border, ground } = await page.evaluate((selector) => {
-        const style = getComputedStyle(document.querySelector(selector));
+      const shape = page.locator(selector).first();
+      const { border, ground } = await shape.evaluate((element) => {
+        const style = getComputedStyle(element);
         return {
           border: [style.borderTopWidth, style.borderTopStyle, style.borderTopColor].join(" "),
           ground: style.backgroundColor,
         };
-      }, selector);
+      });
       assert.match(border, /^1px solid rgb/, `${selector} at ${at}`);
       assert.ok(!border.endsWith(ground), `${selector} at ${at}: ${border} on ${ground}`);
     }

@@ -17,7 +17,7 @@ test("a banned volunteer is notified, loses all leases, and continues when pardo
   const banned = await operate("ban", "--nickname", "Mallory", "--reason", "junk");
   assert.match(banned, /^banned the nickname "Mallory"; [1-9]\d* workers? w/);
   await untilStatus(page, /does not accept work from your nickname or your network address/);
-  await page.waitForFunction(() => document.body.innerText.includes("write to the project"));
+  await page.locator("#advice", { hasText: "write to the project" }).waitFor();
   await untilTracker(url, "nothing held", (now) => held(now) === 0);
   for (const [name, width] of Object.entries({ wide: 1280, narrow: 360 })) {
     await page.setViewportSize({ width, height: 800 });

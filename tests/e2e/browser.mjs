@@ -90,10 +90,31 @@ export async function delayAnswers(page, ms) {
  */
 export async function untilStatus(page, sentence) {
   const { source } = sentence;
-  await page.waitForFunction(
-    (pattern) => new RegExp(pattern).test(document.querySelector("#status").textContent),
-    source,
-  );
+  await page.waitForFunction((pattern) => {
+    const { shadowRoot } = document.querySelector("#panel");
+    return new RegExp(pattern).test(shadowRoot.querySelector("#status").textContent);
+  }, source);
+}
+
+/** How much of its job the first core has done, as its progress bar says. */
+export function barValue(page) {
+  return page
+    .locator(".card progress")
+    .first()
+    .evaluate((bar) => bar.value);
+}
+
+/**
+ * Waits until the first core has done more than `value` of its job.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {number} [value]
+ */
+export async function untilProgress(page, value = 0) {
+  await page.waitForFunction((least) => {
+    const { shadowRoot } = document.querySelector("#panel");
+    return shadowRoot.querySelector(".card progress")?.value > least;
+  }, value);
 }
 
 /**

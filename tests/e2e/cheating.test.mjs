@@ -68,8 +68,8 @@ test("wrong tiles are flagged and rendered again", async (t) => {
   await page.waitForSelector("body[data-state=finished]");
 
   assertSamePicture(await canvasPixels(page), await nativeRender("small.json"));
-  assert.equal(await page.textContent("#jobsInvalid"), String(lies.length));
-  assert.equal(await page.textContent("#rendered"), "12", "Mallory's tiles were painted again");
+  assert.equal(await page.textContent("#invalid"), String(lies.length));
+  assert.equal(await page.textContent("#done-a"), "12", "Mallory's tiles were painted again");
   const now = await rendered(url);
   for (const [number, lie] of handedIn) assert.notEqual(now.get(number), lie);
   assert.deepEqual(complaints, []);
@@ -86,7 +86,7 @@ test("if two flags are required, a second flag must come from another volunteer"
   await ada.click("#start");
   await ada.waitForFunction(() => /11 of 12/.test(document.body.innerText));
   await untilStatus(ada, /^No open jobs/);
-  assert.notEqual(await ada.textContent("#jobsInvalid"), "0");
+  assert.notEqual(await ada.textContent("#invalid"), "0");
   const { stages, set_aside } = await status(url);
   const [render, check] = stages;
   assert.deepEqual([render.open, render.done, check.open + check.held, set_aside], [0, 12, 1, 0]);

@@ -6,20 +6,15 @@ import { describe, test } from "node:test";
 
 import {
   assertSamePicture,
+  barValue,
   canvasPixels,
   openBrowser,
   openTab,
   openVolunteerPage,
+  untilProgress,
   untilStatus,
 } from "./browser.mjs";
 import { held, isDeserted, nativeRender, startSample, status, untilTracker } from "./sample.mjs";
-
-/** Waits until a tile is being painted. */
-async function untilPainting(page) {
-  await page.waitForFunction(() => document.querySelector(".card progress")?.value > 0);
-}
-
-const barValue = (page) => page.evaluate(() => document.querySelector(".card progress").value);
 
 /** Everything that the browser stores for the page. */
 function kept(page) {
@@ -50,7 +45,7 @@ test("settings are remembered, and take effect at once", async (t) => {
   await page.uncheck("#background");
   await page.fill("#intensity", "30");
   await page.click("#start");
-  await untilStatus(page, /^Working on \d+ cores?, 30 % of the time\.$/);
+  await untilStatus(page, /^Working on \d+ cores?, 30% of the time\.$/);
   await page.fill("#intensity", "100");
   await untilStatus(page, /^Working on \d+ cores?\.$/);
 
@@ -86,11 +81,14 @@ test("a lower intensity takes effect in the middle of a tile", async (t) => {
   const { page, complaints } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await page.fill("#intensity", "100");
   await page.click("#start");
-  await untilPainting(page);
+  await untilProgress(page);
   const share = async () => {
     const seconds = 6;
     const at = () =>
-      page.evaluate(() => [performance.now(), document.querySelector(".card progress").value]);
+      page
+        .locator(".card progress")
+        .first()
+        .evaluate((bar) => [performance.now(), bar.value]);
     const [begun, first] = await at();
     await page.waitForFunction((until) => performance.now() > until, begun + seconds * 1000);
     const [ended, last] = await at();
@@ -98,7 +96,7 @@ test("a lower intensity takes effect in the middle of a tile", async (t) => {
   };
   const full = await share();
   await page.fill("#intensity", "30");
-  await untilStatus(page, /30 %/);
+  await untilStatus(page, /30%/);
   const gentle = await share();
   const part = gentle / full;
   assert.ok(part > 0.1 && part < 0.55, `${part} of the full speed`);
@@ -135,13 +133,13 @@ test("a pause interrupts a tile that is being painted, which continues afterward
   const { volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await page.click("#start");
-  await untilPainting(page);
+  await untilProgress(page);
   await page.click("#pause-60");
   await page.waitForSelector(".card[data-state=paused]");
   assert.match(await page.textContent(".card .doing"), /^Paused in the middle of job 1\.$/);
   const then = await barValue(page);
   await page.click("#resume");
-  await page.waitForFunction((then) => document.querySelector(".card progress").value > then, then);
+  await untilProgress(page, then);
   await untilStatus(page, /^Working on/);
 });
 
@@ -150,7 +148,7 @@ test("Finish and stop completes the running jobs and takes no new ones", async (
   const { page, complaints } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await page.fill("#cores", "1");
   await page.click("#start");
-  await untilPainting(page);
+  await untilProgress(page);
   await page.click("#finish");
   await untilStatus(page, /^Finishing the running jobs/);
   assert.ok(await page.isVisible("#stop"), "who cannot wait can still stop");
@@ -168,7 +166,7 @@ test("Forget me asks for confirmation, stops, and leaves nothing in the browser"
   await page.fill("#nickname", "Ada");
   await page.fill("#intensity", "50");
   await page.click("#start");
-  await untilPainting(page);
+  await untilProgress(page);
   const before = await kept(page);
   assert.ok(before.entries > 0 && before.settings > 0, JSON.stringify(before));
   await page.click("summary");
@@ -177,7 +175,7 @@ test("Forget me asks for confirmation, stops, and leaves nothing in the browser"
   assert.equal(await page.getAttribute("body", "data-state"), "computing");
   await page.click("#forget");
   await page.click("#forget-sure");
-  await page.waitForFunction(() => /^Done\./.test(document.querySelector("#forgotten").innerText));
+  await page.locator("#forgotten", { hasText: /^Done\./ }).waitFor();
   assert.deepEqual(await kept(page), { entries: 0, settings: 0 });
   assert.equal(await page.inputValue("#nickname"), "");
   assert.equal(await page.inputValue("#intensity"), "80");
@@ -219,7 +217,7 @@ describe("a second tab", () => {
     const { url, volunteerUrl } = await startSample(t, { poster: "slow.json" });
     const { page } = await openVolunteerPage(await openBrowser(t), volunteerUrl);
     await page.click("#start");
-    await untilPainting(page);
+    await untilProgress(page);
     const second = await openTab(page);
     await untilStatus(second, /^In another tab: Working on \d+ core/);
     assert.equal(await second.getAttribute("body", "data-state"), "elsewhere");
@@ -228,19 +226,19 @@ describe("a second tab", () => {
 
   test("shows the work of the first tab, and takes over when that is closed", async (t) => {
     const { url, first, second } = await twoTabs(t);
-    await second.waitForFunction(() => document.querySelector(".card progress")?.value > 0);
+    await untilProgress(second);
     await second.click("#start");
     await untilStatus(second, /Working on .* When that tab is closed, this one takes over\.$/);
     await first.close({ runBeforeUnload: false });
     await second.waitForSelector("body[data-state=computing]");
-    await untilPainting(second);
+    await untilProgress(second);
     await untilTracker(url, "working", (now) => held(now) > 0);
   });
 
   test("controls the first tab", async (t) => {
     const { url, first, second } = await twoTabs(t);
     await second.fill("#intensity", "60");
-    await untilStatus(first, /60 % of the time/);
+    await untilStatus(first, /60% of the time/);
     assert.equal(await first.inputValue("#intensity"), "60");
     await second.click("#pause-30");
     await untilStatus(first, /^Paused until/);

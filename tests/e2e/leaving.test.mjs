@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { openBrowser, openVolunteerPage } from "./browser.mjs";
+import { barValue, openBrowser, openVolunteerPage, untilProgress } from "./browser.mjs";
 import { held, isDeserted, startSample, untilTracker } from "./sample.mjs";
 
 /** A poster whose tiles take longer than any of these tests. */
@@ -16,7 +16,7 @@ async function workingPage(t) {
   const opened = await openVolunteerPage(await openBrowser(t), volunteerUrl);
   await opened.page.click("#start");
   await untilTracker(url, "working on a job", (now) => held(now) > 0);
-  await opened.page.waitForFunction(() => document.querySelector(".card progress")?.value > 0);
+  await untilProgress(opened.page);
   return { ...opened, url };
 }
 
@@ -56,12 +56,8 @@ describe("leaving in the middle of a job", () => {
       Object.defineProperty(document, "hidden", { value: true });
       document.dispatchEvent(new Event("visibilitychange"));
     });
-    const value = () => page.evaluate(() => document.querySelector(".card progress").value);
-    const then = await value();
-    await page.waitForFunction(
-      (then) => document.querySelector(".card progress").value > then,
-      then,
-    );
+    const then = await barValue(page);
+    await untilProgress(page, then);
     assert.equal(await page.getAttribute("body", "data-state"), "computing");
     await untilTracker(url, "still working", (now) => held(now) > 0);
   });

@@ -10,6 +10,7 @@ import {
   delayAnswers,
   openBrowser,
   openVolunteerPage,
+  untilProgress,
   untilStatus,
 } from "./browser.mjs";
 import { nativeRender, startSample, status, untilTracker } from "./sample.mjs";
@@ -23,7 +24,7 @@ test("the page reports that the tracker is unreachable, and continues when it is
   await untilTracker(sample.url, "begun", ({ stages: [render] }) => render.done >= 2);
   await sample.stop();
 
-  await untilStatus(page, /^The tracker cannot be reached\. Trying again (in \d+ s|now)\.$/);
+  await untilStatus(page, /^The tracker cannot be reached\. Trying again (in \d+ sec|now)\.$/);
   assert.equal(await page.textContent("#status-spoken"), "The tracker cannot be reached.");
   assert.equal(await page.getAttribute("body", "data-state"), "waiting");
   assert.equal(await page.textContent("#connection"), "cannot be reached");
@@ -39,7 +40,7 @@ test("Stop works while the tracker is unreachable", async (t) => {
   const sample = await startSample(t, { poster: "slow.json" });
   const { page } = await openVolunteerPage(await openBrowser(t), sample.volunteerUrl);
   await page.click("#start");
-  await page.waitForFunction(() => document.querySelector(".card progress")?.value > 0);
+  await untilProgress(page);
   await sample.stop();
   await page.click("#stop");
   await page.waitForSelector("body[data-state=stopped]", { timeout: 10_000 });
@@ -52,7 +53,7 @@ test("a worker or a kernel that cannot be loaded is reported and tried again", a
   const faults = ["**/worker.js", "**/mandelbrot_bg.wasm"];
   await Promise.all(faults.map((fault) => page.route(fault, (route) => route.abort())));
   await page.click("#start");
-  await untilStatus(page, /^Your cores could not be started\. Trying again (in \d+ s|now)\.$/);
+  await untilStatus(page, /^Your cores could not be started\. Trying again (in \d+ sec|now)\.$/);
   assert.match(await page.textContent("#advice"), /reload this page\. .*script cannot be loaded/);
   assert.equal(await page.getAttribute("body", "data-state"), "failed");
   await page.unroute(faults[0]);

@@ -44,8 +44,8 @@ test("a volunteer's browser paints the poster through both stages", async (t) =>
 
   const { jobs, closed } = await status(url);
   assert.deepEqual([jobs, closed], [12, 12]);
-  assert.equal(await page.textContent("#rendered"), "12");
-  assert.equal(await page.textContent("#checked"), "12");
+  assert.equal(await page.textContent("#done-a"), "12");
+  assert.equal(await page.textContent("#done-b"), "12");
   await untilTracker(url, "deserted after the poster was finished", isDeserted);
   assert.deepEqual(
     // Workers whose thread is busy are signalled through blob URLs, which never leave the browser.

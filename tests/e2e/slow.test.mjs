@@ -39,12 +39,13 @@ test("over a slow connection the first job is fetched before the picture", async
   await page.goto(`${line.url}/volunteer/`, { waitUntil: "commit" });
   await page.waitForSelector("#start");
   await page.evaluate(() => {
-    const status = document.querySelector("#status");
+    const { shadowRoot } = document.querySelector("#panel");
+    const status = shadowRoot.querySelector("#status");
     new MutationObserver(() => window.recordStatus(status.textContent)).observe(status, {
       childList: true,
     });
     // Noted in the page: by the time that this test hears of the first job, tiles may be requested.
-    const cards = document.querySelector("#cards");
+    const cards = shadowRoot.querySelector("#cards");
     new MutationObserver(() => {
       if (/job \d+/.test(cards.textContent)) window.firstJobAt ??= performance.now();
     }).observe(cards, { childList: true, characterData: true, subtree: true });
@@ -74,7 +75,7 @@ test("over a slow connection the first job is fetched before the picture", async
   assert.ok(!sentences.some((text) => /reached/.test(text)), sentences.join("\n"));
 });
 
-test("input before the script is loaded is kept", async (t) => {
+test("input before the client is loaded is kept", async (t) => {
   const { url, volunteerUrl } = await startSample(t, { poster: "slow.json" });
   const browser = await openBrowser(t);
   const context = await browser.newContext();
@@ -82,7 +83,7 @@ test("input before the script is loaded is kept", async (t) => {
   page.setDefaultTimeout(patienceMs);
   let release;
   const released = new Promise((resolve) => (release = resolve));
-  await context.route("**/page.js", async (route) => {
+  await context.route("**/distcompute_client.js", async (route) => {
     await released;
     await route.continue();
   });
@@ -91,7 +92,7 @@ test("input before the script is loaded is kept", async (t) => {
   await page.evaluate(() => (window.wasHere = true));
   await page.fill("#nickname", "Grace");
   await page.press("#nickname", "Enter");
-  assert.match(await page.textContent("#status"), /starts as soon as the page is ready/);
+  assert.match(await page.textContent("#status"), /starts as soon as everything is here/);
   assert.ok(await page.isDisabled("#start"), "pressed once is enough");
   release();
   await untilTracker(url, "somebody at work", ({ stages }) => stages.some(({ held }) => held > 0));
@@ -100,11 +101,16 @@ test("input before the script is loaded is kept", async (t) => {
   assert.match(await (await fetch(`${url}/`)).text(), /<bdi>Grace<\/bdi>/);
 
   await t.test("the page reports a script that cannot be loaded", async () => {
-    const { page } = await openPage(browser, "about:blank");
-    await page.route("**/page.js", (route) => route.abort());
-    await page.goto(volunteerUrl);
-    await page.waitForFunction(() =>
-      /Reload it/.test(document.querySelector("#status").textContent),
-    );
+    for (const [script, place] of [
+      ["distcompute_volunteer.js", "#loading"],
+      ["distcompute_client.js", "#status"],
+      ["page.js", "#picture-text"],
+    ]) {
+      const { page } = await openPage(browser, "about:blank");
+      await page.route(`**/${script}`, (route) => route.abort());
+      await page.goto(volunteerUrl);
+      await page.locator(place, { hasText: "Reload it" }).waitFor();
+      await page.context().close();
+    }
   });
 });

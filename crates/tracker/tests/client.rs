@@ -21,6 +21,11 @@ async fn pages_of_all_origins_may_import_the_client_and_keep_it() {
     for (name, kind) in [
         (SCRIPT, "text/javascript; charset=utf-8"),
         ("distcompute_client_bg.wasm", "application/wasm"),
+        ("distcompute_volunteer.js", "text/javascript; charset=utf-8"),
+        (
+            "distcompute_volunteer_ar.js",
+            "text/javascript; charset=utf-8",
+        ),
         ("distcompute_client.d.ts", "text/plain; charset=utf-8"),
     ] {
         let answer = tracker.get(&format!("/client/{version}/{name}")).await;

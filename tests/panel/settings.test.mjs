@@ -11,7 +11,7 @@ import {
   volunteerSettings,
   withVolunteer,
   writeSettings,
-} from "../../www/settings.js";
+} from "../../packages/volunteer-panel/src/settings.js";
 
 function memory(text) {
   return {

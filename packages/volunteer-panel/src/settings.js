@@ -1,12 +1,12 @@
-// The visitor's settings, their defaults, and how they are stored in this browser.
+// The volunteer's settings, their defaults, and how they are stored in this browser.
 
 const key = "distcompute-volunteer";
 const lastMinute = 24 * 60 - 1;
 
-/** @typedef {import("./pkg/distcompute_client.js").VolunteerSettings} VolunteerSettings */
+/** @typedef {import("distcompute-client").VolunteerSettings} VolunteerSettings */
 
 /**
- * The page's settings. In contrast to the volunteer's, they keep the hours while `mindHours` is off.
+ * The panel's settings. In contrast to those of `Volunteer`, they keep the hours while `mindHours` is off.
  *
  * @typedef {Omit<VolunteerSettings, "hours"> & { nickname: string, mindHours: boolean,
  *   hours: { from: number, to: number } }} Settings
@@ -66,7 +66,7 @@ function remembered(storage) {
 }
 
 /**
- * Converts the page's settings to those of the volunteer.
+ * Converts the panel's settings to those of `Volunteer`.
  *
  * @param {Settings} settings
  * @returns {VolunteerSettings}
@@ -76,7 +76,7 @@ export function volunteerSettings({ nickname, mindHours, hours, ...settings }) {
 }
 
 /**
- * Merges the volunteer's settings, which another tab may have changed, into the page's.
+ * Merges the settings of a `Volunteer`, which another tab may have changed, into the panel's.
  *
  * @param {Settings} settings
  * @param {VolunteerSettings} volunteer
@@ -105,7 +105,7 @@ export function writeSettings(storage, settings) {
   try {
     storage?.setItem(key, JSON.stringify(settings));
   } catch {
-    // Storage may be full or unavailable in private windows. The page works without it.
+    // Storage may be full or unavailable in private windows. The panel works without it.
   }
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Awake } from "../../www/awake.js";
+import { Awake } from "../../packages/volunteer-panel/src/awake.js";
 
 /** A fake document and a fake browser whose requests the test resolves. */
 function world() {
