@@ -50,6 +50,9 @@ export async function bundle(path, folder) {
   await esbuilt({
     entryPoints: { page: here("page/page.js") },
     outdir: folder,
+    // The words of a language are a file of their own, which only its volunteers load.
+    splitting: true,
+    chunkNames: "page-[name]-[hash]",
     define: { STAGES: JSON.stringify([...stages].reverse()) },
   });
   for (const name of ["index.html", "page.css"])
