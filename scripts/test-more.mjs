@@ -2,7 +2,7 @@
 // WebKit, 10,000 simulated scenarios, bundlers, Schemathesis, PostgreSQL. Missing tools are installed; a
 // tool that cannot be installed is a failure.
 
-import { ensureChromium } from "./browsers.mjs";
+import { ensureChromium, ensureFirefox, ensureGeckodriver } from "./browsers.mjs";
 import { buildPackage } from "./build.mjs";
 import { isMain, runMain } from "./failure.mjs";
 import { ensureOperatorTools } from "./operators.mjs";
@@ -66,6 +66,17 @@ const steps = [
     run: (of) => {
       const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
       return nodeTests({ folders: ["tests/notebook"], env });
+    },
+  },
+  {
+    name: "panel:firefox",
+    what: "the volunteer panel in Firefox, on pages of another origin",
+    needs: [ensureNpmPackages, ensureBuildTools, ensureFirefox, ensureGeckodriver],
+    run: async () => {
+      // Before the tracker, which embeds the panel.
+      await buildPackage();
+      await testTracker();
+      return await nodeTests({ folders: ["tests/firefox"], args: ["--test-concurrency=1"] });
     },
   },
   {

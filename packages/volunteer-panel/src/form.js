@@ -77,7 +77,7 @@ export class Form {
     const label = (input, key, ...more) =>
       make("label", { for: input.id }, labels.text(key), ...more);
 
-    this.#start = button("start", "start", { type: "submit", part: "button start" });
+    this.#start = button("start", "start", { part: "button start" });
     this.#stop = button("stop", "stop", { hidden: true });
     this.#finish = button("finish", "finish", { hidden: true });
     this.#resume = button("resume", "resume", { hidden: true });
@@ -117,10 +117,10 @@ export class Form {
     this.#unkept = make("p", { class: "note", hidden: true }, labels.text("unkept"));
     const batteryNote = make("span", { class: "note" }, labels.text("battery.note"));
 
-    // `method="dialog"` prevents a reload if the form is submitted without the script.
+    // Not a form: in a sandboxed frame browsers submit none, and say nothing to the script.
     this.element = make(
-      "form",
-      { id: "settings", method: "dialog" },
+      "div",
+      { id: "settings" },
       make(
         "section",
         { class: "box join", part: "box", "aria-labelledby": "join-title" },
@@ -170,10 +170,12 @@ export class Form {
       this.#nickname.placeholder = words.text("nickname.none");
       this.#updateTexts();
     });
-    this.element.addEventListener("submit", (event) => {
-      event.preventDefault();
-      // Pressing Enter in a field submits the form, too.
-      if (!this.#start.hidden && !this.#start.disabled) listeners.start();
+    const start = () => {
+      if (isShown(this.#start) && !this.#start.disabled) listeners.start();
+    };
+    this.#start.addEventListener("click", start);
+    this.element.addEventListener("keydown", ({ target, key, isComposing }) => {
+      if (key === "Enter" && !isComposing && target instanceof HTMLInputElement) start();
     });
     this.element.addEventListener("input", ({ target }) => {
       this.#updateTexts();

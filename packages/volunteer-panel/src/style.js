@@ -67,7 +67,6 @@ const text = css`
     padding: 0;
   }
 
-  /* Long words and addresses must not make the panel wider than its place. */
   h2,
   h3,
   p,
@@ -75,7 +74,6 @@ const text = css`
   li,
   button {
     min-width: 0;
-    overflow-wrap: anywhere;
   }
 
   h2 {
@@ -95,6 +93,9 @@ const text = css`
     color: var(--_ink);
     font-size: 1rem;
     line-height: 1.5;
+    /* Long words and addresses must not make the panel wider than its place. */
+    overflow-wrap: anywhere;
+    hyphens: auto;
   }
 
   .main {
