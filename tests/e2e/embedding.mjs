@@ -32,10 +32,16 @@ export async function startTracker(t) {
   return tracker;
 }
 
-/** The policy of the guide, for a tracker. */
-export function strictPolicy(tracker) {
+/**
+ * The policy of the guide, for a tracker.
+ *
+ * @param {{ url: string }} tracker
+ * @param {{ sandboxed?: boolean }} [options] whether it is that of a frame without an origin
+ */
+export function strictPolicy(tracker, { sandboxed = false } = {}) {
   const [policy] = blocks(guide, "text");
-  return policy.replaceAll(example, tracker.url).replaceAll("\n", " ");
+  const own = policy.replaceAll(example, tracker.url).replaceAll("\n", " ");
+  return sandboxed ? own.replace(/(worker-src .*?) blob:/, "$1 data:") : own;
 }
 
 /**

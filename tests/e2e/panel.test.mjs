@@ -60,7 +60,7 @@ describe("on a page of another origin", () => {
 
   test("in a sandboxed frame without an origin it computes, and says what is lost", async (t) => {
     const tracker = await startTracker(t);
-    const policy = strictPolicy(tracker);
+    const policy = strictPolicy(tracker, { sandboxed: true });
     const site = await startSite(t, { "/framed": pageWithPanel(tracker) }, policy);
     const outer = await startSite(t, { "/": pageWithFrame(`${site}/framed`) });
     const { page: tab } = await openPage(await openBrowser(t), outer);

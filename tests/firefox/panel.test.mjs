@@ -63,7 +63,7 @@ test("the panel computes on a page of another origin with a strict policy", asyn
 
 test("the panel computes in a sandboxed frame without an origin", async (t) => {
   const tracker = await startTracker(t);
-  const policy = strictPolicy(tracker);
+  const policy = strictPolicy(tracker, { sandboxed: true });
   const site = await startSite(t, { "/framed": pageWithPanel(tracker) }, policy);
   const outer = await startSite(t, { "/": pageWithFrame(`${site}/framed`) });
   const call = await openFirefox(t);

@@ -19,9 +19,10 @@ export async function installCommand() {
   const folder = mkdtempSync(join(tmpdir(), "distcompute-map-"));
   const env = { ...process.env, DISTCOMPUTE_TRACKER_PROGRAM: tracker, XDG_CONFIG_HOME: folder };
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
-  const packages = [packageDir, join(root, "packages", "distcompute")];
-  for (const one of packages) await npm(["pack", one], folder);
-  const tarballs = ["./distcompute-client-0.1.0.tgz", "./distcompute-0.1.0.tgz"];
+  const packages = ["volunteer-panel", "distcompute"].map((name) => join(root, "packages", name));
+  for (const one of [packageDir, ...packages]) await npm(["pack", one], folder);
+  const names = ["distcompute-client", "distcompute-volunteer", "distcompute"];
+  const tarballs = names.map((name) => `./${name}-0.1.0.tgz`);
   await npm(["install", "--prefer-offline", "--no-audit", "--no-fund", ...tarballs], folder);
 
   /** Writes a file in the folder, and returns its name. */

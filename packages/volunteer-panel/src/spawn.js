@@ -17,20 +17,25 @@ let policy;
  * @returns {() => Worker}
  */
 export function starter(address) {
-  // A sandboxed frame has the origin "null", which equals no other one, not even its own.
-  const isOwn = address.origin === location.origin && address.origin !== "null";
-  const source = isOwn ? address.href : importing(address.href);
+  // Not `location.origin`: a sandboxed frame has the origin "null", which equals no other one, not even its own.
+  const { origin } = globalThis;
+  const isOwn = address.origin === origin && origin !== "null";
+  const source = isOwn ? address.href : importing(address.href, origin);
   return () => new Worker(trusted(source), { type: "module" });
 }
 
 /**
- * The address of a script that imports another one. It is not revoked, because workers are started with it
- * as long as the page is open.
+ * The address of a script that imports another one.
  *
  * @param {string} address
+ * @param {string} origin of the page
  */
-function importing(address) {
+function importing(address, origin) {
   const script = `import ${JSON.stringify(address)};\n`;
+  // Without an origin, Chromium starts no module worker from a blob. With one, a worker from a data address would
+  // lose it.
+  if (origin === "null") return `data:text/javascript,${encodeURIComponent(script)}`;
+  // Not revoked, because workers are started with it as long as the page is open.
   return URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
 }
 
