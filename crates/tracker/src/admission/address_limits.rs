@@ -256,6 +256,20 @@ impl AddressLimits {
         Ok(())
     }
 
+    /// Counts a request that costs as much as `count` others, and has been counted as one.
+    ///
+    /// # Errors
+    /// Returns the refusal if that exceeds the limit on requests.
+    pub fn ask_for_costly(&self, group: Group, count: NonZeroU32) -> Result<(), Refusal> {
+        let (Some(rates), Some(more)) = (&self.requests, NonZeroU32::new(count.get() - 1)) else {
+            return Ok(());
+        };
+        rates.take(group.0, more).map_err(|wait| Refusal {
+            limit: Limit::Requests,
+            wait,
+        })
+    }
+
     /// Counts bytes that were transferred.
     fn charge(&self, group: IpAddr, bytes: u64) {
         if let Some(rate) = &self.byte_rate
@@ -504,6 +518,17 @@ mod tests {
         assert_eq!(let_through(&limits, address(1), 10, false), 1);
         clock.advance(Duration::from_secs(3_600));
         assert_eq!(let_through(&limits, address(1), 1_000, false), 100);
+    }
+
+    #[test]
+    fn a_costly_request_counts_as_several() {
+        let (limits, _) = limits();
+        let ask = || {
+            limits.ask(address(1), false)?;
+            limits.ask_for_costly(Group(address(1)), NonZeroU32::new(8).expect("some"))
+        };
+        let asked = (0..100).take_while(|_| ask().is_ok());
+        assert_eq!(asked.count(), 100 / 8);
     }
 
     #[test]

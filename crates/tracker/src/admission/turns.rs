@@ -20,6 +20,9 @@ const AT_ONCE: u32 = 4;
 /// largest calls, and not for several.
 const ONE_MORE: usize = 512 * 1024;
 
+/// The size of a call that is handled alone in its group.
+pub const ALONE: usize = AT_ONCE as usize * ONE_MORE;
+
 /// The groups that have calls in progress.
 #[derive(Debug, Clone, Default)]
 pub struct Turns(Arc<Mutex<HashMap<IpAddr, Arc<Semaphore>>>>);

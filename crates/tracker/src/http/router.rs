@@ -1,6 +1,7 @@
 //! The router: all routes, and the middleware that requests and responses pass through.
 
 use std::{
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,9 +24,10 @@ use tower_http::{
 
 use crate::{
     admission::{
-        address_limits::{self, LimitState},
+        address_limits::{self, AddressLimits, Group, LimitState},
         bodies,
         client_address::{self, ClientAddress},
+        turns::{ALONE, Turns},
     },
     config::Settings,
     error::{ApiError, fault},
@@ -38,7 +40,8 @@ use crate::{
         request_id::{self, RequestId},
     },
     limited_log::LimitedLog,
-    rules::hosts,
+    metrics::Metrics,
+    rules::{hosts, quotas},
     state::App,
     store::StoreError,
 };
@@ -50,8 +53,11 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(7_200);
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// How many pages may read from the database at once, so that volunteers' calls get their share of
-/// it.
+/// it. Those of one address are rendered one after the other.
 const PAGES_AT_ONCE: usize = 2;
+
+/// How many requests a page counts as: that many calls take as much of a processor.
+const PAGE_COST: NonZeroU32 = NonZeroU32::new(8).unwrap();
 
 /// How long a request for a page waits for its turn.
 const PAGE_PATIENCE: Duration = Duration::from_secs(5);
@@ -92,7 +98,12 @@ pub fn router(app: App) -> Result<Router, String> {
         .merge(pages::worker::router())
         .merge(pages::job::router())
         .layer(middleware::from_fn_with_state(
-            Arc::new(Semaphore::new(PAGES_AT_ONCE)),
+            PageTurns {
+                all: Arc::new(Semaphore::new(PAGES_AT_ONCE)),
+                by_address: Turns::default(),
+                limits: Arc::clone(&app.address_limits),
+                metrics: Arc::clone(&app.metrics),
+            },
             in_turn,
         ));
     let router = Router::new()
@@ -183,9 +194,30 @@ async fn measure(State(app): State<App>, request: Request, next: Next) -> Respon
     answer
 }
 
-/// Limits how many pages are rendered at once, so that they cannot hold up the API.
-async fn in_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    match timeout(PAGE_PATIENCE, turns.acquire()).await {
+/// What limits how many pages are rendered.
+#[derive(Clone)]
+struct PageTurns {
+    all: Arc<Semaphore>,
+    by_address: Turns,
+    limits: Arc<AddressLimits>,
+    metrics: Arc<Metrics>,
+}
+
+/// Limits how many pages are rendered at once, so that they cannot hold up the API, and how many of
+/// them are for one address.
+async fn in_turn(State(turns): State<PageTurns>, request: Request, next: Next) -> Response {
+    let group = request.extensions().get::<Group>().copied();
+    if let Some(group) = group
+        && let Err(refusal) = turns.limits.ask_for_costly(group, PAGE_COST)
+    {
+        turns.metrics.limited(refusal.limit.name());
+        return ApiError::Wait(quotas::retry_after_s(refusal.wait)).into_response();
+    }
+    let turn = async {
+        let own = turns.by_address.next(group, ALONE).await;
+        turns.all.acquire().await.map(|turn| (own, turn))
+    };
+    match timeout(PAGE_PATIENCE, turn).await {
         Ok(Ok(_turn)) => next.run(request).await,
         _ => ApiError::from(StoreError::Busy).into_response(),
     }
@@ -290,26 +322,80 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::rules::quotas::Quotas;
+
+    /// A router with a page and a call, whose limits are these.
+    fn with(quotas: &Quotas) -> (Router, PageTurns) {
+        let turns = PageTurns {
+            all: Arc::new(Semaphore::new(1)),
+            by_address: Turns::default(),
+            limits: Arc::new(AddressLimits::new(quotas)),
+            metrics: Arc::default(),
+        };
+        let router = Router::new()
+            .route("/leaderboard", get(|| async { "a page" }))
+            .layer(middleware::from_fn_with_state(turns.clone(), in_turn))
+            .route("/api/status", get(|| async { "figures" }));
+        (router, turns)
+    }
+
+    async fn ask(router: &Router, address: &str, group: Option<Group>) -> StatusCode {
+        let mut request = Request::get(address)
+            .body(Body::empty())
+            .expect("a request");
+        if let Some(group) = group {
+            request.extensions_mut().insert(group);
+        }
+        let answer = router.clone().oneshot(request).await;
+        answer.expect("an answer").status()
+    }
+
+    const UNLIMITED: Quotas = Quotas {
+        registrations: 0,
+        requests: 0,
+        bytes: 0,
+        connections: 0,
+    };
 
     #[tokio::test(start_paused = true)]
     async fn a_page_waits_for_its_turn_and_the_api_does_not() {
-        let turns = Arc::new(Semaphore::new(1));
-        let router = Router::new()
-            .route("/leaderboard", get(|| async { "a page" }))
-            .layer(middleware::from_fn_with_state(Arc::clone(&turns), in_turn))
-            .route("/api/status", get(|| async { "figures" }));
-        let ask = async |address: &str| {
-            let request = Request::get(address)
-                .body(Body::empty())
-                .expect("a request");
-            let answer = router.clone().oneshot(request).await;
-            answer.expect("an answer").status()
-        };
-        assert_eq!(ask("/leaderboard").await, StatusCode::OK);
-        let turn = Arc::clone(&turns).acquire_owned().await.expect("a turn");
-        assert_eq!(ask("/api/status").await, StatusCode::OK);
-        assert_eq!(ask("/leaderboard").await, StatusCode::SERVICE_UNAVAILABLE);
+        let (router, turns) = with(&UNLIMITED);
+        assert_eq!(ask(&router, "/leaderboard", None).await, StatusCode::OK);
+        let turn = turns.all.acquire_owned().await.expect("a turn");
+        assert_eq!(ask(&router, "/api/status", None).await, StatusCode::OK);
+        let page = ask(&router, "/leaderboard", None).await;
+        assert_eq!(page, StatusCode::SERVICE_UNAVAILABLE);
         drop(turn);
-        assert_eq!(ask("/leaderboard").await, StatusCode::OK);
+        assert_eq!(ask(&router, "/leaderboard", None).await, StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_gets_one_page_at_a_time_and_others_do_not_wait_for_it() {
+        let (router, turns) = with(&UNLIMITED);
+        let [one, other] = [1, 2].map(|last| Some(Group([192, 0, 2, last].into())));
+        let turn = turns.by_address.next(one, ALONE).await;
+        let page = ask(&router, "/leaderboard", one).await;
+        assert_eq!(page, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ask(&router, "/leaderboard", other).await, StatusCode::OK);
+        drop(turn);
+        assert_eq!(ask(&router, "/leaderboard", one).await, StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_counts_as_several_requests() {
+        let requests = 2 * PAGE_COST.get();
+        let (router, _) = with(&Quotas {
+            requests,
+            ..UNLIMITED
+        });
+        let group = Some(Group([192, 0, 2, 1].into()));
+        let mut pages = Vec::new();
+        for _ in 0..40 {
+            pages.push(ask(&router, "/leaderboard", group).await);
+        }
+        // Ten seconds' worth at once; the request itself is counted further out.
+        let allowed = pages.iter().filter(|status| **status == StatusCode::OK);
+        assert_eq!(allowed.count(), 22);
+        assert_eq!(pages.last(), Some(&StatusCode::TOO_MANY_REQUESTS));
     }
 }
