@@ -1,14 +1,15 @@
 //! The task that writes, and its queue.
 //!
 //! All queued operations are settled as one group in one transaction, and answered when it is on
-//! disk, so that many callers share one wait for the disk. A refused operation does not affect the
+//! disk, so that many callers share one wait for the disk. One with large results is settled alone
+//! after such a group, so that others wait for at most one of them. A refused operation does not affect the
 //! others. A database error rolls back the whole group, and every caller gets it; but a group that
 //! conflicted with another transaction is retried once first, and a group with a value that the
 //! database does not accept is repeated operation by operation. A caller that is dropped does not
 //! interrupt its operation.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -41,6 +42,13 @@ const GROUP: usize = 128;
 /// The size of results in bytes at which a group is full: a database accepts only so much in one
 /// statement, and memory holds several copies of it.
 const BYTES: usize = 16 << 20;
+
+/// The size of results in bytes from which on an operation is settled alone. To write that much
+/// takes longer than a group of ordinary operations.
+const LARGE: usize = 1 << 20;
+
+/// How many such operations may wait before the queue is read no further.
+const MOST_LARGE: usize = 8;
 
 /// The weight, by [`Operation::weight`], at which a group is full.
 const WEIGHT: usize = 4_096;
@@ -234,62 +242,128 @@ impl Writer {
 }
 
 async fn write(
-    mut database: impl Database,
+    database: impl Database,
     rules: Rules,
     mut queue: mpsc::Receiver<Work>,
     health: Arc<Health>,
 ) {
+    let mut settling = Settling {
+        database,
+        rules,
+        health,
+        log: Log::default(),
+    };
     let mut next = None;
-    let mut log = Log::default();
+    let mut large = VecDeque::new();
     loop {
         let work = match next.take() {
             Some(work) => work,
-            None => match queue.recv().await {
+            None if large.is_empty() => match queue.recv().await {
                 Some(work) => work,
                 None => break,
+            },
+            None => match queue.try_recv() {
+                Ok(work) => work,
+                Err(_) => {
+                    settling.settle_first(&mut large).await;
+                    continue;
+                }
             },
         };
         // The callers may be gone; their operations are carried out all the same.
         match work {
             Work::Add(inputs, part, caller) => {
-                let _ = caller.send(database.add(&inputs, part).await);
+                let _ = caller.send(settling.database.add(&inputs, part).await);
             }
             Work::Wipe(caller) => {
-                let _ = caller.send(database.wipe().await);
+                let _ = caller.send(settling.database.wipe().await);
             }
             Work::Probe(caller) => {
-                let outcome = database.probe().await;
-                health.note(false, &outcome);
+                let outcome = settling.database.probe().await;
+                settling.health.note(false, &outcome);
                 let _ = caller.send(outcome);
             }
             Work::Settle(operation, caller) => {
-                let (mut weight, mut bytes) = (operation.weight(), operation.bytes());
-                let (mut group, mut callers) = (vec![*operation], vec![caller]);
-                while group.len() < GROUP && weight < WEIGHT && bytes < BYTES {
+                let mut group = Group::default();
+                let mut found = Some((operation, caller));
+                while let Some((operation, caller)) = found.take() {
+                    if operation.bytes() < LARGE {
+                        group.push(*operation, caller);
+                    } else {
+                        large.push_back((operation, caller));
+                    }
+                    if group.is_full() || large.len() >= MOST_LARGE {
+                        break;
+                    }
                     match queue.try_recv() {
-                        Ok(Work::Settle(operation, caller)) => {
-                            weight += operation.weight();
-                            bytes += operation.bytes();
-                            group.push(*operation);
-                            callers.push(caller);
-                        }
-                        Ok(other) => {
-                            next = Some(other);
-                            break;
-                        }
-                        Err(_) => break,
+                        Ok(Work::Settle(operation, caller)) => found = Some((operation, caller)),
+                        Ok(other) => next = Some(other),
+                        Err(_) => {}
                     }
                 }
-                let outcome = transact(&mut database, rules, group).await;
-                health.note(true, &outcome);
-                if let Ok((_, events)) = &outcome {
-                    events.iter().for_each(|events| log.write(events));
-                }
-                answer(outcome.map(|(replies, _)| replies), callers);
+                settling.settle(group).await;
+                // One for each group: what is large may be slow, but not for ever.
+                settling.settle_first(&mut large).await;
             }
         }
     }
-    database.close().await;
+    settling.database.close().await;
+}
+
+/// Operations that are settled in one transaction, and who waits for them.
+#[derive(Default)]
+struct Group {
+    operations: Vec<Operation>,
+    callers: Vec<Caller<Reply>>,
+    weight: usize,
+    bytes: usize,
+}
+
+impl Group {
+    fn push(&mut self, operation: Operation, caller: Caller<Reply>) {
+        self.weight += operation.weight();
+        self.bytes += operation.bytes();
+        self.operations.push(operation);
+        self.callers.push(caller);
+    }
+
+    fn is_full(&self) -> bool {
+        self.operations.len() >= GROUP || self.weight >= WEIGHT || self.bytes >= BYTES
+    }
+}
+
+/// Large operations that wait for their turn.
+type Waiting = VecDeque<(Box<Operation>, Caller<Reply>)>;
+
+/// What settles groups.
+struct Settling<D> {
+    database: D,
+    rules: Rules,
+    health: Arc<Health>,
+    log: Log,
+}
+
+impl<D: Database> Settling<D> {
+    async fn settle(&mut self, group: Group) {
+        if group.operations.is_empty() {
+            return;
+        }
+        let outcome = transact(&mut self.database, self.rules, group.operations).await;
+        self.health.note(true, &outcome);
+        if let Ok((_, events)) = &outcome {
+            events.iter().for_each(|events| self.log.write(events));
+        }
+        answer(outcome.map(|(replies, _)| replies), group.callers);
+    }
+
+    /// Settles the first of these operations alone.
+    async fn settle_first(&mut self, large: &mut Waiting) {
+        if let Some((operation, caller)) = large.pop_front() {
+            let mut group = Group::default();
+            group.push(*operation, caller);
+            self.settle(group).await;
+        }
+    }
 }
 
 type Replies = Vec<Result<Reply, StoreError>>;
@@ -501,6 +575,8 @@ mod tests {
         async fn begin(&mut self) -> Result<(), StoreError> {
             assert!(!self.open, "a transaction within another");
             self.open = true;
+            // Those whose operations were settled before go on first.
+            task::yield_now().await;
             Ok(())
         }
 
@@ -621,6 +697,63 @@ mod tests {
         assert_eq!(check(vec![full()], 1).await, (false, 1), "it is known");
         assert_eq!(check(vec![full()], 2).await, (true, 2), "it was mended");
         assert!(Writer::none().check().await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ordinary_operations_wait_for_one_large_one_at_most() {
+        let leave = Arc::new(Semaphore::new(0));
+        let commits = Arc::<AtomicU32>::default();
+        let database = Faulty {
+            leave: Arc::clone(&leave),
+            faults: Vec::new(),
+            open: false,
+            commits: Arc::clone(&commits),
+        };
+        let writer = Arc::new(Writer::start(database, RULES));
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let ask = |name: &'static str, operation: Operation| {
+            let (writer, ended) = (Arc::clone(&writer), Arc::clone(&ended));
+            let commits = Arc::clone(&commits);
+            task::spawn(async move {
+                let _ = writer.settle::<()>(operation).await;
+                let transaction = commits.load(Ordering::SeqCst);
+                ended.lock().expect("no panic").push((transaction, name));
+            })
+        };
+        let complete = |bytes: usize| Operation::Complete {
+            token: "t".to_owned(),
+            number: None,
+            data: "x".repeat(bytes),
+        };
+        // While the first transaction is under way, the others queue.
+        let mut asked = vec![ask("first", complete(1))];
+        task::yield_now().await;
+        for (name, bytes) in [
+            ("large 1", LARGE),
+            ("small 1", 1),
+            ("large 2", 2 * LARGE),
+            ("small 2", LARGE - 1),
+            ("large 3", LARGE),
+        ] {
+            asked.push(ask(name, complete(bytes)));
+            task::yield_now().await;
+        }
+        leave.add_permits(1);
+        for one in asked {
+            one.await.expect("it ends");
+        }
+        writer.close().await;
+        let mut ended = ended.lock().expect("no panic").clone();
+        ended.sort_unstable();
+        let expected = [
+            (1, "first"),
+            (2, "small 1"),
+            (2, "small 2"),
+            (3, "large 1"),
+            (4, "large 2"),
+            (5, "large 3"),
+        ];
+        assert_eq!(ended, expected);
     }
 
     #[tokio::test(start_paused = true)]
