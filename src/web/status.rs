@@ -32,7 +32,7 @@ export type VolunteerState =
 export interface VolunteerReason {
   /** Stable: new versions may add codes, and change none. */
   code:
-    | "computing" | "starting" | "fetching" | "no_jobs" | "unreachable" | "asked_to_wait" | "no_tracker" | "paused"
+    | "computing" | "starting" | "fetching" | "no_jobs" | "project_paused" | "unreachable" | "asked_to_wait" | "no_tracker" | "paused"
     | "on_battery" | "outside_hours" | "hidden" | "another_tab" | "setup_failed" | "jobs_fail" | "worker_failed" | "finishing"
     | "stopping" | "stopped" | "updating" | "failed";
   /** When that ends or is tried again, in milliseconds since 1970, where that is known. */
@@ -79,6 +79,8 @@ export interface VolunteerStatus {
     message: string;
     address?: string;
   }> | null;
+  /** What the operator says to volunteers, where the reason is `"project_paused"`; otherwise empty. */
+  readonly notice: string;
   /** What the tab that computes says of itself, where the state is `"elsewhere"`. */
   readonly elsewhere: Readonly<{ state: VolunteerState; reason: VolunteerReason }> | null;
   /** What each core does, in the order of their places; empty while nothing runs. */
@@ -168,6 +170,7 @@ pub(crate) fn write(status: &Status) -> JsValue {
         .with("state", State::of(&status.reason).as_str())
         .with("reason", write_reason(&status.reason))
         .with("error", error)
+        .with("notice", &status.notice)
         .with("elsewhere", &JsValue::NULL)
         .with("cores", &cores)
         .with("jobsDone", status.jobs_done)
@@ -258,6 +261,7 @@ const STATUS: &[(&str, Kind)] = &[
     ("state", Kind::Word(is_state, "")),
     ("reason", Kind::Object(REASON)),
     ("error", Kind::Object(ERROR)),
+    ("notice", Kind::Text),
     ("lastError", Kind::Object(LAST_ERROR)),
     ("cores", Kind::List(CORE)),
     ("jobsDone", Kind::Amount),
@@ -310,7 +314,7 @@ const CORE: &[(&str, Kind)] = &[
 ];
 
 fn is_state(word: &str) -> bool {
-    State::ALL.iter().any(|state| state.as_str() == word)
+    State::from_word(word).is_some()
 }
 
 fn is_core_state(word: &str) -> bool {

@@ -174,6 +174,7 @@ fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
         app_version: text(json, "app_version").unwrap_or_default(),
         left_bytes: number(json, "left_bytes").filter(|bytes| *bytes >= 0.0),
         limited: field(json, "limited").is_some_and(|limited| limited == JsValue::TRUE),
+        paused: text(json, "paused"),
     })
 }
 

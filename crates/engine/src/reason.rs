@@ -15,6 +15,12 @@ pub enum Reason {
         /// Milliseconds since 1970.
         until: f64,
     },
+    /// The operator has paused the project; the status's `notice` has the message. The tracker is asked
+    /// again at this time.
+    ProjectPaused {
+        /// Milliseconds since 1970.
+        until: f64,
+    },
     /// The tracker does not answer. It is tried again at this time.
     Unreachable {
         /// Milliseconds since 1970.
@@ -84,6 +90,7 @@ impl Reason {
             Self::Starting => "starting",
             Self::Fetching => "fetching",
             Self::NoJobs { .. } => "no_jobs",
+            Self::ProjectPaused { .. } => "project_paused",
             Self::Unreachable { .. } => "unreachable",
             Self::AskedToWait { .. } => "asked_to_wait",
             Self::NoTracker { .. } => "no_tracker",
@@ -108,6 +115,7 @@ impl Reason {
     pub fn until(&self) -> Option<f64> {
         match *self {
             Self::NoJobs { until }
+            | Self::ProjectPaused { until }
             | Self::Unreachable { until }
             | Self::AskedToWait { until }
             | Self::NoTracker { until }

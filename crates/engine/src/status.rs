@@ -50,6 +50,7 @@ impl State {
             Reason::Starting => Self::Starting,
             Reason::Fetching
             | Reason::NoJobs { .. }
+            | Reason::ProjectPaused { .. }
             | Reason::AskedToWait { .. }
             | Reason::Unreachable { .. } => Self::Waiting,
             Reason::Paused { .. }
@@ -65,6 +66,12 @@ impl State {
             Reason::Finishing | Reason::Stopping => Self::Stopping,
             Reason::Stopped => Self::Stopped,
         }
+    }
+
+    /// The state that a word stands for.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
     /// The word that JavaScript gets.
@@ -190,6 +197,8 @@ pub struct Status {
     pub problem: String,
     /// The last job that failed.
     pub last_error: Option<LastError>,
+    /// The operator's message, while the project is paused; otherwise empty.
+    pub notice: String,
     /// Why there is no tracker that this page could use, if that is the case.
     pub trouble: Option<Fault>,
     /// The cores, by number.
@@ -236,6 +245,7 @@ impl Status {
             reason,
             problem: String::new(),
             last_error: None,
+            notice: String::new(),
             trouble: None,
             cores: Vec::new(),
             jobs_done: 0,

@@ -21,8 +21,8 @@ pub use project::{
 };
 pub use stage::{Stage, StageError};
 pub use sync::{
-    Done, Failed, Granted, Invalid, MAX_REASON, MAX_SYNC_ITEMS, MAX_SYNC_WANT, Progress, Rejected,
-    RejectedWhy, SYNC_EXTENSION, SyncAnswer, SyncRequest,
+    Done, Failed, Granted, Invalid, MAX_MESSAGE, MAX_REASON, MAX_SYNC_ITEMS, MAX_SYNC_WANT,
+    Progress, Rejected, RejectedWhy, SYNC_EXTENSION, SyncAnswer, SyncRequest,
 };
 pub use wire::{
     CompleteJob, FlagInvalidData, NewJob, NewWorker, OK_TEXT, ParameterFault, ParameterFaults,

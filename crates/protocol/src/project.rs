@@ -118,10 +118,13 @@ pub struct StageStatus {
     pub lost: u64,
     /// Failures reported so far.
     pub failed: u64,
-    /// If the stage is paused: the error that its volunteers have in common. No job of a paused
-    /// stage is handed out until the operator resumes it.
+    /// If the stage is paused: the error that its volunteers have in common, or the operator's
+    /// message. No job of a paused stage is handed out until it is resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
+    /// Whether the operator has paused the stage, and not the tracker because every job failed there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused_by_operator: bool,
 }
 
 /// A line of the response to `GET /api/results?stage=…&after=…&limit=…`.

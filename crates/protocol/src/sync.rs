@@ -25,6 +25,9 @@ pub const MAX_SYNC_WANT: u32 = 1024;
 /// error's name, message and cause and two thousand characters of its stack.
 pub const MAX_REASON: usize = 4000;
 
+/// The maximum length of [`SyncAnswer::paused`] in characters.
+pub const MAX_MESSAGE: usize = 200;
+
 /// Body of `POST /api/sync`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -186,6 +189,9 @@ pub struct SyncAnswer {
     /// as many as they may. Ask again with the next results.
     #[serde(default)]
     pub limited: bool,
+    /// If the operator has paused the stage: the message for volunteers, which may be empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
 }
 
 /// A job that was handed out.

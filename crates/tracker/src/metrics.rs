@@ -195,7 +195,11 @@ fn project(status: Option<&Status>, writable: bool) -> Registry {
             .get_or_create(&OfStage {
                 stage: stage.letter(),
             })
-            .set(i64::from(status.paused[stage.index()].is_some()));
+            .set(i64::from(
+                status.paused[stage.index()]
+                    .as_ref()
+                    .is_some_and(|paused| !paused.pause.is_by_operator()),
+            ));
         let stage = stage.letter();
         workers
             .get_or_create(&OfStage { stage })

@@ -246,6 +246,7 @@ async fn what_is_documented_occurs_and_nothing_else() {
     }
     for body in ["{}", r#"{"stage":"x"}"#] {
         log.raw("resume", Body::from(body)).await;
+        log.raw("pause", Body::from(body)).await;
     }
     for call in ["ban", "pardon"] {
         for body in ["{}", r#"{"nickname":"Mal"}"#, r#"{"address":"192.0.2.7"}"#] {
@@ -263,7 +264,7 @@ async fn what_is_documented_occurs_and_nothing_else() {
         }
         log.get(address).await;
     }
-    for call in ["requeue", "resume", "ban", "pardon", "endWorkers"] {
+    for call in ["requeue", "pause", "resume", "ban", "pardon", "endWorkers"] {
         log.raw(call, Body::from("x".repeat(2_000))).await;
         log.stall(call).await;
         log.post(call, json!("no token")).await;
@@ -271,6 +272,7 @@ async fn what_is_documented_occurs_and_nothing_else() {
     tracker.store.close().await;
     log.raw("requeue", Body::from("{}")).await;
     log.raw("resume", Body::from("{}")).await;
+    log.raw("pause", Body::from("{}")).await;
     log.raw("endWorkers", Body::from(r#"{"stage":"a"}"#)).await;
     for call in ["ban", "pardon"] {
         log.raw(call, Body::from(r#"{"nickname":"Mal"}"#)).await;

@@ -354,6 +354,7 @@ proptest! {
             app_version,
             left_bytes: seq,
             limited: want > 7,
+            paused: None,
         };
         let text = serde_json::to_string(&answer).expect("JSON");
         prop_assert_eq!(serde_json::from_str::<SyncAnswer>(&text).expect("an answer"), answer);

@@ -41,6 +41,7 @@ contract! { make:
     a_job_is_offered_last_to_the_volunteer_who_gave_it_back
     flags_of_distinct_volunteers_send_a_job_back
     unnamed_workers_of_one_address_are_one_volunteer
+    a_stage_that_the_operator_pauses_hands_out_nothing_and_takes_results
     failures_are_listed_and_a_stage_is_paused_until_it_is_resumed
     a_job_goes_to_others_than_those_at_whom_it_failed
     a_job_that_is_always_bad_does_not_go_round_for_ever

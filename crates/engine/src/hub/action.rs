@@ -181,6 +181,8 @@ pub struct Synced {
     pub left_bytes: Option<f64>,
     /// Whether there are fewer jobs than asked for because no more may be held until results come.
     pub limited: bool,
+    /// If the operator has paused the stage: the message for volunteers.
+    pub paused: Option<String>,
 }
 
 /// A new job.

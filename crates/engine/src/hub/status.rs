@@ -73,9 +73,13 @@ impl Scheduler {
         let mut dry = self.sessions.iter().map(|session| session.common.dry);
         if self.is_dry() {
             let left = dry.by_ref().flatten().map(|dry| dry.left_ms(now));
-            return Reason::NoJobs {
-                until: until(left.reduce(f64::min).unwrap_or(0.0)),
-            };
+            let until = until(left.reduce(f64::min).unwrap_or(0.0));
+            let mut sessions = self.sessions.iter();
+            // A page that works at several stages waits for those that are not paused.
+            if sessions.all(|session| session.common.paused.is_some()) {
+                return Reason::ProjectPaused { until };
+            }
+            return Reason::NoJobs { until };
         }
         let up = self.cores.values().any(|core| core.health == Health::Up);
         if up && self.worked.is_some() {
@@ -111,6 +115,10 @@ impl Scheduler {
         if let Reason::SetupFailed { .. } = all.reason {
             let first = self.cores.values().next();
             all.problem = first.map_or_else(String::new, |core| core.why.clone());
+        }
+        if let Reason::ProjectPaused { .. } = all.reason {
+            let mut messages = self.sessions.iter().filter_map(|l| l.common.paused.clone());
+            all.notice = messages.find(|text| !text.is_empty()).unwrap_or_default();
         }
         if let (Reason::JobsFail { .. }, Some(first)) = (&all.reason, self.failing.first()) {
             all.problem = format!("{}: {}", first.name, first.message);

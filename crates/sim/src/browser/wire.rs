@@ -55,6 +55,7 @@ impl<T: Tracker> Browser<T> {
                     app_version: sync.app_version,
                     left_bytes: Some(sync.left_bytes as f64),
                     limited: sync.limited,
+                    paused: sync.paused,
                 })
             }
         };

@@ -338,6 +338,7 @@ fn read(said: Said, scenario: &Scenario) -> Parsed {
                 app_version: String::new(),
                 left_bytes: Some(0.0),
                 limited: false,
+                paused: None,
             })
         }
     }

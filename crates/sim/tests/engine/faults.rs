@@ -230,6 +230,25 @@ fn a_tracker_that_says_wait_a_year_or_not_at_all_is_asked_all_the_same() {
 }
 
 #[test]
+fn a_project_that_is_paused_says_so_takes_results_and_goes_on_later() {
+    let mut browser = browser(true, 20, 3_000.0);
+    browser.run(2_000.0);
+    browser.tracker.paused = Some("Back on Monday.".to_owned());
+    browser.run(60_000.0);
+    let done = browser.tracker.closed();
+    assert!(done > 0, "what was begun is handed in");
+    let status = browser.hub.status(browser.now());
+    let is_paused = matches!(status.reason, Reason::ProjectPaused { .. });
+    assert!(is_paused, "{:?}", status.reason);
+    assert_eq!(status.notice, "Back on Monday.");
+    browser.run(600_000.0);
+    assert_eq!(browser.tracker.closed(), done, "no job is handed out");
+    browser.tracker.paused = None;
+    finishes(&mut browser, 600_000.0);
+    assert_eq!(browser.hub.status(browser.now()).notice, "");
+}
+
+#[test]
 fn who_is_asked_to_wait_waits_says_so_and_loses_nothing() {
     for syncs in [true, false] {
         let mut browser = browser(syncs, 20, 300.0);

@@ -45,7 +45,10 @@ pub enum Command {
     Ban(BanArgs),
     /// Lift a ban; works while the tracker runs
     Pardon(PardonArgs),
-    /// Resume stages that were paused because everything failed there; works while the tracker runs
+    /// Pause stages: no jobs are handed out, and results are accepted; works while the tracker runs
+    Pause(PauseArgs),
+    /// Resume stages that were paused, by the operator or because everything failed there; works
+    /// while the tracker runs
     Resume(ResumeArgs),
 }
 
@@ -203,6 +206,20 @@ pub struct PardonArgs {
     /// The subject of the ban
     #[command(flatten)]
     pub banned: BannedArgs,
+}
+
+/// Flags of `pause`.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// The database of the stages
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// Only this stage; all stages if absent
+    #[arg(long, value_name = "LETTER")]
+    pub stage: Option<String>,
+    /// A sentence that volunteers read; at most 200 characters
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub message: String,
 }
 
 /// Flags of `resume`.

@@ -10,9 +10,9 @@ pub mod export;
 pub mod import;
 mod list;
 mod open;
+pub mod pause;
 pub mod prune;
 pub mod requeue;
-pub mod resume;
 pub mod serve;
 pub mod workers;
 
@@ -35,6 +35,7 @@ pub async fn run(command: Command) -> Result<(), String> {
         Command::Workers(args) => workers::run(&args).await,
         Command::Ban(args) => ban::run(&args).await,
         Command::Pardon(args) => ban::run_pardon(&args).await,
-        Command::Resume(args) => resume::run(&args).await,
+        Command::Pause(args) => pause::run(&args).await,
+        Command::Resume(args) => pause::run_resume(&args).await,
     }
 }

@@ -11,9 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
-        handlers::{
-            aside, bans, jobs, project, requeue, results, resume, sync, volunteer, workers,
-        },
+        handlers::{aside, bans, jobs, pause, project, requeue, results, sync, volunteer, workers},
         openapi::{Document, NoRefusals},
     },
     state::App,
@@ -30,7 +28,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .merge(results::router())
         .merge(jobs::router())
         .merge(requeue::router())
-        .merge(resume::router())
+        .merge(pause::router())
         .merge(aside::router())
         .merge(bans::router())
         .merge(workers::router())

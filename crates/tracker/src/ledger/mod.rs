@@ -20,8 +20,8 @@ pub use self::{
     operation::{GrantedLease, NewWorker, Operation, Reply, Requeued, SyncReply, group_wants},
     rows::{
         AVOIDERS, Changes, Credit, End, FORGOTTEN, Failure, FailureNote, Forget, Job, JobChange,
-        KEPT_NOTES, LOOK_AHEAD, Lease, LogEvents, NOTED, Output, Queue, SPARE, SWEEP, Snapshot,
-        StageChange, State, VOLUNTEERS, Volunteer, VolunteerChange, Wanted, Worker,
+        KEPT_NOTES, LOOK_AHEAD, Lease, LogEvents, NOTED, Output, Pause, Queue, SPARE, SWEEP,
+        Snapshot, StageChange, State, VOLUNTEERS, Volunteer, VolunteerChange, Wanted, Worker,
     },
 };
 

@@ -89,6 +89,8 @@ pub enum Operation {
     CorrectTimes,
     /// Requeues jobs.
     Requeue(Vec<Requeued>),
+    /// Pauses stages, with a message for volunteers.
+    Pause(BTreeSet<Stage>, String),
     /// Resumes paused stages.
     Resume(BTreeSet<Stage>),
     /// Ends the workers with these fingerprints.
@@ -151,6 +153,8 @@ pub struct SyncReply {
     pub left_bytes: u64,
     /// Whether fewer jobs than wanted were granted because the worker may hold no more.
     pub limited: bool,
+    /// The operator's message, if the operator has paused the stage.
+    pub paused: Option<String>,
 }
 
 /// A job that is handed out.
@@ -261,7 +265,7 @@ impl Operation {
                 let ids = names.filter_map(|name| lease_parts(name).map(|(id, _)| id));
                 wanted.leases.extend(ids);
             }
-            Self::CorrectTimes | Self::Resume(_) => {}
+            Self::CorrectTimes | Self::Pause(..) | Self::Resume(_) => {}
             Self::EndWorkers(list) => {
                 for token in list {
                     wanted.workers.entry(token.clone()).or_default();
@@ -299,6 +303,7 @@ impl Operation {
                 | Self::EndLeases(_)
                 | Self::CorrectTimes
                 | Self::Requeue(_)
+                | Self::Pause(..)
                 | Self::Resume(_)
                 | Self::EndWorkers(_)
         )

@@ -364,8 +364,8 @@ pub struct Snapshot {
     pub at_work: [i64; 5],
     /// The total size of the late results that are kept, in bytes.
     pub late_bytes: u64,
-    /// When each stage was paused, if it is.
-    pub paused: [Option<Millis>; 5],
+    /// The stages that are paused.
+    pub paused: [Option<Pause>; 5],
     /// Whether any volunteer may have failed at a stage since it last produced a result.
     pub failing: [bool; 5],
     /// Volunteers that work, ask for jobs or fail, at the stages where that is needed.
@@ -504,8 +504,8 @@ pub struct Changes {
     pub forget: Option<Forget>,
     /// Failures for the log, in order; at most [`NOTED`].
     pub failures: Vec<FailureNote>,
-    /// Stages that are paused, with the reason, or resumed (`None`).
-    pub pauses: BTreeMap<Stage, Option<String>>,
+    /// Stages that are paused or resumed (`None`).
+    pub pauses: BTreeMap<Stage, Option<Pause>>,
     /// Changes of what address groups hold and have earned.
     pub groups: BTreeMap<String, GroupTotals>,
     /// Changes of the counters per stage.
@@ -521,6 +521,42 @@ pub struct Changes {
     /// Whether to set times in the future to now. `Some(true)`: scan jobs even if only old leases
     /// show that the clock was ahead.
     pub corrects: Option<bool>,
+}
+
+/// Why no jobs of a stage are handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pause {
+    /// Every job failed there, with this error in common. The stage resumes with the next result.
+    Failures(String),
+    /// The operator has paused it, with this message for volunteers. Results are accepted.
+    Operator(String),
+}
+
+impl Pause {
+    /// The pause that a row of the database says.
+    #[must_use]
+    pub fn read(by_operator: bool, text: Option<String>) -> Self {
+        let text = text.unwrap_or_default();
+        if by_operator {
+            Self::Operator(text)
+        } else {
+            Self::Failures(text)
+        }
+    }
+
+    /// The error or the message.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Failures(text) | Self::Operator(text) => text,
+        }
+    }
+
+    /// Whether the operator has paused the stage.
+    #[must_use]
+    pub fn is_by_operator(&self) -> bool {
+        matches!(self, Self::Operator(_))
+    }
 }
 
 /// What a nickname is credited with.
@@ -542,8 +578,8 @@ pub struct LogEvents {
     pub failures: Vec<FailureNote>,
     /// Jobs that were set aside, with their stage and the reason.
     pub aside: Vec<(i64, Stage, String)>,
-    /// Stages that were paused, with the reason, or resumed (`None`).
-    pub pauses: Vec<(Stage, Option<String>)>,
+    /// Stages that were paused or resumed (`None`).
+    pub pauses: Vec<(Stage, Option<Pause>)>,
 }
 
 impl Changes {

@@ -7,7 +7,7 @@ use distcompute_protocol::Stage;
 
 use super::{
     operation::Requeued,
-    rows::{End, Forget},
+    rows::{End, Forget, Pause},
     transitions::Position,
     unit_of_work::UnitOfWork,
 };
@@ -80,6 +80,17 @@ impl UnitOfWork {
             avoided: self.now - AVOIDED,
         });
         ended
+    }
+
+    /// Pauses stages for the operator. Returns how many were not paused before.
+    pub(super) fn pause(&mut self, stages: &BTreeSet<Stage>, message: &str) -> u64 {
+        let mut paused = 0;
+        for stage in stages {
+            let was = self.paused[stage.index()].as_ref();
+            paused += u64::from(!was.is_some_and(Pause::is_by_operator));
+            self.begin_pause(*stage, Pause::Operator(message.to_owned()));
+        }
+        paused
     }
 
     /// Resumes paused stages. Returns how many were paused.

@@ -67,9 +67,9 @@ impl UnitOfWork {
         let waited = row.filter(|row| !row.works);
         let waited = waited.map(|row| now - row.first_seen);
         let crowd = wait::crowd(at_work, all, waited);
-        let paused = stage.is_some_and(|at| self.paused[at]);
-        if paused {
+        if let Some(pause) = stage.and_then(|at| self.paused[at].as_ref()) {
             open = 0;
+            reply.paused = pause.is_by_operator().then(|| pause.text().to_owned());
         }
         reply.open = u64::try_from(open).unwrap_or(0);
         // A worker at its limit has work to do, and asks again when some of it is done.

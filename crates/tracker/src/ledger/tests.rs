@@ -181,7 +181,7 @@ impl Project {
                 .or(one.failing.take());
         }
         for (stage, why) in changes.pauses {
-            snapshot.paused[stage.index()] = why.map(|_| changes.now);
+            snapshot.paused[stage.index()] = why;
         }
         for (at, change) in changes.stages.iter().enumerate() {
             snapshot.open[at] += change.open;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use distcompute_protocol::{MAX_REASON, RejectedWhy, Stage, cut};
 
 use super::{
-    rows::{End, Failure, FailureNote, Lease, NOTED, Output, State},
+    rows::{End, Failure, FailureNote, Lease, NOTED, Output, Pause, State},
     unit_of_work::UnitOfWork,
 };
 use crate::rules::{
@@ -40,8 +40,10 @@ impl UnitOfWork {
         let (stage, nickname) = (holder.stage, holder.nickname.clone());
         let address = names::sharing_group(&holder.address).unwrap_or_default();
         let volunteer = Self::volunteer(holder);
-        if self.paused[stage.index()] && !self.may_try(worker, stage, &volunteer) {
-            return None;
+        match self.paused[stage.index()] {
+            Some(Pause::Operator(_)) => return None,
+            Some(Pause::Failures(_)) if !self.may_try(worker, stage, &volunteer) => return None,
+            _ => {}
         }
         if self.lease_ids.is_empty() {
             return None;
@@ -217,9 +219,8 @@ impl UnitOfWork {
         } else {
             self.count(stage).lapsed += 1;
         }
-        // While the stage is paused, a failure says nothing about the job, because everything fails
-        // there.
-        if self.paused[stage.index()] {
+        // A failure says nothing about the job if everything fails at the stage.
+        if matches!(self.paused[stage.index()], Some(Pause::Failures(_))) {
             self.log_failure(id, end, text);
             self.put_back(id, end, Position::Last);
             return true;

@@ -9,7 +9,8 @@ use super::{
     Rules,
     operation::{Operation, Reply},
     rows::{
-        Changes, Job, JobChange, LOOK_AHEAD, Lease, Snapshot, StageChange, State, Volunteer, Worker,
+        Changes, Job, JobChange, LOOK_AHEAD, Lease, Pause, Snapshot, StageChange, State, Volunteer,
+        Worker,
     },
 };
 use crate::{
@@ -44,7 +45,7 @@ pub(super) struct UnitOfWork {
     pub(super) late_room: u64,
     /// The volunteers that each job avoids; the value is `true` if it failed with that volunteer.
     avoided: HashMap<i64, BTreeMap<String, bool>>,
-    pub(super) paused: [bool; 5],
+    pub(super) paused: [Option<Pause>; 5],
     pub(super) may_fail: [bool; 5],
     pub(super) volunteers: HashMap<(Stage, String), Volunteer>,
     pub(super) flags: HashMap<(i64, Stage), BTreeSet<String>>,
@@ -104,7 +105,7 @@ impl UnitOfWork {
             at_work: read.at_work,
             late_room: rules.late_bytes.saturating_sub(read.late_bytes),
             avoided,
-            paused: read.paused.map(|since| since.is_some()),
+            paused: read.paused,
             may_fail: read.failing,
             volunteers: read
                 .volunteers
@@ -161,6 +162,7 @@ impl UnitOfWork {
             Operation::DropIdle(_) | Operation::DropMissed(_) => Ok(Reply::Count(self.drop_idle())),
             Operation::EndLeases(_) => Ok(Reply::Count(self.end_leases())),
             Operation::Requeue(list) => Ok(Reply::Count(self.requeue(&list))),
+            Operation::Pause(stages, message) => Ok(Reply::Count(self.pause(&stages, &message))),
             Operation::Resume(stages) => Ok(Reply::Count(self.resume(&stages))),
             Operation::EndWorkers(list) => Ok(Reply::Count(self.end_workers(&list))),
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use distcompute_protocol::{MAX_REASON, Stage, cut};
 
 use super::{
-    rows::{FailureNote, NOTED, Volunteer},
+    rows::{FailureNote, NOTED, Pause, Volunteer},
     unit_of_work::UnitOfWork,
 };
 use crate::{
@@ -267,14 +267,14 @@ impl UnitOfWork {
                 change.failing = None;
             }
         }
-        if std::mem::take(&mut self.paused[stage.index()]) {
-            self.changes.pauses.insert(stage, None);
+        if let Some(Pause::Failures(_)) = self.paused[stage.index()] {
+            self.end_pause(stage);
         }
     }
 
     /// Pauses a stage if every volunteer fails there.
     pub(super) fn consider_pause(&mut self, stage: Stage) {
-        if self.paused[stage.index()] {
+        if self.paused[stage.index()].is_some() {
             return;
         }
         let here = self.volunteers.values().filter(|one| one.stage == stage);
@@ -284,15 +284,28 @@ impl UnitOfWork {
         let working = self.working(stage).len();
         let why = attempts::pause(failing, working, self.rules.pause_after);
         if let Some(why) = why {
-            self.paused[stage.index()] = true;
-            self.changes.pauses.insert(stage, Some(why));
+            self.begin_pause(stage, Pause::Failures(why));
         }
+    }
+
+    /// Pauses a stage, whether it is paused already or not.
+    pub(super) fn begin_pause(&mut self, stage: Stage, pause: Pause) {
+        self.paused[stage.index()] = Some(pause.clone());
+        self.changes.pauses.insert(stage, Some(pause));
+    }
+
+    fn end_pause(&mut self, stage: Stage) {
+        self.paused[stage.index()] = None;
+        self.changes.pauses.insert(stage, None);
     }
 
     /// Resumes a paused stage and clears all volunteers' failures there. Returns `false` if it was
     /// not paused.
     pub(super) fn resume_stage(&mut self, stage: Stage) -> bool {
-        let was = self.paused[stage.index()];
+        let was = self.paused[stage.index()].is_some();
+        if was {
+            self.end_pause(stage);
+        }
         self.may_fail[stage.index()] = true;
         self.recover(stage);
         was

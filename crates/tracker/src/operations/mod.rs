@@ -4,8 +4,8 @@
 pub mod bans;
 pub mod export;
 pub mod import;
+pub mod pause;
 pub mod prune;
 pub mod requeue;
-pub mod resume;
 pub mod status;
 pub mod workers;

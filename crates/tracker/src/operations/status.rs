@@ -31,7 +31,10 @@ pub fn summary(settings: &Settings, status: &Status) -> StatusInfo {
                 failed: counts.failed,
                 paused: status.paused[stage.index()]
                     .as_ref()
-                    .map(|paused| paused.reason.clone()),
+                    .map(|paused| paused.pause.text().to_owned()),
+                paused_by_operator: status.paused[stage.index()]
+                    .as_ref()
+                    .is_some_and(|paused| paused.pause.is_by_operator()),
             }
         })
         .collect();

@@ -19,7 +19,7 @@ use distcompute_protocol::{ErrorCode, Stage, SyncRequest};
 
 pub use self::{database::Database, writer::Writer};
 pub use crate::ledger::{
-    End, Failure, GrantedLease, NewWorker, Requeued, Rules as StoreRules, State, SyncReply,
+    End, Failure, GrantedLease, NewWorker, Pause, Requeued, Rules as StoreRules, State, SyncReply,
 };
 use crate::{
     clock::Millis,
@@ -123,8 +123,8 @@ pub struct Status {
 pub struct Paused {
     /// When it was paused.
     pub at: Millis,
-    /// The error that its volunteers have in common.
-    pub reason: String,
+    /// Why.
+    pub pause: Pause,
 }
 
 /// Outputs that a stage produced in one minute.
@@ -558,7 +558,7 @@ impl PartPlace {
 pub struct Action {
     /// Who acted: an address, or the command line.
     pub who: String,
-    /// The kind: `import`, `jobs`, `export`, `requeue`, `resume`, `ban`, `pardon`, `end`, `prune`
+    /// The kind: `import`, `jobs`, `export`, `requeue`, `pause`, `resume`, `ban`, `pardon`, `end`, `prune`
     /// or `reset`.
     pub action: &'static str,
     /// A sentence with details.
@@ -749,6 +749,14 @@ pub trait Store: Send + Sync {
             let count: u64 = self.writer().settle(Operation::Requeue(list)).await?;
             requeued += count;
         }
+    }
+
+    /// Pauses stages, with a message for volunteers. Returns how many were not paused by the operator
+    /// before.
+    async fn pause(&self, stages: &[Stage], message: &str) -> Result<u64, StoreError> {
+        let stages = stages.iter().copied().collect();
+        let operation = Operation::Pause(stages, message.to_owned());
+        self.writer().settle(operation).await
     }
 
     /// Resumes paused stages. Returns how many were paused.

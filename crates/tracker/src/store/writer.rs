@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{Added, ImportPart, READ_WITH_CHANGES, StoreError, database::Database, input_bytes};
 use crate::{
-    ledger::{LogEvents, Operation, Reply, Rules, group_wants, settle},
+    ledger::{LogEvents, Operation, Pause, Reply, Rules, group_wants, settle},
     rules::log_limit::LogLimit,
 };
 
@@ -406,9 +406,14 @@ impl Log {
                 tracing::info!(job, %stage, reason, "a job was set aside");
             }
         }
-        for (stage, why) in &events.pauses {
-            match why {
-                Some(reason) => tracing::info!(%stage, ?reason, "the stage is paused"),
+        for (stage, pause) in &events.pauses {
+            match pause {
+                Some(Pause::Failures(reason)) => {
+                    tracing::info!(%stage, ?reason, "the stage is paused");
+                }
+                Some(Pause::Operator(message)) => {
+                    tracing::info!(%stage, ?message, "the operator has paused the stage");
+                }
                 None => tracing::info!(%stage, "the stage is resumed"),
             }
         }

@@ -47,6 +47,7 @@ fn no_help_shows_a_secret_of_the_environment() {
         "prune",
         "audit",
         "requeue",
+        "pause",
         "resume",
     ] {
         for flag in ["--help", "-h"] {

@@ -3,7 +3,7 @@
 use distcompute_protocol::{ErrorCode, Failed, MAX_REASON, Stage, SyncRequest};
 use distcompute_tracker::{
     ledger::GrantedLease,
-    store::{End, RequeueFilter, State},
+    store::{End, Pause, RequeueFilter, State},
 };
 
 use super::{Given, all, asks, code, hands_in};
@@ -217,11 +217,10 @@ pub(crate) async fn failures_are_listed_and_a_stage_is_paused_until_it_is_resume
     }
     let status = given.status().await;
     let paused = status.paused[0].as_ref().expect("paused");
-    assert!(
-        paused.reason.contains("Error: no such file"),
-        "{}",
-        paused.reason
-    );
+    let Pause::Failures(reason) = &paused.pause else {
+        panic!("{paused:?}");
+    };
+    assert!(reason.contains("Error: no such file"), "{reason}");
     assert_eq!(status.stages[0].aside, 0);
     assert_eq!(given.store.open_jobs(Stage::A).await.expect("counted"), 0);
     // A volunteer who has failed there is given nothing, any other one job to try.
@@ -239,6 +238,46 @@ pub(crate) async fn failures_are_listed_and_a_stage_is_paused_until_it_is_resume
     assert_eq!(given.status().await.paused[0], None);
     given.join("Eve", "Eve", Stage::A).await;
     given.take("Eve").await;
+}
+
+pub(crate) async fn a_stage_that_the_operator_pauses_hands_out_nothing_and_takes_results(
+    given: &Given,
+) {
+    given.jobs(4).await;
+    given.join("Ann", "Ann", Stage::A).await;
+    let held = given.sync(asks("Ann", 1, 2)).await.expect("jobs").granted;
+    let pause = async |stages: &[Stage], message| {
+        let paused = given.store.pause(stages, message).await;
+        paused.expect("paused")
+    };
+    assert_eq!(pause(&Stage::ALL, "Back on Monday.").await, 5);
+    let status = given.status().await;
+    let paused = status.paused[0].as_ref().expect("paused");
+    let said = Pause::Operator("Back on Monday.".to_owned());
+    assert_eq!((paused.at, &paused.pause), (status.now, &said));
+    assert_eq!(given.store.open_jobs(Stage::A).await.expect("counted"), 0);
+
+    // Not even somebody new is given a job to try, and a result does not resume the stage.
+    given.join("Bob", "Bob", Stage::A).await;
+    for seq in 1..3 {
+        let reply = given.sync(asks("Bob", seq, 4)).await.expect("an answer");
+        assert_eq!((reply.granted.len(), reply.open), (0, 0));
+        assert_eq!(reply.paused.as_deref(), Some("Back on Monday."));
+        if seq == 1 {
+            let result = hands_in("Ann", 2, &held[0].lease, "out");
+            let reply = given.sync(result).await.expect("accepted");
+            assert_eq!(reply.accepted, [held[0].lease.clone()]);
+        }
+    }
+    // A second message replaces the first one.
+    assert_eq!(pause(&[Stage::A], "Back on Tuesday.").await, 0);
+    let reply = given.sync(asks("Bob", 3, 4)).await.expect("an answer");
+    assert_eq!(reply.paused.as_deref(), Some("Back on Tuesday."));
+
+    assert_eq!(given.store.resume(&[Stage::A]).await.expect("resumed"), 1);
+    let reply = given.sync(asks("Bob", 4, 4)).await.expect("jobs");
+    assert_eq!((reply.paused, reply.granted.is_empty()), (None, false));
+    assert_eq!(given.store.resume(&Stage::ALL).await.expect("resumed"), 4);
 }
 
 pub(crate) async fn a_job_goes_to_others_than_those_at_whom_it_failed(given: &Given) {

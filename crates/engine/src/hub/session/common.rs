@@ -57,6 +57,8 @@ pub struct Common {
     pub(super) longest_ms: f64,
     /// If no job was open: when to ask again.
     pub dry: Option<Due>,
+    /// If the operator has paused the stage: the message for volunteers.
+    pub paused: Option<String>,
     /// Whether the tracker answers, and when it is tried again if not.
     pub retry: Retry,
     /// The version in the first answer, which is that of the worker script that runs.
@@ -92,6 +94,7 @@ impl Common {
             gap_ms: Mean::default(),
             longest_ms: WAIT_MS,
             dry: None,
+            paused: None,
             retry: Retry::default(),
             version: None,
             renewed: false,

@@ -90,6 +90,8 @@ pub struct Model {
     pub most_held: usize,
     pub most_items: usize,
     pub refused_bodies: u32,
+    /// The operator's message while all stages are paused.
+    pub paused: Option<String>,
     /// Sent in place of the right value.
     pub says_wait_s: Option<u32>,
     /// Whether it limits the size of its answers. Older trackers do not.
@@ -124,6 +126,7 @@ impl Model {
             most_held: 0,
             most_items: 0,
             refused_bodies: 0,
+            paused: None,
             says_wait_s: None,
             looks_at_sizes: true,
             bounds_what_is_held: true,

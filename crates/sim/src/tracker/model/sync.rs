@@ -41,6 +41,7 @@ impl Model {
             app_version: self.app_version.clone(),
             left_bytes: 0,
             limited: false,
+            paused: self.paused.clone(),
         };
         let reject = |lease: &str, why| Rejected {
             lease: lease.to_owned(),
@@ -133,6 +134,9 @@ impl Model {
                 worker.allowance = worker.allowance.begun(now as i64);
             }
             let mut bytes = 0;
+            if self.paused.is_some() {
+                room = 0;
+            }
             for _ in 0..want.min(room) {
                 // Where a lost answer was, this job comes first again; all others are in order.
                 let Some(next) = self.next_bytes(stage) else {
@@ -153,12 +157,17 @@ impl Model {
                 said.jobs.push(self.granted(&name));
             }
         }
-        let open = self.open(stage);
+        let open = if self.paused.is_some() {
+            0
+        } else {
+            self.open(stage)
+        };
         said.open = open as u64;
         if said.jobs.len() < want && said.left_bytes == 0 {
             let held = self.held_by(&ask.token).len();
             let may_hold = self.workers[&ask.token].allowance.may_hold();
-            said.limited = self.bounds_what_is_held && held > 0 && held >= may_hold;
+            let is_paused = self.paused.is_some();
+            said.limited = self.bounds_what_is_held && !is_paused && held > 0 && held >= may_hold;
             said.left_bytes = u64::from(said.limited);
         }
         let lacks_jobs = said.jobs.len() < want && said.left_bytes == 0;

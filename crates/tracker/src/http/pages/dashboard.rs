@@ -181,7 +181,7 @@ fn overview(app: &App, info: &StatusInfo) -> Markup {
     }
 }
 
-/// Warns about stages that are paused because everything fails there.
+/// Says which stages are paused, and why.
 fn paused(stages: &[StageStatus]) -> Markup {
     html! {
         @for stage in stages {
@@ -190,8 +190,14 @@ fn paused(stages: &[StageStatus]) -> Markup {
                     h2 id=(format!("paused-{}", stage.stage)) {
                         "Stage " span.letter { (stage.stage) } " " (stage.name) " is paused"
                     }
-                    p { bdi { (reason) } }
-                    p.quiet { "It resumes with the first result of a volunteer who has not failed there, or when the operator resumes it." }
+                    @if !reason.is_empty() {
+                        p { bdi { (reason) } }
+                    }
+                    @if stage.paused_by_operator {
+                        p.quiet { "The operator has paused it. Results of jobs that were begun before are accepted." }
+                    } @else {
+                        p.quiet { "It resumes with the first result of a volunteer who has not failed there, or when the operator resumes it." }
+                    }
                 }
             }
         }

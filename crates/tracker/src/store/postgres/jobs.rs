@@ -111,7 +111,7 @@ pub(super) async fn wipe(connection: &mut PgConnection) -> Result<(), StoreError
          update numbering set last_number = 0;
          update totals set jobs = 0, closed = 0, last_cursor = 0, late_bytes = 0;
          update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0, working = 0,
-             failing = 0, paused_at = null, paused_reason = null;",
+             failing = 0, paused_at = null, paused_reason = null, paused_by_operator = false;",
     )
     .execute(connection)
     .await?;

@@ -20,7 +20,7 @@ use sqlx::PgConnection;
 use super::rows::{job, lease, volunteer, worker};
 use crate::{
     clock::Millis,
-    ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
+    ledger::{Job, LOOK_AHEAD, Lease, Pause, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
     rules::{
         allowance::GroupTotals,
         attempts::{THERE, WORKING},
@@ -53,7 +53,9 @@ const GIVEN: &str = "select coalesce($1, tracker_now()), \
      array(select working from stage_counters order by stage), \
      (select late_bytes from totals where id = 1), \
      array(select failing from stage_counters order by stage), \
-     array(select paused_at from stage_counters order by stage)";
+     array(select paused_at is not null from stage_counters order by stage), \
+     array(select paused_by_operator from stage_counters order by stage), \
+     array(select paused_reason from stage_counters order by stage)";
 
 /// Volunteers that worked at a stage recently.
 pub(super) const WORKED: &str = concat!(
@@ -168,7 +170,8 @@ pub(super) async fn load(
         read.workers = rows.iter().map(worker).collect::<Result<_, _>>()?;
     }
     let (open, enrolled, working, failing): (Vec<i64>, Vec<i64>, Vec<i64>, Vec<i64>);
-    let (late_bytes, paused): (i64, Vec<Option<i64>>);
+    let (late_bytes, paused, by_operator): (i64, Vec<bool>, Vec<bool>);
+    let reasons: Vec<Option<String>>;
     (
         read.now,
         read.worker_ids,
@@ -179,6 +182,8 @@ pub(super) async fn load(
         late_bytes,
         failing,
         paused,
+        by_operator,
+        reasons,
     ) = sqlx::query_as(GIVEN)
         .bind(now)
         .bind(limit(wanted.registrations))
@@ -197,8 +202,12 @@ pub(super) async fn load(
         read.at_work[at] = working;
     }
     read.late_bytes = unsigned(late_bytes);
-    for (at, (failing, paused)) in failing.into_iter().zip(paused).enumerate().take(5) {
-        (read.failing[at], read.paused[at]) = (failing != 0, paused);
+    for (at, failing) in failing.into_iter().enumerate().take(5) {
+        read.failing[at] = failing != 0;
+    }
+    let pauses = paused.into_iter().zip(by_operator).zip(reasons);
+    for (at, ((paused, by_operator), reason)) in pauses.enumerate().take(5) {
+        read.paused[at] = paused.then(|| Pause::read(by_operator, reason));
     }
     silent(connection, wanted, &mut read).await?;
     jobs_and_leases(connection, wanted, &mut read, &lease_ids, &numbers).await?;

@@ -14,10 +14,10 @@ use crate::{
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
         AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS,
-        NameKey, Output, Page, Paused, Rank, RankKey, RegisteredRow, RequeueFilter, Requeued,
-        SHOWN_TEXT, StageCounts, Start, Status, StoreError, ToRequeue, Whereabouts, WorkerRow,
-        column, costly::CostlyCount, end_of_looks, first_like, public_name, signed, stage_of,
-        unsigned,
+        NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow, RequeueFilter,
+        Requeued, SHOWN_TEXT, StageCounts, Start, Status, StoreError, ToRequeue, Whereabouts,
+        WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name, signed,
+        stage_of, unsigned,
     },
 };
 
@@ -62,7 +62,7 @@ pub(super) async fn status(
             .await?;
     let counters = sqlx::query(
         "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed, \
-         paused_at, paused_reason from stage_counters order by stage",
+         paused_at, paused_reason, paused_by_operator from stage_counters order by stage",
     )
     .fetch_all(&mut *reading)
     .await?;
@@ -122,9 +122,10 @@ pub(super) async fn status(
     for (paused, row) in paused.iter_mut().zip(&counters) {
         let at: Option<Millis> = row.try_get(10)?;
         let reason: Option<String> = row.try_get(11)?;
+        let by_operator = row.try_get(12)?;
         *paused = at.map(|at| Paused {
             at,
-            reason: reason.unwrap_or_default(),
+            pause: Pause::read(by_operator, reason),
         });
     }
     let mut start = now;

@@ -13,7 +13,8 @@ use sqlx::PgConnection;
 use crate::{
     clock::Millis,
     ledger::{
-        AVOIDERS, Changes, FORGOTTEN, Forget, KEPT_NOTES, Lease, StageChange, VolunteerChange,
+        AVOIDERS, Changes, FORGOTTEN, Forget, KEPT_NOTES, Lease, Pause, StageChange,
+        VolunteerChange,
     },
     rules::names,
     store::{StoreError, column, signed},
@@ -561,8 +562,9 @@ with total as ( \
         rejected = s.rejected + c.rejected, lapsed = s.lapsed + c.lapsed, \
         failed = s.failed + c.failed, working = s.working + c.working, \
         failing = s.failing * c.keeps + c.failing, \
-        paused_at = case c.pauses when 1 then $23 when -1 then null else s.paused_at end, \
-        paused_reason = case c.pauses when 0 then s.paused_reason else c.reason end \
+        paused_at = case when c.pauses > 0 then $23 when c.pauses < 0 then null else s.paused_at end, \
+        paused_reason = case c.pauses when 0 then s.paused_reason else c.reason end, \
+        paused_by_operator = case c.pauses when 0 then s.paused_by_operator else c.pauses = 2 end \
     from total, unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], \
         $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], \
         $26::bigint[], $27::bigint[], $28::bigint[], $29::text[], $30::bigint[]) \
@@ -651,7 +653,8 @@ pub(super) async fn counters(
             stages
                 .iter()
                 .map(|(stage, _)| match changes.pauses.get(stage) {
-                    Some(Some(_)) => 1_i64,
+                    Some(Some(Pause::Operator(_))) => 2_i64,
+                    Some(Some(Pause::Failures(_))) => 1,
                     Some(None) => -1,
                     None => 0,
                 })
@@ -660,7 +663,7 @@ pub(super) async fn counters(
         .bind(
             stages
                 .iter()
-                .map(|(stage, _)| changes.pauses.get(stage)?.as_deref())
+                .map(|(stage, _)| Some(changes.pauses.get(stage)?.as_ref()?.text()))
                 .collect::<Vec<_>>(),
         )
         .bind(count(|c| c.working))

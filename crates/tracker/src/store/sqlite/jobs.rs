@@ -86,7 +86,7 @@ pub(super) fn wipe(on: &Connection) -> Result<(), StoreError> {
          delete from failures;
          update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0, working = 0,
          granted = 0, accepted = 0, rejected = 0, lapsed = 0, failed = 0, failing = 0,
-         paused_at = null, paused_reason = null;
+         paused_at = null, paused_reason = null, paused_by_operator = 0;
          -- Not the ids of workers and leases: one of before must never fit something new.
          update totals set jobs = 0, closed = 0, last_number = 0, last_cursor = 0,
          last_position = 0, late_bytes = 0;",

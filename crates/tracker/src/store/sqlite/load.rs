@@ -9,7 +9,7 @@ use rusqlite::{Connection, Params, Row};
 use super::rows;
 use crate::{
     clock::Millis,
-    ledger::{Job, LOOK_AHEAD, Lease, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
+    ledger::{Job, LOOK_AHEAD, Lease, Pause, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
     rules::{
         allowance::GroupTotals,
         attempts::{THERE, WORKING},
@@ -343,14 +343,16 @@ fn avoided(on: &Connection, jobs: &[Job]) -> Result<Vec<(i64, String, bool)>, St
 /// The number of open jobs, the number of workers, and the next ids. No other connection assigns
 /// ids meanwhile, because a writing transaction is exclusive.
 fn numbers_given(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
-    let counters = "select stage, open, workers, working, failing, paused_at from stage_counters";
-    let counters: Vec<(i64, i64, i64, i64, i64, Option<Millis>)> =
-        each(on, counters, [()], |row| Ok(row.try_into()?))?;
-    for (at, open, workers, working, failing, paused) in counters {
+    let counters = "select stage, open, workers, working, failing, paused_at is not null, \
+                    paused_by_operator, paused_reason from stage_counters";
+    type Row = (i64, i64, i64, i64, i64, bool, bool, Option<String>);
+    let counters: Vec<Row> = each(on, counters, [()], |row| Ok(row.try_into()?))?;
+    for (at, open, workers, working, failing, paused, by_operator, reason) in counters {
         let stage = stage_of(at)?.index();
         (read.open[stage], read.enrolled[stage]) = (open, workers);
         read.at_work[stage] = working;
-        (read.failing[stage], read.paused[stage]) = (failing != 0, paused);
+        read.failing[stage] = failing != 0;
+        read.paused[stage] = paused.then(|| Pause::read(by_operator, reason));
     }
     let (worker, lease, late_bytes): (i64, i64, i64) = on
         .prepare_cached("select last_worker, last_lease, late_bytes from totals where id = 1")?

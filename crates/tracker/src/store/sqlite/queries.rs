@@ -12,10 +12,10 @@ use crate::{
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
         AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS,
-        NameKey, Output, Page, Paused, Rank, RankKey, RegisteredRow, RequeueFilter, Requeued,
-        SHOWN_TEXT, StageCounts, Start, Status, StoreError, ToRequeue, Whereabouts, WorkerRow,
-        column, costly::CostlyCount, end_of_looks, first_like, public_name, signed, stage_of,
-        unsigned,
+        NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow, RequeueFilter,
+        Requeued, SHOWN_TEXT, StageCounts, Start, Status, StoreError, ToRequeue, Whereabouts,
+        WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name, signed,
+        stage_of, unsigned,
     },
 };
 
@@ -53,7 +53,7 @@ pub(super) fn status(
     let mut stages: [StageCounts; 5] = Default::default();
     let mut counters = reading.prepare_cached(
         "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed, \
-         paused_at, paused_reason from stage_counters order by stage",
+         paused_at, paused_reason, paused_by_operator from stage_counters order by stage",
     )?;
     let mut paused: [Option<Paused>; 5] = Default::default();
     let mut read = counters.query(())?;
@@ -61,9 +61,10 @@ pub(super) fn status(
         let Some(row) = read.next()? else { break };
         *counts = stage_counts(row)?;
         let (at, reason): (Option<Millis>, Option<String>) = (row.get(10)?, row.get(11)?);
+        let by_operator = row.get(12)?;
         *paused = at.map(|at| Paused {
             at,
-            reason: reason.unwrap_or_default(),
+            pause: Pause::read(by_operator, reason),
         });
     }
     drop(read);

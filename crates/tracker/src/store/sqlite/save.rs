@@ -6,8 +6,8 @@ use rusqlite::{Connection, Params};
 use crate::{
     clock::Millis,
     ledger::{
-        AVOIDERS, Changes, Credit, FORGOTTEN, Failure, Forget, JobChange, KEPT_NOTES, StageChange,
-        Worker,
+        AVOIDERS, Changes, Credit, FORGOTTEN, Failure, Forget, JobChange, KEPT_NOTES, Pause,
+        StageChange, Worker,
     },
     rules::{allowance::Allowance, names},
     store::{StoreError, column, signed},
@@ -298,11 +298,13 @@ fn volunteers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
         )
     })?;
     let pauses: Vec<_> = changes.pauses.iter().collect();
-    let paused = "update stage_counters set paused_at = ?, paused_reason = ? where stage = ?";
-    each(on, paused, &pauses, |(stage, why)| {
+    let paused = "update stage_counters set paused_at = ?, paused_reason = ?, paused_by_operator = ? \
+                  where stage = ?";
+    each(on, paused, &pauses, |(stage, pause)| {
         (
-            why.as_ref().map(|_| changes.now),
-            why.as_deref(),
+            pause.as_ref().map(|_| changes.now),
+            pause.as_ref().map(Pause::text),
+            pause.as_ref().is_some_and(Pause::is_by_operator),
             column(**stage),
         )
     })

@@ -1,6 +1,6 @@
 //! What follows from an answer.
 
-use distcompute_protocol::{ErrorCode, MAX_SYNC_WANT};
+use distcompute_protocol::{ErrorCode, MAX_MESSAGE, MAX_SYNC_WANT, cut};
 
 use crate::client::call::Call;
 use crate::fault::{Code, Fault};
@@ -253,6 +253,7 @@ impl Syncs {
         self.wait_ms = spread_ms(keep, random);
         common.longest_ms = keep;
         // Fewer jobs than were asked for means that no more are open, unless some were left out for their size.
+        common.paused = synced.paused.map(|message| cut(&message, MAX_MESSAGE));
         self.limited = synced.limited && table.iter().any(|job| job.session == common.index);
         if self.limited {
             // Jobs were left out because of this limit and not for their size.
