@@ -8,6 +8,7 @@ import { after, before, test } from "node:test";
 
 import { npmCommand, root } from "../../scripts/places.mjs";
 import { startTestTracker } from "../../scripts/servers.mjs";
+import { scriptOf } from "../documents.mjs";
 import { documentedScript } from "./docs.mjs";
 import { makeProject, npm, runIn } from "./project.mjs";
 
@@ -129,6 +130,57 @@ test("in Node with `require`, and with the path of the file for pages without a 
     })();`;
   const { stdout } = await runIn(folder, node, ["--eval", script]);
   assert.equal(stdout.trim(), "not_loaded invalid_argument invalid_argument");
+});
+
+test("a handler is tried in Node", async () => {
+  const script = `
+    import loadWasm, { runJob } from "distcompute-client";
+    const early = await runJob(() => "x", { data: "x" }).catch(({ code }) => code);
+    await loadWasm();
+    const handler = ({ data }, { progress }) => {
+      progress(1, 1);
+      return [data.seed * 2];
+    };
+    const bad = () => ({ found: new Set() });
+    const ran = [await runJob(handler, { data: { seed: 7 } }), await runJob(bad, { data: "x" })];
+    console.log(JSON.stringify([early, ran]));`;
+  const args = ["--input-type=module", "--eval", script];
+  const [early, [good, bad]] = JSON.parse((await runIn(folder, node, args)).stdout);
+  assert.equal(early, "not_loaded");
+  const expected = {
+    output: [14],
+    progress: [{ done: 1, total: 1 }],
+    checkpoints: [],
+    failure: null,
+  };
+  assert.deepEqual(good, expected);
+  assert.equal(bad.failure.kind, "failed");
+  assert.match(bad.failure.message, /result\.found is a Set/);
+});
+
+/** Runs a handler of docs/recipes.md on one job, where `fetch` gives these files. */
+async function recipe(name, data, files = {}) {
+  writeFileSync(join(folder, "handler.js"), scriptOf("docs/recipes.md", name));
+  const script = scriptOf("docs/recipes.md", "try.js").replace('{ text: "one job" }', data);
+  const served = JSON.stringify(files);
+  const fetch = `globalThis.fetch = async (url) => {
+    const name = String(url).split("/").pop();
+    const content = (${served})[name];
+    return content ? Response.json(content) : new Response("", { status: 404 });
+  };`;
+  writeFileSync(join(folder, "try.mjs"), script.replace(/^await loadWasm.*$/m, `$&\n${fetch}`));
+  return (await runIn(folder, node, [join(folder, "try.mjs")])).stdout.trim();
+}
+
+test("the handlers of docs/recipes.md do what they promise", async () => {
+  const model = { "model.json": { a: 2, b: 1 } };
+  assert.equal(await recipe("model.js", "{ x: 3 }", model), "{ y: 7 }");
+  assert.match(await recipe("model.js", "{ x: 3 }"), /^Error: model\.json: 404/);
+  const tables = { "fruit.json": { pear: 5 } };
+  const job = '{ table: "fruit", item: "pear" }';
+  assert.equal(await recipe("table.js", job, tables), "{ price: 5 }");
+  const bytes = await recipe("bytes.js", "{ n: 20_000 }");
+  assert.deepEqual([...Buffer.from(bytes, "base64").subarray(-2)], [30, 31]);
 });
 
 if (isAll) {
