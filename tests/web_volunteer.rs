@@ -365,6 +365,152 @@ async fn listeners_get_frozen_statuses_at_most_ten_times_a_second_and_the_last_o
     assert_eq!(json(&get(&status, "cores")), "[]");
 }
 
+/// The code of the error that a promise is rejected with.
+async fn code_of(promise: JsValue) -> String {
+    text(&settled(promise).await.expect_err("rejected"), "code")
+}
+
+#[test]
+async fn the_promises_of_start_and_stop_settle_when_the_outcome_is_known() {
+    load_crew().await;
+    let tab = Tab::at(&somewhere());
+    let begun = tab.does("start", &[]);
+    tab.crew.heard(0, "hub", 1).await.expect("the hub's part");
+    tab.says(
+        0,
+        "({ t: 'status', status: { state: 'computing', reason: { code: 'computing', until: null } } })",
+    );
+    assert_eq!(settled(begun).await, Ok(JsValue::UNDEFINED));
+    // It computes already.
+    assert_eq!(
+        settled(tab.does("start", &[])).await,
+        Ok(JsValue::UNDEFINED)
+    );
+
+    let stopped = tab.does("stop", &[evaluate("({ finish: true })")]);
+    assert_eq!(tab.state(), "stopping");
+    tab.says(0, "({ t: 'stopped' })");
+    assert_eq!(settled(stopped).await, Ok(JsValue::UNDEFINED));
+    assert_eq!(tab.state(), "stopped");
+
+    let begun = tab.does("start", &[]);
+    let stopped = tab.does("stop", &[]);
+    assert_eq!(code_of(begun).await, "aborted");
+    assert_eq!(settled(stopped).await, Ok(JsValue::UNDEFINED));
+
+    let begun = tab.does("start", &[]);
+    tab.does("free", &[]);
+    assert_eq!(code_of(begun).await, "aborted");
+    let late = settled(tab.does("stop", &[])).await;
+    assert_eq!(late, Ok(JsValue::UNDEFINED));
+}
+
+#[test]
+async fn a_start_is_rejected_with_the_error_that_the_status_shows() {
+    load_crew().await;
+    let options = [
+        ("url", somewhere().into()),
+        ("stage", "a".into()),
+        (
+            "spawn",
+            evaluate("() => { throw new Error('no such file') }"),
+        ),
+    ];
+    let volunteer = construct(&object(&options)).expect("a volunteer");
+    let begun = start(&volunteer, "start", &[]).expect("it is called");
+    let error = settled(begun).await.expect_err("rejected");
+    let shown = get(&get(&volunteer, "status"), "error");
+    assert_eq!(text(&error, "code"), "worker_failed");
+    assert_eq!(text(&error, "message"), text(&shown, "message"));
+    assert!(text(&error, "message").contains("no such file"));
+    start(&volunteer, "free", &[]).expect("freed");
+}
+
+#[test]
+async fn events_say_what_has_changed() {
+    load_crew().await;
+    let tab = Tab::computing(&somewhere(), 0).await;
+    let seen = Array::new();
+    let listener = Function::new_with_args(
+        "seen",
+        "return ({ type, detail }) => \
+         seen.push([type, detail.done ?? detail.message ?? detail.jobsDone].join(' '))",
+    );
+    let listener = listener.call1(&JsValue::NULL, &seen).expect("a listener");
+    // As somebody takes it who does not keep the volunteer.
+    let add: Function = get(&tab.volunteer, "addEventListener").unchecked_into();
+    for kind in ["statuschange", "job", "failure"] {
+        add.call2(&JsValue::NULL, &kind.into(), &listener)
+            .expect("added");
+    }
+    let status = |jobs: u32, error: &str| {
+        format!(
+            "({{ t: 'status', status: {{ state: 'computing', jobsDone: {jobs}, lastError: {error}, \
+             reason: {{ code: 'computing', until: null }} }} }})"
+        )
+    };
+    /// Events come when the listeners of the status are called, which is not at once.
+    async fn has(seen: &Array, event: &str) -> bool {
+        for _ in 0..200 {
+            if seen.includes(&event.into(), 0) {
+                return true;
+            }
+            gloo_timers::future::TimeoutFuture::new(20).await;
+        }
+        false
+    }
+    let failed = "{ name: 'RangeError', message: 'too far', job: 3, at: 5 }";
+    tab.says(0, &status(9, failed));
+    assert!(has(&seen, "failure too far").await, "{}", json(&seen));
+    tab.says(0, &status(12, failed));
+    assert!(has(&seen, "job 3").await, "{}", json(&seen));
+    assert!(seen.includes(&"statuschange 12".into(), 0));
+    for kind in ["statuschange", "job"] {
+        tab.does("removeEventListener", &[kind.into(), listener.clone()]);
+    }
+    let before = seen.length();
+    tab.says(
+        0,
+        &status(13, "{ name: 'E', message: 'again', job: 4, at: 6 }"),
+    );
+    assert!(has(&seen, "failure again").await, "{}", json(&seen));
+    assert_eq!(seen.length(), before + 1, "{}", json(&seen));
+    let failures = json(&seen).matches("too far").count();
+    assert_eq!(failures, 1, "once for each failure: {}", json(&seen));
+    let wrong = start(
+        &tab.volunteer,
+        "addEventListener",
+        &["job".into(), 5.into()],
+    );
+    assert_eq!(
+        text(&wrong.expect_err("no listener"), "code"),
+        "invalid_argument"
+    );
+}
+
+#[test]
+async fn a_signal_ends_a_subscription() {
+    load_crew().await;
+    let tab = Tab::computing(&somewhere(), 0).await;
+    let seen = Array::new();
+    let listener = Function::new_with_args("seen", "return s => seen.push(s.jobsDone)")
+        .call1(&JsValue::NULL, &seen)
+        .expect("a listener");
+    let controller = evaluate("new AbortController()");
+    let options = object(&[("signal", get(&controller, "signal"))]);
+    tab.does("subscribe", &[listener.clone(), options.clone()]);
+    assert_eq!(json(&seen), "[7]");
+    start(&controller, "abort", &[]).expect("aborted");
+    tab.says(0, "({ t: 'status', status: { jobsDone: 8 } })");
+    tab.reaches("s => s.jobsDone === 8").await;
+    tab.does("subscribe", &[listener.clone(), options]);
+    assert_eq!(json(&seen), "[7]", "neither of them is called");
+    let misspelt = evaluate("({ signl: undefined })");
+    let wrong = start(&tab.volunteer, "subscribe", &[listener, misspelt]);
+    let message = text(&wrong.expect_err("refused"), "message");
+    assert!(message.contains("signal"), "{message}");
+}
+
 #[test]
 async fn the_status_is_the_same_object_until_something_changes() {
     load_crew().await;

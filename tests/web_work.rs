@@ -8,7 +8,7 @@ mod support;
 
 use distcompute_client::web::compute::{self, Core};
 use distcompute_client::web::signals::Signals;
-use distcompute_client::web::work::work;
+use distcompute_client::web::work::{run_job, work};
 use distcompute_engine::core::throttle::STOP;
 use js_sys::{Array, Function, Object, Reflect};
 use support::*;
@@ -140,8 +140,8 @@ fn kind(result: &JsValue) -> (String, String) {
 async fn a_handler_gets_its_job_and_its_output_is_handed_in() {
     let hub = Hub::start(
         Some("return Promise.resolve({ kernel: 7 })"),
-        "const { setup, stage, stageName, project, resume } = context;
-         return [job.id, job.data, job.attempt, job.stage, setup, stage, stageName, project, resume ?? null]",
+        "const { setup, stage, stageName, project, restored } = context;
+         return [job.id, job.data, job.attempt, job.stage, setup, stage, stageName, project, restored ?? null]",
     );
     hub.wait_for("up").await;
     hub.hand_out(&["<!json!>{\"shard\":1}", "ä text"]);
@@ -419,7 +419,7 @@ async fn data_that_is_flagged_or_is_not_the_json_that_it_claims_is_invalid() {
 #[test]
 async fn a_checkpoint_comes_at_once_and_what_cannot_be_cloned_is_a_wrong_argument() {
     let handler = "
-        context.checkpoint({ row: (context.resume?.row ?? 0) + 1 });
+        context.checkpoint({ row: (context.restored?.row ?? 0) + 1 });
         const told = [() => {}, { get x() { context.progress(1, 2); throw new Error('odd'); } }];
         return told.map((state) => {
             try { context.checkpoint(state); } catch (error) { return error.name; }
@@ -890,4 +890,127 @@ async fn work_takes_a_handler_once_and_then_hears_the_page() {
     let results = call(&hub, "done", &[1.into()]).await.expect("results");
     let result = Array::from(&results).get(0);
     assert_eq!(text(&result, "data"), "from setup from setup");
+}
+
+/// What `runJob` says of a job, as JSON, given its arguments as JavaScript.
+async fn ran(parts: &str, job: &str) -> String {
+    let value = |code: &str| run(&format!("return ({code})"));
+    let ran = run_job(&value(parts), &value(job));
+    let ran = settled(ran.into()).await.expect("it resolves");
+    js_sys::JSON::stringify(&ran).expect("JSON").into()
+}
+
+#[test]
+async fn a_job_can_be_run_without_a_hub() {
+    let parts = "{
+        prefix: '>',
+        setup() { return this.prefix },
+        async handler(job, { setup, stage, restored, ready, paused, progress, checkpoint }) {
+            progress(1, 2, setup);
+            await ready();
+            checkpoint({ row: restored.row + 1 });
+            progress(2, 2);
+            return { job, stage, paused, left: undefined };
+        },
+    }";
+    let job = "{ data: { seed: 7 }, stage: 'b', attempt: 3, restored: { row: 41 } }";
+    let output =
+        r#"{"job":{"id":1,"data":{"seed":7},"attempt":3,"stage":"b"},"stage":"b","paused":false}"#;
+    let told = r#"[{"done":1,"total":2,"text":">"},{"done":2,"total":2}]"#;
+    assert_eq!(
+        ran(parts, job).await,
+        format!(
+            r#"{{"output":{output},"progress":{told},"checkpoints":[{{"row":42}}],"failure":null}}"#
+        )
+    );
+    let text = ran("({ data }) => data + '!'", "{ data: 'a text' }").await;
+    assert!(text.starts_with(r#"{"output":"a text!","#), "{text}");
+}
+
+#[test]
+async fn a_job_that_is_run_without_a_hub_says_why_it_failed() {
+    let job = "{ data: [1] }";
+    for (parts, kind, message) in [
+        (
+            "() => { throw new RangeError('too far') }",
+            "failed",
+            "RangeError: too far",
+        ),
+        (
+            "async () => { throw 'just a text' }",
+            "failed",
+            "just a text",
+        ),
+        ("() => new Map()", "failed", "Map"),
+        ("() => ({ score: NaN })", "failed", "result.score is NaN"),
+        (
+            "(_, { invalid }) => invalid('no such shard')",
+            "invalid",
+            "no such shard",
+        ),
+        (
+            "(_, { invalid }) => { try { invalid('bad') } catch {} return 'x' }",
+            "invalid",
+            "bad",
+        ),
+        (
+            "(_, { progress }) => progress('1', 2)",
+            "failed",
+            "progress takes two numbers",
+        ),
+        (
+            "(_, { checkpoint }) => checkpoint(() => 1)",
+            "failed",
+            "cannot be cloned",
+        ),
+        (
+            "{ setup() { throw new Error('no model') }, handler: () => 'x' }",
+            "setup",
+            "no model",
+        ),
+    ] {
+        let told = ran(parts, job).await;
+        let expected = format!(r#""failure":{{"kind":"{kind}","message":""#);
+        assert!(
+            told.contains(&expected) && told.contains(message),
+            "{parts}: {told}"
+        );
+        assert!(!told.contains("output"), "{told}");
+    }
+    for (parts, job) in [
+        ("5", "{ data: 'x' }"),
+        ("{ handle: () => 'x' }", "{ data: 'x' }"),
+        ("() => 'x'", "undefined"),
+        ("() => 'x'", "{}"),
+        ("() => 'x'", "{ data: 5 }"),
+        ("() => 'x'", "{ data: [NaN] }"),
+        ("() => 'x'", "{ data: 'x', stage: 'f' }"),
+        ("() => 'x'", "{ data: 'x', attempt: 0 }"),
+        ("() => 'x'", "{ data: 'x', restore: 5 }"),
+        ("() => 'x'", "{ data: 'x', restored: () => 1 }"),
+    ] {
+        let value = |code: &str| run(&format!("return ({code})"));
+        let refused = settled(run_job(&value(parts), &value(job)).into()).await;
+        let error = refused.expect_err(&format!("{parts} {job}"));
+        assert_eq!(text(&error, "code"), "invalid_argument", "{parts} {job}");
+    }
+}
+
+#[test]
+async fn the_former_name_of_what_a_checkpoint_kept_works_and_warns_once() {
+    let warned = run("const said = []; globalThis.realWarn = console.warn; \
+                      console.warn = (text) => said.push(text); return said");
+    let handler = "(_, context) => [context.resume.row, context.resume.row]";
+    let job = "{ data: 'x', restored: { row: 5 } }";
+    assert!(ran(handler, job).await.contains(r#""output":[5,5]"#));
+    assert!(ran(handler, job).await.contains(r#""output":[5,5]"#));
+    run("console.warn = globalThis.realWarn");
+    let warned = Array::from(&warned);
+    assert_eq!(warned.length(), 1);
+    assert!(
+        warned
+            .get(0)
+            .as_string()
+            .is_some_and(|text| text.contains("restored"))
+    );
 }

@@ -29,13 +29,13 @@ const checked = 64;
  * @param {Job} job
  * @param {Context<{ Tile: Kernel["Tile"] }>} context
  */
-function render(job, { setup: { Tile }, progress, invalid, checkpoint, resume }) {
+function render(job, { setup: { Tile }, progress, invalid, checkpoint, restored }) {
   const tile = valid(() => new Tile(job.data), invalid);
   const times = new Uint16Array(tile.width * tile.height);
   let kept = performance.now();
   // The checkpoint of an earlier attempt in this browser, if there is one.
-  times.set(resume ?? []);
-  for (let row = (resume?.length ?? 0) / tile.width; row < tile.height; row += 1) {
+  times.set(restored ?? []);
+  for (let row = (restored?.length ?? 0) / tile.width; row < tile.height; row += 1) {
     times.set(tile.row(row), row * tile.width);
     progress(row + 1, tile.height);
     if (performance.now() - kept < checkpointEvery) continue;

@@ -45,8 +45,9 @@ const kinds = {
   AbortError,
 };
 
+/** An error of the class with this name, or of the base class where none has it. */
 export function makeError(name, code, message, status, cause, address) {
-  return new kinds[name](code, message, status, cause, address);
+  return new (kinds[name] ?? DistcomputeError)(code, message, status, cause, address);
 }
 
 // What the page has replaced may throw or give anything. Nothing of that may unwind through the

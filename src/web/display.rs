@@ -2,6 +2,7 @@
 
 use super::browser::log;
 use super::dom::{JsCell, call, freeze_all, is_same, put_all};
+use super::events::Events;
 use super::object::{field, object, text, whole};
 use super::settings::write_settings;
 use super::status;
@@ -28,6 +29,7 @@ pub(crate) struct Display {
     /// Whether another status is to be shown than at the last call of [`Display::update`].
     changed: Cell<bool>,
     listeners: RefCell<SortedMap<Function>>,
+    pub(crate) events: Events,
     /// The number of the listener that was added last.
     last: Cell<u32>,
     complained: Cell<bool>,
@@ -45,6 +47,7 @@ impl Display {
             current: JsCell::default(),
             changed: Cell::default(),
             listeners: RefCell::default(),
+            events: Events::new(),
             last: Cell::default(),
             complained: Cell::default(),
         }
@@ -157,9 +160,10 @@ impl Display {
 
     pub(crate) fn remove_listeners(&self) {
         self.listeners.take();
+        self.events.end();
     }
 
-    /// Calls all listeners.
+    /// Calls all listeners, also those of events.
     pub(crate) fn call_listeners(&self) {
         let numbers: Vec<u32> = {
             let listeners = self.listeners.borrow();
@@ -168,6 +172,7 @@ impl Display {
         for number in numbers {
             self.call(number);
         }
+        self.events.dispatch(&self.status());
     }
 
     /// Calls a listener, unless another one has removed it.

@@ -9,6 +9,8 @@
 //! | [`tab_lock`] | the lock by which one tab of a browser computes |
 //! | [`tabs`] | the messages between tabs |
 //! | [`page_message`] | the messages between a page and its workers |
+//! | [`events`] | the events of a volunteer |
+//! | [`goals`] | the promises of `start` and `stop` |
 //! | [`display`] | the status of a page, and its listeners |
 //! | [`hub`] | the driver of the hub worker |
 //! | [`compute`] | the driver of a compute worker |
@@ -46,7 +48,9 @@ pub mod compute;
 mod display;
 mod dom;
 mod error;
+mod events;
 mod futures;
+mod goals;
 mod http;
 mod hub;
 mod json;

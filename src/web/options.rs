@@ -88,7 +88,7 @@ impl CallOptions {
 
 /// Also one of another window, which is no instance of this one's class; but none that throws when
 /// it is asked, as a proxy of a signal does.
-fn signal(value: JsValue) -> Result<AbortSignal, Fault> {
+pub(crate) fn signal(value: JsValue) -> Result<AbortSignal, Fault> {
     let is_signal = value.is_object()
         && get(&value, "aborted").is_ok_and(|v| v.is_some_and(|v| v.as_bool().is_some()))
         && get(&value, "addEventListener").is_ok_and(|v| v.is_some_and(|v| v.is_function()));

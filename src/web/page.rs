@@ -8,6 +8,7 @@ use super::arguments::{known, require_object, truth};
 use super::bindings::now;
 use super::display::Display;
 use super::dom::{self, Aborter, JsCell, call, construct, navigator, promise, when_settled};
+use super::goals::Goals;
 use super::json::{kind_of, says, shown};
 use super::object::{Made, array, field, flag, list, number, object, text};
 use super::options::VolunteerOptions;
@@ -21,6 +22,7 @@ use distcompute_engine::fault::Fault;
 use distcompute_engine::hub::governor::Surroundings;
 use distcompute_engine::page::channel::Listening;
 use distcompute_engine::page::event::{Action, Command, Cx, Event, HubMessage, Id};
+use distcompute_engine::page::goal::Goal;
 use distcompute_engine::page::supervisor::Supervisor;
 use distcompute_engine::page::view::View;
 use distcompute_engine::settings::Settings;
@@ -95,6 +97,8 @@ pub(crate) struct Page {
     lock: RefCell<Option<Rc<TabLock>>>,
     /// Whether the browser has been asked for the queue for the lock, and has not answered.
     asking: Cell<bool>,
+    /// The promises of `start` and `stop`.
+    goals: Goals,
     /// Resolve the promises of [`Page::idle`].
     idlers: RefCell<Vec<Function>>,
     pub(crate) display: Display,
@@ -133,6 +137,7 @@ impl Page {
             timer: RefCell::default(),
             lock: RefCell::default(),
             asking: Cell::default(),
+            goals: Goals::default(),
             idlers: RefCell::default(),
             unannounced: Cell::default(),
             telling: Cell::default(),
@@ -247,6 +252,30 @@ impl Page {
     pub(crate) fn free(self: &Rc<Self>) {
         self.display.remove_listeners();
         self.handle(Event::Freed);
+        self.goals.end();
+    }
+
+    /// A promise that settles when a goal is reached, or cannot be.
+    pub(crate) fn promise_of(&self, goal: Goal) -> Promise {
+        let promise = self.goals.add(goal);
+        if self.closed.get() {
+            self.goals.end();
+        } else {
+            self.settle_goals();
+        }
+        promise
+    }
+
+    fn settle_goals(&self) {
+        if self.goals.is_empty() {
+            return;
+        }
+        let wanted = if self.supervisor.borrow().is_running() {
+            Goal::Started
+        } else {
+            Goal::Stopped
+        };
+        self.goals.look(wanted, &self.display.status());
     }
 
     /// A promise that is resolved when this tab does not compute.
@@ -347,6 +376,7 @@ impl Page {
         let view = View::of(&self.supervisor.borrow());
         if self.display.update(view) {
             self.unannounced.set(true);
+            self.settle_goals();
         }
         if !self.unannounced.get() {
             return;

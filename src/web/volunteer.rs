@@ -1,15 +1,17 @@
 //! The class `Volunteer`: what a page calls. What follows is in [`Page`].
 
+use super::arguments::{get, known, require_object};
 use super::bindings::bind_methods;
 use super::client::promise;
 use super::dom::{self, call, navigator, within};
 use super::error::to_js;
 use super::http::Failure;
-use super::object::object;
-use super::options::VolunteerOptions;
+use super::object::{flag, object};
+use super::options::{VolunteerOptions, signal};
 use super::page::Page;
 use super::tabs::Name;
 use distcompute_engine::fault::{Code, Fault, Kind};
+use distcompute_engine::page::goal::Goal;
 use js_sys::{Function, Promise};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -56,12 +58,37 @@ export class Volunteer {
   readonly status: VolunteerStatus;
   /**
    * Calls `listener` with the status, now and whenever it has changed, at most ten times a second.
-   * Returns a function that ends that. With `status` this is a store: Svelte takes the volunteer as
-   * it is, React by `useSyncExternalStore(volunteer.subscribe, () => volunteer.status)`.
+   * Returns a function that ends that, as `signal` does when it is aborted. With `status` this is a
+   * store: Svelte takes the volunteer as it is, React by
+   * `useSyncExternalStore(volunteer.subscribe, () => volunteer.status)`.
    */
-  subscribe(listener: (status: VolunteerStatus) => void): () => void;
-  /** Computes, or goes on after a pause; after a failure it tries again. */
-  start(): void;
+  subscribe(
+    listener: (status: VolunteerStatus) => void,
+    options?: { signal?: Global<"AbortSignal"> | undefined },
+  ): () => void;
+  /**
+   * Calls `listener` with each event of a type, as an `EventTarget` does. Events come with changes of
+   * the status, at most ten times a second.
+   */
+  addEventListener<Type extends keyof VolunteerEventMap>(
+    type: Type,
+    listener: VolunteerEventListener<Type>,
+    options?: boolean | VolunteerEventOptions,
+  ): void;
+  /** Ends what `addEventListener` began with the same listener. */
+  removeEventListener<Type extends keyof VolunteerEventMap>(
+    type: Type,
+    listener: VolunteerEventListener<Type>,
+    options?: boolean | { capture?: boolean },
+  ): void;
+  /**
+   * Computes, or goes on after a pause; after a failure it tries again.
+   *
+   * The promise resolves when it is known how it goes: this browser computes, or waits, rests, or leaves
+   * it to another tab. It rejects with the error of the status where it cannot compute, and with
+   * `AbortError` where `stop` was called before. Whoever is not interested may ignore it.
+   */
+  start(): Promise<void>;
   /**
    * Rests for so many milliseconds, or until `resume()`. Jobs that have not been begun are put back
    * at once. Does nothing where nothing has been started.
@@ -69,8 +96,13 @@ export class Volunteer {
   pause(forMs?: number): void;
   /** Goes on after a pause. */
   resume(): void;
-  /** Puts all jobs back and ends; with `finish`, after what runs is done. */
-  stop(options?: { finish?: boolean }): void;
+  /**
+   * Puts all jobs back and ends; with `finish`, after what runs is done.
+   *
+   * The promise resolves when nothing runs any more, and rejects with `AbortError` where `start` was
+   * called before. Whoever is not interested may ignore it.
+   */
+  stop(options?: { finish?: boolean }): Promise<void>;
   /** Changes some of the settings. */
   set(settings: Partial<VolunteerSettings>): void;
   /**
@@ -80,6 +112,38 @@ export class Volunteer {
   forget(): Promise<void>;
   /** Stops and lets go of everything; no listener is called any more. Safe to call twice. */
   free(): void;
+}
+
+/** The events of a `Volunteer`. */
+export interface VolunteerEventMap {
+  /** The status has changed. */
+  statuschange: VolunteerEvent<VolunteerStatus>;
+  /** The tracker has taken results: how many more, and how many since the start. */
+  job: VolunteerEvent<{ readonly done: number; readonly jobsDone: number }>;
+  /** A job has failed here, or the status has another error: `job` is that job's number. */
+  failure: VolunteerEvent<{
+    readonly name: string;
+    readonly message: string;
+    readonly code?: string;
+    readonly job?: number;
+    readonly at?: number;
+  }>;
+}
+
+/** An event, as `CustomEvent` has it. */
+export type VolunteerEvent<Detail> = Global<"Event"> & { readonly detail: Detail };
+
+/** A function, or an object with a method `handleEvent`. */
+export type VolunteerEventListener<Type extends keyof VolunteerEventMap> =
+  | ((event: VolunteerEventMap[Type]) => void)
+  | { handleEvent(event: VolunteerEventMap[Type]): void };
+
+/** The options of `addEventListener`, as an `EventTarget` has them. */
+export interface VolunteerEventOptions {
+  capture?: boolean | undefined;
+  once?: boolean | undefined;
+  passive?: boolean | undefined;
+  signal?: Global<"AbortSignal"> | undefined;
 }
 "#;
 
@@ -128,20 +192,65 @@ impl Volunteer {
     /// Calls a listener now and at each change. Returns a function that ends that.
     ///
     /// # Errors
-    /// Where the listener is no function.
-    pub fn subscribe(&self, listener: &JsValue) -> Result<JsValue, JsValue> {
+    /// Where the listener is no function, or the options are wrong.
+    pub fn subscribe(&self, listener: &JsValue, options: &JsValue) -> Result<JsValue, JsValue> {
         if !listener.is_function() {
             return Err(to_js(&Fault::argument("subscribe takes a function.")));
+        }
+        let signal = read_signal(options).map_err(|fault| to_js(&fault))?;
+        if signal
+            .as_ref()
+            .is_some_and(|signal| flag(signal, "aborted"))
+        {
+            return Ok(dom::callback(drop));
         }
         let listener: Function = listener.clone().unchecked_into();
         let number = self.page.display.add_listener(listener);
         let page = Rc::clone(&self.page);
-        Ok(dom::callback(move |_| page.display.remove_listener(number)))
+        let end = dom::callback(move |_| page.display.remove_listener(number));
+        if let Some(signal) = signal {
+            // A signal that throws ends nothing; the function that is returned does.
+            let _ = call(&signal, "addEventListener", &[&"abort".into(), &end]);
+        }
+        Ok(end)
     }
 
-    /// Computes, or goes on.
-    pub fn start(&self) -> Result<(), JsValue> {
-        self.command(Name::Start, &JsValue::UNDEFINED)
+    /// Calls a listener with each event of a type.
+    ///
+    /// # Errors
+    /// What an `EventTarget` does not take.
+    #[wasm_bindgen(js_name = addEventListener)]
+    pub fn add_event_listener(
+        &self,
+        kind: &JsValue,
+        listener: &JsValue,
+        options: &JsValue,
+    ) -> Result<(), JsValue> {
+        let events = &self.page.display.events;
+        let added = events.add(kind, listener, options);
+        added.map_err(|fault| to_js(&fault))
+    }
+
+    /// Ends that.
+    ///
+    /// # Errors
+    /// What an `EventTarget` does not take.
+    #[wasm_bindgen(js_name = removeEventListener)]
+    pub fn remove_event_listener(
+        &self,
+        kind: &JsValue,
+        listener: &JsValue,
+        options: &JsValue,
+    ) -> Result<(), JsValue> {
+        let events = &self.page.display.events;
+        let removed = events.remove(kind, listener, options);
+        removed.map_err(|fault| to_js(&fault))
+    }
+
+    /// Computes, or goes on. Returns a promise of the outcome.
+    pub fn start(&self) -> Result<Promise, JsValue> {
+        self.command(Name::Start, &JsValue::UNDEFINED)?;
+        Ok(self.page.promise_of(Goal::Started))
     }
 
     /// Rests for so many milliseconds, or until `resume()`.
@@ -157,12 +266,13 @@ impl Volunteer {
         self.command(Name::Resume, &JsValue::UNDEFINED)
     }
 
-    /// Puts all jobs back and ends; with `finish`, after what runs is done.
+    /// Puts all jobs back and ends; with `finish`, after what runs is done. Returns a promise of the end.
     ///
     /// # Errors
     /// What is wrong with the options.
-    pub fn stop(&self, options: &JsValue) -> Result<(), JsValue> {
-        self.command(Name::Stop, options)
+    pub fn stop(&self, options: &JsValue) -> Result<Promise, JsValue> {
+        self.command(Name::Stop, options)?;
+        Ok(self.page.promise_of(Goal::Stopped))
     }
 
     /// Changes some of the settings.
@@ -203,6 +313,17 @@ impl Volunteer {
         let done = self.page.command(name, given);
         done.map_err(|fault| to_js(&fault))
     }
+}
+
+/// The option of `subscribe`.
+fn read_signal(options: &JsValue) -> Result<Option<JsValue>, Fault> {
+    if options.is_undefined() || options.is_null() {
+        return Ok(None);
+    }
+    require_object(options, "the options of subscribe")?;
+    known(options, "option of subscribe", &["signal"])?;
+    let signal = get(options, "signal")?.map(signal).transpose()?;
+    Ok(signal.map(Into::into))
 }
 
 /// How long a running hub may take to give its jobs back, in milliseconds.

@@ -1,28 +1,36 @@
 //! The types of `work`, which the owner's worker script calls, and the functions by which it reaches the drivers
 //! of a worker. `work` itself is in `worker.js`, because it may be called before the WebAssembly is loaded.
 
+use super::arguments::{get, known, require_object, whole};
 use super::compute;
+use super::error::to_js;
 use super::hub::Hub;
+use super::json;
 use super::object::object;
+use distcompute_engine::fault::Fault;
 use distcompute_engine::nearest::{nearest, unknown};
+use distcompute_protocol::{JSON_MARK, Stage};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
-/** A job as its handler gets it. */
-export interface Job {
+/** A job as its handler gets it; `Input` is the type of its data, which you know and nobody checks. */
+export interface Job<Input = JobData> {
   /** Its number at the tracker, counted from 1. */
   readonly id: number;
   /** Its input. */
-  readonly data: JobData;
+  readonly data: Input;
   /** Which attempt at it this is, counted from 1. */
   readonly attempt: number;
   /** The stage that it is at. */
   readonly stage: "a" | "b" | "c" | "d" | "e";
 }
 
-/** What a handler gets besides its job. The functions need no `this`: take them out as you like. */
-export interface WorkContext<Setup = undefined> {
+/**
+ * What a handler gets besides its job. The functions need no `this`: take them out as you like.
+ * `Setup` is what `setup` returns, `State` what the handler gives to `checkpoint`.
+ */
+export interface WorkContext<Setup = undefined, State = unknown> {
   /**
    * Says how far the job is, for people: `done` of `total`, both 0 or more, with a line of text of
    * at most 255 characters. Call it at least each second, and as often as you like: only the last
@@ -70,8 +78,10 @@ export interface WorkContext<Setup = undefined> {
    *
    * Throws `InvalidArgumentError` where `state` cannot be cloned.
    */
-  checkpoint(state: unknown): void;
-  /** What the last `checkpoint` of this job said; `undefined` where there is none. */
+  checkpoint(state: State): void;
+  /** The last state that this job gave to `checkpoint`; `undefined` where there is none. */
+  readonly restored: State | undefined;
+  /** @deprecated The same as `restored`, which says in the console that it has another name now. */
   readonly resume: any;
   /** What `setup` returned or resolved to. */
   readonly setup: Setup;
@@ -95,17 +105,24 @@ type Handed<Value> =
  * Does one job and returns its output, or a promise of it. May keep its thread busy for as long
  * as it takes. What it throws is reported as this job's failure, and the next job comes.
  */
-export type WorkHandler<Setup = undefined, Output extends Returned = Returned> = (
-  job: Job,
-  context: WorkContext<Setup>,
-) => Output & Handed<Output>;
+export type WorkHandler<
+  Input = JobData,
+  Output extends Returned = Returned,
+  Setup = undefined,
+  State = unknown,
+> = (job: Job<Input>, context: WorkContext<Setup, State>) => Output & Handed<Output>;
 
 /** A handler and what it needs beforehand. */
-export interface WorkParts<Setup, Output extends Returned = Returned> {
+export interface WorkParts<
+  Input = JobData,
+  Output extends Returned = Returned,
+  Setup = undefined,
+  State = unknown,
+> {
   /** Runs once in each worker that computes, before its first job: loads a kernel or a model. */
   setup?: () => Setup | PromiseLike<Setup>;
   /** Does one job after the other, and gets what `setup` returned as `context.setup`. */
-  handler: WorkHandler<Setup, Output>;
+  handler: WorkHandler<Input, Output, Setup, State>;
 }
 
 /**
@@ -113,24 +130,90 @@ export interface WorkParts<Setup, Output extends Returned = Returned> {
  * volunteer's `spawn` starts; messages between the two have `dc: 1` and are not for you. It need not
  * wait for `loadWasm()`: the page hands its WebAssembly to its workers.
  *
+ * The types come from the handler: `work((job: Job<{ seed: number }>) => …)`, or
+ * `work<{ seed: number }>((job) => …)`.
+ *
  * Throws `InvalidArgumentError` where there is no handler, when it is called a second time, and
  * anywhere but in a dedicated worker.
  */
-export function work<Output extends Returned>(handler: WorkHandler<undefined, Output>): void;
-export function work<Setup, Output extends Returned>(parts: WorkParts<Setup, Output>): void;
+export function work<
+  Input = JobData,
+  Output extends Returned = Returned,
+  Setup extends undefined = undefined,
+  State = unknown,
+>(handler: WorkHandler<Input, Output, Setup, State>): void;
+export function work<
+  Input = JobData,
+  Output extends Returned = Returned,
+  Setup = undefined,
+  State = unknown,
+>(parts: WorkParts<Input, Output, Setup, State>): void;
+
+/** The job that `runJob` gives to a handler. */
+export interface JobToRun<Input = JobData, State = unknown> {
+  /** Its input. */
+  data: Input;
+  /** The stage that it is at. Default `"a"`. */
+  stage?: "a" | "b" | "c" | "d" | "e" | undefined;
+  /** Which attempt at it this is. Default 1. */
+  attempt?: number | undefined;
+  /** What an earlier attempt gave to `checkpoint`. Default `undefined`. */
+  restored?: State | undefined;
+}
+
+/** What became of a job that `runJob` gave to a handler. */
+export interface JobRun<State = unknown> {
+  /** The output as the tracker and the next stage would get it; `undefined` where the job failed. */
+  output: JobData | undefined;
+  /** All calls of `progress`, in their order. */
+  progress: { done: number; total: number; text: string | undefined }[];
+  /** All states that were given to `checkpoint`, in their order. */
+  checkpoints: State[];
+  /**
+   * Why there is no output, as the tracker would hear it: `"setup"` or the handler has thrown
+   * (`"failed"`), the output cannot be written as JSON (`"failed"`), or the handler has called `invalid`.
+   */
+  failure: { kind: "setup" | "failed" | "invalid"; message: string } | null;
+}
+
+/**
+ * Runs `setup` and one job here, as a worker would: on a page, in a worker or in Node, to try a
+ * handler or to test it. Nothing is sent to a tracker. Needs `await loadWasm()` before.
+ *
+ * Resolves whatever the handler does. Rejects with `InvalidArgumentError` where an argument is none, and
+ * with `NotLoadedError`.
+ */
+export function runJob<
+  Input = JobData,
+  Output extends Returned = Returned,
+  Setup extends undefined = undefined,
+  State = unknown,
+>(handler: WorkHandler<Input, Output, Setup, State>, job: JobToRun<Input, State>): Promise<JobRun<State>>;
+export function runJob<
+  Input = JobData,
+  Output extends Returned = Returned,
+  Setup = undefined,
+  State = unknown,
+>(parts: WorkParts<Input, Output, Setup, State>, job: JobToRun<Input, State>): Promise<JobRun<State>>;
 "#;
 
 #[wasm_bindgen(module = "/src/web/worker.js")]
 extern "C" {
     #[wasm_bindgen(catch, js_name = work)]
     fn begin(parts: &JsValue) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(js_name = runJob)]
+    fn run(parts: &JsValue, job: &JsValue) -> js_sys::Promise;
 }
 
 #[wasm_bindgen(module = "/src/web/worker.js")]
 #[allow(dead_code, reason = "re-exported, never called from Rust")]
 extern "C" {
     #[wasm_bindgen(reexport = "work", skip_typescript, js_name = work)]
-    fn exported();
+    fn exported_work();
+
+    #[wasm_bindgen(reexport = "runJob", skip_typescript, js_name = runJob)]
+    fn exported_run_job();
 }
 
 #[wasm_bindgen(module = "/src/web/bindings.js")]
@@ -151,14 +234,50 @@ fn loaded() {
 /// exports, because every export is a member of the package.
 fn install_drivers() {
     let misspelt: Box<dyn Fn(JsValue) -> JsValue> = Box::new(|parts| misspelt(&parts));
+    let read_run: Box<dyn Fn(JsValue) -> Result<JsValue, JsValue>> =
+        Box::new(|job| read_job(&job).map_err(|fault| to_js(&fault)));
+    let account: Box<dyn Fn(JsValue) -> String> = Box::new(|thrown| json::account(&thrown));
+    let written: Box<dyn Fn(JsValue) -> Result<String, JsValue>> =
+        Box::new(|output| json::output(&output).map_err(|fault| to_js(&fault)));
     let begin_hub: Box<dyn Fn(JsValue) -> JsValue> = Box::new(|setup| Hub::begin(&setup));
     let begin_core: Box<dyn Fn(JsValue, JsValue) -> JsValue> =
         Box::new(|parts, port| compute::start(&parts, &port).into_js());
     let drivers = object()
         .with("misspelt", &Closure::wrap(misspelt).into_js_value())
+        .with("readJob", &Closure::wrap(read_run).into_js_value())
+        .with("account", &Closure::wrap(account).into_js_value())
+        .with("written", &Closure::wrap(written).into_js_value())
         .with("beginHub", &Closure::wrap(begin_hub).into_js_value())
         .with("beginCore", &Closure::wrap(begin_core).into_js_value());
     install(&drivers.done());
+}
+
+/// The job that `runJob` was given, as a hub hands one out: its data is written, and read again by the run.
+fn read_job(job: &JsValue) -> Result<JsValue, Fault> {
+    const STAGE: &str = "stage must be \"a\", \"b\", \"c\", \"d\" or \"e\".";
+    require_object(job, "the job of runJob")?;
+    let names = ["data", "stage", "attempt", "restored"];
+    known(job, "member of runJob's job", &names)?;
+    let data = json::output(&get(job, "data")?.unwrap_or_default()).map_err(|fault| {
+        // The message is about a result, which is written in the same way.
+        Fault::argument(fault.message.replace("result", "data"))
+    })?;
+    let stage = match get(job, "stage")? {
+        None => Stage::A,
+        Some(stage) => {
+            let letter = json::text(&stage, "stage")?;
+            letter.parse().map_err(|_| Fault::argument(STAGE))?
+        }
+    };
+    let most = f64::from(u32::MAX);
+    let attempt = whole(job, "attempt", "from 1", 1.0, most)?.unwrap_or(1.0);
+    Ok(object()
+        .with("mark", JSON_MARK)
+        .with("data", &data)
+        .with("stage", stage.letter())
+        .with("attempt", attempt)
+        .with("restored", &get(job, "restored")?.unwrap_or_default())
+        .done())
 }
 
 /// What is wrong with the names of the owner's `{ setup?, handler }`; `undefined` where nothing is.
@@ -174,7 +293,7 @@ fn misspelt(parts: &JsValue) -> JsValue {
     let is_function =
         |key: &JsValue| js_sys::Reflect::get(parts, key).is_ok_and(|v| v.is_function());
     for key in keys.iter().filter(JsValue::is_string) {
-        let Ok(name) = super::json::text(&key, "a name") else {
+        let Ok(name) = json::text(&key, "a name") else {
             continue;
         };
         let meant = nearest(&name, &NAMES).filter(|meant| !is_function(&JsValue::from_str(meant)));
@@ -191,4 +310,11 @@ fn misspelt(parts: &JsValue) -> JsValue {
 pub fn work(parts: &JsValue) -> Result<(), JsValue> {
     install_drivers();
     begin(parts)
+}
+
+/// `runJob` as JavaScript calls it once the WebAssembly is loaded.
+#[must_use]
+pub fn run_job(parts: &JsValue, job: &JsValue) -> js_sys::Promise {
+    install_drivers();
+    run(parts, job)
 }

@@ -3,7 +3,16 @@
 // whose event loop is blocked. What follows from all that is decided by the engine, which compute.rs and
 // hub.rs drive.
 
-import { drivers, isLoaded, isWorker, makeError, now, tellPage, whenLoaded } from "./bindings.js";
+import {
+  drivers,
+  isLoaded,
+  isWorker,
+  makeError,
+  now,
+  requireLoaded,
+  tellPage,
+  whenLoaded,
+} from "./bindings.js";
 
 // The workers that the owner's code starts in a compute worker. What they use of a core cannot be measured from
 // outside, only that they are there.
@@ -184,6 +193,20 @@ export class Owner {
   }
 }
 
+let knowsRestored = false;
+
+/** A former name still works, and says once in each thread that it is one. */
+function readResume(state) {
+  if (!knowsRestored) console.warn("distcompute: context.resume is context.restored now.");
+  knowsRestored = true;
+  return state;
+}
+
+/** What is a text, or, after the mark, JSON. */
+function parsed(mark, text) {
+  return text?.startsWith(mark) ? JSON.parse(text.slice(mark.length)) : text;
+}
+
 /** A job under way. */
 export class Run {
   /** Until when `progress` need not be handled. */
@@ -201,10 +224,10 @@ export class Run {
   reason;
 
   /** Throws where what follows `mark` in the data should be JSON and is not. */
-  constructor(owner, mark, number, attempt, data, stage, stageName, project, resume) {
+  constructor(owner, mark, number, attempt, text, stage, stageName, project, restored) {
     const run = this;
     const { calls } = owner;
-    if (data?.startsWith(mark)) data = JSON.parse(data.slice(mark.length));
+    const data = parsed(mark, text);
     owner.run = run;
     this.#owner = owner;
     this.#job = { id: number, data, attempt, stage };
@@ -246,7 +269,10 @@ export class Run {
       checkpoint(state) {
         if (!run.over) calls.save(state);
       },
-      resume,
+      restored,
+      get resume() {
+        return readResume(restored);
+      },
       setup: owner.setup,
       stage,
       stageName,
@@ -305,6 +331,8 @@ function read(parts) {
 /** What is wrong with the names in the argument, as the rules see it once they are loaded. */
 const misspelt = (given) => (isLoaded() ? drivers().misspelt(given) : undefined);
 
+const wants = "takes a function, or an object { setup?, handler } of functions";
+
 let called = false;
 
 /**
@@ -319,9 +347,7 @@ export function begin(given, adopt) {
   const wrong = !isWorker()
     ? "work() is for the script of a dedicated worker, which a Volunteer's spawn() starts."
     : (misspelt(given) ??
-      (parts
-        ? called && "work() was called before in this worker."
-        : "work() takes a function, or an object { setup?, handler } of functions."));
+      (parts ? called && "work() was called before in this worker." : `work() ${wants}.`));
   if (wrong) {
     tellPage("error", { message: wrong });
     throw makeError("InvalidArgumentError", "invalid_argument", wrong);
@@ -366,4 +392,62 @@ export function begin(given, adopt) {
 
 export function work(parts) {
   begin(parts);
+}
+
+/** Runs one job on this thread. Nobody is there who would have it rest or stop. */
+export async function runJob(given, wanted) {
+  requireLoaded("runJob");
+  const parts = read(given);
+  const wrong = misspelt(given) ?? (parts ? undefined : `runJob() ${wants}, and a job.`);
+  if (wrong) throw makeError("InvalidArgumentError", "invalid_argument", wrong);
+  const { readJob, account, written } = drivers();
+  const { mark, data, stage, attempt, restored } = readJob(wanted);
+  const ran = { output: undefined, progress: [], checkpoints: [], failure: null };
+  /** The first one counts: what a handler does after `invalid` is not handed in. */
+  const fail = (kind, message) => {
+    ran.failure ??= { kind, message };
+    return ran;
+  };
+  const clone = (state) => {
+    try {
+      return structuredClone(state);
+    } catch (thrown) {
+      const message = `the checkpoint cannot be cloned: ${thrown?.message ?? thrown}`;
+      throw makeError("InvalidArgumentError", "invalid_argument", message);
+    }
+  };
+  const last = clone(restored);
+  let run;
+  const calls = {
+    look(done, total, text) {
+      ran.progress.push({ done, total, text });
+      return -Infinity;
+    },
+    save: (state) => ran.checkpoints.push(clone(state)),
+    flag: (reason) => fail("invalid", reason),
+    isPaused: () => false,
+    ready: () => run.wake(),
+  };
+  const owner = { parts, calls, setup: undefined, run: undefined };
+  try {
+    owner.setup = await parts.setup?.call(parts.owner);
+  } catch (thrown) {
+    return fail("setup", account(thrown));
+  }
+  let output;
+  try {
+    run = new Run(owner, mark, 1, attempt, data, stage, stage, "", last);
+    output = await run.call();
+  } catch (thrown) {
+    return fail("failed", account(thrown));
+  } finally {
+    run?.end();
+  }
+  if (ran.failure) return ran;
+  try {
+    ran.output = parsed(mark, written(output));
+  } catch (thrown) {
+    return fail("failed", thrown.message);
+  }
+  return ran;
 }

@@ -66,7 +66,7 @@ test("render resumes from a checkpoint, and makes one from time to time", (t) =>
   );
   assert.deepEqual(kept[1], rightTimes.slice(0, 320));
   const told = [];
-  const changes = { resume: kept[1], progress: (done) => told.push(done), checkpoint: () => {} };
+  const changes = { restored: kept[1], progress: (done) => told.push(done), checkpoint: () => {} };
   assert.deepEqual(run("a", 3, { tile: 2 }, changes), { tile: 2, times: encodeTimes(rightTimes) });
   assert.equal(told[0], 9);
 });

@@ -1,14 +1,16 @@
 // Every member of the package with its documented type. This file is compiled but never run: an error means
 // that the package's .d.ts contradicts the documentation.
 
-import { init, load, Volunteer, work } from "distcompute-client";
+import { init, load, runJob, Volunteer, work } from "distcompute-client";
 import type {
   Client,
   ClientDump,
   ErrorCode,
   Job,
   JobData,
+  JobRun,
   VolunteerOptions,
+  VolunteerStatus,
   WorkContext,
   WorkHandler,
   ZeroJobError,
@@ -60,12 +62,13 @@ export function everyWayToWork(): void {
     context.progress(1, 2);
     context.progress(1, 2, "line");
     context.checkpoint({ row: 1 });
+    const unknown: unknown = context.restored;
     const row: number = context.resume?.row ?? 0;
     const aborted: boolean = context.signal.aborted;
     const names: string[] = [job.stage, context.stage, context.stageName, context.project];
     if (data === null) return context.invalid("no data");
     if (aborted) context.invalid();
-    void [numbers, row, names];
+    void [numbers, unknown, row, names];
     return data;
   };
   work(handler);
@@ -88,6 +91,75 @@ export function everyWayToWork(): void {
   work(async (job) => JSON.parse(String(job.data)));
   const apart = (job: Job, { setup }: WorkContext<number>): string => `${job.id + setup}`;
   work({ setup: () => 5, handler: apart });
+  // The type of the input comes from the handler, or is said; so does that of the checkpoints.
+  interface Task {
+    seed: number;
+  }
+  work((job: Job<Task>) => [job.data.seed]);
+  work<Task>((job) => [job.data.seed]);
+  work<Task, string>({
+    handler: ({ data }, { setup }) => (setup === undefined ? "" : `${data.seed}`),
+  });
+  work<Task, { sum: number }, number>({
+    setup: () => 5,
+    handler: ({ data }, { setup }) => ({ sum: data.seed + setup }),
+  });
+  work({
+    setup: async () => new Float64Array(3),
+    handler: (job: Job<Task>, context: WorkContext<Float64Array, { row: number }>) => {
+      const row: number = context.restored?.row ?? job.data.seed;
+      context.checkpoint({ row });
+      return { row, first: context.setup[0] ?? 0 };
+    },
+  });
+}
+
+export async function tryAJob(): Promise<void> {
+  const parts = {
+    setup: () => 5,
+    handler: (job: Job<{ seed: number }>, { setup }: WorkContext<number, { row: number }>) => [
+      job.data.seed + setup,
+    ],
+  };
+  const ran: JobRun<{ row: number }> = await runJob(parts, {
+    data: { seed: 1 },
+    stage: "b",
+    attempt: 2,
+    restored: { row: 3 },
+  });
+  const output: JobData | undefined = ran.output;
+  const done: number[] = ran.progress.map(({ done, total }) => done / total);
+  const rows: number[] = ran.checkpoints.map(({ row }) => row);
+  if (ran.failure) throw new Error(`${ran.failure.kind}: ${ran.failure.message}`);
+  const one = await runJob((job) => [job.id], { data: "text" });
+  // @ts-expect-error the data is what the handler takes
+  await runJob(parts, { data: { seeds: 1 } });
+  // @ts-expect-error data is needed
+  await runJob(() => "text", {});
+  void [output, done, rows, one];
+}
+
+export async function everyWordOfAVolunteer(volunteer: Volunteer): Promise<void> {
+  await volunteer.start();
+  await volunteer.stop({ finish: true });
+  const { signal } = options;
+  const end: () => void = volunteer.subscribe((status: VolunteerStatus) => status.state, {
+    signal,
+  });
+  const onJob = ({ detail }: { detail: { done: number; jobsDone: number } }): number =>
+    detail.done + detail.jobsDone;
+  volunteer.addEventListener("job", onJob, { once: true, signal });
+  volunteer.removeEventListener("job", onJob);
+  volunteer.addEventListener("failure", ({ detail, type }) => {
+    const said: (string | number | undefined)[] = [detail.name, detail.message, detail.job, type];
+    void said;
+  });
+  volunteer.addEventListener("statuschange", {
+    handleEvent: ({ detail }) => void (detail.state === "computing"),
+  });
+  // @ts-expect-error there is no such event
+  volunteer.addEventListener("jobs", () => {});
+  end();
 }
 
 /** An object with a `toJSON` method. */
@@ -139,6 +211,10 @@ export function mistakesAtWork(): void {
   work({ setup: () => 5 });
   // @ts-expect-error `setup` has the type of the value that the function returned
   work({ setup: () => 5, handler: (_, { setup }) => setup.kernel() });
+  // @ts-expect-error an input has the members that its type says
+  work((job: Job<{ seed: number }>) => [job.data.seeds]);
+  // @ts-expect-error a checkpoint has the type that the context says
+  work((_: Job, { checkpoint }: WorkContext<undefined, { row: number }>) => (checkpoint({}), ""));
   // @ts-expect-error progress is reported in numbers
   work((_, { progress }) => (progress("1", 2), ""));
 }

@@ -80,8 +80,8 @@ test("a job of a crashed tab continues from its checkpoint", async (t) => {
   const again = await openTab(await open(), { site, ...options });
   const [{ output }] = await allDoneOnce(tracker, 1);
   assert.ok(output.from >= 1000, `from ${output.from}`);
-  const [{ resume }] = await notesOf(again, "begin");
-  assert.equal(resume, output.from);
+  const [{ restored }] = await notesOf(again, "begin");
+  assert.equal(restored, output.from);
   await until(again, () => window.volunteer.status.jobsDone === 1);
 });
 

@@ -53,8 +53,8 @@ test("a second tab shows the first, controls it, and takes over when it closes",
   const results = await allDoneOnce(tracker, 4);
   const { from } = results.find(({ number }) => number === 1).output;
   assert.ok(from >= 1000, `begun again at ${from}`);
-  const [{ job, resume }] = await notesOf(second, "begin");
-  assert.deepEqual([job, resume], [1, from]);
+  const [{ job, restored }] = await notesOf(second, "begin");
+  assert.deepEqual([job, restored], [1, from]);
 });
 
 test("without locks, as in insecure contexts, each tab is a separate volunteer", async (t) => {

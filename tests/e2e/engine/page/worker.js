@@ -52,14 +52,14 @@ const acts = {
     return { worked };
   },
   /** The same with checkpoints. */
-  steps({ id, data: { ms } }, { progress, checkpoint, resume = 0 }) {
-    for (let at = resume; at < ms; at += 100) {
+  steps({ id, data: { ms } }, { progress, checkpoint, restored = 0 }) {
+    for (let at = restored; at < ms; at += 100) {
       spin(100);
       progress(at + 100, ms);
       checkpoint(at + 100);
       note("step", { id }, { done: at + 100 });
     }
-    return { from: resume };
+    return { from: restored };
   },
   /** Waits asynchronously. */
   wait: async ({ data: { ms } }, { signal }) => {
@@ -83,7 +83,7 @@ const acts = {
 };
 
 work((job, context) => {
-  note("begin", job, { resume: context.resume });
+  note("begin", job, { restored: context.restored });
   globalThis.breaks?.();
   const output = acts[job.data.act](job, context);
   const end = (output) => (note("end", job, Object(output)), output);
