@@ -44,9 +44,9 @@ export async function bundle(path, folder) {
   const module = resolve(path);
   if (!existsSync(module)) throw new Failure(`There is no file ${path}.`);
   mkdirSync(folder, { recursive: true });
-  const probe = await bundled(module, { folder, name: "probe.js", code: probeCode(module) });
+  const probe = await bundled(module, { folder, name: "probe.js", code: probeCode });
   const stages = await stagesOf(probe, path);
-  const worker = await bundled(module, { folder, name: "worker.js", code: workerCode(module) });
+  const worker = await bundled(module, { folder, name: "worker.js", code: workerCode });
   await esbuilt({
     entryPoints: { page: here("page/page.js") },
     outdir: folder,
@@ -67,17 +67,25 @@ export async function bundle(path, folder) {
   return { hash: createHash("sha256").update(code).digest("hex"), stages, worker };
 }
 
-const importOf = (module) => `import * as given from ${JSON.stringify(module)};`;
+/** The name by which our code imports the function: its path may have characters that mean something in imports. */
+const given = "distcompute:function";
 
-const workerCode = (module) => `
-  ${importOf(module)}
+/** @param {string} module @returns {import("esbuild").Plugin} */
+const givenIs = (module) => ({
+  name: "given",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^distcompute:function$/ }, () => ({ path: module })),
+});
+
+const workerCode = `
+  import * as given from "${given}";
   import { work } from "distcompute-client";
   import { partsOf } from ${JSON.stringify(here("handler.js"))};
   work(partsOf(given));`;
 
 /** Reports what the module exports. */
-const probeCode = (module) => `
-  ${importOf(module)}
+const probeCode = `
+  import * as given from "${given}";
   const stages = given.stages;
   const isFunction = (value) => typeof value === "function";
   postMessage({
@@ -92,6 +100,7 @@ async function bundled(module, { folder, name, code }) {
   await esbuilt({
     stdin: { contents: code, resolveDir: here("."), sourcefile: name },
     outfile,
+    plugins: [givenIs(module)],
     sourcemap: "inline",
     sourcesContent: false,
   });

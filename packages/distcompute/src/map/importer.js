@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { Failure } from "../failure.js";
 import { Unanswered } from "../tracker.js";
-import { jobLine, lines } from "./lines.js";
+import { jobLine, lineGroups } from "./lines.js";
 
 /** How much is imported at a time. */
 const most = { lines: 2_000, bytes: 1_000_000 };
@@ -48,18 +48,21 @@ export async function importInputs({
     bytes = 0;
   };
   try {
-    for await (const line of lines(stream)) {
-      number += 1;
-      if (number <= imported) {
-        if (!state.isSameInput(number, line)) throw differs(number, options);
-        progress.total = number;
-        continue;
+    for await (const group of lineGroups(stream)) {
+      for (const line of group) {
+        number += 1;
+        if (number <= imported) {
+          if (!state.isSameInput(number, line)) throw differs(number, options);
+          progress.total = number;
+          continue;
+        }
+        const job = jobLine(line, { txt: options.txt, number });
+        batch.push({ line, job });
+        bytes += job.length;
+        if (batch.length >= most.lines || bytes >= most.bytes) await flush();
       }
-      const job = jobLine(line, { txt: options.txt, number });
-      batch.push({ line, job });
-      bytes += job.length;
-      if (batch.length >= most.lines || bytes >= most.bytes || stream.readableLength === 0)
-        await flush();
+      // Whoever writes the inputs may wait for outputs.
+      if (batch.length > 0 && stream.readableLength === 0) await flush();
     }
     if (number < imported) throw differs(number + 1, options);
     if (batch.length > 0) await flush();

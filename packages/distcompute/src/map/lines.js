@@ -12,6 +12,16 @@ const longest = 15_000_000;
  * @returns {AsyncGenerator<string>}
  */
 export async function* lines(stream) {
+  for await (const group of lineGroups(stream)) yield* group;
+}
+
+/**
+ * The same, as many at a time as have come at once.
+ *
+ * @param {AsyncIterable<Buffer | string>} stream
+ * @returns {AsyncGenerator<string[]>}
+ */
+export async function* lineGroups(stream) {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let rest = "";
   let count = 0;
@@ -29,14 +39,15 @@ export async function* lines(stream) {
     if (rest.length > longest) {
       throw new Failure(`Line ${count + parts.length + 1} is longer than ${longest} characters.`);
     }
-    for (const line of parts) {
-      count += 1;
-      yield line.endsWith("\r") ? line.slice(0, -1) : line;
-    }
+    count += parts.length;
+    if (parts.length > 0) yield parts.map(withoutReturn);
   }
   rest += decode(undefined, false);
-  if (rest !== "") yield rest;
+  if (rest !== "") yield [rest];
 }
+
+/** @param {string} line */
+const withoutReturn = (line) => (line.endsWith("\r") ? line.slice(0, -1) : line);
 
 /**
  * The job for an input, as a line of the tracker's import. It is an array with one element, because a job

@@ -6,20 +6,22 @@ import loadWasm, { Volunteer } from "distcompute-client";
 
 /** @typedef {import("distcompute-client").VolunteerStatus} Status */
 
+/**
+ * @typedef {object} Wanted
+ * @property {string} url the tracker's address
+ * @property {string[]} stages
+ * @property {string} nickname
+ * @property {string} [joinKey]
+ * @property {number} cores
+ * @property {number} [intensity] in percent
+ * @property {boolean} [slowFailing]
+ * @property {() => import("./worker.js").Worker} spawn starts a worker with the worker script
+ */
+
 export class Cores {
   #volunteer;
 
-  /**
-   * @param {object} wanted
-   * @param {string} wanted.url the tracker's address
-   * @param {string[]} wanted.stages
-   * @param {string} wanted.nickname
-   * @param {string} [wanted.joinKey]
-   * @param {number} wanted.cores
-   * @param {number} [wanted.intensity] in percent
-   * @param {boolean} [wanted.slowFailing]
-   * @param {() => import("./worker.js").Worker} wanted.spawn starts a worker with the worker script
-   */
+  /** @param {Wanted} wanted */
   static async start(wanted) {
     await loadWasm();
     // The client prints the first error, and standard output is for the outputs.
@@ -27,6 +29,7 @@ export class Cores {
     return new Cores(wanted);
   }
 
+  /** @param {Wanted} wanted */
   constructor({
     url,
     stages,

@@ -38,6 +38,7 @@ function script() {
 let cores;
 
 const handlers = {
+  /** @param {any} message */
   async start({ location, storage, ...wanted }) {
     cores = await Cores.start({
       ...wanted,

@@ -73,7 +73,7 @@ export function readOptions(args, env = process.env, cores = availableParallelis
     cores: number("cores", Math.max(1, cores - 1), 1, 1024),
     intensity: number("intensity", 100, 10, 100),
     nickname: values.nickname ?? "anonymous",
-    stages: values.stages && [...new Set(values.stages)].sort(),
+    stages: values.stages === undefined ? undefined : [...new Set(values.stages)].sort(),
     worker: values.worker,
     trusted: values["trust-code"] ?? [],
     joinKey: keyOf(values["join-key-file"]) ?? key ?? (env.DISTCOMPUTE_JOIN_KEY || undefined),
