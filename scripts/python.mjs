@@ -12,13 +12,31 @@ import { progress } from "./progress.mjs";
 import { hashOf, isStamped, writeStamp } from "./stamp.mjs";
 import { atLeast, versionIn } from "./version.mjs";
 
-const why = "The real Python client is run against the tracker to show that both agree.";
-
 /** The environments: the folder in tests/ with the requirements, and the oldest Python they need. */
-const client = { tests: "python", least: "3.8.0", what: "the Python client" };
-const project = { tests: "project", least: "3.10.0", what: "the packages for the Python package" };
-const notebook = { tests: "notebook", least: "3.11.0", what: "Jupyter's kernel and matplotlib" };
-const schemathesis = { tests: "schema", least: "3.11.0", what: "Schemathesis" };
+const client = {
+  tests: "python",
+  least: "3.8.0",
+  what: "the Python client",
+  why: "The real Python client is run against the tracker to show that both agree.",
+};
+const project = {
+  tests: "project",
+  least: "3.11.0",
+  what: "httpx, tqdm, pytest and mypy",
+  why: "The Python package for owners is run against the tracker, and its types are checked.",
+};
+const notebook = {
+  tests: "notebook",
+  least: "3.11.0",
+  what: "Jupyter's kernel and matplotlib",
+  why: "The notebook of the sample pi is run.",
+};
+const schemathesis = {
+  tests: "schema",
+  least: "3.11.0",
+  what: "Schemathesis",
+  why: "Requests of all kinds are sent to the tracker, to compare it with its own description.",
+};
 
 function programIn(environment) {
   return process.platform === "win32"
@@ -38,16 +56,16 @@ export const ensureNotebook = () => ensureEnvironment(notebook);
 /** Resolves to a Python with the packages of tests/schema/requirements.txt. */
 export const ensureSchemathesis = () => ensureEnvironment(schemathesis);
 
-async function ensureEnvironment({ tests, least, what }) {
+async function ensureEnvironment({ tests, least, what, why }) {
   const folder = join(toolsDir, tests);
   const requirements = join(root, "tests", tests, "requirements.txt");
   const python = programIn(folder);
-  const system = await systemPython(least);
+  const system = await systemPython(least, why);
   const hash = hashOf([requirements], [system.version]);
   const stamp = join(folder, "distcompute.stamp");
   if (isStamped(stamp, hash) && (await answer(python, ["--version"]))) return python;
   rmSync(folder, { recursive: true, force: true });
-  await makeEnvironment(system.command, folder);
+  await makeEnvironment(system.command, folder, why);
   const install = ["-m", "pip", "install", "--quiet", "-r", requirements];
   await progress({ what: `installing ${what}`, why, about: "20 s" }, () =>
     must(python, install, { why, remedy: "see pip's message above" }),
@@ -67,10 +85,10 @@ async function findPython(least) {
 
 /** Resolves to the command of the system's Python: a program and its first arguments. */
 export async function ensureSystemPython(least = client.least) {
-  return (await systemPython(least)).command;
+  return (await systemPython(least, client.why)).command;
 }
 
-async function systemPython(least) {
+async function systemPython(least, why) {
   const found = await findPython(least);
   if (found) return found;
   const packages = ["python3", "python3-venv"];
@@ -82,7 +100,7 @@ async function systemPython(least) {
 }
 
 /** Creates the environment. This fails on Debian without the package that contains `venv`. */
-async function makeEnvironment([program, ...first], folder) {
+async function makeEnvironment([program, ...first], folder, why) {
   const make = [...first, "-m", "venv", folder];
   const tried = await run(program, make);
   if (tried.code === 0 && existsSync(programIn(folder))) return;

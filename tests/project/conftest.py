@@ -33,6 +33,8 @@ PROGRAM = os.environ.get(
     "DISTCOMPUTE_TRACKER_BIN", str(ROOT / "target" / "debug" / "distcompute-tracker")
 )
 POSTGRES = os.environ.get("DISTCOMPUTE_TEST_POSTGRES")
+# The rules do not depend on the database.
+collect_ignore = ["test_rules.py"] if POSTGRES else []
 TOKEN = "a secret of some length"
 READY = "listening on "
 MARK = "<!json!>"
