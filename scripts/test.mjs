@@ -171,7 +171,10 @@ function testFiles(folder) {
 export async function pythonTests(program, tests, more = {}) {
   const folder = join(root, "tests", tests);
   const usesPytest = /^pytest\b/m.test(readFileSync(join(folder, "requirements.txt"), "utf8"));
-  const args = usesPytest ? ["-m", "pytest", folder] : ["-m", "unittest", "discover", "-s", folder];
+  // Without the cache, which prettier would check.
+  const args = usesPytest
+    ? ["-m", "pytest", "-p", "no:cacheprovider", folder]
+    : ["-m", "unittest", "discover", "-s", folder];
   const env = toolEnv({
     DISTCOMPUTE_TRACKER_BIN: await testTracker(),
     DISTCOMPUTE_NODE: process.execPath,
