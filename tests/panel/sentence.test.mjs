@@ -41,6 +41,11 @@ test("the sentence of each reason says why, and until when", () => {
     ["computing", {}, "Working on 2 cores."],
     ["starting", {}, "Starting: your cores are getting ready."],
     ["no_jobs", till, "No open jobs. Asking again in 12 sec."],
+    [
+      "project_paused",
+      { notice: "Back at noon." },
+      "The project is paused by the people who run it. Back at noon.",
+    ],
     ["no_tracker", till, "This page has no tracker that it can use. Trying again in 12 sec."],
     ["unreachable", till, "The tracker cannot be reached. Trying again in 12 sec."],
     ["asked_to_wait", till, "The project asks us to wait for 12 sec."],

@@ -48,6 +48,7 @@ const reasons = {
   starting: ({ words }) => words.text("starting"),
   fetching: ({ words }) => words.text("fetching"),
   no_jobs: (situation) => withAttempt("no_jobs", "ask", situation),
+  project_paused: ({ status, words }) => words.join(words.text("project_paused"), status.notice),
   unreachable: (situation) => withAttempt("unreachable", "try", situation),
   asked_to_wait: (situation) => {
     const { words } = situation;
@@ -91,7 +92,8 @@ export function statusSentence(status, context) {
     return context.words.text("pausing");
   }
   const { code, until } = status.reason;
-  return reasons[code]({ ...context, status, until });
+  // A newer client may know more reasons.
+  return (reasons[code] ?? reasons.fetching)({ ...context, status, until });
 }
 
 /**
