@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
+from dataclasses import replace
 
 import httpx
 import pytest
 
 import conftest
 
-from distcompute_project import Project, Result
+from distcompute_project import Project, Result, StageStatus, Status, operations
 from distcompute_project.backoff import Backoff
 from distcompute_project.effect import Answer
 from distcompute_project.refusal import retry_after
@@ -118,6 +119,15 @@ def test_memory_does_not_grow_with_the_number_of_inputs(what, monkeypatch):
     small, large = (peak_of(lambda: work(count)) for count in (1_000, 8_000))
     # The inputs and outputs alone would be megabytes more.
     assert large < small + 200_000, (small, large)
+
+
+def test_the_bar_says_why_a_project_rests():
+    stage = StageStatus("a", "A", 3, 2, 0, 0, 0, 0, None)
+    status = Status("x", 5, 0, 1, 1, None, None, (stage,))
+    assert operations._shown(status) == "3 open, 2 in work, 1 failed, 1 volunteer"
+    for message, shown in [("", "by the operator"), ("Back at 8.\nReally", "Back at 8.")]:
+        paused = replace(status, stages=(replace(stage, paused=message),))
+        assert operations._shown(paused) == f"stage a is paused: {shown}"
 
 
 def test_a_result_that_ends_within_its_line_is_asked_for_again():

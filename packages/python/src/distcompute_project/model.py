@@ -58,7 +58,7 @@ class StageStatus:
     failed: int
     """How many failures were reported."""
     paused: str | None
-    """If the stage is paused because its jobs fail for everybody: their error."""
+    """If the stage is paused: the error of its jobs, or the operator's message."""
 
 
 @dataclass(frozen=True)

@@ -564,7 +564,8 @@ def _shown(now: Status) -> str:
     """The state of the project, for the progress bar."""
     paused = next((stage for stage in now.stages if stage.paused is not None), None)
     if paused:
-        return f"stage {paused.stage} is paused: {(paused.paused or '').splitlines()[0][:60]}"
+        lines = (paused.paused or "").splitlines()
+        return f"stage {paused.stage} is paused: {lines[0][:60] if lines else 'by the operator'}"
     waiting = sum(stage.open for stage in now.stages)
     held = sum(stage.held for stage in now.stages)
     aside = f", {now.set_aside} failed" if now.set_aside else ""
