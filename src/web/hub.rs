@@ -18,7 +18,9 @@ use distcompute_engine::client::exchange::Patience;
 use distcompute_engine::client::probe::Finding;
 use distcompute_engine::core::throttle::{FULL, STOP};
 use distcompute_engine::fault::Fault;
-use distcompute_engine::hub::action::{Action, Got, Outgoing, Transfer, Wire, Write};
+use distcompute_engine::hub::action::{
+    Action, TrackerRequest, TrackerResponse, Transfer, Wire, Write,
+};
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
@@ -260,14 +262,14 @@ impl Hub {
 
     fn act(self: &Rc<Self>, action: Action) {
         match action {
-            Action::Send(outgoing) => {
-                if matches!(outgoing.wire, Wire::Sync(_)) {
+            Action::Send(request) => {
+                if matches!(request.wire, Wire::Sync(_)) {
                     // The goodbye that the page has is an older word now, and would not be heard.
                     self.said_farewell.borrow_mut().0 = f64::NEG_INFINITY;
                     self.told.set(f64::NEG_INFINITY);
                 }
                 let hub = Rc::clone(self);
-                spawn(Box::pin(hub.send(outgoing)));
+                spawn(Box::pin(hub.send(request)));
             }
             Action::Give { core, keys } => self.give(core, &keys),
             Action::Recall(core) => self.post(core, &ToCore::Recall),
@@ -344,14 +346,14 @@ impl Hub {
         self.post(core, &ToCore::Jobs { project, jobs });
     }
 
-    async fn send(self: Rc<Self>, outgoing: Outgoing) {
-        let Outgoing {
+    async fn send(self: Rc<Self>, request: TrackerRequest) {
+        let TrackerRequest {
             id,
             wire,
             limit_ms,
             probe,
             stall_ms,
-        } = outgoing;
+        } = request;
         let (path, body) = wire::request(&wire, &self.texts.borrow());
         let url = self.url.join(&path);
         let patience = Patience {
@@ -379,12 +381,12 @@ impl Hub {
             // Only a registration needs it.
             join_key: join_key.filter(|_| matches!(wire, Wire::Register { .. })),
         };
-        let got = match attempt(sent, patience, &on).await {
+        let response = match attempt(sent, patience, &on).await {
             Came::Answered(reply) => {
                 self.received.set(self.received.get() + reply.bytes);
                 let answer = reply.beginning();
                 let parsed = wire::parsed(&wire, &answer, &reply.body, &self.texts);
-                Got::Answered(answer, parsed)
+                TrackerResponse::Answered(answer, parsed)
             }
             Came::NotReached(thrown) => {
                 let finding = if probe {
@@ -393,13 +395,13 @@ impl Hub {
                     Finding::Unknown
                 };
                 match finding.fault(self.url.as_str()) {
-                    Some(fault) => Got::Found(finding, fault),
-                    None => Got::NotReached(json::says(&thrown)),
+                    Some(fault) => TrackerResponse::Found(finding, fault),
+                    None => TrackerResponse::NotReached(json::says(&thrown)),
                 }
             }
-            Came::TimedOut => Got::TimedOut,
+            Came::TimedOut => TrackerResponse::TimedOut,
         };
-        self.handle(Event::Answered(id, got));
+        self.handle(Event::Answered(id, response));
     }
 
     fn store(&self, write: Write) {

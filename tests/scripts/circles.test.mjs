@@ -39,6 +39,7 @@ const ENGINE = [
   ["nearest", "reason", "settings"],
   ["fault"],
   ["names", "sorted_map", "time"],
+  ["list"],
 ];
 
 /** The layers of the modules within `http`. */

@@ -47,11 +47,13 @@
 //! | [`time`] | the two clocks of a browser, and deadlines that survive changes of either |
 //! | [`names`] | a set of names |
 //! | [`sorted_map`] | values by number |
+//! | [`list`] | iterators as lists |
 
 pub mod client;
 pub mod core;
 pub mod fault;
 pub mod hub;
+pub mod list;
 pub mod message;
 pub mod names;
 pub mod nearest;

@@ -1,6 +1,7 @@
 //! Finds the name that a misspelt one was meant to be, for messages about unknown options.
 
 use crate::fault::Fault;
+use crate::list::IntoList;
 
 /// Longer names are not compared: they are no typing errors, and comparing is quadratic.
 const LONGEST: usize = 64;
@@ -30,20 +31,24 @@ pub fn unknown(what: &str, given: &str, names: &[&str]) -> Fault {
     let shown: String = given.chars().take(LONGEST).collect();
     Fault::argument(match nearest(given, names) {
         Some(name) => format!("unknown {what} '{shown}'; did you mean '{name}'?"),
-        None => format!(
-            "unknown {what} '{shown}'; there is only {}.",
-            names.join(", ")
-        ),
+        None => {
+            let mut known = String::new();
+            for name in names {
+                known.push_str(if known.is_empty() { "" } else { ", " });
+                known.push_str(name);
+            }
+            format!("unknown {what} '{shown}'; there is only {known}.")
+        }
     })
 }
 
 /// The edit distance with swaps of neighbours (Damerau-Levenshtein, restricted), ignoring case.
 fn distance(one: &str, other: &str) -> usize {
     let letters =
-        |text: &str| -> Vec<u8> { text.bytes().map(|b| b.to_ascii_lowercase()).collect() };
+        |text: &str| -> Vec<u8> { text.bytes().map(|b| b.to_ascii_lowercase()).into_list() };
     let (one, other) = (letters(one), letters(other));
     let mut before = vec![0; other.len() + 1];
-    let mut last: Vec<usize> = (0..=other.len()).collect();
+    let mut last: Vec<usize> = (0..=other.len()).into_list();
     for (i, a) in one.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, b) in other.iter().enumerate() {

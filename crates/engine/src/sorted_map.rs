@@ -2,6 +2,8 @@
 //! ones mostly have the largest number, so an insertion is a push. `BTreeMap` would be compiled
 //! anew for each type of value.
 
+use crate::list::retain;
+
 /// Values by number, in the order of the numbers. They are boxed, so that the code is the same for
 /// all types and exists once.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +55,7 @@ impl<V> SortedMap<V> {
 
     /// Removes the values for whose number `keep` is false.
     pub fn retain(&mut self, keep: impl Fn(u32) -> bool) {
-        self.0.retain(|(key, _)| keep(*key));
+        retain(&mut self.0, |(key, _)| keep(*key));
     }
 
     /// All values with their numbers.

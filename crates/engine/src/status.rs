@@ -1,6 +1,6 @@
 //! The status that a page shows, and how often it is updated.
 
-use crate::fault::{Fault, split_at_colon};
+use crate::fault::{Fault, first_line, split_at_colon};
 use crate::reason::Reason;
 use crate::settings::Settings;
 use distcompute_protocol::Stage;
@@ -136,7 +136,7 @@ impl LastError {
     /// Reads the error from the first line of a worker's report, such as `RangeError: bad range`.
     #[must_use]
     pub fn new(account: &str, job: u64, at: f64) -> Self {
-        let first = account.lines().next().unwrap_or_default();
+        let first = first_line(account);
         // Unicode's tables of letters would weigh 3 KB: beyond ASCII every character counts as one.
         let is_name = |name: &str| {
             let mut letters = name.bytes();

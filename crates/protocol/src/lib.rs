@@ -46,8 +46,9 @@ pub fn cut(text: &str, limit: usize) -> String {
     let mut end = 0;
     for (count, (begin, _)) in text.char_indices().enumerate() {
         if count == limit {
-            let kept = text.get(..end).unwrap_or_default();
-            return [kept, if limit == 0 { "" } else { "…" }].concat();
+            let mut kept = text.get(..end).unwrap_or_default().to_owned();
+            kept.push_str(if limit == 0 { "" } else { "…" });
+            return kept;
         }
         end = begin;
     }

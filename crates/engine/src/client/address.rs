@@ -1,6 +1,6 @@
 //! The address of a tracker: checks its URL, and joins paths to it.
 
-use crate::fault::{Code, Fault, Kind};
+use crate::fault::{Code, Fault, Kind, before};
 
 /// The base address of a tracker: scheme, host and optional path, without a slash at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +28,9 @@ impl Address {
         if trimmed.is_empty() {
             return refuse("The tracker's URL is empty");
         }
-        let parts = trimmed.split_once(':');
-        let Some((scheme, rest)) =
-            parts.and_then(|(scheme, rest)| Some((scheme, rest.strip_prefix("//")?)))
-        else {
+        let scheme = before(trimmed, b":");
+        let rest = trimmed.get(scheme.len()..).unwrap_or_default();
+        let Some(mut rest) = rest.strip_prefix("://") else {
             return refuse("The tracker's URL has no scheme");
         };
         let scheme = scheme.to_ascii_lowercase();
@@ -45,14 +44,17 @@ impl Address {
         if rest.chars().any(is_foreign) {
             return refuse("The tracker's URL contains a character that no URL has");
         }
-        let authority = rest.split('/').next().unwrap_or_default();
+        let authority = before(rest, b"/");
         if authority.as_bytes().contains(&b'@') {
             return refuse("The tracker's URL must not contain a user name or password");
         }
         if authority.is_empty() || authority.starts_with(':') {
             return refuse("The tracker's URL has no host");
         }
-        Ok(Self(format!("{scheme}://{}", rest.trim_end_matches('/'))))
+        while let Some(shorter) = rest.strip_suffix('/') {
+            rest = shorter;
+        }
+        Ok(Self(format!("{scheme}://{rest}")))
     }
 
     /// The address as text, without a slash at its end.

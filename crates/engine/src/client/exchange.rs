@@ -188,7 +188,9 @@ impl Exchange {
             Event::Probed(finding) => self.probed(cx, &finding),
             Event::TimedOut => self.timed_out(cx),
         };
-        cx.out.extend(action);
+        if let Some(action) = action {
+            cx.out.push(action);
+        }
     }
 
     /// When the next attempt begins, while the call waits for it.

@@ -2,7 +2,7 @@
 //! and an answer blocked by CORS with the same error. A plain `GET` without a token tells them
 //! apart.
 
-use crate::fault::{Code, Fault, Kind};
+use crate::fault::{Code, Fault, Kind, before};
 
 /// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn is_due(failures: u32, known: bool) -> bool {
 /// The tracker's address, from the address that has answered the request for `path`.
 #[must_use]
 pub fn base_of<'a>(answered: &'a str, path: &str) -> Option<&'a str> {
-    let whole = answered.split(['?', '#']).next()?;
+    let whole = before(answered, b"?#");
     let base = whole
         .strip_suffix('/')
         .unwrap_or(whole)

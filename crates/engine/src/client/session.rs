@@ -1,6 +1,7 @@
 //! One registered worker and the job that it holds; saving and restoring it.
 
 use crate::client::address::{Address, encode};
+use crate::client::call::may_be_json;
 use crate::fault::{Code, Fault, Kind};
 use distcompute_protocol::{
     JSON_MARK, MAX_NICKNAME, MAX_PROGRESS, NewJob, NewWorker, Stage, cut, is_join_key,
@@ -115,7 +116,7 @@ pub fn text_output(text: String) -> Result<String, Fault> {
 /// `InvalidArgumentError` for anything but an object or an array.
 pub fn json_output(json: Option<&str>) -> Result<String, Fault> {
     match json {
-        Some(json) if json.starts_with(['{', '[']) => Ok(format!("{JSON_MARK}{json}")),
+        Some(json) if may_be_json(json) => Ok(format!("{JSON_MARK}{json}")),
         _ => Err(Fault::argument(
             "data must be a string, or something whose JSON is an object or an array.",
         )),

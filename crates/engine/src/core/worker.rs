@@ -15,8 +15,6 @@ mod event;
 mod handler;
 mod hub;
 
-use std::collections::VecDeque;
-
 pub use event::{Action, Cx, Event};
 
 use crate::core::rest::RestWatch;
@@ -90,7 +88,8 @@ pub struct Worker<P: Payload> {
     timers: Timers<Timer>,
     phase: Phase,
     project: String,
-    queue: VecDeque<Job<P>>,
+    /// The jobs that wait, the next one last.
+    queue: Vec<Job<P>>,
     running: Option<Running<P>>,
     /// The messages that have come are delivered before the next job begins.
     yields: bool,
@@ -117,7 +116,7 @@ impl<P: Payload> Worker<P> {
             timers: Timers::default(),
             phase: Phase::Measuring(MEASURES),
             project: String::new(),
-            queue: VecDeque::new(),
+            queue: Vec::new(),
             running: None,
             yields: false,
             begun: None,
@@ -308,7 +307,7 @@ impl<P: Payload> Worker<P> {
     }
 
     fn begin(&mut self, cx: &mut Cx<P>) {
-        let Some(job) = self.queue.pop_front() else {
+        let Some(job) = self.queue.pop() else {
             return;
         };
         self.timers.cancel(Timer::Next);

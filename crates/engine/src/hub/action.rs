@@ -9,7 +9,7 @@ use crate::hub::jobs::{JobKey, Text};
 
 /// A request to the tracker.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outgoing {
+pub struct TrackerRequest {
     /// Its number, which comes back with the answer.
     pub id: u32,
     /// What is asked.
@@ -107,7 +107,7 @@ pub struct Sync {
 
 /// The result of a request.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Got {
+pub enum TrackerResponse {
     /// It failed below HTTP, with the browser's message.
     NotReached(String),
     /// The same, and the cause was found out.
@@ -228,7 +228,7 @@ pub enum Write {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Send this request.
-    Send(Outgoing),
+    Send(TrackerRequest),
     /// Put these jobs into a core's queue.
     Give {
         /// Which core.

@@ -6,6 +6,7 @@ use crate::hub::cx::Cx;
 use crate::hub::event::{Progress, Report};
 use crate::hub::jobs::{Job, JobKey, JobState, Outcome};
 use crate::hub::shutdown::Mode;
+use crate::list::{IntoList, retain};
 use crate::settings::Limits;
 use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
@@ -65,6 +66,11 @@ pub(super) struct Core {
 }
 
 impl Core {
+    /// Removes a job from the queue.
+    fn unqueue(&mut self, key: JobKey) {
+        retain(&mut self.queue, |queued| *queued != key);
+    }
+
     pub(super) fn new(now: Now) -> Self {
         Self {
             health: Health::Starting,
@@ -244,7 +250,7 @@ impl Scheduler {
                 job.state = JobState::Ahead;
             }
             if let Some(core) = self.cores.get_mut(at) {
-                core.queue.retain(|queued| *queued != key);
+                core.unqueue(key);
                 core.running = core.running.filter(|running| *running != key);
             }
         }
@@ -279,10 +285,10 @@ impl Scheduler {
         };
         let mut trapped = false;
         let mut replaced = None;
-        let over: Vec<JobKey> = report.results.iter().map(|ended| ended.key).collect();
+        let over: Vec<JobKey> = report.results.iter().map(|ended| ended.key).into_list();
         for ended in report.results {
             self.counts.compute_ms += ended.ms;
-            core.queue.retain(|queued| *queued != ended.key);
+            core.unqueue(ended.key);
             if core.running == Some(ended.key) {
                 core.running = None;
                 core.progress = None;
@@ -337,7 +343,7 @@ impl Scheduler {
         // A job that began and ended since the last report is in both lists.
         if let Some(key) = report.started.filter(|key| !over.contains(key)) {
             // It may not be its job any more. Then the core is told to stop it.
-            core.queue.retain(|queued| *queued != key);
+            core.unqueue(key);
             replaced = core.begin(key, self.work_ms);
             core.acknowledged = true;
             // It was reclaimed from the queue, and has not been given to another core.

@@ -1,5 +1,6 @@
 //! Which core gets which job, and when the sessions ask for more.
 
+use crate::list::{IntoList, retain};
 use distcompute_protocol::{MAX_REASON, cut};
 
 use crate::hub::Scheduler;
@@ -8,9 +9,10 @@ use crate::hub::cores::{Core, Health};
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::Progress;
 use crate::hub::jobs::{JobKey, JobState, Outcome};
-use crate::hub::session::{Ask, Session};
+use crate::hub::line::HELD_BYTES;
+use crate::hub::session::{Demand, Session};
 use crate::hub::shutdown::Mode;
-use crate::hub::speed::{HELD_BYTES, Speed};
+use crate::hub::speed::Speed;
 use crate::sorted_map::SortedMap;
 use crate::time::clock::Now;
 
@@ -56,12 +58,12 @@ impl Scheduler {
             .sessions
             .iter()
             .map(|session| session.is_fresh(cx.now))
-            .collect();
+            .into_list();
         let depth: Vec<usize> = self
             .sessions
             .iter()
             .map(|l| self.speed(l).queue())
-            .collect();
+            .into_list();
         // Each job goes to the core that has the fewest.
         let mut cores: Vec<(usize, u32)> = Vec::new();
         for (at, core) in self.cores.iter() {
@@ -158,7 +160,7 @@ impl Scheduler {
     pub(super) fn recall(&mut self, cx: &mut Cx, all: bool) {
         let long =
             |(_, core): &(u32, &Core)| self.runs_long(cx.now, core) && !core.queue.is_empty();
-        let long: Vec<u32> = self.cores.iter().filter(long).map(|(at, _)| at).collect();
+        let long: Vec<u32> = self.cores.iter().filter(long).map(|(at, _)| at).into_list();
         for (at, core) in self.cores.iter_mut() {
             let unbegun = !core.queue.is_empty() || (core.running.is_some() && !core.acknowledged);
             let shall = all || at >= self.settings.cores || long.contains(&at);
@@ -167,7 +169,7 @@ impl Scheduler {
                 cx.out.push(Action::Recall(at));
             }
             if core.recall_left_ms(cx.now).is_some_and(|left| left <= 0.0) {
-                core.queue.retain(|key| match self.table.get_mut(*key) {
+                retain(&mut core.queue, |key| match self.table.get_mut(*key) {
                     // Only once for each job: it may be the one that keeps the core busy.
                     Some(job) if job.core() == Some(at) && !job.taken => {
                         (job.state, job.taken) = (JobState::Ahead, true);
@@ -228,7 +230,7 @@ impl Scheduler {
             let session = &mut self.sessions[index];
             let each_ms = speed.job_ms.unwrap_or(f64::INFINITY) / cores.max(1) as f64;
             let each_ms = each_ms.max(HANDLING_MS);
-            let asked = Ask {
+            let asked = Demand {
                 want,
                 low,
                 hurry,

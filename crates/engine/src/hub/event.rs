@@ -2,7 +2,7 @@
 
 use distcompute_protocol::Stage;
 
-use crate::hub::action::{Got, Registration, Transfer};
+use crate::hub::action::{Registration, TrackerResponse, Transfer};
 use crate::hub::governor::{Surroundings, Wish};
 use crate::hub::jobs::{JobKey, Outcome, Text, Ticket};
 use crate::settings::Settings;
@@ -116,7 +116,7 @@ pub enum Event {
     /// The answer to a request has begun, or more of it has arrived.
     Transfer(u32, Transfer),
     /// A request was answered, or has failed.
-    Answered(u32, Got),
+    Answered(u32, TrackerResponse),
     /// The volunteer has changed the settings.
     Settings(Settings),
     /// The page's surroundings have changed.

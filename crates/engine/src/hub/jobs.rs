@@ -1,6 +1,7 @@
 //! The jobs in this browser, each from when it is granted until its outcome is delivered. The driver keeps
 //! the texts; here they have a number and a size.
 
+use crate::list::IntoList;
 use crate::sorted_map::SortedMap;
 use crate::time::clock::Now;
 
@@ -217,7 +218,14 @@ impl JobTable {
     /// The keys of the jobs of which `which` is true, oldest first.
     pub fn keys(&self, which: impl Fn(&Job) -> bool) -> Vec<JobKey> {
         let jobs = self.iter().filter(|job| which(job));
-        jobs.map(|job| job.key).collect()
+        jobs.map(|job| job.key).into_list()
+    }
+
+    /// Marks a text, if there is one, as not needed any more.
+    pub fn free_text(&mut self, text: Option<Text>) {
+        if let Some(text) = text {
+            self.freed.push(text);
+        }
     }
 
     /// How many jobs are as `which` says.
@@ -268,7 +276,7 @@ impl JobTable {
     /// Removes a job that is settled.
     pub fn remove(&mut self, key: JobKey) -> Option<Box<Job>> {
         let job = self.jobs.remove(key)?;
-        self.freed.extend(job.input);
+        self.free_text(job.input);
         let mut stored = job.resumable;
         if let JobState::Ended {
             outcome, stored: s, ..

@@ -6,6 +6,7 @@ use crate::hub::cores::Health;
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::Inherited;
 use crate::hub::jobs::{JobKey, JobState, Outcome};
+use crate::list::IntoList;
 use crate::time::clock::Now;
 
 /// How often it is checked whether a core rests. A longer gap means that the machine slept, and counts
@@ -85,7 +86,7 @@ impl Scheduler {
             }
         }
         let silent = |inherited: &&Inherited| self.silence_left_ms(**inherited) <= 0.0;
-        let silent: Vec<Inherited> = self.unreported().iter().filter(silent).copied().collect();
+        let silent: Vec<Inherited> = self.unreported().iter().filter(silent).copied().into_list();
         for Inherited { core, .. } in silent.into_iter().filter(|_| !resting) {
             self.reported(core);
             let why = "It was silent for longer than jobTimeoutMs or stallMs.".to_owned();

@@ -20,7 +20,9 @@
 //! | `shutdown` | how it stops |
 //! | `status` | what a page shows of it |
 //! | [`session`] | how the jobs of one stage come and go, in both protocols |
-//! | [`speed`] | how fast jobs and transfers are, and how many jobs to hold therefore |
+//! | [`speed`] | how long jobs take, and how many to hold as a consequence |
+//! | [`line`] | how fast transfers are, and how large they may be as a consequence |
+//! | [`mean`] | values that follow a series of measurements |
 //! | [`governor`] | whether this browser may compute now, and why not |
 //! | [`failing`] | pauses while jobs fail on this machine |
 
@@ -33,15 +35,18 @@ pub mod failing;
 pub mod governor;
 pub mod jobs;
 mod limits;
+pub mod line;
+pub mod mean;
 pub mod session;
 mod shutdown;
 pub mod speed;
 mod status;
 mod takeover;
 
+use crate::list::IntoList;
 use distcompute_protocol::Stage;
 
-use crate::hub::action::{Action, Got, Transfer, Wire, Write};
+use crate::hub::action::{Action, TrackerResponse, Transfer, Wire, Write};
 use crate::hub::cores::Core;
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::dispatch::STORE_MS;
@@ -138,7 +143,7 @@ impl Scheduler {
         Self {
             table: JobTable::default(),
             failing: Failing::new(limits.slow_failing),
-            sessions: stages.iter().enumerate().map(session).collect(),
+            sessions: stages.iter().enumerate().map(session).into_list(),
             cores: SortedMap::default(),
             settings,
             limits,
@@ -309,7 +314,7 @@ impl Scheduler {
                     .iter_mut()
                     .any(|session| session.transferred(now, id, transfer));
             }
-            Event::Answered(id, got) => self.answered(cx, id, got),
+            Event::Answered(id, response) => self.answered(cx, id, response),
             Event::Settings(settings) => self.settings = settings,
             Event::Around(around) => self.around = around,
             Event::Wish(wish) => {
@@ -326,13 +331,15 @@ impl Scheduler {
     }
 
     /// A request was answered, or not.
-    fn answered(&mut self, cx: &Cx, id: u32, got: Got) {
-        let mut got = Some(got);
+    fn answered(&mut self, cx: &Cx, id: u32, response: TrackerResponse) {
+        let mut response = Some(response);
         let mut filled = None;
         for session in &mut self.sessions {
-            let Some(untaken) = got.take() else { break };
+            let Some(untaken) = response.take() else {
+                break;
+            };
             let before = session.common.accepted;
-            got = session.answered(cx, id, untaken, &mut self.table);
+            response = session.answered(cx, id, untaken, &mut self.table);
             if session.common.accepted > before {
                 filled = session.common.stage.next();
             }
@@ -385,7 +392,9 @@ impl Scheduler {
             self.ask(cx, hurry);
         }
         self.keep(cx, STORE_MS);
-        cx.out.extend(self.table.freed.drain(..).map(Action::Free));
+        for text in std::mem::take(&mut self.table.freed) {
+            cx.out.push(Action::Free(text));
+        }
         for name in self.table.forgotten.drain(..) {
             cx.out.push(Action::Store(Write::Delete(name)));
         }
@@ -429,6 +438,6 @@ impl Scheduler {
         let sessions = self.sessions.iter();
         sessions
             .flat_map(|session| session.farewell(&self.table))
-            .collect()
+            .into_list()
     }
 }

@@ -6,6 +6,7 @@ use crate::hub::action::{Action, Registration};
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::{Inherited, Stored};
 use crate::hub::jobs::{JobKey, JobState, JobTable, Outcome};
+use crate::list::retain;
 use crate::names::Names;
 use crate::time::clock::Now;
 
@@ -33,10 +34,13 @@ impl Scheduler {
             }
         }
         let ended = jobs.iter().filter(|stored| stored.outcome.is_some());
-        let ended: Names = ended.map(|stored| stored.ticket.text()).collect();
+        let mut over = Names::default();
+        for stored in ended {
+            over.insert(stored.ticket.text());
+        }
         for stored in jobs {
             let outcome = stored.outcome.clone();
-            let is_over = outcome.is_none() && ended.contains(stored.ticket.text());
+            let is_over = outcome.is_none() && over.contains(stored.ticket.text());
             if is_over || self.table.by_ticket(stored.ticket.text()).is_some() {
                 // An outcome is stored beside its job; both are deleted together.
                 self.free(&stored);
@@ -86,7 +90,7 @@ impl Scheduler {
     }
 
     fn free(&mut self, stored: &Stored) {
-        self.table.freed.extend(stored.input);
+        self.table.free_text(stored.input);
         if let Some(Outcome::Done(text)) = &stored.outcome {
             self.table.freed.push(*text);
         }
@@ -110,7 +114,7 @@ impl Scheduler {
         }
         let key = match known {
             Some(known) => {
-                self.table.freed.extend(stored.input);
+                self.table.free_text(stored.input);
                 Some(known)
             }
             None => self.add(stored),
@@ -134,7 +138,7 @@ impl Scheduler {
             known = None;
         }
         if let Some(known) = known {
-            self.table.freed.extend(stored.input);
+            self.table.free_text(stored.input);
             self.table.rename(known, key);
             cx.out.push(Action::Rekey {
                 from: known,
@@ -166,7 +170,7 @@ impl Scheduler {
     /// It is known what this core has done for the former hub.
     pub(super) fn reported(&mut self, at: u32) {
         if let Some((cores, _)) = &mut self.takeover {
-            cores.retain(|inherited| inherited.core != at);
+            retain(cores, |inherited| inherited.core != at);
         }
     }
 

@@ -294,7 +294,9 @@ impl Supervisor {
             }
             HubMessage::Renew => {
                 let mut hub = core::mem::take(&mut self.slots[0]);
-                cx.out.extend(hub.ready().map(Action::Terminate));
+                if let Some(worker) = hub.ready() {
+                    cx.out.push(Action::Terminate(worker));
+                }
                 hub.lost(cx.now, cx.random);
                 self.end_all(cx);
                 self.slots[0] = hub;
@@ -333,7 +335,7 @@ impl Supervisor {
         let Some(hub) = self.hub() else {
             return;
         };
-        for (core, slot) in (0..).zip(&mut self.slots[1..]) {
+        for (core, slot) in (0..).zip(self.slots.iter_mut().skip(1)) {
             if let Some(worker) = &mut slot.worker
                 && worker.ready.is_some()
                 && (index == 0 || worker.id == id)
@@ -361,13 +363,11 @@ impl Supervisor {
             said
         } else {
             let nothing = "its script cannot be loaded";
-            [
-                "A worker did not start: ",
-                if said.is_empty() { nothing } else { &said },
-                ". Check the address that spawn gives to new Worker(), and what the page's \
-                 Content-Security-Policy allows.",
-            ]
-            .concat()
+            let why = if said.is_empty() { nothing } else { &said };
+            format!(
+                "A worker did not start: {why}. Check the address that spawn gives to new Worker(), and \
+                 what the page's Content-Security-Policy allows."
+            )
         };
         self.problem = Some(message.clone());
         if connected {
@@ -443,9 +443,9 @@ impl Supervisor {
     /// Terminates the workers of all slots past the first `slots`.
     fn shrink(&mut self, cx: &mut Cx, slots: usize) {
         while self.slots.len() > slots {
-            let worker = self.slots.pop().and_then(|slot| slot.worker);
-            cx.out
-                .extend(worker.map(|worker| Action::Terminate(worker.id)));
+            if let Some(worker) = self.slots.pop().and_then(|slot| slot.worker) {
+                cx.out.push(Action::Terminate(worker.id));
+            }
         }
     }
 

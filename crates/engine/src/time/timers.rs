@@ -1,5 +1,7 @@
 //! Named deadlines: the timers of a machine.
 
+use crate::list::retain;
+
 /// The deadlines of a machine, each under a name. There are few of them, so a list is searched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timers<K> {
@@ -35,7 +37,7 @@ impl<K: Copy + PartialEq> Timers<K> {
 
     /// Removes a timer.
     pub fn cancel(&mut self, name: K) {
-        self.all.retain(|(other, _)| *other != name);
+        retain(&mut self.all, |(other, _)| *other != name);
     }
 
     /// When the first of them is due.

@@ -3,7 +3,7 @@
 use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
-    Action, Got, Granted, Hello, Outgoing, Parsed, Registration, Synced, Wire,
+    Action, Granted, Hello, Parsed, Registration, Synced, TrackerRequest, TrackerResponse, Wire,
 };
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
@@ -166,7 +166,7 @@ pub(super) struct Shell {
     pub(super) texts: BTreeSet<u32>,
     pub(super) last: u32,
     /// Requests that are under way.
-    pub(super) flights: Vec<Outgoing>,
+    pub(super) flights: Vec<TrackerRequest>,
     /// Keys that some core was given.
     pub(super) keys: Vec<JobKey>,
     /// What the page and the cores have been told and have not done yet.
@@ -258,8 +258,8 @@ impl Shell {
         self.scheduler.handle(&mut cx, event);
         for action in self.tamper(cx.out) {
             match action {
-                Action::Send(outgoing) => {
-                    if let Wire::Sync(sync) = &outgoing.wire {
+                Action::Send(request) => {
+                    if let Wire::Sync(sync) = &request.wire {
                         assert!(
                             sync.done
                                 .iter()
@@ -268,8 +268,8 @@ impl Shell {
                         let names: BTreeSet<_> = sync.done.iter().map(|(lease, _)| lease).collect();
                         assert!(sync.holding.iter().all(|lease| !names.contains(lease)));
                     }
-                    self.sent.push(outgoing.wire.clone());
-                    self.flights.push(outgoing);
+                    self.sent.push(request.wire.clone());
+                    self.flights.push(request);
                 }
                 Action::Give { core, keys } => {
                     for key in &keys {
@@ -305,7 +305,7 @@ impl Shell {
         for action in &mut actions {
             match action {
                 Action::Give { core, .. } if of(Sabotage::GiveTwice) => *core += 1,
-                Action::Send(Outgoing {
+                Action::Send(TrackerRequest {
                     wire: Wire::Sync(sync),
                     ..
                 }) if of(Sabotage::HoldWhatIsDone) => {
@@ -374,7 +374,8 @@ impl Shell {
         if self.flights.is_empty() {
             return;
         }
-        let Outgoing { id, wire, .. } = self.flights.swap_remove(which.index(self.flights.len()));
+        let TrackerRequest { id, wire, .. } =
+            self.flights.swap_remove(which.index(self.flights.len()));
         // The shell reads each body as what the request asked for.
         let fits = match reply {
             Reply::Hello { .. } => matches!(wire, Wire::Register { .. }),
@@ -391,17 +392,17 @@ impl Shell {
             status,
             ..Answer::default()
         };
-        let fine = |parsed| Got::Answered(answer(200), parsed);
+        let fine = |parsed| TrackerResponse::Answered(answer(200), parsed);
         let got = match reply.clone() {
-            Reply::Nothing => Got::NotReached("no".to_owned()),
-            Reply::Late => Got::TimedOut,
+            Reply::Nothing => TrackerResponse::NotReached("no".to_owned()),
+            Reply::Late => TrackerResponse::TimedOut,
             Reply::Status(status, code, retry_after_ms) => {
                 let answer = Answer {
                     code,
                     retry_after_ms,
                     ..answer(status)
                 };
-                Got::Answered(answer, Parsed::Nothing)
+                TrackerResponse::Answered(answer, Parsed::Nothing)
             }
             Reply::Unreadable => fine(Parsed::Unreadable("no".to_owned())),
             Reply::Hello {
@@ -432,7 +433,7 @@ impl Shell {
             }
             Reply::Alive(alive) => {
                 let body = if alive { "True" } else { "False" }.to_owned();
-                Got::Answered(
+                TrackerResponse::Answered(
                     Answer {
                         body,
                         ..answer(200)
@@ -446,7 +447,7 @@ impl Shell {
             }
             Reply::Plain => {
                 let body = "200 OK".to_owned();
-                Got::Answered(
+                TrackerResponse::Answered(
                     Answer {
                         body,
                         ..answer(200)
@@ -590,7 +591,7 @@ impl Shell {
 
     pub(super) fn answer_as(&mut self, tracker: Tracker) {
         let flights = std::mem::take(&mut self.flights);
-        for Outgoing { id, wire, .. } in flights {
+        for TrackerRequest { id, wire, .. } in flights {
             let reply = match (tracker, &wire) {
                 (Tracker::Gone, _) => Reply::Nothing,
                 (Tracker::Refuses, _) => Reply::Status(400, Some(ErrorCode::InvalidRequest), None),
@@ -676,7 +677,7 @@ impl Shell {
     /// Answers all requests as a tracker that has jobs, and returns how many were asked for.
     pub(super) fn grant(&mut self, next: &mut u8) -> u32 {
         let mut wanted = 0;
-        for Outgoing { id, wire, .. } in std::mem::take(&mut self.flights) {
+        for TrackerRequest { id, wire, .. } in std::mem::take(&mut self.flights) {
             let reply = match wire {
                 Wire::Register { .. } => Reply::Hello {
                     syncs: true,

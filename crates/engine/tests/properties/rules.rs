@@ -11,7 +11,8 @@ use distcompute_engine::core::throttle::{
     Ending, FULL, PAUSED, STOP, Stops, Throttle, ending, worth_signalling,
 };
 use distcompute_engine::hub::governor::{Surroundings, Wish, govern};
-use distcompute_engine::hub::speed::{Mean, Speed};
+use distcompute_engine::hub::mean::Mean;
+use distcompute_engine::hub::speed::Speed;
 use distcompute_engine::page::event::{Action, Command, Cx, Event, HubCommand, HubMessage};
 use distcompute_engine::page::supervisor::Supervisor;
 use distcompute_engine::reason::Reason;

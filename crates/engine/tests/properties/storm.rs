@@ -1,7 +1,7 @@
 //! Whatever storage, the page, the cores and a tracker report to a hub, and in whatever order: it neither
 //! panics nor loses a text, its actions make sense, and a stop ends.
 
-use distcompute_engine::hub::action::{Outgoing, Registration, Wire};
+use distcompute_engine::hub::action::{Registration, TrackerRequest, Wire};
 use distcompute_engine::hub::event::{Event, Inherited};
 use distcompute_engine::settings::Limits;
 use distcompute_protocol::Stage;
@@ -154,7 +154,7 @@ fn a_result_under_a_lease_holds_nobody_up_where_the_tracker_knows_leases_no_long
         max_body: 1e6,
     };
     for _ in 0..60 {
-        while let Some(Outgoing { id, wire, .. }) = shell.flights.pop() {
+        while let Some(TrackerRequest { id, wire, .. }) = shell.flights.pop() {
             let reply = match wire {
                 Wire::Register { .. } => &old,
                 _ => &Reply::Plain,

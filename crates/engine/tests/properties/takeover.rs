@@ -1,6 +1,6 @@
 //! How a hub takes over from another one whose compute workers are at work.
 
-use distcompute_engine::hub::action::{Outgoing, Wire};
+use distcompute_engine::hub::action::{TrackerRequest, Wire};
 use distcompute_engine::hub::event::Event;
 use distcompute_engine::hub::jobs::{Job, JobState};
 use proptest::prelude::*;
@@ -96,7 +96,7 @@ fn what_was_fetched_for_the_last_able_core_goes_back_at_once_when_that_core_goes
         lost: Vec::new(),
         wait_ms: 60_000.0,
     };
-    for Outgoing { id, wire, .. } in std::mem::take(&mut shell.flights) {
+    for TrackerRequest { id, wire, .. } in std::mem::take(&mut shell.flights) {
         assert!(matches!(wire, Wire::Sync(_)));
         shell.reply(id, &granted);
     }

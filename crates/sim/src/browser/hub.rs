@@ -70,7 +70,7 @@ impl<T: Tracker> Browser<T> {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Send(outgoing) => self.send(outgoing),
+            Action::Send(request) => self.send(request),
             Action::Give { core, keys } => {
                 self.given_at.push(self.t);
                 let mut jobs = Vec::new();

@@ -1,7 +1,7 @@
 //! The network between the hub and the tracker: requests, their answers in parts, and faults of either.
 
 use distcompute_engine::client::call::Answer;
-use distcompute_engine::hub::action::{Got, Outgoing, Transfer, Wire};
+use distcompute_engine::hub::action::{TrackerRequest, TrackerResponse, Transfer, Wire};
 use distcompute_engine::hub::event::Event;
 
 use super::planned::{Ending, Planned};
@@ -142,8 +142,8 @@ impl<T: Tracker> Browser<T> {
             self.happen(transfer(down, true));
         }
         let got = match heard {
-            Ending::NotReached => Got::NotReached("Failed to fetch".to_owned()),
-            Ending::TimedOut => Got::TimedOut,
+            Ending::NotReached => TrackerResponse::NotReached("Failed to fetch".to_owned()),
+            Ending::TimedOut => TrackerResponse::TimedOut,
             Ending::ApiResponse(said) => self.read(said),
         };
         self.happen(Event::Answered(request, got));
@@ -205,14 +205,14 @@ impl<T: Tracker> Browser<T> {
         self.plan(self.down_free - self.t, comes);
     }
 
-    pub(super) fn send(&mut self, outgoing: Outgoing) {
-        let Outgoing {
+    pub(super) fn send(&mut self, request: TrackerRequest) {
+        let TrackerRequest {
             id,
             wire,
             limit_ms,
             stall_ms,
             ..
-        } = outgoing;
+        } = request;
         self.stall_ms = f64::from(stall_ms);
         let asked = self.asked_by(&wire);
         let body = body(&asked);

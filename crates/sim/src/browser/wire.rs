@@ -1,6 +1,6 @@
 //! Translates requests and answers between the engine, which has numbers for texts, and a [`Tracker`].
 
-use distcompute_engine::hub::action::{Got, Granted, Parsed, Synced, Wire};
+use distcompute_engine::hub::action::{Granted, Parsed, Synced, TrackerResponse, Wire};
 use distcompute_engine::hub::jobs::Text;
 use distcompute_protocol::{Done, Failed, Invalid, Progress, SyncRequest};
 
@@ -19,7 +19,7 @@ impl<T: Tracker> Browser<T> {
         }
     }
 
-    pub(super) fn read(&mut self, said: ApiResponse) -> Got {
+    pub(super) fn read(&mut self, said: ApiResponse) -> TrackerResponse {
         let parsed = match said.content {
             Content::Nothing => Parsed::Nothing,
             Content::Hello(hello) => Parsed::Hello(hello),
@@ -59,7 +59,7 @@ impl<T: Tracker> Browser<T> {
                 })
             }
         };
-        Got::Answered(said.answer, parsed)
+        TrackerResponse::Answered(said.answer, parsed)
     }
 
     pub(super) fn asked_by(&self, wire: &Wire) -> ApiRequest {

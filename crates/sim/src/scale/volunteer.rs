@@ -9,7 +9,7 @@
 use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
-    Action, Got, Granted, Hello, Outgoing, Parsed, Synced, Wire,
+    Action, Granted, Hello, Parsed, Synced, TrackerRequest, TrackerResponse, Wire,
 };
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Report};
@@ -62,7 +62,7 @@ pub(super) struct Volunteer {
     due: f64,
     /// The answer that is on its way, and when it comes. Outcomes of a registration come one at a
     /// time: a link has one request under way.
-    flight: Option<(f64, u32, Got)>,
+    flight: Option<(f64, u32, TrackerResponse)>,
 }
 
 impl Volunteer {
@@ -160,7 +160,7 @@ impl Volunteer {
 
     fn act(&mut self, at: &mut At<'_>, action: Action) {
         match action {
-            Action::Send(outgoing) => self.send(at, outgoing),
+            Action::Send(request) => self.send(at, request),
             Action::Give { core, keys } => {
                 let core = core as usize;
                 self.cores[core].queue.extend(keys);
@@ -245,9 +245,9 @@ impl Volunteer {
         self.happen(at, Event::Report(core as u32, report));
     }
 
-    fn send(&mut self, at: &mut At<'_>, outgoing: Outgoing) {
+    fn send(&mut self, at: &mut At<'_>, request: TrackerRequest) {
         assert!(self.flight.is_none(), "a second request is under way");
-        let asked = match outgoing.wire {
+        let asked = match request.wire {
             Wire::Register { .. } => Asked::Register,
             Wire::Sync(sync) => Asked::Sync(sync),
             other => unreachable!("a tracker that syncs is not asked {other:?}"),
@@ -256,7 +256,7 @@ impl Volunteer {
             t: at.t,
             by: at.index,
             answer_ms: self.answer_ms,
-            limit_ms: f64::from(outgoing.limit_ms),
+            limit_ms: f64::from(request.limit_ms),
         };
         let told = at.tracker.ask(&sent, asked);
         let answered = |said| {
@@ -265,10 +265,13 @@ impl Volunteer {
                 status,
                 ..Answer::default()
             };
-            Got::Answered(answer, read(said, at.scenario))
+            TrackerResponse::Answered(answer, read(said, at.scenario))
         };
         let (after_ms, got) = match told {
-            Told::Away => (0.0, Got::NotReached("Failed to fetch".to_owned())),
+            Told::Away => (
+                0.0,
+                TrackerResponse::NotReached("Failed to fetch".to_owned()),
+            ),
             Told::Busy {
                 after_ms,
                 retry_after_ms,
@@ -278,18 +281,18 @@ impl Volunteer {
                     retry_after_ms: Some(retry_after_ms),
                     ..Answer::default()
                 };
-                (after_ms, Got::Answered(answer, Parsed::Nothing))
+                (after_ms, TrackerResponse::Answered(answer, Parsed::Nothing))
             }
             Told::Said(after_ms, said) => (after_ms, answered(said)),
-            Told::Nothing => (f64::INFINITY, Got::TimedOut),
+            Told::Nothing => (f64::INFINITY, TrackerResponse::TimedOut),
         };
         let after_ms = after_ms + self.answer_ms;
         let (after_ms, got) = if after_ms > sent.limit_ms {
-            (sent.limit_ms, Got::TimedOut)
+            (sent.limit_ms, TrackerResponse::TimedOut)
         } else {
             (after_ms, got)
         };
-        self.flight = Some((at.t + after_ms, outgoing.id, got));
+        self.flight = Some((at.t + after_ms, request.id, got));
     }
 }
 

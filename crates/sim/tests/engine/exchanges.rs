@@ -3,7 +3,7 @@
 use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
-    Action, Got, Granted, Hello, Outgoing, Parsed, Sync, Synced, Transfer, Wire,
+    Action, Granted, Hello, Parsed, Sync, Synced, TrackerRequest, TrackerResponse, Transfer, Wire,
 };
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Report, Stored};
@@ -71,17 +71,17 @@ impl Talk {
     }
 
     /// The next request, which must have been said.
-    fn request(&mut self) -> Outgoing {
+    fn request(&mut self) -> TrackerRequest {
         let is_send = |action: &Action| matches!(action, Action::Send(_));
         let at = self.said.iter().position(is_send).expect("a request");
         match self.said.remove(at) {
-            Action::Send(outgoing) => outgoing,
+            Action::Send(request) => request,
             _ => unreachable!("a request"),
         }
     }
 
     fn sync(&mut self) -> (u32, Sync) {
-        let Outgoing { id, wire, .. } = self.request();
+        let TrackerRequest { id, wire, .. } = self.request();
         match wire {
             Wire::Sync(sync) => (id, sync),
             other => panic!("no sync: {other:?}"),
@@ -98,7 +98,7 @@ impl Talk {
             body: body.to_owned(),
             ..Answer::default()
         };
-        self.happens(Event::Answered(id, Got::Answered(ok, parsed)));
+        self.happens(Event::Answered(id, TrackerResponse::Answered(ok, parsed)));
     }
 
     /// Something before the tracker answers in its place.
@@ -108,7 +108,10 @@ impl Talk {
             body: "<html><center>nginx</center></html>".to_owned(),
             ..Answer::default()
         };
-        self.happens(Event::Answered(id, Got::Answered(answer, Parsed::Nothing)));
+        self.happens(Event::Answered(
+            id,
+            TrackerResponse::Answered(answer, Parsed::Nothing),
+        ));
     }
 
     /// The tracker has forgotten the registration.
@@ -118,7 +121,10 @@ impl Talk {
             code: Some(ErrorCode::WorkerUnknown),
             ..Answer::default()
         };
-        self.happens(Event::Answered(id, Got::Answered(answer, Parsed::Nothing)));
+        self.happens(Event::Answered(
+            id,
+            TrackerResponse::Answered(answer, Parsed::Nothing),
+        ));
     }
 
     /// Takes so many jobs, whose results take so many bytes.
@@ -207,7 +213,7 @@ impl Talk {
                 }
                 continue;
             }
-            let Outgoing { id, wire, .. } = self.request();
+            let TrackerRequest { id, wire, .. } = self.request();
             let token = match &wire {
                 Wire::Bye { token } | Wire::Complete { token, .. } => Some(token.clone()),
                 _ => None,
@@ -521,7 +527,7 @@ fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
     let most = *asked.last().expect("several");
     assert!((1_400_000..=1_500_000).contains(&most), "{asked:?}");
     for _ in 0..3 {
-        talk.happens(Event::Answered(id, Got::TimedOut));
+        talk.happens(Event::Answered(id, TrackerResponse::TimedOut));
         talk.passes(120_000.0);
         let sync;
         (id, sync) = talk.sync();
@@ -550,7 +556,7 @@ fn a_setup_that_fails_in_all_cores_is_told_once_and_again_where_the_telling_fail
     talk.registers();
     let (id, sync) = talk.sync();
     assert_eq!(sync.setup_failed.as_deref(), Some(WHY));
-    let lost = Got::NotReached("Failed to fetch".to_owned());
+    let lost = TrackerResponse::NotReached("Failed to fetch".to_owned());
     talk.happens(Event::Answered(id, lost));
     talk.passes(2_000.0);
     let (id, sync) = talk.sync();
@@ -592,7 +598,7 @@ fn a_setup_that_fails_is_told_again_under_another_registration_and_not_to_who_re
         talk.passes(70_000.0);
     }
     let again = |action: &Action| match action {
-        Action::Send(outgoing) => match &outgoing.wire {
+        Action::Send(request) => match &request.wire {
             Wire::Sync(sync) => sync.setup_failed.is_some(),
             _ => false,
         },

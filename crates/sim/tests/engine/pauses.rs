@@ -2,7 +2,7 @@
 
 use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::Scheduler;
-use distcompute_engine::hub::action::{Action, Got, Parsed, Synced};
+use distcompute_engine::hub::action::{Action, Parsed, Synced, TrackerResponse};
 use distcompute_engine::hub::event::{Ended, Event, Report, Stored};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
 use distcompute_engine::hub::jobs::{JobState, Outcome, Ticket};
@@ -89,7 +89,7 @@ fn the_job_of_a_worker_that_was_ended_in_a_pause_goes_on_from_its_checkpoint() {
         handle(&mut hub, now, core_is);
     }
     // Its lease is confirmed, so that it may be begun.
-    let synced = Got::Answered(
+    let synced = TrackerResponse::Answered(
         Answer {
             status: 200,
             ..Answer::default()

@@ -237,7 +237,12 @@ fn is_foreign(answer: &Answer) -> bool {
     answer.code.is_none()
         && (body.is_empty()
             || looks_like_a_page(body)
-            || (body.starts_with(['{', '[']) && !body.starts_with("{\"detail\":[")))
+            || (may_be_json(body) && !body.starts_with("{\"detail\":[")))
+}
+
+/// Whether a text begins as an object or a list in JSON does.
+pub(crate) fn may_be_json(text: &str) -> bool {
+    text.starts_with('{') || text.starts_with('[')
 }
 
 /// The answers of a tracker of the first protocol to a worker that ends a job a second time.

@@ -7,6 +7,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::answer::may_be_json;
 pub use self::answer::{Answer, Meaning, TOO_LARGE, read_alive, read_count, read_retry_after};
 pub use self::request::{Body, Request};
 

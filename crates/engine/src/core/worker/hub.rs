@@ -4,17 +4,21 @@ use super::{Action, Cx, Phase, Timer, Worker};
 use crate::core::throttle::{STOP, Stops};
 use crate::hub::event::Progress;
 use crate::hub::jobs::Outcome;
+use crate::list::{IntoList, retain};
 use crate::message::{Ended, FromCore, Job, Payload, Report, ToCore};
 
 impl<P: Payload> Worker<P> {
     pub(super) fn take(&mut self, cx: &mut Cx<P>, message: ToCore<P>) {
         match message {
-            ToCore::Jobs { project, jobs } => {
+            ToCore::Jobs { project, mut jobs } => {
                 self.project = project;
-                self.queue.extend(jobs);
+                jobs.reverse();
+                jobs.append(&mut self.queue);
+                self.queue = jobs;
             }
             ToCore::Recall => {
-                let keys = self.queue.drain(..).map(|job| job.key).collect();
+                let queue = std::mem::take(&mut self.queue);
+                let keys = queue.iter().rev().map(|job| job.key).into_list();
                 cx.out.push(Action::Post(FromCore::Recalled(keys)));
             }
             ToCore::Intensity(intensity) => {
@@ -29,7 +33,7 @@ impl<P: Payload> Worker<P> {
                 if signalled {
                     self.stops.by_message();
                 }
-                self.queue.retain(|job| job.key != key);
+                retain(&mut self.queue, |job| job.key != key);
                 if self.runs(key) {
                     self.stop(cx);
                 }
@@ -80,7 +84,7 @@ impl<P: Payload> Worker<P> {
             let made = ended.outcome != Outcome::Released;
             made.then(|| (job.clone(), ended.outcome.clone()))
         };
-        let ended = self.reported.iter().filter_map(made).collect();
+        let ended = self.reported.iter().filter_map(made).into_list();
         let running = self.running().cloned();
         self.begun = running.as_ref().map(|job| job.key);
         cx.out
@@ -126,7 +130,11 @@ impl<P: Payload> Worker<P> {
         if progress.is_none() && !self.has_news() {
             return;
         }
-        let results: Vec<Ended<P>> = self.ended.iter().map(|(_, ended)| ended.clone()).collect();
+        let results: Vec<Ended<P>> = self
+            .ended
+            .iter()
+            .map(|(_, ended)| ended.clone())
+            .into_list();
         if !results.is_empty() {
             self.reported = std::mem::take(&mut self.ended);
         }

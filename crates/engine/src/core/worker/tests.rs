@@ -463,7 +463,7 @@ fn play(steps: &[Step], sabotage: Option<Sabotage>) {
                 }
             }
             Step::StopQueued => {
-                let queued = rig.worker.queue.front().map(|job| job.key);
+                let queued = rig.worker.queue.last().map(|job| job.key);
                 if let Some(key) = queued {
                     rig.stop(key, false);
                 }

@@ -6,12 +6,13 @@ use distcompute_protocol::Stage;
 use crate::client::call::{Call, TOO_LARGE};
 use crate::client::probe;
 use crate::fault::Fault;
-use crate::hub::action::{Action, Got, Hello, Outgoing, Parsed, Wire};
+use crate::hub::action::{Action, Hello, Parsed, TrackerRequest, TrackerResponse, Wire};
 use crate::hub::cx::Cx;
 use crate::hub::jobs::{Job, JobKey, JobState, JobTable, Outcome, Text, Ticket};
+use crate::hub::line::Line;
+use crate::hub::mean::Mean;
 use crate::hub::session::reply::{Reply, read_reply};
 use crate::hub::session::retry::{PATIENCE_MS, Retry, Usual};
-use crate::hub::speed::{Line, Mean};
 use crate::time::clock::{Due, Now};
 
 /// The longest usual time between two requests, until the tracker has set one.
@@ -124,7 +125,7 @@ impl Common {
         self.sent = (self.sent + 1) & ID_MASK;
         // The index keeps the numbers of different sessions apart.
         let id = ((self.index as u32) << ID_BITS) | self.sent;
-        cx.out.push(Action::Send(Outgoing {
+        cx.out.push(Action::Send(TrackerRequest {
             id,
             wire,
             limit_ms: (patience_ms + upload_ms).min(MOST_UPLOAD_MS) as u32,
@@ -141,8 +142,13 @@ impl Common {
     }
 
     /// Takes the answer to a registration. `None`: it has failed.
-    pub(super) fn registered(&mut self, cx: &Cx, sent: Now, got: Got) -> Option<Hello> {
-        match read_reply(Call::New, got) {
+    pub(super) fn registered(
+        &mut self,
+        cx: &Cx,
+        sent: Now,
+        response: TrackerResponse,
+    ) -> Option<Hello> {
+        match read_reply(Call::New, response) {
             Reply::Done(Parsed::Hello(hello)) => {
                 self.answered(cx.now, sent, 0.0);
                 self.version(&hello.app_version);

@@ -19,7 +19,7 @@ mod sync;
 
 use distcompute_protocol::Stage;
 
-use crate::hub::action::{Got, Registration, Transfer, Wire};
+use crate::hub::action::{Registration, TrackerResponse, Transfer, Wire};
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::jobs::{JobKey, JobTable};
 use crate::hub::session::legacy::Calls;
@@ -31,7 +31,7 @@ pub use crate::hub::session::retry::Retry;
 
 /// What the scheduler asks of a session.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Ask {
+pub struct Demand {
     /// How many more jobs could be held.
     pub want: usize,
     /// Whether jobs run out so soon that they must be asked for now.
@@ -182,7 +182,7 @@ impl Session {
     }
 
     /// Sends what is due.
-    pub fn pump(&mut self, cx: &mut Cx, ask: &Ask, table: &mut JobTable) {
+    pub fn pump(&mut self, cx: &mut Cx, demand: &Demand, table: &mut JobTable) {
         if self.common.fatal.is_some() {
             return;
         }
@@ -198,23 +198,29 @@ impl Session {
             Dialect::Unknown { flight: Some(_) } => {}
             Dialect::Unknown { flight } => {
                 // Outcomes from storage are delivered whether jobs are wanted or not.
-                if ask.want > 0 || table.iter().any(|job| job.session == common.index) {
+                if demand.want > 0 || table.iter().any(|job| job.session == common.index) {
                     *flight = Some((common.register(cx), cx.now));
                 }
             }
-            Dialect::Sync(syncs) => syncs.pump(common, cx, ask, table),
-            Dialect::Calls(calls) => calls.pump(common, cx, ask, table),
+            Dialect::Sync(syncs) => syncs.pump(common, cx, demand, table),
+            Dialect::Calls(calls) => calls.pump(common, cx, demand, table),
         }
     }
 
     /// Takes an answer if it is to one of this session's requests, and returns it otherwise.
-    pub fn answered(&mut self, cx: &Cx, id: u32, got: Got, table: &mut JobTable) -> Option<Got> {
+    pub fn answered(
+        &mut self,
+        cx: &Cx,
+        id: u32,
+        response: TrackerResponse,
+        table: &mut JobTable,
+    ) -> Option<TrackerResponse> {
         let common = &mut self.common;
         match &mut self.dialect {
             Dialect::Unknown { flight } => match flight.take_if(|(of, _)| *of == id) {
-                None => return Some(got),
+                None => return Some(response),
                 Some((_, sent)) => {
-                    let hello = common.registered(cx, sent, got)?;
+                    let hello = common.registered(cx, sent, response)?;
                     self.dialect = if hello.syncs {
                         Dialect::Sync(Syncs::new(hello.token, cx.now))
                     } else {
@@ -225,10 +231,10 @@ impl Session {
                 }
             },
             Dialect::Sync(syncs) => {
-                return syncs.answered(common, cx, id, got, table);
+                return syncs.answered(common, cx, id, response, table);
             }
             Dialect::Calls(calls) => {
-                return calls.answered(common, cx, id, got, table);
+                return calls.answered(common, cx, id, response, table);
             }
         }
         None

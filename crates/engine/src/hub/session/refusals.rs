@@ -7,6 +7,7 @@
 
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::jobs::JobKey;
+use crate::list::retain;
 use crate::time::backoff::Backoff;
 use crate::time::clock::{Due, Now};
 
@@ -83,8 +84,8 @@ impl Refusals {
     }
 
     /// Forgets those that are not `known` any more.
-    pub(super) fn retain(&mut self, known: impl Fn(JobKey) -> bool) {
-        self.0.retain(|refused| known(refused.key));
+    pub(super) fn retain(&mut self, known: &dyn Fn(JobKey) -> bool) {
+        retain(&mut self.0, |refused| known(refused.key));
     }
 
     /// Whether this one is set apart.
@@ -152,7 +153,7 @@ mod tests {
         for count in 0..1_000 {
             assert!(!refusals.add(at(f64::from(count)), 7, Blame::Surely));
         }
-        refusals.retain(|_| false);
+        refusals.retain(&|_| false);
         assert!(!refusals.has(7));
     }
 

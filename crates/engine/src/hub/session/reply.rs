@@ -5,7 +5,7 @@ use distcompute_protocol::ErrorCode;
 use crate::client::call::{Call, Meaning};
 use crate::client::probe::Finding;
 use crate::fault::{Code, Fault, Kind};
-use crate::hub::action::{Got, Parsed};
+use crate::hub::action::{Parsed, TrackerResponse};
 use crate::hub::session::refusals::Blame;
 
 /// What an answer means for the request that it belongs to.
@@ -26,15 +26,15 @@ pub(super) enum Reply {
 }
 
 /// Interprets the answer to a request of this kind.
-pub(super) fn read_reply(call: Call, got: Got) -> Reply {
+pub(super) fn read_reply(call: Call, response: TrackerResponse) -> Reply {
     let later = |code, text: String| Reply::Later {
         fault: Fault::new(Kind::Unreachable, code, text),
         retry_after_ms: None,
         blame: Blame::None,
     };
-    match got {
-        Got::NotReached(what) => later(Code::Unreachable, what),
-        Got::Found(finding, fault) => Reply::Later {
+    match response {
+        TrackerResponse::NotReached(what) => later(Code::Unreachable, what),
+        TrackerResponse::Found(finding, fault) => Reply::Later {
             fault,
             retry_after_ms: None,
             blame: match finding {
@@ -42,8 +42,8 @@ pub(super) fn read_reply(call: Call, got: Got) -> Reply {
                 _ => Blame::None,
             },
         },
-        Got::TimedOut => later(Code::Timeout, "No answer came in time.".to_owned()),
-        Got::Answered(answer, parsed) => match (call.meaning(&answer), parsed) {
+        TrackerResponse::TimedOut => later(Code::Timeout, "No answer came in time.".to_owned()),
+        TrackerResponse::Answered(answer, parsed) => match (call.meaning(&answer), parsed) {
             (Meaning::Done, Parsed::Unreadable(why)) => later(Code::BadAnswer, why),
             (Meaning::Done, parsed) => Reply::Done(parsed),
             (Meaning::DoneBefore, _) => Reply::DoneBefore,

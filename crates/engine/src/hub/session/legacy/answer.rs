@@ -1,10 +1,11 @@
 //! What follows from the answer to a call.
 
+use crate::list::retain;
 use distcompute_protocol::ErrorCode;
 
 use crate::client::call::Call;
 use crate::fault::{Code, Fault};
-use crate::hub::action::{Got, Parsed};
+use crate::hub::action::{Parsed, TrackerResponse};
 use crate::hub::cx::Cx;
 use crate::hub::jobs::{Job, JobKey, JobState, JobTable, Outcome, Ticket};
 use crate::hub::session::common::{Common, too_large};
@@ -25,18 +26,18 @@ impl Calls {
         common: &mut Common,
         cx: &Cx,
         id: u32,
-        got: Got,
+        response: TrackerResponse,
         table: &mut JobTable,
-    ) -> Option<Got> {
+    ) -> Option<TrackerResponse> {
         let Some(at) = self.flights.iter().position(|flight| flight.id == id) else {
-            return Some(got);
+            return Some(response);
         };
         let Flight {
             sent, token, what, ..
         } = self.flights.remove(at);
         let call = match what {
             What::Register => {
-                if let Some(hello) = common.registered(cx, sent, got) {
+                if let Some(hello) = common.registered(cx, sent, response) {
                     self.add(hello.token, cx.now);
                 }
                 return None;
@@ -58,7 +59,7 @@ impl Calls {
             let worker = self.workers.remove(at);
             self.workers.push(worker);
         }
-        let reply = read_reply(call, got);
+        let reply = read_reply(call, response);
         if !matches!(reply, Reply::Later { .. }) {
             self.refusals.answered();
         }
@@ -90,7 +91,7 @@ impl Calls {
                 if !matches!(reply, Reply::Refused(_)) {
                     common.answered(cx.now, sent, 0.0);
                 }
-                self.workers.retain(|worker| worker.token != token);
+                self.remove_worker(&token);
                 let job = key.and_then(|key| table.remove(key));
                 if let Some(job) = job
                     && matches!(job.outcome(), Some(Outcome::Failed(_)))
@@ -112,6 +113,10 @@ impl Calls {
             _ => common.answered(cx.now, sent, 0.0),
         }
         None
+    }
+
+    pub(super) fn remove_worker(&mut self, token: &str) {
+        retain(&mut self.workers, |worker| worker.token != token);
     }
 
     fn note_sent(&mut self, token: &str, now: Now) {
@@ -138,7 +143,7 @@ impl Calls {
 
     /// The tracker does not know this registration any more, so the job is not held either.
     fn forget(&mut self, common: &mut Common, token: &str, table: &mut JobTable) {
-        self.workers.retain(|worker| worker.token != token);
+        self.remove_worker(token);
         let job = table.by_ticket(token).and_then(|key| table.remove(key));
         if let Some(job) = job.filter(|job| matches!(job.outcome(), Some(Outcome::Done(_)))) {
             common.rejected += 1;

@@ -1,11 +1,12 @@
 //! Which call is due for each registration, and when there should be more registrations.
 
+use crate::list::IntoList;
 use distcompute_protocol::{MAX_PROGRESS, cut};
 
 use crate::hub::action::Wire;
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::jobs::{JobKey, JobState, JobTable, Outcome, Ticket};
-use crate::hub::session::Ask;
+use crate::hub::session::Demand;
 use crate::hub::session::common::{Common, register};
 use crate::hub::session::legacy::{Calls, Flight, What, Worker, remember};
 use crate::time::clock::Now;
@@ -34,7 +35,7 @@ impl Calls {
         &mut self,
         common: &mut Common,
         cx: &mut Cx,
-        ask: &Ask,
+        demand: &Demand,
         table: &mut JobTable,
     ) {
         if self.left {
@@ -42,10 +43,10 @@ impl Calls {
         }
         self.probe = common.shall_probe() || self.refusals.are_unproven();
         self.know_tokens(common, table);
-        self.refusals.retain(|key| table.get(key).is_some());
+        self.refusals.retain(&|key| table.get(key).is_some());
         self.refusals.watch(cx);
         let asking = |flight: &&Flight| matches!(flight.what, What::NewJob | What::Register);
-        let mut want = ask
+        let mut want = demand
             .want
             .saturating_sub(self.flights.iter().filter(asking).count());
         // After an answer without a job, only one request is sent at a time.
@@ -55,8 +56,8 @@ impl Calls {
         }
         let workers = self.workers.iter();
         let workers: Vec<(String, bool)> = workers
-            .map(|worker| (worker.token.clone(), worker.inherited && ask.silent))
-            .collect();
+            .map(|worker| (worker.token.clone(), worker.inherited && demand.silent))
+            .into_list();
         let mut reserved = 0;
         for (token, may_be_used) in workers {
             if self.is_flying(&token) {
@@ -64,7 +65,7 @@ impl Calls {
             }
             let key = table.by_ticket(&token);
             let settles = key.is_some_and(|key| self.settle(common, cx, &token, key, table));
-            if settles || self.speak(common, cx, &token, key, ask) {
+            if settles || self.speak(common, cx, &token, key, demand) {
                 continue;
             }
             if key.is_none() && may_be_used {
@@ -80,7 +81,7 @@ impl Calls {
         }
         let registering = |f: &&Flight| f.what == What::Register;
         let registering = self.flights.iter().filter(registering).count();
-        let wanted = Self::workers_for(common, ask.cores);
+        let wanted = Self::workers_for(common, demand.cores);
         if want > 0 && registering == 0 && self.workers.len() < wanted + reserved {
             let wire = register(common);
             self.fly(common, cx, "", What::Register, wire);
@@ -159,7 +160,7 @@ impl Calls {
             // always fails would be handed out again and again. After some failures nothing is sent, so
             // that the tracker times the worker out, and counts that as a failure.
             Outcome::Failed(_) if failures(&self.failing, number) + 1 >= FAILURES => {
-                self.workers.retain(|worker| worker.token != token);
+                self.remove_worker(&token);
                 table.remove(key);
                 return true;
             }
@@ -185,9 +186,9 @@ impl Calls {
         cx: &mut Cx,
         token: &str,
         key: Option<JobKey>,
-        ask: &Ask,
+        demand: &Demand,
     ) -> bool {
-        let line = ask.progress.iter().find(|(of, _)| Some(*of) == key);
+        let line = demand.progress.iter().find(|(of, _)| Some(*of) == key);
         let Some(worker) = self.workers.iter_mut().find(|worker| worker.token == token) else {
             return false;
         };
@@ -232,7 +233,7 @@ impl Calls {
         let bye = |worker: &Worker| Wire::Bye {
             token: worker.token.clone(),
         };
-        workers.map(bye).collect()
+        workers.map(bye).into_list()
     }
 
     pub(crate) fn leave(&mut self, common: &mut Common, cx: &mut Cx, table: &JobTable) -> bool {
@@ -241,7 +242,7 @@ impl Calls {
             .workers
             .iter()
             .map(|worker| worker.token.clone())
-            .collect();
+            .into_list();
         for token in tokens {
             // The registration of a result that was not delivered is needed at the next visit.
             if !self.is_flying(&token) && table.by_ticket(&token).is_none() {

@@ -4,7 +4,7 @@ use distcompute_protocol::{ErrorCode, MAX_MESSAGE, MAX_SYNC_WANT, cut};
 
 use crate::client::call::Call;
 use crate::fault::{Code, Fault};
-use crate::hub::action::{Got, Parsed, Synced};
+use crate::hub::action::{Parsed, Synced, TrackerResponse};
 use crate::hub::cx::Cx;
 use crate::hub::jobs::{Job, JobKey, JobState, JobTable, Outcome, Ticket};
 use crate::hub::session::common::{Common, too_large};
@@ -33,19 +33,21 @@ impl Syncs {
         common: &mut Common,
         cx: &Cx,
         id: u32,
-        got: Got,
+        response: TrackerResponse,
         table: &mut JobTable,
-    ) -> Option<Got> {
+    ) -> Option<TrackerResponse> {
         let now = cx.now;
         let Some(at) = self.flights.iter().position(|flight| flight.id == id) else {
-            return Some(got);
+            return Some(response);
         };
         let flight = self.flights.remove(at);
         let (sent, begun) = (flight.sent, flight.begun);
         let flow_ms = flight.flow_ms;
-        let mut got = Some(got);
+        let mut response = Some(response);
         let outcome = match &flight.what {
-            What::Sync { .. } => got.take().map(|got| read_reply(Call::Sync, got)),
+            What::Sync { .. } => response
+                .take()
+                .map(|response| read_reply(Call::Sync, response)),
             What::Register | What::Bye => None,
         };
         if let Some(Reply::Later { fault, blame, .. }) = &outcome {
@@ -65,7 +67,7 @@ impl Syncs {
         }
         match flight.what {
             What::Register => {
-                if let Some(hello) = common.registered(cx, sent, got?) {
+                if let Some(hello) = common.registered(cx, sent, response?) {
                     if !hello.syncs {
                         let text = "The tracker has forgotten how to sync. Reload the page.";
                         common.fatal = Some(Fault::bad_answer(text));
@@ -96,7 +98,7 @@ impl Syncs {
                     }
                     self.synced = true;
                     self.together = self.together.saturating_mul(2);
-                    self.refusals.retain(|key| !keys.contains(&key));
+                    self.refusals.retain(&|key| !keys.contains(&key));
                     self.refusals.answered();
                     self.most = self.most.saturating_mul(4).min(MAX_SYNC_WANT);
                     self.sized = synced.left_bytes.is_some();
@@ -233,10 +235,13 @@ impl Syncs {
             }
         }
         let mut granted = count(synced.jobs.len());
-        let mut known: Names = table.iter().map(|job| job.ticket.text()).collect();
+        let mut known = Names::default();
+        for job in table.iter() {
+            known.insert(job.ticket.text());
+        }
         for job in synced.jobs {
             if !known.insert(&job.lease) {
-                table.freed.extend(job.data);
+                table.free_text(job.data);
                 continue;
             }
             let ticket = Ticket::Lease(job.lease);
@@ -290,7 +295,11 @@ fn unsend(table: &mut JobTable, keys: &[JobKey]) {
 }
 
 fn names(list: &[String]) -> Names {
-    list.iter().map(String::as_str).collect()
+    let mut names = Names::default();
+    for name in list {
+        names.insert(name);
+    }
+    names
 }
 
 fn count(of: usize) -> u32 {

@@ -1,39 +1,39 @@
-//! How much one request may carry, and how much one answer may bring.
+//! The sizes of requests and answers: how many results go into a request, and how many jobs it asks for.
 
 use distcompute_protocol::{MAX_SYNC_ITEMS, MAX_SYNC_WANT};
 
 use crate::fault::{Code, Fault};
 use crate::hub::jobs::{Job, JobTable, Outcome};
+use crate::hub::line::AROUND_NAME;
 use crate::hub::session::sync::Syncs;
 use crate::hub::session::sync::flight::{Flight, What};
-use crate::hub::session::{Ask, Common};
-use crate::hub::speed::AROUND_NAME;
+use crate::hub::session::{Common, Demand};
 
-/// What the names, tokens and brackets around a text take in a request, at most.
+/// The most bytes that lease, names and punctuation add to a text in a request.
 const AROUND: f64 = 200.0;
 
-/// Which share of a request the list of the leases that are held may have.
+/// The list of the leases that are held may take this share of a request.
 const NAMES: f64 = 0.062_5;
 
-/// Bytes of results that may wait while nothing is known of the line, counted twofold.
+/// How many bytes of results may wait before the rate was measured, in double bytes: see [`Limit::about`].
 const BEHIND: f64 = 4_000_000.0;
 
-/// The largest body where the tracker does not say.
+/// The largest body if the tracker does not say.
 const MAX_BODY: f64 = 1_000_000.0;
 
-/// Entries of a request, progress not counted.
+/// The most entries of a request without progress lines.
 pub(super) const MOST_ITEMS: usize = MAX_SYNC_ITEMS - 512;
 
-/// What a request asks for more than the line brings of jobs of usual size, for when they are smaller.
+/// A request asks for so many times as many jobs as fit if they are of average size, in case they are smaller.
 const SPARE: f64 = 1.5;
 
 /// How large the body of a request may be, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
-    /// Not more than this.
+    /// The maximum.
     pub(super) most: f64,
-    /// What the line brings in a few seconds: a result that is more than half within it goes along.
-    /// Otherwise, where two would take a little longer, each would wait for a round trip of its own.
+    /// The size that is aimed at: what can be uploaded in a few seconds. A result is added if more than half of it is
+    /// below that size. Otherwise two results that exceed it only a little would need a request each.
     pub(super) about: f64,
 }
 
@@ -42,7 +42,7 @@ impl Limit {
         self.most.min(self.about)
     }
 
-    /// Whether a text of `size` goes with the `bytes` that are there.
+    /// Whether a text of `size` can be added to `bytes`.
     pub(super) fn holds(self, bytes: f64, size: f64) -> bool {
         bytes + size <= self.most && bytes + size / 2.0 <= self.about
     }
@@ -54,26 +54,31 @@ impl Syncs {
         let said = if said > 0.0 { said } else { MAX_BODY };
         Limit {
             most: said.min(self.body),
-            // What a text takes is counted twofold, for those of which each character takes two bytes.
+            // The sizes of texts are counted twice, because their characters may take two bytes each.
             about: 2.0 * common.line.up.most(),
         }
     }
 
-    /// How many jobs to ask for, and how many bytes they may have together.
-    pub(super) fn demand(&self, common: &Common, ask: &Ask, table: &JobTable) -> (u32, f64) {
-        if self.is_behind(common, ask, table) {
+    /// How many jobs to request, and how many bytes their inputs may have together.
+    pub(super) fn jobs_to_request(
+        &self,
+        common: &Common,
+        demand: &Demand,
+        table: &JobTable,
+    ) -> (u32, f64) {
+        if self.is_behind(common, demand, table) {
             return (0, 1.0);
         }
-        let bytes = common.line.down.most().min(ask.room).max(1.0);
-        let mut want = ask.want.saturating_sub(self.coming(common));
+        let bytes = common.line.down.most().min(demand.room).max(1.0);
+        let mut want = demand.want.saturating_sub(self.coming(common));
         if let Some(job) = common.line.job_bytes() {
-            // A tracker that does not look at sizes is asked for as many as fit by experience.
+            // A tracker that does not support `want_bytes` is asked for as many as fit if they are of average size.
             let spare = if self.sized { SPARE } else { 1.0 };
             let fit = (spare * bytes / job.max(1.0)).ceil().max(1.0);
             want = want.min(fit as usize);
         }
         if let Some(reach) = common.line.up.reach() {
-            // Each job that is held stands in each request.
+            // Every request lists all jobs that are held.
             let goes = self.deliverable(common, table);
             let mine = table
                 .count(|job| job.session == common.index)
@@ -85,7 +90,7 @@ impl Syncs {
         (want.min(self.most).min(MAX_SYNC_WANT), bytes)
     }
 
-    /// How many outcomes the next request carries, about: they are not held any more when it is answered.
+    /// About how many outcomes the next request contains. They are not held any more when it is answered.
     fn deliverable(&self, common: &Common, table: &JobTable) -> usize {
         let limit = self.limit(common);
         let mut bytes = 0.0;
@@ -106,8 +111,8 @@ impl Syncs {
             .count()
     }
 
-    /// Whether the line is so far behind with results that more jobs would only make it worse.
-    fn is_behind(&self, common: &Common, ask: &Ask, table: &JobTable) -> bool {
+    /// Whether so many results wait to be uploaded that more jobs would only lengthen the queue.
+    fn is_behind(&self, common: &Common, demand: &Demand, table: &JobTable) -> bool {
         let waiting = table
             .iter()
             .filter(|job| job.session == common.index && job.is_unsent())
@@ -117,14 +122,14 @@ impl Syncs {
             count += 1;
             bytes += size(outcome);
         }
-        // Twice what one request carries; texts are counted twofold.
+        // The results of two requests; the sizes of texts are counted twice.
         let most = common.line.up.reach().map_or(BEHIND, |reach| 4.0 * reach);
-        count >= ask.cores.max(2) && bytes >= most
+        count >= demand.cores.max(2) && bytes >= most
     }
 
-    /// A request came to nothing: the next one asks for half as much, and carries half as much. It asks
-    /// for as much as before where no transfer broke: a tracker that could not be reached, or that
-    /// asks to be left alone, is not relieved by many small requests.
+    /// A request has failed: the next one asks for half as many jobs, or contains half as many results, depending on
+    /// which transfer was interrupted. If none was, because the tracker could not be reached or asked to wait,
+    /// smaller requests would not help.
     pub(super) fn failed(&mut self, common: &mut Common, flight: &Flight, fault: &Fault) {
         let What::Sync { want, bytes, .. } = &flight.what else {
             return;
@@ -145,7 +150,7 @@ impl Syncs {
     }
 }
 
-/// What an outcome takes in a request.
+/// The size of an outcome in a request, in bytes. Texts are counted twice.
 pub(super) fn size(outcome: &Outcome) -> f64 {
     match outcome {
         Outcome::Done(text) => AROUND + f64::from(text.bytes),

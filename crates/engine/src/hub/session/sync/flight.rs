@@ -2,9 +2,9 @@
 
 use crate::hub::action::Transfer;
 use crate::hub::jobs::JobKey;
+use crate::hub::line::AROUND_NAME;
 use crate::hub::session::Common;
 use crate::hub::session::sync::Syncs;
-use crate::hub::speed::AROUND_NAME;
 use crate::time::clock::Now;
 
 /// A longer gap between two parts of an answer does not count as transfer time: the machine slept.

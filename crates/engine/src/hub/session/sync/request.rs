@@ -8,7 +8,7 @@ use crate::hub::jobs::{Job, JobKey, JobState, JobTable, Outcome};
 use crate::hub::session::sync::Syncs;
 use crate::hub::session::sync::bounds::{Limit, MOST_ITEMS, size};
 use crate::hub::session::sync::flight::{Flight, What};
-use crate::hub::session::{Ask, Common};
+use crate::hub::session::{Common, Demand};
 use crate::hub::speed::FULL;
 use crate::time::clock::Now;
 
@@ -23,7 +23,7 @@ impl Syncs {
         &mut self,
         common: &mut Common,
         cx: &mut Cx,
-        ask: &Ask,
+        demand: &Demand,
         table: &mut JobTable,
     ) {
         let now = cx.now;
@@ -33,32 +33,32 @@ impl Syncs {
         let mine = |job: &&Job| job.session == common.index;
         let any = table.iter().any(|job| mine(&job));
         if self.token.is_none() {
-            if any || ask.want > 0 || self.must_report_setup(ask) {
+            if any || demand.want > 0 || self.must_report_setup(demand) {
                 let id = common.register(cx);
                 self.flights.push(Flight::new(id, now, What::Register));
             }
             return;
         }
-        self.refusals.retain(|key| table.get(key).is_some());
-        let waits = !ask.hurry && common.line.is_worth_waiting(ask.ahead.0, ask.ahead.1);
-        let asks = ask.low
+        self.refusals.retain(&|key| table.get(key).is_some());
+        let waits = !demand.hurry && common.line.is_worth_waiting(demand.ahead.0, demand.ahead.1);
+        let asks = demand.low
             && !waits
             && (!self.is_limited(common, table) || self.has_results(common, table))
             && common.may_ask(now)
             && self.may_fetch(common)
-            && self.demand(common, ask, table).0 > 0;
+            && self.jobs_to_request(common, demand, table).0 > 0;
         let proves = self.flights.is_empty() && self.refusals.are_unproven();
         let keeps = any && (self.is_silent(cx) || proves);
-        let delivers = self.must_deliver(common, cx, ask, waits, table);
+        let delivers = self.must_deliver(common, cx, demand, waits, table);
         let moves_jobs = (asks || delivers) && !self.ends_at_once(common);
-        if moves_jobs || keeps || !ask.progress.is_empty() || self.must_report_setup(ask) {
-            self.send(common, cx, ask, table);
+        if moves_jobs || keeps || !demand.progress.is_empty() || self.must_report_setup(demand) {
+            self.send(common, cx, demand, table);
         }
     }
 
     /// Whether the setup fails with an error that was not reported to the tracker yet.
-    fn must_report_setup(&self, ask: &Ask) -> bool {
-        ask.setup_failed.is_some() && ask.setup_failed != self.setup_reported
+    fn must_report_setup(&self, demand: &Demand) -> bool {
+        demand.setup_failed.is_some() && demand.setup_failed != self.setup_reported
     }
 
     /// Whether the tracker would grant nothing until it has results.
@@ -82,7 +82,7 @@ impl Syncs {
         &self,
         common: &Common,
         cx: &mut Cx,
-        ask: &Ask,
+        demand: &Demand,
         waits: bool,
         table: &JobTable,
     ) -> bool {
@@ -110,7 +110,7 @@ impl Syncs {
             count >= FULL || bytes >= least / 2.0
         };
         self.refusals.watch(cx);
-        (count > 0 && (full || ask.hurry || waited)) || self.due(cx.now, table).is_some()
+        (count > 0 && (full || demand.hurry || waited)) || self.due(cx.now, table).is_some()
     }
 
     /// A refused outcome that may be tried again now.
@@ -119,7 +119,7 @@ impl Syncs {
         self.refusals.due(now, waits)
     }
 
-    fn send(&mut self, common: &mut Common, cx: &mut Cx, ask: &Ask, table: &mut JobTable) {
+    fn send(&mut self, common: &mut Common, cx: &mut Cx, demand: &Demand, table: &mut JobTable) {
         let now = cx.now;
         let alone = self.due(now, table);
         let (mut sync, keys) = self.fill(common.index, self.limit(common), alone, false, table);
@@ -128,7 +128,7 @@ impl Syncs {
             // If progress were in this request, it could be what is refused.
             room = 0;
         }
-        for (key, text) in &ask.progress {
+        for (key, text) in &demand.progress {
             let Some(job) = table.get(*key).filter(|job| job.session == common.index) else {
                 continue;
             };
@@ -141,18 +141,18 @@ impl Syncs {
         let mut expected = 0.0;
         let in_vain = keys.is_empty() && self.is_limited(common, table);
         if !in_vain && common.may_ask(now) && self.may_fetch(common) {
-            (sync.want, expected) = self.demand(common, ask, table);
+            (sync.want, expected) = self.jobs_to_request(common, demand, table);
             sync.want_bytes = expected as u64;
             if let Some(job) = common.line.job_bytes() {
                 expected = expected.min(f64::from(sync.want) * job);
             }
             expected = expected.max(self.left_bytes);
         }
-        if self.must_report_setup(ask) {
-            sync.setup_failed.clone_from(&ask.setup_failed);
-            self.setup_reported.clone_from(&ask.setup_failed);
+        if self.must_report_setup(demand) {
+            sync.setup_failed.clone_from(&demand.setup_failed);
+            self.setup_reported.clone_from(&demand.setup_failed);
         }
-        sync.cores = u32::try_from(ask.cores.max(1)).unwrap_or(u32::MAX);
+        sync.cores = u32::try_from(demand.cores.max(1)).unwrap_or(u32::MAX);
         for flight in &self.flights {
             match &flight.what {
                 What::Sync { seq, want, .. } if *want > 0 => sync.awaiting.push(*seq),
