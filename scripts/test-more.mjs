@@ -26,10 +26,10 @@ const steps = [
   // Short, because WebKit fails to instantiate the wasm after some hundreds of instances.
   wasmStep("webkit", 3_000),
   {
-    name: "sim:10000",
-    what: "10,000 more simulated projects in virtual time",
+    name: "sim:5000",
+    what: "5,000 more simulated projects in virtual time",
     needs: [ensureRust],
-    run: () => simulate({ seeds: "1000..11000", about: "5 minutes" }),
+    run: () => simulate({ seeds: "1000..6000", about: "3 minutes" }),
   },
   {
     name: "schema",
