@@ -178,7 +178,7 @@ async fn nothing_starts_before_start_and_then_each_worker_gets_its_part() {
     assert_eq!(text(&setup, "nickname"), "Pod 3");
     assert_eq!(
         json(&get(&setup, "limits")),
-        r#"{"jobTimeoutMs":5000,"stallMs":600000,"progressIntervalMs":10000}"#
+        r#"{"jobTimeoutMs":5000,"stallMs":600000,"progressIntervalMs":10000,"slowFailing":true}"#
     );
     assert_eq!(
         json(&get(&setup, "settings")),
