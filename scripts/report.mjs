@@ -74,7 +74,7 @@ async function runStep({ name, what, needs, run }, ready) {
   console.log(`\n== ${name}: ${what}`);
   const outcome = await attempt(needs, run, ready);
   if (outcome.failed > 0 && outcome.output)
-    console.log(lastLines(withoutNoise(outcome.output), 200));
+    console.log(lastLines(withoutNoise(outcome.output), 500));
   console.log(`== ${name}: ${lastLine(outcome)} (${duration(secondsSince(since))})`);
   return { ...outcome, name };
 }
