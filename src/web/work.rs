@@ -313,7 +313,6 @@ pub fn work(parts: &JsValue) -> Result<(), JsValue> {
 }
 
 /// `runJob` as JavaScript calls it once the WebAssembly is loaded.
-#[must_use]
 pub fn run_job(parts: &JsValue, job: &JsValue) -> js_sys::Promise {
     install_drivers();
     run(parts, job)
