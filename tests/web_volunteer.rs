@@ -80,7 +80,7 @@ fn somewhere() -> String {
 }
 
 fn construct(options: &JsValue) -> Outcome {
-    Volunteer::new(options).map(JsValue::from)
+    Volunteer::open(options)
 }
 
 impl Tab {

@@ -8,16 +8,11 @@ declare module "#glue" {
   const start: (source: { module_or_path: WebAssembly.Module }) => Promise<unknown>;
   export default start;
   export const initSync: (source: { module: WebAssembly.Module }) => unknown;
-  export const init: (options: unknown, callOptions: unknown) => Promise<unknown>;
-  export const load: (dump: unknown) => unknown;
-  export class Volunteer {
-    constructor(options: unknown);
-  }
 }
 
 /** Scripts of src/web. */
 declare module "#bindings" {
-  export { NotLoadedError, keepCompiled, requireLoaded } from "../web/bindings.js";
+  export { NotLoadedError, keepCompiled } from "../web/bindings.js";
 }
 
 declare module "#worker" {

@@ -4,7 +4,6 @@
 import { load, workWith } from "./load.js";
 
 export * from "#glue";
-export { Volunteer, init, load } from "./calls.js";
 export { initSync } from "./load.js";
 
 export default function loadWasm(source) {

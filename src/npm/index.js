@@ -6,7 +6,6 @@ import { load, workWith } from "./load.js";
 import { wasm } from "./wasm.js";
 
 export * from "#glue";
-export { Volunteer, init, load } from "./calls.js";
 export { initSync } from "./load.js";
 
 export default function loadWasm(source) {

@@ -1,5 +1,5 @@
 // What the package exports that must be JavaScript: the error classes, because wasm-bindgen cannot subclass
-// `Error`, and the answers to calls before the wasm is loaded or after `free()`. It contains no rules.
+// `Error`, and what may be called before the wasm is loaded or after `free()`. It contains no rules.
 
 /** The base of all errors of this library. */
 export class DistcomputeError extends Error {
@@ -99,9 +99,9 @@ let installed;
 let announce;
 const started = new Promise((resolve) => (announce = resolve));
 
-/** Called by the wasm when it starts, with the functions that begin the drivers of a worker: see work.rs. */
-export function install(drivers) {
-  installed = drivers;
+/** Called by the wasm when it starts, with its functions for the scripts of this folder: see work.rs. */
+export function install(functions) {
+  installed = functions;
   announce();
 }
 
@@ -123,9 +123,9 @@ export function keepCompiled(wasm) {
 
 export const compiledWasm = () => compiled;
 
-/** Throws where the wasm has not started; `name` is what was called. */
-export function requireLoaded(name) {
-  if (isLoaded()) return;
+/** The functions of the wasm. Throws where it has not started; `name` is what was called. */
+export function loaded(name) {
+  if (isLoaded()) return installed;
   throw new NotLoadedError(
     "not_loaded",
     `${name}() was called before the WebAssembly was loaded. First: ` +
@@ -133,10 +133,21 @@ export function requireLoaded(name) {
   );
 }
 
-/** The functions that begin the drivers of a worker. */
-export function drivers() {
-  requireLoaded("work");
-  return installed;
+export async function init(options, callOptions) {
+  return await loaded("init").init(options, callOptions);
+}
+
+export function load(dump) {
+  return loaded("load").load(dump);
+}
+
+export class Volunteer {
+  constructor(options) {
+    const made = loaded("new Volunteer").openVolunteer(options);
+    // The members are those of wasm-bindgen's class, which is not there before the first volunteer is.
+    Object.setPrototypeOf(Volunteer.prototype, Object.getPrototypeOf(made));
+    return Object.setPrototypeOf(made, new.target.prototype);
+  }
 }
 
 const guarded = new WeakSet();

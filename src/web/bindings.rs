@@ -29,7 +29,8 @@ extern "C" {
 }
 
 /// Members of the package that stand in `bindings.js`, re-exported by their names. They are declared as
-/// functions, because wasm-bindgen types a re-exported class as `unknown`. Their types are in `error.rs`.
+/// functions, because wasm-bindgen types a re-exported class as `unknown`. Their types are in `error.rs`,
+/// `client.rs` and `volunteer.rs`.
 #[wasm_bindgen(module = "/src/web/bindings.js")]
 #[allow(
     dead_code,
@@ -37,6 +38,12 @@ extern "C" {
     reason = "re-exported, never called from Rust"
 )]
 extern "C" {
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn init();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn load();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn Volunteer();
     #[wasm_bindgen(reexport, skip_typescript)]
     fn DistcomputeError();
     #[wasm_bindgen(reexport, skip_typescript)]

@@ -199,7 +199,6 @@ export class Client {
 "#;
 
 /// Registers a worker.
-#[wasm_bindgen(skip_typescript)]
 pub fn init(options: &JsValue, call_options: &JsValue) -> Promise {
     let asked = InitOptions::read(options);
     let call = CallOptions::read(call_options);
@@ -233,7 +232,6 @@ async fn register(asked: InitOptions, call: CallOptions) -> Result<JsValue, Fail
 ///
 /// # Errors
 /// `DumpError` for what `dump()` has not returned.
-#[wasm_bindgen(skip_typescript)]
 pub fn load(dump: &JsValue) -> Result<JsValue, JsValue> {
     restore(dump).map_err(|fault| to_js(&fault))
 }

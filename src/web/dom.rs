@@ -58,6 +58,12 @@ pub(crate) fn callback(called: impl Fn(JsValue) + 'static) -> JsValue {
     Closure::wrap(called).into_js_value()
 }
 
+/// The same, where JavaScript uses what it returns.
+pub(crate) fn function(called: impl Fn(JsValue) -> Result<JsValue, JsValue> + 'static) -> JsValue {
+    let called: Box<dyn Fn(JsValue) -> Result<JsValue, JsValue>> = Box::new(called);
+    Closure::wrap(called).into_js_value()
+}
+
 /// A promise, and the function that resolves it.
 pub(crate) fn promise() -> (Promise, Function) {
     let mut resolve = None;

@@ -147,8 +147,9 @@ export interface VolunteerEventOptions {
 }
 "#;
 
-/// A page's part in a project.
-#[wasm_bindgen(skip_typescript)]
+/// A page's part in a project. JavaScript's class of that name, which may be used before the WebAssembly is
+/// loaded, is in `bindings.js`.
+#[wasm_bindgen(private, skip_typescript, js_name = LoadedVolunteer)]
 pub struct Volunteer {
     page: Rc<Page>,
 }
@@ -160,29 +161,25 @@ extern "C" {
     async fn delete(site: &str) -> Result<JsValue, JsValue>;
 }
 
-#[wasm_bindgen]
 impl Volunteer {
     /// A volunteer of these options, which computes nothing yet.
     ///
     /// # Errors
     /// What is wrong with the options.
-    #[wasm_bindgen(constructor)]
-    pub fn new(options: &JsValue) -> Result<Self, JsValue> {
+    pub fn open(options: &JsValue) -> Result<JsValue, JsValue> {
         let cores = navigator("hardwareConcurrency")
             .as_f64()
             .unwrap_or_default();
         let options = VolunteerOptions::read(options, cores as u32);
         let page = Page::open(options.map_err(|fault| to_js(&fault))?);
-        // A constructor gets no object: the class is that of another one.
-        bind_methods(
-            &Self {
-                page: Rc::clone(&page),
-            }
-            .into(),
-        );
-        Ok(Self { page })
+        let volunteer: JsValue = Self { page }.into();
+        bind_methods(&volunteer);
+        Ok(volunteer)
     }
+}
 
+#[wasm_bindgen(js_class = LoadedVolunteer)]
+impl Volunteer {
     /// How things are.
     #[wasm_bindgen(getter)]
     pub fn status(&self) -> JsValue {

@@ -1,12 +1,15 @@
-//! The types of `work`, which the owner's worker script calls, and the functions by which it reaches the drivers
-//! of a worker. `work` itself is in `worker.js`, because it may be called before the WebAssembly is loaded.
+//! The types of `work`, which the owner's worker script calls, and the functions that the scripts of this folder
+//! call. `work` itself is in `worker.js`, because it may be called before the WebAssembly is loaded.
 
 use super::arguments::{get, known, require_object, whole};
+use super::client;
 use super::compute;
+use super::dom::function;
 use super::error::to_js;
 use super::hub::Hub;
 use super::json;
 use super::object::object;
+use super::volunteer::Volunteer;
 use distcompute_engine::fault::Fault;
 use distcompute_engine::nearest::{nearest, unknown};
 use distcompute_protocol::{JSON_MARK, Stage};
@@ -218,7 +221,7 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/web/bindings.js")]
 extern "C" {
-    fn install(drivers: &JsValue);
+    fn install(functions: &JsValue);
 }
 
 /// Runs when the WebAssembly is loaded.
@@ -227,29 +230,39 @@ fn loaded() {
     std::panic::set_hook(Box::new(|panic| {
         web_sys::console::error_1(&panic.to_string().into());
     }));
-    install_drivers();
+    install_functions();
 }
 
-/// Gives JavaScript the functions by which `worker.js` begins the drivers of a worker. They are closures and not
-/// exports, because every export is a member of the package.
-fn install_drivers() {
+/// Gives the scripts the functions that they call: those of the package that may be called before the WebAssembly
+/// is loaded, and those by which `worker.js` runs jobs and begins the drivers of a worker. They are closures and
+/// not exports, because every export is a member of the package.
+fn install_functions() {
+    let init: Box<dyn Fn(JsValue, JsValue) -> JsValue> =
+        Box::new(|options, call_options| client::init(&options, &call_options).into());
     let misspelt: Box<dyn Fn(JsValue) -> JsValue> = Box::new(|parts| misspelt(&parts));
-    let read_run: Box<dyn Fn(JsValue) -> Result<JsValue, JsValue>> =
-        Box::new(|job| read_job(&job).map_err(|fault| to_js(&fault)));
     let account: Box<dyn Fn(JsValue) -> String> = Box::new(|thrown| json::account(&thrown));
     let written: Box<dyn Fn(JsValue) -> Result<String, JsValue>> =
         Box::new(|output| json::output(&output).map_err(|fault| to_js(&fault)));
     let begin_hub: Box<dyn Fn(JsValue) -> JsValue> = Box::new(|setup| Hub::begin(&setup));
     let begin_core: Box<dyn Fn(JsValue, JsValue) -> JsValue> =
         Box::new(|parts, port| compute::start(&parts, &port).into_js());
-    let drivers = object()
+    let functions = object()
+        .with("init", &Closure::wrap(init).into_js_value())
+        .with("load", &function(|dump| client::load(&dump)))
+        .with(
+            "openVolunteer",
+            &function(|options| Volunteer::open(&options)),
+        )
         .with("misspelt", &Closure::wrap(misspelt).into_js_value())
-        .with("readJob", &Closure::wrap(read_run).into_js_value())
+        .with(
+            "readJob",
+            &function(|job| read_job(&job).map_err(|fault| to_js(&fault))),
+        )
         .with("account", &Closure::wrap(account).into_js_value())
         .with("written", &Closure::wrap(written).into_js_value())
         .with("beginHub", &Closure::wrap(begin_hub).into_js_value())
         .with("beginCore", &Closure::wrap(begin_core).into_js_value());
-    install(&drivers.done());
+    install(&functions.done());
 }
 
 /// The job that `runJob` was given, as a hub hands one out: its data is written, and read again by the run.
@@ -308,12 +321,12 @@ fn misspelt(parts: &JsValue) -> JsValue {
 
 /// `work` as JavaScript calls it once the WebAssembly is loaded.
 pub fn work(parts: &JsValue) -> Result<(), JsValue> {
-    install_drivers();
+    install_functions();
     begin(parts)
 }
 
 /// `runJob` as JavaScript calls it once the WebAssembly is loaded.
 pub fn run_job(parts: &JsValue, job: &JsValue) -> js_sys::Promise {
-    install_drivers();
+    install_functions();
     run(parts, job)
 }

@@ -1,18 +1,9 @@
 // The thread of a worker, on which the owner's code runs: `work`, the calls of the owner's functions and the
 // context that a handler gets, the workers that the owner's code starts, and the signals that reach a thread
-// whose event loop is blocked. What follows from all that is decided by the engine, which compute.rs and
-// hub.rs drive.
+// whose event loop is blocked. What follows from all that is decided by the engine, which compute.rs and the
+// folder hub drive.
 
-import {
-  drivers,
-  isLoaded,
-  isWorker,
-  makeError,
-  now,
-  requireLoaded,
-  tellPage,
-  whenLoaded,
-} from "./bindings.js";
+import { isLoaded, isWorker, loaded, makeError, now, tellPage, whenLoaded } from "./bindings.js";
 
 // The workers that the owner's code starts in a compute worker. What they use of a core cannot be measured from
 // outside, only that they are there.
@@ -329,7 +320,7 @@ function read(parts) {
 }
 
 /** What is wrong with the names in the argument, as the rules see it once they are loaded. */
-const misspelt = (given) => (isLoaded() ? drivers().misspelt(given) : undefined);
+const misspelt = (given) => (isLoaded() ? loaded("work").misspelt(given) : undefined);
 
 const wants = "takes a function, or an object { setup?, handler } of functions";
 
@@ -360,10 +351,10 @@ export function begin(given, adopt) {
     else if (data.t === "compute") {
       // A second one: the hub has died, and another wants to know how far this worker is.
       if (core) core.meet(data.port);
-      else core = drivers().beginCore(parts, data.port);
+      else core = loaded("work").beginCore(parts, data.port);
     } else if (data.t === "hub" && !core) {
       // One that could not begin hears nothing more.
-      hear = drivers().beginHub(data.setup) ?? (() => {});
+      hear = loaded("work").beginHub(data.setup) ?? (() => {});
     }
   };
   /** Messages that came before the wasm; `undefined` once it is there. */
@@ -396,11 +387,10 @@ export function work(parts) {
 
 /** Runs one job on this thread. Nobody is there who would have it rest or stop. */
 export async function runJob(given, wanted) {
-  requireLoaded("runJob");
+  const { readJob, account, written } = loaded("runJob");
   const parts = read(given);
   const wrong = misspelt(given) ?? (parts ? undefined : `runJob() ${wants}, and a job.`);
   if (wrong) throw makeError("InvalidArgumentError", "invalid_argument", wrong);
-  const { readJob, account, written } = drivers();
   const { mark, data, stage, attempt, restored } = readJob(wanted);
   const ran = { output: undefined, progress: [], checkpoints: [], failure: null };
   /** The first one counts: what a handler does after `invalid` is not handed in. */

@@ -1,10 +1,11 @@
-// `wasm-pack build` produces the same package as this repository's own build.
+// `wasm-pack build` produces the same package as this repository's own build, and it can be used as it is.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
 
 import { targets } from "../../scripts/build.mjs";
 import { root } from "../../scripts/places.mjs";
@@ -42,3 +43,26 @@ for (const target of targets) {
     );
   });
 }
+
+test("a package that is not loaded yet says so", async () => {
+  const made = join(folder, "theirs-web", "distcompute_client.js");
+  const { init, load, work, NotLoadedError, Volunteer } = await import(pathToFileURL(made));
+  const isSaid = (error) => error instanceof NotLoadedError && /loadWasm\(\)/.test(error.message);
+  await assert.rejects(init({}), isSaid);
+  assert.throws(() => load({}), isSaid);
+  assert.throws(() => new Volunteer({}), isSaid);
+  assert.equal(typeof work, "function");
+});
+
+test("a package for Node.js is loaded when it is imported", async () => {
+  const made = join(folder, "theirs-nodejs", "distcompute_client.js");
+  const { default: client } = await import(pathToFileURL(made));
+  const isRefused = (error) => error instanceof client.InvalidArgumentError;
+  await assert.rejects(client.init({}), isRefused);
+  assert.throws(() => new client.Volunteer({}), isRefused);
+  const spawn = () => {};
+  const volunteer = new client.Volunteer({ url: "http://127.0.0.1:9", stage: "a", spawn });
+  assert.ok(volunteer instanceof client.Volunteer);
+  assert.equal(volunteer.status.state, "stopped");
+  volunteer.free();
+});
