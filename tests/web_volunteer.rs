@@ -420,8 +420,9 @@ async fn a_start_is_rejected_with_the_error_that_the_status_shows() {
     let begun = start(&volunteer, "start", &[]).expect("it is called");
     let error = settled(begun).await.expect_err("rejected");
     let shown = get(&get(&volunteer, "status"), "error");
-    assert_eq!(text(&error, "code"), "worker_failed");
+    assert_eq!(text(&error, "code"), "not_started");
     assert_eq!(text(&error, "message"), text(&shown, "message"));
+    assert_eq!(text(&get(&error, "cause"), "code"), "worker_failed");
     assert!(text(&error, "message").contains("no such file"));
     start(&volunteer, "free", &[]).expect("freed");
 }

@@ -30,6 +30,7 @@ export const InvalidArgumentError = named(
 export const UnreachableError = named("UnreachableError", class extends DistcomputeError {});
 export const TimeoutError = named("TimeoutError", class extends DistcomputeError {});
 export const AbortError = named("AbortError", class extends DistcomputeError {});
+export const StartError = named("StartError", class extends DistcomputeError {});
 export const NotLoadedError = named("NotLoadedError", class extends DistcomputeError {});
 
 const kinds = {
@@ -43,11 +44,11 @@ const kinds = {
   UnreachableError,
   TimeoutError,
   AbortError,
+  StartError,
 };
 
-/** An error of the class with this name, or of the base class where none has it. */
 export function makeError(name, code, message, status, cause, address) {
-  return new (kinds[name] ?? DistcomputeError)(code, message, status, cause, address);
+  return new kinds[name](code, message, status, cause, address);
 }
 
 // What the page has replaced may throw or give anything. Nothing of that may unwind through the

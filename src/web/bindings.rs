@@ -49,6 +49,8 @@ extern "C" {
     #[wasm_bindgen(reexport, skip_typescript)]
     fn ZeroJobError();
     #[wasm_bindgen(reexport, skip_typescript)]
+    fn StartError();
+    #[wasm_bindgen(reexport, skip_typescript)]
     fn WorkerTimedOutError();
     #[wasm_bindgen(reexport, skip_typescript)]
     fn NoOpenJobError();

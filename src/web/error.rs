@@ -16,7 +16,7 @@ export type ErrorCode =
   | "not_a_fetch" | "banned" | "join_key_required" | "wrong_host" | "too_many_requests"
   | "not_a_tracker" | "bad_answer" | "answer_too_large" | "bad_job_data"
   | "invalid_url" | "invalid_dump" | "invalid_argument"
-  | "moved" | "origin_forbidden" | "unreachable" | "timeout" | "aborted" | "not_loaded" | "worker_failed";
+  | "moved" | "origin_forbidden" | "unreachable" | "timeout" | "aborted" | "not_loaded" | "worker_failed" | "not_started";
 
 /** What every call of this library throws or rejects with. */
 export class DistcomputeError extends Error {
@@ -50,6 +50,8 @@ export class UnreachableError extends DistcomputeError {}
 export class TimeoutError extends DistcomputeError {}
 /** Your `signal` said stop; `cause` is its reason. */
 export class AbortError extends DistcomputeError {}
+/** This browser cannot compute; `cause` is the `error` of the status. Code `not_started`. */
+export class StartError extends DistcomputeError {}
 /** The package's loader has not run yet. */
 export class NotLoadedError extends DistcomputeError {}
 "#;

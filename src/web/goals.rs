@@ -70,18 +70,11 @@ impl Goals {
     }
 }
 
-/// The error that a status shows.
+/// An error with what a status shows as its cause.
 fn failure(status: &JsValue) -> JsValue {
-    let error = field(status, "error").unwrap_or_default();
-    let member = |name| text(&error, name);
-    make_error(
-        &member("name").unwrap_or_default(),
-        &member("code").unwrap_or_else(|| "worker_failed".to_owned()),
-        &member("message").unwrap_or_default(),
-        None,
-        &JsValue::UNDEFINED,
-        member("address"),
-    )
+    let cause = field(status, "error").unwrap_or_default();
+    let message = text(&cause, "message").unwrap_or_default();
+    make_error("StartError", "not_started", &message, None, &cause, None)
 }
 
 fn withdrawn(goal: Goal) -> JsValue {

@@ -85,8 +85,9 @@ export class Volunteer {
    * Computes, or goes on after a pause; after a failure it tries again.
    *
    * The promise resolves when it is known how it goes: this browser computes, or waits, rests, or leaves
-   * it to another tab. It rejects with the error of the status where it cannot compute, and with
-   * `AbortError` where `stop` was called before. Whoever is not interested may ignore it.
+   * it to another tab. It rejects with `StartError` where it cannot compute, whose `cause` is the error
+   * of the status, and with `AbortError` where `stop` was called before. Whoever is not interested may
+   * ignore it.
    */
   start(): Promise<void>;
   /**

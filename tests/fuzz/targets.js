@@ -415,12 +415,14 @@ async function volunteer(one) {
       const word = choices.of(words);
       const given = argumentsOf(choices, `Volunteer.${word}`);
       one.tell(`${word}(${given})`);
-      return world
-        .outcome(() => object[word](...given.map(valueOf)), longestMs)
-        .then((outcome) => {
-          one.judge(outcome, word);
-          return outcome;
-        });
+      const call = () => {
+        const value = object[word](...given.map(valueOf));
+        return mayWait.includes(`Volunteer.${word}`) ? undefined : value;
+      };
+      return world.outcome(call, longestMs).then((outcome) => {
+        one.judge(outcome, word);
+        return outcome;
+      });
     },
     () => window.dispatchEvent(new Event(choices.of(["pagehide", "pageshow"]))),
     () => crew[choices.below(crew.length || 1)]?.dispatchEvent(new Event("messageerror")),
