@@ -21,7 +21,7 @@
 //! | `status` | what a page shows of it |
 //! | [`session`] | how the jobs of one stage come and go, in both protocols |
 //! | [`speed`] | how long jobs take, and how many to hold as a consequence |
-//! | [`line`] | how fast transfers are, and how large they may be as a consequence |
+//! | [`mod@line`] | how fast transfers are, and how large they may be as a consequence |
 //! | [`mean`] | values that follow a series of measurements |
 //! | [`governor`] | whether this browser may compute now, and why not |
 //! | [`failing`] | pauses while jobs fail on this machine |

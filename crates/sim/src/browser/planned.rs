@@ -44,6 +44,7 @@ pub(super) enum Planned {
 }
 
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "it is always kept in a box")]
 pub(super) enum Ending {
     NotReached,
     TimedOut,
