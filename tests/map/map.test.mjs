@@ -390,9 +390,7 @@ test("in a network, only those join who have the key of the printed address", as
     return page;
   };
   const without = await volunteer(`#key=${key.slice(1)}`);
-  await without.waitForFunction(() =>
-    /takes volunteers who have its join key/.test(document.body.innerText),
-  );
+  await without.getByText("takes only volunteers who have its join key").first().waitFor();
   assert.equal((await status(url)).stages[0].done, 0);
   await volunteer(`#key=${key}`);
   assert.equal(await run.code, 0, run.errors);
@@ -418,7 +416,7 @@ test("a tracker that exists is used, also when it is restarted in between", asyn
   const url = `http://127.0.0.1:${port}`;
   const input = put("given.jsonl", linesOf(numbers(200)));
   const args = ["--tracker", url, "--admin-token-file", token];
-  const run = start(["slow.js", input, ...args]);
+  const run = start(["slow.js", input, ...args, "--state", "given-run"]);
   await untilTrue(
     () => run.output.split("\n").length > 20,
     () => run.errors,
