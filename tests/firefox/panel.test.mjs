@@ -21,7 +21,8 @@ async function openFirefox(t) {
   const driver = await serve(await ensureGeckodriver(), ["--port", "0"], {
     ready: (line) => /Listening on (\S+)/.exec(line)?.[1],
   });
-  t.after(() => driver.stop());
+  let end = () => driver.stop();
+  t.after(() => end());
   const ask = async (method, path, body) => {
     const response = await fetch(`http://${driver.found}${path}`, {
       method,
@@ -35,7 +36,10 @@ async function openFirefox(t) {
   const firefox = { binary: await ensureFirefox(), args: ["-headless"] };
   const capabilities = { alwaysMatch: { "moz:firefoxOptions": firefox } };
   const { sessionId } = await ask("POST", "/session", { capabilities });
-  t.after(() => ask("DELETE", `/session/${sessionId}`));
+  end = async () => {
+    await ask("DELETE", `/session/${sessionId}`);
+    await driver.stop();
+  };
   return (path, body) => ask("POST", `/session/${sessionId}${path}`, body);
 }
 
