@@ -120,30 +120,50 @@ export interface VolunteerEventMap {
   /** The status has changed. */
   statuschange: VolunteerEvent<VolunteerStatus>;
   /** The tracker has taken results: how many more, and how many since the start. */
-  job: VolunteerEvent<{ readonly done: number; readonly jobsDone: number }>;
+  job: VolunteerEvent<{
+    /** How many more since the last such event. */
+    readonly done: number;
+    /** How many since the start. */
+    readonly jobsDone: number;
+  }>;
   /** A job has failed here, or the status has another error: `job` is that job's number. */
   failure: VolunteerEvent<{
+    /** The error's name. */
     readonly name: string;
+    /** Its message. */
     readonly message: string;
+    /** Its code, where it is the status's `error`. */
     readonly code?: string;
+    /** The number of the job, where one has failed. */
     readonly job?: number;
+    /** When it failed, in milliseconds since 1970. */
     readonly at?: number;
   }>;
 }
 
 /** An event, as `CustomEvent` has it. */
-export type VolunteerEvent<Detail> = Global<"Event"> & { readonly detail: Detail };
+export type VolunteerEvent<Detail> = Global<"Event"> & {
+  /** What the event is about. */
+  readonly detail: Detail;
+};
 
 /** A function, or an object with a method `handleEvent`. */
 export type VolunteerEventListener<Type extends keyof VolunteerEventMap> =
   | ((event: VolunteerEventMap[Type]) => void)
-  | { handleEvent(event: VolunteerEventMap[Type]): void };
+  | {
+      /** Is called with each event. */
+      handleEvent(event: VolunteerEventMap[Type]): void;
+    };
 
 /** The options of `addEventListener`, as an `EventTarget` has them. */
 export interface VolunteerEventOptions {
+  /** Has no effect here: there is no tree of targets. */
   capture?: boolean | undefined;
+  /** Whether the listener is called once only. */
   once?: boolean | undefined;
+  /** Has no effect here: no event can be cancelled. */
   passive?: boolean | undefined;
+  /** Ends the listening when it is aborted. */
   signal?: Global<"AbortSignal"> | undefined;
 }
 "#;

@@ -169,14 +169,26 @@ export interface JobRun<State = unknown> {
   /** The output as the tracker and the next stage would get it; `undefined` where the job failed. */
   output: JobData | undefined;
   /** All calls of `progress`, in their order. */
-  progress: { done: number; total: number; text: string | undefined }[];
+  progress: {
+    /** The first argument. */
+    done: number;
+    /** The second one. */
+    total: number;
+    /** The third one. */
+    text: string | undefined;
+  }[];
   /** All states that were given to `checkpoint`, in their order. */
   checkpoints: State[];
   /**
    * Why there is no output, as the tracker would hear it: `"setup"` or the handler has thrown
    * (`"failed"`), the output cannot be written as JSON (`"failed"`), or the handler has called `invalid`.
    */
-  failure: { kind: "setup" | "failed" | "invalid"; message: string } | null;
+  failure: {
+    /** What has failed. */
+    kind: "setup" | "failed" | "invalid";
+    /** The error's name and message, its cause and its stack; or the reason given to `invalid`. */
+    message: string;
+  } | null;
 }
 
 /**
