@@ -20,7 +20,9 @@ let debugPrograms;
 export function testPrograms() {
   debugPrograms ??= buildPrograms({
     what: "the tracker for tests",
-    args: ["--workspace", "--bins"],
+    // With any test, Cargo enables the features that tests need of dependencies, as `cargo test` does, and
+    // compiles nothing a second time without them.
+    args: ["--workspace", "--bins", "--test", "client"],
     about: "2 minutes the first time",
   });
   return debugPrograms;

@@ -99,7 +99,8 @@ const steps = [
     what: "the contract tests of the store, on PostgreSQL",
     needs: [ensureRust, ensurePostgres],
     run: (of) => {
-      const args = ["-p", "distcompute-tracker", "--test", "postgres"];
+      // Of the whole workspace, whose dependencies then have the features that they were compiled with.
+      const args = ["--workspace", "--test", "postgres"];
       return onPostgres(of(ensurePostgres), (env) => nativeTests({ args, env }));
     },
   },
