@@ -15,6 +15,8 @@ export class Failure extends Error {
     super([what, why, remedy && `What to do: ${remedy}`].filter(Boolean).join("\n  "));
     // Not enumerable, because test runners print all properties of an error, this one as a long line.
     Object.defineProperty(this, "output", { value: output });
+    // Test runners print the stack instead.
+    if (output) this.stack += `\n${lastLines(withoutNoise(output), 60)}`;
   }
 }
 
