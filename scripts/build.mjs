@@ -137,13 +137,16 @@ export function executables(messages) {
   return Object.fromEntries(found);
 }
 
-/** Builds the tracker, and the program that makes the sample's jobs. */
+let servePrograms;
+
+/** Builds the tracker, and the program that makes the sample's jobs. Asks Cargo once in each process. */
 export function buildTracker() {
-  return buildPrograms({
+  servePrograms ??= buildPrograms({
     what: "the tracker",
     args: ["--profile", "serve", "-p", "distcompute-tracker", "-p", "mandelbrot", "--bins"],
     about: "3 minutes the first time",
   });
+  return servePrograms;
 }
 
 /** Files that only bundlers use; they contain the wasm once more, as text. */

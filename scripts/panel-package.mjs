@@ -1,10 +1,11 @@
 // Builds packages/volunteer-panel: its scripts in one file, the words of each language in a file of its own, and,
 // for pages without a bundler, the client beside them.
 
-import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { root } from "./places.mjs";
+import { hashOf, isStamped, writeStamp } from "./stamp.mjs";
 
 const panel = join(root, "packages", "volunteer-panel");
 
@@ -22,12 +23,22 @@ const clientBeside = {
 };
 
 /**
- * Builds the panel from the client's package in `packageDir`. Resolves to the folder with everything that a
- * page without a bundler loads.
+ * Builds the panel from the client's package in `packageDir`, unless it has been built from the same files:
+ * browsers of other tests may be loading it. Resolves to the folder with everything that a page without a
+ * bundler loads.
  *
  * @param {string} packageDir
  */
 export async function buildPanel(packageDir) {
+  const own = ["src", "words", "package.json"].map((name) => join(panel, name));
+  const scripts = ["scripts/panel-package.mjs", "package-lock.json"];
+  const others = scripts.map((name) => join(root, name));
+  const hash = hashOf([...own, ...others, ...client.map((file) => join(packageDir, file))]);
+  const stamp = join(root, "target", "stamps", "volunteer-panel");
+  const made = [join(panel, "dist", "distcompute_volunteer.js"), join(panel, "lib", "index.js")];
+  if (isStamped(stamp, hash) && made.every((file) => existsSync(file))) return join(panel, "dist");
+  // An interrupted build must not leave the old stamp behind.
+  rmSync(stamp, { force: true });
   // Bundlers get one file a language, too: not all of them read JSON.
   await bundle({ folder: "lib", name: "index", external: ["distcompute-client"] });
   const name = "distcompute_volunteer";
@@ -36,6 +47,7 @@ export async function buildPanel(packageDir) {
     client,
   );
   for (const file of client) copyFileSync(join(packageDir, file), join(dist, file));
+  writeStamp(stamp, hash);
   return dist;
 }
 

@@ -91,11 +91,14 @@ export async function ensureNpmPackages() {
   }
 }
 
+/** What wasm-opt has answered: it takes half a second, and the tests ask often. */
+let wasmOptVersion;
+
 /** Makes sure that wasm-opt is installed and can be run. */
 export async function ensureWasmOpt() {
   const file = which("wasm-opt");
-  const version = file?.startsWith(npmBin) && (await answer(file, ["--version"]));
-  if (version) return version;
+  wasmOptVersion ||= file?.startsWith(npmBin) && (await answer(file, ["--version"]));
+  if (wasmOptVersion) return wasmOptVersion;
   throw new Failure("wasm-opt is missing from node_modules.", {
     why: "It reduces the size of the package by a third.",
     remedy: "npm ci",
