@@ -1,9 +1,10 @@
 // `npm run test:more`: tests that take long, or that need Debian, root or package registries: Firefox,
-// WebKit, 10,000 simulated scenarios, bundlers, Schemathesis, PostgreSQL. Missing tools are installed; a
+// WebKit, more simulated projects, bundlers, Schemathesis, PostgreSQL. Missing tools are installed; a
 // tool that cannot be installed is a failure.
 
 import { ensureChromium, ensureFirefox, ensureGeckodriver } from "./browsers.mjs";
-import { buildPackage } from "./build.mjs";
+import { packedFolder } from "../tests/bundlers/project.mjs";
+import { buildPackage, targets } from "./build.mjs";
 import { isMain, runMain } from "./failure.mjs";
 import { ensureOperatorTools } from "./operators.mjs";
 import { ensurePostgres, withPostgres } from "./postgres.mjs";
@@ -26,10 +27,10 @@ const steps = [
   // Short, because WebKit fails to instantiate the wasm after some hundreds of instances.
   wasmStep("webkit", 3_000),
   {
-    name: "sim:5000",
-    what: "5,000 more simulated projects in virtual time",
+    name: "sim:2000",
+    what: "2,000 more simulated projects in virtual time",
     needs: [ensureRust],
-    run: () => simulate({ seeds: "1000..6000", about: "3 minutes" }),
+    run: () => simulate({ seeds: "1000..3000", about: "3 minutes" }),
   },
   {
     name: "schema",
@@ -43,10 +44,10 @@ const steps = [
     needs: [ensureBuildTools, ensureWasmPack, ensureChromium],
     run: async (of) => {
       const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
-      // Before the tracker, which embeds the package.
-      await buildPackage();
+      // Before the tests, of which several would build the same one at once, and before the tracker, which
+      // embeds the one for the web.
+      for (const target of targets) await buildPackage({ target, outDir: packedFolder(target) });
       await testTracker();
-      // Not in parallel, because the tests build into the same folders.
       return await nodeTests({ folders: ["tests/bundlers"], env, args: ["--test-concurrency=1"] });
     },
   },
@@ -106,10 +107,10 @@ const steps = [
   },
   {
     name: "postgres:worlds",
-    what: "200 simulated projects with their ledger on PostgreSQL",
+    what: "100 simulated projects with their ledger on PostgreSQL",
     needs: [ensureRust, ensurePostgres],
     run: (of) => {
-      const seeds = { seeds: "0..200", about: "2 minutes" };
+      const seeds = { seeds: "0..100", about: "1 minute" };
       const work = ({ url }) => simulate({ ...seeds, database: url });
       // The simulation does not crash the server, so it need not flush to disk.
       return withPostgres(of(ensurePostgres), work, ["fsync=off"]);

@@ -13,10 +13,14 @@ import { must } from "../../scripts/process.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
+/** The folder of the package for one target; `undefined` stands for that of the published one. */
+export function packedFolder(target) {
+  return target === "web" ? undefined : join(root, "target", "packages", target);
+}
+
 /** Creates the archive that `npm publish` would upload, of the package for one target. */
 async function pack(target, into) {
-  const own = target === "web" ? undefined : join(root, "target", "packages", target);
-  const folder = await buildPackage({ target, outDir: own });
+  const folder = await buildPackage({ target, outDir: packedFolder(target) });
   const { stdout } = await npm(["pack", folder, "--json", "--pack-destination", into], into);
   return JSON.parse(stdout)[0].filename;
 }
