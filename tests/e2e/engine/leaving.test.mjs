@@ -15,6 +15,7 @@ import {
   allDoneOnce,
   begin,
   jobs,
+  longLeaseS,
   notesOf,
   nothingBegunTwice,
   openTab,
@@ -102,7 +103,7 @@ test("a job of a closed tab continues from its checkpoint, and the others are re
   );
   await page.goto("about:blank");
   // The job is returned immediately, and not only when its lease expires.
-  await untilCounters(tracker, ({ held, open }) => held === 1 && open === 1, 5000);
+  await untilCounters(tracker, ({ held, open }) => held === 1 && open === 1, 500 * longLeaseS);
 
   const settings = { cores: 1 };
   await page.goto(site);
@@ -130,7 +131,7 @@ test("a pause returns jobs that have not started immediately, and the rest after
   });
   // Only the jobs that the two cores have started are kept.
   const since = Date.now();
-  await untilCounters(tracker, ({ held }) => held <= 2, 2500);
+  await untilCounters(tracker, ({ held }) => held <= 2, 600 * shortLeaseS);
   assert.equal((await statusOf(page)).reason.code, "paused");
   // They are returned after the duration of a lease.
   await untilCounters(tracker, ({ held }) => held === 0, 2 * shortLeaseS * 1000);
