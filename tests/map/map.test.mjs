@@ -442,3 +442,29 @@ test("a tracker that exists is used, also when it is restarted in between", asyn
   put("two.js", "export const stages = { a: (x) => x, b: (x) => x };\n");
   await refused(["two.js", input, ...args], /Start the tracker with --stage a=A --stage b=B/);
 });
+
+test("files that a function names by their address are found here and by browsers", async (t) => {
+  mkdirSync(inFolder("with data"));
+  put("with data/factor.json", '{ "factor": 3 }');
+  const module = put(
+    "with data/times.js",
+    `export async function setup() {
+       const answer = await fetch(new URL("./factor.json", import.meta.url));
+       return (await answer.json()).factor;
+     }
+     export default (input, { setup: factor }) => input * factor;`,
+  );
+  const input = put("times.jsonl", linesOf(numbers(20)));
+  const args = [module, input, "--listen", "127.0.0.1:0"];
+  const here = await finished([...args, "--state", "times-here", "--local", "1"]);
+  const expected = linesOf(numbers(20).map((number) => number * 3));
+  assert.deepEqual([here.code, here.output], [0, expected], here.errors);
+
+  const run = start([...args, "--state", "times-there", "--local", "0"]);
+  const origin = await originOf(run, 20);
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(`${origin}/volunteer/`);
+  await page.click("#start:enabled");
+  assert.equal(await run.code, 0, run.errors);
+  assert.equal(run.output, expected);
+});

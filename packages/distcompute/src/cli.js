@@ -6,13 +6,17 @@ const usage = `Usage: distcompute <command> [options]
 
   map FUNCTION [INPUTS]   run a function on each line of INPUTS, or of standard input, on this
                           machine and in the browsers of everybody who opens the printed address
+  check SCRIPT INPUTS     run the first of INPUTS through a worker script, and say what is wrong with it
   work URL                compute for the project of the tracker at URL, without a browser
+  tracker COMMAND         run the tracker: serve, import, export, … (tracker --help)
 
 distcompute <command> --help explains a command.`;
 
 const commands = {
   map: async (args) => (await import("./map/command.js")).map(args),
+  check: async (args) => (await import("./check/command.js")).check(args),
   work: async (args) => (await import("./work/command.js")).work(args),
+  tracker: async (args) => (await import("./tracker.js")).runTracker(args),
 };
 
 /**

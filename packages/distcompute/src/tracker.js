@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
+import { constants } from "node:os";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -25,6 +26,40 @@ export function findTracker(env = process.env) {
   } catch {
     // Not installed, or not available for this kind of machine: perhaps it is on the PATH.
     return program;
+  }
+}
+
+const notFound = (path) =>
+  new Failure(
+    `The tracker's program ${path} was not found. Install it with \`cargo install distcompute-tracker\`, or set ` +
+      "DISTCOMPUTE_TRACKER_PROGRAM to its path.",
+  );
+
+/**
+ * Runs the tracker's program in this terminal. Resolves to its exit code.
+ *
+ * @param {string[]} args
+ * @returns {Promise<number>}
+ */
+export async function runTracker(args) {
+  const path = findTracker();
+  const child = spawn(path, args, { stdio: "inherit" });
+  // The terminal sends Ctrl-C to both, and this process has to wait for the other.
+  const ignore = () => {};
+  const pass = (signal) => child.kill(signal);
+  process.on("SIGINT", ignore).on("SIGTERM", pass).on("SIGHUP", pass);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once("exit", (code, signal) =>
+        resolve(code ?? 128 + constants.signals[signal ?? "SIGKILL"]),
+      );
+      child.once("error", (error) => {
+        const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+        reject(code === "ENOENT" ? notFound(path) : new Failure(messageOf(error)));
+      });
+    });
+  } finally {
+    process.off("SIGINT", ignore).off("SIGTERM", pass).off("SIGHUP", pass);
   }
 }
 
@@ -91,13 +126,7 @@ export async function startTracker({ listen, folder, args }) {
   const url = await new Promise((resolve, reject) => {
     child.once("error", (error) => {
       const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-      const remedy =
-        "Install it with `cargo install distcompute-tracker`, or set DISTCOMPUTE_TRACKER_PROGRAM to its path.";
-      const what =
-        code === "ENOENT"
-          ? `The tracker's program ${path} was not found. ${remedy}`
-          : messageOf(error);
-      reject(new Failure(what));
+      reject(code === "ENOENT" ? notFound(path) : new Failure(messageOf(error)));
     });
     createInterface({ input: child.stdout }).on("line", (line) => {
       const found = /^listening on (http:\/\/\S+?)\/?$/.exec(line)?.[1];

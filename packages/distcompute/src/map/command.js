@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { Failure } from "../failure.js";
 import { LiveLine } from "../live-line.js";
 import { onSignals } from "../signals.js";
-import { bundle } from "./function.js";
+import { prepare } from "./function.js";
 import { openGiven } from "./given.js";
 import { importInputs } from "./importer.js";
 import { nickname, startLocal } from "./local.js";
@@ -58,7 +58,7 @@ export async function map(args) {
  * @param {AbortSignal} run.interrupted
  */
 async function run({ options, state, live, interrupted }) {
-  const { hash, stages, worker } = await bundle(options.module, state.path("page"));
+  const { hash, stages, worker } = await prepare(options.module, state.path("page"));
   state.begin({ hash, txt: options.txt, tracker: options.tracker?.url.href ?? null });
   if (interrupted.aborted) return 130;
   const tracker = options.tracker

@@ -13,8 +13,9 @@ import {
 import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-import { build, stop } from "esbuild";
+import { stop } from "esbuild";
 
+import { bundle, named } from "../bundle.js";
 import { Failure } from "../failure.js";
 import { Worker } from "../threads/worker.js";
 
@@ -40,14 +41,14 @@ const loadMs = 30_000;
  * @param {string} folder
  * @returns {Promise<Bundled>}
  */
-export async function bundle(path, folder) {
+export async function prepare(path, folder) {
   const module = resolve(path);
   if (!existsSync(module)) throw new Failure(`There is no file ${path}.`);
   mkdirSync(folder, { recursive: true });
   const probe = await bundled(module, { folder, name: "probe.js", code: probeCode });
   const stages = await stagesOf(probe, path);
   const worker = await bundled(module, { folder, name: "worker.js", code: workerCode });
-  await esbuilt({
+  await bundle({
     entryPoints: { page: here("page/page.js") },
     outdir: folder,
     // The words of a language are a file of their own, which only its volunteers load.
@@ -67,15 +68,8 @@ export async function bundle(path, folder) {
   return { hash: createHash("sha256").update(code).digest("hex"), stages, worker };
 }
 
-/** The name by which our code imports the function: its path may have characters that mean something in imports. */
+/** The name by which our code imports the function. */
 const given = "distcompute:function";
-
-/** @param {string} module @returns {import("esbuild").Plugin} */
-const givenIs = (module) => ({
-  name: "given",
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /^distcompute:function$/ }, () => ({ path: module })),
-});
 
 const workerCode = `
   import * as given from "${given}";
@@ -97,42 +91,14 @@ const probeCode = `
 
 async function bundled(module, { folder, name, code }) {
   const outfile = join(folder, name);
-  await esbuilt({
+  await bundle({
     stdin: { contents: code, resolveDir: here("."), sourcefile: name },
     outfile,
-    plugins: [givenIs(module)],
+    plugins: [named(given, module)],
     sourcemap: "inline",
     sourcesContent: false,
   });
   return outfile;
-}
-
-async function esbuilt(options) {
-  try {
-    await build({
-      bundle: true,
-      format: "esm",
-      platform: "browser",
-      target: "es2022",
-      charset: "utf8",
-      logLevel: "silent",
-      ...options,
-    });
-  } catch (error) {
-    throw new Failure(explained(error));
-  }
-}
-
-/** The errors of esbuild, each with the place in the owner's file. */
-function explained(error) {
-  const errors = error?.errors;
-  if (!Array.isArray(errors) || errors.length === 0) return String(error?.message ?? error);
-  const lines = errors.map(({ text, location }) => {
-    const place = location ? `${location.file}:${location.line}:${location.column + 1}: ` : "";
-    const code = location?.lineText ? `\n    ${location.lineText.trim()}` : "";
-    return `${place}${text}${code}`;
-  });
-  return `The function cannot be loaded in a browser.\n  ${lines.join("\n  ")}`;
 }
 
 /** Loads the module in a thread that looks like a web worker. */

@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 
 import { confine } from "./confine.js";
+import { fetchFile } from "./files.js";
 import { openStorage } from "./storage.js";
 import { errorKey } from "./worker.js";
 
@@ -44,6 +45,10 @@ if (location !== undefined) {
     fetch: (input, init) =>
       fetch(typeof input === "string" ? new URL(input, location) : input, init),
   });
+} else {
+  // A script of this machine loads what is beside it as in a browser.
+  const { fetch } = globalThis;
+  globalThis.fetch = (input, init) => fetchFile(input) ?? fetch(input, init);
 }
 if (storage !== undefined) Object.assign(globalThis, openStorage(storage));
 
@@ -61,7 +66,8 @@ process.on("unhandledRejection", (reason) => {
 /** @param {unknown} thrown */
 function report(thrown) {
   const message = Object(thrown).message ?? thrown;
-  port.postMessage({ [errorKey]: String(message) });
+  const { stack } = Object(thrown);
+  port.postMessage({ [errorKey]: String(message), stack: stack && String(stack) });
 }
 
 if (confined) confine();

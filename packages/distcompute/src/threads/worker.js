@@ -55,13 +55,13 @@ export class Worker extends EventTarget {
     thread.stdout.pipe(process.stderr, { end: false });
     thread.on("message", (data) => {
       if (typeof data === "object" && data !== null && errorKey in data) {
-        this.#report(data[errorKey]);
+        this.#report(data[errorKey], data.stack);
       } else {
         this.dispatchEvent(new MessageEvent("message", { data }));
       }
     });
     thread.on("messageerror", () => this.dispatchEvent(new Event("messageerror")));
-    thread.on("error", (error) => this.#report(String(error?.message ?? error)));
+    thread.on("error", (error) => this.#report(String(error?.message ?? error), error?.stack));
     // A thread that runs out of memory or calls `process.exit` ends without an error.
     thread.on("exit", (code) => {
       if (code !== 0 && !this.#ended) this.#report(`The thread ended with exit code ${code}.`);
@@ -70,9 +70,12 @@ export class Worker extends EventTarget {
     this.#early = [];
   }
 
-  /** @param {string} message */
-  #report(message) {
-    this.dispatchEvent(Object.assign(new Event("error", { cancelable: true }), { message }));
+  /**
+   * @param {string} message
+   * @param {string} [stack]
+   */
+  #report(message, stack) {
+    this.dispatchEvent(Object.assign(new Event("error", { cancelable: true }), { message, stack }));
   }
 
   /**
