@@ -1,58 +1,29 @@
 // `npm run docs`: the API reference as HTML. TypeDoc generates that of the npm package from its types,
 // rustdoc that of the crates. Both fail on broken links, and TypeDoc also on undocumented members.
 
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 
+import { ensureApart } from "./apart.mjs";
 import { buildPackage } from "./build.mjs";
 import { Failure, isMain, runMain } from "./failure.mjs";
-import { npmCommand, root, toolEnv, toolsDir } from "./places.mjs";
+import { root, toolEnv } from "./places.mjs";
 import { endOnSignals, must } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
 import { ensureBuildTools } from "./tools.mjs";
-import { stalePackages } from "./version.mjs";
 
 const usage = `npm run docs
 
 Generates the API reference: of the npm package in target/docs/, of the crates in target/doc/.`;
 
 const described = join(root, "scripts", "reference");
-const installed = join(toolsDir, "typedoc");
 
-/** Makes sure of TypeDoc, installed apart from the repository's packages with its own TypeScript. */
+/** Makes sure of TypeDoc, with its own TypeScript. Resolves to its program. */
 export async function ensureTypedoc() {
-  const lock = readFileSync(join(described, "package-lock.json"), "utf8");
-  const found = join(installed, "node_modules", ".package-lock.json");
-  const isFresh = () =>
-    existsSync(found) && stalePackages(lock, readFileSync(found, "utf8")).length === 0;
-  const program = join(installed, "node_modules", "typedoc", "bin", "typedoc");
-  if (isFresh()) return program;
-  mkdirSync(installed, { recursive: true });
-  for (const file of ["package.json", "package-lock.json"]) {
-    copyFileSync(join(described, file), join(installed, file));
-  }
   const why = "It generates the API reference of the npm package.";
-  const remedy = `npm ci, in ${relative(root, installed)}`;
-  const [npm, ...first] = npmCommand();
-  await progress({ what: "installing TypeDoc", why, about: "10 s" }, () =>
-    must(npm, [...first, "ci", "--no-audit", "--no-fund"], { cwd: installed, why, remedy }),
-  );
-  if (!isFresh()) {
-    throw new Failure("npm did not install the TypeDoc of scripts/reference/package-lock.json.", {
-      why,
-      remedy,
-    });
-  }
-  return program;
+  const installed = await ensureApart({ name: "typedoc", described, what: "TypeDoc", why });
+  return join(installed, "node_modules", "typedoc", "bin", "typedoc");
 }
 
 /**

@@ -15,6 +15,7 @@ import { cargoNotes, progress } from "./progress.mjs";
 import { ensurePython, ensurePythonProject } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
 import { testTracker } from "./servers.mjs";
+import { ensureVitePress } from "./site.mjs";
 import { ensureBuildTools, ensureNpmPackages, ensureRust } from "./tools.mjs";
 import { wasmStep } from "./wasm.mjs";
 
@@ -47,6 +48,16 @@ const steps = [
     what: "the unit tests of the volunteer panel and of the sample's page",
     needs: [],
     run: () => nodeTests({ folders: ["tests/page", "tests/panel"] }),
+  },
+  {
+    name: "site",
+    what: "the documentation site, and every link of it",
+    needs: [ensureNpmPackages, ensureBuildTools],
+    run: async () => {
+      await buildPackage();
+      await ensureVitePress();
+      return await nodeTests({ folders: ["tests/site"] });
+    },
   },
   wasmStep("chromium", 5_000),
   {
