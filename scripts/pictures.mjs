@@ -67,7 +67,7 @@ async function volunteerPage(browser) {
       await page.click("#start:enabled");
       await untilPainted(page, running.url, note);
       const shot = join(dataDir, "page.png");
-      await page.screenshot({ path: shot });
+      await page.screenshot({ path: shot, timeout: 180_000 });
       keep("volunteer-page.png", (file) => copyFileSync(shot, file));
     });
   } finally {
