@@ -5,6 +5,7 @@
 import { ensureChromium, ensureFirefox, ensureGeckodriver } from "./browsers.mjs";
 import { packedFolder } from "../tests/bundlers/project.mjs";
 import { buildPackage, targets } from "./build.mjs";
+import { ensureCargoDeb } from "./deb.mjs";
 import { isMain, runMain } from "./failure.mjs";
 import { ensureOperatorTools } from "./operators.mjs";
 import { ensurePostgres, withPostgres } from "./postgres.mjs";
@@ -58,6 +59,15 @@ const steps = [
     run: (of) => {
       const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
       return nodeTests({ folders: ["tests/map"], env, args: ["--test-concurrency=1"] });
+    },
+  },
+  {
+    name: "deb",
+    what: "the tracker's Debian package, installed and removed in a copy of this machine",
+    needs: [ensureRust, ensureCargoDeb],
+    run: async () => {
+      await testTracker();
+      return await nodeTests({ folders: ["tests/deb"] });
     },
   },
   {

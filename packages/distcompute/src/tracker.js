@@ -8,25 +8,34 @@ import { constants } from "node:os";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 import { Failure, messageOf } from "./failure.js";
 
 const program = "distcompute-tracker";
 
-/** The path or the name of the tracker's program. */
+/** Where Cargo puts the program, if this file is in a checkout of the repository. */
+const builds = ["release", "serve", "debug"].map((profile) => `../../../target/${profile}/`);
+
+/**
+ * The path or the name of the tracker's program: the one that the environment names; that of the optional
+ * dependency for this kind of machine; one that was built in this checkout; and otherwise the one on the PATH.
+ */
 export function findTracker(env = process.env) {
   const given = env.DISTCOMPUTE_TRACKER_PROGRAM;
   if (given) {
     if (existsSync(given)) return resolve(given);
     throw new Failure(`DISTCOMPUTE_TRACKER_PROGRAM names ${given}, which does not exist.`);
   }
+  const file = process.platform === "win32" ? `${program}.exe` : program;
   const name = `@distcompute/tracker-${process.platform}-${process.arch}`;
   try {
-    return createRequire(import.meta.url).resolve(`${name}/bin/${program}`);
+    return createRequire(import.meta.url).resolve(`${name}/bin/${file}`);
   } catch {
-    // Not installed, or not available for this kind of machine: perhaps it is on the PATH.
-    return program;
+    // Not installed, or not available for this kind of machine.
   }
+  const built = builds.map((folder) => fileURLToPath(new URL(folder + file, import.meta.url)));
+  return built.find((path) => existsSync(path)) ?? program;
 }
 
 const notFound = (path) =>
