@@ -2,6 +2,7 @@
 // WebKit, more simulated projects, bundlers, Schemathesis, PostgreSQL. Missing tools are installed; a
 // tool that cannot be installed is a failure.
 
+import { ensureJudges } from "./artefacts.mjs";
 import { ensureChromium, ensureFirefox, ensureGeckodriver } from "./browsers.mjs";
 import { packedFolder } from "../tests/bundlers/project.mjs";
 import { buildPackage, targets } from "./build.mjs";
@@ -59,6 +60,17 @@ const steps = [
     run: (of) => {
       const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
       return nodeTests({ folders: ["tests/map"], env, args: ["--test-concurrency=1"] });
+    },
+  },
+  {
+    name: "package",
+    what: "everything that is published, packed, judged and installed",
+    needs: [ensureNpmPackages, ensureBuildTools, ensureJudges],
+    run: async () => {
+      // Before the tracker, which embeds the package.
+      await buildPackage();
+      await testTracker();
+      return await nodeTests({ folders: ["tests/package"] });
     },
   },
   {

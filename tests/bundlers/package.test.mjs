@@ -1,4 +1,4 @@
-// The published package without a bundler: its contents, the linters for packages, its types, and other
+// The published package without a bundler: its contents, its types, and other
 // runtimes than browsers.
 
 import assert from "node:assert/strict";
@@ -43,17 +43,6 @@ test("it contains its licences, its version, and the address of its repository",
     names.filter((name) => /\.(js|wasm)$/.test(name)),
     ["distcompute_client.js", "distcompute_client_bg.wasm", "index.js", "wasm.js"],
   );
-});
-
-test("publint and attw report no problems", async () => {
-  const judges = ["publint@0.3.25", "@arethetypeswrong/cli@0.18.5"];
-  await npm(["install", "--prefer-offline", "--no-audit", "--no-fund", ...judges], folder);
-  const judge = (path, args) => runIn(folder, node, [join(folder, "node_modules", path), ...args]);
-  const said = await judge("publint/src/cli.js", ["--strict", archive()]);
-  assert.match(said.stdout, /All good!/);
-  const types = ["--profile", "esm-only", "--no-emoji", archive()];
-  const { stdout } = await judge("@arethetypeswrong/cli/dist/index.js", types);
-  assert.doesNotMatch(stdout, /^(node16 \(from ESM\)|bundler): (?!OK)/m);
 });
 
 const nodeTypes = { typeRoots: [join(root, "node_modules", "@types")], types: ["node"] };
