@@ -121,8 +121,8 @@ export async function judge(archives) {
       if (!/All good!/.test(stdout))
         throw new Failure(`publint about ${basename(archive)}:\n${stdout}`);
       // Only packages with types have anything for attw to judge.
-      const { stdout: list } = await must("tar", ["-tf", archive]);
-      if (!/\.d\.ts$/m.test(list)) return;
+      const { stdout: manifest } = await must("tar", ["-xOf", archive, "package/package.json"]);
+      if (JSON.parse(manifest).types === undefined) return;
       const args = ["--profile", "esm-only", "--no-emoji", archive];
       const { stdout: said } = await call("@arethetypeswrong/cli/dist/index.js", args);
       if (/^(node16 \(from ESM\)|bundler): (?!OK)/m.test(said)) {

@@ -24,6 +24,7 @@ before(async () => {
   const platform = ownPlatform();
   const tracker = join(folder, "staged", "tracker");
   const version = artefacts.workspaceField("version");
+  const repository = artefacts.workspaceField("repository");
   // The program of other tests, which is not optimised, without its debug information.
   const program = join(folder, "distcompute-tracker");
   await must("strip", ["-o", program, await testTracker()]);
@@ -31,7 +32,7 @@ before(async () => {
     platform,
     program,
     version,
-    repository: "https://example.org",
+    repository,
     into: tracker,
   });
   const staged = artefacts.npmPackages.map((name) => {
