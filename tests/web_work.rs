@@ -108,6 +108,10 @@ fn run(script: &str) -> JsValue {
         .expect("it runs")
 }
 
+fn list(slots: Vec<JsValue>) -> JsValue {
+    slots.into_iter().collect::<Array>().into()
+}
+
 fn job(key: usize, data: &str) -> JsValue {
     object(&[
         ("key", JsValue::from(key as u32)),
@@ -567,9 +571,9 @@ async fn a_busy_handler_is_stopped_once_by_a_signal() {
     let hub = Hub::of(handler).await;
     let mut signals = Signals::new(10);
     let slots = signals.top_up().expect("slots");
-    assert_eq!(slots.length(), 16);
+    assert_eq!(slots.len(), 16);
     assert!(signals.top_up().is_none());
-    hub.send("signals", &[("slots", slots.into())]);
+    hub.send("signals", &[("slots", list(slots))]);
     let said_at = now_ms();
     let say: Box<dyn FnMut() -> bool> = Box::new(move || signals.send(3) && signals.send(STOP));
     let say = Closure::wrap(say);
@@ -603,7 +607,7 @@ async fn an_async_handler_is_stopped_by_a_message_and_not_again_by_the_signal() 
     let hub = Hub::of(handler).await;
     let mut signals = Signals::new(10);
     let slots = signals.top_up().expect("slots");
-    hub.send("signals", &[("slots", slots.into())]);
+    hub.send("signals", &[("slots", list(slots))]);
     hub.hand_out(&["", "next"]);
     let report = hub.wait_for("report").await;
     assert_eq!(get(&report, "started").as_f64(), Some(0.0));
@@ -652,7 +656,7 @@ async fn a_paused_handler_whose_hub_is_gone_does_not_sleep_for_ever() {
     hub.wait_for("report").await;
     let mut signals = Signals::new(0);
     let slots = signals.top_up().expect("slots");
-    hub.send("signals", &[("slots", slots.into())]);
+    hub.send("signals", &[("slots", list(slots))]);
     hub.send("intensity", &[("intensity", 0.into())]);
     hub.send("recall", &[]);
     hub.wait_for("recalled").await;

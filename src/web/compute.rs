@@ -5,11 +5,13 @@
 //! JavaScript runs, and each call has a queue of its own.
 
 use super::bindings::now;
+use super::dom::{callback, function};
 use super::error;
 use super::futures::spawn;
 use super::json;
 use super::message::{Js, read_to_core, write_from_core};
 use super::object::{as_text, object};
+use super::port::Port;
 use core::cell::{Cell, RefCell};
 use distcompute_engine::core::throttle::STOP;
 use distcompute_engine::core::worker::{Action, Cx, Event, Worker};
@@ -18,7 +20,6 @@ use distcompute_engine::hub::jobs::JobKey;
 use distcompute_protocol::JSON_MARK;
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, JsString, Promise};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -72,9 +73,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn wake(this: &Run);
 
-    fn receive(port: &Port, hear: &JsValue);
-
-    async fn turns() -> JsValue;
+    #[wasm_bindgen(catch)]
+    async fn turns() -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(js_name = isTrap)]
     fn is_trap(thrown: &JsValue) -> bool;
@@ -87,17 +87,6 @@ extern "C" {
 
     /// Sleeps without giving the thread up. Whether that is possible.
     fn sleep(ms: f64) -> bool;
-}
-
-#[wasm_bindgen]
-extern "C" {
-    /// The way to the hub.
-    #[wasm_bindgen(js_name = MessagePort)]
-    type Port;
-    #[wasm_bindgen(method, structural, catch, js_name = postMessage)]
-    fn post(this: &Port, message: &JsValue) -> Result<(), JsValue>;
-    #[wasm_bindgen(method, structural)]
-    fn close(this: &Port);
 }
 
 /// No timer is set for longer; the worker looks up then.
@@ -115,8 +104,7 @@ impl Core {
 
     /// An object by which JavaScript does the same.
     pub(crate) fn into_js(self) -> JsValue {
-        let meet: Box<dyn Fn(JsValue)> = Box::new(move |port| self.meet(&port));
-        let meet = Closure::wrap(meet).into_js_value();
+        let meet = callback(move |port| self.meet(&port));
         object().with("meet", &meet).done()
     }
 }
@@ -155,32 +143,33 @@ fn calls(driver: &std::rc::Weak<Driver>) -> JsValue {
         of(&weak).map_or(f64::INFINITY, |driver| driver.look(done, total, &text))
     });
     let weak = driver.clone();
-    let save: Box<dyn Fn(JsValue) -> Result<JsValue, JsValue>> = Box::new(move |state| {
+    let save = function(move |state| {
         of(&weak).map_or(Ok(JsValue::UNDEFINED), |driver| driver.save(state))
     });
     let weak = driver.clone();
-    let flag: Box<dyn Fn(JsValue)> = Box::new(move |why| {
+    let flag = callback(move |why| {
         if let Some(driver) = of(&weak) {
             driver.handle(Event::Flagged(as_text(&why).unwrap_or_default()));
         }
     });
     let weak = driver.clone();
-    let is_paused: Box<dyn Fn() -> bool> =
-        Box::new(move || of(&weak).is_some_and(|driver| driver.worker.borrow().is_paused()));
+    let is_paused = function(move |_| {
+        let paused = of(&weak).is_some_and(|driver| driver.worker.borrow().is_paused());
+        Ok(paused.into())
+    });
     let tell = |event: fn() -> Event<Js>| {
         let weak = driver.clone();
-        let tell: Box<dyn Fn()> = Box::new(move || {
+        callback(move |_| {
             if let Some(driver) = of(&weak) {
                 driver.handle(event());
             }
-        });
-        Closure::wrap(tell).into_js_value()
+        })
     };
     object()
         .with("look", &Closure::wrap(look).into_js_value())
-        .with("save", &Closure::wrap(save).into_js_value())
-        .with("flag", &Closure::wrap(flag).into_js_value())
-        .with("isPaused", &Closure::wrap(is_paused).into_js_value())
+        .with("save", &save)
+        .with("flag", &flag)
+        .with("isPaused", &is_paused)
         .with("ready", &tell(|| Event::Ready))
         .with("uncaught", &tell(|| Event::Uncaught))
         .with("tick", &tell(|| Event::Tick))
@@ -211,12 +200,12 @@ impl Driver {
     fn listen(self: &Rc<Self>, port: &JsValue) {
         let port: Port = port.clone().unchecked_into();
         let driver = Rc::clone(self);
-        let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| {
+        let hear = callback(move |message| {
             if let Some(message) = read_to_core(&message) {
                 driver.handle(Event::Message(message));
             }
         });
-        receive(&port, &Closure::wrap(hear).into_js_value());
+        port.receive(&hear);
         if let Some(former) = self.port.replace(Some(Rc::new(port))) {
             // What the former hub has sent is for nobody any more.
             former.close();
@@ -226,8 +215,9 @@ impl Driver {
     /// Tells the worker what happened, and does what follows.
     fn handle(self: &Rc<Self>, event: Event<Js>) {
         self.depth.set(self.depth.get() + 1);
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
+        let mut events = vec![event];
+        while !events.is_empty() {
+            let event = events.remove(0);
             let mut cx = Cx::new(now(), js_sys::Math::random());
             self.worker.borrow_mut().handle(&mut cx, event);
             for action in cx.out {
@@ -264,7 +254,8 @@ impl Driver {
             Action::Measure { late } => {
                 let driver = Rc::clone(self);
                 spawn(Box::pin(async move {
-                    let ms = turns().await.as_f64().unwrap_or_default();
+                    let ms = turns().await.unwrap_or_default();
+                    let ms = ms.as_f64().unwrap_or_default();
                     let nested = has_nested();
                     driver.handle(Event::Measured { late, ms, nested });
                 }));

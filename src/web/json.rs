@@ -47,6 +47,15 @@ pub(crate) fn job_data(data: Option<&str>) -> Result<JsValue, String> {
 
 /// An output as the wire has it. Nothing in it is lost without a word: see `output.js`.
 pub(crate) fn output(data: &JsValue) -> Result<String, Fault> {
+    written(data, "result")
+}
+
+/// A job's data as the wire has it, which is written as an output is.
+pub(crate) fn data(data: &JsValue) -> Result<String, Fault> {
+    written(data, "data")
+}
+
+fn written(data: &JsValue, name: &str) -> Result<String, Fault> {
     if data.is_string() {
         return whole_text(data).and_then(text_output);
     }
@@ -56,7 +65,7 @@ pub(crate) fn output(data: &JsValue) -> Result<String, Fault> {
             kind_of(data)
         )));
     }
-    let written = output_json(data);
+    let written = output_json(data, name);
     if let Some(flaw) = object::text(&written, "flaw") {
         return Err(Fault::argument(flaw));
     }
@@ -70,7 +79,7 @@ pub(crate) fn output(data: &JsValue) -> Result<String, Fault> {
 extern "C" {
     /// `{ text }` or `{ flaw }` of a value that is no text.
     #[wasm_bindgen(js_name = outputJson)]
-    fn output_json(value: &JsValue) -> JsValue;
+    fn output_json(value: &JsValue, name: &str) -> JsValue;
 }
 
 /// An output that is a text. Trackers refuse one that only claims to be JSON.

@@ -15,7 +15,7 @@
 //! | [`hub`] | the driver of the hub worker |
 //! | [`compute`] | the driver of a compute worker |
 //! | [`work`] | `work`, which makes a worker a hub or a compute worker; what runs when the wasm is loaded |
-//! | [`message`] | the messages between the hub and a compute worker |
+//! | [`message`], [`port`] | the messages between the hub and a compute worker, and their channel |
 //! | [`signals`] | out-of-band signals to a worker whose event loop is blocked |
 //! | [`http`] | one exchange over `fetch` |
 //! | [`turn`] | one call of a client at a time |
@@ -59,6 +59,7 @@ mod object;
 mod options;
 mod page;
 mod page_message;
+mod port;
 mod reader;
 mod settings;
 pub mod signals;

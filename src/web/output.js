@@ -137,24 +137,24 @@ function ofText(text) {
   return flaw(what, "hand in text.toWellFormed(), or bytes as base64");
 }
 
-/** The path of a flaw, as one would write it. */
-function where(path) {
+/** The path of a flaw in what is called `name`, as one would write it. */
+function where(name, path) {
   const part = (key) => {
     if (typeof key === "number") return `[${key}]`;
     if (/^[A-Za-z_$][\w$]{0,60}$/.test(key)) return `.${key}`;
     return `[${JSON.stringify(key.length > 60 ? `${key.slice(0, 60)}…` : key)}]`;
   };
   const parts = path.reverse().map(part);
-  const whole = `result${parts.join("")}`;
+  const whole = `${name}${parts.join("")}`;
   return whole.length <= 200 ? whole : `${whole.slice(0, 120)}…${whole.slice(-60)}`;
 }
 
-function said({ what, help, path }) {
-  return `${where(path)} ${what}, which a result cannot hold: ${help}.`;
+function said(name, { what, help, path }) {
+  return `${where(name, path)} ${what}, which a ${name} cannot hold: ${help}.`;
 }
 
 /** The first flaw of what `JSON.stringify` does not write, whose own message names no path. */
-function ofThrown(value, thrown) {
+function ofThrown(value, name, thrown) {
   const above = new Set();
   const find = (value, depth) => {
     if (typeof value !== "object" || value === null) {
@@ -171,32 +171,32 @@ function ofThrown(value, thrown) {
     return undefined;
   };
   const found = find(value, 0);
-  if (found) return said(found);
+  if (found) return said(name, found);
   const why = isError(thrown) ? thrown.message : "it throws";
-  return `result cannot be written as JSON: ${why}`;
+  return `${name} cannot be written as JSON: ${why}`;
 }
 
-function refuse(value, thrown) {
+function refuse(value, name, thrown) {
   try {
-    return ofThrown(value, thrown);
+    return ofThrown(value, name, thrown);
   } catch {
-    return "result cannot be read: one of its getters throws.";
+    return `${name} cannot be read: one of its getters throws.`;
   }
 }
 
-/** A value that is no text, as JSON: `{ text }`, or why not: `{ flaw }`. */
-export function outputJson(value) {
+/** A value that is no text, as JSON: `{ text }`, or why not: `{ flaw }`, which calls it `name`. */
+export function outputJson(value, name) {
   let text;
   try {
     text = JSON.stringify(value);
   } catch (thrown) {
-    return { flaw: refuse(value, thrown) };
+    return { flaw: refuse(value, name, thrown) };
   }
   try {
     // JSON writes half a character as an escape.
     const found = look(value, 0, text?.includes("\\ud") === true);
-    return found ? { flaw: said(found) } : { text };
+    return found ? { flaw: said(name, found) } : { text };
   } catch (thrown) {
-    return { flaw: refuse(value, thrown) };
+    return { flaw: refuse(value, name, thrown) };
   }
 }

@@ -18,11 +18,12 @@ extern "C" {
 }
 
 /// How many signals a worker can be sent before it is idle again.
-const SLOTS: u32 = 16;
+const SLOTS: usize = 16;
 
 /// The hub's end, one for each compute worker.
 pub struct Signals {
-    unused: Array,
+    /// Each an array of URLs.
+    unused: Vec<JsValue>,
     /// The intensity that the worker was told last, by a signal or a message.
     intensity: u8,
 }
@@ -32,32 +33,32 @@ impl Signals {
     #[must_use]
     pub fn new(intensity: u8) -> Self {
         Self {
-            unused: Array::new(),
+            unused: Vec::new(),
             intensity,
         }
     }
 
     /// The slots to send to the worker when it is idle; `None` where it has enough of them.
-    pub fn top_up(&mut self) -> Option<Array> {
-        let missing = SLOTS - self.unused.length();
+    pub fn top_up(&mut self) -> Option<Vec<JsValue>> {
+        let missing = SLOTS - self.unused.len();
         if missing == 0 {
             return None;
         }
-        self.unused = self.unused.concat(&make_slots(missing));
+        self.unused.append(&mut make_slots(missing as u32).to_vec());
         Some(self.unused.clone())
     }
 
     /// Signals an intensity, or `STOP`. Whether it did: if not, because there are too few slots left or
     /// it is nothing new, the message that goes with it must do.
     pub fn send(&mut self, signal: u8) -> bool {
-        let worth_it = worth_signalling(self.unused.length() as usize, self.intensity, signal);
+        let worth_it = worth_signalling(self.unused.len(), self.intensity, signal);
         if signal != STOP {
             self.intensity = signal;
         }
         if !worth_it {
             return false;
         }
-        let slot = Array::from(&self.unused.shift());
+        let slot: Array = self.unused.remove(0).unchecked_into();
         for bit in 0..4 {
             if signal >> bit & 1 == 1 {
                 revoke(&slot.get(bit + 1));
@@ -71,8 +72,9 @@ impl Signals {
 impl Drop for Signals {
     /// Revokes all that is left, which tells the worker that its hub is gone.
     fn drop(&mut self) {
-        for slot in self.unused.iter() {
-            for url in Array::from(&slot).iter().rev() {
+        for slot in &self.unused {
+            let slot: &Array = slot.unchecked_ref();
+            for url in slot.iter().rev() {
                 revoke(&url);
             }
         }

@@ -251,11 +251,6 @@ fn loaded() {
 fn install_functions() {
     let init: Box<dyn Fn(JsValue, JsValue) -> JsValue> =
         Box::new(|options, call_options| client::init(&options, &call_options).into());
-    let misspelt: Box<dyn Fn(JsValue) -> JsValue> = Box::new(|parts| misspelt(&parts));
-    let account: Box<dyn Fn(JsValue) -> String> = Box::new(|thrown| json::account(&thrown));
-    let written: Box<dyn Fn(JsValue) -> Result<String, JsValue>> =
-        Box::new(|output| json::output(&output).map_err(|fault| to_js(&fault)));
-    let begin_hub: Box<dyn Fn(JsValue) -> JsValue> = Box::new(|setup| Hub::begin(&setup));
     let begin_core: Box<dyn Fn(JsValue, JsValue) -> JsValue> =
         Box::new(|parts, port| compute::start(&parts, &port).into_js());
     let functions = object()
@@ -265,16 +260,27 @@ fn install_functions() {
             "openVolunteer",
             &function(|options| Volunteer::open(&options)),
         )
-        .with("misspelt", &Closure::wrap(misspelt).into_js_value())
+        .with("misspelt", &function(|parts| Ok(misspelt(&parts))))
         .with(
             "readJob",
             &function(|job| read_job(&job).map_err(|fault| to_js(&fault))),
         )
-        .with("account", &Closure::wrap(account).into_js_value())
-        .with("written", &Closure::wrap(written).into_js_value())
-        .with("beginHub", &Closure::wrap(begin_hub).into_js_value())
+        .with(
+            "account",
+            &function(|thrown| Ok(json::account(&thrown).into())),
+        )
+        .with("written", &function(|output| written(&output)))
+        .with("beginHub", &function(|setup| Ok(Hub::begin(&setup))))
         .with("beginCore", &Closure::wrap(begin_core).into_js_value());
     install(&functions.done());
+}
+
+/// A handler's output as JSON.
+fn written(output: &JsValue) -> Result<JsValue, JsValue> {
+    match json::output(output) {
+        Ok(json) => Ok(json.into()),
+        Err(fault) => Err(to_js(&fault)),
+    }
 }
 
 /// The job that `runJob` was given, as a hub hands one out: its data is written, and read again by the run.
@@ -283,10 +289,7 @@ fn read_job(job: &JsValue) -> Result<JsValue, Fault> {
     require_object(job, "the job of runJob")?;
     let names = ["data", "stage", "attempt", "restored"];
     known(job, "member of runJob's job", &names)?;
-    let data = json::output(&get(job, "data")?.unwrap_or_default()).map_err(|fault| {
-        // The message is about a result, which is written in the same way.
-        Fault::argument(fault.message.replace("result", "data"))
-    })?;
+    let data = json::data(&get(job, "data")?.unwrap_or_default())?;
     let stage = match get(job, "stage")? {
         None => Stage::A,
         Some(stage) => {

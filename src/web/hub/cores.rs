@@ -1,7 +1,9 @@
 //! The compute workers of a hub.
 
 use super::Hub;
+use crate::web::dom::callback;
 use crate::web::message::{Js, read_from_core, write_to_core};
+use crate::web::port::Port;
 use crate::web::signals::Signals;
 use crate::web::wire;
 use distcompute_engine::core::throttle::FULL;
@@ -10,23 +12,6 @@ use distcompute_engine::hub::jobs::{JobKey, Outcome};
 use distcompute_engine::message::{self, FromCore, Job, ToCore};
 use js_sys::JsString;
 use std::rc::Rc;
-use wasm_bindgen::prelude::*;
-
-#[wasm_bindgen(module = "/src/web/worker.js")]
-extern "C" {
-    fn receive(port: &Port, hear: &JsValue);
-}
-
-#[wasm_bindgen]
-extern "C" {
-    /// The way to a compute worker.
-    #[wasm_bindgen(js_name = MessagePort)]
-    pub(super) type Port;
-    #[wasm_bindgen(method, structural, js_name = postMessage)]
-    fn post(this: &Port, message: &JsValue);
-    #[wasm_bindgen(method, structural)]
-    fn close(this: &Port);
-}
 
 /// A compute worker as the hub reaches it.
 pub(super) struct Place {
@@ -36,13 +21,14 @@ pub(super) struct Place {
 
 impl Place {
     fn post(&self, message: &ToCore<Js>) {
-        self.port.post(&write_to_core(message));
+        // What is written for a core can be cloned.
+        let _ = self.port.post(&write_to_core(message));
     }
 
     /// Gives a worker that receives messages new slots for signals.
     fn top_up(&mut self) {
         if let Some(slots) = self.signals.top_up() {
-            self.post(&ToCore::Signals(slots.to_vec()));
+            self.post(&ToCore::Signals(slots));
         }
     }
 }
@@ -57,12 +43,12 @@ impl Hub {
     /// A compute worker is here.
     pub(super) fn meet(self: &Rc<Self>, core: u32, port: Port) {
         let hub = Rc::clone(self);
-        let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| {
+        let hear = callback(move |message| {
             if let Some(message) = read_from_core(&message) {
                 hub.hear_core(core, message);
             }
         });
-        receive(&port, &Closure::wrap(hear).into_js_value());
+        port.receive(&hear);
         let mut place = Place {
             port,
             signals: Signals::new(FULL),

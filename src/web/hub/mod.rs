@@ -8,6 +8,7 @@ mod storage;
 use self::cores::Place;
 use self::page::{counted, inherited, say_page, surroundings, tell_fatal};
 use super::bindings::{now, tell_page};
+use super::dom::callback;
 use super::futures::spawn;
 use super::http::{Outcome as Came, Sent, attempt, find};
 use super::json;
@@ -35,12 +36,6 @@ use gloo_timers::callback::Timeout;
 use js_sys::Array;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = Date, js_name = now)]
-    fn wall_clock() -> f64;
-}
 
 /// Keys of a hub's jobs begin somewhere below this.
 const FIRST_KEY: f64 = 2_000_000_000.0;
@@ -74,7 +69,7 @@ pub(crate) struct Hub {
 fn clock() -> Now {
     Now {
         mono: now(),
-        wall: wall_clock(),
+        wall: js_sys::Date::now(),
     }
 }
 
@@ -87,8 +82,7 @@ impl Hub {
                 let hub = Rc::new(hub);
                 let begun = Rc::clone(&hub);
                 spawn(Box::pin(begun.restore()));
-                let hear: Box<dyn Fn(JsValue)> = Box::new(move |message| hub.hear(&message));
-                Closure::wrap(hear).into_js_value()
+                callback(move |message| hub.hear(&message))
             }
             Err(fault) => {
                 tell_fatal(&fault);

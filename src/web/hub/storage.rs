@@ -2,7 +2,8 @@
 
 use super::Hub;
 use crate::web::browser::warn;
-use crate::web::object::field;
+use crate::web::dom::callback;
+use crate::web::object::{array, field};
 use crate::web::wire;
 use distcompute_engine::hub::action::Write;
 use distcompute_engine::hub::event::Event;
@@ -12,7 +13,8 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web/storage.js")]
 extern "C" {
-    async fn read(site: &str, most: u32, late: &JsValue) -> JsValue;
+    #[wasm_bindgen(catch)]
+    async fn read(site: &str, most: u32, late: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = write)]
     fn write_entries(site: &str, entries: &Array) -> js_sys::Promise;
 }
@@ -25,14 +27,13 @@ impl Hub {
     /// Begins with what an earlier visit has left.
     pub(super) async fn restore(self: Rc<Self>) {
         let hub = Rc::clone(&self);
-        let late: Box<dyn Fn(JsValue)> = Box::new(move |kept| hub.restore_late(kept));
-        let late = Closure::wrap(late).into_js_value();
+        let late = callback(move |kept| hub.restore_late(kept));
         let kept = read(&self.site, MOST_STORED, &late).await;
         let (mut registrations, mut jobs) = (Vec::new(), Vec::new());
         let mut states: Vec<(String, JsValue)> = Vec::new();
         let mut unreadable = 0;
         let entries: Vec<JsValue> = kept
-            .dyn_into::<Array>()
+            .and_then(JsCast::dyn_into::<Array>)
             .map_or_else(|_| Vec::new(), |entries| entries.to_vec());
         for entry in &entries {
             if let Some(registration) = wire::registration(entry) {
@@ -75,8 +76,7 @@ impl Hub {
         let (name, value) = match write {
             Write::Registration(registration) => wire::write_registration(&registration),
             Write::Delete(name) => {
-                let entry = Array::of2(&format!("outcome {name}").into(), &JsValue::UNDEFINED);
-                self.writes.borrow().push(&entry);
+                self.write(format!("outcome {name}"), JsValue::UNDEFINED);
                 (format!("job {name}"), JsValue::UNDEFINED)
             }
             Write::Job(key) | Write::Outcome(key) => {
@@ -90,7 +90,12 @@ impl Hub {
                 wire::write_job(job, stage, &self.texts.borrow(), &state)
             }
         };
-        self.writes.borrow().push(&Array::of2(&name.into(), &value));
+        self.write(name, value);
+    }
+
+    fn write(&self, name: String, value: JsValue) {
+        let entry = array([name.into(), value].into_iter());
+        self.writes.borrow().push(&entry);
     }
 
     /// Hands over what is to be written, all at once. Nobody waits for it.
