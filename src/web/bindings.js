@@ -96,6 +96,20 @@ export function set(object, name, value) {
   object[name] = value;
 }
 
+/** Freezes a value and all that is in it. It may contain itself, and what cannot be frozen. */
+export function freezeAll(value) {
+  const left = [value];
+  while (left.length > 0) {
+    const next = left.pop();
+    if (!(next instanceof Object) || Object.isFrozen(next)) continue;
+    try {
+      left.push(...Object.values(Object.freeze(next)));
+    } catch {
+      // A typed array cannot be frozen, and holds no objects.
+    }
+  }
+}
+
 let installed;
 let announce;
 const started = new Promise((resolve) => (announce = resolve));

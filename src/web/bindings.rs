@@ -22,6 +22,10 @@ extern "C" {
     #[wasm_bindgen(js_name = bindMethods)]
     pub(crate) fn bind_methods(object: &JsValue);
 
+    /// Freezes a value and all that is in it.
+    #[wasm_bindgen(js_name = freezeAll)]
+    pub(crate) fn freeze_all(value: &JsValue);
+
     pub(crate) fn now() -> f64;
 
     #[wasm_bindgen(js_name = tellPage)]

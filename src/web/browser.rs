@@ -1,42 +1,27 @@
 //! What a page may have replaced, or made throw: `fetch` and what it resolves to, and the console. Every
-//! import here catches, and every member is read by `Reflect`, which reports what is thrown: an exception
-//! that unwound through the wasm would leave promises that never settle.
+//! member is read and called by `Reflect`, which reports what is thrown: an exception that unwound through
+//! the wasm would leave promises that never settle.
 
-use super::dom::settled;
-use js_sys::{Array, Function, JsString, Object, Reflect};
+use super::dom::{call, construct, global, settled};
+use super::object::object;
+use js_sys::{Array, JsString, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(catch, js_namespace = console, js_name = log)]
-    fn console_log(line: &str) -> Result<(), JsValue>;
-    #[wasm_bindgen(catch, js_namespace = console, js_name = warn)]
-    fn console_warn(line: &str) -> Result<(), JsValue>;
-
-    #[wasm_bindgen(catch, js_name = fetch)]
-    fn page_fetch(request: &Request) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(catch, js_name = String)]
-    fn to_text(value: &JsValue) -> Result<JsString, JsValue>;
-
-    type TextDecoder;
-    #[wasm_bindgen(constructor, catch)]
-    fn new() -> Result<TextDecoder, JsValue>;
-    // The text stays in JavaScript, which that of web-sys does not.
-    #[wasm_bindgen(method, catch)]
-    fn decode(this: &TextDecoder, bytes: &JsValue, options: &Object) -> Result<JsString, JsValue>;
-}
 
 /// Writes a line to the console.
 pub(crate) fn log(line: &str) {
     // A console that throws has no reader.
-    let _ = console_log(line);
+    let _ = call(&global("console"), "log", &[&line.into()]);
 }
 
 /// The same, as a warning.
 pub(crate) fn warn(line: &str) {
-    let _ = console_warn(line);
+    let _ = call(&global("console"), "warn", &[&line.into()]);
+}
+
+/// A value as JavaScript's `String` writes it.
+pub(crate) fn to_text(value: &JsValue) -> Result<JsString, JsValue> {
+    call(&js_sys::global(), "String", &[value])?.dyn_into()
 }
 
 /// Sends a request and waits for the beginning of its answer.
@@ -52,7 +37,7 @@ pub(crate) struct Response {
     value: JsValue,
     /// None, where what has replaced `fetch` gives no stream.
     reader: Option<JsValue>,
-    decoder: TextDecoder,
+    decoder: JsValue,
     /// What has come of the body.
     parts: Array,
     /// Its bytes, after decompression.
@@ -66,19 +51,19 @@ const BEGINNING: u32 = 1_000;
 
 impl Response {
     async fn of(request: &Request) -> Result<Self, JsValue> {
-        let value = settled(&page_fetch(request)?).await?;
+        let value = settled(&call(&js_sys::global(), "fetch", &[request])?).await?;
         let body = member(&value, "body")?;
         let mut reader = None;
         if !body.is_undefined() && !body.is_null() {
-            let get_reader = member(&body, "getReader")?;
-            if !get_reader.is_undefined() {
-                reader = Some(get_reader.dyn_into::<Function>()?.call0(&body)?);
-            }
+            let has_reader = !member(&body, "getReader")?.is_undefined();
+            reader = has_reader
+                .then(|| call(&body, "getReader", &[]))
+                .transpose()?;
         }
         Ok(Self {
             value,
             reader,
-            decoder: TextDecoder::new()?,
+            decoder: construct("TextDecoder", &[])?,
             parts: Array::new(),
             bytes: 0.0,
             cut: false,
@@ -97,7 +82,7 @@ impl Response {
     /// Where it has no headers at all.
     pub(crate) fn header(&self, name: &str) -> Result<Option<String>, JsValue> {
         let headers = member(&self.value, "headers").map_err(as_error)?;
-        let header = method(&headers, "get", &name.into()).map_err(as_error)?;
+        let header = call(&headers, "get", &[&name.into()]).map_err(as_error)?;
         Ok(header.as_string())
     }
 
@@ -122,7 +107,7 @@ impl Response {
 
     async fn next(&mut self, most: u32) -> Result<Option<JsString>, JsValue> {
         let Some(reader) = &self.reader else {
-            let text = settled(&method(&self.value, "text", &JsValue::UNDEFINED)?).await?;
+            let text = settled(&call(&self.value, "text", &[])?).await?;
             let text = to_text(&text)?;
             self.cut = text.length() > most;
             return Ok(Some(if self.cut {
@@ -131,19 +116,16 @@ impl Response {
                 text
             }));
         };
-        let read = settled(&method(reader, "read", &JsValue::UNDEFINED)?).await?;
+        let read = settled(&call(reader, "read", &[])?).await?;
         let is_over = member(&read, "done")?.is_truthy();
-        let options = Object::new();
-        let part = if is_over {
-            self.decoder.decode(&JsValue::UNDEFINED, &options)?
-        } else {
-            Reflect::set(&options, &"stream".into(), &true.into())?;
-            let bytes = member(&read, "value")?;
-            let part = self.decoder.decode(&bytes, &options)?;
+        let options = object().with("stream", !is_over).done();
+        let bytes = member(&read, "value")?;
+        // The text stays in JavaScript.
+        let part: JsString = call(&self.decoder, "decode", &[&bytes, &options])?.dyn_into()?;
+        if !is_over {
             let length = member(&bytes, "byteLength")?.as_f64();
             self.bytes += length.unwrap_or_else(|| f64::from(part.length()));
-            part
-        };
+        }
         self.parts.push(&part);
         self.cut = self.bytes > f64::from(most);
         if self.cut {
@@ -169,13 +151,6 @@ impl Response {
 /// A member of anything.
 fn member(of: &JsValue, name: &str) -> Result<JsValue, JsValue> {
     Reflect::get(of, &name.into())
-}
-
-/// Calls a method of anything.
-fn method(of: &JsValue, name: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
-    member(of, name)?
-        .dyn_into::<Function>()?
-        .call1(of, argument)
 }
 
 /// A thrown value, unless it is no error that can be read.

@@ -11,8 +11,8 @@ use super::json;
 use super::object::object;
 use super::options::{CallOptions, InitOptions, check};
 use super::reader;
+use super::shared::Shared;
 use super::turn::Turns;
-use core::cell::RefCell;
 use core::future::Future;
 use core::pin::Pin;
 use distcompute_engine::client::call::{Call, Request, read_alive, read_count};
@@ -383,9 +383,9 @@ impl Client {
 
 /// What stands behind a `Client`.
 struct Inner {
-    session: RefCell<Session>,
+    session: Shared<Session>,
     /// The job's data as JavaScript sees it; made once, so that `client.job === client.job`.
-    job: RefCell<JsValue>,
+    job: Shared<JsValue>,
     turns: Turns,
 }
 
@@ -586,8 +586,8 @@ fn worker_url(session: &Session) -> String {
 /// A client that holds `data` of the session's job.
 fn client(session: Session, data: JsValue) -> JsValue {
     let inner = Rc::new(Inner {
-        session: RefCell::new(session),
-        job: RefCell::new(data),
+        session: Shared::new(session),
+        job: Shared::new(data),
         turns: Turns::new(),
     });
     let client = JsValue::from(Client { inner });

@@ -12,7 +12,8 @@ use super::json;
 use super::message::{Js, read_to_core, write_from_core};
 use super::object::{as_text, object};
 use super::port::Port;
-use core::cell::{Cell, RefCell};
+use super::shared::Shared;
+use core::cell::Cell;
 use distcompute_engine::core::throttle::STOP;
 use distcompute_engine::core::worker::{Action, Cx, Event, Worker};
 use distcompute_engine::fault::Fault;
@@ -117,15 +118,15 @@ pub fn start(parts: &JsValue, port: &JsValue) -> Core {
     let driver = Rc::new_cyclic(|driver: &std::rc::Weak<Driver>| {
         let calls = calls(driver);
         Driver {
-            worker: RefCell::new(worker),
+            worker: Shared::new(worker),
             owner: Owner::new(parts, &calls),
-            port: RefCell::default(),
-            run: RefCell::default(),
-            output: RefCell::default(),
-            slots: RefCell::default(),
+            port: Shared::default(),
+            run: Shared::default(),
+            output: Shared::default(),
+            slots: Shared::default(),
             until: Cell::new(f64::NEG_INFINITY),
-            unsent: RefCell::default(),
-            timer: RefCell::default(),
+            unsent: Shared::default(),
+            timer: Shared::default(),
             depth: Cell::new(0),
         }
     });
@@ -177,21 +178,21 @@ fn calls(driver: &std::rc::Weak<Driver>) -> JsValue {
 }
 
 struct Driver {
-    worker: RefCell<Worker<Js>>,
+    worker: Shared<Worker<Js>>,
     owner: Owner,
-    port: RefCell<Option<Rc<Port>>>,
+    port: Shared<Option<Rc<Port>>>,
     /// The job that was begun last.
-    run: RefCell<Option<Rc<Run>>>,
+    run: Shared<Option<Rc<Run>>>,
     /// What its handler returned.
-    output: RefCell<JsValue>,
+    output: Shared<JsValue>,
     /// The slots to read signals from.
-    slots: RefCell<Array>,
+    slots: Shared<Array>,
     /// What [`Action::Resume`] said last.
     until: Cell<f64>,
     /// Why the last message could not be sent.
-    unsent: RefCell<Option<JsValue>>,
+    unsent: Shared<Option<JsValue>>,
     /// The timer, and for when it is set.
-    timer: RefCell<Option<(f64, Option<Timeout>)>>,
+    timer: Shared<Option<(f64, Option<Timeout>)>>,
     /// How many calls of `handle` are under way.
     depth: Cell<u32>,
 }

@@ -1,12 +1,14 @@
 //! What a page shows: the status, put together as its [`View`] says, and the listeners that get it.
 
+use super::bindings::freeze_all;
 use super::browser::log;
-use super::dom::{JsCell, call, freeze_all, is_same, put_all};
+use super::dom::{JsCell, call, is_same, put_all};
 use super::events::Events;
 use super::object::{field, object, text, whole};
 use super::settings::write_settings;
+use super::shared::Shared;
 use super::status;
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use distcompute_engine::page::view::{ShownError, View};
 use distcompute_engine::sorted_map::SortedMap;
 use distcompute_engine::status::{State, Status};
@@ -15,7 +17,7 @@ use wasm_bindgen::prelude::*;
 
 /// The status of a page and its listeners.
 pub(crate) struct Display {
-    view: RefCell<View>,
+    view: Shared<View>,
     /// A status in which nothing has happened.
     blank: JsValue,
     /// The last status of a hub of this page.
@@ -28,7 +30,7 @@ pub(crate) struct Display {
     current: JsCell,
     /// Whether another status is to be shown than at the last call of [`Display::update`].
     changed: Cell<bool>,
-    listeners: RefCell<SortedMap<Function>>,
+    listeners: Shared<SortedMap<Function>>,
     pub(crate) events: Events,
     /// The number of the listener that was added last.
     last: Cell<u32>,
@@ -40,13 +42,13 @@ impl Display {
         let blank = Status::new(distcompute_engine::reason::Reason::Stopped, view.settings);
         Self {
             blank: status::write(&blank),
-            view: RefCell::new(view),
+            view: Shared::new(view),
             hub: JsCell::default(),
             other_tab: JsCell::default(),
             fatal: JsCell::default(),
             current: JsCell::default(),
             changed: Cell::default(),
-            listeners: RefCell::default(),
+            listeners: Shared::default(),
             events: Events::new(),
             last: Cell::default(),
             complained: Cell::default(),

@@ -8,7 +8,7 @@ use super::futures::{First, race, spawn};
 use super::object::{field, object};
 use core::cell::Cell;
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Array, Function, JsString, Object, Promise, Reflect};
+use js_sys::{Array, Function, JSON, JsString, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -16,10 +16,6 @@ use wasm_bindgen_futures::JsFuture;
 extern "C" {
     #[wasm_bindgen(catch, js_namespace = Object)]
     fn assign(target: &JsValue, source: &JsValue) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(catch, js_namespace = Object)]
-    fn freeze(value: &JsValue) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(catch, js_namespace = JSON)]
-    fn stringify(value: &JsValue) -> Result<JsValue, JsValue>;
 }
 
 /// A member of the global object.
@@ -126,10 +122,14 @@ impl Aborter {
         Self(construct("AbortController", &[]).unwrap_or_default())
     }
 
+    /// The signal.
+    pub(crate) fn signal(&self) -> JsValue {
+        field(&self.0, "signal").unwrap_or_default()
+    }
+
     /// The options `{ signal }`.
     pub(crate) fn options(&self) -> JsValue {
-        let signal = field(&self.0, "signal").unwrap_or_default();
-        object().with("signal", &signal).done()
+        object().with("signal", &self.signal()).done()
     }
 
     pub(crate) fn abort(&self) {
@@ -143,22 +143,12 @@ pub(crate) fn put_all(target: &JsValue, source: &JsValue) {
     let _ = assign(target, source);
 }
 
-/// Freezes a value and all that is in it. It may contain itself, and what cannot be frozen.
-pub(crate) fn freeze_all(value: &JsValue) {
-    let mut left = vec![value.clone()];
-    while let Some(value) = left.pop() {
-        let Some(object) = value.dyn_ref::<Object>() else {
-            continue;
-        };
-        // A typed array cannot be frozen, and holds no objects.
-        if !Object::is_frozen(object) && freeze(object).is_ok() {
-            left.extend(Object::values(object).iter());
-        }
-    }
-}
-
 /// Whether two values have the same JSON. Where one of them has none, they do not.
 pub(crate) fn is_same(one: &JsValue, other: &JsValue) -> bool {
-    let text = |value| stringify(value).ok()?.dyn_into::<JsString>().ok();
+    let text = |value| {
+        JsValue::from(JSON::stringify(value).ok()?)
+            .dyn_into::<JsString>()
+            .ok()
+    };
     text(one).is_some_and(|one| text(other) == Some(one))
 }

@@ -3,7 +3,7 @@
 use super::bindings::make_error;
 use super::dom::{call, callback};
 use super::object::{field, object, text};
-use core::cell::RefCell;
+use super::shared::Shared;
 use distcompute_engine::page::goal::{Goal, Settled};
 use distcompute_engine::status::State;
 use js_sys::{Function, Promise};
@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::*;
 /// The promises that have not settled.
 #[derive(Default)]
 pub(crate) struct Goals {
-    pending: RefCell<Vec<Pending>>,
+    pending: Shared<Vec<Pending>>,
 }
 
 struct Pending {

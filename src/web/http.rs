@@ -2,6 +2,7 @@
 
 use super::bindings::now;
 use super::browser::{self, Response};
+use super::dom::{Aborter, call, promise};
 use super::futures::{First, race};
 use super::options::CallOptions;
 use super::turn::Turn;
@@ -20,8 +21,7 @@ use js_sys::{Function, JsString, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode,
-    RequestRedirect,
+    AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode, RequestRedirect,
 };
 
 /// A fault and the JavaScript value that caused it.
@@ -229,7 +229,17 @@ impl Reply {
 }
 
 /// Ends its request when it is dropped; one that has been answered does not notice.
-struct Running(AbortController);
+struct Running(Aborter);
+
+impl Running {
+    fn new() -> Self {
+        Self(Aborter::new())
+    }
+
+    fn signal(&self) -> AbortSignal {
+        self.0.signal().unchecked_into()
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -253,11 +263,8 @@ pub(crate) struct Sent<'a> {
 /// A transfer that goes on is not ended, however long it takes: only where nothing has come for a
 /// while. Of the body that goes up a browser tells nothing, so its time is reckoned beforehand.
 pub(crate) async fn attempt(sent: Sent<'_>, patience: Patience, on: &dyn Fn(Transfer)) -> Outcome {
-    let running = match AbortController::new() {
-        Ok(controller) => Running(controller),
-        Err(thrown) => return Outcome::NotReached(thrown),
-    };
-    let exchange = fetch(sent, &running.0, patience, on);
+    let running = Running::new();
+    let exchange = fetch(sent, &running, patience, on);
     let Some(whole_ms) = patience.whole_ms else {
         return exchange.await;
     };
@@ -269,7 +276,7 @@ pub(crate) async fn attempt(sent: Sent<'_>, patience: Patience, on: &dyn Fn(Tran
 
 async fn fetch(
     sent: Sent<'_>,
-    controller: &AbortController,
+    running: &Running,
     patience: Patience,
     on: &dyn Fn(Transfer),
 ) -> Outcome {
@@ -282,7 +289,7 @@ async fn fetch(
     let mut builder = RequestBuilder::new(url)
         // A token goes to the address that it is meant for; and a redirect would turn a POST into a GET.
         .redirect(RequestRedirect::Error)
-        .abort_signal(Some(&controller.signal()));
+        .abort_signal(Some(&running.signal()));
     if let Some(key) = join_key {
         builder = builder.header(JOIN_KEY_HEADER, key);
     }
@@ -362,10 +369,8 @@ const FIND_BYTES: u32 = 65_536;
 /// Why a call to the tracker at `address` may have failed below HTTP: asks without a token, and follows
 /// redirects.
 pub(crate) async fn find(address: &Address) -> Finding {
-    let Ok(running) = AbortController::new().map(Running) else {
-        return Finding::Unknown;
-    };
-    let signal = running.0.signal();
+    let running = Running::new();
+    let signal = running.signal();
     let mut status = None;
     for question in QUESTIONS {
         let url = address.join(question.path);
@@ -447,11 +452,9 @@ struct AbortWatch<'a> {
 
 impl<'a> AbortWatch<'a> {
     fn new(signal: &'a AbortSignal) -> Self {
-        let mut listener = None;
-        let promise = Promise::new(&mut |resolve, _reject| listener = Some(resolve));
-        let listener = listener.expect_throw("a promise calls its executor at once");
+        let (promise, listener) = promise();
         // Adding a listener to a real signal does not fail, and the signal was checked to be one.
-        let _ = signal.add_event_listener_with_callback("abort", &listener);
+        let _ = call(signal, "addEventListener", &[&"abort".into(), &listener]);
         Self {
             signal,
             promise,
@@ -467,9 +470,11 @@ impl<'a> AbortWatch<'a> {
 
 impl Drop for AbortWatch<'_> {
     fn drop(&mut self) {
-        let _ = self
-            .signal
-            .remove_event_listener_with_callback("abort", &self.listener);
+        let _ = call(
+            self.signal,
+            "removeEventListener",
+            &[&"abort".into(), &self.listener],
+        );
         // What waits for a promise is freed when the promise is kept.
         let _ = self.listener.call0(&JsValue::UNDEFINED);
     }

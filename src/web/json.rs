@@ -1,5 +1,6 @@
 //! JavaScript values as wire types and back, by the browser's own JSON.
 
+use super::browser::to_text;
 use super::object;
 use distcompute_engine::client::session::{json_output, text_output};
 use distcompute_engine::core::stack::frames;
@@ -16,7 +17,7 @@ pub(crate) const LONGEST: u32 = 64 << 20;
 /// Whether a text is what `/api/project` answers.
 pub(crate) fn is_project(text: &str) -> bool {
     let name = |value: &JsValue| Reflect::get(value, &"project".into());
-    JSON::parse(text).is_ok_and(|value| name(&value).is_ok_and(|name| name.is_string()))
+    parse(&text.into()).is_ok_and(|value| name(&value).is_ok_and(|name| name.is_string()))
 }
 
 /// The JSON text of a struct.
@@ -39,7 +40,7 @@ pub(crate) fn text_of(value: &JsValue) -> Result<Option<JsString>, String> {
 /// A job's data as JavaScript gets it: what follows the JSON mark, parsed, or the text itself.
 pub(crate) fn job_data(data: Option<&str>) -> Result<JsValue, String> {
     match (data, data.and_then(json_part)) {
-        (_, Some(json)) => JSON::parse(json).map_err(|e| says(&e)),
+        (_, Some(json)) => parse(&json.into()).map_err(|e| says(&e)),
         (Some(text), None) => Ok(JsValue::from_str(text)),
         (None, None) => Ok(JsValue::NULL),
     }
@@ -93,7 +94,7 @@ fn whole_text(data: &JsValue) -> Result<String, Fault> {
         ));
     }
     if let Some(json) = json_part(&text)
-        && !JSON::parse(json).is_ok_and(|value| value.is_object())
+        && !parse(&json.into()).is_ok_and(|value| value.is_object())
     {
         return Err(Fault::argument(
             "data begins with the mark of JSON, <!json!>, and no object or list follows it. Hand \
@@ -141,7 +142,8 @@ pub(crate) fn shown(value: &JsValue) -> String {
         return format!("\"{beginning}{more}\"");
     }
     if value.as_f64().is_some() || value.as_bool().is_some() {
-        return to_string(value);
+        // Rust's printing of floats is 20 KB.
+        return to_text(value).map(String::from).unwrap_or_default();
     }
     kind_of(value)
 }
@@ -246,10 +248,6 @@ extern "C" {
     // Of js-sys the text would cross the boundary.
     #[wasm_bindgen(catch, js_namespace = JSON)]
     pub(crate) fn parse(text: &JsString) -> Result<JsValue, JsValue>;
-
-    /// Of a number or a boolean it never throws. (Rust's printing of floats is 20 KB.)
-    #[wasm_bindgen(js_name = String)]
-    fn to_string(value: &JsValue) -> String;
 
     #[wasm_bindgen(catch, js_namespace = ["Object", "prototype", "toString"], js_name = call)]
     fn object_to_string(value: &JsValue) -> Result<JsValue, JsValue>;

@@ -26,6 +26,7 @@
 //! | [`status`] | the status as a JavaScript object |
 //! | [`error`] | faults as JavaScript errors |
 //! | [`browser`], [`dom`] | what of the browser a page may have replaced, called so that nothing unwinds |
+//! | [`shared`] | a cell for what callbacks change |
 //! | [`futures`] | running a future, and two futures of which the first one counts |
 //! | [`json`], [`object`], [`reader`] | JavaScript values as Rust values and back |
 //! | [`bindings`] | the functions and classes of `bindings.js` |
@@ -62,6 +63,7 @@ mod page_message;
 mod port;
 mod reader;
 mod settings;
+mod shared;
 pub mod signals;
 mod status;
 mod tab_lock;

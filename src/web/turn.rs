@@ -1,14 +1,15 @@
 //! One call at a time: calls that change which job a worker holds run in the order in which they
 //! were made, so that two of them at once cannot leave the client and the tracker at odds.
 
+use super::dom::promise;
 use super::futures::spawn;
-use core::cell::RefCell;
+use super::shared::Shared;
 use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 /// The queue: a promise that is kept when the last caller is done.
-pub(crate) struct Turns(RefCell<Promise>);
+pub(crate) struct Turns(Shared<Promise>);
 
 /// The right to run, given back when it is dropped.
 pub(crate) struct Turn {
@@ -18,16 +19,15 @@ pub(crate) struct Turn {
 
 impl Turns {
     pub(crate) fn new() -> Self {
-        Self(RefCell::new(Promise::resolve(&JsValue::UNDEFINED)))
+        Self(Shared::new(Promise::resolve(&JsValue::UNDEFINED)))
     }
 
     /// Takes a place in the queue.
     pub(crate) fn queue(&self) -> Turn {
-        let mut done = None;
-        let promise = Promise::new(&mut |resolve, _reject| done = Some(resolve));
+        let (promise, done) = promise();
         Turn {
             before: Some(self.0.replace(promise)),
-            done: done.expect_throw("a promise calls its executor at once"),
+            done,
         }
     }
 }

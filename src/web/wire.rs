@@ -4,8 +4,8 @@
 use super::object::{
     Made, amount, array, as_text, field, flag, list, number, object, small, text, whole,
 };
+use super::shared::Shared;
 use super::texts::Texts;
-use core::cell::RefCell;
 use distcompute_engine::client::call::{Answer, Request, read_alive};
 use distcompute_engine::hub::action::{Granted, Hello, Parsed, Registration, Sync, Synced, Wire};
 use distcompute_engine::hub::event::Stored;
@@ -81,7 +81,7 @@ pub(super) fn parsed(
     wire: &Wire,
     answer: &Answer,
     body: &JsString,
-    texts: &RefCell<Texts>,
+    texts: &Shared<Texts>,
 ) -> Parsed {
     if answer.status != 200 {
         return Parsed::Nothing;

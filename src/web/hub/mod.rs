@@ -14,9 +14,10 @@ use super::http::{Outcome as Came, Sent, attempt, find};
 use super::json;
 use super::object::{amount, field, list, object, text};
 use super::settings::{read_limits, read_settings};
+use super::shared::Shared;
 use super::texts::Texts;
 use super::wire;
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use distcompute_engine::client::address::Address;
 use distcompute_engine::client::exchange::Patience;
 use distcompute_engine::client::probe::Finding;
@@ -45,22 +46,22 @@ const MOVED_MS: f64 = 100.0;
 
 /// The hub.
 pub(crate) struct Hub {
-    scheduler: RefCell<Scheduler>,
-    texts: RefCell<Texts>,
-    places: RefCell<SortedMap<Place>>,
+    scheduler: Shared<Scheduler>,
+    texts: Shared<Texts>,
+    places: Shared<SortedMap<Place>>,
     /// The last checkpoint of each job that is here.
-    states: RefCell<SortedMap<JsValue>>,
+    states: Shared<SortedMap<JsValue>>,
     url: Address,
     join_key: Option<String>,
     site: String,
     /// What waits to be written to storage.
-    writes: RefCell<Array>,
+    writes: Shared<Array>,
     sent: Cell<f64>,
     received: Cell<f64>,
-    timer: RefCell<Option<Timeout>>,
+    timer: Shared<Option<Timeout>>,
     told: Cell<f64>,
     /// When the page was told how to say goodbye, and how.
-    said_farewell: RefCell<(f64, Vec<Wire>)>,
+    said_farewell: Shared<(f64, Vec<Wire>)>,
     changed: Cell<bool>,
     /// The compute workers that have worked for a hub before this one.
     cores: Vec<Inherited>,
@@ -112,20 +113,20 @@ impl Hub {
             .with_surroundings(around)
             .with_keys_from((js_sys::Math::random() * FIRST_KEY) as JobKey);
         Ok(Self {
-            scheduler: RefCell::new(scheduler),
+            scheduler: Shared::new(scheduler),
             cores: inherited(setup),
-            texts: RefCell::default(),
-            places: RefCell::default(),
-            states: RefCell::default(),
+            texts: Shared::default(),
+            places: Shared::default(),
+            states: Shared::default(),
             url,
             join_key: text(setup, "joinKey"),
             site,
-            writes: RefCell::default(),
+            writes: Shared::default(),
             sent: Cell::new(amount(&before, "bytesSent")),
             received: Cell::new(amount(&before, "bytesReceived")),
-            timer: RefCell::new(None),
+            timer: Shared::new(None),
             told: Cell::new(f64::NEG_INFINITY),
-            said_farewell: RefCell::new((f64::NEG_INFINITY, Vec::new())),
+            said_farewell: Shared::new((f64::NEG_INFINITY, Vec::new())),
             changed: Cell::new(true),
         })
     }

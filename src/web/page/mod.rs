@@ -10,16 +10,17 @@ mod workers;
 
 use super::bindings::now;
 use super::display::Display;
-use super::dom::{self, Aborter, JsCell, call, promise, when_settled};
+use super::dom::{self, Aborter, JsCell, call, construct, promise, when_settled};
 use super::goals::Goals;
 use super::json::says;
 use super::object::{array, field, flag, number};
 use super::options::VolunteerOptions;
 use super::page_message::{self, read_from_worker};
 use super::settings::write_limits;
+use super::shared::Shared;
 use super::tab_lock::TabLock;
 use super::tabs::write_gone;
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use distcompute_engine::hub::governor::Surroundings;
 use distcompute_engine::page::channel::Listening;
 use distcompute_engine::page::event::{Action, Cx, Event, Id};
@@ -58,24 +59,24 @@ enum Source {
 
 /// A page, its workers and its part among the tabs of the browser.
 pub(crate) struct Page {
-    supervisor: RefCell<Supervisor>,
+    supervisor: Shared<Supervisor>,
     /// What is to be done, and whether that is under way.
-    actions: RefCell<Vec<Action>>,
+    actions: Shared<Vec<Action>>,
     acting: Cell<bool>,
     closed: Cell<bool>,
     url: String,
     /// The name of the lock, of the channel between tabs, and of the entry in the tab's storage.
     name: String,
     /// Without locks each tab is a volunteer of its own and keeps its jobs under a name of its own.
-    instance: RefCell<String>,
+    instance: Shared<String>,
     spawn: Function,
     stages: Array,
     nickname: String,
     join_key: Option<String>,
     limits: JsValue,
-    workers: RefCell<SortedMap<JsValue>>,
+    workers: Shared<SortedMap<JsValue>>,
     /// The workers that were made compute workers, with their numbers as such.
-    cores: RefCell<SortedMap<u32>>,
+    cores: Shared<SortedMap<u32>>,
     /// The status from whose counts the next hub goes on: counters begin at `start`.
     counted: JsCell,
     /// The requests that the hub has prepared for the end of the page.
@@ -86,14 +87,14 @@ pub(crate) struct Page {
     listening: Cell<Listening>,
     battery: JsCell,
     surroundings: Cell<Option<Surroundings>>,
-    timer: RefCell<Option<Interval>>,
-    lock: RefCell<Option<Rc<TabLock>>>,
+    timer: Shared<Option<Interval>>,
+    lock: Shared<Option<Rc<TabLock>>>,
     /// Whether the browser has been asked for the queue for the lock, and has not answered.
     asking: Cell<bool>,
     /// The promises of `start` and `stop`.
     goals: Goals,
     /// Resolve the promises of [`Page::idle`].
-    idlers: RefCell<Vec<Function>>,
+    idlers: Shared<Vec<Function>>,
     pub(crate) display: Display,
     /// Whether listeners and other tabs are still to be notified of a change, and when they were last.
     unannounced: Cell<bool>,
@@ -106,20 +107,20 @@ impl Page {
         let stages = options.stages.iter();
         let page = Rc::new(Self {
             display: Display::new(View::of(&supervisor)),
-            supervisor: RefCell::new(supervisor),
-            actions: RefCell::default(),
+            supervisor: Shared::new(supervisor),
+            actions: Shared::default(),
             acting: Cell::default(),
             closed: Cell::default(),
             name: ["distcompute ", options.url.as_str()].concat(),
             url: options.url.as_str().to_owned(),
-            instance: RefCell::default(),
+            instance: Shared::default(),
             spawn: options.spawn,
             stages: array(stages.map(|stage| JsValue::from_str(stage.letter()))),
             nickname: options.nickname,
             join_key: options.join_key,
             limits: write_limits(&options.limits),
-            workers: RefCell::default(),
-            cores: RefCell::default(),
+            workers: Shared::default(),
+            cores: Shared::default(),
             counted: JsCell::default(),
             farewell: JsCell::default(),
             ended: Aborter::new(),
@@ -127,11 +128,11 @@ impl Page {
             listening: Cell::default(),
             battery: JsCell::default(),
             surroundings: Cell::default(),
-            timer: RefCell::default(),
-            lock: RefCell::default(),
+            timer: Shared::default(),
+            lock: Shared::default(),
             asking: Cell::default(),
             goals: Goals::default(),
-            idlers: RefCell::default(),
+            idlers: Shared::default(),
             unannounced: Cell::default(),
             telling: Cell::default(),
         });
@@ -384,7 +385,7 @@ impl Page {
         Surroundings {
             hidden: hidden.is_some_and(|hidden| hidden == JsValue::TRUE),
             on_battery: charging.map(|charging| !charging),
-            utc_offset_min: -js_sys::Date::new_0().get_timezone_offset() as i32,
+            utc_offset_min: -timezone_offset() as i32,
         }
     }
 
@@ -397,4 +398,11 @@ impl Page {
         }
         self.handle(Event::Left);
     }
+}
+
+/// By how many minutes UTC is ahead of local time.
+fn timezone_offset() -> f64 {
+    let date = construct("Date", &[]);
+    let offset = date.and_then(|date| call(&date, "getTimezoneOffset", &[]));
+    offset.unwrap_or_default().as_f64().unwrap_or_default()
 }
