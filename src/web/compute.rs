@@ -10,7 +10,7 @@ use super::error;
 use super::futures::spawn;
 use super::json;
 use super::message::{Js, read_to_core, write_from_core};
-use super::object::{as_text, object};
+use super::object::{array, as_text, object};
 use super::port::Port;
 use super::shared::Shared;
 use core::cell::Cell;
@@ -18,6 +18,7 @@ use distcompute_engine::core::throttle::STOP;
 use distcompute_engine::core::worker::{Action, Cx, Event, Worker};
 use distcompute_engine::fault::Fault;
 use distcompute_engine::hub::jobs::JobKey;
+use distcompute_engine::list::IntoList;
 use distcompute_protocol::JSON_MARK;
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, JsString, Promise};
@@ -250,7 +251,7 @@ impl Driver {
                 self.unsent.replace(unsent);
             }
             Action::Watch(slots) => {
-                self.slots.replace(slots.into_iter().collect());
+                self.slots.replace(array(slots.into_iter()));
             }
             Action::Measure { late } => {
                 let driver = Rc::clone(self);
@@ -287,7 +288,7 @@ impl Driver {
                     read: read
                         .map(|signal| signal as u8)
                         .filter(|signal| *signal <= STOP)
-                        .collect(),
+                        .into_list(),
                     left: slots.length() as usize,
                 });
             }

@@ -9,6 +9,7 @@ use super::settings::write_settings;
 use super::shared::Shared;
 use super::status;
 use core::cell::Cell;
+use distcompute_engine::list::IntoList;
 use distcompute_engine::page::view::{ShownError, View};
 use distcompute_engine::sorted_map::SortedMap;
 use distcompute_engine::status::{State, Status};
@@ -169,7 +170,7 @@ impl Display {
     pub(crate) fn call_listeners(&self) {
         let numbers: Vec<u32> = {
             let listeners = self.listeners.borrow();
-            listeners.iter().map(|(number, _)| number).collect()
+            listeners.iter().map(|(number, _)| number).into_list()
         };
         for number in numbers {
             self.call(number);

@@ -6,6 +6,7 @@ use super::object::{
 };
 use distcompute_engine::hub::event::Progress;
 use distcompute_engine::hub::jobs::{JobKey, Outcome, Ticket};
+use distcompute_engine::list::IntoList;
 use distcompute_engine::message::{Ended, FromCore, Job, Payload, Report, ToCore};
 use js_sys::{JsString, Reflect};
 use wasm_bindgen::prelude::*;
@@ -46,13 +47,16 @@ pub(crate) fn read_to_core(message: &JsValue) -> Option<ToCore<Js>> {
     Some(match text(message, "t")?.as_str() {
         "jobs" => ToCore::Jobs {
             project: text(message, "project").unwrap_or_default(),
-            jobs: list(message, "jobs").iter().filter_map(read_job).collect(),
+            jobs: list(message, "jobs")
+                .iter()
+                .filter_map(read_job)
+                .into_list(),
         },
         "recall" => ToCore::Recall,
         "intensity" => ToCore::Intensity(u8::try_from(small(message, "intensity")?).ok()?),
         "signals" => {
             let slots = list(message, "slots").into_iter();
-            ToCore::Signals(slots.filter(JsValue::is_array).collect())
+            ToCore::Signals(slots.filter(JsValue::is_array).into_list())
         }
         "stop" => ToCore::Stop {
             key: small(message, "key")?,
@@ -102,14 +106,14 @@ pub(crate) fn read_from_core(message: &JsValue) -> Option<FromCore<Js>> {
             });
             FromCore::Handover {
                 running: field(message, "running").as_ref().and_then(read_job),
-                ended: ended.collect(),
+                ended: ended.into_list(),
             }
         }
         "report" => FromCore::Report(read_report(message)),
         "recalled" => {
             let keys = list(message, "keys");
             let key = |key: &JsValue| JobKey::try_from(as_whole(key)?).ok();
-            FromCore::Recalled(keys.iter().filter_map(key).collect())
+            FromCore::Recalled(keys.iter().filter_map(key).into_list())
         }
         "rests" => FromCore::Rests,
         _ => return None,
@@ -221,7 +225,7 @@ fn read_report(message: &JsValue) -> Report<Js> {
     Report {
         started: small(message, "started"),
         progress,
-        results: results.collect(),
+        results: results.into_list(),
         checkpoint,
     }
 }

@@ -1,5 +1,5 @@
-//! JavaScript objects as structs: a deserializer for objects whose members are texts, numbers and truth
-//! values.
+//! JavaScript objects as structs: a deserializer for objects whose members are texts, whole numbers and
+//! truth values.
 //!
 //! serde-wasm-bindgen reads with imports that do not catch, and describes a value that it refuses through
 //! the value's own methods. Here members are read by `Reflect`, and a refusal says which member it is and
@@ -53,11 +53,7 @@ impl Error for Refusal {
 
     // As serde has it, these would print the value, and bring all of float formatting with it.
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self(match expected.to_string() {
-            number if number == "u64" => "a whole number".to_owned(),
-            truth if truth == "a boolean" => "true or false".to_owned(),
-            other => other,
-        })
+        Self(expected.to_string())
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -69,25 +65,41 @@ impl Error for Refusal {
     }
 }
 
+/// That something else was expected.
+fn expected(what: &str) -> Refusal {
+    Refusal(what.to_owned())
+}
+
 struct Value<'a>(&'a JsValue);
 
 impl<'de> Deserializer<'de> for Value<'_> {
     type Error = Refusal;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        if let Some(text) = self.0.dyn_ref::<JsString>() {
-            if text.length() > LONGEST {
-                return Err(Refusal(format!("at most {LONGEST} characters long")));
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refusal> {
+        Err(expected("of a kind that is read"))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match self.0.dyn_ref::<JsString>() {
+            Some(text) if text.length() > LONGEST => {
+                Err(Refusal(format!("at most {LONGEST} characters long")))
             }
-            visitor.visit_string(String::from(text))
-        } else if let Some(truth) = self.0.as_bool() {
-            visitor.visit_bool(truth)
-        } else if let Some(whole) = as_whole(self.0) {
-            visitor.visit_u64(whole)
-        } else if let Some(number) = self.0.as_f64() {
-            visitor.visit_f64(number)
-        } else {
-            visitor.visit_unit()
+            Some(text) => visitor.visit_string(String::from(text)),
+            None => Err(expected("a string")),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match self.0.as_bool() {
+            Some(truth) => visitor.visit_bool(truth),
+            None => Err(expected("true or false")),
+        }
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match as_whole(self.0) {
+            Some(whole) => visitor.visit_u64(whole),
+            None => Err(expected("a whole number")),
         }
     }
 
@@ -116,8 +128,8 @@ impl<'de> Deserializer<'de> for Value<'_> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char str bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 

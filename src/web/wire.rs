@@ -10,6 +10,7 @@ use distcompute_engine::client::call::{Answer, Request, read_alive};
 use distcompute_engine::hub::action::{Granted, Hello, Parsed, Registration, Sync, Synced, Wire};
 use distcompute_engine::hub::event::Stored;
 use distcompute_engine::hub::jobs::{Job, Outcome, Text, Ticket};
+use distcompute_engine::list::IntoList;
 use distcompute_protocol::{SYNC_EXTENSION, Stage};
 use js_sys::{Array, JSON, JsString};
 use wasm_bindgen::prelude::*;
@@ -146,7 +147,7 @@ fn hello(json: &JsValue) -> Option<Hello> {
 fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
     let names = |name: &'static str| {
         let names = list(json, name);
-        names.iter().filter_map(as_text).collect()
+        names.iter().filter_map(as_text).into_list()
     };
     let wait_s = number(json, "wait_s")?;
     let mut jobs = Vec::new();
@@ -168,7 +169,7 @@ fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
         rejected: rejected
             .iter()
             .filter_map(|one| text(one, "lease"))
-            .collect(),
+            .into_list(),
         lost: names("lost"),
         wait_ms: 1_000.0 * wait_s.clamp(1.0, 3_600.0),
         app_version: text(json, "app_version").unwrap_or_default(),

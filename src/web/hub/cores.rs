@@ -9,6 +9,7 @@ use crate::web::wire;
 use distcompute_engine::core::throttle::FULL;
 use distcompute_engine::hub::event::{Ended, Event, Report, Stored};
 use distcompute_engine::hub::jobs::{JobKey, Outcome};
+use distcompute_engine::list::IntoList;
 use distcompute_engine::message::{self, FromCore, Job, ToCore};
 use js_sys::JsString;
 use std::rc::Rc;
@@ -88,7 +89,7 @@ impl Hub {
                 resume: states.get(*key).cloned(),
             })
         });
-        let jobs = jobs.collect();
+        let jobs = jobs.into_list();
         let project = scheduler.project().to_owned();
         self.post(core, &ToCore::Jobs { project, jobs });
     }
@@ -163,7 +164,7 @@ impl Hub {
         Report {
             started: report.started,
             progress: report.progress,
-            results: report.results.into_iter().map(ended).collect(),
+            results: report.results.into_iter().map(ended).into_list(),
             checkpoint,
         }
     }

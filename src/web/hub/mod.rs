@@ -28,6 +28,7 @@ use distcompute_engine::hub::action::{Action, TrackerRequest, TrackerResponse, T
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Event, Inherited};
 use distcompute_engine::hub::jobs::JobKey;
+use distcompute_engine::list::IntoList;
 use distcompute_engine::message::ToCore;
 use distcompute_engine::settings::Settings;
 use distcompute_engine::sorted_map::SortedMap;
@@ -98,7 +99,7 @@ impl Hub {
         let stages: Vec<Stage> = stages
             .iter()
             .filter_map(|stage| stage.as_string()?.parse().ok())
-            .collect();
+            .into_list();
         let nickname = text(setup, "nickname").unwrap_or_default();
         let instance = text(setup, "instance").unwrap_or_default();
         let settings = field(setup, "settings").unwrap_or_default();

@@ -7,6 +7,7 @@ use crate::web::object::{array, field};
 use crate::web::wire;
 use distcompute_engine::hub::action::Write;
 use distcompute_engine::hub::event::Event;
+use distcompute_engine::list::IntoList;
 use js_sys::Array;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -67,7 +68,7 @@ impl Hub {
             .dyn_into::<Array>()
             .map_or_else(|_| Vec::new(), |kept| kept.to_vec());
         let stored = |entry: &JsValue| wire::stored(entry, &mut self.texts.borrow_mut());
-        let jobs = entries.iter().filter_map(stored).collect();
+        let jobs = entries.iter().filter_map(stored).into_list();
         self.handle(Event::RestoredLate(jobs));
     }
 
