@@ -715,6 +715,25 @@ async fn one_tab_computes_the_other_shows_and_controls_it_and_takes_over() {
 }
 
 #[test]
+async fn a_nickname_changes_in_all_tabs_while_one_computes() {
+    load_crew().await;
+    let url = somewhere();
+    let first = Tab::computing(&url, 1).await;
+    let second = Tab::at(&url);
+    second.reaches("s => s.state === 'elsewhere'").await;
+    second.does("set", &[object(&[("nickname", "Ada".into())])]);
+    let told = first.crew.heard(0, "settings", 1).await.expect("settings");
+    assert_eq!(text(&told, "nickname"), "Ada");
+    second.does("set", &[object(&[("cores", 2.into())])]);
+    let told = first.crew.heard(0, "settings", 2).await.expect("settings");
+    assert_eq!(text(&told, "nickname"), "Ada", "it stays");
+    second.does("start", &[]);
+    drop(first);
+    let made = second.crew.heard(0, "hub", 1).await.expect("takes over");
+    assert_eq!(text(&get(&made, "setup"), "nickname"), "Ada");
+}
+
+#[test]
 async fn stop_in_any_tab_stops_all() {
     load_crew().await;
     let url = somewhere();
@@ -1053,6 +1072,9 @@ async fn what_a_volunteer_cannot_take_is_refused_with_a_code() {
         ("set", "7"),
         ("set", "({ cores: 1e6 })"),
         ("set", "({ hours: [] })"),
+        ("set", "({ nickname: 7 })"),
+        ("set", "({ nickname: 'x'.repeat(129) })"),
+        ("set", "({ nickname: 'a\\0b', cores: 2 })"),
     ] {
         let outcome = start(&tab.volunteer, method, &[evaluate(bad)]);
         assert_eq!(fault(outcome), argument, "{method}({bad})");

@@ -5,7 +5,7 @@ use super::bindings::now;
 use super::json::{must_be, shown, text};
 use super::settings::{given_limits, given_settings};
 use distcompute_engine::client::address::Address;
-use distcompute_engine::client::session::{Registration, check_join_key};
+use distcompute_engine::client::session::{Registration, check_join_key, check_nickname};
 use distcompute_engine::fault::{Code, Fault, Kind};
 use distcompute_engine::settings::{Limits, Settings};
 use distcompute_protocol::Stage;
@@ -240,8 +240,13 @@ fn join_key(options: &JsValue) -> Result<Option<String>, Fault> {
 }
 
 fn nickname(options: &JsValue) -> Result<String, Fault> {
-    match get(options, "nickname")? {
-        None => Ok(distcompute_protocol::ANONYMOUS.to_owned()),
-        Some(value) => text(&value, "nickname"),
-    }
+    let given = given_nickname(options)?;
+    Ok(given.unwrap_or_else(|| distcompute_protocol::ANONYMOUS.to_owned()))
+}
+
+/// The nickname among options or changes, if there is one.
+pub(crate) fn given_nickname(options: &JsValue) -> Result<Option<String>, Fault> {
+    let given = get(options, "nickname")?;
+    let nickname = given.map(|value| text(&value, "nickname")).transpose()?;
+    nickname.map(|text| check_nickname(&text)).transpose()
 }

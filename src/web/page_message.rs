@@ -75,12 +75,15 @@ pub(crate) fn write_around(surroundings: &Surroundings) -> Made {
     tagged("surroundings").with("surroundings", write_surroundings(surroundings))
 }
 
-pub(crate) fn write_hub_command(command: &HubCommand, settings: &Settings) -> Made {
+/// A command for the hub. That the settings have changed says which they are, and the nickname.
+pub(crate) fn write_hub_command(command: &HubCommand, settings: &Settings, nickname: &str) -> Made {
     match command {
         HubCommand::CoreDied { core, message } => {
             tagged("died").with("core", *core).with("message", message)
         }
-        HubCommand::Settings => tagged("settings").with("settings", &write_settings(settings)),
+        HubCommand::Settings => tagged("settings")
+            .with("settings", &write_settings(settings))
+            .with("nickname", nickname),
         HubCommand::Pause { until } => tagged("pause").with("until", *until),
         HubCommand::Resume => tagged("resume"),
         HubCommand::Stop { finish } => tagged("stop").with("finish", *finish),

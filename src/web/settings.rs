@@ -53,6 +53,15 @@ const SETTINGS: [&str; 5] = [
     "hours",
 ];
 
+const CHANGES: [&str; 6] = [
+    "cores",
+    "intensity",
+    "pauseOnBattery",
+    "background",
+    "hours",
+    "nickname",
+];
+
 const LIMITS: [&str; 4] = [
     "jobTimeoutMs",
     "stallMs",
@@ -63,8 +72,17 @@ const LIMITS: [&str; 4] = [
 /// As [`read_settings`], for what the page's owner has written: a misspelt name is refused. What
 /// another tab or the page says to its hub may come from another version of this package.
 pub(crate) fn given_settings(value: &JsValue, base: &Settings) -> Result<Settings, Fault> {
+    given(value, base, &SETTINGS)
+}
+
+/// The settings among what a volunteer changes, which may name the nickname as well.
+pub(crate) fn given_changes(value: &JsValue, base: &Settings) -> Result<Settings, Fault> {
+    given(value, base, &CHANGES)
+}
+
+fn given(value: &JsValue, base: &Settings, names: &[&str]) -> Result<Settings, Fault> {
     if value.is_object() {
-        known(value, "setting", &SETTINGS)?;
+        known(value, "setting", names)?;
         let hours = property(value, "hours")?;
         if hours.is_object() {
             known(&hours, "member of hours", &["from", "to"])?;

@@ -104,8 +104,15 @@ export class Volunteer {
    * called before. Whoever is not interested may ignore it.
    */
   stop(options?: { finish?: boolean }): Promise<void>;
-  /** Changes some of the settings. */
-  set(settings: Partial<VolunteerSettings>): void;
+  /**
+   * Changes some of the settings, or the nickname, of at most 128 characters.
+   *
+   * Jobs that are held when the nickname changes are finished and credited to the former one; those that
+   * come afterwards are credited to the new one. The nickname changes in all tabs of this browser.
+   *
+   * Throws `InvalidArgumentError` where one of them is wrong, and then changes none.
+   */
+  set(changes: Partial<VolunteerSettings> & { nickname?: string | undefined }): void;
   /**
    * Stops, and deletes everything that this browser keeps for the tracker. Rejects with
    * `TimeoutError` where a tab does not let go of it.

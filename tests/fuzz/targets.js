@@ -97,7 +97,7 @@ const takes = {
   "Volunteer.removeEventListener": ["job", raw("() => {}")],
   "Volunteer.pause": [1000],
   "Volunteer.stop": [{ finish: true }],
-  "Volunteer.set": [settings],
+  "Volunteer.set": [{ ...settings, nickname: "Ada" }],
 };
 
 /** What comes of members, where the types say more than "void". */

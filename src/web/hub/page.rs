@@ -9,6 +9,7 @@ use distcompute_engine::fault::Fault;
 use distcompute_engine::hub::Counted;
 use distcompute_engine::hub::event::{Event, Inherited};
 use distcompute_engine::hub::governor::{Surroundings, Wish};
+use distcompute_engine::list::IntoList;
 use distcompute_engine::page::supervisor::MOST_CORES;
 use distcompute_engine::settings::Settings;
 use distcompute_engine::status::{BEAT_MS, tell_in};
@@ -97,6 +98,9 @@ impl Hub {
                 Event::CoreDied(core, text(message, "message").unwrap_or_default())
             }
             "settings" => {
+                if let Some(nickname) = text(message, "nickname") {
+                    self.handle(Event::Nickname(nickname));
+                }
                 let settings = field(message, "settings").unwrap_or_default();
                 let base = Settings::default();
                 Event::Settings(read_settings(&settings, &base).unwrap_or(base))
@@ -140,7 +144,7 @@ pub(super) fn inherited(setup: &JsValue) -> Vec<Inherited> {
     let cores = list(setup, "cores").into_iter();
     cores
         .filter_map(|core| core.as_f64().map(inherited))
-        .collect()
+        .into_list()
 }
 
 /// What the status of the hub before says that it has counted.
@@ -151,13 +155,13 @@ pub(super) fn counted(status: &JsValue) -> Counted {
     let cores = list(status, "cores").into_iter();
     let cores = cores.filter_map(|core| Some((small(&core, "core")?, small(&core, "jobs")?)));
     Counted {
-        by_stage: Stage::ALL.into_iter().filter_map(done).collect(),
+        by_stage: Stage::ALL.into_iter().filter_map(done).into_list(),
         invalid: count("jobsInvalid"),
         failed: count("jobsFailed"),
         rejected: count("jobsRejected"),
         undelivered: count("notDelivered"),
         compute_ms: amount(status, "computeMs"),
-        cores: cores.collect(),
+        cores: cores.into_list(),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::Page;
 use crate::web::arguments::{known, require_object, truth};
 use crate::web::json::shown;
-use crate::web::settings::given_settings;
+use crate::web::options::given_nickname;
+use crate::web::settings::given_changes;
 use crate::web::tabs::{self, Name};
 use distcompute_engine::fault::Fault;
 use distcompute_engine::page::event::{Command, Event};
@@ -17,7 +18,7 @@ impl Page {
     /// # Errors
     /// What is wrong with its argument.
     pub(crate) fn command(self: &Rc<Self>, name: Name, given: &JsValue) -> Result<(), Fault> {
-        let command = self.read_command(name, given, given_settings)?;
+        let command = self.read_command(name, given, given_changes)?;
         self.handle(Event::Command(command));
         self.post(tabs::write_command(name, given));
         Ok(())
@@ -46,7 +47,11 @@ impl Page {
             Name::Set => {
                 require_object(given, "settings")?;
                 let base = *self.supervisor.borrow().settings();
-                Command::Set(settings(given, &base)?)
+                let settings = settings(given, &base)?;
+                if let Some(nickname) = given_nickname(given)? {
+                    self.nickname.replace(nickname);
+                }
+                Command::Set(settings)
             }
         })
     }

@@ -71,7 +71,7 @@ pub(crate) struct Page {
     instance: Shared<String>,
     spawn: Function,
     stages: Array,
-    nickname: String,
+    nickname: Shared<String>,
     join_key: Option<String>,
     limits: JsValue,
     workers: Shared<SortedMap<JsValue>>,
@@ -116,7 +116,7 @@ impl Page {
             instance: Shared::default(),
             spawn: options.spawn,
             stages: array(stages.map(|stage| JsValue::from_str(stage.letter()))),
-            nickname: options.nickname,
+            nickname: Shared::new(options.nickname),
             join_key: options.join_key,
             limits: write_limits(&options.limits),
             workers: Shared::default(),
@@ -308,7 +308,8 @@ impl Page {
             Action::Connect { hub, worker, core } => self.connect(hub, worker, core),
             Action::ToHub(hub, command) => {
                 let settings = *self.supervisor.borrow().settings();
-                let message = page_message::write_hub_command(&command, &settings);
+                let nickname = self.nickname.borrow();
+                let message = page_message::write_hub_command(&command, &settings, &nickname);
                 self.send(hub, message, None);
             }
             Action::Farewell => self.send_farewell(),

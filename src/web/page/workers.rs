@@ -97,7 +97,7 @@ impl Page {
         let setup = object()
             .with("url", &self.url)
             .with("stages", &self.stages)
-            .with("nickname", &self.nickname)
+            .with("nickname", &*self.nickname.borrow())
             .with("joinKey", self.join_key.as_deref())
             .with("limits", &self.limits)
             .with("instance", &*self.instance.borrow())

@@ -142,6 +142,7 @@ export async function tryAJob(): Promise<void> {
 export async function everyWordOfAVolunteer(volunteer: Volunteer): Promise<void> {
   await volunteer.start();
   await volunteer.stop({ finish: true });
+  volunteer.set({ intensity: 50, nickname: "Ada" });
   const { signal } = options;
   const end: () => void = volunteer.subscribe((status: VolunteerStatus) => status.state, {
     signal,

@@ -54,7 +54,11 @@ fn check_stage(text: &str) -> Result<Stage, Fault> {
     })
 }
 
-fn check_nickname(text: &str) -> Result<String, Fault> {
+/// A nickname.
+///
+/// # Errors
+/// `InvalidArgumentError` for one that is too long, or contains U+0000.
+pub fn check_nickname(text: &str) -> Result<String, Fault> {
     if text.as_bytes().contains(&0) {
         return Err(Fault::argument(
             "nickname contains the character U+0000, which trackers cannot store.",

@@ -119,6 +119,8 @@ pub enum Event {
     Answered(u32, TrackerResponse),
     /// The volunteer has changed the settings.
     Settings(Settings),
+    /// The volunteer has changed the nickname.
+    Nickname(String),
     /// The page's surroundings have changed.
     Around(Surroundings),
     /// The volunteer has paused or resumed.

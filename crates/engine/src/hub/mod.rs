@@ -316,6 +316,11 @@ impl Scheduler {
             }
             Event::Answered(id, response) => self.answered(cx, id, response),
             Event::Settings(settings) => self.settings = settings,
+            Event::Nickname(nickname) => {
+                for session in &mut self.sessions {
+                    session.rename(&nickname);
+                }
+            }
             Event::Around(around) => self.around = around,
             Event::Wish(wish) => {
                 self.wish = wish;

@@ -39,6 +39,8 @@ pub(super) enum Move {
     Late(Vec<(Lease, Option<u8>)>),
     Answered(Which, Reply),
     Settings(u32, u8),
+    /// Whether it is another one.
+    Nickname(bool),
     Around(bool, Option<bool>, i32),
     Pause(Option<f64>),
     Resume,
@@ -149,6 +151,7 @@ pub(super) fn step() -> impl Strategy<Value = Move> {
         1 => prop::collection::vec((lease(), prop::option::of(0_u8..3)), 0..3).prop_map(Move::Late),
         12 => (which(), reply()).prop_map(|(which, reply)| Move::Answered(which, reply)),
         1 => (1_u32..=1_024, 1_u8..=10).prop_map(|(cores, level)| Move::Settings(cores, level)),
+        1 => any::<bool>().prop_map(Move::Nickname),
         1 => (any::<bool>(), any::<Option<bool>>(), any::<i32>()).prop_map(|(a, b, c)| Move::Around(a, b, c)),
         1 => prop::option::of(amount()).prop_map(Move::Pause),
         2 => Just(Move::Resume),
@@ -520,6 +523,10 @@ impl Shell {
                 intensity,
                 ..Settings::default()
             }),
+            Move::Nickname(other) => {
+                let nickname = if other { "New" } else { "Pod 3" };
+                Event::Nickname(nickname.to_owned())
+            }
             Move::Around(hidden, on_battery, utc_offset_min) => Event::Around(Surroundings {
                 hidden,
                 on_battery,

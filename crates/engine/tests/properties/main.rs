@@ -2,6 +2,7 @@
 
 mod bounds;
 mod driver;
+mod nickname;
 mod parsers;
 mod restore;
 mod rules;

@@ -40,8 +40,11 @@ pub struct Common {
     pub stage: Stage,
     /// How many requests were sent.
     sent: u32,
-    /// The nickname of the volunteer.
+    /// The nickname of the volunteer, under which registrations are made.
     pub nickname: String,
+    /// The nickname that the volunteer has changed it to, until there is no registration under the former one to
+    /// wait for.
+    pub renamed: Option<String>,
     /// How long an outcome waits for others to share its request with.
     pub linger_ms: f64,
     /// The tracker's answer to the last registration.
@@ -86,6 +89,7 @@ impl Common {
             stage,
             sent: 0,
             nickname,
+            renamed: None,
             linger_ms,
             hello: None,
             answer_ms: Mean::default(),

@@ -96,6 +96,42 @@ impl Session {
         self.common.hello = Some(hello);
     }
 
+    /// The volunteer has another nickname, which needs another registration. Jobs that are held are finished: the
+    /// tracker credits each to the nickname that it was given to.
+    pub fn rename(&mut self, nickname: &str) {
+        let is_other = self.common.nickname != nickname;
+        self.common.renamed = is_other.then(|| nickname.to_owned());
+    }
+
+    /// Changes to the new nickname, if there is one and no answer under the former one is awaited. Returns whether
+    /// requests may be sent.
+    fn take_new_name(&mut self) -> bool {
+        let Some(nickname) = &self.common.renamed else {
+            return true;
+        };
+        let waits = match &self.dialect {
+            Dialect::Unknown { flight } => flight.is_some(),
+            // Only a registration knows which jobs were granted in an answer that is lost: its next request
+            // gives them back.
+            Dialect::Sync(syncs) if syncs.is_registered() && self.common.retry.is_away() => {
+                return true;
+            }
+            Dialect::Sync(syncs) => syncs.is_busy(),
+            Dialect::Calls(calls) => calls.is_registering(),
+        };
+        if waits {
+            return false;
+        }
+        self.common.nickname.clone_from(nickname);
+        self.common.renamed = None;
+        match &mut self.dialect {
+            Dialect::Unknown { .. } => {}
+            Dialect::Sync(syncs) => syncs.part(),
+            Dialect::Calls(calls) => calls.retire(),
+        }
+        true
+    }
+
     /// Gives the registration up without a goodbye, so that its leases stay held.
     pub fn part(&mut self) {
         if let Dialect::Sync(syncs) = &mut self.dialect {
@@ -194,6 +230,10 @@ impl Session {
         }
         let dry = common.dry.map_or(0.0, |dry| dry.left_ms(cx.now));
         cx.arm(Timer::Dry, dry);
+        if !self.take_new_name() {
+            return;
+        }
+        let common = &mut self.common;
         match &mut self.dialect {
             Dialect::Unknown { flight: Some(_) } => {}
             Dialect::Unknown { flight } => {

@@ -29,6 +29,8 @@ struct Worker {
     unconfirmed: bool,
     /// Whether a former hub made it. A core that has not reported to this hub yet may be running its job.
     inherited: bool,
+    /// Whether it asks for no other job, because it was made under a former nickname.
+    retired: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +82,20 @@ impl Calls {
             last_sent,
             unconfirmed: false,
             inherited: false,
+            retired: false,
         });
+    }
+
+    /// All registrations hand in the jobs that they hold, ask for no other ones, and end.
+    pub(super) fn retire(&mut self) {
+        for worker in &mut self.workers {
+            worker.retired = true;
+        }
+    }
+
+    pub(super) fn is_registering(&self) -> bool {
+        let registers = |flight: &Flight| flight.what == What::Register;
+        self.flights.iter().any(registers)
     }
 
     pub(super) fn is_busy(&self) -> bool {

@@ -55,15 +55,25 @@ impl Calls {
             want = 0;
         }
         let workers = self.workers.iter();
-        let workers: Vec<(String, bool)> = workers
-            .map(|worker| (worker.token.clone(), worker.inherited && demand.silent))
+        let workers: Vec<(String, bool, bool)> = workers
+            .map(|worker| {
+                let may_be_used = worker.inherited && demand.silent;
+                (worker.token.clone(), may_be_used, worker.retired)
+            })
             .into_list();
         let mut reserved = 0;
-        for (token, may_be_used) in workers {
+        for (token, may_be_used, retired) in workers {
             if self.is_flying(&token) {
                 continue;
             }
             let key = table.by_ticket(&token);
+            if retired && key.is_none() && !may_be_used {
+                let wire = Wire::Bye {
+                    token: token.clone(),
+                };
+                self.fly(common, cx, &token, What::Bye(None), wire);
+                continue;
+            }
             let settles = key.is_some_and(|key| self.settle(common, cx, &token, key, table));
             if settles || self.speak(common, cx, &token, key, demand) {
                 continue;
@@ -79,10 +89,9 @@ impl Calls {
                 self.fly(common, cx, &token, What::NewJob, wire);
             }
         }
-        let registering = |f: &&Flight| f.what == What::Register;
-        let registering = self.flights.iter().filter(registering).count();
         let wanted = Self::workers_for(common, demand.cores);
-        if want > 0 && registering == 0 && self.workers.len() < wanted + reserved {
+        let asking = self.workers.iter().filter(|worker| !worker.retired);
+        if want > 0 && !self.is_registering() && asking.count() < wanted + reserved {
             let wire = register(common);
             self.fly(common, cx, "", What::Register, wire);
         }
@@ -113,6 +122,7 @@ impl Calls {
                     last_sent,
                     unconfirmed: true,
                     inherited: true,
+                    retired: false,
                 });
             }
         }

@@ -93,6 +93,10 @@ impl Syncs {
         }
     }
 
+    pub(super) fn is_registered(&self) -> bool {
+        self.token.is_some()
+    }
+
     pub(super) fn part(&mut self) {
         self.token = None;
         self.setup_reported = None;
