@@ -12,7 +12,7 @@ use distcompute_engine::client::address::Address;
 use distcompute_engine::client::call::{Answer, Body, Call, Request, read_count, read_retry_after};
 use distcompute_engine::client::exchange::{Action, Cx, Event, Exchange, Patience};
 use distcompute_engine::client::probe::{Finding, base_of};
-use distcompute_engine::fault::{Code, Fault, Kind};
+use distcompute_engine::fault::{Code, Fault, Kind, before};
 use distcompute_engine::hub::action::Transfer;
 use distcompute_protocol::{ErrorCode, JOIN_KEY_HEADER};
 use gloo_net::http::{Method, RequestBuilder};
@@ -381,7 +381,7 @@ pub(crate) async fn find(address: &Address) -> Finding {
         status.get_or_insert(response.status());
         if response.is("ok") && (question.fits)(&body) {
             let answered = response.text("url").filter(|_| response.is("redirected"));
-            let path = question.path.split('?').next().unwrap_or_default();
+            let path = before(question.path, b"?");
             let base = answered.as_deref().and_then(|url| base_of(url, path));
             return match base {
                 Some(base) if base != address.as_str() => Finding::Moved(base.to_owned()),
