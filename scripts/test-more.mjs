@@ -83,6 +83,15 @@ const steps = [
     },
   },
   {
+    name: "create",
+    what: "each template of npm create distcompute, installed from packed tarballs, in a browser",
+    needs: [ensureNpmPackages, ensureBuildTools, ensureWasmPack, ensureChromium],
+    run: (of) => {
+      const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
+      return nodeTests({ folders: ["tests/create"], env });
+    },
+  },
+  {
     name: "notebook",
     what: "the notebook of the sample pi, with two browsers that compute",
     needs: [ensureNpmPackages, ensureBuildTools, ensureChromium, ensureNotebook],

@@ -39,9 +39,12 @@ const steps = [
   },
   {
     name: "scripts",
-    what: "the scripts, the rules of distcompute map, and the faulty tracker that other tests use",
+    what: "the scripts, the rules of the commands, and the faulty tracker that other tests use",
     needs: [ensureNpmPackages],
-    run: () => nodeTests({ folders: ["tests/scripts", "tests/map/rules", "tests/faulty"] }),
+    run: () => {
+      const rules = ["tests/map/rules", "tests/create/rules"];
+      return nodeTests({ folders: ["tests/scripts", ...rules, "tests/faulty"] });
+    },
   },
   {
     name: "page",

@@ -12,18 +12,37 @@ import { npm } from "../bundlers/project.mjs";
 export const numbers = (count) => Array.from({ length: count }, (_, index) => index + 1);
 export const linesOf = (values) => values.map((value) => `${JSON.stringify(value)}\n`).join("");
 
-/** Installs it. `remove` deletes the folder. */
-export async function installCommand() {
+/**
+ * Builds what the command needs, and packs it into a folder as `npm publish` would.
+ *
+ * @param {string} folder
+ * @param {string[]} [others] further packages of this repository
+ * @returns {Promise<{ packageDir: string, tracker: string, tarballs: string[] }>} the paths of the client, of the
+ *   tracker and of the packed command with the packages that it needs
+ */
+export async function packCommand(folder, others = []) {
   const { "distcompute-tracker": tracker } = await buildTracker();
   const packageDir = await buildPackage();
-  const folder = mkdtempSync(join(tmpdir(), "distcompute-map-"));
-  const env = { ...process.env, DISTCOMPUTE_TRACKER_PROGRAM: tracker, XDG_CONFIG_HOME: folder };
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
-  const packages = ["volunteer-panel", "distcompute"].map((name) => join(root, "packages", name));
-  for (const one of [packageDir, ...packages]) await npm(["pack", one], folder);
+  const packages = ["volunteer-panel", "distcompute", ...others];
+  for (const one of packages.map((name) => join(root, "packages", name)).concat(packageDir)) {
+    await npm(["pack", one], folder);
+  }
   const names = ["distcompute-client", "distcompute-volunteer", "distcompute"];
-  const tarballs = names.map((name) => `./${name}-0.1.0.tgz`);
+  return { packageDir, tracker, tarballs: names.map((name) => join(folder, `${name}-0.1.0.tgz`)) };
+}
+
+/** Installs packages in a folder with a package.json. */
+export async function install(folder, tarballs) {
   await npm(["install", "--prefer-offline", "--no-audit", "--no-fund", ...tarballs], folder);
+}
+
+/** Installs it. `remove` deletes the folder. */
+export async function installCommand() {
+  const folder = mkdtempSync(join(tmpdir(), "distcompute-map-"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
+  const { packageDir, tracker, tarballs } = await packCommand(folder);
+  await install(folder, tarballs);
+  const env = { ...process.env, DISTCOMPUTE_TRACKER_PROGRAM: tracker, XDG_CONFIG_HOME: folder };
 
   /** Writes a file in the folder, and returns its name. */
   const put = (name, text) => {

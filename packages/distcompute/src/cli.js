@@ -10,6 +10,13 @@ const usage = `Usage: distcompute <command> [options]
   work URL                compute for the project of the tracker at URL, without a browser
   tracker COMMAND         run the tracker: serve, import, export, … (tracker --help)
 
+In the folder of a project that \`npm create distcompute\` has made:
+
+  start                   build the volunteer page, import the jobs and serve them
+  dev                     the same for development: when the function changes, the page is reloaded
+  test                    run the cases of tests/cases.jsonl in a headless browser
+  build                   build the volunteer page into dist/
+
 distcompute <command> --help explains a command.`;
 
 const commands = {
@@ -17,6 +24,10 @@ const commands = {
   check: async (args) => (await import("./check/command.js")).check(args),
   work: async (args) => (await import("./work/command.js")).work(args),
   tracker: async (args) => (await import("./tracker.js")).runTracker(args),
+  start: async (args) => (await import("./develop/start.js")).start(args),
+  dev: async (args) => (await import("./develop/dev.js")).dev(args),
+  test: async (args) => (await import("./develop/test.js")).test(args),
+  build: async (args) => (await import("./develop/build.js")).build(args),
 };
 
 /**

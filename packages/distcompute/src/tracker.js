@@ -38,11 +38,33 @@ export function findTracker(env = process.env) {
   return built.find((path) => existsSync(path)) ?? program;
 }
 
-const notFound = (path) =>
-  new Failure(
+/** Why the program at `path` did not start. */
+function notStarted(path, error) {
+  const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+  if (code !== "ENOENT") return new Failure(messageOf(error));
+  return new Failure(
     `The tracker's program ${path} was not found. Install it with \`cargo install distcompute-tracker\`, or set ` +
       "DISTCOMPUTE_TRACKER_PROGRAM to its path.",
   );
+}
+
+/**
+ * Runs the tracker's program to its end.
+ *
+ * @param {string[]} args
+ * @returns {Promise<{ code: number | null, output: string, errors: string }>}
+ */
+export function callTracker(args) {
+  const path = findTracker();
+  return new Promise((resolve, reject) => {
+    const child = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const said = { output: "", errors: "" };
+    child.stdout.setEncoding("utf8").on("data", (text) => (said.output += text));
+    child.stderr.setEncoding("utf8").on("data", (text) => (said.errors += text));
+    child.once("error", (error) => reject(notStarted(path, error)));
+    child.once("close", (code) => resolve({ code, ...said }));
+  });
+}
 
 /**
  * Runs the tracker's program in this terminal. Resolves to its exit code.
@@ -62,10 +84,7 @@ export async function runTracker(args) {
       child.once("exit", (code, signal) =>
         resolve(code ?? 128 + constants.signals[signal ?? "SIGKILL"]),
       );
-      child.once("error", (error) => {
-        const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-        reject(code === "ENOENT" ? notFound(path) : new Failure(messageOf(error)));
-      });
+      child.once("error", (error) => reject(notStarted(path, error)));
     });
   } finally {
     process.off("SIGINT", ignore).off("SIGTERM", pass).off("SIGHUP", pass);
@@ -82,7 +101,8 @@ async function freePort(host, port) {
   );
 }
 
-async function isFree(host, port) {
+/** Whether a server could listen there now. */
+export async function isFree(host, port) {
   const server = createServer();
   try {
     await new Promise((resolve, reject) => {
@@ -100,32 +120,43 @@ async function isFree(host, port) {
   }
 }
 
+/** The address for a listener at the first free port. @param {{ host: string, port: number }} listen */
+async function addressAt({ host, port }) {
+  return `${host.includes(":") ? `[${host}]` : host}:${await freePort(host, port)}`;
+}
+
+function withoutSettings() {
+  const entries = Object.entries(process.env);
+  return Object.fromEntries(entries.filter(([name]) => !name.startsWith("DISTCOMPUTE_")));
+}
+
 /**
  * Starts a tracker.
  *
  * @param {object} wanted
- * @param {{ host: string, port: number }} wanted.listen
+ * @param {{ host: string, port: number }} [wanted.listen] there or at the next free port; without it, where its
+ *   configuration says
  * @param {string} wanted.folder the one that its arguments are relative to
  * @param {string[]} wanted.args the arguments of `serve` except for the address
+ * @param {NodeJS.ProcessEnv} [wanted.env] by default without what is set for other trackers
+ * @param {(line: string) => void} [wanted.onLine] receives its log
  */
-export async function startTracker({ listen, folder, args }) {
-  const port = await freePort(listen.host, listen.port);
-  const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
+export async function startTracker({ listen, folder, args, env = withoutSettings(), onLine }) {
+  const at = listen ? ["--listen", await addressAt(listen)] : [];
   const path = findTracker();
   // A group of its own: Ctrl-C in the terminal must not end it before the volunteers.
-  const child = spawn(path, ["serve", "--listen", `${host}:${port}`, ...args], {
+  const child = spawn(path, ["serve", ...at, ...args], {
     detached: true,
     cwd: folder,
-    // What is set for other trackers is not for this one.
-    env: Object.fromEntries(
-      Object.entries(process.env).filter(([name]) => !name.startsWith("DISTCOMPUTE_")),
-    ),
+    env,
     stdio: ["ignore", "pipe", "pipe"],
   });
   // It ends with this process, unless that is killed.
-  process.once("exit", () => child.kill("SIGTERM"));
+  const end = () => void child.kill("SIGTERM");
+  process.once("exit", end);
   const said = [];
   createInterface({ input: child.stderr }).on("line", (line) => {
+    onLine?.(line);
     said.push(line);
     if (said.length > 20) said.shift();
   });
@@ -133,10 +164,7 @@ export async function startTracker({ listen, folder, args }) {
     child.once("exit", (code, signal) => resolve(code ?? signal)),
   );
   const url = await new Promise((resolve, reject) => {
-    child.once("error", (error) => {
-      const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-      reject(code === "ENOENT" ? notFound(path) : new Failure(messageOf(error)));
-    });
+    child.once("error", (error) => reject(notStarted(path, error)));
     createInterface({ input: child.stdout }).on("line", (line) => {
       const found = /^listening on (http:\/\/\S+?)\/?$/.exec(line)?.[1];
       if (found) resolve(found);
@@ -160,8 +188,9 @@ export async function startTracker({ listen, folder, args }) {
     died,
     async stop() {
       stopping = true;
-      child.kill("SIGTERM");
+      end();
       await exited;
+      process.off("exit", end);
     },
   };
 }
