@@ -55,6 +55,12 @@ export function peakMb(pid) {
   return kb === undefined ? undefined : Math.round(Number(kb) / 102.4) / 10;
 }
 
+/** The memory that a process has resident, in MB, or undefined without /proc. */
+export function memoryMb(pid) {
+  const kb = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1];
+  return kb === undefined ? undefined : Number(kb) / 1024;
+}
+
 /** The fields of /proc/PID/stat from the parent's process id on; empty without /proc. */
 function stat(pid) {
   // The second field is the program's name in parentheses, which can contain any character.

@@ -6,6 +6,7 @@ import { endOnSignals } from "./process.mjs";
 /** The modules of the benchmarks. Each exports its `usage` and `main(args)`. */
 const benchmarks = {
   client: "../bench/client.mjs",
+  command: "../bench/command.mjs",
   grown: "../bench/grown.mjs",
   hostile: "../bench/hostile.mjs",
   lines: "../bench/lines.mjs",
@@ -16,6 +17,7 @@ const benchmarks = {
 const usage = `npm run bench -- NAME [options]
 
   client    how much of a browser's cores goes into jobs, by the engine and by loops of one's own
+  command   how much of a core distcompute work and map give to a function, and the memory of map
   grown     what calls and pages cost with a million registrations, names, flags and avoided jobs
   hostile   what honest volunteers get of a tracker while it is attacked, on each store
   lines     which share of a line jobs of every size get, down and up, on slow and lossy lines

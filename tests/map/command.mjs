@@ -51,10 +51,10 @@ export async function installCommand() {
   };
 
   /** Starts the command. `input` is the path of a file for standard input. */
-  const start = (args, { input, more = {} } = {}) => {
+  const start = (args, { input, more = {}, limitMs = 180_000 } = {}) => {
     const program = join(folder, "node_modules", ".bin", "distcompute");
     // A command that hangs must not hold up the tests.
-    const limits = { timeout: 180_000, killSignal: /** @type {const} */ ("SIGKILL") };
+    const limits = { timeout: limitMs, killSignal: /** @type {const} */ ("SIGKILL") };
     const child = spawn(program, args, { cwd: folder, env: { ...env, ...more }, ...limits });
     if (input === undefined) child.stdin.end();
     else createReadStream(join(folder, input)).pipe(child.stdin);
@@ -75,5 +75,5 @@ export async function installCommand() {
   };
 
   const remove = () => rmSync(folder, { recursive: true, force: true });
-  return { folder, packageDir, tracker, put, start, finished, remove };
+  return { folder, env, packageDir, tracker, put, start, finished, remove };
 }
