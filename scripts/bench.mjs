@@ -12,6 +12,7 @@ const benchmarks = {
   lines: "../bench/lines.mjs",
   scale: "../bench/scale.mjs",
   tracker: "../bench/tracker.mjs",
+  trust: "../bench/trust.mjs",
 };
 
 const usage = `npm run bench -- NAME [options]
@@ -23,6 +24,7 @@ const usage = `npm run bench -- NAME [options]
   lines     which share of a line jobs of every size get, down and up, on slow and lossy lines
   scale     how many requests a tracker gets of a million volunteers, on paper
   tracker   how many jobs a second the tracker hands out and takes back, on each store
+  trust     how many wrong results of liars count, and what finding the others costs, on paper
 
 npm run bench -- NAME --help lists the options of a benchmark.`;
 

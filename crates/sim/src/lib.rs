@@ -5,6 +5,7 @@
 //! | [`scenario`] | who is there, what goes wrong and when: drawn from a seed, and shrunk |
 //! | [`run`] | a whole world, one event after the other |
 //! | [`scale`] | a million browsers without faults, and what the tracker gets of them |
+//! | [`trust`] | a project some of whose volunteers lie, in a simpler model |
 //! | [`browser`] | one browser: its clocks, network, compute workers, storage, and the real hub |
 //! | [`old`] | a client of the first protocol |
 //! | [`attacker`] | somebody who calls whatever can be called |
@@ -31,3 +32,4 @@ pub mod scenario;
 pub mod tables;
 pub mod tracker;
 pub mod trackers;
+pub mod trust;

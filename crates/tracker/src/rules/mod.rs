@@ -21,4 +21,5 @@ pub mod terminal;
 pub mod throughput;
 pub mod times;
 pub mod trouble;
+pub mod trust;
 pub mod wait;

@@ -1,0 +1,278 @@
+//! Which results are checked by another volunteer, and which of several opinions counts.
+//!
+//! Anybody can take part, so a result may be wrong. A volunteer is believed for what was confirmed of it: at first
+//! each of its results waits for a second opinion, and later only a share that falls with every confirmation. Of a
+//! volunteer that has survived k checks, a share of at most f / ((1 − f) · k · e) of the results is expected to be
+//! wrong, where f is the share of jobs that liars take, however often they lie (L. Sarmenta, "Sabotage-tolerance
+//! mechanisms for volunteer computing systems", 2001).
+//!
+//! `npm run bench -- trust` measures these rules against liars; decision 0026 says how the tracker is to use them.
+
+/// How many confirmations establish a volunteer, unless the configuration says otherwise.
+pub const CONFIRMATIONS: u32 = 20;
+
+/// The share of results that is checked however many were confirmed.
+const LEAST_CHECKED: f64 = 0.005;
+
+/// The number of opinions after which a job without a majority is set aside.
+pub const MOST_OPINIONS: usize = 5;
+
+/// The number of equal opinions of established volunteers that decides a dispute.
+const DECIDING: usize = 2;
+
+/// How the results of a stage are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Every result counts.
+    Off,
+    /// A volunteer is established after this number of confirmations, and then checked less and less.
+    Adaptive { confirmations: u32 },
+    /// A result counts once this number of volunteers have handed in the same.
+    Quorum { volunteers: usize },
+}
+
+/// What is known of a volunteer at one stage and with one version of the handler.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Results that another opinion has confirmed.
+    pub confirmed: u32,
+    /// One of its results was found wrong.
+    pub on_hold: bool,
+}
+
+impl Record {
+    /// Whether the volunteer's opinion can confirm the result of another one.
+    #[must_use]
+    pub fn is_established(&self, policy: Policy) -> bool {
+        match policy {
+            Policy::Adaptive { confirmations } => !self.on_hold && self.confirmed >= confirmations,
+            Policy::Off | Policy::Quorum { .. } => false,
+        }
+    }
+
+    /// Whether the volunteer may give a second opinion.
+    #[must_use]
+    pub fn may_confirm(&self, policy: Policy) -> bool {
+        match policy {
+            Policy::Off => false,
+            Policy::Adaptive { .. } => self.is_established(policy),
+            Policy::Quorum { .. } => !self.on_hold,
+        }
+    }
+}
+
+/// Returns the probability with which a result of the volunteer is checked. It is to be drawn when the result has
+/// come, so that nothing about the job tells the volunteer.
+#[must_use]
+pub fn check_probability(policy: Policy, of: &Record) -> f64 {
+    match policy {
+        Policy::Off => 0.0,
+        Policy::Adaptive { confirmations } if of.is_established(policy) => {
+            (f64::from(confirmations) / f64::from(of.confirmed)).clamp(LEAST_CHECKED, 1.0)
+        }
+        Policy::Adaptive { .. } | Policy::Quorum { .. } => 1.0,
+    }
+}
+
+/// Returns the number of results that may wait for a second opinion before the volunteer is given no further job.
+/// Without a limit, liars that are faster than others would keep all others busy with checking.
+#[must_use]
+pub fn most_waiting(of: &Record, cores: u32) -> u32 {
+    if of.on_hold {
+        return 0;
+    }
+    cores.saturating_add(1).max(of.confirmed.saturating_mul(2))
+}
+
+/// Whose opinion it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// A volunteer that is not established, or on hold.
+    Newcomer,
+    /// An established volunteer.
+    Established,
+    /// The worker whose key the configuration names.
+    Operator,
+}
+
+/// An opinion on a job. Outputs that are equal have the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opinion {
+    pub output: u32,
+    pub voice: Voice,
+}
+
+/// What the opinions on a job amount to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Another opinion is needed. With `disputed`, there are different ones.
+    Open { disputed: bool },
+    /// This output counts.
+    Settled { output: u32 },
+    /// As many opinions as a job is given do not agree.
+    SetAside,
+}
+
+/// Judges a job whose result is checked by the opinions on it, in the order in which they came.
+///
+/// The operator's opinion is final. With a quorum, an output counts with enough equal opinions. Otherwise it counts
+/// with two, one of them an established volunteer's; once opinions differ, with two established ones, and more of
+/// them than any other output has.
+#[must_use]
+pub fn verdict(policy: Policy, opinions: &[Opinion]) -> Verdict {
+    let counts = |one: &&Opinion| match policy {
+        _ if one.voice == Voice::Operator => true,
+        Policy::Off => true,
+        Policy::Quorum { volunteers } => equal(opinions, one.output).count() >= volunteers,
+        Policy::Adaptive { .. } => has_majority(opinions, one.output),
+    };
+    let own = opinions.iter().find(|one| one.voice == Voice::Operator);
+    if let Some(one) = own.or_else(|| opinions.iter().find(counts)) {
+        return Verdict::Settled { output: one.output };
+    }
+    if opinions.len() >= MOST_OPINIONS {
+        return Verdict::SetAside;
+    }
+    Verdict::Open {
+        disputed: is_disputed(opinions),
+    }
+}
+
+fn equal(opinions: &[Opinion], output: u32) -> impl Iterator<Item = &Opinion> {
+    opinions.iter().filter(move |one| one.output == output)
+}
+
+fn established(opinions: &[Opinion], output: u32) -> usize {
+    equal(opinions, output)
+        .filter(|one| one.voice == Voice::Established)
+        .count()
+}
+
+fn is_disputed(opinions: &[Opinion]) -> bool {
+    opinions
+        .first()
+        .is_some_and(|first| opinions.iter().any(|one| one.output != first.output))
+}
+
+fn has_majority(opinions: &[Opinion], output: u32) -> bool {
+    let own = established(opinions, output);
+    let least = if is_disputed(opinions) { DECIDING } else { 1 };
+    let leads = |one: &Opinion| one.output == output || established(opinions, one.output) < own;
+    own >= least && equal(opinions, output).count() >= 2 && opinions.iter().all(leads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADAPTIVE: Policy = Policy::Adaptive {
+        confirmations: CONFIRMATIONS,
+    };
+
+    fn record(confirmed: u32) -> Record {
+        Record {
+            confirmed,
+            on_hold: false,
+        }
+    }
+
+    fn newcomer(output: u32) -> Opinion {
+        let voice = Voice::Newcomer;
+        Opinion { output, voice }
+    }
+
+    fn believed(output: u32) -> Opinion {
+        let voice = Voice::Established;
+        Opinion { output, voice }
+    }
+
+    #[test]
+    fn newcomers_are_always_checked_and_others_less_with_every_confirmation() {
+        for confirmed in 0..CONFIRMATIONS {
+            assert!((check_probability(ADAPTIVE, &record(confirmed)) - 1.0).abs() < 1e-9);
+        }
+        let falling = [20, 21, 100, 4_000, u32::MAX].map(|confirmed| {
+            assert!(record(confirmed).is_established(ADAPTIVE));
+            check_probability(ADAPTIVE, &record(confirmed))
+        });
+        assert!(falling.is_sorted_by(|one, next| one > next || *next <= LEAST_CHECKED));
+        assert!((falling[4] - LEAST_CHECKED).abs() < 1e-9);
+        let held = Record {
+            confirmed: 1_000,
+            on_hold: true,
+        };
+        assert!(!held.is_established(ADAPTIVE) && !held.may_confirm(ADAPTIVE));
+        assert!((check_probability(ADAPTIVE, &held) - 1.0).abs() < 1e-9);
+        assert!(check_probability(Policy::Off, &record(0)) < 1e-9);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_what_was_confirmed() {
+        assert_eq!(most_waiting(&record(0), 4), 5);
+        assert_eq!(most_waiting(&record(50), 4), 100);
+        assert_eq!(most_waiting(&record(u32::MAX), u32::MAX), u32::MAX);
+        let held = Record {
+            confirmed: 50,
+            on_hold: true,
+        };
+        assert_eq!(most_waiting(&held, 4), 0);
+    }
+
+    #[test]
+    fn an_established_volunteer_confirms_and_newcomers_do_not() {
+        let open = Verdict::Open { disputed: false };
+        assert_eq!(verdict(ADAPTIVE, &[newcomer(7)]), open);
+        assert_eq!(verdict(ADAPTIVE, &[believed(7)]), open);
+        assert_eq!(verdict(ADAPTIVE, &[newcomer(7), newcomer(7)]), open);
+        let settled = Verdict::Settled { output: 7 };
+        assert_eq!(verdict(ADAPTIVE, &[newcomer(7), believed(7)]), settled);
+        assert_eq!(verdict(ADAPTIVE, &[believed(7), believed(7)]), settled);
+    }
+
+    #[test]
+    fn a_dispute_is_decided_by_a_majority_of_established_volunteers() {
+        let disputed = Verdict::Open { disputed: true };
+        let two = [newcomer(1), believed(2)];
+        assert_eq!(verdict(ADAPTIVE, &two), disputed);
+        let with = |more: &[Opinion]| verdict(ADAPTIVE, &[&two[..], more].concat());
+        assert_eq!(with(&[believed(2)]), Verdict::Settled { output: 2 });
+        assert_eq!(with(&[believed(1)]), disputed);
+        assert_eq!(
+            with(&[believed(1), believed(1)]),
+            Verdict::Settled { output: 1 }
+        );
+        let newcomers = [newcomer(1), newcomer(1)];
+        assert_eq!(with(&newcomers), disputed);
+        assert_eq!(
+            with(&[believed(1), believed(3), believed(4)]),
+            Verdict::SetAside
+        );
+    }
+
+    #[test]
+    fn the_operators_opinion_is_final() {
+        let own = Opinion {
+            output: 9,
+            voice: Voice::Operator,
+        };
+        let settled = Verdict::Settled { output: 9 };
+        assert_eq!(verdict(ADAPTIVE, &[believed(1), believed(1), own]), settled);
+        let quorum = Policy::Quorum { volunteers: 2 };
+        assert_eq!(verdict(quorum, &[newcomer(1), newcomer(1), own]), settled);
+    }
+
+    #[test]
+    fn a_quorum_takes_any_volunteers_that_agree() {
+        let quorum = Policy::Quorum { volunteers: 3 };
+        let one = newcomer(1);
+        assert_eq!(
+            verdict(quorum, &[one, one]),
+            Verdict::Open { disputed: false }
+        );
+        let settled = Verdict::Settled { output: 1 };
+        assert_eq!(verdict(quorum, &[one, newcomer(2), one, one]), settled);
+        let none = [one, newcomer(2), one, newcomer(3), newcomer(4)];
+        assert_eq!(verdict(quorum, &none), Verdict::SetAside);
+        assert_eq!(verdict(ADAPTIVE, &[]), Verdict::Open { disputed: false });
+    }
+}
