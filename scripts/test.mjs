@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { ensureChromium } from "./browsers.mjs";
 import { buildKernel, buildPackage, buildPrograms, buildTracker } from "./build.mjs";
 import { checkSteps } from "./check.mjs";
-import { judged, libtest, nodeTest, python, worlds } from "./counts.mjs";
-import { isMain, runMain } from "./failure.mjs";
+import { judged, libtest, nodeTest, python, sum, worlds } from "./counts.mjs";
+import { Failure, isMain, runMain } from "./failure.mjs";
 import { root, toolEnv } from "./places.mjs";
 import { endOnSignals, run } from "./process.mjs";
 import { cargoNotes, progress } from "./progress.mjs";
@@ -143,10 +143,15 @@ export async function simulate({ seeds, about = "half a minute", database }) {
 /**
  * Runs the `*.test.mjs` files of folders with Node's test runner.
  *
- * @param {{ folders: string[], env?: object, args?: string[] }} wanted
+ * @param {{ folders: string[], files?: string[], env?: object, args?: string[] }} wanted `files` selects
+ *   some of them
  */
-export async function nodeTests({ folders, env = {}, args = [] }) {
-  const files = folders.flatMap(testFiles);
+export async function nodeTests({
+  folders,
+  files = folders.flatMap(testFiles),
+  env = {},
+  args = [],
+}) {
   const command = ["--test", "--test-reporter=spec", ...args, ...files];
   if (files.length === 0) {
     const output = `There is no *.test.mjs in ${folders.join(" or ")}.`;
@@ -206,16 +211,42 @@ async function endToEndTests(chromium) {
   await buildKernel();
   await buildTracker();
   const env = { DISTCOMPUTE_CHROMIUM: chromium };
-  // Not in parallel, because each test computes on all cores.
-  return await nodeTests({ folders: ["tests/e2e"], env, args: ["--test-concurrency=1"] });
+  return await browserTests({ folders: ["tests/e2e"], env });
 }
 
 async function engineTests(chromium) {
   await buildPackage();
   await testTracker();
   const env = { DISTCOMPUTE_CHROMIUM: chromium };
-  const args = ["--test-concurrency=1"];
-  return await nodeTests({ folders: ["tests/e2e/engine", "tests/lines"], env, args });
+  return await browserTests({ folders: ["tests/e2e/engine", "tests/lines"], env });
+}
+
+/** The browser tests that measure times or speeds. Nothing else runs beside them. */
+const measuring = [
+  "tests/e2e/bench.test.mjs",
+  "tests/e2e/dashboard.test.mjs",
+  "tests/e2e/governing.test.mjs",
+  "tests/e2e/slow.test.mjs",
+  "tests/e2e/engine/busy.test.mjs",
+  "tests/e2e/engine/hidden.test.mjs",
+  "tests/e2e/engine/leaving.test.mjs",
+  "tests/lines/lines.test.mjs",
+];
+
+/** Runs browser tests two at a time, because most of them mainly wait, and then those that measure. */
+async function browserTests({ folders, env }) {
+  const gone = measuring.find((file) => !existsSync(join(root, file)));
+  if (gone) throw new Failure(`There is no ${gone}.`, { remedy: "correct the list in test.mjs" });
+  const files = folders.flatMap(testFiles);
+  const measures = (file) => measuring.includes(file);
+  const turns = [
+    { files: files.filter((file) => !measures(file)), args: ["--test-concurrency=2"] },
+    { files: files.filter(measures), args: ["--test-concurrency=1"] },
+  ];
+  const outcomes = [];
+  for (const turn of turns) outcomes.push(await nodeTests({ folders, env, ...turn }));
+  const failed = outcomes.filter((outcome) => outcome.failed > 0);
+  return { ...sum(outcomes), output: failed.map(({ output }) => output).join("\n") };
 }
 
 async function main(args) {

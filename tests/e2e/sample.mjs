@@ -26,7 +26,7 @@ export function screenshotFile(name) {
 
 /**
  * @param {import("node:test").TestContext} t stops the tracker when the test ends
- * @param {{ poster: string, invalidAfter?: number }} options
+ * @param {{ poster: string, invalidAfter?: number, extraArgs?: string[] }} options
  */
 export async function startSample(t, { poster, ...options }) {
   const dataDir = mkdtempSync(join(tmpdir(), "distcompute-e2e-"));
