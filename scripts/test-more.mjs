@@ -25,7 +25,7 @@ import { wasmStep } from "./wasm.mjs";
 
 /** @type {import("./report.mjs").Step[]} */
 const steps = [
-  wasmStep("firefox", 20_000),
+  wasmStep("firefox", 10_000),
   // Short, because WebKit fails to instantiate the wasm after some hundreds of instances.
   wasmStep("webkit", 3_000),
   {

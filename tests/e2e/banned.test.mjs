@@ -7,9 +7,10 @@ import { openBrowser, openVolunteerPage, untilStatus } from "./browser.mjs";
 import { held, screenshotFile, startSample, untilTracker } from "./sample.mjs";
 
 test("a banned volunteer is notified, loses all leases, and continues when pardoned", async (t) => {
-  // With short leases a client asks every few seconds, and soon learns what has changed.
+  // With short leases a client asks every few seconds, and soon learns what has changed. The page says so when
+  // the running tiles are finished, which must not take minutes.
   const extraArgs = ["--lease-s", "6"];
-  const { url, volunteerUrl, operate } = await startSample(t, { poster: "slow.json", extraArgs });
+  const { url, volunteerUrl, operate } = await startSample(t, { poster: "middle.json", extraArgs });
   const browser = await openBrowser(t);
   const { page } = await openVolunteerPage(browser, volunteerUrl);
   await page.fill("#nickname", "Mallory");

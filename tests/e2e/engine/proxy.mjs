@@ -36,6 +36,8 @@ export async function startProxy(t, { url, old = false }) {
     requests: [],
     /** The number of CORS preflights. */
     preflights: 0,
+    /** The number of registrations that took effect, but whose answers were lost. */
+    unheard: 0,
   };
   const server = createServer(async (incoming, outgoing) => {
     const chunks = [];
@@ -60,7 +62,10 @@ export async function startProxy(t, { url, old = false }) {
     }
     if (old && call === "/api/sync") return void outgoing.writeHead(404, away).end("Not Found");
     const from = await pass({ hostname, port, method, path, headers }, body).catch(() => undefined);
-    if (!from || proxy.network !== "on") return void incoming.socket.destroy();
+    if (!from || proxy.network !== "on") {
+      if (from && call === "/api/new") proxy.unheard += 1;
+      return void incoming.socket.destroy();
+    }
     const answer = old && call === "/api/new" ? withoutOurs(from.body) : from.body;
     const { "content-length": _, "transfer-encoding": __, ...rest } = from.headers;
     outgoing.writeHead(from.status, { ...rest, "content-length": answer.length }).end(answer);
