@@ -4,8 +4,8 @@
 // The documents are written for readers of the repository. Their links to each other become links between pages,
 // those to other files lead to the repository.
 
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, posix, relative } from "node:path";
 
 import { ensureApart } from "./apart.mjs";
@@ -190,8 +190,14 @@ export async function buildSite({ types, base = "/", out = join(root, "target", 
       remedy: "see VitePress's messages above",
     }),
   );
+  // The reference has pages of its own kind, which lead back to the site.
+  const options = join(work, "typedoc.json");
+  const common = join(root, "scripts", "reference", "typedoc.jsonc");
+  const favicon = join(root, "www", "icon.svg");
+  const navigationLinks = { Documentation: base };
+  writeFileSync(options, JSON.stringify({ extends: [common], favicon, navigationLinks }));
   await progress({ what: "generating the API reference" }, () =>
-    makeReference({ types, out: join(out, reference) }),
+    makeReference({ types, out: join(out, reference), options }),
   );
   const broken = brokenLinks(out, base);
   if (broken.length === 0) return out;

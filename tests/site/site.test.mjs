@@ -27,7 +27,9 @@ test("each document is a page, and the API reference is beside them", () => {
   for (const path of all) {
     assert.ok(existsSync(join(site, pageOf(path).replace(/md$/, "html"))), path);
   }
-  assert.match(html("reference/classes/Volunteer.html"), /<h1>Class Volunteer/);
+  const reference = html("reference/classes/Volunteer.html");
+  assert.match(reference, /<h1>Class Volunteer/);
+  assert.match(reference, /<a href="\/">Documentation<\/a>/);
 });
 
 test("the first page shows the recording, and the sidebar begins with map for owners", () => {
