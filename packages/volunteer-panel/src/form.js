@@ -21,6 +21,7 @@ const pauses = [30, 60, 120];
  * @property {() => void} resume
  * @property {(ms: number) => void} pause
  * @property {() => void} changed a setting was changed
+ * @property {() => void} renamed the nickname was changed, and is complete
  * @property {() => void} awakeChanged
  * @property {() => void} forget "Forget me" was confirmed
  */
@@ -57,7 +58,6 @@ export class Form {
   #forgotten = make("p", { id: "forgotten", class: "note", role: "status" });
   #unkept;
   #words;
-  #isNameFixed = false;
   element;
 
   /**
@@ -168,6 +168,7 @@ export class Form {
     labels.add((words) => {
       this.#words = words;
       this.#nickname.placeholder = words.text("nickname.none");
+      write(this.#nicknameNote, words.text("nickname.note"));
       this.#updateTexts();
     });
     const start = () => {
@@ -181,6 +182,7 @@ export class Form {
       this.#updateTexts();
       if (target !== this.#awake) listeners.changed();
     });
+    this.#nickname.addEventListener("change", listeners.renamed);
     this.#awake.addEventListener("change", listeners.awakeChanged);
     this.#stop.addEventListener("click", listeners.stop);
     this.#finish.addEventListener("click", listeners.finish);
@@ -276,8 +278,6 @@ export class Form {
     this.#finish.hidden = !goes;
     this.#pause.hidden = !goes || isPaused;
     this.#resume.hidden = !goes || !isPaused;
-    this.#isNameFixed = wanted;
-    this.#nickname.readOnly = wanted;
     this.#updateTexts();
     this.#keepFocus(focused ?? null);
   }
@@ -309,7 +309,6 @@ export class Form {
     const [count, all] = [Number(this.#cores.value), Number(this.#cores.max)];
     write(this.#coresText, words.text("cores.value", { count, all }));
     write(this.#intensityText, words.percent(Number(this.#intensity.value)));
-    write(this.#nicknameNote, words.text(this.#isNameFixed ? "nickname.fixed" : "nickname.note"));
     this.#from.disabled = this.#to.disabled = !this.#mindHours.checked;
   }
 }

@@ -36,6 +36,7 @@ export class DistcomputeVolunteer extends Base {
     resume: () => this.#volunteer?.resume(),
     pause: (ms) => this.#volunteer?.pause(ms),
     changed: () => this.#change(),
+    renamed: () => this.#rename(),
     awakeChanged: () => this.#show(),
     forget: () => this.#forget(),
   });
@@ -45,7 +46,7 @@ export class DistcomputeVolunteer extends Base {
   #client;
   /** @type {Volunteer | undefined} */
   #volunteer;
-  /** What `#volunteer` was made of. A volunteer's nickname, tracker and stages are fixed. */
+  /** What `#volunteer` was made of. A volunteer's tracker and stages are fixed. */
   #made = "";
   /** @type {import("distcompute-client").VolunteerLimits | undefined} */
   #limits;
@@ -229,10 +230,15 @@ export class DistcomputeVolunteer extends Base {
     return this.stage.split(/[\s,]+/).filter(Boolean);
   }
 
+  get #nickname() {
+    // No tracker stores U+0000.
+    return this.#settings.nickname.replaceAll("\0", "") || "anonymous";
+  }
+
   /** What a volunteer is made of, as text. */
   get #options() {
     const { tracker, stage, worker } = this;
-    return JSON.stringify([tracker, stage, worker, this.#settings.nickname, this.#limits]);
+    return JSON.stringify([tracker, stage, worker, this.#limits]);
   }
 
   /** Makes a volunteer of the present options, in place of the one before. */
@@ -250,7 +256,7 @@ export class DistcomputeVolunteer extends Base {
         url: addressOf(this.tracker, "tracker").href,
         // The client checks the letters, and says what is wrong with them.
         stages: /** @type {any} */ (this.#stages),
-        nickname: this.#settings.nickname || "anonymous",
+        nickname: this.#nickname,
         spawn: this.#spawn ?? starter(addressOf(this.worker, "worker")),
         settings: memory.volunteerSettings(this.#settings),
         limits: this.#limits,
@@ -278,6 +284,7 @@ export class DistcomputeVolunteer extends Base {
     }
     if (this.#made !== this.#options) this.#renew();
     if (!this.#volunteer) return;
+    this.#rename();
     const isFocused = this.#root.activeElement !== null;
     this.#begun = this.#wanted = true;
     this.#pressed = false;
@@ -303,6 +310,10 @@ export class DistcomputeVolunteer extends Base {
     memory.writeSettings(this.#storage, this.#settings);
     this.#volunteer?.set(memory.volunteerSettings(this.#settings));
     this.#show();
+  }
+
+  #rename() {
+    this.#volunteer?.set({ nickname: this.#nickname });
   }
 
   async #forget() {
