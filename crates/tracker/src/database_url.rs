@@ -13,8 +13,8 @@ use crate::{
     clock::SystemClock,
     ledger::LATE_BYTES,
     store::{
-        Store, StoreError, StoreRules,
-        postgres::{Address, PostgresStore},
+        Store, StoreError, StoreRules, copy,
+        postgres::{self, Address, PostgresStore},
         sqlite::{self, ServeLock, SqliteStore},
     },
 };
@@ -145,6 +145,37 @@ impl DatabaseUrl {
                 to.display(),
                 address.with_mode()
             )),
+        }
+    }
+
+    /// Opens the database to copy it.
+    ///
+    /// # Errors
+    /// Returns a sentence that says why it cannot be copied.
+    pub async fn copy_source(&self) -> Result<Box<dyn copy::Source>, String> {
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(sqlite::CopySource::open(path).await?),
+            Self::Postgres(address) => Box::new(postgres::CopySource::open(address).await?),
+        })
+    }
+
+    /// Opens the database to copy another one to it.
+    ///
+    /// # Errors
+    /// Returns a sentence that says why nothing can be copied to it, such as that it is not empty.
+    pub async fn copy_target(&self) -> Result<Box<dyn copy::Target>, String> {
+        Ok(match self {
+            Self::Sqlite(path) => Box::new(sqlite::CopyTarget::create(path).await?),
+            Self::Postgres(address) => Box::new(postgres::CopyTarget::open(address).await?),
+        })
+    }
+
+    /// The address as it is given in the configuration, without a password.
+    #[must_use]
+    pub fn written(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Self::Postgres(address) => address.to_string(),
         }
     }
 

@@ -8,20 +8,24 @@ mod contract;
 mod process;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use contract::{Given, NOW, contract};
+use contract::{Given, NOW, contract, copies};
 use distcompute_protocol::{Done, ErrorCode, RejectedWhy, Stage, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
+    operations::copy,
     store::{
-        NewWorker, Page, Store, StoreError, StoreRules,
-        postgres::{Address, PostgresStore},
+        NewWorker, Page, Store, StoreError, StoreRules, copy as copy_tables,
+        postgres::{Address, CopySource, CopyTarget, PostgresStore},
+        sqlite::SqliteStore,
     },
 };
+use proptest::prelude::*;
 use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
 };
@@ -672,4 +676,160 @@ async fn clients_that_do_not_read_or_do_not_end_neither_fill_the_memory_nor_hold
         attacks::clients_that_do_not_read_or_do_not_end_neither_fill_the_memory_nor_hold_up_others,
     )
     .await;
+}
+
+/// Copies a file to a new schema and back to another file.
+async fn round_trip(folder: &Path) -> (String, copy::Copied) {
+    let address = fresh().await;
+    let at = |name: &str| folder.join(name);
+    let target = CopyTarget::open(&parsed(&address))
+        .await
+        .expect("a destination");
+    let there = copies::copied(copies::source(&at("jobs.db")).await, Box::new(target)).await;
+    let source = CopySource::open(&parsed(&address)).await.expect("a source");
+    let back = copies::copied(Box::new(source), copies::target(&at("back.db")).await).await;
+    assert_eq!((&there.states, there.totals), (&back.states, back.totals));
+    assert_eq!(copies::rows(&at("jobs.db")), copies::rows(&at("back.db")));
+    (address, there)
+}
+
+#[tokio::test]
+async fn a_copy_from_sqlite_and_back_is_the_same_project_and_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    copies::project(folder.path()).await;
+    let (address, copied) = round_trip(folder.path()).await;
+    let clock = Arc::new(ManualClock::new(NOW + 10));
+    let store = PostgresStore::open(&parsed(&address), contract::RULES, Some(clock.clone())).await;
+    let given = Given {
+        store: Arc::new(store.expect("a store")),
+        clock,
+        keep: Box::new(()),
+    };
+    copies::it_goes_on(&given, &copied).await;
+}
+
+#[test]
+fn any_text_comes_back_from_a_copy_as_it_was() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let config = ProptestConfig {
+        cases: 8,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(texts in copies::any_texts())| {
+        let folder = tempfile::tempdir().expect("a folder");
+        runtime.block_on(async {
+            let clock = Arc::new(ManualClock::new(NOW));
+            let path = folder.path().join("jobs.db");
+            let store = SqliteStore::open(&path, true, contract::RULES, clock).await;
+            let store = store.expect("a store");
+            store.add_jobs(&texts).await.expect("jobs");
+            store.close().await;
+            round_trip(folder.path()).await;
+        });
+    });
+}
+
+#[tokio::test]
+async fn every_table_and_every_column_is_copied() {
+    let address = fresh().await;
+    open(&address).await.close().await;
+    let mut connection = PgConnection::connect(&address).await.expect("a connection");
+    let columns: Vec<(String, String)> = sqlx::query_as(
+        "select table_name::text, column_name::text from information_schema.columns \
+         where table_schema = current_schema()",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("columns");
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (table, column) in columns {
+        // A sequence is not listed as a table.
+        found.entry(table).or_default().push(column);
+    }
+    found.retain(|table, _| !copy_tables::NOT_COPIED.contains(&table.as_str()));
+    copies::same_columns(found);
+}
+
+#[tokio::test]
+async fn a_database_that_is_used_or_not_empty_is_not_copied_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    copies::project(folder.path()).await;
+    let address = fresh().await;
+    let target = async || {
+        let opened = CopyTarget::open(&parsed(&address)).await;
+        opened.map_err(|why| why)
+    };
+    // A tracker that has not served anybody yet.
+    let tracker = open(&address).await;
+    let refused = target().await.err().expect("refused");
+    assert!(
+        refused.contains("a tracker or another command uses it"),
+        "{refused}"
+    );
+    tracker.close().await;
+    // A copy that is broken off leaves an empty database, and keeps trackers out until then.
+    let mut source = copies::source(&folder.path().join("jobs.db")).await;
+    let mut broken = target().await.expect("a destination");
+    copy::copy(source.as_mut(), &mut broken, |_| {})
+        .await
+        .expect("copied");
+    let kept_out = PostgresStore::open(&parsed(&address), contract::RULES, None).await;
+    let why = kept_out.err().expect("kept out").to_string();
+    assert!(why.contains("it is being copied"), "{why}");
+    drop(broken);
+    let begun = Instant::now();
+    let again = loop {
+        // The server has yet to notice that the connection is gone.
+        match target().await {
+            Ok(target) => break target,
+            Err(why) => assert!(begun.elapsed() < Duration::from_secs(20), "{why}"),
+        }
+    };
+    let copied = copies::copied(source, Box::new(again)).await;
+    assert!(copied.totals.jobs > 0);
+    let refused = target().await.err().expect("refused");
+    assert!(
+        refused.contains("is not empty: there are rows in its table jobs"),
+        "{refused}"
+    );
+    // Only tables that this version knows are copied.
+    let mut connection = PgConnection::connect(&address).await.expect("a connection");
+    let later = "insert into _sqlx_migrations select 9999, description, installed_on, success, checksum, \
+                 execution_time from _sqlx_migrations limit 1";
+    connection.execute(later).await.expect("a migration");
+    let refused = CopySource::open(&parsed(&address))
+        .await
+        .err()
+        .expect("refused");
+    assert!(refused.contains("a later version"), "{refused}");
+    let nothing = CopySource::open(&parsed(&fresh().await))
+        .await
+        .err()
+        .expect("refused");
+    assert!(
+        nothing.contains("does not have a tracker's tables"),
+        "{nothing}"
+    );
+}
+
+#[tokio::test]
+async fn what_postgresql_cannot_store_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("jobs.db");
+    let clock = Arc::new(ManualClock::new(NOW));
+    let store = SqliteStore::open(&path, true, contract::RULES, clock).await;
+    let store = store.expect("a store");
+    store
+        .add_jobs(&["a".to_owned(), "b\0".to_owned()])
+        .await
+        .expect("jobs");
+    store.close().await;
+    let mut source = copies::source(&path).await;
+    let target = CopyTarget::open(&parsed(&fresh().await)).await;
+    let mut target = target.expect("a destination");
+    let why = copy::copy(source.as_mut(), &mut target, |_| {}).await;
+    let why = why.expect_err("refused");
+    assert!(why.contains("table inputs contains U+0000"), "{why}");
+    assert!(why.contains("in the row with number 2, stage 0"), "{why}");
 }

@@ -4,13 +4,14 @@ mod contract;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use contract::{Given, NOW, contract};
+use contract::{Given, NOW, contract, copies};
 use distcompute_protocol::{Done, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
+    operations,
     store::{
         KEYS, NewImport, Store as _, StoreRules,
-        sqlite::{ServeLock, SqliteStore},
+        sqlite::{CopySource, CopyTarget, ServeLock, SqliteStore},
     },
 };
 use rusqlite::Connection;
@@ -475,4 +476,99 @@ async fn a_log_that_a_reader_has_made_long_becomes_short_again() {
         .await
         .expect("the log to be short");
     store.close().await;
+}
+
+/// The store of a file that was copied, by the rules of the contract.
+async fn opened(path: &Path) -> Given {
+    let clock = Arc::new(ManualClock::new(NOW + 10));
+    let store = SqliteStore::open(path, false, contract::RULES, clock.clone()).await;
+    Given {
+        store: Arc::new(store.expect("a store")),
+        clock,
+        keep: Box::new(()),
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_the_same_project_and_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    copies::project(folder.path()).await;
+    let source = copies::source(&at("jobs.db")).await;
+    let copied = copies::copied(source, copies::target(&at("copy.db")).await).await;
+    assert_eq!(copies::rows(&at("jobs.db")), copies::rows(&at("copy.db")));
+    copies::it_goes_on(&opened(&at("copy.db")).await, &copied).await;
+}
+
+#[test]
+fn every_table_and_every_column_is_copied() {
+    copies::every_table_and_every_column_is_copied();
+}
+
+#[tokio::test]
+async fn a_copy_that_is_broken_off_leaves_nothing_that_a_tracker_would_serve() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    copies::project(folder.path()).await;
+    // A file of a copy that was killed, and one that ends by itself.
+    std::fs::write(at("copy.db-copying"), "half of a database").expect("written");
+    let mut source = copies::source(&at("jobs.db")).await;
+    let mut target = copies::target(&at("copy.db")).await;
+    let copying = operations::copy::copy(source.as_mut(), target.as_mut(), |_| {});
+    copying.await.expect("copied");
+    assert!(at("copy.db-copying").exists() && !at("copy.db").exists());
+    let busy = CopyTarget::create(&at("copy.db")).await.err();
+    assert!(busy.is_some_and(|why| why.contains("is running")));
+    drop(target);
+    assert!(!at("copy.db-copying").exists() && !at("copy.db").exists());
+    // The source is read, and nobody may serve it meanwhile.
+    let lock = ServeLock::take(&at("jobs.db")).await.expect("a lock");
+    assert!(lock.is_none());
+    drop(source);
+    let _served = ServeLock::take(&at("jobs.db")).await.expect("a lock");
+    let served = CopySource::open(&at("jobs.db")).await.err();
+    assert!(served.is_some_and(|why| why.contains("Stop it first")));
+}
+
+#[tokio::test]
+async fn a_copy_of_other_tables_or_to_a_file_that_is_there_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let path = at("jobs.db");
+    opened_anew(&path).await;
+    let on = Connection::open(&path).expect("a file");
+    for (version, why) in [(1, "audit --database"), (1_000, "a later version")] {
+        on.pragma_update(None, "user_version", version)
+            .expect("set");
+        let refused = CopySource::open(&path).await.err().expect("refused");
+        assert!(refused.contains(why), "{refused}");
+    }
+    let refused = CopySource::open(&at("none.db")).await.err();
+    assert_eq!(
+        refused.as_deref(),
+        Some(&*format!(
+            "There is no database {}.",
+            at("none.db").display()
+        ))
+    );
+    let refused = CopyTarget::create(&path).await.err().expect("refused");
+    assert!(refused.contains("not written over"), "{refused}");
+    std::fs::write(at("new.db-wal"), "an old log").expect("written");
+    let refused = CopyTarget::create(&at("new.db"))
+        .await
+        .err()
+        .expect("refused");
+    assert!(refused.contains("new.db-wal belongs to"), "{refused}");
+    let refused = CopyTarget::create(&at("no/such.db"))
+        .await
+        .err()
+        .expect("refused");
+    assert!(refused.contains("cannot be written"), "{refused}");
+}
+
+/// Makes a file with the tables of an empty project.
+async fn opened_anew(path: &Path) {
+    let clock = Arc::new(ManualClock::new(NOW));
+    let store = SqliteStore::open(path, true, contract::RULES, clock).await;
+    store.expect("a store").close().await;
 }

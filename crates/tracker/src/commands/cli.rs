@@ -32,6 +32,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Write a whole copy of an SQLite database to a file; works while the tracker runs
     Backup(BackupArgs),
+    /// Copy a whole project to an empty database, also of the other kind; with the tracker stopped
+    Copy(CopyArgs),
     /// Delete the texts of finished jobs that were exported; works while the tracker runs
     Prune(PruneArgs),
     /// List what the operator did: imports, exports, prunes, resets
@@ -256,6 +258,27 @@ pub struct BackupArgs {
     /// The file to write; an existing one is not overwritten
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
+}
+
+/// Flags of `copy`.
+#[derive(Debug, Args)]
+pub struct CopyArgs {
+    /// The database to copy: sqlite:FILE or postgres://USER@HOST/NAME; it is not changed
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_COPY_FROM",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub from: String,
+    /// The database to fill: a file that is not there, or an empty PostgreSQL database
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_COPY_TO",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub to: String,
 }
 
 /// Flags of `prune`.

@@ -6,6 +6,7 @@ pub mod backup;
 pub mod ban;
 pub mod cli;
 mod confirm;
+pub mod copy;
 pub mod export;
 pub mod import;
 mod list;
@@ -29,6 +30,7 @@ pub async fn run(command: Command) -> Result<(), String> {
         Command::Import(args) => import::run(&args).await,
         Command::Export(args) => export::run(&args).await,
         Command::Backup(args) => backup::run(&args).await,
+        Command::Copy(args) => copy::run(&args).await,
         Command::Prune(args) => prune::run(&args).await,
         Command::Audit(args) => audit::run(&args).await,
         Command::Requeue(args) => requeue::run(&args).await,

@@ -2,6 +2,7 @@
 //! the outcome is up to `commands` and `http`.
 
 pub mod bans;
+pub mod copy;
 pub mod export;
 pub mod import;
 pub mod pause;

@@ -5,6 +5,7 @@
 //! Times come from the database's clock, so that several trackers on one database agree.
 
 mod columns;
+pub mod copy;
 mod costly;
 mod database;
 mod fault;

@@ -8,6 +8,7 @@
 mod address;
 mod admin;
 mod connection;
+mod copy;
 mod jobs;
 mod load;
 mod queries;
@@ -22,7 +23,11 @@ use async_trait::async_trait;
 use distcompute_protocol::Stage;
 use sqlx::PgPool;
 
-pub use self::{address::Address, tables::Tables};
+pub use self::{
+    address::Address,
+    copy::{CopySource, CopyTarget},
+    tables::Tables,
+};
 use super::{
     Action, ActionRow, Added, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow,
     NameKey, NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status,

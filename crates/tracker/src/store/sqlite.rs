@@ -8,6 +8,7 @@ mod admin;
 mod backup;
 mod checkpoints;
 mod connection;
+mod copy;
 mod jobs;
 mod load;
 mod migrations;
@@ -29,7 +30,11 @@ use distcompute_protocol::Stage;
 
 use self::checkpoints::{Checkpoints, WRITER_PAGES};
 use self::connection::{Pool, Use};
-pub use self::{backup::backup, tables::Tables};
+pub use self::{
+    backup::backup,
+    copy::{CopySource, CopyTarget},
+    tables::Tables,
+};
 use super::{
     Action, ActionRow, Added, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow,
     NameKey, NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status,

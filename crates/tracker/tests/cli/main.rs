@@ -3,6 +3,7 @@
 mod backups;
 mod configuration;
 mod connection;
+mod copies;
 mod files;
 mod import;
 mod lifecycle;

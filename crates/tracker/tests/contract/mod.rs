@@ -1,6 +1,7 @@
 //! The contract that every store must fulfil, written against the trait. The test program of each
 //! store provides a constructor and lists these tests by name.
 
+pub(crate) mod copies;
 mod failures;
 mod jobs;
 mod late;

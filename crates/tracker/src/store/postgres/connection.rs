@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::{
     ConnectOptions as _, PgConnection, PgPool,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -72,13 +73,45 @@ fn explained(error: sqlx::Error) -> StoreError {
     }
 }
 
+/// The key of the lock that every writing connection shares, and that a copy has alone. It stands
+/// for the schema. Connections through a proxy that shares them between clients do not have it.
+macro_rules! lock_key {
+    () => {
+        "(hashtext('distcompute-tracker'), hashtext(coalesce(current_schema()::text, '')))"
+    };
+}
+const SHARED: &str = concat!("select pg_try_advisory_lock_shared", lock_key!());
+const ALONE: &str = concat!("select pg_try_advisory_lock", lock_key!());
+
 /// Opens a dedicated writing connection.
 pub(super) async fn connect(address: &Address) -> Result<PgConnection, StoreError> {
+    let connection = locked(address, SHARED, "it is being copied").await;
+    let mut connection = connection?;
+    sqlx::query(WRITING).execute(&mut connection).await?;
+    Ok(connection)
+}
+
+/// Opens a connection while no tracker and no other command has one.
+pub(super) async fn connect_alone(address: &Address) -> Result<PgConnection, StoreError> {
+    let taken = "a tracker or another command uses it; stop that first, since what it writes from \
+                 now on would not be copied";
+    locked(address, ALONE, taken).await
+}
+
+async fn locked(
+    address: &Address,
+    lock: &'static str,
+    taken: &str,
+) -> Result<PgConnection, StoreError> {
     let connecting = async {
         let mut connection = options(address).connect().await.map_err(explained)?;
         sqlx::query(SESSION).execute(&mut connection).await?;
-        sqlx::query(WRITING).execute(&mut connection).await?;
-        Ok(connection)
+        let is_locked: bool = sqlx::query_scalar(lock).fetch_one(&mut connection).await?;
+        if is_locked {
+            Ok(connection)
+        } else {
+            Err(StoreError::Unavailable(taken.to_owned()))
+        }
     };
     tokio::time::timeout(CONNECT, connecting)
         .await
@@ -97,6 +130,35 @@ pub(super) fn pool(address: &Address, connections: u32) -> PgPool {
             })
         })
         .connect_lazy_with(options(address))
+}
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Refuses to copy tables of another version: copying does not change them.
+pub(super) async fn check(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let has_tables: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !has_tables {
+        let why = "it does not have a tracker's tables";
+        return Err(StoreError::Failed(why.to_owned()));
+    }
+    let versions = "select version from _sqlx_migrations where success order by version";
+    let found: Vec<i64> = sqlx::query_scalar(versions).fetch_all(connection).await?;
+    let known: Vec<i64> = MIGRATIONS.iter().map(|one| one.version).collect();
+    if found == known {
+        return Ok(());
+    }
+    let last = |versions: &[i64]| versions.last().copied().unwrap_or_default();
+    let (version, known) = (last(&found), last(&known));
+    let remedy = if version > known {
+        "a later version of this program wrote them, and can copy them"
+    } else {
+        "audit --database brings them up to date, after a backup"
+    };
+    Err(StoreError::Failed(format!(
+        "its tables are of version {version}, and this program copies those of version {known}: {remedy}"
+    )))
 }
 
 /// Checks that the server can store every text, and migrates the tables. Trackers that start at the
@@ -120,7 +182,7 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), StoreEr
     sqlx::query("set lock_timeout = 0")
         .execute(&mut *connection)
         .await?;
-    sqlx::migrate!("migrations/postgres")
+    MIGRATIONS
         .run_direct(None, connection, false)
         .await
         .map_err(|error| match error {

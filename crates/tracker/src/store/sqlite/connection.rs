@@ -53,7 +53,7 @@ pub(super) fn open(path: &Path, create: bool, to: Use) -> Result<Connection, Sto
 
 /// Creates the file so that other users of the machine cannot read it. SQLite would apply the
 /// umask, and it gives the files beside the database the same mode.
-fn make_private(path: &Path) {
+pub(super) fn make_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -59,7 +59,7 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), StoreError> {
 }
 
 /// Fills the column of looks, which SQL cannot compute.
-fn fill_looks(on: &Connection) -> Result<(), StoreError> {
+pub(super) fn fill_looks(on: &Connection) -> Result<(), StoreError> {
     let mut unfilled = on.prepare("select nickname from leaderboard where look is null")?;
     let nicknames: Vec<String> = unfilled
         .query_map((), |row| row.get(0))?
@@ -80,6 +80,22 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     Err(StoreError::Failed(format!(
         "its tables are of version {version}, this tracker reads version {known}, and they cannot be \
          brought up to date where nothing can be written: copy the file elsewhere first"
+    )))
+}
+
+/// Refuses to copy a file of another version: copying does not change it.
+pub(super) fn check_to_copy(connection: &Connection) -> Result<(), StoreError> {
+    let (version, known) = (version(connection)?, MIGRATIONS.len());
+    if version == known {
+        return Ok(());
+    }
+    let remedy = if version > known {
+        "a later version of this program wrote it, and can copy it"
+    } else {
+        "audit --database brings them up to date, after a backup"
+    };
+    Err(StoreError::Failed(format!(
+        "its tables are of version {version}, and this program copies those of version {known}: {remedy}"
     )))
 }
 
