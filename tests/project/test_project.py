@@ -256,6 +256,16 @@ def test_failed_jobs_are_reported_in_their_turn_and_done_again(start, volunteer)
         since = now - datetime.timedelta(hours=1)
         wrong = project.requeue(nickname="Ann", result_contains="better", since=since, dry_run=True)
         assert wrong.numbers == (2, 4) and wrong.sources[0].results == 2
+        assert wrong.discarded == {"a": 2}
+        ranged = project.requeue(range(4, 2, -1), dry_run=True)
+        assert ranged.numbers == (3, 4)
+        everything = project.requeue(states=["done", "open"], to="a", dry_run=True)
+        assert everything.numbers == (1, 2, 3, 4)
+        assert project.requeue(states=["set_aside", "failed"], dry_run=True).count == 0
+        with pytest.raises(dc.InvalidRequestError):
+            project.requeue(states=["finished"])
+        with pytest.raises(dc.InvalidRequestError, match="states is a text"):
+            project.requeue(states="done")
         with pytest.raises(dc.InvalidRequestError, match="no time zone"):
             project.requeue(since=datetime.datetime(2026, 1, 1))
         with pytest.raises(dc.InvalidRequestError, match="numbers is empty"):

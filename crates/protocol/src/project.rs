@@ -56,6 +56,9 @@ pub struct StatusInfo {
     /// Stages that have jobs waiting although they are not enabled.
     #[serde(default)]
     pub disabled: Vec<DisabledStage>,
+    /// Enabled stages that finished jobs have not been through, because they were added later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<SkippedStage>,
 }
 
 /// Why the remaining time of a project cannot be estimated.
@@ -85,6 +88,18 @@ pub struct DisabledStage {
     /// Its letter.
     pub stage: Stage,
     /// How many jobs are at this stage: open, held or set aside.
+    pub jobs: u64,
+    /// What the operator can do about it, as a sentence.
+    pub remedy: String,
+}
+
+/// An enabled stage that some finished jobs have not been through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SkippedStage {
+    /// Its letter.
+    pub stage: Stage,
+    /// How many jobs were finished at the stage before it.
     pub jobs: u64,
     /// What the operator can do about it, as a sentence.
     pub remedy: String,

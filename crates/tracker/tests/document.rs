@@ -562,6 +562,8 @@ async fn bans_and_workers_are_the_operators() {
         ("pardon", json!({ "address": "127.0.0.1" })),
         ("requeue", json!({ "since": "now" })),
         ("requeue", json!({ "address": "192.0.2.0/24" })),
+        ("requeue", json!({ "states": ["finished"] })),
+        ("requeue", json!({ "ranges": [[1, 2, 3]] })),
     ] {
         assert_eq!(
             call_api(call, body.clone()).await.refusal().0,

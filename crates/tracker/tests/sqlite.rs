@@ -82,6 +82,9 @@ contract! { make:
     ending_a_worker_moves_no_job_on
     no_registration_passes_while_a_ban_is_added
     finished_jobs_and_results_that_contain_a_text_are_made_again
+    results_are_undone_with_what_was_made_from_them
+    jobs_are_requeued_by_number_and_state_and_go_back_as_far_as_is_asked
+    finished_jobs_go_on_at_a_stage_that_was_added
     an_import_that_was_broken_off_goes_on_and_adds_nothing_twice
     an_import_with_a_key_is_the_same_one_whenever_it_is_repeated
     volunteers_are_counted_and_those_who_stop_syncing_are_removed

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::ServeArgs;
 
@@ -38,8 +38,12 @@ pub enum Command {
     Prune(PruneArgs),
     /// List what the operator did: imports, exports, prunes, resets
     Audit(AuditArgs),
-    /// Requeue jobs that were set aside or done badly; works while the tracker runs
+    /// Requeue jobs that were set aside or done badly, or any others; works while the tracker runs
     Requeue(RequeueArgs),
+    /// Have finished jobs go on at a stage that was added; works while the tracker runs
+    Reopen(StageChangeArgs),
+    /// Finish jobs that wait at a stage that was taken away; works while the tracker runs
+    Close(StageChangeArgs),
     /// List the registered workers, or end some; works while the tracker runs
     Workers(WorkersArgs),
     /// Ban a nickname or an address: its workers are ended, and it gets no more jobs; works while
@@ -112,34 +116,76 @@ pub struct RequeueArgs {
     /// The database of the jobs
     #[command(flatten)]
     pub database: DatabaseArg,
-    /// A job by its number: one that is set aside or held, or a finished one, which goes back to the
-    /// stage that finished it; repeat for more
+    /// A job by its number, or several: 7 or 10-20. One that is set aside, held or finished; a
+    /// finished one goes back to the stage that finished it. Repeat for more
     #[arg(long, value_name = "NUMBER")]
-    pub job: Vec<u64>,
-    /// Only jobs at this stage; with a nickname or another condition on the result, only results of
-    /// this stage
+    pub job: Vec<String>,
+    /// The same for the numbers in this file, one or one range a line; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub jobs_from: Option<PathBuf>,
+    /// Only jobs in this state, instead of those that are set aside. `failed`: waiting after a
+    /// failure. Repeat for more
+    #[arg(long, value_name = "STATE")]
+    pub state: Vec<JobState>,
+    /// Jobs in any state; with --to a, the whole project is done again
+    #[arg(long, conflicts_with = "state")]
+    pub all: bool,
+    /// Only jobs at this stage, or finished there; with a nickname or another condition on the
+    /// result, only results of this stage
     #[arg(long, value_name = "LETTER")]
     pub stage: Option<String>,
+    /// Have the jobs go back to this stage: their results from there on are discarded
+    #[arg(long, value_name = "LETTER")]
+    pub to: Option<String>,
     /// Only jobs that have not changed for this long: 90s, 15m, 1h, 2d
     #[arg(long, value_name = "DURATION")]
     pub older_than: Option<String>,
-    /// Jobs whose latest result came from this nickname; they go back to the stage that made it
+    /// Jobs with a result from this nickname. They go back to the stage that made it, and what later
+    /// stages made from it is discarded too
     #[arg(long, value_name = "NAME")]
     pub nickname: Option<String>,
-    /// Jobs whose latest result contains this text; they go back to the stage that made it
+    /// The same for results that contain this text
     #[arg(long, value_name = "TEXT")]
     pub result_contains: Option<String>,
-    /// Jobs whose latest result came from this address, or for IPv6 from its /64 network; --dry-run
-    /// lists the addresses
+    /// The same for results from this address, or for IPv6 from its /64 network; --dry-run lists the
+    /// addresses
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<String>,
-    /// Jobs whose latest result came at this time or later: 2026-11-28T16:00:00Z or 2026-11-28
+    /// The same for results that came at this time or later: 2026-11-28T16:00:00Z or 2026-11-28
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Jobs whose latest result came before this time
+    /// The same for results that came before this time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
     /// Only list these jobs, and where their results came from
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask for confirmation
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// States of jobs that `requeue` selects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)] // Described by `States`.
+pub enum JobState {
+    Open,
+    Failed,
+    Held,
+    SetAside,
+    Done,
+}
+
+/// Flags of `reopen` and `close`.
+#[derive(Debug, Args)]
+pub struct StageChangeArgs {
+    /// The database of the jobs
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// The stage that was added, or taken away
+    #[arg(long, value_name = "LETTER")]
+    pub stage: String,
+    /// Only count these jobs
     #[arg(long)]
     pub dry_run: bool,
     /// Do not ask for confirmation

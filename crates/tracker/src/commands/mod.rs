@@ -15,9 +15,11 @@ pub mod pause;
 pub mod prune;
 pub mod requeue;
 pub mod serve;
+pub mod stages;
 pub mod workers;
 
 use self::cli::Command;
+use crate::operations::stages::Change;
 
 /// Runs a command.
 ///
@@ -34,6 +36,8 @@ pub async fn run(command: Command) -> Result<(), String> {
         Command::Prune(args) => prune::run(&args).await,
         Command::Audit(args) => audit::run(&args).await,
         Command::Requeue(args) => requeue::run(&args).await,
+        Command::Reopen(args) => stages::run(Change::Reopen, &args).await,
+        Command::Close(args) => stages::run(Change::Close, &args).await,
         Command::Workers(args) => workers::run(&args).await,
         Command::Ban(args) => ban::run(&args).await,
         Command::Pardon(args) => ban::run_pardon(&args).await,

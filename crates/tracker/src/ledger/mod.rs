@@ -17,7 +17,9 @@ mod unit_of_work;
 mod volunteers;
 
 pub use self::{
-    operation::{GrantedLease, NewWorker, Operation, Reply, Requeued, SyncReply, group_wants},
+    operation::{
+        GrantedLease, LatestResult, NewWorker, Operation, Reply, Requeued, SyncReply, group_wants,
+    },
     rows::{
         AVOIDERS, Changes, Credit, End, FORGOTTEN, Failure, FailureNote, Forget, Job, JobChange,
         KEPT_NOTES, LOOK_AHEAD, Lease, LogEvents, NOTED, Output, Pause, Queue, SPARE, SWEEP,

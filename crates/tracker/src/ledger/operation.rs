@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use distcompute_protocol::{MAX_SYNC_WANT, Rejected, Stage, SyncRequest};
 
-use super::rows::Wanted;
+use super::rows::{State, Wanted};
 use crate::{clock::Millis, rules::bans};
 
 /// A registration.
@@ -22,14 +22,31 @@ pub struct NewWorker {
     pub stage: Stage,
 }
 
-/// A job to requeue.
+/// A job to requeue, as it was when it was selected. If it has changed since, it stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requeued {
-    /// The job, which is set aside or held.
+    /// The job.
     pub number: i64,
-    /// The lease whose result is to be discarded, if that is the reason. The job goes back to that
-    /// lease's stage from wherever it is, provided that this is its latest result.
+    /// Its round.
+    pub round: i64,
+    /// Its state: open after a failure, held, or set aside. It does not matter if results are
+    /// discarded.
+    pub state: State,
+    /// The lease whose result is to be discarded, together with the results that later stages made
+    /// from it, if that is the reason. The job goes back to that lease's stage from wherever it is.
     pub lease: Option<i64>,
+}
+
+/// A job and its latest result, as they were when the job was selected. If it has changed since, it
+/// stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LatestResult {
+    /// The job.
+    pub number: i64,
+    /// Its round.
+    pub round: i64,
+    /// The lease of the result.
+    pub lease: i64,
 }
 
 /// An operation of the ledger. Workers are identified by the fingerprints of their tokens.
@@ -89,6 +106,10 @@ pub enum Operation {
     CorrectTimes,
     /// Requeues jobs.
     Requeue(Vec<Requeued>),
+    /// Has closed jobs go on at the stage after the one that closed them.
+    Reopen(Vec<LatestResult>),
+    /// Closes jobs that wait at the stage after the one that made their latest result.
+    Close(Vec<LatestResult>),
     /// Pauses stages, with a message for volunteers.
     Pause(BTreeSet<Stage>, String),
     /// Resumes paused stages.
@@ -289,6 +310,10 @@ impl Operation {
                     .leases
                     .extend(list.iter().filter_map(|one| one.lease));
             }
+            Self::Reopen(list) | Self::Close(list) => {
+                wanted.jobs.extend(list.iter().map(|one| one.number));
+                wanted.leases.extend(list.iter().map(|one| one.lease));
+            }
         }
     }
 
@@ -303,6 +328,8 @@ impl Operation {
                 | Self::EndLeases(_)
                 | Self::CorrectTimes
                 | Self::Requeue(_)
+                | Self::Reopen(_)
+                | Self::Close(_)
                 | Self::Pause(..)
                 | Self::Resume(_)
                 | Self::EndWorkers(_)
@@ -325,6 +352,7 @@ impl Operation {
         match self {
             Self::Sync { request, .. } => 1 + wants(request) + request.items(),
             Self::Requeue(list) => 1 + list.len(),
+            Self::Reopen(list) | Self::Close(list) => 1 + list.len(),
             Self::EndWorkers(list) => 1 + list.len(),
             Self::DropIdle(_) | Self::DropMissed(_) | Self::EndLeases(_) => super::SWEEP,
             _ => 1,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use distcompute_protocol::Stage;
 
 use super::{
-    operation::Requeued,
+    operation::{LatestResult, Requeued},
     rows::{End, Forget, Pause},
     transitions::Position,
     unit_of_work::UnitOfWork,
@@ -125,9 +125,21 @@ impl UnitOfWork {
     /// Requeues jobs. Returns how many.
     pub(super) fn requeue(&mut self, list: &[Requeued]) -> u64 {
         let done = list.iter().filter(|one| match one.lease {
-            None => self.reopen(one.number),
-            Some(lease) => self.undo(one.number, lease),
+            None => self.reopen(one),
+            Some(lease) => self.undo(one, lease),
         });
+        done.count() as u64
+    }
+
+    /// Has closed jobs go on at the next stage. Returns how many.
+    pub(super) fn reopen_closed(&mut self, list: &[LatestResult]) -> u64 {
+        let done = list.iter().filter(|one| self.go_on(one));
+        done.count() as u64
+    }
+
+    /// Closes jobs with the result that they have. Returns how many.
+    pub(super) fn close_waiting(&mut self, list: &[LatestResult]) -> u64 {
+        let done = list.iter().filter(|one| self.close_early(one));
         done.count() as u64
     }
 }

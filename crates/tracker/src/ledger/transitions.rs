@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use distcompute_protocol::{MAX_REASON, RejectedWhy, Stage, cut};
 
 use super::{
-    rows::{End, Failure, FailureNote, Lease, NOTED, Output, Pause, State},
+    operation::{LatestResult, Requeued},
+    rows::{End, Failure, FailureNote, Job, Lease, NOTED, Output, Pause, State},
     unit_of_work::UnitOfWork,
 };
 use crate::rules::{
@@ -526,7 +527,7 @@ impl UnitOfWork {
                 // The volunteer who produced the bad output should be the last to be offered the
                 // job.
                 let maker = self.makers.get(&number).cloned();
-                self.redo(number, previous, maker);
+                self.redo(number, previous, previous, maker);
                 self.with_job(number, |job| job.sent_back += 1);
             }
             flags::Verdict::SetAside(reason) => {
@@ -540,20 +541,25 @@ impl UnitOfWork {
         true
     }
 
-    /// Reopens a job, which is held by no lease, at an earlier stage. The outputs from that stage
-    /// on and all earlier leases become invalid.
-    fn redo(&mut self, number: i64, stage: Stage, maker: Option<String>) {
-        self.forget_flags(number, stage);
-        self.changes.gone_outputs.push((number, stage));
-        self.changes
-            .outputs
-            .retain(|output| (output.number, output.stage) != (number, stage));
-        self.outputs.remove(&(number, stage));
+    /// Reopens a job, which is held by no lease, at an earlier stage. Its outputs from that stage
+    /// up to `last`, its latest one, and all earlier leases become invalid.
+    fn redo(&mut self, number: i64, stage: Stage, last: Stage, maker: Option<String>) {
+        for gone in Stage::ALL {
+            if gone < stage || gone > last {
+                continue;
+            }
+            self.forget_flags(number, gone);
+            self.changes.gone_outputs.push((number, gone));
+            self.changes
+                .outputs
+                .retain(|output| (output.number, output.stage) != (number, gone));
+            self.outputs.remove(&(number, gone));
+            self.count(gone).done -= 1;
+        }
         self.forget_avoided(number);
         if let Some(maker) = maker {
             self.avoid(number, &maker, false);
         }
-        self.count(stage).done -= 1;
         self.with_job(number, |job| {
             job.round += 1;
             job.stage = stage;
@@ -576,13 +582,20 @@ impl UnitOfWork {
         self.changes.gone_flags.push((number, after));
     }
 
-    /// Reopens a job that is set aside or held, with nothing counted against it.
-    pub(super) fn reopen(&mut self, number: i64) -> bool {
+    /// Reopens a job that is set aside, held, or open after a failure, with nothing counted against
+    /// it.
+    pub(super) fn reopen(&mut self, selected: &Requeued) -> bool {
+        let number = selected.number;
         let Some(job) = self.jobs.get(&number) else {
             return false;
         };
         let stage = job.stage;
-        if !matches!(job.state, State::Aside | State::Held) {
+        let may = match job.state {
+            State::Aside | State::Held => true,
+            State::Open => job.failures > 0,
+            State::Closed => false,
+        };
+        if !may || (job.round, job.state) != (selected.round, selected.state) {
             return false;
         }
         self.take_out(number, End::Requeued);
@@ -597,25 +610,79 @@ impl UnitOfWork {
         true
     }
 
-    /// Discards the result of a lease and reopens the job at that stage, if it is the job's latest
-    /// result.
-    pub(super) fn undo(&mut self, number: i64, id: i64) -> bool {
-        let (Some(job), Some(lease)) = (self.jobs.get(&number), self.leases.get(&id)) else {
-            return false;
-        };
-        let latest = match job.state {
-            State::Closed => job.stage == lease.stage,
-            _ => job.stage.previous() == Some(lease.stage),
-        };
+    /// The stage of a lease whose result still counts, and the stage of the latest result of its
+    /// job, whose round must still be this one.
+    ///
+    /// A round ends when results are discarded, so in this round the job can only have gained some.
+    /// A pruned job has no leases.
+    fn result_of(&self, number: i64, round: i64, lease: i64) -> Option<(Stage, Stage)> {
+        let (job, lease) = (self.jobs.get(&number)?, self.leases.get(&lease)?);
         let completed = matches!(lease.ended, Some((_, End::Completed)));
-        // Within one round, a stage has one result.
-        if !latest || !completed || lease.number != number || lease.round != job.round {
-            return false;
+        if lease.number != number || job.round != round || !completed {
+            return None;
         }
-        let (stage, maker) = (lease.stage, lease.volunteer.clone());
+        let last = match job.state {
+            State::Closed => job.stage,
+            _ => job.stage.previous()?,
+        };
+        (lease.stage <= last).then_some((lease.stage, last))
+    }
+
+    /// Discards the result of a lease and what later stages have made from it, and reopens the job
+    /// at that stage.
+    pub(super) fn undo(&mut self, selected: &Requeued, id: i64) -> bool {
+        let number = selected.number;
+        let Some((stage, last)) = self.result_of(number, selected.round, id) else {
+            return false;
+        };
+        let maker = self.leases.get(&id).map(|lease| lease.volunteer.clone());
         self.take_out(number, End::Requeued);
-        self.redo(number, stage, Some(maker));
+        self.redo(number, stage, last, maker);
         self.start_afresh(number);
+        true
+    }
+
+    /// Reopens a closed job at the stage after the one that closed it.
+    pub(super) fn go_on(&mut self, selected: &LatestResult) -> bool {
+        let number = selected.number;
+        let found = self.result_of(number, selected.round, selected.lease);
+        let is_closed = |job: &Job| job.state == State::Closed;
+        let next = match found {
+            Some((stage, last)) if stage == last => stage.next(),
+            _ => None,
+        };
+        let Some(next) = next.filter(|_| self.jobs.get(&number).is_some_and(is_closed)) else {
+            return false;
+        };
+        self.take_out(number, End::Requeued);
+        self.with_job(number, |job| job.stage = next);
+        self.start_afresh(number);
+        self.enqueue(number);
+        true
+    }
+
+    /// Closes a job that waits at the stage after the one that made its latest result.
+    pub(super) fn close_early(&mut self, selected: &LatestResult) -> bool {
+        let number = selected.number;
+        let found = self.result_of(number, selected.round, selected.lease);
+        let waits = |job: &Job| job.state != State::Closed;
+        let stage = match found {
+            Some((stage, last)) if stage == last => Some(stage),
+            _ => None,
+        };
+        let Some(stage) = stage.filter(|_| self.jobs.get(&number).is_some_and(waits)) else {
+            return false;
+        };
+        self.take_out(number, End::Requeued);
+        self.forget_avoided(number);
+        self.forget_flags(number, stage);
+        self.start_afresh(number);
+        self.with_job(number, |job| {
+            job.stage = stage;
+            job.state = State::Closed;
+            job.lease = None;
+        });
+        self.changes.closed += 1;
         true
     }
 

@@ -162,6 +162,8 @@ impl UnitOfWork {
             Operation::DropIdle(_) | Operation::DropMissed(_) => Ok(Reply::Count(self.drop_idle())),
             Operation::EndLeases(_) => Ok(Reply::Count(self.end_leases())),
             Operation::Requeue(list) => Ok(Reply::Count(self.requeue(&list))),
+            Operation::Reopen(list) => Ok(Reply::Count(self.reopen_closed(&list))),
+            Operation::Close(list) => Ok(Reply::Count(self.close_waiting(&list))),
             Operation::Pause(stages, message) => Ok(Reply::Count(self.pause(&stages, &message))),
             Operation::Resume(stages) => Ok(Reply::Count(self.resume(&stages))),
             Operation::EndWorkers(list) => Ok(Reply::Count(self.end_workers(&list))),

@@ -50,7 +50,7 @@ pub async fn copy(
     let mut copied = Copied::default();
     let mut all = 0;
     for table in &TABLES {
-        let rows = from.count(table).await.map_err(unread)?;
+        let rows = from.count(table).await.map_err(|error| unread(&error))?;
         copied.tables.push((table.name, rows));
         all += rows;
     }
@@ -64,13 +64,15 @@ pub async fn copy(
         }
         tallies.push(tally);
     }
-    copied.totals = from.totals().await.map_err(unread)?;
-    to.set_totals(&copied.totals).await.map_err(unwritten)?;
+    copied.totals = from.totals().await.map_err(|error| unread(&error))?;
+    to.set_totals(&copied.totals)
+        .await
+        .map_err(|error| unwritten(&error))?;
     for (table, tally) in TABLES.iter().zip(tallies) {
         progress(Progress::Checking(table.name));
         compare(to, table, &tally, &mut progress).await?;
     }
-    let totals = to.totals().await.map_err(unwritten)?;
+    let totals = to.totals().await.map_err(|error| unwritten(&error))?;
     if totals != copied.totals {
         return Err(differs("its totals"));
     }
@@ -102,8 +104,8 @@ async fn transfer(
     };
     let (read, tally, written) = tokio::join!(from.read(table, out), passing, to.fill(table, into));
     // If writing fails, reading is stopped, and not the other way round.
-    written.map_err(unwritten)?;
-    read.map_err(unread)?;
+    written.map_err(|error| unwritten(&error))?;
+    read.map_err(|error| unread(&error))?;
     Ok(tally)
 }
 
@@ -124,7 +126,7 @@ async fn compare(
         tally
     };
     let (read, found) = tokio::join!(copy.read(table, out), counting);
-    read.map_err(unwritten)?;
+    read.map_err(|error| unwritten(&error))?;
     if found == *expected {
         return Ok(());
     }
@@ -134,11 +136,11 @@ async fn compare(
     )))
 }
 
-fn unread(error: StoreError) -> String {
+fn unread(error: &StoreError) -> String {
     format!("The source cannot be read: {error}. Nothing was copied.")
 }
 
-fn unwritten(error: StoreError) -> String {
+fn unwritten(error: &StoreError) -> String {
     format!(
         "The destination cannot be written: {error}. Nothing was copied: the destination is as empty as \
          before, and the same command begins anew."

@@ -8,5 +8,7 @@ pub mod import;
 pub mod pause;
 pub mod prune;
 pub mod requeue;
+pub mod stages;
 pub mod status;
+pub mod turns;
 pub mod workers;

@@ -1,20 +1,28 @@
 //! Requeues jobs, so that they are worked on again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     clock::Millis,
+    operations::turns::Turns,
     rules::times,
-    store::{Action, RequeueFilter, Store, StoreError, ToRequeue, Whereabouts},
+    store::{
+        Action, REQUEUED_AT_ONCE, RequeueFilter, States, Store, StoreError, ToRequeue, Whereabouts,
+    },
 };
 
+/// How many numbers a dry run lists.
+pub const LISTED: usize = 10_000;
+
 /// The outcome of a requeue, or of its dry run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// How many jobs match, or were requeued.
     pub requeued: u64,
-    /// The matching jobs; only for a dry run.
+    /// The matching jobs, at most the first [`LISTED`]; only for a dry run.
     pub numbers: Option<Vec<u64>>,
+    /// How many results of each stage would be discarded; only for a dry run.
+    pub discarded: [u64; 5],
     /// The origins of the results that would be discarded, those with the most results first; only
     /// for a dry run.
     pub sources: Vec<Source>,
@@ -35,23 +43,49 @@ pub struct Source {
     pub last: Millis,
 }
 
-/// Groups results by their origin, those with the most results first.
-fn sources(found: &[ToRequeue]) -> Vec<Source> {
-    let mut sources: BTreeMap<&str, Source> = BTreeMap::new();
-    for (address, at) in found.iter().filter_map(|one| one.from.as_ref()) {
-        let source = sources.entry(address).or_insert_with(|| Source {
-            address: address.clone(),
-            results: 0,
-            first: *at,
-            last: *at,
-        });
+/// What a dry run has found so far.
+#[derive(Default)]
+struct Found {
+    jobs: u64,
+    numbers: Vec<u64>,
+    discarded: [u64; 5],
+    sources: BTreeMap<String, Source>,
+}
+
+impl Found {
+    fn add(&mut self, one: &ToRequeue) {
+        self.jobs += 1;
+        if self.numbers.len() < LISTED {
+            self.numbers.extend(u64::try_from(one.job.number));
+        }
+        if let Some((first, last)) = one.results {
+            for count in &mut self.discarded[first.index()..=last.index()] {
+                *count += 1;
+            }
+        }
+        let Some((address, at)) = &one.from else {
+            return;
+        };
+        let source = self
+            .sources
+            .entry(address.clone())
+            .or_insert_with(|| Source {
+                address: address.clone(),
+                results: 0,
+                first: *at,
+                last: *at,
+            });
         source.results += 1;
         source.first = source.first.min(*at);
         source.last = source.last.max(*at);
     }
-    let mut sources: Vec<Source> = sources.into_values().collect();
-    sources.sort_by_key(|source| std::cmp::Reverse(source.results));
-    sources
+
+    /// The origins, those with the most results first.
+    fn sources(self) -> Vec<Source> {
+        let mut sources: Vec<Source> = self.sources.into_values().collect();
+        sources.sort_by_key(|source| std::cmp::Reverse(source.results));
+        sources
+    }
 }
 
 /// A job that remains unchanged.
@@ -68,17 +102,24 @@ pub struct Left {
 /// # Errors
 /// Returns an error if the database fails.
 pub async fn dry_run(store: &dyn Store, filter: &RequeueFilter) -> Result<Outcome, StoreError> {
-    let found = store.matching(filter).await?;
-    let numbers = numbers(&found);
+    let (mut found, mut others) = (Found::default(), named(filter));
+    for part in store.parts(filter).await? {
+        for one in store.to_requeue(filter, &part).await? {
+            forget(&mut others, &one);
+            found.add(&one);
+        }
+    }
     Ok(Outcome {
-        requeued: numbers.len() as u64,
-        sources: sources(&found),
-        left: left(store, filter, &numbers).await?,
-        numbers: Some(numbers),
+        requeued: found.jobs,
+        numbers: Some(std::mem::take(&mut found.numbers)),
+        discarded: found.discarded,
+        sources: found.sources(),
+        left: left(store, filter, others).await?,
     })
 }
 
-/// Requeues the jobs that a filter matches, and logs the action.
+/// Requeues the jobs that a filter matches, some at a time, and logs the action. After each of these
+/// transactions, the caller may have the tracker's calls go first.
 ///
 /// # Errors
 /// Returns an error if the database fails; jobs requeued before that stay requeued.
@@ -86,6 +127,7 @@ pub async fn requeue(
     store: &dyn Store,
     filter: &RequeueFilter,
     who: &str,
+    turns: Turns,
 ) -> Result<Outcome, StoreError> {
     let note = |detail: String| Action {
         who: who.to_owned(),
@@ -95,50 +137,60 @@ pub async fn requeue(
     // Logged before it is done: an incomplete log is worse than one that lists an action that
     // failed.
     store.note_action(&note(described(filter))).await?;
-    let named = if filter.numbers.is_empty() {
-        Vec::new()
-    } else {
-        numbers(&store.matching(filter).await?)
-    };
-    let left = left(store, filter, &named).await?;
-    let requeued = store.requeue(filter).await?;
+    if filter.older_than.is_some() {
+        store.correct_times().await?;
+    }
+    let (mut requeued, mut others) = (0, named(filter));
+    for part in store.parts(filter).await? {
+        let found = store.to_requeue(filter, &part).await?;
+        found.iter().for_each(|one| forget(&mut others, one));
+        for jobs in found.chunks(REQUEUED_AT_ONCE) {
+            let jobs = jobs.iter().map(|one| one.job).collect();
+            requeued += turns.after(store.requeue_jobs(jobs)).await?;
+        }
+    }
     store
         .note_action(&note(format!("{requeued} jobs were requeued")))
         .await?;
     Ok(Outcome {
         requeued,
-        numbers: None,
-        sources: Vec::new(),
-        left,
+        left: left(store, filter, others).await?,
+        ..Outcome::default()
     })
 }
 
-fn numbers(found: &[ToRequeue]) -> Vec<u64> {
-    let numbers = found.iter().map(|one| one.job.number);
-    numbers
-        .filter_map(|number| number.try_into().ok())
-        .collect()
+/// The jobs that are named one by one, and have not been found to match.
+fn named(filter: &RequeueFilter) -> BTreeSet<u64> {
+    filter.numbers.iter().copied().collect()
 }
+
+fn forget(others: &mut BTreeSet<u64>, found: &ToRequeue) {
+    if let Ok(number) = u64::try_from(found.job.number) {
+        others.remove(&number);
+    }
+}
+
+/// How many jobs are looked up at once.
+const EXPLAINED: usize = 1_000;
 
 /// Explains why jobs that were named by number do not match the filter.
 async fn left(
     store: &dyn Store,
     filter: &RequeueFilter,
-    matching: &[u64],
+    others: BTreeSet<u64>,
 ) -> Result<Vec<Left>, StoreError> {
-    let mut others = filter.numbers.clone();
-    others.sort_unstable();
-    others.dedup();
-    others.retain(|number| !matching.contains(number));
-    let found = store.whereabouts(&others).await?;
-    let left = others.into_iter().map(|number| {
-        let job = found.iter().find(|job| job.number == number);
-        Left {
-            number,
-            why: why_not(job, filter),
-        }
-    });
-    Ok(left.collect())
+    let others: Vec<u64> = others.into_iter().collect();
+    let mut left = Vec::new();
+    for part in others.chunks(EXPLAINED) {
+        let found = store.whereabouts(part).await?;
+        let found: BTreeMap<u64, &Whereabouts> =
+            found.iter().map(|job| (job.number, job)).collect();
+        left.extend(part.iter().map(|number| Left {
+            number: *number,
+            why: why_not(found.get(number).copied(), filter),
+        }));
+    }
+    Ok(left)
 }
 
 fn why_not(job: Option<&Whereabouts>, filter: &RequeueFilter) -> String {
@@ -147,11 +199,13 @@ fn why_not(job: Option<&Whereabouts>, filter: &RequeueFilter) -> String {
     };
     let narrowed = filter.is_by_result()
         || filter.older_than.is_some()
+        || filter.states.is_some()
+        || filter.to.is_some_and(|to| to > *stage)
         || filter.stage.is_some_and(|of| of != *stage);
     match state.as_str() {
-        "open" if !filter.is_by_result() => format!(
-            "It is open at stage {stage} and will be handed out. To have the stage before done again, \
-             name whose result it is, --nickname, or a part of the result, --result-contains."
+        "open" if !filter.is_by_result() && filter.to.is_none() => format!(
+            "It is open at stage {stage} and will be handed out. To have an earlier stage done again, \
+             say to which stage it should go back: --to."
         ),
         "closed" if !narrowed => "It is finished and its texts were pruned, so it cannot be done \
                                   again. Import its input as a new job."
@@ -163,14 +217,22 @@ fn why_not(job: Option<&Whereabouts>, filter: &RequeueFilter) -> String {
 /// Describes a filter for people.
 #[must_use]
 pub fn described(filter: &RequeueFilter) -> String {
-    let mut parts = vec![match &filter.nickname {
-        Some(nickname) => format!("the latest results of {nickname:?}"),
-        None if filter.is_by_result() => "the latest results".to_owned(),
-        None if filter.numbers.is_empty() => "all jobs that are set aside".to_owned(),
-        None => format!("jobs {:?}", filter.numbers),
+    let named = named_jobs(filter);
+    let mut parts = vec![match (&filter.nickname, &named) {
+        (Some(nickname), _) => format!("the results of {nickname:?}"),
+        (None, _) if filter.is_by_result() => "the results".to_owned(),
+        (None, Some(named)) => named.clone(),
+        (None, None) => match filter.states {
+            Some(states) => format!("all jobs that are {}", words(states)),
+            None => "all jobs that are set aside".to_owned(),
+        },
     }];
-    if filter.is_by_result() && !filter.numbers.is_empty() {
-        parts.push(format!("of jobs {:?}", filter.numbers));
+    if filter.is_by_result() {
+        parts.extend(named.iter().map(|named| format!("of {named}")));
+    }
+    if filter.is_by_result() || named.is_some() {
+        let states = filter.states.map(words);
+        parts.extend(states.map(|states| format!("of jobs that are {states}")));
     }
     parts.extend(
         filter
@@ -187,5 +249,40 @@ pub fn described(filter: &RequeueFilter) -> String {
     parts.extend(filter.stage.map(|stage| format!("at stage {stage}")));
     let age = filter.older_than.map(|age| age / 1_000);
     parts.extend(age.map(|age| format!("unchanged for {age} s")));
+    parts.extend(filter.to.map(|to| format!("back to stage {to}")));
     parts.join(", ")
+}
+
+/// How many numbers and ranges are written out in the log.
+const WRITTEN: usize = 20;
+
+fn named_jobs(filter: &RequeueFilter) -> Option<String> {
+    let single = filter.numbers.iter().map(u64::to_string);
+    let ranges = filter.ranges.iter();
+    let ranges = ranges.map(|(first, last)| format!("{first} to {last}"));
+    let named: Vec<String> = single.chain(ranges).collect();
+    if named.is_empty() {
+        return None;
+    }
+    let more = named.len().saturating_sub(WRITTEN);
+    let written = named[..named.len() - more].join(", ");
+    Some(match more {
+        0 => format!("jobs {written}"),
+        more => format!("jobs {written} and {more} more"),
+    })
+}
+
+fn words(states: States) -> String {
+    if states == States::ALL {
+        return "in any state".to_owned();
+    }
+    let words = [
+        (states.open, "open"),
+        (states.failed, "failed"),
+        (states.held, "held"),
+        (states.set_aside, "set aside"),
+        (states.done, "done"),
+    ];
+    let words = words.into_iter().filter(|(selected, _)| *selected);
+    words.map(|(_, word)| word).collect::<Vec<_>>().join(" or ")
 }

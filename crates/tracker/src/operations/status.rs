@@ -1,6 +1,6 @@
 //! The progress of the project: the store's counters, and estimates derived from them.
 
-use distcompute_protocol::{DisabledStage, Stage, StageStatus, StatusInfo};
+use distcompute_protocol::{DisabledStage, SkippedStage, Stage, StageStatus, StatusInfo};
 
 use crate::{
     config::Settings,
@@ -74,7 +74,55 @@ pub fn summary(settings: &Settings, status: &Status) -> StatusInfo {
         estimate_unknown: left.err(),
         stages,
         disabled,
+        skipped: skipped(settings, status),
     }
+}
+
+/// How many jobs were closed at each stage: of those that have passed it, all that neither wait at the
+/// next one nor have passed that too.
+fn closed_at(status: &Status) -> [u64; 5] {
+    let passed = |stage: Option<Stage>| stage.map_or(0, |stage| status.stages[stage.index()].done);
+    let waiting = |stage: Option<Stage>| {
+        stage.map_or(0, |stage| {
+            let counts = status.stages[stage.index()];
+            counts.open + counts.held + counts.aside
+        })
+    };
+    Stage::ALL.map(|stage| {
+        let next = stage.next();
+        passed(Some(stage)).saturating_sub(waiting(next) + passed(next))
+    })
+}
+
+/// The enabled stages that finished jobs have not been through, because they were added later.
+#[must_use]
+pub fn skipped(settings: &Settings, status: &Status) -> Vec<SkippedStage> {
+    let closed = closed_at(status);
+    let stages = settings.stages.iter().skip(1);
+    stages
+        .filter_map(|(stage, _)| {
+            let jobs = closed[stage.previous()?.index()];
+            (jobs > 0).then(|| SkippedStage {
+                stage,
+                jobs,
+                remedy: format!(
+                    "They were finished before stage {stage} was enabled, and stay finished. To have \
+                     them go on there: distcompute-tracker reopen --stage {stage}"
+                ),
+            })
+        })
+        .collect()
+}
+
+/// How many outputs of enabled stages will not be made, because their jobs were finished before the
+/// stage was added.
+#[must_use]
+pub fn not_to_come(info: &StatusInfo) -> u64 {
+    let stages = info.stages.len();
+    let skipped = info.skipped.iter();
+    skipped
+        .map(|skipped| skipped.jobs * stages.saturating_sub(skipped.stage.index()) as u64)
+        .sum()
 }
 
 /// The stages that have jobs waiting although they are not enabled; those jobs are never handed
@@ -94,7 +142,7 @@ pub fn disabled(settings: &Settings, status: &Status) -> Vec<DisabledStage> {
                 remedy: format!(
                     "Enable stage {stage} again in the configuration to have them finished. Where \
                      it is not wanted any more, nothing is lost: they are among the results of \
-                     stage {last}."
+                     stage {last}, and distcompute-tracker close --stage {stage} finishes them."
                 ),
             })
         })
@@ -104,11 +152,17 @@ pub fn disabled(settings: &Settings, status: &Status) -> Vec<DisabledStage> {
 /// The remaining work of each stage: all jobs except those that it has done and those that will not
 /// reach it.
 fn loads(stages: &[StageStatus], status: &Status) -> Vec<StageLoad> {
+    let closed = closed_at(status);
     let mut lost = 0;
     stages
         .iter()
         .map(|stage| {
             lost += stage.set_aside;
+            // Jobs that were closed before this stage was added.
+            lost += stage
+                .stage
+                .previous()
+                .map_or(0, |before| closed[before.index()]);
             StageLoad {
                 remaining: status.jobs.saturating_sub(lost).saturating_sub(stage.done),
                 recent: status.stages[stage.stage.index()].recent,

@@ -8,7 +8,7 @@ mod unread;
 
 use std::{future::Future, io::Write as _, sync::Arc};
 
-use distcompute_protocol::DisabledStage;
+use distcompute_protocol::{DisabledStage, SkippedStage};
 use tokio::net::TcpListener;
 
 use self::{
@@ -88,7 +88,7 @@ fn announce(listener: &TcpListener) -> std::io::Result<()> {
 }
 
 /// Logs a warning about jobs at a stage that is no longer enabled, because they are never handed
-/// out.
+/// out, and a line about finished jobs that have not been through all stages.
 async fn warn_of_unreachable_jobs(settings: &Settings, store: &dyn Store) {
     let Ok(counted) = store.status().await else {
         return;
@@ -100,5 +100,13 @@ async fn warn_of_unreachable_jobs(settings: &Settings, store: &dyn Store) {
     } in status::disabled(settings, &counted)
     {
         tracing::warn!(%stage, jobs, "jobs wait at a stage that is not enabled. {remedy}");
+    }
+    for SkippedStage {
+        stage,
+        jobs,
+        remedy,
+    } in status::skipped(settings, &counted)
+    {
+        tracing::info!(%stage, jobs, "jobs have not been through a stage. {remedy}");
     }
 }

@@ -11,6 +11,7 @@ mod database;
 mod fault;
 mod imports;
 pub mod postgres;
+mod requeue;
 mod rows;
 pub mod sqlite;
 mod writer;
@@ -26,16 +27,17 @@ pub use self::{
     imports::{
         Added, Import, ImportPart, ImportRow, KEY_AGE, KEYS, NewImport, PartPlace, place_of_part,
     },
+    requeue::{Candidate, Move, RequeueFilter, ResultLease, States, ToRequeue},
     rows::{
         Action, ActionRow, AsideRow, BanRow, FailureRow, Input, JOB_LEASES, JobLease, JobRow,
         JobText, MOST_FAILING, MOST_RANKS, MinuteRow, NameKey, Output, Page, Paused, Pruned, Rank,
-        RankKey, RegisteredRow, RequeueFilter, SHOWN_TEXT, StageCounts, Start, Status, ToRequeue,
-        Whereabouts, WorkerRow,
+        RankKey, RegisteredRow, SHOWN_TEXT, StageCounts, Start, Status, Whereabouts, WorkerRow,
     },
     writer::Writer,
 };
 pub use crate::ledger::{
-    End, Failure, GrantedLease, NewWorker, Pause, Requeued, Rules as StoreRules, State, SyncReply,
+    End, Failure, GrantedLease, LatestResult, NewWorker, Pause, Requeued, Rules as StoreRules,
+    State, SyncReply,
 };
 use crate::{
     clock::Millis,
@@ -66,8 +68,9 @@ pub enum StoreError {
     Failed(String),
 }
 
-/// How many jobs are examined and requeued in one transaction.
-const REQUEUED_AT_ONCE: u32 = 256;
+/// How many jobs are requeued in one transaction, and how many are read at once to find them.
+pub const REQUEUED_AT_ONCE: usize = 256;
+const EXAMINED_AT_ONCE: usize = 2_048;
 
 /// The jobs, the workers and the operator's log. Tokens and lease secrets are passed in as they
 /// are; only their fingerprints are stored.
@@ -189,35 +192,102 @@ pub trait Store: Send + Sync {
         self.writer().settle(Operation::EndLeases(lease)).await
     }
 
-    /// Lists the jobs that a filter matches, by number.
-    async fn matching(&self, filter: &RequeueFilter) -> Result<Vec<ToRequeue>, StoreError> {
-        let (mut after, mut matching) = (0, std::collections::BTreeMap::new());
-        loop {
-            let found = self.to_requeue(filter, after, REQUEUED_AT_ONCE).await?;
-            let Some(last) = found.last() else {
-                return Ok(matching.into_values().collect());
-            };
-            after = last.cursor;
-            matching.extend(found.into_iter().map(|one| (one.job.number, one)));
-        }
+    /// The numbers of the jobs that a filter may match, in parts that are examined at once.
+    async fn parts(
+        &self,
+        filter: &RequeueFilter,
+    ) -> Result<Box<dyn Iterator<Item = Vec<i64>> + Send>, StoreError> {
+        let jobs = self.status().await?.jobs;
+        Ok(Box::new(filter.parts(jobs, EXAMINED_AT_ONCE)))
     }
 
-    /// Requeues jobs, with nothing counted against them. Returns how many.
+    /// Lists those of these jobs that a filter matches, by number.
+    async fn to_requeue(
+        &self,
+        filter: &RequeueFilter,
+        numbers: &[i64],
+    ) -> Result<Vec<ToRequeue>, StoreError> {
+        let candidates = self.candidates(filter, numbers).await?;
+        let decided = candidates
+            .into_iter()
+            .filter_map(|job| Some((job, filter.decide(&job)?)));
+        let decided: Vec<(Candidate, Move)> = decided.collect();
+        let discarded = decided.iter().filter_map(|(job, what)| match what {
+            Move::Reopen => None,
+            Move::Discard { stage, .. } => Some((job.number, *stage)),
+        });
+        let leases = self.result_leases(discarded.collect()).await?;
+        let leases: HashMap<i64, ResultLease> =
+            leases.into_iter().map(|one| (one.number, one)).collect();
+        let matching = decided.into_iter().filter_map(|(job, what)| {
+            let requeued = |lease| Requeued {
+                number: job.number,
+                round: job.round,
+                state: job.state,
+                lease,
+            };
+            Some(match what {
+                Move::Reopen => ToRequeue {
+                    job: requeued(None),
+                    from: None,
+                    results: None,
+                },
+                Move::Discard { stage, last } => {
+                    // A job that was pruned has no leases.
+                    let result = leases.get(&job.number)?;
+                    ToRequeue {
+                        job: requeued(Some(result.lease)),
+                        from: Some((result.address.clone(), result.at)),
+                        results: Some((stage, last)),
+                    }
+                }
+            })
+        });
+        Ok(matching.collect())
+    }
+
+    /// Lists the jobs that a filter matches, by number.
+    async fn matching(&self, filter: &RequeueFilter) -> Result<Vec<ToRequeue>, StoreError> {
+        let mut matching = Vec::new();
+        for part in self.parts(filter).await? {
+            matching.extend(self.to_requeue(filter, &part).await?);
+        }
+        Ok(matching)
+    }
+
+    /// Requeues the jobs that a filter matches, with nothing counted against them. Returns how many.
     async fn requeue(&self, filter: &RequeueFilter) -> Result<u64, StoreError> {
         if filter.older_than.is_some() {
             self.correct_times().await?;
         }
-        let (mut after, mut requeued) = (0, 0);
-        loop {
-            let found = self.to_requeue(filter, after, REQUEUED_AT_ONCE).await?;
-            let Some(last) = found.last() else {
-                return Ok(requeued);
-            };
-            after = last.cursor;
-            let list = found.into_iter().map(|one| one.job).collect();
-            let count: u64 = self.writer().settle(Operation::Requeue(list)).await?;
-            requeued += count;
+        let mut requeued = 0;
+        for part in self.parts(filter).await? {
+            let found = self.to_requeue(filter, &part).await?;
+            for jobs in found.chunks(REQUEUED_AT_ONCE) {
+                let jobs = jobs.iter().map(|one| one.job).collect();
+                requeued += self.requeue_jobs(jobs).await?;
+            }
         }
+        Ok(requeued)
+    }
+
+    /// Requeues jobs that were selected, in one transaction. Those that have changed since stay as
+    /// they are. Returns how many were requeued.
+    async fn requeue_jobs(&self, jobs: Vec<Requeued>) -> Result<u64, StoreError> {
+        self.writer().settle(Operation::Requeue(jobs)).await
+    }
+
+    /// Has closed jobs go on at the stage after the one that closed them, in one transaction. Those
+    /// that have changed since they were selected stay as they are. Returns how many go on.
+    async fn reopen_jobs(&self, jobs: Vec<LatestResult>) -> Result<u64, StoreError> {
+        self.writer().settle(Operation::Reopen(jobs)).await
+    }
+
+    /// Closes jobs that wait at the stage after the one that made their latest result, in one
+    /// transaction. Those that have changed since they were selected stay as they are. Returns how
+    /// many were closed.
+    async fn close_jobs(&self, jobs: Vec<LatestResult>) -> Result<u64, StoreError> {
+        self.writer().settle(Operation::Close(jobs)).await
     }
 
     /// Pauses stages, with a message for volunteers. Returns how many were not paused by the operator
@@ -372,14 +442,17 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<(u64, u64)>, StoreError>;
 
-    /// Returns a page of the jobs that a filter matches, each with a cursor to pass as `after` for
-    /// the next page.
-    async fn to_requeue(
+    /// Reads these jobs, by number, without those that are too young for a filter, and finds which of
+    /// their results fulfil its conditions. Its other conditions are not applied.
+    async fn candidates(
         &self,
         filter: &RequeueFilter,
-        after: i64,
-        limit: u32,
-    ) -> Result<Vec<ToRequeue>, StoreError>;
+        numbers: &[i64],
+    ) -> Result<Vec<Candidate>, StoreError>;
+
+    /// Finds the leases of the results of jobs at stages. Results that do not count any more must not
+    /// be asked for; those of pruned jobs are left out.
+    async fn result_leases(&self, of: Vec<(i64, Stage)>) -> Result<Vec<ResultLease>, StoreError>;
 
     /// Returns the states of these jobs, by number; those that do not exist are left out.
     async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError>;
@@ -450,6 +523,11 @@ fn stage_of(index: i64) -> Result<Stage, StoreError> {
         .ok()
         .and_then(|index| Stage::ALL.get(index).copied())
         .ok_or_else(|| StoreError::Failed(format!("there is no stage {index}")))
+}
+
+/// The state of a value from the tables.
+fn state_of(word: &str) -> Result<State, StoreError> {
+    State::from_word(word).ok_or_else(|| StoreError::Failed(format!("there is no state {word:?}")))
 }
 
 /// Converts a count or number from the tables, where none is negative.

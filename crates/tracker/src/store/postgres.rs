@@ -29,10 +29,10 @@ pub use self::{
     tables::Tables,
 };
 use super::{
-    Action, ActionRow, Added, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow,
-    NameKey, NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status,
-    Store, StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, costly::CostlyCount,
-    signed,
+    Action, ActionRow, Added, AsideRow, BanRow, Candidate, FailureRow, Import, ImportRow, JobRow,
+    MinuteRow, NameKey, NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow,
+    RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow,
+    Writer, costly::CostlyCount, signed,
 };
 use crate::{
     clock::{Clock, Millis},
@@ -230,13 +230,16 @@ impl Store for PostgresStore {
         queries::results(&self.readers, stage, signed(after), limit).await
     }
 
-    async fn to_requeue(
+    async fn candidates(
         &self,
         filter: &RequeueFilter,
-        after: i64,
-        limit: u32,
-    ) -> Result<Vec<ToRequeue>, StoreError> {
-        queries::to_requeue(&self.readers, self.now(), filter, after, limit).await
+        numbers: &[i64],
+    ) -> Result<Vec<Candidate>, StoreError> {
+        queries::candidates(&self.readers, self.now(), filter, numbers).await
+    }
+
+    async fn result_leases(&self, of: Vec<(i64, Stage)>) -> Result<Vec<ResultLease>, StoreError> {
+        queries::result_leases(&self.readers, &of).await
     }
 
     async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError> {

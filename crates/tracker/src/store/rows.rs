@@ -2,7 +2,7 @@
 
 use distcompute_protocol::Stage;
 
-use super::{End, Failure, Pause, Requeued, State};
+use super::{End, Failure, Pause, State};
 use crate::clock::Millis;
 
 /// The input of a job at a stage.
@@ -152,17 +152,6 @@ pub struct BanRow {
     pub reason: String,
 }
 
-/// A job that a requeue filter matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToRequeue {
-    /// Its cursor in the list of matches.
-    pub cursor: i64,
-    /// The job.
-    pub job: Requeued,
-    /// If the job's result is to be discarded: the address group that it came from, and when.
-    pub from: Option<(String, Millis)>,
-}
-
 /// An entry of the leaderboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rank {
@@ -303,45 +292,6 @@ pub(super) fn public_name(volunteer: &str) -> String {
         .to_owned()
 }
 
-/// Selects jobs to requeue. A job must match every field that is given. Without numbers and without
-/// a condition on the result, only jobs that are set aside match.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RequeueFilter {
-    /// Jobs that are set aside or held; nothing is counted against them. Closed jobs go back to the
-    /// stage that closed them.
-    pub numbers: Vec<u64>,
-    /// Jobs that wait at this stage; together with a condition on the result, results of this
-    /// stage.
-    pub stage: Option<Stage>,
-    /// Jobs that have not changed for this long.
-    pub older_than: Option<Millis>,
-    /// Jobs whose latest result came from this nickname. They go back to the stage that produced
-    /// it.
-    pub nickname: Option<String>,
-    /// Jobs whose latest result contains this text. They go back to the stage that produced it.
-    pub result_contains: Option<String>,
-    /// Jobs whose latest result came from this address group. They go back to the stage that
-    /// produced it.
-    pub address: Option<String>,
-    /// Jobs whose latest result came at or after this time. They go back to the stage that produced
-    /// it.
-    pub since: Option<Millis>,
-    /// Jobs whose latest result came before this time. They go back to the stage that produced it.
-    pub until: Option<Millis>,
-}
-
-impl RequeueFilter {
-    /// Whether the filter has a condition on the latest result.
-    #[must_use]
-    pub fn is_by_result(&self) -> bool {
-        self.nickname.is_some()
-            || self.result_contains.is_some()
-            || self.address.is_some()
-            || self.since.is_some()
-            || self.until.is_some()
-    }
-}
-
 /// The state of a job, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whereabouts {
@@ -401,8 +351,8 @@ impl<K> Page<K> {
 pub struct Action {
     /// Who acted: an address, or the command line.
     pub who: String,
-    /// The kind: `import`, `jobs`, `export`, `requeue`, `pause`, `resume`, `ban`, `pardon`, `end`, `prune`
-    /// or `reset`.
+    /// The kind: `import`, `jobs`, `export`, `requeue`, `reopen`, `close`, `pause`, `resume`, `ban`,
+    /// `pardon`, `end`, `prune`, `reset` or `copy`.
     pub action: &'static str,
     /// A sentence with details.
     pub detail: String,

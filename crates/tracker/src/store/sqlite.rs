@@ -36,10 +36,10 @@ pub use self::{
     tables::Tables,
 };
 use super::{
-    Action, ActionRow, Added, AsideRow, BanRow, FailureRow, Import, ImportRow, JobRow, MinuteRow,
-    NameKey, NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow, RequeueFilter, Status,
-    Store, StoreError, StoreRules, ToRequeue, Whereabouts, WorkerRow, Writer, costly::CostlyCount,
-    signed,
+    Action, ActionRow, Added, AsideRow, BanRow, Candidate, FailureRow, Import, ImportRow, JobRow,
+    MinuteRow, NameKey, NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow,
+    RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow,
+    Writer, costly::CostlyCount, signed,
 };
 use crate::{clock::Clock, rules::bans::Banned};
 
@@ -376,15 +376,20 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn to_requeue(
+    async fn candidates(
         &self,
         filter: &RequeueFilter,
-        after: i64,
-        limit: u32,
-    ) -> Result<Vec<ToRequeue>, StoreError> {
-        let (now, filter) = (self.clock.now(), filter.clone());
+        numbers: &[i64],
+    ) -> Result<Vec<Candidate>, StoreError> {
+        let (now, filter, numbers) = (self.clock.now(), filter.clone(), numbers.to_vec());
         self.readers
-            .with(move |on| queries::to_requeue(on, now, &filter, after, limit))
+            .with(move |on| queries::candidates(on, now, &filter, &numbers))
+            .await
+    }
+
+    async fn result_leases(&self, of: Vec<(i64, Stage)>) -> Result<Vec<ResultLease>, StoreError> {
+        self.readers
+            .with(move |on| queries::result_leases(on, &of))
             .await
     }
 

@@ -70,7 +70,10 @@ fn what_only_reads_works_on_a_read_only_copy() {
         let audit = command(&["audit"]);
         assert!(text(&audit.stdout).contains("numbers 1 to 3 were imported"));
         let dry = command(&["requeue", "--job", "1", "--dry-run"]);
-        assert_eq!(text(&dry.stdout), "would requeue 1 job: 1\n");
+        let printed = text(&dry.stdout);
+        assert!(printed.starts_with("would requeue 1 job: 1\n"), "{printed}");
+        let dry = command(&["reopen", "--stage", "b", "--dry-run"]);
+        assert_eq!(text(&dry.stdout), "1 job would go on at stage b\n");
         let checked = command(&["check-config"]);
         assert!(text(&checked.stdout).starts_with("the configuration is fine\n"));
         assert!(

@@ -69,7 +69,7 @@ fn a_copy_that_is_killed_can_be_made_again() {
     imported(at, &["--jsonl", "-"], &jobs);
     let flags = ["copy", "--from", "sqlite:jobs.db", "--to", "sqlite:copy.db"];
     let half = at.join("copy.db-copying");
-    for signal in ["-KILL", "-INT"] {
+    for signal in ["-INT", "-KILL"] {
         let mut child = program(at)
             .args(flags)
             .stderr(Stdio::piped())

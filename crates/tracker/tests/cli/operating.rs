@@ -70,8 +70,9 @@ fn bans_are_made_listed_and_taken_back_while_the_tracker_runs() {
     let dry = done(&["requeue", "--nickname", "Mal", "--dry-run"]);
     let lines: Vec<_> = dry.lines().collect();
     assert_eq!(lines[0], "would requeue 1 job: 1");
+    assert_eq!(lines[1], "1 result of stage a would be discarded");
     assert!(
-        lines[1].starts_with("an address that is not known: 1 result from 2"),
+        lines[2].starts_with("an address that is not known: 1 result from 2"),
         "{dry}"
     );
     let since = ["requeue", "--since", "2100-01-01", "--dry-run"];
@@ -163,10 +164,28 @@ fn a_finished_job_is_requeued_by_number_and_what_stays_is_explained() {
     };
     let dry = requeue(&["--result-contains", "wrong", "--dry-run"]);
     assert_eq!(dry.lines().next(), Some("would requeue 1 job: 2"));
-    assert_eq!(
-        requeue(&["--job", "2", "--job", "1", "--dry-run"]),
-        "would requeue 2 jobs: 1, 2\n"
-    );
+    let dry = requeue(&["--job", "2", "--job", "1", "--dry-run"]);
+    let first = "would requeue 2 jobs: 1, 2\n2 results of stage a would be discarded\n";
+    assert!(dry.starts_with(first), "{dry}");
+    std::fs::write(at.join("list.txt"), " 2\n\n3 - 1000\n").expect("a file");
+    let dry = requeue(&["--jobs-from", "list.txt", "--state", "done", "--dry-run"]);
+    assert!(dry.starts_with("would requeue 2 jobs: 2, 3\n"), "{dry}");
+    let dry = requeue(&["--all", "--to", "a", "--dry-run"]);
+    assert!(dry.starts_with("would requeue 3 jobs: 1, 2, 3\n"), "{dry}");
+    for (flags, why) in [
+        (["--job", "x"], "--job x: It is no number of a job"),
+        (["--job", "9-3"], "3-9 would not"),
+        (["--jobs-from", "none.txt"], "none.txt cannot be read"),
+        (["--jobs-from", "-"], "names no job"),
+        (["--state", "closed"], "set-aside"),
+    ] {
+        let refused = run(at, &[&["requeue", "--yes"], &flags[..]].concat(), "");
+        let printed = text(&refused.stderr);
+        assert!(
+            !refused.status.success() && printed.contains(why),
+            "{flags:?}: {printed}"
+        );
+    }
     assert_eq!(
         requeue(&["--result-contains", "wrong", "--yes"]),
         "requeued 1 job\n"
@@ -224,4 +243,107 @@ fn what_the_operator_did_is_written_down_and_outlives_a_reset() {
     );
     let none = run(at, &["audit", "--database", "sqlite:none.db"], "");
     assert!(text(&none.stderr).contains("there is no file"));
+}
+
+#[test]
+fn jobs_that_were_finished_before_a_stage_was_added_go_on_at_it() {
+    let folder = folder();
+    let at = folder.path();
+    imported(at, &["--brace", "job {1..600}"], "");
+    let tracker = serve(at, &["--stage", "a=CPU"]);
+    let answer = tracker.get("/api/new?nickname=x&stage=a");
+    let token = answer.split('"').nth(3).expect("a token");
+    for data in ["one", "two", "three"] {
+        assert_eq!(handed_in(&tracker, token, data), "200");
+    }
+    let status = |tracker: &crate::process::Serving| -> serde_json::Value {
+        let answer = tracker.get("/api/status");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        serde_json::from_str(body).expect("JSON")
+    };
+    assert_eq!(status(&tracker)["skipped"], serde_json::Value::Null);
+    drop(tracker);
+
+    let tracker = serve(at, &["--stage", "a=CPU", "--stage", "b=GPU"]);
+    let before = status(&tracker);
+    assert_eq!(
+        (&before["closed"], &before["stages"][1]["open"]),
+        (&3.into(), &0.into())
+    );
+    assert_eq!(
+        (
+            &before["skipped"][0]["stage"],
+            &before["skipped"][0]["jobs"]
+        ),
+        (&"b".into(), &3.into())
+    );
+    assert!(
+        tracker
+            .get("/")
+            .contains("3 jobs have not been through stage")
+    );
+    let change = |flags: &[&str]| {
+        let done = run(at, flags, "");
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        text(&done.stdout).to_owned()
+    };
+    let dry = change(&["reopen", "--stage", "b", "--dry-run"]);
+    assert_eq!(dry, "3 jobs would go on at stage b\n");
+    let done = change(&["reopen", "--stage", "b", "--yes"]);
+    assert_eq!(
+        done,
+        "3 jobs go on at stage b, where the tracker has it enabled\n"
+    );
+    // The counts are right at once, also on the tracker that was running meanwhile.
+    let after = status(&tracker);
+    assert_eq!(
+        (&after["closed"], &after["stages"][1]["open"]),
+        (&0.into(), &3.into())
+    );
+    assert_eq!(after["skipped"], serde_json::Value::Null);
+    let answer = tracker.get("/api/new?nickname=y&stage=b");
+    let token = answer.split('"').nth(3).expect("a token");
+    let job = tracker.send("POST /api/newJob", &format!("{{\"token\":\"{token}\"}}"));
+    assert!(job.ends_with(r#"{"data":"one","number":1}"#), "{job}");
+    // The stage is taken away again.
+    let dry = change(&["close", "--stage", "b", "--dry-run"]);
+    assert_eq!(
+        dry,
+        "would have finished 3 jobs of stage b, with the results of stage a\n"
+    );
+    let done = change(&["close", "--stage", "b", "--yes"]);
+    assert_eq!(
+        done,
+        "finished 3 jobs of stage b, with the results of stage a\n"
+    );
+    assert_eq!(status(&tracker)["closed"], 3);
+    for (flags, why) in [
+        (
+            ["reopen", "--stage", "a", "--yes"],
+            "No stage comes before a",
+        ),
+        (
+            ["close", "--stage", "x", "--yes"],
+            "Invalid worker stage: 'x'",
+        ),
+        (
+            ["reopen", "--stage", "b", "--dry-runs"],
+            "unexpected argument",
+        ),
+    ] {
+        let refused = run(at, &flags, "");
+        let printed = text(&refused.stderr);
+        assert!(
+            !refused.status.success() && printed.contains(why),
+            "{flags:?}: {printed}"
+        );
+    }
+    let asked = run(at, &["reopen", "--stage", "b"], "");
+    assert!(text(&asked.stderr).contains("Add --yes if that is meant"));
+    let audit = change(&["audit"]);
+    assert!(
+        audit.contains("reopen\tjobs that were finished at stage a go on at stage b"),
+        "{audit}"
+    );
+    assert!(audit.contains("close\t3 jobs were finished"), "{audit}");
 }

@@ -9,6 +9,7 @@ mod leases;
 mod lists;
 mod operator;
 mod shares;
+mod stages;
 pub(crate) mod strangers;
 pub(crate) mod syncs;
 
@@ -21,7 +22,9 @@ use distcompute_tracker::{
     store::{NewWorker, Page, Start, Status, Store, StoreError, StoreRules, SyncReply},
 };
 
-pub(crate) use self::{failures::*, jobs::*, late::*, leases::*, lists::*, operator::*, shares::*};
+pub(crate) use self::{
+    failures::*, jobs::*, late::*, leases::*, lists::*, operator::*, shares::*, stages::*,
+};
 
 /// A time in November 2026.
 pub(crate) const NOW: i64 = 1_795_440_000_000;

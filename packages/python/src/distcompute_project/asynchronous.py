@@ -177,7 +177,9 @@ class AsyncProject:
         self,
         numbers: Iterable[int] | None = None,
         *,
+        states: Iterable[str] | None = None,
         stage: str | None = None,
+        to: str | None = None,
         older_than: datetime.timedelta | float | None = None,
         nickname: str | None = None,
         result_contains: str | None = None,
@@ -188,7 +190,17 @@ class AsyncProject:
     ) -> Requeued:
         """As ``Project.requeue``."""
         wanted = RequeueFilter(
-            numbers, stage, older_than, nickname, result_contains, address, since, until, dry_run
+            numbers=numbers,
+            states=states,
+            stage=stage,
+            to=to,
+            older_than=older_than,
+            nickname=nickname,
+            result_contains=result_contains,
+            address=address,
+            since=since,
+            until=until,
+            dry_run=dry_run,
         )
         return await self._driver().run(operations.requeue(self._cx, wanted))
 

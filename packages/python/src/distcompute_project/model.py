@@ -145,9 +145,11 @@ class Requeued:
     left: tuple[Left, ...]
     """Jobs that were named and remain as they were."""
     numbers: tuple[int, ...]
-    """The matching jobs; only with `dry_run`."""
+    """The matching jobs, at most the first 10,000; only with `dry_run`."""
     sources: tuple[Source, ...]
     """Where the results that would be discarded came from; only with `dry_run`."""
+    discarded: Mapping[str, int]
+    """How many results of each stage would be discarded; only with `dry_run`."""
 
 
 def status_of(answer: Mapping[str, Any]) -> Status:
@@ -182,6 +184,7 @@ def requeued_of(answer: Mapping[str, Any]) -> Requeued:
     """Reads the answer of `POST /api/requeue`."""
     left: Sequence[Mapping[str, Any]] = answer.get("left", ())
     sources: Sequence[Mapping[str, Any]] = answer.get("sources", ())
+    discarded: Sequence[Mapping[str, Any]] = answer.get("discarded", ())
     return Requeued(
         count=int(answer["requeued"]),
         left=tuple(Left(int(one["number"]), str(one["why"])) for one in left),
@@ -195,4 +198,5 @@ def requeued_of(answer: Mapping[str, Any]) -> Requeued:
             )
             for one in sources
         ),
+        discarded={str(one["stage"]): int(one["results"]) for one in discarded},
     )

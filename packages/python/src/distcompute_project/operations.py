@@ -7,7 +7,7 @@ import json
 import logging
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -578,7 +578,9 @@ class RequeueFilter:
     """Which jobs are worked on again; see `Project.requeue`."""
 
     numbers: Iterable[int] | None
+    states: Iterable[str] | None
     stage: str | None
+    to: str | None
     older_than: datetime.timedelta | float | None
     nickname: str | None
     result_contains: str | None
@@ -590,7 +592,10 @@ class RequeueFilter:
     def bodies(self) -> list[dict[str, object]]:
         """The bodies of the requests, of which there are several if there are many numbers."""
         if self.numbers is None:
-            return [self._body(None)]
+            return [self._body({})]
+        if isinstance(self.numbers, range) and abs(self.numbers.step) == 1 and self.numbers:
+            ends = self.numbers[0], self.numbers[-1]
+            return [self._body({"ranges": [[min(ends), max(ends)]]})]
         numbers = [int(number) for number in self.numbers]
         if not numbers:
             raise InvalidRequestError(
@@ -598,18 +603,25 @@ class RequeueFilter:
                 "numbers is empty. Leave it out to requeue all jobs that are set aside.",
             )
         starts = range(0, len(numbers), REQUEUED_AT_ONCE)
-        return [self._body(numbers[start : start + REQUEUED_AT_ONCE]) for start in starts]
+        parts = (numbers[start : start + REQUEUED_AT_ONCE] for start in starts)
+        return [self._body({"numbers": part}) for part in parts]
 
-    def _body(self, numbers: list[int] | None) -> dict[str, object]:
+    def _body(self, named: Mapping[str, object]) -> dict[str, object]:
         older = self.older_than
         seconds = older.total_seconds() if isinstance(older, datetime.timedelta) else older
         if seconds is not None and not 0 <= seconds < float("inf"):
             raise InvalidRequestError(
                 "invalid_argument", f"older_than is {older}, and must not be negative or endless."
             )
+        states = self.states
+        if isinstance(states, str):
+            raise InvalidRequestError(
+                "invalid_argument", f"states is a text. Give a list: [{states!r}]."
+            )
         fields = {
-            "numbers": numbers,
+            "states": None if states is None else list(states),
             "stage": self.stage,
+            "to": self.to,
             "older_than_s": None if seconds is None else int(seconds),
             "nickname": self.nickname,
             "result_contains": self.result_contains,
@@ -618,7 +630,7 @@ class RequeueFilter:
             "until": _moment("until", self.until),
         }
         given: dict[str, object] = {k: v for k, v in fields.items() if v is not None}
-        return {**given, "dry_run": self.dry_run}
+        return {**named, **given, "dry_run": self.dry_run}
 
 
 def _moment(name: str, moment: datetime.datetime | None) -> str | None:
@@ -634,7 +646,7 @@ def _moment(name: str, moment: datetime.datetime | None) -> str | None:
 
 def requeue(cx: Context, wanted: RequeueFilter) -> Flow[Requeued]:
     """Has jobs worked on again."""
-    total = Requeued(0, (), (), ())
+    total = Requeued(0, (), (), (), {})
     for body in wanted.bodies():
         headers = {"Content-Type": "application/json"}
         content = json.dumps(body).encode()
@@ -650,5 +662,9 @@ def requeue(cx: Context, wanted: RequeueFilter) -> Flow[Requeued]:
             total.left + part.left,
             total.numbers + part.numbers,
             total.sources + part.sources,
+            {
+                stage: total.discarded.get(stage, 0) + part.discarded.get(stage, 0)
+                for stage in sorted({*total.discarded, *part.discarded})
+            },
         )
     return total

@@ -199,7 +199,9 @@ class Project:
         self,
         numbers: Iterable[int] | None = None,
         *,
+        states: Iterable[str] | None = None,
         stage: str | None = None,
+        to: str | None = None,
         older_than: datetime.timedelta | float | None = None,
         nickname: str | None = None,
         result_contains: str | None = None,
@@ -211,16 +213,31 @@ class Project:
         """Has jobs worked on again, with nothing counted against them.
 
         A job must match everything that is given. With nothing given these are all jobs that are set
-        aside. ``numbers`` names jobs that are set aside, held or finished; ``older_than`` (seconds, or a
-        ``timedelta``) those that have not changed for so long. The other conditions are on the latest
-        result, which is discarded: whose it is, what text it contains, where it came from, and when.
-        ``dry_run`` only says which jobs match.
+        aside. ``numbers`` names jobs that are set aside, held or finished, which may be a ``range``;
+        ``states`` are any of ``"open"``, ``"failed"`` (waiting after a failure), ``"held"``,
+        ``"set_aside"`` and ``"done"``; ``older_than`` (seconds, or a ``timedelta``) jobs that have not
+        changed for so long. The other conditions are on a result: whose it is, what text it contains,
+        where it came from, and when.
+
+        Finished jobs go back to the stage that finished them, and those with a matching result to the
+        stage that made it; with ``to``, all go back to that stage. Their results from there on are
+        discarded. ``dry_run`` only says which jobs match, and how many results would be discarded.
 
         If the connection breaks before the answer, this is not repeated and raises
         ``UnreachableError``.
         """
         wanted = RequeueFilter(
-            numbers, stage, older_than, nickname, result_contains, address, since, until, dry_run
+            numbers=numbers,
+            states=states,
+            stage=stage,
+            to=to,
+            older_than=older_than,
+            nickname=nickname,
+            result_contains=result_contains,
+            address=address,
+            since=since,
+            until=until,
+            dry_run=dry_run,
         )
         return self._driver().run(operations.requeue(self._cx, wanted))
 

@@ -144,7 +144,8 @@ async fn looks(app: &App, workers: &[Part<WorkerRow>]) -> Result<Looks, ApiError
 
 fn overview(app: &App, info: &StatusInfo) -> Markup {
     let done: u64 = info.stages.iter().map(|stage| stage.done).sum();
-    let share = estimate::completion(done, info.jobs * info.stages.len() as u64);
+    let all = info.jobs * info.stages.len() as u64;
+    let share = estimate::completion(done, all.saturating_sub(status::not_to_come(info)));
     let left = if info.jobs == 0 {
         "no jobs yet".to_owned()
     } else if info.jobs == info.closed {
@@ -331,6 +332,13 @@ fn stages(info: &StatusInfo) -> Markup {
                         (grouped(stage.jobs)) @if stage.jobs == 1 { " job waits" } @else { " jobs wait" }
                         " at it. "
                     }
+                    (stage.remedy)
+                }
+            }
+            @for stage in &info.skipped {
+                p.quiet data-key=(format!("skipped-{}", stage.stage)) {
+                    (grouped(stage.jobs)) @if stage.jobs == 1 { " job has" } @else { " jobs have" }
+                    " not been through stage " span.letter { (stage.stage) } ". "
                     (stage.remedy)
                 }
             }

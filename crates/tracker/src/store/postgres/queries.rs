@@ -13,11 +13,11 @@ use crate::{
     clock::Millis,
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
-        AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS,
-        NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow, RequeueFilter,
-        Requeued, SHOWN_TEXT, StageCounts, Start, Status, StoreError, ToRequeue, Whereabouts,
-        WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name, signed,
-        stage_of, unsigned,
+        AsideRow, Candidate, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING,
+        MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow,
+        RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status, StoreError,
+        Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name,
+        signed, stage_of, state_of, unsigned,
     },
 };
 
@@ -598,71 +598,107 @@ pub(super) async fn job(pool: &PgPool, number: i64) -> Result<Option<JobRow>, St
     }))
 }
 
-/// A page of the jobs that a filter matches. This is a rare call of the operator: results by
-/// nickname are found by scanning the leases.
-pub(super) async fn to_requeue(
+/// Jobs that may be requeued, unless they have changed lately.
+macro_rules! candidates {
+    ($matching:literal) => {
+        concat!(
+            "select j.number, j.stage, j.state, j.round, j.failures, ",
+            $matching,
+            " from jobs j where j.number = any($1) and ($2::bigint is null \
+             or least(j.changed_at, coalesce($3, tracker_now())) <= coalesce($3, tracker_now()) - $2) \
+             order by j.number"
+        )
+    };
+}
+
+const CANDIDATES: &str = candidates!("null::bigint");
+
+/// The same, with the earliest stage whose result fulfils conditions. Of the leases that have
+/// completed a stage, the latest one has made its result; results of the stages that the job has yet
+/// to pass were discarded.
+const CANDIDATES_BY_RESULT: &str = candidates!(
+    "(select min(l.stage) from leases l where l.number = j.number and l.outcome = 'completed' \
+     and l.stage <= j.stage - (j.state <> 'closed')::int and ($4::bigint is null or l.stage = $4) \
+     and ($5::text is null or l.nickname = $5) and ($6::text is null or l.address = $6) \
+     and ($7::bigint is null or l.ended_at >= $7) and ($8::bigint is null or l.ended_at < $8) \
+     and not exists (select 1 from leases m where m.number = l.number and m.stage = l.stage \
+     and m.id > l.id and m.outcome = 'completed') \
+     and ($9::text is null or exists (select 1 from inputs i where i.number = l.number \
+     and i.stage = l.stage + 1 and strpos(i.data, $9) > 0)))"
+);
+
+pub(super) async fn candidates(
     pool: &PgPool,
     now: Option<Millis>,
     filter: &RequeueFilter,
-    after: i64,
-    limit: u32,
-) -> Result<Vec<ToRequeue>, StoreError> {
-    let statement = if filter.is_by_result() {
-        "select l.id, j.number, l.id, l.address, l.ended_at from leases l join jobs j on j.number = l.number \
-         where l.id > $1 and ($7::text is null or l.nickname = $7) \
-         and ($9::text is null or l.address = $9) \
-         and ($10::bigint is null or l.ended_at >= $10) \
-         and ($11::bigint is null or l.ended_at < $11) \
-         and l.outcome = 'completed' and l.round = j.round \
-         and j.stage = l.stage + (j.state <> 'closed')::int and ($3::bigint is null or l.stage = $3) \
-         and ($4::bigint is null or least(j.changed_at, coalesce($5, tracker_now())) <= coalesce($5, tracker_now()) - $4) \
-         and ($6::bigint[] is null or j.number = any($6)) \
-         and ($8::text is null or exists (select 1 from inputs i where i.number = l.number \
-         and i.stage = l.stage + 1 and strpos(i.data, $8) > 0)) \
-         order by l.id limit $2"
+    numbers: &[i64],
+) -> Result<Vec<Candidate>, StoreError> {
+    type Found = (i64, i64, String, i64, i64, Option<i64>);
+    let rows: Vec<Found> = if filter.is_by_result() {
+        sqlx::query_as(CANDIDATES_BY_RESULT)
+            .bind(numbers)
+            .bind(filter.older_than)
+            .bind(now)
+            .bind(filter.stage.map(column))
+            .bind(&filter.nickname)
+            .bind(&filter.address)
+            .bind(filter.since)
+            .bind(filter.until)
+            .bind(&filter.result_contains)
+            .fetch_all(pool)
+            .await?
     } else {
-        "select j.number, j.number, case when j.state = 'closed' then (select max(l.id) \
-         from leases l where l.number = j.number and l.stage = j.stage and l.round = j.round \
-         and l.outcome = 'completed') end, null::text, null::bigint from jobs j \
-         where j.number > $1 and coalesce($7::text, $8::text, $9::text) is null \
-         and coalesce($10::bigint, $11::bigint) is null \
-         and (j.state = 'aside' or ($6::bigint[] is not null and (j.state = 'held' \
-         or (j.state = 'closed' and exists (select 1 from leases l where l.number = j.number \
-         and l.stage = j.stage and l.round = j.round and l.outcome = 'completed'))))) \
-         and ($3::bigint is null or j.stage = $3) \
-         and ($4::bigint is null or least(j.changed_at, coalesce($5, tracker_now())) <= coalesce($5, tracker_now()) - $4) \
-         and ($6::bigint[] is null or j.number = any($6)) \
-         order by j.number limit $2"
+        sqlx::query_as(CANDIDATES)
+            .bind(numbers)
+            .bind(filter.older_than)
+            .bind(now)
+            .fetch_all(pool)
+            .await?
     };
-    let numbers: Option<Vec<i64>> = (!filter.numbers.is_empty()).then(|| {
-        filter
-            .numbers
-            .iter()
-            .map(|number| signed(*number))
-            .collect()
-    });
-    let query = sqlx::query_as(statement)
-        .bind(after)
-        .bind(i64::from(limit))
-        .bind(filter.stage.map(column))
-        .bind(filter.older_than)
-        .bind(now)
-        .bind(numbers)
-        .bind(&filter.nickname)
-        .bind(&filter.result_contains)
-        .bind(&filter.address)
-        .bind(filter.since)
-        .bind(filter.until);
-    type Found = (i64, i64, Option<i64>, Option<String>, Option<Millis>);
-    let rows: Vec<Found> = query.fetch_all(pool).await?;
-    let found = rows.into_iter();
-    Ok(found
-        .map(|(cursor, number, lease, address, at)| ToRequeue {
-            cursor,
-            job: Requeued { number, lease },
-            from: address.zip(at),
+    let candidates = rows.into_iter().map(|row| {
+        let (number, stage, state, round, failures, matching) = row;
+        Ok(Candidate {
+            number,
+            stage: stage_of(stage)?,
+            state: state_of(&state)?,
+            round,
+            failures,
+            matching: matching.map(stage_of).transpose()?,
         })
-        .collect())
+    });
+    candidates.collect()
+}
+
+pub(super) async fn result_leases(
+    pool: &PgPool,
+    of: &[(i64, Stage)],
+) -> Result<Vec<ResultLease>, StoreError> {
+    let (numbers, stages): (Vec<i64>, Vec<i64>) = of
+        .iter()
+        .map(|(number, stage)| (*number, column(*stage)))
+        .unzip();
+    type Found = (i64, i64, i64, String, Option<Millis>);
+    let rows: Vec<Found> = sqlx::query_as(
+        "select wanted.number, wanted.stage, l.id, l.address, l.ended_at \
+         from unnest($1::bigint[], $2::bigint[]) as wanted (number, stage) \
+         cross join lateral (select id, address, ended_at from leases m \
+         where m.number = wanted.number and m.stage = wanted.stage and m.outcome = 'completed' \
+         order by m.id desc limit 1) l",
+    )
+    .bind(numbers)
+    .bind(stages)
+    .fetch_all(pool)
+    .await?;
+    let leases = rows.into_iter().map(|(number, stage, lease, address, at)| {
+        Ok(ResultLease {
+            number,
+            stage: stage_of(stage)?,
+            lease,
+            address,
+            at: at.unwrap_or_default(),
+        })
+    });
+    leases.collect()
 }
 
 pub(super) async fn results(

@@ -11,11 +11,11 @@ use crate::{
     clock::Millis,
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
-        AsideRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS,
-        NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow, RequeueFilter,
-        Requeued, SHOWN_TEXT, StageCounts, Start, Status, StoreError, ToRequeue, Whereabouts,
-        WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name, signed,
-        stage_of, unsigned,
+        AsideRow, Candidate, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING,
+        MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow,
+        RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status, StoreError,
+        Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name,
+        signed, stage_of, state_of, unsigned,
     },
 };
 
@@ -531,68 +531,101 @@ pub(super) fn job(on: &mut Connection, number: i64) -> Result<Option<JobRow>, St
     }))
 }
 
-/// A page of the jobs that a filter matches. This is a rare call of the operator: results by
-/// nickname are found by scanning the leases.
-pub(super) fn to_requeue(
+/// A job that may be requeued, unless it has changed lately.
+macro_rules! candidate {
+    ($matching:literal) => {
+        concat!(
+            "select j.number, j.stage, j.state, j.round, j.failures, ",
+            $matching,
+            " from jobs j where j.number = ?1 and (?2 is null or min(j.changed_at, ?3) <= ?2)"
+        )
+    };
+}
+
+const CANDIDATE: &str = candidate!("null");
+
+/// The same, with the earliest stage whose result fulfils conditions. Of the leases that have
+/// completed a stage, the latest one has made its result; results of the stages that the job has yet
+/// to pass were discarded.
+const CANDIDATE_BY_RESULT: &str = candidate!(
+    "(select min(l.stage) from leases l where l.number = j.number and l.outcome = 'completed' \
+     and l.stage <= j.stage - (j.state <> 'closed') and (?4 is null or l.stage = ?4) \
+     and (?5 is null or l.nickname = ?5) and (?6 is null or l.address = ?6) \
+     and (?7 is null or l.ended_at >= ?7) and (?8 is null or l.ended_at < ?8) \
+     and not exists (select 1 from leases m where m.number = l.number and m.stage = l.stage \
+     and m.id > l.id and m.outcome = 'completed') \
+     and (?9 is null or exists (select 1 from inputs i where i.number = l.number \
+     and i.stage = l.stage + 1 and instr(i.data, ?9) > 0)))"
+);
+
+pub(super) fn candidates(
     on: &Connection,
     now: Millis,
     filter: &RequeueFilter,
-    after: i64,
-    limit: u32,
-) -> Result<Vec<ToRequeue>, StoreError> {
-    let statement = if filter.is_by_result() {
-        "select l.id, j.number, l.id, l.address, l.ended_at from leases l cross join jobs j on j.number = l.number \
-         where l.id > ?1 and (?6 is null or l.nickname = ?6) \
-         and (?9 is null or l.address = ?9) and (?10 is null or l.ended_at >= ?10) \
-         and (?11 is null or l.ended_at < ?11) \
-         and l.outcome = 'completed' and l.round = j.round \
-         and j.stage = l.stage + (j.state <> 'closed') and (?3 is null or l.stage = ?3) \
-         and (?4 is null or min(j.changed_at, ?8) <= ?4) \
-         and (?5 is null or j.number in (select value from json_each(?5))) \
-         and (?7 is null or exists (select 1 from inputs i where i.number = l.number \
-         and i.stage = l.stage + 1 and instr(i.data, ?7) > 0)) \
-         order by l.id limit ?2"
-    } else {
-        "select j.number, j.number, case when j.state = 'closed' then (select max(l.id) \
-         from leases l where l.number = j.number and l.stage = j.stage and l.round = j.round \
-         and l.outcome = 'completed') end, null, null from jobs j \
-         where j.number > ?1 and coalesce(?6, ?7, ?9, ?10, ?11) is null \
-         and (j.state = 'aside' or (?5 is not null and (j.state = 'held' or (j.state = 'closed' \
-         and exists (select 1 from leases l where l.number = j.number and l.stage = j.stage \
-         and l.round = j.round and l.outcome = 'completed'))))) \
-         and (?3 is null or j.stage = ?3) and (?4 is null or min(j.changed_at, ?8) <= ?4) \
-         and (?5 is null or j.number in (select value from json_each(?5))) \
-         order by j.number limit ?2"
+    numbers: &[i64],
+) -> Result<Vec<Candidate>, StoreError> {
+    let before = filter.older_than.map(|age| now.saturating_sub(age));
+    let read = |row: &Row<'_>| {
+        let state: String = row.get(2)?;
+        let matching: Option<i64> = row.get(5)?;
+        Ok::<_, StoreError>(Candidate {
+            number: row.get(0)?,
+            stage: stage_of(row.get(1)?)?,
+            state: state_of(&state)?,
+            round: row.get(3)?,
+            failures: row.get(4)?,
+            matching: matching.map(stage_of).transpose()?,
+        })
     };
-    let numbers = (!filter.numbers.is_empty()).then(|| serde_json::to_string(&filter.numbers));
-    let numbers = numbers
-        .transpose()
-        .map_err(|error| StoreError::Failed(error.to_string()))?;
-    let which = (
-        after,
-        limit,
-        filter.stage.map(column),
-        filter.older_than.map(|age| now.saturating_sub(age)),
-        numbers,
-        &filter.nickname,
-        &filter.result_contains,
-        now,
-        &filter.address,
-        filter.since,
-        filter.until,
-    );
-    let mut statement = on.prepare_cached(statement)?;
-    statement
-        .query_and_then(which, |row| {
-            let (number, lease) = (row.get(1)?, row.get(2)?);
-            let from = row.get::<_, Option<String>>(3)?;
-            Ok(ToRequeue {
-                cursor: row.get(0)?,
-                job: Requeued { number, lease },
-                from: from.zip(row.get(4)?),
+    let mut found = Vec::new();
+    if filter.is_by_result() {
+        let mut statement = on.prepare_cached(CANDIDATE_BY_RESULT)?;
+        for number in numbers {
+            let which = (
+                number,
+                before,
+                now,
+                filter.stage.map(column),
+                &filter.nickname,
+                &filter.address,
+                filter.since,
+                filter.until,
+                &filter.result_contains,
+            );
+            found.extend(statement.query_and_then(which, read)?.next().transpose()?);
+        }
+    } else {
+        let mut statement = on.prepare_cached(CANDIDATE)?;
+        for number in numbers {
+            let which = (number, before, now);
+            found.extend(statement.query_and_then(which, read)?.next().transpose()?);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn result_leases(
+    on: &Connection,
+    of: &[(i64, Stage)],
+) -> Result<Vec<ResultLease>, StoreError> {
+    let mut statement = on.prepare_cached(
+        "select id, address, ended_at from leases where number = ? and stage = ? \
+         and outcome = 'completed' order by id desc limit 1",
+    )?;
+    let mut found = Vec::new();
+    for (number, stage) in of {
+        let result = statement.query_row((number, column(*stage)), |row| {
+            Ok(ResultLease {
+                number: *number,
+                stage: *stage,
+                lease: row.get(0)?,
+                address: row.get(1)?,
+                at: row.get::<_, Option<Millis>>(2)?.unwrap_or_default(),
             })
-        })?
-        .collect()
+        });
+        found.extend(result.optional()?);
+    }
+    Ok(found)
 }
 
 pub(super) fn results(
