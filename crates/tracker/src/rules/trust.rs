@@ -26,9 +26,15 @@ pub enum Policy {
     /// Every result counts.
     Off,
     /// A volunteer is established after this number of confirmations, and then checked less and less.
-    Adaptive { confirmations: u32 },
+    Adaptive {
+        /// At least 1.
+        confirmations: u32,
+    },
     /// A result counts once this number of volunteers have handed in the same.
-    Quorum { volunteers: usize },
+    Quorum {
+        /// At least 1.
+        volunteers: usize,
+    },
 }
 
 /// What is known of a volunteer at one stage and with one version of the handler.
@@ -98,17 +104,25 @@ pub enum Voice {
 /// An opinion on a job. Outputs that are equal have the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opinion {
+    /// Which of the outputs that were handed in.
     pub output: u32,
+    /// Whose.
     pub voice: Voice,
 }
 
 /// What the opinions on a job amount to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Another opinion is needed. With `disputed`, there are different ones.
-    Open { disputed: bool },
-    /// This output counts.
-    Settled { output: u32 },
+    /// Another opinion is needed.
+    Open {
+        /// The opinions differ.
+        disputed: bool,
+    },
+    /// An output counts.
+    Settled {
+        /// Which one.
+        output: u32,
+    },
     /// As many opinions as a job is given do not agree.
     SetAside,
 }
