@@ -138,7 +138,8 @@ test("what cannot be run is refused before anything runs", async () => {
 });
 
 test("the page's script runs unchanged, with nothing of this machine, until Ctrl-C", async () => {
-  const jobs = numbers(100);
+  // So many that some are left when the command has heard of the signal, however busy the machine is.
+  const jobs = numbers(400);
   await addJobs([["attempts", 0], ...jobs.map((number) => [number, 20])]);
   const run = start(trusted(), withKey);
   await untilTracker(url, "done", ({ stages }) => stages[0].done > 20);
@@ -151,7 +152,7 @@ test("the page's script runs unchanged, with nothing of this machine, until Ctrl
 
   // Another user of this machine would be refused; the same one goes on.
   const more = start([`${url}/volunteer/#key=${key}`, ...trusted().slice(1)]);
-  await untilTracker(url, "all done", ({ closed }) => closed === 101);
+  await untilTracker(url, "all done", ({ closed }) => closed === jobs.length + 1);
   more.child.kill("SIGTERM");
   assert.equal(await more.code, 0, more.errors);
   const found = await outputs();
@@ -164,6 +165,7 @@ test("after a kill, a job goes on from its checkpoint, with the project's new sc
     [1001, 60_000],
     [1002, 60_000],
   ]);
+  const { closed } = await status(url);
   const run = start(trusted(), withKey);
   const kept = () => readFileSync(join(command.folder, "work", "storage"));
   await untilTracker(url, "at work", ({ stages }) => stages[0].held === 2);
@@ -176,7 +178,7 @@ test("after a kill, a job goes on from its checkpoint, with the project's new sc
   command.put("www/worker.js", script("second"));
   const again = start(trusted(), withKey);
   await untilTrue(
-    async () => (await status(url)).closed >= 102,
+    async () => (await status(url)).closed >= closed + 1,
     () => again.errors,
   );
   // More than once: what runs is given back at once.
