@@ -178,3 +178,117 @@ pub fn doubts(copied: &Copied) -> Vec<String> {
     }
     doubts
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::store::copy::Value;
+
+    /// A database in memory, which may store something else than it is given.
+    #[derive(Default)]
+    struct Memory {
+        rows: BTreeMap<&'static str, Vec<Row>>,
+        totals: Totals,
+        fault: Option<Fault>,
+    }
+
+    #[derive(Clone, Copy)]
+    enum Fault {
+        Loses,
+        Doubles,
+        Alters,
+        Miscounts,
+    }
+
+    #[async_trait]
+    impl Source for Memory {
+        async fn count(&mut self, table: &'static Table) -> Result<u64, StoreError> {
+            Ok(self.rows.get(table.name).map_or(0, Vec::len) as u64)
+        }
+
+        async fn read(
+            &mut self,
+            table: &'static Table,
+            to: mpsc::Sender<Vec<Row>>,
+        ) -> Result<(), StoreError> {
+            let rows = self.rows.get(table.name).cloned().unwrap_or_default();
+            let sent = to.send(rows).await;
+            sent.map_err(|error| StoreError::Failed(error.to_string()))
+        }
+
+        async fn totals(&mut self) -> Result<Totals, StoreError> {
+            Ok(self.totals)
+        }
+    }
+
+    #[async_trait]
+    impl Target for Memory {
+        async fn fill(
+            &mut self,
+            table: &'static Table,
+            mut rows: mpsc::Receiver<Vec<Row>>,
+        ) -> Result<(), StoreError> {
+            let kept = self.rows.entry(table.name).or_default();
+            while let Some(batch) = rows.recv().await {
+                kept.extend(batch);
+            }
+            if table.name == "bans" {
+                match self.fault {
+                    Some(Fault::Loses) => drop(kept.pop()),
+                    Some(Fault::Doubles) => kept.push(kept[0].clone()),
+                    Some(Fault::Alters) => kept[0][2] = Value::Text("other".to_owned()),
+                    Some(Fault::Miscounts) | None => {}
+                }
+            }
+            Ok(())
+        }
+
+        async fn set_totals(&mut self, totals: &Totals) -> Result<(), StoreError> {
+            self.totals = *totals;
+            if matches!(self.fault, Some(Fault::Miscounts)) {
+                self.totals.last_lease -= 1;
+            }
+            Ok(())
+        }
+
+        async fn finish(self: Box<Self>, _who: &str, _detail: &str) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    async fn copied(fault: Option<Fault>) -> Result<Copied, String> {
+        let ban = |name: &str| {
+            let text = |text: &str| Value::Text(text.to_owned());
+            vec![text(name), Value::Int(7), text("junk")]
+        };
+        let mut source = Memory {
+            rows: BTreeMap::from([("bans", vec![ban("Mallory"), ban("Trudy")])]),
+            totals: Totals {
+                last_lease: 9,
+                ..Totals::default()
+            },
+            fault: None,
+        };
+        let mut target = Memory {
+            fault,
+            ..Memory::default()
+        };
+        copy(&mut source, &mut target, |_| {}).await
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_differs_in_anything_is_refused() {
+        assert!(copied(None).await.is_ok());
+        for (fault, what) in [
+            (Fault::Loses, "its table bans (1 rows instead of 2)"),
+            (Fault::Doubles, "its table bans (3 rows instead of 2)"),
+            (Fault::Alters, "its table bans (2 rows instead of 2)"),
+            (Fault::Miscounts, "its totals"),
+        ] {
+            let why = copied(Some(fault)).await.expect_err(what);
+            assert!(why.contains(&format!("{what} differs")), "{why}");
+        }
+    }
+}

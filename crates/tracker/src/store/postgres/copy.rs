@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 use super::{Address, connection};
 use crate::store::{
     StoreError,
-    copy::{Batches, Kind, Row, Source, TABLES, Table, Target, Totals, Value, stopped},
+    copy::{
+        Batches, Kind, Row, STAGE_COUNTERS, Source, TABLES, Table, Target, Totals, Value, stopped,
+    },
     unsigned,
 };
 
@@ -102,7 +104,7 @@ impl CopyTarget {
             let tables: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
             let lock = format!("lock table {} in access exclusive mode", tables.join(", "));
             connection.execute(AssertSqlSafe(lock)).await?;
-            for table in TABLES.iter().filter(|table| table.name != "stage_counters") {
+            for table in TABLES.iter().filter(|table| table.name != STAGE_COUNTERS) {
                 if has_rows(connection, table.name).await? {
                     return Ok(Some(table.name));
                 }
