@@ -27,6 +27,9 @@ function check({ number, factors }, { invalid }) {
   if (!(Number.isSafeInteger(number) && number < 1e13))
     invalid("the number is none of this project");
   if (!Array.isArray(factors) || factors.length === 0) invalid("there are no factors");
+  // A factor of 1e300 would keep isPrime busy for ever.
+  if (!factors.every((factor) => Number.isSafeInteger(factor) && factor > 1 && factor <= number))
+    invalid("a factor is no factor of the number");
   const product = factors.reduce((product, factor) => product * factor, 1);
   if (product !== number) invalid("the product of the factors is another number");
   if (!factors.every(isPrime)) invalid("a factor is no prime number");
