@@ -1,5 +1,5 @@
-//! In WebAssembly, two points are computed at once; the result must be the same as for each point
-//! alone. (The end-to-end test compares with a native build.)
+//! Points are computed side by side with vector instructions; in WebAssembly, too, the result must be the same
+//! as for each point alone. (The end-to-end test compares with a native build.)
 #![cfg(target_family = "wasm")]
 
 use mandelbrot::{INSIDE, Tile, escape_time};
@@ -8,7 +8,7 @@ use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 #[wasm_bindgen_test]
-fn two_points_at_once_are_each_alone_to_the_last_bit() {
+fn points_side_by_side_are_each_alone_to_the_last_bit() {
     let tile = Tile {
         tile: 0,
         left: -0.76,
