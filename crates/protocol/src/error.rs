@@ -60,6 +60,10 @@ codes! {
     NotAllowed = "not_allowed", 401;
     /// The project is not for everybody, and the caller has not sent its join key.
     JoinKeyRequired = "join_key_required", 401;
+    /// A proof of a key needs a nonce of this tracker, which the answer contains: sign again.
+    UseDpopNonce = "use_dpop_nonce", 401;
+    /// The proof of a key is malformed, is for another call, or is not signed by the key.
+    InvalidDpopProof = "invalid_dpop_proof", 400;
     /// There is nothing at this address.
     NotFound = "not_found", 404;
     /// The method is not allowed at this address.
@@ -102,11 +106,16 @@ impl ErrorCode {
             Self::AlreadyCompleted => "This job has already been marked as completed.",
             Self::NotWorking => "This worker is not currently working on a job.",
             Self::Banned => {
-                "The operator of this project takes no work under this nickname or from this address."
+                "The operator of this project takes no work under this nickname, with this key or from \
+                 this address."
             }
             Self::JoinKeyRequired => {
                 "This project is not open to everybody: it takes volunteers who have its join key. \
                  Ask the project for it, or for the whole address that contains it."
+            }
+            Self::UseDpopNonce => {
+                "The proof of the key needs the nonce that this answer contains, in DPoP-Nonce. Each \
+                 nonce is accepted once."
             }
             Self::KeyReused => {
                 "This idempotency key was used before, for other jobs. Nothing was added: send other \

@@ -9,6 +9,7 @@ mod error;
 mod join_key;
 mod payload;
 mod project;
+mod proof;
 mod stage;
 mod sync;
 mod wire;
@@ -20,6 +21,7 @@ pub use project::{
     DisabledStage, EstimateUnknown, ProjectInfo, ResultLine, SkippedStage, StageInfo, StageStatus,
     StatusInfo,
 };
+pub use proof::{NONCE_HEADER, PROOF_HEADER};
 pub use stage::{Stage, StageError};
 pub use sync::{
     Done, Failed, Granted, Invalid, MAX_MESSAGE, MAX_REASON, MAX_SYNC_ITEMS, MAX_SYNC_WANT,

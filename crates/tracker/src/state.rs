@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::extract::FromRef;
 
 use crate::{
-    admission::{address_limits::AddressLimits, bodies::Bodies},
+    admission::{address_limits::AddressLimits, bodies::Bodies, keys::Keys},
     config::Settings,
     metrics::Metrics,
     random::Random,
@@ -30,6 +30,8 @@ pub struct App {
     pub bodies: Arc<Bodies>,
     /// Rate limits by address group.
     pub address_limits: Arc<AddressLimits>,
+    /// The tracker's own secrets.
+    pub keys: Arc<Keys>,
     /// Time limits for connections and requests.
     pub timeouts: Timeouts,
 }

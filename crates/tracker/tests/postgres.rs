@@ -182,6 +182,7 @@ async fn join(store: &dyn Store, token: &str, stage: Stage) {
         display_name: format!("name-{token}"),
         nickname: format!("nick-{token}"),
         address: String::new(),
+        proven: None,
         stage,
     };
     store.register(worker).await.expect("a worker");

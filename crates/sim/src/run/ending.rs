@@ -99,7 +99,7 @@ impl Run {
         }
         let olds = self.scenario.olds.iter();
         for old in olds.filter(|old| !old.absent && old.gone == f64::INFINITY) {
-            stay[old.stage].insert(names::volunteer(&old.nickname, &old.address));
+            stay[old.stage].insert(names::volunteer(None, &old.nickname, &old.address));
         }
         stay
     }

@@ -185,7 +185,7 @@ impl Run {
             volunteers.push(Volunteer {
                 browser,
                 nickname: plan.nickname.clone(),
-                volunteer: names::volunteer(&plan.nickname, &plan.address),
+                volunteer: names::volunteer(None, &plan.nickname, &plan.address),
                 ahead,
                 absent: plan.absent,
                 opens: f64::INFINITY,

@@ -34,7 +34,7 @@ impl Tracker for Port {
     }
 
     fn lets(&self, stage: Stage, nickname: &str, token: Option<&str>) -> bool {
-        let volunteer = names::volunteer(nickname, &self.caller.address);
+        let volunteer = names::volunteer(None, nickname, &self.caller.address);
         self.trackers.borrow().lets(stage, &volunteer, token)
     }
 

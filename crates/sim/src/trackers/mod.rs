@@ -157,6 +157,7 @@ impl Trackers {
             random: Arc::clone(&self.random) as Arc<dyn Random>,
             metrics: Arc::default(),
             response_cache: Arc::default(),
+            keys: Arc::default(),
             timeouts: Timeouts {
                 refusal_pause: Duration::ZERO,
                 ..Timeouts::default()

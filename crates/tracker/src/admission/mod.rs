@@ -4,4 +4,5 @@ pub mod address_limits;
 pub mod admin;
 pub mod bodies;
 pub mod client_address;
+pub mod keys;
 pub mod turns;

@@ -61,10 +61,11 @@ pub async fn run_pardon(args: &PardonArgs) -> Result<(), String> {
 
 /// The subject of the ban, from the flags.
 fn named(args: &BannedArgs) -> Result<Banned, String> {
-    match (&args.nickname, &args.address) {
-        (Some(nickname), _) => Banned::nickname(nickname),
-        (None, Some(address)) => Banned::network(address),
-        (None, None) => Err("Say whom: --nickname or --address.".to_owned()),
+    match (&args.nickname, &args.address, &args.key) {
+        (Some(nickname), ..) => Banned::nickname(nickname),
+        (None, Some(address), _) => Banned::network(address),
+        (None, None, Some(key)) => Banned::key(key),
+        (None, None, None) => Err("Say whom: --nickname, --address or --key.".to_owned()),
     }
 }
 
@@ -85,6 +86,7 @@ async fn list(store: &dyn Store) -> Result<(), String> {
             let (kind, whom) = match Banned::from_name(name) {
                 Some(Banned::Nickname(nickname)) => ("nickname", nickname),
                 Some(Banned::Network(network)) => ("address", network),
+                Some(Banned::Key(key)) => ("key", key),
                 None => ("unknown", name.clone()),
             };
             if !line(&[&times::stamp(*at), kind, &whom, reason])? {

@@ -243,6 +243,9 @@ pub struct BannedArgs {
     /// An address or a network: 192.0.2.7, 192.0.2.0/24, 2001:db8::/64
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<String>,
+    /// A volunteer's key, as `workers` lists it
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
 }
 
 /// Flags of `pardon`.

@@ -65,6 +65,7 @@ async fn list(store: &dyn Store, chosen: &Chosen) -> Result<(), String> {
                 &row.display_name,
                 &row.nickname,
                 address,
+                row.key.as_deref().unwrap_or("-"),
                 &format!("{} held", row.held),
                 &format!("{} completed", row.completed),
                 &format!("since {}", times::stamp(row.first_seen)),

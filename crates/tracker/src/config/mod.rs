@@ -94,6 +94,8 @@ pub struct Settings {
     /// The path that a proxy leaves in front of the tracker's addresses; empty, or for example
     /// `/tracker`.
     pub base_path: String,
+    /// The address at which the tracker is published, without a `/` at its end, if it is configured.
+    pub public_url: Option<String>,
     /// The address of the volunteer page, if there is one.
     pub volunteer_page: Option<String>,
     /// The address of a page that shows the results so far, if there is one.
@@ -143,6 +145,7 @@ struct ConfigFile {
     app_version: Option<String>,
     files: Option<BTreeMap<String, String>>,
     base_path: Option<String>,
+    public_url: Option<String>,
     volunteer_page: Option<String>,
     preview: Option<String>,
     public_results: Option<bool>,
@@ -333,6 +336,10 @@ impl Settings {
             base_path: faults.or(
                 base_path(&text(&args.base_path, file.base_path, "")),
                 String::new,
+            ),
+            public_url: faults.or(
+                public_url(&text(&args.public_url, file.public_url, "")),
+                || None,
             ),
             volunteer_page: faults.or(
                 page(text(&args.volunteer_page, file.volunteer_page, "")),
@@ -535,6 +542,24 @@ fn base_path(path: &str) -> Result<String, String> {
     Ok(path.to_owned())
 }
 
+/// Checks the public address: it has no query and no fragment.
+fn public_url(address: &str) -> Result<Option<String>, String> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let is_plain = |url: &url::Url| {
+        ["http", "https"].contains(&url.scheme())
+            && (url.query(), url.fragment(), url.password()) == (None, None, None)
+            && url.username().is_empty()
+    };
+    match url::Url::parse(address) {
+        Ok(url) if is_plain(&url) => Ok(Some(url.as_str().trim_end_matches('/').to_owned())),
+        _ => Err(format!(
+            "public_url is {address:?}; it must be the address at which volunteers reach the tracker, as https://example.org/tracker is."
+        )),
+    }
+}
+
 fn is_plain(path: &str) -> bool {
     path.chars()
         .all(|c| c.is_ascii_alphanumeric() || "/-_.~".contains(c))
@@ -599,6 +624,7 @@ mod tests {
             app_version: Some(_),
             files: Some(_),
             base_path: Some(_),
+            public_url: Some(_),
             volunteer_page: Some(_),
             preview: Some(_),
             public_results: Some(_),

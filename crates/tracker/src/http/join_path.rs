@@ -31,6 +31,14 @@ pub fn shown<'a>(headers: &'a HeaderMap, path: Option<&'a KeyOfPath>) -> Option<
     }
 }
 
+impl KeyOfPath {
+    /// The key.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
 async fn take_key(mut request: Request, next: Next) -> Response {
     match split(request.uri()) {
         None => next.run(request).await,

@@ -102,7 +102,7 @@ refusals! {
     /// Of a call that only needs the database.
     Away: Unavailable;
     /// Of `new`.
-    NewRefusals: StageInvalid StageDisabled JoinKeyRequired NotAFetch Banned InvalidRequest Unavailable;
+    NewRefusals: StageInvalid StageDisabled InvalidDpopProof JoinKeyRequired UseDpopNonce NotAFetch Banned InvalidRequest Unavailable;
     /// Of `jobCount`.
     CountRefusals: StageInvalid InvalidRequest Unavailable;
     /// Of a call with a body that does not change a job.

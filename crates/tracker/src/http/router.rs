@@ -13,7 +13,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use distcompute_protocol::{ERROR_HEADER, ErrorCode, JOIN_KEY_HEADER};
+use distcompute_protocol::{ERROR_HEADER, ErrorCode, JOIN_KEY_HEADER, NONCE_HEADER, PROOF_HEADER};
 use tokio::{sync::Semaphore, time::timeout};
 use tower_http::{
     classify::ServerErrorsFailureClass,
@@ -310,9 +310,14 @@ fn cors(origins: &[String]) -> Result<CorsLayer, String> {
             header::CONTENT_TYPE,
             header::AUTHORIZATION,
             HeaderName::from_static(JOIN_KEY_HEADER),
+            HeaderName::from_static(PROOF_HEADER),
             HeaderName::from_static(IDEMPOTENCY_KEY),
         ])
-        .expose_headers([HeaderName::from_static(ERROR_HEADER), header::RETRY_AFTER])
+        .expose_headers([
+            HeaderName::from_static(ERROR_HEADER),
+            HeaderName::from_static(NONCE_HEADER),
+            header::RETRY_AFTER,
+        ])
         .max_age(PREFLIGHT_AGE))
 }
 

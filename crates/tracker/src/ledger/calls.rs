@@ -12,9 +12,23 @@ use crate::rules::{allowance::Allowance, bans, secrets};
 
 impl UnitOfWork {
     pub(super) fn register(&mut self, new: NewWorker) -> Result<(), ErrorCode> {
-        let names = bans::names_of(&new.nickname, &new.address);
+        let key = new.proven.as_ref().map(|proven| {
+            let identity = self.linked.get(&proven.thumbprint);
+            identity.unwrap_or(&proven.thumbprint).clone()
+        });
+        // A key may be banned itself, or the identity that it is linked to.
+        let proven = new.proven.as_ref().map(|proven| proven.thumbprint.as_str());
+        let keys: Vec<&str> = proven.into_iter().chain(key.as_deref()).collect();
+        let names = bans::names_of(&new.nickname, &new.address, &keys);
         if names.iter().any(|name| self.bans.contains(name)) {
             return Err(ErrorCode::Banned);
+        }
+        if let Some(proven) = new.proven {
+            if !self.used_nonces.insert(proven.nonce.clone()) {
+                return Err(ErrorCode::UseDpopNonce);
+            }
+            let (nonce, expires_at) = (proven.nonce, proven.expires_at);
+            self.changes.nonces.insert(nonce, expires_at);
         }
         self.add_worker(Worker {
             id: 0,
@@ -22,6 +36,7 @@ impl UnitOfWork {
             display_name: new.display_name,
             nickname: new.nickname,
             address: new.address,
+            key,
             stage: new.stage,
             progress: String::new(),
             completed: 0,

@@ -18,7 +18,8 @@ mod volunteers;
 
 pub use self::{
     operation::{
-        GrantedLease, LatestResult, NewWorker, Operation, Reply, Requeued, SyncReply, group_wants,
+        GrantedLease, LatestResult, NewWorker, Operation, ProvenKey, Reply, Requeued, SyncReply,
+        group_wants,
     },
     rows::{
         AVOIDERS, Changes, Credit, End, FORGOTTEN, Failure, FailureNote, Forget, Job, JobChange,

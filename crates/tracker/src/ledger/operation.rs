@@ -18,8 +18,21 @@ pub struct NewWorker {
     pub nickname: String,
     /// The address that the call came from; empty if unknown.
     pub address: String,
+    /// The key that the volunteer has proved to hold.
+    pub proven: Option<ProvenKey>,
     /// The stage it works at.
     pub stage: Stage,
+}
+
+/// A key whose possession was proved with a nonce of this tracker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenKey {
+    /// The thumbprint of the public key.
+    pub thumbprint: String,
+    /// The nonce, which is accepted once.
+    pub nonce: String,
+    /// When the nonce is refused for its age.
+    pub expires_at: Millis,
 }
 
 /// A job to requeue, as it was when it was selected. If it has changed since, it stays as it is.
@@ -236,9 +249,20 @@ impl Operation {
         match self {
             Self::Register(new) => {
                 wanted.registrations += 1;
+                let proven = new.proven.as_ref();
+                let keys: Vec<&str> = proven
+                    .map(|key| key.thumbprint.as_str())
+                    .into_iter()
+                    .collect();
                 wanted
                     .bans
-                    .extend(bans::names_of(&new.nickname, &new.address));
+                    .extend(bans::names_of(&new.nickname, &new.address, &keys));
+                if let Some(proven) = &new.proven {
+                    wanted.keys.insert(proven.thumbprint.clone());
+                    wanted
+                        .nonces
+                        .insert(proven.nonce.clone(), proven.expires_at);
+                }
             }
             Self::Claim { token, .. } => worker(token, 1),
             Self::Progress { token, .. } | Self::Leave { token } => worker(token, 0),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use distcompute_protocol::Stage;
+use distcompute_protocol::{ANONYMOUS, Stage};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     rules::{
         allowance::{Allowance, GroupTotals},
         attempts::Failing,
+        bans::Banned,
         names,
     },
 };
@@ -125,7 +126,7 @@ impl Failure {
     #[must_use]
     pub fn by(&self) -> String {
         if self.volunteer.is_empty() {
-            names::volunteer(&self.nickname, "")
+            names::volunteer(None, &self.nickname, "")
         } else {
             self.volunteer.clone()
         }
@@ -187,6 +188,9 @@ pub struct Worker {
     pub nickname: String,
     /// The address it registered from; empty if unknown.
     pub address: String,
+    /// The volunteer's key, as the thumbprint of the identity that it stands for. `None`: it
+    /// registered without one.
+    pub key: Option<String>,
     /// The stage it works at.
     pub stage: Stage,
     /// Its progress line.
@@ -318,6 +322,11 @@ pub struct Wanted {
     pub registrations: usize,
     /// The names under which those that register may be banned.
     pub bans: BTreeSet<String>,
+    /// Keys of those that register, which may be linked to the identity of another one.
+    pub keys: BTreeSet<String>,
+    /// Nonces that may have been used before, with the time after which each is refused for its
+    /// age.
+    pub nonces: BTreeMap<String, Millis>,
     /// Workers that limit the size of new jobs in bytes, so the sizes of candidates are needed.
     pub sized: BTreeSet<String>,
 }
@@ -386,6 +395,10 @@ pub struct Snapshot {
     pub groups: BTreeMap<String, GroupTotals>,
     /// The wanted names that are banned.
     pub bans: BTreeSet<String>,
+    /// The identities of the wanted keys that are linked to another one.
+    pub linked: BTreeMap<String, String>,
+    /// The wanted nonces that have been used before.
+    pub used_nonces: BTreeSet<String>,
     /// Ids for new workers.
     pub worker_ids: Vec<i64>,
     /// Ids for new leases.
@@ -453,6 +466,8 @@ pub struct Forget {
     pub overdue: Millis,
     /// For volunteers who should be offered a job last.
     pub avoided: Millis,
+    /// For nonces that are refused for their age, and codes for linking keys.
+    pub expired: Millis,
 }
 
 /// The changes to write.
@@ -514,6 +529,8 @@ pub struct Changes {
     pub closed: i64,
     /// Results to credit, by nickname.
     pub credits: BTreeMap<String, Credit>,
+    /// Nonces that were used, with the time after which each is refused for its age.
+    pub nonces: BTreeMap<String, Millis>,
     /// How many results each stage produced.
     pub made: [i64; 5],
     /// The time by the database's clock.
@@ -567,6 +584,23 @@ pub struct Credit {
     /// The public name of a worker that earned them; absent if all of them have been removed
     /// already.
     pub worker: Option<String>,
+    /// How many of them each key has earned, in the order of the first result. A nickname without
+    /// an owner belongs to the first of these.
+    pub keys: Vec<(String, i64)>,
+}
+
+impl Credit {
+    /// Adds results of a volunteer.
+    pub fn add(&mut self, volunteer: &str, results: i64) {
+        self.results += results;
+        let Some(key) = names::key_of(volunteer) else {
+            return;
+        };
+        match self.keys.iter_mut().find(|(known, _)| known == key) {
+            Some((_, count)) => *count += results,
+            None => self.keys.push((key.to_owned(), results)),
+        }
+    }
 }
 
 /// Events of a group of operations for the operator's log.
@@ -583,6 +617,16 @@ pub struct LogEvents {
 }
 
 impl Changes {
+    /// Of each nickname that is credited with results of keys: the key that it belongs to if it has
+    /// no owner yet, and all keys with their results. Nobody owns the anonymous one.
+    pub fn keyed_credits(&self) -> impl Iterator<Item = (&str, &str, i64)> {
+        let named = self.credits.iter().filter(|(name, _)| *name != ANONYMOUS);
+        named.flat_map(|(name, credit)| {
+            let keys = credit.keys.iter();
+            keys.map(|(key, results)| (name.as_str(), key.as_str(), *results))
+        })
+    }
+
     /// The total size of the late results that these changes keep, in bytes.
     #[must_use]
     pub fn late_bytes(&self) -> u64 {
@@ -666,6 +710,13 @@ impl Snapshot {
                     .filter(|_| self.held_by(worker.id).next().is_none())
             })
             .collect()
+    }
+
+    /// The names under which the identities of linked keys may be banned.
+    #[must_use]
+    pub fn names_of_linked(&self) -> Vec<String> {
+        let identities = self.linked.values().cloned();
+        identities.map(|key| Banned::Key(key).name()).collect()
     }
 
     /// The address groups of the workers that were read.

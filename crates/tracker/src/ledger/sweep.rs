@@ -78,6 +78,7 @@ impl UnitOfWork {
             given_back: self.now - GIVEN_BACK,
             overdue: self.now - OVERDUE,
             avoided: self.now - AVOIDED,
+            expired: self.now - HOUR,
         });
         ended
     }

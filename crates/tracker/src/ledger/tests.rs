@@ -48,6 +48,7 @@ fn worker(id: i64) -> Worker {
         display_name: String::new(),
         nickname: format!("n{id}"),
         address: String::new(),
+        key: None,
         stage: Stage::A,
         progress: String::new(),
         completed: 0,

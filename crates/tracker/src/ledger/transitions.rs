@@ -478,7 +478,7 @@ impl UnitOfWork {
         self.changes.made[stage.index()] += 1;
         let worker = self.workers.get(&holder);
         let credit = self.changes.credits.entry(nickname).or_default();
-        credit.results += 1;
+        credit.add(&volunteer, 1);
         if credit.worker.is_none() {
             credit.worker = worker.map(|worker| worker.display_name.clone());
         }

@@ -60,6 +60,8 @@ pub(super) struct UnitOfWork {
     worker_ids: VecDeque<i64>,
     pub(super) lease_ids: VecDeque<i64>,
     pub(super) bans: BTreeSet<String>,
+    pub(super) linked: BTreeMap<String, String>,
+    pub(super) used_nonces: BTreeSet<String>,
     changed_jobs: BTreeMap<i64, Option<i64>>,
     changed_workers: BTreeSet<i64>,
     changed_leases: BTreeSet<i64>,
@@ -127,6 +129,8 @@ impl UnitOfWork {
             worker_ids: read.worker_ids.into(),
             lease_ids: read.lease_ids.into(),
             bans: read.bans,
+            linked: read.linked,
+            used_nonces: read.used_nonces,
             changed_jobs: BTreeMap::new(),
             changed_workers: BTreeSet::new(),
             changed_leases: BTreeSet::new(),
@@ -215,7 +219,7 @@ impl UnitOfWork {
     }
 
     pub(super) fn volunteer(worker: &Worker) -> String {
-        names::volunteer(&worker.nickname, &worker.address)
+        names::volunteer(worker.key.as_deref(), &worker.nickname, &worker.address)
     }
 
     // Marking rows as changed.

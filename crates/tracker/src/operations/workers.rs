@@ -24,7 +24,7 @@ impl Chosen {
     #[must_use]
     pub fn fits(&self, row: &RegisteredRow) -> bool {
         let mut named = self.banned.iter();
-        named.all(|one| one.concerns(&row.nickname, &row.address))
+        named.all(|one| one.concerns(&row.nickname, &row.address, row.key.as_deref()))
             && self.stage.is_none_or(|stage| stage == row.stage)
     }
 }

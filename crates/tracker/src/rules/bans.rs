@@ -1,14 +1,14 @@
-//! Bans of a nickname, an address, or a network of addresses.
+//! Bans of a nickname, a key, an address, or a network of addresses.
 //!
-//! In the tables, a ban has a key: `n:` and a nickname, or `a:` and a network. A registration is
-//! refused if any of the few keys that apply to it is banned, so the lookup is by key, however many
-//! bans there are.
+//! In the tables, a ban has a name: `n:` and a nickname, `a:` and a network, or `k:` and the
+//! thumbprint of a volunteer's key. A registration is refused if any of the few names that apply to
+//! it is banned, so the lookup is by name, however many bans there are.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use distcompute_protocol::ANONYMOUS;
 
-use super::names;
+use super::{jwk, names};
 
 /// The prefix lengths that can be banned. For IPv4: one address and the two usual sizes above it.
 /// For IPv6: the network of one household, and those that providers assign.
@@ -22,6 +22,8 @@ pub enum Banned {
     Nickname(String),
     /// All registrations from this network, as [`network`] formats it.
     Network(String),
+    /// All registrations with the key of this thumbprint, or with one that is linked to it.
+    Key(String),
 }
 
 impl Banned {
@@ -49,31 +51,48 @@ impl Banned {
         network(typed).map(Self::Network)
     }
 
-    /// The key in the tables.
+    /// Parses the thumbprint of a key.
+    ///
+    /// # Errors
+    /// Returns a sentence if it is none.
+    pub fn key(typed: &str) -> Result<Self, String> {
+        let typed = typed.trim();
+        if !jwk::is_thumbprint(typed) {
+            return Err(format!(
+                "{typed:?} is no key of a volunteer: it has 43 letters, digits, '-' and '_'."
+            ));
+        }
+        Ok(Self::Key(typed.to_owned()))
+    }
+
+    /// The name in the tables.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::Nickname(nickname) => format!("n:{nickname}"),
             Self::Network(network) => format!("a:{network}"),
+            Self::Key(key) => format!("k:{key}"),
         }
     }
 
-    /// Parses a key from the tables.
+    /// Parses a name from the tables.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name.split_once(':')? {
             ("n", nickname) => Some(Self::Nickname(nickname.to_owned())),
             ("a", network) => Some(Self::Network(network.to_owned())),
+            ("k", key) => Some(Self::Key(key.to_owned())),
             _ => None,
         }
     }
 
     /// Whether a registration is affected.
     #[must_use]
-    pub fn concerns(&self, nickname: &str, address: &str) -> bool {
+    pub fn concerns(&self, nickname: &str, address: &str, key: Option<&str>) -> bool {
         match self {
             Self::Nickname(banned) => banned == nickname,
             Self::Network(banned) => networks(address).contains(banned),
+            Self::Key(banned) => key == Some(banned),
         }
     }
 }
@@ -83,16 +102,19 @@ impl std::fmt::Display for Banned {
         match self {
             Self::Nickname(nickname) => write!(f, "the nickname {nickname:?}"),
             Self::Network(network) => write!(f, "the address {network}"),
+            Self::Key(key) => write!(f, "the key {key}"),
         }
     }
 }
 
-/// The keys under which a registration may be banned.
+/// The names under which a registration may be banned.
 #[must_use]
-pub fn names_of(nickname: &str, address: &str) -> Vec<String> {
+pub fn names_of(nickname: &str, address: &str, keys: &[&str]) -> Vec<String> {
     let networks = networks(address).into_iter().map(Banned::Network);
     let nickname = (nickname != ANONYMOUS).then(|| Banned::Nickname(nickname.to_owned()));
-    networks.chain(nickname).map(|one| one.name()).collect()
+    let keys = keys.iter().map(|key| Banned::Key((*key).to_owned()));
+    let all = networks.chain(nickname).chain(keys);
+    all.map(|one| one.name()).collect()
 }
 
 /// The networks that contain an address. There are none if it is unknown, or this machine's own:
@@ -201,8 +223,8 @@ mod tests {
             assert_eq!(super::network(typed).as_deref(), Ok(network), "{typed}");
             let address = typed.trim().split('/').next().unwrap_or_default();
             let banned = Banned::Network(network.to_owned());
-            assert!(banned.concerns("Ada", address), "{typed}");
-            assert!(names_of("Ada", address).contains(&banned.name()));
+            assert!(banned.concerns("Ada", address, None), "{typed}");
+            assert!(names_of("Ada", address, &[]).contains(&banned.name()));
             assert_eq!(Banned::from_name(&banned.name()), Some(banned));
         }
         for bad in [
@@ -217,7 +239,7 @@ mod tests {
         ] {
             assert!(super::network(bad).is_err(), "{bad}");
         }
-        assert!(!Banned::Network("192.0.2.0/24".to_owned()).concerns("Ada", "192.0.3.1"));
+        assert!(!Banned::Network("192.0.2.0/24".to_owned()).concerns("Ada", "192.0.3.1", None));
     }
 
     #[test]
@@ -248,9 +270,9 @@ mod tests {
         );
         assert!(Banned::nickname("").is_err());
         assert!(Banned::nickname(ANONYMOUS).is_err());
-        assert_eq!(names_of(ANONYMOUS, ""), Vec::<String>::new());
+        assert_eq!(names_of(ANONYMOUS, "", &[]), Vec::<String>::new());
         let like = Banned::Nickname("192.0.2.7".to_owned());
-        assert!(!like.concerns(ANONYMOUS, "192.0.2.7"));
-        assert!(like.concerns("192.0.2.7", ""));
+        assert!(!like.concerns(ANONYMOUS, "192.0.2.7", None));
+        assert!(like.concerns("192.0.2.7", "", None));
     }
 }

@@ -10,6 +10,9 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use unicode_security::confusable_detection::skeleton;
 
+/// How the identity of a volunteer with a key begins; its thumbprint follows.
+const KEY: &str = "k:";
+
 /// The group of all loopback addresses.
 const LOOPBACK: &str = "loopback";
 
@@ -132,16 +135,24 @@ pub fn no_nul(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The key of a volunteer: all registrations with one nickname are one volunteer, and so are all
-/// anonymous ones from one address group.
+/// The identity of a volunteer: that of its key, or else of its address group, because without a key
+/// anybody can have any number of nicknames. Where the tracker does not know addresses, a nickname is
+/// all that tells volunteers apart.
 #[must_use]
-pub fn volunteer(nickname: &str, address: &str) -> String {
-    // The prefix distinguishes a nickname that looks like an address from that address.
-    if nickname == ANONYMOUS {
-        format!("a:{}", address_group(address))
-    } else {
-        format!("n:{nickname}")
+pub fn volunteer(key: Option<&str>, nickname: &str, address: &str) -> String {
+    // The prefix distinguishes a nickname that looks like an address or a key from these.
+    match (key, sharing_group(address)) {
+        (Some(key), _) => format!("{KEY}{key}"),
+        (None, Some(group)) => format!("a:{group}"),
+        (None, None) if nickname == ANONYMOUS => format!("a:{}", address_group(address)),
+        (None, None) => format!("n:{nickname}"),
     }
+}
+
+/// The key of an identity, if it is one of a key.
+#[must_use]
+pub fn key_of(volunteer: &str) -> Option<&str> {
+    volunteer.strip_prefix(KEY)
 }
 
 /// The address group whose registrations share a limit of held jobs. `None` if the address is
@@ -314,19 +325,37 @@ mod tests {
     }
 
     #[test]
-    fn a_nickname_is_one_volunteer_wherever_it_registers_from() {
-        assert_eq!(
-            volunteer("Ann", "192.0.2.1"),
-            volunteer("Ann", "198.51.100.2")
-        );
-        assert_ne!(
-            volunteer("anonymous", "192.0.2.1"),
-            volunteer("192.0.2.1", "")
-        );
+    fn a_key_is_one_volunteer_whatever_its_name_and_address() {
+        let volunteer = |nickname, address| volunteer(Some("KEY"), nickname, address);
+        assert_eq!(volunteer("Ann", "192.0.2.1"), "k:KEY");
+        assert_eq!(volunteer("Bob", "198.51.100.2"), "k:KEY");
+        assert_eq!(volunteer("anonymous", ""), "k:KEY");
+        assert_eq!(key_of("k:KEY"), Some("KEY"));
+        // Nobody becomes one by a nickname.
+        for nickname in ["k:KEY", "KEY"] {
+            let plain = super::volunteer(None, nickname, "");
+            assert_eq!(key_of(&plain), None, "{plain}");
+        }
+    }
+
+    #[test]
+    fn without_a_key_nicknames_of_one_address_are_one_volunteer() {
+        let volunteer = |nickname, address| volunteer(None, nickname, address);
+        assert_eq!(volunteer("Ann", "192.0.2.1"), volunteer("Bob", "192.0.2.1"));
+        assert_ne!(volunteer("Ann", "192.0.2.1"), volunteer("Ann", "192.0.2.2"));
+        // Where all have one address, as behind a proxy that is not trusted, names are all there is.
+        for address in ["", "127.0.0.1"] {
+            assert_ne!(volunteer("Ann", address), volunteer("Bob", address));
+            assert_ne!(
+                volunteer("192.0.2.1", address),
+                volunteer("anonymous", "192.0.2.1")
+            );
+        }
     }
 
     #[test]
     fn unnamed_workers_of_one_address_are_one_volunteer() {
+        let volunteer = |nickname, address| volunteer(None, nickname, address);
         let same = [
             ("192.0.2.1", "::ffff:192.0.2.1"),
             ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"),

@@ -46,6 +46,7 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         random: Arc::new(ThreadRandom),
         metrics: Arc::new(Metrics::default()),
         response_cache: Arc::default(),
+        keys: Arc::default(),
         timeouts: Timeouts::default(),
     };
     let stop = shutdown_requested();

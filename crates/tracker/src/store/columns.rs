@@ -7,7 +7,7 @@ macro_rules! worker_columns {
         "w.id, w.token, w.display_name, w.nickname, w.stage, w.progress, w.completed, \
          w.first_seen, w.last_seen, w.seq, w.synced_at, w.last_lease, w.address, w.trouble, \
          w.rest_until, w.noted_at, w.cores, w.earned, w.shown_since, w.shown_results, \
-         w.works"
+         w.works, w.key"
     };
 }
 

@@ -62,7 +62,7 @@ const fn numbered(name: &'static str, columns: &'static [(&'static str, Kind)]) 
 }
 
 /// All tables, except for those in [`NOT_COPIED`].
-pub const TABLES: [Table; 17] = [
+pub const TABLES: [Table; 20] = [
     table(
         "jobs",
         &[
@@ -118,6 +118,7 @@ pub const TABLES: [Table; 17] = [
             ("shown_since", Int),
             ("shown_results", Int),
             ("works", Int),
+            ("key", Text),
         ],
         Some("id"),
     ),
@@ -170,6 +171,8 @@ pub const TABLES: [Table; 17] = [
             ("worker", Text),
             ("look", Text),
             ("since", Int),
+            ("key", Text),
+            ("verified", Int),
         ],
         None,
     ),
@@ -234,6 +237,17 @@ pub const TABLES: [Table; 17] = [
         &[("name", Text), ("at", Int), ("reason", Text)],
         None,
     ),
+    table(
+        "linked_keys",
+        &[("key", Text), ("identity", Text), ("at", Int)],
+        None,
+    ),
+    table(
+        "link_codes",
+        &[("code", Text), ("key", Text), ("expires_at", Int)],
+        None,
+    ),
+    table("tracker_keys", &[("name", Text), ("secret", Text)], None),
     numbered(
         "actions",
         &[
@@ -273,7 +287,8 @@ pub(super) const STAGE_COUNTERS: &str = "stage_counters";
 
 /// Tables that are not copied row by row: what they hold is in [`Totals`], is never read (`probe`),
 /// or belongs to the migrations.
-pub const NOT_COPIED: [&str; 5] = [
+pub const NOT_COPIED: [&str; 6] = [
+    "used_nonces",
     "totals",
     "numbering",
     "probe",

@@ -36,8 +36,8 @@ pub use self::{
     writer::Writer,
 };
 pub use crate::ledger::{
-    End, Failure, GrantedLease, LatestResult, NewWorker, Pause, Requeued, Rules as StoreRules,
-    State, SyncReply,
+    End, Failure, GrantedLease, LatestResult, NewWorker, Pause, ProvenKey, Requeued,
+    Rules as StoreRules, State, SyncReply,
 };
 use crate::{
     clock::Millis,
@@ -368,6 +368,9 @@ pub trait Store: Send + Sync {
     /// Lists workers by row id, beginning after `after`.
     async fn registrations(&self, after: i64, limit: u32)
     -> Result<Vec<RegisteredRow>, StoreError>;
+
+    /// Returns the tracker's secret of this name; `fresh` is kept if there is none.
+    async fn tracker_key(&self, name: &str, fresh: &str) -> Result<String, StoreError>;
 
     /// Whether there is a worker with this token.
     async fn knows(&self, token: &str) -> Result<bool, StoreError>;

@@ -255,6 +255,10 @@ impl Store for PostgresStore {
         admin::pardon(&self.admin, &banned.name()).await
     }
 
+    async fn tracker_key(&self, name: &str, fresh: &str) -> Result<String, StoreError> {
+        admin::tracker_key(&self.admin, name, fresh).await
+    }
+
     async fn bans(&self, after: &str, limit: u32) -> Result<Vec<BanRow>, StoreError> {
         admin::bans(&self.readers, after, limit).await
     }

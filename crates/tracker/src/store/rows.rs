@@ -102,6 +102,8 @@ pub struct WorkerRow {
     pub display_name: String,
     /// The nickname of the volunteer.
     pub nickname: String,
+    /// Whether the nickname belongs to the key of another volunteer.
+    pub unverified: bool,
     /// The job that it holds; the one with the lowest number if there are several.
     pub job: Option<u64>,
     /// How many jobs it holds.
@@ -129,6 +131,8 @@ pub struct RegisteredRow {
     pub nickname: String,
     /// The address it registered from; empty if unknown.
     pub address: String,
+    /// The identity of the volunteer's key, if it has one.
+    pub key: Option<String>,
     /// The stage it works at.
     pub stage: Stage,
     /// How many jobs it holds.
@@ -159,6 +163,9 @@ pub struct Rank {
     pub nickname: String,
     /// How many jobs were completed under it.
     pub completed: u64,
+    /// How many of them were done by the key that the nickname belongs to; `None` if it belongs to
+    /// nobody.
+    pub verified: Option<u64>,
     /// The first worker that completed one, if known.
     pub worker: Option<String>,
     /// When that was; 0 if it was before trackers recorded it.

@@ -412,6 +412,13 @@ impl Store for SqliteStore {
         self.admin.with(move |on| admin::pardon(on, &name)).await
     }
 
+    async fn tracker_key(&self, name: &str, fresh: &str) -> Result<String, StoreError> {
+        let (name, fresh) = (name.to_owned(), fresh.to_owned());
+        self.admin
+            .with(move |on| admin::tracker_key(on, &name, &fresh))
+            .await
+    }
+
     async fn bans(&self, after: &str, limit: u32) -> Result<Vec<BanRow>, StoreError> {
         let after = after.to_owned();
         self.readers

@@ -172,6 +172,7 @@ pub(crate) async fn the_newest_worker_of_a_name_is_found(given: &Given) {
             display_name: "calm-fox-7".to_owned(),
             nickname: nickname.to_owned(),
             address: String::new(),
+            proven: None,
             stage: Stage::A,
         };
         given.store.register(worker).await.expect("a worker");

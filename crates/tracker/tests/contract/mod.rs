@@ -13,9 +13,14 @@ mod stages;
 pub(crate) mod strangers;
 pub(crate) mod syncs;
 
-use std::{any::Any, sync::Arc};
+use std::{
+    any::Any,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    net::Ipv4Addr,
+    sync::Arc,
+};
 
-use distcompute_protocol::{Done, ErrorCode, Stage, SyncRequest};
+use distcompute_protocol::{ANONYMOUS, Done, ErrorCode, Stage, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
     ledger::GrantedLease,
@@ -88,11 +93,20 @@ impl Given {
     }
 
     async fn join(&self, token: &str, nickname: &str, stage: Stage) {
+        // Without keys, volunteers are told apart by their addresses.
+        let address = if nickname == ANONYMOUS {
+            format!("192.0.2.{}", token.len())
+        } else {
+            let mut hasher = DefaultHasher::new();
+            nickname.hash(&mut hasher);
+            Ipv4Addr::from(0x0a00_0000 + (hasher.finish() & 0x00ff_ffff) as u32).to_string()
+        };
         let worker = NewWorker {
             token: token.to_owned(),
             display_name: format!("name-{token}"),
             nickname: nickname.to_owned(),
-            address: format!("192.0.2.{}", token.len()),
+            address,
+            proven: None,
             stage,
         };
         self.store.register(worker).await.expect("a worker");
@@ -176,6 +190,7 @@ pub(crate) async fn secrets_of_some_work(store: &dyn Store) -> Vec<String> {
             display_name: format!("name-{n}"),
             nickname: "a nickname that is no secret".to_owned(),
             address: String::new(),
+            proven: None,
             stage: Stage::A,
         };
         store.register(worker).await.expect("registered");

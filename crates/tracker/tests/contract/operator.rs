@@ -46,6 +46,7 @@ pub(crate) async fn results_are_made_again_by_where_and_when_they_came(given: &G
             // One of the two calls is a dry run.
             nickname: "Ann".to_owned(),
             address: address.to_owned(),
+            proven: None,
             stage: Stage::A,
         };
         given.store.register(worker).await.expect("registered");
@@ -100,6 +101,7 @@ pub(crate) async fn a_banned_volunteer_cannot_register_and_holds_nothing(given: 
             display_name: token.to_owned(),
             nickname: nickname.to_owned(),
             address: address.to_owned(),
+            proven: None,
             stage: Stage::A,
         };
         given.store.register(worker).await
@@ -215,6 +217,7 @@ pub(crate) async fn no_registration_passes_while_a_ban_is_added(given: &Given) {
                 display_name: format!("worker {n}"),
                 nickname: "Mallory".to_owned(),
                 address: String::new(),
+                proven: None,
                 stage: Stage::A,
             };
             match store.register(worker).await {

@@ -126,6 +126,7 @@ async fn unnamed(given: &Given, token: &str, address: &str) {
         display_name: format!("name-{token}"),
         nickname: ANONYMOUS.to_owned(),
         address: address.to_owned(),
+        proven: None,
         stage: Stage::A,
     };
     given.store.register(worker).await.expect("a worker");

@@ -139,6 +139,7 @@ impl World<'_> {
             display_name: format!("name of {token}"),
             nickname: nickname.to_owned(),
             address: address.to_owned(),
+            proven: None,
             stage: Stage::A,
         };
         answered(self.store.register(worker).await).expect("anybody may");

@@ -4,6 +4,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +20,7 @@ use axum::{
 };
 use clap::Parser as _;
 use distcompute_tracker::{
-    admission::{address_limits::AddressLimits, bodies::Bodies},
+    admission::{address_limits::AddressLimits, bodies::Bodies, keys::Keys},
     clock::ManualClock,
     config::{ServeArgs, Settings},
     http::router,
@@ -161,6 +162,7 @@ impl Tracker {
             random: Arc::new(Counting::default()),
             metrics: Arc::default(),
             response_cache: Arc::default(),
+            keys: Arc::new(Keys::with_clock(clock.clone())),
             timeouts: SHORT,
         };
         Self {
@@ -171,6 +173,11 @@ impl Tracker {
             gate,
             folder,
         }
+    }
+
+    /// The file of the database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("jobs.db")
     }
 
     pub(crate) async fn with_jobs(self, jobs: &[&str]) -> Self {

@@ -38,6 +38,9 @@ struct Ban {
     /// The address or network.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    /// The thumbprint of the volunteer's key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     /// Since when.
     since: String,
     /// Why; may be empty.
@@ -69,14 +72,16 @@ async fn list(_: Admin, State(app): State<App>, query: Query) -> Result<Json<Vec
 }
 
 fn shown(row: BanRow) -> Ban {
-    let (nickname, address) = match Banned::from_name(&row.name) {
-        Some(Banned::Nickname(nickname)) => (Some(nickname), None),
-        Some(Banned::Network(network)) => (None, Some(network)),
-        None => (None, None),
+    let (nickname, address, key) = match Banned::from_name(&row.name) {
+        Some(Banned::Nickname(nickname)) => (Some(nickname), None, None),
+        Some(Banned::Network(network)) => (None, Some(network), None),
+        Some(Banned::Key(key)) => (None, None, Some(key)),
+        None => (None, None, None),
     };
     Ban {
         nickname,
         address,
+        key,
         since: times::stamp(row.at),
         reason: row.reason,
         cursor: row.name,
@@ -92,6 +97,8 @@ struct BanBody {
     /// An address or a network.
     #[schema(example = "192.0.2.0/24")]
     address: Option<String>,
+    /// The thumbprint of a volunteer's key.
+    key: Option<String>,
     /// The reason, shown in the list of bans.
     reason: String,
 }
@@ -120,7 +127,11 @@ async fn ban(
     let body = body.read::<BanBody>().await?.value;
     let reason = Some(body.reason.as_str());
     let reason = parsed(["body", "reason"], reason, refuse_nul)?.unwrap_or_default();
-    let banned = whom(body.nickname.as_deref(), body.address.as_deref())?;
+    let banned = whom(
+        body.nickname.as_deref(),
+        body.address.as_deref(),
+        body.key.as_deref(),
+    )?;
     let ended = bans::ban(app.store.as_ref(), &banned, &reason, &admin.who).await?;
     Ok(Json(BannedWorkers { ended }))
 }
@@ -133,6 +144,8 @@ struct PardonBody {
     nickname: Option<String>,
     /// An address or a network, as it was banned.
     address: Option<String>,
+    /// The thumbprint of a volunteer's key.
+    key: Option<String>,
 }
 
 /// The effect of a pardon.
@@ -157,7 +170,11 @@ async fn pardon(
     body: Body,
 ) -> Result<Json<Pardoned>, ApiError> {
     let body = body.read::<PardonBody>().await?.value;
-    let banned = whom(body.nickname.as_deref(), body.address.as_deref())?;
+    let banned = whom(
+        body.nickname.as_deref(),
+        body.address.as_deref(),
+        body.key.as_deref(),
+    )?;
     let pardoned = bans::pardon(app.store.as_ref(), &banned, &admin.who).await?;
     Ok(Json(Pardoned { pardoned }))
 }
@@ -167,13 +184,20 @@ fn refuse_nul(text: &str) -> Result<String, String> {
 }
 
 /// Reads the subject: exactly one of the two must be given.
-fn whom(nickname: Option<&str>, address: Option<&str>) -> Result<Banned, ApiError> {
+fn whom(
+    nickname: Option<&str>,
+    address: Option<&str>,
+    key: Option<&str>,
+) -> Result<Banned, ApiError> {
     let nickname = parsed(["body", "nickname"], nickname, Banned::nickname)?;
     let address = parsed(["body", "address"], address, Banned::network)?;
-    match (nickname, address) {
-        (Some(banned), None) | (None, Some(banned)) => Ok(banned),
+    let key = parsed(["body", "key"], key, Banned::key)?;
+    match (nickname, address, key) {
+        (Some(banned), None, None) | (None, Some(banned), None) | (None, None, Some(banned)) => {
+            Ok(banned)
+        }
         _ => {
-            let message = "Exactly one of nickname and address is needed";
+            let message = "Exactly one of nickname, address and key is needed";
             let fault = fault("value_error", &["body"], message, None);
             Err(ApiError::Faults(vec![fault]))
         }

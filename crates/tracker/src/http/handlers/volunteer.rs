@@ -3,12 +3,12 @@
 use axum::{
     Extension, Json,
     extract::{DefaultBodyLimit, State},
-    http::HeaderMap,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use distcompute_protocol::{
-    CompleteJob, ErrorCode, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT,
-    Registration, SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
+    CompleteJob, ErrorCode, FlagInvalidData, MAX_PROGRESS, NONCE_HEADER, NewJob, NewWorker,
+    OK_TEXT, PROOF_HEADER, Registration, SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -19,12 +19,16 @@ use crate::{
         handlers::large,
         join_path::{self, KeyOfPath},
         openapi::{
-            BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals,
+            Away, BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals,
             NewRefusals, WorkerRefusals,
         },
         request::{Body, Query},
     },
-    rules::{fetch_metadata::is_fetch, names, payload},
+    rules::{
+        fetch_metadata::is_fetch,
+        names, payload,
+        proof::{self, Call},
+    },
     state::App,
     store::{self, GrantedLease, StoreError},
 };
@@ -33,10 +37,14 @@ use crate::{
 /// of any length that a client is likely to send.
 const SMALL_BODY: usize = 64 * 1024;
 
+/// What a client is told that must prove its key with a nonce.
+const CHALLENGE: &str = r#"DPoP error="use_dpop_nonce", algs="EdDSA ES256""#;
+
 /// The routes under `/api/` that volunteers call.
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(new))
+        .routes(routes!(nonce))
         .routes(routes!(validate_worker))
         .routes(routes!(job_count))
         .routes(routes!(new_job))
@@ -56,7 +64,8 @@ pub fn router() -> OpenApiRouter<App> {
     params(
         ("nickname" = String, Query, max_length = 128, description = "The nickname of the volunteer"),
         ("stage" = Stage, Query, description = "The stage at which the worker works"),
-        ("distcompute-join-key" = Option<String>, Header, description = "The join key, if the project is not for everybody; /join/KEY in front of the path stands for it")
+        ("distcompute-join-key" = Option<String>, Header, description = "The join key, if the project is not for everybody; /join/KEY in front of the path stands for it"),
+        ("dpop" = Option<String>, Header, description = "A proof that the volunteer holds a key (RFC 9449), with a nonce of this tracker")
     ),
     responses((status = 200, body = Registration), NewRefusals)
 )]
@@ -66,7 +75,97 @@ async fn new(
     headers: HeaderMap,
     key_of_path: Option<Extension<KeyOfPath>>,
     query: Query,
-) -> Result<Json<Registration>, ApiError> {
+) -> Result<Response, ApiError> {
+    let is_proved = headers.contains_key(PROOF_HEADER);
+    let registered = register(&app, client, &headers, key_of_path.as_deref(), &query).await;
+    let asks_for_nonce = matches!(registered, Err(ApiError::Refused(ErrorCode::UseDpopNonce)));
+    let answer = match registered {
+        Ok(registration) => Json(registration).into_response(),
+        Err(error) if asks_for_nonce => error.into_response(),
+        Err(error) => return Err(error),
+    };
+    if is_proved {
+        with_nonce(&app, answer, asks_for_nonce).await
+    } else {
+        Ok(answer)
+    }
+}
+
+/// Adds a nonce for the next proof to an answer.
+async fn with_nonce(app: &App, mut answer: Response, asks: bool) -> Result<Response, ApiError> {
+    let nonce = app
+        .keys
+        .nonce(app.store.as_ref(), app.random.as_ref())
+        .await?;
+    let nonce =
+        HeaderValue::from_str(&nonce).map_err(|error| StoreError::Failed(error.to_string()))?;
+    let headers = answer.headers_mut();
+    headers.insert(HeaderName::from_static(NONCE_HEADER), nonce);
+    if asks {
+        headers.insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(CHALLENGE),
+        );
+    }
+    Ok(answer)
+}
+
+/// Returns a nonce for the proof of a key, in the header `DPoP-Nonce`
+#[utoipa::path(
+    get,
+    path = "/api/nonce",
+    tag = "volunteer",
+    responses(
+        (status = 204, description = "The nonce is in the header", headers(("dpop-nonce" = String, description = "A nonce that is accepted once"))),
+        Away
+    )
+)]
+async fn nonce(State(app): State<App>) -> Result<Response, ApiError> {
+    with_nonce(&app, StatusCode::NO_CONTENT.into_response(), false).await
+}
+
+/// The key that a registration proves to hold.
+async fn proven(
+    app: &App,
+    headers: &HeaderMap,
+    key_of_path: Option<&KeyOfPath>,
+) -> Result<Option<store::ProvenKey>, ApiError> {
+    let mut proofs = headers.get_all(PROOF_HEADER).iter();
+    let Some(text) = proofs.next() else {
+        return Ok(None);
+    };
+    let call = Call {
+        method: "GET",
+        path: "/api/new",
+        join: key_of_path.map(KeyOfPath::text),
+        public_url: app.settings.public_url.as_deref(),
+    };
+    let verified = match (text.to_str(), proofs.next()) {
+        (Ok(text), None) => proof::verify(text, call),
+        _ => Err("There is more than one, or it contains other characters than those of a JWS."),
+    };
+    let proof = verified.map_err(|why| {
+        let sentence = format!("The proof of the key (DPoP) is not accepted. {why}");
+        ApiError::Explained(ErrorCode::InvalidDpopProof, sentence)
+    })?;
+    let nonce = proof.nonce.unwrap_or_default();
+    let (store, random) = (app.store.as_ref(), app.random.as_ref());
+    let expires_at = app.keys.expires_at(store, random, &nonce).await?;
+    let expires_at = expires_at.ok_or(ApiError::Refused(ErrorCode::UseDpopNonce))?;
+    Ok(Some(store::ProvenKey {
+        thumbprint: proof.key.thumbprint(),
+        nonce,
+        expires_at,
+    }))
+}
+
+async fn register(
+    app: &App,
+    client: ClientAddress,
+    headers: &HeaderMap,
+    key_of_path: Option<&KeyOfPath>,
+    query: &Query,
+) -> Result<Registration, ApiError> {
     let header_text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if !is_fetch(header_text("sec-fetch-dest"), header_text("sec-fetch-mode")) {
         let sentence = "This address registers a worker for a script that calls it with fetch. \
@@ -77,7 +176,7 @@ async fn new(
         ));
     }
     if let Some(key) = &app.settings.join_key {
-        let shown = join_path::shown(&headers, key_of_path.as_deref());
+        let shown = join_path::shown(headers, key_of_path);
         if !shown.is_some_and(|shown| key.is(shown)) {
             return Err(ApiError::Refused(ErrorCode::JoinKeyRequired));
         }
@@ -93,6 +192,7 @@ async fn new(
         )])
     })?;
     let stage = app.settings.stages.enabled(letter)?;
+    let proven = proven(app, headers, key_of_path).await?;
     let token = names::token(app.random.bits());
     let display_name = names::display_name(app.random.bits());
     let worker = store::NewWorker {
@@ -100,6 +200,7 @@ async fn new(
         display_name: display_name.clone(),
         nickname,
         address: client.text(),
+        proven,
         stage,
     };
     app.store.register(worker).await?;
@@ -114,13 +215,13 @@ async fn new(
             .unwrap_or_default()
             .to_owned(),
     };
-    Ok(Json(Registration {
+    Ok(Registration {
         worker,
         extensions: vec![SYNC_EXTENSION.to_owned()],
         lease_s: app.settings.lease_s,
         max_body: app.settings.max_body,
         app_version: app.settings.app_version.clone(),
-    }))
+    })
 }
 
 /// Says whether the tracker knows the worker: `True` or `False`

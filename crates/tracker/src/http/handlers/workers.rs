@@ -47,6 +47,8 @@ struct RegisteredWorker {
     nickname: String,
     /// The address it registered from; empty if unknown.
     address: String,
+    /// The thumbprint of the volunteer's key; null if it has none.
+    key: Option<String>,
     /// The stage it works at.
     stage: Stage,
     /// How many jobs it holds.
@@ -106,6 +108,7 @@ fn shown(row: RegisteredRow) -> RegisteredWorker {
         display_name: row.display_name,
         nickname: row.nickname,
         address: row.address,
+        key: row.key,
         stage: row.stage,
         held: row.held,
         completed: row.completed,

@@ -408,7 +408,7 @@ fn worker(stage_name: &str, row: &WorkerRow, looks: &Looks) -> Markup {
             th scope="row" {
                 a href=(worker_address(stage_name, &row.display_name)) { (row.display_name) }
             }
-            td.name { (page::name(&row.nickname, Some(&row.display_name), looks)) }
+            td.name { (page::name(&row.nickname, Some(&row.display_name), looks)) (page::unverified(row)) }
             td.number { @if let Some(job) = row.job { "#" (job) @if row.held > 1 { " and " (grouped(row.held - 1)) " more" } } @else { span.quiet { "–" } } }
             td.progress { bdi { (row.progress) } }
             td.number { (grouped(row.completed)) }

@@ -92,7 +92,7 @@ async fn ranking(app: &App, start: Start<RankKey>) -> Result<Markup, ApiError> {
                                     @if let Some(first) = first { (grouped(first + at)) }
                                     @else { "over " (grouped(MOST_RANKS)) }
                                 }
-                                th.name scope="row" { (page::name(&rank.nickname, rank.worker.as_deref(), &looks)) }
+                                th.name scope="row" { (page::name(&rank.nickname, rank.worker.as_deref(), &looks)) (unverified(rank)) }
                                 td.number { (grouped(rank.completed)) }
                             }
                         }
@@ -151,6 +151,7 @@ async fn search(app: &App, name: &str, start: Start<NameKey>) -> Result<Markup, 
                                     a href=(format!("./leaderboard?page={}", page::from(&rank_key(rank)))) {
                                         (page::name(&rank.nickname, rank.worker.as_deref(), &looks))
                                     }
+                                    (unverified(rank))
                                 }
                                 td.number { (grouped(rank.completed)) }
                             }
@@ -162,6 +163,16 @@ async fn search(app: &App, name: &str, start: Start<NameKey>) -> Result<Markup, 
         p { a href="./leaderboard" { "The whole leaderboard" } }
         (pager("the names found", &part, &link))
     })
+}
+
+/// How many of a nickname's jobs were done without the key that it belongs to.
+fn unverified(rank: &Rank) -> Markup {
+    let others = rank
+        .verified
+        .map_or(0, |own| rank.completed.saturating_sub(own));
+    html! {
+        @if others > 0 { " " small { "(" (grouped(others)) " unverified)" } }
+    }
 }
 
 fn rank_key(rank: &Rank) -> RankKey {

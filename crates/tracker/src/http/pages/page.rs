@@ -362,6 +362,14 @@ pub fn name(nickname: &str, worker: Option<&str>, looks: &Looks) -> Markup {
     }
 }
 
+/// A note beside the name of a worker whose nickname belongs to the key of another volunteer.
+#[must_use]
+pub fn unverified(row: &crate::store::WorkerRow) -> Markup {
+    html! {
+        @if row.unverified { " " small { "(unverified)" } }
+    }
+}
+
 /// The address of a worker's page, relative to the tracker's root.
 #[must_use]
 pub fn worker_address(stage_name: &str, display_name: &str) -> String {

@@ -48,7 +48,7 @@ async fn worker(
         p.quiet { "Worker at " span.letter { (stage) } " " (name) }
         h1 { (row.display_name) }
         dl.facts {
-            div { dt { "Nickname" } dd { bdi { (names::legible(&row.nickname)) } } }
+            div { dt { "Nickname" } dd { bdi { (names::legible(&row.nickname)) } (page::unverified(&row)) } }
             div { dt { "Job" } dd { @if let Some(job) = row.job { "#" (job) } @else { "none at the moment" } } }
             div { dt { "Progress" } dd { @if row.progress.is_empty() { "–" } @else { bdi { (row.progress) } } } }
             div { dt { "Jobs done" } dd { (grouped(row.completed)) } }

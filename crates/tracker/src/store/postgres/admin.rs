@@ -239,6 +239,21 @@ pub(super) async fn list(
         .collect())
 }
 
+/// The tracker's secret of a name; `fresh` is kept if there is none.
+pub(super) async fn tracker_key(
+    pool: &PgPool,
+    name: &str,
+    fresh: &str,
+) -> Result<String, StoreError> {
+    sqlx::query("insert into tracker_keys (name, secret) values ($1, $2) on conflict do nothing")
+        .bind(name)
+        .bind(fresh)
+        .execute(pool)
+        .await?;
+    let kept = sqlx::query_scalar("select secret from tracker_keys where name = $1").bind(name);
+    Ok(kept.fetch_one(pool).await?)
+}
+
 /// Adds a ban and returns whether it is new. The exclusive lock waits for all registrations that
 /// were checked before the ban.
 pub(super) async fn ban(

@@ -212,6 +212,7 @@ pub(super) async fn load(
     silent(connection, wanted, &mut read).await?;
     jobs_and_leases(connection, wanted, &mut read, &lease_ids, &numbers).await?;
     groups(connection, &mut read).await?;
+    keys(connection, wanted, &mut read).await?;
     bans(connection, wanted, &mut read).await?;
     repeated(connection, wanted, &mut read).await?;
     if wanted.flags {
@@ -349,6 +350,40 @@ async fn groups(connection: &mut PgConnection, read: &mut Snapshot) -> Result<()
     Ok(())
 }
 
+/// The identities that keys are linked to, and the nonces that have been used. The nonces are stored
+/// here and not with the changes: of two trackers that are shown one at the same time, the second
+/// waits here until the first has committed. All trackers lock them in one order.
+async fn keys(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    if wanted.nonces.is_empty() {
+        return Ok(());
+    }
+    let thumbprints: Vec<&str> = wanted.keys.iter().map(String::as_str).collect();
+    let linked: Vec<(String, String)> =
+        sqlx::query_as("select key, identity from linked_keys where key = any($1)")
+            .bind(thumbprints)
+            .fetch_all(&mut *connection)
+            .await?;
+    read.linked.extend(linked);
+    let nonces: Vec<&str> = wanted.nonces.keys().map(String::as_str).collect();
+    let ends: Vec<i64> = wanted.nonces.values().copied().collect();
+    let fresh: Vec<String> = sqlx::query_scalar(
+        "insert into used_nonces (nonce, expires_at) \
+         select nonce, expires_at from unnest($1::text[], $2::bigint[]) as n (nonce, expires_at) \
+         order by nonce collate \"C\" on conflict (nonce) do nothing returning nonce",
+    )
+    .bind(nonces)
+    .bind(ends)
+    .fetch_all(&mut *connection)
+    .await?;
+    let used = wanted.nonces.keys().filter(|nonce| !fresh.contains(nonce));
+    read.used_nonces.extend(used.cloned());
+    Ok(())
+}
+
 /// Finds which of the registering volunteers are banned. Adding a ban takes the same lock
 /// exclusively, so when it is done, no registration checked before is still in progress, and all
 /// workers to end are visible.
@@ -364,7 +399,13 @@ async fn bans(
         .bind(BANS)
         .execute(&mut *connection)
         .await?;
-    let names: Vec<&str> = wanted.bans.iter().map(String::as_str).collect();
+    let linked = read.names_of_linked();
+    let names: Vec<&str> = wanted
+        .bans
+        .iter()
+        .chain(&linked)
+        .map(String::as_str)
+        .collect();
     let found: Vec<String> = sqlx::query_scalar("select name from bans where name = any($1)")
         .bind(names)
         .fetch_all(&mut *connection)

@@ -149,15 +149,37 @@ pub(super) async fn status(
     })
 }
 
-type WorkerColumns = (i64, String, String, Option<i64>, i64, String, i64, i64, i64);
+type WorkerColumns = (
+    i64,
+    String,
+    String,
+    Option<i64>,
+    i64,
+    String,
+    i64,
+    i64,
+    i64,
+    bool,
+);
 
 fn worker_row(columns: WorkerColumns) -> WorkerRow {
-    let (id, display_name, nickname, job, held, progress, completed, first_seen, last_seen) =
-        columns;
+    let (
+        id,
+        display_name,
+        nickname,
+        job,
+        held,
+        progress,
+        completed,
+        first_seen,
+        last_seen,
+        unverified,
+    ) = columns;
     WorkerRow {
         id: unsigned(id),
         display_name,
         nickname,
+        unverified,
         job: job.map(unsigned),
         held: unsigned(held),
         progress,
@@ -168,8 +190,8 @@ fn worker_row(columns: WorkerColumns) -> WorkerRow {
 }
 
 /// The number of volunteers, read from an index alone.
-const VOLUNTEERS: &str = "select count(distinct case when nickname = $1 then 'a:' || address \
-     else 'n:' || nickname end) from workers";
+const VOLUNTEERS: &str = "select count(distinct case when key is not null then 'k:' || key \
+     when nickname = $1 then 'a:' || address else 'n:' || nickname end) from workers";
 
 /// The number of jobs per stage that have failed there and are being retried, up to the maximum
 /// that matters.
@@ -183,7 +205,9 @@ macro_rules! shown {
         "select id, display_name, nickname, \
          (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
          (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
-         progress, completed, first_seen, last_seen from workers w "
+         progress, completed, first_seen, last_seen, \
+         exists (select 1 from leaderboard b where b.nickname = w.nickname \
+             and b.key is distinct from w.key and b.key is not null) from workers w "
     };
 }
 
@@ -206,7 +230,8 @@ pub(super) const WORKERS_BEFORE: &str = concat!(
 /// The columns of a leaderboard entry.
 macro_rules! ranked {
     () => {
-        "select nickname, completed, worker, since from leaderboard where nickname <> $1 and "
+        "select nickname, completed, worker, since, case when key is not null then verified end \
+         from leaderboard where nickname <> $1 and "
     };
 }
 
@@ -328,7 +353,7 @@ pub(super) async fn registrations(
     let rows = sqlx::query(
         "select id, token, display_name, nickname, address, stage, \
          (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
-         completed, first_seen, last_seen from workers w where id > $1 order by id limit $2",
+         completed, first_seen, last_seen, key from workers w where id > $1 order by id limit $2",
     )
     .bind(after)
     .bind(i64::from(limit))
@@ -347,6 +372,7 @@ pub(super) async fn registrations(
                 completed: unsigned(row.try_get(7)?),
                 first_seen: row.try_get(8)?,
                 last_seen: row.try_get(9)?,
+                key: row.try_get(10)?,
             })
         })
         .collect()
@@ -381,12 +407,13 @@ pub(super) async fn leaderboard(
     Ok(rows.into_iter().map(rank_row).collect())
 }
 
-type RankColumns = (String, i64, Option<String>, Millis);
+type RankColumns = (String, i64, Option<String>, Millis, Option<i64>);
 
-fn rank_row((nickname, completed, worker, since): RankColumns) -> Rank {
+fn rank_row((nickname, completed, worker, since, verified): RankColumns) -> Rank {
     Rank {
         nickname,
         completed: unsigned(completed),
+        verified: verified.map(unsigned),
         worker,
         since,
     }

@@ -52,6 +52,7 @@ pub(super) fn worker(row: &PgRow) -> Result<Worker, StoreError> {
             results: row.try_get(19)?,
         },
         works: row.try_get::<i64, _>(20)? != 0,
+        key: row.try_get(21)?,
     })
 }
 

@@ -208,12 +208,12 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
         sqlx::query(
             "insert into workers (id, token, display_name, nickname, stage, progress, completed, \
              first_seen, last_seen, seq, synced_at, last_lease, address, trouble, rest_until, \
-             noted_at, cores, earned, shown_since, shown_results, works) \
+             noted_at, cores, earned, shown_since, shown_results, works, key) \
              select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], \
                  $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], \
                  $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], \
                  $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], \
-                 $20::bigint[], $21::bigint[])",
+                 $20::bigint[], $21::bigint[], $22::text[])",
         )
         .bind(each().map(|w| w.id).collect::<Vec<_>>())
         .bind(each().map(|w| w.token.as_str()).collect::<Vec<_>>())
@@ -236,6 +236,7 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
         .bind(each().map(|w| w.allowance.since).collect::<Vec<_>>())
         .bind(each().map(|w| w.allowance.results).collect::<Vec<_>>())
         .bind(each().map(|w| i64::from(w.works)).collect::<Vec<_>>())
+        .bind(each().map(|w| w.key.as_deref()).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     }
@@ -362,6 +363,7 @@ async fn forget(connection: &mut PgConnection, changes: &Changes) -> Result<(), 
         given_back,
         overdue,
         avoided,
+        expired,
     }) = changes.forget
     else {
         return Ok(());
@@ -370,6 +372,8 @@ async fn forget(connection: &mut PgConnection, changes: &Changes) -> Result<(), 
         (OLD_GIVEN_BACK, given_back),
         (OLD_OVERDUE, overdue),
         (OLD_AVOIDED, avoided),
+        (OLD_NONCES, expired),
+        (OLD_CODES, expired),
     ] {
         sqlx::query(old)
             .bind(before)
@@ -396,6 +400,16 @@ pub(super) const OLD_AVOIDED: &str = "delete from avoided a using ( \
     select number, volunteer from avoided where at < $1 order by at limit $2 \
     for update skip locked) as old \
     where a.number = old.number and a.volunteer = old.volunteer";
+
+/// Nonces that are refused for their age.
+pub(super) const OLD_NONCES: &str = "delete from used_nonces where nonce = any(array( \
+    select nonce from used_nonces where expires_at < $1 order by expires_at limit $2 \
+    for update skip locked))";
+
+/// Codes for linking keys that have expired.
+pub(super) const OLD_CODES: &str = "delete from link_codes where code = any(array( \
+    select code from link_codes where expires_at < $1 order by expires_at limit $2 \
+    for update skip locked))";
 
 /// The activity and the failures of volunteers at stages. Rows are locked in a fixed order, or
 /// skipped.
@@ -674,8 +688,41 @@ pub(super) async fn counters(
 
 /// Writes what must come after the results and the counters.
 async fn tail(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    verified(connection, changes).await?;
     late_results(connection, changes).await?;
     address_groups(connection, changes).await
+}
+
+/// Credits keys with the results that have just been counted for their nicknames, whose rows are
+/// locked. A nickname without an owner belongs to the first of them.
+async fn verified(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    let keyed: Vec<_> = changes.keyed_credits().collect();
+    if keyed.is_empty() {
+        return Ok(());
+    }
+    let (names, counts): (Vec<_>, Vec<_>) = keyed
+        .iter()
+        .map(|(name, key, results)| ((*name, *key), *results))
+        .unzip();
+    let (names, keys): (Vec<_>, Vec<_>) = names.into_iter().unzip();
+    sqlx::query(
+        "with given as ( \
+             select * from unnest($1::text[], $2::text[], $3::bigint[]) with ordinality \
+                 as g (nickname, key, results, place) \
+         ), owners as ( \
+             select distinct on (g.nickname) g.nickname, coalesce(l.key, g.key) as key \
+             from given g join leaderboard l using (nickname) order by g.nickname, g.place \
+         ) \
+         update leaderboard l set key = o.key, verified = l.verified + coalesce(g.results, 0) \
+         from owners o left join given g on (g.nickname, g.key) = (o.nickname, o.key) \
+         where l.nickname = o.nickname",
+    )
+    .bind(names)
+    .bind(keys)
+    .bind(counts)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
 }
 
 /// What address groups hold, updated in the order of their names so that trackers cannot deadlock.

@@ -57,6 +57,18 @@ pub(super) fn prune(
     })
 }
 
+/// The tracker's secret of a name; `fresh` is kept if there is none.
+pub(super) fn tracker_key(on: &Connection, name: &str, fresh: &str) -> Result<String, StoreError> {
+    let kept = "select secret from tracker_keys where name = ?";
+    let kept = |on: &Connection| on.query_row(kept, [name], |row| row.get(0)).optional();
+    if let Some(secret) = kept(on)? {
+        return Ok(secret);
+    }
+    let add = "insert into tracker_keys (name, secret) values (?, ?) on conflict do nothing";
+    on.execute(add, [name, fresh])?;
+    Ok(kept(on)?.unwrap_or_default())
+}
+
 /// Moves the content of the write-ahead log into the database file, and truncates the log.
 pub(super) fn make_room(on: &Connection) -> Result<(), StoreError> {
     on.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(()))?;

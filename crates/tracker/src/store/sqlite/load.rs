@@ -165,10 +165,10 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
         },
     )?;
     read.groups.extend(groups);
+    keys(on, wanted, &mut read)?;
     let bans = "select name from bans where name = ?";
-    let bans = each(on, bans, wanted.bans.iter().map(|name| [name]), |row| {
-        Ok(row.get(0)?)
-    })?;
+    let names = wanted.bans.iter().cloned().chain(read.names_of_linked());
+    let bans = each(on, bans, names.map(|name| [name]), |row| Ok(row.get(0)?))?;
     read.bans.extend(bans);
     if wanted.flags {
         flags(on, &mut read)?;
@@ -178,6 +178,21 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
     volunteers(on, wanted, &mut read)?;
     numbers_given(on, wanted, &mut read)?;
     Ok(read)
+}
+
+/// The identities that keys are linked to, and the nonces that have been used.
+fn keys(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
+    let linked = "select key, identity from linked_keys where key = ?";
+    let linked = each(on, linked, wanted.keys.iter().map(|key| [key]), |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    read.linked.extend(linked);
+    let used = "select nonce from used_nonces where nonce = ?";
+    let used = each(on, used, wanted.nonces.keys().map(|nonce| [nonce]), |row| {
+        Ok(row.get(0)?)
+    })?;
+    read.used_nonces.extend(used);
+    Ok(())
 }
 
 fn workers(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {

@@ -135,13 +135,15 @@ macro_rules! shown {
         "select id, display_name, nickname, \
          (select min(number) from leases l where l.worker = w.id and l.ended_at is null), \
          (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
-         progress, completed, first_seen, last_seen from workers w "
+         progress, completed, first_seen, last_seen, \
+         exists (select 1 from leaderboard b where b.nickname = w.nickname \
+             and b.key is distinct from w.key and b.key is not null) from workers w "
     };
 }
 
 /// The number of volunteers, read from an index alone.
-const VOLUNTEERS: &str = "select count(distinct case when nickname = ? then 'a:' || address \
-     else 'n:' || nickname end) from workers";
+const VOLUNTEERS: &str = "select count(distinct case when key is not null then 'k:' || key \
+     when nickname = ? then 'a:' || address else 'n:' || nickname end) from workers";
 
 /// The number of a stage's jobs that have failed there and are being retried, up to the maximum
 /// that matters.
@@ -165,7 +167,8 @@ pub(super) const WORKERS_BEFORE: &str =
 /// The columns of a leaderboard entry.
 macro_rules! ranked {
     () => {
-        "select nickname, completed, worker, since from leaderboard where nickname <> ? and "
+        "select nickname, completed, worker, since, iif(key is null, null, verified) \
+         from leaderboard where nickname <> ? and "
     };
 }
 
@@ -246,6 +249,7 @@ fn worker_row(row: &Row<'_>) -> rusqlite::Result<WorkerRow> {
         completed: unsigned(row.get(6)?),
         first_seen: row.get(7)?,
         last_seen: row.get(8)?,
+        unverified: row.get(9)?,
     })
 }
 
@@ -293,7 +297,7 @@ pub(super) fn registrations(
     let mut statement = on.prepare_cached(
         "select id, token, display_name, nickname, address, stage, \
          (select count(*) from leases l where l.worker = w.id and l.ended_at is null), \
-         completed, first_seen, last_seen from workers w where id > ? order by id limit ?",
+         completed, first_seen, last_seen, key from workers w where id > ? order by id limit ?",
     )?;
     statement
         .query_and_then((after, limit), |row| {
@@ -308,6 +312,7 @@ pub(super) fn registrations(
                 completed: unsigned(row.get(7)?),
                 first_seen: row.get(8)?,
                 last_seen: row.get(9)?,
+                key: row.get(10)?,
             })
         })?
         .collect()
@@ -345,6 +350,7 @@ fn ranks(
                 completed: unsigned(row.get(1)?),
                 worker: row.get(2)?,
                 since: row.get(3)?,
+                verified: row.get::<_, Option<i64>>(4)?.map(unsigned),
             })
         })?
         .collect()

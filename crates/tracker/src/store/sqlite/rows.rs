@@ -52,6 +52,7 @@ pub(super) fn worker(row: &Row<'_>) -> Result<Worker, StoreError> {
             results: row.get(19)?,
         },
         works: row.get::<_, i64>(20)? != 0,
+        key: row.get(21)?,
     })
 }
 

@@ -6,8 +6,8 @@ use rusqlite::{Connection, Params};
 use crate::{
     clock::Millis,
     ledger::{
-        AVOIDERS, Changes, Credit, FORGOTTEN, Failure, Forget, JobChange, KEPT_NOTES, Pause,
-        StageChange, Worker,
+        AVOIDERS, Changes, FORGOTTEN, Failure, Forget, JobChange, KEPT_NOTES, Pause, StageChange,
+        Worker,
     },
     rules::{allowance::Allowance, names},
     store::{StoreError, column, signed},
@@ -174,14 +174,22 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             worker.id,
         )
     })?;
-    // A new worker may have reported something in the same group of operations.
+    // A new worker may have reported something in the same group of operations, or have a key.
     let shown: Vec<&Worker> = changes
         .new_workers
         .iter()
-        .filter(|worker| worker.works || worker.allowance != Allowance::default())
+        .filter(|worker| {
+            let Worker {
+                works,
+                allowance,
+                key,
+                ..
+            } = worker;
+            *works || *allowance != Allowance::default() || key.is_some()
+        })
         .collect();
     let added = "update workers set cores = ?, earned = ?, shown_since = ?, shown_results = ?, \
-                 works = ? where id = ?";
+                 works = ?, key = ? where id = ?";
     each(on, added, &shown, |worker| {
         let Allowance {
             cores,
@@ -189,10 +197,21 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             since,
             results,
         } = worker.allowance;
-        (cores, earned, since, results, worker.works, worker.id)
+        (
+            cores,
+            earned,
+            since,
+            results,
+            worker.works,
+            &worker.key,
+            worker.id,
+        )
     })?;
     let gone = "delete from workers where id = ?";
-    each(on, gone, &changes.gone_workers, |id| [id])
+    each(on, gone, &changes.gone_workers, |id| [id])?;
+    let nonces: Vec<_> = changes.nonces.iter().collect();
+    let used = "insert into used_nonces (nonce, expires_at) values (?, ?)";
+    each(on, used, &nonces, |nonce| *nonce)
 }
 
 /// Volunteers that have not been active for long.
@@ -213,6 +232,14 @@ pub(super) const OLD_OVERDUE: &str = "delete from leases where id in (select id 
 pub(super) const OLD_AVOIDED: &str = "delete from avoided where (number, volunteer) in ( \
     select number, volunteer from avoided where at < ? order by at limit ?)";
 
+/// Nonces that are refused for their age.
+pub(super) const OLD_NONCES: &str = "delete from used_nonces where nonce in ( \
+    select nonce from used_nonces where expires_at < ? order by expires_at limit ?)";
+
+/// Codes for linking keys that have expired.
+pub(super) const OLD_CODES: &str = "delete from link_codes where code in ( \
+    select code from link_codes where expires_at < ? order by expires_at limit ?)";
+
 fn forget(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let gone = "delete from leases where id = ?";
     each(on, gone, &changes.gone_leases, |id| [id])?;
@@ -220,6 +247,7 @@ fn forget(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
         given_back,
         overdue,
         avoided,
+        expired,
     }) = changes.forget
     else {
         return Ok(());
@@ -228,6 +256,8 @@ fn forget(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
         (OLD_GIVEN_BACK, given_back),
         (OLD_OVERDUE, overdue),
         (OLD_AVOIDED, avoided),
+        (OLD_NONCES, expired),
+        (OLD_CODES, expired),
     ] {
         each(on, old, &[before], |before| (before, FORGOTTEN))?;
     }
@@ -439,6 +469,28 @@ fn address_groups(on: &Connection, changes: &Changes) -> Result<(), StoreError> 
     each(on, empty, &groups, |(name, _)| [*name])
 }
 
+/// Credits results. A nickname without an owner belongs to the first key that is credited under it.
+fn leaderboard(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    let credits: Vec<_> = changes.credits.iter().collect();
+    let added = "insert into leaderboard (nickname, completed, worker, look, since) \
+                 values (?, ?, ?, ?, ?) \
+                 on conflict (nickname) do update set completed = completed + excluded.completed, \
+                 worker = coalesce(worker, excluded.worker)";
+    each(on, added, &credits, |(nickname, credit)| {
+        (
+            *nickname,
+            credit.results,
+            &credit.worker,
+            names::look(nickname),
+            changes.now,
+        )
+    })?;
+    let keyed: Vec<_> = changes.keyed_credits().collect();
+    let verified = "update leaderboard set verified = verified + ?3, key = ?2 \
+                    where nickname = ?1 and (key is null or key = ?2)";
+    each(on, verified, &keyed, |credit| *credit)
+}
+
 fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let stages: Vec<(Stage, StageChange)> = Stage::ALL
         .into_iter()
@@ -476,21 +528,7 @@ fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
                        last_lease = coalesce(?, last_lease) where id = 1";
         each(on, changed, &[()], |()| (changes.closed, worker, lease))?;
     }
-    let credits: Vec<_> = changes.credits.iter().collect();
-    let added = "insert into leaderboard (nickname, completed, worker, look, since) \
-                 values (?, ?, ?, ?, ?) \
-                 on conflict (nickname) do update set completed = completed + excluded.completed, \
-                 worker = coalesce(worker, excluded.worker)";
-    each(on, added, &credits, |(nickname, credit)| {
-        let Credit { results, worker } = credit;
-        (
-            *nickname,
-            *results,
-            worker,
-            names::look(nickname),
-            changes.now,
-        )
-    })?;
+    leaderboard(on, changes)?;
     let made: Vec<(Stage, i64)> = Stage::ALL
         .into_iter()
         .zip(changes.made)

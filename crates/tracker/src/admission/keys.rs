@@ -1,0 +1,93 @@
+//! The tracker's own secrets, and what proofs of volunteers' keys are checked against.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use ring::hmac;
+use tokio::sync::OnceCell;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    random::Random,
+    rules::nonce,
+    store::{Store, StoreError},
+};
+
+/// The name of the secret of nonces in the database.
+const NONCES: &str = "nonces";
+
+/// The secrets, read from the database when they are needed first. Trackers that share a database
+/// share them.
+pub struct Keys {
+    clock: Arc<dyn Clock>,
+    nonces: OnceCell<hmac::Key>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
+    }
+}
+
+impl Keys {
+    /// Uses another clock for the age of nonces.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            nonces: OnceCell::new(),
+        }
+    }
+
+    /// Makes a nonce.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn nonce(
+        &self,
+        store: &dyn Store,
+        random: &dyn Random,
+    ) -> Result<String, StoreError> {
+        let secret = self.nonce_secret(store, random).await?;
+        Ok(nonce::issue(secret, self.clock.now(), random.bits()))
+    }
+
+    /// When a nonce ends. `None` if it is none of this database, or has ended.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn expires_at(
+        &self,
+        store: &dyn Store,
+        random: &dyn Random,
+        nonce: &str,
+    ) -> Result<Option<i64>, StoreError> {
+        let secret = self.nonce_secret(store, random).await?;
+        Ok(nonce::expires_at(secret, nonce, self.clock.now()))
+    }
+
+    async fn nonce_secret(
+        &self,
+        store: &dyn Store,
+        random: &dyn Random,
+    ) -> Result<&hmac::Key, StoreError> {
+        let read = || async {
+            let secret = secret(store, random, NONCES).await?;
+            Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+        };
+        self.nonces.get_or_try_init(read).await
+    }
+}
+
+/// A secret of the database, of 32 bytes. It is made if there is none.
+async fn secret(
+    store: &dyn Store,
+    random: &dyn Random,
+    name: &'static str,
+) -> Result<Vec<u8>, StoreError> {
+    let fresh = [random.bits(), random.bits()].map(u128::to_be_bytes);
+    let fresh = BASE64.encode(fresh.concat());
+    let kept = store.tracker_key(name, &fresh).await?;
+    let bytes = BASE64.decode(&kept).ok().filter(|bytes| bytes.len() == 32);
+    bytes.ok_or_else(|| StoreError::Failed(format!("the tracker's key {name} is damaged")))
+}
