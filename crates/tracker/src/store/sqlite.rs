@@ -160,7 +160,7 @@ impl SqliteStore {
     /// The frequent statements of volunteers' calls and pages, for the test that examines their
     /// query plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 34] = [
+    pub const HOT_STATEMENTS: [&str; 38] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
@@ -177,6 +177,10 @@ impl SqliteStore {
         load::ASKED,
         load::FAILED,
         load::SIZE,
+        load::LINKED,
+        load::USED_NONCE,
+        save::OLD_NONCES,
+        save::OLD_CODES,
         save::OLD_GIVEN_BACK,
         save::OLD_OVERDUE,
         queries::WORKERS,

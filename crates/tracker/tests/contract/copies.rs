@@ -186,6 +186,15 @@ pub(crate) async fn project(folder: &Path) {
     };
     everything(&given).await;
     given.store.close().await;
+    let on = Connection::open(&path).expect("a file");
+    on.execute_batch(
+        "insert into linked_keys (key, identity, at) values ('new\\', 'old', 7);
+         insert into link_codes (code, key, expires_at) values ('code', 'key', 8);
+         insert into tracker_keys (name, secret) values ('nonces', 'a secret');
+         update workers set key = 'k' where id = (select min(id) from workers);
+         update leaderboard set key = 'k', verified = 1;",
+    )
+    .expect("rows");
     let rows = rows(&path);
     for table in &TABLES {
         assert!(!rows[table.name].is_empty(), "{} is empty", table.name);

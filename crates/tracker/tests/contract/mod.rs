@@ -4,6 +4,7 @@
 pub(crate) mod copies;
 mod failures;
 mod jobs;
+mod keys;
 mod late;
 mod leases;
 mod lists;
@@ -28,7 +29,7 @@ use distcompute_tracker::{
 };
 
 pub(crate) use self::{
-    failures::*, jobs::*, late::*, leases::*, lists::*, operator::*, shares::*, stages::*,
+    failures::*, jobs::*, keys::*, late::*, leases::*, lists::*, operator::*, shares::*, stages::*,
 };
 
 /// A time in November 2026.

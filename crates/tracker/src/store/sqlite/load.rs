@@ -111,6 +111,11 @@ pub(super) const INPUT_UP_TO: &str = "select number, stage, octet_length(data), 
 pub(super) const SIZE: &str =
     "select number, stage, octet_length(data) from inputs where number = ? and stage = ?";
 
+/// The identity that a key is linked to.
+pub(super) const LINKED: &str = "select key, identity from linked_keys where key = ?";
+
+pub(super) const USED_NONCE: &str = "select nonce from used_nonces where nonce = ?";
+
 /// Runs a statement for each of the keys and collects the rows.
 fn each<P: Params, T>(
     on: &Connection,
@@ -182,15 +187,16 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
 
 /// The identities that keys are linked to, and the nonces that have been used.
 fn keys(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
-    let linked = "select key, identity from linked_keys where key = ?";
-    let linked = each(on, linked, wanted.keys.iter().map(|key| [key]), |row| {
+    let linked = each(on, LINKED, wanted.keys.iter().map(|key| [key]), |row| {
         Ok((row.get(0)?, row.get(1)?))
     })?;
     read.linked.extend(linked);
-    let used = "select nonce from used_nonces where nonce = ?";
-    let used = each(on, used, wanted.nonces.keys().map(|nonce| [nonce]), |row| {
-        Ok(row.get(0)?)
-    })?;
+    let used = each(
+        on,
+        USED_NONCE,
+        wanted.nonces.keys().map(|nonce| [nonce]),
+        |row| Ok(row.get(0)?),
+    )?;
     read.used_nonces.extend(used);
     Ok(())
 }

@@ -1,0 +1,110 @@
+//! Volunteers with keys: nonces, nicknames and bans.
+
+use distcompute_protocol::{ErrorCode, Stage};
+use distcompute_tracker::{
+    operations::bans,
+    rules::bans::Banned,
+    store::{NewWorker, ProvenKey, StoreError},
+};
+
+use super::{Given, NOW, all, code};
+
+const KEY: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+const OTHER: &str = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+
+impl Given {
+    /// Registers a worker whose token is that of its nonce.
+    pub(super) async fn prove(
+        &self,
+        nonce: &str,
+        nickname: &str,
+        thumbprint: &str,
+    ) -> Result<(), StoreError> {
+        let worker = NewWorker {
+            token: nonce.to_owned(),
+            display_name: format!("name-{nonce}"),
+            nickname: nickname.to_owned(),
+            address: "192.0.2.1".to_owned(),
+            proven: Some(ProvenKey {
+                thumbprint: thumbprint.to_owned(),
+                nonce: nonce.to_owned(),
+                expires_at: NOW + 300_000,
+            }),
+            stage: Stage::A,
+        };
+        self.store.register(worker).await
+    }
+
+    /// The results and the verified results of a nickname.
+    async fn credit(&self, nickname: &str) -> (u64, Option<u64>) {
+        let ranks = self.store.leaderboard(all()).await.expect("ranks");
+        let rank = ranks.into_iter().find(|rank| rank.nickname == nickname);
+        rank.map_or((0, None), |rank| (rank.completed, rank.verified))
+    }
+}
+
+pub(crate) async fn a_nonce_registers_once(given: &Given) {
+    given.prove("1", "Ann", KEY).await.expect("registered");
+    // At once, so that some of them meet in a group.
+    let again = (0..8).map(|_| given.prove("2", "Ann", KEY));
+    let again = futures_util::future::join_all(again).await;
+    assert_eq!(again.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    for outcome in again.into_iter().filter(Result::is_err) {
+        assert_eq!(code(outcome), ErrorCode::UseDpopNonce);
+    }
+    let refused = given.prove("1", "Bob", OTHER).await;
+    assert_eq!(code(refused), ErrorCode::UseDpopNonce);
+    let workers = given.store.workers(Stage::A, all()).await.expect("workers");
+    assert_eq!(workers.len(), 2);
+}
+
+pub(crate) async fn a_nickname_is_credited_to_the_key_that_used_it_first(given: &Given) {
+    given.jobs(6).await;
+    given.prove("ann", "Ann", KEY).await.expect("registered");
+    given.prove("eve", "Ann", OTHER).await.expect("registered");
+    given
+        .prove("un", "anonymous", KEY)
+        .await
+        .expect("registered");
+    given.join("plain", "Ann", Stage::A).await;
+    let work = async |token: &str| {
+        given.take(token).await;
+        given.hand_in(token, "result").await.expect("accepted");
+    };
+    work("plain").await;
+    assert_eq!(given.credit("Ann").await, (1, None));
+    work("ann").await;
+    assert_eq!(given.credit("Ann").await, (2, Some(1)));
+    work("eve").await;
+    work("ann").await;
+    assert_eq!(given.credit("Ann").await, (4, Some(2)));
+    work("un").await;
+    let rows = given.store.workers(Stage::A, all()).await.expect("workers");
+    let unverified = rows.iter().filter(|row| row.unverified);
+    let mut unverified: Vec<_> = unverified.map(|row| row.display_name.as_str()).collect();
+    unverified.sort_unstable();
+    assert_eq!(unverified, ["name-eve", "name-plain"]);
+    // A key is one volunteer, whatever its nicknames.
+    assert_eq!(given.status().await.volunteers, 3);
+}
+
+pub(crate) async fn a_key_is_banned_under_any_nickname(given: &Given) {
+    given.prove("ann", "Ann", KEY).await.expect("registered");
+    given.prove("bob", "Bob", OTHER).await.expect("registered");
+    let store = given.store.as_ref();
+    let banned = Banned::key(KEY).expect("a key");
+    assert_eq!(
+        bans::ban(store, &banned, "", "me").await.expect("banned"),
+        1
+    );
+    let refused = given.prove("again", "Carl", KEY).await;
+    assert_eq!(code(refused), ErrorCode::Banned);
+    given
+        .prove("carl", "Carl", OTHER)
+        .await
+        .expect("registered");
+    let listed = store.bans("", 10).await.expect("bans");
+    assert_eq!(listed[0].name, format!("k:{KEY}"));
+    assert!(bans::pardon(store, &banned, "me").await.expect("pardoned"));
+    given.prove("back", "Ann", KEY).await.expect("registered");
+}
