@@ -62,6 +62,18 @@ export function buildKernel() {
   });
 }
 
+/** Builds the kernels of the crawl example. Resolves to their folder. */
+export function buildCrawl() {
+  return wasmPackage({
+    what: "the kernels of the crawl example",
+    crate: "crawl",
+    target: "web",
+    outDir: join(root, "examples", "crawl", "pkg"),
+    inputs: ["examples/crawl/src", "examples/crawl/Cargo.toml", "Cargo.toml"],
+    about: "2 minutes the first time",
+  });
+}
+
 /** Takes comments and long local names out of the scripts. */
 async function shorten(folder) {
   const { transform } = await import("esbuild");
@@ -147,6 +159,15 @@ export function buildTracker() {
     about: "3 minutes the first time",
   });
   return servePrograms;
+}
+
+/** Builds the native program of the crawl example. */
+export function buildCrawlProgram() {
+  return buildPrograms({
+    what: "the program of the crawl example",
+    args: ["--profile", "serve", "-p", "crawl", "--bins"],
+    about: "a minute the first time",
+  });
 }
 
 /** Files that only bundlers use; they contain the wasm once more, as text. */

@@ -49,7 +49,8 @@ const checks = [
     needs: rustForWasm,
     command: [
       ...["cargo", "clippy", "--target", "wasm32-unknown-unknown"],
-      ...["-p", "distcompute-client", "-p", "mandelbrot", "--lib", "--tests", ...denyWarnings],
+      ...["-p", "distcompute-client", "-p", "mandelbrot", "-p", "crawl"],
+      ...["--lib", "--tests", ...denyWarnings],
     ],
   },
   {

@@ -5,7 +5,14 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { ensureChromium } from "./browsers.mjs";
-import { buildKernel, buildPackage, buildPrograms, buildTracker } from "./build.mjs";
+import {
+  buildCrawl,
+  buildCrawlProgram,
+  buildKernel,
+  buildPackage,
+  buildPrograms,
+  buildTracker,
+} from "./build.mjs";
 import { checkSteps } from "./check.mjs";
 import { judged, libtest, nodeTest, python, sum, worlds } from "./counts.mjs";
 import { Failure, isMain, runMain } from "./failure.mjs";
@@ -60,6 +67,16 @@ const steps = [
       await buildPackage();
       await ensureVitePress();
       return await nodeTests({ folders: ["tests/site"] });
+    },
+  },
+  {
+    name: "crawl",
+    what: "the kernels of the crawl example in WebAssembly, beside the native program",
+    needs: [ensureRust, ensureBuildTools],
+    run: async () => {
+      await buildCrawl();
+      await buildCrawlProgram();
+      return await nodeTests({ folders: ["tests/crawl"] });
     },
   },
   wasmStep("chromium", 5_000),
