@@ -7,6 +7,7 @@
 mod support;
 
 use distcompute_client::web::client;
+use distcompute_engine::client::proof::{PublicKey, unsigned};
 use js_sys::{Array, Function, Promise, Reflect};
 use support::*;
 use wasm_bindgen::prelude::*;
@@ -101,6 +102,68 @@ async fn a_worker_goes_through_every_call_at_a_tracker_of_the_old_protocol() {
         "<!json!>{\"found\":3,\"name\":\"<b>\"}"
     );
     assert_eq!(get(&completed[0], "number").as_f64(), Some(1.0));
+}
+
+/// Calls a function of the package's script for storage.
+async fn storage(name: &str, given: &[JsValue]) -> Outcome {
+    let module = js_sys::eval("import('/src/web/storage.js')").expect("a promise");
+    let module = settled(module).await.expect("storage.js");
+    call(&module, name, given).await
+}
+
+/// Registers with a proof, and returns the status and the nonce of the answer.
+async fn register(url: &str, proof: &str) -> (u32, String) {
+    let headers = object(&[("DPoP", proof.into())]);
+    let options = object(&[("headers", headers)]);
+    let address = format!("{url}/api/new?nickname=Key&stage=a");
+    let answer = call(&js_sys::global(), "fetch", &[address.into(), options]).await;
+    let answer = answer.expect("an answer");
+    let nonce = start(&get(&answer, "headers"), "get", &["dpop-nonce".into()]);
+    let status = get(&answer, "status").as_f64().expect("a status");
+    let nonce = nonce.expect("a nonce").as_string();
+    (status as u32, nonce.unwrap_or_default())
+}
+
+#[test]
+async fn a_key_is_made_once_cannot_be_read_and_proves_who_registers() {
+    let url = server("tracker").await;
+    let site = JsValue::from(format!("{url}/{}", js_sys::Math::random()));
+    let pair = storage("keyPair", std::slice::from_ref(&site)).await;
+    let pair = pair.expect("a key");
+    let member = |name| get(&pair, name).as_string();
+    let key = PublicKey {
+        x: member("x").expect("a public key"),
+        y: member("y"),
+    };
+    let again = storage("keyPair", std::slice::from_ref(&site)).await;
+    assert_eq!(text(&again.expect("the key"), "x"), key.x);
+    let private = get(&get(&pair, "pair"), "privateKey");
+    let subtle = get(&get(&js_sys::global(), "crypto"), "subtle");
+    for format in ["jwk", "pkcs8"] {
+        let read = call(&subtle, "exportKey", &[format.into(), private.clone()]).await;
+        assert!(read.is_err(), "{format}");
+    }
+    let proof = async |nonce: &str| {
+        let address = format!("{url}/api/new?nickname=Key");
+        let signed = unsigned(&key, &address, nonce, js_sys::Date::now()).expect("a text");
+        let signature = storage("sign", &[pair.clone(), signed.as_str().into()]).await;
+        let signature = signature.expect("signed").as_string().expect("a text");
+        format!("{signed}.{signature}")
+    };
+    let (status, nonce) = register(&url, &proof("none").await).await;
+    assert_eq!(status, 401);
+    let proved = proof(&nonce).await;
+    let (status, next) = register(&url, &proved).await;
+    assert_eq!((status, next.len()), (200, nonce.len()));
+    assert_eq!(register(&url, &proved).await.0, 401);
+    assert_eq!(register(&url, &format!("{proved}x")).await.0, 400);
+    assert_eq!(register(&url, &proof(&next).await).await.0, 200);
+    // Whoever has all forgotten is somebody else.
+    storage("forget", std::slice::from_ref(&site))
+        .await
+        .expect("forgotten");
+    let other = storage("keyPair", &[site]).await.expect("a key");
+    assert_ne!(text(&other, "x"), key.x);
 }
 
 #[test]

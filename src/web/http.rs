@@ -12,9 +12,10 @@ use distcompute_engine::client::address::Address;
 use distcompute_engine::client::call::{Answer, Body, Call, Request, read_count, read_retry_after};
 use distcompute_engine::client::exchange::{Action, Cx, Event, Exchange, Patience};
 use distcompute_engine::client::probe::{Finding, base_of};
+use distcompute_engine::client::proof::Came;
 use distcompute_engine::fault::{Code, Fault, Kind, before};
 use distcompute_engine::hub::action::Transfer;
-use distcompute_protocol::{ErrorCode, JOIN_KEY_HEADER};
+use distcompute_protocol::{ErrorCode, JOIN_KEY_HEADER, NONCE_HEADER, PROOF_HEADER};
 use gloo_net::http::{Method, RequestBuilder};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{Function, JsString, Promise};
@@ -116,6 +117,7 @@ impl<'a> Terms<'a> {
                         url: &url,
                         body: body.as_ref(),
                         join_key: request.join_key.as_deref(),
+                        proof: None,
                     };
                     match attempt(sent, patience, &|_| {}).await {
                         Outcome::Answered(answered) => {
@@ -205,6 +207,8 @@ pub(crate) struct Reply {
     status: u16,
     code: Option<ErrorCode>,
     retry_after_ms: Option<u32>,
+    /// A nonce for the next proof of a key.
+    nonce: Option<String>,
     pub(crate) body: JsString,
     /// Whether that is only its beginning.
     cut: bool,
@@ -216,6 +220,11 @@ pub(crate) struct Reply {
 const BEGINNING: u32 = 1_000;
 
 impl Reply {
+    /// What it means for the proof of a key.
+    pub(crate) fn for_proof(&self) -> Came {
+        Came::Answer(self.status, self.code, self.nonce.clone())
+    }
+
     /// The answer with the beginning of its body.
     pub(crate) fn beginning(&self) -> Answer {
         Answer {
@@ -254,6 +263,8 @@ pub(crate) struct Sent<'a> {
     pub(crate) url: &'a str,
     pub(crate) body: Option<&'a JsString>,
     pub(crate) join_key: Option<&'a str>,
+    /// The proof of a key.
+    pub(crate) proof: Option<&'a str>,
 }
 
 /// Sends a request once. `on` is told how far it
@@ -285,6 +296,7 @@ async fn fetch(
         url,
         body,
         join_key,
+        proof,
     } = sent;
     let mut builder = RequestBuilder::new(url)
         // A token goes to the address that it is meant for; and a redirect would turn a POST into a GET.
@@ -292,6 +304,9 @@ async fn fetch(
         .abort_signal(Some(&running.signal()));
     if let Some(key) = join_key {
         builder = builder.header(JOIN_KEY_HEADER, key);
+    }
+    if let Some(proof) = proof {
+        builder = builder.header(PROOF_HEADER, proof);
     }
     let request = match body {
         None => builder.cache(RequestCache::NoStore).build(),
@@ -325,6 +340,7 @@ async fn fetch(
         let thrown = headers.0.and(headers.1).err().unwrap_or_default();
         return Outcome::NotReached(thrown);
     };
+    let nonce = response.header(NONCE_HEADER).ok().flatten();
     let up = f64::from(body.map_or(0, |body| body.length()));
     let status = response.status();
     let progress = |down: f64, ended: bool| {
@@ -354,6 +370,7 @@ async fn fetch(
         status,
         code: code.and_then(|code| ErrorCode::from_code(&code)),
         retry_after_ms: retry_after.and_then(|header| read_retry_after(&header)),
+        nonce,
         bytes: response.bytes.max(f64::from(body.length())),
         body,
         cut: response.cut,

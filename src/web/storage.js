@@ -118,10 +118,65 @@ export async function write(site, entries) {
   }
 }
 
+/**
+ * Resolves to the key pair of this volunteer for a tracker, which is made at the first visit; to nothing where
+ * there is no storage, or none that answers in time, or no cryptography. The private key cannot be read, by no
+ * script: only used. Ed25519, or P-256 where the browser has no Ed25519.
+ */
+export async function keyPair(site) {
+  const made = pairs.get(site) ?? limited(makePair(site), limits.open + limits.read);
+  pairs.set(site, made);
+  try {
+    return await made;
+  } catch {
+    pairs.delete(site);
+  }
+}
+
+const pairs = new Map();
+
+async function makePair(site) {
+  // Not in pages without https.
+  if (!globalThis.crypto?.subtle || now() < stuckUntil) throw new Error("There is no storage.");
+  const name = ["key", site];
+  const kept = await transact("readonly", (store) => store.get(name));
+  const pair = kept ?? (await firstPair(name));
+  const { x, y } = await crypto.subtle.exportKey("jwk", pair.publicKey);
+  return { pair, x, y };
+}
+
+async function firstPair(name) {
+  const make = (algorithm) => crypto.subtle.generateKey(algorithm, false, ["sign", "verify"]);
+  const fresh = await make("Ed25519").catch(() => make({ name: "ECDSA", namedCurve: "P-256" }));
+  // Another tab may have been first. Of a key that cannot be kept nobody would know again.
+  await transact("readwrite", (store) => {
+    const before = store.getKey(name);
+    before.onsuccess = () => {
+      try {
+        if (before.result === undefined) store.put(fresh, name);
+      } catch {
+        before.transaction.abort();
+      }
+    };
+  });
+  return transact("readonly", (store) => store.get(name));
+}
+
+/** Resolves to the signature of an ASCII text, in base64url. */
+export async function sign({ pair }, text) {
+  const { privateKey } = pair;
+  const algorithm = { name: privateKey.algorithm.name, hash: "SHA-256" };
+  const signed = await crypto.subtle.sign(algorithm, privateKey, new TextEncoder().encode(text));
+  const letters = btoa(String.fromCharCode(...new Uint8Array(signed)));
+  return letters.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
 /** Deletes all that is kept at `site`. Rejects where that fails: somebody has asked for it. */
 export async function forget(site) {
   const step = transact("readwrite", (kept) => {
     kept.delete(all(site));
+    kept.delete(["key", site]);
   });
+  pairs.delete(site);
   await limited(step, limits.forget);
 }

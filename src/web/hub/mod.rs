@@ -2,6 +2,7 @@
 //! of a volunteer are made here; nothing is decided, and nothing is computed.
 
 mod cores;
+mod keys;
 mod page;
 mod storage;
 
@@ -10,7 +11,7 @@ use self::page::{counted, inherited, say_page, surroundings, tell_fatal};
 use super::bindings::{now, tell_page};
 use super::dom::callback;
 use super::futures::spawn;
-use super::http::{Outcome as Came, Sent, attempt, find};
+use super::http::{Outcome as Came, Sent, find};
 use super::json;
 use super::object::{amount, field, list, object, text};
 use super::settings::{read_limits, read_settings};
@@ -21,6 +22,7 @@ use core::cell::Cell;
 use distcompute_engine::client::address::Address;
 use distcompute_engine::client::exchange::Patience;
 use distcompute_engine::client::probe::Finding;
+use distcompute_engine::client::proof::Prover;
 use distcompute_engine::core::throttle::STOP;
 use distcompute_engine::fault::Fault;
 use distcompute_engine::hub::Scheduler;
@@ -55,6 +57,7 @@ pub(crate) struct Hub {
     url: Address,
     join_key: Option<String>,
     site: String,
+    prover: Shared<Prover>,
     /// What waits to be written to storage.
     writes: Shared<Array>,
     sent: Cell<f64>,
@@ -122,6 +125,7 @@ impl Hub {
             url,
             join_key: text(setup, "joinKey"),
             site,
+            prover: Shared::default(),
             writes: Shared::default(),
             sent: Cell::new(amount(&before, "bytesSent")),
             received: Cell::new(amount(&before, "bytesReceived")),
@@ -229,8 +233,9 @@ impl Hub {
             body: body.as_ref(),
             // Only a registration needs it.
             join_key: join_key.filter(|_| matches!(wire, Wire::Register { .. })),
+            proof: None,
         };
-        let response = match attempt(sent, patience, &on).await {
+        let response = match self.exchange(sent, patience, &on).await {
             Came::Answered(reply) => {
                 self.received.set(self.received.get() + reply.bytes);
                 let answer = reply.beginning();
