@@ -3,6 +3,7 @@
 // "on PostgreSQL" uses a database of the test, and "not run: …" skips it for the given reason.
 
 import assert from "node:assert/strict";
+import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
@@ -50,15 +51,33 @@ const json = (body) => ({
   body: JSON.stringify(body),
 });
 
-/** Completes three jobs at both stages, and lets a fourth one fail permanently. */
+/** Registers a volunteer with a key, as a program without a browser does. Resolves to its token. */
+async function register(url, stage, { publicKey, privateKey }) {
+  const nonce = (await fetch(`${url}/api/nonce`)).headers.get("dpop-nonce");
+  const coded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const header = { typ: "dpop+jwt", alg: "EdDSA", jwk: publicKey.export({ format: "jwk" }) };
+  const claims = { jti: randomUUID(), htm: "GET", htu: `${url}/api/new`, iat: 0, nonce };
+  const text = `${coded(header)}.${coded(claims)}`;
+  const DPoP = `${text}.${sign(undefined, Buffer.from(text), privateKey).toString("base64url")}`;
+  const answer = await fetch(`${url}/api/new?nickname=Ann&stage=${stage}`, { headers: { DPoP } });
+  assert.equal(answer.status, 200);
+  return (await answer.json()).token;
+}
+
+/** Completes three jobs at both stages, keeps the receipts, and lets a fourth one fail permanently. */
 async function work(url) {
+  const key = generateKeyPairSync("ed25519");
   for (const stage of ["a", "b"]) {
-    const { token } = await (await fetch(`${url}/api/new?nickname=Ann&stage=${stage}`)).json();
+    const token = await register(url, stage, key);
     for (let job = 0; job < 3; job++) {
       assert.equal((await fetch(`${url}/api/newJob`, json({ token }))).status, 200);
       const done = json({ token, data: '<!json!>{"score":null}' });
       assert.equal((await fetch(`${url}/api/completeJob`, done)).status, 200);
     }
+    const headers = { authorization: `Bearer ${token}` };
+    const { receipts } = await (await fetch(`${url}/api/receipts`, { headers })).json();
+    assert.equal(receipts.length, stage === "a" ? 3 : 6);
+    writeFileSync(join(folder, "receipts.txt"), receipts.map((one) => `${one}\n`).join(""));
     if (stage === "a") {
       await fetch(`${url}/api/newJob`, json({ token }));
       await fetch(`${url}/api/flagInvalidData`, json({ token }));
@@ -136,6 +155,12 @@ test("every command of the guide works in the order of the guide", async () => {
     assert.ok(worked, "the guide exports something");
     const results = readFileSync(join(folder, "results.jsonl"), "utf8").trim().split("\n");
     assert.equal(results.length, 3);
+    const verify = ["receipts", "verify", "--database", "sqlite:jobs.db", "changed.txt"];
+    const receipts = readFileSync(join(folder, "receipts.txt"), "utf8");
+    writeFileSync(join(folder, "changed.txt"), receipts.replaceAll("W", "V"));
+    const changed = await run(program, verify, options);
+    assert.equal(changed.code, 1);
+    assert.match(changed.stderr, /6 of 6 receipts are wrong/);
     for (const copy of ["backup.db", "moved.db"]) {
       assert.ok(existsSync(join(folder, copy)), copy);
       const flags = ["audit", "--database", `sqlite:${copy}`];

@@ -126,6 +126,15 @@ impl Log<'_> {
         self.note("GET", address, &answer);
     }
 
+    /// Asks for the receipts of a worker.
+    async fn receipts(&mut self, token: &str, query: &str) {
+        let bearer = format!("Bearer {token}");
+        let address = format!("/api/receipts{query}");
+        let headers = [("authorization", bearer.as_str())];
+        let answer = self.tracker.request(Method::GET, &address, &headers).await;
+        self.note("GET", &address, &answer);
+    }
+
     /// Sends a body that never ends.
     async fn stall(&mut self, call: &str) {
         let chunks = futures_util::stream::once(async { Ok::<_, std::io::Error>("{") });
@@ -195,8 +204,18 @@ async fn what_is_documented_occurs_and_nothing_else() {
     }
     let answer = hidden.get("/api/results?stage=a").await;
     log.note("GET", "/api/results", &answer);
-    let answer = hidden.get("/api/nonce").await;
-    log.note("GET", "/api/nonce", &answer);
+    for call in ["/api/nonce", "/api/receipts/key"] {
+        let answer = hidden.get(call).await;
+        log.note("GET", call, &answer);
+    }
+    log.get("/api/receipts").await;
+    for (token, query) in [
+        (ann.as_str(), ""),
+        ("nobody", ""),
+        (ann.as_str(), "?limit=0"),
+    ] {
+        log.receipts(token, query).await;
+    }
     let closed = Tracker::start(&["--join-key", "not-for-everybody"]).await;
     let answer = closed.get("/api/new?nickname=x&stage=a").await;
     log.note("GET", "/api/new", &answer);
@@ -292,12 +311,19 @@ async fn what_is_documented_occurs_and_nothing_else() {
         .await;
     for address in [
         "/api/status",
-        "/api/nonce",
         "/api/new?nickname=x&stage=a",
         "/api/jobCount?stage=a",
         "/api/results?stage=a",
     ] {
         log.get(address).await;
+    }
+    log.receipts(&bob, "").await;
+    // These read the database once.
+    let away = Tracker::start(&[]).await;
+    away.store.close().await;
+    for call in ["/api/nonce", "/api/receipts/key"] {
+        let answer = away.get(call).await;
+        log.note("GET", call, &answer);
     }
     let by_a_page = [("sec-fetch-dest", "image")];
     let new = "/api/new?nickname=x&stage=a";

@@ -9,13 +9,14 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use distcompute_tracker::{
     clock::Clock as _,
-    rules::{jws, nonce},
+    rules::{jwk::PublicKey, jws, nonce, receipt},
 };
 use ring::{
     hmac,
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use support::{Answer, Tracker};
 
 const ADMIN: &str = "--admin-token=a secret of some length";
@@ -221,6 +222,59 @@ async fn a_nickname_belongs_to_the_key_that_used_it_first() {
     work(&unnamed).await;
     let dashboard = tracker.get("/").await;
     assert_eq!(dashboard.text().matches("(unverified)").count(), 2);
+}
+
+#[tokio::test]
+async fn a_volunteer_gets_receipts_that_the_key_of_the_tracker_verifies() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["1", "2", "3"]).await;
+    let key = Key::new(1);
+    let token = join(&tracker, "Ann", &key).await;
+    for _ in 0..2 {
+        tracker.take(&token).await;
+        tracker.hand_in(&token, "result").await;
+    }
+    let receipts = async |token: &str, query: &str| {
+        let bearer = format!("Bearer {token}");
+        let address = format!("/api/receipts{query}");
+        let headers = [("authorization", bearer.as_str())];
+        tracker.request(Method::GET, &address, &headers).await
+    };
+    let answer = receipts(&token, "?limit=1").await.json();
+    let next = answer["next"].as_u64().expect("a cursor");
+    let rest = receipts(&token, &format!("?after={next}")).await.json();
+    let end = rest["next"].as_u64().expect("a cursor");
+    let nothing = receipts(&token, &format!("?after={end}")).await.json();
+    assert_eq!(nothing, json!({"receipts": [], "next": null}));
+    let set = tracker.get("/api/receipts/key").await.json();
+    let public = PublicKey::parse(&set["keys"][0].to_string()).expect("a key");
+    for (answer, job) in [(&answer, 1), (&rest, 2)] {
+        let text = answer["receipts"][0].as_str().expect("a receipt");
+        let receipt = receipt::verify(text, &public).expect("a receipt");
+        assert_eq!((receipt.job, receipt.project.as_str()), (job, "Test & Co"));
+        let input = Sha256::digest(job.to_string());
+        assert_eq!(receipt.input, receipt::hash(&input));
+        assert_eq!(receipt.output, receipt::hash(&Sha256::digest("result")));
+        assert_eq!(
+            receipt.sub,
+            PublicKey::parse(&key.jwk().to_string())
+                .expect("a key")
+                .thumbprint()
+        );
+    }
+    // Nobody gets those of others, and without a key there are none.
+    let plain = tracker.join("a", "Ann").await;
+    assert_eq!(receipts(&plain, "").await.json(), nothing);
+    assert_eq!(
+        receipts("nobody", "").await.refusal().1,
+        Some("worker_unknown")
+    );
+    assert_eq!(
+        tracker.get("/api/receipts").await.refusal().1,
+        Some("not_allowed")
+    );
+    // The key is the same one after a restart.
+    let tracker = tracker.restarted(&["serve", "--project", "x"]).await;
+    assert_eq!(tracker.get("/api/receipts/key").await.json(), set);
 }
 
 #[tokio::test]

@@ -79,16 +79,18 @@ where
 /// Whether a request has the admin token.
 #[must_use]
 pub fn is_admin(settings: &Settings, headers: &HeaderMap) -> bool {
-    let shown = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    match (&settings.admin_token, shown) {
+    match (&settings.admin_token, bearer(headers)) {
         (Some(token), Some(shown)) => token.is(shown),
         _ => false,
     }
+}
+
+/// The bearer token of a request.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = shown.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn refusal(settings: &Settings) -> ApiError {

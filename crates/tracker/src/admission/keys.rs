@@ -9,18 +9,22 @@ use tokio::sync::OnceCell;
 use crate::{
     clock::{Clock, SystemClock},
     random::Random,
-    rules::nonce,
+    rules::{nonce, receipt::Signer},
     store::{Store, StoreError},
 };
 
 /// The name of the secret of nonces in the database.
 const NONCES: &str = "nonces";
 
+/// The name of the secret key of receipts.
+const RECEIPTS: &str = "receipts";
+
 /// The secrets, read from the database when they are needed first. Trackers that share a database
 /// share them.
 pub struct Keys {
     clock: Arc<dyn Clock>,
     nonces: OnceCell<hmac::Key>,
+    receipts: OnceCell<Signer>,
 }
 
 impl Default for Keys {
@@ -36,6 +40,7 @@ impl Keys {
         Self {
             clock,
             nonces: OnceCell::new(),
+            receipts: OnceCell::new(),
         }
     }
 
@@ -66,6 +71,22 @@ impl Keys {
         Ok(nonce::expires_at(secret, nonce, self.clock.now()))
     }
 
+    /// The key that signs receipts.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn signer(
+        &self,
+        store: &dyn Store,
+        random: &dyn Random,
+    ) -> Result<&Signer, StoreError> {
+        let read = || async {
+            let seed = secret(store, random, RECEIPTS).await?;
+            Signer::new(&seed).ok_or_else(|| StoreError::Failed("a seed has 32 bytes".to_owned()))
+        };
+        self.receipts.get_or_try_init(read).await
+    }
+
     async fn nonce_secret(
         &self,
         store: &dyn Store,
@@ -77,6 +98,16 @@ impl Keys {
         };
         self.nonces.get_or_try_init(read).await
     }
+}
+
+/// The key that signs receipts, if the database has one.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn existing_signer(store: &dyn Store) -> Result<Option<Signer>, StoreError> {
+    let kept = store.kept_tracker_key(RECEIPTS).await?;
+    let seed = kept.and_then(|kept| BASE64.decode(kept).ok());
+    Ok(seed.and_then(|seed| Signer::new(&seed)))
 }
 
 /// A secret of the database, of 32 bytes. It is made if there is none.

@@ -56,6 +56,37 @@ pub enum Command {
     /// Resume stages that were paused, by the operator or because everything failed there; works
     /// while the tracker runs
     Resume(ResumeArgs),
+    /// Verify receipts for results
+    Receipts(ReceiptsArgs),
+}
+
+/// Flags of `receipts`.
+#[derive(Debug, Args)]
+pub struct ReceiptsArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: ReceiptsCommand,
+}
+
+/// The commands of `receipts`.
+#[derive(Debug, Subcommand)]
+pub enum ReceiptsCommand {
+    /// Verify the receipts of a file, one per line or as /api/receipts answers them
+    Verify(VerifyArgs),
+}
+
+/// Flags of `receipts verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The receipts; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The tracker's public key, as /api/receipts/key answers it [default: that of the database]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The database of the tracker that signed them
+    #[command(flatten)]
+    pub database: DatabaseArg,
 }
 
 /// The database, for commands that work on it.

@@ -13,6 +13,7 @@ mod list;
 mod open;
 pub mod pause;
 pub mod prune;
+pub mod receipts;
 pub mod requeue;
 pub mod serve;
 pub mod stages;
@@ -43,5 +44,6 @@ pub async fn run(command: Command) -> Result<(), String> {
         Command::Pardon(args) => ban::run_pardon(&args).await,
         Command::Pause(args) => pause::run(&args).await,
         Command::Resume(args) => pause::run_resume(&args).await,
+        Command::Receipts(args) => receipts::run(&args).await,
     }
 }

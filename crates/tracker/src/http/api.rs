@@ -11,7 +11,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     http::{
-        handlers::{aside, bans, jobs, pause, project, requeue, results, sync, volunteer, workers},
+        handlers::{
+            aside, bans, jobs, pause, project, receipts, requeue, results, sync, volunteer, workers,
+        },
         openapi::{Document, NoRefusals},
     },
     state::App,
@@ -27,6 +29,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(document))
         .merge(results::router())
         .merge(jobs::router())
+        .merge(receipts::router())
         .merge(requeue::router())
         .merge(pause::router())
         .merge(aside::router())

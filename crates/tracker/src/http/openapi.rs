@@ -119,6 +119,8 @@ refusals! {
     SyncRefusals: WorkerUnknown Superseded TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `results`.
     ResultRefusals: StageInvalid StageDisabled NotAllowed InvalidRequest Unavailable;
+    /// Of `receipts`.
+    ReceiptRefusals: WorkerUnknown NotAllowed InvalidRequest Unavailable;
     /// Of lists for the operator.
     ListRefusals: NotAllowed InvalidRequest Unavailable;
     /// Of `jobs`.

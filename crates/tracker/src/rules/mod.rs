@@ -18,6 +18,7 @@ pub mod nonce;
 pub mod payload;
 pub mod proof;
 pub mod quotas;
+pub mod receipt;
 pub mod secrets;
 pub mod stages;
 pub mod sweeps;

@@ -29,9 +29,10 @@ pub use self::{
     },
     requeue::{Candidate, Move, RequeueFilter, ResultLease, States, ToRequeue},
     rows::{
-        Action, ActionRow, AsideRow, BanRow, FailureRow, Input, JOB_LEASES, JobLease, JobRow,
-        JobText, MOST_FAILING, MOST_RANKS, MinuteRow, NameKey, Output, Page, Paused, Pruned, Rank,
-        RankKey, RegisteredRow, SHOWN_TEXT, StageCounts, Start, Status, Whereabouts, WorkerRow,
+        Action, ActionRow, AsideRow, BanRow, CountedRow, FailureRow, Input, JOB_LEASES, JobLease,
+        JobRow, JobText, MOST_FAILING, MOST_RANKS, MinuteRow, NameKey, Output, Page, Paused,
+        Pruned, Rank, RankKey, RegisteredRow, SHOWN_TEXT, StageCounts, Start, Status, Whereabouts,
+        WorkerRow,
     },
     writer::Writer,
 };
@@ -371,6 +372,23 @@ pub trait Store: Send + Sync {
 
     /// Returns the tracker's secret of this name; `fresh` is kept if there is none.
     async fn tracker_key(&self, name: &str, fresh: &str) -> Result<String, StoreError>;
+
+    /// Returns the tracker's secret of this name, if there is one.
+    async fn kept_tracker_key(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// Returns the identity of the key that a worker registered with; `None` if there is no worker with
+    /// this token.
+    async fn worker_key(&self, token: &str) -> Result<Option<Option<String>>, StoreError>;
+
+    /// Lists the results of the volunteer with this key that count, in the order in which they began to
+    /// count, after the cursor `after`. Fewer than `limit` may be returned although there are more, if
+    /// they are large; an empty list means the end.
+    async fn counted(
+        &self,
+        key: &str,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<CountedRow>, StoreError>;
 
     /// Whether there is a worker with this token.
     async fn knows(&self, token: &str) -> Result<bool, StoreError>;

@@ -29,10 +29,10 @@ pub use self::{
     tables::Tables,
 };
 use super::{
-    Action, ActionRow, Added, AsideRow, BanRow, Candidate, FailureRow, Import, ImportRow, JobRow,
-    MinuteRow, NameKey, NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow,
-    RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow,
-    Writer, costly::CostlyCount, signed,
+    Action, ActionRow, Added, AsideRow, BanRow, Candidate, CountedRow, FailureRow, Import,
+    ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, Pruned, Rank, RankKey,
+    RegisteredRow, RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules, Whereabouts,
+    WorkerRow, Writer, costly::CostlyCount, signed,
 };
 use crate::{
     clock::{Clock, Millis},
@@ -144,6 +144,23 @@ impl Store for PostgresStore {
 
     async fn knows(&self, token: &str) -> Result<bool, StoreError> {
         queries::knows(&self.readers, token).await
+    }
+
+    async fn kept_tracker_key(&self, name: &str) -> Result<Option<String>, StoreError> {
+        admin::kept_tracker_key(&self.readers, name).await
+    }
+
+    async fn worker_key(&self, token: &str) -> Result<Option<Option<String>>, StoreError> {
+        queries::worker_key(&self.readers, token).await
+    }
+
+    async fn counted(
+        &self,
+        key: &str,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<CountedRow>, StoreError> {
+        queries::counted(&self.readers, key, after, limit).await
     }
 
     async fn inputs(&self, of: Vec<(i64, Stage)>) -> Result<Vec<(i64, Stage, String)>, StoreError> {

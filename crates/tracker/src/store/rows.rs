@@ -145,6 +145,23 @@ pub struct RegisteredRow {
     pub last_seen: Millis,
 }
 
+/// A result of a volunteer that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountedRow {
+    /// The cursor of the result, which is also the cursor for the next page.
+    pub cursor: u64,
+    /// The job.
+    pub number: u64,
+    /// The stage.
+    pub stage: Stage,
+    /// When the result was handed in.
+    pub at: Millis,
+    /// The SHA-256 of the input.
+    pub input: Vec<u8>,
+    /// The SHA-256 of the output.
+    pub output: Vec<u8>,
+}
+
 /// A ban.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BanRow {

@@ -36,10 +36,10 @@ pub use self::{
     tables::Tables,
 };
 use super::{
-    Action, ActionRow, Added, AsideRow, BanRow, Candidate, FailureRow, Import, ImportRow, JobRow,
-    MinuteRow, NameKey, NewImport, Output, Page, Pruned, Rank, RankKey, RegisteredRow,
-    RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules, Whereabouts, WorkerRow,
-    Writer, costly::CostlyCount, signed,
+    Action, ActionRow, Added, AsideRow, BanRow, Candidate, CountedRow, FailureRow, Import,
+    ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, Pruned, Rank, RankKey,
+    RegisteredRow, RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules, Whereabouts,
+    WorkerRow, Writer, costly::CostlyCount, signed,
 };
 use crate::{clock::Clock, rules::bans::Banned};
 
@@ -260,6 +260,32 @@ impl Store for SqliteStore {
         let token = token.to_owned();
         self.readers
             .with(move |on| queries::knows(on, &token))
+            .await
+    }
+
+    async fn kept_tracker_key(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.readers
+            .with(move |on| admin::kept_tracker_key(on, &name))
+            .await
+    }
+
+    async fn worker_key(&self, token: &str) -> Result<Option<Option<String>>, StoreError> {
+        let token = token.to_owned();
+        self.readers
+            .with(move |on| queries::worker_key(on, &token))
+            .await
+    }
+
+    async fn counted(
+        &self,
+        key: &str,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<CountedRow>, StoreError> {
+        let key = key.to_owned();
+        self.readers
+            .with(move |on| queries::counted(on, &key, after, limit))
             .await
     }
 

@@ -4,8 +4,9 @@ use distcompute_protocol::{ErrorCode, Stage};
 use distcompute_tracker::{
     operations::bans,
     rules::bans::Banned,
-    store::{NewWorker, ProvenKey, StoreError},
+    store::{NewWorker, ProvenKey, RequeueFilter, StoreError},
 };
+use sha2::{Digest as _, Sha256};
 
 use super::{Given, NOW, all, code};
 
@@ -86,6 +87,62 @@ pub(crate) async fn a_nickname_is_credited_to_the_key_that_used_it_first(given: 
     assert_eq!(unverified, ["name-eve", "name-plain"]);
     // A key is one volunteer, whatever its nicknames.
     assert_eq!(given.status().await.volunteers, 3);
+}
+
+pub(crate) async fn the_results_of_a_key_that_count_are_listed(given: &Given) {
+    given.jobs(3).await;
+    given.prove("one", "Ann", KEY).await.expect("registered");
+    given.prove("two", "Bob", KEY).await.expect("registered");
+    given.prove("eve", "Eve", OTHER).await.expect("registered");
+    given.join("plain", "Ann", Stage::A).await;
+    let store = given.store.as_ref();
+    let listed = async |key: &str, after: u64, limit: u32| {
+        let rows = store.counted(key, after, limit).await.expect("rows");
+        rows.into_iter()
+            .map(|row| (row.number, row.cursor))
+            .collect::<Vec<_>>()
+    };
+    // Job 1 is taken first and finished last: the order is that in which results count.
+    given.take("one").await;
+    given.take("eve").await;
+    given.take("two").await;
+    given.hand_in("two", "\u{1F980}").await.expect("accepted");
+    given.hand_in("eve", "x").await.expect("accepted");
+    assert_eq!(listed(KEY, 0, 9).await.len(), 1);
+    given.hand_in("one", "first").await.expect("accepted");
+    let rows = store.counted(KEY, 0, 9).await.expect("rows");
+    let numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
+    assert_eq!(numbers, [3, 1]);
+    let hash = |text: &str| Sha256::digest(text).to_vec();
+    assert_eq!(
+        (&rows[0].input, &rows[0].output),
+        (&hash("input 3"), &hash("\u{1F980}"))
+    );
+    assert_eq!((rows[0].stage, rows[0].at), (Stage::A, NOW));
+    assert_eq!(listed(KEY, rows[0].cursor, 9).await, [(1, rows[1].cursor)]);
+    assert_eq!(listed(KEY, 0, 1).await, [(3, rows[0].cursor)]);
+    assert_eq!(listed("nobody", 0, 9).await, []);
+    assert_eq!(
+        store.worker_key("one").await.expect("a worker"),
+        Some(Some(KEY.to_owned()))
+    );
+    assert_eq!(
+        store.worker_key("plain").await.expect("a worker"),
+        Some(None)
+    );
+    assert_eq!(store.worker_key("nobody").await.expect("nobody"), None);
+    // A result that is made again by somebody else counts no longer.
+    let filter = RequeueFilter {
+        numbers: vec![3],
+        to: Some(Stage::A),
+        ..RequeueFilter::default()
+    };
+    assert_eq!(store.requeue(&filter).await.expect("requeued"), 1);
+    assert_eq!(listed(KEY, 0, 9).await, [(1, rows[1].cursor)]);
+    assert_eq!(given.take("eve").await, 3);
+    given.hand_in("eve", "again").await.expect("accepted");
+    assert_eq!(listed(KEY, 0, 9).await, [(1, rows[1].cursor)]);
+    assert_eq!(listed(OTHER, 0, 9).await.len(), 2);
 }
 
 pub(crate) async fn a_key_is_banned_under_any_nickname(given: &Given) {

@@ -11,6 +11,7 @@ pub mod jobs;
 mod large;
 pub mod pause;
 pub mod project;
+pub mod receipts;
 pub mod requeue;
 pub mod results;
 pub mod sync;

@@ -250,8 +250,15 @@ pub(super) async fn tracker_key(
         .bind(fresh)
         .execute(pool)
         .await?;
+    Ok(kept_tracker_key(pool, name).await?.unwrap_or_default())
+}
+
+pub(super) async fn kept_tracker_key(
+    pool: &PgPool,
+    name: &str,
+) -> Result<Option<String>, StoreError> {
     let kept = sqlx::query_scalar("select secret from tracker_keys where name = $1").bind(name);
-    Ok(kept.fetch_one(pool).await?)
+    Ok(kept.fetch_optional(pool).await?)
 }
 
 /// Adds a ban and returns whether it is new. The exclusive lock waits for all registrations that

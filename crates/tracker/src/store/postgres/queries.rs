@@ -13,11 +13,11 @@ use crate::{
     clock::Millis,
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
-        AsideRow, Candidate, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING,
-        MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow,
-        RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status, StoreError,
-        Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name,
-        signed, stage_of, state_of, unsigned,
+        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText,
+        MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey,
+        RegisteredRow, RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status,
+        StoreError, Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like,
+        public_name, signed, stage_of, state_of, unsigned,
     },
 };
 
@@ -33,6 +33,57 @@ pub(super) async fn knows(pool: &PgPool, token: &str) -> Result<bool, StoreError
             .fetch_one(pool)
             .await?,
     )
+}
+
+pub(super) async fn worker_key(
+    pool: &PgPool,
+    token: &str,
+) -> Result<Option<Option<String>>, StoreError> {
+    let key = sqlx::query_scalar("select key from workers where token = $1");
+    Ok(key.bind(fingerprint(token)).fetch_optional(pool).await?)
+}
+
+pub(super) async fn counted(
+    pool: &PgPool,
+    key: &str,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<CountedRow>, StoreError> {
+    let listed: Vec<(i64, i64, i64, Option<Millis>, i64)> = sqlx::query_as(COUNTED)
+        .bind(format!("k:{key}"))
+        .bind(signed(after))
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
+    let mut bytes = 0;
+    let fitting = listed.into_iter().enumerate().take_while(|(at, row)| {
+        bytes += unsigned(row.4);
+        *at == 0 || bytes <= HASHED
+    });
+    let mut found = Vec::new();
+    for (_, (cursor, number, stage, at, _)) in fitting {
+        // Between the statements the job may have been taken back or pruned.
+        let hashes: Vec<Vec<u8>> = sqlx::query_scalar(
+            "select sha256(convert_to(data, 'UTF8')) from inputs \
+             where number = $1 and stage in ($2, $2 + 1) order by stage",
+        )
+        .bind(number)
+        .bind(stage)
+        .fetch_all(pool)
+        .await?;
+        let Ok([input, output]) = <[Vec<u8>; 2]>::try_from(hashes) else {
+            continue;
+        };
+        found.push(CountedRow {
+            cursor: unsigned(cursor),
+            number: unsigned(number),
+            stage: stage_of(stage)?,
+            at: at.unwrap_or_default(),
+            input,
+            output,
+        });
+    }
+    Ok(found)
 }
 
 pub(super) async fn open_jobs(pool: &PgPool, stage: Stage) -> Result<u64, StoreError> {
@@ -148,6 +199,21 @@ pub(super) async fn status(
         paused,
     })
 }
+
+/// Cursors of the results of a volunteer that count: the output is there, and nobody has made it again
+/// since.
+pub(super) const COUNTED: &str = "select o.cursor, l.number, l.stage, l.ended_at, \
+     octet_length(i.data)::bigint + octet_length(o.data) \
+     from leases l join inputs o on o.number = l.number and o.stage = l.stage + 1 \
+     join inputs i on i.number = l.number and i.stage = l.stage \
+     where l.volunteer = $1 and l.outcome = 'completed' \
+     and l.volunteer >= 'k:' and l.volunteer < 'k;' and o.cursor > $2 \
+     and not exists (select 1 from leases b where b.number = l.number and b.stage = l.stage \
+         and b.outcome = 'completed' and b.id > l.id) \
+     order by o.cursor limit $3";
+
+/// The total size of the texts of one page that are hashed, in bytes; exceeded at most by one job's.
+const HASHED: u64 = 16 << 20;
 
 type WorkerColumns = (
     i64,

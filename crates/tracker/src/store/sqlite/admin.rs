@@ -59,14 +59,17 @@ pub(super) fn prune(
 
 /// The tracker's secret of a name; `fresh` is kept if there is none.
 pub(super) fn tracker_key(on: &Connection, name: &str, fresh: &str) -> Result<String, StoreError> {
-    let kept = "select secret from tracker_keys where name = ?";
-    let kept = |on: &Connection| on.query_row(kept, [name], |row| row.get(0)).optional();
-    if let Some(secret) = kept(on)? {
+    if let Some(secret) = kept_tracker_key(on, name)? {
         return Ok(secret);
     }
     let add = "insert into tracker_keys (name, secret) values (?, ?) on conflict do nothing";
     on.execute(add, [name, fresh])?;
-    Ok(kept(on)?.unwrap_or_default())
+    Ok(kept_tracker_key(on, name)?.unwrap_or_default())
+}
+
+pub(super) fn kept_tracker_key(on: &Connection, name: &str) -> Result<Option<String>, StoreError> {
+    let kept = "select secret from tracker_keys where name = ?";
+    Ok(on.query_row(kept, [name], |row| row.get(0)).optional()?)
 }
 
 /// Moves the content of the write-ahead log into the database file, and truncates the log.

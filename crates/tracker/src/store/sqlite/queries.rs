@@ -5,17 +5,18 @@ use std::time::Instant;
 
 use distcompute_protocol::{ANONYMOUS, Stage};
 use rusqlite::{Connection, OptionalExtension as _, Row, Rows};
+use sha2::{Digest as _, Sha256};
 
 use super::rows;
 use crate::{
     clock::Millis,
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
-        AsideRow, Candidate, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING,
-        MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow,
-        RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status, StoreError,
-        Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name,
-        signed, stage_of, state_of, unsigned,
+        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText,
+        MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey,
+        RegisteredRow, RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status,
+        StoreError, Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like,
+        public_name, signed, stage_of, state_of, unsigned,
     },
 };
 
@@ -28,6 +29,50 @@ pub(super) fn knows(on: &Connection, token: &str) -> Result<bool, StoreError> {
     Ok(on
         .prepare_cached("select exists (select 1 from workers where token = ?)")?
         .query_row([fingerprint(token)], |row| row.get(0))?)
+}
+
+pub(super) fn worker_key(
+    on: &Connection,
+    token: &str,
+) -> Result<Option<Option<String>>, StoreError> {
+    Ok(on
+        .prepare_cached("select key from workers where token = ?")?
+        .query_row([fingerprint(token)], |row| row.get(0))
+        .optional()?)
+}
+
+pub(super) fn counted(
+    on: &Connection,
+    key: &str,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<CountedRow>, StoreError> {
+    let mut listed = on.prepare_cached(COUNTED)?;
+    let mut text = on.prepare_cached("select data from inputs where number = ? and stage = ?")?;
+    let mut hashed = |number: i64, stage: i64| {
+        text.query_row((number, stage), |row| {
+            let text = row.get_ref(0)?.as_bytes()?;
+            Ok(Sha256::digest(text).to_vec())
+        })
+    };
+    let mut rows = listed.query((format!("k:{key}"), signed(after), limit))?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        bytes += unsigned(row.get(4)?);
+        if bytes > HASHED && !found.is_empty() {
+            break;
+        }
+        let (number, stage): (i64, i64) = (row.get(1)?, row.get(2)?);
+        found.push(CountedRow {
+            cursor: unsigned(row.get(0)?),
+            number: unsigned(number),
+            stage: stage_of(stage)?,
+            at: row.get::<_, Option<Millis>>(3)?.unwrap_or_default(),
+            input: hashed(number, stage)?,
+            output: hashed(number, stage + 1)?,
+        });
+    }
+    Ok(found)
 }
 
 pub(super) fn open_jobs(on: &Connection, stage: Stage) -> Result<u64, StoreError> {
@@ -237,6 +282,21 @@ pub(super) const RESULT_NUMBERS: &str = "select cursor, number from inputs \
 pub(super) const RESULTS_OF: &str = "select i.cursor, i.number, i.data \
      from json_each(?) wanted cross join inputs i on i.number = wanted.value and i.stage = ? \
      where i.cursor is not null order by i.cursor";
+
+/// Cursors of the results of a volunteer that count: the output is there, and nobody has made it again
+/// since.
+pub(super) const COUNTED: &str = "select o.cursor, l.number, l.stage, l.ended_at, \
+     octet_length(i.data) + octet_length(o.data) \
+     from leases l join inputs o on o.number = l.number and o.stage = l.stage + 1 \
+     join inputs i on i.number = l.number and i.stage = l.stage \
+     where l.volunteer = ? and l.outcome = 'completed' \
+     and l.volunteer >= 'k:' and l.volunteer < 'k;' and o.cursor > ? \
+     and not exists (select 1 from leases b where b.number = l.number and b.stage = l.stage \
+         and b.outcome = 'completed' and b.id > l.id) \
+     order by o.cursor limit ?";
+
+/// The total size of the texts of one page that are hashed, in bytes; exceeded at most by one job's.
+const HASHED: u64 = 16 << 20;
 
 fn worker_row(row: &Row<'_>) -> rusqlite::Result<WorkerRow> {
     Ok(WorkerRow {
