@@ -60,7 +60,8 @@ export async function startProxy(t, { url, old = false }) {
       if (location) head.location = location + path;
       return void outgoing.writeHead(status, head).end("<html><center>nginx</center></html>");
     }
-    if (old && call === "/api/sync") return void outgoing.writeHead(404, away).end("Not Found");
+    const isOurs = call === "/api/sync" || call === "/api/nonce";
+    if (old && isOurs) return void outgoing.writeHead(404, away).end("Not Found");
     const from = await pass({ hostname, port, method, path, headers }, body).catch(() => undefined);
     if (!from || proxy.network !== "on") {
       if (from && call === "/api/new") proxy.unheard += 1;
