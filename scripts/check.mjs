@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 
-import { buildKernel, buildPackage } from "./build.mjs";
+import { buildCrawl, buildKernel, buildPackage } from "./build.mjs";
 import { cannotFetchAdvisories, sum } from "./counts.mjs";
 import { isMain, runMain } from "./failure.mjs";
 import { root, toolEnv } from "./places.mjs";
@@ -79,6 +79,16 @@ const checks = [
     // The scripts import both packages, whose types are generated.
     first: [buildPackage, buildKernel],
     command: [process.execPath, tsc, "--project", join("www", "tsconfig.json")],
+  },
+  {
+    name: "check:types:crawl",
+    what: "the types of the crawl example's page match each other, the package and the kernels",
+    needs: [ensureBuildTools],
+    first: [buildPackage, buildCrawl],
+    command: [
+      ...[process.execPath, tsc, "--project"],
+      join("examples", "crawl", "www", "tsconfig.json"),
+    ],
   },
   {
     name: "check:types:panel",

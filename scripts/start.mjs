@@ -3,10 +3,11 @@
 // end-to-end tests call `start` too.
 
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { networkInterfaces } from "node:os";
 
 import { buildKernel, buildPage, buildTracker } from "./build.mjs";
+import { prepareCrawl } from "./start-crawl.mjs";
 import { Failure, isMain, runMain } from "./failure.mjs";
 import { root } from "./places.mjs";
 import { freePort } from "./port.mjs";
@@ -21,7 +22,10 @@ Builds the sample project and serves it: a tracker, its dashboard and a voluntee
   --port N        the port to listen on (default 8080; the next free one if it is taken)
   --listen HOST   the address to listen on (default 127.0.0.1, which is this machine alone;
                   0.0.0.0 lets other machines of the network join in)
-  --reset         throw the painted picture away and begin again
+  --reset         throw the results so far away and begin again
+  --example crawl [FOLDER]
+                  instead of the poster, make a data set from the web archives (.warc, .warc.gz, .arc,
+                  .arc.gz) in FOLDER, or from some that are made for it
   --help          this text`;
 
 const description =
@@ -30,6 +34,10 @@ const description =
 
 /** The options of `start` with their defaults. */
 const defaults = {
+  /** Which project: the poster or the crawl. @type {"poster" | "crawl"} */
+  example: "poster",
+  /** The folder with web archives of the crawl; without it, archives are made. @type {string | undefined} */
+  archives: undefined,
   /** Path of the sample's parameter file. */
   poster: join(root, "examples", "mandelbrot", "poster.json"),
   /** The folder with the database and the parameters from which its jobs were made. */
@@ -60,10 +68,17 @@ export async function start(options = {}) {
   const wanted = { ...defaults, ...options };
   await ensureBuildTools();
   const panelDir = await buildPage();
-  const kernelDir = await buildKernel();
   const programs = await buildTracker();
+  if (wanted.example === "crawl") {
+    return await startTracker(wanted, programs, await prepareCrawl(wanted, programs, panelDir));
+  }
+  const kernelDir = await buildKernel();
   const data = await importJobs(wanted, programs);
-  return await startTracker(wanted, programs, { panelDir, kernelDir, ...data });
+  return await startTracker(
+    wanted,
+    programs,
+    posterArguments(wanted, { panelDir, kernelDir, ...data }),
+  );
 }
 
 function dataPlaces({ dataDir }) {
@@ -140,7 +155,7 @@ async function fill({ poster, dataDir }, places, { poster: generator, ...program
   rmSync(places.unfinished);
 }
 
-function trackerArguments(wanted, address, { database, served, panelDir, kernelDir }) {
+function posterArguments(wanted, { database, served, panelDir, kernelDir }) {
   const files = {
     "/volunteer": join(root, "www"),
     "/volunteer/pkg": panelDir,
@@ -148,22 +163,22 @@ function trackerArguments(wanted, address, { database, served, panelDir, kernelD
     "/volunteer/poster": served,
   };
   return [
-    ...["serve", "--listen", address, "--database", `sqlite:${database}`],
+    ...["--database", `sqlite:${database}`],
     ...["--project", "Mandelbrot poster", "--description", description],
     ...["--stage", "a=Render", "--stage", "b=Check"],
-    ...["--invalid-after", String(wanted.invalidAfter)],
     ...Object.entries(files).flatMap(([path, folder]) => ["--files", `${path}=${folder}`]),
     ...["--volunteer-page", "/volunteer/", "--preview", "/volunteer/picture.html"],
-    "--public-results",
-    ...wanted.extraArgs,
   ];
 }
 
-async function startTracker(wanted, programs, places) {
+async function startTracker(wanted, programs, projectArgs) {
   const { host, onLog } = wanted;
   const port = await freePort(wanted.port, host);
   const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  const args = trackerArguments(wanted, address, places);
+  const args = [
+    ...["serve", "--listen", address, ...projectArgs, "--public-results"],
+    ...["--invalid-after", String(wanted.invalidAfter), ...wanted.extraArgs],
+  ];
   const { found, stop, exited } = await serve(programs["distcompute-tracker"], args, {
     ready: listeningOn,
     remedy: "if npm start is already running, use the addresses that it printed, or end it first",
@@ -202,7 +217,10 @@ export function readArguments(args) {
     const flag = rest.shift();
     if (flag === "--help") options.help = true;
     else if (flag === "--reset") options.reset = true;
-    else if (flag === "--listen" && rest[0]) options.host = rest.shift();
+    else if (flag === "--example" && rest[0] === "crawl") {
+      options.example = rest.shift();
+      if (rest[0] && !rest[0].startsWith("-")) options.archives = resolve(rest.shift());
+    } else if (flag === "--listen" && rest[0]) options.host = rest.shift();
     else if (flag === "--port" && isPort(rest[0])) options.port = Number(rest.shift());
     else throw new Failure(`Invalid option: ${[flag, ...rest].join(" ")}`, { remedy: usage });
   }
@@ -221,7 +239,7 @@ function sayAddresses({ url }, port) {
   for (const one of urls) console.log(`    ${one}/volunteer/`);
   console.log("  Dashboard");
   for (const one of urls) console.log(`    ${one}/`);
-  console.log("\n  Press Ctrl-C to stop. The picture so far is kept.\n");
+  console.log("\n  Press Ctrl-C to stop. The results so far are kept.\n");
 }
 
 /** Resolves when the tracker has been stopped with Ctrl-C, and rejects if it ends by itself. */

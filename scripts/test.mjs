@@ -71,12 +71,15 @@ const steps = [
   },
   {
     name: "crawl",
-    what: "the kernels of the crawl example in WebAssembly, beside the native program",
-    needs: [ensureRust, ensureBuildTools],
-    run: async () => {
+    what: "the crawl example in Chromium, and its kernels beside the native program",
+    needs: [ensureNpmPackages, ensureBuildTools, ensureChromium],
+    run: async (of) => {
+      await buildPackage();
       await buildCrawl();
       await buildCrawlProgram();
-      return await nodeTests({ folders: ["tests/crawl"] });
+      await buildTracker();
+      const env = { DISTCOMPUTE_CHROMIUM: of(ensureChromium) };
+      return await nodeTests({ folders: ["tests/crawl"], env, args: ["--test-concurrency=2"] });
     },
   },
   wasmStep("chromium", 5_000),

@@ -1,6 +1,7 @@
 // The options and messages of `npm start` and `npm run build`. The end-to-end tests cover their function.
 
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { test } from "node:test";
 
 import { executables, readArguments as readBuild, sizesText } from "../../scripts/build.mjs";
@@ -12,7 +13,17 @@ test("start: accepts its options and no others", () => {
   const given = ["--port", "9000", "--listen", "0.0.0.0", "--reset"];
   assert.deepEqual(readArguments(given), { port: 9000, host: "0.0.0.0", reset: true });
   assert.deepEqual(readArguments(["--help"]), { help: true });
-  for (const wrong of [["--port"], ["--port", "x"], ["--port", "70000"], ["--prot", "1"], ["x"]]) {
+  const crawl = readArguments(["--example", "crawl", "archives", "--reset"]);
+  assert.deepEqual(crawl, { example: "crawl", archives: resolve("archives"), reset: true });
+  assert.deepEqual(readArguments(["--example", "crawl", "--reset"]).archives, undefined);
+  for (const wrong of [
+    ["--port"],
+    ["--port", "x"],
+    ["--port", "70000"],
+    ["--prot", "1"],
+    ["x"],
+    ["--example", "x"],
+  ]) {
     assert.throws(() => readArguments(wrong), /Invalid option[^]*--listen HOST/);
   }
 });

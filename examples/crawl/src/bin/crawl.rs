@@ -3,23 +3,26 @@
 //!
 //! ```text
 //! crawl sample FOLDER [MEGABYTES]       makes archives to try
-//! crawl jobs ARCHIVE... > jobs.jsonl    cuts archives into jobs
+//! crawl jobs ARCHIVE... [--out FILE]    cuts archives into jobs
 //! crawl run ARCHIVE... --out FOLDER     runs all stages, and writes a shard for each piece
+//! crawl collect RESULTS --out FOLDER    takes the shards out of the results that a tracker exports
 //! crawl join SHARDS [--out FOLDER]      takes the near duplicates out, and writes the card
 //! crawl bench ARCHIVE...                measures each stage
 //! ```
 
 use crawl::{Extractor, Join, clean, cut, extract, identify, pack, sample, sign, unpack};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "usage: crawl sample FOLDER [MEGABYTES] | crawl jobs ARCHIVE... | \
-                     crawl run ARCHIVE... --out FOLDER | crawl join FOLDER [--out FOLDER] | crawl bench ARCHIVE...";
+const USAGE: &str = "usage: crawl sample FOLDER [MEGABYTES] | crawl jobs ARCHIVE... [--out FILE] | \
+                     crawl run ARCHIVE... --out FOLDER | \
+                     crawl collect RESULTS --out FOLDER | crawl join FOLDER [--out FOLDER] | \
+                     crawl bench ARCHIVE...";
 
 /// The largest piece, of which its base64 in a job has 1.4 MB.
 const PIECE: usize = 1 << 20;
@@ -40,10 +43,16 @@ fn run(arguments: &[String]) -> Outcome {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["sample", folder] => make_samples(folder.as_ref(), 4),
         ["sample", folder, megabytes] => make_samples(folder.as_ref(), megabytes.parse()?),
-        ["jobs", ref archives @ ..] if !archives.is_empty() => jobs(archives),
+        ["jobs", ref archives @ .., "--out", file] if !archives.is_empty() => {
+            jobs(archives, File::create(file)?)
+        }
+        ["jobs", ref archives @ ..] if !archives.is_empty() => {
+            jobs(archives, std::io::stdout().lock())
+        }
         ["run", ref archives @ .., "--out", folder] if !archives.is_empty() => {
             make_shards(archives, folder.as_ref())
         }
+        ["collect", results, "--out", folder] => collect(results, folder.as_ref()),
         ["join", shards] => join(shards.as_ref(), shards.as_ref()),
         ["join", shards, "--out", folder] => join(shards.as_ref(), folder.as_ref()),
         ["bench", ref archives @ ..] if !archives.is_empty() => bench(archives),
@@ -79,8 +88,8 @@ struct Job<'a> {
 }
 
 /// Writes a job per line, in the order of the archives.
-fn jobs(archives: &[&str]) -> Outcome {
-    let mut out = BufWriter::new(std::io::stdout().lock());
+fn jobs(archives: &[&str], out: impl Write) -> Outcome {
+    let mut out = BufWriter::new(out);
     for path in archives {
         let mut piece = 0;
         each_piece(path, |bytes| {
@@ -109,9 +118,10 @@ fn each_piece(path: &str, sink: impl FnMut(&[u8]) -> std::io::Result<()>) -> Out
     cut(file, PIECE, sink).map_err(|error| format!("{path}: {error}").into())
 }
 
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// Base64 with padding, as `atob` reads it.
 fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let bits = (0..3).fold(0, |bits, index| {
@@ -129,6 +139,22 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// Base64 with padding, as `btoa` writes it.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let (groups, rest) = text.as_bytes().as_chunks::<4>();
+    let mut bytes = Vec::with_capacity(groups.len() * 3);
+    for group in groups {
+        let digits = group.iter().take_while(|digit| **digit != b'=').count();
+        let mut bits = 0_u32;
+        for digit in &group[..digits] {
+            bits = bits << 6 | DIGITS.iter().position(|other| other == digit)? as u32;
+        }
+        bits <<= 6 * (4 - digits);
+        bytes.extend(&bits.to_be_bytes()[1..digits.max(1)]);
+    }
+    rest.is_empty().then_some(bytes)
+}
+
 /// All stages for each piece of the archives: shards that are numbered as the jobs are.
 fn make_shards(archives: &[&str], folder: &Path) -> Outcome {
     fs::create_dir_all(folder)?;
@@ -137,7 +163,7 @@ fn make_shards(archives: &[&str], folder: &Path) -> Outcome {
         each_piece(path, |bytes| {
             number += 1;
             let shard = shard(bytes).map_err(std::io::Error::other)?;
-            fs::write(folder.join(format!("shard-{number:06}.jsonl.gz")), shard)
+            fs::write(shard_path(folder, number), shard)
         })?;
     }
     println(&format!("{number} shards in {}", folder.display()))
@@ -146,6 +172,41 @@ fn make_shards(archives: &[&str], folder: &Path) -> Outcome {
 fn shard(piece: &[u8]) -> Result<Vec<u8>, crawl::InputError> {
     let lines = sign(&identify(&clean(&extract(piece))?)?)?;
     Ok(pack(&lines)?.gzip)
+}
+
+/// A line of `distcompute-tracker export --stage e`.
+#[derive(Deserialize)]
+struct Exported {
+    number: u32,
+    data: Output,
+}
+
+/// The output of the last stage.
+#[derive(Deserialize)]
+struct Output {
+    shard: String,
+}
+
+/// Writes the shards of volunteers as `run` names them. What is no shard is refused, with its job.
+fn collect(results: &str, folder: &Path) -> Outcome {
+    fs::create_dir_all(folder)?;
+    let file = File::open(results).map_err(|error| format!("{results}: {error}"))?;
+    let mut shards = 0;
+    for (index, line) in BufReader::new(file).lines().enumerate() {
+        let named = |error: &dyn Error| format!("{results}, line {}: {error}", index + 1);
+        let Exported { number, data } =
+            serde_json::from_str(&line?).map_err(|error| named(&error))?;
+        let shard =
+            decode_base64(&data.shard).ok_or_else(|| format!("job {number} has no base64"))?;
+        unpack(&shard).map_err(|error| format!("job {number}: {error}"))?;
+        fs::write(shard_path(folder, number), shard)?;
+        shards += 1;
+    }
+    println(&format!("{shards} shards in {}", folder.display()))
+}
+
+fn shard_path(folder: &Path, number: u32) -> PathBuf {
+    folder.join(format!("shard-{number:06}.jsonl.gz"))
 }
 
 /// Writes `dataset.jsonl.gz`, `card.md` and `card.json`.
@@ -238,4 +299,20 @@ fn bench(archives: &[&str]) -> Outcome {
 
 fn println(text: &str) -> Outcome {
     Ok(writeln!(std::io::stdout(), "{text}")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_read_as_it_is_written() {
+        for length in 0..70_u8 {
+            let bytes: Vec<u8> = (0..length).map(|n| n.wrapping_mul(97)).collect();
+            assert_eq!(decode_base64(&base64(&bytes)), Some(bytes));
+        }
+        assert_eq!(base64(b"any carnal pleas"), "YW55IGNhcm5hbCBwbGVhcw==");
+        assert_eq!(decode_base64("abc"), None);
+        assert_eq!(decode_base64("ab!="), None);
+    }
 }
