@@ -2,7 +2,7 @@
 
 use super::bindings::now;
 use super::browser::{self, Response};
-use super::dom::{Aborter, call, promise};
+use super::dom::{Aborter, call, construct, promise};
 use super::futures::{First, race};
 use super::options::CallOptions;
 use super::turn::Turn;
@@ -196,6 +196,20 @@ fn write_body(body: &Body) -> Result<JsString, Fault> {
     json::write(body).map_err(Fault::argument)
 }
 
+/// Bodies of so many characters are sent as a [`Blob`](https://developer.mozilla.org/docs/Web/API/Blob).
+const LARGE_BODY: u32 = 65_536;
+
+/// A body as `fetch` takes it. Chromium hands a text to its network process in small pieces while the worker waits:
+/// for 8 MB 0.14 s, and 0.3 s until the answer is there. A blob takes a third of both.
+fn as_body(text: &JsString) -> JsValue {
+    if text.length() >= LARGE_BODY
+        && let Ok(blob) = construct("Blob", &[&js_sys::Array::of1(text)])
+    {
+        return blob;
+    }
+    text.clone().into()
+}
+
 pub(crate) enum Outcome {
     Answered(Reply),
     NotReached(JsValue),
@@ -315,7 +329,7 @@ async fn fetch(
         Some(text) => builder
             .method(Method::POST)
             .header("content-type", "application/json")
-            .body(text.clone()),
+            .body(as_body(text)),
     };
     let request = match request {
         Ok(request) => request.into(),
