@@ -286,6 +286,16 @@ async function faults(t, folder) {
   );
   edit(folder, "tracker.toml", (toml) => toml.replace(`127.0.0.1:${port}`, "127.0.0.1:0"));
 
+  edit(folder, "tracker.toml", (toml) => `max_bdy = 1\n${toml}`);
+  const wrong = await finished(folder, distcompute(folder, "start"));
+  assert.deepEqual([wrong.code, wrong.text.match(/unknown field/g)?.length], [1, 1], wrong.text);
+  edit(folder, "tracker.toml", (toml) => toml.replace("max_bdy = 1\n", ""));
+
+  const nowhere = { CHROME_PATH: join(folder, "no-browser") };
+  const lacking = await finished(folder, distcompute(folder, "test"), nowhere);
+  assert.equal(lacking.code, 1);
+  assert.match(lacking.text, /CHROME_PATH names .*no-browser, which does not exist/);
+
   edit(folder, "tests/cases.jsonl", (text) => text.replace('"primes":4', '"primes":5'));
   await refused(distcompute(folder, "test"), /another output\n +expected: .*5.*\n +found: .*4/);
   edit(folder, "worker.js", (code) => `${code}\nthis is no code;\n`);

@@ -139,7 +139,7 @@ function withoutSettings() {
  * @param {string} wanted.folder the one that its arguments are relative to
  * @param {string[]} wanted.args the arguments of `serve` except for the address
  * @param {NodeJS.ProcessEnv} [wanted.env] by default without what is set for other trackers
- * @param {(line: string) => void} [wanted.onLine] receives its log
+ * @param {(line: string) => void} [wanted.onLine] receives its log, which errors do not repeat then
  */
 export async function startTracker({ listen, folder, args, env = withoutSettings(), onLine }) {
   const at = listen ? ["--listen", await addressAt(listen)] : [];
@@ -160,22 +160,23 @@ export async function startTracker({ listen, folder, args, env = withoutSettings
     said.push(line);
     if (said.length > 20) said.shift();
   });
+  // Not at "exit": what it said may still be on its way.
   const exited = new Promise((resolve) =>
-    child.once("exit", (code, signal) => resolve(code ?? signal)),
+    child.once("close", (code, signal) => resolve(code ?? signal)),
   );
+  const ended = (code) =>
+    new Failure([`The tracker ended with ${code}.`, ...(onLine ? [] : said)].join("\n"));
   const url = await new Promise((resolve, reject) => {
     child.once("error", (error) => reject(notStarted(path, error)));
     createInterface({ input: child.stdout }).on("line", (line) => {
       const found = /^listening on (http:\/\/\S+?)\/?$/.exec(line)?.[1];
       if (found) resolve(found);
     });
-    exited.then((code) => {
-      reject(new Failure(`The tracker ended with ${code}.\n${said.join("\n")}`));
-    });
+    exited.then((code) => reject(ended(code)));
   });
   let stopping = false;
   const died = exited.then((code) => {
-    if (!stopping) throw new Failure(`The tracker ended with ${code}.\n${said.join("\n")}`);
+    if (!stopping) throw ended(code);
   });
   died.catch(() => {});
   return {

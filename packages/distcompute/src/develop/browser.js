@@ -100,6 +100,11 @@ function answerFile(response, folder, name) {
 }
 
 async function launched(startingUrl) {
+  const named = process.env.CHROME_PATH;
+  // Otherwise the launcher would take another browser without a word.
+  if (named && !existsSync(named)) {
+    throw new Failure(`CHROME_PATH names ${named}, which does not exist.`);
+  }
   // Browsers refuse their sandbox to the administrator, as in containers.
   const isRoot = process.getuid?.() === 0;
   const chromeFlags = ["--headless=new", ...(isRoot ? ["--no-sandbox"] : [])];
