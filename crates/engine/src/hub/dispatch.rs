@@ -8,7 +8,7 @@ use crate::hub::action::{Action, Write};
 use crate::hub::cores::{Core, Health};
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::Progress;
-use crate::hub::jobs::{JobKey, JobState, Outcome};
+use crate::hub::jobs::{Job, JobKey, JobState, Outcome};
 use crate::hub::line::HELD_BYTES;
 use crate::hub::session::{Demand, Session};
 use crate::hub::shutdown::Mode;
@@ -288,24 +288,37 @@ impl Scheduler {
         lines
     }
 
-    /// Writes outcomes that have waited for `after_ms` to storage.
+    /// Writes outcomes to storage once one of them has waited for `after_ms`: all that wait then, because a
+    /// transaction costs a browser about a millisecond of its processors, and a further record a tenth of that.
     pub(super) fn keep(&mut self, cx: &mut Cx, after_ms: f64) {
+        let is_due = self
+            .table
+            .iter_mut()
+            .filter_map(unstored)
+            .any(|(since, _)| cx.expired(Timer::Store, after_ms - cx.now.since(since)));
+        if !is_due {
+            return;
+        }
         for job in self.table.iter_mut() {
             let key = job.key;
-            if let JobState::Ended {
-                outcome,
-                since,
-                stored,
-                ..
-            } = &mut job.state
-                && !*stored
-                && *outcome != Outcome::Released
-                && cx.expired(Timer::Store, after_ms - cx.now.since(*since))
-            {
+            if let Some((_, stored)) = unstored(job) {
                 *stored = true;
                 cx.out.push(Action::Store(Write::Outcome(key)));
             }
         }
+    }
+}
+
+/// Since when an outcome that is to be stored is there, and whether it is stored: it is not.
+fn unstored(job: &mut Job) -> Option<(Now, &mut bool)> {
+    match &mut job.state {
+        JobState::Ended {
+            outcome,
+            since,
+            stored,
+            ..
+        } if !*stored && *outcome != Outcome::Released => Some((*since, stored)),
+        _ => None,
     }
 }
 
