@@ -23,7 +23,14 @@ const LONG_MS: f64 = 1_000.0;
 const HANDLING_MS: f64 = 0.05;
 
 /// Outcomes that have waited longer than this for delivery are written to storage.
-pub(super) const STORE_MS: f64 = 1_000.0;
+const STORE_MS: f64 = 1_000.0;
+
+/// The same for jobs that took less than `QUICK_MS`, which are mostly delivered by then: writing and deleting a
+/// record takes a browser 0.3 ms of its processors, and a few seconds of work are soon done again.
+const STORE_QUICK_MS: f64 = 5_000.0;
+
+/// See `STORE_QUICK_MS`.
+const QUICK_MS: f64 = 100.0;
 
 impl Scheduler {
     /// Whether jobs may be begun.
@@ -288,20 +295,22 @@ impl Scheduler {
         lines
     }
 
-    /// Writes outcomes to storage once one of them has waited for `after_ms`: all that wait then, because a
-    /// transaction costs a browser about a millisecond of its processors, and a further record a tenth of that.
-    pub(super) fn keep(&mut self, cx: &mut Cx, after_ms: f64) {
+    /// Writes outcomes to storage once one of them has waited for long enough, or for `most_ms`: all that wait
+    /// then, because each transaction takes a browser about a millisecond of its processors.
+    pub(super) fn keep(&mut self, cx: &mut Cx, most_ms: f64) {
         let is_due = self
             .table
-            .iter_mut()
-            .filter_map(unstored)
-            .any(|(since, _)| cx.expired(Timer::Store, after_ms - cx.now.since(since)));
+            .iter()
+            .filter_map(store_after)
+            .any(|(since, ms)| cx.expired(Timer::Store, ms.min(most_ms) - cx.now.since(since)));
         if !is_due {
             return;
         }
         for job in self.table.iter_mut() {
             let key = job.key;
-            if let Some((_, stored)) = unstored(job) {
+            if store_after(job).is_some()
+                && let JobState::Ended { stored, .. } = &mut job.state
+            {
                 *stored = true;
                 cx.out.push(Action::Store(Write::Outcome(key)));
             }
@@ -309,15 +318,19 @@ impl Scheduler {
     }
 }
 
-/// Since when an outcome that is to be stored is there, and whether it is stored: it is not.
-fn unstored(job: &mut Job) -> Option<(Now, &mut bool)> {
-    match &mut job.state {
+/// Since when the outcome of a job waits that has not been stored, and after how many milliseconds it should be.
+fn store_after(job: &Job) -> Option<(Now, f64)> {
+    match &job.state {
         JobState::Ended {
             outcome,
             since,
-            stored,
+            took_ms,
+            stored: false,
             ..
-        } if !*stored && *outcome != Outcome::Released => Some((*since, stored)),
+        } if *outcome != Outcome::Released => {
+            let is_quick = *took_ms < QUICK_MS;
+            Some((*since, if is_quick { STORE_QUICK_MS } else { STORE_MS }))
+        }
         _ => None,
     }
 }

@@ -72,6 +72,8 @@ pub enum JobState {
         outcome: Outcome,
         /// Since when it waits.
         since: Now,
+        /// How long the work on it took, in milliseconds.
+        took_ms: f64,
         /// Whether a request that carries it is under way.
         sent: bool,
         /// Whether it has been written to storage.
@@ -251,9 +253,14 @@ impl JobTable {
             self.free(&outcome);
             return;
         }
+        let took_ms = match job.state {
+            JobState::Running { since, .. } => now.since(since),
+            _ => 0.0,
+        };
         job.state = JobState::Ended {
             outcome,
             since: now,
+            took_ms,
             sent: false,
             stored: false,
         };

@@ -49,7 +49,6 @@ use distcompute_protocol::Stage;
 use crate::hub::action::{Action, TrackerResponse, Transfer, Wire, Write};
 use crate::hub::cores::Core;
 use crate::hub::cx::{Cx, Timer};
-use crate::hub::dispatch::STORE_MS;
 use crate::hub::event::{Event, Inherited};
 use crate::hub::failing::Failing;
 use crate::hub::governor::{Surroundings, Verdict, Wish, govern};
@@ -396,7 +395,7 @@ impl Scheduler {
             self.part();
             self.ask(cx, hurry);
         }
-        self.keep(cx, STORE_MS);
+        self.keep(cx, f64::INFINITY);
         for text in std::mem::take(&mut self.table.freed) {
             cx.out.push(Action::Free(text));
         }

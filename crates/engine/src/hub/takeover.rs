@@ -55,6 +55,7 @@ impl Scheduler {
                 job.state = JobState::Ended {
                     outcome,
                     since: now,
+                    took_ms: 0.0,
                     sent: false,
                     stored: true,
                 };

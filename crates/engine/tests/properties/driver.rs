@@ -4,6 +4,7 @@ use distcompute_engine::client::call::Answer;
 use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{
     Action, Granted, Hello, Parsed, Registration, Synced, TrackerRequest, TrackerResponse, Wire,
+    Write,
 };
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Ended, Event, Inherited, Progress, Report, Stored};
@@ -176,6 +177,8 @@ pub(super) struct Shell {
     pub(super) told: Vec<Action>,
     /// All requests so far.
     pub(super) sent: Vec<Wire>,
+    /// How many outcomes were stored at a time.
+    pub(super) stored: Vec<usize>,
     pub(super) sabotage: Option<Sabotage>,
 }
 
@@ -209,6 +212,7 @@ impl Shell {
             keys: Vec::new(),
             told: Vec::new(),
             sent: Vec::new(),
+            stored: Vec::new(),
             sabotage: None,
         }
     }
@@ -259,6 +263,9 @@ impl Shell {
     pub(super) fn handle(&mut self, event: Event) {
         let mut cx = Cx::new(self.now, 0.5);
         self.scheduler.handle(&mut cx, event);
+        let is_stored = |action: &&Action| matches!(action, Action::Store(Write::Outcome(_)));
+        let stored = cx.out.iter().filter(is_stored).count();
+        self.stored.extend((stored > 0).then_some(stored));
         for action in self.tamper(cx.out) {
             match action {
                 Action::Send(request) => {
@@ -580,6 +587,16 @@ impl Shell {
                 self.ends(core.core, key, output);
             }
         }
+    }
+
+    /// The job that a core runs ends with an output.
+    pub(super) fn end_one(&mut self, core: u32) {
+        let runs =
+            |job: &&Job| matches!(job.state, JobState::Running { core: at, .. } if at == core);
+        let job = self.scheduler.table().iter().find(runs);
+        let key = job.expect("the core runs a job").key;
+        let output = Outcome::Done(self.text());
+        self.ends(core, key, output);
     }
 
     pub(super) fn ends(&mut self, core: u32, key: JobKey, outcome: Outcome) {

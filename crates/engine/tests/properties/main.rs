@@ -6,6 +6,7 @@ mod nickname;
 mod parsers;
 mod restore;
 mod rules;
+mod storage;
 mod storm;
 mod takeover;
 
