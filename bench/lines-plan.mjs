@@ -69,3 +69,16 @@ export async function sideBySide(all, count, act) {
   };
   await Promise.all(Array.from({ length: count }, lane));
 }
+
+/**
+ * What a cell brings over its line against what the line carries, both in bytes on the wire: around a small job
+ * there is as much again of leases and names. Where the same jobs are slower without a line, that is the bound.
+ *
+ * @param {import("../tests/lines/cell.mjs").Cell} cell
+ * @param {{ rate: number, wire: number, plain: number, unshaped?: number }} measured bytes of jobs in a second; bytes
+ *   on the wire for each of them; and the bounds, in bytes of jobs in a second
+ */
+export function shareOnWire({ direction }, { rate, wire, plain, unshaped = Infinity }) {
+  const around = Math.max(1, wire / onWire[direction]);
+  return Number(((rate * around) / Math.min(plain, unshaped * around)).toFixed(2));
+}

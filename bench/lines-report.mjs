@@ -9,7 +9,7 @@ import { quiet } from "./lines-plan.mjs";
 
 /**
  * @typedef {{ direction: "down" | "up", kb: number, mbit: number, delay_ms: number, loss: number,
- *   share_of_line: number | null, five_calls: number | null, jobs: number, done: number | null,
+ *   share_of_line: number | null, share_of_jobs: number | null, five_calls: number | null, jobs: number, done: number | null,
  *   granted: number | null, wire: number | null, plain_kb_s: number, bound_kb_s: number, side_by_side: number,
  *   measured: string, load: number }} Figure
  */
@@ -49,8 +49,8 @@ export function overview(figures, direction) {
 }
 
 const heads = [
-  ...["way", "kB a job", "Mbit/s", "delay, ms", "loss", "share of the line", "five calls"],
-  ...["jobs", "grants a job", "on the wire", "bound, kB/s"],
+  ...["way", "kB a job", "Mbit/s", "delay, ms", "loss", "share of the line", "in bytes of jobs"],
+  ...["five calls", "jobs", "grants a job", "on the wire", "bound, kB/s"],
 ];
 
 /** @param {Figure} one */
@@ -58,7 +58,8 @@ function row(one) {
   const grants = one.granted === null ? null : Number((one.granted / one.jobs).toFixed(2));
   return [
     ...[one.direction, shown(one.kb), shown(one.mbit), shown(one.delay_ms), `${100 * one.loss} %`],
-    ...[shown(one.share_of_line), shown(one.five_calls), shown(one.jobs), shown(grants)],
+    ...[shown(one.share_of_line), shown(one.share_of_jobs), shown(one.five_calls)],
+    ...[shown(one.jobs), shown(grants)],
     ...[shown(one.wire), shown(one.bound_kb_s)],
   ];
 }

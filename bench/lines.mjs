@@ -24,6 +24,7 @@ import {
   merged,
   nameOf,
   secondsOf,
+  shareOnWire,
   sideBySide,
   without,
 } from "./lines-plan.mjs";
@@ -188,7 +189,8 @@ async function measure(setting, kept, cell, wanted, beside) {
   const five = who.includes("five") ? await measuredRate(setting, cell, loop) : undefined;
   return {
     ...cell,
-    share_of_line: ours ? Number((ours.rate / bound).toFixed(2)) : null,
+    share_of_line: ours ? shareOnWire(cell, { ...ours, plain, unshaped }) : null,
+    share_of_jobs: ours ? Number((ours.rate / bound).toFixed(2)) : null,
     five_calls: five ? Number((five.rate / bound).toFixed(3)) : null,
     jobs,
     done: ours?.done ?? null,

@@ -14,6 +14,7 @@ import {
   longestFirst,
   merged,
   nameOf,
+  shareOnWire,
   sideBySide,
   without,
 } from "../../bench/lines-plan.mjs";
@@ -110,6 +111,18 @@ test("a resumed run reuses only the figures of the same code", async (t) => {
 const figure = (share_of_line, { mbit = 4, direction = "down", side_by_side = 6 } = {}) => ({
   ...{ ...line(25, mbit), direction, share_of_line, five_calls: 0.1, jobs: 9, done: 9, granted: 9 },
   ...{ wire: 0.76, plain_kb_s: 500, bound_kb_s: 500, side_by_side, load: 0.5 },
+});
+
+test("the share counts what goes over the line, unless the line is not what bounds", () => {
+  const up = { ...line(1, 4), direction: "up" };
+  const bytes = { rate: 400, wire: 1.25, plain: 500 };
+  assert.equal(shareOnWire(up, bytes), 1);
+  assert.equal(shareOnWire(up, { ...bytes, unshaped: 450 }), 1);
+  assert.equal(shareOnWire(up, { ...bytes, unshaped: 800 }), 1);
+  assert.equal(shareOnWire(up, { ...bytes, plain: 5_000, unshaped: 800 }), 0.5);
+  // Down, answers are compressed to three quarters, which the bounds count in.
+  const down = { ...line(1, 4), direction: "down" };
+  assert.equal(shareOnWire(down, { rate: 400, wire: 0.75, plain: 500 }), 0.8);
 });
 
 test("the goals are evaluated with the worst cell of each direction", () => {
