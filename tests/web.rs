@@ -7,7 +7,7 @@
 mod support;
 
 use distcompute_client::web::client;
-use distcompute_engine::client::proof::{PublicKey, unsigned};
+use distcompute_engine::client::proof::{PublicKey, Purpose, unsigned};
 use js_sys::{Array, Function, Promise, Reflect};
 use support::*;
 use wasm_bindgen::prelude::*;
@@ -145,7 +145,12 @@ async fn a_key_is_made_once_cannot_be_read_and_proves_who_registers() {
     }
     let proof = async |nonce: &str| {
         let address = format!("{url}/api/new?nickname=Key");
-        let signed = unsigned(&key, &address, nonce, js_sys::Date::now()).expect("a text");
+        let purpose = Purpose {
+            method: "GET",
+            url: &address,
+            link: None,
+        };
+        let signed = unsigned(&key, purpose, nonce, js_sys::Date::now()).expect("a text");
         let signature = storage("sign", &[pair.clone(), signed.as_str().into()]).await;
         let signature = signature.expect("signed").as_string().expect("a text");
         format!("{signed}.{signature}")
@@ -159,7 +164,7 @@ async fn a_key_is_made_once_cannot_be_read_and_proves_who_registers() {
     assert_eq!(register(&url, &format!("{proved}x")).await.0, 400);
     assert_eq!(register(&url, &proof(&next).await).await.0, 200);
     // Whoever has all forgotten is somebody else.
-    storage("forget", std::slice::from_ref(&site))
+    storage("forget", &[site.clone(), site.clone()])
         .await
         .expect("forgotten");
     let other = storage("keyPair", &[site]).await.expect("a key");

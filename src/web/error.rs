@@ -13,6 +13,7 @@ export type ErrorCode =
   | "stage_invalid" | "stage_disabled" | "invalid_request" | "too_large" | "not_allowed"
   | "superseded" | "key_reused"
   | "not_found" | "method_not_allowed" | "internal" | "unavailable"
+  | "use_dpop_nonce" | "invalid_dpop_proof" | "link_code_unknown" | "link_refused" | "no_key"
   | "not_a_fetch" | "banned" | "join_key_required" | "wrong_host" | "too_many_requests"
   | "not_a_tracker" | "bad_answer" | "answer_too_large" | "bad_job_data"
   | "invalid_url" | "invalid_dump" | "invalid_argument"

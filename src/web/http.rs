@@ -222,7 +222,7 @@ pub(crate) struct Reply {
     code: Option<ErrorCode>,
     retry_after_ms: Option<u32>,
     /// A nonce for the next proof of a key.
-    nonce: Option<String>,
+    pub(crate) nonce: Option<String>,
     pub(crate) body: JsString,
     /// Whether that is only its beginning.
     cut: bool,
@@ -234,6 +234,16 @@ pub(crate) struct Reply {
 const BEGINNING: u32 = 1_000;
 
 impl Reply {
+    /// What is wrong, unless it has succeeded.
+    pub(crate) fn refusal(&self) -> Option<Fault> {
+        if (200..300).contains(&self.status) {
+            return None;
+        }
+        let code = self.code.map_or(Code::NotATracker, Code::Tracker);
+        let said = self.beginning().body;
+        Some(Fault::new(Kind::Server, code, said).with_status(self.status))
+    }
+
     /// What it means for the proof of a key.
     pub(crate) fn for_proof(&self) -> Came {
         Came::Answer(self.status, self.code, self.nonce.clone())

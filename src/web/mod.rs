@@ -18,6 +18,7 @@
 //! | [`message`], [`port`] | the messages between the hub and a compute worker, and their channel |
 //! | [`signals`] | out-of-band signals to a worker whose event loop is blocked |
 //! | [`http`] | one exchange over `fetch` |
+//! | [`keys`] | the volunteer's key |
 //! | [`turn`] | one call of a client at a time |
 //! | [`texts`] | the texts of jobs and results, which stay in JavaScript |
 //! | [`wire`] | requests, answers and stored records |
@@ -55,6 +56,7 @@ mod goals;
 mod http;
 mod hub;
 mod json;
+mod keys;
 mod message;
 mod object;
 mod options;

@@ -171,12 +171,12 @@ export async function sign({ pair }, text) {
   return letters.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** Deletes all that is kept at `site`. Rejects where that fails: somebody has asked for it. */
-export async function forget(site) {
+/** Deletes all that is kept at `site`, and the key for the tracker at `url`. Rejects where that fails: somebody has asked for it. */
+export async function forget(site, url) {
   const step = transact("readwrite", (kept) => {
     kept.delete(all(site));
-    kept.delete(["key", site]);
+    kept.delete(["key", url]);
   });
-  pairs.delete(site);
+  pairs.delete(url);
   await limited(step, limits.forget);
 }

@@ -6,6 +6,7 @@ use super::client::promise;
 use super::dom::{self, call, navigator, within};
 use super::error::to_js;
 use super::http::Failure;
+use super::keys;
 use super::object::{flag, object};
 use super::options::{VolunteerOptions, signal};
 use super::page::Page;
@@ -114,6 +115,21 @@ export class Volunteer {
    */
   set(changes: Partial<VolunteerSettings> & { nickname?: string | undefined }): void;
   /**
+   * Has this device show a code, by which it becomes the same volunteer as another device: call
+   * `link(code)` there until the time `expiresAt`, in milliseconds as `Date.now()`.
+   *
+   * Rejects with `DistcomputeError`, with the code `no_key` where this browser can have no key.
+   */
+  linkCode(): Promise<{ readonly code: string; readonly expiresAt: number }>;
+  /**
+   * Makes the device that shows this code the same volunteer as this one. What it has done before stays
+   * that of another volunteer.
+   *
+   * Rejects with `DistcomputeError`: `link_code_unknown` where no device shows this code, `link_refused`
+   * where the devices cannot be linked, for the reason in the message.
+   */
+  link(code: string): Promise<void>;
+  /**
    * Stops, and deletes everything that this browser keeps for the tracker. Rejects with
    * `TimeoutError` where a tab does not let go of it.
    */
@@ -186,7 +202,7 @@ pub struct Volunteer {
 extern "C" {
     /// Deletes what is stored for a site.
     #[wasm_bindgen(catch, js_name = forget)]
-    async fn delete(site: &str) -> Result<JsValue, JsValue>;
+    async fn delete(site: &str, url: &str) -> Result<JsValue, JsValue>;
 }
 
 impl Volunteer {
@@ -308,6 +324,21 @@ impl Volunteer {
         self.command(Name::Set, settings)
     }
 
+    /// Has this device show a code for linking it.
+    #[wasm_bindgen(js_name = linkCode)]
+    pub fn link_code(&self) -> Promise {
+        let page = Rc::clone(&self.page);
+        promise(Box::pin(async move { keys::offer(&page.address()?).await }))
+    }
+
+    /// Links the device that shows a code.
+    pub fn link(&self, code: &JsValue) -> Promise {
+        let (page, code) = (Rc::clone(&self.page), code.clone());
+        promise(Box::pin(async move {
+            keys::link(&page.address()?, &code).await
+        }))
+    }
+
     /// Stops, and deletes all that this browser keeps for the tracker.
     pub fn forget(&self) -> Promise {
         let page = Rc::clone(&self.page);
@@ -371,5 +402,5 @@ async fn forget(page: &Page) -> Result<(), JsValue> {
         // Browsers without `AbortSignal.timeout` wait for ever.
         within(LET_GO_WITHIN_MS + 1_000, &free).await?;
     }
-    delete(&page.site()).await.map(drop)
+    delete(&page.site(), page.url()).await.map(drop)
 }

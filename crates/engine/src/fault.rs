@@ -76,6 +76,8 @@ pub enum Code {
     Unreachable,
     /// The time limit has passed.
     Timeout,
+    /// This browser has no key of the volunteer.
+    NoKey,
     /// The caller's signal was aborted.
     Aborted,
 }
@@ -97,6 +99,7 @@ impl Code {
             Self::OriginForbidden => "origin_forbidden",
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
+            Self::NoKey => "no_key",
             Self::Aborted => "aborted",
         }
     }

@@ -64,6 +64,10 @@ codes! {
     UseDpopNonce = "use_dpop_nonce", 401;
     /// The proof of a key is malformed, is for another call, or is not signed by the key.
     InvalidDpopProof = "invalid_dpop_proof", 400;
+    /// No device shows this code for linking, or it has expired.
+    LinkCodeUnknown = "link_code_unknown", 404;
+    /// These keys cannot be linked: the text says why.
+    LinkRefused = "link_refused", 409;
     /// There is nothing at this address.
     NotFound = "not_found", 404;
     /// The method is not allowed at this address.
@@ -116,6 +120,10 @@ impl ErrorCode {
             Self::UseDpopNonce => {
                 "The proof of the key needs the nonce that this answer contains, in DPoP-Nonce. Each \
                  nonce is accepted once."
+            }
+            Self::LinkCodeUnknown => {
+                "No device shows this code, or it is older than ten minutes. Have the new device show \
+                 another one."
             }
             Self::KeyReused => {
                 "This idempotency key was used before, for other jobs. Nothing was added: send other \

@@ -12,7 +12,7 @@ use axum::{
     http::{Method, Request},
 };
 use serde_json::{Value, json};
-use support::{Answer, Tracker};
+use support::{Answer, Key, Tracker};
 
 const TOKEN: &str = "Bearer a secret of some length";
 const FLAG: &str = "--admin-token=a secret of some length";
@@ -98,6 +98,7 @@ async fn every_refusal_says_its_code_and_every_reference_leads_somewhere() {
 struct Log<'a> {
     tracker: &'a Tracker,
     seen: Statuses,
+    code: Value,
 }
 
 impl Log<'_> {
@@ -124,6 +125,23 @@ impl Log<'_> {
         let operator = [("authorization", TOKEN)];
         let answer = self.tracker.request(Method::GET, address, &operator).await;
         self.note("GET", address, &answer);
+    }
+
+    /// Calls with a proof of a key. The claim "link" is the last code that was answered.
+    async fn prove(&mut self, call: &str, key: &Key, mut claims: Value) {
+        let answer = self.tracker.get("/api/nonce").await;
+        let nonce = answer.header("dpop-nonce").expect("a nonce");
+        if claims.get("link").is_some() {
+            claims["link"] = self.code.clone();
+        }
+        let proof = key.proof_for(call, nonce, &claims);
+        let address = format!("/api/{call}");
+        let headers = [("dpop", proof.as_str())];
+        let answer = self.tracker.request(Method::POST, &address, &headers).await;
+        self.note("POST", &address, &answer);
+        if (call, answer.status.as_u16()) == ("linkCode", 200) {
+            self.code = answer.json()["code"].clone();
+        }
     }
 
     /// Asks for the receipts of a worker.
@@ -193,6 +211,7 @@ async fn what_is_documented_occurs_and_nothing_else() {
     let mut log = Log {
         tracker: &tracker,
         seen: Statuses::new(),
+        code: Value::Null,
     };
     for address in ["/api/project", "/api/status", "/api/openapi.json"] {
         log.get(address).await;
@@ -219,6 +238,20 @@ async fn what_is_documented_occurs_and_nothing_else() {
     let closed = Tracker::start(&["--join-key", "not-for-everybody"]).await;
     let answer = closed.get("/api/new?nickname=x&stage=a").await;
     log.note("GET", "/api/new", &answer);
+    let keys = [Key::new(1), Key::new(2)];
+    for (call, by, claims) in [
+        ("linkCode", 1, json!({})),
+        ("link", 0, json!({})),
+        ("link", 0, json!({"link": "code"})),
+        ("linkCode", 0, json!({})),
+        ("link", 0, json!({"link": "code"})),
+        ("linkCode", 0, json!({"htm": "GET"})),
+        ("link", 0, json!({"htm": "GET"})),
+        ("linkCode", 0, json!({"nonce": "x"})),
+        ("link", 0, json!({"nonce": "x"})),
+    ] {
+        log.prove(call, &keys[by], claims).await;
+    }
     log.post("newJob", json!({ "token": ann })).await;
     log.post("newJob", json!({ "token": bob })).await;
     log.post("updateProgress", json!({ "token": ann, "progress": "1" }))
@@ -324,6 +357,13 @@ async fn what_is_documented_occurs_and_nothing_else() {
     for call in ["/api/nonce", "/api/receipts/key"] {
         let answer = away.get(call).await;
         log.note("GET", call, &answer);
+    }
+    for call in ["linkCode", "link"] {
+        let proof = keys[0].proof_for(call, "x", &json!({}));
+        let address = format!("/api/{call}");
+        let headers = [("dpop", proof.as_str())];
+        let answer = away.request(Method::POST, &address, &headers).await;
+        log.note("POST", &address, &answer);
     }
     let by_a_page = [("sec-fetch-dest", "image")];
     let new = "/api/new?nickname=x&stage=a";

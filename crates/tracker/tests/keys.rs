@@ -6,45 +6,16 @@ use axum::{
     body::Body,
     http::{Method, Request, header},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use distcompute_tracker::{
     clock::Clock as _,
-    rules::{jwk::PublicKey, jws, nonce, receipt},
+    rules::{jwk::PublicKey, link, nonce, receipt},
 };
-use ring::{
-    hmac,
-    signature::{Ed25519KeyPair, KeyPair as _},
-};
+use ring::hmac;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use support::{Answer, Tracker};
+use support::{Answer, Key, Tracker};
 
 const ADMIN: &str = "--admin-token=a secret of some length";
-
-/// A volunteer's key.
-struct Key(Ed25519KeyPair);
-
-impl Key {
-    fn new(seed: u8) -> Self {
-        Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a key"))
-    }
-
-    fn jwk(&self) -> Value {
-        json!({"kty": "OKP", "crv": "Ed25519", "x": BASE64.encode(self.0.public_key())})
-    }
-
-    fn sign(&self, header: &Value, claims: &Value) -> String {
-        jws::compact(&header.to_string(), &claims.to_string(), |text| {
-            self.0.sign(text).as_ref().to_vec()
-        })
-    }
-
-    fn proof(&self, htu: &str, nonce: Option<&str>) -> String {
-        let header = json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": self.jwk()});
-        let claims = json!({"jti": "1", "htm": "GET", "htu": htu, "nonce": nonce, "iat": 0});
-        self.sign(&header, &claims)
-    }
-}
 
 const HTU: &str = "http://tracker.example/api/new";
 
@@ -275,6 +246,67 @@ async fn a_volunteer_gets_receipts_that_the_key_of_the_tracker_verifies() {
     // The key is the same one after a restart.
     let tracker = tracker.restarted(&["serve", "--project", "x"]).await;
     assert_eq!(tracker.get("/api/receipts/key").await.json(), set);
+}
+
+/// Calls with a proof of a key.
+async fn call(tracker: &Tracker, call: &str, key: &Key, more: Value) -> Answer {
+    let nonce = nonce_of(tracker).await;
+    let proof = key.proof_for(call, &nonce, &more);
+    let address = format!("/api/{call}");
+    tracker
+        .request(Method::POST, &address, &[("dpop", proof.as_str())])
+        .await
+}
+
+#[tokio::test]
+async fn a_device_is_linked_by_the_code_that_it_shows() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["1", "2"]).await;
+    let (old, new) = (Key::new(1), Key::new(2));
+    let token = join(&tracker, "Ann", &old).await;
+    let other = join(&tracker, "Ann", &new).await;
+    for token in [&token, &other] {
+        tracker.take(token).await;
+        tracker.hand_in(token, "x").await;
+    }
+    let offered = call(&tracker, "linkCode", &new, json!({})).await;
+    assert_eq!(offered.status, 200, "{}", offered.text());
+    let offer = offered.json();
+    assert_eq!(offer["expires_s"], 600);
+    let code = offer["code"]
+        .as_str()
+        .expect("a code")
+        .to_lowercase()
+        .replace('-', " ");
+    // A signature of another device, of another call, or over no code links nothing.
+    for (device, claims) in [
+        (&new, json!({"link": code})),
+        (&old, json!({})),
+        (&old, json!({"link": "AAAAA-AAAAA"})),
+        (&old, json!({"link": code, "htm": "GET"})),
+        (
+            &old,
+            json!({"link": code, "htu": "http://tracker.example/api/linkCode"}),
+        ),
+        (&old, json!({"link": code, "nonce": "x"})),
+    ] {
+        let refused = call(&tracker, "link", device, claims.clone()).await;
+        assert!(refused.status.is_client_error(), "{claims}");
+    }
+    let linked = call(&tracker, "link", &old, json!({"link": code})).await;
+    assert_eq!((linked.status.as_u16(), linked.text()), (200, "200 OK"));
+    let again = call(&tracker, "link", &old, json!({"link": code})).await;
+    assert_eq!(again.refusal().1, Some("link_code_unknown"));
+    let dashboard = tracker.get("/").await;
+    assert!(!dashboard.text().contains("(unverified)"));
+    // Codes end.
+    let late = call(&tracker, "linkCode", &Key::new(3), json!({}))
+        .await
+        .json();
+    tracker.clock.advance(link::LASTS);
+    let ended = call(&tracker, "link", &old, json!({"link": late["code"]})).await;
+    assert_eq!(ended.refusal().1, Some("link_code_unknown"));
+    let without = tracker.request(Method::POST, "/api/linkCode", &[]).await;
+    assert_eq!(without.refusal().1, Some("invalid_dpop_proof"));
 }
 
 #[tokio::test]

@@ -79,6 +79,8 @@ contract! { make:
     a_nonce_registers_once
     a_nickname_is_credited_to_the_key_that_used_it_first
     a_key_is_banned_under_any_nickname
+    a_linked_key_is_the_same_volunteer
+    no_more_devices_are_linked_than_there_may_be
     the_results_of_a_key_that_count_are_listed
     jobs_are_numbered_on_and_handed_out_in_that_order
     inputs_come_back_as_they_were

@@ -21,6 +21,8 @@ use super::shared::Shared;
 use super::tab_lock::TabLock;
 use super::tabs::write_gone;
 use core::cell::Cell;
+use distcompute_engine::client::address::Address;
+use distcompute_engine::fault::Fault;
 use distcompute_engine::hub::governor::Surroundings;
 use distcompute_engine::page::channel::Listening;
 use distcompute_engine::page::event::{Action, Cx, Event, Id};
@@ -253,6 +255,16 @@ impl Page {
     /// The name of the lock by which one tab computes.
     pub(crate) fn lock_name(&self) -> &str {
         &self.name
+    }
+
+    /// The tracker's address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The same, parsed.
+    pub(crate) fn address(&self) -> Result<Address, Fault> {
+        Address::parse(&self.url)
     }
 
     /// The name under which the hub keeps what it stores.

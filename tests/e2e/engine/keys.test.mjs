@@ -17,11 +17,13 @@ async function workers(tracker) {
   return (await answer.json()).workers;
 }
 
+const job = { act: "wait", ms: 50 };
+
 const computed = () => window.volunteer.status.jobsDone >= 1;
 
 test("a volunteer has one key in all tabs and after it comes back, and another one after forget()", async (t) => {
   const setting = await startSetting(t, {
-    jobs: jobs(40, { act: "wait", ms: 50 }),
+    jobs: jobs(40, job),
     args: operator,
   });
   const { tracker, proxy, site } = setting;
@@ -69,7 +71,7 @@ for (const [what, breaks] of [
   test(`a browser ${what} works without a key`, async (t) => {
     const prelude = () => `(${breaks})();`;
     const setting = await startSetting(t, {
-      jobs: jobs(3, { act: "wait", ms: 50 }),
+      jobs: jobs(3, job),
       prelude,
       args: operator,
     });
@@ -92,7 +94,7 @@ for (const [what, refuses] of [
 ]) {
   test(`a volunteer works without a key where the tracker ${what}`, async (t) => {
     const setting = await startSetting(t, {
-      jobs: jobs(3, { act: "wait", ms: 50 }),
+      jobs: jobs(3, job),
       args: operator,
     });
     setting.proxy.refuses = refuses;
@@ -107,8 +109,55 @@ for (const [what, refuses] of [
   });
 }
 
+test("a browser without Ed25519 has a P-256 key", async (t) => {
+  const breaks = () => {
+    const make = SubtleCrypto.prototype.generateKey;
+    SubtleCrypto.prototype.generateKey = function (algorithm, ...more) {
+      if (algorithm === "Ed25519")
+        return Promise.reject(new DOMException("No", "NotSupportedError"));
+      return make.call(this, algorithm, ...more);
+    };
+  };
+  const prelude = () => `(${breaks})();`;
+  const setting = await startSetting(t, { jobs: jobs(3, job), prelude, args: operator });
+  const context = await (await openBrowser(t)).newContext();
+  const page = await openTab(context, { site: setting.site, url: setting.proxy.url });
+  await until(page, computed);
+  const [worker] = await workers(setting.tracker);
+  assert.match(worker.key, /^[-\w]{43}$/);
+});
+
+test("a second browser that is linked is the same volunteer", async (t) => {
+  const { tracker, proxy, site } = await startSetting(t, {
+    jobs: jobs(400, { act: "wait", ms: 300 }),
+    args: operator,
+  });
+  const browser = await openBrowser(t);
+  const open = async () => await openTab(await browser.newContext(), { site, url: proxy.url });
+  const [old, other] = [await open(), await open()];
+  await until(old, computed);
+  await until(other, computed);
+  const keys = async () => (await workers(tracker)).map(({ key }) => key);
+  const before = await keys();
+  assert.equal(new Set(before).size, 2);
+  const refused = await old.evaluate(() =>
+    window.volunteer.link("22222-22222").then(
+      () => "linked",
+      ({ name, code, status }) => [name, code, status],
+    ),
+  );
+  assert.deepEqual(refused, ["ServerError", "link_code_unknown", 404]);
+  const offer = await other.evaluate(() => window.volunteer.linkCode());
+  assert.match(offer.code, /^[2-9A-Z]{5}-[2-9A-Z]{5}$/);
+  assert.ok(offer.expiresAt > Date.now());
+  await old.evaluate((code) => window.volunteer.link(code), ` ${offer.code.toLowerCase()} `);
+  const after = await keys();
+  assert.equal(new Set(after).size, 1);
+  assert.ok(before.includes(after[0]));
+});
+
 test("a tracker that asks for another nonce gets it", async (t) => {
-  const setting = await startSetting(t, { jobs: jobs(3, { act: "wait", ms: 50 }), args: operator });
+  const setting = await startSetting(t, { jobs: jobs(3, job), args: operator });
   const context = await (await openBrowser(t)).newContext();
   // The browser gives out a nonce that was never one of this tracker.
   await context.route("**/api/nonce", async (route) => {

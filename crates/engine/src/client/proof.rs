@@ -129,11 +129,31 @@ pub struct PublicKey {
     pub y: Option<String>,
 }
 
-/// What is signed to prove a key to a `GET` of `url`: the first two parts of a JWS. The nonce identifies the
-/// proof, too, because it is accepted once. `None`: the address cannot be written into it.
+/// The request that a proof is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purpose<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// Its address.
+    pub url: &'a str,
+    /// The code of a key that is to be linked to the signing one.
+    pub link: Option<&'a str>,
+}
+
+/// What is signed to prove a key: the first two parts of a JWS. The nonce identifies the proof, too, because it is
+/// accepted once. `None`: the address or the code cannot be written into it.
 #[must_use]
-pub fn unsigned(key: &PublicKey, url: &str, nonce: &str, wall_ms: f64) -> Option<String> {
-    let htu = url.split(['?', '#']).next()?;
+pub fn unsigned(
+    key: &PublicKey,
+    purpose: Purpose<'_>,
+    nonce: &str,
+    wall_ms: f64,
+) -> Option<String> {
+    let htu = purpose.url.split(['?', '#']).next()?;
+    let (link, code) = match purpose.link {
+        None => ("", ""),
+        Some(code) => (r#"","link":""#, code),
+    };
     let x = &key.x;
     let (alg, kind, y, end) = match &key.y {
         None => ("EdDSA", r#""crv":"Ed25519","kty":"OKP","x":""#, "", ""),
@@ -144,7 +164,7 @@ pub fn unsigned(key: &PublicKey, url: &str, nonce: &str, wall_ms: f64) -> Option
             r#"","y":""#,
         ),
     };
-    if ![htu, nonce, x, y]
+    if ![htu, nonce, x, y, code]
         .iter()
         .all(|text| text.bytes().all(is_plain))
     {
@@ -164,12 +184,16 @@ pub fn unsigned(key: &PublicKey, url: &str, nonce: &str, wall_ms: f64) -> Option
     let claims = [
         r#"{"jti":""#,
         nonce,
-        r#"","htm":"GET","htu":""#,
+        r#"","htm":""#,
+        purpose.method,
+        r#"","htu":""#,
         htu,
         r#"","iat":"#,
         &iat.to_string(),
         r#","nonce":""#,
         nonce,
+        link,
+        code,
         r#""}"#,
     ];
     let parts = [header.concat(), claims.concat()];
@@ -297,9 +321,14 @@ mod tests {
             x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned(),
             y: None,
         };
+        let get = |url| Purpose {
+            method: "GET",
+            url,
+            link: None,
+        };
         let url = "https://example.org/t/api/new?nickname=Ann%22&stage=a";
         assert_eq!(
-            unsigned(&key, url, "NONCE", 1_795_440_000_999.0).as_deref(),
+            unsigned(&key, get(url), "NONCE", 1_795_440_000_999.0).as_deref(),
             Some(
                 "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVkRFNBIiwiandrIjp7ImNydiI6IkVkMjU1MTkiLCJrdHkiOiJPS1Ai\
                  LCJ4IjoiMTFxWUFZS3hDcmZWU183VHlXUUhPZzdoY3ZQYXBpTWxyd0lhYVBjSFVSbyJ9fQ.eyJqdGkiOiJOT05DRS\
@@ -312,8 +341,26 @@ mod tests {
             ("https://a/", "n\\"),
             ("https://a/\u{fc}", "n"),
         ] {
-            assert_eq!(unsigned(&key, url, nonce, 0.0), None);
+            assert_eq!(unsigned(&key, get(url), nonce, 0.0), None);
         }
+    }
+
+    #[test]
+    fn a_link_signs_the_code_of_the_new_device() {
+        let key = PublicKey {
+            x: "x".to_owned(),
+            y: Some("y".to_owned()),
+        };
+        let link = |code| Purpose {
+            method: "POST",
+            url: "https://a/api/link",
+            link: Some(code),
+        };
+        let text = unsigned(&key, link("AB CD"), "n", 0.0);
+        assert_eq!(text, None, "a space would have to be escaped");
+        let text = unsigned(&key, link("AB-CD"), "n", 0.0).expect("a text");
+        let claims = r#"{"jti":"n","htm":"POST","htu":"https://a/api/link","iat":0,"nonce":"n","link":"AB-CD"}"#;
+        assert_eq!(text.split('.').nth(1), Some(base64url(claims).as_str()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 alter table workers add column key text;
 drop index workers_volunteer;
 create index workers_volunteer on workers (nickname, address, key);
+create index workers_key on workers (key) where key is not null;
 
 -- The key that a nickname belongs to, the first one under which a result was credited to it, and how
 -- many of its results that key has done.

@@ -7,7 +7,7 @@ use ring::hmac;
 use tokio::sync::OnceCell;
 
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, Millis, SystemClock},
     random::Random,
     rules::{nonce, receipt::Signer},
     store::{Store, StoreError},
@@ -42,6 +42,12 @@ impl Keys {
             nonces: OnceCell::new(),
             receipts: OnceCell::new(),
         }
+    }
+
+    /// The time by which nonces and codes end.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.clock.now()
     }
 
     /// Makes a nonce.

@@ -12,7 +12,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     http::{
         handlers::{
-            aside, bans, jobs, pause, project, receipts, requeue, results, sync, volunteer, workers,
+            aside, bans, jobs, links, pause, project, receipts, requeue, results, sync, volunteer,
+            workers,
         },
         openapi::{Document, NoRefusals},
     },
@@ -29,6 +30,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(document))
         .merge(results::router())
         .merge(jobs::router())
+        .merge(links::router())
         .merge(receipts::router())
         .merge(requeue::router())
         .merge(pause::router())

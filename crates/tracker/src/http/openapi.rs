@@ -119,6 +119,10 @@ refusals! {
     SyncRefusals: WorkerUnknown Superseded TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `results`.
     ResultRefusals: StageInvalid StageDisabled NotAllowed InvalidRequest Unavailable;
+    /// Of `linkCode`.
+    OfferRefusals: InvalidDpopProof UseDpopNonce Unavailable;
+    /// Of `link`.
+    LinkRefusals: InvalidDpopProof UseDpopNonce LinkCodeUnknown LinkRefused Unavailable;
     /// Of `receipts`.
     ReceiptRefusals: WorkerUnknown NotAllowed InvalidRequest Unavailable;
     /// Of lists for the operator.

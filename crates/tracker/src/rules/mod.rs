@@ -12,6 +12,7 @@ pub mod forwarded;
 pub mod hosts;
 pub mod jwk;
 pub mod jws;
+pub mod link;
 pub mod log_limit;
 pub mod names;
 pub mod nonce;

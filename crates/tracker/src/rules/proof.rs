@@ -30,6 +30,8 @@ pub struct Proof {
     pub key: PublicKey,
     /// The nonce, if it has one. It is to be checked.
     pub nonce: Option<String>,
+    /// The code of the key that this one signs, if the proof is to link it.
+    pub link: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +50,7 @@ struct Claims {
     htm: String,
     htu: String,
     nonce: Option<String>,
+    link: Option<String>,
 }
 
 /// Verifies a proof, except for its nonce.
@@ -85,6 +88,7 @@ pub fn verify(text: &str, call: Call<'_>) -> Result<Proof, &'static str> {
     Ok(Proof {
         key,
         nonce: claims.nonce,
+        link: claims.link,
     })
 }
 

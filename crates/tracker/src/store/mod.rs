@@ -373,6 +373,24 @@ pub trait Store: Send + Sync {
     /// Returns the tracker's secret of this name; `fresh` is kept if there is none.
     async fn tracker_key(&self, name: &str, fresh: &str) -> Result<String, StoreError>;
 
+    /// Keeps a code by which the key that was proved may be linked until `expires_at`; it replaces the
+    /// code of the same key. `code` is its fingerprint.
+    async fn offer_link(
+        &self,
+        proven: &ProvenKey,
+        code: &str,
+        expires_at: Millis,
+    ) -> Result<(), StoreError>;
+
+    /// Links the key that offers the code with this fingerprint to the identity of the key that was
+    /// proved, also for the workers that it has. Returns the sentence of a refusal, if there is one.
+    async fn link(
+        &self,
+        proven: &ProvenKey,
+        code: &str,
+        now: Millis,
+    ) -> Result<Option<&'static str>, StoreError>;
+
     /// Returns the tracker's secret of this name, if there is one.
     async fn kept_tracker_key(&self, name: &str) -> Result<Option<String>, StoreError>;
 

@@ -10,6 +10,7 @@ mod admin;
 mod connection;
 mod copy;
 mod jobs;
+mod links;
 mod load;
 mod queries;
 mod rows;
@@ -30,9 +31,9 @@ pub use self::{
 };
 use super::{
     Action, ActionRow, Added, AsideRow, BanRow, Candidate, CountedRow, FailureRow, Import,
-    ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, Pruned, Rank, RankKey,
-    RegisteredRow, RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules, Whereabouts,
-    WorkerRow, Writer, costly::CostlyCount, signed,
+    ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, ProvenKey, Pruned, Rank,
+    RankKey, RegisteredRow, RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules,
+    Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed,
 };
 use crate::{
     clock::{Clock, Millis},
@@ -144,6 +145,24 @@ impl Store for PostgresStore {
 
     async fn knows(&self, token: &str) -> Result<bool, StoreError> {
         queries::knows(&self.readers, token).await
+    }
+
+    async fn offer_link(
+        &self,
+        proven: &ProvenKey,
+        code: &str,
+        expires_at: Millis,
+    ) -> Result<(), StoreError> {
+        links::offer(&self.admin, proven, code, expires_at).await
+    }
+
+    async fn link(
+        &self,
+        proven: &ProvenKey,
+        code: &str,
+        now: Millis,
+    ) -> Result<Option<&'static str>, StoreError> {
+        links::link(&self.admin, proven, code, now).await
     }
 
     async fn kept_tracker_key(&self, name: &str) -> Result<Option<String>, StoreError> {

@@ -10,6 +10,7 @@ mod checkpoints;
 mod connection;
 mod copy;
 mod jobs;
+mod links;
 mod load;
 mod migrations;
 mod queries;
@@ -37,11 +38,14 @@ pub use self::{
 };
 use super::{
     Action, ActionRow, Added, AsideRow, BanRow, Candidate, CountedRow, FailureRow, Import,
-    ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, Pruned, Rank, RankKey,
-    RegisteredRow, RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules, Whereabouts,
-    WorkerRow, Writer, costly::CostlyCount, signed,
+    ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, ProvenKey, Pruned, Rank,
+    RankKey, RegisteredRow, RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules,
+    Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed,
 };
-use crate::{clock::Clock, rules::bans::Banned};
+use crate::{
+    clock::{Clock, Millis},
+    rules::bans::Banned,
+};
 
 /// The page cache of the writing connection, in KiB. It holds what a group touches and the upper
 /// levels of the indexes of millions of jobs. A larger one is slower, because each commit walks
@@ -260,6 +264,30 @@ impl Store for SqliteStore {
         let token = token.to_owned();
         self.readers
             .with(move |on| queries::knows(on, &token))
+            .await
+    }
+
+    async fn offer_link(
+        &self,
+        proven: &ProvenKey,
+        code: &str,
+        expires_at: Millis,
+    ) -> Result<(), StoreError> {
+        let (proven, code) = (proven.clone(), code.to_owned());
+        self.admin
+            .with(move |on| links::offer(on, &proven, &code, expires_at))
+            .await
+    }
+
+    async fn link(
+        &self,
+        proven: &ProvenKey,
+        code: &str,
+        now: Millis,
+    ) -> Result<Option<&'static str>, StoreError> {
+        let (proven, code) = (proven.clone(), code.to_owned());
+        self.admin
+            .with(move |on| links::link(on, &proven, &code, now))
             .await
     }
 

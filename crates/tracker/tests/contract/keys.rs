@@ -3,7 +3,7 @@
 use distcompute_protocol::{ErrorCode, Stage};
 use distcompute_tracker::{
     operations::bans,
-    rules::bans::Banned,
+    rules::{bans::Banned, link::MOST_DEVICES},
     store::{NewWorker, ProvenKey, RequeueFilter, StoreError},
 };
 use sha2::{Digest as _, Sha256};
@@ -143,6 +143,113 @@ pub(crate) async fn the_results_of_a_key_that_count_are_listed(given: &Given) {
     given.hand_in("eve", "again").await.expect("accepted");
     assert_eq!(listed(KEY, 0, 9).await, [(1, rows[1].cursor)]);
     assert_eq!(listed(OTHER, 0, 9).await.len(), 2);
+}
+
+fn proven(nonce: &str, thumbprint: &str) -> ProvenKey {
+    ProvenKey {
+        thumbprint: thumbprint.to_owned(),
+        nonce: nonce.to_owned(),
+        expires_at: NOW + 300_000,
+    }
+}
+
+pub(crate) async fn a_linked_key_is_the_same_volunteer(given: &Given) {
+    given.jobs(4).await;
+    let store = given.store.as_ref();
+    given.prove("old", "Ann", KEY).await.expect("registered");
+    given.prove("new", "Ann", OTHER).await.expect("registered");
+    for token in ["old", "new"] {
+        given.take(token).await;
+        given.hand_in(token, "x").await.expect("accepted");
+    }
+    assert_eq!(given.credit("Ann").await, (2, Some(1)));
+    let offer = async |nonce: &str, key: &str, code: &str| {
+        store
+            .offer_link(&proven(nonce, key), code, NOW + 600_000)
+            .await
+    };
+    let link = async |nonce: &str, key: &str, code: &str, now| {
+        store.link(&proven(nonce, key), code, now).await
+    };
+    offer("o1", OTHER, "first").await.expect("offered");
+    assert_eq!(
+        code(offer("o1", OTHER, "again").await),
+        ErrorCode::UseDpopNonce
+    );
+    // Another code of the same key takes the place of the first.
+    offer("o2", OTHER, "code").await.expect("offered");
+    for (wrong, now) in [("first", NOW), ("nothing", NOW), ("code", NOW + 600_000)] {
+        let refused = link("l0", KEY, wrong, now).await;
+        assert_eq!(code(refused), ErrorCode::LinkCodeUnknown, "{wrong}");
+    }
+    assert!(
+        link("l1", OTHER, "code", NOW)
+            .await
+            .expect("an answer")
+            .is_some()
+    );
+    assert_eq!(link("l2", KEY, "code", NOW).await.expect("linked"), None);
+    // It is accepted once, and so is the nonce.
+    assert_eq!(
+        code(link("l3", KEY, "code", NOW).await),
+        ErrorCode::LinkCodeUnknown
+    );
+    offer("o3", KEY, "back").await.expect("offered");
+    offer("o4", &"m".repeat(43), "more").await.expect("offered");
+    let repeated = link("l2", KEY, "more", NOW).await;
+    assert_eq!(code(repeated), ErrorCode::UseDpopNonce);
+    // A key that others are linked to is linked to none: there are no chains.
+    let third = "n".repeat(43);
+    assert!(
+        link("l4", &third, "back", NOW)
+            .await
+            .expect("an answer")
+            .is_some()
+    );
+    // Workers that are there and those that come are the same volunteer.
+    given.take("new").await;
+    given.hand_in("new", "x").await.expect("accepted");
+    assert_eq!(given.credit("Ann").await, (3, Some(2)));
+    given
+        .prove("later", "Ann", OTHER)
+        .await
+        .expect("registered");
+    assert_eq!(
+        store.worker_key("later").await.expect("a worker"),
+        Some(Some(KEY.to_owned()))
+    );
+    assert_eq!(given.status().await.volunteers, 1);
+    // A ban of one is a ban of both.
+    let banned = Banned::key(KEY).expect("a key");
+    assert_eq!(
+        bans::ban(store, &banned, "", "me").await.expect("banned"),
+        3
+    );
+    assert_eq!(
+        code(given.prove("b1", "Bob", OTHER).await),
+        ErrorCode::Banned
+    );
+    bans::pardon(store, &banned, "me").await.expect("pardoned");
+    let banned = Banned::key(OTHER).expect("a key");
+    bans::ban(store, &banned, "", "me").await.expect("banned");
+    assert_eq!(
+        code(given.prove("b2", "Bob", OTHER).await),
+        ErrorCode::Banned
+    );
+    given.prove("b3", "Bob", KEY).await.expect("registered");
+}
+
+pub(crate) async fn no_more_devices_are_linked_than_there_may_be(given: &Given) {
+    let store = given.store.as_ref();
+    for device in 0..=MOST_DEVICES {
+        let (key, text) = (format!("{device:043}"), format!("code {device}"));
+        let new = proven(&key, &key);
+        let offered = store.offer_link(&new, &text, NOW + 1).await;
+        offered.expect("offered");
+        let own = proven(&format!("own {device}"), KEY);
+        let refusal = store.link(&own, &text, NOW).await.expect("an answer");
+        assert_eq!(refusal.is_some(), device == MOST_DEVICES, "{device}");
+    }
 }
 
 pub(crate) async fn a_key_is_banned_under_any_nickname(given: &Given) {

@@ -18,6 +18,7 @@ use axum::{
     extract::ConnectInfo,
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use clap::Parser as _;
 use distcompute_tracker::{
     admission::{address_limits::AddressLimits, bodies::Bodies, keys::Keys},
@@ -25,10 +26,12 @@ use distcompute_tracker::{
     config::{ServeArgs, Settings},
     http::router,
     random::Random,
+    rules::jws,
     serve::listen::{self, ConnectionLimits},
     state::{App, Timeouts},
     store::{Store, sqlite::SqliteStore},
 };
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -65,6 +68,42 @@ impl Random for Counting {
     fn bits(&self) -> u128 {
         let count = u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + 1;
         count.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+    }
+}
+
+/// A volunteer's key.
+pub(crate) struct Key(Ed25519KeyPair);
+
+impl Key {
+    pub(crate) fn new(seed: u8) -> Self {
+        Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a key"))
+    }
+
+    pub(crate) fn jwk(&self) -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "x": BASE64.encode(self.0.public_key())})
+    }
+
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+        jws::compact(&header.to_string(), &claims.to_string(), |text| {
+            self.0.sign(text).as_ref().to_vec()
+        })
+    }
+
+    pub(crate) fn proof(&self, htu: &str, nonce: Option<&str>) -> String {
+        let header = json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": self.jwk()});
+        let claims = json!({"jti": "1", "htm": "GET", "htu": htu, "nonce": nonce, "iat": 0});
+        self.sign(&header, &claims)
+    }
+
+    /// A proof for a `POST`, with further or other claims.
+    pub(crate) fn proof_for(&self, call: &str, nonce: &str, more: &Value) -> String {
+        let header = json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": self.jwk()});
+        let htu = format!("http://tracker.example/api/{call}");
+        let mut claims = json!({"jti": "1", "htm": "POST", "htu": htu, "nonce": nonce});
+        for (name, value) in more.as_object().expect("claims") {
+            claims[name] = value.clone();
+        }
+        self.sign(&header, &claims)
     }
 }
 

@@ -3,12 +3,12 @@
 use axum::{
     Extension, Json,
     extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
 use distcompute_protocol::{
-    CompleteJob, ErrorCode, FlagInvalidData, MAX_PROGRESS, NONCE_HEADER, NewJob, NewWorker,
-    OK_TEXT, PROOF_HEADER, Registration, SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
+    CompleteJob, ErrorCode, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT,
+    Registration, SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,7 +16,7 @@ use crate::{
     admission::{address_limits::Group, client_address::ClientAddress},
     error::{ApiError, fault, quoted},
     http::{
-        handlers::large,
+        handlers::{large, proofs},
         join_path::{self, KeyOfPath},
         openapi::{
             Away, BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals,
@@ -24,11 +24,7 @@ use crate::{
         },
         request::{Body, Query},
     },
-    rules::{
-        fetch_metadata::is_fetch,
-        names, payload,
-        proof::{self, Call},
-    },
+    rules::{fetch_metadata::is_fetch, names, payload},
     state::App,
     store::{self, GrantedLease, StoreError},
 };
@@ -36,9 +32,6 @@ use crate::{
 /// The largest body of a call that carries no job data, in bytes. It has room for a progress line
 /// of any length that a client is likely to send.
 const SMALL_BODY: usize = 64 * 1024;
-
-/// What a client is told that must prove its key with a nonce.
-const CHALLENGE: &str = r#"DPoP error="use_dpop_nonce", algs="EdDSA ES256""#;
 
 /// The routes under `/api/` that volunteers call.
 pub fn router() -> OpenApiRouter<App> {
@@ -76,38 +69,8 @@ async fn new(
     key_of_path: Option<Extension<KeyOfPath>>,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let is_proved = headers.contains_key(PROOF_HEADER);
     let registered = register(&app, client, &headers, key_of_path.as_deref(), &query).await;
-    let asks_for_nonce = matches!(registered, Err(ApiError::Refused(ErrorCode::UseDpopNonce)));
-    let answer = match registered {
-        Ok(registration) => Json(registration).into_response(),
-        Err(error) if asks_for_nonce => error.into_response(),
-        Err(error) => return Err(error),
-    };
-    if is_proved {
-        with_nonce(&app, answer, asks_for_nonce).await
-    } else {
-        Ok(answer)
-    }
-}
-
-/// Adds a nonce for the next proof to an answer.
-async fn with_nonce(app: &App, mut answer: Response, asks: bool) -> Result<Response, ApiError> {
-    let nonce = app
-        .keys
-        .nonce(app.store.as_ref(), app.random.as_ref())
-        .await?;
-    let nonce =
-        HeaderValue::from_str(&nonce).map_err(|error| StoreError::Failed(error.to_string()))?;
-    let headers = answer.headers_mut();
-    headers.insert(HeaderName::from_static(NONCE_HEADER), nonce);
-    if asks {
-        headers.insert(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static(CHALLENGE),
-        );
-    }
-    Ok(answer)
+    proofs::answer(&app, &headers, registered.map(Json)).await
 }
 
 /// Returns a nonce for the proof of a key, in the header `DPoP-Nonce`
@@ -121,42 +84,7 @@ async fn with_nonce(app: &App, mut answer: Response, asks: bool) -> Result<Respo
     )
 )]
 async fn nonce(State(app): State<App>) -> Result<Response, ApiError> {
-    with_nonce(&app, StatusCode::NO_CONTENT.into_response(), false).await
-}
-
-/// The key that a registration proves to hold.
-async fn proven(
-    app: &App,
-    headers: &HeaderMap,
-    key_of_path: Option<&KeyOfPath>,
-) -> Result<Option<store::ProvenKey>, ApiError> {
-    let mut proofs = headers.get_all(PROOF_HEADER).iter();
-    let Some(text) = proofs.next() else {
-        return Ok(None);
-    };
-    let call = Call {
-        method: "GET",
-        path: "/api/new",
-        join: key_of_path.map(KeyOfPath::text),
-        public_url: app.settings.public_url.as_deref(),
-    };
-    let verified = match (text.to_str(), proofs.next()) {
-        (Ok(text), None) => proof::verify(text, call),
-        _ => Err("There is more than one, or it contains other characters than those of a JWS."),
-    };
-    let proof = verified.map_err(|why| {
-        let sentence = format!("The proof of the key (DPoP) is not accepted. {why}");
-        ApiError::Explained(ErrorCode::InvalidDpopProof, sentence)
-    })?;
-    let nonce = proof.nonce.unwrap_or_default();
-    let (store, random) = (app.store.as_ref(), app.random.as_ref());
-    let expires_at = app.keys.expires_at(store, random, &nonce).await?;
-    let expires_at = expires_at.ok_or(ApiError::Refused(ErrorCode::UseDpopNonce))?;
-    Ok(Some(store::ProvenKey {
-        thumbprint: proof.key.thumbprint(),
-        nonce,
-        expires_at,
-    }))
+    proofs::with_nonce(&app, StatusCode::NO_CONTENT.into_response(), false).await
 }
 
 async fn register(
@@ -192,7 +120,8 @@ async fn register(
         )])
     })?;
     let stage = app.settings.stages.enabled(letter)?;
-    let proven = proven(app, headers, key_of_path).await?;
+    let proven = proofs::shown(app, headers, key_of_path, ("GET", "/api/new")).await?;
+    let proven = proven.map(|(key, _)| key);
     let token = names::token(app.random.bits());
     let display_name = names::display_name(app.random.bits());
     let worker = store::NewWorker {
