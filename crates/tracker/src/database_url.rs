@@ -12,6 +12,7 @@ use distcompute_protocol::Stage;
 use crate::{
     clock::SystemClock,
     ledger::LATE_BYTES,
+    rules::trust::Trust,
     store::{
         Store, StoreError, StoreRules, copy,
         postgres::{self, Address, PostgresStore},
@@ -21,6 +22,7 @@ use crate::{
 
 /// Rules for stores that commands open: no command depends on them, so any value will do.
 pub(crate) const ANY_RULES: StoreRules = StoreRules {
+    trust: Trust::OFF,
     last_stage: Stage::E,
     invalid_after: 1,
     max_attempts: 5,

@@ -35,6 +35,23 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub stage: Vec<String>,
+    /// How the results of a stage are checked: off, adaptive, adaptive:N or quorum:N; repeat for each
+    /// stage [default: off]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_TRUST",
+        value_name = "LETTER=HOW",
+        value_delimiter = ';'
+    )]
+    pub trust: Vec<String>,
+    /// The key of a worker of yours, whose results are final; repeat for more
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_OPERATOR_KEY",
+        value_name = "THUMBPRINT",
+        value_delimiter = ';'
+    )]
+    pub operator_key: Vec<String>,
     /// How many distinct volunteers must flag a job's input as bad until it is made again [default:
     /// 5]
     #[arg(long, env = "DISTCOMPUTE_INVALID_AFTER", value_name = "COUNT")]

@@ -13,7 +13,12 @@ use serde::Deserialize;
 pub use self::{flags::ServeArgs, metrics::MetricsFor, private::Private, secret::Secret};
 use crate::{
     database_url::DatabaseUrl,
-    rules::{forwarded::Network, quotas::Quotas, stages::Stages},
+    rules::{
+        forwarded::Network,
+        quotas::Quotas,
+        stages::Stages,
+        trust::{self, Policy, Trust},
+    },
     store::StoreRules,
 };
 
@@ -76,6 +81,10 @@ pub struct Settings {
     pub stages: Stages,
     /// The number of distinct volunteers whose flags send a job back.
     pub invalid_after: u32,
+    /// How the results of each stage are checked.
+    pub trust: [Policy; 5],
+    /// The keys of the operator's own workers, whose results are final.
+    pub operator_keys: Vec<String>,
     /// The number of distinct volunteers with whom a job must fail to be set aside.
     pub max_attempts: u32,
     /// The number of distinct volunteers with whom every job must fail for a stage to be paused; 0:
@@ -137,6 +146,8 @@ struct ConfigFile {
     project: Option<String>,
     description: Option<String>,
     stages: Option<BTreeMap<String, String>>,
+    trust: Option<BTreeMap<String, String>>,
+    operator_keys: Option<Vec<String>>,
     invalid_after: Option<u32>,
     max_attempts: Option<u32>,
     pause_after: Option<u32>,
@@ -245,8 +256,15 @@ impl Settings {
         let stages = pairs(&args.stage, "--stage a=CPU")
             .or_else(|| file.stages.map(|stages| stages.into_iter().collect()))
             .unwrap_or_else(|| vec![("a".to_owned(), "CPU".to_owned())]);
+        let policies = pairs(&args.trust, "--trust a=adaptive")
+            .or_else(|| file.trust.map(|trust| trust.into_iter().collect()))
+            .unwrap_or_default();
         let files = pairs(&args.files, "--files /path=folder")
             .or_else(|| file.files.map(|files| files.into_iter().collect()))
+            .unwrap_or_default();
+        let operator_keys = Some(non_empty(&args.operator_key).cloned().collect::<Vec<_>>())
+            .filter(|keys| !keys.is_empty())
+            .or(file.operator_keys)
             .unwrap_or_default();
         let cors_origin = Some(non_empty(&args.cors_origin).cloned().collect::<Vec<_>>())
             .filter(|origins| !origins.is_empty())
@@ -325,6 +343,8 @@ impl Settings {
                 .trim()
                 .to_owned(),
             stages: faults.or(named_stages(stages), Stages::default),
+            trust: faults.or(named_policies(policies), || [Policy::Off; 5]),
+            operator_keys,
             invalid_after: args.invalid_after.or(file.invalid_after).unwrap_or(5),
             max_attempts: args.max_attempts.or(file.max_attempts).unwrap_or(5),
             pause_after: args.pause_after.or(file.pause_after).unwrap_or(3),
@@ -388,6 +408,7 @@ impl Settings {
         ];
         let over = bounded.iter().filter(|(_, value, most)| value > most);
         faults.extend(over.map(|(key, _, most)| format!("{key} must be at most {most}.")));
+        faults.extend(self.faults_of_trust());
         let port = self
             .listen
             .rsplit_once(':')
@@ -423,6 +444,44 @@ impl Settings {
         faults
     }
 
+    fn faults_of_trust(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let checked = Stage::ALL.into_iter().zip(self.trust);
+        for (stage, policy) in checked.filter(|(_, policy)| *policy != Policy::Off) {
+            if self.stages.name(stage).is_none() {
+                faults.push(format!("trust names stage {stage}, which is not enabled."));
+            }
+            if matches!(policy, Policy::Adaptive { .. }) && self.operator_keys.is_empty() {
+                faults.push(format!(
+                    "The results of stage {stage} are checked adaptively, but operator_keys is empty: \
+                     while no volunteer is established, nobody could confirm the first results. Name \
+                     the key of a worker of yours, or begin with quorum:2."
+                ));
+            }
+        }
+        let bad = self.operator_keys.iter().filter(|key| !is_thumbprint(key));
+        faults.extend(bad.map(|key| {
+            format!(
+                "{key:?} in operator_keys is no key: it must have the 43 letters, digits, '-' and '_' \
+                 of a thumbprint (RFC 7638), as the volunteer page shows it."
+            )
+        }));
+        faults
+    }
+
+    /// What the store has to know of trust. It lives as long as the process.
+    fn trust(&self) -> Trust {
+        let volunteers = self
+            .operator_keys
+            .iter()
+            .map(|key| trust::volunteer_of(key));
+        Trust {
+            policies: self.trust,
+            operators: volunteers.collect::<Vec<_>>().leak(),
+            version: self.app_version.clone().leak(),
+        }
+    }
+
     /// The rules for the store.
     #[must_use]
     pub fn store_rules(&self) -> StoreRules {
@@ -434,6 +493,7 @@ impl Settings {
             slow_failing: self.slow_failing,
             lease_s: self.lease_s,
             late_bytes: crate::ledger::LATE_BYTES,
+            trust: self.trust(),
         }
     }
 }
@@ -489,6 +549,26 @@ fn named_stages(given: Vec<(String, String)>) -> Result<Stages, String> {
         .map(|(letter, name)| Ok((letter.parse().map_err(|e| format!("{e}"))?, name)))
         .collect();
     Stages::new(stages?)
+}
+
+fn named_policies(given: Vec<(String, String)>) -> Result<[Policy; 5], String> {
+    let mut policies = [Policy::Off; 5];
+    for (letter, policy) in given {
+        let stage: Stage = letter.parse().map_err(|error| format!("trust: {error}"))?;
+        let policy = policy
+            .parse()
+            .map_err(|error| format!("trust of stage {stage}: {error}"))?;
+        policies[stage.index()] = policy;
+    }
+    Ok(policies)
+}
+
+/// The number of characters of a thumbprint: of a SHA-256 in base64url.
+const THUMBPRINT: usize = 43;
+
+fn is_thumbprint(key: &str) -> bool {
+    let is_of_it = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+    key.len() == THUMBPRINT && key.chars().all(is_of_it)
 }
 
 /// The folders that can be served, and the problems of the others.
@@ -616,6 +696,8 @@ mod tests {
             project: Some(_),
             description: Some(_),
             stages: Some(_),
+            trust: Some(_),
+            operator_keys: Some(_),
             invalid_after: Some(_),
             max_attempts: Some(_),
             pause_after: Some(_),

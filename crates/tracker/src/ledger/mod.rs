@@ -9,17 +9,23 @@
 
 mod calls;
 mod operation;
+mod opinions;
 mod rows;
 mod sweep;
 mod sync;
 mod transitions;
 mod unit_of_work;
 mod volunteers;
+mod votes;
 
 pub use self::{
     operation::{
         GrantedLease, LatestResult, NewWorker, Operation, ProvenKey, Reply, Requeued, SyncReply,
         group_wants,
+    },
+    opinions::{
+        Confirmers, Entry, LANE, OWN_LOOKS, Opinion, OpinionState, OpinionText, Recalled, Standing,
+        StandingChange, TextSource, Waiting,
     },
     rows::{
         AVOIDERS, Changes, Credit, End, FORGOTTEN, Failure, FailureNote, Forget, Job, JobChange,
@@ -31,6 +37,7 @@ pub use self::{
 use distcompute_protocol::{ErrorCode, Stage};
 
 use self::unit_of_work::UnitOfWork;
+use crate::rules::trust::Trust;
 
 /// The project's rules, as far as the ledger depends on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +58,8 @@ pub struct Rules {
     /// The maximum total size of late results that are kept while others work on their jobs, in
     /// bytes.
     pub late_bytes: u64,
+    /// How results are checked.
+    pub trust: Trust,
 }
 
 /// The value of [`Rules::late_bytes`] outside tests: sixteen results of the maximum size.

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use distcompute_protocol::{MAX_SYNC_WANT, Rejected, Stage, SyncRequest};
 
-use super::rows::{State, Wanted};
+use super::{
+    opinions::Recalled,
+    rows::{State, Wanted},
+};
 use crate::{clock::Millis, rules::bans};
 
 /// A registration.
@@ -123,6 +126,11 @@ pub enum Operation {
     Reopen(Vec<LatestResult>),
     /// Closes jobs that wait at the stage after the one that made their latest result.
     Close(Vec<LatestResult>),
+    /// Makes results again that counted on the word of a volunteer alone.
+    Recall(Recalled),
+    /// Puts jobs back into their queues whose opinions are of another version of the application, or
+    /// of a stage whose results are no longer checked.
+    Reconsider(Vec<i64>),
     /// Pauses stages, with a message for volunteers.
     Pause(BTreeSet<Stage>, String),
     /// Resumes paused stages.
@@ -187,6 +195,8 @@ pub struct SyncReply {
     pub left_bytes: u64,
     /// Whether fewer jobs than wanted were granted because the worker may hold no more.
     pub limited: bool,
+    /// How many of the volunteer's results wait for other opinions.
+    pub unconfirmed: u64,
     /// The operator's message, if the operator has paused the stage.
     pub paused: Option<String>,
 }
@@ -311,6 +321,11 @@ impl Operation {
                 wanted.leases.extend(ids);
             }
             Self::CorrectTimes | Self::Pause(..) | Self::Resume(_) => {}
+            Self::Recall(recalled) => {
+                let opinions = recalled.opinions.iter();
+                wanted.jobs.extend(opinions.map(|(number, _)| number));
+            }
+            Self::Reconsider(list) => wanted.jobs.extend(list),
             Self::EndWorkers(list) => {
                 for token in list {
                     wanted.workers.entry(token.clone()).or_default();
@@ -354,6 +369,8 @@ impl Operation {
                 | Self::Requeue(_)
                 | Self::Reopen(_)
                 | Self::Close(_)
+                | Self::Recall(_)
+                | Self::Reconsider(_)
                 | Self::Pause(..)
                 | Self::Resume(_)
                 | Self::EndWorkers(_)
@@ -378,6 +395,8 @@ impl Operation {
             Self::Requeue(list) => 1 + list.len(),
             Self::Reopen(list) | Self::Close(list) => 1 + list.len(),
             Self::EndWorkers(list) => 1 + list.len(),
+            Self::Recall(recalled) => 1 + recalled.opinions.len(),
+            Self::Reconsider(list) => 1 + list.len(),
             Self::DropIdle(_) | Self::DropMissed(_) | Self::EndLeases(_) => super::SWEEP,
             _ => 1,
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use distcompute_protocol::{ANONYMOUS, Stage};
 use serde::{Deserialize, Serialize};
 
+use super::opinions::{Entry, Opinion, OpinionText, Standing, StandingChange};
 use crate::{
     clock::Millis,
     rules::{
@@ -13,6 +14,7 @@ use crate::{
         attempts::Failing,
         bans::Banned,
         names,
+        trust::{self, Trust},
     },
 };
 
@@ -65,6 +67,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words! {
     /// The state of a job.
     State {
@@ -72,6 +76,8 @@ words! {
         Open = "open",
         /// A worker holds it.
         Held = "held",
+        /// It has an output that waits for another opinion.
+        Waiting = "waiting",
         /// All stages are completed.
         Closed = "closed",
         /// Set aside for the operator.
@@ -84,6 +90,8 @@ words! {
     End {
         /// Its result is recorded.
         Completed = "completed",
+        /// Its result is an opinion, and not the one that was recorded.
+        Opinion = "opinion",
         /// The worker flagged the input as bad.
         Flagged = "flagged",
         /// The worker reported that the work failed.
@@ -280,8 +288,28 @@ pub struct Job {
     /// An earlier lease whose late result is kept: it becomes the job's result if the current lease
     /// ends without one.
     pub late: Option<i64>,
+    /// How many opinions on its output at this stage wait for others.
+    pub opinions: i64,
     /// When it last changed.
     pub changed_at: Millis,
+}
+
+impl Worker {
+    /// Who it counts as where distinct volunteers are needed.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let volunteer = names::volunteer(self.key.as_deref(), &self.nickname, &self.address);
+        let group = names::sharing_group(&self.address).unwrap_or_default();
+        trust::identity(&volunteer, &group)
+    }
+}
+
+impl Lease {
+    /// Who its volunteer counts as where distinct volunteers are needed.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        trust::identity(&self.volunteer, &self.address)
+    }
 }
 
 impl Job {
@@ -329,6 +357,8 @@ pub struct Wanted {
     pub nonces: BTreeMap<String, Millis>,
     /// Workers that limit the size of new jobs in bytes, so the sizes of candidates are needed.
     pub sized: BTreeSet<String>,
+    /// How results are checked, if they are: what is known of the volunteers is needed.
+    pub trust: Option<Trust>,
 }
 
 impl Wanted {
@@ -399,6 +429,21 @@ pub struct Snapshot {
     pub linked: BTreeMap<String, String>,
     /// The wanted nonces that have been used before.
     pub used_nonces: BTreeSet<String>,
+    /// The opinions on the jobs that have any, and on those that may be undone.
+    pub opinions: Vec<Opinion>,
+    /// What is known of volunteers at the stages whose results are checked.
+    pub standings: Vec<Standing>,
+    /// Jobs that wait for another opinion, for all who ask and may give one, and whether these are
+    /// all.
+    pub lane: [(Vec<i64>, bool); 5],
+    /// Further ones for certain volunteers.
+    pub lane_for: BTreeMap<(Stage, String), Vec<i64>>,
+    /// The number of jobs that wait for an opinion at each stage.
+    pub waiting: [i64; 5],
+    /// The version of the application whose results are checked, and since when.
+    pub version: (String, Millis),
+    /// Random bits that nobody can guess.
+    pub dice: u64,
     /// Ids for new workers.
     pub worker_ids: Vec<i64>,
     /// Ids for new leases.
@@ -435,8 +480,10 @@ pub struct Output {
     pub stage: Stage,
     /// Its position among the outputs of this group, from 1.
     pub order: i64,
-    /// The text. `None`: the late result that was kept for this job.
+    /// The text. `None`: the opinion `from`, or else the late result that was kept for this job.
     pub data: Option<String>,
+    /// The lease whose opinion it is.
+    pub from: Option<i64>,
 }
 
 /// Changes of one stage's counters.
@@ -455,6 +502,10 @@ pub struct StageChange {
     pub rejected: i64,
     pub lapsed: i64,
     pub failed: i64,
+    pub waiting: i64,
+    pub checked: i64,
+    pub disputed: i64,
+    pub wrong: i64,
 }
 
 /// Up to when rows are deleted because of their age; at most [`FORGOTTEN`] of each kind at a time.
@@ -527,6 +578,22 @@ pub struct Changes {
     pub stages: [StageChange; 5],
     /// How many jobs completed the last stage.
     pub closed: i64,
+    /// New opinions.
+    pub new_opinions: Vec<Opinion>,
+    /// Existing opinions; only their state may have changed.
+    pub opinions: Vec<Opinion>,
+    /// Texts of opinions to keep; written before outputs are deleted.
+    pub texts: Vec<OpinionText>,
+    /// Leases whose texts of opinions are deleted, after `outputs` are written.
+    pub gone_texts: Vec<i64>,
+    /// What has changed about volunteers, by stage, volunteer and version.
+    pub standings: BTreeMap<(Stage, String, String), StandingChange>,
+    /// Jobs that enter the lane of those that wait for an opinion, or leave it (`None`).
+    pub lane: BTreeMap<i64, Option<Entry>>,
+    /// Results that no longer count, with their positions among the outputs of this group.
+    pub retracted: Vec<(i64, Stage, i64)>,
+    /// The version of the application, if it is another one than before.
+    pub version: Option<String>,
     /// Results to credit, by nickname.
     pub credits: BTreeMap<String, Credit>,
     /// Nonces that were used, with the time after which each is refused for its age.

@@ -76,9 +76,15 @@ impl UnitOfWork {
         let lacks_jobs = reply.granted.len() < wants && reply.left_bytes == 0 && !reply.limited;
         // The open jobs are not available to this worker, so it need not come back soon.
         let rests = self.rests(worker);
-        if lacks_jobs && (self.is_withheld(worker) || self.room(worker) == 0) {
+        let may_begin = self.may_begin(worker);
+        if lacks_jobs && (self.is_withheld(worker) || self.room(worker) == 0 || !may_begin) {
             open = 0;
         }
+        // Jobs that wait for an opinion are work for those who may give one.
+        if let Some(at) = stage.filter(|_| reply.paused.is_none() && self.may_confirm(worker)) {
+            open += self.waiting[at];
+        }
+        reply.unconfirmed = self.unconfirmed(worker);
         reply.wait_s = wait_s(lacks_jobs, open, crowd, self.rules.lease_s);
         if lacks_jobs {
             let rest_s = u32::try_from(rests.div_euclid(1_000) + 1).unwrap_or(u32::MAX);
@@ -207,9 +213,13 @@ impl UnitOfWork {
 
     /// The size of the next job for a worker in an answer, in bytes.
     fn next_job_bytes(&mut self, worker: i64) -> Option<Option<u64>> {
-        let worker = self.workers.get(&worker)?;
-        let (stage, volunteer) = (worker.stage, Self::volunteer(worker));
-        let number = self.peek_job(stage, &volunteer)?;
+        let row = self.workers.get(&worker)?;
+        let (stage, volunteer) = (row.stage, Self::volunteer(row));
+        let number = match self.next_in_lane(worker) {
+            Some(number) => number,
+            None if self.may_begin(worker) => self.peek_job(stage, &volunteer)?,
+            None => return None,
+        };
         let size = self.size(number, stage);
         Some(size.map(|bytes| bytes.saturating_add(AROUND)))
     }

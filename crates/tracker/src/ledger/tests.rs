@@ -11,7 +11,7 @@ use super::{
     Changes, GrantedLease, Job, Operation, Queue, Reply, Rules, Snapshot, State, SyncReply,
     Volunteer, Worker, operation::lease_name, settle,
 };
-use crate::rules::{allowance::MOST_HELD, secrets::LeaseSecrets};
+use crate::rules::{allowance::MOST_HELD, secrets::LeaseSecrets, trust::Trust};
 
 const RULES: Rules = Rules {
     last_stage: Stage::A,
@@ -21,6 +21,7 @@ const RULES: Rules = Rules {
     slow_failing: true,
     lease_s: 300,
     late_bytes: 1_000,
+    trust: Trust::OFF,
 };
 
 fn job(number: i64) -> Job {
@@ -37,6 +38,7 @@ fn job(number: i64) -> Job {
         reason: None,
         lease: None,
         late: None,
+        opinions: 0,
         changed_at: 0,
     }
 }

@@ -49,7 +49,11 @@ impl UnitOfWork {
         if self.lease_ids.is_empty() {
             return None;
         }
-        let number = self.next_job(stage, &volunteer)?;
+        let number = match self.next_in_lane(worker) {
+            Some(number) => number,
+            None if self.may_begin(worker) => self.next_job(stage, &volunteer)?,
+            None => return None,
+        };
         let id = self.lease_ids.pop_front()?;
         let mut granted = (0, 0);
         self.with_job(number, |job| {
@@ -90,12 +94,18 @@ impl UnitOfWork {
             return;
         };
         let (number, stage, worker) = (lease.number, lease.stage, lease.worker);
+        let mut waited = false;
         self.with_job(number, |job| {
+            waited = job.state == State::Waiting;
             job.state = State::Held;
             job.lease = Some(id);
         });
         self.add_held(worker, id);
-        self.open_by(stage, -1);
+        if waited {
+            self.leave_lane(number, stage);
+        } else {
+            self.open_by(stage, -1);
+        }
         self.count(stage).held += 1;
     }
 
@@ -113,7 +123,12 @@ impl UnitOfWork {
         let may_return = self.is_overdue(id) && self.room(worker) > 0;
         let job = self.jobs.get(&lease.number);
         let waits = job.is_some_and(|job| {
-            job.state == State::Open && job.stage == lease.stage && job.round == lease.round
+            let is_free = match job.state {
+                State::Open => true,
+                State::Waiting => self.may_resume(lease),
+                State::Held | State::Closed | State::Aside => false,
+            };
+            is_free && job.stage == lease.stage && job.round == lease.round
         });
         if may_return && waits {
             self.with_lease(id, |lease| {
@@ -148,7 +163,7 @@ impl UnitOfWork {
 
     /// Ends a lease. The caller must decide where its job, which is then held by no lease, goes
     /// next.
-    fn end(&mut self, id: i64, end: End) {
+    pub(super) fn end(&mut self, id: i64, end: End) {
         let Some(lease) = self.leases.get(&id).filter(|lease| lease.ended.is_none()) else {
             return;
         };
@@ -178,7 +193,7 @@ impl UnitOfWork {
     pub(super) fn is_acknowledged(&self, id: i64) -> bool {
         self.leases.get(&id).is_some_and(|lease| match lease.ended {
             None => false,
-            Some((_, End::Completed)) => true,
+            Some((_, End::Completed | End::Opinion)) => true,
             Some(_) => lease.late,
         })
     }
@@ -308,7 +323,7 @@ impl UnitOfWork {
         });
     }
 
-    fn set_aside(&mut self, number: i64, reason: String) {
+    pub(super) fn set_aside(&mut self, number: i64, reason: String) {
         let mut stage = None;
         self.with_job(number, |job| {
             job.state = State::Aside;
@@ -323,13 +338,14 @@ impl UnitOfWork {
 
     /// Takes a job out of its current state: the queue, a worker's lease, set aside, or closed. The
     /// caller must decide where it goes next.
-    fn take_out(&mut self, number: i64, end: End) {
+    pub(super) fn take_out(&mut self, number: i64, end: End) {
         let Some(job) = self.jobs.get(&number) else {
             return;
         };
         let (state, stage, lease) = (job.state, job.stage, job.lease);
         match (state, lease) {
             (State::Open, _) => self.open_by(stage, -1),
+            (State::Waiting, _) => self.leave_lane(number, stage),
             (State::Aside, _) => self.count(stage).aside -= 1,
             (State::Closed, _) => self.changes.closed -= 1,
             (State::Held, Some(lease)) => self.end(lease, end),
@@ -367,7 +383,10 @@ impl UnitOfWork {
         let Some(job) = lease.and_then(|lease| self.jobs.get(&lease.number)) else {
             return Err(RejectedWhy::Unknown);
         };
-        let (number, holder) = (job.number, job.lease);
+        let (number, stage, holder) = (job.number, job.stage, job.lease);
+        if self.is_checked(number, stage) {
+            return self.vote(id, data);
+        }
         if holder == Some(id) {
             self.end(id, End::Completed);
             self.drop_late(number);
@@ -409,7 +428,10 @@ impl UnitOfWork {
         };
         let kept = self.changes.late.get(&number).cloned().flatten();
         self.drop_late(number);
-        let counts = self.refusal(id).is_none();
+        // Where results are checked, none is kept.
+        let stage = self.jobs.get(&number).map(|job| job.stage);
+        let counts = self.refusal(id).is_none()
+            && stage.is_some_and(|stage| !self.is_checked(number, stage));
         if counts {
             self.record(id, kept);
         }
@@ -427,6 +449,24 @@ impl UnitOfWork {
     /// Records the result of a lease and advances its job, which is held by no lease, to the next
     /// stage. Without `data`, the result is the late one that was kept.
     fn record(&mut self, id: i64, data: Option<String>) {
+        let holder = self.leases.get(&id).map(|lease| lease.worker);
+        self.publish(id, data, None, false);
+        if let Some(holder) = holder {
+            self.with_worker(holder, |worker| worker.completed += 1);
+            self.note_work(holder);
+        }
+    }
+
+    /// Makes the result of a lease the input of the next stage, or closes the job with it. Without
+    /// `data`, the result is the opinion of the lease `from`, or the late one that was kept. One that
+    /// counts `again` has been credited before.
+    pub(super) fn publish(
+        &mut self,
+        id: i64,
+        data: Option<String>,
+        from: Option<i64>,
+        again: bool,
+    ) {
         let Some(lease) = self.leases.get(&id) else {
             return;
         };
@@ -449,6 +489,7 @@ impl UnitOfWork {
             stage,
             order,
             data,
+            from,
         });
         if has_past {
             self.forget_avoided(number);
@@ -472,9 +513,12 @@ impl UnitOfWork {
             Some(_) => self.enqueue(number),
             None => self.changes.closed += 1,
         }
-        let count = self.count(stage);
-        count.done += 1;
-        count.accepted += 1;
+        self.makers.insert(number, volunteer);
+        self.count(stage).done += 1;
+        if again {
+            return;
+        }
+        self.count(stage).accepted += 1;
         self.changes.made[stage.index()] += 1;
         let worker = self.workers.get(&holder);
         let credit = self.changes.credits.entry(nickname).or_default();
@@ -482,9 +526,6 @@ impl UnitOfWork {
         if credit.worker.is_none() {
             credit.worker = worker.map(|worker| worker.display_name.clone());
         }
-        self.with_worker(holder, |worker| worker.completed += 1);
-        self.note_work(holder);
-        self.makers.insert(number, volunteer);
     }
 
     /// Ends a lease because the job's input is bad, which may send the job back to the previous
@@ -501,11 +542,14 @@ impl UnitOfWork {
             return false;
         };
         let (number, stage) = (lease.number, lease.stage);
+        let who = if self.rules.trust.is_on() {
+            lease.identity()
+        } else {
+            lease.volunteer.clone()
+        };
         let flagged = self.flags.entry((number, stage)).or_default();
-        if flagged.insert(lease.volunteer.clone()) {
-            self.changes
-                .flags
-                .push((number, stage, lease.volunteer.clone()));
+        if flagged.insert(who.clone()) {
+            self.changes.flags.push((number, stage, who));
         }
         let distinct = u32::try_from(flagged.len()).unwrap_or(u32::MAX);
         self.note_failure(id, End::Flagged, why);
@@ -519,6 +563,13 @@ impl UnitOfWork {
             distinct,
             sent_back: u32::try_from(sent_back).unwrap_or(u32::MAX),
         };
+        // An input that counts on the word of one volunteer is made again and compared.
+        if let Some(made) = self.disputable(&lease) {
+            self.end(id, End::Flagged);
+            self.drop_late(number);
+            self.dispute_input(&lease, &made);
+            return true;
+        }
         match flags::verdict(flagged, self.rules.invalid_after) {
             flags::Verdict::PutBack => self.put_back(id, End::Flagged, Position::Last),
             flags::Verdict::SendBack(previous) => {
@@ -527,13 +578,14 @@ impl UnitOfWork {
                 // The volunteer who produced the bad output should be the last to be offered the
                 // job.
                 let maker = self.makers.get(&number).cloned();
-                self.redo(number, previous, previous, maker);
+                self.redo(number, previous, previous, maker, None);
                 self.with_job(number, |job| job.sent_back += 1);
             }
             flags::Verdict::SetAside(reason) => {
                 self.end(id, End::Flagged);
                 self.drop_late(number);
                 // A result that was computed from this input is of no use either.
+                self.void_opinions(number, None);
                 self.with_job(number, |job| job.round += 1);
                 self.set_aside(number, reason);
             }
@@ -542,8 +594,18 @@ impl UnitOfWork {
     }
 
     /// Reopens a job, which is held by no lease, at an earlier stage. Its outputs from that stage
-    /// up to `last`, its latest one, and all earlier leases become invalid.
-    fn redo(&mut self, number: i64, stage: Stage, last: Stage, maker: Option<String>) {
+    /// up to `last`, its latest one, and all earlier leases become invalid. With the lease of an opinion
+    /// to `keep`, it waits there for another opinion.
+    pub(super) fn redo(
+        &mut self,
+        number: i64,
+        stage: Stage,
+        last: Stage,
+        maker: Option<String>,
+        keep: Option<i64>,
+    ) {
+        self.void_opinions(number, keep);
+        self.void_alone(number, stage);
         for gone in Stage::ALL {
             if gone < stage || gone > last {
                 continue;
@@ -555,6 +617,9 @@ impl UnitOfWork {
                 .retain(|output| (output.number, output.stage) != (number, gone));
             self.outputs.remove(&(number, gone));
             self.count(gone).done -= 1;
+            self.changes.ordered += 1;
+            let order = self.changes.ordered;
+            self.changes.retracted.push((number, gone, order));
         }
         self.forget_avoided(number);
         if let Some(maker) = maker {
@@ -593,7 +658,7 @@ impl UnitOfWork {
         let may = match job.state {
             State::Aside | State::Held => true,
             State::Open => job.failures > 0,
-            State::Closed => false,
+            State::Closed | State::Waiting => false,
         };
         if !may || (job.round, job.state) != (selected.round, selected.state) {
             return false;
@@ -637,7 +702,7 @@ impl UnitOfWork {
         };
         let maker = self.leases.get(&id).map(|lease| lease.volunteer.clone());
         self.take_out(number, End::Requeued);
-        self.redo(number, stage, last, maker);
+        self.redo(number, stage, last, maker, None);
         self.start_afresh(number);
         true
     }
@@ -674,6 +739,7 @@ impl UnitOfWork {
             return false;
         };
         self.take_out(number, End::Requeued);
+        self.void_opinions(number, None);
         self.forget_avoided(number);
         self.forget_flags(number, stage);
         self.start_afresh(number);
@@ -686,7 +752,7 @@ impl UnitOfWork {
         true
     }
 
-    fn start_afresh(&mut self, number: i64) {
+    pub(super) fn start_afresh(&mut self, number: i64) {
         self.with_job(number, |job| {
             job.attempt = 0;
             job.flagged = 0;

@@ -8,6 +8,7 @@ use distcompute_protocol::{ErrorCode, Stage};
 use super::{
     Rules,
     operation::{Operation, Reply},
+    opinions::{Opinion, Standing},
     rows::{
         Changes, Job, JobChange, LOOK_AHEAD, Lease, Pause, Snapshot, StageChange, State, Volunteer,
         Worker,
@@ -62,6 +63,18 @@ pub(super) struct UnitOfWork {
     pub(super) bans: BTreeSet<String>,
     pub(super) linked: BTreeMap<String, String>,
     pub(super) used_nonces: BTreeSet<String>,
+    /// Opinions by lease, and their leases by job.
+    pub(super) opinions: HashMap<i64, Opinion>,
+    pub(super) opinions_of: HashMap<i64, BTreeSet<i64>>,
+    pub(super) new_opinions: BTreeSet<i64>,
+    pub(super) changed_opinions: BTreeSet<i64>,
+    pub(super) standings: HashMap<(Stage, String), Standing>,
+    pub(super) lane: [Vec<i64>; 5],
+    pub(super) lane_for: BTreeMap<(Stage, String), Vec<i64>>,
+    pub(super) waiting: [i64; 5],
+    /// Since when the application has its version.
+    pub(super) version_since: Millis,
+    pub(super) dice: u64,
     changed_jobs: BTreeMap<i64, Option<i64>>,
     changed_workers: BTreeSet<i64>,
     changed_leases: BTreeSet<i64>,
@@ -84,6 +97,13 @@ impl UnitOfWork {
         for (number, volunteer, failed) in read.avoided {
             avoided.entry(number).or_default().insert(volunteer, failed);
         }
+        let mut opinions_of: HashMap<i64, BTreeSet<i64>> = HashMap::new();
+        for opinion in &read.opinions {
+            let of_job = opinions_of.entry(opinion.number).or_default();
+            of_job.insert(opinion.lease);
+        }
+        let version = rules.trust.version;
+        let is_new = rules.trust.is_on() && read.version.0 != version;
         let whole = [0, 1, 2, 3, 4].map(|stage: usize| read.queues[stage].whole);
         let outputs = read.outputs.into_iter();
         Self {
@@ -131,6 +151,20 @@ impl UnitOfWork {
             bans: read.bans,
             linked: read.linked,
             used_nonces: read.used_nonces,
+            opinions: read.opinions.into_iter().map(|o| (o.lease, o)).collect(),
+            opinions_of,
+            new_opinions: BTreeSet::new(),
+            changed_opinions: BTreeSet::new(),
+            standings: read
+                .standings
+                .into_iter()
+                .map(|one| ((one.stage, one.volunteer.clone()), one))
+                .collect(),
+            lane: read.lane.map(|(numbers, _)| numbers),
+            lane_for: read.lane_for,
+            waiting: read.waiting,
+            version_since: if is_new { read.now } else { read.version.1 },
+            dice: read.dice,
             changed_jobs: BTreeMap::new(),
             changed_workers: BTreeSet::new(),
             changed_leases: BTreeSet::new(),
@@ -138,6 +172,7 @@ impl UnitOfWork {
             new_workers: BTreeSet::new(),
             changes: Changes {
                 now: read.now,
+                version: is_new.then(|| version.to_owned()),
                 ..Changes::default()
             },
         }
@@ -168,6 +203,8 @@ impl UnitOfWork {
             Operation::Requeue(list) => Ok(Reply::Count(self.requeue(&list))),
             Operation::Reopen(list) => Ok(Reply::Count(self.reopen_closed(&list))),
             Operation::Close(list) => Ok(Reply::Count(self.close_waiting(&list))),
+            Operation::Recall(recalled) => Ok(Reply::Count(self.recall_all(&recalled))),
+            Operation::Reconsider(list) => Ok(Reply::Count(self.reconsider(&list))),
             Operation::Pause(stages, message) => Ok(Reply::Count(self.pause(&stages, &message))),
             Operation::Resume(stages) => Ok(Reply::Count(self.resume(&stages))),
             Operation::EndWorkers(list) => Ok(Reply::Count(self.end_workers(&list))),
@@ -187,6 +224,12 @@ impl UnitOfWork {
         }
         for id in self.changed_leases {
             self.changes.leases.extend(self.leases.remove(&id));
+        }
+        for id in self.new_opinions {
+            self.changes.new_opinions.extend(self.opinions.remove(&id));
+        }
+        for id in self.changed_opinions {
+            self.changes.opinions.extend(self.opinions.remove(&id));
         }
         for id in self.new_workers {
             self.changes.new_workers.extend(self.workers.remove(&id));
@@ -373,11 +416,14 @@ impl UnitOfWork {
 
     // Queues.
 
-    /// Appends a job to the queue of its stage.
+    /// Appends a job to the queue of its stage, or puts it into the lane if it waits for an opinion.
     pub(super) fn enqueue(&mut self, number: i64) {
         let Some(stage) = self.jobs.get(&number).map(|job| job.stage) else {
             return;
         };
+        if self.enter_lane(number) {
+            return;
+        }
         self.changes.queued += 1;
         let position = self.changes.queued;
         self.with_job(number, |job| {
@@ -396,6 +442,9 @@ impl UnitOfWork {
         let Some(stage) = self.jobs.get(&number).map(|job| job.stage) else {
             return;
         };
+        if self.enter_lane(number) {
+            return;
+        }
         self.with_job(number, |job| {
             job.state = State::Open;
             job.lease = None;

@@ -2,6 +2,7 @@
 //! the ledger and the handlers call them.
 
 pub mod allowance;
+pub mod answer;
 pub mod attempts;
 pub mod bans;
 pub mod brace;

@@ -39,6 +39,18 @@ pub fn for_leases(lease_s: u32) -> Schedule {
     }
 }
 
+/// How often results are made again of volunteers that were found wrong.
+const TRUST_SWEEP: Duration = Duration::from_secs(5);
+
+/// The schedule for what follows from opinions, and from the configuration of trust.
+#[must_use]
+pub fn for_trust() -> Schedule {
+    Schedule {
+        first: TRUST_SWEEP,
+        every: TRUST_SWEEP,
+    }
+}
+
 /// After how many seconds a worker that uses sync is removed: two leases, in which it would have
 /// synced several times to renew what it holds. If there are many workers, those that wait for jobs
 /// are told to wait longer, and may take up to twice the time that they are told.

@@ -6,7 +6,8 @@
 //! wrong, where f is the share of jobs that liars take, however often they lie (L. Sarmenta, "Sabotage-tolerance
 //! mechanisms for volunteer computing systems", 2001).
 //!
-//! `npm run bench -- trust` measures these rules against liars; decision 0026 says how the tracker is to use them.
+//! `npm run bench -- trust` measures these rules against liars; decision 0026 has the reasons for them, and decision
+//! 0027 how the ledger applies them.
 
 /// How many confirmations establish a volunteer, unless the configuration says otherwise.
 pub const CONFIRMATIONS: u32 = 20;
@@ -16,6 +17,9 @@ const LEAST_CHECKED: f64 = 0.005;
 
 /// The number of opinions after which a job without a majority is set aside.
 pub const MOST_OPINIONS: usize = 5;
+
+/// With fewer volunteers that may confirm, the operator's own worker confirms newcomers.
+pub const FEW: i64 = 5;
 
 /// The number of equal opinions of established volunteers that decides a dispute.
 const DECIDING: usize = 2;
@@ -35,6 +39,103 @@ pub enum Policy {
         /// At least 1.
         volunteers: usize,
     },
+}
+
+/// The fewest and the most equal opinions that a quorum may be. With more than the most, hardly a dispute could be
+/// settled before a job has all the opinions that it may have.
+const QUORUM: std::ops::RangeInclusive<usize> = 2..=4;
+
+/// The most confirmations that may be asked for.
+const MOST_CONFIRMATIONS: u32 = 10_000;
+
+impl std::str::FromStr for Policy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (word, number) = match text.split_once(':') {
+            Some((word, number)) => (word, Some(number)),
+            None => (text, None),
+        };
+        let parsed = number.map(str::parse::<u32>);
+        match (word, parsed) {
+            ("off", None) => Ok(Self::Off),
+            ("adaptive", None) => Ok(Self::Adaptive {
+                confirmations: CONFIRMATIONS,
+            }),
+            ("adaptive", Some(Ok(confirmations @ 1..=MOST_CONFIRMATIONS))) => {
+                Ok(Self::Adaptive { confirmations })
+            }
+            ("quorum", Some(Ok(volunteers))) if QUORUM.contains(&(volunteers as usize)) => {
+                Ok(Self::Quorum {
+                    volunteers: volunteers as usize,
+                })
+            }
+            _ => Err(format!(
+                "{text:?} is no way to check results: write off, adaptive, adaptive:{CONFIRMATIONS} with another \
+                 number of confirmations up to {MOST_CONFIRMATIONS}, or quorum:N with N from {} to {}.",
+                QUORUM.start(),
+                QUORUM.end()
+            )),
+        }
+    }
+}
+
+/// What the ledger has to know of trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trust {
+    /// How the results of each stage are checked.
+    pub policies: [Policy; 5],
+    /// The volunteers that are the operator's own workers.
+    pub operators: &'static [String],
+    /// The version of the application. Results of different versions are never compared.
+    pub version: &'static str,
+}
+
+impl Trust {
+    /// Every result counts.
+    pub const OFF: Self = Self {
+        policies: [Policy::Off; 5],
+        operators: &[],
+        version: "",
+    };
+
+    /// Whether the results of any stage are checked.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.policies.iter().any(|policy| *policy != Policy::Off)
+    }
+
+    /// Whether a volunteer is one of the operator's own workers.
+    #[must_use]
+    pub fn is_operator(&self, volunteer: &str) -> bool {
+        self.operators.iter().any(|own| own == volunteer)
+    }
+}
+
+/// What volunteers that have proved to hold a key begin with.
+const KEY: &str = "k:";
+
+/// Whether a volunteer has proved to hold a key.
+#[must_use]
+pub fn is_verified(volunteer: &str) -> bool {
+    volunteer.starts_with(KEY)
+}
+
+/// The volunteer that holds a key.
+#[must_use]
+pub fn volunteer_of(thumbprint: &str) -> String {
+    format!("{KEY}{thumbprint}")
+}
+
+/// Who counts as one where distinct volunteers are needed: a key; and of those without a key all that share an
+/// address, whatever their nicknames.
+#[must_use]
+pub fn identity(volunteer: &str, address_group: &str) -> String {
+    if is_verified(volunteer) {
+        volunteer.to_owned()
+    } else {
+        format!("a:{address_group}")
+    }
 }
 
 /// What is known of a volunteer at one stage and with one version of the handler.
@@ -178,6 +279,39 @@ fn has_majority(opinions: &[Opinion], output: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_is_read_as_it_is_written_in_the_configuration() {
+        let read = |text: &str| text.parse::<Policy>().ok();
+        assert_eq!(read("off"), Some(Policy::Off));
+        assert_eq!(read("adaptive"), Some(ADAPTIVE));
+        let forty = Policy::Adaptive { confirmations: 40 };
+        assert_eq!(read("adaptive:40"), Some(forty));
+        assert_eq!(read("quorum:2"), Some(Policy::Quorum { volunteers: 2 }));
+        for bad in [
+            "",
+            "on",
+            "off:1",
+            "adaptive:0",
+            "adaptive:x",
+            "quorum",
+            "quorum:1",
+            "quorum:5",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn those_without_a_key_are_one_for_each_address() {
+        assert_eq!(identity("k:abc", "192.0.2.1"), "k:abc");
+        assert_eq!(identity("n:Ada", "192.0.2.1"), "a:192.0.2.1");
+        assert_eq!(
+            identity("n:k:abc", "192.0.2.1"),
+            identity("a:192.0.2.1", "192.0.2.1")
+        );
+        assert_eq!(identity("n:Ada", ""), "a:");
+    }
 
     const ADAPTIVE: Policy = Policy::Adaptive {
         confirmations: CONFIRMATIONS,

@@ -1,11 +1,14 @@
 //! The periodic sweeps for silent workers and expired leases. `rules::sweeps` decides when they
 //! run.
 
-use tokio::time;
+use tokio::{task, time};
 
 use crate::{
     clock::Millis,
-    rules::sweeps::{self, Schedule},
+    rules::{
+        sweeps::{self, Schedule},
+        trust::Trust,
+    },
     state::App,
     store::StoreError,
 };
@@ -19,6 +22,8 @@ pub(super) async fn sweep(app: App) {
     }
     let mut idle_ticks = ticks(sweeps::for_workers(app.settings.sweep_interval_s));
     let mut lease_ticks = ticks(sweeps::for_leases(lease_s));
+    let trust = app.settings.store_rules().trust;
+    let mut trust_ticks = ticks(sweeps::for_trust());
     loop {
         tokio::select! {
             _ = idle_ticks.tick() => {
@@ -29,6 +34,9 @@ pub(super) async fn sweep(app: App) {
                 let what = "ended the leases of workers that do not sync";
                 while more(app.store.end_leases(millis(u64::from(lease_s))).await, what) {}
                 drop_missed(&app, started).await;
+            }
+            _ = trust_ticks.tick() => {
+                follow_trust(&app, trust).await;
             }
         }
     }
@@ -48,6 +56,19 @@ async fn drop_missed(app: &App, started: time::Instant) {
     }
     let what = "removed workers that missed two leases";
     while more(app.store.drop_missed(millis(missed_s)).await, what) {}
+}
+
+/// Makes results again whose volunteer was found wrong, and puts jobs back whose opinions are of no use
+/// any more. Volunteers' calls take turns with it.
+async fn follow_trust(app: &App, trust: Trust) {
+    while more(
+        app.store.recall().await,
+        "looked at results to be made again",
+    ) {
+        task::yield_now().await;
+    }
+    let what = "put jobs back whose opinions are of an earlier version";
+    while more(app.store.reconsider(trust).await, what) {}
 }
 
 fn ticks(schedule: Schedule) -> time::Interval {

@@ -23,7 +23,7 @@ macro_rules! lease_columns {
 macro_rules! job_columns {
     () => {
         "j.number, j.stage, j.state, j.attempt, j.flagged, j.sent_back, j.round, j.failures, \
-         j.errors, j.reason, j.lease, j.changed_at, j.late"
+         j.errors, j.reason, j.lease, j.changed_at, j.late, j.opinions"
     };
 }
 
@@ -34,4 +34,21 @@ macro_rules! volunteer_columns {
     };
 }
 
-pub(super) use {job_columns, lease_columns, volunteer_columns, worker_columns};
+/// The columns of an opinion `o`, for `rows::opinion`.
+macro_rules! opinion_columns {
+    () => {
+        "o.lease, o.number, o.stage, o.volunteer, o.nickname, o.version, o.answer, o.state"
+    };
+}
+
+/// The columns of what is known of a volunteer, from `trust t`, for `rows::standing`.
+macro_rules! standing_columns {
+    () => {
+        "t.stage, t.volunteer, t.confirmed, t.waiting, t.unchecked, t.on_hold"
+    };
+}
+
+pub(super) use {
+    job_columns, lease_columns, opinion_columns, standing_columns, volunteer_columns,
+    worker_columns,
+};

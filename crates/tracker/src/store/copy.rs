@@ -62,7 +62,7 @@ const fn numbered(name: &'static str, columns: &'static [(&'static str, Kind)]) 
 }
 
 /// All tables, except for those in [`NOT_COPIED`].
-pub const TABLES: [Table; 20] = [
+pub const TABLES: [Table; 26] = [
     table(
         "jobs",
         &[
@@ -80,6 +80,7 @@ pub const TABLES: [Table; 20] = [
             ("lease", Int),
             ("changed_at", Int),
             ("late", Int),
+            ("opinions", Int),
         ],
         Some("number"),
     ),
@@ -94,6 +95,65 @@ pub const TABLES: [Table; 20] = [
         None,
     ),
     table("late_results", &[("number", Int), ("data", Text)], None),
+    table(
+        "opinions",
+        &[
+            ("lease", Int),
+            ("number", Int),
+            ("stage", Int),
+            ("volunteer", Text),
+            ("nickname", Text),
+            ("version", Text),
+            ("answer", Text),
+            ("state", Text),
+        ],
+        Some("lease"),
+    ),
+    table("opinion_texts", &[("lease", Int), ("data", Text)], None),
+    table(
+        "trust",
+        &[
+            ("stage", Int),
+            ("volunteer", Text),
+            ("version", Text),
+            ("confirmed", Int),
+            ("agreed", Int),
+            ("refuted", Int),
+            ("waiting", Int),
+            ("unchecked", Int),
+            ("on_hold", Int),
+            ("doubted", Int),
+        ],
+        None,
+    ),
+    table(
+        "trust_version",
+        &[("id", Int), ("version", Text), ("since", Int)],
+        None,
+    ),
+    table(
+        "lane",
+        &[
+            ("number", Int),
+            ("stage", Int),
+            ("version", Text),
+            ("disputed", Int),
+            ("place", Int),
+            ("volunteer", Text),
+            ("at", Int),
+        ],
+        None,
+    ),
+    table(
+        "retractions",
+        &[
+            ("cursor", Int),
+            ("stage", Int),
+            ("number", Int),
+            ("at", Int),
+        ],
+        None,
+    ),
     table(
         "workers",
         &[
@@ -277,6 +337,10 @@ pub const TABLES: [Table; 20] = [
             ("paused_reason", Text),
             ("working", Int),
             ("paused_by_operator", Bool),
+            ("waiting", Int),
+            ("checked", Int),
+            ("disputed", Int),
+            ("wrong", Int),
         ],
         Some("stage"),
     ),

@@ -29,21 +29,23 @@ pub use self::{
     },
     requeue::{Candidate, Move, RequeueFilter, ResultLease, States, ToRequeue},
     rows::{
-        Action, ActionRow, AsideRow, BanRow, CountedRow, FailureRow, Input, JOB_LEASES, JobLease,
-        JobRow, JobText, MOST_FAILING, MOST_RANKS, MinuteRow, NameKey, Output, Page, Paused,
-        Pruned, Rank, RankKey, RegisteredRow, SHOWN_TEXT, StageCounts, Start, Status, Whereabouts,
-        WorkerRow,
+        Action, ActionRow, AsideRow, BanRow, CountedRow, FailureRow, Input, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS, MinuteRow, NameKey, Output, Page, Paused, Pruned, Rank, RankKey, RegisteredRow, SHOWN_TEXT, StageCounts, Start, Status, Whereabouts, WorkerRow, Retraction, TrustRow, Which,
     },
     writer::Writer,
 };
 pub use crate::ledger::{
-    End, Failure, GrantedLease, LatestResult, NewWorker, Pause, ProvenKey, Requeued,
+    End, Failure, GrantedLease, LatestResult, NewWorker, Pause, ProvenKey, Recalled, Requeued,
     Rules as StoreRules, State, SyncReply,
 };
 use crate::{
     clock::Millis,
     ledger::Operation,
-    rules::{bans::Banned, names, secrets::fingerprint},
+    rules::{
+        bans::Banned,
+        names,
+        secrets::fingerprint,
+        trust::{Policy, Trust},
+    },
 };
 
 /// Why an operation failed.
@@ -72,6 +74,9 @@ pub enum StoreError {
 /// How many jobs are requeued in one transaction, and how many are read at once to find them.
 pub const REQUEUED_AT_ONCE: usize = 256;
 const EXAMINED_AT_ONCE: usize = 2_048;
+
+/// How many results are taken back in one transaction.
+const RECALLED_AT_ONCE: u32 = 128;
 
 /// The jobs, the workers and the operator's log. Tokens and lease secrets are passed in as they
 /// are; only their fingerprints are stored.
@@ -290,6 +295,59 @@ pub trait Store: Send + Sync {
     async fn close_jobs(&self, jobs: Vec<LatestResult>) -> Result<u64, StoreError> {
         self.writer().settle(Operation::Close(jobs)).await
     }
+
+    /// Makes some results again that count on the word of a volunteer alone of whom another result was
+    /// found wrong. Returns how many rows were looked at; 0 if there is no such volunteer.
+    async fn recall(&self) -> Result<u64, StoreError> {
+        match self.doubted(RECALLED_AT_ONCE).await? {
+            Some(recalled) => self.writer().settle(Operation::Recall(recalled)).await,
+            None => Ok(0),
+        }
+    }
+
+    /// Puts some jobs back into their queues whose opinions are of no use any more: of another version
+    /// of the application, or of a stage whose results are not checked. Returns how many.
+    async fn reconsider(&self, trust: Trust) -> Result<u64, StoreError> {
+        let mut found = Vec::new();
+        for (stage, policy) in Stage::ALL.into_iter().zip(trust.policies) {
+            let version = (policy != Policy::Off).then_some(trust.version);
+            found.extend(self.stale(stage, version, RECALLED_AT_ONCE).await?);
+        }
+        if found.is_empty() {
+            return Ok(0);
+        }
+        self.writer().settle(Operation::Reconsider(found)).await
+    }
+
+    /// Finds a volunteer whose results are to be made again, and some of these.
+    async fn doubted(&self, limit: u32) -> Result<Option<Recalled>, StoreError>;
+
+    /// Finds jobs of a stage in the lane whose opinions are not of this version.
+    async fn stale(
+        &self,
+        stage: Stage,
+        version: Option<&'static str>,
+        limit: u32,
+    ) -> Result<Vec<i64>, StoreError>;
+
+    /// Puts a volunteer on hold at all stages where it is known, and has what counts on its word alone
+    /// made again; or ends that, and it begins anew. Returns at how many stages and versions.
+    async fn hold(&self, volunteer: &str, holds: bool) -> Result<u64, StoreError>;
+
+    /// What is known of volunteers, by their names, from the one after `after` on.
+    async fn trusted(&self, which: &Which) -> Result<Vec<TrustRow>, StoreError>;
+
+    /// Lists results of a stage that no longer count, in the order in which they ceased to, after the
+    /// cursor `after`.
+    async fn retractions(
+        &self,
+        stage: Stage,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Retraction>, StoreError>;
+
+    /// Those of these jobs whose result at a stage counts on the word of one volunteer.
+    async fn unconfirmed(&self, stage: Stage, numbers: Vec<u64>) -> Result<Vec<u64>, StoreError>;
 
     /// Pauses stages, with a message for volunteers. Returns how many were not paused by the operator
     /// before.

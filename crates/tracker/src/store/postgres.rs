@@ -33,7 +33,7 @@ use super::{
     Action, ActionRow, Added, AsideRow, BanRow, Candidate, CountedRow, FailureRow, Import,
     ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, ProvenKey, Pruned, Rank,
     RankKey, RegisteredRow, RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules,
-    Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed,
+    Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed, Recalled, Retraction, TrustRow, Which,
 };
 use crate::{
     clock::{Clock, Millis},
@@ -238,6 +238,40 @@ impl Store for PostgresStore {
 
     async fn results_of(&self, stage: Stage, numbers: &[u64]) -> Result<Vec<Output>, StoreError> {
         queries::results_of(&self.readers, stage, numbers).await
+    }
+
+    async fn doubted(&self, limit: u32) -> Result<Option<Recalled>, StoreError> {
+        queries::doubted(&self.readers, limit).await
+    }
+
+    async fn stale(
+        &self,
+        stage: Stage,
+        version: Option<&'static str>,
+        limit: u32,
+    ) -> Result<Vec<i64>, StoreError> {
+        queries::stale(&self.readers, stage, version, limit).await
+    }
+
+    async fn hold(&self, volunteer: &str, holds: bool) -> Result<u64, StoreError> {
+        admin::hold(&self.admin, volunteer, holds).await
+    }
+
+    async fn trusted(&self, which: &Which) -> Result<Vec<TrustRow>, StoreError> {
+        queries::trusted(&self.readers, which).await
+    }
+
+    async fn retractions(
+        &self,
+        stage: Stage,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Retraction>, StoreError> {
+        queries::retractions(&self.readers, stage, after, limit).await
+    }
+
+    async fn unconfirmed(&self, stage: Stage, numbers: Vec<u64>) -> Result<Vec<u64>, StoreError> {
+        queries::unconfirmed(&self.readers, stage, &numbers).await
     }
 
     async fn result_numbers(

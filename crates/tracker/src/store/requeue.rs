@@ -64,7 +64,7 @@ impl States {
     fn contains(self, job: &Candidate) -> bool {
         let failed = self.failed && job.failures > 0 && job.state != State::Closed;
         let by_state = match job.state {
-            State::Open => self.open,
+            State::Open | State::Waiting => self.open,
             State::Held => self.held,
             State::Aside => self.set_aside,
             State::Closed => self.done,
@@ -132,7 +132,7 @@ impl RequeueFilter {
             _ => match job.state {
                 State::Held | State::Aside => Some(Move::Reopen),
                 State::Open => (job.failures > 0).then_some(Move::Reopen),
-                State::Closed => None,
+                State::Closed | State::Waiting => None,
             },
         }
     }

@@ -45,6 +45,16 @@ pub struct StageCounts {
     pub failed: u64,
     /// Open and held jobs that have failed at this stage before, counted up to [`MOST_FAILING`].
     pub failing: u64,
+    /// Jobs whose output waits for another opinion.
+    pub waiting: u64,
+    /// Results that were settled by the opinions of several volunteers so far.
+    pub checked: u64,
+    /// Jobs of which two opinions differed so far.
+    pub disputed: u64,
+    /// Opinions that were found wrong so far.
+    pub wrong: u64,
+    /// Volunteers on hold.
+    pub on_hold: u64,
 }
 
 /// The maximum to which failing jobs of a stage are counted. They are counted on each request, and
@@ -395,6 +405,49 @@ pub struct ActionRow {
     pub action: String,
     /// A sentence with details.
     pub detail: String,
+}
+
+/// A result that counted once and no longer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retraction {
+    /// Its position in the order of retractions, which is the order of results too.
+    pub cursor: u64,
+    /// The job's number.
+    pub number: u64,
+    /// When it was retracted.
+    pub at: Millis,
+}
+
+/// Which volunteers are listed with what is known of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    Volunteer(String),
+    /// Those on hold, up to a number.
+    OnHold(u32),
+}
+
+/// What is known of a volunteer at a stage, with a version of the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustRow {
+    /// The stage.
+    pub stage: Stage,
+    /// The volunteer.
+    pub volunteer: String,
+    /// The version.
+    pub version: String,
+    /// Results that were confirmed since one was last found wrong.
+    pub confirmed: u64,
+    /// Opinions that were confirmed.
+    pub right: u64,
+    /// Opinions that were refuted.
+    pub wrong: u64,
+    /// Opinions that wait for others.
+    pub waiting: u64,
+    /// Results that count on its word alone.
+    pub unchecked: u64,
+    /// Whether it is given no jobs.
+    pub on_hold: bool,
 }
 
 /// The outcome of pruning one part of the results.

@@ -40,7 +40,7 @@ use super::{
     Action, ActionRow, Added, AsideRow, BanRow, Candidate, CountedRow, FailureRow, Import,
     ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, ProvenKey, Pruned, Rank,
     RankKey, RegisteredRow, RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules,
-    Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed,
+    Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed, Recalled, Retraction, TrustRow, Which,
 };
 use crate::{
     clock::{Clock, Millis},
@@ -153,18 +153,20 @@ impl SqliteStore {
 
     /// The statements that write the rows of each job, for the test that examines what they execute.
     #[doc(hidden)]
-    pub const ROW_STATEMENTS: [&str; 5] = [
+    pub const ROW_STATEMENTS: [&str; 7] = [
         save::CHANGE_WORKER,
         save::ADD_LEASE,
         save::CHANGE_LEASE,
         save::CHANGE_JOB,
         save::ADD_OUTPUT,
+        save::ADD_OPINION,
+        save::CHANGE_STANDING,
     ];
 
     /// The frequent statements of volunteers' calls and pages, for the test that examines their
     /// query plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 38] = [
+    pub const HOT_STATEMENTS: [&str; 50] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
@@ -185,6 +187,18 @@ impl SqliteStore {
         load::USED_NONCE,
         save::OLD_NONCES,
         save::OLD_CODES,
+        load::OPINIONS,
+        load::OPINION,
+        load::STANDING,
+        load::LANE_FROM,
+        load::LANE_BEFORE,
+        load::LANE_ABOVE,
+        load::LANE_BELOW,
+        load::ESTABLISHED,
+        queries::DOUBTED,
+        queries::RESTING,
+        queries::STALE_BELOW,
+        queries::STALE_ABOVE,
         save::OLD_GIVEN_BACK,
         save::OLD_OVERDUE,
         queries::WORKERS,
@@ -397,6 +411,54 @@ impl Store for SqliteStore {
         let numbers = numbers.to_vec();
         self.readers
             .with(move |on| queries::results_of(on, stage, &numbers))
+            .await
+    }
+
+    async fn doubted(&self, limit: u32) -> Result<Option<Recalled>, StoreError> {
+        self.readers
+            .with(move |on| queries::doubted(on, limit))
+            .await
+    }
+
+    async fn stale(
+        &self,
+        stage: Stage,
+        version: Option<&'static str>,
+        limit: u32,
+    ) -> Result<Vec<i64>, StoreError> {
+        self.readers
+            .with(move |on| queries::stale(on, stage, version, limit))
+            .await
+    }
+
+    async fn hold(&self, volunteer: &str, holds: bool) -> Result<u64, StoreError> {
+        let volunteer = volunteer.to_owned();
+        self.admin
+            .with(move |on| admin::hold(on, &volunteer, holds))
+            .await
+    }
+
+    async fn trusted(&self, which: &Which) -> Result<Vec<TrustRow>, StoreError> {
+        let which = which.clone();
+        self.readers
+            .with(move |on| queries::trusted(on, &which))
+            .await
+    }
+
+    async fn retractions(
+        &self,
+        stage: Stage,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Retraction>, StoreError> {
+        self.readers
+            .with(move |on| queries::retractions(on, stage, after, limit))
+            .await
+    }
+
+    async fn unconfirmed(&self, stage: Stage, numbers: Vec<u64>) -> Result<Vec<u64>, StoreError> {
+        self.readers
+            .with(move |on| queries::unconfirmed(on, stage, &numbers))
             .await
     }
 

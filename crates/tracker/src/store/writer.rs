@@ -503,7 +503,9 @@ async fn in_transaction(
     group: Vec<Operation>,
 ) -> Result<Done, StoreError> {
     database.begin().await?;
-    let snapshot = database.load(&group_wants(&group)).await?;
+    let mut wanted = group_wants(&group);
+    wanted.trust = rules.trust.is_on().then_some(rules.trust);
+    let snapshot = database.load(&wanted).await?;
     let (mut replies, changes) = settle(snapshot, group, rules);
     let events = changes.log_events();
     database.store(changes).await?;
@@ -561,6 +563,7 @@ mod tests {
     use super::*;
     use crate::{
         ledger::{Changes, Snapshot, Wanted},
+        rules::trust::Trust,
         store::Input,
     };
 
@@ -640,6 +643,7 @@ mod tests {
         slow_failing: true,
         lease_s: 300,
         late_bytes: 1_000,
+        trust: Trust::OFF,
     };
 
     /// Returns what a caller gets if the database fails with these errors, and how often it was

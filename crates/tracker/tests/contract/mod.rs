@@ -25,6 +25,7 @@ use distcompute_protocol::{ANONYMOUS, Done, ErrorCode, Stage, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
     ledger::GrantedLease,
+    rules::trust::Trust,
     store::{NewWorker, Page, Start, Status, Store, StoreError, StoreRules, SyncReply},
 };
 
@@ -65,6 +66,7 @@ pub(crate) const RULES: StoreRules = StoreRules {
     slow_failing: true,
     lease_s: 300,
     late_bytes: 1_000,
+    trust: Trust::OFF,
 };
 
 /// Generates the test functions of a store from the contract.

@@ -72,7 +72,8 @@ fn facts(row: &JobRow) -> Markup {
                 dt { "State" }
                 dd {
                     @match row.state {
-                        JobState::Open => { "open" }
+                        // Whoever holds it must not see whether somebody else has done it.
+                        JobState::Open | JobState::Waiting => { "open" }
                         JobState::Held => { "in work" }
                         JobState::Closed => { "finished" }
                         JobState::Aside => { "set aside" }
@@ -144,6 +145,7 @@ pub(super) fn error_text(text: &str) -> Markup {
 pub(super) fn ending(end: End) -> &'static str {
     match end {
         End::Completed => "result accepted",
+        End::Opinion => "another opinion",
         End::Flagged => "called the input bad",
         End::Failed => "failed",
         End::Released => "given back",

@@ -49,6 +49,18 @@ pub(super) async fn prune(
     .fetch_all(&mut *unit)
     .await?;
     for statement in [
+        "update trust t set unchecked = greatest(t.unchecked - c.results, 0) from ( \
+             select k.stage, k.volunteer, k.version, o.results from ( \
+                 select stage, volunteer, version, count(*) as results from opinions \
+                 where number = any($1) and state = 'alone' group by stage, volunteer, version) o \
+             join trust k on k.stage = o.stage and k.volunteer = o.volunteer \
+                 and k.version = o.version \
+             order by k.stage, k.volunteer collate \"C\", k.version collate \"C\" \
+             for update of k) c \
+         where t.stage = c.stage and t.volunteer = c.volunteer and t.version = c.version",
+        "delete from opinion_texts where lease = any(array( \
+             select lease from opinions where number = any($1)))",
+        "delete from opinions where number = any($1)",
         "delete from inputs where number = any($1)",
         "delete from leases where number = any($1)",
         "delete from flags where number = any($1)",
@@ -293,6 +305,21 @@ pub(super) async fn pardon(pool: &PgPool, name: &str) -> Result<bool, StoreError
         .execute(pool)
         .await?;
     Ok(gone.rows_affected() > 0)
+}
+
+/// Puts a volunteer on hold, or ends that.
+pub(super) async fn hold(pool: &PgPool, volunteer: &str, holds: bool) -> Result<u64, StoreError> {
+    let changed = sqlx::query(
+        "update trust t set on_hold = $1, doubted = greatest(t.doubted, $1), confirmed = 0 from ( \
+             select stage, volunteer, version from trust where volunteer = $2 and on_hold <> $1 \
+             order by stage, version collate \"C\" for update) c \
+         where t.stage = c.stage and t.volunteer = c.volunteer and t.version = c.version",
+    )
+    .bind(i64::from(holds))
+    .bind(volunteer)
+    .execute(pool)
+    .await?;
+    Ok(changed.rows_affected())
 }
 
 pub(super) async fn bans(

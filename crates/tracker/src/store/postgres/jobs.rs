@@ -107,11 +107,13 @@ pub(super) async fn wipe(connection: &mut PgConnection) -> Result<(), StoreError
     // readers or writers.
     sqlx::raw_sql(
         "truncate jobs, inputs, late_results, address_groups, workers, leases, flags, avoided, leaderboard, throughput, imports,
-             import_numbers, volunteers, failures;
+             import_numbers, volunteers, failures, opinions, opinion_texts, trust, trust_version, lane,
+             retractions;
          update numbering set last_number = 0;
          update totals set jobs = 0, closed = 0, last_cursor = 0, late_bytes = 0;
          update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0, working = 0,
-             failing = 0, paused_at = null, paused_reason = null, paused_by_operator = false;",
+             failing = 0, paused_at = null, paused_reason = null, paused_by_operator = false,
+             waiting = 0, checked = 0, disputed = 0, wrong = 0;",
     )
     .execute(connection)
     .await?;

@@ -17,17 +17,24 @@ use std::collections::{BTreeSet, HashMap};
 use distcompute_protocol::Stage;
 use sqlx::PgConnection;
 
-use super::rows::{job, lease, volunteer, worker};
+use super::rows::{job, lease, opinion, standing, volunteer, waiting, worker};
 use crate::{
     clock::Millis,
-    ledger::{Job, LOOK_AHEAD, Lease, Pause, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
+    ledger::{
+        Confirmers, End, Job, LANE, LOOK_AHEAD, Lease, OWN_LOOKS, Pause, Queue, SWEEP, Snapshot,
+        Standing, VOLUNTEERS, Volunteer, Waiting, Wanted, Worker,
+    },
     rules::{
         allowance::GroupTotals,
         attempts::{THERE, WORKING},
+        trust::{self, Policy, Trust},
     },
     store::{
         Input, StoreError, column,
-        columns::{job_columns, lease_columns, volunteer_columns, worker_columns},
+        columns::{
+            job_columns, lease_columns, opinion_columns, standing_columns, volunteer_columns,
+            worker_columns,
+        },
         signed, stage_of, unsigned,
     },
 };
@@ -55,7 +62,10 @@ const GIVEN: &str = "select coalesce($1, tracker_now()), \
      array(select failing from stage_counters order by stage), \
      array(select paused_at is not null from stage_counters order by stage), \
      array(select paused_by_operator from stage_counters order by stage), \
-     array(select paused_reason from stage_counters order by stage)";
+     array(select paused_reason from stage_counters order by stage), \
+     array(select waiting from stage_counters order by stage), \
+     coalesce((select version from trust_version where id = 1), ''), \
+     coalesce((select since from trust_version where id = 1), 0)";
 
 /// Volunteers that worked at a stage recently.
 pub(super) const WORKED: &str = concat!(
@@ -125,6 +135,45 @@ pub(super) const LEASES: &str = concat!(
     " from leases l where l.worker = any($2) and l.ended_at is null and l.id <> all($1)"
 );
 
+/// The opinions on jobs that wait or count alone, and those of leases.
+pub(super) const OPINIONS: &str = concat!(
+    "select ",
+    opinion_columns!(),
+    " from opinions o where o.number = any($1) and o.state in ('waiting', 'alone') \
+     and o.lease <> all($2) union all select ",
+    opinion_columns!(),
+    " from opinions o where o.lease = any($2)"
+);
+
+/// What is known of volunteers.
+pub(super) const STANDINGS: &str = concat!(
+    "select distinct ",
+    standing_columns!(),
+    " from trust t join unnest($1::bigint[], $2::text[]) as w (stage, volunteer) \
+         on w.stage = t.stage and w.volunteer = t.volunteer \
+     where t.volunteer = any($2) and t.stage = any($1) and t.version = $3"
+);
+
+/// Jobs of the lane from a random place on, and those before it.
+pub(super) const LANE_FROM: &str = "select number, volunteer, at from lane where stage = $1 \
+     and version = $2 and disputed = $3 and place >= $4 order by place limit $5";
+pub(super) const LANE_BEFORE: &str = "select number, volunteer, at from lane where stage = $1 \
+     and version = $2 and disputed = $3 and place < $4 order by place limit $5";
+
+/// Jobs of the lane whose first opinion is another volunteer's.
+pub(super) const LANE_ABOVE: &str = "select number from lane where stage = $1 and version = $2 \
+     and disputed = $3 and volunteer > $4 order by volunteer limit $5";
+pub(super) const LANE_BELOW: &str = "select number from lane where stage = $1 and version = $2 \
+     and disputed = $3 and volunteer < $4 order by volunteer desc limit $5";
+
+/// Jobs of the lane. Those that another transaction is about to take are skipped.
+pub(super) const IN_LANE: &str = concat!(
+    "select ",
+    job_columns!(),
+    " from jobs j where j.number = any($1) and j.state = 'waiting' \
+     order by j.number for update skip locked"
+);
+
 /// The earlier leases that workers had of jobs.
 pub(super) const PAST: &str = concat!(
     "select ",
@@ -172,6 +221,8 @@ pub(super) async fn load(
     let (open, enrolled, working, failing): (Vec<i64>, Vec<i64>, Vec<i64>, Vec<i64>);
     let (late_bytes, paused, by_operator): (i64, Vec<bool>, Vec<bool>);
     let reasons: Vec<Option<String>>;
+    let (waiting, version): (Vec<i64>, String);
+    let since: Millis;
     (
         read.now,
         read.worker_ids,
@@ -184,6 +235,9 @@ pub(super) async fn load(
         paused,
         by_operator,
         reasons,
+        waiting,
+        version,
+        since,
     ) = sqlx::query_as(GIVEN)
         .bind(now)
         .bind(limit(wanted.registrations))
@@ -201,6 +255,13 @@ pub(super) async fn load(
     for (at, working) in working.into_iter().enumerate().take(5) {
         read.at_work[at] = working;
     }
+    for (at, waiting) in waiting.into_iter().enumerate().take(5) {
+        read.waiting[at] = waiting;
+    }
+    read.version = (version, since);
+    if wanted.trust.is_some() {
+        read.dice = rand::random();
+    }
     read.late_bytes = unsigned(late_bytes);
     for (at, failing) in failing.into_iter().enumerate().take(5) {
         read.failing[at] = failing != 0;
@@ -211,12 +272,17 @@ pub(super) async fn load(
     }
     silent(connection, wanted, &mut read).await?;
     jobs_and_leases(connection, wanted, &mut read, &lease_ids, &numbers).await?;
+    opinions(connection, wanted, &mut read).await?;
     groups(connection, &mut read).await?;
     keys(connection, wanted, &mut read).await?;
     bans(connection, wanted, &mut read).await?;
     repeated(connection, wanted, &mut read).await?;
     if wanted.flags {
         flags(connection, &mut read).await?;
+    }
+    if wanted.trust.is_some() {
+        standings(connection, wanted, &mut read).await?;
+        lanes(connection, wanted, &mut read).await?;
     }
     queues(connection, wanted, &mut read).await?;
     sizes(connection, wanted, &mut read).await?;
@@ -330,6 +396,217 @@ async fn jobs_and_leases(
         add_jobs(read, jobs);
     }
     Ok(())
+}
+
+/// The opinions of jobs that have any, and those under the leases that ended with one, with all of
+/// their leases.
+async fn opinions(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    let numbers: Vec<i64> = read.with_opinions(wanted).into_iter().collect();
+    let ended = read
+        .leases
+        .iter()
+        .filter(|lease| matches!(lease.ended, Some((_, End::Opinion))));
+    let ended: Vec<i64> = ended.map(|lease| lease.id).collect();
+    opinions_of(connection, read, &numbers, &ended).await?;
+    voters(connection, read).await
+}
+
+async fn opinions_of(
+    connection: &mut PgConnection,
+    read: &mut Snapshot,
+    numbers: &[i64],
+    leases: &[i64],
+) -> Result<(), StoreError> {
+    if numbers.is_empty() && leases.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(OPINIONS)
+        .bind(numbers)
+        .bind(leases)
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in &rows {
+        read.opinions.push(opinion(row)?);
+    }
+    Ok(())
+}
+
+async fn voters(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(), StoreError> {
+    let missing: Vec<i64> = read.missing_voters().into_iter().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(LEASES)
+        .bind(&missing)
+        .bind(Vec::<i64>::new())
+        .fetch_all(&mut *connection)
+        .await?;
+    let leases = rows.iter().map(lease).collect::<Result<_, _>>()?;
+    add_leases(read, leases);
+    Ok(())
+}
+
+/// What is known of volunteers. Nothing is locked: two trackers that judge the same volunteer at the
+/// same time may differ by one result.
+async fn standings(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    let Some(trust) = wanted.trust else {
+        return Ok(());
+    };
+    let (stages, volunteers): (Vec<i64>, Vec<String>) = read
+        .unjudged(wanted)
+        .into_iter()
+        .map(|(stage, who)| (column(stage), who))
+        .unzip();
+    let found = known(connection, &stages, &volunteers, trust.version).await?;
+    read.standings.extend(found);
+    Ok(())
+}
+
+async fn known(
+    connection: &mut PgConnection,
+    stages: &[i64],
+    volunteers: &[String],
+    version: &str,
+) -> Result<Vec<Standing>, StoreError> {
+    if volunteers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(STANDINGS)
+        .bind(stages)
+        .bind(volunteers)
+        .bind(version)
+        .fetch_all(&mut *connection)
+        .await?;
+    rows.iter().map(standing).collect()
+}
+
+/// A part of the lane from a random place on.
+async fn part(
+    connection: &mut PgConnection,
+    stage: Stage,
+    version: &str,
+    disputed: bool,
+    begin: i64,
+    most: usize,
+) -> Result<Vec<Waiting>, StoreError> {
+    let mut found: Vec<Waiting> = Vec::new();
+    for statement in [LANE_FROM, LANE_BEFORE] {
+        if found.len() == most {
+            break;
+        }
+        let rows = sqlx::query(statement)
+            .bind(column(stage))
+            .bind(version)
+            .bind(i64::from(disputed))
+            .bind(begin)
+            .bind(limit(most - found.len()))
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in &rows {
+            found.push(waiting(row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Jobs of the lane for those who may give opinions, with the opinions on them.
+async fn lanes(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    let Some(trust) = wanted.trust else {
+        return Ok(());
+    };
+    let confirmers = Confirmers::new(read, wanted);
+    let begin = signed(read.dice >> 1);
+    for (stage, most) in confirmers.demand() {
+        let disputed = part(connection, stage, trust.version, true, begin, most).await?;
+        let others = part(connection, stage, trust.version, false, begin, most).await?;
+        read.enter(stage, most, &disputed, &others);
+    }
+    for (stage, who) in confirmers.own() {
+        let disputed = part(connection, stage, trust.version, true, begin, OWN_LOOKS).await?;
+        let others = part(connection, stage, trust.version, false, begin, OWN_LOOKS).await?;
+        let volunteers: Vec<String> = others.iter().map(|one| one.volunteer.clone()).collect();
+        let stages = vec![column(stage); volunteers.len()];
+        let known = known(connection, &stages, &volunteers, trust.version).await?;
+        let few = has_few(connection, stage, trust, read.now).await?;
+        read.enter_own(stage, who, few, disputed, others, &known);
+    }
+    of_lane(connection, read).await?;
+    for (stage, who) in confirmers.lacking(read) {
+        let mut found: Vec<i64> = Vec::new();
+        for statement in [LANE_ABOVE, LANE_BELOW] {
+            for disputed in [1_i64, 0] {
+                let more: Vec<i64> = sqlx::query_scalar(statement)
+                    .bind(column(stage))
+                    .bind(trust.version)
+                    .bind(disputed)
+                    .bind(&who)
+                    .bind(LANE)
+                    .fetch_all(&mut *connection)
+                    .await?;
+                found.extend(more);
+            }
+        }
+        read.lane_for.insert((stage, who), found);
+    }
+    of_lane(connection, read).await?;
+    voters(connection, read).await?;
+    standings(connection, wanted, read).await
+}
+
+/// Whether few volunteers that asked for jobs recently may confirm.
+async fn has_few(
+    connection: &mut PgConnection,
+    stage: Stage,
+    trust: Trust,
+    now: Millis,
+) -> Result<bool, StoreError> {
+    let Policy::Adaptive { confirmations } = trust.policies[stage.index()] else {
+        return Ok(false);
+    };
+    let rows = sqlx::query(ASKED)
+        .bind(column(stage))
+        .bind(now - THERE)
+        .bind(limit(VOLUNTEERS))
+        .fetch_all(&mut *connection)
+        .await?;
+    let there: Vec<Volunteer> = rows.iter().map(volunteer).collect::<Result<_, _>>()?;
+    let there: Vec<String> = there.into_iter().map(|one| one.name).collect();
+    let stages = vec![column(stage); there.len()];
+    let known = known(connection, &stages, &there, trust.version).await?;
+    let policy = Policy::Adaptive { confirmations };
+    let established = known
+        .iter()
+        .filter(|one| one.record().is_established(policy));
+    Ok(limit(established.count()) < trust::FEW)
+}
+
+/// Jobs of the lane that have not been read, with the opinions on them. Those that another
+/// transaction is about to take are skipped.
+async fn of_lane(connection: &mut PgConnection, read: &mut Snapshot) -> Result<(), StoreError> {
+    let new = read.unread_in_lane();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(IN_LANE)
+        .bind(&new)
+        .fetch_all(&mut *connection)
+        .await?;
+    let jobs: Vec<Job> = rows.iter().map(job).collect::<Result<_, _>>()?;
+    let numbers: Vec<i64> = jobs.iter().map(|job| job.number).collect();
+    add_jobs(read, jobs);
+    opinions_of(connection, read, &numbers, &[]).await
 }
 
 /// What the address groups of the workers hold. Nothing is locked, so two trackers that grant at
@@ -540,6 +817,7 @@ async fn sizes(
         numbers.map(move |number| (*number, stage))
     });
     let jobs: BTreeSet<(i64, i64)> = heads
+        .chain(read.in_lane())
         .chain(read.to_measure(wanted))
         .map(|(number, stage)| (number, column(stage)))
         .collect();
@@ -644,11 +922,12 @@ pub(super) async fn inputs(
 }
 
 /// Reads the inputs of jobs at stages, and only the sizes of those larger than `most` bytes. `made`
-/// are those written by this transaction; `None` stands for a late result that the database kept.
+/// are those written by this transaction; without a text, the database has it: the opinion of a lease, or
+/// a late result that was kept.
 pub(super) async fn inputs_up_to(
     connection: &mut PgConnection,
     of: &[(i64, Stage)],
-    made: HashMap<(i64, Stage), Option<&str>>,
+    made: HashMap<(i64, Stage), (Option<&str>, Option<i64>)>,
     most: u64,
 ) -> Result<Vec<Input>, StoreError> {
     let of = of.iter().filter(|of| !made.contains_key(of));
@@ -671,7 +950,7 @@ pub(super) async fn inputs_up_to(
             })
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
-    for ((number, stage), data) in made {
+    for ((number, stage), (data, from)) in made {
         let (bytes, data) = match data {
             Some(data) => {
                 let bytes = data.len() as u64;
@@ -680,10 +959,13 @@ pub(super) async fn inputs_up_to(
             None => {
                 let kept = "select octet_length(data)::bigint, \
                             case when octet_length(data) <= $2 then data end \
-                            from late_results where number = $1";
+                            from (select coalesce( \
+                                (select data from opinion_texts where lease = $3), \
+                                (select data from late_results where number = $1)) as data) k";
                 let row: (i64, Option<String>) = sqlx::query_as(kept)
                     .bind(number)
                     .bind(signed(most))
+                    .bind(from)
                     .fetch_one(&mut *connection)
                     .await?;
                 (unsigned(row.0), row.1)

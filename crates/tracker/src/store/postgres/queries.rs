@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use distcompute_protocol::{ANONYMOUS, Stage};
 use futures_util::{Stream, TryStreamExt as _};
-use sqlx::{PgPool, Row as _};
+use sqlx::{PgPool, Row as _, postgres::PgRow};
 
 use super::rows;
 
@@ -13,11 +13,7 @@ use crate::{
     clock::Millis,
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
-        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText,
-        MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey,
-        RegisteredRow, RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status,
-        StoreError, Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like,
-        public_name, signed, stage_of, state_of, unsigned,
+        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow, RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status, StoreError, Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name, signed, stage_of, state_of, unsigned, Recalled, Retraction, TrustRow, Which,
     },
 };
 
@@ -113,7 +109,9 @@ pub(super) async fn status(
             .await?;
     let counters = sqlx::query(
         "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed, \
-         paused_at, paused_reason, paused_by_operator from stage_counters order by stage",
+         paused_at, paused_reason, paused_by_operator, waiting, checked, disputed, wrong, \
+         (select count(*) from trust t where t.stage = stage_counters.stage and t.on_hold = 1) \
+         from stage_counters order by stage",
     )
     .fetch_all(&mut *reading)
     .await?;
@@ -142,6 +140,11 @@ pub(super) async fn status(
             lapsed: number(8)?,
             failed: number(9)?,
             failing: 0,
+            waiting: number(13)?,
+            checked: number(14)?,
+            disputed: number(15)?,
+            wrong: number(16)?,
+            on_hold: number(17)?,
         };
     }
     let (began, workers) = (
@@ -835,6 +838,149 @@ pub(super) async fn result_numbers(
     Ok(rows
         .map(|(cursor, number)| (unsigned(cursor), unsigned(number)))
         .collect())
+}
+
+/// A volunteer whose results are to be made again.
+pub(super) const DOUBTED: &str =
+    "select stage, volunteer, version, on_hold from trust where doubted = 1 limit 1";
+
+/// Results that count on its word alone; of one on hold, also those on which nobody else has an
+/// opinion.
+pub(super) const RESTING: &str = "select o.number, o.lease from opinions o \
+    where o.volunteer = $1 and o.stage = $2 and o.version = $3 \
+    and (o.state = 'alone' or o.state = 'waiting') \
+    and (o.state = 'alone' or ($4 <> 0 and exists (select 1 from jobs j where j.number = o.number \
+        and j.state = 'waiting' and j.stage = o.stage and j.opinions = 1))) limit $5";
+
+pub(super) async fn doubted(pool: &PgPool, limit: u32) -> Result<Option<Recalled>, StoreError> {
+    let found: Option<(i64, String, String, i64)> =
+        sqlx::query_as(DOUBTED).fetch_optional(pool).await?;
+    let Some((stage, volunteer, version, on_hold)) = found else {
+        return Ok(None);
+    };
+    let opinions = sqlx::query_as(RESTING)
+        .bind(&volunteer)
+        .bind(stage)
+        .bind(&version)
+        .bind(on_hold)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
+    Ok(Some(Recalled {
+        stage: stage_of(stage)?,
+        volunteer,
+        version,
+        opinions,
+    }))
+}
+
+pub(super) async fn stale(
+    pool: &PgPool,
+    stage: Stage,
+    version: Option<&str>,
+    limit: u32,
+) -> Result<Vec<i64>, StoreError> {
+    let Some(version) = version else {
+        let all = sqlx::query_scalar("select number from lane where stage = $1 limit $2");
+        let all = all.bind(column(stage)).bind(i64::from(limit));
+        return Ok(all.fetch_all(pool).await?);
+    };
+    let mut found = Vec::new();
+    for statement in [
+        "select number from lane where stage = $1 and version < $2 limit $3",
+        "select number from lane where stage = $1 and version > $2 limit $3",
+    ] {
+        let numbers: Vec<i64> = sqlx::query_scalar(statement)
+            .bind(column(stage))
+            .bind(version)
+            .bind(i64::from(limit))
+            .fetch_all(pool)
+            .await?;
+        found.extend(numbers);
+    }
+    Ok(found)
+}
+
+/// The columns of what is known of a volunteer.
+macro_rules! trusted {
+    ($which:literal) => {
+        concat!(
+            "select stage, volunteer, version, confirmed, agreed, refuted, waiting, unchecked, \
+             on_hold from trust ",
+            $which
+        )
+    };
+}
+
+pub(super) async fn trusted(pool: &PgPool, which: &Which) -> Result<Vec<TrustRow>, StoreError> {
+    let rows = match which {
+        Which::Volunteer(who) => {
+            sqlx::query(trusted!("where volunteer = $1 order by stage, version"))
+                .bind(who)
+                .fetch_all(pool)
+                .await?
+        }
+        Which::OnHold(limit) => {
+            sqlx::query(trusted!("where on_hold = 1 limit $1"))
+                .bind(i64::from(*limit))
+                .fetch_all(pool)
+                .await?
+        }
+    };
+    let read = |row: &PgRow| {
+        let number = |at: usize| row.try_get(at).map(unsigned);
+        Ok(TrustRow {
+            stage: stage_of(row.try_get(0)?)?,
+            volunteer: row.try_get(1)?,
+            version: row.try_get(2)?,
+            confirmed: number(3)?,
+            right: number(4)?,
+            wrong: number(5)?,
+            waiting: number(6)?,
+            unchecked: number(7)?,
+            on_hold: row.try_get::<i64, _>(8)? != 0,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn retractions(
+    pool: &PgPool,
+    stage: Stage,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Retraction>, StoreError> {
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "select cursor, number, at from retractions where stage = $1 and cursor > $2 \
+         order by cursor limit $3",
+    )
+    .bind(column(stage))
+    .bind(signed(after))
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
+    let rows = rows.into_iter().map(|(cursor, number, at)| Retraction {
+        cursor: unsigned(cursor),
+        number: unsigned(number),
+        at,
+    });
+    Ok(rows.collect())
+}
+
+pub(super) async fn unconfirmed(
+    pool: &PgPool,
+    stage: Stage,
+    numbers: &[u64],
+) -> Result<Vec<u64>, StoreError> {
+    let numbers: Vec<i64> = numbers.iter().map(|number| signed(*number)).collect();
+    let found: Vec<i64> = sqlx::query_scalar(
+        "select number from opinions where number = any($1) and stage = $2 and state = 'alone'",
+    )
+    .bind(numbers)
+    .bind(column(stage))
+    .fetch_all(pool)
+    .await?;
+    Ok(found.into_iter().map(unsigned).collect())
 }
 
 /// Collects outputs until there is enough text for one call.

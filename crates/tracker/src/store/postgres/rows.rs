@@ -3,7 +3,10 @@
 use sqlx::{Row as _, postgres::PgRow};
 
 use crate::{
-    ledger::{End, Failure, Job, Lease, State, Volunteer, Worker},
+    ledger::{
+        End, Failure, Job, Lease, Opinion, OpinionState, Standing, State, Volunteer, Waiting,
+        Worker,
+    },
     rules::{allowance::Allowance, attempts::Failing},
     store::{StoreError, stage_of, unsigned},
 };
@@ -95,6 +98,42 @@ pub(super) fn job(row: &PgRow) -> Result<Job, StoreError> {
         lease: row.try_get(10)?,
         changed_at: row.try_get(11)?,
         late: row.try_get(12)?,
+        opinions: row.try_get(13)?,
+    })
+}
+
+pub(super) fn opinion(row: &PgRow) -> Result<Opinion, StoreError> {
+    let state: &str = row.try_get(7)?;
+    let state = OpinionState::from_word(state)
+        .ok_or_else(|| StoreError::Failed(format!("there is no state {state}")))?;
+    Ok(Opinion {
+        lease: row.try_get(0)?,
+        number: row.try_get(1)?,
+        stage: stage_of(row.try_get(2)?)?,
+        volunteer: row.try_get(3)?,
+        nickname: row.try_get(4)?,
+        version: row.try_get(5)?,
+        answer: row.try_get(6)?,
+        state,
+    })
+}
+
+pub(super) fn waiting(row: &PgRow) -> Result<Waiting, StoreError> {
+    Ok(Waiting {
+        number: row.try_get(0)?,
+        volunteer: row.try_get(1)?,
+        at: row.try_get(2)?,
+    })
+}
+
+pub(super) fn standing(row: &PgRow) -> Result<Standing, StoreError> {
+    Ok(Standing {
+        stage: stage_of(row.try_get(0)?)?,
+        volunteer: row.try_get(1)?,
+        confirmed: row.try_get(2)?,
+        waiting: row.try_get(3)?,
+        unchecked: row.try_get(4)?,
+        on_hold: row.try_get::<i64, _>(5)? != 0,
     })
 }
 

@@ -13,8 +13,8 @@ use sqlx::PgConnection;
 use crate::{
     clock::Millis,
     ledger::{
-        AVOIDERS, Changes, FORGOTTEN, Forget, KEPT_NOTES, Lease, Pause, StageChange,
-        VolunteerChange,
+        AVOIDERS, Changes, FORGOTTEN, Forget, KEPT_NOTES, Lease, OpinionText, Pause, StageChange,
+        TextSource, VolunteerChange,
     },
     rules::names,
     store::{StoreError, column, signed},
@@ -29,6 +29,7 @@ pub(super) async fn save(
 ) -> Result<(), StoreError> {
     rows(connection, changes).await?;
     workers(connection, changes).await?;
+    opinions(connection, changes).await?;
     notes(connection, changes).await?;
     match changes.corrects {
         Some(thoroughly) => correct(connection, changes.now, thoroughly).await,
@@ -95,12 +96,12 @@ with places as materialized ( \
         position = coalesce(places.position, j.position), attempt = c.attempt, \
         flagged = c.flagged, sent_back = c.sent_back, round = c.round, failures = c.failures, \
         errors = c.errors, reason = c.reason, lease = c.lease, changed_at = c.changed_at, \
-        late = c.late \
+        late = c.late, opinions = c.opinions \
     from unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], \
         $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], \
-        $14::bigint[], $42::bigint[]) \
+        $14::bigint[], $42::bigint[], $51::bigint[]) \
         as c (number, stage, state, queued, attempt, flagged, sent_back, round, failures, errors, \
-            reason, lease, changed_at, late) \
+            reason, lease, changed_at, late, opinions) \
     left join places on places.queued = c.queued \
     where j.number = c.number and j.number = any($2) \
 ), leases_granted as ( \
@@ -196,6 +197,7 @@ async fn rows(connection: &mut PgConnection, changes: &Changes) -> Result<(), St
         .bind(workers().map(|w| w.allowance.results).collect::<Vec<_>>())
         .bind(granted().map(|l| l.address.as_str()).collect::<Vec<_>>())
         .bind(workers().map(|w| i64::from(w.works)).collect::<Vec<_>>())
+        .bind(jobs().map(|j| j.opinions).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     Ok(())
@@ -248,6 +250,189 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
     }
     Ok(())
 }
+
+/// Opinions, what is known of volunteers, and the lane. Must run before `notes`, which deletes outputs
+/// that opinions are copied from. What is known of volunteers is changed in a fixed order, so that
+/// trackers cannot deadlock.
+async fn opinions(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    if !changes.new_opinions.is_empty() {
+        let each = || changes.new_opinions.iter();
+        sqlx::query(
+            "insert into opinions (lease, number, stage, volunteer, nickname, version, answer, \
+                 state) \
+             select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], \
+                 $5::text[], $6::text[], $7::text[], $8::text[])",
+        )
+        .bind(each().map(|o| o.lease).collect::<Vec<_>>())
+        .bind(each().map(|o| o.number).collect::<Vec<_>>())
+        .bind(each().map(|o| column(o.stage)).collect::<Vec<_>>())
+        .bind(each().map(|o| o.volunteer.as_str()).collect::<Vec<_>>())
+        .bind(each().map(|o| o.nickname.as_str()).collect::<Vec<_>>())
+        .bind(each().map(|o| o.version.as_str()).collect::<Vec<_>>())
+        .bind(each().map(|o| o.answer.as_str()).collect::<Vec<_>>())
+        .bind(each().map(|o| o.state.word()).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !changes.opinions.is_empty() {
+        let each = || changes.opinions.iter();
+        sqlx::query(
+            "update opinions o set state = c.state \
+             from unnest($1::bigint[], $2::text[]) as c (lease, state) \
+             where o.lease = c.lease and o.lease = any($1)",
+        )
+        .bind(each().map(|o| o.lease).collect::<Vec<_>>())
+        .bind(each().map(|o| o.state.word()).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !changes.texts.is_empty() {
+        let each = || changes.texts.iter();
+        let data = |text: &'_ OpinionText| match &text.source {
+            TextSource::Text(data) => Some(data.clone()),
+            TextSource::Output(..) => None,
+        };
+        let of = |text: &OpinionText| match &text.source {
+            TextSource::Text(_) => None,
+            TextSource::Output(number, stage) => Some((*number, column(*stage) + 1)),
+        };
+        sqlx::query(
+            "insert into opinion_texts (lease, data) \
+             select t.lease, coalesce(t.data, (select i.data from inputs i \
+                 where i.number = t.number and i.stage = t.stage)) \
+             from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) \
+                 as t (lease, data, number, stage)",
+        )
+        .bind(each().map(|text| text.lease).collect::<Vec<_>>())
+        .bind(each().map(data).collect::<Vec<_>>())
+        .bind(
+            each()
+                .map(|text| of(text).map(|(number, _)| number))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            each()
+                .map(|text| of(text).map(|(_, stage)| stage))
+                .collect::<Vec<_>>(),
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    standings(connection, changes).await?;
+    if changes.lane.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<i64> = changes.lane.keys().copied().collect();
+    sqlx::query("delete from lane where number = any($1)")
+        .bind(numbers)
+        .execute(&mut *connection)
+        .await?;
+    let each = || {
+        let lane = changes.lane.iter();
+        lane.filter_map(|(number, entry)| Some((*number, entry.as_ref()?)))
+    };
+    if each().next().is_none() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into lane (number, stage, version, disputed, place, volunteer, at) \
+         select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], \
+             $5::bigint[], $6::text[], $7::bigint[])",
+    )
+    .bind(each().map(|(number, _)| number).collect::<Vec<_>>())
+    .bind(each().map(|(_, e)| column(e.stage)).collect::<Vec<_>>())
+    .bind(each().map(|(_, e)| e.version.as_str()).collect::<Vec<_>>())
+    .bind(
+        each()
+            .map(|(_, e)| i64::from(e.disputed))
+            .collect::<Vec<_>>(),
+    )
+    .bind(each().map(|(_, e)| e.place).collect::<Vec<_>>())
+    .bind(
+        each()
+            .map(|(_, e)| e.volunteer.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(each().map(|(_, e)| e.at).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+async fn standings(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    if changes.standings.is_empty() {
+        return Ok(());
+    }
+    let keys = || changes.standings.keys();
+    let values = || changes.standings.values();
+    let bit = |value: Option<bool>| value.map(i64::from);
+    sqlx::query(
+        "insert into trust as t (stage, volunteer, version, confirmed, agreed, refuted, waiting, \
+             unchecked, on_hold, doubted) \
+         select stage, volunteer, version, greatest(confirmed, 0), greatest(agreed, 0), \
+             greatest(refuted, 0), greatest(waiting, 0), greatest(unchecked, 0), \
+             coalesce(on_hold, 0), coalesce(doubted, 0) \
+         from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], \
+             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) \
+             as c (stage, volunteer, version, confirmed, agreed, refuted, waiting, unchecked, \
+                 on_hold, doubted) \
+         order by stage, volunteer collate \"C\", version collate \"C\" \
+         on conflict (stage, volunteer, version) do nothing",
+    )
+    .bind(keys().map(|(stage, ..)| column(*stage)).collect::<Vec<_>>())
+    .bind(keys().map(|(_, who, _)| who.as_str()).collect::<Vec<_>>())
+    .bind(
+        keys()
+            .map(|(.., version)| version.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(vec![0_i64; changes.standings.len()])
+    .bind(vec![0_i64; changes.standings.len()])
+    .bind(vec![0_i64; changes.standings.len()])
+    .bind(vec![0_i64; changes.standings.len()])
+    .bind(vec![0_i64; changes.standings.len()])
+    .bind(vec![0_i64; changes.standings.len()])
+    .bind(vec![0_i64; changes.standings.len()])
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(CHANGE_STANDINGS)
+        .bind(keys().map(|(stage, ..)| column(*stage)).collect::<Vec<_>>())
+        .bind(keys().map(|(_, who, _)| who.as_str()).collect::<Vec<_>>())
+        .bind(
+            keys()
+                .map(|(.., version)| version.as_str())
+                .collect::<Vec<_>>(),
+        )
+        .bind(values().map(|by| by.confirmed).collect::<Vec<_>>())
+        .bind(values().map(|by| by.right).collect::<Vec<_>>())
+        .bind(values().map(|by| by.wrong).collect::<Vec<_>>())
+        .bind(values().map(|by| by.waiting).collect::<Vec<_>>())
+        .bind(values().map(|by| by.unchecked).collect::<Vec<_>>())
+        .bind(values().map(|by| bit(by.on_hold)).collect::<Vec<_>>())
+        .bind(values().map(|by| bit(by.doubted)).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// What has changed about volunteers, whose rows are there.
+const CHANGE_STANDINGS: &str = "update trust t set confirmed = greatest(t.confirmed + c.confirmed, 0), \
+         agreed = t.agreed + c.agreed, refuted = t.refuted + c.refuted, \
+         waiting = greatest(t.waiting + c.waiting, 0), \
+         unchecked = greatest(t.unchecked + c.unchecked, 0), \
+         on_hold = coalesce(c.on_hold, t.on_hold), doubted = coalesce(c.doubted, t.doubted) \
+     from (select k.stage, k.volunteer, k.version from trust k \
+             join unnest($1::bigint[], $2::text[], $3::text[]) as w (stage, volunteer, version) \
+                 on w.stage = k.stage and w.volunteer = k.volunteer and w.version = k.version \
+             where k.volunteer = any($2) and k.stage = any($1) and k.version = any($3) \
+             order by k.stage, k.volunteer collate \"C\", k.version collate \"C\" for update of k) l \
+         join unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
+             $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) \
+             as c (stage, volunteer, version, confirmed, agreed, refuted, waiting, unchecked, on_hold, \
+                 doubted) \
+             on c.stage = l.stage and c.volunteer = l.volunteer and c.version = l.version \
+     where t.stage = l.stage and t.volunteer = l.volunteer and t.version = l.version \
+         and t.volunteer = any($2) and t.stage = any($1) and t.version = any($3)";
 
 fn at_stages(list: &[(i64, Stage)]) -> (Vec<i64>, Vec<i64>) {
     list.iter()
@@ -564,9 +749,10 @@ with total as ( \
 ), made as ( \
     insert into inputs (number, stage, cursor, data) \
     select o.number, o.stage + 1, total.cursor + o.place, \
-        coalesce(o.data, (select k.data from late_results k where k.number = o.number)) \
-    from total, unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::text[]) \
-        as o (number, stage, place, data) \
+        coalesce(o.data, (select t.data from opinion_texts t where t.lease = o.lease), \
+            (select k.data from late_results k where k.number = o.number)) \
+    from total, unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $31::bigint[]) \
+        as o (number, stage, place, data, lease) \
     order by o.place \
     on conflict (number, stage) do update set cursor = excluded.cursor, data = excluded.data \
 ), counted as ( \
@@ -575,15 +761,18 @@ with total as ( \
         granted = s.granted + c.granted, accepted = s.accepted + c.accepted, \
         rejected = s.rejected + c.rejected, lapsed = s.lapsed + c.lapsed, \
         failed = s.failed + c.failed, working = s.working + c.working, \
+        waiting = s.waiting + c.waiting, checked = s.checked + c.checked, \
+        disputed = s.disputed + c.disputed, wrong = s.wrong + c.wrong, \
         failing = s.failing * c.keeps + c.failing, \
         paused_at = case when c.pauses > 0 then $23 when c.pauses < 0 then null else s.paused_at end, \
         paused_reason = case c.pauses when 0 then s.paused_reason else c.reason end, \
         paused_by_operator = case c.pauses when 0 then s.paused_by_operator else c.pauses = 2 end \
     from total, unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], \
         $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], \
-        $26::bigint[], $27::bigint[], $28::bigint[], $29::text[], $30::bigint[]) \
+        $26::bigint[], $27::bigint[], $28::bigint[], $29::text[], $30::bigint[], $32::bigint[], \
+        $33::bigint[], $34::bigint[], $35::bigint[]) \
         as c (stage, open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed, \
-            failing, keeps, pauses, reason, working) \
+            failing, keeps, pauses, reason, working, waiting, checked, disputed, wrong) \
     where s.stage = c.stage \
 ), credited as ( \
     insert into leaderboard (nickname, completed, worker, look, since) \
@@ -621,7 +810,9 @@ pub(super) async fn counters(
         .map(|(stage, made)| (column(stage), made))
         .collect();
     let outputs = || changes.outputs.iter();
-    let last = outputs().map(|output| output.order).max().unwrap_or(0);
+    let retracted = changes.retracted.iter().map(|(.., order)| *order);
+    let last = outputs().map(|output| output.order).chain(retracted);
+    let last = last.max().unwrap_or(0);
     let count = |of: fn(&StageChange) -> i64| {
         stages
             .iter()
@@ -630,7 +821,7 @@ pub(super) async fn counters(
     };
     let nicknames = || changes.credits.keys();
     let earned = || changes.credits.values();
-    sqlx::query(COUNTERS)
+    let first: i64 = sqlx::query_scalar(COUNTERS)
         .bind(changes.closed)
         .bind(last)
         .bind(outputs().map(|o| o.number).collect::<Vec<_>>())
@@ -681,15 +872,64 @@ pub(super) async fn counters(
                 .collect::<Vec<_>>(),
         )
         .bind(count(|c| c.working))
-        .execute(&mut *connection)
+        .bind(outputs().map(|o| o.from).collect::<Vec<_>>())
+        .bind(count(|c| c.waiting))
+        .bind(count(|c| c.checked))
+        .bind(count(|c| c.disputed))
+        .bind(count(|c| c.wrong))
+        .fetch_one(&mut *connection)
         .await?;
+    retractions(connection, changes, first).await?;
     tail(connection, changes).await
+}
+
+/// Results that no longer count, with the cursors that follow `first`.
+async fn retractions(
+    connection: &mut PgConnection,
+    changes: &Changes,
+    first: i64,
+) -> Result<(), StoreError> {
+    if changes.retracted.is_empty() {
+        return Ok(());
+    }
+    let each = || changes.retracted.iter();
+    sqlx::query(
+        "insert into retractions (cursor, stage, number, at) \
+         select r.*, $4 from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as r",
+    )
+    .bind(each().map(|(.., order)| first + order).collect::<Vec<_>>())
+    .bind(
+        each()
+            .map(|(_, stage, _)| column(*stage))
+            .collect::<Vec<_>>(),
+    )
+    .bind(each().map(|(number, ..)| *number).collect::<Vec<_>>())
+    .bind(changes.now)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
 }
 
 /// Writes what must come after the results and the counters.
 async fn tail(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
     verified(connection, changes).await?;
     late_results(connection, changes).await?;
+    if !changes.gone_texts.is_empty() {
+        sqlx::query("delete from opinion_texts where lease = any($1)")
+            .bind(&changes.gone_texts)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if let Some(version) = &changes.version {
+        sqlx::query(
+            "insert into trust_version (id, version, since) values (1, $1, $2) \
+             on conflict (id) do update set version = excluded.version, since = excluded.since",
+        )
+        .bind(version)
+        .bind(changes.now)
+        .execute(&mut *connection)
+        .await?;
+    }
     address_groups(connection, changes).await
 }
 

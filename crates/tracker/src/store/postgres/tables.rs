@@ -113,10 +113,10 @@ impl Database for Tables {
         // An output of this transaction is the input of the next stage, but is written only with
         // the commit.
         let outputs = self.last.iter().flat_map(|changes| &changes.outputs);
-        let made: HashMap<(i64, Stage), Option<&str>> = outputs
+        let made: HashMap<(i64, Stage), (Option<&str>, Option<i64>)> = outputs
             .filter_map(|output| Some(((output.number, output.stage.next()?), output)))
             .filter(|(of_job, _)| of.contains(of_job))
-            .map(|(of_job, output)| (of_job, output.data.as_deref()))
+            .map(|(of_job, output)| (of_job, (output.data.as_deref(), output.from)))
             .collect();
         // Not `self.connection()`, which would borrow the outputs too.
         let gone = || StoreError::Unavailable("there is no connection".to_owned());

@@ -40,6 +40,10 @@ pub(super) fn prune(
     let closed = found.into_iter().filter(|(_, _, closed)| *closed);
     let closed: Vec<i64> = closed.map(|(_, number, _)| number).collect();
     for statement in [
+        "update trust set unchecked = max(unchecked - 1, 0) where (stage, volunteer, version) in \
+         (select stage, volunteer, version from opinions where number = ? and state = 'alone')",
+        "delete from opinion_texts where lease in (select lease from opinions where number = ?)",
+        "delete from opinions where number = ?",
         "delete from inputs where number = ?",
         "delete from leases where number = ?",
         "delete from flags where number = ?",
@@ -224,6 +228,17 @@ pub(super) fn pardon(on: &Connection, name: &str) -> Result<bool, StoreError> {
         .prepare_cached("delete from bans where name = ?")?
         .execute([name])?;
     Ok(gone > 0)
+}
+
+/// Puts a volunteer on hold, or ends that.
+pub(super) fn hold(on: &Connection, volunteer: &str, holds: bool) -> Result<u64, StoreError> {
+    let changed = on
+        .prepare_cached(
+            "update trust set on_hold = ?1, doubted = max(doubted, ?1), confirmed = 0 \
+             where volunteer = ?2 and on_hold <> ?1",
+        )?
+        .execute((holds, volunteer))?;
+    Ok(changed as u64)
 }
 
 pub(super) fn bans(on: &Connection, after: &str, limit: u32) -> Result<Vec<BanRow>, StoreError> {

@@ -84,9 +84,16 @@ pub(super) fn wipe(on: &Connection) -> Result<(), StoreError> {
          delete from throughput;
          delete from volunteers;
          delete from failures;
+         delete from opinions;
+         delete from opinion_texts;
+         delete from trust;
+         delete from trust_version;
+         delete from lane;
+         delete from retractions;
          update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0, working = 0,
          granted = 0, accepted = 0, rejected = 0, lapsed = 0, failed = 0, failing = 0,
-         paused_at = null, paused_reason = null, paused_by_operator = 0;
+         paused_at = null, paused_reason = null, paused_by_operator = 0,
+         waiting = 0, checked = 0, disputed = 0, wrong = 0;
          -- Not the ids of workers and leases: one of before must never fit something new.
          update totals set jobs = 0, closed = 0, last_number = 0, last_cursor = 0,
          last_position = 0, late_bytes = 0;",

@@ -9,14 +9,21 @@ use rusqlite::{Connection, Params, Row};
 use super::rows;
 use crate::{
     clock::Millis,
-    ledger::{Job, LOOK_AHEAD, Lease, Pause, Queue, SWEEP, Snapshot, VOLUNTEERS, Wanted, Worker},
+    ledger::{
+        Confirmers, End, Job, LANE, LOOK_AHEAD, Lease, OWN_LOOKS, Pause, Queue, SWEEP, Snapshot,
+        VOLUNTEERS, Waiting, Wanted, Worker,
+    },
     rules::{
         allowance::GroupTotals,
         attempts::{THERE, WORKING},
+        trust::{self, Policy},
     },
     store::{
         Input, StoreError, column,
-        columns::{job_columns, lease_columns, volunteer_columns, worker_columns},
+        columns::{
+            job_columns, lease_columns, opinion_columns, standing_columns, volunteer_columns,
+            worker_columns,
+        },
         signed, stage_of, unsigned,
     },
 };
@@ -76,6 +83,43 @@ pub(super) const HEADS: &str = concat!(
     job_columns!(),
     " from jobs j where j.stage = ? and j.state = 'open' order by j.position, j.number limit ?",
 );
+
+/// The opinions on a job that wait or count alone.
+pub(super) const OPINIONS: &str = concat!(
+    "select ",
+    opinion_columns!(),
+    " from opinions o where o.number = ? and (o.state = 'waiting' or o.state = 'alone')",
+);
+
+pub(super) const OPINION: &str = concat!(
+    "select ",
+    opinion_columns!(),
+    " from opinions o where o.lease = ?"
+);
+
+pub(super) const STANDING: &str = concat!(
+    "select ",
+    standing_columns!(),
+    " from trust t where t.stage = ? and t.volunteer = ? and t.version = ?",
+);
+
+/// Jobs of the lane from a random place on, and those before it.
+pub(super) const LANE_FROM: &str = "select number, volunteer, at from lane where stage = ? \
+    and version = ? and disputed = ? and place >= ? order by place limit ?";
+pub(super) const LANE_BEFORE: &str = "select number, volunteer, at from lane where stage = ? \
+    and version = ? and disputed = ? and place < ? order by place limit ?";
+
+/// Jobs of the lane whose first opinion is another volunteer's.
+pub(super) const LANE_ABOVE: &str = "select number from lane where stage = ? and version = ? \
+    and disputed = ? and volunteer > ? order by volunteer limit ?";
+pub(super) const LANE_BELOW: &str = "select number from lane where stage = ? and version = ? \
+    and disputed = ? and volunteer < ? order by volunteer desc limit ?";
+
+/// How many of the volunteers that asked for jobs recently may confirm.
+pub(super) const ESTABLISHED: &str = "select count(*) from (select v.volunteer from volunteers v \
+        where v.stage = ?1 and v.asked_at > ?2 order by v.asked_at desc limit ?3) v \
+    join trust t on t.stage = ?1 and t.volunteer = v.volunteer and t.version = ?4 \
+    where t.confirmed >= ?5 and t.on_hold = 0";
 
 /// Volunteers that worked at a stage recently.
 pub(super) const WORKED: &str = concat!(
@@ -141,6 +185,11 @@ fn each<P: Params, T>(
 pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snapshot, StoreError> {
     let mut read = Snapshot {
         now,
+        dice: if wanted.trust.is_some() {
+            rand::random()
+        } else {
+            0
+        },
         ..Snapshot::default()
     };
     workers(on, wanted, &mut read)?;
@@ -159,6 +208,7 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
         rows::worker,
     )?;
     read.workers.extend(holders);
+    opinions(on, wanted, &mut read)?;
     let groups = read.address_groups();
     let groups = each(
         on,
@@ -178,6 +228,8 @@ pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snap
     if wanted.flags {
         flags(on, &mut read)?;
     }
+    standings(on, wanted, &mut read)?;
+    lanes(on, wanted, &mut read)?;
     heads(on, wanted, &mut read)?;
     sizes(on, wanted, &mut read)?;
     volunteers(on, wanted, &mut read)?;
@@ -257,6 +309,118 @@ fn leases(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), S
     Ok(())
 }
 
+/// The opinions of jobs that have any, and those under the leases that ended with one, with all of
+/// their leases.
+fn opinions(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
+    let numbers = read.with_opinions(wanted);
+    read.opinions = each(
+        on,
+        OPINIONS,
+        numbers.iter().map(|number| [number]),
+        rows::opinion,
+    )?;
+    let ended = read
+        .leases
+        .iter()
+        .filter(|lease| matches!(lease.ended, Some((_, End::Opinion))));
+    let ended: Vec<i64> = ended.map(|lease| lease.id).collect();
+    let more = each(on, OPINION, ended.iter().map(|id| [id]), rows::opinion)?;
+    read.opinions.extend(more);
+    voters(on, read)
+}
+
+fn voters(on: &Connection, read: &mut Snapshot) -> Result<(), StoreError> {
+    let missing = read.missing_voters();
+    let leases = each(on, LEASE_BY_ID, missing.iter().map(|id| [id]), rows::lease)?;
+    read.leases.extend(leases);
+    Ok(())
+}
+
+/// What is known of volunteers, where results are checked.
+fn standings(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
+    let Some(trust) = wanted.trust else {
+        return Ok(());
+    };
+    let who = read.unjudged(wanted);
+    let keys = who
+        .iter()
+        .map(|(stage, who)| (column(*stage), who, trust.version));
+    let found = each(on, STANDING, keys, rows::standing)?;
+    read.standings.extend(found);
+    Ok(())
+}
+
+/// Jobs of the lane for those who may give opinions, with the opinions on them.
+fn lanes(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
+    let Some(trust) = wanted.trust else {
+        return Ok(());
+    };
+    let confirmers = Confirmers::new(read, wanted);
+    let begin = signed(read.dice >> 1);
+    let number = |row: &Row<'_>| Ok(row.get::<_, i64>(0)?);
+    let part = |stage: Stage, disputed: bool, limit: usize| {
+        let mut found: Vec<Waiting> = Vec::new();
+        for statement in [LANE_FROM, LANE_BEFORE] {
+            let left = signed((limit - found.len()) as u64);
+            let key = (column(stage), trust.version, disputed, begin, left);
+            found.extend(each(on, statement, [key], rows::waiting)?);
+        }
+        Ok::<_, StoreError>(found)
+    };
+    for (stage, limit) in confirmers.demand() {
+        let (disputed, others) = (part(stage, true, limit)?, part(stage, false, limit)?);
+        read.enter(stage, limit, &disputed, &others);
+    }
+    for (stage, who) in confirmers.own() {
+        let disputed = part(stage, true, OWN_LOOKS)?;
+        let others = part(stage, false, OWN_LOOKS)?;
+        let keys = others
+            .iter()
+            .map(|one| (column(stage), &one.volunteer, trust.version));
+        let known = each(on, STANDING, keys, rows::standing)?;
+        let few = match trust.policies[stage.index()] {
+            Policy::Adaptive { confirmations } => {
+                let there = (read.now - THERE, signed(VOLUNTEERS as u64));
+                let least = i64::from(confirmations);
+                let key = (column(stage), there.0, there.1, trust.version, least);
+                let count = each(on, ESTABLISHED, [key], number)?;
+                count.iter().sum::<i64>() < trust::FEW
+            }
+            _ => false,
+        };
+        read.enter_own(stage, who, few, disputed, others, &known);
+    }
+    of_lane(on, read)?;
+    for (stage, who) in confirmers.lacking(read) {
+        let mut found = Vec::new();
+        for statement in [LANE_ABOVE, LANE_BELOW] {
+            for disputed in [true, false] {
+                let key = (column(stage), trust.version, disputed, &who, LANE);
+                found.extend(each(on, statement, [key], number)?);
+            }
+        }
+        read.lane_for.insert((stage, who), found);
+    }
+    of_lane(on, read)?;
+    voters(on, read)?;
+    standings(on, wanted, read)
+}
+
+/// Jobs of the lane that have not been read, with the opinions on them.
+fn of_lane(on: &Connection, read: &mut Snapshot) -> Result<(), StoreError> {
+    let new: Vec<i64> = read.unread_in_lane();
+    let jobs = each(on, JOB, new.iter().map(|number| [number]), rows::job)?;
+    let given = each(
+        on,
+        OPINIONS,
+        new.iter().map(|number| [number]),
+        rows::opinion,
+    )?;
+    read.jobs.extend(jobs);
+    read.opinions.extend(given);
+    Ok(())
+}
+
 fn flags(on: &Connection, read: &mut Snapshot) -> Result<(), StoreError> {
     let numbers = read.jobs.iter().map(|job| [job.number]);
     read.flags = each(
@@ -314,6 +478,7 @@ fn sizes(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), St
         numbers.map(move |number| (*number, stage))
     });
     let jobs: BTreeSet<(i64, i64)> = heads
+        .chain(read.in_lane())
         .chain(read.to_measure(wanted))
         .map(|(number, stage)| (number, column(stage)))
         .collect();
@@ -365,19 +530,24 @@ fn avoided(on: &Connection, jobs: &[Job]) -> Result<Vec<(i64, String, bool)>, St
 /// ids meanwhile, because a writing transaction is exclusive.
 fn numbers_given(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), StoreError> {
     let counters = "select stage, open, workers, working, failing, paused_at is not null, \
-                    paused_by_operator, paused_reason from stage_counters";
-    type Row = (i64, i64, i64, i64, i64, bool, bool, Option<String>);
+                    paused_by_operator, paused_reason, waiting from stage_counters";
+    type Row = (i64, i64, i64, i64, i64, bool, bool, Option<String>, i64);
     let counters: Vec<Row> = each(on, counters, [()], |row| Ok(row.try_into()?))?;
-    for (at, open, workers, working, failing, paused, by_operator, reason) in counters {
+    for (at, open, workers, working, failing, paused, by_operator, reason, waiting) in counters {
         let stage = stage_of(at)?.index();
         (read.open[stage], read.enrolled[stage]) = (open, workers);
-        read.at_work[stage] = working;
+        (read.at_work[stage], read.waiting[stage]) = (working, waiting);
         read.failing[stage] = failing != 0;
         read.paused[stage] = paused.then(|| Pause::read(by_operator, reason));
     }
     let (worker, lease, late_bytes): (i64, i64, i64) = on
         .prepare_cached("select last_worker, last_lease, late_bytes from totals where id = 1")?
         .query_row((), |row| row.try_into())?;
+    if wanted.trust.is_some() {
+        let version = "select version, since from trust_version where id = 1";
+        let version = each(on, version, [()], |row| Ok(row.try_into()?))?;
+        read.version = version.into_iter().next().unwrap_or_default();
+    }
     read.late_bytes = unsigned(late_bytes);
     read.worker_ids = (1..=signed(wanted.registrations as u64))
         .map(|n| worker + n)

@@ -12,11 +12,7 @@ use crate::{
     clock::Millis,
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
-        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText,
-        MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey,
-        RegisteredRow, RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status,
-        StoreError, Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like,
-        public_name, signed, stage_of, state_of, unsigned,
+        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow, RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status, StoreError, Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name, signed, stage_of, state_of, unsigned, Recalled, Retraction, TrustRow, Which,
     },
 };
 
@@ -98,7 +94,9 @@ pub(super) fn status(
     let mut stages: [StageCounts; 5] = Default::default();
     let mut counters = reading.prepare_cached(
         "select open, held, done, aside, workers, granted, accepted, rejected, lapsed, failed, \
-         paused_at, paused_reason, paused_by_operator from stage_counters order by stage",
+         paused_at, paused_reason, paused_by_operator, waiting, checked, disputed, wrong, \
+         (select count(*) from trust t where t.stage = stage_counters.stage and t.on_hold = 1) \
+         from stage_counters order by stage",
     )?;
     let mut paused: [Option<Paused>; 5] = Default::default();
     let mut read = counters.query(())?;
@@ -171,6 +169,11 @@ fn stage_counts(row: &Row<'_>) -> rusqlite::Result<StageCounts> {
         lapsed: number(8)?,
         failed: number(9)?,
         failing: 0,
+        waiting: number(13)?,
+        checked: number(14)?,
+        disputed: number(15)?,
+        wrong: number(16)?,
+        on_hold: number(17)?,
     })
 }
 
@@ -745,4 +748,136 @@ fn gather(mut rows: Rows<'_>) -> Result<Vec<Output>, StoreError> {
         });
     }
     Ok(outputs)
+}
+
+/// A volunteer whose results are to be made again.
+pub(super) const DOUBTED: &str =
+    "select stage, volunteer, version, on_hold from trust where doubted = 1 limit 1";
+
+/// Results that count on its word alone; of one on hold, also those on which nobody else has an
+/// opinion.
+pub(super) const RESTING: &str = "select o.number, o.lease from opinions o \
+    where o.volunteer = ?1 and o.stage = ?2 and o.version = ?3 \
+    and (o.state = 'alone' or o.state = 'waiting') \
+    and (o.state = 'alone' or (?4 and exists (select 1 from jobs j where j.number = o.number \
+        and j.state = 'waiting' and j.stage = o.stage and j.opinions = 1))) limit ?5";
+
+pub(super) fn doubted(on: &Connection, limit: u32) -> Result<Option<Recalled>, StoreError> {
+    type Row = (i64, String, String, bool);
+    let found: Option<Row> = on
+        .prepare_cached(DOUBTED)?
+        .query_row((), |row| row.try_into())
+        .optional()?;
+    let Some((stage, volunteer, version, on_hold)) = found else {
+        return Ok(None);
+    };
+    let opinions = on
+        .prepare_cached(RESTING)?
+        .query_map((&volunteer, stage, &version, on_hold, limit), |row| {
+            row.try_into()
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(Some(Recalled {
+        stage: stage_of(stage)?,
+        volunteer,
+        version,
+        opinions,
+    }))
+}
+
+pub(super) fn stale(
+    on: &Connection,
+    stage: Stage,
+    version: Option<&str>,
+    limit: u32,
+) -> Result<Vec<i64>, StoreError> {
+    let mut found = Vec::new();
+    let Some(version) = version else {
+        let all = "select number from lane where stage = ? limit ?";
+        let mut statement = on.prepare_cached(all)?;
+        let rows = statement.query_map((column(stage), limit), |row| row.get(0))?;
+        return Ok(rows.collect::<Result<_, _>>()?);
+    };
+    for statement in [STALE_BELOW, STALE_ABOVE] {
+        let mut statement = on.prepare_cached(statement)?;
+        let rows = statement.query_map((column(stage), version, limit), |row| row.get(0))?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    Ok(found)
+}
+
+/// Jobs of the lane with opinions of other versions: ranges of an index on both sides of the current
+/// one.
+pub(super) const STALE_BELOW: &str =
+    "select number from lane where stage = ? and version < ? limit ?";
+pub(super) const STALE_ABOVE: &str =
+    "select number from lane where stage = ? and version > ? limit ?";
+
+pub(super) fn trusted(on: &Connection, which: &Which) -> Result<Vec<TrustRow>, StoreError> {
+    let columns =
+        "stage, volunteer, version, confirmed, agreed, refuted, waiting, unchecked, on_hold";
+    let read = |row: &Row<'_>| {
+        let number = |at: usize| row.get(at).map(unsigned);
+        Ok(TrustRow {
+            stage: stage_of(row.get(0)?)?,
+            volunteer: row.get(1)?,
+            version: row.get(2)?,
+            confirmed: number(3)?,
+            right: number(4)?,
+            wrong: number(5)?,
+            waiting: number(6)?,
+            unchecked: number(7)?,
+            on_hold: row.get::<_, i64>(8)? != 0,
+        })
+    };
+    match which {
+        Which::Volunteer(who) => {
+            let by = "where volunteer = ? order by stage, version";
+            let mut statement = on.prepare_cached(&format!("select {columns} from trust {by}"))?;
+            statement.query_and_then([who], read)?.collect()
+        }
+        Which::OnHold(limit) => {
+            let by = "where on_hold = 1 limit ?";
+            let mut statement = on.prepare_cached(&format!("select {columns} from trust {by}"))?;
+            statement.query_and_then([limit], read)?.collect()
+        }
+    }
+}
+
+pub(super) fn retractions(
+    on: &Connection,
+    stage: Stage,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Retraction>, StoreError> {
+    let mut statement = on.prepare_cached(
+        "select cursor, number, at from retractions where stage = ? and cursor > ? \
+         order by cursor limit ?",
+    )?;
+    let rows = statement.query_map((column(stage), signed(after), limit), |row| {
+        Ok(Retraction {
+            cursor: unsigned(row.get(0)?),
+            number: unsigned(row.get(1)?),
+            at: row.get(2)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn unconfirmed(
+    on: &Connection,
+    stage: Stage,
+    numbers: &[u64],
+) -> Result<Vec<u64>, StoreError> {
+    let mut statement = on.prepare_cached(
+        "select exists (select 1 from opinions where number = ? and stage = ? and state = 'alone')",
+    )?;
+    let mut found = Vec::new();
+    for number in numbers {
+        let alone = statement.query_row((signed(*number), column(stage)), |row| row.get(0))?;
+        found.extend(Some(*number).filter(|_| alone));
+    }
+    Ok(found)
 }

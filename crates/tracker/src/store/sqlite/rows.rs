@@ -3,7 +3,10 @@
 use rusqlite::Row;
 
 use crate::{
-    ledger::{End, Failure, Job, Lease, State, Volunteer, Worker},
+    ledger::{
+        End, Failure, Job, Lease, Opinion, OpinionState, Standing, State, Volunteer, Waiting,
+        Worker,
+    },
     rules::{allowance::Allowance, attempts::Failing},
     store::{StoreError, stage_of, unsigned},
 };
@@ -98,6 +101,42 @@ pub(super) fn job(row: &Row<'_>) -> Result<Job, StoreError> {
         lease: row.get(10)?,
         changed_at: row.get(11)?,
         late: row.get(12)?,
+        opinions: row.get(13)?,
+    })
+}
+
+pub(super) fn opinion(row: &Row<'_>) -> Result<Opinion, StoreError> {
+    let state = row.get_ref(7)?.as_str().map_err(rusqlite::Error::from)?;
+    let state = OpinionState::from_word(state)
+        .ok_or_else(|| StoreError::Failed(format!("there is no state {state}")))?;
+    Ok(Opinion {
+        lease: row.get(0)?,
+        number: row.get(1)?,
+        stage: stage_of(row.get(2)?)?,
+        volunteer: row.get(3)?,
+        nickname: row.get(4)?,
+        version: row.get(5)?,
+        answer: row.get(6)?,
+        state,
+    })
+}
+
+pub(super) fn waiting(row: &Row<'_>) -> Result<Waiting, StoreError> {
+    Ok(Waiting {
+        number: row.get(0)?,
+        volunteer: row.get(1)?,
+        at: row.get(2)?,
+    })
+}
+
+pub(super) fn standing(row: &Row<'_>) -> Result<Standing, StoreError> {
+    Ok(Standing {
+        stage: stage_of(row.get(0)?)?,
+        volunteer: row.get(1)?,
+        confirmed: row.get(2)?,
+        waiting: row.get(3)?,
+        unchecked: row.get(4)?,
+        on_hold: row.get::<_, i64>(5)? != 0,
     })
 }
 

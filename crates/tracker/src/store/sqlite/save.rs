@@ -7,7 +7,7 @@ use crate::{
     clock::Millis,
     ledger::{
         AVOIDERS, Changes, FORGOTTEN, Failure, Forget, JobChange, KEPT_NOTES, Pause, StageChange,
-        Worker,
+        TextSource, Worker,
     },
     rules::{allowance::Allowance, names},
     store::{StoreError, column, signed},
@@ -33,12 +33,13 @@ pub(super) const CHANGE_LEASE: &str =
 /// A job that was granted, completed or put back.
 pub(super) const CHANGE_JOB: &str = "update jobs set stage = ?, state = ?, \
     position = coalesce(?, position), attempt = ?, flagged = ?, sent_back = ?, round = ?, failures = ?, \
-    errors = ?, reason = ?, lease = ?, late = ?, changed_at = ? where number = ?";
+    errors = ?, reason = ?, lease = ?, late = ?, changed_at = ?, opinions = ? where number = ?";
 
-/// A result. A late one that was kept is copied within the database.
+/// A result. An opinion, or a late result that was kept, is copied within the database.
 pub(super) const ADD_OUTPUT: &str = "insert into inputs (number, stage, cursor, data) \
     values (?1, ?2, ?3, \
-    coalesce(?4, (select data from late_results where number = ?1))) \
+    coalesce(?4, (select data from opinion_texts where lease = ?5), \
+    (select data from late_results where number = ?1))) \
     on conflict (number, stage) do update \
     set cursor = excluded.cursor, data = excluded.data";
 
@@ -89,6 +90,7 @@ pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError>
     volunteers(on, changes)?;
     failures_noted(on, changes)?;
     jobs(on, changes)?;
+    opinions(on, changes)?;
     outputs(on, changes)?;
     late_results(on, changes)?;
     counters(on, changes)?;
@@ -397,6 +399,7 @@ fn jobs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
                 job.lease,
                 job.late,
                 job.changed_at,
+                job.opinions,
                 job.number,
             )
         },
@@ -415,7 +418,7 @@ fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     each(on, gone, &changes.gone_outputs, |(number, stage)| {
         (number, column(*stage) + 1)
     })?;
-    if changes.outputs.is_empty() {
+    if changes.outputs.is_empty() && changes.retracted.is_empty() {
         return Ok(());
     }
     let last = "update totals set last_cursor = last_cursor + ? where id = 1 \
@@ -427,8 +430,109 @@ fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             column(output.stage) + 1,
             first + output.order,
             &output.data,
+            output.from,
         )
+    })?;
+    let gone = "delete from opinion_texts where lease = ?";
+    each(on, gone, &changes.gone_texts, |lease| [lease])?;
+    let added = "insert into retractions (cursor, stage, number, at) values (?, ?, ?, ?)";
+    each(on, added, &changes.retracted, |(number, stage, order)| {
+        (first + order, column(*stage), number, changes.now)
     })
+}
+
+/// An opinion.
+pub(super) const ADD_OPINION: &str = "insert into opinions (lease, number, stage, volunteer, \
+    nickname, version, answer, state) values (?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// What has changed about a volunteer.
+pub(super) const CHANGE_STANDING: &str = "insert into trust (stage, volunteer, version, confirmed, \
+    agreed, refuted, waiting, unchecked, on_hold, doubted) \
+    values (?1, ?2, ?3, max(?4, 0), max(?5, 0), max(?6, 0), max(?7, 0), max(?8, 0), \
+    coalesce(?9, 0), coalesce(?10, 0)) \
+    on conflict (stage, volunteer, version) do update set confirmed = max(confirmed + ?4, 0), \
+    agreed = agreed + ?5, refuted = refuted + ?6, waiting = max(waiting + ?7, 0), \
+    unchecked = max(unchecked + ?8, 0), on_hold = coalesce(?9, on_hold), \
+    doubted = coalesce(?10, doubted)";
+
+/// Opinions, what is known of volunteers, and the lane. Must run before `outputs`, which may be copied
+/// from opinions, and deletes those that opinions are copied from.
+fn opinions(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    each(on, ADD_OPINION, &changes.new_opinions, |opinion| {
+        (
+            opinion.lease,
+            opinion.number,
+            column(opinion.stage),
+            &opinion.volunteer,
+            &opinion.nickname,
+            &opinion.version,
+            &opinion.answer,
+            opinion.state.word(),
+        )
+    })?;
+    let changed = "update opinions set state = ? where lease = ?";
+    each(on, changed, &changes.opinions, |opinion| {
+        (opinion.state.word(), opinion.lease)
+    })?;
+    let added = "insert into opinion_texts (lease, data) values (?1, coalesce(?2, \
+                 (select data from inputs where number = ?3 and stage = ?4)))";
+    each(on, added, &changes.texts, |text| {
+        let (data, of) = match &text.source {
+            TextSource::Text(data) => (Some(data), None),
+            TextSource::Output(number, stage) => (None, Some((*number, column(*stage) + 1))),
+        };
+        (
+            text.lease,
+            data,
+            of.map(|(number, _)| number),
+            of.map(|(_, stage)| stage),
+        )
+    })?;
+    let standings: Vec<_> = changes.standings.iter().collect();
+    each(
+        on,
+        CHANGE_STANDING,
+        &standings,
+        |((stage, who, version), by)| {
+            (
+                column(*stage),
+                who,
+                version,
+                by.confirmed,
+                by.right,
+                by.wrong,
+                by.waiting,
+                by.unchecked,
+                by.on_hold,
+                by.doubted,
+            )
+        },
+    )?;
+    let lane: Vec<_> = changes.lane.iter().collect();
+    let gone = "delete from lane where number = ?";
+    each(on, gone, &lane, |(number, _)| [*number])?;
+    let entered: Vec<_> = changes
+        .lane
+        .iter()
+        .filter_map(|(number, entry)| Some((number, entry.as_ref()?)))
+        .collect();
+    let added = "insert into lane (number, stage, version, disputed, place, volunteer, at) \
+                 values (?, ?, ?, ?, ?, ?, ?)";
+    each(on, added, &entered, |(number, entry)| {
+        (
+            *number,
+            column(entry.stage),
+            &entry.version,
+            entry.disputed,
+            entry.place,
+            &entry.volunteer,
+            entry.at,
+        )
+    })?;
+    let version: Vec<&String> = changes.version.iter().collect();
+    let changed = "insert into trust_version (id, version, since) values (1, ?, ?) \
+                   on conflict (id) do update set version = excluded.version, since = excluded.since";
+    each(on, changed, &version, |version| (*version, changes.now))
 }
 
 /// Inserts late results to keep, and deletes those no longer needed. Must run after `outputs`,
@@ -501,9 +605,10 @@ fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
                    aside = aside + ?, workers = workers + ?, working = working + ?, \
                    granted = granted + ?, \
                    accepted = accepted + ?, rejected = rejected + ?, lapsed = lapsed + ?, \
-                   failed = failed + ?, failing = failing + ? where stage = ?";
+                   failed = failed + ?, failing = failing + ?, waiting = waiting + ?, \
+                   checked = checked + ?, disputed = disputed + ?, wrong = wrong + ? where stage = ?";
     each(on, changed, &stages, |(stage, change)| {
-        (
+        [
             change.open,
             change.held,
             change.done,
@@ -516,8 +621,12 @@ fn counters(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             change.lapsed,
             change.failed,
             change.failing,
+            change.waiting,
+            change.checked,
+            change.disputed,
+            change.wrong,
             column(*stage),
-        )
+        ]
     })?;
     address_groups(on, changes)?;
     let worker = changes.new_workers.iter().map(|worker| worker.id).max();

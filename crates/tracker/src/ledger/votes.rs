@@ -1,0 +1,683 @@
+//! Opinions on results, at stages whose results are checked (`rules::trust`): which results count at once, who
+//! gives another opinion on the others, what the opinions amount to, and what is undone when one was wrong.
+
+use distcompute_protocol::{RejectedWhy, Stage};
+
+use super::{
+    opinions::{
+        Entry, Opinion, OpinionState, OpinionText, Recalled, Standing, StandingChange, TextSource,
+    },
+    rows::{End, Lease, State, Worker},
+    transitions::Position,
+    unit_of_work::UnitOfWork,
+};
+use crate::rules::{
+    answer,
+    trust::{self, Policy, Verdict, Voice},
+};
+
+impl UnitOfWork {
+    pub(super) fn policy(&self, stage: Stage) -> Policy {
+        self.rules.trust.policies[stage.index()]
+    }
+
+    fn standing(&self, stage: Stage, who: &str) -> Standing {
+        let known = self.standings.get(&(stage, who.to_owned()));
+        known.cloned().unwrap_or_else(|| Standing {
+            stage,
+            volunteer: who.to_owned(),
+            confirmed: 0,
+            waiting: 0,
+            unchecked: 0,
+            on_hold: false,
+        })
+    }
+
+    /// Changes what is known of a volunteer at a stage and with a version.
+    fn judge_volunteer(&mut self, stage: Stage, who: &str, version: &str, by: StandingChange) {
+        if version == self.rules.trust.version {
+            let mut known = self.standing(stage, who);
+            known.confirmed = (known.confirmed + by.confirmed).max(0);
+            known.waiting = (known.waiting + by.waiting).max(0);
+            known.unchecked = (known.unchecked + by.unchecked).max(0);
+            known.on_hold = by.on_hold.unwrap_or(known.on_hold);
+            self.standings.insert((stage, who.to_owned()), known);
+        }
+        let key = (stage, who.to_owned(), version.to_owned());
+        let sum = self.changes.standings.entry(key).or_default();
+        sum.confirmed += by.confirmed;
+        sum.right += by.right;
+        sum.wrong += by.wrong;
+        sum.waiting += by.waiting;
+        sum.unchecked += by.unchecked;
+        sum.on_hold = by.on_hold.or(sum.on_hold);
+        sum.doubted = by.doubted.or(sum.doubted);
+    }
+
+    /// A number from 0 to 1 that nobody can guess (SplitMix64).
+    fn draw(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn bits(&mut self) -> u64 {
+        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.dice;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    // Opinions.
+
+    /// The opinions on a job that wait, in the order of their leases.
+    fn given(&self, number: i64) -> Vec<Opinion> {
+        self.waiting_on(number).cloned().collect()
+    }
+
+    fn waiting_on(&self, number: i64) -> impl Iterator<Item = &Opinion> {
+        let leases = self.opinions_of.get(&number).into_iter().flatten();
+        let opinions = leases.filter_map(|lease| self.opinions.get(lease));
+        opinions.filter(|opinion| opinion.state == OpinionState::Waiting)
+    }
+
+    fn has_given(&self, number: i64, who: &str) -> bool {
+        self.waiting_on(number).any(|one| one.volunteer == who)
+    }
+
+    fn add_opinion(&mut self, opinion: Opinion) {
+        let (lease, number) = (opinion.lease, opinion.number);
+        self.opinions_of.entry(number).or_default().insert(lease);
+        self.opinions.insert(lease, opinion);
+        self.new_opinions.insert(lease);
+    }
+
+    fn set_opinion(&mut self, lease: i64, state: OpinionState) {
+        if let Some(opinion) = self.opinions.get_mut(&lease) {
+            opinion.state = state;
+            if !self.new_opinions.contains(&lease) {
+                self.changed_opinions.insert(lease);
+            }
+        }
+    }
+
+    /// Deletes the text of an opinion, or does not write it in the first place. Returns a text that was not written.
+    fn take_text(&mut self, lease: i64) -> Option<String> {
+        let texts = &mut self.changes.texts;
+        match texts.iter().position(|text| text.lease == lease) {
+            Some(at) => match texts.remove(at) {
+                OpinionText {
+                    source: TextSource::Text(text),
+                    ..
+                } => Some(text),
+                other => {
+                    // It is copied within the database, and deleted after that.
+                    texts.insert(at, other);
+                    self.changes.gone_texts.push(lease);
+                    None
+                }
+            },
+            None => {
+                self.changes.gone_texts.push(lease);
+                None
+            }
+        }
+    }
+
+    /// Drops the opinions on a job that wait, except for one to keep.
+    pub(super) fn void_opinions(&mut self, number: i64, keep: Option<i64>) {
+        self.end_opinions(number, OpinionState::Void, keep);
+    }
+
+    fn end_opinions(&mut self, number: i64, state: OpinionState, keep: Option<i64>) {
+        for opinion in self.given(number) {
+            if Some(opinion.lease) == keep {
+                continue;
+            }
+            self.set_opinion(opinion.lease, state);
+            if !opinion.is_vote() {
+                continue;
+            }
+            if state == OpinionState::Void {
+                self.take_text(opinion.lease);
+            }
+            let change = StandingChange {
+                waiting: -1,
+                ..StandingChange::default()
+            };
+            self.judge_volunteer(opinion.stage, &opinion.volunteer, &opinion.version, change);
+        }
+        let left = i64::from(keep.is_some());
+        if self
+            .jobs
+            .get(&number)
+            .is_some_and(|job| job.opinions != left)
+        {
+            self.with_job(number, |job| job.opinions = left);
+        }
+    }
+
+    /// Records that results of a job from a stage on, which counted on the word of one volunteer each, are undone.
+    pub(super) fn void_alone(&mut self, number: i64, from: Stage) {
+        let leases = self.opinions_of.get(&number).into_iter().flatten();
+        let opinions = leases.filter_map(|lease| self.opinions.get(lease));
+        let alone =
+            |opinion: &&Opinion| opinion.state == OpinionState::Alone && opinion.stage >= from;
+        let alone: Vec<Opinion> = opinions.filter(alone).cloned().collect();
+        for opinion in alone {
+            self.set_opinion(opinion.lease, OpinionState::Void);
+            let change = StandingChange {
+                unchecked: -1,
+                ..StandingChange::default()
+            };
+            self.judge_volunteer(opinion.stage, &opinion.volunteer, &opinion.version, change);
+        }
+    }
+
+    // Handing in.
+
+    /// Whether an output of a job is an opinion. If the results of its stage are no longer checked, earlier opinions
+    /// are dropped.
+    pub(super) fn is_checked(&mut self, number: i64, stage: Stage) -> bool {
+        if self.policy(stage) != Policy::Off {
+            return true;
+        }
+        if self.jobs.get(&number).is_some_and(|job| job.opinions > 0) {
+            self.void_opinions(number, None);
+        }
+        false
+    }
+
+    /// Takes an output as the opinion of its volunteer. It counts at once, or waits for others.
+    pub(super) fn vote(&mut self, id: i64, data: String) -> Result<(), RejectedWhy> {
+        let Some(lease) = self.leases.get(&id).cloned() else {
+            return Err(RejectedWhy::Unknown);
+        };
+        let (number, stage) = (lease.number, lease.stage);
+        let (version, policy) = (self.rules.trust.version, self.policy(stage));
+        self.void_stale(number);
+        let Some((holder, votes)) = self.jobs.get(&number).map(|job| (job.lease, job.opinions))
+        else {
+            return Err(RejectedWhy::Unknown);
+        };
+        let who = lease.identity();
+        let is_own = self.rules.trust.is_operator(&who);
+        let known = self.standing(stage, &who);
+        let record = known.record();
+        // An output of a lease that has ended is of use if somebody would be asked for it now.
+        let is_asked = votes == 0 || is_own || record.may_confirm(policy);
+        let why = if lease.granted_at < self.version_since {
+            Some(RejectedWhy::Moved)
+        } else {
+            let unasked = holder != Some(id) && (holder.is_some() || !is_asked);
+            (record.on_hold || unasked || self.has_given(number, &who))
+                .then_some(RejectedWhy::Finished)
+        };
+        if let Some(why) = why {
+            self.put_back(id, End::Released, Position::Last);
+            return Err(why);
+        }
+        if holder == Some(id) {
+            self.end(id, End::Opinion);
+            self.drop_late(number);
+        } else {
+            self.take_out(number, End::Requeued);
+        }
+        self.with_worker(lease.worker, |worker| worker.completed += 1);
+        self.note_work(lease.worker);
+        let counts =
+            votes == 0 && (is_own || self.draw() >= trust::check_probability(policy, &record));
+        let state = match (counts, is_own) {
+            (false, _) => OpinionState::Waiting,
+            (true, false) => OpinionState::Alone,
+            (true, true) => OpinionState::Right,
+        };
+        self.add_opinion(Opinion {
+            lease: id,
+            number,
+            stage,
+            volunteer: who.clone(),
+            nickname: lease.nickname,
+            version: version.to_owned(),
+            answer: answer::digest(&data),
+            state,
+        });
+        let change = StandingChange {
+            right: i64::from(state == OpinionState::Right),
+            waiting: i64::from(state == OpinionState::Waiting),
+            unchecked: i64::from(state == OpinionState::Alone),
+            ..StandingChange::default()
+        };
+        self.judge_volunteer(stage, &who, version, change);
+        if counts {
+            self.publish(id, Some(data), None, false);
+            return Ok(());
+        }
+        let now = self.now;
+        self.with_lease(id, |lease| lease.ended = Some((now, End::Opinion)));
+        let source = TextSource::Text(data);
+        self.changes.texts.push(OpinionText { lease: id, source });
+        if self
+            .jobs
+            .get(&number)
+            .is_some_and(|job| job.attempt > 1 || job.sent_back > 0)
+        {
+            self.forget_avoided(number);
+        }
+        self.with_job(number, |job| {
+            job.opinions += 1;
+            // Those who give further opinions must not see that there are any.
+            job.attempt = 0;
+            job.failures = 0;
+            job.errors.clear();
+            job.reason = None;
+            job.lease = None;
+        });
+        self.recover(stage);
+        self.judge(number, stage);
+        Ok(())
+    }
+
+    /// Drops opinions that were made by another version of the application.
+    fn void_stale(&mut self, number: i64) {
+        let version = self.rules.trust.version;
+        let given = self.given(number);
+        if given.iter().any(|opinion| opinion.version != version) {
+            self.void_opinions(number, None);
+        }
+    }
+
+    /// Judges a job that is in no state, by the opinions on it.
+    fn judge(&mut self, number: i64, stage: Stage) {
+        let policy = self.policy(stage);
+        let votes: Vec<Opinion> = self
+            .given(number)
+            .into_iter()
+            .filter(Opinion::is_vote)
+            .collect();
+        let opinions: Vec<trust::Opinion> = votes
+            .iter()
+            .map(|vote| trust::Opinion {
+                output: answer_number(&votes, &vote.answer),
+                voice: self.voice(stage, &vote.volunteer, policy),
+            })
+            .collect();
+        if let [.., last] = &opinions[..]
+            && opinions
+                .iter()
+                .filter(|one| one.output == last.output)
+                .count()
+                == 1
+            && opinions.len() == 2
+        {
+            self.count(stage).disputed += 1;
+        }
+        match trust::verdict(policy, &opinions) {
+            Verdict::Settled { output } => {
+                let is_final = opinions.iter().any(|one| one.voice == Voice::Operator);
+                let winner = opinions.iter().position(|one| one.output == output);
+                if let Some(winner) = winner.map(|at| votes[at].clone()) {
+                    self.settle_job(&winner, is_final);
+                }
+            }
+            Verdict::SetAside if self.rules.trust.operators.is_empty() => {
+                self.end_opinions(number, OpinionState::Undecided, None);
+                let count = opinions.len();
+                self.set_aside(
+                    number,
+                    format!("Of {count} opinions on its output no two agree."),
+                );
+            }
+            // The operator's own worker decides.
+            Verdict::SetAside | Verdict::Open { .. } => self.enqueue(number),
+        }
+    }
+
+    fn voice(&self, stage: Stage, who: &str, policy: Policy) -> Voice {
+        if self.rules.trust.is_operator(who) {
+            Voice::Operator
+        } else if self.standing(stage, who).record().is_established(policy) {
+            Voice::Established
+        } else {
+            Voice::Newcomer
+        }
+    }
+
+    /// Ends the opinions on a job: one output counts, and those who said otherwise were wrong.
+    fn settle_job(&mut self, winner: &Opinion, is_final: bool) {
+        let (number, stage) = (winner.number, winner.stage);
+        let mut text = None;
+        self.count(stage).checked += 1;
+        for opinion in self.given(number) {
+            let is_right = match opinion.flagged() {
+                Some(bad) => bad != winner.answer,
+                None => opinion.answer == winner.answer,
+            };
+            let state = if is_right {
+                OpinionState::Right
+            } else {
+                OpinionState::Wrong
+            };
+            self.set_opinion(opinion.lease, state);
+            if opinion.is_vote() {
+                let taken = self.take_text(opinion.lease);
+                if opinion.lease == winner.lease {
+                    text = taken;
+                }
+            }
+            self.note_verdict(&opinion, is_right, is_final);
+            let was_counted = self.was_counted(opinion.lease);
+            if is_right && opinion.is_vote() && opinion.lease != winner.lease && !was_counted {
+                let credit = self.changes.credits.entry(opinion.nickname).or_default();
+                credit.add(&opinion.volunteer, 1);
+            }
+        }
+        self.with_job(number, |job| job.opinions = 0);
+        let again = self.was_counted(winner.lease);
+        self.publish(winner.lease, text, Some(winner.lease), again);
+    }
+
+    /// Whether a result has counted before, and was credited then.
+    fn was_counted(&self, lease: i64) -> bool {
+        let lease = self.leases.get(&lease);
+        lease.is_some_and(|lease| matches!(lease.ended, Some((_, End::Completed))))
+    }
+
+    /// Records whether an opinion was right. A flag belongs to the stage whose input it calls bad.
+    fn note_verdict(&mut self, opinion: &Opinion, is_right: bool, is_final: bool) {
+        let is_vote = opinion.is_vote();
+        let stage = match opinion.stage.next() {
+            Some(next) if !is_vote => next,
+            _ => opinion.stage,
+        };
+        let who = &opinion.volunteer;
+        let mut change = StandingChange {
+            waiting: -i64::from(is_vote),
+            ..StandingChange::default()
+        };
+        if is_right {
+            change.right = 1;
+            change.confirmed = i64::from(is_vote);
+        } else {
+            let known = self.standing(stage, who);
+            self.count(stage).wrong += 1;
+            change.wrong = 1;
+            // Until the operator has decided, it begins anew.
+            change.confirmed = -known.confirmed;
+            change.doubted = Some(true);
+            let majority = self.rules.trust.operators.is_empty()
+                && matches!(self.policy(opinion.stage), Policy::Adaptive { .. });
+            if trust::is_verified(who) && (is_final || majority) && !known.on_hold {
+                change.on_hold = Some(true);
+            }
+        }
+        self.judge_volunteer(stage, who, &opinion.version, change);
+    }
+
+    // Flags.
+
+    /// The output that a flag calls bad, if it counts on the word of one volunteer.
+    pub(super) fn disputable(&self, flag: &Lease) -> Option<Opinion> {
+        let previous = flag.stage.previous()?;
+        if self.policy(previous) == Policy::Off {
+            return None;
+        }
+        let (who, version) = (flag.identity(), self.rules.trust.version);
+        let leases = self.opinions_of.get(&flag.number).into_iter().flatten();
+        let mut opinions = leases.filter_map(|lease| self.opinions.get(lease));
+        let made = opinions.find(|one| {
+            let is_alone = one.state == OpinionState::Alone && one.stage == previous;
+            is_alone && one.volunteer != who && one.version == version
+        });
+        made.cloned()
+    }
+
+    /// Has an output made again and compared, because a volunteer calls it bad: both are opinions, and others decide.
+    /// The job is held by no lease.
+    pub(super) fn dispute_input(&mut self, flag: &Lease, made: &Opinion) {
+        self.recall(made, made.stage);
+        self.add_opinion(Opinion {
+            lease: flag.id,
+            number: flag.number,
+            stage: made.stage,
+            volunteer: flag.identity(),
+            nickname: flag.nickname.clone(),
+            version: made.version.clone(),
+            answer: Opinion::flag_of(&made.answer),
+            state: OpinionState::Waiting,
+        });
+    }
+
+    // Undoing.
+
+    /// Takes back a result that counts on the word of one volunteer, and what later stages up to `last` have made from
+    /// it. The output stays as an opinion that waits for others. The job is in no state before, and in the lane after.
+    fn recall(&mut self, opinion: &Opinion, last: Stage) {
+        let (lease, number, stage) = (opinion.lease, opinion.number, opinion.stage);
+        let outputs = self.changes.outputs.iter();
+        let mut made = outputs.filter(|made| (made.number, made.stage) == (number, stage));
+        let source = match made.next_back().and_then(|made| made.data.clone()) {
+            Some(text) => TextSource::Text(text),
+            None => TextSource::Output(number, stage),
+        };
+        self.set_opinion(lease, OpinionState::Waiting);
+        self.changes.texts.push(OpinionText { lease, source });
+        let change = StandingChange {
+            unchecked: -1,
+            waiting: 1,
+            ..StandingChange::default()
+        };
+        self.judge_volunteer(stage, &opinion.volunteer, &opinion.version, change);
+        self.redo(number, stage, last, None, Some(lease));
+    }
+
+    /// Takes back results of a volunteer of which another one was wrong. Returns how many rows were looked at.
+    pub(super) fn recall_all(&mut self, recalled: &Recalled) -> u64 {
+        for (_, lease) in &recalled.opinions {
+            let Some(opinion) = self.opinions.get(lease).cloned() else {
+                continue;
+            };
+            let Some(job) = self.jobs.get(&opinion.number) else {
+                continue;
+            };
+            let (number, state) = (opinion.number, job.state);
+            let last = match state {
+                State::Closed => Some(job.stage),
+                _ => job.stage.previous(),
+            };
+            match (opinion.state, last) {
+                (OpinionState::Alone, Some(last)) if opinion.stage <= last => {
+                    self.take_out(number, End::Requeued);
+                    self.recall(&opinion, last);
+                    self.start_afresh(number);
+                }
+                (OpinionState::Alone, _) => self.void_alone(number, opinion.stage),
+                // Of a volunteer on hold: nobody else need be asked whether it is right.
+                (OpinionState::Waiting, _) if state == State::Waiting && job.opinions == 1 => {
+                    self.take_out(number, End::Requeued);
+                    self.void_opinions(number, None);
+                    self.enqueue(number);
+                }
+                _ => {}
+            }
+        }
+        if recalled.opinions.is_empty() {
+            let change = StandingChange {
+                doubted: Some(false),
+                ..StandingChange::default()
+            };
+            self.judge_volunteer(
+                recalled.stage,
+                &recalled.volunteer,
+                &recalled.version,
+                change,
+            );
+            return 1;
+        }
+        recalled.opinions.len() as u64
+    }
+
+    /// Puts jobs back into their queues whose opinions are of no use any more. Returns how many.
+    pub(super) fn reconsider(&mut self, list: &[i64]) -> u64 {
+        let mut found = 0;
+        for number in list {
+            let Some(job) = self
+                .jobs
+                .get(number)
+                .filter(|job| job.state == State::Waiting)
+            else {
+                continue;
+            };
+            let is_off = self.policy(job.stage) == Policy::Off;
+            let version = self.rules.trust.version;
+            let given = self.given(*number);
+            if is_off || given.iter().any(|opinion| opinion.version != version) {
+                self.take_out(*number, End::Requeued);
+                self.void_opinions(*number, None);
+                self.enqueue(*number);
+                found += 1;
+            }
+        }
+        found
+    }
+
+    // The lane.
+
+    /// Puts a job that is in no state into the lane, if there are opinions on it.
+    pub(super) fn enter_lane(&mut self, number: i64) -> bool {
+        let Some(job) = self.jobs.get(&number).filter(|job| job.opinions > 0) else {
+            return false;
+        };
+        let stage = job.stage;
+        let votes: Vec<Opinion> = self
+            .given(number)
+            .into_iter()
+            .filter(Opinion::is_vote)
+            .collect();
+        let Some(first) = votes.first() else {
+            return false;
+        };
+        let is_disputed = votes.iter().any(|vote| vote.answer != first.answer)
+            || self.given(number).iter().any(|opinion| !opinion.is_vote());
+        let entry = Entry {
+            stage,
+            version: first.version.clone(),
+            disputed: is_disputed,
+            place: (self.bits() >> 1) as i64,
+            volunteer: first.volunteer.clone(),
+            at: self.now,
+        };
+        self.with_job(number, |job| {
+            job.state = State::Waiting;
+            job.lease = None;
+        });
+        self.changes.lane.insert(number, Some(entry));
+        self.wait_by(stage, 1);
+        true
+    }
+
+    /// Takes a job out of the lane.
+    pub(super) fn leave_lane(&mut self, number: i64, stage: Stage) {
+        self.changes.lane.insert(number, None);
+        self.wait_by(stage, -1);
+    }
+
+    fn wait_by(&mut self, stage: Stage, change: i64) {
+        self.count(stage).waiting += change;
+        self.waiting[stage.index()] += change;
+    }
+
+    /// Whether a worker may give second opinions.
+    pub(super) fn may_confirm(&self, worker: i64) -> bool {
+        self.workers.get(&worker).is_some_and(|row| {
+            let policy = self.policy(row.stage);
+            if policy == Policy::Off || self.is_outdated(row) {
+                return false;
+            }
+            let who = row.identity();
+            self.rules.trust.is_operator(&who)
+                || self.standing(row.stage, &who).record().may_confirm(policy)
+        })
+    }
+
+    /// A job of the lane for a worker, if it may give second opinions.
+    pub(super) fn next_in_lane(&mut self, worker: i64) -> Option<i64> {
+        let row = self.workers.get(&worker)?;
+        let stage = row.stage;
+        if !self.may_confirm(worker) {
+            return None;
+        }
+        let who = row.identity();
+        let is_own = self.rules.trust.is_operator(&who);
+        let version = self.rules.trust.version;
+        let fits = |number: &&i64| {
+            let job = self.jobs.get(number);
+            if !job.is_some_and(|job| job.state == State::Waiting && job.stage == stage) {
+                return false;
+            }
+            let mut votes = 0;
+            let others = self.waiting_on(**number).all(|one| {
+                votes += usize::from(one.is_vote());
+                one.volunteer != who && one.version == version
+            });
+            others && (is_own || votes < trust::MOST_OPINIONS)
+        };
+        let shared = if is_own {
+            &[]
+        } else {
+            &self.lane[stage.index()][..]
+        };
+        let mine = self.lane_for.get(&(stage, who.clone()));
+        let mut found = shared.iter().chain(mine.into_iter().flatten());
+        found.find(fits).copied()
+    }
+
+    /// Whether a worker may begin jobs on which there is no opinion. The operator's own worker checks those of others.
+    pub(super) fn may_begin(&self, worker: i64) -> bool {
+        let Some(row) = self.workers.get(&worker) else {
+            return false;
+        };
+        let policy = self.policy(row.stage);
+        if policy == Policy::Off {
+            return true;
+        }
+        let who = row.identity();
+        if self.rules.trust.is_operator(&who) || self.is_outdated(row) {
+            return false;
+        }
+        let known = self.standing(row.stage, &who);
+        let cores = u32::try_from(row.allowance.cores.max(1)).unwrap_or(u32::MAX);
+        known.waiting < i64::from(trust::most_waiting(&known.record(), cores))
+    }
+
+    /// Whether a worker has yet to learn of the current version of the application: it runs an earlier one.
+    fn is_outdated(&self, worker: &Worker) -> bool {
+        worker.last_seen < self.version_since
+    }
+
+    /// Whether the volunteer of a lease that has ended may take its job up again.
+    pub(super) fn may_resume(&self, lease: &Lease) -> bool {
+        let who = lease.identity();
+        let known = self.standing(lease.stage, &who);
+        let policy = self.policy(lease.stage);
+        let is_own = self.rules.trust.is_operator(&who);
+        (is_own || known.record().may_confirm(policy)) && !self.has_given(lease.number, &who)
+    }
+
+    /// How many results of a worker's volunteer wait for other opinions.
+    pub(super) fn unconfirmed(&self, worker: i64) -> u64 {
+        let Some(row) = self.workers.get(&worker) else {
+            return 0;
+        };
+        if self.policy(row.stage) == Policy::Off {
+            return 0;
+        }
+        let known = self.standing(row.stage, &row.identity());
+        u64::try_from(known.waiting).unwrap_or(0)
+    }
+}
+
+/// The number of an answer among opinions: equal ones have the same.
+fn answer_number(votes: &[Opinion], answer: &str) -> u32 {
+    let at = votes.iter().position(|vote| vote.answer == answer);
+    at.and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX)
+}
