@@ -18,8 +18,8 @@ pub use error::{ERROR_HEADER, ErrorCode};
 pub use join_key::{JOIN_KEY_HEADER, JOIN_PATH, is_join_key};
 pub use payload::{JSON_MARK, json_part};
 pub use project::{
-    DisabledStage, EstimateUnknown, ProjectInfo, ResultLine, SkippedStage, StageInfo, StageStatus,
-    StatusInfo,
+    DisabledStage, EstimateUnknown, ProjectInfo, ResultLine, RetractionLine, SkippedStage,
+    StageInfo, StageStatus, StatusInfo,
 };
 pub use proof::{NONCE_HEADER, PROOF_HEADER};
 pub use stage::{Stage, StageError};

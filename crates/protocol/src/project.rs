@@ -140,6 +140,33 @@ pub struct StageStatus {
     /// Whether the operator has paused the stage, and not the tracker because every job failed there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused_by_operator: bool,
+    /// Jobs whose output waits for the opinion of another volunteer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting: u64,
+    /// Results that were settled by the opinions of several volunteers so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub checked: u64,
+    /// Jobs of which the first two opinions differed so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub disputed: u64,
+    /// Opinions that were found wrong so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wrong: u64,
+    /// Volunteers that are on hold because a result of theirs was wrong.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub on_hold: u64,
+}
+
+/// A result that counted once and no longer does: a line of the response to
+/// `GET /api/retractions?stage=…&after=…&limit=…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RetractionLine {
+    /// The position in the order of retractions, which follow results in one order; pass it as
+    /// `after` to continue from here.
+    pub cursor: u64,
+    /// The job's number. Its results with lower cursors no longer count.
+    pub number: u64,
 }
 
 /// A line of the response to `GET /api/results?stage=…&after=…&limit=…`.
@@ -153,4 +180,8 @@ pub struct ResultLine {
     /// The output, as the worker submitted it; absent if the call says `data=false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -189,6 +189,10 @@ pub struct SyncAnswer {
     /// as many as they may. Ask again with the next results.
     #[serde(default)]
     pub limited: bool,
+    /// How many of the volunteer's results at this stage wait for the opinion of another volunteer. They
+    /// count, and are credited, when it agrees.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unconfirmed: u64,
     /// If the operator has paused the stage: the message for volunteers, which may be empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
@@ -236,6 +240,10 @@ pub enum RejectedWhy {
     /// The data contains U+0000, or begins with the JSON mark and is not valid JSON. Counts as a
     /// failure.
     Invalid,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{Given, NOW, contract, copies};
+use contract::{Given, NOW, contract, contract_with, copies};
 use distcompute_protocol::{Done, ErrorCode, RejectedWhy, Stage, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
@@ -73,6 +73,16 @@ async fn make(rules: StoreRules) -> Given {
         clock,
         keep: Box::new(()),
     }
+}
+
+contract_with! { make:
+    a_newcomers_result_counts_when_the_operator_has_confirmed_it: contract::trust::rules("adaptive:2");
+    established_volunteers_confirm_others_and_never_themselves: contract::trust::rules("adaptive:1");
+    what_rests_on_the_word_of_one_found_wrong_is_made_again_two_stages_later: contract::trust::rules("adaptive:10");
+    a_flag_is_compared_with_the_input_that_it_calls_bad: contract::trust::rules("adaptive:10");
+    a_quorum_takes_distinct_addresses_where_there_are_no_keys: contract::trust::without_own("quorum:2");
+    opinions_without_a_majority_set_a_job_aside: contract::trust::without_own("quorum:2");
+    a_volunteer_is_held_by_the_operator_and_begins_anew: contract::trust::rules("adaptive:10");
 }
 
 contract! { make:

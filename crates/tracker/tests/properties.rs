@@ -354,6 +354,7 @@ proptest! {
             app_version,
             left_bytes: seq,
             limited: want > 7,
+            unconfirmed: u64::from(want),
             paused: None,
         };
         let text = serde_json::to_string(&answer).expect("JSON");

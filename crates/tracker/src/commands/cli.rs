@@ -56,8 +56,52 @@ pub enum Command {
     /// Resume stages that were paused, by the operator or because everything failed there; works
     /// while the tracker runs
     Resume(ResumeArgs),
+    /// Show what is known of volunteers whose results are checked
+    Trust(TrustArgs),
+    /// Have everything done again that was handed in with a key, and put it on hold; works while the
+    /// tracker runs
+    Revert(RevertArgs),
+    /// End the hold of a key; works while the tracker runs
+    Release(RevertArgs),
     /// Verify receipts for results
     Receipts(ReceiptsArgs),
+}
+
+/// Flags of `trust`.
+#[derive(Debug, Args)]
+pub struct TrustArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: TrustCommand,
+}
+
+/// The subcommands of `trust`.
+#[derive(Debug, Subcommand)]
+pub enum TrustCommand {
+    /// Show what is known of a key, or list those on hold
+    Show(TrustShowArgs),
+}
+
+/// Flags of `trust show`.
+#[derive(Debug, Args)]
+pub struct TrustShowArgs {
+    /// The database of the volunteers
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// A volunteer's key, as `workers` lists it; without it, all that are on hold
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+}
+
+/// Flags of `revert` and `release`.
+#[derive(Debug, Args)]
+pub struct RevertArgs {
+    /// The database of the jobs
+    #[command(flatten)]
+    pub database: DatabaseArg,
+    /// A volunteer's key, as `workers` lists it
+    #[arg(long, value_name = "KEY")]
+    pub key: String,
 }
 
 /// Flags of `receipts`.
@@ -327,6 +371,9 @@ pub struct ExportArgs {
     /// The file to write; without it, standard output
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Leave out results that count on the word of one volunteer, and say how many they are
+    #[arg(long)]
+    pub settled: bool,
 }
 
 /// Flags of `backup`.

@@ -12,7 +12,7 @@ use super::{
     open::open_to_read,
 };
 use crate::{
-    operations::export::{Exported, write},
+    operations::export::{Exported, How, write},
     store::{Action, StoreError},
 };
 
@@ -48,7 +48,11 @@ pub async fn run(args: &ExportArgs) -> Result<(), String> {
         None => Box::new(io::stdout()),
     };
     let to_terminal = args.output.is_none() && io::stdout().is_terminal();
-    let written = write(store.as_ref(), stage, to_terminal, BufWriter::new(out)).await;
+    let how = How {
+        to_terminal,
+        settled: args.settled,
+    };
+    let written = write(store.as_ref(), stage, how, BufWriter::new(out)).await;
     store.close().await;
     if let Some(exported) = written? {
         report(stage, &exported);
@@ -66,6 +70,14 @@ fn report(stage: Stage, exported: &Exported) {
              tracker of an earlier version accepted them. They were written as strings, and import \
              will refuse them.",
             exported.unreadable.len()
+        );
+    }
+    if exported.unsettled > 0 {
+        let _ = writeln!(
+            io::stderr(),
+            "left out {} results that count on the word of one volunteer; without --settled they are \
+             exported too",
+            exported.unsettled
         );
     }
     if exported.count > 0 {

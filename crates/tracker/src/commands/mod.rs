@@ -17,6 +17,7 @@ pub mod receipts;
 pub mod requeue;
 pub mod serve;
 pub mod stages;
+pub mod trust;
 pub mod workers;
 
 use self::cli::Command;
@@ -45,5 +46,8 @@ pub async fn run(command: Command) -> Result<(), String> {
         Command::Pause(args) => pause::run(&args).await,
         Command::Resume(args) => pause::run_resume(&args).await,
         Command::Receipts(args) => receipts::run(&args).await,
+        Command::Trust(args) => trust::run(&args).await,
+        Command::Revert(args) => trust::run_revert(&args).await,
+        Command::Release(args) => trust::run_release(&args).await,
     }
 }

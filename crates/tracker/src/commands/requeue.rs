@@ -58,6 +58,7 @@ fn filter(args: &RequeueArgs) -> Result<RequeueFilter, String> {
             .map(times::duration)
             .transpose()?,
         nickname: args.nickname.clone(),
+        volunteer: None,
         result_contains: args.result_contains.clone(),
         address: args.address.as_deref().map(bans::group).transpose()?,
         since: args.since.as_deref().map(times::moment).transpose()?,

@@ -513,7 +513,7 @@ impl UnitOfWork {
             Some(_) => self.enqueue(number),
             None => self.changes.closed += 1,
         }
-        self.makers.insert(number, volunteer);
+        self.makers.insert(number, volunteer.clone());
         self.count(stage).done += 1;
         if again {
             return;
@@ -617,9 +617,11 @@ impl UnitOfWork {
                 .retain(|output| (output.number, output.stage) != (number, gone));
             self.outputs.remove(&(number, gone));
             self.count(gone).done -= 1;
-            self.changes.ordered += 1;
-            let order = self.changes.ordered;
-            self.changes.retracted.push((number, gone, order));
+            if self.names_retractions {
+                self.changes.ordered += 1;
+                let order = self.changes.ordered;
+                self.changes.retracted.push((number, gone, order));
+            }
         }
         self.forget_avoided(number);
         if let Some(maker) = maker {

@@ -72,6 +72,8 @@ pub(super) struct UnitOfWork {
     pub(super) lane: [Vec<i64>; 5],
     pub(super) lane_for: BTreeMap<(Stage, String), Vec<i64>>,
     pub(super) waiting: [i64; 5],
+    /// Whether results that no longer count are named: where results are, or were, checked.
+    pub(super) names_retractions: bool,
     /// Since when the application has its version.
     pub(super) version_since: Millis,
     pub(super) dice: u64,
@@ -163,6 +165,7 @@ impl UnitOfWork {
             lane: read.lane.map(|(numbers, _)| numbers),
             lane_for: read.lane_for,
             waiting: read.waiting,
+            names_retractions: rules.trust.is_on() || read.version.1 > 0,
             version_since: if is_new { read.now } else { read.version.1 },
             dice: read.dice,
             changed_jobs: BTreeMap::new(),

@@ -1,6 +1,9 @@
 //! Exports the outputs of a stage as JSON lines, one page of the database at a time.
 
-use std::io::{ErrorKind, Write};
+use std::{
+    collections::BTreeSet,
+    io::{ErrorKind, Write},
+};
 
 use distcompute_protocol::Stage;
 
@@ -19,19 +22,29 @@ pub struct Exported {
     pub count: u64,
     /// The cursor of the last one.
     pub last: u64,
+    /// How many results were left out because they count on the word of one volunteer.
+    pub unsettled: u64,
     /// Jobs whose results begin with the JSON mark but are not JSON. They were written as strings.
     pub unreadable: Vec<u64>,
 }
 
-/// Writes all results of a stage; for a terminal, without control characters. Returns `None` if the
-/// reader closed the pipe.
+/// How results are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct How {
+    /// For a terminal: without control characters.
+    pub to_terminal: bool,
+    /// Leave out those that count on the word of one volunteer.
+    pub settled: bool,
+}
+
+/// Writes the results of a stage. Returns `None` if the reader closed the pipe.
 ///
 /// # Errors
 /// Returns a sentence if the results cannot be read or written.
 pub async fn write(
     store: &dyn Store,
     stage: Stage,
-    to_terminal: bool,
+    how: How,
     mut out: impl Write,
 ) -> Result<Option<Exported>, String> {
     let mut exported = Exported::default();
@@ -42,13 +55,25 @@ pub async fn write(
             .map_err(|error| format!("The results cannot be read: {error}."))?;
         let Some(last) = outputs.last() else { break };
         exported.last = last.cursor;
-        exported.count += outputs.len() as u64;
+        let unsettled = if how.settled {
+            let numbers = outputs.iter().map(|output| output.number).collect();
+            let found = store.unconfirmed(stage, numbers).await;
+            found.map_err(|error| format!("The results cannot be read: {error}."))?
+        } else {
+            Vec::new()
+        };
+        let unsettled: BTreeSet<u64> = unsettled.into_iter().collect();
         for output in &outputs {
+            if unsettled.contains(&output.number) {
+                exported.unsettled += 1;
+                continue;
+            }
+            exported.count += 1;
             if payload::check(&output.data).is_err() {
                 exported.unreadable.push(output.number);
             }
             let line = line(output);
-            let line = if to_terminal {
+            let line = if how.to_terminal {
                 harmless_json(&line)
             } else {
                 line.into()

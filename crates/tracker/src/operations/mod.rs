@@ -10,5 +10,6 @@ pub mod prune;
 pub mod requeue;
 pub mod stages;
 pub mod status;
+pub mod trust;
 pub mod turns;
 pub mod workers;

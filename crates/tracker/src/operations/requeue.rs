@@ -220,6 +220,10 @@ pub fn described(filter: &RequeueFilter) -> String {
     let named = named_jobs(filter);
     let mut parts = vec![match (&filter.nickname, &named) {
         (Some(nickname), _) => format!("the results of {nickname:?}"),
+        (None, _) if filter.volunteer.is_some() => {
+            let volunteer = filter.volunteer.as_deref().unwrap_or_default();
+            format!("the results of the volunteer {volunteer}")
+        }
         (None, _) if filter.is_by_result() => "the results".to_owned(),
         (None, Some(named)) => named.clone(),
         (None, None) => match filter.states {

@@ -29,6 +29,11 @@ pub fn summary(settings: &Settings, status: &Status) -> StatusInfo {
                 rejected: counts.rejected,
                 lost: counts.lapsed,
                 failed: counts.failed,
+                waiting: counts.waiting,
+                checked: counts.checked,
+                disputed: counts.disputed,
+                wrong: counts.wrong,
+                on_hold: counts.on_hold,
                 paused: status.paused[stage.index()]
                     .as_ref()
                     .map(|paused| paused.pause.text().to_owned()),
@@ -51,7 +56,7 @@ pub fn summary(settings: &Settings, status: &Status) -> StatusInfo {
         closed: status.closed,
         jobs: status.jobs,
         workers: sum(|stage| stage.workers),
-        waiting: sum(|stage| stage.open + stage.held),
+        waiting: sum(|stage| stage.open + stage.held + stage.waiting),
         failing: stages
             .iter()
             .map(|stage| status.stages[stage.stage.index()].failing)
@@ -85,7 +90,7 @@ fn closed_at(status: &Status) -> [u64; 5] {
     let waiting = |stage: Option<Stage>| {
         stage.map_or(0, |stage| {
             let counts = status.stages[stage.index()];
-            counts.open + counts.held + counts.aside
+            counts.open + counts.held + counts.waiting + counts.aside
         })
     };
     Stage::ALL.map(|stage| {
@@ -134,7 +139,7 @@ pub fn disabled(settings: &Settings, status: &Status) -> Vec<DisabledStage> {
         .filter(|stage| settings.stages.name(*stage).is_none())
         .filter_map(|stage| {
             let counts = status.stages[stage.index()];
-            let jobs = counts.open + counts.held + counts.aside;
+            let jobs = counts.open + counts.held + counts.waiting + counts.aside;
             let last = settings.stages.last();
             (jobs > 0).then(|| DisabledStage {
                 stage,

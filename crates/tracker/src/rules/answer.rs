@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use distcompute_protocol::json_part;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::secrets;
@@ -23,8 +24,13 @@ const WHOLE: f64 = 9_007_199_254_740_992.0;
 /// which one they take.
 #[must_use]
 pub fn digest(output: &str) -> String {
-    let (kind, value) = match canonical(output) {
-        Some(value) => ('j', secrets::fingerprint(&value)),
+    // A text that could be read as JSON is not the JSON value itself.
+    let (document, kind) = match json_part(output) {
+        Some(document) => (document, 'j'),
+        None => (output, 's'),
+    };
+    let (kind, value) = match canonical(document) {
+        Some(value) => (kind, secrets::fingerprint(&value)),
         None => ('t', secrets::fingerprint(output)),
     };
     std::iter::once(kind)
@@ -159,6 +165,8 @@ mod tests {
         ));
         assert!(same("[0.1,1e2,-0.0]", "[1e-1, 100, 0]"));
         assert!(same("\"\\u0041\"", "\"A\""));
+        assert!(same("<!json!>{\"a\":1}", "<!json!>{ \"a\": 1 }"));
+        assert!(!same("<!json!>[1]", "[1]"));
         assert!(same("no json", "no json"));
         assert!(!same("1", "\"1\""));
         assert!(!same("[1,2]", "[2,1]"));

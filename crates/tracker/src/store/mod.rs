@@ -29,7 +29,10 @@ pub use self::{
     },
     requeue::{Candidate, Move, RequeueFilter, ResultLease, States, ToRequeue},
     rows::{
-        Action, ActionRow, AsideRow, BanRow, CountedRow, FailureRow, Input, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS, MinuteRow, NameKey, Output, Page, Paused, Pruned, Rank, RankKey, RegisteredRow, SHOWN_TEXT, StageCounts, Start, Status, Whereabouts, WorkerRow, Retraction, TrustRow, Which,
+        Action, ActionRow, AsideRow, BanRow, CountedRow, FailureRow, Input, JOB_LEASES, JobLease,
+        JobRow, JobText, MOST_FAILING, MOST_RANKS, MinuteRow, NameKey, Output, Page, Paused,
+        Pruned, Rank, RankKey, RegisteredRow, Retraction, SHOWN_TEXT, StageCounts, Start, Status,
+        TrustRow, Whereabouts, Which, WorkerRow,
     },
     writer::Writer,
 };

@@ -26,6 +26,8 @@ pub struct RequeueFilter {
     pub older_than: Option<Millis>,
     /// Jobs with a result from this nickname.
     pub nickname: Option<String>,
+    /// Jobs with a result from this volunteer, by its key in the tables.
+    pub volunteer: Option<String>,
     /// Jobs with a result that contains this text.
     pub result_contains: Option<String>,
     /// Jobs with a result from this address group.
@@ -78,6 +80,7 @@ impl RequeueFilter {
     #[must_use]
     pub fn is_by_result(&self) -> bool {
         self.nickname.is_some()
+            || self.volunteer.is_some()
             || self.result_contains.is_some()
             || self.address.is_some()
             || self.since.is_some()

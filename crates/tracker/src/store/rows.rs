@@ -386,7 +386,7 @@ pub struct Action {
     /// Who acted: an address, or the command line.
     pub who: String,
     /// The kind: `import`, `jobs`, `export`, `requeue`, `reopen`, `close`, `pause`, `resume`, `ban`,
-    /// `pardon`, `end`, `prune`, `reset` or `copy`.
+    /// `pardon`, `end`, `prune`, `reset`, `copy`, `revert` or `release`.
     pub action: &'static str,
     /// A sentence with details.
     pub detail: String,

@@ -190,6 +190,15 @@ pub(crate) async fn project(folder: &Path) {
     on.execute_batch(
         "insert into linked_keys (key, identity, at) values ('new\\', 'old', 7);
          insert into link_codes (code, key, expires_at) values ('code', 'key', 8);
+         insert into opinions (lease, number, stage, volunteer, nickname, version, answer, state)
+             values (1, 1, 0, 'k:\', 'Ann', '1', 'j0', 'right');
+         insert into opinion_texts (lease, data) values (1, 'a text');
+         insert into trust (stage, volunteer, version, confirmed, agreed, refuted, waiting,
+             unchecked, on_hold, doubted) values (0, 'k:\', '1', 1, 2, 3, 4, 5, 0, 0);
+         insert into trust_version (id, version, since) values (1, '1', 9);
+         insert into lane (number, stage, version, disputed, place, volunteer, at)
+             values (1000, 0, '1', 0, 5, 'k:\', 9);
+         insert into retractions (cursor, stage, number, at) values (1000, 0, 1, 9);
          insert into tracker_keys (name, secret) values ('nonces', 'a secret');
          update workers set key = 'k' where id = (select min(id) from workers);
          update leaderboard set key = 'k', verified = 1;",

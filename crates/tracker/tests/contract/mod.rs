@@ -13,6 +13,7 @@ mod shares;
 mod stages;
 pub(crate) mod strangers;
 pub(crate) mod syncs;
+pub(crate) mod trust;
 
 use std::{
     any::Any,
@@ -83,6 +84,20 @@ macro_rules! contract {
 }
 pub(crate) use contract;
 
+/// The same for tests that need rules of their own.
+macro_rules! contract_with {
+    ($make:path: $($name:ident: $rules:expr;)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $name() {
+            let given = $make($rules).await;
+            contract::trust::$name(&given).await;
+            contract::check_counters(given.store.as_ref()).await;
+            drop(given.keep);
+        })*
+    };
+}
+pub(crate) use contract_with;
+
 impl Given {
     /// Adds a list with the store as the only one on its database.
     pub(crate) fn alone(self) -> (Self, Vec<Arc<dyn Store>>) {
@@ -150,7 +165,7 @@ pub(crate) async fn check_counters(store: &dyn Store) {
     let alive: u64 = status
         .stages
         .iter()
-        .map(|s| s.open + s.held + s.aside)
+        .map(|s| s.open + s.held + s.waiting + s.aside)
         .sum();
     assert_eq!(alive + status.closed, status.jobs, "{status:?}");
     let mut held = 0;

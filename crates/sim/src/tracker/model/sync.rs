@@ -41,6 +41,7 @@ impl Model {
             app_version: self.app_version.clone(),
             left_bytes: 0,
             limited: false,
+            unconfirmed: 0,
             paused: self.paused.clone(),
         };
         let reject = |lease: &str, why| Rejected {

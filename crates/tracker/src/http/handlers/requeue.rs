@@ -170,6 +170,7 @@ async fn again(
             .older_than_s
             .map(|seconds| older(seconds).unwrap_or(Millis::MAX / 2)),
         nickname: body.nickname,
+        volunteer: None,
         result_contains: body.result_contains,
         address,
         since,

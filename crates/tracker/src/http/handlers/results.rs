@@ -9,8 +9,9 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use distcompute_protocol::{ErrorCode, ResultLine, Stage};
+use distcompute_protocol::{ErrorCode, ResultLine, RetractionLine, Stage};
 use futures_util::{StreamExt as _, stream};
+use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -37,7 +38,57 @@ const LINES: u64 = 1_000;
 
 /// The route of `results`.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(results))
+    OpenApiRouter::new()
+        .routes(routes!(results))
+        .routes(routes!(retractions))
+}
+
+/// Results are for the operator, unless they are public.
+fn check_may_read(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+    if app.settings.public_results || is_admin(&app.settings, headers) {
+        return Ok(());
+    }
+    let sentence = "The results of this project are not public: show the admin token. Its \
+                    operator makes them public with --public-results.";
+    Err(ApiError::Explained(
+        ErrorCode::NotAllowed,
+        sentence.to_owned(),
+    ))
+}
+
+/// Lists results of a stage that counted once and no longer do, as JSON lines in the order in which
+/// they ceased to; an empty body is the end
+#[utoipa::path(
+    get,
+    path = "/api/retractions",
+    tag = "project",
+    params(
+        ("stage" = Stage, Query),
+        ("after" = Option<u64>, Query, description = "The cursor of the last line received"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 10_000, description = "The maximum number of lines")
+    ),
+    security((), ("admin" = [])),
+    responses((status = 200, body = RetractionLine, content_type = "application/x-ndjson"), ResultRefusals)
+)]
+async fn retractions(
+    State(app): State<App>,
+    query: Query,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    check_may_read(&app, &headers)?;
+    let [letter] = query.all(["stage"])?;
+    let stage = app.settings.stages.enabled(letter)?;
+    let after = query.number("after", 0, 0, u64::MAX)?;
+    let limit = query.number("limit", LINES, 1, MAX_LINES)?;
+    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+    let found = app.store.retractions(stage, after, limit).await?;
+    let lines = found.into_iter().map(|one| RetractionLine {
+        cursor: one.cursor,
+        number: one.number,
+    });
+    let most = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
+    let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
+    Ok((kind, written(lines, most)).into_response())
 }
 
 /// Lists the outputs of a stage as JSON lines in the order of completion; an empty body is the end
@@ -61,14 +112,7 @@ async fn results(
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if !app.settings.public_results && !is_admin(&app.settings, &headers) {
-        let sentence = "The results of this project are not public: show the admin token. Its \
-                        operator makes them public with --public-results.";
-        return Err(ApiError::Explained(
-            ErrorCode::NotAllowed,
-            sentence.to_owned(),
-        ));
-    }
+    check_may_read(&app, &headers)?;
     let [letter] = query.all(["stage"])?;
     let stage = app.settings.stages.enabled(letter)?;
     let after = query.number("after", 0, 0, u64::MAX)?;
@@ -171,7 +215,7 @@ fn line(output: Output) -> ResultLine {
 }
 
 /// Serializes as many lines as fit into `most` bytes, and at least one.
-fn written(lines: impl Iterator<Item = ResultLine>, most: usize) -> String {
+fn written(lines: impl Iterator<Item = impl Serialize>, most: usize) -> String {
     let mut text = String::new();
     for line in lines {
         let line = serde_json::to_string(&line).unwrap_or_default();

@@ -101,6 +101,7 @@ fn answer(settings: &Settings, reply: SyncReply) -> Result<Vec<u8>, ApiError> {
         // are no more, unless `left_bytes` says otherwise.
         left_bytes: if reply.limited { 1 } else { reply.left_bytes },
         limited: reply.limited,
+        unconfirmed: reply.unconfirmed,
         paused: reply.paused,
     };
     let mut bytes = written(&answer);

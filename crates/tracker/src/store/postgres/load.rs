@@ -272,11 +272,11 @@ pub(super) async fn load(
     }
     silent(connection, wanted, &mut read).await?;
     jobs_and_leases(connection, wanted, &mut read, &lease_ids, &numbers).await?;
-    opinions(connection, wanted, &mut read).await?;
     groups(connection, &mut read).await?;
     keys(connection, wanted, &mut read).await?;
     bans(connection, wanted, &mut read).await?;
     repeated(connection, wanted, &mut read).await?;
+    opinions(connection, wanted, &mut read).await?;
     if wanted.flags {
         flags(connection, &mut read).await?;
     }

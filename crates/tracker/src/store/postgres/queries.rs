@@ -13,7 +13,11 @@ use crate::{
     clock::Millis,
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
-        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow, RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status, StoreError, Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name, signed, stage_of, state_of, unsigned, Recalled, Retraction, TrustRow, Which,
+        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText,
+        MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, Recalled,
+        RegisteredRow, RequeueFilter, ResultLease, Retraction, SHOWN_TEXT, StageCounts, Start,
+        Status, StoreError, TrustRow, Whereabouts, Which, WorkerRow, column, costly::CostlyCount,
+        end_of_looks, first_like, public_name, signed, stage_of, state_of, unsigned,
     },
 };
 
@@ -719,6 +723,7 @@ const CANDIDATES_BY_RESULT: &str = candidates!(
      and ($7::bigint is null or l.ended_at >= $7) and ($8::bigint is null or l.ended_at < $8) \
      and not exists (select 1 from leases m where m.number = l.number and m.stage = l.stage \
      and m.id > l.id and m.outcome = 'completed') \
+     and ($10::text is null or l.volunteer = $10) \
      and ($9::text is null or exists (select 1 from inputs i where i.number = l.number \
      and i.stage = l.stage + 1 and strpos(i.data, $9) > 0)))"
 );
@@ -741,6 +746,7 @@ pub(super) async fn candidates(
             .bind(filter.since)
             .bind(filter.until)
             .bind(&filter.result_contains)
+            .bind(&filter.volunteer)
             .fetch_all(pool)
             .await?
     } else {

@@ -543,7 +543,7 @@ fn numbers_given(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Resul
     let (worker, lease, late_bytes): (i64, i64, i64) = on
         .prepare_cached("select last_worker, last_lease, late_bytes from totals where id = 1")?
         .query_row((), |row| row.try_into())?;
-    if wanted.trust.is_some() {
+    if wanted.trust.is_some() || wanted.flags || !wanted.jobs.is_empty() {
         let version = "select version, since from trust_version where id = 1";
         let version = each(on, version, [()], |row| Ok(row.try_into()?))?;
         read.version = version.into_iter().next().unwrap_or_default();

@@ -12,7 +12,11 @@ use crate::{
     clock::Millis,
     rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
     store::{
-        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, RegisteredRow, RequeueFilter, ResultLease, SHOWN_TEXT, StageCounts, Start, Status, StoreError, Whereabouts, WorkerRow, column, costly::CostlyCount, end_of_looks, first_like, public_name, signed, stage_of, state_of, unsigned, Recalled, Retraction, TrustRow, Which,
+        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText,
+        MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, Recalled,
+        RegisteredRow, RequeueFilter, ResultLease, Retraction, SHOWN_TEXT, StageCounts, Start,
+        Status, StoreError, TrustRow, Whereabouts, Which, WorkerRow, column, costly::CostlyCount,
+        end_of_looks, first_like, public_name, signed, stage_of, state_of, unsigned,
     },
 };
 
@@ -623,6 +627,7 @@ const CANDIDATE_BY_RESULT: &str = candidate!(
      and (?7 is null or l.ended_at >= ?7) and (?8 is null or l.ended_at < ?8) \
      and not exists (select 1 from leases m where m.number = l.number and m.stage = l.stage \
      and m.id > l.id and m.outcome = 'completed') \
+     and (?10 is null or l.volunteer = ?10) \
      and (?9 is null or exists (select 1 from inputs i where i.number = l.number \
      and i.stage = l.stage + 1 and instr(i.data, ?9) > 0)))"
 );
@@ -660,6 +665,7 @@ pub(super) fn candidates(
                 filter.since,
                 filter.until,
                 &filter.result_contains,
+                &filter.volunteer,
             );
             found.extend(statement.query_and_then(which, read)?.next().transpose()?);
         }

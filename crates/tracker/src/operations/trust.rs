@@ -1,0 +1,56 @@
+//! What the operator does about volunteers whose results are checked.
+
+use crate::{
+    operations::{requeue, turns::Turns},
+    rules::trust,
+    store::{Action, RequeueFilter, Store, StoreError},
+};
+
+/// Puts the volunteer with a key on hold, has everything done again that it has handed in, and logs
+/// that. Returns how many jobs go back.
+///
+/// # Errors
+/// Returns an error if the database fails; what was done before stays done.
+pub async fn revert(
+    store: &dyn Store,
+    key: &str,
+    who: &str,
+    turns: Turns,
+) -> Result<u64, StoreError> {
+    note(store, "revert", format!("the work of the key {key}"), who).await?;
+    let volunteer = trust::volunteer_of(key);
+    store.hold(&volunteer, true).await?;
+    let filter = RequeueFilter {
+        volunteer: Some(volunteer),
+        ..RequeueFilter::default()
+    };
+    let outcome = requeue::requeue(store, &filter, who, turns).await?;
+    while turns.after(store.recall()).await? > 0 {}
+    Ok(outcome.requeued)
+}
+
+/// Ends the hold of the volunteer with a key, who then begins anew, and logs that. Returns whether it
+/// was on hold.
+///
+/// # Errors
+/// Returns an error if the database fails.
+pub async fn release(store: &dyn Store, key: &str, who: &str) -> Result<bool, StoreError> {
+    note(store, "release", format!("the key {key}"), who).await?;
+    let stages = store.hold(&trust::volunteer_of(key), false).await?;
+    Ok(stages > 0)
+}
+
+async fn note(
+    store: &dyn Store,
+    action: &'static str,
+    detail: String,
+    who: &str,
+) -> Result<(), StoreError> {
+    let who = who.to_owned();
+    let action = Action {
+        who,
+        action,
+        detail,
+    };
+    store.note_action(&action).await
+}

@@ -1,0 +1,481 @@
+//! Results that are checked by other volunteers.
+
+use std::collections::BTreeSet;
+
+use distcompute_protocol::{Invalid, Stage, SyncRequest};
+use distcompute_tracker::{
+    clock::Clock as _,
+    ledger::GrantedLease,
+    rules::trust::{Policy, Trust},
+    store::{NewWorker, ProvenKey, StoreRules, TrustRow, Which},
+};
+
+use super::{Given, NOW, RULES, asks};
+
+const ADA: &str = "ada";
+const BOB: &str = "bob";
+const EVE: &str = "eve";
+const OWN: &str = "own";
+
+/// Both stages are checked like this.
+pub(crate) fn rules(policy: &str) -> StoreRules {
+    let policy: Policy = policy.parse().expect("a policy");
+    let mut policies = [Policy::Off; 5];
+    policies[..2].fill(policy);
+    StoreRules {
+        trust: Trust {
+            policies,
+            operators: vec![format!("k:{OWN}")].leak(),
+            version: "1",
+        },
+        ..RULES
+    }
+}
+
+/// The rules without a worker of the operator's own.
+pub(crate) fn without_own(policy: &str) -> StoreRules {
+    let mut rules = rules(policy);
+    rules.trust.operators = &[];
+    rules
+}
+
+impl Given {
+    /// Registers a volunteer with a key, at a stage. Its token is that of both.
+    async fn meet(&self, key: &str, stage: Stage) {
+        let token = format!("{key} {stage}");
+        let worker = NewWorker {
+            token: token.clone(),
+            display_name: format!("name-{token}"),
+            nickname: format!("The {key}"),
+            address: "192.0.2.9".to_owned(),
+            proven: Some(ProvenKey {
+                thumbprint: key.to_owned(),
+                nonce: token.clone(),
+                expires_at: NOW * 2,
+            }),
+            stage,
+        };
+        self.store.register(worker).await.expect("registered");
+    }
+
+    /// A sync of a volunteer at a stage. Its number is the time.
+    async fn call(&self, key: &str, stage: Stage, request: SyncRequest) -> Called {
+        self.clock.advance(1);
+        let request = SyncRequest {
+            token: format!("{key} {stage}"),
+            seq: u64::try_from(self.clock.now() - NOW).expect("later"),
+            cores: Some(64),
+            ..request
+        };
+        let reply = self.sync(request).await.expect("an answer");
+        Called {
+            granted: reply.granted,
+            accepted: reply.accepted.len(),
+            unconfirmed: reply.unconfirmed,
+        }
+    }
+
+    async fn ask(&self, key: &str, stage: Stage) -> Option<GrantedLease> {
+        let mut called = self.call(key, stage, asks("", 0, 1)).await;
+        called.granted.pop()
+    }
+
+    async fn give(&self, key: &str, lease: &GrantedLease, data: &str) -> Called {
+        let done = super::hands_in("", 0, &lease.lease, data);
+        self.call(key, lease.stage, done).await
+    }
+
+    /// Takes the next job of stage `a` and hands in an output for it. Returns the job.
+    async fn work(&self, key: &str, data: &str) -> Option<i64> {
+        let lease = self.ask(key, Stage::A).await?;
+        assert_eq!(lease.attempt, 1, "nothing tells that it is a check");
+        assert_eq!(self.give(key, &lease, data).await.accepted, 1);
+        Some(lease.number)
+    }
+
+    async fn known(&self, who: &str, stage: Stage) -> TrustRow {
+        let which = Which::Volunteer(who.to_owned());
+        let rows = self.store.trusted(&which).await.expect("rows");
+        let row = rows.into_iter().find(|row| row.stage == stage);
+        row.unwrap_or_else(|| panic!("{who} is not known at {stage}"))
+    }
+
+    async fn done(&self, stage: Stage) -> u64 {
+        self.status().await.stages[stage.index()].done
+    }
+
+    async fn waiting(&self, stage: Stage) -> u64 {
+        self.status().await.stages[stage.index()].waiting
+    }
+
+    /// Lets a volunteer work, and the operator's own worker check, until it was confirmed so often. Returns the jobs
+    /// whose results count on its word alone.
+    async fn establish(&self, key: &str, times: u64) -> Vec<i64> {
+        let mut alone = Vec::new();
+        loop {
+            let number = self.work(key, "right").await.expect("a job");
+            if self.work(OWN, "right").await.is_none() {
+                alone.push(number);
+            }
+            if self.known(&format!("k:{key}"), Stage::A).await.confirmed == times {
+                return alone;
+            }
+        }
+    }
+
+    /// Lets a volunteer work until so many more of its results count on its word alone. The others are
+    /// confirmed.
+    async fn work_alone(&self, key: &str, results: u64) -> Vec<i64> {
+        let mut alone = Vec::new();
+        let before = self.known(&format!("k:{key}"), Stage::A).await.unchecked;
+        for _ in 0..500 {
+            let number = self.work(key, "right").await.expect("a job");
+            let now = self.known(&format!("k:{key}"), Stage::A).await.unchecked;
+            if now > before + alone.len() as u64 {
+                alone.push(number);
+            } else {
+                self.work(OWN, "right").await.expect("a job to check");
+            }
+            if alone.len() as u64 == results {
+                return alone;
+            }
+        }
+        panic!("every result was checked");
+    }
+
+    async fn settle_all(&self) {
+        while self.store.recall().await.expect("recalled") > 0 {}
+    }
+}
+
+struct Called {
+    granted: Vec<GrantedLease>,
+    accepted: usize,
+    unconfirmed: u64,
+}
+
+pub(crate) async fn a_newcomers_result_counts_when_the_operator_has_confirmed_it(given: &Given) {
+    given.jobs(3).await;
+    for key in [ADA, BOB, OWN] {
+        given.meet(key, Stage::A).await;
+    }
+    assert!(given.ask(OWN, Stage::A).await.is_none(), "nothing to check");
+    let lease = given.ask(ADA, Stage::A).await.expect("a job");
+    let called = given.give(ADA, &lease, "{\"x\": 1, \"y\": 2}").await;
+    assert_eq!((called.accepted, called.unconfirmed), (1, 1));
+    assert_eq!(
+        (given.done(Stage::A).await, given.waiting(Stage::A).await),
+        (0, 1)
+    );
+    let repeated = given.give(ADA, &lease, "{\"x\": 1, \"y\": 2}").await;
+    assert_eq!(repeated.accepted, 1, "a repeated result is accepted again");
+    let credit = |ranks: Vec<distcompute_tracker::store::Rank>| {
+        ranks.iter().map(|rank| rank.completed).collect::<Vec<_>>()
+    };
+    let ranks = given.store.leaderboard(super::all()).await.expect("ranks");
+    assert_eq!(credit(ranks), [0; 0], "credit is given when it counts");
+    assert_eq!(
+        given.store.results(Stage::A, 0, 9).await.expect("results"),
+        []
+    );
+    // A newcomer does not confirm another one.
+    assert_eq!(given.work(BOB, "{\"x\":1,\"y\":2}").await, Some(2));
+    let checked = given.ask(OWN, Stage::A).await.expect("a job to check");
+    assert_eq!(checked.attempt, 1);
+    given.give(OWN, &checked, "{\"y\":2,\"x\":1.0}").await;
+    assert_eq!(
+        (given.done(Stage::A).await, given.waiting(Stage::A).await),
+        (1, 1)
+    );
+    let results = given.store.results(Stage::A, 0, 9).await.expect("results");
+    assert_eq!(
+        results[0].data, "{\"x\": 1, \"y\": 2}",
+        "the first that said so"
+    );
+    let ranks = given.store.leaderboard(super::all()).await.expect("ranks");
+    assert_eq!(credit(ranks), [1, 1]);
+    let maker = if checked.number == 1 {
+        "k:ada"
+    } else {
+        "k:bob"
+    };
+    let known = given.known(maker, Stage::A).await;
+    assert_eq!((known.confirmed, known.right, known.waiting), (1, 1, 0));
+    assert!(given.ask(OWN, Stage::A).await.is_some(), "the other one's");
+    assert_eq!(given.known("k:own", Stage::A).await.waiting, 0);
+}
+
+pub(crate) async fn established_volunteers_confirm_others_and_never_themselves(given: &Given) {
+    given.jobs(40).await;
+    for key in [ADA, BOB, EVE, OWN] {
+        given.meet(key, Stage::A).await;
+    }
+    given.establish(ADA, 3).await;
+    // Ada's own result that waits, or one of Bob's: she is only ever given Bob's.
+    let number = given.work(BOB, "right").await.expect("a job");
+    let bobs = given.ask(ADA, Stage::A).await.expect("a job");
+    assert_eq!(bobs.number, number);
+    given.give(ADA, &bobs, "right").await;
+    assert_eq!(given.known("k:bob", Stage::A).await.confirmed, 1);
+    assert_eq!(given.known("k:ada", Stage::A).await.confirmed, 4);
+    // Bob is established with one confirmation, and is checked with a probability of one.
+    let waits = given.work(BOB, "right").await.expect("a job");
+    assert_eq!(given.waiting(Stage::A).await, 1);
+    let other = given.ask(BOB, Stage::A).await.expect("another job");
+    assert_ne!(other.number, waits);
+    // A liar's result is in dispute until the operator decides; then the liar is on hold.
+    let eves = given.work(EVE, "wrong").await.expect("a job");
+    let mut seen = BTreeSet::new();
+    while let Some(lease) = given.ask(ADA, Stage::A).await {
+        seen.insert(lease.number);
+        given.give(ADA, &lease, "right").await;
+        if lease.number == eves {
+            break;
+        }
+    }
+    assert!(seen.contains(&eves));
+    assert_eq!(given.status().await.stages[0].disputed, 1);
+    let disputed = given.ask(OWN, Stage::A).await.expect("the dispute");
+    assert_eq!(disputed.number, eves);
+    given.give(OWN, &disputed, "right").await;
+    let liar = given.known("k:eve", Stage::A).await;
+    assert!(
+        liar.on_hold && liar.wrong == 1 && liar.confirmed == 0,
+        "{liar:?}"
+    );
+    assert!(given.ask(EVE, Stage::A).await.is_none(), "on hold");
+    assert_eq!(given.status().await.stages[0].on_hold, 1);
+}
+
+pub(crate) async fn what_rests_on_the_word_of_one_found_wrong_is_made_again_two_stages_later(
+    given: &Given,
+) {
+    given.jobs(600).await;
+    for stage in [Stage::A, Stage::B] {
+        for key in [ADA, BOB, OWN] {
+            given.meet(key, stage).await;
+        }
+    }
+    let mut alone = given.establish(ADA, 20).await;
+    alone.extend(given.work_alone(ADA, 3).await);
+    let count = alone.len() as u64;
+    // Two of the three are closed, one waits for a check at the next stage, with those that were confirmed.
+    let mut closed = BTreeSet::new();
+    while closed.len() < 2 {
+        let lease = given.ask(BOB, Stage::B).await.expect("a job");
+        given.give(BOB, &lease, "end").await;
+        if let Some(checked) = given.ask(OWN, Stage::B).await {
+            given.give(OWN, &checked, "end").await;
+        }
+        if alone.contains(&lease.number) {
+            closed.insert(lease.number);
+        }
+    }
+    let before = given.status().await;
+    let credits = given.store.leaderboard(super::all()).await.expect("ranks");
+    // Now a lie of Ada's is found.
+    for attempt in 0.. {
+        assert!(attempt < 500, "no lie is checked");
+        let known = given.known("k:ada", Stage::A).await.unchecked;
+        given.work(ADA, "wrong").await.expect("a job");
+        if given.known("k:ada", Stage::A).await.unchecked == known {
+            break;
+        }
+    }
+    let lies = given.known("k:ada", Stage::A).await.unchecked - count;
+    given.work(OWN, "right").await.expect("the lie");
+    assert!(given.known("k:ada", Stage::A).await.on_hold);
+    given.settle_all().await;
+    let ada = given.known("k:ada", Stage::A).await;
+    assert_eq!((ada.unchecked, ada.waiting), (0, 0), "{ada:?}");
+    let after = given.status().await;
+    assert_eq!(after.closed, before.closed - 2);
+    assert_eq!(
+        after.stages[0].done,
+        before.stages[0].done + 1 - count,
+        "the lie was corrected"
+    );
+    assert_eq!(after.stages[1].done, before.stages[1].done - 2);
+    let places = alone
+        .iter()
+        .map(|number| u64::try_from(*number).expect("a number"));
+    let places = given.store.whereabouts(&places.collect::<Vec<_>>()).await;
+    for place in places.expect("places") {
+        assert_eq!(
+            (place.stage, place.state.as_str()),
+            (Stage::A, "open"),
+            "{place:?}"
+        );
+    }
+    let gone = given
+        .store
+        .retractions(Stage::A, 0, 99)
+        .await
+        .expect("a list");
+    let gone: BTreeSet<i64> = gone.iter().map(|one| one.number as i64).collect();
+    assert_eq!(gone.len() as u64, count + lies);
+    assert!(alone.iter().all(|number| gone.contains(number)));
+    let gone = given
+        .store
+        .retractions(Stage::B, 0, 99)
+        .await
+        .expect("a list");
+    assert_eq!(gone.len(), 2);
+    let kept = given.store.leaderboard(super::all()).await.expect("ranks");
+    let bob = |ranks: &[distcompute_tracker::store::Rank]| {
+        let mut ranks = ranks.iter().filter(|rank| rank.nickname == "The bob");
+        ranks.next().map(|rank| rank.completed)
+    };
+    assert_eq!(
+        bob(&kept),
+        bob(&credits),
+        "honest work on bad input keeps its credit"
+    );
+}
+
+pub(crate) async fn a_flag_is_compared_with_the_input_that_it_calls_bad(given: &Given) {
+    given.jobs(300).await;
+    for stage in [Stage::A, Stage::B] {
+        for key in [ADA, EVE, OWN] {
+            given.meet(key, stage).await;
+        }
+    }
+    given.establish(ADA, 20).await;
+    let alone = given.work_alone(ADA, 1).await[0];
+    // Eve finishes what comes before that job, and calls its good input bad.
+    let lease = loop {
+        let lease = given.ask(EVE, Stage::B).await.expect("a job");
+        if lease.number == alone {
+            break lease;
+        }
+        given.give(EVE, &lease, "end").await;
+        if let Some(checked) = given.ask(OWN, Stage::B).await {
+            given.give(OWN, &checked, "end").await;
+        }
+    };
+    let flag = SyncRequest {
+        invalid: vec![Invalid {
+            lease: lease.lease,
+            reason: "it looks odd".to_owned(),
+        }],
+        ..SyncRequest::default()
+    };
+    given.call(EVE, Stage::B, flag).await;
+    let place = given
+        .store
+        .whereabouts(&[alone as u64])
+        .await
+        .expect("places");
+    assert_eq!(
+        (place[0].stage, place[0].state.as_str()),
+        (Stage::A, "waiting")
+    );
+    assert!(
+        given
+            .ask(EVE, Stage::A)
+            .await
+            .is_some_and(|lease| lease.number != alone)
+    );
+    let checked = given.ask(OWN, Stage::A).await.expect("a job to check");
+    assert_eq!(checked.number, alone);
+    given.give(OWN, &checked, "right").await;
+    let place = given
+        .store
+        .whereabouts(&[alone as u64])
+        .await
+        .expect("places");
+    assert_eq!(
+        (place[0].stage, place[0].state.as_str()),
+        (Stage::B, "open")
+    );
+    let eve = given.known("k:eve", Stage::B).await;
+    assert!(eve.on_hold && eve.wrong == 1, "{eve:?}");
+    let ada = given.known("k:ada", Stage::A).await;
+    assert!(!ada.on_hold && ada.confirmed > 20, "{ada:?}");
+}
+
+pub(crate) async fn a_quorum_takes_distinct_addresses_where_there_are_no_keys(given: &Given) {
+    given.jobs(2).await;
+    for (token, address) in [
+        ("one", "192.0.2.1"),
+        ("two", "192.0.2.1"),
+        ("three", "192.0.2.3"),
+    ] {
+        let worker = NewWorker {
+            token: token.to_owned(),
+            display_name: format!("name-{token}"),
+            nickname: format!("The {token}"),
+            address: address.to_owned(),
+            proven: None,
+            stage: Stage::A,
+        };
+        given.store.register(worker).await.expect("registered");
+    }
+    for token in ["one", "two"] {
+        given.take(token).await;
+        given.hand_in(token, "right").await.expect("accepted");
+        given.hand_in(token, "right").await.expect("a repeated one");
+    }
+    assert_eq!(
+        (given.done(Stage::A).await, given.waiting(Stage::A).await),
+        (0, 2)
+    );
+    assert!(
+        given.store.claim("one", "s".to_owned()).await.is_err(),
+        "one and two are the same"
+    );
+    for left in [1, 0] {
+        given.take("three").await;
+        given.hand_in("three", "right").await.expect("accepted");
+        assert_eq!(given.waiting(Stage::A).await, left);
+    }
+    assert_eq!(given.done(Stage::A).await, 2);
+    let ranks = given.store.leaderboard(super::all()).await.expect("ranks");
+    let credits: Vec<u64> = ranks.iter().map(|rank| rank.completed).collect();
+    assert_eq!(credits, [2, 1, 1]);
+}
+
+pub(crate) async fn opinions_without_a_majority_set_a_job_aside(given: &Given) {
+    given.jobs(1).await;
+    let mut gave = 0;
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        given.meet(key, Stage::A).await;
+        if given.work(key, &format!("what {key} says")).await.is_some() {
+            gave += 1;
+        }
+    }
+    assert_eq!(gave, 5);
+    let aside = given.store.set_aside(super::all()).await.expect("a list");
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    assert_eq!(given.known("k:a", Stage::A).await.waiting, 0);
+    let all = distcompute_tracker::store::RequeueFilter::default();
+    assert_eq!(given.store.requeue(&all).await.expect("requeued"), 1);
+    for key in ["a", "f"] {
+        given.work(key, "the same").await.expect("a job");
+    }
+    assert_eq!(given.done(Stage::A).await, 1);
+}
+
+pub(crate) async fn a_volunteer_is_held_by_the_operator_and_begins_anew(given: &Given) {
+    given.jobs(100).await;
+    for key in [ADA, OWN] {
+        given.meet(key, Stage::A).await;
+    }
+    given.establish(ADA, 12).await;
+    given.work_alone(ADA, 2).await;
+    let alone = given.known("k:ada", Stage::A).await.unchecked;
+    let before = given.done(Stage::A).await;
+    assert_eq!(given.store.hold("k:ada", true).await.expect("held"), 1);
+    given.settle_all().await;
+    assert_eq!(given.done(Stage::A).await, before - alone);
+    assert!(given.ask(ADA, Stage::A).await.is_none());
+    assert_eq!(given.store.hold("k:ada", false).await.expect("held"), 1);
+    let ada = given.known("k:ada", Stage::A).await;
+    assert_eq!((ada.on_hold, ada.confirmed, ada.unchecked), (false, 0, 0));
+    assert!(given.work(ADA, "right").await.is_some());
+    assert_eq!(
+        given.waiting(Stage::A).await,
+        1,
+        "a newcomer's result waits"
+    );
+}
