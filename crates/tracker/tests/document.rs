@@ -216,13 +216,20 @@ async fn what_is_documented_occurs_and_nothing_else() {
     for address in ["/api/project", "/api/status", "/api/openapi.json"] {
         log.get(address).await;
     }
-    for call in ["/api/new?nickname=x&", "/api/jobCount?", "/api/results?"] {
+    for call in [
+        "/api/new?nickname=x&",
+        "/api/jobCount?",
+        "/api/results?",
+        "/api/retractions?",
+    ] {
         for query in ["stage=a", "stage=x", "stage=e", ""] {
             log.get(&format!("{call}{query}")).await;
         }
     }
-    let answer = hidden.get("/api/results?stage=a").await;
-    log.note("GET", "/api/results", &answer);
+    for call in ["/api/results", "/api/retractions"] {
+        let answer = hidden.get(&format!("{call}?stage=a")).await;
+        log.note("GET", call, &answer);
+    }
     for call in ["/api/nonce", "/api/receipts/key"] {
         let answer = hidden.get(call).await;
         log.note("GET", call, &answer);
@@ -347,6 +354,7 @@ async fn what_is_documented_occurs_and_nothing_else() {
         "/api/new?nickname=x&stage=a",
         "/api/jobCount?stage=a",
         "/api/results?stage=a",
+        "/api/retractions?stage=a",
     ] {
         log.get(address).await;
     }

@@ -359,6 +359,8 @@ pub struct Wanted {
     pub sized: BTreeSet<String>,
     /// How results are checked, if they are: what is known of the volunteers is needed.
     pub trust: Option<Trust>,
+    /// Random bits that nobody can guess, where results are checked.
+    pub dice: u64,
 }
 
 impl Wanted {
@@ -442,7 +444,7 @@ pub struct Snapshot {
     pub waiting: [i64; 5],
     /// The version of the application whose results are checked, and since when.
     pub version: (String, Millis),
-    /// Random bits that nobody can guess.
+    /// Random bits, as they were wanted.
     pub dice: u64,
     /// Ids for new workers.
     pub worker_ids: Vec<i64>,

@@ -504,7 +504,10 @@ async fn in_transaction(
 ) -> Result<Done, StoreError> {
     database.begin().await?;
     let mut wanted = group_wants(&group);
-    wanted.trust = rules.trust.is_on().then_some(rules.trust);
+    if rules.trust.is_on() {
+        wanted.trust = Some(rules.trust);
+        wanted.dice = rand::random();
+    }
     let snapshot = database.load(&wanted).await?;
     let (mut replies, changes) = settle(snapshot, group, rules);
     let events = changes.log_events();

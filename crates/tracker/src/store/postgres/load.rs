@@ -259,9 +259,7 @@ pub(super) async fn load(
         read.waiting[at] = waiting;
     }
     read.version = (version, since);
-    if wanted.trust.is_some() {
-        read.dice = rand::random();
-    }
+    read.dice = wanted.dice;
     read.late_bytes = unsigned(late_bytes);
     for (at, failing) in failing.into_iter().enumerate().take(5) {
         read.failing[at] = failing != 0;

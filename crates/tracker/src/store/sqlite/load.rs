@@ -185,11 +185,7 @@ fn each<P: Params, T>(
 pub(super) fn load(on: &Connection, now: Millis, wanted: &Wanted) -> Result<Snapshot, StoreError> {
     let mut read = Snapshot {
         now,
-        dice: if wanted.trust.is_some() {
-            rand::random()
-        } else {
-            0
-        },
+        dice: wanted.dice,
         ..Snapshot::default()
     };
     workers(on, wanted, &mut read)?;
