@@ -6,6 +6,7 @@
 //! | [`run`] | a whole world, one event after the other |
 //! | [`scale`] | a million browsers without faults, and what the tracker gets of them |
 //! | [`trust`] | a project some of whose volunteers lie, in a simpler model |
+//! | [`votes`] | the same at the real ledger and its tables |
 //! | [`browser`] | one browser: its clocks, network, compute workers, storage, and the real hub |
 //! | [`old`] | a client of the first protocol |
 //! | [`attacker`] | somebody who calls whatever can be called |
@@ -33,3 +34,4 @@ pub mod tables;
 pub mod tracker;
 pub mod trackers;
 pub mod trust;
+pub mod votes;

@@ -3,7 +3,7 @@
 use crate::random::Rng;
 
 /// The output of an honest execution.
-pub(super) const RIGHT: u32 = 0;
+pub(crate) const RIGHT: u32 = 0;
 
 /// The wrong outputs of cliques are above this, and those of liars that act alone above [`ALONE`].
 const CLIQUES: u32 = 1;
@@ -58,17 +58,17 @@ impl Liar {
     }
 
     /// How many jobs it executes in a round.
-    pub(super) fn speed(self) -> usize {
+    pub(crate) fn speed(self) -> usize {
         if self == Self::Fast { 20 } else { 1 }
     }
 
     /// Whether it leaves after so many executions.
-    pub(super) fn leaves(self, done: u32) -> bool {
+    pub(crate) fn leaves(self, done: u32) -> bool {
         self == Self::HitAndLeave && done >= WORKS + HITS
     }
 
     /// The output for a job after `done` executions. `others` are the outputs of others for it.
-    pub(super) fn output(self, done: u32, others: &[u32], random: &mut Rng) -> u32 {
+    pub(crate) fn output(self, done: u32, others: &[u32], random: &mut Rng) -> u32 {
         let lies = match self {
             Self::Rubbish | Self::Fast | Self::Flagger => true,
             Self::Sometimes(share) => random.next_f64() < share,

@@ -7,6 +7,7 @@ mod liar;
 mod project;
 
 pub use liar::Liar;
+pub(crate) use liar::RIGHT;
 pub use project::{Outcome, run};
 
 use distcompute_tracker::rules::trust::Policy;

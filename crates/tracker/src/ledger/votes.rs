@@ -80,8 +80,12 @@ impl UnitOfWork {
         opinions.filter(|opinion| opinion.state == OpinionState::Waiting)
     }
 
+    /// Whether a volunteer has an opinion on a job. A flag of the operator's own worker is none, because only an
+    /// output of its own is final.
     fn has_given(&self, number: i64, who: &str) -> bool {
-        self.waiting_on(number).any(|one| one.volunteer == who)
+        let is_own = self.rules.trust.is_operator(who);
+        self.waiting_on(number)
+            .any(|one| one.volunteer == who && (one.is_vote() || !is_own))
     }
 
     fn add_opinion(&mut self, opinion: Opinion) {
@@ -617,9 +621,9 @@ impl UnitOfWork {
             let mut votes = 0;
             let others = self.waiting_on(**number).all(|one| {
                 votes += usize::from(one.is_vote());
-                one.volunteer != who && one.version == version
+                one.version == version
             });
-            others && (is_own || votes < trust::MOST_OPINIONS)
+            others && !self.has_given(**number, &who) && (is_own || votes < trust::MOST_OPINIONS)
         };
         let shared = if is_own {
             &[]

@@ -177,6 +177,32 @@ fn overview(app: &App, info: &StatusInfo) -> Markup {
                 @if info.set_aside > 0 {
                     (figure("Set aside", &html! { a href="#aside" { (grouped(info.set_aside)) } }))
                 }
+                (checks(&info.stages))
+            }
+        }
+    }
+}
+
+/// What the checks of results have found, if there are any.
+fn checks(stages: &[StageStatus]) -> Markup {
+    let sum = |count: fn(&StageStatus) -> u64| stages.iter().map(count).sum::<u64>();
+    let waiting = sum(|stage| stage.waiting);
+    let checked = sum(|stage| stage.checked);
+    let figures = [
+        ("Disputed", sum(|stage| stage.disputed)),
+        ("Found wrong", sum(|stage| stage.wrong)),
+        ("Volunteers on hold", sum(|stage| stage.on_hold)),
+    ];
+    html! {
+        @if waiting + checked > 0 {
+            (figure("Results checked", &html! {
+                (grouped(checked))
+                @if waiting > 0 { small { " and " (grouped(waiting)) " waiting" } }
+            }))
+        }
+        @for (name, count) in figures {
+            @if count > 0 {
+                (figure(name, &html! { (grouped(count)) }))
             }
         }
     }
