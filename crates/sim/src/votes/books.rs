@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::tables::{Columns, Of, Tables};
+use crate::tables::{Of, Tables};
 
 #[derive(Debug)]
 struct Job {

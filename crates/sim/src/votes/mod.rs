@@ -191,7 +191,8 @@ impl World {
             self.intervene();
         }
         self.sweep();
-        if self.mishaps.rate > 0.0 || round.is_multiple_of(64) {
+        let often = if self.mishaps.rate > 0.0 { 2 } else { 64 };
+        if round.is_multiple_of(often) {
             self.check();
         }
     }

@@ -92,6 +92,9 @@ pub(super) fn save(on: &Connection, changes: &Changes) -> Result<(), StoreError>
     jobs(on, changes)?;
     opinions(on, changes)?;
     outputs(on, changes)?;
+    // Outputs may have been copied from them.
+    let gone = "delete from opinion_texts where lease = ?";
+    each(on, gone, &changes.gone_texts, |lease| [lease])?;
     late_results(on, changes)?;
     counters(on, changes)?;
     match changes.corrects {
@@ -433,8 +436,6 @@ fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             output.from,
         )
     })?;
-    let gone = "delete from opinion_texts where lease = ?";
-    each(on, gone, &changes.gone_texts, |lease| [lease])?;
     let added = "insert into retractions (cursor, stage, number, at) values (?, ?, ?, ?)";
     each(on, added, &changes.retracted, |(number, stage, order)| {
         (first + order, column(*stage), number, changes.now)
