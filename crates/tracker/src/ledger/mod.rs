@@ -8,6 +8,7 @@
 //! with any database, and with a simulated one.
 
 mod calls;
+mod confirmers;
 mod operation;
 mod opinions;
 mod rows;
@@ -17,15 +18,17 @@ mod transitions;
 mod unit_of_work;
 mod volunteers;
 mod votes;
+mod words;
 
 pub use self::{
+    confirmers::{Confirmers, LANE, OWN_LOOKS},
     operation::{
         GrantedLease, LatestResult, NewWorker, Operation, ProvenKey, Reply, Requeued, SyncReply,
         group_wants,
     },
     opinions::{
-        Confirmers, Entry, LANE, OWN_LOOKS, Opinion, OpinionState, OpinionText, Recalled, Standing,
-        StandingChange, TextSource, Waiting,
+        Entry, Opinion, OpinionState, OpinionText, Recalled, Standing, StandingChange, TextSource,
+        Waiting,
     },
     rows::{
         AVOIDERS, Changes, Credit, End, FORGOTTEN, Failure, FailureNote, Forget, Job, JobChange,

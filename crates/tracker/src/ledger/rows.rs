@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use distcompute_protocol::{ANONYMOUS, Stage};
 use serde::{Deserialize, Serialize};
 
-use super::opinions::{Entry, Opinion, OpinionText, Standing, StandingChange};
+use super::{
+    opinions::{Entry, Opinion, OpinionText, Standing, StandingChange},
+    words::words,
+};
 use crate::{
     clock::Millis,
     rules::{
@@ -44,30 +47,6 @@ pub const VOLUNTEERS: usize = 256;
 pub const KEPT_NOTES: i64 = 500;
 /// The maximum number of failures that one group writes to the log.
 pub const NOTED: usize = 50;
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// The value in the tables.
-            #[must_use]
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-
-            /// Parses a value from the tables.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)* _ => None }
-            }
-        }
-    };
-}
-
-pub(super) use words;
 
 words! {
     /// The state of a job.

@@ -1,0 +1,193 @@
+//! Which opinions, volunteers and jobs of the lane are read for a group of operations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use distcompute_protocol::Stage;
+
+use super::{
+    opinions::{Standing, Waiting},
+    rows::{SPARE, Snapshot, Wanted},
+};
+use crate::{clock::Millis, rules::trust::Policy};
+
+/// How many jobs of the lane are read for a volunteer whose own fill what was read for all.
+pub const LANE: i64 = 32;
+
+/// How many jobs of the lane the operator's own worker chooses from.
+pub const OWN_LOOKS: usize = 64;
+
+/// How long a job may wait for an opinion until the operator's own worker takes it, however many
+/// others could.
+const LONG: Millis = 600_000;
+
+/// The volunteers of a group that ask for jobs and may give opinions on those of others, with how many
+/// jobs each wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Confirmers {
+    volunteers: BTreeMap<(Stage, String), usize>,
+    own: BTreeSet<(Stage, String)>,
+}
+
+impl Confirmers {
+    /// Finds them among the workers that were read, of whose volunteers it was read what is known.
+    #[must_use]
+    pub fn new(read: &Snapshot, wanted: &Wanted) -> Self {
+        let mut found = Self::default();
+        let Some(trust) = wanted.trust else {
+            return found;
+        };
+        for worker in &read.workers {
+            let count = wanted.workers.get(&worker.token).copied().unwrap_or(0);
+            let policy = trust.policies[worker.stage.index()];
+            if count == 0 || policy == Policy::Off {
+                continue;
+            }
+            let key = (worker.stage, worker.identity());
+            if trust.is_operator(&key.1) {
+                found.own.insert(key);
+                continue;
+            }
+            let mut known = read.standings.iter();
+            let known = known.find(|one| (one.stage, &one.volunteer) == (key.0, &key.1));
+            if known
+                .map(Standing::record)
+                .unwrap_or_default()
+                .may_confirm(policy)
+            {
+                *found.volunteers.entry(key).or_default() += count;
+            }
+        }
+        found
+    }
+
+    /// How many jobs of the lane are read at each stage.
+    #[must_use]
+    pub fn demand(&self) -> BTreeMap<Stage, usize> {
+        let mut demand = BTreeMap::new();
+        for ((stage, _), count) in &self.volunteers {
+            *demand.entry(*stage).or_insert(SPARE) += count;
+        }
+        demand
+    }
+
+    /// The operator's own workers.
+    #[must_use]
+    pub fn own(&self) -> Vec<(Stage, String)> {
+        self.own.iter().cloned().collect()
+    }
+
+    /// Those for whom nothing was read although there is more.
+    #[must_use]
+    pub fn lacking(&self, read: &Snapshot) -> Vec<(Stage, String)> {
+        let mut given: BTreeMap<i64, BTreeSet<&str>> = BTreeMap::new();
+        for opinion in &read.opinions {
+            let who = given.entry(opinion.number).or_default();
+            who.insert(&opinion.volunteer);
+        }
+        let lacks = |stage: Stage, who: &str| {
+            let (numbers, whole) = &read.lane[stage.index()];
+            let is_own = |number: &i64| given.get(number).is_some_and(|given| given.contains(who));
+            !whole && numbers.iter().all(is_own)
+        };
+        let volunteers = self.volunteers.keys();
+        volunteers
+            .filter(|(stage, who)| lacks(*stage, who))
+            .cloned()
+            .collect()
+    }
+}
+
+/// The reading of opinions, and of what depends on them.
+impl Snapshot {
+    /// Jobs of which the opinions are read: those that have some that wait, and those that may lose
+    /// results.
+    #[must_use]
+    pub fn with_opinions(&self, wanted: &Wanted) -> BTreeSet<i64> {
+        let may_lose = |number: &i64| wanted.flags || wanted.jobs.contains(number);
+        let jobs = self.jobs.iter();
+        jobs.filter(|job| job.opinions > 0 || may_lose(&job.number))
+            .map(|job| job.number)
+            .collect()
+    }
+
+    /// Leases of opinions that were read, which have not been read themselves.
+    #[must_use]
+    pub fn missing_voters(&self) -> BTreeSet<i64> {
+        let known: BTreeSet<i64> = self.leases.iter().map(|lease| lease.id).collect();
+        let given = self.opinions.iter().map(|opinion| opinion.lease);
+        given.filter(|id| !known.contains(id)).collect()
+    }
+
+    /// Volunteers, by stage, of whom it is needed what is known and was not read yet.
+    #[must_use]
+    pub fn unjudged(&self, wanted: &Wanted) -> BTreeSet<(Stage, String)> {
+        let Some(trust) = wanted.trust else {
+            return BTreeSet::new();
+        };
+        let workers = self.workers.iter();
+        let workers = workers.map(|worker| (worker.stage, worker.identity()));
+        let leases = self.leases.iter().filter(|lease| lease.ended.is_none());
+        let leases = leases.map(|lease| (lease.stage, lease.identity()));
+        let opinions = self.opinions.iter();
+        let opinions = opinions.map(|opinion| (opinion.stage, opinion.volunteer.clone()));
+        let mut needed: BTreeSet<_> = workers
+            .chain(leases)
+            .chain(opinions)
+            .filter(|(stage, _)| trust.policies[stage.index()] != Policy::Off)
+            .collect();
+        for one in &self.standings {
+            needed.remove(&(one.stage, one.volunteer.clone()));
+        }
+        needed
+    }
+
+    /// Adds jobs of the lane for all who may give opinions.
+    pub fn enter(&mut self, stage: Stage, limit: usize, disputed: &[Waiting], others: &[Waiting]) {
+        let numbers = disputed.iter().chain(others).map(|one| one.number);
+        let whole = disputed.len() < limit && others.len() < limit;
+        self.lane[stage.index()] = (numbers.collect(), whole);
+    }
+
+    /// Adds jobs of the lane for the operator's own worker: the disputed ones, and while `few` others
+    /// can confirm, those of the volunteers that have been confirmed the most. If the newest came first,
+    /// liars that come back again and again would always be first.
+    pub fn enter_own(
+        &mut self,
+        stage: Stage,
+        who: String,
+        few: bool,
+        disputed: Vec<Waiting>,
+        mut others: Vec<Waiting>,
+        known: &[Standing],
+    ) {
+        let before = self.now - LONG;
+        others.retain(|one| few || one.at < before);
+        let confirmed: BTreeMap<&str, i64> = known
+            .iter()
+            .map(|one| (one.volunteer.as_str(), one.confirmed))
+            .collect();
+        others.sort_by_key(|one| {
+            let confirmed = confirmed.get(one.volunteer.as_str());
+            std::cmp::Reverse(confirmed.copied().unwrap_or(0))
+        });
+        let numbers = disputed.into_iter().chain(others).map(|one| one.number);
+        self.lane_for.insert((stage, who), numbers.collect());
+    }
+
+    /// The jobs of the lane that were found, with their stages.
+    pub fn in_lane(&self) -> impl Iterator<Item = (i64, Stage)> {
+        let all = Stage::ALL.into_iter().zip(&self.lane);
+        let all = all.flat_map(|(stage, (numbers, _))| numbers.iter().map(move |n| (*n, stage)));
+        let of_some = self.lane_for.iter();
+        let of_some = of_some.flat_map(|((stage, _), found)| found.iter().map(|n| (*n, *stage)));
+        all.chain(of_some)
+    }
+
+    /// Those whose rows were not read yet.
+    #[must_use]
+    pub fn unread_in_lane(&self) -> Vec<i64> {
+        let known: BTreeSet<i64> = self.jobs.iter().map(|job| job.number).collect();
+        let found: BTreeSet<i64> = self.in_lane().map(|(number, _)| number).collect();
+        found.difference(&known).copied().collect()
+    }
+}
