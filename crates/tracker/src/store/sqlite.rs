@@ -39,8 +39,9 @@ pub use self::{
 use super::{
     Action, ActionRow, Added, AsideRow, BanRow, Candidate, CountedRow, FailureRow, Import,
     ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, ProvenKey, Pruned, Rank,
-    RankKey, RegisteredRow, RequeueFilter, ResultLease, Status, Store, StoreError, StoreRules,
-    Whereabouts, WorkerRow, Writer, costly::CostlyCount, signed, Recalled, Retraction, TrustRow, Which,
+    RankKey, Recalled, RegisteredRow, RequeueFilter, ResultLease, Retraction, Status, Store,
+    StoreError, StoreRules, TrustRow, Whereabouts, Which, WorkerRow, Writer, costly::CostlyCount,
+    signed,
 };
 use crate::{
     clock::{Clock, Millis},
