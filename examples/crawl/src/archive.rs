@@ -3,7 +3,7 @@
 //! The crates for WARC read whole records with the length that they claim into memory, and end at
 //! the first damage. This reader is pushed bytes and passes records on; it needs memory for one
 //! record, is linear in the size of its input, and goes on after damage. [`gzip`] splits members,
-//! [`record`] splits records, [`cut`] splits archives into pieces.
+//! [`record`] splits records, [`mod@cut`] splits archives into pieces.
 
 pub(crate) mod cut;
 pub(crate) mod gzip;

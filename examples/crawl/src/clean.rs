@@ -1,6 +1,6 @@
 //! Stage b: pages without boilerplate that keep the rules of quality.
 //!
-//! First [boilerplate](boilerplate) is removed, then [lines](line_rule) as for C4, and then pages
+//! First [`boilerplate`] is removed, then [lines](line_rule) as for C4, and then pages
 //! are dropped by the rules of C4 and those in `quality.rs`. The order is that of FineWeb, except
 //! that the language is identified afterwards, in the text without its navigation; rules for
 //! English only are applied then.

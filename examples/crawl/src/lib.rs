@@ -7,11 +7,11 @@
 //!
 //! | stage | function | output |
 //! | --- | --- | --- |
-//! | a | [`extract`] | pages with text, title, language hints and image-text pairs |
-//! | b | [`clean`] | pages without boilerplate that keep the rules of quality |
+//! | a | [`extract()`] | pages with text, title, language hints and image-text pairs |
+//! | b | [`clean()`] | pages without boilerplate that keep the rules of quality |
 //! | c | [`identify`] | pages with their language |
 //! | d | [`sign`] | pages with a signature for near duplicates |
-//! | e | [`pack`] | the pages as lines of JSON in gzip, and the counts |
+//! | e | [`pack()`] | the pages as lines of JSON in gzip, and the counts |
 //!
 //! [`Join`] takes the shards of the last stage together.
 

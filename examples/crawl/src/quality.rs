@@ -6,6 +6,7 @@
 //! open, it is as in `datatrove`, with which FineWeb was made.
 
 use crate::words::{ends_open, ends_sentence, is_unspaced, words};
+use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::{HashMap, HashSet};
 
 /// Gopher's rules of quality, except for the one about English.
@@ -134,6 +135,17 @@ impl Grams {
         }
     }
 
+    /// A key for the `length` words from `index` on. Others have the same with a probability of
+    /// 2^-64.
+    fn key(&self, index: usize, length: usize) -> Option<u64> {
+        let words = self.words.get(index..index + length)?;
+        let mix = |key: u64, word: &u32| {
+            let mixed = (key ^ u64::from(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            mixed ^ mixed >> 32
+        };
+        Some(words.iter().fold(length as u64, mix))
+    }
+
     /// The number of characters of `length` words from `index` on, with the spaces between them.
     fn characters(&self, index: usize, length: usize) -> usize {
         self.characters[index + length] - self.characters[index] + length - 1
@@ -142,11 +154,14 @@ impl Grams {
     /// The number of characters that the most frequent sequence of words covers. One that occurs
     /// once is not frequent.
     fn most_frequent(&self, length: usize) -> usize {
-        let mut counts = HashMap::new();
-        for (index, gram) in self.words.windows(length).enumerate() {
+        let mut counts = HashMap::<u64, (usize, usize), Keyed>::default();
+        for index in 0..self.words.len() {
+            let Some(key) = self.key(index, length) else {
+                break;
+            };
             counts
-                .entry(gram)
-                .or_insert((0_usize, self.characters(index, length)))
+                .entry(key)
+                .or_insert((0, self.characters(index, length)))
                 .0 += 1;
         }
         // All that occur most often are compared, so that the order of the map does not matter.
@@ -162,9 +177,9 @@ impl Grams {
 
     /// The number of characters in sequences of words that occurred before, which do not overlap.
     fn repeated(&self, length: usize) -> usize {
-        let (mut seen, mut index, mut characters) = (HashSet::new(), 0, 0);
-        while let Some(gram) = self.words.get(index..index + length) {
-            if seen.insert(gram) {
+        let (mut seen, mut index, mut characters) = (HashSet::<u64, Keyed>::default(), 0, 0);
+        while let Some(key) = self.key(index, length) {
+            if seen.insert(key) {
                 index += 1;
             } else {
                 characters += self.characters(index, length);
@@ -172,6 +187,28 @@ impl Grams {
             }
         }
         characters
+    }
+}
+
+/// For maps whose keys are hashes: they are not hashed once more.
+type Keyed = BuildHasherDefault<Key>;
+
+#[derive(Default)]
+struct Key(u64);
+
+impl Hasher for Key {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

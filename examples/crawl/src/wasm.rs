@@ -1,5 +1,10 @@
 //! JavaScript bindings of the kernels: conversions and errors only.
 
+#![expect(
+    unreachable_pub,
+    reason = "wasm-bindgen exports public items, and nothing else uses them"
+)]
+
 use crate::Extractor;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
