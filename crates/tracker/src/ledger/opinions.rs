@@ -97,7 +97,7 @@ impl Standing {
 }
 
 /// What has changed about a volunteer. Numbers are added, and never make a total negative.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // They are the columns, and described there.
 pub struct StandingChange {
     pub confirmed: i64,

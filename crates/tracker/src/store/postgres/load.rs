@@ -919,13 +919,16 @@ pub(super) async fn inputs(
         .collect()
 }
 
+/// A text that this transaction writes, or the lease of the opinion from which the database copies it.
+pub(super) type Made<'a> = (Option<&'a str>, Option<i64>);
+
 /// Reads the inputs of jobs at stages, and only the sizes of those larger than `most` bytes. `made`
 /// are those written by this transaction; without a text, the database has it: the opinion of a lease, or
 /// a late result that was kept.
 pub(super) async fn inputs_up_to(
     connection: &mut PgConnection,
     of: &[(i64, Stage)],
-    made: HashMap<(i64, Stage), (Option<&str>, Option<i64>)>,
+    made: HashMap<(i64, Stage), Made<'_>>,
     most: u64,
 ) -> Result<Vec<Input>, StoreError> {
     let of = of.iter().filter(|of| !made.contains_key(of));

@@ -113,7 +113,7 @@ impl Database for Tables {
         // An output of this transaction is the input of the next stage, but is written only with
         // the commit.
         let outputs = self.last.iter().flat_map(|changes| &changes.outputs);
-        let made: HashMap<(i64, Stage), (Option<&str>, Option<i64>)> = outputs
+        let made: HashMap<(i64, Stage), load::Made<'_>> = outputs
             .filter_map(|output| Some(((output.number, output.stage.next()?), output)))
             .filter(|(of_job, _)| of.contains(of_job))
             .map(|(of_job, output)| (of_job, (output.data.as_deref(), output.from)))
