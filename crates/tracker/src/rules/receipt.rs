@@ -29,7 +29,7 @@ pub struct Receipt {
     pub input: String,
     /// The SHA-256 of the output, in base64url.
     pub output: String,
-    /// When the result was handed in, in seconds since the Unix epoch.
+    /// When the result began to count, in seconds since the Unix epoch.
     pub iat: i64,
 }
 

@@ -164,7 +164,7 @@ pub struct CountedRow {
     pub number: u64,
     /// The stage.
     pub stage: Stage,
-    /// When the result was handed in.
+    /// When the result began to count.
     pub at: Millis,
     /// The SHA-256 of the input.
     pub input: Vec<u8>,

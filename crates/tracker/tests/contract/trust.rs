@@ -178,6 +178,11 @@ pub(crate) async fn a_newcomers_result_counts_when_the_operator_has_confirmed_it
     };
     let ranks = given.store.leaderboard(super::all()).await.expect("ranks");
     assert_eq!(credit(ranks), [0; 0], "credit is given when it counts");
+    let receipts = async || {
+        let rows = async |key| given.store.counted(key, 0, 9).await.expect("rows");
+        rows(ADA).await.len() + rows(BOB).await.len()
+    };
+    assert_eq!(receipts().await, 0, "and so are receipts");
     assert_eq!(
         given.store.results(Stage::A, 0, 9).await.expect("results"),
         []
@@ -189,6 +194,7 @@ pub(crate) async fn a_newcomers_result_counts_when_the_operator_has_confirmed_it
     given
         .give(OWN, &checked, "<!json!>{\"y\":2,\"x\":1.0}")
         .await;
+    assert_eq!(receipts().await, 1);
     assert_eq!(
         (given.done(Stage::A).await, given.waiting(Stage::A).await),
         (1, 1)
