@@ -39,7 +39,7 @@ pub struct Opinion {
     pub nickname: String,
     /// The version of the application that made it.
     pub version: String,
-    /// The digest of the output; of a flag, [`FLAG`] and the digest of the output that it calls bad.
+    /// The digest of the output; of a flag, `!` and the digest of the output that it calls bad.
     pub answer: String,
     /// What became of it.
     pub state: OpinionState,
