@@ -116,11 +116,11 @@ export class Volunteer {
   set(changes: Partial<VolunteerSettings> & { nickname?: string | undefined }): void;
   /**
    * Has this device show a code, by which it becomes the same volunteer as another device: call
-   * `link(code)` there until the time `expiresAt`, in milliseconds as `Date.now()`.
+   * `link(code)` there while the code is taken.
    *
    * Rejects with `DistcomputeError`, with the code `no_key` where this browser can have no key.
    */
-  linkCode(): Promise<{ readonly code: string; readonly expiresAt: number }>;
+  linkCode(): Promise<VolunteerLinkCode>;
   /**
    * Makes the device that shows this code the same volunteer as this one. What it has done before stays
    * that of another volunteer.
@@ -136,6 +136,14 @@ export class Volunteer {
   forget(): Promise<void>;
   /** Stops and lets go of everything; no listener is called any more. Safe to call twice. */
   free(): void;
+}
+
+/** What `linkCode()` resolves to. */
+export interface VolunteerLinkCode {
+  /** The code that the volunteer types on the other device. */
+  readonly code: string;
+  /** Until when it is taken, in milliseconds as `Date.now()`. */
+  readonly expiresAt: number;
 }
 
 /** The events of a `Volunteer`. */
