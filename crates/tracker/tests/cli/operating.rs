@@ -65,7 +65,8 @@ fn bans_are_made_listed_and_taken_back_while_the_tracker_runs() {
     let listed = done(&["workers", "--nickname", "Mal"]);
     let fields: Vec<_> = listed.trim_end().split('\t').collect();
     assert_eq!(fields[0], "a");
-    assert_eq!(fields[2..6], ["Mal", "127.0.0.1", "0 held", "1 completed"]);
+    let expected = ["Mal", "127.0.0.1", "-", "0 held", "1 completed"];
+    assert_eq!(fields[2..7], expected, "without a key");
     assert_eq!(done(&["workers", "--stage", "b"]), "");
     let dry = done(&["requeue", "--nickname", "Mal", "--dry-run"]);
     let lines: Vec<_> = dry.lines().collect();
@@ -117,7 +118,7 @@ fn bans_are_made_listed_and_taken_back_while_the_tracker_runs() {
     assert_eq!(done(&ended), "1 worker was ended\n");
 
     for (arguments, why) in [
-        (vec!["ban"], "Say whom: --nickname or --address."),
+        (vec!["ban"], "Say whom: --nickname, --address or --key."),
         (
             vec!["ban", "--list", "--nickname", "Mal"],
             "cannot be used with",
