@@ -126,10 +126,12 @@ impl Snapshot {
         };
         let workers = self.workers.iter();
         let workers = workers.map(|worker| (worker.stage, worker.identity()));
-        let leases = self.leases.iter().filter(|lease| lease.ended.is_none());
+        // Also of leases that have ended: they may be handed in late by a worker that has been linked, or has
+        // another address by now.
+        let leases = self.leases.iter();
         let leases = leases.map(|lease| (lease.stage, lease.identity()));
         let opinions = self.opinions.iter();
-        let opinions = opinions.map(|opinion| (opinion.stage, opinion.volunteer.clone()));
+        let opinions = opinions.map(|opinion| (opinion.judged_at(), opinion.volunteer.clone()));
         let mut needed: BTreeSet<_> = workers
             .chain(leases)
             .chain(opinions)

@@ -61,6 +61,16 @@ impl Opinion {
         self.answer.strip_prefix(FLAG)
     }
 
+    /// The stage at which it says something about its volunteer. A flag belongs to the stage whose input it calls
+    /// bad.
+    #[must_use]
+    pub fn judged_at(&self) -> Stage {
+        match self.stage.next() {
+            Some(next) if self.flagged().is_some() => next,
+            _ => self.stage,
+        }
+    }
+
     /// Whether it is an output that waits for other opinions.
     #[must_use]
     pub fn is_vote(&self) -> bool {

@@ -318,9 +318,14 @@ impl UnitOfWork {
         match trust::verdict(policy, &opinions) {
             Verdict::Settled { output } => {
                 let is_final = opinions.iter().any(|one| one.voice == Voice::Operator);
-                let winner = opinions.iter().position(|one| one.output == output);
-                if let Some(winner) = winner.map(|at| votes[at].clone()) {
-                    self.settle_job(&winner, is_final);
+                let equal = opinions.iter().zip(&votes);
+                let equal: Vec<_> = equal.filter(|(one, _)| one.output == output).collect();
+                // The text is that of whom is trusted the most: readers may differ on numbers and spaces that
+                // make no difference to the value.
+                let best = equal.iter().rev().max_by_key(|(one, _)| one.voice);
+                if let (Some((_, winner)), Some((_, best))) = (equal.first(), best) {
+                    let (winner, text) = ((*winner).clone(), best.lease);
+                    self.settle_job(&winner, text, is_final);
                 }
             }
             Verdict::SetAside if self.rules.trust.operators.is_empty() => {
@@ -346,8 +351,9 @@ impl UnitOfWork {
         }
     }
 
-    /// Ends the opinions on a job: one output counts, and those who said otherwise were wrong.
-    fn settle_job(&mut self, winner: &Opinion, is_final: bool) {
+    /// Ends the opinions on a job: one output counts, with the text of the opinion of the lease `from`, and those
+    /// who said otherwise were wrong.
+    fn settle_job(&mut self, winner: &Opinion, from: i64, is_final: bool) {
         let (number, stage) = (winner.number, winner.stage);
         let mut text = None;
         self.count(stage).checked += 1;
@@ -364,7 +370,7 @@ impl UnitOfWork {
             self.set_opinion(opinion.lease, state);
             if opinion.is_vote() {
                 let taken = self.take_text(opinion.lease);
-                if opinion.lease == winner.lease {
+                if opinion.lease == from {
                     text = taken;
                 }
             }
@@ -377,7 +383,7 @@ impl UnitOfWork {
         }
         self.with_job(number, |job| job.opinions = 0);
         let again = self.was_counted(winner.lease);
-        self.publish(winner.lease, text, Some(winner.lease), again);
+        self.publish(winner.lease, text, Some(from), again);
     }
 
     /// Whether a result has counted before, and was credited then.
@@ -386,13 +392,10 @@ impl UnitOfWork {
         lease.is_some_and(|lease| matches!(lease.ended, Some((_, End::Completed))))
     }
 
-    /// Records whether an opinion was right. A flag belongs to the stage whose input it calls bad.
+    /// Records whether an opinion was right.
     fn note_verdict(&mut self, opinion: &Opinion, is_right: bool, is_final: bool) {
         let is_vote = opinion.is_vote();
-        let stage = match opinion.stage.next() {
-            Some(next) if !is_vote => next,
-            _ => opinion.stage,
-        };
+        let stage = opinion.judged_at();
         let who = &opinion.volunteer;
         let mut change = StandingChange {
             waiting: -i64::from(is_vote),

@@ -12,7 +12,7 @@ const UNSAID_CORES: i64 = 16;
 
 /// The maximum number of cores that is taken from a client's report. Beyond that, speed must be
 /// measured.
-const MOST_CORES: i64 = 128;
+pub const MOST_CORES: i64 = 128;
 
 /// The maximum number of jobs that a registration may hold, whatever its speed.
 pub const MOST_HELD: usize = 2_048;

@@ -38,6 +38,19 @@ pub fn digest(output: &str) -> String {
         .collect()
 }
 
+/// The length in bytes up to which a value within another one is written as it is. Longer ones are replaced by
+/// their fingerprints: otherwise a text would be copied once for each list around it, up to 127 times.
+const PLAIN: usize = 64;
+
+/// A canonical value as a part of another one. No value begins with the sign before a fingerprint.
+fn part(value: String) -> String {
+    if value.len() > PLAIN {
+        format!("#{}", secrets::fingerprint(&value))
+    } else {
+        value
+    }
+}
+
 /// The one way to write a JSON value.
 fn canonical(text: &str) -> Option<String> {
     if has_long_number(text) {
@@ -122,7 +135,7 @@ impl<'de> Visitor<'de> for Canonical {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<String, A::Error> {
         let mut written = "[".to_owned();
         while let Some(value) = list.next_element_seed(Canonical)? {
-            written += &value;
+            written += &part(value);
             written.push(',');
         }
         written.push(']');
@@ -132,7 +145,7 @@ impl<'de> Visitor<'de> for Canonical {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
         let mut entries = BTreeMap::new();
         while let Some(key) = map.next_key::<String>()? {
-            let value = map.next_value_seed(Canonical)?;
+            let value = part(map.next_value_seed(Canonical)?);
             if entries.insert(key, value).is_some() {
                 return Err(de::Error::custom("a key is there twice"));
             }
@@ -189,6 +202,23 @@ mod tests {
     fn a_key_that_is_there_twice_makes_it_a_text() {
         assert!(!same("{\"a\":1,\"a\":2}", "{\"a\":2}"));
         assert!(!same("{\"a\":1,\"a\":2}", "{\"a\": 1, \"a\": 2}"));
+    }
+
+    #[test]
+    fn long_values_within_others_are_compared_as_well() {
+        let around = |text: &str, space: &str| {
+            let text = format!("{{\"b\":{space}[\"{text}\"],\"a\":{space}1}}");
+            format!("{}{text}{}", "[".repeat(100), "]".repeat(100))
+        };
+        let long = "x".repeat(1_000);
+        assert!(same(&around(&long, ""), &around(&long, " ")));
+        assert!(!same(&around(&long, ""), &around(&format!("{long}y"), "")));
+        assert!(!same(
+            &around(&long, ""),
+            &format!("[{}]", around(&long, ""))
+        ));
+        let hash = part(format!("\"{long}\""));
+        assert!(!same(&format!("[\"{hash}\"]"), &format!("[\"{long}\"]")));
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub const MOST_OPINIONS: usize = 5;
 /// With fewer volunteers that may confirm, the operator's own worker confirms newcomers.
 pub const FEW: i64 = 5;
 
+/// The maximum number of cores that is taken from a client's report, as for what it may hold.
+const MOST_CORES: u32 = super::allowance::MOST_CORES as u32;
+
 /// The number of equal opinions of established volunteers that decides a dispute.
 const DECIDING: usize = 2;
 
@@ -188,11 +191,15 @@ pub fn most_waiting(of: &Record, cores: u32) -> u32 {
     if of.on_hold {
         return 0;
     }
-    cores.saturating_add(1).max(of.confirmed.saturating_mul(2))
+    // Clients may report any number of cores.
+    cores
+        .min(MOST_CORES)
+        .saturating_add(1)
+        .max(of.confirmed.saturating_mul(2))
 }
 
-/// Whose opinion it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whose opinion it is, from the least trusted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Voice {
     /// A volunteer that is not established, or on hold.
     Newcomer,
@@ -358,6 +365,7 @@ mod tests {
     fn what_waits_is_bounded_by_what_was_confirmed() {
         assert_eq!(most_waiting(&record(0), 4), 5);
         assert_eq!(most_waiting(&record(50), 4), 100);
+        assert_eq!(most_waiting(&record(0), u32::MAX), MOST_CORES + 1);
         assert_eq!(most_waiting(&record(u32::MAX), u32::MAX), u32::MAX);
         let held = Record {
             confirmed: 50,
