@@ -90,7 +90,7 @@ pub struct ServeArgs {
     /// The path at which a proxy publishes the tracker without stripping it, such as /tracker
     #[arg(long, env = "DISTCOMPUTE_BASE_PATH", value_name = "/PATH")]
     pub base_path: Option<String>,
-    /// The address at which volunteers reach the tracker, such as https://example.org/tracker
+    /// The address at which volunteers reach the tracker, such as `https://example.org/tracker`
     #[arg(long, env = "DISTCOMPUTE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// The address of the volunteer page on this tracker

@@ -294,9 +294,10 @@ impl UnitOfWork {
         reply: &mut SyncReply,
         reported: &mut BTreeSet<i64>,
     ) -> usize {
-        let before = self.changes.ordered;
+        let mut new = 0;
         let mut answered = HashSet::new();
         for done in list {
+            let before = (self.changes.ordered, self.new_opinions.len());
             // If a lease is listed twice in one request, the first entry counts.
             if !answered.insert(done.lease.clone()) {
                 continue;
@@ -330,8 +331,10 @@ impl UnitOfWork {
                     });
                 }
             }
+            // It counts, or it waits for another opinion.
+            new += usize::from(before != (self.changes.ordered, self.new_opinions.len()));
         }
-        usize::try_from(self.changes.ordered - before).unwrap_or(0)
+        new
     }
 
     fn unwanted(&self, done: &Done) -> Option<RejectedWhy> {
