@@ -98,11 +98,13 @@ test("what no stage wrote is refused with its line, and the kernel goes on", () 
   );
 });
 
-test("real archives give the same bytes too", { skip: !more }, async () => {
-  assert.ok(existsSync(more), `there is no folder ${more}`);
-  const archives = readdirSync(more).filter((name) => /\.w?arc(\.gz)?$/.test(name));
-  await compare(
-    archives.sort().map((name) => join(more, name)),
-    "real",
-  );
-});
+if (more) {
+  test("real archives give the same bytes too", async () => {
+    assert.ok(existsSync(more), `there is no folder ${more}`);
+    const archives = readdirSync(more).filter((name) => /\.w?arc(\.gz)?$/.test(name));
+    await compare(
+      archives.sort().map((name) => join(more, name)),
+      "real",
+    );
+  });
+}
