@@ -29,10 +29,10 @@ const steps = [
   // Short, because WebKit fails to instantiate the wasm after some hundreds of instances.
   wasmStep("webkit", 3_000),
   {
-    name: "sim:2000",
-    what: "2,000 more simulated projects in virtual time",
+    name: "sim:more",
+    what: "1,000 more simulated projects in virtual time",
     needs: [ensureRust],
-    run: () => simulate({ seeds: "1000..3000", about: "3 minutes" }),
+    run: () => simulate({ seeds: "1000..2000", about: "2 minutes" }),
   },
   {
     name: "schema",
