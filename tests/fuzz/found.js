@@ -90,7 +90,7 @@ export const found = {
       ["outcome 2", { said: "kept" }],
     ]);
     const kept = await read(site);
-    await forget(site);
+    await forget(site, site);
     if (kept.at(-1)?.said !== "kept") throw new Error(`there is only ${JSON.stringify(kept)}`);
   },
 };
