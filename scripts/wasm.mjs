@@ -130,7 +130,9 @@ function testNames({ folder, files }) {
     });
   }
   for (const file of found) {
-    requireMode(`${folder}/${file}`, readFileSync(join(root, folder, file), "utf8"));
+    const source = readFileSync(join(root, folder, file), "utf8");
+    requireMode(`${folder}/${file}`, source);
+    refuseModules(`${folder}/${file}`, source);
   }
   return found.map((file) => basename(file, ".rs")).sort();
 }
@@ -141,5 +143,18 @@ export function requireMode(file, source) {
   throw new Failure(`${file} does not say where its tests run.`, {
     why: "The runner would pass over it without running a single test.",
     remedy: "write wasm_bindgen_test_configure!(run_in_dedicated_worker); at its top",
+  });
+}
+
+/**
+ * The runner's server gives each connection a thread, and four of them wait for one. If more connections come at
+ * once, two may be counted on the same thread, and one is never answered. The package has four scripts, which are
+ * requested at once, so a test file must not add a fifth.
+ */
+export function refuseModules(file, source) {
+  if (!/\binline_js\b|\bmodule = "\/tests\//.test(source)) return;
+  throw new Failure(`${file} imports a script of its own.`, {
+    why: "The server of these tests may never answer one of more than four requests at once.",
+    remedy: "load it by load() of tests/web/support.rs",
   });
 }

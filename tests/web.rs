@@ -4,6 +4,7 @@
 #![cfg(target_family = "wasm")]
 
 #[path = "web/support.rs"]
+#[allow(dead_code, reason = "what the other browser tests need besides")]
 mod support;
 
 use distcompute_client::web::client;

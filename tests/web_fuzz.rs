@@ -4,30 +4,20 @@
 
 #![cfg(target_family = "wasm")]
 
-use wasm_bindgen::prelude::*;
+#[path = "web/support.rs"]
+#[allow(dead_code, reason = "what the other browser tests need besides")]
+mod support;
+
+use support::*;
 use wasm_bindgen_test::{wasm_bindgen_test as test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-// Its files are fetched as they stand: the package's are too, and are what is tested.
-#[wasm_bindgen(inline_js = "
-    export async function fuzz(target) {
-        try {
-            const { fuzzFor, mended } = await import('/tests/fuzz/run.js');
-            return await (target ? fuzzFor(target) : mended());
-        } catch (error) {
-            return `${error}\\n${error.stack}`;
-        }
-    }
-")]
-extern "C" {
-    /// A number of cases, of which those that were found before are the ones without a target; or what
-    /// is wrong with the last one.
-    async fn fuzz(target: &str) -> JsValue;
-}
-
 async fn bears_anything(target: &str) {
-    let came = fuzz(target).await;
+    // Its files are fetched as they stand: the package's are too, and are what is tested.
+    let module = load("/tests/fuzz/run.js").await;
+    let came = call(&module, "run", &[target.into()]).await;
+    let came = came.expect("it does not reject");
     if let Some(wrong) = came.as_string() {
         panic!("{wrong}");
     }

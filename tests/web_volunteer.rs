@@ -42,11 +42,8 @@ thread_local! {
     static CREW: RefCell<JsValue> = const { RefCell::new(JsValue::UNDEFINED) };
 }
 
-/// Loads `crew.js`. It is not imported with the package's own scripts: the server of these tests may hang where
-/// a browser requests more than four files at once.
 async fn load_crew() {
-    let module = settled(evaluate("import('/tests/web/crew.js')")).await;
-    CREW.set(module.expect("crew.js"));
+    CREW.set(load("/tests/web/crew.js").await);
 }
 
 fn from_crew(name: &str, given: &[JsValue]) -> JsValue {

@@ -27,11 +27,10 @@ async fn sleep(ms: u32) {
     gloo_timers::future::TimeoutFuture::new(ms).await;
 }
 
-#[wasm_bindgen(module = "/tests/web/channel.js")]
-extern "C" {
-    fn channel() -> JsValue;
-    #[wasm_bindgen(js_name = otherThread)]
-    fn other_thread() -> JsValue;
+/// What a function of `channel.js` returns.
+async fn from_channel(name: &str) -> JsValue {
+    let module = load("/tests/web/channel.js").await;
+    start(&module, name, &[]).expect("it returns")
 }
 
 /// The hub of one compute worker.
@@ -43,13 +42,13 @@ struct Hub {
 impl Hub {
     /// A compute worker with this handler, which is up.
     async fn of(handler: &str) -> Self {
-        let hub = Self::start(None, handler);
+        let hub = Self::start(None, handler).await;
         hub.wait_for("up").await;
         hub
     }
 
-    fn start(setup: Option<&str>, handler: &str) -> Self {
-        let js = channel();
+    async fn start(setup: Option<&str>, handler: &str) -> Self {
+        let js = from_channel("channel").await;
         let setup = setup.map_or(JsValue::UNDEFINED, |s| Function::new_no_args(s).into());
         let handler = Function::new_with_args("job, context", handler).into();
         let parts = object(&[("setup", setup), ("handler", handler)]);
@@ -146,7 +145,8 @@ async fn a_handler_gets_its_job_and_its_output_is_handed_in() {
         Some("return Promise.resolve({ kernel: 7 })"),
         "const { setup, stage, stageName, project, restored } = context;
          return [job.id, job.data, job.attempt, job.stage, setup, stage, stageName, project, restored ?? null]",
-    );
+    )
+    .await;
     hub.wait_for("up").await;
     hub.hand_out(&["<!json!>{\"shard\":1}", "ä text"]);
     let results = hub.results(2).await;
@@ -165,7 +165,7 @@ async fn a_handler_gets_its_job_and_its_output_is_handed_in() {
 
 #[test]
 async fn a_setup_that_fails_is_said_to_whoever_becomes_the_hub() {
-    let hub = Hub::start(Some("throw new Error('no such model')"), "return ''");
+    let hub = Hub::start(Some("throw new Error('no such model')"), "return ''").await;
     let broken = hub.wait_for("broken").await;
     let message = text(&broken, "message");
     // What follows is the stack, which in V8 begins with the same.
@@ -173,7 +173,7 @@ async fn a_setup_that_fails_is_said_to_whoever_becomes_the_hub() {
     assert_eq!(head, "Error: no such model");
     assert!(!frames.contains("no such model"), "{message}");
     assert!(frames.contains("worker.js"), "{message}");
-    let other = channel();
+    let other = from_channel("channel").await;
     hub.core.meet(&get(&other, "theirs"));
     call(&other, "said", &["broken".into()])
         .await
@@ -631,7 +631,7 @@ async fn a_paused_handler_sleeps_until_another_thread_says_go_on() {
         }
         return [longest]";
     let hub = Hub::of(handler).await;
-    let other = other_thread();
+    let other = from_channel("otherThread").await;
     let slots = call(&other, "slots", &[]).await.expect("slots");
     hub.send("signals", &[("slots", slots)]);
     let result = hub.only("").await;
@@ -828,7 +828,7 @@ async fn another_hub_hears_what_runs_and_gets_its_result() {
     let hub = Hub::of("return gate.then(() => 'through')").await;
     hub.hand_out(&["held", "waits"]);
     hub.wait_for("report").await;
-    let other = channel();
+    let other = from_channel("channel").await;
     hub.core.meet(&get(&other, "theirs"));
     call(&other, "said", &["report".into()])
         .await
@@ -875,7 +875,7 @@ async fn work_takes_a_handler_once_and_then_hears_the_page() {
         "dispatchEvent(new MessageEvent('message', { data }))",
     );
     let says = |data: JsValue| page.call1(&JsValue::UNDEFINED, &data).expect("dispatched");
-    let hub = channel();
+    let hub = from_channel("channel").await;
     let port = get(&hub, "theirs");
     for foreign in [JsValue::NULL, "compute".into(), Object::new().into()] {
         says(foreign);

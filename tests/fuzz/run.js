@@ -33,8 +33,22 @@ async function alone(target, choices) {
   }
 }
 
+/**
+ * Resolves to how many cases there were, of which those that were found before are the ones without a target; or to
+ * what is wrong with the last one.
+ *
+ * @param {string} target
+ */
+export async function run(target) {
+  try {
+    return await (target ? fuzzFor(target) : mended());
+  } catch (error) {
+    return `${error}\n${error.stack}`;
+  }
+}
+
 /** Resolves to how many of the cases that were found before are all right; rejects with what is not. */
-export async function mended() {
+async function mended() {
   const { failureOf, cases, close } = await open();
   for (const name of cases) {
     const failure = await failureOf(name, Choices.again([]));
@@ -45,7 +59,7 @@ export async function mended() {
 }
 
 /** Runs cases for as long and from where on the scripts say that started the test. */
-export async function fuzzFor(target) {
+async function fuzzFor(target) {
   const { fuzz: how } = await (await fetch("/target/test-servers.json")).json();
   return await fuzz(target, how);
 }

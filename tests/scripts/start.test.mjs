@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { executables, readArguments as readBuild, sizesText } from "../../scripts/build.mjs";
 import { listeningOn, reachableUrls, readArguments } from "../../scripts/start.mjs";
-import { requireMode } from "../../scripts/wasm.mjs";
+import { refuseModules, requireMode } from "../../scripts/wasm.mjs";
 
 test("start: accepts its options and no others", () => {
   assert.deepEqual(readArguments([]), {});
@@ -75,4 +75,17 @@ test("a wasm test file without a mode is rejected, also if a comment mentions on
   requireMode("web.rs", "wasm_bindgen_test_configure!(run_in_browser);");
   assert.throws(() => requireMode("web.rs", `// ${chosen}\n`), /does not say where its tests run/);
   assert.throws(() => requireMode("web.rs", "#[wasm_bindgen_test] fn a() {}"), /pass over it/);
+});
+
+test("a wasm test file that imports a script of its own is rejected, but not one that loads it", () => {
+  refuseModules(
+    "web.rs",
+    `#[wasm_bindgen(module = "/src/web/worker.js")]\nload("/tests/web/channel.js")`,
+  );
+  for (const wrong of [
+    `#[wasm_bindgen(module = "/tests/web/x.js")]`,
+    `#[wasm_bindgen(inline_js = "")]`,
+  ]) {
+    assert.throws(() => refuseModules("web.rs", wrong), /web\.rs imports a script/);
+  }
 });

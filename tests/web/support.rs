@@ -116,6 +116,16 @@ pub(crate) fn start(value: &JsValue, name: &str, args: &[JsValue]) -> Outcome {
     method.apply(value, &args.iter().collect::<Array>())
 }
 
+/// Loads a script of the tests, of which a module of Rust would be a further import: the server of these tests
+/// hangs now and then where a browser requests more than four files at once, and the package has four scripts.
+pub(crate) async fn load(path: &str) -> JsValue {
+    // In a worker, too, it is looked for at the server.
+    let code = format!("return import(new URL('{path}', location.href).href)");
+    let module = js_sys::Function::new_no_args(&code).call0(&JsValue::UNDEFINED);
+    let module = settled(module.expect("a promise")).await;
+    module.unwrap_or_else(|e| panic!("{path}: {e:?}"))
+}
+
 pub(crate) async fn settled(value: JsValue) -> Outcome {
     match value.dyn_into::<Promise>() {
         Ok(promise) => JsFuture::from(promise).await,
