@@ -8,7 +8,7 @@ use super::{
     open::{open_store, open_to_read, turns},
 };
 use crate::{
-    operations::trust::{release, revert},
+    operations::trust::{Reverted, release, revert},
     rules::trust,
     store::{Store, TrustRow, Which},
 };
@@ -75,9 +75,17 @@ pub async fn run_revert(args: &RevertArgs) -> Result<(), String> {
     let turns = turns(&args.database)?;
     let outcome = revert(store.as_ref(), &args.key, COMMAND_LINE, turns).await;
     store.close().await;
-    let jobs = outcome.map_err(|error| format!("Reverting failed: {error}."))?;
+    let Reverted { jobs, holds } =
+        outcome.map_err(|error| format!("Reverting failed: {error}."))?;
+    let hold = match holds {
+        0 => {
+            "the key is not on hold: it has handed in nothing where results are checked".to_owned()
+        }
+        1 => "the key is on hold at 1 stage".to_owned(),
+        holds => format!("the key is on hold at {holds} stages"),
+    };
     print(&format!(
-        "put the key on hold; {jobs} jobs are done again. ban --key ends its workers"
+        "{hold}; {jobs} jobs are done again. ban --key ends its workers and keeps it out"
     ))
 }
 

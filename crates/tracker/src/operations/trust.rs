@@ -1,13 +1,25 @@
 //! What the operator does about volunteers whose results are checked.
 
+use std::collections::BTreeSet;
+
 use crate::{
     operations::{requeue, turns::Turns},
     rules::trust,
-    store::{Action, RequeueFilter, Store, StoreError},
+    store::{Action, RequeueFilter, Store, StoreError, Which},
 };
 
+/// What became of the work of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reverted {
+    /// How many jobs were put back at once; others follow from what rests on the volunteer's word.
+    pub jobs: u64,
+    /// At how many stages the volunteer is on hold: those where it has handed something in that was checked,
+    /// or might have been. Elsewhere nothing is known of it, and it begins as a newcomer.
+    pub holds: u64,
+}
+
 /// Puts the volunteer with a key on hold, has everything done again that it has handed in, and logs
-/// that. Returns how many jobs go back.
+/// that.
 ///
 /// # Errors
 /// Returns an error if the database fails; what was done before stays done.
@@ -16,17 +28,23 @@ pub async fn revert(
     key: &str,
     who: &str,
     turns: Turns,
-) -> Result<u64, StoreError> {
+) -> Result<Reverted, StoreError> {
     note(store, "revert", format!("the work of the key {key}"), who).await?;
     let volunteer = trust::volunteer_of(key);
     store.hold(&volunteer, true).await?;
     let filter = RequeueFilter {
-        volunteer: Some(volunteer),
+        volunteer: Some(volunteer.clone()),
         ..RequeueFilter::default()
     };
     let outcome = requeue::requeue(store, &filter, who, turns).await?;
     while turns.after(store.recall()).await? > 0 {}
-    Ok(outcome.requeued)
+    let known = store.trusted(&Which::Volunteer(volunteer)).await?;
+    let held = known.iter().filter(|row| row.on_hold);
+    let stages: BTreeSet<_> = held.map(|row| row.stage).collect();
+    Ok(Reverted {
+        jobs: outcome.requeued,
+        holds: stages.len() as u64,
+    })
 }
 
 /// Ends the hold of the volunteer with a key, who then begins anew, and logs that. Returns whether it

@@ -6,6 +6,10 @@ use distcompute_protocol::{Invalid, Stage, SyncRequest};
 use distcompute_tracker::{
     clock::Clock as _,
     ledger::GrantedLease,
+    operations::{
+        trust::{Reverted, release, revert},
+        turns::Turns,
+    },
     rules::trust::{Policy, Trust},
     store::{NewWorker, ProvenKey, StoreRules, TrustRow, Which},
 };
@@ -477,11 +481,21 @@ pub(crate) async fn a_volunteer_is_held_by_the_operator_and_begins_anew(given: &
     given.work_alone(ADA, 2).await;
     let alone = given.known("k:ada", Stage::A).await.unchecked;
     let before = given.done(Stage::A).await;
-    assert_eq!(given.store.hold("k:ada", true).await.expect("held"), 1);
+    assert!(alone > 0 && before > alone);
+    let store = given.store.as_ref();
+    let done = revert(store, ADA, "me", Turns::Fair).await;
+    let done = done.expect("reverted");
+    assert_eq!(done.holds, 1);
+    assert!(done.jobs >= alone, "{done:?}");
     given.settle_all().await;
-    assert_eq!(given.done(Stage::A).await, before - alone);
+    let left = given.done(Stage::A).await;
+    assert!(left <= before - alone, "{left} of {before}");
     assert!(given.ask(ADA, Stage::A).await.is_none());
-    assert_eq!(given.store.hold("k:ada", false).await.expect("held"), 1);
+    let of_nobody = revert(store, "nobody", "me", Turns::Fair).await;
+    let nothing = Reverted { jobs: 0, holds: 0 };
+    assert_eq!(of_nobody.expect("reverted"), nothing);
+    assert!(release(store, ADA, "me").await.expect("released"));
+    assert!(!release(store, ADA, "me").await.expect("answered"));
     let ada = given.known("k:ada", Stage::A).await;
     assert_eq!((ada.on_hold, ada.confirmed, ada.unchecked), (false, 0, 0));
     assert!(given.work(ADA, "right").await.is_some());
