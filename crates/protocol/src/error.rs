@@ -81,6 +81,22 @@ codes! {
     WrongHost = "wrong_host", 421;
     /// Too many requests from this address: wait for `Retry-After` seconds.
     TooManyRequests = "too_many_requests", 429;
+    /// There is no such file, or the address of it is not, or no longer, valid.
+    FileUnknown = "file_unknown", 404;
+    /// The result names a file that was neither uploaded under its lease nor named by its input.
+    FileNotGranted = "file_not_granted", 403;
+    /// The bytes that were uploaded do not have the hash that the client says: upload them again.
+    UploadWrongHash = "upload_wrong_hash", 409;
+    /// Parts of the upload are missing.
+    UploadIncomplete = "upload_incomplete", 409;
+    /// The address of a part, or the upload, has expired.
+    UploadExpired = "upload_expired", 410;
+    /// The file, or the files of the job together, are larger than the tracker takes.
+    UploadTooLarge = "upload_too_large", 413;
+    /// The project has no room for further files.
+    FilesFull = "files_full", 507;
+    /// The project takes no files.
+    FilesOff = "files_off", 404;
     /// An internal error of the tracker.
     Internal = "internal", 500;
     /// The tracker is temporarily unavailable; retrying later may succeed.
@@ -128,6 +144,21 @@ impl ErrorCode {
             Self::KeyReused => {
                 "This idempotency key was used before, for other jobs. Nothing was added: send other \
                  jobs under a new key."
+            }
+            Self::FileUnknown => {
+                "There is no such file, or its address is not valid any more. Ask for the job again: it \
+                 comes with a new address."
+            }
+            Self::UploadExpired => {
+                "This address or this upload is older than the tracker keeps it. Ask for the addresses \
+                 of the parts again; if that is refused too, begin the upload again."
+            }
+            Self::FilesFull => {
+                "The project has no room for further files. Its operator deletes some or raises \
+                 files_total; try again later."
+            }
+            Self::FilesOff => {
+                "This project takes no files: its operator has set object_store to off."
             }
             Self::NotFound => "Not Found",
             Self::MethodNotAllowed => "Method Not Allowed",

@@ -6,6 +6,7 @@
 //! `docs/protocol.md` marks as such.
 
 mod error;
+mod files;
 mod join_key;
 mod payload;
 mod project;
@@ -15,6 +16,11 @@ mod sync;
 mod wire;
 
 pub use error::{ERROR_HEADER, ErrorCode};
+pub use files::{
+    AskParts, BeginUpload, FILE_MEMBER, FILE_PREFIX, FILE_TYPE, FILES_EXTENSION, FileRef,
+    FinishUpload, MAX_FILE_REFS, MAX_FILE_TYPE, MAX_PARTS, PartAddress, UploadBegun,
+    UploadChecking, UploadFinished, UploadParts, is_file_name, is_file_type,
+};
 pub use join_key::{JOIN_KEY_HEADER, JOIN_PATH, is_join_key};
 pub use payload::{JSON_MARK, json_part};
 pub use project::{
