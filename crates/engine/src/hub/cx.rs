@@ -96,6 +96,8 @@ pub enum Timer {
     Keepalive,
     /// Outcomes have waited long enough for others to share a request with.
     Linger,
+    /// The body of a request is likely to have been uploaded, so that another one may follow it.
+    Uploaded,
     /// A refused outcome is sent again.
     Refused,
 }

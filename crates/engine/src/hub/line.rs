@@ -195,6 +195,12 @@ impl Line {
         left > 0.0 && rate.is_some_and(|rate| left / rate.max(0.001) < AT_ONCE_MS)
     }
 
+    /// How long the upload of `bytes` is likely to take, once the rate was measured.
+    #[must_use]
+    pub fn upload_is_likely_to_take_ms(&self, bytes: f64) -> Option<f64> {
+        Some(bytes / self.up.rate()?.max(0.001))
+    }
+
     /// How long the upload of a request may take: three times as long as at the measured rate, or as long as at a very
     /// low rate if none was measured. `fetch` does not report the progress of an upload.
     #[must_use]

@@ -127,6 +127,45 @@ impl Talk {
         ));
     }
 
+    /// The tracker has handled a later request of this token.
+    fn is_superseded(&mut self, id: u32) {
+        let answer = Answer {
+            status: 409,
+            code: Some(ErrorCode::Superseded),
+            ..Answer::default()
+        };
+        self.happens(Event::Answered(
+            id,
+            TrackerResponse::Answered(answer, Parsed::Nothing),
+        ));
+    }
+
+    /// The answer to a request of `up` bytes begins.
+    fn begins(&mut self, id: u32, up: f64) {
+        let transfer = Transfer {
+            status: 200,
+            up,
+            down: 0.0,
+            ended: false,
+        };
+        self.happens(Event::Transfer(id, transfer));
+    }
+
+    fn accepts(&mut self, id: u32, leases: &[&str]) {
+        let synced = Synced {
+            accepted: leases.iter().map(|lease| (*lease).to_owned()).collect(),
+            wait_ms: 60_000.0,
+            left_bytes: Some(1_000.0),
+            ..Synced::default()
+        };
+        self.answers(id, Parsed::Sync(synced));
+    }
+
+    fn said_no_request(&self) -> bool {
+        let is_send = |action: &Action| matches!(action, Action::Send(_));
+        !self.said.iter().any(is_send)
+    }
+
     /// Takes so many jobs, whose results take so many bytes.
     fn computes(&mut self, bytes: &[u32]) {
         self.happens(Event::CoreUp(0));
@@ -605,4 +644,99 @@ fn a_setup_that_fails_is_told_again_under_another_registration_and_not_to_who_re
         _ => false,
     };
     assert!(!talk.said.iter().any(again), "{:?}", talk.said);
+}
+
+/// A hub whose line carries 250 bytes a millisecond with a round trip of 300 ms, which has sent the first of five
+/// results and not heard of it. Each result fills a request. With the number of that request.
+fn with_results_for_a_line() -> (Talk, u32) {
+    const RESULT: u32 = 400_000;
+    let mut talk = Talk::new(&[Stage::A]).begin(0);
+    talk.happens(Event::CoreUp(0));
+    talk.registers();
+    let (id, _) = talk.sync();
+    talk.passes(300.0);
+    talk.begins(id, 300.0);
+    let jobs = (1..=6).map(|n| job(n, 1, &format!("lease {n}")));
+    let synced = Synced {
+        jobs: jobs.collect(),
+        wait_ms: 60_000.0,
+        left_bytes: Some(1_000.0),
+        ..Synced::default()
+    };
+    talk.answers(id, Parsed::Sync(synced));
+    let keys: Vec<JobKey> = talk.hub.table().iter().map(|job| job.key).collect();
+    let result = |id| Outcome::Done(Text { id, bytes: RESULT });
+    talk.ends(keys[0], result(1));
+    let (id, sync) = talk.sync();
+    assert_eq!(sync.done.len(), 1);
+    // Texts count twice.
+    talk.passes(300.0 + f64::from(RESULT) / 2.0 / 250.0);
+    talk.begins(id, f64::from(RESULT) / 2.0);
+    talk.accepts(id, &["lease 1"]);
+    for (n, key) in (2..).zip(&keys[1..]) {
+        talk.ends(*key, result(n));
+    }
+    let (id, sync) = talk.sync();
+    assert_eq!(leases(&sync), ["lease 2"]);
+    (talk, id)
+}
+
+fn leases(sync: &Sync) -> Vec<&str> {
+    sync.done.iter().map(|(lease, _)| lease.as_str()).collect()
+}
+
+#[test]
+fn when_a_full_request_is_likely_to_be_uploaded_another_one_follows() {
+    let (mut talk, first) = with_results_for_a_line();
+    talk.passes(700.0);
+    assert!(talk.said_no_request());
+    talk.passes(200.0);
+    let (second, sync) = talk.sync();
+    assert_eq!(leases(&sync), ["lease 3"]);
+    assert_eq!(sync.want, 0);
+    let held = sync.holding.iter().any(|lease| lease == "lease 2");
+    assert!(held, "{:?}", sync.holding);
+    // Not a third one.
+    talk.passes(5_000.0);
+    assert!(talk.said_no_request());
+    talk.begins(first, 200_000.0);
+    talk.accepts(first, &["lease 2"]);
+    talk.begins(second, 200_000.0);
+    talk.accepts(second, &["lease 3"]);
+    assert_eq!(talk.hub.table().count(|job| job.outcome().is_some()), 3);
+}
+
+#[test]
+fn a_request_that_another_one_has_overtaken_is_sent_again() {
+    let (mut talk, first) = with_results_for_a_line();
+    talk.passes(900.0);
+    let (second, _) = talk.sync();
+    talk.begins(second, 200_000.0);
+    talk.accepts(second, &["lease 3"]);
+    let (third, sync) = talk.sync();
+    assert_eq!(leases(&sync)[0], "lease 4");
+    talk.is_superseded(first);
+    talk.begins(third, 200_000.0);
+    talk.accepts(third, &["lease 4", "lease 5"]);
+    let (fourth, sync) = talk.sync();
+    assert_eq!(leases(&sync)[0], "lease 2");
+    // The same answer to the request that was sent last means that another client uses the token.
+    talk.is_superseded(fourth);
+    talk.passes(60_000.0);
+    assert!(talk.said_no_request());
+}
+
+#[test]
+fn nothing_follows_a_request_while_the_tracker_is_away_or_a_result_is_refused() {
+    let (mut talk, first) = with_results_for_a_line();
+    talk.happens(Event::Answered(first, TrackerResponse::TimedOut));
+    talk.passes(2_000.0);
+    let (again, _) = talk.sync();
+    talk.passes(9_000.0);
+    assert!(talk.said_no_request());
+    talk.is_refused(again, 403);
+    talk.passes(3_000.0);
+    let (alone, _) = talk.sync();
+    talk.passes(9_000.0);
+    assert!(talk.said_no_request(), "beside request {alone}");
 }

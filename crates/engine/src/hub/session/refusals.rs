@@ -83,6 +83,11 @@ impl Refusals {
         }
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Forgets those that are not `known` any more.
     pub(super) fn retain(&mut self, known: &dyn Fn(JobKey) -> bool) {
         retain(&mut self.0, |refused| known(refused.key));

@@ -79,9 +79,11 @@ impl Syncs {
             What::Bye => {}
             What::Sync {
                 token,
+                seq,
                 keys,
                 want,
                 bytes,
+                reports_setup,
                 ..
             } => match outcome? {
                 Reply::Done(Parsed::Sync(synced)) => {
@@ -123,6 +125,13 @@ impl Syncs {
                     self.doubt(common, now, &keys, blame, &fault, table);
                     common.failed(cx, retry_after_ms, fault);
                 }
+                // The request that followed it has arrived before it, and names its results as held.
+                Reply::Refused(fault) if is_superseded(&fault) && seq < self.seq => {
+                    unsend(table, &keys);
+                    if reports_setup {
+                        self.setup_reported = None;
+                    }
+                }
                 // The registration has been given up meanwhile.
                 Reply::Refused(_) if self.token.as_ref() != Some(&token) => unsend(table, &keys),
                 Reply::Refused(fault) => {
@@ -142,7 +151,7 @@ impl Syncs {
         fault: Fault,
         table: &mut JobTable,
     ) {
-        let superseded = fault.code == Code::Tracker(ErrorCode::Superseded);
+        let superseded = is_superseded(&fault);
         if is_unknown(&fault) || (superseded && !self.synced) {
             // Registers again. Leases are valid under any registration.
             self.part();
@@ -282,6 +291,11 @@ impl Syncs {
         flagged
             .any(|(of, at, since)| *of == number && attempt > *at && now.since(*since) < FLAGGED_MS)
     }
+}
+
+/// Whether the tracker had handled a request with a higher number before.
+fn is_superseded(fault: &Fault) -> bool {
+    fault.code == Code::Tracker(ErrorCode::Superseded)
 }
 
 fn unsend(table: &mut JobTable, keys: &[JobKey]) {

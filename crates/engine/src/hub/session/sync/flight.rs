@@ -10,7 +10,7 @@ use crate::time::clock::Now;
 /// A longer gap between two parts of an answer does not count as transfer time: the machine slept.
 const LONG_GAP_MS: f64 = 5_000.0;
 
-/// Requests under way at most: two that bring jobs, and one that keeps leases.
+/// Requests under way at most: two that bring jobs or carry results, and one that keeps leases.
 const FLIGHTS: usize = 3;
 
 /// A request under way.
@@ -85,6 +85,25 @@ impl Syncs {
             |flight: &Flight| flight.begun.is_some() && matches!(flight.what, What::Sync { .. });
         let may_overlap = self.sized && self.flights.len() < FLIGHTS;
         self.flights.is_empty() || (may_overlap && self.flights.iter().all(begun))
+    }
+
+    /// In how many milliseconds another request full of results may follow the one whose answer has not begun: when
+    /// its body is likely to have been uploaded, so that the connection is not idle until the answer begins. `None`: a
+    /// request must wait for that.
+    pub(super) fn follows_in_ms(&self, common: &Common, now: Now) -> Option<f64> {
+        let mut silent = self.flights.iter().filter(|flight| flight.begun.is_none());
+        let (first, None) = (silent.next()?, silent.next()) else {
+            return None;
+        };
+        let What::Sync { bytes, .. } = &first.what else {
+            return None;
+        };
+        if !self.sized || self.flights.len() >= FLIGHTS {
+            return None;
+        }
+        // The sizes of texts are upper bounds, twice the number of their characters.
+        let upload_ms = common.line.upload_is_likely_to_take_ms(bytes / 2.0)?;
+        Some(upload_ms - (now.mono - first.sent.mono))
     }
 
     /// Whether the answers that bring jobs have nearly arrived, so that more should be asked for.

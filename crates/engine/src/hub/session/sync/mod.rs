@@ -10,6 +10,10 @@
 //! committed that request, so the next one cannot overtake it. The jobs that it granted are not known here
 //! yet; the next request lists its `seq` in `awaiting`.
 //!
+//! A request full of results may also follow one whose answer has not begun, as soon as the body of that one is
+//! likely to have been uploaded. If it arrives first after all, the tracker refuses the other one as superseded, and
+//! the results in that are sent again: the second request has named their leases as held.
+//!
 //! | module | contents |
 //! | --- | --- |
 //! | `request` | when a request is sent, and what it says |

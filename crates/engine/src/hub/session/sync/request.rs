@@ -26,10 +26,26 @@ impl Syncs {
         demand: &Demand,
         table: &mut JobTable,
     ) {
-        let now = cx.now;
-        if self.left || !self.may_send() {
+        if self.left {
             return;
         }
+        if self.may_send() {
+            self.pump_next(common, cx, demand, table);
+        }
+        if self.may_follow(common, cx, table) {
+            self.send(common, cx, demand, table);
+        }
+    }
+
+    /// Sends what is due where the tracker has committed all requests under way.
+    fn pump_next(
+        &mut self,
+        common: &mut Common,
+        cx: &mut Cx,
+        demand: &Demand,
+        table: &mut JobTable,
+    ) {
+        let now = cx.now;
         let mine = |job: &&Job| job.session == common.index;
         let any = table.iter().any(|job| mine(&job));
         if self.token.is_none() {
@@ -111,6 +127,27 @@ impl Syncs {
         };
         self.refusals.watch(cx);
         (count > 0 && (full || demand.hurry || waited)) || self.due(cx.now, table).is_some()
+    }
+
+    /// Whether a request follows another one before the answer to that has begun. Only if it is full of results,
+    /// because it may arrive first, and then the tracker refuses the other one.
+    fn may_follow(&self, common: &Common, cx: &mut Cx, table: &JobTable) -> bool {
+        if common.retry.is_away() || !self.refusals.is_empty() || self.together < MOST_ITEMS {
+            return false;
+        }
+        let Some(left_ms) = self.follows_in_ms(common, cx.now) else {
+            return false;
+        };
+        let unsent = table
+            .iter()
+            .filter(|job| job.session == common.index && job.is_unsent());
+        let (mut count, mut bytes) = (0, 0.0);
+        for outcome in unsent.filter_map(Job::outcome) {
+            count += 1;
+            bytes += size(outcome);
+        }
+        let is_full = count >= MOST_ITEMS / 2 || bytes >= self.limit(common).least() / 2.0;
+        is_full && cx.expired(Timer::Uploaded, left_ms)
     }
 
     /// A refused outcome that may be tried again now.
