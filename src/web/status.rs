@@ -89,6 +89,11 @@ export interface VolunteerStatus {
   readonly jobsDone: number;
   /** The same by stage. */
   readonly jobsByStage: Readonly<Record<string, number>>;
+  /**
+   * Those of them, and of earlier visits, that wait for another volunteer to hand in the same. 0 where the
+   * project does not check results.
+   */
+  readonly jobsUnconfirmed: number;
   /** Jobs whose inputs were flagged as invalid. */
   readonly jobsInvalid: number;
   /** Jobs that failed here. */
@@ -175,6 +180,7 @@ pub(crate) fn write(status: &Status) -> JsValue {
         .with("cores", &cores)
         .with("jobsDone", status.jobs_done)
         .with("jobsByStage", by_stage)
+        .with("jobsUnconfirmed", status.jobs_unconfirmed)
         .with("jobsInvalid", status.jobs_invalid)
         .with("jobsFailed", status.jobs_failed)
         .with("lastError", last)
@@ -266,6 +272,7 @@ const STATUS: &[(&str, Kind)] = &[
     ("cores", Kind::List(CORE)),
     ("jobsDone", Kind::Amount),
     ("jobsByStage", Kind::ByStage(&Kind::Amount)),
+    ("jobsUnconfirmed", Kind::Amount),
     ("jobsInvalid", Kind::Amount),
     ("jobsFailed", Kind::Amount),
     ("jobsRejected", Kind::Amount),

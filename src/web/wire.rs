@@ -176,6 +176,7 @@ fn synced(json: &JsValue, texts: &mut Texts) -> Option<Synced> {
         left_bytes: number(json, "left_bytes").filter(|bytes| *bytes >= 0.0),
         limited: field(json, "limited").is_some_and(|limited| limited == JsValue::TRUE),
         paused: text(json, "paused"),
+        unconfirmed: whole(json, "unconfirmed").unwrap_or(0),
     })
 }
 

@@ -122,7 +122,15 @@ const foreign = /^(default|initSync|__.*)$/;
 /** Whether it is a status as the types have it. */
 function isStatus(status) {
   const isNumber = (value) => Number.isFinite(value) && value >= 0;
-  const counts = ["jobsDone", "jobsInvalid", "jobsFailed", "jobsRejected", "waiting", "computeMs"];
+  const counts = [
+    "jobsDone",
+    "jobsUnconfirmed",
+    "jobsInvalid",
+    "jobsFailed",
+    "jobsRejected",
+    "waiting",
+    "computeMs",
+  ];
   return (
     Object.isFrozen(status) &&
     typeof status.reason.code === "string" &&
@@ -315,7 +323,14 @@ const core = {
 };
 const status = {
   ...{ state: "computing", reason, error: null, elsewhere: null, cores: [core], jobsDone: 7 },
-  ...{ jobsByStage: { a: 7 }, jobsInvalid: 0, jobsFailed: 0, jobsRejected: 0, notDelivered: 0 },
+  ...{
+    jobsByStage: { a: 7 },
+    jobsUnconfirmed: 2,
+    jobsInvalid: 0,
+    jobsFailed: 0,
+    jobsRejected: 0,
+    notDelivered: 0,
+  },
   ...{
     computeMs: 5.5,
     bytesSent: 1,

@@ -207,6 +207,8 @@ pub struct Status {
     pub jobs_done: u64,
     /// The same by stage.
     pub jobs_by_stage: Vec<(Stage, u64)>,
+    /// Those of them, and of earlier visits, that wait for the opinion of another volunteer.
+    pub jobs_unconfirmed: u64,
     /// Jobs whose inputs were flagged as invalid.
     pub jobs_invalid: u64,
     /// Jobs that failed here.
@@ -250,6 +252,7 @@ impl Status {
             cores: Vec::new(),
             jobs_done: 0,
             jobs_by_stage: Vec::new(),
+            jobs_unconfirmed: 0,
             jobs_invalid: 0,
             jobs_failed: 0,
             jobs_rejected: 0,

@@ -11,6 +11,7 @@ import { connection } from "./sentence.js";
 
 /** The counts in their order. A count without a text is not shown. */
 const rows = /** @type {const} */ ([
+  ["unconfirmed", (/** @type {Status} */ status) => unlessZero(status.jobsUnconfirmed)],
   ["invalid", (/** @type {Status} */ status) => unlessZero(status.jobsInvalid)],
   ["failed", (/** @type {Status} */ status) => unlessZero(status.jobsFailed)],
   ["rejected", (/** @type {Status} */ status) => unlessZero(status.jobsRejected)],

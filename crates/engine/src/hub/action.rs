@@ -183,6 +183,8 @@ pub struct Synced {
     pub limited: bool,
     /// If the operator has paused the stage: the message for volunteers.
     pub paused: Option<String>,
+    /// How many results of the volunteer at this stage wait for the opinion of another one.
+    pub unconfirmed: u64,
 }
 
 /// A new job.

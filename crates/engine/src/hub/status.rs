@@ -137,6 +137,10 @@ impl Scheduler {
             all.jobs_done += done;
             all.jobs_by_stage.push((common.stage, done));
         }
+        all.jobs_unconfirmed = commons().fold(0, |sum: u64, common| {
+            // What another server says in the tracker's name may be any number.
+            sum.saturating_add(common.unconfirmed)
+        });
         let rejected: u32 = commons().map(|common| common.rejected).sum();
         all.jobs_rejected = u64::from(rejected);
         let undelivered: u32 = commons().map(|common| common.undelivered).sum();

@@ -56,6 +56,7 @@ impl<T: Tracker> Browser<T> {
                     left_bytes: Some(sync.left_bytes as f64),
                     limited: sync.limited,
                     paused: sync.paused,
+                    unconfirmed: sync.unconfirmed,
                 })
             }
         };

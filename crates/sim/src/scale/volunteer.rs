@@ -342,6 +342,7 @@ fn read(said: Said, scenario: &Scenario) -> Parsed {
                 left_bytes: Some(0.0),
                 limited: false,
                 paused: None,
+                unconfirmed: 0,
             })
         }
     }

@@ -69,6 +69,8 @@ pub struct Common {
     pub version: Option<String>,
     /// Whether the tracker has named another version since.
     pub renewed: bool,
+    /// Results that wait for the opinion of another volunteer, according to the tracker.
+    pub unconfirmed: u64,
     /// Results that the tracker accepted.
     pub accepted: u32,
     /// Results that it rejected.
@@ -103,6 +105,7 @@ impl Common {
             retry: Retry::default(),
             version: None,
             renewed: false,
+            unconfirmed: 0,
             accepted: 0,
             rejected: 0,
             undelivered: 0,

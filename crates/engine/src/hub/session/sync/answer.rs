@@ -266,6 +266,7 @@ impl Syncs {
         let keep = wait_ms.min(common.lease_ms() / 3.0);
         self.wait_ms = spread_ms(keep, random);
         common.longest_ms = keep;
+        common.unconfirmed = synced.unconfirmed;
         common.paused = synced.paused.map(|message| cut(&message, MAX_MESSAGE));
         // Fewer jobs than were asked for means that no more are open, unless some were left out for their size.
         self.limited = synced.limited && table.iter().any(|job| job.session == common.index);
