@@ -63,7 +63,8 @@ impl PostgresStore {
         rules: StoreRules,
         clock: Option<Arc<dyn Clock>>,
     ) -> Result<Self, StoreError> {
-        let start = |tables| Writer::start(tables, rules);
+        let writer = Writer::on_a_thread(rules)?;
+        let start = |tables: Tables| writer(tables.disconnected());
         Self::open_with(address, clock, start).await
     }
 

@@ -85,9 +85,10 @@ impl SqliteStore {
         rules: StoreRules,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
+        let writer = Writer::on_a_thread(rules)?;
         let start = |tables: Tables| {
             tables.checkpoint_from(WRITER_PAGES);
-            Writer::start_on_a_thread(tables, rules)
+            writer(tables)
         };
         let mut store = Self::open_with(path, create, clock, start).await?;
         store.checkpoints = Some(Checkpoints::start(path));

@@ -16,7 +16,7 @@ use std::{
 
 use distcompute_protocol::ErrorCode;
 use tokio::{
-    runtime::Handle,
+    runtime,
     sync::{mpsc, oneshot},
     task::{self, JoinHandle},
     time::timeout,
@@ -128,11 +128,23 @@ impl Writer {
         Self::new(|queue, health| task::spawn(write(database, rules, queue, health)))
     }
 
-    /// Starts the task on a thread of its own, for a database whose calls block.
-    pub fn start_on_a_thread(database: impl Database, rules: Rules) -> Self {
-        Self::new(|queue, health| {
-            let here = Handle::current();
-            task::spawn_blocking(move || here.block_on(write(database, rules, queue, health)))
+    /// Starts the task on a thread of its own, which runs nothing else: calls of the database may
+    /// block, and what its server answers is read at once. If the threads that serve callers read it,
+    /// each step of a transaction would wait behind what a hundred of them send.
+    ///
+    /// # Errors
+    /// Returns an error if the system refuses what the thread needs.
+    pub fn on_a_thread<D: Database>(
+        rules: Rules,
+    ) -> Result<impl FnOnce(D) -> Self + Send, StoreError> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| StoreError::Failed(error.to_string()))?;
+        Ok(move |database| {
+            Self::new(|queue, health| {
+                task::spawn_blocking(move || {
+                    runtime.block_on(write(database, rules, queue, health))
+                })
+            })
         })
     }
 
@@ -561,6 +573,7 @@ mod tests {
 
     use async_trait::async_trait;
     use distcompute_protocol::Stage;
+    use futures_util::FutureExt as _;
     use tokio::{sync::Semaphore, time};
 
     use super::*;
@@ -577,6 +590,8 @@ mod tests {
         faults: Vec<StoreError>,
         open: bool,
         commits: Arc<AtomicU32>,
+        /// How long it takes to answer, as a server on the network does.
+        answers_after: Option<Duration>,
     }
 
     #[async_trait]
@@ -588,6 +603,9 @@ mod tests {
             self.open = true;
             // Those whose operations were settled before go on first.
             task::yield_now().await;
+            if let Some(wait) = self.answers_after {
+                time::sleep(wait).await;
+            }
             Ok(())
         }
 
@@ -658,6 +676,7 @@ mod tests {
             faults,
             open: false,
             commits: Arc::clone(&commits),
+            answers_after: None,
         };
         let writer = Writer::start(database, RULES);
         let answer = writer.settle(Operation::DropIdle(0)).await;
@@ -694,6 +713,7 @@ mod tests {
                 faults,
                 open: false,
                 commits: Arc::clone(&commits),
+                answers_after: None,
             };
             let writer = Writer::start(database, RULES);
             for _ in 0..settles {
@@ -720,6 +740,7 @@ mod tests {
             faults: Vec::new(),
             open: false,
             commits: Arc::clone(&commits),
+            answers_after: None,
         };
         let writer = Arc::new(Writer::start(database, RULES));
         let ended = Arc::new(Mutex::new(Vec::new()));
@@ -776,6 +797,7 @@ mod tests {
             faults: Vec::new(),
             open: false,
             commits: Arc::default(),
+            answers_after: None,
         };
         let writer = Arc::new(Writer::start(database, RULES));
         let asking = Arc::clone(&writer);
@@ -803,5 +825,27 @@ mod tests {
         }
         assert!(busy >= 1 && served >= QUEUE, "{busy} busy, {served} served");
         assert!(matches!(sweep.await, Ok(Ok(0))));
+    }
+
+    #[tokio::test]
+    async fn a_writer_on_a_thread_does_not_wait_for_the_threads_of_its_callers() {
+        let commits = Arc::<AtomicU32>::default();
+        let database = Faulty {
+            leave: Arc::new(Semaphore::new(1)),
+            faults: Vec::new(),
+            open: false,
+            commits: Arc::clone(&commits),
+            answers_after: Some(Duration::from_millis(1)),
+        };
+        let writer = Writer::on_a_thread(RULES).expect("a thread")(database);
+        let mut asking = Box::pin(writer.settle::<u64>(Operation::DropIdle(0)));
+        assert!(asking.as_mut().now_or_never().is_none());
+        // The only thread of the callers is busy from here on.
+        let began = Instant::now();
+        while commits.load(Ordering::SeqCst) == 0 && began.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
+        assert_eq!(commits.load(Ordering::SeqCst), 1);
+        assert!(matches!(asking.await, Ok(0)));
     }
 }

@@ -47,6 +47,15 @@ impl Tables {
         }
     }
 
+    /// The same without its connection, which belongs to the runtime that opened it. The next
+    /// transaction opens one in its own.
+    pub(super) fn disconnected(self) -> Self {
+        Self {
+            connection: None,
+            ..self
+        }
+    }
+
     /// The connection itself, for statements that do not belong to the store.
     ///
     /// # Errors
