@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+from unittest import mock
 
 import distcompute_client
 import requests
@@ -192,6 +193,55 @@ class Calls(Conformance):
         client.new_job()
         self.assertNotEqual(client.job_id, first)
         self.assertEqual(client.job_count(), 2)
+
+
+class Checked(Conformance):
+    """A project whose results count once two volunteers have handed in the same."""
+
+    flags = ("--trust", "a=quorum:2", "--trust", "b=quorum:2")
+
+    def client_at(self, address, stage):
+        """A client behind a proxy of this machine, which says where it is. Only the environment of the
+        package differs."""
+        default = requests.sessions.default_headers
+
+        def forwarded():
+            headers = default()
+            headers["X-Forwarded-For"] = address
+            return headers
+
+        with mock.patch("requests.sessions.default_headers", forwarded):
+            return self.client(stage=stage)
+
+    def test_a_project_is_finished_from_two_addresses_and_not_from_one(self):
+        for stage in ("a", "b"):
+            one = self.client_at("192.0.2.1", stage)
+            same = self.client_at("192.0.2.1", stage)
+            other = self.client_at("198.51.100.7", stage)
+            given = {client: [] for client in (one, same, other)}
+
+            def work(client):
+                try:
+                    while True:
+                        client.new_job()
+                        given[client].append(client.job_id)
+                        client.complete_job(f"{stage} of {client.job_id}")
+                except ZeroJobError:
+                    pass
+
+            work(one)
+            work(same)
+            self.assertEqual(self.tracker.export(stage), {})
+            for _ in self.jobs:
+                work(other)
+                work(one)
+            self.assertEqual(
+                self.tracker.export(stage), {n: f"{stage} of {n}" for n in (1, 2, 3)}
+            )
+            self.assertEqual(sorted(given[other]), [1, 2, 3])
+            self.assertEqual(sorted(given[one] + given[same]), [1, 2, 3])
+        status = requests.get(self.tracker.url + "/api/status", timeout=10).json()
+        self.assertEqual((status["jobs"], status["closed"]), (3, 3))
 
 
 class Invited(Conformance):
