@@ -21,6 +21,7 @@ fn scenario(seed: u64) -> Scenario {
             Liar::Clique(0),
         ],
         jobs_each: 30,
+        choose: false,
         operator: 1.0,
         seed,
     }
@@ -75,6 +76,7 @@ fn the_ledger_lets_through_what_the_model_does() {
         share: 0.1,
         liars: Liar::all().to_vec(),
         jobs_each: 400,
+        choose: false,
         operator: 0.4,
         seed: 3,
     };

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use contract::{Given, NOW, contract, contract_with, copies};
+use contract::{Given, NOW, Reopen, contract, contract_with, copies};
 use distcompute_protocol::{Done, ErrorCode, RejectedWhy, Stage, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
@@ -63,13 +63,25 @@ async fn open(address: &str) -> Arc<PostgresStore> {
     Arc::new(store.expect("a store"))
 }
 
+fn reopening(address: Address, clock: Arc<ManualClock>) -> Reopen {
+    Box::new(move |rules| {
+        let (address, clock) = (address.clone(), clock.clone());
+        Box::pin(async move {
+            let store = PostgresStore::open(&address, rules, Some(clock)).await;
+            Arc::new(store.expect("a store")) as Arc<dyn Store>
+        })
+    })
+}
+
 async fn make(rules: StoreRules) -> Given {
     let clock = Arc::new(ManualClock::new(NOW));
-    let store = PostgresStore::open(&parsed(&fresh().await), rules, Some(clock.clone()))
+    let address = parsed(&fresh().await);
+    let store = PostgresStore::open(&address, rules, Some(clock.clone()))
         .await
         .expect("a store");
     Given {
         store: Arc::new(store),
+        reopen: Some(reopening(address, clock.clone())),
         clock,
         keep: Box::new(()),
     }
@@ -83,6 +95,13 @@ contract_with! { make:
     a_quorum_takes_distinct_addresses_where_there_are_no_keys: contract::trust::without_own("quorum:2");
     opinions_without_a_majority_set_a_job_aside: contract::trust::without_own("quorum:2");
     a_volunteer_is_held_by_the_operator_and_begins_anew: contract::trust::rules("adaptive:10");
+    who_confirms_whom_is_not_theirs_to_choose_and_no_job_starves: contract::trust::rules("adaptive:1");
+    the_order_of_granted_jobs_does_not_tell_which_are_checks: contract::trust::rules("adaptive:1");
+    those_without_a_key_are_always_checked_and_confirm_nobody: contract::trust::rules("adaptive:2");
+    what_a_volunteer_on_hold_has_confirmed_is_looked_at_again: contract::trust::rules("adaptive:1");
+    a_key_is_on_hold_where_it_has_handed_nothing_in: contract::trust::rules("adaptive:1");
+    a_flag_of_a_volunteer_on_hold_voids_nothing_and_is_a_dispute: contract::trust::rules("adaptive:5");
+    a_job_that_waits_for_the_operators_worker_is_set_aside_when_there_is_none_any_more: contract::trust::rules("quorum:2");
 }
 
 contract! { make:
@@ -164,6 +183,7 @@ async fn make_two(rules: StoreRules) -> (Given, Vec<Arc<dyn Store>>) {
         store: Arc::clone(&stores[0]),
         clock,
         keep: Box::new(()),
+        reopen: None,
     };
     (given, stores)
 }
@@ -724,6 +744,7 @@ async fn a_copy_from_sqlite_and_back_is_the_same_project_and_goes_on() {
         store: Arc::new(store.expect("a store")),
         clock,
         keep: Box::new(()),
+        reopen: None,
     };
     copies::it_goes_on(&given, &copied).await;
 }

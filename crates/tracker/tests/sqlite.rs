@@ -4,13 +4,13 @@ mod contract;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use contract::{Given, NOW, contract, contract_with, copies};
+use contract::{Given, NOW, Opening, contract, contract_with, copies};
 use distcompute_protocol::{Done, SyncRequest};
 use distcompute_tracker::{
     clock::ManualClock,
     operations,
     store::{
-        KEYS, NewImport, Store as _, StoreRules,
+        KEYS, NewImport, Store, StoreRules,
         sqlite::{CopySource, CopyTarget, ServeLock, SqliteStore},
     },
 };
@@ -24,10 +24,20 @@ async fn make(rules: StoreRules) -> Given {
         .await
         .expect("a store");
     let store = Arc::new(store);
+    let at = clock.clone();
+    let reopen = move |rules| -> Opening {
+        let (path, clock) = (path.clone(), at.clone());
+        Box::pin(async move {
+            let store = SqliteStore::open(&path, false, rules, clock).await;
+            let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
+            store
+        })
+    };
     Given {
         store,
         clock,
         keep: Box::new(folder),
+        reopen: Some(Box::new(reopen)),
     }
 }
 
@@ -39,6 +49,13 @@ contract_with! { make:
     a_quorum_takes_distinct_addresses_where_there_are_no_keys: contract::trust::without_own("quorum:2");
     opinions_without_a_majority_set_a_job_aside: contract::trust::without_own("quorum:2");
     a_volunteer_is_held_by_the_operator_and_begins_anew: contract::trust::rules("adaptive:10");
+    who_confirms_whom_is_not_theirs_to_choose_and_no_job_starves: contract::trust::rules("adaptive:1");
+    the_order_of_granted_jobs_does_not_tell_which_are_checks: contract::trust::rules("adaptive:1");
+    those_without_a_key_are_always_checked_and_confirm_nobody: contract::trust::rules("adaptive:2");
+    what_a_volunteer_on_hold_has_confirmed_is_looked_at_again: contract::trust::rules("adaptive:1");
+    a_key_is_on_hold_where_it_has_handed_nothing_in: contract::trust::rules("adaptive:1");
+    a_flag_of_a_volunteer_on_hold_voids_nothing_and_is_a_dispute: contract::trust::rules("adaptive:5");
+    a_job_that_waits_for_the_operators_worker_is_set_aside_when_there_is_none_any_more: contract::trust::rules("quorum:2");
 }
 
 contract! { make:
@@ -178,6 +195,7 @@ async fn goes_on(folder: tempfile::TempDir, version: usize) {
         store: Arc::new(store),
         clock,
         keep: Box::new(folder),
+        reopen: None,
     };
     contract::check_counters(given.store.as_ref()).await;
     // Existing tokens and leases stay valid, though only their fingerprints are stored now.
@@ -517,6 +535,7 @@ async fn opened(path: &Path) -> Given {
         store: Arc::new(store.expect("a store")),
         clock,
         keep: Box::new(()),
+        reopen: None,
     }
 }
 

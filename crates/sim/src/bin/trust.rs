@@ -18,6 +18,9 @@ struct Args {
 
 const JOBS: usize = 20_000;
 
+/// The liars that look for each other's results to confirm.
+const CHOOSES: &str = "a clique that chooses";
+
 /// The share of all executions that the operator's worker may add.
 const OPERATOR: f64 = 0.02;
 
@@ -29,10 +32,12 @@ fn kinds() -> Vec<(&'static str, Vec<Liar>)> {
         ("wrong in 2 %", vec![Liar::Sometimes(0.02)]),
         ("wrong in 5 %", vec![Liar::Sometimes(0.05)]),
         ("wrong in 10 %", vec![Liar::Sometimes(0.1)]),
+        ("wrong in 5 % of new ones", vec![Liar::Careful(0.05)]),
         ("right for 20", vec![Liar::Sleeper]),
         ("hit and leave", vec![Liar::HitAndLeave]),
         ("pairs", (0..1_000).map(|at| Liar::Clique(at / 2)).collect()),
         ("one clique", vec![Liar::Clique(0)]),
+        (CHOOSES, vec![Liar::Clique(0)]),
         ("flaggers", vec![Liar::Flagger]),
         ("20 times as fast", vec![Liar::Fast]),
     ]
@@ -95,6 +100,7 @@ fn row(
                 share,
                 liars: liars.to_vec(),
                 jobs_each,
+                choose: name == CHOOSES,
                 operator,
                 seed,
             })

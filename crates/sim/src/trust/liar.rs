@@ -26,6 +26,8 @@ pub enum Liar {
     Rubbish,
     /// This share of the outputs is wrong.
     Sometimes(f64),
+    /// The same, but never in a job on which somebody has an opinion, as far as its number tells.
+    Careful(f64),
     /// The outputs are right until the liar could be established, and wrong from then on.
     Sleeper,
     /// The outputs are right for longer, then some are wrong, and the liar leaves.
@@ -62,6 +64,11 @@ impl Liar {
         if self == Self::Fast { 20 } else { 1 }
     }
 
+    /// Whether an output is one that it would confirm.
+    pub(crate) fn knows(self, output: u32) -> bool {
+        matches!(self, Self::Clique(number) if output == CLIQUES + number)
+    }
+
     /// Whether it leaves after so many executions.
     pub(crate) fn leaves(self, done: u32) -> bool {
         self == Self::HitAndLeave && done >= WORKS + HITS
@@ -72,6 +79,7 @@ impl Liar {
         let lies = match self {
             Self::Rubbish | Self::Fast | Self::Flagger => true,
             Self::Sometimes(share) => random.next_f64() < share,
+            Self::Careful(share) => others.is_empty() && random.next_f64() < share,
             Self::Sleeper => done >= SLEEPS,
             Self::HitAndLeave => done >= WORKS,
             Self::Clique(number) => {

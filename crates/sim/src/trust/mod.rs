@@ -24,6 +24,8 @@ pub struct Scenario {
     pub liars: Vec<Liar>,
     /// How many jobs a volunteer executes before it leaves.
     pub jobs_each: u32,
+    /// Whether the liars look for the jobs of their clique, where they are given any choice.
+    pub choose: bool,
     /// How many jobs the operator's own worker may execute in a round; 0 without one.
     pub operator: f64,
     pub seed: u64,
@@ -41,6 +43,7 @@ mod tests {
             share: 0.1,
             liars: Liar::all().to_vec(),
             jobs_each: 1_000,
+            choose: false,
             operator: 0.4,
             seed: 1,
         }

@@ -2,8 +2,12 @@
 
 use super::{Liar, Scenario, liar::RIGHT};
 use crate::random::Rng;
-use distcompute_tracker::rules::trust::{
-    Opinion, Record, Verdict, Voice, check_probability, most_waiting, verdict,
+use distcompute_tracker::{
+    clock::Millis,
+    rules::{
+        lane,
+        trust::{Opinion, Record, Verdict, Voice, check_probability, most_waiting, verdict},
+    },
 };
 
 /// Longer projects are considered hung.
@@ -57,6 +61,8 @@ enum State {
 struct Job {
     state: State,
     opinions: Vec<(By, u32)>,
+    /// Its place in the lane.
+    place: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,6 +80,8 @@ struct Key {
     waiting: u32,
     /// Jobs that count on its word alone.
     unchecked: Vec<usize>,
+    /// Jobs of others that it has confirmed.
+    vouched: Vec<usize>,
     done: u32,
 }
 
@@ -102,6 +110,9 @@ struct Project<'s> {
     /// What the operator's worker may still execute.
     budget: f64,
     honest_on_hold: usize,
+    /// How many volunteers share the lane, and the time.
+    established: usize,
+    now: Millis,
 }
 
 impl<'s> Project<'s> {
@@ -109,6 +120,7 @@ impl<'s> Project<'s> {
         let new_job = || Job {
             state: State::New,
             opinions: Vec::new(),
+            place: 0,
         };
         let mut project = Self {
             scenario,
@@ -127,6 +139,8 @@ impl<'s> Project<'s> {
             by_operator: 0,
             budget: 0.0,
             honest_on_hold: 0,
+            established: 0,
+            now: 0,
         };
         let liars = (scenario.share * scenario.volunteers as f64).round() as usize;
         for at in 0..scenario.volunteers {
@@ -153,6 +167,7 @@ impl<'s> Project<'s> {
             record: Record::default(),
             waiting: 0,
             unchecked: Vec::new(),
+            vouched: Vec::new(),
             done: 0,
         });
         self.keys.len() - 1
@@ -167,6 +182,8 @@ impl<'s> Project<'s> {
 
     /// Everybody executes as many jobs as its speed is, in a random order.
     fn round(&mut self) {
+        self.now += lane::MINUTE;
+        self.established = self.established();
         let mut order: Vec<usize> = Vec::new();
         for (at, one) in self.present.iter().enumerate() {
             let speed = self.keys[one.key].liar.map_or(1, Liar::speed);
@@ -226,13 +243,32 @@ impl<'s> Project<'s> {
     /// Takes a random job out of the lane on which the key has no opinion, disputed ones first.
     fn take_waiting(&mut self, key: usize) -> Option<usize> {
         let begin = self.below(usize::MAX >> 12);
+        let parts = lane::parts(self.established as i64);
+        let part = match parts {
+            1 => 0,
+            _ => lane::part("secret", &key.to_string(), self.now, parts),
+        };
+        let places = lane::places(part, parts);
+        let liar = self.keys[key].liar.filter(|_| self.scenario.choose);
         for lane in [&mut self.disputed, &mut self.lane] {
             let count = lane.len();
             let fits = |at: &usize| {
-                let opinions = &self.jobs[lane[*at]].opinions;
-                opinions.iter().all(|(by, _)| *by != By::Key(key))
+                let job = &self.jobs[lane[*at]];
+                let mut opinions = job.opinions.iter();
+                places.contains(&job.place) && opinions.all(|(by, _)| *by != By::Key(key))
             };
-            let found = (0..count).map(|at| (begin + at) % count).find(fits);
+            let mut found = (0..count).map(|at| (begin + at) % count).filter(fits);
+            let found = match liar {
+                None => found.next(),
+                Some(liar) => {
+                    let all: Vec<usize> = found.collect();
+                    let helps = |at: &&usize| {
+                        let mut opinions = self.jobs[lane[**at]].opinions.iter();
+                        opinions.any(|(_, output)| liar.knows(*output))
+                    };
+                    all.iter().find(helps).or(all.first()).copied()
+                }
+            };
             if let Some(at) = found {
                 return Some(lane.swap_remove(at));
             }
@@ -263,10 +299,14 @@ impl<'s> Project<'s> {
             Verdict::Settled { output } => {
                 self.end(job, State::Settled(output));
                 let final_word = opinions.iter().any(|one| one.voice == Voice::Operator);
-                for (by, said) in given {
+                let first = given.iter().position(|(_, said)| *said == output);
+                for (at, (by, said)) in given.into_iter().enumerate() {
                     let By::Key(key) = by else { continue };
                     if said == output {
                         self.keys[key].record.confirmed += 1;
+                        if Some(at) != first && !final_word {
+                            self.keys[key].vouched.push(job);
+                        }
                     } else if final_word || self.scenario.operator == 0.0 {
                         self.hold(key);
                     } else {
@@ -281,6 +321,7 @@ impl<'s> Project<'s> {
 
     fn wait(&mut self, job: usize, disputed: bool) {
         self.jobs[job].state = State::Waiting;
+        self.jobs[job].place = (self.random.next_u64() >> 1) as i64;
         let lane = if disputed {
             &mut self.disputed
         } else {
@@ -319,6 +360,42 @@ impl<'s> Project<'s> {
             self.jobs[job].opinions.clear();
             self.jobs[job].state = State::New;
             self.new.push(job);
+        }
+        self.look_again(key);
+    }
+
+    /// What the key has confirmed, and too few others, waits for another opinion.
+    fn look_again(&mut self, key: usize) {
+        let needed = self.scenario.policy.needed();
+        for job in std::mem::take(&mut self.keys[key].vouched) {
+            let State::Settled(output) = self.jobs[job].state else {
+                continue;
+            };
+            let opinions = self.jobs[job].opinions.iter();
+            let equal = opinions.filter(|(_, said)| *said == output);
+            let others = equal.filter_map(|(by, _)| match by {
+                By::Key(key) if !self.keys[*key].record.on_hold => Some(*key),
+                _ => None,
+            });
+            let others: Vec<usize> = others.collect();
+            if others.len() >= needed {
+                continue;
+            }
+            self.unsettled += 1;
+            match others.first() {
+                Some(maker) => {
+                    let known = &mut self.keys[*maker];
+                    known.record.confirmed = known.record.confirmed.saturating_sub(1);
+                    known.waiting += 1;
+                    self.jobs[job].opinions = vec![(By::Key(*maker), output)];
+                    self.judge(job);
+                }
+                None => {
+                    self.jobs[job].opinions.clear();
+                    self.jobs[job].state = State::New;
+                    self.new.push(job);
+                }
+            }
         }
     }
 

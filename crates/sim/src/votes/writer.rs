@@ -64,6 +64,7 @@ impl<T: Interruptible> Database for Interrupting<T> {
         let dice = self.dice.next_u64();
         let wanted = Wanted {
             dice,
+            secret: dice.to_string(),
             ..wanted.clone()
         };
         self.tables.load(&wanted).await

@@ -75,14 +75,12 @@ pub async fn run_revert(args: &RevertArgs) -> Result<(), String> {
     let turns = turns(&args.database)?;
     let outcome = revert(store.as_ref(), &args.key, COMMAND_LINE, turns).await;
     store.close().await;
-    let Reverted { jobs, holds } =
+    let Reverted { jobs, on_hold } =
         outcome.map_err(|error| format!("Reverting failed: {error}."))?;
-    let hold = match holds {
-        0 => {
-            "the key is not on hold: it has handed in nothing where results are checked".to_owned()
-        }
-        1 => "the key is on hold at 1 stage".to_owned(),
-        holds => format!("the key is on hold at {holds} stages"),
+    let hold = if on_hold {
+        "the key is on hold at every stage"
+    } else {
+        "the key is not on hold: no results have been checked in this project"
     };
     print(&format!(
         "{hold}; {jobs} jobs are done again. ban --key ends its workers and keeps it out"

@@ -65,7 +65,13 @@ impl UnitOfWork {
         self.weigh(worker, 0, held.len().min(1));
         let first = self.never_had_a_job(worker);
         let lease = if self.room(worker) > 0 {
-            self.grant(worker, |_| secrets::fingerprint(secret), None)
+            let id = self.lease_ids.front().copied();
+            let made = |_| secrets::fingerprint(secret);
+            let granted = id.and_then(|id| self.grant(worker, id, made, None));
+            if granted.is_some() {
+                self.lease_ids.pop_front();
+            }
+            granted
         } else {
             None
         };

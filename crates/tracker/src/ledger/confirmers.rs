@@ -8,7 +8,13 @@ use super::{
     opinions::{Standing, Waiting},
     rows::{SPARE, Snapshot, Wanted},
 };
-use crate::{clock::Millis, rules::trust::Policy};
+use crate::{
+    clock::Millis,
+    rules::{
+        lane,
+        trust::{FEW, Policy, Trust},
+    },
+};
 
 /// How many jobs of the lane are read for a volunteer whose own fill what was read for all.
 pub const LANE: i64 = 32;
@@ -60,12 +66,43 @@ impl Confirmers {
         found
     }
 
-    /// How many jobs of the lane are read at each stage.
+    /// The stages at which jobs of the lane are read.
     #[must_use]
-    pub fn demand(&self) -> BTreeMap<Stage, usize> {
+    pub fn stages(&self) -> BTreeSet<Stage> {
+        let all = self.volunteers.keys().chain(&self.own);
+        all.map(|(stage, _)| *stage).collect()
+    }
+
+    /// The stages at which the lane is divided, so that the secret is needed.
+    #[must_use]
+    pub fn are_divided(&self, read: &Snapshot) -> bool {
+        let stages = self.volunteers.keys().map(|(stage, _)| *stage);
+        stages.into_iter().any(|stage| read.lane_parts(stage) > 1)
+    }
+
+    /// The part of the lane of each volunteer. The secret is that of the database.
+    #[must_use]
+    pub fn parts(&self, read: &Snapshot, secret: &str) -> BTreeMap<(Stage, String), u32> {
+        let volunteers = self.volunteers.keys();
+        volunteers
+            .map(|(stage, who)| {
+                let parts = read.lane_parts(*stage);
+                let part = match parts {
+                    1 => 0,
+                    _ => lane::part(secret, who, read.now, parts),
+                };
+                ((*stage, who.clone()), part)
+            })
+            .collect()
+    }
+
+    /// How many jobs are read of each part of the lane.
+    #[must_use]
+    pub fn demand(&self, read: &Snapshot) -> BTreeMap<(Stage, u32), usize> {
         let mut demand = BTreeMap::new();
-        for ((stage, _), count) in &self.volunteers {
-            *demand.entry(*stage).or_insert(SPARE) += count;
+        for (key, count) in &self.volunteers {
+            let part = read.parts.get(key).copied().unwrap_or(0);
+            *demand.entry((key.0, part)).or_insert(SPARE) += count;
         }
         demand
     }
@@ -76,7 +113,8 @@ impl Confirmers {
         self.own.iter().cloned().collect()
     }
 
-    /// Those for whom nothing was read although there is more.
+    /// Those for whom nothing was read although there is more. Where the lane is divided there are others for what is
+    /// left, and other parts for these.
     #[must_use]
     pub fn lacking(&self, read: &Snapshot) -> Vec<(Stage, String)> {
         let mut given: BTreeMap<i64, BTreeSet<&str>> = BTreeMap::new();
@@ -85,9 +123,11 @@ impl Confirmers {
             who.insert(&opinion.volunteer);
         }
         let lacks = |stage: Stage, who: &str| {
-            let (numbers, whole) = &read.lane[stage.index()];
+            let Some((numbers, whole)) = read.lane.get(&(stage, 0)) else {
+                return false;
+            };
             let is_own = |number: &i64| given.get(number).is_some_and(|given| given.contains(who));
-            !whole && numbers.iter().all(is_own)
+            read.lane_parts(stage) == 1 && !whole && numbers.iter().all(is_own)
         };
         let volunteers = self.volunteers.keys();
         volunteers
@@ -143,26 +183,62 @@ impl Snapshot {
         needed
     }
 
-    /// Adds jobs of the lane for all who may give opinions.
-    pub fn enter(&mut self, stage: Stage, limit: usize, disputed: &[Waiting], others: &[Waiting]) {
-        let numbers = disputed.iter().chain(others).map(|one| one.number);
-        let whole = disputed.len() < limit && others.len() < limit;
-        self.lane[stage.index()] = (numbers.collect(), whole);
+    /// Into how many parts the lane of a stage is divided.
+    #[must_use]
+    pub fn lane_parts(&self, stage: Stage) -> u32 {
+        let established = self.established.get(&stage).map_or(0, |(count, _)| *count);
+        lane::parts(established)
     }
 
-    /// Adds jobs of the lane for the operator's own worker: the disputed ones, and while `few` others
+    /// Whether those who share the lane were last counted at a time that is recent.
+    #[must_use]
+    pub fn is_recent(&self, counted_at: Millis) -> bool {
+        (counted_at..counted_at + lane::MINUTE).contains(&self.now)
+    }
+
+    /// Takes the number of those who share the lane of a stage from the last count, or from the volunteers that
+    /// asked for jobs recently and could confirm. The operator's own workers do not count.
+    pub fn share_lane(
+        &mut self,
+        stage: Stage,
+        trust: &Trust,
+        counted: i64,
+        anew: Option<Vec<String>>,
+    ) {
+        let others = anew.map(|all| all.iter().filter(|who| !trust.is_operator(who)).count());
+        let is_new = others.is_some();
+        let established = others.map_or(counted, |count| count as i64);
+        self.established.insert(stage, (established, is_new));
+    }
+
+    /// Adds jobs of a part of the lane for all who may give opinions.
+    pub fn enter(
+        &mut self,
+        part: (Stage, u32),
+        limit: usize,
+        disputed: &[Waiting],
+        others: &[Waiting],
+    ) {
+        let numbers = disputed.iter().chain(others).map(|one| one.number);
+        let whole = disputed.len() < limit && others.len() < limit;
+        self.lane.insert(part, (numbers.collect(), whole));
+    }
+
+    /// Adds jobs of the lane for the operator's own worker: the disputed ones, and while few others
     /// can confirm, those of the volunteers that have been confirmed the most. If the newest came first,
     /// liars that come back again and again would always be first.
     pub fn enter_own(
         &mut self,
-        stage: Stage,
-        who: String,
-        few: bool,
+        trust: &Trust,
+        (stage, who): (Stage, String),
         disputed: Vec<Waiting>,
         mut others: Vec<Waiting>,
         known: &[Standing],
     ) {
         let before = self.now - LONG;
+        let established = self.established.get(&stage).map_or(0, |(count, _)| *count);
+        let is_adaptive = matches!(trust.policy(stage), Policy::Adaptive { .. });
+        let few = is_adaptive && established < FEW;
         others.retain(|one| few || one.at < before);
         let confirmed: BTreeMap<&str, i64> = known
             .iter()
@@ -178,8 +254,9 @@ impl Snapshot {
 
     /// The jobs of the lane that were found, with their stages.
     pub fn in_lane(&self) -> impl Iterator<Item = (i64, Stage)> {
-        let all = Stage::ALL.into_iter().zip(&self.lane);
-        let all = all.flat_map(|(stage, (numbers, _))| numbers.iter().map(move |n| (*n, stage)));
+        let all = self.lane.iter();
+        let all =
+            all.flat_map(|((stage, _), (numbers, _))| numbers.iter().map(move |n| (*n, *stage)));
         let of_some = self.lane_for.iter();
         let of_some = of_some.flat_map(|((stage, _), found)| found.iter().map(|n| (*n, *stage)));
         all.chain(of_some)

@@ -27,8 +27,8 @@ pub use self::{
         group_wants,
     },
     opinions::{
-        Entry, Opinion, OpinionState, OpinionText, Recalled, Standing, StandingChange, TextSource,
-        Waiting,
+        Confirmation, Doubt, Entry, Opinion, OpinionState, OpinionText, Recall, Recalled, Standing,
+        StandingChange, TextSource, Waiting,
     },
     rows::{
         AVOIDERS, Changes, Credit, End, FORGOTTEN, Failure, FailureNote, Forget, Job, JobChange,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use distcompute_protocol::{MAX_SYNC_WANT, Rejected, Stage, SyncRequest};
 
 use super::{
-    opinions::Recalled,
+    opinions::{Recall, Recalled},
     rows::{State, Wanted},
 };
 use crate::{clock::Millis, rules::bans};
@@ -321,10 +321,18 @@ impl Operation {
                 wanted.leases.extend(ids);
             }
             Self::CorrectTimes | Self::Pause(..) | Self::Resume(_) => {}
-            Self::Recall(recalled) => {
-                let opinions = recalled.opinions.iter();
-                wanted.jobs.extend(opinions.map(|(number, _)| number));
-            }
+            Self::Recall(recalled) => match &recalled.what {
+                Recall::Alone(list) => {
+                    wanted.jobs.extend(list.iter().map(|(number, _)| number));
+                }
+                Recall::Confirmed(list) => {
+                    let undone = list.iter().filter(|one| one.result.is_some());
+                    wanted.jobs.extend(undone.map(|one| one.number));
+                    wanted
+                        .opinions
+                        .extend(list.iter().filter_map(|one| one.result));
+                }
+            },
             Self::Reconsider(list) => wanted.jobs.extend(list),
             Self::EndWorkers(list) => {
                 for token in list {
@@ -395,7 +403,7 @@ impl Operation {
             Self::Requeue(list) => 1 + list.len(),
             Self::Reopen(list) | Self::Close(list) => 1 + list.len(),
             Self::EndWorkers(list) => 1 + list.len(),
-            Self::Recall(recalled) => 1 + recalled.opinions.len(),
+            Self::Recall(recalled) => 1 + recalled.what.len(),
             Self::Reconsider(list) => 1 + list.len(),
             Self::DropIdle(_) | Self::DropMissed(_) | Self::EndLeases(_) => super::SWEEP,
             _ => 1,

@@ -4,7 +4,10 @@
 use distcompute_protocol::Stage;
 
 use super::words::words;
-use crate::{clock::Millis, rules::trust::Record};
+use crate::{
+    clock::Millis,
+    rules::trust::{self, Record},
+};
 
 words! {
     /// What became of an opinion.
@@ -102,6 +105,7 @@ impl Standing {
         Record {
             confirmed: u32::try_from(self.confirmed.max(0)).unwrap_or(u32::MAX),
             on_hold: self.on_hold,
+            unverified: !trust::is_verified(&self.volunteer),
         }
     }
 }
@@ -116,8 +120,31 @@ pub struct StandingChange {
     pub waiting: i64,
     pub unchecked: i64,
     pub on_hold: Option<bool>,
-    /// Whether what counts on its word alone is to be made again.
-    pub doubted: Option<bool>,
+    pub doubted: Option<Doubt>,
+    pub looked: Option<i64>,
+}
+
+/// What is to be looked at of a volunteer that was found wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nothing.
+    Nothing,
+    /// What counts on its word alone.
+    Alone,
+    /// What it has confirmed.
+    Confirmed,
+}
+
+impl Doubt {
+    /// The value in the tables.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Alone => 1,
+            Self::Confirmed => 2,
+        }
+    }
 }
 
 /// The text of an opinion that waits.
@@ -164,8 +191,51 @@ pub struct Recalled {
     pub stage: Stage,
     /// The version of the application.
     pub version: String,
-    /// Jobs with the leases of the opinions. If there are none, the volunteer is done with.
-    pub opinions: Vec<(i64, i64)>,
+    /// Whether it is on hold.
+    pub on_hold: bool,
+    /// Which of its results.
+    pub what: Recall,
+}
+
+/// Results that a volunteer has handed in. If there are none, this part is done with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recall {
+    /// Jobs with the leases of opinions that count alone, or wait alone.
+    Alone(Vec<(i64, i64)>),
+    /// Results of others that it has confirmed, in the order of the leases.
+    Confirmed(Vec<Confirmation>),
+}
+
+impl Recall {
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Alone(list) => list.len(),
+            Self::Confirmed(list) => list.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// An opinion of a volunteer on hold that was found right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// Its lease.
+    pub lease: i64,
+    /// The job.
+    pub number: i64,
+    /// The round of the job when it was read.
+    pub round: i64,
+    /// The lease of the result that it has confirmed, if that result counts and rests on the word of too few others.
+    pub result: Option<i64>,
+    /// Whether the volunteer of that result is on hold too.
+    pub is_void: bool,
 }
 
 /// A job in the lane, as it is read.

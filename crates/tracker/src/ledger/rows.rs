@@ -340,6 +340,10 @@ pub struct Wanted {
     pub trust: Option<Trust>,
     /// Random bits that nobody can guess, where results are checked.
     pub dice: u64,
+    /// A secret that nobody can guess, for a database that has none.
+    pub secret: String,
+    /// Opinions by lease, whatever became of them.
+    pub opinions: BTreeSet<i64>,
 }
 
 impl Wanted {
@@ -414,9 +418,13 @@ pub struct Snapshot {
     pub opinions: Vec<Opinion>,
     /// What is known of volunteers at the stages whose results are checked.
     pub standings: Vec<Standing>,
-    /// Jobs that wait for another opinion, for all who ask and may give one, and whether these are
-    /// all.
-    pub lane: [(Vec<i64>, bool); 5],
+    /// Jobs that wait for another opinion, by the part of the lane, and whether these are all.
+    pub lane: BTreeMap<(Stage, u32), (Vec<i64>, bool)>,
+    /// The part of the lane of each volunteer that asks and may give an opinion.
+    pub parts: BTreeMap<(Stage, String), u32>,
+    /// How many volunteers could confirm that asked for jobs recently, at the stages where this is
+    /// needed, and whether they were counted anew.
+    pub established: BTreeMap<Stage, (i64, bool)>,
     /// Further ones for certain volunteers.
     pub lane_for: BTreeMap<(Stage, String), Vec<i64>>,
     /// The number of jobs that wait for an opinion at each stage.
@@ -500,6 +508,8 @@ pub struct Forget {
     pub avoided: Millis,
     /// For nonces that are refused for their age, and codes for linking keys.
     pub expired: Millis,
+    /// For what is known of volunteers of whom nothing was confirmed.
+    pub unknown: Millis,
 }
 
 /// The changes to write.
@@ -575,6 +585,8 @@ pub struct Changes {
     pub retracted: Vec<(i64, Stage, i64)>,
     /// The version of the application, if it is another one than before.
     pub version: Option<String>,
+    /// How many volunteers could confirm, where they were counted anew.
+    pub established: BTreeMap<Stage, i64>,
     /// Results to credit, by nickname.
     pub credits: BTreeMap<String, Credit>,
     /// Nonces that were used, with the time after which each is refused for its age.

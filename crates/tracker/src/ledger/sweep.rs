@@ -25,6 +25,9 @@ const GIVEN_BACK: Millis = HOUR;
 /// How long a late result is accepted, and failures are kept with a job's leases.
 const OVERDUE: Millis = 7 * DAY;
 
+/// How long it is remembered what a volunteer has handed in of whom nothing was confirmed, unless it is on hold.
+const UNKNOWN: Millis = 28 * DAY;
+
 /// How long a job is offered last to a volunteer who gave it back.
 const AVOIDED: Millis = 7 * DAY;
 
@@ -79,6 +82,7 @@ impl UnitOfWork {
             overdue: self.now - OVERDUE,
             avoided: self.now - AVOIDED,
             expired: self.now - HOUR,
+            unknown: self.now - UNKNOWN,
         });
         ended
     }

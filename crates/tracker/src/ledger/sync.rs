@@ -81,7 +81,9 @@ impl UnitOfWork {
             open = 0;
         }
         // Jobs that wait for an opinion are work for those who may give one.
-        if let Some(at) = stage.filter(|_| reply.paused.is_none() && self.may_confirm(worker)) {
+        // Of those in other parts of the lane it is given none before the next minute.
+        let may_confirm = self.may_confirm(worker) && self.has_whole_lane(worker);
+        if let Some(at) = stage.filter(|_| reply.paused.is_none() && may_confirm) {
             open += self.waiting[at];
         }
         reply.unconfirmed = self.unconfirmed(worker);
@@ -178,7 +180,8 @@ impl UnitOfWork {
         let want = wants.min(self.room(worker));
         let secrets = LeaseSecrets::new(&request.token);
         let mut bytes = 0_u64;
-        for _ in 0..want {
+        let mut ids = self.ids_for(worker, want);
+        while let Some(id) = ids.last().copied() {
             if let Some(most) = request.want_bytes {
                 let Some(next) = self.next_job_bytes(worker) else {
                     break;
@@ -197,11 +200,17 @@ impl UnitOfWork {
                 secret = secrets.of_lease(lease, seq);
                 secrets::fingerprint(&secret)
             };
-            let Some(lease) = self.grant(worker, made, Some(seq)) else {
+            let Some(lease) = self.grant(worker, id, made, Some(seq)) else {
                 break;
             };
+            ids.pop();
             reply.granted.extend(self.granted(lease, &secret));
         }
+        self.return_ids(worker, ids);
+        // In the order of the leases, as it is when the answer is repeated.
+        reply
+            .granted
+            .sort_by_key(|granted| lease_parts(&granted.lease).map(|(id, _)| id));
         if reply.granted.len() < wants && reply.left_bytes == 0 && self.is_at_limit(worker) {
             reply.limited = true;
         }

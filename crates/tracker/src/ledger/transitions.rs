@@ -14,6 +14,7 @@ use super::{
 use crate::rules::{
     attempts::{self, Tried},
     flags, names, stages,
+    trust::Policy,
 };
 
 /// How many failures of a job are kept with their texts.
@@ -29,11 +30,39 @@ pub(super) enum Position {
 }
 
 impl UnitOfWork {
-    /// Grants the next job to a worker and returns the lease. `fingerprint` makes the fingerprint
+    /// The ids of the next leases of a worker, the last one first. Where results are checked, they are
+    /// in a random order: jobs that wait for an opinion are granted before others, and the order would
+    /// tell which these are.
+    pub(super) fn ids_for(&mut self, worker: i64, count: usize) -> Vec<i64> {
+        let count = count.min(self.lease_ids.len());
+        let mut ids: Vec<i64> = self.lease_ids.drain(..count).rev().collect();
+        if self.is_checked_for(worker) {
+            self.shuffle(&mut ids);
+        }
+        ids
+    }
+
+    /// Takes back ids that were not needed. After some of them were used in a random order, the others
+    /// stay unused: leases have ids in the order of the operations that granted them.
+    pub(super) fn return_ids(&mut self, worker: i64, ids: Vec<i64>) {
+        if !self.is_checked_for(worker) {
+            for id in ids {
+                self.lease_ids.push_front(id);
+            }
+        }
+    }
+
+    fn is_checked_for(&self, worker: i64) -> bool {
+        let stage = self.workers.get(&worker).map(|row| row.stage);
+        stage.is_some_and(|stage| self.policy(stage) != Policy::Off)
+    }
+
+    /// Grants the next job to a worker and returns the lease `id`. `fingerprint` makes the fingerprint
     /// of its secret.
     pub(super) fn grant(
         &mut self,
         worker: i64,
+        id: i64,
         fingerprint: impl FnOnce(i64) -> String,
         seq: Option<i64>,
     ) -> Option<i64> {
@@ -46,15 +75,11 @@ impl UnitOfWork {
             Some(Pause::Failures(_)) if !self.may_try(worker, stage, &volunteer) => return None,
             _ => {}
         }
-        if self.lease_ids.is_empty() {
-            return None;
-        }
         let number = match self.next_in_lane(worker) {
             Some(number) => number,
             None if self.may_begin(worker) => self.next_job(stage, &volunteer)?,
             None => return None,
         };
-        let id = self.lease_ids.pop_front()?;
         let mut granted = (0, 0);
         self.with_job(number, |job| {
             job.attempt += 1;

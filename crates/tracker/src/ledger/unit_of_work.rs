@@ -69,7 +69,13 @@ pub(super) struct UnitOfWork {
     pub(super) new_opinions: BTreeSet<i64>,
     pub(super) changed_opinions: BTreeSet<i64>,
     pub(super) standings: HashMap<(Stage, String), Standing>,
-    pub(super) lane: [Vec<i64>; 5],
+    /// What was read of each part of the lane, and the part of each volunteer.
+    pub(super) lane: BTreeMap<(Stage, u32), Vec<i64>>,
+    pub(super) parts: BTreeMap<(Stage, String), u32>,
+    /// How many volunteers share the lane, where that was read.
+    pub(super) established: BTreeMap<Stage, i64>,
+    /// How many jobs of the lane each worker has been offered.
+    pub(super) looked: HashMap<i64, usize>,
     pub(super) lane_for: BTreeMap<(Stage, String), Vec<i64>>,
     pub(super) waiting: [i64; 5],
     /// Whether results that no longer count are named: where results are, or were, checked.
@@ -162,7 +168,18 @@ impl UnitOfWork {
                 .into_iter()
                 .map(|one| ((one.stage, one.volunteer.clone()), one))
                 .collect(),
-            lane: read.lane.map(|(numbers, _)| numbers),
+            lane: read
+                .lane
+                .into_iter()
+                .map(|(part, (numbers, _))| (part, numbers))
+                .collect(),
+            parts: read.parts,
+            established: read
+                .established
+                .iter()
+                .map(|(stage, (count, _))| (*stage, *count))
+                .collect(),
+            looked: HashMap::new(),
             lane_for: read.lane_for,
             waiting: read.waiting,
             names_retractions: rules.trust.is_on() || read.version.1 > 0,
@@ -176,6 +193,11 @@ impl UnitOfWork {
             changes: Changes {
                 now: read.now,
                 version: is_new.then(|| version.to_owned()),
+                established: read
+                    .established
+                    .into_iter()
+                    .filter_map(|(stage, (count, is_new))| is_new.then_some((stage, count)))
+                    .collect(),
                 ..Changes::default()
             },
         }

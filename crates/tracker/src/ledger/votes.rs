@@ -5,16 +5,19 @@ use distcompute_protocol::{RejectedWhy, Stage};
 
 use super::{
     opinions::{
-        Entry, Opinion, OpinionState, OpinionText, Recalled, Standing, StandingChange, TextSource,
+        Confirmation, Doubt, Entry, Opinion, OpinionState, OpinionText, Recall, Recalled, Standing,
+        StandingChange, TextSource,
     },
     rows::{End, Lease, State, Worker},
     transitions::Position,
     unit_of_work::UnitOfWork,
 };
 use crate::rules::{
-    answer,
+    answer, lane,
     trust::{self, Policy, Verdict, Voice},
 };
+
+const MOST_OPINIONS: i64 = trust::MOST_OPINIONS as i64;
 
 impl UnitOfWork {
     pub(super) fn policy(&self, stage: Stage) -> Policy {
@@ -52,6 +55,7 @@ impl UnitOfWork {
         sum.unchecked += by.unchecked;
         sum.on_hold = by.on_hold.or(sum.on_hold);
         sum.doubted = by.doubted.or(sum.doubted);
+        sum.looked = by.looked.or(sum.looked);
     }
 
     /// A number from 0 to 1 that nobody can guess (SplitMix64).
@@ -65,6 +69,14 @@ impl UnitOfWork {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    /// Puts numbers into a random order.
+    pub(super) fn shuffle(&mut self, numbers: &mut [i64]) {
+        for last in (1..numbers.len()).rev() {
+            let other = (self.draw() * (last + 1) as f64) as usize;
+            numbers.swap(last, other.min(last));
+        }
     }
 
     // Opinions.
@@ -410,7 +422,7 @@ impl UnitOfWork {
             change.wrong = 1;
             // Until the operator has decided, it begins anew.
             change.confirmed = -known.confirmed;
-            change.doubted = Some(true);
+            change.doubted = Some(Doubt::Alone);
             let majority = self.rules.trust.operators.is_empty()
                 && matches!(self.policy(opinion.stage), Policy::Adaptive { .. });
             if trust::is_verified(who) && (is_final || majority) && !known.on_hold {
@@ -442,6 +454,10 @@ impl UnitOfWork {
     /// The job is held by no lease.
     pub(super) fn dispute_input(&mut self, flag: &Lease, made: &Opinion) {
         self.recall(made, made.stage);
+        // It entered the lane with one opinion.
+        if let Some(Some(entry)) = self.changes.lane.get_mut(&flag.number) {
+            entry.disputed = true;
+        }
         self.add_opinion(Opinion {
             lease: flag.id,
             number: flag.number,
@@ -459,6 +475,16 @@ impl UnitOfWork {
     /// Takes back a result that counts on the word of one volunteer, and what later stages up to `last` have made from
     /// it. The output stays as an opinion that waits for others. The job is in no state before, and in the lane after.
     fn recall(&mut self, opinion: &Opinion, last: Stage) {
+        let change = StandingChange {
+            unchecked: -1,
+            waiting: 1,
+            ..StandingChange::default()
+        };
+        self.withdraw(opinion, last, change);
+    }
+
+    /// The same for a result whatever it rests on, with what changes about its volunteer.
+    fn withdraw(&mut self, opinion: &Opinion, last: Stage, change: StandingChange) {
         let (lease, number, stage) = (opinion.lease, opinion.number, opinion.stage);
         let outputs = self.changes.outputs.iter();
         let mut made = outputs.filter(|made| (made.number, made.stage) == (number, stage));
@@ -468,18 +494,104 @@ impl UnitOfWork {
         };
         self.set_opinion(lease, OpinionState::Waiting);
         self.changes.texts.push(OpinionText { lease, source });
-        let change = StandingChange {
-            unchecked: -1,
-            waiting: 1,
-            ..StandingChange::default()
-        };
         self.judge_volunteer(stage, &opinion.volunteer, &opinion.version, change);
         self.redo(number, stage, last, None, Some(lease));
     }
 
     /// Takes back results of a volunteer of which another one was wrong. Returns how many rows were looked at.
     pub(super) fn recall_all(&mut self, recalled: &Recalled) -> u64 {
-        for (_, lease) in &recalled.opinions {
+        let (change, count) = match &recalled.what {
+            Recall::Alone(list) if list.is_empty() => {
+                let doubt = if recalled.on_hold {
+                    Doubt::Confirmed
+                } else {
+                    Doubt::Nothing
+                };
+                let change = StandingChange {
+                    doubted: Some(doubt),
+                    ..StandingChange::default()
+                };
+                (change, 1)
+            }
+            Recall::Alone(list) => {
+                self.recall_alone(list);
+                return list.len() as u64;
+            }
+            Recall::Confirmed(list) if list.is_empty() => {
+                let change = StandingChange {
+                    doubted: Some(Doubt::Nothing),
+                    looked: Some(0),
+                    ..StandingChange::default()
+                };
+                (change, 1)
+            }
+            Recall::Confirmed(list) => {
+                let done = list.iter().take_while(|one| self.look_again(one));
+                let looked: Vec<i64> = done.map(|one| one.lease).collect();
+                let change = StandingChange {
+                    looked: looked.last().copied(),
+                    ..StandingChange::default()
+                };
+                (change, looked.len() as u64)
+            }
+        };
+        let Recalled {
+            volunteer,
+            stage,
+            version,
+            ..
+        } = recalled;
+        self.judge_volunteer(*stage, volunteer, version, change);
+        count
+    }
+
+    /// The last stage of which a job has a result.
+    fn last_result(&self, number: i64) -> Option<Stage> {
+        let job = self.jobs.get(&number)?;
+        match job.state {
+            State::Closed => Some(job.stage),
+            _ => job.stage.previous(),
+        }
+    }
+
+    /// Takes back a result that a volunteer on hold has confirmed, if too few others have: the output waits for another
+    /// opinion, or the job is done again if its volunteer is on hold too. Returns `false` if the job has changed since
+    /// this was read, so that it must be read again.
+    fn look_again(&mut self, confirmed: &Confirmation) -> bool {
+        let number = confirmed.number;
+        let Some(result) = confirmed.result else {
+            return true;
+        };
+        let Some(opinion) = self.opinions.get(&result).cloned() else {
+            return true;
+        };
+        // A round ends when results are discarded, so in this round the job can only have gained some.
+        let same = |round: i64| round == confirmed.round;
+        if !self.jobs.get(&number).is_some_and(|job| same(job.round)) {
+            return false;
+        }
+        let stage = opinion.stage;
+        let Some(last) = self.last_result(number).filter(|last| stage <= *last) else {
+            return true;
+        };
+        self.take_out(number, End::Requeued);
+        if confirmed.is_void {
+            self.redo(number, stage, last, Some(opinion.volunteer), None);
+        } else {
+            let change = StandingChange {
+                right: -1,
+                confirmed: -1,
+                waiting: 1,
+                ..StandingChange::default()
+            };
+            self.withdraw(&opinion, last, change);
+        }
+        self.start_afresh(number);
+        true
+    }
+
+    fn recall_alone(&mut self, list: &[(i64, i64)]) {
+        for (_, lease) in list {
             let Some(opinion) = self.opinions.get(lease).cloned() else {
                 continue;
             };
@@ -487,11 +599,10 @@ impl UnitOfWork {
                 continue;
             };
             let (number, state) = (opinion.number, job.state);
-            let last = match state {
-                State::Closed => Some(job.stage),
-                _ => job.stage.previous(),
-            };
+            let last = self.last_result(number);
             match (opinion.state, last) {
+                // It was read as a result, and a flag never is one.
+                _ if opinion.flagged().is_some() => {}
                 (OpinionState::Alone, Some(last)) if opinion.stage <= last => {
                     self.take_out(number, End::Requeued);
                     self.recall(&opinion, last);
@@ -507,23 +618,10 @@ impl UnitOfWork {
                 _ => {}
             }
         }
-        if recalled.opinions.is_empty() {
-            let change = StandingChange {
-                doubted: Some(false),
-                ..StandingChange::default()
-            };
-            self.judge_volunteer(
-                recalled.stage,
-                &recalled.volunteer,
-                &recalled.version,
-                change,
-            );
-            return 1;
-        }
-        recalled.opinions.len() as u64
     }
 
-    /// Puts jobs back into their queues whose opinions are of no use any more. Returns how many.
+    /// Puts jobs back into their queues whose opinions are of no use any more, and judges those again that have as many
+    /// as a job is given: nobody else is asked about them. Returns how many.
     pub(super) fn reconsider(&mut self, list: &[i64]) -> u64 {
         let mut found = 0;
         for number in list {
@@ -541,6 +639,11 @@ impl UnitOfWork {
                 self.take_out(*number, End::Requeued);
                 self.void_opinions(*number, None);
                 self.enqueue(*number);
+                found += 1;
+            } else if job.opinions >= MOST_OPINIONS && self.rules.trust.operators.is_empty() {
+                let stage = job.stage;
+                self.take_out(*number, End::Requeued);
+                self.judge(*number, stage);
                 found += 1;
             }
         }
@@ -606,7 +709,22 @@ impl UnitOfWork {
         })
     }
 
+    /// Whether a worker is given jobs of all parts of the lane.
+    pub(super) fn has_whole_lane(&self, worker: i64) -> bool {
+        self.workers.get(&worker).is_some_and(|row| {
+            let is_own = self.rules.trust.is_operator(&row.identity());
+            is_own
+                || self
+                    .established
+                    .get(&row.stage)
+                    .is_none_or(|count| lane::parts(*count) == 1)
+        })
+    }
+
     /// A job of the lane for a worker, if it may give second opinions.
+    ///
+    /// Jobs are offered to it from where its last look ended: what does not fit it, or has been taken, does not fit it
+    /// later in this group.
     pub(super) fn next_in_lane(&mut self, worker: i64) -> Option<i64> {
         let row = self.workers.get(&worker)?;
         let stage = row.stage;
@@ -628,14 +746,23 @@ impl UnitOfWork {
             });
             others && !self.has_given(**number, &who) && (is_own || votes < trust::MOST_OPINIONS)
         };
-        let shared = if is_own {
-            &[]
-        } else {
-            &self.lane[stage.index()][..]
+        let key = (stage, who.clone());
+        let part = self.parts.get(&key).filter(|_| !is_own);
+        let shared = part.and_then(|part| self.lane.get(&(stage, *part)));
+        let mine = self.lane_for.get(&key);
+        let jobs = shared
+            .into_iter()
+            .flatten()
+            .chain(mine.into_iter().flatten());
+        let begin = self.looked.get(&worker).copied().unwrap_or(0);
+        let mut left = jobs.enumerate().skip(begin);
+        let found = left.find(|(_, number)| fits(number));
+        let (at, found) = match found {
+            Some((at, number)) => (at, Some(*number)),
+            None => (usize::MAX, None),
         };
-        let mine = self.lane_for.get(&(stage, who.clone()));
-        let mut found = shared.iter().chain(mine.into_iter().flatten());
-        found.find(fits).copied()
+        self.looked.insert(worker, at);
+        found
     }
 
     /// Whether a worker may begin jobs on which there is no opinion. The operator's own worker checks those of others.

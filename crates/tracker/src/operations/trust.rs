@@ -1,7 +1,5 @@
 //! What the operator does about volunteers whose results are checked.
 
-use std::collections::BTreeSet;
-
 use crate::{
     operations::{requeue, turns::Turns},
     rules::trust,
@@ -13,9 +11,8 @@ use crate::{
 pub struct Reverted {
     /// How many jobs were put back at once; others follow from what rests on the volunteer's word.
     pub jobs: u64,
-    /// At how many stages the volunteer is on hold: those where it has handed something in that was checked,
-    /// or might have been. Elsewhere nothing is known of it, and it begins as a newcomer.
-    pub holds: u64,
+    /// Whether the volunteer is on hold: at all stages, if the results of any are checked.
+    pub on_hold: bool,
 }
 
 /// Puts the volunteer with a key on hold, has everything done again that it has handed in, and logs
@@ -39,11 +36,9 @@ pub async fn revert(
     let outcome = requeue::requeue(store, &filter, who, turns).await?;
     while turns.after(store.recall()).await? > 0 {}
     let known = store.trusted(&Which::Volunteer(volunteer)).await?;
-    let held = known.iter().filter(|row| row.on_hold);
-    let stages: BTreeSet<_> = held.map(|row| row.stage).collect();
     Ok(Reverted {
         jobs: outcome.requeued,
-        holds: stages.len() as u64,
+        on_hold: known.iter().any(|row| row.on_hold),
     })
 }
 

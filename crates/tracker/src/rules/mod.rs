@@ -13,6 +13,7 @@ pub mod forwarded;
 pub mod hosts;
 pub mod jwk;
 pub mod jws;
+pub mod lane;
 pub mod link;
 pub mod log_limit;
 pub mod names;

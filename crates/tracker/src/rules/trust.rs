@@ -9,6 +9,8 @@
 //! `npm run bench -- trust` measures these rules against liars; decision 0026 has the reasons for them, and decision
 //! 0027 how the ledger applies them.
 
+use distcompute_protocol::Stage;
+
 /// How many confirmations establish a volunteer, unless the configuration says otherwise.
 pub const CONFIRMATIONS: u32 = 20;
 
@@ -50,6 +52,28 @@ const QUORUM: std::ops::RangeInclusive<usize> = 2..=4;
 
 /// The most confirmations that may be asked for.
 const MOST_CONFIRMATIONS: u32 = 10_000;
+
+impl Policy {
+    /// How many volunteers have to hand in the same for a result to count that is checked.
+    #[must_use]
+    pub fn needed(self) -> usize {
+        match self {
+            Self::Off => 0,
+            Self::Adaptive { .. } => 2,
+            Self::Quorum { volunteers } => volunteers,
+        }
+    }
+
+    /// With how many confirmed results a volunteer counts among those who share the lane. In a quorum anybody may
+    /// confirm, but keys cost nothing, so only those count that have worked.
+    #[must_use]
+    pub fn confirmations_to_share(self) -> u32 {
+        match self {
+            Self::Adaptive { confirmations } => confirmations,
+            Self::Off | Self::Quorum { .. } => 1,
+        }
+    }
+}
 
 impl std::str::FromStr for Policy {
     type Err = String;
@@ -102,6 +126,12 @@ impl Trust {
         version: "",
     };
 
+    /// How a stage is checked.
+    #[must_use]
+    pub fn policy(&self, stage: Stage) -> Policy {
+        self.policies[stage.index()]
+    }
+
     /// Whether the results of any stage are checked.
     #[must_use]
     pub fn is_on(&self) -> bool {
@@ -148,6 +178,8 @@ pub struct Record {
     pub confirmed: u32,
     /// One of its results was found wrong.
     pub on_hold: bool,
+    /// It has proved no key. All that share an address are one then, and are always checked.
+    pub unverified: bool,
 }
 
 impl Record {
@@ -155,7 +187,9 @@ impl Record {
     #[must_use]
     pub fn is_established(&self, policy: Policy) -> bool {
         match policy {
-            Policy::Adaptive { confirmations } => !self.on_hold && self.confirmed >= confirmations,
+            Policy::Adaptive { confirmations } => {
+                !self.on_hold && !self.unverified && self.confirmed >= confirmations
+            }
             Policy::Off | Policy::Quorum { .. } => false,
         }
     }
@@ -327,7 +361,7 @@ mod tests {
     fn record(confirmed: u32) -> Record {
         Record {
             confirmed,
-            on_hold: false,
+            ..Record::default()
         }
     }
 
@@ -353,12 +387,19 @@ mod tests {
         assert!(falling.is_sorted_by(|one, next| one > next || *next <= LEAST_CHECKED));
         assert!((falling[4] - LEAST_CHECKED).abs() < 1e-9);
         let held = Record {
-            confirmed: 1_000,
             on_hold: true,
+            ..record(1_000)
         };
         assert!(!held.is_established(ADAPTIVE) && !held.may_confirm(ADAPTIVE));
         assert!((check_probability(ADAPTIVE, &held) - 1.0).abs() < 1e-9);
         assert!(check_probability(Policy::Off, &record(0)) < 1e-9);
+        let unverified = Record {
+            unverified: true,
+            ..record(1_000)
+        };
+        assert!(!unverified.may_confirm(ADAPTIVE));
+        assert!(unverified.may_confirm(Policy::Quorum { volunteers: 2 }));
+        assert!((check_probability(ADAPTIVE, &unverified) - 1.0).abs() < 1e-9);
     }
 
     #[test]
@@ -368,8 +409,8 @@ mod tests {
         assert_eq!(most_waiting(&record(0), u32::MAX), MOST_CORES + 1);
         assert_eq!(most_waiting(&record(u32::MAX), u32::MAX), u32::MAX);
         let held = Record {
-            confirmed: 50,
             on_hold: true,
+            ..record(50)
         };
         assert_eq!(most_waiting(&held, 4), 0);
     }

@@ -302,7 +302,8 @@ pub trait Store: Send + Sync {
     /// Makes some results again that count on the word of a volunteer alone of whom another result was
     /// found wrong. Returns how many rows were looked at; 0 if there is no such volunteer.
     async fn recall(&self) -> Result<u64, StoreError> {
-        match self.doubted(RECALLED_AT_ONCE).await? {
+        let trust = self.writer().trust();
+        match self.doubted(trust, RECALLED_AT_ONCE).await? {
             Some(recalled) => self.writer().settle(Operation::Recall(recalled)).await,
             None => Ok(0),
         }
@@ -315,6 +316,10 @@ pub trait Store: Send + Sync {
         for (stage, policy) in Stage::ALL.into_iter().zip(trust.policies) {
             let version = (policy != Policy::Off).then_some(trust.version);
             found.extend(self.stale(stage, version, RECALLED_AT_ONCE).await?);
+            // The operator's worker would have decided.
+            if trust.operators.is_empty() {
+                found.extend(self.undecided(stage, RECALLED_AT_ONCE).await?);
+            }
         }
         if found.is_empty() {
             return Ok(0);
@@ -322,8 +327,12 @@ pub trait Store: Send + Sync {
         self.writer().settle(Operation::Reconsider(found)).await
     }
 
-    /// Finds a volunteer whose results are to be made again, and some of these.
-    async fn doubted(&self, limit: u32) -> Result<Option<Recalled>, StoreError>;
+    /// Finds a volunteer whose results are to be made again, or that was put on hold and has confirmed
+    /// results of others, and some of these.
+    async fn doubted(&self, trust: Trust, limit: u32) -> Result<Option<Recalled>, StoreError>;
+
+    /// Finds jobs of a stage that wait with as many opinions as a job is given.
+    async fn undecided(&self, stage: Stage, limit: u32) -> Result<Vec<i64>, StoreError>;
 
     /// Finds jobs of a stage in the lane whose opinions are not of this version.
     async fn stale(
@@ -333,8 +342,9 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<i64>, StoreError>;
 
-    /// Puts a volunteer on hold at all stages where it is known, and has what counts on its word alone
-    /// made again; or ends that, and it begins anew. Returns at how many stages and versions.
+    /// Puts a volunteer on hold at all stages, with the version of the application and with those with
+    /// which it has worked, and has what counts on its word alone made again; or ends that, and it
+    /// begins anew. Returns at how many stages and versions.
     async fn hold(&self, volunteer: &str, holds: bool) -> Result<u64, StoreError>;
 
     /// What is known of volunteers, by their names, from the one after `after` on.

@@ -38,7 +38,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Millis},
-    rules::bans::Banned,
+    rules::{bans::Banned, trust::Trust},
 };
 
 /// A store in a PostgreSQL database.
@@ -242,8 +242,12 @@ impl Store for PostgresStore {
         queries::results_of(&self.readers, stage, numbers).await
     }
 
-    async fn doubted(&self, limit: u32) -> Result<Option<Recalled>, StoreError> {
-        queries::doubted(&self.readers, limit).await
+    async fn doubted(&self, trust: Trust, limit: u32) -> Result<Option<Recalled>, StoreError> {
+        queries::doubted(&self.readers, trust, limit).await
+    }
+
+    async fn undecided(&self, stage: Stage, limit: u32) -> Result<Vec<i64>, StoreError> {
+        queries::undecided(&self.readers, stage, limit).await
     }
 
     async fn stale(
@@ -256,7 +260,7 @@ impl Store for PostgresStore {
     }
 
     async fn hold(&self, volunteer: &str, holds: bool) -> Result<u64, StoreError> {
-        admin::hold(&self.admin, volunteer, holds).await
+        admin::hold(&self.admin, volunteer, holds, self.now()).await
     }
 
     async fn trusted(&self, which: &Which) -> Result<Vec<TrustRow>, StoreError> {

@@ -45,7 +45,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Millis},
-    rules::bans::Banned,
+    rules::{bans::Banned, trust::Trust},
 };
 
 /// The page cache of the writing connection, in KiB. It holds what a group touches and the upper
@@ -168,7 +168,7 @@ impl SqliteStore {
     /// The frequent statements of volunteers' calls and pages, for the test that examines their
     /// query plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 50] = [
+    pub const HOT_STATEMENTS: [&str; 51] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
@@ -192,13 +192,14 @@ impl SqliteStore {
         load::OPINIONS,
         load::OPINION,
         load::STANDING,
-        load::LANE_FROM,
-        load::LANE_BEFORE,
+        load::LANE,
         load::LANE_ABOVE,
         load::LANE_BELOW,
         load::ESTABLISHED,
         queries::DOUBTED,
         queries::RESTING,
+        queries::UNDECIDED,
+        save::OLD_TRUST,
         queries::STALE_BELOW,
         queries::STALE_ABOVE,
         save::OLD_GIVEN_BACK,
@@ -416,9 +417,15 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn doubted(&self, limit: u32) -> Result<Option<Recalled>, StoreError> {
+    async fn doubted(&self, trust: Trust, limit: u32) -> Result<Option<Recalled>, StoreError> {
         self.readers
-            .with(move |on| queries::doubted(on, limit))
+            .with(move |on| queries::doubted(on, trust, limit))
+            .await
+    }
+
+    async fn undecided(&self, stage: Stage, limit: u32) -> Result<Vec<i64>, StoreError> {
+        self.readers
+            .with(move |on| queries::undecided(on, stage, limit))
             .await
     }
 
@@ -434,9 +441,9 @@ impl Store for SqliteStore {
     }
 
     async fn hold(&self, volunteer: &str, holds: bool) -> Result<u64, StoreError> {
-        let volunteer = volunteer.to_owned();
+        let (now, volunteer) = (self.clock.now(), volunteer.to_owned());
         self.admin
-            .with(move |on| admin::hold(on, &volunteer, holds))
+            .with(move |on| admin::hold(on, &volunteer, holds, now))
             .await
     }
 

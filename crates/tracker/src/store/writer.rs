@@ -25,7 +25,7 @@ use tokio::{
 use super::{Added, ImportPart, READ_WITH_CHANGES, StoreError, database::Database, input_bytes};
 use crate::{
     ledger::{LogEvents, Operation, Pause, Reply, Rules, group_wants, settle},
-    rules::log_limit::LogLimit,
+    rules::{log_limit::LogLimit, trust::Trust},
 };
 
 /// The capacity of the queue; further callers wait for room.
@@ -120,12 +120,15 @@ pub struct Writer {
     queue: Mutex<Option<mpsc::Sender<Work>>>,
     task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     health: Arc<Health>,
+    trust: Trust,
 }
 
 impl Writer {
     /// Starts the task, which owns the database from then on.
     pub fn start(database: impl Database, rules: Rules) -> Self {
-        Self::new(|queue, health| task::spawn(write(database, rules, queue, health)))
+        Self::new(rules, |queue, health| {
+            task::spawn(write(database, rules, queue, health))
+        })
     }
 
     /// Starts the task on a thread of its own, which runs nothing else: calls of the database may
@@ -140,7 +143,7 @@ impl Writer {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::Failed(error.to_string()))?;
         Ok(move |database| {
-            Self::new(|queue, health| {
+            Self::new(rules, |queue, health| {
                 task::spawn_blocking(move || {
                     runtime.block_on(write(database, rules, queue, health))
                 })
@@ -155,7 +158,14 @@ impl Writer {
             queue: Mutex::new(None),
             task: tokio::sync::Mutex::new(None),
             health: Arc::default(),
+            trust: Trust::OFF,
         }
+    }
+
+    /// How results are checked.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        self.trust
     }
 
     /// Checks whether the database can be written: by the outcome of a recent write, or else by a
@@ -170,13 +180,17 @@ impl Writer {
         self.ask(Some(PATIENCE), Work::Probe).await
     }
 
-    fn new(start: impl FnOnce(mpsc::Receiver<Work>, Arc<Health>) -> JoinHandle<()>) -> Self {
+    fn new(
+        rules: Rules,
+        start: impl FnOnce(mpsc::Receiver<Work>, Arc<Health>) -> JoinHandle<()>,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let health = Arc::<Health>::default();
         Self {
             queue: Mutex::new(Some(sender)),
             task: tokio::sync::Mutex::new(Some(start(receiver, Arc::clone(&health)))),
             health,
+            trust: rules.trust,
         }
     }
 
@@ -519,6 +533,7 @@ async fn in_transaction(
     if rules.trust.is_on() {
         wanted.trust = Some(rules.trust);
         wanted.dice = rand::random();
+        wanted.secret = format!("{:x}{:x}", rand::random::<u128>(), rand::random::<u128>());
     }
     let snapshot = database.load(&wanted).await?;
     let (mut replies, changes) = settle(snapshot, group, rules);
@@ -579,7 +594,6 @@ mod tests {
     use super::*;
     use crate::{
         ledger::{Changes, Snapshot, Wanted},
-        rules::trust::Trust,
         store::Input,
     };
 

@@ -183,6 +183,7 @@ pub(crate) async fn project(folder: &Path) {
         store: Arc::new(store.expect("a store")),
         clock,
         keep: Box::new(()),
+        reopen: None,
     };
     everything(&given).await;
     given.store.close().await;

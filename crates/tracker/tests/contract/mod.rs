@@ -19,6 +19,7 @@ use std::{
     any::Any,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     net::Ipv4Addr,
+    pin::Pin,
     sync::Arc,
 };
 
@@ -56,7 +57,13 @@ pub(crate) struct Given {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) keep: Box<dyn Any>,
+    /// Opens a further store on the same database, with other rules.
+    pub(crate) reopen: Option<Reopen>,
 }
+
+pub(crate) type Reopen = Box<dyn Fn(StoreRules) -> Opening>;
+
+pub(crate) type Opening = Pin<Box<dyn Future<Output = Arc<dyn Store>>>>;
 
 /// Two stages; the flags of two volunteers send a job back.
 pub(crate) const RULES: StoreRules = StoreRules {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use distcompute_protocol::{Invalid, Stage, SyncRequest};
+use distcompute_protocol::{Done, Invalid, Stage, SyncRequest};
 use distcompute_tracker::{
     clock::Clock as _,
     ledger::GrantedLease,
@@ -485,15 +485,18 @@ pub(crate) async fn a_volunteer_is_held_by_the_operator_and_begins_anew(given: &
     let store = given.store.as_ref();
     let done = revert(store, ADA, "me", Turns::Fair).await;
     let done = done.expect("reverted");
-    assert_eq!(done.holds, 1);
+    assert!(done.on_hold);
     assert!(done.jobs >= alone, "{done:?}");
     given.settle_all().await;
     let left = given.done(Stage::A).await;
     assert!(left <= before - alone, "{left} of {before}");
     assert!(given.ask(ADA, Stage::A).await.is_none());
     let of_nobody = revert(store, "nobody", "me", Turns::Fair).await;
-    let nothing = Reverted { jobs: 0, holds: 0 };
-    assert_eq!(of_nobody.expect("reverted"), nothing);
+    let on_hold = Reverted {
+        jobs: 0,
+        on_hold: true,
+    };
+    assert_eq!(of_nobody.expect("reverted"), on_hold);
     assert!(release(store, ADA, "me").await.expect("released"));
     assert!(!release(store, ADA, "me").await.expect("answered"));
     let ada = given.known("k:ada", Stage::A).await;
@@ -504,4 +507,317 @@ pub(crate) async fn a_volunteer_is_held_by_the_operator_and_begins_anew(given: &
         1,
         "a newcomer's result waits"
     );
+}
+
+impl Given {
+    /// Lets one minute pass after the other, in which this volunteer asks for as many jobs as it may hold, and does
+    /// them. Returns how many it did in each.
+    async fn minutes_of(&self, key: &str, minutes: usize) -> Vec<usize> {
+        let mut done = Vec::new();
+        for _ in 0..minutes {
+            self.clock.advance(60_000);
+            let called = self.call(key, Stage::A, asks("", 0, 60)).await;
+            done.push(called.granted.len());
+            self.give_all(key, &called.granted).await;
+        }
+        done
+    }
+
+    /// Hands in outputs for all jobs that a volunteer holds.
+    async fn give_all(&self, key: &str, held: &[GrantedLease]) {
+        let done = held.iter().map(|lease| Done {
+            lease: lease.lease.clone(),
+            data: "right".to_owned(),
+        });
+        let request = SyncRequest {
+            done: done.collect(),
+            ..SyncRequest::default()
+        };
+        let called = self.call(key, Stage::A, request).await;
+        assert_eq!(called.accepted, held.len());
+    }
+}
+
+/// How many results wait for an opinion in these tests, at most as many as a volunteer may hold.
+const LANE: usize = 32;
+
+pub(crate) async fn who_confirms_whom_is_not_theirs_to_choose_and_no_job_starves(given: &Given) {
+    // Of as many volunteers that could confirm, into how many parts the lane is divided.
+    given.meet(OWN, Stage::A).await;
+    for (others, parts) in [(0, 1), (1, 1), (4, 2), (45, 16)] {
+        let key = |number: usize| format!("v{others} {number}");
+        for number in 0..=others {
+            given.jobs(1).await;
+            given.meet(&key(number), Stage::A).await;
+            given.work(&key(number), "right").await.expect("a job");
+            given.work(OWN, "right").await.expect("a job to check");
+        }
+        given.jobs(LANE).await;
+        let newcomer = format!("new {others}");
+        given.meet(&newcomer, Stage::A).await;
+        for _ in 0..LANE {
+            given.work(&newcomer, "right").await.expect("a job");
+        }
+        // The others ask and get nothing, as if they did something else: results would move in the lane if they
+        // took them and gave them back. Those of the last turn have gone.
+        let mut minutes = 0;
+        let mut done = Vec::new();
+        while given.waiting(Stage::A).await > 0 {
+            let most = 2 * parts + 1;
+            assert!(minutes < most, "{done:?} after {minutes} minutes");
+            if minutes % 8 == 0 {
+                given.store.pause(&[Stage::A], "").await.expect("paused");
+                for number in 1..=others {
+                    given.call(&key(number), Stage::A, asks("", 0, 1)).await;
+                }
+                given.store.resume(&[Stage::A]).await.expect("resumed");
+            }
+            minutes += 1;
+            done.extend(given.minutes_of(&key(0), 1).await);
+        }
+        let first = done.iter().find(|count| **count > 0).copied();
+        let most = if parts == 1 { LANE } else { LANE * 7 / 8 };
+        assert!(
+            first.is_some_and(|first| first <= most),
+            "{done:?} of {parts} parts"
+        );
+        assert_eq!(done.iter().sum::<usize>(), LANE, "{done:?}");
+        given.clock.advance(660_000);
+    }
+}
+
+pub(crate) async fn the_order_of_granted_jobs_does_not_tell_which_are_checks(given: &Given) {
+    given.jobs(200).await;
+    for key in [ADA, BOB, OWN] {
+        given.meet(key, Stage::A).await;
+    }
+    given.establish(ADA, 1).await;
+    let mut seen = BTreeSet::new();
+    for _ in 0..12 {
+        let checks: BTreeSet<i64> = [
+            given.work(BOB, "right").await.expect("a job"),
+            given.work(BOB, "right").await.expect("a job"),
+        ]
+        .into();
+        let called = given.call(ADA, Stage::A, asks("", 0, 4)).await;
+        let place = |lease: &GrantedLease| checks.contains(&lease.number);
+        seen.insert(called.granted.iter().map(place).collect::<Vec<_>>());
+        let ids = called.granted.iter().map(|lease| lease_id(&lease.lease));
+        assert!(ids.collect::<Vec<_>>().is_sorted(), "nor do the leases");
+        given.give_all(ADA, &called.granted).await;
+        while given.work(OWN, "right").await.is_some() {}
+    }
+    assert!(seen.iter().any(|order| !order[0] || !order[1]), "{seen:?}");
+}
+
+fn lease_id(lease: &str) -> i64 {
+    let (id, _) = lease.split_once('-').expect("two parts");
+    id.parse().expect("a number")
+}
+
+pub(crate) async fn those_without_a_key_are_always_checked_and_confirm_nobody(given: &Given) {
+    given.jobs(30).await;
+    given.join("plain", "Ann", Stage::A).await;
+    for key in [EVE, OWN] {
+        given.meet(key, Stage::A).await;
+    }
+    for _ in 0..5 {
+        given.take("plain").await;
+        given.hand_in("plain", "right").await.expect("accepted");
+        given.work(OWN, "right").await.expect("it was not checked");
+    }
+    let waits = given.work(EVE, "right").await.expect("a job");
+    assert_ne!(given.take("plain").await as i64, waits);
+}
+
+pub(crate) async fn what_a_volunteer_on_hold_has_confirmed_is_looked_at_again(given: &Given) {
+    given.jobs(60).await;
+    for stage in [Stage::A, Stage::B] {
+        for key in [ADA, BOB, EVE, OWN] {
+            given.meet(key, stage).await;
+        }
+    }
+    given.establish(ADA, 1).await;
+    // Ada confirms what two newcomers say, and the next stage is done with it.
+    let mut jobs = Vec::new();
+    for key in [BOB, EVE] {
+        let number = given.work(key, "a lie").await.expect("a job");
+        while given.waiting(Stage::A).await > 0 {
+            let lease = given.ask(ADA, Stage::A).await.expect("a job");
+            let says = if lease.number == number {
+                "a lie"
+            } else {
+                "right"
+            };
+            given.give(ADA, &lease, says).await;
+        }
+        jobs.push(number);
+    }
+    let mut closed = BTreeSet::new();
+    while !jobs.iter().all(|number| closed.contains(number)) {
+        let lease = given.ask(BOB, Stage::B).await.expect("a job");
+        given.give(BOB, &lease, "end").await;
+        closed.insert(lease.number);
+        // Of a volunteer that has been confirmed, some count at once.
+        if let Some(checked) = given.ask(OWN, Stage::B).await {
+            given.give(OWN, &checked, "end").await;
+        }
+    }
+    let bobs = given.known("k:bob", Stage::A).await;
+    assert_eq!((bobs.confirmed, bobs.waiting), (1, 0));
+    let before = given.status().await;
+    let ranks = given.store.leaderboard(super::all()).await.expect("ranks");
+    // One of the two is on hold already. Nothing happens to what another one has confirmed.
+    given.store.hold("k:eve", true).await.expect("on hold");
+    given.settle_all().await;
+    assert_eq!(given.status().await.closed, before.closed);
+    given.store.hold("k:ada", true).await.expect("on hold");
+    given.settle_all().await;
+    let numbers: Vec<u64> = jobs.iter().map(|number| *number as u64).collect();
+    let places = given.store.whereabouts(&numbers).await.expect("places");
+    let places: Vec<_> = places
+        .iter()
+        .map(|place| (place.stage, place.state.as_str()))
+        .collect();
+    assert_eq!(places, [(Stage::A, "waiting"), (Stage::A, "open")]);
+    let bobs = given.known("k:bob", Stage::A).await;
+    assert_eq!((bobs.confirmed, bobs.waiting, bobs.right), (0, 1, 0));
+    for stage in [Stage::A, Stage::B] {
+        let gone = given.store.retractions(stage, 0, 99).await.expect("a list");
+        let gone: BTreeSet<u64> = gone.iter().map(|one| one.number).collect();
+        assert!(
+            numbers.iter().all(|number| gone.contains(number)),
+            "{gone:?} at {stage}"
+        );
+    }
+    let kept = given.store.leaderboard(super::all()).await.expect("ranks");
+    assert_eq!(kept, ranks, "honest work on bad input keeps its credit");
+    // Now somebody else looks at it.
+    while given.waiting(Stage::A).await > 0 {
+        given.work(OWN, "right").await.expect("a check");
+    }
+    assert!(given.known("k:bob", Stage::A).await.on_hold);
+    given.settle_all().await;
+    // What the operator's worker has confirmed stays.
+    let alone = given.known("k:ada", Stage::A).await;
+    assert_eq!(
+        (alone.unchecked, alone.waiting, alone.right > 0),
+        (0, 0, true)
+    );
+}
+
+pub(crate) async fn a_key_is_on_hold_where_it_has_handed_nothing_in(given: &Given) {
+    given.jobs(9).await;
+    given.meet(ADA, Stage::A).await;
+    given.work(ADA, "right").await.expect("a job");
+    given.meet(EVE, Stage::A).await;
+    let done = revert(given.store.as_ref(), EVE, "me", Turns::Fair).await;
+    assert!(done.expect("reverted").on_hold);
+    assert!(given.ask(EVE, Stage::A).await.is_none());
+    assert!(given.known("k:eve", Stage::B).await.on_hold);
+    given.settle_all().await;
+    // What is known of volunteers of whom nothing was confirmed is forgotten, and nothing else.
+    given.meet(BOB, Stage::A).await;
+    revert(given.store.as_ref(), BOB, "me", Turns::Fair)
+        .await
+        .expect("reverted");
+    given.settle_all().await;
+    assert!(
+        release(given.store.as_ref(), BOB, "me")
+            .await
+            .expect("released")
+    );
+    given.meet(OWN, Stage::A).await;
+    given.work(OWN, "right").await.expect("a check");
+    let known = async |who: &str| {
+        given.store.end_leases(1).await.expect("a sweep");
+        let which = Which::Volunteer(who.to_owned());
+        given.store.trusted(&which).await.expect("rows").len()
+    };
+    assert!(known("k:bob").await > 0);
+    given.clock.advance(27 * 86_400_000);
+    assert!(known("k:bob").await > 0);
+    given.clock.advance(2 * 86_400_000);
+    assert_eq!(known("k:bob").await, 0);
+    assert!(known("k:eve").await > 0 && known("k:ada").await > 0);
+}
+
+pub(crate) async fn a_flag_of_a_volunteer_on_hold_voids_nothing_and_is_a_dispute(given: &Given) {
+    given.jobs(400).await;
+    for stage in [Stage::A, Stage::B] {
+        for key in [ADA, EVE, OWN] {
+            given.meet(key, stage).await;
+        }
+    }
+    given.establish(ADA, 12).await;
+    let alone = given.work_alone(ADA, 1).await[0];
+    for key in ["v1", "v2", "v3", "v4"] {
+        given.meet(key, Stage::A).await;
+        given.establish(key, 5).await;
+    }
+    given.clock.advance(61_000);
+    let lease = loop {
+        let lease = given.ask(EVE, Stage::B).await.expect("a job");
+        if lease.number == alone {
+            break lease;
+        }
+        given.give(EVE, &lease, "end").await;
+        if let Some(checked) = given.ask(OWN, Stage::B).await {
+            given.give(OWN, &checked, "end").await;
+        }
+    };
+    let flag = SyncRequest {
+        invalid: vec![Invalid {
+            lease: lease.lease,
+            reason: "it looks odd".to_owned(),
+        }],
+        ..SyncRequest::default()
+    };
+    given.call(EVE, Stage::B, flag).await;
+    given.store.hold("k:eve", true).await.expect("on hold");
+    given.settle_all().await;
+    let place = given
+        .store
+        .whereabouts(&[alone as u64])
+        .await
+        .expect("a place");
+    assert_eq!(
+        (place[0].stage, place[0].state.as_str()),
+        (Stage::A, "waiting")
+    );
+    // With five others that can confirm, the operator's worker decides disputes alone.
+    let disputed = given.ask(OWN, Stage::A).await.expect("the dispute");
+    assert_eq!(disputed.number, alone);
+    given.give(OWN, &disputed, "right").await;
+    let ada = given.known("k:ada", Stage::A).await;
+    assert!(!ada.on_hold && ada.confirmed > 5, "{ada:?}");
+}
+
+pub(crate) async fn a_job_that_waits_for_the_operators_worker_is_set_aside_when_there_is_none_any_more(
+    given: &Given,
+) {
+    given.jobs(1).await;
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        given.meet(key, Stage::A).await;
+        given.work(key, &format!("what {key} says")).await;
+    }
+    given.meet(OWN, Stage::A).await;
+    assert_eq!(
+        given.waiting(Stage::A).await,
+        1,
+        "the operator's worker would decide"
+    );
+    let trust = rules("quorum:2").trust;
+    assert_eq!(given.store.reconsider(trust).await.expect("looked at"), 0);
+    let later = without_own("quorum:2");
+    let reopen = given
+        .reopen
+        .as_ref()
+        .expect("this store can be opened again");
+    let store = reopen(later).await;
+    assert_eq!(store.reconsider(later.trust).await.expect("looked at"), 1);
+    assert_eq!(store.reconsider(later.trust).await.expect("looked at"), 0);
+    store.close().await;
+    let aside = given.store.set_aside(super::all()).await.expect("a list");
+    assert_eq!(aside.len(), 1, "{aside:?}");
 }

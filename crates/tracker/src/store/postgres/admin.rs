@@ -307,18 +307,40 @@ pub(super) async fn pardon(pool: &PgPool, name: &str) -> Result<bool, StoreError
     Ok(gone.rows_affected() > 0)
 }
 
-/// Puts a volunteer on hold, or ends that.
-pub(super) async fn hold(pool: &PgPool, volunteer: &str, holds: bool) -> Result<u64, StoreError> {
+/// Puts a volunteer on hold, or ends that. One on hold has a row at each stage with the version of the
+/// application, so that it is on hold where it has handed nothing in yet.
+pub(super) async fn hold(
+    pool: &PgPool,
+    volunteer: &str,
+    holds: bool,
+    now: Option<Millis>,
+) -> Result<u64, StoreError> {
+    let mut unit = pool.begin().await?;
+    if holds {
+        let added = "insert into trust (stage, volunteer, version, confirmed, agreed, refuted, waiting, \
+                     unchecked, on_hold, doubted, looked, at) \
+                     select c.stage, $1, v.version, 0, 0, 0, 0, 0, 0, 0, 0, coalesce($2, tracker_now()) \
+                     from stage_counters c join trust_version v on v.id = 1 order by c.stage \
+                     on conflict (stage, volunteer, version) do nothing";
+        sqlx::query(added)
+            .bind(volunteer)
+            .bind(now)
+            .execute(&mut *unit)
+            .await?;
+    }
     let changed = sqlx::query(
-        "update trust t set on_hold = $1, doubted = greatest(t.doubted, $1), confirmed = 0 from ( \
+        "update trust t set on_hold = $1, doubted = case when $1 > 0 then 1 else t.doubted end, \
+             confirmed = 0, at = coalesce($3, tracker_now()) from ( \
              select stage, volunteer, version from trust where volunteer = $2 and on_hold <> $1 \
              order by stage, version collate \"C\" for update) c \
          where t.stage = c.stage and t.volunteer = c.volunteer and t.version = c.version",
     )
     .bind(i64::from(holds))
     .bind(volunteer)
-    .execute(pool)
+    .bind(now)
+    .execute(&mut *unit)
     .await?;
+    unit.commit().await?;
     Ok(changed.rows_affected())
 }
 

@@ -12,7 +12,10 @@
 //! statistics say about the size of a table; and they say that a table is empty if it was so when
 //! last analyzed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::RangeInclusive,
+};
 
 use distcompute_protocol::Stage;
 use sqlx::PgConnection;
@@ -21,13 +24,14 @@ use super::rows::{job, lease, opinion, standing, volunteer, waiting, worker};
 use crate::{
     clock::Millis,
     ledger::{
-        Confirmers, End, Job, LANE, LOOK_AHEAD, Lease, OWN_LOOKS, Pause, Queue, SWEEP, Snapshot,
-        Standing, VOLUNTEERS, Volunteer, Waiting, Wanted, Worker,
+        Confirmers, End, Job, LANE as LANE_ROWS, LOOK_AHEAD, Lease, OWN_LOOKS, Pause, Queue, SWEEP,
+        Snapshot, Standing, VOLUNTEERS, Volunteer, Waiting, Wanted, Worker,
     },
     rules::{
         allowance::GroupTotals,
         attempts::{THERE, WORKING},
-        trust::{self, Policy, Trust},
+        lane,
+        trust::Trust,
     },
     store::{
         Input, StoreError, column,
@@ -154,11 +158,18 @@ pub(super) const STANDINGS: &str = concat!(
      where t.volunteer = any($2) and t.stage = any($1) and t.version = $3"
 );
 
-/// Jobs of the lane from a random place on, and those before it.
-pub(super) const LANE_FROM: &str = "select number, volunteer, at from lane where stage = $1 \
-     and version = $2 and disputed = $3 and place >= $4 order by place limit $5";
-pub(super) const LANE_BEFORE: &str = "select number, volunteer, at from lane where stage = $1 \
-     and version = $2 and disputed = $3 and place < $4 order by place limit $5";
+/// Jobs of the lane between two places.
+pub(super) const LANE: &str = "select number, volunteer, at from lane where stage = $1 \
+     and version = $2 and disputed = $3 and place between $4 and $5 order by place limit $6";
+
+/// When those who share the lane were last counted.
+const COUNTED: &str = "select established, established_at from stage_counters where stage = $1";
+
+/// The secret by which the lane is divided. Of two trackers that make one at the same time, the second
+/// waits for the first.
+const SECRET: &str = "select secret from tracker_keys where name = 'lane'";
+const ADD_SECRET: &str =
+    "insert into tracker_keys (name, secret) values ('lane', $1) on conflict do nothing";
 
 /// Jobs of the lane whose first opinion is another volunteer's.
 pub(super) const LANE_ABOVE: &str = "select number from lane where stage = $1 and version = $2 \
@@ -408,7 +419,9 @@ async fn opinions(
         .leases
         .iter()
         .filter(|lease| matches!(lease.ended, Some((_, End::Opinion))));
-    let ended: Vec<i64> = ended.map(|lease| lease.id).collect();
+    let mut ended: BTreeSet<i64> = ended.map(|lease| lease.id).collect();
+    ended.extend(&wanted.opinions);
+    let ended: Vec<i64> = ended.into_iter().collect();
     opinions_of(connection, read, &numbers, &ended).await?;
     voters(connection, read).await
 }
@@ -486,25 +499,26 @@ async fn known(
     rows.iter().map(standing).collect()
 }
 
-/// A part of the lane from a random place on.
+/// Jobs of the lane between places, from the first range on.
 async fn part(
     connection: &mut PgConnection,
     stage: Stage,
     version: &str,
     disputed: bool,
-    begin: i64,
+    places: &[RangeInclusive<i64>; 2],
     most: usize,
 ) -> Result<Vec<Waiting>, StoreError> {
     let mut found: Vec<Waiting> = Vec::new();
-    for statement in [LANE_FROM, LANE_BEFORE] {
+    for range in places {
         if found.len() == most {
             break;
         }
-        let rows = sqlx::query(statement)
+        let rows = sqlx::query(LANE)
             .bind(column(stage))
             .bind(version)
             .bind(i64::from(disputed))
-            .bind(begin)
+            .bind(range.start())
+            .bind(range.end())
             .bind(limit(most - found.len()))
             .fetch_all(&mut *connection)
             .await?;
@@ -525,20 +539,40 @@ async fn lanes(
         return Ok(());
     };
     let confirmers = Confirmers::new(read, wanted);
-    let begin = signed(read.dice >> 1);
-    for (stage, most) in confirmers.demand() {
-        let disputed = part(connection, stage, trust.version, true, begin, most).await?;
-        let others = part(connection, stage, trust.version, false, begin, most).await?;
-        read.enter(stage, most, &disputed, &others);
+    for stage in confirmers.stages() {
+        let (count, at): (i64, Millis) = sqlx::query_as(COUNTED)
+            .bind(column(stage))
+            .fetch_optional(&mut *connection)
+            .await?
+            .unwrap_or_default();
+        let anew = if read.is_recent(at) {
+            None
+        } else {
+            Some(established(connection, stage, trust, read.now).await?)
+        };
+        read.share_lane(stage, &trust, count, anew);
+    }
+    let secret = if confirmers.are_divided(read) {
+        secret(connection, &wanted.secret).await?
+    } else {
+        String::new()
+    };
+    read.parts = confirmers.parts(read, &secret);
+    let version = trust.version;
+    for (of, most) in confirmers.demand(read) {
+        let places = lane::from_within(of.1, read.lane_parts(of.0), read.dice);
+        let disputed = part(connection, of.0, version, true, &places, most).await?;
+        let others = part(connection, of.0, version, false, &places, most).await?;
+        read.enter(of, most, &disputed, &others);
     }
     for (stage, who) in confirmers.own() {
-        let disputed = part(connection, stage, trust.version, true, begin, OWN_LOOKS).await?;
-        let others = part(connection, stage, trust.version, false, begin, OWN_LOOKS).await?;
+        let places = lane::from_within(0, 1, read.dice);
+        let disputed = part(connection, stage, version, true, &places, OWN_LOOKS).await?;
+        let others = part(connection, stage, version, false, &places, OWN_LOOKS).await?;
         let volunteers: Vec<String> = others.iter().map(|one| one.volunteer.clone()).collect();
         let stages = vec![column(stage); volunteers.len()];
         let known = known(connection, &stages, &volunteers, trust.version).await?;
-        let few = has_few(connection, stage, trust, read.now).await?;
-        read.enter_own(stage, who, few, disputed, others, &known);
+        read.enter_own(&trust, (stage, who), disputed, others, &known);
     }
     of_lane(connection, read).await?;
     for (stage, who) in confirmers.lacking(read) {
@@ -550,7 +584,7 @@ async fn lanes(
                     .bind(trust.version)
                     .bind(disputed)
                     .bind(&who)
-                    .bind(LANE)
+                    .bind(LANE_ROWS)
                     .fetch_all(&mut *connection)
                     .await?;
                 found.extend(more);
@@ -563,16 +597,27 @@ async fn lanes(
     standings(connection, wanted, read).await
 }
 
-/// Whether few volunteers that asked for jobs recently may confirm.
-async fn has_few(
+/// The secret by which the lane is divided. `fresh` is kept if there is none.
+async fn secret(connection: &mut PgConnection, fresh: &str) -> Result<String, StoreError> {
+    let known = sqlx::query_scalar(SECRET);
+    if let Some(known) = known.fetch_optional(&mut *connection).await? {
+        return Ok(known);
+    }
+    sqlx::query(ADD_SECRET)
+        .bind(fresh)
+        .execute(&mut *connection)
+        .await?;
+    let known = sqlx::query_scalar(SECRET);
+    Ok(known.fetch_one(&mut *connection).await?)
+}
+
+/// Volunteers that asked for jobs recently and may confirm.
+async fn established(
     connection: &mut PgConnection,
     stage: Stage,
     trust: Trust,
     now: Millis,
-) -> Result<bool, StoreError> {
-    let Policy::Adaptive { confirmations } = trust.policies[stage.index()] else {
-        return Ok(false);
-    };
+) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query(ASKED)
         .bind(column(stage))
         .bind(now - THERE)
@@ -583,11 +628,10 @@ async fn has_few(
     let there: Vec<String> = there.into_iter().map(|one| one.name).collect();
     let stages = vec![column(stage); there.len()];
     let known = known(connection, &stages, &there, trust.version).await?;
-    let policy = Policy::Adaptive { confirmations };
-    let established = known
-        .iter()
-        .filter(|one| one.record().is_established(policy));
-    Ok(limit(established.count()) < trust::FEW)
+    let least = i64::from(trust.policy(stage).confirmations_to_share());
+    let sharing = known.into_iter();
+    let sharing = sharing.filter(|one| one.confirmed >= least && !one.on_hold);
+    Ok(sharing.map(|one| one.volunteer).collect())
 }
 
 /// Jobs of the lane that have not been read, with the opinions on them. Those that another

@@ -11,7 +11,12 @@ use super::rows;
 
 use crate::{
     clock::Millis,
-    rules::{estimate::WINDOW_MINUTES, secrets::fingerprint},
+    ledger::{Confirmation, Doubt, Recall},
+    rules::{
+        estimate::WINDOW_MINUTES,
+        secrets::fingerprint,
+        trust::{Policy, Trust},
+    },
     store::{
         AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText,
         MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, Recalled,
@@ -25,6 +30,9 @@ use crate::{
 const RESULT_BYTES: usize = 8 << 20;
 
 const MINUTE: Millis = 60_000;
+
+/// Begins a transaction whose statements all see the tables as they were at the first of them.
+const ONE_STATE: &str = "begin isolation level repeatable read read only";
 
 pub(super) async fn knows(pool: &PgPool, token: &str) -> Result<bool, StoreError> {
     Ok(
@@ -49,11 +57,14 @@ pub(super) async fn counted(
     after: u64,
     limit: u32,
 ) -> Result<Vec<CountedRow>, StoreError> {
+    // Of what is listed, all is there to be hashed: a result that has been taken back meanwhile would be
+    // missing, and a page of such results would look like the end.
+    let mut reading = pool.begin_with(ONE_STATE).await?;
     let listed: Vec<(i64, i64, i64, Option<Millis>, i64)> = sqlx::query_as(COUNTED)
         .bind(format!("k:{key}"))
         .bind(signed(after))
         .bind(i64::from(limit))
-        .fetch_all(pool)
+        .fetch_all(&mut *reading)
         .await?;
     let mut bytes = 0;
     let fitting = listed.into_iter().enumerate().take_while(|(at, row)| {
@@ -62,14 +73,13 @@ pub(super) async fn counted(
     });
     let mut found = Vec::new();
     for (_, (cursor, number, stage, at, _)) in fitting {
-        // Between the statements the job may have been taken back or pruned.
         let hashes: Vec<Vec<u8>> = sqlx::query_scalar(
             "select sha256(convert_to(data, 'UTF8')) from inputs \
              where number = $1 and stage in ($2, $2 + 1) order by stage",
         )
         .bind(number)
         .bind(stage)
-        .fetch_all(pool)
+        .fetch_all(&mut *reading)
         .await?;
         let Ok([input, output]) = <[Vec<u8>; 2]>::try_from(hashes) else {
             continue;
@@ -846,38 +856,105 @@ pub(super) async fn result_numbers(
         .collect())
 }
 
-/// A volunteer whose results are to be made again.
-pub(super) const DOUBTED: &str =
-    "select stage, volunteer, version, on_hold from trust where doubted = 1 limit 1";
+/// A volunteer whose results are to be made again, or were confirmed by it. A command does not know
+/// whom the configuration trusts, and leaves the latter to the tracker.
+pub(super) const DOUBTED: &str = "select stage, volunteer, version, on_hold, doubted, looked \
+    from trust where doubted > 0 and (doubted = 1 or $1) order by doubted limit 1";
 
 /// Results that count on its word alone; of one on hold, also those on which nobody else has an
 /// opinion.
 pub(super) const RESTING: &str = "select o.number, o.lease from opinions o \
     where o.volunteer = $1 and o.stage = $2 and o.version = $3 \
-    and (o.state = 'alone' or o.state = 'waiting') \
+    and (o.state = 'alone' or o.state = 'waiting') and o.answer not like '!%' \
     and (o.state = 'alone' or ($4 <> 0 and exists (select 1 from jobs j where j.number = o.number \
         and j.state = 'waiting' and j.stage = o.stage and j.opinions = 1))) limit $5";
 
-pub(super) async fn doubted(pool: &PgPool, limit: u32) -> Result<Option<Recalled>, StoreError> {
-    let found: Option<(i64, String, String, i64)> =
-        sqlx::query_as(DOUBTED).fetch_optional(pool).await?;
-    let Some((stage, volunteer, version, on_hold)) = found else {
+/// What it has confirmed, from a lease on; with the round of the job, the result that rests on too few
+/// others, and whether the volunteer of that result is on hold too. The operator's word is enough.
+pub(super) const CONFIRMED: &str = "select o.lease, o.number, j.round, \
+    case when w.state = 'right' and w.lease < o.lease and o.answer not like '!%' \
+        and (j.stage > o.stage or (j.stage = o.stage and j.state = 'closed')) \
+        and not exists (select 1 from opinions q where q.number = o.number and q.stage = o.stage \
+            and q.state = 'right' and q.lease >= w.lease and q.volunteer = any($5)) \
+        and (select count(distinct q.volunteer) from opinions q where q.number = o.number \
+            and q.stage = o.stage and q.state = 'right' and q.lease >= w.lease \
+            and q.answer not like '!%' and not exists (select 1 from trust t \
+                where t.stage = q.stage and t.volunteer = q.volunteer and t.version = q.version \
+                and t.on_hold = 1)) < $6 \
+    then w.lease end, \
+    exists (select 1 from trust t where t.stage = w.stage and t.volunteer = w.volunteer \
+        and t.version = w.version and t.on_hold = 1) \
+    from opinions o join jobs j on j.number = o.number \
+    left join opinions w on w.lease = (select max(l.id) from leases l where l.number = o.number \
+        and l.stage = o.stage and l.outcome = 'completed') \
+    where o.volunteer = $1 and o.stage = $2 and o.version = $3 and o.state = 'right' \
+    and o.lease > $4 order by o.lease limit $7";
+
+pub(super) async fn doubted(
+    pool: &PgPool,
+    trust: Trust,
+    limit: u32,
+) -> Result<Option<Recalled>, StoreError> {
+    let found: Option<(i64, String, String, i64, i64, i64)> = sqlx::query_as(DOUBTED)
+        .bind(trust.is_on())
+        .fetch_optional(pool)
+        .await?;
+    let Some((stage, volunteer, version, on_hold, doubted, looked)) = found else {
         return Ok(None);
     };
-    let opinions = sqlx::query_as(RESTING)
-        .bind(&volunteer)
-        .bind(stage)
-        .bind(&version)
-        .bind(on_hold)
-        .bind(i64::from(limit))
-        .fetch_all(pool)
-        .await?;
+    let policy = trust.policy(stage_of(stage)?);
+    let what = if doubted == Doubt::Alone.number() {
+        let found = sqlx::query_as(RESTING)
+            .bind(&volunteer)
+            .bind(stage)
+            .bind(&version)
+            .bind(on_hold)
+            .bind(i64::from(limit))
+            .fetch_all(pool)
+            .await?;
+        Recall::Alone(found)
+    } else if on_hold != 0 && policy != Policy::Off {
+        let rows: Vec<(i64, i64, i64, Option<i64>, bool)> = sqlx::query_as(CONFIRMED)
+            .bind(&volunteer)
+            .bind(stage)
+            .bind(&version)
+            .bind(looked)
+            .bind(trust.operators)
+            .bind(signed(policy.needed() as u64))
+            .bind(i64::from(limit))
+            .fetch_all(pool)
+            .await?;
+        let read = |(lease, number, round, result, is_void)| Confirmation {
+            lease,
+            number,
+            round,
+            result,
+            is_void,
+        };
+        Recall::Confirmed(rows.into_iter().map(read).collect())
+    } else {
+        Recall::Confirmed(Vec::new())
+    };
     Ok(Some(Recalled {
         stage: stage_of(stage)?,
         volunteer,
         version,
-        opinions,
+        on_hold: on_hold != 0,
+        what,
     }))
+}
+
+/// Jobs with as many opinions as a job is given.
+pub(super) const UNDECIDED: &str = "select number from jobs where stage = $1 and opinions >= 5 \
+    and state = 'waiting' limit $2";
+
+pub(super) async fn undecided(
+    pool: &PgPool,
+    stage: Stage,
+    limit: u32,
+) -> Result<Vec<i64>, StoreError> {
+    let found = sqlx::query_scalar(UNDECIDED).bind(column(stage));
+    Ok(found.bind(i64::from(limit)).fetch_all(pool).await?)
 }
 
 pub(super) async fn stale(

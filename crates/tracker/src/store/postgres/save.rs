@@ -13,8 +13,8 @@ use sqlx::PgConnection;
 use crate::{
     clock::Millis,
     ledger::{
-        AVOIDERS, Changes, FORGOTTEN, Forget, KEPT_NOTES, Lease, OpinionText, Pause, StageChange,
-        TextSource, VolunteerChange,
+        AVOIDERS, Changes, Doubt, FORGOTTEN, Forget, KEPT_NOTES, Lease, OpinionText, Pause,
+        StageChange, TextSource, VolunteerChange,
     },
     rules::names,
     store::{StoreError, column, signed},
@@ -366,16 +366,12 @@ async fn standings(connection: &mut PgConnection, changes: &Changes) -> Result<(
     let keys = || changes.standings.keys();
     let values = || changes.standings.values();
     let bit = |value: Option<bool>| value.map(i64::from);
+    // The numbers are added below, to the rows of others too.
     sqlx::query(
         "insert into trust as t (stage, volunteer, version, confirmed, agreed, refuted, waiting, \
-             unchecked, on_hold, doubted) \
-         select stage, volunteer, version, greatest(confirmed, 0), greatest(agreed, 0), \
-             greatest(refuted, 0), greatest(waiting, 0), greatest(unchecked, 0), \
-             coalesce(on_hold, 0), coalesce(doubted, 0) \
-         from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], \
-             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) \
-             as c (stage, volunteer, version, confirmed, agreed, refuted, waiting, unchecked, \
-                 on_hold, doubted) \
+             unchecked, on_hold, doubted, looked, at) \
+         select stage, volunteer, version, 0, 0, 0, 0, 0, 0, 0, 0, $4 \
+         from unnest($1::bigint[], $2::text[], $3::text[]) as c (stage, volunteer, version) \
          order by stage, volunteer collate \"C\", version collate \"C\" \
          on conflict (stage, volunteer, version) do nothing",
     )
@@ -386,13 +382,7 @@ async fn standings(connection: &mut PgConnection, changes: &Changes) -> Result<(
             .map(|(.., version)| version.as_str())
             .collect::<Vec<_>>(),
     )
-    .bind(vec![0_i64; changes.standings.len()])
-    .bind(vec![0_i64; changes.standings.len()])
-    .bind(vec![0_i64; changes.standings.len()])
-    .bind(vec![0_i64; changes.standings.len()])
-    .bind(vec![0_i64; changes.standings.len()])
-    .bind(vec![0_i64; changes.standings.len()])
-    .bind(vec![0_i64; changes.standings.len()])
+    .bind(changes.now)
     .execute(&mut *connection)
     .await?;
     sqlx::query(CHANGE_STANDINGS)
@@ -409,7 +399,13 @@ async fn standings(connection: &mut PgConnection, changes: &Changes) -> Result<(
         .bind(values().map(|by| by.waiting).collect::<Vec<_>>())
         .bind(values().map(|by| by.unchecked).collect::<Vec<_>>())
         .bind(values().map(|by| bit(by.on_hold)).collect::<Vec<_>>())
-        .bind(values().map(|by| bit(by.doubted)).collect::<Vec<_>>())
+        .bind(
+            values()
+                .map(|by| by.doubted.map(Doubt::number))
+                .collect::<Vec<_>>(),
+        )
+        .bind(values().map(|by| by.looked).collect::<Vec<_>>())
+        .bind(changes.now)
         .execute(&mut *connection)
         .await?;
     Ok(())
@@ -420,16 +416,17 @@ const CHANGE_STANDINGS: &str = "update trust t set confirmed = greatest(t.confir
          agreed = t.agreed + c.agreed, refuted = t.refuted + c.refuted, \
          waiting = greatest(t.waiting + c.waiting, 0), \
          unchecked = greatest(t.unchecked + c.unchecked, 0), \
-         on_hold = coalesce(c.on_hold, t.on_hold), doubted = coalesce(c.doubted, t.doubted) \
+         on_hold = coalesce(c.on_hold, t.on_hold), doubted = coalesce(c.doubted, t.doubted), \
+         looked = coalesce(c.looked, t.looked), at = $12 \
      from (select k.stage, k.volunteer, k.version from trust k \
              join unnest($1::bigint[], $2::text[], $3::text[]) as w (stage, volunteer, version) \
                  on w.stage = k.stage and w.volunteer = k.volunteer and w.version = k.version \
              where k.volunteer = any($2) and k.stage = any($1) and k.version = any($3) \
              order by k.stage, k.volunteer collate \"C\", k.version collate \"C\" for update of k) l \
          join unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
-             $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[]) \
+             $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[]) \
              as c (stage, volunteer, version, confirmed, agreed, refuted, waiting, unchecked, on_hold, \
-                 doubted) \
+                 doubted, looked) \
              on c.stage = l.stage and c.volunteer = l.volunteer and c.version = l.version \
      where t.stage = l.stage and t.volunteer = l.volunteer and t.version = l.version \
          and t.volunteer = any($2) and t.stage = any($1) and t.version = any($3)";
@@ -549,6 +546,7 @@ async fn forget(connection: &mut PgConnection, changes: &Changes) -> Result<(), 
         overdue,
         avoided,
         expired,
+        unknown,
     }) = changes.forget
     else {
         return Ok(());
@@ -559,6 +557,7 @@ async fn forget(connection: &mut PgConnection, changes: &Changes) -> Result<(), 
         (OLD_AVOIDED, avoided),
         (OLD_NONCES, expired),
         (OLD_CODES, expired),
+        (OLD_TRUST, unknown),
     ] {
         sqlx::query(old)
             .bind(before)
@@ -595,6 +594,12 @@ pub(super) const OLD_NONCES: &str = "delete from used_nonces where nonce = any(a
 pub(super) const OLD_CODES: &str = "delete from link_codes where code = any(array( \
     select code from link_codes where expires_at < $1 order by expires_at limit $2 \
     for update skip locked))";
+
+/// Volunteers of whom nothing was confirmed and nothing counts or waits.
+pub(super) const OLD_TRUST: &str = "delete from trust t using ( \
+    select stage, volunteer, version from trust where confirmed = 0 and on_hold = 0 and doubted = 0 \
+    and waiting = 0 and unchecked = 0 and at < $1 order by at limit $2 for update skip locked) as old \
+    where t.stage = old.stage and t.volunteer = old.volunteer and t.version = old.version";
 
 /// The activity and the failures of volunteers at stages. Rows are locked in a fixed order, or
 /// skipped.
@@ -917,6 +922,16 @@ async fn tail(connection: &mut PgConnection, changes: &Changes) -> Result<(), St
     if !changes.gone_texts.is_empty() {
         sqlx::query("delete from opinion_texts where lease = any($1)")
             .bind(&changes.gone_texts)
+            .execute(&mut *connection)
+            .await?;
+    }
+    for (stage, count) in &changes.established {
+        let counted =
+            "update stage_counters set established = $1, established_at = $2 where stage = $3";
+        sqlx::query(counted)
+            .bind(count)
+            .bind(changes.now)
+            .bind(column(*stage))
             .execute(&mut *connection)
             .await?;
     }

@@ -230,14 +230,29 @@ pub(super) fn pardon(on: &Connection, name: &str) -> Result<bool, StoreError> {
     Ok(gone > 0)
 }
 
-/// Puts a volunteer on hold, or ends that.
-pub(super) fn hold(on: &Connection, volunteer: &str, holds: bool) -> Result<u64, StoreError> {
-    let changed = on
-        .prepare_cached(
-            "update trust set on_hold = ?1, doubted = max(doubted, ?1), confirmed = 0 \
-             where volunteer = ?2 and on_hold <> ?1",
-        )?
-        .execute((holds, volunteer))?;
+/// Puts a volunteer on hold, or ends that. One on hold has a row at each stage with the version of the
+/// application, so that it is on hold where it has handed nothing in yet.
+pub(super) fn hold(
+    on: &mut Connection,
+    volunteer: &str,
+    holds: bool,
+    now: Millis,
+) -> Result<u64, StoreError> {
+    let unit = on.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if holds {
+        let added = "insert into trust (stage, volunteer, version, confirmed, agreed, refuted, waiting, \
+                     unchecked, on_hold, doubted, looked, at) \
+                     select c.stage, ?1, v.version, 0, 0, 0, 0, 0, 0, 0, 0, ?2 \
+                     from stage_counters c join trust_version v on v.id = 1 where true \
+                     on conflict (stage, volunteer, version) do nothing";
+        unit.execute(added, (volunteer, now))?;
+    }
+    let changed = unit.execute(
+        "update trust set on_hold = ?1, doubted = case when ?1 then 1 else doubted end, \
+             confirmed = 0, at = ?3 where volunteer = ?2 and on_hold <> ?1",
+        (holds, volunteer, now),
+    )?;
+    unit.commit()?;
     Ok(changed as u64)
 }
 

@@ -10,13 +10,14 @@ use super::rows;
 use crate::{
     clock::Millis,
     ledger::{
-        Confirmers, End, Job, LANE, LOOK_AHEAD, Lease, OWN_LOOKS, Pause, Queue, SWEEP, Snapshot,
-        VOLUNTEERS, Waiting, Wanted, Worker,
+        Confirmers, End, Job, LANE as LANE_ROWS, LOOK_AHEAD, Lease, OWN_LOOKS, Pause, Queue, SWEEP,
+        Snapshot, VOLUNTEERS, Waiting, Wanted, Worker,
     },
     rules::{
         allowance::GroupTotals,
         attempts::{THERE, WORKING},
-        trust::{self, Policy},
+        lane,
+        trust::Trust,
     },
     store::{
         Input, StoreError, column,
@@ -103,11 +104,9 @@ pub(super) const STANDING: &str = concat!(
     " from trust t where t.stage = ? and t.volunteer = ? and t.version = ?",
 );
 
-/// Jobs of the lane from a random place on, and those before it.
-pub(super) const LANE_FROM: &str = "select number, volunteer, at from lane where stage = ? \
-    and version = ? and disputed = ? and place >= ? order by place limit ?";
-pub(super) const LANE_BEFORE: &str = "select number, volunteer, at from lane where stage = ? \
-    and version = ? and disputed = ? and place < ? order by place limit ?";
+/// Jobs of the lane between two places.
+pub(super) const LANE: &str = "select number, volunteer, at from lane where stage = ? \
+    and version = ? and disputed = ? and place between ? and ? order by place limit ?";
 
 /// Jobs of the lane whose first opinion is another volunteer's.
 pub(super) const LANE_ABOVE: &str = "select number from lane where stage = ? and version = ? \
@@ -115,8 +114,15 @@ pub(super) const LANE_ABOVE: &str = "select number from lane where stage = ? and
 pub(super) const LANE_BELOW: &str = "select number from lane where stage = ? and version = ? \
     and disputed = ? and volunteer < ? order by volunteer desc limit ?";
 
-/// How many of the volunteers that asked for jobs recently may confirm.
-pub(super) const ESTABLISHED: &str = "select count(*) from (select v.volunteer from volunteers v \
+/// When those who share the lane were last counted.
+const COUNTED: &str = "select established, established_at from stage_counters where stage = ?";
+
+/// The secret by which the lane is divided.
+const SECRET: &str = "select secret from tracker_keys where name = 'lane'";
+const ADD_SECRET: &str = "insert into tracker_keys (name, secret) values ('lane', ?)";
+
+/// Which of the volunteers that asked for jobs recently may confirm.
+pub(super) const ESTABLISHED: &str = "select v.volunteer from (select v.volunteer from volunteers v \
         where v.stage = ?1 and v.asked_at > ?2 order by v.asked_at desc limit ?3) v \
     join trust t on t.stage = ?1 and t.volunteer = v.volunteer and t.version = ?4 \
     where t.confirmed >= ?5 and t.on_hold = 0";
@@ -319,7 +325,8 @@ fn opinions(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(),
         .leases
         .iter()
         .filter(|lease| matches!(lease.ended, Some((_, End::Opinion))));
-    let ended: Vec<i64> = ended.map(|lease| lease.id).collect();
+    let mut ended: BTreeSet<i64> = ended.map(|lease| lease.id).collect();
+    ended.extend(&wanted.opinions);
     let more = each(on, OPINION, ended.iter().map(|id| [id]), rows::opinion)?;
     read.opinions.extend(more);
     voters(on, read)
@@ -352,46 +359,54 @@ fn lanes(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), St
         return Ok(());
     };
     let confirmers = Confirmers::new(read, wanted);
-    let begin = signed(read.dice >> 1);
+    for stage in confirmers.stages() {
+        let counted: Vec<(i64, Millis)> =
+            each(on, COUNTED, [[column(stage)]], |row| Ok(row.try_into()?))?;
+        let (count, at) = counted.into_iter().next().unwrap_or_default();
+        let anew = (!read.is_recent(at))
+            .then(|| established(on, stage, &trust, read.now))
+            .transpose()?;
+        read.share_lane(stage, &trust, count, anew);
+    }
+    let secret = if confirmers.are_divided(read) {
+        secret(on, &wanted.secret)?
+    } else {
+        String::new()
+    };
+    read.parts = confirmers.parts(read, &secret);
+    let dice = read.dice;
     let number = |row: &Row<'_>| Ok(row.get::<_, i64>(0)?);
-    let part = |stage: Stage, disputed: bool, limit: usize| {
+    let part = |(stage, part): (Stage, u32), parts: u32, disputed: bool, limit: usize| {
         let mut found: Vec<Waiting> = Vec::new();
-        for statement in [LANE_FROM, LANE_BEFORE] {
+        for places in lane::from_within(part, parts, dice) {
             let left = signed((limit - found.len()) as u64);
-            let key = (column(stage), trust.version, disputed, begin, left);
-            found.extend(each(on, statement, [key], rows::waiting)?);
+            let (first, last) = places.into_inner();
+            let key = (column(stage), trust.version, disputed, first, last, left);
+            found.extend(each(on, LANE, [key], rows::waiting)?);
         }
         Ok::<_, StoreError>(found)
     };
-    for (stage, limit) in confirmers.demand() {
-        let (disputed, others) = (part(stage, true, limit)?, part(stage, false, limit)?);
-        read.enter(stage, limit, &disputed, &others);
+    for (of, limit) in confirmers.demand(read) {
+        let parts = read.lane_parts(of.0);
+        let disputed = part(of, parts, true, limit)?;
+        let others = part(of, parts, false, limit)?;
+        read.enter(of, limit, &disputed, &others);
     }
     for (stage, who) in confirmers.own() {
-        let disputed = part(stage, true, OWN_LOOKS)?;
-        let others = part(stage, false, OWN_LOOKS)?;
+        let disputed = part((stage, 0), 1, true, OWN_LOOKS)?;
+        let others = part((stage, 0), 1, false, OWN_LOOKS)?;
         let keys = others
             .iter()
             .map(|one| (column(stage), &one.volunteer, trust.version));
         let known = each(on, STANDING, keys, rows::standing)?;
-        let few = match trust.policies[stage.index()] {
-            Policy::Adaptive { confirmations } => {
-                let there = (read.now - THERE, signed(VOLUNTEERS as u64));
-                let least = i64::from(confirmations);
-                let key = (column(stage), there.0, there.1, trust.version, least);
-                let count = each(on, ESTABLISHED, [key], number)?;
-                count.iter().sum::<i64>() < trust::FEW
-            }
-            _ => false,
-        };
-        read.enter_own(stage, who, few, disputed, others, &known);
+        read.enter_own(&trust, (stage, who), disputed, others, &known);
     }
     of_lane(on, read)?;
     for (stage, who) in confirmers.lacking(read) {
         let mut found = Vec::new();
         for statement in [LANE_ABOVE, LANE_BELOW] {
             for disputed in [true, false] {
-                let key = (column(stage), trust.version, disputed, &who, LANE);
+                let key = (column(stage), trust.version, disputed, &who, LANE_ROWS);
                 found.extend(each(on, statement, [key], number)?);
             }
         }
@@ -400,6 +415,29 @@ fn lanes(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), St
     of_lane(on, read)?;
     voters(on, read)?;
     standings(on, wanted, read)
+}
+
+/// Volunteers that asked for jobs recently and may confirm.
+fn established(
+    on: &Connection,
+    stage: Stage,
+    trust: &Trust,
+    now: Millis,
+) -> Result<Vec<String>, StoreError> {
+    let least = i64::from(trust.policy(stage).confirmations_to_share());
+    let (since, most) = (now - THERE, signed(VOLUNTEERS as u64));
+    let key = (column(stage), since, most, trust.version, least);
+    each(on, ESTABLISHED, [key], |row| Ok(row.get(0)?))
+}
+
+/// The secret by which the lane is divided. `fresh` is kept if there is none.
+fn secret(on: &Connection, fresh: &str) -> Result<String, StoreError> {
+    let known: Vec<String> = each(on, SECRET, [()], |row| Ok(row.get(0)?))?;
+    if let Some(known) = known.into_iter().next() {
+        return Ok(known);
+    }
+    on.prepare_cached(ADD_SECRET)?.execute([fresh])?;
+    Ok(fresh.to_owned())
 }
 
 /// Jobs of the lane that have not been read, with the opinions on them.

@@ -6,8 +6,8 @@ use rusqlite::{Connection, Params};
 use crate::{
     clock::Millis,
     ledger::{
-        AVOIDERS, Changes, FORGOTTEN, Failure, Forget, JobChange, KEPT_NOTES, Pause, StageChange,
-        TextSource, Worker,
+        AVOIDERS, Changes, Doubt, FORGOTTEN, Failure, Forget, JobChange, KEPT_NOTES, Pause,
+        StageChange, TextSource, Worker,
     },
     rules::{allowance::Allowance, names},
     store::{StoreError, column, signed},
@@ -245,6 +245,11 @@ pub(super) const OLD_NONCES: &str = "delete from used_nonces where nonce in ( \
 pub(super) const OLD_CODES: &str = "delete from link_codes where code in ( \
     select code from link_codes where expires_at < ? order by expires_at limit ?)";
 
+/// Volunteers of whom nothing was confirmed and nothing counts or waits.
+pub(super) const OLD_TRUST: &str = "delete from trust where (stage, volunteer, version) in ( \
+    select stage, volunteer, version from trust where confirmed = 0 and on_hold = 0 and doubted = 0 \
+    and waiting = 0 and unchecked = 0 and at < ? order by at limit ?)";
+
 fn forget(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     let gone = "delete from leases where id = ?";
     each(on, gone, &changes.gone_leases, |id| [id])?;
@@ -253,6 +258,7 @@ fn forget(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
         overdue,
         avoided,
         expired,
+        unknown,
     }) = changes.forget
     else {
         return Ok(());
@@ -263,6 +269,7 @@ fn forget(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
         (OLD_AVOIDED, avoided),
         (OLD_NONCES, expired),
         (OLD_CODES, expired),
+        (OLD_TRUST, unknown),
     ] {
         each(on, old, &[before], |before| (before, FORGOTTEN))?;
     }
@@ -448,13 +455,13 @@ pub(super) const ADD_OPINION: &str = "insert into opinions (lease, number, stage
 
 /// What has changed about a volunteer.
 pub(super) const CHANGE_STANDING: &str = "insert into trust (stage, volunteer, version, confirmed, \
-    agreed, refuted, waiting, unchecked, on_hold, doubted) \
+    agreed, refuted, waiting, unchecked, on_hold, doubted, looked, at) \
     values (?1, ?2, ?3, max(?4, 0), max(?5, 0), max(?6, 0), max(?7, 0), max(?8, 0), \
-    coalesce(?9, 0), coalesce(?10, 0)) \
+    coalesce(?9, 0), coalesce(?10, 0), coalesce(?11, 0), ?12) \
     on conflict (stage, volunteer, version) do update set confirmed = max(confirmed + ?4, 0), \
     agreed = agreed + ?5, refuted = refuted + ?6, waiting = max(waiting + ?7, 0), \
     unchecked = max(unchecked + ?8, 0), on_hold = coalesce(?9, on_hold), \
-    doubted = coalesce(?10, doubted)";
+    doubted = coalesce(?10, doubted), looked = coalesce(?11, looked), at = ?12";
 
 /// Opinions, what is known of volunteers, and the lane. Must run before `outputs`, which may be copied
 /// from opinions, and deletes those that opinions are copied from.
@@ -505,7 +512,9 @@ fn opinions(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
                 by.waiting,
                 by.unchecked,
                 by.on_hold,
-                by.doubted,
+                by.doubted.map(Doubt::number),
+                by.looked,
+                changes.now,
             )
         },
     )?;
@@ -529,6 +538,12 @@ fn opinions(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             &entry.volunteer,
             entry.at,
         )
+    })?;
+    let counted: Vec<_> = changes.established.iter().collect();
+    let established =
+        "update stage_counters set established = ?, established_at = ? where stage = ?";
+    each(on, established, &counted, |(stage, count)| {
+        (*count, changes.now, column(**stage))
     })?;
     let version: Vec<&String> = changes.version.iter().collect();
     let changed = "insert into trust_version (id, version, since) values (1, ?, ?) \
