@@ -140,7 +140,7 @@ describe("the panel", () => {
 
   test("has no violations and fits into 320 pixels with large text, in all languages", async () => {
     const tab = await open("/", { viewport: { width: 320, height: 640 } });
-    await tab.click("summary");
+    for (const summary of await tab.locator("summary").all()) await summary.click();
     for (const language of languages) {
       await panelOf(tab).evaluate((panel, lang) => (panel.lang = lang), language);
       await tab.locator("#forget", { hasText: wordsOf(language).forget }).waitFor();
@@ -184,6 +184,35 @@ describe("the panel", () => {
       await tab.locator("#status", { hasText: /until you press Start/ }).waitFor();
       await tab.context().close();
     }
+  });
+
+  test("links a second device by the code that it shows, and says why not", async () => {
+    const [older, newer] = [await open("/"), await open("/")];
+    for (const tab of [older, newer]) {
+      await tab.locator("#start:enabled").waitFor();
+      await tab.click("#link summary");
+    }
+    const says = (tab, key) => tab.locator("#link-said", { hasText: wordsOf("en")[key] }).waitFor();
+    await older.fill("#link-input", "AAAAA-AAAAA");
+    await older.press("#link-input", "Enter");
+    await says(older, "link.unknown");
+    await newer.click("#link-show");
+    await newer.locator("#link-said", { hasText: /before \d/ }).waitFor();
+    const code = await newer.textContent("#link-code");
+    assert.match(code, /^\w{5}-\w{5}$/);
+    await older.fill("#link-input", ` ${code.toLowerCase()} `);
+    await older.click("#link-send");
+    await says(older, "link.done");
+    // A code is taken once.
+    await older.fill("#link-input", code);
+    await older.click("#link-send");
+    await says(older, "link.unknown");
+    // Enter in this field does not start the work.
+    const state = await panelOf(older).evaluate((panel) => panel.volunteer.status.state);
+    assert.equal(state, "stopped");
+    await panelOf(older).evaluate((panel) => (panel.lang = "de"));
+    await older.locator("#link-said", { hasText: wordsOf("de")["link.unknown"] }).waitFor();
+    for (const tab of [older, newer]) await tab.context().close();
   });
 
   test("ends with the sentence of a project that has nothing left to do", async () => {

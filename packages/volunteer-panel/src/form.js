@@ -1,6 +1,7 @@
 // The settings form: its fields and buttons, filled from the stored settings and read back.
 
 import { make, write } from "./dom.js";
+import { Link } from "./link.js";
 import { clockMinutes, clockText } from "./settings.js";
 
 /**
@@ -24,6 +25,8 @@ const pauses = [30, 60, 120];
  * @property {() => void} renamed the nickname was changed, and is complete
  * @property {() => void} awakeChanged
  * @property {() => void} forget "Forget me" was confirmed
+ * @property {() => import("distcompute-client").Volunteer | undefined} volunteer the one that is linked to another
+ *   device
  */
 
 export class Form {
@@ -163,6 +166,7 @@ export class Form {
           this.#forgetQuestion,
           this.#forgotten,
         ),
+        new Link(labels, words, listeners.volunteer).element,
       ),
     );
     labels.add((words) => {

@@ -39,6 +39,7 @@ export class DistcomputeVolunteer extends Base {
     renamed: () => this.#rename(),
     awakeChanged: () => this.#show(),
     forget: () => this.#forget(),
+    volunteer: () => this.#volunteer,
   });
   /** @type {ShadowRoot} */
   #root;

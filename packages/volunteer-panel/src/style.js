@@ -333,6 +333,28 @@ const text = css`
     margin-top: 1rem;
   }
 
+  #link-code {
+    font-size: 1.15rem;
+    font-weight: 650;
+    font-variant-numeric: tabular-nums;
+    letter-spacing: 0.06em;
+    direction: ltr;
+  }
+
+  #link-input {
+    flex: 1 1 9rem;
+    width: auto;
+    min-width: 0;
+    direction: ltr;
+  }
+
+  #link button {
+    flex: 0 1 auto;
+    min-height: 2.4rem;
+    padding: 0.2rem 0.9rem;
+    font-weight: 500;
+  }
+
   button {
     min-height: 2.9rem;
     border: 1px solid var(--_edge);
