@@ -54,6 +54,7 @@ const goals = [
     met: (value) => value < 200,
   },
   perSecond("import", "sqlite", 100_000),
+  ...["sqlite", "postgres"].map(ofFloor),
 ];
 
 function perSecond(calls, store, least) {
@@ -74,6 +75,20 @@ function flat(calls, store) {
       return large && small ? large / small : undefined;
     },
     met: (value) => value >= 0.9,
+  };
+}
+
+function ofFloor(store) {
+  return {
+    what: `sync, ${store}, 1,000,000 jobs: jobs/s against the floor`,
+    wanted: "≥ 0.5",
+    of: (find) => {
+      const [sync, floor] = ["sync", "floor"].map(
+        (calls) => find(calls, store, million)?.jobs_per_s,
+      );
+      return sync && floor ? sync / floor : undefined;
+    },
+    met: (value) => value >= 0.5,
   };
 }
 

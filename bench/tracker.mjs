@@ -20,7 +20,7 @@ import { publish, summary } from "./tracker-report.mjs";
 const every = {
   store: ["sqlite", "postgres"],
   jobs: ["10000", "100000", "1000000"],
-  calls: ["import", "old", "sync", "volunteers", "random"],
+  calls: ["import", "old", "sync", "floor", "volunteers", "random"],
 };
 
 export const usage = `npm run bench -- tracker [options]
@@ -60,7 +60,7 @@ export async function main(args) {
   const wanted = readArguments(args);
   const bin = wanted.store.includes("postgres") ? await ensurePostgres() : undefined;
   // Built by separate calls, so that the tracker is the same as the one of `npm start`.
-  const programs = { ...(await buildTracker()), ...(await buildLoad()) };
+  const programs = { ...(await buildTracker()), ...(await buildLoad()), ...(await buildFloor()) };
   const folder = mkdtempSync(join(tmpdir(), "distcompute-bench-"));
   const stores = [];
   try {
@@ -84,6 +84,14 @@ function buildLoad() {
   });
 }
 
+function buildFloor() {
+  return buildPrograms({
+    what: "the store without HTTP",
+    args: ["--profile", "serve", "-p", "distcompute-floor", "--bins"],
+    about: "1 minute the first time",
+  });
+}
+
 async function measureAll({ wanted, programs, folder, stores }) {
   const rounds = [];
   const add = (figure) => (rounds.push(figure), logFigure(figure));
@@ -99,6 +107,7 @@ async function measureAll({ wanted, programs, folder, stores }) {
       for (const store of stores) {
         for (const calls of ["old", "sync"].filter((name) => wanted.calls.includes(name)))
           add(await throughput(programs, store, { ...wanted, jobs, calls }));
+        if (wanted.calls.includes("floor")) add(await floor(programs, store, { ...wanted, jobs }));
         if (store.name === "postgres" && wanted.calls.includes("random") && round === 0) {
           const { jobs_per_s } = await randomClaim(store, { ...wanted, jobs, connections });
           add({ store: store.name, jobs, calls: "random claim", jobs_per_s });
@@ -145,6 +154,16 @@ async function throughput(programs, store, { jobs, calls, seconds }) {
   const limit = ["--warmup-s", 1, "--at-most", Math.floor(jobs * share)];
   const figure = await drive(programs, await store.copy(jobs), [...flags, ...limit]);
   return { store: store.name, jobs, calls, ...figure };
+}
+
+/** The same syncs without HTTP, in groups of half of the connections: the others are on their way. */
+async function floor({ "distcompute-floor": program }, store, { jobs, seconds }) {
+  const flags = ["--database", await store.copy(jobs), "--group", connections / 2];
+  const limit = ["--seconds", seconds, "--at-most", Math.floor(jobs * share)];
+  const { stdout } = await must(program, [...flags, ...limit].map(String), { blame: "stderr" });
+  const { jobs_per_s } = JSON.parse(stdout);
+  const none = { p50_ms: null, p99_ms: null, rss_mb: null };
+  return { store: store.name, jobs, calls: "floor", jobs_per_s, ...none };
 }
 
 async function volunteers(programs, store, { jobs, calls, volunteers: count }) {
