@@ -122,8 +122,13 @@ impl Syncs {
             count += 1;
             bytes += size(outcome);
         }
-        // The results of two requests; the sizes of texts are counted twice.
-        let most = common.line.up.reach().map_or(BEHIND, |reach| 4.0 * reach);
+        // The results of two requests, which carry no more than the tracker takes, however fast the line is.
+        let known = common.line.up.rate().is_some();
+        let most = if known {
+            2.0 * self.limit(common).least()
+        } else {
+            BEHIND
+        };
         count >= demand.cores.max(2) && bytes >= most
     }
 
