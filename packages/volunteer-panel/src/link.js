@@ -54,9 +54,9 @@ export class Link {
       make("summary", {}, labels.text("link")),
       make("p", { class: "note" }, labels.text("link.note")),
       make("div", { class: "buttons" }, this.#show, this.#code),
+      this.#said,
       make("label", { for: "link-input" }, labels.text("link.input")),
       make("div", { class: "buttons" }, this.#input, this.#send),
-      this.#said,
     );
     labels.add((words) => {
       this.#words = words;

@@ -224,6 +224,7 @@ const text = css`
   }
 
   #nickname,
+  #link-input,
   input[type="time"] {
     padding: 0.55rem 0.7rem;
     background: var(--_paper);
