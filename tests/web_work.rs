@@ -924,7 +924,7 @@ async fn a_job_can_be_run_without_a_hub() {
     assert_eq!(
         ran(parts, job).await,
         format!(
-            r#"{{"output":{output},"progress":{told},"checkpoints":[{{"row":42}}],"failure":null}}"#
+            r#"{{"output":{output},"progress":{told},"checkpoints":[{{"row":42}}],"files":{{}},"failure":null}}"#
         )
     );
     let text = ran("({ data }) => data + '!'", "{ data: 'a text' }").await;

@@ -30,6 +30,7 @@ export const InvalidArgumentError = named(
 export const UnreachableError = named("UnreachableError", class extends DistcomputeError {});
 export const TimeoutError = named("TimeoutError", class extends DistcomputeError {});
 export const AbortError = named("AbortError", class extends DistcomputeError {});
+export const FileError = named("FileError", class extends DistcomputeError {});
 export const StartError = named("StartError", class extends DistcomputeError {});
 export const NotLoadedError = named("NotLoadedError", class extends DistcomputeError {});
 
@@ -44,6 +45,7 @@ const kinds = {
   UnreachableError,
   TimeoutError,
   AbortError,
+  FileError,
   StartError,
 };
 

@@ -73,5 +73,7 @@ extern "C" {
     #[wasm_bindgen(reexport, skip_typescript)]
     fn AbortError();
     #[wasm_bindgen(reexport, skip_typescript)]
+    fn FileError();
+    #[wasm_bindgen(reexport, skip_typescript)]
     fn NotLoadedError();
 }

@@ -4,24 +4,25 @@
 //! The handler runs inside of [`Driver::handle`], and calls back into it. So nothing is borrowed while
 //! JavaScript runs, and each call has a queue of its own.
 
-use super::bindings::now;
+use super::bindings::{make_error, now};
 use super::dom::{callback, function};
 use super::error;
 use super::futures::spawn;
 use super::json;
 use super::message::{Js, read_to_core, write_from_core};
-use super::object::{array, as_text, object};
+use super::object::{array, as_text, object, small, text};
 use super::port::Port;
 use super::shared::Shared;
 use core::cell::Cell;
 use distcompute_engine::core::throttle::STOP;
 use distcompute_engine::core::worker::{Action, Cx, Event, Worker};
-use distcompute_engine::fault::Fault;
+use distcompute_engine::fault::{Fault, split_at_colon};
 use distcompute_engine::hub::jobs::JobKey;
 use distcompute_engine::list::IntoList;
+use distcompute_engine::sorted_map::SortedMap;
 use distcompute_protocol::JSON_MARK;
 use gloo_timers::callback::Timeout;
-use js_sys::{Array, JsString, Promise};
+use js_sys::{Array, Function, JsString, Promise};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -58,6 +59,7 @@ extern "C" {
         stage_name: &str,
         project: &str,
         resume: &JsValue,
+        files: &JsValue,
     ) -> Result<Run, JsValue>;
 
     #[wasm_bindgen(method, catch)]
@@ -127,6 +129,8 @@ pub fn start(parts: &JsValue, port: &JsValue) -> Core {
             slots: Shared::default(),
             until: Cell::new(f64::NEG_INFINITY),
             unsent: Shared::default(),
+            puts: Shared::default(),
+            last_put: Cell::new(0),
             timer: Shared::default(),
             depth: Cell::new(0),
         }
@@ -170,12 +174,33 @@ fn calls(driver: &std::rc::Weak<Driver>) -> JsValue {
     object()
         .with("look", &Closure::wrap(look).into_js_value())
         .with("save", &save)
+        .with("put", &put_call(driver))
         .with("flag", &flag)
         .with("isPaused", &is_paused)
         .with("ready", &tell(|| Event::Ready))
         .with("uncaught", &tell(|| Event::Uncaught))
         .with("tick", &tell(|| Event::Tick))
         .done()
+}
+
+/// A file that the handler has put, until the hub keeps it.
+struct Put {
+    message: JsValue,
+    resolve: Function,
+    reject: Function,
+}
+
+/// The function by which a handler puts a file.
+fn put_call(driver: &std::rc::Weak<Driver>) -> JsValue {
+    let weak = driver.clone();
+    let put: Box<dyn Fn(JsValue, f64, JsValue, JsValue) -> JsValue> =
+        Box::new(move |name, bytes, kind, blob| {
+            let driver = weak.upgrade();
+            driver.map_or(JsValue::UNDEFINED, |driver| {
+                driver.put(&name, bytes, &kind, &blob).into()
+            })
+        });
+    Closure::wrap(put).into_js_value()
 }
 
 struct Driver {
@@ -192,6 +217,9 @@ struct Driver {
     until: Cell<f64>,
     /// Why the last message could not be sent.
     unsent: Shared<Option<JsValue>>,
+    /// The files that the handler has put and nobody keeps yet.
+    puts: Shared<SortedMap<Put>>,
+    last_put: Cell<u32>,
     /// The timer, and for when it is set.
     timer: Shared<Option<(f64, Option<Timeout>)>>,
     /// How many calls of `handle` are under way.
@@ -203,7 +231,9 @@ impl Driver {
         let port: Port = port.clone().unchecked_into();
         let driver = Rc::clone(self);
         let hear = callback(move |message| {
-            if let Some(message) = read_to_core(&message) {
+            if text(&message, "t").as_deref() == Some("kept") {
+                driver.answer_put(&message);
+            } else if let Some(message) = read_to_core(&message) {
                 driver.handle(Event::Message(message));
             }
         });
@@ -212,6 +242,63 @@ impl Driver {
             // What the former hub has sent is for nobody any more.
             former.close();
         }
+        // It may not have answered what it was asked.
+        let asked = self.puts.borrow();
+        let port = self.port.borrow();
+        for (_, put) in asked.iter() {
+            // It was cloned before.
+            let _ = port.as_ref().map(|port| port.post(&put.message));
+        }
+    }
+
+    /// The handler has put a file: asks the hub to keep it.
+    fn put(&self, name: &JsValue, bytes: f64, kind: &JsValue, blob: &JsValue) -> Promise {
+        let id = self.last_put.get().wrapping_add(1);
+        self.last_put.set(id);
+        let key = self.worker.borrow().running().map(|job| job.key);
+        let message = object()
+            .with("t", "put")
+            .with("put", id)
+            .with("key", key.unwrap_or_default())
+            .with("name", name)
+            .with("bytes", bytes)
+            .with("type", kind)
+            .with("blob", blob)
+            .done();
+        let port = self.port.borrow().clone();
+        Promise::new(&mut |resolve, reject| {
+            if let Some(Err(thrown)) = port.as_ref().map(|port| port.post(&message)) {
+                // It does not throw: a promise has made it.
+                let _ = reject.call1(&JsValue::UNDEFINED, &thrown);
+                return;
+            }
+            let message = message.clone();
+            let put = Put {
+                message,
+                resolve,
+                reject,
+            };
+            self.puts.borrow_mut().insert(id, put);
+        })
+    }
+
+    /// The hub keeps a file that was put, or says why not.
+    fn answer_put(&self, message: &JsValue) {
+        let put = small(message, "put").and_then(|id| self.puts.borrow_mut().remove(id));
+        let Some(put) = put else { return };
+        let _ = match text(message, "refused") {
+            None => put.resolve.call0(&JsValue::UNDEFINED),
+            Some(refused) => {
+                let (code, said) = split_at_colon(&refused).unwrap_or(("aborted", &refused));
+                let name = if code == "aborted" {
+                    "AbortError"
+                } else {
+                    "FileError"
+                };
+                let error = make_error(name, code, said, None, &JsValue::UNDEFINED, None);
+                put.reject.call1(&JsValue::UNDEFINED, &error)
+            }
+        };
     }
 
     /// Tells the worker what happened, and does what follows.
@@ -322,6 +409,7 @@ impl Driver {
             &job.stage_name,
             &project,
             &job.resume.unwrap_or_default(),
+            &job.files.unwrap_or_default(),
         );
         let run = match run {
             Ok(run) => Rc::new(run),

@@ -17,6 +17,8 @@ export type ErrorCode =
   | "not_a_fetch" | "banned" | "join_key_required" | "wrong_host" | "too_many_requests"
   | "not_a_tracker" | "bad_answer" | "answer_too_large" | "bad_job_data"
   | "invalid_url" | "invalid_dump" | "invalid_argument"
+  | "file_unknown" | "file_not_granted" | "upload_wrong_hash" | "upload_incomplete" | "upload_expired" | "upload_too_large"
+  | "files_full" | "files_off" | "files_not_supported" | "file_no_room" | "file_damaged"
   | "moved" | "origin_forbidden" | "unreachable" | "timeout" | "aborted" | "not_loaded" | "worker_failed" | "not_started";
 
 /** What every call of this library throws or rejects with. */
@@ -53,6 +55,11 @@ export class TimeoutError extends DistcomputeError {}
 export class AbortError extends DistcomputeError {}
 /** This browser cannot compute; `cause` is the `error` of the status. Code `not_started`. */
 export class StartError extends DistcomputeError {}
+/**
+ * A file of a job cannot be read, kept or sent: the tracker takes none (`files_not_supported`), it does not fit into
+ * what this browser keeps (`file_no_room`), or the job's input does not name it (`file_unknown`).
+ */
+export class FileError extends DistcomputeError {}
 /** The package's loader has not run yet. */
 export class NotLoadedError extends DistcomputeError {}
 "#;

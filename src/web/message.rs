@@ -21,6 +21,8 @@ impl Payload for Js {
     type State = JsValue;
     /// Its blob URLs: see `signals.rs`.
     type Slot = JsValue;
+    /// Blobs by name.
+    type Files = JsValue;
 }
 
 /// A message for a compute worker.
@@ -134,6 +136,10 @@ fn write_job(job: &Job<Js>) -> Made {
         .with("stage", job.stage.letter())
         .with("stageName", &job.stage_name)
         .with("data", job.input.as_ref());
+    let made = match &job.files {
+        Some(files) => made.with("files", files),
+        None => made,
+    };
     match &job.resume {
         Some(state) => made.with("resume", state),
         None => made,
@@ -157,6 +163,7 @@ fn read_job(job: &JsValue) -> Option<Job<Js>> {
         stage_name: text(job, "stageName").unwrap_or_default(),
         input: field(job, "data").and_then(|data| data.dyn_into().ok()),
         resume: (!resume.is_undefined()).then_some(resume),
+        files: field(job, "files"),
     })
 }
 

@@ -98,6 +98,49 @@ function look(value, depth, strings) {
   return members(value, depth, strings);
 }
 
+/** What the tracker takes for a media type. */
+export const isFileType = (type) => /^[ !#-[\]-~]{1,127}$/.test(type);
+
+/** Whether an object with `$file` is a reference to a file. */
+function isReference({ $file, bytes, type }) {
+  const isName = typeof $file === "string" && /^sha256-[0-9a-f]{64}$/.test($file);
+  const isType = type === undefined || (typeof type === "string" && isFileType(type));
+  return isName && Number.isSafeInteger(bytes) && bytes >= 0 && isType;
+}
+
+function httpAddress(url, base) {
+  if (typeof url !== "string") return "";
+  try {
+    const { href, protocol } = new URL(url, base);
+    return /^https?:$/.test(protocol) ? href : "";
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * The files that the data of a job names: `[name, bytes, url]`, each once. `url` is absolute, or empty where there is
+ * none. Most texts name none, and are not parsed.
+ */
+export function filesIn(mark, text, base) {
+  const found = new Map();
+  if (!text.startsWith(mark) || !text.includes('"$file"')) return [];
+  const read = (_, value) => {
+    if (Object(value) === value && Object.hasOwn(value, "$file") && isReference(value)) {
+      const { $file, bytes, url } = value;
+      found.set($file, [$file, bytes, httpAddress(url, base)]);
+    }
+    // What is in it was read before it.
+    return Object(value) === value ? null : value;
+  };
+  try {
+    JSON.parse(text.slice(mark.length), read);
+  } catch {
+    // The handler hears that it is no JSON.
+  }
+  return [...found.values()];
+}
+
 function members(value, depth, strings) {
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {
@@ -113,6 +156,9 @@ function members(value, depth, strings) {
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
     const found = ofInstance(value, prototype);
     if (found) return found;
+  }
+  if (Object.hasOwn(value, "$file") && !isReference(value)) {
+    return flaw("has $file and is no reference to a file", "hand in what put() has resolved to");
   }
   for (const key of Object.keys(value)) {
     const member = value[key];

@@ -5,7 +5,7 @@ use super::settings::write_settings;
 use distcompute_engine::fault::Fault;
 use distcompute_engine::page::supervisor::MOST_CORES;
 use distcompute_engine::reason::Reason;
-use distcompute_engine::status::{Core, CoreState, State, Status};
+use distcompute_engine::status::{Core, CoreState, FileStatus, State, Status};
 use distcompute_protocol::{Stage, cut};
 use wasm_bindgen::prelude::*;
 
@@ -121,6 +121,17 @@ export interface VolunteerStatus {
   readonly waiting: number;
   /** How many bytes they have, until the tracker has taken them. */
   readonly bytesWaiting: number;
+  /** The files of jobs that are under way: how many, and how many bytes of how many are there. */
+  readonly files: Readonly<{
+    /** Files that are sent to the tracker. */
+    sending: number;
+    bytesSent: number;
+    bytesToSend: number;
+    /** Files that jobs wait for. */
+    fetching: number;
+    bytesFetched: number;
+    bytesToFetch: number;
+  }>;
   /** `"unreachable"` while requests fail. A tracker that asks to wait counts as online. */
   readonly connection: "online" | "unreachable";
   /** The project's name; empty until the tracker has said it. */
@@ -191,12 +202,23 @@ pub(crate) fn write(status: &Status) -> JsValue {
         .with("bytesReceived", status.bytes_received)
         .with("waiting", status.waiting)
         .with("bytesWaiting", status.bytes_waiting)
+        .with("files", write_files(&status.files))
         .with("connection", connection)
         .with("project", &status.project)
         .with("displayName", &status.display_name)
         .with("stageNames", names)
         .with("settings", &write_settings(&status.settings))
         .done()
+}
+
+fn write_files(files: &FileStatus) -> Made {
+    object()
+        .with("sending", files.sending)
+        .with("bytesSent", files.bytes_sent)
+        .with("bytesToSend", files.bytes_to_send)
+        .with("fetching", files.fetching)
+        .with("bytesFetched", files.bytes_fetched)
+        .with("bytesToFetch", files.bytes_to_fetch)
 }
 
 /// A fault, as a plain object.
@@ -257,6 +279,8 @@ enum Kind {
     StageOrNull,
     /// An object or `null`.
     Object(&'static [(&'static str, Kind)]),
+    /// An object, whatever is there.
+    Shape(&'static [(&'static str, Kind)]),
     /// A list of objects.
     List(&'static [(&'static str, Kind)]),
     /// An object whose members are those stages that there are.
@@ -282,6 +306,7 @@ const STATUS: &[(&str, Kind)] = &[
     ("bytesReceived", Kind::Amount),
     ("waiting", Kind::Amount),
     ("bytesWaiting", Kind::Amount),
+    ("files", Kind::Shape(FILES)),
     (
         "connection",
         Kind::Word(|word| word == "unreachable", "online"),
@@ -289,6 +314,15 @@ const STATUS: &[(&str, Kind)] = &[
     ("project", Kind::Text),
     ("displayName", Kind::Text),
     ("stageNames", Kind::ByStage(&Kind::Text)),
+];
+
+const FILES: &[(&str, Kind)] = &[
+    ("sending", Kind::Amount),
+    ("bytesSent", Kind::Amount),
+    ("bytesToSend", Kind::Amount),
+    ("fetching", Kind::Amount),
+    ("bytesFetched", Kind::Amount),
+    ("bytesToFetch", Kind::Amount),
 ];
 
 const REASON: &[(&str, Kind)] = &[("code", Kind::Text), ("until", Kind::Number)];
@@ -364,6 +398,9 @@ fn put(made: Made, of: &JsValue, name: &'static str, kind: &Kind) -> Made {
             made.with(name, stage.as_ref())
         }
         Kind::Object(members) => made.with(name, field(of, name).map(|of| shaped(&of, members))),
+        Kind::Shape(members) => {
+            made.with(name, shaped(&field(of, name).unwrap_or_default(), members))
+        }
         Kind::List(members) => {
             let all = list(of, name);
             let all = all.iter().take(MOST_CORES as usize);

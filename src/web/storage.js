@@ -5,12 +5,15 @@
 // behind another tab that upgrades it. Whoever writes does not wait and is not told; what is kept only
 // helps after a reload. So each step has a time limit, and the work goes on without it.
 
-import { now } from "./bindings.js";
+import { loaded, now } from "./bindings.js";
 
 const store = "kept";
 
 /** How long each step may take, in milliseconds. The page ends a hub that is silent for ten seconds. */
 const limits = { open: 3_000, read: 2_000, write: 30_000, forget: 10_000, again: 60_000 };
+
+/** How long a file may take that is written or read. A slow disk does 1 MB in 100 ms. */
+const fileMs = (bytes) => limits.write + bytes / 10_000;
 
 let opened;
 /** Until when nothing is written, because a step before has not ended within its limit. */
@@ -179,4 +182,249 @@ export async function forget(site, url) {
   });
   pairs.delete(url);
   await limited(step, limits.forget);
+  try {
+    // Files are those of all trackers of this origin. Pages without https have no caches.
+    await within(caches.delete(filesName), limits.forget);
+  } catch {
+    // Files say nothing of this volunteer.
+  }
+}
+
+// Files of jobs, in Cache Storage by the hash of their bytes, or in memory. The one that is not whole is never seen
+// there: what is put into a cache appears when its stream has ended, and the stream ends when the hash is right.
+
+const filesName = "distcompute-files";
+
+/** So many bytes are kept where the browser does not say how many it has, or has only memory. */
+const fewBytes = 268_435_456;
+const mostBytes = 2_147_483_648;
+
+/** What a file is called in the cache. No request goes to it. */
+const address = (name, bytes) => `https://files.invalid/${name}?${bytes}`;
+
+/** The files at hand. */
+const blobs = new Map();
+
+/** What has come of files that are not whole, and what ends the attempt to fetch one. */
+const sinks = new Map();
+
+const openCache = () => within(caches.open(filesName), limits.open);
+
+/** Resolves to how many bytes may be kept, whether for longer than this page, and the names and sizes of what is. */
+export async function measureFiles() {
+  const kept = [];
+  try {
+    const cache = await openCache();
+    for (const { url } of await within(cache.keys(), limits.read)) {
+      const [, name, bytes] = /(sha256-[0-9a-f]{64})\?(\d{1,15})$/.exec(url) ?? [];
+      if (name) kept.push([name, Number(bytes)]);
+    }
+    const own = kept.reduce((sum, [, bytes]) => sum + bytes, 0);
+    const estimate = navigator.storage?.estimate?.();
+    const { quota, usage } = (await within(Promise.resolve(estimate), limits.read)) ?? {};
+    // A half of what is free is left for others.
+    const room = (quota - usage + own) / 2;
+    return { room: Math.min(Math.max(room, 0) || fewBytes, mostBytes), durable: true, kept };
+  } catch {
+    return { room: fewBytes, durable: false, kept: [] };
+  }
+}
+
+/** Has the bytes of a file at hand that was put. */
+export function holdFile(name, bytes, blob) {
+  const fits = blob instanceof Blob && blob.size === bytes;
+  if (fits) blobs.set(name, blob);
+  return fits;
+}
+
+export function closeFile(name) {
+  blobs.delete(name);
+}
+
+/** The files at hand that have these names. */
+export function filesAtHand(names) {
+  return Object.fromEntries(names.map((name) => [name, blobs.get(name)]));
+}
+
+/** Resolves to whether a file at hand is kept. */
+export async function keepFile(name, bytes) {
+  try {
+    const cache = await openCache();
+    const response = new Response(blobs.get(name));
+    await within(cache.put(address(name, bytes), response), fileMs(bytes));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves to whether a file that was kept is at hand now. */
+export async function openFile(name, bytes) {
+  try {
+    const cache = await openCache();
+    const found = await within(cache.match(address(name, bytes)), fileMs(0));
+    const blob = await within(found.blob(), fileMs(bytes));
+    return holdFile(name, bytes, blob);
+  } catch {
+    return false;
+  }
+}
+
+export async function dropFile(name, bytes) {
+  blobs.delete(name);
+  try {
+    const cache = await openCache();
+    await cache.delete(address(name, bytes));
+  } catch {
+    // It is deleted with the others, by the browser.
+  }
+}
+
+/** Ends the attempt to fetch a file, and lets go of what has come. */
+export function leaveFile(name) {
+  sinks.get(name)?.end();
+  sinks.delete(name);
+}
+
+/** What has come of a file. */
+class Sink {
+  have = 0;
+  #hash = loaded("work").hasher();
+  #parts = [];
+  #writer;
+  #kept;
+  controller;
+
+  constructor(name, bytes, memory) {
+    this.name = name;
+    this.bytes = bytes;
+    if (memory) return;
+    const { readable, writable } = new TransformStream();
+    this.#writer = writable.getWriter();
+    this.#kept = caches
+      .open(filesName)
+      .then((cache) => cache.put(address(name, bytes), new Response(readable)));
+    this.#kept.catch((thrown) => this.#writer.abort(thrown)).catch(() => {});
+    this.#writer.closed.catch(() => {});
+  }
+
+  async write(chunk) {
+    this.#hash(chunk);
+    this.have += chunk.byteLength;
+    if (this.#writer) return within(this.#writer.write(chunk), limits.write);
+    this.#parts.push(chunk);
+    // Blobs are kept outside of this thread's memory.
+    if (this.#parts.length >= 64) this.#parts = [new Blob(this.#parts)];
+  }
+
+  isRight() {
+    return `sha256-${this.#hash()}` === this.name;
+  }
+
+  /** Resolves to whether the file is at hand now. */
+  async close() {
+    const { name, bytes } = this;
+    if (!this.#writer) return holdFile(name, bytes, new Blob(this.#parts));
+    await within(this.#writer.close(), fileMs(bytes));
+    await within(this.#kept, fileMs(bytes));
+    return openFile(name, bytes);
+  }
+
+  end() {
+    this.#writer?.abort().catch(() => {});
+    this.controller?.abort();
+  }
+}
+
+/**
+ * Fetches a file, or what is missing of it. Resolves to how that has ended: "kept", "held" (in memory), "broken",
+ * "damaged", "full", or another status than 200 and when to try again. `moved` hears how many bytes there are.
+ */
+export async function fetchFile(name, bytes, url, memory, stallMs, moved) {
+  const controller = new AbortController();
+  let sink = sinks.get(name);
+  /** What it means if something throws. */
+  let thrown = "full";
+  const over = (end) => {
+    sink?.end();
+    if (sinks.get(name) === sink) sinks.delete(name);
+    return end;
+  };
+  try {
+    sink ??= new Sink(name, bytes, memory);
+    sinks.set(name, sink);
+    sink.controller = controller;
+    thrown = "broken";
+    const request = {
+      headers: sink.have > 0 ? { range: `bytes=${sink.have}-` } : {},
+      signal: controller.signal,
+      cache: /** @type {const} */ ("no-store"),
+      credentials: /** @type {const} */ ("omit"),
+      referrerPolicy: /** @type {const} */ ("no-referrer"),
+    };
+    const response = await within(fetch(url, request), stallMs);
+    const { status } = response;
+    if (status === 416) return over("damaged");
+    if (status !== 200 && status !== 206) {
+      return { status, retryAfter: response.headers.get("retry-after") };
+    }
+    // A server that does not know ranges begins at the beginning, of the same bytes.
+    let came = 0;
+    let skip = status === 200 ? sink.have : 0;
+    const reader = sink.have < bytes ? response.body.getReader() : undefined;
+    while (sink.have < bytes) {
+      const { done, value } = await within(reader.read(), stallMs);
+      // Of what ends early for the second time there is no more.
+      if (done) return came > 0 ? "broken" : over("damaged");
+      const chunk = value.subarray(Math.min(skip, value.length), skip + bytes - sink.have);
+      skip -= Math.min(skip, value.length);
+      if (chunk.length === 0) continue;
+      came += chunk.length;
+      thrown = "full";
+      await sink.write(chunk);
+      thrown = "broken";
+      moved(sink.have);
+    }
+    // The rest of what is longer than it said is not received.
+    if (!sink.isRight()) return over("damaged");
+    thrown = "full";
+    if (!(await sink.close())) return over("full");
+    sinks.delete(name);
+    return memory ? "held" : "kept";
+  } catch {
+    return thrown === "broken" ? thrown : over(thrown);
+  } finally {
+    controller.abort();
+  }
+}
+
+/** What ends a part that is being sent. */
+const parts = new Map();
+
+export function cancelPart(id) {
+  parts.get(id)?.abort();
+}
+
+/** Sends the bytes `from` to `to` of a file. Resolves to what was answered. */
+export async function sendPart(id, url, name, from, to, limitMs) {
+  const controller = new AbortController();
+  parts.set(id, controller);
+  try {
+    const request = {
+      method: "PUT",
+      // A slice has no type, which would be a header.
+      body: blobs.get(name).slice(from, to),
+      signal: controller.signal,
+      credentials: /** @type {const} */ ("omit"),
+      referrerPolicy: /** @type {const} */ ("no-referrer"),
+      redirect: /** @type {const} */ ("error"),
+    };
+    const { status, headers } = await within(fetch(url, request), limitMs);
+    const [code, retryAfter] = ["distcompute-error", "retry-after"].map((of) => headers.get(of));
+    return { status, code, retryAfter };
+  } finally {
+    parts.delete(id);
+    // What it says besides is not read.
+    controller.abort();
+  }
 }

@@ -9,9 +9,10 @@ use super::texts::Texts;
 use distcompute_engine::client::call::{Answer, Request, read_alive};
 use distcompute_engine::hub::action::{Granted, Hello, Parsed, Registration, Sync, Synced, Wire};
 use distcompute_engine::hub::event::Stored;
+use distcompute_engine::hub::file::Record;
 use distcompute_engine::hub::jobs::{Job, Outcome, Text, Ticket};
 use distcompute_engine::list::IntoList;
-use distcompute_protocol::{SYNC_EXTENSION, Stage};
+use distcompute_protocol::{FILES_EXTENSION, SYNC_EXTENSION, Stage, is_file_name};
 use js_sys::{Array, JSON, JsString};
 use wasm_bindgen::prelude::*;
 
@@ -127,13 +128,17 @@ pub(super) fn is_secret(text: &str) -> bool {
 fn hello(json: &JsValue) -> Option<Hello> {
     let token = secret(json, "token")?;
     let extensions = list(json, "extensions");
-    let syncs = |extension: &JsValue| extension.as_string().as_deref() == Some(SYNC_EXTENSION);
+    let has = |name| {
+        let is_named = |of: &JsValue| of.as_string().as_deref() == Some(name);
+        extensions.iter().any(is_named)
+    };
     Some(Hello {
         token,
         display_name: text(json, "display_name").unwrap_or_default(),
         project: text(json, "project").unwrap_or_default(),
         stage_name: text(json, "stage_name").unwrap_or_default(),
-        syncs: extensions.iter().any(syncs),
+        syncs: has(SYNC_EXTENSION),
+        files: has(FILES_EXTENSION),
         lease_ms: 1_000.0
             * number(json, "lease_s")
                 .filter(|s| *s > 0.0)
@@ -204,6 +209,9 @@ pub(super) fn write_registration(registration: &Registration) -> (String, JsValu
     if hello.syncs {
         extensions.push(&SYNC_EXTENSION.into());
     }
+    if hello.files {
+        extensions.push(&FILES_EXTENSION.into());
+    }
     let stage = registration.stage.letter();
     let stored = object()
         .with("token", &hello.token)
@@ -221,6 +229,48 @@ pub(super) fn write_registration(registration: &Registration) -> (String, JsValu
         .with("hello", stored)
         .done();
     (format!("session {stage}"), value)
+}
+
+/// The uploads of a job that were stored.
+pub(super) fn uploads(entry: &JsValue) -> Option<Vec<Record>> {
+    let ticket = secret(entry, "ticket")?;
+    let read = |of: &JsValue| {
+        let begun = text(of, "upload").zip(number(of, "partBytes"));
+        Some(Record {
+            ticket: ticket.clone(),
+            name: text(of, "name").filter(|name| is_file_name(name))?,
+            bytes: whole(of, "bytes")? as f64,
+            kind: text(of, "type"),
+            begun,
+            done: flag(of, "done"),
+        })
+    };
+    field(entry, "uploads")?;
+    Some(list(entry, "uploads").iter().filter_map(read).into_list())
+}
+
+/// Under which name the uploads of a job are stored, and what; nothing where there are none.
+pub(super) fn write_uploads(ticket: &str, records: &[Record]) -> (String, JsValue) {
+    let write = |record: &Record| {
+        let begun = record.begun.as_ref();
+        object()
+            .with("name", &record.name)
+            .with("bytes", record.bytes)
+            .with("type", record.kind.as_deref())
+            .with("upload", begun.map(|(upload, _)| upload.as_str()))
+            .with("partBytes", begun.map(|(_, bytes)| *bytes))
+            .with("done", record.done)
+            .done()
+    };
+    let uploads = array(records.iter().map(write));
+    let value = object().with("ticket", ticket).with("uploads", &uploads);
+    let none = records.is_empty();
+    let value = if none {
+        JsValue::UNDEFINED
+    } else {
+        value.done()
+    };
+    (format!("uploads {ticket}"), value)
 }
 
 /// A job or an outcome that was stored.

@@ -9,10 +9,13 @@ use super::error::to_js;
 use super::hub::Hub;
 use super::json;
 use super::object::object;
+use super::shared::Shared;
 use super::volunteer::Volunteer;
 use distcompute_engine::fault::Fault;
 use distcompute_engine::nearest::{nearest, unknown};
 use distcompute_protocol::{JSON_MARK, Stage};
+use js_sys::Uint8Array;
+use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -27,6 +30,24 @@ export interface Job<Input = JobData> {
   readonly attempt: number;
   /** The stage that it is at. */
   readonly stage: "a" | "b" | "c" | "d" | "e";
+  /**
+   * A file that the job's data names, as a `Blob`: it is in this browser before the job begins. Its type is what the
+   * reference says, which nobody checks.
+   *
+   * Rejects with `InvalidArgumentError` where the argument is no reference, and with `FileError` (`file_unknown`)
+   * where the data does not name the file or names no address of it.
+   */
+  file(reference: FileRef): Promise<Blob>;
+}
+
+/** A reference to a file, anywhere in the data or in the output of a job. */
+export interface FileRef {
+  /** `sha256-` and the hash of its bytes, in 64 hexadecimal digits. */
+  $file: string;
+  /** Its size. */
+  bytes: number;
+  /** Its media type; `application/octet-stream` where there is none. */
+  type?: string;
 }
 
 /**
@@ -82,6 +103,20 @@ export interface WorkContext<Setup = undefined, State = unknown> {
    * Throws `InvalidArgumentError` where `state` cannot be cloned.
    */
   checkpoint(state: State): void;
+  /**
+   * Keeps a file in this browser and sends it to the tracker while the handler goes on. Resolves, when it is kept, to
+   * the reference by which the output names it: the output is handed in when the tracker has all files that it
+   * names. After a reload or a crash of the browser the rest of it is sent. A stream is read to its end; what it
+   * has brought stays out of this thread's memory. `type` is its media type, by default the blob's.
+   *
+   * Rejects with `InvalidArgumentError` where the argument is none of these or cannot be read, with `FileError` where
+   * the tracker takes no files (`files_not_supported`) or the browser has no room (`file_no_room`), and with
+   * `AbortError` when the job has ended. A file that the tracker does not take makes the job fail.
+   */
+  put(
+    data: Blob | ReadableStream<Uint8Array> | ArrayBuffer | ArrayBufferView | string,
+    options?: { type?: string | undefined },
+  ): Promise<FileRef>;
   /** The last state that this job gave to `checkpoint`; `undefined` where there is none. */
   readonly restored: State | undefined;
   /** @deprecated The same as `restored`, which says in the console that it has another name now. */
@@ -162,6 +197,8 @@ export interface JobToRun<Input = JobData, State = unknown> {
   attempt?: number | undefined;
   /** What an earlier attempt gave to `checkpoint`. Default `undefined`. */
   restored?: State | undefined;
+  /** The files that `data` names, by their `$file`: for example the `files` of another run. */
+  files?: Readonly<Record<string, Blob>> | undefined;
 }
 
 /** What became of a job that `runJob` gave to a handler. */
@@ -179,6 +216,8 @@ export interface JobRun<State = unknown> {
   }[];
   /** All states that were given to `checkpoint`, in their order. */
   checkpoints: State[];
+  /** All files that were given to `put`, by their `$file`. */
+  files: Record<string, Blob>;
   /**
    * Why there is no output, as the tracker would hear it: `"setup"` or the handler has thrown
    * (`"failed"`), the output cannot be written as JSON (`"failed"`), or the handler has called `invalid`.
@@ -270,9 +309,38 @@ fn install_functions() {
             &function(|thrown| Ok(json::account(&thrown).into())),
         )
         .with("written", &function(|output| written(&output)))
+        .with("hasher", &function(|_| Ok(hasher())))
         .with("beginHub", &function(|setup| Ok(Hub::begin(&setup))))
         .with("beginCore", &Closure::wrap(begin_core).into_js_value());
     install(&functions.done());
+}
+
+/// A function that takes the pieces of a file one after the other, and then returns their SHA-256, in hexadecimal
+/// digits, if it is given nothing. `crypto.subtle` takes whole files only, and is missing in pages without https.
+fn hasher() -> JsValue {
+    let hash = Shared::new(Sha256::new());
+    function(move |piece| {
+        let Ok(piece) = piece.dyn_into::<Uint8Array>() else {
+            return Ok(hex(&hash.take().finalize()).into());
+        };
+        // In small parts, which need little of the memory that WebAssembly never gives back.
+        let mut at = 0;
+        while at < piece.length() {
+            let part = piece.subarray(at, piece.length().min(at + HASHED));
+            hash.borrow_mut().update(part.to_vec());
+            at += HASHED;
+        }
+        Ok(JsValue::UNDEFINED)
+    })
+}
+
+/// So many bytes of a file are in the wasm at a time.
+const HASHED: u32 = 65_536;
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(digit).collect()
 }
 
 /// A handler's output as JSON.
@@ -287,7 +355,7 @@ fn written(output: &JsValue) -> Result<JsValue, JsValue> {
 fn read_job(job: &JsValue) -> Result<JsValue, Fault> {
     const STAGE: &str = "stage must be \"a\", \"b\", \"c\", \"d\" or \"e\".";
     require_object(job, "the job of runJob")?;
-    let names = ["data", "stage", "attempt", "restored"];
+    let names = ["data", "stage", "attempt", "restored", "files"];
     known(job, "member of runJob's job", &names)?;
     let data = json::data(&get(job, "data")?.unwrap_or_default())?;
     let stage = match get(job, "stage")? {
@@ -305,6 +373,7 @@ fn read_job(job: &JsValue) -> Result<JsValue, Fault> {
         .with("stage", stage.letter())
         .with("attempt", attempt)
         .with("restored", &get(job, "restored")?.unwrap_or_default())
+        .with("files", &get(job, "files")?.unwrap_or_default())
         .done())
 }
 

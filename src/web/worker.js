@@ -3,7 +3,17 @@
 // whose event loop is blocked. What follows from all that is decided by the engine, which compute.rs and the
 // folder hub drive.
 
-import { isLoaded, isWorker, loaded, makeError, now, tellPage, whenLoaded } from "./bindings.js";
+import {
+  isError,
+  isLoaded,
+  isWorker,
+  loaded,
+  makeError,
+  now,
+  tellPage,
+  whenLoaded,
+} from "./bindings.js";
+import { isFileType } from "./output.js";
 
 // The workers that the owner's code starts in a compute worker. What they use of a core cannot be measured from
 // outside, only that they are there.
@@ -150,7 +160,7 @@ export class Owner {
 
   /**
    * `calls` are the functions of the driver: `look(done, total, text)` returns when it wants to be
-   * called again; `save(state)`, `ready()`, `flag(reason)`, `isPaused()`, `uncaught()` and `tick()`.
+   * called again; `save(state)`, `put(name, bytes, type, blob)`, `ready()`, `flag(reason)`, `isPaused()`, `uncaught()` and `tick()`.
    */
   constructor(parts, calls) {
     this.parts = parts;
@@ -195,7 +205,129 @@ function readResume(state) {
 
 /** What is a text, or, after the mark, JSON. */
 function parsed(mark, text) {
-  return text?.startsWith(mark) ? JSON.parse(text.slice(mark.length)) : text;
+  if (!text?.startsWith(mark)) return text;
+  const json = text.slice(mark.length);
+  return json.includes('"$file"') ? JSON.parse(json, withoutAddress) : JSON.parse(json);
+}
+
+/**
+ * A value of JSON; a reference to a file without the address that the tracker has given it. It expires, and two
+ * volunteers who hand the reference on would hand in different results.
+ */
+function withoutAddress(_, value) {
+  const url = value?.$file && value.url;
+  if (/(^|\/)api\/files\/sha256-[0-9a-f]{64}\?.*signature=/.test(url)) delete value.url;
+  return value;
+}
+
+// Files of jobs: what handlers read and put.
+
+const ofArgument = (message) => makeError("InvalidArgumentError", "invalid_argument", message);
+
+/** The file of a job that a reference names, as a blob. */
+async function readFile(files, reference) {
+  const { $file, type = "application/octet-stream" } = Object(reference);
+  if (typeof $file !== "string") {
+    throw ofArgument(
+      "file() takes a reference to a file: an object with $file, of the job's data.",
+    );
+  }
+  // What the input calls `toString` is no file.
+  const blob = Object.hasOwn(files, $file) ? files[$file] : undefined;
+  if (!(blob instanceof Blob)) {
+    const message = `The input of this job names no file ${$file} that has an address.`;
+    throw makeError("FileError", "file_unknown", message);
+  }
+  return blob.slice(0, blob.size, String(type));
+}
+
+/** So many bytes are read at a time. */
+const pieceBytes = 1_048_576;
+
+/** What there is to read of a blob, piece by piece. */
+async function* pieces(blob) {
+  for (let at = 0; at < blob.size; at += pieceBytes) {
+    yield new Uint8Array(await blob.slice(at, at + pieceBytes).arrayBuffer());
+  }
+}
+
+/** The same of a stream, which is cancelled where nobody reads on. */
+async function* chunks(stream) {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      if (value instanceof ArrayBuffer) yield new Uint8Array(value);
+      else if (value instanceof Uint8Array) yield value;
+      else throw ofArgument("put() takes streams of bytes: each piece must be a Uint8Array.");
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** The bytes that a handler puts, as a blob, and the name of the file. */
+async function readBytes(data) {
+  const hash = loaded("put").hasher();
+  if (data instanceof ReadableStream) {
+    let blobs = [];
+    let parts = [];
+    let bytes = 0;
+    for await (const chunk of chunks(data)) {
+      hash(chunk);
+      // Its owner may write into it again.
+      parts.push(chunk.slice());
+      bytes += chunk.byteLength;
+      // Blobs are kept outside of this thread's memory.
+      if (bytes >= pieceBytes) {
+        blobs.push(new Blob(parts));
+        [parts, bytes] = [[], 0];
+      }
+    }
+    return { blob: new Blob([...blobs, ...parts]), name: hash() };
+  }
+  const isText = typeof data === "string";
+  if (isText && /\p{Cs}/u.test(data)) {
+    throw ofArgument(
+      "put() was given half a character (a lone surrogate), which UTF-8 cannot hold.",
+    );
+  }
+  const isBytes = data instanceof ArrayBuffer || ArrayBuffer.isView(data);
+  if (!(isText || isBytes || data instanceof Blob)) {
+    throw ofArgument(
+      "put() takes a Blob, a ReadableStream, an ArrayBuffer, a typed array or a text.",
+    );
+  }
+  const blob = data instanceof Blob ? data : new Blob([/** @type {BlobPart} */ (data)]);
+  for await (const piece of pieces(blob)) hash(piece);
+  return { blob, name: hash() };
+}
+
+/** What a handler puts: its bytes, the name of the file, and its type. */
+async function readPut(data, options) {
+  try {
+    const { type = data?.type || undefined } = Object(options);
+    if (type !== undefined && !(typeof type === "string" && isFileType(type))) {
+      const what = "a text such as image/png, of at most 127 ASCII characters";
+      throw ofArgument(`put(): the type must be ${what}.`);
+    }
+    return { ...(await readBytes(data)), type };
+  } catch (thrown) {
+    // What was given may throw anything.
+    if (isError(thrown) && thrown.code === "invalid_argument") throw thrown;
+    const why = isError(thrown) ? thrown.message : "it throws";
+    const message = `put() could not read what it was given: ${why}`;
+    throw makeError("InvalidArgumentError", "invalid_argument", message, undefined, thrown);
+  }
+}
+
+/** Keeps what a handler puts, by `keep(name, bytes, type, blob)`, and resolves to the reference to it. */
+async function putFile(keep, data, options) {
+  const { blob, name, type } = await readPut(data, options);
+  const $file = `sha256-${name}`;
+  await keep($file, blob.size, type, blob);
+  return type === undefined ? { $file, bytes: blob.size } : { $file, bytes: blob.size, type };
 }
 
 /** A job under way. */
@@ -215,13 +347,16 @@ export class Run {
   reason;
 
   /** Throws where what follows `mark` in the data should be JSON and is not. */
-  constructor(owner, mark, number, attempt, text, stage, stageName, project, restored) {
+  constructor(owner, mark, number, attempt, text, stage, stageName, project, restored, files) {
     const run = this;
     const { calls } = owner;
     const data = parsed(mark, text);
     owner.run = run;
     this.#owner = owner;
     this.#job = { id: number, data, attempt, stage };
+    // A job can be cloned, which a function cannot.
+    const file = (reference) => readFile(Object(files), reference);
+    Object.defineProperty(this.#job, "file", { value: file });
     this.#context = {
       progress(done, total, text) {
         // What comes after the job has ended is nobody's progress.
@@ -257,6 +392,13 @@ export class Run {
         if (!run.over) calls.flag(flaw);
         throw new Error(flaw);
       },
+      async put(data, options) {
+        const keep = (name, bytes, type, blob) => {
+          if (run.over || run.reason) throw run.reason ?? run.ended();
+          return calls.put(name, bytes, type, blob);
+        };
+        return await putFile(keep, data, options);
+      },
       checkpoint(state) {
         if (!run.over) calls.save(state);
       },
@@ -287,6 +429,11 @@ export class Run {
     aborts.add(this.reason);
     this.#due = -Infinity;
     this.#controller?.abort(this.reason);
+  }
+
+  /** What a call is told that comes after the job has ended. */
+  ended() {
+    return makeError("AbortError", "aborted", "The job has ended.");
   }
 
   end() {
@@ -391,8 +538,8 @@ export async function runJob(given, wanted) {
   const parts = read(given);
   const wrong = misspelt(given) ?? (parts ? undefined : `runJob() ${wants}, and a job.`);
   if (wrong) throw makeError("InvalidArgumentError", "invalid_argument", wrong);
-  const { mark, data, stage, attempt, restored } = readJob(wanted);
-  const ran = { output: undefined, progress: [], checkpoints: [], failure: null };
+  const { mark, data, stage, attempt, restored, files } = readJob(wanted);
+  const ran = { output: undefined, progress: [], checkpoints: [], files: {}, failure: null };
   /** The first one counts: what a handler does after `invalid` is not handed in. */
   const fail = (kind, message) => {
     ran.failure ??= { kind, message };
@@ -414,6 +561,9 @@ export async function runJob(given, wanted) {
       return -Infinity;
     },
     save: (state) => ran.checkpoints.push(clone(state)),
+    async put(name, bytes, type, blob) {
+      ran.files[name] = blob.slice(0, bytes, type);
+    },
     flag: (reason) => fail("invalid", reason),
     isPaused: () => false,
     ready: () => run.wake(),
@@ -426,7 +576,7 @@ export async function runJob(given, wanted) {
   }
   let output;
   try {
-    run = new Run(owner, mark, 1, attempt, data, stage, stage, "", last);
+    run = new Run(owner, mark, 1, attempt, data, stage, stage, "", last, files);
     output = await run.call();
   } catch (thrown) {
     return fail("failed", account(thrown));

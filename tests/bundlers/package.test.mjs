@@ -140,6 +140,7 @@ test("a handler is tried in Node", async () => {
     output: [14],
     progress: [{ done: 1, total: 1 }],
     checkpoints: [],
+    files: {},
     failure: null,
   };
   assert.deepEqual(good, expected);
@@ -148,9 +149,9 @@ test("a handler is tried in Node", async () => {
 });
 
 /** Runs a handler of docs/recipes.md on one job, where `fetch` gives these files. */
-async function recipe(name, data, files = {}) {
+async function recipe(name, data, files = {}, tries = "try.js") {
   writeFileSync(join(folder, "handler.js"), scriptOf("docs/recipes.md", name));
-  const script = scriptOf("docs/recipes.md", "try.js").replace('{ text: "one job" }', data);
+  const script = scriptOf("docs/recipes.md", tries).replace('{ text: "one job" }', data);
   const served = JSON.stringify(files);
   const fetch = `globalThis.fetch = async (url) => {
     const name = String(url).split("/").pop();
@@ -170,6 +171,10 @@ test("the handlers of docs/recipes.md do what they promise", async () => {
   assert.equal(await recipe("table.js", job, tables), "{ price: 5 }");
   const bytes = await recipe("bytes.js", "{ n: 20_000 }");
   assert.deepEqual([...Buffer.from(bytes, "base64").subarray(-2)], [30, 31]);
+  assert.equal(
+    await recipe("files.js", "", {}, "try-files.js"),
+    "{ rows: 1000, last: '999,998001' }",
+  );
 });
 
 if (isAll) {

@@ -20,6 +20,10 @@
 //   /null-data           /old, but the data of each job is null
 //   /bad-json-data       /old, but the data of each job is marked as JSON and is malformed
 //   /deep-data           /old, but the data of each job is an array nested 4,000 levels deep
+//   /file/HOW            a file of 300,000 bytes of 7, from `whole`; the connection breaks after a half of
+//                        it the first time (`cut`, and `plain` without ranges) or each time (`never`), the
+//                        answer ends early (`short`), goes on (`longer`), stops (`stalls`) or has other bytes
+//                        (`other`). A PUT is answered 200, and 410 by `gone`.
 //
 // `/s/ID` after it (/flaky/2/s/my-test) gives a test its own tracker and its own log.
 // `GET /log?base=/old/s/ID` answers the list of requests at that base without preflights:
@@ -108,6 +112,7 @@ const behaviours = {
       return call === "project" ? broken : registration;
     },
   },
+  file: { args: 1, file: true, handle: () => broken },
   "null-data": {
     args: 0,
     dataOf: () => null,
@@ -171,6 +176,26 @@ function sendEndless(response, cors, entry) {
   more();
 }
 
+/** Answers with a file, or takes a part of one. */
+function sendFile({ method, headers }, response, how, seen) {
+  if (method === "PUT") {
+    const exposed = { "Access-Control-Expose-Headers": "Distcompute-Error, Retry-After" };
+    const headers = { "Distcompute-Error": "upload_expired", ...exposed };
+    return send(response, { ...text(how === "gone" ? 410 : 200, ""), headers }, corsHeaders);
+  }
+  const whole = Buffer.alloc(how === "longer" ? 400_000 : 300_000, how === "other" ? 8 : 7);
+  const range = how === "plain" ? null : /^bytes=(\d+)-$/.exec(headers.range ?? "");
+  const end = how === "short" ? 200_000 : whole.length;
+  const body = whole.subarray(Number(range?.[1] ?? 0), end);
+  const length = { "Content-Length": body.length, ...corsHeaders };
+  response.writeHead(range ? 206 : 200, length);
+  const breaks = how === "never" || (["cut", "plain"].includes(how) && seen === 0);
+  if (how !== "stalls" && !breaks) return response.end(body);
+  // What has been handed to the network arrives before the connection is reset.
+  const half = body.subarray(0, how === "never" ? 1_000 : 150_000);
+  response.write(half, () => how !== "stalls" && setTimeout(() => response.destroy(), 200));
+}
+
 /** A server that is not listening yet, and its log. */
 function faultyServer() {
   /** @type {Map<string, { tracker: OldTracker, log: any[], seen: Map<string, number> }>} */
@@ -203,6 +228,7 @@ function faultyServer() {
     const seen = state.seen.get(path) ?? 0;
     state.seen.set(path, seen + 1);
     const answer = behaviour.handle({ tracker: state.tracker, request, args, base, seen });
+    if (behaviour.file) return sendFile(incoming, response, args[0], seen);
     if (answer === broken) return incoming.socket.destroy();
     if (answer === waiting) return;
     const cors = behaviour.cors === false ? {} : corsHeaders;
@@ -220,7 +246,12 @@ function faultyServer() {
 
 function preflight(split, response) {
   if (split?.behaviour.cors === false) return send(response, text(405, "Method Not Allowed"), {});
-  response.writeHead(204, { ...corsHeaders, ...preflightHeaders }).end();
+  const files = {
+    "Access-Control-Allow-Methods": "GET, PUT",
+    "Access-Control-Allow-Headers": "Range",
+  };
+  const allowed = { ...preflightHeaders, ...(split?.behaviour.file ? files : {}) };
+  response.writeHead(204, { ...corsHeaders, ...allowed }).end();
 }
 
 /**

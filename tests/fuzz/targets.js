@@ -6,7 +6,7 @@
 import { nearlyAnswer } from "./answers.js";
 import { found } from "./found.js";
 import { anything, nearly, raw, valueOf } from "./values.js";
-import { freshPackage, knownCodes, said, Tracker, World } from "./world.js";
+import { emptyFile, freshPackage, knownCodes, said, Tracker, World } from "./world.js";
 
 /** No call may take longer, by the clock of its world. */
 const longestMs = 400_000;
@@ -337,6 +337,14 @@ const status = {
     bytesReceived: 1,
     waiting: 0,
     bytesWaiting: 0,
+    files: {
+      sending: 1,
+      bytesSent: 1,
+      bytesToSend: 2,
+      fetching: 0,
+      bytesFetched: 0,
+      bytesToFetch: 0,
+    },
     connection: "online",
   },
   ...{ project: "LAION-5B", displayName: "x-y-1", stageNames: { a: "CPU" }, settings },
@@ -532,6 +540,7 @@ const task = {
 };
 const results = [
   { key: 1, kind: "done", data: "x", ms: 5 },
+  { key: 1, kind: "done", data: `<!json!>{"f":{"$file":"${emptyFile}","bytes":0}}`, ms: 5 },
   { key: 2, kind: "failed", message: "no", ms: 5, fatal: true },
   { key: 3, kind: "invalid", message: "no", ms: 5 },
   { key: 4, kind: "stopped", ms: 1 },
@@ -547,6 +556,7 @@ const fromCore = [
   { t: "recalled", keys: [1, 2] },
   { t: "met", running: held, ended: [{ job: held, outcome: { kind: "done", data: "x" } }] },
   { t: "broken", message: "no kernel" },
+  { t: "put", put: 1, key: 1, name: emptyFile, bytes: 0, type: "a/b", blob: raw("new Blob()") },
 ];
 const hello = {
   ...{ token: "secret", display_name: "x-y-1", project: "LAION-5B", stage_name: "GPU" },
@@ -557,6 +567,10 @@ const records = [
   task,
   { ...task, kind: "done", output: "x", ticket: "2-lease" },
   { ...task, kind: "failed", said: "no", ticket: "3-lease" },
+  {
+    ticket: "2-lease",
+    uploads: [{ name: emptyFile, bytes: 0, upload: "u", partBytes: 4, done: false }],
+  },
 ];
 
 function request(asked) {
@@ -587,11 +601,27 @@ async function keep(site, values) {
 
 let sites = 0;
 
+/** Cache Storage that keeps nothing, fails, never answers, or resolves to anything. */
+function storeOf(choices) {
+  const some = async () => {
+    const way = choices.below(4);
+    if (way === 0) throw new DOMException("full", "QuotaExceededError");
+    if (way === 1) return valueOf(anything(choices));
+    return way === 2 ? undefined : new Promise(() => {});
+  };
+  const cache = { keys: some, match: some, put: some, delete: some };
+  return { open: async () => (choices.below(4) ? cache : some()), delete: some };
+}
+
 /** Anything that storage, the page, the cores and the tracker may say to a hub. */
 async function hub(one) {
   const { choices, world } = one;
   const cloned = { cloned: true };
-  const tracker = (one.tracker = new Tracker({ syncs: choices.below(3) < 2 }));
+  const tracker = (one.tracker = new Tracker({
+    syncs: choices.below(3) < 2,
+    files: choices.below(2) > 0,
+  }));
+  Object.defineProperty(window, "caches", { value: storeOf(choices), configurable: true });
   const source = () => nearly(choices, choices.of(records), cloned);
   const entries = choices.list(4, source);
   const url = `http://t.example/${(sites += 1)}`;
@@ -612,7 +642,8 @@ async function hub(one) {
     }
   };
   let storm = true;
-  window.fetch = async (request) => {
+  window.fetch = async (asked, init) => {
+    const request = asked instanceof Request ? asked : new Request(asked, init);
     const good = await tracker.good(request);
     if (!storm || choices.below(2)) return new Response(good.text ?? JSON.stringify(good.json));
     const source = nearlyAnswer(choices, good);
@@ -624,6 +655,7 @@ async function hub(one) {
     const keys = ports.flatMap(({ said }) => said).flatMap(({ jobs }) => jobs ?? []);
     if (keys.length === 0) return message;
     const key = () => keys[choices.below(keys.length)].key;
+    if (message.blob) return { ...message, key: key() };
     return JSON.parse(JSON.stringify(message), (name, value) => (name === "key" ? key() : value));
   };
   const steps = [
@@ -673,13 +705,19 @@ async function hub(one) {
 }
 
 const jobData = ['"text"', '"<!json!>[1]"', '"<!json!>{"', '""', "null", "undefined", "7"];
-const given = { key: 1, number: 7, attempt: 1, stage: "a", stageName: "CPU", data: raw('"x"') };
+const files = { [emptyFile]: raw("new Blob()") };
+const given = {
+  ...{ key: 1, number: 7, attempt: 1, stage: "a", stageName: "CPU", data: raw('"x"') },
+  files,
+};
 const toCore = [
   { t: "jobs", project: "LAION-5B", jobs: [given, { ...given, key: 2 }] },
   { t: "recall" },
   { t: "intensity", intensity: 5 },
   { t: "signals", slots: [["blob:x", "blob:x", "blob:x", "blob:x", "blob:x"]] },
   { t: "stop", key: 1, signalled: true },
+  { t: "kept", put: 1 },
+  { t: "kept", put: 1, refused: "file_no_room: no" },
 ];
 
 /** Anything that a hub, and the owner's own handler, may do to a compute worker. */
@@ -691,6 +729,8 @@ async function compute(one) {
     () => `context.progress(${choices.list(3, () => anything(choices))}); return "x"`,
     () => `context.checkpoint(${anything(choices)}); return "x"`,
     () => `context.invalid(${anything(choices)})`,
+    () => `return context.put(${anything(choices)}, ${anything(choices)})`,
+    () => `return job.file(${anything(choices)})`,
     () => `try { context.invalid() } catch {} return ${anything(choices)}`,
     () => `context.signal.dispatchEvent(new Event("abort")); return rejected(${anything(choices)})`,
     () =>

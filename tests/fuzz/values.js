@@ -190,9 +190,9 @@ export function nearly(choices, good, how = {}) {
     if (choices.once(25)) continue;
     const source = nearly(choices, value, how);
     const isOdd = !how.cloned && choices.once(30);
-    const odd = () =>
-      choices.of([`get ${name}() { return ${source} }`, `get ${name}() { throw 1 }`]);
-    fields.push(isOdd ? odd() : `${name}: ${source}`);
+    const key = /^\w+$/.test(name) ? name : JSON.stringify(name);
+    const odd = () => choices.of([`get ${key}() { return ${source} }`, `get ${key}() { throw 1 }`]);
+    fields.push(isOdd ? odd() : `${key}: ${source}`);
   }
   const object = `({ ${fields.join(", ")} })`;
   if (how.cloned || !choices.once(40)) return object;

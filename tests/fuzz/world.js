@@ -294,20 +294,26 @@ export async function knownCodes() {
   return new Set(union.match(/\w+/g));
 }
 
+/** The name of a file without bytes, and a reference to it as a tracker hands it out. */
+export const emptyFile = "sha256-e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const reference = { $file: emptyFile, bytes: 0, url: `api/files/${emptyFile}?until=1&signature=x` };
+
 /** A tracker that believes everything and has work for everybody. */
 export class Tracker {
   jobs = 0;
   /** The outputs that it has got. */
   done = [];
 
-  constructor({ syncs } = {}) {
+  constructor({ syncs, files } = {}) {
     this.syncs = syncs;
+    this.files = files;
   }
 
   /** What a good answer holds: `json`, or `text`. */
   answer(path, body) {
     const call = /\/api\/(\w+)/.exec(path)?.[1];
-    const data = `<!json!>{"shard":${this.jobs + 1}}`;
+    const file = this.files ? { file: reference } : {};
+    const data = `<!json!>${JSON.stringify({ shard: this.jobs + 1, ...file })}`;
     switch (call) {
       case "new": {
         const worker = {
@@ -316,7 +322,9 @@ export class Tracker {
         };
         if (!this.syncs) return { json: worker };
         const limits = { lease_s: 300, max_body: 1_000_000, app_version: "1" };
-        return { json: { ...worker, extensions: ["sync"], ...limits } };
+        return {
+          json: { ...worker, extensions: this.files ? ["sync", "files"] : ["sync"], ...limits },
+        };
       }
       case "sync": {
         const { done = [], want = 0 } = Object(body);
@@ -329,6 +337,18 @@ export class Tracker {
         const rest = { rejected: [], lost: [], open: 9, wait_s: 5, app_version: "1" };
         return { json: { jobs, accepted, ...rest } };
       }
+      case "uploads":
+        if (path.includes("finish")) return { json: { file: reference } };
+        return {
+          json: {
+            upload: "u",
+            part_bytes: 4,
+            stored: [],
+            parts: [{ number: 0, url: "api/uploads/x" }],
+          },
+        };
+      case "files":
+        return { text: "" };
       case "newJob":
         return { json: { number: ++this.jobs, data } };
       case "jobCount":

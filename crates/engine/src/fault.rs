@@ -227,7 +227,8 @@ pub fn first_line(text: &str) -> &str {
 
 /// The two sides of the first colon that a space follows. (Searching for a text that is longer than a character
 /// links 5 KB of the standard library.)
-pub(crate) fn split_at_colon(text: &str) -> Option<(&str, &str)> {
+#[must_use]
+pub fn split_at_colon(text: &str) -> Option<(&str, &str)> {
     let at = text.as_bytes().windows(2).position(|two| two == b": ")?;
     Some((text.get(..at)?, text.get(at + 2..)?))
 }

@@ -20,6 +20,8 @@ pub trait Payload: Clone + Debug + PartialEq {
     /// A slot for one out-of-band signal: something that a worker can read while its event loop is
     /// blocked.
     type Slot: Clone + Debug + PartialEq;
+    /// The files that the input of a job names.
+    type Files: Clone + Debug + PartialEq;
 }
 
 /// A job as a compute worker has it.
@@ -41,6 +43,8 @@ pub struct Job<P: Payload> {
     pub input: Option<P::Text>,
     /// Its last checkpoint.
     pub resume: Option<P::State>,
+    /// The files that its input names.
+    pub files: Option<P::Files>,
 }
 
 /// A message from the hub to a compute worker.

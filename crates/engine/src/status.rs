@@ -188,6 +188,18 @@ pub struct Core {
     pub jobs_per_minute: f64,
 }
 
+/// The files of jobs that are under way, in numbers and bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[allow(missing_docs, reason = "as JavaScript sees them")]
+pub struct FileStatus {
+    pub sending: u64,
+    pub bytes_sent: f64,
+    pub bytes_to_send: f64,
+    pub fetching: u64,
+    pub bytes_fetched: f64,
+    pub bytes_to_fetch: f64,
+}
+
 /// The status. Counters begin at the start of the visit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
@@ -227,6 +239,8 @@ pub struct Status {
     pub waiting: u64,
     /// The bytes of those results.
     pub bytes_waiting: f64,
+    /// The files that are under way.
+    pub files: FileStatus,
     /// Whether the tracker answers.
     pub online: bool,
     /// The project's name; empty until it is known.
@@ -262,6 +276,7 @@ impl Status {
             bytes_received: 0.0,
             waiting: 0,
             bytes_waiting: 0.0,
+            files: FileStatus::default(),
             online: true,
             project: String::new(),
             display_name: String::new(),

@@ -1,6 +1,7 @@
 //! The compute workers of a hub.
 
 use super::Hub;
+use super::files::at_hand;
 use crate::web::dom::callback;
 use crate::web::message::{Js, read_from_core, write_to_core};
 use crate::web::port::Port;
@@ -13,6 +14,7 @@ use distcompute_engine::list::IntoList;
 use distcompute_engine::message::{self, FromCore, Job, ToCore};
 use js_sys::JsString;
 use std::rc::Rc;
+use wasm_bindgen::JsValue;
 
 /// A compute worker as the hub reaches it.
 pub(super) struct Place {
@@ -45,6 +47,9 @@ impl Hub {
     pub(super) fn meet(self: &Rc<Self>, core: u32, port: Port) {
         let hub = Rc::clone(self);
         let hear = callback(move |message| {
+            if hub.hear_put(core, &message) {
+                return;
+            }
             if let Some(message) = read_from_core(&message) {
                 hub.hear_core(core, message);
             }
@@ -72,6 +77,13 @@ impl Hub {
         }
     }
 
+    /// Sends what is made of JavaScript's values already.
+    pub(super) fn post_raw(&self, core: u32, message: &JsValue) {
+        if let Some(place) = self.places.borrow().get(core) {
+            let _ = place.port.post(message);
+        }
+    }
+
     pub(super) fn give(&self, core: u32, keys: &[JobKey]) {
         let scheduler = self.scheduler.borrow();
         let (texts, states) = (self.texts.borrow(), self.states.borrow());
@@ -87,6 +99,7 @@ impl Hub {
                 stage_name: stage_name.to_owned(),
                 input: job.input.and_then(|input| texts.text(input)),
                 resume: states.get(*key).cloned(),
+                files: at_hand(scheduler.files().needs(job)),
             })
         });
         let jobs = jobs.into_list();

@@ -2,6 +2,7 @@
 //! of a volunteer are made here; nothing is decided, and nothing is computed.
 
 mod cores;
+mod files;
 mod keys;
 mod page;
 mod storage;
@@ -29,6 +30,7 @@ use distcompute_engine::hub::Scheduler;
 use distcompute_engine::hub::action::{Action, TrackerRequest, TrackerResponse, Transfer, Wire};
 use distcompute_engine::hub::cx::Cx;
 use distcompute_engine::hub::event::{Event, Inherited};
+use distcompute_engine::hub::file::FileEvent;
 use distcompute_engine::hub::jobs::JobKey;
 use distcompute_engine::list::IntoList;
 use distcompute_engine::message::ToCore;
@@ -138,6 +140,11 @@ impl Hub {
 
     /// Something happened.
     fn handle(self: &Rc<Self>, event: Event) {
+        // What texts name is known before the texts are.
+        let named = self.texts.borrow_mut().take_named(&self.url);
+        for (text, refs) in named {
+            self.handle(Event::File(FileEvent::Named { text, refs }));
+        }
         let random = js_sys::Math::random();
         let mut cx = Cx::new(clock(), random);
         self.scheduler.borrow_mut().handle(&mut cx, event);
@@ -189,6 +196,7 @@ impl Hub {
                 self.texts.borrow_mut().forget(text);
             }
             Action::Store(write) => self.store(write),
+            Action::File(action) => self.file(action),
             Action::Renew => say_page("renew"),
             Action::Stopped => {
                 // What came last counts too.

@@ -7,6 +7,7 @@ use crate::web::object::{array, field};
 use crate::web::wire;
 use distcompute_engine::hub::action::Write;
 use distcompute_engine::hub::event::Event;
+use distcompute_engine::hub::file::FileEvent;
 use distcompute_engine::list::IntoList;
 use js_sys::Array;
 use std::rc::Rc;
@@ -31,6 +32,7 @@ impl Hub {
         let late = callback(move |kept| hub.restore_late(kept));
         let kept = read(&self.site, MOST_STORED, &late).await;
         let (mut registrations, mut jobs) = (Vec::new(), Vec::new());
+        let mut uploads = Vec::new();
         let mut states: Vec<(String, JsValue)> = Vec::new();
         let mut unreadable = 0;
         let entries: Vec<JsValue> = kept
@@ -39,6 +41,8 @@ impl Hub {
         for entry in &entries {
             if let Some(registration) = wire::registration(entry) {
                 registrations.push(registration);
+            } else if let Some(records) = wire::uploads(entry) {
+                uploads.extend(records);
             } else if let Some(stored) = wire::stored(entry, &mut self.texts.borrow_mut()) {
                 if let Some(state) = field(entry, "state") {
                     states.push((stored.ticket.text().to_owned(), state));
@@ -49,6 +53,7 @@ impl Hub {
             }
         }
         warn_of(unreadable);
+        self.handle(Event::File(FileEvent::Uploads(uploads)));
         self.handle(Event::Restored {
             registrations,
             jobs,
@@ -69,6 +74,9 @@ impl Hub {
             .map_or_else(|_| Vec::new(), |kept| kept.to_vec());
         let stored = |entry: &JsValue| wire::stored(entry, &mut self.texts.borrow_mut());
         let jobs = entries.iter().filter_map(stored).into_list();
+        let uploads = entries.iter().filter_map(wire::uploads).flatten();
+        let uploads = uploads.into_list();
+        self.handle(Event::File(FileEvent::Uploads(uploads)));
         self.handle(Event::RestoredLate(jobs));
     }
 
@@ -76,6 +84,7 @@ impl Hub {
         let scheduler = self.scheduler.borrow();
         let (name, value) = match write {
             Write::Registration(registration) => wire::write_registration(&registration),
+            Write::Uploads(ticket, records) => wire::write_uploads(&ticket, &records),
             Write::Delete(name) => {
                 self.write(format!("outcome {name}"), JsValue::UNDEFINED);
                 (format!("job {name}"), JsValue::UNDEFINED)

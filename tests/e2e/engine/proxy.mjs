@@ -32,8 +32,20 @@ export async function startProxy(t, { url, old = false }) {
      * @type {(request: { path: string, length: number }) => any}
      */
     refuses: () => false,
-    /** The requests so far without preflights: { path, body, at }. */
+    /** The requests so far without preflights: { method, path, range, body, at }. Parts of files have no body here. */
     requests: [],
+    /**
+     * After how many bytes an answer breaks off, or undefined. 0: it is not given at all.
+     *
+     * @type {(answer: { method: string, path: string, length: number }) => number | undefined}
+     */
+    cuts: () => undefined,
+    /**
+     * How long a request waits before it is forwarded, in milliseconds.
+     *
+     * @type {(request: { method: string, path: string }) => number}
+     */
+    delays: () => 0,
     /** The number of CORS preflights. */
     preflights: 0,
     /** The number of registrations that took effect, but whose answers were lost. */
@@ -46,7 +58,9 @@ export async function startProxy(t, { url, old = false }) {
     const { method, headers, url: path } = incoming;
     const call = path.split("?")[0];
     if (method !== "OPTIONS") {
-      proxy.requests.push({ path: call, body: body.toString(), at: Date.now() });
+      const text = method === "PUT" ? "" : body.toString();
+      const entry = { method, path: call, range: headers.range, body: text, at: Date.now() };
+      proxy.requests.push(entry);
     } else {
       proxy.preflights += 1;
     }
@@ -62,14 +76,19 @@ export async function startProxy(t, { url, old = false }) {
     }
     const isOurs = call === "/api/sync" || call === "/api/nonce";
     if (old && isOurs) return void outgoing.writeHead(404, away).end("Not Found");
+    await new Promise((resolve) => setTimeout(resolve, proxy.delays({ method, path: call })));
     const from = await pass({ hostname, port, method, path, headers }, body).catch(() => undefined);
     if (!from || proxy.network !== "on") {
       if (from && call === "/api/new") proxy.unheard += 1;
       return void incoming.socket.destroy();
     }
+    const cut = proxy.cuts({ method, path: call, length: from.body.length });
+    if (cut === 0) return void incoming.socket.destroy();
     const answer = old && call === "/api/new" ? withoutOurs(from.body) : from.body;
     const { "content-length": _, "transfer-encoding": __, ...rest } = from.headers;
-    outgoing.writeHead(from.status, { ...rest, "content-length": answer.length }).end(answer);
+    outgoing.writeHead(from.status, { ...rest, "content-length": answer.length });
+    if (cut === undefined || method === "OPTIONS") return void outgoing.end(answer);
+    outgoing.write(answer.subarray(0, cut), () => setTimeout(() => outgoing.destroy(), 100));
   });
   const sockets = new Set();
   server.on("connection", (socket) => {

@@ -5,6 +5,8 @@ use distcompute_protocol::Stage;
 use crate::client::call::{Answer, Call};
 use crate::client::probe::Finding;
 use crate::fault::Fault;
+use crate::hub::file::FileAction;
+use crate::hub::file::Record;
 use crate::hub::jobs::{JobKey, Text};
 
 /// A request to the tracker.
@@ -153,6 +155,8 @@ pub struct Hello {
     pub stage_name: String,
     /// Whether the tracker takes `sync`.
     pub syncs: bool,
+    /// Whether it takes files.
+    pub files: bool,
     /// How long a lease lasts, in milliseconds.
     pub lease_ms: f64,
     /// The largest body that it takes, in bytes.
@@ -222,6 +226,8 @@ pub enum Write {
     Job(JobKey),
     /// A job's outcome, under its ticket's text.
     Outcome(JobKey),
+    /// The uploads of the job with this ticket; none: delete their record.
+    Uploads(String, Vec<Record>),
     /// Delete the records of this name.
     Delete(String),
 }
@@ -274,6 +280,8 @@ pub enum Action {
     Free(Text),
     /// Write this to storage.
     Store(Write),
+    /// Do this with a file.
+    File(FileAction),
     /// Load the worker script anew.
     Renew,
     /// The hub has stopped.

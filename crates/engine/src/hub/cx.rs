@@ -100,6 +100,8 @@ pub enum Timer {
     Uploaded,
     /// A refused outcome is sent again.
     Refused,
+    /// A file is tried again, or not kept at hand any more.
+    Files,
 }
 
 #[cfg(test)]

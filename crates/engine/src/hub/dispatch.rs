@@ -90,7 +90,7 @@ impl Scheduler {
         let taking_over = !self.unreported().is_empty();
         for job in self.table.iter() {
             // A core that has not reported yet may be running a job that storage had.
-            let known = !(taking_over && job.resumable);
+            let known = !(taking_over && job.resumable) && self.files.are_ready(job);
             if job.state == JobState::Ahead && known && fresh.get(job.session) == Some(&true) {
                 let rank = (!job.resumable, job.session, job.key);
                 // Usually an append, because the table is sorted by key.
@@ -329,7 +329,9 @@ fn store_after(job: &Job) -> Option<(Now, f64)> {
             ..
         } if *outcome != Outcome::Released => {
             let is_quick = *took_ms < QUICK_MS;
-            Some((*since, if is_quick { STORE_QUICK_MS } else { STORE_MS }))
+            // What waits for its files is for the next visit, where the page is closed before.
+            let ms = if is_quick { STORE_QUICK_MS } else { STORE_MS };
+            Some((*since, if job.held { 0.0 } else { ms }))
         }
         _ => None,
     }

@@ -3,6 +3,7 @@
 use distcompute_protocol::Stage;
 
 use crate::hub::action::{Registration, TrackerResponse, Transfer};
+use crate::hub::file::FileEvent;
 use crate::hub::governor::{Surroundings, Wish};
 use crate::hub::jobs::{JobKey, Outcome, Text, Ticket};
 use crate::settings::Settings;
@@ -130,6 +131,8 @@ pub enum Event {
         /// Running jobs are finished first.
         finish: bool,
     },
+    /// What became of a file.
+    File(FileEvent),
     /// [`Scheduler::next_timeout`](crate::hub::Scheduler::next_timeout) has passed.
     Tick,
 }

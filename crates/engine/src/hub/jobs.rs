@@ -104,6 +104,8 @@ pub struct Job {
     pub restored: bool,
     /// Whether it was reclaimed from a busy core, which may have begun it.
     pub taken: bool,
+    /// Whether its result waits for files that it names.
+    pub held: bool,
 }
 
 impl Job {
@@ -125,10 +127,10 @@ impl Job {
         }
     }
 
-    /// Whether it has an outcome that no request carries.
+    /// Whether it has an outcome that no request carries and that waits for no files.
     #[must_use]
     pub fn is_unsent(&self) -> bool {
-        matches!(self.state, JobState::Ended { sent: false, .. })
+        matches!(self.state, JobState::Ended { sent: false, .. }) && !self.held
     }
 
     /// What it is stored under.
@@ -172,6 +174,7 @@ impl JobTable {
             resumable: false,
             restored: false,
             taken: false,
+            held: false,
         };
         self.jobs.insert(key, job);
         key

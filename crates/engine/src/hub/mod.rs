@@ -20,6 +20,8 @@
 //! | `shutdown` | how it stops |
 //! | `status` | what a page shows of it |
 //! | [`session`] | how the jobs of one stage come and go, in both protocols |
+//! | [`file`] | what the driver reports of files, and does with them |
+//! | [`files`] | the files of jobs: what is fetched, kept and uploaded |
 //! | [`speed`] | how long jobs take, and how many to hold as a consequence |
 //! | [`mod@line`] | how fast transfers are, and how large they may be as a consequence |
 //! | [`mean`] | values that follow a series of measurements |
@@ -32,6 +34,8 @@ pub mod cx;
 mod dispatch;
 pub mod event;
 pub mod failing;
+pub mod file;
+pub mod files;
 pub mod governor;
 pub mod jobs;
 mod limits;
@@ -51,8 +55,9 @@ use crate::hub::cores::Core;
 use crate::hub::cx::{Cx, Timer};
 use crate::hub::event::{Event, Inherited};
 use crate::hub::failing::Failing;
+use crate::hub::files::{Files, Way};
 use crate::hub::governor::{Surroundings, Verdict, Wish, govern};
-use crate::hub::jobs::{Job, JobKey, JobTable};
+use crate::hub::jobs::{Job, JobKey, JobTable, Outcome};
 use crate::hub::session::Session;
 use crate::hub::shutdown::Mode;
 use crate::reason::Reason;
@@ -86,6 +91,7 @@ pub struct Counted {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scheduler {
     table: JobTable,
+    files: Files,
     failing: Failing,
     sessions: Vec<Session>,
     cores: SortedMap<Core>,
@@ -141,6 +147,7 @@ impl Scheduler {
         };
         Self {
             table: JobTable::default(),
+            files: Files::default(),
             failing: Failing::new(limits.slow_failing),
             sessions: stages.iter().enumerate().map(session).into_list(),
             cores: SortedMap::default(),
@@ -218,6 +225,12 @@ impl Scheduler {
         &self.table
     }
 
+    /// The files of the jobs.
+    #[must_use]
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
     /// The stage that a job came by, and its name.
     #[must_use]
     pub fn stage_of(&self, job: &Job) -> Option<(Stage, &str)> {
@@ -261,8 +274,9 @@ impl Scheduler {
                 return;
             }
             self.pump(cx);
-        } else if let Event::Wish(_) = event {
-            // The length of a pause counts from now, not from when storage has been read.
+        } else if let Event::Wish(_) | Event::File(_) = event {
+            // The length of a pause counts from now, not from when storage has been read. And what of files
+            // comes that early belongs to the records in storage.
             self.take(cx, event);
         } else {
             self.early.push(event);
@@ -330,6 +344,10 @@ impl Scheduler {
                 };
             }
             Event::Stop { finish } => self.stop(now, finish),
+            Event::File(event) => {
+                let ways = self.ways();
+                self.files.handle(cx, event, &self.table, &ways);
+            }
             Event::Tick => {}
         }
     }
@@ -377,6 +395,7 @@ impl Scheduler {
         // A job that a core begins may have been taken from it meanwhile.
         self.begin_next(cx.now);
         self.end_what_hangs(cx);
+        self.pump_files(cx);
         self.silent = self.are_unreported_silent(cx);
         let may = self.may_begin();
         self.recall(cx, !may);
@@ -397,6 +416,7 @@ impl Scheduler {
         }
         self.keep(cx, f64::INFINITY);
         for text in std::mem::take(&mut self.table.freed) {
+            self.files.forget(text.id);
             cx.out.push(Action::Free(text));
         }
         for name in self.table.forgotten.drain(..) {
@@ -405,6 +425,36 @@ impl Scheduler {
         self.finish(cx);
         self.report_fatal(cx);
         self.watch(cx);
+    }
+
+    fn ways(&self) -> Vec<Way> {
+        self.sessions.iter().map(Session::way).into_list()
+    }
+
+    /// Fetches and sends files, and ends the jobs whose files cannot be had or sent.
+    fn pump_files(&mut self, cx: &mut Cx) {
+        let ways = self.ways();
+        for (key, outcome) in self.files.pump(cx, &mut self.table, &ways) {
+            let Some(job) = self.table.get(key) else {
+                continue;
+            };
+            let (session, ended) = (job.session, job.outcome().is_some());
+            match outcome {
+                Outcome::Failed(why) if ended => {
+                    if let Some(session) = self.sessions.get_mut(session) {
+                        session.common.give_up(&mut self.table, key, &why);
+                    }
+                    self.note_failure(key, &why, cx.now);
+                }
+                Outcome::Failed(why) => {
+                    self.counts.failed += 1;
+                    self.note_failure(key, &why, cx.now);
+                    self.table.end(key, Outcome::Failed(why), cx.now);
+                }
+                _ if ended => self.table.withdraw(key),
+                outcome => self.table.end(key, outcome, cx.now),
+            }
+        }
     }
 
     /// The verdict of the governor. Hours of the day are compared with the `wall` clock.

@@ -52,13 +52,17 @@ impl Scheduler {
     /// Goes on to the next step of a shutdown if the current one is done.
     pub(super) fn finish(&mut self, cx: &mut Cx) {
         let busy = self.cores.values().any(|core| core.running.is_some());
+        let finishes = matches!(self.mode, Mode::Stop { finish: true, .. });
         // Jobs with a checkpoint are in storage for the next visit, and so are the outcomes of a session
-        // that has failed for good.
+        // that has failed for good, and results that wait for their files.
         let undelivered = self.table.count(|job| {
             let session = self.sessions.get(job.session);
             let delivers = session.is_some_and(|session| session.common.fatal.is_none());
-            delivers && !(job.resumable && job.state == JobState::Ahead)
+            let is_kept =
+                (job.resumable && job.state == JobState::Ahead) || (job.held && !finishes);
+            delivers && !is_kept
         });
+        let left_now = undelivered + self.files.parts_left();
         let in_flight = self.sessions.iter().any(Session::is_busy);
         match self.mode {
             Mode::Run => {
@@ -69,11 +73,11 @@ impl Scheduler {
             }
             Mode::Stop {
                 finish: true, left, ..
-            } if busy || undelivered < left => {
+            } if busy || left_now < left => {
                 self.mode = Mode::Stop {
                     since: cx.now,
                     finish: true,
-                    left: undelivered,
+                    left: left_now,
                 };
                 if busy || undelivered > 0 || in_flight {
                     cx.arm(Timer::Shutdown, DELIVER_MS);
@@ -88,7 +92,8 @@ impl Scheduler {
                 // anything being delivered, another one does not help.
                 let sent = self.sessions.iter().filter_map(Session::busy_since);
                 let mut in_time = sent.filter(|sent| sent.since(since) < limit);
-                let late = over && (!finish || self.is_away() || in_time.next().is_none());
+                let is_sending = self.files.is_sending() || in_time.next().is_some();
+                let late = over && (!finish || self.is_away() || !is_sending);
                 if late || (!busy && undelivered == 0 && !in_flight) {
                     self.mode = Mode::Leave { since: cx.now };
                     self.keep(cx, 0.0);
@@ -98,7 +103,9 @@ impl Scheduler {
             Mode::Leave { since } => {
                 let mut left = false;
                 for session in &mut self.sessions {
-                    left |= session.leave(cx, &self.table);
+                    // The goodbye would end the leases of results that wait for their files.
+                    let holds = self.files.holds(&self.table, session.common.index);
+                    left |= !holds && session.leave(cx, &self.table);
                 }
                 let late = cx.expired(Timer::Shutdown, STOP_MS - cx.now.since(since));
                 if !left || late || self.is_away() {

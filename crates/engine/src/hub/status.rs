@@ -3,7 +3,7 @@
 use crate::fault::Fault;
 use crate::hub::Scheduler;
 use crate::hub::cores::{Core, Health};
-use crate::hub::jobs::{Job, Outcome};
+use crate::hub::jobs::{Job, JobState, Outcome};
 use crate::hub::shutdown::Mode;
 use crate::reason::Reason;
 use crate::status;
@@ -82,7 +82,8 @@ impl Scheduler {
             return Reason::NoJobs { until };
         }
         let up = self.cores.values().any(|core| core.health == Health::Up);
-        if up && self.worked.is_some() {
+        let is_coming = |job: &Job| job.state == JobState::Ahead && !self.files.are_ready(job);
+        if up && (self.worked.is_some() || self.table.iter().any(is_coming)) {
             Reason::Fetching
         } else {
             Reason::Starting
@@ -157,6 +158,7 @@ impl Scheduler {
             _ => None,
         });
         all.bytes_waiting = outputs.sum();
+        all.files = self.files.status();
         all.online = !self.is_away() || self.is_asked_to_wait();
         self.project().clone_into(&mut all.project);
         for common in commons() {

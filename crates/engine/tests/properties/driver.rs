@@ -662,6 +662,7 @@ pub(super) fn hello(syncs: bool, lease_ms: f64, max_body: f64) -> Hello {
     Hello {
         token: "secret".to_owned(),
         syncs,
+        files: false,
         lease_ms,
         max_body,
         ..Hello::default()

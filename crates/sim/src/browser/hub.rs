@@ -89,6 +89,7 @@ impl<T: Tracker> Browser<T> {
                         ticket: job.ticket.clone(),
                         input: job.input.map(|text| self.texts[&text.id].clone()),
                         resume: job.resumable.then_some(()),
+                        files: None,
                     };
                     for (at, other) in &self.cores {
                         let has = other.has(key);
@@ -132,6 +133,8 @@ impl<T: Tracker> Browser<T> {
                 );
             }
             Action::Store(write) => self.write(write),
+            // Its jobs name no files.
+            Action::File(_) => {}
             Action::Renew => {
                 self.renews = true;
                 self.close(false);

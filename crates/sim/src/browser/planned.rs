@@ -68,4 +68,5 @@ impl Payload for Sim {
     type State = ();
     /// Its number.
     type Slot = u32;
+    type Files = ();
 }

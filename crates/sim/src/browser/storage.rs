@@ -137,6 +137,7 @@ impl<T: Tracker> Browser<T> {
             Write::Registration(registration) => {
                 self.registrations.insert(registration.stage, registration);
             }
+            Write::Uploads(..) => {}
             Write::Delete(name) => {
                 let was = self.store.remove(&name).is_some();
                 assert!(was || self.lossy, "{name} is not stored");

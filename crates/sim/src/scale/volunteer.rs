@@ -204,7 +204,7 @@ impl Volunteer {
                     self.happen(at, Event::CoreUp(core));
                 }
             }
-            Action::Free(_) | Action::Store(_) => {}
+            Action::Free(_) | Action::Store(_) | Action::File(_) => {}
             Action::Rekey { .. }
             | Action::Replace { .. }
             | Action::Renew
@@ -316,6 +316,7 @@ fn read(said: Said, scenario: &Scenario) -> Parsed {
         Said::Hello => Parsed::Hello(Hello {
             token: "t".to_owned(),
             syncs: true,
+            files: false,
             lease_ms: 1_000.0 * f64::from(scenario.lease_s),
             max_body: 16_777_216.0,
             ..Hello::default()

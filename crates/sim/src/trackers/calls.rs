@@ -233,6 +233,7 @@ fn read_hello(said: Registration) -> Hello {
         project: said.worker.project,
         stage_name: said.worker.stage_name,
         syncs: said.extensions.iter().any(|it| it == SYNC_EXTENSION),
+        files: false,
         lease_ms: f64::from(said.lease_s) * 1000.0,
         max_body: said.max_body as f64,
         app_version: said.app_version,

@@ -298,6 +298,7 @@ impl Talk {
         let hello = Hello {
             token: "t".to_owned(),
             syncs: true,
+            files: false,
             lease_ms: 300_000.0,
             ..Hello::default()
         };

@@ -92,6 +92,7 @@ pub(crate) fn registration() -> Registration {
         hello: Hello {
             token: "of the hub before".to_owned(),
             syncs: true,
+            files: false,
             lease_ms: 300_000.0,
             ..Hello::default()
         },

@@ -41,7 +41,47 @@ const sleep = (ms, signal) =>
     signal.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)));
   });
 
+/** `bytes` bytes that follow from `seed`, as a stream of pieces of 1 MB. */
+function made(bytes, seed) {
+  let state = seed;
+  let left = bytes;
+  return new ReadableStream({
+    pull(controller) {
+      if (left === 0) return controller.close();
+      const piece = new Uint32Array(262_144);
+      for (let at = 0; at < piece.length; at += 1) {
+        state = (Math.imul(state, 1664525) + 1013904223) | 0;
+        piece[at] = state;
+      }
+      const length = Math.min(left, piece.byteLength);
+      left -= length;
+      controller.enqueue(new Uint8Array(piece.buffer, 0, length));
+    },
+  });
+}
+
+/** The sum of all bytes. */
+async function sumOf(blob) {
+  let sum = 0;
+  const reader = blob.stream().getReader();
+  for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+    for (const byte of value) sum += byte;
+  }
+  return sum;
+}
+
 const acts = {
+  /** Puts a file of `bytes` bytes, and hands in the reference to it. */
+  put: async ({ id, data: { bytes, seed = 1 } }, { put }) => {
+    const file = await put(made(bytes, seed), { type: "text/x-noise" });
+    note("put", { id }, { file });
+    return { file };
+  },
+  /** Reads the file that the input names. */
+  read: async ({ data, file }) => {
+    const blob = await file(data.file);
+    return { bytes: blob.size, type: blob.type, sum: await sumOf(blob), file: data.file };
+  },
   /** Works for `ms` and reports progress, without ever yielding to the event loop. */
   busy({ data: { ms } }, { progress }) {
     let worked = 0;
@@ -85,7 +125,9 @@ const acts = {
 work((job, context) => {
   note("begin", job, { restored: context.restored });
   globalThis.breaks?.();
-  const output = acts[job.data.act](job, context);
+  // A later stage is handed the output of the one before.
+  const act = job.data.act ?? (job.data.file ? "read" : "wait");
+  const output = acts[act](job, context);
   const end = (output) => (note("end", job, Object(output)), output);
   // Blocking actions return their output directly instead of a promise.
   return output instanceof Promise ? output.then(end) : end(output);

@@ -18,6 +18,7 @@ impl Payload for Plain {
     type Text = String;
     type State = u32;
     type Slot = u32;
+    type Files = ();
 }
 
 /// A rule of the worker that is broken on purpose.
@@ -282,6 +283,7 @@ impl Rig {
                 stage_name: "Scraper".to_owned(),
                 input: Some("input".to_owned()),
                 resume: None,
+                files: None,
             };
             self.given.insert(job.key, job.clone());
             jobs.push(job);

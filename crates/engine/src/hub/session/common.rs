@@ -251,7 +251,7 @@ impl Common {
 
     /// Replaces an outcome that cannot be handed in by a failure with a reason. Returns whether there was
     /// anything to replace.
-    pub(super) fn give_up(&mut self, table: &mut JobTable, key: JobKey, why: &str) -> bool {
+    pub(in crate::hub) fn give_up(&mut self, table: &mut JobTable, key: JobKey, why: &str) -> bool {
         let state = table.get_mut(key).map(|job| &mut job.state);
         let Some(JobState::Ended {
             outcome,

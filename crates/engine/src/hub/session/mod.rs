@@ -21,6 +21,7 @@ use distcompute_protocol::Stage;
 
 use crate::hub::action::{Registration, TrackerResponse, Transfer, Wire};
 use crate::hub::cx::{Cx, Timer};
+use crate::hub::files::Way;
 use crate::hub::jobs::{JobKey, JobTable};
 use crate::hub::session::legacy::Calls;
 use crate::hub::session::sync::Syncs;
@@ -136,6 +137,21 @@ impl Session {
     pub fn part(&mut self) {
         if let Dialect::Sync(syncs) = &mut self.dialect {
             syncs.part();
+        }
+    }
+
+    /// The tracker, as uploads see it.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        let hello = self.common.hello.as_ref();
+        let (token, syncs) = match &self.dialect {
+            Dialect::Sync(syncs) => (syncs.token().cloned(), true),
+            Dialect::Unknown { .. } | Dialect::Calls(_) => (None, false),
+        };
+        Way {
+            token,
+            takes: syncs && hello.is_some_and(|hello| hello.files),
+            away: self.common.retry.is_away(),
         }
     }
 

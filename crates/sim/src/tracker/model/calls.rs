@@ -111,6 +111,7 @@ impl Tracker for Model {
                         project: "LAION-5B".to_owned(),
                         stage_name: "CPU".to_owned(),
                         syncs: self.syncs,
+                        files: false,
                         lease_ms: self.lease_ms,
                         max_body: self.max_body as f64,
                         app_version: self.app_version.clone(),

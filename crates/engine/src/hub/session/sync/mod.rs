@@ -97,6 +97,10 @@ impl Syncs {
         }
     }
 
+    pub(super) fn token(&self) -> Option<&String> {
+        self.token.as_ref()
+    }
+
     pub(super) fn is_registered(&self) -> bool {
         self.token.is_some()
     }

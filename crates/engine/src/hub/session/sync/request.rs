@@ -105,15 +105,11 @@ impl Syncs {
         let mut count = 0;
         let mut bytes = 0.0;
         let mut waited = false;
-        let ready = |job: &&Job| job.session == common.index && !self.refusals.has(job.key);
+        let ready = |job: &&Job| {
+            job.session == common.index && job.is_unsent() && !self.refusals.has(job.key)
+        };
         for job in table.iter().filter(ready) {
-            if let JobState::Ended {
-                outcome,
-                since,
-                sent: false,
-                ..
-            } = &job.state
-            {
+            if let JobState::Ended { outcome, since, .. } = &job.state {
                 count += 1;
                 bytes += size(outcome);
                 waited |= cx.expired(Timer::Linger, common.linger_ms - cx.now.since(*since));
@@ -267,8 +263,8 @@ impl Syncs {
             let name = job.name();
             // The request that carries it is under way. If its answer turns out not to be the tracker's, the
             // lease must still be held, because a result under a lease that was given back is not accepted.
-            // A goodbye repeats everything.
-            if !goodbye && !job.is_unsent() {
+            // A goodbye repeats everything but results that wait for their files, which are held for the next visit.
+            if job.held || (!goodbye && !job.is_unsent()) {
                 bytes += (name.len() + 4) as f64;
                 sync.holding.push(name);
                 continue;
