@@ -9,7 +9,7 @@ import { page, shown, table, verdicts, write } from "./figures.mjs";
  */
 
 /** Liars that help each other. Nothing but the operator's worker finds those that confirm each other. */
-const together = ["pairs", "one clique"];
+const together = ["pairs", "one clique", "a clique that chooses"];
 
 /**
  * @param {Partial<Figure>} wanted

@@ -5,6 +5,7 @@ import { endOnSignals } from "./process.mjs";
 
 /** The modules of the benchmarks. Each exports its `usage` and `main(args)`. */
 const benchmarks = {
+  checked: "../bench/checked.mjs",
   client: "../bench/client.mjs",
   command: "../bench/command.mjs",
   grown: "../bench/grown.mjs",
@@ -17,6 +18,7 @@ const benchmarks = {
 
 const usage = `npm run bench -- NAME [options]
 
+  checked   how fast a store takes results in that are checked, and syncs while others are reverted
   client    how much of a browser's cores goes into jobs, by the engine and by loops of one's own
   command   how much of a core distcompute work and map give to a function, and the memory of map
   grown     what calls and pages cost with a million registrations, names, flags and avoided jobs

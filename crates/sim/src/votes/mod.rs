@@ -491,6 +491,8 @@ fn rules(scenario: &Scenario, stages: usize, version: u32) -> Rules {
             policies,
             operators,
             version: format!("{version}").leak(),
+            // What the model knows nothing of.
+            audits_per_minute: if stages > 1 { 12 } else { 0 },
         },
     }
 }

@@ -52,6 +52,10 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub operator_key: Vec<String>,
+    /// How many results that count on the word of one volunteer your worker makes again in a minute, at
+    /// each stage; 0: none [default: 1]
+    #[arg(long, env = "DISTCOMPUTE_AUDITS_PER_MINUTE", value_name = "COUNT")]
+    pub audits_per_minute: Option<u32>,
     /// How many distinct volunteers must flag a job's input as bad until it is made again [default:
     /// 5]
     #[arg(long, env = "DISTCOMPUTE_INVALID_AFTER", value_name = "COUNT")]

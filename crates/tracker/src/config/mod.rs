@@ -17,7 +17,7 @@ use crate::{
         forwarded::Network,
         quotas::Quotas,
         stages::Stages,
-        trust::{self, Policy, Trust},
+        trust::{self, MOST_AUDITS, Policy, Trust},
     },
     store::StoreRules,
 };
@@ -57,6 +57,9 @@ const LONGEST_SWEEP_S: u64 = 86_400;
 /// The maximum `max_body`, because a body is held in memory.
 const MOST_BODY: u64 = 1 << 30;
 
+/// How many audits a minute there are at each stage, unless the configuration says otherwise.
+const AUDITS_PER_MINUTE: u32 = 1;
+
 /// A folder of the operator's that is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
@@ -85,6 +88,8 @@ pub struct Settings {
     pub trust: [Policy; 5],
     /// The keys of the operator's own workers, whose results are final.
     pub operator_keys: Vec<String>,
+    /// How many results that count on one word such a worker makes again in a minute, at each stage.
+    pub audits_per_minute: u32,
     /// The number of distinct volunteers with whom a job must fail to be set aside.
     pub max_attempts: u32,
     /// The number of distinct volunteers with whom every job must fail for a stage to be paused; 0:
@@ -148,6 +153,7 @@ struct ConfigFile {
     stages: Option<BTreeMap<String, String>>,
     trust: Option<BTreeMap<String, String>>,
     operator_keys: Option<Vec<String>>,
+    audits_per_minute: Option<u32>,
     invalid_after: Option<u32>,
     max_attempts: Option<u32>,
     pause_after: Option<u32>,
@@ -345,6 +351,10 @@ impl Settings {
             stages: faults.or(named_stages(stages), Stages::default),
             trust: faults.or(named_policies(policies), || [Policy::Off; 5]),
             operator_keys,
+            audits_per_minute: args
+                .audits_per_minute
+                .or(file.audits_per_minute)
+                .unwrap_or(AUDITS_PER_MINUTE),
             invalid_after: args.invalid_after.or(file.invalid_after).unwrap_or(5),
             max_attempts: args.max_attempts.or(file.max_attempts).unwrap_or(5),
             pause_after: args.pause_after.or(file.pause_after).unwrap_or(3),
@@ -459,6 +469,9 @@ impl Settings {
                 ));
             }
         }
+        if self.audits_per_minute > MOST_AUDITS {
+            faults.push(format!("audits_per_minute must be at most {MOST_AUDITS}."));
+        }
         let bad = self.operator_keys.iter().filter(|key| !is_thumbprint(key));
         faults.extend(bad.map(|key| {
             format!(
@@ -479,6 +492,7 @@ impl Settings {
             policies: self.trust,
             operators: volunteers.collect::<Vec<_>>().leak(),
             version: self.app_version.clone().leak(),
+            audits_per_minute: self.audits_per_minute,
         }
     }
 
@@ -698,6 +712,7 @@ mod tests {
             stages: Some(_),
             trust: Some(_),
             operator_keys: Some(_),
+            audits_per_minute: Some(_),
             invalid_after: Some(_),
             max_attempts: Some(_),
             pause_after: Some(_),

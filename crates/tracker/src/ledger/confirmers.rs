@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use distcompute_protocol::Stage;
 
 use super::{
-    opinions::{Standing, Waiting},
+    opinions::{Opinion, Standing, Waiting},
     rows::{SPARE, Snapshot, Wanted},
 };
 use crate::{
@@ -21,6 +21,9 @@ pub const LANE: i64 = 32;
 
 /// How many jobs of the lane the operator's own worker chooses from.
 pub const OWN_LOOKS: usize = 64;
+
+/// How many opinions are looked at for one that counts on one word.
+pub const AUDIT_LOOKS: i64 = 64;
 
 /// How long a job may wait for an opinion until the operator's own worker takes it, however many
 /// others could.
@@ -113,6 +116,12 @@ impl Confirmers {
         self.own.iter().cloned().collect()
     }
 
+    /// Whether a worker of the operator's own asks at a stage.
+    #[must_use]
+    pub fn has_own(&self, stage: Stage) -> bool {
+        self.own.iter().any(|(at, _)| *at == stage)
+    }
+
     /// Those for whom nothing was read although there is more. Where the lane is divided there are others for what is
     /// left, and other parts for these.
     #[must_use]
@@ -139,13 +148,16 @@ impl Confirmers {
 
 /// The reading of opinions, and of what depends on them.
 impl Snapshot {
-    /// Jobs of which the opinions are read: those that have some that wait, and those that may lose
-    /// results.
+    /// Jobs of which the opinions are read: those that have some that wait, those that may lose
+    /// results, and those of which a result is made again.
     #[must_use]
     pub fn with_opinions(&self, wanted: &Wanted) -> BTreeSet<i64> {
         let may_lose = |number: &i64| wanted.flags || wanted.jobs.contains(number);
+        let audits = self.leases.iter().filter(|lease| lease.is_audit());
+        let audited: BTreeSet<i64> = audits.map(|lease| lease.number).collect();
+        let needs = |number: &i64| may_lose(number) || audited.contains(number);
         let jobs = self.jobs.iter();
-        jobs.filter(|job| job.opinions > 0 || may_lose(&job.number))
+        jobs.filter(|job| job.opinions > 0 || needs(&job.number))
             .map(|job| job.number)
             .collect()
     }
@@ -209,6 +221,22 @@ impl Snapshot {
         let is_new = others.is_some();
         let established = others.map_or(counted, |count| count as i64);
         self.established.insert(stage, (established, is_new));
+    }
+
+    /// Whether it is time to make a result again that counts, after the last time.
+    #[must_use]
+    pub fn is_audit_due(&self, trust: &Trust, last: Millis) -> bool {
+        let interval = trust.audit_interval();
+        interval.is_some_and(|interval| !(last..last + interval).contains(&self.now))
+    }
+
+    /// Adds results that count on one word, for the operator's own workers at a stage.
+    pub fn enter_audits(&mut self, confirmers: &Confirmers, stage: Stage, found: &[Opinion]) {
+        let workers = confirmers.own.iter().filter(|(at, _)| *at == stage);
+        for own in workers.cloned() {
+            let leases = found.iter().map(|opinion| opinion.lease).collect();
+            self.audits.insert(own, leases);
+        }
     }
 
     /// Adds jobs of a part of the lane for all who may give opinions.

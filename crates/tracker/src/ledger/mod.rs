@@ -21,7 +21,7 @@ mod votes;
 mod words;
 
 pub use self::{
-    confirmers::{Confirmers, LANE, OWN_LOOKS},
+    confirmers::{AUDIT_LOOKS, Confirmers, LANE, OWN_LOOKS},
     operation::{
         GrantedLease, LatestResult, NewWorker, Operation, ProvenKey, Reply, Requeued, SyncReply,
         group_wants,

@@ -219,7 +219,7 @@ pub struct Lease {
     pub stage: Stage,
     /// The job's round at that time.
     pub round: i64,
-    /// How often the job has been handed out at this stage, including this time.
+    /// How often the job has been handed out at this stage, including this time; 0: it is an audit.
     pub attempt: i64,
     /// The worker that holds it, or held it last.
     pub worker: i64,
@@ -288,6 +288,12 @@ impl Lease {
     #[must_use]
     pub fn identity(&self) -> String {
         trust::identity(&self.volunteer, &self.address)
+    }
+
+    /// Whether the operator's own worker makes a result again that counts. The job itself is not held.
+    #[must_use]
+    pub fn is_audit(&self) -> bool {
+        self.attempt == 0
     }
 }
 
@@ -429,6 +435,9 @@ pub struct Snapshot {
     pub lane_for: BTreeMap<(Stage, String), Vec<i64>>,
     /// The number of jobs that wait for an opinion at each stage.
     pub waiting: [i64; 5],
+    /// Results that count on one word, as leases of opinions, for the operator's own workers if it is
+    /// time to make one again.
+    pub audits: BTreeMap<(Stage, String), Vec<i64>>,
     /// The version of the application whose results are checked, and since when.
     pub version: (String, Millis),
     /// Random bits, as they were wanted.
@@ -585,6 +594,8 @@ pub struct Changes {
     pub retracted: Vec<(i64, Stage, i64)>,
     /// The version of the application, if it is another one than before.
     pub version: Option<String>,
+    /// Stages at which a result is made again that counts.
+    pub audited: BTreeSet<Stage>,
     /// How many volunteers could confirm, where they were counted anew.
     pub established: BTreeMap<Stage, i64>,
     /// Results to credit, by nickname.

@@ -88,6 +88,9 @@ impl UnitOfWork {
         }
         reply.unconfirmed = self.unconfirmed(worker);
         reply.wait_s = wait_s(lacks_jobs, open, crowd, self.rules.lease_s);
+        if lacks_jobs && let Some(most) = self.next_audit_s(worker) {
+            reply.wait_s = reply.wait_s.min(most);
+        }
         if lacks_jobs {
             let rest_s = u32::try_from(rests.div_euclid(1_000) + 1).unwrap_or(u32::MAX);
             let at_least = if rests > 0 { rest_s } else { 0 };
@@ -227,7 +230,7 @@ impl UnitOfWork {
         let number = match self.next_in_lane(worker) {
             Some(number) => number,
             None if self.may_begin(worker) => self.peek_job(stage, &volunteer)?,
-            None => return None,
+            None => self.next_audit(worker)?.number,
         };
         let size = self.size(number, stage);
         Some(size.map(|bytes| bytes.saturating_add(AROUND)))
@@ -359,7 +362,7 @@ impl UnitOfWork {
             lease: lease_name(id, secret),
             number: lease.number,
             stage: lease.stage,
-            attempt: lease.attempt,
+            attempt: lease.attempt.max(1),
             bytes: self.size(lease.number, lease.stage),
             data: None,
         })

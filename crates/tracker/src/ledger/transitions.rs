@@ -78,7 +78,7 @@ impl UnitOfWork {
         let number = match self.next_in_lane(worker) {
             Some(number) => number,
             None if self.may_begin(worker) => self.next_job(stage, &volunteer)?,
-            None => return None,
+            None => return self.grant_audit(worker, id, fingerprint, seq),
         };
         let mut granted = (0, 0);
         self.with_job(number, |job| {
@@ -109,6 +109,44 @@ impl UnitOfWork {
             self.with_worker(worker, |row| row.allowance = row.allowance.begun(now));
         }
         self.hold(id);
+        self.with_worker(worker, |worker| worker.last_lease = Some(id));
+        Some(id)
+    }
+
+    /// Has the operator's own worker make a result again that counts, if it is time to. The job stays
+    /// where it is.
+    fn grant_audit(
+        &mut self,
+        worker: i64,
+        id: i64,
+        fingerprint: impl FnOnce(i64) -> String,
+        seq: Option<i64>,
+    ) -> Option<i64> {
+        let opinion = self.next_audit(worker)?;
+        let round = self.jobs.get(&opinion.number)?.round;
+        let holder = self.workers.get(&worker)?;
+        let lease = Lease {
+            id,
+            secret: fingerprint(id),
+            number: opinion.number,
+            stage: opinion.stage,
+            round,
+            attempt: 0,
+            worker,
+            nickname: holder.nickname.clone(),
+            volunteer: Self::volunteer(holder),
+            address: names::sharing_group(&holder.address).unwrap_or_default(),
+            granted_at: self.now,
+            seq,
+            ended: None,
+            late: false,
+        };
+        self.audits.retain(|(stage, _), _| *stage != opinion.stage);
+        self.changes.audited.insert(opinion.stage);
+        self.leases.insert(id, lease);
+        self.new_leases.insert(id);
+        self.count(opinion.stage).granted += 1;
+        self.add_held(worker, id);
         self.with_worker(worker, |worker| worker.last_lease = Some(id));
         Some(id)
     }
@@ -192,11 +230,13 @@ impl UnitOfWork {
         let Some(lease) = self.leases.get(&id).filter(|lease| lease.ended.is_none()) else {
             return;
         };
-        let (worker, stage) = (lease.worker, lease.stage);
+        let (worker, stage, is_audit) = (lease.worker, lease.stage, lease.is_audit());
         self.remove_held(worker, id);
         let now = self.now;
         self.with_lease(id, |lease| lease.ended = Some((now, end)));
-        self.count(stage).held -= 1;
+        if !is_audit {
+            self.count(stage).held -= 1;
+        }
     }
 
     /// Whether a lease is the current one of its job.
@@ -209,7 +249,7 @@ impl UnitOfWork {
     /// Whether a lease ended only because its worker timed out. A volunteer who gave a job back, or
     /// reported that it cannot be done, has no further say in it; otherwise a lease could be used
     /// after it was given up.
-    fn is_overdue(&self, id: i64) -> bool {
+    pub(super) fn is_overdue(&self, id: i64) -> bool {
         let lease = self.leases.get(&id);
         lease.is_some_and(|lease| matches!(lease.ended, Some((_, End::Lapsed | End::Idle))))
     }
@@ -230,6 +270,10 @@ impl UnitOfWork {
         };
         let failed = matches!(end, End::Failed | End::Flagged | End::Lapsed | End::Idle);
         let (number, volunteer) = (lease.number, lease.volunteer.clone());
+        if lease.is_audit() {
+            self.end(id, end);
+            return;
+        }
         self.end(id, end);
         if self.count_late(number) {
             return;
@@ -254,6 +298,11 @@ impl UnitOfWork {
             return false;
         };
         let (number, stage, volunteer) = (lease.number, lease.stage, lease.volunteer.clone());
+        if lease.is_audit() {
+            self.log_failure(id, end, text);
+            self.end(id, end);
+            return true;
+        }
         self.note_failing(stage, &volunteer, number, text);
         if end == End::Failed {
             self.count(stage).failed += 1;
@@ -400,6 +449,9 @@ impl UnitOfWork {
     pub(super) fn accept(&mut self, id: i64, data: String) -> Result<(), RejectedWhy> {
         if self.is_acknowledged(id) {
             return Ok(());
+        }
+        if self.leases.get(&id).is_some_and(Lease::is_audit) {
+            return self.finish_audit(id, data);
         }
         if let Some(why) = self.refusal(id) {
             return Err(why);
@@ -566,6 +618,12 @@ impl UnitOfWork {
         else {
             return false;
         };
+        // The input was good enough for a result that counts.
+        if lease.is_audit() {
+            self.log_failure(id, End::Flagged, why);
+            self.end(id, End::Flagged);
+            return true;
+        }
         let (number, stage) = (lease.number, lease.stage);
         let who = if self.rules.trust.is_on() {
             lease.identity()

@@ -78,6 +78,8 @@ pub(super) struct UnitOfWork {
     pub(super) looked: HashMap<i64, usize>,
     pub(super) lane_for: BTreeMap<(Stage, String), Vec<i64>>,
     pub(super) waiting: [i64; 5],
+    /// Results that may be made again, as leases of opinions.
+    pub(super) audits: BTreeMap<(Stage, String), Vec<i64>>,
     /// Whether results that no longer count are named: where results are, or were, checked.
     pub(super) names_retractions: bool,
     /// Since when the application has its version.
@@ -182,6 +184,7 @@ impl UnitOfWork {
             looked: HashMap::new(),
             lane_for: read.lane_for,
             waiting: read.waiting,
+            audits: read.audits,
             names_retractions: rules.trust.is_on() || read.version.1 > 0,
             version_since: if is_new { read.now } else { read.version.1 },
             dice: read.dice,

@@ -11,6 +11,8 @@
 
 use distcompute_protocol::Stage;
 
+use crate::clock::Millis;
+
 /// How many confirmations establish a volunteer, unless the configuration says otherwise.
 pub const CONFIRMATIONS: u32 = 20;
 
@@ -25,6 +27,9 @@ pub const FEW: i64 = 5;
 
 /// The maximum number of cores that is taken from a client's report, as for what it may hold.
 const MOST_CORES: u32 = super::allowance::MOST_CORES as u32;
+
+/// The audits a minute that the configuration may ask for: a worker that lacks jobs asks every two seconds.
+pub const MOST_AUDITS: u32 = 30;
 
 /// The number of equal opinions of established volunteers that decides a dispute.
 const DECIDING: usize = 2;
@@ -116,6 +121,8 @@ pub struct Trust {
     pub operators: &'static [String],
     /// The version of the application. Results of different versions are never compared.
     pub version: &'static str,
+    /// How many results that count on one word the operator's own worker makes again in a minute, at each stage.
+    pub audits_per_minute: u32,
 }
 
 impl Trust {
@@ -124,6 +131,7 @@ impl Trust {
         policies: [Policy::Off; 5],
         operators: &[],
         version: "",
+        audits_per_minute: 0,
     };
 
     /// How a stage is checked.
@@ -136,6 +144,12 @@ impl Trust {
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.policies.iter().any(|policy| *policy != Policy::Off)
+    }
+
+    /// The time between two audits at a stage; `None` if there are none.
+    #[must_use]
+    pub fn audit_interval(&self) -> Option<Millis> {
+        (self.audits_per_minute > 0).then(|| 60_000 / Millis::from(self.audits_per_minute))
     }
 
     /// Whether a volunteer is one of the operator's own workers.

@@ -168,7 +168,7 @@ impl SqliteStore {
     /// The frequent statements of volunteers' calls and pages, for the test that examines their
     /// query plans.
     #[doc(hidden)]
-    pub const HOT_STATEMENTS: [&str; 51] = [
+    pub const HOT_STATEMENTS: [&str; 52] = [
         load::HEADS,
         load::WORKER_BY_TOKEN,
         load::WORKER_BY_ID,
@@ -199,6 +199,7 @@ impl SqliteStore {
         queries::DOUBTED,
         queries::RESTING,
         queries::UNDECIDED,
+        load::AUDITS,
         save::OLD_TRUST,
         queries::STALE_BELOW,
         queries::STALE_ABOVE,

@@ -31,6 +31,7 @@ pub(crate) fn rules(policy: &str) -> StoreRules {
             policies,
             operators: vec![format!("k:{OWN}")].leak(),
             version: "1",
+            audits_per_minute: 0,
         },
         ..RULES
     }
@@ -102,6 +103,12 @@ impl Given {
         let rows = self.store.trusted(&which).await.expect("rows");
         let row = rows.into_iter().find(|row| row.stage == stage);
         row.unwrap_or_else(|| panic!("{who} is not known at {stage}"))
+    }
+
+    async fn known_or_new(&self, key: &str) -> TrustRow {
+        self.work(key, "right").await.expect("a job");
+        self.work(OWN, "right").await.expect("a check");
+        self.known(&format!("k:{key}"), Stage::A).await
     }
 
     async fn done(&self, stage: Stage) -> u64 {
@@ -704,6 +711,94 @@ pub(crate) async fn what_a_volunteer_on_hold_has_confirmed_is_looked_at_again(gi
         (alone.unchecked, alone.waiting, alone.right > 0),
         (0, 0, true)
     );
+}
+
+/// The rules with an audit each minute.
+pub(crate) fn with_audits(policy: &str) -> StoreRules {
+    let mut rules = rules(policy);
+    rules.trust.audits_per_minute = 1;
+    rules
+}
+
+pub(crate) async fn the_operators_worker_makes_results_again_that_count(given: &Given) {
+    given.jobs(300).await;
+    for stage in [Stage::A, Stage::B] {
+        for key in [ADA, BOB, OWN] {
+            given.meet(key, stage).await;
+        }
+    }
+    // Results of Ada's that nobody has checked: right ones, and lies after them.
+    let mut lies = BTreeSet::new();
+    let mut known = given.known_or_new(ADA).await;
+    while lies.len() < 3 {
+        let says = if known.unchecked < 3 {
+            "right"
+        } else {
+            "a lie"
+        };
+        let number = given.work(ADA, says).await.expect("a job");
+        let now = given.known("k:ada", Stage::A).await;
+        if now.waiting == 0 && says == "a lie" {
+            lies.insert(number as u64);
+        }
+        if now.waiting > 0 {
+            // The check finds no lie: both say the same.
+            let checked = given.ask(OWN, Stage::A).await.expect("a check");
+            given.give(OWN, &checked, says).await;
+        }
+        known = given.known("k:ada", Stage::A).await;
+    }
+    // All are finished, whatever stands in them.
+    while let Some(lease) = given.ask(BOB, Stage::B).await {
+        given.give(BOB, &lease, "end").await;
+        while let Some(checked) = given.ask(OWN, Stage::B).await {
+            given.give(OWN, &checked, "end").await;
+        }
+    }
+    let before = given.status().await;
+    let results = given.results(Stage::A).await;
+    let right: BTreeSet<u64> = results
+        .iter()
+        .filter(|(_, data)| data == "right")
+        .map(|(number, _)| *number)
+        .collect();
+    let mut minutes = 0;
+    loop {
+        minutes += 1;
+        assert!(minutes < 100, "no lie is found");
+        given.clock.advance(61_000);
+        let lease = given
+            .ask(OWN, Stage::A)
+            .await
+            .expect("a result to make again");
+        assert_eq!(lease.attempt, 1);
+        // One a minute, and the job stays where it is meanwhile.
+        let held = super::holds("", 0, &[&lease.lease]);
+        let called = given
+            .call(OWN, Stage::A, SyncRequest { want: 5, ..held })
+            .await;
+        assert_eq!(called.granted.len(), 0);
+        assert_eq!(given.status().await.closed, before.closed);
+        given.give(OWN, &lease, "right").await;
+        let ada = given.known("k:ada", Stage::A).await;
+        if lies.contains(&(lease.number as u64)) {
+            assert!(ada.on_hold && ada.wrong == 1, "{ada:?}");
+            break;
+        }
+        assert!(right.contains(&(lease.number as u64)), "{lease:?}");
+        assert_eq!(given.status().await.closed, before.closed);
+        let retracted = given.store.retractions(Stage::A, 0, 9).await;
+        assert_eq!(retracted.expect("a list"), []);
+        assert!(!ada.on_hold);
+    }
+    given.settle_all().await;
+    let after = given.results(Stage::A).await;
+    assert!(
+        after
+            .iter()
+            .all(|(number, data)| data == "right" || !lies.contains(number))
+    );
+    assert!(given.status().await.closed < before.closed);
 }
 
 pub(crate) async fn a_key_is_on_hold_where_it_has_handed_nothing_in(given: &Given) {

@@ -24,8 +24,9 @@ use super::rows::{job, lease, opinion, standing, volunteer, waiting, worker};
 use crate::{
     clock::Millis,
     ledger::{
-        Confirmers, End, Job, LANE as LANE_ROWS, LOOK_AHEAD, Lease, OWN_LOOKS, Pause, Queue, SWEEP,
-        Snapshot, Standing, VOLUNTEERS, Volunteer, Waiting, Wanted, Worker,
+        AUDIT_LOOKS, Confirmers, End, Job, LANE as LANE_ROWS, LOOK_AHEAD, Lease, OWN_LOOKS,
+        Opinion, Pause, Queue, SWEEP, Snapshot, Standing, VOLUNTEERS, Volunteer, Waiting, Wanted,
+        Worker,
     },
     rules::{
         allowance::GroupTotals,
@@ -162,8 +163,25 @@ pub(super) const STANDINGS: &str = concat!(
 pub(super) const LANE: &str = "select number, volunteer, at from lane where stage = $1 \
      and version = $2 and disputed = $3 and place between $4 and $5 order by place limit $6";
 
-/// When those who share the lane were last counted.
-const COUNTED: &str = "select established, established_at from stage_counters where stage = $1";
+/// When those who share the lane were last counted, and when a result was last made again.
+const COUNTED: &str =
+    "select established, established_at, audited_at from stage_counters where stage = $1";
+
+/// Results that count on one word, among some opinions from a random one on.
+pub(super) const AUDITS: &str = concat!(
+    "select ",
+    opinion_columns!(),
+    " from (select * from opinions where lease >= $1 % ((select max(lease) from opinions) + 1) \
+        order by lease limit $2) o \
+    where o.stage = $3 and o.version = $4 and o.state = 'alone'",
+);
+
+/// Jobs by number. Those that another transaction has locked are skipped.
+const FREE_JOBS: &str = concat!(
+    "select ",
+    job_columns!(),
+    " from jobs j where j.number = any($1) order by j.number for update skip locked"
+);
 
 /// The secret by which the lane is divided. Of two trackers that make one at the same time, the second
 /// waits for the first.
@@ -540,7 +558,7 @@ async fn lanes(
     };
     let confirmers = Confirmers::new(read, wanted);
     for stage in confirmers.stages() {
-        let (count, at): (i64, Millis) = sqlx::query_as(COUNTED)
+        let (count, at, audited): (i64, Millis, Millis) = sqlx::query_as(COUNTED)
             .bind(column(stage))
             .fetch_optional(&mut *connection)
             .await?
@@ -551,6 +569,9 @@ async fn lanes(
             Some(established(connection, stage, trust, read.now).await?)
         };
         read.share_lane(stage, &trust, count, anew);
+        if confirmers.has_own(stage) && read.is_audit_due(&trust, audited) {
+            audits(connection, &confirmers, stage, trust.version, read).await?;
+        }
     }
     let secret = if confirmers.are_divided(read) {
         secret(connection, &wanted.secret).await?
@@ -595,6 +616,35 @@ async fn lanes(
     of_lane(connection, read).await?;
     voters(connection, read).await?;
     standings(connection, wanted, read).await
+}
+
+/// Results that the operator's own worker may make again.
+async fn audits(
+    connection: &mut PgConnection,
+    confirmers: &Confirmers,
+    stage: Stage,
+    version: &str,
+    read: &mut Snapshot,
+) -> Result<(), StoreError> {
+    let rows = sqlx::query(AUDITS)
+        .bind(signed(read.dice >> 1))
+        .bind(AUDIT_LOOKS)
+        .bind(column(stage))
+        .bind(version)
+        .fetch_all(&mut *connection)
+        .await?;
+    let found: Vec<Opinion> = rows.iter().map(opinion).collect::<Result<_, _>>()?;
+    let numbers: Vec<i64> = found.iter().map(|one| one.number).collect();
+    let rows = sqlx::query(FREE_JOBS)
+        .bind(&numbers)
+        .fetch_all(&mut *connection)
+        .await?;
+    let jobs: Vec<Job> = rows.iter().map(job).collect::<Result<_, _>>()?;
+    add_jobs(read, jobs);
+    // What has changed since, until the jobs were locked, is read again.
+    let leases: Vec<i64> = found.iter().map(|one| one.lease).collect();
+    read.enter_audits(confirmers, stage, &found);
+    opinions_of(connection, read, &[], &leases).await
 }
 
 /// The secret by which the lane is divided. `fresh` is kept if there is none.

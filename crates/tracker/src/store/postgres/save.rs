@@ -935,6 +935,13 @@ async fn tail(connection: &mut PgConnection, changes: &Changes) -> Result<(), St
             .execute(&mut *connection)
             .await?;
     }
+    for stage in &changes.audited {
+        sqlx::query("update stage_counters set audited_at = $1 where stage = $2")
+            .bind(changes.now)
+            .bind(column(*stage))
+            .execute(&mut *connection)
+            .await?;
+    }
     if let Some(version) = &changes.version {
         sqlx::query(
             "insert into trust_version (id, version, since) values (1, $1, $2) \

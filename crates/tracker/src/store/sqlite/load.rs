@@ -10,8 +10,8 @@ use super::rows;
 use crate::{
     clock::Millis,
     ledger::{
-        Confirmers, End, Job, LANE as LANE_ROWS, LOOK_AHEAD, Lease, OWN_LOOKS, Pause, Queue, SWEEP,
-        Snapshot, VOLUNTEERS, Waiting, Wanted, Worker,
+        AUDIT_LOOKS, Confirmers, End, Job, LANE as LANE_ROWS, LOOK_AHEAD, Lease, OWN_LOOKS, Pause,
+        Queue, SWEEP, Snapshot, VOLUNTEERS, Waiting, Wanted, Worker,
     },
     rules::{
         allowance::GroupTotals,
@@ -114,8 +114,18 @@ pub(super) const LANE_ABOVE: &str = "select number from lane where stage = ? and
 pub(super) const LANE_BELOW: &str = "select number from lane where stage = ? and version = ? \
     and disputed = ? and volunteer < ? order by volunteer desc limit ?";
 
-/// When those who share the lane were last counted.
-const COUNTED: &str = "select established, established_at from stage_counters where stage = ?";
+/// When those who share the lane were last counted, and when a result was last made again.
+const COUNTED: &str =
+    "select established, established_at, audited_at from stage_counters where stage = ?";
+
+/// Results that count on one word, among some opinions from a random one on.
+pub(super) const AUDITS: &str = concat!(
+    "select ",
+    opinion_columns!(),
+    " from (select * from opinions where lease >= abs(?1 % (select max(lease) + 1 from opinions)) \
+        order by lease limit ?2) o \
+    where o.stage = ?3 and o.version = ?4 and o.state = 'alone'",
+);
 
 /// The secret by which the lane is divided.
 const SECRET: &str = "select secret from tracker_keys where name = 'lane'";
@@ -360,13 +370,25 @@ fn lanes(on: &Connection, wanted: &Wanted, read: &mut Snapshot) -> Result<(), St
     };
     let confirmers = Confirmers::new(read, wanted);
     for stage in confirmers.stages() {
-        let counted: Vec<(i64, Millis)> =
+        let counted: Vec<(i64, Millis, Millis)> =
             each(on, COUNTED, [[column(stage)]], |row| Ok(row.try_into()?))?;
-        let (count, at) = counted.into_iter().next().unwrap_or_default();
+        let (count, at, audited) = counted.into_iter().next().unwrap_or_default();
         let anew = (!read.is_recent(at))
             .then(|| established(on, stage, &trust, read.now))
             .transpose()?;
         read.share_lane(stage, &trust, count, anew);
+        if confirmers.has_own(stage) && read.is_audit_due(&trust, audited) {
+            let begin = signed(read.dice >> 1);
+            let key = (begin, AUDIT_LOOKS, column(stage), trust.version);
+            let found = each(on, AUDITS, [key], rows::opinion)?;
+            read.enter_audits(&confirmers, stage, &found);
+            let known: BTreeSet<i64> = read.jobs.iter().map(|job| job.number).collect();
+            let new = found.iter().map(|one| one.number);
+            let new: BTreeSet<i64> = new.filter(|number| !known.contains(number)).collect();
+            let jobs = each(on, JOB, new.iter().map(|number| [number]), rows::job)?;
+            read.jobs.extend(jobs);
+            read.opinions.extend(found);
+        }
     }
     let secret = if confirmers.are_divided(read) {
         secret(on, &wanted.secret)?

@@ -545,6 +545,11 @@ fn opinions(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
     each(on, established, &counted, |(stage, count)| {
         (*count, changes.now, column(**stage))
     })?;
+    let audited: Vec<_> = changes.audited.iter().collect();
+    let made_again = "update stage_counters set audited_at = ? where stage = ?";
+    each(on, made_again, &audited, |stage| {
+        (changes.now, column(**stage))
+    })?;
     let version: Vec<&String> = changes.version.iter().collect();
     let changed = "insert into trust_version (id, version, since) values (1, ?, ?) \
                    on conflict (id) do update set version = excluded.version, since = excluded.since";
