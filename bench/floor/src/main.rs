@@ -124,6 +124,7 @@ impl Worker {
     async fn register(store: &Arc<dyn Store>, index: usize, batch: u32) -> Result<Self, String> {
         let token = format!("floor {index}");
         let worker = NewWorker {
+            browser: String::new(),
             token: token.clone(),
             display_name: token.clone(),
             nickname: format!("volunteer {index}"),

@@ -49,6 +49,7 @@ contract_with! { make:
     a_quorum_takes_distinct_addresses_where_there_are_no_keys: contract::trust::without_own("quorum:2");
     opinions_without_a_majority_set_a_job_aside: contract::trust::without_own("quorum:2");
     the_operators_worker_makes_results_again_that_count: contract::trust::with_audits("adaptive:2");
+    kinds_of_browsers_that_do_not_compute_the_same_are_counted: contract::trust::rules("adaptive:5");
     a_volunteer_is_held_by_the_operator_and_begins_anew: contract::trust::rules("adaptive:10");
     who_confirms_whom_is_not_theirs_to_choose_and_no_job_starves: contract::trust::rules("adaptive:1");
     the_order_of_granted_jobs_does_not_tell_which_are_checks: contract::trust::rules("adaptive:1");

@@ -217,7 +217,8 @@ impl Volunteer {
         let reply = reply.await.expect("an answer");
         self.times.push(began.elapsed().as_secs_f64() * 1e3);
         self.done += reply.accepted.len();
-        self.held.extend(reply.granted.into_iter().map(|one| one.lease));
+        self.held
+            .extend(reply.granted.into_iter().map(|one| one.lease));
         self.held.len()
     }
 
@@ -279,7 +280,11 @@ async fn reverting(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let mut times = Vec::new();
     while !reverting.is_finished() {
         volunteers = all(volunteers, Instant::now() + Duration::from_millis(500)).await;
-        times.extend(volunteers.iter_mut().flat_map(|one| std::mem::take(&mut one.times)));
+        times.extend(
+            volunteers
+                .iter_mut()
+                .flat_map(|one| std::mem::take(&mut one.times)),
+        );
     }
     let (jobs, took) = reverting.await?;
     store.close().await;

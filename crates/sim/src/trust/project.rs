@@ -6,7 +6,9 @@ use distcompute_tracker::{
     clock::Millis,
     rules::{
         lane,
-        trust::{Opinion, Record, Verdict, Voice, check_probability, most_waiting, verdict},
+        trust::{
+            Opinion, Policy, Record, Verdict, Voice, check_probability, most_waiting, verdict,
+        },
     },
 };
 
@@ -307,7 +309,7 @@ impl<'s> Project<'s> {
                         if Some(at) != first && !final_word {
                             self.keys[key].vouched.push(job);
                         }
-                    } else if final_word || self.scenario.operator == 0.0 {
+                    } else if final_word || self.decides_alone() {
                         self.hold(key);
                     } else {
                         // Only the operator puts on hold. Until then the key begins anew.
@@ -317,6 +319,13 @@ impl<'s> Project<'s> {
                 }
             }
         }
+    }
+
+    /// Whether a majority of established volunteers puts others on hold: there is no worker of the operator's. In a
+    /// quorum nobody is established.
+    fn decides_alone(&self) -> bool {
+        let is_adaptive = matches!(self.scenario.policy, Policy::Adaptive { .. });
+        is_adaptive && self.scenario.operator == 0.0
     }
 
     fn wait(&mut self, job: usize, disputed: bool) {

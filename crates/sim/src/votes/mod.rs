@@ -356,6 +356,7 @@ impl World {
         }
         let token = format!("{:032x}", self.random.next_u64());
         let worker = NewWorker {
+            browser: String::new(),
             token: token.clone(),
             display_name: token.clone(),
             nickname: person.key.clone(),

@@ -27,7 +27,10 @@ pub async fn run(args: &TrustArgs) -> Result<(), String> {
         Some(key) => Which::Volunteer(trust::volunteer_of(key)),
         None => Which::OnHold(LISTED),
     };
-    let listed = list(store.as_ref(), &which).await;
+    let mut listed = list(store.as_ref(), &which).await;
+    if listed.is_ok() && args.key.is_none() {
+        listed = list_browsers(store.as_ref()).await;
+    }
     store.close().await;
     listed
 }
@@ -43,6 +46,21 @@ async fn list(store: &dyn Store, which: &Which) -> Result<(), String> {
     }
     for row in &rows {
         if !shown(row)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Shows which kinds of browsers do not compute the same: a handler's `Math` may differ between them.
+async fn list_browsers(store: &dyn Store) -> Result<(), String> {
+    let pairs = store.browser_pairs(LISTED).await;
+    let pairs = pairs.map_err(|error| format!("The browsers cannot be listed: {error}."))?;
+    for pair in pairs {
+        let (one, other) = &pair.browsers;
+        let all = pair.agreed + pair.differed;
+        let counts = format!("{} of {all} differed", pair.differed);
+        if !line(&[one, other, pair.stage.letter(), &counts])? {
             break;
         }
     }

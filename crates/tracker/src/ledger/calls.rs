@@ -37,6 +37,7 @@ impl UnitOfWork {
             nickname: new.nickname,
             address: new.address,
             key,
+            browser: new.browser,
             stage: new.stage,
             progress: String::new(),
             completed: 0,

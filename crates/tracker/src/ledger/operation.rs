@@ -23,6 +23,8 @@ pub struct NewWorker {
     pub address: String,
     /// The key that the volunteer has proved to hold.
     pub proven: Option<ProvenKey>,
+    /// The kind of its browser ([`crate::rules::browser::kind`]); empty if unknown.
+    pub browser: String,
     /// The stage it works at.
     pub stage: Stage,
 }

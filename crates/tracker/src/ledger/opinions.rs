@@ -46,6 +46,8 @@ pub struct Opinion {
     pub answer: String,
     /// What became of it.
     pub state: OpinionState,
+    /// The kind of the browser that made it; empty if unknown.
+    pub browser: String,
 }
 
 /// What the answer of a flag begins with.

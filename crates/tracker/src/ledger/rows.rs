@@ -178,6 +178,8 @@ pub struct Worker {
     /// The volunteer's key, as the thumbprint of the identity that it stands for. `None`: it
     /// registered without one.
     pub key: Option<String>,
+    /// The kind of its browser; empty if unknown.
+    pub browser: String,
     /// The stage it works at.
     pub stage: Stage,
     /// Its progress line.
@@ -596,6 +598,8 @@ pub struct Changes {
     pub version: Option<String>,
     /// Stages at which a result is made again that counts.
     pub audited: BTreeSet<Stage>,
+    /// How many opinions of two kinds of browsers agreed, and how many differed.
+    pub browsers: BTreeMap<(Stage, String, String), (i64, i64)>,
     /// How many volunteers could confirm, where they were counted anew.
     pub established: BTreeMap<Stage, i64>,
     /// Results to credit, by nickname.

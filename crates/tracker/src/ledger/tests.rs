@@ -51,6 +51,7 @@ fn worker(id: i64) -> Worker {
         nickname: format!("n{id}"),
         address: String::new(),
         key: None,
+        browser: String::new(),
         stage: Stage::A,
         progress: String::new(),
         completed: 0,

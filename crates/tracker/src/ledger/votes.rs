@@ -100,6 +100,34 @@ impl UnitOfWork {
             .any(|one| one.volunteer == who && (one.is_vote() || !is_own))
     }
 
+    /// The kind of a worker's browser.
+    fn browser(&self, worker: i64) -> String {
+        let row = self.workers.get(&worker);
+        row.map(|row| row.browser.clone()).unwrap_or_default()
+    }
+
+    /// Counts which kinds of browsers have handed in the same for a job, and which have not.
+    fn compare_browsers(&mut self, given: &[Opinion]) {
+        let is_known = |one: &&Opinion| one.flagged().is_none() && !one.browser.is_empty();
+        let votes: Vec<&Opinion> = given.iter().filter(is_known).collect();
+        for (at, one) in votes.iter().enumerate() {
+            for other in &votes[at + 1..] {
+                let (first, second) = if one.browser <= other.browser {
+                    (&one.browser, &other.browser)
+                } else {
+                    (&other.browser, &one.browser)
+                };
+                let key = (one.stage, first.clone(), second.clone());
+                let count = self.changes.browsers.entry(key).or_default();
+                if one.answer == other.answer {
+                    count.0 += 1;
+                } else {
+                    count.1 += 1;
+                }
+            }
+        }
+    }
+
     fn add_opinion(&mut self, opinion: Opinion) {
         let (lease, number) = (opinion.lease, opinion.number);
         self.opinions_of.entry(number).or_default().insert(lease);
@@ -256,6 +284,7 @@ impl UnitOfWork {
             version: version.to_owned(),
             answer: answer::digest(&data),
             state,
+            browser: self.browser(lease.worker),
         });
         let change = StandingChange {
             right: i64::from(state == OpinionState::Right),
@@ -369,6 +398,8 @@ impl UnitOfWork {
         let (number, stage) = (winner.number, winner.stage);
         let mut text = None;
         self.count(stage).checked += 1;
+        let given = self.given(number);
+        self.compare_browsers(&given);
         for opinion in self.given(number) {
             let is_right = match opinion.flagged() {
                 Some(bad) => bad != winner.answer,
@@ -467,6 +498,7 @@ impl UnitOfWork {
             version: made.version.clone(),
             answer: Opinion::flag_of(&made.answer),
             state: OpinionState::Waiting,
+            browser: String::new(),
         });
     }
 
@@ -721,9 +753,11 @@ impl UnitOfWork {
             version: version.to_owned(),
             answer: answer::digest(&data),
             state: OpinionState::Right,
+            browser: self.browser(lease.worker),
         };
         if own.answer == audited.answer {
             self.count(stage).checked += 1;
+            self.compare_browsers(&[audited.clone(), own.clone()]);
             self.set_opinion(audited.lease, OpinionState::Right);
             let change = StandingChange {
                 unchecked: -1,

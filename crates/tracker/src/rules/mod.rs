@@ -6,6 +6,7 @@ pub mod answer;
 pub mod attempts;
 pub mod bans;
 pub mod brace;
+pub mod browser;
 pub mod estimate;
 pub mod fetch_metadata;
 pub mod flags;

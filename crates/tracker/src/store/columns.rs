@@ -7,7 +7,7 @@ macro_rules! worker_columns {
         "w.id, w.token, w.display_name, w.nickname, w.stage, w.progress, w.completed, \
          w.first_seen, w.last_seen, w.seq, w.synced_at, w.last_lease, w.address, w.trouble, \
          w.rest_until, w.noted_at, w.cores, w.earned, w.shown_since, w.shown_results, \
-         w.works, w.key"
+         w.works, w.key, w.browser"
     };
 }
 
@@ -37,7 +37,8 @@ macro_rules! volunteer_columns {
 /// The columns of an opinion `o`, for `rows::opinion`.
 macro_rules! opinion_columns {
     () => {
-        "o.lease, o.number, o.stage, o.volunteer, o.nickname, o.version, o.answer, o.state"
+        "o.lease, o.number, o.stage, o.volunteer, o.nickname, o.version, o.answer, o.state, \
+         o.browser"
     };
 }
 

@@ -62,7 +62,7 @@ const fn numbered(name: &'static str, columns: &'static [(&'static str, Kind)]) 
 }
 
 /// All tables, except for those in [`NOT_COPIED`].
-pub const TABLES: [Table; 26] = [
+pub const TABLES: [Table; 27] = [
     table(
         "jobs",
         &[
@@ -106,6 +106,7 @@ pub const TABLES: [Table; 26] = [
             ("version", Text),
             ("answer", Text),
             ("state", Text),
+            ("browser", Text),
         ],
         Some("lease"),
     ),
@@ -125,6 +126,17 @@ pub const TABLES: [Table; 26] = [
             ("doubted", Int),
             ("looked", Int),
             ("at", Int),
+        ],
+        None,
+    ),
+    table(
+        "browser_pairs",
+        &[
+            ("stage", Int),
+            ("one", Text),
+            ("other", Text),
+            ("agreed", Int),
+            ("differed", Int),
         ],
         None,
     ),
@@ -181,6 +193,7 @@ pub const TABLES: [Table; 26] = [
             ("shown_results", Int),
             ("works", Int),
             ("key", Text),
+            ("browser", Text),
         ],
         Some("id"),
     ),

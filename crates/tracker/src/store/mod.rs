@@ -29,10 +29,10 @@ pub use self::{
     },
     requeue::{Candidate, Move, RequeueFilter, ResultLease, States, ToRequeue},
     rows::{
-        Action, ActionRow, AsideRow, BanRow, CountedRow, FailureRow, Input, JOB_LEASES, JobLease,
-        JobRow, JobText, MOST_FAILING, MOST_RANKS, MinuteRow, NameKey, Output, Page, Paused,
-        Pruned, Rank, RankKey, RegisteredRow, Retraction, SHOWN_TEXT, StageCounts, Start, Status,
-        TrustRow, Whereabouts, Which, WorkerRow,
+        Action, ActionRow, AsideRow, BanRow, BrowserPair, CountedRow, FailureRow, Input,
+        JOB_LEASES, JobLease, JobRow, JobText, MOST_FAILING, MOST_RANKS, MinuteRow, NameKey,
+        Output, Page, Paused, Pruned, Rank, RankKey, RegisteredRow, Retraction, SHOWN_TEXT,
+        StageCounts, Start, Status, TrustRow, Whereabouts, Which, WorkerRow,
     },
     writer::Writer,
 };
@@ -349,6 +349,9 @@ pub trait Store: Send + Sync {
 
     /// What is known of volunteers, by their names, from the one after `after` on.
     async fn trusted(&self, which: &Which) -> Result<Vec<TrustRow>, StoreError>;
+
+    /// Lists the kinds of browsers of which outputs differed, those first of which most did.
+    async fn browser_pairs(&self, limit: u32) -> Result<Vec<BrowserPair>, StoreError>;
 
     /// Lists results of a stage that no longer count, in the order in which they ceased to, after the
     /// cursor `after`.

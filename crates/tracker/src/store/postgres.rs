@@ -30,9 +30,9 @@ pub use self::{
     tables::Tables,
 };
 use super::{
-    Action, ActionRow, Added, AsideRow, BanRow, Candidate, CountedRow, FailureRow, Import,
-    ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, ProvenKey, Pruned, Rank,
-    RankKey, Recalled, RegisteredRow, RequeueFilter, ResultLease, Retraction, Status, Store,
+    Action, ActionRow, Added, AsideRow, BanRow, BrowserPair, Candidate, CountedRow, FailureRow,
+    Import, ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, ProvenKey, Pruned,
+    Rank, RankKey, Recalled, RegisteredRow, RequeueFilter, ResultLease, Retraction, Status, Store,
     StoreError, StoreRules, TrustRow, Whereabouts, Which, WorkerRow, Writer, costly::CostlyCount,
     signed,
 };
@@ -265,6 +265,10 @@ impl Store for PostgresStore {
 
     async fn trusted(&self, which: &Which) -> Result<Vec<TrustRow>, StoreError> {
         queries::trusted(&self.readers, which).await
+    }
+
+    async fn browser_pairs(&self, limit: u32) -> Result<Vec<BrowserPair>, StoreError> {
+        queries::browser_pairs(&self.readers, limit).await
     }
 
     async fn retractions(

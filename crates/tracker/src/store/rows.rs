@@ -155,6 +155,19 @@ pub struct RegisteredRow {
     pub last_seen: Millis,
 }
 
+/// How often two kinds of browsers handed in the same where results are checked, and how often not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrowserPair {
+    /// The stage.
+    pub stage: Stage,
+    /// The kinds.
+    pub browsers: (String, String),
+    /// How many pairs of outputs were equal.
+    pub agreed: u64,
+    /// How many differed.
+    pub differed: u64,
+}
+
 /// A result of a volunteer that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CountedRow {

@@ -37,9 +37,9 @@ pub use self::{
     tables::Tables,
 };
 use super::{
-    Action, ActionRow, Added, AsideRow, BanRow, Candidate, CountedRow, FailureRow, Import,
-    ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, ProvenKey, Pruned, Rank,
-    RankKey, Recalled, RegisteredRow, RequeueFilter, ResultLease, Retraction, Status, Store,
+    Action, ActionRow, Added, AsideRow, BanRow, BrowserPair, Candidate, CountedRow, FailureRow,
+    Import, ImportRow, JobRow, MinuteRow, NameKey, NewImport, Output, Page, ProvenKey, Pruned,
+    Rank, RankKey, Recalled, RegisteredRow, RequeueFilter, ResultLease, Retraction, Status, Store,
     StoreError, StoreRules, TrustRow, Whereabouts, Which, WorkerRow, Writer, costly::CostlyCount,
     signed,
 };
@@ -452,6 +452,12 @@ impl Store for SqliteStore {
         let which = which.clone();
         self.readers
             .with(move |on| queries::trusted(on, &which))
+            .await
+    }
+
+    async fn browser_pairs(&self, limit: u32) -> Result<Vec<BrowserPair>, StoreError> {
+        self.readers
+            .with(move |on| queries::browser_pairs(on, limit))
             .await
     }
 

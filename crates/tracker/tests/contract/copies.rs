@@ -197,6 +197,7 @@ pub(crate) async fn project(folder: &Path) {
          insert into trust (stage, volunteer, version, confirmed, agreed, refuted, waiting,
              unchecked, on_hold, doubted) values (0, 'k:\', '1', 1, 2, 3, 4, 5, 0, 0);
          insert into trust_version (id, version, since) values (1, '1', 9);
+         insert into browser_pairs (stage, one, other, agreed, differed) values (0, 'a', 'b\', 1, 2);
          insert into lane (number, stage, version, disputed, place, volunteer, at)
              values (1000, 0, '1', 0, 5, 'k:\', 9);
          insert into retractions (cursor, stage, number, at) values (1000, 0, 1, 9);

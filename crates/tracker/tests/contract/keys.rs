@@ -22,6 +22,7 @@ impl Given {
         thumbprint: &str,
     ) -> Result<(), StoreError> {
         let worker = NewWorker {
+            browser: String::new(),
             token: nonce.to_owned(),
             display_name: format!("name-{nonce}"),
             nickname: nickname.to_owned(),

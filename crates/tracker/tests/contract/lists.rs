@@ -168,6 +168,7 @@ pub(crate) async fn the_newest_worker_of_a_name_is_found(given: &Given) {
     given.jobs(1).await;
     for (token, nickname) in [("1", "old"), ("2", "new")] {
         let worker = NewWorker {
+            browser: String::new(),
             token: token.to_owned(),
             display_name: "calm-fox-7".to_owned(),
             nickname: nickname.to_owned(),

@@ -127,6 +127,7 @@ impl Given {
             Ipv4Addr::from(0x0a00_0000 + (hasher.finish() & 0x00ff_ffff) as u32).to_string()
         };
         let worker = NewWorker {
+            browser: String::new(),
             token: token.to_owned(),
             display_name: format!("name-{token}"),
             nickname: nickname.to_owned(),
@@ -211,6 +212,7 @@ pub(crate) async fn secrets_of_some_work(store: &dyn Store) -> Vec<String> {
     ];
     for (n, token) in secrets[..2].iter().enumerate() {
         let worker = NewWorker {
+            browser: String::new(),
             token: token.clone(),
             display_name: format!("name-{n}"),
             nickname: "a nickname that is no secret".to_owned(),

@@ -41,6 +41,7 @@ pub(crate) async fn results_are_made_again_by_where_and_when_they_came(given: &G
     given.jobs(5).await;
     for (token, address) in [("ann", "192.0.2.1"), ("bad", "2001:db8::bad")] {
         let worker = NewWorker {
+            browser: String::new(),
             token: token.to_owned(),
             display_name: token.to_owned(),
             // One of the two calls is a dry run.
@@ -97,6 +98,7 @@ pub(crate) async fn a_banned_volunteer_cannot_register_and_holds_nothing(given: 
     given.jobs(3).await;
     let register = async |token: &str, nickname: &str, address: &str| {
         let worker = NewWorker {
+            browser: String::new(),
             token: token.to_owned(),
             display_name: token.to_owned(),
             nickname: nickname.to_owned(),
@@ -213,6 +215,7 @@ pub(crate) async fn no_registration_passes_while_a_ban_is_added(given: &Given) {
         let store = Arc::clone(&given.store);
         registering.spawn(async move {
             let worker = NewWorker {
+                browser: String::new(),
                 token: format!("token {n}"),
                 display_name: format!("worker {n}"),
                 nickname: "Mallory".to_owned(),

@@ -122,6 +122,7 @@ pub(crate) async fn jobs_pass_to_another_registration_only_as_far_as_both_may_ho
 /// Registers anonymously, from an address.
 async fn unnamed(given: &Given, token: &str, address: &str) {
     let worker = NewWorker {
+        browser: String::new(),
         token: token.to_owned(),
         display_name: format!("name-{token}"),
         nickname: ANONYMOUS.to_owned(),

@@ -135,6 +135,7 @@ fn answered<T>(outcome: Result<T, StoreError>) -> Option<T> {
 impl World<'_> {
     async fn register(&self, token: &str, nickname: &str, address: &str) {
         let worker = NewWorker {
+            browser: String::new(),
             token: token.to_owned(),
             display_name: format!("name of {token}"),
             nickname: nickname.to_owned(),

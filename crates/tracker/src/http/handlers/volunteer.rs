@@ -24,7 +24,7 @@ use crate::{
         },
         request::{Body, Query},
     },
-    rules::{fetch_metadata::is_fetch, names, payload},
+    rules::{browser, fetch_metadata::is_fetch, names, payload},
     state::App,
     store::{self, GrantedLease, StoreError},
 };
@@ -130,6 +130,7 @@ async fn register(
         nickname,
         address: client.text(),
         proven,
+        browser: browser::kind(header_text("user-agent").unwrap_or_default()),
         stage,
     };
     app.store.register(worker).await?;

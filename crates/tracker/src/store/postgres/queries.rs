@@ -18,11 +18,12 @@ use crate::{
         trust::{Policy, Trust},
     },
     store::{
-        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText,
-        MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, Recalled,
-        RegisteredRow, RequeueFilter, ResultLease, Retraction, SHOWN_TEXT, StageCounts, Start,
-        Status, StoreError, TrustRow, Whereabouts, Which, WorkerRow, column, costly::CostlyCount,
-        end_of_looks, first_like, public_name, signed, stage_of, state_of, unsigned,
+        AsideRow, BrowserPair, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease,
+        JobRow, JobText, MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank,
+        RankKey, Recalled, RegisteredRow, RequeueFilter, ResultLease, Retraction, SHOWN_TEXT,
+        StageCounts, Start, Status, StoreError, TrustRow, Whereabouts, Which, WorkerRow, column,
+        costly::CostlyCount, end_of_looks, first_like, public_name, signed, stage_of, state_of,
+        unsigned,
     },
 };
 
@@ -1025,6 +1026,29 @@ pub(super) async fn trusted(pool: &PgPool, which: &Which) -> Result<Vec<TrustRow
         })
     };
     rows.iter().map(read).collect()
+}
+
+/// Kinds of browsers of which outputs differed. There are few.
+const BROWSER_PAIRS: &str = "select stage, one, other, agreed, differed from browser_pairs \
+    where differed > 0 order by differed desc, stage, one collate \"C\", other collate \"C\" limit $1";
+
+pub(super) async fn browser_pairs(
+    pool: &PgPool,
+    limit: u32,
+) -> Result<Vec<BrowserPair>, StoreError> {
+    let rows: Vec<(i64, String, String, i64, i64)> = sqlx::query_as(BROWSER_PAIRS)
+        .bind(i64::from(limit))
+        .fetch_all(pool)
+        .await?;
+    let read = |(stage, one, other, agreed, differed)| {
+        Ok(BrowserPair {
+            stage: stage_of(stage)?,
+            browsers: (one, other),
+            agreed: unsigned(agreed),
+            differed: unsigned(differed),
+        })
+    };
+    rows.into_iter().map(read).collect()
 }
 
 pub(super) async fn retractions(

@@ -56,6 +56,7 @@ pub(super) fn worker(row: &PgRow) -> Result<Worker, StoreError> {
         },
         works: row.try_get::<i64, _>(20)? != 0,
         key: row.try_get(21)?,
+        browser: row.try_get(22)?,
     })
 }
 
@@ -115,6 +116,7 @@ pub(super) fn opinion(row: &PgRow) -> Result<Opinion, StoreError> {
         version: row.try_get(5)?,
         answer: row.try_get(6)?,
         state,
+        browser: row.try_get(8)?,
     })
 }
 

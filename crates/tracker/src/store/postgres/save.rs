@@ -210,12 +210,12 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
         sqlx::query(
             "insert into workers (id, token, display_name, nickname, stage, progress, completed, \
              first_seen, last_seen, seq, synced_at, last_lease, address, trouble, rest_until, \
-             noted_at, cores, earned, shown_since, shown_results, works, key) \
+             noted_at, cores, earned, shown_since, shown_results, works, key, browser) \
              select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], \
                  $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], \
                  $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], \
                  $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], \
-                 $20::bigint[], $21::bigint[], $22::text[])",
+                 $20::bigint[], $21::bigint[], $22::text[], $23::text[])",
         )
         .bind(each().map(|w| w.id).collect::<Vec<_>>())
         .bind(each().map(|w| w.token.as_str()).collect::<Vec<_>>())
@@ -239,6 +239,7 @@ async fn workers(connection: &mut PgConnection, changes: &Changes) -> Result<(),
         .bind(each().map(|w| w.allowance.results).collect::<Vec<_>>())
         .bind(each().map(|w| i64::from(w.works)).collect::<Vec<_>>())
         .bind(each().map(|w| w.key.as_deref()).collect::<Vec<_>>())
+        .bind(each().map(|w| w.browser.as_str()).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     }
@@ -259,9 +260,9 @@ async fn opinions(connection: &mut PgConnection, changes: &Changes) -> Result<()
         let each = || changes.new_opinions.iter();
         sqlx::query(
             "insert into opinions (lease, number, stage, volunteer, nickname, version, answer, \
-                 state) \
+                 state, browser) \
              select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], \
-                 $5::text[], $6::text[], $7::text[], $8::text[])",
+                 $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])",
         )
         .bind(each().map(|o| o.lease).collect::<Vec<_>>())
         .bind(each().map(|o| o.number).collect::<Vec<_>>())
@@ -271,6 +272,7 @@ async fn opinions(connection: &mut PgConnection, changes: &Changes) -> Result<()
         .bind(each().map(|o| o.version.as_str()).collect::<Vec<_>>())
         .bind(each().map(|o| o.answer.as_str()).collect::<Vec<_>>())
         .bind(each().map(|o| o.state.word()).collect::<Vec<_>>())
+        .bind(each().map(|o| o.browser.as_str()).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     }
@@ -941,6 +943,26 @@ async fn tail(connection: &mut PgConnection, changes: &Changes) -> Result<(), St
             .bind(column(*stage))
             .execute(&mut *connection)
             .await?;
+    }
+    if changes.version.is_some() {
+        // Another version may compute differently.
+        sqlx::query("delete from browser_pairs")
+            .execute(&mut *connection)
+            .await?;
+    }
+    for ((stage, one, other), (agreed, differed)) in &changes.browsers {
+        sqlx::query(
+            "insert into browser_pairs as p (stage, one, other, agreed, differed) \
+             values ($1, $2, $3, $4, $5) on conflict (stage, one, other) do update set \
+             agreed = p.agreed + excluded.agreed, differed = p.differed + excluded.differed",
+        )
+        .bind(column(*stage))
+        .bind(one)
+        .bind(other)
+        .bind(agreed)
+        .bind(differed)
+        .execute(&mut *connection)
+        .await?;
     }
     if let Some(version) = &changes.version {
         sqlx::query(

@@ -17,11 +17,12 @@ use crate::{
         trust::{Policy, Trust},
     },
     store::{
-        AsideRow, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease, JobRow, JobText,
-        MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank, RankKey, Recalled,
-        RegisteredRow, RequeueFilter, ResultLease, Retraction, SHOWN_TEXT, StageCounts, Start,
-        Status, StoreError, TrustRow, Whereabouts, Which, WorkerRow, column, costly::CostlyCount,
-        end_of_looks, first_like, public_name, signed, stage_of, state_of, unsigned,
+        AsideRow, BrowserPair, Candidate, CountedRow, End, FailureRow, JOB_LEASES, JobLease,
+        JobRow, JobText, MOST_FAILING, MOST_RANKS, NameKey, Output, Page, Pause, Paused, Rank,
+        RankKey, Recalled, RegisteredRow, RequeueFilter, ResultLease, Retraction, SHOWN_TEXT,
+        StageCounts, Start, Status, StoreError, TrustRow, Whereabouts, Which, WorkerRow, column,
+        costly::CostlyCount, end_of_looks, first_like, public_name, signed, stage_of, state_of,
+        unsigned,
     },
 };
 
@@ -918,6 +919,23 @@ pub(super) fn trusted(on: &Connection, which: &Which) -> Result<Vec<TrustRow>, S
             statement.query_and_then([limit], read)?.collect()
         }
     }
+}
+
+/// Kinds of browsers of which outputs differed. There are few.
+const BROWSER_PAIRS: &str = "select stage, one, other, agreed, differed from browser_pairs \
+    where differed > 0 order by differed desc, stage, one, other limit ?";
+
+pub(super) fn browser_pairs(on: &Connection, limit: u32) -> Result<Vec<BrowserPair>, StoreError> {
+    let mut statement = on.prepare_cached(BROWSER_PAIRS)?;
+    let rows = statement.query_and_then([limit], |row| {
+        Ok(BrowserPair {
+            stage: stage_of(row.get(0)?)?,
+            browsers: (row.get(1)?, row.get(2)?),
+            agreed: unsigned(row.get(3)?),
+            differed: unsigned(row.get(4)?),
+        })
+    })?;
+    rows.collect()
 }
 
 pub(super) fn retractions(

@@ -56,6 +56,7 @@ pub(super) fn worker(row: &Row<'_>) -> Result<Worker, StoreError> {
         },
         works: row.get::<_, i64>(20)? != 0,
         key: row.get(21)?,
+        browser: row.get(22)?,
     })
 }
 
@@ -118,6 +119,7 @@ pub(super) fn opinion(row: &Row<'_>) -> Result<Opinion, StoreError> {
         version: row.get(5)?,
         answer: row.get(6)?,
         state,
+        browser: row.get(8)?,
     })
 }
 

@@ -188,13 +188,15 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
                 works,
                 allowance,
                 key,
+                browser,
                 ..
             } = worker;
-            *works || *allowance != Allowance::default() || key.is_some()
+            let is_known = key.is_some() || !browser.is_empty();
+            *works || *allowance != Allowance::default() || is_known
         })
         .collect();
     let added = "update workers set cores = ?, earned = ?, shown_since = ?, shown_results = ?, \
-                 works = ?, key = ? where id = ?";
+                 works = ?, key = ?, browser = ? where id = ?";
     each(on, added, &shown, |worker| {
         let Allowance {
             cores,
@@ -209,6 +211,7 @@ fn workers(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             results,
             worker.works,
             &worker.key,
+            &worker.browser,
             worker.id,
         )
     })?;
@@ -451,7 +454,7 @@ fn outputs(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
 
 /// An opinion.
 pub(super) const ADD_OPINION: &str = "insert into opinions (lease, number, stage, volunteer, \
-    nickname, version, answer, state) values (?, ?, ?, ?, ?, ?, ?, ?)";
+    nickname, version, answer, state, browser) values (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// What has changed about a volunteer.
 pub(super) const CHANGE_STANDING: &str = "insert into trust (stage, volunteer, version, confirmed, \
@@ -476,6 +479,7 @@ fn opinions(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
             &opinion.version,
             &opinion.answer,
             opinion.state.word(),
+            &opinion.browser,
         )
     })?;
     let changed = "update opinions set state = ? where lease = ?";
@@ -551,6 +555,19 @@ fn opinions(on: &Connection, changes: &Changes) -> Result<(), StoreError> {
         (changes.now, column(**stage))
     })?;
     let version: Vec<&String> = changes.version.iter().collect();
+    // Another version may compute differently.
+    let gone = "delete from browser_pairs";
+    each(on, gone, &version, |_| ())?;
+    let pairs: Vec<_> = changes.browsers.iter().collect();
+    let compared = "insert into browser_pairs (stage, one, other, agreed, differed) \
+                    values (?, ?, ?, ?, ?) on conflict (stage, one, other) do update set \
+                    agreed = agreed + excluded.agreed, differed = differed + excluded.differed";
+    each(
+        on,
+        compared,
+        &pairs,
+        |((stage, one, other), (agreed, differed))| (column(*stage), one, other, agreed, differed),
+    )?;
     let changed = "insert into trust_version (id, version, since) values (1, ?, ?) \
                    on conflict (id) do update set version = excluded.version, since = excluded.since";
     each(on, changed, &version, |version| (*version, changes.now))
