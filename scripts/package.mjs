@@ -45,7 +45,17 @@ async function ensureTarget({ os, target }) {
 }
 
 async function buildTrackerFor({ os, cpu, target }) {
-  const args = ["--release", "--locked", "--target", target, "-p", "distcompute-tracker", "--bins"];
+  const args = [
+    "--release",
+    "--locked",
+    "--target",
+    target,
+    "-p",
+    "distcompute-tracker",
+    "--features",
+    "clouds",
+    "--bins",
+  ];
   const what = `the tracker for ${os}-${cpu}`;
   const programs = await buildPrograms({ what, args, about: "5 minutes the first time" });
   return programs["distcompute-tracker"];

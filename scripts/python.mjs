@@ -38,6 +38,13 @@ const schemathesis = {
   why: "Requests of all kinds are sent to the tracker, to compare it with its own description.",
 };
 
+const s3 = {
+  tests: "clouds",
+  least: "3.10.0",
+  what: "moto, an S3 server",
+  why: "Files of jobs are kept in an object store that is a program of its own.",
+};
+
 function programIn(environment) {
   return process.platform === "win32"
     ? join(environment, "Scripts", "python.exe")
@@ -55,6 +62,9 @@ export const ensureNotebook = () => ensureEnvironment(notebook);
 
 /** Resolves to a Python with the packages of tests/schema/requirements.txt. */
 export const ensureSchemathesis = () => ensureEnvironment(schemathesis);
+
+/** Resolves to a Python with the packages of tests/clouds/requirements.txt. */
+export const ensureS3 = () => ensureEnvironment(s3);
 
 async function ensureEnvironment({ tests, least, what, why }) {
   const folder = join(toolsDir, tests);

@@ -1,5 +1,5 @@
 // `npm run test:more`: tests that take long, or that need Debian, root or package registries: Firefox,
-// WebKit, more simulated projects, bundlers, Schemathesis, PostgreSQL. Missing tools are installed; a
+// WebKit, more simulated projects, bundlers, Schemathesis, PostgreSQL, an S3 server. Missing tools are installed; a
 // tool that cannot be installed is a failure.
 
 import { ensureJudges } from "./artefacts.mjs";
@@ -15,9 +15,11 @@ import {
   ensureNotebook,
   ensurePython,
   ensurePythonProject,
+  ensureS3,
   ensureSchemathesis,
 } from "./python.mjs";
 import { chosen, report } from "./report.mjs";
+import { withS3 } from "./s3.mjs";
 import { testTracker } from "./servers.mjs";
 import { nativeTests, nodeTests, pythonTests, simulate } from "./test.mjs";
 import { ensureBuildTools, ensureNpmPackages, ensureRust, ensureWasmPack } from "./tools.mjs";
@@ -125,6 +127,15 @@ const steps = [
     what: "every command, proxy and alert of the operator's guide, with the real programs",
     needs: [ensureRust, ensureOperatorTools, ensurePostgres],
     run: () => nodeTests({ folders: ["tests/operate"], args: ["--test-concurrency=1"] }),
+  },
+  {
+    name: "clouds",
+    what: "files of jobs in the object store of a cloud, for which an S3 server stands",
+    needs: [ensureRust, ensureS3],
+    run: (of) => {
+      const args = ["-p", "distcompute-tracker", "--features", "clouds", "--test", "clouds"];
+      return withS3(of(ensureS3), (env) => nativeTests({ args, env }));
+    },
   },
   {
     name: "postgres:store",

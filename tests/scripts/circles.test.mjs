@@ -22,6 +22,7 @@ const TRACKER = [
   ["error", "metrics", "response_cache"],
   ["config"],
   ["database_url"],
+  ["files"],
   ["store"],
   ["ledger"],
   ["limited_log"],

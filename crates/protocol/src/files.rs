@@ -2,6 +2,8 @@
 //!
 //! A file is named by the SHA-256 of its bytes. `docs/protocol.md` describes the calls.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The name by which a tracker announces support for files in its answer to `new`.
@@ -102,6 +104,9 @@ pub struct PartAddress {
     pub number: u32,
     /// The address, absolute or relative to the tracker's. It is valid for an hour.
     pub url: String,
+    /// Headers that the store demands with it; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
 }
 
 /// Body of `POST /api/uploads/parts`.

@@ -11,6 +11,7 @@ use distcompute_protocol::Stage;
 
 use crate::{
     clock::SystemClock,
+    files::location::Location,
     ledger::LATE_BYTES,
     rules::trust::Trust,
     store::{
@@ -75,6 +76,15 @@ impl fmt::Display for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// Where the files of jobs are kept, if nothing else is configured.
+    #[must_use]
+    pub fn files(&self) -> Location {
+        match self {
+            Self::Sqlite(path) => Location::beside(Some(path)),
+            Self::Postgres(_) => Location::beside(None),
+        }
+    }
+
     /// Opens the database and migrates its tables. If `create` is set, a missing file is created.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use axum::{
 };
 use distcompute_protocol::{ERROR_HEADER, ErrorCode, ParameterFault, ParameterFaults, cut};
 
-use crate::{limited_log::LimitedLog, store::StoreError};
+use crate::{files::FileError, limited_log::LimitedLog, store::StoreError};
 
 /// Characters of an invalid value that are quoted back to the client.
 const QUOTED: usize = 100;
@@ -18,6 +18,7 @@ const RETRY_AFTER: &str = "5";
 /// Anybody can trigger these log lines at will while something is broken, so their rate is limited.
 static AWAY: LimitedLog = LimitedLog::new();
 static BAD_DATA: LimitedLog = LimitedLog::new();
+static STORE_AWAY: LimitedLog = LimitedLog::new();
 static INTERNAL: LimitedLog = LimitedLog::new();
 
 /// The sentence of a refusal, attached to the response as an extension so that `pages::refusal` can
@@ -46,6 +47,36 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Refused(code) => Self::Refused(code),
             other => Self::Store(other),
+        }
+    }
+}
+
+impl From<FileError> for ApiError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Off => Self::Refused(ErrorCode::FilesOff),
+            FileError::Unknown => Self::Refused(ErrorCode::FileUnknown),
+            FileError::NotGranted(sentence) => Self::Explained(ErrorCode::FileNotGranted, sentence),
+            FileError::WrongHash => {
+                let sentence = "The parts do not have this hash together. Send all of them again.";
+                Self::Explained(ErrorCode::UploadWrongHash, sentence.to_owned())
+            }
+            FileError::Incomplete(number) => {
+                let sentence =
+                    format!("Part {number} is missing or has another size. Send it again.");
+                Self::Explained(ErrorCode::UploadIncomplete, sentence)
+            }
+            FileError::Expired => Self::Refused(ErrorCode::UploadExpired),
+            FileError::TooLarge(sentence) => Self::Explained(ErrorCode::UploadTooLarge, sentence),
+            FileError::Full => Self::Refused(ErrorCode::FilesFull),
+            FileError::Busy => Self::Store(StoreError::Busy),
+            FileError::Away(why) => {
+                STORE_AWAY.write(|| tracing::warn!(%why, "the store of files is not available"));
+                let sentence =
+                    "The tracker cannot reach the store of its files just now. Try again.";
+                Self::Explained(ErrorCode::Unavailable, sentence.to_owned())
+            }
+            FileError::Store(error) => error.into(),
         }
     }
 }

@@ -9,6 +9,7 @@
 //!   command line or over HTTP.
 //! - `admission`: identifies callers and limits how much each may ask for at a time.
 //! - `config`: the settings of `serve`. `database_url`: selects the store that an address names.
+//! - `files`: the bytes of files of jobs, in a folder or a cloud's object store.
 //! - `store`: persistence, in SQLite or PostgreSQL.
 //! - `ledger`, `rules`: what happens to jobs, leases and workers, without I/O.
 //!
@@ -20,6 +21,7 @@ pub mod commands;
 pub mod config;
 pub mod database_url;
 pub mod error;
+pub mod files;
 pub mod http;
 pub mod ledger;
 pub mod limited_log;

@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::store::{StageCounts, Status};
+use crate::store::{FileTotals, StageCounts, Status};
 
 /// The content type of the metrics.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -103,7 +103,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Records a served request. `route` is the route pattern that it matched.
     pub fn served(&self, method: &str, route: &str, status: u16, took: Duration) {
-        let method = ["GET", "POST", "HEAD", "OPTIONS"]
+        let method = ["GET", "POST", "PUT", "HEAD", "OPTIONS"]
             .into_iter()
             .find(|known| *known == method)
             .unwrap_or("other");
@@ -126,11 +126,19 @@ impl Metrics {
     ///
     /// # Errors
     /// Returns an error if formatting fails, which writing to a string does not do in practice.
-    pub fn text(&self, status: Option<&Status>, writable: bool) -> Result<String, std::fmt::Error> {
+    pub fn text(
+        &self,
+        status: Option<&Status>,
+        files: Option<FileTotals>,
+        writable: bool,
+    ) -> Result<String, std::fmt::Error> {
         self.uptime.set(self.started.elapsed().as_secs_f64());
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
         encode_registry(&mut text, &project(status, writable))?;
+        if let Some(totals) = files {
+            encode_registry(&mut text, &of_files(totals))?;
+        }
         encode_eof(&mut text)?;
         Ok(text)
     }
@@ -241,6 +249,19 @@ fn project(status: Option<&Status>, writable: bool) -> Registry {
     registry
 }
 
+/// Metrics of the files of jobs.
+fn of_files(totals: FileTotals) -> Registry {
+    let mut registry = Registry::with_prefix("distcompute");
+    let files = Count::default();
+    files.set(signed(totals.files));
+    registry.register("files", "Files of jobs that are stored", files);
+    let bytes = Count::default();
+    bytes.set(signed(totals.bytes));
+    let help = "Their size together";
+    registry.register_with_unit("files_size", help, Unit::Bytes, bytes);
+    registry
+}
+
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -254,7 +275,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.served("BREW", "/pot", 405, Duration::from_millis(3));
         metrics.served("STIR", "/pot", 405, Duration::from_millis(3));
-        let text = metrics.text(None, false).expect("text");
+        let text = metrics.text(None, None, false).expect("text");
         let line = "distcompute_http_request_duration_seconds_count{method=\"other\",route=\"/pot\",status=\"405\"} 2";
         assert!(text.contains(line), "{text}");
         assert!(text.contains("distcompute_database_up 0\n"), "{text}");

@@ -7,10 +7,12 @@ use axum::extract::FromRef;
 use crate::{
     admission::{address_limits::AddressLimits, bodies::Bodies, keys::Keys},
     config::Settings,
+    files::{Files, addresses::Addresses},
     metrics::Metrics,
     random::Random,
     response_cache::ResponseCache,
-    store::Store,
+    rules::references,
+    store::{GrantedLease, Store, StoreError},
 };
 
 /// Shared application state. Cheap to clone: everything in it is behind an `Arc`.
@@ -30,10 +32,45 @@ pub struct App {
     pub bodies: Arc<Bodies>,
     /// Rate limits by address group.
     pub address_limits: Arc<AddressLimits>,
+    /// The files of jobs.
+    pub files: Arc<Files>,
     /// The tracker's own secrets.
     pub keys: Arc<Keys>,
     /// Time limits for connections and requests.
     pub timeouts: Timeouts,
+}
+
+impl App {
+    /// What addresses of files are made of, as of now.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn addresses(&self) -> Result<Addresses, StoreError> {
+        let secret = self.keys.files(self.store.as_ref(), self.random.as_ref());
+        let now = self.keys.now();
+        let (secret, settings) = (secret.await?, &self.settings);
+        let public_url = settings.public_url.as_deref();
+        Ok(Addresses::new(secret, public_url, settings.lease_s, now))
+    }
+
+    /// The same for what these jobs name, if the project takes files and a job may name one.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn addresses_for(
+        &self,
+        granted: &[GrantedLease],
+    ) -> Result<Option<Addresses>, StoreError> {
+        // An input that has not been read yet may name files.
+        let may_refer = |lease: &GrantedLease| {
+            let data = lease.data.as_deref();
+            data.is_none_or(references::may_refer)
+        };
+        if self.files.objects().is_none() || !granted.iter().any(may_refer) {
+            return Ok(None);
+        }
+        self.addresses().await.map(Some)
+    }
 }
 
 impl FromRef<App> for Arc<Settings> {
@@ -68,6 +105,8 @@ pub struct Timeouts {
     pub refusal_pause: Duration,
     /// The maximum age of a cached page.
     pub page_age: Duration,
+    /// How long a call waits for the check of an upload.
+    pub check: Duration,
 }
 
 impl Default for Timeouts {
@@ -81,6 +120,7 @@ impl Default for Timeouts {
             grace: Duration::from_secs(10),
             refusal_pause: Duration::from_secs(1),
             page_age: Duration::from_millis(500),
+            check: Duration::from_secs(10),
         }
     }
 }

@@ -541,7 +541,7 @@ async fn a_registration_announces_sync_and_a_sync_does_everything_at_once() {
         .with_jobs(&["1", "2", "3"])
         .await;
     let worker = tracker.get("/api/new?nickname=Ann&stage=a").await.json();
-    assert_eq!(worker["extensions"], json!(["sync"]));
+    assert_eq!(worker["extensions"], json!(["sync", "files"]));
     assert_eq!(
         (&worker["lease_s"], &worker["max_body"]),
         (&json!(60), &json!(70_000))

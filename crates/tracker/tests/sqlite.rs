@@ -103,6 +103,10 @@ contract! { make:
     jobs_pass_to_another_registration_only_as_far_as_both_may_hold
     a_classroom_behind_one_address_works_as_one_at_forty
     leases_of_jobs_that_were_given_back_take_nothing_from_the_current_worker
+    a_file_belongs_to_its_lease_as_long_as_that_may_deliver
+    what_a_text_of_a_job_names_stays_until_the_job_is_pruned
+    a_file_that_is_being_deleted_is_not_uploaded
+    uploads_and_deletions_at_once_lose_no_file
     a_late_result_waits_for_the_current_worker
     a_late_result_counts_if_the_current_worker_gives_up
     the_first_late_result_is_kept_and_no_other

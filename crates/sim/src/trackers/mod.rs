@@ -24,6 +24,7 @@ use distcompute_tracker::{
         bodies::Bodies,
     },
     clock::Millis,
+    files::Files,
     http::router,
     random::Random,
     rules::sweeps,
@@ -157,6 +158,7 @@ impl Trackers {
             random: Arc::clone(&self.random) as Arc<dyn Random>,
             metrics: Arc::default(),
             response_cache: Arc::default(),
+            files: Arc::new(Files::off()),
             keys: Arc::default(),
             timeouts: Timeouts {
                 refusal_pause: Duration::ZERO,

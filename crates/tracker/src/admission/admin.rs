@@ -93,7 +93,9 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn refusal(settings: &Settings) -> ApiError {
+/// The refusal of a call that needs the admin token.
+#[must_use]
+pub fn refusal(settings: &Settings) -> ApiError {
     let sentence = if settings.admin_token.is_some() {
         "This needs the admin token: \"Authorization: Bearer SECRET\"."
     } else {

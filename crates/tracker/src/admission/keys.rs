@@ -19,12 +19,16 @@ const NONCES: &str = "nonces";
 /// The name of the secret key of receipts.
 const RECEIPTS: &str = "receipts";
 
+/// The name of the secret that signs addresses of files.
+const FILES: &str = "files";
+
 /// The secrets, read from the database when they are needed first. Trackers that share a database
 /// share them.
 pub struct Keys {
     clock: Arc<dyn Clock>,
     nonces: OnceCell<hmac::Key>,
     receipts: OnceCell<Signer>,
+    files: OnceCell<hmac::Key>,
 }
 
 impl Default for Keys {
@@ -41,6 +45,7 @@ impl Keys {
             clock,
             nonces: OnceCell::new(),
             receipts: OnceCell::new(),
+            files: OnceCell::new(),
         }
     }
 
@@ -91,6 +96,22 @@ impl Keys {
             Signer::new(&seed).ok_or_else(|| StoreError::Failed("a seed has 32 bytes".to_owned()))
         };
         self.receipts.get_or_try_init(read).await
+    }
+
+    /// The secret that signs addresses of files.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn files(
+        &self,
+        store: &dyn Store,
+        random: &dyn Random,
+    ) -> Result<&hmac::Key, StoreError> {
+        let read = || async {
+            let secret = secret(store, random, FILES).await?;
+            Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+        };
+        self.files.get_or_try_init(read).await
     }
 
     async fn nonce_secret(

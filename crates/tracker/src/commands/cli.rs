@@ -156,6 +156,12 @@ pub struct ImportArgs {
     /// The source of the jobs
     #[command(flatten)]
     pub source: SourceArgs,
+    /// A folder with the files that jobs name, by their hashes (sha256-…) or as ./name: they are stored
+    #[arg(long, value_name = "FOLDER")]
+    pub files: Option<PathBuf>,
+    /// Where the files of jobs are kept
+    #[command(flatten)]
+    pub object_store: ObjectStoreArg,
     /// Delete all jobs, results, workers and the leaderboard first
     #[arg(long)]
     pub reset: bool,
@@ -374,6 +380,21 @@ pub struct ExportArgs {
     /// Leave out results that count on the word of one volunteer, and say how many they are
     #[arg(long)]
     pub settled: bool,
+    /// A folder for the files that the results name; those that are there are left as they are
+    #[arg(long, value_name = "FOLDER")]
+    pub files: Option<PathBuf>,
+    /// Where the files of jobs are kept
+    #[command(flatten)]
+    pub object_store: ObjectStoreArg,
+}
+
+/// Where the files of jobs are kept.
+#[derive(Debug, Args)]
+pub struct ObjectStoreArg {
+    /// Where the files of jobs are kept, as the tracker has it: a folder, the address of a cloud's store,
+    /// or off [default: a folder beside the database]
+    #[arg(long, env = "DISTCOMPUTE_OBJECT_STORE", value_name = "PLACE")]
+    pub object_store: Option<String>,
 }
 
 /// Flags of `backup`.

@@ -9,7 +9,7 @@ use distcompute_protocol::Stage;
 
 use super::{
     cli::{COMMAND_LINE, ExportArgs},
-    open::open_to_read,
+    open::{open_objects, open_to_read},
 };
 use crate::{
     operations::export::{Exported, How, write},
@@ -48,11 +48,22 @@ pub async fn run(args: &ExportArgs) -> Result<(), String> {
         None => Box::new(io::stdout()),
     };
     let to_terminal = args.output.is_none() && io::stdout().is_terminal();
+    let files = match &args.files {
+        None => None,
+        Some(folder) => {
+            let objects = open_objects(&args.database, &args.object_store)?;
+            let objects = objects.ok_or("The project takes no files: object_store is off.")?;
+            std::fs::create_dir_all(folder)
+                .map_err(|error| format!("{} cannot be made: {error}.", folder.display()))?;
+            Some((folder.clone(), objects))
+        }
+    };
     let how = How {
         to_terminal,
         settled: args.settled,
+        files,
     };
-    let written = write(store.as_ref(), stage, how, BufWriter::new(out)).await;
+    let written = write(store.as_ref(), stage, &how, BufWriter::new(out)).await;
     store.close().await;
     if let Some(exported) = written? {
         report(stage, &exported);
@@ -79,6 +90,9 @@ fn report(stage: Stage, exported: &Exported) {
              exported too",
             exported.unsettled
         );
+    }
+    if exported.files > 0 {
+        let _ = writeln!(io::stderr(), "wrote {} files", exported.files);
     }
     if exported.count > 0 {
         let _ = writeln!(

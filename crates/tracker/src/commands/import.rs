@@ -1,6 +1,7 @@
 //! `import`: checks the whole source, then adds it part by part, with a progress bar.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufReader, Seek as _, Write as _},
     path::Path,
@@ -14,13 +15,22 @@ use crate::{
     commands::{
         cli::{COMMAND_LINE, ImportArgs, SourceArgs},
         confirm::confirmed,
+        open::open_objects,
     },
     database_url::{ANY_RULES, DatabaseUrl},
-    operations::import::{
-        part::{self, Checked, Parts, Tally},
-        read::{Fault, Format, read},
+    files::objects::Objects,
+    operations::{
+        import::{
+            part::{self, Checked, Parts, Tally},
+            read::{Fault, Format, read},
+        },
+        job_files::References,
     },
-    rules::{brace::Pattern, payload},
+    rules::{
+        brace::Pattern,
+        payload,
+        references::{Reference, completed},
+    },
     store::{Action, Added, Import, NewImport, Store, StoreError},
 };
 
@@ -45,7 +55,9 @@ enum Source {
 pub async fn run(args: &ImportArgs) -> Result<(), String> {
     let database: DatabaseUrl = args.database.database.parse()?;
     let source = open(&args.source)?;
-    let (source, checked) = in_background(move || check(source)).await?;
+    let objects = open_objects(&args.database, &args.object_store)?;
+    let is_local = args.files.is_some();
+    let (source, checked, named) = in_background(move || check(source, is_local)).await?;
     let count = checked.jobs;
     let question = format!("Forget all jobs and results in {database}?");
     let refusal = "--reset forgets all jobs and results.";
@@ -53,6 +65,7 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
         return Err("Nothing was changed.".to_owned());
     }
     let store = database.open(true, ANY_RULES).await?;
+    let files = stored(&named, args, store.as_ref(), objects.as_ref()).await?;
     let note = async |action, detail| {
         let who = COMMAND_LINE.to_owned();
         let action = Action {
@@ -92,7 +105,7 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
             "an import of the same {count} jobs was broken off: {there} are there, the rest is added"
         );
     }
-    let outcome = insert(store.as_ref(), source, count, import, &database).await;
+    let outcome = insert(store.as_ref(), source, count, import, &database, files).await;
     match &outcome {
         Ok(added) => {
             let ended = store.end_import(import.id).await;
@@ -119,6 +132,40 @@ pub async fn run(args: &ImportArgs) -> Result<(), String> {
     };
     writeln!(io::stdout(), "{printed}").map_err(|error| error.to_string())
 }
+
+/// Stores the local files that jobs name, or checks that what they name is stored. Returns what local
+/// files are called.
+async fn stored(
+    named: &References,
+    args: &ImportArgs,
+    store: &dyn Store,
+    objects: Option<&Objects>,
+) -> Result<Files, String> {
+    let nothing = |why: String| format!("{why} Nothing was imported.");
+    match (&args.files, objects) {
+        (Some(folder), Some(objects)) => {
+            let added = named.add_from(folder, store, objects).await;
+            added.map(Some).map_err(nothing)
+        }
+        (Some(_), None) => Err(nothing(
+            "The project takes no files: object_store is off.".to_owned(),
+        )),
+        (None, Some(_)) => {
+            let checked = named.check(store).await;
+            let checked =
+                checked.map_err(|error| format!("The files cannot be looked up: {error}."))?;
+            checked.map(|()| None).map_err(|why| {
+                nothing(format!(
+                    "{why} Name the folder with the files: --files FOLDER."
+                ))
+            })
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// What local files are called, if there are any.
+type Files = Option<BTreeMap<String, Reference>>;
 
 impl Source {
     /// The name of the source in the log of actions.
@@ -176,8 +223,9 @@ fn spooled() -> Result<File, String> {
 }
 
 /// Reads and checks the whole source and counts its jobs.
-fn check(source: Source) -> Result<(Source, Checked), String> {
+fn check(source: Source, local: bool) -> Result<(Source, Checked, References), String> {
     let mut tally = Tally::default();
+    let mut named = References::default();
     match source {
         Source::Brace(pattern) => {
             for job in pattern.iter() {
@@ -185,7 +233,7 @@ fn check(source: Source) -> Result<(Source, Checked), String> {
                     .map_err(|why| format!("{job:?}: {why} Nothing was imported."))?;
                 tally.count(&job);
             }
-            Ok((Source::Brace(pattern), tally.finish()))
+            Ok((Source::Brace(pattern), tally.finish(), named))
         }
         Source::File {
             name,
@@ -196,6 +244,7 @@ fn check(source: Source) -> Result<(Source, Checked), String> {
             let bar = bar(size, "checking  {wide_bar} {percent}% {eta}");
             read(bar.wrap_read(&file), format, &mut |job| {
                 tally.count(&job);
+                named.of(&job, local);
                 Ok(())
             })
             .map_err(|fault| sentence(&name, fault))?;
@@ -203,7 +252,8 @@ fn check(source: Source) -> Result<(Source, Checked), String> {
             file.rewind().map_err(|error| {
                 format!("{name} cannot be read twice, which checking it needs: {error}.")
             })?;
-            Ok((Source::File { name, file, format }, tally.finish()))
+            let source = Source::File { name, file, format };
+            Ok((source, tally.finish(), named))
         }
     }
 }
@@ -229,6 +279,7 @@ async fn insert(
     count: u64,
     import: Import,
     database: &DatabaseUrl,
+    files: Files,
 ) -> Result<Option<Added>, String> {
     let (sender, parts) = mpsc::channel(2);
     let reader = in_background(move || {
@@ -241,7 +292,16 @@ async fn insert(
                     .map_err(|f| sentence("", f))?;
             }
             Source::File { name, file, format } => {
-                read(BufReader::new(file), format, &mut |job| parts.push(job))
+                let mut push = |job| {
+                    let job = match &files {
+                        Some(files) => {
+                            completed(job, files).map_err(|why| Fault::Bad { line: 0, why })?
+                        }
+                        None => job,
+                    };
+                    parts.push(job)
+                };
+                read(BufReader::new(file), format, &mut push)
                     .map_err(|fault| sentence(&name, fault))?;
             }
         }

@@ -30,7 +30,7 @@ use crate::operations::stages::Change;
 pub async fn run(command: Command) -> Result<(), String> {
     match command {
         Command::Serve(args) => serve::run(&args).await,
-        Command::CheckConfig(args) => serve::check(&args),
+        Command::CheckConfig(args) => serve::check(&args).await,
         Command::Import(args) => import::run(&args).await,
         Command::Export(args) => export::run(&args).await,
         Command::Backup(args) => backup::run(&args).await,

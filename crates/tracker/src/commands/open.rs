@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    commands::cli::DatabaseArg,
+    commands::cli::{DatabaseArg, ObjectStoreArg},
     database_url::{ANY_RULES, DatabaseUrl},
+    files::objects::Objects,
     operations::turns::Turns,
     store::Store,
 };
@@ -38,4 +39,23 @@ pub(super) fn turns(database: &DatabaseArg) -> Result<Turns, String> {
     } else {
         Turns::Fair
     })
+}
+
+/// Opens the store of files; `None` if the project takes none.
+///
+/// # Errors
+/// Returns a sentence that says what is wrong with its address.
+pub(super) fn open_objects(
+    database: &DatabaseArg,
+    given: &ObjectStoreArg,
+) -> Result<Option<Objects>, String> {
+    let given = given
+        .object_store
+        .as_deref()
+        .filter(|text| !text.is_empty());
+    let location = match given {
+        Some(text) => text.parse()?,
+        None => database.database.parse::<DatabaseUrl>()?.files(),
+    };
+    Objects::open(&location)
 }

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{ServeArgs, Settings},
+    files::objects::Objects,
     serve,
 };
 
@@ -37,11 +38,18 @@ pub async fn run(args: &ServeArgs) -> Result<(), String> {
 ///
 /// # Errors
 /// Returns everything that is wrong with the settings.
-pub fn check(args: &ServeArgs) -> Result<(), String> {
+pub async fn check(args: &ServeArgs) -> Result<(), String> {
     let settings = load_settings(args)?;
     let mut out = io::stdout();
     writeln!(out, "the configuration is fine").map_err(|error| error.to_string())?;
     for sentence in settings.warnings() {
+        writeln!(out, "a warning: {sentence}").map_err(|error| error.to_string())?;
+    }
+    if let Some(objects) = Objects::open(&settings.object_store)?
+        && let Err(error) = objects.probe().await
+    {
+        let place = &settings.object_store;
+        let sentence = format!("the files of jobs cannot be kept in {place}: {error:?}");
         writeln!(out, "a warning: {sentence}").map_err(|error| error.to_string())?;
     }
     for sentence in settings.obstacles() {

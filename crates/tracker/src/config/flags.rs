@@ -91,6 +91,23 @@ pub struct ServeArgs {
         value_delimiter = ';'
     )]
     pub files: Vec<String>,
+    /// Where the files of jobs are kept: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,
+    /// az://CONTAINER/PREFIX, or off [default: a folder beside the database]
+    #[arg(long, env = "DISTCOMPUTE_OBJECT_STORE", value_name = "PLACE")]
+    pub object_store: Option<String>,
+    /// The largest file, in bytes [default: 1073741824]
+    #[arg(long, env = "DISTCOMPUTE_MAX_FILE", value_name = "BYTES")]
+    pub max_file: Option<u64>,
+    /// How many bytes the files of one job may have together, as a volunteer uploads them [default:
+    /// 2147483648]
+    #[arg(long, env = "DISTCOMPUTE_FILES_PER_JOB", value_name = "BYTES")]
+    pub files_per_job: Option<u64>,
+    /// How many bytes all files may have together; 0 for any number [default: 0]
+    #[arg(long, env = "DISTCOMPUTE_FILES_TOTAL", value_name = "BYTES")]
+    pub files_total: Option<u64>,
+    /// How many bytes one address may upload in a day; 0 for any number [default: 21474836480]
+    #[arg(long, env = "DISTCOMPUTE_FILES_PER_DAY", value_name = "BYTES")]
+    pub files_per_day: Option<u64>,
     /// The path at which a proxy publishes the tracker without stripping it, such as /tracker
     #[arg(long, env = "DISTCOMPUTE_BASE_PATH", value_name = "/PATH")]
     pub base_path: Option<String>,

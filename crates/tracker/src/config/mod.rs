@@ -13,6 +13,7 @@ use serde::Deserialize;
 pub use self::{flags::ServeArgs, metrics::MetricsFor, private::Private, secret::Secret};
 use crate::{
     database_url::DatabaseUrl,
+    files::{Limits, location::Location},
     rules::{
         forwarded::Network,
         quotas::Quotas,
@@ -105,6 +106,10 @@ pub struct Settings {
     pub files: Vec<Mount>,
     /// Files that are never served, whatever folder they are in.
     pub private: Vec<Private>,
+    /// Where the files of jobs are kept.
+    pub object_store: Location,
+    /// How much of them.
+    pub file_limits: Limits,
     /// The path that a proxy leaves in front of the tracker's addresses; empty, or for example
     /// `/tracker`.
     pub base_path: String,
@@ -161,6 +166,11 @@ struct ConfigFile {
     lease_s: Option<u32>,
     app_version: Option<String>,
     files: Option<BTreeMap<String, String>>,
+    object_store: Option<String>,
+    max_file: Option<u64>,
+    files_per_job: Option<u64>,
+    files_total: Option<u64>,
+    files_per_day: Option<u64>,
     base_path: Option<String>,
     public_url: Option<String>,
     volunteer_page: Option<String>,
@@ -335,10 +345,25 @@ impl Settings {
             ("admin token", token_file.as_deref()),
             ("join key", join_key_file.as_deref()),
         ];
-        let private = private::files(&database, config, secrets);
+        let beside = database.files();
+        let object_store = text(&args.object_store, file.object_store, "");
+        let object_store = if object_store.is_empty() {
+            beside
+        } else {
+            faults.or(object_store.parse(), || beside)
+        };
+        let private = private::files(&database, config, secrets, &object_store);
         let (files, wrong) = mounts(files);
         faults.note(wrong);
         faults.note(private::faults(&files, &private));
+        let most = Limits::default();
+        let bytes = |flag: Option<u64>, key: Option<u64>, usual| flag.or(key).unwrap_or(usual);
+        let file_limits = Limits {
+            file: bytes(args.max_file, file.max_file, most.file),
+            per_job: bytes(args.files_per_job, file.files_per_job, most.per_job),
+            total: bytes(args.files_total, file.files_total, most.total),
+            per_day: bytes(args.files_per_day, file.files_per_day, most.per_day),
+        };
         Self {
             listen: text(&args.listen, file.listen, "127.0.0.1:8080"),
             database,
@@ -363,6 +388,8 @@ impl Settings {
             app_version: text(&args.app_version, file.app_version, ""),
             files,
             private,
+            object_store,
+            file_limits,
             base_path: faults.or(
                 base_path(&text(&args.base_path, file.base_path, "")),
                 String::new,
@@ -720,6 +747,11 @@ mod tests {
             lease_s: Some(_),
             app_version: Some(_),
             files: Some(_),
+            object_store: Some(_),
+            max_file: Some(_),
+            files_per_job: Some(_),
+            files_total: Some(_),
+            files_per_day: Some(_),
             base_path: Some(_),
             public_url: Some(_),
             volunteer_page: Some(_),
@@ -773,6 +805,11 @@ mod tests {
             (["--files", "/=."], "begin with '/'"),
             (["--files", "/x=."], "holds the database jobs.db"),
             (["--files", "/{x}=."], "begin with '/'"),
+            (["--object-store", "ftp://x/y"], "address of a cloud"),
+            (
+                ["--object-store", "s3://key:secret@x"],
+                "address of a cloud",
+            ),
             (["--invalid-after", "0"], "at least 1"),
             (
                 ["--sweep-interval-s", "18446744073709551615"],
@@ -849,6 +886,17 @@ mod tests {
                 .admin_token
                 .is_some_and(|token| token.is("correct horse battery"))
         );
+    }
+
+    #[test]
+    fn the_folder_of_files_is_never_served_nor_a_part_of_it() {
+        for folder in ["src", "src/http", "."] {
+            let files = format!("/x={folder}");
+            let flags = ["--object-store", "src", "--database", "postgres://h/d"];
+            let sentences = merge(&[&flags, &["--files", &files][..]].concat(), "");
+            let sentences = sentences.expect_err(folder);
+            assert!(sentences.contains("holds the files of jobs"), "{sentences}");
+        }
     }
 
     #[test]

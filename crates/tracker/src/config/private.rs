@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Mount;
-use crate::database_url::DatabaseUrl;
+use crate::{database_url::DatabaseUrl, files::location::Location};
+
+/// The folder of files of jobs, of which no part is served either.
+const FILES: &str = "files of jobs";
 
 /// A private file. SQLite keeps its auxiliary files in the folder of the database, so they need no
 /// entries of their own.
@@ -43,9 +46,9 @@ impl Private {
         places.into_iter().map(private).collect()
     }
 
-    /// Whether the file is in this folder, at any depth. The links in `folder` must be resolved.
+    /// Whether the file is in this folder, at any depth, or the folder in it. The links in `folder` must be resolved.
     pub(crate) fn is_in(&self, folder: &Path) -> bool {
-        self.real.starts_with(folder)
+        self.real.starts_with(folder) || self.what == FILES && folder.starts_with(&self.real)
     }
 }
 
@@ -55,18 +58,28 @@ pub(super) fn files(
     database: &DatabaseUrl,
     config: Option<(&Path, bool)>,
     secrets: [(&'static str, Option<&Path>); 2],
+    objects: &Location,
 ) -> Vec<Private> {
     let database = match database {
         DatabaseUrl::Sqlite(path) => Some((path.as_path(), true)),
         DatabaseUrl::Postgres(_) => None,
     };
     let secrets = secrets.map(|(what, path)| (what, path.map(|path| (path, true))));
-    [("database", database), ("configuration", config)]
-        .into_iter()
-        .chain(secrets)
-        .filter_map(|(what, file)| file.map(|(path, secret)| Private::at(what, path, secret)))
-        .flatten()
-        .collect()
+    // Files of volunteers must not become pages of the tracker's origin.
+    let objects = match objects {
+        Location::Folder(folder) => Some((folder.as_path(), false)),
+        _ => None,
+    };
+    [
+        ("database", database),
+        ("configuration", config),
+        (FILES, objects),
+    ]
+    .into_iter()
+    .chain(secrets)
+    .filter_map(|(what, file)| file.map(|(path, secret)| Private::at(what, path, secret)))
+    .flatten()
+    .collect()
 }
 
 /// Served folders that contain a private file, each as a sentence.

@@ -12,8 +12,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     http::{
         handlers::{
-            aside, bans, jobs, links, pause, project, receipts, requeue, results, sync, volunteer,
-            workers,
+            aside, bans, job_files, jobs, links, pause, project, receipts, requeue, results, sync,
+            uploads, volunteer, workers,
         },
         openapi::{Document, NoRefusals},
     },
@@ -26,6 +26,8 @@ pub(super) fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(volunteer::router())
         .merge(sync::router())
+        .merge(uploads::router())
+        .merge(job_files::router())
         .merge(project::router())
         .routes(routes!(document))
         .merge(results::router())

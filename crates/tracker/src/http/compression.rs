@@ -38,6 +38,10 @@ const ROOM: usize = 64 << 20;
 /// The maximum uncompressed size of a body whose compressed form is cached.
 const LARGEST: u64 = 32 << 20;
 
+/// Marks a response that may be cached, unlike others of the API, and that is not compressed.
+#[derive(Debug, Clone, Copy)]
+pub struct Immutable;
+
 type ByHead = fn(StatusCode, http::Version, &HeaderMap, &http::Extensions) -> bool;
 
 /// The compression layer.
@@ -55,8 +59,12 @@ fn is_compressible(
     _: StatusCode,
     _: http::Version,
     headers: &HeaderMap,
-    _: &http::Extensions,
+    extensions: &http::Extensions,
 ) -> bool {
+    // Ranges are of the bytes as they are, and most large files are compressed already.
+    if extensions.get::<Immutable>().is_some() {
+        return false;
+    }
     let kind = headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();

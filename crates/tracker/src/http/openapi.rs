@@ -112,7 +112,7 @@ refusals! {
     /// Of `newJob`.
     ClaimRefusals: NoJobs WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `completeJob`.
-    CompleteRefusals: NoOpenJob AlreadyCompleted WrongJob WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
+    CompleteRefusals: FileNotGranted NoOpenJob AlreadyCompleted WrongJob WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `flagInvalidData`.
     FlagRefusals: NotWorking WrongJob WorkerUnknown TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `sync`.
@@ -125,6 +125,16 @@ refusals! {
     LinkRefusals: InvalidDpopProof UseDpopNonce LinkCodeUnknown LinkRefused Unavailable;
     /// Of `receipts`.
     ReceiptRefusals: WorkerUnknown NotAllowed InvalidRequest Unavailable;
+    /// Of `uploads`.
+    UploadsRefusals: NotAllowed WorkerUnknown FileNotGranted FilesOff UploadTooLarge FilesFull TooSlow TooLarge InvalidRequest Unavailable;
+    /// Of `uploads/parts`.
+    UploadRefusals: NotAllowed WorkerUnknown FileNotGranted FileUnknown FilesOff UploadExpired TooSlow TooLarge InvalidRequest Unavailable;
+    /// Of `uploads/finish`.
+    FinishRefusals: NotAllowed WorkerUnknown FileNotGranted FileUnknown FilesOff UploadWrongHash UploadIncomplete UploadExpired UploadTooLarge FilesFull TooSlow TooLarge InvalidRequest Unavailable;
+    /// Of `uploads/part`.
+    PartRefusals: FileUnknown FilesOff UploadIncomplete UploadExpired UploadTooLarge FilesFull TooSlow InvalidRequest Unavailable;
+    /// Of `files`.
+    FileRefusals: FileUnknown FilesOff Unavailable;
     /// Of lists for the operator.
     ListRefusals: NotAllowed InvalidRequest Unavailable;
     /// Of `jobs`.

@@ -33,7 +33,8 @@ use crate::{
     error::{ApiError, fault},
     http::{
         api::api,
-        base_path, compression,
+        base_path,
+        compression::{self, Immutable},
         handlers::{self, files::NoPolicy, jobs::IDEMPOTENCY_KEY},
         join_path,
         pages::{self, page},
@@ -223,7 +224,7 @@ async fn in_turn(State(turns): State<PageTurns>, request: Request, next: Next) -
     }
 }
 
-/// Sets the security and cache headers. API responses are never cached. The API does not accept
+/// Sets the security and cache headers. API responses are never cached, except files of jobs. The API does not accept
 /// `HEAD`: a `HEAD` of `/api/new` would register a worker whose token is never received.
 async fn set_headers(request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with("/api/");
@@ -232,6 +233,7 @@ async fn set_headers(request: Request, next: Next) -> Response {
     }
     let mut answer = next.run(request).await;
     let unrestricted = answer.extensions().get::<NoPolicy>().is_some();
+    let immutable = answer.extensions().get::<Immutable>().is_some();
     let headers = answer.headers_mut();
     for (name, value) in FOR_BROWSERS {
         headers
@@ -244,7 +246,9 @@ async fn set_headers(request: Request, next: Next) -> Response {
             .or_insert(HeaderValue::from_static(NO_PAGE));
     }
     if api {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if !immutable {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         // CORS decides who may read a response. With this header, a page of an origin that may not
         // can still detect by a `no-cors` request that the tracker is reachable, and explain the
         // problem to its visitor.
@@ -305,10 +309,12 @@ fn cors(origins: &[String]) -> Result<CorsLayer, String> {
     };
     Ok(CorsLayer::new()
         .allow_origin(origin)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT])
         .allow_headers([
             header::CONTENT_TYPE,
             header::AUTHORIZATION,
+            header::RANGE,
+            header::IF_RANGE,
             HeaderName::from_static(JOIN_KEY_HEADER),
             HeaderName::from_static(PROOF_HEADER),
             HeaderName::from_static(IDEMPOTENCY_KEY),
@@ -317,6 +323,9 @@ fn cors(origins: &[String]) -> Result<CorsLayer, String> {
             HeaderName::from_static(ERROR_HEADER),
             HeaderName::from_static(NONCE_HEADER),
             header::RETRY_AFTER,
+            header::ETAG,
+            header::ACCEPT_RANGES,
+            header::CONTENT_RANGE,
         ])
         .max_age(PREFLIGHT_AGE))
 }

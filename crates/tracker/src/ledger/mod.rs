@@ -20,6 +20,7 @@ mod volunteers;
 mod votes;
 mod words;
 
+pub(crate) use self::operation::lease_parts;
 pub use self::{
     confirmers::{AUDIT_LOOKS, Confirmers, LANE, OWN_LOOKS},
     operation::{

@@ -239,7 +239,7 @@ pub(super) fn lease_name(id: i64, secret: &str) -> String {
 }
 
 /// Splits a lease's wire name into its two parts.
-pub(super) fn lease_parts(name: &str) -> Option<(i64, &str)> {
+pub(crate) fn lease_parts(name: &str) -> Option<(i64, &str)> {
     let (id, secret) = name.split_once('-')?;
     // Only the canonical spelling is accepted: "+7" and "007" name no lease.
     let canonical = id.bytes().all(|byte| byte.is_ascii_digit()) && !id.starts_with('0');

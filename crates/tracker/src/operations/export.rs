@@ -3,11 +3,14 @@
 use std::{
     collections::BTreeSet,
     io::{ErrorKind, Write},
+    path::PathBuf,
 };
 
 use distcompute_protocol::Stage;
 
 use crate::{
+    files::objects::Objects,
+    operations::job_files::write_files,
     rules::{payload, terminal::harmless_json},
     store::{Output, Store},
 };
@@ -24,17 +27,21 @@ pub struct Exported {
     pub last: u64,
     /// How many results were left out because they count on the word of one volunteer.
     pub unsettled: u64,
+    /// How many files were written that were not there.
+    pub files: u64,
     /// Jobs whose results begin with the JSON mark but are not JSON. They were written as strings.
     pub unreadable: Vec<u64>,
 }
 
 /// How results are written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct How {
     /// For a terminal: without control characters.
     pub to_terminal: bool,
     /// Leave out those that count on the word of one volunteer.
     pub settled: bool,
+    /// Write the files that they name, from this store to this folder.
+    pub files: Option<(PathBuf, Objects)>,
 }
 
 /// Writes the results of a stage. Returns `None` if the reader closed the pipe.
@@ -44,10 +51,11 @@ pub struct How {
 pub async fn write(
     store: &dyn Store,
     stage: Stage,
-    how: How,
+    how: &How,
     mut out: impl Write,
 ) -> Result<Option<Exported>, String> {
     let mut exported = Exported::default();
+    let mut written = BTreeSet::new();
     loop {
         let outputs = store
             .results(stage, exported.last, PAGE)
@@ -71,6 +79,10 @@ pub async fn write(
             exported.count += 1;
             if payload::check(&output.data).is_err() {
                 exported.unreadable.push(output.number);
+            }
+            if let Some((folder, objects)) = &how.files {
+                let new = write_files(&output.data, folder, objects, &mut written);
+                exported.files += new.await?;
             }
             let line = line(output);
             let line = if how.to_terminal {

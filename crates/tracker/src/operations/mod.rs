@@ -5,6 +5,7 @@ pub mod bans;
 pub mod copy;
 pub mod export;
 pub mod import;
+pub mod job_files;
 pub mod pause;
 pub mod prune;
 pub mod requeue;

@@ -51,6 +51,18 @@ pub fn for_trust() -> Schedule {
     }
 }
 
+/// How often files are deleted that nothing names.
+const FILES_SWEEP: Duration = Duration::from_secs(3_600);
+
+/// The schedule for files.
+#[must_use]
+pub fn for_files() -> Schedule {
+    Schedule {
+        first: FILES_SWEEP,
+        every: FILES_SWEEP,
+    }
+}
+
 /// After how many seconds a worker that uses sync is removed: two leases, in which it would have
 /// synced several times to renew what it holds. If there are many workers, those that wait for jobs
 /// are told to wait longer, and may take up to twice the time that they are told.

@@ -14,11 +14,12 @@ use tokio::net::TcpListener;
 use self::{
     listen::ConnectionLimits,
     signals::{ignore_hangup, shutdown_requested},
-    sweep::sweep,
+    sweep::{sweep, sweep_files},
 };
 use crate::{
     admission::{address_limits::AddressLimits, bodies::Bodies},
     config::Settings,
+    files::Files,
     http::router,
     metrics::Metrics,
     operations::status,
@@ -38,11 +39,19 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         .map_err(|error| format!("Cannot listen on {}: {error}.", settings.listen))?;
     let store = settings.database.open(true, settings.store_rules()).await?;
     warn_of_unreachable_jobs(&settings, store.as_ref()).await;
+    let files = Arc::new(Files::new(&settings.object_store, settings.file_limits)?);
+    if let Some(objects) = files.objects()
+        && let Err(error) = objects.probe().await
+    {
+        let place = &settings.object_store;
+        tracing::warn!(%place, ?error, "the files of jobs cannot be kept here");
+    }
     let app = App {
         store: Arc::clone(&store),
         bodies: Arc::new(Bodies::new(settings.max_body)),
         address_limits: Arc::new(AddressLimits::new(&settings.quotas)),
         settings: Arc::new(settings),
+        files,
         random: Arc::new(ThreadRandom),
         metrics: Arc::new(Metrics::default()),
         response_cache: Arc::default(),
@@ -74,9 +83,11 @@ pub async fn serve(
         limits: Arc::clone(&app.address_limits),
         proxies: app.settings.trusted_proxies.clone(),
     };
+    let of_files = tokio::spawn(sweep_files(app.clone()));
     let sweeper = tokio::spawn(sweep(app));
     listen::serve(listener, router, gate, timeouts, stop).await;
     sweeper.abort();
+    of_files.abort();
     Ok(())
 }
 

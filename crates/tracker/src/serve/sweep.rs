@@ -5,6 +5,7 @@ use tokio::{task, time};
 
 use crate::{
     clock::Millis,
+    files::{self, sweep::Swept},
     rules::{
         sweeps::{self, Schedule},
         trust::Trust,
@@ -92,6 +93,31 @@ fn more(found: Result<u64, StoreError>, what: &str) -> bool {
         Err(error) => {
             tracing::warn!(%error, "could not sweep silent workers and expired leases");
             false
+        }
+    }
+}
+
+/// Deletes files that nothing names.
+pub(super) async fn sweep_files(app: App) {
+    if app.files.objects().is_none() {
+        return;
+    }
+    let mut file_ticks = ticks(sweeps::for_files());
+    loop {
+        file_ticks.tick().await;
+        match files::sweep::sweep(app.store.as_ref(), &app.files).await {
+            Ok(Swept {
+                files: 0,
+                uploads: 0,
+            }) => {}
+            Ok(Swept { files, uploads }) => {
+                tracing::info!(
+                    files,
+                    uploads,
+                    "deleted files and uploads that nothing names"
+                );
+            }
+            Err(error) => tracing::warn!(?error, "could not delete files that nothing names"),
         }
     }
 }

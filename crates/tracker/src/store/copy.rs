@@ -62,7 +62,7 @@ const fn numbered(name: &'static str, columns: &'static [(&'static str, Kind)]) 
 }
 
 /// All tables, except for those in [`NOT_COPIED`].
-pub const TABLES: [Table; 27] = [
+pub const TABLES: [Table; 29] = [
     table(
         "jobs",
         &[
@@ -95,6 +95,28 @@ pub const TABLES: [Table; 27] = [
         None,
     ),
     table("late_results", &[("number", Int), ("data", Text)], None),
+    table(
+        "files",
+        &[
+            ("hash", Text),
+            ("bytes", Int),
+            ("state", Text),
+            ("doomed_at", Int),
+            ("at", Int),
+        ],
+        None,
+    ),
+    table(
+        "job_files",
+        &[
+            ("job", Int),
+            ("lease", Int),
+            ("hash", Text),
+            ("at", Int),
+            ("kept", Int),
+        ],
+        None,
+    ),
     table(
         "opinions",
         &[

@@ -9,6 +9,7 @@ pub mod copy;
 mod costly;
 mod database;
 mod fault;
+mod files;
 mod imports;
 pub mod postgres;
 mod requeue;
@@ -24,6 +25,9 @@ use distcompute_protocol::{ErrorCode, Stage, SyncRequest};
 use self::rows::public_name;
 pub use self::{
     database::Database,
+    files::{
+        FileLease, FileRows, FileTotals, GRANT_LASTS, GrantCursor, JobFile, NewFile, Recorded,
+    },
     imports::{
         Added, Import, ImportPart, ImportRow, KEY_AGE, KEYS, NewImport, PartPlace, place_of_part,
     },
@@ -87,7 +91,7 @@ const RECALLED_AT_ONCE: u32 = 128;
 /// Unless stated otherwise, an operation with an unknown `token` is refused with
 /// [`ErrorCode::WorkerUnknown`].
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: FileRows {
     /// The handle of the writing task, which the default methods below use.
     fn writer(&self) -> &Writer;
 

@@ -9,6 +9,7 @@ mod address;
 mod admin;
 mod connection;
 mod copy;
+mod files;
 mod jobs;
 mod links;
 mod load;
@@ -358,7 +359,7 @@ impl Store for PostgresStore {
         before: u64,
         limit: u32,
     ) -> Result<Pruned, StoreError> {
-        admin::prune(&self.admin, stage, after, before, limit).await
+        admin::prune(&self.admin, stage, after, before, limit, self.now()).await
     }
 
     async fn begin_import(&self, import: &NewImport) -> Result<Import, StoreError> {

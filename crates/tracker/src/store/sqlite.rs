@@ -9,6 +9,7 @@ mod backup;
 mod checkpoints;
 mod connection;
 mod copy;
+mod files;
 mod jobs;
 mod links;
 mod load;
@@ -579,8 +580,9 @@ impl Store for SqliteStore {
         before: u64,
         limit: u32,
     ) -> Result<Pruned, StoreError> {
+        let now = self.clock.now();
         self.admin
-            .with(move |on| admin::prune(on, stage, after, before, limit))
+            .with(move |on| admin::prune(on, stage, after, before, limit, now))
             .await
     }
 

@@ -6,6 +6,7 @@ mod connection;
 mod copies;
 mod files;
 mod import;
+mod job_files;
 mod lifecycle;
 mod operating;
 #[path = "../process/mod.rs"]

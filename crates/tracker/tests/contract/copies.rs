@@ -201,6 +201,9 @@ pub(crate) async fn project(folder: &Path) {
          insert into lane (number, stage, version, disputed, place, volunteer, at)
              values (1000, 0, '1', 0, 5, 'k:\', 9);
          insert into retractions (cursor, stage, number, at) values (1000, 0, 1, 9);
+         insert into files (hash, bytes, state, doomed_at, at) values ('sha256-0', 7, 'stored', null, 9),
+             ('sha256-1', 8, 'deleting', 9, 9);
+         insert into job_files (job, lease, hash, at, kept) values (1, 0, 'sha256-0', 9, 1);
          insert into tracker_keys (name, secret) values ('nonces', 'a secret');
          update workers set key = 'k' where id = (select min(id) from workers);
          update leaderboard set key = 'k', verified = 1;",

@@ -3,6 +3,7 @@
 
 pub(crate) mod copies;
 mod failures;
+mod files;
 mod jobs;
 mod keys;
 mod late;
@@ -32,7 +33,8 @@ use distcompute_tracker::{
 };
 
 pub(crate) use self::{
-    failures::*, jobs::*, keys::*, late::*, leases::*, lists::*, operator::*, shares::*, stages::*,
+    failures::*, files::*, jobs::*, keys::*, late::*, leases::*, lists::*, operator::*, shares::*,
+    stages::*,
 };
 
 /// A time in November 2026.

@@ -4,7 +4,7 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -24,6 +24,7 @@ use distcompute_tracker::{
     admission::{address_limits::AddressLimits, bodies::Bodies, keys::Keys},
     clock::ManualClock,
     config::{ServeArgs, Settings},
+    files::{Files, location::Location},
     http::router,
     random::Random,
     rules::jws,
@@ -50,6 +51,8 @@ pub(crate) const SHORT: Timeouts = Timeouts {
     refusal_pause: Duration::from_millis(10),
     // Tests examine at once what they have done.
     page_age: Duration::ZERO,
+    // Clients repeat the call.
+    check: Duration::ZERO,
 };
 
 /// Time limits long enough for a busy machine.
@@ -181,7 +184,11 @@ impl Tracker {
 
     async fn started(folder: TempDir, flags: &[&str]) -> Self {
         let args = ServeArgs::parse_from(flags);
-        let settings = Arc::new(Settings::gather(&args).expect("settings"));
+        let mut settings = Settings::gather(&args).expect("settings");
+        if settings.object_store == Location::beside(Some(Path::new("jobs.db"))) {
+            settings.object_store = Location::Folder(folder.path().join("files"));
+        }
+        let settings = Arc::new(settings);
         let clock = Arc::new(ManualClock::new(NOW));
         let path = folder.path().join("jobs.db");
         let store = SqliteStore::open(&path, true, settings.store_rules(), clock.clone())
@@ -198,6 +205,9 @@ impl Tracker {
             bodies: Arc::new(Bodies::new(settings.max_body)),
             address_limits,
             settings: Arc::clone(&settings),
+            files: Arc::new(
+                Files::new(&settings.object_store, settings.file_limits).expect("a store of files"),
+            ),
             random: Arc::new(Counting::default()),
             metrics: Arc::default(),
             response_cache: Arc::default(),

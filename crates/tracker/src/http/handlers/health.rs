@@ -54,9 +54,13 @@ async fn metrics(_: Observer, State(app): State<App>) -> Result<Response, ApiErr
             None
         }
     };
+    let files = match app.files.objects() {
+        Some(_) => in_time(app.store.file_totals()).await.ok(),
+        None => None,
+    };
     let text = app
         .metrics
-        .text(status.as_ref(), writable(&app).await.is_ok())
+        .text(status.as_ref(), files, writable(&app).await.is_ok())
         .map_err(|_| ApiError::Refused(ErrorCode::Internal))?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }

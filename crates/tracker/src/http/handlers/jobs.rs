@@ -85,7 +85,8 @@ async fn add(
 ) -> Result<Json<AddedJobs>, ApiError> {
     let key = idempotency_key(&headers)?;
     let file = spooled(body).await?;
-    let added = upload(app.store.as_ref(), file, &admin.who, key).await;
+    let has_files = app.files.objects().is_some();
+    let added = upload(app.store.as_ref(), file, &admin.who, key, has_files).await;
     let added = added.map_err(refused)?;
     let numbers = added
         .iter()
@@ -194,6 +195,10 @@ fn refused(error: UploadError) -> ApiError {
             let line = format!("line {line}");
             let message = format!("{why} Nothing was added.");
             ApiError::Faults(vec![fault("value_error", &["body", &line], &message, None)])
+        }
+        UploadError::Files(why) => {
+            let message = format!("{why} Nothing was added.");
+            ApiError::Faults(vec![fault("value_error", &["body"], &message, None)])
         }
         UploadError::Source(Fault::Unreadable(error)) => {
             StoreError::Unavailable(error.to_string()).into()

@@ -15,7 +15,12 @@ use crate::{
     admission::address_limits::Group,
     config::Settings,
     error::{ApiError, fault, quoted},
-    http::{handlers::large, openapi::SyncRefusals, request::Body},
+    files::addresses::{self, Addresses},
+    http::{
+        handlers::{large, named_files},
+        openapi::SyncRefusals,
+        request::Body,
+    },
     rules::names,
     state::App,
     store::{StoreError, SyncReply},
@@ -70,21 +75,32 @@ async fn sync(
     let most = app.settings.max_body / 2;
     let asked = request.want_bytes.unwrap_or(most);
     request.want_bytes = Some(asked.min(most));
+    let refused = named_files::all(&app, &mut request).await?;
     let mut reply = app.store.sync(request).await?;
+    reply.rejected.extend(refused);
+    let addresses = app.addresses_for(&reply.granted).await?;
+    let settings = Arc::clone(&app.settings);
     let Some(bytes) = large::unread(&reply.granted) else {
-        return Ok((large::JSON, answer(&app.settings, reply)?).into_response());
+        let written = answer(&settings, reply, addresses.as_ref())?;
+        return Ok((large::JSON, written).into_response());
     };
     let granted = std::mem::take(&mut reply.granted);
-    let settings = Arc::clone(&app.settings);
-    let write = move |granted| answer(&settings, SyncReply { granted, ..reply });
+    let write = move |granted| {
+        let reply = SyncReply { granted, ..reply };
+        answer(&settings, reply, addresses.as_ref())
+    };
     large::answer(&app, group, granted, bytes, write).await
 }
 
 /// Serializes the answer: as many jobs as fit into the largest body, and at least one.
-fn answer(settings: &Settings, reply: SyncReply) -> Result<Vec<u8>, ApiError> {
+fn answer(
+    settings: &Settings,
+    reply: SyncReply,
+    addresses: Option<&Addresses>,
+) -> Result<Vec<u8>, ApiError> {
     let granted = reply.granted.into_iter().map(|lease| Granted {
         number: u64::try_from(lease.number).unwrap_or(0),
-        data: lease.data,
+        data: addresses::with(addresses, lease.data),
         lease: lease.lease,
         lease_s: settings.lease_s,
         attempt: u32::try_from(lease.attempt).unwrap_or(u32::MAX),

@@ -7,16 +7,17 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use distcompute_protocol::{
-    CompleteJob, ErrorCode, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker, OK_TEXT,
-    Registration, SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
+    CompleteJob, ErrorCode, FILES_EXTENSION, FlagInvalidData, MAX_PROGRESS, NewJob, NewWorker,
+    OK_TEXT, Registration, SYNC_EXTENSION, Stage, TokenBody, UpdateProgress, cut,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     admission::{address_limits::Group, client_address::ClientAddress},
     error::{ApiError, fault, quoted},
+    files::addresses::{self, Addresses},
     http::{
-        handlers::{large, proofs},
+        handlers::{large, named_files, proofs},
         join_path::{self, KeyOfPath},
         openapi::{
             Away, BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals,
@@ -147,11 +148,18 @@ async fn register(
     };
     Ok(Registration {
         worker,
-        extensions: vec![SYNC_EXTENSION.to_owned()],
+        extensions: extensions(app),
         lease_s: app.settings.lease_s,
         max_body: app.settings.max_body,
         app_version: app.settings.app_version.clone(),
     })
+}
+
+/// What this tracker supports beyond the first protocol.
+fn extensions(app: &App) -> Vec<String> {
+    let files = app.files.objects().map(|_| FILES_EXTENSION);
+    let supported = [Some(SYNC_EXTENSION), files].into_iter().flatten();
+    supported.map(str::to_owned).collect()
 }
 
 /// Says whether the tracker knows the worker: `True` or `False`
@@ -207,18 +215,22 @@ async fn new_job(
     let secret = names::lease_secret(app.random.bits());
     let lease = app.store.claim(&token, secret).await?;
     let granted = vec![lease];
+    let addresses = app.addresses_for(&granted).await?;
     match large::unread(&granted) {
-        None => Ok((large::JSON, claimed(granted)?).into_response()),
-        Some(bytes) => large::answer(&app, group, granted, bytes, claimed).await,
+        None => Ok((large::JSON, claimed(granted, addresses.as_ref())?).into_response()),
+        Some(bytes) => {
+            let write = move |granted| claimed(granted, addresses.as_ref());
+            large::answer(&app, group, granted, bytes, write).await
+        }
     }
 }
 
 /// Serializes the answer to a claim.
-fn claimed(granted: Vec<GrantedLease>) -> Result<Vec<u8>, ApiError> {
+fn claimed(granted: Vec<GrantedLease>, addresses: Option<&Addresses>) -> Result<Vec<u8>, ApiError> {
     // A job that was taken away before its input could be read: the next call claims another one.
     let lease = granted.into_iter().next().ok_or(StoreError::Busy)?;
     let job = NewJob {
-        data: lease.data,
+        data: addresses::with(addresses, lease.data),
         number: u64::try_from(lease.number).unwrap_or(0),
     };
     serde_json::to_vec(&job).map_err(|error| StoreError::Failed(error.to_string()).into())
@@ -258,6 +270,7 @@ async fn complete_job(State(app): State<App>, body: Body) -> Result<&'static str
         let loc = ["body", "data"];
         ApiError::Faults(vec![fault("value_error", &loc, &sentence, given)])
     })?;
+    let data = named_files::one(&app, &token, number, data).await?;
     app.store.complete(&token, number, data).await?;
     Ok(OK_TEXT)
 }

@@ -14,9 +14,10 @@ use super::page::{self, Location, grouped, moment};
 use crate::{
     admission::admin::is_admin,
     error::ApiError,
+    files::addresses::Addresses,
     rules::names,
     state::App,
-    store::{End, JOB_LEASES, JobRow, JobText, State as JobState},
+    store::{End, JOB_LEASES, JobFile, JobRow, JobText, State as JobState},
 };
 
 /// The route of a job's page.
@@ -41,6 +42,14 @@ async fn job(
     };
     let row = app.store.job(number).await?.ok_or_else(unknown)?;
     let may_read = app.settings.public_results || is_admin(&app.settings, &request);
+    let files = match may_read && app.files.objects().is_some() {
+        true => app.store.files_of_job(number, SHOWN_FILES).await?,
+        false => Vec::new(),
+    };
+    let files = match files.is_empty() {
+        true => None,
+        false => Some((files, app.addresses().await?)),
+    };
     let main = html! {
         h1 { "Job #" (row.number) }
         (facts(&row))
@@ -48,6 +57,9 @@ async fn job(
         (leases(&row))
         @if may_read {
             (texts(&row))
+            @if let Some((files, addresses)) = &files {
+                (files_of(files, addresses))
+            }
         } @else {
             p.quiet {
                 "The inputs and results of this project are not public; whoever shows the admin token "
@@ -198,6 +210,38 @@ fn leases(row: &JobRow) -> Markup {
                 @if row.leases.len() as u64 == u64::from(JOB_LEASES) {
                     p.quiet { "Only the last " (JOB_LEASES) " are shown." }
                 }
+            }
+        }
+    }
+}
+
+/// How many files of a job are listed.
+const SHOWN_FILES: u32 = 1_000;
+
+fn files_of(files: &[JobFile], addresses: &Addresses) -> Markup {
+    html! {
+        @if !files.is_empty() {
+            section aria-labelledby="files-title" {
+                h2 #files-title { "Files" }
+                div.scroll tabindex="0" role="region" aria-labelledby="files-title" {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { "Name" }
+                                th scope="col" { "Bytes" }
+                            }
+                        }
+                        tbody {
+                            @for file in files {
+                                tr {
+                                    td.name { a href=(addresses.of_file_below(1, &file.hash)) { (file.hash) } }
+                                    td { (grouped(file.bytes)) }
+                                }
+                            }
+                        }
+                    }
+                }
+                p.quiet { "Downloads of what volunteers have made: open them with care." }
             }
         }
     }

@@ -11,13 +11,18 @@ use super::{
     part::{self, Checked, Parts, Tally},
     read::{Fault, Format, read},
 };
-use crate::store::{Action, Added, Import, NewImport, Store, StoreError};
+use crate::{
+    operations::job_files::References,
+    store::{Action, Added, Import, NewImport, Store, StoreError},
+};
 
 /// Why not all jobs were added.
 #[derive(Debug)]
 pub enum UploadError {
     /// A line is invalid, or the file cannot be read. Nothing was added.
     Source(Fault),
+    /// A job names a file that is not stored. Nothing was added.
+    Files(String),
     /// The database failed. Nothing was added.
     Store(StoreError),
     /// The database failed after some jobs had been added, which stay.
@@ -45,14 +50,19 @@ impl From<StoreError> for UploadError {
 ///
 /// # Errors
 /// Returns an error if not all jobs were added; uploading the same file again adds the rest. A key
-/// that was used for other jobs is refused with `KeyReused`.
+/// that was used for other jobs is refused with `KeyReused`. `has_files`: the project takes files, and
+/// what the jobs name must be stored.
 pub async fn upload(
     store: &dyn Store,
     file: File,
     who: &str,
     key: Option<String>,
+    has_files: bool,
 ) -> Result<Vec<Added>, UploadError> {
-    let (file, checked) = check(file).await.map_err(UploadError::Source)?;
+    let (file, checked, named) = check(file).await.map_err(UploadError::Source)?;
+    if has_files {
+        named.check(store).await?.map_err(UploadError::Files)?;
+    }
     let jobs = checked.jobs;
     let note = async |detail| {
         let action = Action {
@@ -123,16 +133,18 @@ pub fn ranges(added: &[Added]) -> String {
 }
 
 /// Reads and checks the whole file and counts its jobs.
-async fn check(mut file: File) -> Result<(File, Checked), Fault> {
+async fn check(mut file: File) -> Result<(File, Checked, References), Fault> {
     let checked = tokio::task::spawn_blocking(move || {
         file.rewind().map_err(Fault::Unreadable)?;
         let mut tally = Tally::default();
+        let mut named = References::default();
         read(BufReader::new(&file), Format::JsonLines, &mut |job| {
             tally.count(&job);
+            named.of(&job, false);
             Ok(())
         })?;
         file.rewind().map_err(Fault::Unreadable)?;
-        Ok((file, tally.finish()))
+        Ok((file, tally.finish(), named))
     });
     checked.await.unwrap_or(Err(Fault::Stopped))
 }

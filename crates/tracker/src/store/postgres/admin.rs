@@ -7,7 +7,7 @@
 use distcompute_protocol::{ErrorCode, Stage};
 use sqlx::{PgConnection, PgPool};
 
-use super::load::BANS;
+use super::{files, load::BANS};
 use crate::{
     clock::Millis,
     store::{
@@ -22,6 +22,7 @@ pub(super) async fn prune(
     after: u64,
     before: u64,
     limit: u32,
+    now: Option<Millis>,
 ) -> Result<Pruned, StoreError> {
     let mut unit = pool.begin().await?;
     let found: Vec<(i64, i64)> = sqlx::query_as(
@@ -71,6 +72,7 @@ pub(super) async fn prune(
             .execute(&mut *unit)
             .await?;
     }
+    files::forget(&mut unit, &closed, now).await?;
     unit.commit().await?;
     Ok(Pruned {
         jobs: closed.len() as u64,

@@ -3,6 +3,7 @@
 use distcompute_protocol::Stage;
 use sqlx::PgConnection;
 
+use super::files;
 use crate::store::{Added, ImportPart, StoreError, column, place_of_part, unsigned};
 
 /// Adds jobs with these inputs.
@@ -70,6 +71,7 @@ pub(super) async fn add(
         .bind(column(Stage::A))
         .execute(&mut *connection)
         .await?;
+    files::of_inputs(connection, first, inputs).await?;
     Ok(Some(Added {
         first: unsigned(first),
         last: unsigned(last),
@@ -106,9 +108,10 @@ pub(super) async fn wipe(connection: &mut PgConnection) -> Result<(), StoreError
     // `truncate` takes constant time and space whatever the size; it waits until there are no
     // readers or writers.
     sqlx::raw_sql(
-        "truncate jobs, inputs, late_results, address_groups, workers, leases, flags, avoided, leaderboard, throughput, imports,
+        "truncate jobs, job_files, inputs, late_results, address_groups, workers, leases, flags, avoided, leaderboard, throughput, imports,
              import_numbers, volunteers, failures, opinions, opinion_texts, trust, trust_version, lane,
              retractions;
+         update files set doomed_at = tracker_now() where state = 'stored';
          update numbering set last_number = 0;
          update totals set jobs = 0, closed = 0, last_cursor = 0, late_bytes = 0;
          update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0, working = 0,

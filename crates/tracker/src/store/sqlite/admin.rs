@@ -7,6 +7,7 @@
 use distcompute_protocol::{ErrorCode, Stage};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
+use super::files;
 use crate::{
     clock::Millis,
     store::{
@@ -21,6 +22,7 @@ pub(super) fn prune(
     after: u64,
     before: u64,
     limit: u32,
+    now: Millis,
 ) -> Result<Pruned, StoreError> {
     let unit = on.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut statement = unit.prepare_cached(
@@ -54,6 +56,7 @@ pub(super) fn prune(
             statement.execute([number])?;
         }
     }
+    files::forget(&unit, &closed, now)?;
     unit.commit()?;
     Ok(Pruned {
         jobs: closed.len() as u64,

@@ -2,13 +2,18 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::store::{Added, ImportPart, StoreError, place_of_part, signed, unsigned};
+use super::files;
+use crate::{
+    clock::Millis,
+    store::{Added, ImportPart, StoreError, place_of_part, signed, unsigned},
+};
 
 /// Adds jobs with these inputs, at least one.
 pub(super) fn add(
     on: &Connection,
     inputs: &[String],
     part: Option<ImportPart>,
+    now: Millis,
 ) -> Result<Option<Added>, StoreError> {
     let count = signed(inputs.len() as u64);
     let mut has_key = false;
@@ -47,6 +52,7 @@ pub(super) fn add(
     for (place, _) in places.zip(inputs) {
         add.execute(place)?;
     }
+    files::of_inputs(on, first, inputs, now)?;
     on.prepare_cached("update stage_counters set open = open + ? where stage = 0")?
         .execute([count])?;
     Ok(Some(Added {
@@ -68,9 +74,14 @@ fn note_numbers(on: &Connection, import: i64, first: i64, last: i64) -> Result<(
 }
 
 /// Deletes all data.
-pub(super) fn wipe(on: &Connection) -> Result<(), StoreError> {
+pub(super) fn wipe(on: &Connection, now: Millis) -> Result<(), StoreError> {
+    on.execute(
+        "update files set doomed_at = ? where state = 'stored'",
+        [now],
+    )?;
     on.execute_batch(
         "delete from jobs;
+         delete from job_files;
          delete from inputs;
          delete from late_results;
          delete from workers;

@@ -105,13 +105,13 @@ impl Database for Tables {
         part: Option<ImportPart>,
     ) -> Result<Option<Added>, StoreError> {
         self.begin().await?;
-        let added = jobs::add(&self.connection, inputs, part);
+        let added = jobs::add(&self.connection, inputs, part, self.clock.now());
         self.finish(added).await
     }
 
     async fn wipe(&mut self) -> Result<(), StoreError> {
         self.begin().await?;
-        let wiped = jobs::wipe(&self.connection);
+        let wiped = jobs::wipe(&self.connection, self.clock.now());
         self.finish(wiped).await
     }
 

@@ -1,0 +1,219 @@
+//! Files of jobs: where their bytes are, how they get there, and who may name and fetch them.
+//!
+//! The bytes are in an object store ([`objects`]), a folder or a cloud's; which jobs a file belongs to
+//! is in the database ([`FileRows`](crate::store::FileRows)). Everything that entitles to bytes is a
+//! signed text ([`file_grants`](crate::rules::file_grants)).
+
+pub mod addresses;
+mod checks;
+#[cfg(feature = "clouds")]
+pub mod cloud;
+pub mod folder;
+pub mod location;
+pub mod objects;
+mod reading;
+pub mod results;
+pub mod sweep;
+pub mod uploads;
+
+use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
+
+use tokio::time::Instant;
+
+use self::{
+    checks::Checks,
+    location::Location,
+    objects::{ObjectError, Objects},
+};
+use crate::store::StoreError;
+
+/// How much may be stored, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// In one file.
+    pub file: u64,
+    /// In all files of a lease.
+    pub per_job: u64,
+    /// In all files of the project; 0: no limit.
+    pub total: u64,
+    /// In all uploads that an address group begins within a day; 0: no limit.
+    pub per_day: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            file: 1 << 30,
+            per_job: 2 << 30,
+            total: 0,
+            per_day: 20 << 30,
+        }
+    }
+}
+
+/// Why a call about files was refused or has failed.
+#[derive(Debug, Clone)]
+pub enum FileError {
+    /// The project takes no files.
+    Off,
+    /// There is no such file, or no such address of one.
+    Unknown,
+    /// The lease does not entitle to it.
+    NotGranted(String),
+    /// The bytes do not have the hash.
+    WrongHash,
+    /// This part is missing, or has the wrong size.
+    Incomplete(u32),
+    /// The address or the upload has expired.
+    Expired,
+    /// It is larger than allowed; the sentence says than what.
+    TooLarge(String),
+    /// There is no room in the project or in the store.
+    Full,
+    /// The same call may succeed soon.
+    Busy,
+    /// The object store does not answer as it should; the text is for the log.
+    Away(String),
+    /// The database.
+    Store(StoreError),
+}
+
+impl From<StoreError> for FileError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<ObjectError> for FileError {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Missing => Self::Unknown,
+            ObjectError::Full => Self::Full,
+            ObjectError::Failed(why) => Self::Away(why),
+        }
+    }
+}
+
+/// The files of a project.
+pub struct Files {
+    objects: Option<Objects>,
+    limits: Limits,
+    checks: Checks,
+    day: Day,
+}
+
+impl Files {
+    /// Keeps files at a location.
+    ///
+    /// # Errors
+    /// Returns a sentence if the location cannot be used.
+    pub fn new(location: &Location, limits: Limits) -> Result<Self, String> {
+        let objects = Objects::open(location)?;
+        Ok(Self {
+            objects,
+            limits,
+            checks: Checks::default(),
+            day: Day::default(),
+        })
+    }
+
+    /// Takes no files.
+    #[must_use]
+    pub fn off() -> Self {
+        Self {
+            objects: None,
+            limits: Limits::default(),
+            checks: Checks::default(),
+            day: Day::default(),
+        }
+    }
+
+    /// Where the bytes are; `None` if the project takes no files.
+    #[must_use]
+    pub fn objects(&self) -> Option<&Objects> {
+        self.objects.as_ref()
+    }
+
+    /// The same, for calls that need it.
+    ///
+    /// # Errors
+    /// Returns an error if the project takes no files.
+    pub fn there(&self) -> Result<&Objects, FileError> {
+        self.objects.as_ref().ok_or(FileError::Off)
+    }
+
+    /// How much may be stored.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Counts an upload of an address group. If the group has none left, says after what time it has.
+    ///
+    /// # Errors
+    /// Returns that time.
+    pub fn count(&self, group: IpAddr, bytes: u64) -> Result<(), Duration> {
+        self.day.take(group, bytes, self.limits.per_day)
+    }
+}
+
+/// How long what was uploaded counts.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// When there are more address groups than this, those whose day is over are removed.
+const MANY_GROUPS: usize = 10_000;
+
+/// What address groups have uploaded, since the first upload of a day each.
+#[derive(Default)]
+struct Day(Mutex<HashMap<IpAddr, (Instant, u64)>>);
+
+impl Day {
+    fn take(&self, group: IpAddr, bytes: u64, most: u64) -> Result<(), Duration> {
+        if most == 0 {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let mut groups = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if groups.len() > MANY_GROUPS {
+            groups.retain(|_, (since, _)| now - *since < DAY);
+        }
+        let (since, taken) = groups.entry(group).or_insert((now, 0));
+        if now - *since >= DAY {
+            (*since, *taken) = (now, 0);
+        }
+        let all = taken.saturating_add(bytes);
+        if all > most {
+            return Err(DAY.saturating_sub(now - *since));
+        }
+        *taken = all;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_group_uploads_as_much_as_it_may_in_a_day() {
+        let day = Day::default();
+        let [one, other] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(IpAddr::from);
+        assert_eq!(day.take(one, 60, 100), Ok(()));
+        let hour = Duration::from_secs(3_600);
+        tokio::time::advance(hour).await;
+        assert_eq!(day.take(one, 41, 100), Err(DAY - hour));
+        assert_eq!(
+            day.take(one, 40, 100),
+            Ok(()),
+            "what is refused is not counted"
+        );
+        assert_eq!(day.take(other, 100, 100), Ok(()));
+        assert_eq!(day.take(one, u64::MAX, 0), Ok(()), "no limit");
+        tokio::time::advance(DAY - hour).await;
+        assert_eq!(day.take(one, 100, 100), Ok(()));
+        assert_eq!(day.take(one, u64::MAX, 100), Err(DAY));
+    }
+}

@@ -1,0 +1,217 @@
+//! The object store: a folder or a cloud's.
+//!
+//! It has two places: `uploads/ID/NUMBER` for parts, which anybody writes who has their address, and
+//! `files/sha256-…`, which the tracker alone writes, after it has seen that the hash is right.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use axum::body::Bytes;
+use futures_util::stream::BoxStream;
+
+#[cfg(feature = "clouds")]
+use super::cloud::Cloud;
+pub use super::reading::{Check, ObjectError, Progress};
+use super::{folder::Folder, location::Location};
+use crate::rules::file_grants::Cut;
+
+/// A file whose hash is right, and that has no name yet. Dropped, it is deleted.
+#[derive(Debug)]
+pub enum Checked {
+    /// A file in the folder.
+    Folder(super::folder::Checked),
+    /// What a cloud's store has been sent.
+    #[cfg(feature = "clouds")]
+    Cloud(super::cloud::Checked),
+}
+
+/// An object store.
+#[derive(Debug)]
+pub enum Objects {
+    /// A folder of this machine.
+    Folder(Folder),
+    /// The store of a cloud.
+    #[cfg(feature = "clouds")]
+    Cloud(Box<Cloud>),
+}
+
+impl Objects {
+    /// Opens the store at a location, `None` if that is off. Whether it can be reached is seen by
+    /// [`probe`](Self::probe).
+    ///
+    /// # Errors
+    /// Returns a sentence if it cannot be used.
+    pub fn open(location: &Location) -> Result<Option<Self>, String> {
+        match location {
+            Location::Off => Ok(None),
+            Location::Folder(folder) => Ok(Some(Self::Folder(Folder::new(folder)))),
+            #[cfg(feature = "clouds")]
+            Location::Cloud(url) => Ok(Some(Self::Cloud(Box::new(Cloud::new(url)?)))),
+            #[cfg(not(feature = "clouds"))]
+            Location::Cloud(url) => Err(format!(
+                "object_store is {url}, and this program was built without the stores of clouds: take a \
+                 released one, or build it with --features clouds."
+            )),
+        }
+    }
+
+    /// The folder, if the tracker itself takes and serves bytes.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Folder> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            #[cfg(feature = "clouds")]
+            Self::Cloud(_) => None,
+        }
+    }
+
+    /// The size of parts.
+    #[must_use]
+    pub fn part_bytes(&self) -> u64 {
+        match self {
+            Self::Folder(_) => super::folder::PART,
+            #[cfg(feature = "clouds")]
+            Self::Cloud(_) => super::cloud::PART,
+        }
+    }
+
+    /// Writes, reads and deletes something small.
+    ///
+    /// # Errors
+    /// Returns an error if that does not work.
+    pub async fn probe(&self) -> Result<(), ObjectError> {
+        match self {
+            Self::Folder(folder) => folder.probe().await,
+            #[cfg(feature = "clouds")]
+            Self::Cloud(cloud) => cloud.probe().await,
+        }
+    }
+
+    /// The parts of an upload that are there with the right size, in ascending order.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn stored_parts(&self, upload: &str, cut: Cut) -> Result<Vec<u32>, ObjectError> {
+        match self {
+            Self::Folder(folder) => folder.stored_parts(upload, cut).await,
+            #[cfg(feature = "clouds")]
+            Self::Cloud(cloud) => cloud.stored_parts(upload, cut).await,
+        }
+    }
+
+    /// Reads the parts of an upload and compares size and hash. What is published afterwards is what
+    /// was read here, even if parts are sent again meanwhile.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn check(
+        &self,
+        upload: &str,
+        cut: Cut,
+        name: &str,
+        progress: &Arc<Progress>,
+    ) -> Result<Check<Checked>, ObjectError> {
+        match self {
+            Self::Folder(folder) => {
+                let check = folder.check(upload, cut, name, progress).await?;
+                Ok(check.map(Checked::Folder))
+            }
+            #[cfg(feature = "clouds")]
+            Self::Cloud(cloud) => {
+                let check = cloud.check(upload, cut, name, progress).await?;
+                Ok(check.map(Checked::Cloud))
+            }
+        }
+    }
+
+    /// Gives a checked file its name. Once this has returned, it is on disk.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn publish(&self, checked: Checked, name: &str) -> Result<(), ObjectError> {
+        match (self, checked) {
+            (Self::Folder(folder), Checked::Folder(checked)) => folder.publish(checked, name).await,
+            #[cfg(feature = "clouds")]
+            (Self::Cloud(cloud), Checked::Cloud(checked)) => cloud.publish(checked, name).await,
+            #[cfg(feature = "clouds")]
+            _ => Err(ObjectError::Failed(
+                "another store has checked it".to_owned(),
+            )),
+        }
+    }
+
+    /// The size of a file; `None` if the store does not have it.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn size(&self, name: &str) -> Result<Option<u64>, ObjectError> {
+        match self {
+            Self::Folder(folder) => folder.size(name).await,
+            #[cfg(feature = "clouds")]
+            Self::Cloud(cloud) => cloud.size(name).await,
+        }
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails or does not have the file.
+    pub async fn read(
+        &self,
+        name: &str,
+    ) -> Result<BoxStream<'static, Result<Bytes, ObjectError>>, ObjectError> {
+        match self {
+            Self::Folder(folder) => folder.read(name).await,
+            #[cfg(feature = "clouds")]
+            Self::Cloud(cloud) => cloud.read(name).await,
+        }
+    }
+
+    /// Stores a file of the owner's under the name that it has by its hash, which is returned with its
+    /// size.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read or the store fails.
+    pub async fn add(&self, file: &Path) -> Result<(String, u64), ObjectError> {
+        match self {
+            Self::Folder(folder) => folder.add(file).await,
+            #[cfg(feature = "clouds")]
+            Self::Cloud(cloud) => cloud.add(file).await,
+        }
+    }
+
+    /// Deletes a file, if it is there.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn delete(&self, name: &str) -> Result<(), ObjectError> {
+        match self {
+            Self::Folder(folder) => folder.delete(name).await,
+            #[cfg(feature = "clouds")]
+            Self::Cloud(cloud) => cloud.delete(name).await,
+        }
+    }
+
+    /// Deletes the parts of an upload.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn delete_upload(&self, upload: &str) -> Result<(), ObjectError> {
+        match self {
+            Self::Folder(folder) => folder.delete_upload(upload).await,
+            #[cfg(feature = "clouds")]
+            Self::Cloud(cloud) => cloud.delete_upload(upload).await,
+        }
+    }
+
+    /// Deletes what was left of uploads longer ago than `age`. Returns how many.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn delete_old_uploads(&self, age: Duration) -> Result<u64, ObjectError> {
+        match self {
+            Self::Folder(folder) => folder.delete_old_uploads(age).await,
+            #[cfg(feature = "clouds")]
+            Self::Cloud(cloud) => cloud.delete_old_uploads(age).await,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Uploads: beginning, continuing and finishing them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use distcompute_protocol::{MAX_FILE_REFS, MAX_PARTS, PartAddress, UploadParts};
+
+use super::{
+    FileError, Files,
+    addresses::Addresses,
+    objects::{Check, Objects, Progress},
+};
+use crate::{
+    clock::Millis,
+    rules::file_grants::{Cut, PART_LASTS, Part, Upload},
+    store::{NewFile, Recorded, Store},
+};
+
+/// Checks that a file of this size may be uploaded: as far as that is known when it begins.
+///
+/// # Errors
+/// Returns an error if it is too large, or there is no room.
+pub async fn admit(
+    store: &dyn Store,
+    files: &Files,
+    bytes: u64,
+    is_owner: bool,
+) -> Result<(), FileError> {
+    let (objects, limits) = (files.there()?, files.limits());
+    let most = limits.file.min(Cut::most(objects.part_bytes()));
+    if bytes > most {
+        return Err(FileError::TooLarge(format!(
+            "The file has {bytes} bytes, and this project takes files of at most {most}: max_file."
+        )));
+    }
+    if !is_owner && bytes > limits.per_job {
+        return Err(of_job_too_large());
+    }
+    if limits.total > 0 {
+        let totals = store.file_totals().await?;
+        if totals.bytes.saturating_add(bytes.max(1)) > limits.total {
+            return Err(FileError::Full);
+        }
+    }
+    Ok(())
+}
+
+/// Which parts are stored, and the addresses of some that are not.
+///
+/// # Errors
+/// Returns an error if the store fails.
+pub async fn parts(
+    objects: &Objects,
+    addresses: &Addresses,
+    upload: &Upload,
+    from: u32,
+    now: Millis,
+) -> Result<UploadParts, FileError> {
+    let cut = cut(objects, upload);
+    let stored = objects.stored_parts(&upload.place(), cut).await?;
+    let missing = (from..cut.parts()).filter(|number| stored.binary_search(number).is_err());
+    let parts = part_addresses(objects, addresses, upload, missing, now).await?;
+    Ok(UploadParts { stored, parts })
+}
+
+/// The addresses of the first of these parts.
+///
+/// # Errors
+/// Returns an error if the store fails.
+pub async fn part_addresses(
+    objects: &Objects,
+    addresses: &Addresses,
+    upload: &Upload,
+    numbers: impl Iterator<Item = u32>,
+    now: Millis,
+) -> Result<Vec<PartAddress>, FileError> {
+    let cut = cut(objects, upload);
+    let mut parts = Vec::new();
+    for number in numbers.take(MAX_PARTS) {
+        let Some(bytes) = cut.size(number) else {
+            break;
+        };
+        let until = upload.until.min(now + PART_LASTS);
+        let (url, headers): (_, Option<BTreeMap<_, _>>) = match objects {
+            Objects::Folder(_) => {
+                let part = Part {
+                    upload: upload.place(),
+                    number,
+                    bytes,
+                    until,
+                };
+                (addresses.of_part(&part), None)
+            }
+            #[cfg(feature = "clouds")]
+            Objects::Cloud(cloud) => {
+                let lasts = Duration::from_millis((until - now).unsigned_abs());
+                let url = cloud.part_address(&upload.place(), number, lasts).await?;
+                let headers = cloud.headers().iter();
+                let headers = headers.map(|(name, value)| ((*name).into(), (*value).into()));
+                (
+                    url,
+                    Some(headers.collect()).filter(|all: &BTreeMap<_, _>| !all.is_empty()),
+                )
+            }
+        };
+        parts.push(PartAddress {
+            number,
+            url,
+            headers,
+        });
+    }
+    Ok(parts)
+}
+
+/// How an upload is cut into parts.
+#[must_use]
+pub fn cut(objects: &Objects, upload: &Upload) -> Cut {
+    Cut {
+        bytes: upload.bytes,
+        part: objects.part_bytes(),
+    }
+}
+
+/// Finishes an upload: its file has the name afterwards. If that takes long, returns how many bytes
+/// were checked within `patience`; the same call again waits on.
+///
+/// # Errors
+/// Returns an error if the parts are not the file, if there is no room, or if the store fails.
+pub async fn finish(
+    store: &Arc<dyn Store>,
+    files: &Arc<Files>,
+    upload: &Upload,
+    name: &str,
+    patience: Duration,
+) -> Result<Option<u64>, FileError> {
+    let objects = files.there()?;
+    // The answer to an earlier call may have been lost.
+    if store.is_recorded(upload.job, upload.lease, name).await?
+        && objects.size(name).await? == Some(upload.bytes)
+    {
+        return Ok(None);
+    }
+    let key = format!("{} {name}", upload.place());
+    let (store, own) = (Arc::clone(store), Arc::clone(files));
+    let (upload, name) = (upload.clone(), name.to_owned());
+    let work = |progress: Arc<Progress>| async move {
+        check(store.as_ref(), &own, &upload, &name, &progress).await
+    };
+    match files.checks.wait(key, patience, work).await {
+        Ok(outcome) => outcome.map(|()| None),
+        Err(bytes) => Ok(Some(bytes)),
+    }
+}
+
+async fn check(
+    store: &dyn Store,
+    files: &Files,
+    upload: &Upload,
+    name: &str,
+    progress: &Arc<Progress>,
+) -> Result<(), FileError> {
+    let (objects, limits) = (files.there()?, files.limits());
+    let (place, cut) = (upload.place(), cut(objects, upload));
+    let checked = match objects.check(&place, cut, name, progress).await? {
+        Check::Right(checked) => checked,
+        Check::Incomplete(number) => return Err(FileError::Incomplete(number)),
+        Check::WrongHash => return Err(FileError::WrongHash),
+    };
+    let file = NewFile {
+        job: upload.job,
+        lease: upload.lease,
+        hash: name.to_owned(),
+        bytes: upload.bytes,
+        most_of_lease: limits.per_job,
+        most_files: MAX_FILE_REFS as u64,
+        most: limits.total,
+    };
+    // Recorded first: what has a row is found by the sweep, whatever happens next.
+    match store.record_file(file).await? {
+        Recorded::Yes { .. } => {}
+        Recorded::Deleting => return Err(FileError::Busy),
+        Recorded::TooLarge => return Err(of_job_too_large()),
+        Recorded::Full => return Err(FileError::Full),
+    }
+    objects.publish(checked, name).await?;
+    // What is left is deleted by the sweep.
+    let _ = objects.delete_upload(&place).await;
+    Ok(())
+}
+
+fn of_job_too_large() -> FileError {
+    let sentence = format!(
+        "The files of this job would be larger together than this project allows (files_per_job), or \
+         more than {MAX_FILE_REFS}."
+    );
+    FileError::TooLarge(sentence)
+}
