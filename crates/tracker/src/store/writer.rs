@@ -115,6 +115,18 @@ impl Health {
     }
 }
 
+/// The runtime of a writing thread. If the database cannot be opened, it is dropped where callers are
+/// served, which must not wait for its end.
+struct OwnRuntime(Option<runtime::Runtime>);
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// A handle to the writing task.
 pub struct Writer {
     queue: Mutex<Option<mpsc::Sender<Work>>>,
@@ -142,10 +154,13 @@ impl Writer {
     ) -> Result<impl FnOnce(D) -> Self + Send, StoreError> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::Failed(error.to_string()))?;
+        let runtime = OwnRuntime(Some(runtime));
         Ok(move |database| {
             Self::new(rules, |queue, health| {
                 task::spawn_blocking(move || {
-                    runtime.block_on(write(database, rules, queue, health))
+                    if let Some(runtime) = &runtime.0 {
+                        runtime.block_on(write(database, rules, queue, health));
+                    }
                 })
             })
         })
