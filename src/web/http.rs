@@ -373,6 +373,7 @@ async fn fetch(
             up,
             down,
             ended,
+            ..Transfer::default()
         });
     };
     progress(0.0, false);

@@ -215,7 +215,9 @@ impl Hub {
             probe,
             stall_ms,
         } = request;
+        let begun = now();
         let (path, body) = wire::request(&wire, &self.texts.borrow());
+        let written_ms = now() - begun;
         let url = self.url.join(&path);
         let patience = Patience {
             first_ms: limit_ms,
@@ -231,6 +233,10 @@ impl Hub {
             }
             if transfer.ended || at - told.get() >= MOVED_MS {
                 told.set(at);
+                let transfer = Transfer {
+                    written_ms,
+                    ..transfer
+                };
                 self.handle(Event::Transfer(id, transfer));
             }
         };

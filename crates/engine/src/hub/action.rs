@@ -32,6 +32,9 @@ pub struct Transfer {
     /// Bytes of its body. They are counted when the answer begins; before, it is not known how many were
     /// sent.
     pub up: f64,
+    /// How long its body took to be written, in milliseconds, before the browser had it: the connection is not to
+    /// blame for that.
+    pub written_ms: f64,
     /// Bytes of its answer, after decompression.
     pub down: f64,
     /// Whether this is all. The next event is the answer itself.

@@ -131,6 +131,7 @@ impl<T: Tracker> Browser<T> {
                     up,
                     down,
                     ended,
+                    written_ms: 0.0,
                 };
                 Event::Transfer(request, transfer)
             };
@@ -186,6 +187,7 @@ impl<T: Tracker> Browser<T> {
                 up,
                 down,
                 ended,
+                written_ms: 0.0,
             },
         ));
         let part = left.min(line.down * PART_MS);

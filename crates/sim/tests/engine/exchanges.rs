@@ -147,6 +147,7 @@ impl Talk {
             up,
             down: 0.0,
             ended: false,
+            written_ms: 0.0,
         };
         self.happens(Event::Transfer(id, transfer));
     }
@@ -534,6 +535,7 @@ fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
                 up,
                 down: 0.0,
                 ended: false,
+                written_ms: 0.0,
             },
         ));
         talk.ms += 4_000.0;
@@ -545,6 +547,7 @@ fn after_each_failure_half_as_much_is_asked_for_and_it_comes_back() {
                 up,
                 down,
                 ended,
+                written_ms: 0.0,
             },
         ));
         talk.answers(id, Parsed::Sync(synced));

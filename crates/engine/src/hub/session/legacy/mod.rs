@@ -121,7 +121,8 @@ impl Calls {
         };
         if flight.begun.is_none() {
             flight.begun = Some(now);
-            common.line.began(transfer.up, now.mono - flight.sent.mono);
+            let ms = now.mono - flight.sent.mono - transfer.written_ms;
+            common.line.began(transfer.up, ms);
         }
         true
     }

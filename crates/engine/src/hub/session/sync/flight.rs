@@ -162,7 +162,8 @@ impl Syncs {
         }
         if flight.begun.is_none() {
             flight.begun = Some(now);
-            common.line.began(transfer.up, now.mono - flight.sent.mono);
+            let ms = now.mono - flight.sent.mono - transfer.written_ms;
+            common.line.began(transfer.up, ms);
         } else {
             flight.flow_ms += (now.mono - flight.last.mono).clamp(0.0, LONG_GAP_MS);
         }
