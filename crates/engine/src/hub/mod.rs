@@ -20,7 +20,7 @@
 //! | `shutdown` | how it stops |
 //! | `status` | what a page shows of it |
 //! | [`session`] | how the jobs of one stage come and go, in both protocols |
-//! | [`file`] | what the driver reports of files, and does with them |
+//! | [`mod@file`] | what the driver reports of files, and does with them |
 //! | [`files`] | the files of jobs: what is fetched, kept and uploaded |
 //! | [`speed`] | how long jobs take, and how many to hold as a consequence |
 //! | [`mod@line`] | how fast transfers are, and how large they may be as a consequence |

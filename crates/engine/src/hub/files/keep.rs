@@ -68,7 +68,7 @@ pub(super) struct File {
     pub(super) last: Now,
     /// Failures in a row, and when it is tried again.
     failures: u32,
-    again: Option<Due>,
+    pub(super) again: Option<Due>,
     /// It came with another hash before.
     damaged: bool,
     /// How the jobs end that need it.
@@ -370,7 +370,7 @@ impl Files {
     }
 
     /// An attempt to fetch a file has ended.
-    pub(super) fn fetched(&mut self, cx: &mut Cx, id: u32, name: &str, end: Fetched) {
+    pub(super) fn fetched(&mut self, cx: &mut Cx, id: u32, name: &str, end: Fetched, away: bool) {
         let (now, random) = (cx.now, cx.random);
         let Some(file) = self
             .get_mut(name)
@@ -383,7 +383,8 @@ impl Files {
             let wait = PAUSE.wait_ms(file.failures, random);
             let wait = wait.max(f64::from(after.unwrap_or(0)).min(PAUSE.ceiling_ms));
             file.again = Some(Due::after(now, wait));
-            file.failures += 1;
+            // While the tracker is away too the wait grows, and nothing is given up.
+            file.failures += u32::from(!away || file.failures + 1 < ENOUGH);
         };
         let is_fresh = now.since(file.addressed) < FRESH_MS;
         let verdict = match end {

@@ -83,6 +83,8 @@ pub struct Files {
     asked: bool,
     /// Storage has failed: until when files are kept in memory.
     no_disk: Option<Due>,
+    /// Whether the tracker did not answer when this was last looked at.
+    away: bool,
     /// Counts transfers.
     last: u32,
     /// Counts how often files were pinned.
@@ -176,7 +178,10 @@ impl Files {
                     file.have = bytes.max(0.0).min(file.bytes);
                 }
             }
-            FileEvent::Fetched(id, name, end) => self.fetched(cx, id, &name, end),
+            FileEvent::Fetched(id, name, end) => {
+                let away = ways.iter().any(|way| way.away);
+                self.fetched(cx, id, &name, end, away);
+            }
             FileEvent::Put(put) => self.put(cx, put, table, ways),
             FileEvent::Kept(name, durable) => self.kept(cx, &name, durable),
             FileEvent::Replied(id, reply) => self.replied(cx, id, reply, table, ways),
@@ -194,6 +199,7 @@ impl Files {
         if self.is_idle() {
             return over;
         }
+        self.hurry(ways);
         self.drop_uploads(cx, table);
         self.hold(table, &mut over);
         self.measure(cx);
@@ -201,6 +207,20 @@ impl Files {
         self.fetch(cx);
         self.send(cx, table, ways);
         over
+    }
+
+    /// Once the tracker answers again, nothing waits for the end of a pause that began while it was away.
+    fn hurry(&mut self, ways: &[Way]) {
+        let away = ways.iter().any(|way| way.away);
+        if self.away && !away {
+            for file in &mut self.files {
+                file.again = None;
+            }
+            for upload in &mut self.uploads {
+                upload.again = None;
+            }
+        }
+        self.away = away;
     }
 
     /// Marks the results that wait for their files, and ends those whose files do not get there.

@@ -618,6 +618,28 @@ fn a_fetch_that_fails_is_repeated_after_growing_waits_and_then_its_job_is_given_
 }
 
 #[test]
+fn nothing_is_given_up_while_the_tracker_is_away_and_all_goes_on_at_once_when_it_is_back() {
+    let mut world = World::new(None);
+    world.way.away = true;
+    world.job(vec![2]);
+    for _ in 0..40 {
+        if world.doing.is_empty() {
+            let left = world.timer.expect("another attempt");
+            world.pass(left);
+        } else {
+            world.done(0, Some(7));
+        }
+    }
+    assert!(world.over.is_empty(), "{:?}", world.over);
+    if !world.doing.is_empty() {
+        world.done(0, Some(7));
+    }
+    world.way.away = false;
+    world.pump();
+    assert!(matches!(world.doing[..], [Doing::Fetch(..)]));
+}
+
+#[test]
 fn a_server_says_how_long_to_wait() {
     let (waits, _) = failing(4);
     assert!(waits.iter().all(|wait| *wait >= 90_000.0), "{waits:?}");
@@ -833,7 +855,7 @@ fn calls_that_fail_end_after_growing_waits_and_only_where_the_tracker_is_there()
             "{waits:?}"
         );
         if away {
-            assert!(world.over.is_empty() && waits.len() > 30, "{waits:?}");
+            assert!(world.over.is_empty(), "{:?}", world.over);
         } else {
             assert!(waits.len() < 30, "{waits:?}");
             let [(_, Outcome::Failed(why))] = &world.over[..] else {
@@ -845,7 +867,7 @@ fn calls_that_fail_end_after_growing_waits_and_only_where_the_tracker_is_there()
 }
 
 #[test]
-fn an_input_that_names_thousands_of_files_takes_no_more_than_others() {
+fn no_more_files_of_an_input_count_than_a_text_may_name() {
     let mut world = World::new(None);
     let refs = (0..20_000_u32).map(|file| Reference {
         name: format!("sha256-{:064}", u64::from(file.wrapping_mul(2_654_435_761))),
@@ -863,10 +885,8 @@ fn an_input_that_names_thousands_of_files_takes_no_more_than_others() {
         .table
         .add(0, 7, 1, ticket, Some(Text { id, bytes: 10 }));
     world.pump();
-    let begun = std::time::Instant::now();
-    while !world.doing.is_empty() && world.fetches.len() < 200 {
+    while !world.doing.is_empty() && world.fetches.len() < 20 {
         world.done(0, None);
     }
-    assert_eq!(world.files.status().fetching as usize, 4_096 - 199 + 1);
-    assert!(begun.elapsed().as_secs() < 30);
+    assert_eq!(world.files.status().fetching as usize, 4_096 - 19 + 1);
 }

@@ -58,7 +58,7 @@ pub(super) struct Upload {
     flights: Vec<(u32, What)>,
     failures: u32,
     beginnings: u32,
-    again: Option<Due>,
+    pub(super) again: Option<Due>,
     /// How the job ends that names it, if it does not get there.
     pub(super) failed: Option<Outcome>,
 }
