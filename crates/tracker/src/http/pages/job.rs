@@ -17,7 +17,7 @@ use crate::{
     files::addresses::Addresses,
     rules::names,
     state::App,
-    store::{End, JOB_LEASES, JobFile, JobRow, JobText, State as JobState},
+    store::{End, JOB_LEASES, JobFile, JobLease, JobRow, JobText, State as JobState},
 };
 
 /// The route of a job's page.
@@ -169,11 +169,24 @@ pub(super) fn ending(end: End) -> &'static str {
     }
 }
 
+/// The leases that everybody may see. An opinion on a job that waits for others, or is held by somebody who gives
+/// another one, would tell that one whose result it is checking.
+fn shown(row: &JobRow) -> Vec<&JobLease> {
+    let is_settled = matches!(row.state, JobState::Closed | JobState::Aside);
+    let is_secret = |lease: &JobLease| {
+        let is_opinion = matches!(lease.ended, Some((_, End::Opinion)));
+        is_opinion && lease.stage == row.stage && !is_settled
+    };
+    let leases = row.leases.iter();
+    leases.filter(|lease| !is_secret(lease)).collect()
+}
+
 fn leases(row: &JobRow) -> Markup {
+    let shown = shown(row);
     html! {
         section aria-labelledby="leases-title" {
             h2 #leases-title { "Who had it" }
-            @if row.leases.is_empty() {
+            @if shown.is_empty() {
                 p.quiet { "Nobody, or the record of it was pruned." }
             } @else {
                 div.scroll tabindex="0" role="region" aria-labelledby="leases-title" {
@@ -189,7 +202,7 @@ fn leases(row: &JobRow) -> Markup {
                             }
                         }
                         tbody {
-                            @for lease in &row.leases {
+                            @for lease in &shown {
                                 tr {
                                     td { span.letter { (lease.stage) } }
                                     td.name { bdi { (names::legible(&lease.nickname)) } }
@@ -271,5 +284,51 @@ fn text_name(text: &JobText) -> String {
         (Some(before), _) => format!("Result of stage {before}"),
         (None, Some(first)) => format!("Input of stage {first}"),
         (None, None) => "Result".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_opinion_is_secret_until_the_job_is_settled() {
+        let lease = |stage, end| JobLease {
+            stage,
+            nickname: "Ann".to_owned(),
+            worker: String::new(),
+            granted_at: 1,
+            ended: Some((2, end)),
+        };
+        let row = |state| JobRow {
+            state,
+            stage: Stage::B,
+            leases: vec![
+                lease(Stage::A, End::Opinion),
+                lease(Stage::B, End::Opinion),
+                lease(Stage::B, End::Failed),
+            ],
+            number: 1,
+            attempt: 0,
+            failures: 0,
+            sent_back: 0,
+            reason: None,
+            errors: Vec::new(),
+            changed_at: 0,
+            texts: Vec::new(),
+            flags: Vec::new(),
+        };
+        for state in [JobState::Open, JobState::Held, JobState::Waiting] {
+            let row = row(state);
+            let ends: Vec<_> = shown(&row).iter().map(|lease| lease.ended).collect();
+            assert_eq!(ends, [Some((2, End::Opinion)), Some((2, End::Failed))]);
+            assert!(
+                shown(&row)
+                    .iter()
+                    .all(|lease| lease.stage == Stage::A || lease.ended != Some((2, End::Opinion)))
+            );
+        }
+        assert_eq!(shown(&row(JobState::Closed)).len(), 3);
+        assert_eq!(shown(&row(JobState::Aside)).len(), 3);
     }
 }

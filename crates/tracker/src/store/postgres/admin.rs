@@ -63,7 +63,8 @@ pub(super) async fn prune(
              select lease from opinions where number = any($1)))",
         "delete from opinions where number = any($1)",
         "delete from inputs where number = any($1)",
-        "delete from leases where number = any($1)",
+        // A result that counts may be about to be made again.
+        "delete from leases where number = any($1) and ended_at is not null",
         "delete from flags where number = any($1)",
         "delete from avoided where number = any($1)",
     ] {

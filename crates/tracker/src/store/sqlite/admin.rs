@@ -47,7 +47,8 @@ pub(super) fn prune(
         "delete from opinion_texts where lease in (select lease from opinions where number = ?)",
         "delete from opinions where number = ?",
         "delete from inputs where number = ?",
-        "delete from leases where number = ?",
+        // A result that counts may be about to be made again.
+        "delete from leases where number = ? and ended_at is not null",
         "delete from flags where number = ?",
         "delete from avoided where number = ?",
     ] {
