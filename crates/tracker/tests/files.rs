@@ -562,6 +562,7 @@ async fn addresses_hold_for_what_they_say_and_for_as_long() {
         url.replace("until=1", "until=2"),
         url.replace(&name(&[1; 10]), &name(b"x")),
         url.replace(&name(&[1; 10]), "..%2f..%2fjobs.db"),
+        url.replace(&name(&[1; 10]), "%ff"),
         url.replace(&name(&[1; 10]), &name(&[1; 10]).to_uppercase()),
     ] {
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -55,11 +55,12 @@ pub fn router() -> OpenApiRouter<App> {
 )]
 async fn file(
     State(app): State<App>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let objects = app.files.there()?;
+    let name = name.map(|Path(name)| name).unwrap_or_default();
     if !is_file_name(&name) {
         return Err(FileError::Unknown.into());
     }

@@ -4,7 +4,10 @@ use distcompute_protocol::Stage;
 use sqlx::PgConnection;
 
 use super::files;
-use crate::store::{Added, ImportPart, StoreError, column, place_of_part, unsigned};
+use crate::{
+    clock::Millis,
+    store::{Added, ImportPart, StoreError, column, place_of_part, unsigned},
+};
 
 /// Adds jobs with these inputs.
 ///
@@ -104,21 +107,28 @@ async fn note_numbers(
 }
 
 /// Deletes all data.
-pub(super) async fn wipe(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(super) async fn wipe(
+    connection: &mut PgConnection,
+    now: Option<Millis>,
+) -> Result<(), StoreError> {
     // `truncate` takes constant time and space whatever the size; it waits until there are no
     // readers or writers.
     sqlx::raw_sql(
         "truncate jobs, job_files, inputs, late_results, address_groups, workers, leases, flags, avoided, leaderboard, throughput, imports,
              import_numbers, volunteers, failures, opinions, opinion_texts, trust, trust_version, lane,
              retractions;
-         update files set doomed_at = tracker_now() where state = 'stored';
          update numbering set last_number = 0;
          update totals set jobs = 0, closed = 0, last_cursor = 0, late_bytes = 0;
          update stage_counters set open = 0, held = 0, done = 0, aside = 0, workers = 0, working = 0,
              failing = 0, paused_at = null, paused_reason = null, paused_by_operator = false,
              waiting = 0, checked = 0, disputed = 0, wrong = 0;",
     )
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    // No job has them any more.
+    sqlx::query("update files set doomed_at = coalesce($1, tracker_now()) where state = 'stored'")
+        .bind(now)
+        .execute(connection)
+        .await?;
     Ok(())
 }

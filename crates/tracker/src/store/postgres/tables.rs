@@ -169,7 +169,8 @@ impl Database for Tables {
 
     async fn wipe(&mut self) -> Result<(), StoreError> {
         self.begin().await?;
-        let wiped = jobs::wipe(self.connection()?).await;
+        let now = self.clock.as_ref().map(|clock| clock.now());
+        let wiped = jobs::wipe(self.connection()?, now).await;
         self.end(wiped).await
     }
 
