@@ -6,7 +6,10 @@ use std::{borrow::Cow, collections::HashMap};
 use distcompute_protocol::ErrorCode;
 
 use crate::{
-    rules::references::{self, Reference},
+    rules::{
+        payload,
+        references::{self, Reference},
+    },
     store::{FileLease, Store, StoreError},
 };
 
@@ -23,6 +26,10 @@ pub enum Named {
 /// the text does.
 #[must_use]
 pub fn named(text: &str) -> (Named, Option<String>) {
+    // The references of a text that is not JSON are unknown, and the ledger refuses it.
+    if payload::check(text).is_err() {
+        return (Named::Files(Vec::new()), None);
+    }
     match references::references(text) {
         Ok(mut list) => {
             list.sort_unstable();

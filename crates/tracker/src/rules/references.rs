@@ -9,6 +9,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use distcompute_protocol::{FILE_MEMBER, MAX_FILE_REFS, is_file_name, is_file_type, json_part};
 
+/// How many levels of objects and lists a text with references may have. The scan keeps a record of each
+/// level that is open.
+const MOST_LEVELS: usize = 20_000;
+
 /// The largest `bytes`: JavaScript's largest safe integer.
 const MOST_BYTES: u64 = (1 << 53) - 1;
 
@@ -33,7 +37,21 @@ pub fn references(text: &str) -> Result<Vec<Reference>, String> {
 /// Whether a text may contain references: a cheap test that decides whether it is scanned.
 #[must_use]
 pub fn may_refer(text: &str) -> bool {
-    text.contains("\"$file\"") && json_part(text).is_some()
+    (text.contains("\"$file\"") || may_escape_member(text)) && json_part(text).is_some()
+}
+
+/// Whether a text contains an escape sequence for one of the characters of `$file`. JSON allows that in the
+/// names of members, and whoever parses the text reads the same name.
+fn may_escape_member(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find("\\u00") {
+        let digits = rest.get(at + 4..at + 6).unwrap_or_default();
+        if matches!(digits, "24" | "66" | "69" | "6c" | "6C" | "65") {
+            return true;
+        }
+        rest = rest.get(at + 4..).unwrap_or_default();
+    }
+    false
 }
 
 /// Gives each reference of a text the member `url`, in place of one that it may have. A text that is
@@ -264,6 +282,11 @@ impl Scan<'_> {
                     at = end;
                     continue;
                 }
+                b'{' | b'[' if self.open.len() == MOST_LEVELS => {
+                    return Err(format!(
+                        "A text that names files has at most {MOST_LEVELS} levels of objects and lists."
+                    ));
+                }
                 b'{' | b'[' => self.open.push(Open {
                     is_object: *byte == b'{',
                     ..Open::default()
@@ -324,7 +347,8 @@ impl Scan<'_> {
             return;
         };
         let named = self.text.get(name.0 + 1..name.1 - 1).unwrap_or_default();
-        let slot = match named {
+        let named = unescaped(named);
+        let slot = match named.as_ref() {
             FILE_MEMBER => &mut open.file,
             "bytes" => &mut open.bytes,
             "type" => &mut open.kind,
@@ -367,6 +391,18 @@ impl Scan<'_> {
         let text = self.text.get(range.0..range.1)?;
         text.strip_prefix('"')?.strip_suffix('"')
     }
+}
+
+/// The name of a member, in which characters may be escaped.
+fn unescaped(written: &str) -> Cow<'_, str> {
+    if !written.contains('\\') {
+        return Cow::Borrowed(written);
+    }
+    // None of the names that matter is that long, even if all of it is escaped.
+    let is_short = written.len() <= 6 * FILE_MEMBER.len();
+    let read = || serde_json::from_str(&format!("\"{written}\"")).ok();
+    let name = is_short.then(read).flatten();
+    name.map_or(Cow::Borrowed(written), Cow::Owned)
 }
 
 /// Where a text ends, behind its closing quote.
@@ -432,10 +468,13 @@ mod tests {
         );
         let deep = format!(
             r#"{}{{"$file":"A","bytes":1}}{}"#,
-            r#"{"a":["#.repeat(50_000),
-            "]}".repeat(50_000)
+            r#"{"a":["#.repeat(9_999),
+            "]}".repeat(9_999)
         );
         assert_eq!(names(&deep), Ok(vec![(a.clone(), 1)]));
+        for levels in ["[".repeat(1_000_000), r#"{"a":["#.repeat(1_000_000)] {
+            assert!(names(&format!(r#"["$file",{levels}"#)).is_err());
+        }
         let within = r#"{"$file":"A","bytes":1,"of":{"$file":"B","bytes":2}}"#;
         let mut both = names(within).expect("both");
         both.sort();
@@ -448,13 +487,39 @@ mod tests {
             r#"["$file","A"]"#,
             r#"{"a":"$file"}"#,
             r#"{"a":"\"$file\":\"A\""}"#,
-            r#"{"\u0024file":"A","bytes":1}"#,
+            r#"{"\u0024files":"A","bytes":1}"#,
+            r#"{"\\u0024file":"A","bytes":1}"#,
             r#"{"$File":"A","bytes":1}"#,
         ] {
             assert_eq!(names(json), Ok(vec![]), "{json}");
         }
         let plain = format!(r#"{{"$file":"{}","bytes":1}}"#, name('a'));
         assert_eq!(references(&plain), Ok(vec![]), "a plain text has none");
+    }
+
+    #[test]
+    fn a_name_that_is_escaped_is_the_same_name() {
+        let a = name('a');
+        for json in [
+            r#"{"\u0024file":"A","bytes":1}"#,
+            r#"["$file",{"$fil\u0065":"A","byte\u0073":1}]"#,
+            r#"{"\u0024\u0066\u0069\u006C\u0065":"A","bytes":1,"ur\u006c":"x"}"#,
+        ] {
+            assert_eq!(names(json), Ok(vec![(a.clone(), 1)]), "{json}");
+            let given = with_urls(marked(json), |_| "y".to_owned());
+            assert!(
+                given.contains("\"y\"") && !given.contains("\"x\""),
+                "{given}"
+            );
+        }
+        for json in [
+            r#"{"$file":"A","bytes":17,"\u0024file":"B"}"#,
+            r#"{"$file":"A","bytes":17,"byte\u0073":1e15}"#,
+            r#"{"$file":"A","bytes":1,"url":"x","ur\u006c":"y"}"#,
+            r#"{"\u0024file":"sha256-\u0061","bytes":1}"#,
+        ] {
+            assert_eq!(names(json), Err(NO_REFERENCE.to_owned()), "{json}");
+        }
     }
 
     #[test]
@@ -613,13 +678,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_parser_finds_the_same(value in value(), pretty in any::<bool>()) {
+        fn a_parser_finds_the_same(value in value(), pretty in any::<bool>(), escaped in any::<bool>()) {
             let value = serde_json::Value::Array(vec![value]);
             let json = if pretty {
                 serde_json::to_string_pretty(&value).expect("JSON")
             } else {
                 value.to_string()
             };
+            let json = if escaped { json.replace("\"$file\":", "\"$\\u0066ile\":") } else { json };
             let text = format!("{JSON_MARK}{json}");
             let read = |text: &str| {
                 let value = serde_json::from_str(json_part(text).expect("marked")).expect("JSON");

@@ -34,8 +34,7 @@ pub fn router() -> OpenApiRouter<App> {
 
 /// A file of a job
 ///
-/// At an address that a job's input contains, with the admin token, or, if results are public, by its
-/// name alone. `Range` and `If-Range` are supported; a range beyond the end is answered 416. If the files
+/// At an address that a job's input or a public result contains, or by its name with the admin token. `Range` and `If-Range` are supported; a range beyond the end is answered 416. If the files
 /// are in a cloud, the answer is a redirect to its store (307).
 #[utoipa::path(
     get,
@@ -64,7 +63,7 @@ async fn file(
     if !is_file_name(&name) {
         return Err(FileError::Unknown.into());
     }
-    if !app.settings.public_results && !is_admin(&app.settings, &headers) {
+    if !is_admin(&app.settings, &headers) {
         let until = query.get("until").and_then(|text| text.parse().ok());
         let (Some(until), Some(signature)) = (until, query.get("signature")) else {
             return Err(FileError::Unknown.into());
@@ -85,13 +84,18 @@ async fn file(
     let opened = folder.open(&name).await.map_err(FileError::from)?;
     let tag = format!("\"{name}\"");
     let mut answer = answer(opened, &tag, &headers).await?;
+    // The range that is wanted next may exist.
+    let is_kept = answer.status() != StatusCode::RANGE_NOT_SATISFIABLE;
     let head = answer.headers_mut();
     for (name, value) in [
         (header::CONTENT_TYPE, FILE_TYPE),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::CONTENT_DISPOSITION, "attachment"),
-        (header::CACHE_CONTROL, CACHE),
+        (
+            header::CACHE_CONTROL,
+            if is_kept { CACHE } else { "no-store" },
+        ),
         (header::ACCEPT_RANGES, "bytes"),
     ] {
         head.insert(name, HeaderValue::from_static(value));
@@ -99,7 +103,9 @@ async fn file(
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         head.insert(header::ETAG, tag);
     }
-    answer.extensions_mut().insert(Immutable);
+    if is_kept {
+        answer.extensions_mut().insert(Immutable);
+    }
     Ok(answer)
 }
 

@@ -17,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     admission::{address_limits::Group, admin::is_admin},
     error::ApiError,
+    files::addresses::{self, Addresses},
     http::{openapi::ResultRefusals, request::Query},
     state::App,
     store::Output,
@@ -122,8 +123,15 @@ async fn results(
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     // Lines that do not fit are left for the next request, after this response's last cursor.
     let most = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
+    // The admin token opens files by their names.
+    let is_public = app.files.objects().is_some() && !is_admin(&app.settings, &headers);
+    let addresses = match is_public {
+        true => Some(app.addresses().await?),
+        false => None,
+    };
     let found = if let Some(numbers) = query.numbers("numbers", MAX_NUMBERS)? {
-        lines(app.store.results_of(stage, &numbers).await?, most)
+        let outputs = app.store.results_of(stage, &numbers).await?.into_iter();
+        written(outputs.map(|output| line(output, addresses.as_ref())), most)
     } else if with_data {
         let mut pieces = Pieces {
             app,
@@ -133,6 +141,7 @@ async fn results(
             lines: limit,
             most,
             bytes: 0,
+            addresses,
         };
         // The first piece is read before the response begins, so that a failure to read becomes an
         // error response and not a truncated body.
@@ -172,6 +181,8 @@ struct Pieces {
     /// The maximum size of the response, and its size so far, in bytes.
     most: usize,
     bytes: usize,
+    /// For callers who need them.
+    addresses: Option<Addresses>,
 }
 
 impl Pieces {
@@ -187,7 +198,7 @@ impl Pieces {
         let mut text = String::new();
         for output in outputs.await? {
             let cursor = output.cursor;
-            let line = written(iter::once(line(output)), 0);
+            let line = written(iter::once(line(output, self.addresses.as_ref())), 0);
             let bytes = self.bytes + text.len();
             if bytes > 0 && bytes + line.len() > self.most {
                 self.lines = 0;
@@ -202,15 +213,11 @@ impl Pieces {
     }
 }
 
-fn lines(outputs: Vec<Output>, most: usize) -> String {
-    written(outputs.into_iter().map(line), most)
-}
-
-fn line(output: Output) -> ResultLine {
+fn line(output: Output, addresses: Option<&Addresses>) -> ResultLine {
     ResultLine {
         cursor: output.cursor,
         number: output.number,
-        data: Some(output.data),
+        data: addresses::with(addresses, Some(output.data)),
     }
 }
 
