@@ -367,13 +367,15 @@ async fn a_result_names_only_what_is_its_own() {
     wrong_size["bytes"] = json!(6);
     let upper = json!({ "$file": name(b"named").to_uppercase(), "bytes": 5 });
     let secret = reference(b"secret");
-    let deep = format!("{}{secret}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let deep = format!("{}{secret}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let escaped = secret.to_string().replace("$file", r"\u0024file");
     let many: Vec<_> = (0..10_000)
         .map(|at: u32| reference(&at.to_be_bytes()))
         .collect();
     for output in [
         json!([reference(b"secret")]).to_string(),
         deep,
+        escaped,
         json!([reference(b"nobody has this")]).to_string(),
         json!(many).to_string(),
         json!([upper]).to_string(),
@@ -396,15 +398,15 @@ async fn a_result_names_only_what_is_its_own() {
     }
     // It counts as a failure of the job, and says why.
     let failures = tracker.store.failures(100).await.expect("failures");
-    assert_eq!(failures.len(), 8);
+    assert_eq!(failures.len(), 9);
     let said = |text: &str| {
         failures
             .iter()
             .filter(|row| row.error.contains(text))
             .count()
     };
-    assert_eq!(said("The output was refused: "), 8);
-    assert_eq!(said("file_not_granted"), 2 + 1);
+    assert_eq!(said("The output was refused: "), 9);
+    assert_eq!(said("file_not_granted"), 3 + 1);
     assert_eq!(said("at most 4096"), 1);
 
     let refused = ann.deliver(&tracker, &json!([wrong_size])).await;
@@ -823,4 +825,26 @@ async fn a_store_that_fails_is_said() {
         "no folder can be made there"
     );
     assert_eq!(answer.header("retry-after"), Some("5"));
+}
+
+#[tokio::test]
+async fn public_results_have_addresses_and_what_no_result_names_stays_secret() {
+    let tracker = Tracker::start(&["--public-results"]).await;
+    let tracker = tracker.with_jobs(&["1"]).await;
+    let mut ann = Worker::begin(&tracker, "a", "Ann").await;
+    for bytes in [&b"named"[..], b"unnamed"] {
+        assert_eq!(ann.put(&tracker, bytes).await.status, 200);
+        let path = format!("/api/files/{}", name(bytes));
+        assert_eq!(fetch(&tracker, &path, &[]).await.status, 404);
+    }
+    ann.deliver(&tracker, &json!([reference(b"named")])).await;
+    for path in ["results?stage=a", "results?stage=a&numbers=1"] {
+        let line = tracker.get(&format!("/api/{path}")).await.json();
+        let data = line["data"].as_str().expect("an output");
+        let output: Value =
+            serde_json::from_str(data.strip_prefix(MARK).expect("JSON")).expect("JSON");
+        let address = output[0]["url"].as_str().expect("an address");
+        let answer = fetch(&tracker, &format!("/{address}"), &[]).await;
+        assert_eq!(answer.bytes, b"named");
+    }
 }

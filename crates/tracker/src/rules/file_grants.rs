@@ -94,7 +94,7 @@ impl Upload {
         let (plain, given) = bytes.split_at_checked(bytes.len().checked_sub(TAG)?)?;
         is_same(&tag(secret, "upload", plain), given).then_some(())?;
         let (numbers, kind) = plain.split_at_checked(PLAIN)?;
-        let number = |at: usize| Some(numbers.get(at * 8..at * 8 + 8)?.try_into().ok()?);
+        let number = |at: usize| numbers.get(at * 8..at * 8 + 8)?.try_into().ok();
         let kind = std::str::from_utf8(kind).ok()?;
         Some(Self {
             lease: i64::from_be_bytes(number(0)?),
@@ -357,7 +357,7 @@ mod tests {
         let [secret, other] = secrets();
         let file = "sha256-0";
         let until = file_until(NOW, 300);
-        assert!(until >= NOW + 3_900_000 && until <= NOW + 3_900_000 + FILE_STEP);
+        assert!((NOW + 3_900_000..=NOW + 3_900_000 + FILE_STEP).contains(&until));
         assert_eq!(file_until(NOW + 1, 300) % FILE_STEP, 0);
         let query = file_query(&secret, file, until);
         let signature = query.split_once("&signature=").expect("a signature").1;

@@ -147,14 +147,12 @@ pub(crate) async fn a_file_belongs_to_its_lease_as_long_as_that_may_deliver(give
     let totals = given.store.file_totals().await.expect("totals");
     assert_eq!((totals.files, totals.bytes), (4, 40));
     // A lease that is held keeps its files, however old they are.
-    let mut seq = 2;
-    for _ in 0..3 {
+    for seq in 2..5 {
         given.clock.advance(DAY);
         given
             .sync(holds("ann", seq, &[&named]))
             .await
             .expect("an answer");
-        seq += 1;
         assert_eq!(granted(given, ann, &['1']).await, [name('1')]);
         swept(given).await;
     }

@@ -73,6 +73,13 @@ async fn file(
         file_grants::check_file(secret.await?, &name, until, signature, now)
             .map_err(|_| FileError::Unknown)?;
     }
+    #[cfg_attr(
+        not(feature = "clouds"),
+        allow(
+            clippy::infallible_destructuring_match,
+            reason = "there are clouds too"
+        )
+    )]
     let folder = match objects {
         Objects::Folder(folder) => folder,
         #[cfg(feature = "clouds")]
