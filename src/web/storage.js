@@ -410,8 +410,10 @@ export async function sendPart(id, url, name, from, to, limitMs) {
   const controller = new AbortController();
   parts.set(id, controller);
   try {
+    const headers = decodeURIComponent(new URL(url).hash.slice(1));
     const request = {
       method: "PUT",
+      headers: headers === "" ? {} : JSON.parse(headers),
       // A slice has no type, which would be a header.
       body: blobs.get(name).slice(from, to),
       signal: controller.signal,
@@ -419,8 +421,8 @@ export async function sendPart(id, url, name, from, to, limitMs) {
       referrerPolicy: /** @type {const} */ ("no-referrer"),
       redirect: /** @type {const} */ ("error"),
     };
-    const { status, headers } = await within(fetch(url, request), limitMs);
-    const [code, retryAfter] = ["distcompute-error", "retry-after"].map((of) => headers.get(of));
+    const { status, headers: said } = await within(fetch(url, request), limitMs);
+    const [code, retryAfter] = ["distcompute-error", "retry-after"].map((of) => said.get(of));
     return { status, code, retryAfter };
   } finally {
     parts.delete(id);

@@ -280,6 +280,10 @@ impl Hub {
                     let url = text(&of, "url")?;
                     // Relative to the tracker's, or absolute.
                     let url = web_sys::Url::new_with_base(&url, &self.url.join("/")).ok()?;
+                    if let Some(headers) = field(&of, "headers") {
+                        // What its store wants with it, for `sendPart`. A fragment is not sent.
+                        url.set_hash(&String::from(JSON::stringify(&headers).ok()?));
+                    }
                     Some((small(&of, "number")?, url.href()))
                 });
                 Reply::Parts {
@@ -319,7 +323,8 @@ fn read_end(end: &JsValue) -> Fetched {
 /// The answer to a part.
 fn read_part(answer: &JsValue) -> Reply {
     let status = small(answer, "status").unwrap_or_default();
-    if status == 200 {
+    // Azure says that it has created it.
+    if matches!(status, 200 | 201) {
         return Reply::Stored;
     }
     let after = text(answer, "retryAfter").and_then(|after| read_retry_after(&after));
