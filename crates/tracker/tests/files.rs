@@ -627,7 +627,8 @@ async fn sizes_are_limited() {
     assert_eq!(dan.put(&tracker, &[9; 50]).await.status, 200);
 
     // By address: each has bytes of its own.
-    let flags = ["--files-per-day=10"];
+    // The least ones count as 65,536 bytes.
+    let flags = ["--files-per-day=100000"];
     let small = Tracker::start(&flags).await.with_jobs(&["1"]).await;
     let eve = Worker::begin(&small, "a", "Eve").await;
     let ask = async |address: &str, bytes: u64| {
@@ -641,6 +642,7 @@ async fn sizes_are_limited() {
         small.send(request.body(body).expect("a request")).await
     };
     assert_eq!(ask("192.0.2.1", 10).await.status, 200);
+    assert_eq!(ask("192.0.2.3", 90_000).await.status, 200);
     let refused = ask("192.0.2.1", 1).await;
     assert_eq!(code(&refused), (429, "too_many_requests"));
     let after: u64 = refused
@@ -650,6 +652,7 @@ async fn sizes_are_limited() {
         .expect("seconds");
     assert!((86_000..=86_400).contains(&after), "{after}");
     assert_eq!(ask("192.0.2.2", 10).await.status, 200);
+    assert_eq!(code(&ask("192.0.2.3", 0).await).0, 429);
 }
 
 #[tokio::test]

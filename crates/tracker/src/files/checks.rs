@@ -1,5 +1,6 @@
 //! Checks of uploads, which go on while nobody waits for them. A call that finishes an upload waits
-//! for a while, and finds the same check again when it is repeated.
+//! for a while, and finds the same check again when it is repeated. The checks of a lease run one after
+//! the other, so that no lease holds up those of others.
 
 use std::{
     collections::HashMap,
@@ -15,18 +16,31 @@ use super::{FileError, objects::Progress};
 /// How many files are read at once; others wait.
 const AT_ONCE: usize = 4;
 
-/// How many checks may run and wait, and how many outcomes are kept.
+/// How many checks may run and wait, of all leases and of one.
 const MOST: usize = 4_096;
-
-/// How long the outcome of a check is kept for the repetition of its call.
-const KEPT: Duration = Duration::from_secs(60);
+const MOST_OF_LEASE: usize = 64;
 
 type Outcome = Result<(), FileError>;
 
-/// The checks that run, and those that have ended within the last minute, by upload and hash.
+/// The checks that run or wait.
 pub(super) struct Checks {
-    by_name: Arc<Mutex<HashMap<String, Running>>>,
+    running: Arc<Mutex<ByName>>,
     turns: Arc<Semaphore>,
+}
+
+/// What is checked: the lease that it belongs to, and the upload and its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Name {
+    /// 0: the owner's, whose uploads have turns of their own each.
+    pub(super) lease: i64,
+    pub(super) upload: String,
+}
+
+#[derive(Default)]
+struct ByName {
+    all: HashMap<Name, Running>,
+    /// The turns of a lease, and how many of its checks run or wait.
+    leases: HashMap<i64, (Arc<Semaphore>, usize)>,
 }
 
 #[derive(Clone)]
@@ -35,16 +49,45 @@ struct Running {
     outcome: watch::Receiver<Option<Outcome>>,
 }
 
+impl ByName {
+    /// Counts another check of a lease, and returns the turns of that lease.
+    fn enter(&mut self, name: &Name) -> Option<Arc<Semaphore>> {
+        if self.all.len() >= MOST {
+            return None;
+        }
+        if name.lease == 0 {
+            return Some(Arc::new(Semaphore::new(1)));
+        }
+        let of_lease = self.leases.entry(name.lease);
+        let (turns, count) = of_lease.or_insert_with(|| (Arc::new(Semaphore::new(1)), 0));
+        if *count >= MOST_OF_LEASE {
+            return None;
+        }
+        *count += 1;
+        Some(Arc::clone(turns))
+    }
+
+    fn leave(&mut self, name: &Name) {
+        self.all.remove(name);
+        if let Some((_, count)) = self.leases.get_mut(&name.lease) {
+            *count -= 1;
+            if *count == 0 {
+                self.leases.remove(&name.lease);
+            }
+        }
+    }
+}
+
 impl Default for Checks {
     fn default() -> Self {
         Self {
-            by_name: Arc::default(),
+            running: Arc::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 }
 
-fn lock(of: &Mutex<HashMap<String, Running>>) -> MutexGuard<'_, HashMap<String, Running>> {
+fn lock(of: &Mutex<ByName>) -> MutexGuard<'_, ByName> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -53,7 +96,7 @@ impl Checks {
     /// outcome, or the number of bytes that were read if it takes longer than `patience`.
     pub(super) async fn wait<W, F>(
         &self,
-        name: String,
+        name: Name,
         patience: Duration,
         work: W,
     ) -> Result<Outcome, u64>
@@ -62,16 +105,18 @@ impl Checks {
         F: Future<Output = Outcome> + Send + 'static,
     {
         let running = {
-            let mut checks = lock(&self.by_name);
-            match checks.get(&name) {
-                Some(running) => running.clone(),
-                None if checks.len() >= MOST => return Ok(Err(FileError::Busy)),
-                None => {
-                    let progress = Arc::<Progress>::default();
-                    let running = self.start(name.clone(), &progress, work(Arc::clone(&progress)));
-                    checks.insert(name.clone(), running.clone());
-                    running
-                }
+            let mut running = lock(&self.running);
+            if let Some(running) = running.all.get(&name) {
+                running.clone()
+            } else {
+                let Some(turn) = running.enter(&name) else {
+                    return Ok(Err(FileError::Busy));
+                };
+                let progress = Arc::<Progress>::default();
+                let work = work(Arc::clone(&progress));
+                let begun = self.start(name.clone(), turn, progress, work);
+                running.all.insert(name, begun.clone());
+                begun
             }
         };
         let Running {
@@ -84,37 +129,30 @@ impl Checks {
             Err(_) => Err(FileError::Busy),
         });
         match ended {
-            Ok(outcome) => {
-                // Only a success is told again, to a repetition that crosses its answer.
-                if outcome.is_err() {
-                    lock(&self.by_name).remove(&name);
-                }
-                Ok(outcome)
-            }
+            Ok(outcome) => Ok(outcome),
             Err(_) => Err(progress.bytes()),
         }
     }
 
     fn start(
         &self,
-        name: String,
-        progress: &Arc<Progress>,
+        name: Name,
+        of_lease: Arc<Semaphore>,
+        progress: Arc<Progress>,
         work: impl Future<Output = Outcome> + Send + 'static,
     ) -> Running {
         let (sender, outcome) = watch::channel(None);
-        let (turns, by_name) = (Arc::clone(&self.turns), Arc::clone(&self.by_name));
+        let (turns, running) = (Arc::clone(&self.turns), Arc::clone(&self.running));
         tokio::spawn(async move {
+            let own_turn = of_lease.acquire().await;
             let turn = turns.acquire().await;
             let ended = work.await;
-            drop(turn);
+            drop((turn, own_turn));
+            // A repetition after this finds what the check has recorded.
+            lock(&running).leave(&name);
             sender.send_replace(Some(ended));
-            time::sleep(KEPT).await;
-            lock(&by_name).remove(&name);
         });
-        Running {
-            progress: Arc::clone(progress),
-            outcome,
-        }
+        Running { progress, outcome }
     }
 }
 
@@ -122,7 +160,26 @@ impl Checks {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use futures_util::future::join_all;
+
     use super::*;
+
+    fn named(lease: i64, upload: &str) -> Name {
+        Name {
+            lease,
+            upload: upload.to_owned(),
+        }
+    }
+
+    /// Waits 15 s for a check that takes 10 s.
+    async fn slow(checks: &Checks, lease: i64, upload: &str) -> Result<Outcome, u64> {
+        let patience = Duration::from_secs(15);
+        let work = checks.wait(named(lease, upload), patience, |_| async {
+            time::sleep(Duration::from_secs(10)).await;
+            Ok(())
+        });
+        work.await
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_check_that_takes_long_goes_on_and_is_found_again() {
@@ -131,7 +188,7 @@ mod tests {
         let ask = || {
             let times = Arc::clone(&times);
             checks.wait(
-                "x".to_owned(),
+                named(1, "x"),
                 Duration::from_secs(10),
                 move |progress| async move {
                     times.fetch_add(1, Ordering::SeqCst);
@@ -144,30 +201,38 @@ mod tests {
         assert!(matches!(ask().await, Err(7)));
         assert!(matches!(ask().await, Err(7)));
         assert!(matches!(ask().await, Ok(Ok(()))));
-        assert!(matches!(ask().await, Ok(Ok(()))));
         assert_eq!(times.load(Ordering::SeqCst), 1);
-        time::sleep(KEPT * 2).await;
-        assert!(lock(&checks.by_name).is_empty());
+        let running = lock(&checks.running);
+        assert!(running.all.is_empty() && running.leases.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_failed_is_done_again_and_few_run_at_once() {
         let checks = Checks::default();
         let fail = || {
-            let name = "x".to_owned();
-            checks.wait(name, KEPT, |_| async { Err(FileError::WrongHash) })
-        };
-        assert!(matches!(fail().await, Ok(Err(FileError::WrongHash))));
-        let again = checks.wait("x".to_owned(), KEPT, |_| async { Ok(()) });
-        assert!(matches!(again.await, Ok(Ok(()))));
-        let slow = |name: usize| {
-            checks.wait(name.to_string(), Duration::from_secs(15), |_| async {
-                time::sleep(Duration::from_secs(10)).await;
-                Ok(())
+            let patience = Duration::from_secs(60);
+            checks.wait(named(1, "x"), patience, |_| async {
+                Err(FileError::WrongHash)
             })
         };
-        let all = futures_util::future::join_all((0..2 * AT_ONCE).map(slow)).await;
+        assert!(matches!(fail().await, Ok(Err(FileError::WrongHash))));
+        let again = checks.wait(named(1, "x"), Duration::from_secs(60), |_| async { Ok(()) });
+        assert!(matches!(again.await, Ok(Ok(()))));
+        let all = join_all((1..=8).map(|lease| slow(&checks, lease, "x"))).await;
         let ended = all.iter().filter(|one| one.is_ok()).count();
         assert_eq!(ended, AT_ONCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_holds_up_no_other_one() {
+        let checks = Checks::default();
+        let uploads: Vec<String> = (0..=MOST_OF_LEASE).map(|at| at.to_string()).collect();
+        let many = join_all(uploads.iter().map(|upload| slow(&checks, 1, upload)));
+        let (many, other) = tokio::join!(many, slow(&checks, 2, "x"));
+        assert!(matches!(other, Ok(Ok(()))));
+        // One has ended, one is too many, and the others wait.
+        let ended = many.iter().filter(|one| matches!(one, Ok(Ok(())))).count();
+        let busy = |one: &&Result<Outcome, u64>| matches!(one, Ok(Err(FileError::Busy)));
+        assert_eq!((ended, many.iter().filter(busy).count()), (1, 1));
     }
 }

@@ -186,7 +186,8 @@ impl Folder {
             let Some(path) = self.linked(&place.join("0"))? else {
                 return Ok(Check::Incomplete(0));
             };
-            let mut file = File::open(&path)?;
+            // Windows writes only what was opened for writing to the disk.
+            let mut file = File::options().read(true).write(true).open(&path)?;
             let read = copy(&mut file, &mut hash, None, progress, cut.bytes)?;
             if read != cut.bytes {
                 return Ok(Check::Incomplete(0));

@@ -153,9 +153,13 @@ impl Files {
     /// # Errors
     /// Returns that time.
     pub fn count(&self, group: IpAddr, bytes: u64) -> Result<(), Duration> {
+        let bytes = bytes.max(LEAST_COUNTED);
         self.day.take(group, bytes, self.limits.per_day)
     }
 }
+
+/// Smaller uploads count as this many bytes: each takes a folder and a file of the disk.
+const LEAST_COUNTED: u64 = 65_536;
 
 /// How long what was uploaded counts.
 const DAY: Duration = Duration::from_secs(86_400);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{FileError, Files};
+use super::{FileError, Files, objects::Objects};
 use crate::{rules::file_grants::UPLOAD_LASTS, store::Store};
 
 /// What a sweep has deleted.
@@ -14,33 +14,57 @@ pub struct Swept {
     pub uploads: u64,
 }
 
-/// Deletes unfinished uploads, grants that are over, and files that no job has.
+/// Deletes unfinished uploads, grants that are over, and files that no job has. What cannot be deleted
+/// does not keep the rest from it.
 ///
 /// # Errors
-/// Returns an error if the database or the object store fails. The next sweep does the rest.
+/// Returns the first error of the database or of the object store. The next sweep does the rest.
 pub async fn sweep(store: &dyn Store, files: &Files) -> Result<Swept, FileError> {
     let objects = files.there()?;
+    let mut swept = Swept::default();
+    let grants = sweep_grants(store).await;
+    let deletions = delete_files(store, objects, &mut swept).await;
+    let age = Duration::from_millis(UPLOAD_LASTS.unsigned_abs());
+    swept.uploads = objects.delete_old_uploads(age).await?;
+    grants?;
+    deletions?;
+    Ok(swept)
+}
+
+async fn sweep_grants(store: &dyn Store) -> Result<(), FileError> {
     let mut from = None;
     loop {
         from = store.sweep_grants(from).await?;
         if from.is_none() {
-            break;
+            return Ok(());
         }
         tokio::task::yield_now().await;
     }
-    let mut swept = Swept::default();
+}
+
+/// Deletes files until there are no more, or some of a piece cannot be deleted.
+async fn delete_files(
+    store: &dyn Store,
+    objects: &Objects,
+    swept: &mut Swept,
+) -> Result<(), FileError> {
     loop {
         let hashes = store.begin_deletions().await?;
         if hashes.is_empty() {
-            break;
+            return Ok(());
         }
+        let mut failed = None;
         for hash in hashes {
-            objects.delete(&hash).await?;
-            store.file_deleted(&hash).await?;
-            swept.files += 1;
+            match objects.delete(&hash).await {
+                Ok(()) => {
+                    store.file_deleted(&hash).await?;
+                    swept.files += 1;
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
         }
     }
-    let age = Duration::from_millis(UPLOAD_LASTS.unsigned_abs());
-    swept.uploads = objects.delete_old_uploads(age).await?;
-    Ok(swept)
 }

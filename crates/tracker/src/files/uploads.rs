@@ -7,6 +7,7 @@ use distcompute_protocol::{MAX_FILE_REFS, MAX_PARTS, PartAddress, UploadParts};
 use super::{
     FileError, Files,
     addresses::Addresses,
+    checks::Name,
     objects::{Check, Objects, Progress},
 };
 use crate::{
@@ -139,7 +140,10 @@ pub async fn finish(
     {
         return Ok(None);
     }
-    let key = format!("{} {name}", upload.place());
+    let key = Name {
+        lease: upload.lease,
+        upload: format!("{} {name}", upload.place()),
+    };
     let (store, own) = (Arc::clone(store), Arc::clone(files));
     let (upload, name) = (upload.clone(), name.to_owned());
     let work = |progress: Arc<Progress>| async move {

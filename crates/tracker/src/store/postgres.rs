@@ -66,7 +66,11 @@ impl PostgresStore {
     ) -> Result<Self, StoreError> {
         let writer = Writer::on_a_thread(rules)?;
         let start = |tables: Tables| writer(tables.disconnected());
-        Self::open_with(address, clock, start).await
+        let store = Self::open_with(address, clock, start).await?;
+        // Has the writer connect, which keeps copies from overwriting the database. If it cannot, its
+        // first operation says so; on a full disk, the operator can still prune.
+        let _ = store.writer.check().await;
+        Ok(store)
     }
 
     /// Like [`open`](Self::open), but the caller starts the writer: the simulation inserts itself

@@ -41,8 +41,10 @@ async fn job(
         return Err(unknown());
     };
     let row = app.store.job(number).await?.ok_or_else(unknown)?;
-    let may_read = app.settings.public_results || is_admin(&app.settings, &request);
-    let files = match may_read && app.files.objects().is_some() {
+    let is_operator = is_admin(&app.settings, &request);
+    let may_read = app.settings.public_results || is_operator;
+    // Also those that no result names.
+    let files = match is_operator && app.files.objects().is_some() {
         true => app.store.files_of_job(number, SHOWN_FILES).await?,
         false => Vec::new(),
     };
