@@ -125,11 +125,15 @@ export interface VolunteerStatus {
   readonly files: Readonly<{
     /** Files that are sent to the tracker. */
     sending: number;
+    /** How many of their bytes are there. */
     bytesSent: number;
+    /** How many bytes they have. */
     bytesToSend: number;
     /** Files that jobs wait for. */
     fetching: number;
+    /** How many of their bytes are here. */
     bytesFetched: number;
+    /** How many bytes they have. */
     bytesToFetch: number;
   }>;
   /** `"unreachable"` while requests fail. A tracker that asks to wait counts as online. */
