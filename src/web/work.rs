@@ -37,7 +37,7 @@ export interface Job<Input = JobData> {
    * Rejects with `InvalidArgumentError` where the argument is no reference, and with `FileError` (`file_unknown`)
    * where the data does not name the file or names no address of it.
    */
-  file(reference: FileRef): Promise<Blob>;
+  file(reference: FileRef): Promise<Global<"Blob">>;
 }
 
 /** A reference to a file, anywhere in the data or in the output of a job. */
@@ -114,7 +114,7 @@ export interface WorkContext<Setup = undefined, State = unknown> {
    * `AbortError` when the job has ended. A file that the tracker does not take makes the job fail.
    */
   put(
-    data: Blob | ReadableStream<Uint8Array> | ArrayBuffer | ArrayBufferView | string,
+    data: Global<"Blob", never> | Global<"ReadableStream", never> | ArrayBuffer | ArrayBufferView | string,
     options?: { type?: string | undefined },
   ): Promise<FileRef>;
   /** The last state that this job gave to `checkpoint`; `undefined` where there is none. */
@@ -198,7 +198,7 @@ export interface JobToRun<Input = JobData, State = unknown> {
   /** What an earlier attempt gave to `checkpoint`. Default `undefined`. */
   restored?: State | undefined;
   /** The files that `data` names, by their `$file`: for example the `files` of another run. */
-  files?: Readonly<Record<string, Blob>> | undefined;
+  files?: Readonly<Record<string, Global<"Blob">>> | undefined;
 }
 
 /** What became of a job that `runJob` gave to a handler. */
@@ -217,7 +217,7 @@ export interface JobRun<State = unknown> {
   /** All states that were given to `checkpoint`, in their order. */
   checkpoints: State[];
   /** All files that were given to `put`, by their `$file`. */
-  files: Record<string, Blob>;
+  files: Record<string, Global<"Blob">>;
   /**
    * Why there is no output, as the tracker would hear it: `"setup"` or the handler has thrown
    * (`"failed"`), the output cannot be written as JSON (`"failed"`), or the handler has called `invalid`.
