@@ -14,6 +14,10 @@ pub use super::reading::{Check, ObjectError, Progress};
 use super::{folder::Folder, location::Location};
 use crate::rules::file_grants::Cut;
 
+/// How long a probe takes at most. A cloud's client tries again for minutes, and the tracker starts after
+/// the probe.
+const PROBED_WITHIN: Duration = Duration::from_secs(5);
+
 /// A file whose hash is right, and that has no name yet. Dropped, it is deleted.
 #[derive(Debug)]
 pub enum Checked {
@@ -79,6 +83,12 @@ impl Objects {
     /// # Errors
     /// Returns an error if that does not work.
     pub async fn probe(&self) -> Result<(), ObjectError> {
+        let answered = tokio::time::timeout(PROBED_WITHIN, self.probe_it()).await;
+        let why = "it does not answer within five seconds";
+        answered.unwrap_or_else(|_| Err(ObjectError::Failed(why.to_owned())))
+    }
+
+    async fn probe_it(&self) -> Result<(), ObjectError> {
         match self {
             Self::Folder(folder) => folder.probe().await,
             #[cfg(feature = "clouds")]

@@ -135,24 +135,39 @@ pub async fn finish(
 ) -> Result<Option<u64>, FileError> {
     let objects = files.there()?;
     // The answer to an earlier call may have been lost.
-    if store.is_recorded(upload.job, upload.lease, name).await?
-        && objects.size(name).await? == Some(upload.bytes)
-    {
+    if is_finished(store.as_ref(), objects, upload, name).await? {
         return Ok(None);
     }
     let key = Name {
         lease: upload.lease,
         upload: format!("{} {name}", upload.place()),
     };
-    let (store, own) = (Arc::clone(store), Arc::clone(files));
-    let (upload, name) = (upload.clone(), name.to_owned());
+    let own = (Arc::clone(store), Arc::clone(files));
+    let of = (upload.clone(), name.to_owned());
     let work = |progress: Arc<Progress>| async move {
-        check(store.as_ref(), &own, &upload, &name, &progress).await
+        check(own.0.as_ref(), &own.1, &of.0, &of.1, &progress).await
     };
     match files.checks.wait(key, patience, work).await {
+        // An earlier call, or another tracker, has finished it meanwhile and deleted its parts.
+        Ok(Err(FileError::Incomplete(number))) => {
+            match is_finished(store.as_ref(), objects, upload, name).await? {
+                true => Ok(None),
+                false => Err(FileError::Incomplete(number)),
+            }
+        }
         Ok(outcome) => outcome.map(|()| None),
         Err(bytes) => Ok(Some(bytes)),
     }
+}
+
+async fn is_finished(
+    store: &dyn Store,
+    objects: &Objects,
+    upload: &Upload,
+    name: &str,
+) -> Result<bool, FileError> {
+    Ok(store.is_recorded(upload.job, upload.lease, name).await?
+        && objects.size(name).await? == Some(upload.bytes))
 }
 
 async fn check(

@@ -404,7 +404,7 @@ pub(super) async fn of_inputs(
     }
     sqlx::query(
         "update files f set doomed_at = null from ( \
-             select hash from files where hash = any($1) and doomed_at is not null \
+             select hash from files where hash = any($1) and doomed_at is not null and state = 'stored' \
              order by hash for update) d \
          where f.hash = d.hash",
     )

@@ -374,7 +374,8 @@ pub(super) fn of_inputs(
     let mut add = on.prepare_cached(
         "insert into job_files (job, lease, hash, at, kept) values (?, 0, ?, ?, 1) on conflict do nothing",
     )?;
-    let mut keep = on.prepare_cached("update files set doomed_at = null where hash = ?")?;
+    let mut keep =
+        on.prepare_cached("update files set doomed_at = null where hash = ? and state = 'stored'")?;
     for (number, input) in (first..).zip(inputs) {
         for one in references::references(input).unwrap_or_default() {
             add.execute((number, &one.file, now))?;
