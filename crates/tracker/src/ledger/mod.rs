@@ -7,10 +7,13 @@
 //! the snapshot, and secrets, or the values they are derived from, with the operations. So it works
 //! with any database, and with a simulated one.
 
+mod audits;
 mod calls;
 mod confirmers;
+mod lane;
 mod operation;
 mod opinions;
+mod recall;
 mod rows;
 mod sweep;
 mod sync;

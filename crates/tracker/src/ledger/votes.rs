@@ -1,30 +1,28 @@
-//! Opinions on results, at stages whose results are checked (`rules::trust`): which results count at once, who
-//! gives another opinion on the others, what the opinions amount to, and what is undone when one was wrong.
+//! Opinions on results, at stages whose results are checked (`rules::trust`): which results count at once, and
+//! what the opinions on the others amount to. Who gives them is in `lane`, what is undone when a result was wrong
+//! in `recall`, and what the operator's worker makes again in `audits`.
 
 use distcompute_protocol::{RejectedWhy, Stage};
 
 use super::{
-    opinions::{
-        Confirmation, Doubt, Entry, Opinion, OpinionState, OpinionText, Recall, Recalled, Standing,
-        StandingChange, TextSource,
-    },
-    rows::{End, Lease, State, Worker},
+    opinions::{Doubt, Opinion, OpinionState, OpinionText, Standing, StandingChange, TextSource},
+    rows::{End, Lease},
     transitions::Position,
     unit_of_work::UnitOfWork,
 };
 use crate::rules::{
-    answer, lane,
+    answer,
     trust::{self, Policy, Verdict, Voice},
 };
 
-const MOST_OPINIONS: i64 = trust::MOST_OPINIONS as i64;
+pub(super) const MOST_OPINIONS: i64 = trust::MOST_OPINIONS as i64;
 
 impl UnitOfWork {
     pub(super) fn policy(&self, stage: Stage) -> Policy {
         self.rules.trust.policies[stage.index()]
     }
 
-    fn standing(&self, stage: Stage, who: &str) -> Standing {
+    pub(super) fn standing(&self, stage: Stage, who: &str) -> Standing {
         let known = self.standings.get(&(stage, who.to_owned()));
         known.cloned().unwrap_or_else(|| Standing {
             stage,
@@ -37,7 +35,13 @@ impl UnitOfWork {
     }
 
     /// Changes what is known of a volunteer at a stage and with a version.
-    fn judge_volunteer(&mut self, stage: Stage, who: &str, version: &str, by: StandingChange) {
+    pub(super) fn judge_volunteer(
+        &mut self,
+        stage: Stage,
+        who: &str,
+        version: &str,
+        by: StandingChange,
+    ) {
         if version == self.rules.trust.version {
             let mut known = self.standing(stage, who);
             known.confirmed = (known.confirmed + by.confirmed).max(0);
@@ -63,7 +67,7 @@ impl UnitOfWork {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    fn bits(&mut self) -> u64 {
+    pub(super) fn bits(&mut self) -> u64 {
         self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.dice;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -82,11 +86,11 @@ impl UnitOfWork {
     // Opinions.
 
     /// The opinions on a job that wait, in the order of their leases.
-    fn given(&self, number: i64) -> Vec<Opinion> {
+    pub(super) fn given(&self, number: i64) -> Vec<Opinion> {
         self.waiting_on(number).cloned().collect()
     }
 
-    fn waiting_on(&self, number: i64) -> impl Iterator<Item = &Opinion> {
+    pub(super) fn waiting_on(&self, number: i64) -> impl Iterator<Item = &Opinion> {
         let leases = self.opinions_of.get(&number).into_iter().flatten();
         let opinions = leases.filter_map(|lease| self.opinions.get(lease));
         opinions.filter(|opinion| opinion.state == OpinionState::Waiting)
@@ -94,20 +98,20 @@ impl UnitOfWork {
 
     /// Whether a volunteer has an opinion on a job. A flag of the operator's own worker is none, because only an
     /// output of its own is final.
-    fn has_given(&self, number: i64, who: &str) -> bool {
+    pub(super) fn has_given(&self, number: i64, who: &str) -> bool {
         let is_own = self.rules.trust.is_operator(who);
         self.waiting_on(number)
             .any(|one| one.volunteer == who && (one.is_vote() || !is_own))
     }
 
     /// The kind of a worker's browser.
-    fn browser(&self, worker: i64) -> String {
+    pub(super) fn browser(&self, worker: i64) -> String {
         let row = self.workers.get(&worker);
         row.map(|row| row.browser.clone()).unwrap_or_default()
     }
 
     /// Counts which kinds of browsers have handed in the same for a job, and which have not.
-    fn compare_browsers(&mut self, given: &[Opinion]) {
+    pub(super) fn compare_browsers(&mut self, given: &[Opinion]) {
         let is_known = |one: &&Opinion| one.flagged().is_none() && !one.browser.is_empty();
         let votes: Vec<&Opinion> = given.iter().filter(is_known).collect();
         for (at, one) in votes.iter().enumerate() {
@@ -128,14 +132,14 @@ impl UnitOfWork {
         }
     }
 
-    fn add_opinion(&mut self, opinion: Opinion) {
+    pub(super) fn add_opinion(&mut self, opinion: Opinion) {
         let (lease, number) = (opinion.lease, opinion.number);
         self.opinions_of.entry(number).or_default().insert(lease);
         self.opinions.insert(lease, opinion);
         self.new_opinions.insert(lease);
     }
 
-    fn set_opinion(&mut self, lease: i64, state: OpinionState) {
+    pub(super) fn set_opinion(&mut self, lease: i64, state: OpinionState) {
         if let Some(opinion) = self.opinions.get_mut(&lease) {
             opinion.state = state;
             if !self.new_opinions.contains(&lease) {
@@ -332,7 +336,7 @@ impl UnitOfWork {
     }
 
     /// Judges a job that is in no state, by the opinions on it.
-    fn judge(&mut self, number: i64, stage: Stage) {
+    pub(super) fn judge(&mut self, number: i64, stage: Stage) {
         let policy = self.policy(stage);
         let votes: Vec<Opinion> = self
             .given(number)
@@ -503,464 +507,6 @@ impl UnitOfWork {
     }
 
     // Undoing.
-
-    /// Takes back a result that counts on the word of one volunteer, and what later stages up to `last` have made from
-    /// it. The output stays as an opinion that waits for others. The job is in no state before, and in the lane after.
-    fn recall(&mut self, opinion: &Opinion, last: Stage) {
-        let change = StandingChange {
-            unchecked: -1,
-            waiting: 1,
-            ..StandingChange::default()
-        };
-        self.withdraw(opinion, last, change);
-    }
-
-    /// The same for a result whatever it rests on, with what changes about its volunteer.
-    fn withdraw(&mut self, opinion: &Opinion, last: Stage, change: StandingChange) {
-        let (lease, number, stage) = (opinion.lease, opinion.number, opinion.stage);
-        let outputs = self.changes.outputs.iter();
-        let mut made = outputs.filter(|made| (made.number, made.stage) == (number, stage));
-        let source = match made.next_back().and_then(|made| made.data.clone()) {
-            Some(text) => TextSource::Text(text),
-            None => TextSource::Output(number, stage),
-        };
-        self.set_opinion(lease, OpinionState::Waiting);
-        self.changes.texts.push(OpinionText { lease, source });
-        self.judge_volunteer(stage, &opinion.volunteer, &opinion.version, change);
-        self.redo(number, stage, last, None, Some(lease));
-    }
-
-    /// Takes back results of a volunteer of which another one was wrong. Returns how many rows were looked at.
-    pub(super) fn recall_all(&mut self, recalled: &Recalled) -> u64 {
-        let (change, count) = match &recalled.what {
-            Recall::Alone(list) if list.is_empty() => {
-                let doubt = if recalled.on_hold {
-                    Doubt::Confirmed
-                } else {
-                    Doubt::Nothing
-                };
-                let change = StandingChange {
-                    doubted: Some(doubt),
-                    ..StandingChange::default()
-                };
-                (change, 1)
-            }
-            Recall::Alone(list) => {
-                self.recall_alone(list);
-                return list.len() as u64;
-            }
-            Recall::Confirmed(list) if list.is_empty() => {
-                let change = StandingChange {
-                    doubted: Some(Doubt::Nothing),
-                    looked: Some(0),
-                    ..StandingChange::default()
-                };
-                (change, 1)
-            }
-            Recall::Confirmed(list) => {
-                let done = list.iter().take_while(|one| self.look_again(one));
-                let looked: Vec<i64> = done.map(|one| one.lease).collect();
-                let change = StandingChange {
-                    looked: looked.last().copied(),
-                    ..StandingChange::default()
-                };
-                (change, looked.len() as u64)
-            }
-        };
-        let Recalled {
-            volunteer,
-            stage,
-            version,
-            ..
-        } = recalled;
-        self.judge_volunteer(*stage, volunteer, version, change);
-        count
-    }
-
-    /// The last stage of which a job has a result.
-    fn last_result(&self, number: i64) -> Option<Stage> {
-        let job = self.jobs.get(&number)?;
-        match job.state {
-            State::Closed => Some(job.stage),
-            _ => job.stage.previous(),
-        }
-    }
-
-    /// Takes back a result that a volunteer on hold has confirmed, if too few others have: the output waits for another
-    /// opinion, or the job is done again if its volunteer is on hold too. Returns `false` if the job has changed since
-    /// this was read, so that it must be read again.
-    fn look_again(&mut self, confirmed: &Confirmation) -> bool {
-        let number = confirmed.number;
-        let Some(result) = confirmed.result else {
-            return true;
-        };
-        let Some(opinion) = self.opinions.get(&result).cloned() else {
-            return true;
-        };
-        // A round ends when results are discarded, so in this round the job can only have gained some.
-        let same = |round: i64| round == confirmed.round;
-        if !self.jobs.get(&number).is_some_and(|job| same(job.round)) {
-            return false;
-        }
-        let stage = opinion.stage;
-        let Some(last) = self.last_result(number).filter(|last| stage <= *last) else {
-            return true;
-        };
-        self.take_out(number, End::Requeued);
-        if confirmed.is_void {
-            self.redo(number, stage, last, Some(opinion.volunteer), None);
-        } else {
-            let change = StandingChange {
-                right: -1,
-                confirmed: -1,
-                waiting: 1,
-                ..StandingChange::default()
-            };
-            self.withdraw(&opinion, last, change);
-        }
-        self.start_afresh(number);
-        true
-    }
-
-    fn recall_alone(&mut self, list: &[(i64, i64)]) {
-        for (_, lease) in list {
-            let Some(opinion) = self.opinions.get(lease).cloned() else {
-                continue;
-            };
-            let Some(job) = self.jobs.get(&opinion.number) else {
-                continue;
-            };
-            let (number, state) = (opinion.number, job.state);
-            let last = self.last_result(number);
-            match (opinion.state, last) {
-                // It was read as a result, and a flag never is one.
-                _ if opinion.flagged().is_some() => {}
-                (OpinionState::Alone, Some(last)) if opinion.stage <= last => {
-                    self.take_out(number, End::Requeued);
-                    self.recall(&opinion, last);
-                    self.start_afresh(number);
-                }
-                (OpinionState::Alone, _) => self.void_alone(number, opinion.stage),
-                // Of a volunteer on hold: nobody else need be asked whether it is right.
-                (OpinionState::Waiting, _) if state == State::Waiting && job.opinions == 1 => {
-                    self.take_out(number, End::Requeued);
-                    self.void_opinions(number, None);
-                    self.enqueue(number);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Puts jobs back into their queues whose opinions are of no use any more, and judges those again that have as many
-    /// as a job is given: nobody else is asked about them. Returns how many.
-    pub(super) fn reconsider(&mut self, list: &[i64]) -> u64 {
-        let mut found = 0;
-        for number in list {
-            let Some(job) = self
-                .jobs
-                .get(number)
-                .filter(|job| job.state == State::Waiting)
-            else {
-                continue;
-            };
-            let is_off = self.policy(job.stage) == Policy::Off;
-            let version = self.rules.trust.version;
-            let given = self.given(*number);
-            if is_off || given.iter().any(|opinion| opinion.version != version) {
-                self.take_out(*number, End::Requeued);
-                self.void_opinions(*number, None);
-                self.enqueue(*number);
-                found += 1;
-            } else if job.opinions >= MOST_OPINIONS && self.rules.trust.operators.is_empty() {
-                let stage = job.stage;
-                self.take_out(*number, End::Requeued);
-                self.judge(*number, stage);
-                found += 1;
-            }
-        }
-        found
-    }
-
-    // Audits.
-
-    /// A result that counts on one word, for the operator's own worker to make again.
-    pub(super) fn next_audit(&self, worker: i64) -> Option<Opinion> {
-        let row = self
-            .workers
-            .get(&worker)
-            .filter(|row| !self.is_outdated(row))?;
-        let (stage, who) = (row.stage, row.identity());
-        let found = self.audits.get(&(stage, who.clone()))?.iter();
-        let fits = |one: &&Opinion| {
-            let is_result = one.state == OpinionState::Alone && one.stage == stage;
-            is_result && one.version == self.rules.trust.version && one.volunteer != who
-        };
-        let mut opinions = found
-            .filter_map(|lease| self.opinions.get(lease))
-            .filter(fits);
-        opinions
-            .find(|one| self.jobs.contains_key(&one.number))
-            .cloned()
-    }
-
-    /// After how many seconds a worker of the operator's that lacks jobs may make another result again.
-    pub(super) fn next_audit_s(&self, worker: i64) -> Option<u32> {
-        let row = self.workers.get(&worker)?;
-        let is_own = self.rules.trust.is_operator(&row.identity());
-        let checks = is_own && self.policy(row.stage) != Policy::Off;
-        let interval = self.rules.trust.audit_interval().filter(|_| checks)?;
-        u32::try_from(interval / 1_000).ok().map(|s| s.max(2))
-    }
-
-    /// Compares a result that counts on one word with the output of the operator's own worker. If they differ, the
-    /// result was wrong.
-    pub(super) fn finish_audit(&mut self, id: i64, data: String) -> Result<(), RejectedWhy> {
-        let Some(lease) = self.leases.get(&id).cloned() else {
-            return Err(RejectedWhy::Unknown);
-        };
-        let (number, stage, version) = (lease.number, lease.stage, self.rules.trust.version);
-        let leases = self.opinions_of.get(&number).into_iter().flatten();
-        let mut opinions = leases.filter_map(|lease| self.opinions.get(lease));
-        let is_same = |one: &&Opinion| {
-            let is_result = one.state == OpinionState::Alone && one.stage == stage;
-            is_result && one.version == version
-        };
-        let audited = opinions.find(is_same).cloned();
-        let is_current =
-            |round: i64| round == lease.round && lease.granted_at >= self.version_since;
-        let is_current = self
-            .jobs
-            .get(&number)
-            .is_some_and(|job| is_current(job.round));
-        let may_end = lease.ended.is_none() || self.is_overdue(id);
-        let last = self.last_result(number).filter(|last| stage <= *last);
-        let (Some(audited), Some(last)) = (audited.filter(|_| is_current && may_end), last) else {
-            self.put_back(id, End::Released, Position::Last);
-            return Err(RejectedWhy::Finished);
-        };
-        self.end(id, End::Opinion);
-        let now = self.now;
-        self.with_lease(id, |lease| lease.ended = Some((now, End::Opinion)));
-        self.with_worker(lease.worker, |worker| worker.completed += 1);
-        self.note_work(lease.worker);
-        let own = Opinion {
-            lease: id,
-            number,
-            stage,
-            volunteer: lease.identity(),
-            nickname: lease.nickname,
-            version: version.to_owned(),
-            answer: answer::digest(&data),
-            state: OpinionState::Right,
-            browser: self.browser(lease.worker),
-        };
-        if own.answer == audited.answer {
-            self.count(stage).checked += 1;
-            self.compare_browsers(&[audited.clone(), own.clone()]);
-            self.set_opinion(audited.lease, OpinionState::Right);
-            let change = StandingChange {
-                unchecked: -1,
-                right: 1,
-                confirmed: 1,
-                ..StandingChange::default()
-            };
-            self.judge_volunteer(stage, &audited.volunteer, version, change);
-            let change = StandingChange {
-                right: 1,
-                ..StandingChange::default()
-            };
-            self.judge_volunteer(stage, &own.volunteer, version, change);
-            let credit = self
-                .changes
-                .credits
-                .entry(own.nickname.clone())
-                .or_default();
-            credit.add(&own.volunteer, 1);
-            self.add_opinion(own);
-            return Ok(());
-        }
-        self.take_out(number, End::Requeued);
-        self.recall(&audited, last);
-        self.start_afresh(number);
-        self.take_out(number, End::Requeued);
-        let change = StandingChange {
-            waiting: 1,
-            ..StandingChange::default()
-        };
-        self.judge_volunteer(stage, &own.volunteer, version, change);
-        let source = TextSource::Text(data);
-        self.changes.texts.push(OpinionText { lease: id, source });
-        self.add_opinion(Opinion {
-            state: OpinionState::Waiting,
-            ..own
-        });
-        self.with_job(number, |job| {
-            job.opinions += 1;
-            job.lease = None;
-        });
-        self.judge(number, stage);
-        Ok(())
-    }
-
-    // The lane.
-
-    /// Puts a job that is in no state into the lane, if there are opinions on it.
-    pub(super) fn enter_lane(&mut self, number: i64) -> bool {
-        let Some(job) = self.jobs.get(&number).filter(|job| job.opinions > 0) else {
-            return false;
-        };
-        let stage = job.stage;
-        let votes: Vec<Opinion> = self
-            .given(number)
-            .into_iter()
-            .filter(Opinion::is_vote)
-            .collect();
-        let Some(first) = votes.first() else {
-            return false;
-        };
-        let is_disputed = votes.iter().any(|vote| vote.answer != first.answer)
-            || self.given(number).iter().any(|opinion| !opinion.is_vote());
-        let entry = Entry {
-            stage,
-            version: first.version.clone(),
-            disputed: is_disputed,
-            place: (self.bits() >> 1) as i64,
-            volunteer: first.volunteer.clone(),
-            at: self.now,
-        };
-        self.with_job(number, |job| {
-            job.state = State::Waiting;
-            job.lease = None;
-        });
-        self.changes.lane.insert(number, Some(entry));
-        self.wait_by(stage, 1);
-        true
-    }
-
-    /// Takes a job out of the lane.
-    pub(super) fn leave_lane(&mut self, number: i64, stage: Stage) {
-        self.changes.lane.insert(number, None);
-        self.wait_by(stage, -1);
-    }
-
-    fn wait_by(&mut self, stage: Stage, change: i64) {
-        self.count(stage).waiting += change;
-        self.waiting[stage.index()] += change;
-    }
-
-    /// Whether a worker may give second opinions.
-    pub(super) fn may_confirm(&self, worker: i64) -> bool {
-        self.workers.get(&worker).is_some_and(|row| {
-            let policy = self.policy(row.stage);
-            if policy == Policy::Off || self.is_outdated(row) {
-                return false;
-            }
-            let who = row.identity();
-            self.rules.trust.is_operator(&who)
-                || self.standing(row.stage, &who).record().may_confirm(policy)
-        })
-    }
-
-    /// Whether a worker is given jobs of all parts of the lane.
-    pub(super) fn has_whole_lane(&self, worker: i64) -> bool {
-        self.workers.get(&worker).is_some_and(|row| {
-            let is_own = self.rules.trust.is_operator(&row.identity());
-            is_own
-                || self
-                    .established
-                    .get(&row.stage)
-                    .is_none_or(|count| lane::parts(*count) == 1)
-        })
-    }
-
-    /// A job of the lane for a worker, if it may give second opinions.
-    ///
-    /// Jobs are offered to it from where its last look ended: what does not fit it, or has been taken, does not fit it
-    /// later in this group.
-    pub(super) fn next_in_lane(&mut self, worker: i64) -> Option<i64> {
-        let row = self.workers.get(&worker)?;
-        let stage = row.stage;
-        if !self.may_confirm(worker) {
-            return None;
-        }
-        let who = row.identity();
-        let is_own = self.rules.trust.is_operator(&who);
-        let version = self.rules.trust.version;
-        let fits = |number: &&i64| {
-            let job = self.jobs.get(number);
-            if !job.is_some_and(|job| job.state == State::Waiting && job.stage == stage) {
-                return false;
-            }
-            let mut votes = 0;
-            let others = self.waiting_on(**number).all(|one| {
-                votes += usize::from(one.is_vote());
-                one.version == version
-            });
-            others && !self.has_given(**number, &who) && (is_own || votes < trust::MOST_OPINIONS)
-        };
-        let key = (stage, who.clone());
-        let part = self.parts.get(&key).filter(|_| !is_own);
-        let shared = part.and_then(|part| self.lane.get(&(stage, *part)));
-        let mine = self.lane_for.get(&key);
-        let jobs = shared
-            .into_iter()
-            .flatten()
-            .chain(mine.into_iter().flatten());
-        let begin = self.looked.get(&worker).copied().unwrap_or(0);
-        let mut left = jobs.enumerate().skip(begin);
-        let found = left.find(|(_, number)| fits(number));
-        let (at, found) = match found {
-            Some((at, number)) => (at, Some(*number)),
-            None => (usize::MAX, None),
-        };
-        self.looked.insert(worker, at);
-        found
-    }
-
-    /// Whether a worker may begin jobs on which there is no opinion. The operator's own worker checks those of others.
-    pub(super) fn may_begin(&self, worker: i64) -> bool {
-        let Some(row) = self.workers.get(&worker) else {
-            return false;
-        };
-        let policy = self.policy(row.stage);
-        if policy == Policy::Off {
-            return true;
-        }
-        let who = row.identity();
-        if self.rules.trust.is_operator(&who) || self.is_outdated(row) {
-            return false;
-        }
-        let known = self.standing(row.stage, &who);
-        let cores = u32::try_from(row.allowance.cores.max(1)).unwrap_or(u32::MAX);
-        known.waiting < i64::from(trust::most_waiting(&known.record(), cores))
-    }
-
-    /// Whether a worker has yet to learn of the current version of the application: it runs an earlier one.
-    fn is_outdated(&self, worker: &Worker) -> bool {
-        worker.last_seen < self.version_since
-    }
-
-    /// Whether the volunteer of a lease that has ended may take its job up again.
-    pub(super) fn may_resume(&self, lease: &Lease) -> bool {
-        let who = lease.identity();
-        let known = self.standing(lease.stage, &who);
-        let policy = self.policy(lease.stage);
-        let is_own = self.rules.trust.is_operator(&who);
-        (is_own || known.record().may_confirm(policy)) && !self.has_given(lease.number, &who)
-    }
-
-    /// How many results of a worker's volunteer wait for other opinions.
-    pub(super) fn unconfirmed(&self, worker: i64) -> u64 {
-        let Some(row) = self.workers.get(&worker) else {
-            return 0;
-        };
-        if self.policy(row.stage) == Policy::Off {
-            return 0;
-        }
-        let known = self.standing(row.stage, &row.identity());
-        u64::try_from(known.waiting).unwrap_or(0)
-    }
 }
 
 /// The number of an answer among opinions: equal ones have the same.
