@@ -91,6 +91,28 @@ impl Given {
         called.granted.pop()
     }
 
+    /// Eve finishes what comes before a job at stage b, and calls the good input of that job bad.
+    async fn eve_flags(&self, number: i64) {
+        let lease = loop {
+            let lease = self.ask(EVE, Stage::B).await.expect("a job");
+            if lease.number == number {
+                break lease;
+            }
+            self.give(EVE, &lease, "end").await;
+            if let Some(checked) = self.ask(OWN, Stage::B).await {
+                self.give(OWN, &checked, "end").await;
+            }
+        };
+        let flag = SyncRequest {
+            invalid: vec![Invalid {
+                lease: lease.lease,
+                reason: "it looks odd".to_owned(),
+            }],
+            ..SyncRequest::default()
+        };
+        self.call(EVE, Stage::B, flag).await;
+    }
+
     async fn give(&self, key: &str, lease: &GrantedLease, data: &str) -> Called {
         let done = super::hands_in("", 0, &lease.lease, data);
         self.call(key, lease.stage, done).await
@@ -371,25 +393,7 @@ pub(crate) async fn a_flag_is_compared_with_the_input_that_it_calls_bad(given: &
     }
     given.establish(ADA, 20).await;
     let alone = given.work_alone(ADA, 1).await[0];
-    // Eve finishes what comes before that job, and calls its good input bad.
-    let lease = loop {
-        let lease = given.ask(EVE, Stage::B).await.expect("a job");
-        if lease.number == alone {
-            break lease;
-        }
-        given.give(EVE, &lease, "end").await;
-        if let Some(checked) = given.ask(OWN, Stage::B).await {
-            given.give(OWN, &checked, "end").await;
-        }
-    };
-    let flag = SyncRequest {
-        invalid: vec![Invalid {
-            lease: lease.lease,
-            reason: "it looks odd".to_owned(),
-        }],
-        ..SyncRequest::default()
-    };
-    given.call(EVE, Stage::B, flag).await;
+    given.eve_flags(alone).await;
     let place = given
         .store
         .whereabouts(&[alone as u64])
@@ -892,24 +896,7 @@ pub(crate) async fn a_flag_of_a_volunteer_on_hold_voids_nothing_and_is_a_dispute
         given.establish(key, 5).await;
     }
     given.clock.advance(61_000);
-    let lease = loop {
-        let lease = given.ask(EVE, Stage::B).await.expect("a job");
-        if lease.number == alone {
-            break lease;
-        }
-        given.give(EVE, &lease, "end").await;
-        if let Some(checked) = given.ask(OWN, Stage::B).await {
-            given.give(OWN, &checked, "end").await;
-        }
-    };
-    let flag = SyncRequest {
-        invalid: vec![Invalid {
-            lease: lease.lease,
-            reason: "it looks odd".to_owned(),
-        }],
-        ..SyncRequest::default()
-    };
-    given.call(EVE, Stage::B, flag).await;
+    given.eve_flags(alone).await;
     given.store.hold("k:eve", true).await.expect("on hold");
     given.settle_all().await;
     let place = given
