@@ -38,6 +38,13 @@ const TRUSTED: u32 = 4;
 /// duration. Such a measurement can raise the estimated rate, but not lower it.
 const TELLING_SHARE: f64 = 0.5;
 
+/// How long a browser takes to begin with the upload of a large body, in milliseconds.
+const BODY_MS: f64 = 200.0;
+
+/// The last part of an upload, as a share of its time, during which the next one may begin. Were they to begin
+/// together, the next one could end first, and the tracker refuses a request that comes after a later one.
+const OVERLAP: f64 = 0.25;
+
 /// If the rest of an answer takes no longer than this, the next request waits for it.
 const AT_ONCE_MS: f64 = 30.0;
 
@@ -195,10 +202,12 @@ impl Line {
         left > 0.0 && rate.is_some_and(|rate| left / rate.max(0.001) < AT_ONCE_MS)
     }
 
-    /// How long the upload of `bytes` is likely to take, once the rate was measured.
+    /// In how many milliseconds another request may follow one of `bytes` that is sent now, once the rate was
+    /// measured: a little before its upload is likely to end.
     #[must_use]
-    pub fn upload_is_likely_to_take_ms(&self, bytes: f64) -> Option<f64> {
-        Some(bytes / self.up.rate()?.max(0.001))
+    pub fn upload_nearly_ends_in_ms(&self, bytes: f64) -> Option<f64> {
+        let upload_ms = bytes / self.up.rate()?.max(0.001);
+        Some(upload_ms - BODY_MS.min(OVERLAP * upload_ms))
     }
 
     /// How long the upload of a request may take: three times as long as at the measured rate, or as long as at a very
@@ -281,6 +290,18 @@ mod tests {
         line.began(250_000.0, 1_300.0);
         assert_eq!(line.up.rate(), Some(250.0));
         assert!(line.upload_ms(6e6) > 24_000.0 && line.upload_ms(6e6) < 120_000.0);
+    }
+
+    #[test]
+    fn the_next_upload_begins_a_little_before_the_end_of_this_one() {
+        let mut line = Line::default();
+        assert_eq!(line.upload_nearly_ends_in_ms(1e6), None);
+        line.began(500.0, 300.0);
+        // 2 Mbit/s.
+        line.began(250_000.0, 1_300.0);
+        assert_eq!(line.upload_nearly_ends_in_ms(1e6), Some(3_800.0));
+        // Never while much of it is still to come.
+        assert_eq!(line.upload_nearly_ends_in_ms(100_000.0), Some(300.0));
     }
 
     #[test]

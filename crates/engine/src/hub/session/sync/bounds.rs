@@ -18,6 +18,11 @@ const NAMES: f64 = 0.062_5;
 /// How many bytes of results may wait before the rate was measured, in double bytes: see [`Limit::about`].
 const BEHIND: f64 = 4_000_000.0;
 
+/// How many requests full of results may wait once the rate is known. The jobs that a request asks for arrive after
+/// its own results were uploaded. Until then, and until these jobs are done, the line is kept busy by two more.
+/// Requests carry no more than the tracker takes, which bounds the memory however fast the line is.
+const REQUESTS_BEHIND: f64 = 3.0;
+
 /// The largest body if the tracker does not say.
 const MAX_BODY: f64 = 1_000_000.0;
 
@@ -122,10 +127,9 @@ impl Syncs {
             count += 1;
             bytes += size(outcome);
         }
-        // The results of two requests, which carry no more than the tracker takes, however fast the line is.
         let known = common.line.up.rate().is_some();
         let most = if known {
-            2.0 * self.limit(common).least()
+            REQUESTS_BEHIND * self.limit(common).least()
         } else {
             BEHIND
         };

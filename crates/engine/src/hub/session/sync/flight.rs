@@ -88,7 +88,7 @@ impl Syncs {
     }
 
     /// In how many milliseconds another request full of results may follow the one whose answer has not begun: when
-    /// its body is likely to have been uploaded, so that the connection is not idle until the answer begins. `None`: a
+    /// its body is nearly uploaded, so that the connection is not idle until the answer begins. `None`: a
     /// request must wait for that.
     pub(super) fn follows_in_ms(&self, common: &Common, now: Now) -> Option<f64> {
         let mut silent = self.flights.iter().filter(|flight| flight.begun.is_none());
@@ -102,8 +102,8 @@ impl Syncs {
             return None;
         }
         // The sizes of texts are upper bounds, twice the number of their characters.
-        let upload_ms = common.line.upload_is_likely_to_take_ms(bytes / 2.0)?;
-        Some(upload_ms - (now.mono - first.sent.mono))
+        let after_ms = common.line.upload_nearly_ends_in_ms(bytes / 2.0)?;
+        Some(after_ms - (now.mono - first.sent.mono))
     }
 
     /// Whether the answers that bring jobs have nearly arrived, so that more should be asked for.
