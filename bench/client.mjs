@@ -12,18 +12,30 @@ import { contenders, publish, summary } from "./client-report.mjs";
 import { grouped, median } from "./figures.mjs";
 import { busySeconds, machineFacts, processesBelow, processorSeconds } from "./machine.mjs";
 
-/** The kinds of jobs. The longest ones measure the number of requests, with twice as many workers. */
+/**
+ * The kinds of jobs. One worker leaves a core to the tracker and the proxy, as on a volunteer's machine. Four
+ * are for the number of requests of long jobs.
+ */
 const rows = [
-  { job_ms: 100, delay_ms: 100, crowd: 1 },
-  { job_ms: 10, delay_ms: 100, crowd: 1 },
-  { job_ms: 1, delay_ms: 0, crowd: 1 },
-  { job_ms: 0, delay_ms: 0, crowd: 1 },
-  { job_ms: 1000, delay_ms: 0, crowd: 2 },
+  { job_ms: 100, delay_ms: 100, workers: 1 },
+  { job_ms: 100, delay_ms: 100, workers: 2 },
+  { job_ms: 10, delay_ms: 100, workers: 1 },
+  { job_ms: 10, delay_ms: 100, workers: 2 },
+  { job_ms: 1, delay_ms: 0, workers: 1 },
+  { job_ms: 1, delay_ms: 0, workers: 2 },
+  { job_ms: 0, delay_ms: 0, workers: 2 },
+  { job_ms: 1000, delay_ms: 0, workers: 4 },
 ];
 
+/** The contenders with one worker; loops of one's own are compared with two. */
+const alone = ["memory", "sync"];
+
+const different = (values) => [...new Set(values.map(String))];
+
 const every = {
-  jobs: rows.map(({ job_ms }) => String(job_ms)),
-  contenders: [...Object.keys(contenders), "idle"],
+  jobs: different(rows.map(({ job_ms }) => job_ms)),
+  workers: different(rows.map(({ workers }) => workers)),
+  contenders: [...Object.keys(contenders), "idle", "start"],
 };
 
 export const usage = `npm run bench -- client [options]
@@ -33,20 +45,26 @@ export const usage = `npm run bench -- client [options]
   --rounds N         how often each is measured; medians count (3)
   --seconds N        how long each measurement is at least (10)
   --idle-seconds N   how long the engine waits for jobs that do not come (60)
-  --workers N        how many compute at once, and twice as many for jobs of 1 s (2)
-  --quick            one round of 2 s, and 20 s for idle
+  --workers LIST     how many compute at once: ${every.workers}; four only jobs of 1 s
+  --starts N         how often the start is measured (15)
+  --quick            one round of 2 s, 20 s for idle, and three starts
 
-A run of all jobs and contenders with two workers writes bench/results/; any other writes
-target/bench/. Without memory there is no efficiency.`;
+A run of all jobs and contenders writes bench/results/; any other writes target/bench/. Without
+memory there is no efficiency.`;
 
 /** @param {string[]} args */
 export function readArguments(args) {
-  const lists = { jobs: { all: every.jobs }, contenders: { all: every.contenders } };
-  const numbers = { rounds: 3, seconds: 10, "idle-seconds": 60, workers: 2 };
-  const quick = { rounds: 1, seconds: 2, "idle-seconds": 20 };
-  const harmless = ["rounds", "seconds", "idle-seconds"];
+  const { jobs, workers, contenders } = every;
+  const lists = { jobs: { all: jobs }, workers: { all: workers }, contenders: { all: contenders } };
+  const numbers = { rounds: 3, seconds: 10, "idle-seconds": 60, starts: 15 };
+  const quick = { rounds: 1, seconds: 2, "idle-seconds": 20, starts: 3 };
+  const harmless = ["rounds", "seconds", "idle-seconds", "starts"];
   const wanted = read(args, { usage, lists, numbers, quick, harmless });
-  return { ...wanted, jobs: wanted.jobs.map(Number), idleSeconds: wanted["idle-seconds"] };
+  const of = (name) => wanted[name].map(Number);
+  return {
+    ...wanted,
+    ...{ jobs: of("jobs"), workers: of("workers"), idleSeconds: wanted["idle-seconds"] },
+  };
 }
 
 /** More jobs than the fastest contender completes in a measurement. */
@@ -59,16 +77,20 @@ export async function main(args) {
   const setting = await openSetting({ jobs: manyJobs });
   try {
     const facts = [...(await machineFacts(setting)), `Chromium ${setting.browser.version()}`];
-    const turns = await calibrate(setting, wanted.workers);
+    const turns = await calibrate(setting, fullCores);
     const figures = summary(await measureAll(setting, { ...wanted, turns }));
-    const idle = wanted.contenders.includes("idle") ? await wait(setting, wanted) : undefined;
+    const { contenders, everything } = wanted;
+    const idle = contenders.includes("idle") ? await wait(setting, wanted) : undefined;
+    const starts = contenders.includes("start") ? await start(setting, wanted) : undefined;
     const packageBytes = packageSizes(setting.packageDir).br;
-    const { everything } = wanted;
-    publish({ figures, idle, packageBytes, facts, how: howText(wanted), everything });
+    publish({ figures, idle, starts, packageBytes, facts, how: howText(wanted), everything });
   } finally {
     await setting.close();
   }
 }
+
+/** As many workers as the machine of the goals has cores. */
+const fullCores = 2;
 
 /** Measures how many turns of arithmetic take a millisecond while all workers compute. */
 export async function calibrate(setting, workers) {
@@ -89,9 +111,11 @@ export async function measureAll(setting, wanted) {
   const names = Object.keys(contenders).filter((name) => wanted.contenders.includes(name));
   const rounds = [];
   for (let round = 0; round < wanted.rounds; round++) {
-    for (const row of rows.filter(({ job_ms }) => wanted.jobs.includes(job_ms))) {
+    for (const row of rows) {
+      if (!wanted.jobs.includes(row.job_ms) || !wanted.workers.includes(row.workers)) continue;
       let yardstick;
       for (const name of names) {
+        if (row.workers === 1 && !alone.includes(name)) continue;
         const figure = await measure(setting, { ...wanted, ...row, name });
         if (name === "memory") yardstick = figure.jobs_per_s;
         rounds.push({ ...figure, efficiency: yardstick ? figure.jobs_per_s / yardstick : null });
@@ -114,8 +138,7 @@ const scripts = {
 const warmupS = 3;
 
 /** Measures one contender in its steady state. */
-function measure(setting, { name, job_ms, delay_ms, crowd, turns, seconds, ...wanted }) {
-  const workers = crowd * wanted.workers;
+function measure(setting, { name, job_ms, delay_ms, workers, turns, seconds }) {
   const order = { script: scripts[name], turns: Math.round(job_ms * turns), cores: workers };
   const at = { delayMs: delay_ms, old: name === "old" };
   return withPage(setting, at, async (place) => {
@@ -246,10 +269,10 @@ const total = (objects, name) => sum(objects.map((one) => one[name]));
 const settleMs = 5000;
 
 /** Measures the engine while there are no open jobs. */
-async function wait(setting, { idleSeconds, workers }) {
+async function wait(setting, { idleSeconds }) {
   const wait_s = await withPage(setting, { jobs: "empty" }, ({ tracker }) => waitOf(tracker.url));
   return await withPage(setting, { jobs: "empty" }, async ({ page, proxy }) => {
-    await page.call("begin", { script: "engine.js", turns: 0, cores: workers });
+    await page.call("begin", { script: "engine.js", turns: 0, cores: fullCores });
     const since = performance.now();
     while (!proxy.requests.some(({ path }) => path === "/api/sync")) {
       if (performance.now() - since > patienceMs) throw new Failure("The engine requests no jobs.");
@@ -269,6 +292,21 @@ async function wait(setting, { idleSeconds, workers }) {
       `idle: ${core_percent.toFixed(2)} % of a core, a request every ${every_s.toFixed(1)} s`,
     );
     return { core_percent, every_s, wait_s };
+  });
+}
+
+/**
+ * Measures how long it takes from the call of `start` until the first job begins, in milliseconds. The page has
+ * computed before, so its scripts are there.
+ */
+async function start(setting, { starts }) {
+  return await withPage(setting, {}, async ({ page }) => {
+    const took = [];
+    for (let time = 0; time <= starts; time++)
+      took.push(await page.call("startOnce", { turns: 0, cores: fullCores }));
+    const warm = took.slice(1);
+    console.log(`from start to the first job: ${median(warm).toFixed(0)} ms`);
+    return { median_ms: median(warm), least_ms: Math.min(...warm), most_ms: Math.max(...warm) };
   });
 }
 
@@ -295,7 +333,7 @@ function logFigure({
   requests_per_job,
   ...rest
 }) {
-  const parts = [`${grouped(Number(jobs_per_s.toFixed(1)))} jobs/s`];
+  const parts = [`${rest.workers} workers, ${grouped(Number(jobs_per_s.toFixed(1)))} jobs/s`];
   if (efficiency != null) parts.push(`efficiency ${efficiency.toFixed(3)}`);
   if (requests_per_job != null) parts.push(`${requests_per_job.toFixed(3)} requests a job`);
   parts.push(`a job took ${rest.took_ms.toFixed(2)} ms`);
@@ -306,7 +344,7 @@ function logFigure({
   console.log(`${what}: ${[...parts, ...shares].join(", ")}`);
 }
 
-function howText({ rounds, seconds, idleSeconds }) {
+function howText({ rounds, seconds, idleSeconds, starts }) {
   return [
     "Browser, tracker, proxy and benchmark share one machine and its cores; `browser %`, " +
       "`tracker %`, `proxy %` (with the benchmark itself) and `others %` (everything else on the " +
@@ -317,5 +355,7 @@ function howText({ rounds, seconds, idleSeconds }) {
     "A job is a fixed number of turns of arithmetic, calibrated once for all contenders; `took ms` " +
       "is what it really took. Four workers share two cores.",
     `Idle is measured for ${idleSeconds} s, on the browser's renderer processes.`,
+    `The start is measured ${starts} times on one page after a first time that does not count: a new ` +
+      "`Volunteer`, until its first job begins in a worker, with two workers and no delay.",
   ];
 }

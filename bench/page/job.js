@@ -5,7 +5,8 @@ const turns = Number(new URLSearchParams(location.search).get("turns"));
 /** The interval of reports, in milliseconds. Workers post them themselves because they never idle. */
 const tellEveryMs = 200;
 
-const sofar = { jobs: 0, busyMs: 0, at: 0 };
+/** `firstAt` is the time at which the first job began, by a clock that all threads share. */
+const sofar = { jobs: 0, busyMs: 0, at: 0, firstAt: 0 };
 
 self.addEventListener("unhandledrejection", ({ reason }) => postMessage({ fault: String(reason) }));
 
@@ -29,6 +30,7 @@ export function work({ shard }) {
   const since = performance.now();
   const output = { shard, state: spin(turns) };
   const now = performance.now();
+  if (sofar.jobs === 0) sofar.firstAt = performance.timeOrigin + since;
   sofar.jobs += 1;
   sofar.busyMs += now - since;
   if (now - sofar.at >= tellEveryMs) {

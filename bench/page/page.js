@@ -5,6 +5,9 @@
 const workers = new Map();
 const faults = [];
 
+/** Is called with the time when a worker begins its first job. */
+let firstJob = () => {};
+
 /**
  * @param {string} script the name of a script in this folder
  * @param {number} turns the turns of arithmetic per job
@@ -12,7 +15,10 @@ const faults = [];
 function spawn(script, turns) {
   const worker = new Worker(`${script}?turns=${turns}`, { type: "module" });
   worker.addEventListener("message", ({ data }) => {
-    if (data.jobs !== undefined) workers.set(worker, data);
+    if (data.jobs !== undefined) {
+      workers.set(worker, data);
+      firstJob(data.firstAt);
+    }
     if (data.fault !== undefined) faults.push(data.fault);
   });
   worker.addEventListener("error", ({ message }) =>
@@ -31,20 +37,42 @@ window.begin = async ({ script, turns, cores }) => {
     for (let core = 0; core < cores; core++) spawn(script, turns);
     return;
   }
+  const volunteer = await engine({ turns, cores });
+  volunteer.start();
+};
+
+/** A volunteer that is not started yet. */
+async function engine({ turns, cores }) {
   const { default: loadWasm, Volunteer } = await import("/pkg/distcompute_client.js");
   await loadWasm();
   const volunteer = new Volunteer({
     url: location.origin,
     stage: "a",
     nickname: "engine",
-    spawn: () => spawn(script, turns),
+    spawn: () => spawn("engine.js", turns),
     settings: {
       ...{ cores, intensity: 100, background: true },
       ...{ pauseOnBattery: false, hours: null },
     },
   });
   volunteer.subscribe(({ error }) => error && faults.push(error.message));
+  return volunteer;
+}
+
+/**
+ * Returns how long it takes from the call of `start` until the first job begins, in milliseconds.
+ *
+ * @param {{ turns: number, cores: number }} wanted
+ */
+window.startOnce = async (wanted) => {
+  const volunteer = await engine(wanted);
+  const first = new Promise((resolve) => (firstJob = resolve));
+  const since = performance.timeOrigin + performance.now();
   volunteer.start();
+  const took = (await first) - since;
+  await volunteer.stop();
+  volunteer.free();
+  return took;
 };
 
 window.report = () => ({ workers: [...workers.values()], faults });

@@ -12,7 +12,7 @@ test("each contender completes jobs with the expected number of requests", async
   t.after(() => setting.close());
   const turns = await calibrate(setting, 2);
   // Long enough for a dozen jobs of the slowest contender, so that a single request hardly matters.
-  const wanted = { jobs: [10], rounds: 1, seconds: 4, workers: 2, turns };
+  const wanted = { jobs: [10], rounds: 1, seconds: 4, workers: [2], turns };
   const contenders = ["memory", "five", "two", "sync", "old"];
   const rounds = await measureAll(setting, { ...wanted, contenders });
   const of = Object.fromEntries(rounds.map((one) => [one.contender, one]));

@@ -28,9 +28,9 @@ test("the rate of each worker without a tracker is measured between ends of its 
 
 test("the client: rounds of the same kind are combined into one figure", () => {
   const rounds = [
-    round("two calls", { jobs_per_s: 8 }),
+    round("two calls", { jobs_per_s: 8, efficiency: 0.4 }),
     round("memory", { requests_per_job: null }),
-    round("two calls", { jobs_per_s: 12.3456, efficiency: null }),
+    round("two calls", { jobs_per_s: 12.3456, efficiency: 0.6 }),
     round("two calls", { jobs_per_s: 9, job_ms: 10 }),
   ];
   const figures = summary(rounds);
@@ -41,11 +41,20 @@ test("the client: rounds of the same kind are combined into one figure", () => {
     ["two calls", 10, 9, 0.5],
   ]);
   assert.equal(figures[1].requests_per_job, null);
+  const spreads = figures.map((one) => one.efficiency_spread);
+  assert.deepEqual(spreads, [
+    [0.4, 0.6],
+    [0.5, 0.5],
+    [0.5, 0.5],
+  ]);
 });
 
 test("the client: each goal is evaluated with its own row", () => {
   const sync = (more) => round("engine, sync", more);
   const figures = [
+    sync({ efficiency: 0.99, workers: 1 }),
+    sync({ efficiency: 0.969, workers: 1, job_ms: 10 }),
+    sync({ efficiency: 0.95, workers: 1, job_ms: 1, delay_ms: 0 }),
     sync({ efficiency: 0.97 }),
     sync({ efficiency: 0.899, job_ms: 10 }),
     sync({ efficiency: 0.7, job_ms: 1, delay_ms: 0 }),
@@ -55,17 +64,21 @@ test("the client: each goal is evaluated with its own row", () => {
     round("engine, old", { efficiency: 0.9 }),
   ];
   const idle = { core_percent: 1, every_s: 15, wait_s: 15 };
-  const verdicts = judged({ figures, idle, packageBytes: 120_001 }).map(({ value, met }) => [
-    Number(value.toFixed(3)),
-    met,
-  ]);
+  const starts = { median_ms: 300, least_ms: 200, most_ms: 400 };
+  const verdicts = judged({ figures, idle, starts, packageBytes: 120_001 }).map(
+    ({ value, met }) => [Number(value.toFixed(3)), met],
+  );
   assert.deepEqual(verdicts, [
+    [0.99, true],
+    [0.969, false],
+    [0.95, true],
     [0.97, true],
     [0.899, false],
     [0.7, true],
     [19.802, false],
     [0.2, true],
     [0.9, true],
+    [300, false],
     [120.001, false],
     [1, false],
     [1, true],
@@ -74,9 +87,13 @@ test("the client: each goal is evaluated with its own row", () => {
 });
 
 test("the client: the report as Markdown", () => {
-  const figures = [round("memory", { requests_per_job: null, jobs_per_s: 1234.5 })];
+  const spread = { efficiency_spread: [0.4, 0.6] };
+  const figures = [round("memory", { requests_per_job: null, jobs_per_s: 1234.5, ...spread })];
   const text = report({ figures, facts: ["2 cores"], how: ["so"] });
-  assert.match(text, /^\| memory +\| +100 \| +100 \| +2 \| +0.5 \| 1,234.5 \| +\| +100 \| +80 \|/m);
+  assert.match(
+    text,
+    /^\| memory +\| +100 \| +100 \| +2 \| +0.5 \| 0.4 – 0.6 \| 1,234.5 \| +\| +100 \| +80 \|/m,
+  );
 });
 
 test("the client: only a complete run is published", () => {
