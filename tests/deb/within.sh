@@ -3,6 +3,8 @@
 # stay in a temporary file system. `unshare` gives it mounts and processes of its own, which end with it.
 # Prints what the test compares, as `name: value`.
 set -eu
+# Of an ordinary user's path, the folder with chroot may be missing.
+PATH=$PATH:/usr/sbin:/sbin
 deb=$1
 where=$(mktemp -d)
 mount -t tmpfs tmpfs "$where"
