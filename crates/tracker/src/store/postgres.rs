@@ -1,23 +1,29 @@
 //! The PostgreSQL store: opening the database, and the implementation of [`Store`]. As for SQLite,
-//! `load` and `save` serve the ledger, `queries` serves pages and the operator, `jobs` adds and
-//! deletes jobs.
+//! `load` and `save` serve the ledger, `jobs` adds and deletes jobs, and the other modules serve pages,
+//! the operator and exports.
 //!
 //! Any number of trackers share one database: no state that another tracker needs is kept in the
 //! process, and times come from the database's clock.
 
 mod address;
 mod admin;
+mod candidates;
 mod connection;
 mod copy;
 mod files;
+mod job_pages;
 mod jobs;
+mod leaderboard;
 mod links;
 mod load;
-mod queries;
+mod results;
 mod rows;
 mod save;
+mod status;
 mod tables;
 mod throughput;
+mod votes;
+mod workers;
 
 use std::sync::Arc;
 
@@ -116,20 +122,20 @@ impl PostgresStore {
     /// The pages' statements, for the same test.
     #[doc(hidden)]
     pub const READER_STATEMENTS: [&str; 14] = [
-        queries::WORKERS,
-        queries::WORKERS_FROM,
-        queries::WORKERS_BEFORE,
-        queries::LEADERBOARD,
-        queries::RANKS_EQUAL_FROM,
-        queries::RANKS_EQUAL_BEFORE,
-        queries::RANKS_LOWER,
-        queries::RANKS_HIGHER,
-        queries::RANK,
-        queries::NAMES_LIKE,
-        queries::ASIDE,
-        queries::ASIDE_FROM,
-        queries::ASIDE_BEFORE,
-        queries::RESULTS,
+        workers::WORKERS,
+        workers::WORKERS_FROM,
+        workers::WORKERS_BEFORE,
+        leaderboard::LEADERBOARD,
+        leaderboard::RANKS_EQUAL_FROM,
+        leaderboard::RANKS_EQUAL_BEFORE,
+        leaderboard::RANKS_LOWER,
+        leaderboard::RANKS_HIGHER,
+        leaderboard::RANK,
+        leaderboard::NAMES_LIKE,
+        job_pages::ASIDE,
+        job_pages::ASIDE_FROM,
+        job_pages::ASIDE_BEFORE,
+        results::RESULTS,
     ];
 
     /// The reading connections, for that test.
@@ -151,7 +157,7 @@ impl Store for PostgresStore {
     }
 
     async fn knows(&self, token: &str) -> Result<bool, StoreError> {
-        queries::knows(&self.readers, token).await
+        status::knows(&self.readers, token).await
     }
 
     async fn offer_link(
@@ -177,7 +183,7 @@ impl Store for PostgresStore {
     }
 
     async fn worker_key(&self, token: &str) -> Result<Option<Option<String>>, StoreError> {
-        queries::worker_key(&self.readers, token).await
+        status::worker_key(&self.readers, token).await
     }
 
     async fn counted(
@@ -186,7 +192,7 @@ impl Store for PostgresStore {
         after: u64,
         limit: u32,
     ) -> Result<Vec<CountedRow>, StoreError> {
-        queries::counted(&self.readers, key, after, limit).await
+        results::counted(&self.readers, key, after, limit).await
     }
 
     async fn inputs(&self, of: Vec<(i64, Stage)>) -> Result<Vec<(i64, Stage, String)>, StoreError> {
@@ -195,11 +201,11 @@ impl Store for PostgresStore {
     }
 
     async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError> {
-        queries::open_jobs(&self.readers, stage).await
+        status::open_jobs(&self.readers, stage).await
     }
 
     async fn status(&self) -> Result<Status, StoreError> {
-        queries::status(&self.readers, self.now(), &self.volunteers).await
+        status::status(&self.readers, self.now(), &self.volunteers).await
     }
 
     async fn throughput(&self, minutes: u32) -> Result<Vec<MinuteRow>, StoreError> {
@@ -207,19 +213,19 @@ impl Store for PostgresStore {
     }
 
     async fn workers(&self, stage: Stage, page: Page<u64>) -> Result<Vec<WorkerRow>, StoreError> {
-        queries::workers(&self.readers, stage, page).await
+        workers::workers(&self.readers, stage, page).await
     }
 
     async fn worker(&self, stage: Stage, name: &str) -> Result<Option<WorkerRow>, StoreError> {
-        queries::worker(&self.readers, stage, name).await
+        workers::worker(&self.readers, stage, name).await
     }
 
     async fn leaderboard(&self, page: Page<RankKey>) -> Result<Vec<Rank>, StoreError> {
-        queries::leaderboard(&self.readers, page).await
+        leaderboard::leaderboard(&self.readers, page).await
     }
 
     async fn rank(&self, key: &RankKey) -> Result<Option<u64>, StoreError> {
-        queries::rank(&self.readers, key).await
+        leaderboard::rank(&self.readers, key).await
     }
 
     async fn names_like(
@@ -228,31 +234,31 @@ impl Store for PostgresStore {
         from: Option<NameKey>,
         limit: u32,
     ) -> Result<Vec<Rank>, StoreError> {
-        queries::names_like(&self.readers, look, from, limit).await
+        leaderboard::names_like(&self.readers, look, from, limit).await
     }
 
     async fn completed_unnamed(&self) -> Result<u64, StoreError> {
-        queries::completed_unnamed(&self.readers).await
+        leaderboard::completed_unnamed(&self.readers).await
     }
 
     async fn first_names(&self, looks: Vec<String>) -> Result<Vec<(String, String)>, StoreError> {
-        queries::first_names(&self.readers, looks).await
+        leaderboard::first_names(&self.readers, looks).await
     }
 
     async fn set_aside(&self, page: Page<u64>) -> Result<Vec<AsideRow>, StoreError> {
-        queries::set_aside(&self.readers, page).await
+        job_pages::set_aside(&self.readers, page).await
     }
 
     async fn results_of(&self, stage: Stage, numbers: &[u64]) -> Result<Vec<Output>, StoreError> {
-        queries::results_of(&self.readers, stage, numbers).await
+        results::results_of(&self.readers, stage, numbers).await
     }
 
     async fn doubted(&self, trust: Trust, limit: u32) -> Result<Option<Recalled>, StoreError> {
-        queries::doubted(&self.readers, trust, limit).await
+        votes::doubted(&self.readers, trust, limit).await
     }
 
     async fn undecided(&self, stage: Stage, limit: u32) -> Result<Vec<i64>, StoreError> {
-        queries::undecided(&self.readers, stage, limit).await
+        votes::undecided(&self.readers, stage, limit).await
     }
 
     async fn stale(
@@ -261,7 +267,7 @@ impl Store for PostgresStore {
         version: Option<&'static str>,
         limit: u32,
     ) -> Result<Vec<i64>, StoreError> {
-        queries::stale(&self.readers, stage, version, limit).await
+        votes::stale(&self.readers, stage, version, limit).await
     }
 
     async fn hold(&self, volunteer: &str, holds: bool) -> Result<u64, StoreError> {
@@ -269,11 +275,11 @@ impl Store for PostgresStore {
     }
 
     async fn trusted(&self, which: &Which) -> Result<Vec<TrustRow>, StoreError> {
-        queries::trusted(&self.readers, which).await
+        votes::trusted(&self.readers, which).await
     }
 
     async fn browser_pairs(&self, limit: u32) -> Result<Vec<BrowserPair>, StoreError> {
-        queries::browser_pairs(&self.readers, limit).await
+        votes::browser_pairs(&self.readers, limit).await
     }
 
     async fn retractions(
@@ -282,11 +288,11 @@ impl Store for PostgresStore {
         after: u64,
         limit: u32,
     ) -> Result<Vec<Retraction>, StoreError> {
-        queries::retractions(&self.readers, stage, after, limit).await
+        results::retractions(&self.readers, stage, after, limit).await
     }
 
     async fn unconfirmed(&self, stage: Stage, numbers: Vec<u64>) -> Result<Vec<u64>, StoreError> {
-        queries::unconfirmed(&self.readers, stage, &numbers).await
+        votes::unconfirmed(&self.readers, stage, &numbers).await
     }
 
     async fn result_numbers(
@@ -295,15 +301,15 @@ impl Store for PostgresStore {
         after: u64,
         limit: u32,
     ) -> Result<Vec<(u64, u64)>, StoreError> {
-        queries::result_numbers(&self.readers, stage, signed(after), limit).await
+        results::result_numbers(&self.readers, stage, signed(after), limit).await
     }
 
     async fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, StoreError> {
-        queries::failures(&self.readers, limit).await
+        job_pages::failures(&self.readers, limit).await
     }
 
     async fn job(&self, number: u64) -> Result<Option<JobRow>, StoreError> {
-        queries::job(&self.readers, signed(number)).await
+        job_pages::job(&self.readers, signed(number)).await
     }
 
     async fn results(
@@ -312,7 +318,7 @@ impl Store for PostgresStore {
         after: u64,
         limit: u32,
     ) -> Result<Vec<Output>, StoreError> {
-        queries::results(&self.readers, stage, signed(after), limit).await
+        results::results(&self.readers, stage, signed(after), limit).await
     }
 
     async fn candidates(
@@ -320,15 +326,15 @@ impl Store for PostgresStore {
         filter: &RequeueFilter,
         numbers: &[i64],
     ) -> Result<Vec<Candidate>, StoreError> {
-        queries::candidates(&self.readers, self.now(), filter, numbers).await
+        candidates::candidates(&self.readers, self.now(), filter, numbers).await
     }
 
     async fn result_leases(&self, of: Vec<(i64, Stage)>) -> Result<Vec<ResultLease>, StoreError> {
-        queries::result_leases(&self.readers, &of).await
+        candidates::result_leases(&self.readers, &of).await
     }
 
     async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError> {
-        queries::whereabouts(&self.readers, numbers).await
+        job_pages::whereabouts(&self.readers, numbers).await
     }
 
     async fn ban(&self, banned: &Banned, reason: &str) -> Result<bool, StoreError> {
@@ -353,7 +359,7 @@ impl Store for PostgresStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<RegisteredRow>, StoreError> {
-        queries::registrations(&self.readers, after, limit).await
+        workers::registrations(&self.readers, after, limit).await
     }
 
     async fn prune(

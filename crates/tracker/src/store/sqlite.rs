@@ -1,24 +1,30 @@
 //! The SQLite store: opening the file, the lock against a second tracker, and the implementation of
-//! [`Store`]. `load` and `save` serve the ledger, `queries` serves pages and the operator, `jobs`
-//! adds and deletes jobs.
+//! [`Store`]. `load` and `save` serve the ledger, `jobs` adds and deletes jobs; pages, the operator and
+//! exports read through `status`, `workers`, `leaderboard`, `job_pages`, `candidates`, `results` and `votes`.
 //!
 //! SQLite is called on threads that may block: the writer has its own, readers borrow one.
 
 mod admin;
 mod backup;
+mod candidates;
 mod checkpoints;
 mod connection;
 mod copy;
 mod files;
+mod job_pages;
 mod jobs;
+mod leaderboard;
 mod links;
 mod load;
 mod migrations;
-mod queries;
+mod results;
 mod rows;
 mod save;
+mod status;
 mod tables;
 mod throughput;
+mod votes;
+mod workers;
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -197,31 +203,31 @@ impl SqliteStore {
         load::LANE_ABOVE,
         load::LANE_BELOW,
         load::ESTABLISHED,
-        queries::DOUBTED,
-        queries::RESTING,
-        queries::UNDECIDED,
+        votes::DOUBTED,
+        votes::RESTING,
+        votes::UNDECIDED,
         load::AUDITS,
         save::OLD_TRUST,
-        queries::STALE_BELOW,
-        queries::STALE_ABOVE,
+        votes::STALE_BELOW,
+        votes::STALE_ABOVE,
         save::OLD_GIVEN_BACK,
         save::OLD_OVERDUE,
-        queries::WORKERS,
-        queries::WORKERS_FROM,
-        queries::WORKERS_BEFORE,
-        queries::LEADERBOARD,
-        queries::RANKS_EQUAL_FROM,
-        queries::RANKS_EQUAL_BEFORE,
-        queries::RANKS_LOWER,
-        queries::RANKS_HIGHER,
-        queries::RANK,
-        queries::NAMES_LIKE,
-        queries::ASIDE,
-        queries::ASIDE_FROM,
-        queries::ASIDE_BEFORE,
-        queries::FAILURES,
-        queries::RESULTS,
-        queries::FAILING,
+        workers::WORKERS,
+        workers::WORKERS_FROM,
+        workers::WORKERS_BEFORE,
+        leaderboard::LEADERBOARD,
+        leaderboard::RANKS_EQUAL_FROM,
+        leaderboard::RANKS_EQUAL_BEFORE,
+        leaderboard::RANKS_LOWER,
+        leaderboard::RANKS_HIGHER,
+        leaderboard::RANK,
+        leaderboard::NAMES_LIKE,
+        job_pages::ASIDE,
+        job_pages::ASIDE_FROM,
+        job_pages::ASIDE_BEFORE,
+        job_pages::FAILURES,
+        results::RESULTS,
+        status::FAILING,
     ];
 }
 
@@ -281,9 +287,7 @@ impl Store for SqliteStore {
 
     async fn knows(&self, token: &str) -> Result<bool, StoreError> {
         let token = token.to_owned();
-        self.readers
-            .with(move |on| queries::knows(on, &token))
-            .await
+        self.readers.with(move |on| status::knows(on, &token)).await
     }
 
     async fn offer_link(
@@ -320,7 +324,7 @@ impl Store for SqliteStore {
     async fn worker_key(&self, token: &str) -> Result<Option<Option<String>>, StoreError> {
         let token = token.to_owned();
         self.readers
-            .with(move |on| queries::worker_key(on, &token))
+            .with(move |on| status::worker_key(on, &token))
             .await
     }
 
@@ -332,7 +336,7 @@ impl Store for SqliteStore {
     ) -> Result<Vec<CountedRow>, StoreError> {
         let key = key.to_owned();
         self.readers
-            .with(move |on| queries::counted(on, &key, after, limit))
+            .with(move |on| results::counted(on, &key, after, limit))
             .await
     }
 
@@ -342,14 +346,14 @@ impl Store for SqliteStore {
 
     async fn open_jobs(&self, stage: Stage) -> Result<u64, StoreError> {
         self.readers
-            .with(move |on| queries::open_jobs(on, stage))
+            .with(move |on| status::open_jobs(on, stage))
             .await
     }
 
     async fn status(&self) -> Result<Status, StoreError> {
         let (now, volunteers) = (self.clock.now(), Arc::clone(&self.volunteers));
         self.readers
-            .with(move |on| queries::status(on, now, &volunteers))
+            .with(move |on| status::status(on, now, &volunteers))
             .await
     }
 
@@ -362,26 +366,28 @@ impl Store for SqliteStore {
 
     async fn workers(&self, stage: Stage, page: Page<u64>) -> Result<Vec<WorkerRow>, StoreError> {
         self.readers
-            .with(move |on| queries::workers(on, stage, &page))
+            .with(move |on| workers::workers(on, stage, &page))
             .await
     }
 
     async fn worker(&self, stage: Stage, name: &str) -> Result<Option<WorkerRow>, StoreError> {
         let name = name.to_owned();
         self.readers
-            .with(move |on| queries::worker(on, stage, &name))
+            .with(move |on| workers::worker(on, stage, &name))
             .await
     }
 
     async fn leaderboard(&self, page: Page<RankKey>) -> Result<Vec<Rank>, StoreError> {
         self.readers
-            .with(move |on| queries::leaderboard(on, &page))
+            .with(move |on| leaderboard::leaderboard(on, &page))
             .await
     }
 
     async fn rank(&self, key: &RankKey) -> Result<Option<u64>, StoreError> {
         let key = key.clone();
-        self.readers.with(move |on| queries::rank(on, &key)).await
+        self.readers
+            .with(move |on| leaderboard::rank(on, &key))
+            .await
     }
 
     async fn names_like(
@@ -392,42 +398,44 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Rank>, StoreError> {
         let look = look.to_owned();
         self.readers
-            .with(move |on| queries::names_like(on, &look, from, limit))
+            .with(move |on| leaderboard::names_like(on, &look, from, limit))
             .await
     }
 
     async fn completed_unnamed(&self) -> Result<u64, StoreError> {
-        self.readers.with(|on| queries::completed_unnamed(on)).await
+        self.readers
+            .with(|on| leaderboard::completed_unnamed(on))
+            .await
     }
 
     async fn first_names(&self, looks: Vec<String>) -> Result<Vec<(String, String)>, StoreError> {
         self.readers
-            .with(move |on| queries::first_names(on, looks))
+            .with(move |on| leaderboard::first_names(on, looks))
             .await
     }
 
     async fn set_aside(&self, page: Page<u64>) -> Result<Vec<AsideRow>, StoreError> {
         self.readers
-            .with(move |on| queries::set_aside(on, &page))
+            .with(move |on| job_pages::set_aside(on, &page))
             .await
     }
 
     async fn results_of(&self, stage: Stage, numbers: &[u64]) -> Result<Vec<Output>, StoreError> {
         let numbers = numbers.to_vec();
         self.readers
-            .with(move |on| queries::results_of(on, stage, &numbers))
+            .with(move |on| results::results_of(on, stage, &numbers))
             .await
     }
 
     async fn doubted(&self, trust: Trust, limit: u32) -> Result<Option<Recalled>, StoreError> {
         self.readers
-            .with(move |on| queries::doubted(on, trust, limit))
+            .with(move |on| votes::doubted(on, trust, limit))
             .await
     }
 
     async fn undecided(&self, stage: Stage, limit: u32) -> Result<Vec<i64>, StoreError> {
         self.readers
-            .with(move |on| queries::undecided(on, stage, limit))
+            .with(move |on| votes::undecided(on, stage, limit))
             .await
     }
 
@@ -438,7 +446,7 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<i64>, StoreError> {
         self.readers
-            .with(move |on| queries::stale(on, stage, version, limit))
+            .with(move |on| votes::stale(on, stage, version, limit))
             .await
     }
 
@@ -452,13 +460,13 @@ impl Store for SqliteStore {
     async fn trusted(&self, which: &Which) -> Result<Vec<TrustRow>, StoreError> {
         let which = which.clone();
         self.readers
-            .with(move |on| queries::trusted(on, &which))
+            .with(move |on| votes::trusted(on, &which))
             .await
     }
 
     async fn browser_pairs(&self, limit: u32) -> Result<Vec<BrowserPair>, StoreError> {
         self.readers
-            .with(move |on| queries::browser_pairs(on, limit))
+            .with(move |on| votes::browser_pairs(on, limit))
             .await
     }
 
@@ -469,13 +477,13 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Retraction>, StoreError> {
         self.readers
-            .with(move |on| queries::retractions(on, stage, after, limit))
+            .with(move |on| results::retractions(on, stage, after, limit))
             .await
     }
 
     async fn unconfirmed(&self, stage: Stage, numbers: Vec<u64>) -> Result<Vec<u64>, StoreError> {
         self.readers
-            .with(move |on| queries::unconfirmed(on, stage, &numbers))
+            .with(move |on| votes::unconfirmed(on, stage, &numbers))
             .await
     }
 
@@ -486,19 +494,19 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<(u64, u64)>, StoreError> {
         self.readers
-            .with(move |on| queries::result_numbers(on, stage, signed(after), limit))
+            .with(move |on| results::result_numbers(on, stage, signed(after), limit))
             .await
     }
 
     async fn failures(&self, limit: u32) -> Result<Vec<FailureRow>, StoreError> {
         self.readers
-            .with(move |on| queries::failures(on, limit))
+            .with(move |on| job_pages::failures(on, limit))
             .await
     }
 
     async fn job(&self, number: u64) -> Result<Option<JobRow>, StoreError> {
         self.readers
-            .with(move |on| queries::job(on, signed(number)))
+            .with(move |on| job_pages::job(on, signed(number)))
             .await
     }
 
@@ -509,7 +517,7 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Output>, StoreError> {
         self.readers
-            .with(move |on| queries::results(on, stage, signed(after), limit))
+            .with(move |on| results::results(on, stage, signed(after), limit))
             .await
     }
 
@@ -520,20 +528,20 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Candidate>, StoreError> {
         let (now, filter, numbers) = (self.clock.now(), filter.clone(), numbers.to_vec());
         self.readers
-            .with(move |on| queries::candidates(on, now, &filter, &numbers))
+            .with(move |on| candidates::candidates(on, now, &filter, &numbers))
             .await
     }
 
     async fn result_leases(&self, of: Vec<(i64, Stage)>) -> Result<Vec<ResultLease>, StoreError> {
         self.readers
-            .with(move |on| queries::result_leases(on, &of))
+            .with(move |on| candidates::result_leases(on, &of))
             .await
     }
 
     async fn whereabouts(&self, numbers: &[u64]) -> Result<Vec<Whereabouts>, StoreError> {
         let numbers = numbers.to_vec();
         self.readers
-            .with(move |on| queries::whereabouts(on, &numbers))
+            .with(move |on| job_pages::whereabouts(on, &numbers))
             .await
     }
 
@@ -569,7 +577,7 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<RegisteredRow>, StoreError> {
         self.readers
-            .with(move |on| queries::registrations(on, after, limit))
+            .with(move |on| workers::registrations(on, after, limit))
             .await
     }
 
