@@ -12,6 +12,7 @@ const benchmarks = {
   hostile: "../bench/hostile.mjs",
   lines: "../bench/lines.mjs",
   scale: "../bench/scale.mjs",
+  size: "../bench/size.mjs",
   tracker: "../bench/tracker.mjs",
   trust: "../bench/trust.mjs",
 };
@@ -25,6 +26,7 @@ const usage = `npm run bench -- NAME [options]
   hostile   what honest volunteers get of a tracker while it is attacked, on each store
   lines     which share of a line jobs of every size get, down and up, on slow and lossy lines
   scale     how many requests a tracker gets of a million volunteers, on paper
+  size      whether ten million jobs are as fast as a million, and what further trackers cost
   tracker   how many jobs a second the tracker hands out and takes back, on each store
   trust     how many wrong results of liars count, and what finding the others costs, on paper
 
