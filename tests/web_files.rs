@@ -46,6 +46,12 @@ extern "C" {
     fn send_part(id: u32, url: &str, name: &str, from: f64, to: f64, limit_ms: u32) -> Promise;
 }
 
+#[wasm_bindgen(module = "/src/web/output.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = filesIn)]
+    fn files_in(mark: &str, text: &str, base: &str) -> Array;
+}
+
 /// The file that the faulty server has.
 const FILE: &str = "sha256-08f166476de183f7a1b2874d544d37912aaf8d19b92013e1aafe233ba231024a";
 const BYTES: f64 = 300_000.0;
@@ -168,6 +174,10 @@ async fn a_part_is_sent_and_its_answer_read() {
     assert!(hold(FILE, BYTES, &blob));
     let kept = done(keep(FILE, BYTES)).await.is_truthy();
     assert_eq!(kept, is_durable().await);
+    // What was put may be in memory: what is kept takes its place.
+    let at_hand = get(&at_hand(&Array::of1(&FILE.into())), FILE);
+    assert_eq!(js_sys::Object::is(&at_hand, &blob), !kept);
+    assert_eq!(size_at_hand().await, Some(BYTES));
     let answer = done(send_part(
         1,
         &server.url(),
@@ -283,6 +293,113 @@ async fn a_handler_reads_the_files_of_its_job_and_puts_others() {
     let wanted =
         format!("<!json!>{{\"text\":\"hello\",\"type\":\"text/plain\",\"ref\":{f}}},\"f\":{f}}}}}");
     assert_eq!(text(&result, "data"), wanted);
+}
+
+/// The tracker takes these names for what they mean: see `rules/references.rs` there.
+#[test]
+async fn names_of_members_may_be_escaped() {
+    let url = "api/files/x?until=1&signature=x";
+    for json in [
+        format!("{{\"\\u0024file\":\"{HELLO}\",\"bytes\":5,\"url\":\"{url}\"}}"),
+        format!("[{{\"$fil\\u0065\":\"{HELLO}\",\"byte\\u0073\":5,\"url\":\"{url}\"}}]"),
+        format!(
+            "{{\"\\u0024\\u0066\\u0069\\u006C\\u0065\":\"{HELLO}\",\"bytes\":5,\"ur\\u006c\":\"{url}\"}}"
+        ),
+    ] {
+        let found = files_in("<!json!>", &format!("<!json!>{json}"), "http://x.test/");
+        assert_eq!(found.length(), 1, "{json}");
+        let address = Array::from(&found.get(0)).get(2);
+        assert_eq!(address.as_string(), Some(format!("http://x.test/{url}")));
+    }
+    for json in [
+        format!("{{\"\\u0024files\":\"{HELLO}\",\"bytes\":5}}"),
+        format!("{{\"\\\\u0024file\":\"{HELLO}\",\"bytes\":5}}"),
+        format!("[\"\\u0024file\",\"{HELLO}\"]"),
+    ] {
+        let found = files_in("<!json!>", &format!("<!json!>{json}"), "http://x.test/");
+        assert_eq!(found.length(), 0, "{json}");
+    }
+    let hub = Hub::of(
+        "return job.file(job.data).then((blob) => blob.text()).then((text) => [text, job.data])",
+    )
+    .await;
+    let files = object(&[(HELLO, run("return new Blob(['hello'])"))]);
+    let url = format!("api/files/{HELLO}?until=1&signature=x");
+    hub.hand_out(
+        &format!("<!json!>{{\"\\u0024file\":\"{HELLO}\",\"bytes\":5,\"url\":\"{url}\"}}"),
+        files,
+    );
+    let wanted = format!("<!json!>[\"hello\",{{\"$file\":\"{HELLO}\",\"bytes\":5}}]");
+    assert_eq!(text(&hub.result().await, "data"), wanted);
+}
+
+/// How many drafts there are in the cache.
+async fn drafts() -> f64 {
+    let keys = "return caches.open('distcompute-files').then((cache) => cache.keys())
+        .then((keys) => keys.filter(({ url }) => url.includes('/put-')).length)";
+    done(run(keys).into()).await.as_f64().expect("a number")
+}
+
+/// A browser keeps blobs in memory that scripts make.
+#[test]
+async fn a_long_stream_is_in_storage_while_it_comes() {
+    let handler = "return context.put(new ReadableStream({
+            start() { this.piece = new Uint8Array(1_000_000); },
+            pull(to) {
+                this.at = (this.at ?? 0) + 1;
+                to.enqueue(this.piece.fill(this.at));
+                if (this.at === 20) to.close();
+            },
+        }, { highWaterMark: 0 }))";
+    let hub = Hub::of(handler).await;
+    hub.hand_out("text", JsValue::UNDEFINED);
+    let put = hub.said("put").await.remove(0);
+    let (name, blob) = (text(&put, "name"), get(&put, "blob"));
+    let bytes = 20_000_000.0;
+    assert_eq!(get(&blob, "size").as_f64(), Some(bytes));
+    let durable = is_durable().await;
+    if durable {
+        assert_eq!(drafts().await, 1.0);
+    }
+    assert!(hold(&name, bytes, &blob));
+    assert_eq!(done(keep(&name, bytes)).await.is_truthy(), durable);
+    hub.send(&[("t", "kept".into()), ("put", get(&put, "put"))]);
+    let output = text(&hub.result().await, "data");
+    assert_eq!(
+        output,
+        format!("<!json!>{{\"$file\":\"{name}\",\"bytes\":20000000}}")
+    );
+    if durable {
+        while drafts().await > 0.0 {
+            gloo_timers::future::TimeoutFuture::new(5).await;
+        }
+    }
+    // Its bytes are those that came.
+    let at_hand = get(&at_hand(&Array::of1(&name.as_str().into())), &name);
+    let sum = Function::new_with_args(
+        "blob",
+        "return blob.arrayBuffer().then((all) => new Uint8Array(all).reduce((sum, byte) => sum + byte, 0))",
+    );
+    let sum = sum.call1(&JsValue::UNDEFINED, &at_hand).expect("it runs");
+    assert_eq!(done(sum.into()).await.as_f64(), Some(210.0 * 1_000_000.0));
+    done(drop_file(&name, bytes)).await;
+
+    // One that fails leaves nothing.
+    let fails = "return context.put(new ReadableStream({
+            pull(to) {
+                this.at = (this.at ?? 0) + 1;
+                if (this.at === 12) to.error(new Error('half way'));
+                else to.enqueue(new Uint8Array(1_000_000));
+            },
+        })).catch((error) => [error.message])";
+    let hub = Hub::of(fails).await;
+    hub.hand_out("text", JsValue::UNDEFINED);
+    assert!(text(&hub.result().await, "data").contains("half way"));
+    if durable {
+        while drafts().await > 0.0 {
+            gloo_timers::future::TimeoutFuture::new(5).await;
+        }
+    }
 }
 
 #[test]

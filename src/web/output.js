@@ -119,12 +119,19 @@ function httpAddress(url, base) {
 }
 
 /**
+ * Whether a text of JSON may name files: a cheap test, which agrees with the tracker's `may_refer`. The names of members
+ * may be escaped, as those of the owner's are where its encoder escapes `$`.
+ */
+export const mayRefer = (text) =>
+  text.includes('"$file"') || (text.includes("\\u00") && /\\u00(?:24|65|66|69|6c|6C)/.test(text));
+
+/**
  * The files that the data of a job names: `[name, bytes, url]`, each once. `url` is absolute, or empty where there is
  * none. Most texts name none, and are not parsed.
  */
 export function filesIn(mark, text, base) {
   const found = new Map();
-  if (!text.startsWith(mark) || !text.includes('"$file"')) return [];
+  if (!text.startsWith(mark) || !mayRefer(text)) return [];
   const read = (_, value) => {
     if (Object(value) === value && Object.hasOwn(value, "$file") && isReference(value)) {
       const { $file, bytes, url } = value;

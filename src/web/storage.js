@@ -218,6 +218,8 @@ export async function measureFiles() {
     for (const { url } of await within(cache.keys(), limits.read)) {
       const [, name, bytes] = /(sha256-[0-9a-f]{64})\?(\d{1,15})$/.exec(url) ?? [];
       if (name) kept.push([name, Number(bytes)]);
+      const [, begun] = draftName.exec(url) ?? [];
+      if (Number(begun) < Date.now() - draftMs) dropUrl(url);
     }
     const own = kept.reduce((sum, [, bytes]) => sum + bytes, 0);
     const estimate = navigator.storage?.estimate?.();
@@ -246,25 +248,36 @@ export function filesAtHand(names) {
   return Object.fromEntries(names.map((name) => [name, blobs.get(name)]));
 }
 
+/** Resolves to a file that is kept, as a blob, whose bytes are in no memory. */
+async function readKept(name, bytes) {
+  const cache = await openCache();
+  const found = await within(cache.match(address(name, bytes)), fileMs(0));
+  return await within(found.blob(), fileMs(bytes));
+}
+
 /** Resolves to whether a file at hand is kept. */
 export async function keepFile(name, bytes) {
+  const given = blobs.get(name);
   try {
     const cache = await openCache();
-    const response = new Response(blobs.get(name));
-    await within(cache.put(address(name, bytes), response), fileMs(bytes));
-    return true;
+    await within(cache.put(address(name, bytes), new Response(given)), fileMs(bytes));
   } catch {
     return false;
   }
+  try {
+    // What a handler has made is in memory as long as somebody has it, and it may take long to send it.
+    const kept = await readKept(name, bytes);
+    if (blobs.get(name) === given) holdFile(name, bytes, kept);
+  } catch {
+    // What was given is still at hand.
+  }
+  return true;
 }
 
 /** Resolves to whether a file that was kept is at hand now. */
 export async function openFile(name, bytes) {
   try {
-    const cache = await openCache();
-    const found = await within(cache.match(address(name, bytes)), fileMs(0));
-    const blob = await within(found.blob(), fileMs(bytes));
-    return holdFile(name, bytes, blob);
+    return holdFile(name, bytes, await readKept(name, bytes));
   } catch {
     return false;
   }
@@ -272,12 +285,7 @@ export async function openFile(name, bytes) {
 
 export async function dropFile(name, bytes) {
   blobs.delete(name);
-  try {
-    const cache = await openCache();
-    await cache.delete(address(name, bytes));
-  } catch {
-    // It is deleted with the others, by the browser.
-  }
+  await dropUrl(address(name, bytes));
 }
 
 /** Ends the attempt to fetch a file, and lets go of what has come. */
@@ -286,32 +294,52 @@ export function leaveFile(name) {
   sinks.delete(name);
 }
 
+/** What is written to the cache while it comes. */
+class Entry {
+  #writer;
+  #kept;
+
+  constructor(url) {
+    const { readable, writable } = new TransformStream();
+    this.#writer = writable.getWriter();
+    this.#kept = caches.open(filesName).then((cache) => cache.put(url, new Response(readable)));
+    this.#kept.catch((thrown) => this.#writer.abort(thrown)).catch(() => {});
+    this.#writer.closed.catch(() => {});
+  }
+
+  write(chunk) {
+    return within(this.#writer.write(chunk), limits.write);
+  }
+
+  /** Resolves when it is kept. */
+  async close(bytes) {
+    await within(this.#writer.close(), fileMs(bytes));
+    await within(this.#kept, fileMs(bytes));
+  }
+
+  abort() {
+    this.#writer.abort().catch(() => {});
+  }
+}
+
 /** What has come of a file. */
 class Sink {
   have = 0;
   #hash = loaded("work").hasher();
   #parts = [];
-  #writer;
-  #kept;
+  #entry;
   controller;
 
   constructor(name, bytes, memory) {
     this.name = name;
     this.bytes = bytes;
-    if (memory) return;
-    const { readable, writable } = new TransformStream();
-    this.#writer = writable.getWriter();
-    this.#kept = caches
-      .open(filesName)
-      .then((cache) => cache.put(address(name, bytes), new Response(readable)));
-    this.#kept.catch((thrown) => this.#writer.abort(thrown)).catch(() => {});
-    this.#writer.closed.catch(() => {});
+    if (!memory) this.#entry = new Entry(address(name, bytes));
   }
 
   async write(chunk) {
     this.#hash(chunk);
     this.have += chunk.byteLength;
-    if (this.#writer) return within(this.#writer.write(chunk), limits.write);
+    if (this.#entry) return this.#entry.write(chunk);
     this.#parts.push(chunk);
     // Blobs are kept outside of this thread's memory.
     if (this.#parts.length >= 64) this.#parts = [new Blob(this.#parts)];
@@ -324,15 +352,111 @@ class Sink {
   /** Resolves to whether the file is at hand now. */
   async close() {
     const { name, bytes } = this;
-    if (!this.#writer) return holdFile(name, bytes, new Blob(this.#parts));
-    await within(this.#writer.close(), fileMs(bytes));
-    await within(this.#kept, fileMs(bytes));
+    if (!this.#entry) return holdFile(name, bytes, new Blob(this.#parts));
+    await this.#entry.close(bytes);
     return openFile(name, bytes);
   }
 
   end() {
-    this.#writer?.abort().catch(() => {});
+    this.#entry?.abort();
     this.controller?.abort();
+  }
+}
+
+/** A draft that is larger is written to the cache. Browsers keep blobs in memory that scripts make. */
+const draftBytes = 8_388_608;
+
+/** A draft whose page was closed is deleted after a day. */
+const draftMs = 86_400_000;
+
+const draftName = /\/put-(\d+)-[^/]*$/;
+
+/** What a handler puts piece by piece. Nobody knows its name before its end. */
+export class Draft {
+  /** What `write` and `blob` reject with if the storage is full. */
+  static full = new Error("The storage is full.");
+  #bytes = 0;
+  #blobs = [];
+  #parts = [];
+  #partBytes = 0;
+  /** Whether there is no cache. */
+  #memory = false;
+  #entry;
+  #url = `https://files.invalid/put-${Date.now()}-${Math.random()}`;
+
+  async write(chunk) {
+    // Its owner may write into it again.
+    const part = chunk.slice();
+    this.#bytes += part.byteLength;
+    if (this.#entry) return this.#store(part);
+    this.#parts.push(part);
+    this.#partBytes += part.byteLength;
+    // Blobs are kept outside of this thread's memory.
+    if (this.#partBytes >= 1_048_576) {
+      this.#blobs.push(new Blob(this.#parts));
+      [this.#parts, this.#partBytes] = [[], 0];
+    }
+    if (this.#bytes > draftBytes && !this.#memory) await this.#move();
+  }
+
+  /** Goes on in the cache, if there is one. */
+  async #move() {
+    try {
+      await openCache();
+    } catch {
+      this.#memory = true;
+      return;
+    }
+    this.#entry = new Entry(this.#url);
+    for (const blob of [...this.#blobs, new Blob(this.#parts)]) {
+      await this.#store(new Uint8Array(await blob.arrayBuffer()));
+    }
+    [this.#blobs, this.#parts] = [[], []];
+  }
+
+  async #store(part) {
+    try {
+      await this.#entry.write(part);
+    } catch {
+      throw Draft.full;
+    }
+  }
+
+  /** Resolves to all that was written. */
+  async blob() {
+    if (!this.#entry) return new Blob([...this.#blobs, ...this.#parts]);
+    try {
+      await this.#entry.close(this.#bytes);
+      const found = await (await openCache()).match(this.#url);
+      return await within(found.blob(), fileMs(this.#bytes));
+    } catch {
+      throw Draft.full;
+    }
+  }
+
+  /** Deletes it if the file is kept under its name. Otherwise the blob is needed until it is sent. */
+  async settle(name) {
+    if (!this.#entry) return;
+    try {
+      const cache = await openCache();
+      if (await cache.match(address(name, this.#bytes))) this.drop();
+    } catch {
+      // It is deleted after a day.
+    }
+  }
+
+  drop() {
+    this.#entry?.abort();
+    if (this.#entry) dropUrl(this.#url);
+  }
+}
+
+async function dropUrl(url) {
+  try {
+    const cache = await openCache();
+    await cache.delete(url);
+  } catch {
+    // It is deleted with the others, by the browser.
   }
 }
 

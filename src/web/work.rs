@@ -106,8 +106,9 @@ export interface WorkContext<Setup = undefined, State = unknown> {
   /**
    * Keeps a file in this browser and sends it to the tracker while the handler goes on. Resolves, when it is kept, to
    * the reference by which the output names it: the output is handed in when the tracker has all files that it
-   * names. After a reload or a crash of the browser the rest of it is sent. A stream is read to its end; what it
-   * has brought stays out of this thread's memory. `type` is its media type, by default the blob's.
+   * names. After a reload or a crash of the browser the rest of it is sent. A stream is read to its end, and written
+   * to the browser's storage meanwhile; a large `Blob` may be in memory. `type` is its media type, by default the
+   * blob's.
    *
    * Rejects with `InvalidArgumentError` where the argument is none of these or cannot be read, with `FileError` where
    * the tracker takes no files (`files_not_supported`) or the browser has no room (`file_no_room`), and with

@@ -13,7 +13,8 @@ import {
   tellPage,
   whenLoaded,
 } from "./bindings.js";
-import { isFileType } from "./output.js";
+import { isFileType, mayRefer } from "./output.js";
+import { Draft } from "./storage.js";
 
 // The workers that the owner's code starts in a compute worker. What they use of a core cannot be measured from
 // outside, only that they are there.
@@ -207,7 +208,7 @@ function readResume(state) {
 function parsed(mark, text) {
   if (!text?.startsWith(mark)) return text;
   const json = text.slice(mark.length);
-  return json.includes('"$file"') ? JSON.parse(json, withoutAddress) : JSON.parse(json);
+  return mayRefer(json) ? JSON.parse(json, withoutAddress) : JSON.parse(json);
 }
 
 /**
@@ -241,7 +242,7 @@ async function readFile(files, reference) {
   return blob.slice(0, blob.size, String(type));
 }
 
-/** So many bytes are read at a time. */
+/** So many bytes of a blob are read at a time. */
 const pieceBytes = 1_048_576;
 
 /** What there is to read of a blob, piece by piece. */
@@ -267,25 +268,21 @@ async function* chunks(stream) {
   }
 }
 
-/** The bytes that a handler puts, as a blob, and the name of the file. */
+/** The bytes that a handler puts, as a blob, the name of the file, and the draft of which the blob is, if there is one. */
 async function readBytes(data) {
   const hash = loaded("put").hasher();
   if (data instanceof ReadableStream) {
-    let blobs = [];
-    let parts = [];
-    let bytes = 0;
-    for await (const chunk of chunks(data)) {
-      hash(chunk);
-      // Its owner may write into it again.
-      parts.push(chunk.slice());
-      bytes += chunk.byteLength;
-      // Blobs are kept outside of this thread's memory.
-      if (bytes >= pieceBytes) {
-        blobs.push(new Blob(parts));
-        [parts, bytes] = [[], 0];
+    const draft = new Draft();
+    try {
+      for await (const chunk of chunks(data)) {
+        hash(chunk);
+        await draft.write(chunk);
       }
+      return { blob: await draft.blob(), name: hash(), draft };
+    } catch (thrown) {
+      draft.drop();
+      throw thrown;
     }
-    return { blob: new Blob([...blobs, ...parts]), name: hash() };
   }
   const isText = typeof data === "string";
   if (isText && /\p{Cs}/u.test(data)) {
@@ -316,6 +313,10 @@ async function readPut(data, options) {
   } catch (thrown) {
     // What was given may throw anything.
     if (isError(thrown) && thrown.code === "invalid_argument") throw thrown;
+    if (thrown === Draft.full) {
+      const message = "There is no room for what was put: storage is full, or does not answer.";
+      throw makeError("FileError", "file_no_room", message);
+    }
     const why = isError(thrown) ? thrown.message : "it throws";
     const message = `put() could not read what it was given: ${why}`;
     throw makeError("InvalidArgumentError", "invalid_argument", message, undefined, thrown);
@@ -324,9 +325,15 @@ async function readPut(data, options) {
 
 /** Keeps what a handler puts, by `keep(name, bytes, type, blob)`, and resolves to the reference to it. */
 async function putFile(keep, data, options) {
-  const { blob, name, type } = await readPut(data, options);
+  const { blob, name, type, draft } = await readPut(data, options);
   const $file = `sha256-${name}`;
-  await keep($file, blob.size, type, blob);
+  try {
+    await keep($file, blob.size, type, blob);
+  } catch (thrown) {
+    draft?.drop();
+    throw thrown;
+  }
+  draft?.settle($file);
   return type === undefined ? { $file, bytes: blob.size } : { $file, bytes: blob.size, type };
 }
 
