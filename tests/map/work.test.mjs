@@ -4,11 +4,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 
+import { memoryMb, processesBelow } from "../../bench/machine.mjs";
+import { startProxy } from "../e2e/engine/proxy.mjs";
 import { status, untilTracker, untilTrue } from "../e2e/sample.mjs";
 import { installCommand, numbers } from "./command.mjs";
 
@@ -191,4 +193,109 @@ test("after a kill, a job goes on from its checkpoint, with the project's new sc
   assert.ok(resumed.length > 0);
   for (const [, output, seen] of resumed) assert.equal(output, 3 * seen);
   assert.ok(!existsSync(join(command.folder, "work", "lock")));
+});
+
+/** The script of a project whose jobs have files: stage a makes them, stage b reads them. */
+const filesScript = `
+  import { work } from "./pkg/distcompute_client.js";
+  const piece = (at) => new Uint8Array(1_000_000).fill(at % 251);
+  const stages = {
+    async a({ data: { megabytes } }, { put }) {
+      let at = 0;
+      const pull = (to) => (at < megabytes ? to.enqueue(piece(at++)) : to.close());
+      return { file: await put(new ReadableStream({ pull }), { type: "text/x-noise" }) };
+    },
+    async b(job, { put }) {
+      const file = await job.file(job.data.file);
+      let sum = 0;
+      for await (const chunk of file.stream()) for (const byte of chunk) sum += byte;
+      const some = await put(new Blob(["<", file.slice(999_999, 1_000_001), ">"]), { type: file.type });
+      return { bytes: file.size, sum, some };
+    },
+  };
+  work((job, context) => stages[job.stage](job, context));`;
+
+/** The memory that processes have resident together, in MB. */
+const residentMb = (pids) => pids.reduce((sum, pid) => sum + (memoryMb(pid) ?? 0), 0);
+
+test("files of jobs are on the disk, go on after a kill, and take no memory", async (t) => {
+  const { folder, tracker, put } = command;
+  mkdirSync(join(folder, "files-www"));
+  cpSync(command.packageDir, join(folder, "files-www", "pkg"), { recursive: true });
+  put("files-www/worker.js", filesScript);
+  const args = [
+    "serve",
+    "--listen",
+    "127.0.0.1:0",
+    "--database",
+    "sqlite:files.db",
+    "--log",
+    "off",
+  ];
+  const site = ["--files", "/volunteer=files-www", "--volunteer-page", "/volunteer/"];
+  const more = [
+    "--stage",
+    "a=Make",
+    "--stage",
+    "b=Read",
+    "--admin-token-file",
+    "token",
+    "--public-results=true",
+  ];
+  const serving = spawn(tracker, [...args, ...site, ...more], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  t.after(() => serving.kill());
+  const [line] = await once(createInterface({ input: serving.stdout }), "line");
+  const proxy = await startProxy(t, { url: line.split(" ").at(-1).replace(/\/$/, "") });
+  const megabytes = 200;
+  const headers = { authorization: `Bearer ${token}` };
+  const body = JSON.stringify({ megabytes });
+  const added = await fetch(`${proxy.url}/api/jobs`, { method: "POST", headers, body });
+  assert.equal(added.status, 200);
+  const { host } = new URL(proxy.url);
+  const begin = () =>
+    start([proxy.url, "--trust-code", host, "--cores", "1", "--state", "files-work"]);
+  const parts = () => proxy.requests.filter(({ method }) => method === "PUT").length;
+  const all = Math.ceil((megabytes * 1_000_000) / 2 ** 22);
+
+  // Killed in the middle of the upload, when the file is kept.
+  proxy.delays = ({ method }) => (method === "PUT" ? 400 : 0);
+  const run = begin();
+  const kept = join(folder, "files-work", "files", "distcompute-files");
+  const isKept = () => readdirSync(kept).some((name) => /sha256-[0-9a-f]{64}%3F\d+$/.test(name));
+  await untilTrue(
+    () => parts() >= 8 && isKept(),
+    () => run.errors,
+  );
+  run.child.kill("SIGKILL");
+  await run.code;
+  const before = parts();
+  assert.ok(before < all, "it was killed too late");
+  proxy.delays = () => 0;
+  const again = begin();
+  let most = 0;
+  await untilTrue(
+    async () => {
+      const pids = processesBelow(again.child.pid).map(({ pid }) => pid);
+      most = Math.max(most, residentMb(pids));
+      return (await status(proxy.url)).closed === 1;
+    },
+    () => again.errors,
+  );
+  again.child.kill("SIGINT");
+  assert.equal(await again.code, 0, again.errors);
+  assert.match(again.errors, /0 failed/);
+  // Of the parts that were under way the tracker may have some. The small file of stage b is one more.
+  assert.ok(parts() <= all + 4 + 1, `${parts()} parts for ${all}`);
+  const answer = await fetch(`${proxy.url}/api/results?stage=b`);
+  const { data } = JSON.parse(await answer.text());
+  const { bytes, sum, some } = JSON.parse(data.replace("<!json!>", ""));
+  const wanted = Array.from({ length: megabytes }, (_, at) => at * 1_000_000);
+  assert.deepEqual([bytes, sum], [megabytes * 1_000_000, wanted.reduce((all, one) => all + one)]);
+  const read = await fetch(new URL(some.url, `${proxy.url}/`));
+  assert.deepEqual([...new Uint8Array(await read.arrayBuffer())], [60, 0, 1, 62]);
+  // Node and the scheduler alone have about 200 MB.
+  assert.ok(most < 350, `${Math.round(most)} MB of memory`);
 });

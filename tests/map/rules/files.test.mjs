@@ -57,6 +57,11 @@ test("an input of any kind becomes a job, with its text unchanged", () => {
   assert.throws(() => json("{a:1}"), /Line 7 of the inputs is not JSON.*With --txt/s);
   assert.throws(() => json(""), /Line 7/);
   assert.equal(jobLine('say "hi"', { txt: true, number: 1 }), '["say \\"hi\\""]');
+  assert.equal(json('["$file",{"files":7}]'), '[["$file",{"files":7}]]');
+  for (const line of ['{"a":[{"$file":"x"}]}', '{"\\u0024file":7}']) {
+    assert.throws(() => json(line), /Line 7 of the inputs has an object with "\$file".*--tracker/);
+    assert.equal(jobLine(line, { txt: false, number: 7, hasFiles: true }), `[${line}]`);
+  }
 });
 
 test("a result becomes one line of JSON, or is refused", () => {
@@ -66,6 +71,8 @@ test("a result becomes one line of JSON, or is refused", () => {
     ['["a\\nb"]', '"a\\nb"'],
     ['[{"a":\n1}]', '{"a":1}'],
     [" [null]", "null"],
+    ['[{"$file":"x","bytes":1,"url":"api/files/x?until=1"}]', '{"$file":"x","bytes":1}'],
+    ['[{"a":{"url":"x"},"b":"$file"}]', '{"a":{"url":"x"},"b":"$file"}'],
     ["[1,2]", undefined],
     ["[]", undefined],
     ["{}", undefined],

@@ -52,6 +52,9 @@ function scriptOf(module) {
   return { kind: "function", stages: stages ? Object.keys(stages) : ["a"], parts, setup };
 }
 
+/** The files that jobs have put, for the stages after them. @type {Record<string, Blob>} */
+const files = {};
+
 /** Runs one job, and reports what came of it. */
 async function run({ kind, parts, setup }, { id, job, stop }) {
   const onProgress = (done, total) => postMessage({ t: "progress", id, done, total });
@@ -59,7 +62,8 @@ async function run({ kind, parts, setup }, { id, job, stop }) {
   // What `distcompute map` wraps, because a job's data cannot be a number.
   const data = kind === "function" ? [job.data] : job.data;
   try {
-    const ran = await runJob(/** @type {any} */ (observed), { ...job, data });
+    const ran = await runJob(/** @type {any} */ (observed), { ...job, data, files });
+    Object.assign(files, ran.files);
     const text = ran.output === undefined ? "" : JSON.stringify(ran.output);
     const output = kind === "function" ? ran.output?.[0] : ran.output;
     const { failure, checkpoints } = ran;

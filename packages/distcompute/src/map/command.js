@@ -72,7 +72,8 @@ async function run({ options, state, live, interrupted }) {
     // as failures of this machine, to which these jobs would then be given last.
     await tracker.operator.endWorkers(nickname);
     const { url, joinKey } = tracker;
-    local = await startLocal({ url, worker, stages, joinKey, cores: options.local });
+    const files = state.path("files");
+    local = await startLocal({ url, worker, files, stages, joinKey, cores: options.local });
     await tracker.announce((line) => live.print(line));
     return await compute({ options, state, stages, tracker, live, local }, interrupted);
   } finally {

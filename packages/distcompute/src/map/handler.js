@@ -11,6 +11,8 @@ export function partsOf(module) {
     setup: () => module.setup?.(),
     handler: (job, context) => {
       const [input] = inputOf(job);
+      // A function is not given its job.
+      Object.defineProperty(context, "file", { value: job.file, configurable: true });
       const output = stages[job.stage](input, context);
       return typeof output?.then === "function" ? output.then(wrapped) : wrapped(output);
     },

@@ -56,7 +56,8 @@ export async function importInputs({
           progress.total = number;
           continue;
         }
-        const job = jobLine(line, { txt: options.txt, number });
+        const hasFiles = options.tracker !== undefined;
+        const job = jobLine(line, { txt: options.txt, number, hasFiles });
         batch.push({ line, job });
         bytes += job.length;
         if (batch.length >= most.lines || bytes >= most.bytes) await flush();

@@ -54,15 +54,29 @@ const withoutReturn = (line) => (line.endsWith("\r") ? line.slice(0, -1) : line)
  * cannot be a number, `true` or `null`, and an input may be.
  *
  * @param {string} line
- * @param {{ txt: boolean, number: number }} options `number` is that of the line, for the error
+ * @param {{ txt: boolean, number: number, hasFiles?: boolean }} options `number` is that of the line, for the error;
+ *   `hasFiles`: the tracker may have files that inputs name
  */
-export function jobLine(line, { txt, number }) {
+export function jobLine(line, { txt, number, hasFiles = false }) {
   if (txt) return JSON.stringify([line]);
+  let named = false;
+  const look = (_, value) => {
+    named ||= Object(value) === value && Object.hasOwn(value, "$file");
+    // What is in it was looked at before it.
+    return Object(value) === value ? null : value;
+  };
   try {
-    JSON.parse(line);
+    JSON.parse(line, line.includes("file") ? look : undefined);
   } catch (error) {
     throw new Failure(
       `Line ${number} of the inputs is not JSON: ${messageOf(error)}. With --txt, lines are plain text.`,
+    );
+  }
+  if (named && !hasFiles) {
+    throw new Failure(
+      `Line ${number} of the inputs has an object with "$file", which names a file of the tracker, and the tracker ` +
+        "that map starts has none. Call the member something else, or upload the files to a tracker of your own " +
+        "and name it with --tracker.",
     );
   }
   return `[${line.trim()}]`;

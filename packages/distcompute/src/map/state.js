@@ -33,6 +33,7 @@ const names = {
   inputs: "inputs.sha256",
   page: "page",
   tracker: "tracker.json",
+  files: "files",
 };
 
 export class State {
@@ -92,6 +93,10 @@ export class State {
     this.forgetInputsAfter(0);
     for (const name of /** @type {const} */ (["run", "database", "tracker"])) {
       for (const end of ["", "-wal", "-shm"]) rmSync(this.path(name) + end, { force: true });
+    }
+    // Those of this machine, and those of the tracker.
+    for (const folder of [this.path("files"), `${this.path("database")}-files`]) {
+      rmSync(folder, { recursive: true, force: true });
     }
   }
 

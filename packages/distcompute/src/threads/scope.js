@@ -4,6 +4,7 @@
 import { availableParallelism } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 
+import { openCaches } from "./caches.js";
 import { confine } from "./confine.js";
 import { fetchFile } from "./files.js";
 import { openStorage } from "./storage.js";
@@ -14,7 +15,7 @@ const port = parentPort;
 const events = new EventTarget();
 
 /** @type {{ script: string } & import("./worker.js").Surroundings} */
-const { script, location, storage, confined } = workerData;
+const { script, location, storage, files, confined } = workerData;
 
 /** Stands for the class of a web worker's global object, which scripts test with `instanceof`. */
 class DedicatedWorkerGlobalScope {
@@ -51,6 +52,7 @@ if (location !== undefined) {
   globalThis.fetch = (input, init) => fetchFile(input) ?? fetch(input, init);
 }
 if (storage !== undefined) Object.assign(globalThis, openStorage(storage));
+if (files !== undefined) openCaches(files);
 
 // Stacks of errors name the places in the owner's files.
 process.setSourceMapsEnabled(true);

@@ -12,6 +12,7 @@ export const errorKey = "distcompute:error";
  * @typedef {object} Surroundings
  * @property {string} [location] the address that the script has for itself, if it is not its own
  * @property {string} [storage] the path of the file that stands for the browser's storage
+ * @property {string} [files] the path of the folder for files of jobs, which are kept in memory otherwise
  * @property {boolean} [confined] whether what would help a script to get around the permissions of this process is
  *   taken from it
  */

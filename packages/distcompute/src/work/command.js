@@ -1,6 +1,7 @@
 // `distcompute work`: computes for a project without a browser.
 
 import { fork } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -58,7 +59,9 @@ export async function work(args) {
       intensity: options.intensity,
       location: worker.href,
       storage: join(folder, "storage"),
+      files: join(folder, "files"),
     };
+    mkdirSync(wanted.files, { recursive: true, mode: 0o700 });
     return await compute({ folder, script, wanted, name: project.name });
   } finally {
     unlock();

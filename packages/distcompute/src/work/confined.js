@@ -3,6 +3,7 @@
 
 import { pathToFileURL } from "node:url";
 
+import { clearCaches } from "../threads/caches.js";
 import { Cores } from "../threads/cores.js";
 import { Worker } from "../threads/worker.js";
 
@@ -39,10 +40,11 @@ let cores;
 
 const handlers = {
   /** @param {any} message */
-  async start({ location, storage, ...wanted }) {
+  async start({ location, storage, files, ...wanted }) {
+    clearCaches(files);
     cores = await Cores.start({
       ...wanted,
-      spawn: () => new Worker(script(), { location, storage, confined: true }),
+      spawn: () => new Worker(script(), { location, storage, files, confined: true }),
     });
     setInterval(() => cores && send({ t: "status", status: shown(cores.status) }), everyMs);
   },
