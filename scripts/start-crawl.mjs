@@ -48,8 +48,8 @@ export async function prepareCrawl(wanted, programs, panelDir) {
 async function importPieces({ dataDir, archives, reset, print }, crawl, tracker) {
   const folder = join(dataDir, "crawl");
   const database = join(folder, "crawl.db");
-  // Written last, so that an import that was interrupted is done again.
-  const imported = join(folder, "imported.txt");
+  // Written last, so that an import that was interrupted is done again, as is one from a time without files.
+  const imported = join(folder, "imported-files.txt");
   const wanted = archives ?? "";
   if (!reset && existsSync(imported)) {
     if (readFileSync(imported, "utf8") !== wanted) {
@@ -65,10 +65,12 @@ async function importPieces({ dataDir, archives, reset, print }, crawl, tracker)
   mkdirSync(folder, { recursive: true });
   await progress({ what: "cutting archives into jobs", about: "some seconds" }, async () => {
     const from = archives ?? (await makeSamples(crawl, join(folder, "archives")));
-    const jobs = join(folder, "jobs.jsonl");
-    await must(crawl, ["jobs", ...archivesIn(from), "--out", jobs]);
-    await must(tracker, ["import", "--database", `sqlite:${database}`, "--jsonl", jobs]);
-    rmSync(jobs);
+    // The tracker copies the pieces to its files, into a folder beside the database.
+    const pieces = join(folder, "pieces");
+    await must(crawl, ["jobs", ...archivesIn(from), "--out", pieces]);
+    const jobs = ["--jsonl", join(pieces, "jobs.jsonl"), "--files", pieces];
+    await must(tracker, ["import", "--database", `sqlite:${database}`, ...jobs]);
+    rmSync(pieces, { recursive: true });
   });
   writeFileSync(imported, wanted);
   return database;

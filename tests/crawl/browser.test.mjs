@@ -40,9 +40,11 @@ test("a browser makes the data set that the native program makes", async (t) => 
 
   const results = join(folder, "results.jsonl");
   const database = `sqlite:${join(dataDir, "crawl", "crawl.db")}`;
-  await must(tracker, ["export", "--database", database, "--stage", "e", "--output", results]);
+  const shards = join(folder, "shards");
+  const out = ["--output", results, "--files", shards];
+  await must(tracker, ["export", "--database", database, "--stage", "e", ...out]);
   const [made, native] = [join(folder, "made"), join(folder, "native")];
-  await must(crawl, ["collect", results, "--out", made]);
+  await must(crawl, ["collect", results, "--files", shards, "--out", made]);
   await must(crawl, ["run", ...archivesIn(archives), "--out", native]);
   const files = readdirSync(native).sort();
   assert.deepEqual(readdirSync(made).sort(), files);
@@ -77,10 +79,24 @@ test("a browser makes the data set that the native program makes", async (t) => 
   assert.deepEqual(complaints, []);
 
   await t.test("a result that is no shard is refused with its job", async () => {
-    const line = JSON.stringify({ cursor: 1, number: 7, data: { shard: "AAAA" } });
-    writeFileSync(results, `${line}\n`);
-    const { code, output } = await run(crawl, ["collect", results, "--out", made]);
-    assert.equal(code, 1);
-    assert.match(output, /job 7: the shard cannot be decompressed/);
+    const refused = async ($file, expected) => {
+      writeFileSync(
+        results,
+        `${JSON.stringify({ cursor: 1, number: 7, data: { file: { $file } } })}\n`,
+      );
+      const { code, output } = await run(crawl, [
+        "collect",
+        results,
+        "--files",
+        shards,
+        "--out",
+        made,
+      ]);
+      assert.equal(code, 1);
+      assert.match(output, expected);
+    };
+    writeFileSync(join(shards, "sha256-0"), "no gzip");
+    await refused("sha256-0", /job 7: the shard cannot be decompressed/);
+    await refused("../results.jsonl", /job 7 names no file of the tracker/);
   });
 });

@@ -38,12 +38,14 @@ function shardOf(piece) {
 async function compare(archives, name) {
   const shards = join(folder, name);
   await must(program, ["run", ...archives, "--out", shards]);
-  const { stdout } = await must(program, ["jobs", ...archives]);
-  const jobs = stdout.trim().split("\n").map(JSON.parse);
+  const pieces = join(folder, `${name}-pieces`);
+  await must(program, ["jobs", ...archives, "--out", pieces]);
+  const lines = readFileSync(join(pieces, "jobs.jsonl"), "utf8").trim().split("\n");
+  const jobs = lines.map((line) => JSON.parse(line));
   const files = readdirSync(shards).sort();
   assert.equal(files.length, jobs.length);
   for (const [index, file] of files.entries()) {
-    const piece = Buffer.from(jobs[index].bytes, "base64");
+    const piece = readFileSync(join(pieces, jobs[index].file.$file));
     assert.ok(piece.length <= 1 << 20, `a piece of ${piece.length} bytes`);
     const made = Buffer.from(shardOf(piece));
     assert.ok(made.equals(readFileSync(join(shards, file))), `${jobs[index].archive}: ${file}`);

@@ -1,14 +1,14 @@
 // The data set so far: figures, languages, reasons and some pages, as shards arrive. The dashboard embeds
 // it, and the volunteer page shows it in the panel. Everything is written as text.
 
-import { DataSet, readShard } from "./shards.js";
+import { DataSet, addressOf, readShard } from "./shards.js";
 
 const tracker = new URL("../", document.baseURI);
 const place = /** @type {HTMLElement} */ (document.getElementById("figures"));
 const set = new DataSet();
 let after = "";
 
-/** How many shards are fetched at a time. Each may have some hundred kilobytes. */
+/** After so many shards the figures are shown. Each may have some hundred kilobytes. */
 const portion = 4;
 
 /** Fetches the shards that were added. Returns whether there may be more. */
@@ -20,7 +20,8 @@ async function learn() {
   const lines = (await getText(url)).split("\n").filter(Boolean);
   for (const line of lines) {
     const { cursor, number, data } = JSON.parse(line);
-    const shard = await readShard(data);
+    const address = addressOf(data, tracker);
+    const shard = address && (await readShard(await getBody(address)));
     if (shard) set.add(number, shard);
     after = String(cursor);
   }
@@ -28,10 +29,20 @@ async function learn() {
 }
 
 /** @param {URL} url */
-async function getText(url) {
+async function get(url) {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`the tracker answered with status ${answer.status}`);
-  return await answer.text();
+  return answer;
+}
+
+/** @param {URL} url */
+const getText = async (url) => await (await get(url)).text();
+
+/** @param {URL} url */
+async function getBody(url) {
+  const { body } = await get(url);
+  if (!body) throw new Error("the tracker has answered without a file");
+  return body;
 }
 
 /**
@@ -91,6 +102,12 @@ function example({ url, title, text, language }) {
   );
 }
 
+/** Not all pages of a large data set are compared here. */
+function duplicatesLabel() {
+  const some = set.compared < set.count("pack.pages");
+  return some ? `near duplicates in ${format.format(set.compared)}` : "near duplicates";
+}
+
 /**
  * @param {any} status
  * @param {unknown} [error]
@@ -102,7 +119,7 @@ function show(status, error) {
     ["pieces done", `${format.format(closed)} of ${format.format(jobs)}`],
     ["pages read", format.format(set.count("extract.record.response"))],
     ["pages kept", format.format(kept)],
-    ["near duplicates", format.format(set.duplicates)],
+    [duplicatesLabel(), format.format(set.duplicates)],
     ["characters", format.format(set.count("pack.characters"))],
     ["images with texts", format.format(set.count("pack.images"))],
   ];

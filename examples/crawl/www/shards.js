@@ -1,8 +1,6 @@
 // What is in the shards that volunteers have sent. They are untrusted: whatever is not as it should be is
 // passed over.
 
-import { decodeBase64 } from "./base64.js";
-
 /**
  * @typedef {{ url: string, title: string, text: string, language: string }} Page
  * @typedef {{ pages: Page[], bands: string[], counts: Map<string, number> }} Shard
@@ -13,27 +11,41 @@ const jsonMark = "<!json!>";
 const mostBytes = 12 * 2 ** 20;
 
 /**
- * Reads the output of a job of stage e. Returns undefined if it is no shard.
+ * The address of the file in an output of stage e. Returns undefined if it names no file of the tracker.
  *
  * @param {unknown} data
- * @returns {Promise<Shard | undefined>}
+ * @param {URL} tracker
  */
-export async function readShard(data) {
+export function addressOf(data, tracker) {
   if (typeof data !== "string" || !data.startsWith(jsonMark)) return undefined;
   try {
-    const bytes = decodeBase64(Object(JSON.parse(data.slice(jsonMark.length))).shard);
-    return bytes && parse(await decompress(bytes));
+    const { $file, url } = Object(Object(JSON.parse(data.slice(jsonMark.length))).file);
+    // The tracker has given the file this address, unless it is no file.
+    if (typeof $file !== "string" || typeof url !== "string") return undefined;
+    const address = new URL(url, tracker);
+    return address.origin === tracker.origin ? address : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** @param {Uint8Array<ArrayBuffer>} bytes */
-async function decompress(bytes) {
-  const reader = new Blob([bytes])
-    .stream()
-    .pipeThrough(new DecompressionStream("gzip"))
-    .getReader();
+/**
+ * Reads a shard. Resolves to undefined if it is none.
+ *
+ * @param {ReadableStream<Uint8Array<ArrayBuffer>>} gzip
+ * @returns {Promise<Shard | undefined>}
+ */
+export async function readShard(gzip) {
+  try {
+    return parse(await decompress(gzip));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {ReadableStream<Uint8Array<ArrayBuffer>>} gzip */
+async function decompress(gzip) {
+  const reader = gzip.pipeThrough(new DecompressionStream("gzip")).getReader();
   const decoder = new TextDecoder();
   let [text, length] = ["", 0];
   for (;;) {
@@ -77,6 +89,9 @@ function string(value) {
   return typeof value === "string" ? value : "";
 }
 
+/** So many pages are looked at for near duplicates, because their keys stay in memory. */
+const mostCompared = 10_000;
+
 /** The sums over all shards. A job that is done again replaces its shard. */
 export class DataSet {
   /** The counts of each shard. @type {Map<number, Map<string, number>>} */
@@ -87,6 +102,8 @@ export class DataSet {
   #bands = new Map();
   /** The number of pages of each shard that share a band with an earlier page. @type {Map<number, number>} */
   #duplicates = new Map();
+  /** How many pages were looked at for near duplicates. */
+  compared = 0;
   /** Some pages of the last shard that had any. @type {Page[]} */
   examples = [];
 
@@ -99,10 +116,13 @@ export class DataSet {
     const languages = new Map();
     for (const { language } of pages) languages.set(language, (languages.get(language) ?? 0) + 1);
     this.#languages.set(number, languages);
-    this.#duplicates.set(
-      number,
-      bands.filter((keys, at) => this.#isDuplicate(keys, `${number} ${at}`)).length,
-    );
+    if (this.compared < mostCompared) {
+      if (!this.#duplicates.has(number)) this.compared += pages.length;
+      this.#duplicates.set(
+        number,
+        bands.filter((keys, at) => this.#isDuplicate(keys, `${number} ${at}`)).length,
+      );
+    }
     if (pages.length > 0) {
       const step = Math.ceil(pages.length / 3);
       this.examples = pages.filter((_, at) => at % step === 0);

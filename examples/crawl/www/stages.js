@@ -1,45 +1,46 @@
-// The computation of each stage: a function from a job to its output. All of it is in the kernels; here
-// bytes become JSON and JSON becomes bytes.
-
-import { decodeBase64, encodeBase64 } from "./base64.js";
+// The computation of each stage: from the file that a job names to the file of its result. All of it is in the
+// kernels.
 
 /**
- * @typedef {import("distcompute-client").Job} Job
+ * @typedef {import("distcompute-client").Job<{ file?: unknown }>} Job
  * @typedef {Pick<typeof import("crawl"), "extract" | "clean" | "identify" | "sign" | "pack">} Kernel
- * @typedef {Pick<import("distcompute-client").WorkContext<Kernel>, "setup" | "invalid">} Context
+ * @typedef {Pick<import("distcompute-client").WorkContext<Kernel>, "setup" | "invalid" | "put">} Context
  */
 
-const decoder = new TextDecoder();
-const encoder = new TextEncoder();
+const lines = "application/x-ndjson";
+
+/** What each stage does with its file, and what type the file of its result has. */
+const steps = {
+  a: /** @type {const} */ ({ name: "extract", type: lines }),
+  b: /** @type {const} */ ({ name: "clean", type: lines }),
+  c: /** @type {const} */ ({ name: "identify", type: lines }),
+  d: /** @type {const} */ ({ name: "sign", type: lines }),
+  e: /** @type {const} */ ({ name: "pack", type: "application/gzip" }),
+};
+
+/** No piece is larger, and no stage writes more. */
+const mostBytes = 12 * 2 ** 20;
 
 /**
- * Stages a to d give the lines of the next stage, and stage e the shard.
- *
  * @param {Job} job
  * @param {Context} context
  */
-export function handler({ stage, data }, { setup: kernel, invalid }) {
-  const { bytes, lines } = Object(data);
-  if (stage === "a") return { lines: decoder.decode(kernel.extract(piece(bytes))) };
-  // From here on, the input is what another volunteer has sent.
-  if (typeof lines !== "string") return invalid("the output of the stage before has no lines");
-  const input = encoder.encode(lines);
-  const step = new Map([
-    ["b", kernel.clean],
-    ["c", kernel.identify],
-    ["d", kernel.sign],
-  ]).get(stage);
+export async function handler(job, { setup: kernel, invalid, put }) {
+  const { name, type } = steps[job.stage];
+  let output;
   try {
-    if (step) return { lines: decoder.decode(step(input)) };
-    return { shard: encodeBase64(kernel.pack(input)) };
+    output = kernel[name](await input(job));
   } catch (error) {
+    // The file of stage a is the project's own. The others come from volunteers.
+    if (job.stage === "a") throw error;
     return invalid(error instanceof Error ? error.message : String(error));
   }
+  return { file: await put(output, { type }) };
 }
 
-/** @param {unknown} text */
-function piece(text) {
-  const bytes = decodeBase64(text);
-  if (!bytes) throw new Error("The job has no piece of an archive: make jobs with crawl jobs.");
-  return bytes;
+/** @param {Job} job */
+async function input(job) {
+  const file = await job.file(Object(job.data).file);
+  if (file.size > mostBytes) throw new Error(`the file is larger than ${mostBytes} bytes`);
+  return new Uint8Array(await file.arrayBuffer());
 }

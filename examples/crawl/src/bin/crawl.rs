@@ -3,28 +3,29 @@
 //!
 //! ```text
 //! crawl sample FOLDER [MEGABYTES]       makes archives to try
-//! crawl jobs ARCHIVE... [--out FILE]    cuts archives into jobs
+//! crawl jobs ARCHIVE... --out FOLDER    cuts archives into pieces, and writes a job for each
 //! crawl run ARCHIVE... --out FOLDER     runs all stages, and writes a shard for each piece
-//! crawl collect RESULTS --out FOLDER    takes the shards out of the results that a tracker exports
+//! crawl collect RESULTS --files FILES --out FOLDER
+//!                                       takes the shards out of what a tracker exports
 //! crawl join SHARDS [--out FOLDER]      takes the near duplicates out, and writes the card
 //! crawl bench ARCHIVE...                measures each stage
 //! ```
 
-use crawl::{Extractor, Join, clean, cut, extract, identify, pack, sample, sign, unpack};
+use crawl::{Join, clean, cut, extract, identify, pack, sample, sign, unpack};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "usage: crawl sample FOLDER [MEGABYTES] | crawl jobs ARCHIVE... [--out FILE] | \
+const USAGE: &str = "usage: crawl sample FOLDER [MEGABYTES] | crawl jobs ARCHIVE... --out FOLDER | \
                      crawl run ARCHIVE... --out FOLDER | \
-                     crawl collect RESULTS --out FOLDER | crawl join FOLDER [--out FOLDER] | \
-                     crawl bench ARCHIVE...";
+                     crawl collect RESULTS --files FILES --out FOLDER | \
+                     crawl join FOLDER [--out FOLDER] | crawl bench ARCHIVE...";
 
-/// The largest piece, of which its base64 in a job has 1.4 MB.
+/// The largest piece. The lines of its pages are a few times as long.
 const PIECE: usize = 1 << 20;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -43,16 +44,15 @@ fn run(arguments: &[String]) -> Outcome {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["sample", folder] => make_samples(folder.as_ref(), 4),
         ["sample", folder, megabytes] => make_samples(folder.as_ref(), megabytes.parse()?),
-        ["jobs", ref archives @ .., "--out", file] if !archives.is_empty() => {
-            jobs(archives, File::create(file)?)
-        }
-        ["jobs", ref archives @ ..] if !archives.is_empty() => {
-            jobs(archives, std::io::stdout().lock())
+        ["jobs", ref archives @ .., "--out", folder] if !archives.is_empty() => {
+            make_jobs(archives, folder.as_ref())
         }
         ["run", ref archives @ .., "--out", folder] if !archives.is_empty() => {
             make_shards(archives, folder.as_ref())
         }
-        ["collect", results, "--out", folder] => collect(results, folder.as_ref()),
+        ["collect", results, "--files", files, "--out", folder] => {
+            collect(results, files.as_ref(), folder.as_ref())
+        }
         ["join", shards] => join(shards.as_ref(), shards.as_ref()),
         ["join", shards, "--out", folder] => join(shards.as_ref(), folder.as_ref()),
         ["bench", ref archives @ ..] if !archives.is_empty() => bench(archives),
@@ -83,27 +83,42 @@ fn make_samples(folder: &Path, megabytes: usize) -> Outcome {
 struct Job<'a> {
     archive: &'a str,
     piece: usize,
-    /// The bytes of the piece in base64.
-    bytes: String,
+    file: FileRef,
 }
 
-/// Writes a job per line, in the order of the archives.
-fn jobs(archives: &[&str], out: impl Write) -> Outcome {
-    let mut out = BufWriter::new(out);
+/// A file of a job.
+#[derive(Serialize, Deserialize)]
+struct FileRef {
+    /// Its path in the folder that the tracker imports, or its name at the tracker.
+    #[serde(rename = "$file")]
+    file: String,
+}
+
+/// Writes each piece into a file, and `jobs.jsonl` with a job for each, in the order of the archives.
+fn make_jobs(archives: &[&str], folder: &Path) -> Outcome {
+    fs::create_dir_all(folder)?;
+    let mut jobs = BufWriter::new(File::create(folder.join("jobs.jsonl"))?);
+    let mut number = 0_u32;
     for path in archives {
         let mut piece = 0;
         each_piece(path, |bytes| {
+            number += 1;
+            let name = format!("piece-{number:06}");
+            fs::write(folder.join(&name), bytes)?;
             let job = Job {
                 archive: file_name(path),
                 piece,
-                bytes: base64(bytes),
+                file: FileRef {
+                    file: format!("./{name}"),
+                },
             };
             piece += 1;
-            serde_json::to_writer(&mut out, &job)?;
-            out.write_all(b"\n")
+            serde_json::to_writer(&mut jobs, &job)?;
+            jobs.write_all(b"\n")
         })?;
     }
-    Ok(out.flush()?)
+    jobs.flush()?;
+    println(&format!("{number} jobs in {}", folder.display()))
 }
 
 fn file_name(path: &str) -> &str {
@@ -116,43 +131,6 @@ fn file_name(path: &str) -> &str {
 fn each_piece(path: &str, sink: impl FnMut(&[u8]) -> std::io::Result<()>) -> Outcome {
     let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
     cut(file, PIECE, sink).map_err(|error| format!("{path}: {error}").into())
-}
-
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// Base64 with padding, as `atob` reads it.
-fn base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0, |bits, index| {
-            bits << 8 | u32::from(*group.get(index).unwrap_or(&0))
-        });
-        for index in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * index) & 63) as usize];
-            text.push(if index <= group.len() {
-                digit as char
-            } else {
-                '='
-            });
-        }
-    }
-    text
-}
-
-/// Base64 with padding, as `btoa` writes it.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let (groups, rest) = text.as_bytes().as_chunks::<4>();
-    let mut bytes = Vec::with_capacity(groups.len() * 3);
-    for group in groups {
-        let digits = group.iter().take_while(|digit| **digit != b'=').count();
-        let mut bits = 0_u32;
-        for digit in &group[..digits] {
-            bits = bits << 6 | DIGITS.iter().position(|other| other == digit)? as u32;
-        }
-        bits <<= 6 * (4 - digits);
-        bytes.extend(&bits.to_be_bytes()[1..digits.max(1)]);
-    }
-    rest.is_empty().then_some(bytes)
 }
 
 /// All stages for each piece of the archives: shards that are numbered as the jobs are.
@@ -184,11 +162,12 @@ struct Exported {
 /// The output of the last stage.
 #[derive(Deserialize)]
 struct Output {
-    shard: String,
+    file: FileRef,
 }
 
-/// Writes the shards of volunteers as `run` names them. What is no shard is refused, with its job.
-fn collect(results: &str, folder: &Path) -> Outcome {
+/// Names the shards of volunteers as `run` does. `files` is the folder into which the tracker has
+/// exported them. What is no shard is refused, with its job.
+fn collect(results: &str, files: &Path, folder: &Path) -> Outcome {
     fs::create_dir_all(folder)?;
     let file = File::open(results).map_err(|error| format!("{results}: {error}"))?;
     let mut shards = 0;
@@ -196,8 +175,12 @@ fn collect(results: &str, folder: &Path) -> Outcome {
         let named = |error: &dyn Error| format!("{results}, line {}: {error}", index + 1);
         let Exported { number, data } =
             serde_json::from_str(&line?).map_err(|error| named(&error))?;
-        let shard =
-            decode_base64(&data.shard).ok_or_else(|| format!("job {number} has no base64"))?;
+        let name = data.file.file;
+        if !name.starts_with("sha256-") || name.contains(['/', '\\']) {
+            return Err(format!("job {number} names no file of the tracker: {name:?}").into());
+        }
+        let path = files.join(name);
+        let shard = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         unpack(&shard).map_err(|error| format!("job {number}: {error}"))?;
         fs::write(shard_path(folder, number), shard)?;
         shards += 1;
@@ -255,24 +238,15 @@ fn join(shards: &Path, folder: &Path) -> Outcome {
 
 /// Measures each stage on one core, and writes one line of JSON.
 fn bench(archives: &[&str]) -> Outcome {
-    let (mut bytes, mut text) = (0, 0);
+    let (mut pieces, mut bytes, mut text) = (0, 0, 0);
     let mut times = [Duration::ZERO; 5];
     for path in archives {
-        // The streaming extractor, whose memory does not depend on the archive.
-        let (mut extractor, mut file) = (Extractor::default(), File::open(path)?);
-        let mut part = vec![0; PIECE];
-        loop {
-            let length = file.read(&mut part)?;
-            if length == 0 {
-                break;
-            }
-            let began = Instant::now();
-            extractor.push(&part[..length]);
-            times[0] += began.elapsed();
-        }
         each_piece(path, |piece| {
-            let mut lines = extract(piece);
+            pieces += 1;
             bytes += piece.len();
+            let began = Instant::now();
+            let mut lines = extract(piece);
+            times[0] += began.elapsed();
             text += lines.len();
             for (index, stage) in [clean, identify, sign].into_iter().enumerate() {
                 let began = Instant::now();
@@ -292,27 +266,12 @@ fn bench(archives: &[&str]) -> Outcome {
         .zip(milliseconds)
         .map(|(name, time)| (name.into(), time.into()))
         .collect();
-    println(
-        &serde_json::json!({ "bytes": bytes, "lines": text, "milliseconds": stages }).to_string(),
-    )
+    let measured = serde_json::json!({
+        "pieces": pieces, "bytes": bytes, "lines": text, "milliseconds": stages,
+    });
+    println(&measured.to_string())
 }
 
 fn println(text: &str) -> Outcome {
     Ok(writeln!(std::io::stdout(), "{text}")?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_read_as_it_is_written() {
-        for length in 0..70_u8 {
-            let bytes: Vec<u8> = (0..length).map(|n| n.wrapping_mul(97)).collect();
-            assert_eq!(decode_base64(&base64(&bytes)), Some(bytes));
-        }
-        assert_eq!(base64(b"any carnal pleas"), "YW55IGNhcm5hbCBwbGVhcw==");
-        assert_eq!(decode_base64("abc"), None);
-        assert_eq!(decode_base64("ab!="), None);
-    }
 }
