@@ -61,6 +61,12 @@ export function memoryMb(pid) {
   return kb === undefined ? undefined : Number(kb) / 1024;
 }
 
+/** The same, where memory that several processes share counts by parts. */
+export function proportionalMb(pid) {
+  const kb = /^Pss:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1];
+  return kb === undefined ? undefined : Number(kb) / 1024;
+}
+
 /** The fields of /proc/PID/stat from the parent's process id on; empty without /proc. */
 function stat(pid) {
   // The second field is the program's name in parentheses, which can contain any character.

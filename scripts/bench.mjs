@@ -8,6 +8,7 @@ const benchmarks = {
   checked: "../bench/checked.mjs",
   client: "../bench/client.mjs",
   command: "../bench/command.mjs",
+  crawl: "../bench/crawl.mjs",
   grown: "../bench/grown.mjs",
   hostile: "../bench/hostile.mjs",
   lines: "../bench/lines.mjs",
@@ -22,6 +23,7 @@ const usage = `npm run bench -- NAME [options]
   checked   how fast a store takes results in that are checked, and syncs while others are reverted
   client    how much of a browser's cores goes into jobs, by the engine and by loops of one's own
   command   how much of a core distcompute work and map give to a function, and the memory of map
+  crawl     the stages of the crawl example in each engine, and a large archive through two browsers
   grown     what calls and pages cost with a million registrations, names, flags and avoided jobs
   hostile   what honest volunteers get of a tracker while it is attacked, on each store
   lines     which share of a line jobs of every size get, down and up, on slow and lossy lines
