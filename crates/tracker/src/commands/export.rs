@@ -101,5 +101,7 @@ fn report(stage: Stage, exported: &Exported) {
             exported.count,
             exported.last + 1
         );
+    } else {
+        let _ = writeln!(io::stderr(), "exported 0 results of stage {stage}");
     }
 }

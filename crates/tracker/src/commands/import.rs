@@ -250,7 +250,10 @@ fn check(source: Source, local: bool) -> Result<(Source, Checked, References), S
             .map_err(|fault| sentence(&name, fault))?;
             bar.finish_and_clear();
             file.rewind().map_err(|error| {
-                format!("{name} cannot be read twice, which checking it needs: {error}.")
+                format!(
+                    "{name} is checked before it is imported, and cannot be read twice: {error}. Give - \
+                     for it, and what it says on standard input."
+                )
             })?;
             let source = Source::File { name, file, format };
             Ok((source, tally.finish(), named))

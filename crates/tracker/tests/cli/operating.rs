@@ -30,6 +30,9 @@ fn it_serves_while_jobs_come_in_and_results_go_out() {
             .send("POST /api/completeJob", &done)
             .ends_with("200 OK")
     );
+    let none = run(at, &["export", "--stage", "b"], "");
+    assert!(none.status.success() && none.stdout.is_empty());
+    assert!(text(&none.stderr).contains("exported 0 results of stage b"));
     let exported = run(at, &["export", "--stage", "a"], "");
     assert_eq!(text(&exported.stdout), "{\"number\":1,\"data\":[1,2]}\n");
     let to_file = run(at, &["export", "--stage", "a", "--output", "out.jsonl"], "");

@@ -89,7 +89,7 @@ fn read_lines(
         line += 1;
         let text = str::from_utf8(&buffer).map_err(|_| Fault::Bad {
             line,
-            why: "This is not UTF-8.".to_owned(),
+            why: not_utf8(&buffer).to_owned(),
         })?;
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
@@ -97,6 +97,23 @@ fn read_lines(
             continue;
         }
         take(job(text).map_err(|why| Fault::Bad { line, why })?)?;
+    }
+}
+
+/// What is wrong with a line that is not UTF-8. Files of other kinds are known by how they begin.
+fn not_utf8(line: &[u8]) -> &'static str {
+    const GZIP: &[u8] = &[0x1f, 0x8b];
+    const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+    let is_utf16 = |line: &[u8]| line.starts_with(&[0xff, 0xfe]) || line.starts_with(&[0xfe, 0xff]);
+    match line {
+        line if line.starts_with(GZIP) => {
+            "This is compressed by gzip. Give - for the file, and what zcat writes on standard input."
+        }
+        line if line.starts_with(ZSTD) => {
+            "This is compressed by zstd. Give - for the file, and what zstdcat writes on standard input."
+        }
+        line if is_utf16(line) => "This is UTF-16. Save it as UTF-8.",
+        _ => "This is not UTF-8.",
     }
 }
 
@@ -266,6 +283,19 @@ mod tests {
                 "<!json!>[1.10]".into(),
             ])
         );
+    }
+
+    #[test]
+    fn files_of_other_kinds_are_named() {
+        for (file, word) in [
+            (&[0x1f, 0x8b, 8, 0, 0, 0xff][..], "gzip"),
+            (&[0x28, 0xb5, 0x2f, 0xfd, 4], "zstd"),
+            (b"\xff\xfea\0\n\0", "UTF-16"),
+            (b"caf\xe9\n", "not UTF-8"),
+        ] {
+            let (line, why) = jobs(Format::Text, file).expect_err("refused");
+            assert!(line == 1 && why.contains(word), "{why}");
+        }
     }
 
     #[test]
