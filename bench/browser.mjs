@@ -71,7 +71,7 @@ const openMs = 30_000;
  * A page that is controlled through the DevTools protocol and not through Playwright, which observes
  * every request and thereby doubles its cost.
  */
-class Page {
+export class Page {
   #answers = new Map();
   #last = 0;
 

@@ -9,6 +9,7 @@ const benchmarks = {
   client: "../bench/client.mjs",
   command: "../bench/command.mjs",
   crawl: "../bench/crawl.mjs",
+  files: "../bench/files.mjs",
   grown: "../bench/grown.mjs",
   hostile: "../bench/hostile.mjs",
   lines: "../bench/lines.mjs",
@@ -24,6 +25,7 @@ const usage = `npm run bench -- NAME [options]
   client    how much of a browser's cores goes into jobs, by the engine and by loops of one's own
   command   how much of a core distcompute work and map give to a function, and the memory of map
   crawl     the stages of the crawl example in each engine, and a large archive through two browsers
+  files     how fast a browser fetches and uploads files of jobs beside curl, and how fast addresses are signed
   grown     what calls and pages cost with a million registrations, names, flags and avoided jobs
   hostile   what honest volunteers get of a tracker while it is attacked, on each store
   lines     which share of a line jobs of every size get, down and up, on slow and lossy lines

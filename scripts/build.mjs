@@ -161,6 +161,23 @@ export function buildTracker() {
   return servePrograms;
 }
 
+/**
+ * Builds the tracker with the stores of clouds. Resolves to its path.
+ *
+ * @param {{ profile?: "dev" | "serve" }} [wanted] `dev` is that of the tests, which have compiled it already
+ */
+export async function buildCloudTracker({ profile = "serve" } = {}) {
+  const program = "distcompute-tracker";
+  // With any test, Cargo enables the features that tests need of dependencies, as `cargo test` does.
+  const features = ["--features", "clouds", ...(profile === "dev" ? ["--test", "clouds"] : [])];
+  const built = await buildPrograms({
+    what: "the tracker with the stores of clouds",
+    args: ["--profile", profile, "-p", program, "--bins", ...features],
+    about: "5 minutes the first time",
+  });
+  return built[program];
+}
+
 /** Builds the native program of the crawl example. */
 export function buildCrawlProgram() {
   return buildPrograms({

@@ -1,5 +1,5 @@
 // The programs of the operator's guide, for its tests: reverse proxies, Prometheus' promtool and a few
-// small programs, as packages of the operating system.
+// small programs, as packages of the operating system. The test of a fleet uses some of them.
 
 import { aptInstall, aptRemedy, canInstall } from "./debian.mjs";
 import { Failure } from "./failure.mjs";
@@ -27,9 +27,15 @@ export function operatorEnv(extra = {}) {
 }
 
 /** Makes sure that all programs are installed. */
-export async function ensureOperatorTools() {
+export const ensureOperatorTools = () => ensurePrograms(Object.keys(programs));
+
+/** Makes sure of the programs of a fleet. */
+export const ensureFleetTools = () => ensurePrograms(["haproxy", "faketime"]);
+
+async function ensurePrograms(names) {
   const missing = () =>
     Object.entries(programs)
+      .filter(([program]) => names.includes(program))
       .filter(([program]) => !which(program, operatorEnv()))
       .map(([, name]) => name);
   if (missing().length > 0 && canInstall()) {

@@ -8,7 +8,7 @@ import { packedFolder } from "../tests/bundlers/project.mjs";
 import { buildPackage, targets } from "./build.mjs";
 import { ensureCargoDeb } from "./deb.mjs";
 import { isMain, runMain } from "./failure.mjs";
-import { ensureOperatorTools } from "./operators.mjs";
+import { ensureFleetTools, ensureOperatorTools } from "./operators.mjs";
 import { ensurePostgres, withPostgres } from "./postgres.mjs";
 import { endOnSignals } from "./process.mjs";
 import {
@@ -136,6 +136,12 @@ const steps = [
       const args = ["-p", "distcompute-tracker", "--features", "clouds", "--test", "clouds"];
       return withS3(of(ensureS3), (env) => nativeTests({ args, env }));
     },
+  },
+  {
+    name: "fleet",
+    what: "two trackers behind haproxy, on a PostgreSQL and an S3 server, which fail one after the other",
+    needs: [ensureRust, ensureS3, ensurePostgres, ensureFleetTools],
+    run: (of) => withS3(of(ensureS3), (env) => nodeTests({ folders: ["tests/fleet"], env })),
   },
   {
     name: "postgres:store",

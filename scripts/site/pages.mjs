@@ -56,6 +56,7 @@ export const groups = [
       ["bench/results/tracker.md", "The tracker"],
       ["bench/results/client.md", "The client"],
       ["bench/results/lines.md", "Slow connections"],
+      ["bench/results/files.md", "Files of jobs"],
       ["bench/results/scale.md", "A million volunteers"],
       ["bench/results/grown.md", "Grown databases"],
       ["bench/results/hostile.md", "Under attack"],

@@ -58,6 +58,11 @@ pub(crate) enum Calls {
     Old,
     /// sync, which submits the results of the jobs from the last one and asks for as many again
     Sync,
+    /// One sync, which takes a job, and then beginnings of uploads for it
+    Uploads,
+    /// One sync, which takes a job, and then requests for the file that its input names, where it is
+    /// redirected to a store
+    Files,
 }
 
 /// Converts seconds to a duration, limited to what a duration can hold.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod connection;
+mod files;
 mod measure;
 mod record;
 mod sync;

@@ -33,4 +33,5 @@ pub(crate) struct Answer {
 pub(crate) struct Granted {
     pub(crate) number: u64,
     pub(crate) lease: String,
+    pub(crate) data: String,
 }

@@ -13,6 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     cli::Calls,
     connection::{Answer, Connection},
+    files::{self, Granted},
     measure::Measure,
     record::Record,
     sync,
@@ -47,6 +48,8 @@ pub(crate) struct Volunteer {
     seq: u64,
     /// Results to submit with the next sync.
     done: Vec<sync::Done>,
+    /// The job whose files are asked for.
+    granted: Option<Granted>,
 }
 
 impl Volunteer {
@@ -63,6 +66,7 @@ impl Volunteer {
             turns: 0,
             seq: 0,
             done: Vec::new(),
+            granted: None,
         }
     }
 
@@ -81,7 +85,41 @@ impl Volunteer {
         match self.behaviour.calls {
             Calls::Old => self.old_turn().await,
             Calls::Sync => self.sync_turn().await,
+            Calls::Uploads | Calls::Files => self.files_turn().await,
         }
+    }
+
+    /// Asks for the addresses of a file.
+    async fn files_turn(&mut self) -> Result<bool, String> {
+        let Some(granted) = &self.granted else {
+            let answer = self.sync(&[]).await?;
+            let job = answer.jobs.into_iter().next();
+            let job = job.ok_or("There is no job whose files could be asked for.")?;
+            self.granted = Some(Granted::read(job)?);
+            return Ok(true);
+        };
+        if self.behaviour.calls == Calls::Uploads {
+            let begin = files::Begin {
+                token: &self.token,
+                lease: &granted.lease,
+                bytes: files::BYTES,
+            };
+            let body = serde_json::to_vec(&begin).map_err(|error| error.to_string())?;
+            let path = "/api/uploads";
+            let answer = self.request(Method::POST, path, body.into()).await?;
+            let begun: files::Begun = read(path, answer)?;
+            if begun.parts.is_empty() {
+                return Err("An upload has no address.".to_owned());
+            }
+        } else {
+            let path = granted.url.clone();
+            let (status, body) = self.request(Method::GET, &path, Bytes::new()).await?;
+            if status != StatusCode::TEMPORARY_REDIRECT {
+                return Err(unexpected(&path, status, &body));
+            }
+        }
+        self.shared.borrow_mut().measure.completed(1);
+        Ok(true)
     }
 
     async fn old_turn(&mut self) -> Result<bool, String> {
@@ -106,7 +144,7 @@ impl Volunteer {
         Ok(true)
     }
 
-    async fn sync_turn(&mut self) -> Result<bool, String> {
+    async fn sync(&mut self, done: &[sync::Done]) -> Result<sync::Answer, String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |since| since.as_millis());
         self.seq = u64::try_from(now).unwrap_or(u64::MAX).max(self.seq + 1);
@@ -114,13 +152,17 @@ impl Volunteer {
             token: &self.token,
             seq: self.seq,
             holding: [],
-            done: &self.done,
+            done,
             want: self.behaviour.batch,
         });
         let request = request.map_err(|error| error.to_string())?;
         let answer = self.request(Method::POST, "/api/sync", request.into());
-        let answer: sync::Answer = read("/api/sync", answer.await?)?;
+        read("/api/sync", answer.await?)
+    }
+
+    async fn sync_turn(&mut self) -> Result<bool, String> {
         let done = std::mem::take(&mut self.done);
+        let answer = self.sync(&done).await?;
         for result in &done {
             if !answer.accepted.contains(&result.lease) {
                 return Err(format!(

@@ -54,11 +54,12 @@ pub fn for_trust() -> Schedule {
 /// How often files are deleted that nothing names.
 const FILES_SWEEP: Duration = Duration::from_secs(3_600);
 
-/// The schedule for files.
+/// The schedule for files. The first sweep comes as soon as that for silent workers, so that a tracker that is
+/// restarted every hour deletes files too.
 #[must_use]
-pub fn for_files() -> Schedule {
+pub fn for_files(interval_s: u64) -> Schedule {
     Schedule {
-        first: FILES_SWEEP,
+        first: Duration::from_secs(interval_s).min(FILES_SWEEP),
         every: FILES_SWEEP,
     }
 }
@@ -87,6 +88,15 @@ mod tests {
                 assert!(missed_s(lease_s, workers) >= 4 * u64::from(wait));
                 assert!(missed_s(lease_s, workers) >= 2 * u64::from(lease_s));
             }
+        }
+    }
+
+    #[test]
+    fn a_tracker_that_is_restarted_every_hour_deletes_files() {
+        for (interval_s, first_s) in [(1, 1), (300, 300), (86_400, 3_600)] {
+            let looks = for_files(interval_s);
+            assert_eq!(looks.first, Duration::from_secs(first_s));
+            assert_eq!(looks.every, Duration::from_secs(3_600));
         }
     }
 

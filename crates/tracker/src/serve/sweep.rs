@@ -102,7 +102,7 @@ pub(super) async fn sweep_files(app: App) {
     if app.files.objects().is_none() {
         return;
     }
-    let mut file_ticks = ticks(sweeps::for_files());
+    let mut file_ticks = ticks(sweeps::for_files(app.settings.sweep_interval_s));
     loop {
         file_ticks.tick().await;
         match files::sweep::sweep(app.store.as_ref(), &app.files).await {
