@@ -82,6 +82,19 @@ export function isError(value) {
   }
 }
 
+/**
+ * Resolves to the SHA-256 of bytes in hexadecimal digits, by the browser, which needs a fifth of the time that the
+ * wasm does. To nothing where it does not: in pages without https, and of bytes that other threads may change.
+ */
+export async function sha256(bytes) {
+  try {
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether this is a worker of a page. */
 export function isWorker() {
   const { DedicatedWorkerGlobalScope: Scope } = /** @type {any} */ (globalThis);

@@ -10,6 +10,7 @@ import {
   loaded,
   makeError,
   now,
+  sha256,
   tellPage,
   whenLoaded,
 } from "./bindings.js";
@@ -245,6 +246,9 @@ async function readFile(files, reference) {
 /** So many bytes of a blob are read at a time. */
 const pieceBytes = 1_048_576;
 
+/** What has at most so many bytes is hashed at once. */
+const wholeBytes = 16_777_216;
+
 /** What there is to read of a blob, piece by piece. */
 async function* pieces(blob) {
   for (let at = 0; at < blob.size; at += pieceBytes) {
@@ -297,6 +301,11 @@ async function readBytes(data) {
     );
   }
   const blob = data instanceof Blob ? data : new Blob([/** @type {BlobPart} */ (data)]);
+  if (blob.size <= wholeBytes) {
+    // Taken at once, as the blob is: the owner may write into them again.
+    const name = await sha256(isBytes ? data : await blob.arrayBuffer());
+    if (name !== undefined) return { blob, name };
+  }
   for await (const piece of pieces(blob)) hash(piece);
   return { blob, name: hash() };
 }

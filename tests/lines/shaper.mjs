@@ -13,6 +13,9 @@ export const stallMs = [200, 1_000];
 /** The interval at which data is forwarded, in milliseconds. */
 const tickMs = 5;
 
+/** How much of one connection is forwarded before it is another one's turn, if no packet is lost, in milliseconds. */
+const turnMs = 0.5;
+
 /** The maximum number of buffered bytes per connection, above which it stops reading from the sender. */
 const mostWaiting = 256 * 1_024;
 
@@ -38,6 +41,9 @@ class Lane {
 
   constructor({ bytesPerMs, delayMs, loss, seed }) {
     Object.assign(this, { bytesPerMs, delayMs, loss, random: dice(seed) });
+    // Packet by packet, a fast line would be busy with nothing else.
+    const turn = loss > 0 ? packet : Math.max(packet, Math.round(turnMs * bytesPerMs));
+    this.turn = bytesPerMs === Infinity ? Infinity : turn;
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
@@ -85,13 +91,15 @@ class Lane {
         flow.blockedUntil = now + least + (most - least) * this.random();
         continue;
       }
-      const part = take(flow, this.bytesPerMs === Infinity ? flow.waiting : packet);
+      const part = take(flow, this.turn);
       this.#allowance -= part.length;
       this.bytes += part.length;
-      sent.set(flow, [...(sent.get(flow) ?? []), part]);
+      const parts = sent.get(flow);
+      if (parts) parts.push(part);
+      else sent.set(flow, [part]);
     }
     for (const [flow, parts] of sent) {
-      this.#later(() => flow.to.write(Buffer.concat(parts)));
+      this.#later(() => flow.to.write(parts.length === 1 ? parts[0] : Buffer.concat(parts)));
       if (flow.waiting <= mostWaiting / 2) flow.from.resume();
     }
     for (const flow of flows) {

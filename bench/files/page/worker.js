@@ -30,7 +30,7 @@ function made(bytes) {
       crypto.getRandomValues(noise.subarray(at, at + 65_536));
   }
   crypto.getRandomValues(noise.subarray(0, Math.min(bytes, 64)));
-  return new Blob([noise]);
+  return noise;
 }
 
 work({
