@@ -5,7 +5,7 @@
 // behind another tab that upgrades it. Whoever writes does not wait and is not told; what is kept only
 // helps after a reload. So each step has a time limit, and the work goes on without it.
 
-import { loaded, now } from "./bindings.js";
+import { loaded, now, sha256 } from "./bindings.js";
 
 const store = "kept";
 
@@ -322,36 +322,56 @@ class Entry {
   }
 }
 
+/** What has at most so many bytes is hashed and kept when it is whole. */
+const wholeBytes = 8_388_608;
+
 /** What has come of a file. */
 class Sink {
   have = 0;
   #hash = loaded("work").hasher();
+  /** The bytes of a small file. */
+  #whole;
   #parts = [];
+  #memory;
   #entry;
   controller;
 
   constructor(name, bytes, memory) {
     this.name = name;
     this.bytes = bytes;
-    if (!memory) this.#entry = new Entry(address(name, bytes));
+    this.#memory = memory;
+    if (bytes <= wholeBytes) this.#whole = new Uint8Array(bytes);
+    else if (!memory) this.#entry = new Entry(address(name, bytes));
   }
 
   async write(chunk) {
-    this.#hash(chunk);
+    const at = this.have;
     this.have += chunk.byteLength;
+    if (this.#whole) return this.#whole.set(chunk, at);
+    this.#hash(chunk);
     if (this.#entry) return this.#entry.write(chunk);
     this.#parts.push(chunk);
     // Blobs are kept outside of this thread's memory.
     if (this.#parts.length >= 64) this.#parts = [new Blob(this.#parts)];
   }
 
-  isRight() {
-    return `sha256-${this.#hash()}` === this.name;
+  async isRight() {
+    const hash = this.#whole && (await sha256(this.#whole));
+    if (this.#whole && hash === undefined) this.#hash(this.#whole);
+    return `sha256-${hash ?? this.#hash()}` === this.name;
   }
 
   /** Resolves to whether the file is at hand now. */
   async close() {
     const { name, bytes } = this;
+    if (this.#whole) {
+      // Nobody needs it any more.
+      if (this.controller?.signal.aborted) return false;
+      holdFile(name, bytes, new Blob([this.#whole]));
+      if (this.#memory || (await keepFile(name, bytes))) return true;
+      closeFile(name);
+      return false;
+    }
     if (!this.#entry) return holdFile(name, bytes, new Blob(this.#parts));
     await this.#entry.close(bytes);
     return openFile(name, bytes);
@@ -510,7 +530,7 @@ export async function fetchFile(name, bytes, url, memory, stallMs, moved) {
       moved(sink.have);
     }
     // The rest of what is longer than it said is not received.
-    if (!sink.isRight()) return over("damaged");
+    if (!(await sink.isRight())) return over("damaged");
     thrown = "full";
     if (!(await sink.close())) return over("full");
     sinks.delete(name);
