@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -72,6 +72,34 @@ test("inputs are mapped in a pipe by this machine", async () => {
   // The same command again has nothing left to compute, and writes the same.
   const again = await finished(["square.js", "--local", "0"], { input });
   assert.deepEqual([again.code, again.output], [0, output], again.errors);
+});
+
+test("a stage hands files to the next one, and inputs have none", async () => {
+  put(
+    "frames.js",
+    `export const stages = {
+      a: async (seed, { put }) => ({ noise: await put(new Uint8Array(20_000_000).fill(seed)) }),
+      b: async ({ noise }, { file }) => [new Uint8Array(await (await file(noise)).arrayBuffer()).at(-1), noise],
+    };`,
+  );
+  const input = put("seeds.jsonl", linesOf([1, 2]));
+  const args = ["frames.js", input, "--listen", "127.0.0.1:0"];
+  const { code, output, errors } = await finished(args);
+  assert.equal(code, 0, errors);
+  const outputs = output.trim().split("\n").map(JSON.parse);
+  assert.deepEqual(
+    outputs.map(([last]) => last),
+    [1, 2],
+  );
+  const stored = inFolder(join(".distcompute", "frames", "jobs.db-files", "files"));
+  for (const [, { $file, bytes }] of outputs) {
+    assert.equal(bytes, statSync(join(stored, $file)).size);
+  }
+  put("seeds.jsonl", linesOf([3, outputs[0][1]]));
+  const refused = await finished([...args, "--fresh"]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.errors, /Line 2 of the inputs has an object with "\$file"/);
+  for (const [, { $file }] of outputs) assert.ok(!existsSync(join(stored, $file)));
 });
 
 test("browsers join, and a command that is killed twice continues", async (t) => {
