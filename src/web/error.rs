@@ -18,7 +18,7 @@ export type ErrorCode =
   | "not_a_tracker" | "bad_answer" | "answer_too_large" | "bad_job_data"
   | "invalid_url" | "invalid_dump" | "invalid_argument"
   | "file_unknown" | "file_not_granted" | "upload_wrong_hash" | "upload_incomplete" | "upload_expired" | "upload_too_large"
-  | "files_full" | "files_off" | "files_not_supported" | "file_no_room" | "file_damaged"
+  | "files_full" | "store_full" | "files_off" | "files_not_supported" | "file_no_room" | "file_damaged"
   | "moved" | "origin_forbidden" | "unreachable" | "timeout" | "aborted" | "not_loaded" | "worker_failed" | "not_started";
 
 /** What every call of this library throws or rejects with. */

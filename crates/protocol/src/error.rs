@@ -95,6 +95,9 @@ codes! {
     UploadTooLarge = "upload_too_large", 413;
     /// The project has no room for further files.
     FilesFull = "files_full", 507;
+    /// The store of files has no room at the moment: its disk is nearly full, or many uploads are
+    /// unfinished. The same call may succeed later.
+    StoreFull = "store_full", 507;
     /// The project takes no files.
     FilesOff = "files_off", 404;
     /// An internal error of the tracker.
@@ -156,6 +159,10 @@ impl ErrorCode {
             Self::FilesFull => {
                 "The project has no room for further files. Its operator deletes some or raises \
                  files_total; try again later."
+            }
+            Self::StoreFull => {
+                "The store of this project's files is nearly full. What was uploaded is kept; try again \
+                 later."
             }
             Self::FilesOff => {
                 "This project takes no files: its operator has set object_store to off."

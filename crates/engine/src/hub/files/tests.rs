@@ -375,7 +375,7 @@ impl World {
                     retry_after_ms: None,
                     text: "no".to_owned(),
                 };
-                let reply = match how % 10 {
+                let reply = match how % 11 {
                     0 => Reply::NotReached("no".to_owned()),
                     1 => refused(503, Some(ErrorCode::Unavailable)),
                     2 => refused(410, Some(ErrorCode::UploadExpired)),
@@ -384,6 +384,7 @@ impl World {
                     5 => refused(507, Some(ErrorCode::FilesFull)),
                     6 => refused(403, None),
                     7 => Reply::Checking(1_000),
+                    9 => refused(507, Some(ErrorCode::StoreFull)),
                     8 => Reply::Parts {
                         begun: Some(("x".to_owned(), -1.0)),
                         stored: vec![7, u32::MAX],
@@ -823,6 +824,8 @@ fn calls_that_fail_end_after_growing_waits_and_only_where_the_tracker_is_there()
         (1, false, "unavailable"),
         (0, false, "unreachable"),
         (0, true, ""),
+        // Its store is full: for as long as it takes.
+        (9, false, ""),
     ] {
         let mut world = World::new(None);
         let key = world.job(Vec::new());
@@ -831,7 +834,7 @@ fn calls_that_fail_end_after_growing_waits_and_only_where_the_tracker_is_there()
         world.done(0, None);
         world.end(key, vec![2]);
         let mut waits = Vec::new();
-        for _ in 0..100 {
+        for _ in 0..200 {
             if !world.over.is_empty() {
                 break;
             }
@@ -854,8 +857,9 @@ fn calls_that_fail_end_after_growing_waits_and_only_where_the_tracker_is_there()
             growing && waits.iter().all(|wait| *wait <= 300_000.0),
             "{waits:?}"
         );
-        if away {
+        if code.is_empty() {
             assert!(world.over.is_empty(), "{:?}", world.over);
+            assert!(waits.len() > 40, "{waits:?}");
         } else {
             assert!(waits.len() < 30, "{waits:?}");
             let [(_, Outcome::Failed(why))] = &world.over[..] else {

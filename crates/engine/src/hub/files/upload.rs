@@ -301,7 +301,7 @@ impl Files {
             let after = f64::from(after.unwrap_or(0));
             let wait = PAUSE.wait_ms(upload.failures, random).max(after);
             upload.again = Some(Due::after(now, wait));
-            // While the tracker is away the wait grows, and nothing is given up.
+            // While the tracker is away or full the wait grows, and nothing is given up.
             if counts || upload.failures < 8 {
                 upload.failures += 1;
             }
@@ -379,7 +379,8 @@ impl Files {
             ) => {
                 let word = code.map_or("bad_answer", ErrorCode::as_str);
                 why = Some((word, text));
-                wait(upload, retry_after_ms, true);
+                // The disk of a tracker may be full for days, and then takes what was computed meanwhile.
+                wait(upload, retry_after_ms, code != Some(ErrorCode::StoreFull));
                 let waits_long = retry_after_ms.is_some_and(|ms| ms > LONGEST_WAIT_MS);
                 let begins = match (&what, status, code) {
                     // Its address has expired. The tracker says another.
