@@ -7,7 +7,9 @@ use axum::{
 };
 use distcompute_protocol::{ERROR_HEADER, ErrorCode, ParameterFault, ParameterFaults, cut};
 
-use crate::{files::FileError, limited_log::LimitedLog, store::StoreError};
+use crate::{
+    files::FileError, limited_log::LimitedLog, rules::unfinished::Over, store::StoreError,
+};
 
 /// Characters of an invalid value that are quoted back to the client.
 const QUOTED: usize = 100;
@@ -19,6 +21,8 @@ const RETRY_AFTER: &str = "5";
 static AWAY: LimitedLog = LimitedLog::new();
 static BAD_DATA: LimitedLog = LimitedLog::new();
 static STORE_AWAY: LimitedLog = LimitedLog::new();
+static STORE_FULL: LimitedLog = LimitedLog::new();
+static UNFINISHED: LimitedLog = LimitedLog::new();
 static INTERNAL: LimitedLog = LimitedLog::new();
 
 /// The sentence of a refusal, attached to the response as an extension so that `pages::refusal` can
@@ -69,6 +73,30 @@ impl From<FileError> for ApiError {
             FileError::Expired => Self::Refused(ErrorCode::UploadExpired),
             FileError::TooLarge(sentence) => Self::Explained(ErrorCode::UploadTooLarge, sentence),
             FileError::Full => Self::Refused(ErrorCode::FilesFull),
+            FileError::StoreFull => Self::Refused(ErrorCode::StoreFull),
+            FileError::DiskFull { free, keep } => {
+                STORE_FULL.write(|| {
+                    tracing::warn!(
+                        free,
+                        keep,
+                        "the disk of the files of jobs is nearly full: uploads are refused"
+                    );
+                });
+                Self::Refused(ErrorCode::StoreFull)
+            }
+            FileError::Unfinished(Over::Lease) => {
+                let sentence = "Uploads of this lease are unfinished that are more than the files of a \
+                                job may be: finish them, or try again in an hour.";
+                Self::Explained(ErrorCode::StoreFull, sentence.to_owned())
+            }
+            FileError::Unfinished(Over::All) => {
+                UNFINISHED.write(|| {
+                    tracing::warn!("uploads are refused: files_unfinished is reached");
+                });
+                let sentence = "So much is being uploaded to this project that the tracker takes no \
+                                more just now. Try again later.";
+                Self::Explained(ErrorCode::StoreFull, sentence.to_owned())
+            }
             FileError::Busy => Self::Store(StoreError::Busy),
             FileError::Away(why) => {
                 STORE_AWAY.write(|| tracing::warn!(%why, "the store of files is not available"));

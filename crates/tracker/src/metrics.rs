@@ -129,15 +129,15 @@ impl Metrics {
     pub fn text(
         &self,
         status: Option<&Status>,
-        files: Option<FileTotals>,
+        files: Option<FilesOfJobs>,
         writable: bool,
     ) -> Result<String, std::fmt::Error> {
         self.uptime.set(self.started.elapsed().as_secs_f64());
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
         encode_registry(&mut text, &project(status, writable))?;
-        if let Some(totals) = files {
-            encode_registry(&mut text, &of_files(totals))?;
+        if let Some(files) = files {
+            encode_registry(&mut text, &of_files(files))?;
         }
         encode_eof(&mut text)?;
         Ok(text)
@@ -249,8 +249,17 @@ fn project(status: Option<&Status>, writable: bool) -> Registry {
     registry
 }
 
+/// The files of jobs, as far as metrics say.
+#[derive(Debug, Clone, Copy)]
+pub struct FilesOfJobs {
+    /// Those that have a row.
+    pub totals: FileTotals,
+    /// The bytes of uploads that are not finished, as this tracker knows them.
+    pub unfinished: u64,
+}
+
 /// Metrics of the files of jobs.
-fn of_files(totals: FileTotals) -> Registry {
+fn of_files(FilesOfJobs { totals, unfinished }: FilesOfJobs) -> Registry {
     let mut registry = Registry::with_prefix("distcompute");
     let files = Count::default();
     files.set(signed(totals.files));
@@ -259,6 +268,11 @@ fn of_files(totals: FileTotals) -> Registry {
     bytes.set(signed(totals.bytes));
     let help = "Their size together";
     registry.register_with_unit("files_size", help, Unit::Bytes, bytes);
+    let bytes = Count::default();
+    bytes.set(signed(unfinished));
+    let help =
+        "Uploads that have begun at this tracker and are not finished, as large as announced";
+    registry.register_with_unit("files_unfinished", help, Unit::Bytes, bytes);
     registry
 }
 

@@ -11,8 +11,7 @@ use crate::{
     metrics::Metrics,
     random::Random,
     response_cache::ResponseCache,
-    rules::references,
-    store::{GrantedLease, Store, StoreError},
+    store::{Store, StoreError},
 };
 
 /// Shared application state. Cheap to clone: everything in it is behind an `Arc`.
@@ -51,25 +50,6 @@ impl App {
         let (secret, settings) = (secret.await?, &self.settings);
         let public_url = settings.public_url.as_deref();
         Ok(Addresses::new(secret, public_url, settings.lease_s, now))
-    }
-
-    /// The same for what these jobs name, if the project takes files and a job may name one.
-    ///
-    /// # Errors
-    /// Returns an error if the database fails.
-    pub async fn addresses_for(
-        &self,
-        granted: &[GrantedLease],
-    ) -> Result<Option<Addresses>, StoreError> {
-        // An input that has not been read yet may name files.
-        let may_refer = |lease: &GrantedLease| {
-            let data = lease.data.as_deref();
-            data.is_none_or(references::may_refer)
-        };
-        if self.files.objects().is_none() || !granted.iter().any(may_refer) {
-            return Ok(None);
-        }
-        self.addresses().await.map(Some)
     }
 }
 

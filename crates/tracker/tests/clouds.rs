@@ -178,8 +178,10 @@ async fn the_store_is_written_read_swept_and_missed() {
     let bytes = vec![3; (8 << 20) + 1];
     std::fs::write(&file, &bytes).expect("a file");
     for _ in 0..2 {
-        let added = objects.add(&file).await.expect("added");
-        assert_eq!(added, (name(&bytes), bytes.len() as u64));
+        let (copy, name_of_it, size) = objects.copy_of(&file).await.expect("read");
+        assert_eq!((&name_of_it, size), (&name(&bytes), bytes.len() as u64));
+        let published = objects.publish(copy, &name_of_it).await;
+        published.expect("published");
     }
     let mut read = Vec::new();
     let mut stream = objects.read(&name(&bytes)).await.expect("a file");
@@ -218,4 +220,77 @@ async fn the_store_is_written_read_swept_and_missed() {
     let probed = none.there().expect("one").probe().await;
     let probed = FileError::from(probed.expect_err("nothing is there"));
     assert!(matches!(probed, FileError::Away(_) | FileError::Unknown));
+}
+
+/// How many files the store of this test's bucket has begun to write and has not ended.
+async fn being_written(client: &reqwest::Client) -> usize {
+    let endpoint = std::env::var("AWS_ENDPOINT").expect("an address");
+    let bucket = std::env::var("DISTCOMPUTE_TEST_BUCKET").expect("the name of a bucket");
+    let listed = client.get(format!("{endpoint}/{bucket}?uploads"));
+    let listed = listed.send().await.expect("an answer");
+    assert_eq!(listed.status(), 200);
+    let text = listed.text().await.expect("a list");
+    text.matches("<UploadId>").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_leaves_nothing_behind_that_is_paid_for() {
+    let flags = [
+        format!("--object-store={}", place("project/c")),
+        "--files-per-job=25000000".to_owned(),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let tracker = Tracker::start(&flags).await.with_jobs(&["in"]).await;
+    let client = reqwest::Client::new();
+    let before = being_written(&client).await;
+    let (ann, _) = begin(&tracker, "a", "Ann").await;
+    let mut statuses = Vec::new();
+    for byte in 1..=2 {
+        let bytes = vec![byte; 17 << 20];
+        let size = json!({ "bytes": bytes.len() });
+        let begun = call(&tracker, &ann, "uploads", size).await.json();
+        let parts = begun["parts"].as_array().expect("parts");
+        for (part, chunk) in parts.iter().zip(bytes.chunks(8 << 20)) {
+            assert_eq!(send(&client, part, chunk.to_vec()).await, 200);
+        }
+        let finish = json!({ "upload": begun["upload"], "sha256": name(&bytes) });
+        let done = call(&tracker, &ann, "uploads/finish", finish).await;
+        statuses.push(done.status.as_u16());
+    }
+    assert_eq!(statuses, [200, 413]);
+    assert_eq!(being_written(&client).await, before);
+
+    // One that is checked and then refused.
+    let objects = tracker.files.there().expect("a store");
+    let upload = "0".repeat(32);
+    let cut = Cut {
+        bytes: 9 << 20,
+        part: objects.part_bytes(),
+    };
+    let bytes = vec![3; 9 << 20];
+    for (number, chunk) in bytes.chunks(8 << 20).enumerate() {
+        let number = u32::try_from(number).expect("few");
+        let place = part_address(objects, &upload, number).await;
+        let sent = client.put(place).body(chunk.to_vec()).send().await;
+        assert_eq!(sent.expect("an answer").status(), 200);
+    }
+    let progress = std::sync::Arc::<Progress>::default();
+    let check = objects.check(&upload, cut, &name(&bytes), &progress).await;
+    let Ok(Check::Right(checked)) = check else {
+        panic!("{check:?}");
+    };
+    assert_eq!(being_written(&client).await, before + 1);
+    objects.discard(checked).await;
+    assert_eq!(being_written(&client).await, before);
+}
+
+async fn part_address(objects: &Objects, upload: &str, number: u32) -> String {
+    let Objects::Cloud(cloud) = objects else {
+        panic!("{objects:?}");
+    };
+    let lasts = std::time::Duration::from_secs(60);
+    cloud
+        .part_address(upload, number, lasts)
+        .await
+        .expect("an address")
 }

@@ -315,6 +315,11 @@ async fn call_about_files(log: &mut Log<'_>) {
     let stalled = Request::put(address(&begun)).body(Body::from_stream(never));
     let answer = roomy.send(stalled.expect("a request")).await;
     log.note("PUT", "/api/uploads/part", &answer);
+    let begun =
+        json!({ "token": token, "lease": jobs["jobs"][0]["lease"], "upload": begun["upload"] });
+    let narrow = roomy.restarted(&["serve", "--files-unfinished=1"]).await;
+    let answer = narrow.post("uploads/parts", begun).await;
+    log.note("POST", "/api/uploads/parts", &answer);
     tracker.clock.advance(200_000);
     // A lease that has lapsed may still deliver.
     tracker.clock.advance(86_400_000);

@@ -3,15 +3,24 @@
 
 mod support;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     body::Body,
     http::{Method, Request},
 };
 use distcompute_tracker::{
-    files::{Files, location::Location, sweep::sweep},
-    rules::secrets::fingerprint,
+    files::{
+        location::Location,
+        objects::{Check, Objects, Progress},
+        sweep::sweep,
+    },
+    rules::{file_grants::Cut, secrets::fingerprint},
+    store::{NewFile, Recorded},
 };
 use serde_json::{Value, json};
 use support::{Answer, Tracker};
@@ -158,12 +167,8 @@ fn kept(tracker: &Tracker, place: &str) -> Vec<String> {
 }
 
 async fn swept(tracker: &Tracker) -> u64 {
-    let location = Location::Folder(folder(tracker));
-    let files = Files::new(&location, tracker.settings.file_limits).expect("files");
-    let swept = sweep(tracker.store.as_ref(), &files)
-        .await
-        .expect("a sweep");
-    swept.files
+    let swept = sweep(tracker.store.as_ref(), &tracker.files).await;
+    swept.expect("a sweep").files
 }
 
 #[tokio::test]
@@ -850,4 +855,233 @@ async fn public_results_have_addresses_and_what_no_result_names_stays_secret() {
         let answer = fetch(&tracker, &format!("/{address}"), &[]).await;
         assert_eq!(answer.bytes, b"named");
     }
+}
+
+/// More than any disk has.
+const NEVER: &str = "--files-keep-free=9223372036854775807";
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_takes_nothing_and_loses_nothing() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["1"]).await;
+    let mut ann = Worker::begin(&tracker, "a", "Ann").await;
+    let bytes = vec![5; PART + 1];
+    let upload = ann.begun(&tracker, bytes.len()).await;
+    let parts = upload["parts"].as_array().expect("parts").clone();
+    let sent = send_part(&tracker, &parts[0], bytes[..PART].to_vec()).await;
+    assert_eq!(sent.status, 200);
+
+    let tracker = tracker.restarted(&["serve", NEVER]).await;
+    let full = (507, "store_full");
+    let begun = ann.call(&tracker, "uploads", json!({ "bytes": 1 })).await;
+    assert_eq!(code(&begun), full);
+    let sent = send_part(&tracker, &parts[1], bytes[PART..].to_vec()).await;
+    assert_eq!(code(&sent), full);
+    let state = json!({ "upload": upload["upload"], "from": 0 });
+    let state = ann.call(&tracker, "uploads/parts", state).await.json();
+    assert_eq!(state["stored"], json!([0]));
+
+    let tracker = tracker.restarted(&["serve"]).await;
+    let sent = send_part(&tracker, &parts[1], bytes[PART..].to_vec()).await;
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    // Both parts are written once more as one file.
+    let tracker = tracker.restarted(&["serve", NEVER]).await;
+    let finished = ann.finish(&tracker, &upload, &hash(&bytes)).await;
+    assert_eq!(code(&finished), full);
+    assert!(kept(&tracker, "temporary").is_empty() && kept(&tracker, "files").is_empty());
+    let tracker = tracker.restarted(&["serve"]).await;
+    let finished = ann.finish(&tracker, &upload, &hash(&bytes)).await;
+    assert_eq!(finished.status, 200, "{}", finished.text());
+    let delivered = ann.deliver(&tracker, &json!([reference(&bytes)])).await;
+    assert_eq!(delivered["accepted"], json!([ann.lease]));
+}
+
+#[tokio::test]
+async fn what_has_begun_and_is_not_finished_is_limited() {
+    let flags = ["--files-per-job=100000", "--files-unfinished=600000", FLAG];
+    let tracker = Tracker::start(&flags)
+        .await
+        .with_jobs(&["1", "2", "3", "4"])
+        .await;
+    let ann = Worker::begin(&tracker, "a", "Ann").await;
+    let bob = Worker::begin(&tracker, "a", "Bob").await;
+    let begins = async |worker: &Worker, bytes: usize| {
+        let answer = worker
+            .call(&tracker, "uploads", json!({ "bytes": bytes }))
+            .await;
+        (answer.status.as_u16(), code(&answer).1.to_owned())
+    };
+    let full = (507, "store_full".to_owned());
+    // One that is finished counts no more, and neither does another of the same file.
+    let other = ann.begun(&tracker, 90_000).await;
+    send_part(&tracker, &other["parts"][0], vec![1; 90_000]).await;
+    assert_eq!(ann.put(&tracker, &[1; 90_000]).await.status, 200);
+    assert_eq!(begins(&ann, 90_000).await.0, 200);
+    assert_eq!(begins(&ann, 90_000).await, full);
+    let done = ann.finish(&tracker, &other, &hash(&[1; 90_000])).await;
+    assert_eq!(done.status, 200);
+    assert!(kept(&tracker, "uploads").is_empty());
+    assert_eq!(tracker.files.unfinished_bytes(), 90_000);
+    assert_eq!(begins(&ann, 90_000).await.0, 200);
+    // Of nothing of the second one something comes.
+    let upload = bob.begun(&tracker, 100_000).await;
+    send_part(&tracker, &upload["parts"][0], vec![2; 100_000]).await;
+    assert_eq!(begins(&bob, 100_000).await.0, 200);
+    assert_eq!(begins(&bob, 1).await, full);
+    let cid = Worker::begin(&tracker, "a", "Cid").await;
+    assert_eq!(begins(&cid, 100_000).await.0, 200);
+    assert_eq!(begins(&cid, 100_000).await.0, 200);
+    let dan = Worker::begin(&tracker, "a", "Dan").await;
+    assert_eq!(begins(&dan, 1).await, full, "it is full for all");
+    let owner = Request::post("/api/uploads")
+        .header("content-type", "application/json")
+        .header("authorization", TOKEN);
+    let owner = owner.body(Body::from("{\"bytes\":9999999}"));
+    assert_eq!(tracker.send(owner.expect("a request")).await.status, 200);
+    // What was only announced is forgotten.
+    tracker.clock.advance(HOUR + HOUR / 6);
+    assert_eq!(begins(&dan, 1).await.0, 200);
+    assert_eq!(tracker.files.unfinished_bytes(), 100_000 + 65_536);
+
+    // After a restart, what is there counts.
+    let tracker = tracker.restarted(&[&["serve"], &flags[..]].concat()).await;
+    assert_eq!(tracker.files.unfinished_bytes(), 0);
+    swept(&tracker).await;
+    assert_eq!(tracker.files.unfinished_bytes(), 100_000);
+    let state = json!({ "upload": upload["upload"] });
+    assert_eq!(bob.call(&tracker, "uploads/parts", state).await.status, 200);
+    assert_eq!(tracker.files.unfinished_bytes(), 100_000);
+    let done = bob.finish(&tracker, &upload, &hash(&[2; 100_000])).await;
+    assert_eq!(done.status, 200, "{}", done.text());
+    assert_eq!(tracker.files.unfinished_bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_file_counts_when_it_is_stored_and_not_when_that_was_broken_off() {
+    let tracker = Tracker::start(&[FLAG]).await.with_jobs(&["1"]).await;
+    let mut ann = Worker::begin(&tracker, "a", "Ann").await;
+    let named = vec![ann.lease.clone()];
+    let leases = tracker.store.file_leases(named).await.expect("leases");
+    // A tracker that died between two steps.
+    let file = NewFile {
+        job: 1,
+        lease: leases[0].1.id,
+        hash: name(b"half"),
+        bytes: 4,
+        most_of_lease: 100,
+        most_files: 9,
+        most: 0,
+    };
+    let recorded = tracker.store.record_file(file).await.expect("recorded");
+    assert_eq!(recorded, Recorded::Yes);
+    let job = json!([reference(b"half")]).to_string();
+    let request = Request::post("/api/jobs")
+        .header("content-type", "application/json")
+        .header("authorization", TOKEN);
+    let added = tracker.send(request.body(Body::from(job)).expect("a request"));
+    assert_eq!(code(&added.await), (422, "invalid_request"));
+    // The client repeats what was not answered.
+    assert_eq!(ann.put(&tracker, b"half").await.status, 200);
+    let delivered = ann.deliver(&tracker, &json!([reference(b"half")])).await;
+    assert_eq!(delivered["accepted"], json!([ann.lease]));
+}
+
+#[tokio::test]
+async fn an_upload_that_waited_long_is_not_swept_while_it_is_stored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let location = Location::Folder(folder.path().to_owned());
+    let objects = Objects::open(&location).expect("a store").expect("one");
+    let upload = "0".repeat(32);
+    let mut part = objects
+        .folder()
+        .expect("one")
+        .new_part(&upload, 0)
+        .await
+        .expect("a part");
+    part.write(b"old").await.expect("written");
+    part.finish().await.expect("there");
+    let path = folder.path().join("uploads").join(&upload).join("0");
+    let file = std::fs::File::options().write(true).open(path);
+    let old = SystemTime::now() - Duration::from_secs(90_000);
+    file.expect("a part").set_modified(old).expect("old");
+    let cut = Cut {
+        bytes: 3,
+        part: objects.part_bytes(),
+    };
+    let progress = Arc::<Progress>::default();
+    let check = objects.check(&upload, cut, &name(b"old"), &progress).await;
+    let Ok(Check::Right(checked)) = check else {
+        panic!("{check:?}");
+    };
+    let age = Duration::from_secs(86_400);
+    let old = objects.delete_old_uploads(age).await.expect("a sweep");
+    assert_eq!((old.deleted, old.left.len()), (0, 1));
+    objects
+        .publish(checked, &name(b"old"))
+        .await
+        .expect("published");
+    assert_eq!(objects.size(&name(b"old")).await, Ok(Some(3)));
+}
+
+#[tokio::test]
+async fn only_files_of_the_job_get_addresses() {
+    let tracker = Tracker::start(&["--object-store=off"])
+        .await
+        .with_jobs(&["1", "2"])
+        .await;
+    // From the time before there were files, results name what they like, at any address.
+    let mut mallory = Worker::begin(&tracker, "a", "Mallory").await;
+    let mut secret = reference(b"secret");
+    secret["url"] = json!("https://elsewhere.example/");
+    mallory.deliver(&tracker, &json!([secret, 1])).await;
+    let tracker = tracker
+        .restarted(&[
+            "serve",
+            "--stage=a=CPU",
+            "--stage=b=GPU",
+            "--public-results",
+        ])
+        .await;
+    // Its source of tokens begins anew; those of before are taken.
+    for _ in 0..9 {
+        tracker.get("/api/new?nickname=x&stage=a").await;
+    }
+    let mut ann = Worker::begin(&tracker, "a", "Ann").await;
+    assert_eq!(ann.put(&tracker, b"secret").await.status, 200);
+    let bob = Worker::begin(&tracker, "b", "Bob").await;
+    let bare = format!("{MARK}[{},1]", reference(b"secret"));
+    assert_eq!(bob.data, bare);
+    let token = tracker.join("b", "Old").await;
+    let body = json!({ "token": bob.token, "seq": 2, "released": [bob.lease] });
+    tracker.post("sync", body).await;
+    let job = tracker.post("newJob", json!({ "token": token })).await;
+    assert_eq!(job.json()["data"], bare);
+    for path in ["results?stage=a", "results?stage=a&numbers=1"] {
+        let line = tracker.get(&format!("/api/{path}")).await.json();
+        assert_eq!(line["data"], bare);
+    }
+    ann.deliver(&tracker, &json!([reference(b"secret")])).await;
+    let other = Worker::begin(&tracker, "b", "Cid").await;
+    assert!(
+        other.data.contains("\"url\":\"api/files/"),
+        "{}",
+        other.data
+    );
+}
+
+#[tokio::test]
+async fn results_that_name_very_many_files_are_sent_apart() {
+    let tracker = Tracker::start(&[]).await.with_jobs(&["1"]).await;
+    let ann = Worker::begin(&tracker, "a", "Ann").await;
+    let files: Vec<_> = (0..4_096_u32)
+        .map(|at| reference(&at.to_be_bytes()))
+        .collect();
+    let data = format!("{MARK}{}", Value::from(files));
+    let all: Vec<_> = (0..5)
+        .map(|at| json!({ "lease": format!("{at}-x"), "data": data }))
+        .collect();
+    let sync = |done: &[Value]| json!({ "token": ann.token, "seq": 2, "done": done });
+    let refused = tracker.post("sync", sync(&all)).await;
+    assert_eq!(code(&refused), (413, "too_large"));
+    let answer = tracker.post("sync", sync(&all[1..])).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }

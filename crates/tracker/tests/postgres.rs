@@ -153,6 +153,9 @@ contract! { make:
     what_a_text_of_a_job_names_stays_until_the_job_is_pruned
     a_file_that_is_being_deleted_is_not_uploaded
     uploads_and_deletions_at_once_lose_no_file
+    a_file_that_is_not_stored_yet_is_nobodys
+    the_texts_of_a_job_are_read_once_for_all_its_files
+    limits_hold_for_uploads_that_finish_at_once
     a_late_result_waits_for_the_current_worker
     a_late_result_counts_if_the_current_worker_gives_up
     the_first_late_result_is_kept_and_no_other

@@ -16,10 +16,10 @@ use crate::{
     store::{Action, StoreError},
 };
 
-/// Exports the results.
+/// Exports the results. Files that the store does not have keep nothing else from being exported.
 ///
 /// # Errors
-/// Returns a sentence that says why it failed.
+/// Returns a sentence that says why it failed, or how many files are missing.
 pub async fn run(args: &ExportArgs) -> Result<(), String> {
     let stage: Stage = args.stage.parse().map_err(|error| format!("{error}"))?;
     let store = open_to_read(&args.database).await?;
@@ -65,10 +65,17 @@ pub async fn run(args: &ExportArgs) -> Result<(), String> {
     };
     let written = write(store.as_ref(), stage, &how, BufWriter::new(out)).await;
     store.close().await;
-    if let Some(exported) = written? {
-        report(stage, &exported);
+    let Some(exported) = written? else {
+        return Ok(());
+    };
+    report(stage, &exported);
+    match exported.missing.len() {
+        0 => Ok(()),
+        1 => Err("A file that results name was not written. All results were.".to_owned()),
+        many => Err(format!(
+            "{many} files that results name were not written. All results were."
+        )),
     }
-    Ok(())
 }
 
 /// Reports on standard error what was exported, because standard output may be the results. Failing
@@ -90,6 +97,9 @@ fn report(stage: Stage, exported: &Exported) {
              exported too",
             exported.unsettled
         );
+    }
+    for why in &exported.missing {
+        let _ = writeln!(io::stderr(), "{why}");
     }
     if exported.files > 0 {
         let _ = writeln!(io::stderr(), "wrote {} files", exported.files);

@@ -108,6 +108,18 @@ pub struct ServeArgs {
     /// How many bytes one address may upload in a day; 0 for any number [default: 21474836480]
     #[arg(long, env = "DISTCOMPUTE_FILES_PER_DAY", value_name = "BYTES")]
     pub files_per_day: Option<u64>,
+    /// How many bytes uploads may have together that have begun and are not finished; 0 for any number
+    /// [default: 68719476736]
+    #[arg(long, env = "DISTCOMPUTE_FILES_UNFINISHED", value_name = "BYTES")]
+    pub files_unfinished: Option<u64>,
+    /// How much of the disk of the files is kept free: bytes, or a share (of 1 GiB at least); 0 for
+    /// nothing [default: 5%]
+    #[arg(
+        long,
+        env = "DISTCOMPUTE_FILES_KEEP_FREE",
+        value_name = "BYTES or SHARE%"
+    )]
+    pub files_keep_free: Option<String>,
     /// The path at which a proxy publishes the tracker without stripping it, such as /tracker
     #[arg(long, env = "DISTCOMPUTE_BASE_PATH", value_name = "/PATH")]
     pub base_path: Option<String>,

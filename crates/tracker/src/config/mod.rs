@@ -16,6 +16,7 @@ use crate::{
     files::{Limits, location::Location},
     rules::{
         forwarded::Network,
+        keep_free::KeepFree,
         quotas::Quotas,
         stages::Stages,
         trust::{self, MOST_AUDITS, Policy, Trust},
@@ -171,6 +172,8 @@ struct ConfigFile {
     files_per_job: Option<u64>,
     files_total: Option<u64>,
     files_per_day: Option<u64>,
+    files_unfinished: Option<u64>,
+    files_keep_free: Option<String>,
     base_path: Option<String>,
     public_url: Option<String>,
     volunteer_page: Option<String>,
@@ -357,12 +360,20 @@ impl Settings {
         faults.note(wrong);
         faults.note(private::faults(&files, &private));
         let most = Limits::default();
+        let keep_free = most.keep_free.to_string();
+        let keep_free = text(&args.files_keep_free, file.files_keep_free, &keep_free);
         let bytes = |flag: Option<u64>, key: Option<u64>, usual| flag.or(key).unwrap_or(usual);
         let file_limits = Limits {
             file: bytes(args.max_file, file.max_file, most.file),
             per_job: bytes(args.files_per_job, file.files_per_job, most.per_job),
             total: bytes(args.files_total, file.files_total, most.total),
             per_day: bytes(args.files_per_day, file.files_per_day, most.per_day),
+            unfinished: bytes(
+                args.files_unfinished,
+                file.files_unfinished,
+                most.unfinished,
+            ),
+            keep_free: faults.or(keep_free.parse(), KeepFree::default),
         };
         Self {
             listen: text(&args.listen, file.listen, "127.0.0.1:8080"),
@@ -752,6 +763,8 @@ mod tests {
             files_per_job: Some(_),
             files_total: Some(_),
             files_per_day: Some(_),
+            files_unfinished: Some(_),
+            files_keep_free: Some(_),
             base_path: Some(_),
             public_url: Some(_),
             volunteer_page: Some(_),
@@ -806,6 +819,7 @@ mod tests {
             (["--files", "/x=."], "holds the database jobs.db"),
             (["--files", "/{x}=."], "begin with '/'"),
             (["--object-store", "ftp://x/y"], "address of a cloud"),
+            (["--files-keep-free", "some"], "a share of the disk"),
             (
                 ["--object-store", "s3://key:secret@x"],
                 "address of a cloud",

@@ -4,20 +4,8 @@ use ring::hmac;
 
 use crate::{
     clock::Millis,
-    rules::{
-        file_grants::{self, Part},
-        references::{self, Reference},
-    },
+    rules::file_grants::{self, Part},
 };
-
-/// A job's text with the addresses of the files that it names, if there are any.
-#[must_use]
-pub fn with(addresses: Option<&Addresses>, text: Option<String>) -> Option<String> {
-    match addresses {
-        Some(addresses) => text.map(|text| addresses.inserted(text)),
-        None => text,
-    }
-}
 
 /// What addresses are made of.
 pub struct Addresses {
@@ -62,11 +50,5 @@ impl Addresses {
     pub fn of_part(&self, part: &Part) -> String {
         let query = part.query(&self.secret);
         format!("{}api/uploads/part?{query}", self.prefix)
-    }
-
-    /// A job's text with the addresses of the files that it names.
-    #[must_use]
-    pub fn inserted(&self, text: String) -> String {
-        references::with_urls(text, |of: &Reference| self.of_file(&of.file))
     }
 }

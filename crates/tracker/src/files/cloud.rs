@@ -2,7 +2,11 @@
 //! fetch files from it themselves, by addresses that the tracker signs; the tracker reads each part
 //! once, to see its hash, and writes the file.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::body::Bytes;
 use distcompute_protocol::{FILE_TYPE, is_file_name};
@@ -18,7 +22,7 @@ use object_store::{
 };
 use tokio::{io::AsyncReadExt as _, task::spawn_blocking};
 
-use super::reading::{BLOCK, Check, FILES, Hash, ObjectError, Progress, UPLOADS};
+use super::reading::{BLOCK, Check, FILES, Hash, ObjectError, OldUploads, Progress, UPLOADS};
 use crate::rules::file_grants::Cut;
 
 /// The size of parts, which are also those of the file as it is written: stores demand 5 MiB.
@@ -44,8 +48,18 @@ enum Whole {
     /// In one part, which is in memory.
     Small(Bytes),
     /// All parts are written, and become an object when that is completed. Dropped, the store deletes
-    /// them by its own rules; what is known to be wrong is aborted.
+    /// them by its own rules; whoever can aborts it.
     Large(Box<dyn MultipartUpload>),
+    /// A file of the owner's, which is sent when it is published.
+    Local(PathBuf, u64),
+}
+
+impl Checked {
+    pub(super) async fn discard(self) {
+        if let Whole::Large(writing) = self.0 {
+            abort(Some(writing)).await;
+        }
+    }
 }
 
 impl std::fmt::Debug for Checked {
@@ -127,7 +141,8 @@ impl Cloud {
         self.headers
     }
 
-    /// The address to which a part is sent. It cannot demand a size; what has another is no part.
+    /// The address to which a part is sent. It cannot demand a size, because the signers of
+    /// `object_store` refuse `content-length`; what has another is no part.
     ///
     /// # Errors
     /// Returns an error if it cannot be signed.
@@ -210,14 +225,37 @@ impl Cloud {
         name: &str,
         progress: &Progress,
     ) -> Result<Check<Checked>, ObjectError> {
+        let mut writing = None;
+        let checked = self.read_parts(upload, cut, name, progress, &mut writing);
+        let checked = checked.await;
+        // After an error too, or the store would keep what was written.
+        let Ok(Check::Right(small)) = checked else {
+            abort(writing).await;
+            return checked.map(|check| check.map(|small| Checked(Whole::Small(small))));
+        };
+        let whole = match writing {
+            Some(writing) => Whole::Large(writing),
+            None => Whole::Small(small),
+        };
+        Ok(Check::Right(Checked(whole)))
+    }
+
+    /// Reads the parts, and begins to write the file if there are several. Returns the bytes of a single
+    /// one.
+    async fn read_parts(
+        &self,
+        upload: &str,
+        cut: Cut,
+        name: &str,
+        progress: &Progress,
+        writing: &mut Writing,
+    ) -> Result<Check<Bytes>, ObjectError> {
         progress.begin();
         let mut hash = Hash::new();
-        let mut writing = None;
         let mut small = Bytes::new();
         for number in 0..cut.parts() {
             let size = cut.size(number).unwrap_or(0);
             let Some(bytes) = self.part_bytes(upload, number, size).await? else {
-                abort(writing).await;
                 return Ok(Check::Incomplete(number));
             };
             progress.add(bytes.len());
@@ -232,44 +270,50 @@ impl Cloud {
                 small = bytes;
                 continue;
             }
-            let writing = match &mut writing {
-                Some(writing) => writing,
-                None => {
-                    let options = PutMultipartOptions {
-                        attributes: attributes(),
-                        ..PutMultipartOptions::default()
-                    };
-                    let key = self.file(name)?;
-                    writing.insert(self.store.put_multipart_opts(&key, options).await?)
-                }
-            };
-            writing.put_part(bytes.into()).await?;
+            self.write_part(name, writing, bytes).await?;
         }
-        if hash.name() != name {
-            abort(writing).await;
-            return Ok(Check::WrongHash);
-        }
-        let whole = match writing {
-            Some(writing) => Whole::Large(writing),
-            None => Whole::Small(small),
+        Ok(match hash.name() == name {
+            true => Check::Right(small),
+            false => Check::WrongHash,
+        })
+    }
+
+    /// Writes the next part of a file, and begins it with the first one.
+    async fn write_part(
+        &self,
+        name: &str,
+        writing: &mut Writing,
+        bytes: Bytes,
+    ) -> Result<(), ObjectError> {
+        let writing = match writing {
+            Some(writing) => writing,
+            None => {
+                let options = PutMultipartOptions {
+                    attributes: attributes(),
+                    ..PutMultipartOptions::default()
+                };
+                let key = self.file(name)?;
+                writing.insert(self.store.put_multipart_opts(&key, options).await?)
+            }
         };
-        Ok(Check::Right(Checked(whole)))
+        Ok(writing.put_part(bytes.into()).await?)
     }
 
     pub(super) async fn publish(&self, checked: Checked, name: &str) -> Result<(), ObjectError> {
         match checked.0 {
-            Whole::Large(mut writing) => {
-                writing.complete().await?;
-            }
-            Whole::Small(bytes) => {
-                let options = PutOptions {
-                    attributes: attributes(),
-                    ..PutOptions::default()
-                };
-                let key = self.file(name)?;
-                self.store.put_opts(&key, bytes.into(), options).await?;
-            }
+            Whole::Large(writing) => complete(writing).await,
+            Whole::Small(bytes) => self.put(bytes, name).await,
+            Whole::Local(file, bytes) => self.send(&file, bytes, name).await,
         }
+    }
+
+    async fn put(&self, bytes: Bytes, name: &str) -> Result<(), ObjectError> {
+        let options = PutOptions {
+            attributes: attributes(),
+            ..PutOptions::default()
+        };
+        let key = self.file(name)?;
+        self.store.put_opts(&key, bytes.into(), options).await?;
         Ok(())
     }
 
@@ -289,61 +333,51 @@ impl Cloud {
         Ok(got.into_stream().map_err(ObjectError::from).boxed())
     }
 
-    pub(super) async fn add(&self, file: &Path) -> Result<(String, u64), ObjectError> {
-        // Read twice: the name must be known before the first byte is written.
-        let mut hash = Hash::new();
-        let mut source = tokio::fs::File::open(file).await?;
-        let mut block = vec![0; BLOCK];
-        let mut bytes = 0;
-        loop {
-            let read = source.read(&mut block).await?;
-            let Some(read) = block.get(..read).filter(|read| !read.is_empty()) else {
-                break;
-            };
-            hash.add(read);
-            bytes += read.len() as u64;
+    /// Sends a file of the owner's that was read before, unless the store has it.
+    async fn send(&self, file: &Path, bytes: u64, name: &str) -> Result<(), ObjectError> {
+        if self.size(name).await? == Some(bytes) {
+            return Ok(());
         }
-        let name = hash.name();
-        if self.size(&name).await? == Some(bytes) {
-            return Ok((name, bytes));
+        let mut writing = None;
+        match self.send_parts(file, bytes, name, &mut writing).await {
+            Ok(small) => match writing {
+                Some(writing) => complete(writing).await,
+                None => self.put(small, name).await,
+            },
+            Err(error) => {
+                abort(writing).await;
+                Err(error)
+            }
         }
+    }
+
+    async fn send_parts(
+        &self,
+        file: &Path,
+        bytes: u64,
+        name: &str,
+        writing: &mut Writing,
+    ) -> Result<Bytes, ObjectError> {
         let source = tokio::fs::File::open(file).await?;
         let cut = Cut { bytes, part: PART };
         let mut limited = source.take(bytes);
-        let mut again = Hash::new();
-        let mut writing = None;
-        let mut part = Vec::new();
+        let mut hash = Hash::new();
+        let mut small = Bytes::new();
         for number in 0..cut.parts() {
             let size = cut.size(number).unwrap_or(0);
-            part = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+            let mut part = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
             (&mut limited).take(size).read_to_end(&mut part).await?;
-            again.add(&part);
-            if cut.parts() > 1 {
-                let writing = match &mut writing {
-                    Some(writing) => writing,
-                    None => {
-                        let options = PutMultipartOptions {
-                            attributes: attributes(),
-                            ..PutMultipartOptions::default()
-                        };
-                        let key = self.file(&name)?;
-                        writing.insert(self.store.put_multipart_opts(&key, options).await?)
-                    }
-                };
-                writing.put_part(std::mem::take(&mut part).into()).await?;
+            hash.add(&part);
+            match cut.parts() {
+                1 => small = part.into(),
+                _ => self.write_part(name, writing, part.into()).await?,
             }
         }
-        if again.name() != name {
-            abort(writing).await;
+        if hash.name() != name {
             let why = format!("{} changed while it was read", file.display());
             return Err(ObjectError::Failed(why));
         }
-        let whole = match writing {
-            Some(writing) => Whole::Large(writing),
-            None => Whole::Small(part.into()),
-        };
-        self.publish(Checked(whole), &name).await?;
-        Ok((name, bytes))
+        Ok(small)
     }
 
     pub(super) async fn delete(&self, name: &str) -> Result<(), ObjectError> {
@@ -365,20 +399,49 @@ impl Cloud {
         Ok(())
     }
 
-    pub(super) async fn delete_old_uploads(&self, age: Duration) -> Result<u64, ObjectError> {
-        let Some(before) = std::time::SystemTime::now().checked_sub(age) else {
-            return Ok(0);
-        };
-        let mut listed = self.store.list(Some(&self.prefix.clone().join(UPLOADS)));
-        let mut deleted = 0;
+    pub(super) async fn delete_old_uploads(
+        &self,
+        age: Duration,
+    ) -> Result<OldUploads, ObjectError> {
+        let before = std::time::SystemTime::now().checked_sub(age);
+        let place = self.prefix.clone().join(UPLOADS);
+        let mut listed = self.store.list(Some(&place));
+        let mut old = OldUploads::default();
         while let Some(object) = listed.try_next().await? {
-            if std::time::SystemTime::from(object.last_modified) < before {
+            let at = std::time::SystemTime::from(object.last_modified);
+            if before.is_some_and(|before| at < before) {
                 self.remove(&object.location).await?;
-                deleted += 1;
+                old.deleted += 1;
+            } else {
+                let mut parts = object.location.prefix_match(&place).into_iter().flatten();
+                let upload = parts.next();
+                let upload = upload.as_ref().map(AsRef::as_ref);
+                old.is_there(upload, object.size);
             }
         }
-        Ok(deleted)
+        Ok(old)
     }
+}
+
+/// A file that is being written in parts, once the first one is there.
+type Writing = Option<Box<dyn MultipartUpload>>;
+
+/// Reads a file of the owner's: its name must be known before the first byte is written.
+pub(super) async fn copy_of(file: &Path) -> Result<(Checked, String, u64), ObjectError> {
+    let mut hash = Hash::new();
+    let mut source = tokio::fs::File::open(file).await?;
+    let mut block = vec![0; BLOCK];
+    let mut bytes = 0;
+    loop {
+        let read = source.read(&mut block).await?;
+        let Some(read) = block.get(..read).filter(|read| !read.is_empty()) else {
+            break;
+        };
+        hash.add(read);
+        bytes += read.len() as u64;
+    }
+    let whole = Whole::Local(file.to_owned(), bytes);
+    Ok((Checked(whole), hash.name(), bytes))
 }
 
 /// How a store answers with a file: as a download of no type, which no browser runs.
@@ -393,8 +456,20 @@ fn attributes() -> Attributes {
     ])
 }
 
+/// Makes an object of what has been written.
+async fn complete(mut writing: Box<dyn MultipartUpload>) -> Result<(), ObjectError> {
+    match writing.complete().await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            // If it is complete nevertheless, there is nothing to give up.
+            abort(Some(writing)).await;
+            Err(error.into())
+        }
+    }
+}
+
 /// Gives up what has been written. What stays behind if that fails is deleted by the store's own rules.
-async fn abort(writing: Option<Box<dyn MultipartUpload>>) {
+async fn abort(writing: Writing) {
     if let Some(mut writing) = writing
         && let Err(error) = writing.abort().await
     {

@@ -17,7 +17,7 @@ use futures_util::{StreamExt as _, stream::BoxStream};
 use tempfile::{NamedTempFile, TempPath};
 use tokio::task::spawn_blocking;
 
-use super::reading::{BLOCK, Check, FILES, Hash, ObjectError, Progress, UPLOADS};
+use super::reading::{BLOCK, Check, FILES, Hash, ObjectError, OldUploads, Progress, UPLOADS};
 use crate::rules::file_grants::Cut;
 
 /// The size of parts: what a slow line carries in half a minute.
@@ -183,7 +183,7 @@ impl Folder {
         let mut hash = Hash::new();
         let checked = if cut.parts() == 1 {
             // A part that is sent again gets a new file under the old name; this one stays.
-            let Some(path) = self.linked(&place.join("0"))? else {
+            let Some(path) = self.linked(&place.join("0"), cut.bytes)? else {
                 return Ok(Check::Incomplete(0));
             };
             // Windows writes only what was opened for writing to the disk.
@@ -192,6 +192,8 @@ impl Folder {
             if read != cut.bytes {
                 return Ok(Check::Incomplete(0));
             }
+            // As old as this name of it is, or the sweep would take it for one that was left behind.
+            file.set_modified(SystemTime::now())?;
             file.sync_all()?;
             path
         } else {
@@ -221,19 +223,27 @@ impl Folder {
     }
 
     /// A second name for a part, under which it cannot be replaced.
-    fn linked(&self, part: &Path) -> Result<Option<TempPath>, ObjectError> {
+    fn linked(&self, part: &Path, bytes: u64) -> Result<Option<TempPath>, ObjectError> {
         let path = self.temporary()?.into_temp_path();
         fs::remove_file(&path)?;
         match fs::hard_link(part, &path) {
             Ok(()) => Ok(Some(path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             // This file system has no second names.
-            Err(_) => {
-                let (mut copy, path) = self.temporary()?.into_parts();
-                io::copy(&mut File::open(part)?, &mut copy)?;
-                Ok(Some(path))
-            }
+            Err(_) => self.copied(part, bytes),
         }
+    }
+
+    /// A copy of a part, which is too long if the part is.
+    fn copied(&self, part: &Path, bytes: u64) -> Result<Option<TempPath>, ObjectError> {
+        let part = match File::open(part) {
+            Ok(part) => part,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let (mut copy, path) = self.temporary()?.into_parts();
+        io::copy(&mut part.take(bytes.saturating_add(1)), &mut copy)?;
+        Ok(Some(path))
     }
 
     pub(super) async fn publish(&self, checked: Checked, name: &str) -> Result<(), ObjectError> {
@@ -245,12 +255,15 @@ impl Folder {
     fn name(&self, checked: Checked, target: &Path) -> Result<(), ObjectError> {
         let folder = self.root.join(FILES);
         make_folder(&folder)?;
-        checked.0.persist(target).map_err(|error| error.error)?;
+        checked.0.persist(target).map_err(|error| {
+            // Something else has deleted it: the same call succeeds when it is repeated.
+            ObjectError::Failed(format!("a file cannot be named: {}", error.error))
+        })?;
         sync_folder(&folder)?;
         Ok(())
     }
 
-    pub(super) async fn add(&self, file: &Path) -> Result<(String, u64), ObjectError> {
+    pub(super) async fn copy_of(&self, file: &Path) -> Result<(Checked, String, u64), ObjectError> {
         let source = file.to_owned();
         self.blocking(move |folder| {
             let (mut whole, path) = folder.temporary()?.into_parts();
@@ -265,9 +278,7 @@ impl Folder {
                 u64::MAX,
             )?;
             whole.sync_all()?;
-            let name = hash.name();
-            folder.name(Checked(path), &folder.file(&name)?)?;
-            Ok((name, bytes))
+            Ok((Checked(path), hash.name(), bytes))
         })
         .await
     }
@@ -318,12 +329,13 @@ impl Folder {
             .await
     }
 
-    pub(super) async fn delete_old_uploads(&self, age: Duration) -> Result<u64, ObjectError> {
+    pub(super) async fn delete_old_uploads(
+        &self,
+        age: Duration,
+    ) -> Result<OldUploads, ObjectError> {
         self.blocking(move |folder| {
-            let Some(before) = SystemTime::now().checked_sub(age) else {
-                return Ok(0);
-            };
-            let mut deleted = 0;
+            let before = SystemTime::now().checked_sub(age);
+            let mut old = OldUploads::default();
             for place in [UPLOADS, TEMPORARY] {
                 let entries = match fs::read_dir(folder.root.join(place)) {
                     Ok(entries) => entries,
@@ -334,21 +346,30 @@ impl Folder {
                     let entry = entry?;
                     // The time of a folder is that of the last part that came.
                     let modified = entry.metadata().and_then(|of| of.modified());
-                    if modified.is_ok_and(|at| at < before) {
-                        let is_folder = entry.file_type()?.is_dir();
+                    let is_folder = entry.file_type()?.is_dir();
+                    if modified.is_ok_and(|at| before.is_some_and(|before| at < before)) {
                         present(if is_folder {
                             fs::remove_dir_all(entry.path())
                         } else {
                             fs::remove_file(entry.path())
                         })?;
-                        deleted += 1;
+                        old.deleted += 1;
+                    } else if is_folder {
+                        old.is_there(entry.file_name().to_str(), bytes_in(&entry.path()));
                     }
                 }
             }
-            Ok(deleted)
+            Ok(old)
         })
         .await
     }
+}
+
+/// The size of the files in a folder.
+fn bytes_in(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.filter_map(|entry| entry.metadata().ok());
+    sizes.map(|of| of.len()).sum()
 }
 
 impl NewPart {

@@ -13,19 +13,35 @@ pub mod location;
 pub mod objects;
 mod reading;
 pub mod results;
+mod space;
 pub mod sweep;
 pub mod uploads;
 
-use std::{collections::HashMap, net::IpAddr, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
+pub use self::space::{Coming, Disk};
 use self::{
     checks::Checks,
     location::Location,
     objects::{ObjectError, Objects},
+    space::Space,
 };
-use crate::store::StoreError;
+use crate::{
+    clock::Millis,
+    rules::{
+        file_grants::Upload,
+        keep_free::KeepFree,
+        unfinished::{Caps, LEAST_COUNTED, Over, Unfinished},
+    },
+    store::StoreError,
+};
 
 /// How much may be stored, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +54,10 @@ pub struct Limits {
     pub total: u64,
     /// In all uploads that an address group begins within a day; 0: no limit.
     pub per_day: u64,
+    /// In all uploads that have begun and are not finished; 0: no limit.
+    pub unfinished: u64,
+    /// How much of the disk is kept free.
+    pub keep_free: KeepFree,
 }
 
 impl Default for Limits {
@@ -47,6 +67,8 @@ impl Default for Limits {
             per_job: 2 << 30,
             total: 0,
             per_day: 20 << 30,
+            unfinished: 64 << 30,
+            keep_free: KeepFree::default(),
         }
     }
 }
@@ -68,8 +90,19 @@ pub enum FileError {
     Expired,
     /// It is larger than allowed; the sentence says than what.
     TooLarge(String),
-    /// There is no room in the project or in the store.
+    /// The files of the project are as large together as they may be.
     Full,
+    /// The store has no room.
+    StoreFull,
+    /// The disk has less free than is kept free.
+    DiskFull {
+        /// How many bytes it has.
+        free: u64,
+        /// How many are kept free.
+        keep: u64,
+    },
+    /// As much as may be has begun and is not finished.
+    Unfinished(Over),
     /// The same call may succeed soon.
     Busy,
     /// The object store does not answer as it should; the text is for the log.
@@ -88,7 +121,7 @@ impl From<ObjectError> for FileError {
     fn from(error: ObjectError) -> Self {
         match error {
             ObjectError::Missing => Self::Unknown,
-            ObjectError::Full => Self::Full,
+            ObjectError::Full => Self::StoreFull,
             ObjectError::Failed(why) => Self::Away(why),
         }
     }
@@ -100,6 +133,8 @@ pub struct Files {
     limits: Limits,
     checks: Checks,
     day: Day,
+    unfinished: Mutex<Unfinished>,
+    space: Space,
 }
 
 impl Files {
@@ -108,23 +143,23 @@ impl Files {
     /// # Errors
     /// Returns a sentence if the location cannot be used.
     pub fn new(location: &Location, limits: Limits) -> Result<Self, String> {
-        let objects = Objects::open(location)?;
-        Ok(Self {
-            objects,
-            limits,
-            checks: Checks::default(),
-            day: Day::default(),
-        })
+        Ok(Self::with(Objects::open(location)?, limits))
     }
 
     /// Takes no files.
     #[must_use]
     pub fn off() -> Self {
+        Self::with(None, Limits::default())
+    }
+
+    fn with(objects: Option<Objects>, limits: Limits) -> Self {
         Self {
-            objects: None,
-            limits: Limits::default(),
+            objects,
+            limits,
             checks: Checks::default(),
             day: Day::default(),
+            unfinished: Mutex::default(),
+            space: Space::new(limits.keep_free),
         }
     }
 
@@ -156,10 +191,60 @@ impl Files {
         let bytes = bytes.max(LEAST_COUNTED);
         self.day.take(group, bytes, self.limits.per_day)
     }
-}
 
-/// Smaller uploads count as this many bytes: each takes a folder and a file of the disk.
-const LEAST_COUNTED: u64 = 65_536;
+    fn uploads(&self) -> MutexGuard<'_, Unfinished> {
+        let uploads = self.unfinished.lock();
+        uploads.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an upload that begins or goes on among those that are not finished.
+    ///
+    /// # Errors
+    /// Returns an error if as much as may be is unfinished.
+    pub fn goes_on(&self, upload: &Upload, now: Millis) -> Result<(), FileError> {
+        let caps = Caps {
+            // Twice: what is begun anew counts until the addresses of its parts have expired.
+            lease: self.limits.per_job.saturating_mul(2),
+            all: self.limits.unfinished,
+        };
+        let entered = self.uploads().enter(upload, caps, now);
+        entered.map_err(FileError::Unfinished)
+    }
+
+    /// A part of an upload has come.
+    pub fn came(&self, place: &str, now: Millis) {
+        if let Ok(id) = u128::from_str_radix(place, 16) {
+            self.uploads().came(id, now);
+        }
+    }
+
+    /// An upload is finished. Returns whether it was counted.
+    pub fn ended(&self, upload: &Upload) -> bool {
+        self.uploads().leave(upload.id)
+    }
+
+    /// How many bytes uploads have together that are not finished, as announced.
+    #[must_use]
+    pub fn unfinished_bytes(&self) -> u64 {
+        self.uploads().bytes()
+    }
+
+    /// Reserves room on the disk for some bytes. In a cloud there is always some.
+    ///
+    /// # Errors
+    /// Returns an error if the disk had too little free with them.
+    pub async fn room(&self, bytes: u64) -> Result<Option<Coming>, FileError> {
+        match self.there()?.folder() {
+            Some(folder) => self.space.room(folder, bytes).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The disk, if files are in a folder.
+    pub async fn disk(&self) -> Option<Disk> {
+        space::disk(self.objects.as_ref()?.folder()?).await
+    }
+}
 
 /// How long what was uploaded counts.
 const DAY: Duration = Duration::from_secs(86_400);

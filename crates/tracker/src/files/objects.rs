@@ -10,7 +10,7 @@ use futures_util::stream::BoxStream;
 
 #[cfg(feature = "clouds")]
 use super::cloud::Cloud;
-pub use super::reading::{Check, ObjectError, Progress};
+pub use super::reading::{Check, ObjectError, OldUploads, Progress};
 use super::{folder::Folder, location::Location};
 use crate::rules::file_grants::Cut;
 
@@ -18,7 +18,12 @@ use crate::rules::file_grants::Cut;
 /// the probe.
 const PROBED_WITHIN: Duration = Duration::from_secs(5);
 
-/// A file whose hash is right, and that has no name yet. Dropped, it is deleted.
+/// How long the deletion of a file takes at most: less than the time after which another tracker repeats
+/// it, because one that comes later may delete what was uploaded since.
+const DELETED_WITHIN: Duration = Duration::from_secs(120);
+
+/// A file whose hash is right, and that has no name yet. What is not published is
+/// [discarded](Objects::discard).
 #[derive(Debug)]
 pub enum Checked {
     /// A file in the folder.
@@ -149,6 +154,16 @@ impl Objects {
         }
     }
 
+    /// Gives up a file that was checked: what is in the store of it is deleted.
+    pub async fn discard(&self, checked: Checked) {
+        match checked {
+            // Its temporary file is deleted.
+            Checked::Folder(checked) => drop(checked),
+            #[cfg(feature = "clouds")]
+            Checked::Cloud(checked) => checked.discard().await,
+        }
+    }
+
     /// The size of a file; `None` if the store does not have it.
     ///
     /// # Errors
@@ -176,29 +191,42 @@ impl Objects {
         }
     }
 
-    /// Stores a file of the owner's under the name that it has by its hash, which is returned with its
-    /// size.
+    /// Reads a file of the owner's, to be published under the name that it has by its hash, which is
+    /// returned with its size.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read or the store fails.
-    pub async fn add(&self, file: &Path) -> Result<(String, u64), ObjectError> {
+    pub async fn copy_of(&self, file: &Path) -> Result<(Checked, String, u64), ObjectError> {
         match self {
-            Self::Folder(folder) => folder.add(file).await,
+            Self::Folder(folder) => {
+                let (checked, name, bytes) = folder.copy_of(file).await?;
+                Ok((Checked::Folder(checked), name, bytes))
+            }
             #[cfg(feature = "clouds")]
-            Self::Cloud(cloud) => cloud.add(file).await,
+            Self::Cloud(_) => {
+                let (checked, name, bytes) = super::cloud::copy_of(file).await?;
+                Ok((Checked::Cloud(checked), name, bytes))
+            }
         }
     }
 
     /// Deletes a file, if it is there.
     ///
     /// # Errors
-    /// Returns an error if the store fails.
+    /// Returns an error if the store fails, or takes minutes.
     pub async fn delete(&self, name: &str) -> Result<(), ObjectError> {
-        match self {
-            Self::Folder(folder) => folder.delete(name).await,
-            #[cfg(feature = "clouds")]
-            Self::Cloud(cloud) => cloud.delete(name).await,
-        }
+        let deleting = async {
+            match self {
+                Self::Folder(folder) => folder.delete(name).await,
+                #[cfg(feature = "clouds")]
+                Self::Cloud(cloud) => cloud.delete(name).await,
+            }
+        };
+        let deleted = tokio::time::timeout(DELETED_WITHIN, deleting).await;
+        deleted.unwrap_or_else(|_| {
+            let why = "it takes minutes to delete a file";
+            Err(ObjectError::Failed(why.to_owned()))
+        })
     }
 
     /// Deletes the parts of an upload.
@@ -213,11 +241,11 @@ impl Objects {
         }
     }
 
-    /// Deletes what was left of uploads longer ago than `age`. Returns how many.
+    /// Deletes what was left of uploads longer ago than `age`.
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn delete_old_uploads(&self, age: Duration) -> Result<u64, ObjectError> {
+    pub async fn delete_old_uploads(&self, age: Duration) -> Result<OldUploads, ObjectError> {
         match self {
             Self::Folder(folder) => folder.delete_old_uploads(age).await,
             #[cfg(feature = "clouds")]

@@ -1,6 +1,9 @@
 //! What the object stores share: the names of places, what goes wrong, and reading parts with their hash.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use ring::digest;
 
@@ -75,6 +78,25 @@ impl Progress {
 
     pub(super) fn begin(&self) {
         self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// What a sweep of unfinished uploads has found.
+#[derive(Debug, Default)]
+pub struct OldUploads {
+    /// How many things it has deleted.
+    pub deleted: u64,
+    /// The uploads that are left, with the size of their parts.
+    pub left: HashMap<u128, u64>,
+}
+
+impl OldUploads {
+    /// Counts bytes of an upload by the name of its place.
+    pub(super) fn is_there(&mut self, place: Option<&str>, bytes: u64) {
+        let id = place.and_then(|place| u128::from_str_radix(place, 16).ok());
+        if let Some(id) = id {
+            *self.left.entry(id).or_default() += bytes;
+        }
     }
 }
 

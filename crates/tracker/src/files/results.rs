@@ -13,6 +13,9 @@ use crate::{
     store::{FileLease, Store, StoreError},
 };
 
+/// How many files are looked up at once.
+const ASKED: usize = 1_000;
+
 /// A result, as far as its references are concerned.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Named {
@@ -56,11 +59,17 @@ pub async fn refused(
         list.iter()
             .map(|one| (lease.job, lease.id, one.file.clone()))
     });
-    let granted = store.granted_files(wanted.collect()).await?;
-    let granted: HashMap<(i64, String), u64> = granted
-        .into_iter()
-        .map(|(lease, hash, bytes)| ((lease, hash), bytes))
-        .collect();
+    let wanted: Vec<_> = wanted.collect();
+    let mut granted = HashMap::new();
+    // In pieces, between which others get their turns.
+    for some in wanted.chunks(ASKED) {
+        let found = store.granted_files(some.to_vec()).await?;
+        granted.extend(
+            found
+                .into_iter()
+                .map(|(lease, hash, bytes)| ((lease, hash), bytes)),
+        );
+    }
     let mut left = Vec::new();
     for (lease, list) in of {
         let missing =

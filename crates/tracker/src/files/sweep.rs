@@ -24,17 +24,28 @@ pub async fn sweep(store: &dyn Store, files: &Files) -> Result<Swept, FileError>
     let mut swept = Swept::default();
     let grants = sweep_grants(store).await;
     let deletions = delete_files(store, objects, &mut swept).await;
-    let age = Duration::from_millis(UPLOAD_LASTS.unsigned_abs());
-    swept.uploads = objects.delete_old_uploads(age).await?;
+    let uploads = sweep_uploads(files).await;
+    swept.uploads = uploads?;
     grants?;
     deletions?;
     Ok(swept)
 }
 
+/// Deletes old uploads, and counts those that are left.
+///
+/// # Errors
+/// Returns an error if the object store fails.
+pub async fn sweep_uploads(files: &Files) -> Result<u64, FileError> {
+    let age = Duration::from_millis(UPLOAD_LASTS.unsigned_abs());
+    let old = files.there()?.delete_old_uploads(age).await?;
+    files.uploads().find(old.left);
+    Ok(old.deleted)
+}
+
 async fn sweep_grants(store: &dyn Store) -> Result<(), FileError> {
     let mut from = None;
     loop {
-        from = store.sweep_grants(from).await?;
+        from = store.sweep_grants(from).await?.next;
         if from.is_none() {
             return Ok(());
         }

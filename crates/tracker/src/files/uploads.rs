@@ -42,7 +42,7 @@ pub async fn admit(
             return Err(FileError::Full);
         }
     }
-    Ok(())
+    files.room(bytes).await.map(drop)
 }
 
 /// Which parts are stored, and the addresses of some that are not.
@@ -136,6 +136,10 @@ pub async fn finish(
     let objects = files.there()?;
     // The answer to an earlier call may have been lost.
     if is_finished(store.as_ref(), objects, upload, name).await? {
+        if files.ended(upload) {
+            // Another upload has brought the same file.
+            let _ = objects.delete_upload(&upload.place()).await;
+        }
         return Ok(None);
     }
     let key = Name {
@@ -151,7 +155,10 @@ pub async fn finish(
         // An earlier call, or another tracker, has finished it meanwhile and deleted its parts.
         Ok(Err(FileError::Incomplete(number))) => {
             match is_finished(store.as_ref(), objects, upload, name).await? {
-                true => Ok(None),
+                true => {
+                    files.ended(upload);
+                    Ok(None)
+                }
                 false => Err(FileError::Incomplete(number)),
             }
         }
@@ -179,11 +186,6 @@ async fn check(
 ) -> Result<(), FileError> {
     let (objects, limits) = (files.there()?, files.limits());
     let (place, cut) = (upload.place(), cut(objects, upload));
-    let checked = match objects.check(&place, cut, name, progress).await? {
-        Check::Right(checked) => checked,
-        Check::Incomplete(number) => return Err(FileError::Incomplete(number)),
-        Check::WrongHash => return Err(FileError::WrongHash),
-    };
     let file = NewFile {
         job: upload.job,
         lease: upload.lease,
@@ -193,17 +195,43 @@ async fn check(
         most_files: MAX_FILE_REFS as u64,
         most: limits.total,
     };
-    // Recorded first: what has a row is found by the sweep, whatever happens next.
-    match store.record_file(file).await? {
-        Recorded::Yes { .. } => {}
-        Recorded::Deleting => return Err(FileError::Busy),
-        Recorded::TooLarge => return Err(of_job_too_large()),
-        Recorded::Full => return Err(FileError::Full),
+    // Asked before it is read, and written to a cloud.
+    admitted(store.would_record(&file).await?)?;
+    // Several parts are written once more, as one file.
+    let coming = match cut.parts() {
+        1 => None,
+        _ => files.room(upload.bytes).await?,
+    };
+    let checked = match objects.check(&place, cut, name, progress).await? {
+        Check::Right(checked) => checked,
+        Check::Incomplete(number) => return Err(FileError::Incomplete(number)),
+        Check::WrongHash => return Err(FileError::WrongHash),
+    };
+    drop(coming);
+    // Recorded first: what has a row is found by the sweep, whatever happens next. No result may name it
+    // until it is said to be stored.
+    let recorded = store.record_file(file).await.map_err(FileError::from);
+    if let Err(error) = recorded.and_then(admitted) {
+        objects.discard(checked).await;
+        return Err(error);
     }
     objects.publish(checked, name).await?;
+    if !store.file_stored(name).await? {
+        return Err(FileError::Busy);
+    }
+    files.ended(upload);
     // What is left is deleted by the sweep.
     let _ = objects.delete_upload(&place).await;
     Ok(())
+}
+
+fn admitted(recorded: Recorded) -> Result<(), FileError> {
+    match recorded {
+        Recorded::Yes => Ok(()),
+        Recorded::Deleting => Err(FileError::Busy),
+        Recorded::TooLarge => Err(of_job_too_large()),
+        Recorded::Full => Err(FileError::Full),
+    }
 }
 
 fn of_job_too_large() -> FileError {

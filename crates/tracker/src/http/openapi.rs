@@ -126,13 +126,13 @@ refusals! {
     /// Of `receipts`.
     ReceiptRefusals: WorkerUnknown NotAllowed InvalidRequest Unavailable;
     /// Of `uploads`.
-    UploadsRefusals: NotAllowed WorkerUnknown FileNotGranted FilesOff UploadTooLarge FilesFull TooSlow TooLarge InvalidRequest Unavailable;
+    UploadsRefusals: NotAllowed WorkerUnknown FileNotGranted FilesOff UploadTooLarge FilesFull StoreFull TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `uploads/parts`.
-    UploadRefusals: NotAllowed WorkerUnknown FileNotGranted FileUnknown FilesOff UploadExpired TooSlow TooLarge InvalidRequest Unavailable;
+    UploadRefusals: NotAllowed WorkerUnknown FileNotGranted FileUnknown FilesOff UploadExpired StoreFull TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `uploads/finish`.
-    FinishRefusals: NotAllowed WorkerUnknown FileNotGranted FileUnknown FilesOff UploadWrongHash UploadIncomplete UploadExpired UploadTooLarge FilesFull TooSlow TooLarge InvalidRequest Unavailable;
+    FinishRefusals: NotAllowed WorkerUnknown FileNotGranted FileUnknown FilesOff UploadWrongHash UploadIncomplete UploadExpired UploadTooLarge FilesFull StoreFull TooSlow TooLarge InvalidRequest Unavailable;
     /// Of `uploads/part`.
-    PartRefusals: FileUnknown FilesOff UploadIncomplete UploadExpired UploadTooLarge FilesFull TooSlow InvalidRequest Unavailable;
+    PartRefusals: FileUnknown FilesOff UploadIncomplete UploadExpired UploadTooLarge FilesFull StoreFull TooSlow InvalidRequest Unavailable;
     /// Of `files`.
     FileRefusals: FileUnknown FilesOff Unavailable;
     /// Of lists for the operator.

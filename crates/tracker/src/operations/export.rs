@@ -10,7 +10,7 @@ use distcompute_protocol::Stage;
 
 use crate::{
     files::objects::Objects,
-    operations::job_files::write_files,
+    operations::job_files::{Written, write_files},
     rules::{payload, terminal::harmless_json},
     store::{Output, Store},
 };
@@ -29,6 +29,8 @@ pub struct Exported {
     pub unsettled: u64,
     /// How many files were written that were not there.
     pub files: u64,
+    /// Why files that results name were not written, a sentence each.
+    pub missing: Vec<String>,
     /// Jobs whose results begin with the JSON mark but are not JSON. They were written as strings.
     pub unreadable: Vec<u64>,
 }
@@ -55,7 +57,7 @@ pub async fn write(
     mut out: impl Write,
 ) -> Result<Option<Exported>, String> {
     let mut exported = Exported::default();
-    let mut written = BTreeSet::new();
+    let mut files = Written::default();
     loop {
         let outputs = store
             .results(stage, exported.last, PAGE)
@@ -81,8 +83,7 @@ pub async fn write(
                 exported.unreadable.push(output.number);
             }
             if let Some((folder, objects)) = &how.files {
-                let new = write_files(&output.data, folder, objects, &mut written);
-                exported.files += new.await?;
+                write_files(&output.data, folder, objects, &mut files).await?;
             }
             let line = line(output);
             let line = if how.to_terminal {
@@ -98,6 +99,7 @@ pub async fn write(
     }
     out.flush()
         .map_err(|error| format!("Writing failed: {error}."))?;
+    (exported.files, exported.missing) = (files.count, files.failed);
     Ok(Some(exported))
 }
 

@@ -99,8 +99,8 @@ impl References {
             let path = path_of(folder, name).ok_or_else(|| {
                 format!("Job {at}: {name:?} is no name within {}.", folder.display())
             })?;
-            let is_stored = is_file_name(name) && !fs::try_exists(&path).await.unwrap_or(false);
-            let reference = if is_stored {
+            let is_elsewhere = is_file_name(name) && !fs::try_exists(&path).await.unwrap_or(false);
+            let reference = if is_elsewhere {
                 let known = store.touch_files(vec![name.clone()]).await;
                 let known =
                     known.map_err(|error| format!("The files cannot be looked up: {error}."))?;
@@ -118,14 +118,17 @@ impl References {
                     }
                     other => format!("{} cannot be stored: {other:?}.", path.display()),
                 };
-                let (file, bytes) = objects.add(&path).await.map_err(failed)?;
+                let (copy, file, bytes) = objects.copy_of(&path).await.map_err(failed)?;
                 if is_file_name(name) && file != *name {
                     return Err(format!(
                         "{} has another hash: it is {file}.",
                         path.display()
                     ));
                 }
+                // A file that has a row is not deleted while it is stored.
                 record(store, &file, bytes).await?;
+                objects.publish(copy, &file).await.map_err(failed)?;
+                is_stored(store, &file).await?;
                 Reference { file, bytes }
             };
             added.insert(name.clone(), reference);
@@ -145,10 +148,22 @@ async fn record(store: &dyn Store, file: &str, bytes: u64) -> Result<(), String>
         most: 0,
     };
     match store.record_file(new).await {
-        Ok(Recorded::Yes { .. }) => Ok(()),
-        Ok(_) => Err(format!("{file} is being deleted. Repeat this in a minute.")),
+        Ok(Recorded::Yes) => Ok(()),
+        Ok(_) => Err(is_being_deleted(file)),
         Err(error) => Err(format!("{file} cannot be written down: {error}.")),
     }
+}
+
+async fn is_stored(store: &dyn Store, file: &str) -> Result<(), String> {
+    match store.file_stored(file).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(is_being_deleted(file)),
+        Err(error) => Err(format!("{file} cannot be written down: {error}.")),
+    }
+}
+
+fn is_being_deleted(file: &str) -> String {
+    format!("{file} is being deleted. Repeat this in a minute.")
 }
 
 /// The path of a name within a folder; `None` if it leads out of it.
@@ -164,42 +179,77 @@ fn path_of(folder: &Path, name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// Writes the files that an output names into a folder, each once. Returns how many were written.
+/// The files that were written.
+#[derive(Debug, Default)]
+pub struct Written {
+    seen: BTreeSet<String>,
+    /// How many there are that were not there.
+    pub count: u64,
+    /// Why others cannot be had from the store, a sentence each.
+    pub failed: Vec<String>,
+}
+
+/// Writes the files that an output names into a folder, each once. One that is there with its size is not
+/// read again.
 ///
 /// # Errors
-/// Returns a sentence that says what failed.
+/// Returns a sentence that says why the folder cannot be written.
 pub async fn write_files(
     output: &str,
     folder: &Path,
     objects: &Objects,
-    written: &mut BTreeSet<String>,
-) -> Result<u64, String> {
-    let mut count = 0;
+    written: &mut Written,
+) -> Result<(), String> {
     for one in references::references(output).unwrap_or_default() {
-        if written.insert(one.file.clone()) {
-            count += u64::from(write_file(&one, folder, objects).await?);
+        if !written.seen.insert(one.file.clone()) {
+            continue;
+        }
+        match write_file(&one, folder, objects).await {
+            Ok(is_new) => written.count += u64::from(is_new),
+            Err(Unwritten::Unread(why)) => {
+                let _ = fs::remove_file(partial(folder, &one.file)).await;
+                written.failed.push(why);
+            }
+            Err(Unwritten::Folder(why)) => return Err(why),
         }
     }
-    Ok(count)
+    Ok(())
 }
 
-async fn write_file(one: &Reference, folder: &Path, objects: &Objects) -> Result<bool, String> {
+/// Where a file is while it is written.
+fn partial(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.partial"))
+}
+
+/// Why a file was not written.
+enum Unwritten {
+    /// The store does not have it as it should.
+    Unread(String),
+    /// The folder cannot be written.
+    Folder(String),
+}
+
+async fn write_file(one: &Reference, folder: &Path, objects: &Objects) -> Result<bool, Unwritten> {
     let target = folder.join(&one.file);
-    let failed =
-        |error: std::io::Error| format!("{} cannot be written: {error}.", target.display());
+    let failed = |error: std::io::Error| {
+        Unwritten::Folder(format!("{} cannot be written: {error}.", target.display()))
+    };
     let there = fs::metadata(&target).await;
     if there.is_ok_and(|there| there.len() == one.bytes) {
         return Ok(false);
     }
-    let unread = |error: ObjectError| match error {
-        ObjectError::Missing => format!(
-            "{} is not in the store of files: name the one that the tracker uses with --object-store.",
-            one.file
-        ),
-        other => format!("{} cannot be read: {other:?}.", one.file),
+    let unread = |error: ObjectError| {
+        Unwritten::Unread(match error {
+            ObjectError::Missing => format!(
+                "{} is not in the store of files: name the one that the tracker uses with \
+                 --object-store.",
+                one.file
+            ),
+            other => format!("{} cannot be read: {other:?}.", one.file),
+        })
     };
     let mut stream = objects.read(&one.file).await.map_err(unread)?;
-    let partial = folder.join(format!("{}.partial", one.file));
+    let partial = partial(folder, &one.file);
     let mut file = fs::File::create(&partial).await.map_err(failed)?;
     let mut hash = digest::Context::new(&digest::SHA256);
     while let Some(chunk) = stream.next().await {
@@ -214,10 +264,10 @@ async fn write_file(one: &Reference, folder: &Path, objects: &Objects) -> Result
         name.push_str(&format!("{byte:02x}"));
     }
     if name != one.file {
-        return Err(format!(
+        return Err(Unwritten::Unread(format!(
             "{} is damaged in the store: its hash is {name}.",
             one.file
-        ));
+        )));
     }
     fs::rename(&partial, &target).await.map_err(failed)?;
     Ok(true)

@@ -229,7 +229,7 @@ fn file_plain(file: &str, until: Millis) -> String {
 }
 
 /// By how much the clocks of trackers on one database may differ.
-const CLOCKS_DIFFER: Millis = 600_000;
+pub const CLOCKS_DIFFER: Millis = 600_000;
 
 /// Whether a time has come. If far more than the whole time is left, the clock was set back.
 fn is_over(until: Millis, lasts: Millis, now: Millis) -> bool {

@@ -7,11 +7,16 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use distcompute_protocol::{FILE_MEMBER, MAX_FILE_REFS, is_file_name, is_file_type, json_part};
+use distcompute_protocol::{
+    FILE_MEMBER, FILE_PREFIX, MAX_FILE_REFS, is_file_name, is_file_type, json_part,
+};
 
 /// How many levels of objects and lists a text with references may have. The scan keeps a record of each
 /// level that is open.
 const MOST_LEVELS: usize = 20_000;
+
+/// The digits of a name.
+const NAME_DIGITS: usize = 64;
 
 /// The largest `bytes`: JavaScript's largest safe integer.
 const MOST_BYTES: u64 = (1 << 53) - 1;
@@ -54,10 +59,17 @@ fn may_escape_member(text: &str) -> bool {
     false
 }
 
-/// Gives each reference of a text the member `url`, in place of one that it may have. A text that is
-/// not as [`references`] demands stays as it is.
+/// The names of files that a text contains, wherever they are in it.
+pub fn names(text: &str) -> impl Iterator<Item = &str> {
+    let places = text.match_indices(FILE_PREFIX);
+    let named = places.filter_map(|(at, prefix)| text.get(at..at + prefix.len() + NAME_DIGITS));
+    named.filter(|name| is_file_name(name))
+}
+
+/// Gives each reference of a text the member `url`, in place of one that it may have, or none if it is to
+/// have none. A text that is not as [`references`] demands stays as it is.
 #[must_use]
-pub fn with_urls(text: String, url: impl Fn(&Reference) -> String) -> String {
+pub fn with_urls(text: String, url: impl Fn(&Reference) -> Option<String>) -> String {
     if !may_refer(&text) {
         return text;
     }
@@ -67,10 +79,11 @@ pub fn with_urls(text: String, url: impl Fn(&Reference) -> String) -> String {
     let mut edited = String::with_capacity(text.len() + found.len() * 200);
     let mut from = 0;
     for one in found {
-        let url = url(&one.reference);
-        let (begin, end, inserted) = match one.url {
-            Some(Member { value, .. }) => (value.0, value.1, format!("\"{url}\"")),
-            None => (one.end, one.end, format!(",\"url\":\"{url}\"")),
+        let (begin, end, inserted) = match (one.url, url(&one.reference)) {
+            (Some(Member { value, .. }), Some(url)) => (value.0, value.1, format!("\"{url}\"")),
+            (None, Some(url)) => (one.end, one.end, format!(",\"url\":\"{url}\"")),
+            (Some(Member { whole, .. }), None) => (whole.0, whole.1, String::new()),
+            (None, None) => continue,
         };
         edited.push_str(text.get(from..begin).unwrap_or_default());
         edited.push_str(&inserted);
@@ -506,7 +519,7 @@ mod tests {
             r#"{"\u0024\u0066\u0069\u006C\u0065":"A","bytes":1,"ur\u006c":"x"}"#,
         ] {
             assert_eq!(names(json), Ok(vec![(a.clone(), 1)]), "{json}");
-            let given = with_urls(marked(json), |_| "y".to_owned());
+            let given = with_urls(marked(json), |_| Some("y".to_owned()));
             assert!(
                 given.contains("\"y\"") && !given.contains("\"x\""),
                 "{given}"
@@ -563,14 +576,14 @@ mod tests {
         let text = marked(
             r#"[1e400, {"$file":"A", "bytes":7 } ,"ä",{"url":"old","$file":"B","bytes":1}]"#,
         );
-        let given = with_urls(text.clone(), |one| format!("/f/{}", one.bytes));
+        let given = with_urls(text.clone(), |one| Some(format!("/f/{}", one.bytes)));
         assert_eq!(
             given,
             marked(
                 r#"[1e400, {"$file":"A", "bytes":7 ,"url":"/f/7"} ,"ä",{"url":"/f/1","$file":"B","bytes":1}]"#
             )
         );
-        let again = with_urls(given.clone(), |one| format!("/f/{}", one.bytes));
+        let again = with_urls(given.clone(), |one| Some(format!("/f/{}", one.bytes)));
         assert_eq!(again, given);
         assert_eq!(
             without_urls(&given),
@@ -588,13 +601,38 @@ mod tests {
             marked(r#"{"of":{"$file":"B","bytes":2},"$file":"A","bytes":1}"#)
         );
         assert_eq!(
-            with_urls(nested, |one| one.bytes.to_string()),
+            with_urls(nested, |one| Some(one.bytes.to_string())),
             marked(r#"{"url":"1","of":{"$file":"B","bytes":2,"url":"2"},"$file":"A","bytes":1}"#)
         );
         for other in [r#"{"a":{"url":"x"}}"#, r#"{"$file":"A","url":"x"}"#] {
             assert_eq!(without_urls(&marked(other)), marked(other));
-            assert_eq!(with_urls(marked(other), |_| "y".to_owned()), marked(other));
+            assert_eq!(
+                with_urls(marked(other), |_| Some("y".to_owned())),
+                marked(other)
+            );
         }
+    }
+
+    #[test]
+    fn some_references_get_no_address_and_lose_the_one_that_they_have() {
+        let text = marked(
+            r#"[{"$file":"A","bytes":1,"url":"x"},{"url":"y","$file":"B","bytes":2},{"$file":"A","bytes":3},{"$file":"B","bytes":4}]"#,
+        );
+        let given = with_urls(text, |one| (one.file == name('b')).then(|| "z".to_owned()));
+        assert_eq!(
+            given,
+            marked(
+                r#"[{"$file":"A","bytes":1},{"url":"z","$file":"B","bytes":2},{"$file":"A","bytes":3},{"$file":"B","bytes":4,"url":"z"}]"#
+            )
+        );
+    }
+
+    #[test]
+    fn names_are_found_wherever_they_stand() {
+        let [a, b] = ['a', 'b'].map(name);
+        let text = format!("ä{a}0 sha256-sha256-x {b}, {}", &a[..70]);
+        assert_eq!(super::names(&text).collect::<Vec<_>>(), [&a, &b]);
+        assert_eq!(super::names("sha256-ä").count(), 0);
     }
 
     #[test]
@@ -698,7 +736,7 @@ mod tests {
                 .map(|one| (one.file, one.bytes)).collect();
             found.sort();
             prop_assert_eq!(&found, &read(&text).0);
-            let given = with_urls(text.clone(), |_| "/x".to_owned());
+            let given = with_urls(text.clone(), |_| Some("/x".to_owned()));
             prop_assert_eq!(read(&given), (found.clone(), found.len()));
             let bare = without_urls(&given);
             prop_assert_eq!(read(&bare), (found, 0));

@@ -19,7 +19,7 @@ use self::{
 use crate::{
     admission::{address_limits::AddressLimits, bodies::Bodies},
     config::Settings,
-    files::Files,
+    files::{Disk, Files},
     http::router,
     metrics::Metrics,
     operations::status,
@@ -46,6 +46,7 @@ pub async fn run(settings: Settings) -> Result<(), String> {
         let place = &settings.object_store;
         tracing::warn!(%place, ?error, "the files of jobs cannot be kept here");
     }
+    say_room(&settings, &files).await;
     let app = App {
         store: Arc::clone(&store),
         bodies: Arc::new(Bodies::new(settings.max_body)),
@@ -89,6 +90,31 @@ pub async fn serve(
     sweeper.abort();
     of_files.abort();
     Ok(())
+}
+
+/// Logs how much of the disk the files of jobs may take, and a warning if they may take none.
+async fn say_room(settings: &Settings, files: &Files) {
+    let Some(Disk { total, free }) = files.disk().await else {
+        return;
+    };
+    let limits = settings.file_limits;
+    let (place, keep_free) = (&settings.object_store, limits.keep_free.of(total));
+    if !limits.keep_free.leaves_room(total, free, 0, 0) {
+        tracing::warn!(
+            %place,
+            free,
+            keep_free,
+            "the disk of the files of jobs is nearly full: uploads are refused. Delete something, or \
+             set files_keep_free"
+        );
+    } else if limits.total == 0 {
+        tracing::info!(
+            %place,
+            free,
+            keep_free,
+            "files of jobs may fill the disk except for files_keep_free: files_total is 0"
+        );
+    }
 }
 
 /// Prints the tracker's address on standard output; scripts wait for this line.

@@ -102,6 +102,10 @@ pub(super) async fn sweep_files(app: App) {
     if app.files.objects().is_none() {
         return;
     }
+    // Counts what is there.
+    if let Err(error) = files::sweep::sweep_uploads(&app.files).await {
+        tracing::warn!(?error, "could not look for unfinished uploads");
+    }
     let mut file_ticks = ticks(sweeps::for_files(app.settings.sweep_interval_s));
     loop {
         file_ticks.tick().await;

@@ -391,8 +391,10 @@ pub(super) const STAGE_COUNTERS: &str = "stage_counters";
 
 /// Tables that are not copied row by row: what they hold is in [`Totals`], is never read (`probe`),
 /// or belongs to the migrations.
-pub const NOT_COPIED: [&str; 6] = [
+pub const NOT_COPIED: [&str; 7] = [
     "used_nonces",
+    // Kept by triggers.
+    "file_totals",
     "totals",
     "numbering",
     "probe",

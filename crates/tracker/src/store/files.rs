@@ -23,6 +23,9 @@ const DELETION: Millis = 600_000;
 /// How many rows are examined at once.
 const EXAMINED: u32 = 256;
 
+/// After how many bytes of texts a sweep of grants lets others take their turns.
+pub(super) const READ_AT_ONCE: u64 = 16 << 20;
+
 /// The times before which something is over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cutoffs {
@@ -86,11 +89,8 @@ pub struct NewFile {
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is recorded. `known`: it was before, for whatever job.
-    Yes {
-        /// Whether the object store should have it already.
-        known: bool,
-    },
+    /// It is recorded.
+    Yes,
     /// A file of this name is being deleted at the moment.
     Deleting,
     /// The files of the lease would be too large together, or too many.
@@ -120,6 +120,33 @@ pub struct FileTotals {
 /// The place at which the sweep of grants goes on.
 pub type GrantCursor = (Millis, i64, i64, String);
 
+/// A piece of the sweep of grants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SweptGrants {
+    /// Where to go on; `None` at the end.
+    pub next: Option<GrantCursor>,
+    /// How many bytes of texts were read.
+    pub read: u64,
+}
+
+/// The rows of a piece of the sweep, by job in the order of their first rows, each with the cursor before
+/// that row.
+pub(super) fn by_job(
+    from: Option<GrantCursor>,
+    rows: Vec<GrantCursor>,
+) -> Vec<(i64, Option<GrantCursor>, Vec<GrantCursor>)> {
+    let mut jobs: Vec<(i64, Option<GrantCursor>, Vec<GrantCursor>)> = Vec::new();
+    let mut before = from;
+    for row in rows {
+        match jobs.iter_mut().find(|(job, ..)| *job == row.1) {
+            Some((.., of_job)) => of_job.push(row.clone()),
+            None => jobs.push((row.1, before, vec![row.clone()])),
+        }
+        before = Some(row);
+    }
+    jobs
+}
+
 /// The rows of files of jobs. Tokens and leases are given as they are.
 #[async_trait]
 pub trait FileRows: Send + Sync {
@@ -141,21 +168,25 @@ pub trait FileRows: Send + Sync {
         of: Vec<(i64, i64, String)>,
     ) -> Result<Vec<(i64, String, u64)>, StoreError>;
 
-    /// Records an upload whose hash is right, before the file gets its name in the object store.
+    /// What [`record_file`](Self::record_file) would return at the moment.
+    async fn would_record(&self, file: &NewFile) -> Result<Recorded, StoreError>;
+
+    /// Records an upload whose hash is right, before the file gets its name in the object store. Nothing
+    /// may name it until [`file_stored`](Self::file_stored) was called.
     async fn record_file(&self, file: NewFile) -> Result<Recorded, StoreError>;
 
-    /// Whether an upload was recorded for a job and a lease.
+    /// Records that the object store has a file under its name. `false`: it has been deleted meanwhile.
+    async fn file_stored(&self, hash: &str) -> Result<bool, StoreError>;
+
+    /// Whether an upload was recorded for a job and a lease, and its file is stored.
     async fn is_recorded(&self, job: i64, lease: i64, hash: &str) -> Result<bool, StoreError>;
 
     /// Those of these files that are stored, with their sizes. They stay for an hour at least.
     async fn touch_files(&self, hashes: Vec<String>) -> Result<Vec<(String, u64)>, StoreError>;
 
     /// Deletes some grants that are over and that no text of their jobs names, and notes of the others
-    /// that a text does. Returns where to go on; `None` at the end.
-    async fn sweep_grants(
-        &self,
-        from: Option<GrantCursor>,
-    ) -> Result<Option<GrantCursor>, StoreError>;
+    /// that a text does. The texts of a job are read once for all of its grants.
+    async fn sweep_grants(&self, from: Option<GrantCursor>) -> Result<SweptGrants, StoreError>;
 
     /// Some files that no job has had for an hour. No upload gets their names until
     /// [`file_deleted`](Self::file_deleted) was called.
@@ -167,6 +198,9 @@ pub trait FileRows: Send + Sync {
     /// How many files there are.
     async fn file_totals(&self) -> Result<FileTotals, StoreError>;
 
-    /// The files of a job, by name, at most `limit`.
+    /// Those of these files (job, name) that were uploaded for the job or that one of its inputs names.
+    async fn known_files(&self, of: Vec<(i64, String)>) -> Result<Vec<(i64, String)>, StoreError>;
+
+    /// The stored files of a job, by name, at most `limit`.
     async fn files_of_job(&self, number: u64, limit: u32) -> Result<Vec<JobFile>, StoreError>;
 }

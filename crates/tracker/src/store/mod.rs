@@ -27,6 +27,7 @@ pub use self::{
     database::Database,
     files::{
         FileLease, FileRows, FileTotals, GRANT_LASTS, GrantCursor, JobFile, NewFile, Recorded,
+        SweptGrants,
     },
     imports::{
         Added, Import, ImportPart, ImportRow, KEY_AGE, KEYS, NewImport, PartPlace, place_of_part,

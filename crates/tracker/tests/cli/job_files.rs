@@ -8,8 +8,10 @@ fn files_are_imported_with_their_jobs_and_exported_with_their_results() {
     let at = folder.path();
     std::fs::create_dir_all(at.join("in/sub")).expect("a folder");
     std::fs::write(at.join("in/sub/a.txt"), "one").expect("a file");
+    std::fs::write(at.join("in/sub/b.txt"), "two").expect("a file");
     let hash = "sha256-7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed";
-    let job = r#"{"x":{"$file":"./sub/a.txt"}}"#;
+    let other = "sha256-3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3";
+    let job = r#"{"x":{"$file":"./sub/a.txt"},"y":{"$file":"./sub/b.txt"}}"#;
     let missing = refused(
         at,
         &["--jsonl", "-", "--files", "in"],
@@ -33,8 +35,9 @@ fn files_are_imported_with_their_jobs_and_exported_with_their_results() {
     );
     let one = imported(at, &["--jsonl", "-", "--files", "in"], job);
     assert_eq!(one, "imported 1 jobs, numbers 1 to 1");
+    let output = format!(r#"[{{"$file":"{hash}","bytes":3}},{{"$file":"{other}","bytes":3}}]"#);
     assert_eq!(
-        imported(at, &["--jsonl", "-"], &unknown),
+        imported(at, &["--jsonl", "-"], &output),
         "imported 1 jobs, numbers 2 to 2"
     );
     let tracker = serve(at, &["--public-results"]);
@@ -55,16 +58,18 @@ fn files_are_imported_with_their_jobs_and_exported_with_their_results() {
     let page = tracker.get("/job/1");
     assert!(page.contains(hash) && !page.contains("Downloads"), "{page}");
     assert_eq!(
-        handed_in(&tracker, token, &format!("<!json!>{unknown}")),
+        handed_in(&tracker, token, &format!("<!json!>{output}")),
         "200"
     );
     let export = |more: &[&str]| {
         let flags = [&["export", "--stage", "a", "--files", "out"], more].concat();
         let done = run(at, &flags, "");
-        (done.status.success(), text(&done.stderr).to_owned())
+        assert!(text(&done.stdout).contains(&output), "{done:?}");
+        let code = done.status.code();
+        (code == Some(0), text(&done.stderr).to_owned())
     };
     let (_, said) = export(&[]);
-    assert!(said.contains("wrote 1 files"), "{said}");
+    assert!(said.contains("wrote 2 files"), "{said}");
     assert_eq!(
         std::fs::read_to_string(at.join("out").join(hash)).expect("a file"),
         "one"
@@ -76,12 +81,21 @@ fn files_are_imported_with_their_jobs_and_exported_with_their_results() {
     std::fs::remove_file(at.join("out").join(hash)).expect("removed");
     let (done, said) = export(&[]);
     assert!(!done && said.contains("damaged"), "{said}");
+    // One that is missing keeps the other from nothing.
     std::fs::remove_file(stored).expect("removed");
+    std::fs::remove_file(at.join("out").join(other)).expect("removed");
     let (done, said) = export(&[]);
     assert!(
-        !done && said.contains("not in the store of files"),
+        !done && said.contains(&format!("{hash} is not in the store of files")),
         "{said}"
     );
+    assert!(
+        said.contains("wrote 1 files") && said.contains("A file that results name was not written"),
+        "{said}"
+    );
+    let out = std::fs::read_dir(at.join("out")).expect("a folder");
+    let out: Vec<_> = out.map(|one| one.expect("one").file_name()).collect();
+    assert_eq!(out, [other]);
 }
 
 #[test]

@@ -219,6 +219,8 @@ pub(crate) async fn project(folder: &Path) {
 pub(crate) async fn it_goes_on(given: &Given, copied: &Copied) {
     assert_eq!(doubts(copied), [""; 0]);
     let status = given.status().await;
+    let files = given.store.file_totals().await.expect("totals");
+    assert_eq!((files.files, files.bytes), (2, 15));
     assert_eq!(status.closed, 1);
     let of = |stage, state: &str| copied.states.get(&(stage, state.to_owned())).copied();
     assert_eq!(of(0, "closed"), None);

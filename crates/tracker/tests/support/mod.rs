@@ -114,6 +114,7 @@ pub(crate) struct Tracker {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) files: Arc<Files>,
     router: Router,
     gate: ConnectionLimits,
     folder: TempDir,
@@ -200,14 +201,15 @@ impl Tracker {
             limits: Arc::clone(&address_limits),
             proxies: settings.trusted_proxies.clone(),
         };
+        let files =
+            Files::new(&settings.object_store, settings.file_limits).expect("a store of files");
+        let files = Arc::new(files);
         let app = App {
             store: Arc::clone(&store),
             bodies: Arc::new(Bodies::new(settings.max_body)),
             address_limits,
             settings: Arc::clone(&settings),
-            files: Arc::new(
-                Files::new(&settings.object_store, settings.file_limits).expect("a store of files"),
-            ),
+            files: Arc::clone(&files),
             random: Arc::new(Counting::default()),
             metrics: Arc::default(),
             response_cache: Arc::default(),
@@ -218,6 +220,7 @@ impl Tracker {
             store,
             clock,
             settings,
+            files,
             router: router(app).expect("a router"),
             gate,
             folder,

@@ -14,7 +14,7 @@ use distcompute_protocol::ErrorCode;
 use crate::{
     admission::admin::Observer,
     error::ApiError,
-    metrics::CONTENT_TYPE,
+    metrics::{CONTENT_TYPE, FilesOfJobs},
     state::App,
     store::{Status, StoreError},
 };
@@ -58,6 +58,10 @@ async fn metrics(_: Observer, State(app): State<App>) -> Result<Response, ApiErr
         Some(_) => in_time(app.store.file_totals()).await.ok(),
         None => None,
     };
+    let files = files.map(|totals| FilesOfJobs {
+        totals,
+        unfinished: app.files.unfinished_bytes(),
+    });
     let text = app
         .metrics
         .text(status.as_ref(), files, writable(&app).await.is_ok())

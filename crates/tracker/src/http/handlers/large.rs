@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
+use super::addressed;
 use crate::{
     admission::{address_limits::Group, bodies::AlreadyCounted},
     error::ApiError,
@@ -40,6 +41,7 @@ where
     let group = group.map(|Extension(group)| group);
     let share = app.bodies.reserve_now(group, bytes).await?;
     app.store.read_inputs(&mut granted).await?;
+    addressed::inputs(app, &mut granted).await?;
     let json = app.bodies.work(bytes, move || write(granted)).await?;
     let body = Body::from(share.with(json.into()));
     Ok((JSON, Extension(AlreadyCounted), body).into_response())

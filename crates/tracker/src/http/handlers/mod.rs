@@ -2,6 +2,7 @@
 //! handler parses the request, calls the store or an operation once, and builds the response; it
 //! contains no rules of its own.
 
+mod addressed;
 pub mod aside;
 pub mod bans;
 pub mod client;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use distcompute_protocol::{Done, ErrorCode, Failed, Rejected, RejectedWhy, SyncRequest};
+use distcompute_protocol::{
+    Done, ErrorCode, Failed, MAX_FILE_REFS, Rejected, RejectedWhy, SyncRequest,
+};
 
 use crate::{
     error::ApiError,
@@ -10,6 +12,9 @@ use crate::{
     rules::references::may_refer,
     state::App,
 };
+
+/// How many files the results of a sync may name together: each is looked up.
+const MOST_REFERENCES: usize = 4 * MAX_FILE_REFS;
 
 /// Checks what the results of a sync name. A result that may not is turned into a failure of its job,
 /// and listed as rejected in the answer. Of others, addresses of files are removed.
@@ -35,6 +40,17 @@ pub(super) async fn all(app: &App, request: &mut SyncRequest) -> Result<Vec<Reje
         Ok(read)
     };
     let read = app.bodies.work(bytes, read).await?;
+    let counts = read.iter().map(|(_, named)| match named {
+        Named::Files(list) => list.len(),
+        Named::Wrong(_) => 0,
+    });
+    // Clients send fewer results together then, and a single one has few enough.
+    if counts.sum::<usize>() > MOST_REFERENCES {
+        let sentence = format!(
+            "The results name more than {MOST_REFERENCES} files together. Send fewer of them at once."
+        );
+        return Err(ApiError::Explained(ErrorCode::TooLarge, sentence));
+    }
     let names = read
         .iter()
         .filter(|(_, named)| *named != Named::Files(Vec::new()));

@@ -17,8 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     admission::{address_limits::Group, admin::is_admin},
     error::ApiError,
-    files::addresses::{self, Addresses},
-    http::{openapi::ResultRefusals, request::Query},
+    http::{handlers::addressed, openapi::ResultRefusals, request::Query},
     state::App,
     store::Output,
 };
@@ -125,13 +124,12 @@ async fn results(
     let most = usize::try_from(app.settings.max_body).unwrap_or(usize::MAX);
     // The admin token opens files by their names.
     let is_public = app.files.objects().is_some() && !is_admin(&app.settings, &headers);
-    let addresses = match is_public {
-        true => Some(app.addresses().await?),
-        false => None,
-    };
     let found = if let Some(numbers) = query.numbers("numbers", MAX_NUMBERS)? {
-        let outputs = app.store.results_of(stage, &numbers).await?.into_iter();
-        written(outputs.map(|output| line(output, addresses.as_ref())), most)
+        let mut outputs = app.store.results_of(stage, &numbers).await?;
+        if is_public {
+            addressed::outputs(&app, &mut outputs).await?;
+        }
+        written(outputs.into_iter().map(line), most)
     } else if with_data {
         let mut pieces = Pieces {
             app,
@@ -141,7 +139,7 @@ async fn results(
             lines: limit,
             most,
             bytes: 0,
-            addresses,
+            is_public,
         };
         // The first piece is read before the response begins, so that a failure to read becomes an
         // error response and not a truncated body.
@@ -181,8 +179,8 @@ struct Pieces {
     /// The maximum size of the response, and its size so far, in bytes.
     most: usize,
     bytes: usize,
-    /// For callers who need them.
-    addresses: Option<Addresses>,
+    /// Whether the files that they name are given addresses.
+    is_public: bool,
 }
 
 impl Pieces {
@@ -195,10 +193,14 @@ impl Pieces {
         // Twice: once as read from the store, once as sent.
         let share = self.app.bodies.reserve(self.group, 2 * PIECE_BYTES).await?;
         let outputs = self.app.store.results(self.stage, self.after, limit);
+        let mut outputs = outputs.await?;
+        if self.is_public {
+            addressed::outputs(&self.app, &mut outputs).await?;
+        }
         let mut text = String::new();
-        for output in outputs.await? {
+        for output in outputs {
             let cursor = output.cursor;
-            let line = written(iter::once(line(output, self.addresses.as_ref())), 0);
+            let line = written(iter::once(line(output)), 0);
             let bytes = self.bytes + text.len();
             if bytes > 0 && bytes + line.len() > self.most {
                 self.lines = 0;
@@ -213,11 +215,11 @@ impl Pieces {
     }
 }
 
-fn line(output: Output, addresses: Option<&Addresses>) -> ResultLine {
+fn line(output: Output) -> ResultLine {
     ResultLine {
         cursor: output.cursor,
         number: output.number,
-        data: addresses::with(addresses, Some(output.data)),
+        data: Some(output.data),
     }
 }
 

@@ -15,9 +15,8 @@ use crate::{
     admission::address_limits::Group,
     config::Settings,
     error::{ApiError, fault, quoted},
-    files::addresses::{self, Addresses},
     http::{
-        handlers::{large, named_files},
+        handlers::{addressed, large, named_files},
         openapi::SyncRefusals,
         request::Body,
     },
@@ -78,29 +77,25 @@ async fn sync(
     let refused = named_files::all(&app, &mut request).await?;
     let mut reply = app.store.sync(request).await?;
     reply.rejected.extend(refused);
-    let addresses = app.addresses_for(&reply.granted).await?;
     let settings = Arc::clone(&app.settings);
     let Some(bytes) = large::unread(&reply.granted) else {
-        let written = answer(&settings, reply, addresses.as_ref())?;
+        addressed::inputs(&app, &mut reply.granted).await?;
+        let written = answer(&settings, reply)?;
         return Ok((large::JSON, written).into_response());
     };
     let granted = std::mem::take(&mut reply.granted);
     let write = move |granted| {
         let reply = SyncReply { granted, ..reply };
-        answer(&settings, reply, addresses.as_ref())
+        answer(&settings, reply)
     };
     large::answer(&app, group, granted, bytes, write).await
 }
 
 /// Serializes the answer: as many jobs as fit into the largest body, and at least one.
-fn answer(
-    settings: &Settings,
-    reply: SyncReply,
-    addresses: Option<&Addresses>,
-) -> Result<Vec<u8>, ApiError> {
+fn answer(settings: &Settings, reply: SyncReply) -> Result<Vec<u8>, ApiError> {
     let granted = reply.granted.into_iter().map(|lease| Granted {
         number: u64::try_from(lease.number).unwrap_or(0),
-        data: addresses::with(addresses, lease.data),
+        data: lease.data,
         lease: lease.lease,
         lease_s: settings.lease_s,
         attempt: u32::try_from(lease.attempt).unwrap_or(u32::MAX),

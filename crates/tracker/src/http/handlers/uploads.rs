@@ -151,10 +151,6 @@ async fn begin(
     let by = Uploader::find(&app, &headers, &body.token, &body.lease).await?;
     let objects = app.files.there()?;
     uploads::admit(app.store.as_ref(), &app.files, body.bytes, by.is_owner()).await?;
-    if let Some(Extension(group)) = group.filter(|_| !by.is_owner()) {
-        let counted = app.files.count(group.0, body.bytes);
-        counted.map_err(|wait| ApiError::Wait(quotas::retry_after_s(wait)))?;
-    }
     let secret = app.keys.files(app.store.as_ref(), app.random.as_ref());
     let now = app.keys.now();
     let upload = Upload {
@@ -166,6 +162,14 @@ async fn begin(
         kind: body.kind,
     };
     let text = upload.sign(secret.await?);
+    app.files.goes_on(&upload, now)?;
+    if let Some(Extension(group)) = group.filter(|_| !by.is_owner()) {
+        let counted = app.files.count(group.0, body.bytes);
+        counted.map_err(|wait| {
+            app.files.ended(&upload);
+            ApiError::Wait(quotas::retry_after_s(wait))
+        })?;
+    }
     let addresses = app.addresses().await?;
     let parts = uploads::part_addresses(objects, &addresses, &upload, 0.., now).await?;
     Ok(Json(UploadBegun {
@@ -192,6 +196,7 @@ async fn parts(
     let by = Uploader::find(&app, &headers, &body.token, &body.lease).await?;
     let upload = by.upload(&app, &body.upload).await?;
     let (objects, now) = (app.files.there()?, app.keys.now());
+    app.files.goes_on(&upload, now)?;
     let addresses = app.addresses().await?;
     let parts = uploads::parts(objects, &addresses, &upload, body.from, now).await?;
     Ok(Json(parts))
@@ -292,7 +297,10 @@ async fn part(
         // The project may have been filled since the upload began.
         uploads::admit(app.store.as_ref(), &app.files, 0, true).await?;
     }
+    let coming = app.files.room(part.bytes).await?;
     receive(folder, &part, request.into_body()).await?;
+    drop(coming);
+    app.files.came(&part.upload, app.keys.now());
     Ok(OK_TEXT)
 }
 

@@ -15,9 +15,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     admission::{address_limits::Group, client_address::ClientAddress},
     error::{ApiError, fault, quoted},
-    files::addresses::{self, Addresses},
     http::{
-        handlers::{large, named_files, proofs},
+        handlers::{addressed, large, named_files, proofs},
         join_path::{self, KeyOfPath},
         openapi::{
             Away, BodyRefusals, ClaimRefusals, CompleteRefusals, CountRefusals, FlagRefusals,
@@ -214,23 +213,22 @@ async fn new_job(
     let [token] = body.fields(&["token"]).await?.texts(["token"])?;
     let secret = names::lease_secret(app.random.bits());
     let lease = app.store.claim(&token, secret).await?;
-    let granted = vec![lease];
-    let addresses = app.addresses_for(&granted).await?;
+    let mut granted = vec![lease];
     match large::unread(&granted) {
-        None => Ok((large::JSON, claimed(granted, addresses.as_ref())?).into_response()),
-        Some(bytes) => {
-            let write = move |granted| claimed(granted, addresses.as_ref());
-            large::answer(&app, group, granted, bytes, write).await
+        None => {
+            addressed::inputs(&app, &mut granted).await?;
+            Ok((large::JSON, claimed(granted)?).into_response())
         }
+        Some(bytes) => large::answer(&app, group, granted, bytes, claimed).await,
     }
 }
 
 /// Serializes the answer to a claim.
-fn claimed(granted: Vec<GrantedLease>, addresses: Option<&Addresses>) -> Result<Vec<u8>, ApiError> {
+fn claimed(granted: Vec<GrantedLease>) -> Result<Vec<u8>, ApiError> {
     // A job that was taken away before its input could be read: the next call claims another one.
     let lease = granted.into_iter().next().ok_or(StoreError::Busy)?;
     let job = NewJob {
-        data: addresses::with(addresses, lease.data),
+        data: lease.data,
         number: u64::try_from(lease.number).unwrap_or(0),
     };
     serde_json::to_vec(&job).map_err(|error| StoreError::Failed(error.to_string()).into())

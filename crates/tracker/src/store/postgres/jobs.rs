@@ -126,9 +126,11 @@ pub(super) async fn wipe(
     .execute(&mut *connection)
     .await?;
     // No job has them any more.
-    sqlx::query("update files set doomed_at = coalesce($1, tracker_now()) where state = 'stored'")
-        .bind(now)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "update files set doomed_at = coalesce($1, tracker_now()) where state <> 'deleting'",
+    )
+    .bind(now)
+    .execute(connection)
+    .await?;
     Ok(())
 }

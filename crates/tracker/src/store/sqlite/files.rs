@@ -1,5 +1,7 @@
 //! The rows of files of jobs.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
@@ -10,7 +12,9 @@ use crate::{
     rules::{references, secrets::fingerprint},
     store::{
         FileLease, FileRows, FileTotals, GrantCursor, JobFile, NewFile, Recorded, StoreError,
-        files::Cutoffs, signed, stage_of, unsigned,
+        SweptGrants,
+        files::{Cutoffs, READ_AT_ONCE, by_job},
+        signed, stage_of, unsigned,
     },
 };
 
@@ -47,9 +51,26 @@ impl FileRows for SqliteStore {
         self.readers.with(move |on| granted(on, of, now)).await
     }
 
+    async fn would_record(&self, file: &NewFile) -> Result<Recorded, StoreError> {
+        let file = file.clone();
+        self.readers.with(move |on| admission(on, &file)).await
+    }
+
     async fn record_file(&self, file: NewFile) -> Result<Recorded, StoreError> {
         let now = self.clock.now();
         self.admin.with(move |on| record(on, &file, now)).await
+    }
+
+    async fn file_stored(&self, hash: &str) -> Result<bool, StoreError> {
+        let hash = hash.to_owned();
+        self.admin
+            .with(move |on| {
+                let mut stored = on.prepare_cached(
+                    "update files set state = 'stored' where hash = ? and state <> 'deleting'",
+                )?;
+                Ok(stored.execute([hash])? > 0)
+            })
+            .await
     }
 
     async fn is_recorded(&self, job: i64, lease: i64, hash: &str) -> Result<bool, StoreError> {
@@ -57,7 +78,8 @@ impl FileRows for SqliteStore {
         self.readers
             .with(move |on| {
                 let mut found = on.prepare_cached(
-                    "select exists (select 1 from job_files where job = ? and lease = ? and hash = ?)",
+                    "select exists (select 1 from job_files j join files f on f.hash = j.hash \
+                     where j.job = ? and j.lease = ? and j.hash = ? and f.state = 'stored')",
                 )?;
                 Ok(found.query_row((job, lease, hash), |row| row.get(0))?)
             })
@@ -69,17 +91,27 @@ impl FileRows for SqliteStore {
         self.admin.with(move |on| touch(on, hashes, now)).await
     }
 
-    async fn sweep_grants(
-        &self,
-        from: Option<GrantCursor>,
-    ) -> Result<Option<GrantCursor>, StoreError> {
+    async fn sweep_grants(&self, from: Option<GrantCursor>) -> Result<SweptGrants, StoreError> {
         let now = self.clock.now();
-        let found = self.readers.with(move |on| over(on, from, now)).await?;
-        let last = found.last().map(|grant| grant.key.clone());
-        if last.is_some() {
-            self.admin.with(move |on| settle(on, &found, now)).await?;
+        let mut swept = SweptGrants::default();
+        let start = from.clone();
+        let rows = self.readers.with(move |on| over(on, start, now)).await?;
+        let last = rows.last().cloned();
+        for (job, before, rows) in by_job(from, rows) {
+            if swept.read >= READ_AT_ONCE {
+                swept.next = before;
+                return Ok(swept);
+            }
+            let reading = move |on: &mut Connection| examine(on, job, rows, now);
+            let (examined, read) = self.readers.with(reading).await?;
+            swept.read += read;
+            for some in examined.chunks(Cutoffs::EXAMINED as usize) {
+                let some = some.to_vec();
+                self.admin.with(move |on| settle(on, &some, now)).await?;
+            }
         }
-        Ok(last)
+        swept.next = last;
+        Ok(swept)
     }
 
     async fn begin_deletions(&self) -> Result<Vec<String>, StoreError> {
@@ -104,12 +136,29 @@ impl FileRows for SqliteStore {
         self.readers.with(|on| totals(on)).await
     }
 
+    async fn known_files(&self, of: Vec<(i64, String)>) -> Result<Vec<(i64, String)>, StoreError> {
+        self.readers
+            .with(move |on| {
+                let mut known = on.prepare_cached(
+                    "select exists (select 1 from job_files where hash = ?2 and job = ?1)",
+                )?;
+                let mut found = Vec::new();
+                for (job, hash) in of {
+                    if known.query_row((job, &hash), |row| row.get(0))? {
+                        found.push((job, hash));
+                    }
+                }
+                Ok(found)
+            })
+            .await
+    }
+
     async fn files_of_job(&self, number: u64, limit: u32) -> Result<Vec<JobFile>, StoreError> {
         self.readers
             .with(move |on| {
                 let mut listed = on.prepare_cached(
                     "select distinct f.hash, f.bytes from job_files j join files f on f.hash = j.hash \
-                     where j.job = ? order by f.hash limit ?",
+                     where j.job = ? and f.state = 'stored' order by f.hash limit ?",
                 )?;
                 let rows = listed.query_map((signed(number), limit), |row| {
                     Ok(JobFile {
@@ -200,7 +249,7 @@ fn granted(
 }
 
 fn totals(on: &Connection) -> Result<FileTotals, StoreError> {
-    let mut sum = on.prepare_cached("select count(*), coalesce(sum(bytes), 0) from files")?;
+    let mut sum = on.prepare_cached("select files, bytes from file_totals where id = 1")?;
     let (files, bytes) = sum.query_row((), |row| row.try_into())?;
     Ok(FileTotals {
         files: unsigned(files),
@@ -208,39 +257,41 @@ fn totals(on: &Connection) -> Result<FileTotals, StoreError> {
     })
 }
 
-fn record(on: &mut Connection, file: &NewFile, now: Millis) -> Result<Recorded, StoreError> {
-    let unit = on.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let known: Option<bool> = unit
-        .query_row(
-            "select state = 'deleting' from files where hash = ?",
-            [&file.hash],
-            |row| row.get(0),
-        )
-        .optional()?;
+/// Whether a file may be recorded.
+fn admission(on: &Connection, file: &NewFile) -> Result<Recorded, StoreError> {
+    let mut known = on.prepare_cached("select state = 'deleting' from files where hash = ?")?;
+    let known: Option<bool> = known.query_row([&file.hash], |row| row.get(0)).optional()?;
     if known == Some(true) {
         return Ok(Recorded::Deleting);
     }
     if file.lease != 0 {
-        let (count, bytes): (i64, i64) = unit.query_row(
+        let mut sum = on.prepare_cached(
             "select count(*), coalesce(sum(f.bytes), 0) from job_files j \
              join files f on f.hash = j.hash where j.job = ? and j.lease = ? and j.hash <> ?",
-            (file.job, file.lease, &file.hash),
-            |row| row.try_into(),
         )?;
+        let of_lease = (file.job, file.lease, &file.hash);
+        let (count, bytes): (i64, i64) = sum.query_row(of_lease, |row| row.try_into())?;
         if unsigned(count) >= file.most_files
             || unsigned(bytes).saturating_add(file.bytes) > file.most_of_lease
         {
             return Ok(Recorded::TooLarge);
         }
     }
-    if known.is_none()
-        && file.most > 0
-        && totals(&unit)?.bytes.saturating_add(file.bytes) > file.most
+    if known.is_none() && file.most > 0 && totals(on)?.bytes.saturating_add(file.bytes) > file.most
     {
         return Ok(Recorded::Full);
     }
+    Ok(Recorded::Yes)
+}
+
+fn record(on: &mut Connection, file: &NewFile, now: Millis) -> Result<Recorded, StoreError> {
+    let unit = on.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let admitted = admission(&unit, file)?;
+    if admitted != Recorded::Yes {
+        return Ok(admitted);
+    }
     unit.execute(
-        "insert into files (hash, bytes, at) values (?, ?, ?) \
+        "insert into files (hash, bytes, state, at) values (?, ?, 'storing', ?) \
          on conflict (hash) do update set doomed_at = null",
         (&file.hash, signed(file.bytes), now),
     )?;
@@ -250,9 +301,7 @@ fn record(on: &mut Connection, file: &NewFile, now: Millis) -> Result<Recorded, 
         (file.job, file.lease, &file.hash, now),
     )?;
     unit.commit()?;
-    Ok(Recorded::Yes {
-        known: known.is_some(),
-    })
+    Ok(Recorded::Yes)
 }
 
 fn touch(
@@ -280,21 +329,15 @@ fn touch(
     Ok(found)
 }
 
-/// A grant that is over.
-struct Over {
-    key: GrantCursor,
-    /// Whether a text of the job names the file.
-    named: bool,
-}
-
-fn over(on: &Connection, from: Option<GrantCursor>, now: Millis) -> Result<Vec<Over>, StoreError> {
+/// Grants that are over.
+fn over(
+    on: &Connection,
+    from: Option<GrantCursor>,
+    now: Millis,
+) -> Result<Vec<GrantCursor>, StoreError> {
     let (at, job, lease, hash) = from.unwrap_or((Millis::MIN, 0, 0, String::new()));
     let mut listed = on.prepare_cached(
-        "select j.at, j.job, j.lease, j.hash, \
-         exists (select 1 from inputs i where i.number = j.job and instr(i.data, j.hash)) \
-         or exists (select 1 from late_results r where r.number = j.job and instr(r.data, j.hash)) \
-         or exists (select 1 from opinions o join opinion_texts t on t.lease = o.lease \
-                    where o.number = j.job and instr(t.data, j.hash)) \
+        "select j.at, j.job, j.lease, j.hash \
          from job_files j left join leases l on l.id = j.lease \
          where j.kept = 0 and j.at < ?5 and (j.at, j.job, j.lease, j.hash) > (?1, ?2, ?3, ?4) \
          and (l.id is null or l.ended_at < ?5) \
@@ -302,12 +345,58 @@ fn over(on: &Connection, from: Option<GrantCursor>, now: Millis) -> Result<Vec<O
     )?;
     let cutoff = Cutoffs::at(now).swept;
     let rows = listed.query_map((at, job, lease, hash, cutoff, Cutoffs::EXAMINED), |row| {
-        Ok(Over {
-            key: (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?),
-            named: row.get(4)?,
-        })
+        row.try_into()
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Finds which grants of a job that are over its texts name: these and all others of the job. Returns how
+/// many bytes were read.
+fn examine(
+    on: &mut Connection,
+    job: i64,
+    mut rows: Vec<GrantCursor>,
+    now: Millis,
+) -> Result<(Vec<Over>, u64), StoreError> {
+    let (mut named, mut read) = (HashSet::new(), 0);
+    // Those of no job have no text, and there may be any number of them.
+    if job != 0 {
+        let mut listed = on.prepare_cached(
+            "select j.at, j.job, j.lease, j.hash \
+             from job_files j left join leases l on l.id = j.lease \
+             where j.job = ?1 and j.kept = 0 and j.at < ?2 and (l.id is null or l.ended_at < ?2)",
+        )?;
+        let all = listed.query_map((job, Cutoffs::at(now).swept), |row| row.try_into())?;
+        rows = all.collect::<Result<_, _>>()?;
+        let wanted: HashSet<&str> = rows.iter().map(|(.., hash)| hash.as_str()).collect();
+        // One statement, and so of one moment: a text may be moved from one table to another.
+        let mut texts = on.prepare_cached(
+            "select data from inputs where number = ?1 \
+             union all select data from late_results where number = ?1 \
+             union all select t.data from opinions o join opinion_texts t on t.lease = o.lease \
+             where o.number = ?1",
+        )?;
+        let mut texts = texts.query([job])?;
+        while let Some(row) = texts.next()? {
+            let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            read += text.len() as u64;
+            let found = references::names(text).filter(|name| wanted.contains(name));
+            named.extend(found.map(str::to_owned));
+        }
+    }
+    let over = |key: GrantCursor| Over {
+        named: named.contains(&key.3),
+        key,
+    };
+    Ok((rows.into_iter().map(over).collect(), read))
+}
+
+/// A grant that is over.
+#[derive(Clone)]
+struct Over {
+    key: GrantCursor,
+    /// Whether a text of the job names the file.
+    named: bool,
 }
 
 fn settle(on: &mut Connection, found: &[Over], now: Millis) -> Result<(), StoreError> {
@@ -335,7 +424,7 @@ fn settle(on: &mut Connection, found: &[Over], now: Millis) -> Result<(), StoreE
 /// Notes since when no job has a file, if none has it.
 fn doom(unit: &Transaction<'_>, hash: &str, now: Millis) -> Result<(), StoreError> {
     unit.prepare_cached(
-        "update files set doomed_at = ?1 where hash = ?2 and state = 'stored' \
+        "update files set doomed_at = ?1 where hash = ?2 and state <> 'deleting' \
          and not exists (select 1 from job_files where hash = ?2)",
     )?
     .execute((now, hash))?;
@@ -346,14 +435,14 @@ fn begin_deletions(on: &mut Connection, now: Millis) -> Result<Vec<String>, Stor
     let unit = on.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let cutoffs = Cutoffs::at(now);
     unit.execute(
-        "update files set doomed_at = null where doomed_at < ? and state = 'stored' \
+        "update files set doomed_at = null where doomed_at < ? and state <> 'deleting' \
          and exists (select 1 from job_files j where j.hash = files.hash)",
         [cutoffs.doomed],
     )?;
     let hashes = {
         let mut begun = unit.prepare_cached(
             "update files set state = 'deleting', doomed_at = ?1 where hash in ( \
-                 select hash from files where doomed_at < ?2 and state = 'stored' \
+                 select hash from files where doomed_at < ?2 and state <> 'deleting' \
                  or doomed_at < ?3 and state = 'deleting' order by doomed_at limit ?4) returning hash",
         )?;
         let bounds = (now, cutoffs.doomed, cutoffs.deletion, Cutoffs::EXAMINED);
@@ -374,8 +463,9 @@ pub(super) fn of_inputs(
     let mut add = on.prepare_cached(
         "insert into job_files (job, lease, hash, at, kept) values (?, 0, ?, ?, 1) on conflict do nothing",
     )?;
-    let mut keep =
-        on.prepare_cached("update files set doomed_at = null where hash = ? and state = 'stored'")?;
+    let mut keep = on.prepare_cached(
+        "update files set doomed_at = null where hash = ? and state <> 'deleting'",
+    )?;
     for (number, input) in (first..).zip(inputs) {
         for one in references::references(input).unwrap_or_default() {
             add.execute((number, &one.file, now))?;

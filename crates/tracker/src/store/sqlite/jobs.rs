@@ -76,7 +76,7 @@ fn note_numbers(on: &Connection, import: i64, first: i64, last: i64) -> Result<(
 /// Deletes all data.
 pub(super) fn wipe(on: &Connection, now: Millis) -> Result<(), StoreError> {
     on.execute(
-        "update files set doomed_at = ? where state = 'stored'",
+        "update files set doomed_at = ? where state <> 'deleting'",
         [now],
     )?;
     on.execute_batch(

@@ -8,7 +8,7 @@ use crate::{
     store::{StoreError, signed},
 };
 
-const MIGRATIONS: [&str; 22] = [
+const MIGRATIONS: [&str; 23] = [
     include_str!("../../../migrations/sqlite/0001_jobs_workers_leases.sql"),
     include_str!("../../../migrations/sqlite/0002_rounds_failures_syncs.sql"),
     include_str!("../../../migrations/sqlite/0003_actions.sql"),
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 22] = [
     include_str!("../../../migrations/sqlite/0032_lane_parts.sql"),
     include_str!("../../../migrations/sqlite/0033_browsers.sql"),
     include_str!("../../../migrations/sqlite/0034_files.sql"),
+    include_str!("../../../migrations/sqlite/0035_storing.sql"),
 ];
 
 /// Applies the missing migrations, all or none. A file of a later version is refused.
