@@ -813,6 +813,41 @@ async fn the_last_hour_is_drawn_and_summarized() {
 }
 
 #[tokio::test]
+async fn browsers_that_disagree_are_shown_those_first_that_do_so_most_often() {
+    let tracker = Tracker::start(&[]).await;
+    let database = rusqlite::Connection::open(tracker.database()).expect("the database");
+    let add =
+        "insert into browser_pairs (stage, one, other, agreed, differed) values (?, ?, ?, ?, ?)";
+    for pair in [
+        (0, EVIL, "Safari on macOS", 0, 1),
+        (0, "Chrome on Linux", "Safari on iOS", 1_200, 34),
+        (1, "Chrome on macOS", "Firefox on Windows", 500, 0),
+    ] {
+        database.execute(add, pair).expect("a row");
+    }
+    let page = tracker.get("/").await;
+    let mut rest = page.text();
+    for part in [
+        "Browsers that disagree",
+        "Chrome on Linux",
+        "Safari on iOS",
+        ">a<",
+        ">34 of 1,234<",
+        "&lt;img src=x",
+        "Safari on macOS",
+    ] {
+        let (_, after) = rest
+            .split_once(part)
+            .unwrap_or_else(|| panic!("no {part} in {rest}"));
+        rest = after;
+    }
+    assert!(!page.text().contains("<img"));
+    assert!(!page.text().contains("Firefox on Windows"), "these agree");
+    let other = Tracker::start(&[]).await.get("/").await;
+    assert!(!other.text().contains("Browsers that disagree"));
+}
+
+#[tokio::test]
 async fn a_setup_that_fails_is_shown_and_belongs_to_no_job() {
     let tracker = Tracker::start(&[]).await;
     let ann = tracker.join("a", "Ann").await;

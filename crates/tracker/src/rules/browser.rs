@@ -2,8 +2,9 @@
 //! platform decide how `Math` rounds.
 
 /// Engines, by what their `User-Agent` contains and others' does not; the first that fits counts.
-const ENGINES: [(&str, &str); 6] = [
+const ENGINES: [(&str, &str); 7] = [
     ("Node", "Node"),
+    ("node", "Node"),
     ("Firefox/", "Firefox"),
     ("Edg/", "Edge"),
     ("Chrome/", "Chrome"),
@@ -50,6 +51,8 @@ mod tests {
         assert_eq!(kind(safari), "Safari on iOS");
         let android = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/142.0 Mobile Safari/537.36";
         assert_eq!(kind(android), "Chrome on Android");
+        // What Node's own `fetch` sends.
+        assert_eq!(kind("node"), "Node on other");
         for odd in ["", "<script>", "python-requests/2.32"] {
             assert_eq!(kind(odd), "other on other", "{odd}");
         }

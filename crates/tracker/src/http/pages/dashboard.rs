@@ -18,7 +18,7 @@ use crate::{
         throughput::{self, Throughput},
     },
     state::App,
-    store::{AsideRow, FailureRow, Start, WorkerRow},
+    store::{AsideRow, BrowserPair, FailureRow, Start, WorkerRow},
 };
 
 /// The height of the chart, in SVG user units.
@@ -29,6 +29,9 @@ const MINUTES: u32 = throughput::MINUTES as u32;
 
 /// How many failures the dashboard lists.
 const FAILURES: u32 = 20;
+
+/// How many pairs of browsers the dashboard lists.
+const BROWSERS: u32 = 20;
 
 /// The route of the dashboard.
 pub fn router() -> Router<App> {
@@ -76,6 +79,7 @@ async fn make(app: &App, positions: &Positions) -> Result<String, ApiError> {
     }
     let looks = looks(app, &workers).await?;
     let failures = app.store.failures(FAILURES).await?;
+    let browsers = app.store.browser_pairs(BROWSERS).await?;
     let aside = if info.set_aside > 0 {
         let asked = page::asked(positions.aside.clone());
         app.store.set_aside(asked).await?
@@ -114,6 +118,9 @@ async fn make(app: &App, positions: &Positions) -> Result<String, ApiError> {
         (outcomes(&info.stages))
         @if !failures.is_empty() {
             (latest_failures(&failures))
+        }
+        @if !browsers.is_empty() {
+            (disagreeing(&browsers))
         }
         @if let Some(path) = &app.settings.preview {
             section aria-labelledby="preview-title" {
@@ -267,6 +274,40 @@ fn latest_failures(rows: &[FailureRow]) -> Markup {
                                         (job::error_text(&row.error))
                                     }
                                 }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Kinds of browsers whose outputs for the same job differed, those that did so most often first.
+fn disagreeing(pairs: &[BrowserPair]) -> Markup {
+    html! {
+        section aria-labelledby="browsers-title" {
+            h2 #browsers-title { "Browsers that disagree" }
+            p.quiet {
+                "How often outputs for the same job differed, by the browsers that computed them. If nearly all "
+                "of two kinds differ, the browsers do not compute the same, and no volunteer is to blame."
+            }
+            div.scroll tabindex="0" role="region" aria-labelledby="browsers-title" {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Browsers" }
+                            th scope="col" { "Stage" }
+                            th.number scope="col" { "Differed" }
+                        }
+                    }
+                    tbody {
+                        @for pair in pairs {
+                            @let (one, other) = &pair.browsers;
+                            tr data-key=(format!("{} {one} {other}", pair.stage)) {
+                                th scope="row" { bdi { (one) } " and " bdi { (other) } }
+                                td { span.letter { (pair.stage) } }
+                                td.number { (grouped(pair.differed)) " of " (grouped(pair.agreed + pair.differed)) }
                             }
                         }
                     }
